@@ -1,0 +1,153 @@
+/** A plan made runnable: gpu.js kernels in one pipeline, with what really ran asserted at every call. */
+import type { GPU, GPUVariableType, IKernelRunShortcut, IPipelineRunShortcut } from 'gpu.js';
+import type { Node } from '../graph/node.js';
+import { sizeOf } from '../graph/shape.js';
+import type { Backend } from './backend.js';
+import { gpuSize, tensorInput } from './gpu.js';
+import type { Kernel, Plan, Step } from './plan.js';
+import type { KernelArgument } from './source.js';
+
+/** A tensor (row-major) or, for an input of shape [], a number. */
+export type Value = Float32Array | number;
+
+/** The executor that gpu.js must have used; anything else is a silent degradation. */
+const EXECUTORS: Readonly<Record<Backend, string>> = {
+  webasm: 'fused-sync',
+  webgpu: 'fused-encoder',
+  cpu: 'generic',
+};
+
+/** The plan did not run as it must: gpu.js degraded it, or its results can't be trusted. */
+export class ExecutionError extends Error {
+  override readonly name = 'ExecutionError';
+}
+
+/**
+ * One kernel of known result runs with every plan. An invalid command buffer on WebGPU is only printed by gpu.js, and
+ * results are zeros; the canary is then zero too.
+ */
+const CANARY: Pick<Kernel, 'text' | 'output'> = {
+  text: {
+    source: 'function (f0) {\n  return f0 * 2 + this.thread.x;\n}',
+    arguments: [{ name: 'f0', type: 'Float' }],
+  },
+  output: [4],
+};
+
+export class Executable {
+  private readonly pipeline: IPipelineRunShortcut;
+  private readonly names: readonly string[];
+  private calls = 0;
+
+  constructor(
+    gpu: GPU,
+    private readonly backend: Backend,
+    readonly plan: Plan,
+  ) {
+    this.names = [...plan.outputs.keys()];
+    this.pipeline = gpu.createPipeline(orchestration(gpu, backend, plan), { threads: false });
+  }
+
+  /** How the plan ran: gpu.js's name for the executor. Null before the first run. */
+  get executor(): string | null {
+    return this.calls > 0 ? this.pipeline.executorKind : null;
+  }
+
+  /**
+   * Runs the plan on `values`, one for each of the graph's inputs by name. The results are the caller's to keep.
+   * Throws ExecutionError where gpu.js did not run it as planned.
+   */
+  async run(values: Readonly<Record<string, Value>>): Promise<Record<string, Float32Array>> {
+    const canary = (this.calls % 1000) + 1;
+    const given = this.plan.inputs.map(node => {
+      const value = values[node.name as string];
+      if (typeof value === 'number') return value;
+      if (value?.length !== sizeOf(node.shape)) {
+        throw new RangeError(`input '${node.name}' needs ${sizeOf(node.shape)} numbers, got ${value?.length}`);
+      }
+      return tensorInput(value, node.shape);
+    });
+    const results = (await this.pipeline(canary, ...given)) as Float32Array[];
+    this.calls++;
+    this.assertExecution(results[0], canary);
+    return Object.fromEntries(
+      this.names.map((name, i) => [name, flat(results[i + 1], this.plan.outputs.get(name) as Node)]),
+    );
+  }
+
+  async destroy(): Promise<void> {
+    await this.pipeline.destroy();
+  }
+
+  private assertExecution(canary: Float32Array, expected: number): void {
+    const { executorKind, backend, fallbackReason } = this.pipeline;
+    if (executorKind !== EXECUTORS[this.backend] || backend !== this.backend) {
+      throw new ExecutionError(
+        `planned for ${this.backend} (${EXECUTORS[this.backend]}), ran as ${backend} (${executorKind}): ${fallbackReason}`,
+      );
+    }
+    if (!canary.every((value, x) => value === expected * 2 + x)) {
+      throw new ExecutionError(`the ${this.backend} backend returned a wrong result for a known kernel`);
+    }
+  }
+}
+
+/** The function that gpu.js traces once: every step is a kernel call over handles. */
+function orchestration(gpu: GPU, backend: Backend, plan: Plan) {
+  const kernels = new Map(plan.kernels.map(kernel => [kernel, createKernel(gpu, backend, kernel)]));
+  const canary = createKernel(gpu, backend, CANARY);
+  const trace = (expected: unknown, ...given: unknown[]) => {
+    const known = new Map<Node, unknown>(plan.inputs.map((node, i) => [node, given[i]]));
+    const seen = call(canary, [expected]);
+    for (const step of plan.steps) known.set(step.node, call(kernels.get(step.kernel), bind(step, known)));
+    return [seen, ...[...plan.outputs.values()].map(node => known.get(node))];
+  };
+  // gpu.js makes as many handles as the function declares parameters
+  Object.defineProperty(trace, 'length', { value: plan.inputs.length + 1 });
+  return trace as () => never;
+}
+
+function bind(step: Step, known: ReadonlyMap<Node, unknown>): unknown[] {
+  return step.operands.map(operand => (typeof operand === 'number' ? operand : known.get(operand)));
+}
+
+function call(kernel: IKernelRunShortcut | undefined, operands: unknown[]): unknown {
+  return (kernel as unknown as (...operands: unknown[]) => unknown)(...operands);
+}
+
+function createKernel(gpu: GPU, backend: Backend, { text, output }: Pick<Kernel, 'text' | 'output'>): IKernelRunShortcut {
+  const kernel = gpu.createKernel(text.source, {
+    output: gpuSize(output),
+    precision: 'single',
+    ...(backend === 'cpu' ? {} : { argumentTypes: argumentTypes(text.arguments) }),
+  });
+  // unset, loops stop at 1,000 rounds on some backends; ours all have literal bounds
+  return kernel.setLoopMaxIterations(Number.MAX_SAFE_INTEGER);
+}
+
+/**
+ * Stated, so that a learning rate of 1 is not taken for an integer. gpu.js knows 'Input', its types don't. Not on cpu: there
+ * one kernel gets flat inputs and nested results alike, and numbers have one type.
+ */
+function argumentTypes(args: readonly KernelArgument[]): Record<string, GPUVariableType> {
+  return Object.fromEntries(args.map(({ name, type }) => [name, type as GPUVariableType]));
+}
+
+/** gpu.js gives nested arrays; on the fused executors their rows are views of one buffer. */
+function flat(result: unknown, node: Node): Float32Array {
+  const size = sizeOf(node.shape);
+  const rows = rowsOf(result);
+  const [first] = rows;
+  if (first.byteOffset === 0 && first.buffer.byteLength === size * Float32Array.BYTES_PER_ELEMENT) {
+    return new Float32Array(first.buffer as ArrayBuffer);
+  }
+  const copy = new Float32Array(size);
+  rows.forEach((row, i) => {
+    copy.set(row, i * row.length);
+  });
+  return copy;
+}
+
+function rowsOf(result: unknown): Float32Array[] {
+  return result instanceof Float32Array ? [result] : (result as unknown[]).flatMap(rowsOf);
+}

@@ -1,0 +1,83 @@
+/** The one place that loads gpu.js: its library object, and the WebGPU implementation that it expects to find. */
+import { createRequire } from 'node:module';
+import type { GPU, Input } from 'gpu.js';
+import type { Shape } from '../graph/shape.js';
+
+const require = createRequire(import.meta.url);
+
+export interface GpuLibrary {
+  readonly GPU: typeof GPU;
+  readonly Input: typeof Input;
+}
+
+let library: GpuLibrary | undefined;
+
+/** gpu.js is CommonJS without an export map; it is loaded when first needed, since that takes a tenth of a second. */
+export function gpuLibrary(): GpuLibrary {
+  library ??= require('gpu.js') as GpuLibrary;
+  return library;
+}
+
+/** The subset of a WebGPU adapter's description that identifies it. */
+export interface AdapterInfo {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly device: string;
+  readonly description: string;
+  /** Whether the processor does the work: correct, and slower than webasm. */
+  readonly software: boolean;
+}
+
+interface WebGpuModule {
+  create(options: string[]): { requestAdapter(): Promise<{ info: AdapterDescription } | null> };
+  readonly globals: object;
+}
+
+type AdapterDescription = Omit<AdapterInfo, 'software'> & { readonly isFallbackAdapter?: boolean };
+
+/** Node 20 has no `navigator`; later versions have one without `gpu`. */
+const host = globalThis as { navigator?: { gpu?: ReturnType<WebGpuModule['create']> } };
+
+function setNavigator(value: typeof host.navigator): void {
+  Object.defineProperty(host, 'navigator', { value, configurable: true, writable: true });
+}
+
+/** Names under which software implementations of Vulkan present themselves. */
+const SOFTWARE = /llvmpipe|lavapipe|swiftshader|software/i;
+
+/**
+ * Makes WebGPU available to gpu.js as `navigator.gpu` and describes the adapter; null with a reason where there is none.
+ */
+export async function installWebGpu(): Promise<AdapterInfo | { readonly missing: string }> {
+  let dawn: WebGpuModule;
+  try {
+    dawn = require('webgpu') as WebGpuModule;
+  } catch (error) {
+    return { missing: `the optional package 'webgpu' does not load (${(error as Error).message.split('\n')[0]})` };
+  }
+  if (!host.navigator?.gpu) {
+    Object.assign(globalThis, dawn.globals);
+    setNavigator({ gpu: dawn.create([]) });
+  }
+  const adapter = await host.navigator?.gpu?.requestAdapter();
+  if (!adapter) return { missing: 'no WebGPU adapter was found' };
+  const { vendor, architecture, device, description, isFallbackAdapter } = adapter.info;
+  const software = isFallbackAdapter === true || SOFTWARE.test(`${vendor} ${architecture} ${device} ${description}`);
+  return { vendor, architecture, device, description, software };
+}
+
+/** Lets the process end: it does not while the WebGPU object is referenced. */
+export function releaseWebGpu(): void {
+  if (host.navigator?.gpu) setNavigator(undefined);
+}
+
+/** `values` as an array argument of a kernel. */
+export function tensorInput(values: Float32Array, shape: Shape): Input {
+  // gpu.js takes any typed array, its types only arrays of numbers
+  return new (gpuLibrary().Input)(values as unknown as number[], gpuSize(shape));
+}
+
+/** gpu.js names the contiguous axis first. */
+export function gpuSize(shape: Shape): [number] | [number, number] | [number, number, number] {
+  return [...shape].reverse() as ReturnType<typeof gpuSize>;
+}

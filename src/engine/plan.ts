@@ -1,0 +1,72 @@
+/** From a graph to the kernels that compute it: what runs, in which order, over which operands. */
+import { type Node, type Program, reachable } from '../graph/node.js';
+import { requireShape, type Shape, shapeText } from '../graph/shape.js';
+import { fuse } from './fuse.js';
+import { type KernelText, MAX_AXES, type Operand, writeKernel } from './source.js';
+
+/** A kernel: equal sources over equal shapes are one kernel, however many steps use it. */
+export interface Kernel {
+  readonly name: string;
+  readonly text: Pick<KernelText, 'source' | 'arguments'>;
+  readonly output: Shape;
+}
+
+export interface Step {
+  readonly kernel: Kernel;
+  /** The node that this step computes. */
+  readonly node: Node;
+  readonly operands: readonly Operand[];
+  readonly flops: number;
+}
+
+export interface Plan {
+  /** The graph's inputs that are read, in order of creation. */
+  readonly inputs: readonly Node[];
+  readonly kernels: readonly Kernel[];
+  readonly steps: readonly Step[];
+  readonly outputs: ReadonlyMap<string, Node>;
+}
+
+export function makePlan(program: Program): Plan {
+  const nodes = reachable(program.outputs.values());
+  const fusion = fuse(program);
+  const kernels = new Map<string, Kernel>();
+  const flops = fusedFlops(nodes, fusion.isStored);
+  const steps = fusion.kernels.map((node): Step => {
+    requireShape(
+      node.shape.length >= 1 && node.shape.length <= MAX_AXES,
+      node.op?.name ?? '',
+      `a kernel's result has 1 to ${MAX_AXES} axes, not ${shapeText(node.shape)}`,
+    );
+    const { source, arguments: args, operands } = writeKernel(node, fusion);
+    const shapes = operands.map(operand => (typeof operand === 'number' ? '' : operand.shape.join('x')));
+    const key = `${node.shape.join('x')}|${shapes.join()}|${source}`;
+    let kernel = kernels.get(key);
+    if (!kernel) {
+      const name = `k${kernels.size}_${node.op?.name}`;
+      kernel = { name, text: { source, arguments: args }, output: node.shape };
+      kernels.set(key, kernel);
+    }
+    return { kernel, node, operands, flops: flops.get(node) ?? 0 };
+  });
+  return {
+    inputs: nodes.filter(node => !node.op),
+    kernels: [...kernels.values()],
+    steps,
+    outputs: program.outputs,
+  };
+}
+
+/** Floating-point operations of each stored node, counting what is fused into it as often as it is computed. */
+function fusedFlops(nodes: readonly Node[], isStored: (node: Node) => boolean): Map<Node, number> {
+  const flops = new Map<Node, number>();
+  for (const node of nodes) {
+    if (!node.op) continue;
+    const fused = node.inputs.filter(input => input.op && !isStored(input));
+    flops.set(
+      node,
+      fused.reduce((total, input) => total + (flops.get(input) ?? 0), node.op.flops(node)),
+    );
+  }
+  return flops;
+}

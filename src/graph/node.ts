@@ -1,0 +1,73 @@
+/**
+ * The graph: immutable, shaped nodes. Equal nodes are one node (hash-consing), so common work is shared by construction.
+ */
+import type { Op } from './op.js';
+import { requireShape, type Shape, shapeText } from './shape.js';
+
+export interface Node<A = unknown> {
+  readonly graph: Graph;
+  /** Position in the order of creation; inputs always come before their readers. */
+  readonly id: number;
+  /** Absent for an input of the graph. */
+  readonly op?: Op<A>;
+  /** The name of an input of the graph. */
+  readonly name?: string;
+  readonly attributes: A;
+  readonly inputs: readonly Node[];
+  readonly shape: Shape;
+}
+
+export class Graph {
+  private readonly known = new Map<string, Node>();
+  private readonly list: Node[] = [];
+
+  /** Every node, inputs before readers. */
+  get nodes(): readonly Node[] {
+    return this.list;
+  }
+
+  /** A value that is given at each run. A scalar (shape []) reaches kernels as an argument, never as a constant. */
+  input(name: string, shape: Shape): Node {
+    const node = this.intern(`input:${name}`, { name, attributes: undefined, inputs: [], shape });
+    requireShape(node.shape.join() === shape.join(), name, `input already has shape ${shapeText(node.shape)}`);
+    return node;
+  }
+
+  /** The node of `op` over `inputs`; the existing one if there is one. */
+  apply<A>(op: Op<A>, inputs: readonly Node[], attributes: A): Node<A> {
+    const key = `${op.name}(${inputs.map(input => input.id).join()})${JSON.stringify(attributes) ?? ''}`;
+    const shape = op.shape(
+      inputs.map(input => input.shape),
+      attributes,
+    );
+    return this.intern(key, { op: op as Op, attributes, inputs, shape }) as Node<A>;
+  }
+
+  private intern(key: string, parts: Omit<Node, 'graph' | 'id'>): Node {
+    let node = this.known.get(key);
+    if (!node) {
+      node = Object.freeze({ graph: this, id: this.list.length, ...parts });
+      this.known.set(key, node);
+      this.list.push(node);
+    }
+    return node;
+  }
+}
+
+/** What a program computes: named results of one graph. */
+export interface Program {
+  readonly graph: Graph;
+  readonly outputs: ReadonlyMap<string, Node>;
+}
+
+/** The nodes that `roots` depend on, inputs before readers. */
+export function reachable(roots: Iterable<Node>): Node[] {
+  const seen = new Set<Node>();
+  const pending = [...roots];
+  for (let node = pending.pop(); node; node = pending.pop()) {
+    if (seen.has(node)) continue;
+    seen.add(node);
+    pending.push(...node.inputs);
+  }
+  return [...seen].sort((a, b) => a.id - b.id);
+}

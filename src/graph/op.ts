@@ -1,0 +1,62 @@
+/**
+ * What an operation is to the graph, the compiler and the tests: a shape rule, a gradient, the source of its kernel
+ * and a float64 reference, side by side in one file per op under `ops/`.
+ */
+import type { Node } from './node.js';
+import type { Shape, Tensor } from './shape.js';
+
+/** A JavaScript expression inside a kernel, in the subset that gpu.js compiles. */
+export type Expression = string;
+
+/** One expression per axis: where in a tensor a kernel reads or writes. */
+export type Index = readonly Expression[];
+
+/** The value of an input at an index; emits whatever statements that takes. */
+export type Reader = (index: Index) => Expression;
+
+/** Writes the statements of one kernel; handed to `Op.emit`. */
+export interface KernelWriter {
+  /** Names `value` so that it is computed once; gives the name. */
+  define(value: Expression): Expression;
+  /**
+   * Sums `term` over loop variables that run from 0 to each of `extents`; gives the name of the sum.
+   * Nested from the first (outermost) to the last.
+   */
+  sum(extents: readonly number[], term: (variables: Index) => Expression): Expression;
+  /** Largest `term` over one loop variable that runs from 0 to `extent`; gives its name. */
+  max(extent: number, term: (variable: Expression) => Expression): Expression;
+  /** The value of the case whose number equals the integer `selector`; the last case where none does. */
+  choose(selector: Expression, cases: readonly (() => Expression)[]): Expression;
+  /** An integer that may differ between otherwise equal kernels without making their sources differ. */
+  parameter(value: number): Expression;
+}
+
+/**
+ * How the compiler may treat a node of an op:
+ * - `view`: only renames indices; always written into its readers
+ * - `unary`: one input, same shape, so reading the input again costs no more than reading the result
+ * - `pointwise`: several inputs of the result's shape; written into its reader if it has only one
+ * - `reduction`: loops; written into a single pointwise reader of the same shape
+ * - `copy`: changes the layout; always a kernel of its own
+ */
+export type OpKind = 'view' | 'unary' | 'pointwise' | 'reduction' | 'copy';
+
+export interface Op<A = unknown> {
+  readonly name: string;
+  readonly kind: OpKind;
+  /** Whether computing the whole result reads each element of each input at most once. */
+  readonly readsOnce: boolean;
+  /** The result's shape. Throws ShapeError where the inputs do not fit. */
+  shape(inputs: readonly Shape[], attributes: A): Shape;
+  /**
+   * The vector-Jacobian product: for each input the gradient of sum(result * cotangent), or null where the result does
+   * not depend on it differentiably (class indices, say).
+   */
+  gradient(node: Node<A>, cotangent: Node): readonly (Node | null)[];
+  /** The result in float64, row-major; the independent definition that kernels and gradients are tested against. */
+  reference(inputs: readonly Tensor[], attributes: A, shape: Shape): Float64Array;
+  /** The expression of the result's element at `index`. */
+  emit(writer: KernelWriter, inputs: readonly Reader[], index: Index, node: Node<A>): Expression;
+  /** Floating-point operations for the whole result; an addition, a product and a function call each count one. */
+  flops(node: Node<A>): number;
+}

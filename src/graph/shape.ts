@@ -1,0 +1,51 @@
+/** Shapes are dense and row-major: the last axis is contiguous. A shape of no axes is a scalar. */
+
+export type Shape = readonly number[];
+
+/** A tensor in float64: what references compute with. */
+export interface Tensor {
+  readonly shape: Shape;
+  readonly data: Float64Array;
+}
+
+export function sizeOf(shape: Shape): number {
+  return shape.reduce((product, extent) => product * extent, 1);
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((extent, axis) => extent === b[axis]);
+}
+
+export function shapeText(shape: Shape): string {
+  return `[${shape.join(', ')}]`;
+}
+
+/** Elements between neighbours along each axis. */
+export function stridesOf(shape: Shape): number[] {
+  const strides = new Array<number>(shape.length);
+  let stride = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    strides[axis] = stride;
+    stride *= shape[axis];
+  }
+  return strides;
+}
+
+/** Calls `visit` with every index of `shape` in row-major order; the array is reused between calls. */
+export function forEachIndex(shape: Shape, visit: (index: readonly number[], flat: number) => void): void {
+  const index = new Array<number>(shape.length).fill(0);
+  const total = sizeOf(shape);
+  for (let flat = 0; flat < total; flat++) {
+    visit(index, flat);
+    for (let axis = shape.length - 1; axis >= 0 && ++index[axis] === shape[axis]; axis--) index[axis] = 0;
+  }
+}
+
+/** A graph was built with shapes that do not fit: a defect of the builder, found before anything runs. */
+export class ShapeError extends Error {
+  override readonly name = 'ShapeError';
+}
+
+export function requireShape(condition: boolean, op: string, what: string): asserts condition {
+  if (!condition) throw new ShapeError(`${op}: ${what}`);
+}

@@ -1,0 +1,19 @@
+import { multiply } from '../ops/multiply.js';
+import { subtract } from '../ops/subtract.js';
+import { sum } from '../ops/sum.js';
+import type { Loss } from './loss.js';
+
+/** Mean squared error over all numbers of all rows, as torch.nn.MSELoss: mean of (z - y)^2. */
+export const mse: Loss = {
+  target: 'value',
+  rows(z, y) {
+    const difference = subtract(z, y);
+    return sum(multiply(difference, difference), [0]);
+  },
+  weight: (count, size) => 1 / (count * size),
+  metric: {
+    name: 'mean_absolute_error',
+    of: (prediction, target) =>
+      prediction.reduce((total, value, i) => total + Math.abs(value - target[i]), 0) / prediction.length,
+  },
+};

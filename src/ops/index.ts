@@ -1,0 +1,64 @@
+/** All ops, for the suites that hold every op to the same tests, and how cotangents are added. */
+import type { Node } from '../graph/node.js';
+import type { Op } from '../graph/op.js';
+import { activateOp } from './activate.js';
+import { add, addOp } from './add.js';
+import { broadcastOp } from './broadcast.js';
+import { contractOp } from './contract.js';
+import { divideOp } from './divide.js';
+import { exponentialOp } from './exponential.js';
+import { logSumExpOp } from './log_sum_exp.js';
+import { multiplyOp } from './multiply.js';
+import { oneHotOp } from './one_hot.js';
+import { polynomialOp } from './polynomial.js';
+import { selectOp } from './select.js';
+import { squareRootOp } from './square_root.js';
+import { stack, stackOp } from './stack.js';
+import { subtractOp } from './subtract.js';
+import { sumOp } from './sum.js';
+import { transposeOp } from './transpose.js';
+
+export const ops: readonly Op<never>[] = [
+  activateOp,
+  addOp,
+  broadcastOp,
+  contractOp,
+  divideOp,
+  exponentialOp,
+  logSumExpOp,
+  multiplyOp,
+  oneHotOp,
+  polynomialOp,
+  selectOp,
+  squareRootOp,
+  stackOp,
+  subtractOp,
+  sumOp,
+  transposeOp,
+];
+
+/**
+ * The sum of `terms` (at least one, equal shapes), from left to right. Parts of one stack that were written apart are
+ * put into one, so that the gradients of several slices become one tensor instead of a sum of mostly zeros.
+ */
+export function addAll(terms: readonly Node[]): Node {
+  return joinStacks(terms).reduce(add);
+}
+
+function joinStacks(terms: readonly Node[]): Node[] {
+  const parts = new Map<number, Node>();
+  const others: Node[] = [];
+  for (const term of terms) {
+    const positions = term.op?.name === stackOp.name ? (term.attributes as { positions: number[] }).positions : [];
+    if (positions.length === 0 || positions.some(at => parts.has(at))) others.push(term);
+    else positions.forEach((at, i) => parts.set(at, term.inputs[i]));
+  }
+  if (parts.size === 0) return others;
+  const positions = [...parts.keys()].sort((a, b) => a - b);
+  const joined = stack(
+    positions.map(at => parts.get(at) as Node),
+    positions,
+    terms[0].shape[0],
+  );
+  return [joined, ...others];
+}

@@ -1,0 +1,79 @@
+import type { Node } from '../graph/node.js';
+import type { Expression, KernelWriter, Op } from '../graph/op.js';
+import { requireShape, sizeOf } from '../graph/shape.js';
+import { multiply } from './multiply.js';
+import { literal } from './number.js';
+
+/** Coefficients from the constant upwards. */
+type Coefficients = readonly number[];
+
+interface Attributes {
+  /** One polynomial for the whole tensor, or one for each index of the leading axis. */
+  readonly coefficients: readonly Coefficients[];
+}
+
+export const polynomialOp: Op<Attributes> = {
+  name: 'polynomial',
+  kind: 'unary',
+  readsOnce: true,
+  shape([x], { coefficients }) {
+    requireShape(
+      coefficients.length === 1 || coefficients.length === x[0],
+      'polynomial',
+      `${coefficients.length} polynomials for a leading axis of ${x[0]}`,
+    );
+    return x;
+  },
+  gradient: ({ inputs: [x], attributes }, cotangent) => [
+    multiply(cotangent, polynomial(x, attributes.coefficients.map(derivative))),
+  ],
+  reference([x], { coefficients }, shape) {
+    const perSlice = sizeOf(shape) / coefficients.length;
+    return x.data.map((value, i) =>
+      coefficients[Math.floor(i / perSlice)].reduceRight((sum, coefficient) => sum * value + coefficient, 0),
+    );
+  },
+  emit(writer, [x], index, { attributes: { coefficients } }) {
+    const value = x(index);
+    const cases = coefficients.map(one => () => horner(writer, value, one));
+    return cases.length === 1 ? cases[0]() : writer.choose(index[0], cases);
+  },
+  flops: ({ shape, attributes: { coefficients } }) =>
+    (sizeOf(shape) * coefficients.reduce((sum, one) => sum + 2 * (one.length - 1), 0)) / coefficients.length,
+};
+
+function derivative(coefficients: Coefficients): Coefficients {
+  return coefficients.length === 1 ? [0] : coefficients.slice(1).map((coefficient, i) => coefficient * (i + 1));
+}
+
+function horner(writer: KernelWriter, x: Expression, coefficients: Coefficients): Expression {
+  let degree = coefficients.length - 1;
+  let value = literal(coefficients[degree]);
+  if (degree === 0) return writer.define(`${x} * 0 + ${value}`);
+  value = coefficients[degree] === 1 ? x : `${value} * ${x}`;
+  while (--degree > 0) value = `(${value}${plus(coefficients[degree])}) * ${x}`;
+  return writer.define(`${value}${plus(coefficients[0])}`);
+}
+
+function plus(coefficient: number): Expression {
+  return coefficient === 0 ? '' : ` + ${literal(coefficient)}`;
+}
+
+/**
+ * The polynomial with the given coefficients (constant first) at each element of `x`; with several polynomials, each
+ * applies to one index of the leading axis. Closed under differentiation, which makes it the form of all derivatives
+ * that are polynomials of a result.
+ */
+export function polynomial(x: Node, coefficients: readonly Coefficients[]): Node {
+  return x.graph.apply(polynomialOp, [x], { coefficients });
+}
+
+/** factor * x. */
+export function scale(x: Node, factor: number): Node {
+  return polynomial(x, [[0, factor]]);
+}
+
+/** factor * x + offset. */
+export function affine(x: Node, factor: number, offset: number): Node {
+  return polynomial(x, [[offset, factor]]);
+}

@@ -1,0 +1,34 @@
+/** The update of all parameters as a graph of its own: they lie in one flat array, so each result is one kernel. */
+import { Graph, type Node, type Program } from '../graph/node.js';
+import { broadcast } from '../ops/broadcast.js';
+import { multiply } from '../ops/multiply.js';
+import type { Optimizer } from './optimizer.js';
+
+/** Width of the rows in which the flat arrays are given to kernels: bounded in each dimension, and a multiple of every vector width. */
+export const ROW = 1024;
+
+/** Elements of a flat array of `size` parameters, padded to whole rows. */
+export function paddedSize(size: number): number {
+  return Math.ceil(size / ROW) * ROW;
+}
+
+/**
+ * Inputs: `parameter`, `gradient` and `state.NAME` [rows, ROW]; the scalars of the optimizer by name and
+ * `gradient_scale` (1, or less where the gradient norm is clipped). Outputs: `parameter` and `state.NAME`.
+ */
+export function updateProgram<S>(optimizer: Optimizer<S>, settings: S, size: number): Program {
+  const graph = new Graph();
+  const shape = [paddedSize(size) / ROW, ROW];
+  const scalar = (name: string) => broadcast(graph.input(name, []), shape, []);
+  const states = optimizer.state(settings);
+  const names = Object.keys(optimizer.scalars(settings, 1, 1));
+  const { parameter, state } = optimizer.update(settings, {
+    parameter: graph.input('parameter', shape),
+    gradient: multiply(graph.input('gradient', shape), scalar('gradient_scale')),
+    state: Object.fromEntries(states.map(name => [name, graph.input(`state.${name}`, shape)])),
+    scalars: Object.fromEntries(names.map(name => [name, scalar(name)])),
+  });
+  const outputs = new Map<string, Node>([['parameter', parameter]]);
+  for (const [name, node] of Object.entries(state)) outputs.set(`state.${name}`, node);
+  return { graph, outputs };
+}

@@ -1,0 +1,59 @@
+/** Applies gradients to parameters: norm, clipping, the optimizer's kernels, and the state that it keeps. */
+import type { Engine } from '../engine/index.js';
+import type { Executable, Value } from '../engine/executable.js';
+import type { Optimizer } from '../optimizers/optimizer.js';
+import { paddedSize, updateProgram } from '../optimizers/program.js';
+
+/** Added to the norm before dividing by it, as torch.nn.utils.clip_grad_norm_ does. */
+const CLIP_EPSILON = 1e-6;
+
+/** Euclidean norm, accumulated in float64; not finite where an element is not. */
+export function gradientNorm(gradient: Float32Array): number {
+  let squares = 0;
+  for (let i = 0; i < gradient.length; i++) squares += gradient[i] * gradient[i];
+  return Math.sqrt(squares);
+}
+
+/** The factor that brings a gradient of norm `norm` down to `most`; 1 where it is not above, or nothing is clipped. */
+export function clipFactor(norm: number, most: number | undefined): number {
+  return most === undefined ? 1 : Math.min(1, most / (norm + CLIP_EPSILON));
+}
+
+export class Updater<S> {
+  /** The optimizer's buffers by name, each flat and padded like the parameters. */
+  readonly state: Record<string, Float32Array>;
+  private readonly executable: Executable;
+
+  constructor(
+    engine: Engine,
+    private readonly optimizer: Optimizer<S>,
+    private readonly settings: S,
+    size: number,
+  ) {
+    this.executable = engine.compile(updateProgram(optimizer, settings, size));
+    this.state = Object.fromEntries(
+      optimizer.state(settings).map(name => [name, new Float32Array(paddedSize(size))]),
+    );
+  }
+
+  /**
+   * Updates `parameters` and the state in place with `gradient` times `scale`. All arrays are flat and padded to whole
+   * rows (`paddedSize`); `step` is 1 for the first update.
+   */
+  async apply(
+    parameters: Float32Array,
+    gradient: Float32Array,
+    { step, learningRate, scale }: { step: number; learningRate: number; scale: number },
+  ): Promise<void> {
+    const values: Record<string, Value> = {
+      ...this.optimizer.scalars(this.settings, step, learningRate),
+      gradient_scale: scale,
+      parameter: parameters,
+      gradient,
+    };
+    for (const [name, buffer] of Object.entries(this.state)) values[`state.${name}`] = buffer;
+    const out = await this.executable.run(values);
+    parameters.set(out.parameter);
+    for (const [name, buffer] of Object.entries(this.state)) buffer.set(out[`state.${name}`]);
+  }
+}

@@ -1,0 +1,91 @@
+/** PyTorch's values in float64 (test/fixtures/goldens), and what a program needs to be held against them. */
+import { join } from 'node:path';
+import { type Tensor, readSafetensors } from '../../src/experiment/safetensors.js';
+import type { LossName } from '../../src/losses/index.js';
+import { losses } from '../../src/losses/index.js';
+import type { ModelSpec } from '../../src/model/spec.js';
+import { packageRoot } from '../../src/root.js';
+
+export const GOLDENS = ['lstm_base', 'lstm_clip', 'lstm_odd', 'lstm_deep', 'lstm_mse', 'lstm_every'] as const;
+
+export interface Golden {
+  readonly name: string;
+  readonly spec: ModelSpec;
+  readonly loss: LossName;
+  readonly batch: number;
+  readonly steps: number;
+  readonly clip: number | null;
+  readonly optimizers: Readonly<Record<string, Record<string, unknown>>>;
+  /** Initial parameters by name. */
+  readonly parameters: Readonly<Record<string, Float32Array>>;
+  /** Inputs `x`, `target` and `weight` of the whole-sequence program. */
+  readonly inputs: Readonly<Record<string, Float32Array>>;
+  /** A tensor of the file in float64. */
+  values(name: string): Float64Array;
+}
+
+export function golden(name: string): Golden {
+  const file = readSafetensors(join(packageRoot, 'test/fixtures/goldens', `${name}.safetensors`));
+  const meta = JSON.parse(file.metadata.case);
+  const tensor = (key: string): Tensor => {
+    const found = file.tensors.get(key);
+    if (!found) throw new Error(`${name} has no ${key}`);
+    return found;
+  };
+  const values = (key: string) => Float64Array.from(tensor(key).data as Iterable<number | bigint>, Number);
+  const { B, T, F, H, L, C } = meta;
+  const spec: ModelSpec = {
+    cell: 'lstm',
+    inputSize: F,
+    hiddenSize: H,
+    numLayers: L,
+    outputSize: C,
+    head: meta.from,
+  };
+  const loss: LossName = meta.loss;
+  const counted = meta.from === 'every' ? T : 1;
+  const y = values('y');
+  return {
+    name,
+    spec,
+    loss,
+    batch: B,
+    steps: T,
+    clip: meta.clip_grad_norm,
+    optimizers: JSON.parse(file.metadata.optimizers),
+    parameters: Object.fromEntries(
+      [...file.tensors.keys()]
+        .filter(key => key.startsWith('param.'))
+        .map(key => [key.slice('param.'.length), Float32Array.from(values(key))]),
+    ),
+    inputs: {
+      x: timeMajor(values('x'), B, T, F),
+      target: meta.from === 'every' ? timeMajor(y, B, T, 1) : Float32Array.from(y),
+      weight: new Float32Array(B * counted).fill(losses[loss].weight(B * counted, C)),
+    },
+    values,
+  };
+}
+
+/** `[B, T, F]` -> `[T, B, F]`. */
+export function timeMajor(values: Float64Array, batch: number, steps: number, width: number): Float32Array {
+  const result = new Float32Array(values.length);
+  for (let b = 0; b < batch; b++) {
+    for (let t = 0; t < steps; t++) {
+      const row = values.subarray((b * steps + t) * width, (b * steps + t + 1) * width);
+      result.set(row, (t * batch + b) * width);
+    }
+  }
+  return result;
+}
+
+/** ||a - b|| / ||b||, the Euclidean norm over all elements. */
+export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  let difference = 0;
+  let norm = 0;
+  for (let i = 0; i < expected.length; i++) {
+    difference += (actual[i] - expected[i]) ** 2;
+    norm += expected[i] ** 2;
+  }
+  return Math.sqrt(difference / norm);
+}
