@@ -36,6 +36,10 @@ for (const backend of BACKENDS) {
   t.test(`backend ${backend}`, { skip }, async t => {
     const engine = await Engine.start(backend);
     t.teardown(() => engine.close());
+    t.afterEach(() => {
+      if (engine.fallbacks.length > 0)
+        throw new Error(`gpu.js's own code ran: ${engine.fallbacks[0].reason}`);
+    });
     for (const name of GOLDENS) {
       await t.test(`gradient of ${name}`, async t => {
         const expected = golden(name);
@@ -54,10 +58,17 @@ for (const backend of BACKENDS) {
           if (value.some(v => v !== 0)) {
             const error = relativeError(views[parameter], value);
             t.ok(error < 1e-4, `gradient of ${parameter}: ${error}`);
-          } else t.ok(views[parameter].every(v => v === 0), `${parameter} has no gradient`);
+          } else
+            t.ok(
+              views[parameter].every(v => v === 0),
+              `${parameter} has no gradient`,
+            );
         }
         const evaluated = await shard.evaluate(flat, given);
-        t.ok(relativeError(evaluated.predictions, result.predictions) < 1e-6, 'evaluation gives the same predictions');
+        t.ok(
+          relativeError(evaluated.predictions, result.predictions) < 1e-6,
+          'evaluation gives the same predictions',
+        );
       });
 
       for (const optimizerName of Object.keys(golden(name).optimizers).filter(key => key in OPTIMIZERS)) {

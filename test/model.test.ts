@@ -1,7 +1,7 @@
 /** The graphs of the model against PyTorch in float64, by the ops' references: the mathematics, without any kernel. */
 import t from 'tap';
-import type { Node } from '../src/graph/node.js';
 import { interpret } from '../src/graph/interpret.js';
+import type { Node } from '../src/graph/node.js';
 import { segmentProgram } from '../src/model/programs.js';
 import { GOLDENS, golden, relativeError } from './support/goldens.js';
 

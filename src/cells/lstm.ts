@@ -31,7 +31,12 @@ export const lstm: Cell = {
       graphShape: [GATES, hiddenSize, columns],
     });
     const bias = (name: string) => ({ name, shape: [GATES * hiddenSize], graphShape: [GATES, hiddenSize] });
-    return [weight('weight_ih', inputSize), weight('weight_hh', hiddenSize), bias('bias_ih'), bias('bias_hh')];
+    return [
+      weight('weight_ih', inputSize),
+      weight('weight_hh', hiddenSize),
+      bias('bias_ih'),
+      bias('bias_hh'),
+    ];
   },
 
   step(x, states, { weight_ih, weight_hh, bias_ih, bias_hh }) {

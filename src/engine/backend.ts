@@ -32,7 +32,15 @@ export async function chooseBackend(request: BackendRequest): Promise<BackendCho
   }
   if (request === 'auto' && adapter.software) {
     releaseWebGpu();
-    return { backend: 'webasm', reason: `the only WebGPU adapter is software (${adapter.description})`, adapter };
+    return {
+      backend: 'webasm',
+      reason: `the only WebGPU adapter is software (${adapter.description})`,
+      adapter,
+    };
   }
-  return { backend: 'webgpu', reason: request === 'auto' ? 'hardware WebGPU adapter' : 'as requested', adapter };
+  return {
+    backend: 'webgpu',
+    reason: request === 'auto' ? 'hardware WebGPU adapter' : 'as requested',
+    adapter,
+  };
 }

@@ -63,7 +63,9 @@ export class Executable {
       const value = values[node.name as string];
       if (typeof value === 'number') return value;
       if (value?.length !== sizeOf(node.shape)) {
-        throw new RangeError(`input '${node.name}' needs ${sizeOf(node.shape)} numbers, got ${value?.length}`);
+        throw new RangeError(
+          `input '${node.name}' needs ${sizeOf(node.shape)} numbers, got ${value?.length}`,
+        );
       }
       return tensorInput(value, node.shape);
     });
@@ -115,7 +117,11 @@ function call(kernel: IKernelRunShortcut | undefined, operands: unknown[]): unkn
   return (kernel as unknown as (...operands: unknown[]) => unknown)(...operands);
 }
 
-function createKernel(gpu: GPU, backend: Backend, { text, output }: Pick<Kernel, 'text' | 'output'>): IKernelRunShortcut {
+function createKernel(
+  gpu: GPU,
+  backend: Backend,
+  { text, output }: Pick<Kernel, 'text' | 'output'>,
+): IKernelRunShortcut {
   const kernel = gpu.createKernel(text.source, {
     output: gpuSize(output),
     precision: 'single',

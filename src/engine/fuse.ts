@@ -49,7 +49,12 @@ function readersOf(nodes: readonly Node[]): Readers {
   return readers;
 }
 
-function countUses(node: Node, readers: Readers, inlined: ReadonlySet<Node>, uses: ReadonlyMap<Node, number>): number {
+function countUses(
+  node: Node,
+  readers: Readers,
+  inlined: ReadonlySet<Node>,
+  uses: ReadonlyMap<Node, number>,
+): number {
   let total = 0;
   for (const reader of readers.get(node) ?? []) {
     const times = inlined.has(reader) ? (uses.get(reader) ?? 0) : 1;
@@ -74,9 +79,10 @@ function mayInline(
     case 'reduction':
       return times === 1 && endsPointwise(node, readers, inlined);
     case 'pointwise':
-      return times === 1;
+      return times === 1 && !isCopied(node, readers);
     case 'unary':
-      return times === 1 || (Number.isFinite(times) && isStoredAnyway(node.inputs[0], node, readers));
+      if (times === 1) return !isCopied(node, readers);
+      return Number.isFinite(times) && isStoredAnyway(node.inputs[0], node, readers);
   }
 }
 
@@ -87,6 +93,11 @@ function endsPointwise(node: Node, readers: Readers, inlined: ReadonlySet<Node>)
       (reader.op?.kind === 'pointwise' || reader.op?.kind === 'unary') &&
       (!inlined.has(reader) || endsPointwise(reader, readers, inlined)),
   );
+}
+
+/** Whether a layout copy reads `node`: it reads along the wrong axis, which is no place to compute anything. */
+function isCopied(node: Node, readers: Readers): boolean {
+  return [...(readers.get(node) ?? [])].some(reader => reader.op?.kind === 'copy');
 }
 
 /** Whether `node` is an input or has another reader than `except`, seen through views. */
@@ -103,13 +114,16 @@ function boundOperands(nodes: readonly Node[], inlined: Set<Node>): void {
   for (const node of nodes) {
     if (!node.op) continue;
     for (;;) {
-      const all = new Set(node.inputs.flatMap(input => [...of(input)]).filter(operand => operand.shape.length > 0));
+      const all = new Set(
+        node.inputs.flatMap(input => [...of(input)]).filter(operand => operand.shape.length > 0),
+      );
       operands.set(node, all);
       if (all.size <= MAX_ARRAY_ARGUMENTS) break;
       const [heaviest] = node.inputs
         .filter(input => inlined.has(input) && input.op?.kind !== 'view' && of(input).size > 1)
         .sort((a, b) => of(b).size - of(a).size);
-      if (!heaviest) throw new Error(`${node.op.name} reads ${all.size} arrays, more than ${MAX_ARRAY_ARGUMENTS}`);
+      if (!heaviest)
+        throw new Error(`${node.op.name} reads ${all.size} arrays, more than ${MAX_ARRAY_ARGUMENTS}`);
       inlined.delete(heaviest);
     }
   }

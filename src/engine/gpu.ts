@@ -53,7 +53,9 @@ export async function installWebGpu(): Promise<AdapterInfo | { readonly missing:
   try {
     dawn = require('webgpu') as WebGpuModule;
   } catch (error) {
-    return { missing: `the optional package 'webgpu' does not load (${(error as Error).message.split('\n')[0]})` };
+    return {
+      missing: `the optional package 'webgpu' does not load (${(error as Error).message.split('\n')[0]})`,
+    };
   }
   if (!host.navigator?.gpu) {
     Object.assign(globalThis, dawn.globals);
@@ -62,7 +64,8 @@ export async function installWebGpu(): Promise<AdapterInfo | { readonly missing:
   const adapter = await host.navigator?.gpu?.requestAdapter();
   if (!adapter) return { missing: 'no WebGPU adapter was found' };
   const { vendor, architecture, device, description, isFallbackAdapter } = adapter.info;
-  const software = isFallbackAdapter === true || SOFTWARE.test(`${vendor} ${architecture} ${device} ${description}`);
+  const software =
+    isFallbackAdapter === true || SOFTWARE.test(`${vendor} ${architecture} ${device} ${description}`);
   return { vendor, architecture, device, description, software };
 }
 

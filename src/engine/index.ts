@@ -5,10 +5,13 @@ import type { Backend } from './backend.js';
 import { Executable } from './executable.js';
 import { gpuLibrary, installWebGpu, releaseWebGpu } from './gpu.js';
 import { makePlan } from './plan.js';
+import { simdKernelClass } from './simd/kernel.js';
 
 /** gpu.js opened on one backend; compiles programs until it is closed. */
 export class Engine {
   private readonly open = new Set<Executable>();
+  /** Kernels that run gpu.js's own code instead of ours, and why. */
+  readonly fallbacks: { readonly source: string; readonly reason: string }[] = [];
 
   private constructor(
     readonly backend: Backend,
@@ -18,7 +21,13 @@ export class Engine {
   static async start(backend: Backend): Promise<Engine> {
     if (backend === 'webgpu') await installWebGpu();
     const { GPU } = gpuLibrary();
-    return new Engine(backend, new GPU({ mode: backend }));
+    const gpu = new GPU({ mode: backend });
+    const engine = new Engine(backend, gpu);
+    if (backend === 'webasm') {
+      const kernel = simdKernelClass((source, reason) => engine.fallbacks.push({ source, reason }));
+      Object.assign(gpu, { Kernel: kernel });
+    }
+    return engine;
   }
 
   compile(program: Program): Executable {

@@ -140,7 +140,10 @@ class SourceWriter implements KernelWriter {
   }
 
   /** The cases by the statements they take, the commonest last (it needs no condition). */
-  private distinct(cases: readonly (() => Expression)[], result: string): { selected: number[]; lines: string[] }[] {
+  private distinct(
+    cases: readonly (() => Expression)[],
+    result: string,
+  ): { selected: number[]; lines: string[] }[] {
     const branches = new Map<string, { selected: number[]; lines: string[] }>();
     const start = this.variables;
     let end = start;

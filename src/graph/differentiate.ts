@@ -20,7 +20,11 @@ export function differentiate(
 ): (Node | null)[] {
   const terms = new Map<Node, Node[]>();
   const contribute = (node: Node, cotangent: Node) => {
-    requireShape(sameShape(node.shape, cotangent.shape), node.op?.name ?? 'input', 'gradient has another shape');
+    requireShape(
+      sameShape(node.shape, cotangent.shape),
+      node.op?.name ?? 'input',
+      'gradient has another shape',
+    );
     const list = terms.get(node);
     if (list) list.push(cotangent);
     else terms.set(node, [cotangent]);

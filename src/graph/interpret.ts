@@ -14,7 +14,11 @@ export function interpret(
     const { shape } = node;
     if (!node.op) {
       const given = values[node.name ?? ''];
-      requireShape(given?.length === sizeOf(shape), node.name ?? 'input', 'value is missing or has another size');
+      requireShape(
+        given?.length === sizeOf(shape),
+        node.name ?? 'input',
+        'value is missing or has another size',
+      );
       known.set(node, { shape, data: Float64Array.from(given) });
       continue;
     }

@@ -29,7 +29,11 @@ export class Graph {
   /** A value that is given at each run. A scalar (shape []) reaches kernels as an argument, never as a constant. */
   input(name: string, shape: Shape): Node {
     const node = this.intern(`input:${name}`, { name, attributes: undefined, inputs: [], shape });
-    requireShape(node.shape.join() === shape.join(), name, `input already has shape ${shapeText(node.shape)}`);
+    requireShape(
+      node.shape.join() === shape.join(),
+      name,
+      `input already has shape ${shapeText(node.shape)}`,
+    );
     return node;
   }
 

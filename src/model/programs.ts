@@ -2,7 +2,7 @@
  * The graphs of a model: stacking over layers and time, written once. A program covers a whole sequence or one segment
  * of a long one; segments pass states forwards and cotangents of states backwards, so the gradient stays exact.
  */
-import { type CellWeights } from '../cells/cell.js';
+import type { CellWeights } from '../cells/cell.js';
 import { cells } from '../cells/index.js';
 import { differentiate } from '../graph/differentiate.js';
 import { Graph, type Node, type Program } from '../graph/node.js';
@@ -131,6 +131,8 @@ function namedStates(
 ): Map<string, Node> {
   const names = cells[spec.cell].states;
   return new Map(
-    states.flatMap((layer, l) => layer.map((node, s): [string, Node] => [`${prefix}.${l}.${names[s]}`, node])),
+    states.flatMap((layer, l) =>
+      layer.map((node, s): [string, Node] => [`${prefix}.${l}.${names[s]}`, node]),
+    ),
   );
 }

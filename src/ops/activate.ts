@@ -49,7 +49,13 @@ export const activateOp: Op<Attributes> = {
     return x;
   },
   gradient: (node, cotangent) => [
-    multiply(cotangent, polynomial(node, node.attributes.functions.map(name => activations[name].slope))),
+    multiply(
+      cotangent,
+      polynomial(
+        node,
+        node.attributes.functions.map(name => activations[name].slope),
+      ),
+    ),
   ],
   reference([x], { functions }, shape) {
     const perSlice = sizeOf(shape) / functions.length;

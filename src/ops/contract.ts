@@ -19,7 +19,11 @@ function extentsOf({ a, b }: Attributes, shapes: readonly Shape[]): Map<string, 
   const extents = new Map<string, number>();
   [a, b].forEach((letters, operand) => {
     const shape = shapes[operand];
-    requireShape(letters.length === shape.length, 'contract', `'${letters}' does not name the axes of [${shape.join()}]`);
+    requireShape(
+      letters.length === shape.length,
+      'contract',
+      `'${letters}' does not name the axes of [${shape.join()}]`,
+    );
     [...letters].forEach((letter, axis) => {
       const known = extents.get(letter) ?? shape[axis];
       requireShape(known === shape[axis], 'contract', `axis '${letter}' is ${known} and ${shape[axis]}`);
@@ -80,7 +84,10 @@ export const contractOp: Op<Attributes> = {
       [...operand].map(letter =>
         result.includes(letter) ? index[result.indexOf(letter)] : variables[letters.indexOf(letter)],
       );
-    return writer.sum(extent(extents, letters), variables => `${x(at(a, variables))} * ${y(at(b, variables))}`);
+    return writer.sum(
+      extent(extents, letters),
+      variables => `${x(at(a, variables))} * ${y(at(b, variables))}`,
+    );
   },
   flops({ inputs, attributes }) {
     const extents = extentsOf(

@@ -49,7 +49,8 @@ function joinStacks(terms: readonly Node[]): Node[] {
   const parts = new Map<number, Node>();
   const others: Node[] = [];
   for (const term of terms) {
-    const positions = term.op?.name === stackOp.name ? (term.attributes as { positions: number[] }).positions : [];
+    const positions =
+      term.op?.name === stackOp.name ? (term.attributes as { positions: number[] }).positions : [];
     if (positions.length === 0 || positions.some(at => parts.has(at))) others.push(term);
     else positions.forEach((at, i) => parts.set(at, term.inputs[i]));
   }

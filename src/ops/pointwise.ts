@@ -32,7 +32,9 @@ export function pointwise(arity: 1 | 2, definition: PointwiseDefinition): Op<und
     },
     gradient,
     reference: (inputs, _attributes, shape) =>
-      Float64Array.from({ length: sizeOf(shape) }, (_, i) => reference(...inputs.map(input => input.data[i]))),
+      Float64Array.from({ length: sizeOf(shape) }, (_, i) =>
+        reference(...inputs.map(input => input.data[i])),
+      ),
     emit: (writer, inputs, index) => writer.define(expression(...inputs.map(read => read(index)))),
     flops: node => cost * sizeOf(node.shape),
   };

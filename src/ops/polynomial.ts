@@ -43,7 +43,9 @@ export const polynomialOp: Op<Attributes> = {
 };
 
 function derivative(coefficients: Coefficients): Coefficients {
-  return coefficients.length === 1 ? [0] : coefficients.slice(1).map((coefficient, i) => coefficient * (i + 1));
+  return coefficients.length === 1
+    ? [0]
+    : coefficients.slice(1).map((coefficient, i) => coefficient * (i + 1));
 }
 
 function horner(writer: KernelWriter, x: Expression, coefficients: Coefficients): Expression {

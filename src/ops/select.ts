@@ -22,7 +22,9 @@ export const selectOp: Op<Attributes> = {
     );
     return x.slice(1);
   },
-  gradient: ({ inputs: [x], attributes }, cotangent) => [stack([cotangent], [attributes.position], x.shape[0])],
+  gradient: ({ inputs: [x], attributes }, cotangent) => [
+    stack([cotangent], [attributes.position], x.shape[0]),
+  ],
   reference([x], { position }, shape) {
     const size = sizeOf(shape);
     return x.data.slice(position * size, (position + 1) * size);

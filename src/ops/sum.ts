@@ -31,7 +31,11 @@ export const sumOp: Op<Attributes> = {
     return writer.sum(
       gone.map(axis => shape[axis]),
       variables =>
-        x(shape.map((_, axis) => (keep.includes(axis) ? index[keep.indexOf(axis)] : variables[gone.indexOf(axis)]))),
+        x(
+          shape.map((_, axis) =>
+            keep.includes(axis) ? index[keep.indexOf(axis)] : variables[gone.indexOf(axis)],
+          ),
+        ),
     );
   },
   flops: ({ inputs: [x] }) => sizeOf(x.shape),

@@ -38,7 +38,10 @@ export const adam: Optimizer<AdamSettings> = {
   update({ weight_decay }, { parameter, gradient, state, scalars }) {
     const g = weight_decay > 0 ? add(gradient, multiply(parameter, scalars.weight_decay)) : gradient;
     const exp_avg = add(multiply(state.exp_avg, scalars.beta1), multiply(g, scalars.rest1));
-    const exp_avg_sq = add(multiply(state.exp_avg_sq, scalars.beta2), multiply(multiply(g, g), scalars.rest2));
+    const exp_avg_sq = add(
+      multiply(state.exp_avg_sq, scalars.beta2),
+      multiply(multiply(g, g), scalars.rest2),
+    );
     const denominator = add(multiply(squareRoot(exp_avg_sq), scalars.root_correction), scalars.eps);
     const change = divide(multiply(exp_avg, scalars.step_size), denominator);
     return { parameter: subtract(parameter, change), state: { exp_avg, exp_avg_sq } };

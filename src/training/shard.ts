@@ -4,8 +4,8 @@
  * each segment's forward pass is computed again (Chen et al., 2016, Training Deep Nets with Sublinear Memory Cost).
  */
 import { cells } from '../cells/index.js';
-import type { Engine } from '../engine/index.js';
 import type { Executable, Value } from '../engine/executable.js';
+import type { Engine } from '../engine/index.js';
 import type { LossName } from '../losses/index.js';
 import { losses } from '../losses/index.js';
 import { ParameterLayout } from '../model/parameters.js';
@@ -62,7 +62,11 @@ export class Shard {
   }
 
   /** Adds the gradient of sum(weight * loss) to `gradient` (flat, in the layout's order). */
-  async addGradient(parameters: Float32Array, given: ShardBatch, gradient: Float32Array): Promise<ShardResult> {
+  async addGradient(
+    parameters: Float32Array,
+    given: ShardBatch,
+    gradient: Float32Array,
+  ): Promise<ShardResult> {
     const result = this.emptyResult();
     const before = await this.statesBefore(parameters, given);
     let cotangents: Arrays | null = null;
@@ -84,7 +88,9 @@ export class Shard {
     const before = [this.initialStates()];
     for (const segment of this.segments.slice(0, -1)) {
       const options = { hasLoss: false, gradient: false } as const;
-      before.push(pick(await this.run(segment, options, parameters, given, before[before.length - 1]), 'state.'));
+      before.push(
+        pick(await this.run(segment, options, parameters, given, before[before.length - 1]), 'state.'),
+      );
     }
     return before;
   }

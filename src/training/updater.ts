@@ -1,6 +1,7 @@
 /** Applies gradients to parameters: norm, clipping, the optimizer's kernels, and the state that it keeps. */
-import type { Engine } from '../engine/index.js';
+
 import type { Executable, Value } from '../engine/executable.js';
+import type { Engine } from '../engine/index.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { paddedSize, updateProgram } from '../optimizers/program.js';
 

@@ -1,6 +1,6 @@
 /** PyTorch's values in float64 (test/fixtures/goldens), and what a program needs to be held against them. */
 import { join } from 'node:path';
-import { type Tensor, readSafetensors } from '../../src/experiment/safetensors.js';
+import { readSafetensors, type Tensor } from '../../src/experiment/safetensors.js';
 import type { LossName } from '../../src/losses/index.js';
 import { losses } from '../../src/losses/index.js';
 import type { ModelSpec } from '../../src/model/spec.js';

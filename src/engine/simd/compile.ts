@@ -1,0 +1,120 @@
+/** From a kernel's source to a WebAssembly module: parse, lower, choose a tile, write the loops over tiles. */
+import { parseKernel } from '../language/parse.js';
+import type { Axis } from '../language/syntax.js';
+import { assembleModule, FunctionAssembler, type MemoryLimits } from './assembler.js';
+import type { KernelIr } from './ir.js';
+import { type Layout, lower } from './lower.js';
+import { chooseTile, hasLoops, LANES } from './tile.js';
+import { type Origin, TileCode } from './tile-code.js';
+
+export interface CompileRequest {
+  readonly source: string;
+  readonly layout: Layout;
+  readonly outputOffset: number;
+  /** The output's extents, x (contiguous) first. */
+  readonly extents: Readonly<Record<Axis, number>>;
+  readonly memory: MemoryLimits;
+}
+
+export interface CompiledModule {
+  readonly bytes: Uint8Array;
+  /** The module's functions, readable. */
+  readonly listing: () => string;
+}
+
+/**
+ * The module exports `run(start, end, seed)`, which computes the cells `start` to `end` (exclusive) of the output, in storage
+ * order. Throws KernelError where the source is outside the language.
+ */
+export function compileKernel(request: CompileRequest): CompiledModule {
+  const ir = lower(parseKernel(request.source), request.layout, request.extents);
+  const functions = [wholeFunction(ir, request.outputOffset), rangeFunction(ir, request.outputOffset)];
+  return {
+    bytes: assembleModule(request.memory, functions),
+    listing: () => functions.map(one => one.listing()).join('\n'),
+  };
+}
+
+/** Parameters of `run`: start, end, seed. */
+const START = 0;
+const END = 1;
+const SEED = 2;
+
+/** `run`: all of the output in tiles; part of it, which gpu.js's own threads would ask for, by the other function. */
+function wholeFunction(ir: KernelIr, outputOffset: number): FunctionAssembler {
+  const f = new FunctionAssembler('run', ['i32', 'i32', 'i32']);
+  const { x, y, z } = ir.extents;
+  const cells = x * y * z;
+  f.get(START).i32(0).op('i32.ne').get(END).i32(cells).op('i32.ne').op('i32.or').if();
+  f.get(START).get(END).get(SEED).call(1, 'range').op('return').op('end');
+
+  const origin: Origin = { x: f.local('i32'), y: f.local('i32'), z: f.local('i32') };
+  const tile = chooseTile(ir);
+  const along = {
+    x: cut(x, tile.vectors * LANES),
+    y: cut(y, tile.rows),
+    z: cut(z, 1),
+  };
+  const code = (columns: number, rows: number) => {
+    const vectors = Math.ceil(columns / LANES);
+    new TileCode(f, ir, origin, { rows, vectors }, columns - (vectors - 1) * LANES).emit(outputOffset);
+  };
+  // products read a panel of columns again for each row: it stays in the nearest cache if the rows go round inside
+  const [outer, inner]: [Axis, Axis] = hasLoops(ir) ? ['x', 'y'] : ['y', 'x'];
+  over(f, origin.z, along.z, () =>
+    over(f, origin[outer], along[outer], outerSize =>
+      over(f, origin[inner], along[inner], innerSize =>
+        outer === 'x' ? code(outerSize, innerSize) : code(innerSize, outerSize),
+      ),
+    ),
+  );
+  return f;
+}
+
+/** `range`: cell by cell. */
+function rangeFunction(ir: KernelIr, outputOffset: number): FunctionAssembler {
+  const f = new FunctionAssembler('range', ['i32', 'i32', 'i32']);
+  const { x, y } = ir.extents;
+  const origin: Origin = { x: f.local('i32'), y: f.local('i32'), z: f.local('i32') };
+  f.get(START).get(END).op('i32.ge_s').if().op('return').op('end');
+  f.loop();
+  f.get(START).i32(x).op('i32.rem_u').set(origin.x);
+  f.get(START).i32(x).op('i32.div_u').i32(y).op('i32.rem_u').set(origin.y);
+  f.get(START)
+    .i32(x * y)
+    .op('i32.div_u')
+    .set(origin.z);
+  new TileCode(f, ir, origin, { rows: 1, vectors: 1 }, 1).emit(outputOffset);
+  f.get(START).i32(1).op('i32.add').tee(START).get(END).op('i32.lt_s').branchIf(0).op('end');
+  return f;
+}
+
+interface Run {
+  readonly from: number;
+  readonly to: number;
+  /** Size of each piece. */
+  readonly size: number;
+}
+
+/** `extent` in pieces of `size`, and one smaller piece for what is left. */
+function cut(extent: number, size: number): Run[] {
+  const whole = extent - (extent % size);
+  const runs: Run[] = [];
+  if (whole > 0) runs.push({ from: 0, to: whole, size });
+  if (whole < extent) runs.push({ from: whole, to: extent, size: extent - whole });
+  return runs;
+}
+
+/** Writes `body` for each run: a loop over its pieces with the position in `local`, or no loop for a single one. */
+function over(f: FunctionAssembler, local: number, runs: readonly Run[], body: (size: number) => void): void {
+  for (const { from, to, size } of runs) {
+    f.i32(from).set(local);
+    if (to - from === size) {
+      body(size);
+      continue;
+    }
+    f.loop();
+    body(size);
+    f.get(local).i32(size).op('i32.add').tee(local).i32(to).op('i32.lt_s').branchIf(0).op('end');
+  }
+}

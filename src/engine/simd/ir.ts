@@ -1,0 +1,115 @@
+/**
+ * The intermediate form between a kernel's tree and its code: integers are affine in named variables, every read has an
+ * address, and for each value it is known along which axes of the output it varies.
+ */
+import type { Axis } from '../language/syntax.js';
+
+/** constant + sum of coefficient * variable. Variables are the axes, loop variables and integer arguments. */
+export interface Affine {
+  readonly constant: number;
+  readonly terms: ReadonlyMap<string, number>;
+}
+
+/** Whether a value differs between neighbours along x, between neighbours along y. */
+export interface Variation {
+  readonly x: boolean;
+  readonly y: boolean;
+}
+
+export type UnaryOperation = 'negate' | 'abs' | 'sqrt' | 'exp' | 'log' | 'tanh';
+export type BinaryOperation = 'add' | 'subtract' | 'multiply' | 'divide' | 'min' | 'max';
+
+export type Value = { readonly varies: Variation } & (
+  | { readonly kind: 'constant'; readonly value: number }
+  /** A float argument at byte `offset`. */
+  | { readonly kind: 'scalar'; readonly offset: number }
+  /** An integer as a float. */
+  | { readonly kind: 'integer'; readonly value: Affine }
+  /** The element at byte `base` plus four times `element`. */
+  | { readonly kind: 'load'; readonly base: number; readonly element: Affine }
+  | { readonly kind: 'local'; readonly local: number }
+  | { readonly kind: 'unary'; readonly operation: UnaryOperation; readonly operand: Value }
+  | {
+      readonly kind: 'binary';
+      readonly operation: BinaryOperation;
+      readonly left: Value;
+      readonly right: Value;
+    }
+);
+
+export type Instruction =
+  | { readonly kind: 'set'; readonly local: number; readonly value: Value }
+  | {
+      readonly kind: 'loop';
+      readonly variable: string;
+      readonly from: number;
+      readonly to: number;
+      readonly body: readonly Instruction[];
+    }
+  | {
+      readonly kind: 'branch';
+      readonly selector: Axis;
+      readonly cases: readonly {
+        readonly numbers: readonly number[];
+        readonly body: readonly Instruction[];
+      }[];
+      readonly otherwise: readonly Instruction[];
+    };
+
+export interface KernelIr {
+  /** Extents of the output: x (contiguous), y, z. */
+  readonly extents: Readonly<Record<Axis, number>>;
+  /** How each local varies; a local is one or several vectors, depending on that. */
+  readonly locals: readonly Variation[];
+  /** Integer arguments by name: the byte offset of each. */
+  readonly integers: ReadonlyMap<string, number>;
+  readonly body: readonly Instruction[];
+  readonly result: Value;
+}
+
+export function coefficient(affine: Affine, variable: string): number {
+  return affine.terms.get(variable) ?? 0;
+}
+
+export function addAffine(a: Affine, b: Affine, factor = 1): Affine {
+  const terms = new Map(a.terms);
+  for (const [name, value] of b.terms) {
+    const total = (terms.get(name) ?? 0) + factor * value;
+    if (total === 0) terms.delete(name);
+    else terms.set(name, total);
+  }
+  return { constant: a.constant + factor * b.constant, terms };
+}
+
+export function scaleAffine({ constant, terms }: Affine, factor: number): Affine {
+  if (factor === 0) return { constant: 0, terms: new Map() };
+  return {
+    constant: constant * factor,
+    terms: new Map([...terms].map(([name, value]) => [name, value * factor])),
+  };
+}
+
+/** Calls `visit` with every load in `value`. */
+export function forEachLoad(value: Value, visit: (load: Extract<Value, { kind: 'load' }>) => void): void {
+  switch (value.kind) {
+    case 'load':
+      return visit(value);
+    case 'unary':
+      return forEachLoad(value.operand, visit);
+    case 'binary':
+      forEachLoad(value.left, visit);
+      return forEachLoad(value.right, visit);
+  }
+}
+
+/** Calls `visit` with every value that `instructions` compute, nested ones included. */
+export function forEachValue(instructions: readonly Instruction[], visit: (value: Value) => void): void {
+  for (const instruction of instructions) {
+    if (instruction.kind === 'set') visit(instruction.value);
+    else if (instruction.kind === 'loop') forEachValue(instruction.body, visit);
+    else {
+      for (const { body } of instruction.cases) forEachValue(body, visit);
+      forEachValue(instruction.otherwise, visit);
+    }
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * Our kernel class for gpu.js's webasm mode. gpu.js keeps its analysis, its pipelines and their memory; one method is
+ * overridden, the one that makes a module of a kernel. Assigned to `gpu.Kernel`, it serves createKernel and createPipeline.
+ */
+import { createRequire } from 'node:module';
+import { KernelError } from '../language/syntax.js';
+import { compileKernel } from './compile.js';
+import type { Layout } from './lower.js';
+
+const require = createRequire(import.meta.url);
+
+/** What we use of gpu.js's kernel class, which its types leave out. */
+interface WebAssemblyKernel {
+  readonly source: string | object;
+  readonly threadDim: readonly [number, number, number];
+  _assembleModule(layout: ModuleLayout, cells: number, shared: boolean): AssembledModule;
+}
+
+interface ModuleLayout extends Layout {
+  readonly constantArrays: Readonly<Record<string, unknown>>;
+  readonly outputOffset: number;
+  /** Set by pipelines, whose modules share one memory. */
+  readonly totalBytes?: number;
+}
+
+interface AssembledModule {
+  readonly bytes: Uint8Array;
+  /** Pages. */
+  readonly initial: number;
+  readonly maximum: number;
+}
+
+type KernelClass = new (...settings: never[]) => WebAssemblyKernel;
+
+const PAGE_BYTES = 65536;
+/**
+ * Pages beyond the data, as gpu.js has them. A vector at the end of a row may be loaded past the end of the last array: at most
+ * twelve bytes.
+ */
+const SPARE_PAGES = 16;
+const LEAST_MAXIMUM_PAGES = 4096;
+const FLOAT_BYTES = 4;
+
+/** Called when a kernel falls back to gpu.js's own code, with the kernel's source and the reason. */
+export type OnFallback = (source: string, reason: string) => void;
+
+/** A class for `gpu.Kernel` that compiles kernels with `compileKernel`. */
+export function simdKernelClass(onFallback: OnFallback): KernelClass {
+  const { WebAssemblyKernel: Base } = require('gpu.js/src/backend/web-assembly/kernel') as {
+    WebAssemblyKernel: KernelClass;
+  };
+  return class SimdKernel extends Base {
+    override _assembleModule(layout: ModuleLayout, cells: number, shared: boolean): AssembledModule {
+      const source = String(this.source);
+      const bytes = layout.totalBytes ?? layout.outputOffset + cells * FLOAT_BYTES;
+      const initial = Math.ceil(bytes / PAGE_BYTES) + SPARE_PAGES;
+      const maximum = Math.max(initial, LEAST_MAXIMUM_PAGES);
+      const [x, y, z] = this.threadDim;
+      try {
+        const compiled = compileKernel({
+          source,
+          layout,
+          outputOffset: layout.outputOffset,
+          extents: { x, y, z },
+          memory: { initial, maximum, shared },
+        });
+        return { bytes: compiled.bytes, initial, maximum };
+      } catch (error) {
+        if (!(error instanceof KernelError)) throw error;
+        onFallback(source, error.message);
+        return super._assembleModule(layout, cells, shared);
+      }
+    }
+  };
+}

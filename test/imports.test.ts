@@ -1,0 +1,172 @@
+/** The rules of the map, executed: who may import whom, and where clocks, chance and the process may be touched. */
+import { spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative, sep } from 'node:path';
+import t from 'tap';
+import ts from 'typescript';
+import { packageRoot } from '../src/root.js';
+
+const copy = mkdtempSync(join(tmpdir(), 'cellrun-imports-'));
+t.teardown(() => rmSync(copy, { recursive: true }));
+
+function cruise(folder: string): { status: number | null; output: string } {
+  const program = join(packageRoot, 'node_modules/dependency-cruiser/bin/dependency-cruise.mjs');
+  const args = [program, '--config', '.dependency-cruiser.cjs', '--output-type', 'err-long', 'src'];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' });
+  return { status, output: stdout + stderr };
+}
+
+t.test('the imports follow the rules', async t => {
+  const { status, output } = cruise(packageRoot);
+  t.equal(status, 0, output);
+  t.match(output, /no dependency violations found \(\d{2,} modules/, 'and there was something to look at');
+});
+
+t.test('a planted violation of each rule is found, with its reason', async t => {
+  for (const name of ['src', '.dependency-cruiser.cjs', 'tsconfig.json', 'package.json']) {
+    cpSync(join(packageRoot, name), join(copy, name), { recursive: true });
+  }
+  symlinkSync(join(packageRoot, 'node_modules'), join(copy, 'node_modules'));
+  const planted: [rule: string, file: string, target: string][] = [
+    ['no-circular', 'src/training/planted-a.ts', './planted-b.js'],
+    ['not-resolvable', 'src/training/planted-c.ts', './absent.js'],
+    ['no-dev-packages', 'src/data/planted-d.ts', 'fast-check'],
+    ['gpu.js-in-engine', 'src/training/planted-e.ts', 'gpu.js'],
+    ['ajv-and-yaml-in-config', 'src/experiment/planted-f.ts', 'yaml'],
+    ['ajv-and-yaml-in-config', 'src/cli/planted-f.ts', 'ajv'],
+    ['pino-in-experiment', 'src/training/planted-g.ts', 'pino'],
+    ['commander-in-cli', 'src/training/planted-h.ts', 'commander'],
+    ['cli-is-the-top', 'src/training/planted-i.ts', '../cli/io.js'],
+    ['graph-knows-no-op', 'src/graph/planted-j.ts', '../ops/index.js'],
+    ['mathematics-knows-no-machine', 'src/ops/planted-k.ts', '../engine/index.js'],
+    ['engine-knows-no-training', 'src/engine/planted-l.ts', '../model/spec.js'],
+    ['data-is-a-source', 'src/data/planted-m.ts', '../experiment/json.js'],
+    ['config-is-a-source', 'src/config/planted-n.ts', '../experiment/json.js'],
+    ['experiment-writes-what-it-is-given', 'src/experiment/planted-o.ts', '../data/index.js'],
+    ['readers-read-files', 'src/report/planted-p.ts', '../data/index.js'],
+    ['sweeps-launch-runs', 'src/sweep/planted-q.ts', '../engine/index.js'],
+    ['cells-siblings', 'src/cells/planted-r.ts', './lstm.js'],
+    ['losses-siblings', 'src/losses/planted-s.ts', './mse.js'],
+    ['optimizers-siblings', 'src/optimizers/planted-t.ts', './sgd.js'],
+  ];
+  for (const [, file, target] of planted) {
+    mkdirSync(dirname(join(copy, file)), { recursive: true });
+    writeFileSync(join(copy, file), `import * as planted from '${target}';\nexport const used = planted;\n`);
+  }
+  // The other half of the cycle, which is reported once.
+  writeFileSync(join(copy, 'src/training/planted-b.ts'), "export * from './planted-a.js';\n");
+  const { status, output } = cruise(copy);
+  t.not(status, 0);
+  for (const [rule, file] of planted) t.match(output, `error ${rule}: ${file}`, `${rule} in ${file}`);
+  const { forbidden }: { forbidden: { name: string; comment: string }[] } = (
+    await import(join(packageRoot, '.dependency-cruiser.cjs'))
+  ).default;
+  const tried = new Set(planted.map(([rule]) => rule));
+  t.same(
+    forbidden.filter(rule => !tried.has(rule.name)).map(rule => rule.name),
+    [],
+    'no rule was left untried',
+  );
+  for (const { name, comment } of forbidden) t.ok(comment.length > 20, `${name} says why`);
+});
+
+interface GlobalRule {
+  /** Matches an expression as it stands in the source, such as `process.argv`. */
+  readonly expression: RegExp;
+  /** Folders and files below src/ in which it may stand. */
+  readonly allowed: readonly string[];
+  readonly reason: string;
+}
+
+const globals: readonly GlobalRule[] = [
+  {
+    expression: /^console$/,
+    allowed: ['cli/'],
+    reason: 'stdout and stderr belong to the command line, which keeps results apart from talk',
+  },
+  {
+    expression: /^process\.(argv|exitCode|exit|stdout|stderr|stdin|on|once)$/,
+    allowed: ['cli/'],
+    reason: 'a library must not end, read or write the process that uses it',
+  },
+  {
+    expression: /^process\.env$/,
+    allowed: ['cli/'],
+    reason: 'a setting that no config shows cannot be repeated',
+  },
+  {
+    expression:
+      /^(globalThis\.)?(Math\.random|crypto\.getRandomValues)$|^(randomBytes|randomUUID|randomInt)$/,
+    allowed: [],
+    reason: 'chance comes from the seeded generator alone',
+  },
+  {
+    expression: /^Date\.now$|^new Date\(\)$/,
+    allowed: ['cli/', 'experiment/'],
+    reason: 'time may be written down, and must not decide a result',
+  },
+  {
+    expression: /^performance\.now$|^process\.hrtime/,
+    allowed: ['cli/', 'experiment/', 'training/'],
+    reason: 'durations are reported, and must not decide a result',
+  },
+];
+
+/** `FILE:LINE: expression (reason)` of each breach in one file; comments and strings are no expressions. */
+function breaches(file: string, text: string): string[] {
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.ES2023, true);
+  const found: string[] = [];
+  const visit = (node: ts.Node): void => {
+    if (ts.isPropertyAccessExpression(node) || ts.isNewExpression(node) || ts.isIdentifier(node)) {
+      const expression = node.getText(source).replaceAll(/\s+/g, '');
+      const spaced = expression.replace(/^new(?=[A-Z])/, 'new ');
+      for (const rule of globals) {
+        if (!rule.expression.test(spaced) || rule.allowed.some(prefix => file.startsWith(prefix))) continue;
+        const line = source.getLineAndCharacterOfPosition(node.getStart(source)).line + 1;
+        found.push(`${file}:${line}: ${spaced} (${rule.reason})`);
+      }
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
+t.test('clocks, chance and the process are touched only where they may be', async t => {
+  const root = join(packageRoot, 'src');
+  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts'));
+  t.ok(files.length > 50);
+  for (const file of files) {
+    const name = relative(root, join(root, file)).replaceAll(sep, '/');
+    t.same(breaches(name, readFileSync(join(root, file), 'utf8')), [], name);
+  }
+});
+
+t.test('a planted use of each is found', async t => {
+  const planted = [
+    'console.log(1)',
+    'process.argv',
+    'process.exitCode = 1',
+    'process.env.X',
+    'Math.random()',
+    'randomUUID()',
+    'Date.now()',
+    'new Date()',
+    'performance.now()',
+    'process\n  .hrtime.bigint()',
+  ];
+  for (const code of planted) t.equal(breaches('ops/x.ts', code).length > 0, true, code);
+  for (const code of ['// process.argv', "'console'", 'new Date(0)', 'new Date(started)'])
+    t.same(breaches('ops/x.ts', code), [], code);
+  t.same(breaches('cli/x.ts', 'process.argv; console.log(new Date())'), []);
+});
