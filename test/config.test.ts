@@ -8,9 +8,13 @@ import { configExplain, configShow } from '../src/cli/config.js';
 import { formatDiagnostics } from '../src/cli/diagnostics.js';
 import type { Io } from '../src/cli/io.js';
 import { validate } from '../src/cli/validate.js';
-import { checkAgainstData, type DataShape } from '../src/config/data-check.js';
 import { typesAreCurrent } from '../src/config/generate.js';
-import { type LoadedExperiment, loadExperiment } from '../src/config/load.js';
+import {
+  checkAgainstData,
+  type DataShape,
+  type LoadedExperiment,
+  loadExperiment,
+} from '../src/config/index.js';
 import { validateAgainst } from '../src/config/schema.js';
 import { allKeys, experimentSchema, type Schema } from '../src/config/schema-walk.js';
 import { UserError } from '../src/errors.js';
@@ -82,12 +86,12 @@ t.test('files that are no config', async t => {
   t.match(printed(failure(() => loadExperiment('package.json/x.yaml'))), /does not exist/);
   t.match(printed(failure(() => loadExperiment('a\0b.yaml'))), /cannot be read/);
   t.match(printed(failure(() => loadExperiment('/dev/null'))), /is not a regular file/);
-  const large = write('large.yaml', `${MINIMAL}# ${'x'.repeat(140_000)}\n`);
+  const large = write('large.yaml', `${MINIMAL}# ${'x'.repeat(70_000)}\n`);
   t.match(
     printed(failure(() => loadExperiment(large))),
-    /too large for a config\n {2}expected: at most 128 KiB/,
+    /too large for a config\n {2}expected: at most 64 KiB/,
   );
-  execFileSync('mkfifo', [join(scratch, 'pipe.yaml')]);
+  execFileSync('sh', ['-c', 'mkfifo "$0"', join(scratch, 'pipe.yaml')]);
   t.match(printed(failure(() => loadExperiment(join(scratch, 'pipe.yaml')))), /is not a regular file/);
 });
 
@@ -101,7 +105,7 @@ t.test('encodings and line ends that are fine', async t => {
     t.equal(loadExperiment(write(name, text)).experiment.name, 'minimal', name);
   }
   const crlf = write('crlf-broken.yaml', MINIMAL.replace('0.01', 'fast').replaceAll('\n', '\r\n'));
-  t.match(printed(failure(() => loadExperiment(crlf))), /:6:42: .*\n {2}6 \| optimizer: .* fast }\n/);
+  t.match(printed(failure(() => loadExperiment(crlf))), /:6:41: .*\n {2}6 \| optimizer: .* fast }\n/);
   const bom = write('bom-broken.yaml', `\uFEFF${MINIMAL.replace('version', 'vresion')}`);
   t.same(told(failure(() => loadExperiment(bom))), ['unknown-key 1:1']);
 });
@@ -181,7 +185,7 @@ t.test(
       loaded.files,
       ['base.yaml', 'large.yaml', 'nested/derived.yaml'].map(f => join(packageRoot, VALID_FOLDER, f)),
     );
-    t.equal(loaded.origin('model.num_layers'), `${VALID_FOLDER}/large.yaml:2:36`);
+    t.equal(loaded.origin('model.num_layers'), `${VALID_FOLDER}/large.yaml:2:39`);
     t.equal(loaded.origin('seed'), `${VALID_FOLDER}/base.yaml:3:7`);
     t.equal(loaded.origin('training.batch_size'), `${VALID_FOLDER}/nested/derived.yaml:5:25`);
     t.equal(loaded.origin('training.shuffle'), 'default');
@@ -253,8 +257,7 @@ t.test('--set that is wrong is shown in the argument', async t => {
     'seed=.inf': 'not-finite 1:6',
   };
   for (const [argument, complaint] of Object.entries(complaints)) {
-    const list = argument.startsWith('gates') ? ['gates=[]', argument] : [argument];
-    const error = failure(() => loadExperiment(file, { set: list }));
+    const error = failure(() => loadExperiment(file, { set: [argument] }));
     t.same(told(error), [complaint], argument);
     t.same([error.diagnostics[0].file, error.diagnostics[0].source], ['--set', argument]);
   }
@@ -423,7 +426,7 @@ t.test('generated types are current', async t => {
   t.ok(await typesAreCurrent(), 'else run `node dist/src/cli/generate-types.js`');
 });
 
-t.test('whatever happens to a config, a UserError or a result within a second', async t => {
+t.test('whatever happens to a config, a UserError or a result within a second', async () => {
   const texts = [
     ...readdirSync('configs').map(name => readFileSync(join('configs', name), 'utf8')),
     readFileSync(`${VALID_FOLDER}/anchors.yaml`, 'utf8'),
@@ -494,7 +497,7 @@ t.test('whatever happens to a config, a UserError or a result within a second', 
   );
 });
 
-t.test('any --set gives a UserError or a result', async t => {
+t.test('any --set gives a UserError or a result', async () => {
   const file = write('set.yaml', MINIMAL);
   const keys = allKeys().map(({ path }) => path.join('.'));
   const value = fc.oneof(
@@ -521,7 +524,7 @@ t.test('any --set gives a UserError or a result', async t => {
 });
 
 t.test('hostile files of the largest size take less than a second', async t => {
-  const size = 130_000;
+  const size = 65_000;
   const fill = (piece: string): string => piece.repeat(Math.floor(size / piece.length));
   for (const [name, text] of Object.entries({
     brackets: fill('['),
@@ -534,8 +537,8 @@ t.test('hostile files of the largest size take less than a second', async t => {
     tags: `a: ${fill('!a ')}`,
     colons: fill(':\n'),
     'one key': fill('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'),
-    'many keys': Array.from({ length: 20_000 }, (_, i) => `${i.toString(36)}:`).join('\n'),
-    'replacement characters': fill('# \uFFFD\n'),
+    'many keys': Array.from({ length: 12_000 }, (_, i) => `${i.toString(36)}:`).join('\n'),
+    'replacement characters': fill('# \uFFFD\n').slice(0, size / 2),
   })) {
     const file = write('hostile.yaml', text);
     const begun = process.cpuUsage();
@@ -561,6 +564,7 @@ function recorder(): Io & { outText: () => string; errText: () => string } {
     },
     color: { out: false, err: false },
     interactive: false,
+    columns: 80,
     outText: () => text.out,
     errText: () => text.err,
   };
@@ -641,7 +645,7 @@ t.test('config show and explain', async t => {
   t.equal(await configExplain(file, undefined, { set: ['seed=5'], json: false }, all), 0);
   t.match(all.outText(), /^seed = 5 +--set$/m);
   t.match(all.outText(), /^training\.shuffle = true +default$/m);
-  t.match(all.outText(), new RegExp(`^model\\.head\\.from = "every" +${file}:4:51$`, 'm'));
+  t.match(all.outText(), new RegExp(`^model\\.head\\.from = "every" +${file}:4:52$`, 'm'));
   t.match(all.outText(), /^optimizer\.betas = \[0\.9,0\.999\] +default$/m);
   const one = recorder();
   await configExplain(file, 'training.eval_batch_size', { set: [], json: false }, one);
@@ -666,8 +670,9 @@ training.eval_batch_size = 10  default
     configExplain(file, 'optimizer.lr', { set: [], json: false }, recorder()),
     /no key `optimizer\.lr`/,
   );
-  await t.rejects(configExplain(file, 'learning_rate', { set: [], json: false }, recorder()), {
-    diagnostics: [{ suggestion: 'optimizer.learning_rate' }],
-  });
+  const lost = await configExplain(file, 'learning_rate', { set: [], json: false }, recorder()).catch(
+    error => error,
+  );
+  t.match(lost, { exitCode: 2, diagnostics: [{ suggestion: 'optimizer.learning_rate' }] });
   await t.rejects(configExplain(file, 'toString', { set: [], json: false }, recorder()), UserError);
 });

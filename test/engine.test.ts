@@ -24,8 +24,12 @@ async function available(backend: Backend): Promise<string | false> {
   );
 }
 
-function start(engine: Engine, { spec, loss, batch, steps, parameters }: Golden) {
-  const shard = new Shard(engine, spec, loss, batch, steps);
+function start(engine: Engine, { spec, loss, batch, steps, parameters, inputs: { ends: lengths } }: Golden) {
+  const shard = new Shard(engine, spec, loss, {
+    batch,
+    sequenceLength: steps,
+    variableLength: lengths !== undefined,
+  });
   const flat = new Float32Array(paddedSize(shard.layout.size));
   for (const { name, offset } of shard.layout.parameters) flat.set(parameters[name], offset);
   return { shard, flat };

@@ -12,6 +12,7 @@ for (const name of GOLDENS) {
       batch,
       steps,
       carriesState: false,
+      variableLength: 'ends' in inputs,
       hasLoss: true,
       gradient: 'from-loss',
     });

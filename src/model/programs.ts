@@ -2,7 +2,7 @@
  * The graphs of a model: stacking over layers and time, written once. A program covers a whole sequence or one segment
  * of a long one; segments pass states forwards and cotangents of states backwards, so the gradient stays exact.
  */
-import type { CellWeights } from '../cells/cell.js';
+import type { Cell, CellWeights } from '../cells/cell.js';
 import { cells } from '../cells/index.js';
 import { differentiate } from '../graph/differentiate.js';
 import { Graph, type Node, type Program } from '../graph/node.js';
@@ -11,6 +11,7 @@ import { add } from '../ops/add.js';
 import { broadcast } from '../ops/broadcast.js';
 import { contract } from '../ops/contract.js';
 import { addAll } from '../ops/index.js';
+import { multiply } from '../ops/multiply.js';
 import { select } from '../ops/select.js';
 import { layerName, ParameterLayout } from './parameters.js';
 import type { ModelSpec } from './spec.js';
@@ -24,35 +25,41 @@ export interface SegmentOptions {
   readonly carriesState: boolean;
   /** Whether the segment has the loss: its last step, or every step with `head: every`. */
   readonly hasLoss: boolean;
+  /** Whether sequences end at different steps, for a head on the last one: input `ends`, state `last`. */
+  readonly variableLength: boolean;
   /** Whether to compute gradients (outputs `gradient.*`), and whether cotangents of the outgoing states come in. */
   readonly gradient: false | 'from-loss' | 'from-states' | 'from-both';
 }
 
 /**
  * Inputs: `x` [S, B, F]; every parameter by name; `target` [S, B] or [S, B, C] and `weight` [S, B] where the segment has
- * the loss (S is 1 with `head: last`); `state.L.NAME` and `cotangent.L.NAME` [B, H].
- * Outputs: `prediction.T` [B, C] and `rows.T` [B] (the loss of each row) per step with a loss; `state.L.NAME`;
- * `gradient.PARAMETER` and `gradient.state.L.NAME`.
+ * the loss (S is 1 with `head: last`); `ends` [S, B], 1 at a sequence's last step, else 0; `state.NAME` and `cotangent.NAME`
+ * [B, H], with the names of `stateNames`.
+ * Outputs: `prediction.T` [B, C] and `rows.T` [B] (the loss of each row) per step with a loss; `state.NAME`;
+ * `gradient.PARAMETER` and `gradient.state.NAME`.
  */
 export function segmentProgram(spec: ModelSpec, lossName: LossName, options: SegmentOptions): Program {
   const graph = new Graph();
   const { batch, steps, carriesState, hasLoss, gradient } = options;
-  const loss = losses[lossName];
-  const weights = inputsOf(graph, spec);
+  const names = stateNames(spec, options.variableLength);
+  const inputs = (prefix: string) =>
+    names.map(name => graph.input(`${prefix}.${name}`, [batch, spec.hiddenSize]));
+  const weights = parameterInputs(graph, spec);
   const x = graph.input('x', [steps, batch, spec.inputSize]);
-  const initial = carriesState ? stateInputs(graph, spec, batch, 'state') : null;
-  const { outputs, states } = unroll(spec, weights, x, initial);
+  const ends = options.variableLength ? graph.input('ends', [steps, batch]) : null;
+  const initial = carriesState ? inputs('state') : null;
+  const { outputs, states, last } = unroll(spec, weights, x, ends, initial);
   const results = new Map<string, Node>();
-  if (carriesState) namedStates(spec, states, 'state').forEach((node, name) => results.set(name, node));
+  if (carriesState) names.forEach((name, i) => void results.set(`state.${name}`, states[i]));
 
   const sources: [result: Node, cotangent: Node][] = [];
   if (hasLoss) {
-    const predicted = spec.head === 'every' ? outputs : outputs.slice(-1);
-    const count = predicted.length;
+    const loss = losses[lossName];
+    const read = spec.head === 'every' ? outputs : [last];
     const perRow = loss.target === 'class' ? [] : [spec.outputSize];
-    const target = graph.input('target', [count, batch, ...perRow]);
-    const weight = graph.input('weight', [count, batch]);
-    predicted.forEach((h, t) => {
+    const target = graph.input('target', [read.length, batch, ...perRow]);
+    const weight = graph.input('weight', [read.length, batch]);
+    read.forEach((h, t) => {
       const prediction = dense(h, weights.get('fc.weight') as Node, weights.get('fc.bias') as Node);
       const rows = loss.rows(prediction, select(target, t));
       results.set(`prediction.${t}`, prediction).set(`rows.${t}`, rows);
@@ -60,12 +67,11 @@ export function segmentProgram(spec: ModelSpec, lossName: LossName, options: Seg
     });
   }
   if (gradient === 'from-states' || gradient === 'from-both') {
-    const cotangents = stateInputs(graph, spec, batch, 'cotangent');
-    states.flat().forEach((state, i) => sources.push([state, cotangents.flat()[i]]));
+    inputs('cotangent').forEach((cotangent, i) => void sources.push([states[i], cotangent]));
   }
   if (gradient) {
     const wrt = new Map(weights);
-    if (initial) namedStates(spec, initial, 'state').forEach((node, name) => wrt.set(name, node));
+    if (initial) names.forEach((name, i) => void wrt.set(`state.${name}`, initial[i]));
     const gradients = differentiate(
       sources.map(([result]) => result),
       sources.map(([, cotangent]) => cotangent),
@@ -80,59 +86,63 @@ export function segmentProgram(spec: ModelSpec, lossName: LossName, options: Seg
   return { graph, outputs: results };
 }
 
-function inputsOf(graph: Graph, spec: ModelSpec): Map<string, Node> {
+/** What passes from segment to segment: each layer's states, and the outputs gathered at the sequences' ends. */
+export function stateNames(spec: ModelSpec, variableLength: boolean): string[] {
+  const { states } = cells[spec.cell];
+  const layers = Array.from({ length: spec.numLayers }, (_, layer) => states.map(name => `${layer}.${name}`));
+  return [...layers.flat(), ...(variableLength ? ['last'] : [])];
+}
+
+function parameterInputs(graph: Graph, spec: ModelSpec): Map<string, Node> {
   const { parameters } = new ParameterLayout(spec);
   return new Map(parameters.map(({ name, graphShape }) => [name, graph.input(name, graphShape)]));
 }
 
-/** The recurrent layers over all steps of `x` [S, B, F]: the top layer's output per step, and each layer's last states. */
+interface Unrolled {
+  /** The top layer's output at each step. */
+  readonly outputs: readonly Node[];
+  /** In the order of `stateNames`. */
+  readonly states: readonly Node[];
+  /** The top layer's output at each sequence's last step. */
+  readonly last: Node;
+}
+
+/** The recurrent layers over all steps of `x` [S, B, F]. */
 function unroll(
   spec: ModelSpec,
   weights: ReadonlyMap<string, Node>,
   x: Node,
-  initial: readonly (readonly Node[])[] | null,
-): { outputs: readonly Node[]; states: readonly (readonly Node[])[] } {
+  ends: Node | null,
+  initial: readonly Node[] | null,
+): Unrolled {
   const cell = cells[spec.cell];
+  const perLayer = cell.states.length;
   let sequence: readonly Node[] = Array.from({ length: x.shape[0] }, (_, t) => select(x, t));
-  const last: (readonly Node[])[] = [];
+  const states: Node[] = [];
   for (let layer = 0; layer < spec.numLayers; layer++) {
-    const own: CellWeights = Object.fromEntries(
-      cell
-        .parameters(1, 1)
-        .map(({ name }) => [name, weights.get(layerName(cell.module, name, layer)) as Node]),
-    );
-    let states = initial ? initial[layer] : null;
+    const own = layerWeights(cell, weights, layer);
+    let current: readonly Node[] | null = initial && initial.slice(layer * perLayer, (layer + 1) * perLayer);
     sequence = sequence.map(input => {
-      states = cell.step(input, states, own);
-      return states[0];
+      current = cell.step(input, current, own);
+      return current[0];
     });
-    last.push(states as readonly Node[]);
+    states.push(...(current as unknown as readonly Node[]));
   }
-  return { outputs: sequence, states: last };
+  if (!ends) return { outputs: sequence, states, last: sequence[sequence.length - 1] };
+  const ended = sequence.map((h, t) => multiply(h, broadcast(select(ends, t), h.shape, [0])));
+  const last = addAll(initial ? [initial[initial.length - 1], ...ended] : ended);
+  return { outputs: sequence, states: [...states, last], last };
+}
+
+function layerWeights(cell: Cell, weights: ReadonlyMap<string, Node>, layer: number): CellWeights {
+  const names = cell.parameters(1, 1).map(({ name }) => name);
+  return Object.fromEntries(
+    names.map(name => [name, weights.get(layerName(cell.module, name, layer)) as Node]),
+  );
 }
 
 /** h W^T + b: `[B, H]`, `[C, H]`, `[C]` -> `[B, C]`. */
 function dense(h: Node, weight: Node, bias: Node): Node {
   const product = contract('bk,ck->bc', h, weight);
   return add(product, broadcast(bias, product.shape, [1]));
-}
-
-function stateInputs(graph: Graph, spec: ModelSpec, batch: number, prefix: string): Node[][] {
-  const { states } = cells[spec.cell];
-  return Array.from({ length: spec.numLayers }, (_, layer) =>
-    states.map(name => graph.input(`${prefix}.${layer}.${name}`, [batch, spec.hiddenSize])),
-  );
-}
-
-function namedStates(
-  spec: ModelSpec,
-  states: readonly (readonly Node[])[],
-  prefix: string,
-): Map<string, Node> {
-  const names = cells[spec.cell].states;
-  return new Map(
-    states.flatMap((layer, l) =>
-      layer.map((node, s): [string, Node] => [`${prefix}.${l}.${names[s]}`, node]),
-    ),
-  );
 }

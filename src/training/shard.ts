@@ -3,13 +3,12 @@
  * one program; long ones segment by segment, forwards keeping only the states between segments, then backwards, where
  * each segment's forward pass is computed again (Chen et al., 2016, Training Deep Nets with Sublinear Memory Cost).
  */
-import { cells } from '../cells/index.js';
 import type { Executable, Value } from '../engine/executable.js';
 import type { Engine } from '../engine/index.js';
 import type { LossName } from '../losses/index.js';
 import { losses } from '../losses/index.js';
 import { ParameterLayout } from '../model/parameters.js';
-import { type SegmentOptions, segmentProgram } from '../model/programs.js';
+import { type SegmentOptions, segmentProgram, stateNames } from '../model/programs.js';
 import { cutIntoSegments, type Segment } from '../model/segments.js';
 import type { ModelSpec } from '../model/spec.js';
 
@@ -21,6 +20,18 @@ export interface ShardBatch {
   readonly target: Float32Array;
   /** [S, B]: what each prediction's loss counts. */
   readonly weight: Float32Array;
+  /** [T, B], 1 at each sequence's last step, else 0; given where sequences differ in length and the head reads the last. */
+  readonly ends?: Float32Array;
+}
+
+/** The size of a shard and of its sequences. */
+export interface ShardShape {
+  /** B. */
+  readonly batch: number;
+  /** T. */
+  readonly sequenceLength: number;
+  /** Whether `ends` is given. */
+  readonly variableLength: boolean;
 }
 
 export interface ShardResult {
@@ -41,11 +52,10 @@ export class Shard {
     private readonly engine: Engine,
     private readonly spec: ModelSpec,
     private readonly loss: LossName,
-    private readonly batch: number,
-    private readonly sequenceLength: number,
+    private readonly shape: ShardShape,
   ) {
     this.layout = new ParameterLayout(spec);
-    this.segments = cutIntoSegments(sequenceLength, spec.numLayers);
+    this.segments = cutIntoSegments(shape.sequenceLength, spec.numLayers);
   }
 
   /** Loss and predictions without a gradient. */
@@ -99,20 +109,21 @@ export class Shard {
     { start, steps }: Segment,
     options: Pick<SegmentOptions, 'hasLoss' | 'gradient'>,
     parameters: Float32Array,
-    { x, target, weight }: ShardBatch,
+    { x, target, weight, ends }: ShardBatch,
     states: Arrays,
   ): Promise<Arrays> {
-    const stepSize = this.batch * this.spec.inputSize;
+    const stepSize = this.shape.batch * this.spec.inputSize;
     const values: Record<string, Value> = {
       ...this.layout.views(parameters),
       ...states,
       x: x.subarray(start * stepSize, (start + steps) * stepSize),
     };
+    if (ends) values.ends = ends.subarray(start * this.shape.batch, (start + steps) * this.shape.batch);
     if (options.hasLoss) {
       const [from, count] = this.spec.head === 'every' ? [start, steps] : [0, 1];
       const part = (all: Float32Array, size: number) => all.subarray(from * size, (from + count) * size);
-      values.target = part(target, this.batch * this.targetSize);
-      values.weight = part(weight, this.batch);
+      values.target = part(target, this.shape.batch * this.targetSize);
+      values.weight = part(weight, this.shape.batch);
     }
     return this.program(steps, options).run(values);
   }
@@ -123,7 +134,7 @@ export class Shard {
     if (!executable) {
       const carriesState = this.segments.length > 1;
       executable = this.engine.compile(
-        segmentProgram(this.spec, this.loss, { batch: this.batch, steps, carriesState, ...options }),
+        segmentProgram(this.spec, this.loss, { ...this.shape, steps, carriesState, ...options }),
       );
       this.compiled.set(key, executable);
     }
@@ -135,28 +146,25 @@ export class Shard {
   }
 
   private hasLoss({ start, steps }: Segment): boolean {
-    return this.spec.head === 'every' || start + steps === this.sequenceLength;
+    return this.spec.head === 'every' || start + steps === this.shape.sequenceLength;
   }
 
   private initialStates(): Arrays {
     if (this.segments.length === 1) return {};
-    const zeros = new Float32Array(this.batch * this.spec.hiddenSize);
-    const states: Arrays = {};
-    for (let layer = 0; layer < this.spec.numLayers; layer++) {
-      for (const name of cells[this.spec.cell].states) states[`state.${layer}.${name}`] = zeros;
-    }
-    return states;
+    const zeros = new Float32Array(this.shape.batch * this.spec.hiddenSize);
+    const names = stateNames(this.spec, this.shape.variableLength);
+    return Object.fromEntries(names.map(name => [`state.${name}`, zeros]));
   }
 
   private emptyResult(): ShardResult {
-    const rows = this.batch * (this.spec.head === 'every' ? this.sequenceLength : 1);
+    const rows = this.shape.batch * (this.spec.head === 'every' ? this.shape.sequenceLength : 1);
     return { rows: new Float32Array(rows), predictions: new Float32Array(rows * this.spec.outputSize) };
   }
 
   private collect(out: Arrays, { start, steps }: Segment, { rows, predictions }: ShardResult): void {
     const [from, count] = this.spec.head === 'every' ? [start, steps] : [0, 1];
     for (let t = 0; t < count; t++) {
-      const at = (from + t) * this.batch;
+      const at = (from + t) * this.shape.batch;
       rows.set(out[`rows.${t}`], at);
       predictions.set(out[`prediction.${t}`], at * this.spec.outputSize);
     }

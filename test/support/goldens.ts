@@ -6,7 +6,16 @@ import { losses } from '../../src/losses/index.js';
 import type { ModelSpec } from '../../src/model/spec.js';
 import { packageRoot } from '../../src/root.js';
 
-export const GOLDENS = ['lstm_base', 'lstm_clip', 'lstm_odd', 'lstm_deep', 'lstm_mse', 'lstm_every'] as const;
+export const GOLDENS = [
+  'lstm_base',
+  'lstm_clip',
+  'lstm_odd',
+  'lstm_deep',
+  'lstm_mse',
+  'lstm_every',
+  'lstm_lengths',
+  'lstm_every_lengths',
+] as const;
 
 export interface Golden {
   readonly name: string;
@@ -45,6 +54,12 @@ export function golden(name: string): Golden {
   const loss: LossName = meta.loss;
   const counted = meta.from === 'every' ? T : 1;
   const y = values('y');
+  const counts = Array.from(y, label => (loss === 'cross_entropy' && label === -100 ? 0 : 1));
+  const total = counts.reduce((sum, one) => sum + one, 0) / (loss === 'mse' ? C : 1);
+  const weight = Float64Array.from(
+    { length: B * counted },
+    (_, i) => counts[i] * losses[loss].weight(total, C),
+  );
   return {
     name,
     spec,
@@ -61,7 +76,8 @@ export function golden(name: string): Golden {
     inputs: {
       x: timeMajor(values('x'), B, T, F),
       target: meta.from === 'every' ? timeMajor(y, B, T, 1) : Float32Array.from(y),
-      weight: new Float32Array(B * counted).fill(losses[loss].weight(B * counted, C)),
+      weight: timeMajor(weight, B, counted, 1),
+      ...(file.tensors.has('lengths') && meta.from === 'last' ? { ends: endsOf(values('lengths'), T) } : {}),
     },
     values,
   };
@@ -77,6 +93,15 @@ export function timeMajor(values: Float64Array, batch: number, steps: number, wi
     }
   }
   return result;
+}
+
+/** [T, B], 1 at each sequence's last step. */
+function endsOf(lengths: Float64Array, steps: number): Float32Array {
+  const ends = new Float32Array(steps * lengths.length);
+  lengths.forEach((length, b) => {
+    ends[(length - 1) * lengths.length + b] = 1;
+  });
+  return ends;
 }
 
 /** ||a - b|| / ||b||, the Euclidean norm over all elements. */

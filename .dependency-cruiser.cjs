@@ -1,0 +1,57 @@
+/**
+ * The import rules of src/README.md, executed by `npm run check` and by test/imports.test.ts. Data flow downwards through
+ * the folders of the map; an arrow upwards is a defect. Each rule says why it is there.
+ */
+const only = (name, comment, allowed, target) => ({
+  name,
+  comment,
+  severity: 'error',
+  from: { path: '^(src|test)/', pathNot: allowed },
+  to: { path: target },
+});
+const never = (name, comment, from, to) => ({ name, comment, severity: 'error', from: { path: from }, to });
+
+const inside = (...folders) => `^src/(${folders.join('|')})/`;
+/** A package by name, wherever npm put it. */
+const packages = (...names) => `(^|/)node_modules/(${names.map(n => n.replace(/\W/g, '\\$&')).join('|')})(/|$)`;
+
+/** A folder's entries are alternatives to each other; beside them stand the interface they share and the table of them all. */
+const siblings = (folder, shared) => ({
+  name: `${folder}-siblings`,
+  comment: `one of ${folder}/ never imports another, so that each can be read, tested and removed alone; only the table knows all`,
+  severity: 'error',
+  from: { path: `^src/${folder}/`, pathNot: `^src/${folder}/(index|program)\\.ts$` },
+  to: { path: `^src/${folder}/`, pathNot: `^src/${folder}/${shared}\\.ts$` },
+});
+
+module.exports = {
+  forbidden: [
+    { name: 'no-circular', comment: 'a cycle means two files are one concept, or an arrow points upwards; gradients of ops are ops, and some are the gradient of each other', severity: 'error', from: { pathNot: '^src/ops/' }, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    { name: 'not-resolvable', comment: 'an import of what is not there fails at run time, perhaps only in one verb', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    { name: 'no-dev-packages', comment: 'a user installs the program without the development packages; the type generator is the one development tool under src', severity: 'error', from: { path: '^src/', pathNot: '^src/config/generate\\.ts$' }, to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] } },
+
+    only('gpu.js-in-engine', 'the engine alone knows how kernels run, so that everything else works on every backend', inside('engine'), packages('gpu.js', 'webgpu')),
+    only('ajv-and-yaml-in-config', 'every format is validated through one helper, which words and locates the errors', '^(src/config/|test/)', packages('ajv', 'yaml')),
+    only('pino-in-experiment', 'the log has one writer, which numbers the events', '^(src/experiment/|test/)', packages('pino')),
+    only('commander-in-cli', 'no other part may know that it was started from a command line', inside('cli'), packages('commander', 'picocolors')),
+    only('cli-is-the-top', 'the command line uses everything and nothing uses it', '^(src/cli/|test/)', '^src/cli/'),
+
+    never('graph-knows-no-op', 'differentiation and compilation must not know an op by name: a new op then touches no graph code', inside('graph'), { path: inside('ops', 'cells', 'model', 'losses', 'optimizers', 'engine', 'training', 'experiment', 'data', 'config') }),
+    never('mathematics-knows-no-machine', 'ops, cells, losses and optimizers say what is computed; where and when is decided elsewhere', inside('ops', 'cells', 'model', 'losses', 'optimizers'), { path: inside('engine', 'training', 'experiment') }),
+    never('engine-knows-no-training', 'the engine runs any graph, whatever it is for', inside('engine'), { path: inside('training', 'experiment', 'config', 'data', 'model', 'cells', 'losses', 'optimizers') }),
+    never('data-is-a-source', 'a dataset delivers sequences and knows nothing of what is done with them', inside('data'), { path: inside('graph', 'ops', 'cells', 'model', 'losses', 'optimizers', 'engine', 'training', 'experiment') }),
+    never('config-is-a-source', 'a config is understood before anything else exists', inside('config'), { path: inside('graph', 'ops', 'cells', 'model', 'losses', 'optimizers', 'engine', 'training', 'experiment') }),
+    never('experiment-writes-what-it-is-given', 'a run directory can be read and written without a graph, a device or a dataset', inside('experiment'), { path: inside('graph', 'ops', 'cells', 'model', 'losses', 'optimizers', 'engine', 'training', 'data') }),
+    never('readers-read-files', 'reviews and reports must work on runs from another machine and another day', inside('review', 'report'), { path: inside('graph', 'ops', 'cells', 'model', 'losses', 'optimizers', 'engine', 'training', 'data') }),
+    never('sweeps-launch-runs', 'a trial in a process of its own takes its device, its threads and its crash with it', inside('sweep'), { path: inside('training', 'engine', 'graph', 'model') }),
+    siblings('cells', 'cell'),
+    siblings('losses', 'loss'),
+    siblings('optimizers', 'optimizer'),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'] },
+  },
+};

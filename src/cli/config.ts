@@ -1,0 +1,58 @@
+/** `config show`: the resolved config. `config explain`: where its values came from and what a key means. */
+import { type ExplainedKey, type ExplainedValue, explainKey, explainValues } from '../config/explain.js';
+import { loadExperiment } from '../config/index.js';
+import { EXIT, type ExitCode } from '../errors.js';
+import type { Io } from './io.js';
+
+interface ConfigOptions {
+  readonly set: readonly string[];
+  readonly json: boolean;
+}
+
+/** Prints the config with everything filled in, as YAML or JSON. Throws UserError for a config that is wrong. */
+export async function configShow(config: string, { set, json }: ConfigOptions, io: Io): Promise<ExitCode> {
+  const { experiment, resolvedYaml } = loadExperiment(config, { set });
+  io.out(json ? `${JSON.stringify(experiment, undefined, 2)}\n` : resolvedYaml);
+  return EXIT.done;
+}
+
+/** Prints every value with its origin, or all about one key. Throws UserError for a wrong config or key. */
+export async function configExplain(
+  config: string,
+  key: string | undefined,
+  { set, json }: ConfigOptions,
+  io: Io,
+): Promise<ExitCode> {
+  const loaded = loadExperiment(config, { set });
+  if (key === undefined) {
+    const values = explainValues(loaded);
+    io.out(json ? `${JSON.stringify(values, undefined, 2)}\n` : formatValues(values));
+  } else {
+    const explained = explainKey(loaded, key);
+    io.out(json ? `${JSON.stringify(explained, undefined, 2)}\n` : formatKey(explained));
+  }
+  return EXIT.done;
+}
+
+/** `key = value` in one column, the origin in another. */
+function formatValues(values: readonly ExplainedValue[]): string {
+  const lines = values.map(({ key, value, origin }) => ({
+    text: `${key} = ${JSON.stringify(value)}`,
+    origin,
+  }));
+  const width = Math.min(60, Math.max(0, ...lines.map(({ text }) => text.length)));
+  return lines.map(({ text, origin }) => `${text.padEnd(width)}  ${origin}\n`).join('');
+}
+
+function formatKey({ key, description, expected, values, examples, ...rest }: ExplainedKey): string {
+  const fallback = 'default' in rest ? [`  default:  ${inWords(rest.default)}`] : [];
+  const example =
+    examples.length === 0 ? [] : [`  example:  ${examples.map(value => JSON.stringify(value)).join('  ')}`];
+  const lines = [key, `  ${description}`, `  expected: ${expected}`, ...fallback, ...example];
+  return `${lines.join('\n')}\n\n${values.length === 0 ? 'not set\n' : formatValues(values)}`;
+}
+
+/** A default that depends on other keys is a sentence, not a value. */
+function inWords(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}

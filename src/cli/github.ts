@@ -1,0 +1,36 @@
+/** Diagnostics as GitHub workflow commands, which become annotations on the lines of a pull request. */
+import type { Diagnostic } from '../errors.js';
+
+/** One `::error` line each. What has no file of its own, such as a `--set`, is shown on `file`. */
+export function formatAnnotations(diagnostics: readonly Diagnostic[], file: string): string {
+  return diagnostics.map(diagnostic => `${annotation(diagnostic, file)}\n`).join('');
+}
+
+function annotation(d: Diagnostic, file: string): string {
+  const isFile = d.file !== undefined && d.file !== '--set';
+  const place = isFile && d.line !== undefined ? lineProperties(d) : {};
+  const properties = { file: isFile ? d.file : file, ...place, title: d.code };
+  const list = Object.entries(properties).map(([name, value]) => `${name}=${escapeProperty(String(value))}`);
+  return `::error ${list.join(',')}::${escapeMessage(sentence(d, isFile))}`;
+}
+
+function lineProperties({ line, column = 1, length = 1 }: Diagnostic): Record<string, unknown> {
+  return { line, col: column, endColumn: column + length };
+}
+
+function sentence(d: Diagnostic, isFile: boolean): string {
+  return [
+    isFile || d.source === undefined ? d.message : `--set ${d.source}: ${d.message}`,
+    ...(d.expected === undefined ? [] : [`expected: ${d.expected}`]),
+    ...(d.got === undefined ? [] : [`got: ${d.got}`]),
+    ...(d.suggestion === undefined ? [] : [`did you mean ${d.suggestion}?`]),
+  ].join('\n');
+}
+
+function escapeMessage(text: string): string {
+  return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
+}
+
+function escapeProperty(text: string): string {
+  return escapeMessage(text).replaceAll(':', '%3A').replaceAll(',', '%2C');
+}

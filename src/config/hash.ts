@@ -1,0 +1,22 @@
+/** The identity of an experiment: two configs with the same hash give the same weights and metrics on the same data. */
+import { createHash } from 'node:crypto';
+import { relative, sep } from 'node:path';
+import { configure } from 'safe-stable-stringify';
+import type { Experiment } from './experiment.js';
+import { mapPaths } from './paths.js';
+
+const stringify = configure({ deterministic: true, strict: true });
+
+/**
+ * SHA-256 (hex) of what defines the results. Left out is what only names, watches or judges them: `name`,
+ * `description`, `checkpoint`, `gates`, `training.log_every`. Paths count relative to the config's folder, so that a
+ * checkout elsewhere has the same hash.
+ * @param folder of the config; absolute
+ */
+export function hashExperiment(experiment: Experiment, folder: string): string {
+  const portable = mapPaths(experiment, path => relative(folder, path).split(sep).join('/'));
+  const { version, seed, dataset, model, loss, optimizer, training } = portable;
+  const { log_every: _, ...trained } = training;
+  const canonical = stringify({ version, seed, dataset, model, loss, optimizer, training: trained });
+  return createHash('sha256').update(String(canonical)).digest('hex');
+}

@@ -1,0 +1,21 @@
+/** The metrics that a run reports, and what can be said about them without running. */
+import type { LossConfig, MetricName } from './experiment.js';
+
+export function largerIsBetter(metric: MetricName): boolean {
+  return metric === 'test.accuracy';
+}
+
+const METRICS_OF_LOSS: Readonly<Record<LossConfig['kind'], readonly MetricName[]>> = {
+  cross_entropy: ['train.loss', 'test.loss', 'test.accuracy'],
+  mse: ['train.loss', 'test.loss', 'test.mean_absolute_error'],
+};
+
+/** What a run with this loss reports. */
+export function metricsOf(loss: LossConfig): readonly MetricName[] {
+  return METRICS_OF_LOSS[loss.kind];
+}
+
+/** The range that a metric cannot leave: `[0, 1]` for a share, from 0 upwards for losses and errors. */
+export function rangeOf(metric: MetricName): { readonly min: number; readonly max: number } {
+  return { min: 0, max: metric === 'test.accuracy' ? 1 : Number.POSITIVE_INFINITY };
+}

@@ -1,0 +1,19 @@
+/** The keys of a config that are paths of files, as the schema marks them with `x-path`. */
+import { dereference, experimentSchema, isRecord, narrow, propertiesOf, type Schema } from './schema-walk.js';
+import type { Path } from './tree.js';
+
+/** A copy of the config with every path replaced by what `change` makes of it. */
+export function mapPaths<T>(config: T, change: (path: string, at: Path) => string): T {
+  return walk(dereference(experimentSchema()), config, [], change) as T;
+}
+
+function walk(schema: Schema, value: unknown, at: Path, change: (path: string, at: Path) => string): unknown {
+  if (schema['x-path'] === true && typeof value === 'string') return change(value, at);
+  const properties = propertiesOf(narrow(schema, value) ?? {});
+  if (!isRecord(value)) return value;
+  const entries = Object.entries(value).map(([key, inner]) => {
+    const property = properties.get(key);
+    return [key, property === undefined ? inner : walk(property, inner, [...at, key], change)];
+  });
+  return Object.fromEntries(entries);
+}

@@ -1,0 +1,56 @@
+/**
+ * JSON Schema validation of everything that has a schema: configs, log events, summaries, manifests.
+ * The only importer of ajv, which is loaded on first use, so that a command that validates nothing doesn't pay.
+ */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { Ajv, ErrorObject, ValidateFunction } from 'ajv';
+import { packageRoot } from '../root.js';
+
+export type SchemaError = ErrorObject;
+
+const load = createRequire(import.meta.url);
+const compiled = new Map<string, ValidateFunction>();
+let shared: Ajv | undefined;
+
+/** Our annotations: they guide people and the type generator, not validation. */
+const ANNOTATIONS = ['x-path', 'x-form', 'x-default', 'x-aliases'];
+
+/** Reads `schemas/NAME.schema.json` of the package. */
+export function readSchema(name: string): unknown {
+  return JSON.parse(readFileSync(join(packageRoot, 'schemas', `${name}.schema.json`), 'utf8'));
+}
+
+/** The validator of `schemas/NAME.schema.json`, compiled once a process, reporting all errors. */
+export function compileSchema(name: string): ValidateFunction {
+  const known = compiled.get(name);
+  if (known !== undefined) return known;
+  const validate = ajv().compile(readSchema(name) as object);
+  compiled.set(name, validate);
+  return validate;
+}
+
+/** All violations of `schemas/NAME.schema.json` by `value`; empty where it is valid. */
+export function validateAgainst(name: string, value: unknown): readonly SchemaError[] {
+  const validate = compileSchema(name);
+  return validate(value) ? [] : [...(validate.errors ?? [])];
+}
+
+function ajv(): Ajv {
+  if (shared === undefined) {
+    const library = load('ajv') as { Ajv: new (options: object) => Ajv };
+    shared = new library.Ajv({
+      strict: true,
+      strictRequired: false,
+      allErrors: true,
+      discriminator: true,
+      verbose: true,
+      allowUnionTypes: true,
+    });
+    shared.addVocabulary(ANNOTATIONS);
+    // ISO time stamps in events; a check of the form only needs no further package.
+    shared.addFormat('date-time', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/);
+  }
+  return shared;
+}

@@ -1,0 +1,78 @@
+/** A key that the schema does not know: what is known here, and where the key was perhaps meant to stand. */
+import type { Diagnostic } from '../errors.js';
+import {
+  branchesOf,
+  isRecord,
+  type KnownKey,
+  narrow,
+  propertiesOf,
+  type Schema,
+  schemaAt,
+} from './schema-walk.js';
+import { positionOf } from './source.js';
+import { findElsewhere, meantKey } from './suggest.js';
+import { formatPath, keyPlace, type MapNode, nodeAt, type Path, toPlain } from './tree.js';
+
+/** @param path of the mapping that has the key */
+export function complainAboutKey(tree: MapNode, config: unknown, path: Path, key: string): Diagnostic {
+  const schema = schemaAt(path, config);
+  const here = nodeAt(tree, path)?.value;
+  const value = here === undefined ? undefined : toPlain(here);
+  const target = schema === undefined ? undefined : narrow(schema, value);
+  const properties = target === undefined ? new Map<string, Schema>() : propertiesOf(target);
+  const hint = hintFor(key, path, properties, schema, value);
+  const inside = path.length === 0 ? '' : ` in \`${formatPath(path)}\``;
+  return {
+    code: 'config/unknown-key',
+    message: `unknown key \`${key.slice(0, 80)}\`${inside}${hint.note === undefined ? '' : `; ${hint.note}`}`,
+    ...positionOf(keyPlace(tree, [...path, key])),
+    expected: [...properties.keys()].join(', '),
+    ...(hint.suggestion === undefined ? {} : { suggestion: hint.suggestion }),
+  };
+}
+
+interface Hint {
+  /** Said after the complaint. */
+  readonly note?: string;
+  /** The key that was probably meant. */
+  readonly suggestion?: string;
+}
+
+function hintFor(
+  key: string,
+  path: Path,
+  properties: ReadonlyMap<string, Schema>,
+  schema: Schema | undefined,
+  value: unknown,
+): Hint {
+  const note = schema === undefined ? undefined : otherBranch(key, schema, value);
+  if (note !== undefined) return { note };
+  const meant = meantKey(key, properties);
+  if (meant !== undefined) return { suggestion: meant };
+  if (key.includes('.') && schemaAt([...path, ...key.split('.')], undefined) !== undefined) {
+    const steps = key.split('.');
+    return { suggestion: `\`${steps.join(': { ')}: …${' }'.repeat(steps.length - 1)}\`` };
+  }
+  return hintElsewhere(key, findElsewhere(key));
+}
+
+/** `momentum` under `kind: adam` belongs to `kind: sgd`. */
+function otherBranch(key: string, schema: Schema, value: unknown): string | undefined {
+  const union = branchesOf(schema);
+  if (union === undefined || !isRecord(value)) return undefined;
+  const owners = union.branches.filter(branch => branch.schema.properties?.[key] !== undefined);
+  if (owners.length === 0) return undefined;
+  const tags = owners.map(owner => owner.tag).join(' or ');
+  return `it belongs to \`${union.key}: ${tags}\`, here it is ${String(value[union.key])}`;
+}
+
+function hintElsewhere(key: string, found: readonly KnownKey[]): Hint {
+  if (found.length === 0) return {};
+  const name = found[0].path[found[0].path.length - 1];
+  const parents = [...new Set(found.map(known => formatPath(known.path.slice(0, -1))))];
+  if (name !== key)
+    return { suggestion: parents.map(parent => formatPath([parent, name].filter(Boolean))).join(' or ') };
+  return {
+    note: `this key exists ${parents.map(parent => (parent === '' ? 'at the top level' : `under \`${parent}\``)).join(' and ')}`,
+  };
+}

@@ -1,0 +1,33 @@
+/** Columns that grow while a file is read. */
+
+/** Float32 values, at four bytes each while they grow (an array of numbers takes eight and more). */
+export class FloatList {
+  private values = new Float32Array(1024);
+  private length = 0;
+
+  push(value: number): void {
+    if (this.length === this.values.length) {
+      const larger = new Float32Array(2 * this.length);
+      larger.set(this.values);
+      this.values = larger;
+    }
+    this.values[this.length++] = value;
+  }
+
+  toArray(): Float32Array {
+    return this.values.slice(0, this.length);
+  }
+}
+
+/** Numbers distinct texts in the order of their first appearance. */
+export class TextCodes {
+  readonly texts: string[] = [];
+  private readonly codes = new Map<string, number>();
+
+  code(text: string): number {
+    const known = this.codes.get(text);
+    if (known !== undefined) return known;
+    this.codes.set(text, this.texts.length);
+    return this.texts.push(text) - 1;
+  }
+}

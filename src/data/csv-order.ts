@@ -1,0 +1,79 @@
+/** Rows of a table to sequences: grouped by one column, sorted by another. */
+import { type CsvTable, NUMBER } from './csv-table.js';
+import type { Problems } from './problems.js';
+
+/** The rows of one sequence, in the order of its steps. */
+export type RowList = readonly number[];
+
+const TIMESTAMP = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?)?$/;
+const ZONED = /(?:Z|[+-]\d{2}:\d{2})$/;
+const DATE_LENGTH = 'YYYY-MM-DD'.length;
+
+/**
+ * The sequences of a table in the order of their first rows. Without a grouping column every row is a sequence of one
+ * step; without an order column the steps go in the order of the file. Adds to `problems` what cannot be ordered.
+ */
+export function rowLists(table: CsvTable, problems: Problems): RowList[] {
+  const lists = grouped(table);
+  if (table.order === undefined) return lists;
+  const keys = orderKeys(table, table.order, problems);
+  if (keys === undefined) return lists;
+  for (const list of lists) {
+    list.sort((a, b) => keys[a] - keys[b] || a - b);
+    addTies(list, keys, table, problems);
+  }
+  return lists;
+}
+
+function grouped({ rows, groups, groupNames }: CsvTable): number[][] {
+  if (groups === undefined) return Array.from({ length: rows }, (_, row) => [row]);
+  const lists: number[][] = groupNames.map(() => []);
+  groups.forEach((group, row) => {
+    lists[group].push(row);
+  });
+  return lists;
+}
+
+/** Numbers where all cells are numbers, milliseconds since 1970 where all are ISO 8601 dates or times (else UTC). */
+function orderKeys(table: CsvTable, cells: readonly string[], problems: Problems): Float64Array | undefined {
+  const numeric = NUMBER.test(cells[0]);
+  const keys = Float64Array.from(cells, numeric ? numberKey : timeKey);
+  const bad = keys.findIndex(key => !Number.isFinite(key));
+  if (bad < 0) return keys;
+  problems.add({
+    code: 'data/csv-order',
+    message: 'the order column mixes what cannot be compared',
+    ...table.place(bad, 'order'),
+    expected: numeric ? 'numbers, as in the first row' : 'numbers, or ISO 8601 dates or times',
+    got: JSON.stringify(cells[bad].slice(0, 60)),
+  });
+  return undefined;
+}
+
+function numberKey(cell: string): number {
+  return NUMBER.test(cell) ? Number(cell) : Number.NaN;
+}
+
+function timeKey(cell: string): number {
+  if (!TIMESTAMP.test(cell)) return Number.NaN;
+  const iso = cell.replace(' ', 'T');
+  return Date.parse(iso.length > DATE_LENGTH && !ZONED.test(iso) ? `${iso}Z` : iso);
+}
+
+function addTies(list: RowList, keys: Float64Array, table: CsvTable, problems: Problems): void {
+  for (let i = 1; i < list.length && !problems.full; i++) {
+    if (keys[list[i]] !== keys[list[i - 1]]) continue;
+    const earlier = table.place(list[i - 1], 'order').line;
+    problems.add({
+      code: 'data/csv-order',
+      message: `two rows of group ${JSON.stringify(groupOf(table, list[i]))} have the same place in the order`,
+      ...table.place(list[i], 'order'),
+      got: `${table.order?.[list[i]]}, as in line ${earlier}`,
+    });
+  }
+}
+
+/** Name of the group that `row` belongs to. */
+export function groupOf({ groups, groupNames }: CsvTable, row: number): string {
+  return groups === undefined ? '' : groupNames[groups[row]];
+}

@@ -1,0 +1,214 @@
+/** The columns of a CSV file that a config names, as numbers and label codes, each row with its place. */
+import { closest, distance } from 'fastest-levenshtein';
+import { type Diagnostic, damagedError, usageError } from '../errors.js';
+import { FloatList, TextCodes } from './columns.js';
+import { readSource, type SourceFile } from './files.js';
+import { type CsvPlace, placeInCsv, scanCsv } from './formats/csv.js';
+import { MAX_CSV_BYTES } from './limits.js';
+import { Problems } from './problems.js';
+
+export interface CsvColumns {
+  readonly features: readonly string[];
+  readonly target: string;
+  readonly targetKind: 'class' | 'value';
+  readonly group?: string;
+  readonly order?: string;
+}
+
+export interface CsvTable {
+  readonly source: SourceFile;
+  readonly rows: number;
+  /** `[rows, F]`. */
+  readonly features: Float32Array;
+  /** Of each row: the number, or the code of the class label in `labels`. */
+  readonly targets: readonly number[];
+  /** Distinct class labels, in the order of their first row; empty for numeric targets. */
+  readonly labels: readonly string[];
+  /** Code of the group of each row, counted in the order of their first rows; absent without a grouping column. */
+  readonly groups?: readonly number[];
+  readonly groupNames: readonly string[];
+  /** Cells of the order column; absent without one. */
+  readonly order?: readonly string[];
+  /** Place of row `row`'s cell in one of the columns. */
+  place(row: number, column: 'target' | 'order'): CsvPlace;
+}
+
+interface ColumnIndices {
+  readonly features: readonly number[];
+  readonly target: number;
+  readonly group: number;
+  readonly order: number;
+}
+
+/** Decimal numbers with an optional exponent; not what JavaScript accepts beyond (hex, empty, Infinity). */
+export const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
+
+const ABSENT = -1;
+
+/** Comparing two names costs the product of their lengths. */
+const MAX_SUGGESTED_LENGTH = 64;
+
+/**
+ * Reads the named columns of a file.
+ * @throws UserError exit 2 where the file or a column is missing; exit 5 with all rows that are wrong.
+ */
+export async function readCsvTable(path: string, columns: CsvColumns): Promise<CsvTable> {
+  const source = await readSource(path, MAX_CSV_BYTES);
+  const problems = new Problems();
+  const reader = new TableReader(source, columns, problems);
+  scanCsv(source.bytes, source.name, reader, problems);
+  problems.throwIfAny();
+  return reader.table();
+}
+
+class TableReader {
+  private indices: ColumnIndices = { features: [], target: 0, group: ABSENT, order: ABSENT };
+  private readonly features = new FloatList();
+  private readonly targets: number[] = [];
+  private readonly groups: number[] = [];
+  private readonly order: string[] = [];
+  private readonly labels = new TextCodes();
+  private readonly groupNames = new TextCodes();
+  private readonly starts: number[] = [];
+
+  constructor(
+    private readonly source: SourceFile,
+    private readonly columns: CsvColumns,
+    private readonly problems: Problems,
+  ) {}
+
+  header(names: readonly string[]): void {
+    this.indices = columnIndices(
+      names.map(name => name.trim()),
+      this.columns,
+      (column: number) => placeInCsv(this.source.bytes, this.source.name, 0, column),
+    );
+  }
+
+  row(fields: readonly string[], start: number): void {
+    const { features, target, group, order } = this.indices;
+    this.starts.push(start);
+    for (const column of features) this.features.push(this.number(fields[column], start, column));
+    if (this.columns.targetKind === 'value') this.targets.push(this.number(fields[target], start, target));
+    else this.targets.push(this.labels.code(this.text(fields[target], start, target)));
+    if (group !== ABSENT) this.groups.push(this.groupNames.code(this.text(fields[group], start, group)));
+    if (order !== ABSENT) this.order.push(this.text(fields[order], start, order));
+  }
+
+  table(): CsvTable {
+    const { source, starts, indices } = this;
+    if (starts.length === 0) {
+      throw damagedError({
+        code: 'data/csv-empty',
+        message: 'the file has no rows below its column names',
+        file: source.name,
+      });
+    }
+    return {
+      source,
+      rows: starts.length,
+      features: this.features.toArray(),
+      targets: this.targets,
+      labels: this.labels.texts,
+      groups: indices.group === ABSENT ? undefined : this.groups,
+      groupNames: this.groupNames.texts,
+      order: indices.order === ABSENT ? undefined : this.order,
+      place: (row, column) => placeInCsv(source.bytes, source.name, starts[row], indices[column]),
+    };
+  }
+
+  private number(cell: string, start: number, column: number): number {
+    const text = cell.trim();
+    const value = Math.fround(Number(text));
+    if (NUMBER.test(text) && Number.isFinite(value)) return value;
+    this.problems.add(badNumber(text, placeInCsv(this.source.bytes, this.source.name, start, column)));
+    return 0;
+  }
+
+  private text(cell: string, start: number, column: number): string {
+    const text = cell.trim();
+    if (text === '' || /^nan$/i.test(text)) {
+      const place = placeInCsv(this.source.bytes, this.source.name, start, column);
+      this.problems.add(missingCell(text, place));
+    }
+    return text;
+  }
+}
+
+function columnIndices(
+  names: readonly string[],
+  columns: CsvColumns,
+  placeOfColumn: (column: number) => CsvPlace,
+): ColumnIndices {
+  const missing: Diagnostic[] = [];
+  const doubled: Diagnostic[] = [];
+  const indexOf = (name: string): number => {
+    const index = names.indexOf(name);
+    if (index < 0) missing.push(missingColumn(name, names, placeOfColumn(0)));
+    const again = names.indexOf(name, index + 1);
+    if (index >= 0 && again >= 0) {
+      const message = `two columns are named ${JSON.stringify(name)}`;
+      doubled.push({ code: 'data/csv-duplicate-column', message, ...placeOfColumn(again) });
+    }
+    return index;
+  };
+  const found = {
+    features: columns.features.map(indexOf),
+    target: indexOf(columns.target),
+    group: columns.group === undefined ? ABSENT : indexOf(columns.group),
+    order: columns.order === undefined ? ABSENT : indexOf(columns.order),
+  };
+  if (missing.length > 0) throw usageError(...missing);
+  if (doubled.length > 0) throw damagedError(...doubled);
+  return found;
+}
+
+function missingColumn(name: string, names: readonly string[], { file, line, source }: CsvPlace): Diagnostic {
+  const separator = names.length === 1 ? /[;\t|]/.exec(names[0])?.[0] : undefined;
+  const hint =
+    separator === undefined ? '' : `; its fields are separated by ${JSON.stringify(separator)}, not commas`;
+  return {
+    code: 'data/csv-missing-column',
+    message: `the file has no column ${JSON.stringify(name)}${hint}`,
+    file,
+    line,
+    column: 1,
+    length: Math.max(1, source.length),
+    source,
+    expected: `one of ${names.slice(0, 30).join(', ')}${names.length > 30 ? ', …' : ''}`,
+    suggestion: columnSuggestion(name, names),
+  };
+}
+
+function columnSuggestion(name: string, names: readonly string[]): string | undefined {
+  const short = names.filter(other => other.length <= MAX_SUGGESTED_LENGTH);
+  if (name.length > MAX_SUGGESTED_LENGTH || short.length === 0) return undefined;
+  const near = closest(
+    name.toLowerCase(),
+    short.map(other => other.toLowerCase()),
+  );
+  const allowed = Math.min(name.length - 1, Math.max(1, Math.floor(near.length / 3)));
+  if (distance(name.toLowerCase(), near) > allowed) return undefined;
+  return short.find(other => other.toLowerCase() === near);
+}
+
+function badNumber(text: string, place: CsvPlace): Diagnostic {
+  const numeric = NUMBER.test(text);
+  if (text === '' || /^nan$/i.test(text)) return missingCell(text, place);
+  return {
+    code: numeric || /^[+-]?inf(inity)?$/i.test(text) ? 'data/not-finite' : 'data/csv-number',
+    message: numeric ? 'the number is too large for float32' : 'the cell is not a number',
+    ...place,
+    expected: 'a finite number',
+    got: JSON.stringify(text.slice(0, 60)),
+  };
+}
+
+function missingCell(text: string, place: CsvPlace): Diagnostic {
+  return {
+    code: 'data/csv-missing-value',
+    message: text === '' ? 'the cell is empty' : 'the cell is NaN',
+    ...place,
+    expected: 'a value in every row',
+  };
+}

@@ -1,0 +1,96 @@
+/** From the target column of a table to the targets of its sequences. */
+import { damagedError } from '../errors.js';
+import { groupOf, type RowList } from './csv-order.js';
+import { type CsvTable, NUMBER } from './csv-table.js';
+import { IGNORED, type Targets } from './dataset.js';
+import { MAX_CLASSES } from './limits.js';
+import { Problems } from './problems.js';
+
+export interface ClassMapping {
+  /** Label text of each class. */
+  readonly labels: readonly string[];
+  /** Class of a label text. */
+  readonly classes: ReadonlyMap<string, number>;
+}
+
+/**
+ * Classes of all labels of the tables, in sorted order: by value where all are numbers, else by UTF-16 code units.
+ * @throws UserError exit 5 where no label is left or there are too many.
+ */
+export function classMapping(tables: readonly CsvTable[]): ClassMapping {
+  const all = new Set(tables.flatMap(table => table.labels));
+  all.delete(String(IGNORED));
+  const labels = [...all].sort();
+  if (labels.every(label => NUMBER.test(label))) labels.sort((a, b) => Number(a) - Number(b));
+  if (labels.length === 0 || labels.length > MAX_CLASSES) {
+    throw damagedError({
+      code: 'data/label-range',
+      message:
+        labels.length === 0 ? 'the target column has ignored labels only' : 'there are too many classes',
+      file: tables[0].source.name,
+      expected: `1 to ${MAX_CLASSES} different labels`,
+      got: String(labels.length),
+      suggestion: labels.length === 0 ? undefined : 'dataset.target_kind: value',
+    });
+  }
+  return {
+    labels,
+    classes: new Map([...labels.map((label, i) => [label, i] as const), [String(IGNORED), IGNORED]]),
+  };
+}
+
+/**
+ * The targets of the sequences `lists`: classes with a `mapping`, else numbers; one per step with `steps` (T), else
+ * one per sequence.
+ * @throws UserError exit 5 at the first row of each sequence whose target differs from the others.
+ */
+export function sequenceTargets(
+  table: CsvTable,
+  lists: readonly RowList[],
+  mapping: ClassMapping | undefined,
+  steps: number | undefined,
+): Targets {
+  if (steps === undefined) checkConstant(table, lists);
+  if (mapping === undefined) {
+    return { kind: 'value', size: 1, values: Float32Array.from(lists, list => table.targets[list[0]]) };
+  }
+  const numClasses = mapping.labels.length;
+  const classOfCode = table.labels.map(label => mapping.classes.get(label) ?? IGNORED);
+  const classOf = (row: number): number => classOfCode[table.targets[row]];
+  if (steps === undefined) {
+    return {
+      kind: 'class',
+      numClasses,
+      values: Int32Array.from(lists, list => classOf(list[0])),
+      perStep: false,
+    };
+  }
+  const values = new Int32Array(lists.length * steps).fill(IGNORED);
+  lists.forEach((list, i) => {
+    list.forEach((row, step) => {
+      values[i * steps + step] = classOf(row);
+    });
+  });
+  return { kind: 'class', numClasses, values, perStep: true };
+}
+
+function checkConstant(table: CsvTable, lists: readonly RowList[]): void {
+  const problems = new Problems();
+  const isClass = table.labels.length > 0;
+  const words = (row: number): string =>
+    isClass ? table.labels[table.targets[row]] : String(table.targets[row]);
+  for (const list of lists) {
+    const differs = list.find(row => table.targets[row] !== table.targets[list[0]]);
+    if (differs === undefined) continue;
+    problems.add({
+      code: 'data/csv-target',
+      message: `the rows of group ${JSON.stringify(groupOf(table, differs))} have different targets`,
+      ...table.place(differs, 'target'),
+      expected: `${words(list[0])}, as in line ${table.place(list[0], 'target').line}`,
+      got: words(differs),
+      suggestion: isClass ? 'dataset.sequence.per_step: true' : undefined,
+    });
+    if (problems.full) break;
+  }
+  problems.throwIfAny();
+}

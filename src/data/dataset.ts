@@ -1,0 +1,53 @@
+/**
+ * What the rest of the program sees of a dataset, whatever its kind: two splits of sequences that are read one at a
+ * time, straight into a batch. Nothing here knows how the data are stored; images stay bytes until they are read.
+ */
+
+/** Class label of a sequence or step that neither trains nor counts. */
+export const IGNORED = -100;
+
+/** What a sequence is labelled with. */
+export type Targets =
+  | {
+      readonly kind: 'class';
+      readonly numClasses: number;
+      /** One class per sequence `[N]`, or one per step `[N, T]` (row-major) when `perStep`; {@link IGNORED} = ignored. */
+      readonly values: Int32Array;
+      readonly perStep: boolean;
+    }
+  | {
+      readonly kind: 'value';
+      /** C, the number of target values of a sequence. */
+      readonly size: number;
+      /** `[N, C]`, row-major. */
+      readonly values: Float32Array;
+    };
+
+/** Sequences of one split, all padded to the same number of steps. */
+export interface Split {
+  /** N. */
+  readonly count: number;
+  readonly targets: Targets;
+  /** `[N]`, each in 1..T; absent where every sequence has all T steps. */
+  readonly lengths?: Int32Array;
+  /**
+   * Writes the features of sequence `index` (0..N-1): those of step `s` go to `out[offset + s * stepStride + f]`,
+   * f in 0..F-1. Steps past the sequence's length are written as zeros.
+   */
+  read(index: number, out: Float32Array, offset: number, stepStride: number): void;
+}
+
+export interface Dataset {
+  /** F, features per step. */
+  readonly inputSize: number;
+  /** T, steps per sequence (the longest one's). */
+  readonly sequenceLength: number;
+  readonly train: Split;
+  readonly test: Split;
+  /** What was read, for the manifest: SHA-256 of each file's bytes, or of the generated values. */
+  readonly digests: readonly { readonly name: string; readonly sha256: string }[];
+  /** The label of each class, where the data name their classes (for the manifest and for predictions). */
+  readonly classLabels?: readonly string[];
+  /** Height and width of a picture, where the sequences are pictures (for reports). */
+  readonly picture?: { readonly height: number; readonly width: number };
+}

@@ -1,0 +1,101 @@
+/**
+ * The IDX format of the MNIST files: two zero bytes, a type byte, the number of dimensions, each dimension as a
+ * big-endian 32-bit integer, then the values in C order, big-endian. (LeCun, Cortes, Burges: THE MNIST DATABASE.)
+ */
+import { type Diagnostic, damagedError, type UserError } from '../../errors.js';
+import { MAX_BYTES } from '../limits.js';
+
+export type IdxValues = Uint8Array | Int8Array | Int16Array | Int32Array | Float32Array | Float64Array;
+
+export interface IdxArray {
+  readonly dims: readonly number[];
+  readonly values: IdxValues;
+  /** Byte offset of the first value, and bytes per value: where value `i` stands in the file. */
+  readonly dataOffset: number;
+  readonly itemSize: number;
+}
+
+interface IdxType {
+  readonly itemSize: number;
+  decode(data: DataView, count: number): IdxValues;
+}
+
+const TYPES: ReadonlyMap<number, IdxType> = new Map([
+  [0x08, { itemSize: 1, decode: (d, n) => new Uint8Array(d.buffer, d.byteOffset, n) }],
+  [0x09, { itemSize: 1, decode: (d, n) => new Int8Array(d.buffer, d.byteOffset, n) }],
+  [0x0b, { itemSize: 2, decode: (d, n) => filled(new Int16Array(n), i => d.getInt16(2 * i)) }],
+  [0x0c, { itemSize: 4, decode: (d, n) => filled(new Int32Array(n), i => d.getInt32(4 * i)) }],
+  [0x0d, { itemSize: 4, decode: (d, n) => filled(new Float32Array(n), i => d.getFloat32(4 * i)) }],
+  [0x0e, { itemSize: 8, decode: (d, n) => filled(new Float64Array(n), i => d.getFloat64(8 * i)) }],
+] satisfies [number, IdxType][]);
+
+const HEADER_BYTES = 4;
+
+/**
+ * Parses the (decompressed) bytes of an IDX file that must have `rank` dimensions. Byte values are a view, not a copy.
+ * @throws UserError exit 5, at the byte offset where the file is wrong.
+ */
+export function parseIdx(bytes: Uint8Array, file: string, rank: number): IdxArray {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const type = checkMagic(view, file, rank);
+  const dataOffset = HEADER_BYTES + 4 * rank;
+  if (view.byteLength < dataOffset) throw truncated(file, view.byteLength, dataOffset);
+  const dims = Array.from({ length: rank }, (_, i) => view.getUint32(HEADER_BYTES + 4 * i));
+  dims.forEach((size, i) => {
+    if (size === 0) {
+      throw damage('data/idx-empty', file, HEADER_BYTES + 4 * i, { message: `dimension ${i} has size 0` });
+    }
+  });
+  const count = dims.reduce((product, size) => product * size, 1);
+  if (count * type.itemSize > MAX_BYTES) {
+    throw damage('data/too-large', file, HEADER_BYTES, {
+      message: 'the header states too much data',
+      got: dims.join(' x '),
+      expected: `at most ${MAX_BYTES} bytes`,
+    });
+  }
+  checkLength(view, file, dataOffset + count * type.itemSize, dims);
+  const data = new DataView(view.buffer, view.byteOffset + dataOffset, count * type.itemSize);
+  return { dims, values: type.decode(data, count), dataOffset, itemSize: type.itemSize };
+}
+
+function checkMagic(view: DataView, file: string, rank: number): IdxType {
+  if (view.byteLength < HEADER_BYTES) throw truncated(file, view.byteLength, HEADER_BYTES);
+  const type = TYPES.get(view.getUint8(2));
+  if (view.getUint16(0) !== 0 || type === undefined || view.getUint8(3) !== rank) {
+    throw damage('data/idx-magic', file, 0, {
+      message: `wrong magic number for an IDX file of ${rank} dimension${rank === 1 ? '' : 's'}`,
+      expected: `0x0000080${rank} (or another type: 09, 0b, 0c, 0d, 0e in the third byte)`,
+      got: `0x${view.getUint32(0).toString(16).padStart(8, '0')}`,
+    });
+  }
+  return type;
+}
+
+function checkLength(view: DataView, file: string, expected: number, dims: readonly number[]): void {
+  if (view.byteLength < expected) throw truncated(file, view.byteLength, expected);
+  if (view.byteLength > expected) {
+    throw damage('data/idx-length', file, expected, {
+      message: `bytes follow the last value of ${dims.join(' x ')}`,
+      expected: `${expected} bytes`,
+      got: `${view.byteLength} bytes`,
+    });
+  }
+}
+
+function truncated(file: string, length: number, expected: number): UserError {
+  return damage('data/truncated', file, length, {
+    message: 'the file ends too early',
+    expected: `${expected} bytes${expected === HEADER_BYTES ? ' or more' : ''}`,
+    got: `${length} bytes`,
+  });
+}
+
+function damage(code: string, file: string, offset: number, rest: Omit<Diagnostic, 'code'>): UserError {
+  return damagedError({ code, file, offset, ...rest });
+}
+
+function filled<T extends IdxValues>(values: T, at: (index: number) => number): T {
+  for (let i = 0; i < values.length; i++) values[i] = at(i);
+  return values;
+}

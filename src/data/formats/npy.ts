@@ -1,0 +1,167 @@
+/**
+ * NumPy's .npy format, versions 1 to 3: magic, version, header length, a Python dict literal with `descr`,
+ * `fortran_order` and `shape`, then the values. (NumPy Enhancement Proposal 1.) Little-endian numbers only.
+ */
+import { damagedError, type UserError } from '../../errors.js';
+import { MAX_ELEMENTS } from '../limits.js';
+
+export type NpyValues =
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | Float32Array
+  | Float64Array;
+
+export interface NpyArray {
+  readonly shape: readonly number[];
+  /** Whether the type is one of integers; else floats. */
+  readonly integer: boolean;
+  /** As NumPy writes it, such as `<f4`. */
+  readonly dtype: string;
+  /** In C order. 64-bit integers are given as doubles, exact up to 2^53. */
+  readonly values: NpyValues;
+}
+
+interface Dtype {
+  readonly integer: boolean;
+  readonly itemSize: number;
+  view(buffer: ArrayBufferLike, offset: number, count: number): NpyValues;
+}
+
+const DTYPES: ReadonlyMap<string, Dtype> = new Map([
+  ['<f4', { integer: false, itemSize: 4, view: (b, o, n) => new Float32Array(b, o, n) }],
+  ['<f8', { integer: false, itemSize: 8, view: (b, o, n) => new Float64Array(b, o, n) }],
+  ['|b1', { integer: true, itemSize: 1, view: (b, o, n) => new Uint8Array(b, o, n) }],
+  ['|u1', { integer: true, itemSize: 1, view: (b, o, n) => new Uint8Array(b, o, n) }],
+  ['|i1', { integer: true, itemSize: 1, view: (b, o, n) => new Int8Array(b, o, n) }],
+  ['<u2', { integer: true, itemSize: 2, view: (b, o, n) => new Uint16Array(b, o, n) }],
+  ['<i2', { integer: true, itemSize: 2, view: (b, o, n) => new Int16Array(b, o, n) }],
+  ['<u4', { integer: true, itemSize: 4, view: (b, o, n) => new Uint32Array(b, o, n) }],
+  ['<i4', { integer: true, itemSize: 4, view: (b, o, n) => new Int32Array(b, o, n) }],
+  ['<i8', { integer: true, itemSize: 8, view: int64AsDoubles }],
+] satisfies [string, Dtype][]);
+
+const MAGIC = '\x93NUMPY';
+const MAX_RANK = 32;
+
+interface Header {
+  readonly descr: string;
+  readonly fortranOrder: boolean;
+  readonly shape: readonly number[];
+}
+
+/**
+ * Parses one .npy member. Values are a view on `bytes` where their alignment allows it.
+ * @throws UserError exit 5, naming `file` and the array `name`.
+ */
+export function parseNpy(bytes: Uint8Array, file: string, name: string): NpyArray {
+  const fail = (message: string, expected?: string, got?: string): UserError =>
+    damagedError({ code: 'data/npy', message: `array ${name}: ${message}`, file, expected, got });
+  const { text, dataOffset } = headerText(bytes, fail);
+  const header = parseHeader(text);
+  if (header === undefined) {
+    throw fail('the .npy header is damaged', "a dict of 'descr', 'fortran_order' and 'shape'", text.trim());
+  }
+  const type = DTYPES.get(header.descr);
+  if (type === undefined) {
+    throw fail('this type of values is not supported', [...DTYPES.keys()].join(', '), header.descr);
+  }
+  const { shape } = header;
+  const count = shape.reduce((product, size) => product * size, 1);
+  if (!(count <= MAX_ELEMENTS)) {
+    throw fail('the array is too large', `at most ${MAX_ELEMENTS} values`, `[${shape.join(', ')}]`);
+  }
+  const length = bytes.length - dataOffset;
+  if (length !== count * type.itemSize) {
+    throw fail('the data have the wrong length', `${count * type.itemSize} bytes`, `${length} bytes`);
+  }
+  const values = viewOf(bytes, dataOffset, count, type);
+  const ordered = header.fortranOrder ? fromFortranOrder(values, shape) : values;
+  return { shape, integer: type.integer, dtype: header.descr, values: ordered };
+}
+
+function headerText(
+  bytes: Uint8Array,
+  fail: (message: string, expected?: string, got?: string) => UserError,
+) {
+  const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (data.length < 12 || data.toString('latin1', 0, 6) !== MAGIC) throw fail('this is not .npy data');
+  const version = data[6];
+  if (version < 1 || version > 3) throw fail('unknown .npy version', '1, 2 or 3', String(version));
+  const start = version === 1 ? 10 : 12;
+  const dataOffset = start + (version === 1 ? data.readUInt16LE(8) : data.readUInt32LE(8));
+  if (dataOffset > data.length) throw fail('the .npy header is cut off');
+  return { text: data.toString(version === 3 ? 'utf8' : 'latin1', start, dataOffset), dataOffset };
+}
+
+/** One entry of the dict: a quoted key, then a string, a boolean or a tuple of sizes. */
+const ENTRY =
+  /\s*(['"])(descr|fortran_order|shape)\1\s*:\s*(?:'([^'"]*)'|"([^'"]*)"|(True|False)|\(([\d,\s]*)\))\s*(,|(?=\s*\}))/y;
+
+function parseHeader(text: string): Header | undefined {
+  if (!/^\s*\{/.test(text)) return undefined;
+  let at = text.indexOf('{') + 1;
+  let descr: string | undefined;
+  let fortranOrder: boolean | undefined;
+  let shape: readonly number[] | undefined;
+  for (let i = 0; i < 3; i++) {
+    ENTRY.lastIndex = at;
+    const match = ENTRY.exec(text);
+    if (match === null) return undefined;
+    const [, , key, single, double, truth, tuple] = match;
+    if (key === 'descr') descr = single ?? double;
+    if (key === 'fortran_order' && truth !== undefined) fortranOrder = truth === 'True';
+    if (key === 'shape') shape = parseShape(tuple);
+    at = ENTRY.lastIndex;
+  }
+  if (!/^\s*\}\s*$/.test(text.slice(at))) return undefined;
+  if (descr === undefined || fortranOrder === undefined || shape === undefined) return undefined;
+  return { descr, fortranOrder, shape };
+}
+
+function parseShape(tuple: string | undefined): readonly number[] | undefined {
+  if (tuple === undefined) return undefined;
+  if (tuple.trim() === '') return [];
+  const parts = tuple.split(',').map(part => part.trim());
+  // A tuple of one needs its comma: `(3)` is a number in Python.
+  if (parts.length === 1) return undefined;
+  if (parts.at(-1) === '') parts.pop();
+  if (parts.length > MAX_RANK || parts.some(part => !/^\d{1,15}$/.test(part))) return undefined;
+  return parts.map(Number);
+}
+
+function viewOf(bytes: Uint8Array, dataOffset: number, count: number, type: Dtype): NpyValues {
+  const offset = bytes.byteOffset + dataOffset;
+  if (offset % type.itemSize === 0) return type.view(bytes.buffer, offset, count);
+  return type.view(bytes.slice(dataOffset).buffer, 0, count);
+}
+
+function int64AsDoubles(buffer: ArrayBufferLike, offset: number, count: number): Float64Array {
+  const words = new Int32Array(buffer, offset, 2 * count);
+  return Float64Array.from({ length: count }, (_, i) => words[2 * i + 1] * 2 ** 32 + (words[2 * i] >>> 0));
+}
+
+/** Values whose first index runs fastest, rearranged so that the last one does. */
+function fromFortranOrder(values: NpyValues, shape: readonly number[]): NpyValues {
+  const strides: number[] = [];
+  shape.reduce((stride, size) => {
+    strides.push(stride);
+    return stride * size;
+  }, 1);
+  const out = values.slice();
+  const index = shape.map(() => 0);
+  let from = 0;
+  for (let to = 0; to < out.length; to++) {
+    out[to] = values[from];
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      from += strides[axis];
+      if (++index[axis] < shape[axis]) break;
+      from -= strides[axis] * shape[axis];
+      index[axis] = 0;
+    }
+  }
+  return out;
+}

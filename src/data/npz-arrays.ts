@@ -1,0 +1,207 @@
+/** From the arrays of one split of an .npz file to checked sequences: shapes, lengths, labels, finite features. */
+import { type Diagnostic, damagedError, type UserError } from '../errors.js';
+import { IGNORED, type Targets } from './dataset.js';
+import type { NpyArray } from './formats/npy.js';
+import { MAX_CLASSES } from './limits.js';
+import type { Packed } from './packed.js';
+import { Problems } from './problems.js';
+
+export interface NpzSequences {
+  readonly packed: Packed;
+  /** T. */
+  readonly steps: number;
+}
+
+export interface NpzArrays {
+  readonly x: NpyArray;
+  readonly y: NpyArray;
+  readonly lengths?: NpyArray;
+}
+
+interface Shape {
+  readonly count: number;
+  readonly steps: number;
+  readonly inputSize: number;
+}
+
+/**
+ * The sequences of one split. Labels of steps past a sequence's length become -100; features there are not looked at.
+ * @param suffix of the arrays' names, for messages: '' or '_test'.
+ * @throws UserError exit 5, one diagnostic for each array that is wrong, at its first wrong index.
+ */
+export function sequencesOf(arrays: NpzArrays, suffix: string, file: string): NpzSequences {
+  const shape = shapeOf(arrays.x, `x${suffix}`, file);
+  const problems = new Problems();
+  const lengths = problems.attempt(() => lengthsOf(arrays.lengths, shape, `lengths${suffix}`, file));
+  const targets = problems.attempt(() => targetsOf(arrays.y, shape, lengths, `y${suffix}`, file));
+  const features = problems.attempt(() => featuresOf(arrays.x, shape, lengths, `x${suffix}`, file));
+  problems.throwIfAny();
+  if (!lengths || !targets || !features) throw new Error('a missing part was reported');
+  const starts = Uint32Array.from({ length: shape.count }, (_, i) => i * shape.steps);
+  const { inputSize, steps } = shape;
+  return { packed: { features, inputSize, starts, lengths, targets }, steps };
+}
+
+/** @throws UserError exit 5 where the test sequences have another T, F or kind of target than the training ones. */
+export function checkSameShape(train: NpzSequences, test: NpzSequences, file: string): void {
+  const problems = new Problems();
+  const compare = (array: string, expected: string, got: string): void => {
+    if (expected !== got) {
+      const message = `array ${array} does not fit the training array`;
+      problems.add({ code: 'data/shape-mismatch', message, file, expected, got });
+    }
+  };
+  const features = (s: NpzSequences): string => `[N, ${s.steps}, ${s.packed.inputSize}]`;
+  compare('x_test', features(train), features(test));
+  compare('y_test', targetWords(train.packed.targets), targetWords(test.packed.targets));
+  problems.throwIfAny();
+}
+
+function targetWords(targets: Targets): string {
+  if (targets.kind === 'value') return `${targets.size} values a sequence`;
+  return targets.perStep ? 'one class a step' : 'one class a sequence';
+}
+
+function shapeOf(x: NpyArray, name: string, file: string): Shape {
+  if (x.shape.length !== 3 || x.shape.includes(0)) {
+    throw wrong('data/shape-mismatch', file, name, '', {
+      message: 'has the wrong shape',
+      expected: '[N, T, F], none of them 0',
+      got: shapeWords(x),
+    });
+  }
+  const [count, steps, inputSize] = x.shape;
+  return { count, steps, inputSize };
+}
+
+function lengthsOf(array: NpyArray | undefined, shape: Shape, name: string, file: string): Int32Array {
+  const { count, steps } = shape;
+  if (array === undefined) return new Int32Array(count).fill(steps);
+  if (array.shape.length !== 1 || array.shape[0] !== count || !array.integer) {
+    throw wrong('data/shape-mismatch', file, name, '', {
+      message: 'has the wrong shape or type',
+      expected: `integers [${count}]`,
+      got: `${array.dtype} ${shapeWords(array)}`,
+    });
+  }
+  const bad = array.values.findIndex((length: number) => length < 1 || length > steps);
+  if (bad >= 0) {
+    throw wrong('data/length-range', file, name, `[${bad}]`, {
+      message: 'is out of range',
+      expected: `1 to ${steps}`,
+      got: String(array.values[bad]),
+    });
+  }
+  return Int32Array.from(array.values);
+}
+
+function targetsOf(
+  y: NpyArray,
+  shape: Shape,
+  lengths: Int32Array | undefined,
+  name: string,
+  file: string,
+): Targets {
+  const { count, steps } = shape;
+  const [rows, width] = y.shape;
+  const perSequence = y.shape.length === 1;
+  const fits = rows === count && (y.shape.length === 2 ? width > 0 : perSequence);
+  if (fits && !y.integer && !perSequence) {
+    return { kind: 'value', size: width, values: finite(y, [width], name, file) };
+  }
+  if (fits && y.integer && (perSequence || width === steps)) {
+    const values = labelsOf(y, name, file);
+    if (!perSequence && lengths !== undefined) maskPadding(values, lengths, steps);
+    const numClasses = values.reduce((most, label) => Math.max(most, label + 1), 0);
+    if (numClasses === 0)
+      throw wrong('data/label-range', file, name, '', { message: 'has ignored labels only' });
+    return { kind: 'class', numClasses, values, perStep: !perSequence };
+  }
+  throw wrong('data/shape-mismatch', file, name, '', {
+    message: 'has the wrong shape or type',
+    expected: `integers [${count}] or [${count}, ${steps}] (classes), or floats [${count}, C]`,
+    got: `${y.dtype} ${shapeWords(y)}`,
+  });
+}
+
+function labelsOf(y: NpyArray, name: string, file: string): Int32Array {
+  const bad = y.values.findIndex((label: number) => (label < 0 && label !== IGNORED) || label >= MAX_CLASSES);
+  if (bad >= 0) {
+    throw wrong('data/label-range', file, name, indexWords(bad, y.shape.slice(1)), {
+      message: 'is no class label',
+      expected: `0 to ${MAX_CLASSES - 1}, or ${IGNORED} (ignored)`,
+      got: String(y.values[bad]),
+    });
+  }
+  return Int32Array.from(y.values);
+}
+
+function maskPadding(values: Int32Array, lengths: Int32Array, steps: number): void {
+  lengths.forEach((length, i) => {
+    values.fill(IGNORED, i * steps + length, (i + 1) * steps);
+  });
+}
+
+function featuresOf(
+  x: NpyArray,
+  shape: Shape,
+  lengths: Int32Array | undefined,
+  name: string,
+  file: string,
+): Float32Array {
+  const { steps, inputSize } = shape;
+  const isPadding = (i: number): boolean => {
+    const row = Math.floor(i / inputSize);
+    return lengths !== undefined && row % steps >= lengths[Math.floor(row / steps)];
+  };
+  return finite(x, [steps, inputSize], name, file, isPadding);
+}
+
+/** The values as float32, all finite but the `skipped` ones. `inner` are the dimensions after the first. */
+function finite(
+  array: NpyArray,
+  inner: readonly number[],
+  name: string,
+  file: string,
+  skipped: (index: number) => boolean = () => false,
+): Float32Array {
+  const values = array.values instanceof Float32Array ? array.values : Float32Array.from(array.values);
+  const bad = values.findIndex((value, i) => !Number.isFinite(value) && !skipped(i));
+  if (bad >= 0) {
+    throw wrong('data/not-finite', file, name, indexWords(bad, inner), {
+      message: 'is not a finite float32 number',
+      got: String(array.values[bad]),
+    });
+  }
+  return values;
+}
+
+function wrong(
+  code: string,
+  file: string,
+  name: string,
+  index: string,
+  { message, ...rest }: Omit<Diagnostic, 'code'>,
+): UserError {
+  return damagedError({
+    code,
+    message: `${index === '' ? 'array ' : ''}${name}${index} ${message}`,
+    file,
+    ...rest,
+  });
+}
+
+function shapeWords(array: NpyArray): string {
+  return `[${array.shape.join(', ')}]`;
+}
+
+/** The flat position `flat` as an index of all dimensions, of which `inner` are those after the first. */
+function indexWords(flat: number, inner: readonly number[]): string {
+  const index: number[] = [];
+  let rest = flat;
+  for (const size of inner.toReversed()) {
+    index.unshift(rest % size);
+    rest = Math.floor(rest / size);
+  }
+  return `[${[rest, ...index].join(', ')}]`;
+}

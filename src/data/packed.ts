@@ -1,0 +1,63 @@
+/**
+ * Sequences stored as float32 rows one after another: a sequence is a run of rows. Padding is never stored, so that
+ * one long sequence among many short ones costs nothing; selecting sequences copies no features.
+ */
+import type { Split, Targets } from './dataset.js';
+
+export interface Packed {
+  /** `[rows, F]`. */
+  readonly features: Float32Array;
+  /** F. */
+  readonly inputSize: number;
+  /** First row of each sequence, `[N]`. */
+  readonly starts: Uint32Array;
+  /** Steps of each sequence, `[N]`. */
+  readonly lengths: Int32Array;
+  readonly targets: Targets;
+}
+
+/** The sequences `indices`, in that order. `steps` is T, the row width of targets given per step. */
+export function selectSequences(packed: Packed, indices: Uint32Array, steps: number): Packed {
+  return {
+    ...packed,
+    starts: Uint32Array.from(indices, i => packed.starts[i]),
+    lengths: Int32Array.from(indices, i => packed.lengths[i]),
+    targets: selectTargets(packed.targets, indices, steps),
+  };
+}
+
+/** The split of `packed`, padded with zeros to `steps` (T). */
+export function packedSplit(packed: Packed, steps: number): Split {
+  const { features, inputSize, starts, lengths, targets } = packed;
+  const read: Split['read'] = (index, out, offset, stepStride) => {
+    const length = lengths[index];
+    let from = starts[index] * inputSize;
+    for (let step = 0; step < length; step++) {
+      const to = offset + step * stepStride;
+      for (let f = 0; f < inputSize; f++) out[to + f] = features[from++];
+    }
+    for (let step = length; step < steps; step++) {
+      const to = offset + step * stepStride;
+      out.fill(0, to, to + inputSize);
+    }
+  };
+  const base = { count: starts.length, targets, read };
+  return lengths.every(length => length === steps) ? base : { ...base, lengths };
+}
+
+function selectTargets(targets: Targets, indices: Uint32Array, steps: number): Targets {
+  if (targets.kind === 'value') {
+    const values = new Float32Array(indices.length * targets.size);
+    return { ...targets, values: copyRows(targets.values, values, indices, targets.size) };
+  }
+  const width = targets.perStep ? steps : 1;
+  const values = new Int32Array(indices.length * width);
+  return { ...targets, values: copyRows(targets.values, values, indices, width) };
+}
+
+function copyRows<T extends Float32Array | Int32Array>(from: T, to: T, rows: Uint32Array, width: number): T {
+  rows.forEach((row, i) => {
+    for (let j = 0; j < width; j++) to[i * width + j] = from[row * width + j];
+  });
+  return to;
+}

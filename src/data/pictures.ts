@@ -1,0 +1,150 @@
+/** Pictures read as sequences: the datasets of the kinds `mnist` and `idx`. */
+import { damagedError } from '../errors.js';
+import type { Dataset, Split, Targets } from './dataset.js';
+import type { IdxArray } from './formats/idx.js';
+import { MAX_CLASSES } from './limits.js';
+import { packedSplit } from './packed.js';
+
+/** `rows`: H steps of W features; `pixels`: H*W steps of one feature, row by row. */
+export type PictureSequence = 'rows' | 'pixels';
+
+export interface PictureFiles {
+  readonly imagesFile: string;
+  /** `[N, H, W]`. */
+  readonly images: IdxArray;
+  readonly labelsFile: string;
+  /** `[N]`. */
+  readonly labels: IdxArray;
+}
+
+interface PictureOptions {
+  readonly sequence: PictureSequence;
+  /** First N training sequences. */
+  readonly limit?: number;
+  /** Default: one more than the largest label of both splits. */
+  readonly numClasses?: number;
+  readonly digests: Dataset['digests'];
+}
+
+/** Byte value to its float32 feature, value / 255. */
+const SCALE = Float32Array.from({ length: 256 }, (_, value) => value / 255);
+
+/**
+ * The dataset of two pairs of IDX files. Unsigned bytes are scaled to 0..1, floats are taken as they are.
+ * @throws UserError exit 5 where the files do not fit together or a value is out of range.
+ */
+export function pictureDataset(train: PictureFiles, test: PictureFiles, options: PictureOptions): Dataset {
+  const [height, width] = pictureSize(train, test);
+  const trainLabels = labelsOf(train, options.numClasses);
+  const testLabels = labelsOf(test, options.numClasses);
+  const numClasses = options.numClasses ?? Math.max(largest(trainLabels), largest(testLabels)) + 1;
+  const inputSize = options.sequence === 'rows' ? width : 1;
+  const steps = (height * width) / inputSize;
+  const split = (files: PictureFiles, labels: Int32Array, limit = labels.length): Split => {
+    const values = labels.subarray(0, limit);
+    const targets: Targets = { kind: 'class', numClasses, values, perStep: false };
+    return pictureSplit(files, targets, steps, inputSize);
+  };
+  return {
+    inputSize,
+    sequenceLength: steps,
+    train: split(train, trainLabels, options.limit),
+    test: split(test, testLabels),
+    digests: options.digests,
+    picture: { height, width },
+  };
+}
+
+function pictureSplit(files: PictureFiles, targets: Targets, steps: number, inputSize: number): Split {
+  const { values } = files.images;
+  const count = targets.values.length;
+  if (values instanceof Uint8Array) {
+    return { count, targets, read: byteReader(values, steps, inputSize) };
+  }
+  const starts = Uint32Array.from({ length: count }, (_, i) => i * steps);
+  const lengths = new Int32Array(count).fill(steps);
+  return packedSplit({ features: floatsOf(files), inputSize, starts, lengths, targets }, steps);
+}
+
+function byteReader(pixels: Uint8Array, steps: number, inputSize: number): Split['read'] {
+  return (index, out, offset, stepStride) => {
+    let from = index * steps * inputSize;
+    for (let step = 0; step < steps; step++) {
+      const to = offset + step * stepStride;
+      for (let f = 0; f < inputSize; f++) out[to + f] = SCALE[pixels[from++]];
+    }
+  };
+}
+
+function floatsOf({ images, imagesFile }: PictureFiles): Float32Array {
+  const { values } = images;
+  if (!(values instanceof Float32Array || values instanceof Float64Array)) {
+    throw damagedError({
+      code: 'data/idx-type',
+      message: 'pictures of this integer type have no known scale',
+      file: imagesFile,
+      offset: 2,
+      expected: 'unsigned bytes (08), float (0d) or double (0e)',
+    });
+  }
+  const floats = values instanceof Float32Array ? values : Float32Array.from(values);
+  const bad = floats.findIndex(value => !Number.isFinite(value));
+  if (bad >= 0) {
+    throw damagedError({
+      code: 'data/not-finite',
+      message: 'a pixel is not a finite float32 number',
+      file: imagesFile,
+      offset: images.dataOffset + bad * images.itemSize,
+      got: String(values[bad]),
+    });
+  }
+  return floats;
+}
+
+function pictureSize(train: PictureFiles, test: PictureFiles): readonly [number, number] {
+  for (const { images, labels, imagesFile, labelsFile } of [train, test]) {
+    if (labels.dims[0] !== images.dims[0]) {
+      throw damagedError({
+        code: 'data/count-mismatch',
+        message: 'there are not as many labels as pictures',
+        file: labelsFile,
+        offset: 4,
+        expected: `${images.dims[0]} labels, as in ${imagesFile}`,
+        got: `${labels.dims[0]}`,
+      });
+    }
+  }
+  const [, height, width] = train.images.dims;
+  const [, testHeight, testWidth] = test.images.dims;
+  if (height !== testHeight || width !== testWidth) {
+    throw damagedError({
+      code: 'data/shape-mismatch',
+      message: 'the test pictures have another size than the training pictures',
+      file: test.imagesFile,
+      offset: 8,
+      expected: `${height} x ${width}, as in ${train.imagesFile}`,
+      got: `${testHeight} x ${testWidth}`,
+    });
+  }
+  return [height, width];
+}
+
+function labelsOf({ labels, labelsFile }: PictureFiles, numClasses = MAX_CLASSES): Int32Array {
+  const { values } = labels;
+  const bad = values.findIndex((v: number) => !Number.isInteger(v) || v < 0 || v >= numClasses);
+  if (bad >= 0) {
+    throw damagedError({
+      code: 'data/label-range',
+      message: `label ${bad} is out of range`,
+      file: labelsFile,
+      offset: labels.dataOffset + bad * labels.itemSize,
+      expected: `an integer from 0 to ${numClasses - 1}`,
+      got: String(values[bad]),
+    });
+  }
+  return Int32Array.from(values);
+}
+
+function largest(values: Int32Array): number {
+  return values.reduce((most, value) => Math.max(most, value), 0);
+}

@@ -1,0 +1,43 @@
+/** Collects what is wrong with an input, so that all of it is reported at once. */
+import { type Diagnostic, damagedError, EXIT, UserError, usageError } from '../errors.js';
+
+/** A file that is wrong in every row is told apart from a few typos by the first of them. */
+const MOST_SHOWN = 20;
+
+export class Problems {
+  private readonly shown: Diagnostic[] = [];
+  private total = 0;
+
+  /** Whether so many problems were added that the input needs no further look. */
+  get full(): boolean {
+    return this.total >= MOST_SHOWN;
+  }
+
+  add(...diagnostics: readonly Diagnostic[]): void {
+    for (const diagnostic of diagnostics) {
+      this.total++;
+      if (this.total <= MOST_SHOWN) this.shown.push(diagnostic);
+    }
+  }
+
+  /** Runs `read`; the damage that it throws is kept, and `undefined` stands for its result. */
+  attempt<T>(read: () => T): T | undefined {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof UserError) || error.exitCode !== EXIT.damaged) throw error;
+      this.add(...error.diagnostics);
+      return undefined;
+    }
+  }
+
+  /** Throws all that was added as damaged data (exit 5); returns where nothing was. */
+  throwIfAny(): void {
+    if (this.total > 0) throw damagedError(...this.shown);
+  }
+}
+
+/** A config asks for more than {@link MAX_ELEMENTS} numbers (exit 2). */
+export function tooLarge(what: string, got: string, expected: string): UserError {
+  return usageError({ code: 'data/too-large', message: `${what} is too large`, got, expected });
+}

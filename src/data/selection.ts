@@ -1,0 +1,45 @@
+/** Which sequences of one file train and which test. */
+import { usageError } from '../errors.js';
+import { RandomStream } from '../random.js';
+
+/** Sequence indices of each split, in the order of the file. */
+export interface Selection {
+  readonly train: Uint32Array;
+  readonly test: Uint32Array;
+}
+
+/** 0, 1, …, count-1. */
+export function range(count: number): Uint32Array {
+  return Uint32Array.from({ length: count }, (_, i) => i);
+}
+
+/** The first `limit` of `indices`; all of them without a limit or where there are no more. */
+export function limited(indices: Uint32Array, limit: number | undefined): Uint32Array {
+  return limit === undefined ? indices : indices.subarray(0, limit);
+}
+
+/**
+ * Draws `round(count * fraction)` of `count` sequences for the test split, at least one, leaving at least one.
+ * The same seed draws the same sequences.
+ * @throws UserError exit 2 where fewer than two sequences are there to share or the fraction is not between 0 and 1.
+ */
+export function holdOut(count: number, fraction: number, seed: number, file: string): Selection {
+  if (!(fraction > 0 && fraction < 1)) {
+    throw usageError({
+      code: 'data/test-fraction',
+      message: 'test_fraction must lie between 0 and 1, exclusive',
+      got: String(fraction),
+    });
+  }
+  if (count < 2) {
+    throw usageError({
+      code: 'data/test-fraction',
+      message: 'test_fraction needs two sequences or more to share',
+      file,
+      got: `${count} sequence${count === 1 ? '' : 's'}`,
+    });
+  }
+  const testCount = Math.min(count - 1, Math.max(1, Math.round(count * fraction)));
+  const shuffled = RandomStream.of(seed, 'data/test_fraction').shuffle(range(count));
+  return { test: shuffled.slice(0, testCount).sort(), train: shuffled.slice(testCount).sort() };
+}

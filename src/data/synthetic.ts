@@ -1,0 +1,142 @@
+/**
+ * Dataset kind `synthetic`: two problems that need a memory over many steps, generated from a seed.
+ *
+ * Both are of Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997 (experiments 4 and
+ * 2), in the standard form of Arjovsky, Shah and Bengio, "Unitary Evolution Recurrent Neural Networks", ICML 2016,
+ * sections 5.1 and 5.2.
+ */
+import { usageError } from '../errors.js';
+import { RandomStream } from '../random.js';
+import type { Dataset, Split } from './dataset.js';
+import { sha256 } from './files.js';
+import { MAX_ELEMENTS } from './limits.js';
+import { packedSplit } from './packed.js';
+import { tooLarge } from './problems.js';
+
+export interface SyntheticConfig {
+  readonly kind: 'synthetic';
+  readonly problem: 'adding' | 'copy_memory';
+  /** T of the adding problem, 2 or more; required there. */
+  readonly sequence_length?: number;
+  /** Of the copy-memory problem, 1 or more; T = delay + 20; required there. */
+  readonly delay?: number;
+  readonly train_size: number;
+  readonly test_size: number;
+  /** Default: the experiment's seed. */
+  readonly seed?: number;
+}
+
+interface Generated {
+  readonly split: Split;
+  readonly sha256: string;
+}
+
+const ADDING_FEATURES = 2;
+const SYMBOLS = 10;
+const ALPHABET = 8;
+const BLANK = 8;
+const DELIMITER = 9;
+const CATEGORIES = 10;
+
+/**
+ * Generates both splits, each from a stream of its own: the first sequences do not depend on how many follow.
+ * @throws UserError exit 2 where an option does not belong to the problem or the data would be too large.
+ */
+export function openSynthetic(config: SyntheticConfig, experimentSeed: number): Dataset {
+  const steps = stepsOf(config);
+  const adding = config.problem === 'adding';
+  const size = Math.max(config.train_size, config.test_size) * steps * (adding ? ADDING_FEATURES : 1);
+  if (!(size <= MAX_ELEMENTS)) {
+    throw tooLarge('the synthetic dataset', `${size} values a split`, `at most ${MAX_ELEMENTS}`);
+  }
+  const seed = config.seed ?? experimentSeed;
+  const generate = (name: 'train' | 'test', count: number): Generated => {
+    const stream = RandomStream.of(seed, `data/${config.problem}/${name}`);
+    return adding ? addingProblem(stream, count, steps) : copyMemoryProblem(stream, count, steps);
+  };
+  const train = generate('train', config.train_size);
+  const test = generate('test', config.test_size);
+  return {
+    inputSize: adding ? ADDING_FEATURES : CATEGORIES,
+    sequenceLength: steps,
+    train: train.split,
+    test: test.split,
+    digests: [
+      { name: `synthetic/${config.problem}/train`, sha256: train.sha256 },
+      { name: `synthetic/${config.problem}/test`, sha256: test.sha256 },
+    ],
+  };
+}
+
+/**
+ * The adding problem: T steps of two features, a value uniform in [0, 1) and a marker, which is 1 at one step drawn
+ * uniformly from the first floor(T/2) and at one from the others, else 0. The target is the sum of the two marked
+ * values. Always answering 1 has a mean squared error of 1/6.
+ */
+function addingProblem(stream: RandomStream, count: number, steps: number): Generated {
+  const half = Math.floor(steps / 2);
+  const features = new Float32Array(count * steps * ADDING_FEATURES);
+  const sums = new Float32Array(count);
+  for (let i = 0; i < count; i++) {
+    const base = i * steps;
+    for (let step = 0; step < steps; step++) features[(base + step) * ADDING_FEATURES] = stream.uniform();
+    const marked = [stream.integer(half), half + stream.integer(steps - half)];
+    for (const step of marked) {
+      const at = (base + step) * ADDING_FEATURES;
+      features[at + 1] = 1;
+      sums[i] += features[at];
+    }
+  }
+  const starts = Uint32Array.from({ length: count }, (_, i) => i * steps);
+  const lengths = new Int32Array(count).fill(steps);
+  const targets = { kind: 'value', size: 1, values: sums } as const;
+  const split = packedSplit({ features, inputSize: ADDING_FEATURES, starts, lengths, targets }, steps);
+  return { split, sha256: sha256(features, sums) };
+}
+
+/**
+ * The copy-memory problem: one-hot steps of ten categories. Ten symbols uniform in 0..7, then delay-1 blanks (8), the
+ * delimiter (9), ten blanks; T = delay + 20. The target of each step is a class: blank for the first delay+10 steps,
+ * then the ten symbols in order. Nine classes, since the delimiter is never asked for. Without a memory the best
+ * cross-entropy is 10 ln 8 / T.
+ */
+function copyMemoryProblem(stream: RandomStream, count: number, steps: number): Generated {
+  const inputs = new Uint8Array(count * steps).fill(BLANK);
+  const classes = new Int32Array(count * steps).fill(BLANK);
+  for (let i = 0; i < count; i++) {
+    const base = i * steps;
+    const recall = base + steps - SYMBOLS;
+    for (let s = 0; s < SYMBOLS; s++) {
+      const symbol = stream.integer(ALPHABET);
+      inputs[base + s] = symbol;
+      classes[recall + s] = symbol;
+    }
+    inputs[recall - 1] = DELIMITER;
+  }
+  const read: Split['read'] = (index, out, offset, stepStride) => {
+    for (let step = 0; step < steps; step++) {
+      const to = offset + step * stepStride;
+      out.fill(0, to, to + CATEGORIES);
+      out[to + inputs[index * steps + step]] = 1;
+    }
+  };
+  const targets = { kind: 'class', numClasses: ALPHABET + 1, values: classes, perStep: true } as const;
+  return { split: { count, targets, read }, sha256: sha256(inputs, classes) };
+}
+
+function stepsOf(config: SyntheticConfig): number {
+  const adding = config.problem === 'adding';
+  const [option, given, other] = adding
+    ? (['sequence_length', config.sequence_length, config.delay] as const)
+    : (['delay', config.delay, config.sequence_length] as const);
+  const least = adding ? 2 : 1;
+  if (other !== undefined || given === undefined || given < least) {
+    throw usageError({
+      code: 'data/synthetic-steps',
+      message: `the problem ${config.problem} is given its length by dataset.${option} alone`,
+      expected: `${option} of ${least} or more${adding ? '' : '; the sequences are delay + 20 long'}`,
+      got: other === undefined ? String(given) : adding ? 'delay' : 'sequence_length',
+    });
+  }
+  return adding ? given : given + 2 * SYMBOLS;
+}

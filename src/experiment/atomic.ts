@@ -1,0 +1,56 @@
+/**
+ * Files that are whole or absent: written under a temporary name in the same folder, flushed to the disk, then renamed.
+ * Whoever reads the final name never sees half of it, whatever instant the process or the machine stopped at.
+ */
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+
+/** How a temporary file begins; readers of a folder skip such names, and a crash may leave one behind. */
+export const TEMPORARY_PREFIX = '.tmp-';
+
+/** Writes `chunks` one after the other to `path`, replacing what was there in one step. Throws the system's error. */
+export function writeAtomic(path: string, chunks: readonly (Uint8Array | string)[]): void {
+  const folder = dirname(path);
+  const temporary = join(folder, `${TEMPORARY_PREFIX}${process.pid}-${basename(path)}`);
+  try {
+    writeFlushed(temporary, chunks, 'w');
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+  flushFolder(folder);
+}
+
+/** `value` as indented JSON with a closing newline, atomically. */
+export function writeJsonAtomic(path: string, value: object): void {
+  writeAtomic(path, [`${JSON.stringify(value, null, 2)}\n`]);
+}
+
+/** Writes a file through to the disk, though not in one step. `wx` refuses a file that exists. Throws the system's error. */
+export function writeFlushed(path: string, chunks: readonly (Uint8Array | string)[], flag: 'w' | 'wx'): void {
+  const file = openSync(path, flag, 0o644);
+  try {
+    for (const chunk of chunks) writeWhole(file, typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** One write call may take only a part (full disks, more than 2 GiB), so the rest is offered again. */
+function writeWhole(file: number, bytes: Uint8Array): void {
+  let done = 0;
+  while (done < bytes.length) done += writeSync(file, bytes, done);
+}
+
+/** Without this the rename itself may be lost with the power. Windows cannot open a folder, and needs no such call. */
+function flushFolder(folder: string): void {
+  if (process.platform === 'win32') return;
+  const handle = openSync(folder, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}

@@ -1,0 +1,132 @@
+/** Writing checkpoints: each file whole or absent, `last` and `best` always resolvable, old ones removed by a rule. */
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { TEMPORARY_PREFIX, writeJsonAtomic } from './atomic.js';
+import {
+  bestOf,
+  type Checkpoint,
+  type CheckpointEntry,
+  checkpointName,
+  listCheckpoints,
+  loadCheckpoint,
+  rankByMetric,
+  STATE_KEY,
+  selectCheckpoint,
+  type Which,
+} from './checkpoint-folder.js';
+import { type JsonObject, nonFiniteName, spellNonFinite } from './json.js';
+import { type Tensors, writeSafetensors } from './safetensors.js';
+
+export interface CheckpointPolicy {
+  /** How many of the newest and of the best stay; the newest one stays whatever they say. */
+  readonly keep: { readonly last: number; readonly best: number };
+  /** The metric that `best` means, such as `test.accuracy`. */
+  readonly metric: string;
+  readonly mode: 'min' | 'max';
+}
+
+export interface CheckpointInput {
+  /** Optimizer steps done. */
+  readonly step: number;
+  /** Whole epochs done. */
+  readonly epoch: number;
+  /** Weights under PyTorch's names, optimizer state as `optimizer.<state>.<weight>`; any names are kept. */
+  readonly tensors: Tensors;
+  /** Anything else that going on needs. */
+  readonly metadata: JsonObject;
+  /** The policy's metric at this step; `null` where it was not measured. */
+  readonly metric: number | null;
+}
+
+export interface SavedCheckpoint {
+  readonly path: string;
+  readonly bytes: number;
+  /** Whether this one is now the best. */
+  readonly best: boolean;
+}
+
+export class CheckpointStore {
+  private entries: CheckpointEntry[];
+
+  private constructor(
+    /** The `checkpoints/` folder. */
+    readonly folder: string,
+    private readonly policy: CheckpointPolicy,
+  ) {
+    this.entries = listCheckpoints(folder);
+  }
+
+  /** Opens `folder`, creating it, and removes what an interrupted write left. Throws exit 5 where a checkpoint in it is damaged. */
+  static open(folder: string, policy: CheckpointPolicy): CheckpointStore {
+    mkdirSync(folder, { recursive: true });
+    for (const name of readdirSync(folder)) if (name.startsWith(TEMPORARY_PREFIX)) rmSync(join(folder, name));
+    return new CheckpointStore(folder, policy);
+  }
+
+  /** Writes one checkpoint; the same step again replaces it. Older ones go only after it is safely on the disk. */
+  save(input: CheckpointInput): SavedCheckpoint {
+    const path = join(this.folder, checkpointName(input.step));
+    const { name, mode, value } = this.metricOf(input.metric);
+    const state = spellNonFinite({
+      version: 1,
+      step: input.step,
+      epoch: input.epoch,
+      metric: { name, mode, value },
+      metadata: input.metadata,
+    });
+    const bytes = writeSafetensors(path, input.tensors, { format: 'pt', [STATE_KEY]: JSON.stringify(state) });
+    const entry = { path, step: input.step, epoch: input.epoch, metric: { name, mode, value } };
+    this.entries = [...this.entries.filter(e => e.step !== input.step), entry].sort(
+      (a, b) => a.step - b.step,
+    );
+    this.prune();
+    return { path, bytes, best: bestOf(this.entries) === entry };
+  }
+
+  /** The file of a checkpoint. Throws exit 2 where there is none. */
+  resolve(which: Which): string {
+    return selectCheckpoint(this.folder, this.entries, which).path;
+  }
+
+  /** Reads a checkpoint with all its tensors. Throws exit 2 (absent) or 5 (damaged). */
+  load(which: Which): Checkpoint {
+    return loadCheckpoint(this.resolve(which));
+  }
+
+  private metricOf(value: number | null): CheckpointEntry['metric'] {
+    const { metric: name, mode } = this.policy;
+    return { name, mode, value: value !== null && nonFiniteName(value) === undefined ? value : null };
+  }
+
+  /** The index is replaced before a file goes, so it never names one that is not there. */
+  private prune(): void {
+    const kept = this.kept();
+    const dropped = this.entries.filter(entry => !kept.has(entry));
+    this.entries = this.entries.filter(entry => kept.has(entry));
+    this.writeIndex();
+    for (const entry of dropped) rmSync(entry.path, { force: true });
+  }
+
+  private kept(): Set<CheckpointEntry> {
+    const newest = this.entries.slice(-Math.max(1, this.policy.keep.last));
+    return new Set([...newest, ...rankByMetric(this.entries).slice(0, this.policy.keep.best)]);
+  }
+
+  /** Layout: schemas/checkpoints.schema.json. */
+  private writeIndex(): void {
+    const best = bestOf(this.entries);
+    writeJsonAtomic(join(this.folder, 'index.json'), {
+      version: 1,
+      metric: this.policy.metric,
+      mode: this.policy.mode,
+      last: basename(this.resolve('last')),
+      best: best === undefined ? null : basename(best.path),
+      checkpoints: this.entries.map(e => ({
+        file: basename(e.path),
+        step: e.step,
+        epoch: e.epoch,
+        metric: e.metric.value,
+      })),
+    });
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * The events of `log.jsonl`, as callers give them; the logger adds `level`, `time`, `v` and `seq`. Fields are flat, names
+ * are snake_case, durations are seconds. `schemas/log-event.schema.json` says the same for readers in any language.
+ */
+
+/** Version of the event format: the `v` of every line. */
+export const EVENT_VERSION = 1;
+
+/** How a run ended; also `status` in summary.json. */
+export type RunStatus = 'completed' | 'interrupted' | 'diverged' | 'failed';
+
+/** A gate's outcome; `unjudged` where its metric was not measured or is not finite. */
+export type Verdict = 'passed' | 'failed' | 'unjudged';
+
+/** Fields of each event by its name. Any number may be NaN or infinite; the logger spells that out. */
+export interface EventFields {
+  'run.start': {
+    readonly run_id: string;
+    readonly name: string;
+    readonly seed: number;
+    /** SHA-256 of the resolved config, hex. */
+    readonly config_hash: string;
+    /** Version of cellrun. */
+    readonly version: string;
+  };
+  'data.ready': {
+    /** Sequences of each split. */
+    readonly train_count: number;
+    readonly test_count: number;
+    readonly input_size: number;
+    readonly sequence_length: number;
+    /** `null` where the targets are values. */
+    readonly num_classes: number | null;
+    readonly duration_s: number;
+  };
+  'graph.compiled': {
+    readonly backend: string;
+    /** Why this backend was chosen. */
+    readonly backend_reason: string;
+    /** What actually executes the kernels. */
+    readonly executor: string;
+    readonly parameters: number;
+    readonly nodes: number;
+    readonly kernels_per_step: number;
+    readonly flops_per_step: number;
+    /** Buffers of the training plan. */
+    readonly bytes: number;
+    readonly duration_s: number;
+  };
+  'train.step': {
+    readonly epoch: number;
+    /** Optimizer steps done, counting this one. */
+    readonly step: number;
+    /** Mean loss of this step's batch. */
+    readonly loss: number;
+    readonly learning_rate: number;
+    /** L2 norm over all gradients, before clipping. */
+    readonly grad_norm: number;
+    readonly samples_per_s: number;
+  };
+  'train.epoch': {
+    readonly epoch: number;
+    readonly step: number;
+    /** Mean loss over the epoch's samples. */
+    readonly loss: number;
+    readonly samples: number;
+    readonly duration_s: number;
+  };
+  eval: {
+    readonly split: 'train' | 'test';
+    readonly epoch: number;
+    readonly step: number;
+    readonly loss: number;
+    /** Fraction of right classes in 0..1. */
+    readonly accuracy?: number;
+    readonly mean_absolute_error?: number;
+    readonly samples: number;
+    readonly duration_s: number;
+  };
+  'checkpoint.saved': {
+    readonly epoch: number;
+    readonly step: number;
+    /** Relative to the run directory, with forward slashes. */
+    readonly path: string;
+    readonly bytes: number;
+    readonly metric: string;
+    /** `null` where the metric was not measured. */
+    readonly value: number | null;
+    readonly best: boolean;
+    readonly duration_s: number;
+  };
+  early_stop: {
+    readonly epoch: number;
+    readonly step: number;
+    readonly metric: string;
+    readonly value: number;
+    readonly best: number;
+    /** Evaluations without improvement. */
+    readonly patience: number;
+  };
+  warning: {
+    /** Stable identifier such as `backend/slow`. */
+    readonly code: string;
+    readonly message: string;
+  };
+  gate: {
+    readonly metric: string;
+    readonly value: number | null;
+    readonly min?: number;
+    readonly max?: number;
+    readonly verdict: Verdict;
+  };
+  'run.end': {
+    readonly status: RunStatus;
+    readonly exit_code: number;
+    readonly epochs: number;
+    readonly steps: number;
+    readonly duration_s: number;
+    /** What went wrong, one line, where something did. */
+    readonly message?: string;
+  };
+}
+
+export type EventName = keyof EventFields;
+
+/** One event, told apart by `event`. */
+export type RunEvent = { readonly [E in EventName]: { readonly event: E } & EventFields[E] }[EventName];

@@ -1,0 +1,36 @@
+/** Values that JSON can hold, and the one rule for the numbers that it cannot. */
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type JsonObject = { readonly [key: string]: Json };
+
+/** How a number that JSON lacks is named next to its `null`. */
+export type NonFinite = 'nan' | 'inf' | '-inf';
+
+/** `undefined` for a finite number. */
+export function nonFiniteName(value: number): NonFinite | undefined {
+  if (Number.isFinite(value)) return undefined;
+  if (Number.isNaN(value)) return 'nan';
+  return value > 0 ? 'inf' : '-inf';
+}
+
+/**
+ * A copy of `value` in which every number `x: NaN` has become `x: null, x_nonfinite: "nan"` (likewise infinities), at
+ * any depth. A number that is not finite inside a list becomes its name, since a list has no place for a second key.
+ */
+export function spellNonFinite(value: object): JsonObject {
+  const spelled: [string, Json][] = [];
+  for (const [key, entry] of Object.entries(value)) {
+    const name = typeof entry === 'number' ? nonFiniteName(entry) : undefined;
+    if (name !== undefined) spelled.push([key, null], [`${key}_nonfinite`, name]);
+    else if (entry !== undefined) spelled.push([key, spellValue(entry)]);
+  }
+  return Object.fromEntries(spelled);
+}
+
+function spellValue(value: unknown): Json {
+  if (Array.isArray(value)) return value.map(spellValue);
+  if (typeof value === 'object' && value !== null) return spellNonFinite(value);
+  if (typeof value === 'number') return nonFiniteName(value) ?? value;
+  if (typeof value === 'string' || typeof value === 'boolean' || value === null) return value;
+  throw new TypeError(`JSON cannot hold a ${typeof value}`);
+}

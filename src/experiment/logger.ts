@@ -1,0 +1,65 @@
+/**
+ * `log.jsonl`: one event a line, written through to the file before `emit` returns, so that a crash loses nothing.
+ * Byte layout of a line: `{"level":…,"time":…,"v":…,"seq":…,"event":…,` the event's fields in the order given, `}\n`.
+ */
+import { type DestinationStream, type Logger, pino } from 'pino';
+import { EVENT_VERSION, type RunEvent } from './events.js';
+import { type JsonObject, spellNonFinite } from './json.js';
+
+export class EventLog {
+  private seq = 0;
+  private failure: Error | undefined;
+  private readonly logger: Logger;
+
+  private constructor(
+    private readonly destination: DestinationStream & { end(): void },
+    private readonly clock: () => Date,
+  ) {
+    this.logger = pino(
+      {
+        // Neither process id nor host: they would make equal runs differ and say nothing that the manifest does not.
+        base: undefined,
+        timestamp: () => `,"time":"${this.clock().toISOString()}"`,
+        formatters: { level: label => ({ level: label }) },
+      },
+      destination,
+    );
+  }
+
+  /** Opens `path` for appending. Throws the system's error where that fails. `clock` only stamps lines. */
+  static open(path: string, clock: () => Date = () => new Date()): EventLog {
+    const destination = pino.destination({ dest: path, append: true, sync: true });
+    const log = new EventLog(destination, clock);
+    destination.on('error', (error: Error) => {
+      log.failure = error;
+    });
+    return log;
+  }
+
+  /**
+   * Appends one event. A number that is not finite becomes `null` with a `<field>_nonfinite` beside it and raises the
+   * level to `warn`. Throws the system's error where an event could not be written, such as on a full disk.
+   */
+  emit(event: RunEvent): void {
+    const fields = spellNonFinite(event);
+    const line = { v: EVENT_VERSION, seq: this.seq, ...fields };
+    this.seq += 1;
+    this.logger[levelOf(event, fields)](line);
+    if (this.failure !== undefined) throw this.failure;
+  }
+
+  /** Closes the file; nothing may be emitted afterwards. */
+  close(): void {
+    this.destination.end();
+  }
+}
+
+function levelOf(event: RunEvent, spelled: JsonObject): 'info' | 'warn' | 'error' {
+  if (event.event === 'run.end') {
+    if (event.status === 'failed' || event.status === 'diverged') return 'error';
+    return event.status === 'interrupted' ? 'warn' : 'info';
+  }
+  if (event.event === 'gate' && event.verdict !== 'passed') return 'error';
+  const nonFinite = Object.keys(spelled).some(key => key.endsWith('_nonfinite'));
+  return event.event === 'warning' || nonFinite ? 'warn' : 'info';
+}

@@ -1,0 +1,52 @@
+/** `manifest.json`: everything needed to explain a run and to repeat it; layout in schemas/manifest.schema.json. */
+import { type GitState, gitState, type Machine, machine, type Versions, versions } from './machine.js';
+
+/** What only the run itself knows. */
+export interface ManifestFacts {
+  readonly run_id: string;
+  readonly name: string;
+  /** When the run began. */
+  readonly started: Date;
+  /** SHA-256 of the resolved config, hex. */
+  readonly config_hash: string;
+  /** The config and the files that it extends, as named. */
+  readonly config_files: readonly string[];
+  readonly backend: {
+    readonly name: string;
+    /** Why it was chosen. */
+    readonly reason: string;
+    /** What actually executes the kernels. */
+    readonly executor: string;
+    readonly threads: number | null;
+    /** The GPU as its driver names it; `null` without one. */
+    readonly adapter: string | null;
+  };
+  readonly datasets: readonly { readonly name: string; readonly sha256: string }[];
+  /** Every seed that decides something, by what it decides. */
+  readonly seeds: Readonly<Record<string, number>>;
+  readonly parameters: number;
+  /** The arguments after the program's name. */
+  readonly command_line: readonly string[];
+}
+
+export interface Manifest extends Omit<ManifestFacts, 'started'> {
+  readonly version: 1;
+  /** ISO 8601, UTC. */
+  readonly started: string;
+  readonly versions: Versions;
+  readonly git: GitState | null;
+  readonly machine: Machine;
+}
+
+/** Completes `facts` with versions, machine and the state of the repository around `sourceFolder`. */
+export function describeRun(facts: ManifestFacts, sourceFolder: string): Manifest {
+  const { started, ...rest } = facts;
+  return {
+    version: 1,
+    started: started.toISOString(),
+    ...rest,
+    versions: versions(),
+    git: gitState(sourceFolder),
+    machine: machine(),
+  };
+}

@@ -1,0 +1,205 @@
+/** The directory of one run: created exclusively, its config written before anything runs, never outside its root. */
+import { existsSync, mkdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { damagedError, EXIT, UserError, usageError } from '../errors.js';
+import { writeFlushed, writeJsonAtomic } from './atomic.js';
+import { type JsonObject, spellNonFinite } from './json.js';
+import type { Manifest } from './manifest.js';
+import type { Summary } from './summary.js';
+
+export interface NewRun {
+  /** The experiment's name; see `checkName`. */
+  readonly name: string;
+  /** `--output`; created where it is missing. */
+  readonly outputRoot: string;
+  /** SHA-256 of the resolved config, hex. */
+  readonly configHash: string;
+  /** The config file's bytes, as given. */
+  readonly givenYaml: string | Uint8Array;
+  readonly resolvedYaml: string;
+  /** When the run began; names the directory. */
+  readonly started: Date;
+}
+
+/** Paths of a run's files. All are absolute. */
+export interface RunFiles {
+  readonly config: string;
+  readonly resolvedConfig: string;
+  readonly manifest: string;
+  readonly log: string;
+  readonly summary: string;
+  readonly checkpoints: string;
+}
+
+/** A letter or digit first: no hidden folder, no flag, no way upwards. As in schemas/experiment.schema.json. */
+const NAME = /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
+/** Where the output root keeps its sweeps. */
+const RESERVED = 'sweeps';
+/** Two runs of one config in a second take the next free second; more than this at once is a loop of ours. */
+const MAX_COLLISIONS = 1000;
+
+export class RunDirectory {
+  private constructor(
+    /** Absolute. */
+    readonly path: string,
+  ) {}
+
+  /** The directory's name, unique within its experiment. */
+  get id(): string {
+    return basename(this.path);
+  }
+
+  get files(): RunFiles {
+    const at = (name: string): string => join(this.path, name);
+    return {
+      config: at('config.yaml'),
+      resolvedConfig: at('config.resolved.yaml'),
+      manifest: at('manifest.json'),
+      log: at('log.jsonl'),
+      summary: at('summary.json'),
+      checkpoints: at('checkpoints'),
+    };
+  }
+
+  /**
+   * Creates `<outputRoot>/<name>/<UTC time>-<8 hex>/` with both configs in it. Throws exit 2 where the name is not
+   * allowed or leads out of the root, or the root is not a folder that can be written to.
+   */
+  static create(run: NewRun): RunDirectory {
+    checkName(run.name);
+    const root = resolve(run.outputRoot);
+    const parent = join(root, run.name);
+    makeFolder(parent, run.outputRoot);
+    checkInside(root, parent);
+    const directory = new RunDirectory(claim(parent, run));
+    const { config, resolvedConfig } = directory.files;
+    writeFlushed(config, [run.givenYaml], 'wx');
+    writeFlushed(resolvedConfig, [run.resolvedYaml], 'wx');
+    return directory;
+  }
+
+  /** An existing run, to read from. Throws exit 2 where `path` is not one. */
+  static open(path: string): RunDirectory {
+    const directory = new RunDirectory(resolve(path));
+    const fail = (message: string): UserError => usageError({ code: 'run/not-a-run', message, file: path });
+    if (!existsSync(directory.path)) throw fail('there is no such run directory');
+    if (!statSync(directory.path).isDirectory()) throw fail('this is a file, not a run directory');
+    if (!existsSync(directory.files.resolvedConfig)) {
+      throw fail('this is not a run directory: it has no config.resolved.yaml');
+    }
+    return directory;
+  }
+
+  writeManifest(manifest: Manifest): void {
+    writeJsonAtomic(this.files.manifest, spellNonFinite(manifest));
+  }
+
+  /** Writes summary.json and returns exactly what it holds, for `--json`. */
+  writeSummary(summary: Summary): JsonObject {
+    const spelled = spellNonFinite(summary);
+    writeJsonAtomic(this.files.summary, spelled);
+    return spelled;
+  }
+
+  /** The summary as it was written; `undefined` where the run left none. Throws exit 5 where it is not JSON. */
+  readSummary(): unknown {
+    return readJson(this.files.summary);
+  }
+
+  /** The manifest as it was written; `undefined` where the run left none. Throws exit 5 where it is not JSON. */
+  readManifest(): unknown {
+    return readJson(this.files.manifest);
+  }
+}
+
+/** Throws exit 2 unless `name` can safely be a folder's name inside the output root. */
+export function checkName(name: string): void {
+  if (NAME.test(name) && name.toLowerCase() !== RESERVED) return;
+  throw usageError({
+    code: 'run/name',
+    message:
+      name.toLowerCase() === RESERVED
+        ? `the name '${RESERVED}' is reserved`
+        : 'this name cannot be a folder in the output directory',
+    expected:
+      'at most 100 letters, digits, dots, hyphens and underscores, a letter or digit first, no two dots in a row',
+    got: JSON.stringify(name),
+  });
+}
+
+/** `20260131T235959Z`: sorts by time, and is a legal file name everywhere. */
+export function utcStamp(time: Date): string {
+  return time
+    .toISOString()
+    .replace(/\.\d+Z$/, 'Z')
+    .replaceAll(/[-:]/g, '');
+}
+
+function claim(parent: string, run: NewRun): string {
+  for (let tries = 0; tries < MAX_COLLISIONS; tries++) {
+    const stamp = utcStamp(new Date(run.started.getTime() + tries * 1000));
+    const path = join(parent, `${stamp}-${run.configHash.slice(0, 8)}`);
+    if (makeExclusively(path)) return path;
+  }
+  throw new UserError(EXIT.unexpected, [
+    { code: 'run/collision', message: `no free run directory after ${MAX_COLLISIONS} tries`, file: parent },
+  ]);
+}
+
+/** Not recursive, so that the system itself refuses a directory which another process has just made. */
+function makeExclusively(path: string): boolean {
+  try {
+    mkdirSync(path);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+function makeFolder(path: string, named: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    const reasons: Readonly<Record<string, string>> = {
+      EACCES: 'permission denied',
+      EPERM: 'permission denied',
+      EROFS: 'the file system is read-only',
+      EEXIST: 'there is a file of that name',
+      ENOTDIR: 'a part of the path is a file',
+      ENAMETOOLONG: 'the path is too long',
+    };
+    const reason = reasons[codeOf(error) ?? ''];
+    if (reason === undefined) throw error;
+    throw usageError({
+      code: 'run/output',
+      message: `the output directory cannot be created: ${reason}`,
+      file: named,
+    });
+  }
+}
+
+/** A link in the place of the experiment's folder could point anywhere. */
+function checkInside(root: string, parent: string): void {
+  const inside = relative(realpathSync(root), realpathSync(parent));
+  if (inside !== '' && inside !== '..' && !inside.startsWith(`..${sep}`) && dirname(inside) === '.') return;
+  throw usageError({
+    code: 'run/outside',
+    message: 'the experiment folder is a link that leads out of the output directory',
+    file: parent,
+  });
+}
+
+function readJson(path: string): unknown {
+  if (!existsSync(path)) return undefined;
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw damagedError({ code: 'run/damaged', message: `this is not JSON: ${error.message}`, file: path });
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+}

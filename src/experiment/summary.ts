@@ -1,0 +1,58 @@
+/** `summary.json`: what came out of a run; layout in schemas/summary.schema.json. Also what `--json` prints. */
+import type { RunStatus, Verdict } from './events.js';
+
+export interface GateResult {
+  readonly metric: string;
+  readonly min?: number;
+  readonly max?: number;
+  /** `null` where it was not measured. */
+  readonly value: number | null;
+  readonly verdict: Verdict;
+}
+
+/** Metric values of one split by name, such as `{ loss, accuracy }`; a value that is not finite is spelled out on writing. */
+export type SplitMetrics = Readonly<Record<string, number>>;
+
+export interface Summary {
+  readonly version: 1;
+  /** Name of the run directory. */
+  readonly run_id: string;
+  readonly name: string;
+  readonly description?: string;
+  readonly status: RunStatus;
+  readonly exit_code: number;
+  /** What went wrong, where something did. */
+  readonly message?: string;
+  /** The run directory, absolute. */
+  readonly directory: string;
+  readonly config_hash: string;
+  /** `null` where the run ended before one was chosen. */
+  readonly backend: string | null;
+  /** What actually executed the kernels. */
+  readonly executor: string | null;
+  readonly seed: number;
+  /** Optimizer steps done. */
+  readonly steps: number;
+  /** Whole epochs done. */
+  readonly epochs: number;
+  /** Final values. */
+  readonly metrics: { readonly train: SplitMetrics; readonly test: SplitMetrics };
+  /** The best value of the checkpoint metric and where it was; `null` where none was finite. */
+  readonly best: {
+    readonly metric: string;
+    readonly value: number;
+    readonly step: number;
+    readonly epoch: number;
+  } | null;
+  readonly gates: readonly GateResult[];
+  /** From start to end, seconds of wall time. */
+  readonly duration_s: number;
+  readonly train_s: number;
+  readonly eval_s: number;
+  /** Median training step; `null` where no step was made. */
+  readonly ms_per_step: number | null;
+  readonly parameters: number;
+  readonly peak_rss_mb: number;
+  /** Files relative to the run directory. */
+  readonly checkpoints: { readonly last: string | null; readonly best: string | null };
+}
