@@ -80,7 +80,7 @@ for (const backend of BACKENDS) {
           const expected = golden(name);
           const { shard, flat } = start(engine, expected);
           const [optimizer, settings, learningRate] = OPTIMIZERS[optimizerName];
-          const updater = new Updater(engine, optimizer, settings as never, shard.layout.size);
+          const updater = Updater.create(engine, optimizer, settings as never, shard.layout.size);
           for (let step = 1; step <= 10; step++) {
             const gradient = new Float32Array(flat.length);
             await shard.addGradient(flat, expected.inputs as never, gradient);

@@ -1,7 +1,8 @@
-/** The cells by the name that a config gives them. */
+/** The cells by the name that a config gives them; typed against the config, so that none is forgotten. */
+import type { ModelConfig } from '../config/index.js';
 import type { Cell } from './cell.js';
 import { lstm } from './lstm.js';
 
-export const cells = { lstm } as const satisfies Record<string, Cell>;
+export type CellName = ModelConfig['cell'];
 
-export type CellName = keyof typeof cells;
+export const cells: Readonly<Record<CellName, Cell>> = { lstm };

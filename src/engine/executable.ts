@@ -11,7 +11,7 @@ import type { KernelArgument } from './source.js';
 export type Value = Float32Array | number;
 
 /** The executor that gpu.js must have used; anything else is a silent degradation. */
-const EXECUTORS: Readonly<Record<Backend, string>> = {
+export const EXECUTORS: Readonly<Record<Backend, string>> = {
   webasm: 'fused-sync',
   webgpu: 'fused-encoder',
   cpu: 'generic',

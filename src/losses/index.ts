@@ -1,8 +1,9 @@
-/** The losses by the name that a config gives them. */
+/** The losses by the `kind` that a config gives them; typed against the config's union, so that none is forgotten. */
+import type { LossConfig } from '../config/index.js';
 import { crossEntropy } from './cross_entropy.js';
 import type { Loss } from './loss.js';
 import { mse } from './mse.js';
 
-export const losses = { cross_entropy: crossEntropy, mse } as const satisfies Record<string, Loss>;
+export type LossName = LossConfig['kind'];
 
-export type LossName = keyof typeof losses;
+export const losses: Readonly<Record<LossName, Loss>> = { cross_entropy: crossEntropy, mse };

@@ -121,12 +121,14 @@ function unroll(
   const states: Node[] = [];
   for (let layer = 0; layer < spec.numLayers; layer++) {
     const own = layerWeights(cell, weights, layer);
-    let current: readonly Node[] | null = initial && initial.slice(layer * perLayer, (layer + 1) * perLayer);
-    sequence = sequence.map(input => {
-      current = cell.step(input, current, own);
-      return current[0];
-    });
-    states.push(...(current as unknown as readonly Node[]));
+    let current: readonly Node[] | undefined = initial?.slice(layer * perLayer, (layer + 1) * perLayer);
+    const outputs: Node[] = [];
+    for (const input of sequence) {
+      current = cell.step(input, current ?? null, own);
+      outputs.push(current[0]);
+    }
+    sequence = outputs;
+    states.push(...(current ?? []));
   }
   if (!ends) return { outputs: sequence, states, last: sequence[sequence.length - 1] };
   const ended = sequence.map((h, t) => multiply(h, broadcast(select(ends, t), h.shape, [0])));

@@ -58,6 +58,11 @@ export class Shard {
     this.segments = cutIntoSegments(shape.sequenceLength, spec.numLayers);
   }
 
+  /** gpu.js's name for what executes the programs; null before the first has run. */
+  get executor(): string | null {
+    return [...this.compiled.values()].find(executable => executable.executor)?.executor ?? null;
+  }
+
   /** Loss and predictions without a gradient. */
   async evaluate(parameters: Float32Array, given: ShardBatch): Promise<ShardResult> {
     const result = this.emptyResult();

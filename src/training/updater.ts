@@ -20,20 +20,25 @@ export function clipFactor(norm: number, most: number | undefined): number {
   return most === undefined ? 1 : Math.min(1, most / (norm + CLIP_EPSILON));
 }
 
-export class Updater<S> {
+export class Updater {
   /** The optimizer's buffers by name, each flat and padded like the parameters. */
   readonly state: Record<string, Float32Array>;
-  private readonly executable: Executable;
 
-  constructor(
-    engine: Engine,
-    private readonly optimizer: Optimizer<S>,
-    private readonly settings: S,
+  private constructor(
+    private readonly executable: Executable,
+    private readonly scalars: (step: number, learningRate: number) => Readonly<Record<string, number>>,
+    states: readonly string[],
     size: number,
   ) {
-    this.executable = engine.compile(updateProgram(optimizer, settings, size));
-    this.state = Object.fromEntries(
-      optimizer.state(settings).map(name => [name, new Float32Array(paddedSize(size))]),
+    this.state = Object.fromEntries(states.map(name => [name, new Float32Array(paddedSize(size))]));
+  }
+
+  static create<S>(engine: Engine, optimizer: Optimizer<S>, settings: S, size: number): Updater {
+    return new Updater(
+      engine.compile(updateProgram(optimizer, settings, size)),
+      (step, learningRate) => optimizer.scalars(settings, step, learningRate),
+      optimizer.state(settings),
+      size,
     );
   }
 
@@ -47,7 +52,7 @@ export class Updater<S> {
     { step, learningRate, scale }: { step: number; learningRate: number; scale: number },
   ): Promise<void> {
     const values: Record<string, Value> = {
-      ...this.optimizer.scalars(this.settings, step, learningRate),
+      ...this.scalars(step, learningRate),
       gradient_scale: scale,
       parameter: parameters,
       gradient,

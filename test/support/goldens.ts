@@ -54,7 +54,7 @@ export function golden(name: string): Golden {
   const loss: LossName = meta.loss;
   const counted = meta.from === 'every' ? T : 1;
   const y = values('y');
-  const counts = Array.from(y, label => (loss === 'cross_entropy' && label === -100 ? 0 : 1));
+  const counts = Array.from(y, (label): number => (loss === 'cross_entropy' && label === -100 ? 0 : 1));
   const total = counts.reduce((sum, one) => sum + one, 0) / (loss === 'mse' ? C : 1);
   const weight = Float64Array.from(
     { length: B * counted },

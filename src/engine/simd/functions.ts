@@ -20,7 +20,7 @@ const TANH = [
 const TANH_BEND = 0.625;
 /** ln 2 in two parts; the first has few bits, so that its product with an exponent is exact. */
 const LN2_HIGH = 0.693359375;
-const LN2_LOW = -2.12194440054690583e-4;
+const LN2_LOW = Math.LN2 - LN2_HIGH;
 /** Beyond these the result is infinite or zero in float32. */
 const EXP_MOST = 89;
 const EXP_LEAST = -104;

@@ -91,14 +91,11 @@ export function scaleAffine({ constant, terms }: Affine, factor: number): Affine
 
 /** Calls `visit` with every load in `value`. */
 export function forEachLoad(value: Value, visit: (load: Extract<Value, { kind: 'load' }>) => void): void {
-  switch (value.kind) {
-    case 'load':
-      return visit(value);
-    case 'unary':
-      return forEachLoad(value.operand, visit);
-    case 'binary':
-      forEachLoad(value.left, visit);
-      return forEachLoad(value.right, visit);
+  if (value.kind === 'load') visit(value);
+  else if (value.kind === 'unary') forEachLoad(value.operand, visit);
+  else if (value.kind === 'binary') {
+    forEachLoad(value.left, visit);
+    forEachLoad(value.right, visit);
   }
 }
 

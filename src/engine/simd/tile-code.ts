@@ -318,12 +318,13 @@ export class TileCode {
       }
       case 'load': {
         const locals = this.ahead.get(value);
-        if (!locals) return this.load(value, place);
-        f.get(locals.get(placeKey(value.varies, place)) ?? this.loadInto(value, place, locals));
+        if (locals) f.get(locals.get(placeKey(value.varies, place)) ?? this.loadInto(value, place, locals));
+        else this.load(value, place);
         return;
       }
       case 'unary':
-        return this.unary(value, place);
+        this.unary(value, place);
+        return;
       case 'binary':
         this.value(value.left, place);
         this.value(value.right, place);

@@ -1,0 +1,25 @@
+/** `evaluate RUN`: the test metrics of a checkpoint, computed again from its weights and the run's own config. */
+import { loadExperiment } from '../config/index.js';
+import { EXIT, type ExitCode } from '../errors.js';
+import { loadCheckpoint, resolveCheckpoint } from '../experiment/checkpoint-folder.js';
+import { RunDirectory } from '../experiment/run-directory.js';
+import { losses } from '../losses/index.js';
+import { evaluateCheckpoint } from '../training/evaluate.js';
+import type { Io } from './io.js';
+import type { EvaluateOptions } from './options.js';
+
+export async function evaluate(runPath: string, options: EvaluateOptions, io: Io): Promise<ExitCode> {
+  const { files } = RunDirectory.open(runPath);
+  const loaded = loadExperiment(files.resolvedConfig);
+  const path = resolveCheckpoint(files.checkpoints, options.checkpoint);
+  const { step, epoch } = loadCheckpoint(path);
+  const { loss, metric, count } = await evaluateCheckpoint(loaded, path, options);
+  const { name } = losses[loaded.experiment.loss.kind].metric;
+  if (options.json) {
+    const metrics = { test: { loss, [name]: metric } };
+    io.out(`${JSON.stringify({ version: 1, checkpoint: path, step, epoch, metrics, predictions: count })}\n`);
+  } else {
+    io.out(`step ${step}: test loss ${loss}, test ${name} ${metric} over ${count} predictions\n`);
+  }
+  return EXIT.done;
+}

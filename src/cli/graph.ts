@@ -1,0 +1,113 @@
+/** `graph CONFIG`: what a training step computes and costs, without running it. */
+import { loadExperiment } from '../config/index.js';
+import { describePlan } from '../engine/describe.js';
+import { makePlan, type Plan } from '../engine/plan.js';
+import { EXIT, type ExitCode } from '../errors.js';
+import { reachable } from '../graph/node.js';
+import { shapeText } from '../graph/shape.js';
+import { ParameterLayout } from '../model/parameters.js';
+import { openSession } from '../training/session.js';
+import { planShards } from '../training/shards.js';
+import { type StepProgram, stepPrograms } from '../training/step-programs.js';
+import type { Io } from './io.js';
+import type { GraphOptions } from './options.js';
+
+export async function graph(config: string, options: GraphOptions, io: Io): Promise<ExitCode> {
+  const loaded = loadExperiment(config, { set: options.set });
+  const { spec, run, choice } = await openSession(loaded, options);
+  const { shards, job } = planShards(run, loaded.experiment.training.batch_size, true);
+  const programs = stepPrograms(spec, run.loss, job.shape).map(step => ({
+    ...step,
+    plan: makePlan(step.program),
+  }));
+  const layout = new ParameterLayout(spec);
+  const costs = programs.map(({ name, runs, program, plan }) => ({
+    name,
+    runs,
+    ...describePlan(program, plan),
+  }));
+  const total = (of: (cost: (typeof costs)[number]) => number) =>
+    costs.reduce((sum, cost) => sum + of(cost) * cost.runs * shards, 0);
+  const summary = {
+    backend: choice.backend,
+    shards,
+    rows_per_shard: job.shape.batch,
+    sequence_length: run.sequenceLength,
+    parameters: layout.size,
+    flops_per_step: total(cost => cost.flops),
+    kernels_per_step: total(cost => cost.kernels),
+    bytes: costs.reduce((sum, cost) => sum + cost.bytes, 0),
+  };
+  if (options.format === 'json') {
+    const parameters = layout.parameters.map(({ name, shape }) => ({ name, shape }));
+    const described = programs.map(({ plan, program }, i) => ({ ...costs[i], ...listing(plan, program) }));
+    io.out(
+      `${JSON.stringify({ version: 1, ...summary, parameter_shapes: parameters, programs: described })}\n`,
+    );
+  } else if (options.format === 'mermaid') {
+    io.out(mermaid(programs[programs.length - 1]));
+  } else {
+    io.out(text(summary, costs, layout, programs));
+  }
+  return EXIT.done;
+}
+
+type Planned = StepProgram & { readonly plan: Plan };
+
+function listing(plan: Plan, program: StepProgram['program']) {
+  return {
+    graph: reachable(program.outputs.values()).map(({ id, op, name, shape, inputs }) => ({
+      id,
+      op: op?.name ?? 'input',
+      ...(name !== undefined && { name }),
+      shape,
+      inputs: inputs.map(input => input.id),
+    })),
+    kernel_sources: plan.kernels.map(({ name, output, text }) => ({ name, output, source: text.source })),
+    steps: plan.steps.map(({ kernel, node, flops }) => ({ kernel: kernel.name, node: node.id, flops })),
+  };
+}
+
+function text(
+  summary: Readonly<Record<string, number | string>>,
+  costs: readonly ({ name: string; runs: number } & ReturnType<typeof describePlan>)[],
+  layout: ParameterLayout,
+  programs: readonly Planned[],
+): string {
+  const lines = Object.entries(summary).map(
+    ([name, value]) =>
+      `${name.replaceAll('_', ' ').padEnd(18)}${typeof value === 'number' ? value.toLocaleString('en') : value}`,
+  );
+  lines.push('', 'parameters');
+  for (const { name, shape, size } of layout.parameters) {
+    lines.push(`  ${name.padEnd(24)}${shapeText(shape).padEnd(14)}${size.toLocaleString('en')}`);
+  }
+  programs.forEach(({ plan }, i) => {
+    const { name, runs, nodes, kernels, distinctKernels, flops, bytes } = costs[i];
+    lines.push('', `${name}: runs ${runs} times for each shard`);
+    lines.push(
+      `  ${nodes} nodes, ${kernels} kernels of ${distinctKernels} sources, ${flops.toLocaleString('en')} FLOPs, ${bytes.toLocaleString('en')} bytes`,
+    );
+    for (const kernel of plan.kernels) {
+      const steps = plan.steps.filter(step => step.kernel === kernel);
+      const work = steps.reduce((sum, step) => sum + step.flops, 0);
+      lines.push(
+        `  ${kernel.name.padEnd(22)}${shapeText(kernel.output).padEnd(18)}${`${steps.length} x`.padStart(7)}${work.toLocaleString('en').padStart(18)} FLOPs`,
+      );
+    }
+  });
+  return `${lines.join('\n')}\n`;
+}
+
+/** The kernels of one program and what they read, as a Mermaid flow chart. */
+function mermaid({ plan }: Planned): string {
+  const lines = ['flowchart TD'];
+  for (const node of plan.inputs) lines.push(`  n${node.id}[/"${node.name} ${shapeText(node.shape)}"/]`);
+  for (const { node, kernel, operands } of plan.steps) {
+    lines.push(`  n${node.id}["${kernel.name} ${shapeText(node.shape)}"]`);
+    for (const operand of operands)
+      if (typeof operand !== 'number') lines.push(`  n${operand.id} --> n${node.id}`);
+  }
+  for (const [name, node] of plan.outputs) lines.push(`  n${node.id} --> o_${node.id}(["${name}"])`);
+  return `${lines.join('\n')}\n`;
+}

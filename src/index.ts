@@ -1,0 +1,13 @@
+/** The public catalogue: what a program that uses cellrun as a library can rely on. */
+export {
+  type DatasetConfig,
+  type Experiment,
+  type LoadedExperiment,
+  loadExperiment,
+} from './config/index.js';
+export { type Diagnostic, EXIT, type ExitCode, UserError } from './errors.js';
+export type { EventFields, EventName, RunEvent as LogEvent, RunStatus, Verdict } from './experiment/events.js';
+export type { Manifest } from './experiment/manifest.js';
+export { readSafetensors, type Tensor, type TensorFile, writeSafetensors } from './experiment/safetensors.js';
+export type { GateResult, Summary } from './experiment/summary.js';
+export { type RunObserver, type RunOptions, type RunResult, runExperiment } from './training/run.js';

@@ -1,0 +1,87 @@
+/** Loss and metric of a model over a split, in batches. */
+import type { Split } from '../data/dataset.js';
+import type { Engine } from '../engine/index.js';
+import { losses } from '../losses/index.js';
+import { BatchWriter } from './batch.js';
+import {
+  type ModelRun,
+  planShards,
+  type ShardGroup,
+  type ShardJob,
+  type ShardReport,
+  startShards,
+} from './shards.js';
+
+export interface Evaluation {
+  readonly loss: number;
+  /** The loss's metric: accuracy in 0..1, or mean absolute error. */
+  readonly metric: number;
+  /** Predictions that counted. */
+  readonly count: number;
+}
+
+export class Evaluator {
+  private readonly shards: ShardGroup;
+  private readonly job: ShardJob;
+  private report: ShardReport = { executor: null, fallbacks: [] };
+
+  /** `parameters` are read anew at each evaluation. */
+  constructor(
+    engine: Engine,
+    private readonly run: ModelRun,
+    parameters: Float32Array,
+    private readonly batchSize: number,
+  ) {
+    const { shards, job } = planShards(run, batchSize, false);
+    this.job = job;
+    this.shards = startShards(engine, job, shards, parameters, run.threads);
+  }
+
+  /** What executes the kernels; known after the first evaluation. */
+  get execution(): ShardReport {
+    return this.report;
+  }
+
+  /** Means over the predictions of `split` that count, summed in float64 in the order of the data. */
+  async evaluate(split: Split): Promise<Evaluation> {
+    const { spec, loss } = this.run;
+    const writer = new BatchWriter(split, spec, loss, this.job.shape);
+    const total = { loss: 0, metric: 0, count: 0 };
+    for (let from = 0; from < split.count; from += this.batchSize) {
+      const length = Math.min(this.batchSize, split.count - from);
+      writer.write(
+        Uint32Array.from({ length }, (_, i) => from + i),
+        this.shards.memories.map(memory => memory.batch),
+      );
+      this.report = await this.shards.compute();
+      this.addUp(total);
+    }
+    const numbers = losses[loss].target === 'class' ? 1 : spec.outputSize;
+    return {
+      loss: total.loss / (total.count * numbers),
+      metric: total.metric / total.count,
+      count: total.count,
+    };
+  }
+
+  close(): Promise<void> {
+    return this.shards.close();
+  }
+
+  private addUp(total: { loss: number; metric: number; count: number }): void {
+    const { metric, target } = losses[this.run.loss];
+    const width = this.run.spec.outputSize;
+    const targetWidth = target === 'class' ? 1 : width;
+    for (const { rows, predictions, batch } of this.shards.memories) {
+      for (let i = 0; i < rows.length; i++) {
+        if (batch.weight[i] === 0) continue;
+        total.loss += rows[i];
+        total.count++;
+        total.metric += metric.of(
+          predictions.subarray(i * width, (i + 1) * width),
+          batch.target.subarray(i * targetWidth, (i + 1) * targetWidth),
+        );
+      }
+    }
+  }
+}

@@ -1,0 +1,121 @@
+/** The training loop: which batch when, what is measured and saved after which step, and when it ends. */
+import type { BatchOrder } from '../data/batches.js';
+import type { Trainer } from './trainer.js';
+
+export interface LoopPlan {
+  readonly numEpochs: number;
+  /** Stop after this many optimizer steps, in the middle of an epoch if need be. */
+  readonly maxSteps?: number;
+  readonly learningRate: number;
+}
+
+export interface Position {
+  /** Optimizer steps done. */
+  readonly step: number;
+  /** The epoch under way, from 1; the one that has just ended at its end. */
+  readonly epoch: number;
+  /** Whole epochs done. */
+  readonly epochsDone: number;
+}
+
+export interface StepReport extends Position {
+  readonly loss: number;
+  readonly gradientNorm: number;
+  readonly learningRate: number;
+  /** Sequences in the batch. */
+  readonly samples: number;
+  /** Seconds from the start of the step to its end. */
+  readonly seconds: number;
+}
+
+export interface EpochReport extends Position {
+  /** Mean over the sequences trained on in this epoch. */
+  readonly loss: number;
+  readonly samples: number;
+  readonly seconds: number;
+  /** Whether the epoch was cut short, by `maxSteps` or a stop. */
+  readonly partial: boolean;
+  /** Whether the run stops here because it was asked to. */
+  readonly stopped: boolean;
+}
+
+/** What the loop tells; each is awaited before it goes on. */
+export interface LoopHooks {
+  onStep(report: StepReport): Promise<void> | void;
+  /** After an epoch, and after the part of one that `maxSteps` or a stop leaves. */
+  onEpoch(report: EpochReport): Promise<void> | void;
+  /** Whether to stop after the step that has just been made. */
+  stopRequested(): boolean;
+}
+
+export type LoopEnd =
+  | { readonly status: 'completed' | 'interrupted'; readonly position: Position }
+  | {
+      readonly status: 'diverged';
+      readonly position: Position;
+      readonly loss: number;
+      readonly gradientNorm: number;
+    };
+
+export async function trainingLoop(
+  trainer: Trainer,
+  order: BatchOrder,
+  plan: LoopPlan,
+  hooks: LoopHooks,
+): Promise<LoopEnd> {
+  let step = 0;
+  const lastStep = Math.min(
+    plan.maxSteps ?? Number.POSITIVE_INFINITY,
+    plan.numEpochs * order.batchesPerEpoch,
+  );
+  let epoch = new EpochTotals();
+  while (step < lastStep) {
+    const began = performance.now();
+    const number = order.epoch + 1;
+    const indices = order.next();
+    step++;
+    const { loss, gradientNorm, updated } = await trainer.step(indices, step, plan.learningRate);
+    const ended = order.position === 0;
+    const position = { step, epoch: number, epochsDone: ended ? number : number - 1 };
+    if (!updated) return { status: 'diverged', position, loss, gradientNorm };
+    const seconds = (performance.now() - began) / 1000;
+    const samples = indices.length;
+    epoch.add(loss, samples, seconds);
+    await hooks.onStep({
+      ...position,
+      loss,
+      gradientNorm,
+      learningRate: plan.learningRate,
+      samples,
+      seconds,
+    });
+    const stop = hooks.stopRequested();
+    if (ended || stop || step === lastStep) {
+      const stopped = stop && step < lastStep;
+      await hooks.onEpoch({ ...position, ...epoch.means(), partial: !ended, stopped });
+      epoch = new EpochTotals();
+    }
+    if (stop && step < lastStep) return { status: 'interrupted', position };
+  }
+  const epochsDone = order.epoch;
+  return {
+    status: 'completed',
+    position: { step, epoch: Math.ceil(step / order.batchesPerEpoch), epochsDone },
+  };
+}
+
+class EpochTotals {
+  private loss = 0;
+  private samples = 0;
+  private seconds = 0;
+
+  add(loss: number, samples: number, seconds: number): void {
+    this.loss += loss * samples;
+    this.samples += samples;
+    this.seconds += seconds;
+  }
+
+  means(): { loss: number; samples: number; seconds: number } {
+    return { loss: this.loss / this.samples, samples: this.samples, seconds: this.seconds };
+  }
+}

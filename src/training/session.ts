@@ -1,0 +1,63 @@
+/** From a loaded config to what is trained: dataset, model sizes, backend, trainer. */
+import { checkAgainstData, type LoadedExperiment } from '../config/index.js';
+import { type Dataset, openDataset } from '../data/index.js';
+import { type BackendChoice, type BackendRequest, chooseBackend } from '../engine/backend.js';
+import { usageError } from '../errors.js';
+import type { ModelSpec } from '../model/spec.js';
+import { optimizerOf } from '../optimizers/index.js';
+import type { ModelRun } from './shards.js';
+import { usableCores } from './threads.js';
+import { Trainer, type TrainerOptions } from './trainer.js';
+
+export interface BackendOptions {
+  readonly backend: BackendRequest;
+  /** Undefined: as many as the process may use. */
+  readonly threads: number | undefined;
+}
+
+export interface Session {
+  readonly dataset: Dataset;
+  readonly spec: ModelSpec;
+  readonly choice: BackendChoice;
+  readonly run: ModelRun;
+}
+
+/** Reads the data, completes the model's sizes from them and chooses the backend. Throws UserError (exit 2 or 5). */
+export async function openSession(loaded: LoadedExperiment, options: BackendOptions): Promise<Session> {
+  const { experiment } = loaded;
+  const choice = await chooseBackend(options.backend);
+  const dataset = await openDataset(experiment.dataset, { seed: experiment.seed });
+  const { diagnostics, sizes } = checkAgainstData(loaded, dataset);
+  if (diagnostics.length > 0) throw usageError(...diagnostics);
+  const { cell, hidden_size, num_layers, head } = experiment.model;
+  const spec: ModelSpec = {
+    cell,
+    inputSize: sizes.inputSize,
+    hiddenSize: hidden_size,
+    numLayers: num_layers,
+    outputSize: sizes.outputSize,
+    head: head.from,
+  };
+  const run: ModelRun = {
+    backend: choice.backend,
+    threads: options.threads ?? usableCores(),
+    spec,
+    loss: experiment.loss.kind,
+    sequenceLength: sizes.sequenceLength,
+    variableLength: dataset.train.lengths !== undefined || dataset.test.lengths !== undefined,
+  };
+  return { dataset, spec, choice, run };
+}
+
+/** A trainer with the experiment's optimizer; its parameters are not yet set. */
+export async function createTrainer(loaded: LoadedExperiment, { dataset, run }: Session): Promise<Trainer> {
+  const { training, optimizer } = loaded.experiment;
+  const clip = training.gradient_clip_norm;
+  const options: TrainerOptions = {
+    ...run,
+    train: dataset.train,
+    batchSize: training.batch_size,
+    ...(clip !== undefined && { gradientClipNorm: clip }),
+  };
+  return Trainer.create(options, optimizerOf(optimizer), optimizer);
+}

@@ -1,0 +1,122 @@
+/** A model in training: its parameters and one optimizer step. Knows no files and no schedule. */
+import type { Split } from '../data/dataset.js';
+import { Engine } from '../engine/index.js';
+import { ParameterLayout } from '../model/parameters.js';
+import type { Optimizer } from '../optimizers/optimizer.js';
+import type { RandomStream } from '../random.js';
+import { BatchWriter } from './batch.js';
+import { Evaluator } from './evaluator.js';
+import {
+  allocateParameters,
+  type ModelRun,
+  planShards,
+  type ShardGroup,
+  type ShardReport,
+  startShards,
+} from './shards.js';
+import { clipFactor, gradientNorm, Updater } from './updater.js';
+
+export interface TrainerOptions extends ModelRun {
+  readonly train: Split;
+  readonly batchSize: number;
+  readonly gradientClipNorm?: number;
+}
+
+export interface StepResult {
+  /** Mean loss over the batch's predictions. */
+  readonly loss: number;
+  /** Before clipping. */
+  readonly gradientNorm: number;
+  /** Whether the update was made: not where loss or gradient is not finite. */
+  readonly updated: boolean;
+}
+
+export class Trainer {
+  readonly layout: ParameterLayout;
+  /** Flat, padded to whole rows. */
+  readonly parameters: Float32Array;
+  private readonly gradient: Float32Array;
+  private readonly shards: ShardGroup;
+  private readonly writer: BatchWriter;
+  private report: ShardReport = { executor: null, fallbacks: [] };
+
+  private constructor(
+    private readonly options: TrainerOptions,
+    private readonly engine: Engine,
+    private readonly updater: Updater,
+  ) {
+    this.layout = new ParameterLayout(options.spec);
+    this.parameters = allocateParameters(this.layout);
+    this.gradient = new Float32Array(this.parameters.length);
+    const { shards, job } = planShards(options, options.batchSize, true);
+    this.shards = startShards(engine, job, shards, this.parameters, options.threads);
+    this.writer = new BatchWriter(options.train, options.spec, options.loss, job.shape);
+  }
+
+  static async create<S>(options: TrainerOptions, optimizer: Optimizer<S>, settings: S): Promise<Trainer> {
+    const engine = await Engine.start(options.backend);
+    const { size } = new ParameterLayout(options.spec);
+    return new Trainer(options, engine, Updater.create(engine, optimizer, settings, size));
+  }
+
+  /** PyTorch's default initialisation. */
+  initialise(random: RandomStream): void {
+    this.layout.initialise(this.parameters, random);
+  }
+
+  get optimizerState(): Readonly<Record<string, Float32Array>> {
+    return this.updater.state;
+  }
+
+  /** What executes the kernels, and the kernels that gpu.js's own code runs; known after the first step. */
+  get execution(): ShardReport {
+    return this.report;
+  }
+
+  /** One optimizer step on the sequences `indices`; `step` is 1 for the first. */
+  async step(indices: Uint32Array, step: number, learningRate: number): Promise<StepResult> {
+    this.writer.write(
+      indices,
+      this.shards.memories.map(memory => memory.batch),
+    );
+    this.report = await this.shards.compute();
+    const loss = this.weightedLoss();
+    this.sumGradients();
+    const norm = gradientNorm(this.gradient);
+    if (!Number.isFinite(loss) || !Number.isFinite(norm)) return { loss, gradientNorm: norm, updated: false };
+    const scale = clipFactor(norm, this.options.gradientClipNorm);
+    await this.updater.apply(this.parameters, this.gradient, { step, learningRate, scale });
+    return { loss, gradientNorm: norm, updated: true };
+  }
+
+  /** An evaluator of this model as it is at each evaluation. */
+  evaluator(batchSize: number): Evaluator {
+    return new Evaluator(this.engine, this.options, this.parameters, batchSize);
+  }
+
+  async close(): Promise<void> {
+    await this.shards.close();
+    await this.engine.close();
+  }
+
+  private weightedLoss(): number {
+    let loss = 0;
+    for (const { rows, batch } of this.shards.memories) {
+      for (let i = 0; i < rows.length; i++) {
+        // a row that fills up the batch weighs nothing, whatever came out of it
+        if (batch.weight[i] !== 0) loss += rows[i] * batch.weight[i];
+      }
+    }
+    return loss;
+  }
+
+  /** In the order of the shards, whoever computed them: the same bytes for any number of threads. */
+  private sumGradients(): void {
+    const { gradient } = this;
+    this.shards.memories.forEach((memory, s) => {
+      const part = memory.gradient;
+      if (s === 0) gradient.set(part);
+      else for (let i = 0; i < gradient.length; i++) gradient[i] += part[i];
+    });
+  }
+}
