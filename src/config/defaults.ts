@@ -5,7 +5,7 @@ import type * as generated from './generated.js';
 import { largerIsBetter } from './metrics.js';
 import { dereference, experimentSchema, isRecord, narrow, propertiesOf, type Schema } from './schema-walk.js';
 
-/** @param config plain, its sections valid against the schema, some perhaps absent; not changed */
+/** A copy throughout, so that freezing it leaves the schema's defaults alone. @param config plain, its sections valid against the schema, some perhaps absent; not changed */
 export function fillDefaults(config: unknown): PartialExperiment {
   return fillDerived(fill(dereference(experimentSchema()), config) as Sections);
 }
@@ -22,7 +22,7 @@ function fill(schema: Schema, value: unknown): unknown {
   if (!isRecord(value)) return value;
   const filled: Record<string, unknown> = {};
   for (const [key, property] of propertiesOf(target)) {
-    const given = value[key] ?? structuredClone(property.default);
+    const given = value[key] ?? property.default;
     if (given !== undefined) filled[key] = fill(property, given);
   }
   return filled;

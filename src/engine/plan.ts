@@ -2,6 +2,9 @@
 import { type Node, type Program, reachable } from '../graph/node.js';
 import { requireShape, type Shape, shapeText } from '../graph/shape.js';
 import { fuse } from './fuse.js';
+import { type Argument, lintKernel } from './language/lint.js';
+import { parseKernel } from './language/parse.js';
+import type { KernelTree } from './language/syntax.js';
 import { type KernelText, MAX_AXES, type Operand, writeKernel } from './source.js';
 
 /** A kernel: equal sources over equal shapes are one kernel, however many steps use it. */
@@ -31,6 +34,7 @@ export function makePlan(program: Program): Plan {
   const nodes = reachable(program.outputs.values());
   const fusion = fuse(program);
   const kernels = new Map<string, Kernel>();
+  const trees = new Map<Kernel, KernelTree>();
   const flops = fusedFlops(nodes, fusion.isStored);
   const steps = fusion.kernels.map((node): Step => {
     requireShape(
@@ -46,7 +50,9 @@ export function makePlan(program: Program): Plan {
       const name = `k${kernels.size}_${node.op?.name}`;
       kernel = { name, text: { source, arguments: args }, output: node.shape };
       kernels.set(key, kernel);
+      trees.set(kernel, parseKernel(source));
     }
+    lint(kernel, trees.get(kernel) as KernelTree, operands);
     return { kernel, node, operands, flops: flops.get(node) ?? 0 };
   });
   return {
@@ -55,6 +61,19 @@ export function makePlan(program: Program): Plan {
     steps,
     outputs: program.outputs,
   };
+}
+
+/** Every step is linted, since its operands decide whether the kernel's reads are inside. */
+function lint(kernel: Kernel, tree: KernelTree, operands: readonly Operand[]): void {
+  const describe = (operand: Operand): Argument => {
+    if (typeof operand === 'number') return { kind: 'integer', value: operand };
+    return operand.shape.length === 0 ? { kind: 'float' } : { kind: 'array', shape: operand.shape };
+  };
+  lintKernel({
+    tree,
+    output: kernel.output,
+    arguments: new Map(kernel.text.arguments.map(({ name }, i) => [name, describe(operands[i])])),
+  });
 }
 
 /** Floating-point operations of each stored node, counting what is fused into it as often as it is computed. */

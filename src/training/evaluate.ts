@@ -3,6 +3,7 @@ import type { LoadedExperiment } from '../config/index.js';
 import { Engine } from '../engine/index.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { type Evaluation, Evaluator } from './evaluator.js';
+import { createPool } from './pool.js';
 import { type BackendOptions, openSession } from './session.js';
 import { allocateParameters } from './shards.js';
 import { loadWeights } from './weights.js';
@@ -18,11 +19,11 @@ export async function evaluateCheckpoint(
   const parameters = allocateParameters(layout);
   loadWeights(file, layout, parameters);
   const engine = await Engine.start(run.backend);
-  const evaluator = new Evaluator(engine, run, parameters, loaded.experiment.training.eval_batch_size);
+  const pool = createPool(engine, run, parameters);
   try {
-    return await evaluator.evaluate(dataset.test);
+    return await new Evaluator(pool, run, loaded.experiment.training.eval_batch_size).evaluate(dataset.test);
   } finally {
-    await evaluator.close();
+    await pool.close();
     await engine.close();
   }
 }

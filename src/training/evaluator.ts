@@ -1,6 +1,5 @@
 /** Loss and metric of a model over a split, in batches. */
 import type { Split } from '../data/dataset.js';
-import type { Engine } from '../engine/index.js';
 import { losses } from '../losses/index.js';
 import { BatchWriter } from './batch.js';
 import {
@@ -8,8 +7,8 @@ import {
   planShards,
   type ShardGroup,
   type ShardJob,
+  type ShardPool,
   type ShardReport,
-  startShards,
 } from './shards.js';
 
 export interface Evaluation {
@@ -25,16 +24,15 @@ export class Evaluator {
   private readonly job: ShardJob;
   private report: ShardReport = { executor: null, fallbacks: [] };
 
-  /** `parameters` are read anew at each evaluation. */
+  /** The parameters of `pool` are read anew at each evaluation. */
   constructor(
-    engine: Engine,
+    pool: ShardPool,
     private readonly run: ModelRun,
-    parameters: Float32Array,
     private readonly batchSize: number,
   ) {
     const { shards, job } = planShards(run, batchSize, false);
     this.job = job;
-    this.shards = startShards(engine, job, shards, parameters, run.threads);
+    this.shards = pool.group(job, shards);
   }
 
   /** What executes the kernels; known after the first evaluation. */
@@ -62,10 +60,6 @@ export class Evaluator {
       metric: total.metric / total.count,
       count: total.count,
     };
-  }
-
-  close(): Promise<void> {
-    return this.shards.close();
   }
 
   private addUp(total: { loss: number; metric: number; count: number }): void {

@@ -136,10 +136,6 @@ export class Recorder {
     this.conclude('failed', exitCode, message.split('\n')[0]);
   }
 
-  async close(): Promise<void> {
-    await this.evaluator?.close();
-  }
-
   private async evaluate(): Promise<void> {
     const { dataset, run } = this.session;
     const { eval_batch_size } = this.loaded.experiment.training;

@@ -80,7 +80,6 @@ export async function runExperiment(
     throw error;
   } finally {
     observer.end();
-    await recorder.close();
     await trainer?.close();
     log.close();
   }

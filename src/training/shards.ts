@@ -1,8 +1,7 @@
 /**
- * The shards of a batch, each computed by one of a fixed number of threads. Parameters, inputs and results lie in memory
- * that the threads share; a message only says which shard is to be computed.
+ * The shards of a batch: what each computes, the memory that it works on, and who computes it. Which thread that is changes no
+ * result; the number of shards would, so it depends on the batch size alone.
  */
-import { Worker } from 'node:worker_threads';
 import type { Backend } from '../engine/backend.js';
 import type { Engine } from '../engine/index.js';
 import { type LossName, losses } from '../losses/index.js';
@@ -74,94 +73,16 @@ export class ShardComputer {
   }
 }
 
-/** What a thread is started with. */
-export interface WorkerStart {
-  readonly job: ShardJob;
-  readonly parameters: Float32Array;
-  readonly memories: readonly ShardMemory[];
-}
-
-export type WorkerReply = { readonly report: ShardReport } | { readonly error: Error };
-
-/** All shards of a batch. `compute` runs them and resolves when the last is done. */
+/** The shards of one kind of batch. `compute` runs them all and resolves when the last is done. */
 export interface ShardGroup {
   readonly memories: readonly ShardMemory[];
   compute(): Promise<ShardReport>;
+}
+
+/** Where shards are computed; all groups work with the same parameters, which are read anew each time. */
+export interface ShardPool {
+  group(job: ShardJob, count: number): ShardGroup;
   close(): Promise<void>;
-}
-
-/** Shards in this thread, one after the other: for webgpu, which has threads of its own. */
-export class LocalShards implements ShardGroup {
-  private readonly computer: ShardComputer;
-
-  constructor(
-    engine: Engine,
-    job: ShardJob,
-    private readonly parameters: Float32Array,
-    readonly memories: readonly ShardMemory[],
-  ) {
-    this.computer = new ShardComputer(engine, job);
-  }
-
-  async compute(): Promise<ShardReport> {
-    let report: ShardReport = { executor: null, fallbacks: [] };
-    for (const memory of this.memories) report = await this.computer.compute(this.parameters, memory);
-    return report;
-  }
-
-  async close(): Promise<void> {}
-}
-
-/** Shards in worker threads; shard s always goes to thread s modulo the number of threads. */
-export class ThreadedShards implements ShardGroup {
-  private readonly workers: Worker[];
-
-  constructor(
-    job: ShardJob,
-    parameters: Float32Array,
-    readonly memories: readonly ShardMemory[],
-    threads: number,
-  ) {
-    const start: WorkerStart = { job, parameters, memories };
-    this.workers = Array.from(
-      { length: Math.min(threads, memories.length) },
-      () => new Worker(new URL('./worker.js', import.meta.url), { workerData: start }),
-    );
-    // idle threads don't keep the process
-    for (const worker of this.workers) worker.unref();
-  }
-
-  async compute(): Promise<ShardReport> {
-    const reports = await Promise.all(this.workers.map((worker, w) => this.ask(worker, w)));
-    return { executor: reports[0].executor, fallbacks: reports.flatMap(report => report.fallbacks) };
-  }
-
-  async close(): Promise<void> {
-    await Promise.all(this.workers.map(worker => worker.terminate()));
-  }
-
-  private ask(worker: Worker, w: number): Promise<ShardReport> {
-    const mine = this.memories.map((_, s) => s).filter(s => s % this.workers.length === w);
-    return new Promise((resolve, reject) => {
-      const settle = () => {
-        worker.unref();
-        worker.off('message', onMessage).off('error', onError).off('exit', onExit);
-      };
-      const onMessage = (reply: WorkerReply) => {
-        settle();
-        if ('error' in reply) reject(reply.error);
-        else resolve(reply.report);
-      };
-      const onError = (error: Error) => {
-        settle();
-        reject(error);
-      };
-      const onExit = (code: number) => onError(new Error(`a computing thread ended with code ${code}`));
-      worker.on('message', onMessage).on('error', onError).on('exit', onExit);
-      worker.ref();
-      worker.postMessage(mine);
-    });
-  }
 }
 
 /** How a batch of `batchSize` is cut for `run`, and what each shard computes. */
@@ -179,20 +100,6 @@ export function planShards(
   };
 }
 
-/** Memory for `count` shards, and the threads that compute on it. */
-export function startShards(
-  engine: Engine,
-  job: ShardJob,
-  count: number,
-  parameters: Float32Array,
-  threads: number,
-): ShardGroup {
-  const memories = allocateShards(job, count);
-  return job.backend === 'webgpu'
-    ? new LocalShards(engine, job, parameters, memories)
-    : new ThreadedShards(job, parameters, memories, threads);
-}
-
 /** A flat array for all parameters, padded to whole rows, that threads can share. */
 export function allocateParameters({ size }: ParameterLayout): Float32Array {
   return sharedFloats(paddedSize(size));
@@ -202,7 +109,8 @@ function sharedFloats(size: number): Float32Array {
   return new Float32Array(new SharedArrayBuffer(size * Float32Array.BYTES_PER_ELEMENT));
 }
 
-function allocateShards(job: ShardJob, count: number): ShardMemory[] {
+/** Memory for `count` shards that threads can share. */
+export function allocateShards(job: ShardJob, count: number): ShardMemory[] {
   const { spec, shape, loss } = job;
   const predictions = spec.head === 'every' ? shape.sequenceLength : 1;
   const perRow = losses[loss].target === 'class' ? 1 : spec.outputSize;

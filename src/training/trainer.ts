@@ -6,13 +6,14 @@ import type { Optimizer } from '../optimizers/optimizer.js';
 import type { RandomStream } from '../random.js';
 import { BatchWriter } from './batch.js';
 import { Evaluator } from './evaluator.js';
+import { createPool } from './pool.js';
 import {
   allocateParameters,
   type ModelRun,
   planShards,
   type ShardGroup,
+  type ShardPool,
   type ShardReport,
-  startShards,
 } from './shards.js';
 import { clipFactor, gradientNorm, Updater } from './updater.js';
 
@@ -36,6 +37,7 @@ export class Trainer {
   /** Flat, padded to whole rows. */
   readonly parameters: Float32Array;
   private readonly gradient: Float32Array;
+  private readonly pool: ShardPool;
   private readonly shards: ShardGroup;
   private readonly writer: BatchWriter;
   private report: ShardReport = { executor: null, fallbacks: [] };
@@ -49,7 +51,8 @@ export class Trainer {
     this.parameters = allocateParameters(this.layout);
     this.gradient = new Float32Array(this.parameters.length);
     const { shards, job } = planShards(options, options.batchSize, true);
-    this.shards = startShards(engine, job, shards, this.parameters, options.threads);
+    this.pool = createPool(engine, options, this.parameters);
+    this.shards = this.pool.group(job, shards);
     this.writer = new BatchWriter(options.train, options.spec, options.loss, job.shape);
   }
 
@@ -91,11 +94,11 @@ export class Trainer {
 
   /** An evaluator of this model as it is at each evaluation. */
   evaluator(batchSize: number): Evaluator {
-    return new Evaluator(this.engine, this.options, this.parameters, batchSize);
+    return new Evaluator(this.pool, this.options, batchSize);
   }
 
   async close(): Promise<void> {
-    await this.shards.close();
+    await this.pool.close();
     await this.engine.close();
   }
 

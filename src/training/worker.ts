@@ -1,15 +1,25 @@
-/** The thread that computes shards: it compiles the job once and then computes the shards that it is told. */
+/** The thread that computes shards: it compiles each group's job once and then computes the shards that it is told. */
 import { parentPort, workerData } from 'node:worker_threads';
+import type { Backend } from '../engine/backend.js';
 import { Engine } from '../engine/index.js';
-import { ShardComputer, type ShardReport, type WorkerReply, type WorkerStart } from './shards.js';
+import { ShardComputer, type ShardMemory, type ShardReport } from './shards.js';
+import type { WorkerReply, WorkerRequest } from './thread-pool.js';
 
-const { job, parameters, memories } = workerData as WorkerStart;
-const ready = Engine.start(job.backend).then(engine => new ShardComputer(engine, job));
+const parameters = workerData as Float32Array;
+const groups = new Map<number, { computer: Promise<ShardComputer>; memories: readonly ShardMemory[] }>();
+let engine: Promise<Engine> | undefined;
 
-async function compute(shards: readonly number[]): Promise<ShardReport> {
-  const computer = await ready;
+function startEngine(backend: Backend): Promise<Engine> {
+  engine ??= Engine.start(backend);
+  return engine;
+}
+
+async function compute(group: number, shards: readonly number[]): Promise<ShardReport> {
+  const found = groups.get(group);
+  if (!found) throw new Error(`group ${group} is not set up`);
+  const computer = await found.computer;
   let report: ShardReport = { executor: null, fallbacks: [] };
-  for (const shard of shards) report = await computer.compute(parameters, memories[shard]);
+  for (const shard of shards) report = await computer.compute(parameters, found.memories[shard]);
   return report;
 }
 
@@ -17,8 +27,16 @@ function reply(message: WorkerReply): void {
   parentPort?.postMessage(message);
 }
 
-parentPort?.on('message', (shards: readonly number[]) => {
-  compute(shards).then(
+parentPort?.on('message', (request: WorkerRequest) => {
+  if ('job' in request) {
+    const { group, job, memories } = request;
+    groups.set(group, {
+      computer: startEngine(job.backend).then(one => new ShardComputer(one, job)),
+      memories,
+    });
+    return;
+  }
+  compute(request.group, request.shards).then(
     report => reply({ report }),
     (error: Error) => reply({ error }),
   );

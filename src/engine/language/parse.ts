@@ -13,8 +13,23 @@ import {
   type UnaryFunction,
 } from './syntax.js';
 
+/** Trees by source: a plan uses one source at many places, each of which is linted and compiled. */
+const parsed = new Map<string, KernelTree>();
+/** Beyond this many sources the oldest are forgotten; a plan has a few dozen. */
+const MOST_PARSED = 1000;
+
 /** The tree of `source`, a function expression. Throws KernelError with the place of what it does not know. */
 export function parseKernel(source: string): KernelTree {
+  const known = parsed.get(source);
+  if (known) return known;
+  const tree = parse(source);
+  const [oldest] = parsed.keys();
+  if (parsed.size >= MOST_PARSED) parsed.delete(oldest);
+  parsed.set(source, tree);
+  return tree;
+}
+
+function parse(source: string): KernelTree {
   const root = acorn.parseExpressionAt(source, 0, { ecmaVersion: 2020, locations: true });
   if (root.type !== 'FunctionExpression') throw refuse(root, 'a function expression is expected');
   const statements = [...root.body.body];

@@ -85,14 +85,17 @@ function signed(value: number): number[] {
   }
 }
 
+const scratch = new DataView(new ArrayBuffer(4));
+
 function floatBytes(value: number): number[] {
-  return [...new Uint8Array(new Float32Array([value]).buffer)];
+  scratch.setFloat32(0, value, true);
+  return [scratch.getUint8(0), scratch.getUint8(1), scratch.getUint8(2), scratch.getUint8(3)];
 }
 
 /** One function under construction. Locals are numbers; the parameters come first. */
 export class FunctionAssembler {
   private readonly code: number[] = [];
-  private readonly lines: string[] = [];
+  private readonly lines: (() => string)[] = [];
   private readonly locals: ValueType[] = [];
   private depth = 1;
 
@@ -108,121 +111,117 @@ export class FunctionAssembler {
 
   op(name: Plain): this {
     if (name === 'end' || name === 'else') this.depth--;
-    this.write(name, OPCODES[name]);
+    this.write(() => name, OPCODES[name]);
     if (name === 'else') this.depth++;
     return this;
   }
 
   get(local: number): this {
-    return this.write(`local.get ${local}`, [0x20, ...unsigned(local)]);
+    return this.write(() => `local.get ${local}`, [0x20, ...unsigned(local)]);
   }
 
   set(local: number): this {
-    return this.write(`local.set ${local}`, [0x21, ...unsigned(local)]);
+    return this.write(() => `local.set ${local}`, [0x21, ...unsigned(local)]);
   }
 
   tee(local: number): this {
-    return this.write(`local.tee ${local}`, [0x22, ...unsigned(local)]);
+    return this.write(() => `local.tee ${local}`, [0x22, ...unsigned(local)]);
   }
 
   i32(value: number): this {
-    return this.write(`i32.const ${value}`, [0x41, ...signed(value)]);
+    return this.write(() => `i32.const ${value}`, [0x41, ...signed(value)]);
   }
 
   /** The same float in all four lanes. */
   float(value: number): this {
     const bytes = floatBytes(value);
-    return this.write(`v128.const f32x4 ${Math.fround(value)}`, [
-      0xfd,
-      0x0c,
-      ...bytes,
-      ...bytes,
-      ...bytes,
-      ...bytes,
-    ]);
+    return this.write(
+      () => `v128.const f32x4 ${Math.fround(value)}`,
+      [0xfd, 0x0c, ...bytes, ...bytes, ...bytes, ...bytes],
+    );
   }
 
   /** Four floats, lane 0 first. */
   floats(values: readonly number[]): this {
-    return this.write(`v128.const f32x4 ${values.join(' ')}`, [0xfd, 0x0c, ...values.flatMap(floatBytes)]);
+    return this.write(
+      () => `v128.const f32x4 ${values.join(' ')}`,
+      [0xfd, 0x0c, ...values.flatMap(floatBytes)],
+    );
   }
 
   /** The same 32 bits in all four lanes. */
   bits(value: number): this {
     const lane = [value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24];
-    return this.write(`v128.const i32x4 0x${(value >>> 0).toString(16)}`, [
-      0xfd,
-      0x0c,
-      ...lane,
-      ...lane,
-      ...lane,
-      ...lane,
-    ]);
+    return this.write(
+      () => `v128.const i32x4 0x${(value >>> 0).toString(16)}`,
+      [0xfd, 0x0c, ...lane, ...lane, ...lane, ...lane],
+    );
   }
 
   shift(name: keyof typeof SHIFTS, count: number): this {
-    return this.i32(count).write(name, SHIFTS[name]);
+    return this.i32(count).write(() => name, SHIFTS[name]);
   }
 
   memory(name: Memory, offset: number): this {
-    return this.write(`${name} offset=${offset}`, [...MEMORY_OPCODES[name], ALIGN_4, ...unsigned(offset)]);
+    return this.write(
+      () => `${name} offset=${offset}`,
+      [...MEMORY_OPCODES[name], ALIGN_4, ...unsigned(offset)],
+    );
   }
 
   /** Loads 32 bits into `lane` of the vector below the address on the stack; address first. */
   loadLane(lane: number, offset: number): this {
-    return this.write(`v128.load32_lane offset=${offset} ${lane}`, [
-      0xfd,
-      0x56,
-      ALIGN_4,
-      ...unsigned(offset),
-      lane,
-    ]);
+    return this.write(
+      () => `v128.load32_lane offset=${offset} ${lane}`,
+      [0xfd, 0x56, ALIGN_4, ...unsigned(offset), lane],
+    );
   }
 
   storeLane(lane: number, offset: number): this {
-    return this.write(`v128.store32_lane offset=${offset} ${lane}`, [
-      0xfd,
-      0x5a,
-      ALIGN_4,
-      ...unsigned(offset),
-      lane,
-    ]);
+    return this.write(
+      () => `v128.store32_lane offset=${offset} ${lane}`,
+      [0xfd, 0x5a, ALIGN_4, ...unsigned(offset), lane],
+    );
   }
 
   if(): this {
-    this.write('if', [0x04, 0x40]);
+    this.write(() => 'if', [0x04, 0x40]);
     this.depth++;
     return this;
   }
 
   loop(): this {
-    this.write('loop', [0x03, 0x40]);
+    this.write(() => 'loop', [0x03, 0x40]);
     this.depth++;
     return this;
   }
 
   branchIf(depth: number): this {
-    return this.write(`br_if ${depth}`, [0x0d, ...unsigned(depth)]);
+    return this.write(() => `br_if ${depth}`, [0x0d, ...unsigned(depth)]);
   }
 
   call(index: number, name: string): this {
-    return this.write(`call ${name}`, [0x10, ...unsigned(index)]);
+    return this.write(() => `call ${name}`, [0x10, ...unsigned(index)]);
   }
 
   listing(): string {
     const locals = this.locals.map((type, i) => `${this.parameters.length + i}: ${type}`).join(', ');
-    return `func ${this.name}(${this.parameters.join(', ')})  ;; locals ${locals}\n${this.lines.join('\n')}\n`;
+    const header = `func ${this.name}(${this.parameters.join(', ')})  ;; locals ${locals}`;
+    return [header, ...this.lines.map(line => line()), ''].join('\n');
   }
 
   /** The function's entry in the code section. */
   body(): number[] {
     const locals = this.locals.flatMap(type => [1, VALUE_TYPES[type]]);
-    const content = [...unsigned(this.locals.length), ...locals, ...this.code, ...OPCODES.end];
-    return [...unsigned(content.length), ...content];
+    const declared = [...unsigned(this.locals.length), ...locals];
+    const size = unsigned(declared.length + this.code.length + OPCODES.end.length);
+    return size.concat(declared, this.code, OPCODES.end);
   }
 
-  private write(text: string, bytes: readonly number[]): this {
-    this.lines.push(`${'  '.repeat(this.depth)}${text}`);
+  /** The text is made only where a listing is asked for. */
+  private write(text: () => string, bytes: readonly number[]): this {
+    const { depth } = this;
+    this.lines.push(() => `${'  '.repeat(depth)}${text()}`);
     for (const byte of bytes) this.code.push(byte);
     return this;
   }
@@ -237,8 +236,8 @@ export interface MemoryLimits {
 /** A module that imports `env.memory` and exports the first of `functions`, which call each other by their position. */
 export function assembleModule(memory: MemoryLimits, functions: readonly FunctionAssembler[]): Uint8Array {
   const section = (id: number, items: readonly (readonly number[])[]) => {
-    const content = [...unsigned(items.length), ...items.flat()];
-    return [id, ...unsigned(content.length), ...content];
+    const content = unsigned(items.length).concat(...items);
+    return [id].concat(unsigned(content.length), content);
   };
   const text = (value: string) => [...unsigned(value.length), ...Buffer.from(value, 'latin1')];
   const types = functions.map(({ parameters }) => [
@@ -248,16 +247,19 @@ export function assembleModule(memory: MemoryLimits, functions: readonly Functio
     0,
   ]);
   const limits = [memory.shared ? 3 : 1, ...unsigned(memory.initial), ...unsigned(memory.maximum)];
-  const code = functions.map(one => one.body());
-  return Uint8Array.from([
-    ...[0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00],
-    ...section(1, types),
-    ...section(2, [[...text('env'), ...text('memory'), 0x02, ...limits]]),
-    ...section(
-      3,
-      functions.map((_, i) => unsigned(i)),
+  return Uint8Array.from(
+    [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00].concat(
+      section(1, types),
+      section(2, [[...text('env'), ...text('memory'), 0x02, ...limits]]),
+      section(
+        3,
+        functions.map((_, i) => unsigned(i)),
+      ),
+      section(7, [[...text(functions[0].name), 0x00, 0x00]]),
+      section(
+        10,
+        functions.map(one => one.body()),
+      ),
     ),
-    ...section(7, [[...text(functions[0].name), 0x00, 0x00]]),
-    ...section(10, code),
-  ]);
+  );
 }

@@ -24,11 +24,12 @@ export interface CompiledModule {
 
 /**
  * The module exports `run(start, end, seed)`, which computes the cells `start` to `end` (exclusive) of the output, in storage
- * order. Throws KernelError where the source is outside the language.
+ * order; over memory that is not shared, always all of them. Throws KernelError where the source is outside the language.
  */
 export function compileKernel(request: CompileRequest): CompiledModule {
   const ir = lower(parseKernel(request.source), request.layout, request.extents);
-  const functions = [wholeFunction(ir, request.outputOffset), rangeFunction(ir, request.outputOffset)];
+  const functions = [wholeFunction(ir, request.outputOffset, request.memory.shared)];
+  if (request.memory.shared) functions.push(rangeFunction(ir, request.outputOffset));
   return {
     bytes: assembleModule(request.memory, functions),
     listing: () => functions.map(one => one.listing()).join('\n'),
@@ -40,13 +41,18 @@ const START = 0;
 const END = 1;
 const SEED = 2;
 
-/** `run`: all of the output in tiles; part of it, which gpu.js's own threads would ask for, by the other function. */
-function wholeFunction(ir: KernelIr, outputOffset: number): FunctionAssembler {
+/**
+ * `run`: all of the output in tiles. A part of it, which only gpu.js's own threads ask for and which they do over shared
+ * memory, is left to the other function.
+ */
+function wholeFunction(ir: KernelIr, outputOffset: number, shared: boolean): FunctionAssembler {
   const f = new FunctionAssembler('run', ['i32', 'i32', 'i32']);
   const { x, y, z } = ir.extents;
   const cells = x * y * z;
-  f.get(START).i32(0).op('i32.ne').get(END).i32(cells).op('i32.ne').op('i32.or').if();
-  f.get(START).get(END).get(SEED).call(1, 'range').op('return').op('end');
+  if (shared) {
+    f.get(START).i32(0).op('i32.ne').get(END).i32(cells).op('i32.ne').op('i32.or').if();
+    f.get(START).get(END).get(SEED).call(1, 'range').op('return').op('end');
+  }
 
   const origin: Origin = { x: f.local('i32'), y: f.local('i32'), z: f.local('i32') };
   const tile = chooseTile(ir);

@@ -1,0 +1,39 @@
+/** Who computes the shards of a run. */
+import type { Engine } from '../engine/index.js';
+import {
+  allocateShards,
+  type ModelRun,
+  ShardComputer,
+  type ShardGroup,
+  type ShardJob,
+  type ShardPool,
+  type ShardReport,
+} from './shards.js';
+import { ThreadPool } from './thread-pool.js';
+
+/** Threads for `run`, or this one: webgpu has threads of its own. */
+export function createPool(engine: Engine, run: ModelRun, parameters: Float32Array): ShardPool {
+  return run.backend === 'webgpu'
+    ? new LocalPool(engine, parameters)
+    : new ThreadPool(parameters, run.threads);
+}
+
+class LocalPool implements ShardPool {
+  constructor(
+    private readonly engine: Engine,
+    private readonly parameters: Float32Array,
+  ) {}
+
+  group(job: ShardJob, count: number): ShardGroup {
+    const memories = allocateShards(job, count);
+    const computer = new ShardComputer(this.engine, job);
+    const compute = async () => {
+      let report: ShardReport = { executor: null, fallbacks: [] };
+      for (const memory of memories) report = await computer.compute(this.parameters, memory);
+      return report;
+    };
+    return { memories, compute };
+  }
+
+  async close(): Promise<void> {}
+}

@@ -1,0 +1,194 @@
+/** The real program in a process of its own, what it leaves on the disk, and the files that it is given. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { zipSync } from 'fflate';
+import { validateAgainst } from '../../src/config/schema.js';
+import { type Checkpoint, loadCheckpoint, resolveCheckpoint } from '../../src/experiment/checkpoint-folder.js';
+
+const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+
+export interface Finished {
+  /** The exit code; null where a signal ended the process. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Running {
+  readonly child: ChildProcess;
+  /** Resolves once stderr holds `text`; rejects where the process ends without it. */
+  said(text: string): Promise<void>;
+  readonly finished: Promise<Finished>;
+}
+
+/** A temporary folder for the programs that a test starts. */
+export class Workplace {
+  readonly path = realpathSync(mkdtempSync(join(tmpdir(), 'cellrun-run-')));
+  private made = 0;
+
+  remove(): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+
+  /** An empty folder of its own. */
+  folder(): string {
+    this.made += 1;
+    const path = join(this.path, String(this.made));
+    mkdirSync(path);
+    return path;
+  }
+
+  /** Writes `content` to a file in a folder of its own and gives its path. */
+  file(name: string, content: string | Uint8Array): string {
+    const path = join(this.folder(), name);
+    writeFileSync(path, content);
+    return path;
+  }
+
+  /** Writes a config; JSON is YAML. */
+  config(content: object): string {
+    return this.file('config.yaml', JSON.stringify(content, null, 2));
+  }
+
+  start(...args: string[]): Running {
+    const env = { PATH: process.env.PATH, HOME: this.path };
+    const child = spawn(process.execPath, [main, ...args], { cwd: this.path, env, stdio: 'pipe' });
+    const text = { stdout: '', stderr: '' };
+    child.stdout.setEncoding('utf8').on('data', chunk => {
+      text.stdout += chunk;
+    });
+    child.stderr.setEncoding('utf8').on('data', chunk => {
+      text.stderr += chunk;
+    });
+    const finished = new Promise<Finished>((resolve, reject) => {
+      child.on('error', reject).on('close', code => resolve({ code, ...text }));
+    });
+    const said = (wanted: string) =>
+      new Promise<void>((resolve, reject) => {
+        const look = () => {
+          if (text.stderr.includes(wanted)) resolve();
+        };
+        child.stderr.on('data', look);
+        finished.then(() => reject(new Error(`never said '${wanted}':\n${text.stderr}`)), reject);
+        look();
+      });
+    return { child, said, finished };
+  }
+
+  cellrun(...args: string[]): Promise<Finished> {
+    return this.start(...args).finished;
+  }
+
+  /** `run CONFIG --json` with an output folder of its own. */
+  async train(config: object, ...flags: string[]): Promise<TrainedRun> {
+    const output = this.folder();
+    const finished = await this.cellrun('run', this.config(config), '--json', '--output', output, ...flags);
+    return new TrainedRun(finished, output);
+  }
+}
+
+export interface LogLine {
+  readonly event: string;
+  readonly [field: string]: unknown;
+}
+
+export interface RunSummary {
+  readonly run_id: string;
+  readonly status: string;
+  readonly exit_code: number;
+  readonly message?: string;
+  readonly directory: string;
+  readonly backend: string;
+  readonly executor: string;
+  readonly steps: number;
+  readonly epochs: number;
+  readonly parameters: number;
+  readonly metrics: Readonly<Record<'train' | 'test', Readonly<Record<string, number>>>>;
+  readonly best: { readonly metric: string; readonly value: number; readonly step: number } | null;
+  readonly gates: readonly { readonly metric: string; readonly verdict: string }[];
+  readonly checkpoints: { readonly last: string | null; readonly best: string | null };
+}
+
+/** A run that has ended, read back from the program's output and its directory. */
+export class TrainedRun {
+  constructor(
+    readonly finished: Finished,
+    readonly output: string,
+  ) {}
+
+  get code(): number | null {
+    return this.finished.code;
+  }
+
+  /** What stdout holds: one JSON document. */
+  get summary(): RunSummary {
+    if (this.finished.stdout === '') throw new Error(`no summary: ${this.finished.stderr}`);
+    return JSON.parse(this.finished.stdout);
+  }
+
+  get directory(): string {
+    return this.summary.directory;
+  }
+
+  get events(): LogLine[] {
+    return readLog(this.directory);
+  }
+
+  checkpoint(which: 'last' | 'best' | number = 'last'): Checkpoint {
+    return loadCheckpoint(resolveCheckpoint(join(this.directory, 'checkpoints'), which));
+  }
+
+  bytes(which: 'last' | 'best' | number = 'last'): Buffer {
+    return readFileSync(resolveCheckpoint(join(this.directory, 'checkpoints'), which));
+  }
+}
+
+/** The events of a run directory. Throws where a line is not valid or the numbers have a gap. */
+export function readLog(directory: string): LogLine[] {
+  const text = readFileSync(join(directory, 'log.jsonl'), 'utf8');
+  if (!text.endsWith('\n')) throw new Error('the last line of the log is cut off');
+  return text
+    .slice(0, -1)
+    .split('\n')
+    .map((line, i) => {
+      const event = JSON.parse(line);
+      const errors = validateAgainst('log-event', event);
+      if (errors.length > 0) throw new Error(`${errors[0].instancePath} ${errors[0].message}: ${line}`);
+      if (event.seq !== i) throw new Error(`line ${i} has seq ${event.seq}`);
+      return event;
+    });
+}
+
+export type NpyContent =
+  | { readonly descr: '<f4'; readonly shape: readonly number[]; readonly values: Float32Array }
+  | { readonly descr: '<i8'; readonly shape: readonly number[]; readonly values: BigInt64Array };
+
+export function floats(shape: readonly number[], values: ArrayLike<number>): NpyContent {
+  return { descr: '<f4', shape, values: Float32Array.from(values) };
+}
+
+export function integers(shape: readonly number[], values: Iterable<number>): NpyContent {
+  return { descr: '<i8', shape, values: BigInt64Array.from([...values].map(BigInt)) };
+}
+
+/** A NumPy archive of `arrays`: version 1 of the .npy format (NumPy Enhancement Proposal 1), uncompressed. */
+export function npz(arrays: Readonly<Record<string, NpyContent>>): Uint8Array {
+  const members = Object.entries(arrays).map(([name, content]) => [`${name}.npy`, npy(content)]);
+  return zipSync(Object.fromEntries(members), { level: 0 });
+}
+
+function npy({ descr, shape, values }: NpyContent): Uint8Array {
+  const dict = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape.join(', ')},), }`;
+  const text = `${dict.padEnd(Math.ceil((dict.length + 11) / 64) * 64 - 11)}\n`;
+  const head = Buffer.alloc(10);
+  head.write('\x93NUMPY\x01\x00', 'latin1');
+  head.writeUInt16LE(text.length, 8);
+  return Buffer.concat([
+    head,
+    Buffer.from(text, 'latin1'),
+    new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+  ]);
+}

@@ -1,0 +1,269 @@
+/** For every op: graphs that use it, over random shapes and attributes, and how exactly its kernels must compute. */
+import fc from 'fast-check';
+import type { Node } from '../../src/graph/node.js';
+import { type Shape, sizeOf, type Tensor } from '../../src/graph/shape.js';
+import { type ActivationName, activate } from '../../src/ops/activate.js';
+import { add } from '../../src/ops/add.js';
+import { broadcast } from '../../src/ops/broadcast.js';
+import { contract } from '../../src/ops/contract.js';
+import { divide } from '../../src/ops/divide.js';
+import { exponential } from '../../src/ops/exponential.js';
+import { logSumExp } from '../../src/ops/log_sum_exp.js';
+import { multiply } from '../../src/ops/multiply.js';
+import { oneHot } from '../../src/ops/one_hot.js';
+import { polynomial } from '../../src/ops/polynomial.js';
+import { select } from '../../src/ops/select.js';
+import { squareRoot } from '../../src/ops/square_root.js';
+import { stack } from '../../src/ops/stack.js';
+import { subtract } from '../../src/ops/subtract.js';
+import { sum } from '../../src/ops/sum.js';
+import { transpose } from '../../src/ops/transpose.js';
+import type { RandomStream } from '../../src/random.js';
+
+/**
+ * Where an input's values lie: anywhere; above zero; on both sides of zero but away from it; or class indices, the
+ * ignored one and some out of range among them.
+ */
+type Domain = 'any' | 'positive' | 'nonzero' | { readonly classes: number };
+
+export interface OpInput {
+  readonly shape: Shape;
+  readonly domain: Domain;
+}
+
+export interface OpCase {
+  readonly inputs: readonly OpInput[];
+  /** The op over nodes of those shapes. */
+  build(nodes: readonly Node[]): Node;
+  readonly text: string;
+}
+
+/** Random extents: those of the last axis, on which kernels are wide, and of the others. */
+export interface Extents {
+  readonly last: fc.Arbitrary<number>;
+  readonly other: fc.Arbitrary<number>;
+}
+
+export interface OpSuite {
+  cases(extents: Extents): fc.Arbitrary<OpCase>;
+  /** The largest error of a kernel, relative to `magnitude`. */
+  readonly tolerance: number;
+  /** What the error is relative to; the magnitude of the result where it is not given. */
+  magnitude?(result: Node, inputs: readonly Tensor[]): Float64Array;
+}
+
+/** Distance between neighbouring float32 numbers, relative. */
+const ULP = 2 ** -23;
+
+/** A shape of `least` to `most` axes. */
+function shapes({ last, other }: Extents, least: number, most: number): fc.Arbitrary<number[]> {
+  return fc
+    .tuple(fc.array(other, { minLength: least - 1, maxLength: most - 1 }), last)
+    .map(([leading, width]) => [...leading, width]);
+}
+
+/** The axes of `shape`, each kept or not. */
+function someAxes(shape: Shape, least: number, most: number): fc.Arbitrary<number[]> {
+  return fc.subarray(
+    shape.map((_, axis) => axis),
+    { minLength: least, maxLength: most },
+  );
+}
+
+function unary(domain: Domain, op: (x: Node) => Node, least = 1): OpSuite['cases'] {
+  return extents =>
+    shapes(extents, least, 3).map(shape => ({
+      inputs: [{ shape, domain }],
+      build: ([x]) => op(x),
+      text: `[${shape}]`,
+    }));
+}
+
+function binary(second: Domain, op: (a: Node, b: Node) => Node): OpSuite['cases'] {
+  return extents =>
+    shapes(extents, 1, 3).map(shape => ({
+      inputs: [
+        { shape, domain: 'any' },
+        { shape, domain: second },
+      ],
+      build: ([a, b]) => op(a, b),
+      text: `[${shape}]`,
+    }));
+}
+
+/** One of `items` for the whole of a shape, or one for each index of its leading axis. */
+function perSlice<T>(shape: Shape, item: fc.Arbitrary<T>): fc.Arbitrary<T[]> {
+  return fc.oneof(
+    fc.array(item, { minLength: 1, maxLength: 1 }),
+    fc.array(item, { minLength: shape[0], maxLength: shape[0] }),
+  );
+}
+
+/** Products whose axes stand in every order and place that the notation allows; no tensor has more than three axes. */
+const NOTATIONS = [
+  ...['bk,kj->bj', 'bk,jk->bj', 'kb,kj->bj', 'kb,jk->bj', 'bk,bk->b', 'kb,kb->b', 'b,j->bj', 'k,kj->j'],
+  ...['bk,gjk->gbj', 'gbj,gjk->bk', 'gbj,bk->gjk', 'gbk,gkj->gbj', 'gkb,gjk->gbj', 'bk,k->b', 'gb,gb->gb'],
+  ...['gbk,gbk->g', 'kgb,kgj->bgj', 'g,gbj->bj'],
+];
+
+/** The op's own reference over the magnitudes of its inputs: what the rounding errors of its sums are relative to. */
+function ofMagnitudes({ op, attributes, shape }: Node, inputs: readonly Tensor[]): Float64Array {
+  const absolute = inputs.map(input => ({ shape: input.shape, data: input.data.map(Math.abs) }));
+  return op?.reference(absolute, attributes, shape) ?? new Float64Array();
+}
+
+export const suites: Readonly<Record<string, OpSuite>> = {
+  activate: {
+    tolerance: 3e-7,
+    // both functions are at most 1; a relative error would ask for the last bits of a result that is nearly zero
+    magnitude: ({ shape }) => new Float64Array(sizeOf(shape)).fill(1),
+    cases: extents =>
+      shapes(extents, 1, 3).chain(shape =>
+        perSlice(shape, fc.constantFrom<ActivationName>('sigmoid', 'tanh')).map(functions => ({
+          inputs: [{ shape, domain: 'any' }],
+          build: ([x]) => activate(x, functions),
+          text: `[${shape}] ${functions}`,
+        })),
+      ),
+  },
+  add: { tolerance: ULP, cases: binary('any', add) },
+  broadcast: {
+    tolerance: 0,
+    cases: extents =>
+      shapes(extents, 1, 3).chain(shape =>
+        someAxes(shape, 0, shape.length - 1).map(axes => ({
+          inputs: [{ shape: axes.map(axis => shape[axis]), domain: 'any' }],
+          build: ([x]) => broadcast(x, shape, axes),
+          text: `axes ${axes} of [${shape}]`,
+        })),
+      ),
+  },
+  contract: {
+    tolerance: 16 * ULP,
+    magnitude: ofMagnitudes,
+    cases: ({ last, other }) =>
+      fc
+        .tuple(fc.constantFrom(...NOTATIONS), fc.record({ b: other, g: other, j: last, k: last }))
+        .map(([notation, extents]) => {
+          const [a, b] = notation.split('->')[0].split(',');
+          const shape = (letters: string) => [...letters].map(letter => extents[letter as 'b']);
+          return {
+            inputs: [
+              { shape: shape(a), domain: 'any' },
+              { shape: shape(b), domain: 'any' },
+            ],
+            build: ([x, y]) => contract(notation, x, y),
+            text: `${notation} of [${shape(a)}], [${shape(b)}]`,
+          };
+        }),
+  },
+  divide: { tolerance: 3 * ULP, cases: binary('nonzero', divide) },
+  // WGSL allows 3 + 2|x| ULP; beyond |x| = 88 the result is infinite or zero
+  exponential: { tolerance: 8 * ULP, cases: unary('any', exponential) },
+  log_sum_exp: {
+    tolerance: 16 * ULP,
+    magnitude: (_result, [{ data, shape }]) => {
+      const width = shape[shape.length - 1];
+      return Float64Array.from({ length: data.length / width }, (_, row) =>
+        data.slice(row * width, (row + 1) * width).reduce((most, x) => Math.max(most, Math.abs(x)), 1),
+      );
+    },
+    cases: unary('any', logSumExp, 2),
+  },
+  multiply: { tolerance: ULP, cases: binary('any', multiply) },
+  one_hot: {
+    tolerance: 0,
+    cases: extents =>
+      fc
+        .tuple(shapes({ ...extents, last: extents.other }, 1, 2), extents.last)
+        .map(([shape, numClasses]) => ({
+          inputs: [{ shape, domain: { classes: numClasses } }],
+          build: ([classes]) => oneHot(classes, numClasses),
+          text: `[${shape}] of ${numClasses}`,
+        })),
+  },
+  polynomial: {
+    tolerance: 8 * ULP,
+    magnitude: ({ attributes, shape, op }, [x]) => {
+      const { coefficients } = attributes as { coefficients: number[][] };
+      const absolute = coefficients.map(one => one.map(Math.abs));
+      const data = x.data.map(Math.abs);
+      return op?.reference([{ shape, data }], { coefficients: absolute }, shape) ?? data;
+    },
+    cases: extents =>
+      shapes(extents, 1, 3).chain(shape => {
+        const coefficient = fc.constantFrom(-2.5, -1, 0, 0.125, 0.5, 1, 3);
+        const coefficients = fc.array(coefficient, { minLength: 1, maxLength: 5 });
+        return perSlice(shape, coefficients).map(all => ({
+          inputs: [{ shape, domain: 'any' }],
+          build: ([x]) => polynomial(x, all),
+          text: `[${shape}] ${JSON.stringify(all)}`,
+        }));
+      }),
+  },
+  select: {
+    tolerance: 0,
+    cases: extents =>
+      fc.tuple(shapes(extents, 2, 3), fc.nat()).map(([shape, at]) => ({
+        inputs: [{ shape, domain: 'any' }],
+        build: ([x]) => select(x, at % shape[0]),
+        text: `${at % shape[0]} of [${shape}]`,
+      })),
+  },
+  square_root: { tolerance: 3 * ULP, cases: unary('positive', squareRoot) },
+  stack: {
+    tolerance: 0,
+    cases: extents =>
+      fc.tuple(shapes(extents, 1, 2), fc.integer({ min: 1, max: 6 })).chain(([shape, count]) =>
+        someAxes(new Array(count).fill(0), 1, count).map(positions => ({
+          inputs: positions.map(() => ({ shape, domain: 'any' as const })),
+          build: parts => stack(parts, positions, count),
+          text: `[${shape}] at ${positions} of ${count}`,
+        })),
+      ),
+  },
+  subtract: { tolerance: ULP, cases: binary('any', subtract) },
+  sum: {
+    tolerance: 64 * ULP,
+    magnitude: ofMagnitudes,
+    cases: extents =>
+      shapes(extents, 2, 3).chain(shape =>
+        someAxes(shape, 1, shape.length - 1).map(keep => ({
+          inputs: [{ shape, domain: 'any' }],
+          build: ([x]) => sum(x, keep),
+          text: `[${shape}] keeping ${keep}`,
+        })),
+      ),
+  },
+  transpose: {
+    tolerance: 0,
+    cases: extents =>
+      shapes(extents, 2, 3).chain(shape =>
+        fc
+          .shuffledSubarray(
+            shape.map((_, axis) => axis),
+            { minLength: shape.length },
+          )
+          .filter(axes => axes.some((axis, i) => axis !== i))
+          .map(axes => ({
+            inputs: [{ shape, domain: 'any' }],
+            build: ([x]) => transpose(x, axes),
+            text: `[${shape}] by ${axes}`,
+          })),
+      ),
+  },
+};
+
+/** `size` values of `domain`, exactly representable in float32. */
+export function sample({ shape, domain }: OpInput, random: RandomStream): Float32Array {
+  return Float32Array.from({ length: sizeOf(shape) }, () => {
+    const u = random.uniform();
+    if (typeof domain === 'object') {
+      return u < 0.2 ? -100 : random.integer(domain.classes + 2) - 1;
+    }
+    const magnitude = 0.3 + 2 * random.uniform();
+    if (domain === 'positive') return magnitude;
+    if (domain === 'nonzero') return u < 0.5 ? magnitude : -magnitude;
+    return 4 * u - 2;
+  });
+}
