@@ -6,7 +6,13 @@ export {
   loadExperiment,
 } from './config/index.js';
 export { type Diagnostic, EXIT, type ExitCode, UserError } from './errors.js';
-export type { EventFields, EventName, RunEvent as LogEvent, RunStatus, Verdict } from './experiment/events.js';
+export type {
+  EventFields,
+  EventName,
+  RunEvent as LogEvent,
+  RunStatus,
+  Verdict,
+} from './experiment/events.js';
 export type { Manifest } from './experiment/manifest.js';
 export { readSafetensors, type Tensor, type TensorFile, writeSafetensors } from './experiment/safetensors.js';
 export type { GateResult, Summary } from './experiment/summary.js';

@@ -5,7 +5,10 @@ import type * as generated from './generated.js';
 import { largerIsBetter } from './metrics.js';
 import { dereference, experimentSchema, isRecord, narrow, propertiesOf, type Schema } from './schema-walk.js';
 
-/** A copy throughout, so that freezing it leaves the schema's defaults alone. @param config plain, its sections valid against the schema, some perhaps absent; not changed */
+/**
+ * A copy throughout, so that freezing it leaves the schema's defaults alone.
+ * @param config plain, its sections valid against the schema, some perhaps absent; not changed
+ */
 export function fillDefaults(config: unknown): PartialExperiment {
   return fillDerived(fill(dereference(experimentSchema()), config) as Sections);
 }

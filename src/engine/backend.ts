@@ -1,6 +1,11 @@
 /** Which of gpu.js's backends runs the kernels, and why. */
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { usageError } from '../errors.js';
 import { type AdapterInfo, installWebGpu, releaseWebGpu } from './gpu.js';
+
+const execute = promisify(execFile);
 
 export const BACKENDS = ['webgpu', 'webasm', 'cpu'] as const;
 export type Backend = (typeof BACKENDS)[number];
@@ -19,28 +24,31 @@ export interface BackendChoice {
  */
 export async function chooseBackend(request: BackendRequest): Promise<BackendChoice> {
   if (request === 'cpu' || request === 'webasm') return { backend: request, reason: 'as requested' };
-  const adapter = await installWebGpu();
-  if ('missing' in adapter) {
-    releaseWebGpu();
-    if (request === 'auto') return { backend: 'webasm', reason: adapter.missing };
-    throw usageError({
-      code: 'backend/missing',
-      message: `backend webgpu is not available: ${adapter.missing}`,
-      expected: 'one of auto, webasm, cpu on this machine',
-      got: 'webgpu',
-    });
+  const found = request === 'auto' ? await probeWebGpu() : await installWebGpu();
+  if (request === 'auto') {
+    if ('missing' in found) return { backend: 'webasm', reason: found.missing };
+    if (!found.software) return { backend: 'webgpu', reason: 'hardware WebGPU adapter', adapter: found };
+    return { backend: 'webasm', reason: `the only WebGPU adapter is software (${found.description})` };
   }
-  if (request === 'auto' && adapter.software) {
-    releaseWebGpu();
-    return {
-      backend: 'webasm',
-      reason: `the only WebGPU adapter is software (${adapter.description})`,
-      adapter,
-    };
+  if (!('missing' in found)) return { backend: 'webgpu', reason: 'as requested', adapter: found };
+  releaseWebGpu();
+  throw usageError({
+    code: 'backend/missing',
+    message: `backend webgpu is not available: ${found.missing}`,
+    expected: 'one of auto, webasm, cpu on this machine',
+    got: 'webgpu',
+  });
+}
+
+const PROBE_TIMEOUT_MS = 10_000;
+
+/** Looks for an adapter in another process; see probe.ts. A driver that hangs or crashes there does no harm here. */
+async function probeWebGpu(): Promise<AdapterInfo | { readonly missing: string }> {
+  const script = fileURLToPath(new URL('./probe.js', import.meta.url));
+  try {
+    const { stdout } = await execute(process.execPath, [script], { timeout: PROBE_TIMEOUT_MS });
+    return JSON.parse(stdout) as AdapterInfo | { missing: string };
+  } catch {
+    return { missing: 'looking for a WebGPU adapter failed' };
   }
-  return {
-    backend: 'webgpu',
-    reason: request === 'auto' ? 'hardware WebGPU adapter' : 'as requested',
-    adapter,
-  };
 }

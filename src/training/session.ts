@@ -25,8 +25,10 @@ export interface Session {
 /** Reads the data, completes the model's sizes from them and chooses the backend. Throws UserError (exit 2 or 5). */
 export async function openSession(loaded: LoadedExperiment, options: BackendOptions): Promise<Session> {
   const { experiment } = loaded;
-  const choice = await chooseBackend(options.backend);
-  const dataset = await openDataset(experiment.dataset, { seed: experiment.seed });
+  const [choice, dataset] = await Promise.all([
+    chooseBackend(options.backend),
+    openDataset(experiment.dataset, { seed: experiment.seed }),
+  ]);
   const { diagnostics, sizes } = checkAgainstData(loaded, dataset);
   if (diagnostics.length > 0) throw usageError(...diagnostics);
   const { cell, hidden_size, num_layers, head } = experiment.model;

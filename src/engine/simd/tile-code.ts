@@ -20,6 +20,13 @@ import {
 } from './ir.js';
 import { LANES, type Tile } from './tile.js';
 
+/**
+ * Results closer to zero than this are stored as zero. Arithmetic on subnormal numbers is up to a hundred times slower, and
+ * gradients that vanish over hundreds of steps are full of them; WebAssembly cannot be told to flush them as GPUs do. A
+ * margin above the smallest normal number keeps the products of such results with ordinary numbers normal too.
+ */
+export const SMALLEST_RESULT = 2 ** -100;
+
 const FLOAT_BYTES = 4;
 const VECTOR_BYTES = LANES * FLOAT_BYTES;
 /** Rounds of an innermost loop that are written out, where they divide its length. */
@@ -92,14 +99,13 @@ export class TileCode {
     for (const place of this.places({ x: true, y: true })) {
       const last = place.vector === this.tile.vectors - 1 && this.lanes < LANES;
       const offset = outputOffset + place.row * extents.x * FLOAT_BYTES + place.vector * VECTOR_BYTES;
+      this.value(this.ir.result, place);
+      this.f.tee(this.argument).get(this.argument).op('f32x4.abs').float(SMALLEST_RESULT).op('f32x4.lt');
+      this.f.op('v128.andnot').set(this.argument);
       if (!last) {
-        this.f.get(pointer);
-        this.value(this.ir.result, place);
-        this.f.memory('v128.store', offset);
+        this.f.get(pointer).get(this.argument).memory('v128.store', offset);
         continue;
       }
-      this.value(this.ir.result, place);
-      this.f.set(this.argument);
       for (let lane = 0; lane < this.lanes; lane++) {
         this.f
           .get(pointer)

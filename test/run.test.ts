@@ -1,0 +1,629 @@
+/** The product from outside: configs in, run directories out, through the real program in processes of its own. */
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import t from 'tap';
+import { readSchema, validateAgainst } from '../src/config/schema.js';
+import { type Tensor, type Tensors, writeSafetensors } from '../src/experiment/safetensors.js';
+import { ParameterLayout } from '../src/model/parameters.js';
+import { RandomStream } from '../src/random.js';
+import { packageRoot } from '../src/root.js';
+import {
+  type Finished,
+  floats,
+  integers,
+  type NpyContent,
+  npz,
+  readLog,
+  TrainedRun,
+  Workplace,
+} from './support/cli.js';
+import { GOLDENS, type Golden, golden, relativeError } from './support/goldens.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+t.jobs = 2;
+
+/** Two programs at a time: each has threads of its own. */
+const parallel = { buffered: true };
+
+const norm = (values: ArrayLike<number>): number => Math.hypot(...Array.from(values));
+const finite = (tensors: Tensors): boolean =>
+  [...tensors.values()].every(({ data }) => Array.from<number | bigint>(data).map(Number).every(Number.isFinite));
+
+function floatsOf(tensors: Tensors, name: string): Float32Array {
+  const tensor = tensors.get(name);
+  if (tensor?.dtype !== 'F32') throw new Error(`no F32 tensor ${name}`);
+  return tensor.data;
+}
+
+/** The golden's batch as training and as test split. */
+function goldenData({ name, spec, loss, batch: B, steps: T, values }: Golden): string {
+  const x = floats([B, T, spec.inputSize], values('x'));
+  const perStep = spec.head === 'every' ? [B, T] : [B];
+  const y =
+    loss === 'mse' ? floats([B, spec.outputSize], values('y')) : integers(perStep, values('y'));
+  const arrays: Record<string, NpyContent> = { x, y };
+  if (name.includes('lengths')) arrays.lengths = integers([B], values('lengths'));
+  const test = Object.entries(arrays).map(([key, content]) => [`${key}_test`, content]);
+  return work.file('data.npz', npz({ ...arrays, ...Object.fromEntries(test) }));
+}
+
+function goldenWeights({ spec, parameters }: Golden, prefix = ''): string {
+  const path = join(work.folder(), 'initial.safetensors');
+  const tensors = new ParameterLayout(spec).parameters.map(({ name, shape }): [string, Tensor] => [
+    `${prefix}${name}`,
+    { dtype: 'F32', shape, data: parameters[name] },
+  ]);
+  writeSafetensors(path, new Map(tensors), {});
+  return path;
+}
+
+/** A config that starts from the golden's weights and makes `steps` optimizer steps on its batch. */
+function goldenConfig(expected: Golden, optimizer: object, steps: number, prefix = '') {
+  const { name, spec, loss, batch } = expected;
+  return {
+    version: 1,
+    name,
+    dataset: { kind: 'npz', path: goldenData(expected) },
+    model: {
+      cell: 'lstm',
+      hidden_size: spec.hiddenSize,
+      num_layers: spec.numLayers,
+      head: { from: spec.head },
+      init_from: goldenWeights(expected, prefix),
+      ...(loss === 'cross_entropy' && { num_classes: spec.outputSize }),
+    },
+    loss: { kind: loss },
+    optimizer,
+    training: { num_epochs: steps, max_steps: steps, batch_size: batch, shuffle: false, log_every: 1 },
+    checkpoint: { every: { steps: 1 }, keep: { last: steps } },
+  };
+}
+
+/** Whether the one step of rate 1 that `run` made went along PyTorch's gradient. */
+function checkGradient(t: Tap.Test, run: TrainedRun, expected: Golden): void {
+  if (!t.equal(run.code, 0, run.finished.stderr)) return;
+  const { tensors } = run.checkpoint();
+  const [step] = run.events.filter(({ event }) => event === 'train.step');
+  const loss = Number(step.loss);
+  t.ok(relativeError([loss], expected.values('out.loss')) < 1e-5, `loss ${loss}`);
+  const gradient: number[] = [];
+  for (const [name, initial] of Object.entries(expected.parameters)) {
+    const after = floatsOf(tensors, name);
+    const value = expected.values(`grad.${name}`);
+    const difference = Array.from(initial, (before, i) => before - after[i]);
+    gradient.push(...value);
+    // the weights are stored in float32: half a unit in the last place of each is lost
+    const rounding = 2 ** -24 * norm(after);
+    const error = norm(difference.map((got, i) => got - value[i]));
+    t.ok(error <= 1e-4 * norm(value) + rounding, `gradient of ${name}: ${error} of ${norm(value)}`);
+  }
+  t.ok(relativeError([Number(step.grad_norm)], [norm(gradient)]) < 1e-4, 'gradient norm in the log');
+}
+
+for (const name of GOLDENS) {
+  t.test(`the command line gives PyTorch's gradient of ${name}`, parallel, async t => {
+    const expected = golden(name);
+    const config = goldenConfig(expected, { kind: 'sgd', learning_rate: 1 }, 1);
+    for (const backend of ['cpu', 'webasm']) {
+      await t.test(backend, async t => {
+        const run = await work.train(config, '--backend', backend);
+        checkGradient(t, run, expected);
+        t.equal(run.summary.backend, backend);
+      });
+    }
+  });
+}
+
+t.test('the same gradient from webgpu', parallel, async t => {
+  const expected = golden('lstm_odd');
+  const config = goldenConfig(expected, { kind: 'sgd', learning_rate: 1 }, 1);
+  const run = await work.train(config, '--backend', 'webgpu');
+  if (run.code === 2 && run.finished.stderr.includes('backend webgpu is not available')) {
+    t.equal(run.finished.stdout, '');
+    t.comment('no WebGPU adapter here: the explicit request was refused');
+    return;
+  }
+  checkGradient(t, run, expected);
+  t.equal(run.summary.backend, 'webgpu');
+});
+
+t.test('weights under a prefix are found', parallel, async t => {
+  const expected = golden('lstm_base');
+  const config = goldenConfig(expected, { kind: 'sgd', learning_rate: 1 }, 1, 'model.');
+  checkGradient(t, await work.train(config, '--backend', 'cpu'), expected);
+});
+
+/** PyTorch's settings in `generate.py` as ours. */
+const OPTIMIZERS: Readonly<Record<string, object>> = {
+  sgd: { kind: 'sgd', learning_rate: 0.1 },
+  sgd_nesterov: { kind: 'sgd', learning_rate: 0.05, momentum: 0.9, nesterov: true, weight_decay: 0.01 },
+  adam: { kind: 'adam', learning_rate: 0.01 },
+};
+
+for (const [name, optimizer] of [
+  ['lstm_base', 'sgd'],
+  ['lstm_base', 'sgd_nesterov'],
+  ['lstm_base', 'adam'],
+  ['lstm_clip', 'sgd'],
+  ['lstm_every_lengths', 'adam'],
+] as const) {
+  t.test(`ten steps of ${optimizer} on ${name} end where PyTorch's do`, parallel, async t => {
+    const expected = golden(name);
+    const config = goldenConfig(expected, OPTIMIZERS[optimizer], 10);
+    const clip = expected.clip === null ? [] : ['--set', `training.gradient_clip_norm=${expected.clip}`];
+    const run = await work.train(config, '--backend', 'webasm', ...clip);
+    t.equal(run.code, 0, run.finished.stderr);
+    for (const step of [1, 10]) {
+      const { tensors } = run.checkpoint(step);
+      for (const parameter of Object.keys(expected.parameters)) {
+        const value = expected.values(`${optimizer}.step${step}.${parameter}`);
+        const error = relativeError(floatsOf(tensors, parameter), value);
+        t.ok(error < 1e-4, `${parameter} after step ${step}: ${error}`);
+      }
+    }
+  });
+}
+
+/** Random sequences with random classes, so that the test loss rises once the training set is learned by heart. */
+function randomData(trainCount: number, testCount: number): string {
+  const random = RandomStream.of(7, 'test/run');
+  const draw = (count: number) => ({
+    x: floats(
+      [count, 5, 3],
+      Array.from({ length: count * 15 }, () => random.uniform() - 0.5),
+    ),
+    y: integers(
+      [count],
+      Array.from({ length: count }, () => random.integer(4)),
+    ),
+  });
+  const [train, test] = [draw(trainCount), draw(testCount)];
+  return work.file('random.npz', npz({ ...train, x_test: test.x, y_test: test.y }));
+}
+
+const data = randomData(70, 30);
+
+/** 70 sequences in batches of 32: two shards each, the last batch partial. */
+const small = {
+  version: 1,
+  name: 'small',
+  dataset: { kind: 'npz', path: data },
+  model: { cell: 'lstm', hidden_size: 6, num_layers: 2, head: { from: 'last' } },
+  loss: { kind: 'cross_entropy' },
+  optimizer: { kind: 'adam', learning_rate: 0.05 },
+  training: { num_epochs: 3, batch_size: 32, log_every: 1 },
+  checkpoint: { every: 'epoch', keep: { last: 10 }, metric: 'test.loss' },
+};
+const webasm = ['--backend', 'webasm'];
+
+t.test('the same seed gives the same bytes, on any number of threads', parallel, async t => {
+  const run = await work.train(small, ...webasm, '--threads', '2');
+  t.equal(run.code, 0, run.finished.stderr);
+  const losses = ({ events }: TrainedRun) =>
+    events
+      .filter(({ event }) => ['train.step', 'train.epoch', 'eval'].includes(event))
+      .map(({ event, step, loss, grad_norm, accuracy }) => ({ event, step, loss, grad_norm, accuracy }));
+  t.equal(losses(run).length, 9 + 3 + 3);
+  for (const threads of ['2', '1']) {
+    const again = await work.train(small, ...webasm, '--threads', threads);
+    t.equal(again.code, 0, again.finished.stderr);
+    t.not(again.directory, run.directory);
+    for (const step of [3, 6, 9]) {
+      t.ok(again.bytes(step).equals(run.bytes(step)), `checkpoint ${step}, ${threads} threads`);
+    }
+    t.same(again.summary.metrics, run.summary.metrics);
+    t.same(again.summary.best, run.summary.best);
+    t.same(losses(again), losses(run), `${threads} threads`);
+  }
+  const other = await work.train(small, ...webasm, '--set', 'seed=1');
+  t.not(other.summary.metrics.test.loss, run.summary.metrics.test.loss, 'another seed');
+  const weights = (of: TrainedRun) => floatsOf(of.checkpoint().tensors, 'lstm.weight_hh_l0');
+  t.notSame(weights(other), weights(run));
+});
+
+t.test('a last partial batch is trained on, or dropped with a warning', parallel, async t => {
+  const [trained, dropped] = await Promise.all([
+    work.train(small, ...webasm),
+    work.train(small, ...webasm, '--set', 'training.last_batch=drop'),
+  ]);
+  const samples = ({ events }: TrainedRun) =>
+    events.filter(({ event }) => event === 'train.epoch').map(event => event.samples);
+  const warnings = ({ events }: TrainedRun) => events.filter(({ event }) => event === 'warning');
+  t.same([trained.summary.steps, trained.summary.epochs], [9, 3]);
+  t.same(samples(trained), [70, 70, 70]);
+  t.same(warnings(trained), []);
+  t.same([dropped.summary.steps, dropped.summary.epochs], [6, 3]);
+  t.same(samples(dropped), [64, 64, 64]);
+  t.match(warnings(dropped), [{ level: 'warn', code: 'data/dropped', message: /leaves out 6 sequences/ }]);
+  t.match(dropped.finished.stderr, /^warning: each epoch leaves out 6 sequences/m);
+});
+
+t.test('what a run leaves behind, and evaluate says the same', parallel, async t => {
+  const config = { ...small, checkpoint: { ...small.checkpoint, keep: { last: 1, best: 1 } } };
+  const long = { ...config, training: { ...small.training, num_epochs: 12 } };
+  const run = await work.train(long, ...webasm);
+  t.equal(run.code, 0, run.finished.stderr);
+  const { summary, directory, events } = run;
+  t.same(readdirSync(directory).sort(), [
+    'checkpoints',
+    'config.resolved.yaml',
+    'config.yaml',
+    'log.jsonl',
+    'manifest.json',
+    'summary.json',
+  ]);
+  t.match(basename(directory), /^\d{8}T\d{6}Z-[0-9a-f]{8}$/);
+  t.equal(directory, join(run.output, 'small', summary.run_id));
+  const json = (name: string) => JSON.parse(readFileSync(join(directory, name), 'utf8'));
+  t.same(summary, json('summary.json'), '--json prints the summary');
+  t.equal(run.finished.stdout.trimEnd().split('\n').length, 1, 'and nothing else');
+  t.same(validateAgainst('summary', summary), []);
+  t.same(validateAgainst('manifest', json('manifest.json')), []);
+  t.same(validateAgainst('checkpoints', json('checkpoints/index.json')), []);
+  t.same(JSON.parse(readFileSync(join(directory, 'config.yaml'), 'utf8')), long, 'the config as given');
+  const sha256 = createHash('sha256').update(readFileSync(data)).digest('hex');
+  t.match(json('manifest.json'), {
+    datasets: [{ sha256 }],
+    backend: { name: 'webasm' },
+    parameters: summary.parameters,
+    seeds: { experiment: 0 },
+  });
+
+  t.same(
+    events.slice(0, 4).map(({ event }) => event),
+    ['run.start', 'data.ready', 'graph.compiled', 'train.step'],
+  );
+  t.match(events.at(-1), { event: 'run.end', status: 'completed', exit_code: 0, steps: 36, epochs: 12 });
+  t.equal(events.filter(({ event }) => event === 'run.end').length, 1);
+  t.match(events[1], { train_count: 70, test_count: 30, input_size: 3, sequence_length: 5, num_classes: 4 });
+  const evals = events.filter(({ event }) => event === 'eval');
+  t.equal(evals.length, 12);
+  t.match(summary.metrics.test, { loss: evals.at(-1)?.loss, accuracy: evals.at(-1)?.accuracy });
+
+  const { best } = summary;
+  if (!best) throw new Error('no best checkpoint');
+  t.ok(best.step < summary.steps, `the best one, of step ${best.step}, is not the last`);
+  t.equal(best.value, Math.min(...evals.map(({ loss }) => Number(loss))));
+  t.same(readdirSync(join(directory, 'checkpoints')).length, 3, 'last, best and their index');
+  for (const [which, step] of [
+    ['last', summary.steps],
+    ['best', best.step],
+    [String(best.step), best.step],
+  ] as const) {
+    const evaluated = await work.cellrun('evaluate', directory, '--checkpoint', which, '--json', ...webasm);
+    t.equal(evaluated.code, 0, evaluated.stderr);
+    const then = evals.find(event => event.step === step);
+    t.match(JSON.parse(evaluated.stdout), {
+      step,
+      metrics: { test: { loss: then?.loss, accuracy: then?.accuracy } },
+    });
+  }
+  t.same(json('summary.json'), summary, 'evaluating changes nothing');
+});
+
+t.test('runs that start at once never share a directory', parallel, async t => {
+  const output = work.folder();
+  const config = work.config({ ...small, training: { ...small.training, num_epochs: 1 } });
+  const finished = await Promise.all(
+    Array.from({ length: 4 }, () =>
+      work.cellrun('run', config, '--json', '--output', output, '--backend', 'cpu'),
+    ),
+  );
+  const runs = finished.map(each => new TrainedRun(each, output));
+  t.equal(new Set(runs.map(run => run.directory)).size, 4);
+  t.same(
+    readdirSync(join(output, 'small')).sort(),
+    runs.map(run => run.summary.run_id).sort(),
+  );
+  for (const { code, events, summary } of runs) {
+    t.equal(code, 0);
+    t.equal(events.filter(({ event }) => event === 'run.start').length, 1);
+    t.match(events[0], { event: 'run.start', run_id: summary.run_id });
+    t.equal(events.at(-1)?.event, 'run.end');
+  }
+});
+
+t.test('a failed gate ends with 3 and is named', parallel, async t => {
+  const gates = [
+    { metric: 'test.accuracy', min: 0.99 },
+    { metric: 'test.loss', max: 1e6 },
+    { metric: 'train.loss', max: 1e-6 },
+  ];
+  const output = work.folder();
+  const config = work.config({ ...small, gates });
+  const { code, stdout, stderr } = await work.cellrun('run', config, '--output', output, '--backend', 'cpu');
+  t.equal(code, 3, stderr);
+  t.match(stdout, /^Gate test\.accuracy failed: [\d.]+, at least 0\.99 wanted\.$/m);
+  t.match(stdout, /^Gate train\.loss failed: [\d.]+, at most 0\.000001 wanted\.$/m);
+  t.match(stdout, /^Gate test\.loss passed: /m);
+  const directory = /^Run directory: (.*)$/m.exec(stdout)?.[1] ?? '';
+  const verdicts = readLog(directory)
+    .filter(({ event }) => event === 'gate')
+    .map(({ metric, verdict }) => [metric, verdict]);
+  t.same(verdicts, [
+    ['test.accuracy', 'failed'],
+    ['test.loss', 'passed'],
+    ['train.loss', 'failed'],
+  ]);
+  const summary = JSON.parse(readFileSync(join(directory, 'summary.json'), 'utf8'));
+  t.match(summary, { status: 'completed', exit_code: 3, gates: [{ verdict: 'failed' }, {}, {}] });
+  t.same(validateAgainst('summary', summary), []);
+});
+
+t.test('diverged training ends with 4, and no checkpoint holds what is not finite', parallel, async t => {
+  // The decay multiplies the weights by a million each step, until they leave float32.
+  const config = {
+    ...small,
+    optimizer: { kind: 'sgd', learning_rate: 1000, weight_decay: 1000 },
+    training: { ...small.training, num_epochs: 20 },
+    checkpoint: { every: { steps: 1 }, keep: { last: 100 } },
+  };
+  const run = await work.train(config, '--backend', 'cpu');
+  t.equal(run.code, 4, run.finished.stderr);
+  t.match(run.summary, { status: 'diverged', exit_code: 4, message: /diverged at step \d+/ });
+  t.match(run.finished.stderr, '');
+  t.match(run.events.at(-1), { event: 'run.end', status: 'diverged', level: 'error' });
+  t.same(validateAgainst('summary', run.summary), []);
+  const saved = run.events.filter(({ event }) => event === 'checkpoint.saved');
+  t.ok(saved.length > 0, 'it went well for some steps');
+  for (const { step } of saved) {
+    t.ok(finite(run.checkpoint(Number(step)).tensors), `checkpoint of step ${step} is finite`);
+  }
+  for (const event of run.events.filter(({ event }) => event === 'train.step')) {
+    t.ok(event.loss !== null || typeof event.loss_nonfinite === 'string', 'never silent');
+  }
+});
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  t.test(`${signal} leaves a whole, resumable run`, parallel, async t => {
+    const output = work.folder();
+    const endless = work.config({ ...small, training: { ...small.training, num_epochs: 1_000_000 } });
+    const running = work.start('run', endless, '--json', '--output', output, ...webasm);
+    await running.said('step 5/');
+    running.child.kill(signal);
+    const run = new TrainedRun(await running.finished, output);
+    t.equal(run.code, 130, run.finished.stderr);
+    const { steps, status } = run.summary;
+    t.equal(status, 'interrupted');
+    t.ok(steps >= 5);
+    t.same(validateAgainst('summary', run.summary), []);
+    t.match(run.events.at(-1), { event: 'run.end', status: 'interrupted', exit_code: 130, steps });
+    t.equal(run.checkpoint('last').step, steps, 'the checkpoint is that of the last step');
+    t.ok(finite(run.checkpoint('last').tensors));
+    const left = readdirSync(join(run.directory, 'checkpoints'));
+    t.same(left.filter(name => !/^(step-\d{8}\.safetensors|index\.json)$/.test(name)), []);
+  });
+}
+
+/** What is wrong with the input, the exit code, and what is said. */
+const expectedShape = { cell: 'lstm', hidden_size: 6, num_layers: 2, head: { from: 'last' } };
+
+function initialWeights(change: (tensors: Map<string, Tensor>) => void): string {
+  const path = join(work.folder(), 'weights.safetensors');
+  const spec = {
+    cell: 'lstm',
+    inputSize: 3,
+    hiddenSize: 6,
+    numLayers: 2,
+    outputSize: 4,
+    head: 'last',
+  } as const;
+  const tensors = new Map(
+    new ParameterLayout(spec).parameters.map(({ name, shape, size }): [string, Tensor] => [
+      name,
+      { dtype: 'F32', shape, data: new Float32Array(size).fill(0.1) },
+    ]),
+  );
+  change(tensors);
+  writeSafetensors(path, tensors, {});
+  return path;
+}
+
+const whole = initialWeights(() => {});
+const bad: [what: string, sections: object, code: number, told: RegExp][] = [
+  [
+    'no dataset',
+    { dataset: { kind: 'npz', path: '/nowhere/data.npz' } },
+    2,
+    /\/nowhere\/data\.npz: .*no such file/,
+  ],
+  [
+    'a truncated archive',
+    { dataset: { kind: 'npz', path: work.file('cut.npz', readFileSync(data).subarray(0, 3000)) } },
+    5,
+    /cut\.npz: /,
+  ],
+  [
+    'an archive that is none',
+    { dataset: { kind: 'npz', path: work.file('text.npz', 'x,y\n1,2\n') } },
+    5,
+    /text\.npz: /,
+  ],
+  [
+    'a flipped bit in the archive',
+    {
+      dataset: {
+        kind: 'npz',
+        path: work.file(
+          'flipped.npz',
+          readFileSync(data).map((byte, at) => (at === 500 ? byte ^ 1 : byte)),
+        ),
+      },
+    },
+    5,
+    /flipped\.npz: /,
+  ],
+  [
+    'no initial weights',
+    { model: { ...expectedShape, init_from: '/nowhere/w.safetensors' } },
+    2,
+    /\/nowhere\/w\.safetensors: there is no such file/,
+  ],
+  [
+    'a missing tensor',
+    {
+      model: {
+        ...expectedShape,
+        init_from: initialWeights(tensors => tensors.delete('lstm.bias_hh_l1')),
+      },
+    },
+    2,
+    /weights\.safetensors: the weight 'lstm\.bias_hh_l1' is missing/,
+  ],
+  [
+    'weights of another size',
+    { model: { ...expectedShape, hidden_size: 7, init_from: whole } },
+    2,
+    /'lstm\.weight_ih_l0' has another shape than the model(.|\n)*'fc\.weight' has another shape/,
+  ],
+  [
+    'a weight that is not a number',
+    {
+      model: {
+        ...expectedShape,
+        init_from: initialWeights(tensors => {
+          (tensors.get('fc.bias')?.data as Float32Array)[1] = Number.NaN;
+        }),
+      },
+    },
+    5,
+    /weights\.safetensors: the weight 'fc\.bias' has a value that is not finite/,
+  ],
+  [
+    'truncated weights',
+    {
+      model: {
+        ...expectedShape,
+        init_from: work.file('cut.safetensors', readFileSync(whole).subarray(0, -5)),
+      },
+    },
+    5,
+    /cut\.safetensors: /,
+  ],
+  [
+    'a flipped bit in the weights',
+    {
+      model: {
+        ...expectedShape,
+        init_from: work.file(
+          'flipped.safetensors',
+          readFileSync(whole).map((byte, at, all) => (at === all.length - 2 ? byte ^ 1 : byte)),
+        ),
+      },
+    },
+    5,
+    /flipped\.safetensors: .*digest/,
+  ],
+];
+
+for (const [what, sections, code, told] of bad) {
+  t.test(`${what}: one located message, exit ${code}`, parallel, async t => {
+    const run = await work.train({ ...small, ...sections }, '--backend', 'cpu');
+    const { stdout, stderr } = run.finished;
+    t.equal(run.code, code, stderr);
+    t.match(stderr, told);
+    t.notMatch(stderr, /^\s+at |unexpected failure|defect/m, 'no stack trace');
+    t.equal(stdout, '', 'nothing is said on stdout');
+    const experiment = join(run.output, 'small');
+    for (const id of existsSync(experiment) ? readdirSync(experiment) : []) {
+      const directory = join(experiment, id);
+      t.match(readLog(directory).at(-1), { event: 'run.end', status: 'failed', exit_code: code });
+      const summary = JSON.parse(readFileSync(join(directory, 'summary.json'), 'utf8'));
+      t.match(summary, { status: 'failed', exit_code: code, message: told });
+      t.same(validateAgainst('summary', summary), []);
+      t.same(readdirSync(join(directory, 'checkpoints')), [], 'no checkpoint');
+    }
+  });
+}
+
+t.test('memory is flat over 2,000 steps', { ...parallel, skip: !existsSync('/proc/self/status') }, async t => {
+  const config = work.config({
+    ...small,
+    model: { ...small.model, num_layers: 1 },
+    training: { num_epochs: 100_000, max_steps: 100_000, batch_size: 8, log_every: 500 },
+  });
+  const running = work.start('run', config, '--output', work.folder(), ...webasm, '--threads', '1');
+  const residentKilobytes = (): number => {
+    const status = readFileSync(`/proc/${running.child.pid}/status`, 'utf8');
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
+  };
+  await running.said('step 500/');
+  const before = residentKilobytes();
+  await running.said('step 2000/');
+  const after = residentKilobytes();
+  running.child.kill('SIGINT');
+  t.equal((await running.finished).code, 130);
+  t.ok(before > 10_000, `${before} kB`);
+  t.ok(after <= 1.1 * before, `${before} kB after 500 steps, ${after} kB after 2,000`);
+});
+
+t.test('graph explains the reference experiment without training it', parallel, async t => {
+  const reference = join(packageRoot, 'configs/mnist-lstm.yaml');
+  const show = (...flags: string[]): Promise<Finished> => work.cellrun('graph', reference, ...webasm, ...flags);
+  const before = readdirSync(work.path).length;
+  const began = performance.now();
+  const text = await show();
+  const seconds = (performance.now() - began) / 1000;
+  t.ok(seconds < 10, `${seconds.toFixed(1)} s, where an epoch takes a minute`);
+  t.match(text, { code: 0, stderr: '' });
+  const [json, mermaid] = await Promise.all([show('--json'), show('--format', 'mermaid')]);
+  t.equal(json.code, 0, json.stderr);
+  const described = JSON.parse(json.stdout);
+
+  const [B, T, F, H, C] = [100, 28, 28, 128, 10];
+  const layer = (input: number): number => 4 * H * input + 4 * H * H + 2 * 4 * H;
+  const parameters = layer(F) + layer(H) + C * H + C;
+  t.equal(described.parameters, parameters);
+  t.match(text.stdout, new RegExp(`^parameters +${parameters.toLocaleString('en')}$`, 'm'));
+
+  // Products of the gates, per step W_ih x and, but for the first step, W_hh h; 2 FLOPs each multiplication.
+  const gates = 2 * B * 4 * H;
+  const inputs = [T * F, T * H];
+  const recurrent = 2 * (T - 1) * H;
+  const forward = gates * (inputs[0] + inputs[1] + recurrent);
+  const weightGradients = forward;
+  const inputGradients = gates * (inputs[1] + recurrent); // none of the pixels
+  const head = 3 * 2 * B * C * H;
+  const products = forward + weightGradients + inputGradients + head;
+  t.ok(described.flops_per_step >= products, `${described.flops_per_step} FLOPs, products ${products}`);
+  t.ok(described.flops_per_step < 1.03 * products, 'the rest is pointwise');
+
+  let total = 0;
+  for (const { graph, steps, runs, flops, nodes, kernels } of described.programs) {
+    const ids = new Set(graph.map((node: { id: number }) => node.id));
+    t.equal(ids.size, nodes);
+    t.ok(graph.every((node: { inputs: number[] }) => node.inputs.every(id => ids.has(id))), 'inputs are nodes');
+    t.equal(steps.length, kernels);
+    const sum = steps.reduce((all: number, step: { flops: number }) => all + step.flops, 0);
+    t.equal(sum, flops);
+    total += flops * runs * described.shards;
+  }
+  t.equal(total, described.flops_per_step);
+  t.equal(described.shards * described.rows_per_shard, B);
+
+  const lines = mermaid.stdout.trimEnd().split('\n');
+  t.equal(lines[0], 'flowchart TD');
+  const labels = new Map<string, string>();
+  for (const [, id, label] of mermaid.stdout.matchAll(/(\w+)[[(]+[/]?"([^"]*)"/g)) {
+    t.notOk(labels.has(id), `${id} has one label: ${labels.get(id)}`);
+    labels.set(id, label);
+  }
+  const ends = lines.flatMap(line => /^\s*(\w+) --> (\w+)/.exec(line)?.slice(1) ?? []);
+  t.ok(ends.length > 500);
+  t.same(
+    ends.filter(id => !labels.has(id)),
+    [],
+    'every end of an edge is a node of the picture',
+  );
+  for (const name of described.parameter_shapes.map((shape: { name: string }) => shape.name)) {
+    t.ok([...labels.values()].includes(`gradient.${name}`), `gradient.${name} is in the picture`);
+  }
+  t.equal(readdirSync(work.path).length, before, 'nothing is written');
+});
+
+t.test('every event and status that a schema knows is one that readers can rely on', async t => {
+  const statuses = JSON.stringify(readSchema('summary'));
+  for (const status of ['completed', 'interrupted', 'diverged', 'failed']) t.match(statuses, `"${status}"`);
+});

@@ -1,0 +1,177 @@
+/** Random graphs over all ops: expressions of ranks 1 to 3 whose values stay moderate, so that errors stay small. */
+import fc from 'fast-check';
+import type { Graph, Node } from '../../src/graph/node.js';
+import { sameShape } from '../../src/graph/shape.js';
+import { type ActivationName, activate, tanh } from '../../src/ops/activate.js';
+import { add } from '../../src/ops/add.js';
+import { broadcast } from '../../src/ops/broadcast.js';
+import { contract } from '../../src/ops/contract.js';
+import { divide } from '../../src/ops/divide.js';
+import { exponential } from '../../src/ops/exponential.js';
+import { addAll } from '../../src/ops/index.js';
+import { logSumExp } from '../../src/ops/log_sum_exp.js';
+import { multiply } from '../../src/ops/multiply.js';
+import { oneHot } from '../../src/ops/one_hot.js';
+import { affine, polynomial, scale } from '../../src/ops/polynomial.js';
+import { select } from '../../src/ops/select.js';
+import { squareRoot } from '../../src/ops/square_root.js';
+import { stack } from '../../src/ops/stack.js';
+import { subtract } from '../../src/ops/subtract.js';
+import { sum } from '../../src/ops/sum.js';
+import { transpose } from '../../src/ops/transpose.js';
+
+/** The extents of every graph: B rows, H columns, G slices. */
+export interface GraphExtents {
+  readonly b: number;
+  readonly h: number;
+  readonly g: number;
+}
+
+/** One node to be made; numbers pick operands among the nodes that are there, modulo how many fit. */
+interface Instruction {
+  readonly make: keyof typeof MAKERS;
+  readonly first: number;
+  readonly second: number;
+  readonly option: number;
+}
+
+interface Maker {
+  /** Whether `x` may be the operand; any node that is no scalar where it is absent. */
+  fits?(x: Node): boolean;
+  /** Whether `y` may be the second operand; there is none where it is absent. */
+  pairs?(x: Node, y: Node, option: number): boolean;
+  /** `others` are all that pair with `x`, beginning with the chosen one; `y` is the first of them. */
+  make(x: Node, y: Node, option: number, others: readonly Node[]): Node;
+}
+
+const allAxes = ({ shape }: Node) => shape.map((_, axis) => axis);
+const alike = (x: Node, y: Node) => sameShape(x.shape, y.shape);
+const isRank = (rank: number) => (x: Node) => x.shape.length === rank;
+const isAboveVector = (x: Node) => x.shape.length > 1;
+/** Between 0.5 and 1.5, where roots and quotients are harmless. */
+const bounded = (x: Node) => affine(activate(x, ['sigmoid']), 1, 0.5);
+const slice = (i: number): ActivationName => (i % 3 ? 'sigmoid' : 'tanh');
+
+const MAKERS = {
+  add: { pairs: alike, make: (x, y) => scale(add(x, y), 0.7) },
+  twice: { make: x => scale(add(x, x), 0.4) },
+  subtract: { pairs: alike, make: (x, y) => subtract(x, y) },
+  multiply: { pairs: alike, make: (x, y) => multiply(tanh(x), y) },
+  divide: { pairs: alike, make: (x, y) => divide(x, bounded(y)) },
+  exponential: { make: x => exponential(tanh(x)) },
+  squareRoot: { make: x => squareRoot(bounded(x)) },
+  activate: { make: (x, _y, option) => activate(x, [slice(option)]) },
+  // along a vector's only axis the function would differ within one SIMD vector
+  perSlice: {
+    fits: isAboveVector,
+    make: (x, _y, option) =>
+      activate(
+        x,
+        Array.from({ length: x.shape[0] }, (_, i) => slice(i + option)),
+      ),
+  },
+  polynomial: { make: (x, _y, option) => polynomial(tanh(x), [[option % 3, 0.5, -0.5, 1]]) },
+  logSumExp: { fits: isAboveVector, make: x => logSumExp(x) },
+  sum: {
+    fits: isAboveVector,
+    make: (x, _y, option) =>
+      scale(
+        sum(
+          x,
+          allAxes(x).filter(axis => axis !== option % x.shape.length),
+        ),
+        0.3,
+      ),
+  },
+  broadcast: {
+    fits: () => true,
+    pairs: (x, y, option) => y.shape.length > x.shape.length && axesIn(x, y.shape, option) !== null,
+    make: (x, y, option) => broadcast(x, y.shape, axesIn(x, y.shape, option) as number[]),
+  },
+  select: { fits: isAboveVector, make: (x, _y, option) => select(x, option % x.shape[0]) },
+  stack: {
+    fits: x => isRank(1)(x) || isRank(2)(x),
+    pairs: alike,
+    make: (x, y, option) => stack([x, y], [0, 1 + (option % 2)], 3),
+  },
+  transpose: { fits: isRank(2), make: x => tanh(transpose(x, [1, 0])) },
+  rotate: { fits: isRank(3), make: x => transpose(x, [1, 2, 0]) },
+  product: {
+    fits: isRank(2),
+    pairs: (x, y) => isRank(2)(y) && y.shape[1] === x.shape[1],
+    make: (x, y) => scale(contract('bk,jk->bj', x, y), 0.2),
+  },
+  outer: {
+    fits: isRank(2),
+    pairs: (x, y) => isRank(2)(y) && y.shape[0] === x.shape[0],
+    make: (x, y) => scale(contract('bk,bj->kj', x, y), 0.2),
+  },
+  gates: {
+    fits: isRank(3),
+    pairs: (x, y) => isRank(2)(y) && y.shape[1] === x.shape[2],
+    make: (x, y) => scale(contract('gjk,bk->gbj', x, y), 0.2),
+  },
+  many: { pairs: alike, make: (x, _y, _option, others) => tanh(addAll([x, ...others.slice(0, 12)])) },
+  oneHot: {
+    fits: x => x.name?.startsWith('class') === true,
+    make: (x, _y, option) => oneHot(x, 2 + (option % 5)),
+  },
+} as const satisfies Record<string, Maker>;
+
+/** Ascending axes of `shape` that have `x`'s extents: the first that fit or, with an odd `option`, the last. */
+function axesIn(x: Node, shape: readonly number[], option: number): number[] | null {
+  const subsets = shape.reduce<number[][]>(
+    (sets, _, axis) => [...sets, ...sets.map(set => [...set, axis])],
+    [[]],
+  );
+  const fitting = subsets.filter(axes =>
+    sameShape(
+      axes.map(axis => shape[axis]),
+      x.shape,
+    ),
+  );
+  return (option % 2 ? fitting.at(-1) : fitting[0]) ?? null;
+}
+
+export const instructions: fc.Arbitrary<Instruction[]> = fc.array(
+  fc.record({
+    make: fc.constantFrom(...(Object.keys(MAKERS) as (keyof typeof MAKERS)[])),
+    first: fc.nat(1000),
+    second: fc.nat(1000),
+    option: fc.nat(100),
+  }),
+  { minLength: 4, maxLength: 24 },
+);
+
+/** Inputs of rank 0 to 3 and class indices, named with `prefix`. */
+export function graphInputs(graph: Graph, prefix: string, { b, h, g }: GraphExtents): Node[] {
+  return [
+    graph.input(`${prefix}scalar`, []),
+    graph.input(`${prefix}row`, [h]),
+    graph.input(`${prefix}square`, [h, h]),
+    graph.input(`${prefix}matrix`, [b, h]),
+    graph.input(`${prefix}other`, [b, h]),
+    graph.input(`${prefix}gates`, [g, b, h]),
+    graph.input(`${prefix}weights`, [g, h, h]),
+    graph.input(`class${prefix}`, [b]),
+  ];
+}
+
+/** The nodes that `instructions` make from `inputs`, in order; those for which no operand fits are left out. */
+export function makeNodes(inputs: readonly Node[], instructions: readonly Instruction[]): Node[] {
+  const known = [...inputs];
+  for (const { make, first, second, option } of instructions) {
+    const maker: Maker = MAKERS[make];
+    const operands = known.filter(x => maker.fits?.(x) ?? x.shape.length > 0);
+    if (operands.length === 0) continue;
+    const x = operands[first % operands.length];
+    const pairs = known.filter(y => maker.pairs?.(x, y, option));
+    if (maker.pairs && pairs.length === 0) continue;
+    const start = second % Math.max(pairs.length, 1);
+    const others = [...pairs.slice(start), ...pairs.slice(0, start)];
+    const made = maker.make(x, others[0], option, others);
+    // a scalar is no kernel's result; it can only be broadcast
+    if (made.shape.length > 0) known.push(made);
+  }
+  return known.slice(inputs.length);
+}
