@@ -108,6 +108,7 @@ function mermaid({ plan }: Planned): string {
     for (const operand of operands)
       if (typeof operand !== 'number') lines.push(`  n${operand.id} --> n${node.id}`);
   }
-  for (const [name, node] of plan.outputs) lines.push(`  n${node.id} --> o_${node.id}(["${name}"])`);
+  // two results may be one node, such as the gradients of both biases
+  [...plan.outputs].forEach(([name, node], i) => lines.push(`  n${node.id} --> o${i}(["${name}"])`));
   return `${lines.join('\n')}\n`;
 }

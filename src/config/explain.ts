@@ -55,7 +55,7 @@ function defaultOf(schema: Schema): { default?: unknown } {
 function valueAt(value: unknown, path: readonly string[]): unknown {
   return path.reduce<unknown>((at, step) => {
     if (Array.isArray(at)) return at[Number(step)];
-    return isRecord(at) && Object.hasOwn(at, step) ? at[step] : undefined;
+    return isRecord(at) ? at[step] : undefined;
   }, value);
 }
 

@@ -60,7 +60,7 @@ function hintFor(
 function otherBranch(key: string, schema: Schema, value: unknown): string | undefined {
   const union = branchesOf(schema);
   if (union === undefined || !isRecord(value)) return undefined;
-  const owners = union.branches.filter(branch => branch.schema.properties?.[key] !== undefined);
+  const owners = union.branches.filter(branch => propertiesOf(branch.schema).has(key));
   if (owners.length === 0) return undefined;
   const tags = owners.map(owner => owner.tag).join(' or ');
   return `it belongs to \`${union.key}: ${tags}\`, here it is ${String(value[union.key])}`;

@@ -3,14 +3,14 @@ import { branchesOf, type Schema } from './schema-walk.js';
 import { nearest } from './suggest.js';
 import type { Node } from './tree.js';
 
-const BOOLEAN_WORDS: Readonly<Record<string, string>> = {
-  yes: 'true',
-  on: 'true',
-  y: 'true',
-  no: 'false',
-  off: 'false',
-  n: 'false',
-};
+const BOOLEAN_WORDS: ReadonlyMap<string, string> = new Map([
+  ['yes', 'true'],
+  ['on', 'true'],
+  ['y', 'true'],
+  ['no', 'false'],
+  ['off', 'false'],
+  ['n', 'false'],
+]);
 
 /**
  * @param asked the part of the schema that the value violates
@@ -39,7 +39,7 @@ export function suggestValue(node: Node, asked: Schema, whole: Schema): string |
   if (typeof value !== 'string') return undefined;
   if (asked['x-form'] !== undefined) return nameHint(value);
   if (asked.type === 'boolean')
-    return BOOLEAN_WORDS[value.toLowerCase()] ?? nearest(value, ['true', 'false']);
+    return BOOLEAN_WORDS.get(value.toLowerCase()) ?? nearest(value, ['true', 'false']);
   if (asked.type === 'number' || asked.type === 'integer') return numberHint(value);
   return undefined;
 }

@@ -4,7 +4,8 @@ import type { Axis } from '../language/syntax.js';
 import { assembleModule, FunctionAssembler, type MemoryLimits } from './assembler.js';
 import type { KernelIr } from './ir.js';
 import { type Layout, lower } from './lower.js';
-import { chooseTile, hasLoops, LANES } from './tile.js';
+import { emitPack, planPacks } from './pack.js';
+import { chooseTile, cutIntoPieces, hasLoops, LANES, type Piece } from './tile.js';
 import { type Origin, TileCode } from './tile-code.js';
 
 export interface CompileRequest {
@@ -14,6 +15,8 @@ export interface CompileRequest {
   /** The output's extents, x (contiguous) first. */
   readonly extents: Readonly<Record<Axis, number>>;
   readonly memory: MemoryLimits;
+  /** Bytes of the memory that belong to nobody: from `begin` to `end`. */
+  readonly spare: { readonly begin: number; readonly end: number };
 }
 
 export interface CompiledModule {
@@ -28,7 +31,7 @@ export interface CompiledModule {
  */
 export function compileKernel(request: CompileRequest): CompiledModule {
   const ir = lower(parseKernel(request.source), request.layout, request.extents);
-  const functions = [wholeFunction(ir, request.outputOffset, request.memory.shared)];
+  const functions = [wholeFunction(ir, request)];
   if (request.memory.shared) functions.push(rangeFunction(ir, request.outputOffset));
   return {
     bytes: assembleModule(request.memory, functions),
@@ -45,7 +48,10 @@ const SEED = 2;
  * `run`: all of the output in tiles. A part of it, which only gpu.js's own threads ask for and which they do over shared
  * memory, is left to the other function.
  */
-function wholeFunction(ir: KernelIr, outputOffset: number, shared: boolean): FunctionAssembler {
+function wholeFunction(
+  ir: KernelIr,
+  { outputOffset, memory: { shared }, spare }: CompileRequest,
+): FunctionAssembler {
   const f = new FunctionAssembler('run', ['i32', 'i32', 'i32']);
   const { x, y, z } = ir.extents;
   const cells = x * y * z;
@@ -57,23 +63,34 @@ function wholeFunction(ir: KernelIr, outputOffset: number, shared: boolean): Fun
   const origin: Origin = { x: f.local('i32'), y: f.local('i32'), z: f.local('i32') };
   const tile = chooseTile(ir);
   const along = {
-    x: cut(x, tile.vectors * LANES),
-    y: cut(y, tile.rows),
-    z: cut(z, 1),
-  };
-  const code = (columns: number, rows: number) => {
-    const vectors = Math.ceil(columns / LANES);
-    new TileCode(f, ir, origin, { rows, vectors }, columns - (vectors - 1) * LANES).emit(outputOffset);
+    x: cutIntoPieces(x, tile.vectors * LANES),
+    y: cutIntoPieces(y, tile.rows),
+    z: cutIntoPieces(z, 1),
   };
   // products read a panel of columns again for each row: it stays in the nearest cache if the rows go round inside
-  const [outer, inner]: [Axis, Axis] = hasLoops(ir) ? ['x', 'y'] : ['y', 'x'];
-  over(f, origin.z, along.z, () =>
-    over(f, origin[outer], along[outer], outerSize =>
-      over(f, origin[inner], along[inner], innerSize =>
-        outer === 'x' ? code(outerSize, innerSize) : code(innerSize, outerSize),
-      ),
-    ),
-  );
+  const columnsOutside = hasLoops(ir);
+  // threads that share the memory would overwrite each other's copies
+  const packs = columnsOutside && !shared ? planPacks(ir, tile, spare.begin, spare.end) : [];
+  const code = (columns: number, rows: number) => {
+    const vectors = Math.ceil(columns / LANES);
+    return new TileCode(f, ir, origin, { rows, vectors }, columns - (vectors - 1) * LANES, packs);
+  };
+  over(f, origin.z, along.z, () => {
+    if (!columnsOutside) {
+      over(f, origin.y, along.y, rows =>
+        over(f, origin.x, along.x, columns => code(columns, rows).emit(outputOffset)),
+      );
+      return;
+    }
+    over(f, origin.x, along.x, columns => {
+      f.i32(0).set(origin.y);
+      const first = code(columns, 1);
+      for (const pack of packs) {
+        emitPack(f, pack, Math.ceil(columns / LANES), () => first.originOf(pack.load.element));
+      }
+      over(f, origin.y, along.y, rows => code(columns, rows).emit(outputOffset));
+    });
+  });
   return f;
 }
 
@@ -90,30 +107,19 @@ function rangeFunction(ir: KernelIr, outputOffset: number): FunctionAssembler {
     .i32(x * y)
     .op('i32.div_u')
     .set(origin.z);
-  new TileCode(f, ir, origin, { rows: 1, vectors: 1 }, 1).emit(outputOffset);
+  new TileCode(f, ir, origin, { rows: 1, vectors: 1 }, 1, []).emit(outputOffset);
   f.get(START).i32(1).op('i32.add').tee(START).get(END).op('i32.lt_s').branchIf(0).op('end');
   return f;
 }
 
-interface Run {
-  readonly from: number;
-  readonly to: number;
-  /** Size of each piece. */
-  readonly size: number;
-}
-
-/** `extent` in pieces of `size`, and one smaller piece for what is left. */
-function cut(extent: number, size: number): Run[] {
-  const whole = extent - (extent % size);
-  const runs: Run[] = [];
-  if (whole > 0) runs.push({ from: 0, to: whole, size });
-  if (whole < extent) runs.push({ from: whole, to: extent, size: extent - whole });
-  return runs;
-}
-
-/** Writes `body` for each run: a loop over its pieces with the position in `local`, or no loop for a single one. */
-function over(f: FunctionAssembler, local: number, runs: readonly Run[], body: (size: number) => void): void {
-  for (const { from, to, size } of runs) {
+/** Writes `body` for each piece: a loop over its steps with the position in `local`, or no loop for a single one. */
+function over(
+  f: FunctionAssembler,
+  local: number,
+  pieces: readonly Piece[],
+  body: (size: number) => void,
+): void {
+  for (const { from, to, size } of pieces) {
     f.i32(from).set(local);
     if (to - from === size) {
       body(size);

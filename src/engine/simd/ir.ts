@@ -37,6 +37,8 @@ export type Value = { readonly varies: Variation } & (
     }
 );
 
+export type Load = Extract<Value, { kind: 'load' }>;
+
 export type Instruction =
   | { readonly kind: 'set'; readonly local: number; readonly value: Value }
   | {
@@ -90,7 +92,7 @@ export function scaleAffine({ constant, terms }: Affine, factor: number): Affine
 }
 
 /** Calls `visit` with every load in `value`. */
-export function forEachLoad(value: Value, visit: (load: Extract<Value, { kind: 'load' }>) => void): void {
+export function forEachLoad(value: Value, visit: (load: Load) => void): void {
   if (value.kind === 'load') visit(value);
   else if (value.kind === 'unary') forEachLoad(value.operand, visit);
   else if (value.kind === 'binary') {

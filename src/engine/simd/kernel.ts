@@ -33,11 +33,11 @@ interface AssembledModule {
 type KernelClass = new (...settings: never[]) => WebAssemblyKernel;
 
 const PAGE_BYTES = 65536;
-/**
- * Pages beyond the data, as gpu.js has them. A vector at the end of a row may be loaded past the end of the last array: at most
- * twelve bytes.
- */
+/** Pages beyond the data, as gpu.js has them; copies of matrix columns go there. */
 const SPARE_PAGES = 16;
+/** Of those, the last ones stay free: vectors at the end of the last array are loaded whole. */
+const OVERREAD_PAGES = 1;
+const VECTOR_BYTES = 16;
 const LEAST_MAXIMUM_PAGES = 4096;
 const FLOAT_BYTES = 4;
 
@@ -63,6 +63,10 @@ export function simdKernelClass(onFallback: OnFallback): KernelClass {
           outputOffset: layout.outputOffset,
           extents: { x, y, z },
           memory: { initial, maximum, shared },
+          spare: {
+            begin: Math.ceil(bytes / VECTOR_BYTES) * VECTOR_BYTES,
+            end: (initial - OVERREAD_PAGES) * PAGE_BYTES,
+          },
         });
         return { bytes: compiled.bytes, initial, maximum };
       } catch (error) {

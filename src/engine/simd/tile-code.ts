@@ -1,8 +1,8 @@
 /**
  * The code of one tile: the kernel's instructions, each written once for every row and vector along which it varies.
  *
- * Addresses: all reads whose element moves alike share one pointer. Rows, vectors and unrolled rounds differ by constants,
- * which are the instruction's offset; a loop only steps its pointers.
+ * Addresses: all reads whose element moves alike share one pointer. Rows and vectors differ by constants, which are the
+ * instruction's offset; a loop only steps its pointers. Loops are not unrolled: measured, V8 then keeps fewer sums in registers.
  */
 import type { Axis } from '../language/syntax.js';
 import type { FunctionAssembler } from './assembler.js';
@@ -15,9 +15,11 @@ import {
   forEachValue,
   type Instruction,
   type KernelIr,
+  type Load,
   type Value,
   type Variation,
 } from './ir.js';
+import { type Pack, packedElement } from './pack.js';
 import { LANES, type Tile } from './tile.js';
 
 /**
@@ -29,8 +31,6 @@ export const SMALLEST_RESULT = 2 ** -100;
 
 const FLOAT_BYTES = 4;
 const VECTOR_BYTES = LANES * FLOAT_BYTES;
-/** Rounds of an innermost loop that are written out, where they divide its length. */
-const UNROLL = [4, 2];
 
 const OPCODES = {
   add: 'f32x4.add',
@@ -40,8 +40,6 @@ const OPCODES = {
   min: 'f32x4.min',
   max: 'f32x4.max',
 } as const satisfies Record<BinaryOperation, string>;
-
-type Load = Extract<Value, { kind: 'load' }>;
 
 /** A position inside the tile. */
 interface Place {
@@ -62,22 +60,26 @@ export class TileCode {
   private readonly counters = new Map<string, number>();
   /** Loop variables whose loop is being written. */
   private readonly entered = new Set<string>();
-  /** What an unrolled round adds to each loop variable. */
-  private readonly rounds = new Map<string, number>();
   /** Values loaded ahead of a statement, by load and place. */
   private ahead = new Map<Load, Map<string, number>>();
   /** Locals for them, used anew by each statement. */
   private readonly temporaries: number[] = [];
   private temporariesUsed = 0;
+  /** Where loads are read instead that were copied before. */
+  private readonly packed = new Map<Load, Pick<Load, 'base' | 'element'>>();
 
-  /** `lanes` of the last vector are part of the output. */
+  /** `lanes` of the last vector are part of the output; `packs` have been copied for this column of tiles. */
   constructor(
     private readonly f: FunctionAssembler,
     private readonly ir: KernelIr,
     private readonly origin: Origin,
     private readonly tile: Tile,
     private readonly lanes: number,
+    packs: readonly Pack[],
   ) {
+    for (const pack of packs) {
+      this.packed.set(pack.load, { base: pack.at, element: packedElement(pack, tile.vectors) });
+    }
     this.scratch = [f.local('v128'), f.local('v128'), f.local('v128'), f.local('v128')];
     this.argument = f.local('v128');
   }
@@ -151,25 +153,14 @@ export class TileCode {
 
   private loop({ variable, from, to, body }: Extract<Instruction, { kind: 'loop' }>): void {
     if (to <= from) return;
-    const innermost = !body.some(instruction => instruction.kind !== 'set');
-    const unroll = (innermost && UNROLL.find(rounds => (to - from) % rounds === 0)) || 1;
     const stepping = this.enterLoop(variable, from, body);
     const counter = this.counters.get(variable) ?? this.f.local('i32');
     this.counters.set(variable, counter);
     this.f.i32(from).set(counter);
     this.f.loop();
-    for (let round = 0; round < unroll; round++) {
-      this.rounds.set(variable, round);
-      this.instructions(body);
-    }
-    this.rounds.delete(variable);
-    for (const [pointer, bytes] of stepping)
-      this.f
-        .get(pointer)
-        .i32(bytes * unroll)
-        .op('i32.add')
-        .set(pointer);
-    this.f.get(counter).i32(unroll).op('i32.add').tee(counter).i32(to).op('i32.lt_s').branchIf(0).op('end');
+    this.instructions(body);
+    for (const [pointer, bytes] of stepping) this.f.get(pointer).i32(bytes).op('i32.add').set(pointer);
+    this.f.get(counter).i32(1).op('i32.add').tee(counter).i32(to).op('i32.lt_s').branchIf(0).op('end');
     this.entered.delete(variable);
   }
 
@@ -181,7 +172,7 @@ export class TileCode {
       if (this.pointers.has(key)) continue;
       const pointer = this.f.local('i32');
       this.pointers.set(key, pointer);
-      this.sum(element, name => name in this.origin || this.ir.integers.has(name), FLOAT_BYTES);
+      this.originOf(element);
       this.f.set(pointer);
     }
   }
@@ -216,7 +207,7 @@ export class TileCode {
 
   private elementsOf(value: Value): Affine[] {
     const found: Affine[] = [];
-    forEachLoad(value, load => found.push(load.element));
+    forEachLoad(value, load => found.push((this.packed.get(load) ?? load).element));
     return found;
   }
 
@@ -233,6 +224,11 @@ export class TileCode {
     const pointer = this.pointers.get(this.key(element));
     if (pointer === undefined) throw new Error('a pointer was used before it was set');
     return pointer;
+  }
+
+  /** Leaves the address on the stack that `element` has at the tile's origin and before all loops. */
+  originOf(element: Affine): void {
+    this.sum(element, name => name in this.origin || this.ir.integers.has(name), FLOAT_BYTES);
   }
 
   /** The sum of the terms that `wanted` picks, times `unit`, left on the stack. */
@@ -361,18 +357,17 @@ export class TileCode {
   private integerVector(value: Affine, { row, vector }: Place): void {
     const x = coefficient(value, 'x');
     this.sum(value, () => true, 1);
-    let offset = value.constant + row * coefficient(value, 'y') + vector * LANES * x;
-    for (const [name, round] of this.rounds) offset += round * coefficient(value, name);
+    const offset = value.constant + row * coefficient(value, 'y') + vector * LANES * x;
     this.f.i32(offset).op('i32.add').op('i32x4.splat').op('f32x4.convert_i32x4_s');
     if (x !== 0) this.f.floats([0, x, 2 * x, 3 * x]).op('f32x4.add');
   }
 
   /** Leaves what `load` reads at `place` on the stack: contiguous along x in one go, else lane by lane. */
   private load(load: Load, { row, vector }: Place): void {
-    const { element, base } = load;
-    const along = coefficient(element, 'x');
-    let offset = element.constant + row * coefficient(element, 'y') + vector * LANES * along;
-    for (const [name, round] of this.rounds) offset += round * coefficient(element, name);
+    const packed = this.packed.get(load);
+    const { element, base } = packed ?? load;
+    const along = coefficient(load.element, 'x');
+    const offset = element.constant + row * coefficient(element, 'y') + vector * LANES * along;
     const bytes = base + offset * FLOAT_BYTES;
     const pointer = this.pointer(element);
     const valid = vector === this.tile.vectors - 1 ? this.lanes : LANES;

@@ -1,0 +1,110 @@
+/**
+ * Packing: what all row tiles of a column read again is first copied to one contiguous place. Rows of a matrix lie a power of two
+ * apart as often as not, so that a column of vectors falls into a few sets of the nearest cache and evicts itself; packed, it
+ * stays there. Goto and van de Geijn, Anatomy of High-Performance Matrix Multiplication (2008), section 4.
+ */
+import type { FunctionAssembler } from './assembler.js';
+import { type Affine, coefficient, forEachLoad, type Instruction, type KernelIr, type Load } from './ir.js';
+import { LANES, type Tile } from './tile.js';
+
+const FLOAT_BYTES = 4;
+/** Row tiles that must share a column for a copy to pay. */
+const LEAST_ROW_TILES = 3;
+
+type Loop = Extract<Instruction, { kind: 'loop' }>;
+
+export interface Pack {
+  readonly load: Load;
+  /** The loops that the load moves with, outermost first. */
+  readonly loops: readonly Loop[];
+  /** Byte address of the copy. */
+  readonly at: number;
+}
+
+/** The loads worth packing, with places from byte `at` on, as many as fit below `end`. */
+export function planPacks(ir: KernelIr, tile: Tile, at: number, end: number): Pack[] {
+  if (ir.extents.y < LEAST_ROW_TILES * tile.rows) return [];
+  const packs: Pack[] = [];
+  let next = at;
+  const walk = (instructions: readonly Instruction[], loops: readonly Loop[]) => {
+    for (const instruction of instructions) {
+      if (instruction.kind === 'loop') walk(instruction.body, [...loops, instruction]);
+      if (instruction.kind !== 'set') continue;
+      forEachLoad(instruction.value, load => {
+        const own = loops.filter(loop => coefficient(load.element, loop.variable) !== 0);
+        if (!isWorthPacking(load, own, tile)) return;
+        const bytes = rounds(own) * tile.vectors * LANES * FLOAT_BYTES;
+        if (next + bytes > end) return;
+        packs.push({ load, loops: own, at: next });
+        next += bytes;
+      });
+    }
+  };
+  walk(ir.body, []);
+  return packs;
+}
+
+/** Whether `load` is the same for all rows, contiguous along x, and far apart from round to round. */
+function isWorthPacking({ element }: Load, loops: readonly Loop[], tile: Tile): boolean {
+  const innermost = loops.at(-1);
+  if (!innermost || coefficient(element, 'x') !== 1 || coefficient(element, 'y') !== 0) return false;
+  return coefficient(element, innermost.variable) > tile.vectors * LANES;
+}
+
+function rounds(loops: readonly Loop[]): number {
+  return loops.reduce((product, { from, to }) => product * (to - from), 1);
+}
+
+/** Where the copy of `pack` for `vectors` vectors has what its load reads: an element relative to the address `pack.at`. */
+export function packedElement({ loops }: Pack, vectors: number): Affine {
+  const terms = new Map<string, number>();
+  let constant = 0;
+  let stride = vectors * LANES;
+  for (const { variable, from, to } of [...loops].reverse()) {
+    terms.set(variable, stride);
+    constant -= from * stride;
+    stride *= to - from;
+  }
+  return { constant, terms };
+}
+
+/** Copies what `pack` needs for one column of tiles; `pointer` leaves the address of its first element on the stack. */
+export function emitPack(f: FunctionAssembler, pack: Pack, vectors: number, pointer: () => void): void {
+  const { element, base } = pack.load;
+  const source = f.local('i32');
+  const target = f.local('i32');
+  pointer();
+  f.set(source);
+  f.i32(0).set(target);
+  const nest = (loops: readonly Loop[]) => {
+    if (loops.length === 0) {
+      for (let vector = 0; vector < vectors; vector++) {
+        const offset = vector * LANES * FLOAT_BYTES;
+        f.get(target)
+          .get(source)
+          .memory('v128.load', base + element.constant * FLOAT_BYTES + offset);
+        f.memory('v128.store', pack.at + offset);
+      }
+      f.get(target)
+        .i32(vectors * LANES * FLOAT_BYTES)
+        .op('i32.add')
+        .set(target);
+      return;
+    }
+    const [{ variable, from, to }, ...inner] = loops;
+    const step = coefficient(element, variable) * FLOAT_BYTES;
+    const counter = f.local('i32');
+    const start = f.local('i32');
+    f.get(source)
+      .i32(from * step)
+      .op('i32.add')
+      .set(start);
+    f.i32(from).set(counter);
+    f.loop();
+    f.get(start).set(source);
+    nest(inner);
+    f.get(start).i32(step).op('i32.add').set(start);
+    f.get(counter).i32(1).op('i32.add').tee(counter).i32(to).op('i32.lt_s').branchIf(0).op('end');
+  };
+  nest(pack.loops);
+}
