@@ -2,7 +2,8 @@
 import { loadExperiment } from '../config/index.js';
 import { describePlan } from '../engine/describe.js';
 import { makePlan, type Plan } from '../engine/plan.js';
-import { EXIT, type ExitCode } from '../errors.js';
+import { kernelListing } from '../engine/simd/inspect.js';
+import { EXIT, type ExitCode, usageError } from '../errors.js';
 import { reachable } from '../graph/node.js';
 import { shapeText } from '../graph/shape.js';
 import { ParameterLayout } from '../model/parameters.js';
@@ -20,6 +21,10 @@ export async function graph(config: string, options: GraphOptions, io: Io): Prom
     ...step,
     plan: makePlan(step.program),
   }));
+  if (options.emit !== undefined) {
+    io.out(emitted(programs, options.emit));
+    return EXIT.done;
+  }
   const layout = new ParameterLayout(spec);
   const costs = programs.map(({ name, runs, program, plan }) => ({
     name,
@@ -50,6 +55,21 @@ export async function graph(config: string, options: GraphOptions, io: Io): Prom
     io.out(text(summary, costs, layout, programs));
   }
   return EXIT.done;
+}
+
+/** Source and WebAssembly of the kernel `name` in the first program that has it. */
+function emitted(programs: readonly Planned[], name: string): string {
+  for (const { plan } of programs) {
+    const step = plan.steps.find(({ kernel }) => kernel.name === name);
+    if (step) return `${step.kernel.text.source}\n\n${kernelListing(step.kernel, step)}`;
+  }
+  const names = new Set(programs.flatMap(({ plan }) => plan.kernels.map(kernel => kernel.name)));
+  throw usageError({
+    code: 'graph/kernel',
+    message: `there is no kernel '${name}'`,
+    file: '--emit',
+    expected: [...names].join(', '),
+  });
 }
 
 type Planned = StepProgram & { readonly plan: Plan };

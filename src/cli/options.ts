@@ -35,6 +35,8 @@ export const GRAPH_FORMATS = ['text', 'json', 'mermaid'] as const;
 export interface GraphOptions extends BackendOptions {
   readonly set: readonly string[];
   readonly format: (typeof GRAPH_FORMATS)[number];
+  /** Name of a kernel whose source and compiled code are printed instead. */
+  readonly emit: string | undefined;
 }
 
 export interface EvaluateOptions extends BackendOptions {

@@ -153,6 +153,7 @@ function addGraph(program: Command, { io, finish }: Shell): void {
     threads?: number;
     format: (typeof GRAPH_FORMATS)[number];
     json?: boolean;
+    emit?: string;
   };
   verb(program, 'graph <config>', 'the compiled graph: nodes, shapes, parameters, FLOPs, kernels, memory')
     .addOption(setOption())
@@ -160,9 +161,10 @@ function addGraph(program: Command, { io, finish }: Shell): void {
     .addOption(threadsOption())
     .addOption(new Option('--format <format>', 'how to print it').choices(GRAPH_FORMATS).default('text'))
     .option('--json', 'short for --format json')
-    .action(async (config: string, { json, set, backend, threads, format }: Flags) => {
+    .option('--emit <kernel>', "print one kernel's source and the WebAssembly made of it")
+    .action(async (config: string, { json, set, backend, threads, format, emit }: Flags) => {
       const { graph } = await import('./graph.js');
-      finish(await graph(config, { set, backend, threads, format: json ? 'json' : format }, io));
+      finish(await graph(config, { set, backend, threads, format: json ? 'json' : format, emit }, io));
     });
 }
 

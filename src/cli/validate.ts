@@ -1,5 +1,5 @@
 /** `validate`: everything about configs that can be checked without training, their data included. */
-import { checkAgainstData, loadExperiment } from '../config/index.js';
+import { checkAgainstData, type LoadedExperiment, loadExperiment, locateInConfig } from '../config/index.js';
 import { openDataset } from '../data/index.js';
 import { type Diagnostic, EXIT, type ExitCode, UserError } from '../errors.js';
 import { formatDiagnostics } from './diagnostics.js';
@@ -35,14 +35,21 @@ export async function validate(
 
 async function judge(file: string, set: readonly string[]): Promise<Verdict> {
   try {
-    const loaded = loadExperiment(file, { set });
-    const { dataset, seed } = loaded.experiment;
-    const { diagnostics } = checkAgainstData(loaded, await openDataset(dataset, { seed }));
+    const diagnostics = await checkWithData(loadExperiment(file, { set }));
     const valid = diagnostics.length === 0;
     return { file, valid, exitCode: valid ? EXIT.done : EXIT.usage, diagnostics };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return { file, valid: false, exitCode: error.exitCode, diagnostics: error.diagnostics };
+  }
+}
+
+async function checkWithData(loaded: LoadedExperiment): Promise<readonly Diagnostic[]> {
+  const { dataset, seed } = loaded.experiment;
+  try {
+    return checkAgainstData(loaded, await openDataset(dataset, { seed })).diagnostics;
+  } catch (error) {
+    throw error instanceof UserError ? locateInConfig(error, loaded) : error;
   }
 }
 

@@ -37,7 +37,7 @@ export function factsOfConfig(dataset: DatasetConfig): DataFacts {
     case 'npz':
       return {};
     case 'csv':
-      return { targetKind: dataset.target_kind, perStep: false };
+      return { targetKind: dataset.target_kind, perStep: dataset.sequence?.per_step ?? false };
     case 'synthetic':
       return dataset.problem === 'adding'
         ? { targetKind: 'value', perStep: false, trainCount: dataset.train_size }

@@ -14,7 +14,5 @@ export type DatasetConfig = Experiment['dataset'];
 export type ModelConfig = Experiment['model'];
 export type LossConfig = Experiment['loss'];
 export type OptimizerConfig = Experiment['optimizer'];
-export type TrainingConfig = Experiment['training'];
-export type CheckpointConfig = Experiment['checkpoint'];
 export type GateConfig = Experiment['gates'][number];
 export type MetricName = GateConfig['metric'];

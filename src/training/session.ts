@@ -1,8 +1,8 @@
 /** From a loaded config to what is trained: dataset, model sizes, backend, trainer. */
-import { checkAgainstData, type LoadedExperiment } from '../config/index.js';
+import { checkAgainstData, type LoadedExperiment, locateInConfig } from '../config/index.js';
 import { type Dataset, openDataset } from '../data/index.js';
 import { type BackendChoice, type BackendRequest, chooseBackend } from '../engine/backend.js';
-import { usageError } from '../errors.js';
+import { UserError, usageError } from '../errors.js';
 import type { ModelSpec } from '../model/spec.js';
 import { optimizerOf } from '../optimizers/index.js';
 import type { ModelRun } from './shards.js';
@@ -27,7 +27,9 @@ export async function openSession(loaded: LoadedExperiment, options: BackendOpti
   const { experiment } = loaded;
   const [choice, dataset] = await Promise.all([
     chooseBackend(options.backend),
-    openDataset(experiment.dataset, { seed: experiment.seed }),
+    openDataset(experiment.dataset, { seed: experiment.seed }).catch((error: unknown) => {
+      throw error instanceof UserError ? locateInConfig(error, loaded) : error;
+    }),
   ]);
   const { diagnostics, sizes } = checkAgainstData(loaded, dataset);
   if (diagnostics.length > 0) throw usageError(...diagnostics);

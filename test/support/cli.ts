@@ -6,7 +6,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { zipSync } from 'fflate';
 import { validateAgainst } from '../../src/config/schema.js';
-import { type Checkpoint, loadCheckpoint, resolveCheckpoint } from '../../src/experiment/checkpoint-folder.js';
+import {
+  type Checkpoint,
+  loadCheckpoint,
+  resolveCheckpoint,
+} from '../../src/experiment/checkpoint-folder.js';
 
 const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
@@ -54,8 +58,17 @@ export class Workplace {
   }
 
   start(...args: string[]): Running {
+    return this.startWith([], args);
+  }
+
+  /** Starts the program on Node with `nodeFlags`. */
+  startWith(nodeFlags: readonly string[], args: readonly string[]): Running {
     const env = { PATH: process.env.PATH, HOME: this.path };
-    const child = spawn(process.execPath, [main, ...args], { cwd: this.path, env, stdio: 'pipe' });
+    const child = spawn(process.execPath, [...nodeFlags, main, ...args], {
+      cwd: this.path,
+      env,
+      stdio: 'pipe',
+    });
     const text = { stdout: '', stderr: '' };
     child.stdout.setEncoding('utf8').on('data', chunk => {
       text.stdout += chunk;

@@ -120,10 +120,8 @@ const MAKERS = {
 
 /** Ascending axes of `shape` that have `x`'s extents: the first that fit or, with an odd `option`, the last. */
 function axesIn(x: Node, shape: readonly number[], option: number): number[] | null {
-  const subsets = shape.reduce<number[][]>(
-    (sets, _, axis) => [...sets, ...sets.map(set => [...set, axis])],
-    [[]],
-  );
+  const subsets: number[][] = [[]];
+  shape.forEach((_, axis) => void subsets.push(...subsets.map(set => [...set, axis])));
   const fitting = subsets.filter(axes =>
     sameShape(
       axes.map(axis => shape[axis]),

@@ -1,0 +1,129 @@
+/**
+ * What PyTorch's values in the fixtures leave open: optimizers under every setting against the formulas of their papers,
+ * written out for one number; the losses' weights and metrics; the initial values.
+ */
+import t, { type Test } from 'tap';
+import { interpret } from '../src/graph/interpret.js';
+import { losses } from '../src/losses/index.js';
+import { ParameterLayout } from '../src/model/parameters.js';
+import type { ModelSpec } from '../src/model/spec.js';
+import { adam } from '../src/optimizers/adam.js';
+import type { Optimizer } from '../src/optimizers/optimizer.js';
+import { ROW, updateProgram } from '../src/optimizers/program.js';
+import { sgd } from '../src/optimizers/sgd.js';
+import { RandomStream } from '../src/random.js';
+
+const STEPS = 5;
+const RATE = 0.05;
+const SCALE = 0.75;
+const gradientAt = (step: number) => Math.cos(step * 1.3) * 2;
+
+/** The parameter after each of STEPS updates, by the optimizer's graph. */
+function byGraph<S>(optimizer: Optimizer<S>, settings: S): number[] {
+  const { outputs } = updateProgram(optimizer, settings, 1);
+  const filled = (value: number) => new Float64Array(ROW).fill(value);
+  const values: Record<string, ArrayLike<number>> = { parameter: filled(0.8), gradient_scale: [SCALE] };
+  for (const name of optimizer.state(settings)) values[`state.${name}`] = filled(0);
+  return Array.from({ length: STEPS }, (_, i) => {
+    values.gradient = filled(gradientAt(i + 1));
+    for (const [name, value] of Object.entries(optimizer.scalars(settings, i + 1, RATE)))
+      values[name] = [value];
+    const results = interpret([...outputs.values()], values);
+    for (const [name, node] of outputs) values[name] = results.get(node)?.data as Float64Array;
+    return values.parameter[ROW - 1];
+  });
+}
+
+function close(t: Test, actual: readonly number[], expected: readonly number[], text: string): void {
+  const worst = Math.max(...actual.map((value, i) => Math.abs(value - expected[i])));
+  t.ok(actual.length === expected.length && worst < 1e-12, `${text}: ${worst}`);
+}
+
+t.test('stochastic gradient descent', async t => {
+  for (const momentum of [0, 0.9]) {
+    for (const nesterov of [false, true]) {
+      for (const weight_decay of [0, 0.1]) {
+        if (nesterov && momentum === 0) continue;
+        let [theta, velocity] = [0.8, 0];
+        const expected = Array.from({ length: STEPS }, (_, i) => {
+          const g = gradientAt(i + 1) * SCALE + weight_decay * theta;
+          velocity = momentum * velocity + g;
+          theta -= RATE * (nesterov ? g + momentum * velocity : velocity);
+          return theta;
+        });
+        const settings = { momentum, nesterov, weight_decay };
+        close(t, byGraph(sgd, settings), expected, JSON.stringify(settings));
+      }
+    }
+  }
+});
+
+t.test('Adam', async t => {
+  for (const [beta1, beta2] of [
+    [0.9, 0.999],
+    [0.5, 0.8],
+  ]) {
+    for (const weight_decay of [0, 0.1]) {
+      for (const eps of [1e-8, 0.1]) {
+        let [theta, m, v] = [0.8, 0, 0];
+        const expected = Array.from({ length: STEPS }, (_, i) => {
+          const g = gradientAt(i + 1) * SCALE + weight_decay * theta;
+          m = beta1 * m + (1 - beta1) * g;
+          v = beta2 * v + (1 - beta2) * g * g;
+          const corrected = Math.sqrt(v / (1 - beta2 ** (i + 1)));
+          theta -= (RATE * (m / (1 - beta1 ** (i + 1)))) / (corrected + eps);
+          return theta;
+        });
+        const settings = { betas: [beta1, beta2] as const, eps, weight_decay };
+        close(t, byGraph(adam, settings), expected, JSON.stringify(settings));
+      }
+    }
+  }
+});
+
+t.test('metrics and weights of the losses', async t => {
+  const accuracy = (logits: number[], label: number) =>
+    losses.cross_entropy.metric.of(Float32Array.from(logits), Float32Array.of(label));
+  t.equal(accuracy([0, 3, 1], 1), 1);
+  t.equal(accuracy([0, 3, 1], 2), 0);
+  t.equal(accuracy([-5, -3, -1], 2), 1);
+  t.equal(accuracy([2, 1, 2], 0), 1, 'the first of equals');
+  t.equal(accuracy([2, 1, 2], 2), 0);
+  for (const label of [0, 1, 2]) t.equal(accuracy([1, Number.NaN, 2], label), 0, 'NaN is never right');
+  t.equal(losses.mse.metric.of(Float32Array.of(1, -2), Float32Array.of(3, 2)), 3);
+  t.equal(losses.cross_entropy.weight(4, 10), 1 / 4, 'the mean over rows');
+  t.equal(losses.mse.weight(4, 10), 1 / 40, 'the mean over rows and numbers');
+});
+
+t.test('initial values are uniform within the bounds of torch.nn.RNNBase and torch.nn.Linear', async t => {
+  const spec: ModelSpec = {
+    cell: 'lstm',
+    inputSize: 7,
+    hiddenSize: 50,
+    numLayers: 2,
+    outputSize: 40,
+    head: 'last',
+  };
+  const layout = new ParameterLayout(spec);
+  const flat = new Float32Array(layout.size);
+  layout.initialise(flat, RandomStream.of(3, 'initialise'));
+  for (const [name, values] of Object.entries(layout.views(flat))) {
+    const bound = 1 / Math.sqrt(50);
+    const most = values.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+    t.ok(most <= bound && most > 0.8 * bound, `${name}: ${most} within ${bound}`);
+    const mean = values.reduce((a, b) => a + b, 0) / values.length;
+    t.ok(Math.abs(mean) < (3 * bound) / Math.sqrt(values.length), `${name} has mean ${mean}`);
+  }
+  const names = layout.parameters.map(({ name, shape }) => `${name} ${shape.join('x')}`);
+  const cell = (layer: number, inputs: number) => [
+    `lstm.weight_ih_l${layer} 200x${inputs}`,
+    `lstm.weight_hh_l${layer} 200x50`,
+    `lstm.bias_ih_l${layer} 200`,
+    `lstm.bias_hh_l${layer} 200`,
+  ];
+  t.same(
+    names,
+    [...cell(0, 7), ...cell(1, 50), 'fc.weight 40x50', 'fc.bias 40'],
+    "PyTorch's names and shapes",
+  );
+});

@@ -1,0 +1,96 @@
+/**
+ * Plants the errors of plants.ts one by one into a copy of the build and runs the tests that should catch them. Prints a
+ * table; exits 1 where one survives, or where a text to be replaced is not there exactly once. Takes some minutes.
+ * Arguments pick plants by a part of their file's name.
+ */
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { packageRoot } from '../../src/root.js';
+import { type Plant, plants, type TestName } from './plants.js';
+
+/** A planted error may turn a loop into an endless one. */
+const TIMEOUT_MS = 180_000;
+
+/** A copy of the build beside links to all that the tests read; gives the build's folder in it. */
+function copyBuild(to: string): string {
+  const build = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+  const copy = join(to, 'dist');
+  for (const folder of ['src', 'test']) {
+    const fixtures = `${sep}fixtures`;
+    cpSync(join(build, folder), join(copy, folder), {
+      recursive: true,
+      filter: path => !path.endsWith(fixtures) && !path.endsWith('.map'),
+    });
+  }
+  mkdirSync(join(to, 'test'));
+  for (const name of ['node_modules', 'package.json', 'schemas', 'configs', 'test/fixtures']) {
+    symlinkSync(join(packageRoot, name), join(to, name));
+  }
+  return copy;
+}
+
+/** Null where the test passes; else its first failure. */
+function failure(build: string, test: TestName): string | null {
+  const { status, stdout, error } = spawnSync(process.execPath, [join(build, 'test', `${test}.test.js`)], {
+    encoding: 'utf8',
+    timeout: TIMEOUT_MS,
+    maxBuffer: 1 << 28,
+    env: { ...process.env, TAP_BAIL: '1' },
+  });
+  if (error) return `${test}: ${error.message}`;
+  if (status === 0) return null;
+  return `${test}: ${/^\s*not ok \d+ - ([^\n{#]*)/m.exec(stdout)?.[1].trim() ?? 'did not start'}`;
+}
+
+function survives(build: string, { file, find, replace, tests }: Plant): string | null {
+  const path = join(build, `${file}.js`);
+  const before = readFileSync(path, 'utf8');
+  writeFileSync(
+    path,
+    before.replace(find, () => replace),
+  );
+  try {
+    for (const test of tests) {
+      const caught = failure(build, test);
+      if (caught) return caught;
+    }
+    return null;
+  } finally {
+    writeFileSync(path, before);
+  }
+}
+
+function main(build: string): boolean {
+  const wanted = process.argv.slice(2);
+  const chosen = plants.filter(({ file }) => wanted.length === 0 || wanted.some(part => file.includes(part)));
+  const missing = chosen.filter(
+    ({ file, find }) => readFileSync(join(build, `${file}.js`), 'utf8').split(find).length !== 2,
+  );
+  for (const { file, find } of missing) console.log(`NOT FOUND ONCE  ${file}: ${find}`);
+  const broken = [...new Set(chosen.flatMap(({ tests }) => tests))]
+    .map(test => failure(build, test))
+    .filter(caught => caught !== null);
+  for (const caught of broken) console.log(`FAILS ALREADY   ${caught}`);
+  if (missing.length > 0 || broken.length > 0) return false;
+  let survivors = 0;
+  chosen.forEach((plant, i) => {
+    const caught = survives(build, plant);
+    if (!caught) survivors++;
+    const place = plant.file.replace('src/', '');
+    console.log(
+      `${`${i + 1}`.padStart(3)}  ${place.padEnd(24)} ${plant.why.padEnd(64)} ${caught ?? 'SURVIVED'}`,
+    );
+  });
+  console.log(`${chosen.length - survivors} of ${chosen.length} planted errors were caught`);
+  return survivors === 0;
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'cellrun-planted-'));
+try {
+  process.exitCode = main(copyBuild(folder)) ? 0 : 1;
+} finally {
+  rmSync(folder, { recursive: true });
+}

@@ -1,0 +1,382 @@
+/** Our compiler from kernels to WebAssembly: the accuracy of its functions, random kernels, what it writes, what it refuses. */
+import fc from 'fast-check';
+import t from 'tap';
+import { gpuLibrary } from '../src/engine/gpu.js';
+import { Engine } from '../src/engine/index.js';
+import { parseKernel } from '../src/engine/language/parse.js';
+import { KernelError } from '../src/engine/language/syntax.js';
+import { type CompileRequest, compileKernel } from '../src/engine/simd/compile.js';
+import { simdKernelClass } from '../src/engine/simd/kernel.js';
+import { SMALLEST_RESULT } from '../src/engine/simd/tile-code.js';
+import { RandomStream } from '../src/random.js';
+import { evaluate, kernels, type RandomKernel } from './support/random-kernel.js';
+
+const PAGE = 65536;
+const SEED = 1;
+
+/** What the tests use of WebAssembly, whose types belong to the browser's library. */
+declare const WebAssembly: {
+  Memory: new (limits: { initial: number; maximum: number; shared: boolean }) => { buffer: ArrayBuffer };
+  Module: new (bytes: Uint8Array) => object;
+  Instance: new (module: object, imports: object) => { exports: { run: Run } };
+};
+
+type Run = (start: number, end: number, seed: number) => void;
+
+/** The kernel of `request`, in a memory of its own. */
+function instantiate(
+  request: Omit<CompileRequest, 'memory'>,
+  { pages, shared }: { pages: number; shared: boolean },
+): { run: Run; memory: ArrayBuffer } {
+  const limits = { initial: pages, maximum: pages, shared };
+  const memory = new WebAssembly.Memory(limits);
+  const { bytes } = compileKernel({ ...request, memory: limits });
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+  return { run: exports.run, memory: memory.buffer };
+}
+
+/** A function of one number as a kernel over `count` of them. */
+function vectorFunction(expression: string, count: number): (x: Float32Array) => Float32Array {
+  const { run, memory } = instantiate(
+    {
+      source: `function (a) {\n  const x = a[this.thread.x];\n  return ${expression};\n}`,
+      layout: { arrays: { a: { offset: 0, dims: [count] } }, scalars: {} },
+      outputOffset: count * 4,
+      extents: { x: count, y: 1, z: 1 },
+      spare: { begin: 0, end: 0 },
+    },
+    { pages: Math.ceil((count * 8) / PAGE) + 1, shared: false },
+  );
+  return x => {
+    new Float32Array(memory).set(x);
+    run(0, count, 0);
+    return new Float32Array(memory, count * 4, count);
+  };
+}
+
+/** Distance between the float32 numbers around `value`. */
+function ulpOf(value: number): number {
+  const exponent = Math.max(Math.floor(Math.log2(Math.abs(value))), -126);
+  return 2 ** (exponent - 23);
+}
+
+const CHUNK = 1 << 16;
+/** A prime, so that every exponent and sign is met with ever other mantissas: 2.1 million numbers. */
+const STRIDE = 2039;
+const SPECIAL = [
+  0,
+  -0,
+  Infinity,
+  -Infinity,
+  NaN,
+  1,
+  -1,
+  2 ** -149,
+  -(2 ** -149),
+  2 ** -126,
+  -(2 ** -126),
+].concat(
+  [
+    0.625, -0.625, 88.72283, 88.8, -87.33, -103.9, -104, 9, 10, -10, 3.4028234663852886e38,
+    -3.4028234663852886e38,
+  ],
+  [2 ** 24, Math.SQRT2, Math.SQRT1_2, 0.35, -0.35, Math.LN2, 1 - 2 ** -24, 1 + 2 ** -23, Math.E],
+);
+
+interface Worst {
+  ulps: number;
+  absolute: number;
+  at: number;
+}
+
+interface Sampled {
+  readonly count: number;
+  /** The largest of min(error in ULP / 4, absolute error / 3e-7): at most 1 where the bound holds. */
+  readonly excess: number;
+  /** Where the error in ULP is largest, and where the absolute error of a result below 2 is. */
+  readonly inUlps: Worst;
+  readonly inAbsolute: Worst;
+  readonly lostNaN: number[];
+}
+
+function sampleFunction(expression: string, exact: (x: number) => number): Sampled {
+  const compiled = vectorFunction(expression, CHUNK);
+  const bits = new Uint32Array(CHUNK);
+  const x = new Float32Array(bits.buffer);
+  const inUlps: Worst = { ulps: 0, absolute: 0, at: 0 };
+  const inAbsolute: Worst = { ulps: 0, absolute: 0, at: 0 };
+  const lostNaN: number[] = [];
+  let [count, excess, next] = [0, 0, 0];
+  while (next < 2 ** 32) {
+    for (let i = 0; i < CHUNK; i++, next += STRIDE) bits[i] = next;
+    if (count === 0) x.set(SPECIAL);
+    const y = compiled(x);
+    for (let i = 0; i < CHUNK; i++) {
+      const expected = exact(x[i]);
+      const rounded = Math.fround(expected);
+      count++;
+      if (Object.is(y[i], rounded) || y[i] === rounded) continue;
+      if (Number.isNaN(expected) || Number.isNaN(y[i])) {
+        lostNaN.push(x[i]);
+        continue;
+      }
+      // results that vanish are stored as zero, by design
+      if (y[i] === 0 && Math.abs(expected) < SMALLEST_RESULT) continue;
+      // an infinity where the largest finite number was due is one step beyond it
+      const actual = Number.isFinite(y[i]) ? y[i] : Math.sign(y[i]) * 2 ** 128;
+      const limit = Number.isFinite(rounded) ? expected : Math.sign(rounded) * 2 ** 128;
+      const absolute = Math.abs(actual - limit);
+      const ulps = absolute / ulpOf(limit);
+      excess = Math.max(excess, Math.min(ulps / 4, absolute / 3e-7));
+      if (ulps > inUlps.ulps) Object.assign(inUlps, { ulps, absolute, at: x[i] });
+      if (absolute > inAbsolute.absolute && Math.abs(limit) < 2)
+        Object.assign(inAbsolute, { ulps, absolute, at: x[i] });
+    }
+  }
+  return { count, excess, inUlps, inAbsolute, lostNaN };
+}
+
+const FUNCTIONS: Record<string, [expression: string, exact: (x: number) => number]> = {
+  exp: ['Math.exp(x)', Math.exp],
+  log: ['Math.log(x)', Math.log],
+  tanh: ['Math.tanh(x)', Math.tanh],
+  sqrt: ['Math.sqrt(x)', Math.sqrt],
+  sigmoid: ['1 / (1 + Math.exp(-x))', x => 1 / (1 + Math.exp(-x))],
+};
+
+for (const [name, [expression, exact]] of Object.entries(FUNCTIONS)) {
+  t.test(`${name} over all exponents and both signs`, async t => {
+    const { count, excess, inUlps, inAbsolute, lostNaN } = sampleFunction(expression, exact);
+    t.ok(count >= 2e6, `${count} numbers`);
+    t.same(lostNaN, [], 'not a number exactly where the function is not');
+    t.ok(
+      excess <= 1,
+      `at most 4 ULP or 3e-7; the worst are ${inUlps.ulps.toFixed(2)} ULP at ${inUlps.at} and ${inAbsolute.absolute.toExponential(2)} at ${inAbsolute.at}`,
+    );
+  });
+}
+
+/** Bytes that belong to nobody, before the arrays, around the output and after the spare memory. */
+const GUARD = 64;
+
+interface Prepared {
+  readonly run: Run;
+  readonly memory: ArrayBuffer;
+  readonly outputOffset: number;
+  readonly cells: number;
+  readonly spare: CompileRequest['spare'];
+  /** The value at a flat cell and how far float32 may be from it. */
+  expected(cell: number): { value: number; error: number };
+}
+
+function prepare(
+  { source, extents, arrays, integers }: RandomKernel,
+  { seed, shared, spareBytes }: { seed: number; shared: boolean; spareBytes: number },
+): Prepared {
+  const random = RandomStream.of(seed, source);
+  let offset = GUARD;
+  const place = (bytes: number) => {
+    const at = offset;
+    offset += bytes;
+    return at;
+  };
+  const data = Object.fromEntries(
+    Object.entries(arrays).map(([name, dims]) => {
+      const size = dims.reduce((product, one) => product * one, 1);
+      const values = Float32Array.from({ length: size }, () => random.uniform() * 2 - 1);
+      return [name, { dims, data: values, offset: place(size * 4) }];
+    }),
+  );
+  const f0 = Math.fround(random.uniform());
+  const scalars: Record<string, { offset: number; type: string }> = {
+    f0: { offset: place(4), type: 'Float' },
+  };
+  for (const name of Object.keys(integers)) scalars[name] = { offset: place(4), type: 'Integer' };
+  offset += GUARD;
+  const { x, y, z } = extents;
+  const cells = x * y * z;
+  const outputOffset = place(cells * 4);
+  const layout = { arrays: data, scalars };
+  const begin = Math.ceil((offset + GUARD) / 16) * 16;
+  const spare = { begin, end: begin + spareBytes };
+  const { run, memory } = instantiate(
+    { source, layout, outputOffset, extents, spare },
+    { pages: Math.ceil((spare.end + GUARD) / PAGE) + 1, shared },
+  );
+  // not a number, wherever it is read
+  new Uint8Array(memory).fill(0xff);
+  for (const { data: values, offset: at } of Object.values(data))
+    new Float32Array(memory, at, values.length).set(values);
+  new Float32Array(memory, scalars.f0.offset, 1)[0] = f0;
+  for (const [name, value] of Object.entries(integers))
+    new Int32Array(memory, scalars[name].offset, 1)[0] = value;
+  const tree = parseKernel(source);
+  return {
+    run,
+    memory,
+    outputOffset,
+    cells,
+    spare,
+    expected: cell =>
+      evaluate(tree, {
+        thread: { x: cell % x, y: Math.floor(cell / x) % y, z: Math.floor(cell / (x * y)) },
+        scalars: { f0, ...integers },
+        arrays: data,
+      }),
+  };
+}
+
+/** The first byte outside `ranges` (from, to) where `after` differs from `before`; -1 where there is none. */
+function firstChange(before: Uint8Array, after: Uint8Array, ranges: readonly [number, number][]): number {
+  return after.findIndex(
+    (byte, at) => byte !== before[at] && !ranges.some(([from, to]) => at >= from && at < to),
+  );
+}
+
+/** None, too little for all that could be packed, and enough. */
+const spareBytes = fc.constantFrom(0, 512, 32768);
+
+t.test('random kernels compute what their trees say, and write nowhere else', async t => {
+  let packed = 0;
+  const cellsSeen = { checked: 0, overflown: 0 };
+  const options = fc.record({ seed: fc.nat(), shared: fc.boolean(), spareBytes });
+  const property = fc.property(kernels, options, (kernel, options) => {
+    const { run, memory, outputOffset, cells, spare, expected } = prepare(kernel, options);
+    const before = new Uint8Array(memory.slice(0));
+    run(0, cells, 0);
+    const after = new Uint8Array(memory);
+    const outputRange: [number, number] = [outputOffset, outputOffset + cells * 4];
+    const changed = firstChange(before, after, [outputRange, [spare.begin, spare.end]]);
+    if (changed >= 0) throw new Error(`byte ${changed} was written, the output is ${outputRange}`);
+    if (firstChange(before, after, [outputRange]) >= 0) packed++;
+    new Float32Array(memory, outputOffset, cells).forEach((actual, cell) => {
+      const { value, error } = expected(cell);
+      // a square of a square of a square overflows: nothing can be said
+      if (!(Math.abs(value) + error < 1e30)) {
+        cellsSeen.overflown++;
+        return;
+      }
+      cellsSeen.checked++;
+      if (!(Math.abs(actual - value) <= 2 * error + SMALLEST_RESULT)) {
+        throw new Error(`cell ${cell} is ${actual}, not ${value} +- ${error}\n${kernel.source}`);
+      }
+    });
+  });
+  t.doesNotThrow(() => fc.assert(property, { numRuns: 1000, seed: SEED }));
+  t.ok(cellsSeen.overflown < cellsSeen.checked / 50, JSON.stringify(cellsSeen));
+  t.ok(packed > 20, `${packed} of them packed what they read again`);
+});
+
+t.test('part of a run over shared memory is that part of the whole, and nothing else', async t => {
+  const property = fc.property(kernels, fc.nat(), fc.nat(), fc.nat(), (kernel, seed, a, b) => {
+    const { run, memory, outputOffset, cells } = prepare(kernel, { seed, shared: true, spareBytes: 0 });
+    const output = new Uint8Array(memory, outputOffset, cells * 4);
+    const before = new Uint8Array(memory.slice(0));
+    run(0, cells, 0);
+    const whole = output.slice();
+    new Uint8Array(memory).set(before);
+    const [start, end] = [a % (cells + 1), b % (cells + 1)].sort((one, other) => one - other);
+    run(start, end, 0);
+    const [from, to] = [start * 4, end * 4];
+    const changed = firstChange(before, new Uint8Array(memory), [[outputOffset + from, outputOffset + to]]);
+    if (changed >= 0) throw new Error(`byte ${changed - outputOffset} of the output was written`);
+    if (Buffer.compare(output.subarray(from, to), whole.subarray(from, to)) !== 0) {
+      throw new Error(
+        `cells ${start} to ${end} of ${cells} differ from those of the whole\n${kernel.source}`,
+      );
+    }
+  });
+  t.doesNotThrow(() => fc.assert(property, { numRuns: 500, seed: SEED }));
+});
+
+t.test('what is outside the language is refused with its place', async t => {
+  const layout = {
+    arrays: { a: { offset: 0, dims: [8] } },
+    scalars: {
+      p: { offset: 32, type: 'Integer' },
+      f: { offset: 36, type: 'Float' },
+      q: { offset: 40, type: 'Boolean' },
+    },
+  };
+  const compile = (source: string) =>
+    compileKernel({
+      source,
+      layout,
+      outputOffset: 64,
+      extents: { x: 8, y: 1, z: 1 },
+      memory: { initial: 1, maximum: 1, shared: false },
+      spare: { begin: 0, end: 0 },
+    });
+  const body = (text: string) => `function (a, p, f, q) {\n  ${text}\n}`;
+  const located: Record<string, string> = {
+    'return Math.random();': '2:10: Math.random is not in the language',
+    'return Math.max(f);': '2:10: Math.max takes 2 arguments',
+    'return f % 2;': '2:10: operator % is not in the language',
+    'return f > 1 ? 1 : 0;': '2:10: ConditionalExpression is not in the language',
+    'return +f;': '2:10: operator + is not in the language',
+    "return 'f';": '2:10: only numbers are known as literals',
+    'return helper(f);': '2:10: only functions of Math are known',
+    'return this.constants.n;': '2:10: only this.thread.x, y and z are known',
+    'return this.thread.w;': '2:10: only this.thread.x, y and z are known',
+    'var s = 0;\n  return s;': '2:3: one const or let with a value',
+    'let s;\n  return s;': '2:3: one const or let with a value',
+    'let s = 0;\n  s -= 1;\n  return s;': '3:3: only = and += are known as statements',
+    'let s = 0;\n  for (let k = 0; k < p; k++) { s += 1; }\n  return s;':
+      '3:23: an integer literal is expected',
+    'let s = 0;\n  for (let k = 8; k > 0; k--) { s += 1; }\n  return s;':
+      '3:3: a loop counts up from a literal to below a literal',
+    'let s = 0;\n  for (let k = 0; k < 8; k++) s += 1;\n  return s;': '3:31: braces are expected',
+    'let s = 0;\n  while (f < 1) { s += 1; }\n  return s;': '3:3: WhileStatement is not in the language',
+    'let s = 0;\n  if (this.thread.y === 0) { s = 1; }\n  return s;': '3:3: a branch ends in else',
+    'let s = 0;\n  if (f === 0) { s = 1; } else { s = 2; }\n  return s;':
+      '3:7: a condition tests a thread axis',
+    'let s = 0;\n  if (this.thread.y < 1) { s = 1; } else { s = 2; }\n  return s;':
+      '3:7: a condition is an equality',
+    'let s = 0;\n  if (this.thread.y === 0 || this.thread.z === 0) { s = 1; } else { s = 2; }\n  return s;':
+      '3:7: a condition tests one axis',
+    'f + 1;': '1:1: the last statement must return a value',
+  };
+  for (const [text, message] of Object.entries(located)) {
+    t.throws(() => compile(body(text)), { name: 'KernelError', message: `kernel ${message}` }, text);
+  }
+  t.throws(() => compile('(a) => a'), {
+    name: 'KernelError',
+    message: 'kernel 1:1: a function expression is expected',
+  });
+  const named: Record<string, string> = {
+    'return b[0];': "'b' is not an array",
+    'return a[f];': "an index of 'a' is not affine",
+    'return a[a[0]];': "an index of 'a' is not affine",
+    'return a[p * p];': "an index of 'a' is not affine",
+    'return g;': "'g' is not a number",
+    'return q;': "'q' is not a number",
+    'f = 2;\n  return f;': "'f' cannot be assigned",
+    'let s = 0;\n  if (this.thread.x === 0) { s = 1; } else { s = 2; }\n  return s;':
+      'a branch along x differs within a vector',
+  };
+  for (const [text, message] of Object.entries(named)) {
+    t.throws(() => compile(body(text)), { name: 'KernelError', message }, text);
+    t.throws(() => compile(body(text)), KernelError);
+  }
+});
+
+t.test("a kernel outside the language runs gpu.js's own code, and that is reported", async t => {
+  const { GPU } = gpuLibrary();
+  const gpu = new GPU({ mode: 'webasm' });
+  t.teardown(() => gpu.destroy());
+  const fallbacks: string[][] = [];
+  Object.assign(gpu, { Kernel: simdKernelClass((source, reason) => fallbacks.push([source, reason])) });
+  const outside = 'function (a) {\n  return a[this.thread.x] % 2;\n}';
+  const inside = 'function (a) {\n  return a[this.thread.x] * 2;\n}';
+  const values = [0, 1, 2, 3, 4.5, 5, 6];
+  const run = (source: string) =>
+    Array.from(gpu.createKernel(source, { output: [7], precision: 'single' })(values) as Float32Array);
+  t.same(run(inside), [0, 2, 4, 6, 9, 10, 12]);
+  t.same(fallbacks, [], 'ours');
+  t.same(run(outside), [0, 1, 0, 1, 0.5, 1, 0], "gpu.js's");
+  t.same(fallbacks, [[outside, 'kernel 2:10: operator % is not in the language']]);
+
+  const engine = await Engine.start('webasm');
+  t.teardown(() => engine.close());
+  t.same(engine.fallbacks, []);
+});
