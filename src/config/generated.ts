@@ -197,6 +197,10 @@ export interface CsvSequence {
    * Column that orders the steps of a sequence; without it the order of the file.
    */
   order?: string;
+  /**
+   * Whether every row has a target of its own, for a head on every step; otherwise the rows of a sequence agree on one.
+   */
+  per_step: boolean;
 }
 /**
  * Generated problems that test long memory: adding and copy_memory, after Hochreiter and Schmidhuber (1997).

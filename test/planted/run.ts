@@ -42,7 +42,8 @@ function failure(build: string, test: TestName): string | null {
   });
   if (error) return `${test}: ${error.message}`;
   if (status === 0) return null;
-  return `${test}: ${/^\s*not ok \d+ - ([^\n{#]*)/m.exec(stdout)?.[1].trim() ?? 'did not start'}`;
+  const [, name] = /^\s*not ok \d+ - (.*?)(?: \{ seed| # |$)/m.exec(stdout) ?? [];
+  return `${test}: ${name?.slice(0, 70) ?? 'did not start'}`;
 }
 
 function survives(build: string, { file, find, replace, tests }: Plant): string | null {
