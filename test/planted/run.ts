@@ -38,7 +38,7 @@ function failure(build: string, test: TestName): string | null {
     encoding: 'utf8',
     timeout: TIMEOUT_MS,
     maxBuffer: 1 << 28,
-    env: { ...process.env, TAP_BAIL: '1' },
+    env: { ...process.env, TAP_BAIL: '1', TAP_TIMEOUT: `${TIMEOUT_MS / 1000}` },
   });
   if (error) return `${test}: ${error.message}`;
   if (status === 0) return null;

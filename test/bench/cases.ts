@@ -1,0 +1,109 @@
+/** What is measured: one axis varied at a time around the reference experiment's sizes. */
+
+export const BENCHMARKS = ['matmul', 'gates', 'forward', 'train_step', 'evaluate'] as const;
+export type Benchmark = (typeof BENCHMARKS)[number];
+
+/** The sizes of one measurement; what each contender is told. Names are those of the JSON lines. */
+export interface BenchCase {
+  /** Unique: benchmark and sizes. */
+  readonly id: string;
+  readonly benchmark: Benchmark;
+  /** H. */
+  readonly hidden_size: number;
+  /** B. */
+  readonly batch_size: number;
+  /** T. */
+  readonly sequence_length: number;
+  readonly num_layers: number;
+  /** F. */
+  readonly input_size: number;
+  /** C. */
+  readonly num_classes: number;
+  readonly threads: number;
+  /** Sequences in all: one batch, or the whole test set. */
+  readonly sequences: number;
+  /** Products (or gate kernels) in one timed call, so that calling costs little beside them; 1 for the others. */
+  readonly repeats: number;
+}
+
+type Sizes = Pick<BenchCase, 'hidden_size' | 'batch_size' | 'sequence_length' | 'threads'>;
+
+const TEST_SET = 10_000;
+/** A timed call of a kernel benchmark does about this much, in at most MOST_REPEATS kernels. */
+const CALL_FLOPS = 2e8;
+const MOST_REPEATS = 8;
+
+export const REFERENCE: Sizes = { hidden_size: 128, batch_size: 100, sequence_length: 28, threads: 1 };
+export const HIDDEN_SIZES = [32, 128, 512] as const;
+export const BATCH_SIZES = [1, 32, 100, 512] as const;
+export const SEQUENCE_LENGTHS = [28, 128, 784] as const;
+
+/** Every case, those of one number of threads together. `threads` is how many the models get at most. */
+export function allCases(threads: number): BenchCase[] {
+  const model = [...vary('hidden_size', HIDDEN_SIZES), ...vary('batch_size', BATCH_SIZES)];
+  const long = vary('sequence_length', SEQUENCE_LENGTHS);
+  // an evaluation is a hundred forward passes: its batch and sequence axes would repeat those of `forward`
+  const cases = [
+    ...model.flatMap(sizes => [benchCase('matmul', sizes), benchCase('gates', sizes)]),
+    ...[...model, ...long].flatMap(sizes => [
+      ...atThreads('forward', sizes, threads),
+      ...atThreads('train_step', sizes, threads),
+    ]),
+    ...vary('hidden_size', HIDDEN_SIZES).flatMap(sizes => atThreads('evaluate', sizes, threads)),
+  ];
+  const unique = new Map(cases.map(one => [one.id, one]));
+  const order = (one: BenchCase) => one.threads * BENCHMARKS.length + BENCHMARKS.indexOf(one.benchmark);
+  return [...unique.values()].sort((a, b) => order(a) - order(b));
+}
+
+/** A few seconds of each kind: shows that everything runs, and measures the reference sizes roughly. */
+export function quickCases(threads: number): BenchCase[] {
+  return [
+    benchCase('matmul', REFERENCE),
+    benchCase('gates', REFERENCE),
+    benchCase('forward', { ...REFERENCE, threads }),
+    benchCase('train_step', { ...REFERENCE, threads }),
+  ];
+}
+
+function vary<K extends keyof Sizes>(axis: K, values: readonly number[]): Sizes[] {
+  return values.map(value => ({ ...REFERENCE, [axis]: value }));
+}
+
+/** Threads are an axis too: the reference sizes on one thread and on all, the other sizes on all. */
+function atThreads(benchmark: Benchmark, sizes: Sizes, threads: number): BenchCase[] {
+  const isReference = (Object.keys(REFERENCE) as (keyof Sizes)[]).every(key => sizes[key] === REFERENCE[key]);
+  const counts = isReference ? Array.from({ length: threads }, (_, i) => i + 1) : [threads];
+  return counts.map(count => benchCase(benchmark, { ...sizes, threads: count }));
+}
+
+export function benchCase(benchmark: Benchmark, sizes: Sizes): BenchCase {
+  const { hidden_size: h, batch_size: b, sequence_length: t, threads } = sizes;
+  const kernel = benchmark === 'matmul' || benchmark === 'gates';
+  const one: BenchCase = {
+    id: kernel ? `${benchmark}/h${h}-b${b}` : `${benchmark}/h${h}-b${b}-t${t}-th${threads}`,
+    benchmark,
+    ...sizes,
+    num_layers: 2,
+    input_size: 28,
+    num_classes: 10,
+    sequences: benchmark === 'evaluate' ? TEST_SET : b,
+    repeats: 1,
+  };
+  if (!kernel) return one;
+  return { ...one, repeats: Math.min(MOST_REPEATS, Math.max(1, Math.round(CALL_FLOPS / flopsOf(one)))) };
+}
+
+/**
+ * Floating-point operations of one timed call, counted from the mathematics and the same for every contender: two for each
+ * multiply-add of the products, nothing for the rest. A gradient costs two more products for each of the forward pass.
+ */
+export function flopsOf(one: BenchCase): number {
+  const { benchmark, hidden_size, batch_size, sequence_length, num_layers, input_size, repeats } = one;
+  const gates = 4 * hidden_size;
+  // the reference layer above the first: H inputs and H states
+  if (benchmark === 'matmul' || benchmark === 'gates') return repeats * 2 * batch_size * gates * 2 * hidden_size;
+  const columns = input_size + hidden_size + (num_layers - 1) * 2 * hidden_size;
+  const forward = 2 * one.sequences * sequence_length * gates * columns;
+  return benchmark === 'train_step' ? 3 * forward : forward;
+}

@@ -1,0 +1,118 @@
+/**
+ * Our contender: the program's own engine, shards and threads, called as training and evaluation call them. The same file is
+ * the contender `gpu.js` when as-shipped.ts is loaded before it and the second argument says so.
+ *
+ *   node cellrun.js THREADS ours|shipped
+ */
+import { BroadcastChannel } from 'node:worker_threads';
+import type { Split } from '../../../src/data/dataset.js';
+import { pictureDataset } from '../../../src/data/pictures.js';
+import { Engine } from '../../../src/engine/index.js';
+import { versions } from '../../../src/experiment/machine.js';
+import { adam } from '../../../src/optimizers/adam.js';
+import { RandomStream } from '../../../src/random.js';
+import type { ShardReport } from '../../../src/training/shards.js';
+import { Trainer } from '../../../src/training/trainer.js';
+import type { BenchCase } from '../cases.js';
+import { answerRequests, type Workload } from './answer.js';
+import { kernelWork } from './programs.js';
+import { SHIPPED_CHANNEL } from './shipped-channel.js';
+
+const LEARNING_RATE = 0.01;
+const ADAM = { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0 } as const;
+
+const threads = Number(process.argv[2]);
+const shipped = process.argv[3] === 'shipped';
+let kept = 0;
+const channel = new BroadcastChannel(SHIPPED_CHANNEL);
+channel.onmessage = () => {
+  kept++;
+};
+// a channel that listens would keep the process
+channel.unref();
+
+/** A benchmark must measure what it says: our class without fallbacks, or gpu.js's own in every engine. */
+function verify({ executor, fallbacks }: ShardReport, engines: number): void {
+  if (executor !== 'fused-sync') throw new Error(`ran as ${executor}`);
+  if (fallbacks.length > 0) throw new Error(`fell back to gpu.js's own code: ${fallbacks[0].reason}`);
+  if (shipped && kept < engines) throw new Error(`${kept} of ${engines} engines ran gpu.js's own code`);
+  if (!shipped && kept > 0) throw new Error("an engine ran gpu.js's own code");
+}
+
+/** Pictures of random bytes: read as MNIST's are, whatever they show. */
+function randomSplit(one: BenchCase): Split {
+  const { sequences, sequence_length, input_size, num_classes } = one;
+  const random = RandomStream.of(0, 'bench/pictures');
+  const array = (dims: readonly number[], bound: number) => ({
+    dims,
+    values: Uint8Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => random.integer(bound)),
+    dataOffset: 0,
+    itemSize: 1,
+  });
+  const files = {
+    imagesFile: 'random pictures',
+    images: array([sequences, sequence_length, input_size], 256),
+    labelsFile: 'random labels',
+    labels: array([sequences], num_classes),
+  };
+  return pictureDataset(files, files, { sequence: 'rows', numClasses: num_classes, digests: [] }).train;
+}
+
+async function openModel(one: BenchCase): Promise<Workload> {
+  kept = 0;
+  const split = randomSplit(one);
+  const trainer = await Trainer.create(
+    {
+      backend: 'webasm',
+      threads,
+      spec: {
+        cell: 'lstm',
+        inputSize: one.input_size,
+        hiddenSize: one.hidden_size,
+        numLayers: one.num_layers,
+        outputSize: one.num_classes,
+        head: 'last',
+      },
+      loss: 'cross_entropy',
+      sequenceLength: one.sequence_length,
+      variableLength: false,
+      train: split,
+      batchSize: one.batch_size,
+    },
+    adam,
+    ADAM,
+  );
+  trainer.initialise(RandomStream.of(0, 'bench/parameters'));
+  const close = () => trainer.close();
+  if (one.benchmark === 'train_step') {
+    const random = RandomStream.of(0, 'bench/order');
+    const indices = Uint32Array.from({ length: one.batch_size }, (_, i) => i);
+    let step = 0;
+    const call = async () => {
+      await trainer.step(random.shuffle(indices), ++step, LEARNING_RATE);
+    };
+    return { call, verify: () => verify(trainer.execution, 2), close };
+  }
+  const evaluator = trainer.evaluator(one.batch_size);
+  const call = async () => {
+    await evaluator.evaluate(split);
+  };
+  return { call, verify: () => verify(evaluator.execution, 2), close };
+}
+
+async function openKernels(one: BenchCase): Promise<Workload> {
+  kept = 0;
+  const engine = await Engine.start('webasm');
+  const { program, values } = kernelWork(one);
+  const executable = engine.compile(program);
+  const call = async () => {
+    await executable.run(values);
+  };
+  const report = () => ({ executor: executable.executor, fallbacks: engine.fallbacks });
+  return { call, verify: () => verify(report(), 1), close: () => engine.close() };
+}
+
+await answerRequests({ versions: versions() as unknown as Record<string, string>, threads }, one =>
+  one.benchmark === 'matmul' || one.benchmark === 'gates' ? openKernels(one) : openModel(one),
+);
+process.exit();

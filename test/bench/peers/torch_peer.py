@@ -1,0 +1,121 @@
+"""PyTorch as a contender of `npm run bench`: answers JSON requests, one a line (see ../protocol.ts).
+
+  python3 torch_peer.py THREADS
+
+Each benchmark does what cellrun does: the same sizes, batches gathered from memory, the optimizer step included.
+"""
+import json
+import platform
+import sys
+import time
+
+import torch
+
+WARM_UP_CALLS = 2
+
+
+class Classifier(torch.nn.Module):
+    def __init__(self, features, hidden, layers, classes):
+        super().__init__()
+        self.lstm = torch.nn.LSTM(features, hidden, layers, batch_first=True)
+        self.fc = torch.nn.Linear(hidden, classes)
+
+    def forward(self, x):
+        return self.fc(self.lstm(x)[0][:, -1])
+
+
+def matmul(case):
+    b, h, repeats = case["batch_size"], case["hidden_size"], case["repeats"]
+    xs, weight = torch.rand(repeats, b, 2 * h), torch.rand(2 * h, 4 * h)
+
+    def call():
+        for x in xs:
+            x @ weight
+
+    return call
+
+
+def gates(case):
+    b, h, repeats = case["batch_size"], case["hidden_size"], case["repeats"]
+    inputs, states = torch.rand(repeats, b, h), torch.rand(repeats, b, h)
+    weight_ih, weight_hh = torch.rand(4 * h, h), torch.rand(4 * h, h)
+    bias_ih, bias_hh = torch.rand(4 * h), torch.rand(4 * h)
+
+    def call():
+        for x, state in zip(inputs, states):
+            linear = torch.nn.functional.linear
+            i, f, g, o = (linear(x, weight_ih, bias_ih) + linear(state, weight_hh, bias_hh)).chunk(4, 1)
+            torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
+
+    def without_gradient():
+        with torch.no_grad():
+            call()
+
+    return without_gradient
+
+
+def model(case):
+    size, n = case["batch_size"], case["sequences"]
+    x = torch.randint(0, 256, (n, case["sequence_length"], case["input_size"])).float() / 255
+    y = torch.randint(0, case["num_classes"], (n,))
+    net = Classifier(case["input_size"], case["hidden_size"], case["num_layers"], case["num_classes"])
+    loss_of = torch.nn.CrossEntropyLoss()
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+
+    def train_step():
+        rows = torch.randperm(n)
+        optimizer.zero_grad()
+        loss_of(net(x[rows]), y[rows]).backward()
+        optimizer.step()
+
+    def evaluate():
+        loss, hits = 0.0, 0
+        with torch.no_grad():
+            for i in range(0, n, size):
+                prediction, target = net(x[i:i + size]), y[i:i + size]
+                loss += loss_of(prediction, target).item() * len(target)
+                hits += (prediction.argmax(1) == target).sum().item()
+
+    return train_step if case["benchmark"] == "train_step" else evaluate
+
+
+def prepare(case):
+    torch.manual_seed(0)
+    began = time.perf_counter()
+    call = {"matmul": matmul, "gates": gates}.get(case["benchmark"], model)(case)
+    for _ in range(WARM_UP_CALLS):
+        call()
+    return call, time.perf_counter() - began
+
+
+def measure(call, budget, most):
+    times, end = [], time.perf_counter() + budget
+    while True:
+        began = time.perf_counter()
+        call()
+        times.append(1e3 * (time.perf_counter() - began))
+        if time.perf_counter() >= end or len(times) >= most:
+            return times
+
+
+def say(**message):
+    print(json.dumps(message), flush=True)
+
+
+def main():
+    torch.set_num_threads(int(sys.argv[1]))
+    say(versions={"torch": torch.__version__, "python": platform.python_version()}, threads=torch.get_num_threads())
+    call = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            if request["op"] == "prepare":
+                call, seconds = prepare(request["case"])
+                say(seconds=seconds)
+            else:
+                say(times_ms=measure(call, request["budget_s"], request["most"]))
+        except Exception as error:
+            say(error=f"{type(error).__name__}: {error}")
+
+
+main()
