@@ -104,7 +104,7 @@ function text(
   }
   programs.forEach(({ plan }, i) => {
     const { name, runs, nodes, kernels, distinctKernels, flops, bytes } = costs[i];
-    lines.push('', `${name}: runs ${runs} times for each shard`);
+    lines.push('', `${name}: ${runs === 1 ? 'once' : `${runs} times`} for each shard`);
     lines.push(
       `  ${nodes} nodes, ${kernels} kernels of ${distinctKernels} sources, ${flops.toLocaleString('en')} FLOPs, ${bytes.toLocaleString('en')} bytes`,
     );

@@ -1,7 +1,6 @@
 /** `run CONFIG`: trains, and tells how it went. */
 import { loadExperiment } from '../config/index.js';
-import { EXIT, type ExitCode } from '../errors.js';
-import type { JsonObject } from '../experiment/json.js';
+import type { ExitCode } from '../errors.js';
 import { type RunObserver, runExperiment } from '../training/run.js';
 import type { Io } from './io.js';
 import type { RunOptions } from './options.js';
@@ -18,7 +17,8 @@ export async function run(config: string, options: RunOptions, io: Io): Promise<
       observer(io, options.quiet),
     );
     if (options.json) io.out(`${JSON.stringify(summary)}\n`);
-    else tell(summary, options.quiet, io);
+    else tellResult(summary as unknown as Told, options.quiet, io);
+    tellTrouble(summary as unknown as Told, options.json, io);
     return exitCode;
   } finally {
     stop.release();
@@ -49,9 +49,7 @@ interface Told {
     };
   };
   readonly steps: number;
-  readonly epochs: number;
   readonly duration_s: number;
-  readonly exit_code: number;
   readonly gates: readonly {
     metric: string;
     value: number | null;
@@ -61,26 +59,30 @@ interface Told {
   }[];
 }
 
-function tell(summary: JsonObject, quiet: boolean, io: Io): void {
-  const { status, message, directory, metrics, steps, duration_s, gates, exit_code } =
-    summary as unknown as Told;
+function tellResult(
+  { status, metrics, steps, duration_s, gates, directory }: Told,
+  quiet: boolean,
+  io: Io,
+): void {
   if (status === 'completed') {
     io.out(`${closingSentence(metrics.test)} after ${steps} steps in ${formatDuration(duration_s)}.\n`);
-    for (const { metric, value, min, max, verdict } of gates) {
-      if (verdict === 'passed' && quiet) continue;
-      const bounds = [min === undefined ? '' : `at least ${min}`, max === undefined ? '' : `at most ${max}`];
-      io.out(
-        `Gate ${metric} ${verdict}: ${value ?? 'not measured'}, ${bounds.filter(Boolean).join(' and ')} wanted.\n`,
-      );
-    }
-  } else {
-    const hint =
-      exit_code === EXIT.diverged
-        ? ' Try a smaller optimizer.learning_rate or training.gradient_clip_norm.'
-        : '';
-    io.err(`${status}: ${message}.${hint}\n`);
+    for (const gate of gates) if (gate.verdict !== 'passed' || !quiet) io.out(`${gateSentence(gate)}\n`);
   }
   io.out(`Run directory: ${directory}\n`);
+}
+
+/** What keeps a run from counting as done is said on stderr; a failed gate only where stdout does not say it. */
+function tellTrouble({ status, message, gates }: Told, json: boolean, io: Io): void {
+  for (const gate of json ? gates : []) if (gate.verdict !== 'passed') io.err(`${gateSentence(gate)}\n`);
+  if (status === 'completed' || message === undefined) return;
+  const hint =
+    status === 'diverged' ? '; try a smaller optimizer.learning_rate, or training.gradient_clip_norm' : '';
+  io.err(`cellrun: ${message}${hint}\n`);
+}
+
+function gateSentence({ metric, verdict, value, min, max }: Told['gates'][number]): string {
+  const bounds = [min === undefined ? '' : `at least ${min}`, max === undefined ? '' : `at most ${max}`];
+  return `Gate ${metric} ${verdict}: ${value ?? 'not measured'}, ${bounds.filter(Boolean).join(' and ')} wanted.`;
 }
 
 function closingSentence({ accuracy, mean_absolute_error, loss }: Told['metrics']['test']): string {

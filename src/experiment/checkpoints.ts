@@ -83,6 +83,13 @@ export class CheckpointStore {
     return { path, bytes, best: bestOf(this.entries) === entry };
   }
 
+  /** Whether a checkpoint with this value of the metric would be the best. */
+  wouldBeBest(value: number): boolean {
+    const best = bestOf(this.entries)?.metric.value;
+    if (best === undefined || best === null) return nonFiniteName(value) === undefined;
+    return this.policy.mode === 'max' ? value > best : value < best;
+  }
+
   /** The file of a checkpoint. Throws exit 2 where there is none. */
   resolve(which: Which): string {
     return selectCheckpoint(this.folder, this.entries, which).path;

@@ -1,5 +1,5 @@
 /** The training loop: which batch when, what is measured and saved after which step, and when it ends. */
-import type { BatchOrder } from '../data/batches.js';
+import type { BatchOrder, BatchOrderState } from '../data/index.js';
 import type { Trainer } from './trainer.js';
 
 export interface LoopPlan {
@@ -16,6 +16,10 @@ export interface Position {
   readonly epoch: number;
   /** Whole epochs done. */
   readonly epochsDone: number;
+  /** Whether this step was its epoch's last. */
+  readonly epochEnded: boolean;
+  /** Where the batches stand after this step. */
+  readonly order: BatchOrderState;
 }
 
 export interface StepReport extends Position {
@@ -33,8 +37,6 @@ export interface EpochReport extends Position {
   readonly loss: number;
   readonly samples: number;
   readonly seconds: number;
-  /** Whether the epoch was cut short, by `maxSteps` or a stop. */
-  readonly partial: boolean;
   /** Whether the run stops here because it was asked to. */
   readonly stopped: boolean;
 }
@@ -49,10 +51,12 @@ export interface LoopHooks {
 }
 
 export type LoopEnd =
-  | { readonly status: 'completed' | 'interrupted'; readonly position: Position }
+  | { readonly status: 'completed' | 'interrupted' }
   | {
+      /** No update was made at `step`: loss, gradient or the updated parameters are not finite. */
       readonly status: 'diverged';
-      readonly position: Position;
+      readonly step: number;
+      readonly epoch: number;
       readonly loss: number;
       readonly gradientNorm: number;
     };
@@ -75,9 +79,9 @@ export async function trainingLoop(
     const indices = order.next();
     step++;
     const { loss, gradientNorm, updated } = await trainer.step(indices, step, plan.learningRate);
-    const ended = order.position === 0;
-    const position = { step, epoch: number, epochsDone: ended ? number : number - 1 };
-    if (!updated) return { status: 'diverged', position, loss, gradientNorm };
+    if (!updated) return { status: 'diverged', step, epoch: number, loss, gradientNorm };
+    const epochEnded = order.position === 0;
+    const position = { step, epoch: number, epochsDone: order.epoch, epochEnded, order: order.state };
     const seconds = (performance.now() - began) / 1000;
     const samples = indices.length;
     epoch.add(loss, samples, seconds);
@@ -90,18 +94,14 @@ export async function trainingLoop(
       seconds,
     });
     const stop = hooks.stopRequested();
-    if (ended || stop || step === lastStep) {
+    if (epochEnded || stop || step === lastStep) {
       const stopped = stop && step < lastStep;
-      await hooks.onEpoch({ ...position, ...epoch.means(), partial: !ended, stopped });
+      await hooks.onEpoch({ ...position, ...epoch.means(), stopped });
       epoch = new EpochTotals();
     }
-    if (stop && step < lastStep) return { status: 'interrupted', position };
+    if (stop && step < lastStep) return { status: 'interrupted' };
   }
-  const epochsDone = order.epoch;
-  return {
-    status: 'completed',
-    position: { step, epoch: Math.ceil(step / order.batchesPerEpoch), epochsDone },
-  };
+  return { status: 'completed' };
 }
 
 class EpochTotals {

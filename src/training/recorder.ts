@@ -1,11 +1,8 @@
 /** Turns what happens in a run into events, checkpoints, the summary and sentences for the reader. */
-import { relative, sep } from 'node:path';
 import type { LoadedExperiment } from '../config/index.js';
 import type { BatchOrder } from '../data/index.js';
 import { EXECUTORS } from '../engine/executable.js';
 import { EXIT, type ExitCode } from '../errors.js';
-import { bestOf, listCheckpoints } from '../experiment/checkpoint-folder.js';
-import { CheckpointStore } from '../experiment/checkpoints.js';
 import type { RunStatus } from '../experiment/events.js';
 import { judgeGates, type Metrics, metricValue } from '../experiment/gates.js';
 import type { EventLog } from '../experiment/logger.js';
@@ -16,22 +13,19 @@ import { losses } from '../losses/index.js';
 import type { Evaluator } from './evaluator.js';
 import type { EpochReport, LoopEnd, Position, StepReport } from './loop.js';
 import type { RunObserver, RunResult } from './run.js';
+import { RunCheckpoints } from './run-checkpoints.js';
 import type { Session } from './session.js';
 import type { Trainer } from './trainer.js';
-import { trainingTensors } from './weights.js';
-
-const NOWHERE: Position = { step: 0, epoch: 0, epochsDone: 0 };
 
 export class Recorder {
   private readonly began = performance.now();
-  private readonly store: CheckpointStore;
+  private readonly checkpoints: RunCheckpoints;
   private trainer: Trainer | undefined;
   private evaluator: Evaluator | undefined;
-  private order: BatchOrder | undefined;
   private totalSteps = 0;
-  private position = NOWHERE;
+  /** Of the last step that changed the parameters. */
+  private position: Position | undefined;
   private metrics: Metrics = { train: {}, test: {} };
-  private savedAt = { step: -1, time: performance.now() };
   private trainSeconds = 0;
   private evalSeconds = 0;
   private readonly stepSeconds: number[] = [];
@@ -44,8 +38,7 @@ export class Recorder {
     private readonly log: EventLog,
     private readonly observer: RunObserver,
   ) {
-    const { keep, metric, mode } = loaded.experiment.checkpoint;
-    this.store = CheckpointStore.open(directory.files.checkpoints, { keep, metric, mode });
+    this.checkpoints = new RunCheckpoints(loaded, directory, log);
   }
 
   started(dataSeconds: number): void {
@@ -73,7 +66,6 @@ export class Recorder {
 
   training(trainer: Trainer, order: BatchOrder, totalSteps: number): void {
     this.trainer = trainer;
-    this.order = order;
     this.totalSteps = totalSteps;
     const { droppedPerEpoch } = order;
     if (droppedPerEpoch > 0) {
@@ -102,28 +94,30 @@ export class Recorder {
       this.sinceLog = { samples: 0, seconds: 0 };
     }
     this.observer.step({ epoch, step, samples, loss });
-    if (this.isDue(step)) this.save(null);
+    // at an epoch's end the checkpoint waits for the evaluation
+    if (!report.epochEnded && this.checkpoints.isDue(step)) this.save(null);
   }
 
   async epoch(report: EpochReport): Promise<void> {
-    const { epoch, step, loss, samples, seconds, partial, stopped } = report;
+    const { epoch, step, loss, samples, seconds, epochEnded, stopped } = report;
     this.position = report;
     this.metrics = { ...this.metrics, train: { loss } };
-    if (!partial) {
-      this.log.emit({ event: 'train.epoch', epoch, step, loss, samples, duration_s: seconds });
+    if (epochEnded) this.log.emit({ event: 'train.epoch', epoch, step, loss, samples, duration_s: seconds });
+    if (stopped) {
+      this.save(null);
+      return;
     }
-    if (stopped) return this.save(null);
     await this.evaluate();
     const { every, metric } = this.loaded.experiment.checkpoint;
     const value = metricValue(this.metrics, metric) ?? null;
-    if (every === 'epoch' || step === this.totalSteps || partial) this.save(value);
+    const due = every === 'epoch' || step === this.totalSteps || this.checkpoints.isDue(step);
+    if (due || (value !== null && this.checkpoints.wouldBeBest(value))) this.save(value);
   }
 
   finished(end: LoopEnd): RunResult {
-    this.position = end.position;
     if (end.status === 'diverged') return this.diverged(end);
     if (end.status === 'interrupted') {
-      const message = `interrupted after step ${end.position.step}; the checkpoint of that step is saved`;
+      const message = `interrupted after step ${this.position?.step}; the checkpoint of that step is saved`;
       return this.conclude('interrupted', EXIT.interrupted, message);
     }
     const gates = this.judge();
@@ -146,7 +140,7 @@ export class Recorder {
     this.evalSeconds += seconds;
     const named = { [losses[run.loss].metric.name]: metric };
     this.metrics = { ...this.metrics, test: { loss, ...named } };
-    const { epoch, step } = this.position;
+    const { epoch, step } = this.position as Position;
     this.log.emit({
       event: 'eval',
       split: 'test',
@@ -171,43 +165,8 @@ export class Recorder {
     return `test loss ${loss?.toPrecision(4)}  ${metric}`;
   }
 
-  private isDue(step: number): boolean {
-    const { every } = this.loaded.experiment.checkpoint;
-    if (every === 'epoch' || step === this.totalSteps) return false;
-    if (every.steps !== undefined) return step % every.steps === 0;
-    return every.seconds !== undefined && performance.now() - this.savedAt.time >= every.seconds * 1000;
-  }
-
-  /** Saves a checkpoint of this step, unless there is one that knows the metric already. */
-  private save(metric: number | null): void {
-    const { step, epoch, epochsDone } = this.position;
-    if (this.savedAt.step === step && metric === null) return;
-    const began = performance.now();
-    const { layout, parameters, optimizerState } = this.trainer as Trainer;
-    const order = this.order as BatchOrder;
-    const saved = this.store.save({
-      step,
-      epoch: epochsDone,
-      tensors: trainingTensors(layout, parameters, optimizerState),
-      metadata: {
-        config_hash: this.loaded.hash,
-        batch_order: { ...order.state, generator: [...order.state.generator] },
-        metrics: { train: { ...this.metrics.train }, test: { ...this.metrics.test } },
-      },
-      metric,
-    });
-    this.savedAt = { step, time: performance.now() };
-    this.log.emit({
-      event: 'checkpoint.saved',
-      epoch,
-      step,
-      path: relative(this.directory.path, saved.path).split(sep).join('/'),
-      bytes: saved.bytes,
-      metric: this.loaded.experiment.checkpoint.metric,
-      value: metric,
-      best: saved.best,
-      duration_s: (performance.now() - began) / 1000,
-    });
+  private save(value: number | null): void {
+    this.checkpoints.save(this.trainer as Trainer, this.position as Position, this.metrics, value);
   }
 
   private judge() {
@@ -219,11 +178,8 @@ export class Recorder {
     return gates;
   }
 
-  private diverged({
-    loss,
-    gradientNorm,
-    position: { step, epoch },
-  }: Extract<LoopEnd, { status: 'diverged' }>): RunResult {
+  private diverged({ step, epoch, loss, gradientNorm }: Extract<LoopEnd, { status: 'diverged' }>): RunResult {
+    if (this.position) this.save(null);
     const learning_rate = this.loaded.experiment.optimizer.learning_rate;
     this.log.emit({
       event: 'train.step',
@@ -234,7 +190,11 @@ export class Recorder {
       grad_norm: gradientNorm,
       samples_per_s: 0,
     });
-    const what = Number.isFinite(loss) ? `the gradient norm is ${gradientNorm}` : `the loss is ${loss}`;
+    const what = !Number.isFinite(loss)
+      ? `the loss is ${loss}`
+      : Number.isFinite(gradientNorm)
+        ? 'the update would leave the range of float32'
+        : `the gradient norm is ${gradientNorm}`;
     const message = `training diverged at step ${step}: ${what}; the parameters are those of the step before`;
     return this.conclude('diverged', EXIT.diverged, message);
   }
@@ -253,7 +213,7 @@ export class Recorder {
   private conclude(status: RunStatus, exitCode: ExitCode, message: string | undefined): RunResult {
     const duration = (performance.now() - this.began) / 1000;
     const summary = this.directory.writeSummary(this.summary(status, exitCode, duration, message));
-    const { step, epochsDone } = this.position;
+    const { step = 0, epochsDone = 0 } = this.position ?? {};
     const told = message === undefined ? {} : { message };
     this.log.emit({
       event: 'run.end',
@@ -275,10 +235,6 @@ export class Recorder {
   ): Summary {
     const { experiment, hash } = this.loaded;
     const { choice } = this.session;
-    const entries = listCheckpoints(this.directory.files.checkpoints);
-    const best = bestOf(entries);
-    const named = (path: string | undefined) =>
-      path === undefined ? null : relative(this.directory.path, path).split(sep).join('/');
     const gates = status === 'completed' ? judgeGates(experiment.gates, this.metrics) : [];
     return {
       version: 1,
@@ -293,12 +249,9 @@ export class Recorder {
       backend: choice.backend,
       executor: EXECUTORS[choice.backend],
       seed: experiment.seed,
-      steps: this.position.step,
-      epochs: this.position.epochsDone,
+      steps: this.position?.step ?? 0,
+      epochs: this.position?.epochsDone ?? 0,
       metrics: this.metrics,
-      best: best
-        ? { metric: best.metric.name, value: best.metric.value as number, step: best.step, epoch: best.epoch }
-        : null,
       gates,
       duration_s: duration,
       train_s: this.trainSeconds,
@@ -306,12 +259,14 @@ export class Recorder {
       ms_per_step: medianMilliseconds(this.stepSeconds),
       parameters: this.trainer?.layout.size ?? 0,
       peak_rss_mb: process.resourceUsage().maxRSS / 1024,
-      checkpoints: { last: named(entries.at(-1)?.path), best: named(best?.path) },
+      ...this.checkpoints.summary(),
     };
   }
 }
 
 function medianMilliseconds(seconds: readonly number[]): number | null {
   if (seconds.length === 0) return null;
-  return 1000 * [...seconds].sort((a, b) => a - b)[seconds.length >> 1];
+  const sorted = [...seconds].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return 1000 * (sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2);
 }

@@ -1,5 +1,5 @@
 /** One run, from a loaded config to its directory: what is trained, measured, saved, judged and told. */
-import type { LoadedExperiment } from '../config/index.js';
+import { type LoadedExperiment, locateInConfig } from '../config/index.js';
 import { BatchOrder } from '../data/index.js';
 import { describePlan } from '../engine/describe.js';
 import { EXECUTORS } from '../engine/executable.js';
@@ -8,6 +8,7 @@ import type { JsonObject } from '../experiment/json.js';
 import { EventLog } from '../experiment/logger.js';
 import { describeRun } from '../experiment/manifest.js';
 import { RunDirectory } from '../experiment/run-directory.js';
+import { ParameterLayout } from '../model/parameters.js';
 import { RandomStream } from '../random.js';
 import { type LoopEnd, trainingLoop } from './loop.js';
 import { Recorder } from './recorder.js';
@@ -56,6 +57,7 @@ export async function runExperiment(
   const session = await openSession(loaded, options);
   const dataSeconds = (performance.now() - dataBegan) / 1000;
   const { experiment } = loaded;
+  const initial = initialParameters(loaded, session);
   const directory = RunDirectory.create({
     name: experiment.name,
     outputRoot: options.output,
@@ -71,7 +73,7 @@ export async function runExperiment(
     recorder.started(dataSeconds);
     trainer = await createTrainer(loaded, session);
     directory.writeManifest(manifest(loaded, session, directory, trainer, options));
-    setWeights(loaded, trainer);
+    trainer.parameters.set(initial);
     compiled(session, trainer, loaded, log);
     const end = await train(loaded, session, trainer, recorder, observer, options.signal);
     return recorder.finished(end);
@@ -117,10 +119,20 @@ async function train(
   });
 }
 
-function setWeights({ experiment }: LoadedExperiment, trainer: Trainer): void {
-  const { init_from } = experiment.model;
-  if (init_from === undefined) trainer.initialise(RandomStream.of(experiment.seed, 'model/init'));
-  else loadWeights(init_from, trainer.layout, trainer.parameters);
+/** PyTorch's default initialisation, or the weights of `model.init_from`. */
+function initialParameters(loaded: LoadedExperiment, { spec }: Session): Float32Array {
+  const { seed, model } = loaded.experiment;
+  const layout = new ParameterLayout(spec);
+  const parameters = new Float32Array(layout.size);
+  if (model.init_from === undefined) layout.initialise(parameters, RandomStream.of(seed, 'model/init'));
+  else {
+    try {
+      loadWeights(model.init_from, layout, parameters);
+    } catch (error) {
+      throw error instanceof UserError ? locateInConfig(error, loaded) : error;
+    }
+  }
+  return parameters;
 }
 
 function manifest(

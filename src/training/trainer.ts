@@ -3,7 +3,6 @@ import type { Split } from '../data/dataset.js';
 import { Engine } from '../engine/index.js';
 import { ParameterLayout } from '../model/parameters.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
-import type { RandomStream } from '../random.js';
 import { BatchWriter } from './batch.js';
 import { Evaluator } from './evaluator.js';
 import { createPool } from './pool.js';
@@ -28,7 +27,7 @@ export interface StepResult {
   readonly loss: number;
   /** Before clipping. */
   readonly gradientNorm: number;
-  /** Whether the update was made: not where loss or gradient is not finite. */
+  /** Whether the update was made: not where loss, gradient or the updated parameters are not finite. */
   readonly updated: boolean;
 }
 
@@ -62,11 +61,6 @@ export class Trainer {
     return new Trainer(options, engine, Updater.create(engine, optimizer, settings, size));
   }
 
-  /** PyTorch's default initialisation. */
-  initialise(random: RandomStream): void {
-    this.layout.initialise(this.parameters, random);
-  }
-
   get optimizerState(): Readonly<Record<string, Float32Array>> {
     return this.updater.state;
   }
@@ -88,8 +82,8 @@ export class Trainer {
     const norm = gradientNorm(this.gradient);
     if (!Number.isFinite(loss) || !Number.isFinite(norm)) return { loss, gradientNorm: norm, updated: false };
     const scale = clipFactor(norm, this.options.gradientClipNorm);
-    await this.updater.apply(this.parameters, this.gradient, { step, learningRate, scale });
-    return { loss, gradientNorm: norm, updated: true };
+    const updated = await this.updater.apply(this.parameters, this.gradient, { step, learningRate, scale });
+    return { loss, gradientNorm: norm, updated };
   }
 
   /** An evaluator of this model as it is at each evaluation. */

@@ -44,13 +44,14 @@ export class Updater {
 
   /**
    * Updates `parameters` and the state in place with `gradient` times `scale`. All arrays are flat and padded to whole
-   * rows (`paddedSize`); `step` is 1 for the first update.
+   * rows (`paddedSize`); `step` is 1 for the first update. Where a result is not finite nothing is changed; gives whether
+   * the update was made.
    */
   async apply(
     parameters: Float32Array,
     gradient: Float32Array,
     { step, learningRate, scale }: { step: number; learningRate: number; scale: number },
-  ): Promise<void> {
+  ): Promise<boolean> {
     const values: Record<string, Value> = {
       ...this.scalars(step, learningRate),
       gradient_scale: scale,
@@ -59,7 +60,17 @@ export class Updater {
     };
     for (const [name, buffer] of Object.entries(this.state)) values[`state.${name}`] = buffer;
     const out = await this.executable.run(values);
+    // a sum is finite only where every term is
+    if (!Object.values(out).every(array => Number.isFinite(sumOf(array)))) return false;
     parameters.set(out.parameter);
     for (const [name, buffer] of Object.entries(this.state)) buffer.set(out[`state.${name}`]);
+    return true;
   }
+}
+
+/** In float64, where finite float32 numbers never overflow. */
+function sumOf(values: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i];
+  return sum;
 }

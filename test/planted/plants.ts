@@ -252,10 +252,10 @@ const kernels: readonly Plant[] = [
   },
   {
     file: 'src/engine/plan',
-    find: 'shapes.join()',
+    find: "node.shape.join('x')",
     replace: "''",
-    why: 'kernels over arrays of other sizes become one',
-    tests: ['ops', 'engine'],
+    why: 'kernels of other outputs become one',
+    tests: ['ops'],
   },
   {
     file: 'src/engine/language/lint',
@@ -325,16 +325,16 @@ const compiler: readonly Plant[] = [
   },
   {
     file: 'src/engine/simd/tile-code',
-    find: '(target.y && !load.varies.y)',
-    replace: '(target.y && load.varies.y)',
-    why: 'what varies between rows is loaded as if it did not',
-    tests: ['simd', 'ops'],
+    find: 'y ? row : 0',
+    replace: '0',
+    why: 'all rows of a tile take what was loaded for the first',
+    tests: ['simd'],
   },
   {
     file: 'src/engine/simd/tile',
-    find: 'add(extent - left, size);',
-    replace: 'add(extent - left - size, size);',
-    why: 'a whole piece is lost before the remainder',
+    find: 'const left = extent % size;',
+    replace: 'const left = 0;',
+    why: 'what is left of an extent is no piece of its own',
     tests: ['simd'],
   },
   {

@@ -37,10 +37,11 @@ function failure(build: string, test: TestName): string | null {
   const { status, stdout, error } = spawnSync(process.execPath, [join(build, 'test', `${test}.test.js`)], {
     encoding: 'utf8',
     timeout: TIMEOUT_MS,
+    killSignal: 'SIGKILL',
     maxBuffer: 1 << 28,
     env: { ...process.env, TAP_BAIL: '1', TAP_TIMEOUT: `${TIMEOUT_MS / 1000}` },
   });
-  if (error) return `${test}: ${error.message}`;
+  if (error) return `${test}: never ended (${error.message})`;
   if (status === 0) return null;
   const [, name] = /^\s*not ok \d+ - (.*?)(?: \{ seed| # |$)/m.exec(stdout) ?? [];
   return `${test}: ${name?.slice(0, 70) ?? 'did not start'}`;

@@ -5,8 +5,9 @@ import { assembleModule, FunctionAssembler, type MemoryLimits } from './assemble
 import type { KernelIr } from './ir.js';
 import { type Layout, lower } from './lower.js';
 import { emitPack, planPacks } from './pack.js';
+import type { Origin } from './pointers.js';
 import { chooseTile, cutIntoPieces, hasLoops, LANES, type Piece } from './tile.js';
-import { type Origin, TileCode } from './tile-code.js';
+import { TileCode } from './tile-code.js';
 
 export interface CompileRequest {
   readonly source: string;

@@ -8,7 +8,7 @@ export interface Workload {
   /** What is timed. */
   call(): Promise<void>;
   /** Throws where something else ran than was to be measured; asked after the first calls. */
-  verify(): void;
+  verify(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -28,7 +28,7 @@ export async function answerRequests(hello: Hello, open: (one: BenchCase) => Pro
         const began = performance.now();
         workload = await open(request.case);
         for (let i = 0; i < WARM_UP_CALLS; i++) await workload.call();
-        workload.verify();
+        await workload.verify();
         say({ seconds: (performance.now() - began) / 1000 });
       } else {
         if (!workload) throw new Error('nothing is prepared');

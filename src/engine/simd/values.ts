@@ -1,0 +1,214 @@
+/**
+ * The code of values: each written for a place of the tile, what several places share loaded once. On the stack a value is
+ * always a vector of four lanes, neighbours along x.
+ */
+import type { FunctionAssembler } from './assembler.js';
+import { emitExp, emitLog, emitTanh, type Scratch } from './functions.js';
+import {
+  type Affine,
+  type BinaryOperation,
+  coefficient,
+  forEachLoad,
+  type KernelIr,
+  type Load,
+  type Value,
+  type Variation,
+} from './ir.js';
+import { type Pack, packedElement } from './pack.js';
+import type { Pointers } from './pointers.js';
+import { LANES, type Tile } from './tile.js';
+
+const FLOAT_BYTES = 4;
+
+const OPCODES = {
+  add: 'f32x4.add',
+  subtract: 'f32x4.sub',
+  multiply: 'f32x4.mul',
+  divide: 'f32x4.div',
+  min: 'f32x4.min',
+  max: 'f32x4.max',
+} as const satisfies Record<BinaryOperation, string>;
+
+/** A position inside the tile. */
+export interface Place {
+  readonly row: number;
+  readonly vector: number;
+}
+
+export class Values {
+  private readonly vectors = new Map<number, number[][]>();
+  private readonly scratch: Scratch;
+  private readonly argument: number;
+  /** Values loaded ahead of a statement, by load and place. */
+  private ahead = new Map<Load, Map<string, number>>();
+  /** Locals for them, used anew by each statement. */
+  private readonly temporaries: number[] = [];
+  private temporariesUsed = 0;
+  /** Where loads are read instead that were copied before. */
+  private readonly packed = new Map<Load, Pick<Load, 'base' | 'element'>>();
+
+  /** `lanes` of the last vector are part of the output. */
+  constructor(
+    private readonly f: FunctionAssembler,
+    private readonly ir: KernelIr,
+    private readonly pointers: Pointers,
+    private readonly tile: Tile,
+    private readonly lanes: number,
+    packs: readonly Pack[],
+  ) {
+    for (const pack of packs) {
+      this.packed.set(pack.load, { base: pack.at, element: packedElement(pack, tile.vectors) });
+    }
+    this.scratch = [f.local('v128'), f.local('v128'), f.local('v128'), f.local('v128')];
+    this.argument = f.local('v128');
+  }
+
+  /** Where `value` reads. */
+  elementsOf(value: Value): Affine[] {
+    const found: Affine[] = [];
+    forEachLoad(value, load => found.push((this.packed.get(load) ?? load).element));
+    return found;
+  }
+
+  /**
+   * Loads ahead what several rows or vectors of a statement share. What differs between rows but not along x is loaded
+   * when its row comes, by `emit`, into one local.
+   */
+  prefetch(value: Value, target: Variation): void {
+    this.ahead = new Map();
+    this.temporariesUsed = 0;
+    forEachLoad(value, load => {
+      const shared = (target.x && !load.varies.x) || (target.y && !load.varies.y);
+      if (shared) this.ahead.set(load, new Map());
+    });
+    for (const [load, locals] of this.ahead) {
+      if (load.varies.y) continue;
+      for (const place of this.places(load.varies)) this.loadInto(load, place, locals);
+    }
+  }
+
+  private loadInto(load: Load, place: Place, locals: Map<string, number>): number {
+    const at = this.temporariesUsed++;
+    this.temporaries[at] ??= this.f.local('v128');
+    const local = this.temporaries[at];
+    this.load(load, place);
+    this.f.set(local);
+    locals.set(placeKey(load.varies, place), local);
+    return local;
+  }
+
+  /** All places of the tile along which something varies. */
+  places({ x, y }: Variation): Place[] {
+    const rows = y ? this.tile.rows : 1;
+    const vectors = x ? this.tile.vectors : 1;
+    return Array.from({ length: rows * vectors }, (_, i) => ({
+      row: Math.floor(i / vectors),
+      vector: i % vectors,
+    }));
+  }
+
+  /** The vector locals of a local of the kernel: [row][vector], one where it does not vary. */
+  vectorsOf(local: number): number[][] {
+    let found = this.vectors.get(local);
+    if (!found) {
+      const { x, y } = this.ir.locals[local];
+      found = Array.from({ length: y ? this.tile.rows : 1 }, () =>
+        Array.from({ length: x ? this.tile.vectors : 1 }, () => this.f.local('v128')),
+      );
+      this.vectors.set(local, found);
+    }
+    return found;
+  }
+
+  /** Leaves `value` at `place` on the stack. */
+  emit(value: Value, place: Place): void {
+    const { f } = this;
+    switch (value.kind) {
+      case 'constant':
+        f.float(value.value);
+        return;
+      case 'scalar':
+        f.i32(0).memory('v128.load32_splat', value.offset);
+        return;
+      case 'integer':
+        this.integerVector(value.value, place);
+        return;
+      case 'local': {
+        const rows = this.vectorsOf(value.local);
+        const vectors = rows[Math.min(place.row, rows.length - 1)];
+        f.get(vectors[Math.min(place.vector, vectors.length - 1)]);
+        return;
+      }
+      case 'load': {
+        const locals = this.ahead.get(value);
+        if (locals) f.get(locals.get(placeKey(value.varies, place)) ?? this.loadInto(value, place, locals));
+        else this.load(value, place);
+        return;
+      }
+      case 'unary':
+        this.unary(value, place);
+        return;
+      case 'binary':
+        this.emit(value.left, place);
+        this.emit(value.right, place);
+        f.op(OPCODES[value.operation]);
+    }
+  }
+
+  private unary({ operation, operand }: Extract<Value, { kind: 'unary' }>, place: Place): void {
+    this.emit(operand, place);
+    switch (operation) {
+      case 'negate':
+        this.f.op('f32x4.neg');
+        return;
+      case 'abs':
+        this.f.op('f32x4.abs');
+        return;
+      case 'sqrt':
+        this.f.op('f32x4.sqrt');
+        return;
+      default: {
+        const emit = { exp: emitExp, log: emitLog, tanh: emitTanh }[operation];
+        this.f.set(this.argument);
+        emit(this.f, this.argument, this.scratch);
+      }
+    }
+  }
+
+  private integerVector(value: Affine, { row, vector }: Place): void {
+    const x = coefficient(value, 'x');
+    this.pointers.integer(value);
+    const offset = value.constant + row * coefficient(value, 'y') + vector * LANES * x;
+    this.f.i32(offset).op('i32.add').op('i32x4.splat').op('f32x4.convert_i32x4_s');
+    if (x !== 0) this.f.floats([0, x, 2 * x, 3 * x]).op('f32x4.add');
+  }
+
+  /** Leaves what `load` reads at `place` on the stack: contiguous along x in one go, else lane by lane. */
+  private load(load: Load, { row, vector }: Place): void {
+    const packed = this.packed.get(load);
+    const { element, base } = packed ?? load;
+    const along = coefficient(load.element, 'x');
+    const offset = element.constant + row * coefficient(element, 'y') + vector * LANES * along;
+    const bytes = base + offset * FLOAT_BYTES;
+    const pointer = this.pointers.of(element);
+    const valid = vector === this.tile.vectors - 1 ? this.lanes : LANES;
+    if (along === 0) this.f.get(pointer).memory('v128.load32_splat', bytes);
+    else if (along === 1) this.f.get(pointer).memory('v128.load', bytes);
+    else {
+      // lanes beyond the output repeat the first: they are computed, never stored
+      this.f.get(pointer).memory('v128.load32_splat', bytes).set(this.argument);
+      for (let lane = 1; lane < valid; lane++) {
+        this.f
+          .get(pointer)
+          .get(this.argument)
+          .loadLane(lane, bytes + lane * along * FLOAT_BYTES)
+          .set(this.argument);
+      }
+      this.f.get(this.argument);
+    }
+  }
+}
+
+function placeKey({ x, y }: Variation, { row, vector }: Place): string {
+  return `${y ? row : 0},${x ? vector : 0}`;
+}

@@ -1,0 +1,53 @@
+/** Whether a run is slower than a baseline. */
+import { type Results, ratiosOf } from './results.js';
+import { noiseOf, type Spread } from './statistics.js';
+
+/**
+ * What two runs of the same program differ by although each is steady in itself: another page layout, another neighbour on
+ * the machine, another clock rate.
+ */
+const BETWEEN_RUNS = 0.1;
+
+export interface Regression {
+  readonly id: string;
+  readonly before: Spread;
+  readonly now: Spread;
+  /** Growth that would still have been noise, such as 0.12. */
+  readonly allowed: number;
+}
+
+export interface Check {
+  readonly regressions: readonly Regression[];
+  /** Ratios in both runs. */
+  readonly compared: number;
+  /** Ratios of the baseline that this run did not measure. */
+  readonly missing: readonly string[];
+}
+
+/**
+ * Compares ratios, never times: a ratio was measured against another program on the same machine in the same minutes, so a
+ * slower machine or a busy hour moves both its halves. A ratio has regressed where
+ *
+ *     now / before > 1 + 0.1 + 2 * sqrt(noise(before)^2 + noise(now)^2)
+ *
+ * with medians over the rounds, and as noise half the interquartile range relative to the median. For a normal distribution
+ * that is 0.67 standard deviations of a single round; twice it, for both runs together, is exceeded by chance far less than
+ * once in a hundred, since the median of five rounds is steadier than a round. 0.1 is what runs differ by anyway.
+ */
+export function compare(before: Results, now: Results): Check {
+  const after = ratiosOf(now);
+  const regressions: Regression[] = [];
+  const missing: string[] = [];
+  let compared = 0;
+  for (const [id, old] of ratiosOf(before)) {
+    const ratio = after.get(id);
+    if (!ratio) {
+      missing.push(id);
+      continue;
+    }
+    compared++;
+    const allowed = BETWEEN_RUNS + 2 * Math.hypot(noiseOf(old), noiseOf(ratio));
+    if (ratio.median / old.median > 1 + allowed) regressions.push({ id, before: old, now: ratio, allowed });
+  }
+  return { regressions, compared, missing };
+}

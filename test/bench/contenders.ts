@@ -1,0 +1,102 @@
+/** Who is measured, how each is started, and what each is spared. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { packageRoot } from '../../src/root.js';
+import { type BenchCase, flopsOf } from './cases.js';
+import { Child, type Command, ContenderError } from './child.js';
+import type { Hello } from './protocol.js';
+
+export const OURS = 'cellrun';
+export const OTHERS = ['gpu.js', 'PyTorch', 'TensorFlow.js'] as const;
+export type Other = (typeof OTHERS)[number];
+export type ContenderName = typeof OURS | Other;
+
+export interface PeerOptions {
+  /** Whether to measure PyTorch and TensorFlow.js too. */
+  readonly peers: boolean;
+  /** The Python that has PyTorch. */
+  readonly python: string;
+  /** The folder in which TensorFlow.js was installed; undefined: it is not measured. */
+  readonly tfjs: string | undefined;
+}
+
+interface Contender {
+  readonly name: ContenderName;
+  command(threads: number): Command;
+  /** GFLOP/s of one thread, roughly, where it is slow enough to be spared the large cases. */
+  readonly rate?: number;
+}
+
+/** A contender whose single call would take longer than this is left out of a case. */
+const LONGEST_CALL_S = 6;
+
+export const peersFolder = join(packageRoot, 'test/bench/peers');
+
+export function contenders({ peers, python, tfjs }: PeerOptions): Contender[] {
+  const script = (name: string) => fileURLToPath(new URL(`./contenders/${name}.js`, import.meta.url));
+  const node = (...given: string[]): Command => ({ program: process.execPath, arguments: given });
+  const list: Contender[] = [
+    { name: OURS, command: threads => node(script('cellrun'), `${threads}`, 'ours') },
+    {
+      name: 'gpu.js',
+      rate: 1.6,
+      command: threads =>
+        node(
+          '--import',
+          new URL('./contenders/as-shipped.js', import.meta.url).href,
+          script('cellrun'),
+          `${threads}`,
+          'shipped',
+        ),
+    },
+  ];
+  if (!peers) return list;
+  const torch = (threads: number) => ({
+    program: python,
+    arguments: [join(peersFolder, 'torch_peer.py'), `${threads}`],
+  });
+  list.push({ name: 'PyTorch', command: torch });
+  if (tfjs === undefined) return list;
+  const peer = node(join(peersFolder, 'tfjs_peer.cjs'), tfjs);
+  return [...list, { name: 'TensorFlow.js', rate: 2, command: () => peer }];
+}
+
+/** Why `contender` is not measured on `one`, where that is known beforehand. */
+export function sparedFrom({ rate }: Pick<Contender, 'rate'>, one: BenchCase): string | undefined {
+  if (rate === undefined) return undefined;
+  const seconds = flopsOf(one) / (rate * 1e9 * one.threads);
+  return seconds > LONGEST_CALL_S ? `one call takes about ${Math.round(seconds)} s` : undefined;
+}
+
+export interface Started {
+  readonly contender: Contender;
+  readonly child: Child;
+  readonly hello: Hello;
+}
+
+/** Starts all of `list`; one that is not there is told through `absent`, and ours must be. */
+export async function startAll(
+  list: readonly Contender[],
+  threads: number,
+  absent: (name: ContenderName, reason: string) => void,
+): Promise<Started[]> {
+  const started: Started[] = [];
+  for (const contender of list) {
+    try {
+      started.push({ contender, ...(await Child.start(contender.command(threads))) });
+    } catch (error) {
+      if (!(error instanceof ContenderError) || contender.name === OURS) throw error;
+      absent(contender.name, error.message);
+    }
+  }
+  return started;
+}
+
+/** Why TensorFlow.js can't be measured from `folder`; undefined where it seems to be there. */
+export function missingTfjs(folder: string): string | undefined {
+  const missing = ['tfjs', 'tfjs-backend-wasm'].filter(
+    name => !existsSync(join(folder, 'node_modules/@tensorflow', name)),
+  );
+  return missing.length > 0 ? `${missing.map(name => `@tensorflow/${name}`).join(' and ')} not there` : undefined;
+}

@@ -1,0 +1,105 @@
+/** The arguments of `npm run bench`. */
+import { parseArgs } from 'node:util';
+import { type Diagnostic, usageError } from '../../src/errors.js';
+import type { PeerOptions } from './contenders.js';
+
+export interface BenchOptions extends PeerOptions {
+  readonly help: boolean;
+  readonly quick: boolean;
+  readonly whole: boolean;
+  readonly soak: boolean;
+  /** Only cases and figures whose id matches. */
+  readonly only: RegExp | undefined;
+  readonly rounds: number;
+  readonly threads: number | undefined;
+  readonly json: string | undefined;
+  readonly check: string | undefined;
+  readonly plot: string | undefined;
+  readonly markdown: boolean;
+}
+
+export const HELP = `Usage: npm run bench -- [options]
+
+Measures cellrun against gpu.js as shipped, and with --peers against PyTorch and TensorFlow.js,
+taking turns round by round; prints our time over theirs.
+
+  --peers           also PyTorch and, with --tfjs, TensorFlow.js
+  --python FILE     the Python that has PyTorch (default /usr/bin/python3)
+  --tfjs DIR        a folder in which @tensorflow/tfjs and @tensorflow/tfjs-backend-wasm are installed
+  --quick           the reference sizes only, short rounds: a smoke test
+  --whole           also the whole program: a run of configs/mnist-lstm.yaml, its start, its memory
+  --soak            also the memory after 10,000 steps
+  --only PATTERN    only rows whose id matches this regular expression, such as train_step or ^whole/
+  --rounds N        rounds (default 7, at least 5)
+  --threads N       threads of the models (default: all cores, 2 at most)
+  --json FILE       write everything as JSON
+  --check BASELINE  exit 1 where a ratio is worse than in this JSON by more than its noise
+  --plot FILE       draw how a training step grows with its sizes, as SVG
+  --markdown        print the tables as Markdown
+`;
+
+/** A median of fewer rounds than this is not worth its name. */
+const LEAST_ROUNDS = 5;
+const DEFAULT_ROUNDS = 7;
+
+/** Throws UserError (exit 2), all mistakes at once. */
+export function parseOptions(args: readonly string[]): BenchOptions {
+  const values = parse(args);
+  const problems: Diagnostic[] = [];
+  const complain = (message: string, expected: string) =>
+    problems.push({ code: 'bench/option', message, expected });
+  const whole = (name: 'rounds' | 'threads', least: number): number | undefined => {
+    const text = values[name];
+    if (text === undefined) return undefined;
+    const value = Number(text);
+    if (/^\d{1,4}$/.test(text) && value >= least) return value;
+    complain(`--${name} is '${text}'`, `a whole number from ${least}`);
+    return undefined;
+  };
+  let only: RegExp | undefined;
+  try {
+    only = values.only === undefined ? undefined : new RegExp(values.only);
+  } catch {
+    complain(`--only is '${values.only}'`, 'a regular expression');
+  }
+  if (values.tfjs !== undefined && !values.peers) complain('--tfjs is given without --peers', '--peers');
+  const options = {
+    ...values,
+    only,
+    rounds: whole('rounds', LEAST_ROUNDS) ?? DEFAULT_ROUNDS,
+    threads: whole('threads', 1),
+  };
+  if (problems.length > 0) throw usageError(...problems);
+  return options;
+}
+
+function parse(args: readonly string[]) {
+  const flag = { type: 'boolean', default: false } as const;
+  const text = { type: 'string' } as const;
+  try {
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        help: { ...flag, short: 'h' },
+        peers: flag,
+        python: { ...text, default: '/usr/bin/python3' },
+        tfjs: text,
+        quick: flag,
+        whole: flag,
+        soak: flag,
+        only: text,
+        rounds: text,
+        threads: text,
+        json: text,
+        check: text,
+        plot: text,
+        markdown: flag,
+      },
+    });
+    const { tfjs, only, rounds, threads, json, check, plot } = values;
+    return { ...values, tfjs, only, rounds, threads, json, check, plot };
+  } catch (error) {
+    const [message] = (error as Error).message.split('. ');
+    throw usageError({ code: 'bench/option', message, suggestion: '--help lists the options' });
+  }
+}

@@ -1,0 +1,95 @@
+/** What a benchmark run leaves behind: the JSON that `--json` writes and `--check` reads. */
+import { readFileSync } from 'node:fs';
+import { usageError } from '../../src/errors.js';
+import type { Machine } from '../../src/experiment/machine.js';
+import type { BenchCase } from './cases.js';
+import type { ContenderName, Other } from './contenders.js';
+import type { Spread } from './statistics.js';
+
+export const RESULTS_VERSION = 1;
+
+export interface Timing {
+  readonly threads: number;
+  /** Milliseconds of one call; over the rounds' medians. */
+  readonly ms: Spread;
+  /** The median of each round, in the order in which they were measured. */
+  readonly rounds_ms: readonly number[];
+}
+
+/** One case of the table. */
+export interface Row {
+  readonly case: BenchCase;
+  readonly timings: Readonly<Partial<Record<ContenderName, Timing>>>;
+  /** Our time over the other's, over the rounds; below 1 where we are faster. */
+  readonly ratios: Readonly<Partial<Record<Other, Spread>>>;
+  /** Who was not measured here, and why. */
+  readonly left_out: Readonly<Partial<Record<Other, string>>>;
+}
+
+/** A figure of the whole program rather than of a part. */
+export interface Figure {
+  /** Such as `whole/run`. */
+  readonly id: string;
+  readonly what: string;
+  readonly unit: 's' | 'MB' | '';
+  readonly ours: Spread;
+  /** What it is compared with, where it is. */
+  readonly other?: { readonly name: string; readonly value: Spread };
+  /** Ours over the other's; or, without another, a ratio that the figure is by itself. Below 1 is better. */
+  readonly ratio?: Spread;
+}
+
+export interface Results {
+  readonly version: typeof RESULTS_VERSION;
+  /** ISO. */
+  readonly date: string;
+  readonly machine: Machine;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly rounds: number;
+  readonly threads: number;
+  readonly rows: readonly Row[];
+  readonly figures: readonly Figure[];
+  /** Contenders that are not on this machine, and what else a reader should know. */
+  readonly notes: readonly string[];
+}
+
+/** Every ratio by a name that is the same from run to run. */
+export function ratiosOf({ rows, figures }: Pick<Results, 'rows' | 'figures'>): Map<string, Spread> {
+  const ratios = new Map<string, Spread>();
+  for (const row of rows) {
+    for (const [other, ratio] of Object.entries(row.ratios)) ratios.set(`${row.case.id} : ${other}`, ratio);
+  }
+  for (const { id, other, ratio } of figures) {
+    if (ratio) ratios.set(other ? `${id} : ${other.name}` : id, ratio);
+  }
+  return ratios;
+}
+
+/** Reads what `--json` wrote. Throws UserError (exit 2) where `file` is not that. */
+export function readResults(file: string): Results {
+  const problem = (message: string, got?: string) =>
+    usageError({
+      code: 'bench/baseline',
+      message,
+      file,
+      expected: 'a JSON file that `npm run bench -- --json FILE` has written',
+      ...(got !== undefined && { got }),
+    });
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw problem('the baseline cannot be read', (error as NodeJS.ErrnoException).code);
+  }
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    throw problem('the baseline is not JSON');
+  }
+  const { version, rows, figures } = (parsed ?? {}) as { [K in keyof Results]?: unknown };
+  if (version !== RESULTS_VERSION || !Array.isArray(rows) || !Array.isArray(figures)) {
+    throw problem('the baseline is no benchmark result of this version', `version ${JSON.stringify(version)}`);
+  }
+  return parsed as Results;
+}
