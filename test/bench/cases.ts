@@ -102,7 +102,8 @@ export function flopsOf(one: BenchCase): number {
   const { benchmark, hidden_size, batch_size, sequence_length, num_layers, input_size, repeats } = one;
   const gates = 4 * hidden_size;
   // the reference layer above the first: H inputs and H states
-  if (benchmark === 'matmul' || benchmark === 'gates') return repeats * 2 * batch_size * gates * 2 * hidden_size;
+  if (benchmark === 'matmul' || benchmark === 'gates')
+    return repeats * 2 * batch_size * gates * 2 * hidden_size;
   const columns = input_size + hidden_size + (num_layers - 1) * 2 * hidden_size;
   const forward = 2 * one.sequences * sequence_length * gates * columns;
   return benchmark === 'train_step' ? 3 * forward : forward;

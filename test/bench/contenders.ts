@@ -98,5 +98,7 @@ export function missingTfjs(folder: string): string | undefined {
   const missing = ['tfjs', 'tfjs-backend-wasm'].filter(
     name => !existsSync(join(folder, 'node_modules/@tensorflow', name)),
   );
-  return missing.length > 0 ? `${missing.map(name => `@tensorflow/${name}`).join(' and ')} not there` : undefined;
+  return missing.length > 0
+    ? `${missing.map(name => `@tensorflow/${name}`).join(' and ')} not there`
+    : undefined;
 }

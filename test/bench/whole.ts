@@ -48,7 +48,8 @@ export async function measureWhole(options: WholeOptions): Promise<Figure[]> {
   // what is missing or out of date is built now, not in a measurement
   await runProgram(launcher, ['--help']);
   if (options.wanted('whole/start')) figures.push(await measureStart(options));
-  if (options.wanted('whole/run') || options.wanted('whole/peak-rss')) figures.push(...(await measureRuns(options)));
+  if (options.wanted('whole/run') || options.wanted('whole/peak-rss'))
+    figures.push(...(await measureRuns(options)));
   return figures;
 }
 
@@ -69,8 +70,10 @@ async function measureStart({ threads, rounds }: WholeOptions): Promise<Figure> 
 
 async function measureRuns({ threads, python, wanted, note }: WholeOptions): Promise<Figure[]> {
   const loader = python === undefined ? undefined : await torchLoader(python);
-  if (python !== undefined && loader === undefined) note('whole/run: PyTorch is not there, so nothing is compared');
-  if (loader === 0) note('whole/run: torchvision is not there; the PyTorch program gathers its batches from memory');
+  if (python !== undefined && loader === undefined)
+    note('whole/run: PyTorch is not there, so nothing is compared');
+  if (loader === 0)
+    note('whole/run: torchvision is not there; the PyTorch program gathers its batches from memory');
   const ours: number[] = [];
   const theirs: number[] = [];
   const memory: number[] = [];

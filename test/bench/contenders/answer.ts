@@ -12,11 +12,15 @@ export interface Workload {
   close(): Promise<void>;
 }
 
-/** Compiling, and the processor's caches and branch predictors, are done after two calls. */
+/** Compiling is done after two calls; V8 goes on to replace its first code by better while it runs. */
 const WARM_UP_CALLS = 2;
+const WARM_UP_S = 0.5;
 
 /** Answers requests one after the other until stdin ends. */
-export async function answerRequests(hello: Hello, open: (one: BenchCase) => Promise<Workload>): Promise<void> {
+export async function answerRequests(
+  hello: Hello,
+  open: (one: BenchCase) => Promise<Workload>,
+): Promise<void> {
   let workload: Workload | undefined;
   say(hello);
   for await (const line of createInterface({ input: process.stdin })) {
@@ -29,6 +33,7 @@ export async function answerRequests(hello: Hello, open: (one: BenchCase) => Pro
         workload = await open(request.case);
         for (let i = 0; i < WARM_UP_CALLS; i++) await workload.call();
         await workload.verify();
+        await measure(workload, WARM_UP_S, Number.POSITIVE_INFINITY);
         say({ seconds: (performance.now() - began) / 1000 });
       } else {
         if (!workload) throw new Error('nothing is prepared');

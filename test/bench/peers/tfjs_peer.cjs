@@ -9,7 +9,7 @@ const { createRequire } = require('node:module');
 const { dirname, join, resolve } = require('node:path');
 const { createInterface } = require('node:readline');
 
-const WARM_UP_CALLS = 2;
+const WARM_UP_S = 0.5;
 const load = createRequire(join(resolve(process.argv[2]), 'package.json'));
 const tf = load('@tensorflow/tfjs');
 const wasm = load('@tensorflow/tfjs-backend-wasm');
@@ -75,7 +75,8 @@ async function prepare(one) {
   tf.engine().startScope();
   const began = performance.now();
   const call = one.benchmark === 'matmul' || one.benchmark === 'gates' ? kernels(one) : models(one);
-  for (let i = 0; i < WARM_UP_CALLS; i++) await call();
+  await call();
+  await measure(call, WARM_UP_S, Number.POSITIVE_INFINITY);
   return { call, seconds: (performance.now() - began) / 1000 };
 }
 

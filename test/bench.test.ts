@@ -1,0 +1,277 @@
+/** The arithmetic of `npm run bench`: medians, noise, verdicts, arguments. Nothing here is timed. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { UserError } from '../src/errors.js';
+import { runBench } from './bench/bench.js';
+import { allCases, type BenchCase, benchCase, flopsOf, REFERENCE } from './bench/cases.js';
+import { compare } from './bench/check.js';
+import { Child, ContenderError } from './bench/child.js';
+import { contenders, sparedFrom } from './bench/contenders.js';
+import { type BenchOptions, parseOptions } from './bench/options.js';
+import { scalingPlot } from './bench/plot.js';
+import { type Figure, type Results, type Row, readResults } from './bench/results.js';
+import { memoryAfter } from './bench/soak.js';
+import { noiseOf, ratioOf, type Spread, spreadOf } from './bench/statistics.js';
+import { logTicks } from './bench/svg.js';
+import { caseTable, checkText, noteText, renderTable, targetTable } from './bench/table.js';
+import { judge, verdictOf } from './bench/targets.js';
+
+function messages(run: () => unknown): string[] {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof UserError && error.exitCode === 2) return error.diagnostics.map(one => one.message);
+    throw error;
+  }
+  return [];
+}
+
+t.test('quartiles are those of numpy.percentile', t => {
+  t.same(spreadOf([3, 1, 2, 5, 4]), { q1: 2, median: 3, q3: 4 });
+  t.same(spreadOf([1, 2, 3, 4]), { q1: 1.75, median: 2.5, q3: 3.25 });
+  t.same(spreadOf([7]), { q1: 7, median: 7, q3: 7 });
+  t.throws(() => spreadOf([]), RangeError);
+  t.equal(noiseOf({ q1: 9, median: 10, q3: 13 }), 0.2);
+  t.end();
+});
+
+t.test('a ratio is taken round by round, so that a slow minute cancels', t => {
+  t.same(ratioOf([10, 100, 20], [5, 50, 10]), { q1: 2, median: 2, q3: 2 });
+  t.throws(() => ratioOf([1, 2], [1]), RangeError);
+  t.end();
+});
+
+t.test('cases', async t => {
+  const cases = allCases(2);
+  t.equal(new Set(cases.map(one => one.id)).size, cases.length, 'ids are unique');
+  t.same(
+    [...cases].map(one => one.threads).sort(),
+    cases.map(one => one.threads),
+    'grouped by threads',
+  );
+  const has = (benchmark: BenchCase['benchmark'], sizes: Partial<typeof REFERENCE>) =>
+    t.ok(cases.some(one => one.id === benchCase(benchmark, { ...REFERENCE, ...sizes }).id));
+  for (const hidden_size of [32, 128, 512]) has('matmul', { hidden_size });
+  for (const batch_size of [1, 32, 100, 512]) has('train_step', { batch_size, threads: 2 });
+  for (const sequence_length of [28, 128, 784]) has('forward', { sequence_length, threads: 2 });
+  for (const threads of [1, 2]) has('evaluate', { threads });
+  // 2 * 100 * 512 * 256, as often as it runs in a call
+  const product = benchCase('matmul', REFERENCE);
+  t.equal(flopsOf(product), product.repeats * 26_214_400);
+  // layer 1: 28 + 128 columns, layer 2: 128 + 128, each times 512 gates, 100 rows, 28 steps; three times for a gradient
+  t.equal(flopsOf(benchCase('train_step', REFERENCE)), 3 * 2 * 100 * 28 * 512 * (156 + 256));
+  t.equal(flopsOf(benchCase('evaluate', REFERENCE)), 100 * flopsOf(benchCase('forward', REFERENCE)));
+  const large = benchCase('train_step', { ...REFERENCE, hidden_size: 512 });
+  t.match(sparedFrom({ rate: 1.6 }, large), /about 34 s/);
+  t.equal(sparedFrom({}, large), undefined);
+});
+
+const sharp = (median: number): Spread => ({ q1: median, median, q3: median });
+const reference = benchCase('train_step', { ...REFERENCE, threads: 2 });
+
+function row(one: BenchCase, ms: number, ratio: Spread): Row {
+  const timing = (time: number) => ({ threads: 2, ms: sharp(time), rounds_ms: [time] });
+  return {
+    case: one,
+    timings: { cellrun: timing(ms), PyTorch: timing(ms / ratio.median) },
+    ratios: { PyTorch: ratio },
+    left_out: { 'TensorFlow.js': 'one call takes about 9 s' },
+  };
+}
+
+function results(rows: readonly Row[], figures: readonly Figure[] = []): Results {
+  const machine = { platform: 'linux', arch: 'x64', cpu: 'some processor', cores: 2, memory_mb: 4096 };
+  const fixed = {
+    version: 1,
+    date: '2026-01-01T00:00:00.000Z',
+    versions: {},
+    rounds: 5,
+    threads: 2,
+  } as const;
+  return { ...fixed, machine, rows, figures, notes: [] };
+}
+
+t.test('--check judges ratios beyond their noise, and nothing else', t => {
+  const before = results([row(reference, 60, sharp(2))]);
+  const regressed = (now: Results) => compare(before, now).regressions.map(one => one.id);
+  const id = `${reference.id} : PyTorch`;
+  t.same(regressed(results([row(reference, 600, sharp(2))])), [], 'a slower machine is no regression');
+  t.same(regressed(results([row(reference, 60, sharp(2.19))])), [], 'within what runs differ by');
+  t.same(regressed(results([row(reference, 60, sharp(2.21))])), [id]);
+  t.same(regressed(results([row(reference, 60, sharp(1))])), [], 'better is fine');
+  // noise 0.2, so 0.1 + 2 * 0.2 = 0.5 is allowed
+  const noisy = (median: number) => ({ q1: median * 0.8, median, q3: median * 1.2 });
+  t.same(regressed(results([row(reference, 60, noisy(2.99))])), []);
+  t.same(regressed(results([row(reference, 60, noisy(3.01))])), [id]);
+  const whole = (ratio: number): Figure => ({
+    id: 'whole/run',
+    what: 'run',
+    unit: 's',
+    ours: sharp(60),
+    other: { name: 'PyTorch', value: sharp(60 / ratio) },
+    ratio: sharp(ratio),
+  });
+  const figures = compare(results([], [whole(1)]), results([], [whole(1.2)]));
+  t.same(
+    figures.regressions.map(one => one.id),
+    ['whole/run : PyTorch'],
+  );
+  const none = compare(before, results([]));
+  t.same([none.compared, none.missing], [0, [id]]);
+  t.match(checkText(figures), /regressed: whole\/run : PyTorch: 1\.20 .*20 % worse, 10 % is noise/);
+  t.match(checkText(none), `Not measured this time, so not compared: ${id}.`);
+  t.end();
+});
+
+t.test('targets', t => {
+  t.same(
+    [undefined, 1.5, 1.6, 3, 3.1].map(value => verdictOf(value, { floor: 3, aim: 1.5 })),
+    ['not measured', 'aim reached', 'floor reached', 'floor reached', 'missed'],
+  );
+  const measured = results(
+    [row(reference, 60, sharp(2)), row(benchCase('evaluate', { ...REFERENCE, threads: 2 }), 900, sharp(3.5))],
+    [
+      { id: 'whole/start', what: 'start', unit: 's', ours: sharp(1.2) },
+      {
+        id: 'soak/rss',
+        what: 'memory',
+        unit: 'MB',
+        ours: sharp(200),
+        other: { name: 'after 500 steps', value: sharp(200) },
+        ratio: sharp(1),
+      },
+    ],
+  );
+  const known = judge(measured).filter(one => one.measured !== undefined);
+  t.same(
+    known.map(({ measured, verdict }) => [measured, verdict]),
+    [
+      [2, 'floor reached'],
+      [3.5, 'missed'],
+      [1.2, 'aim reached'],
+      [1, 'aim reached'],
+    ],
+  );
+  t.match(
+    renderTable(targetTable(known), true),
+    /\| start of \.\/run .* \| 3\.00 s \| 1\.50 s \| 1\.20 s \|/,
+  );
+  t.end();
+});
+
+t.test('tables', t => {
+  const measured = results([row(reference, 60, { q1: 1.9, median: 2, q3: 2.1 })]);
+  const table = renderTable(caseTable(measured), true).split('\n');
+  t.equal(
+    table[0],
+    '|  | hidden | batch | steps | threads | ms | GFLOP/s | over PyTorch | over TensorFlow.js |',
+  );
+  // 3.544 GFLOP in 60 ms
+  t.equal(table[2], '| train_step | 128 | 100 | 28 | 2 | 60.0 ±0.0 % | 59.1 | 2.00 ±5.0 % | left out |');
+  t.match(noteText(measured), `${reference.id}: TensorFlow.js left out: one call takes about 9 s`);
+  t.end();
+});
+
+t.test('soak takes the memory between two logged steps', t => {
+  const steps = [100, 200, 300].map(step => ({ step, time: step * 10 }));
+  const samples = [900, 1000, 1500, 2000, 2500].map(time => ({ time, megabytes: time / 10 }));
+  t.same(memoryAfter(100, steps, samples), [100, 150, 200]);
+  t.throws(() => memoryAfter(150, steps, samples), /step 150 is not in the log/);
+  t.throws(() => memoryAfter(300, steps, samples), /step 300/);
+  t.throws(() => memoryAfter(100, steps, []), /no memory was sampled/);
+  t.end();
+});
+
+t.test('the chart', t => {
+  t.same(logTicks([3, 40]), [2, 5, 10, 20, 50]);
+  t.same(logTicks([0.3, 400]), [0.1, 1, 10, 100, 1000]);
+  t.same(logTicks([5]), [5, 10]);
+  const at = (sizes: Partial<typeof REFERENCE>, ms: number) =>
+    row(benchCase('train_step', { ...REFERENCE, threads: 2, ...sizes }), ms, sharp(2));
+  const svg =
+    scalingPlot(results([at({}, 60), at({ hidden_size: 512 }, 800), at({ threads: 1 }, 110)])) ?? '';
+  t.match(svg, '>hidden units<');
+  t.match(svg, '>threads<');
+  t.notMatch(svg, '>time steps<', 'an axis of one size is no chart');
+  t.match(svg, /prefers-color-scheme:dark/);
+  t.notMatch(svg, /NaN|undefined|Infinity/);
+  t.equal(scalingPlot(results([])), undefined);
+  t.end();
+});
+
+t.test('arguments', t => {
+  t.match(parseOptions([]), { rounds: 7, peers: false, only: undefined, markdown: false });
+  t.match(parseOptions(['--rounds', '9', '--only', '^whole/']), { rounds: 9, only: /^whole\// });
+  t.same(
+    messages(() => parseOptions(['--rounds', '4', '--threads', 'x', '--only', '('])),
+    ["--only is '('", "--rounds is '4'", "--threads is 'x'"],
+  );
+  t.match(
+    messages(() => parseOptions(['--fast'])),
+    [/--fast/],
+  );
+  t.match(
+    messages(() => parseOptions(['file.json'])),
+    [/file\.json/],
+  );
+  t.same(
+    messages(() => parseOptions(['--tfjs', 'x'])),
+    ['--tfjs is given without --peers'],
+  );
+  t.end();
+});
+
+t.test('a baseline that is none', t => {
+  const folder = mkdtempSync(join(tmpdir(), 'cellrun-test-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, 'baseline.json');
+  t.same(
+    messages(() => readResults(file)),
+    ['the baseline cannot be read'],
+  );
+  for (const [content, message] of [
+    ['{', 'the baseline is not JSON'],
+    ['null', 'the baseline is no benchmark result of this version'],
+    ['{"version": 2, "rows": [], "figures": []}', 'the baseline is no benchmark result of this version'],
+  ]) {
+    writeFileSync(file, content);
+    t.same(
+      messages(() => readResults(file)),
+      [message],
+    );
+  }
+  writeFileSync(file, JSON.stringify(results([row(reference, 60, sharp(2))])));
+  t.equal(readResults(file).rows[0].case.id, reference.id);
+  t.end();
+});
+
+t.test('contenders', async t => {
+  const none: BenchOptions = { ...parseOptions([]), only: /no such case/ };
+  await t.rejects(
+    runBench(none, () => {}),
+    /--only matches nothing/,
+  );
+  await t.rejects(Child.start({ program: '/no/such/program', arguments: [] }), ContenderError);
+  const failing = {
+    program: process.execPath,
+    arguments: ['-e', 'console.error("no library"); process.exit(3)'],
+  };
+  await t.rejects(Child.start(failing), { message: 'it ended with 3: no library' });
+
+  // both run a small case, and each proves that it ran its own code
+  const small = {
+    ...benchCase('train_step', { ...REFERENCE, batch_size: 2, sequence_length: 3 }),
+    hidden_size: 4,
+  };
+  for (const contender of contenders({ peers: false, python: '', tfjs: undefined })) {
+    const { child, hello } = await Child.start(contender.command(1));
+    t.equal(hello.threads, 1, contender.name);
+    await t.rejects(child.measure(0, 1), /nothing is prepared/);
+    await child.prepare(small);
+    t.equal((await child.measure(60, 3)).times_ms.length, 3);
+    t.equal((await child.measure(0, 3)).times_ms.length, 1);
+    child.close();
+  }
+});

@@ -1,0 +1,109 @@
+/** One run of the benchmark, from its options to its results. */
+import { usageError } from '../../src/errors.js';
+import { machine, versions } from '../../src/experiment/machine.js';
+import { usableCores } from '../../src/training/threads.js';
+import { allCases, type BenchCase, quickCases } from './cases.js';
+import { contenders, missingTfjs, startAll } from './contenders.js';
+import { measureCase, type Pace } from './measure.js';
+import type { BenchOptions } from './options.js';
+import { type Figure, RESULTS_VERSION, type Results, type Row } from './results.js';
+import { measureSoak } from './soak.js';
+import { measureWhole } from './whole.js';
+
+/** Seconds of calls of each contender in each round. */
+const SECONDS = { full: 0.4, quick: 0.15 };
+/** More threads than this are measured where they are asked for. */
+const DEFAULT_THREADS = 2;
+
+/** Rows of the whole program by the option that asks for them. */
+const FIGURES = [
+  ['whole', 'whole/start'],
+  ['whole', 'whole/run'],
+  ['whole', 'whole/peak-rss'],
+  ['soak', 'soak/rss'],
+] as const;
+
+/** Measures what `options` want; `progress` gets a line now and then. */
+export async function runBench(options: BenchOptions, progress: (text: string) => void): Promise<Results> {
+  const threads = options.threads ?? Math.min(DEFAULT_THREADS, usableCores());
+  const notes = new Set<string>();
+  const found: Record<string, string> = { ...versions() };
+  const wanted = (id: string) => options.only?.test(id) ?? true;
+  const cases = (options.quick ? quickCases(threads) : allCases(threads)).filter(({ id }) => wanted(id));
+  const figuresWanted = FIGURES.filter(([flag, id]) => options[flag] && wanted(id));
+  if (cases.length + figuresWanted.length === 0) {
+    throw usageError({
+      code: 'bench/option',
+      message: '--only matches nothing that is measured',
+      expected: `part of an id such as ${allCases(threads)[0].id}, or whole/ or soak/ with --whole or --soak`,
+    });
+  }
+  const pace = { rounds: options.rounds, seconds: options.quick ? SECONDS.quick : SECONDS.full };
+
+  const rows = await measureRows(cases, options, pace, {
+    progress,
+    note: text => notes.add(text),
+    version: versionsOf => Object.assign(found, versionsOf),
+  });
+  const figures: Figure[] = [];
+  if (figuresWanted.some(([flag]) => flag === 'whole')) {
+    progress('whole program');
+    const python = options.peers ? options.python : undefined;
+    const note = (text: string) => notes.add(text);
+    figures.push(...(await measureWhole({ threads, rounds: options.rounds, python, wanted, note })));
+  }
+  if (figuresWanted.some(([flag]) => flag === 'soak')) {
+    progress('memory over 10,000 steps');
+    figures.push(...(await measureSoak(threads)));
+  }
+  return {
+    version: RESULTS_VERSION,
+    date: new Date().toISOString(),
+    machine: machine(),
+    versions: found,
+    rounds: options.rounds,
+    threads,
+    rows,
+    figures,
+    notes: [...notes],
+  };
+}
+
+interface Told {
+  progress(text: string): void;
+  note(text: string): void;
+  version(versions: Readonly<Record<string, string>>): void;
+}
+
+/** The cases of one number of threads run in the same processes, which then end: libraries fix their threads at the start. */
+async function measureRows(
+  cases: readonly BenchCase[],
+  options: BenchOptions,
+  pace: Pace,
+  told: Told,
+): Promise<Row[]> {
+  const rows: Row[] = [];
+  const missing = options.tfjs === undefined ? undefined : missingTfjs(options.tfjs);
+  if (missing !== undefined) told.note(`TensorFlow.js is not measured: ${missing}`);
+  if (options.peers && options.tfjs === undefined) told.note('TensorFlow.js is not measured: no --tfjs');
+  const list = contenders({ ...options, tfjs: missing === undefined ? options.tfjs : undefined });
+  for (const threads of new Set(cases.map(one => one.threads))) {
+    const started = await startAll(list, threads, (name, reason) =>
+      told.note(`${name} is not measured: ${reason}`),
+    );
+    for (const { contender, hello } of started) {
+      told.version(hello.versions);
+      if (hello.threads !== threads)
+        told.note(`${contender.name} has ${hello.threads} thread in Node, whatever the row says`);
+    }
+    try {
+      for (const one of cases.filter(each => each.threads === threads)) {
+        told.progress(one.id);
+        rows.push(await measureCase(one, started, pace));
+      }
+    } finally {
+      for (const { child } of started) child.close();
+    }
+  }
+  return rows;
+}

@@ -1,0 +1,67 @@
+/**
+ * `npm run bench`: how fast the program is, as ratios to others that were measured in turns with it. Results go to stdout, progress
+ * to stderr. Exit codes: 0, 1 where --check found a regression or measuring failed, 2 for wrong arguments.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { EXIT, placeOf, UserError } from '../../src/errors.js';
+import { runBench } from './bench.js';
+import { compare } from './check.js';
+import { HELP, parseOptions } from './options.js';
+import { scalingPlot } from './plot.js';
+import { readResults } from './results.js';
+import { caseTable, checkText, figureTable, noteText, renderTable, targetTable } from './table.js';
+import { judge } from './targets.js';
+
+async function main(args: readonly string[]): Promise<number> {
+  const options = parseOptions(args);
+  if (options.help) {
+    process.stdout.write(HELP);
+    return EXIT.done;
+  }
+  // a baseline that can't be read is told before minutes of measuring
+  const baseline = options.check === undefined ? undefined : readResults(options.check);
+  const results = await runBench(options, text => process.stderr.write(`${text}\n`));
+  const { machine, versions } = results;
+  const out = (text: string) => process.stdout.write(text);
+  out(`${machine.cpu}, ${machine.cores} cores; ${results.rounds} rounds in turns; `);
+  out(
+    `${Object.entries(versions)
+      .map(entry => entry.join(' '))
+      .join(', ')}\n\n`,
+  );
+  if (results.rows.length > 0) out(`${renderTable(caseTable(results), options.markdown)}\n`);
+  if (results.figures.length > 0) out(`${renderTable(figureTable(results.figures), options.markdown)}\n`);
+  out(`${renderTable(targetTable(judge(results)), options.markdown)}\n${noteText(results)}`);
+  if (options.json !== undefined) write(options.json, `${JSON.stringify(results, null, 1)}\n`);
+  const plot = options.plot === undefined ? undefined : scalingPlot(results);
+  if (options.plot !== undefined && plot !== undefined) write(options.plot, plot);
+  if (options.plot !== undefined && plot === undefined) out('- nothing to plot: no axis has two sizes\n');
+  if (!baseline) return EXIT.done;
+  if (baseline.machine.cpu !== machine.cpu)
+    out(`- the baseline is from another processor: ${baseline.machine.cpu}\n`);
+  const check = compare(baseline, results);
+  out(checkText(check));
+  return check.regressions.length > 0 || check.compared === 0 ? EXIT.unexpected : EXIT.done;
+}
+
+function write(file: string, content: string): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, content);
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (error instanceof UserError) {
+    for (const one of error.diagnostics) {
+      const expected = one.expected === undefined ? '' : `\n  expected ${one.expected}`;
+      const hint = one.suggestion === undefined ? '' : `\n  ${one.suggestion}`;
+      process.stderr.write(`${placeOf(one)}${one.message}${expected}${hint}\n`);
+    }
+    process.exitCode = error.exitCode;
+  } else {
+    process.stderr.write(`bench: ${(error as Error).message}\n`);
+    process.exitCode = EXIT.unexpected;
+  }
+}
