@@ -40,7 +40,7 @@ async function train(backend: Backend): Promise<{ losses: number[]; parameters: 
   const losses: number[] = [];
   for (let step = 1; step <= STEPS; step++) {
     const indices = Uint32Array.from({ length: BATCH }, (_, i) => (step - 1) * BATCH + i);
-    const { loss } = await trainer.step(indices, step, 0.01);
+    const { loss } = await trainer.step(trainer.prepare(indices), step, 0.01);
     losses.push(loss);
   }
   const parameters = trainer.parameters.slice();

@@ -284,11 +284,11 @@ for (const [batchSize, size] of [
     const initial = randomParameters(trainer.layout);
     trainer.parameters.set(initial);
     const all = Uint32Array.from({ length: batchSize }, (_, i) => i);
-    await trainer.step(all, 1, 0);
+    await trainer.step(trainer.prepare(all), 1, 0);
     t.same(trainer.parameters, initial, 'a rate of 0 changes nothing, but the batch has filled the shards');
 
     const some = all.slice(-size).reverse();
-    const { loss, updated } = await trainer.step(some, 2, 1);
+    const { loss, updated } = await trainer.step(trainer.prepare(some), 2, 1);
     t.ok(updated);
     const x = new Float32Array(steps * size * spec.inputSize);
     some.forEach((index, row) => data.read(index, x, row * spec.inputSize, size * spec.inputSize));

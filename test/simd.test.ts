@@ -226,11 +226,15 @@ function prepare(
   };
 }
 
-/** The first byte outside `ranges` (from, to) where `after` differs from `before`; -1 where there is none. */
+/** The first byte outside `ranges` (from, to; ascending) where `after` differs from `before`; -1 where there is none. */
 function firstChange(before: Uint8Array, after: Uint8Array, ranges: readonly [number, number][]): number {
-  return after.findIndex(
-    (byte, at) => byte !== before[at] && !ranges.some(([from, to]) => at >= from && at < to),
-  );
+  const ends = [0, ...ranges.map(([, to]) => to)];
+  const starts = [...ranges.map(([from]) => from), before.length];
+  for (const [i, end] of ends.entries()) {
+    const [old, now] = [before.subarray(end, starts[i]), after.subarray(end, starts[i])];
+    if (Buffer.compare(old, now) !== 0) return end + now.findIndex((byte, at) => byte !== old[at]);
+  }
+  return -1;
 }
 
 /** None, too little for all that could be packed, and enough. */

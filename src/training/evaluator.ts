@@ -32,7 +32,7 @@ export class Evaluator {
   ) {
     const { shards, job } = planShards(run, batchSize, false);
     this.job = job;
-    this.shards = pool.group(job, shards);
+    this.shards = pool.group(job, { shards, slots: 1 });
   }
 
   /** What executes the kernels; known after the first evaluation. */
@@ -49,9 +49,9 @@ export class Evaluator {
       const length = Math.min(this.batchSize, split.count - from);
       writer.write(
         Uint32Array.from({ length }, (_, i) => from + i),
-        this.shards.memories.map(memory => memory.batch),
+        this.shards.slots[0].map(memory => memory.batch),
       );
-      this.report = await this.shards.compute();
+      this.report = await this.shards.compute(0);
       this.addUp(total);
     }
     const numbers = losses[loss].target === 'class' ? 1 : spec.outputSize;
@@ -66,7 +66,7 @@ export class Evaluator {
     const { metric, target } = losses[this.run.loss];
     const width = this.run.spec.outputSize;
     const targetWidth = target === 'class' ? 1 : width;
-    for (const { rows, predictions, batch } of this.shards.memories) {
+    for (const { rows, predictions, batch } of this.shards.slots[0]) {
       for (let i = 0; i < rows.length; i++) {
         if (batch.weight[i] === 0) continue;
         total.loss += rows[i];

@@ -67,24 +67,22 @@ export async function trainingLoop(
   plan: LoopPlan,
   hooks: LoopHooks,
 ): Promise<LoopEnd> {
-  let step = 0;
   const lastStep = Math.min(
     plan.maxSteps ?? Number.POSITIVE_INFINITY,
     plan.numEpochs * order.batchesPerEpoch,
   );
-  let epoch = new EpochTotals();
-  while (step < lastStep) {
+  let totals = new EpochTotals();
+  let next = take(trainer, order);
+  for (let step = 1; step <= lastStep; step++) {
     const began = performance.now();
-    const number = order.epoch + 1;
-    const indices = order.next();
-    step++;
-    const { loss, gradientNorm, updated } = await trainer.step(indices, step, plan.learningRate);
-    if (!updated) return { status: 'diverged', step, epoch: number, loss, gradientNorm };
-    const epochEnded = order.position === 0;
-    const position = { step, epoch: number, epochsDone: order.epoch, epochEnded, order: order.state };
+    const { batch, samples, epoch, ...after } = next;
+    const running = trainer.step(batch, step, plan.learningRate);
+    if (step < lastStep) next = take(trainer, order);
+    const { loss, gradientNorm, updated } = await running;
+    if (!updated) return { status: 'diverged', step, epoch, loss, gradientNorm };
+    const position = { step, epoch, ...after };
     const seconds = (performance.now() - began) / 1000;
-    const samples = indices.length;
-    epoch.add(loss, samples, seconds);
+    totals.add(loss, samples, seconds);
     await hooks.onStep({
       ...position,
       loss,
@@ -94,14 +92,28 @@ export async function trainingLoop(
       seconds,
     });
     const stop = hooks.stopRequested();
-    if (epochEnded || stop || step === lastStep) {
+    if (position.epochEnded || stop || step === lastStep) {
       const stopped = stop && step < lastStep;
-      await hooks.onEpoch({ ...position, ...epoch.means(), stopped });
-      epoch = new EpochTotals();
+      await hooks.onEpoch({ ...position, ...totals.means(), stopped });
+      totals = new EpochTotals();
     }
     if (stop && step < lastStep) return { status: 'interrupted' };
   }
   return { status: 'completed' };
+}
+
+/** The next batch, written, and where the order stands after it. */
+function take(trainer: Trainer, order: BatchOrder) {
+  const epoch = order.epoch + 1;
+  const indices = order.next();
+  return {
+    batch: trainer.prepare(indices),
+    samples: indices.length,
+    epoch,
+    epochsDone: order.epoch,
+    epochEnded: order.position === 0,
+    order: order.state,
+  };
 }
 
 class EpochTotals {

@@ -2,6 +2,7 @@
 import type { Engine } from '../engine/index.js';
 import {
   allocateShards,
+  type GroupSize,
   type ModelRun,
   ShardComputer,
   type ShardGroup,
@@ -24,15 +25,15 @@ class LocalPool implements ShardPool {
     private readonly parameters: Float32Array,
   ) {}
 
-  group(job: ShardJob, count: number): ShardGroup {
-    const memories = allocateShards(job, count);
+  group(job: ShardJob, size: GroupSize): ShardGroup {
+    const slots = allocateShards(job, size);
     const computer = new ShardComputer(this.engine, job);
-    const compute = async () => {
+    const compute = async (slot: number) => {
       let report: ShardReport = { executor: null, fallbacks: [] };
-      for (const memory of memories) report = await computer.compute(this.parameters, memory);
+      for (const memory of slots[slot]) report = await computer.compute(this.parameters, memory);
       return report;
     };
-    return { memories, compute };
+    return { slots, compute };
   }
 
   async close(): Promise<void> {}

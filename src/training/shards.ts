@@ -73,15 +73,22 @@ export class ShardComputer {
   }
 }
 
-/** The shards of one kind of batch. `compute` runs them all and resolves when the last is done. */
+/** The shards of one kind of batch, each with its results and as many batches as there are slots. */
 export interface ShardGroup {
-  readonly memories: readonly ShardMemory[];
-  compute(): Promise<ShardReport>;
+  /** By slot, then by shard; a shard's slots share their results. */
+  readonly slots: readonly (readonly ShardMemory[])[];
+  /** Computes all shards of `slot` and resolves when the last is done. One slot at a time. */
+  compute(slot: number): Promise<ShardReport>;
+}
+
+export interface GroupSize {
+  readonly shards: number;
+  readonly slots: number;
 }
 
 /** Where shards are computed; all groups work with the same parameters, which are read anew each time. */
 export interface ShardPool {
-  group(job: ShardJob, count: number): ShardGroup;
+  group(job: ShardJob, plan: GroupSize): ShardGroup;
   close(): Promise<void>;
 }
 
@@ -109,20 +116,26 @@ function sharedFloats(size: number): Float32Array {
   return new Float32Array(new SharedArrayBuffer(size * Float32Array.BYTES_PER_ELEMENT));
 }
 
-/** Memory for `count` shards that threads can share. */
-export function allocateShards(job: ShardJob, count: number): ShardMemory[] {
-  const { spec, shape, loss } = job;
+/** Memory that threads can share. */
+export function allocateShards(job: ShardJob, { shards, slots }: GroupSize): ShardMemory[][] {
+  const { spec, shape } = job;
   const predictions = spec.head === 'every' ? shape.sequenceLength : 1;
-  const perRow = losses[loss].target === 'class' ? 1 : spec.outputSize;
-  return Array.from({ length: count }, () => ({
-    batch: {
-      x: sharedFloats(shape.sequenceLength * shape.batch * spec.inputSize),
-      target: sharedFloats(predictions * shape.batch * perRow),
-      weight: sharedFloats(predictions * shape.batch),
-      ...(shape.variableLength && { ends: sharedFloats(shape.sequenceLength * shape.batch) }),
-    },
+  const results = Array.from({ length: shards }, () => ({
     rows: sharedFloats(predictions * shape.batch),
     predictions: sharedFloats(predictions * shape.batch * spec.outputSize),
     gradient: sharedFloats(job.withGradient ? paddedSize(new ParameterLayout(spec).size) : 0),
   }));
+  return Array.from({ length: slots }, () =>
+    results.map(result => ({ ...result, batch: allocateBatch(job, predictions) })),
+  );
+}
+
+function allocateBatch({ spec, shape, loss }: ShardJob, predictions: number): ShardBatch {
+  const perRow = losses[loss].target === 'class' ? 1 : spec.outputSize;
+  return {
+    x: sharedFloats(shape.sequenceLength * shape.batch * spec.inputSize),
+    target: sharedFloats(predictions * shape.batch * perRow),
+    weight: sharedFloats(predictions * shape.batch),
+    ...(shape.variableLength && { ends: sharedFloats(shape.sequenceLength * shape.batch) }),
+  };
 }

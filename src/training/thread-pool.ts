@@ -5,17 +5,17 @@
 import { Worker } from 'node:worker_threads';
 import {
   allocateShards,
+  type GroupSize,
   type ShardGroup,
   type ShardJob,
-  type ShardMemory,
   type ShardPool,
   type ShardReport,
 } from './shards.js';
 
 /** What a thread is told. */
 export type WorkerRequest =
-  | { readonly group: number; readonly job: ShardJob; readonly memories: readonly ShardMemory[] }
-  | { readonly group: number; readonly shards: readonly number[] };
+  | { readonly group: number; readonly job: ShardJob; readonly slots: ShardGroup['slots'] }
+  | { readonly group: number; readonly slot: number; readonly shards: readonly number[] };
 
 /** What it answers to a request for shards. */
 export type WorkerReply = { readonly report: ShardReport } | { readonly error: Error };
@@ -31,13 +31,13 @@ export class ThreadPool implements ShardPool {
   ) {}
 
   /** Shard s of a group always goes to thread s modulo the number of threads, which keeps its caches. */
-  group(job: ShardJob, count: number): ShardGroup {
-    const memories = allocateShards(job, count);
-    const setup: WorkerRequest = { group: this.setups.length, job, memories };
+  group(job: ShardJob, size: GroupSize): ShardGroup {
+    const slots = allocateShards(job, size);
+    const setup: WorkerRequest = { group: this.setups.length, job, slots };
     for (const worker of this.workers) worker.postMessage(setup);
     this.setups.push(setup);
-    while (this.workers.length < Math.min(this.threads, count)) this.workers.push(this.start());
-    return { memories, compute: () => this.compute(setup.group, count) };
+    while (this.workers.length < Math.min(this.threads, size.shards)) this.workers.push(this.start());
+    return { slots, compute: slot => this.compute(setup.group, slot, size.shards) };
   }
 
   async close(): Promise<void> {
@@ -51,12 +51,14 @@ export class ThreadPool implements ShardPool {
     return worker;
   }
 
-  private async compute(group: number, count: number): Promise<ShardReport> {
+  private async compute(group: number, slot: number, count: number): Promise<ShardReport> {
     const threads = Math.min(this.workers.length, count);
     const shares = Array.from({ length: threads }, (_, w) =>
       Array.from({ length: count }, (_, s) => s).filter(s => s % threads === w),
     );
-    const reports = await Promise.all(shares.map((shards, w) => ask(this.workers[w], { group, shards })));
+    const reports = await Promise.all(
+      shares.map((shards, w) => ask(this.workers[w], { group, slot, shards })),
+    );
     return { executor: reports[0].executor, fallbacks: reports.flatMap(report => report.fallbacks) };
   }
 }

@@ -22,6 +22,14 @@ export interface TrainerOptions extends ModelRun {
   readonly gradientClipNorm?: number;
 }
 
+/** One batch is computed while the next is written. */
+const SLOTS = 2;
+
+/** A batch that has been written; good for one step. */
+export interface PreparedBatch {
+  readonly slot: number;
+}
+
 export interface StepResult {
   /** Mean loss over the batch's predictions. */
   readonly loss: number;
@@ -39,6 +47,7 @@ export class Trainer {
   private readonly pool: ShardPool;
   private readonly shards: ShardGroup;
   private readonly writer: BatchWriter;
+  private slot = 0;
   private report: ShardReport = { executor: null, fallbacks: [] };
 
   private constructor(
@@ -51,7 +60,7 @@ export class Trainer {
     this.gradient = new Float32Array(this.parameters.length);
     const { shards, job } = planShards(options, options.batchSize, true);
     this.pool = createPool(engine, options, this.parameters);
-    this.shards = this.pool.group(job, shards);
+    this.shards = this.pool.group(job, { shards, slots: SLOTS });
     this.writer = new BatchWriter(options.train, options.spec, options.loss, job.shape);
   }
 
@@ -70,14 +79,20 @@ export class Trainer {
     return this.report;
   }
 
-  /** One optimizer step on the sequences `indices`; `step` is 1 for the first. */
-  async step(indices: Uint32Array, step: number, learningRate: number): Promise<StepResult> {
+  /** Writes the sequences `indices` as a batch, at most one ahead of the step under way. */
+  prepare(indices: Uint32Array): PreparedBatch {
+    this.slot = (this.slot + 1) % SLOTS;
     this.writer.write(
       indices,
-      this.shards.memories.map(memory => memory.batch),
+      this.shards.slots[this.slot].map(memory => memory.batch),
     );
-    this.report = await this.shards.compute();
-    const loss = this.weightedLoss();
+    return { slot: this.slot };
+  }
+
+  /** One optimizer step; `step` is 1 for the first. */
+  async step({ slot }: PreparedBatch, step: number, learningRate: number): Promise<StepResult> {
+    this.report = await this.shards.compute(slot);
+    const loss = this.weightedLoss(slot);
     this.sumGradients();
     const norm = gradientNorm(this.gradient);
     if (!Number.isFinite(loss) || !Number.isFinite(norm)) return { loss, gradientNorm: norm, updated: false };
@@ -96,9 +111,9 @@ export class Trainer {
     await this.engine.close();
   }
 
-  private weightedLoss(): number {
+  private weightedLoss(slot: number): number {
     let loss = 0;
-    for (const { rows, batch } of this.shards.memories) {
+    for (const { rows, batch } of this.shards.slots[slot]) {
       for (let i = 0; i < rows.length; i++) {
         // a row that fills up the batch weighs nothing, whatever came out of it
         if (batch.weight[i] !== 0) loss += rows[i] * batch.weight[i];
@@ -110,7 +125,7 @@ export class Trainer {
   /** In the order of the shards, whoever computed them: the same bytes for any number of threads. */
   private sumGradients(): void {
     const { gradient } = this;
-    this.shards.memories.forEach((memory, s) => {
+    this.shards.slots[0].forEach((memory, s) => {
       const part = memory.gradient;
       if (s === 0) gradient.set(part);
       else for (let i = 0; i < gradient.length; i++) gradient[i] += part[i];

@@ -2,11 +2,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Backend } from '../engine/backend.js';
 import { Engine } from '../engine/index.js';
-import { ShardComputer, type ShardMemory, type ShardReport } from './shards.js';
+import { ShardComputer, type ShardGroup, type ShardReport } from './shards.js';
 import type { WorkerReply, WorkerRequest } from './thread-pool.js';
 
 const parameters = workerData as Float32Array;
-const groups = new Map<number, { computer: Promise<ShardComputer>; memories: readonly ShardMemory[] }>();
+const groups = new Map<number, { computer: Promise<ShardComputer>; slots: ShardGroup['slots'] }>();
 let engine: Promise<Engine> | undefined;
 
 function startEngine(backend: Backend): Promise<Engine> {
@@ -14,12 +14,12 @@ function startEngine(backend: Backend): Promise<Engine> {
   return engine;
 }
 
-async function compute(group: number, shards: readonly number[]): Promise<ShardReport> {
+async function compute(group: number, slot: number, shards: readonly number[]): Promise<ShardReport> {
   const found = groups.get(group);
   if (!found) throw new Error(`group ${group} is not set up`);
   const computer = await found.computer;
   let report: ShardReport = { executor: null, fallbacks: [] };
-  for (const shard of shards) report = await computer.compute(parameters, found.memories[shard]);
+  for (const shard of shards) report = await computer.compute(parameters, found.slots[slot][shard]);
   return report;
 }
 
@@ -29,14 +29,14 @@ function reply(message: WorkerReply): void {
 
 parentPort?.on('message', (request: WorkerRequest) => {
   if ('job' in request) {
-    const { group, job, memories } = request;
+    const { group, job, slots } = request;
     groups.set(group, {
       computer: startEngine(job.backend).then(one => new ShardComputer(one, job)),
-      memories,
+      slots,
     });
     return;
   }
-  compute(request.group, request.shards).then(
+  compute(request.group, request.slot, request.shards).then(
     report => reply({ report }),
     (error: Error) => reply({ error }),
   );

@@ -156,8 +156,9 @@ class KernelText {
 
   private array(index: readonly Variable[]): string {
     const name = this.fresh('a');
-    // a little more room than is read, so that strides are not the extents
+    // more room than is read, so that strides are not the extents; sometimes rows so far apart that columns are packed
     this.arrays[name] = index.map(({ most }) => most + 1 + this.draw.below(2)).reverse();
+    if (index.length > 1) this.arrays[name][0] += this.draw.of([0, 0, 256]);
     return `${name}${index.map(({ name: at }) => `[${at}]`).join('')}`;
   }
 

@@ -94,7 +94,7 @@ async function openModel(one: BenchCase): Promise<Workload> {
     const indices = Uint32Array.from({ length: one.batch_size }, (_, i) => i);
     let step = 0;
     const call = async () => {
-      await trainer.step(random.shuffle(indices), ++step, LEARNING_RATE);
+      await trainer.step(trainer.prepare(random.shuffle(indices)), ++step, LEARNING_RATE);
     };
     return { call, verify: () => verify(trainer.execution, 2), close };
   }
