@@ -9,7 +9,8 @@ import { type CompileRequest, compileKernel } from '../src/engine/simd/compile.j
 import { simdKernelClass } from '../src/engine/simd/kernel.js';
 import { SMALLEST_RESULT } from '../src/engine/simd/tile-code.js';
 import { RandomStream } from '../src/random.js';
-import { evaluate, kernels, type RandomKernel } from './support/random-kernel.js';
+import { evaluate } from './support/kernel-evaluator.js';
+import { kernels, type RandomKernel } from './support/random-kernel.js';
 
 const PAGE = 65536;
 const SEED = 1;
