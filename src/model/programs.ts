@@ -27,8 +27,11 @@ export interface SegmentOptions {
   readonly hasLoss: boolean;
   /** Whether sequences end at different steps, for a head on the last one: input `ends`, state `last`. */
   readonly variableLength: boolean;
-  /** Whether to compute gradients (outputs `gradient.*`), and whether cotangents of the outgoing states come in. */
-  readonly gradient: false | 'from-loss' | 'from-states' | 'from-both';
+  /**
+   * Whether to compute gradients (outputs `gradient.*`): of the loss alone, or also of what comes after this segment, whose
+   * cotangents of the outgoing states then come in.
+   */
+  readonly gradient: false | 'from-loss' | 'from-states';
 }
 
 /**
@@ -66,7 +69,7 @@ export function segmentProgram(spec: ModelSpec, lossName: LossName, options: Seg
       sources.push([rows, select(weight, t)]);
     });
   }
-  if (gradient === 'from-states' || gradient === 'from-both') {
+  if (gradient === 'from-states') {
     inputs('cotangent').forEach((cotangent, i) => void sources.push([states[i], cotangent]));
   }
   if (gradient) {

@@ -34,7 +34,10 @@ export const broadcastOp: Op<Attributes> = {
   flops: () => 0,
 };
 
-/** Repeats `x` along the axes of `shape` that are not in `axes`. A scalar has no axes. */
+/**
+ * Repeats `x` along the axes of `shape` that are not in `axes`. A scalar has no axes; there is no gradient with respect to one, since
+ * a kernel's result has an axis.
+ */
 export function broadcast(x: Node, shape: Shape, axes: readonly number[]): Node {
   return sameShape(x.shape, shape) ? x : x.graph.apply(broadcastOp, [x], { shape, axes });
 }

@@ -29,9 +29,7 @@ export const polynomialOp: Op<Attributes> = {
   ],
   reference([x], { coefficients }, shape) {
     const perSlice = sizeOf(shape) / coefficients.length;
-    return x.data.map((value, i) =>
-      coefficients[Math.floor(i / perSlice)].reduceRight((sum, coefficient) => sum * value + coefficient, 0),
-    );
+    return x.data.map((value, i) => evaluate(coefficients[Math.floor(i / perSlice)], value));
   },
   emit(writer, [x], index, { attributes: { coefficients } }) {
     const value = x(index);
@@ -41,6 +39,13 @@ export const polynomialOp: Op<Attributes> = {
   flops: ({ shape, attributes: { coefficients } }) =>
     (sizeOf(shape) * coefficients.reduce((sum, one) => sum + 2 * (one.length - 1), 0)) / coefficients.length,
 };
+
+/** Horner's scheme from the highest coefficient; a constant keeps NaN, as its kernel does. */
+function evaluate(coefficients: Coefficients, x: number): number {
+  const highest = coefficients[coefficients.length - 1];
+  if (coefficients.length === 1) return x * 0 + highest;
+  return coefficients.slice(0, -1).reduceRight((sum, coefficient) => sum * x + coefficient, highest);
+}
 
 function derivative(coefficients: Coefficients): Coefficients {
   return coefficients.length === 1

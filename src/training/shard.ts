@@ -88,7 +88,7 @@ export class Shard {
     for (let at = this.segments.length - 1; at >= 0; at--) {
       const segment = this.segments[at];
       const hasLoss = this.hasLoss(segment);
-      const source = cotangents ? (hasLoss ? 'from-both' : 'from-states') : 'from-loss';
+      const source = cotangents ? 'from-states' : 'from-loss';
       const inputs: Arrays = { ...before[at], ...cotangents };
       const out = await this.run(segment, { hasLoss, gradient: source }, parameters, given, inputs);
       if (hasLoss) this.collect(out, segment, result);

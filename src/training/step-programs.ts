@@ -25,7 +25,7 @@ export function stepPrograms(spec: ModelSpec, loss: LossName, shape: ShardShape)
     const last = i === segments.length - 1;
     const hasLoss = last || spec.head === 'every';
     const options = { ...shape, steps, carriesState: segments.length > 1 };
-    const backward = last ? 'from-loss' : hasLoss ? 'from-both' : 'from-states';
+    const backward = last ? 'from-loss' : 'from-states';
     if (!last) {
       add(`forward over ${steps} steps`, () =>
         segmentProgram(spec, loss, { ...options, hasLoss: false, gradient: false }),

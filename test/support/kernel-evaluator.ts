@@ -62,7 +62,7 @@ class Evaluator {
         }
         return;
       case 'branch': {
-        const at = this.given.thread[statement.selector];
+        const at = this.expression(statement.selector).value;
         const taken = statement.cases.find(({ numbers }) => numbers.includes(at));
         this.statements(taken?.body ?? statement.otherwise);
       }

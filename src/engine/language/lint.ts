@@ -86,6 +86,7 @@ class Lint {
         return;
       }
       case 'branch':
+        if (!this.range(statement.selector).integer) throw new KernelError('a branch tests an integer');
         for (const { body } of statement.cases) this.statements(body);
         this.statements(statement.otherwise);
     }

@@ -8,6 +8,7 @@ import {
   type Expression,
   KernelError,
   type KernelTree,
+  type Selector,
   type Statement,
   UNARY_FUNCTIONS,
   type UnaryFunction,
@@ -121,12 +122,12 @@ function integer(node: acorn.Node): number {
 
 function branch(node: acorn.IfStatement): Statement {
   const cases: { numbers: number[]; body: Statement[] }[] = [];
-  let selector: Axis | undefined;
+  let selector: Selector | undefined;
   let rest: acorn.Statement | null | undefined = node;
   while (rest?.type === 'IfStatement') {
-    const [axis, numbers] = condition(rest.test);
-    selector ??= axis;
-    if (axis !== selector) throw refuse(rest, 'the cases of a branch test one axis');
+    const [tested, numbers] = condition(rest.test);
+    selector ??= tested;
+    if (!isSame(tested, selector)) throw refuse(rest, 'the cases of a branch test one integer');
     cases.push({ numbers, body: block(rest.consequent) });
     rest = rest.alternate;
   }
@@ -134,19 +135,27 @@ function branch(node: acorn.IfStatement): Statement {
   return { kind: 'branch', selector, cases, otherwise: block(rest) };
 }
 
-/** `this.thread.AXIS === LITERAL || ...`. */
-function condition(node: acorn.Expression): [Axis, number[]] {
+/** `SELECTOR === LITERAL || ...`. */
+function condition(node: acorn.Expression): [Selector, number[]] {
   if (node.type === 'LogicalExpression' && node.operator === '||') {
     const [left, numbers] = condition(node.left);
     const [right, more] = condition(node.right);
-    if (left !== right) throw refuse(node, 'a condition tests one axis');
+    if (!isSame(left, right)) throw refuse(node, 'a condition tests one integer');
     return [left, [...numbers, ...more]];
   }
   if (node.type !== 'BinaryExpression' || node.operator !== '===')
     throw refuse(node, 'a condition is an equality');
-  const tested = expression(node.left as acorn.Expression);
-  if (tested.kind !== 'thread') throw refuse(node, 'a condition tests a thread axis');
-  return [tested.axis, [integer(node.right)]];
+  const tested = expression(node.left);
+  if (tested.kind !== 'thread' && tested.kind !== 'name') {
+    throw refuse(node, 'a condition tests a thread axis, a loop variable or an argument');
+  }
+  return [tested, [integer(node.right)]];
+}
+
+function isSame(a: Selector, b: Selector): boolean {
+  return a.kind === 'thread'
+    ? b.kind === 'thread' && a.axis === b.axis
+    : b.kind === 'name' && a.name === b.name;
 }
 
 function expression(

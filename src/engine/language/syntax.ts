@@ -32,6 +32,8 @@ export type Expression =
       readonly operands: readonly Expression[];
     };
 
+export type Selector = Extract<Expression, { kind: 'thread' | 'name' }>;
+
 export type Statement =
   | { readonly kind: 'define'; readonly name: string; readonly mutable: boolean; readonly value: Expression }
   | { readonly kind: 'assign'; readonly name: string; readonly add: boolean; readonly value: Expression }
@@ -46,7 +48,8 @@ export type Statement =
   /** The first case whose numbers contain the selector, else `otherwise`. */
   | {
       readonly kind: 'branch';
-      readonly selector: Axis;
+      /** A thread axis, a loop variable or an integer argument. */
+      readonly selector: Selector;
       readonly cases: readonly { readonly numbers: readonly number[]; readonly body: readonly Statement[] }[];
       readonly otherwise: readonly Statement[];
     };

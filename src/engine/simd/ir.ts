@@ -50,7 +50,7 @@ export type Instruction =
     }
   | {
       readonly kind: 'branch';
-      readonly selector: Axis;
+      readonly selector: Affine;
       readonly cases: readonly {
         readonly numbers: readonly number[];
         readonly body: readonly Instruction[];

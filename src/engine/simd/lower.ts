@@ -133,10 +133,13 @@ class Lowering {
         return { kind: 'loop', variable, from, to, body: this.inner(body, variable) };
       }
       case 'branch': {
-        if (statement.selector === 'x') throw new KernelError('a branch along x differs within a vector');
+        const selector = this.integer(statement.selector);
+        if (!selector) throw new KernelError('a branch tests an integer');
+        if (coefficient(selector, 'x') !== 0)
+          throw new KernelError('a branch along x differs within a vector');
         return {
           kind: 'branch',
-          selector: statement.selector,
+          selector,
           cases: statement.cases.map(({ numbers, body }) => ({ numbers, body: this.inner(body) })),
           otherwise: this.inner(statement.otherwise),
         };
@@ -179,6 +182,9 @@ class Lowering {
     [...index].reverse().forEach((one, axis) => {
       const affine = this.integer(one);
       if (!affine) throw new KernelError(`an index of '${array}' is not affine`);
+      if ([...affine.terms.values()].some(factor => factor < 0)) {
+        throw new KernelError(`an index of '${array}' falls as a variable rises`);
+      }
       element = addAffine(element, affine, stride);
       stride *= place.dims[axis];
     });

@@ -25,7 +25,7 @@ export class TileCode {
   constructor(
     private readonly f: FunctionAssembler,
     private readonly ir: KernelIr,
-    private readonly origin: Origin,
+    origin: Origin,
     private readonly tile: Tile,
     private readonly lanes: number,
     packs: readonly Pack[],
@@ -105,7 +105,8 @@ export class TileCode {
   private branch({ selector, cases, otherwise }: Extract<Instruction, { kind: 'branch' }>): void {
     for (const { numbers, body } of cases) {
       numbers.forEach((number, i) => {
-        this.f.get(this.origin[selector]).i32(number).op('i32.eq');
+        this.pointers.integer(selector);
+        this.f.i32(selector.constant).op('i32.add').i32(number).op('i32.eq');
         if (i > 0) this.f.op('i32.or');
       });
       this.f.if();

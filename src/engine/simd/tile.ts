@@ -76,6 +76,6 @@ function branchesAlong(instructions: readonly Instruction[], axis: string): bool
     if (instruction.kind === 'set') return false;
     if (instruction.kind === 'loop') return branchesAlong(instruction.body, axis);
     const bodies = [...instruction.cases.map(one => one.body), instruction.otherwise];
-    return instruction.selector === axis || bodies.some(body => branchesAlong(body, axis));
+    return instruction.selector.terms.has(axis) || bodies.some(body => branchesAlong(body, axis));
   });
 }
