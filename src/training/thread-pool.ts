@@ -20,6 +20,12 @@ export type WorkerRequest =
 /** What it answers to a request for shards. */
 export type WorkerReply = { readonly report: ShardReport } | { readonly error: Error };
 
+/**
+ * A computing thread makes little garbage, and its large arrays lie outside this. The default lets each thread keep fifty megabytes
+ * of it before looking.
+ */
+const YOUNG_GENERATION_MB = 8;
+
 export class ThreadPool implements ShardPool {
   private readonly workers: Worker[] = [];
   private readonly setups: WorkerRequest[] = [];
@@ -45,7 +51,10 @@ export class ThreadPool implements ShardPool {
   }
 
   private start(): Worker {
-    const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: this.parameters });
+    const worker = new Worker(new URL('./worker.js', import.meta.url), {
+      workerData: this.parameters,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    });
     worker.unref(); // an idle thread does not keep the process
     for (const setup of this.setups) worker.postMessage(setup);
     return worker;
