@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { type BackendChoice, chooseBackend } from '../engine/backend.js';
-import { type AdapterInfo, releaseWebGpu } from '../engine/gpu.js';
+import type { AdapterInfo } from '../engine/gpu.js';
 import { EXIT, type ExitCode } from '../errors.js';
 import { type Machine, machine, type Versions, versions } from '../experiment/machine.js';
 import { packageRoot } from '../root.js';
@@ -22,7 +22,6 @@ interface Findings {
 
 export async function doctor(options: { readonly json: boolean }, io: Io): Promise<ExitCode> {
   const choice = await chooseBackend('auto');
-  releaseWebGpu();
   const findings = examine(choice);
   io.out(options.json ? `${JSON.stringify(findings, null, 2)}\n` : describe(findings));
   return EXIT.done;

@@ -15,6 +15,7 @@ export interface BackendChoice {
   readonly backend: Backend;
   /** Why this one, in words, for the manifest and the log. */
   readonly reason: string;
+  /** The WebGPU adapter that was found, whether or not it is used. */
   readonly adapter?: AdapterInfo;
 }
 
@@ -28,7 +29,8 @@ export async function chooseBackend(request: BackendRequest): Promise<BackendCho
   if (request === 'auto') {
     if ('missing' in found) return { backend: 'webasm', reason: found.missing };
     if (!found.software) return { backend: 'webgpu', reason: 'hardware WebGPU adapter', adapter: found };
-    return { backend: 'webasm', reason: `the only WebGPU adapter is software (${found.description})` };
+    const reason = `the only WebGPU adapter is software (${found.description})`;
+    return { backend: 'webasm', reason, adapter: found };
   }
   if (!('missing' in found)) return { backend: 'webgpu', reason: 'as requested', adapter: found };
   releaseWebGpu();

@@ -156,7 +156,7 @@ function manifest(
         reason: choice.reason,
         executor: EXECUTORS[choice.backend],
         threads: choice.backend === 'webgpu' ? null : run.threads,
-        adapter: choice.adapter?.description ?? null,
+        adapter: choice.backend === 'webgpu' ? (choice.adapter?.description ?? null) : null,
       },
       datasets: dataset.digests,
       seeds: experiment.dataset.kind === 'synthetic' ? { ...seeds, dataset: experiment.dataset.seed } : seeds,
