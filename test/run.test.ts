@@ -635,3 +635,14 @@ t.test('graph explains the reference experiment without training it', parallel, 
   }
   t.equal(readdirSync(work.path).length, before, 'nothing is written');
 });
+
+t.test('the reference experiment learns real digits: a tenth of them, one epoch', async t => {
+  const quick = join(packageRoot, 'configs/mnist-lstm-quick.yaml');
+  const output = work.folder();
+  const { code, stdout } = await work.cellrun('run', quick, '--json', '--output', output);
+  t.equal(code, 0, 'its gate is passed');
+  const { steps, metrics, gates } = JSON.parse(stdout);
+  t.equal(steps, 60);
+  t.ok(metrics.test.accuracy > 0.6, `test accuracy ${metrics.test.accuracy}`);
+  t.equal(gates[0].verdict, 'passed');
+});
