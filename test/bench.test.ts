@@ -105,6 +105,9 @@ t.test('--check judges ratios beyond their noise, and nothing else', t => {
   const noisy = (median: number) => ({ q1: median * 0.8, median, q3: median * 1.2 });
   t.same(regressed(results([row(reference, 60, noisy(2.99))])), []);
   t.same(regressed(results([row(reference, 60, noisy(3.01))])), [id]);
+  const wild = compare(before, results([row(reference, 60, { q1: 1, median: 9, q3: 11 })]));
+  t.same([wild.compared, wild.noisy], [0, [id]], 'what scatters is not judged');
+  t.match(checkText(wild), `Too noisy to judge: ${id}.`);
   const whole = (ratio: number): Figure => ({
     id: 'whole/run',
     what: 'run',
@@ -127,9 +130,12 @@ t.test('--check judges ratios beyond their noise, and nothing else', t => {
 
 t.test('targets', t => {
   t.same(
-    [undefined, 1.5, 1.6, 3, 3.1].map(value => verdictOf(value, { floor: 3, aim: 1.5 })),
+    [undefined, 1.5, 1.6, 3, 3.1].map(value =>
+      verdictOf(value === undefined ? value : sharp(value), { floor: 3, aim: 1.5 }),
+    ),
     ['not measured', 'aim reached', 'floor reached', 'floor reached', 'missed'],
   );
+  t.equal(verdictOf({ q1: 0.8, median: 1, q3: 1.2 }, { floor: 3, aim: 1.5 }), 'too noisy');
   const measured = results(
     [row(reference, 60, sharp(2)), row(benchCase('evaluate', { ...REFERENCE, threads: 2 }), 900, sharp(3.5))],
     [
@@ -146,7 +152,7 @@ t.test('targets', t => {
   );
   const known = judge(measured).filter(one => one.measured !== undefined);
   t.same(
-    known.map(({ measured, verdict }) => [measured, verdict]),
+    known.map(({ measured, verdict }) => [measured?.median, verdict]),
     [
       [2, 'floor reached'],
       [3.5, 'missed'],
@@ -156,7 +162,7 @@ t.test('targets', t => {
   );
   t.match(
     renderTable(targetTable(known), true),
-    /\| start of \.\/run .* \| 3\.00 s \| 1\.50 s \| 1\.20 s \|/,
+    /\| start of \.\/run .* \| 3\.00 s \| 1\.50 s \| 1\.20 ±0\.0 % s \|/,
   );
   t.end();
 });

@@ -1,4 +1,5 @@
 /** One run of the benchmark, from its options to its results. */
+import { loadavg } from 'node:os';
 import { usageError } from '../../src/errors.js';
 import { machine, versions } from '../../src/experiment/machine.js';
 import { usableCores } from '../../src/training/threads.js';
@@ -12,6 +13,8 @@ import { measureWhole } from './whole.js';
 
 /** Seconds of calls of each contender in each round. */
 const SECONDS = { full: 0.4, quick: 0.15 };
+/** Load over the last minute from which something else computes beside us. */
+const BUSY = 0.5;
 /** More threads than this are measured where they are asked for. */
 const DEFAULT_THREADS = 2;
 
@@ -38,6 +41,9 @@ export async function runBench(options: BenchOptions, progress: (text: string) =
       expected: `part of an id such as ${allCases(threads)[0].id}, or whole/ or soak/ with --whole or --soak`,
     });
   }
+  const [load] = loadavg();
+  if (load > BUSY)
+    notes.add(`the machine was busy at the start (load ${load.toFixed(1)}): repeat this on a quiet one`);
   const pace = { rounds: options.rounds, seconds: options.quick ? SECONDS.quick : SECONDS.full };
 
   const rows = await measureRows(cases, options, pace, {

@@ -7,6 +7,8 @@ import { noiseOf, type Spread } from './statistics.js';
  * the machine, another clock rate.
  */
 const BETWEEN_RUNS = 0.1;
+/** Where more growth than this would pass for noise, nothing can be said. */
+const MOST_ALLOWED = 0.6;
 
 export interface Regression {
   readonly id: string;
@@ -18,8 +20,10 @@ export interface Regression {
 
 export interface Check {
   readonly regressions: readonly Regression[];
-  /** Ratios in both runs. */
+  /** Ratios of both runs that could be judged. */
   readonly compared: number;
+  /** Ratios of both runs whose rounds scatter too much. */
+  readonly noisy: readonly string[];
   /** Ratios of the baseline that this run did not measure. */
   readonly missing: readonly string[];
 }
@@ -37,6 +41,7 @@ export interface Check {
 export function compare(before: Results, now: Results): Check {
   const after = ratiosOf(now);
   const regressions: Regression[] = [];
+  const noisy: string[] = [];
   const missing: string[] = [];
   let compared = 0;
   for (const [id, old] of ratiosOf(before)) {
@@ -45,9 +50,13 @@ export function compare(before: Results, now: Results): Check {
       missing.push(id);
       continue;
     }
-    compared++;
     const allowed = BETWEEN_RUNS + 2 * Math.hypot(noiseOf(old), noiseOf(ratio));
+    if (allowed > MOST_ALLOWED) {
+      noisy.push(id);
+      continue;
+    }
+    compared++;
     if (ratio.median / old.median > 1 + allowed) regressions.push({ id, before: old, now: ratio, allowed });
   }
-  return { regressions, compared, missing };
+  return { regressions, compared, noisy, missing };
 }

@@ -26,10 +26,10 @@ export function scalingPlot(results: Results): string | undefined {
   });
   if (panels.length === 0) return undefined;
   const { hidden_size, batch_size, sequence_length } = REFERENCE;
-  const title =
-    `One training step, two LSTM layers; ${hidden_size} units, batch ${batch_size}, ` +
-    `${sequence_length} steps, ${results.threads} threads where not varied`;
-  return chart(title, panels, names);
+  const subtitle =
+    `${hidden_size} units, batches of ${batch_size}, ${sequence_length} steps, ${results.threads} threads ` +
+    `where not varied; ${results.machine.cpu}`;
+  return chart('One training step of two LSTM layers', subtitle, panels, names);
 }
 
 /** Whether `one` differs from the reference along `axis` alone; `threads` are all threads unless they are the axis. */

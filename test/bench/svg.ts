@@ -15,8 +15,8 @@ export interface Panel {
 }
 
 const PANEL = { width: 400, height: 280 };
-const MARGIN = { left: 62, right: 16, top: 34, bottom: 44 };
-const HEADER = 56;
+const MARGIN = { left: 70, right: 16, top: 34, bottom: 44 };
+const HEADER = 76;
 const COLUMNS = 2;
 /** Told apart by marker and dashes too, not by colour alone. */
 const STYLES = [
@@ -27,7 +27,12 @@ const STYLES = [
 ] as const;
 
 /** `names` fixes the order of the legend, and with it who has which style. */
-export function chart(title: string, panels: readonly Panel[], names: readonly string[]): string {
+export function chart(
+  title: string,
+  subtitle: string,
+  panels: readonly Panel[],
+  names: readonly string[],
+): string {
   const rows = Math.ceil(panels.length / COLUMNS);
   const width = COLUMNS * PANEL.width;
   const height = HEADER + rows * PANEL.height;
@@ -40,28 +45,29 @@ export function chart(title: string, panels: readonly Panel[], names: readonly s
 <title>${escapeText(title)}</title>
 <style>${styleSheet(names.length)}</style>
 ${text(16, 22, title, 'class="title"')}
+${text(16, 41, subtitle, 'class="soft"')}
 ${legend(names)}
 ${drawn.join('\n')}
 </svg>
 `;
 }
 
+/** Plain rules only: some viewers know neither variables nor media queries, and then show the light page. */
 function styleSheet(count: number): string {
-  const colours = (shade: 'light' | 'dark') =>
-    STYLES.slice(0, count)
-      .map((style, i) => `.s${i}{--colour:${style[shade]}}`)
+  const styles = STYLES.slice(0, count);
+  const page = (ink: string, soft: string, grid: string) =>
+    `text{fill:${ink}}.soft{fill:${soft}}.axis{stroke:${soft}}.grid{stroke:${grid}}`;
+  const lines = (shade: 'light' | 'dark') =>
+    styles
+      .map((style, i) => `.s${i} .line{stroke:${style[shade]}}.s${i} .mark{fill:${style[shade]}}`)
       .join('');
-  const dashes = STYLES.slice(0, count)
-    .map(({ dash }, i) => (dash ? `.s${i} path{stroke-dasharray:${dash}}` : ''))
-    .join('');
+  const dashes = styles.map(({ dash }, i) => (dash ? `.s${i} .line{stroke-dasharray:${dash}}` : '')).join('');
   return [
-    'svg{--ink:#1f2328;--soft:#59636e;--grid:#d1d9e0;font:12px system-ui,sans-serif}',
-    colours('light'),
-    `@media (prefers-color-scheme:dark){svg{--ink:#f0f6fc;--soft:#9198a1;--grid:#3d444d}${colours('dark')}}`,
-    'text{fill:var(--ink)}.title{font-size:15px;font-weight:600}.soft{fill:var(--soft)}',
-    '.grid{stroke:var(--grid)}.axis{stroke:var(--soft)}',
-    'g path{fill:none;stroke:var(--colour);stroke-width:2}g .mark{fill:var(--colour);stroke:none;stroke-dasharray:none}',
+    'text{font:12px system-ui,sans-serif}.title{font-size:15px;font-weight:600}.line{fill:none;stroke-width:2}',
+    page('#1f2328', '#59636e', '#d1d9e0'),
+    lines('light'),
     dashes,
+    `@media (prefers-color-scheme:dark){${page('#f0f6fc', '#9198a1', '#3d444d')}${lines('dark')}}`,
   ].join('');
 }
 
@@ -69,7 +75,7 @@ function legend(names: readonly string[]): string {
   let x = 16;
   return names
     .map((name, i) => {
-      const entry = `<path d="M${x} 42h28"/>${marker(i, x + 14, 42)}${text(x + 34, 46, name)}`;
+      const entry = `<path class="line" d="M${x} 62h28"/>${marker(i, x + 14, 62)}${text(x + 34, 66, name)}`;
       x += 56 + name.length * 8;
       return `<g class="s${i}">${entry}</g>`;
     })
@@ -91,7 +97,7 @@ function drawPanel({ title, xLabel, yLabel, series }: Panel, names: readonly str
     const i = names.indexOf(name);
     const places = own.map(([x, y]) => [round(atX(x)), round(atY(y))] as const);
     const path = places.map(([x, y], p) => `${p === 0 ? 'M' : 'L'}${x} ${y}`).join('');
-    return `<g class="s${i}"><path d="${path}"/>${places.map(([x, y]) => marker(i, x, y)).join('')}</g>`;
+    return `<g class="s${i}"><path class="line" d="${path}"/>${places.map(([x, y]) => marker(i, x, y)).join('')}</g>`;
   });
   return [
     text((left + right) / 2, 18, title, 'text-anchor="middle"'),
@@ -107,7 +113,7 @@ function drawPanel({ title, xLabel, yLabel, series }: Panel, names: readonly str
       0,
       0,
       yLabel,
-      `text-anchor="middle" class="soft" transform="translate(14 ${(top + bottom) / 2}) rotate(-90)"`,
+      `text-anchor="middle" class="soft" transform="translate(12 ${(top + bottom) / 2}) rotate(-90)"`,
     ),
     ...lines,
   ].join('\n');

@@ -63,19 +63,21 @@ export function targetTable(judged: readonly Judged[]): Table {
     head: ['target (smaller is better)', 'at least', 'aim', 'measured', ''],
     rows: judged.map(({ what, floor, aim, unit, measured, verdict }) => [
       what,
-      ...[floor, aim, measured].map(value => (value === undefined ? '-' : `${digits(value)} ${unit}`.trim())),
+      ...[floor, aim].map(value => `${digits(value)} ${unit}`.trim()),
+      measured ? `${withNoise(measured)} ${unit}`.trim() : '-',
       verdict,
     ]),
   };
 }
 
-export function checkText({ regressions, compared, missing }: Check): string {
+export function checkText({ regressions, compared, noisy, missing }: Check): string {
   const lines = regressions.map(
     ({ id, before, now, allowed }) =>
       `regressed: ${id}: ${withNoise(now)}, was ${withNoise(before)} ` +
       `(${percent(now.median / before.median - 1)} worse, ${percent(allowed)} is noise)`,
   );
   lines.push(`${compared} ratios compared with the baseline, ${regressions.length} regressed.`);
+  if (noisy.length > 0) lines.push(`Too noisy to judge: ${noisy.join(', ')}.`);
   if (missing.length > 0) lines.push(`Not measured this time, so not compared: ${missing.join(', ')}.`);
   return `${lines.join('\n')}\n`;
 }

@@ -1,8 +1,12 @@
 /** What was promised, and whether it holds. */
 import { benchCase, REFERENCE } from './cases.js';
 import { type Results, ratiosOf } from './results.js';
+import { noiseOf, type Spread } from './statistics.js';
 
-export type Verdict = 'aim reached' | 'floor reached' | 'missed' | 'not measured';
+export type Verdict = 'aim reached' | 'floor reached' | 'missed' | 'not measured' | 'too noisy';
+
+/** A figure that its own rounds scatter this much about says nothing: the machine was doing something else. */
+export const MOST_NOISE = 0.15;
 
 export interface Target {
   readonly what: string;
@@ -10,22 +14,22 @@ export interface Target {
   readonly aim: number;
   readonly unit: '' | 's' | 'MB';
   /** The measured value; smaller is better. */
-  value(results: Results): number | undefined;
+  value(results: Results): Spread | undefined;
 }
 
 export interface Judged extends Omit<Target, 'value'> {
-  readonly measured: number | undefined;
+  readonly measured: Spread | undefined;
   readonly verdict: Verdict;
 }
 
 const ratio = (id: (threads: number) => string) => (results: Results) =>
-  ratiosOf(results).get(id(results.threads))?.median;
+  ratiosOf(results).get(id(results.threads));
 
 /** A ratio whose name says what it was compared with; the first that begins so. */
 const ratioAgainst = (prefix: string) => (results: Results) =>
-  [...ratiosOf(results)].find(([id]) => id.startsWith(prefix))?.[1].median;
+  [...ratiosOf(results)].find(([id]) => id.startsWith(prefix))?.[1];
 
-const figure = (id: string) => (results: Results) => results.figures.find(one => one.id === id)?.ours.median;
+const figure = (id: string) => (results: Results) => results.figures.find(one => one.id === id)?.ours;
 
 const reference = (benchmark: 'train_step' | 'evaluate' | 'matmul', other: string) => (threads: number) =>
   `${benchCase(benchmark, { ...REFERENCE, threads }).id} : ${other}`;
@@ -97,10 +101,11 @@ export function judge(results: Results): Judged[] {
 }
 
 export function verdictOf(
-  measured: number | undefined,
+  measured: Spread | undefined,
   { floor, aim }: Pick<Target, 'floor' | 'aim'>,
 ): Verdict {
   if (measured === undefined) return 'not measured';
-  if (measured <= aim) return 'aim reached';
-  return measured <= floor ? 'floor reached' : 'missed';
+  if (noiseOf(measured) > MOST_NOISE) return 'too noisy';
+  if (measured.median <= aim) return 'aim reached';
+  return measured.median <= floor ? 'floor reached' : 'missed';
 }

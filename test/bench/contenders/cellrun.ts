@@ -93,8 +93,12 @@ async function openModel(one: BenchCase): Promise<Workload> {
     const random = RandomStream.of(0, 'bench/order');
     const indices = Uint32Array.from({ length: one.batch_size }, (_, i) => i);
     let step = 0;
+    // as the training loop does: the next batch is written while the step runs
+    let next = trainer.prepare(random.shuffle(indices));
     const call = async () => {
-      await trainer.step(trainer.prepare(random.shuffle(indices)), ++step, LEARNING_RATE);
+      const done = trainer.step(next, ++step, LEARNING_RATE);
+      next = trainer.prepare(random.shuffle(indices));
+      await done;
     };
     return { call, verify: () => verify(trainer.execution, 2), close };
   }
