@@ -169,6 +169,9 @@ t.test('hostile names and outputs never leave the output root', async t => {
     'a part of the path is a file',
   );
   t.match(failureOf(() => RunDirectory.create(newRun(root, 'file'))).message, 'there is a file of that name');
+  if (existsSync('/proc/self')) {
+    t.match(failureOf(() => RunDirectory.create(newRun('/proc/x'))).message, 'this place takes no folders');
+  }
   t.match(failureOf(() => RunDirectory.open(join(root, 'absent'))).message, 'there is no such run directory');
   t.match(
     failureOf(() => RunDirectory.open(join(root, 'file'))).message,

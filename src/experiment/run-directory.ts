@@ -159,7 +159,7 @@ function makeExclusively(path: string): boolean {
 
 function makeFolder(path: string, named: string): void {
   try {
-    mkdirSync(path, { recursive: true });
+    makeFolders(path);
   } catch (error) {
     const reasons: Readonly<Record<string, string>> = {
       EACCES: 'permission denied',
@@ -167,6 +167,8 @@ function makeFolder(path: string, named: string): void {
       EROFS: 'the file system is read-only',
       EEXIST: 'there is a file of that name',
       ENOTDIR: 'a part of the path is a file',
+      ENOENT: 'this place takes no folders',
+      ENOSPC: 'no space left on the disk',
       ENAMETOOLONG: 'the path is too long',
     };
     const reason = reasons[codeOf(error) ?? ''];
@@ -176,6 +178,20 @@ function makeFolder(path: string, named: string): void {
       message: `the output directory cannot be created: ${reason}`,
       file: named,
     });
+  }
+}
+
+/**
+ * One folder after the other, from the first that is missing. Node's own `recursive` goes round for ever where a file system
+ * answers "no such folder" to the making of one, as /proc does.
+ */
+function makeFolders(path: string): void {
+  if (!existsSync(dirname(path))) makeFolders(dirname(path));
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    // it was there, or another run has just made it
+    if (codeOf(error) !== 'EEXIST' || !statSync(path).isDirectory()) throw error;
   }
 }
 
