@@ -2,6 +2,8 @@
 import { loadExperiment } from '../config/index.js';
 import { EXIT, type ExitCode } from '../errors.js';
 import { loadCheckpoint, resolveCheckpoint } from '../experiment/checkpoint-folder.js';
+import { spellNonFinite } from '../experiment/json.js';
+import type { Manifest } from '../experiment/manifest.js';
 import { RunDirectory } from '../experiment/run-directory.js';
 import { losses } from '../losses/index.js';
 import { evaluateCheckpoint } from '../training/evaluate.js';
@@ -9,17 +11,24 @@ import type { Io } from './io.js';
 import type { EvaluateOptions } from './options.js';
 
 export async function evaluate(runPath: string, options: EvaluateOptions, io: Io): Promise<ExitCode> {
-  const { files } = RunDirectory.open(runPath);
+  const directory = RunDirectory.open(runPath);
+  const { files } = directory;
   const loaded = loadExperiment(files.resolvedConfig);
   const path = resolveCheckpoint(files.checkpoints, options.checkpoint);
   const { step, epoch } = loadCheckpoint(path);
-  const { loss, metric, count } = await evaluateCheckpoint(loaded, path, options);
+  const { loss, metric, count } = await evaluateCheckpoint(loaded, path, digestsOf(directory), options);
   const { name } = losses[loaded.experiment.loss.kind].metric;
   if (options.json) {
     const metrics = { test: { loss, [name]: metric } };
-    io.out(`${JSON.stringify({ version: 1, checkpoint: path, step, epoch, metrics, predictions: count })}\n`);
+    const answer = { version: 1, checkpoint: path, step, epoch, metrics, predictions: count };
+    io.out(`${JSON.stringify(spellNonFinite(answer))}\n`);
   } else {
     io.out(`step ${step}: test loss ${loss}, test ${name} ${metric} over ${count} predictions\n`);
   }
   return EXIT.done;
+}
+
+/** What the run's manifest says of its data; nothing where it was killed before it wrote one. */
+function digestsOf(directory: RunDirectory): Manifest['datasets'] {
+  return (directory.readManifest() as Manifest | undefined)?.datasets ?? [];
 }

@@ -1,64 +1,57 @@
 /** `graph CONFIG`: what a training step computes and costs, without running it. */
 import { loadExperiment } from '../config/index.js';
-import { describePlan } from '../engine/describe.js';
-import { makePlan, type Plan } from '../engine/plan.js';
+import type { Plan } from '../engine/plan.js';
 import { kernelListing } from '../engine/simd/inspect.js';
 import { EXIT, type ExitCode, usageError } from '../errors.js';
 import { reachable } from '../graph/node.js';
 import { shapeText } from '../graph/shape.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { openSession } from '../training/session.js';
-import { planShards } from '../training/shards.js';
-import { type StepProgram, stepPrograms } from '../training/step-programs.js';
+import { type PlannedProgram, type StepProgram, stepCosts } from '../training/step-programs.js';
 import type { Io } from './io.js';
 import type { GraphOptions } from './options.js';
 
 export async function graph(config: string, options: GraphOptions, io: Io): Promise<ExitCode> {
   const loaded = loadExperiment(config, { set: options.set });
   const { spec, run, choice } = await openSession(loaded, options);
-  const { shards, job } = planShards(run, loaded.experiment.training.batch_size, true);
-  const programs = stepPrograms(spec, run.loss, job.shape).map(step => ({
-    ...step,
-    plan: makePlan(step.program),
-  }));
+  const step = stepCosts(run, loaded.experiment.training.batch_size);
+  const { programs } = step;
   if (options.emit !== undefined) {
     io.out(emitted(programs, options.emit));
     return EXIT.done;
   }
   const layout = new ParameterLayout(spec);
-  const costs = programs.map(({ name, runs, program, plan }) => ({
-    name,
-    runs,
-    ...describePlan(program, plan),
-  }));
-  const total = (of: (cost: (typeof costs)[number]) => number) =>
-    costs.reduce((sum, cost) => sum + of(cost) * cost.runs * shards, 0);
   const summary = {
     backend: choice.backend,
-    shards,
-    rows_per_shard: job.shape.batch,
+    shards: step.shards,
+    rows_per_shard: step.job.shape.batch,
     sequence_length: run.sequenceLength,
     parameters: layout.size,
-    flops_per_step: total(cost => cost.flops),
-    kernels_per_step: total(cost => cost.kernels),
-    bytes: costs.reduce((sum, cost) => sum + cost.bytes, 0),
+    flops_per_step: step.flops,
+    kernels_per_step: step.kernels,
+    bytes: step.bytes,
   };
   if (options.format === 'json') {
     const parameters = layout.parameters.map(({ name, shape }) => ({ name, shape }));
-    const described = programs.map(({ plan, program }, i) => ({ ...costs[i], ...listing(plan, program) }));
+    const described = programs.map(({ name, runs, costs, plan, program }) => ({
+      name,
+      runs,
+      ...costs,
+      ...listing(plan, program),
+    }));
     io.out(
       `${JSON.stringify({ version: 1, ...summary, parameter_shapes: parameters, programs: described })}\n`,
     );
   } else if (options.format === 'mermaid') {
     io.out(mermaid(programs[programs.length - 1]));
   } else {
-    io.out(text(summary, costs, layout, programs));
+    io.out(text(summary, layout, programs));
   }
   return EXIT.done;
 }
 
 /** Source and WebAssembly of the kernel `name` in the first program that has it. */
-function emitted(programs: readonly Planned[], name: string): string {
+function emitted(programs: readonly PlannedProgram[], name: string): string {
   for (const { plan } of programs) {
     const step = plan.steps.find(({ kernel }) => kernel.name === name);
     if (step) return `${step.kernel.text.source}\n\n${kernelListing(step.kernel, step)}`;
@@ -71,8 +64,6 @@ function emitted(programs: readonly Planned[], name: string): string {
     expected: [...names].join(', '),
   });
 }
-
-type Planned = StepProgram & { readonly plan: Plan };
 
 function listing(plan: Plan, program: StepProgram['program']) {
   return {
@@ -90,9 +81,8 @@ function listing(plan: Plan, program: StepProgram['program']) {
 
 function text(
   summary: Readonly<Record<string, number | string>>,
-  costs: readonly ({ name: string; runs: number } & ReturnType<typeof describePlan>)[],
   layout: ParameterLayout,
-  programs: readonly Planned[],
+  programs: readonly PlannedProgram[],
 ): string {
   const lines = Object.entries(summary).map(
     ([name, value]) =>
@@ -102,8 +92,8 @@ function text(
   for (const { name, shape, size } of layout.parameters) {
     lines.push(`  ${name.padEnd(24)}${shapeText(shape).padEnd(14)}${size.toLocaleString('en')}`);
   }
-  programs.forEach(({ plan }, i) => {
-    const { name, runs, nodes, kernels, distinctKernels, flops, bytes } = costs[i];
+  for (const { name, runs, plan, costs } of programs) {
+    const { nodes, kernels, distinctKernels, flops, bytes } = costs;
     lines.push('', `${name}: ${runs === 1 ? 'once' : `${runs} times`} for each shard`);
     lines.push(
       `  ${nodes} nodes, ${kernels} kernels of ${distinctKernels} sources, ${flops.toLocaleString('en')} FLOPs, ${bytes.toLocaleString('en')} bytes`,
@@ -115,12 +105,12 @@ function text(
         `  ${kernel.name.padEnd(22)}${shapeText(kernel.output).padEnd(18)}${`${steps.length} x`.padStart(7)}${work.toLocaleString('en').padStart(18)} FLOPs`,
       );
     }
-  });
+  }
   return `${lines.join('\n')}\n`;
 }
 
 /** The kernels of one program and what they read, as a Mermaid flow chart. */
-function mermaid({ plan }: Planned): string {
+function mermaid({ plan }: PlannedProgram): string {
   const lines = ['flowchart TD'];
   for (const node of plan.inputs) lines.push(`  n${node.id}[/"${node.name} ${shapeText(node.shape)}"/]`);
   for (const { node, kernel, operands } of plan.steps) {

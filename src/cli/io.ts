@@ -26,8 +26,9 @@ export interface Terminal {
 export function processIo({ stdout, stderr, env }: Terminal, noColor: boolean): Io {
   const plain = noColor || isSet(env.NO_COLOR) || env.TERM === 'dumb';
   return {
-    out: writer(stdout),
-    err: writer(stderr),
+    out: writer(stdout, error => error.code === 'EPIPE'),
+    // a run does not end because nobody can hear of it
+    err: writer(stderr, () => true),
     color: { out: stdout.isTTY === true && !plain, err: stderr.isTTY === true && !plain },
     interactive: stderr.isTTY === true && !isSet(env.CI) && env.TERM !== 'dumb',
     columns: stderr.columns,
@@ -38,14 +39,23 @@ export function processIo({ stdout, stderr, env }: Terminal, noColor: boolean): 
  * A reader such as `head` may close its end before everything is written. That takes away the rest of the output, not
  * the work: what is still to be said is dropped, and the exit code stays that of the work.
  */
-function writer(stream: NodeJS.WriteStream): (text: string) => void {
+function writer(
+  stream: NodeJS.WriteStream,
+  isBearable: (error: NodeJS.ErrnoException) => boolean,
+): (text: string) => void {
   let open = true;
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
+  const fail = (error: NodeJS.ErrnoException) => {
+    if (!isBearable(error)) throw error;
     open = false;
-  });
+  };
+  stream.on('error', fail);
   return text => {
-    if (open) stream.write(text);
+    if (!open) return;
+    try {
+      stream.write(text);
+    } catch (error) {
+      fail(error as NodeJS.ErrnoException);
+    }
   };
 }
 

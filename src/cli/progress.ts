@@ -35,6 +35,8 @@ export interface Progress {
 
 const REDRAW_MS = 100;
 const BAR_WIDTH = 24;
+/** A shorter bar says nothing. */
+const LEAST_BAR = 6;
 /** Moves the cursor to the line's start and clears it. */
 const CLEAR = '\r\u001b[2K';
 
@@ -57,11 +59,16 @@ function barProgress(io: Io, plan: ProgressPlan, clock: () => number): Progress 
       meter.add(step);
       if (clock() - drawn < REDRAW_MS) return;
       drawn = clock();
-      const filled = Math.round(meter.fraction * BAR_WIDTH);
-      const bar = `${colors.green('━'.repeat(filled))}${colors.dim('─'.repeat(BAR_WIDTH - filled))}`;
-      const text = ` ${meter.describe(step)}`;
-      // A wrapped line could not be redrawn.
-      io.err(`${CLEAR}${bar}${text.slice(0, Math.max(0, (io.columns ?? 80) - BAR_WIDTH - 1))}`);
+      // A wrapped line could not be redrawn: the bar gives way to the text, and the text ends where the terminal does.
+      const room = (io.columns ?? 80) - 1;
+      const text = meter.describe(step).slice(0, room);
+      const width = Math.min(BAR_WIDTH, room - text.length - 1);
+      const filled = Math.round(meter.fraction * width);
+      const bar =
+        width < LEAST_BAR
+          ? ''
+          : `${colors.green('━'.repeat(filled))}${colors.dim('─'.repeat(width - filled))} `;
+      io.err(`${CLEAR}${bar}${text}`);
     },
     line: text => io.err(`${CLEAR}${text}\n`),
     end: () => io.err(CLEAR),

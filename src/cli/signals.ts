@@ -2,13 +2,16 @@
 import { EXIT } from '../errors.js';
 import type { Io } from './io.js';
 
-const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+/** SIGHUP is a closed terminal or a lost connection. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export function onStopSignal(io: Io): { readonly signal: AbortSignal; release(): void } {
   const controller = new AbortController();
   const listener = (name: NodeJS.Signals) => {
     if (controller.signal.aborted) process.exit(EXIT.interrupted);
-    io.err(`\n${name}: stopping after this step; once more stops at once\n`);
+    io.err(
+      `${io.interactive ? '\n' : ''}${name}: stopping after the step or batch under way; once more stops at once\n`,
+    );
     controller.abort();
   };
   for (const name of SIGNALS) process.on(name, listener);

@@ -2,6 +2,8 @@
 import { checkAgainstData, type LoadedExperiment, loadExperiment, locateInConfig } from '../config/index.js';
 import { openDataset } from '../data/index.js';
 import { type Diagnostic, EXIT, type ExitCode, UserError } from '../errors.js';
+import { checkName } from '../experiment/run-directory.js';
+import { initialParameters, modelSpec } from '../training/session.js';
 import { formatDiagnostics } from './diagnostics.js';
 import { formatAnnotations } from './github.js';
 import type { Io } from './io.js';
@@ -45,9 +47,12 @@ async function judge(file: string, set: readonly string[]): Promise<Verdict> {
 }
 
 async function checkWithData(loaded: LoadedExperiment): Promise<readonly Diagnostic[]> {
-  const { dataset, seed } = loaded.experiment;
+  const { name, dataset, seed } = loaded.experiment;
   try {
-    return checkAgainstData(loaded, await openDataset(dataset, { seed })).diagnostics;
+    checkName(name);
+    const { diagnostics, sizes } = checkAgainstData(loaded, await openDataset(dataset, { seed }));
+    if (diagnostics.length === 0) initialParameters(loaded, modelSpec(loaded, sizes));
+    return diagnostics;
   } catch (error) {
     throw error instanceof UserError ? locateInConfig(error, loaded) : error;
   }

@@ -1,5 +1,5 @@
 /** Configs: loading, the type of what comes out, and the checks against data. */
-export { checkAgainstData, type DataShape } from './data-check.js';
+export { checkAgainstData, type DataShape, type ModelSizes } from './data-check.js';
 export type {
   DatasetConfig,
   Experiment,

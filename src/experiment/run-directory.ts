@@ -139,7 +139,7 @@ function claim(parent: string, run: NewRun): string {
   for (let tries = 0; tries < MAX_COLLISIONS; tries++) {
     const stamp = utcStamp(new Date(run.started.getTime() + tries * 1000));
     const path = join(parent, `${stamp}-${run.configHash.slice(0, 8)}`);
-    if (makeExclusively(path)) return path;
+    if (makeExclusively(path, run.outputRoot)) return path;
   }
   throw new UserError(EXIT.unexpected, [
     { code: 'run/collision', message: `no free run directory after ${MAX_COLLISIONS} tries`, file: parent },
@@ -147,13 +147,13 @@ function claim(parent: string, run: NewRun): string {
 }
 
 /** Not recursive, so that the system itself refuses a directory which another process has just made. */
-function makeExclusively(path: string): boolean {
+function makeExclusively(path: string, named: string): boolean {
   try {
     mkdirSync(path);
     return true;
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return false;
-    throw error;
+    throw outputError(error, named);
   }
 }
 
@@ -161,24 +161,29 @@ function makeFolder(path: string, named: string): void {
   try {
     makeFolders(path);
   } catch (error) {
-    const reasons: Readonly<Record<string, string>> = {
-      EACCES: 'permission denied',
-      EPERM: 'permission denied',
-      EROFS: 'the file system is read-only',
-      EEXIST: 'there is a file of that name',
-      ENOTDIR: 'a part of the path is a file',
-      ENOENT: 'this place takes no folders',
-      ENOSPC: 'no space left on the disk',
-      ENAMETOOLONG: 'the path is too long',
-    };
-    const reason = reasons[codeOf(error) ?? ''];
-    if (reason === undefined) throw error;
-    throw usageError({
-      code: 'run/output',
-      message: `the output directory cannot be created: ${reason}`,
-      file: named,
-    });
+    throw outputError(error, named);
   }
+}
+
+/** What the system refused, as a complaint about the output root that the user `named`; anything else as it is. */
+function outputError(error: unknown, named: string): unknown {
+  const reasons: Readonly<Record<string, string>> = {
+    EACCES: 'permission denied',
+    EPERM: 'permission denied',
+    EROFS: 'the file system is read-only',
+    EEXIST: 'there is a file of that name',
+    ENOTDIR: 'a part of the path is a file',
+    ENOENT: 'this place takes no folders',
+    ENOSPC: 'no space left on the disk',
+    ENAMETOOLONG: 'the path is too long',
+  };
+  const reason = reasons[codeOf(error) ?? ''];
+  if (reason === undefined) return error;
+  return usageError({
+    code: 'run/output',
+    message: `the output directory cannot be created: ${reason}`,
+    file: named,
+  });
 }
 
 /**
@@ -191,7 +196,7 @@ function makeFolders(path: string): void {
     mkdirSync(path);
   } catch (error) {
     // it was there, or another run has just made it
-    if (codeOf(error) !== 'EEXIST' || !statSync(path).isDirectory()) throw error;
+    if (codeOf(error) !== 'EEXIST' || !statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
   }
 }
 

@@ -1,6 +1,8 @@
 /** The test metrics of saved weights. */
 import type { LoadedExperiment } from '../config/index.js';
+import type { Dataset } from '../data/index.js';
 import { Engine } from '../engine/index.js';
+import { damagedError } from '../errors.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { type Evaluation, Evaluator } from './evaluator.js';
 import { createPool } from './pool.js';
@@ -8,22 +10,43 @@ import { type BackendOptions, openSession } from './session.js';
 import { allocateParameters } from './shards.js';
 import { loadWeights } from './weights.js';
 
-/** Evaluates the weights in `file` on the test split of the experiment, exactly as the run itself does. */
+/**
+ * Evaluates the weights in `file` on the test split of the experiment, exactly as the run itself does. Throws exit 5 where the data
+ * are not those of the run, whose digests are `digests`.
+ */
 export async function evaluateCheckpoint(
   loaded: LoadedExperiment,
   file: string,
+  digests: Dataset['digests'],
   options: BackendOptions,
 ): Promise<Evaluation> {
   const { dataset, spec, run } = await openSession(loaded, options);
+  checkDigests(dataset.digests, digests);
   const layout = new ParameterLayout(spec);
   const parameters = allocateParameters(layout);
   loadWeights(file, layout, parameters);
   const engine = await Engine.start(run.backend);
   const pool = createPool(engine, run, parameters);
   try {
-    return await new Evaluator(pool, run, loaded.experiment.training.eval_batch_size).evaluate(dataset.test);
+    const evaluator = new Evaluator(pool, run, loaded.experiment.training.eval_batch_size);
+    return (await evaluator.evaluate(dataset.test)) as Evaluation;
   } finally {
     await pool.close();
     await engine.close();
   }
+}
+
+function checkDigests(now: Dataset['digests'], then: Dataset['digests']): void {
+  const known = new Map(then.map(({ name, sha256 }) => [name, sha256]));
+  const changed = now.filter(({ name, sha256 }) => known.has(name) && known.get(name) !== sha256);
+  if (changed.length === 0) return;
+  throw damagedError(
+    ...changed.map(({ name, sha256 }) => ({
+      code: 'evaluate/data-changed',
+      message: 'the data are not those that the run was trained and measured on',
+      file: name,
+      expected: `SHA-256 ${known.get(name)}`,
+      got: sha256,
+    })),
+  );
 }

@@ -40,12 +40,16 @@ export class Evaluator {
     return this.report;
   }
 
-  /** Means over the predictions of `split` that count, summed in float64 in the order of the data. */
-  async evaluate(split: Split): Promise<Evaluation> {
+  /**
+   * Means over the predictions of `split` that count, summed in float64 in the order of the data; null where `signal` is aborted
+   * before the last batch.
+   */
+  async evaluate(split: Split, signal?: AbortSignal): Promise<Evaluation | null> {
     const { spec, loss } = this.run;
     const writer = new BatchWriter(split, spec, loss, this.job.shape);
     const total = { loss: 0, metric: 0, count: 0 };
     for (let from = 0; from < split.count; from += this.batchSize) {
+      if (signal?.aborted) return null;
       const length = Math.min(this.batchSize, split.count - from);
       writer.write(
         Uint32Array.from({ length }, (_, i) => from + i),

@@ -37,15 +37,13 @@ export interface EpochReport extends Position {
   readonly loss: number;
   readonly samples: number;
   readonly seconds: number;
-  /** Whether the run stops here because it was asked to. */
-  readonly stopped: boolean;
 }
 
 /** What the loop tells; each is awaited before it goes on. */
 export interface LoopHooks {
   onStep(report: StepReport): Promise<void> | void;
-  /** After an epoch, and after the part of one that `maxSteps` or a stop leaves. */
-  onEpoch(report: EpochReport): Promise<void> | void;
+  /** After an epoch, and after the part of one that `maxSteps` or a stop leaves; gives whether to go on. */
+  onEpoch(report: EpochReport): Promise<boolean>;
   /** Whether to stop after the step that has just been made. */
   stopRequested(): boolean;
 }
@@ -91,13 +89,11 @@ export async function trainingLoop(
       samples,
       seconds,
     });
-    const stop = hooks.stopRequested();
-    if (position.epochEnded || stop || step === lastStep) {
-      const stopped = stop && step < lastStep;
-      await hooks.onEpoch({ ...position, ...totals.means(), stopped });
+    if (position.epochEnded || step === lastStep || hooks.stopRequested()) {
+      const goOn = await hooks.onEpoch({ ...position, ...totals.means() });
+      if (!goOn) return { status: 'interrupted' };
       totals = new EpochTotals();
     }
-    if (stop && step < lastStep) return { status: 'interrupted' };
   }
   return { status: 'completed' };
 }

@@ -37,6 +37,7 @@ export class Recorder {
     private readonly directory: RunDirectory,
     private readonly log: EventLog,
     private readonly observer: RunObserver,
+    private readonly signal: AbortSignal,
   ) {
     this.checkpoints = new RunCheckpoints(loaded, directory, log);
   }
@@ -98,20 +99,21 @@ export class Recorder {
     if (!report.epochEnded && this.checkpoints.isDue(step)) this.save(null);
   }
 
-  async epoch(report: EpochReport): Promise<void> {
-    const { epoch, step, loss, samples, seconds, epochEnded, stopped } = report;
+  /** Evaluates and saves; gives whether to go on, which is not so where the run was asked to stop. */
+  async epoch(report: EpochReport): Promise<boolean> {
+    const { epoch, step, loss, samples, seconds, epochEnded } = report;
     this.position = report;
     this.metrics = { ...this.metrics, train: { loss } };
     if (epochEnded) this.log.emit({ event: 'train.epoch', epoch, step, loss, samples, duration_s: seconds });
-    if (stopped) {
+    if (!(await this.evaluate())) {
       this.save(null);
-      return;
+      return false;
     }
-    await this.evaluate();
     const { every, metric } = this.loaded.experiment.checkpoint;
     const value = metricValue(this.metrics, metric) ?? null;
     const due = every === 'epoch' || step === this.totalSteps || this.checkpoints.isDue(step);
     if (due || (value !== null && this.checkpoints.wouldBeBest(value))) this.save(value);
+    return true;
   }
 
   finished(end: LoopEnd): RunResult {
@@ -130,12 +132,15 @@ export class Recorder {
     this.conclude('failed', exitCode, message.split('\n')[0]);
   }
 
-  private async evaluate(): Promise<void> {
+  /** Whether the evaluation came to its end. */
+  private async evaluate(): Promise<boolean> {
     const { dataset, run } = this.session;
     const { eval_batch_size } = this.loaded.experiment.training;
     this.evaluator ??= (this.trainer as Trainer).evaluator(eval_batch_size);
     const began = performance.now();
-    const { loss, metric, count } = await this.evaluator.evaluate(dataset.test);
+    const evaluation = await this.evaluator.evaluate(dataset.test, this.signal);
+    if (!evaluation) return false;
+    const { loss, metric, count } = evaluation;
     const seconds = (performance.now() - began) / 1000;
     this.evalSeconds += seconds;
     const named = { [losses[run.loss].metric.name]: metric };
@@ -154,6 +159,7 @@ export class Recorder {
     this.observer.line(
       `epoch ${epoch}  step ${step}  train loss ${this.metrics.train.loss?.toPrecision(4)}  ${this.testSentence()}`,
     );
+    return true;
   }
 
   private testSentence(): string {

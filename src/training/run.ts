@@ -1,22 +1,23 @@
 /** One run, from a loaded config to its directory: what is trained, measured, saved, judged and told. */
-import { type LoadedExperiment, locateInConfig } from '../config/index.js';
+import type { LoadedExperiment } from '../config/index.js';
 import { BatchOrder } from '../data/index.js';
-import { describePlan } from '../engine/describe.js';
 import { EXECUTORS } from '../engine/executable.js';
 import { EXIT, type ExitCode, UserError } from '../errors.js';
 import type { JsonObject } from '../experiment/json.js';
 import { EventLog } from '../experiment/logger.js';
 import { describeRun } from '../experiment/manifest.js';
 import { RunDirectory } from '../experiment/run-directory.js';
-import { ParameterLayout } from '../model/parameters.js';
-import { RandomStream } from '../random.js';
 import { type LoopEnd, trainingLoop } from './loop.js';
 import { Recorder } from './recorder.js';
-import { type BackendOptions, createTrainer, openSession, type Session } from './session.js';
-import { planShards } from './shards.js';
-import { stepPrograms } from './step-programs.js';
+import {
+  type BackendOptions,
+  createTrainer,
+  initialParameters,
+  openSession,
+  type Session,
+} from './session.js';
+import { stepCosts } from './step-programs.js';
 import type { Trainer } from './trainer.js';
-import { loadWeights } from './weights.js';
 
 export interface RunOptions extends BackendOptions {
   /** The output root, as the user named it. */
@@ -57,7 +58,7 @@ export async function runExperiment(
   const session = await openSession(loaded, options);
   const dataSeconds = (performance.now() - dataBegan) / 1000;
   const { experiment } = loaded;
-  const initial = initialParameters(loaded, session);
+  const initial = initialParameters(loaded, session.spec);
   const directory = RunDirectory.create({
     name: experiment.name,
     outputRoot: options.output,
@@ -67,7 +68,7 @@ export async function runExperiment(
     started: options.started,
   });
   const log = EventLog.open(directory.files.log);
-  const recorder = new Recorder(loaded, session, directory, log, observer);
+  const recorder = new Recorder(loaded, session, directory, log, observer, options.signal);
   let trainer: Trainer | undefined;
   try {
     recorder.started(dataSeconds);
@@ -119,22 +120,6 @@ async function train(
   });
 }
 
-/** PyTorch's default initialisation, or the weights of `model.init_from`. */
-function initialParameters(loaded: LoadedExperiment, { spec }: Session): Float32Array {
-  const { seed, model } = loaded.experiment;
-  const layout = new ParameterLayout(spec);
-  const parameters = new Float32Array(layout.size);
-  if (model.init_from === undefined) layout.initialise(parameters, RandomStream.of(seed, 'model/init'));
-  else {
-    try {
-      loadWeights(model.init_from, layout, parameters);
-    } catch (error) {
-      throw error instanceof UserError ? locateInConfig(error, loaded) : error;
-    }
-  }
-  return parameters;
-}
-
 function manifest(
   loaded: LoadedExperiment,
   { choice, dataset, run }: Session,
@@ -167,33 +152,19 @@ function manifest(
   );
 }
 
-/** The costs of a training step, all shards together. */
-function compiled(
-  { choice, spec, run }: Session,
-  trainer: Trainer,
-  loaded: LoadedExperiment,
-  log: EventLog,
-): void {
+function compiled({ choice, run }: Session, trainer: Trainer, loaded: LoadedExperiment, log: EventLog): void {
   const began = performance.now();
-  const { shards, job } = planShards(run, loaded.experiment.training.batch_size, true);
-  const totals = { nodes: 0, kernels: 0, flops: 0, bytes: 0 };
-  for (const { program, runs } of stepPrograms(spec, run.loss, job.shape)) {
-    const costs = describePlan(program);
-    totals.nodes += costs.nodes;
-    totals.kernels += costs.kernels * runs * shards;
-    totals.flops += costs.flops * runs * shards;
-    totals.bytes += costs.bytes * Math.min(shards, run.threads);
-  }
+  const { nodes, kernels, flops, bytes } = stepCosts(run, loaded.experiment.training.batch_size);
   log.emit({
     event: 'graph.compiled',
     backend: choice.backend,
     backend_reason: choice.reason,
     executor: EXECUTORS[choice.backend],
     parameters: trainer.layout.size,
-    nodes: totals.nodes,
-    kernels_per_step: totals.kernels,
-    flops_per_step: totals.flops,
-    bytes: totals.bytes,
+    nodes,
+    kernels_per_step: kernels,
+    flops_per_step: flops,
+    bytes,
     duration_s: (performance.now() - began) / 1000,
   });
 }

@@ -1,13 +1,16 @@
 /** From a loaded config to what is trained: dataset, model sizes, backend, trainer. */
-import { checkAgainstData, type LoadedExperiment, locateInConfig } from '../config/index.js';
+import { checkAgainstData, type LoadedExperiment, locateInConfig, type ModelSizes } from '../config/index.js';
 import { type Dataset, openDataset } from '../data/index.js';
 import { type BackendChoice, type BackendRequest, chooseBackend } from '../engine/backend.js';
 import { UserError, usageError } from '../errors.js';
+import { ParameterLayout } from '../model/parameters.js';
 import type { ModelSpec } from '../model/spec.js';
 import { optimizerOf } from '../optimizers/index.js';
+import { RandomStream } from '../random.js';
 import type { ModelRun } from './shards.js';
 import { usableCores } from './threads.js';
 import { Trainer, type TrainerOptions } from './trainer.js';
+import { loadWeights } from './weights.js';
 
 export interface BackendOptions {
   readonly backend: BackendRequest;
@@ -33,15 +36,7 @@ export async function openSession(loaded: LoadedExperiment, options: BackendOpti
   ]);
   const { diagnostics, sizes } = checkAgainstData(loaded, dataset);
   if (diagnostics.length > 0) throw usageError(...diagnostics);
-  const { cell, hidden_size, num_layers, head } = experiment.model;
-  const spec: ModelSpec = {
-    cell,
-    inputSize: sizes.inputSize,
-    hiddenSize: hidden_size,
-    numLayers: num_layers,
-    outputSize: sizes.outputSize,
-    head: head.from,
-  };
+  const spec = modelSpec(loaded, sizes);
   const run: ModelRun = {
     backend: choice.backend,
     threads: options.threads ?? usableCores(),
@@ -64,4 +59,47 @@ export async function createTrainer(loaded: LoadedExperiment, { dataset, run }: 
     ...(clip !== undefined && { gradientClipNorm: clip }),
   };
   return Trainer.create(options, optimizerOf(optimizer), optimizer);
+}
+
+/** Parameters that one flat array can hold and that a gradient per shard leaves room for: a gigabyte of them. */
+const MOST_PARAMETERS = 2 ** 28;
+
+/** The model with the sizes that the data give it. Throws exit 2 where it is larger than any machine at hand trains. */
+export function modelSpec({ experiment, locator }: LoadedExperiment, sizes: ModelSizes): ModelSpec {
+  const { cell, hidden_size, num_layers, head } = experiment.model;
+  const spec: ModelSpec = {
+    cell,
+    inputSize: sizes.inputSize,
+    hiddenSize: hidden_size,
+    numLayers: num_layers,
+    outputSize: sizes.outputSize,
+    head: head.from,
+  };
+  const { size } = new ParameterLayout(spec);
+  if (size > MOST_PARAMETERS) {
+    throw usageError(
+      locator.atKey(['model', 'hidden_size'], 'config/model-size', 'the model is too large', {
+        expected: `at most ${MOST_PARAMETERS.toLocaleString('en')} parameters`,
+        got: size.toLocaleString('en'),
+      }),
+    );
+  }
+  return spec;
+}
+
+/** PyTorch's default initialisation, or the weights of `model.init_from`; flat. Throws exit 2 or 5 where those do not fit. */
+export function initialParameters(loaded: LoadedExperiment, spec: ModelSpec): Float32Array {
+  const { seed, model } = loaded.experiment;
+  const layout = new ParameterLayout(spec);
+  const parameters = new Float32Array(layout.size);
+  if (model.init_from === undefined) {
+    layout.initialise(parameters, RandomStream.of(seed, 'model/init'));
+    return parameters;
+  }
+  try {
+    loadWeights(model.init_from, layout, parameters);
+  } catch (error) {
+    throw error instanceof UserError ? locateInConfig(error, loaded) : error;
+  }
+  return parameters;
 }
