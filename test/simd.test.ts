@@ -1,10 +1,11 @@
-/** Our compiler from kernels to WebAssembly: the accuracy of its functions, random kernels, what it writes, what it refuses. */
+/** Our compiler from kernels to WebAssembly, in both arithmetics: the accuracy of its functions, random kernels, what it writes, what it refuses. */
 import fc from 'fast-check';
 import t from 'tap';
 import { gpuLibrary } from '../src/engine/gpu.js';
 import { Engine } from '../src/engine/index.js';
 import { parseKernel } from '../src/engine/language/parse.js';
 import { KernelError } from '../src/engine/language/syntax.js';
+import { type Arithmetic, machineArithmetic } from '../src/engine/simd/arithmetic.js';
 import { type CompileRequest, compileKernel } from '../src/engine/simd/compile.js';
 import { simdKernelClass } from '../src/engine/simd/kernel.js';
 import { SMALLEST_RESULT } from '../src/engine/simd/tile-code.js';
@@ -14,6 +15,8 @@ import { kernels, type RandomKernel } from './support/random-kernel.js';
 
 const PAGE = 65536;
 const SEED = 1;
+/** Separate products and sums run everywhere. */
+const ARITHMETICS = [...new Set<Arithmetic>([machineArithmetic(), 'separate'])];
 
 /** What the tests use of WebAssembly, whose types belong to the browser's library. */
 declare const WebAssembly: {
@@ -37,12 +40,17 @@ function instantiate(
 }
 
 /** A function of one number as a kernel over `count` of them. */
-function vectorFunction(expression: string, count: number): (x: Float32Array) => Float32Array {
+function vectorFunction(
+  arithmetic: Arithmetic,
+  expression: string,
+  count: number,
+): (x: Float32Array) => Float32Array {
   const { run, memory } = instantiate(
     {
       source: `function (a) {\n  const x = a[this.thread.x];\n  return ${expression};\n}`,
       layout: { arrays: { a: { offset: 0, dims: [count] } }, scalars: {} },
       outputOffset: count * 4,
+      arithmetic,
       extents: { x: count, y: 1, z: 1 },
       spare: { begin: 0, end: 0 },
     },
@@ -100,8 +108,8 @@ interface Sampled {
   readonly lostNaN: number[];
 }
 
-function sampleFunction(expression: string, exact: (x: number) => number): Sampled {
-  const compiled = vectorFunction(expression, CHUNK);
+function sampleFunction(arithmetic: Arithmetic, expression: string, exact: (x: number) => number): Sampled {
+  const compiled = vectorFunction(arithmetic, expression, CHUNK);
   const bits = new Uint32Array(CHUNK);
   const x = new Float32Array(bits.buffer);
   const inUlps: Worst = { ulps: 0, absolute: 0, at: 0 };
@@ -145,9 +153,12 @@ const FUNCTIONS: Record<string, [expression: string, exact: (x: number) => numbe
   sigmoid: ['1 / (1 + Math.exp(-x))', x => 1 / (1 + Math.exp(-x))],
 };
 
-for (const [name, [expression, exact]] of Object.entries(FUNCTIONS)) {
-  t.test(`${name} over all exponents and both signs`, async t => {
-    const { count, excess, inUlps, inAbsolute, lostNaN } = sampleFunction(expression, exact);
+const samples = ARITHMETICS.flatMap(arithmetic =>
+  Object.entries(FUNCTIONS).map(([name, [expression, exact]]) => ({ arithmetic, name, expression, exact })),
+);
+for (const { arithmetic, name, expression, exact } of samples) {
+  t.test(`${name} over all exponents and both signs, ${arithmetic}`, async t => {
+    const { count, excess, inUlps, inAbsolute, lostNaN } = sampleFunction(arithmetic, expression, exact);
     t.ok(count >= 2e6, `${count} numbers`);
     t.same(lostNaN, [], 'not a number exactly where the function is not');
     t.ok(
@@ -170,9 +181,16 @@ interface Prepared {
   expected(cell: number): { value: number; error: number };
 }
 
+interface Options {
+  readonly seed: number;
+  readonly shared: boolean;
+  readonly spareBytes: number;
+  readonly arithmetic: Arithmetic;
+}
+
 function prepare(
   { source, extents, arrays, integers }: RandomKernel,
-  { seed, shared, spareBytes }: { seed: number; shared: boolean; spareBytes: number },
+  { seed, shared, spareBytes, arithmetic }: Options,
 ): Prepared {
   const random = RandomStream.of(seed, source);
   let offset = GUARD;
@@ -201,7 +219,7 @@ function prepare(
   const begin = Math.ceil((offset + GUARD) / 16) * 16;
   const spare = { begin, end: begin + spareBytes };
   const { run, memory } = instantiate(
-    { source, layout, outputOffset, extents, spare },
+    { source, layout, outputOffset, arithmetic, extents, spare },
     { pages: Math.ceil((spare.end + GUARD) / PAGE) + 1, shared },
   );
   // not a number, wherever it is read
@@ -240,11 +258,12 @@ function firstChange(before: Uint8Array, after: Uint8Array, ranges: readonly [nu
 
 /** None, too little for all that could be packed, and enough. */
 const spareBytes = fc.constantFrom(0, 512, 32768);
+const arithmetic = fc.constantFrom(...ARITHMETICS);
 
 t.test('random kernels compute what their trees say, and write nowhere else', async t => {
   let packed = 0;
   const cellsSeen = { checked: 0, overflown: 0 };
-  const options = fc.record({ seed: fc.nat(), shared: fc.boolean(), spareBytes });
+  const options = fc.record({ seed: fc.nat(), shared: fc.boolean(), spareBytes, arithmetic });
   const property = fc.property(kernels, options, (kernel, options) => {
     const { run, memory, outputOffset, cells, spare, expected } = prepare(kernel, options);
     const before = new Uint8Array(memory.slice(0));
@@ -273,8 +292,9 @@ t.test('random kernels compute what their trees say, and write nowhere else', as
 });
 
 t.test('part of a run over shared memory is that part of the whole, and nothing else', async t => {
-  const property = fc.property(kernels, fc.nat(), fc.nat(), fc.nat(), (kernel, seed, a, b) => {
-    const { run, memory, outputOffset, cells } = prepare(kernel, { seed, shared: true, spareBytes: 0 });
+  const options = fc.record({ seed: fc.nat(), shared: fc.constant(true), spareBytes, arithmetic });
+  const property = fc.property(kernels, options, fc.nat(), fc.nat(), (kernel, options, a, b) => {
+    const { run, memory, outputOffset, cells } = prepare(kernel, options);
     const output = new Uint8Array(memory, outputOffset, cells * 4);
     const before = new Uint8Array(memory.slice(0));
     run(0, cells, 0);
@@ -308,6 +328,7 @@ t.test('what is outside the language is refused with its place', async t => {
       source,
       layout,
       outputOffset: 64,
+      arithmetic: 'separate',
       extents: { x: 8, y: 1, z: 1 },
       memory: { initial: 1, maximum: 1, shared: false },
       spare: { begin: 0, end: 0 },

@@ -1,4 +1,4 @@
-/** Loss and metric of a model over a split, in batches. */
+/** Loss and metric of a model over a split, in batches; one is written while another is computed. */
 import type { Split } from '../data/dataset.js';
 import { losses } from '../losses/index.js';
 import { BatchWriter } from './batch.js';
@@ -19,6 +19,9 @@ export interface Evaluation {
   readonly count: number;
 }
 
+/** One batch is computed while the next is written. */
+const SLOTS = 2;
+
 export class Evaluator {
   private readonly shards: ShardGroup;
   private readonly job: ShardJob;
@@ -32,12 +35,20 @@ export class Evaluator {
   ) {
     const { shards, job } = planShards(run, batchSize, false);
     this.job = job;
-    this.shards = pool.group(job, { shards, slots: 1 });
+    this.shards = pool.group(job, { shards, slots: SLOTS });
   }
 
   /** What executes the kernels; known after the first evaluation. */
   get execution(): ShardReport {
     return this.report;
+  }
+
+  /**
+   * Compiles, by computing whatever the batch's memory holds. An evaluation does so by itself; ahead of it, a run takes all the
+   * memory that it will need at its beginning.
+   */
+  async warmUp(): Promise<void> {
+    await this.shards.compute(0);
   }
 
   /**
@@ -47,16 +58,23 @@ export class Evaluator {
   async evaluate(split: Split, signal?: AbortSignal): Promise<Evaluation | null> {
     const { spec, loss } = this.run;
     const writer = new BatchWriter(split, spec, loss, this.job.shape);
-    const total = { loss: 0, metric: 0, count: 0 };
-    for (let from = 0; from < split.count; from += this.batchSize) {
-      if (signal?.aborted) return null;
+    const write = (slot: number, from: number) => {
       const length = Math.min(this.batchSize, split.count - from);
+      const indices = Uint32Array.from({ length }, (_, i) => from + i);
       writer.write(
-        Uint32Array.from({ length }, (_, i) => from + i),
-        this.shards.slots[0].map(memory => memory.batch),
+        indices,
+        this.shards.slots[slot].map(memory => memory.batch),
       );
-      this.report = await this.shards.compute(0);
-      this.addUp(total);
+    };
+    const total = { loss: 0, metric: 0, count: 0 };
+    write(0, 0);
+    for (let from = 0, slot = 0; from < split.count; from += this.batchSize, slot = 1 - slot) {
+      if (signal?.aborted) return null;
+      const running = this.shards.compute(slot);
+      const next = from + this.batchSize;
+      if (next < split.count) write(1 - slot, next);
+      this.report = await running;
+      this.addUp(slot, total);
     }
     const numbers = losses[loss].target === 'class' ? 1 : spec.outputSize;
     return {
@@ -66,11 +84,11 @@ export class Evaluator {
     };
   }
 
-  private addUp(total: { loss: number; metric: number; count: number }): void {
+  private addUp(slot: number, total: { loss: number; metric: number; count: number }): void {
     const { metric, target } = losses[this.run.loss];
     const width = this.run.spec.outputSize;
     const targetWidth = target === 'class' ? 1 : width;
-    for (const { rows, predictions, batch } of this.shards.slots[0]) {
+    for (const { rows, predictions, batch } of this.shards.slots[slot]) {
       for (let i = 0; i < rows.length; i++) {
         if (batch.weight[i] === 0) continue;
         total.loss += rows[i];

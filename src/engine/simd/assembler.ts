@@ -1,6 +1,7 @@
 /**
  * Assembles WebAssembly: a function's instructions as bytes and, in step with them, as a readable listing.
- * Encodings: WebAssembly Core Specification 2.0, chapter 5 (binary format), with the vector instructions.
+ * Encodings: WebAssembly Core Specification 2.0, chapter 5 (binary format), with the vector instructions;
+ * the relaxed ones by 3.0.
  */
 
 /** Opcodes without immediates, by their names in the text format. */
@@ -27,7 +28,6 @@ const OPCODES = {
   'v128.andnot': [0xfd, 0x4f],
   'v128.or': [0xfd, 0x50],
   'v128.bitselect': [0xfd, 0x52],
-  'f32x4.nearest': [0xfd, 0x6a],
   'i32x4.add': [0xfd, 0xae, 0x01],
   'i32x4.sub': [0xfd, 0xb1, 0x01],
   'f32x4.abs': [0xfd, 0xe0, 0x01],
@@ -39,6 +39,10 @@ const OPCODES = {
   'f32x4.div': [0xfd, 0xe7, 0x01],
   'f32x4.min': [0xfd, 0xe8, 0x01],
   'f32x4.max': [0xfd, 0xe9, 0x01],
+  'f32x4.pmin': [0xfd, 0xea, 0x01],
+  'f32x4.pmax': [0xfd, 0xeb, 0x01],
+  'f32x4.relaxed_madd': [0xfd, 0x85, 0x02],
+  'f32x4.relaxed_nmadd': [0xfd, 0x86, 0x02],
   'i32x4.trunc_sat_f32x4_s': [0xfd, 0xf8, 0x01],
   'f32x4.convert_i32x4_s': [0xfd, 0xfa, 0x01],
 } as const;

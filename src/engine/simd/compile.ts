@@ -1,18 +1,21 @@
 /** From a kernel's source to a WebAssembly module: parse, lower, choose a tile, write the loops over tiles. */
 import { parseKernel } from '../language/parse.js';
 import type { Axis } from '../language/syntax.js';
+import type { Arithmetic } from './arithmetic.js';
 import { assembleModule, FunctionAssembler, type MemoryLimits } from './assembler.js';
+import { contractProducts } from './contract.js';
 import type { KernelIr } from './ir.js';
 import { type Layout, lower } from './lower.js';
 import { emitPack, planPacks } from './pack.js';
 import type { Origin } from './pointers.js';
-import { chooseTile, cutIntoPieces, hasLoops, LANES, type Piece } from './tile.js';
+import { chooseTiling, cutColumns, cutIntoPieces, hasLoops, LANES, type Piece } from './tile.js';
 import { TileCode } from './tile-code.js';
 
 export interface CompileRequest {
   readonly source: string;
   readonly layout: Layout;
   readonly outputOffset: number;
+  readonly arithmetic: Arithmetic;
   /** The output's extents, x (contiguous) first. */
   readonly extents: Readonly<Record<Axis, number>>;
   readonly memory: MemoryLimits;
@@ -31,9 +34,9 @@ export interface CompiledModule {
  * order; over memory that is not shared, always all of them. Throws KernelError where the source is outside the language.
  */
 export function compileKernel(request: CompileRequest): CompiledModule {
-  const ir = lower(parseKernel(request.source), request.layout, request.extents);
+  const ir = contractProducts(lower(parseKernel(request.source), request.layout, request.extents));
   const functions = [wholeFunction(ir, request)];
-  if (request.memory.shared) functions.push(rangeFunction(ir, request.outputOffset));
+  if (request.memory.shared) functions.push(rangeFunction(ir, request));
   return {
     bytes: assembleModule(request.memory, functions),
     listing: () => functions.map(one => one.listing()).join('\n'),
@@ -51,7 +54,7 @@ const SEED = 2;
  */
 function wholeFunction(
   ir: KernelIr,
-  { outputOffset, memory: { shared }, spare }: CompileRequest,
+  { outputOffset, arithmetic, memory: { shared }, spare }: CompileRequest,
 ): FunctionAssembler {
   const f = new FunctionAssembler('run', ['i32', 'i32', 'i32']);
   const { x, y, z } = ir.extents;
@@ -62,41 +65,40 @@ function wholeFunction(
   }
 
   const origin: Origin = { x: f.local('i32'), y: f.local('i32'), z: f.local('i32') };
-  const tile = chooseTile(ir);
-  const along = {
-    x: cutIntoPieces(x, tile.vectors * LANES),
-    y: cutIntoPieces(y, tile.rows),
-    z: cutIntoPieces(z, 1),
-  };
+  const tiling = chooseTiling(ir, arithmetic);
+  const columnPieces = cutColumns(x, tiling.vectors);
+  const rowPieces = (columns: number) => cutIntoPieces(y, tiling.rows(Math.ceil(columns / LANES)));
   // products read a panel of columns again for each row: it stays in the nearest cache if the rows go round inside
   const columnsOutside = hasLoops(ir);
   // threads that share the memory would overwrite each other's copies
-  const packs = columnsOutside && !shared ? planPacks(ir, tile, spare.begin, spare.end) : [];
+  const largest = { vectors: tiling.vectors, rows: tiling.rows(tiling.vectors) };
+  const packs = columnsOutside && !shared ? planPacks(ir, largest, spare.begin, spare.end) : [];
   const code = (columns: number, rows: number) => {
     const vectors = Math.ceil(columns / LANES);
-    return new TileCode(f, ir, origin, { rows, vectors }, columns - (vectors - 1) * LANES, packs);
+    const lanes = columns - (vectors - 1) * LANES;
+    return new TileCode(f, ir, arithmetic, origin, { rows, vectors }, lanes, packs);
   };
-  over(f, origin.z, along.z, () => {
+  over(f, origin.z, cutIntoPieces(z, 1), () => {
     if (!columnsOutside) {
-      over(f, origin.y, along.y, rows =>
-        over(f, origin.x, along.x, columns => code(columns, rows).emit(outputOffset)),
+      over(f, origin.y, rowPieces(x), rows =>
+        over(f, origin.x, columnPieces, columns => code(columns, rows).emit(outputOffset)),
       );
       return;
     }
-    over(f, origin.x, along.x, columns => {
+    over(f, origin.x, columnPieces, columns => {
       f.i32(0).set(origin.y);
       const first = code(columns, 1);
       for (const pack of packs) {
         emitPack(f, pack, Math.ceil(columns / LANES), () => first.originOf(pack.load.element));
       }
-      over(f, origin.y, along.y, rows => code(columns, rows).emit(outputOffset));
+      over(f, origin.y, rowPieces(columns), rows => code(columns, rows).emit(outputOffset));
     });
   });
   return f;
 }
 
 /** `range`: cell by cell. */
-function rangeFunction(ir: KernelIr, outputOffset: number): FunctionAssembler {
+function rangeFunction(ir: KernelIr, { arithmetic, outputOffset }: CompileRequest): FunctionAssembler {
   const f = new FunctionAssembler('range', ['i32', 'i32', 'i32']);
   const { x, y } = ir.extents;
   const origin: Origin = { x: f.local('i32'), y: f.local('i32'), z: f.local('i32') };
@@ -108,7 +110,7 @@ function rangeFunction(ir: KernelIr, outputOffset: number): FunctionAssembler {
     .i32(x * y)
     .op('i32.div_u')
     .set(origin.z);
-  new TileCode(f, ir, origin, { rows: 1, vectors: 1 }, 1, []).emit(outputOffset);
+  new TileCode(f, ir, arithmetic, origin, { rows: 1, vectors: 1 }, 1, []).emit(outputOffset);
   f.get(START).i32(1).op('i32.add').tee(START).get(END).op('i32.lt_s').branchIf(0).op('end');
   return f;
 }

@@ -3,6 +3,7 @@
  * on the stack. Error bounds over all finite floats (test/simd.test.ts): exp, tanh, log at most 4 ULP or 3e-7 absolute;
  * NaN in, NaN out. The polynomials are minimax fits in float64 of the remainders named beside them.
  */
+import type { Arithmetic } from './arithmetic.js';
 import type { FunctionAssembler } from './assembler.js';
 
 /** Takes fresh vector locals; the caller reuses them between calls. */
@@ -21,49 +22,62 @@ const TANH_BEND = 0.625;
 /** ln 2 in two parts; the first has few bits, so that its product with an exponent is exact. */
 const LN2_HIGH = 0.693359375;
 const LN2_LOW = Math.LN2 - LN2_HIGH;
-/** Beyond these the result is infinite or zero in float32. */
+/** Beyond these e^x is infinite, and as good as zero. */
 const EXP_MOST = 89;
-const EXP_LEAST = -104;
-const EXPONENT_BIAS = 127;
+const EXP_LEAST = -86;
 const MANTISSA_BITS = 23;
+/** Added to a float of less than 2^22, it leaves the nearest integer in the lowest bits. */
+const ROUNDER = 1.5 * 2 ** MANTISSA_BITS;
+const ONE_BITS = 0x3f800000;
 const SQRT_HALF_BITS = 0x3f3504f3;
 const SMALLEST_NORMAL = 1.1754943508222875e-38;
 const TWO_TO_23 = 8388608;
 
 /**
- * e^x = 2^n e^r with n = round(x / ln 2). The power of two is applied in two halves, so that the largest and the subnormal
- * results are reached without overflow of the exponent.
+ * e^x = 2^n e^r with n = round(x / ln 2). The result is made of 2^(n-1) and doubled, since 2^128 is no float. Below e^-86 it is
+ * that, 4.5e-38. The comparisons let NaN pass; WebAssembly's other ones take eight instructions on x86-64.
  */
-export function emitExp(f: FunctionAssembler, x: number, [n, r, p]: Scratch): void {
-  f.get(x).float(EXP_MOST).op('f32x4.min').float(EXP_LEAST).op('f32x4.max').set(r);
-  f.get(r).float(Math.LOG2E).op('f32x4.mul').op('f32x4.nearest').set(n);
-  f.get(r).get(n).float(LN2_HIGH).op('f32x4.mul').op('f32x4.sub');
-  f.get(n).float(LN2_LOW).op('f32x4.mul').op('f32x4.sub').set(r);
-  horner(f, r, EXP);
-  f.get(r).op('f32x4.mul').get(r).op('f32x4.mul').get(r).op('f32x4.add').float(1).op('f32x4.add').set(p);
-  f.get(n).op('i32x4.trunc_sat_f32x4_s').set(n);
-  f.get(n).shift('i32x4.shr_s', 1).set(r);
-  f.get(p);
-  powerOfTwo(f.get(r)).op('f32x4.mul');
-  powerOfTwo(f.get(n).get(r).op('i32x4.sub')).op('f32x4.mul');
-}
-
-/** 2^n of the integers on the stack, for n in -126..127. */
-function powerOfTwo(f: FunctionAssembler): FunctionAssembler {
-  return f.bits(EXPONENT_BIAS).op('i32x4.add').shift('i32x4.shl', MANTISSA_BITS);
+export function emitExp(f: FunctionAssembler, arithmetic: Arithmetic, x: number, [n, r, p]: Scratch): void {
+  const { plusProduct, minusProduct } = multiplyAdd(f, arithmetic);
+  f.get(x).float(EXP_MOST).op('f32x4.pmin').float(EXP_LEAST).op('f32x4.pmax').set(r);
+  f.get(r).float(Math.LOG2E);
+  plusProduct(() => f.float(ROUNDER - 1));
+  f.tee(p)
+    .float(ROUNDER - 1)
+    .op('f32x4.sub')
+    .set(n);
+  f.get(n).float(LN2_HIGH);
+  minusProduct(() => f.get(r));
+  f.set(r).get(n).float(LN2_LOW);
+  minusProduct(() => f.get(r));
+  f.set(r);
+  horner(f, arithmetic, r, EXP);
+  f.get(r).op('f32x4.mul').get(r);
+  plusProduct(() => f.get(r));
+  f.float(1).op('f32x4.add');
+  f.get(p).shift('i32x4.shl', MANTISSA_BITS).bits(ONE_BITS).op('i32x4.add').op('f32x4.mul').tee(p);
+  f.get(p).op('f32x4.add');
 }
 
 /** A polynomial near zero, where 1 - 2 / (e^2|x| + 1) would cancel; that elsewhere; the sign put back last. */
-export function emitTanh(f: FunctionAssembler, x: number, [a, b, c, d]: Scratch): void {
+export function emitTanh(
+  f: FunctionAssembler,
+  arithmetic: Arithmetic,
+  x: number,
+  [a, b, c, d]: Scratch,
+): void {
+  const { plusProduct } = multiplyAdd(f, arithmetic);
   f.get(x).op('f32x4.abs').set(d);
   const twice = a;
   f.get(d).get(d).op('f32x4.add').set(twice);
-  emitExp(f, twice, [b, c, a, d]);
+  emitExp(f, arithmetic, twice, [b, c, a, d]);
   f.float(1).op('f32x4.add').set(a);
   f.float(1).float(2).get(a).op('f32x4.div').op('f32x4.sub').set(a);
   f.get(d).get(d).op('f32x4.mul').set(b);
-  horner(f, b, TANH);
-  f.get(b).op('f32x4.mul').get(d).op('f32x4.mul').get(d).op('f32x4.add').set(b);
+  horner(f, arithmetic, b, TANH);
+  f.get(b).op('f32x4.mul').get(d);
+  plusProduct(() => f.get(d));
+  f.set(b);
   f.get(b).get(a).get(d).float(TANH_BEND).op('f32x4.lt').op('v128.bitselect');
   f.get(x).bits(0x80000000).op('v128.and').op('v128.or');
 }
@@ -72,7 +86,13 @@ export function emitTanh(f: FunctionAssembler, x: number, [a, b, c, d]: Scratch)
  * ln x = e ln 2 + ln m with m in [sqrt(1/2), sqrt(2)), and ln m = 2 artanh(s), s = (m - 1) / (m + 1), by its series to s^9
  * (|s| < 0.172, error 4e-9). Subnormals are scaled up first. ln 0 = -infinity, ln of a negative number is not a number.
  */
-export function emitLog(f: FunctionAssembler, x: number, [m, e, s, u]: Scratch): void {
+export function emitLog(
+  f: FunctionAssembler,
+  arithmetic: Arithmetic,
+  x: number,
+  [m, e, s, u]: Scratch,
+): void {
+  const { plusProduct } = multiplyAdd(f, arithmetic);
   f.get(x)
     .float(TWO_TO_23)
     .op('f32x4.mul')
@@ -88,11 +108,14 @@ export function emitLog(f: FunctionAssembler, x: number, [m, e, s, u]: Scratch):
   f.float(MANTISSA_BITS).get(x).float(SMALLEST_NORMAL).op('f32x4.lt').op('v128.and').op('f32x4.sub').set(e);
   f.get(u).float(-1).op('f32x4.add').get(u).float(1).op('f32x4.add').op('f32x4.div').set(s);
   f.get(s).get(s).op('f32x4.mul').set(u);
-  horner(f, u, [2 / 3, 2 / 5, 2 / 7, 2 / 9]);
-  f.get(u).op('f32x4.mul').get(s).op('f32x4.mul');
-  f.get(e).float(LN2_LOW).op('f32x4.mul').op('f32x4.add');
-  f.get(s).get(s).op('f32x4.add').op('f32x4.add');
-  f.get(e).float(LN2_HIGH).op('f32x4.mul').op('f32x4.add').set(m);
+  horner(f, arithmetic, u, [2 / 3, 2 / 5, 2 / 7, 2 / 9]);
+  f.get(u).op('f32x4.mul').get(s).op('f32x4.mul').set(u);
+  f.get(e).float(LN2_LOW);
+  plusProduct(() => f.get(u));
+  f.get(s).get(s).op('f32x4.add').op('f32x4.add').set(u);
+  f.get(e).float(LN2_HIGH);
+  plusProduct(() => f.get(u));
+  f.set(m);
   // infinity stays, and so does NaN, which equals nothing
   f.get(m).get(x).get(x).get(x).op('f32x4.sub').float(0).op('f32x4.eq').op('v128.bitselect').set(m);
   f.float(Number.NEGATIVE_INFINITY).get(m).get(x).float(0).op('f32x4.eq').op('v128.bitselect').set(m);
@@ -100,8 +123,44 @@ export function emitLog(f: FunctionAssembler, x: number, [m, e, s, u]: Scratch):
 }
 
 /** The polynomial in local `x` with `coefficients` from the constant upwards, left on the stack. */
-function horner(f: FunctionAssembler, x: number, coefficients: readonly number[]): void {
+function horner(
+  f: FunctionAssembler,
+  arithmetic: Arithmetic,
+  x: number,
+  coefficients: readonly number[],
+): void {
+  const { plusProduct } = multiplyAdd(f, arithmetic);
   f.float(coefficients[coefficients.length - 1]);
-  for (let i = coefficients.length - 2; i >= 0; i--)
-    f.get(x).op('f32x4.mul').float(coefficients[i]).op('f32x4.add');
+  for (let i = coefficients.length - 2; i >= 0; i--) {
+    f.get(x);
+    plusProduct(() => f.float(coefficients[i]));
+  }
+}
+
+/** Makes of two factors on the stack their product added to, or taken from, what `addend` leaves there. */
+export function multiplyAdd(f: FunctionAssembler, arithmetic: Arithmetic) {
+  if (arithmetic === 'fused') {
+    return {
+      plusProduct: (addend: () => void) => {
+        addend();
+        f.op('f32x4.relaxed_madd');
+      },
+      minusProduct: (addend: () => void) => {
+        addend();
+        f.op('f32x4.relaxed_nmadd');
+      },
+    };
+  }
+  return {
+    plusProduct: (addend: () => void) => {
+      f.op('f32x4.mul');
+      addend();
+      f.op('f32x4.add');
+    },
+    minusProduct: (addend: () => void) => {
+      f.op('f32x4.mul').op('f32x4.neg');
+      addend();
+      f.op('f32x4.add');
+    },
+  };
 }

@@ -1,6 +1,7 @@
 /** What our compiler makes of a kernel, for people to read. */
 import { sizeOf } from '../../graph/shape.js';
 import type { Kernel, Step } from '../plan.js';
+import { machineArithmetic } from './arithmetic.js';
 import { compileKernel } from './compile.js';
 import type { Layout } from './lower.js';
 
@@ -31,6 +32,7 @@ export function kernelListing(kernel: Kernel, step: Step): string {
   return compileKernel({
     source: kernel.text.source,
     layout,
+    arithmetic: machineArithmetic(),
     outputOffset,
     extents: { x, y, z },
     memory: { initial: 1, maximum: 1, shared: false },

@@ -35,6 +35,14 @@ export type Value = { readonly varies: Variation } & (
       readonly left: Value;
       readonly right: Value;
     }
+  /** addend + left * right, or addend - left * right where it is `negated`. */
+  | {
+      readonly kind: 'multiply-add';
+      readonly negated: boolean;
+      readonly left: Value;
+      readonly right: Value;
+      readonly addend: Value;
+    }
 );
 
 export type Load = Extract<Value, { kind: 'load' }>;
@@ -91,14 +99,24 @@ export function scaleAffine({ constant, terms }: Affine, factor: number): Affine
   };
 }
 
+/** The values that `value` is computed from, in the order in which they are. */
+function operandsOf(value: Value): readonly Value[] {
+  switch (value.kind) {
+    case 'unary':
+      return [value.operand];
+    case 'binary':
+      return [value.left, value.right];
+    case 'multiply-add':
+      return [value.left, value.right, value.addend];
+    default:
+      return [];
+  }
+}
+
 /** Calls `visit` with every load in `value`. */
 export function forEachLoad(value: Value, visit: (load: Load) => void): void {
   if (value.kind === 'load') visit(value);
-  else if (value.kind === 'unary') forEachLoad(value.operand, visit);
-  else if (value.kind === 'binary') {
-    forEachLoad(value.left, visit);
-    forEachLoad(value.right, visit);
-  }
+  for (const operand of operandsOf(value)) forEachLoad(operand, visit);
 }
 
 /** Calls `visit` with every value that `instructions` compute, nested ones included. */

@@ -4,6 +4,7 @@
  */
 import { createRequire } from 'node:module';
 import { KernelError } from '../language/syntax.js';
+import { machineArithmetic } from './arithmetic.js';
 import { compileKernel } from './compile.js';
 import type { Layout } from './lower.js';
 
@@ -60,6 +61,7 @@ export function simdKernelClass(onFallback: OnFallback): KernelClass {
         const compiled = compileKernel({
           source,
           layout,
+          arithmetic: machineArithmetic(),
           outputOffset: layout.outputOffset,
           extents: { x, y, z },
           memory: { initial, maximum, shared },

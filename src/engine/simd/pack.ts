@@ -26,7 +26,7 @@ export interface Pack {
   readonly at: number;
 }
 
-/** The loads worth packing, with places from byte `at` on, as many as fit below `end`. */
+/** The loads worth packing for tiles of at most `tile`, with places from byte `at` on, as many as fit below `end`. */
 export function planPacks(ir: KernelIr, tile: Tile, at: number, end: number): Pack[] {
   if (ir.extents.y < LEAST_ROW_TILES * tile.rows) return [];
   const packs: Pack[] = [];

@@ -1,4 +1,5 @@
 /** The code of one tile: the kernel's instructions, each written once for every row and vector along which it varies. */
+import type { Arithmetic } from './arithmetic.js';
 import type { FunctionAssembler } from './assembler.js';
 import { type Affine, forEachValue, type Instruction, type KernelIr, type Value } from './ir.js';
 import type { Pack } from './pack.js';
@@ -25,13 +26,14 @@ export class TileCode {
   constructor(
     private readonly f: FunctionAssembler,
     private readonly ir: KernelIr,
+    arithmetic: Arithmetic,
     origin: Origin,
     private readonly tile: Tile,
     private readonly lanes: number,
     packs: readonly Pack[],
   ) {
     this.pointers = new Pointers(f, ir, origin);
-    this.values = new Values(f, ir, this.pointers, tile, lanes, packs);
+    this.values = new Values(f, ir, arithmetic, this.pointers, tile, lanes, packs);
     this.stored = f.local('v128');
   }
 

@@ -1,4 +1,5 @@
 /** How much of the output one round of the code computes: rows times vectors of four. */
+import type { Arithmetic } from './arithmetic.js';
 import { forEachLoad, forEachValue, type Instruction, type KernelIr } from './ir.js';
 
 export const LANES = 4;
@@ -8,6 +9,14 @@ export interface Tile {
   readonly vectors: number;
 }
 
+/** Tiles of which sizes. */
+export interface Tiling {
+  /** At most. */
+  readonly vectors: number;
+  /** Rows of a tile of so many vectors, at most. */
+  rows(vectors: number): number;
+}
+
 /** From `from` to `to` (exclusive) in steps of `size`. */
 export interface Piece {
   readonly from: number;
@@ -15,48 +24,59 @@ export interface Piece {
   readonly size: number;
 }
 
-/** Rows of a tile with sums, and the next best number. */
-const ROWS = 4;
-const FEWER_ROWS = 3;
+/** Vectors of a tile with sums, and the rows that go with so many vectors. */
+const SUMS: Readonly<Record<Arithmetic, { readonly vectors: number; readonly rows: readonly number[] }>> = {
+  fused: { vectors: 3, rows: [4, 4, 3] },
+  separate: { vectors: 2, rows: [4, 4] },
+};
 
 /**
- * With loops, every value loaded in one serves as many products as possible. Eight sums are what V8 keeps in registers
- * beside the values they are made of: measured on x86-64, four rows of two vectors reach 41 GFLOP/s, as do three rows and two
- * rows of four vectors; nine sums or more reach 28 to 37.
+ * With loops, every value loaded in one serves as many products as possible. Which tile is best was measured on x86-64 (Sapphire
+ * Rapids), whose sixteen registers must hold the sums and what they are made of, and whose two ports for products or three for
+ * products and sums must never wait. Separate: four rows of two vectors reach 41 GFLOP/s of the 42 that three ports allow; nine
+ * sums or more reach 28 to 37. Fused: nine sums of three rows and three vectors, 47 over all of a training step, against 46 of
+ * eight sums in four rows and 35 of ten or more.
  * Without loops a kernel streams: one row, two vectors, so that long chains of arithmetic overlap.
  */
-export function chooseTile(ir: KernelIr): Tile {
-  const vectorsInRow = Math.ceil(ir.extents.x / LANES);
-  if (branchesAlong(ir.body, 'y')) return { rows: 1, vectors: 1 };
-  if (hasLoops(ir)) return { rows: Math.min(ROWS, ir.extents.y), vectors: Math.min(2, vectorsInRow) };
-  if (readsAcross(ir)) return { rows: Math.min(LANES, ir.extents.y), vectors: 1 };
-  return { rows: 1, vectors: Math.min(2, vectorsInRow) };
+export function chooseTiling(ir: KernelIr, arithmetic: Arithmetic): Tiling {
+  if (branchesAlong(ir.body, 'y')) return { vectors: 1, rows: () => 1 };
+  if (hasLoops(ir)) {
+    const { vectors, rows } = SUMS[arithmetic];
+    return { vectors, rows: vectors => rows[vectors - 1] };
+  }
+  if (readsAcross(ir)) return { vectors: 1, rows: () => LANES };
+  return { vectors: 2, rows: () => 1 };
 }
 
 export function hasLoops(ir: KernelIr): boolean {
   return ir.body.some(instruction => instruction.kind === 'loop');
 }
 
-/**
- * `extent` in pieces of `size`; what is left is a smaller piece. Where single rows would be left of tiles of four, tiles of
- * three, which are as fast, take up the rest.
- */
+/** `extent` in the fewest pieces of at most `size`, no two of them more than one apart, the larger ones first. */
 export function cutIntoPieces(extent: number, size: number): Piece[] {
-  const left = extent % size;
-  const fewer = size === ROWS && left > 0 && (size - left) * FEWER_ROWS <= extent ? size - left : 0;
-  const pieces: Piece[] = [];
-  const add = (until: number, step: number) => {
-    const from = pieces.at(-1)?.to ?? 0;
-    if (until > from) pieces.push({ from, to: until, size: step });
-  };
-  if (fewer > 0) {
-    add(extent - fewer * FEWER_ROWS, size);
-    add(extent, FEWER_ROWS);
-  } else {
-    add(extent - left, size);
-    add(extent, left);
-  }
-  return pieces;
+  const count = Math.ceil(extent / size);
+  const least = Math.floor(extent / count);
+  const larger = extent - count * least;
+  const bend = larger * (least + 1);
+  const pieces = [
+    { from: 0, to: bend, size: least + 1 },
+    { from: bend, to: extent, size: least },
+  ];
+  return pieces.filter(({ from, to }) => to > from);
+}
+
+/** The columns of `extent` floats in pieces of at most `vectors` vectors; where the last vector is not whole, its tile is a piece. */
+export function cutColumns(extent: number, vectors: number): Piece[] {
+  const pieces = cutIntoPieces(Math.ceil(extent / LANES), vectors).map(({ from, to, size }) => ({
+    from: from * LANES,
+    to: to * LANES,
+    size: size * LANES,
+  }));
+  if (extent % LANES === 0) return pieces;
+  const { from, to, size } = pieces.pop() as Piece;
+  const last = to - size;
+  if (last > from) pieces.push({ from, to: last, size });
+  return [...pieces, { from: last, to: extent, size: extent - last }];
 }
 
 /** Whether a load goes along y where the output goes along x, as in a transposition. */

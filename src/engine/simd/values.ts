@@ -2,8 +2,9 @@
  * The code of values: each written for a place of the tile, what several places share loaded once. On the stack a value is
  * always a vector of four lanes, neighbours along x.
  */
+import type { Arithmetic } from './arithmetic.js';
 import type { FunctionAssembler } from './assembler.js';
-import { emitExp, emitLog, emitTanh, type Scratch } from './functions.js';
+import { emitExp, emitLog, emitTanh, multiplyAdd, type Scratch } from './functions.js';
 import {
   type Affine,
   type BinaryOperation,
@@ -37,6 +38,7 @@ export interface Place {
 
 export class Values {
   private readonly vectors = new Map<number, number[][]>();
+  private readonly withProduct: ReturnType<typeof multiplyAdd>;
   private readonly scratch: Scratch;
   private readonly argument: number;
   /** Values loaded ahead of a statement, by load and place. */
@@ -51,6 +53,7 @@ export class Values {
   constructor(
     private readonly f: FunctionAssembler,
     private readonly ir: KernelIr,
+    private readonly arithmetic: Arithmetic,
     private readonly pointers: Pointers,
     private readonly tile: Tile,
     private readonly lanes: number,
@@ -59,6 +62,7 @@ export class Values {
     for (const pack of packs) {
       this.packed.set(pack.load, { base: pack.at, element: packedElement(pack, tile.vectors) });
     }
+    this.withProduct = multiplyAdd(f, arithmetic);
     this.scratch = [f.local('v128'), f.local('v128'), f.local('v128'), f.local('v128')];
     this.argument = f.local('v128');
   }
@@ -152,6 +156,13 @@ export class Values {
         this.emit(value.left, place);
         this.emit(value.right, place);
         f.op(OPCODES[value.operation]);
+        return;
+      case 'multiply-add':
+        this.emit(value.left, place);
+        this.emit(value.right, place);
+        this.withProduct[value.negated ? 'minusProduct' : 'plusProduct'](() =>
+          this.emit(value.addend, place),
+        );
     }
   }
 
@@ -170,7 +181,7 @@ export class Values {
       default: {
         const emit = { exp: emitExp, log: emitLog, tanh: emitTanh }[operation];
         this.f.set(this.argument);
-        emit(this.f, this.argument, this.scratch);
+        emit(this.f, this.arithmetic, this.argument, this.scratch);
       }
     }
   }
