@@ -36,10 +36,12 @@ function cellrun(...args: string[]): SpawnSyncReturns<string> {
   return spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', cwd: folder, env: cleanEnv });
 }
 
+const VERBS = ['run', 'validate', 'config', 'graph', 'evaluate', 'schema', 'doctor'];
+
 t.test('help and version', async t => {
   const help = cellrun('--help');
   t.match(help, { status: 0, stderr: '' });
-  for (const verb of ['run', 'validate', 'config', 'graph', 'evaluate', 'schema', 'doctor']) {
+  for (const verb of VERBS) {
     t.match(help.stdout, new RegExp(`^  ${verb} `, 'm'), verb);
     t.match(cellrun(verb, '--help'), {
       status: 0,
@@ -47,6 +49,16 @@ t.test('help and version', async t => {
       stdout: new RegExp(`^Usage: cellrun ${verb} `),
     });
   }
+  t.match(cellrun('help'), { status: 0, stderr: '', stdout: help.stdout });
+  for (const words of [
+    ['help', 'config', 'diff'],
+    ['config', 'help', 'diff'],
+    ['--no-color', 'help', 'config', 'diff'],
+  ]) {
+    t.match(cellrun(...words), { status: 0, stderr: '', stdout: /^Usage: cellrun config diff .*<a> <b>\n/ });
+  }
+  t.match(cellrun('help', 'x.yaml').stderr, /^cellrun: unknown command 'x\.yaml'\n/);
+  t.match(cellrun('validate', 'help').stderr, /^help: the file does not exist\n/, 'a file of that name');
   const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
   t.match(cellrun('--version'), { status: 0, stdout: `${version}\n` });
   t.match(cellrun(), { status: 2, stdout: '', stderr: /^Usage: cellrun/ });
@@ -70,6 +82,25 @@ t.test('a wrong command line is one located message and exit 2', async t => {
       "cellrun: option '--backend <name>' argument 'gpu' is invalid\n  expected: auto, webgpu, webasm, cpu\n",
     ],
     [
+      ['run', 'x', '--output', ''],
+      "cellrun: option '--output <dir>' argument '' is invalid\n  expected: the name of a folder\n",
+    ],
+    [['help', 'nope'], "cellrun: unknown command 'nope'\n  expected: VERBS\n"],
+    [
+      ['help', 'valdate'],
+      "cellrun: unknown command 'valdate'\n  expected: VERBS\n  did you mean validate?\n",
+    ],
+    [['nope', '--help'], "cellrun: unknown command 'nope'\n  expected: VERBS\n"],
+    [
+      ['config', 'help', 'sho'],
+      "cellrun: unknown command 'sho'\n  expected: show, explain, diff\n  did you mean show?\n",
+    ],
+    [
+      ['help', 'config', 'dif'],
+      "cellrun: unknown command 'dif'\n  expected: show, explain, diff\n  did you mean diff?\n",
+    ],
+    [['absent.yaml'], 'absent.yaml: the file does not exist\n'],
+    [
       ['run', 'x', '--threads', '0'],
       "cellrun: option '--threads <n>' argument '0' is invalid\n  expected: a whole number from 1 to 1024\n",
     ],
@@ -92,7 +123,7 @@ t.test('a wrong command line is one located message and exit 2', async t => {
   ];
   for (const [args, stderr] of cases) {
     const result = cellrun(...args);
-    t.equal(result.stderr, stderr, args.join(' '));
+    t.equal(result.stderr, stderr.replace('VERBS', VERBS.join(', ')), args.join(' '));
     t.match(result, { status: 2, stdout: '' });
   }
 });
@@ -224,6 +255,12 @@ data.bin: offset 16: too short
   const colored = formatDiagnostics([one], { color: true });
   t.match(colored, '\u001b[');
   t.equal(colored.replaceAll(new RegExp(`${'\u001b'}\\[\\d+m`, 'g'), ''), plain([one]));
+});
+
+t.test('a warning is told apart from an error', async t => {
+  const one = { code: 'x', message: 'fewer', file: 'a.yaml', line: 1, column: 2, source: 'abc' };
+  const plain = formatDiagnostics([one], { color: false, severity: 'warning' });
+  t.equal(plain, 'a.yaml:1:2: warning: fewer\n  1 | abc\n    |  ^\n');
 });
 
 t.test('the caret stands under its place in any line', async t => {

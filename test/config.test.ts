@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { parseDocument } from 'yaml';
-import { configExplain, configShow } from '../src/cli/config.js';
+import { configDiff, configExplain, configShow } from '../src/cli/config.js';
 import { formatDiagnostics } from '../src/cli/diagnostics.js';
 import type { Io } from '../src/cli/io.js';
 import { validate } from '../src/cli/validate.js';
@@ -14,16 +14,21 @@ import {
   type DataShape,
   type LoadedExperiment,
   loadExperiment,
+  locateInConfig,
 } from '../src/config/index.js';
 import { validateAgainst } from '../src/config/schema.js';
 import { allKeys, experimentSchema, type Schema } from '../src/config/schema-walk.js';
+import { nearest } from '../src/config/suggest.js';
+import { type FileLabels, labelFacts } from '../src/data/labels.js';
+import { configError } from '../src/data/problems.js';
 import { UserError } from '../src/errors.js';
 import { packageRoot } from '../src/root.js';
-import { BROKEN } from './support/config-expected.js';
+import { BROKEN, MISFIT } from './support/config-expected.js';
 
 // Fixtures are named relative to the package, as a user would, so that messages are the same everywhere.
 process.chdir(packageRoot);
 const BROKEN_FOLDER = 'test/fixtures/configs/broken';
+const MISFIT_FOLDER = 'test/fixtures/configs/misfit';
 const VALID_FOLDER = 'test/fixtures/configs/valid';
 const scratch = t.testdir({});
 
@@ -77,12 +82,56 @@ t.test('broken configs: every complaint at its place, every message as committed
   }
 });
 
+t.test('configs that do not fit their data: located where they can be mended', async t => {
+  const files = readdirSync(MISFIT_FOLDER).filter(name => name.endsWith('.yaml'));
+  t.same(files.sort(), Object.keys(MISFIT).sort(), 'each fixture has its expectation');
+  for (const name of files) {
+    const file = join(MISFIT_FOLDER, name);
+    const [text, json] = [recorder(), recorder()];
+    const code = await validate([file], { format: 'text', set: [] }, text);
+    await validate([file], { format: 'json', set: [] }, json);
+    const [{ diagnostics, warnings }] = JSON.parse(json.outText()).configs;
+    const told = [...diagnostics, ...warnings].map(
+      d => `${code} ${basename(d.file)}:${d.line}:${d.column} ${d.code}`,
+    );
+    t.same(told, MISFIT[name], `${name}: codes and places`);
+    const message = text.errText().replaceAll(`${packageRoot}/`, '');
+    const golden = file.replace(/\.\w+$/, '.txt');
+    if (process.env.UPDATE_GOLDENS === '1') writeFileSync(golden, message);
+    t.equal(message, readFileSync(golden, 'utf8'), `${name}: message`);
+  }
+});
+
+t.test('a complaint about a value of the config is moved to it', async t => {
+  const loaded = loadExperiment(write('mnist.yaml', MINIMAL.replace('npz, path: a.npz', 'mnist')));
+  const missing = configError({
+    code: 'data/mnist-missing',
+    message: 'not there',
+    keyPath: ['dataset', 'kind'],
+  });
+  t.same(locateInConfig(missing, loaded).diagnostics, [
+    {
+      code: 'data/mnist-missing',
+      message: 'not there',
+      file: join(scratch, 'mnist.yaml'),
+      line: 3,
+      column: 18,
+      length: 5,
+      source: 'dataset: { kind: mnist }',
+    },
+  ]);
+  const set = loadExperiment(write('set.yaml', MINIMAL), { set: ['dataset.test_fraction=0.5'] });
+  const few = configError({ code: 'x', message: 'few', keyPath: ['dataset', 'test_fraction'] });
+  t.match(locateInConfig(few, set).diagnostics, [{ file: '--set', line: 1, column: 23 }]);
+});
+
 t.test('files that are no config', async t => {
   t.match(
     printed(failure(() => loadExperiment('nowhere/x.yaml'))),
-    /^nowhere\/x\.yaml: nowhere\/x\.yaml does not exist/,
+    /^nowhere\/x\.yaml: the file does not exist\n$/,
   );
-  t.match(printed(failure(() => loadExperiment('configs'))), /configs is a directory/);
+  t.equal(printed(failure(() => loadExperiment(''))), "cellrun: the config's name is empty\n");
+  t.match(printed(failure(() => loadExperiment('configs'))), /^configs: this is a directory/);
   t.match(printed(failure(() => loadExperiment('package.json/x.yaml'))), /does not exist/);
   t.match(printed(failure(() => loadExperiment('a\0b.yaml'))), /cannot be read/);
   t.match(printed(failure(() => loadExperiment('/dev/null'))), /is not a regular file/);
@@ -385,6 +434,7 @@ t.test('a config against its data', async t => {
     );
   t.same(checkAgainstData(loadExperiment(file), shape(classes)), {
     diagnostics: [],
+    warnings: [],
     sizes: { inputSize: 3, sequenceLength: 5, outputSize: 4 },
   });
   const unevenClasses = { ...shape(classes), test: { count: 1, targets: { ...classes, numClasses: 6 } } };
@@ -403,6 +453,86 @@ t.test('a config against its data', async t => {
   t.same(check(mixed), ['config/split-targets file 3:1']);
   const values = loadExperiment(file, { set: ['loss.kind=mse'] });
   t.equal(checkAgainstData(values, shape({ kind: 'value', size: 2 })).sizes.outputSize, 2);
+});
+
+t.test('labels that would silently enlarge the model', async t => {
+  const file = write('labels.yaml', MINIMAL);
+  const train = (values: number[]): FileLabels => ({
+    values: Int32Array.from(values),
+    at: index => ({ name: `y[${index}]`, value: String(values[index]), place: { file: 'a.npz' } }),
+  });
+  const judge = (labels: number[], test: number[], ...set: string[]) => {
+    const facts = labelFacts(train(labels), train(test));
+    const numClasses = Math.max(...labels, ...test) + 1;
+    const split = { count: 9, targets: { kind: 'class', numClasses, perStep: false } } as const;
+    const data = { inputSize: 1, sequenceLength: 1, train: split, test: split, labels: facts };
+    try {
+      const { diagnostics, warnings, sizes } = checkAgainstData(loadExperiment(file, { set }), data);
+      return [
+        ...diagnostics.map(d => d.message),
+        ...warnings.map(d => `warning: ${d.message}`),
+        sizes.outputSize,
+      ];
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      return error.diagnostics.map(d => `${error.exitCode} ${d.file}: ${d.message} | ${d.expected}`);
+    }
+  };
+  t.same(judge([2, 0, 1, -100], [0, 2]), [3], 'nothing to say');
+  t.same(judge([3, 0, 1], [0]), [
+    'warning: 1 of 4 classes never occur in the training labels (2); `model.num_classes: 4` says that this is meant',
+    4,
+  ]);
+  t.same(judge([0, 7, 1, 2, 3, 255, 4], [0, 255]), [
+    '5 a.npz: y[5] is 255, and 249 of the 256 classes up to it never occur in the training labels | labels that count from 0, or `model.num_classes: 256` if it is meant',
+  ]);
+  t.match(judge([0, 3], [0]), [/^warning: 2 of 4 classes/, 4], 'half of the classes is not yet absurd');
+  t.match(judge([0, 4], [0]), [/^5 .*y\[1\] is 4, and 3 of the 5 classes/], 'more than half is');
+  t.same(judge([0, 1], [1, 2, 3, 0]), [
+    '5 a.npz: y[1] is 2, which is no class of the training labels | one of the 2 classes of the training labels, or `model.num_classes: 4` if it is meant',
+  ]);
+  t.match(judge([0, 9], [12]), [/y\[1\] is 9/, /y\[0\] is 12/], 'both at once');
+  t.same(judge([0, 9], [12], 'model.num_classes=20'), [20], 'a number that is given settles it');
+  t.match(judge([0, 1], [0, 255], 'model.num_classes=5'), [
+    /^the labels need 256 classes: y\[1\] in a\.npz is 255$/,
+    5,
+  ]);
+  t.match(
+    judge([0, 9], [0], 'loss.kind=mse'),
+    [/^loss mse needs value targets/, 10],
+    'no label matters to mse',
+  );
+});
+
+t.test('a limit beyond the data is told', async t => {
+  const file = write('limit.yaml', MINIMAL.replace('a.npz }', 'a.npz, limit: 11 }'));
+  const split = { count: 11, targets: { kind: 'class', numClasses: 2, perStep: false } } as const;
+  const data = { inputSize: 1, sequenceLength: 1, train: split, test: split };
+  const warnings = (count: number) =>
+    checkAgainstData(loadExperiment(file), { ...data, train: { ...split, count } }).warnings;
+  t.same(warnings(11), []);
+  t.match(warnings(10), [
+    {
+      code: 'data/limit',
+      message: 'dataset.limit is 11, but there are only 10 training sequences; all are used',
+      line: 3,
+      column: 43,
+    },
+  ]);
+});
+
+t.test('near names', async t => {
+  const near: [string, string[], string | undefined][] = [
+    ['nmae', ['name', 'seed'], 'name'],
+    ['sede', ['seed'], 'seed'],
+    ['lstm', ['gru', 'lstm'], 'lstm'],
+    ['lsmt', ['gru', 'lstm'], 'lstm'],
+    ['emna', ['name'], undefined],
+    ['learning_raet', ['learning_rate'], 'learning_rate'],
+    ['ab', ['ba'], 'ba'],
+    ['a', ['b'], undefined],
+  ];
+  for (const [word, candidates, wanted] of near) t.equal(nearest(word, candidates), wanted, word);
 });
 
 t.test('the schema explains itself', async t => {
@@ -631,6 +761,20 @@ t.test('validate', async t => {
       `::error file=${good},title=config/range::--set seed=-1: \`seed\` must be at least 0%0A`,
     );
   });
+  await t.test('warnings', async t => {
+    const limit = `${MISFIT_FOLDER}/limit.yaml`;
+    const [json, github] = [recorder(), recorder()];
+    t.equal(await validate([limit], { format: 'json', set: [] }, json), 0);
+    t.match(JSON.parse(json.outText()), {
+      valid: true,
+      configs: [{ valid: true, diagnostics: [], warnings: [{ code: 'data/limit', line: 11 }] }],
+    });
+    t.equal(await validate([limit], { format: 'github', set: [] }, github), 0);
+    t.match(
+      github.outText(),
+      `::warning file=${limit},line=11,col=10,endColumn=14,title=data/limit::dataset.limit`,
+    );
+  });
   await t.test('data that are not there', async t => {
     const io = recorder();
     const code = await validate([write('minimal.yaml', MINIMAL)], { format: 'text', set: [] }, io);
@@ -690,4 +834,50 @@ training.eval_batch_size = 10  default
   );
   t.match(lost, { exitCode: 2, diagnostics: [{ suggestion: 'optimizer.learning_rate' }] });
   await t.rejects(configExplain(file, 'toString', { set: [], json: false }, recorder()), UserError);
+});
+
+t.test('config diff', async t => {
+  const a = write('a.yaml', MINIMAL);
+  const b = write(
+    'b.yaml',
+    `description: other\n${MINIMAL.replace('0.01', '1e-2').replace('num_epochs: 1', 'num_epochs: 2')}`,
+  );
+  const text = recorder();
+  t.equal(await configDiff([a, b], { set: [], json: false }, text), 0);
+  t.equal(
+    text.outText(),
+    `--- ${a}\n+++ ${b}\ndescription: not set -> "other"\ntraining.num_epochs: 1 -> 2\n`,
+    'values, not spellings',
+  );
+  const json = recorder();
+  t.equal(await configDiff([a, b], { set: [], json: true }, json), 0);
+  t.same(JSON.parse(json.outText()), {
+    version: 1,
+    a,
+    b,
+    equal: false,
+    differences: [
+      { key: 'description', b: { value: 'other', origin: `${b}:1:14` } },
+      {
+        key: 'training.num_epochs',
+        a: { value: 1, origin: `${a}:7:25` },
+        b: { value: 2, origin: `${b}:8:25` },
+      },
+    ],
+  });
+  const same = recorder();
+  t.equal(await configDiff([a, a], { set: [], json: false }, same), 0);
+  t.equal(same.outText(), `${a} and ${a} say the same.\n`);
+  const gate = write('gate.yaml', `${MINIMAL}gates: [{ metric: test.loss, max: 1 }]\n`);
+  const gates = recorder();
+  await configDiff([a, gate], { set: [], json: false }, gates);
+  t.equal(
+    gates.outText(),
+    `--- ${a}\n+++ ${gate}\ngates.0.max: not set -> 1\ngates.0.metric: not set -> "test.loss"\n`,
+    'an empty list is not told beside items',
+  );
+  await t.rejects(
+    configDiff([a, join(scratch, 'none.yaml')], { set: [], json: false }, recorder()),
+    UserError,
+  );
 });

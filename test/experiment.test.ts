@@ -18,6 +18,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { validateAgainst } from '../src/config/schema.js';
 import { EXIT, UserError } from '../src/errors.js';
+import { writeFlushed, writeJsonAtomic } from '../src/experiment/atomic.js';
 import { listCheckpoints, loadCheckpoint, resolveCheckpoint } from '../src/experiment/checkpoint-folder.js';
 import { type CheckpointPolicy, CheckpointStore } from '../src/experiment/checkpoints.js';
 import type { EventName, RunEvent } from '../src/experiment/events.js';
@@ -29,6 +30,8 @@ import { checkName, RunDirectory, utcStamp } from '../src/experiment/run-directo
 import type { Tensor } from '../src/experiment/safetensors.js';
 import type { Summary } from '../src/experiment/summary.js';
 import { packageRoot } from '../src/root.js';
+import { RunningMedian } from '../src/training/running-median.js';
+import { onSmallDisk } from './support/programs.js';
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cellrun-experiment-')));
 t.teardown(() => rmSync(folder, { recursive: true }));
@@ -215,6 +218,7 @@ const facts: ManifestFacts = {
     name: 'webasm',
     reason: 'as requested',
     executor: 'WebAssembly kernels',
+    arithmetic: 'fused',
     threads: null,
     adapter: null,
   },
@@ -226,8 +230,8 @@ const facts: ManifestFacts = {
 
 t.test('summary and manifest say what their schemas say', async t => {
   const run = RunDirectory.create(newRun(fresh()));
-  const written = run.writeSummary(summary);
-  t.same(JSON.parse(readFileSync(run.files.summary, 'utf8')), written);
+  run.writeSummary(summary);
+  const written = JSON.parse(readFileSync(run.files.summary, 'utf8'));
   t.same(run.readSummary(), written);
   t.match(written, { metrics: { train: { loss: null, loss_nonfinite: 'nan' } } });
   t.same(validateAgainst('summary', written), []);
@@ -402,11 +406,79 @@ t.test('a number that is not finite is spelled out and never quiet', async t => 
   t.same(spellNonFinite({ a: { b: [1, Number.NaN] }, c: undefined }), { a: { b: [1, 'nan'] } });
 });
 
-t.test('a log that cannot be written says so', async t => {
-  t.throws(() => EventLog.open(join(folder, 'absent', 'log.jsonl')), { code: 'ENOENT' });
-  if (!existsSync('/dev/full')) return;
-  const log = EventLog.open('/dev/full');
-  t.throws(() => log.emit(samples.warning), { code: 'ENOSPC' });
+t.test('a file that cannot be written is named, with exit 1', async t => {
+  const [absent, taken] = [join(folder, 'absent', 'log.jsonl'), fresh()];
+  const refused: [() => unknown, string][] = [
+    [
+      () => EventLog.open(absent),
+      `${absent}: the file cannot be written: the folder that it stands in is gone`,
+    ],
+    [
+      () => writeJsonAtomic(absent, {}),
+      `${absent}: the file cannot be written: the folder that it stands in is gone`,
+    ],
+    [() => EventLog.open(taken), `${taken}: the file cannot be written: there is a folder of that name`],
+    [() => writeFlushed(taken, []), `${taken}: the file cannot be written: EEXIST`],
+  ];
+  if (existsSync('/dev/full')) {
+    const log = EventLog.open('/dev/full');
+    const full = '/dev/full: the file cannot be written: no space left on the disk';
+    refused.push([() => log.emit(samples.warning), full]);
+  }
+  for (const [action, message] of refused) {
+    const error = failureOf(action);
+    t.equal(error.exitCode, EXIT.unexpected);
+    t.ok(error.message.startsWith(message), error.message);
+  }
+  t.same(readdirSync(taken), [], 'and nothing is left behind');
+});
+
+t.test('a log on a full disk holds whole lines, and goes on where room is made', async t => {
+  const module = new URL('../src/experiment/logger.js', import.meta.url).href;
+  const program = `
+    import { EventLog } from ${JSON.stringify(module)};
+    import { rmSync, writeFileSync } from 'node:fs';
+    writeFileSync('filling', Buffer.alloc(56 * 1024));
+    const log = EventLog.open('log.jsonl');
+    const event = { event: 'warning', code: 'x/y', message: 'z'.repeat(3000) };
+    let refused;
+    for (let i = 0; i < 9 && !refused; i++) try { log.emit(event); } catch (error) { refused = error.message; }
+    console.log(refused);
+    rmSync('filling');
+    log.emit(event);`;
+  const script = `"${process.execPath}" --input-type=module -e '${program.replaceAll("'", `'"'"'`)}' && cat log.jsonl`;
+  const run = await onSmallDisk(fresh(), '64k', `cd "$0" && ${script}`, { cwd: folder, env: process.env });
+  if (run === undefined) {
+    t.comment('this process may not mount a small disk');
+    return;
+  }
+  const [refused, ...lines] = run.stdout.trimEnd().split('\n');
+  t.equal(refused, 'log.jsonl: the file cannot be written: no space left on the disk', run.stderr);
+  t.ok(lines.length > 1 && lines.length < 9, `${lines.length} lines`);
+  t.same(
+    lines.map(line => JSON.parse(line).seq),
+    lines.map((_, i) => i),
+    'whole lines, their numbers without a gap',
+  );
+});
+
+t.test('the median of any step times is right to half a percent', async t => {
+  const { value } = new RunningMedian();
+  t.equal(value, null);
+  const property = fc.property(
+    fc.array(fc.double({ min: 1e-6, max: 1e5, noNaN: true }), { minLength: 1, maxLength: 60 }),
+    values => {
+      const median = new RunningMedian();
+      for (const each of values) median.add(each);
+      const sorted = [...values].sort((a, b) => a - b);
+      const exact = (sorted[(values.length - 1) >> 1] + sorted[values.length >> 1]) / 2;
+      return Math.abs((median.value ?? 0) / exact - 1) <= 0.005;
+    },
+  );
+  t.doesNotThrow(() => fc.assert(property));
+  const odd = new RunningMedian();
+  for (const each of [0, 1e12, 1e12]) odd.add(each);
+  t.equal(Math.round((odd.value ?? 0) / 1e7), 100, 'what is out of range counts as the bound');
 });
 
 t.test('levels say how an event matters', async t => {
@@ -527,6 +599,22 @@ t.test('a damaged or missing checkpoint is said, never guessed around', async t 
   t.equal(error.exitCode, EXIT.damaged);
   t.equal(error.diagnostics[0].file, last);
   t.equal(failureOf(() => resolveCheckpoint(join(path, 'absent'), 'last')).exitCode, EXIT.usage);
+  rmSync(last);
+  const lost = failureOf(() => resolveCheckpoint(path, 'last'));
+  t.equal(lost.exitCode, EXIT.damaged, 'not the one before in its place');
+  t.match(lost.diagnostics[0], { code: 'checkpoint/lost', file: last });
+  t.equal(failureOf(() => resolveCheckpoint(path, 200)).exitCode, EXIT.damaged);
+  t.equal(loadCheckpoint(resolveCheckpoint(path, 'best')).step, 100, 'the other one is still there');
+  t.equal(failureOf(() => resolveCheckpoint(path, 300)).exitCode, EXIT.usage, 'there never was such a one');
+  rmSync(resolveCheckpoint(path, 'best'));
+  for (const which of ['last', 'best', 100] as const)
+    t.equal(failureOf(() => resolveCheckpoint(path, which)).exitCode, EXIT.damaged, `${which}`);
+  writeFileSync(join(path, 'index.json'), '{"last": 3');
+  t.equal(
+    failureOf(() => resolveCheckpoint(path, 'last')).exitCode,
+    EXIT.usage,
+    'an index says nothing else',
+  );
   const golden = join(packageRoot, 'test/fixtures/goldens/lstm_odd.safetensors');
   t.match(failureOf(() => loadCheckpoint(golden)).message, 'these are tensors, but not a checkpoint');
   const other = fresh();

@@ -1,4 +1,5 @@
-/** `config show`: the resolved config. `config explain`: where its values came from and what a key means. */
+/** `config show`: the resolved config. `config explain`: where its values came from. `config diff`: two of them compared. */
+import { type ConfigDifference, configDifferences } from '../config/diff.js';
 import { type ExplainedKey, type ExplainedValue, explainKey, explainValues } from '../config/explain.js';
 import { loadExperiment } from '../config/index.js';
 import { EXIT, type ExitCode } from '../errors.js';
@@ -30,6 +31,28 @@ export async function configExplain(
   } else {
     const explained = explainKey(loaded, key);
     io.out(json ? `${JSON.stringify(explained, undefined, 2)}\n` : formatKey(explained));
+  }
+  return EXIT.done;
+}
+
+/** Prints the keys in which two configs differ; that they do is no failure. Throws UserError where one of them is wrong. */
+export async function configDiff(
+  [a, b]: readonly [a: string, b: string],
+  { set, json }: ConfigOptions,
+  io: Io,
+): Promise<ExitCode> {
+  const [first, second] = [loadExperiment(a, { set }), loadExperiment(b, { set })];
+  const differences = configDifferences(first, second);
+  if (json) {
+    const answer = { version: 1, a, b, equal: differences.length === 0, differences };
+    io.out(`${JSON.stringify(answer, undefined, 2)}\n`);
+  } else if (differences.length === 0) {
+    io.out(`${a} and ${b} say the same.\n`);
+  } else {
+    const written = (side: ConfigDifference['a']) =>
+      side === undefined ? 'not set' : JSON.stringify(side.value);
+    io.out(`--- ${a}\n+++ ${b}\n`);
+    for (const { key, a: old, b: now } of differences) io.out(`${key}: ${written(old)} -> ${written(now)}\n`);
   }
   return EXIT.done;
 }

@@ -14,21 +14,25 @@ import { type Diagnostic, placeOf } from '../errors.js';
 /** Longer source lines are cut around the caret. */
 const MAX_SOURCE = 120;
 
+/** What is wrong, or what only should be known. */
+export type Severity = 'error' | 'warning';
+
 /** All `diagnostics` with an empty line between them and a newline at the end; empty where there are none. */
 export function formatDiagnostics(
   diagnostics: readonly Diagnostic[],
-  options: { readonly color: boolean },
+  { color, severity = 'error' }: { readonly color: boolean; readonly severity?: Severity },
 ): string {
-  const colors = pico.createColors(options.color);
-  return diagnostics.map(diagnostic => `${formatOne(diagnostic, colors).join('\n')}\n`).join('\n');
+  const colors = pico.createColors(color);
+  return diagnostics.map(diagnostic => `${formatOne(diagnostic, severity, colors).join('\n')}\n`).join('\n');
 }
 
 type Colors = ReturnType<typeof pico.createColors>;
 
-function formatOne(d: Diagnostic, colors: Colors): string[] {
+function formatOne(d: Diagnostic, severity: Severity, colors: Colors): string[] {
   const place = printable(placeOf(d) || 'cellrun: ');
+  const message = printable(d.message);
   return [
-    `${colors.bold(place)}${colors.red(printable(d.message))}`,
+    `${colors.bold(place)}${severity === 'error' ? colors.red(message) : colors.yellow(`warning: ${message}`)}`,
     ...excerpt(d, colors),
     ...(d.expected === undefined ? [] : [`  expected: ${printable(d.expected)}`]),
     ...(d.got === undefined ? [] : [`  got: ${printable(d.got)}`]),

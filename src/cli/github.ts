@@ -1,17 +1,22 @@
 /** Diagnostics as GitHub workflow commands, which become annotations on the lines of a pull request. */
 import type { Diagnostic } from '../errors.js';
+import type { Severity } from './diagnostics.js';
 
-/** One `::error` line each. What has no file of its own, such as a `--set`, is shown on `file`. */
-export function formatAnnotations(diagnostics: readonly Diagnostic[], file: string): string {
-  return diagnostics.map(diagnostic => `${annotation(diagnostic, file)}\n`).join('');
+/** One `::error` or `::warning` line each. What has no file of its own, such as a `--set`, is shown on `file`. */
+export function formatAnnotations(
+  diagnostics: readonly Diagnostic[],
+  file: string,
+  severity: Severity = 'error',
+): string {
+  return diagnostics.map(diagnostic => `${annotation(diagnostic, file, severity)}\n`).join('');
 }
 
-function annotation(d: Diagnostic, file: string): string {
+function annotation(d: Diagnostic, file: string, severity: Severity): string {
   const isFile = d.file !== undefined && d.file !== '--set';
   const place = isFile && d.line !== undefined ? lineProperties(d) : {};
   const properties = { file: isFile ? d.file : file, ...place, title: d.code };
   const list = Object.entries(properties).map(([name, value]) => `${name}=${escapeProperty(String(value))}`);
-  return `::error ${list.join(',')}::${escapeMessage(sentence(d, isFile))}`;
+  return `::${severity} ${list.join(',')}::${escapeMessage(sentence(d, isFile))}`;
 }
 
 function lineProperties({ line, column = 1, length = 1 }: Diagnostic): Record<string, unknown> {

@@ -31,7 +31,10 @@ export function processIo({ stdout, stderr, env }: Terminal, noColor: boolean): 
     err: writer(stderr, () => true),
     color: { out: stdout.isTTY === true && !plain, err: stderr.isTTY === true && !plain },
     interactive: stderr.isTTY === true && !isSet(env.CI) && env.TERM !== 'dumb',
-    columns: stderr.columns,
+    // asked for each time, since windows are resized; a terminal that does not know says 0
+    get columns() {
+      return stderr.columns || undefined;
+    },
   };
 }
 

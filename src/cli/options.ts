@@ -50,6 +50,12 @@ export function collect(value: string, before: readonly string[]): string[] {
   return [...before, value];
 }
 
+/** An empty name would mean the working directory, which nobody asks for like that; it is mostly an unset variable. */
+export function parseFolder(text: string): string {
+  if (text.trim() !== '') return text;
+  throw new InvalidArgumentError('Expected the name of a folder.');
+}
+
 export function parseThreads(text: string): number {
   const threads = Number(text);
   if (/^\d+$/.test(text) && threads >= 1 && threads <= 1024) return threads;

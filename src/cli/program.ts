@@ -1,6 +1,7 @@
 /** The command line as a whole: its verbs and their flags. Each verb's module is loaded only when it is called. */
 import { Argument, Command, CommanderError, Option } from 'commander';
 import { EXIT, type ExitCode, usageError } from '../errors.js';
+import { explainedCommand } from './help.js';
 import type { Io } from './io.js';
 import {
   BACKEND_REQUESTS,
@@ -8,6 +9,7 @@ import {
   type EvaluateOptions,
   GRAPH_FORMATS,
   parseCheckpoint,
+  parseFolder,
   parseThreads,
   type RunOptions,
 } from './options.js';
@@ -38,8 +40,14 @@ export async function runCommandLine(argv: readonly string[], io: Io, version: s
     io.err(program.helpInformation({ error: true }));
     return EXIT.usage;
   }
+  const words = withVerb(argv, verbsOf(program));
+  const explained = await explainedCommand(program, words);
+  if (explained !== undefined) {
+    explained.outputHelp();
+    return EXIT.done;
+  }
   try {
-    await program.parseAsync(withVerb(argv, verbsOf(program)), { from: 'user' });
+    await program.parseAsync(words, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     // A verb without its sub-verb: commander has already printed the help.
@@ -93,7 +101,11 @@ function addRun(program: Command, { io, commandLine, finish }: Shell): void {
     .addOption(setOption())
     .addOption(backendOption())
     .addOption(threadsOption())
-    .option('--output <dir>', 'where experiments are written', 'experiments')
+    .addOption(
+      new Option('--output <dir>', 'where experiments are written')
+        .argParser(parseFolder)
+        .default('experiments'),
+    )
     .option('--json', 'print the summary as one JSON document on stdout')
     .option('-q, --quiet', 'no progress on stderr')
     .action(async (config: string, { set, backend, threads, output, json = false, quiet = false }: Flags) => {
@@ -123,7 +135,11 @@ function addValidate(program: Command, { io, finish }: Shell): void {
 }
 
 function addConfig(program: Command, { io, finish }: Shell): void {
-  const config = verb(program, 'config', 'the resolved config, and where its values came from');
+  const config = verb(
+    program,
+    'config',
+    'the resolved config, where its values came from, and what differs between two',
+  );
   verb(config, 'show <config>', 'print the config with every default and override filled in')
     .addOption(setOption())
     .option('--json', 'as JSON instead of YAML')
@@ -144,6 +160,13 @@ function addConfig(program: Command, { io, finish }: Shell): void {
         finish(await configExplain(file, key, { set, json }, io));
       },
     );
+  verb(config, 'diff <a> <b>', 'what differs between two configs once they are resolved')
+    .addOption(setOption())
+    .option('--json', 'as JSON')
+    .action(async (a: string, b: string, { set, json = false }: { set: string[]; json?: boolean }) => {
+      const { configDiff } = await import('./config.js');
+      finish(await configDiff([a, b], { set, json }, io));
+    });
 }
 
 function addGraph(program: Command, { io, finish }: Shell): void {

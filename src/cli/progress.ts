@@ -1,9 +1,10 @@
 /**
- * How far training is, on stderr: a bar that is redrawn on a terminal, a plain line each `logEvery` steps elsewhere,
- * nothing when quiet. The clock here feeds only what is shown.
+ * How far training or an evaluation is, on stderr: a bar that is redrawn on a terminal; elsewhere a plain line each `logEvery`
+ * steps of training; nothing when quiet. The clock here feeds only what is shown.
  */
-import pico from 'picocolors';
+import { Bar } from './bar.js';
 import type { Io } from './io.js';
+import { Meter } from './meter.js';
 
 export interface ProgressPlan {
   /** Optimizer steps of the whole training. */
@@ -25,101 +26,111 @@ export interface ProgressStep {
   readonly loss?: number;
 }
 
+/** Sequences of an evaluation. */
+export interface EvaluationStep {
+  readonly done: number;
+  readonly total: number;
+}
+
 export interface Progress {
   step(step: ProgressStep): void;
+  evaluating(step: EvaluationStep): void;
+  /** An evaluation has ended, and `left` more are to come. */
+  evaluated(evaluations: { readonly left: number }): void;
+  /** A checkpoint has been written. */
+  saved(): void;
   /** Writes a whole line of its own, above the bar where there is one; swallowed when quiet. */
   line(text: string): void;
   /** Takes the bar away; nothing else may follow. */
   end(): void;
 }
 
-const REDRAW_MS = 100;
-const BAR_WIDTH = 24;
-/** A shorter bar says nothing. */
-const LEAST_BAR = 6;
-/** Moves the cursor to the line's start and clears it. */
-const CLEAR = '\r\u001b[2K';
+export interface EvaluationDisplay {
+  evaluating(step: EvaluationStep): void;
+  /** Takes the bar away; nothing else may follow. */
+  end(): void;
+}
+
+const systemClock = (): number => performance.now();
 
 /** `clock` gives milliseconds from any beginning. */
-export function createProgress(
-  io: Io,
-  plan: ProgressPlan,
-  clock: () => number = () => performance.now(),
-): Progress {
-  if (plan.quiet) return { step: () => {}, line: () => {}, end: () => {} };
+export function createProgress(io: Io, plan: ProgressPlan, clock = systemClock): Progress {
+  if (plan.quiet) {
+    return {
+      step: () => {},
+      evaluating: () => {},
+      evaluated: () => {},
+      saved: () => {},
+      line: () => {},
+      end: () => {},
+    };
+  }
   return io.interactive ? barProgress(io, plan, clock) : lineProgress(io, plan, clock);
 }
 
+/** Of an evaluation alone: on a terminal, unless quiet. */
+export function createEvaluationDisplay(io: Io, quiet: boolean, clock = systemClock): EvaluationDisplay {
+  if (quiet || !io.interactive) return { evaluating: () => {}, end: () => {} };
+  const bar = new Bar(io, clock);
+  return { evaluating: step => drawEvaluation(bar, step), end: () => bar.clear() };
+}
+
+function drawEvaluation(bar: Bar, { done, total }: EvaluationStep): void {
+  bar.draw(done / total, () => `evaluating ${done}/${total}`);
+}
+
 function barProgress(io: Io, plan: ProgressPlan, clock: () => number): Progress {
-  const meter = new Meter(plan, clock);
-  const colors = pico.createColors(io.color.err);
-  let drawn = Number.NEGATIVE_INFINITY;
+  const training = new TrainingText(plan, clock);
+  const bar = new Bar(io, clock);
   return {
     step(step) {
-      meter.add(step);
-      if (clock() - drawn < REDRAW_MS) return;
-      drawn = clock();
-      // A wrapped line could not be redrawn: the bar gives way to the text, and the text ends where the terminal does.
-      const room = (io.columns ?? 80) - 1;
-      const text = meter.describe(step).slice(0, room);
-      const width = Math.min(BAR_WIDTH, room - text.length - 1);
-      const filled = Math.round(meter.fraction * width);
-      const bar =
-        width < LEAST_BAR
-          ? ''
-          : `${colors.green('━'.repeat(filled))}${colors.dim('─'.repeat(width - filled))} `;
-      io.err(`${CLEAR}${bar}${text}`);
+      training.add(step);
+      bar.draw(step.step / plan.totalSteps, () => training.describe(step));
     },
-    line: text => io.err(`${CLEAR}${text}\n`),
-    end: () => io.err(CLEAR),
+    evaluating: step => drawEvaluation(bar, step),
+    evaluated: ({ left }) => training.meter.evaluated(left),
+    saved: () => training.meter.saved(),
+    line: text => bar.line(text),
+    end: () => bar.clear(),
   };
 }
 
 function lineProgress(io: Io, plan: ProgressPlan, clock: () => number): Progress {
-  const meter = new Meter(plan, clock);
+  const training = new TrainingText(plan, clock);
   return {
     step(step) {
-      meter.add(step);
-      if (step.step % plan.logEvery === 0) io.err(`${meter.describe(step)}\n`);
+      training.add(step);
+      if (step.step % plan.logEvery === 0) io.err(`${training.describe(step)}\n`);
     },
+    evaluating: () => {},
+    evaluated: ({ left }) => training.meter.evaluated(left),
+    saved: () => training.meter.saved(),
     line: text => io.err(`${text}\n`),
     end: () => {},
   };
 }
 
-/** Rate and time left, from what was done since the beginning of this process (a resumed run began in another). */
-class Meter {
-  private readonly began: number;
-  private samples = 0;
-  private steps = 0;
+class TrainingText {
+  readonly meter: Meter;
   private loss: number | undefined;
-  private done = 0;
 
   constructor(
     private readonly plan: ProgressPlan,
-    private readonly clock: () => number,
+    clock: () => number,
   ) {
-    this.began = clock();
+    this.meter = new Meter(clock);
   }
 
-  add(step: ProgressStep): void {
-    this.samples += step.samples;
-    this.steps += 1;
-    this.done = step.step;
-    this.loss = step.loss ?? this.loss;
-  }
-
-  /** 0..1. */
-  get fraction(): number {
-    return Math.min(1, this.done / this.plan.totalSteps);
+  add({ samples, loss }: ProgressStep): void {
+    this.meter.step(samples);
+    this.loss = loss ?? this.loss;
   }
 
   describe({ epoch, step }: ProgressStep): string {
-    const seconds = Math.max(1e-6, (this.clock() - this.began) / 1000);
-    const left = (seconds / this.steps) * Math.max(0, this.plan.totalSteps - step);
+    const { numEpochs, totalSteps } = this.plan;
     const loss = this.loss === undefined ? '' : `  loss ${this.loss.toPrecision(4)}`;
-    const rate = formatRate(this.samples / seconds);
-    return `epoch ${epoch}/${this.plan.numEpochs}  step ${step}/${this.plan.totalSteps}${loss}  ${rate}  ${formatDuration(left)} left`;
+    const left = formatDuration(this.meter.secondsLeft(totalSteps - step));
+    return `epoch ${epoch}/${numEpochs}  step ${step}/${totalSteps}${loss}  ${formatRate(this.meter.rate)}  ${left} left`;
   }
 }
 

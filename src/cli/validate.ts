@@ -19,6 +19,8 @@ interface Verdict {
   /** The code that this config alone would lead to. */
   readonly exitCode: ExitCode;
   readonly diagnostics: readonly Diagnostic[];
+  /** What a run would do but its reader may not expect. */
+  readonly warnings: readonly Diagnostic[];
 }
 
 /** Judges each config; the exit code is 2 where a config is wrong, else 5 where data are damaged, else 0. */
@@ -37,22 +39,22 @@ export async function validate(
 
 async function judge(file: string, set: readonly string[]): Promise<Verdict> {
   try {
-    const diagnostics = await checkWithData(loadExperiment(file, { set }));
+    const { diagnostics, warnings } = await checkWithData(loadExperiment(file, { set }));
     const valid = diagnostics.length === 0;
-    return { file, valid, exitCode: valid ? EXIT.done : EXIT.usage, diagnostics };
+    return { file, valid, exitCode: valid ? EXIT.done : EXIT.usage, diagnostics, warnings };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    return { file, valid: false, exitCode: error.exitCode, diagnostics: error.diagnostics };
+    return { file, valid: false, exitCode: error.exitCode, diagnostics: error.diagnostics, warnings: [] };
   }
 }
 
-async function checkWithData(loaded: LoadedExperiment): Promise<readonly Diagnostic[]> {
+async function checkWithData(loaded: LoadedExperiment): Promise<Pick<Verdict, 'diagnostics' | 'warnings'>> {
   const { name, dataset, seed } = loaded.experiment;
   try {
     checkName(name);
-    const { diagnostics, sizes } = checkAgainstData(loaded, await openDataset(dataset, { seed }));
+    const { diagnostics, warnings, sizes } = checkAgainstData(loaded, await openDataset(dataset, { seed }));
     if (diagnostics.length === 0) initialParameters(loaded, modelSpec(loaded, sizes));
-    return diagnostics;
+    return { diagnostics, warnings };
   } catch (error) {
     throw error instanceof UserError ? locateInConfig(error, loaded) : error;
   }
@@ -61,12 +63,20 @@ async function checkWithData(loaded: LoadedExperiment): Promise<readonly Diagnos
 function report(verdicts: readonly Verdict[], format: ValidateOptions['format'], io: Io): void {
   switch (format) {
     case 'json': {
-      const configs = verdicts.map(({ file, valid, diagnostics }) => ({ file, valid, diagnostics }));
+      const configs = verdicts.map(({ file, valid, diagnostics, warnings }) => ({
+        file,
+        valid,
+        diagnostics,
+        warnings,
+      }));
       io.out(`${JSON.stringify({ valid: verdicts.every(({ valid }) => valid), configs }, undefined, 2)}\n`);
       return;
     }
     case 'github':
-      for (const verdict of verdicts) io.out(formatAnnotations(verdict.diagnostics, verdict.file));
+      for (const { file, diagnostics, warnings } of verdicts) {
+        io.out(formatAnnotations(diagnostics, file));
+        io.out(formatAnnotations(warnings, file, 'warning'));
+      }
       return;
     case 'text':
       for (const verdict of verdicts) reportText(verdict, io);
@@ -76,7 +86,10 @@ function report(verdicts: readonly Verdict[], format: ValidateOptions['format'],
   }
 }
 
-function reportText({ file, valid, diagnostics }: Verdict, io: Io): void {
+function reportText({ file, valid, diagnostics, warnings }: Verdict, io: Io): void {
+  if (warnings.length > 0) {
+    io.err(`${formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' })}\n`);
+  }
   if (!valid) io.err(`${formatDiagnostics(diagnostics, { color: io.color.err })}\n`);
   const count = diagnostics.length;
   io.out(`${file}: ${valid ? 'valid' : `${count} ${count === 1 ? 'problem' : 'problems'}`}\n`);

@@ -1,6 +1,8 @@
 /** The last check before training: the config against the data that were read, and the model's completed sizes. */
-import type { Diagnostic } from '../errors.js';
+import type { LabelFacts } from '../data/labels.js';
+import { type Diagnostic, damagedError } from '../errors.js';
 import { checkFacts } from './data-facts.js';
+import { checkLabels, type LabelVerdict } from './label-check.js';
 import type { LoadedExperiment } from './load.js';
 
 /** What the check needs to know of a split's targets. */
@@ -14,6 +16,7 @@ export interface DataShape {
   readonly sequenceLength: number;
   readonly train: { readonly count: number; readonly targets: TargetShape };
   readonly test: { readonly count: number; readonly targets: TargetShape };
+  readonly labels?: LabelFacts;
 }
 
 /** The sizes that a config leaves to the data. */
@@ -26,28 +29,63 @@ export interface ModelSizes {
   readonly outputSize: number;
 }
 
-/** All complaints, and the sizes of the model; the sizes hold only where there is no complaint. */
-export function checkAgainstData(
-  loaded: LoadedExperiment,
-  data: DataShape,
-): { readonly diagnostics: readonly Diagnostic[]; readonly sizes: ModelSizes } {
+export interface DataVerdict {
+  /** What is wrong with the config (exit 2). */
+  readonly diagnostics: readonly Diagnostic[];
+  /** What does not stop a run but that its reader should know. */
+  readonly warnings: readonly Diagnostic[];
+  /** Hold only where nothing is wrong. */
+  readonly sizes: ModelSizes;
+}
+
+/**
+ * All complaints about a config and its data, and the sizes of the model.
+ * @throws UserError exit 5 where only labels are wrong, at their place in the data
+ */
+export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): DataVerdict {
   const { experiment, locator } = loaded;
   const { targets } = data.train;
   const facts =
     targets.kind === 'class'
-      ? { targetKind: targets.kind, perStep: targets.perStep, numClasses: classesOf(data) }
+      ? {
+          targetKind: targets.kind,
+          perStep: targets.perStep,
+          numClasses: classesOf(data),
+          largestLabel: data.labels?.largest,
+        }
       : { targetKind: targets.kind, perStep: false };
   const diagnostics = checkFacts(experiment, { ...facts, trainCount: data.train.count }, locator);
   if (!sameTargets(targets, data.test.targets)) {
     const message = 'the training and the test split have different kinds of targets';
     diagnostics.push(locator.atKey(['dataset'], 'config/split-targets', message));
   }
+  const { damage, warnings } = labelsVerdict(loaded, data);
+  if (diagnostics.length === 0 && damage.length > 0) throw damagedError(...damage);
   const outputSize =
     targets.kind === 'class' ? (experiment.model.num_classes ?? classesOf(data)) : targets.size;
   return {
-    diagnostics,
+    diagnostics: [...diagnostics, ...damage],
+    warnings: [...checkLimit(loaded, data), ...warnings],
     sizes: { inputSize: data.inputSize, sequenceLength: data.sequenceLength, outputSize },
   };
+}
+
+/** Labels mean classes only to cross_entropy, and a config that gives their number has decided. */
+function labelsVerdict({ experiment: { loss, model } }: LoadedExperiment, data: DataShape): LabelVerdict {
+  const decided = loss.kind !== 'cross_entropy' || model.num_classes !== undefined;
+  if (data.labels === undefined || decided) return { damage: [], warnings: [] };
+  return checkLabels(data.labels, classesOf(data));
+}
+
+/** A limit is an upper bound, so that one that nothing reaches is no error, but perhaps a slip. */
+function checkLimit(
+  { experiment: { dataset }, locator }: LoadedExperiment,
+  { train }: DataShape,
+): Diagnostic[] {
+  const limit = dataset.kind === 'synthetic' ? undefined : dataset.limit;
+  if (limit === undefined || limit <= train.count) return [];
+  const message = `dataset.limit is ${limit}, but there are only ${train.count} training sequences; all are used`;
+  return [locator.atValue(['dataset', 'limit'], 'data/limit', message)];
 }
 
 /** A class may occur in one split only. */

@@ -2,6 +2,7 @@
  * Rules between a config and its data. They are judged twice: before the data are read, with what the dataset's kind
  * already says, and again with the data themselves.
  */
+import type { PlacedLabel } from '../data/labels.js';
 import type { Diagnostic } from '../errors.js';
 import type { DatasetConfig, PartialExperiment } from './experiment.js';
 import type { Locator } from './locator.js';
@@ -13,6 +14,8 @@ export interface DataFacts {
   readonly perStep?: boolean;
   /** Classes that the labels need: the largest label and one. */
   readonly numClasses?: number;
+  /** The label that needs them all. */
+  readonly largestLabel?: PlacedLabel;
   /** N of the training split. */
   readonly trainCount?: number;
 }
@@ -94,7 +97,9 @@ function checkNumClasses(
     return [locator.atKey(path, 'config/num-classes', '`num_classes` has no meaning with loss mse')];
   }
   if (facts.numClasses === undefined || given >= facts.numClasses) return [];
-  const message = `the labels need ${facts.numClasses} classes`;
+  const { largestLabel: label } = facts;
+  const reason = label === undefined ? '' : `: ${label.name} in ${label.place.file} is ${label.value}`;
+  const message = `the labels need ${facts.numClasses} classes${reason}`;
   const more = { expected: `at least ${facts.numClasses}`, got: String(given) };
   return [locator.atValue(path, 'config/num-classes', message, more)];
 }

@@ -12,7 +12,7 @@ export type DatasetConfig = MnistDataset | IdxDataset | NpzDataset | CsvDataset 
  */
 export type PictureSequence = 'rows' | 'pixels';
 /**
- * Use only the first N training sequences.
+ * Use only the first N training sequences; where there are fewer, all of them, with a warning. The number of classes stays that of all training labels.
  */
 export type Limit = number;
 /**
@@ -32,7 +32,7 @@ export type HiddenSize = number;
  */
 export type NumLayers = number;
 /**
- * Number of classes, where it is larger than the data show; without it the number comes from the data.
+ * Number of classes. Without it they are those of the training labels, 0 to the largest; then a test label beyond them is an error, and so is a largest label with more unused classes below it than used ones.
  */
 export type NumClasses = number;
 /**

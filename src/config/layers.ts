@@ -24,6 +24,7 @@ export interface Layers {
  * @throws UserError (exit 2) where the config itself cannot be read
  */
 export function readLayers(file: string): Layers {
+  if (file === '') throw usageError({ code: 'config/missing-file', message: "the config's name is empty" });
   const path = resolve(file);
   const source = readSource(file, path, dirname(path));
   const reader = new LayerReader();

@@ -19,6 +19,9 @@ import { type Entry, type MapNode, type Node, PROTOTYPE_KEYS, type Scalar } from
 /** A config has some fifty values; aliases that multiply beyond this are an attack or an accident. */
 const MAX_NODES = 10_000;
 
+/** Characters of the config that a message repeats. */
+const MAX_QUOTED = 80;
+
 /** `root` is undefined where the text is no YAML mapping at all; otherwise problems are those of single nodes. */
 export interface Parsed {
   readonly root?: MapNode;
@@ -38,7 +41,10 @@ export function parseConfig(source: SourceText): Parsed {
   );
   const text = source.text.slice(node.place.start, node.place.end).trim().split('\n')[0];
   return {
-    problems: [...problems, { ...problem, expected: 'lines such as `name: my-experiment`', got: text }],
+    problems: [
+      ...problems,
+      { ...problem, expected: 'lines such as `name: my-experiment`', got: shorten(text) },
+    ],
   };
 }
 
@@ -153,7 +159,7 @@ class TreeBuilder {
 
   private complainTwice(name: string, key: Place, earlier: Place): void {
     const { line } = earlier.text.locate(earlier.start);
-    const message = `the key \`${name}\` is already on line ${line}`;
+    const message = `the key \`${shorten(name)}\` is already on line ${line}`;
     this.problems.push({ ...complain('config/duplicate-key', message, key), expected: 'each key once' });
   }
 
@@ -167,7 +173,7 @@ class TreeBuilder {
     if (typeof name !== 'string') {
       const written = this.source.text.slice(place.start, place.end);
       const message =
-        written === '' ? 'a key is missing before the colon' : `the key ${written} is not a string`;
+        written === '' ? 'a key is missing before the colon' : `the key ${shorten(written)} is not a string`;
       this.broken('config/key', message, place, 'a name');
       return undefined;
     }
@@ -190,7 +196,12 @@ class TreeBuilder {
   private buildScalar(value: unknown, place: Place): Node {
     const written = this.source.text.slice(place.start, place.end);
     if (typeof value === 'number' && !Number.isFinite(value)) {
-      return this.broken('config/not-finite', `${written} is not a finite number`, place, 'a finite number');
+      return this.broken(
+        'config/not-finite',
+        `${shorten(written)} is not a finite number`,
+        place,
+        'a finite number',
+      );
     }
     if (typeof value === 'string' && value.includes('\0')) {
       return this.broken('config/control-character', 'the string contains a NUL character', place);
@@ -201,17 +212,21 @@ class TreeBuilder {
   private resolveAlias(alias: Alias, place: Place): Node {
     const target = this.anchors.get(alias.source);
     if (target === undefined) {
-      const known = [...this.anchors.keys()].map(name => `*${name}`).join(', ');
+      const known = shorten([...this.anchors.keys()].map(name => `*${name}`).join(', '));
       const expected = known === '' ? 'an anchor (`&name`) earlier in the file' : known;
       return this.broken(
         'config/alias',
-        `the alias *${alias.source} has no anchor before it`,
+        `the alias *${shorten(alias.source)} has no anchor before it`,
         place,
         expected,
       );
     }
     if (target.node === undefined) {
-      return this.broken('config/alias', `the alias *${alias.source} stands inside what it refers to`, place);
+      return this.broken(
+        'config/alias',
+        `the alias *${shorten(alias.source)} stands inside what it refers to`,
+        place,
+      );
     }
     this.count += target.size;
     return this.count > MAX_NODES ? this.giveUp(place) : target.node;
@@ -241,5 +256,10 @@ class TreeBuilder {
 }
 
 function shortTag(tag: string): string {
-  return tag.startsWith('tag:yaml.org,2002:') ? `!!${tag.slice('tag:yaml.org,2002:'.length)}` : tag;
+  return shorten(tag.startsWith('tag:yaml.org,2002:') ? `!!${tag.slice('tag:yaml.org,2002:'.length)}` : tag);
+}
+
+/** A message stays a sentence; the whole text stands in the source line below it. */
+function shorten(text: string): string {
+  return text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text;
 }

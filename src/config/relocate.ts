@@ -1,12 +1,14 @@
-/** Complaints about files that a config names, shown where the config names them. */
+/** Complaints about what a config says, made by those who read the data, shown where the config says it. */
+import { type ConfigDiagnostic, isConfigDiagnostic } from '../data/problems.js';
 import { type Diagnostic, EXIT, UserError } from '../errors.js';
 import type { LoadedExperiment } from './load.js';
 import { mapPaths } from './paths.js';
+import { nearest } from './suggest.js';
 import type { Path } from './tree.js';
 
 /**
- * The error with every complaint about a whole file (missing, not readable: exit 2, no place in the file) moved to the
- * path in the config. What is wrong inside a file stays there.
+ * The error with every complaint about a value of the config, or about a whole file (missing, not readable: exit 2, no place
+ * in the file), moved to the value or path in the config. What is wrong inside a file stays there.
  */
 export function locateInConfig(error: UserError, loaded: LoadedExperiment): UserError {
   if (error.exitCode !== EXIT.usage) return error;
@@ -25,12 +27,24 @@ function namedFiles({ experiment }: LoadedExperiment): ReadonlyMap<string, Path>
   return named;
 }
 
-function relocate(
-  d: Diagnostic,
-  named: ReadonlyMap<string, Path>,
-  { locator }: LoadedExperiment,
-): Diagnostic {
+function relocate(d: Diagnostic, named: ReadonlyMap<string, Path>, loaded: LoadedExperiment): Diagnostic {
+  if (isConfigDiagnostic(d)) return atKeyPath(d, loaded);
   if (d.file === undefined || d.line !== undefined || d.offset !== undefined) return d;
   const at = named.get(d.file) ?? [...named].find(([path]) => d.file?.startsWith(`${path}/`))?.[1];
-  return at === undefined ? d : { ...d, ...locator.atValue(at, d.code, `${d.file}: ${d.message}`) };
+  return at === undefined ? d : { ...d, ...loaded.locator.atValue(at, d.code, `${d.file}: ${d.message}`) };
+}
+
+function atKeyPath(
+  { keyPath, alternatives = [], ...d }: ConfigDiagnostic,
+  { locator, experiment }: LoadedExperiment,
+): Diagnostic {
+  const value = keyPath.reduce<unknown>(
+    (at, key) => (typeof at === 'object' && at !== null ? Reflect.get(at, key) : undefined),
+    experiment,
+  );
+  const near = typeof value === 'string' ? nearest(value, alternatives) : undefined;
+  return locator.atValue(keyPath, d.code, d.message, {
+    ...d,
+    ...(near !== undefined && { suggestion: near }),
+  });
 }

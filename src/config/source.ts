@@ -5,9 +5,6 @@ import { type Diagnostic, usageError } from '../errors.js';
 /** A config is read by people; a larger file is a mistake (such as naming a data file), not a config. */
 const MAX_BYTES = 65_536;
 
-/** A longer line, as in a minified config, is left out of diagnostics. */
-const MAX_SOURCE_LINE = 1000;
-
 /** A piece of a text: `start` inclusive, `end` exclusive, in UTF-16 code units. */
 export interface Place {
   readonly text: SourceText;
@@ -59,8 +56,7 @@ export function positionOf(place: Place): Pick<Diagnostic, 'file' | 'line' | 'co
   const { line, column, source } = place.text.locate(place.start);
   const rest = Math.max(1, source.trimEnd().length - column + 1);
   const length = Math.max(1, Math.min(place.end - place.start, rest));
-  const position = { file: place.text.file, line, column, length };
-  return source.length <= MAX_SOURCE_LINE ? { ...position, source } : position;
+  return { file: place.text.file, line, column, length, source };
 }
 
 /** `FILE:LINE:COL` of a place; the pseudo file `--set` has no lines. */
@@ -96,30 +92,42 @@ export function readSource(file: string, path: string, folder: string, asked?: P
 }
 
 function readBytes(file: string, path: string, asked: Place | undefined): Buffer {
+  // Where the file is itself the place, its name is already said.
   const where = asked === undefined ? { file } : positionOf(asked);
+  const what = asked === undefined ? 'the file' : file;
   const problem = (code: string, message: string, expected?: string) =>
     usageError({ code, message, ...where, ...(expected === undefined ? {} : { expected }) });
   let handle: number;
   try {
     // Asked before opening: opening a pipe that nobody writes to would wait for ever.
     const kind = statSync(path);
-    if (kind.isDirectory()) throw problem('config/not-a-file', `${file} is a directory`, 'a YAML file');
-    if (!kind.isFile()) throw problem('config/not-a-file', `${file} is not a regular file`, 'a YAML file');
+    if (kind.isDirectory())
+      throw problem(
+        'config/not-a-file',
+        `${asked === undefined ? 'this' : file} is a directory`,
+        'a YAML file',
+      );
+    if (!kind.isFile())
+      throw problem(
+        'config/not-a-file',
+        `${asked === undefined ? 'this' : file} is not a regular file`,
+        'a YAML file',
+      );
     handle = openSync(path, 'r');
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
     if (code === 'ENOENT' || code === 'ENOTDIR')
-      throw problem('config/missing-file', `${file} does not exist`);
+      throw problem('config/missing-file', `${what} does not exist`);
     if (code === 'EACCES' || code === 'EPERM')
-      throw problem('config/unreadable', `no permission to read ${file}`);
-    if (typeof code === 'string') throw problem('config/unreadable', `${file} cannot be read (${code})`);
+      throw problem('config/unreadable', `no permission to read ${what}`);
+    if (typeof code === 'string') throw problem('config/unreadable', `${what} cannot be read (${code})`);
     throw error;
   }
   try {
     if (fstatSync(handle).size > MAX_BYTES) {
       throw problem(
         'config/too-large',
-        `${file} is too large for a config`,
+        `${what} is too large for a config`,
         `at most ${MAX_BYTES / 1024} KiB`,
       );
     }

@@ -13,7 +13,7 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   let best: string | undefined;
   let bestDistance = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
-    const far = distance(wanted, normalize(candidate));
+    const far = slips(wanted, normalize(candidate));
     const allowed = Math.min(wanted.length - 1, Math.max(1, Math.floor(candidate.length / 3)));
     if (far <= allowed && far < bestDistance) {
       best = candidate;
@@ -21,6 +21,16 @@ export function nearest(word: string, candidates: readonly string[]): string | u
     }
   }
   return best;
+}
+
+/** Levenshtein's distance, but two neighbours in the wrong order, such as `nmae`, are one slip instead of two. */
+function slips(word: string, candidate: string): number {
+  let fewest = distance(word, candidate);
+  for (let i = 0; i + 1 < word.length && fewest > 1; i++) {
+    const swapped = word.slice(0, i) + word[i + 1] + word[i] + word.slice(i + 2);
+    fewest = Math.min(fewest, 1 + distance(swapped, candidate));
+  }
+  return fewest;
 }
 
 /** Case and word separators are the commonest slips: `learningRate`, `Learning-Rate`. */

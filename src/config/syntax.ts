@@ -1,8 +1,9 @@
-/** What the YAML parser complains about, in words for someone who does not know its grammar. */
+/** What the YAML parser complains about, at the place where it is to be mended. */
 import { Lexer, type YAMLError } from 'yaml';
 import type { Diagnostic } from '../errors.js';
 import { isMark } from './depth.js';
 import { positionOf, type SourceText } from './source.js';
+import { wordsOf } from './syntax-words.js';
 
 /** What follows the first few syntax errors is mostly their echo. */
 const MAX_SYNTAX_ERRORS = 10;
@@ -27,29 +28,9 @@ export function describeSyntaxErrors(
     const position = positionOf(source.place(start, Math.max(end, start + 1)));
     if (opener !== undefined) problems.push({ ...describeUnclosed(opener.sign), ...position, length: 1 });
     else if (indented !== undefined) problems.push({ ...TOO_FAR, ...position });
-    else problems.push({ ...describeSyntaxError(error), ...position });
+    else problems.push({ ...wordsOf(error), ...position });
   }
   return problems;
-}
-
-function describeSyntaxError(error: YAMLError): Diagnostic {
-  switch (error.code) {
-    case 'TAB_AS_INDENT':
-      return { code: 'config/tab', message: 'a tab is used as indentation', expected: 'spaces' };
-    case 'MULTIPLE_DOCS':
-      return {
-        code: 'config/multiple-documents',
-        message: 'a second document begins here; a config is a single one',
-      };
-    case 'BLOCK_AS_IMPLICIT_KEY':
-      return {
-        code: 'config/syntax',
-        message: 'a mapping cannot begin in the middle of a line',
-        expected: 'a line of its own, or quotes around a value that contains ": "',
-      };
-    default:
-      return { code: 'config/syntax', message: lowerFirst(error.message.split('\n')[0]) };
-  }
 }
 
 /** A value followed by a deeper key is complained about twice; the second complaint says more. */
@@ -100,8 +81,4 @@ function findOpener(text: string, end: number): { sign: string; offset: number }
     offset += token.length;
   }
   return open.at(-1);
-}
-
-function lowerFirst(text: string): string {
-  return /^[A-Z][a-z]/.test(text) ? text[0].toLowerCase() + text.slice(1) : text;
 }

@@ -1,18 +1,23 @@
 /** The columns of a CSV file that a config names, as numbers and label codes, each row with its place. */
-import { closest, distance } from 'fastest-levenshtein';
-import { type Diagnostic, damagedError, usageError } from '../errors.js';
+import { type Diagnostic, damagedError } from '../errors.js';
 import { FloatList, TextCodes } from './columns.js';
 import { readSource, type SourceFile } from './files.js';
 import { type CsvPlace, placeInCsv, scanCsv } from './formats/csv.js';
 import { MAX_CSV_BYTES } from './limits.js';
-import { Problems } from './problems.js';
+import { type ConfigDiagnostic, configError, Problems } from './problems.js';
+
+/** A column's name, and where in the config it is given. */
+export interface NamedColumn {
+  readonly name: string;
+  readonly keyPath: ConfigDiagnostic['keyPath'];
+}
 
 export interface CsvColumns {
-  readonly features: readonly string[];
-  readonly target: string;
+  readonly features: readonly NamedColumn[];
+  readonly target: NamedColumn;
   readonly targetKind: 'class' | 'value';
-  readonly group?: string;
-  readonly order?: string;
+  readonly group?: NamedColumn;
+  readonly order?: NamedColumn;
 }
 
 export interface CsvTable {
@@ -45,8 +50,8 @@ export const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 const ABSENT = -1;
 
-/** Comparing two names costs the product of their lengths. */
-const MAX_SUGGESTED_LENGTH = 64;
+/** Names of columns that a complaint lists. */
+const MOST_NAMED = 30;
 
 /**
  * Reads the named columns of a file.
@@ -81,6 +86,7 @@ class TableReader {
     this.indices = columnIndices(
       names.map(name => name.trim()),
       this.columns,
+      this.source.name,
       (column: number) => placeInCsv(this.source.bytes, this.source.name, 0, column),
     );
   }
@@ -138,13 +144,14 @@ class TableReader {
 function columnIndices(
   names: readonly string[],
   columns: CsvColumns,
+  file: string,
   placeOfColumn: (column: number) => CsvPlace,
 ): ColumnIndices {
-  const missing: Diagnostic[] = [];
+  const missing: ConfigDiagnostic[] = [];
   const doubled: Diagnostic[] = [];
-  const indexOf = (name: string): number => {
+  const indexOf = ({ name, keyPath }: NamedColumn): number => {
     const index = names.indexOf(name);
-    if (index < 0) missing.push(missingColumn(name, names, placeOfColumn(0)));
+    if (index < 0) missing.push({ ...missingColumn(name, names, file), keyPath });
     const again = names.indexOf(name, index + 1);
     if (index >= 0 && again >= 0) {
       const message = `two columns are named ${JSON.stringify(name)}`;
@@ -158,38 +165,25 @@ function columnIndices(
     group: columns.group === undefined ? ABSENT : indexOf(columns.group),
     order: columns.order === undefined ? ABSENT : indexOf(columns.order),
   };
-  if (missing.length > 0) throw usageError(...missing);
+  if (missing.length > 0) throw configError(...missing);
   if (doubled.length > 0) throw damagedError(...doubled);
   return found;
 }
 
-function missingColumn(name: string, names: readonly string[], { file, line, source }: CsvPlace): Diagnostic {
+function missingColumn(
+  name: string,
+  names: readonly string[],
+  file: string,
+): Omit<ConfigDiagnostic, 'keyPath'> {
   const separator = names.length === 1 ? /[;\t|]/.exec(names[0])?.[0] : undefined;
   const hint =
     separator === undefined ? '' : `; its fields are separated by ${JSON.stringify(separator)}, not commas`;
   return {
     code: 'data/csv-missing-column',
-    message: `the file has no column ${JSON.stringify(name)}${hint}`,
-    file,
-    line,
-    column: 1,
-    length: Math.max(1, source.length),
-    source,
-    expected: `one of ${names.slice(0, 30).join(', ')}${names.length > 30 ? ', …' : ''}`,
-    suggestion: columnSuggestion(name, names),
+    message: `${file} has no column ${JSON.stringify(name)}${hint}`,
+    expected: `one of ${names.slice(0, MOST_NAMED).join(', ')}${names.length > MOST_NAMED ? ', …' : ''}`,
+    alternatives: names,
   };
-}
-
-function columnSuggestion(name: string, names: readonly string[]): string | undefined {
-  const short = names.filter(other => other.length <= MAX_SUGGESTED_LENGTH);
-  if (name.length > MAX_SUGGESTED_LENGTH || short.length === 0) return undefined;
-  const near = closest(
-    name.toLowerCase(),
-    short.map(other => other.toLowerCase()),
-  );
-  const allowed = Math.min(name.length - 1, Math.max(1, Math.floor(near.length / 3)));
-  if (distance(name.toLowerCase(), near) > allowed) return undefined;
-  return short.find(other => other.toLowerCase() === near);
 }
 
 function badNumber(text: string, place: CsvPlace): Diagnostic {

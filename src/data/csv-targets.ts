@@ -3,6 +3,7 @@ import { damagedError } from '../errors.js';
 import { groupOf, type RowList } from './csv-order.js';
 import { type CsvTable, NUMBER } from './csv-table.js';
 import { IGNORED, type Targets } from './dataset.js';
+import type { LabelFacts } from './labels.js';
 import { MAX_CLASSES } from './limits.js';
 import { Problems } from './problems.js';
 
@@ -37,6 +38,17 @@ export function classMapping(tables: readonly CsvTable[]): ClassMapping {
     labels,
     classes: new Map([...labels.map((label, i) => [label, i] as const), [String(IGNORED), IGNORED]]),
   };
+}
+
+/** Labels are texts, so there is no gap between them; only the test table may have one that the training table has not. */
+export function csvLabelFacts([train, test]: readonly CsvTable[]): LabelFacts {
+  const known = new Set([...train.labels, String(IGNORED)]);
+  const trainClasses = train.labels.filter(label => label !== String(IGNORED)).length;
+  const code = test?.labels.findIndex(label => !known.has(label)) ?? -1;
+  if (test === undefined || code < 0) return { trainClasses };
+  const value = JSON.stringify(test.labels[code]);
+  const place = test.place(test.targets.indexOf(code), 'target');
+  return { trainClasses, foreign: { name: 'the label', value, place } };
 }
 
 /**

@@ -1,12 +1,12 @@
 /** Dataset kind `csv`: columns by name, rows of a group as one sequence. */
-import { damagedError, usageError } from '../errors.js';
+import { damagedError } from '../errors.js';
 import { type RowList, rowLists } from './csv-order.js';
-import { type CsvTable, readCsvTable } from './csv-table.js';
-import { type ClassMapping, classMapping, sequenceTargets } from './csv-targets.js';
+import { type CsvColumns, type CsvTable, readCsvTable } from './csv-table.js';
+import { type ClassMapping, classMapping, csvLabelFacts, sequenceTargets } from './csv-targets.js';
 import type { Dataset } from './dataset.js';
 import { MAX_ELEMENTS } from './limits.js';
 import { type Packed, packedSplit } from './packed.js';
-import { Problems } from './problems.js';
+import { configError, Problems } from './problems.js';
 import { holdOut, limited, range } from './selection.js';
 
 export interface CsvConfig {
@@ -63,37 +63,40 @@ export async function openCsv(config: CsvConfig, seed: number): Promise<Dataset>
     test: testSplit,
     digests: tables.map(({ source }) => ({ name: source.name, sha256: source.sha256 })),
     classLabels: mapping?.labels,
+    labels: mapping && csvLabelFacts(tables),
   };
 }
 
 function checkOptions(config: CsvConfig): void {
   if ((config.test_path === undefined) === (config.test_fraction === undefined)) {
-    throw usageError({
+    throw configError({
       code: 'data/test-split',
+      keyPath: config.test_path === undefined ? ['dataset'] : ['dataset', 'test_fraction'],
       message:
         config.test_path === undefined
           ? 'the config does not say which sequences test'
           : 'dataset.test_path and dataset.test_fraction exclude each other',
-      file: config.path,
       expected: 'either dataset.test_path or dataset.test_fraction',
     });
   }
   if (config.sequence?.per_step && config.target_kind === 'value') {
-    throw usageError({
+    throw configError({
       code: 'data/per-step-values',
+      keyPath: ['dataset', 'sequence', 'per_step'],
       message: 'numeric targets are one per sequence',
       expected: 'dataset.target_kind: class where dataset.sequence.per_step is set',
     });
   }
 }
 
-function columnsOf(config: CsvConfig) {
+function columnsOf({ features, target, target_kind, sequence }: CsvConfig): CsvColumns {
+  const named = (name: string, ...path: (string | number)[]) => ({ name, keyPath: ['dataset', ...path] });
   return {
-    features: config.features,
-    target: config.target,
-    targetKind: config.target_kind,
-    group: config.sequence?.group,
-    order: config.sequence?.order,
+    features: features.map((name, i) => named(name, 'features', i)),
+    target: named(target, 'target'),
+    targetKind: target_kind,
+    group: sequence && named(sequence.group, 'sequence', 'group'),
+    order: sequence?.order === undefined ? undefined : named(sequence.order, 'sequence', 'order'),
   };
 }
 

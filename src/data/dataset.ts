@@ -3,6 +3,8 @@
  * time, straight into a batch. Nothing here knows how the data are stored; images stay bytes until they are read.
  */
 
+import type { LabelFacts } from './labels.js';
+
 /** Class label of a sequence or step that neither trains nor counts. */
 export const IGNORED = -100;
 
@@ -48,6 +50,8 @@ export interface Dataset {
   readonly digests: readonly { readonly name: string; readonly sha256: string }[];
   /** The label of each class, where the data name their classes (for the manifest and for predictions). */
   readonly classLabels?: readonly string[];
+  /** Where classes were counted from labels: what those say, to be judged against the config. */
+  readonly labels?: LabelFacts;
   /** Height and width of a picture, where the sequences are pictures (for reports). */
   readonly picture?: { readonly height: number; readonly width: number };
 }

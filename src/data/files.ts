@@ -1,7 +1,7 @@
 /** Reading a whole data file, with a bound on its size, and its digest. */
 import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
-import { gunzipSync } from 'node:zlib';
+import { constants, gunzipSync } from 'node:zlib';
 import { damagedError, UserError, usageError } from '../errors.js';
 import { MAX_BYTES } from './limits.js';
 
@@ -61,7 +61,7 @@ export function sha256(...parts: readonly NodeJS.ArrayBufferView[]): string {
 
 /**
  * The content of a gzip file; any other file is returned as it is.
- * @throws UserError exit 5 where the stream is damaged or expands to more than `maxBytes`.
+ * @throws UserError exit 5 where the stream is damaged (at its compressed offset) or expands to more than `maxBytes`.
  */
 export function decompressed(bytes: Buffer, file: string, maxBytes = MAX_BYTES): Buffer {
   if (bytes.length < 2 || bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
@@ -76,9 +76,43 @@ export function decompressed(bytes: Buffer, file: string, maxBytes = MAX_BYTES):
         expected: `at most ${maxBytes} bytes`,
       });
     }
-    const reason = error instanceof Error ? error.message : String(error);
-    throw damagedError({ code: 'data/gzip', message: `the gzip stream is damaged (${reason})`, file });
+    throw damagedGzip(bytes, file, error, maxBytes);
   }
+}
+
+function damagedGzip(bytes: Buffer, file: string, error: unknown, maxBytes: number): UserError {
+  const offset = damageOffset(bytes, maxBytes);
+  const reason = error instanceof Error ? error.message : String(error);
+  const message =
+    offset === bytes.length
+      ? 'the gzip stream ends too early'
+      : `the gzip stream is damaged (${reason}; the offset is that of the compressed file)`;
+  return damagedError({ code: 'data/gzip', message, file, offset });
+}
+
+/**
+ * The first byte up to which a damaged stream no longer decompresses; its length where it only ends too early. zlib does
+ * not tell, but it does take streams that just stop, so that the byte is found by halving.
+ */
+function damageOffset(bytes: Buffer, maxBytes: number): number {
+  const options = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: maxBytes };
+  const decompresses = (length: number): boolean => {
+    try {
+      gunzipSync(bytes.subarray(0, length), options);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  if (decompresses(bytes.length)) return bytes.length;
+  let good = 0;
+  let bad = bytes.length;
+  while (bad - good > 1) {
+    const middle = (good + bad) >>> 1;
+    if (decompresses(middle)) good = middle;
+    else bad = middle;
+  }
+  return good;
 }
 
 function unreadable(path: string, reason: string): UserError {

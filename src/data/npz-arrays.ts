@@ -2,12 +2,15 @@
 import { type Diagnostic, damagedError, type UserError } from '../errors.js';
 import { IGNORED, type Targets } from './dataset.js';
 import type { NpyArray } from './formats/npy.js';
+import type { FileLabels } from './labels.js';
 import { MAX_CLASSES } from './limits.js';
 import type { Packed } from './packed.js';
 import { Problems } from './problems.js';
 
 export interface NpzSequences {
   readonly packed: Packed;
+  /** Of class targets: as the array has them, and what places them. */
+  readonly labels?: FileLabels;
   /** T. */
   readonly steps: number;
 }
@@ -39,7 +42,11 @@ export function sequencesOf(arrays: NpzArrays, suffix: string, file: string): Np
   if (!lengths || !targets || !features) throw new Error('a missing part was reported');
   const starts = Uint32Array.from({ length: shape.count }, (_, i) => i * shape.steps);
   const { inputSize, steps } = shape;
-  return { packed: { features, inputSize, starts, lengths, targets }, steps };
+  return {
+    packed: { features, inputSize, starts, lengths, targets },
+    steps,
+    ...(targets.kind === 'class' && { labels: placed(targets.values, arrays.y, `y${suffix}`, file) }),
+  };
 }
 
 /** @throws UserError exit 5 where the test sequences have another T, F or kind of target than the training ones. */
@@ -89,7 +96,7 @@ function lengthsOf(array: NpyArray | undefined, shape: Shape, name: string, file
     throw wrong('data/length-range', file, name, `[${bad}]`, {
       message: 'is out of range',
       expected: `1 to ${steps}`,
-      got: String(array.values[bad]),
+      got: array.exactly(bad),
     });
   }
   return Int32Array.from(array.values);
@@ -130,10 +137,22 @@ function labelsOf(y: NpyArray, name: string, file: string): Int32Array {
     throw wrong('data/label-range', file, name, indexWords(bad, y.shape.slice(1)), {
       message: 'is no class label',
       expected: `0 to ${MAX_CLASSES - 1}, or ${IGNORED} (ignored)`,
-      got: String(y.values[bad]),
+      got: y.exactly(bad),
     });
   }
   return Int32Array.from(y.values);
+}
+
+function placed(values: Int32Array, y: NpyArray, name: string, file: string): FileLabels {
+  const inner = y.shape.slice(1);
+  return {
+    values,
+    at: index => ({
+      name: `${name}${indexWords(index, inner)}`,
+      value: String(values[index]),
+      place: { file },
+    }),
+  };
 }
 
 function maskPadding(values: Int32Array, lengths: Int32Array, steps: number): void {
@@ -170,7 +189,7 @@ function finite(
   if (bad >= 0) {
     throw wrong('data/not-finite', file, name, indexWords(bad, inner), {
       message: 'is not a finite float32 number',
-      got: String(array.values[bad]),
+      got: array.exactly(bad),
     });
   }
   return values;

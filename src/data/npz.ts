@@ -1,13 +1,14 @@
 /** Dataset kind `npz`: NumPy arrays `x`, `y`, `lengths` and the same with `_test` in one archive. */
-import { damagedError, usageError } from '../errors.js';
+import { damagedError } from '../errors.js';
 import type { Dataset } from './dataset.js';
 import { readSource, type SourceFile } from './files.js';
 import { type NpyArray, parseNpy } from './formats/npy.js';
 import { readZip } from './formats/zip.js';
+import { type LabelFacts, labelFacts } from './labels.js';
 import { MAX_BYTES } from './limits.js';
 import { checkSameShape, type NpzSequences, sequencesOf } from './npz-arrays.js';
 import { type Packed, packedSplit, selectSequences } from './packed.js';
-import { Problems } from './problems.js';
+import { configError, Problems } from './problems.js';
 import { holdOut, limited, range } from './selection.js';
 
 export interface NpzConfig {
@@ -32,13 +33,14 @@ export async function openNpz(config: NpzConfig, seed: number): Promise<Dataset>
   const source = await readSource(config.path);
   const arrays = readArrays(source);
   checkTestSplit(arrays, config);
-  const { train, test } = splits(arrays, config, seed);
+  const { train, test, labels } = splits(arrays, config, seed);
   return {
     inputSize: train.packed.inputSize,
     sequenceLength: train.steps,
     train: packedSplit(train.packed, train.steps),
     test: packedSplit(test.packed, test.steps),
     digests: [{ name: source.name, sha256: source.sha256 }],
+    labels,
   };
 }
 
@@ -80,12 +82,12 @@ function isRequired(name: ArrayName, found: readonly string[]): boolean {
 function checkTestSplit(arrays: Arrays, config: NpzConfig): void {
   const inFile = arrays.has('x_test');
   if (inFile === (config.test_fraction !== undefined)) {
-    throw usageError({
+    throw configError({
       code: 'data/test-split',
+      keyPath: ['dataset', inFile ? 'test_fraction' : 'path'],
       message: inFile
-        ? 'the file has x_test, so dataset.test_fraction must not be given'
-        : 'the file has no x_test, so it does not say which sequences test',
-      file: config.path,
+        ? `${config.path} has x_test, so dataset.test_fraction must not be given`
+        : `${config.path} has no x_test, so it does not say which sequences test`,
       expected: inFile ? undefined : 'arrays x_test and y_test, or dataset.test_fraction',
     });
   }
@@ -95,7 +97,7 @@ function splits(
   arrays: Arrays,
   config: NpzConfig,
   seed: number,
-): { train: NpzSequences; test: NpzSequences } {
+): { train: NpzSequences; test: NpzSequences; labels?: LabelFacts } {
   const problems = new Problems();
   const read = (suffix: '' | '_test') =>
     problems.attempt(() =>
@@ -123,7 +125,11 @@ function splits(
     steps: from.steps,
     packed: withClasses(selectSequences(from.packed, indices, from.steps), numClasses),
   });
-  return { train: pick(all, limited(chosen.train, config.limit)), test: pick(given ?? all, chosen.test) };
+  return {
+    train: pick(all, limited(chosen.train, config.limit)),
+    test: pick(given ?? all, chosen.test),
+    labels: all.labels && labelFacts(all.labels, given?.labels),
+  };
 }
 
 function required(arrays: Arrays, name: ArrayName): NpyArray {

@@ -1,7 +1,7 @@
 /** Pictures read as sequences: the datasets of the kinds `mnist` and `idx`. */
-import { damagedError } from '../errors.js';
 import type { Dataset, Split, Targets } from './dataset.js';
-import type { IdxArray } from './formats/idx.js';
+import { type IdxArray, idxDamage, offsetNote } from './formats/idx.js';
+import { type FileLabels, labelFacts } from './labels.js';
 import { MAX_CLASSES } from './limits.js';
 import { packedSplit } from './packed.js';
 
@@ -52,6 +52,9 @@ export function pictureDataset(train: PictureFiles, test: PictureFiles, options:
     test: split(test, testLabels),
     digests: options.digests,
     picture: { height, width },
+    ...(options.numClasses === undefined && {
+      labels: labelFacts(placed(train, trainLabels), placed(test, testLabels)),
+    }),
   };
 }
 
@@ -79,22 +82,16 @@ function byteReader(pixels: Uint8Array, steps: number, inputSize: number): Split
 function floatsOf({ images, imagesFile }: PictureFiles): Float32Array {
   const { values } = images;
   if (!(values instanceof Float32Array || values instanceof Float64Array)) {
-    throw damagedError({
-      code: 'data/idx-type',
+    throw idxDamage('data/idx-type', { file: imagesFile, zipped: images.zipped }, 2, {
       message: 'pictures of this integer type have no known scale',
-      file: imagesFile,
-      offset: 2,
       expected: 'unsigned bytes (08), float (0d) or double (0e)',
     });
   }
   const floats = values instanceof Float32Array ? values : Float32Array.from(values);
   const bad = floats.findIndex(value => !Number.isFinite(value));
   if (bad >= 0) {
-    throw damagedError({
-      code: 'data/not-finite',
+    throw idxDamage('data/not-finite', { file: imagesFile, zipped: images.zipped }, offsetOf(images, bad), {
       message: 'a pixel is not a finite float32 number',
-      file: imagesFile,
-      offset: images.dataOffset + bad * images.itemSize,
       got: String(values[bad]),
     });
   }
@@ -104,11 +101,8 @@ function floatsOf({ images, imagesFile }: PictureFiles): Float32Array {
 function pictureSize(train: PictureFiles, test: PictureFiles): readonly [number, number] {
   for (const { images, labels, imagesFile, labelsFile } of [train, test]) {
     if (labels.dims[0] !== images.dims[0]) {
-      throw damagedError({
-        code: 'data/count-mismatch',
+      throw idxDamage('data/count-mismatch', { file: labelsFile, zipped: labels.zipped }, 4, {
         message: 'there are not as many labels as pictures',
-        file: labelsFile,
-        offset: 4,
         expected: `${images.dims[0]} labels, as in ${imagesFile}`,
         got: `${labels.dims[0]}`,
       });
@@ -117,11 +111,8 @@ function pictureSize(train: PictureFiles, test: PictureFiles): readonly [number,
   const [, height, width] = train.images.dims;
   const [, testHeight, testWidth] = test.images.dims;
   if (height !== testHeight || width !== testWidth) {
-    throw damagedError({
-      code: 'data/shape-mismatch',
+    throw idxDamage('data/shape-mismatch', { file: test.imagesFile, zipped: test.images.zipped }, 8, {
       message: 'the test pictures have another size than the training pictures',
-      file: test.imagesFile,
-      offset: 8,
       expected: `${height} x ${width}, as in ${train.imagesFile}`,
       got: `${testHeight} x ${testWidth}`,
     });
@@ -133,16 +124,32 @@ function labelsOf({ labels, labelsFile }: PictureFiles, numClasses = MAX_CLASSES
   const { values } = labels;
   const bad = values.findIndex((v: number) => !Number.isInteger(v) || v < 0 || v >= numClasses);
   if (bad >= 0) {
-    throw damagedError({
-      code: 'data/label-range',
+    throw idxDamage('data/label-range', { file: labelsFile, zipped: labels.zipped }, offsetOf(labels, bad), {
       message: `label ${bad} is out of range`,
-      file: labelsFile,
-      offset: labels.dataOffset + bad * labels.itemSize,
       expected: `an integer from 0 to ${numClasses - 1}`,
-      got: String(values[bad]),
+      got: exactly(values[bad]),
     });
   }
   return Int32Array.from(values);
+}
+
+function placed({ labels, labelsFile }: PictureFiles, values: Int32Array): FileLabels {
+  const at: FileLabels['at'] = index => ({
+    name: `label ${index}`,
+    note: offsetNote(labels),
+    value: String(values[index]),
+    place: { file: labelsFile, offset: offsetOf(labels, index) },
+  });
+  return { values, at };
+}
+
+function offsetOf({ dataOffset, itemSize }: IdxArray, index: number): number {
+  return dataOffset + index * itemSize;
+}
+
+/** All digits of a whole double, up to the range of 64-bit integers. */
+function exactly(value: number): string {
+  return Number.isInteger(value) && Math.abs(value) < 2 ** 64 ? String(BigInt(value)) : String(value);
 }
 
 function largest(values: Int32Array): number {

@@ -1,4 +1,4 @@
-/** Collects what is wrong with an input, so that all of it is reported at once. */
+/** What is wrong with an input: collected, so that all of it is reported at once, and traced to the config where that is wrong. */
 import { type Diagnostic, damagedError, EXIT, UserError, usageError } from '../errors.js';
 
 /** A file that is wrong in every row is told apart from a few typos by the first of them. */
@@ -37,7 +37,19 @@ export class Problems {
   }
 }
 
-/** A config asks for more than {@link MAX_ELEMENTS} numbers (exit 2). */
-export function tooLarge(what: string, got: string, expected: string): UserError {
-  return usageError({ code: 'data/too-large', message: `${what} is too large`, got, expected });
+/** A complaint about a value of the config that only the data reveal. Where the value stands, the config's own part knows. */
+export interface ConfigDiagnostic extends Diagnostic {
+  /** From the config's root, such as `['dataset', 'features', 0]`. */
+  readonly keyPath: readonly (string | number)[];
+  /** Names that would have been right; a near one becomes the suggestion. */
+  readonly alternatives?: readonly string[];
+}
+
+export function isConfigDiagnostic(diagnostic: Diagnostic): diagnostic is ConfigDiagnostic {
+  return 'keyPath' in diagnostic;
+}
+
+/** The config is wrong (exit 2). */
+export function configError(...diagnostics: readonly ConfigDiagnostic[]): UserError {
+  return usageError(...diagnostics);
 }

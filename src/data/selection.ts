@@ -1,6 +1,8 @@
 /** Which sequences of one file train and which test. */
-import { usageError } from '../errors.js';
 import { RandomStream } from '../random.js';
+import { configError } from './problems.js';
+
+const TEST_FRACTION = ['dataset', 'test_fraction'];
 
 /** Sequence indices of each split, in the order of the file. */
 export interface Selection {
@@ -25,18 +27,19 @@ export function limited(indices: Uint32Array, limit: number | undefined): Uint32
  */
 export function holdOut(count: number, fraction: number, seed: number, file: string): Selection {
   if (!(fraction > 0 && fraction < 1)) {
-    throw usageError({
+    throw configError({
       code: 'data/test-fraction',
+      keyPath: TEST_FRACTION,
       message: 'test_fraction must lie between 0 and 1, exclusive',
       got: String(fraction),
     });
   }
   if (count < 2) {
-    throw usageError({
+    throw configError({
       code: 'data/test-fraction',
+      keyPath: TEST_FRACTION,
       message: 'test_fraction needs two sequences or more to share',
-      file,
-      got: `${count} sequence${count === 1 ? '' : 's'}`,
+      got: `${count} sequence${count === 1 ? '' : 's'} in ${file}`,
     });
   }
   const testCount = Math.min(count - 1, Math.max(1, Math.round(count * fraction)));

@@ -5,13 +5,12 @@
  * 2), in the standard form of Arjovsky, Shah and Bengio, "Unitary Evolution Recurrent Neural Networks", ICML 2016,
  * sections 5.1 and 5.2.
  */
-import { usageError } from '../errors.js';
 import { RandomStream } from '../random.js';
 import type { Dataset, Split } from './dataset.js';
 import { sha256 } from './files.js';
 import { MAX_ELEMENTS } from './limits.js';
 import { packedSplit } from './packed.js';
-import { tooLarge } from './problems.js';
+import { configError } from './problems.js';
 
 export interface SyntheticConfig {
   readonly kind: 'synthetic';
@@ -45,10 +44,7 @@ const CATEGORIES = 10;
 export function openSynthetic(config: SyntheticConfig, experimentSeed: number): Dataset {
   const steps = stepsOf(config);
   const adding = config.problem === 'adding';
-  const size = Math.max(config.train_size, config.test_size) * steps * (adding ? ADDING_FEATURES : 1);
-  if (!(size <= MAX_ELEMENTS)) {
-    throw tooLarge('the synthetic dataset', `${size} values a split`, `at most ${MAX_ELEMENTS}`);
-  }
+  checkSize(config, steps * (adding ? ADDING_FEATURES : 1));
   const seed = config.seed ?? experimentSeed;
   const generate = (name: 'train' | 'test', count: number): Generated => {
     const stream = RandomStream.of(seed, `data/${config.problem}/${name}`);
@@ -124,6 +120,20 @@ function copyMemoryProblem(stream: RandomStream, count: number, steps: number): 
   return { split: { count, targets, read }, sha256: sha256(inputs, classes) };
 }
 
+/** @param width values of a sequence */
+function checkSize(config: SyntheticConfig, width: number): void {
+  const key = config.train_size >= config.test_size ? 'train_size' : 'test_size';
+  const count = config[key];
+  if (count * width <= MAX_ELEMENTS) return;
+  throw configError({
+    code: 'data/too-large',
+    keyPath: ['dataset', key],
+    message: `the synthetic dataset is too large: a sequence has ${width} values`,
+    expected: `at most ${Math.floor(MAX_ELEMENTS / width)} sequences of this length (${MAX_ELEMENTS} values a split)`,
+    got: `${count}`,
+  });
+}
+
 function stepsOf(config: SyntheticConfig): number {
   const adding = config.problem === 'adding';
   const [option, given, other] = adding
@@ -131,8 +141,9 @@ function stepsOf(config: SyntheticConfig): number {
     : (['delay', config.delay, config.sequence_length] as const);
   const least = adding ? 2 : 1;
   if (other !== undefined || given === undefined || given < least) {
-    throw usageError({
+    throw configError({
       code: 'data/synthetic-steps',
+      keyPath: ['dataset', other === undefined ? option : adding ? 'delay' : 'sequence_length'],
       message: `the problem ${config.problem} is given its length by dataset.${option} alone`,
       expected: `${option} of ${least} or more${adding ? '' : '; the sequences are delay + 20 long'}`,
       got: other === undefined ? String(given) : adding ? 'delay' : 'sequence_length',

@@ -4,22 +4,25 @@
  */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { naming } from './file-error.js';
 
 /** How a temporary file begins; readers of a folder skip such names, and a crash may leave one behind. */
 export const TEMPORARY_PREFIX = '.tmp-';
 
-/** Writes `chunks` one after the other to `path`, replacing what was there in one step. Throws the system's error. */
+/** Writes `chunks` one after the other to `path`, replacing what was there in one step. Throws exit 1 where the system refuses. */
 export function writeAtomic(path: string, chunks: readonly (Uint8Array | string)[]): void {
   const folder = dirname(path);
   const temporary = join(folder, `${TEMPORARY_PREFIX}${process.pid}-${basename(path)}`);
-  try {
-    writeFlushed(temporary, chunks, 'w');
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  }
-  flushFolder(folder);
+  naming(path, () => {
+    try {
+      writeThrough(temporary, chunks, 'w');
+      renameSync(temporary, path);
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw error;
+    }
+    flushFolder(folder);
+  });
 }
 
 /** `value` as indented JSON with a closing newline, atomically. */
@@ -27,21 +30,27 @@ export function writeJsonAtomic(path: string, value: object): void {
   writeAtomic(path, [`${JSON.stringify(value, null, 2)}\n`]);
 }
 
-/** Writes a file through to the disk, though not in one step. `wx` refuses a file that exists. Throws the system's error. */
-export function writeFlushed(path: string, chunks: readonly (Uint8Array | string)[], flag: 'w' | 'wx'): void {
+/** Writes a new file through to the disk, though not in one step. Throws exit 1 where it exists or the system refuses. */
+export function writeFlushed(path: string, chunks: readonly (Uint8Array | string)[]): void {
+  naming(path, () => writeThrough(path, chunks, 'wx'));
+}
+
+function writeThrough(path: string, chunks: readonly (Uint8Array | string)[], flag: 'w' | 'wx'): void {
   const file = openSync(path, flag, 0o644);
   try {
-    for (const chunk of chunks) writeWhole(file, typeof chunk === 'string' ? Buffer.from(chunk) : chunk);
+    for (const chunk of chunks) writeWhole(file, chunk);
     fsyncSync(file);
   } finally {
     closeSync(file);
   }
 }
 
-/** One write call may take only a part (full disks, more than 2 GiB), so the rest is offered again. */
-function writeWhole(file: number, bytes: Uint8Array): void {
+/** One write call may take only a part (full disks, more than 2 GiB), so the rest is offered again. Gives the bytes written. */
+export function writeWhole(file: number, chunk: Uint8Array | string): number {
+  const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
   let done = 0;
   while (done < bytes.length) done += writeSync(file, bytes, done);
+  return done;
 }
 
 /** Without this the rename itself may be lost with the power. Windows cannot open a folder, and needs no such call. */

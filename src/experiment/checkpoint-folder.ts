@@ -1,10 +1,12 @@
 /**
  * Reading a `checkpoints/` folder. The files themselves are the truth: each carries its step, epoch and metric in its
- * checked header, so nothing depends on a list beside them being up to date. `index.json` is written for other readers.
+ * checked header, so nothing depends on a list beside them being up to date. `index.json` is written for other readers; here
+ * it only tells of a file that has gone.
  */
 import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { damagedError, usageError } from '../errors.js';
+import { readIndex } from './checkpoint-index.js';
 import type { JsonObject } from './json.js';
 import { readSafetensors, readSafetensorsMetadata, type Tensors } from './safetensors.js';
 
@@ -88,9 +90,32 @@ export function selectCheckpoint(
   });
 }
 
-/** Resolves a checkpoint of `folder` to its file. Throws exit 2 where it does not exist, exit 5 where one is damaged. */
+/**
+ * Resolves a checkpoint of `folder` to its file. Throws exit 2 where there never was such a one or it is no longer kept, exit 5
+ * where one is damaged or the one meant has gone.
+ */
 export function resolveCheckpoint(folder: string, which: Which): string {
-  return selectCheckpoint(folder, listCheckpoints(folder), which).path;
+  const entries = listCheckpoints(folder);
+  checkNotLost(folder, entries, which);
+  return selectCheckpoint(folder, entries, which).path;
+}
+
+/** Another checkpoint in the place of the one that the index names would be taken for it. */
+function checkNotLost(folder: string, entries: readonly CheckpointEntry[], which: Which): void {
+  const index = readIndex(folder);
+  if (index === undefined) return;
+  const named =
+    which === 'last'
+      ? index.last
+      : which === 'best'
+        ? index.best
+        : index.files.find(file => file === checkpointName(which));
+  if (named === undefined || named === null || entries.some(({ path }) => basename(path) === named)) return;
+  throw damagedError({
+    code: 'checkpoint/lost',
+    message: 'this checkpoint has gone: the index beside it names it, but there is no such file',
+    file: join(folder, named),
+  });
 }
 
 /** Reads one checkpoint file with all its tensors, digests checked. Throws exit 2 (absent) or 5 (damaged). */

@@ -14,6 +14,8 @@ import {
   selectCheckpoint,
   type Which,
 } from './checkpoint-folder.js';
+import { indexPath } from './checkpoint-index.js';
+import { naming } from './file-error.js';
 import { type JsonObject, nonFiniteName, spellNonFinite } from './json.js';
 import { type Tensors, writeSafetensors } from './safetensors.js';
 
@@ -56,14 +58,17 @@ export class CheckpointStore {
     this.entries = listCheckpoints(folder);
   }
 
-  /** Opens `folder`, creating it, and removes what an interrupted write left. Throws exit 5 where a checkpoint in it is damaged. */
+  /**
+   * Opens `folder`, creating it, and removes what an interrupted write left. Throws exit 5 where a checkpoint in it is damaged,
+   * exit 1 where the system refuses.
+   */
   static open(folder: string, policy: CheckpointPolicy): CheckpointStore {
-    mkdirSync(folder, { recursive: true });
-    for (const name of readdirSync(folder)) if (name.startsWith(TEMPORARY_PREFIX)) rmSync(join(folder, name));
+    naming(folder, () => mkdirSync(folder, { recursive: true }));
+    for (const name of readdirSync(folder)) if (name.startsWith(TEMPORARY_PREFIX)) remove(join(folder, name));
     return new CheckpointStore(folder, policy);
   }
 
-  /** Writes one checkpoint; the same step again replaces it. Older ones go only after it is safely on the disk. */
+  /** Writes one checkpoint; the same step again replaces it. Older ones go only after it is safely on the disk. Throws exit 1 where the system refuses. */
   save(input: CheckpointInput): SavedCheckpoint {
     const path = join(this.folder, checkpointName(input.step));
     const { name, mode, value } = this.metricOf(input.metric);
@@ -111,7 +116,7 @@ export class CheckpointStore {
     const dropped = this.entries.filter(entry => !kept.has(entry));
     this.entries = this.entries.filter(entry => kept.has(entry));
     this.writeIndex();
-    for (const entry of dropped) rmSync(entry.path, { force: true });
+    for (const entry of dropped) remove(entry.path);
   }
 
   private kept(): Set<CheckpointEntry> {
@@ -122,7 +127,7 @@ export class CheckpointStore {
   /** Layout: schemas/checkpoints.schema.json. */
   private writeIndex(): void {
     const best = bestOf(this.entries);
-    writeJsonAtomic(join(this.folder, 'index.json'), {
+    writeJsonAtomic(indexPath(this.folder), {
       version: 1,
       metric: this.policy.metric,
       mode: this.policy.mode,
@@ -136,4 +141,8 @@ export class CheckpointStore {
       })),
     });
   }
+}
+
+function remove(path: string): void {
+  naming(path, () => rmSync(path, { force: true }));
 }

@@ -2,17 +2,17 @@
  * `log.jsonl`: one event a line, written through to the file before `emit` returns, so that a crash loses nothing.
  * Byte layout of a line: `{"level":…,"time":…,"v":…,"seq":…,"event":…,` the event's fields in the order given, `}\n`.
  */
-import { type DestinationStream, type Logger, pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { EVENT_VERSION, type RunEvent } from './events.js';
 import { type JsonObject, spellNonFinite } from './json.js';
+import { LogFile } from './log-file.js';
 
 export class EventLog {
   private seq = 0;
-  private failure: Error | undefined;
   private readonly logger: Logger;
 
   private constructor(
-    private readonly destination: DestinationStream & { end(): void },
+    private readonly file: LogFile,
     private readonly clock: () => Date,
   ) {
     this.logger = pino(
@@ -22,35 +22,29 @@ export class EventLog {
         timestamp: () => `,"time":"${this.clock().toISOString()}"`,
         formatters: { level: label => ({ level: label }) },
       },
-      destination,
+      // pino's own destination keeps what a full disk refused and would later write it into the middle of another line
+      file,
     );
   }
 
-  /** Opens `path` for appending. Throws the system's error where that fails. `clock` only stamps lines. */
+  /** Opens `path` for appending. Throws exit 1 where that fails. `clock` only stamps lines. */
   static open(path: string, clock: () => Date = () => new Date()): EventLog {
-    const destination = pino.destination({ dest: path, append: true, sync: true });
-    const log = new EventLog(destination, clock);
-    destination.on('error', (error: Error) => {
-      log.failure = error;
-    });
-    return log;
+    return new EventLog(LogFile.open(path), clock);
   }
 
   /**
    * Appends one event. A number that is not finite becomes `null` with a `<field>_nonfinite` beside it and raises the
-   * level to `warn`. Throws the system's error where an event could not be written, such as on a full disk.
+   * level to `warn`. Throws exit 1 where the event could not be written, such as on a full disk; the next one takes its number.
    */
   emit(event: RunEvent): void {
     const fields = spellNonFinite(event);
-    const line = { v: EVENT_VERSION, seq: this.seq, ...fields };
+    this.logger[levelOf(event, fields)]({ v: EVENT_VERSION, seq: this.seq, ...fields });
     this.seq += 1;
-    this.logger[levelOf(event, fields)](line);
-    if (this.failure !== undefined) throw this.failure;
   }
 
   /** Closes the file; nothing may be emitted afterwards. */
   close(): void {
-    this.destination.end();
+    this.file.close();
   }
 }
 

@@ -17,6 +17,8 @@ export interface ManifestFacts {
     readonly reason: string;
     /** What actually executes the kernels. */
     readonly executor: string;
+    /** How products are added on webasm; `null` elsewhere. The same bytes can be expected only where this is the same. */
+    readonly arithmetic: 'fused' | 'separate' | null;
     readonly threads: number | null;
     /** The GPU as its driver names it; `null` without one. */
     readonly adapter: string | null;

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, realpathSync, statSync } from 'nod
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { damagedError, EXIT, UserError, usageError } from '../errors.js';
 import { writeFlushed, writeJsonAtomic } from './atomic.js';
-import { type JsonObject, spellNonFinite } from './json.js';
+import { spellNonFinite } from './json.js';
 import type { Manifest } from './manifest.js';
 import type { Summary } from './summary.js';
 
@@ -63,7 +63,7 @@ export class RunDirectory {
 
   /**
    * Creates `<outputRoot>/<name>/<UTC time>-<8 hex>/` with both configs in it. Throws exit 2 where the name is not
-   * allowed or leads out of the root, or the root is not a folder that can be written to.
+   * allowed or leads out of the root, or the root is not a folder that can be written to; exit 1 where the configs cannot be.
    */
   static create(run: NewRun): RunDirectory {
     checkName(run.name);
@@ -73,8 +73,8 @@ export class RunDirectory {
     checkInside(root, parent);
     const directory = new RunDirectory(claim(parent, run));
     const { config, resolvedConfig } = directory.files;
-    writeFlushed(config, [run.givenYaml], 'wx');
-    writeFlushed(resolvedConfig, [run.resolvedYaml], 'wx');
+    writeFlushed(config, [run.givenYaml]);
+    writeFlushed(resolvedConfig, [run.resolvedYaml]);
     return directory;
   }
 
@@ -94,11 +94,13 @@ export class RunDirectory {
     writeJsonAtomic(this.files.manifest, spellNonFinite(manifest));
   }
 
-  /** Writes summary.json and returns exactly what it holds, for `--json`. */
-  writeSummary(summary: Summary): JsonObject {
-    const spelled = spellNonFinite(summary);
-    writeJsonAtomic(this.files.summary, spelled);
-    return spelled;
+  writeSummary(summary: Summary): void {
+    writeJsonAtomic(this.files.summary, spellNonFinite(summary));
+  }
+
+  /** How the run's own files name the file at `path`: relative to the directory, with forward slashes. */
+  nameOf(path: string): string {
+    return relative(this.path, path).split(sep).join('/');
   }
 
   /** The summary as it was written; `undefined` where the run left none. Throws exit 5 where it is not JSON. */
@@ -171,7 +173,7 @@ function outputError(error: unknown, named: string): unknown {
     EACCES: 'permission denied',
     EPERM: 'permission denied',
     EROFS: 'the file system is read-only',
-    EEXIST: 'there is a file of that name',
+    EEXIST: 'there is a file of that name, or a link that leads nowhere',
     ENOTDIR: 'a part of the path is a file',
     ENOENT: 'this place takes no folders',
     ENOSPC: 'no space left on the disk',

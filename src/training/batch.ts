@@ -9,15 +9,26 @@ const LEAST_ROWS = 16;
 /** More shards than this serve no machine at hand and cost a gradient each. */
 const MOST_SHARDS = 8;
 
+export interface ShardRows {
+  readonly shards: number;
+  readonly rows: number;
+}
+
 /**
- * How a batch is cut into shards. It depends on nothing but the batch size, so the sums that make a gradient are the same
- * whatever the number of threads.
+ * How a batch is cut into shards for training. It depends on nothing but the batch size, so the sums that make a gradient are the
+ * same whatever the number of threads.
  */
-export function shardRows(batchSize: number, parallel: boolean): { shards: number; rows: number } {
-  const shards = parallel ? Math.max(1, Math.min(MOST_SHARDS, Math.floor(batchSize / LEAST_ROWS))) : 1;
+export function trainingShards(batchSize: number): ShardRows {
+  const shards = Math.max(1, Math.min(MOST_SHARDS, Math.floor(batchSize / LEAST_ROWS)));
   // powers of two divide evenly among threads
   const even = 2 ** Math.floor(Math.log2(shards));
   return { shards: even, rows: Math.ceil(batchSize / even) };
+}
+
+/** One for each thread: nothing is summed over rows here, and each shard costs a copy of the parameters. */
+export function evaluationShards(batchSize: number, threads: number): ShardRows {
+  const shards = Math.max(1, Math.min(threads, Math.floor(batchSize / LEAST_ROWS)));
+  return { shards, rows: Math.ceil(batchSize / shards) };
 }
 
 /** What the rows of a batch are: where their sequences stand in the split, and how the shards lie in memory. */

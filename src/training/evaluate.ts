@@ -5,20 +5,23 @@ import { Engine } from '../engine/index.js';
 import { damagedError } from '../errors.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { type Evaluation, Evaluator } from './evaluator.js';
+import type { EvaluationProgress } from './observer.js';
 import { createPool } from './pool.js';
 import { type BackendOptions, openSession } from './session.js';
 import { allocateParameters } from './shards.js';
+import { watchedSplit } from './watched-split.js';
 import { loadWeights } from './weights.js';
 
 /**
  * Evaluates the weights in `file` on the test split of the experiment, exactly as the run itself does. Throws exit 5 where the data
- * are not those of the run, whose digests are `digests`.
+ * are not those of the run, whose digests are `digests`. `watch` is told of each sequence.
  */
 export async function evaluateCheckpoint(
   loaded: LoadedExperiment,
   file: string,
   digests: Dataset['digests'],
   options: BackendOptions,
+  watch: (progress: EvaluationProgress) => void,
 ): Promise<Evaluation> {
   const { dataset, spec, run } = await openSession(loaded, options);
   checkDigests(dataset.digests, digests);
@@ -29,7 +32,7 @@ export async function evaluateCheckpoint(
   const pool = createPool(engine, run, parameters);
   try {
     const evaluator = new Evaluator(pool, run, loaded.experiment.training.eval_batch_size);
-    return (await evaluator.evaluate(dataset.test)) as Evaluation;
+    return (await evaluator.evaluate(watchedSplit(dataset.test, watch))) as Evaluation;
   } finally {
     await pool.close();
     await engine.close();

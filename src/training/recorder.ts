@@ -1,278 +1,127 @@
-/** Turns what happens in a run into events, checkpoints, the summary and sentences for the reader. */
+/** What follows a training step and an epoch: events, evaluation, checkpoints, and what the observer is told. */
 import type { LoadedExperiment } from '../config/index.js';
-import type { BatchOrder } from '../data/index.js';
-import { EXECUTORS } from '../engine/executable.js';
-import { EXIT, type ExitCode } from '../errors.js';
-import type { RunStatus } from '../experiment/events.js';
-import { judgeGates, type Metrics, metricValue } from '../experiment/gates.js';
-import type { EventLog } from '../experiment/logger.js';
-import { versions } from '../experiment/machine.js';
-import type { RunDirectory } from '../experiment/run-directory.js';
-import type { Summary } from '../experiment/summary.js';
+import { metricValue } from '../experiment/gates.js';
 import { losses } from '../losses/index.js';
 import type { Evaluator } from './evaluator.js';
 import type { EpochReport, LoopEnd, Position, StepReport } from './loop.js';
-import type { RunObserver, RunResult } from './run.js';
-import { RunCheckpoints } from './run-checkpoints.js';
+import type { RunObserver } from './observer.js';
+import type { RunCheckpoints } from './run-checkpoints.js';
+import type { RunEvents } from './run-events.js';
+import type { RunState } from './run-state.js';
+import { evaluationSentence, fallbackSentence } from './sentences.js';
 import type { Session } from './session.js';
 import type { Trainer } from './trainer.js';
+import { watchedSplit } from './watched-split.js';
+
+/** How much there is to do. */
+export interface RecorderPlan {
+  readonly totalSteps: number;
+  readonly batchesPerEpoch: number;
+}
+
+/** What a run is made of; each belongs to whoever made it. */
+export interface RunParts {
+  readonly loaded: LoadedExperiment;
+  readonly session: Session;
+  readonly trainer: Trainer;
+  readonly state: RunState;
+  readonly events: RunEvents;
+  readonly checkpoints: RunCheckpoints;
+  readonly observer: RunObserver;
+  /** Aborted where the run is to stop. */
+  readonly signal: AbortSignal;
+}
 
 export class Recorder {
-  private readonly began = performance.now();
-  private readonly checkpoints: RunCheckpoints;
-  private trainer: Trainer | undefined;
+  /** Made after the first step, which nothing is to delay. */
   private evaluator: Evaluator | undefined;
-  private totalSteps = 0;
-  /** Of the last step that changed the parameters. */
-  private position: Position | undefined;
-  private metrics: Metrics = { train: {}, test: {} };
-  private trainSeconds = 0;
-  private evalSeconds = 0;
-  private readonly stepSeconds: number[] = [];
-  private sinceLog = { samples: 0, seconds: 0 };
 
   constructor(
-    private readonly loaded: LoadedExperiment,
-    private readonly session: Session,
-    private readonly directory: RunDirectory,
-    private readonly log: EventLog,
-    private readonly observer: RunObserver,
-    private readonly signal: AbortSignal,
-  ) {
-    this.checkpoints = new RunCheckpoints(loaded, directory, log);
-  }
-
-  started(dataSeconds: number): void {
-    const { experiment, hash } = this.loaded;
-    const { train, test, inputSize, sequenceLength } = this.session.dataset;
-    const { targets } = train;
-    this.log.emit({
-      event: 'run.start',
-      run_id: this.directory.id,
-      name: experiment.name,
-      seed: experiment.seed,
-      config_hash: hash,
-      version: versions().cellrun,
-    });
-    this.log.emit({
-      event: 'data.ready',
-      train_count: train.count,
-      test_count: test.count,
-      input_size: inputSize,
-      sequence_length: sequenceLength,
-      num_classes: targets.kind === 'class' ? this.session.spec.outputSize : null,
-      duration_s: dataSeconds,
-    });
-  }
-
-  training(trainer: Trainer, order: BatchOrder, totalSteps: number): void {
-    this.trainer = trainer;
-    this.totalSteps = totalSteps;
-    const { droppedPerEpoch } = order;
-    if (droppedPerEpoch > 0) {
-      this.warn('data/dropped', `each epoch leaves out ${droppedPerEpoch} sequences: last_batch is 'drop'`);
-    }
-  }
+    private readonly parts: RunParts,
+    private readonly plan: RecorderPlan,
+  ) {}
 
   async step(report: StepReport): Promise<void> {
-    const { step, epoch, loss, learningRate, gradientNorm, samples, seconds } = report;
-    const { log_every } = this.loaded.experiment.training;
-    this.position = report;
-    this.trainSeconds += seconds;
-    this.stepSeconds.push(seconds);
-    this.sinceLog = { samples: this.sinceLog.samples + samples, seconds: this.sinceLog.seconds + seconds };
-    if (step === 1) this.reportFallbacks();
-    if (step === 1 || step % log_every === 0 || step === this.totalSteps) {
-      this.log.emit({
-        event: 'train.step',
-        epoch,
-        step,
-        loss,
-        learning_rate: learningRate,
-        grad_norm: gradientNorm,
-        samples_per_s: this.sinceLog.samples / this.sinceLog.seconds,
-      });
-      this.sinceLog = { samples: 0, seconds: 0 };
+    const { step, epoch, loss, samples, seconds } = report;
+    const { loaded, trainer, state, events, observer, checkpoints } = this.parts;
+    state.position = report;
+    state.stepTimes.add(samples, seconds);
+    if (!this.evaluator) {
+      this.evaluator = trainer.evaluator(loaded.experiment.training.eval_batch_size);
+      await this.evaluator.warmUp();
+      this.reportFallbacks();
     }
-    this.observer.step({ epoch, step, samples, loss });
+    if (this.isLogged(step)) events.step(report, state.stepTimes.takeRate());
+    observer.step({ epoch, step, samples, loss });
     // at an epoch's end the checkpoint waits for the evaluation
-    if (!report.epochEnded && this.checkpoints.isDue(step)) this.save(null);
+    if (!report.epochEnded && checkpoints.isDue(step)) this.save(null);
   }
 
   /** Evaluates and saves; gives whether to go on, which is not so where the run was asked to stop. */
   async epoch(report: EpochReport): Promise<boolean> {
-    const { epoch, step, loss, samples, seconds, epochEnded } = report;
-    this.position = report;
-    this.metrics = { ...this.metrics, train: { loss } };
-    if (epochEnded) this.log.emit({ event: 'train.epoch', epoch, step, loss, samples, duration_s: seconds });
-    if (!(await this.evaluate())) {
-      this.save(null);
-      return false;
-    }
-    const { every, metric } = this.loaded.experiment.checkpoint;
-    const value = metricValue(this.metrics, metric) ?? null;
-    const due = every === 'epoch' || step === this.totalSteps || this.checkpoints.isDue(step);
-    if (due || (value !== null && this.checkpoints.wouldBeBest(value))) this.save(value);
-    return true;
+    const { state, events } = this.parts;
+    state.position = report;
+    state.metrics = { ...state.metrics, train: { loss: report.loss } };
+    if (report.epochEnded) events.epoch(report);
+    const evaluated = await this.evaluate(report);
+    if (evaluated) this.saveWhereDue(report);
+    else this.save(null);
+    return evaluated;
   }
 
-  finished(end: LoopEnd): RunResult {
-    if (end.status === 'diverged') return this.diverged(end);
-    if (end.status === 'interrupted') {
-      const message = `interrupted after step ${this.position?.step}; the checkpoint of that step is saved`;
-      return this.conclude('interrupted', EXIT.interrupted, message);
-    }
-    const gates = this.judge();
-    const missed = gates.filter(gate => gate.verdict !== 'passed');
-    const message = missed.length > 0 ? `${missed.length} of ${gates.length} gates not passed` : undefined;
-    return this.conclude('completed', missed.length > 0 ? EXIT.gate : EXIT.done, message);
+  /** The step at `end` was not made: what is saved is the one before. */
+  diverged(end: Extract<LoopEnd, { status: 'diverged' }>): void {
+    const { loaded, events } = this.parts;
+    this.save(null);
+    events.step({ ...end, learningRate: loaded.experiment.optimizer.learning_rate }, 0);
   }
 
-  failed(exitCode: ExitCode, message: string): void {
-    this.conclude('failed', exitCode, message.split('\n')[0]);
+  private isLogged(step: number): boolean {
+    const { log_every } = this.parts.loaded.experiment.training;
+    return step === 1 || step % log_every === 0 || step === this.plan.totalSteps;
   }
 
   /** Whether the evaluation came to its end. */
-  private async evaluate(): Promise<boolean> {
-    const { dataset, run } = this.session;
-    const { eval_batch_size } = this.loaded.experiment.training;
-    this.evaluator ??= (this.trainer as Trainer).evaluator(eval_batch_size);
+  private async evaluate(position: Position): Promise<boolean> {
+    const { session, state, events, observer, signal } = this.parts;
     const began = performance.now();
-    const evaluation = await this.evaluator.evaluate(dataset.test, this.signal);
+    const test = watchedSplit(session.dataset.test, progress => observer.evaluating(progress));
+    const evaluation = await (this.evaluator as Evaluator).evaluate(test, signal);
     if (!evaluation) return false;
-    const { loss, metric, count } = evaluation;
     const seconds = (performance.now() - began) / 1000;
-    this.evalSeconds += seconds;
-    const named = { [losses[run.loss].metric.name]: metric };
-    this.metrics = { ...this.metrics, test: { loss, ...named } };
-    const { epoch, step } = this.position as Position;
-    this.log.emit({
-      event: 'eval',
-      split: 'test',
-      epoch,
-      step,
-      loss,
-      ...named,
-      samples: count,
-      duration_s: seconds,
-    });
-    this.observer.line(
-      `epoch ${epoch}  step ${step}  train loss ${this.metrics.train.loss?.toPrecision(4)}  ${this.testSentence()}`,
-    );
+    const { loss, metric, count } = evaluation;
+    state.evalSeconds += seconds;
+    state.metrics = { ...state.metrics, test: { loss, [losses[session.run.loss].metric.name]: metric } };
+    events.evaluation(position, state.metrics.test, count, seconds);
+    observer.evaluated({ left: this.evaluationsAfter(position.step) });
+    observer.line(evaluationSentence(position, state.metrics));
     return true;
   }
 
-  private testSentence(): string {
-    const { loss, accuracy, mean_absolute_error } = this.metrics.test;
-    const metric =
-      accuracy === undefined
-        ? `test mean absolute error ${mean_absolute_error?.toPrecision(4)}`
-        : `test accuracy ${(100 * accuracy).toFixed(2)} %`;
-    return `test loss ${loss?.toPrecision(4)}  ${metric}`;
+  /** One follows each epoch, and the part of one that is left at the end. */
+  private evaluationsAfter(step: number): number {
+    return Math.ceil((this.plan.totalSteps - step) / this.plan.batchesPerEpoch);
+  }
+
+  private saveWhereDue({ step }: Position): void {
+    const { loaded, state, checkpoints } = this.parts;
+    const { every, metric } = loaded.experiment.checkpoint;
+    const value = metricValue(state.metrics, metric) ?? null;
+    const due = every === 'epoch' || step === this.plan.totalSteps || checkpoints.isDue(step);
+    if (due || (value !== null && checkpoints.wouldBeBest(value))) this.save(value);
   }
 
   private save(value: number | null): void {
-    this.checkpoints.save(this.trainer as Trainer, this.position as Position, this.metrics, value);
-  }
-
-  private judge() {
-    const gates = judgeGates(this.loaded.experiment.gates, this.metrics);
-    for (const { metric, min, max, value, verdict } of gates) {
-      const bounds = { ...(min !== undefined && { min }), ...(max !== undefined && { max }) };
-      this.log.emit({ event: 'gate', metric, value, ...bounds, verdict });
-    }
-    return gates;
-  }
-
-  private diverged({ step, epoch, loss, gradientNorm }: Extract<LoopEnd, { status: 'diverged' }>): RunResult {
-    if (this.position) this.save(null);
-    const learning_rate = this.loaded.experiment.optimizer.learning_rate;
-    this.log.emit({
-      event: 'train.step',
-      epoch,
-      step,
-      loss,
-      learning_rate,
-      grad_norm: gradientNorm,
-      samples_per_s: 0,
-    });
-    const what = !Number.isFinite(loss)
-      ? `the loss is ${loss}`
-      : Number.isFinite(gradientNorm)
-        ? 'the update would leave the range of float32'
-        : `the gradient norm is ${gradientNorm}`;
-    const message = `training diverged at step ${step}: ${what}; the parameters are those of the step before`;
-    return this.conclude('diverged', EXIT.diverged, message);
+    this.parts.checkpoints.save(value);
+    this.parts.observer.saved();
   }
 
   private reportFallbacks(): void {
-    for (const { source, reason } of (this.trainer as Trainer).execution.fallbacks) {
-      this.warn('engine/fallback', `a kernel runs gpu.js's own code (${reason}): ${source.split('\n')[0]}`);
+    const { trainer, events, observer } = this.parts;
+    for (const fallback of trainer.execution.fallbacks) {
+      const message = fallbackSentence(fallback);
+      events.warning('engine/fallback', message);
+      observer.line(`warning: ${message}`);
     }
   }
-
-  private warn(code: string, message: string): void {
-    this.log.emit({ event: 'warning', code, message });
-    this.observer.line(`warning: ${message}`);
-  }
-
-  private conclude(status: RunStatus, exitCode: ExitCode, message: string | undefined): RunResult {
-    const duration = (performance.now() - this.began) / 1000;
-    const summary = this.directory.writeSummary(this.summary(status, exitCode, duration, message));
-    const { step = 0, epochsDone = 0 } = this.position ?? {};
-    const told = message === undefined ? {} : { message };
-    this.log.emit({
-      event: 'run.end',
-      status,
-      exit_code: exitCode,
-      epochs: epochsDone,
-      steps: step,
-      duration_s: duration,
-      ...told,
-    });
-    return { exitCode, summary };
-  }
-
-  private summary(
-    status: RunStatus,
-    exitCode: ExitCode,
-    duration: number,
-    message: string | undefined,
-  ): Summary {
-    const { experiment, hash } = this.loaded;
-    const { choice } = this.session;
-    const gates = status === 'completed' ? judgeGates(experiment.gates, this.metrics) : [];
-    return {
-      version: 1,
-      run_id: this.directory.id,
-      name: experiment.name,
-      ...(experiment.description !== undefined && { description: experiment.description }),
-      status,
-      exit_code: exitCode,
-      ...(message !== undefined && { message }),
-      directory: this.directory.path,
-      config_hash: hash,
-      backend: choice.backend,
-      executor: EXECUTORS[choice.backend],
-      seed: experiment.seed,
-      steps: this.position?.step ?? 0,
-      epochs: this.position?.epochsDone ?? 0,
-      metrics: this.metrics,
-      gates,
-      duration_s: duration,
-      train_s: this.trainSeconds,
-      eval_s: this.evalSeconds,
-      ms_per_step: medianMilliseconds(this.stepSeconds),
-      parameters: this.trainer?.layout.size ?? 0,
-      peak_rss_mb: process.resourceUsage().maxRSS / 1024,
-      ...this.checkpoints.summary(),
-    };
-  }
-}
-
-function medianMilliseconds(seconds: readonly number[]): number | null {
-  if (seconds.length === 0) return null;
-  const sorted = [...seconds].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return 1000 * (sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2);
 }

@@ -1,13 +1,9 @@
-/** When a run saves a checkpoint, what is in it, and what the summary says of them. */
-import { relative, sep } from 'node:path';
+/** When a run saves a checkpoint, and what is in it. */
 import type { LoadedExperiment } from '../config/index.js';
-import { bestOf, listCheckpoints } from '../experiment/checkpoint-folder.js';
 import { CheckpointStore } from '../experiment/checkpoints.js';
-import type { Metrics } from '../experiment/gates.js';
-import type { EventLog } from '../experiment/logger.js';
 import type { RunDirectory } from '../experiment/run-directory.js';
-import type { Summary } from '../experiment/summary.js';
-import type { Position } from './loop.js';
+import type { RunEvents } from './run-events.js';
+import type { RunState } from './run-state.js';
 import type { Trainer } from './trainer.js';
 import { trainingTensors } from './weights.js';
 
@@ -15,10 +11,13 @@ export class RunCheckpoints {
   private readonly store: CheckpointStore;
   private saved = { step: -1, time: performance.now() };
 
+  /** Throws exit 1 where the system refuses the folder. */
   constructor(
     private readonly loaded: LoadedExperiment,
     private readonly directory: RunDirectory,
-    private readonly log: EventLog,
+    private readonly trainer: Trainer,
+    private readonly state: RunState,
+    private readonly events: RunEvents,
   ) {
     const { keep, metric, mode } = loaded.experiment.checkpoint;
     this.store = CheckpointStore.open(directory.files.checkpoints, { keep, metric, mode });
@@ -36,15 +35,20 @@ export class RunCheckpoints {
     return this.store.wouldBeBest(value);
   }
 
-  /** Saves the state after the step at `position`, unless that is there already and `value` adds nothing to it. */
-  save(trainer: Trainer, position: Position, metrics: Metrics, value: number | null): void {
-    const { step, epoch, epochsDone, order } = position;
-    if (this.saved.step === step && value === null) return;
+  /**
+   * Saves the run as it stands; `value` is the checkpoint metric, null where it was not measured. Nothing happens before the
+   * first step, nor where this step is saved already and `value` adds nothing to it. Throws exit 1 where it cannot be written.
+   */
+  save(value: number | null): void {
+    const { position, metrics } = this.state;
+    if (position === undefined || (this.saved.step === position.step && value === null)) return;
+    const { parameters, optimizerState, layout } = this.trainer;
+    const { step, epochsDone, order } = position;
     const began = performance.now();
     const { path, bytes, best } = this.store.save({
       step,
       epoch: epochsDone,
-      tensors: trainingTensors(trainer.layout, trainer.parameters, trainer.optimizerState),
+      tensors: trainingTensors(layout, parameters, optimizerState),
       metadata: {
         config_hash: this.loaded.hash,
         batch_order: { ...order, generator: [...order.generator] },
@@ -53,33 +57,7 @@ export class RunCheckpoints {
       metric: value,
     });
     this.saved = { step, time: performance.now() };
-    this.log.emit({
-      event: 'checkpoint.saved',
-      epoch,
-      step,
-      path: this.named(path),
-      bytes,
-      metric: this.loaded.experiment.checkpoint.metric,
-      value,
-      best,
-      duration_s: (performance.now() - began) / 1000,
-    });
-  }
-
-  /** What summary.json says of the checkpoints that are there. */
-  summary(): Pick<Summary, 'best' | 'checkpoints'> {
-    const entries = listCheckpoints(this.directory.files.checkpoints);
-    const last = entries.at(-1);
-    const best = bestOf(entries);
-    return {
-      best: best
-        ? { metric: best.metric.name, value: best.metric.value as number, step: best.step, epoch: best.epoch }
-        : null,
-      checkpoints: { last: last ? this.named(last.path) : null, best: best ? this.named(best.path) : null },
-    };
-  }
-
-  private named(path: string): string {
-    return relative(this.directory.path, path).split(sep).join('/');
+    const seconds = (this.saved.time - began) / 1000;
+    this.events.saved(position, { path: this.directory.nameOf(path), bytes, value, best, seconds });
   }
 }

@@ -2,7 +2,7 @@
 import { checkAgainstData, type LoadedExperiment, locateInConfig, type ModelSizes } from '../config/index.js';
 import { type Dataset, openDataset } from '../data/index.js';
 import { type BackendChoice, type BackendRequest, chooseBackend } from '../engine/backend.js';
-import { UserError, usageError } from '../errors.js';
+import { type Diagnostic, UserError, usageError } from '../errors.js';
 import { ParameterLayout } from '../model/parameters.js';
 import type { ModelSpec } from '../model/spec.js';
 import { optimizerOf } from '../optimizers/index.js';
@@ -23,6 +23,8 @@ export interface Session {
   readonly spec: ModelSpec;
   readonly choice: BackendChoice;
   readonly run: ModelRun;
+  /** What is odd about the data, and yet may be meant. */
+  readonly warnings: readonly Diagnostic[];
 }
 
 /** Reads the data, completes the model's sizes from them and chooses the backend. Throws UserError (exit 2 or 5). */
@@ -34,7 +36,7 @@ export async function openSession(loaded: LoadedExperiment, options: BackendOpti
       throw error instanceof UserError ? locateInConfig(error, loaded) : error;
     }),
   ]);
-  const { diagnostics, sizes } = checkAgainstData(loaded, dataset);
+  const { diagnostics, warnings, sizes } = checkAgainstData(loaded, dataset);
   if (diagnostics.length > 0) throw usageError(...diagnostics);
   const spec = modelSpec(loaded, sizes);
   const run: ModelRun = {
@@ -45,7 +47,7 @@ export async function openSession(loaded: LoadedExperiment, options: BackendOpti
     sequenceLength: sizes.sequenceLength,
     variableLength: dataset.train.lengths !== undefined || dataset.test.lengths !== undefined,
   };
-  return { dataset, spec, choice, run };
+  return { dataset, spec, choice, run, warnings };
 }
 
 /** A trainer with the experiment's optimizer; its parameters are not yet set. */

@@ -8,7 +8,7 @@ import { type LossName, losses } from '../losses/index.js';
 import { ParameterLayout } from '../model/parameters.js';
 import type { ModelSpec } from '../model/spec.js';
 import { paddedSize } from '../optimizers/program.js';
-import { shardRows } from './batch.js';
+import { evaluationShards, type ShardRows, trainingShards } from './batch.js';
 import { Shard, type ShardBatch, type ShardShape } from './shard.js';
 
 /** A model, and where it runs. */
@@ -98,13 +98,19 @@ export function planShards(
   batchSize: number,
   withGradient: boolean,
 ): { shards: number; job: ShardJob } {
-  const { backend, spec, loss, sequenceLength } = run;
-  const { shards, rows } = shardRows(batchSize, backend !== 'webgpu');
+  const { backend, threads, spec, loss, sequenceLength } = run;
+  const { shards, rows } = cut(backend, threads, batchSize, withGradient);
   const variableLength = run.variableLength && spec.head === 'last';
   return {
     shards,
     job: { backend, spec, loss, shape: { batch: rows, sequenceLength, variableLength }, withGradient },
   };
+}
+
+function cut(backend: Backend, threads: number, batchSize: number, withGradient: boolean): ShardRows {
+  // a GPU divides the work by itself
+  if (backend === 'webgpu') return { shards: 1, rows: batchSize };
+  return withGradient ? trainingShards(batchSize) : evaluationShards(batchSize, threads);
 }
 
 /** A flat array for all parameters, padded to whole rows, that threads can share. */

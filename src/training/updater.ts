@@ -8,11 +8,19 @@ import { paddedSize, updateProgram } from '../optimizers/program.js';
 /** Added to the norm before dividing by it, as torch.nn.utils.clip_grad_norm_ does. */
 const CLIP_EPSILON = 1e-6;
 
-/** Euclidean norm, accumulated in float64; not finite where an element is not. */
+/**
+ * Euclidean norm of an array padded to whole rows, accumulated in float64 in four sums, none of which waits for another; not finite
+ * where an element is not.
+ */
 export function gradientNorm(gradient: Float32Array): number {
-  let squares = 0;
-  for (let i = 0; i < gradient.length; i++) squares += gradient[i] * gradient[i];
-  return Math.sqrt(squares);
+  let [a, b, c, d] = [0, 0, 0, 0];
+  for (let i = 0; i < gradient.length; i += 4) {
+    a += gradient[i] * gradient[i];
+    b += gradient[i + 1] * gradient[i + 1];
+    c += gradient[i + 2] * gradient[i + 2];
+    d += gradient[i + 3] * gradient[i + 3];
+  }
+  return Math.sqrt(a + b + (c + d));
 }
 
 /** The factor that brings a gradient of norm `norm` down to `most`; 1 where it is not above, or nothing is clipped. */
@@ -68,9 +76,14 @@ export class Updater {
   }
 }
 
-/** In float64, where finite float32 numbers never overflow. */
+/** As `gradientNorm`, without squares: in float64 finite float32 numbers never overflow. */
 function sumOf(values: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i];
-  return sum;
+  let [a, b, c, d] = [0, 0, 0, 0];
+  for (let i = 0; i < values.length; i += 4) {
+    a += values[i];
+    b += values[i + 1];
+    c += values[i + 2];
+    d += values[i + 3];
+  }
+  return a + b + (c + d);
 }

@@ -112,4 +112,40 @@ export const BROKEN: Readonly<Record<string, readonly string[]>> = {
   'extends-folder.yaml': ['not-a-file 3:10'],
   'extends-number.yaml': ['type 3:10'],
   'extends-broken-base.yaml': ['unknown-key 4:22'],
+  'transposed-key.yaml': ['unknown-key 2:1'],
+  'missing-colon.yaml': ['syntax 8:3'],
+  'missing-comma.yaml': ['syntax 4:23'],
+  'missing-comma-in-mapping.yaml': ['syntax 4:16'],
+  'bad-escape.yaml': ['syntax 2:11'],
+  'value-begins-with-at.yaml': ['syntax 2:7'],
+  'two-values.yaml': ['syntax 2:13'],
+  'text-after-bar.yaml': ['syntax 3:16'],
+  'key-over-lines.yaml': ['syntax 3:1'],
+  'key-too-long.yaml': ['syntax 3:1'],
+  'long-duplicate-key.yaml': ['unknown-key 12:1', 'duplicate-key 13:1'],
+  'long-line.yaml': ['unknown-key 1:1374', 'type 1:1509'],
+  'long-value.yaml': ['type 8:18'],
+};
+
+/**
+ * What each config under test/fixtures/configs/misfit, valid by itself, must be told once its data are read, as
+ * `EXIT FILE:LINE:COLUMN CODE` in the fixture's folder; written by hand. The full messages stand beside them.
+ */
+export const MISFIT: Readonly<Record<string, readonly string[]>> = {
+  'columns.yaml': [
+    '2 columns.yaml:7:14 data/csv-missing-column',
+    '2 columns.yaml:7:37 data/csv-missing-column',
+    '2 columns.yaml:8:11 data/csv-missing-column',
+    '2 columns.yaml:10:22 data/csv-missing-column',
+    '2 columns.yaml:10:41 data/csv-missing-column',
+  ],
+  'folder.yaml': ['2 folder.yaml:5:9 data/unreadable'],
+  'limit.yaml': ['0 limit.yaml:11:10 data/limit'],
+  'one-sequence.yaml': ['2 one-sequence.yaml:6:18 data/test-fraction'],
+  'separator.yaml': [
+    '2 separator.yaml:7:14 data/csv-missing-column',
+    '2 separator.yaml:8:11 data/csv-missing-column',
+  ],
+  'test-label.yaml': ['5 readings-test.csv:4:13 data/stray-label'],
+  'too-large.yaml': ['2 too-large.yaml:8:14 data/too-large'],
 };

@@ -7,12 +7,25 @@ import { MAX_BYTES } from '../limits.js';
 
 export type IdxValues = Uint8Array | Int8Array | Int16Array | Int32Array | Float32Array | Float64Array;
 
+/** What offsets are said of. */
+interface IdxOrigin {
+  readonly file: string;
+  /** Whether the content was decompressed, so that offsets are none of the file on the disk. */
+  readonly zipped?: boolean;
+}
+
+export interface IdxSource extends IdxOrigin {
+  readonly bytes: Uint8Array;
+}
+
 export interface IdxArray {
   readonly dims: readonly number[];
   readonly values: IdxValues;
   /** Byte offset of the first value, and bytes per value: where value `i` stands in the file. */
   readonly dataOffset: number;
   readonly itemSize: number;
+  /** As of the {@link IdxSource}. */
+  readonly zipped?: boolean;
 }
 
 interface IdxType {
@@ -32,38 +45,42 @@ const TYPES: ReadonlyMap<number, IdxType> = new Map([
 const HEADER_BYTES = 4;
 
 /**
- * Parses the (decompressed) bytes of an IDX file that must have `rank` dimensions. Byte values are a view, not a copy.
+ * Parses the decompressed bytes of an IDX file that must have `rank` dimensions. Byte values are a view, not a copy.
  * @throws UserError exit 5, at the byte offset where the file is wrong.
  */
-export function parseIdx(bytes: Uint8Array, file: string, rank: number): IdxArray {
+export function parseIdx(source: IdxSource, rank: number): IdxArray {
+  const { bytes } = source;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const type = checkMagic(view, file, rank);
+  const type = checkMagic(view, source, rank);
   const dataOffset = HEADER_BYTES + 4 * rank;
-  if (view.byteLength < dataOffset) throw truncated(file, view.byteLength, dataOffset);
+  if (view.byteLength < dataOffset) throw truncated(source, view.byteLength, dataOffset);
   const dims = Array.from({ length: rank }, (_, i) => view.getUint32(HEADER_BYTES + 4 * i));
   dims.forEach((size, i) => {
     if (size === 0) {
-      throw damage('data/idx-empty', file, HEADER_BYTES + 4 * i, { message: `dimension ${i} has size 0` });
+      throw idxDamage('data/idx-empty', source, HEADER_BYTES + 4 * i, {
+        message: `dimension ${i} has size 0`,
+      });
     }
   });
   const count = dims.reduce((product, size) => product * size, 1);
   if (count * type.itemSize > MAX_BYTES) {
-    throw damage('data/too-large', file, HEADER_BYTES, {
+    throw idxDamage('data/too-large', source, HEADER_BYTES, {
       message: 'the header states too much data',
       got: dims.join(' x '),
       expected: `at most ${MAX_BYTES} bytes`,
     });
   }
-  checkLength(view, file, dataOffset + count * type.itemSize, dims);
+  checkLength(view, source, dataOffset + count * type.itemSize, dims);
   const data = new DataView(view.buffer, view.byteOffset + dataOffset, count * type.itemSize);
-  return { dims, values: type.decode(data, count), dataOffset, itemSize: type.itemSize };
+  const { itemSize } = type;
+  return { dims, values: type.decode(data, count), dataOffset, itemSize, zipped: source.zipped };
 }
 
-function checkMagic(view: DataView, file: string, rank: number): IdxType {
-  if (view.byteLength < HEADER_BYTES) throw truncated(file, view.byteLength, HEADER_BYTES);
+function checkMagic(view: DataView, source: IdxSource, rank: number): IdxType {
+  if (view.byteLength < HEADER_BYTES) throw truncated(source, view.byteLength, HEADER_BYTES);
   const type = TYPES.get(view.getUint8(2));
   if (view.getUint16(0) !== 0 || type === undefined || view.getUint8(3) !== rank) {
-    throw damage('data/idx-magic', file, 0, {
+    throw idxDamage('data/idx-magic', source, 0, {
       message: `wrong magic number for an IDX file of ${rank} dimension${rank === 1 ? '' : 's'}`,
       expected: `0x0000080${rank} (or another type: 09, 0b, 0c, 0d, 0e in the third byte)`,
       got: `0x${view.getUint32(0).toString(16).padStart(8, '0')}`,
@@ -72,10 +89,10 @@ function checkMagic(view: DataView, file: string, rank: number): IdxType {
   return type;
 }
 
-function checkLength(view: DataView, file: string, expected: number, dims: readonly number[]): void {
-  if (view.byteLength < expected) throw truncated(file, view.byteLength, expected);
+function checkLength(view: DataView, source: IdxSource, expected: number, dims: readonly number[]): void {
+  if (view.byteLength < expected) throw truncated(source, view.byteLength, expected);
   if (view.byteLength > expected) {
-    throw damage('data/idx-length', file, expected, {
+    throw idxDamage('data/idx-length', source, expected, {
       message: `bytes follow the last value of ${dims.join(' x ')}`,
       expected: `${expected} bytes`,
       got: `${view.byteLength} bytes`,
@@ -83,16 +100,33 @@ function checkLength(view: DataView, file: string, expected: number, dims: reado
   }
 }
 
-function truncated(file: string, length: number, expected: number): UserError {
-  return damage('data/truncated', file, length, {
+function truncated(source: IdxSource, length: number, expected: number): UserError {
+  return idxDamage('data/truncated', source, length, {
     message: 'the file ends too early',
     expected: `${expected} bytes${expected === HEADER_BYTES ? ' or more' : ''}`,
     got: `${length} bytes`,
   });
 }
 
-function damage(code: string, file: string, offset: number, rest: Omit<Diagnostic, 'code'>): UserError {
-  return damagedError({ code, file, offset, ...rest });
+/** Damage at a byte offset (exit 5). */
+export function idxDamage(
+  code: string,
+  origin: IdxOrigin,
+  offset: number,
+  { message, ...rest }: Omit<Diagnostic, 'code'>,
+): UserError {
+  return damagedError({
+    code,
+    file: origin.file,
+    offset,
+    message: `${message}${offsetNote(origin)}`,
+    ...rest,
+  });
+}
+
+/** Said where an offset is given that is none of the file on the disk. */
+export function offsetNote({ zipped }: Pick<IdxOrigin, 'zipped'>): string {
+  return zipped ? ' (the offset is that of the decompressed content)' : '';
 }
 
 function filled<T extends IdxValues>(values: T, at: (index: number) => number): T {

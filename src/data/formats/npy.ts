@@ -23,6 +23,8 @@ export interface NpyArray {
   readonly dtype: string;
   /** In C order. 64-bit integers are given as doubles, exact up to 2^53. */
   readonly values: NpyValues;
+  /** The value at `index` of `values` with all its digits. */
+  exactly(index: number): string;
 }
 
 interface Dtype {
@@ -80,7 +82,17 @@ export function parseNpy(bytes: Uint8Array, file: string, name: string): NpyArra
   }
   const values = viewOf(bytes, dataOffset, count, type);
   const ordered = header.fortranOrder ? fromFortranOrder(values, shape) : values;
-  return { shape, integer: type.integer, dtype: header.descr, values: ordered };
+  return {
+    shape,
+    integer: type.integer,
+    dtype: header.descr,
+    values: ordered,
+    exactly: index => {
+      if (header.descr !== '<i8') return String(ordered[index]);
+      const at = header.fortranOrder ? fortranIndex(index, shape) : index;
+      return String(new DataView(bytes.buffer, bytes.byteOffset + dataOffset).getBigInt64(8 * at, true));
+    },
+  };
 }
 
 function headerText(
@@ -142,6 +154,19 @@ function viewOf(bytes: Uint8Array, dataOffset: number, count: number, type: Dtyp
 function int64AsDoubles(buffer: ArrayBufferLike, offset: number, count: number): Float64Array {
   const words = new Int32Array(buffer, offset, 2 * count);
   return Float64Array.from({ length: count }, (_, i) => words[2 * i + 1] * 2 ** 32 + (words[2 * i] >>> 0));
+}
+
+/** Where the value at `index` in C order stands in Fortran order. */
+function fortranIndex(index: number, shape: readonly number[]): number {
+  let stride = shape.reduce((product, size) => product * size, 1);
+  let rest = index;
+  let at = 0;
+  for (const size of shape.toReversed()) {
+    stride /= size;
+    at += (rest % size) * stride;
+    rest = Math.floor(rest / size);
+  }
+  return at;
 }
 
 /** Values whose first index runs fastest, rearranged so that the last one does. */

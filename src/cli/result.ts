@@ -1,0 +1,52 @@
+/** How a run went, in words. */
+import type { GateResult, Summary } from '../experiment/summary.js';
+import type { Io } from './io.js';
+import { formatDuration } from './progress.js';
+
+/** Results on stdout: the closing sentence, the gates (when quiet only those not passed), the directory. */
+export function tellResult(summary: Summary, quiet: boolean, io: Io): void {
+  const { status, metrics, steps, duration_s, gates, directory } = summary;
+  if (status === 'completed') {
+    io.out(`${closingSentence(metrics.test)} after ${steps} steps in ${formatDuration(duration_s)}.\n`);
+    for (const gate of gates) if (gate.verdict !== 'passed' || !quiet) io.out(`${gateSentence(gate)}\n`);
+  }
+  io.out(`Run directory: ${directory}\n`);
+}
+
+/** What keeps a run from counting as done is said on stderr; a failed gate only where stdout does not say it. */
+export function tellTrouble({ status, message, gates }: Summary, json: boolean, io: Io): void {
+  for (const gate of json ? gates : []) if (gate.verdict !== 'passed') io.err(`${gateSentence(gate)}\n`);
+  if (status === 'completed' || message === undefined) return;
+  const hint =
+    status === 'diverged' ? '; try a smaller optimizer.learning_rate, or training.gradient_clip_norm' : '';
+  io.err(`cellrun: ${message}${hint}\n`);
+}
+
+export function gateSentence({ metric, verdict, value, min, max }: GateResult): string {
+  const bounds = [min === undefined ? '' : `at least ${min}`, max === undefined ? '' : `at most ${max}`];
+  const measured = value === null ? 'not measured' : formatMeasured(value, { min, max });
+  return `Gate ${metric} ${verdict}: ${measured}, ${bounds.filter(Boolean).join(' and ')} wanted.`;
+}
+
+const DIGITS = 6;
+
+/**
+ * `value` in six significant digits that say the same of the bounds as all its digits do: where the nearest such number lies on
+ * the other side of a bound, or on it, the next one away from it. In full where the bounds leave no room for either.
+ */
+function formatMeasured(value: number, { min, max }: Pick<GateResult, 'min' | 'max'>): string {
+  const unit = 10 ** (Number(value.toExponential().split('e')[1]) + 1 - DIGITS);
+  const sides = (x: number): string =>
+    [x >= (min ?? Number.NEGATIVE_INFINITY), x <= (max ?? Number.POSITIVE_INFINITY)].join();
+  const shown = [0, -unit, unit]
+    .map(shift => Number((value + shift).toPrecision(DIGITS)))
+    .find(rounded => sides(rounded) === sides(value));
+  return String(shown ?? value);
+}
+
+function closingSentence({ accuracy, mean_absolute_error, loss }: Summary['metrics']['test']): string {
+  if (accuracy !== undefined) return `Test accuracy ${(100 * accuracy).toFixed(2)} %`;
+  if (mean_absolute_error !== undefined)
+    return `Test mean absolute error ${mean_absolute_error.toPrecision(4)}`;
+  return `Test loss ${loss?.toPrecision(4)}`;
+}

@@ -1,0 +1,36 @@
+/** What a run's manifest says, all of which is known before anything is trained. */
+import type { LoadedExperiment } from '../config/index.js';
+import { EXECUTORS } from '../engine/executable.js';
+import { machineArithmetic } from '../engine/simd/arithmetic.js';
+import type { ManifestFacts } from '../experiment/manifest.js';
+import { ParameterLayout } from '../model/parameters.js';
+import type { Session } from './session.js';
+
+/** `commandLine` are the arguments after the program's name. */
+export function manifestFacts(
+  { experiment, hash, files }: LoadedExperiment,
+  { choice, dataset, run, spec }: Session,
+  { runId, started, commandLine }: { runId: string; started: Date; commandLine: readonly string[] },
+): ManifestFacts {
+  const onGpu = choice.backend === 'webgpu';
+  const seeds = { experiment: experiment.seed };
+  return {
+    run_id: runId,
+    name: experiment.name,
+    started,
+    config_hash: hash,
+    config_files: files,
+    backend: {
+      name: choice.backend,
+      reason: choice.reason,
+      executor: EXECUTORS[choice.backend],
+      arithmetic: choice.backend === 'webasm' ? machineArithmetic() : null,
+      threads: onGpu ? null : run.threads,
+      adapter: onGpu ? (choice.adapter?.description ?? null) : null,
+    },
+    datasets: dataset.digests,
+    seeds: experiment.dataset.kind === 'synthetic' ? { ...seeds, dataset: experiment.dataset.seed } : seeds,
+    parameters: new ParameterLayout(spec).size,
+    command_line: commandLine,
+  };
+}

@@ -1,0 +1,33 @@
+/** What a run tells while it goes on, and what it gives at its end. */
+import type { ExitCode } from '../errors.js';
+import type { Summary } from '../experiment/summary.js';
+
+/** How far an evaluation is, in sequences. */
+export interface EvaluationProgress {
+  readonly done: number;
+  readonly total: number;
+}
+
+/** Called while a run goes on, in the order of what happens; what they throw ends the run. */
+export interface RunObserver {
+  /** Training begins: `totalSteps` optimizer steps over `numEpochs` epochs. */
+  begin(plan: { totalSteps: number; numEpochs: number; logEvery: number }): void;
+  /** A step was made. */
+  step(step: { epoch: number; step: number; samples: number; loss: number }): void;
+  /** Many times during an evaluation. */
+  evaluating(progress: EvaluationProgress): void;
+  /** An evaluation came to its end, and `left` more are to come. */
+  evaluated(evaluations: { left: number }): void;
+  /** A checkpoint was written. */
+  saved(): void;
+  /** A sentence for the reader. */
+  line(text: string): void;
+  /** Nothing more is told. */
+  end(): void;
+}
+
+export interface RunResult {
+  readonly exitCode: ExitCode;
+  /** As summary.json holds it, but for numbers that are not finite, which are spelled out there. */
+  readonly summary: Summary;
+}

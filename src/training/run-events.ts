@@ -1,0 +1,143 @@
+/** What happens in a run, as the events of its log. */
+import type { LoadedExperiment } from '../config/index.js';
+import { EXECUTORS } from '../engine/executable.js';
+import { EventLog } from '../experiment/logger.js';
+import { versions } from '../experiment/machine.js';
+import type { GateResult, SplitMetrics, Summary } from '../experiment/summary.js';
+import { ParameterLayout } from '../model/parameters.js';
+import type { EpochReport, Position, StepReport } from './loop.js';
+import type { Session } from './session.js';
+import { stepCosts } from './step-programs.js';
+
+export type LoggedStep = Pick<StepReport, 'epoch' | 'step' | 'loss' | 'learningRate' | 'gradientNorm'>;
+
+export interface LoggedCheckpoint {
+  readonly path: string;
+  readonly bytes: number;
+  readonly value: number | null;
+  readonly best: boolean;
+  readonly seconds: number;
+}
+
+export class RunEvents {
+  private constructor(
+    private readonly log: EventLog,
+    private readonly loaded: LoadedExperiment,
+    private readonly session: Session,
+  ) {}
+
+  /** Appends to the log at `path`. Throws exit 1, here and on every event, where that cannot be written. */
+  static open(path: string, loaded: LoadedExperiment, session: Session): RunEvents {
+    return new RunEvents(EventLog.open(path), loaded, session);
+  }
+
+  close(): void {
+    this.log.close();
+  }
+
+  started(runId: string): void {
+    const { experiment, hash } = this.loaded;
+    this.log.emit({
+      event: 'run.start',
+      run_id: runId,
+      name: experiment.name,
+      seed: experiment.seed,
+      config_hash: hash,
+      version: versions().cellrun,
+    });
+  }
+
+  /** `seconds` is what reading the data took. */
+  dataReady(seconds: number): void {
+    const { dataset, spec } = this.session;
+    const { train, test, inputSize, sequenceLength } = dataset;
+    this.log.emit({
+      event: 'data.ready',
+      train_count: train.count,
+      test_count: test.count,
+      input_size: inputSize,
+      sequence_length: sequenceLength,
+      num_classes: train.targets.kind === 'class' ? spec.outputSize : null,
+      duration_s: seconds,
+    });
+  }
+
+  compiled(): void {
+    const { choice, run, spec } = this.session;
+    const began = performance.now();
+    const costs = stepCosts(run, this.loaded.experiment.training.batch_size);
+    this.log.emit({
+      event: 'graph.compiled',
+      backend: choice.backend,
+      backend_reason: choice.reason,
+      executor: EXECUTORS[choice.backend],
+      parameters: new ParameterLayout(spec).size,
+      nodes: costs.nodes,
+      kernels_per_step: costs.kernels,
+      flops_per_step: costs.flops,
+      bytes: costs.bytes,
+      duration_s: (performance.now() - began) / 1000,
+    });
+  }
+
+  step(report: LoggedStep, samplesPerSecond: number): void {
+    const { epoch, step, loss, learningRate, gradientNorm } = report;
+    this.log.emit({
+      event: 'train.step',
+      epoch,
+      step,
+      loss,
+      learning_rate: learningRate,
+      grad_norm: gradientNorm,
+      samples_per_s: samplesPerSecond,
+    });
+  }
+
+  epoch({ epoch, step, loss, samples, seconds }: EpochReport): void {
+    this.log.emit({ event: 'train.epoch', epoch, step, loss, samples, duration_s: seconds });
+  }
+
+  evaluation({ epoch, step }: Position, metrics: SplitMetrics, samples: number, seconds: number): void {
+    const { loss, ...others } = metrics;
+    this.log.emit({
+      event: 'eval',
+      split: 'test',
+      epoch,
+      step,
+      loss,
+      ...others,
+      samples,
+      duration_s: seconds,
+    });
+  }
+
+  /** `path` is the file's name in the run directory; `value` that of the checkpoint metric. */
+  saved({ epoch, step }: Position, { path, bytes, value, best, seconds }: LoggedCheckpoint): void {
+    const { metric } = this.loaded.experiment.checkpoint;
+    this.log.emit({
+      event: 'checkpoint.saved',
+      epoch,
+      step,
+      path,
+      bytes,
+      metric,
+      value,
+      best,
+      duration_s: seconds,
+    });
+  }
+
+  warning(code: string, message: string): void {
+    this.log.emit({ event: 'warning', code, message });
+  }
+
+  gate({ metric, min, max, value, verdict }: GateResult): void {
+    const bounds = { ...(min !== undefined && { min }), ...(max !== undefined && { max }) };
+    this.log.emit({ event: 'gate', metric, value, ...bounds, verdict });
+  }
+
+  ended({ status, exit_code, epochs, steps, duration_s, message }: Summary): void {
+    const told = message === undefined ? {} : { message };
+    this.log.emit({ event: 'run.end', status, exit_code, epochs, steps, duration_s, ...told });
+  }
+}

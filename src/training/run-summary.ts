@@ -1,0 +1,74 @@
+/** What summary.json says of a run, however it ended. */
+import type { LoadedExperiment } from '../config/index.js';
+import { EXECUTORS } from '../engine/executable.js';
+import type { ExitCode } from '../errors.js';
+import { bestOf, listCheckpoints } from '../experiment/checkpoint-folder.js';
+import type { RunStatus } from '../experiment/events.js';
+import type { RunDirectory } from '../experiment/run-directory.js';
+import type { GateResult, Summary } from '../experiment/summary.js';
+import { ParameterLayout } from '../model/parameters.js';
+import type { RunState } from './run-state.js';
+import type { Session } from './session.js';
+
+export interface Ending {
+  readonly status: RunStatus;
+  readonly exitCode: ExitCode;
+  /** What went wrong, one line. */
+  readonly message?: string;
+  readonly gates: readonly GateResult[];
+  /** From the run's start, in seconds. */
+  readonly duration: number;
+  readonly saved: SavedCheckpoints;
+}
+
+export type SavedCheckpoints = Pick<Summary, 'best' | 'checkpoints'>;
+
+export function summarize(
+  { experiment, hash }: LoadedExperiment,
+  { choice, spec }: Session,
+  directory: RunDirectory,
+  state: RunState,
+  { status, exitCode, message, gates, duration, saved }: Ending,
+): Summary {
+  return {
+    version: 1,
+    run_id: directory.id,
+    name: experiment.name,
+    ...(experiment.description !== undefined && { description: experiment.description }),
+    status,
+    exit_code: exitCode,
+    ...(message !== undefined && { message }),
+    directory: directory.path,
+    config_hash: hash,
+    backend: choice.backend,
+    executor: EXECUTORS[choice.backend],
+    seed: experiment.seed,
+    steps: state.position?.step ?? 0,
+    epochs: state.position?.epochsDone ?? 0,
+    metrics: state.metrics,
+    gates,
+    duration_s: duration,
+    train_s: state.stepTimes.total,
+    eval_s: state.evalSeconds,
+    ms_per_step: state.stepTimes.medianMilliseconds,
+    parameters: new ParameterLayout(spec).size,
+    peak_rss_mb: process.resourceUsage().maxRSS / 1024,
+    ...saved,
+  };
+}
+
+/** What summary.json says of the checkpoints that are there. Throws exit 5 where one is damaged. */
+export function savedCheckpoints(directory: RunDirectory): SavedCheckpoints {
+  const entries = listCheckpoints(directory.files.checkpoints);
+  const last = entries.at(-1);
+  const best = bestOf(entries);
+  return {
+    best: best
+      ? { metric: best.metric.name, value: best.metric.value as number, step: best.step, epoch: best.epoch }
+      : null,
+    checkpoints: {
+      last: last ? directory.nameOf(last.path) : null,
+      best: best ? directory.nameOf(best.path) : null,
+    },
+  };
+}

@@ -1,0 +1,33 @@
+/** How long training steps take. Shown and recorded, and decides nothing. */
+import { RunningMedian } from './running-median.js';
+
+export class StepTimes {
+  private readonly median = new RunningMedian();
+  private window = { samples: 0, seconds: 0 };
+  private all = 0;
+
+  /** A step over `samples` sequences. */
+  add(samples: number, seconds: number): void {
+    this.all += seconds;
+    this.median.add(seconds);
+    this.window = { samples: this.window.samples + samples, seconds: this.window.seconds + seconds };
+  }
+
+  /** Seconds of all steps together. */
+  get total(): number {
+    return this.all;
+  }
+
+  /** To 0.5 %; null where no step was made. */
+  get medianMilliseconds(): number | null {
+    const { value } = this.median;
+    return value === null ? null : 1000 * value;
+  }
+
+  /** Sequences per second over the steps since this was last asked for. */
+  takeRate(): number {
+    const { samples, seconds } = this.window;
+    this.window = { samples: 0, seconds: 0 };
+    return samples / seconds;
+  }
+}

@@ -1,0 +1,42 @@
+/** Programs that are not ours, and a small disk to run ours on. */
+import { spawn } from 'node:child_process';
+import type { Finished } from './cli.js';
+
+export interface Surroundings {
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Runs a program to its end while others go on; undefined where there is none of that name. */
+export function execute(
+  file: string,
+  args: readonly string[],
+  surroundings: Surroundings,
+): Promise<Finished | undefined> {
+  return new Promise(resolve => {
+    const child = spawn(file, args, { ...surroundings, stdio: 'pipe' });
+    const text = { stdout: '', stderr: '' };
+    for (const name of ['stdout', 'stderr'] as const) {
+      child[name].setEncoding('utf8').on('data', chunk => {
+        text[name] += chunk;
+      });
+    }
+    child.on('error', () => resolve(undefined)).on('close', code => resolve({ code, ...text }));
+  });
+}
+
+/**
+ * Runs a bash `script` with a tmpfs of `size`, such as `64k`, mounted at `folder`, which is its `$0`; nobody else sees it.
+ * Undefined where this process may not mount one.
+ */
+export async function onSmallDisk(
+  folder: string,
+  size: string,
+  script: string,
+  surroundings: Surroundings,
+): Promise<Finished | undefined> {
+  const mount = `mount -t tmpfs -o size=${size} tmpfs "$0" && echo mounted >&2 && `;
+  const done = await execute('unshare', ['-m', 'bash', '-c', mount + script, folder], surroundings);
+  if (!done?.stderr.startsWith('mounted\n')) return undefined;
+  return { ...done, stderr: done.stderr.slice('mounted\n'.length) };
+}
