@@ -30,6 +30,20 @@ export interface RunOptions extends BackendOptions {
   readonly commandLine: readonly string[];
 }
 
+export interface ResumeOptions extends Omit<RunOptions, 'output' | 'backend'> {
+  /** `undefined`: as the run began. */
+  readonly backend: BackendRequest | undefined;
+  readonly allowChange: readonly string[];
+  readonly strict: boolean;
+}
+
+export interface VerifyResumeOptions extends Omit<RunOptions, 'commandLine'> {
+  /** How often to kill, all runs together. */
+  readonly kills: number;
+  /** Decides when. */
+  readonly seed: number;
+}
+
 export const GRAPH_FORMATS = ['text', 'json', 'mermaid'] as const;
 
 export interface GraphOptions extends BackendOptions {
@@ -60,6 +74,18 @@ export function parseThreads(text: string): number {
   const threads = Number(text);
   if (/^\d+$/.test(text) && threads >= 1 && threads <= 1024) return threads;
   throw new InvalidArgumentError('Expected a whole number from 1 to 1024.');
+}
+
+export function parseCount(text: string): number {
+  const count = Number(text);
+  if (/^\d+$/.test(text) && count >= 1 && count <= 1e6) return count;
+  throw new InvalidArgumentError('Expected a whole number from 1 to 1000000.');
+}
+
+export function parseSeed(text: string): number {
+  const seed = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(seed)) return seed;
+  throw new InvalidArgumentError('Expected a whole number.');
 }
 
 export function parseCheckpoint(text: string): EvaluateOptions['checkpoint'] {

@@ -9,9 +9,13 @@ import {
   type EvaluateOptions,
   GRAPH_FORMATS,
   parseCheckpoint,
+  parseCount,
   parseFolder,
+  parseSeed,
   parseThreads,
+  type ResumeOptions,
   type RunOptions,
+  type VerifyResumeOptions,
 } from './options.js';
 
 const CONFIG_FILE = /\.(ya?ml|json)$/i;
@@ -78,7 +82,17 @@ function buildProgram(shell: Shell): Command {
     .version(shell.version, '-V, --version', 'print the version')
     .helpCommand('help [verb]', 'explain a verb')
     .helpOption('-h, --help', 'explain the command line');
-  for (const add of [addRun, addValidate, addConfig, addGraph, addEvaluate, addSchema, addDoctor])
+  for (const add of [
+    addRun,
+    addResume,
+    addVerify,
+    addValidate,
+    addConfig,
+    addGraph,
+    addEvaluate,
+    addSchema,
+    addDoctor,
+  ])
     add(program, shell);
   return program;
 }
@@ -111,6 +125,63 @@ function addRun(program: Command, { io, commandLine, finish }: Shell): void {
     .action(async (config: string, { set, backend, threads, output, json = false, quiet = false }: Flags) => {
       const { run } = await import('./run.js');
       finish(await run(config, { set, backend, threads, output, json, quiet, commandLine }, io));
+    });
+}
+
+function addResume(program: Command, { io, commandLine, finish }: Shell): void {
+  type Flags = Pick<ResumeOptions, 'set' | 'allowChange'> & {
+    backend?: ResumeOptions['backend'];
+    threads?: number;
+    strict?: boolean;
+    json?: boolean;
+    quiet?: boolean;
+  };
+  verb(program, 'resume <run>', 'go on exactly where a run stopped')
+    .addOption(setOption())
+    .addOption(
+      new Option('--allow-change <key>', 'go on though this changed and alters the results (repeatable)')
+        .argParser(collect)
+        .default([], 'none'),
+    )
+    .addOption(
+      new Option('--backend <name>', 'what runs the kernels (default: what the run began with)').choices(
+        BACKEND_REQUESTS,
+      ),
+    )
+    .addOption(threadsOption())
+    .option('--strict', 'fail on a damaged checkpoint instead of taking the one before')
+    .option('--json', 'print the summary as one JSON document on stdout')
+    .option('-q, --quiet', 'no progress on stderr')
+    .action(async (run: string, flags: Flags) => {
+      const { set, allowChange, backend, threads, strict = false, json = false, quiet = false } = flags;
+      const { resume } = await import('./run.js');
+      finish(await resume(run, { set, allowChange, backend, threads, strict, json, quiet, commandLine }, io));
+    });
+}
+
+function addVerify(program: Command, { io, finish }: Shell): void {
+  type Flags = Pick<VerifyResumeOptions, 'set' | 'backend' | 'output' | 'kills' | 'seed'> & {
+    threads?: number;
+    json?: boolean;
+    quiet?: boolean;
+  };
+  const verify = withSharedFlags(program.command('verify')).description('prove it on this machine');
+  verb(verify, 'resume <config>', 'kill runs of a config, resume them, compare every byte')
+    .addOption(setOption())
+    .addOption(backendOption())
+    .addOption(threadsOption())
+    .addOption(new Option('--kills <n>', 'how often to kill').argParser(parseCount).default(6))
+    .addOption(new Option('--seed <n>', 'decides when to kill').argParser(parseSeed).default(0))
+    .addOption(
+      new Option('--output <dir>', 'the output root, under which the proof is written')
+        .argParser(parseFolder)
+        .default('experiments'),
+    )
+    .option('--json', 'print the proof as one JSON document on stdout')
+    .option('-q, --quiet', 'no progress on stderr')
+    .action(async (config: string, { json = false, quiet = false, threads, ...flags }: Flags) => {
+      const { verifyResumeOf } = await import('./verify.js');
+      finish(await verifyResumeOf(config, { ...flags, threads, json, quiet }, io));
     });
 }
 

@@ -1,4 +1,5 @@
 /** How a run went, in words. */
+import { relative } from 'node:path';
 import type { GateResult, Summary } from '../experiment/summary.js';
 import type { Io } from './io.js';
 import { formatDuration } from './progress.js';
@@ -14,12 +15,18 @@ export function tellResult(summary: Summary, quiet: boolean, io: Io): void {
 }
 
 /** What keeps a run from counting as done is said on stderr; a failed gate only where stdout does not say it. */
-export function tellTrouble({ status, message, gates }: Summary, json: boolean, io: Io): void {
+export function tellTrouble({ status, message, gates, directory }: Summary, json: boolean, io: Io): void {
   for (const gate of json ? gates : []) if (gate.verdict !== 'passed') io.err(`${gateSentence(gate)}\n`);
   if (status === 'completed' || message === undefined) return;
   const hint =
     status === 'diverged' ? '; try a smaller optimizer.learning_rate, or training.gradient_clip_norm' : '';
   io.err(`cellrun: ${message}${hint}\n`);
+  if (status === 'interrupted') io.err(`Go on with: ./run resume ${quoted(relative('.', directory))}\n`);
+}
+
+/** As a shell takes it. */
+function quoted(path: string): string {
+  return /^[\w./+-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }
 
 export function gateSentence({ metric, verdict, value, min, max }: GateResult): string {

@@ -1,26 +1,40 @@
-/** `run CONFIG`: trains, and tells how it went. */
+/** `run CONFIG` and `resume RUN`: train, and tell how it went. */
 import { loadExperiment } from '../config/index.js';
 import type { ExitCode } from '../errors.js';
 import { spellNonFinite } from '../experiment/json.js';
-import { type RunObserver, runExperiment } from '../training/run.js';
+import type { RunObserver, RunResult } from '../training/observer.js';
+import { resumeExperiment } from '../training/resume.js';
+import { runExperiment } from '../training/run.js';
 import type { Io } from './io.js';
-import type { RunOptions } from './options.js';
+import type { ResumeOptions, RunOptions } from './options.js';
 import { createProgress, type Progress } from './progress.js';
 import { tellResult, tellTrouble } from './result.js';
 import { onStopSignal } from './signals.js';
 
 export async function run(config: string, options: RunOptions, io: Io): Promise<ExitCode> {
   const loaded = loadExperiment(config, { set: options.set });
+  return conduct(options, io, (signal, observer) =>
+    runExperiment(loaded, { ...options, started: new Date(), signal }, observer),
+  );
+}
+
+export async function resume(path: string, options: ResumeOptions, io: Io): Promise<ExitCode> {
+  return conduct(options, io, (signal, observer) =>
+    resumeExperiment(path, { ...options, started: new Date(), signal }, observer),
+  );
+}
+
+async function conduct(
+  { quiet, json }: Pick<RunOptions, 'quiet' | 'json'>,
+  io: Io,
+  train: (signal: AbortSignal, observer: RunObserver) => Promise<RunResult>,
+): Promise<ExitCode> {
   const stop = onStopSignal(io);
   try {
-    const { exitCode, summary } = await runExperiment(
-      loaded,
-      { ...options, started: new Date(), signal: stop.signal },
-      observer(io, options.quiet),
-    );
-    if (options.json) io.out(`${JSON.stringify(spellNonFinite(summary))}\n`);
-    else tellResult(summary, options.quiet, io);
-    tellTrouble(summary, options.json, io);
+    const { exitCode, summary } = await train(stop.signal, observer(io, quiet));
+    if (json) io.out(`${JSON.stringify(spellNonFinite(summary))}\n`);
+    else tellResult(summary, quiet, io);
+    tellTrouble(summary, json, io);
     return exitCode;
   } finally {
     stop.release();

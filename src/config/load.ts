@@ -39,11 +39,12 @@ export interface LoadedExperiment {
 /**
  * Loads, checks and resolves a config.
  * @param options.set arguments `key.path=value`, merged last; relative paths in them start at the working directory
+ * @param options.folder where the config stood when it was hashed first: the hash of a run's resolved config is then the run's
  * @throws UserError (exit 2) with everything that is wrong
  */
 export function loadExperiment(
   file: string,
-  options: { readonly set?: readonly string[] } = {},
+  options: { readonly set?: readonly string[]; readonly folder?: string } = {},
 ): LoadedExperiment {
   const { tree, problems, files, source } = readLayers(file);
   if (tree === undefined) throw failed(problems, file);
@@ -56,7 +57,7 @@ export function loadExperiment(
     experiment: deepFreeze(experiment),
     resolvedYaml: stringify(experiment, { lineWidth: 0 }),
     givenYaml: source.text,
-    hash: hashExperiment(experiment, dirname(resolve(file))),
+    hash: hashExperiment(experiment, options.folder ?? dirname(resolve(file))),
     file,
     files,
     locator,

@@ -26,6 +26,8 @@ export interface CheckpointEntry {
   /** Whole epochs done. */
   readonly epoch: number;
   readonly metric: CheckpointMetric;
+  /** Whether it is there only to go on from, and gives way to the next one. */
+  readonly temporary: boolean;
 }
 
 export interface Checkpoint extends CheckpointEntry {
@@ -45,11 +47,15 @@ export function checkpointName(step: number): string {
   return `step-${String(step).padStart(8, '0')}.safetensors`;
 }
 
+export function isCheckpointName(name: string): boolean {
+  return FILE_NAME.test(name);
+}
+
 /** Every checkpoint of `folder` by rising step; empty where there is no folder. Throws exit 5 for a damaged one. */
 export function listCheckpoints(folder: string): CheckpointEntry[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder)
-    .filter(name => FILE_NAME.test(name))
+    .filter(isCheckpointName)
     .map(name => entryOf(join(folder, name)))
     .sort((a, b) => a.step - b.step);
 }
@@ -127,20 +133,22 @@ export function loadCheckpoint(path: string): Checkpoint {
     step: state.step,
     epoch: state.epoch,
     metric: state.metric,
+    temporary: state.temporary,
     metadata: state.metadata,
     tensors,
   };
 }
 
 function entryOf(path: string): CheckpointEntry {
-  const { step, epoch, metric } = stateOf(path, readSafetensorsMetadata(path));
-  return { path, step, epoch, metric };
+  const { step, epoch, metric, temporary } = stateOf(path, readSafetensorsMetadata(path));
+  return { path, step, epoch, metric, temporary };
 }
 
 interface State {
   readonly step: number;
   readonly epoch: number;
   readonly metric: CheckpointMetric;
+  readonly temporary: boolean;
   readonly metadata: JsonObject;
 }
 
@@ -172,6 +180,7 @@ function isState(value: unknown): value is State {
   const metricFits = typeof name === 'string' && (mode === 'min' || mode === 'max');
   return (
     metricFits &&
+    typeof value.temporary === 'boolean' &&
     (measured === null || Number.isFinite(measured)) &&
     isCount(value.step) &&
     isCount(value.epoch)

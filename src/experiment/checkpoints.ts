@@ -38,6 +38,8 @@ export interface CheckpointInput {
   readonly metadata: JsonObject;
   /** The policy's metric at this step; `null` where it was not measured. */
   readonly metric: number | null;
+  /** Whether it is there only to go on from: the next one takes its place, whatever `keep` says. */
+  readonly temporary: boolean;
 }
 
 export interface SavedCheckpoint {
@@ -77,10 +79,12 @@ export class CheckpointStore {
       step: input.step,
       epoch: input.epoch,
       metric: { name, mode, value },
+      temporary: input.temporary,
       metadata: input.metadata,
     });
     const bytes = writeSafetensors(path, input.tensors, { format: 'pt', [STATE_KEY]: JSON.stringify(state) });
-    const entry = { path, step: input.step, epoch: input.epoch, metric: { name, mode, value } };
+    const { step, epoch, temporary } = input;
+    const entry = { path, step, epoch, metric: { name, mode, value }, temporary };
     this.entries = [...this.entries.filter(e => e.step !== input.step), entry].sort(
       (a, b) => a.step - b.step,
     );
@@ -120,7 +124,8 @@ export class CheckpointStore {
   }
 
   private kept(): Set<CheckpointEntry> {
-    const newest = this.entries.slice(-Math.max(1, this.policy.keep.last));
+    const lasting = this.entries.filter(entry => !entry.temporary);
+    const newest = [...lasting.slice(-Math.max(1, this.policy.keep.last)), ...this.entries.slice(-1)];
     return new Set([...newest, ...rankByMetric(this.entries).slice(0, this.policy.keep.best)]);
   }
 

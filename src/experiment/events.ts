@@ -23,6 +23,21 @@ export interface EventFields {
     /** Version of cellrun. */
     readonly version: string;
   };
+  /** The run goes on in another process; what follows takes the place of what was logged after `step`. */
+  'run.resume': {
+    readonly run_id: string;
+    /** Optimizer steps done in the checkpoint that it goes on from; 0 where there was none. */
+    readonly step: number;
+    readonly config_hash: string;
+    /** Version of cellrun. */
+    readonly version: string;
+    /** Records after that checkpoint, which this log no longer has. */
+    readonly replaced_records: number;
+    /** The file beside this log that has them; `null` where there were none. */
+    readonly replaced_file: string | null;
+    /** What is no longer as it was, such as `training.num_epochs: 2 -> 4`; `null` where nothing changed. */
+    readonly changes: string | null;
+  };
   'data.ready': {
     /** Sequences of each split. */
     readonly train_count: number;

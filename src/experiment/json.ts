@@ -34,3 +34,21 @@ function spellValue(value: unknown): Json {
   if (typeof value === 'string' || typeof value === 'boolean' || value === null) return value;
   throw new TypeError(`JSON cannot hold a ${typeof value}`);
 }
+
+/** The numbers of a record that `spellNonFinite` wrote, those that are not finite among them. */
+export function unspellNumbers(record: JsonObject): Record<string, number> {
+  const numbers: Record<string, number> = {};
+  for (const [key, value] of Object.entries(record)) {
+    if (typeof value === 'number') numbers[key] = value;
+    const name = record[`${key}_nonfinite`];
+    if (value === null && typeof name === 'string' && name in NON_FINITE)
+      numbers[key] = NON_FINITE[name as NonFinite];
+  }
+  return numbers;
+}
+
+const NON_FINITE: Readonly<Record<NonFinite, number>> = {
+  nan: Number.NaN,
+  inf: Number.POSITIVE_INFINITY,
+  '-inf': Number.NEGATIVE_INFINITY,
+};

@@ -7,12 +7,18 @@ import { EVENT_VERSION, type RunEvent } from './events.js';
 import { type JsonObject, spellNonFinite } from './json.js';
 import { LogFile } from './log-file.js';
 
+export interface LogOptions {
+  /** The number of the next event. */
+  readonly seq?: number;
+  readonly clock?: () => Date;
+}
+
 export class EventLog {
-  private seq = 0;
   private readonly logger: Logger;
 
   private constructor(
     private readonly file: LogFile,
+    private seq: number,
     private readonly clock: () => Date,
   ) {
     this.logger = pino(
@@ -27,9 +33,11 @@ export class EventLog {
     );
   }
 
-  /** Opens `path` for appending. Throws exit 1 where that fails. `clock` only stamps lines. */
-  static open(path: string, clock: () => Date = () => new Date()): EventLog {
-    return new EventLog(LogFile.open(path), clock);
+  /**
+   * Opens `path` for appending after `seq` whole lines. Throws exit 1 where that fails. `clock` only stamps lines.
+   */
+  static open(path: string, { seq = 0, clock = () => new Date() }: LogOptions = {}): EventLog {
+    return new EventLog(LogFile.open(path), seq, clock);
   }
 
   /**

@@ -1,4 +1,5 @@
 /** `manifest.json`: everything needed to explain a run and to repeat it; layout in schemas/manifest.schema.json. */
+import type { Json } from './json.js';
 import { type GitState, gitState, type Machine, machine, type Versions, versions } from './machine.js';
 
 /** What only the run itself knows. */
@@ -31,6 +32,18 @@ export interface ManifestFacts {
   readonly command_line: readonly string[];
 }
 
+/** What a resume was allowed to change. */
+export interface ManifestChange {
+  /** ISO 8601, UTC. */
+  readonly time: string;
+  /** Optimizer steps done before it. */
+  readonly step: number;
+  /** Such as `training.num_epochs`, or `backend`. */
+  readonly key: string;
+  readonly from: Json;
+  readonly to: Json;
+}
+
 export interface Manifest extends Omit<ManifestFacts, 'started'> {
   readonly version: 1;
   /** ISO 8601, UTC. */
@@ -38,6 +51,8 @@ export interface Manifest extends Omit<ManifestFacts, 'started'> {
   readonly versions: Versions;
   readonly git: GitState | null;
   readonly machine: Machine;
+  /** Absent where nothing was. */
+  readonly changes?: readonly ManifestChange[];
 }
 
 /** Completes `facts` with versions, machine and the state of the repository around `sourceFolder`. */

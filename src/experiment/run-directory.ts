@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { damagedError, EXIT, UserError, usageError } from '../errors.js';
-import { writeFlushed, writeJsonAtomic } from './atomic.js';
+import { writeAtomic, writeFlushed, writeJsonAtomic } from './atomic.js';
 import { spellNonFinite } from './json.js';
 import type { Manifest } from './manifest.js';
 import type { Summary } from './summary.js';
@@ -27,14 +27,17 @@ export interface RunFiles {
   readonly resolvedConfig: string;
   readonly manifest: string;
   readonly log: string;
+  readonly lock: string;
   readonly summary: string;
   readonly checkpoints: string;
 }
 
 /** A letter or digit first: no hidden folder, no flag, no way upwards. As in schemas/experiment.schema.json. */
 const NAME = /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
-/** Where the output root keeps its sweeps. */
-const RESERVED = 'sweeps';
+/** Where the output root keeps what `verify` proved. */
+export const PROOFS = 'verify';
+/** Folders of the output root that are no experiments: its sweeps, its proofs. */
+const RESERVED: readonly string[] = ['sweeps', PROOFS];
 /** Two runs of one config in a second take the next free second; more than this at once is a loop of ours. */
 const MAX_COLLISIONS = 1000;
 
@@ -56,6 +59,7 @@ export class RunDirectory {
       resolvedConfig: at('config.resolved.yaml'),
       manifest: at('manifest.json'),
       log: at('log.jsonl'),
+      lock: at('run.lock'),
       summary: at('summary.json'),
       checkpoints: at('checkpoints'),
     };
@@ -90,6 +94,11 @@ export class RunDirectory {
     return directory;
   }
 
+  /** Replaces the config that a resume goes by, where one was allowed to change it. */
+  writeResolvedConfig(resolvedYaml: string): void {
+    writeAtomic(this.files.resolvedConfig, [resolvedYaml]);
+  }
+
   writeManifest(manifest: Manifest): void {
     writeJsonAtomic(this.files.manifest, spellNonFinite(manifest));
   }
@@ -116,12 +125,13 @@ export class RunDirectory {
 
 /** Throws exit 2 unless `name` can safely be a folder's name inside the output root. */
 export function checkName(name: string): void {
-  if (NAME.test(name) && name.toLowerCase() !== RESERVED) return;
+  const reserved = RESERVED.find(one => one === name.toLowerCase());
+  if (NAME.test(name) && reserved === undefined) return;
   throw usageError({
     code: 'run/name',
     message:
-      name.toLowerCase() === RESERVED
-        ? `the name '${RESERVED}' is reserved`
+      reserved !== undefined
+        ? `the name '${reserved}' is reserved`
         : 'this name cannot be a folder in the output directory',
     expected:
       'at most 100 letters, digits, dots, hyphens and underscores, a letter or digit first, no two dots in a row',

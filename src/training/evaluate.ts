@@ -2,11 +2,11 @@
 import type { LoadedExperiment } from '../config/index.js';
 import type { Dataset } from '../data/index.js';
 import { Engine } from '../engine/index.js';
-import { damagedError } from '../errors.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { type Evaluation, Evaluator } from './evaluator.js';
 import type { EvaluationProgress } from './observer.js';
 import { createPool } from './pool.js';
+import { checkDigests } from './same-data.js';
 import { type BackendOptions, openSession } from './session.js';
 import { allocateParameters } from './shards.js';
 import { watchedSplit } from './watched-split.js';
@@ -37,19 +37,4 @@ export async function evaluateCheckpoint(
     await pool.close();
     await engine.close();
   }
-}
-
-function checkDigests(now: Dataset['digests'], then: Dataset['digests']): void {
-  const known = new Map(then.map(({ name, sha256 }) => [name, sha256]));
-  const changed = now.filter(({ name, sha256 }) => known.has(name) && known.get(name) !== sha256);
-  if (changed.length === 0) return;
-  throw damagedError(
-    ...changed.map(({ name, sha256 }) => ({
-      code: 'evaluate/data-changed',
-      message: 'the data are not those that the run was trained and measured on',
-      file: name,
-      expected: `SHA-256 ${known.get(name)}`,
-      got: sha256,
-    })),
-  );
 }

@@ -20,6 +20,22 @@ export interface Position {
   readonly epochEnded: boolean;
   /** Where the batches stand after this step. */
   readonly order: BatchOrderState;
+  /** The epoch under way, this step included. */
+  readonly totals: EpochTotals;
+}
+
+/** What the mean loss of an epoch is made of. */
+export interface EpochTotals {
+  /** Sum over the sequences trained on. */
+  readonly loss: number;
+  readonly samples: number;
+}
+
+/** Where an earlier run of the same loop stopped. */
+export interface LoopStart {
+  readonly position: Position;
+  /** Whether `onEpoch` is still to come for that position. */
+  readonly epochIsOpen: boolean;
 }
 
 export interface StepReport extends Position {
@@ -42,7 +58,7 @@ export interface EpochReport extends Position {
 /** What the loop tells; each is awaited before it goes on. */
 export interface LoopHooks {
   onStep(report: StepReport): Promise<void> | void;
-  /** After an epoch, and after the part of one that `maxSteps` or a stop leaves; gives whether to go on. */
+  /** After an epoch, and after the part of one that `maxSteps` leaves; gives whether to go on. */
   onEpoch(report: EpochReport): Promise<boolean>;
   /** Whether to stop after the step that has just been made. */
   stopRequested(): boolean;
@@ -59,41 +75,42 @@ export type LoopEnd =
       readonly gradientNorm: number;
     };
 
+/** `order` stands where `from`, if given, left it. */
 export async function trainingLoop(
   trainer: Trainer,
   order: BatchOrder,
   plan: LoopPlan,
   hooks: LoopHooks,
+  from?: LoopStart,
 ): Promise<LoopEnd> {
   const lastStep = Math.min(
     plan.maxSteps ?? Number.POSITIVE_INFINITY,
     plan.numEpochs * order.batchesPerEpoch,
   );
-  let totals = new EpochTotals();
-  let next = take(trainer, order);
-  for (let step = 1; step <= lastStep; step++) {
+  const done = from?.position.step ?? 0;
+  let epoch = new EpochSums(from?.position.totals);
+  let next = done < lastStep ? take(trainer, order) : undefined;
+  if (from && (from.position.epochEnded || done >= lastStep)) {
+    if (from.epochIsOpen && !(await hooks.onEpoch({ ...from.position, ...epoch.means() })))
+      return { status: 'interrupted' };
+    epoch = new EpochSums();
+  }
+  for (let step = done + 1; next && step <= lastStep; step++) {
+    if (hooks.stopRequested()) return { status: 'interrupted' };
     const began = performance.now();
-    const { batch, samples, epoch, ...after } = next;
+    const { batch, samples, ...after } = next;
     const running = trainer.step(batch, step, plan.learningRate);
-    if (step < lastStep) next = take(trainer, order);
+    next = step < lastStep ? take(trainer, order) : undefined;
     const { loss, gradientNorm, updated } = await running;
-    if (!updated) return { status: 'diverged', step, epoch, loss, gradientNorm };
-    const position = { step, epoch, ...after };
+    if (!updated) return { status: 'diverged', step, epoch: after.epoch, loss, gradientNorm };
     const seconds = (performance.now() - began) / 1000;
-    totals.add(loss, samples, seconds);
-    await hooks.onStep({
-      ...position,
-      loss,
-      gradientNorm,
-      learningRate: plan.learningRate,
-      samples,
-      seconds,
-    });
-    if (position.epochEnded || step === lastStep || hooks.stopRequested()) {
-      const goOn = await hooks.onEpoch({ ...position, ...totals.means() });
-      if (!goOn) return { status: 'interrupted' };
-      totals = new EpochTotals();
-    }
+    epoch.add(loss, samples, seconds);
+    const position = { step, ...after, totals: epoch.totals };
+    const { learningRate } = plan;
+    await hooks.onStep({ ...position, loss, gradientNorm, learningRate, samples, seconds });
+    if (!position.epochEnded && next) continue;
+    if (!(await hooks.onEpoch({ ...position, ...epoch.means() }))) return { status: 'interrupted' };
+    epoch = new EpochSums();
   }
   return { status: 'completed' };
 }
@@ -112,10 +129,15 @@ function take(trainer: Trainer, order: BatchOrder) {
   };
 }
 
-class EpochTotals {
-  private loss = 0;
-  private samples = 0;
+class EpochSums {
+  private loss: number;
+  private samples: number;
   private seconds = 0;
+
+  constructor({ loss, samples }: EpochTotals = { loss: 0, samples: 0 }) {
+    this.loss = loss;
+    this.samples = samples;
+  }
 
   add(loss: number, samples: number, seconds: number): void {
     this.loss += loss * samples;
@@ -123,6 +145,11 @@ class EpochTotals {
     this.seconds += seconds;
   }
 
+  get totals(): EpochTotals {
+    return { loss: this.loss, samples: this.samples };
+  }
+
+  /** `seconds` are those of this process. */
   means(): { loss: number; samples: number; seconds: number } {
     return { loss: this.loss / this.samples, samples: this.samples, seconds: this.seconds };
   }

@@ -1,11 +1,12 @@
 /** What follows a training step and an epoch: events, evaluation, checkpoints, and what the observer is told. */
 import type { LoadedExperiment } from '../config/index.js';
 import { metricValue } from '../experiment/gates.js';
+import type { SplitMetrics } from '../experiment/summary.js';
 import { losses } from '../losses/index.js';
 import type { Evaluator } from './evaluator.js';
 import type { EpochReport, LoopEnd, Position, StepReport } from './loop.js';
 import type { RunObserver } from './observer.js';
-import type { RunCheckpoints } from './run-checkpoints.js';
+import type { RunCheckpoints, SaveOptions } from './run-checkpoints.js';
 import type { RunEvents } from './run-events.js';
 import type { RunState } from './run-state.js';
 import { evaluationSentence, fallbackSentence } from './sentences.js';
@@ -32,9 +33,17 @@ export interface RunParts {
   readonly signal: AbortSignal;
 }
 
+interface TestResult {
+  readonly metrics: SplitMetrics;
+  /** Predictions that counted. */
+  readonly count: number;
+  readonly seconds: number;
+}
+
 export class Recorder {
   /** Made after the first step, which nothing is to delay. */
   private evaluator: Evaluator | undefined;
+  private stepped = false;
 
   constructor(
     private readonly parts: RunParts,
@@ -43,36 +52,43 @@ export class Recorder {
 
   async step(report: StepReport): Promise<void> {
     const { step, epoch, loss, samples, seconds } = report;
-    const { loaded, trainer, state, events, observer, checkpoints } = this.parts;
+    const { state, events, observer, checkpoints } = this.parts;
     state.position = report;
+    state.evaluated = false;
     state.stepTimes.add(samples, seconds);
-    if (!this.evaluator) {
-      this.evaluator = trainer.evaluator(loaded.experiment.training.eval_batch_size);
-      await this.evaluator.warmUp();
+    if (!this.stepped) {
+      this.stepped = true;
+      await this.warmEvaluator();
       this.reportFallbacks();
     }
     if (this.isLogged(step)) events.step(report, state.stepTimes.takeRate());
     observer.step({ epoch, step, samples, loss });
     // at an epoch's end the checkpoint waits for the evaluation
-    if (!report.epochEnded && checkpoints.isDue(step)) this.save(null);
+    if (!report.epochEnded && checkpoints.isDue(step)) await this.save({ value: null, temporary: false });
   }
 
   /** Evaluates and saves; gives whether to go on, which is not so where the run was asked to stop. */
   async epoch(report: EpochReport): Promise<boolean> {
     const { state, events } = this.parts;
-    state.position = report;
-    state.metrics = { ...state.metrics, train: { loss: report.loss } };
     if (report.epochEnded) events.epoch(report);
-    const evaluated = await this.evaluate(report);
-    if (evaluated) this.saveWhereDue(report);
-    else this.save(null);
-    return evaluated;
+    const test = await this.evaluate();
+    if (!test) return false;
+    state.metrics = { train: { loss: report.loss }, test: test.metrics };
+    state.evaluated = true;
+    this.tellEvaluation(report, test);
+    await this.saveWhereDue(report);
+    return true;
+  }
+
+  /** Saves what is to be gone on from. */
+  async interrupted(): Promise<void> {
+    await this.save({ value: null, temporary: true });
   }
 
   /** The step at `end` was not made: what is saved is the one before. */
-  diverged(end: Extract<LoopEnd, { status: 'diverged' }>): void {
+  async diverged(end: Extract<LoopEnd, { status: 'diverged' }>): Promise<void> {
     const { loaded, events } = this.parts;
-    this.save(null);
+    await this.save({ value: null, temporary: true });
     events.step({ ...end, learningRate: loaded.experiment.optimizer.learning_rate }, 0);
   }
 
@@ -81,21 +97,34 @@ export class Recorder {
     return step === 1 || step % log_every === 0 || step === this.plan.totalSteps;
   }
 
-  /** Whether the evaluation came to its end. */
-  private async evaluate(position: Position): Promise<boolean> {
-    const { session, state, events, observer, signal } = this.parts;
+  /** Undefined where the run was asked to stop before the evaluation came to its end. */
+  private async evaluate(): Promise<TestResult | undefined> {
+    const { session, state, observer, signal } = this.parts;
+    const evaluator = await this.warmEvaluator();
     const began = performance.now();
     const test = watchedSplit(session.dataset.test, progress => observer.evaluating(progress));
-    const evaluation = await (this.evaluator as Evaluator).evaluate(test, signal);
-    if (!evaluation) return false;
+    const evaluation = await evaluator.evaluate(test, signal);
+    if (!evaluation) return undefined;
     const seconds = (performance.now() - began) / 1000;
-    const { loss, metric, count } = evaluation;
     state.evalSeconds += seconds;
-    state.metrics = { ...state.metrics, test: { loss, [losses[session.run.loss].metric.name]: metric } };
-    events.evaluation(position, state.metrics.test, count, seconds);
+    const { loss, metric, count } = evaluation;
+    return { metrics: { loss, [losses[session.run.loss].metric.name]: metric }, count, seconds };
+  }
+
+  private tellEvaluation(position: Position, { metrics, count, seconds }: TestResult): void {
+    const { state, events, observer } = this.parts;
+    events.evaluation(position, metrics, count, seconds);
     observer.evaluated({ left: this.evaluationsAfter(position.step) });
     observer.line(evaluationSentence(position, state.metrics));
-    return true;
+  }
+
+  private async warmEvaluator(): Promise<Evaluator> {
+    if (!this.evaluator) {
+      const { loaded, trainer } = this.parts;
+      this.evaluator = trainer.evaluator(loaded.experiment.training.eval_batch_size);
+      await this.evaluator.warmUp();
+    }
+    return this.evaluator;
   }
 
   /** One follows each epoch, and the part of one that is left at the end. */
@@ -103,25 +132,24 @@ export class Recorder {
     return Math.ceil((this.plan.totalSteps - step) / this.plan.batchesPerEpoch);
   }
 
-  private saveWhereDue({ step }: Position): void {
+  private async saveWhereDue({ step }: Position): Promise<void> {
     const { loaded, state, checkpoints } = this.parts;
     const { every, metric } = loaded.experiment.checkpoint;
     const value = metricValue(state.metrics, metric) ?? null;
     const due = every === 'epoch' || step === this.plan.totalSteps || checkpoints.isDue(step);
-    if (due || (value !== null && checkpoints.wouldBeBest(value))) this.save(value);
+    if (due || (value !== null && checkpoints.wouldBeBest(value)))
+      await this.save({ value, temporary: false });
   }
 
-  private save(value: number | null): void {
-    this.parts.checkpoints.save(value);
+  private async save(options: SaveOptions): Promise<void> {
+    await this.parts.checkpoints.save(options);
     this.parts.observer.saved();
   }
 
   private reportFallbacks(): void {
     const { trainer, events, observer } = this.parts;
     for (const fallback of trainer.execution.fallbacks) {
-      const message = fallbackSentence(fallback);
-      events.warning('engine/fallback', message);
-      observer.line(`warning: ${message}`);
+      events.warn('engine/fallback', fallbackSentence(fallback), observer);
     }
   }
 }

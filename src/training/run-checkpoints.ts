@@ -1,11 +1,24 @@
 /** When a run saves a checkpoint, and what is in it. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { LoadedExperiment } from '../config/index.js';
-import { CheckpointStore } from '../experiment/checkpoints.js';
+import { UserError } from '../errors.js';
+import { type CheckpointInput, CheckpointStore, type SavedCheckpoint } from '../experiment/checkpoints.js';
 import type { RunDirectory } from '../experiment/run-directory.js';
+import { checkpointMetadata } from './checkpoint-metadata.js';
 import type { RunEvents } from './run-events.js';
 import type { RunState } from './run-state.js';
 import type { Trainer } from './trainer.js';
 import { trainingTensors } from './weights.js';
+
+export interface SaveOptions {
+  /** The checkpoint metric; null where it was not measured. */
+  readonly value: number | null;
+  /** Whether it is there only to go on from, and gives way to the next one. */
+  readonly temporary: boolean;
+}
+
+/** A disk that is full or a share that is away may come back; longer than this nobody waits for it. */
+const RETRY_AFTER_MS = [100, 1000];
 
 export class RunCheckpoints {
   private readonly store: CheckpointStore;
@@ -36,28 +49,47 @@ export class RunCheckpoints {
   }
 
   /**
-   * Saves the run as it stands; `value` is the checkpoint metric, null where it was not measured. Nothing happens before the
-   * first step, nor where this step is saved already and `value` adds nothing to it. Throws exit 1 where it cannot be written.
+   * Saves the run as it stands. Nothing happens before the first step, nor where this step is saved already and a value adds nothing
+   * to it. What the system refuses is tried again before exit 1 is thrown, with a warning in the log for each time.
    */
-  save(value: number | null): void {
-    const { position, metrics } = this.state;
+  async save({ value, temporary }: SaveOptions): Promise<void> {
+    const { position, metrics, evaluated } = this.state;
     if (position === undefined || (this.saved.step === position.step && value === null)) return;
-    const { parameters, optimizerState, layout } = this.trainer;
-    const { step, epochsDone, order } = position;
     const began = performance.now();
-    const { path, bytes, best } = this.store.save({
-      step,
-      epoch: epochsDone,
-      tensors: trainingTensors(layout, parameters, optimizerState),
-      metadata: {
-        config_hash: this.loaded.hash,
-        batch_order: { ...order, generator: [...order.generator] },
-        metrics: { train: { ...metrics.train }, test: { ...metrics.test } },
-      },
+    const saved = await this.persist({
+      step: position.step,
+      epoch: position.epochsDone,
+      tensors: this.tensors(),
+      metadata: checkpointMetadata(this.loaded.hash, { position, metrics, evaluated }),
       metric: value,
+      temporary,
     });
-    this.saved = { step, time: performance.now() };
+    this.saved = { step: position.step, time: performance.now() };
     const seconds = (this.saved.time - began) / 1000;
-    this.events.saved(position, { path: this.directory.nameOf(path), bytes, value, best, seconds });
+    const { bytes, best } = saved;
+    this.events.saved(position, { path: this.directory.nameOf(saved.path), bytes, value, best, seconds });
+  }
+
+  /** The run was resumed from the checkpoint of `step`. */
+  resumed(step: number): void {
+    this.saved.step = step;
+  }
+
+  private tensors() {
+    const { parameters, optimizerState, layout } = this.trainer;
+    return trainingTensors(layout, parameters, optimizerState);
+  }
+
+  private async persist(input: CheckpointInput): Promise<SavedCheckpoint> {
+    for (const wait of RETRY_AFTER_MS) {
+      try {
+        return this.store.save(input);
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        this.events.warning('checkpoint/retry', `${error.message}; trying again`);
+        await sleep(wait);
+      }
+    }
+    return this.store.save(input);
   }
 }

@@ -1,11 +1,13 @@
 /** What happens in a run, as the events of its log. */
 import type { LoadedExperiment } from '../config/index.js';
 import { EXECUTORS } from '../engine/executable.js';
+import type { CutLog } from '../experiment/log-history.js';
 import { EventLog } from '../experiment/logger.js';
 import { versions } from '../experiment/machine.js';
 import type { GateResult, SplitMetrics, Summary } from '../experiment/summary.js';
 import { ParameterLayout } from '../model/parameters.js';
 import type { EpochReport, Position, StepReport } from './loop.js';
+import type { RunObserver } from './observer.js';
 import type { Session } from './session.js';
 import { stepCosts } from './step-programs.js';
 
@@ -26,9 +28,9 @@ export class RunEvents {
     private readonly session: Session,
   ) {}
 
-  /** Appends to the log at `path`. Throws exit 1, here and on every event, where that cannot be written. */
-  static open(path: string, loaded: LoadedExperiment, session: Session): RunEvents {
-    return new RunEvents(EventLog.open(path), loaded, session);
+  /** Appends to the log at `path`, which has `seq` events. Throws exit 1, here and on every event, where that cannot be written. */
+  static open(path: string, loaded: LoadedExperiment, session: Session, seq = 0): RunEvents {
+    return new RunEvents(EventLog.open(path, { seq }), loaded, session);
   }
 
   close(): void {
@@ -44,6 +46,19 @@ export class RunEvents {
       seed: experiment.seed,
       config_hash: hash,
       version: versions().cellrun,
+    });
+  }
+
+  resumed(runId: string, step: number, { replaced, replacedFile }: CutLog, changes: readonly string[]): void {
+    this.log.emit({
+      event: 'run.resume',
+      run_id: runId,
+      step,
+      config_hash: this.loaded.hash,
+      version: versions().cellrun,
+      replaced_records: replaced,
+      replaced_file: replacedFile,
+      changes: changes.length > 0 ? changes.join('; ') : null,
     });
   }
 
@@ -129,6 +144,17 @@ export class RunEvents {
 
   warning(code: string, message: string): void {
     this.log.emit({ event: 'warning', code, message });
+  }
+
+  /** A warning that the reader is told as well. */
+  warn(code: string, message: string, observer: RunObserver): void {
+    this.warning(code, message);
+    observer.line(`warning: ${message}`);
+  }
+
+  /** What is odd about the data. */
+  warnings(observer: RunObserver): void {
+    for (const { code, message } of this.session.warnings) this.warn(code, message, observer);
   }
 
   gate({ metric, min, max, value, verdict }: GateResult): void {

@@ -8,6 +8,8 @@ export class RunState {
   position: Position | undefined;
   /** The latest values of each split. */
   metrics: Metrics = { train: {}, test: {} };
+  /** Whether the position has been evaluated. */
+  evaluated = false;
   readonly stepTimes = new StepTimes();
   evalSeconds = 0;
 }

@@ -26,7 +26,7 @@ export function divergedSentence({
 }
 
 export function interruptedSentence(step: number): string {
-  return `interrupted after step ${step}; the checkpoint of that step is saved`;
+  return `interrupted after step ${step}; ${step === 0 ? 'nothing was trained' : 'the checkpoint of that step is saved'}`;
 }
 
 export function droppedSentence(sequences: number): string {

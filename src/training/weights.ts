@@ -1,6 +1,6 @@
 /** Parameters and optimizer state as tensors under PyTorch's names, and back. */
 import { type Diagnostic, damagedError, usageError } from '../errors.js';
-import { readSafetensors, type Tensor } from '../experiment/safetensors.js';
+import { readSafetensors, type Tensor, type Tensors } from '../experiment/safetensors.js';
 import { shapeText } from '../graph/shape.js';
 import type { ParameterLayout } from '../model/parameters.js';
 
@@ -74,6 +74,47 @@ export function loadWeights(file: string, layout: ParameterLayout, flat: Float32
     }
   }
   if (problems.length > 0) throw usageError(...problems);
+}
+
+/**
+ * Fills `parameters` and each of `optimizerState` from the tensors of a checkpoint, as `trainingTensors` made them. Throws exit 5 where
+ * one is missing or does not fit; nothing is filled then.
+ */
+export function restoreTraining(
+  file: string,
+  tensors: Tensors,
+  layout: ParameterLayout,
+  {
+    parameters,
+    optimizerState,
+  }: { parameters: Float32Array; optimizerState: Readonly<Record<string, Float32Array>> },
+): void {
+  const targets = trainingTensors(layout, parameters, optimizerState);
+  const unfit = [...targets].filter(([name, { shape }]) => {
+    const tensor = tensors.get(name);
+    return tensor?.dtype !== 'F32' || tensor.shape.join() !== shape.join();
+  });
+  if (unfit.length > 0) {
+    throw damagedError(
+      ...unfit.map(([name, { shape }]) => ({
+        code: 'checkpoint/tensor',
+        file,
+        message: `the checkpoint does not have the tensor '${name}' that going on needs`,
+        expected: `F32 ${shapeText(shape)}`,
+        got: describeTensor(tensors.get(name)),
+      })),
+    );
+  }
+  const fill = (flat: Float32Array, prefix: string) => {
+    for (const { name, offset } of layout.parameters)
+      flat.set(tensors.get(`${prefix}${name}`)?.data as Float32Array, offset);
+  };
+  fill(parameters, '');
+  for (const [state, flat] of Object.entries(optimizerState)) fill(flat, `optimizer.${state}.`);
+}
+
+function describeTensor(tensor: Tensor | undefined): string {
+  return tensor ? `${tensor.dtype} ${shapeText(tensor.shape)}` : 'nothing';
 }
 
 /** The prefix that the first weight has in the file; empty where it is there as it is, or not at all. */

@@ -1,0 +1,98 @@
+/**
+ * The log of a run that goes on: what was written after the checkpoint moves to a file beside it, since it will be written again. So
+ * the log stays one series with contiguous numbers, and nothing that was ever written is lost.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { writeAtomic, writeFlushed } from './atomic.js';
+import type { EventName } from './events.js';
+
+/** Where a run goes on. */
+export interface LogPoint {
+  /** Optimizer steps done. */
+  readonly step: number;
+  /** Whether the epoch's record, evaluation and checkpoint of that step are still to come. */
+  readonly epochIsOpen: boolean;
+}
+
+export interface CutLog {
+  /** The number of the next event. */
+  readonly seq: number;
+  /** Names of the events that stay. */
+  readonly kept: ReadonlySet<EventName>;
+  /** Whether the checkpoint of the point's step is among them. */
+  readonly saved: boolean;
+  /** Lines that were moved, a torn one included. */
+  readonly replaced: number;
+  /** Name of the file that has them now; null where there are none. */
+  readonly replacedFile: string | null;
+}
+
+/** Cuts the log at `path`, which may be absent, after what belongs to `point`. Throws exit 1 where the system refuses. */
+export function cutLog(path: string, point: LogPoint): CutLog {
+  const lines = existsSync(path) ? wholeLines(readFileSync(path)) : [];
+  const events = lines.map(parsedEvent);
+  const found = events.findIndex((event, seq) => !staysAt(event, seq, point));
+  const end = found < 0 ? lines.length : found;
+  const staying = events.slice(0, end).filter(event => event !== undefined);
+  const stay = {
+    seq: end,
+    kept: new Set(staying.map(({ event }) => event)),
+    saved: staying.some(({ event, step }) => event === 'checkpoint.saved' && step === point.step),
+  };
+  if (end === lines.length) return { ...stay, replaced: 0, replacedFile: null };
+  const replacedFile = freeName(path);
+  writeFlushed(join(dirname(path), replacedFile), lines.slice(end));
+  writeAtomic(path, lines.slice(0, end));
+  return { ...stay, replaced: lines.length - end, replacedFile };
+}
+
+/** With their line ends; the last one has none where the process was killed while writing it. */
+function wholeLines(bytes: Buffer): Buffer[] {
+  const lines: Buffer[] = [];
+  for (let from = 0; from < bytes.length; ) {
+    const end = bytes.indexOf(0x0a, from);
+    const to = end < 0 ? bytes.length : end + 1;
+    lines.push(bytes.subarray(from, to));
+    from = to;
+  }
+  return lines;
+}
+
+interface LoggedEvent {
+  readonly event: EventName;
+  readonly seq: number;
+  readonly step?: number;
+}
+
+/** Undefined where the line is torn, or no event. */
+function parsedEvent(line: Buffer): LoggedEvent | undefined {
+  if (line.at(-1) !== 0x0a) return undefined;
+  try {
+    const value: unknown = JSON.parse(line.toString('utf8'));
+    return typeof value === 'object' && value !== null && 'event' in value
+      ? (value as LoggedEvent)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What ends a run is said again at its real end; `run.resume` stays, for it is what happened. */
+const ENDING: ReadonlySet<EventName> = new Set<EventName>(['gate', 'run.end']);
+/** What follows the last step of an epoch. */
+const CLOSING_EPOCH: ReadonlySet<EventName> = new Set<EventName>(['train.epoch', 'eval', 'checkpoint.saved']);
+
+function staysAt(event: LoggedEvent | undefined, seq: number, { step, epochIsOpen }: LogPoint): boolean {
+  if (event === undefined || event.seq !== seq || ENDING.has(event.event)) return false;
+  if (event.event === 'run.resume' || event.step === undefined) return true;
+  return event.step < step || (event.step === step && !(epochIsOpen && CLOSING_EPOCH.has(event.event)));
+}
+
+function freeName(path: string): string {
+  const name = basename(path, '.jsonl');
+  for (let number = 1; ; number++) {
+    const candidate = `${name}.replaced-${number}.jsonl`;
+    if (!existsSync(join(dirname(path), candidate))) return candidate;
+  }
+}

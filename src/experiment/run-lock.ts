@@ -1,0 +1,115 @@
+/**
+ * `run.lock`: who is working on a run. Two processes in one directory would take each other's files for their own. The lock of a process
+ * that is no more, killed or gone with its machine's last start, is taken over.
+ */
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { usageError } from '../errors.js';
+import { naming } from './file-error.js';
+
+interface Owner {
+  readonly pid: number;
+  readonly host: string;
+  /** When the process started, in ticks since the machine did; null where the system does not tell. */
+  readonly started: string | null;
+}
+
+const TRIES = 5;
+
+/**
+ * Makes the file at `path` the lock of this process; gives what releases it. Throws exit 2 where another process has it, exit 1 where
+ * the system refuses.
+ */
+export function lockRun(path: string): () => void {
+  const own: Owner = {
+    pid: process.pid,
+    host: hostname(),
+    started: processInfo(process.pid)?.started ?? null,
+  };
+  const text = `${JSON.stringify(own)}\n`;
+  const mine = `${path}.${process.pid}`;
+  naming(path, () => writeFileSync(mine, text));
+  try {
+    for (let tries = 0; tries < TRIES; tries++) {
+      if (naming(path, () => linked(mine, path))) return () => rmSync(path, { force: true });
+      takeAway(path);
+    }
+  } finally {
+    rmSync(mine, { force: true });
+  }
+  throw inUse(path);
+}
+
+/** Linking, unlike writing, fails where the name is taken, and never shows a file that is half written. */
+function linked(from: string, to: string): boolean {
+  try {
+    linkSync(from, to);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Removes a lock whose owner is no more, and no other one that may have come in its place. */
+function takeAway(path: string): void {
+  const found = read(path);
+  if (found === undefined) return;
+  if (isAlive(found)) throw inUse(path, found);
+  const aside = `${path}.stale-${process.pid}`;
+  try {
+    renameSync(path, aside);
+  } catch {
+    return;
+  }
+  if (JSON.stringify(read(aside)) !== JSON.stringify(found)) linked(aside, path);
+  rmSync(aside, { force: true });
+}
+
+function read(path: string): Partial<Owner> | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Partial<Owner>;
+  } catch (error) {
+    return error instanceof SyntaxError ? {} : undefined;
+  }
+}
+
+/** What cannot be known, such as the processes of another machine, counts as alive. */
+function isAlive({ pid, host, started }: Partial<Owner>): boolean {
+  if (pid === undefined || host === undefined) return false;
+  if (host !== hostname()) return true;
+  if (!exists(pid)) return false;
+  const now = processInfo(pid);
+  if (now === undefined || started === null || started === undefined) return true;
+  return !now.ended && started === now.started;
+}
+
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
+
+/** From /proc/PID/stat (proc(5)), whose second field, a name, may itself have spaces and brackets; undefined without one. */
+function processInfo(pid: number): { readonly ended: boolean; readonly started: string } | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // a killed process that its parent has not noticed yet
+    return { ended: fields[0] === 'Z' || fields[0] === 'X', started: fields[19] };
+  } catch {
+    return undefined;
+  }
+}
+
+function inUse(path: string, { pid, host }: Partial<Owner> = {}) {
+  return usageError({
+    code: 'run/in-use',
+    message: `another process${pid === undefined ? '' : ` (${pid} on ${host})`} is working on this run`,
+    file: path,
+    expected: 'that it ends; if it is sure to be gone, remove this file',
+  });
+}

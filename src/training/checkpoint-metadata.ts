@@ -1,0 +1,79 @@
+/** What a checkpoint says of a run beside its tensors: where it stands, what it measured. Plain JSON, no clock in it. */
+import type { BatchOrderState } from '../data/index.js';
+import { damagedError } from '../errors.js';
+import type { Metrics } from '../experiment/gates.js';
+import { type JsonObject, spellNonFinite, unspellNumbers } from '../experiment/json.js';
+import type { Position } from './loop.js';
+
+export interface SavedState {
+  readonly position: Position;
+  readonly metrics: Metrics;
+  /** Whether the position has been evaluated, where it is one that is. */
+  readonly evaluated: boolean;
+}
+
+export function checkpointMetadata(
+  configHash: string,
+  { position, metrics, evaluated }: SavedState,
+): JsonObject {
+  const { order, totals, epoch, epochEnded } = position;
+  return spellNonFinite({
+    config_hash: configHash,
+    batch_order: order,
+    epoch: { number: epoch, ended: epochEnded, evaluated, loss: totals.loss, samples: totals.samples },
+    metrics,
+  });
+}
+
+/**
+ * What `checkpointMetadata` wrote for the checkpoint of `step`, when `epochsDone` epochs were done. Throws exit 5 where `metadata` are
+ * something else; what the batch order must satisfy is its own to check.
+ */
+export function savedState(
+  file: string,
+  { step, epoch: epochsDone, metadata }: { step: number; epoch: number; metadata: JsonObject },
+): SavedState {
+  const { batch_order: order, epoch, metrics } = metadata as Partial<Saved>;
+  if (!order || !isMetrics(metrics) || !isEpoch(epoch)) {
+    throw damagedError({
+      code: 'checkpoint/no-position',
+      message: 'this checkpoint does not say where its run stood, so that cannot be gone on from',
+      file,
+    });
+  }
+  const totals = { loss: epoch.loss, samples: epoch.samples };
+  const position = { step, epoch: epoch.number, epochsDone, epochEnded: epoch.ended, order, totals };
+  return {
+    position,
+    metrics: { train: unspellNumbers(metrics.train), test: unspellNumbers(metrics.test) },
+    evaluated: epoch.evaluated,
+  };
+}
+
+interface Saved {
+  readonly batch_order: BatchOrderState;
+  readonly epoch: {
+    readonly number: number;
+    readonly ended: boolean;
+    readonly evaluated: boolean;
+    readonly loss: number;
+    readonly samples: number;
+  };
+  readonly metrics: SpelledMetrics;
+}
+
+type SpelledMetrics = Readonly<Record<keyof Metrics, JsonObject>>;
+
+function isEpoch(epoch: Partial<Saved['epoch']> | undefined): epoch is Saved['epoch'] {
+  return (
+    Number.isSafeInteger(epoch?.number) &&
+    Number.isSafeInteger(epoch?.samples) &&
+    Number.isFinite(epoch?.loss) &&
+    typeof epoch?.ended === 'boolean' &&
+    typeof epoch.evaluated === 'boolean'
+  );
+}
+
+function isMetrics(metrics: Partial<SpelledMetrics> | undefined): metrics is SpelledMetrics {
+  return typeof metrics?.train === 'object' && typeof metrics.test === 'object';
+}

@@ -1,0 +1,105 @@
+/** What a new run and one that goes on have in common: training between its beginning and its end, whatever that end is. */
+
+import type { LoadedExperiment } from '../config/index.js';
+import { type BatchOptions, BatchOrder } from '../data/index.js';
+import type { RunDirectory } from '../experiment/run-directory.js';
+import { type LoopEnd, type LoopStart, trainingLoop } from './loop.js';
+import type { RunObserver, RunResult } from './observer.js';
+import { Recorder } from './recorder.js';
+import { RunCheckpoints } from './run-checkpoints.js';
+import { RunClosing } from './run-closing.js';
+import type { RunEvents } from './run-events.js';
+import type { RunState } from './run-state.js';
+import { droppedSentence } from './sentences.js';
+import { createTrainer, type Session } from './session.js';
+import type { Trainer } from './trainer.js';
+
+export interface Conduct {
+  readonly loaded: LoadedExperiment;
+  readonly session: Session;
+  readonly directory: RunDirectory;
+  readonly state: RunState;
+  readonly observer: RunObserver;
+  readonly signal: AbortSignal;
+  /** The run's start on the clock of `performance`. */
+  readonly began: number;
+}
+
+/** How a run begins; each is called once, in this order. */
+export interface Beginning {
+  /** Opens the log and writes what comes first. */
+  open(): RunEvents;
+  /** Fills the trainer; gives where the loop goes on, undefined for its beginning. */
+  place(trainer: Trainer, events: RunEvents): LoopStart | undefined;
+}
+
+/**
+ * The run directory must be this process's alone. Throws what ends the run unexpectedly, after summary and closing event are
+ * written as far as they can be.
+ */
+export async function conductRun(conduct: Conduct, beginning: Beginning): Promise<RunResult> {
+  const { loaded, session, directory, state, observer, began } = conduct;
+  const closing = new RunClosing(loaded, session, directory, state, began);
+  let events: RunEvents | undefined;
+  let trainer: Trainer | undefined;
+  try {
+    events = beginning.open();
+    trainer = await createTrainer(loaded, session);
+    const from = beginning.place(trainer, events);
+    const checkpoints = new RunCheckpoints(loaded, directory, trainer, state, events);
+    if (from) checkpoints.resumed(from.position.step);
+    const end = await train({ ...conduct, trainer, events, checkpoints }, from);
+    return closing.ended(end, events);
+  } catch (error) {
+    closing.failed(error, events);
+    throw error;
+  } finally {
+    observer.end();
+    events?.close();
+    await trainer?.close();
+  }
+}
+
+interface Training extends Conduct {
+  readonly trainer: Trainer;
+  readonly events: RunEvents;
+  readonly checkpoints: RunCheckpoints;
+}
+
+async function train(parts: Training, from: LoopStart | undefined): Promise<LoopEnd> {
+  const { loaded, session, trainer, events, observer, signal } = parts;
+  const { training, optimizer } = loaded.experiment;
+  const options = batchOptions(loaded, session);
+  const order = from ? BatchOrder.restore(options, from.position.order) : new BatchOrder(options);
+  const { batchesPerEpoch, droppedPerEpoch } = order;
+  const most = training.max_steps ?? Number.POSITIVE_INFINITY;
+  const totalSteps = Math.min(most, training.num_epochs * batchesPerEpoch);
+  if (droppedPerEpoch > 0 && !from) events.warn('data/dropped', droppedSentence(droppedPerEpoch), observer);
+  observer.begin({ totalSteps, numEpochs: training.num_epochs, logEvery: training.log_every });
+  const recorder = new Recorder(parts, { totalSteps, batchesPerEpoch });
+  const plan = {
+    numEpochs: training.num_epochs,
+    learningRate: optimizer.learning_rate,
+    ...(training.max_steps !== undefined && { maxSteps: training.max_steps }),
+  };
+  const hooks = {
+    onStep: recorder.step.bind(recorder),
+    onEpoch: recorder.epoch.bind(recorder),
+    stopRequested: () => signal.aborted,
+  };
+  const end = await trainingLoop(trainer, order, plan, hooks, from);
+  if (end.status === 'interrupted') await recorder.interrupted();
+  if (end.status === 'diverged') await recorder.diverged(end);
+  return end;
+}
+
+function batchOptions({ experiment }: LoadedExperiment, { dataset }: Session): BatchOptions {
+  const { training, seed } = experiment;
+  return {
+    count: dataset.train.count,
+    batchSize: training.batch_size,
+    shuffle: training.shuffle,
+    lastBatch: training.last_batch,
+    seed,
+  };
+}

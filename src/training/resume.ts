@@ -1,0 +1,195 @@
+/** A run that goes on where it stopped, so that what follows is the same to the byte as if it never had. */
+import { statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { type LoadedExperiment, loadExperiment } from '../config/index.js';
+import type { BackendRequest } from '../engine/backend.js';
+import { damagedError, type ExitCode, usageError } from '../errors.js';
+import { bestOf, type Checkpoint, listCheckpoints } from '../experiment/checkpoint-folder.js';
+import { latestCheckpoint } from '../experiment/latest-checkpoint.js';
+import { cutLog } from '../experiment/log-history.js';
+import { describeRun, type Manifest } from '../experiment/manifest.js';
+import { RunDirectory } from '../experiment/run-directory.js';
+import { lockRun } from '../experiment/run-lock.js';
+import type { Summary } from '../experiment/summary.js';
+import { type SavedState, savedState } from './checkpoint-metadata.js';
+import { conductRun } from './conduct.js';
+import type { LoopStart } from './loop.js';
+import { manifestFacts } from './manifest-facts.js';
+import type { RunObserver, RunResult } from './observer.js';
+import { type Change, checkAllowed, configChanges, machineChanges } from './resume-changes.js';
+import { RunEvents } from './run-events.js';
+import { RunState } from './run-state.js';
+import { checkDigests } from './same-data.js';
+import { initialParameters, openSession } from './session.js';
+import type { Trainer } from './trainer.js';
+import { restoreTraining } from './weights.js';
+
+export interface ResumeOptions {
+  /** Undefined: the backend that the run began with. */
+  readonly backend: BackendRequest | undefined;
+  readonly threads: number | undefined;
+  /** `key.path=value`: what is to be other than it was. */
+  readonly set: readonly string[];
+  /** Keys, whole or as the beginning of longer ones, that may change though they alter the results. */
+  readonly allowChange: readonly string[];
+  /** Whether a damaged checkpoint is an error rather than a warning. */
+  readonly strict: boolean;
+  readonly commandLine: readonly string[];
+  readonly started: Date;
+  /** Aborted where the run is to stop after the step under way. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Goes on with the run in the directory `path` from its newest whole checkpoint, or from its beginning where there is none. Throws exit 2
+ * where that is no run, is in use, or something changed that alters results; exit 5 where its files or data are damaged. A run
+ * that is already complete gives its result again.
+ */
+export async function resumeExperiment(
+  path: string,
+  options: ResumeOptions,
+  observer: RunObserver,
+): Promise<RunResult> {
+  const directory = RunDirectory.open(path);
+  const release = lockRun(directory.files.lock);
+  try {
+    return await resumeLocked(directory, options, observer);
+  } finally {
+    release();
+  }
+}
+
+async function resumeLocked(
+  directory: RunDirectory,
+  options: ResumeOptions,
+  observer: RunObserver,
+): Promise<RunResult> {
+  const began = performance.now();
+  const manifest = manifestOf(directory);
+  const { before, loaded } = loadConfigs(directory, manifest, options);
+  const backend = options.backend ?? (manifest.backend.name as BackendRequest);
+  const session = await openSession(loaded, { backend, threads: options.threads });
+  checkDigests(session.dataset.digests, manifest.datasets);
+  const dataSeconds = (performance.now() - began) / 1000;
+  const now = describeRun(
+    manifestFacts(loaded, session, { ...options, runId: directory.id }),
+    directory.path,
+  );
+  const changes = [...configChanges(before, loaded), ...machineChanges(manifest, now)];
+  checkAllowed(changes, options.allowChange, loaded);
+  const complete = changes.length === 0 ? completeResult(directory) : undefined;
+  if (complete) return complete;
+  const { checkpoint, damaged } = latestCheckpoint(directory.files.checkpoints, options);
+  const saved = checkpoint && savedState(checkpoint.path, checkpoint);
+  const step = saved?.position.step ?? 0;
+  const state = new RunState();
+  return conductRun(
+    { loaded, session, directory, observer, signal: options.signal, began, state },
+    {
+      open: () => {
+        if (changes.length > 0)
+          recordChanges(directory, manifest, loaded, { changes, step, time: options.started });
+        const cut = cutLog(directory.files.log, { step, epochIsOpen: !saved?.evaluated });
+        const events = RunEvents.open(directory.files.log, loaded, session, cut.seq);
+        if (!cut.kept.has('run.start')) events.started(directory.id);
+        if (!cut.kept.has('data.ready')) events.dataReady(dataSeconds);
+        events.resumed(directory.id, step, cut, changes.map(inWords));
+        for (const { message, file } of damaged)
+          events.warn('checkpoint/damaged', `${file} is set aside: ${message}`, observer);
+        if (!cut.kept.has('graph.compiled')) events.compiled();
+        if (checkpoint && saved && !cut.saved) tellCheckpoint(events, directory, checkpoint, saved);
+        return events;
+      },
+      place: (trainer, events) => {
+        if (checkpoint && saved) return restore(trainer, state, checkpoint, saved);
+        trainer.parameters.set(initialParameters(loaded, session.spec));
+        events.warnings(observer);
+        return undefined;
+      },
+    },
+  );
+}
+
+/** The result of a run that has nothing left to do. */
+function completeResult(directory: RunDirectory): RunResult | undefined {
+  const summary = directory.readSummary() as Summary | undefined;
+  if (summary?.status !== 'completed') return undefined;
+  return { exitCode: summary.exit_code as ExitCode, summary };
+}
+
+/** Throws exit 2 where the run never got as far as to say what it is. */
+function manifestOf(directory: RunDirectory): Manifest {
+  const manifest = directory.readManifest() as Manifest | undefined;
+  if (manifest?.backend) return manifest;
+  throw usageError({
+    code: 'resume/not-begun',
+    message: 'this run was stopped before it began, so there is nothing to go on with; start it anew',
+    file: directory.path,
+  });
+}
+
+/** The config as the run had it, and as it is to be now. */
+function loadConfigs(
+  { files }: RunDirectory,
+  manifest: Manifest,
+  { set }: ResumeOptions,
+): { before: LoadedExperiment; loaded: LoadedExperiment } {
+  const folder = dirname(manifest.config_files.at(-1) ?? files.resolvedConfig);
+  const before = loadExperiment(files.resolvedConfig, { folder });
+  if (before.hash !== manifest.config_hash) {
+    throw damagedError({
+      code: 'resume/config-edited',
+      message: 'this is not the config that the run was started with; undo the change, and give it by --set',
+      file: files.resolvedConfig,
+      expected: `hash ${manifest.config_hash}`,
+      got: before.hash,
+    });
+  }
+  return { before, loaded: set.length > 0 ? loadExperiment(files.resolvedConfig, { set, folder }) : before };
+}
+
+/** The next resume compares with what this one made of the run. */
+function recordChanges(
+  directory: RunDirectory,
+  manifest: Manifest,
+  loaded: LoadedExperiment,
+  { changes, step, time }: { changes: readonly Change[]; step: number; time: Date },
+): void {
+  const recorded = changes.map(change => ({ time: time.toISOString(), step, ...change }));
+  directory.writeResolvedConfig(loaded.resolvedYaml);
+  directory.writeManifest({
+    ...manifest,
+    config_hash: loaded.hash,
+    changes: [...(manifest.changes ?? []), ...recorded],
+  });
+}
+
+function inWords({ key, from, to }: Change): string {
+  return `${key}: ${JSON.stringify(from)} -> ${JSON.stringify(to)}`;
+}
+
+/** The process was killed between writing the checkpoint and saying so. */
+function tellCheckpoint(
+  events: RunEvents,
+  directory: RunDirectory,
+  { path, step, metric }: Checkpoint,
+  { position }: SavedState,
+): void {
+  const best = bestOf(listCheckpoints(directory.files.checkpoints))?.step === step;
+  const { size } = statSync(path);
+  events.saved(position, {
+    path: directory.nameOf(path),
+    bytes: size,
+    value: metric.value,
+    best,
+    seconds: 0,
+  });
+}
+
+function restore(trainer: Trainer, state: RunState, checkpoint: Checkpoint, saved: SavedState): LoopStart {
+  restoreTraining(checkpoint.path, checkpoint.tensors, trainer.layout, trainer);
+  state.position = saved.position;
+  state.metrics = saved.metrics;
+  state.evaluated = saved.evaluated;
+  return { position: saved.position, epochIsOpen: !saved.evaluated };
+}
