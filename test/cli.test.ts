@@ -36,7 +36,7 @@ function cellrun(...args: string[]): SpawnSyncReturns<string> {
   return spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', cwd: folder, env: cleanEnv });
 }
 
-const VERBS = ['run', 'validate', 'config', 'graph', 'evaluate', 'schema', 'doctor'];
+const VERBS = ['run', 'resume', 'verify', 'validate', 'config', 'graph', 'evaluate', 'schema', 'doctor'];
 
 t.test('help and version', async t => {
   const help = cellrun('--help');

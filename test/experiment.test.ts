@@ -274,6 +274,16 @@ t.test('machine, versions and git are read from where they are', async t => {
 /** One of each event; the type demands all of them. */
 const samples: { readonly [E in EventName]: Extract<RunEvent, { event: E }> } = {
   'run.start': { event: 'run.start', run_id: 'x', name: 'y', seed: 0, config_hash: HASH, version: '0.1.0' },
+  'run.resume': {
+    event: 'run.resume',
+    run_id: 'x',
+    step: 600,
+    config_hash: HASH,
+    version: '0.1.0',
+    replaced_records: 3,
+    replaced_file: 'log.replaced-1.jsonl',
+    changes: 'training.num_epochs: 2 -> 4',
+  },
   'data.ready': {
     event: 'data.ready',
     train_count: 5,
@@ -324,6 +334,7 @@ const samples: { readonly [E in EventName]: Extract<RunEvent, { event: E }> } = 
     metric: 'test.accuracy',
     value: 0.95,
     best: true,
+    temporary: false,
     duration_s: 0.01,
   },
   early_stop: {
@@ -342,7 +353,7 @@ const samples: { readonly [E in EventName]: Extract<RunEvent, { event: E }> } = 
 
 function logged(events: readonly RunEvent[]): Record<string, unknown>[] {
   const path = join(fresh(), 'log.jsonl');
-  const log = EventLog.open(path, () => started);
+  const log = EventLog.open(path, { clock: () => started });
   for (const event of events) log.emit(event);
   const text = readFileSync(path, 'utf8');
   log.close();
@@ -370,7 +381,7 @@ t.test('every event is a line that fits the schema', async t => {
 
 t.test('the bytes of a line are as documented', async t => {
   const path = join(fresh(), 'log.jsonl');
-  const log = EventLog.open(path, () => started);
+  const log = EventLog.open(path, { clock: () => started });
   log.emit(samples.warning);
   t.equal(
     readFileSync(path, 'utf8'),
@@ -513,6 +524,7 @@ function filled(
       tensors,
       metadata: { config_hash: HASH, order: [1, 2] },
       metric,
+      temporary: false,
     });
   }
   return store;
@@ -523,7 +535,14 @@ const stepsIn = (path: string): number[] => listCheckpoints(path).map(entry => e
 t.test('a checkpoint gives back what was saved', async t => {
   const path = join(fresh(), 'checkpoints');
   const store = CheckpointStore.open(path, max);
-  const saved = store.save({ step: 600, epoch: 1, tensors, metadata: { a: { b: 1 } }, metric: 0.9 });
+  const saved = store.save({
+    step: 600,
+    epoch: 1,
+    tensors,
+    metadata: { a: { b: 1 } },
+    metric: 0.9,
+    temporary: false,
+  });
   t.equal(saved.path, join(path, 'step-00000600.safetensors'));
   t.equal(saved.bytes, statSync(saved.path).size);
   t.equal(saved.best, true);
@@ -539,10 +558,35 @@ t.test('a checkpoint gives back what was saved', async t => {
   t.equal(resolveCheckpoint(path, 'last'), saved.path);
   t.equal(store.load('best').step, 600);
   const again = readFileSync(saved.path);
-  store.save({ step: 600, epoch: 1, tensors, metadata: { a: { b: 1 } }, metric: 0.9 });
+  store.save({ step: 600, epoch: 1, tensors, metadata: { a: { b: 1 } }, metric: 0.9, temporary: false });
   t.ok(readFileSync(saved.path).equals(again), 'the same content is the same bytes');
   t.same(stepsIn(path), [600]);
 });
+
+t.test(
+  'a checkpoint that is there only to go on from gives way to the next, and counts for none',
+  async t => {
+    const path = join(fresh(), 'checkpoints');
+    const keepTwo = { ...max, keep: { last: 2, best: 0 } };
+    const save = (step: number, temporary: boolean) =>
+      CheckpointStore.open(path, keepTwo).save({
+        step,
+        epoch: 1,
+        tensors,
+        metadata: {},
+        metric: null,
+        temporary,
+      });
+    save(100, false);
+    save(200, false);
+    save(250, true);
+    t.same(stepsIn(path), [100, 200, 250]);
+    save(260, true);
+    t.same(stepsIn(path), [100, 200, 260]);
+    save(300, false);
+    t.same(stepsIn(path), [200, 300]);
+  },
+);
 
 t.test('the last and the best stay, whatever the metrics do', async t => {
   const cases: [CheckpointPolicy, (number | null)[], number[], number | null][] = [

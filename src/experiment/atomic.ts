@@ -14,11 +14,13 @@ export function writeAtomic(path: string, chunks: readonly (Uint8Array | string)
   const folder = dirname(path);
   const temporary = join(folder, `${TEMPORARY_PREFIX}${process.pid}-${basename(path)}`);
   naming(path, () => {
+    // left by a process of the same number, or a link that somebody put there, which is not to be followed
+    rmSync(temporary, { force: true });
+    writeNew(temporary, chunks);
     try {
-      writeThrough(temporary, chunks, 'w');
       renameSync(temporary, path);
     } catch (error) {
-      rmSync(temporary, { force: true });
+      takeBack(temporary);
       throw error;
     }
     flushFolder(folder);
@@ -32,29 +34,51 @@ export function writeJsonAtomic(path: string, value: object): void {
 
 /** Writes a new file through to the disk, though not in one step. Throws exit 1 where it exists or the system refuses. */
 export function writeFlushed(path: string, chunks: readonly (Uint8Array | string)[]): void {
-  naming(path, () => writeThrough(path, chunks, 'wx'));
+  naming(path, () => {
+    writeNew(path, chunks);
+    flushFolder(dirname(path));
+  });
 }
 
-function writeThrough(path: string, chunks: readonly (Uint8Array | string)[], flag: 'w' | 'wx'): void {
-  const file = openSync(path, flag, 0o644);
+function writeNew(path: string, chunks: readonly (Uint8Array | string)[]): void {
+  const file = openSync(path, 'wx', 0o644);
   try {
-    for (const chunk of chunks) writeWhole(file, chunk);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
+    try {
+      for (const chunk of chunks) writeWhole(file, chunk);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    takeBack(path);
+    throw error;
   }
+}
+
+/** What went wrong first is what is said: a disk that refuses this too leaves a file that nobody reads. */
+function takeBack(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {}
 }
 
 /** One write call may take only a part (full disks, more than 2 GiB), so the rest is offered again. Gives the bytes written. */
 export function writeWhole(file: number, chunk: Uint8Array | string): number {
   const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
   let done = 0;
-  while (done < bytes.length) done += writeSync(file, bytes, done);
+  while (done < bytes.length) {
+    const written = writeSync(file, bytes, done);
+    if (written === 0) throw Object.assign(new Error('a write took no bytes'), STUCK);
+    done += written;
+  }
   return done;
 }
 
-/** Without this the rename itself may be lost with the power. Windows cannot open a folder, and needs no such call. */
-function flushFolder(folder: string): void {
+/** A device that takes nothing without a reason would be offered the same bytes for ever. */
+const STUCK = { code: 'EIO', syscall: 'write' };
+
+/** Without this a new name, or the going of one, may be lost with the power. Windows cannot open a folder, and needs no such call. */
+export function flushFolder(folder: string): void {
   if (process.platform === 'win32') return;
   const handle = openSync(folder, 'r');
   try {

@@ -3,9 +3,9 @@
  * checked header, so nothing depends on a list beside them being up to date. `index.json` is written for other readers; here
  * it only tells of a file that has gone.
  */
-import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { damagedError, usageError } from '../errors.js';
+import { checkpointName, checkpointNames, isCheckpointName } from './checkpoint-files.js';
 import { readIndex } from './checkpoint-index.js';
 import type { JsonObject } from './json.js';
 import { readSafetensors, readSafetensorsMetadata, type Tensors } from './safetensors.js';
@@ -41,23 +41,12 @@ export type Which = 'last' | 'best' | number;
 /** The header key under which step, epoch, metric and the caller's metadata stand as JSON. */
 export const STATE_KEY = 'cellrun';
 
-const FILE_NAME = /^step-\d{8,}\.safetensors$/;
-
-export function checkpointName(step: number): string {
-  return `step-${String(step).padStart(8, '0')}.safetensors`;
-}
-
-export function isCheckpointName(name: string): boolean {
-  return FILE_NAME.test(name);
-}
-
-/** Every checkpoint of `folder` by rising step; empty where there is no folder. Throws exit 5 for a damaged one. */
+/**
+ * Every checkpoint of `folder` by rising step; empty where there is no folder. Throws exit 5 for a damaged one, exit 2 where one cannot
+ * be read.
+ */
 export function listCheckpoints(folder: string): CheckpointEntry[] {
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .filter(isCheckpointName)
-    .map(name => entryOf(join(folder, name)))
-    .sort((a, b) => a.step - b.step);
+  return checkpointNames(folder).map(name => entryOf(join(folder, name)));
 }
 
 /** The entry with the best finite metric, the earliest among equals; `undefined` where no metric is finite. */
@@ -155,12 +144,25 @@ interface State {
 function stateOf(path: string, metadata: Readonly<Record<string, string>>): State {
   const text = metadata[STATE_KEY];
   const state = text === undefined ? undefined : parseState(text);
-  if (state !== undefined) return state;
+  if (state !== undefined) return checkStep(path, state);
   throw damagedError({
     code: 'checkpoint/no-state',
     message: `these are tensors, but not a checkpoint: the header has no usable '${STATE_KEY}' entry`,
     file: path,
     offset: 8,
+  });
+}
+
+/** Steps are sorted by name where a run goes on, and by what the file says where it is listed: both must be one. */
+function checkStep(path: string, state: State): State {
+  const name = basename(path);
+  if (!isCheckpointName(name) || name === checkpointName(state.step)) return state;
+  throw damagedError({
+    code: 'checkpoint/step',
+    message: `this is the checkpoint of step ${state.step} under the name of another`,
+    file: path,
+    offset: 8,
+    expected: checkpointName(state.step),
   });
 }
 

@@ -2,10 +2,13 @@
  * `checkpoints/index.json` as its reader here needs it: not to find checkpoints, whose files are the truth, but to notice that
  * one has gone. It is replaced before a file is removed, so it never names one that a run took away itself.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { isCheckpointName } from './checkpoint-files.js';
 
 const INDEX_NAME = 'index.json';
+/** A hundred bytes for each of more checkpoints than a folder holds. */
+const MAX_BYTES = 2 ** 24;
 
 export interface CheckpointIndex {
   /** File names; `best` is null where no metric was finite. */
@@ -21,16 +24,25 @@ export function indexPath(folder: string): string {
 
 /** The index of `folder`; undefined where it is absent or says nothing of use: it is not what checkpoints are read by. */
 export function readIndex(folder: string): CheckpointIndex | undefined {
-  const path = indexPath(folder);
-  if (!existsSync(path)) return undefined;
-  const { last, best, checkpoints } = parsed(readFileSync(path, 'utf8'));
-  if (typeof last !== 'string' || !Array.isArray(checkpoints)) return undefined;
+  const { last, best, checkpoints } = parsed(textOf(indexPath(folder)));
+  if (!isName(last) || !Array.isArray(checkpoints)) return undefined;
   const files = checkpoints.map((entry: unknown) => (isRecord(entry) ? entry.file : undefined));
-  return {
-    last,
-    best: typeof best === 'string' ? best : null,
-    files: files.filter(file => typeof file === 'string'),
-  };
+  return { last, best: isName(best) ? best : null, files: files.filter(isName) };
+}
+
+/** Empty where it cannot be read. Anything but a file of ordinary size is none of ours, and a pipe would keep us waiting. */
+function textOf(path: string): string {
+  try {
+    const info = statSync(path);
+    return info.isFile() && info.size <= MAX_BYTES ? readFileSync(path, 'utf8') : '';
+  } catch {
+    return '';
+  }
+}
+
+/** A name that leads elsewhere is no name of a checkpoint. */
+function isName(name: unknown): name is string {
+  return typeof name === 'string' && isCheckpointName(name);
 }
 
 function parsed(text: string): Record<string, unknown> {

@@ -1,12 +1,12 @@
 /** Writing checkpoints: each file whole or absent, `last` and `best` always resolvable, old ones removed by a rule. */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { basename, join } from 'node:path';
-import { TEMPORARY_PREFIX, writeJsonAtomic } from './atomic.js';
+import { basename, dirname, join } from 'node:path';
+import { flushFolder, TEMPORARY_PREFIX, writeJsonAtomic } from './atomic.js';
+import { checkpointName, refuseLink } from './checkpoint-files.js';
 import {
   bestOf,
   type Checkpoint,
   type CheckpointEntry,
-  checkpointName,
   listCheckpoints,
   loadCheckpoint,
   rankByMetric,
@@ -62,11 +62,16 @@ export class CheckpointStore {
 
   /**
    * Opens `folder`, creating it, and removes what an interrupted write left. Throws exit 5 where a checkpoint in it is damaged,
-   * exit 1 where the system refuses.
+   * exit 2 where it is a link or one cannot be read, exit 1 where the system refuses.
    */
   static open(folder: string, policy: CheckpointPolicy): CheckpointStore {
-    naming(folder, () => mkdirSync(folder, { recursive: true }));
-    for (const name of readdirSync(folder)) if (name.startsWith(TEMPORARY_PREFIX)) remove(join(folder, name));
+    naming(folder, () => {
+      refuseLink(folder);
+      mkdirSync(folder, { recursive: true });
+      flushFolder(dirname(folder));
+      for (const name of readdirSync(folder))
+        if (name.startsWith(TEMPORARY_PREFIX)) remove(join(folder, name));
+    });
     return new CheckpointStore(folder, policy);
   }
 
@@ -85,9 +90,8 @@ export class CheckpointStore {
     const bytes = writeSafetensors(path, input.tensors, { format: 'pt', [STATE_KEY]: JSON.stringify(state) });
     const { step, epoch, temporary } = input;
     const entry = { path, step, epoch, metric: { name, mode, value }, temporary };
-    this.entries = [...this.entries.filter(e => e.step !== input.step), entry].sort(
-      (a, b) => a.step - b.step,
-    );
+    const others = this.entries.filter(e => e.step !== step);
+    this.entries = [...others, entry].sort((a, b) => a.step - b.step);
     this.prune();
     return { path, bytes, best: bestOf(this.entries) === entry };
   }
@@ -114,13 +118,15 @@ export class CheckpointStore {
     return { name, mode, value: value !== null && nonFiniteName(value) === undefined ? value : null };
   }
 
-  /** The index is replaced before a file goes, so it never names one that is not there. */
+  /**
+   * The index is replaced before a file goes, so it never names one that is not there. What could not be removed stays among the entries,
+   * for the next save to remove.
+   */
   private prune(): void {
     const kept = this.kept();
-    const dropped = this.entries.filter(entry => !kept.has(entry));
+    this.writeIndex(this.entries.filter(entry => kept.has(entry)));
+    for (const entry of this.entries) if (!kept.has(entry)) remove(entry.path);
     this.entries = this.entries.filter(entry => kept.has(entry));
-    this.writeIndex();
-    for (const entry of dropped) remove(entry.path);
   }
 
   private kept(): Set<CheckpointEntry> {
@@ -130,15 +136,15 @@ export class CheckpointStore {
   }
 
   /** Layout: schemas/checkpoints.schema.json. */
-  private writeIndex(): void {
-    const best = bestOf(this.entries);
+  private writeIndex(entries: readonly CheckpointEntry[]): void {
+    const best = bestOf(entries);
     writeJsonAtomic(indexPath(this.folder), {
       version: 1,
       metric: this.policy.metric,
       mode: this.policy.mode,
-      last: basename(this.resolve('last')),
+      last: basename(selectCheckpoint(this.folder, entries, 'last').path),
       best: best === undefined ? null : basename(best.path),
-      checkpoints: this.entries.map(e => ({
+      checkpoints: entries.map(e => ({
         file: basename(e.path),
         step: e.step,
         epoch: e.epoch,

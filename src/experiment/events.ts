@@ -102,6 +102,8 @@ export interface EventFields {
     /** `null` where the metric was not measured. */
     readonly value: number | null;
     readonly best: boolean;
+    /** Whether it is there only to go on from, and gives way to the next one. */
+    readonly temporary: boolean;
     readonly duration_s: number;
   };
   early_stop: {

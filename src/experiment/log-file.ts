@@ -1,9 +1,15 @@
 /** A file of whole lines: what a failed write leaves of a line is taken back, so that no later line runs into it. */
-import { closeSync, fstatSync, ftruncateSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync } from 'node:fs';
 import { writeWhole } from './atomic.js';
 import { naming } from './file-error.js';
 
+/** A link in the place of a log could lead anywhere. (Windows has no such flag, and no links without special rights.) */
+const APPENDING = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0);
+
 export class LogFile {
+  /** Whether a part of a line may stand after the whole ones. */
+  private torn = false;
+
   private constructor(
     private readonly path: string,
     private readonly file: number,
@@ -11,21 +17,24 @@ export class LogFile {
     private size: number,
   ) {}
 
-  /** Opens `path` for appending, creating it. Throws exit 1 where the system refuses. */
+  /** Opens `path` for appending, creating it. Throws exit 1 where the system refuses, or where it is a link. */
   static open(path: string): LogFile {
     return naming(path, () => {
-      const file = openSync(path, 'a', 0o644);
+      const file = openSync(path, APPENDING, 0o644);
       return new LogFile(path, file, fstatSync(file).size);
     });
   }
 
-  /** Appends `line` before it returns. Throws exit 1 where that fails; the file is then what it was before. */
+  /** Appends `line` before it returns. Throws exit 1 where that fails; the file is then what it was before, or will be before the next. */
   write(line: string): void {
     naming(this.path, () => {
+      if (this.torn) this.takeBack();
+      this.torn = true;
       try {
         this.size += writeWhole(this.file, line);
+        this.torn = false;
       } catch (error) {
-        this.takeBack();
+        this.tryTakeBack();
         throw error;
       }
     });
@@ -35,8 +44,16 @@ export class LogFile {
     closeSync(this.file);
   }
 
+  /** What went wrong first is what is said; the next write tries again. */
+  private tryTakeBack(): void {
+    try {
+      this.takeBack();
+    } catch {}
+  }
+
   /** A pipe or a device has no size to go back to; the failed write is what its reader is told of. */
   private takeBack(): void {
     if (fstatSync(this.file).isFile()) ftruncateSync(this.file, this.size);
+    this.torn = false;
   }
 }

@@ -2,10 +2,12 @@
  * The log of a run that goes on: what was written after the checkpoint moves to a file beside it, since it will be written again. So
  * the log stays one series with contiguous numbers, and nothing that was ever written is lost.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { lstatSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { writeAtomic, writeFlushed } from './atomic.js';
+import { writeAtomic } from './atomic.js';
 import type { EventName } from './events.js';
+import { naming } from './file-error.js';
+import { isAbsent, unreadable } from './unreadable.js';
 
 /** Where a run goes on. */
 export interface LogPoint {
@@ -28,9 +30,12 @@ export interface CutLog {
   readonly replacedFile: string | null;
 }
 
-/** Cuts the log at `path`, which may be absent, after what belongs to `point`. Throws exit 1 where the system refuses. */
+/**
+ * Cuts the log at `path`, which may be absent, after what belongs to `point`. Throws exit 1 where the system refuses to write, exit 2
+ * or 5 where it cannot be read.
+ */
 export function cutLog(path: string, point: LogPoint): CutLog {
-  const lines = existsSync(path) ? wholeLines(readFileSync(path)) : [];
+  const lines = wholeLines(readLog(path));
   const events = lines.map(parsedEvent);
   const found = events.findIndex((event, seq) => !staysAt(event, seq, point));
   const end = found < 0 ? lines.length : found;
@@ -42,9 +47,19 @@ export function cutLog(path: string, point: LogPoint): CutLog {
   };
   if (end === lines.length) return { ...stay, replaced: 0, replacedFile: null };
   const replacedFile = freeName(path);
-  writeFlushed(join(dirname(path), replacedFile), lines.slice(end));
+  writeAtomic(join(dirname(path), replacedFile), lines.slice(end));
   writeAtomic(path, lines.slice(0, end));
   return { ...stay, replaced: lines.length - end, replacedFile };
+}
+
+/** A log that cannot be got at is not taken for one that is empty: what it says would be said again. */
+function readLog(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (isAbsent(error)) return Buffer.alloc(0);
+    throw unreadable(path, error);
+  }
 }
 
 /** With their line ends; the last one has none where the process was killed while writing it. */
@@ -93,6 +108,8 @@ function freeName(path: string): string {
   const name = basename(path, '.jsonl');
   for (let number = 1; ; number++) {
     const candidate = `${name}.replaced-${number}.jsonl`;
-    if (!existsSync(join(dirname(path), candidate))) return candidate;
+    // a link that leads nowhere is not free either
+    const taken = naming(path, () => lstatSync(join(dirname(path), candidate), { throwIfNoEntry: false }));
+    if (!taken) return candidate;
   }
 }

@@ -2,7 +2,7 @@
  * `run.lock`: who is working on a run. Two processes in one directory would take each other's files for their own. The lock of a process
  * that is no more, killed or gone with its machine's last start, is taken over.
  */
-import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, lstatSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { usageError } from '../errors.js';
 import { naming } from './file-error.js';
@@ -15,6 +15,8 @@ interface Owner {
 }
 
 const TRIES = 5;
+/** Of a lock of ours are some hundred. */
+const MAX_BYTES = 65_536;
 
 /**
  * Makes the file at `path` the lock of this process; gives what releases it. Throws exit 2 where another process has it, exit 1 where
@@ -28,14 +30,18 @@ export function lockRun(path: string): () => void {
   };
   const text = `${JSON.stringify(own)}\n`;
   const mine = `${path}.${process.pid}`;
-  naming(path, () => writeFileSync(mine, text));
+  naming(path, () => {
+    // a link that somebody put there is not to be followed
+    rmSync(mine, { force: true });
+    writeFileSync(mine, text, { flag: 'wx' });
+  });
   try {
     for (let tries = 0; tries < TRIES; tries++) {
-      if (naming(path, () => linked(mine, path))) return () => rmSync(path, { force: true });
-      takeAway(path);
+      if (naming(path, () => linked(mine, path))) return () => remove(path);
+      naming(path, () => takeAway(path));
     }
   } finally {
-    rmSync(mine, { force: true });
+    remove(mine);
   }
   throw inUse(path);
 }
@@ -46,7 +52,7 @@ function linked(from: string, to: string): boolean {
     linkSync(from, to);
     return true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    if (codeOf(error) === 'EEXIST') return false;
     throw error;
   }
 }
@@ -59,19 +65,47 @@ function takeAway(path: string): void {
   const aside = `${path}.stale-${process.pid}`;
   try {
     renameSync(path, aside);
-  } catch {
-    return;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return;
+    throw error;
   }
-  if (JSON.stringify(read(aside)) !== JSON.stringify(found)) linked(aside, path);
-  rmSync(aside, { force: true });
+  let isThatOne = false;
+  try {
+    isThatOne = JSON.stringify(read(aside)) === JSON.stringify(found);
+  } finally {
+    if (!isThatOne) linked(aside, path);
+    remove(aside);
+  }
 }
 
+function remove(path: string): void {
+  naming(path, () => rmSync(path, { force: true }));
+}
+
+/** Undefined where there is none any more, or something that is none; without an owner where it does not say who that is. */
 function read(path: string): Partial<Owner> | undefined {
+  const info = lstatSync(path, { throwIfNoEntry: false });
+  if (!info?.isFile()) return undefined;
+  if (info.size > MAX_BYTES) return {};
   try {
-    return JSON.parse(readFileSync(path, 'utf8')) as Partial<Owner>;
+    const found: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    return isOwner(found) ? found : {};
   } catch (error) {
-    return error instanceof SyntaxError ? {} : undefined;
+    if (error instanceof SyntaxError) return {};
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
   }
+}
+
+function isOwner(found: unknown): found is Owner {
+  if (typeof found !== 'object' || found === null) return false;
+  const { pid, host, started } = found as Partial<Owner>;
+  const isKnown = started === null || typeof started === 'string';
+  return Number.isSafeInteger(pid) && Number(pid) > 0 && typeof host === 'string' && isKnown;
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }
 
 /** What cannot be known, such as the processes of another machine, counts as alive. */

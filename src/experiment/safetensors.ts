@@ -6,10 +6,16 @@
  * header's meaning, so that no flipped bit passes unseen. Files without them, as other programs write, are read too.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
-import { type Diagnostic, damagedError, type UserError, usageError } from '../errors.js';
+import { damagedError } from '../errors.js';
 import { writeAtomic } from './atomic.js';
-import { type Entry, LENGTH_BYTES, MAX_HEADER_BYTES, parseHeader } from './safetensors-header.js';
+import { type OpenedFile, withFile } from './safetensors-file.js';
+import {
+  type Entry,
+  type Header,
+  LENGTH_BYTES,
+  MAX_HEADER_BYTES,
+  parseHeader,
+} from './safetensors-header.js';
 import { elementCount, type Tensor, tensorBytes, tensorFromBytes } from './tensor-types.js';
 
 export type { Tensor } from './tensor-types.js';
@@ -58,84 +64,51 @@ export function writeSafetensors(
 }
 
 /**
- * Reads a whole file. Throws exit 2 where there is no such file and exit 5, with the file and the byte offset, where it
- * is not exactly a safetensors file or a digest in it does not fit.
+ * Reads a whole file. Throws exit 2 where it cannot be read and exit 5, with the file and the byte offset, where it is not exactly a
+ * safetensors file or a digest in it does not fit.
  */
 export function readSafetensors(path: string): TensorFile {
-  const bytes = readBytes(path, file => readFileSync(file));
-  const { entries, metadata, dataStart } = parseHeader(bytes, bytes.length, path);
-  const fail = (entry: Entry, message: string): UserError =>
-    damagedError({ code: 'safetensors/digest', message, file: path, offset: dataStart + entry.begin });
-  const digested =
-    HEADER_DIGEST in metadata || Object.keys(metadata).some(key => key.startsWith(DIGEST_PREFIX));
-  if (digested) checkHeaderDigest(path, entries, metadata);
-  const tensors = new Map<string, Tensor>();
-  for (const entry of entries) {
-    const view = bytes.subarray(dataStart + entry.begin, dataStart + entry.end);
-    const expected = metadata[DIGEST_PREFIX + entry.name];
-    if (digested && expected !== sha256(view))
-      throw fail(entry, `the bytes of tensor '${entry.name}' do not have the digest that the file states`);
-    tensors.set(entry.name, tensorFromBytes(entry.dtype, entry.shape, view));
-  }
-  return { tensors, metadata: withoutDigests(metadata) };
+  return withFile(path, file => {
+    const header = readHeader(file, path);
+    const { entries, metadata } = header;
+    const read = isDigested(metadata) ? digestedBytes : plainBytes;
+    const tensors = entries.map(
+      entry =>
+        [entry.name, tensorFromBytes(entry.dtype, entry.shape, read(file, header, entry, path))] as const,
+    );
+    return { tensors: new Map(tensors), metadata: withoutDigests(metadata) };
+  });
 }
 
 /** As `readSafetensors`, but reads and checks the header alone: the metadata without the cost of the values. */
 export function readSafetensorsMetadata(path: string): TensorFile['metadata'] {
-  const { bytes, fileBytes } = readBytes(path, readHeaderBytes);
-  const { entries, metadata } = parseHeader(bytes, fileBytes, path);
-  if (isDigested(metadata)) checkHeaderDigest(path, entries, metadata);
-  return withoutDigests(metadata);
+  return withFile(path, file => withoutDigests(readHeader(file, path).metadata));
 }
 
-function readBytes<T>(path: string, read: (path: string) => T): T {
-  try {
-    return read(path);
-  } catch (error) {
-    throw usageError(unreadable(path, error));
-  }
+/** The header, held against the format's rules and its digest. No more of the file is read, whatever length it states. */
+function readHeader(file: OpenedFile, path: string): Header {
+  const length = file.read(0, Math.min(LENGTH_BYTES, file.bytes));
+  const stated = length.length < LENGTH_BYTES ? 0n : length.readBigUInt64LE(0);
+  const headerBytes = stated > MAX_HEADER_BYTES ? 0 : Math.min(Number(stated), file.bytes - LENGTH_BYTES);
+  const bytes = Buffer.concat([length, file.read(LENGTH_BYTES, Math.max(0, headerBytes))]);
+  const header = parseHeader(bytes, file.bytes, path);
+  if (isDigested(header.metadata)) checkHeaderDigest(path, header.entries, header.metadata);
+  return header;
 }
 
-/** The length and as much of the header as the file has. */
-function readHeaderBytes(path: string): { bytes: Buffer; fileBytes: number } {
-  const file = openSync(path, 'r');
-  try {
-    const fileBytes = fstatSync(file).size;
-    const length = readAt(file, 0, Math.min(LENGTH_BYTES, fileBytes));
-    if (length.length < LENGTH_BYTES) return { bytes: length, fileBytes };
-    const stated = length.readBigUInt64LE(0);
-    const headerBytes = stated > MAX_HEADER_BYTES ? 0 : Math.min(Number(stated), fileBytes - LENGTH_BYTES);
-    return { bytes: Buffer.concat([length, readAt(file, LENGTH_BYTES, headerBytes)]), fileBytes };
-  } finally {
-    closeSync(file);
-  }
+function plainBytes(file: OpenedFile, { dataStart }: Header, { begin, end }: Entry): Buffer {
+  return file.read(dataStart + begin, end - begin);
 }
 
-function readAt(file: number, position: number, length: number): Buffer {
-  const bytes = Buffer.alloc(length);
-  let done = 0;
-  while (done < length) {
-    const read = readSync(file, bytes, done, length - done, position + done);
-    if (read === 0) break;
-    done += read;
-  }
-  return bytes.subarray(0, done);
-}
-
-/** The complaint about a file that cannot be opened at all; other causes than the usual ones keep the system's words. */
-function unreadable(path: string, error: unknown): Diagnostic {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-  const reasons: Readonly<Record<string, string>> = {
-    ENOENT: 'there is no such file',
-    EISDIR: 'this is a folder, not a file',
-    EACCES: 'the file may not be read (permission denied)',
-    ERR_FS_FILE_TOO_LARGE: 'the file is larger than 2 GiB',
-  };
-  return {
-    code: 'safetensors/unreadable',
-    message: reasons[code] ?? `the file cannot be read (${code})`,
+function digestedBytes(file: OpenedFile, header: Header, entry: Entry, path: string): Buffer {
+  const bytes = plainBytes(file, header, entry);
+  if (header.metadata[DIGEST_PREFIX + entry.name] === sha256(bytes)) return bytes;
+  throw damagedError({
+    code: 'safetensors/digest',
+    message: `the bytes of tensor '${entry.name}' do not have the digest that the file states`,
     file: path,
-  };
+    offset: header.dataStart + entry.begin,
+  });
 }
 
 function checkWritable(name: string, tensor: Tensor): void {

@@ -82,6 +82,7 @@ async function resumeLocked(
   const { checkpoint, damaged } = latestCheckpoint(directory.files.checkpoints, options);
   const saved = checkpoint && savedState(checkpoint.path, checkpoint);
   const step = saved?.position.step ?? 0;
+  const epochIsOpen = saved?.position.epochEnded === true && !saved.evaluated;
   const state = new RunState();
   return conductRun(
     { loaded, session, directory, observer, signal: options.signal, began, state },
@@ -89,7 +90,7 @@ async function resumeLocked(
       open: () => {
         if (changes.length > 0)
           recordChanges(directory, manifest, loaded, { changes, step, time: options.started });
-        const cut = cutLog(directory.files.log, { step, epochIsOpen: !saved?.evaluated });
+        const cut = cutLog(directory.files.log, { step, epochIsOpen });
         const events = RunEvents.open(directory.files.log, loaded, session, cut.seq);
         if (!cut.kept.has('run.start')) events.started(directory.id);
         if (!cut.kept.has('data.ready')) events.dataReady(dataSeconds);
@@ -172,7 +173,7 @@ function inWords({ key, from, to }: Change): string {
 function tellCheckpoint(
   events: RunEvents,
   directory: RunDirectory,
-  { path, step, metric }: Checkpoint,
+  { path, step, metric, temporary }: Checkpoint,
   { position }: SavedState,
 ): void {
   const best = bestOf(listCheckpoints(directory.files.checkpoints))?.step === step;
@@ -182,6 +183,7 @@ function tellCheckpoint(
     bytes: size,
     value: metric.value,
     best,
+    temporary,
     seconds: 0,
   });
 }

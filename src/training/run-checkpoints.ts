@@ -67,7 +67,14 @@ export class RunCheckpoints {
     this.saved = { step: position.step, time: performance.now() };
     const seconds = (this.saved.time - began) / 1000;
     const { bytes, best } = saved;
-    this.events.saved(position, { path: this.directory.nameOf(saved.path), bytes, value, best, seconds });
+    this.events.saved(position, {
+      path: this.directory.nameOf(saved.path),
+      bytes,
+      value,
+      best,
+      temporary,
+      seconds,
+    });
   }
 
   /** The run was resumed from the checkpoint of `step`. */

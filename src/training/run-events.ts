@@ -18,6 +18,7 @@ export interface LoggedCheckpoint {
   readonly bytes: number;
   readonly value: number | null;
   readonly best: boolean;
+  readonly temporary: boolean;
   readonly seconds: number;
 }
 
@@ -127,7 +128,7 @@ export class RunEvents {
   }
 
   /** `path` is the file's name in the run directory; `value` that of the checkpoint metric. */
-  saved({ epoch, step }: Position, { path, bytes, value, best, seconds }: LoggedCheckpoint): void {
+  saved({ epoch, step }: Position, { path, bytes, value, best, temporary, seconds }: LoggedCheckpoint): void {
     const { metric } = this.loaded.experiment.checkpoint;
     this.log.emit({
       event: 'checkpoint.saved',
@@ -138,6 +139,7 @@ export class RunEvents {
       metric,
       value,
       best,
+      temporary,
       duration_s: seconds,
     });
   }

@@ -80,7 +80,7 @@ function compareLogs(expected: string, actual: string): Difference[] {
   const torn = now.findIndex(({ seq }, i) => seq !== i);
   if (torn >= 0) return [{ file, what: `line ${torn + 1} has seq ${now[torn].seq}, not ${torn}` }];
   const [before, after] = [then, now].map(lines =>
-    lines.filter(({ event }) => event !== 'run.resume').map(withoutTimes),
+    lines.filter(line => !tellsOfStop(line)).map(withoutTimes),
   );
   const at = before.findIndex((line, i) => line !== after[i]);
   if (at >= 0) return [{ file, what: `record ${at + 1} is ${after[at] ?? 'missing'}, not ${before[at]}` }];
@@ -93,6 +93,11 @@ function readSeries(path: string): Line[] {
   const lines = readFileSync(path, 'utf8').split('\n');
   if (lines.at(-1) === '') lines.pop();
   return lines.map(line => JSON.parse(line) as Line);
+}
+
+/** What only a run that was stopped has. */
+function tellsOfStop({ event, temporary }: Line): boolean {
+  return event === 'run.resume' || temporary === true;
 }
 
 function withoutTimes(line: Line): string {

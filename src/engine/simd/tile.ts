@@ -33,7 +33,7 @@ const SUMS: Readonly<Record<Arithmetic, { readonly vectors: number; readonly row
 /**
  * With loops, every value loaded in one serves as many products as possible. Which tile is best was measured on x86-64 (Sapphire
  * Rapids), whose sixteen registers must hold the sums and what they are made of, and whose two ports for products or three for
- * products and sums must never wait. Separate: four rows of two vectors reach 41 GFLOP/s of the 42 that three ports allow; nine
+ * products and sums must never wait. Separate: four rows of two vectors reach 41 GFLOP/s; nine
  * sums or more reach 28 to 37. Fused: nine sums of three rows and three vectors, 47 over all of a training step, against 46 of
  * eight sums in four rows and 35 of ten or more.
  * Without loops a kernel streams: one row, two vectors, so that long chains of arithmetic overlap.

@@ -1,0 +1,432 @@
+/** Runs that go on: the same bytes as if they had never stopped, and what keeps a run from going on. */
+import {
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t, { type Test } from 'tap';
+import { loadExperiment } from '../src/config/index.js';
+import { validateAgainst } from '../src/config/schema.js';
+import { RandomStream } from '../src/random.js';
+import type { RunObserver, RunResult } from '../src/training/observer.js';
+import { type ResumeOptions, resumeExperiment } from '../src/training/resume.js';
+import { runExperiment } from '../src/training/run.js';
+import { compareRuns } from '../src/verify/compare-runs.js';
+import { verifyResume } from '../src/verify/resume.js';
+import { floats, integers, npz, readLog, Workplace } from './support/cli.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+/** Random sequences of 5 steps of 3 features in 4 classes. */
+function split(count: number, seed: number) {
+  const random = RandomStream.of(seed, 'test/resume');
+  const x = Array.from({ length: count * 15 }, () => random.uniform() - 0.5);
+  const y = Array.from({ length: count }, () => random.integer(4));
+  return { x: floats([count, 5, 3], x), y: integers([count], y) };
+}
+
+function dataset(seed: number): Uint8Array {
+  const [train, test] = [split(70, seed), split(30, seed + 1)];
+  return npz({ ...train, x_test: test.x, y_test: test.y });
+}
+
+const data = work.file('data.npz', dataset(1));
+
+/** Three steps an epoch, the last with a smaller batch; checkpoints in the middle of epochs. */
+const config = {
+  version: 1,
+  name: 'resumed',
+  dataset: { kind: 'npz', path: data },
+  model: { cell: 'lstm', hidden_size: 6, num_layers: 2, head: { from: 'last' } },
+  loss: { kind: 'cross_entropy' },
+  optimizer: { kind: 'adam', learning_rate: 0.02 },
+  training: { num_epochs: 4, batch_size: 32, log_every: 1 },
+  checkpoint: { every: { steps: 2 }, keep: { last: 3, best: 1 }, metric: 'test.accuracy' },
+};
+const STEPS = 12;
+
+const silent: RunObserver = {
+  begin: () => {},
+  step: () => {},
+  evaluating: () => {},
+  evaluated: () => {},
+  saved: () => {},
+  line: () => {},
+  end: () => {},
+};
+
+interface Watched {
+  readonly output?: string;
+  readonly observer?: Partial<RunObserver>;
+  readonly signal?: AbortSignal;
+}
+
+function run(
+  of: object,
+  { output = work.folder(), observer = {}, signal = new AbortController().signal }: Watched = {},
+): Promise<RunResult> {
+  const options = {
+    backend: 'webasm' as const,
+    threads: 1,
+    output,
+    commandLine: [],
+    started: new Date(),
+    signal,
+  };
+  return runExperiment(loadExperiment(work.config(of)), options, { ...silent, ...observer });
+}
+
+function resume(
+  path: string,
+  options: Partial<ResumeOptions> = {},
+  observer: Partial<RunObserver> = {},
+): Promise<RunResult> {
+  const defaults: ResumeOptions = {
+    backend: undefined,
+    threads: 1,
+    set: [],
+    allowChange: [],
+    strict: false,
+    commandLine: [],
+    started: new Date(),
+    signal: new AbortController().signal,
+  };
+  return resumeExperiment(path, { ...defaults, ...options }, { ...silent, ...observer });
+}
+
+/** Runs until `step`, then stops as Ctrl-C does. */
+function interrupted(of: object, step: number): Promise<RunResult> {
+  const stop = new AbortController();
+  const stopAt = { step: (made: { step: number }) => made.step === step && stop.abort() };
+  return run(of, { observer: stopAt as Partial<RunObserver>, signal: stop.signal });
+}
+
+const events = (directory: string) => readLog(directory);
+const checkpoints = (directory: string) => readdirSync(join(directory, 'checkpoints')).sort();
+
+async function refused(t: Test, resumed: Promise<RunResult>, error: object, why = 'refused'): Promise<void> {
+  const outcome: unknown = await resumed.catch((thrown: unknown) => thrown);
+  t.match(outcome, error, why);
+}
+
+function sound(t: Test, directory: string): void {
+  for (const event of events(directory)) t.same(validateAgainst('log-event', event), [], String(event.event));
+  t.notOk(existsSync(join(directory, 'run.lock')), 'the lock is gone');
+}
+
+t.test('what a crash after each step leaves goes on to the same bytes', async t => {
+  const copies = new Map<number, string>();
+  const output = work.folder();
+  const straight = await run(config, {
+    output,
+    observer: {
+      step: ({ step }) => {
+        const copy = join(work.folder(), 'copy');
+        cpSync(runIn(output), copy, { recursive: true });
+        copies.set(step, copy);
+      },
+    },
+  });
+  t.equal(copies.size, STEPS);
+  for (const [step, copy] of copies) {
+    // the lock is that of this process, which is alive; the one that crashed would not be
+    rmSync(join(copy, 'run.lock'));
+    const { summary } = await resume(copy, { threads: 1 + (step % 2) });
+    t.same(compareRuns(straight.summary.directory, summary.directory), [], `after step ${step}`);
+    const [resumed] = events(copy).filter(({ event }) => event === 'run.resume');
+    const saved = events(straight.summary.directory).filter(
+      line => line.event === 'checkpoint.saved' && Number(line.step) < step,
+    );
+    t.match(resumed, { changes: null, step: saved.at(-1)?.step ?? 0 });
+    sound(t, copy);
+  }
+});
+
+/** The one run directory under `output`. */
+function runIn(output: string): string {
+  const [id] = readdirSync(join(output, 'resumed'));
+  return join(output, 'resumed', id);
+}
+
+t.test('three stops in one epoch', async t => {
+  const long = { ...config, training: { ...config.training, batch_size: 8 } };
+  const straight = await run(long);
+  let { summary } = await interrupted(long, 11);
+  for (const step of [13, 16]) {
+    const stop = new AbortController();
+    const stopAt = { step: (made: { step: number }) => made.step === step && stop.abort() };
+    const result = await resume(summary.directory, { signal: stop.signal }, stopAt as Partial<RunObserver>);
+    t.match(result, { exitCode: 130, summary: { status: 'interrupted', steps: step } });
+    summary = result.summary;
+  }
+  const result = await resume(summary.directory);
+  t.equal(result.summary.status, 'completed');
+  t.same(compareRuns(straight.summary.directory, summary.directory), []);
+  t.equal(events(summary.directory).filter(({ event }) => event === 'run.resume').length, 3);
+  sound(t, summary.directory);
+});
+
+t.test('a stop in the evaluation at the end of an epoch: it is made up for', async t => {
+  const straight = await run(config);
+  const stop = new AbortController();
+  let evaluations = 0;
+  const observer = {
+    evaluating: () => {
+      evaluations++;
+      if (evaluations === 40) stop.abort();
+    },
+  };
+  const stopped = await run(
+    { ...config, training: { ...config.training, eval_batch_size: 1 } },
+    { observer, signal: stop.signal },
+  );
+  t.match(stopped.summary, { status: 'interrupted', steps: 6 });
+  await resume(stopped.summary.directory);
+  const differences = compareRuns(straight.summary.directory, stopped.summary.directory);
+  // the batches of an evaluation alter no result, but are part of the config's hash
+  t.same(
+    differences.filter(({ what }) => !what.includes('config_hash') && !what.startsWith('has other bytes')),
+    [],
+  );
+  t.same(straight.summary.metrics, (await resume(stopped.summary.directory)).summary.metrics);
+});
+
+t.test(
+  'more epochs are the run that had them from the start; what alters results must be allowed',
+  async t => {
+    const { summary } = await run({ ...config, training: { ...config.training, num_epochs: 2 } });
+    const { directory } = summary;
+    await refused(t, resume(directory, { set: ['optimizer.learning_rate=0.001', 'seed=4'] }), {
+      exitCode: 2,
+      diagnostics: [
+        {
+          code: 'resume/changed',
+          file: '--set',
+          message: '`optimizer.learning_rate` is not what the run began with, and it alters the results',
+          expected: '0.02, or --allow-change optimizer.learning_rate to go on with what is given',
+          got: '0.001',
+        },
+        {
+          code: 'resume/changed',
+          expected: '0, or --allow-change seed to go on with what is given',
+          got: '4',
+        },
+      ],
+    });
+    await refused(t, resume(directory, { allowChange: ['optimizer.learning_rat'] }), {
+      exitCode: 2,
+      diagnostics: [{ code: 'resume/not-changed', got: 'optimizer.learning_rat' }],
+    });
+    await refused(t, resume(directory, { backend: 'cpu' }), {
+      exitCode: 2,
+      diagnostics: [{ message: /^`backend` is not/ }, { message: /^`arithmetic` is not/ }],
+    });
+    t.equal(events(directory).at(-1)?.event, 'run.end', 'refusals leave the run as it was');
+
+    const straight = await run(config);
+    const longer = await resume(directory, { set: ['training.num_epochs=4'] });
+    t.equal(longer.summary.steps, STEPS);
+    const differences = compareRuns(straight.summary.directory, directory).map(({ file }) => file);
+    // what was written before has the hash of the shorter training
+    t.same(differences, ['checkpoints/step-00000003.safetensors', 'log.jsonl']);
+    const series = (run: string) =>
+      events(run).flatMap(({ event, step, loss }) => (loss ? [[event, step, loss]] : []));
+    t.same(series(directory), series(straight.summary.directory));
+    t.match(
+      events(directory).find(({ event }) => event === 'run.resume')?.changes,
+      'training.num_epochs: 2 -> 4',
+    );
+    const manifest = () => JSON.parse(readFileSync(join(directory, 'manifest.json'), 'utf8'));
+    t.same(validateAgainst('manifest', manifest()), []);
+    t.match(manifest().changes, [{ step: 6, key: 'training.num_epochs', from: 2, to: 4 }]);
+
+    const allowed = await resume(directory, {
+      set: ['training.num_epochs=5', 'optimizer.learning_rate=0.001'],
+      allowChange: ['optimizer'],
+    });
+    t.equal(allowed.summary.steps, 15);
+    t.match(manifest().changes, [
+      {},
+      { key: 'optimizer.learning_rate', to: 0.001 },
+      { key: 'training.num_epochs', to: 5 },
+    ]);
+    const steps = events(directory).filter(({ event }) => event === 'train.step');
+    t.equal(steps.at(-1)?.learning_rate, 0.001);
+    sound(t, directory);
+  },
+);
+
+t.test('a run that is complete says its result again and is not touched', async t => {
+  const { summary } = await run(config);
+  const before = readFileSync(join(summary.directory, 'log.jsonl'));
+  const again = await resume(summary.directory);
+  t.equal(again.exitCode, 0);
+  t.same(again.summary.metrics, summary.metrics);
+  t.same(readFileSync(join(summary.directory, 'log.jsonl')), before);
+});
+
+t.test(
+  'a damaged newest checkpoint: the one before is taken and told, or it is an error on request',
+  async t => {
+    const straight = await run(config);
+    const { summary } = await interrupted(config, 7);
+    const { directory } = summary;
+    const newestFile = join(directory, 'checkpoints', 'step-00000007.safetensors');
+    truncateSync(newestFile, 3000);
+    await refused(t, resume(directory, { strict: true }), {
+      exitCode: 5,
+      diagnostics: [{ file: newestFile }],
+    });
+    t.ok(existsSync(newestFile), 'nothing was set aside');
+    t.equal(events(directory).at(-1)?.event, 'run.end', 'nothing was logged');
+    const lines: string[] = [];
+    await resume(directory, {}, { line: text => lines.push(text) });
+    t.match(lines[0], /^warning: .*step-00000007\.safetensors is set aside: /);
+    t.match(
+      events(directory).find(({ event }) => event === 'warning'),
+      { code: 'checkpoint/damaged' },
+    );
+    t.ok(existsSync(`${newestFile}.damaged`));
+    rmSync(`${newestFile}.damaged`);
+    const differences = compareRuns(straight.summary.directory, directory);
+    t.same(
+      differences.filter(({ what }) => !what.includes('checkpoint/damaged')),
+      [],
+    );
+
+    const { summary: lost } = await interrupted(config, 3);
+    for (const name of checkpoints(lost.directory).filter(name => name.startsWith('step')))
+      truncateSync(join(lost.directory, 'checkpoints', name), 100);
+    await refused(t, resume(lost.directory), { exitCode: 5 }, 'none is whole');
+  },
+);
+
+t.test('a torn log, a missing one, and a checkpoint that the log does not tell of', async t => {
+  const straight = await run(config);
+  for (const damage of ['torn', 'missing', 'untold'] as const) {
+    const { summary } = await interrupted(config, 8);
+    const { directory } = summary;
+    const log = join(directory, 'log.jsonl');
+    if (damage === 'missing') rmSync(log);
+    const lines = damage === 'missing' ? [] : readFileSync(log, 'utf8').split('\n');
+    if (damage === 'torn') writeFileSync(log, lines.join('\n').slice(0, -30));
+    if (damage === 'untold') {
+      const at = lines.findIndex(line => line.includes('checkpoint.saved') && line.includes('"step":8'));
+      t.ok(at > 0);
+      writeFileSync(log, `${lines.slice(0, at).join('\n')}\n`);
+    }
+    await resume(directory);
+    t.same(
+      compareRuns(straight.summary.directory, directory).slice(0, damage === 'missing' ? 0 : 9),
+      [],
+      damage,
+    );
+    events(directory).forEach(({ seq }, i) => void t.equal(seq, i));
+    if (damage === 'torn') {
+      const told = events(directory).find(({ event }) => event === 'run.resume');
+      t.match(told, { replaced_records: 1, replaced_file: 'log.replaced-1.jsonl' });
+      t.equal(
+        readFileSync(join(directory, 'log.replaced-1.jsonl'), 'utf8'),
+        lines.slice(-2)[0].slice(0, -29),
+      );
+    }
+    sound(t, directory);
+  }
+});
+
+t.test('what is no run, is in use, has other data or an edited config', async t => {
+  const { summary } = await interrupted(config, 4);
+  const { directory } = summary;
+  await refused(t, resume(work.folder()), { exitCode: 2 });
+  const lock = join(directory, 'run.lock');
+  writeFileSync(
+    lock,
+    JSON.stringify({ pid: process.ppid, host: (await import('node:os')).hostname(), started: null }),
+  );
+  await refused(t, resume(directory), {
+    exitCode: 2,
+    diagnostics: [
+      { code: 'run/in-use', file: lock, message: new RegExp(`^another process \\(${process.ppid} on `) },
+    ],
+  });
+  writeFileSync(
+    lock,
+    JSON.stringify({ pid: 2 ** 22 + 1, host: (await import('node:os')).hostname(), started: '1' }),
+  );
+
+  const resolved = join(directory, 'config.resolved.yaml');
+  const text = readFileSync(resolved, 'utf8');
+  writeFileSync(resolved, text.replace('learning_rate: 0.02', 'learning_rate: 0.03'));
+  await refused(t, resume(directory), {
+    exitCode: 5,
+    diagnostics: [{ code: 'resume/config-edited', file: resolved }],
+  });
+  writeFileSync(resolved, text);
+
+  const original = readFileSync(data);
+  writeFileSync(data, dataset(5));
+  await refused(t, resume(directory), { exitCode: 5, diagnostics: [{ code: 'run/data-changed' }] });
+  writeFileSync(data, original);
+
+  const manifest = join(directory, 'manifest.json');
+  renameSync(manifest, `${manifest}.away`);
+  await refused(t, resume(directory), { exitCode: 2, diagnostics: [{ code: 'resume/not-begun' }] });
+  renameSync(`${manifest}.away`, manifest);
+  t.equal((await resume(directory)).summary.status, 'completed', 'and none of that was lost');
+});
+
+t.test('a save that fails for a moment is tried again, and told', async t => {
+  const output = work.folder();
+  const { summary } = await run(config, {
+    output,
+    observer: {
+      step: ({ step }) => {
+        const folder = join(runIn(output), 'checkpoints');
+        if (step !== 4) return;
+        renameSync(folder, `${folder}.away`);
+        setTimeout(() => renameSync(`${folder}.away`, folder), 50);
+      },
+    },
+  });
+  t.equal(summary.status, 'completed');
+  t.match(
+    events(summary.directory).filter(({ event }) => event === 'warning'),
+    [
+      {
+        code: 'checkpoint/retry',
+        message: /the file cannot be written: the folder that it stands in is gone; trying again$/,
+      },
+    ],
+  );
+});
+
+t.test('verify resume: processes killed at any moment', async t => {
+  const program = [process.execPath, fileURLToPath(new URL('../src/cli/main.js', import.meta.url))] as const;
+  const sgd = {
+    ...config,
+    optimizer: { kind: 'sgd', learning_rate: 0.1, momentum: 0.9 },
+    training: { num_epochs: 20, batch_size: 16, last_batch: 'drop' },
+    checkpoint: { every: 'epoch', keep: { last: 2, best: 2 }, metric: 'test.loss', mode: 'min' },
+  };
+  const output = work.folder();
+  const { proof, file } = await verifyResume({
+    config: work.config(sgd),
+    program,
+    flags: ['--backend', 'webasm', '--threads', '1'],
+    kills: 4,
+    seed: 1,
+    output,
+    started: new Date(),
+    note: text => t.comment(text),
+  });
+  t.match(proof, { identical: true, steps: 80 });
+  t.same(JSON.parse(readFileSync(file, 'utf8')), proof);
+});
