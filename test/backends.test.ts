@@ -1,11 +1,19 @@
-/** The reference experiment on webgpu against webasm: 20 real steps, the same losses and nearly the same parameters. */
+/** webgpu: 20 real steps of the reference experiment against webasm, and a device that is lost. */
+import { readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import t from 'tap';
+import { loadExperiment } from '../src/config/index.js';
 import { openDataset } from '../src/data/index.js';
 import { type Backend, chooseBackend } from '../src/engine/backend.js';
 import type { ModelSpec } from '../src/model/spec.js';
 import { adam } from '../src/optimizers/adam.js';
 import { RandomStream } from '../src/random.js';
+import { resumeExperiment } from '../src/training/resume.js';
+import { runExperiment } from '../src/training/run.js';
 import { Trainer } from '../src/training/trainer.js';
+import { compareRuns } from '../src/verify/compare-runs.js';
+import { readLog, Workplace } from './support/cli.js';
 import { relativeError } from './support/goldens.js';
 
 const STEPS = 20;
@@ -62,3 +70,63 @@ t.test('20 steps of the reference experiment', { skip: missing, timeout: 240_000
   const error = relativeError(webgpu.parameters, webasm.parameters);
   t.ok(error < 1e-3, `the parameters agree: ${error}`);
 });
+
+t.test(
+  'a lost device ends the run with one message, and resume goes on to the same end',
+  { skip: missing },
+  async t => {
+    const work = new Workplace();
+    t.teardown(() => work.remove());
+    const config = work.config({
+      version: 1,
+      name: 'lost',
+      dataset: { kind: 'synthetic', problem: 'adding', sequence_length: 5, train_size: 40, test_size: 10 },
+      model: { cell: 'lstm', hidden_size: 4, num_layers: 1, head: { from: 'last' } },
+      loss: { kind: 'mse' },
+      optimizer: { kind: 'adam', learning_rate: 0.01 },
+      training: { num_epochs: 3, batch_size: 10, log_every: 1 },
+    });
+    const loaded = loadExperiment(config);
+    const silent = {
+      begin() {},
+      step() {},
+      evaluating() {},
+      evaluated() {},
+      saved() {},
+      line() {},
+      end() {},
+    };
+    const options = {
+      backend: 'webgpu' as const,
+      threads: undefined,
+      commandLine: [],
+      started: new Date(),
+      signal: new AbortController().signal,
+    };
+    const straight = await runExperiment(loaded, { ...options, output: work.folder() }, silent);
+    const output = work.folder();
+    const { WebGPUContext } = createRequire(import.meta.url)('gpu.js/src/backend/web-gpu/context');
+    const losing = {
+      ...silent,
+      step: ({ step }: { step: number }) => void (step === 6 && WebGPUContext.destroy()),
+    };
+    const error: unknown = await runExperiment(loaded, { ...options, output }, losing).catch(
+      (thrown: unknown) => thrown,
+    );
+    t.match(error, {
+      exitCode: 1,
+      diagnostics: [{ code: 'engine/device-lost', message: /^the WebGPU device was lost/ }],
+    });
+    const [id] = readdirSync(join(output, 'lost'));
+    const directory = join(output, 'lost', id);
+    t.match(readLog(directory).at(-1), { event: 'run.end', status: 'failed', exit_code: 1 });
+    const resumed = { ...options, set: [], allowChange: [], strict: false };
+    const { summary } = await resumeExperiment(directory, resumed, silent);
+    t.equal(summary.status, 'completed');
+    t.match(
+      readLog(directory).find(({ event }) => event === 'run.resume'),
+      { step: 6 },
+    );
+    t.same(compareRuns(straight.summary.directory, directory), []);
+  },
+);

@@ -1,5 +1,6 @@
 /** A plan made runnable: gpu.js kernels in one pipeline, with what really ran asserted at every call. */
 import type { GPU, GPUVariableType, IKernelRunShortcut, IPipelineRunShortcut } from 'gpu.js';
+import { EXIT, UserError } from '../errors.js';
 import type { Node } from '../graph/node.js';
 import { sizeOf } from '../graph/shape.js';
 import type { Backend } from './backend.js';
@@ -21,6 +22,25 @@ export const EXECUTORS: Readonly<Record<Backend, string>> = {
 export class ExecutionError extends Error {
   override readonly name = 'ExecutionError';
 }
+
+/** The driver took the GPU away: it was reset or removed, or the machine slept. What is in the host's memory is as it was. */
+export class DeviceLostError extends UserError {
+  constructor(cause: Error) {
+    super(
+      EXIT.unexpected,
+      [
+        {
+          code: 'engine/device-lost',
+          message: `the WebGPU device was lost (${cause.message.split('\n')[0]}); resume goes on with the run once there is one`,
+        },
+      ],
+      { cause },
+    );
+  }
+}
+
+/** How gpu.js and Dawn call it. */
+const LOST = /device (was |is )?(lost|destroyed)|lost device/i;
 
 /**
  * One kernel of known result runs with every plan. An invalid command buffer on WebGPU is only printed by gpu.js, and
@@ -55,7 +75,7 @@ export class Executable {
 
   /**
    * Runs the plan on `values`, one for each of the graph's inputs by name. The results are the caller's to keep.
-   * Throws ExecutionError where gpu.js did not run it as planned.
+   * Throws ExecutionError where gpu.js did not run it as planned, DeviceLostError where the GPU is gone.
    */
   async run(values: Readonly<Record<string, Value>>): Promise<Record<string, Float32Array>> {
     const canary = (this.calls % 1000) + 1;
@@ -69,7 +89,7 @@ export class Executable {
       }
       return tensorInput(value, node.shape);
     });
-    const results = (await this.pipeline(canary, ...given)) as Float32Array[];
+    const results = await this.execute(canary, given);
     this.calls++;
     this.assertExecution(results[0], canary);
     return Object.fromEntries(
@@ -79,6 +99,14 @@ export class Executable {
 
   async destroy(): Promise<void> {
     await this.pipeline.destroy();
+  }
+
+  private async execute(canary: number, given: readonly unknown[]): Promise<Float32Array[]> {
+    try {
+      return (await this.pipeline(canary, ...given)) as Float32Array[];
+    } catch (error) {
+      throw error instanceof Error && LOST.test(error.message) ? new DeviceLostError(error) : error;
+    }
   }
 
   private assertExecution(canary: Float32Array, expected: number): void {

@@ -2,6 +2,7 @@
 
 import type { LoadedExperiment } from '../config/index.js';
 import { type BatchOptions, BatchOrder } from '../data/index.js';
+import { DeviceLostError } from '../engine/executable.js';
 import type { RunDirectory } from '../experiment/run-directory.js';
 import { type LoopEnd, type LoopStart, trainingLoop } from './loop.js';
 import type { RunObserver, RunResult } from './observer.js';
@@ -87,7 +88,11 @@ async function train(parts: Training, from: LoopStart | undefined): Promise<Loop
     onEpoch: recorder.epoch.bind(recorder),
     stopRequested: () => signal.aborted,
   };
-  const end = await trainingLoop(trainer, order, plan, hooks, from);
+  const end = await trainingLoop(trainer, order, plan, hooks, from).catch(async (error: unknown) => {
+    // the step that was not made changed nothing
+    if (error instanceof DeviceLostError) await recorder.interrupted();
+    throw error;
+  });
   if (end.status === 'interrupted') await recorder.interrupted();
   if (end.status === 'diverged') await recorder.diverged(end);
   return end;
