@@ -73,6 +73,8 @@ export type LoopEnd =
       readonly epoch: number;
       readonly loss: number;
       readonly gradientNorm: number;
+      /** Parameters whose gradient is not finite. */
+      readonly notFinite: readonly string[];
     };
 
 /** `order` stands where `from`, if given, left it. */
@@ -101,8 +103,8 @@ export async function trainingLoop(
     const { batch, samples, ...after } = next;
     const running = trainer.step(batch, step, plan.learningRate);
     next = step < lastStep ? take(trainer, order) : undefined;
-    const { loss, gradientNorm, updated } = await running;
-    if (!updated) return { status: 'diverged', step, epoch: after.epoch, loss, gradientNorm };
+    const { loss, gradientNorm, updated, notFinite } = await running;
+    if (!updated) return { status: 'diverged', step, epoch: after.epoch, loss, gradientNorm, notFinite };
     const seconds = (performance.now() - began) / 1000;
     epoch.add(loss, samples, seconds);
     const position = { step, ...after, totals: epoch.totals };

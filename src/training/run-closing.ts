@@ -52,7 +52,7 @@ export class RunClosing {
         return {
           status: 'diverged',
           exitCode: EXIT.diverged,
-          message: divergedSentence(end),
+          message: divergedSentence(end, this.loaded, savedCheckpoints(this.directory).checkpoints.last),
           gates: [],
         };
       case 'interrupted':

@@ -37,6 +37,8 @@ export interface StepResult {
   readonly gradientNorm: number;
   /** Whether the update was made: not where loss, gradient or the updated parameters are not finite. */
   readonly updated: boolean;
+  /** Parameters whose gradient has a value that is not finite; looked for only where no update was made. */
+  readonly notFinite: readonly string[];
 }
 
 export class Trainer {
@@ -95,10 +97,11 @@ export class Trainer {
     const loss = this.weightedLoss(slot);
     this.sumGradients();
     const norm = gradientNorm(this.gradient);
-    if (!Number.isFinite(loss) || !Number.isFinite(norm)) return { loss, gradientNorm: norm, updated: false };
+    if (!Number.isFinite(loss) || !Number.isFinite(norm))
+      return { loss, gradientNorm: norm, updated: false, notFinite: this.notFinite() };
     const scale = clipFactor(norm, this.options.gradientClipNorm);
     const updated = await this.updater.apply(this.parameters, this.gradient, { step, learningRate, scale });
-    return { loss, gradientNorm: norm, updated };
+    return { loss, gradientNorm: norm, updated, notFinite: [] };
   }
 
   /** An evaluator of this model as it is at each evaluation. */
@@ -109,6 +112,12 @@ export class Trainer {
   async close(): Promise<void> {
     await this.pool.close();
     await this.engine.close();
+  }
+
+  private notFinite(): string[] {
+    return this.layout.parameters
+      .filter(({ offset, size }) => !this.gradient.subarray(offset, offset + size).every(Number.isFinite))
+      .map(({ name }) => name);
   }
 
   private weightedLoss(slot: number): number {
