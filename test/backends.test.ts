@@ -94,6 +94,7 @@ t.test(
       evaluated() {},
       saved() {},
       line() {},
+      warning() {},
       end() {},
     };
     const options = {

@@ -60,6 +60,7 @@ const silent: RunObserver = {
   evaluated: () => {},
   saved: () => {},
   line: () => {},
+  warning: () => {},
   end: () => {},
 };
 
@@ -227,7 +228,7 @@ t.test(
     });
     await refused(t, resume(directory, { backend: 'cpu' }), {
       exitCode: 2,
-      diagnostics: [{ message: /^`backend` is not/ }, { message: /^`arithmetic` is not/ }],
+      diagnostics: [{ message: /^`backend` is not/ }],
     });
     t.equal(events(directory).at(-1)?.event, 'run.end', 'refusals leave the run as it was');
 
@@ -264,6 +265,50 @@ t.test(
   },
 );
 
+t.test('what cannot be gone on with is refused before anything is written', async t => {
+  const { summary } = await interrupted(config, 7);
+  const { directory } = summary;
+  const files = () =>
+    ['config.resolved.yaml', 'manifest.json', 'log.jsonl', 'summary.json'].map(name =>
+      readFileSync(join(directory, name), 'utf8'),
+    );
+  const before = files();
+  const other = { set: ['model.hidden_size=5'], allowChange: ['model.hidden_size'] };
+  await refused(t, resume(directory, other), { exitCode: 2, diagnostics: [{ code: 'resume/unfit' }] });
+  await refused(t, resume(directory, { set: ['training.num_epochs=1'] }), {
+    exitCode: 2,
+    diagnostics: [{ code: 'resume/past-end', message: 'the run has made 7 steps and is to end after 3' }],
+  });
+  t.same(files(), before);
+});
+
+t.test('checkpoints and records that have gone are told, or an error', async t => {
+  const straight = await run(config);
+  const { summary } = await interrupted(config, 7);
+  const { directory } = summary;
+  rmSync(join(directory, 'checkpoints', 'step-00000007.safetensors'));
+  const lines = readFileSync(join(directory, 'log.jsonl'), 'utf8').split('\n');
+  writeFileSync(join(directory, 'log.jsonl'), lines.toSpliced(3, 1).join('\n'));
+  await refused(t, resume(directory, { strict: true }), {
+    exitCode: 5,
+    diagnostics: [{ code: 'checkpoint/lost' }],
+  });
+  await resume(directory);
+  t.match(
+    events(directory).filter(({ event }) => event === 'warning'),
+    [{ code: 'log/lost' }, { code: 'checkpoint/damaged', message: /has gone/ }],
+  );
+  const bytes = compareRuns(straight.summary.directory, directory).filter(({ file }) => file !== 'log.jsonl');
+  t.same(bytes, []);
+
+  const { summary: emptied } = await interrupted(config, 7);
+  rmSync(join(emptied.directory, 'checkpoints'), { recursive: true });
+  await refused(t, resume(emptied.directory), {
+    exitCode: 5,
+    diagnostics: [{ code: 'resume/checkpoints-lost' }],
+  });
+});
+
 t.test('a run that is complete says its result again and is not touched', async t => {
   const { summary } = await run(config);
   const before = readFileSync(join(summary.directory, 'log.jsonl'));
@@ -289,7 +334,7 @@ t.test(
     t.equal(events(directory).at(-1)?.event, 'run.end', 'nothing was logged');
     const lines: string[] = [];
     await resume(directory, {}, { line: text => lines.push(text) });
-    t.match(lines[0], /^warning: .*step-00000007\.safetensors is set aside: /);
+    t.match(lines[0], /^warning: .*step-00000007\.safetensors is left out: /);
     t.match(
       events(directory).find(({ event }) => event === 'warning'),
       { code: 'checkpoint/damaged' },

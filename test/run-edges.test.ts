@@ -243,6 +243,7 @@ const silent = {
   evaluated: () => {},
   saved: () => {},
   line: () => {},
+  warning: () => {},
   end: () => {},
 };
 const options = {

@@ -1,6 +1,6 @@
 /** What the verbs are given after the command line has been read: complete, typed, checked as far as a flag alone can be. */
 import { InvalidArgumentError } from 'commander';
-import type { BackendRequest } from '../engine/backend.js';
+import type { Backend, BackendRequest } from '../engine/backend.js';
 
 /** Restated, so that `--help` need not load the engine; the type holds both equal. */
 export const BACKEND_REQUESTS = [
@@ -42,6 +42,19 @@ export interface VerifyResumeOptions extends Omit<RunOptions, 'commandLine'> {
   readonly kills: number;
   /** Decides when. */
   readonly seed: number;
+}
+
+export interface VerifyGradientsOptions extends Omit<RunOptions, 'commandLine'> {
+  /** Sequences that count; `undefined`: the program chooses. */
+  readonly rows: number | undefined;
+  /** Decides the directions of the differences. */
+  readonly seed: number;
+}
+
+export interface VerifyBackendsOptions extends Omit<RunOptions, 'commandLine' | 'backend'> {
+  /** `undefined`: the program chooses. */
+  readonly backends: readonly Backend[] | undefined;
+  readonly steps: number;
 }
 
 export const GRAPH_FORMATS = ['text', 'json', 'mermaid'] as const;
@@ -86,6 +99,15 @@ export function parseSeed(text: string): number {
   const seed = Number(text);
   if (/^\d+$/.test(text) && Number.isSafeInteger(seed)) return seed;
   throw new InvalidArgumentError('Expected a whole number.');
+}
+
+/** Two or more, such as `cpu,webasm`. */
+export function parseBackends(text: string): Backend[] {
+  const names = BACKEND_REQUESTS.filter(name => name !== 'auto');
+  const wanted = text.split(',').map(word => names.find(name => name === word.trim()));
+  if (wanted.includes(undefined) || new Set(wanted).size < 2)
+    throw new InvalidArgumentError(`Expected two or more of ${names.join(', ')}, with commas between.`);
+  return [...new Set(wanted.filter(name => name !== undefined))];
 }
 
 export function parseCheckpoint(text: string): EvaluateOptions['checkpoint'] {

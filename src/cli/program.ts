@@ -8,6 +8,7 @@ import {
   collect,
   type EvaluateOptions,
   GRAPH_FORMATS,
+  parseBackends,
   parseCheckpoint,
   parseCount,
   parseFolder,
@@ -15,8 +16,11 @@ import {
   parseThreads,
   type ResumeOptions,
   type RunOptions,
+  type VerifyBackendsOptions,
+  type VerifyGradientsOptions,
   type VerifyResumeOptions,
 } from './options.js';
+import { BACKENDS_HELP, GRADIENTS_HELP } from './verify-help.js';
 
 const CONFIG_FILE = /\.(ya?ml|json)$/i;
 
@@ -159,7 +163,8 @@ function addResume(program: Command, { io, commandLine, finish }: Shell): void {
     });
 }
 
-function addVerify(program: Command, { io, finish }: Shell): void {
+function addVerify(program: Command, shell: Shell): void {
+  const { io, finish } = shell;
   type Flags = Pick<VerifyResumeOptions, 'set' | 'backend' | 'output' | 'kills' | 'seed'> & {
     threads?: number;
     json?: boolean;
@@ -182,6 +187,72 @@ function addVerify(program: Command, { io, finish }: Shell): void {
     .action(async (config: string, { json = false, quiet = false, threads, ...flags }: Flags) => {
       const { verifyResumeOf } = await import('./verify.js');
       finish(await verifyResumeOf(config, { ...flags, threads, json, quiet }, io));
+    });
+  addVerifyBackends(verify, shell);
+  addVerifyGradients(verify, shell);
+}
+
+function addVerifyBackends(verify: Command, { io, finish }: Shell): void {
+  type Flags = Pick<VerifyBackendsOptions, 'set' | 'output' | 'steps'> & {
+    backends?: VerifyBackendsOptions['backends'];
+    threads?: number;
+    json?: boolean;
+    quiet?: boolean;
+  };
+  verb(verify, 'backends <config>', 'make the same steps on several backends, compare loss and parameters')
+    .addOption(setOption())
+    .addOption(
+      new Option(
+        '--backends <names>',
+        'which, with commas between (default: cpu, webasm, and webgpu if hardware)',
+      ).argParser(parseBackends),
+    )
+    .addOption(threadsOption())
+    .addOption(new Option('--steps <n>', 'optimizer steps on each').argParser(parseCount).default(20))
+    .addOption(
+      new Option('--output <dir>', 'the output root, under which the proof is written')
+        .argParser(parseFolder)
+        .default('experiments'),
+    )
+    .option('--json', 'print the proof as one JSON document on stdout')
+    .option('-q, --quiet', 'no progress on stderr')
+    .addHelpText('after', BACKENDS_HELP)
+    .action(async (config: string, { backends, threads, json = false, quiet = false, ...flags }: Flags) => {
+      const { verifyBackendsOf } = await import('./verify-backends.js');
+      finish(await verifyBackendsOf(config, { ...flags, backends, threads, json, quiet }, io));
+    });
+}
+
+function addVerifyGradients(verify: Command, { io, finish }: Shell): void {
+  type Flags = Pick<VerifyGradientsOptions, 'set' | 'backend' | 'output' | 'seed'> & {
+    rows?: number;
+    threads?: number;
+    json?: boolean;
+    quiet?: boolean;
+  };
+  verb(verify, 'gradients <config>', 'compare the compiled gradient with float64 and with differences')
+    .addOption(setOption())
+    .addOption(backendOption())
+    .addOption(threadsOption())
+    .addOption(
+      new Option('--rows <n>', 'sequences of the first batch that count (default: 4, or fewer)').argParser(
+        parseCount,
+      ),
+    )
+    .addOption(
+      new Option('--seed <n>', 'decides the directions of the differences').argParser(parseSeed).default(0),
+    )
+    .addOption(
+      new Option('--output <dir>', 'the output root, under which the proof is written')
+        .argParser(parseFolder)
+        .default('experiments'),
+    )
+    .option('--json', 'print the proof as one JSON document on stdout')
+    .option('-q, --quiet', 'no progress on stderr')
+    .addHelpText('after', GRADIENTS_HELP)
+    .action(async (config: string, { rows, threads, json = false, quiet = false, ...flags }: Flags) => {
+      const { verifyGradientsOf } = await import('./verify-gradients.js');
+      finish(await verifyGradientsOf(config, { ...flags, rows, threads, json, quiet }, io));
     });
 }
 

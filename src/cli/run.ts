@@ -43,6 +43,7 @@ async function conduct(
 
 function observer(io: Io, quiet: boolean): RunObserver {
   let progress: Progress | undefined;
+  const tell = (text: string) => (progress && !quiet ? progress.line(text) : io.err(`${text}\n`));
   return {
     begin: plan => {
       progress = createProgress(io, { ...plan, quiet });
@@ -51,7 +52,10 @@ function observer(io: Io, quiet: boolean): RunObserver {
     evaluating: step => progress?.evaluating(step),
     evaluated: evaluations => progress?.evaluated(evaluations),
     saved: () => progress?.saved(),
-    line: text => (progress ? progress.line(text) : quiet || io.err(`${text}\n`)),
+    warning: text => tell(`warning: ${text}`),
+    line: text => {
+      if (!quiet) tell(text);
+    },
     end: () => progress?.end(),
   };
 }

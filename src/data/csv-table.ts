@@ -53,6 +53,9 @@ const ABSENT = -1;
 /** Names of columns that a complaint lists. */
 const MOST_NAMED = 30;
 
+/** Columns that are complained about; who names the wrong file need not hear of each. */
+const MOST_MISSING = 20;
+
 /**
  * Reads the named columns of a file.
  * @throws UserError exit 2 where the file or a column is missing; exit 5 with all rows that are wrong.
@@ -127,17 +130,25 @@ class TableReader {
     const text = cell.trim();
     const value = Math.fround(Number(text));
     if (NUMBER.test(text) && Number.isFinite(value)) return value;
-    this.problems.add(badNumber(text, placeInCsv(this.source.bytes, this.source.name, start, column)));
+    this.complain(text, start, column, badNumber);
     return 0;
   }
 
   private text(cell: string, start: number, column: number): string {
     const text = cell.trim();
-    if (text === '' || /^nan$/i.test(text)) {
-      const place = placeInCsv(this.source.bytes, this.source.name, start, column);
-      this.problems.add(missingCell(text, place));
-    }
+    if (text === '' || /^nan$/i.test(text)) this.complain(text, start, column, missingCell);
     return text;
+  }
+
+  /** A wide row may have thousands of such cells, and each place takes a look through the row. */
+  private complain(
+    text: string,
+    start: number,
+    column: number,
+    describe: (text: string, place: CsvPlace) => Diagnostic,
+  ): void {
+    if (this.problems.full) return;
+    this.problems.add(describe(text, placeInCsv(this.source.bytes, this.source.name, start, column)));
   }
 }
 
@@ -149,11 +160,12 @@ function columnIndices(
 ): ColumnIndices {
   const missing: ConfigDiagnostic[] = [];
   const doubled: Diagnostic[] = [];
+  const places = placesOf(names);
   const indexOf = ({ name, keyPath }: NamedColumn): number => {
-    const index = names.indexOf(name);
-    if (index < 0) missing.push({ ...missingColumn(name, names, file), keyPath });
-    const again = names.indexOf(name, index + 1);
-    if (index >= 0 && again >= 0) {
+    const [index = ABSENT, again] = places.get(name) ?? [];
+    if (index === ABSENT && missing.length < MOST_MISSING)
+      missing.push({ ...missingColumn(name, names, file), keyPath });
+    if (again !== undefined && doubled.length < MOST_MISSING) {
       const message = `two columns are named ${JSON.stringify(name)}`;
       doubled.push({ code: 'data/csv-duplicate-column', message, ...placeOfColumn(again) });
     }
@@ -168,6 +180,17 @@ function columnIndices(
   if (missing.length > 0) throw configError(...missing);
   if (doubled.length > 0) throw damagedError(...doubled);
   return found;
+}
+
+/** Where each name stands, and where again. */
+function placesOf(names: readonly string[]): ReadonlyMap<string, readonly number[]> {
+  const places = new Map<string, number[]>();
+  names.forEach((name, index) => {
+    const found = places.get(name);
+    if (found) found.push(index);
+    else places.set(name, [index]);
+  });
+  return places;
 }
 
 function missingColumn(

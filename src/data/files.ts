@@ -64,7 +64,7 @@ export function sha256(...parts: readonly NodeJS.ArrayBufferView[]): string {
  * @throws UserError exit 5 where the stream is damaged (at its compressed offset) or expands to more than `maxBytes`.
  */
 export function decompressed(bytes: Buffer, file: string, maxBytes = MAX_BYTES): Buffer {
-  if (bytes.length < 2 || bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
+  if (!isGzip(bytes)) return bytes;
   try {
     return gunzipSync(bytes, { maxOutputLength: maxBytes });
   } catch (error) {
@@ -80,6 +80,33 @@ export function decompressed(bytes: Buffer, file: string, maxBytes = MAX_BYTES):
   }
 }
 
+/** Compressed bytes that hold the header of any format; they expand to a few MiB at most. */
+const BEGINNING_BYTES = 4096;
+
+/**
+ * What a gzip file begins with; undefined for any other file.
+ * @throws UserError exit 5 where the stream is damaged.
+ */
+export function decompressedBeginning(bytes: Buffer, file: string): Buffer | undefined {
+  if (!isGzip(bytes)) return undefined;
+  const beginning = bytes.length <= BEGINNING_BYTES ? undefined : partly(bytes, BEGINNING_BYTES, MAX_BYTES);
+  return beginning ?? decompressed(bytes, file);
+}
+
+function isGzip(bytes: Buffer): boolean {
+  return bytes.length >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;
+}
+
+/** What the first `length` bytes decompress to; undefined where they don't. */
+function partly(bytes: Buffer, length: number, maxOutputLength: number): Buffer | undefined {
+  try {
+    const options = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength };
+    return gunzipSync(bytes.subarray(0, length), options);
+  } catch {
+    return undefined;
+  }
+}
+
 function damagedGzip(bytes: Buffer, file: string, error: unknown, maxBytes: number): UserError {
   const offset = damageOffset(bytes, maxBytes);
   const reason = error instanceof Error ? error.message : String(error);
@@ -90,28 +117,33 @@ function damagedGzip(bytes: Buffer, file: string, error: unknown, maxBytes: numb
   return damagedError({ code: 'data/gzip', message, file, offset });
 }
 
+/** Checksum and length of the content. */
+const TRAILER_BYTES = 8;
+
+/** What may be decompressed again and again to find the byte; about half a second. */
+const SEARCH_BYTES = 2 ** 27;
+
 /**
- * The first byte up to which a damaged stream no longer decompresses; its length where it only ends too early. zlib does
- * not tell, but it does take streams that just stop, so that the byte is found by halving.
+ * The first byte up to which a damaged stream no longer decompresses; its length where it only ends too early. zlib does not tell, but it
+ * does take streams that just stop, so that the byte is found by halving: in large files the search ends before the byte, never behind.
  */
 function damageOffset(bytes: Buffer, maxBytes: number): number {
-  const options = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: maxBytes };
-  const decompresses = (length: number): boolean => {
-    try {
-      gunzipSync(bytes.subarray(0, length), options);
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  if (decompresses(bytes.length)) return bytes.length;
+  if (partly(bytes, bytes.length, maxBytes)) return bytes.length;
   let good = 0;
   let bad = bytes.length;
-  while (bad - good > 1) {
-    const middle = (good + bad) >>> 1;
-    if (decompresses(middle)) good = middle;
-    else bad = middle;
-  }
+  let spent = 0;
+  let last = 0;
+  const probe = (length: number): void => {
+    const content = partly(bytes, length, maxBytes);
+    if (content) {
+      good = length;
+      last = content.length;
+    } else bad = length;
+    spent += last;
+  };
+  // most damage is noticed only by the checksum, at the end
+  if (bytes.length > TRAILER_BYTES) probe(bytes.length - TRAILER_BYTES);
+  while (bad - good > 1 && spent < SEARCH_BYTES) probe((good + bad) >>> 1);
   return good;
 }
 

@@ -1,7 +1,8 @@
 /** Dataset kind `idx`: any four files in MNIST's format, raw or gzip, pictures of any size. */
 import type { Dataset } from './dataset.js';
-import { decompressed, readSource, type SourceFile } from './files.js';
+import { readSource, type SourceFile } from './files.js';
 import { type IdxArray, parseIdx } from './formats/idx.js';
+import { idxContent } from './idx-content.js';
 import { type PictureFiles, type PictureSequence, pictureDataset } from './pictures.js';
 
 export interface IdxConfig {
@@ -37,7 +38,6 @@ function parsePair(images: SourceFile, labels: SourceFile): PictureFiles {
   };
 }
 
-function parse({ name, bytes }: SourceFile, rank: number): IdxArray {
-  const content = decompressed(bytes, name);
-  return parseIdx({ bytes: content, file: name, zipped: content !== bytes }, rank);
+function parse(source: SourceFile, rank: number): IdxArray {
+  return parseIdx(idxContent(source), rank);
 }

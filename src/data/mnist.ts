@@ -4,8 +4,9 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { damagedError } from '../errors.js';
 import type { Dataset } from './dataset.js';
-import { decompressed, readSource, sha256 } from './files.js';
+import { readSource, sha256 } from './files.js';
 import { type IdxArray, parseIdx } from './formats/idx.js';
+import { idxContent } from './idx-content.js';
 import { type PictureSequence, pictureDataset } from './pictures.js';
 import { configError } from './problems.js';
 
@@ -82,10 +83,10 @@ async function readPart(folder: string, part: Part): Promise<{ file: string; arr
   const raw = join(folder, part.name);
   const file = !existsSync(raw) && existsSync(`${raw}.gz`) ? `${raw}.gz` : raw;
   const source = await readSource(file);
-  const bytes = decompressed(source.bytes, file);
+  const content = idxContent(source);
   // The structure is checked first: "ends too early at offset N" says more than a digest.
-  const array = parseIdx({ bytes, file, zipped: bytes !== source.bytes }, part.rank);
-  const digest = bytes === source.bytes ? source.sha256 : sha256(bytes);
+  const array = parseIdx(content, part.rank);
+  const digest = content.zipped ? sha256(content.bytes) : source.sha256;
   if (digest !== part.sha256) {
     throw damagedError({
       code: 'data/digest',

@@ -18,10 +18,10 @@ export function isCheckpointName(name: string): boolean {
  * one that is empty: a run would begin anew. Throws exit 2 or 5 there.
  */
 export function checkpointNames(folder: string): string[] {
+  if (isAbsent(folder)) return [];
   try {
     return readdirSync(folder).filter(isCheckpointName).sort(byStep);
   } catch (error) {
-    if (isAbsent(error)) return [];
     throw unreadable(folder, error);
   }
 }

@@ -2,12 +2,11 @@
  * The log of a run that goes on: what was written after the checkpoint moves to a file beside it, since it will be written again. So
  * the log stays one series with contiguous numbers, and nothing that was ever written is lost.
  */
-import { lstatSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { writeAtomic } from './atomic.js';
 import type { EventName } from './events.js';
-import { naming } from './file-error.js';
-import { isAbsent, unreadable } from './unreadable.js';
+import { withFile } from './opened-file.js';
+import { isAbsent } from './unreadable.js';
 
 /** Where a run goes on. */
 export interface LogPoint {
@@ -24,6 +23,8 @@ export interface CutLog {
   readonly kept: ReadonlySet<EventName>;
   /** Whether the checkpoint of the point's step is among them. */
   readonly saved: boolean;
+  /** Whether lines from before the point are gone or were moved: someone else has been at the file. */
+  readonly lostHistory: boolean;
   /** Lines that were moved, a torn one included. */
   readonly replaced: number;
   /** Name of the file that has them now; null where there are none. */
@@ -44,6 +45,7 @@ export function cutLog(path: string, point: LogPoint): CutLog {
     seq: end,
     kept: new Set(staying.map(({ event }) => event)),
     saved: staying.some(({ event, step }) => event === 'checkpoint.saved' && step === point.step),
+    lostHistory: point.step > 0 && (end === 0 || events.slice(end).some(event => isBefore(event, point))),
   };
   if (end === lines.length) return { ...stay, replaced: 0, replacedFile: null };
   const replacedFile = freeName(path);
@@ -54,12 +56,8 @@ export function cutLog(path: string, point: LogPoint): CutLog {
 
 /** A log that cannot be got at is not taken for one that is empty: what it says would be said again. */
 function readLog(path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    if (isAbsent(error)) return Buffer.alloc(0);
-    throw unreadable(path, error);
-  }
+  if (isAbsent(path)) return Buffer.alloc(0);
+  return withFile(path, file => file.read(0, file.bytes));
 }
 
 /** With their line ends; the last one has none where the process was killed while writing it. */
@@ -104,12 +102,15 @@ function staysAt(event: LoggedEvent | undefined, seq: number, { step, epochIsOpe
   return event.step < step || (event.step === step && !(epochIsOpen && CLOSING_EPOCH.has(event.event)));
 }
 
+function isBefore(event: LoggedEvent | undefined, { step }: LogPoint): boolean {
+  return event?.step !== undefined && event.event !== 'run.resume' && event.step < step;
+}
+
 function freeName(path: string): string {
   const name = basename(path, '.jsonl');
   for (let number = 1; ; number++) {
     const candidate = `${name}.replaced-${number}.jsonl`;
     // a link that leads nowhere is not free either
-    const taken = naming(path, () => lstatSync(join(dirname(path), candidate), { throwIfNoEntry: false }));
-    if (!taken) return candidate;
+    if (isAbsent(join(dirname(path), candidate))) return candidate;
   }
 }

@@ -28,20 +28,27 @@ export function lockRun(path: string): () => void {
     host: hostname(),
     started: processInfo(process.pid)?.started ?? null,
   };
-  const text = `${JSON.stringify(own)}\n`;
   const mine = `${path}.${process.pid}`;
   naming(path, () => {
     // a link that somebody put there is not to be followed
     rmSync(mine, { force: true });
-    writeFileSync(mine, text, { flag: 'wx' });
+    writeFileSync(mine, `${JSON.stringify(own)}\n`, { flag: 'wx' });
   });
   try {
-    for (let tries = 0; tries < TRIES; tries++) {
-      if (naming(path, () => linked(mine, path))) return () => remove(path);
-      naming(path, () => takeAway(path));
-    }
+    naming(path, () => claim(mine, path));
   } finally {
+    tryRemove(mine);
+  }
+  return () => {
+    remove(path);
     remove(mine);
+  };
+}
+
+function claim(mine: string, path: string): void {
+  for (let tries = 0; tries < TRIES; tries++) {
+    if (linked(mine, path)) return;
+    takeAway(path);
   }
   throw inUse(path);
 }
@@ -80,6 +87,13 @@ function takeAway(path: string): void {
 
 function remove(path: string): void {
   naming(path, () => rmSync(path, { force: true }));
+}
+
+/** A second name of the lock holds nobody up; who releases it removes both. */
+function tryRemove(path: string): void {
+  try {
+    remove(path);
+  } catch {}
 }
 
 /** Undefined where there is none any more, or something that is none; without an owner where it does not say who that is. */

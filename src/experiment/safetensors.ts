@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto';
 import { damagedError } from '../errors.js';
 import { writeAtomic } from './atomic.js';
-import { type OpenedFile, withFile } from './safetensors-file.js';
+import { type OpenedFile, withFile } from './opened-file.js';
 import {
   type Entry,
   type Header,

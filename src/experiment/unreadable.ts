@@ -1,4 +1,5 @@
 /** What the system refuses about a file that is to be read, as a message that names the file. */
+import { lstatSync } from 'node:fs';
 import { damagedError, type UserError, usageError } from '../errors.js';
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -30,9 +31,16 @@ export function unreadable(file: string, error: unknown): UserError {
   return usageError({ code: 'file/unreadable', message, file });
 }
 
-/** Whether reading failed because nothing is there. Anything else must not be taken for that. */
-export function isAbsent(error: unknown): boolean {
-  return codeOf(error) === 'ENOENT';
+/**
+ * Whether nothing is there, not even a link that leads nowhere. Throws exit 2 where that cannot be known: what cannot be got at must not
+ * be taken for what is not there.
+ */
+export function isAbsent(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) === undefined;
+  } catch (error) {
+    throw unreadable(path, error);
+  }
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -20,6 +20,8 @@ export interface RunObserver {
   evaluated(evaluations: { left: number }): void;
   /** A checkpoint was written. */
   saved(): void;
+  /** Something is not as it should be, and the run goes on. */
+  warning(text: string): void;
   /** A sentence for the reader. */
   line(text: string): void;
   /** Nothing more is told. */

@@ -30,13 +30,14 @@ export function configChanges(before: LoadedExperiment, after: LoadedExperiment)
 export function machineChanges(then: Manifest, now: Pick<Manifest, 'backend' | 'versions'>): Change[] {
   const facts = ({ backend, versions }: typeof now): Record<string, Json> => ({
     backend: backend.name,
-    arithmetic: backend.arithmetic,
+    // another backend has another one, or none
+    ...(backend.name === then.backend.name && { arithmetic: backend.arithmetic }),
     version: versions.cellrun,
     'gpu.js': versions['gpu.js'],
   });
   const [before, after] = [facts(then), facts(now)];
   return Object.keys(after)
-    .filter(key => before[key] !== after[key])
+    .filter(key => key in before && before[key] !== after[key])
     .map(key => ({ key, from: before[key], to: after[key] }));
 }
 

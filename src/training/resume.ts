@@ -1,7 +1,8 @@
 /** A run that goes on where it stopped, so that what follows is the same to the byte as if it never had. */
-import { statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
+import { BatchOrder } from '../data/index.js';
 import type { BackendRequest } from '../engine/backend.js';
 import { damagedError, type ExitCode, usageError } from '../errors.js';
 import { bestOf, type Checkpoint, listCheckpoints } from '../experiment/checkpoint-folder.js';
@@ -11,6 +12,8 @@ import { describeRun, type Manifest } from '../experiment/manifest.js';
 import { RunDirectory } from '../experiment/run-directory.js';
 import { lockRun } from '../experiment/run-lock.js';
 import type { Summary } from '../experiment/summary.js';
+import { ParameterLayout } from '../model/parameters.js';
+import { optimizerOf } from '../optimizers/index.js';
 import { type SavedState, savedState } from './checkpoint-metadata.js';
 import { conductRun } from './conduct.js';
 import type { LoopStart } from './loop.js';
@@ -20,9 +23,9 @@ import { type Change, checkAllowed, configChanges, machineChanges } from './resu
 import { RunEvents } from './run-events.js';
 import { RunState } from './run-state.js';
 import { checkDigests } from './same-data.js';
-import { initialParameters, openSession } from './session.js';
+import { initialParameters, openSession, type Session } from './session.js';
 import type { Trainer } from './trainer.js';
-import { restoreTraining } from './weights.js';
+import { restoreTraining, unfitTensors } from './weights.js';
 
 export interface ResumeOptions {
   /** Undefined: the backend that the run began with. */
@@ -81,7 +84,10 @@ async function resumeLocked(
   if (complete) return complete;
   const { checkpoint, damaged } = latestCheckpoint(directory.files.checkpoints, options);
   const saved = checkpoint && savedState(checkpoint.path, checkpoint);
+  if (checkpoint) checkFits(checkpoint, loaded, session, changes);
+  else checkNothingLost(directory);
   const step = saved?.position.step ?? 0;
+  checkEnd(loaded, session, step);
   const epochIsOpen = saved?.position.epochEnded === true && !saved.evaluated;
   const state = new RunState();
   return conductRun(
@@ -95,8 +101,9 @@ async function resumeLocked(
         if (!cut.kept.has('run.start')) events.started(directory.id);
         if (!cut.kept.has('data.ready')) events.dataReady(dataSeconds);
         events.resumed(directory.id, step, cut, changes.map(inWords));
+        if (cut.lostHistory) events.warn('log/lost', LOST_HISTORY, observer);
         for (const { message, file } of damaged)
-          events.warn('checkpoint/damaged', `${file} is set aside: ${message}`, observer);
+          events.warn('checkpoint/damaged', `${file} is left out: ${message}`, observer);
         if (!cut.kept.has('graph.compiled')) events.compiled();
         if (checkpoint && saved && !cut.saved) tellCheckpoint(events, directory, checkpoint, saved);
         return events;
@@ -149,6 +156,57 @@ function loadConfigs(
   return { before, loaded: set.length > 0 ? loadExperiment(files.resolvedConfig, { set, folder }) : before };
 }
 
+const LOST_HISTORY =
+  'log.jsonl had lost records from before the checkpoint; what is left of them is in the replaced file';
+
+/** Throws exit 2 where a change asks for another model or optimizer than the checkpoint has, exit 5 where it is not whole. */
+function checkFits(
+  { path, tensors }: Checkpoint,
+  { experiment }: LoadedExperiment,
+  { spec }: Session,
+  changes: readonly Change[],
+): void {
+  const states = optimizerOf(experiment.optimizer).state(experiment.optimizer);
+  const [first, ...more] = unfitTensors(path, tensors, new ParameterLayout(spec), states);
+  if (!first) return;
+  if (changes.length === 0) throw damagedError(first, ...more);
+  throw usageError({
+    ...first,
+    code: 'resume/unfit',
+    message: `what is to change needs other tensors than the checkpoint has, so the run cannot go on with it: ${changes.map(inWords).join('; ')}`,
+  });
+}
+
+/** A run whose log tells of checkpoints, but that has none, would silently begin anew. Throws exit 5. */
+function checkNothingLost({ files }: RunDirectory): void {
+  if (!existsSync(files.log) || !readFileSync(files.log, 'utf8').includes('"event":"checkpoint.saved"'))
+    return;
+  throw damagedError({
+    code: 'resume/checkpoints-lost',
+    message: 'the log tells of checkpoints, but there is none: put one back, or start the run anew',
+    file: files.checkpoints,
+  });
+}
+
+/** Throws exit 2 where the run is to end before the step that it has reached: its checkpoint is not of that shorter run. */
+function checkEnd({ experiment: { training } }: LoadedExperiment, { dataset }: Session, step: number): void {
+  const { batchesPerEpoch } = new BatchOrder({
+    count: dataset.train.count,
+    batchSize: training.batch_size,
+    shuffle: false,
+    lastBatch: training.last_batch,
+    seed: 0,
+  });
+  const end = Math.min(training.max_steps ?? Number.POSITIVE_INFINITY, training.num_epochs * batchesPerEpoch);
+  if (step <= end) return;
+  throw usageError({
+    code: 'resume/past-end',
+    message: `the run has made ${step} steps and is to end after ${end}`,
+    expected: 'training.num_epochs and training.max_steps that reach at least as far',
+    got: `num_epochs ${training.num_epochs}, max_steps ${training.max_steps ?? 'not set'}`,
+  });
+}
+
 /** The next resume compares with what this one made of the run. */
 function recordChanges(
   directory: RunDirectory,
@@ -189,7 +247,7 @@ function tellCheckpoint(
 }
 
 function restore(trainer: Trainer, state: RunState, checkpoint: Checkpoint, saved: SavedState): LoopStart {
-  restoreTraining(checkpoint.path, checkpoint.tensors, trainer.layout, trainer);
+  restoreTraining(checkpoint.tensors, trainer.layout, trainer);
   state.position = saved.position;
   state.metrics = saved.metrics;
   state.evaluated = saved.evaluated;

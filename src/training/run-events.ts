@@ -151,7 +151,7 @@ export class RunEvents {
   /** A warning that the reader is told as well. */
   warn(code: string, message: string, observer: RunObserver): void {
     this.warning(code, message);
-    observer.line(`warning: ${message}`);
+    observer.warning(message);
   }
 
   /** What is odd about the data. */

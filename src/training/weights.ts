@@ -76,12 +76,34 @@ export function loadWeights(file: string, layout: ParameterLayout, flat: Float32
   if (problems.length > 0) throw usageError(...problems);
 }
 
+/** What `tensors` lack of what a checkpoint must hold: each parameter, and for each of `states` the optimizer's buffer of it. */
+export function unfitTensors(
+  file: string,
+  tensors: Tensors,
+  layout: ParameterLayout,
+  states: readonly string[],
+): Diagnostic[] {
+  const prefixes = ['', ...states.map(state => `optimizer.${state}.`)];
+  return prefixes.flatMap(prefix =>
+    layout.parameters.flatMap(({ name, shape }) => {
+      const tensor = tensors.get(`${prefix}${name}`);
+      if (tensor?.dtype === 'F32' && tensor.shape.join() === shape.join()) return [];
+      return {
+        code: 'checkpoint/tensor',
+        file,
+        message: `the tensor '${prefix}${name}' of the checkpoint is not the one that going on needs`,
+        expected: `F32 ${shapeText(shape)}`,
+        got: describeTensor(tensor),
+      };
+    }),
+  );
+}
+
 /**
- * Fills `parameters` and each of `optimizerState` from the tensors of a checkpoint, as `trainingTensors` made them. Throws exit 5 where
- * one is missing or does not fit; nothing is filled then.
+ * Fills `parameters` and each of `optimizerState` from the tensors of a checkpoint, as `trainingTensors` made them; they must fit
+ * (`unfitTensors`).
  */
 export function restoreTraining(
-  file: string,
   tensors: Tensors,
   layout: ParameterLayout,
   {
@@ -89,22 +111,6 @@ export function restoreTraining(
     optimizerState,
   }: { parameters: Float32Array; optimizerState: Readonly<Record<string, Float32Array>> },
 ): void {
-  const targets = trainingTensors(layout, parameters, optimizerState);
-  const unfit = [...targets].filter(([name, { shape }]) => {
-    const tensor = tensors.get(name);
-    return tensor?.dtype !== 'F32' || tensor.shape.join() !== shape.join();
-  });
-  if (unfit.length > 0) {
-    throw damagedError(
-      ...unfit.map(([name, { shape }]) => ({
-        code: 'checkpoint/tensor',
-        file,
-        message: `the checkpoint does not have the tensor '${name}' that going on needs`,
-        expected: `F32 ${shapeText(shape)}`,
-        got: describeTensor(tensors.get(name)),
-      })),
-    );
-  }
   const fill = (flat: Float32Array, prefix: string) => {
     for (const { name, offset } of layout.parameters)
       flat.set(tensors.get(`${prefix}${name}`)?.data as Float32Array, offset);

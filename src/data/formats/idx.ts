@@ -76,6 +76,18 @@ export function parseIdx(source: IdxSource, rank: number): IdxArray {
   return { dims, values: type.decode(data, count), dataOffset, itemSize, zipped: source.zipped };
 }
 
+/** The length of a whole file by its header; undefined where `beginning` is no header, or only a part of one. */
+export function statedBytes(beginning: Uint8Array): number | undefined {
+  const view = new DataView(beginning.buffer, beginning.byteOffset, beginning.byteLength);
+  if (view.byteLength < HEADER_BYTES || view.getUint16(0) !== 0) return undefined;
+  const type = TYPES.get(view.getUint8(2));
+  const rank = view.getUint8(3);
+  const dataOffset = HEADER_BYTES + 4 * rank;
+  if (type === undefined || view.byteLength < dataOffset) return undefined;
+  const dims = Array.from({ length: rank }, (_, i) => view.getUint32(HEADER_BYTES + 4 * i));
+  return dataOffset + dims.reduce((product, size) => product * size, type.itemSize);
+}
+
 function checkMagic(view: DataView, source: IdxSource, rank: number): IdxType {
   if (view.byteLength < HEADER_BYTES) throw truncated(source, view.byteLength, HEADER_BYTES);
   const type = TYPES.get(view.getUint8(2));

@@ -10,7 +10,14 @@ const DIRECTORY_ENTRY_BYTES = 46;
 const MAX_MEMBERS = 4096;
 
 /** Ends fflate's walk from inside its filter. */
-class Refused extends Error {}
+class Refused extends Error {
+  constructor(
+    message: string,
+    readonly code: string = 'data/too-large',
+  ) {
+    super(message);
+  }
+}
 
 /**
  * The members of the archive that `wanted` accepts, by name.
@@ -36,9 +43,13 @@ export function readZip(
 function unzipMembers(bytes: Buffer, file: string, wanted: (name: string) => boolean, maxBytes: number) {
   let seen = 0;
   let total = 0;
+  const taken = new Set<string>();
   const filter = (member: { name: string; originalSize: number }): boolean => {
     if (++seen > MAX_MEMBERS) throw new Refused(`more than ${MAX_MEMBERS} members`);
     if (!wanted(member.name)) return false;
+    // Which of the two is meant, nobody knows; and thousands of entries for one large member would be unpacked one after the other.
+    if (taken.has(member.name)) throw new Refused(`it has two members ${member.name}`, 'data/zip');
+    taken.add(member.name);
     total += member.originalSize;
     if (!(total <= maxBytes)) throw new Refused(`it expands to more than ${maxBytes} bytes`);
     return true;
@@ -46,8 +57,7 @@ function unzipMembers(bytes: Buffer, file: string, wanted: (name: string) => boo
   try {
     return new Map(Object.entries(unzipSync(bytes, { filter })));
   } catch (error) {
-    if (error instanceof Refused)
-      throw damage(file, `the archive is refused: ${error.message}`, 'data/too-large');
+    if (error instanceof Refused) throw damage(file, `the archive is refused: ${error.message}`, error.code);
     const reason = error instanceof Error ? error.message : String(error);
     throw damage(file, `the zip archive is damaged (${reason})`, 'data/zip');
   }

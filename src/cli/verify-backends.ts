@@ -1,0 +1,67 @@
+/** `verify backends CONFIG`: whether a config trains alike on the backends of this machine. */
+import { EXIT, type ExitCode } from '../errors.js';
+import { spellNonFinite } from '../experiment/json.js';
+import { type ApartAt, type BackendsProof, verifyBackends } from '../verify/backends.js';
+import type { Io } from './io.js';
+import type { VerifyBackendsOptions } from './options.js';
+
+const APART: ExitCode = EXIT.unexpected;
+
+/** Exit 1 where two backends are further apart than they may be. */
+export async function verifyBackendsOf(
+  config: string,
+  { json, quiet, ...options }: VerifyBackendsOptions,
+  io: Io,
+): Promise<ExitCode> {
+  const { proof, file } = await verifyBackends({
+    ...options,
+    config,
+    started: new Date(),
+    note: text => {
+      if (!quiet) io.err(`${text}\n`);
+    },
+  });
+  io.out(json ? `${JSON.stringify(spellNonFinite(proof))}\n` : `${text(proof)}Proof: ${file}\n`);
+  return proof.holds ? EXIT.done : APART;
+}
+
+function text(proof: BackendsProof): string {
+  const lines = [...table(proof.tensors), ''];
+  const names = proof.backends.map(({ name }) => name).join(', ');
+  const { first_beyond: first, steps } = proof;
+  if (first === null) {
+    lines.push(`${names}: the same within tolerance in all of ${steps.length} steps.`);
+  } else {
+    const { tensor, step, difference, tolerance, backends } = first;
+    lines.push(
+      `${backends.join(' and ')} part at step ${step}: ${tensor} is ${small(difference)} apart, more than ${small(tolerance)}${history(proof, step)}.`,
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function table(tensors: readonly ApartAt[]): string[] {
+  const rows = tensors.map(({ tensor, difference, tolerance, step, backends }) => [
+    tensor,
+    small(difference),
+    small(tolerance),
+    `${step}`,
+    backends.join(' and '),
+  ]);
+  const width = Math.max(...tensors.map(({ tensor }) => tensor.length)) + 2;
+  return [['tensor', 'apart', 'tolerance', 'step', 'backends'], ...rows].map(
+    ([name, apart, tolerance, step, backends]) =>
+      `${name.padEnd(width)}${apart.padStart(9)}${tolerance.padStart(11)}${step.padStart(6)}  ${backends}`,
+  );
+}
+
+/** Rounding that training amplifies grows from step to step; an error is there at once. */
+function history({ steps }: BackendsProof, step: number): string {
+  const before = steps[step - 2];
+  if (before === undefined) return '';
+  return ` (at most ${small(before.largest.difference)} the step before, ${small(steps[0].largest.difference)} at the first)`;
+}
+
+function small(value: number): string {
+  return value.toExponential(1);
+}

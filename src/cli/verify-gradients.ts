@@ -1,0 +1,70 @@
+/** `verify gradients CONFIG`: whether the gradient that the kernels of a config compute is the derivative of its loss. */
+import { EXIT, type ExitCode } from '../errors.js';
+import { spellNonFinite } from '../experiment/json.js';
+import { shapeText } from '../graph/shape.js';
+import { type GradientsProof, type TensorProof, verifyGradients } from '../verify/gradients.js';
+import type { Io } from './io.js';
+import type { VerifyGradientsOptions } from './options.js';
+
+const WRONG: ExitCode = EXIT.unexpected;
+
+/** Exit 1 where an error is beyond its tolerance. */
+export async function verifyGradientsOf(
+  config: string,
+  { json, quiet, ...options }: VerifyGradientsOptions,
+  io: Io,
+): Promise<ExitCode> {
+  const { proof, file } = await verifyGradients({
+    ...options,
+    config,
+    started: new Date(),
+    note: text => {
+      if (!quiet) io.err(`${text}\n`);
+    },
+  });
+  io.out(json ? `${JSON.stringify(spellNonFinite(proof))}\n` : `${text(proof)}Proof: ${file}\n`);
+  return proof.holds ? EXIT.done : WRONG;
+}
+
+function text(proof: GradientsProof): string {
+  const { rows, batch_size, backend, sequence_length, tensors, tolerances, loss } = proof;
+  const lines = [
+    `${backend}: ${rows.length} of the first batch's ${batch_size} sequences of ${sequence_length} steps`,
+    '',
+    ...table(proof),
+    '',
+    `kernels: error of the compiled gradient from float64, over the whole tensor (tolerance ${small(tolerances.kernels)})`,
+    `differences: error of the float64 gradient from differences of the loss along a random direction (tolerance ${small(tolerances.differences)})`,
+  ];
+  if (tensors.some(({ resolved }) => !resolved))
+    lines.push('small: the gradient is too small a part of the whole for differences to tell it from zero');
+  const wrong = tensors.filter(({ holds }) => !holds).map(({ name }) => name);
+  if (!(loss.kernel_error <= tolerances.kernels)) wrong.unshift('loss');
+  lines.push('', proof.holds ? 'Every gradient holds.' : `NOT within tolerance: ${wrong.join(', ')}.`);
+  return `${lines.join('\n')}\n`;
+}
+
+function table({ tensors, loss }: GradientsProof): string[] {
+  const rows = tensors.map(tensor => [
+    tensor.name,
+    shapeText(tensor.shape),
+    small(tensor.gradient_norm),
+    small(tensor.kernel_error),
+    differences(tensor),
+    tensor.holds ? '' : 'WRONG',
+  ]);
+  const head = ['tensor', 'shape', '|gradient|', 'kernels', 'differences', ''];
+  const first = ['loss', '', '', small(loss.kernel_error), '', ''];
+  const width = Math.max(...tensors.map(({ name }) => name.length)) + 2;
+  return [head, first, ...rows].map(([name, shape, norm, kernels, difference, mark]) =>
+    `${name.padEnd(width)}${shape.padEnd(12)}${norm.padStart(10)}${kernels.padStart(10)}${difference.padStart(13)}  ${mark}`.trimEnd(),
+  );
+}
+
+function differences({ resolved, holds, difference_error }: TensorProof): string {
+  return resolved || !holds ? small(difference_error) : 'small';
+}
+
+function small(value: number): string {
+  return value.toExponential(1);
+}

@@ -1,0 +1,60 @@
+/** A config's model as training compiles it, holding its first training batch: the same shards, threads and kernels. */
+import type { LoadedExperiment } from '../config/index.js';
+import { Engine } from '../engine/index.js';
+import { ParameterLayout } from '../model/parameters.js';
+import { BatchWriter } from '../training/batch.js';
+import { createPool } from '../training/pool.js';
+import type { Session } from '../training/session.js';
+import { allocateParameters, planShards, type ShardGroup, type ShardPool } from '../training/shards.js';
+import { batchOrder } from './batch-order.js';
+import type { Gradient } from './reference.js';
+import type { BatchInShards } from './sampled-rows.js';
+
+export class CompiledModel {
+  private constructor(
+    /** Of the batch, as it was written; what counts in it may be changed. */
+    readonly batch: BatchInShards,
+    private readonly engine: Engine,
+    private readonly pool: ShardPool,
+    private readonly group: ShardGroup,
+    private readonly parameters: Float32Array,
+  ) {}
+
+  /** Throws UserError where the training split does not fill one batch. */
+  static async open(loaded: LoadedExperiment, session: Session): Promise<CompiledModel> {
+    const { run, spec, dataset } = session;
+    const { shards, job } = planShards(run, loaded.experiment.training.batch_size, true);
+    const indices = batchOrder(loaded, session).next();
+    const engine = await Engine.start(run.backend);
+    const parameters = allocateParameters(new ParameterLayout(spec));
+    const pool = createPool(engine, run, parameters);
+    const group = pool.group(job, { shards, slots: 1 });
+    const batch = {
+      spec,
+      loss: run.loss,
+      shape: job.shape,
+      shards: group.slots[0].map(memory => memory.batch),
+    };
+    new BatchWriter(dataset.train, spec, run.loss, job.shape).write(indices, batch.shards);
+    return new CompiledModel(batch, engine, pool, group, parameters);
+  }
+
+  /** Loss and gradient at `parameters`, flat in the layout's order; the kernels' float32, added up over the shards in float64. */
+  async gradientAt(parameters: Float32Array): Promise<Gradient> {
+    this.parameters.set(parameters);
+    await this.group.compute(0);
+    const gradient = new Float64Array(parameters.length);
+    let loss = 0;
+    for (const { rows, batch, gradient: part } of this.group.slots[0]) {
+      for (let i = 0; i < gradient.length; i++) gradient[i] += part[i];
+      // a row that does not count weighs nothing, whatever came out of it
+      for (let i = 0; i < rows.length; i++) if (batch.weight[i] !== 0) loss += rows[i] * batch.weight[i];
+    }
+    return { loss, gradient };
+  }
+
+  async close(): Promise<void> {
+    await this.pool.close();
+    await this.engine.close();
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * Derivatives from values alone: central differences at shrinking steps, extrapolated to step zero (Richardson's scheme with the
+ * error estimate of Ridders, 1982, Accurate computation of F'(x) and F'(x) F''(x)).
+ */
+
+export interface Derivative {
+  readonly value: number;
+  /** What `value` may be off by: the extrapolation's own estimate, and not less than what rounding makes of the differences. */
+  readonly uncertainty: number;
+}
+
+const FIRST_STEP = 1e-3;
+/** Each step is the one before divided by this. */
+const SHRINK = 4;
+const MOST_STEPS = 6;
+/** Roundings of a loss that its value is off by, at a guess. */
+const ROUNDINGS = 8;
+
+/**
+ * The derivative of `f` at 0. Stops at the first step that leaves no more than `enough` of uncertainty: a kink nearby may need small ones,
+ * until which the differences do not settle.
+ */
+export function differentiateAtZero(f: (x: number) => number, enough: number): Derivative {
+  let best: Derivative = { value: Number.NaN, uncertainty: Number.POSITIVE_INFINITY };
+  let before: number[] = [];
+  for (let i = 0; i < MOST_STEPS; i++) {
+    const step = FIRST_STEP / SHRINK ** i;
+    const [above, below] = [f(step), f(-step)];
+    const row = extrapolate((above - below) / (2 * step), before);
+    const rounding = (ROUNDINGS * Number.EPSILON * Math.max(Math.abs(above), Math.abs(below))) / step;
+    const found = bestOf(row, before, rounding);
+    if (found.uncertainty < best.uncertainty) best = found;
+    if (best.uncertainty <= enough) break;
+    before = row;
+  }
+  return best;
+}
+
+/** Neville's scheme: each column takes another even power of the step out of the error. */
+function extrapolate(difference: number, before: readonly number[]): number[] {
+  const row = [difference];
+  before.forEach((coarser, j) => {
+    const power = SHRINK ** (2 * (j + 1));
+    row.push((power * row[j] - coarser) / (power - 1));
+  });
+  return row;
+}
+
+/** Of each extrapolated value, how far it is from the two that it was made of. */
+function bestOf(row: readonly number[], before: readonly number[], rounding: number): Derivative {
+  let best: Derivative = { value: row[0], uncertainty: Number.POSITIVE_INFINITY };
+  before.forEach((coarser, j) => {
+    const value = row[j + 1];
+    const uncertainty = Math.max(Math.abs(value - row[j]), Math.abs(value - coarser)) + rounding;
+    if (uncertainty < best.uncertainty) best = { value, uncertainty };
+  });
+  return best;
+}

@@ -1,0 +1,229 @@
+/**
+ * Proves on this machine that the gradient which the kernels of a config compute is the derivative of its loss. Two comparisons, each
+ * for every parameter tensor: the kernels' gradient with that of the same graph in float64, over the whole tensor; and that one
+ * with differences of the float64 loss along a random direction, which every element of the tensor takes part in.
+ */
+import { loadExperiment } from '../config/index.js';
+import type { BackendRequest } from '../engine/backend.js';
+import { usageError } from '../errors.js';
+import type { Shape } from '../graph/shape.js';
+import { type Parameter, ParameterLayout } from '../model/parameters.js';
+import { RandomStream } from '../random.js';
+import { initialParameters, openSession, type Session } from '../training/session.js';
+import { CompiledModel } from './compiled-model.js';
+import { type Derivative, differentiateAtZero } from './differences.js';
+import { distance, norm, relative } from './norms.js';
+import { type ProofPlace, writeProof } from './proof.js';
+import { type Gradient, Reference, type ReferenceBatch } from './reference.js';
+import { countedRows, keepRows, readRows, spread } from './sampled-rows.js';
+
+export interface VerifyGradientsOptions extends ProofPlace {
+  readonly config: string;
+  readonly set: readonly string[];
+  readonly backend: BackendRequest;
+  readonly threads: number | undefined;
+  /** Sequences of the first batch that count; undefined: as many as float64 takes little time for. */
+  readonly rows: number | undefined;
+  /** Decides the directions. */
+  readonly seed: number;
+  readonly note: (text: string) => void;
+}
+
+/** Largest errors that hold. */
+export const TOLERANCES = {
+  /** Of the kernels' loss and gradient from the float64 ones; as the reproduced values of PyTorch. */
+  kernels: 1e-4,
+  /** Of the float64 gradient from differences. */
+  differences: 1e-6,
+} as const;
+
+/**
+ * Errors are parts of the tensor's own gradient norm, but of no less than this part of the whole gradient's. Gradients can vanish over
+ * long sequences: kernels store as zero what is smaller than 2^-100, and no difference tells apart what the loss is rounded by.
+ */
+const LEAST_PARTS = { kernels: 1e-20, differences: 1e-3 } as const;
+
+/** Of a tensor's gradient. */
+export interface TensorProof {
+  readonly name: string;
+  readonly shape: Shape;
+  /** In float64. */
+  readonly gradient_norm: number;
+  /** ||kernels - float64|| / ||float64||. */
+  readonly kernel_error: number;
+  /** |slope by differences - slope by the float64 gradient| / ||float64||, along a direction of elements 1 and -1. */
+  readonly difference_error: number;
+  /** What the differences themselves may be off by, as the same part. */
+  readonly difference_uncertainty: number;
+  /** Whether the differences judge the gradient; not where it is so small that they could not tell it from zero. */
+  readonly resolved: boolean;
+  readonly holds: boolean;
+}
+
+export interface GradientsProof {
+  readonly version: 1;
+  readonly what: 'gradients';
+  readonly time: string;
+  readonly config: string;
+  readonly config_hash: string;
+  readonly backend: string;
+  readonly seed: number;
+  readonly sequence_length: number;
+  /** Sequences of the first training batch, all of which the kernels compute. */
+  readonly batch_size: number;
+  /** The rows of the batch that counted, from 0. */
+  readonly rows: readonly number[];
+  readonly parameters: number;
+  readonly tolerances: typeof TOLERANCES;
+  readonly loss: { readonly float64: number; readonly kernels: number; readonly kernel_error: number };
+  readonly tensors: readonly TensorProof[];
+  readonly holds: boolean;
+}
+
+export interface VerifiedGradients {
+  readonly proof: GradientsProof;
+  /** Where the proof was written. */
+  readonly file: string;
+}
+
+/** Throws UserError where config or data are wrong, or nothing in the first batch counts. */
+export async function verifyGradients(options: VerifyGradientsOptions): Promise<VerifiedGradients> {
+  const { config, set, note, started, seed } = options;
+  const loaded = loadExperiment(config, { set });
+  const session = await openSession(loaded, options);
+  const parameters = initialParameters(loaded, session.spec);
+  const { rows, batch, compiled } = await compiledGradient(loaded, session, parameters, options);
+  note('kernels done; the gradient in float64');
+  const reference = new Reference(session.spec, session.run.loss, batch);
+  const point = Float64Array.from(parameters);
+  const exact = reference.gradientAt(point);
+  const layout = new ParameterLayout(session.spec);
+  const random = RandomStream.of(seed, 'verify/gradients');
+  const tensors = layout.parameters.map((parameter, i) => {
+    note(`differences: ${parameter.name} (${i + 1} of ${layout.parameters.length})`);
+    return checkTensor(parameter, { compiled, exact, point, random, loss: at => reference.lossAt(at) });
+  });
+  const loss = {
+    float64: exact.loss,
+    kernels: compiled.loss,
+    kernel_error: relative(Math.abs(compiled.loss - exact.loss), Math.abs(exact.loss)),
+  };
+  const proof: GradientsProof = {
+    version: 1,
+    what: 'gradients',
+    time: started.toISOString(),
+    config,
+    config_hash: loaded.hash,
+    backend: session.choice.backend,
+    seed,
+    sequence_length: session.run.sequenceLength,
+    batch_size: loaded.experiment.training.batch_size,
+    rows,
+    parameters: layout.size,
+    tolerances: TOLERANCES,
+    loss,
+    tensors,
+    holds: loss.kernel_error <= TOLERANCES.kernels && tensors.every(({ holds }) => holds),
+  };
+  return { proof, file: writeProof(options, proof) };
+}
+
+interface Compiled {
+  readonly rows: readonly number[];
+  readonly batch: ReferenceBatch;
+  readonly compiled: Gradient;
+}
+
+/** What the kernels make of the first batch, of which a few rows count. */
+async function compiledGradient(
+  loaded: ReturnType<typeof loadExperiment>,
+  session: Session,
+  parameters: Float32Array,
+  { rows: wanted, note }: VerifyGradientsOptions,
+): Promise<Compiled> {
+  const model = await CompiledModel.open(loaded, session);
+  try {
+    const candidates = countedRows(model.batch);
+    if (candidates.length === 0) {
+      throw usageError({
+        code: 'verify/nothing-counts',
+        message: 'no prediction of the first training batch counts in the loss',
+        file: loaded.file,
+        expected: 'a label that is not ignored',
+      });
+    }
+    const most = wanted ?? affordableRows(session, readRows(model.batch, candidates.slice(0, 1)));
+    const rows = spread(candidates, most);
+    keepRows(model.batch, rows);
+    note(`${session.choice.backend}: the gradient of ${rows.length} of ${candidates.length} sequences`);
+    const compiled = await model.gradientAt(parameters);
+    return { rows, batch: readRows(model.batch, rows), compiled };
+  } finally {
+    await model.close();
+  }
+}
+
+/** Sequences that count where none says how many. */
+const FEW_ROWS = 4;
+/** Floating-point operations of one float64 loss, of which there are about four for each tensor: references are written to be read, and take a second or two for these. */
+const FEW_FLOPS = 2.5e7;
+
+function affordableRows({ spec, run }: Session, one: ReferenceBatch): number {
+  const flops = new Reference(spec, run.loss, one).lossFlops;
+  return Math.max(1, Math.min(FEW_ROWS, Math.floor(FEW_FLOPS / flops)));
+}
+
+/** Differences are refined until they are this sure, a tenth of what they judge. */
+const ENOUGH = TOLERANCES.differences / 10;
+
+interface Ingredients {
+  readonly compiled: Gradient;
+  readonly exact: Gradient;
+  /** Where the gradients were taken; as it was afterwards. */
+  readonly point: Float64Array;
+  readonly random: RandomStream;
+  loss(parameters: Float64Array): number;
+}
+
+function checkTensor({ name, shape, offset, size }: Parameter, given: Ingredients): TensorProof {
+  const [own, kernels] = [given.exact, given.compiled].map(({ gradient }) =>
+    gradient.subarray(offset, offset + size),
+  );
+  const gradientNorm = norm(own);
+  const whole = norm(given.exact.gradient);
+  const direction = Float64Array.from(own, () => (given.random.uniform() < 0.5 ? -1 : 1));
+  const expected = own.reduce((slope, value, i) => slope + value * direction[i], 0);
+  const scale = Math.max(gradientNorm, LEAST_PARTS.differences * whole);
+  const slope = slopeAlong(direction, offset, ENOUGH * scale, given);
+  const kernelError = relative(distance(kernels, own), Math.max(gradientNorm, LEAST_PARTS.kernels * whole));
+  const differenceError = relative(Math.abs(slope.value - expected), scale);
+  return {
+    name,
+    shape,
+    gradient_norm: gradientNorm,
+    kernel_error: kernelError,
+    difference_error: differenceError,
+    difference_uncertainty: relative(slope.uncertainty, scale),
+    resolved: gradientNorm > TOLERANCES.differences * scale,
+    holds: kernelError <= TOLERANCES.kernels && differenceError <= TOLERANCES.differences,
+  };
+}
+
+/** The derivative of the loss where the tensor at `offset` moves along `direction`. */
+function slopeAlong(
+  direction: Float64Array,
+  offset: number,
+  enough: number,
+  { point, loss }: Ingredients,
+): Derivative {
+  const before = point.slice(offset, offset + direction.length);
+  const moved = (by: number) => {
+    direction.forEach((sign, i) => {
+      point[offset + i] = before[i] + by * sign;
+    });
+    return loss(point);
+  };
+  const slope = differentiateAtZero(moved, enough);
+  point.set(before, offset);
+  return slope;
+}

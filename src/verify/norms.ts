@@ -1,0 +1,19 @@
+/** Euclidean norms in float64. */
+
+export function norm(values: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i] * values[i];
+  return Math.sqrt(sum);
+}
+
+/** ||a - b||; both have the same length. */
+export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += (a[i] - b[i]) ** 2;
+  return Math.sqrt(sum);
+}
+
+/** `difference` as a part of `scale`; 0 where there is no difference at all. Not a number where `difference` is none. */
+export function relative(difference: number, scale: number): number {
+  return difference === 0 ? 0 : difference / scale;
+}
