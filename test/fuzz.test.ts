@@ -1,0 +1,152 @@
+/** Readers of hostile input: an answer or a user's error, soon, in little memory, and nothing written outside. Long form: `npm run soak`. */
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import t from 'tap';
+import { type DatasetConfig, openDataset } from '../src/data/index.js';
+import { UserError, usageError } from '../src/errors.js';
+import { boundedFuzz } from './soak/bounded-fuzz.js';
+import { fuzz, TARGETS } from './soak/fuzz.js';
+import { ensure } from './soak/fuzz-target.js';
+import { HOSTILE, tryHostile } from './soak/hostile.js';
+import { zipArchive } from './support/zip.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'cellrun-fuzz-test-'));
+t.teardown(() => rmSync(folder, { recursive: true }));
+
+const CASES = 1000;
+const SEED = 1;
+
+t.test('damaged input of every kind', { jobs: 2 }, async t => {
+  for (const { name } of TARGETS.filter(({ isCostly }) => !isCostly)) {
+    t.test(name, async t => {
+      const report = await boundedFuzz(name, SEED, CASES);
+      t.same(report.failures, [], `slowest ${report.slowestMs} ms, peak ${report.peakMb} MiB`);
+      t.equal(report.accepted + report.refused, CASES);
+      t.ok(report.accepted > CASES / 100, 'some of it is good enough to be read to its end');
+    });
+  }
+});
+
+t.test('the fuzzer sees what is wrong', async t => {
+  const outcome = async (read: () => unknown, cases = 3) => {
+    const report = await fuzz({ name: 'test', open: () => () => read }, SEED, cases);
+    return [report.accepted, report.refused, report.failed, report.failures[0]?.split('\n')[0] ?? ''];
+  };
+  const busy = () => {
+    const began = process.cpuUsage();
+    let sum = 0;
+    while (process.cpuUsage(began).user < 1.05e6) for (let i = 0; i < 1e6; i++) sum += Math.sqrt(i);
+    return sum;
+  };
+  t.same(await outcome(() => 1), [3, 0, 0, '']);
+  t.same(
+    await outcome(() => {
+      throw usageError({ code: 'x', message: 'wrong' });
+    }),
+    [0, 3, 0, ''],
+  );
+  t.same(
+    await outcome(() => {
+      throw new UserError(1, [{ code: 'x', message: 'wrong' }]);
+    }),
+    [0, 0, 3, 'case 0: exit code 1: wrong'],
+  );
+  t.same(await outcome(() => Promise.reject(new TypeError('x'))), [0, 0, 3, 'case 0: TypeError: x']);
+  t.same(await outcome(() => ensure(false, 'sums')), [0, 0, 3, 'case 0: Unsound: sums']);
+  t.match(await outcome(busy, 1), [0, 0, 1, /^case 0: took \d{4,} ms$/]);
+});
+
+t.test('names, paths and links that lead elsewhere', async t => {
+  t.ok(HOSTILE.length >= 500, `${HOSTILE.length} of them`);
+  const place = join(folder, 'hostile');
+  mkdirSync(place);
+  const { writes, failures } = await tryHostile(HOSTILE, place);
+  t.same(failures, [], `${writes} writes`);
+  t.ok(writes > 2000, 'and what may be written is');
+});
+
+t.test('a write that escapes is seen', async t => {
+  const place = join(folder, 'escaping');
+  mkdirSync(place);
+  const { failures } = await tryHostile(
+    [
+      { name: 'a', act: ({ root }) => writeFileSync(join(root, '../outside/file'), 'x') },
+      {
+        name: 'b',
+        prepare: ({ root, outside }) => symlinkSync(outside, join(root, 'link')),
+        act: ({ root }) => mkdirSync(join(root, 'link', 'x')),
+      },
+      {
+        name: 'c',
+        prepare: ({ root }) => symlinkSync('../elsewhere', join(root, 'link')),
+        act: ({ root }) => writeFileSync(join(root, 'link'), 'x'),
+      },
+    ],
+    place,
+  );
+  t.match(failures, [
+    /^a: changes what lies outside/,
+    /^b: changes what lies outside/,
+    /^c: writes to .*elsewhere$/,
+  ]);
+});
+
+/** What opening is refused with, after less than `limitMs` of processor time. */
+async function refusal(config: DatasetConfig, limitMs: number): Promise<string> {
+  const began = process.cpuUsage();
+  const error: unknown = await openDataset(config, { seed: 0 }).catch((thrown: unknown) => thrown);
+  const { user, system } = process.cpuUsage(began);
+  const ms = (user + system) / 1000;
+  if (ms > limitMs) return `took ${ms} ms`;
+  return error instanceof UserError ? error.message : `not refused: ${error}`;
+}
+
+t.test('large files made to take long or much', async t => {
+  const file = (name: string, content: string | Buffer): string => {
+    const path = join(folder, name);
+    writeFileSync(path, content);
+    return path;
+  };
+  const labels = file('labels', Buffer.from([0, 0, 8, 1, 0, 0, 0, 1, 0]));
+  const pictures = (path: string): DatasetConfig => ({
+    kind: 'idx',
+    train_images: path,
+    train_labels: labels,
+    test_images: path,
+    test_labels: labels,
+    sequence: 'rows',
+  });
+  const one = Buffer.from([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 7]);
+  const bomb = file('bomb.gz', gzipSync(Buffer.concat([one, Buffer.alloc(2 ** 28)]), { level: 1 }));
+  const before = process.memoryUsage.rss();
+  t.match(await refusal(pictures(bomb), 500), 'expands to too much');
+  t.ok(process.memoryUsage.rss() - before < 2 ** 26, 'what expands to 256 MiB takes little memory');
+
+  const count = 2 ** 14;
+  const head = Buffer.from([0, 0, 8, 3, 0, 0, count >> 8, 0, 0, 0, 0, 28, 0, 0, 0, 28]);
+  const values = Buffer.alloc(28 * 28 * count);
+  for (let i = 0; i < values.length; i += 7) values[i] = (i * 2_654_435_761) >>> 24;
+  const zipped = gzipSync(Buffer.concat([head, values]), { level: 1 });
+  zipped[zipped.length >> 1] ^= 64;
+  t.match(await refusal(pictures(file('large.gz', zipped)), 1000), /offset \d+: the gzip stream is damaged/);
+
+  const member = { name: 'x.npy', content: Buffer.alloc(1), method: 0 } as const;
+  const many = file('many.npz', zipArchive(Array.from({ length: 4000 }, () => member)));
+  t.match(await refusal({ kind: 'npz', path: many }, 500), 'two members x.npy');
+
+  const names = Array.from({ length: 20_000 }, (_, i) => `c${i}`);
+  const row = (cell: string) => `${names.map(() => cell).join(',')},1\n`;
+  const wide = file('wide.csv', `${names.join(',')},y\n${row('bad')}${row('1')}`);
+  const csv = (features: readonly string[]): DatasetConfig => ({
+    kind: 'csv',
+    path: wide,
+    test_fraction: 0.5,
+    features,
+    target: 'y',
+    target_kind: 'class',
+  });
+  t.match(await refusal(csv(names), 1000), 'the cell is not a number');
+  t.match(await refusal(csv(names.map(name => `${name}x`)), 1000), 'has no column "c0x"');
+});

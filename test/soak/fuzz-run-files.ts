@@ -1,0 +1,248 @@
+/** The files of a run directory and of weights: safetensors, checkpoints, the log, the JSON files beside them. */
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { BatchOrder } from '../../src/data/index.js';
+import {
+  listCheckpoints,
+  loadCheckpoint,
+  resolveCheckpoint,
+  STATE_KEY,
+} from '../../src/experiment/checkpoint-folder.js';
+import { CheckpointStore } from '../../src/experiment/checkpoints.js';
+import type { Json } from '../../src/experiment/json.js';
+import { latestCheckpoint } from '../../src/experiment/latest-checkpoint.js';
+import { type CutLog, cutLog } from '../../src/experiment/log-history.js';
+import { lockRun } from '../../src/experiment/run-lock.js';
+import {
+  readSafetensors,
+  readSafetensorsMetadata,
+  type Tensor,
+  writeSafetensors,
+} from '../../src/experiment/safetensors.js';
+import { ParameterLayout } from '../../src/model/parameters.js';
+import type { RandomStream } from '../../src/random.js';
+import { savedState } from '../../src/training/checkpoint-metadata.js';
+import { loadWeights, trainingTensors } from '../../src/training/weights.js';
+import { mutateBytes, mutateJson, mutateText, onceIn, pick } from '../support/mutations.js';
+import { ensure, type FuzzTarget } from './fuzz-target.js';
+
+const layout = new ParameterLayout({
+  cell: 'lstm',
+  inputSize: 1,
+  hiddenSize: 1,
+  numLayers: 1,
+  outputSize: 2,
+  head: 'last',
+});
+
+function weights(): Map<string, Tensor> {
+  const flat = () => Float32Array.from({ length: layout.size }, (_, i) => i / 8);
+  return trainingTensors(layout, flat(), { exp_avg: flat() });
+}
+
+const HEADER_TOKENS = [
+  '{',
+  '}',
+  '[',
+  ']',
+  '"',
+  ':',
+  ',',
+  '0',
+  '-1',
+  '1e9',
+  '9007199254740993',
+  'F32',
+  'BF16',
+  '"shape"',
+  '"w":',
+  '__metadata__',
+  '\\u0000',
+  '\n',
+  ' ',
+];
+const HEADER_VALUES: readonly Json[] = [
+  'F32',
+  'F64',
+  'I64',
+  'U8',
+  'toString',
+  [0],
+  [2, 2],
+  [2 ** 31, 2 ** 31],
+  [0, 4],
+  [4, 0],
+  [0, 1e15],
+];
+
+/** Files as other programs write them, without digests, so that every rule of the format stands alone. */
+export const safetensorsFiles: FuzzTarget = {
+  name: 'safetensors',
+  open: folder => {
+    const file = join(folder, 'weights.safetensors');
+    writeSafetensors(file, weights(), { format: 'pt' });
+    const digested = readFileSync(file);
+    const headerEnd = 8 + Number(digested.readBigUInt64LE(0));
+    const header = JSON.parse(digested.toString('utf8', 8, headerEnd)) as Record<string, Json>;
+    const { __metadata__: _, ...plain } = header;
+    const data = digested.subarray(headerEnd);
+    const flat = new Float32Array(layout.size);
+    return random => {
+      writeFileSync(file, onceIn(random, 4) ? mutateBytes(digested, random) : rebuilt(plain, data, random));
+      return () => {
+        const { tensors } = readSafetensors(file);
+        for (const { shape, data: values } of tensors.values())
+          ensure(shape.reduce((a, b) => a * b, 1) === values.length, 'shapes fit their values');
+        readSafetensorsMetadata(file);
+        loadWeights(file, layout, flat);
+        ensure(flat.every(Number.isFinite), 'weights are finite');
+      };
+    };
+  },
+};
+
+/** A header that says something else of the same bytes, mostly of its own length. */
+function rebuilt(header: Json, data: Buffer, random: RandomStream): Buffer {
+  const json = JSON.stringify(onceIn(random, 8) ? header : mutateJson(header, random, HEADER_VALUES));
+  const text = Buffer.from(onceIn(random, 3) ? mutateText(json, random, HEADER_TOKENS) : json);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(onceIn(random, 20) ? random.integer(2 ** 32) : text.length));
+  const whole = Buffer.concat([length, text, onceIn(random, 8) ? mutateBytes(data, random) : data]);
+  return onceIn(random, 8) ? mutateBytes(whole, random) : whole;
+}
+
+const POSITION: Json = {
+  version: 1,
+  step: 100,
+  epoch: 1,
+  metric: { name: 'test.accuracy', mode: 'max', value: 0.5 },
+  temporary: false,
+  metadata: {
+    config_hash: 'ab12',
+    batch_order: { epoch: 1, position: 2, generator: [1, -2, 3, -4], count: 40 },
+    epoch: { number: 2, ended: false, evaluated: true, loss: 3.5, samples: 24 },
+    metrics: { train: { loss: 0.5 }, test: { loss: null, loss_nonfinite: 'nan', accuracy: 0.5 } },
+  },
+};
+
+/** Checkpoints with right digests that say something else of where the run stands. */
+export const checkpointFiles: FuzzTarget = {
+  name: 'checkpoint',
+  open: folder => {
+    const file = join(folder, 'step-00000100.safetensors');
+    const tensors = weights();
+    const options = { count: 40, batchSize: 8, shuffle: true, lastBatch: 'train', seed: 0 } as const;
+    return random => {
+      const json = JSON.stringify(mutateJson(POSITION, random));
+      const state = onceIn(random, 6) ? mutateText(json, random, HEADER_TOKENS) : json;
+      writeSafetensors(file, tensors, { format: 'pt', [STATE_KEY]: state });
+      return () => {
+        ensure(listCheckpoints(folder).length === 1, 'there is one checkpoint');
+        const { position } = savedState(file, loadCheckpoint(file));
+        const batches = BatchOrder.restore(options, position.order);
+        ensure(batches.next().length > 0, 'there is a next batch');
+      };
+    };
+  },
+};
+
+const LOG = [
+  { level: 'info', time: '2026-01-31T00:00:00.000Z', v: 1, seq: 0, event: 'run.start', run_id: 'x' },
+  { level: 'info', v: 1, seq: 1, event: 'train.step', epoch: 1, step: 1, loss: 0.5 },
+  { level: 'info', v: 1, seq: 2, event: 'train.step', epoch: 1, step: 2, loss: null, loss_nonfinite: 'nan' },
+  {
+    level: 'info',
+    v: 1,
+    seq: 3,
+    event: 'checkpoint.saved',
+    step: 2,
+    file: 'checkpoints/step-00000002.safetensors',
+  },
+  { level: 'info', v: 1, seq: 4, event: 'train.step', epoch: 2, step: 3, loss: 0.25 },
+  { level: 'error', v: 1, seq: 5, event: 'run.end', status: 'failed' },
+] as const;
+
+const LOG_TOKENS = [
+  '\n',
+  '\r\n',
+  '{',
+  '}',
+  '"',
+  ',',
+  'null',
+  '{}\n',
+  '[]\n',
+  '1\n',
+  '"seq":0',
+  '"event":"run.end"',
+  '\0',
+  '\uFEFF',
+  '\u2028',
+];
+
+/** What was in the log is afterwards in it or beside it, byte for byte, and its numbers have no gap. */
+export const logFiles: FuzzTarget = {
+  name: 'log.jsonl',
+  open: folder => {
+    const file = join(folder, 'log.jsonl');
+    return random => {
+      const lines = LOG.map(line =>
+        JSON.stringify(onceIn(random, 4) ? mutateJson(line, random, ['run.end', 'gate', 3]) : line),
+      );
+      const text = `${lines.join('\n')}\n`;
+      const mutated = onceIn(random, 2) ? mutateText(text, random, LOG_TOKENS) : text;
+      const bytes = onceIn(random, 3) ? mutateBytes(Buffer.from(mutated), random) : Buffer.from(mutated);
+      writeFileSync(file, bytes);
+      const point = { step: random.integer(4), epochIsOpen: onceIn(random, 2) };
+      return () => checkCut(folder, bytes, cutLog(file, point));
+    };
+  },
+};
+
+function checkCut(folder: string, bytes: Buffer, { seq, replacedFile }: CutLog): void {
+  const read = (name: string) => readFileSync(join(folder, name));
+  const kept = read('log.jsonl');
+  const replaced = replacedFile === null ? Buffer.alloc(0) : read(replacedFile);
+  if (replacedFile !== null) rmSync(join(folder, replacedFile));
+  ensure(Buffer.concat([kept, replaced]).equals(bytes), 'nothing is lost');
+  const lines = kept.toString('utf8').split('\n').slice(0, -1);
+  const numbers = lines.map(line => (JSON.parse(line) as { seq: number }).seq);
+  ensure(numbers.length === seq && numbers.every((number, i) => number === i), 'numbers have no gap');
+  ensure(readdirSync(folder).length === 1, 'nothing else is left');
+}
+
+/** `index.json` and `run.lock`: whatever they say, checkpoints are found or said to be lost, and the lock is taken or said to be held. */
+export const jsonFiles: FuzzTarget = {
+  name: 'index, lock',
+  open: folder => {
+    const store = CheckpointStore.open(folder, { keep: { last: 2, best: 1 }, metric: 'm', mode: 'max' });
+    for (const step of [1, 2])
+      store.save({ step, epoch: 0, tensors: weights(), metadata: {}, metric: step, temporary: false });
+    const [index, lock] = [join(folder, 'index.json'), join(folder, 'run.lock')];
+    const original = JSON.parse(readFileSync(index, 'utf8')) as Json;
+    const owner: Json = { pid: 2 ** 22 + 1, host: 'elsewhere', started: '1' };
+    const damaged = (value: Json, random: RandomStream): string | Buffer => {
+      const json = JSON.stringify(
+        mutateJson(value, random, [process.pid, '../../step-00000001.safetensors']),
+      );
+      if (onceIn(random, 4)) return mutateBytes(Buffer.from(json), random);
+      return onceIn(random, 3) ? mutateText(json, random, HEADER_TOKENS) : json;
+    };
+    return random => {
+      writeFileSync(index, damaged(original, random));
+      writeFileSync(lock, damaged(owner, random));
+      const which = pick(random, ['last', 'best', 1, 2] as const);
+      return () => {
+        const { checkpoint } = latestCheckpoint(folder, { strict: false });
+        ensure(checkpoint?.step === 2, 'the index changes nothing');
+        const step = typeof which === 'number' ? which : 2;
+        ensure(loadCheckpoint(resolveCheckpoint(folder, which)).step === step, 'none is taken for another');
+        try {
+          lockRun(lock)();
+        } finally {
+          rmSync(lock, { force: true });
+        }
+      };
+    };
+  },
+};

@@ -1,0 +1,25 @@
+/** What a fuzzer needs to know of a reader. */
+import type { RandomStream } from '../../src/random.js';
+
+export interface FuzzTarget {
+  readonly name: string;
+  /** Whether a case takes so long that a twentieth of the cases must do. */
+  readonly isCostly?: boolean;
+  /** Makes what all cases share in an empty folder. */
+  open(folder: string): FuzzCases | Promise<FuzzCases>;
+}
+
+/** Damages something as `random` says; what is given back reads it. */
+export type FuzzCases = (random: RandomStream) => FuzzRead;
+
+/** Throws what the reader throws, and Unsound where that takes for good what cannot be. */
+export type FuzzRead = () => unknown;
+
+/** A reader said yes to something that breaks what it promises. */
+export class Unsound extends Error {
+  override readonly name = 'Unsound';
+}
+
+export function ensure(holds: boolean, promise: string): void {
+  if (!holds) throw new Unsound(promise);
+}

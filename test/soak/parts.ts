@@ -1,0 +1,78 @@
+/** The parts of a soak, each as lines of its table. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { usageError } from '../../src/errors.js';
+import { boundedFuzz } from './bounded-fuzz.js';
+import { injectFaults } from './faults.js';
+import { flipCheckpoint, flipIndex } from './flips.js';
+import { TARGETS } from './fuzz.js';
+import { HOSTILE, tryHostile } from './hostile.js';
+import type { Part, SoakOptions } from './options.js';
+import { SCENARIOS } from './scenarios.js';
+
+/** What one line of the table says. */
+export interface Figures {
+  readonly what: string;
+  readonly cases: number;
+  readonly failed: number;
+  /** The first few in words. */
+  readonly failures: readonly string[];
+  readonly slowestMs?: number;
+  readonly peakMb?: number;
+  /** Such as how many were refused. */
+  readonly note: string;
+}
+
+type Run = (options: SoakOptions, folder: string) => AsyncGenerator<Figures>;
+
+export const runs: Readonly<Record<Part, Run>> = { faults, flips, fuzz, hostile };
+
+async function* faults(_: SoakOptions, folder: string): AsyncGenerator<Figures> {
+  for (const scenario of SCENARIOS) {
+    const { operations, cases, failures } = injectFaults(scenario, { folder: below(folder), twice: true });
+    const note = `${operations} operations`;
+    yield { what: scenario.name, cases, failed: failures.length, failures, note };
+  }
+}
+
+async function* flips(_: SoakOptions, folder: string): AsyncGenerator<Figures> {
+  const files = { 'a checkpoint': flipCheckpoint, 'index.json': flipIndex };
+  for (const [what, flip] of Object.entries(files)) {
+    const { flips, truncations, failures, slowestMs } = flip(below(folder));
+    const note = `${flips} bits, ${truncations} lengths`;
+    yield { what, cases: flips + truncations, failed: failures.length, failures, slowestMs, note };
+  }
+}
+
+async function* fuzz({ cases, from, target, seed }: SoakOptions): AsyncGenerator<Figures> {
+  const chosen = TARGETS.filter(({ name }) => target === undefined || name === target);
+  if (chosen.length === 0) {
+    const expected = TARGETS.map(({ name }) => name).join(', ');
+    throw usageError({ code: 'soak/option', message: `--target is '${target}'`, expected });
+  }
+  for (const { name, isCostly } of chosen) {
+    const report = await boundedFuzz(name, seed, isCostly ? Math.ceil(cases / 20) : cases, from);
+    yield { ...report, what: name, note: `${report.accepted} taken, ${report.refused} refused` };
+  }
+}
+
+async function* hostile(_: SoakOptions, folder: string): AsyncGenerator<Figures> {
+  const { cases, writes, failures } = await tryHostile(HOSTILE, below(folder));
+  yield {
+    what: 'names, paths, links',
+    cases,
+    failed: failures.length,
+    failures,
+    note: `${writes} writes, all inside`,
+  };
+}
+
+let made = 0;
+
+/** An empty folder of its own. */
+function below(folder: string): string {
+  made += 1;
+  const path = join(folder, String(made));
+  mkdirSync(path);
+  return path;
+}

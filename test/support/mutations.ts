@@ -1,0 +1,234 @@
+/** Seeded damage to bytes, texts and JSON values: the same stream gives the same damage. */
+import type { Json } from '../../src/experiment/json.js';
+import type { RandomStream } from '../../src/random.js';
+
+export function pick<T>(random: RandomStream, choices: readonly T[]): T {
+  return choices[random.integer(choices.length)];
+}
+
+/** True once in `n`. */
+export function onceIn(random: RandomStream, n: number): boolean {
+  return random.integer(n) === 0;
+}
+
+/** 1 mostly, seldom more. */
+function rounds(random: RandomStream): number {
+  let count = 1;
+  while (count < 8 && random.integer(2) === 0) count++;
+  return count;
+}
+
+/** Where sizes, counts and offsets turn over. */
+const EDGES = [
+  0n,
+  1n,
+  0x7fn,
+  0x80n,
+  0xffn,
+  0x7fffn,
+  0xffffn,
+  0x7fffffffn,
+  0x80000000n,
+  0xfffffffen,
+  0xffffffffn,
+  1n << 53n,
+  (1n << 63n) - 1n,
+  (1n << 64n) - 1n,
+];
+
+const NOTHING = Buffer.alloc(0);
+
+/** A copy of `bytes` with one change or a few; `other` may lend it a piece. Never more than 4 KiB longer. */
+export function mutateBytes(bytes: Buffer, random: RandomStream, other: Buffer = bytes): Buffer {
+  let result = bytes;
+  for (let left = rounds(random); left > 0; left--) result = changeBytes(result, random, other);
+  return result;
+}
+
+function changeBytes(bytes: Buffer, random: RandomStream, other: Buffer): Buffer {
+  if (bytes.length === 0) return other.subarray(0, random.integer(32));
+  const at = random.integer(bytes.length);
+  // changes gather in headers, which are at the ends
+  const near = onceIn(random, 2)
+    ? at
+    : onceIn(random, 3)
+      ? bytes.length - 1 - random.integer(Math.min(bytes.length, 128))
+      : random.integer(Math.min(bytes.length, 128));
+  const copy = Buffer.from(bytes);
+  switch (random.integer(9)) {
+    case 0:
+      copy[near] ^= 1 << random.integer(8);
+      return copy;
+    case 1:
+      copy[near] = pick(random, [0, 1, 0x7f, 0x80, 0xff, 0x22, 0x2c, 0x0a, random.integer(256)]);
+      return copy;
+    case 2:
+      return overwriteInteger(copy, near, random);
+    case 3:
+      return spliced(bytes, near, 1 + random.integer(16), NOTHING);
+    case 4:
+      return spliced(bytes, near, 0, randomBytes(random, 1 + random.integer(16)));
+    case 5:
+      return spliced(bytes, near, 0, bytes.subarray(at, at + random.integer(64)));
+    case 6:
+      return bytes.subarray(0, at);
+    case 7: {
+      const from = random.integer(other.length + 1);
+      return spliced(bytes, near, random.integer(64), other.subarray(from, from + random.integer(64)));
+    }
+    default:
+      return copy.fill(pick(random, [0, 0xff]), near, Math.min(near + 1 + random.integer(64), copy.length));
+  }
+}
+
+function overwriteInteger(bytes: Buffer, at: number, random: RandomStream): Buffer {
+  const value = pick(random, EDGES);
+  const size = pick(random, [2, 4, 8]);
+  for (let i = 0; i < size && at + i < bytes.length; i++) {
+    const shift = BigInt(8 * i);
+    bytes[at + i] = Number((value >> shift) & 0xffn);
+  }
+  if (onceIn(random, 2)) bytes.subarray(at, at + size).reverse();
+  return bytes;
+}
+
+function randomBytes(random: RandomStream, length: number): Buffer {
+  return Buffer.from(Array.from({ length }, () => random.integer(256)));
+}
+
+function spliced(bytes: Buffer, at: number, remove: number, insert: Buffer): Buffer {
+  return Buffer.concat([bytes.subarray(0, at), insert, bytes.subarray(at + remove)]);
+}
+
+/** A copy of `text` with pieces of it, and `tokens` of its language, inserted, removed, repeated and exchanged. */
+export function mutateText(text: string, random: RandomStream, tokens: readonly string[]): string {
+  let result = text;
+  for (let left = rounds(random); left > 0; left--) {
+    const at = random.integer(result.length + 1);
+    const piece = onceIn(random, 4) ? result.slice(at, at + random.integer(40)) : pick(random, tokens);
+    const times = onceIn(random, 6) ? 1 + random.integer(200) : 1;
+    const remove = onceIn(random, 2) ? 0 : random.integer(24);
+    result = result.slice(0, at) + piece.repeat(times) + result.slice(at + remove);
+    if (onceIn(random, 8)) result = swapLines(result, random);
+  }
+  return result.slice(0, 65_000);
+}
+
+function swapLines(text: string, random: RandomStream): string {
+  const lines = text.split('\n');
+  const [a, b] = [random.integer(lines.length), random.integer(lines.length)];
+  [lines[a], lines[b]] = [lines[b], lines[a]];
+  return lines.join('\n');
+}
+
+const NAMES = [
+  '__proto__',
+  'constructor',
+  'toString',
+  'length',
+  '',
+  'kind',
+  'x'.repeat(300),
+  '0',
+  'a.b',
+  '\u0000',
+];
+
+/** Values that a reader may take for what it expects. */
+const VALUES: readonly Json[] = [
+  null,
+  true,
+  false,
+  0,
+  -0,
+  -1,
+  1,
+  0.5,
+  1e308,
+  5e-324,
+  2 ** 31,
+  2 ** 32,
+  2 ** 53,
+  2 ** 53 + 2,
+  '',
+  '0',
+  'nan',
+  '../../x',
+  '/dev/zero',
+  'a\u0000b',
+  '\ud800',
+  'x'.repeat(5000),
+  [],
+  {},
+  [[]],
+  [null],
+  [-1],
+  { kind: null },
+];
+
+/** A copy of `value` with one change or a few somewhere in it; `more` are values that mean something where it is read. */
+export function mutateJson(value: Json, random: RandomStream, more: readonly Json[] = []): Json {
+  let result = value;
+  for (let left = rounds(random); left > 0; left--) result = changeJson(result, random, [...VALUES, ...more]);
+  return result;
+}
+
+function changeJson(value: Json, random: RandomStream, values: readonly Json[]): Json {
+  const isLeaf = typeof value !== 'object' || value === null || Object.keys(value).length === 0;
+  if (isLeaf || onceIn(random, 12)) return replacement(value, random, values);
+  if (Array.isArray(value)) return changeList(value, random, values);
+  return changeObject(value as { readonly [key: string]: Json }, random, values);
+}
+
+function replacement(value: Json, random: RandomStream, values: readonly Json[]): Json {
+  switch (random.integer(5)) {
+    case 0:
+      return nested(value, 1 + random.integer(60));
+    case 1:
+      return typeof value === 'number' ? value * pick(random, [-1, 2, 0.1, 1e9]) : JSON.stringify(value);
+    default:
+      return pick(random, values);
+  }
+}
+
+function nested(value: Json, depth: number): Json {
+  let result = value;
+  for (let i = 0; i < depth; i++) result = i % 2 ? { a: result } : [result];
+  return result;
+}
+
+function changeList(list: readonly Json[], random: RandomStream, values: readonly Json[]): Json {
+  const at = random.integer(list.length);
+  switch (random.integer(4)) {
+    case 0:
+      return list.filter((_, i) => i !== at);
+    case 1:
+      return [...list, ...Array.from({ length: onceIn(random, 8) ? 500 : 1 }, () => list[at])];
+    default:
+      return list.map((item, i) => (i === at ? changeJson(item, random, values) : item));
+  }
+}
+
+function changeObject(
+  object: { readonly [key: string]: Json },
+  random: RandomStream,
+  values: readonly Json[],
+): Json {
+  const entries = Object.entries(object);
+  const at = random.integer(entries.length);
+  const [key, inner] = entries[at];
+  switch (random.integer(6)) {
+    case 0:
+      return Object.fromEntries(entries.filter((_, i) => i !== at));
+    case 1: {
+      const name = onceIn(random, 2) ? pick(random, NAMES) : key.slice(0, -1) + pick(random, ['', 's', 'x']);
+      return Object.fromEntries(entries.map(([k, v], i) => [i === at ? name : k, v]));
+    }
+    case 2:
+      return Object.fromEntries([...entries, [pick(random, NAMES), pick(random, values)]]);
+    default:
+      return Object.fromEntries(
+        entries.map(([k, v], i) => [k, i === at ? changeJson(inner, random, values) : v]),
+      );
+  }
+}
