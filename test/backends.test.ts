@@ -15,6 +15,7 @@ import { Trainer } from '../src/training/trainer.js';
 import { compareRuns } from '../src/verify/compare-runs.js';
 import { readLog, Workplace } from './support/cli.js';
 import { relativeError } from './support/goldens.js';
+import { silentObserver } from './support/small-run.js';
 
 const STEPS = 20;
 const BATCH = 100;
@@ -87,16 +88,6 @@ t.test(
       training: { num_epochs: 3, batch_size: 10, log_every: 1 },
     });
     const loaded = loadExperiment(config);
-    const silent = {
-      begin() {},
-      step() {},
-      evaluating() {},
-      evaluated() {},
-      saved() {},
-      line() {},
-      warning() {},
-      end() {},
-    };
     const options = {
       backend: 'webgpu' as const,
       threads: undefined,
@@ -104,11 +95,11 @@ t.test(
       started: new Date(),
       signal: new AbortController().signal,
     };
-    const straight = await runExperiment(loaded, { ...options, output: work.folder() }, silent);
+    const straight = await runExperiment(loaded, { ...options, output: work.folder() }, silentObserver);
     const output = work.folder();
     const { WebGPUContext } = createRequire(import.meta.url)('gpu.js/src/backend/web-gpu/context');
     const losing = {
-      ...silent,
+      ...silentObserver,
       step: ({ step }: { step: number }) => void (step === 6 && WebGPUContext.destroy()),
     };
     const error: unknown = await runExperiment(loaded, { ...options, output }, losing).catch(
@@ -122,7 +113,7 @@ t.test(
     const directory = join(output, 'lost', id);
     t.match(readLog(directory).at(-1), { event: 'run.end', status: 'failed', exit_code: 1 });
     const resumed = { ...options, set: [], allowChange: [], strict: false };
-    const { summary } = await resumeExperiment(directory, resumed, silent);
+    const { summary } = await resumeExperiment(directory, resumed, silentObserver);
     t.equal(summary.status, 'completed');
     t.match(
       readLog(directory).find(({ event }) => event === 'run.resume'),

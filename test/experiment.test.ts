@@ -232,7 +232,7 @@ t.test('summary and manifest say what their schemas say', async t => {
   const run = RunDirectory.create(newRun(fresh()));
   run.writeSummary(summary);
   const written = JSON.parse(readFileSync(run.files.summary, 'utf8'));
-  t.same(run.readSummary(), written);
+  t.same(run.readSummary(), summary);
   t.match(written, { metrics: { train: { loss: null, loss_nonfinite: 'nan' } } });
   t.same(validateAgainst('summary', written), []);
   t.not(validateAgainst('summary', { ...written, extra: 1 }).length, 0);

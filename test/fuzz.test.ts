@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
+import { loadExperiment } from '../src/config/index.js';
 import { type DatasetConfig, openDataset } from '../src/data/index.js';
 import { UserError, usageError } from '../src/errors.js';
 import { boundedFuzz } from './soak/bounded-fuzz.js';
 import { fuzz, TARGETS } from './soak/fuzz.js';
-import { ensure } from './soak/fuzz-target.js';
+import { casesOf, ensure } from './soak/fuzz-target.js';
 import { HOSTILE, tryHostile } from './soak/hostile.js';
 import { zipArchive } from './support/zip.js';
 
@@ -19,12 +20,13 @@ const CASES = 1000;
 const SEED = 1;
 
 t.test('damaged input of every kind', { jobs: 2 }, async t => {
-  for (const { name } of TARGETS.filter(({ isCostly }) => !isCostly)) {
-    t.test(name, async t => {
-      const report = await boundedFuzz(name, SEED, CASES);
+  for (const target of TARGETS) {
+    const cases = casesOf(target, CASES);
+    t.test(target.name, async t => {
+      const report = await boundedFuzz(target.name, SEED, cases);
       t.same(report.failures, [], `slowest ${report.slowestMs} ms, peak ${report.peakMb} MiB`);
-      t.equal(report.accepted + report.refused, CASES);
-      t.ok(report.accepted > CASES / 100, 'some of it is good enough to be read to its end');
+      t.equal(report.accepted + report.refused, cases);
+      t.ok(report.accepted > cases / 100, 'some of it is good enough to be read to its end');
     });
   }
 });
@@ -93,15 +95,22 @@ t.test('a write that escapes is seen', async t => {
   ]);
 });
 
-/** What opening is refused with, after less than `limitMs` of processor time. */
-async function refusal(config: DatasetConfig, limitMs: number): Promise<string> {
+/** What `open` is refused with, after less than `limitMs` of processor time. */
+async function refused(open: () => unknown, limitMs: number): Promise<string> {
   const began = process.cpuUsage();
-  const error: unknown = await openDataset(config, { seed: 0 }).catch((thrown: unknown) => thrown);
-  const { user, system } = process.cpuUsage(began);
-  const ms = (user + system) / 1000;
-  if (ms > limitMs) return `took ${ms} ms`;
-  return error instanceof UserError ? error.message : `not refused: ${error}`;
+  try {
+    await open();
+    return 'not refused';
+  } catch (error) {
+    const { user, system } = process.cpuUsage(began);
+    const ms = (user + system) / 1000;
+    if (ms > limitMs) return `took ${ms} ms`;
+    return error instanceof UserError ? error.message : String(error);
+  }
 }
+
+const refusal = (config: DatasetConfig, limitMs: number) =>
+  refused(() => openDataset(config, { seed: 0 }), limitMs);
 
 t.test('large files made to take long or much', async t => {
   const file = (name: string, content: string | Buffer): string => {
@@ -149,4 +158,9 @@ t.test('large files made to take long or much', async t => {
   });
   t.match(await refusal(csv(names), 1000), 'the cell is not a number');
   t.match(await refusal(csv(names.map(name => `${name}x`)), 1000), 'has no column "c0x"');
+
+  const unknown = file('unknown.yaml', Array.from({ length: 6000 }, (_, i) => `k${i}: 1`).join('\n'));
+  const known = file('known.yaml', 'version: 1');
+  t.match(await refused(() => loadExperiment(known), 1000), 'the key `name` is missing');
+  t.match(await refused(() => loadExperiment(unknown), 2000), 'more problems are not shown');
 });

@@ -1,5 +1,5 @@
 /** Runs that go on: the same bytes as if they had never stopped, and what keeps a run from going on. */
-import {
+import fs, {
   cpSync,
   existsSync,
   readdirSync,
@@ -9,33 +9,26 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { syncBuiltinESMExports } from 'node:module';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { loadExperiment } from '../src/config/index.js';
 import { validateAgainst } from '../src/config/schema.js';
-import { RandomStream } from '../src/random.js';
 import type { RunObserver, RunResult } from '../src/training/observer.js';
 import { type ResumeOptions, resumeExperiment } from '../src/training/resume.js';
 import { runExperiment } from '../src/training/run.js';
 import { compareRuns } from '../src/verify/compare-runs.js';
 import { verifyResume } from '../src/verify/resume.js';
-import { floats, integers, npz, readLog, Workplace } from './support/cli.js';
+import { readLog, Workplace } from './support/cli.js';
+import { randomDataset, silentObserver } from './support/small-run.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
 
-/** Random sequences of 5 steps of 3 features in 4 classes. */
-function split(count: number, seed: number) {
-  const random = RandomStream.of(seed, 'test/resume');
-  const x = Array.from({ length: count * 15 }, () => random.uniform() - 0.5);
-  const y = Array.from({ length: count }, () => random.integer(4));
-  return { x: floats([count, 5, 3], x), y: integers([count], y) };
-}
-
+/** Seventy sequences to train on make three batches. */
 function dataset(seed: number): Uint8Array {
-  const [train, test] = [split(70, seed), split(30, seed + 1)];
-  return npz({ ...train, x_test: test.x, y_test: test.y });
+  return randomDataset('test/resume', { train: 70, test: 30, seed });
 }
 
 const data = work.file('data.npz', dataset(1));
@@ -52,17 +45,6 @@ const config = {
   checkpoint: { every: { steps: 2 }, keep: { last: 3, best: 1 }, metric: 'test.accuracy' },
 };
 const STEPS = 12;
-
-const silent: RunObserver = {
-  begin: () => {},
-  step: () => {},
-  evaluating: () => {},
-  evaluated: () => {},
-  saved: () => {},
-  line: () => {},
-  warning: () => {},
-  end: () => {},
-};
 
 interface Watched {
   readonly output?: string;
@@ -82,7 +64,7 @@ function run(
     started: new Date(),
     signal,
   };
-  return runExperiment(loadExperiment(work.config(of)), options, { ...silent, ...observer });
+  return runExperiment(loadExperiment(work.config(of)), options, { ...silentObserver, ...observer });
 }
 
 function resume(
@@ -100,7 +82,7 @@ function resume(
     started: new Date(),
     signal: new AbortController().signal,
   };
-  return resumeExperiment(path, { ...defaults, ...options }, { ...silent, ...observer });
+  return resumeExperiment(path, { ...defaults, ...options }, { ...silentObserver, ...observer });
 }
 
 /** Runs until `step`, then stops as Ctrl-C does. */
@@ -275,6 +257,8 @@ t.test('what cannot be gone on with is refused before anything is written', asyn
   const before = files();
   const other = { set: ['model.hidden_size=5'], allowChange: ['model.hidden_size'] };
   await refused(t, resume(directory, other), { exitCode: 2, diagnostics: [{ code: 'resume/unfit' }] });
+  const coarse = { set: ['training.batch_size=70'], allowChange: ['training.batch_size'] };
+  await refused(t, resume(directory, coarse), { exitCode: 2, diagnostics: [{ code: 'resume/unfit' }] });
   await refused(t, resume(directory, { set: ['training.num_epochs=1'] }), {
     exitCode: 2,
     diagnostics: [{ code: 'resume/past-end', message: 'the run has made 7 steps and is to end after 3' }],
@@ -426,6 +410,71 @@ t.test('what is no run, is in use, has other data or an edited config', async t 
   await refused(t, resume(directory), { exitCode: 2, diagnostics: [{ code: 'resume/not-begun' }] });
   renameSync(`${manifest}.away`, manifest);
   t.equal((await resume(directory)).summary.status, 'completed', 'and none of that was lost');
+});
+
+t.test('a crash between the two files of a change', async t => {
+  for (const isDone of [false, true]) {
+    const { summary } = await run({ ...config, training: { ...config.training, num_epochs: 2 } });
+    const { directory } = summary;
+    const [resolved, manifest] = ['config.resolved.yaml', 'manifest.json'].map(name => join(directory, name));
+    const before = readFileSync(resolved);
+    await resume(directory, { set: ['training.num_epochs=3'] });
+    // the new config had been written, and the manifest that speaks of it perhaps
+    renameSync(resolved, `${resolved}.next`);
+    writeFileSync(resolved, before);
+    if (!isDone) {
+      const { config_hash, ...rest } = JSON.parse(readFileSync(manifest, 'utf8'));
+      writeFileSync(manifest, JSON.stringify({ ...rest, config_hash: summary.config_hash }));
+    }
+    await resume(directory);
+    t.notOk(existsSync(`${resolved}.next`));
+    t.match(readFileSync(resolved, 'utf8'), isDone ? 'num_epochs: 3' : 'num_epochs: 2');
+  }
+});
+
+t.test('the log is on the disk before a checkpoint is', async t => {
+  const calls: string[] = [];
+  const { fsyncSync, openSync, renameSync: rename } = fs;
+  const names = new Map<number, string>();
+  const noted = {
+    openSync: (path: fs.PathLike, ...others: [fs.OpenMode, fs.Mode?]) => {
+      const file = openSync(path, ...others);
+      names.set(file, basename(String(path)));
+      return file;
+    },
+    fsyncSync: (file: number) => {
+      calls.push(`flush ${names.get(file)}`);
+      fsyncSync(file);
+    },
+    renameSync: (from: fs.PathLike, to: fs.PathLike) => {
+      calls.push(`rename ${basename(String(to))}`);
+      rename(from, to);
+    },
+  };
+  Object.assign(fs, noted);
+  syncBuiltinESMExports();
+  try {
+    await run(config);
+  } finally {
+    Object.assign(fs, { fsyncSync, openSync, renameSync: rename });
+    syncBuiltinESMExports();
+  }
+  const saved = calls.flatMap((call, i) => (/^rename step-/.test(call) ? [i] : []));
+  t.ok(saved.length > 5);
+  for (const [i, at] of saved.entries()) {
+    const since = calls.slice(i === 0 ? 0 : saved[i - 1], at);
+    t.ok(since.includes('flush log.jsonl'), calls[at]);
+  }
+});
+
+t.test('a finished run whose metrics are not finite', async t => {
+  const { summary } = await run(config);
+  const file = join(summary.directory, 'summary.json');
+  const written = JSON.parse(readFileSync(file, 'utf8'));
+  written.metrics.test = { ...written.metrics.test, loss: null, loss_nonfinite: 'inf' };
+  writeFileSync(file, JSON.stringify(written));
+  const again = await resume(summary.directory);
+  t.same(again.summary.metrics.test, { ...summary.metrics.test, loss: Number.POSITIVE_INFINITY });
 });
 
 t.test('a save that fails for a moment is tried again, and told', async t => {

@@ -22,13 +22,13 @@ import { EXIT } from '../src/errors.js';
 import { loadCheckpoint, resolveCheckpoint } from '../src/experiment/checkpoint-folder.js';
 import { judgeGates } from '../src/experiment/gates.js';
 import { RunDirectory } from '../src/experiment/run-directory.js';
-import { RandomStream } from '../src/random.js';
 import { runExperiment } from '../src/training/run.js';
 import { RunClosing } from '../src/training/run-closing.js';
 import { RunState } from '../src/training/run-state.js';
 import { openSession } from '../src/training/session.js';
-import { floats, integers, npz, readLog, TrainedRun, Workplace } from './support/cli.js';
+import { floats, npz, readLog, TrainedRun, Workplace } from './support/cli.js';
 import { execute, onSmallDisk } from './support/programs.js';
+import { randomDataset, randomSequences, silentObserver } from './support/small-run.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -38,17 +38,10 @@ const main = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 const surroundings = { cwd: work.path, env: { PATH: process.env.PATH, HOME: work.path } };
 const webasm = ['--backend', 'webasm', '--threads', '1'];
 
-/** Random sequences of 5 steps of 3 features in 4 classes. */
-function split(count: number, seed: number) {
-  const random = RandomStream.of(seed, 'test/run-edges');
-  const x = Array.from({ length: count * 15 }, () => random.uniform() - 0.5);
-  const y = Array.from({ length: count }, () => random.integer(4));
-  return { x: floats([count, 5, 3], x), y: integers([count], y) };
-}
+const STREAM = 'test/run-edges';
 
-function dataset(trainCount: number, testCount: number, seed = 1): Uint8Array {
-  const [train, test] = [split(trainCount, seed), split(testCount, seed + 1)];
-  return npz({ ...train, x_test: test.x, y_test: test.y });
+function dataset(train: number, test: number, seed = 1): Uint8Array {
+  return randomDataset(STREAM, { train, test, seed });
 }
 
 /** Three steps an epoch. */
@@ -223,7 +216,7 @@ t.test('evaluate refuses what is not what the run left', parallel, async t => {
 });
 
 t.test('evaluate --json spells a number that is not finite', parallel, async t => {
-  const { x } = split(30, 3);
+  const { x } = randomSequences(STREAM, 30, 3);
   const y = floats([30, 1], new Float32Array(30));
   // the square of such a target leaves float32
   const far = floats([30, 1], new Float32Array(30).fill(1e30));
@@ -236,16 +229,6 @@ t.test('evaluate --json spells a number that is not finite', parallel, async t =
   t.match(JSON.parse(stdout), { metrics: { test: { loss: null, loss_nonfinite: 'inf' } } });
 });
 
-const silent = {
-  begin: () => {},
-  step: () => {},
-  evaluating: () => {},
-  evaluated: () => {},
-  saved: () => {},
-  line: () => {},
-  warning: () => {},
-  end: () => {},
-};
 const options = {
   backend: 'webasm',
   threads: 1,
@@ -259,13 +242,13 @@ t.test('one process runs twice and leaves the same bytes', async t => {
   const output = work.folder();
   const told: string[] = [];
   const observer = {
-    ...silent,
+    ...silentObserver,
     evaluating: ({ done, total }: { done: number; total: number }) => told.push(`${done}/${total}`),
     evaluated: ({ left }: { left: number }) => told.push(`left ${left}`),
     end: () => told.push('end'),
   };
   const first = await runExperiment(loaded, { ...options, output }, observer);
-  const second = await runExperiment(loaded, { ...options, output }, silent);
+  const second = await runExperiment(loaded, { ...options, output }, silentObserver);
   const bytes = ({ summary }: typeof first) =>
     readFileSync(resolveCheckpoint(join(summary.directory, 'checkpoints'), 'last'));
   t.equal(first.exitCode, EXIT.done);

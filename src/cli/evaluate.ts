@@ -46,5 +46,5 @@ async function measure(
 
 /** What the run's manifest says of its data; nothing where it was killed before it wrote one. */
 function digestsOf(directory: RunDirectory): Manifest['datasets'] {
-  return (directory.readManifest() as Manifest | undefined)?.datasets ?? [];
+  return directory.readManifest()?.datasets ?? [];
 }

@@ -1,6 +1,17 @@
 /** The command line as a whole: its verbs and their flags. Each verb's module is loaded only when it is called. */
 import { Argument, Command, CommanderError, Option } from 'commander';
 import { EXIT, type ExitCode, usageError } from '../errors.js';
+import {
+  backendOption,
+  jsonOption,
+  outputOption,
+  quietOption,
+  type Shell,
+  setOption,
+  threadsOption,
+  verb,
+  withSharedFlags,
+} from './flags.js';
 import { explainedCommand } from './help.js';
 import type { Io } from './io.js';
 import {
@@ -8,29 +19,13 @@ import {
   collect,
   type EvaluateOptions,
   GRAPH_FORMATS,
-  parseBackends,
   parseCheckpoint,
-  parseCount,
-  parseFolder,
-  parseSeed,
-  parseThreads,
   type ResumeOptions,
   type RunOptions,
-  type VerifyBackendsOptions,
-  type VerifyGradientsOptions,
-  type VerifyResumeOptions,
 } from './options.js';
-import { BACKENDS_HELP, GRADIENTS_HELP } from './verify-help.js';
+import { addVerify } from './verify-verbs.js';
 
 const CONFIG_FILE = /\.(ya?ml|json)$/i;
-
-interface Shell {
-  readonly io: Io;
-  readonly commandLine: readonly string[];
-  readonly version: string;
-  /** Called by the verb that ran. */
-  finish(code: ExitCode): void;
-}
 
 /** Reads `argv` (without node and script) and runs its verb. Throws UserError, exit 2 for a command line that is wrong. */
 export async function runCommandLine(argv: readonly string[], io: Io, version: string): Promise<ExitCode> {
@@ -119,13 +114,9 @@ function addRun(program: Command, { io, commandLine, finish }: Shell): void {
     .addOption(setOption())
     .addOption(backendOption())
     .addOption(threadsOption())
-    .addOption(
-      new Option('--output <dir>', 'where experiments are written')
-        .argParser(parseFolder)
-        .default('experiments'),
-    )
-    .option('--json', 'print the summary as one JSON document on stdout')
-    .option('-q, --quiet', 'no progress on stderr')
+    .addOption(outputOption('where experiments are written'))
+    .addOption(jsonOption('the summary'))
+    .addOption(quietOption())
     .action(async (config: string, { set, backend, threads, output, json = false, quiet = false }: Flags) => {
       const { run } = await import('./run.js');
       finish(await run(config, { set, backend, threads, output, json, quiet, commandLine }, io));
@@ -154,105 +145,12 @@ function addResume(program: Command, { io, commandLine, finish }: Shell): void {
     )
     .addOption(threadsOption())
     .option('--strict', 'fail on a damaged checkpoint instead of taking the one before')
-    .option('--json', 'print the summary as one JSON document on stdout')
-    .option('-q, --quiet', 'no progress on stderr')
+    .addOption(jsonOption('the summary'))
+    .addOption(quietOption())
     .action(async (run: string, flags: Flags) => {
       const { set, allowChange, backend, threads, strict = false, json = false, quiet = false } = flags;
       const { resume } = await import('./run.js');
       finish(await resume(run, { set, allowChange, backend, threads, strict, json, quiet, commandLine }, io));
-    });
-}
-
-function addVerify(program: Command, shell: Shell): void {
-  const { io, finish } = shell;
-  type Flags = Pick<VerifyResumeOptions, 'set' | 'backend' | 'output' | 'kills' | 'seed'> & {
-    threads?: number;
-    json?: boolean;
-    quiet?: boolean;
-  };
-  const verify = withSharedFlags(program.command('verify')).description('prove it on this machine');
-  verb(verify, 'resume <config>', 'kill runs of a config, resume them, compare every byte')
-    .addOption(setOption())
-    .addOption(backendOption())
-    .addOption(threadsOption())
-    .addOption(new Option('--kills <n>', 'how often to kill').argParser(parseCount).default(6))
-    .addOption(new Option('--seed <n>', 'decides when to kill').argParser(parseSeed).default(0))
-    .addOption(
-      new Option('--output <dir>', 'the output root, under which the proof is written')
-        .argParser(parseFolder)
-        .default('experiments'),
-    )
-    .option('--json', 'print the proof as one JSON document on stdout')
-    .option('-q, --quiet', 'no progress on stderr')
-    .action(async (config: string, { json = false, quiet = false, threads, ...flags }: Flags) => {
-      const { verifyResumeOf } = await import('./verify.js');
-      finish(await verifyResumeOf(config, { ...flags, threads, json, quiet }, io));
-    });
-  addVerifyBackends(verify, shell);
-  addVerifyGradients(verify, shell);
-}
-
-function addVerifyBackends(verify: Command, { io, finish }: Shell): void {
-  type Flags = Pick<VerifyBackendsOptions, 'set' | 'output' | 'steps'> & {
-    backends?: VerifyBackendsOptions['backends'];
-    threads?: number;
-    json?: boolean;
-    quiet?: boolean;
-  };
-  verb(verify, 'backends <config>', 'make the same steps on several backends, compare loss and parameters')
-    .addOption(setOption())
-    .addOption(
-      new Option(
-        '--backends <names>',
-        'which, with commas between (default: cpu, webasm, and webgpu if hardware)',
-      ).argParser(parseBackends),
-    )
-    .addOption(threadsOption())
-    .addOption(new Option('--steps <n>', 'optimizer steps on each').argParser(parseCount).default(20))
-    .addOption(
-      new Option('--output <dir>', 'the output root, under which the proof is written')
-        .argParser(parseFolder)
-        .default('experiments'),
-    )
-    .option('--json', 'print the proof as one JSON document on stdout')
-    .option('-q, --quiet', 'no progress on stderr')
-    .addHelpText('after', BACKENDS_HELP)
-    .action(async (config: string, { backends, threads, json = false, quiet = false, ...flags }: Flags) => {
-      const { verifyBackendsOf } = await import('./verify-backends.js');
-      finish(await verifyBackendsOf(config, { ...flags, backends, threads, json, quiet }, io));
-    });
-}
-
-function addVerifyGradients(verify: Command, { io, finish }: Shell): void {
-  type Flags = Pick<VerifyGradientsOptions, 'set' | 'backend' | 'output' | 'seed'> & {
-    rows?: number;
-    threads?: number;
-    json?: boolean;
-    quiet?: boolean;
-  };
-  verb(verify, 'gradients <config>', 'compare the compiled gradient with float64 and with differences')
-    .addOption(setOption())
-    .addOption(backendOption())
-    .addOption(threadsOption())
-    .addOption(
-      new Option('--rows <n>', 'sequences of the first batch that count (default: 4, or fewer)').argParser(
-        parseCount,
-      ),
-    )
-    .addOption(
-      new Option('--seed <n>', 'decides the directions of the differences').argParser(parseSeed).default(0),
-    )
-    .addOption(
-      new Option('--output <dir>', 'the output root, under which the proof is written')
-        .argParser(parseFolder)
-        .default('experiments'),
-    )
-    .option('--json', 'print the proof as one JSON document on stdout')
-    .option('-q, --quiet', 'no progress on stderr')
-    .addHelpText('after', GRADIENTS_HELP)
-    .action(async (config: string, { rows, threads, json = false, quiet = false, ...flags }: Flags) => {
-      const { verifyGradientsOf } = await import('./verify-gradients.js');
-      finish(await verifyGradientsOf(config, { ...flags, rows, threads, json, quiet }, io));
     });
 }
 
@@ -347,8 +245,8 @@ function addEvaluate(program: Command, { io, finish }: Shell): void {
     )
     .addOption(backendOption())
     .addOption(threadsOption())
-    .option('--json', 'print one JSON document on stdout')
-    .option('-q, --quiet', 'no progress on stderr')
+    .addOption(jsonOption('the result'))
+    .addOption(quietOption())
     .action(async (run: string, { checkpoint, backend, threads, json = false, quiet = false }: Flags) => {
       const { evaluate } = await import('./evaluate.js');
       finish(await evaluate(run, { checkpoint, backend, threads, json, quiet }, io));
@@ -367,40 +265,11 @@ function addSchema(program: Command, { io, finish }: Shell): void {
 
 function addDoctor(program: Command, { io, finish }: Shell): void {
   verb(program, 'doctor', 'what this machine offers')
-    .option('--json', 'print one JSON document on stdout')
+    .addOption(jsonOption('what was found'))
     .action(async ({ json = false }: { json?: boolean }) => {
       const { doctor } = await import('./doctor.js');
       finish(await doctor({ json }, io));
     });
-}
-
-/** A command with the flags that every verb has. */
-function verb(parent: Command, usage: string, description: string): Command {
-  return withSharedFlags(parent.command(usage).description(description)).helpOption(
-    '-h, --help',
-    'explain this verb',
-  );
-}
-
-/** `main.ts` looks for these itself, before anything can fail; here they are made known. */
-function withSharedFlags(command: Command): Command {
-  return command.option('--no-color', 'no colour').option('--verbose', 'stack traces of unexpected failures');
-}
-
-function setOption(): Option {
-  return new Option('--set <key.path=value>', 'override a value of the config (repeatable)')
-    .argParser(collect)
-    .default([], 'none');
-}
-
-function backendOption(): Option {
-  return new Option('--backend <name>', 'where kernels run').choices(BACKEND_REQUESTS).default('auto');
-}
-
-function threadsOption(): Option {
-  return new Option('--threads <n>', 'threads for kernels (default: the program chooses)').argParser(
-    parseThreads,
-  );
 }
 
 /** Commander's complaint, taken apart into ours. */

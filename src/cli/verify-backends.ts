@@ -1,28 +1,20 @@
 /** `verify backends CONFIG`: whether a config trains alike on the backends of this machine. */
-import { EXIT, type ExitCode } from '../errors.js';
-import { spellNonFinite } from '../experiment/json.js';
+import type { ExitCode } from '../errors.js';
 import { type ApartAt, type BackendsProof, verifyBackends } from '../verify/backends.js';
 import type { Io } from './io.js';
 import type { VerifyBackendsOptions } from './options.js';
+import { tellProof } from './proof.js';
 
-const APART: ExitCode = EXIT.unexpected;
-
-/** Exit 1 where two backends are further apart than they may be. */
-export async function verifyBackendsOf(
-  config: string,
-  { json, quiet, ...options }: VerifyBackendsOptions,
-  io: Io,
-): Promise<ExitCode> {
-  const { proof, file } = await verifyBackends({
-    ...options,
-    config,
-    started: new Date(),
-    note: text => {
-      if (!quiet) io.err(`${text}\n`);
+export function verifyBackendsOf(config: string, options: VerifyBackendsOptions, io: Io): Promise<ExitCode> {
+  return tellProof(
+    {
+      prove: (started, note) => verifyBackends({ ...options, config, started, note }),
+      text,
+      holds: proof => proof.holds,
     },
-  });
-  io.out(json ? `${JSON.stringify(spellNonFinite(proof))}\n` : `${text(proof)}Proof: ${file}\n`);
-  return proof.holds ? EXIT.done : APART;
+    options,
+    io,
+  );
 }
 
 function text(proof: BackendsProof): string {

@@ -1,29 +1,25 @@
 /** `verify gradients CONFIG`: whether the gradient that the kernels of a config compute is the derivative of its loss. */
-import { EXIT, type ExitCode } from '../errors.js';
-import { spellNonFinite } from '../experiment/json.js';
+import type { ExitCode } from '../errors.js';
 import { shapeText } from '../graph/shape.js';
 import { type GradientsProof, type TensorProof, verifyGradients } from '../verify/gradients.js';
 import type { Io } from './io.js';
 import type { VerifyGradientsOptions } from './options.js';
+import { tellProof } from './proof.js';
 
-const WRONG: ExitCode = EXIT.unexpected;
-
-/** Exit 1 where an error is beyond its tolerance. */
-export async function verifyGradientsOf(
+export function verifyGradientsOf(
   config: string,
-  { json, quiet, ...options }: VerifyGradientsOptions,
+  options: VerifyGradientsOptions,
   io: Io,
 ): Promise<ExitCode> {
-  const { proof, file } = await verifyGradients({
-    ...options,
-    config,
-    started: new Date(),
-    note: text => {
-      if (!quiet) io.err(`${text}\n`);
+  return tellProof(
+    {
+      prove: (started, note) => verifyGradients({ ...options, config, started, note }),
+      text,
+      holds: proof => proof.holds,
     },
-  });
-  io.out(json ? `${JSON.stringify(spellNonFinite(proof))}\n` : `${text(proof)}Proof: ${file}\n`);
-  return proof.holds ? EXIT.done : WRONG;
+    options,
+    io,
+  );
 }
 
 function text(proof: GradientsProof): string {

@@ -40,12 +40,15 @@ function pathOf(error: SchemaError): string[] {
 
 class Explainer {
   private readonly config: unknown;
+  /** The errors that say that no branch of a union fits. */
+  private readonly unions: readonly SchemaError[];
 
   constructor(
     private readonly tree: MapNode,
-    private readonly errors: readonly SchemaError[],
+    errors: readonly SchemaError[],
   ) {
     this.config = toPlain(tree);
+    this.unions = errors.filter(({ keyword }) => keyword === 'oneOf');
   }
 
   explain(error: SchemaError): Diagnostic | undefined {
@@ -72,9 +75,9 @@ class Explainer {
 
   /** Errors of those branches of an untagged union that the value's type rules out, and of all when none is left. */
   private belongsToOtherBranch(error: SchemaError): boolean {
-    return this.errors.some(union => {
+    return this.unions.some(union => {
       const inside = `${union.schemaPath}/`;
-      if (union.keyword !== 'oneOf' || !error.schemaPath.startsWith(inside)) return false;
+      if (!error.schemaPath.startsWith(inside)) return false;
       if (!error.instancePath.startsWith(union.instancePath)) return false;
       const index = Number(error.schemaPath.slice(inside.length).split('/')[0]);
       return narrowed(union) !== index;

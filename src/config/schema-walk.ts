@@ -145,9 +145,12 @@ export interface KnownKey {
   readonly branch?: { readonly key: string; readonly tag: string };
 }
 
+let keys: readonly KnownKey[] | undefined;
+
 /** Every key that any config may have. */
 export function allKeys(): readonly KnownKey[] {
-  return collect(dereference(experimentSchema()), []);
+  keys ??= collect(dereference(experimentSchema()), []);
+  return keys;
 }
 
 function collect(schema: Schema, path: readonly string[], branch?: KnownKey['branch']): KnownKey[] {

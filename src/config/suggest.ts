@@ -13,8 +13,11 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   let best: string | undefined;
   let bestDistance = Number.POSITIVE_INFINITY;
   for (const candidate of candidates) {
-    const far = slips(wanted, normalize(candidate));
+    const plain = normalize(candidate);
     const allowed = Math.min(wanted.length - 1, Math.max(1, Math.floor(candidate.length / 3)));
+    // so many letters are missing or too much at least
+    if (Math.abs(plain.length - wanted.length) > allowed) continue;
+    const far = slips(wanted, plain);
     if (far <= allowed && far < bestDistance) {
       best = candidate;
       bestDistance = far;

@@ -11,13 +11,15 @@ import {
 } from './schema-walk.js';
 import { positionOf } from './source.js';
 import { findElsewhere, meantKey } from './suggest.js';
-import { formatPath, keyPlace, type MapNode, nodeAt, type Path, toPlain } from './tree.js';
+import { formatPath, keyPlace, type MapNode, type Path } from './tree.js';
 
-/** @param path of the mapping that has the key */
+/**
+ * @param config the tree as plain values
+ * @param path of the mapping that has the key
+ */
 export function complainAboutKey(tree: MapNode, config: unknown, path: Path, key: string): Diagnostic {
   const schema = schemaAt(path, config);
-  const here = nodeAt(tree, path)?.value;
-  const value = here === undefined ? undefined : toPlain(here);
+  const value = valueAt(config, path);
   const target = schema === undefined ? undefined : narrow(schema, value);
   const properties = target === undefined ? new Map<string, Schema>() : propertiesOf(target);
   const hint = hintFor(key, path, properties, schema, value);
@@ -29,6 +31,14 @@ export function complainAboutKey(tree: MapNode, config: unknown, path: Path, key
     expected: [...properties.keys()].join(', '),
     ...(hint.suggestion === undefined ? {} : { suggestion: hint.suggestion }),
   };
+}
+
+/** Of the plain config; making a part of the tree plain anew for each key takes long where there are thousands. */
+function valueAt(config: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (value, step) => (isRecord(value) || Array.isArray(value) ? Reflect.get(value, step) : undefined),
+    config,
+  );
 }
 
 interface Hint {

@@ -4,7 +4,7 @@
  */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { naming } from './file-error.js';
+import { naming, tidyUp } from './file-error.js';
 
 /** How a temporary file begins; readers of a folder skip such names, and a crash may leave one behind. */
 export const TEMPORARY_PREFIX = '.tmp-';
@@ -20,7 +20,7 @@ export function writeAtomic(path: string, chunks: readonly (Uint8Array | string)
     try {
       renameSync(temporary, path);
     } catch (error) {
-      takeBack(temporary);
+      tidyUp(() => rmSync(temporary, { force: true }));
       throw error;
     }
     flushFolder(folder);
@@ -50,16 +50,9 @@ function writeNew(path: string, chunks: readonly (Uint8Array | string)[]): void 
       closeSync(file);
     }
   } catch (error) {
-    takeBack(path);
+    tidyUp(() => rmSync(path, { force: true }));
     throw error;
   }
-}
-
-/** What went wrong first is what is said: a disk that refuses this too leaves a file that nobody reads. */
-function takeBack(path: string): void {
-  try {
-    rmSync(path, { force: true });
-  } catch {}
 }
 
 /** One write call may take only a part (full disks, more than 2 GiB), so the rest is offered again. Gives the bytes written. */

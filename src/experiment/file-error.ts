@@ -14,6 +14,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'the folder that it stands in is gone',
   ENOTDIR: 'a part of the path is a file',
   EISDIR: 'there is a folder of that name',
+  ELOOP: 'there is a link of that name, which is not followed',
   ESTALE: 'the network file system has lost it',
   ENODEV: 'the disk is gone',
 };
@@ -27,8 +28,25 @@ export function naming<T>(file: string, action: () => T): T {
   }
 }
 
+/**
+ * Tidies up where something has gone wrong already, which is what will be said. What the system refuses of that is left as it is, for
+ * whoever comes next to deal with; anything else is a defect and comes out.
+ */
+export function tidyUp(action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    const refused = error instanceof UserError ? error.cause : error;
+    if (!isSystemError(refused)) throw error;
+  }
+}
+
+function isSystemError(error: unknown): error is Error & { readonly code: unknown } {
+  return error instanceof Error && 'syscall' in error && 'code' in error;
+}
+
 function fileError(file: string, error: unknown): unknown {
-  if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return error;
+  if (!isSystemError(error)) return error;
   const code = String(error.code);
   const message = `the file cannot be written: ${REASONS[code] ?? error.message}`;
   return new UserError(EXIT.unexpected, [{ code: 'file/unwritable', message, file }], { cause: error });

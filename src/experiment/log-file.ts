@@ -1,7 +1,7 @@
 /** A file of whole lines: what a failed write leaves of a line is taken back, so that no later line runs into it. */
-import { closeSync, constants, fstatSync, ftruncateSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync } from 'node:fs';
 import { writeWhole } from './atomic.js';
-import { naming } from './file-error.js';
+import { naming, tidyUp } from './file-error.js';
 
 /** A link in the place of a log could lead anywhere. (Windows has no such flag, and no links without special rights.) */
 const APPENDING = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0);
@@ -34,21 +34,20 @@ export class LogFile {
         this.size += writeWhole(this.file, line);
         this.torn = false;
       } catch (error) {
-        this.tryTakeBack();
+        // else the next write does it
+        tidyUp(() => this.takeBack());
         throw error;
       }
     });
   }
 
-  close(): void {
-    closeSync(this.file);
+  /** Brings to the disk what the system still holds back. Throws exit 1 where it refuses. */
+  flush(): void {
+    naming(this.path, () => fsyncSync(this.file));
   }
 
-  /** What went wrong first is what is said; the next write tries again. */
-  private tryTakeBack(): void {
-    try {
-      this.takeBack();
-    } catch {}
+  close(): void {
+    closeSync(this.file);
   }
 
   /** A pipe or a device has no size to go back to; the failed write is what its reader is told of. */

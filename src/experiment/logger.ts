@@ -50,6 +50,11 @@ export class EventLog {
     this.seq += 1;
   }
 
+  /** Brings every event to the disk, so that nothing saved afterwards outlives it. Throws exit 1 where the system refuses. */
+  flush(): void {
+    this.file.flush();
+  }
+
   /** Closes the file; nothing may be emitted afterwards. */
   close(): void {
     this.file.close();

@@ -1,11 +1,15 @@
 /** The directory of one run: created exclusively, its config written before anything runs, never outside its root. */
-import { existsSync, mkdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { validateAgainst } from '../config/schema.js';
 import { damagedError, EXIT, UserError, usageError } from '../errors.js';
-import { writeAtomic, writeFlushed, writeJsonAtomic } from './atomic.js';
-import { spellNonFinite } from './json.js';
+import { flushFolder, writeAtomic, writeFlushed, writeJsonAtomic } from './atomic.js';
+import { naming } from './file-error.js';
+import { spellNonFinite, unspellNumbers } from './json.js';
 import type { Manifest } from './manifest.js';
+import { withFile } from './opened-file.js';
 import type { Summary } from './summary.js';
+import { isAbsent } from './unreadable.js';
 
 export interface NewRun {
   /** The experiment's name; see `checkName`. */
@@ -94,9 +98,25 @@ export class RunDirectory {
     return directory;
   }
 
-  /** Replaces the config that a resume goes by, where one was allowed to change it. */
-  writeResolvedConfig(resolvedYaml: string): void {
-    writeAtomic(this.files.resolvedConfig, [resolvedYaml]);
+  /**
+   * Replaces the config that a resume goes by, together with the manifest that has its hash: the new config waits under another name
+   * until the manifest speaks of it, so that a crash between the two is settled by `settleResolvedConfig`.
+   */
+  changeConfig(resolvedYaml: string, manifest: Manifest): void {
+    writeAtomic(this.nextConfig, [resolvedYaml]);
+    this.writeManifest(manifest);
+    this.settleResolvedConfig(() => true);
+  }
+
+  /** Finishes or undoes a change that a crash cut short; `isCurrent` says whether the config in a file is the manifest's. */
+  settleResolvedConfig(isCurrent: (file: string) => boolean): void {
+    const { nextConfig, files } = this;
+    if (!existsSync(nextConfig)) return;
+    naming(nextConfig, () => {
+      if (isCurrent(nextConfig)) renameSync(nextConfig, files.resolvedConfig);
+      else rmSync(nextConfig);
+      flushFolder(this.path);
+    });
   }
 
   writeManifest(manifest: Manifest): void {
@@ -112,14 +132,21 @@ export class RunDirectory {
     return relative(this.path, path).split(sep).join('/');
   }
 
-  /** The summary as it was written; `undefined` where the run left none. Throws exit 5 where it is not JSON. */
-  readSummary(): unknown {
-    return readJson(this.files.summary);
+  /** The summary; `undefined` where the run left none. Throws exit 5 where it is none, exit 2 where it cannot be read. */
+  readSummary(): Summary | undefined {
+    const summary = readJson<Summary>(this.files.summary, 'summary');
+    if (!summary) return undefined;
+    const { train, test } = summary.metrics;
+    return { ...summary, metrics: { train: unspellNumbers(train), test: unspellNumbers(test) } };
   }
 
-  /** The manifest as it was written; `undefined` where the run left none. Throws exit 5 where it is not JSON. */
-  readManifest(): unknown {
-    return readJson(this.files.manifest);
+  /** The manifest; `undefined` where the run left none. Throws exit 5 where it is none, exit 2 where it cannot be read. */
+  readManifest(): Manifest | undefined {
+    return readJson<Manifest>(this.files.manifest, 'manifest');
+  }
+
+  private get nextConfig(): string {
+    return `${this.files.resolvedConfig}.next`;
   }
 }
 
@@ -162,6 +189,7 @@ function claim(parent: string, run: NewRun): string {
 function makeExclusively(path: string, named: string): boolean {
   try {
     mkdirSync(path);
+    flushFolder(dirname(path));
     return true;
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return false;
@@ -188,6 +216,8 @@ function outputError(error: unknown, named: string): unknown {
     ENOENT: 'this place takes no folders',
     ENOSPC: 'no space left on the disk',
     ENAMETOOLONG: 'the path is too long',
+    ELOOP: 'there are too many symbolic links on the way',
+    ERR_INVALID_ARG_VALUE: 'the path holds a NUL character',
   };
   const reason = reasons[codeOf(error) ?? ''];
   if (reason === undefined) return error;
@@ -206,6 +236,8 @@ function makeFolders(path: string): void {
   if (!existsSync(dirname(path))) makeFolders(dirname(path));
   try {
     mkdirSync(path);
+    // else the power may take the folder, and all that was flushed in it
+    flushFolder(dirname(path));
   } catch (error) {
     // it was there, or another run has just made it
     if (codeOf(error) !== 'EEXIST' || !statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
@@ -223,14 +255,20 @@ function checkInside(root: string, parent: string): void {
   });
 }
 
-function readJson(path: string): unknown {
-  if (!existsSync(path)) return undefined;
+/** Checked against the schema, which is what `T` is in another language. */
+function readJson<T>(path: string, schema: 'summary' | 'manifest'): T | undefined {
+  if (isAbsent(path)) return undefined;
+  const text = withFile(path, file => file.read(0, file.bytes)).toString('utf8');
+  const damaged = (message: string) => damagedError({ code: 'run/damaged', message, file: path });
+  let value: unknown;
   try {
-    return JSON.parse(readFileSync(path, 'utf8'));
+    value = JSON.parse(text);
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw damagedError({ code: 'run/damaged', message: `this is not JSON: ${error.message}`, file: path });
+    throw damaged(`this is not JSON: ${(error as SyntaxError).message}`);
   }
+  const [wrong] = validateAgainst(schema, value);
+  if (wrong) throw damaged(`this is not the ${schema} of a run: ${wrong.instancePath} ${wrong.message}`);
+  return value as T;
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -5,7 +5,7 @@
 import { linkSync, lstatSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { usageError } from '../errors.js';
-import { naming } from './file-error.js';
+import { naming, tidyUp } from './file-error.js';
 
 interface Owner {
   readonly pid: number;
@@ -37,7 +37,7 @@ export function lockRun(path: string): () => void {
   try {
     naming(path, () => claim(mine, path));
   } finally {
-    tryRemove(mine);
+    tidyUp(() => remove(mine));
   }
   return () => {
     remove(path);
@@ -87,13 +87,6 @@ function takeAway(path: string): void {
 
 function remove(path: string): void {
   naming(path, () => rmSync(path, { force: true }));
-}
-
-/** A second name of the lock holds nobody up; who releases it removes both. */
-function tryRemove(path: string): void {
-  try {
-    remove(path);
-  } catch {}
 }
 
 /** Undefined where there is none any more, or something that is none; without an owner where it does not say who that is. */

@@ -1,9 +1,9 @@
 /** What a new run and one that goes on have in common: training between its beginning and its end, whatever that end is. */
 
 import type { LoadedExperiment } from '../config/index.js';
-import { type BatchOptions, BatchOrder } from '../data/index.js';
 import { DeviceLostError } from '../engine/executable.js';
 import type { RunDirectory } from '../experiment/run-directory.js';
+import { batchOrder, totalSteps } from './batch-plan.js';
 import { type LoopEnd, type LoopStart, trainingLoop } from './loop.js';
 import type { RunObserver, RunResult } from './observer.js';
 import { Recorder } from './recorder.js';
@@ -70,19 +70,13 @@ interface Training extends Conduct {
 async function train(parts: Training, from: LoopStart | undefined): Promise<LoopEnd> {
   const { loaded, session, trainer, events, observer, signal } = parts;
   const { training, optimizer } = loaded.experiment;
-  const options = batchOptions(loaded, session);
-  const order = from ? BatchOrder.restore(options, from.position.order) : new BatchOrder(options);
+  const order = batchOrder(loaded, session, from?.position.order);
+  const steps = totalSteps(loaded, order);
   const { batchesPerEpoch, droppedPerEpoch } = order;
-  const most = training.max_steps ?? Number.POSITIVE_INFINITY;
-  const totalSteps = Math.min(most, training.num_epochs * batchesPerEpoch);
   if (droppedPerEpoch > 0 && !from) events.warn('data/dropped', droppedSentence(droppedPerEpoch), observer);
-  observer.begin({ totalSteps, numEpochs: training.num_epochs, logEvery: training.log_every });
-  const recorder = new Recorder(parts, { totalSteps, batchesPerEpoch });
-  const plan = {
-    numEpochs: training.num_epochs,
-    learningRate: optimizer.learning_rate,
-    ...(training.max_steps !== undefined && { maxSteps: training.max_steps }),
-  };
+  observer.begin({ totalSteps: steps, numEpochs: training.num_epochs, logEvery: training.log_every });
+  const recorder = new Recorder(parts, { totalSteps: steps, batchesPerEpoch });
+  const plan = { totalSteps: steps, learningRate: optimizer.learning_rate };
   const hooks = {
     onStep: recorder.step.bind(recorder),
     onEpoch: recorder.epoch.bind(recorder),
@@ -96,15 +90,4 @@ async function train(parts: Training, from: LoopStart | undefined): Promise<Loop
   if (end.status === 'interrupted') await recorder.interrupted();
   if (end.status === 'diverged') await recorder.diverged(end);
   return end;
-}
-
-function batchOptions({ experiment }: LoadedExperiment, { dataset }: Session): BatchOptions {
-  const { training, seed } = experiment;
-  return {
-    count: dataset.train.count,
-    batchSize: training.batch_size,
-    shuffle: training.shuffle,
-    lastBatch: training.last_batch,
-    seed,
-  };
 }

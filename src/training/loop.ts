@@ -3,9 +3,8 @@ import type { BatchOrder, BatchOrderState } from '../data/index.js';
 import type { Trainer } from './trainer.js';
 
 export interface LoopPlan {
-  readonly numEpochs: number;
   /** Stop after this many optimizer steps, in the middle of an epoch if need be. */
-  readonly maxSteps?: number;
+  readonly totalSteps: number;
   readonly learningRate: number;
 }
 
@@ -58,7 +57,7 @@ export interface EpochReport extends Position {
 /** What the loop tells; each is awaited before it goes on. */
 export interface LoopHooks {
   onStep(report: StepReport): Promise<void> | void;
-  /** After an epoch, and after the part of one that `maxSteps` leaves; gives whether to go on. */
+  /** After an epoch, and after the part of one that `totalSteps` leaves; gives whether to go on. */
   onEpoch(report: EpochReport): Promise<boolean>;
   /** Whether to stop after the step that has just been made. */
   stopRequested(): boolean;
@@ -85,10 +84,7 @@ export async function trainingLoop(
   hooks: LoopHooks,
   from?: LoopStart,
 ): Promise<LoopEnd> {
-  const lastStep = Math.min(
-    plan.maxSteps ?? Number.POSITIVE_INFINITY,
-    plan.numEpochs * order.batchesPerEpoch,
-  );
+  const lastStep = plan.totalSteps;
   const done = from?.position.step ?? 0;
   let epoch = new EpochSums(from?.position.totals);
   let next = done < lastStep ? take(trainer, order) : undefined;

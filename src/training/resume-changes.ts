@@ -85,3 +85,8 @@ function nothingChanged(key: string, changes: readonly Change[]): Diagnostic {
     got: key,
   };
 }
+
+/** Such as `training.num_epochs: 2 -> 4`. */
+export function inWords({ key, from, to }: Change): string {
+  return `${key}: ${JSON.stringify(from)} -> ${JSON.stringify(to)}`;
+}

@@ -1,8 +1,7 @@
 /** A run that goes on where it stopped, so that what follows is the same to the byte as if it never had. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
-import { BatchOrder } from '../data/index.js';
 import type { BackendRequest } from '../engine/backend.js';
 import { damagedError, type ExitCode, usageError } from '../errors.js';
 import { bestOf, type Checkpoint, listCheckpoints } from '../experiment/checkpoint-folder.js';
@@ -11,21 +10,19 @@ import { cutLog } from '../experiment/log-history.js';
 import { describeRun, type Manifest } from '../experiment/manifest.js';
 import { RunDirectory } from '../experiment/run-directory.js';
 import { lockRun } from '../experiment/run-lock.js';
-import type { Summary } from '../experiment/summary.js';
-import { ParameterLayout } from '../model/parameters.js';
-import { optimizerOf } from '../optimizers/index.js';
 import { type SavedState, savedState } from './checkpoint-metadata.js';
 import { conductRun } from './conduct.js';
 import type { LoopStart } from './loop.js';
 import { manifestFacts } from './manifest-facts.js';
 import type { RunObserver, RunResult } from './observer.js';
-import { type Change, checkAllowed, configChanges, machineChanges } from './resume-changes.js';
+import { type Change, checkAllowed, configChanges, inWords, machineChanges } from './resume-changes.js';
+import { checkPlace } from './resume-place.js';
 import { RunEvents } from './run-events.js';
 import { RunState } from './run-state.js';
 import { checkDigests } from './same-data.js';
-import { initialParameters, openSession, type Session } from './session.js';
+import { initialParameters, openSession } from './session.js';
 import type { Trainer } from './trainer.js';
-import { restoreTraining, unfitTensors } from './weights.js';
+import { restoreTraining } from './weights.js';
 
 export interface ResumeOptions {
   /** Undefined: the backend that the run began with. */
@@ -84,10 +81,8 @@ async function resumeLocked(
   if (complete) return complete;
   const { checkpoint, damaged } = latestCheckpoint(directory.files.checkpoints, options);
   const saved = checkpoint && savedState(checkpoint.path, checkpoint);
-  if (checkpoint) checkFits(checkpoint, loaded, session, changes);
-  else checkNothingLost(directory);
+  checkPlace(directory, checkpoint, saved, { loaded, session, changes });
   const step = saved?.position.step ?? 0;
-  checkEnd(loaded, session, step);
   const epochIsOpen = saved?.position.epochEnded === true && !saved.evaluated;
   const state = new RunState();
   return conductRun(
@@ -120,15 +115,15 @@ async function resumeLocked(
 
 /** The result of a run that has nothing left to do. */
 function completeResult(directory: RunDirectory): RunResult | undefined {
-  const summary = directory.readSummary() as Summary | undefined;
+  const summary = directory.readSummary();
   if (summary?.status !== 'completed') return undefined;
   return { exitCode: summary.exit_code as ExitCode, summary };
 }
 
 /** Throws exit 2 where the run never got as far as to say what it is. */
 function manifestOf(directory: RunDirectory): Manifest {
-  const manifest = directory.readManifest() as Manifest | undefined;
-  if (manifest?.backend) return manifest;
+  const manifest = directory.readManifest();
+  if (manifest) return manifest;
   throw usageError({
     code: 'resume/not-begun',
     message: 'this run was stopped before it began, so there is nothing to go on with; start it anew',
@@ -138,74 +133,29 @@ function manifestOf(directory: RunDirectory): Manifest {
 
 /** The config as the run had it, and as it is to be now. */
 function loadConfigs(
-  { files }: RunDirectory,
+  directory: RunDirectory,
   manifest: Manifest,
   { set }: ResumeOptions,
 ): { before: LoadedExperiment; loaded: LoadedExperiment } {
-  const folder = dirname(manifest.config_files.at(-1) ?? files.resolvedConfig);
-  const before = loadExperiment(files.resolvedConfig, { folder });
+  const folder = dirname(manifest.config_files.at(-1) ?? directory.path);
+  const isCurrent = (file: string) => loadExperiment(file, { folder }).hash === manifest.config_hash;
+  directory.settleResolvedConfig(isCurrent);
+  const { resolvedConfig } = directory.files;
+  const before = loadExperiment(resolvedConfig, { folder });
   if (before.hash !== manifest.config_hash) {
     throw damagedError({
       code: 'resume/config-edited',
       message: 'this is not the config that the run was started with; undo the change, and give it by --set',
-      file: files.resolvedConfig,
+      file: resolvedConfig,
       expected: `hash ${manifest.config_hash}`,
       got: before.hash,
     });
   }
-  return { before, loaded: set.length > 0 ? loadExperiment(files.resolvedConfig, { set, folder }) : before };
+  return { before, loaded: set.length > 0 ? loadExperiment(resolvedConfig, { set, folder }) : before };
 }
 
 const LOST_HISTORY =
   'log.jsonl had lost records from before the checkpoint; what is left of them is in the replaced file';
-
-/** Throws exit 2 where a change asks for another model or optimizer than the checkpoint has, exit 5 where it is not whole. */
-function checkFits(
-  { path, tensors }: Checkpoint,
-  { experiment }: LoadedExperiment,
-  { spec }: Session,
-  changes: readonly Change[],
-): void {
-  const states = optimizerOf(experiment.optimizer).state(experiment.optimizer);
-  const [first, ...more] = unfitTensors(path, tensors, new ParameterLayout(spec), states);
-  if (!first) return;
-  if (changes.length === 0) throw damagedError(first, ...more);
-  throw usageError({
-    ...first,
-    code: 'resume/unfit',
-    message: `what is to change needs other tensors than the checkpoint has, so the run cannot go on with it: ${changes.map(inWords).join('; ')}`,
-  });
-}
-
-/** A run whose log tells of checkpoints, but that has none, would silently begin anew. Throws exit 5. */
-function checkNothingLost({ files }: RunDirectory): void {
-  if (!existsSync(files.log) || !readFileSync(files.log, 'utf8').includes('"event":"checkpoint.saved"'))
-    return;
-  throw damagedError({
-    code: 'resume/checkpoints-lost',
-    message: 'the log tells of checkpoints, but there is none: put one back, or start the run anew',
-    file: files.checkpoints,
-  });
-}
-
-/** Throws exit 2 where the run is to end before the step that it has reached: its checkpoint is not of that shorter run. */
-function checkEnd({ experiment: { training } }: LoadedExperiment, { dataset }: Session, step: number): void {
-  const { batchesPerEpoch } = new BatchOrder({
-    count: dataset.train.count,
-    batchSize: training.batch_size,
-    shuffle: false,
-    lastBatch: training.last_batch,
-    seed: 0,
-  });
-  const end = Math.min(training.max_steps ?? Number.POSITIVE_INFINITY, training.num_epochs * batchesPerEpoch);
-  if (step <= end) return;
-  throw usageError({
-    code: 'resume/past-end',
-    message: `the run has made ${step} steps and is to end after ${end}`,
-    expected: 'training.num_epochs and training.max_steps that reach at least as far',
-    got: `num_epochs ${training.num_epochs}, max_steps ${training.max_steps ?? 'not set'}`,
-  });
-}
 
 /** The next resume compares with what this one made of the run. */
 function recordChanges(
@@ -215,16 +165,11 @@ function recordChanges(
   { changes, step, time }: { changes: readonly Change[]; step: number; time: Date },
 ): void {
   const recorded = changes.map(change => ({ time: time.toISOString(), step, ...change }));
-  directory.writeResolvedConfig(loaded.resolvedYaml);
-  directory.writeManifest({
+  directory.changeConfig(loaded.resolvedYaml, {
     ...manifest,
     config_hash: loaded.hash,
     changes: [...(manifest.changes ?? []), ...recorded],
   });
-}
-
-function inWords({ key, from, to }: Change): string {
-  return `${key}: ${JSON.stringify(from)} -> ${JSON.stringify(to)}`;
 }
 
 /** The process was killed between writing the checkpoint and saying so. */

@@ -90,13 +90,19 @@ export class RunCheckpoints {
   private async persist(input: CheckpointInput): Promise<SavedCheckpoint> {
     for (const wait of RETRY_AFTER_MS) {
       try {
-        return this.store.save(input);
+        return this.saveOnce(input);
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
         this.events.warning('checkpoint/retry', `${error.message}; trying again`);
         await sleep(wait);
       }
     }
+    return this.saveOnce(input);
+  }
+
+  /** The power must not take records from before a checkpoint that it leaves. */
+  private saveOnce(input: CheckpointInput): SavedCheckpoint {
+    this.events.flush();
     return this.store.save(input);
   }
 }

@@ -34,6 +34,11 @@ export class RunEvents {
     return new RunEvents(EventLog.open(path, { seq }), loaded, session);
   }
 
+  /** Brings every event to the disk. Throws exit 1 where the system refuses. */
+  flush(): void {
+    this.log.flush();
+  }
+
   close(): void {
     this.log.close();
   }

@@ -6,9 +6,9 @@ import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import { type Backend, type BackendChoice, chooseBackend } from '../engine/backend.js';
 import { EXIT, UserError } from '../errors.js';
 import { ParameterLayout } from '../model/parameters.js';
+import { batchOrder, totalSteps } from '../training/batch-plan.js';
 import { createTrainer, initialParameters, openSession, type Session } from '../training/session.js';
 import type { Trainer } from '../training/trainer.js';
-import { batchOrder, stepsOf } from './batch-order.js';
 import { type ProofPlace, writeProof } from './proof.js';
 import {
   type Apart,
@@ -167,7 +167,7 @@ async function compareSteps(
   { steps, note }: VerifyBackendsOptions,
 ): Promise<Compared[]> {
   const order = batchOrder(loaded, session);
-  const last = Math.min(steps, stepsOf(loaded, order));
+  const last = Math.min(steps, totalSteps(loaded, order));
   const initial = initialParameters(loaded, session.spec);
   const { parameters } = new ParameterLayout(session.spec);
   const compared: Compared[] = [];

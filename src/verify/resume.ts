@@ -2,15 +2,14 @@
  * Proves on this machine that runs of a config survive SIGKILL: they are killed in the middle of training, saving and logging, resumed,
  * and compared byte by byte with a run that never was.
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { writeJsonAtomic } from '../experiment/atomic.js';
-import { PROOFS, utcStamp } from '../experiment/run-directory.js';
 import type { Summary } from '../experiment/summary.js';
 import { RandomStream } from '../random.js';
 import { checkpointDigests, compareRuns, type Difference, type FileDigest } from './compare-runs.js';
 import { finish, type KillMoment, type Program, runAndKill } from './killing.js';
+import { writeProof } from './proof.js';
 
 export interface VerifyResumeOptions {
   readonly config: string;
@@ -113,12 +112,4 @@ function killMoments(random: RandomStream, { steps, ms_per_step }: Summary, coun
 function stepsInWords(steps: readonly number[]): string {
   if (steps.length === 0) return 'its end';
   return `step ${steps.map(step => Math.max(0, step)).join(', ')}`;
-}
-
-function writeProof({ output, started }: VerifyResumeOptions, proof: ResumeProof): string {
-  const folder = join(output, PROOFS);
-  mkdirSync(folder, { recursive: true });
-  const file = join(folder, `${utcStamp(started)}-resume.json`);
-  writeJsonAtomic(file, proof);
-  return file;
 }

@@ -32,7 +32,7 @@ export interface FaultOptions {
 }
 
 const ERRORS: readonly Fault[] = ['EIO', 'ENOSPC', 'EACCES'];
-const OF_WRITES: readonly Fault[] = ['short write', 'empty write', 'torn write'];
+const OF_WRITES: readonly Fault[] = ['short write', 'empty write', 'full disk', 'torn write'];
 
 export function injectFaults(scenario: Scenario, options: FaultOptions): FaultReport {
   const bench = new Bench(scenario, options.folder);

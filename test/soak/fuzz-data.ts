@@ -1,42 +1,13 @@
-/** Data files: NumPy archives, IDX files raw and compressed, tables. */
+/** NumPy archives, and IDX files raw and compressed. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { type Dataset, type DatasetConfig, openDataset, type Split } from '../../src/data/index.js';
+import type { DatasetConfig } from '../../src/data/index.js';
 import type { RandomStream } from '../../src/random.js';
 import { mutateBytes, mutateText, onceIn, pick } from '../support/mutations.js';
 import { type ZipMember, zipArchive } from '../support/zip.js';
-import { ensure, type FuzzTarget } from './fuzz-target.js';
-
-const SEED = 7;
-
-/** What was opened keeps what its types promise. */
-async function openSoundly(config: DatasetConfig): Promise<void> {
-  const data = await openDataset(config, { seed: SEED });
-  ensure(data.inputSize >= 1 && data.sequenceLength >= 1, 'sizes are positive');
-  checkSplit(data, data.train);
-  checkSplit(data, data.test);
-}
-
-function checkSplit(data: Dataset, { count, lengths, targets, read }: Split): void {
-  const { inputSize, sequenceLength } = data;
-  ensure(Number.isSafeInteger(count) && count >= 1, 'a split has sequences');
-  ensure(lengths?.length === undefined || lengths.length === count, 'each sequence has a length');
-  ensure(lengths?.every(length => length >= 1 && length <= sequenceLength) ?? true, 'lengths are in range');
-  if (targets.kind === 'class') {
-    ensure(targets.values.length === count * (targets.perStep ? sequenceLength : 1), 'each has its class');
-    const isClass = (value: number) => value === -100 || (value >= 0 && value < targets.numClasses);
-    ensure(targets.values.every(isClass), 'classes are in range');
-  } else {
-    ensure(targets.values.length === count * targets.size, 'each has its targets');
-    ensure(targets.values.every(Number.isFinite), 'targets are finite');
-  }
-  const out = new Float32Array(sequenceLength * inputSize);
-  for (let i = 0; i < Math.min(count, 50); i++) {
-    read(i, out, 0, inputSize);
-    ensure(out.every(Number.isFinite), 'features are finite');
-  }
-}
+import type { FuzzTarget } from './fuzz-target.js';
+import { openSoundly } from './sound-dataset.js';
 
 interface NpyArray {
   readonly descr: string;
@@ -45,9 +16,13 @@ interface NpyArray {
   readonly data: Buffer;
 }
 
+/** Numbers that are no features. */
+const NOT_FLOAT32 = [Number.NaN, Number.POSITIVE_INFINITY, 1e300];
+
 function numbers(descr: string, shape: readonly number[], random: RandomStream, bound: number): NpyArray {
   const count = shape.reduce((a, b) => a * b, 1);
   const values = Array.from({ length: count }, () => random.integer(bound));
+  if (descr.startsWith('<f') && onceIn(random, 12)) values[random.integer(count)] = pick(random, NOT_FLOAT32);
   const arrays: Readonly<Record<string, () => NodeJS.ArrayBufferView>> = {
     '<f4': () => Float32Array.from(values, v => v / 3),
     '<f8': () => Float64Array.from(values, v => v / 3),
@@ -230,81 +205,3 @@ export const idxGzipFiles = idxTarget('idx.gz', (bytes, random) => {
   const zipped = gzipSync(long, { level: pick(random, [1, 9]) });
   return onceIn(random, 3) ? zipped : mutateBytes(zipped, random);
 });
-
-const CSV_TOKENS = [
-  ',',
-  ',,',
-  '"',
-  '""',
-  '\n',
-  '\r\n',
-  '\r',
-  '\uFEFF',
-  ';',
-  '\t',
-  ' ',
-  '0',
-  '-1',
-  '1e999',
-  'nan',
-  'inf',
-  '0x1',
-  '1_0',
-  '٣',
-  '\0',
-  '\u2028',
-  'a',
-  'g',
-  '2024-01-01',
-  '2024-02-31',
-  '2024-01-01T25:00',
-  '-100',
-];
-
-/** One that can be read whatever the config asks, mostly. */
-function table(random: RandomStream): string {
-  const isDated = onceIn(random, 2);
-  const labels = pick(random, [
-    ['up', 'down', '"a, b"'],
-    ['1', '2', '-100'],
-    ['0.5', '1.5', '2.5'],
-  ]);
-  const isSteady = !onceIn(random, 4);
-  const rows = Array.from({ length: 4 + random.integer(12) }, (_, i) => [
-    `s${i % 3}`,
-    isDated ? `2024-01-${String(1 + i).padStart(2, '0')}` : i,
-    random.integer(100) / 7,
-    random.integer(100) - 50,
-    isSteady ? labels[i % 3] : pick(random, labels),
-  ]);
-  return ['g,t,a,b,y', ...rows.map(row => row.join(','))].join(pick(random, ['\n', '\n', '\r\n', '\r']));
-}
-
-export const csvFiles: FuzzTarget = {
-  name: 'csv',
-  open: folder => {
-    const [path, test] = [join(folder, 'data.csv'), join(folder, 'test.csv')];
-    const text = (random: RandomStream): string | Buffer => {
-      const mutated = onceIn(random, 3) ? table(random) : mutateText(table(random), random, CSV_TOKENS);
-      return onceIn(random, 6) ? mutateBytes(Buffer.from(mutated), random) : mutated;
-    };
-    return random => {
-      writeFileSync(path, text(random));
-      const hasTest = onceIn(random, 2);
-      if (hasTest) writeFileSync(test, text(random));
-      const order = onceIn(random, 2) && { order: 't' };
-      const perStep = onceIn(random, 2) && { per_step: true };
-      const isGrouped = !onceIn(random, 3);
-      const config: DatasetConfig = {
-        kind: 'csv',
-        path,
-        ...(hasTest ? { test_path: test } : { test_fraction: 0.3 }),
-        features: onceIn(random, 10) ? ['a', 'y'] : ['a', 'b'],
-        target: onceIn(random, 10) ? 'b' : 'y',
-        target_kind: pick(random, ['class', 'class', 'class', 'value']),
-        ...(isGrouped && { sequence: { group: 'g', ...order, ...perStep } }),
-      };
-      return () => openSoundly(config);
-    };
-  },
-};

@@ -5,22 +5,11 @@ import { loadExperiment } from '../../src/config/index.js';
 import { EXIT } from '../../src/errors.js';
 import type { Json } from '../../src/experiment/json.js';
 import type { RandomStream } from '../../src/random.js';
-import type { RunObserver } from '../../src/training/observer.js';
 import { resumeExperiment } from '../../src/training/resume.js';
 import { runExperiment } from '../../src/training/run.js';
 import { mutateBytes, mutateJson, mutateText, onceIn, pick } from '../support/mutations.js';
+import { silentObserver } from '../support/small-run.js';
 import { ensure, type FuzzTarget } from './fuzz-target.js';
-
-const silent: RunObserver = {
-  begin: () => {},
-  step: () => {},
-  evaluating: () => {},
-  evaluated: () => {},
-  saved: () => {},
-  line: () => {},
-  warning: () => {},
-  end: () => {},
-};
 
 const config = {
   version: 1,
@@ -47,7 +36,7 @@ async function finishedRun(folder: string): Promise<string> {
   const { summary } = await runExperiment(
     loadExperiment(file),
     { ...options, backend: 'cpu', output: join(folder, 'runs'), started },
-    silent,
+    silentObserver,
   );
   return summary.directory;
 }
@@ -87,7 +76,7 @@ export const runDirectories: FuzzTarget = {
           strict: false,
           started: new Date(0),
         };
-        const { exitCode } = await resumeExperiment(path, resumed, silent);
+        const { exitCode } = await resumeExperiment(path, resumed, silentObserver);
         ensure(Object.values(EXIT).includes(exitCode), 'the run ends as runs end');
       };
     };

@@ -186,10 +186,10 @@ export const logFiles: FuzzTarget = {
   open: folder => {
     const file = join(folder, 'log.jsonl');
     return random => {
-      const lines = LOG.map(line =>
+      const lines = LOG.slice(0, 1 + random.integer(LOG.length)).map(line =>
         JSON.stringify(onceIn(random, 4) ? mutateJson(line, random, ['run.end', 'gate', 3]) : line),
       );
-      const text = `${lines.join('\n')}\n`;
+      const text = `${lines.join('\n')}${onceIn(random, 8) ? '' : '\n'}`;
       const mutated = onceIn(random, 2) ? mutateText(text, random, LOG_TOKENS) : text;
       const bytes = onceIn(random, 3) ? mutateBytes(Buffer.from(mutated), random) : Buffer.from(mutated);
       writeFileSync(file, bytes);
@@ -213,7 +213,7 @@ function checkCut(folder: string, bytes: Buffer, { seq, replacedFile }: CutLog):
 
 /** `index.json` and `run.lock`: whatever they say, checkpoints are found or said to be lost, and the lock is taken or said to be held. */
 export const jsonFiles: FuzzTarget = {
-  name: 'index, lock',
+  name: 'index and lock',
   open: folder => {
     const store = CheckpointStore.open(folder, { keep: { last: 2, best: 1 }, metric: 'm', mode: 'max' });
     for (const step of [1, 2])

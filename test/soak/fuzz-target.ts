@@ -9,6 +9,11 @@ export interface FuzzTarget {
   open(folder: string): FuzzCases | Promise<FuzzCases>;
 }
 
+/** How many of `cases` a reader gets. */
+export function casesOf({ isCostly }: FuzzTarget, cases: number): number {
+  return isCostly ? Math.ceil(cases / 20) : cases;
+}
+
 /** Damages something as `random` says; what is given back reads it. */
 export type FuzzCases = (random: RandomStream) => FuzzRead;
 

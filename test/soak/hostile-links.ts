@@ -7,6 +7,7 @@ import { CheckpointStore } from '../../src/experiment/checkpoints.js';
 import { latestCheckpoint } from '../../src/experiment/latest-checkpoint.js';
 import { LogFile } from '../../src/experiment/log-file.js';
 import { cutLog } from '../../src/experiment/log-history.js';
+import type { Manifest } from '../../src/experiment/manifest.js';
 import { RunDirectory } from '../../src/experiment/run-directory.js';
 import { lockRun } from '../../src/experiment/run-lock.js';
 import type { HostileCase, Place } from './hostile.js';
@@ -15,6 +16,8 @@ import type { HostileCase, Place } from './hostile.js';
 const POSITIONS = [
   'config.resolved.yaml',
   `.tmp-${process.pid}-config.resolved.yaml`,
+  'config.resolved.yaml.next',
+  `.tmp-${process.pid}-config.resolved.yaml.next`,
   'manifest.json',
   `.tmp-${process.pid}-manifest.json`,
   'summary.json',
@@ -78,8 +81,7 @@ function useRun(path: string): void {
   const { files } = attempted(() => RunDirectory.open(path)) ?? { files: undefined };
   if (files === undefined) return;
   const release = attempted(() => lockRun(files.lock));
-  attempted(() => RunDirectory.open(path).writeResolvedConfig('b: 2\n'));
-  attempted(() => writeJsonAtomic(files.manifest, {}));
+  attempted(() => RunDirectory.open(path).changeConfig('b: 2\n', {} as Manifest));
   attempted(() => latestCheckpoint(files.checkpoints, { strict: false }));
   attempted(() => cutLog(files.log, { step: 1, epochIsOpen: false }));
   attempted(() => {

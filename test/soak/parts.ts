@@ -6,6 +6,7 @@ import { boundedFuzz } from './bounded-fuzz.js';
 import { injectFaults } from './faults.js';
 import { flipCheckpoint, flipIndex } from './flips.js';
 import { TARGETS } from './fuzz.js';
+import { casesOf } from './fuzz-target.js';
 import { HOSTILE, tryHostile } from './hostile.js';
 import type { Part, SoakOptions } from './options.js';
 import { SCENARIOS } from './scenarios.js';
@@ -50,9 +51,9 @@ async function* fuzz({ cases, from, target, seed }: SoakOptions): AsyncGenerator
     const expected = TARGETS.map(({ name }) => name).join(', ');
     throw usageError({ code: 'soak/option', message: `--target is '${target}'`, expected });
   }
-  for (const { name, isCostly } of chosen) {
-    const report = await boundedFuzz(name, seed, isCostly ? Math.ceil(cases / 20) : cases, from);
-    yield { ...report, what: name, note: `${report.accepted} taken, ${report.refused} refused` };
+  for (const one of chosen) {
+    const report = await boundedFuzz(one.name, seed, casesOf(one, cases), from);
+    yield { ...report, what: one.name, note: `${report.accepted} taken, ${report.refused} refused` };
   }
 }
 

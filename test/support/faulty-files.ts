@@ -18,6 +18,8 @@ export type Fault =
   | 'short write'
   /** A write that takes nothing, and says so. */
   | 'empty write'
+  /** A write that takes half, and no room for what comes next. */
+  | 'full disk'
   /** The process ends before the operation. */
   | 'crash'
   /** The process ends in the middle of a write. */
@@ -170,10 +172,12 @@ export class FaultyFiles {
     }
   }
 
-  private faultAt(number: number): Fault | undefined {
+  private faultAt(number: number): Exclude<Fault, 'full disk'> | undefined {
     const { plan } = this;
     if (plan === undefined || number < plan.at) return undefined;
-    return number === plan.at || plan.lasting ? plan.fault : undefined;
+    if (plan.fault !== 'full disk') return number === plan.at || plan.lasting ? plan.fault : undefined;
+    if (number === plan.at) return 'short write';
+    return number === plan.at + 1 || plan.lasting ? 'ENOSPC' : undefined;
   }
 
   private crash(call: string): never {

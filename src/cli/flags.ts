@@ -1,0 +1,57 @@
+/** What verbs are made of: the flags that several of them have, and what every verb is given. */
+import { type Command, Option } from 'commander';
+import type { ExitCode } from '../errors.js';
+import type { Io } from './io.js';
+import { BACKEND_REQUESTS, collect, parseFolder, parseThreads } from './options.js';
+
+/** What a verb needs of the program that it is part of. */
+export interface Shell {
+  readonly io: Io;
+  readonly commandLine: readonly string[];
+  readonly version: string;
+  /** Called by the verb that ran. */
+  finish(code: ExitCode): void;
+}
+
+/** A command with the flags that every verb has. */
+export function verb(parent: Command, usage: string, description: string): Command {
+  return withSharedFlags(parent.command(usage).description(description)).helpOption(
+    '-h, --help',
+    'explain this verb',
+  );
+}
+
+/** `main.ts` looks for these itself, before anything can fail; here they are made known. */
+export function withSharedFlags(command: Command): Command {
+  return command.option('--no-color', 'no colour').option('--verbose', 'stack traces of unexpected failures');
+}
+
+export function setOption(): Option {
+  return new Option('--set <key.path=value>', 'override a value of the config (repeatable)')
+    .argParser(collect)
+    .default([], 'none');
+}
+
+export function backendOption(): Option {
+  return new Option('--backend <name>', 'where kernels run').choices(BACKEND_REQUESTS).default('auto');
+}
+
+export function threadsOption(): Option {
+  return new Option('--threads <n>', 'threads for kernels (default: the program chooses)').argParser(
+    parseThreads,
+  );
+}
+
+/** The output root; `what` of the verb goes there. */
+export function outputOption(what: string): Option {
+  return new Option('--output <dir>', what).argParser(parseFolder).default('experiments');
+}
+
+/** `what` is printed. */
+export function jsonOption(what: string): Option {
+  return new Option('--json', `print ${what} as one JSON document on stdout`);
+}
+
+export function quietOption(): Option {
+  return new Option('-q, --quiet', 'no progress on stderr');
+}

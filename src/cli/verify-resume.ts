@@ -1,0 +1,46 @@
+/** `verify resume CONFIG`: proves on this machine that a killed run goes on as if it never had been. */
+import { fileURLToPath } from 'node:url';
+import type { ExitCode } from '../errors.js';
+import { type ResumeProof, verifyResume } from '../verify/resume.js';
+import type { Io } from './io.js';
+import type { VerifyResumeOptions } from './options.js';
+import { tellProof } from './proof.js';
+
+/** The runs are kept where anything differs. */
+export function verifyResumeOf(config: string, options: VerifyResumeOptions, io: Io): Promise<ExitCode> {
+  const { set, backend, threads, kills, seed, output } = options;
+  return tellProof(
+    {
+      prove: async (started, note) => {
+        const verified = await verifyResume({
+          config,
+          program: [process.execPath, fileURLToPath(new URL('./main.js', import.meta.url))],
+          flags: [
+            ...set.flatMap(one => ['--set', one]),
+            ...['--backend', backend],
+            ...(threads === undefined ? [] : ['--threads', String(threads)]),
+          ],
+          kills,
+          seed,
+          output,
+          started,
+          note,
+        });
+        if (verified.kept !== undefined) io.err(`The runs are kept in ${verified.kept}\n`);
+        return verified;
+      },
+      text,
+      holds: ({ identical }) => identical,
+    },
+    options,
+    io,
+  );
+}
+
+function text({ identical, kills, runs, steps }: ResumeProof): string {
+  const verdict = identical ? 'every byte the same as without' : 'NOT the same as without';
+  const differences = runs.flatMap(run => run.differences.map(({ file, what }) => `${file}: ${what}`));
+  return [`${kills} kills in ${runs.length} runs of ${steps} steps: ${verdict}.`, ...differences, ''].join(
+    '\n',
+  );
+}

@@ -1,0 +1,30 @@
+/** Which batches a run of a config trains on, and how many steps that makes. */
+import type { LoadedExperiment } from '../config/index.js';
+import { BatchOrder, type BatchOrderState } from '../data/index.js';
+import type { Session } from './session.js';
+
+/**
+ * The order of the batches from the first, or from where it stood at `state`. Throws exit 2 where the training split does not fill one
+ * batch, exit 5 where `state` is none of these data.
+ */
+export function batchOrder(
+  { experiment }: LoadedExperiment,
+  { dataset }: Session,
+  state?: BatchOrderState,
+): BatchOrder {
+  const { training, seed } = experiment;
+  const options = {
+    count: dataset.train.count,
+    batchSize: training.batch_size,
+    shuffle: training.shuffle,
+    lastBatch: training.last_batch,
+    seed,
+  };
+  return state ? BatchOrder.restore(options, state) : new BatchOrder(options);
+}
+
+/** Optimizer steps of a whole run. */
+export function totalSteps({ experiment }: LoadedExperiment, { batchesPerEpoch }: BatchOrder): number {
+  const { max_steps, num_epochs } = experiment.training;
+  return Math.min(max_steps ?? Number.POSITIVE_INFINITY, num_epochs * batchesPerEpoch);
+}

@@ -1,0 +1,33 @@
+/** What a dataset promises, held against one that was opened from damaged files. */
+import { type Dataset, type DatasetConfig, openDataset, type Split } from '../../src/data/index.js';
+import { ensure } from './fuzz-target.js';
+
+const SEED = 7;
+
+/** What was opened keeps what its types promise. */
+export async function openSoundly(config: DatasetConfig): Promise<void> {
+  const data = await openDataset(config, { seed: SEED });
+  ensure(data.inputSize >= 1 && data.sequenceLength >= 1, 'sizes are positive');
+  checkSplit(data, data.train);
+  checkSplit(data, data.test);
+}
+
+function checkSplit(data: Dataset, { count, lengths, targets, read }: Split): void {
+  const { inputSize, sequenceLength } = data;
+  ensure(Number.isSafeInteger(count) && count >= 1, 'a split has sequences');
+  ensure(lengths?.length === undefined || lengths.length === count, 'each sequence has a length');
+  ensure(lengths?.every(length => length >= 1 && length <= sequenceLength) ?? true, 'lengths are in range');
+  if (targets.kind === 'class') {
+    ensure(targets.values.length === count * (targets.perStep ? sequenceLength : 1), 'each has its class');
+    const isClass = (value: number) => value === -100 || (value >= 0 && value < targets.numClasses);
+    ensure(targets.values.every(isClass), 'classes are in range');
+  } else {
+    ensure(targets.values.length === count * targets.size, 'each has its targets');
+    ensure(targets.values.every(Number.isFinite), 'targets are finite');
+  }
+  const out = new Float32Array(sequenceLength * inputSize);
+  for (let i = 0; i < Math.min(count, 50); i++) {
+    read(i, out, 0, inputSize);
+    ensure(out.every(Number.isFinite), 'features are finite');
+  }
+}
