@@ -19,8 +19,14 @@ export interface Evaluation {
   readonly count: number;
 }
 
-/** One batch is computed while the next is written. */
+/** One batch is computed while the next is written and waits for the threads that are done first. */
 const SLOTS = 2;
+
+/** A batch that is being computed. */
+interface Running {
+  readonly slot: number;
+  readonly computed: Promise<ShardReport>;
+}
 
 export class Evaluator {
   private readonly shards: ShardGroup;
@@ -67,15 +73,23 @@ export class Evaluator {
       );
     };
     const total = { loss: 0, metric: 0, count: 0 };
-    write(0, 0);
-    for (let from = 0, slot = 0; from < split.count; from += this.batchSize, slot = 1 - slot) {
-      if (signal?.aborted) return null;
-      const running = this.shards.compute(slot);
-      const next = from + this.batchSize;
-      if (next < split.count) write(1 - slot, next);
-      this.report = await running;
+    const finish = async ({ slot, computed }: Running) => {
+      this.report = await computed;
       this.addUp(slot, total);
+    };
+    let before: Running | undefined;
+    let from = 0;
+    for (let slot = 0; from < split.count && !signal?.aborted; from += this.batchSize) {
+      write(slot, from);
+      const running = { slot, computed: this.shards.compute(slot) };
+      // where the one before fails, that is what is thrown
+      running.computed.catch(() => {});
+      if (before) await finish(before);
+      before = running;
+      slot = 1 - slot;
     }
+    if (before) await finish(before);
+    if (from < split.count) return null;
     const numbers = losses[loss].target === 'class' ? 1 : spec.outputSize;
     return {
       loss: total.loss / (total.count * numbers),

@@ -28,9 +28,15 @@ class LocalPool implements ShardPool {
   group(job: ShardJob, size: GroupSize): ShardGroup {
     const slots = allocateShards(job, size);
     const computer = new ShardComputer(this.engine, job);
-    const compute = async (slot: number) => {
+    const computeNow = async (slot: number) => {
       let report: ShardReport = { executor: null, fallbacks: [] };
       for (const memory of slots[slot]) report = await computer.compute(this.parameters, memory);
+      return report;
+    };
+    let last: Promise<unknown> = Promise.resolve();
+    const compute = (slot: number) => {
+      const report = last.then(() => computeNow(slot));
+      last = report.catch(() => {});
       return report;
     };
     return { slots, compute };

@@ -73,11 +73,14 @@ export class ShardComputer {
   }
 }
 
-/** The shards of one kind of batch, each with its results and as many batches as there are slots. */
+/** The shards of one kind of batch, each with as many batches and their results as there are slots. */
 export interface ShardGroup {
-  /** By slot, then by shard; a shard's slots share their results. */
+  /** By slot, then by shard; a shard's slots share one gradient. */
   readonly slots: readonly (readonly ShardMemory[])[];
-  /** Computes all shards of `slot` and resolves when the last is done. One slot at a time. */
+  /**
+   * Computes all shards of `slot` and resolves when the last is done. Slots are computed in the order in which they are asked for;
+   * a thread that is done with one begins the next without waiting for the others.
+   */
   compute(slot: number): Promise<ShardReport>;
 }
 
@@ -126,13 +129,16 @@ function sharedFloats(size: number): Float32Array {
 export function allocateShards(job: ShardJob, { shards, slots }: GroupSize): ShardMemory[][] {
   const { spec, shape } = job;
   const predictions = spec.head === 'every' ? shape.sequenceLength : 1;
-  const results = Array.from({ length: shards }, () => ({
-    rows: sharedFloats(predictions * shape.batch),
-    predictions: sharedFloats(predictions * shape.batch * spec.outputSize),
-    gradient: sharedFloats(job.withGradient ? paddedSize(new ParameterLayout(spec).size) : 0),
-  }));
+  const gradients = Array.from({ length: shards }, () =>
+    sharedFloats(job.withGradient ? paddedSize(new ParameterLayout(spec).size) : 0),
+  );
   return Array.from({ length: slots }, () =>
-    results.map(result => ({ ...result, batch: allocateBatch(job, predictions) })),
+    gradients.map(gradient => ({
+      batch: allocateBatch(job, predictions),
+      rows: sharedFloats(predictions * shape.batch),
+      predictions: sharedFloats(predictions * shape.batch * spec.outputSize),
+      gradient,
+    })),
   );
 }
 

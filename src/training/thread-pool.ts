@@ -27,7 +27,7 @@ export type WorkerReply = { readonly report: ShardReport } | { readonly error: E
 const YOUNG_GENERATION_MB = 8;
 
 export class ThreadPool implements ShardPool {
-  private readonly workers: Worker[] = [];
+  private readonly computers: Computer[] = [];
   private readonly setups: WorkerRequest[] = [];
 
   /** At most `threads` threads; only those are started that a group has shards for. */
@@ -40,56 +40,78 @@ export class ThreadPool implements ShardPool {
   group(job: ShardJob, size: GroupSize): ShardGroup {
     const slots = allocateShards(job, size);
     const setup: WorkerRequest = { group: this.setups.length, job, slots };
-    for (const worker of this.workers) worker.postMessage(setup);
+    for (const computer of this.computers) computer.setUp(setup);
     this.setups.push(setup);
-    while (this.workers.length < Math.min(this.threads, size.shards)) this.workers.push(this.start());
+    while (this.computers.length < Math.min(this.threads, size.shards)) this.computers.push(this.start());
     return { slots, compute: slot => this.compute(setup.group, slot, size.shards) };
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.workers.map(worker => worker.terminate()));
+    await Promise.all(this.computers.map(computer => computer.terminate()));
   }
 
-  private start(): Worker {
-    const worker = new Worker(new URL('./worker.js', import.meta.url), {
-      workerData: this.parameters,
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
-    });
-    worker.unref(); // an idle thread does not keep the process
-    for (const setup of this.setups) worker.postMessage(setup);
-    return worker;
+  private start(): Computer {
+    const computer = new Computer(this.parameters);
+    for (const setup of this.setups) computer.setUp(setup);
+    return computer;
   }
 
   private async compute(group: number, slot: number, count: number): Promise<ShardReport> {
-    const threads = Math.min(this.workers.length, count);
+    const threads = Math.min(this.computers.length, count);
     const shares = Array.from({ length: threads }, (_, w) =>
       Array.from({ length: count }, (_, s) => s).filter(s => s % threads === w),
     );
     const reports = await Promise.all(
-      shares.map((shards, w) => ask(this.workers[w], { group, slot, shards })),
+      shares.map((shards, w) => this.computers[w].ask({ group, slot, shards })),
     );
     return { executor: reports[0].executor, fallbacks: reports.flatMap(report => report.fallbacks) };
   }
 }
 
-function ask(worker: Worker, request: WorkerRequest): Promise<ShardReport> {
-  return new Promise((resolve, reject) => {
-    const settle = () => {
-      worker.unref();
-      worker.off('message', onMessage).off('error', onError).off('exit', onExit);
-    };
-    const onMessage = (reply: WorkerReply) => {
-      settle();
-      if ('error' in reply) reject(reply.error);
-      else resolve(reply.report);
-    };
-    const onError = (error: Error) => {
-      settle();
-      reject(error);
-    };
-    const onExit = (code: number) => onError(new Error(`a computing thread ended with code ${code}`));
-    worker.on('message', onMessage).on('error', onError).on('exit', onExit);
-    worker.ref();
-    worker.postMessage(request);
-  });
+interface Waiting {
+  resolve(report: ShardReport): void;
+  reject(error: Error): void;
+}
+
+/** A thread that answers its requests in their order, several of which may be under way. */
+class Computer {
+  private readonly waiting: Waiting[] = [];
+  private readonly worker: Worker;
+
+  constructor(parameters: Float32Array) {
+    this.worker = new Worker(new URL('./worker.js', import.meta.url), {
+      workerData: parameters,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    });
+    this.worker.unref(); // an idle thread does not keep the process
+    this.worker.on('message', (reply: WorkerReply) => {
+      const one = this.waiting.shift();
+      if (this.waiting.length === 0) this.worker.unref();
+      if ('error' in reply) one?.reject(reply.error);
+      else one?.resolve(reply.report);
+    });
+    this.worker.on('error', error => this.fail(error));
+    this.worker.on('exit', code => this.fail(new Error(`a computing thread ended with code ${code}`)));
+  }
+
+  setUp(setup: WorkerRequest): void {
+    this.worker.postMessage(setup);
+  }
+
+  ask(request: WorkerRequest): Promise<ShardReport> {
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ resolve, reject });
+      this.worker.ref();
+      this.worker.postMessage(request);
+    });
+  }
+
+  async terminate(): Promise<void> {
+    await this.worker.terminate();
+  }
+
+  private fail(error: Error): void {
+    this.worker.unref();
+    for (const one of this.waiting.splice(0)) one.reject(error);
+  }
 }

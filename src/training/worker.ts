@@ -8,6 +8,8 @@ import type { WorkerReply, WorkerRequest } from './thread-pool.js';
 const parameters = workerData as Float32Array;
 const groups = new Map<number, { computer: Promise<ShardComputer>; slots: ShardGroup['slots'] }>();
 let engine: Promise<Engine> | undefined;
+/** Settled when everything asked for so far is computed. */
+let last: Promise<void> = Promise.resolve();
 
 function startEngine(backend: Backend): Promise<Engine> {
   engine ??= Engine.start(backend);
@@ -36,8 +38,12 @@ parentPort?.on('message', (request: WorkerRequest) => {
     });
     return;
   }
-  compute(request.group, request.slot, request.shards).then(
-    report => reply({ report }),
-    (error: Error) => reply({ error }),
+  const { group, slot, shards } = request;
+  // one after the other, in the order in which they are asked for
+  last = last.then(() =>
+    compute(group, slot, shards).then(
+      report => reply({ report }),
+      (error: Error) => reply({ error }),
+    ),
   );
 });

@@ -1,7 +1,7 @@
 /** What was promised, and whether it holds. */
 import { benchCase, REFERENCE } from './cases.js';
 import { type Results, ratiosOf } from './results.js';
-import { noiseOf, type Spread } from './statistics.js';
+import { noiseOf, ratioOf, type Spread } from './statistics.js';
 
 export type Verdict = 'aim reached' | 'floor reached' | 'missed' | 'not measured' | 'too noisy';
 
@@ -34,6 +34,15 @@ const figure = (id: string) => (results: Results) => results.figures.find(one =>
 const reference = (benchmark: 'train_step' | 'evaluate' | 'matmul', other: string) => (threads: number) =>
   `${benchCase(benchmark, { ...REFERENCE, threads }).id} : ${other}`;
 
+/** Round by round; undefined where one of the two was not measured. */
+function twoThreadsOverOne({ rows }: Results): Spread | undefined {
+  const [one, two] = [1, 2].map(threads => {
+    const { id } = benchCase('train_step', { ...REFERENCE, threads });
+    return rows.find(row => row.case.id === id)?.timings.cellrun?.rounds_ms;
+  });
+  return one && two && ratioOf(two, one);
+}
+
 const TARGETS: readonly Target[] = [
   {
     what: 'training step of the reference experiment over PyTorch CPU, same threads',
@@ -55,6 +64,13 @@ const TARGETS: readonly Target[] = [
     aim: 1 / 18,
     unit: '',
     value: ratio(reference('matmul', 'gpu.js')),
+  },
+  {
+    what: 'two threads over one, training step of the reference experiment',
+    floor: 1 / 1.7,
+    aim: 1 / 1.9,
+    unit: '',
+    value: twoThreadsOverOne,
   },
   {
     what: 'evaluation of 10,000 images over PyTorch CPU',

@@ -117,9 +117,28 @@ function checkText(bytes: Buffer, file: string): void {
       code: 'data/csv-encoding',
       message: 'the file is not UTF-8 text',
       file,
+      offset: firstBadByte(bytes),
       expected: 'UTF-8',
     });
   }
+}
+
+/** Where text stops being UTF-8, by halving: what comes before is, but for a character that is cut off at its end. */
+function firstBadByte(bytes: Buffer): number {
+  let [good, bad] = [0, bytes.length];
+  while (bad - good > 1) {
+    const middle = (good + bad) >> 1;
+    if (isUtf8(bytes.subarray(0, wholeCharacters(bytes, middle)))) good = middle;
+    else bad = middle;
+  }
+  return good;
+}
+
+/** `end`, or the beginning of the character that goes beyond it. */
+function wholeCharacters(bytes: Buffer, end: number): number {
+  let at = end;
+  while (at > 0 && end - at < 4 && (bytes[at] & 0xc0) === 0x80) at--;
+  return at;
 }
 
 function ragged(bytes: Buffer, file: string, start: number, columns: number, got: number): Diagnostic {
