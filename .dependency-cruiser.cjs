@@ -33,6 +33,7 @@ module.exports = {
     only('gpu.js-in-engine', 'the engine alone knows how kernels run, so that everything else works on every backend', inside('engine'), packages('gpu.js', 'webgpu')),
     only('ajv-and-yaml-in-config', 'every format is validated through one helper, which words and locates the errors', '^(src/config/|test/)', packages('ajv', 'yaml')),
     only('pino-in-experiment', 'the log has one writer, which numbers the events', '^(src/experiment/|test/)', packages('pino')),
+    only('bullmq-in-launchers', 'who uses no queue does not pay for one', '^src/sweep/launchers/', packages('bullmq', 'ioredis')),
     only('commander-in-cli', 'no other part may know that it was started from a command line', inside('cli'), packages('commander', 'picocolors')),
     only('cli-is-the-top', 'the command line uses everything and nothing uses it', '^(src/cli/|test/)', '^src/cli/'),
 

@@ -36,7 +36,9 @@ function cellrun(...args: string[]): SpawnSyncReturns<string> {
   return spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', cwd: folder, env: cleanEnv });
 }
 
-const VERBS = ['run', 'resume', 'verify', 'validate', 'config', 'graph', 'evaluate', 'schema', 'doctor'];
+const VERBS = 'run resume verify validate config graph evaluate sweep compare worker schema doctor'.split(
+  ' ',
+);
 
 t.test('help and version', async t => {
   const help = cellrun('--help');
@@ -71,7 +73,10 @@ t.test('a wrong command line is one located message and exit 2', async t => {
     [['valdate'], `cellrun: unknown command 'valdate'\n  ${verbs}\n  did you mean validate?\n`],
     [['xyzzy'], `cellrun: unknown command 'xyzzy'\n  ${verbs}\n`],
     [['__proto__'], `cellrun: unknown command '__proto__'\n  ${verbs}\n`],
-    [['config', 'sho', 'x'], `cellrun: unknown command 'sho'\n  ${verbs}\n  did you mean show?\n`],
+    [
+      ['config', 'sho', 'x'],
+      "cellrun: unknown command 'sho'\n  expected: show, explain, diff\n  did you mean show?\n",
+    ],
     [['doctor', '--jsn'], "cellrun: unknown option '--jsn'\n  did you mean --json?\n"],
     [['x.yaml', '--outptu', 'y'], "cellrun: unknown option '--outptu'\n  did you mean --output?\n"],
     [['run'], "cellrun: missing required argument 'config'\n"],
@@ -114,11 +119,11 @@ t.test('a wrong command line is one located message and exit 2', async t => {
     ],
     [
       ['schema', 'sumary'],
-      "cellrun: there is no schema 'sumary'\n  expected: checkpoints, experiment, log-event, manifest, summary\n  did you mean summary?\n",
+      "cellrun: there is no schema 'sumary'\n  expected: checkpoints, experiment, log-event, manifest, queue-job, summary, sweep\n  did you mean summary?\n",
     ],
     [
       ['schema', '../package'],
-      "cellrun: there is no schema '../package'\n  expected: checkpoints, experiment, log-event, manifest, summary\n",
+      "cellrun: there is no schema '../package'\n  expected: checkpoints, experiment, log-event, manifest, queue-job, summary, sweep\n",
     ],
   ];
   for (const [args, stderr] of cases) {

@@ -176,7 +176,7 @@ t.test('a stop in the evaluation at the end of an epoch: it is made up for', asy
   const differences = compareRuns(straight.summary.directory, stopped.summary.directory);
   // the batches of an evaluation alter no result, but are part of the config's hash
   t.same(
-    differences.filter(({ what }) => !what.includes('config_hash') && !what.startsWith('has other bytes')),
+    differences.filter(({ what }) => !what.includes('config_hash')),
     [],
   );
   t.same(straight.summary.metrics, (await resume(stopped.summary.directory)).summary.metrics);
@@ -218,8 +218,8 @@ t.test(
     const longer = await resume(directory, { set: ['training.num_epochs=4'] });
     t.equal(longer.summary.steps, STEPS);
     const differences = compareRuns(straight.summary.directory, directory).map(({ file }) => file);
-    // what was written before has the hash of the shorter training
-    t.same(differences, ['checkpoints/step-00000003.safetensors', 'log.jsonl']);
+    // that of the shorter training begins with its hash
+    t.same(differences, ['log.jsonl']);
     const series = (run: string) =>
       events(run).flatMap(({ event, step, loss }) => (loss ? [[event, step, loss]] : []));
     t.same(series(directory), series(straight.summary.directory));

@@ -123,7 +123,7 @@ t.test('a disk that fills up with checkpoints: exit 1, the file is named, what w
   t.equal(stdout, '');
   t.match(
     stderr,
-    /^\S+\/(step-\d+\.safetensors|index\.json): the file cannot be written: no space left on the disk\n$/,
+    /^\S+\/(step-\d+\.safetensors|index\.json): the file cannot be written: no space left on the disk\nGo on with: \.\/run resume \S+\n$/,
   );
   const directory = onlyRun(run.saved);
   const events = readLog(directory);
@@ -149,7 +149,10 @@ t.test('a disk that has no room for the log', async t => {
   if (run === undefined) return;
   const { code, stderr } = run.finished;
   t.equal(code, EXIT.unexpected, stderr);
-  t.match(stderr, /^\S+\/\S+: the file cannot be written: no space left on the disk\n$/);
+  t.match(
+    stderr,
+    /^\S+\/\S+: the file cannot be written: no space left on the disk\nGo on with: \S+ resume \S+\n$/,
+  );
   t.ok(readLog(onlyRun(run.saved)).length > 10, 'whole lines, without a gap');
   const full = await runOnSmallDisk(t, small, 'head -c 250000 /dev/zero > "$0/filling";');
   t.equal(full?.finished.code, EXIT.unexpected);

@@ -1,5 +1,5 @@
 /**
- * `npm run soak`: the long form of test/faults.test.ts and test/fuzz.test.ts. One table of figures on stdout, progress and what failed on
+ * `npm run soak`: the long form of test/faults.test.ts, test/fuzz.test.ts and test/kills.test.ts. One table of figures on stdout, progress and what failed on
  * stderr. Exit codes: 0, 1 on any failure, 2 for wrong arguments.
  */
 import { mkdtempSync, rmSync } from 'node:fs';

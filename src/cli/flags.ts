@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander';
 import type { ExitCode } from '../errors.js';
 import type { Io } from './io.js';
-import { BACKEND_REQUESTS, collect, parseFolder, parseThreads } from './options.js';
+import { BACKEND_REQUESTS, collect, parseCount, parseFolder, parseThreads } from './options.js';
 
 /** What a verb needs of the program that it is part of. */
 export interface Shell {
@@ -45,6 +45,12 @@ export function threadsOption(): Option {
 /** The output root; `what` of the verb goes there. */
 export function outputOption(what: string): Option {
   return new Option('--output <dir>', what).argParser(parseFolder).default('experiments');
+}
+
+export function pauseOption(): Option {
+  return new Option('--pause-after-epoch <n>', 'stop resumably once so many epochs are done').argParser(
+    parseCount,
+  );
 }
 
 /** `what` is printed. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { EXIT, type ExitCode, UserError } from '../errors.js';
 import { packageRoot } from '../root.js';
 import { formatDiagnostics } from './diagnostics.js';
+import { HintedError } from './hinted-error.js';
 import { type Io, processIo } from './io.js';
 import { runCommandLine } from './program.js';
 
@@ -26,7 +27,13 @@ function packageVersion(): string {
 }
 
 /** Says what went wrong and returns the exit code for it. */
-function report(error: unknown, { err, color }: Io): ExitCode {
+function report(error: unknown, io: Io): ExitCode {
+  if (error instanceof HintedError) {
+    const code = report(error.cause, io);
+    io.err(error.hint);
+    return code;
+  }
+  const { err, color } = io;
   if (error instanceof UserError) {
     err(formatDiagnostics(error.diagnostics, { color: color.err }));
     if (verbose) err(`${stackOf(error)}\n`);

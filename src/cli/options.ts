@@ -22,6 +22,10 @@ export interface RunOptions extends BackendOptions {
   readonly set: readonly string[];
   /** The output root, as the user named it. */
   readonly output: string;
+  /** The run directory itself, instead of a new one under `output`. */
+  readonly directory: string | undefined;
+  /** Stop resumably after this epoch. */
+  readonly pauseAfterEpoch: number | undefined;
   /** stdout carries one JSON document, the summary. */
   readonly json: boolean;
   /** No progress on stderr; errors and results stay. */
@@ -30,28 +34,31 @@ export interface RunOptions extends BackendOptions {
   readonly commandLine: readonly string[];
 }
 
-export interface ResumeOptions extends Omit<RunOptions, 'output' | 'backend'> {
+export interface ResumeOptions extends Omit<RunOptions, 'output' | 'directory' | 'backend'> {
   /** `undefined`: as the run began. */
   readonly backend: BackendRequest | undefined;
   readonly allowChange: readonly string[];
   readonly strict: boolean;
 }
 
-export interface VerifyResumeOptions extends Omit<RunOptions, 'commandLine'> {
+/** What a verb that trains for its own ends decides itself. */
+type Conducted = 'commandLine' | 'directory' | 'pauseAfterEpoch';
+
+export interface VerifyResumeOptions extends Omit<RunOptions, Conducted> {
   /** How often to kill, all runs together. */
   readonly kills: number;
   /** Decides when. */
   readonly seed: number;
 }
 
-export interface VerifyGradientsOptions extends Omit<RunOptions, 'commandLine'> {
+export interface VerifyGradientsOptions extends Omit<RunOptions, Conducted> {
   /** Sequences that count; `undefined`: the program chooses. */
   readonly rows: number | undefined;
   /** Decides the directions of the differences. */
   readonly seed: number;
 }
 
-export interface VerifyBackendsOptions extends Omit<RunOptions, 'commandLine' | 'backend'> {
+export interface VerifyBackendsOptions extends Omit<RunOptions, Conducted | 'backend'> {
   /** `undefined`: the program chooses. */
   readonly backends: readonly Backend[] | undefined;
   readonly steps: number;

@@ -5,6 +5,7 @@ import {
   backendOption,
   jsonOption,
   outputOption,
+  pauseOption,
   quietOption,
   type Shell,
   setOption,
@@ -20,12 +21,16 @@ import {
   type EvaluateOptions,
   GRAPH_FORMATS,
   parseCheckpoint,
+  parseFolder,
   type ResumeOptions,
   type RunOptions,
 } from './options.js';
+import { addCompare, addSweep } from './sweep-verbs.js';
 import { addVerify } from './verify-verbs.js';
+import { addWorker } from './worker.js';
 
-const CONFIG_FILE = /\.(ya?ml|json)$/i;
+/** Streams are no config files, but their names are meant as such, and what is read of them is refused with the reason. */
+const CONFIG_FILE = /\.(ya?ml|json)$|^\/dev\/(stdin|fd\/\d+)$/i;
 
 /** Reads `argv` (without node and script) and runs its verb. Throws UserError, exit 2 for a command line that is wrong. */
 export async function runCommandLine(argv: readonly string[], io: Io, version: string): Promise<ExitCode> {
@@ -55,7 +60,7 @@ export async function runCommandLine(argv: readonly string[], io: Io, version: s
     if (!(error instanceof CommanderError)) throw error;
     // A verb without its sub-verb: commander has already printed the help.
     if (error.code === 'commander.help' && error.exitCode !== 0) return EXIT.usage;
-    if (error.exitCode !== 0) throw asUsageError(error);
+    if (error.exitCode !== 0) throw asUsageError(error, expectedVerbs(program, words));
   }
   return code;
 }
@@ -89,6 +94,9 @@ function buildProgram(shell: Shell): Command {
     addConfig,
     addGraph,
     addEvaluate,
+    addSweep,
+    addCompare,
+    addWorker,
     addSchema,
     addDoctor,
   ])
@@ -107,6 +115,8 @@ function configure(command: Command, { io }: Shell): Command {
 function addRun(program: Command, { io, commandLine, finish }: Shell): void {
   type Flags = Pick<RunOptions, 'set' | 'backend' | 'output'> & {
     threads?: number;
+    directory?: string;
+    pauseAfterEpoch?: number;
     json?: boolean;
     quiet?: boolean;
   };
@@ -115,11 +125,34 @@ function addRun(program: Command, { io, commandLine, finish }: Shell): void {
     .addOption(backendOption())
     .addOption(threadsOption())
     .addOption(outputOption('where experiments are written'))
+    .addOption(
+      new Option(
+        '--directory <dir>',
+        'the run directory itself; where the run has begun there, go on with it',
+      ).argParser(parseFolder),
+    )
+    .addOption(pauseOption())
     .addOption(jsonOption('the summary'))
     .addOption(quietOption())
-    .action(async (config: string, { set, backend, threads, output, json = false, quiet = false }: Flags) => {
+    .action(async (config: string, flags: Flags) => {
+      const {
+        set,
+        backend,
+        threads,
+        output,
+        directory,
+        pauseAfterEpoch,
+        json = false,
+        quiet = false,
+      } = flags;
       const { run } = await import('./run.js');
-      finish(await run(config, { set, backend, threads, output, json, quiet, commandLine }, io));
+      finish(
+        await run(
+          config,
+          { set, backend, threads, output, directory, pauseAfterEpoch, json, quiet, commandLine },
+          io,
+        ),
+      );
     });
 }
 
@@ -128,6 +161,7 @@ function addResume(program: Command, { io, commandLine, finish }: Shell): void {
     backend?: ResumeOptions['backend'];
     threads?: number;
     strict?: boolean;
+    pauseAfterEpoch?: number;
     json?: boolean;
     quiet?: boolean;
   };
@@ -145,12 +179,28 @@ function addResume(program: Command, { io, commandLine, finish }: Shell): void {
     )
     .addOption(threadsOption())
     .option('--strict', 'fail on a damaged checkpoint instead of taking the one before')
+    .addOption(pauseOption())
     .addOption(jsonOption('the summary'))
     .addOption(quietOption())
     .action(async (run: string, flags: Flags) => {
-      const { set, allowChange, backend, threads, strict = false, json = false, quiet = false } = flags;
+      const {
+        set,
+        allowChange,
+        backend,
+        threads,
+        pauseAfterEpoch,
+        strict = false,
+        json = false,
+        quiet = false,
+      } = flags;
       const { resume } = await import('./run.js');
-      finish(await resume(run, { set, allowChange, backend, threads, strict, json, quiet, commandLine }, io));
+      finish(
+        await resume(
+          run,
+          { set, allowChange, backend, threads, pauseAfterEpoch, strict, json, quiet, commandLine },
+          io,
+        ),
+      );
     });
 }
 
@@ -272,15 +322,21 @@ function addDoctor(program: Command, { io, finish }: Shell): void {
     });
 }
 
+/** What may stand where a verb is not known: below the verb that the words begin with, if that has verbs of its own. */
+function expectedVerbs(program: Command, words: readonly string[]): string {
+  const first = words.find(word => !word.startsWith('-'));
+  const below = program.commands.find(command => command.name() === first)?.commands ?? [];
+  if (below.length > 0) return below.map(command => command.name()).join(', ');
+  return 'a verb (see --help), or a config file ending in .yaml, .yml or .json';
+}
+
 /** Commander's complaint, taken apart into ours. */
-function asUsageError(error: CommanderError): Error {
+function asUsageError(error: CommanderError, verbs: string): Error {
   const [first, ...rest] = error.message.replace(/^error: /, '').split('\n');
   const [message, hint] = first.replace(/\.$/, '').split(/\. (?=Allowed|Expected)/);
   const suggestion = /Did you mean (?:one of )?(.*)\?/.exec(rest.join(' '))?.[1];
   const isVerb = error.code === 'commander.unknownCommand';
-  const expected = isVerb
-    ? 'a verb (see --help), or a config file ending in .yaml, .yml or .json'
-    : hint?.replace(/^(Allowed choices are|Expected) /, '');
+  const expected = isVerb ? verbs : hint?.replace(/^(Allowed choices are|Expected) /, '');
   return usageError({
     code: `cli/${error.code.replace('commander.', '')}`,
     message,

@@ -1,6 +1,7 @@
 /** How a run went, in words. */
 import { relative } from 'node:path';
 import type { GateResult, Summary } from '../experiment/summary.js';
+import { stepsInWords } from '../words.js';
 import type { Io } from './io.js';
 import { formatDuration } from './progress.js';
 
@@ -8,7 +9,9 @@ import { formatDuration } from './progress.js';
 export function tellResult(summary: Summary, quiet: boolean, io: Io): void {
   const { status, metrics, steps, duration_s, gates, directory } = summary;
   if (status === 'completed') {
-    io.out(`${closingSentence(metrics.test)} after ${steps} steps in ${formatDuration(duration_s)}.\n`);
+    io.out(
+      `${closingSentence(metrics.test)} after ${stepsInWords(steps)} in ${formatDuration(duration_s)}.\n`,
+    );
     for (const gate of gates) if (gate.verdict !== 'passed' || !quiet) io.out(`${gateSentence(gate)}\n`);
   }
   io.out(`Run directory: ${directory}\n`);
@@ -21,7 +24,12 @@ export function tellTrouble({ status, message, gates, directory }: Summary, json
   const hint =
     status === 'diverged' ? '; try a smaller optimizer.learning_rate, or training.gradient_clip_norm' : '';
   io.err(`cellrun: ${message}${hint}\n`);
-  if (status === 'interrupted') io.err(`Go on with: ./run resume ${quoted(relative('.', directory))}\n`);
+  if (status === 'interrupted') io.err(resumeHint(directory));
+}
+
+/** A line on how to go on with the run in `directory`. */
+export function resumeHint(directory: string): string {
+  return `Go on with: ./run resume ${quoted(relative('.', directory) || '.')}\n`;
 }
 
 /** As a shell takes it. */

@@ -5,10 +5,11 @@ import { spellNonFinite } from '../experiment/json.js';
 import type { RunObserver, RunResult } from '../training/observer.js';
 import { resumeExperiment } from '../training/resume.js';
 import { runExperiment } from '../training/run.js';
+import { HintedError } from './hinted-error.js';
 import type { Io } from './io.js';
 import type { ResumeOptions, RunOptions } from './options.js';
 import { createProgress, type Progress } from './progress.js';
-import { tellResult, tellTrouble } from './result.js';
+import { resumeHint, tellResult, tellTrouble } from './result.js';
 import { onStopSignal } from './signals.js';
 
 export async function run(config: string, options: RunOptions, io: Io): Promise<ExitCode> {
@@ -30,18 +31,24 @@ async function conduct(
   train: (signal: AbortSignal, observer: RunObserver) => Promise<RunResult>,
 ): Promise<ExitCode> {
   const stop = onStopSignal(io);
+  let left: string | undefined;
+  const watching = observer(io, quiet, directory => {
+    left = directory;
+  });
   try {
-    const { exitCode, summary } = await train(stop.signal, observer(io, quiet));
+    const { exitCode, summary } = await train(stop.signal, watching);
     if (json) io.out(`${JSON.stringify(spellNonFinite(summary))}\n`);
     else tellResult(summary, quiet, io);
     tellTrouble(summary, json, io);
     return exitCode;
+  } catch (error) {
+    throw left === undefined ? error : new HintedError(error, resumeHint(left));
   } finally {
     stop.release();
   }
 }
 
-function observer(io: Io, quiet: boolean): RunObserver {
+function observer(io: Io, quiet: boolean, resumable: RunObserver['resumable']): RunObserver {
   let progress: Progress | undefined;
   const tell = (text: string) => (progress && !quiet ? progress.line(text) : io.err(`${text}\n`));
   return {
@@ -57,5 +64,6 @@ function observer(io: Io, quiet: boolean): RunObserver {
       if (!quiet) tell(text);
     },
     end: () => progress?.end(),
+    resumable,
   };
 }

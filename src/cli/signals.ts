@@ -15,10 +15,23 @@ export function onStopSignal(io: Io): { readonly signal: AbortSignal; release():
     controller.abort();
   };
   for (const name of SIGNALS) process.on(name, listener);
+  const orphaned = () => controller.abort();
+  watchStarter(orphaned);
   return {
     signal: controller.signal,
     release: () => {
       for (const name of SIGNALS) process.off(name, listener);
+      process.off('disconnect', orphaned);
     },
   };
+}
+
+/**
+ * A sweep keeps a channel to each of its trials, which closes with the sweep's process however that ends: nobody is left to go on for.
+ * Listening must not keep the process alive.
+ */
+function watchStarter(gone: () => void): void {
+  if (!process.channel) return;
+  process.on('disconnect', gone);
+  process.channel.unref();
 }

@@ -2,7 +2,16 @@
 import type { Diagnostic } from '../errors.js';
 import { describeExpected } from './expectation.js';
 import type { SchemaError } from './schema.js';
-import { branchesOf, hasType, isRecord, narrow, propertiesOf, type Schema, schemaAt } from './schema-walk.js';
+import {
+  experimentSchema,
+  hasType,
+  isRecord,
+  narrow,
+  propertiesOf,
+  type Schema,
+  schemaAt,
+  taggedWithin,
+} from './schema-walk.js';
 import { positionOf } from './source.js';
 import { meantKey, nearest } from './suggest.js';
 import {
@@ -19,9 +28,13 @@ import {
 import { complainAboutKey } from './unknown-key.js';
 import { suggestValue } from './value-hints.js';
 
-/** Diagnostics for all schema errors of a config, without echoes of each other. */
-export function explainSchemaErrors(errors: readonly SchemaError[], tree: MapNode): Diagnostic[] {
-  const explainer = new Explainer(tree, errors);
+/** Diagnostics for all errors of a file by its schema, a config's unless another is named, without echoes of each other. */
+export function explainSchemaErrors(
+  errors: readonly SchemaError[],
+  tree: MapNode,
+  root = experimentSchema(),
+): Diagnostic[] {
+  const explainer = new Explainer(tree, errors, root);
   const found = new Map<string, Diagnostic>();
   for (const error of errors) {
     const diagnostic = explainer.explain(error);
@@ -46,6 +59,7 @@ class Explainer {
   constructor(
     private readonly tree: MapNode,
     errors: readonly SchemaError[],
+    private readonly root: Schema,
   ) {
     this.config = toPlain(tree);
     this.unions = errors.filter(({ keyword }) => keyword === 'oneOf');
@@ -86,14 +100,14 @@ class Explainer {
 
   private unknownKey(path: Path, key: string): Diagnostic | undefined {
     if (isBroken(this.tree, [...path, key])) return undefined;
-    return complainAboutKey(this.tree, this.config, path, key);
+    return complainAboutKey(this.tree, this.config, path, key, this.root);
   }
 
   private missingKey(path: Path, key: string): Diagnostic | undefined {
     if (this.isMisspelt(path, key)) return undefined;
     const inside = path.length === 0 ? '' : ` in \`${formatPath(path)}\``;
-    if (schemaAt(path, undefined)?.discriminator?.propertyName === key) return this.missingTag(path, key);
-    const schema = schemaAt([...path, key], this.config);
+    if (this.taggedAt(path)?.key === key) return this.missingTag(path, key);
+    const schema = this.schemaAt([...path, key]);
     return {
       code: 'config/missing-key',
       message: `the key \`${key}\` is missing${inside}`,
@@ -105,7 +119,7 @@ class Explainer {
   /** Whether an unknown key beside it is taken for the missing one, and so complained about already. */
   private isMisspelt(path: Path, key: string): boolean {
     const here = nodeAt(this.tree, path)?.value;
-    const schema = schemaAt(path, this.config);
+    const schema = this.schemaAt(path);
     const target =
       schema === undefined ? undefined : narrow(schema, here === undefined ? undefined : toPlain(here));
     if (here?.kind !== 'map' || target === undefined) return false;
@@ -120,7 +134,7 @@ class Explainer {
     const found = nodeAt(this.tree, at);
     if (found === undefined) return this.missingTag(path, tag);
     if (found.value.kind === 'broken') return undefined;
-    const tags = describeTags(schemaAt(path, undefined));
+    const tags = (this.taggedAt(path)?.branches ?? []).map(branch => branch.tag);
     const given = toPlain(found.value);
     const meant = typeof given === 'string' ? nearest(given, tags) : undefined;
     return {
@@ -135,7 +149,7 @@ class Explainer {
 
   /** The tag is not there, but perhaps under a name that it has elsewhere (`type`, or `kind` for `cell`). */
   private missingTag(path: Path, tag: string): Diagnostic {
-    const tags = describeTags(schemaAt(path, undefined));
+    const tags = (this.taggedAt(path)?.branches ?? []).map(branch => branch.tag);
     const here = nodeAt(this.tree, path)?.value;
     const names = ['kind', 'type', 'name', 'class', 'cell', '_target_'].filter(name => name !== tag);
     const misnamed = here?.kind === 'map' ? names.find(name => here.entries.has(name)) : undefined;
@@ -148,6 +162,16 @@ class Explainer {
       expected: `\`${tag}\`: ${tags.join(' | ')}`,
       ...(misnamed === undefined ? {} : { suggestion: tag }),
     };
+  }
+
+  private schemaAt(path: Path): Schema | undefined {
+    return schemaAt(path, this.config, this.root);
+  }
+
+  /** The union told apart by a tag that may stand at a path. */
+  private taggedAt(path: Path): ReturnType<typeof taggedWithin> {
+    const schema = schemaAt(path, undefined, this.root);
+    return schema === undefined ? undefined : taggedWithin(schema);
   }
 
   /** A key that another choice beside it rules out. */
@@ -165,7 +189,7 @@ class Explainer {
   private wrongValue(path: Path, error: SchemaError): Diagnostic {
     const node = nodeAt(this.tree, path)?.value ?? this.tree;
     const schema = error.parentSchema as Schema;
-    const suggestion = suggestValue(node, schema, schemaAt(path, this.config) ?? schema);
+    const suggestion = suggestValue(node, schema, this.schemaAt(path) ?? schema);
     return {
       code: CODES[error.keyword] ?? 'config/value',
       message: `${path.length === 0 ? 'the config' : `\`${formatPath(path)}\``} ${describeFault(error, schema)}`,
@@ -182,10 +206,6 @@ function narrowed(union: SchemaError): number | undefined {
   const branches = (union.parentSchema as Schema).oneOf ?? [];
   const index = branches.findIndex(branch => hasType(branch, union.data));
   return index < 0 ? undefined : index;
-}
-
-function describeTags(schema: Schema | undefined): string[] {
-  return (schema === undefined ? [] : (branchesOf(schema)?.branches ?? [])).map(branch => branch.tag);
 }
 
 function describeGiven(value: unknown): string {

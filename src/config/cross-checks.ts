@@ -6,6 +6,7 @@ import type { Locator } from './locator.js';
 import { largerIsBetter, metricsOf, rangeOf } from './metrics.js';
 import { nearest } from './suggest.js';
 import type { Path } from './tree.js';
+import { fromPercent } from './value-hints.js';
 
 /** All complaints that need no data, about those sections of a config that are valid by themselves. */
 export function crossCheck(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
@@ -87,18 +88,25 @@ function checkGate(
   return [...found, ...checkReach(gate, path, locator)];
 }
 
+/** A smaller number is more likely to be a slip of another kind than a bound in per cent. */
+const LEAST_PERCENTAGE = 20;
+
 /** A bound outside the metric's range can never be met, such as an accuracy in per cent. */
 function checkReach({ metric, min, max }: GateConfig, path: Path, locator: Locator): Diagnostic[] {
   const range = rangeOf(metric);
   if (min !== undefined && min > range.max) {
     const message = `${metric} is never above ${range.max}`;
     const more = { expected: `from ${range.min} to ${range.max}`, got: String(min) };
-    const suggestion = min <= 100 ? { suggestion: String(min / 100) } : {};
+    const isPercentage = min >= LEAST_PERCENTAGE && min <= 100;
+    const suggestion = isPercentage ? { suggestion: String(fromPercent(min)) } : {};
     return [locator.atValue([...path, 'min'], 'config/gate', message, { ...more, ...suggestion })];
   }
   if (max !== undefined && max < range.min) {
     const message = `${metric} is never below ${range.min}`;
-    return [locator.atValue([...path, 'max'], 'config/gate', message, { got: String(max) })];
+    const expected = Number.isFinite(range.max)
+      ? `from ${range.min} to ${range.max}`
+      : `at least ${range.min}`;
+    return [locator.atValue([...path, 'max'], 'config/gate', message, { expected, got: String(max) })];
   }
   return [];
 }

@@ -2,7 +2,7 @@
 import type { LabelFacts } from '../data/labels.js';
 import { type Diagnostic, damagedError } from '../errors.js';
 import { checkFacts } from './data-facts.js';
-import { checkLabels, type LabelVerdict } from './label-check.js';
+import { checkLabels, checkVariety, type LabelVerdict } from './label-check.js';
 import type { LoadedExperiment } from './load.js';
 
 /** What the check needs to know of a split's targets. */
@@ -72,8 +72,8 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
 
 /** Labels mean classes only to cross_entropy, and a config that gives their number has decided. */
 function labelsVerdict({ experiment: { loss, model } }: LoadedExperiment, data: DataShape): LabelVerdict {
-  const decided = loss.kind !== 'cross_entropy' || model.num_classes !== undefined;
-  if (data.labels === undefined || decided) return { damage: [], warnings: [] };
+  if (data.labels === undefined || loss.kind !== 'cross_entropy') return { damage: [], warnings: [] };
+  if (model.num_classes !== undefined) return { damage: [], warnings: checkVariety(data.labels) };
   return checkLabels(data.labels, classesOf(data));
 }
 

@@ -3,30 +3,49 @@
 import type { PartialExperiment } from './experiment.js';
 import type * as generated from './generated.js';
 import { largerIsBetter } from './metrics.js';
-import { dereference, experimentSchema, isRecord, narrow, propertiesOf, type Schema } from './schema-walk.js';
+import { experimentSchema, isRecord, narrow, propertiesOf, type Schema, sweepSchema } from './schema-walk.js';
 
 /**
  * A copy throughout, so that freezing it leaves the schema's defaults alone.
  * @param config plain, its sections valid against the schema, some perhaps absent; not changed
  */
 export function fillDefaults(config: unknown): PartialExperiment {
-  return fillDerived(fill(dereference(experimentSchema()), config) as Sections);
+  return fillDerived(fillConstantDefaults(config) as Sections);
 }
+
+/** Only the defaults that depend on nothing: what is still left out follows other keys when these are overridden. */
+export function fillConstantDefaults(config: unknown): unknown {
+  return fill(experimentSchema(), config);
+}
+
+/** A sweep with its defaults; those of `x-default` are left out. @param sweep plain, valid against the schema */
+export function fillSweepDefaults(sweep: unknown): unknown {
+  return fill(sweepSchema(), sweep);
+}
+
+const ANNOTATIONS: ReadonlySet<string> = new Set(['title', 'description', 'examples']);
 
 type Sections = Partial<generated.Experiment>;
 
 function fill(schema: Schema, value: unknown): unknown {
   const target = narrow(schema, value);
-  if (target === undefined) return value;
+  // where the schema says nothing, anything may stand, and stays
+  if (target === undefined || Object.keys(target).every(key => ANNOTATIONS.has(key))) return value;
   if (Array.isArray(value)) {
     const { items } = target;
     return items === undefined ? value : value.map(item => fill(items, item));
   }
   if (!isRecord(value)) return value;
   const filled: Record<string, unknown> = {};
-  for (const [key, property] of propertiesOf(target)) {
+  const properties = propertiesOf(target);
+  for (const [key, property] of properties) {
     const given = value[key] ?? property.default;
     if (given !== undefined) filled[key] = fill(property, given);
+  }
+  const { additionalProperties: open } = target;
+  if (typeof open === 'object') {
+    const free = Object.entries(value).filter(([key]) => !properties.has(key));
+    for (const [key, inner] of free) filled[key] = fill(open, inner);
   }
   return filled;
 }

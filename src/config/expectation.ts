@@ -1,5 +1,5 @@
 /** What a schema asks for, in words for an error message. */
-import { branchesOf, dereference, type Schema } from './schema-walk.js';
+import { branchesOf, type Schema } from './schema-walk.js';
 
 const NOUNS: Readonly<Record<string, string>> = {
   string: 'a string',
@@ -19,7 +19,7 @@ export function describeExpected(schema: Schema): string {
     return `a mapping with \`${union.key}\`: ${union.branches.map(branch => branch.tag).join(' | ')}`;
   }
   if (schema.oneOf !== undefined) {
-    return schema.oneOf.map(dereference).map(describeExpected).join(', or ');
+    return schema.oneOf.map(describeExpected).join(', or ');
   }
   if (schema['x-form'] !== undefined) return schema['x-form'];
   if (schema.type === 'array') return describeList(schema);
@@ -29,7 +29,7 @@ export function describeExpected(schema: Schema): string {
 
 function describeList(schema: Schema): string {
   const { minItems = 0, maxItems = Number.POSITIVE_INFINITY } = schema;
-  const item = schema.items === undefined ? {} : dereference(schema.items);
+  const item = schema.items ?? {};
   const type = String(item.type);
   const items =
     type === 'object' ? 'mappings' : type === 'string' ? 'strings' : type === 'number' ? 'numbers' : 'values';

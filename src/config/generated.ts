@@ -350,6 +350,10 @@ export interface TrainingConfig {
    */
   gradient_clip_norm?: number;
   /**
+   * Batches of the whole run that are skipped where their loss, gradient or update is not finite: neither parameters nor optimizer state change, and the next batch follows. One more ends the run as diverged. A skipped batch counts as a step of training, not as an update of the optimizer.
+   */
+  max_skipped_batches: number;
+  /**
    * Sequences per batch of an evaluation.
    */
   eval_batch_size: number;

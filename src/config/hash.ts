@@ -7,16 +7,36 @@ import { mapPaths } from './paths.js';
 
 const stringify = configure({ deterministic: true, strict: true });
 
+export interface Hashes {
+  /** Of the whole training: the identity of the experiment. */
+  readonly hash: string;
+  /** Of a step, however many of them there are to be: it stays when a training is prolonged. */
+  readonly stepHash: string;
+}
+
 /**
  * SHA-256 (hex) of what defines the results. Left out is what only names, watches or judges them: `name`,
  * `description`, `checkpoint`, `gates`, `training.log_every`. Paths count relative to the config's folder, so that a
  * checkout elsewhere has the same hash.
  * @param folder of the config; absolute
  */
-export function hashExperiment(experiment: Experiment, folder: string): string {
+export function hashExperiment(experiment: Experiment, folder: string): Hashes {
   const portable = mapPaths(experiment, path => relative(folder, path).split(sep).join('/'));
   const { version, seed, dataset, model, loss, optimizer, training } = portable;
   const { log_every: _, ...trained } = training;
-  const canonical = stringify({ version, seed, dataset, model, loss, optimizer, training: trained });
-  return createHash('sha256').update(String(canonical)).digest('hex');
+  const {
+    num_epochs: _epochs,
+    max_steps: _steps,
+    max_skipped_batches: _skips,
+    eval_batch_size: _evaluated,
+    ...stepped
+  } = trained;
+  const rest = { version, seed, dataset, model, loss, optimizer };
+  return { hash: digest({ ...rest, training: trained }), stepHash: digest({ ...rest, training: stepped }) };
+}
+
+function digest(content: object): string {
+  return createHash('sha256')
+    .update(String(stringify(content)))
+    .digest('hex');
 }

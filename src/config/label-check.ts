@@ -26,7 +26,14 @@ export function checkLabels(labels: LabelFacts, needed: number): LabelVerdict {
     const expected = `one of the ${trainClasses} classes of the training labels`;
     damage.push(stray(foreign, 'which is no class of the training labels', expected, needed));
   }
-  return { damage, warnings };
+  return { damage, warnings: [...warnings, ...checkVariety(labels)] };
+}
+
+/** A model that is only ever told one answer learns to give it. */
+export function checkVariety({ trainClasses, gap }: LabelFacts): Diagnostic[] {
+  if (trainClasses - (gap?.count ?? 0) !== 1) return [];
+  const message = 'all training labels are of one and the same class, so there is nothing to tell apart';
+  return [{ code: 'data/one-class', message }];
 }
 
 function stray(label: PlacedLabel, why: string, expected: string, numClasses: number): Diagnostic {

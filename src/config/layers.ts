@@ -6,6 +6,8 @@ import { parseConfig } from './parse.js';
 import { type Place, positionOf, readSource, type SourceText } from './source.js';
 import type { MapNode, Node } from './tree.js';
 
+/** Of all files together: no one writes so much, and whatever is wrong in it is to be found in a moment. */
+const MAX_CHARACTERS = 262_144;
 /** More files than a person would split a config into; bounds what a diamond of `extends` can cost. */
 const MAX_FILES = 32;
 
@@ -21,12 +23,13 @@ export interface Layers {
 
 /**
  * Reads `file` and everything it extends.
+ * @param asked where the file was asked for, when not on the command line
  * @throws UserError (exit 2) where the config itself cannot be read
  */
-export function readLayers(file: string): Layers {
+export function readLayers(file: string, asked?: Place): Layers {
   if (file === '') throw usageError({ code: 'config/missing-file', message: "the config's name is empty" });
   const path = resolve(file);
-  const source = readSource(file, path, dirname(path));
+  const source = readSource(file, path, dirname(path), asked);
   const reader = new LayerReader();
   const tree = reader.read(source, [path]);
   return { ...(tree === undefined ? {} : { tree }), problems: reader.problems, files: reader.files, source };
@@ -35,9 +38,11 @@ export function readLayers(file: string): Layers {
 class LayerReader {
   readonly problems: Diagnostic[] = [];
   readonly files: string[] = [];
+  private characters = 0;
 
   /** @param chain absolute paths from the config down to this file, which is the last */
   read(source: SourceText, chain: readonly string[]): MapNode | undefined {
+    this.characters += source.text.length;
     const { root, problems } = parseConfig(source);
     this.problems.push(...problems);
     if (root === undefined) {
@@ -63,7 +68,9 @@ class LayerReader {
     try {
       if (chain.includes(path)) throw cycle(file, base.place, chain.length - chain.indexOf(path));
       if (this.files.length + chain.length > MAX_FILES) throw tooMany(base.place);
-      return this.read(readSource(file, path, dirname(path), base.place), [...chain, path]);
+      const source = readSource(file, path, dirname(path), base.place);
+      if (this.characters + source.text.length > MAX_CHARACTERS) throw tooMuch(base.place);
+      return this.read(source, [...chain, path]);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       this.problems.push(...error.diagnostics);
@@ -108,5 +115,14 @@ function tooMany(place: Place): UserError {
     message: '`extends` leads to too many files',
     ...positionOf(place),
     expected: `at most ${MAX_FILES}`,
+  });
+}
+
+function tooMuch(place: Place): UserError {
+  return usageError({
+    code: 'config/extends-too-large',
+    message: 'the files that `extends` leads to are too large together',
+    ...positionOf(place),
+    expected: `at most ${MAX_CHARACTERS / 1024} KiB`,
   });
 }

@@ -4,14 +4,15 @@ import { stringify } from 'yaml';
 import { type Diagnostic, type UserError, usageError } from '../errors.js';
 import { explainSchemaErrors } from './complaints.js';
 import { crossCheck } from './cross-checks.js';
-import { fillDefaults } from './defaults.js';
-import type { Experiment } from './experiment.js';
+import { fillConstantDefaults, fillDefaults } from './defaults.js';
+import type { Experiment, PartialExperiment } from './experiment.js';
 import { hashExperiment } from './hash.js';
-import { readLayers } from './layers.js';
+import { type Layers, readLayers } from './layers.js';
 import { Locator } from './locator.js';
-import { applyOverrides } from './overrides.js';
+import { type Assignment, applyAssignments, applyOverrides } from './overrides.js';
 import { mapPaths } from './paths.js';
 import { type SchemaError, validateAgainst } from './schema.js';
+import type { Place } from './source.js';
 import { type MapNode, nodeAt, toPlain } from './tree.js';
 
 /** More than anyone reads at once; what is left shows after the first are repaired. */
@@ -26,6 +27,8 @@ export interface LoadedExperiment {
   readonly givenYaml: string;
   /** SHA-256 in hex of what defines the results. */
   readonly hash: string;
+  /** The same of what defines a training step, but not how many there are; what checkpoints carry. */
+  readonly stepHash: string;
   /** The config as the user named it. */
   readonly file: string;
   /** Every file read, absolute; the config itself is the last. */
@@ -36,43 +39,102 @@ export interface LoadedExperiment {
   origin(keyPath: string): string;
 }
 
-/**
- * Loads, checks and resolves a config.
- * @param options.set arguments `key.path=value`, merged last; relative paths in them start at the working directory
- * @param options.folder where the config stood when it was hashed first: the hash of a run's resolved config is then the run's
- * @throws UserError (exit 2) with everything that is wrong
- */
-export function loadExperiment(
-  file: string,
-  options: { readonly set?: readonly string[]; readonly folder?: string } = {},
-): LoadedExperiment {
-  const { tree, problems, files, source } = readLayers(file);
-  if (tree === undefined) throw failed(problems, file);
-  const overridden = applyOverrides(tree, options.set ?? [], resolve('.'));
-  const found = [...problems, ...overridden.problems];
-  const locator = new Locator(overridden.tree);
-  const experiment = check(overridden.tree, locator, found, file);
-  const keyed = (keyPath: string): string[] => keyPath.split('.');
-  return {
-    experiment: deepFreeze(experiment),
-    resolvedYaml: stringify(experiment, { lineWidth: 0 }),
-    givenYaml: source.text,
-    hash: hashExperiment(experiment, options.folder ?? dirname(resolve(file))),
-    file,
-    files,
-    locator,
-    origin: keyPath => locator.origin(keyed(keyPath)),
-  };
+export interface OpenOptions {
+  /** Arguments `key.path=value`, merged last; relative paths in them start at the working directory. */
+  readonly set?: readonly string[];
+  /** Where the config stood when it was hashed first: the hash of a run's resolved config is then the run's. */
+  readonly folder?: string;
+  /** Where the file was asked for, when not on the command line. */
+  readonly asked?: Place;
 }
 
-function check(tree: MapNode, locator: Locator, problems: readonly Diagnostic[], file: string): Experiment {
+/** Loads, checks and resolves a config. Throws UserError (exit 2) with everything that is wrong. */
+export function loadExperiment(file: string, options: OpenOptions = {}): LoadedExperiment {
+  return openConfig(file, options).load();
+}
+
+/** Reads a config without judging what it says. Throws UserError (exit 2) where it cannot be read or is no YAML mapping. */
+export function openConfig(file: string, options: OpenOptions = {}): ConfigSource {
+  const layers = readLayers(file, options.asked);
+  if (layers.tree === undefined) throw failed(layers.problems, file);
+  const { tree, problems } = applyOverrides(layers.tree, options.set ?? [], resolve('.'));
+  const folder = options.folder ?? dirname(resolve(file));
+  return new ConfigSource(file, folder, layers, tree, [...layers.problems, ...problems]);
+}
+
+export interface Judgement {
+  /** The sections that are valid by themselves, with every default: all of them where nothing is wrong. */
+  readonly experiment: PartialExperiment;
+  /** What cannot be read, or that the schema forbids. */
+  readonly schemaProblems: readonly Diagnostic[];
+  /** What contradicts something else. */
+  readonly conflicts: readonly Diagnostic[];
+}
+
+/** A config that was read once and may be judged many times, each time with something else set in it. */
+export class ConfigSource {
+  constructor(
+    readonly file: string,
+    private readonly folder: string,
+    private readonly layers: Layers,
+    private readonly tree: MapNode,
+    private readonly problems: readonly Diagnostic[],
+  ) {}
+
+  /** Makes diagnostics that point into the config as it was read. */
+  get locator(): Locator {
+    return new Locator(this.tree);
+  }
+
+  judge(assignments: readonly Assignment[] = []): Judgement {
+    const { tree, problems } = this.changed(assignments);
+    return judge(tree, problems);
+  }
+
+  /** Throws UserError (exit 2) with everything that is wrong. */
+  load(assignments: readonly Assignment[] = []): LoadedExperiment {
+    const { tree, problems } = this.changed(assignments);
+    const { experiment, schemaProblems, conflicts } = judge(tree, problems);
+    const found = [...schemaProblems, ...conflicts];
+    if (found.length > 0) throw failed(found, this.file);
+    // No section was left out, for nothing was wrong with any.
+    const whole = deepFreeze(experiment as Experiment);
+    const locator = new Locator(tree);
+    return {
+      experiment: whole,
+      resolvedYaml: stringify(whole, { lineWidth: 0 }),
+      givenYaml: this.layers.source.text,
+      ...hashExperiment(whole, this.folder),
+      file: this.file,
+      files: this.layers.files,
+      locator,
+      origin: keyPath => locator.origin(keyPath.split('.')),
+    };
+  }
+
+  /**
+   * The config as one file that says the same wherever it lies: what it extends and `--set` merged in, paths absolute, the
+   * defaults that depend on nothing filled in. Those that follow other keys still do. Only where nothing is wrong.
+   */
+  get portableYaml(): string {
+    return stringify(fillConstantDefaults(absolutePaths(toPlain(this.tree), this.tree)), { lineWidth: 0 });
+  }
+
+  private changed(assignments: readonly Assignment[]): { tree: MapNode; problems: readonly Diagnostic[] } {
+    const { tree, problems } = applyAssignments(this.tree, assignments);
+    return { tree, problems: [...this.problems, ...problems] };
+  }
+}
+
+function judge(tree: MapNode, problems: readonly Diagnostic[]): Judgement {
   const plain = toPlain(tree) as Record<string, unknown>;
   const errors = validateAgainst('experiment', plain);
-  const partial = fillDefaults(absolutePaths(validSections(plain, errors), tree));
-  const found = [...problems, ...explainSchemaErrors(errors, tree), ...crossCheck(partial, locator)];
-  if (found.length > 0) throw failed(found, file);
-  // No section was left out, for nothing was wrong with any.
-  return partial as Experiment;
+  const experiment = fillDefaults(absolutePaths(validSections(plain, errors), tree));
+  return {
+    experiment,
+    schemaProblems: [...problems, ...explainSchemaErrors(errors, tree)],
+    conflicts: crossCheck(experiment, new Locator(tree)),
+  };
 }
 
 /** The config without the sections that the schema complains about: rules on these would mostly echo it. */
@@ -94,7 +156,7 @@ function absolutePaths(config: unknown, tree: MapNode): unknown {
 }
 
 /** In reading order, the config's own first; a long tail is cut. */
-function failed(diagnostics: readonly Diagnostic[], file: string): UserError {
+export function failed(diagnostics: readonly Diagnostic[], file: string): UserError {
   const order = (d: Diagnostic): [number, string, number, number] => {
     const rank = d.file === file ? 0 : d.file === '--set' ? 2 : 1;
     return [rank, d.file ?? '', d.line ?? 0, d.column ?? 0];

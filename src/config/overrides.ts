@@ -10,9 +10,10 @@ import {
   formatPath,
   type MapNode,
   type Node,
+  nodeAt,
   type Path,
   PROTOTYPE_KEYS,
-  toPlain,
+  plainView,
 } from './tree.js';
 
 interface Step {
@@ -20,11 +21,25 @@ interface Step {
   readonly place: Place;
 }
 
+/** An argument that was read as far as its key; how its value is read depends on what the schema wants there. */
 interface Override {
   readonly steps: readonly Step[];
   readonly source: SourceText;
   /** Offset of the value in the argument. */
   readonly valueAt: number;
+}
+
+/** A key and its value from another file, such as a sweep, to be set as `--set` does. */
+export interface Assignment {
+  /** Dotted. */
+  readonly key: string;
+  readonly keyPlace: Place;
+  readonly value: Node;
+}
+
+interface Change {
+  readonly steps: readonly Step[];
+  valueFor(schema: Schema | undefined): Node;
 }
 
 /**
@@ -36,18 +51,43 @@ export function applyOverrides(
   set: readonly string[],
   folder: string,
 ): { tree: MapNode; problems: readonly Diagnostic[] } {
+  const parsed = set.map(argument => collect(() => [parseArgument(argument, folder)], []));
+  const changes = parsed
+    .flatMap(({ value }) => value)
+    .map(override => ({
+      steps: override.steps,
+      valueFor: (schema: Schema | undefined) => parseValue(override, schema),
+    }));
+  const applied = applyChanges(tree, changes);
+  return { tree: applied.tree, problems: [...parsed.flatMap(one => one.problems), ...applied.problems] };
+}
+
+/** As `applyOverrides`, with values that were parsed where they stand; complaints point there. */
+export function applyAssignments(
+  tree: MapNode,
+  assignments: readonly Assignment[],
+): { tree: MapNode; problems: readonly Diagnostic[] } {
+  const changes = assignments.map(({ key, keyPlace, value }) => ({
+    steps: key
+      .replaceAll(/\[(\d+)\]/g, '.$1')
+      .split('.')
+      .map(name => ({ name, place: keyPlace })),
+    valueFor: () => value,
+  }));
+  return applyChanges(tree, changes);
+}
+
+function applyChanges(
+  tree: MapNode,
+  changes: readonly Change[],
+): { tree: MapNode; problems: readonly Diagnostic[] } {
   const problems: Diagnostic[] = [];
-  const attempt = <T>(action: () => T, otherwise: T): T => {
-    const outcome = collect(action, otherwise);
-    problems.push(...outcome.problems);
-    return outcome.value;
-  };
-  const parsed = set.flatMap(argument => attempt(() => [parseArgument(argument, folder)], []));
   let result = tree;
   // A changed kind drops inherited keys; done first, it never drops what another --set asks for.
-  for (const override of [...parsed.filter(setsTag), ...parsed.filter(override => !setsTag(override))]) {
-    const before = result;
-    result = attempt(() => apply(before, override), before);
+  for (const change of [...changes.filter(setsTag), ...changes.filter(change => !setsTag(change))]) {
+    const outcome = collect(() => apply(result, change), result);
+    problems.push(...outcome.problems);
+    result = outcome.value;
   }
   return { tree: result, problems };
 }
@@ -108,7 +148,7 @@ function splitPath(source: SourceText, end: number): Step[] {
   return steps;
 }
 
-function setsTag({ steps }: Override): boolean {
+function setsTag({ steps }: Pick<Change, 'steps'>): boolean {
   const parent = schemaAt(
     steps.slice(0, -1).map(step => step.name),
     undefined,
@@ -116,11 +156,14 @@ function setsTag({ steps }: Override): boolean {
   return parent !== undefined && branchesOf(parent)?.key === steps[steps.length - 1].name;
 }
 
-function apply(tree: MapNode, override: Override): MapNode {
-  const names = override.steps.map(step => step.name);
-  const schema = schemaAt(names, toPlain(tree));
-  const value = parseValue(override, schema);
-  const changed = put(tree, override.steps, value, []);
+function apply(tree: MapNode, { steps, valueFor }: Change): MapNode {
+  const names = steps.map(step => step.name);
+  const schema = schemaAt(names, plainView(tree));
+  const value = valueFor(schema);
+  const removes = value.kind === 'scalar' && value.value === null;
+  // what is not there needs no removing, so that null is one of a parameter's values whether or not the config has it
+  if (removes && schema !== undefined && nodeAt(tree, names) === undefined) return tree;
+  const changed = put(tree, steps, value, []);
   if (changed.kind !== 'map') throw new Error('an override replaced the whole config');
   return changed;
 }

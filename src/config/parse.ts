@@ -62,16 +62,18 @@ export function parseText(
 } {
   const deep = findDeepNesting(source, text);
   if (deep !== undefined) return { problems: [deep], fatal: true };
-  const document = parseDocument(text, {
-    version: '1.2',
-    schema: 'core',
-    merge: false,
-    prettyErrors: false,
-    // Checked here, with the place of the first one; the library's check is quadratic.
-    uniqueKeys: false,
-    // Lets the library report further documents; it prints nothing here.
-    logLevel: 'error',
-  });
+  const document = withoutStacks(() =>
+    parseDocument(text, {
+      version: '1.2',
+      schema: 'core',
+      merge: false,
+      prettyErrors: false,
+      // Checked here, with the place of the first one; the library's check is quadratic.
+      uniqueKeys: false,
+      // Lets the library report further documents; it prints nothing here.
+      logLevel: 'error',
+    }),
+  );
   const errors = [
     ...document.errors,
     ...document.warnings.filter(warning => warning.code === 'BAD_DIRECTIVE'),
@@ -84,6 +86,17 @@ export function parseText(
   const builder = new TreeBuilder(source);
   const node = builder.build(document.contents as YamlNode, 0);
   return { node, problems: builder.problems, fatal: builder.exhausted };
+}
+
+/** The library makes an error of everything that is wrong, and the stacks of thousands, which nobody reads, cost a second. */
+function withoutStacks<T>(action: () => T): T {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return action();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
 }
 
 function isEmptyScalar(node: { source?: string; value: unknown }): boolean {
@@ -203,6 +216,10 @@ class TreeBuilder {
         'a finite number',
       );
     }
+    if (typeof value === 'number' && isRounded(value, written)) {
+      const message = `${shorten(written)} is no number that can be held exactly; it would become ${BigInt(value)}`;
+      return this.broken('config/inexact', message, place, 'a whole number with at most 15 digits');
+    }
     if (typeof value === 'string' && value.includes('\0')) {
       return this.broken('config/control-character', 'the string contains a NUL character', place);
     }
@@ -253,6 +270,12 @@ class TreeBuilder {
     if (fallback !== undefined) return fallback;
     return this.source.place(range?.[0] ?? 0);
   }
+}
+
+/** Whether the whole number that is written is not the one that a double made of it. */
+function isRounded(value: number, written: string): boolean {
+  if (Number.isSafeInteger(value) || !/^([-+]?\d+|0x[\da-fA-F]+|0o[0-7]+)$/.test(written)) return false;
+  return BigInt(written.replace('+', '')) !== BigInt(value);
 }
 
 function shortTag(tag: string): string {

@@ -1,10 +1,10 @@
 /** The keys of a config that are paths of files, as the schema marks them with `x-path`. */
-import { dereference, experimentSchema, isRecord, narrow, propertiesOf, type Schema } from './schema-walk.js';
+import { experimentSchema, isRecord, narrow, propertiesOf, type Schema } from './schema-walk.js';
 import type { Path } from './tree.js';
 
 /** A copy of the config with every path replaced by what `change` makes of it. */
 export function mapPaths<T>(config: T, change: (path: string, at: Path) => string): T {
-  return walk(dereference(experimentSchema()), config, [], change) as T;
+  return walk(experimentSchema(), config, [], change) as T;
 }
 
 function walk(schema: Schema, value: unknown, at: Path, change: (path: string, at: Path) => string): unknown {

@@ -1,10 +1,9 @@
-/** Questions to the experiment's schema: what may stand at a path, given what the config says so far. */
-import { readSchema } from './schema.js';
+/** Questions to a schema, the experiment's unless another is named: what may stand at a path, given what the file says so far. */
+import { wholeSchema } from './schema.js';
 import type { Path } from './tree.js';
 
-/** The part of JSON Schema that our schemas use. */
+/** The part of JSON Schema that our schemas use, references followed. */
 export interface Schema {
-  readonly $ref?: string;
   readonly title?: string;
   readonly description?: string;
   readonly type?: string | readonly string[];
@@ -14,11 +13,11 @@ export interface Schema {
   readonly examples?: readonly unknown[];
   readonly properties?: Readonly<Record<string, Schema | boolean>>;
   readonly required?: readonly string[];
-  readonly additionalProperties?: boolean;
+  /** A schema where keys are the writer's own, such as those of a sweep's parameters. */
+  readonly additionalProperties?: boolean | Schema;
   readonly items?: Schema;
   readonly oneOf?: readonly Schema[];
   readonly discriminator?: { readonly propertyName: string };
-  readonly definitions?: Readonly<Record<string, Schema>>;
   readonly minimum?: number;
   readonly maximum?: number;
   readonly exclusiveMinimum?: number;
@@ -26,27 +25,21 @@ export interface Schema {
   readonly minItems?: number;
   readonly maxItems?: number;
   readonly 'x-path'?: boolean;
+  readonly pattern?: string;
   /** A `pattern` in words. */
   readonly 'x-form'?: string;
   readonly 'x-default'?: string;
   readonly 'x-aliases'?: readonly string[];
 }
 
-let root: Schema | undefined;
-
 /** The whole schema of a config. */
 export function experimentSchema(): Schema {
-  root ??= readSchema('experiment') as Schema;
-  return root;
+  return wholeSchema('experiment');
 }
 
-/** Follows a reference into `definitions`. */
-export function dereference(schema: Schema): Schema {
-  if (schema.$ref === undefined) return schema;
-  const name = schema.$ref.replace('#/definitions/', '');
-  const target = experimentSchema().definitions?.[name];
-  if (target === undefined) throw new Error(`the schema has no definition ${name}`);
-  return dereference(target);
+/** The whole schema of a sweep. */
+export function sweepSchema(): Schema {
+  return wholeSchema('sweep');
 }
 
 export interface Branch {
@@ -59,23 +52,28 @@ export interface Branch {
 export function branchesOf(schema: Schema): { key: string; branches: readonly Branch[] } | undefined {
   const key = schema.discriminator?.propertyName;
   if (key === undefined || schema.oneOf === undefined) return undefined;
-  const branches = schema.oneOf.map(dereference).map(branch => {
+  const branches = schema.oneOf.map(branch => {
     const tag = branch.properties?.[key];
     return { tag: String(typeof tag === 'object' ? tag.const : undefined), schema: branch };
   });
   return { key, branches };
 }
 
-/** Resolves references and unions by what the value says; undefined where it fits no branch. */
+/** The same, also where the union is itself one of several forms, such as a word or a mapping. */
+export function taggedWithin(schema: Schema): ReturnType<typeof branchesOf> {
+  return branchesOf(schema) ?? schema.oneOf?.map(branchesOf).find(union => union !== undefined);
+}
+
+/** Resolves unions by what the value says; undefined where it fits no branch. */
 export function narrow(schema: Schema, value: unknown): Schema | undefined {
-  const target = dereference(schema);
-  const union = branchesOf(target);
+  const union = branchesOf(schema);
   if (union !== undefined) {
     const tag = isRecord(value) ? value[union.key] : undefined;
     return union.branches.find(branch => branch.tag === tag)?.schema;
   }
-  if (target.oneOf !== undefined) return target.oneOf.map(dereference).find(branch => hasType(branch, value));
-  return target;
+  if (schema.oneOf === undefined) return schema;
+  const form = schema.oneOf.find(branch => hasType(branch, value));
+  return form === undefined ? undefined : narrow(form, value);
 }
 
 /** Whether a value has the JSON type that a schema without `oneOf` asks for. */
@@ -96,11 +94,11 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The properties of an object schema, references resolved. */
+/** The properties of an object schema. */
 export function propertiesOf(schema: Schema): ReadonlyMap<string, Schema> {
   const found = new Map<string, Schema>();
   for (const [key, property] of Object.entries(schema.properties ?? {})) {
-    if (typeof property === 'object') found.set(key, dereference(property));
+    if (typeof property === 'object') found.set(key, property);
   }
   return found;
 }
@@ -109,8 +107,8 @@ export function propertiesOf(schema: Schema): ReadonlyMap<string, Schema> {
  * The schema at a path, narrowed on the way by the values of `config`. Where these don't narrow a union, the first
  * branch that knows the next key. Undefined for an unknown key.
  */
-export function schemaAt(path: Path, config: unknown): Schema | undefined {
-  let schema: Schema | undefined = dereference(experimentSchema());
+export function schemaAt(path: Path, config: unknown, root = experimentSchema()): Schema | undefined {
+  let schema: Schema | undefined = root;
   let value: unknown = config;
   for (const step of path) {
     schema = stepInto(schema, step, value);
@@ -123,17 +121,20 @@ export function schemaAt(path: Path, config: unknown): Schema | undefined {
 
 function stepInto(schema: Schema, step: string | number, value: unknown): Schema | undefined {
   const narrowed = narrow(schema, value);
-  const candidates = [
-    ...(narrowed === undefined ? [] : [narrowed]),
-    ...(schema.oneOf ?? []).map(dereference),
-  ];
-  if (candidates.length === 0) candidates.push(schema);
+  const candidates = [...(narrowed === undefined ? [] : [narrowed]), ...formsOf(schema)];
   for (const candidate of candidates) {
-    if (candidate.items !== undefined && /^\d+$/.test(String(step))) return dereference(candidate.items);
-    const property = propertiesOf(candidate).get(String(step));
+    if (candidate.items !== undefined && /^\d+$/.test(String(step))) return candidate.items;
+    const { additionalProperties } = candidate;
+    const open = typeof additionalProperties === 'object' ? additionalProperties : undefined;
+    const property = propertiesOf(candidate).get(String(step)) ?? open;
     if (property !== undefined) return property;
   }
   return undefined;
+}
+
+/** The alternatives of a union, also of unions within it; a schema that is none is its own only one. */
+function formsOf(schema: Schema): readonly Schema[] {
+  return schema.oneOf === undefined ? [schema] : schema.oneOf.flatMap(formsOf);
 }
 
 /** One key of the schema, wherever it stands. */
@@ -145,12 +146,13 @@ export interface KnownKey {
   readonly branch?: { readonly key: string; readonly tag: string };
 }
 
-let keys: readonly KnownKey[] | undefined;
+const keys = new WeakMap<Schema, readonly KnownKey[]>();
 
-/** Every key that any config may have. */
-export function allKeys(): readonly KnownKey[] {
-  keys ??= collect(dereference(experimentSchema()), []);
-  return keys;
+/** Every key that any config, or any file of another schema, may have. */
+export function allKeys(root = experimentSchema()): readonly KnownKey[] {
+  const known = keys.get(root) ?? collect(root, []);
+  keys.set(root, known);
+  return known;
 }
 
 function collect(schema: Schema, path: readonly string[], branch?: KnownKey['branch']): KnownKey[] {
@@ -160,13 +162,13 @@ function collect(schema: Schema, path: readonly string[], branch?: KnownKey['bra
     found.push({ path: here, schema: property, ...(branch === undefined ? {} : { branch }) });
     found.push(...collect(property, here, branch));
   }
-  if (schema.items !== undefined) found.push(...collect(dereference(schema.items), path, branch));
+  if (schema.items !== undefined) found.push(...collect(schema.items, path, branch));
   const union = branchesOf(schema);
   for (const { tag, schema: inner } of union?.branches ?? []) {
     found.push(...collect(inner, path, { key: union?.key ?? '', tag }));
   }
   if (union === undefined) {
-    for (const inner of schema.oneOf ?? []) found.push(...collect(dereference(inner), path, branch));
+    for (const inner of schema.oneOf ?? []) found.push(...collect(inner, path, branch));
   }
   return found;
 }

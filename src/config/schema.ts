@@ -12,6 +12,7 @@ export type SchemaError = ErrorObject;
 
 const load = createRequire(import.meta.url);
 const compiled = new Map<string, ValidateFunction>();
+const whole = new Map<string, object>();
 let shared: Ajv | undefined;
 
 /** Our annotations: they guide people and the type generator, not validation. */
@@ -22,11 +23,36 @@ export function readSchema(name: string): unknown {
   return JSON.parse(readFileSync(join(packageRoot, 'schemas', `${name}.schema.json`), 'utf8'));
 }
 
+/**
+ * The same with every reference into its `definitions` followed, so that whoever walks it, and the paths in the validator's
+ * errors, need not. References form no cycles.
+ */
+export function wholeSchema(name: string): object {
+  const known = whole.get(name);
+  if (known !== undefined) return known;
+  const { definitions = {}, ...schema } = readSchema(name) as Readonly<Record<string, unknown>>;
+  const resolved = followReferences(schema, definitions as Readonly<Record<string, unknown>>) as object;
+  whole.set(name, resolved);
+  return resolved;
+}
+
+function followReferences(part: unknown, definitions: Readonly<Record<string, unknown>>): unknown {
+  if (Array.isArray(part)) return part.map(item => followReferences(item, definitions));
+  if (typeof part !== 'object' || part === null) return part;
+  if ('$ref' in part && typeof part.$ref === 'string') {
+    const name = part.$ref.replace('#/definitions/', '');
+    if (!(name in definitions)) throw new Error(`the schema has no definition ${name}`);
+    return followReferences(definitions[name], definitions);
+  }
+  const entries = Object.entries(part).map(([key, value]) => [key, followReferences(value, definitions)]);
+  return Object.fromEntries(entries);
+}
+
 /** The validator of `schemas/NAME.schema.json`, compiled once a process, reporting all errors. */
 export function compileSchema(name: string): ValidateFunction {
   const known = compiled.get(name);
   if (known !== undefined) return known;
-  const validate = ajv().compile(readSchema(name) as object);
+  const validate = ajv().compile(wholeSchema(name));
   compiled.set(name, validate);
   return validate;
 }

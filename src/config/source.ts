@@ -5,6 +5,9 @@ import { type Diagnostic, usageError } from '../errors.js';
 /** A config is read by people; a larger file is a mistake (such as naming a data file), not a config. */
 const MAX_BYTES = 65_536;
 
+/** What a shell hands over as a name: standard input, or the pipe of `<(…)`. */
+const STREAM = /^\/(dev\/(stdin|fd\/\d+)|proc\/[^/]+\/fd\/\d+)$/;
+
 /** A piece of a text: `start` inclusive, `end` exclusive, in UTF-16 code units. */
 export interface Place {
   readonly text: SourceText;
@@ -97,6 +100,10 @@ function readBytes(file: string, path: string, asked: Place | undefined): Buffer
   const what = asked === undefined ? 'the file' : file;
   const problem = (code: string, message: string, expected?: string) =>
     usageError({ code, message, ...where, ...(expected === undefined ? {} : { expected }) });
+  if (STREAM.test(path)) {
+    const message = `${asked === undefined ? 'this' : file} is a stream, and a config is a file: paths in it start from its folder`;
+    throw problem('config/not-a-file', message, 'a YAML file');
+  }
   let handle: number;
   try {
     // Asked before opening: opening a pipe that nobody writes to would wait for ever.

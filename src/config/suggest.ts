@@ -51,9 +51,9 @@ export function meantKey(word: string, properties: ReadonlyMap<string, Schema>):
 }
 
 /** Where in the whole schema a key stands, by its exact name first, then by its aliases and near spellings. */
-export function findElsewhere(word: string): readonly KnownKey[] {
+export function findElsewhere(word: string, root: Schema): readonly KnownKey[] {
   const wanted = normalize(word);
-  const keys = allKeys();
+  const keys = allKeys(root);
   const name = (key: KnownKey): string => key.path[key.path.length - 1];
   const same = keys.filter(key => normalize(name(key)) === wanted);
   if (same.length > 0) return same;

@@ -58,6 +58,20 @@ export function toPlain(node: Node): unknown {
   }
 }
 
+/**
+ * What `toPlain` gives, made as far as it is looked at: for a question that needs a few values of a large tree. Only to be read by
+ * key or index; it does not list its keys.
+ */
+export function plainView(node: Node): unknown {
+  if (node.kind !== 'map' && node.kind !== 'list') return toPlain(node);
+  return new Proxy<object>(node.kind === 'list' ? [] : {}, {
+    get(_, key) {
+      const child = typeof key === 'string' ? childOf(node, key) : undefined;
+      return child && plainView(child.value);
+    },
+  });
+}
+
 /** What stands at a path: the value and, in a mapping, its key. Undefined where the path leads nowhere. */
 export function nodeAt(root: Node, path: Path): { key?: Place; value: Node } | undefined {
   let found: { key?: Place; value: Node } = { value: root };

@@ -1,13 +1,13 @@
 /** A key that the schema does not know: what is known here, and where the key was perhaps meant to stand. */
 import type { Diagnostic } from '../errors.js';
 import {
-  branchesOf,
   isRecord,
   type KnownKey,
   narrow,
   propertiesOf,
   type Schema,
   schemaAt,
+  taggedWithin,
 } from './schema-walk.js';
 import { positionOf } from './source.js';
 import { findElsewhere, meantKey } from './suggest.js';
@@ -16,13 +16,20 @@ import { formatPath, keyPlace, type MapNode, type Path } from './tree.js';
 /**
  * @param config the tree as plain values
  * @param path of the mapping that has the key
+ * @param root of the schema
  */
-export function complainAboutKey(tree: MapNode, config: unknown, path: Path, key: string): Diagnostic {
-  const schema = schemaAt(path, config);
+export function complainAboutKey(
+  tree: MapNode,
+  config: unknown,
+  path: Path,
+  key: string,
+  root: Schema,
+): Diagnostic {
+  const schema = schemaAt(path, config, root);
   const value = valueAt(config, path);
   const target = schema === undefined ? undefined : narrow(schema, value);
   const properties = target === undefined ? new Map<string, Schema>() : propertiesOf(target);
-  const hint = hintFor(key, path, properties, schema, value);
+  const hint = hintFor(key, path, properties, schema, value, root);
   const inside = path.length === 0 ? '' : ` in \`${formatPath(path)}\``;
   return {
     code: 'config/unknown-key',
@@ -54,21 +61,22 @@ function hintFor(
   properties: ReadonlyMap<string, Schema>,
   schema: Schema | undefined,
   value: unknown,
+  root: Schema,
 ): Hint {
   const note = schema === undefined ? undefined : otherBranch(key, schema, value);
   if (note !== undefined) return { note };
   const meant = meantKey(key, properties);
   if (meant !== undefined) return { suggestion: meant };
-  if (key.includes('.') && schemaAt([...path, ...key.split('.')], undefined) !== undefined) {
+  if (key.includes('.') && schemaAt([...path, ...key.split('.')], undefined, root) !== undefined) {
     const steps = key.split('.');
     return { suggestion: `\`${steps.join(': { ')}: …${' }'.repeat(steps.length - 1)}\`` };
   }
-  return hintElsewhere(key, findElsewhere(key));
+  return hintElsewhere(key, findElsewhere(key, root));
 }
 
 /** `momentum` under `kind: adam` belongs to `kind: sgd`. */
 function otherBranch(key: string, schema: Schema, value: unknown): string | undefined {
-  const union = branchesOf(schema);
+  const union = taggedWithin(schema);
   if (union === undefined || !isRecord(value)) return undefined;
   const owners = union.branches.filter(branch => propertiesOf(branch.schema).has(key));
   if (owners.length === 0) return undefined;

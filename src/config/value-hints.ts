@@ -22,7 +22,8 @@ export function suggestValue(node: Node, asked: Schema, whole: Schema): string |
   const choices = (asked.enum ?? []).map(String);
   if (choices.length > 0) return typeof value === 'string' ? nearest(value, choices) : undefined;
   const tags = branchesOf(whole);
-  if (tags !== undefined && typeof value === 'string') {
+  if (tags !== undefined) {
+    if (typeof value !== 'string') return undefined;
     const tag = nearest(
       value,
       tags.branches.map(branch => branch.tag),
@@ -37,7 +38,10 @@ export function suggestValue(node: Node, asked: Schema, whole: Schema): string |
   if (asked.type === 'string' && typeof value !== 'string') return `"${written}"`;
   if (asked.type === 'array') return (asked.minItems ?? 0) > 1 ? undefined : `[${written}]`;
   if (typeof value !== 'string') return undefined;
-  if (asked['x-form'] !== undefined) return nameHint(value);
+  if (asked.pattern !== undefined) {
+    const hint = nameHint(value);
+    return hint !== undefined && new RegExp(asked.pattern).test(hint) ? hint : undefined;
+  }
   if (asked.type === 'boolean')
     return BOOLEAN_WORDS.get(value.toLowerCase()) ?? nearest(value, ['true', 'false']);
   if (asked.type === 'number' || asked.type === 'integer') return numberHint(value);
@@ -69,11 +73,16 @@ function nameHint(name: string): string | undefined {
   return hint === '' ? undefined : hint;
 }
 
+/** 0.999 for 99.9, though no double divides like that. */
+export function fromPercent(percentage: number): number {
+  return Number((percentage / 100).toPrecision(15));
+}
+
 /** Numbers as people write them: quoted, with separators, with a decimal comma, as a percentage. */
 function numberHint(text: string): string | undefined {
   const plain = text.trim().replace(/(\d)[_ ](?=\d)/g, '$1');
   const percent = /^([\d.]+)\s*%$/.exec(plain);
-  if (percent !== null) return String(Number(percent[1]) / 100);
+  if (percent !== null) return String(fromPercent(Number(percent[1])));
   const point = /^[-+]?\d+,\d+$/.test(plain) ? plain.replace(',', '.') : plain;
   return point !== '' && Number.isFinite(Number(point)) ? point : undefined;
 }

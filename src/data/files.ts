@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { constants, gunzipSync } from 'node:zlib';
 import { damagedError, UserError, usageError } from '../errors.js';
-import { MAX_BYTES } from './limits.js';
+import { expansionLimit, MAX_BYTES } from './limits.js';
 
 export interface SourceFile {
   /** The path as it was given. */
@@ -63,7 +63,7 @@ export function sha256(...parts: readonly NodeJS.ArrayBufferView[]): string {
  * The content of a gzip file; any other file is returned as it is.
  * @throws UserError exit 5 where the stream is damaged (at its compressed offset) or expands to more than `maxBytes`.
  */
-export function decompressed(bytes: Buffer, file: string, maxBytes = MAX_BYTES): Buffer {
+export function decompressed(bytes: Buffer, file: string, maxBytes = expansionLimit()): Buffer {
   if (!isGzip(bytes)) return bytes;
   try {
     return gunzipSync(bytes, { maxOutputLength: maxBytes });
@@ -74,6 +74,7 @@ export function decompressed(bytes: Buffer, file: string, maxBytes = MAX_BYTES):
         message: 'the gzip file expands to too much data',
         file,
         expected: `at most ${maxBytes} bytes`,
+        got: `more than that from ${bytes.length} bytes`,
       });
     }
     throw damagedGzip(bytes, file, error, maxBytes);

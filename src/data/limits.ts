@@ -1,7 +1,15 @@
 /** Bounds that keep a damaged or hostile file from taking the machine's memory. All are far above honest data. */
+import { totalmem } from 'node:os';
 
 /** Largest file that is read, and largest content that a compressed file may expand to: 1 GiB. */
 export const MAX_BYTES = 2 ** 30;
+
+/** What a compressed file may expand to here: half of the memory that this process may use, if that is less. */
+export function expansionLimit(): number {
+  // 0 or undefined: there is no limit
+  const constrained = process.constrainedMemory() || Number.POSITIVE_INFINITY;
+  return Math.min(MAX_BYTES, Math.floor(Math.min(totalmem(), constrained) / 2));
+}
 
 /** Largest CSV file, which needs several times its size while it is parsed: 256 MiB. */
 export const MAX_CSV_BYTES = 2 ** 28;

@@ -5,7 +5,7 @@ import { readSource, type SourceFile } from './files.js';
 import { type NpyArray, parseNpy } from './formats/npy.js';
 import { readZip } from './formats/zip.js';
 import { type LabelFacts, labelFacts } from './labels.js';
-import { MAX_BYTES } from './limits.js';
+import { expansionLimit } from './limits.js';
 import { checkSameShape, type NpzSequences, sequencesOf } from './npz-arrays.js';
 import { type Packed, packedSplit, selectSequences } from './packed.js';
 import { configError, Problems } from './problems.js';
@@ -51,7 +51,7 @@ function readArrays(source: SourceFile): Arrays {
     found.push(member.replace(/\.npy$/, ''));
     return names.has(member);
   };
-  const members = readZip(source.bytes, source.name, wanted, MAX_BYTES);
+  const members = readZip(source.bytes, source.name, wanted, expansionLimit());
   const problems = new Problems();
   const arrays = new Map<ArrayName, NpyArray>();
   for (const [member, name] of names) {

@@ -58,10 +58,12 @@ export class CheckpointStore {
     private readonly policy: CheckpointPolicy,
   ) {
     this.entries = listCheckpoints(folder);
+    // a process that was killed in a save may have left the old index, and files that were to go
+    if (this.entries.length > 0) this.prune();
   }
 
   /**
-   * Opens `folder`, creating it, and removes what an interrupted write left. Throws exit 5 where a checkpoint in it is damaged,
+   * Opens `folder`, creating it, and brings to its end what an interrupted save left undone. Throws exit 5 where a checkpoint in it is damaged,
    * exit 2 where it is a link or one cannot be read, exit 1 where the system refuses.
    */
   static open(folder: string, policy: CheckpointPolicy): CheckpointStore {

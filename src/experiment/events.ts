@@ -37,6 +37,12 @@ export interface EventFields {
     readonly replaced_file: string | null;
     /** What is no longer as it was, such as `training.num_epochs: 2 -> 4`; `null` where nothing changed. */
     readonly changes: string | null;
+    /** What the run had taken before, over all its processes, as summary.json names it. */
+    readonly duration_s: number;
+    readonly train_s: number;
+    readonly eval_s: number;
+    readonly ms_per_step: number | null;
+    readonly peak_rss_mb: number;
   };
   'data.ready': {
     /** Sequences of each split. */
@@ -76,7 +82,7 @@ export interface EventFields {
   'train.epoch': {
     readonly epoch: number;
     readonly step: number;
-    /** Mean loss over the epoch's samples. */
+    /** Mean loss over the epoch's samples; NaN where every batch was skipped. */
     readonly loss: number;
     readonly samples: number;
     readonly duration_s: number;
@@ -119,6 +125,11 @@ export interface EventFields {
     /** Stable identifier such as `backend/slow`. */
     readonly code: string;
     readonly message: string;
+    /** The step that it is about, where it is about one; likewise the fields below. */
+    readonly step?: number;
+    readonly epoch?: number;
+    readonly loss?: number;
+    readonly grad_norm?: number;
   };
   gate: {
     readonly metric: string;

@@ -12,7 +12,7 @@ import { isAbsent } from './unreadable.js';
 export interface LogPoint {
   /** Optimizer steps done. */
   readonly step: number;
-  /** Whether the epoch's record, evaluation and checkpoint of that step are still to come. */
+  /** Whether the epoch's record and the evaluation after that step are still to come. */
   readonly epochIsOpen: boolean;
 }
 
@@ -21,7 +21,7 @@ export interface CutLog {
   readonly seq: number;
   /** Names of the events that stay. */
   readonly kept: ReadonlySet<EventName>;
-  /** Whether the checkpoint of the point's step is among them. */
+  /** Whether the checkpoint of the point's step is among them; one from before its evaluation is not the one that has the metrics. */
   readonly saved: boolean;
   /** Whether lines from before the point are gone or were moved: someone else has been at the file. */
   readonly lostHistory: boolean;
@@ -44,7 +44,7 @@ export function cutLog(path: string, point: LogPoint): CutLog {
   const stay = {
     seq: end,
     kept: new Set(staying.map(({ event }) => event)),
-    saved: staying.some(({ event, step }) => event === 'checkpoint.saved' && step === point.step),
+    saved: isSaved(staying, point.step),
     lostHistory: point.step > 0 && (end === 0 || events.slice(end).some(event => isBefore(event, point))),
   };
   if (end === lines.length) return { ...stay, replaced: 0, replacedFile: null };
@@ -72,10 +72,19 @@ function wholeLines(bytes: Buffer): Buffer[] {
   return lines;
 }
 
-interface LoggedEvent {
+/** What readers of a log rely on; the rest of a record is as somebody may have edited it. */
+export interface LoggedEvent {
   readonly event: EventName;
   readonly seq: number;
   readonly step?: number;
+  readonly [field: string]: unknown;
+}
+
+/** The events of the log at `path`, which may be absent; lines that are none are left out. Throws exit 2 or 5 where it cannot be read. */
+export function readEvents(path: string): LoggedEvent[] {
+  return wholeLines(readLog(path))
+    .map(parsedEvent)
+    .filter(event => event !== undefined);
 }
 
 /** Undefined where the line is torn, or no event. */
@@ -93,13 +102,22 @@ function parsedEvent(line: Buffer): LoggedEvent | undefined {
 
 /** What ends a run is said again at its real end; `run.resume` stays, for it is what happened. */
 const ENDING: ReadonlySet<EventName> = new Set<EventName>(['gate', 'run.end']);
-/** What follows the last step of an epoch. */
-const CLOSING_EPOCH: ReadonlySet<EventName> = new Set<EventName>(['train.epoch', 'eval', 'checkpoint.saved']);
+/** What comes first after the last step of an epoch. */
+const CLOSING_EPOCH: ReadonlySet<EventName> = new Set<EventName>(['train.epoch', 'eval']);
 
 function staysAt(event: LoggedEvent | undefined, seq: number, { step, epochIsOpen }: LogPoint): boolean {
   if (event === undefined || event.seq !== seq || ENDING.has(event.event)) return false;
+  // what is odd about a run is told again where it begins again
+  if (event.event === 'warning' && step === 0) return false;
   if (event.event === 'run.resume' || event.step === undefined) return true;
   return event.step < step || (event.step === step && !(epochIsOpen && CLOSING_EPOCH.has(event.event)));
+}
+
+function isSaved(events: readonly LoggedEvent[], at: number): boolean {
+  const last = events.findLast(
+    ({ event, step }) => step === at && (event === 'eval' || event === 'checkpoint.saved'),
+  );
+  return last?.event === 'checkpoint.saved';
 }
 
 function isBefore(event: LoggedEvent | undefined, { step }: LogPoint): boolean {

@@ -1,9 +1,9 @@
 /** The directory of one run: created exclusively, its config written before anything runs, never outside its root. */
-import { existsSync, mkdirSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { validateAgainst } from '../config/schema.js';
 import { damagedError, EXIT, UserError, usageError } from '../errors.js';
-import { flushFolder, writeAtomic, writeFlushed, writeJsonAtomic } from './atomic.js';
+import { flushFolder, TEMPORARY_PREFIX, writeAtomic, writeFlushed, writeJsonAtomic } from './atomic.js';
 import { naming } from './file-error.js';
 import { spellNonFinite, unspellNumbers } from './json.js';
 import type { Manifest } from './manifest.js';
@@ -56,6 +56,11 @@ export class RunDirectory {
     return basename(this.path);
   }
 
+  /** Whether the run got as far as to say what it is, and still does. */
+  get isResumable(): boolean {
+    return existsSync(this.files.resolvedConfig) && existsSync(this.files.manifest);
+  }
+
   get files(): RunFiles {
     const at = (name: string): string => join(this.path, name);
     return {
@@ -79,11 +84,42 @@ export class RunDirectory {
     const parent = join(root, run.name);
     makeFolder(parent, run.outputRoot);
     checkInside(root, parent);
-    const directory = new RunDirectory(claim(parent, run));
-    const { config, resolvedConfig } = directory.files;
-    writeFlushed(config, [run.givenYaml]);
-    writeFlushed(resolvedConfig, [run.resolvedYaml]);
-    return directory;
+    return new RunDirectory(claim(parent, run)).withConfigs(run);
+  }
+
+  /**
+   * Creates the directory `path` itself, with both configs in it. What a process left there that ended before its run had begun is
+   * written anew. Throws exit 2 where there is anything else, or the folder cannot be made; exit 1 where the configs cannot be written.
+   */
+  static createAt(path: string, configs: Pick<NewRun, 'givenYaml' | 'resolvedYaml'>): RunDirectory {
+    const directory = new RunDirectory(resolve(path));
+    makeFolder(directory.path, path);
+    const { config, resolvedConfig, lock } = directory.files;
+    const ours = [config, resolvedConfig, lock].map(file => basename(file));
+    // an attempt at a lock, or the beginning of a manifest, has a name of its own
+    const isOurs = (name: string) =>
+      ours.includes(name) || name.startsWith(`${basename(lock)}.`) || name.startsWith(TEMPORARY_PREFIX);
+    if (!readdirSync(directory.path).every(isOurs)) {
+      throw usageError({
+        code: 'run/not-empty',
+        message: 'this folder holds something else than a run that has begun',
+        file: path,
+        expected: 'a folder that is empty or not there yet, or a run directory',
+      });
+    }
+    for (const file of [config, resolvedConfig]) rmSync(file, { force: true });
+    return directory.withConfigs(configs);
+  }
+
+  private withConfigs({ givenYaml, resolvedYaml }: Pick<NewRun, 'givenYaml' | 'resolvedYaml'>): this {
+    writeFlushed(this.files.config, [givenYaml]);
+    writeFlushed(this.files.resolvedConfig, [resolvedYaml]);
+    return this;
+  }
+
+  /** Whether `path` is a run directory whose run got as far as to say what it is. */
+  static hasBegun(path: string): boolean {
+    return new RunDirectory(resolve(path)).isResumable;
   }
 
   /** An existing run, to read from. Throws exit 2 where `path` is not one. */
@@ -116,6 +152,14 @@ export class RunDirectory {
       if (isCurrent(nextConfig)) renameSync(nextConfig, files.resolvedConfig);
       else rmSync(nextConfig);
       flushFolder(this.path);
+    });
+  }
+
+  /** Removes what killed processes left of files that they were writing; no other may be at work here. Throws exit 1 where the system refuses. */
+  removeTemporaryFiles(): void {
+    naming(this.path, () => {
+      for (const entry of readdirSync(this.path, { withFileTypes: true }))
+        if (entry.isFile() && entry.name.startsWith(TEMPORARY_PREFIX)) rmSync(join(this.path, entry.name));
     });
   }
 
@@ -175,10 +219,27 @@ export function utcStamp(time: Date): string {
 }
 
 function claim(parent: string, run: NewRun): string {
+  const nameOf = (stamp: string) => `${stamp}-${run.configHash.slice(0, 8)}`;
+  return claimStamped(parent, run.started, { named: run.outputRoot, nameOf });
+}
+
+interface Stamping {
+  /** The output root as the user named it. */
+  readonly named: string;
+  /** The folder's name for a time stamp. */
+  nameOf(stamp: string): string;
+}
+
+/** Makes `parent` where it is missing, and in it a new folder named after the time `started`. Throws exit 2 where it cannot be made. */
+export function createExclusively(parent: string, started: Date, stamping: Stamping): string {
+  makeFolder(parent, stamping.named);
+  return claimStamped(parent, started, stamping);
+}
+
+function claimStamped(parent: string, started: Date, { named, nameOf }: Stamping): string {
   for (let tries = 0; tries < MAX_COLLISIONS; tries++) {
-    const stamp = utcStamp(new Date(run.started.getTime() + tries * 1000));
-    const path = join(parent, `${stamp}-${run.configHash.slice(0, 8)}`);
-    if (makeExclusively(path, run.outputRoot)) return path;
+    const path = join(parent, nameOf(utcStamp(new Date(started.getTime() + tries * 1000))));
+    if (makeExclusively(path, named)) return path;
   }
   throw new UserError(EXIT.unexpected, [
     { code: 'run/collision', message: `no free run directory after ${MAX_COLLISIONS} tries`, file: parent },

@@ -2,16 +2,30 @@
  * `run.lock`: who is working on a run. Two processes in one directory would take each other's files for their own. The lock of a process
  * that is no more, killed or gone with its machine's last start, is taken over.
  */
-import { linkSync, lstatSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  linkSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import { usageError } from '../errors.js';
 import { naming, tidyUp } from './file-error.js';
+import { exists, processInfo } from './process-identity.js';
 
 interface Owner {
   readonly pid: number;
   readonly host: string;
   /** When the process started, in ticks since the machine did; null where the system does not tell. */
   readonly started: string | null;
+  /** The run directory, absolute and without links: a lock that was copied with its directory tells of another one. */
+  readonly directory?: string;
 }
 
 const TRIES = 5;
@@ -27,6 +41,7 @@ export function lockRun(path: string): () => void {
     pid: process.pid,
     host: hostname(),
     started: processInfo(process.pid)?.started ?? null,
+    directory: naming(path, () => realpathSync(dirname(path))),
   };
   const mine = `${path}.${process.pid}`;
   naming(path, () => {
@@ -39,10 +54,28 @@ export function lockRun(path: string): () => void {
   } finally {
     tidyUp(() => remove(mine));
   }
+  tidyUp(() => removeAttempts(path));
   return () => {
     remove(path);
     remove(mine);
   };
+}
+
+/**
+ * Runs `action` while the file at `path` is the lock of this process. Throws as `lockRun` does, else what `action` throws, which is told
+ * rather than a lock that then cannot be removed.
+ */
+export async function whileLocked<T>(path: string, action: () => Promise<T>): Promise<T> {
+  const release = lockRun(path);
+  let result: T;
+  try {
+    result = await action();
+  } catch (error) {
+    tidyUp(release);
+    throw error;
+  }
+  release();
+  return result;
 }
 
 function claim(mine: string, path: string): void {
@@ -68,7 +101,7 @@ function linked(from: string, to: string): boolean {
 function takeAway(path: string): void {
   const found = read(path);
   if (found === undefined) return;
-  if (isAlive(found)) throw inUse(path, found);
+  if (isAlive(found) && !isCopied(path, found)) throw inUse(path, found);
   const aside = `${path}.stale-${process.pid}`;
   try {
     renameSync(path, aside);
@@ -82,6 +115,17 @@ function takeAway(path: string): void {
   } finally {
     if (!isThatOne) linked(aside, path);
     remove(aside);
+  }
+}
+
+/** Removes what processes that are no more left beside the lock when they were killed in taking it; `PATH.PID` and `PATH.stale-PID`. */
+function removeAttempts(path: string): void {
+  const folder = dirname(path);
+  for (const name of readdirSync(folder)) {
+    const pid = name.startsWith(`${basename(path)}.`) && /\.(?:stale-)?(\d+)$/.exec(name)?.[1];
+    if (!pid || exists(Number(pid))) continue;
+    const { host = hostname() } = read(join(folder, name)) ?? {};
+    if (host === hostname()) remove(join(folder, name));
   }
 }
 
@@ -106,13 +150,28 @@ function read(path: string): Partial<Owner> | undefined {
 
 function isOwner(found: unknown): found is Owner {
   if (typeof found !== 'object' || found === null) return false;
-  const { pid, host, started } = found as Partial<Owner>;
-  const isKnown = started === null || typeof started === 'string';
+  const { pid, host, started, directory } = found as Partial<Owner>;
+  const isKnown =
+    (started === null || typeof started === 'string') &&
+    (directory === undefined || typeof directory === 'string');
   return Number.isSafeInteger(pid) && Number(pid) > 0 && typeof host === 'string' && isKnown;
 }
 
 function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+}
+
+/** Whether the owner is at work in the directory that this one was copied from: its lock is there as well, and that is another one. */
+function isCopied(path: string, { host, directory }: Partial<Owner>): boolean {
+  if (directory === undefined || host !== hostname()) return false;
+  try {
+    const [here, there] = [dirname(path), directory].map(folder => statSync(folder));
+    if (here.dev === there.dev && here.ino === there.ino) return false;
+    return JSON.stringify(read(join(directory, basename(path)))) === JSON.stringify(read(path));
+  } catch {
+    // it is no longer where it was, or cannot be looked at
+    return false;
+  }
 }
 
 /** What cannot be known, such as the processes of another machine, counts as alive. */
@@ -123,27 +182,6 @@ function isAlive({ pid, host, started }: Partial<Owner>): boolean {
   const now = processInfo(pid);
   if (now === undefined || started === null || started === undefined) return true;
   return !now.ended && started === now.started;
-}
-
-function exists(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
-}
-
-/** From /proc/PID/stat (proc(5)), whose second field, a name, may itself have spaces and brackets; undefined without one. */
-function processInfo(pid: number): { readonly ended: boolean; readonly started: string } | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // a killed process that its parent has not noticed yet
-    return { ended: fields[0] === 'Z' || fields[0] === 'X', started: fields[19] };
-  } catch {
-    return undefined;
-  }
 }
 
 function inUse(path: string, { pid, host }: Partial<Owner> = {}) {

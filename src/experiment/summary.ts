@@ -35,6 +35,8 @@ export interface Summary {
   readonly steps: number;
   /** Whole epochs done. */
   readonly epochs: number;
+  /** Steps without an update, since their loss, gradient or update was not finite; counted in `steps`. */
+  readonly skipped_batches: number;
   /** Final values. */
   readonly metrics: { readonly train: SplitMetrics; readonly test: SplitMetrics };
   /** The best value of the checkpoint metric and where it was; `null` where none was finite. */
@@ -45,13 +47,14 @@ export interface Summary {
     readonly epoch: number;
   } | null;
   readonly gates: readonly GateResult[];
-  /** From start to end, seconds of wall time. */
+  /** Seconds from start to end, over all the processes that worked on the run; see run-times.ts for those that were killed. */
   readonly duration_s: number;
   readonly train_s: number;
   readonly eval_s: number;
-  /** Median training step; `null` where no step was made. */
+  /** Median training step of the last process that made one and was not killed; `null` where no step was made. */
   readonly ms_per_step: number | null;
   readonly parameters: number;
+  /** Greatest of those processes. */
   readonly peak_rss_mb: number;
   /** Files relative to the run directory. */
   readonly checkpoints: { readonly last: string | null; readonly best: string | null };

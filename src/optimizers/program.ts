@@ -1,11 +1,16 @@
 /** The update of all parameters as a graph of its own: they lie in one flat array, so each result is one kernel. */
 import { Graph, type Node, type Program } from '../graph/node.js';
+import { add } from '../ops/add.js';
 import { broadcast } from '../ops/broadcast.js';
 import { multiply } from '../ops/multiply.js';
+import { sum } from '../ops/sum.js';
 import type { Optimizer } from './optimizer.js';
 
 /** Width of the rows in which the flat arrays are given to kernels: bounded in each dimension, and a multiple of every vector width. */
 export const ROW = 1024;
+
+/** The output that is the sum over all the others and their rows, [ROW]: finite only where each of their elements is. */
+export const TOTAL = 'total';
 
 /** Elements of a flat array of `size` parameters, padded to whole rows. */
 export function paddedSize(size: number): number {
@@ -14,7 +19,8 @@ export function paddedSize(size: number): number {
 
 /**
  * Inputs: `parameter`, `gradient` and `state.NAME` [rows, ROW]; the scalars of the optimizer by name and
- * `gradient_scale` (1, or less where the gradient norm is clipped). Outputs: `parameter` and `state.NAME`.
+ * `gradient_scale` (1, or less where the gradient norm is clipped). Outputs: `parameter`, `state.NAME` and
+ * `TOTAL`.
  */
 export function updateProgram<S>(optimizer: Optimizer<S>, settings: S, size: number): Program {
   const graph = new Graph();
@@ -30,5 +36,6 @@ export function updateProgram<S>(optimizer: Optimizer<S>, settings: S, size: num
   });
   const outputs = new Map<string, Node>([['parameter', parameter]]);
   for (const [name, node] of Object.entries(state)) outputs.set(`state.${name}`, node);
+  outputs.set(TOTAL, sum([...outputs.values()].reduce(add), [1]));
   return { graph, outputs };
 }

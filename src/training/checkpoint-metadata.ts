@@ -13,13 +13,14 @@ export interface SavedState {
 }
 
 export function checkpointMetadata(
-  configHash: string,
+  stepHash: string,
   { position, metrics, evaluated }: SavedState,
 ): JsonObject {
-  const { order, totals, epoch, epochEnded } = position;
+  const { order, totals, epoch, epochEnded, skipped } = position;
   return spellNonFinite({
-    config_hash: configHash,
+    step_hash: stepHash,
     batch_order: order,
+    skipped_batches: skipped,
     epoch: { number: epoch, ended: epochEnded, evaluated, loss: totals.loss, samples: totals.samples },
     metrics,
   });
@@ -33,8 +34,8 @@ export function savedState(
   file: string,
   { step, epoch: epochsDone, metadata }: { step: number; epoch: number; metadata: JsonObject },
 ): SavedState {
-  const { batch_order: order, epoch, metrics } = metadata as Partial<Saved>;
-  if (!order || !isMetrics(metrics) || !isEpoch(epoch)) {
+  const { batch_order: order, skipped_batches: skipped, epoch, metrics } = metadata as Partial<Saved>;
+  if (!order || !isMetrics(metrics) || !isEpoch(epoch) || !isPartOf(step, skipped)) {
     throw damagedError({
       code: 'checkpoint/no-position',
       message: 'this checkpoint does not say where its run stood, so that cannot be gone on from',
@@ -42,7 +43,7 @@ export function savedState(
     });
   }
   const totals = { loss: epoch.loss, samples: epoch.samples };
-  const position = { step, epoch: epoch.number, epochsDone, epochEnded: epoch.ended, order, totals };
+  const position = { step, skipped, epoch: epoch.number, epochsDone, epochEnded: epoch.ended, order, totals };
   return {
     position,
     metrics: { train: unspellNumbers(metrics.train), test: unspellNumbers(metrics.test) },
@@ -52,6 +53,7 @@ export function savedState(
 
 interface Saved {
   readonly batch_order: BatchOrderState;
+  readonly skipped_batches: number;
   readonly epoch: {
     readonly number: number;
     readonly ended: boolean;
@@ -72,6 +74,11 @@ function isEpoch(epoch: Partial<Saved['epoch']> | undefined): epoch is Saved['ep
     typeof epoch?.ended === 'boolean' &&
     typeof epoch.evaluated === 'boolean'
   );
+}
+
+/** Whether `count` steps can be among the first `step`. */
+function isPartOf(step: number, count: number | undefined): count is number {
+  return Number.isSafeInteger(count) && (count as number) >= 0 && (count as number) <= step;
 }
 
 function isMetrics(metrics: Partial<SpelledMetrics> | undefined): metrics is SpelledMetrics {

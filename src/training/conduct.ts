@@ -4,7 +4,7 @@ import type { LoadedExperiment } from '../config/index.js';
 import { DeviceLostError } from '../engine/executable.js';
 import type { RunDirectory } from '../experiment/run-directory.js';
 import { batchOrder, totalSteps } from './batch-plan.js';
-import { type LoopEnd, type LoopStart, trainingLoop } from './loop.js';
+import { type EpochReport, type LoopEnd, type LoopStart, trainingLoop } from './loop.js';
 import type { RunObserver, RunResult } from './observer.js';
 import { Recorder } from './recorder.js';
 import { RunCheckpoints } from './run-checkpoints.js';
@@ -22,7 +22,9 @@ export interface Conduct {
   readonly state: RunState;
   readonly observer: RunObserver;
   readonly signal: AbortSignal;
-  /** The run's start on the clock of `performance`. */
+  /** Stop resumably once so many epochs are done and evaluated; undefined: go on to the end. */
+  readonly pauseAfterEpoch: number | undefined;
+  /** When this process began to work on the run, on the clock of `performance`. */
   readonly began: number;
 }
 
@@ -53,6 +55,7 @@ export async function conductRun(conduct: Conduct, beginning: Beginning): Promis
     return closing.ended(end, events);
   } catch (error) {
     closing.failed(error, events);
+    if (directory.isResumable) observer.resumable(directory.path);
     throw error;
   } finally {
     observer.end();
@@ -68,7 +71,7 @@ interface Training extends Conduct {
 }
 
 async function train(parts: Training, from: LoopStart | undefined): Promise<LoopEnd> {
-  const { loaded, session, trainer, events, observer, signal } = parts;
+  const { loaded, session, trainer, events, observer, signal, pauseAfterEpoch = Infinity } = parts;
   const { training, optimizer } = loaded.experiment;
   const order = batchOrder(loaded, session, from?.position.order);
   const steps = totalSteps(loaded, order);
@@ -76,11 +79,20 @@ async function train(parts: Training, from: LoopStart | undefined): Promise<Loop
   if (droppedPerEpoch > 0 && !from) events.warn('data/dropped', droppedSentence(droppedPerEpoch), observer);
   observer.begin({ totalSteps: steps, numEpochs: training.num_epochs, logEvery: training.log_every });
   const recorder = new Recorder(parts, { totalSteps: steps, batchesPerEpoch });
-  const plan = { totalSteps: steps, learningRate: optimizer.learning_rate };
+  const plan = {
+    totalSteps: steps,
+    learningRate: optimizer.learning_rate,
+    maxSkippedBatches: training.max_skipped_batches,
+  };
+  let pauseIsDue = from !== undefined && !from.epochIsOpen && from.position.epochsDone >= pauseAfterEpoch;
   const hooks = {
     onStep: recorder.step.bind(recorder),
-    onEpoch: recorder.epoch.bind(recorder),
-    stopRequested: () => signal.aborted,
+    onEpoch: async (report: EpochReport) => {
+      const goOn = await recorder.epoch(report);
+      pauseIsDue = report.epochsDone >= pauseAfterEpoch;
+      return goOn;
+    },
+    stopRequested: () => signal.aborted || pauseIsDue,
   };
   const end = await trainingLoop(trainer, order, plan, hooks, from).catch(async (error: unknown) => {
     // the step that was not made changed nothing

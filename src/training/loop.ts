@@ -1,16 +1,20 @@
 /** The training loop: which batch when, what is measured and saved after which step, and when it ends. */
 import type { BatchOrder, BatchOrderState } from '../data/index.js';
-import type { Trainer } from './trainer.js';
+import type { StepResult, Trainer } from './trainer.js';
 
 export interface LoopPlan {
   /** Stop after this many optimizer steps, in the middle of an epoch if need be. */
   readonly totalSteps: number;
   readonly learningRate: number;
+  /** Batches of the whole run that may be skipped; absent: none. */
+  readonly maxSkippedBatches?: number;
 }
 
 export interface Position {
-  /** Optimizer steps done. */
+  /** Steps done, those among them whose batch was skipped. */
   readonly step: number;
+  /** Steps in which no update was made; the optimizer counts the others. */
+  readonly skipped: number;
   /** The epoch under way, from 1; the one that has just ended at its end. */
   readonly epoch: number;
   /** Whole epochs done. */
@@ -25,7 +29,7 @@ export interface Position {
 
 /** What the mean loss of an epoch is made of. */
 export interface EpochTotals {
-  /** Sum over the sequences trained on. */
+  /** Sum over the sequences trained on; a skipped batch adds nothing here or below. */
   readonly loss: number;
   readonly samples: number;
 }
@@ -37,9 +41,7 @@ export interface LoopStart {
   readonly epochIsOpen: boolean;
 }
 
-export interface StepReport extends Position {
-  readonly loss: number;
-  readonly gradientNorm: number;
+export interface StepReport extends Position, StepResult {
   readonly learningRate: number;
   /** Sequences in the batch. */
   readonly samples: number;
@@ -48,7 +50,7 @@ export interface StepReport extends Position {
 }
 
 export interface EpochReport extends Position {
-  /** Mean over the sequences trained on in this epoch. */
+  /** Mean over the sequences trained on in this epoch; NaN where every batch was skipped. */
   readonly loss: number;
   readonly samples: number;
   readonly seconds: number;
@@ -65,16 +67,14 @@ export interface LoopHooks {
 
 export type LoopEnd =
   | { readonly status: 'completed' | 'interrupted' }
-  | {
-      /** No update was made at `step`: loss, gradient or the updated parameters are not finite. */
+  | ({
+      /** No update was made at `step`, and none is skipped any more. */
       readonly status: 'diverged';
       readonly step: number;
       readonly epoch: number;
-      readonly loss: number;
-      readonly gradientNorm: number;
-      /** Parameters whose gradient is not finite. */
-      readonly notFinite: readonly string[];
-    };
+      /** Batches that were skipped before. */
+      readonly skipped: number;
+    } & Pick<StepResult, 'loss' | 'gradientNorm' | 'notFinite'>);
 
 /** `order` stands where `from`, if given, left it. */
 export async function trainingLoop(
@@ -87,6 +87,7 @@ export async function trainingLoop(
   const lastStep = plan.totalSteps;
   const done = from?.position.step ?? 0;
   let epoch = new EpochSums(from?.position.totals);
+  let skipped = from?.position.skipped ?? 0;
   let next = done < lastStep ? take(trainer, order) : undefined;
   if (from && (from.position.epochEnded || done >= lastStep)) {
     if (from.epochIsOpen && !(await hooks.onEpoch({ ...from.position, ...epoch.means() })))
@@ -97,15 +98,19 @@ export async function trainingLoop(
     if (hooks.stopRequested()) return { status: 'interrupted' };
     const began = performance.now();
     const { batch, samples, ...after } = next;
-    const running = trainer.step(batch, step, plan.learningRate);
+    const running = trainer.step(batch, step - skipped, plan.learningRate);
     next = step < lastStep ? take(trainer, order) : undefined;
-    const { loss, gradientNorm, updated, notFinite } = await running;
-    if (!updated) return { status: 'diverged', step, epoch: after.epoch, loss, gradientNorm, notFinite };
+    const result = await running;
+    if (!result.updated && skipped >= (plan.maxSkippedBatches ?? 0)) {
+      const { loss, gradientNorm, notFinite } = result;
+      return { status: 'diverged', step, epoch: after.epoch, skipped, loss, gradientNorm, notFinite };
+    }
     const seconds = (performance.now() - began) / 1000;
-    epoch.add(loss, samples, seconds);
-    const position = { step, ...after, totals: epoch.totals };
+    if (!result.updated) skipped++;
+    epoch.add(result, samples, seconds);
+    const position = { step, skipped, ...after, totals: epoch.totals };
     const { learningRate } = plan;
-    await hooks.onStep({ ...position, loss, gradientNorm, learningRate, samples, seconds });
+    await hooks.onStep({ ...position, ...result, learningRate, samples, seconds });
     if (!position.epochEnded && next) continue;
     if (!(await hooks.onEpoch({ ...position, ...epoch.means() }))) return { status: 'interrupted' };
     epoch = new EpochSums();
@@ -137,10 +142,11 @@ class EpochSums {
     this.samples = samples;
   }
 
-  add(loss: number, samples: number, seconds: number): void {
+  add({ loss, updated }: StepResult, samples: number, seconds: number): void {
+    this.seconds += seconds;
+    if (!updated) return;
     this.loss += loss * samples;
     this.samples += samples;
-    this.seconds += seconds;
   }
 
   get totals(): EpochTotals {

@@ -12,8 +12,8 @@ export interface EvaluationProgress {
 export interface RunObserver {
   /** Training begins: `totalSteps` optimizer steps over `numEpochs` epochs. */
   begin(plan: { totalSteps: number; numEpochs: number; logEvery: number }): void;
-  /** A step was made. */
-  step(step: { epoch: number; step: number; samples: number; loss: number }): void;
+  /** A step was made; without a loss where its batch was skipped. */
+  step(step: { epoch: number; step: number; samples: number; loss?: number }): void;
   /** Many times during an evaluation. */
   evaluating(progress: EvaluationProgress): void;
   /** An evaluation came to its end, and `left` more are to come. */
@@ -24,8 +24,10 @@ export interface RunObserver {
   warning(text: string): void;
   /** A sentence for the reader. */
   line(text: string): void;
-  /** Nothing more is told. */
+  /** Nothing more is told, but for what comes of an error. */
   end(): void;
+  /** An error has ended the run in `directory`; once its cause is gone, the run can go on from there. */
+  resumable(directory: string): void;
 }
 
 export interface RunResult {

@@ -9,7 +9,7 @@ import type { RunObserver } from './observer.js';
 import type { RunCheckpoints, SaveOptions } from './run-checkpoints.js';
 import type { RunEvents } from './run-events.js';
 import type { RunState } from './run-state.js';
-import { evaluationSentence, fallbackSentence } from './sentences.js';
+import { evaluationSentence, fallbackSentence, skippedSentence } from './sentences.js';
 import type { Session } from './session.js';
 import type { Trainer } from './trainer.js';
 import { watchedSplit } from './watched-split.js';
@@ -51,8 +51,8 @@ export class Recorder {
   ) {}
 
   async step(report: StepReport): Promise<void> {
-    const { step, epoch, loss, samples, seconds } = report;
-    const { state, events, observer, checkpoints } = this.parts;
+    const { step, epoch, samples, seconds } = report;
+    const { loaded, state, events, observer, checkpoints } = this.parts;
     state.position = report;
     state.evaluated = false;
     state.stepTimes.add(samples, seconds);
@@ -61,8 +61,9 @@ export class Recorder {
       await this.warmEvaluator();
       this.reportFallbacks();
     }
+    if (!report.updated) events.skipped(report, skippedSentence(report, loaded), observer);
     if (this.isLogged(step)) events.step(report, state.stepTimes.takeRate());
-    observer.step({ epoch, step, samples, loss });
+    observer.step({ epoch, step, samples, ...(report.updated && { loss: report.loss }) });
     // at an epoch's end the checkpoint waits for the evaluation
     if (!report.epochEnded && checkpoints.isDue(step)) await this.save({ value: null, temporary: false });
   }
@@ -73,7 +74,9 @@ export class Recorder {
     if (report.epochEnded) events.epoch(report);
     const test = await this.evaluate();
     if (!test) return false;
-    state.metrics = { train: { loss: report.loss }, test: test.metrics };
+    // the mean of no batch at all is none
+    const train: SplitMetrics = report.samples > 0 ? { loss: report.loss } : {};
+    state.metrics = { train, test: test.metrics };
     state.evaluated = true;
     this.tellEvaluation(report, test);
     await this.saveWhereDue(report);

@@ -15,6 +15,7 @@ const SAFE = [
   'training.log_every',
   'training.num_epochs',
   'training.max_steps',
+  'training.max_skipped_batches',
   'training.eval_batch_size',
 ];
 

@@ -6,10 +6,11 @@ import type { BackendRequest } from '../engine/backend.js';
 import { damagedError, type ExitCode, usageError } from '../errors.js';
 import { bestOf, type Checkpoint, listCheckpoints } from '../experiment/checkpoint-folder.js';
 import { latestCheckpoint } from '../experiment/latest-checkpoint.js';
-import { cutLog } from '../experiment/log-history.js';
+import { cutLog, readEvents } from '../experiment/log-history.js';
 import { describeRun, type Manifest } from '../experiment/manifest.js';
 import { RunDirectory } from '../experiment/run-directory.js';
-import { lockRun } from '../experiment/run-lock.js';
+import { whileLocked } from '../experiment/run-lock.js';
+import { timesSoFar } from '../experiment/run-times.js';
 import { type SavedState, savedState } from './checkpoint-metadata.js';
 import { conductRun } from './conduct.js';
 import type { LoopStart } from './loop.js';
@@ -36,6 +37,8 @@ export interface ResumeOptions {
   readonly strict: boolean;
   readonly commandLine: readonly string[];
   readonly started: Date;
+  /** Stop resumably once so many epochs are done and evaluated. */
+  readonly pauseAfterEpoch?: number;
   /** Aborted where the run is to stop after the step under way. */
   readonly signal: AbortSignal;
 }
@@ -51,12 +54,7 @@ export async function resumeExperiment(
   observer: RunObserver,
 ): Promise<RunResult> {
   const directory = RunDirectory.open(path);
-  const release = lockRun(directory.files.lock);
-  try {
-    return await resumeLocked(directory, options, observer);
-  } finally {
-    release();
-  }
+  return whileLocked(directory.files.lock, () => resumeLocked(directory, options, observer));
 }
 
 async function resumeLocked(
@@ -66,6 +64,7 @@ async function resumeLocked(
 ): Promise<RunResult> {
   const began = performance.now();
   const manifest = manifestOf(directory);
+  directory.removeTemporaryFiles();
   const { before, loaded } = loadConfigs(directory, manifest, options);
   const backend = options.backend ?? (manifest.backend.name as BackendRequest);
   const session = await openSession(loaded, { backend, threads: options.threads });
@@ -82,11 +81,17 @@ async function resumeLocked(
   const { checkpoint, damaged } = latestCheckpoint(directory.files.checkpoints, options);
   const saved = checkpoint && savedState(checkpoint.path, checkpoint);
   checkPlace(directory, checkpoint, saved, { loaded, session, changes });
+  const spent = timesSoFar(
+    readEvents(directory.files.log),
+    directory.readSummary(),
+    loaded.experiment.training.batch_size,
+  );
   const step = saved?.position.step ?? 0;
-  const epochIsOpen = saved?.position.epochEnded === true && !saved.evaluated;
-  const state = new RunState();
+  const epochIsOpen = saved?.evaluated === false;
+  const state = new RunState(spent);
+  const { signal, pauseAfterEpoch } = options;
   return conductRun(
-    { loaded, session, directory, observer, signal: options.signal, began, state },
+    { loaded, session, directory, observer, signal, pauseAfterEpoch, began, state },
     {
       open: () => {
         if (changes.length > 0)
@@ -95,7 +100,7 @@ async function resumeLocked(
         const events = RunEvents.open(directory.files.log, loaded, session, cut.seq);
         if (!cut.kept.has('run.start')) events.started(directory.id);
         if (!cut.kept.has('data.ready')) events.dataReady(dataSeconds);
-        events.resumed(directory.id, step, cut, changes.map(inWords));
+        events.resumed(directory.id, step, cut, { changes: changes.map(inWords), before: spent });
         if (cut.lostHistory) events.warn('log/lost', LOST_HISTORY, observer);
         for (const { message, file } of damaged)
           events.warn('checkpoint/damaged', `${file} is left out: ${message}`, observer);
@@ -113,10 +118,12 @@ async function resumeLocked(
   );
 }
 
-/** The result of a run that has nothing left to do. */
+/** The result of a run that has nothing left to do. One that was killed before its closing record still has to write that. */
 function completeResult(directory: RunDirectory): RunResult | undefined {
   const summary = directory.readSummary();
   if (summary?.status !== 'completed') return undefined;
+  const last = readEvents(directory.files.log).at(-1);
+  if (last && last.event !== 'run.end') return undefined;
   return { exitCode: summary.exit_code as ExitCode, summary };
 }
 

@@ -60,7 +60,7 @@ export class RunCheckpoints {
       step: position.step,
       epoch: position.epochsDone,
       tensors: this.tensors(),
-      metadata: checkpointMetadata(this.loaded.hash, { position, metrics, evaluated }),
+      metadata: checkpointMetadata(this.loaded.stepHash, { position, metrics, evaluated }),
       metric: value,
       temporary,
     });

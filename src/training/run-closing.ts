@@ -14,7 +14,7 @@ import type { Session } from './session.js';
 type Outcome = Omit<Ending, 'duration' | 'saved'>;
 
 export class RunClosing {
-  /** `began` is the run's start on the clock of `performance`. */
+  /** `began` is when this process began to work on the run, on the clock of `performance`. */
   constructor(
     private readonly loaded: LoadedExperiment,
     private readonly session: Session,

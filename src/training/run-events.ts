@@ -4,6 +4,7 @@ import { EXECUTORS } from '../engine/executable.js';
 import type { CutLog } from '../experiment/log-history.js';
 import { EventLog } from '../experiment/logger.js';
 import { versions } from '../experiment/machine.js';
+import type { RunTimes } from '../experiment/run-times.js';
 import type { GateResult, SplitMetrics, Summary } from '../experiment/summary.js';
 import { ParameterLayout } from '../model/parameters.js';
 import type { EpochReport, Position, StepReport } from './loop.js';
@@ -55,7 +56,13 @@ export class RunEvents {
     });
   }
 
-  resumed(runId: string, step: number, { replaced, replacedFile }: CutLog, changes: readonly string[]): void {
+  /** `before` is what the run had taken by then. */
+  resumed(
+    runId: string,
+    step: number,
+    { replaced, replacedFile }: CutLog,
+    { changes, before }: { readonly changes: readonly string[]; readonly before: RunTimes },
+  ): void {
     this.log.emit({
       event: 'run.resume',
       run_id: runId,
@@ -65,6 +72,7 @@ export class RunEvents {
       replaced_records: replaced,
       replaced_file: replacedFile,
       changes: changes.length > 0 ? changes.join('; ') : null,
+      ...before,
     });
   }
 
@@ -151,6 +159,13 @@ export class RunEvents {
 
   warning(code: string, message: string): void {
     this.log.emit({ event: 'warning', code, message });
+  }
+
+  /** The batch of a step was left out, as `message` tells the reader too. */
+  skipped({ epoch, step, loss, gradientNorm }: LoggedStep, message: string, observer: RunObserver): void {
+    const place = { epoch, step, loss, grad_norm: gradientNorm };
+    this.log.emit({ event: 'warning', code: 'training/skipped', message, ...place });
+    observer.warning(message);
   }
 
   /** A warning that the reader is told as well. */

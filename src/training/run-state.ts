@@ -1,5 +1,6 @@
 /** Where a run stands and what it has measured so far. */
 import type { Metrics } from '../experiment/gates.js';
+import { NO_TIMES, type RunTimes } from '../experiment/run-times.js';
 import type { Position } from './loop.js';
 import { StepTimes } from './step-times.js';
 
@@ -10,6 +11,11 @@ export class RunState {
   metrics: Metrics = { train: {}, test: {} };
   /** Whether the position has been evaluated. */
   evaluated = false;
+  /** Of this process. */
   readonly stepTimes = new StepTimes();
+  /** Of this process. */
   evalSeconds = 0;
+
+  /** `before` is what earlier processes took. */
+  constructor(readonly before: RunTimes = NO_TIMES) {}
 }

@@ -5,6 +5,7 @@ import type { ExitCode } from '../errors.js';
 import { bestOf, listCheckpoints } from '../experiment/checkpoint-folder.js';
 import type { RunStatus } from '../experiment/events.js';
 import type { RunDirectory } from '../experiment/run-directory.js';
+import { addTimes, type RunTimes } from '../experiment/run-times.js';
 import type { GateResult, Summary } from '../experiment/summary.js';
 import { ParameterLayout } from '../model/parameters.js';
 import type { RunState } from './run-state.js';
@@ -16,7 +17,7 @@ export interface Ending {
   /** What went wrong, one line. */
   readonly message?: string;
   readonly gates: readonly GateResult[];
-  /** From the run's start, in seconds. */
+  /** From the start of this process's work, in seconds. */
   readonly duration: number;
   readonly saved: SavedCheckpoints;
 }
@@ -45,15 +46,23 @@ export function summarize(
     seed: experiment.seed,
     steps: state.position?.step ?? 0,
     epochs: state.position?.epochsDone ?? 0,
+    skipped_batches: state.position?.skipped ?? 0,
     metrics: state.metrics,
     gates,
-    duration_s: duration,
-    train_s: state.stepTimes.total,
-    eval_s: state.evalSeconds,
-    ms_per_step: state.stepTimes.medianMilliseconds,
+    ...addTimes(state.before, timesHere(state, duration)),
     parameters: new ParameterLayout(spec).size,
-    peak_rss_mb: process.resourceUsage().maxRSS / 1024,
     ...saved,
+  };
+}
+
+/** What this process took. */
+function timesHere({ stepTimes, evalSeconds }: RunState, duration: number): RunTimes {
+  return {
+    duration_s: duration,
+    train_s: stepTimes.total,
+    eval_s: evalSeconds,
+    ms_per_step: stepTimes.medianMilliseconds,
+    peak_rss_mb: process.resourceUsage().maxRSS / 1024,
   };
 }
 

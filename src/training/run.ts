@@ -1,11 +1,13 @@
 /** A new run, from a loaded config to its directory. */
 import type { LoadedExperiment } from '../config/index.js';
+import { usageError } from '../errors.js';
 import { describeRun } from '../experiment/manifest.js';
 import { RunDirectory } from '../experiment/run-directory.js';
-import { lockRun } from '../experiment/run-lock.js';
-import { conductRun } from './conduct.js';
+import { whileLocked } from '../experiment/run-lock.js';
+import { type Beginning, conductRun } from './conduct.js';
 import { manifestFacts } from './manifest-facts.js';
 import type { RunObserver, RunResult } from './observer.js';
+import { resumeExperiment } from './resume.js';
 import { RunEvents } from './run-events.js';
 import { RunState } from './run-state.js';
 import { type BackendOptions, initialParameters, openSession } from './session.js';
@@ -15,6 +17,10 @@ export type { RunObserver, RunResult } from './observer.js';
 export interface RunOptions extends BackendOptions {
   /** The output root, as the user named it. */
   readonly output: string;
+  /** Where the run is to be instead of a new place under `output`; gone on from where it has begun there. */
+  readonly directory?: string;
+  /** Stop resumably once so many epochs are done and evaluated. */
+  readonly pauseAfterEpoch?: number;
   /** The arguments after the program's name, for the manifest. */
   readonly commandLine: readonly string[];
   readonly started: Date;
@@ -32,15 +38,17 @@ export async function runExperiment(
   options: RunOptions,
   observer: RunObserver,
 ): Promise<RunResult> {
+  if (options.directory !== undefined && RunDirectory.hasBegun(options.directory))
+    return goOn(options.directory, loaded, options, observer);
   const began = performance.now();
   const session = await openSession(loaded, options);
   const dataSeconds = (performance.now() - began) / 1000;
   const initial = initialParameters(loaded, session.spec);
   const directory = createDirectory(loaded, options);
-  const release = lockRun(directory.files.lock);
-  const { signal } = options;
-  const conduct = { loaded, session, directory, observer, signal, began, state: new RunState() };
-  return conductRun(conduct, {
+  const { signal, pauseAfterEpoch } = options;
+  const state = new RunState();
+  const conduct = { loaded, session, directory, observer, signal, pauseAfterEpoch, began, state };
+  const beginning: Beginning = {
     open: () => {
       const facts = manifestFacts(loaded, session, { ...options, runId: directory.id });
       directory.writeManifest(describeRun(facts, directory.path));
@@ -55,16 +63,33 @@ export async function runExperiment(
       events.warnings(observer);
       return undefined;
     },
-  }).finally(release);
+  };
+  return whileLocked(directory.files.lock, () => conductRun(conduct, beginning));
 }
 
-function createDirectory(loaded: LoadedExperiment, { output, started }: RunOptions): RunDirectory {
-  return RunDirectory.create({
-    name: loaded.experiment.name,
-    outputRoot: output,
-    configHash: loaded.hash,
-    givenYaml: loaded.givenYaml,
-    resolvedYaml: loaded.resolvedYaml,
-    started,
-  });
+/** Throws exit 2 where what has begun in `directory` is another experiment. */
+async function goOn(
+  directory: string,
+  loaded: LoadedExperiment,
+  options: RunOptions,
+  observer: RunObserver,
+): Promise<RunResult> {
+  const begun = RunDirectory.open(directory).readManifest();
+  if (begun?.config_hash !== loaded.hash) {
+    throw usageError({
+      code: 'run/other-config',
+      message: 'the run in this directory was started with another config',
+      file: directory,
+      expected: `hash ${loaded.hash}, or another directory`,
+      got: begun?.config_hash,
+    });
+  }
+  return resumeExperiment(directory, { ...options, set: [], allowChange: [], strict: false }, observer);
+}
+
+function createDirectory(loaded: LoadedExperiment, { output, directory, started }: RunOptions): RunDirectory {
+  const { givenYaml, resolvedYaml, hash: configHash } = loaded;
+  if (directory !== undefined) return RunDirectory.createAt(directory, { givenYaml, resolvedYaml });
+  const { name } = loaded.experiment;
+  return RunDirectory.create({ name, outputRoot: output, configHash, givenYaml, resolvedYaml, started });
 }

@@ -1,7 +1,8 @@
 /** What a run says to its reader, in words. */
 import type { LoadedExperiment } from '../config/index.js';
 import type { Metrics } from '../experiment/gates.js';
-import type { LoopEnd, Position } from './loop.js';
+import type { LoopEnd, Position, StepReport } from './loop.js';
+import type { StepResult } from './trainer.js';
 
 /** After an evaluation. */
 export function evaluationSentence({ epoch, step }: Position, { train, test }: Metrics): string {
@@ -10,21 +11,17 @@ export function evaluationSentence({ epoch, step }: Position, { train, test }: M
     accuracy === undefined
       ? `test mean absolute error ${mean_absolute_error?.toPrecision(4)}`
       : `test accuracy ${(100 * accuracy).toFixed(2)} %`;
-  return `epoch ${epoch}  step ${step}  train loss ${train.loss?.toPrecision(4)}  test loss ${loss?.toPrecision(4)}  ${metric}`;
+  const trained =
+    train.loss === undefined ? 'every batch skipped' : `train loss ${train.loss.toPrecision(4)}`;
+  return `epoch ${epoch}  step ${step}  ${trained}  test loss ${loss?.toPrecision(4)}  ${metric}`;
 }
 
 /** `checkpoint` is the file that has the parameters of the step before; null before the first. */
 export function divergedSentence(
-  { step, loss, gradientNorm, notFinite }: Extract<LoopEnd, { status: 'diverged' }>,
+  { step, skipped, ...result }: Extract<LoopEnd, { status: 'diverged' }>,
   { experiment, origin }: LoadedExperiment,
   checkpoint: string | null,
 ): string {
-  const where = notFinite.length > 0 ? ` (${listed(notFinite)})` : '';
-  const what = !Number.isFinite(loss)
-    ? `the loss is ${loss}, the gradient norm ${gradientNorm}${where}`
-    : Number.isFinite(gradientNorm)
-      ? `the update would leave the range of float32, at a gradient norm of ${gradientNorm.toPrecision(4)}`
-      : `the gradient norm is ${gradientNorm}${where}`;
   const kept = checkpoint === null ? 'nothing was trained before it' : `${checkpoint} is of the step before`;
   const { optimizer, training } = experiment;
   const rate = `optimizer.learning_rate is ${optimizer.learning_rate} (${origin('optimizer.learning_rate')})`;
@@ -32,7 +29,34 @@ export function divergedSentence(
     training.gradient_clip_norm === undefined
       ? 'training.gradient_clip_norm is not set'
       : `training.gradient_clip_norm is ${training.gradient_clip_norm} (${origin('training.gradient_clip_norm')})`;
-  return `training diverged at step ${step}: ${what}; ${kept}; ${rate}, ${clip}`;
+  const most = `training.max_skipped_batches is ${training.max_skipped_batches} (${origin('training.max_skipped_batches')})`;
+  const skips =
+    skipped > 0
+      ? `${skipped} ${skipped === 1 ? 'batch was' : 'batches were'} skipped before, and ${most}`
+      : `${most}, so that no batch is skipped`;
+  return `training diverged at step ${step}: ${notFiniteWords(result)}; ${kept}; ${skips}; ${rate}, ${clip}`;
+}
+
+/** For a batch that was left out. */
+export function skippedSentence(
+  { step, skipped, ...result }: StepReport,
+  { experiment }: LoadedExperiment,
+): string {
+  const left = Math.max(0, experiment.training.max_skipped_batches - skipped);
+  return `step ${step}: batch skipped: ${notFiniteWords(result)}; training.max_skipped_batches leaves ${left} more`;
+}
+
+/** What is not finite in a step without an update. */
+function notFiniteWords({
+  loss,
+  gradientNorm,
+  notFinite,
+}: Pick<StepResult, 'loss' | 'gradientNorm' | 'notFinite'>): string {
+  const where = notFinite.length > 0 ? ` (${listed(notFinite)})` : '';
+  if (!Number.isFinite(loss)) return `the loss is ${loss}, the gradient norm ${gradientNorm}${where}`;
+  return Number.isFinite(gradientNorm)
+    ? `the update would leave the range of float32, at a gradient norm of ${gradientNorm.toPrecision(4)}${where}`
+    : `the gradient norm is ${gradientNorm}${where}`;
 }
 
 const MOST_LISTED = 3;

@@ -35,9 +35,9 @@ export interface StepResult {
   readonly loss: number;
   /** Before clipping. */
   readonly gradientNorm: number;
-  /** Whether the update was made: not where loss, gradient or the updated parameters are not finite. */
+  /** Whether the update was made: not where loss, gradient, updated parameters or optimizer state are not finite. */
   readonly updated: boolean;
-  /** Parameters whose gradient has a value that is not finite; looked for only where no update was made. */
+  /** Parameters whose gradient, or whose update, has a value that is not finite; looked for only where no update was made. */
   readonly notFinite: readonly string[];
 }
 
@@ -56,20 +56,27 @@ export class Trainer {
     private readonly options: TrainerOptions,
     private readonly engine: Engine,
     private readonly updater: Updater,
+    makePool: typeof createPool,
   ) {
     this.layout = new ParameterLayout(options.spec);
     this.parameters = allocateParameters(this.layout);
     this.gradient = new Float32Array(this.parameters.length);
     const { shards, job } = planShards(options, options.batchSize, true);
-    this.pool = createPool(engine, options, this.parameters);
+    this.pool = makePool(engine, options, this.parameters);
     this.shards = this.pool.group(job, { shards, slots: SLOTS });
     this.writer = new BatchWriter(options.train, options.spec, options.loss, job.shape);
   }
 
-  static async create<S>(options: TrainerOptions, optimizer: Optimizer<S>, settings: S): Promise<Trainer> {
+  /** `makePool` decides who computes the shards. */
+  static async create<S>(
+    options: TrainerOptions,
+    optimizer: Optimizer<S>,
+    settings: S,
+    makePool = createPool,
+  ): Promise<Trainer> {
     const engine = await Engine.start(options.backend);
     const { size } = new ParameterLayout(options.spec);
-    return new Trainer(options, engine, Updater.create(engine, optimizer, settings, size));
+    return new Trainer(options, engine, Updater.create(engine, optimizer, settings, size), makePool);
   }
 
   get optimizerState(): Readonly<Record<string, Float32Array>> {
@@ -91,17 +98,23 @@ export class Trainer {
     return { slot: this.slot };
   }
 
-  /** One optimizer step; `step` is 1 for the first. */
-  async step({ slot }: PreparedBatch, step: number, learningRate: number): Promise<StepResult> {
+  /**
+   * One optimizer step; `update` is 1 for the first, and goes on from the last that was made. Nothing is changed where none is made.
+   */
+  async step({ slot }: PreparedBatch, update: number, learningRate: number): Promise<StepResult> {
     this.report = await this.shards.compute(slot);
     const loss = this.weightedLoss(slot);
     this.sumGradients();
     const norm = gradientNorm(this.gradient);
     if (!Number.isFinite(loss) || !Number.isFinite(norm))
-      return { loss, gradientNorm: norm, updated: false, notFinite: this.notFinite() };
+      return { loss, gradientNorm: norm, updated: false, notFinite: this.notFiniteIn([this.gradient]) };
     const scale = clipFactor(norm, this.options.gradientClipNorm);
-    const updated = await this.updater.apply(this.parameters, this.gradient, { step, learningRate, scale });
-    return { loss, gradientNorm: norm, updated, notFinite: [] };
+    const bad = await this.updater.apply(this.parameters, this.gradient, {
+      step: update,
+      learningRate,
+      scale,
+    });
+    return { loss, gradientNorm: norm, updated: bad.length === 0, notFinite: this.notFiniteIn(bad) };
   }
 
   /** An evaluator of this model as it is at each evaluation. */
@@ -114,9 +127,12 @@ export class Trainer {
     await this.engine.close();
   }
 
-  private notFinite(): string[] {
+  /** Names of the parameters at whose places one of `arrays`, laid out like them, is not finite. */
+  private notFiniteIn(arrays: readonly Float32Array[]): string[] {
     return this.layout.parameters
-      .filter(({ offset, size }) => !this.gradient.subarray(offset, offset + size).every(Number.isFinite))
+      .filter(({ offset, size }) =>
+        arrays.some(array => !array.subarray(offset, offset + size).every(Number.isFinite)),
+      )
       .map(({ name }) => name);
   }
 

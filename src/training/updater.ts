@@ -3,7 +3,7 @@
 import type { Executable, Value } from '../engine/executable.js';
 import type { Engine } from '../engine/index.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
-import { paddedSize, updateProgram } from '../optimizers/program.js';
+import { paddedSize, TOTAL, updateProgram } from '../optimizers/program.js';
 
 /** Added to the norm before dividing by it, as torch.nn.utils.clip_grad_norm_ does. */
 const CLIP_EPSILON = 1e-6;
@@ -52,14 +52,14 @@ export class Updater {
 
   /**
    * Updates `parameters` and the state in place with `gradient` times `scale`. All arrays are flat and padded to whole
-   * rows (`paddedSize`); `step` is 1 for the first update. Where a result is not finite nothing is changed; gives whether
-   * the update was made.
+   * rows (`paddedSize`); `step` is 1 for the first update. Where a result is not finite nothing is changed; gives the results
+   * of which that is so: none where the update was made.
    */
   async apply(
     parameters: Float32Array,
     gradient: Float32Array,
     { step, learningRate, scale }: { step: number; learningRate: number; scale: number },
-  ): Promise<boolean> {
+  ): Promise<readonly Float32Array[]> {
     const values: Record<string, Value> = {
       ...this.scalars(step, learningRate),
       gradient_scale: scale,
@@ -67,17 +67,23 @@ export class Updater {
       gradient,
     };
     for (const [name, buffer] of Object.entries(this.state)) values[`state.${name}`] = buffer;
-    const out = await this.executable.run(values);
-    // a sum is finite only where every term is
-    if (!Object.values(out).every(array => Number.isFinite(sumOf(array)))) return false;
+    const { [TOTAL]: total, ...out } = await this.executable.run(values);
+    // the total may leave float32 where none of the results does
+    const notFinite = isFiniteThroughout(total)
+      ? []
+      : Object.values(out).filter(array => !isFiniteThroughout(array));
+    if (notFinite.length > 0) return notFinite;
     parameters.set(out.parameter);
     for (const [name, buffer] of Object.entries(this.state)) buffer.set(out[`state.${name}`]);
-    return true;
+    return notFinite;
   }
 }
 
-/** As `gradientNorm`, without squares: in float64 finite float32 numbers never overflow. */
-function sumOf(values: Float32Array): number {
+/**
+ * Whether every element of an array padded to whole rows is finite. A sum is that only where every term is, and in float64 finite
+ * float32 numbers never overflow.
+ */
+export function isFiniteThroughout(values: Float32Array): boolean {
   let [a, b, c, d] = [0, 0, 0, 0];
   for (let i = 0; i < values.length; i += 4) {
     a += values[i];
@@ -85,5 +91,5 @@ function sumOf(values: Float32Array): number {
     c += values[i + 2];
     d += values[i + 3];
   }
-  return a + b + (c + d);
+  return Number.isFinite(a + b + (c + d));
 }

@@ -28,8 +28,11 @@ export interface KilledRun {
 const QUIET = ['--json', '--quiet'];
 /** Between two looks at the log. */
 const POLL_MS = 1;
+
 /** A missed gate is an end like another. */
-const ENDS: readonly (number | null)[] = [EXIT.done, EXIT.gate];
+export function isDone({ code }: Pick<Outcome, 'code'>): boolean {
+  return code === EXIT.done || code === EXIT.gate;
+}
 
 /** Starts a run that writes under `output`, kills it at each of `moments` in turn and lets it come to its end. */
 export async function runAndKill(
@@ -44,15 +47,14 @@ export async function runAndKill(
   const next = () =>
     directory === undefined ? [...args, '--output', output] : ['resume', directory, ...resumeFlags];
   for (const { step, delay } of moments) {
-    const child = start(program, next());
-    const ended = outcome(child);
-    if (await reached(child, () => lastStep(runUnder(output)) >= step))
-      await Promise.race([sleep(delay), ended.done]);
-    child.kill('SIGKILL');
-    const { signal, code, stderr } = await ended.done;
+    const running = startRun(program, next());
+    if (await cameTo(running, () => lastStep(runUnder(output)) >= step))
+      await Promise.race([sleep(delay), running.ended]);
+    running.child.kill('SIGKILL');
+    const outcome = await running.ended;
     directory ??= runUnder(output);
-    if (signal !== 'SIGKILL') {
-      if (!ENDS.includes(code)) throw failed(next(), code, stderr);
+    if (outcome.signal !== 'SIGKILL') {
+      if (!isDone(outcome)) throw failed(next(), outcome);
       break;
     }
     killedAfter.push(lastStep(directory));
@@ -63,37 +65,41 @@ export async function runAndKill(
 
 /** Runs the program to its end; gives the summary that it prints. Throws UserError where it fails, with what it complained. */
 export async function finish(program: Program, args: readonly string[]): Promise<Summary> {
-  const { code, stdout, stderr } = await outcome(start(program, args)).done;
-  if (!ENDS.includes(code)) throw failed(args, code, stderr);
-  return JSON.parse(stdout) as Summary;
+  const outcome = await startRun(program, args).ended;
+  if (!isDone(outcome)) throw failed(args, outcome);
+  return JSON.parse(outcome.stdout) as Summary;
 }
 
-function start([executable, ...first]: Program, args: readonly string[]): ChildProcess {
-  return spawn(executable, [...first, ...args, ...QUIET], { stdio: ['ignore', 'pipe', 'pipe'] });
+export interface RunningProgram {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Outcome>;
 }
 
-interface Outcome {
+export interface Outcome {
+  /** Null where a signal ended the process. */
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-function outcome(child: ChildProcess): { readonly done: Promise<Outcome> } {
+/** Starts `run` or `resume` so that stdout has the summary alone. */
+export function startRun([executable, ...first]: Program, args: readonly string[]): RunningProgram {
+  const child = spawn(executable, [...first, ...args, ...QUIET], { stdio: ['ignore', 'pipe', 'pipe'] });
   const text = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
-    child[name]?.setEncoding('utf8').on('data', (part: string) => {
+    child[name].setEncoding('utf8').on('data', (part: string) => {
       text[name] += part;
     });
   }
-  const done = new Promise<Outcome>((resolve, reject) => {
+  const ended = new Promise<Outcome>((resolve, reject) => {
     child.on('error', reject).on('close', (code, signal) => resolve({ code, signal, ...text }));
   });
-  return { done };
+  return { child, ended };
 }
 
-/** Whether `condition` came to hold while `child` was alive. */
-async function reached(child: ChildProcess, condition: () => boolean): Promise<boolean> {
+/** Whether `condition` came to hold while the program was alive. */
+export async function cameTo({ child }: RunningProgram, condition: () => boolean): Promise<boolean> {
   while (child.exitCode === null && child.signalCode === null) {
     if (condition()) return true;
     await sleep(POLL_MS);
@@ -101,8 +107,8 @@ async function reached(child: ChildProcess, condition: () => boolean): Promise<b
   return false;
 }
 
-/** The one run directory `<output>/<name>/<id>`. */
-function runUnder(output: string): string | undefined {
+/** The one run directory `<output>/<name>/<id>`; undefined before there is one. */
+export function runUnder(output: string): string | undefined {
   const [name] = existsSync(output) ? readdirSync(output) : [];
   const [id] = name === undefined ? [] : readdirSync(join(output, name));
   return id === undefined ? undefined : join(output, name, id);
@@ -127,7 +133,7 @@ function lastStep(run: string | undefined): number {
   }
 }
 
-function failed(args: readonly string[], code: number | null, stderr: string): UserError {
+function failed(args: readonly string[], { code, stderr }: Outcome): UserError {
   const exitCode =
     code === EXIT.usage || code === EXIT.damaged || code === EXIT.diverged ? code : EXIT.unexpected;
   return new UserError(exitCode, [

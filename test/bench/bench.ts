@@ -4,6 +4,7 @@ import { usageError } from '../../src/errors.js';
 import { machine, versions } from '../../src/experiment/machine.js';
 import { usableCores } from '../../src/training/threads.js';
 import { allCases, type BenchCase, quickCases } from './cases.js';
+import { measureChecks } from './checks.js';
 import { contenders, missingTfjs, startAll } from './contenders.js';
 import { measureCase, type Pace } from './measure.js';
 import type { BenchOptions } from './options.js';
@@ -18,8 +19,9 @@ const BUSY = 0.5;
 /** More threads than this are measured where they are asked for. */
 const DEFAULT_THREADS = 2;
 
-/** Rows of the whole program by the option that asks for them. */
+/** What is no case, by the option that asks for it; without one it is always measured. */
 const FIGURES = [
+  [undefined, 'checks/step'],
   ['whole', 'whole/start'],
   ['whole', 'whole/run'],
   ['whole', 'whole/peak-rss'],
@@ -33,7 +35,7 @@ export async function runBench(options: BenchOptions, progress: (text: string) =
   const found: Record<string, string> = { ...versions() };
   const wanted = (id: string) => options.only?.test(id) ?? true;
   const cases = (options.quick ? quickCases(threads) : allCases(threads)).filter(({ id }) => wanted(id));
-  const figuresWanted = FIGURES.filter(([flag, id]) => options[flag] && wanted(id));
+  const figuresWanted = FIGURES.filter(([flag, id]) => (!flag || options[flag]) && wanted(id));
   if (cases.length + figuresWanted.length === 0) {
     throw usageError({
       code: 'bench/option',
@@ -52,6 +54,10 @@ export async function runBench(options: BenchOptions, progress: (text: string) =
     version: versionsOf => Object.assign(found, versionsOf),
   });
   const figures: Figure[] = [];
+  if (figuresWanted.some(([, id]) => id === 'checks/step')) {
+    progress('checks/step');
+    figures.push(await measureChecks(threads, options.rounds));
+  }
   if (figuresWanted.some(([flag]) => flag === 'whole')) {
     progress('whole program');
     const python = options.peers ? options.python : undefined;

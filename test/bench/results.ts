@@ -31,7 +31,7 @@ export interface Figure {
   /** Such as `whole/run`. */
   readonly id: string;
   readonly what: string;
-  readonly unit: 's' | 'MB' | '';
+  readonly unit: 's' | 'ms' | 'MB' | '';
   readonly ours: Spread;
   /** What it is compared with, where it is. */
   readonly other?: { readonly name: string; readonly value: Spread };

@@ -48,7 +48,7 @@ function ratioCell({ ratios, left_out }: Row, name: (typeof OTHERS)[number]): st
 
 export function figureTable(figures: readonly Figure[]): Table {
   return {
-    head: ['whole program', 'cellrun', 'compared with', 'ratio'],
+    head: ['figure', 'cellrun', 'compared with', 'ratio'],
     rows: figures.map(({ what, unit, ours, other, ratio }) => [
       what,
       `${withNoise(ours)} ${unit}`.trim(),

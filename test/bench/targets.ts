@@ -73,6 +73,13 @@ const TARGETS: readonly Target[] = [
     value: twoThreadsOverOne,
   },
   {
+    what: 'finding what is not finite over the training step of the reference experiment',
+    floor: 0.02,
+    aim: 0.01,
+    unit: '',
+    value: ratioAgainst('checks/step : '),
+  },
+  {
     what: 'evaluation of 10,000 images over PyTorch CPU',
     floor: 3,
     aim: 1.5,

@@ -120,6 +120,7 @@ const POSITION: Json = {
   metadata: {
     config_hash: 'ab12',
     batch_order: { epoch: 1, position: 2, generator: [1, -2, 3, -4], count: 40 },
+    skipped_batches: 1,
     epoch: { number: 2, ended: false, evaluated: true, loss: 3.5, samples: 24 },
     metrics: { train: { loss: 0.5 }, test: { loss: null, loss_nonfinite: 'nan', accuracy: 0.5 } },
   },

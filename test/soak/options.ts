@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { type Diagnostic, usageError } from '../../src/errors.js';
 
-export const PARTS = ['faults', 'flips', 'fuzz', 'hostile'] as const;
+export const PARTS = ['faults', 'flips', 'fuzz', 'hostile', 'kills', 'every-step', 'signals'] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface SoakOptions {
@@ -15,6 +15,12 @@ export interface SoakOptions {
   /** Targets whose names match; all of them without it. */
   readonly target: string | undefined;
   readonly seed: number;
+  readonly kills: number;
+  /** Of the run that is killed after each. */
+  readonly steps: number;
+  readonly signals: number;
+  /** Runs at a time. */
+  readonly jobs: number;
 }
 
 export const HELP = `Usage: npm run soak -- [options]
@@ -25,8 +31,22 @@ Tries to lose what a run has written and to break every reader; prints one table
   --cases N        damaged inputs for each reader (default 100000)
   --from N         number of the first of these inputs (default 0)
   --target NAME    only this reader, such as npz or config.yaml
-  --seed N         another seed, other damage (default 1)
+  --seed N         another seed, other damage, other moments (default 1)
+  --kills N        how often runs are killed at random moments (default 1000)
+  --steps N        steps of the run that is killed after each of them (default 200)
+  --signals N      how often runs are asked to stop (default 300)
+  --jobs N         runs at a time (default 2)
 `;
+
+const NUMBERS = {
+  cases: text('100000'),
+  from: text('0'),
+  seed: text('1'),
+  kills: text('1000'),
+  steps: text('200'),
+  signals: text('300'),
+  jobs: text('2'),
+};
 
 /** Throws UserError (exit 2). */
 export function parseOptions(args: readonly string[]): SoakOptions {
@@ -34,10 +54,10 @@ export function parseOptions(args: readonly string[]): SoakOptions {
   const problems: Diagnostic[] = [];
   const complain = (message: string, expected: string) =>
     problems.push({ code: 'soak/option', message, expected });
-  const whole = (name: 'cases' | 'from' | 'seed'): number => {
-    const text = values[name];
-    if (!/^\d{1,9}$/.test(text)) complain(`--${name} is '${text}'`, 'a whole number');
-    return Number(text);
+  const whole = (name: keyof typeof NUMBERS, least = 0): number => {
+    const number = /^\d{1,9}$/.test(values[name]) ? Number(values[name]) : Number.NaN;
+    if (!(number >= least)) complain(`--${name} is '${values[name]}'`, `a whole number from ${least}`);
+    return number;
   };
   const parts = values.parts.split(',').filter(isPart);
   if (parts.length !== values.parts.split(',').length)
@@ -49,6 +69,10 @@ export function parseOptions(args: readonly string[]): SoakOptions {
     from: whole('from'),
     target: values.target,
     seed: whole('seed'),
+    kills: whole('kills'),
+    steps: whole('steps', 1),
+    signals: whole('signals'),
+    jobs: whole('jobs', 1),
   };
   if (problems.length > 0) throw usageError(...problems);
   return options;
@@ -58,18 +82,19 @@ function isPart(name: string): name is Part {
   return PARTS.some(part => part === name);
 }
 
+function text(value: string) {
+  return { type: 'string', default: value } as const;
+}
+
 function parse(args: readonly string[]) {
-  const text = (value: string) => ({ type: 'string', default: value }) as const;
   try {
     return parseArgs({
       args: [...args],
       options: {
         help: { type: 'boolean', short: 'h', default: false },
         parts: text(PARTS.join(',')),
-        cases: text('100000'),
-        from: text('0'),
         target: { type: 'string' },
-        seed: text('1'),
+        ...NUMBERS,
       },
     }).values;
   } catch (error) {

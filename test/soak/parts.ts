@@ -10,6 +10,7 @@ import { casesOf } from './fuzz-target.js';
 import { HOSTILE, tryHostile } from './hostile.js';
 import type { Part, SoakOptions } from './options.js';
 import { SCENARIOS } from './scenarios.js';
+import { killsAtEveryStep, killsAtSeams, manyKills, manySignals } from './stopped-runs.js';
 
 /** What one line of the table says. */
 export interface Figures {
@@ -26,7 +27,15 @@ export interface Figures {
 
 type Run = (options: SoakOptions, folder: string) => AsyncGenerator<Figures>;
 
-export const runs: Readonly<Record<Part, Run>> = { faults, flips, fuzz, hostile };
+export const runs: Readonly<Record<Part, Run>> = {
+  faults,
+  flips,
+  fuzz,
+  hostile,
+  kills,
+  'every-step': everyStep,
+  signals,
+};
 
 async function* faults(_: SoakOptions, folder: string): AsyncGenerator<Figures> {
   for (const scenario of SCENARIOS) {
@@ -66,6 +75,21 @@ async function* hostile(_: SoakOptions, folder: string): AsyncGenerator<Figures>
     failures,
     note: `${writes} writes, all inside`,
   };
+}
+
+async function* kills({ seed, kills: count, jobs }: SoakOptions, folder: string): AsyncGenerator<Figures> {
+  yield manyKills(below(folder), { seed, count, jobs });
+  yield killsAtSeams(below(folder), { jobs });
+}
+
+async function* everyStep(options: SoakOptions, folder: string): AsyncGenerator<Figures> {
+  const { seed, steps: count, jobs } = options;
+  yield killsAtEveryStep(below(folder), { seed, count, jobs });
+}
+
+async function* signals(options: SoakOptions, folder: string): AsyncGenerator<Figures> {
+  const { seed, signals: count, jobs } = options;
+  yield* await manySignals(below(folder), { seed, count, jobs });
 }
 
 let made = 0;

@@ -12,6 +12,7 @@ export const silentObserver: RunObserver = {
   line: () => {},
   warning: () => {},
   end: () => {},
+  resumable: () => {},
 };
 
 /** Random sequences of 5 steps of 3 features in 4 classes; `stream` and `seed` say which. */

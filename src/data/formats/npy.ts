@@ -1,6 +1,6 @@
 /**
  * NumPy's .npy format, versions 1 to 3: magic, version, header length, a Python dict literal with `descr`,
- * `fortran_order` and `shape`, then the values. (NumPy Enhancement Proposal 1.) Little-endian numbers only.
+ * `fortran_order` and `shape`, then the values. (NumPy Enhancement Proposal 1.)
  */
 import { damagedError, type UserError } from '../../errors.js';
 import { MAX_ELEMENTS } from '../limits.js';
@@ -67,9 +67,10 @@ export function parseNpy(bytes: Uint8Array, file: string, name: string): NpyArra
   if (header === undefined) {
     throw fail('the .npy header is damaged', "a dict of 'descr', 'fortran_order' and 'shape'", text.trim());
   }
-  const type = DTYPES.get(header.descr);
+  const type = DTYPES.get(header.descr.replace('>', '<'));
   if (type === undefined) {
-    throw fail('this type of values is not supported', [...DTYPES.keys()].join(', '), header.descr);
+    const expected = `${[...DTYPES.keys()].join(', ')}, or > for <`;
+    throw fail('this type of values is not supported', expected, header.descr);
   }
   const { shape } = header;
   const count = shape.reduce((product, size) => product * size, 1);
@@ -80,7 +81,10 @@ export function parseNpy(bytes: Uint8Array, file: string, name: string): NpyArra
   if (length !== count * type.itemSize) {
     throw fail('the data have the wrong length', `${count * type.itemSize} bytes`, `${length} bytes`);
   }
-  const values = viewOf(bytes, dataOffset, count, type);
+  const isBigEndian = header.descr.startsWith('>');
+  const values = isBigEndian
+    ? type.view(swapped(bytes.subarray(dataOffset), type.itemSize), 0, count)
+    : viewOf(bytes, dataOffset, count, type);
   const ordered = header.fortranOrder ? fromFortranOrder(values, shape) : values;
   return {
     shape,
@@ -88,9 +92,11 @@ export function parseNpy(bytes: Uint8Array, file: string, name: string): NpyArra
     dtype: header.descr,
     values: ordered,
     exactly: index => {
-      if (header.descr !== '<i8') return String(ordered[index]);
+      if (!header.descr.endsWith('i8')) return String(ordered[index]);
       const at = header.fortranOrder ? fortranIndex(index, shape) : index;
-      return String(new DataView(bytes.buffer, bytes.byteOffset + dataOffset).getBigInt64(8 * at, true));
+      return String(
+        new DataView(bytes.buffer, bytes.byteOffset + dataOffset).getBigInt64(8 * at, !isBigEndian),
+      );
     },
   };
 }
@@ -149,6 +155,16 @@ function viewOf(bytes: Uint8Array, dataOffset: number, count: number, type: Dtyp
   const offset = bytes.byteOffset + dataOffset;
   if (offset % type.itemSize === 0) return type.view(bytes.buffer, offset, count);
   return type.view(bytes.slice(dataOffset).buffer, 0, count);
+}
+
+/** A copy with the bytes of each item in the other order. */
+function swapped(bytes: Uint8Array, itemSize: number): ArrayBuffer {
+  const copy = new Uint8Array(bytes);
+  const view = Buffer.from(copy.buffer);
+  if (itemSize === 2) view.swap16();
+  if (itemSize === 4) view.swap32();
+  if (itemSize === 8) view.swap64();
+  return copy.buffer;
 }
 
 function int64AsDoubles(buffer: ArrayBufferLike, offset: number, count: number): Float64Array {

@@ -51,7 +51,10 @@ function unzipMembers(bytes: Buffer, file: string, wanted: (name: string) => boo
     if (taken.has(member.name)) throw new Refused(`it has two members ${member.name}`, 'data/zip');
     taken.add(member.name);
     total += member.originalSize;
-    if (!(total <= maxBytes)) throw new Refused(`it expands to more than ${maxBytes} bytes`);
+    if (!(total <= maxBytes))
+      throw new Refused(
+        `its ${bytes.length} bytes expand to ${total} or more, and ${maxBytes} are the most here`,
+      );
     return true;
   };
   try {

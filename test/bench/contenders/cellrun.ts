@@ -6,21 +6,15 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import { BroadcastChannel } from 'node:worker_threads';
-import type { Split } from '../../../src/data/dataset.js';
-import { pictureDataset } from '../../../src/data/pictures.js';
 import { Engine } from '../../../src/engine/index.js';
 import { versions } from '../../../src/experiment/machine.js';
-import { adam } from '../../../src/optimizers/adam.js';
 import { RandomStream } from '../../../src/random.js';
 import type { ShardReport } from '../../../src/training/shards.js';
-import { Trainer } from '../../../src/training/trainer.js';
 import type { BenchCase } from '../cases.js';
 import { answerRequests, type Workload } from './answer.js';
+import { LEARNING_RATE, openTrainer, randomSplit } from './model.js';
 import { kernelWork } from './programs.js';
 import { SHIPPED_CHANNEL } from './shipped-channel.js';
-
-const LEARNING_RATE = 0.01;
-const ADAM = { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0 } as const;
 
 /** What engines tell through the channel has arrived by then. */
 const DELIVERY_MS = 20;
@@ -44,50 +38,10 @@ async function verify({ executor, fallbacks }: ShardReport, engines: number): Pr
   if (!shipped && kept > 0) throw new Error("an engine ran gpu.js's own code");
 }
 
-/** Pictures of random bytes: read as MNIST's are, whatever they show. */
-function randomSplit(one: BenchCase): Split {
-  const { sequences, sequence_length, input_size, num_classes } = one;
-  const random = RandomStream.of(0, 'bench/pictures');
-  const array = (dims: readonly number[], bound: number) => ({
-    dims,
-    values: Uint8Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => random.integer(bound)),
-    dataOffset: 0,
-    itemSize: 1,
-  });
-  const files = {
-    imagesFile: 'random pictures',
-    images: array([sequences, sequence_length, input_size], 256),
-    labelsFile: 'random labels',
-    labels: array([sequences], num_classes),
-  };
-  return pictureDataset(files, files, { sequence: 'rows', numClasses: num_classes, digests: [] }).train;
-}
-
 async function openModel(one: BenchCase): Promise<Workload> {
   kept = 0;
   const split = randomSplit(one);
-  const trainer = await Trainer.create(
-    {
-      backend: 'webasm',
-      threads,
-      spec: {
-        cell: 'lstm',
-        inputSize: one.input_size,
-        hiddenSize: one.hidden_size,
-        numLayers: one.num_layers,
-        outputSize: one.num_classes,
-        head: 'last',
-      },
-      loss: 'cross_entropy',
-      sequenceLength: one.sequence_length,
-      variableLength: false,
-      train: split,
-      batchSize: one.batch_size,
-    },
-    adam,
-    ADAM,
-  );
-  trainer.layout.initialise(trainer.parameters, RandomStream.of(0, 'bench/parameters'));
+  const trainer = await openTrainer(one, split, threads);
   const close = () => trainer.close();
   if (one.benchmark === 'train_step') {
     const random = RandomStream.of(0, 'bench/order');

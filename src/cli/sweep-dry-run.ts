@@ -1,0 +1,128 @@
+/** `sweep … --dry-run`: the points that a sweep will try, how large their models are and how long it will take. */
+import { EXIT, type ExitCode } from '../errors.js';
+import type { LoadedSweep } from '../sweep/config/index.js';
+import { formatTable, type Table } from '../sweep/results/index.js';
+import { gridSize } from '../sweep/search/grid.js';
+import { createSampler } from '../sweep/search/index.js';
+import type { Point } from '../sweep/space.js';
+import type { Io } from './io.js';
+import type { BackendOptions } from './options.js';
+import { formatDuration } from './progress.js';
+import { estimate, type PointEstimate } from './sweep-estimate.js';
+import type { SweepModels } from './sweep-models.js';
+
+/** Points that are listed where the sweep has no number of its own. */
+const LISTED = 20;
+
+export interface DryRunOptions extends BackendOptions {
+  readonly json: boolean;
+}
+
+/** @param options.threads of one trial */
+export async function dryRun(
+  { plan }: LoadedSweep,
+  models: SweepModels,
+  options: DryRunOptions,
+  io: Io,
+): Promise<ExitCode> {
+  const points = chosenPoints(plan);
+  const { points: estimates, probes, models: distinct } = await estimate(models, points, options);
+  const trials = trialsOf(plan);
+  const mean = estimates.reduce((sum, { seconds }) => sum + seconds, 0) / Math.max(1, estimates.length);
+  const total =
+    trials === null ? null : (mean * trials * plan.seeds.length) / Math.min(plan.parallel, trials);
+  const table = pointTable(estimates);
+  if (options.json) {
+    const answer = {
+      version: 1,
+      name: plan.name,
+      trials,
+      seeds: plan.seeds,
+      seconds: total,
+      probes,
+      models: distinct,
+      points: estimates,
+    };
+    io.out(`${JSON.stringify(answer)}\n`);
+    return EXIT.done;
+  }
+  io.out(formatTable(table, 'text', Math.max(80, io.columns ?? 120)));
+  io.out(sentences(plan, estimates.length, { trials, total, probes, distinct }));
+  return EXIT.done;
+}
+
+/** A grid's points; the first that another method chooses, which for TPE are only those before the first result. */
+function chosenPoints(plan: LoadedSweep['plan']): readonly Point[] {
+  const sampler = createSampler(plan.space, plan.method, plan.seed);
+  const most = plan.budget.trials ?? (plan.method.kind === 'grid' ? Number.POSITIVE_INFINITY : LISTED);
+  const startup = plan.method.kind === 'tpe' ? plan.method.n_startup_trials : most;
+  const points: Point[] = [];
+  while (points.length < Math.min(most, startup)) {
+    const point = sampler.suggest(points.length, [], points);
+    if (point === undefined) break;
+    points.push(point);
+  }
+  return points;
+}
+
+/** Null where only time or a target ends the sweep. */
+function trialsOf({ method, budget, space }: LoadedSweep['plan']): number | null {
+  const size = method.kind === 'grid' ? gridSize(space) : null;
+  const limits = [size, budget.trials].filter(limit => limit !== null);
+  return limits.length === 0 ? null : Math.min(...limits);
+}
+
+function pointTable(estimates: readonly PointEstimate[]): Table {
+  const names = [...new Set(estimates.flatMap(({ point }) => Object.keys(point)))];
+  return {
+    columns: [
+      { name: 'trial' },
+      ...names.map(name => ({ name, show: (value: number) => String(Number(value.toPrecision(6))) })),
+      { name: 'parameters', show: value => value.toLocaleString('en') },
+      { name: 'time', show: value => `~${formatDuration(value)}` },
+    ],
+    rows: estimates.map(({ point, parameters, seconds }, trial) => [
+      trial,
+      ...names.map(name => {
+        const value = point[name];
+        if (value === undefined) return null;
+        return typeof value === 'number' || typeof value === 'string' ? value : JSON.stringify(value);
+      }),
+      parameters,
+      Number(seconds.toFixed(2)),
+    ]),
+  };
+}
+
+interface Totals {
+  readonly trials: number | null;
+  readonly total: number | null;
+  readonly probes: number;
+  readonly distinct: number;
+}
+
+function sentences(
+  { pruner, seeds, parallel, epochs, budget, method }: LoadedSweep['plan'],
+  listed: number,
+  { trials, total, probes, distinct }: Totals,
+): string {
+  const lines: string[] = [''];
+  const rest = trials === null || trials > listed;
+  if (rest) {
+    const why = method.kind === 'tpe' ? 'the others follow from results' : 'more follow';
+    lines.push(`The first ${listed} points${trials === null ? '' : ` of ${trials}`}; ${why}.`);
+  }
+  const each = `${epochs} epochs${seeds.length > 1 ? ` with ${seeds.length} seeds` : ''}`;
+  if (total !== null) {
+    const pruned = pruner.kind === 'none' ? '' : `, at most: the pruner ${pruner.kind} ends some sooner`;
+    lines.push(
+      `About ${formatDuration(total)} for ${trials} trials of ${each}, ${parallel} at a time${pruned}.`,
+    );
+  }
+  if (budget.seconds !== null) lines.push(`It begins no trial after ${formatDuration(budget.seconds)}.`);
+  const scaled = distinct > probes ? `, the others scaled by their FLOPs` : '';
+  lines.push(
+    `Estimated from some real steps of ${probes} of ${distinct} ${distinct === 1 ? 'model' : 'models'}${scaled}.`,
+  );
+  return lines.map(line => `${line}\n`).join('');
+}

@@ -1,0 +1,90 @@
+/** `sweep replay SWEEP`: the decisions once more from the results alone, byte for byte; `--what-if` with another pruner. */
+import { EXIT, type ExitCode } from '../errors.js';
+import { prunerOf } from '../sweep/config/index.js';
+import { epochValues, readSweepResults, type SweepResults } from '../sweep/results/index.js';
+import { replay, type ScheduleParts } from '../sweep/schedule/replay.js';
+import { whatIf } from '../sweep/schedule/what-if.js';
+import { createSampler } from '../sweep/search/index.js';
+import { costModel } from '../sweep/trial-runs.js';
+import type { Io } from './io.js';
+
+export interface ReplayOptions {
+  /** A pruner as a sweep file names it; `undefined`: the sweep's own. */
+  readonly whatIf: string | undefined;
+  readonly json: boolean;
+}
+
+/** Exit 1 where the decisions are other ones. */
+export function sweepReplay(path: string, options: ReplayOptions, io: Io): ExitCode {
+  const results = readSweepResults(path);
+  return options.whatIf === undefined
+    ? replayed(results, options.json, io)
+    : otherwise(results, options.whatIf, options.json, io);
+}
+
+function replayed({ plan, directory, journal }: SweepResults, json: boolean, io: Io): ExitCode {
+  const parts: ScheduleParts = {
+    plan,
+    sampler: createSampler(plan.space, plan.method, plan.seed),
+    costPerEpoch: costModel(plan, directory),
+  };
+  const verdict = replay(parts, journal);
+  if (json) {
+    const { same } = verdict;
+    const answer = same
+      ? { version: 1, same, decisions: verdict.decisions.length, unwritten: verdict.unwritten }
+      : { version: 1, ...verdict };
+    io.out(`${JSON.stringify(answer)}\n`);
+  } else if (verdict.same) {
+    const unwritten =
+      verdict.unwritten === 0 ? '' : `; the journal ends before the last ${verdict.unwritten}`;
+    io.out(`${verdict.decisions.length} decisions, the same byte for byte${unwritten}.\n`);
+  } else {
+    io.out(
+      `Decision ${verdict.index} is another one.\n  journal: ${verdict.recorded}\n  replay:  ${verdict.replayed ?? 'none'}\n`,
+    );
+  }
+  return verdict.same ? EXIT.done : EXIT.unexpected;
+}
+
+function otherwise(
+  { plan, directory, journal }: SweepResults,
+  text: string,
+  json: boolean,
+  io: Io,
+): ExitCode {
+  const pruner = prunerOf('what-if', text, plan);
+  const { epochs, best, unknown, isExact } = whatIf(
+    {
+      plan,
+      pruner,
+      costPerEpoch: costModel(plan, directory),
+      history: (trial, seed) => epochValues(plan, directory, trial, seed),
+    },
+    journal,
+  );
+  if (json) {
+    io.out(`${JSON.stringify({ version: 1, pruner, epochs, best, unknown, exact: isExact })}\n`);
+    return EXIT.done;
+  }
+  const { metric } = plan.objective;
+  const shown = (one: typeof best.recorded): string =>
+    one === null ? 'none' : `${metric} ${Number(one.value.toPrecision(5))} (trial ${one.trial})`;
+  io.out(
+    [
+      `             ${plan.pruner.kind.padEnd(28)}${pruner.kind}`,
+      `epochs       ${String(epochs.recorded).padEnd(28)}${epochs.whatIf}`,
+      `best         ${shown(best.recorded).padEnd(28)}${shown(best.whatIf)}`,
+      ...(isExact
+        ? []
+        : [
+            `unknown      ${unknown.length} trials would have been trained further than the journal tells (${unknown
+              .slice(0, 5)
+              .map(({ trial, to }) => `trial ${trial} to epoch ${to}`)
+              .join(', ')}${unknown.length > 5 ? ', …' : ''}); they count as given up`,
+          ]),
+      '',
+    ].join('\n'),
+  );
+  return EXIT.done;
+}

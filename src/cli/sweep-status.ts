@@ -1,0 +1,156 @@
+/** `sweep status SWEEP` and `compare SWEEP`: how far a sweep is and what its trials reached, from its files alone. */
+
+import { nearest } from '../config/suggest.js';
+import { EXIT, type ExitCode, usageError } from '../errors.js';
+import {
+  bestRow,
+  formatTable,
+  importanceOf,
+  ranked,
+  readSweepResults,
+  type SweepResults,
+  summaryOf,
+  type Table,
+  type TableFormat,
+  type TrialRow,
+  trialTable,
+} from '../sweep/results/index.js';
+import type { Io } from './io.js';
+import { formatDuration } from './progress.js';
+
+/** Of the terminal, or enough for most tables where there is none. */
+function widthOf(io: Io): number {
+  return Math.max(80, io.columns ?? 120);
+}
+
+export function sweepStatus(path: string, { json }: { readonly json: boolean }, io: Io): ExitCode {
+  const results = readSweepResults(path);
+  if (json) io.out(`${JSON.stringify(summaryOf(results))}\n`);
+  else {
+    io.out(headline(results));
+    const table = bestTable(results, 5);
+    if (table.rows.length > 0) io.out(`\n${formatTable(table, 'text', widthOf(io))}`);
+    io.out(weights(results));
+    io.out(failures(results));
+  }
+  return EXIT.done;
+}
+
+/** The best trials, with the parameters that differ between any of the sweep's. */
+export function bestTable({ plan, records }: SweepResults, count: number): Table {
+  const whole = trialTable(plan, ranked(plan, records.rows), { changed: true });
+  const measured = whole.rows.filter(row => row[3] !== null);
+  return { ...whole, rows: measured.slice(0, count) };
+}
+
+function headline({ plan, directory, state, records }: SweepResults): string {
+  const { rows, running, epochsTrained, reason, seconds } = records;
+  const of = plan.budget.trials === null ? '' : ` of ${plan.budget.trials}`;
+  const counts = new Map<string, number>();
+  for (const row of rows) counts.set(row.state, (counts.get(row.state) ?? 0) + 1);
+  const kinds = [...counts].map(([name, count]) => `${count} ${name}`).join(', ');
+  const best = bestRow(plan, records);
+  const lines = [
+    `${plan.name} ${directory.id}: ${state}${reason === undefined ? '' : ` (${REASONS[reason] ?? reason})`}`,
+    `${rows.length}${of} trials${kinds === '' ? '' : `: ${kinds}`}; ${epochsTrained} epochs${seconds === undefined ? '' : ` in ${formatDuration(seconds)}`}`,
+  ];
+  if (best !== undefined && best.value !== null) {
+    const spread = best.spread === null ? '' : ` ± ${Number(best.spread.toPrecision(2))}`;
+    lines.push(
+      `best ${plan.objective.metric} ${Number(best.value.toPrecision(5))}${spread}: trial ${best.trial} after ${best.epochs} of ${plan.epochs} epochs`,
+    );
+  }
+  if (state === 'running' && running.length > 0)
+    lines.push(`running: ${running.map(({ trial, to }) => `trial ${trial} to epoch ${to}`).join(', ')}`);
+  if (state === 'interrupted' || state === 'killed')
+    lines.push(`go on with: cellrun sweep resume ${directory.path}`);
+  return lines.map(line => `${line}\n`).join('');
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  exhausted: 'every point was tried',
+  trials: 'as many trials as it may have',
+  time: 'its time is over',
+  target: 'the target is reached',
+  trial_error: 'a trial failed',
+};
+
+function weights({ plan, records }: SweepResults): string {
+  const importance = importanceOf(plan, records.rows);
+  if (importance === null || importance.length < 2) return '';
+  const parts = importance
+    .toSorted((a, b) => b.importance - a.importance)
+    .map(({ name, importance: share }) => `${name} ${(100 * share).toFixed(0)} %`);
+  return `\nimportance: ${parts.join(', ')}\n`;
+}
+
+/** Failures as a few lines; the runs' own logs say the rest. */
+function failures({ records }: SweepResults): string {
+  const failed = records.rows.filter(({ state }) => state === 'failed');
+  const shown = failed
+    .slice(0, 5)
+    .map(({ trial, message }) => `trial ${trial} failed: ${message ?? 'unknown'}`);
+  const more = failed.length > shown.length ? [`and ${failed.length - shown.length} more failed`] : [];
+  return shown.length === 0 ? '' : `\n${[...shown, ...more].map(line => `${line}\n`).join('')}`;
+}
+
+export interface CompareOptions {
+  /** A column's name, or the last words of one; with a hyphen before it the other way round. `undefined`: best first. */
+  readonly sort: string | undefined;
+  /** Bounds of the objective. */
+  readonly min: number | undefined;
+  readonly max: number | undefined;
+  readonly top: number | undefined;
+  readonly format: TableFormat;
+}
+
+export function compareTrials(path: string, options: CompareOptions, io: Io): ExitCode {
+  const { plan, records } = readSweepResults(path);
+  const { min, max } = options;
+  const within = ({ value }: TrialRow): boolean =>
+    (min === undefined || (value !== null && value >= min)) &&
+    (max === undefined || (value !== null && value <= max));
+  const rows = ranked(plan, records.rows).filter(within);
+  const table = sorted(
+    trialTable(plan, rows, { changed: true }),
+    trialTable(plan, rows, { changed: false }),
+    options.sort,
+  );
+  const top = { ...table, rows: table.rows.slice(0, options.top) };
+  io.out(formatTable(top, options.format, widthOf(io)));
+  return EXIT.done;
+}
+
+/** @param whole the same rows with all columns, which may be sorted by too */
+function sorted(table: Table, whole: Table, sort: string | undefined): Table {
+  if (sort === undefined) return table;
+  const isDescending = sort.startsWith('-');
+  const wanted = isDescending ? sort.slice(1) : sort;
+  const names = whole.columns.map(({ name }) => name);
+  const at = whole.columns.findIndex(({ name, title }) => name === wanted || title === wanted);
+  if (at < 0) {
+    const words = [...names, ...whole.columns.flatMap(({ title }) => (title === undefined ? [] : [title]))];
+    const suggestion = nearest(wanted, words);
+    throw usageError({
+      code: 'cli/sort',
+      message: `there is no column '${wanted}'`,
+      file: '--sort',
+      expected: names.join(', '),
+      ...(suggestion !== undefined && { suggestion }),
+    });
+  }
+  const sign = isDescending ? -1 : 1;
+  const order = whole.rows
+    .map((row, i) => ({ cell: row[at], i }))
+    .toSorted((a, b) => {
+      // what has no value comes last, whichever way
+      if (a.cell === null || b.cell === null) return Number(a.cell === null) - Number(b.cell === null);
+      return sign * compareCells(a.cell, b.cell);
+    });
+  return { ...table, rows: order.map(({ i }) => table.rows[i]) };
+}
+
+function compareCells(a: string | number, b: string | number): number {
+  if (typeof a === 'number' && typeof b === 'number') return a - b;
+  return String(a) < String(b) ? -1 : Number(String(a) > String(b));
+}

@@ -1,0 +1,150 @@
+/** The verbs of sweeps: `sweep` with what it has below it, and `compare`. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import {
+  backendOption,
+  jsonOption,
+  outputOption,
+  quietOption,
+  type Shell,
+  setOption,
+  verb,
+} from './flags.js';
+import { collect, parseCount, parseThreads } from './options.js';
+import type { ConductOptions, SweepOptions } from './sweep.js';
+import { SWEEP_HELP } from './sweep-help.js';
+import { LAUNCHERS } from './sweep-launcher.js';
+import type { CompareOptions } from './sweep-status.js';
+
+/** Restated, so that `--help` need not load what reads sweeps; the type holds both equal. */
+const FORMATS = ['text', 'csv', 'json', 'markdown'] as const satisfies readonly CompareOptions['format'][];
+
+/** Flags that only conducting a sweep has. */
+type Conducted = Omit<ConductOptions, 'version' | 'json' | 'quiet' | 'threads' | 'queue'> & {
+  readonly threads?: number;
+  readonly queue?: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+};
+
+type Given = Conducted &
+  Pick<SweepOptions, 'set' | 'output'> &
+  SweepOptions['flags'] & { readonly dryRun?: boolean };
+
+export function addSweep(program: Command, shell: Shell): void {
+  const { io, finish, version } = shell;
+  const sweep = verb(program, 'sweep <words...>', 'train many variants of a config and find the best')
+    // flags of the verbs below are theirs
+    .enablePositionalOptions()
+    .addOption(setOption())
+    .addOption(new Option('--objective <metric:goal>', 'what is sought, such as test.accuracy:max'))
+    .addOption(new Option('--method <name>', 'grid, random, sobol or tpe'))
+    .addOption(new Option('--trials <n>', 'points at most'))
+    .addOption(new Option('--time <duration>', 'no new trial after, such as 90s, 10m or 2h'))
+    .addOption(new Option('--target <value>', 'end once a trial is at least as good'))
+    .addOption(new Option('--seeds <list>', 'seeds that each point is trained with, with commas between'))
+    .addOption(new Option('--pruner <name>', 'none, median, asha or hyperband; or a mapping'))
+    .addOption(new Option('--parallel <n>', 'trials at the same time (default: 1)'))
+    .addOption(outputOption('where experiments are written'))
+    .option('--dry-run', 'list the points and estimate the time instead');
+  conducting(sweep)
+    .addHelpText('after', SWEEP_HELP)
+    .action(async (words: string[], given: Given) => {
+      const { objective, method, trials, time, target, seeds, pruner, parallel, ...rest } = given;
+      const flags = defined({ objective, method, trials, time, target, seeds, pruner, parallel });
+      const { sweep: run } = await import('./sweep.js');
+      const { set, output, dryRun = false } = rest;
+      finish(await run(words, { ...complete(rest, version), set, output, dryRun, flags }, io));
+    });
+  addStatus(sweep, shell);
+  addResume(sweep, shell);
+  addReplay(sweep, shell);
+}
+
+function addStatus(sweep: Command, { io, finish }: Shell): void {
+  verb(sweep, 'status <sweep>', 'how far a sweep is, and what leads')
+    .addOption(jsonOption('the summary'))
+    .action(async (path: string, { json = false }: { json?: boolean }) => {
+      const { sweepStatus } = await import('./sweep-status.js');
+      finish(sweepStatus(path, { json }, io));
+    });
+}
+
+function addResume(sweep: Command, { io, finish, version }: Shell): void {
+  conducting(verb(sweep, 'resume <sweep>', 'go on exactly where a sweep stopped')).action(
+    async (path: string, given: Conducted) => {
+      const { resumeSweepAt } = await import('./sweep.js');
+      finish(await resumeSweepAt(path, complete(given, version), io));
+    },
+  );
+}
+
+function addReplay(sweep: Command, { io, finish }: Shell): void {
+  verb(sweep, 'replay <sweep>', 'decide a sweep again from its results, and compare every byte')
+    .addOption(new Option('--what-if <pruner>', 'decide with another pruner instead: its name, or a mapping'))
+    .addOption(jsonOption('the verdict'))
+    .action(async (path: string, { whatIf, json = false }: { whatIf?: string; json?: boolean }) => {
+      const { sweepReplay } = await import('./sweep-replay.js');
+      finish(sweepReplay(path, { whatIf, json }, io));
+    });
+}
+
+export function addCompare(program: Command, { io, finish }: Shell): void {
+  type Flags = Pick<CompareOptions, 'format'> & Partial<CompareOptions> & { json?: boolean };
+  verb(program, 'compare <sweep>', 'the trials of a sweep as a table, with what differs between them')
+    .addOption(
+      new Option('--sort <column>', 'by a column, with a hyphen before it downwards (default: best first)'),
+    )
+    .addOption(
+      new Option('--min <value>', 'only trials whose objective is at least this').argParser(parseNumber),
+    )
+    .addOption(
+      new Option('--max <value>', 'only trials whose objective is at most this').argParser(parseNumber),
+    )
+    .addOption(new Option('--top <n>', 'only the first of the table').argParser(parseCount))
+    .addOption(new Option('--format <format>', 'how to print it').choices(FORMATS).default('text'))
+    .option('--json', 'short for --format json')
+    .action(async (path: string, { sort, min, max, top, format, json }: Flags) => {
+      const { compareTrials } = await import('./sweep-status.js');
+      finish(compareTrials(path, { sort, min, max, top, format: json ? 'json' : format }, io));
+    });
+}
+
+/** The flags of whatever starts trials. */
+function conducting(command: Command): Command {
+  return command
+    .addOption(new Option('--launcher <name>', 'what starts the trials').choices(LAUNCHERS).default('local'))
+    .addOption(
+      new Option('--queue <url>', 'the queue of --launcher bullmq: redis://host:6379').env('CELLRUN_QUEUE'),
+    )
+    .addOption(
+      new Option('--sbatch <option>', 'a further option of sbatch, such as --partition=long (repeatable)')
+        .argParser(collect)
+        .default([], 'none'),
+    )
+    .addOption(backendOption())
+    .addOption(
+      new Option('--threads <n>', 'threads of all trials together (default: the cores)').argParser(
+        parseThreads,
+      ),
+    )
+    .addOption(jsonOption('the summary'))
+    .addOption(quietOption());
+}
+
+function complete(
+  { launcher, queue, sbatch, backend, threads, json = false, quiet = false }: Conducted,
+  version: string,
+): ConductOptions {
+  return { launcher, queue, sbatch, backend, threads, json, quiet, version };
+}
+
+/** Without what commander leaves undefined. */
+function defined(flags: SweepOptions['flags']): SweepOptions['flags'] {
+  return Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
+}
+
+function parseNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('Expected a number.');
+}

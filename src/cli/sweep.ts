@@ -1,0 +1,147 @@
+/** `sweep CONFIG|SWEEP`, `sweep resume`: all trials of a sweep, and what came of them. */
+import type { BackendRequest } from '../engine/backend.js';
+import { type ExitCode, usageError } from '../errors.js';
+import {
+  fromCommandLine,
+  isSweepFile,
+  type LoadedSweep,
+  loadSweep,
+  type SweepFlags,
+} from '../sweep/config/index.js';
+import { readJournal } from '../sweep/journal.js';
+import { formatTable, summaryOf, writeResults } from '../sweep/results/index.js';
+import { type SweepOptions as Conducting, resumeSweep, runSweep, type SweepResult } from '../sweep/run.js';
+import { SweepDirectory } from '../sweep/sweep-directory.js';
+import { usableCores } from '../training/threads.js';
+import { formatDiagnostics } from './diagnostics.js';
+import { HintedError } from './hinted-error.js';
+import type { Io } from './io.js';
+import { onStopSignal } from './signals.js';
+import { dryRun } from './sweep-dry-run.js';
+import { createLauncher, type LauncherOptions } from './sweep-launcher.js';
+import { SweepModels } from './sweep-models.js';
+import { bestTable } from './sweep-status.js';
+import { createSweepView } from './sweep-view.js';
+
+export interface ConductOptions extends LauncherOptions {
+  readonly backend: BackendRequest;
+  /** Of all trials together; `undefined`: as many as the machine has cores. */
+  readonly threads: number | undefined;
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly version: string;
+}
+
+export interface SweepOptions extends ConductOptions {
+  readonly set: readonly string[];
+  readonly flags: SweepFlags;
+  readonly output: string;
+  readonly dryRun: boolean;
+}
+
+/** @param words a sweep file; or configs, and `key=value,value…` */
+export async function sweep(words: readonly string[], options: SweepOptions, io: Io): Promise<ExitCode> {
+  const loaded = load(words, options);
+  const models = new SweepModels(loaded);
+  const warnings = await models.check();
+  if (warnings.length > 0)
+    io.err(`${formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' })}\n`);
+  const { plan, bases, givenYaml } = loaded;
+  if (options.dryRun) {
+    const threads = Math.max(1, Math.floor((options.threads ?? usableCores()) / plan.parallel));
+    return dryRun(loaded, models, { ...options, threads }, io);
+  }
+  const { output } = options;
+  return conduct(options, io, (conducting, opened) =>
+    runSweep({ plan, bases, givenYaml, output }, conducting, opened),
+  );
+}
+
+export async function resumeSweepAt(path: string, options: ConductOptions, io: Io): Promise<ExitCode> {
+  const directory = SweepDirectory.open(path);
+  return conduct(options, io, (conducting, opened) => {
+    opened(directory);
+    return resumeSweep(path, conducting);
+  });
+}
+
+function load(words: readonly string[], { set, flags }: SweepOptions): LoadedSweep {
+  const assignments = words.filter(word => word.includes('='));
+  const files = words.filter(word => !word.includes('='));
+  if (files.length === 0) {
+    const message = 'no config to sweep over is named';
+    throw usageError({
+      code: 'cli/sweep',
+      message,
+      expected: 'a sweep file, or configs and KEY=VALUE,VALUE…',
+    });
+  }
+  const sweeps = files.filter(isSweepFile);
+  if (files.length === 1 && sweeps.length === 1 && assignments.length === 0)
+    return loadSweep(files[0], { set, flags });
+  if (sweeps.length > 0) {
+    const message = `${sweeps[0]} is a sweep file, which has its parameters in it`;
+    throw usageError({ code: 'cli/sweep', message, expected: 'the sweep file alone, or configs' });
+  }
+  return fromCommandLine(files, assignments, { set, flags });
+}
+
+type Start = (options: Conducting, opened: (directory: SweepDirectory) => void) => Promise<SweepResult>;
+
+async function conduct(options: ConductOptions, io: Io, start: Start): Promise<ExitCode> {
+  let directory: SweepDirectory | undefined;
+  let view: ReturnType<typeof createSweepView> | undefined;
+  const stop = onStopSignal(io);
+  const opened = (made: SweepDirectory): void => {
+    directory = made;
+    view = createSweepView(io, made.readPlan(), options.quiet);
+    view.recall(readJournal(made.files.journal).records);
+    if (!options.quiet) io.err(`${made.path}\n`);
+  };
+  try {
+    const { exitCode, directory: done } = await start(
+      {
+        threads: options.threads ?? usableCores(),
+        backend: options.backend,
+        launcher: createLauncher(options, () => directory?.path ?? ''),
+        observer: {
+          decided: decision => view?.decided(decision),
+          started: (segment, attempt) => view?.started(segment, attempt),
+          ended: result => view?.ended(result),
+          warning: text => view?.warning(text),
+        },
+        signal: stop.signal,
+        version: options.version,
+        now: () => new Date(),
+      },
+      opened,
+    );
+    view?.end();
+    tell(done, options, io, stop.signal.aborted);
+    return exitCode;
+  } catch (error) {
+    view?.end();
+    throw directory === undefined ? error : new HintedError(error, hint(directory));
+  } finally {
+    stop.release();
+  }
+}
+
+function tell(
+  directory: SweepDirectory,
+  { json, quiet }: ConductOptions,
+  io: Io,
+  isInterrupted: boolean,
+): void {
+  const results = writeResults(directory);
+  if (json) io.out(`${JSON.stringify(summaryOf(results))}\n`);
+  else {
+    io.out(formatTable(bestTable(results, 5), 'text', Math.max(80, io.columns ?? 120)));
+    if (!quiet) io.out(`\n${directory.files.best}\n${directory.files.table}\n`);
+  }
+  if (isInterrupted) io.err(hint(directory));
+}
+
+function hint(directory: SweepDirectory): string {
+  return `Go on with: cellrun sweep resume ${directory.path}\n`;
+}

@@ -1,0 +1,175 @@
+/** A sweep without a file: configs, and values for their keys, on the command line. */
+import { basename, dirname, resolve } from 'node:path';
+import { type ConfigSource, openConfig } from '../../config/load.js';
+import { parseText } from '../../config/parse.js';
+import { positionOf, SourceText } from '../../config/source.js';
+import type { Entry, MapNode, Node } from '../../config/tree.js';
+import { type Diagnostic, UserError, usageError } from '../../errors.js';
+import { COMMAND_LINE } from './bases.js';
+import type { SweepText } from './load.js';
+import { mapping, type SweepFlags, scalar, withFlags } from './read.js';
+
+/**
+ * `configs/a.yaml model.hidden_size=64,128`: a grid, unless a flag names another method. Several configs are variants. The objective
+ * is the flag's, else the `checkpoint.metric` that the configs state.
+ * @param assignments `key=value,value…`, or `key=log_uniform(LOW,HIGH)` and likewise `uniform`, `int` and `log_int`
+ * @throws UserError (exit 2) where the arguments can't be read
+ */
+export function sweepOfArguments(
+  configs: readonly string[],
+  assignments: readonly string[],
+  set: readonly string[],
+  flags: SweepFlags,
+): SweepText {
+  const source = new SourceText(COMMAND_LINE, [...configs, ...assignments].join(' '), resolve('.'));
+  if (configs.length === 1 && assignments.length === 0 && !flags.seeds?.includes(',')) {
+    throw usageError({
+      code: 'sweep/nothing-varies',
+      message: 'nothing varies',
+      ...positionOf(source.place(0, source.text.length)),
+      expected: 'KEY=VALUE,VALUE…, several configs, or several --seeds',
+    });
+  }
+  let at = 0;
+  const next = (word: string): number => {
+    const start = at;
+    at += word.length + 1;
+    return start;
+  };
+  const files = configs.map(file => {
+    const start = next(file);
+    return scalar(file, source, start, start + file.length);
+  });
+  const parameters = parametersOf(
+    source,
+    assignments.map(word => ({ word, start: next(word) })),
+  );
+  const opened = configs.map(file => openConfig(file, { set }));
+  const entries: Record<string, Node> = {
+    version: scalar(1, source, 0, 1),
+    name: scalar(nameOf(configs, opened), source, 0, configs[0].length),
+    ...(files.length === 1
+      ? { base: files[0] }
+      : { variants: { kind: 'list', items: files, place: source.place(0, source.text.length) } }),
+    method: scalar('grid', source, 0, 1),
+    ...(parameters.entries.size > 0 && { parameters }),
+    ...(flags.objective === undefined && { objective: declaredObjective(configs, opened, source) }),
+  };
+  const tree = withFlags(mapping(entries, source), flags);
+  return { file: COMMAND_LINE, tree, givenYaml: null, set };
+}
+
+interface Word {
+  readonly word: string;
+  /** Where it starts in the source. */
+  readonly start: number;
+}
+
+function parametersOf(source: SourceText, words: readonly Word[]): MapNode {
+  const entries = new Map<string, Entry>();
+  const problems: Diagnostic[] = [];
+  for (const { word, start } of words) {
+    const equals = word.indexOf('=');
+    const key = word.slice(0, equals);
+    const place = source.place(start, start + equals);
+    if (entries.has(key)) {
+      problems.push({ code: 'sweep/overlap', message: `\`${key}\` is there twice`, ...positionOf(place) });
+      continue;
+    }
+    try {
+      entries.set(key, { key: place, value: valuesOf(source, word.slice(equals + 1), start + equals + 1) });
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      problems.push(...error.diagnostics);
+    }
+  }
+  if (problems.length > 0) throw usageError(...problems);
+  return { kind: 'map', entries, place: source.place(words[0]?.start ?? 0) };
+}
+
+const DISTRIBUTION = /^(uniform|log_uniform|int|log_int)\((.*)\)$/s;
+
+/** @param start of `text` in the source, right after the sign = */
+function valuesOf(source: SourceText, text: string, start: number): Node {
+  const distribution = DISTRIBUTION.exec(text);
+  if (distribution !== null) return distributionOf(source, distribution, start);
+  const place = source.place(start - 1, Math.max(start, start + text.length));
+  const list = parseList(source, text, start);
+  if (list.length === 0)
+    throw usageError({
+      code: 'sweep/argument',
+      message: 'the values are missing',
+      ...positionOf(place),
+      expected: 'KEY=VALUE,VALUE…',
+    });
+  return { kind: 'list', items: list, place };
+}
+
+function distributionOf(source: SourceText, [text, kind, inside]: RegExpExecArray, start: number): Node {
+  const place = source.place(start, start + text.length);
+  const bounds = parseList(source, inside, start + kind.length + 1);
+  const names = kind === 'int' ? ['low', 'high', 'step'] : ['low', 'high'];
+  if (bounds.length < 2 || bounds.length > names.length)
+    throw usageError({
+      code: 'sweep/argument',
+      message: `${kind} needs its bounds`,
+      ...positionOf(place),
+      expected: kind === 'int' ? 'int(LOW,HIGH) or int(LOW,HIGH,STEP)' : `${kind}(LOW,HIGH)`,
+    });
+  const named = Object.fromEntries(bounds.map((bound, i) => [names[i], bound]));
+  return { ...mapping({ kind: scalar(kind, source, start, start + kind.length), ...named }, source), place };
+}
+
+/** Items with commas between, as a YAML list has them. Its bracket stands first of all: many blanks before one would count as nesting. */
+function parseList(source: SourceText, text: string, start: number): readonly Node[] {
+  const { node, problems } = parseText(source, `[${' '.repeat(start - 1)}${text}]`);
+  if (node === undefined || problems.length > 0)
+    throw usageError(...problems.map(unclosed(source, text, start)));
+  return node.kind === 'list' ? node.items : [];
+}
+
+/** What is open in the text leaves the bracket around it without its own; that stands where nobody wrote one. */
+function unclosed(source: SourceText, text: string, start: number): (problem: Diagnostic) => Diagnostic {
+  const around = positionOf(source.place(0));
+  return problem => {
+    if (problem.line !== around.line || problem.column !== around.column) return problem;
+    const message = 'a bracket or quote in the values is not closed';
+    return { code: problem.code, message, ...positionOf(source.place(start, start + text.length)) };
+  };
+}
+
+/** One config's own name; that of the folder of several. */
+function nameOf(configs: readonly string[], opened: readonly ConfigSource[]): string {
+  if (configs.length === 1) return opened[0].judge().experiment.name ?? 'sweep';
+  const folders = new Set(configs.map(file => dirname(resolve(file))));
+  const [folder] = folders;
+  const name = basename(folder);
+  return folders.size === 1 && /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(name) ? name : 'variants';
+}
+
+/** What all configs say that `best` is judged by. */
+function declaredObjective(
+  configs: readonly string[],
+  opened: readonly ConfigSource[],
+  source: SourceText,
+): Node {
+  const declared = opened.map(config => {
+    const given = config.locator.isGiven(['checkpoint', 'metric']);
+    return given ? config.judge().experiment.checkpoint : undefined;
+  });
+  const [first] = declared;
+  if (first !== undefined && declared.every(one => one?.metric === first.metric)) {
+    const metric = scalar(first.metric, source, 0, configs[0].length);
+    const goal = scalar(first.mode === 'max' ? 'maximize' : 'minimize', source, 0, configs[0].length);
+    return mapping({ metric, goal }, source);
+  }
+  throw usageError({
+    code: 'sweep/objective',
+    message:
+      first === undefined
+        ? 'what is sought is not said'
+        : 'the configs differ in `checkpoint.metric`, so that it is not said what is sought',
+    ...positionOf(source.place(0, configs[0].length)),
+    expected: '`--objective METRIC:min` or `METRIC:max`, such as test.accuracy:max',
+  });
+}

@@ -1,0 +1,154 @@
+/** From the `parameters` of a sweep to those of its space, each with the places that complaints about it point to. */
+
+import { resolve } from 'node:path';
+import type { Assignment } from '../../config/overrides.js';
+import { schemaAt } from '../../config/schema-walk.js';
+import type { Place } from '../../config/source.js';
+import { type MapNode, type Node, nodeAt, toPlain } from '../../config/tree.js';
+import { canonical, type Distribution, type Parameter, type Point, type Value } from '../space.js';
+import type { GivenParameter, SweepSettings } from './settings.js';
+
+export interface LocatedParameter extends Parameter {
+  /** The key as it is written; that of a `config` parameter is `variants`. */
+  readonly given: string;
+  readonly keyPlace: Place;
+  /** What stands after the key. */
+  readonly node: Node;
+  /** The values that can be listed, or the bounds, each where it is written. */
+  readonly written: readonly WrittenValue[];
+}
+
+interface WrittenValue {
+  readonly value: Value;
+  readonly node: Node;
+}
+
+/** In the order of the file. */
+export function locatedParameters(
+  tree: MapNode,
+  { parameters }: Pick<SweepSettings, 'parameters'>,
+): readonly LocatedParameter[] {
+  return Object.entries(parameters).map(([given, parameter]) => {
+    const keys = given.split(',').map(key => key.trim());
+    const found = nodeAt(tree, ['parameters', given]);
+    if (found?.key === undefined) throw new Error(`the sweep has no parameter ${given}`);
+    const { key: keyPlace, value: node } = found;
+    const written = writtenValues(parameter, node, keys);
+    const condition = conditionOf(node);
+    return {
+      given,
+      keys,
+      name: keys.join(','),
+      distribution: distributionOf(parameter, written),
+      ...(condition !== undefined && { condition }),
+      keyPlace,
+      node,
+      written,
+    };
+  });
+}
+
+/** As the plan has it. */
+export function withoutPlaces({ keys, name, distribution, condition }: LocatedParameter): Parameter {
+  return { keys, name, distribution, ...(condition !== undefined && { condition }) };
+}
+
+/** What the parameter sets where it has `value`; complaints point to where the value stands, or the bounds that it lies between. */
+export function assignmentsOf(
+  { keys, keyPlace, node, written }: LocatedParameter,
+  value: Value,
+): readonly Assignment[] {
+  const text = canonical(value);
+  const stated = written.find(one => canonical(one.value) === text)?.node;
+  const found: Node = stated ?? {
+    kind: 'scalar',
+    value: value as number,
+    written: String(value),
+    place: node.place,
+  };
+  if (keys.length === 1) return [{ key: keys[0], keyPlace, value: found }];
+  const items = found.kind === 'list' ? found.items : [];
+  return keys.map((key, i) => ({ key, keyPlace, value: items[i] }));
+}
+
+function writtenValues(
+  parameter: GivenParameter,
+  node: Node,
+  keys: readonly string[],
+): readonly WrittenValue[] {
+  const at = (...path: string[]): Node => nodeAt(node, path)?.value ?? node;
+  if (isList(parameter) || 'values' in parameter) {
+    const list = isList(parameter) ? node : at('values');
+    const items = list.kind === 'list' ? list.items : [];
+    return items.map(item => ({ value: absoluteValue(item, keys), node: item }));
+  }
+  return (['low', 'high'] as const).map(bound => ({ value: parameter[bound], node: at(bound) }));
+}
+
+/** The values of a list are those of `written`, whose paths are absolute. */
+function distributionOf(parameter: GivenParameter, written: readonly WrittenValue[]): Distribution {
+  if (isList(parameter) || 'values' in parameter)
+    return { kind: 'choice', values: written.map(({ value }) => value) };
+  const { kind, low, high } = parameter;
+  switch (kind) {
+    case 'int':
+      return { kind, low, high, step: parameter.step };
+    case 'log_int':
+      return { kind, low, high, step: 1 };
+    default:
+      return { kind, low, high };
+  }
+}
+
+function conditionOf(parameter: Node): Parameter['condition'] {
+  const when = nodeAt(parameter, ['when'])?.value;
+  if (when?.kind !== 'map') return undefined;
+  const [[written, { value }]] = when.entries;
+  const name = nameOf(written);
+  const values = value.kind === 'list' ? value.items : [value];
+  return { name, values: values.map(one => absoluteValue(one, name.split(','))) };
+}
+
+/** The points of `exclude`, with the values as parameters have them. */
+export function exclusionsOf(tree: MapNode): readonly Point[] {
+  const list = nodeAt(tree, ['exclude'])?.value;
+  const items = list?.kind === 'list' ? list.items : [];
+  return items.map(item => {
+    const entries = item.kind === 'map' ? [...item.entries] : [];
+    return Object.fromEntries(
+      entries.map(([written, { value }]) => [
+        nameOf(written),
+        absoluteValue(value, nameOf(written).split(',')),
+      ]),
+    );
+  });
+}
+
+/** `a, b` and `a,b` name the same parameter. */
+export function nameOf(written: string): string {
+  return written
+    .split(',')
+    .map(key => key.trim())
+    .join(',');
+}
+
+function isList<T>(value: T | readonly T[] | GivenParameter): value is readonly T[] {
+  return Array.isArray(value);
+}
+
+/** A value whose paths start at the folder of the file that states them, since a trial starts elsewhere. */
+function absoluteValue(node: Node, keys: readonly string[]): Value {
+  if (keys.length > 1 && node.kind === 'list')
+    return node.items.map((item, i) => absoluteValue(item, [keys[i] ?? '']));
+  return resolved(node, keys[0].split('.'));
+}
+
+function resolved(node: Node, path: readonly string[]): Value {
+  if (node.kind === 'map') {
+    const entries = [...node.entries].map(([key, { value }]) => [key, resolved(value, [...path, key])]);
+    return Object.fromEntries(entries);
+  }
+  const plain = toPlain(node) as Value;
+  const isPath = typeof plain === 'string' && schemaAt(path, undefined)?.['x-path'] === true;
+  return isPath ? resolve(node.place.text.folder, plain) : plain;
+}

@@ -1,0 +1,82 @@
+/** Rules between the parts of a sweep that need no config. */
+
+import type { MetricName } from '../../config/experiment.js';
+import type { Locator } from '../../config/locator.js';
+import { largerIsBetter, rangeOf } from '../../config/metrics.js';
+import { positionOf } from '../../config/source.js';
+import type { Diagnostic } from '../../errors.js';
+import type { LocatedParameter } from './parameters.js';
+import type { SweepSettings } from './settings.js';
+
+export function checkPlan(
+  settings: SweepSettings,
+  parameters: readonly LocatedParameter[],
+  locator: Locator,
+): Diagnostic[] {
+  return [
+    ...checkBases(settings, parameters, locator),
+    ...checkGrid(settings, parameters),
+    ...checkObjective(settings, locator),
+    ...checkBudget(settings, locator),
+  ];
+}
+
+function checkBases(
+  { base, variants, seeds }: SweepSettings,
+  parameters: readonly LocatedParameter[],
+  locator: Locator,
+): Diagnostic[] {
+  if (base !== undefined && variants !== undefined)
+    return [locator.atKey(['variants'], 'sweep/base', '`base` and `variants` exclude each other')];
+  if (base === undefined && variants === undefined)
+    return [
+      locator.atKey([], 'sweep/base', 'the sweep has no config', {
+        expected: '`base`: one config, or `variants`: a list of configs',
+      }),
+    ];
+  const varied = parameters.length > 0 || (seeds ?? []).length > 1;
+  if (varied) return [];
+  const more = { expected: '`parameters`, `variants`, or several `seeds`' };
+  return [locator.atKey(['parameters'], 'sweep/nothing-varies', 'nothing varies', more)];
+}
+
+function checkGrid({ method }: SweepSettings, parameters: readonly LocatedParameter[]): Diagnostic[] {
+  if (method.kind !== 'grid') return [];
+  return parameters
+    .filter(({ distribution: { kind } }) => kind === 'uniform' || kind === 'log_uniform')
+    .map(({ name, keyPlace }) => ({
+      code: 'sweep/endless-grid',
+      message: `a grid of \`${name}\` has no end`,
+      ...positionOf(keyPlace),
+      expected: 'a list of values or `kind: int`; or `method: random`, `sobol` or `tpe`',
+    }));
+}
+
+function checkObjective({ objective, budget }: SweepSettings, locator: Locator): Diagnostic[] {
+  const metric = objective.metric as MetricName;
+  const better = largerIsBetter(metric) ? 'maximize' : 'minimize';
+  const found: Diagnostic[] = [];
+  if (objective.goal !== better) {
+    const message = `the best ${metric} is the ${better === 'maximize' ? 'largest' : 'smallest'}`;
+    const more = { expected: better, got: objective.goal };
+    found.push(locator.atValue(['objective', 'goal'], 'sweep/goal', message, more));
+  }
+  const { target } = budget;
+  const { min, max } = rangeOf(metric);
+  if (target === undefined || (target >= min && target <= max)) return found;
+  const message = `${metric} is never ${target > max ? `above ${max}` : `below ${min}`}`;
+  const percent = target > max && target <= 100;
+  const more = { got: String(target), ...(percent && { suggestion: String(target / 100) }) };
+  return [...found, locator.atValue(['budget', 'target'], 'sweep/target', message, more)];
+}
+
+/** What has no end of its own needs one. */
+function checkBudget({ method, budget }: SweepSettings, locator: Locator): Diagnostic[] {
+  if (method.kind === 'grid' || budget.trials !== undefined || budget.time !== undefined) return [];
+  const message = `a sweep by ${method.kind} has no end of its own`;
+  return [
+    locator.atKey(['budget'], 'sweep/endless', message, {
+      expected: '`budget` with `trials`, `time` or both',
+    }),
+  ];
+}

@@ -1,0 +1,83 @@
+/** Rules between a sweep and the configs of its points. */
+import type { MetricName } from '../../config/experiment.js';
+import type { Locator } from '../../config/locator.js';
+import { metricsOf } from '../../config/metrics.js';
+import { nearest } from '../../config/suggest.js';
+import type { Diagnostic } from '../../errors.js';
+import type { Objective } from '../plan.js';
+import { gridSize, pointsAtMost } from '../search/grid.js';
+import type { Space } from '../space.js';
+import type { JudgedPoints, PointRule } from './judged.js';
+import { MAX_GRID } from './points.js';
+import type { SweepSettings } from './settings.js';
+
+/** The objective's metric is one that a run reports. */
+export function objectiveRule({ metric }: Objective, locator: Locator): PointRule {
+  return ({ loss }) => {
+    if (loss === undefined) return [];
+    const reported = metricsOf(loss);
+    if (reported.includes(metric as MetricName)) return [];
+    const suggestion = nearest(metric, reported);
+    const more = { expected: reported.join(' | '), ...(suggestion !== undefined && { suggestion }) };
+    const message = `${metric} is not reported with loss ${loss.kind}`;
+    return [locator.atValue(['objective', 'metric'], 'sweep/metric', message, more)];
+  };
+}
+
+/** A space must have points, and a grid an end that can be waited for. */
+export function checkSize(space: Space, { method }: SweepSettings, locator: Locator): Diagnostic[] {
+  const size = Number.isFinite(pointsAtMost(space)) ? gridSize(space) : null;
+  if (size === 0) return [locator.atKey(['exclude'], 'sweep/nothing-left', '`exclude` leaves no point')];
+  if (method.kind !== 'grid' || size === null || size <= MAX_GRID) return [];
+  const message = `the grid has ${size.toLocaleString('en')} points`;
+  return [
+    locator.atKey(['parameters'], 'sweep/large-grid', message, {
+      expected: `at most ${MAX_GRID.toLocaleString('en')}; or \`method: random\`, \`sobol\` or \`tpe\` with a budget`,
+    }),
+  ];
+}
+
+/** All trials have the same last epoch, and, where the sweep names no seeds, the same seed. */
+export function checkCommon({ seeds }: SweepSettings, judged: JudgedPoints, locator: Locator): Diagnostic[] {
+  const found: Diagnostic[] = [];
+  const list = (values: ReadonlyMap<number, { readonly file: string }>): string =>
+    [...values].map(([value, { file }]) => `${value} in ${file}`).join(', ');
+  if (judged.epochs.size > 1) {
+    const message =
+      'the variants are trained for different numbers of epochs, so that they can’t be compared';
+    const more = { got: list(judged.epochs), expected: 'the same `training.num_epochs`, such as by `--set`' };
+    found.push(locator.atKey(['variants'], 'sweep/epochs', message, more));
+  }
+  if (seeds === undefined && judged.seeds.size > 1) {
+    const message = 'the variants have different seeds';
+    const more = { got: list(judged.seeds), expected: '`seeds`: those that each point is trained with' };
+    found.push(locator.atKey(['variants'], 'sweep/seeds', message, more));
+  }
+  return found;
+}
+
+/** A pruner needs an epoch before the last at which it can judge. */
+export function checkPruner(
+  { pruner }: Pick<SweepSettings, 'pruner'>,
+  { endsBySteps }: Pick<JudgedPoints, 'endsBySteps'>,
+  epochs: number,
+  locator: Locator,
+): Diagnostic[] {
+  if (pruner.kind === 'none') return [];
+  if (endsBySteps) {
+    const message = `the pruner ${pruner.kind} counts epochs, and \`training.max_steps\` may end a training within one`;
+    return [locator.atValue(['pruner'], 'sweep/pruner-steps', message, { expected: '`pruner: none`' })];
+  }
+  const [key, first] =
+    pruner.kind === 'median'
+      ? (['n_warmup_epochs', pruner.n_warmup_epochs + 1] as const)
+      : (['min_epochs', pruner.min_epochs] as const);
+  if (first < epochs) return [];
+  const path = locator.isGiven(['pruner', key]) ? ['pruner', key] : ['pruner'];
+  const message = `the pruner ${pruner.kind} never judges a trial: its first epoch to judge is ${first}, the last is ${epochs}`;
+  return [
+    locator.atValue(path, 'sweep/pruner-epochs', message, {
+      expected: 'a smaller number, more epochs (`training.num_epochs` of the config), or `pruner: none`',
+    }),
+  ];
+}

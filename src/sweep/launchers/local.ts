@@ -1,0 +1,85 @@
+/** Trials on this machine, each in a process group of its own that ends with the sweep, however that ends. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { isSameProcess, processIdentity } from '../../experiment/process-identity.js';
+import type { Launcher, RunningTask, Task, TaskEnd } from '../launcher.js';
+import { Tail } from './tail.js';
+
+/** Between asking a hung process to stop and ending it. */
+const GRACE_MS = 10_000;
+const POLL_MS = 100;
+
+export class LocalLauncher implements Launcher {
+  readonly name = 'local';
+
+  constructor(
+    private readonly program: string = fileURLToPath(new URL('../../cli/main.js', import.meta.url)),
+  ) {}
+
+  async open(): Promise<void> {}
+
+  async start({ args, timeout }: Task): Promise<RunningTask> {
+    // A group of its own: Ctrl-C at the terminal is the sweep's, which decides what becomes of its trials. The channel tells the
+    // trial when the sweep is gone (`cli/signals.ts`).
+    const child = spawn(process.execPath, [this.program, ...args], {
+      detached: true,
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    });
+    return {
+      process: processIdentity(child.pid ?? 0),
+      end: ended(child, timeout),
+      stop: how => stop(child.pid, how),
+    };
+  }
+
+  async find(_task: Task, identity: string): Promise<RunningTask | undefined> {
+    if (!isSameProcess(identity)) return undefined;
+    const pid = Number.parseInt(identity, 10);
+    return { process: identity, end: gone(identity), stop: how => stop(pid, how) };
+  }
+
+  async close(): Promise<void> {}
+}
+
+function ended(child: ChildProcess, timeout: number | null): Promise<TaskEnd> {
+  const tail = new Tail();
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => tail.add(text));
+  let timedOut = false;
+  const timers: NodeJS.Timeout[] = [];
+  if (timeout !== null) {
+    timers.push(
+      setTimeout(() => {
+        timedOut = true;
+        stop(child.pid, 'interrupt');
+        timers.push(setTimeout(() => stop(child.pid, 'kill'), GRACE_MS));
+      }, timeout * 1000),
+    );
+  }
+  return new Promise(resolve => {
+    const finish = (exitCode: number | null, signal: string | null) => {
+      for (const timer of timers) clearTimeout(timer);
+      resolve({ exitCode, signal, timedOut, stderr: tail.text });
+    };
+    child.on('error', error => {
+      tail.add(`${error.message}\n`);
+      finish(null, null);
+    });
+    child.on('close', finish);
+  });
+}
+
+async function gone(identity: string): Promise<TaskEnd> {
+  while (isSameProcess(identity)) await new Promise(resolve => setTimeout(resolve, POLL_MS));
+  return { exitCode: null, signal: null, timedOut: false, stderr: '' };
+}
+
+async function stop(pid: number | undefined, how: 'interrupt' | 'kill'): Promise<void> {
+  if (pid === undefined) return;
+  try {
+    // the whole group when killing: a run's helpers must not outlive it
+    if (how === 'kill') process.kill(-pid, 'SIGKILL');
+    else process.kill(pid, 'SIGINT');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}

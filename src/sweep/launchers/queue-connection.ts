@@ -1,0 +1,105 @@
+/** The Redis server behind a queue, and the packages that speak to it, which only those install who use a queue. */
+import type { Redis } from 'ioredis';
+import { type UserError, usageError } from '../../errors.js';
+
+/** What BullMQ needs: Redis 6.2. */
+const OLDEST = [6, 2] as const;
+const CONNECT_MS = 5_000;
+const QUEUE = 'cellrun';
+
+export interface QueueAddress {
+  /** For ioredis. */
+  readonly url: string;
+  /** Of the queue on the server. */
+  readonly name: string;
+  /** For people: without the password. */
+  readonly shown: string;
+}
+
+/** BullMQ and what makes a connection for it. */
+export type QueueLibrary = typeof import('bullmq') & {
+  connect(address: QueueAddress): Redis;
+};
+
+/** Reads `redis://[user:password@]host[:port][/database][?queue=NAME]`, or `rediss://` for TLS. Throws exit 2 for anything else. */
+export function parseQueue(text: string): QueueAddress {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const name = url?.searchParams.get('queue') ?? QUEUE;
+  const isKnown = url !== undefined && /^rediss?:$/.test(url.protocol) && url.hostname !== '';
+  if (!isKnown || !/^[A-Za-z0-9._-]+$/.test(name) || !/^\/?\d*$/.test(url.pathname)) {
+    throw usageError({
+      code: 'queue/address',
+      message: 'this is not the address of a queue',
+      expected: 'redis://host:6379, rediss://user:password@host:6379/0?queue=name',
+      got: text.replace(/\/\/[^@/]*@/, '//…@'),
+    });
+  }
+  url.searchParams.delete('queue');
+  const shown = new URL(url);
+  shown.password = '';
+  return { url: url.href, name, shown: `${shown.href} (queue ${name})` };
+}
+
+/** Throws exit 2 where the packages are not installed, or the server cannot be reached, is too old or does not let us in. */
+export async function openQueue(address: QueueAddress): Promise<QueueLibrary> {
+  const library = await loadLibrary();
+  await checkServer(library, address);
+  return library;
+}
+
+async function loadLibrary(): Promise<QueueLibrary> {
+  try {
+    const [bullmq, ioredis] = await Promise.all([import('bullmq'), import('ioredis')]);
+    // BullMQ waits for the server for as long as it takes
+    const options = { maxRetriesPerRequest: null, connectTimeout: CONNECT_MS, lazyConnect: true };
+    return { ...bullmq, connect: ({ url }) => new ioredis.Redis(url, options) };
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND')) throw error;
+    throw usageError({
+      code: 'queue/not-installed',
+      message: 'queues need the packages bullmq and ioredis, which are not installed',
+      expected: '`npm install --include=optional` in the folder of this program',
+    });
+  }
+}
+
+/** Connects once, without trying again. */
+async function checkServer(library: QueueLibrary, address: QueueAddress): Promise<void> {
+  const client = library.connect(address);
+  client.options.retryStrategy = () => null;
+  // `connect` says only that the connection is closed; this says why
+  let reason: Error | undefined;
+  client.on('error', error => {
+    reason = error;
+  });
+  try {
+    await client.connect();
+    checkVersion(await client.info('server'), address);
+  } catch (error) {
+    throw unreachable(address, reason ?? error);
+  } finally {
+    client.disconnect();
+  }
+}
+
+function checkVersion(info: string, { shown }: QueueAddress): void {
+  const version = /^redis_version:(.*)$/m.exec(info)?.[1].trim() ?? 'unknown';
+  const [major, minor] = version.split('.').map(Number);
+  if (major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])) return;
+  throw usageError({
+    code: 'queue/too-old',
+    message: `the server of ${shown} is too old`,
+    expected: `Redis ${OLDEST.join('.')} or later`,
+    got: version,
+  });
+}
+
+function unreachable({ shown }: QueueAddress, error: unknown): unknown {
+  if (!(error instanceof Error) || error.name === 'UserError') return error;
+  return lost(shown, error.message);
+}
+
+/** The queue cannot be reached, or no longer. */
+export function lost(shown: string, reason: string): UserError {
+  return usageError({ code: 'queue/unreachable', message: `cannot reach ${shown}: ${reason}` });
+}

@@ -1,0 +1,100 @@
+/** Slurm's own commands: what is asked of them, and what they answer. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { type UserError, usageError } from '../../errors.js';
+
+const run = promisify(execFile);
+
+/** A controller under load may take its time; what takes longer than this hangs. */
+const PATIENCE_MS = 60_000;
+/** Many arrays of many tasks are listed at once. */
+const MOST_BYTES = 64 * 2 ** 20;
+/** Slurm's default; its configuration says otherwise where it is otherwise. */
+const MAX_ARRAY_SIZE = 1001;
+/** What scancel says where there is nothing left to cancel, or a pending job is to be signalled. */
+const NOTHING_TO_DO = /Invalid job id|already completing|completed|not running/i;
+
+/** A task's job: `12_3` is index 3 of array 12. */
+export type JobId = string;
+
+/** Throws exit 2 where Slurm is not installed or its controller does not answer. Gives how many tasks an array may have. */
+export async function largestArray(): Promise<number> {
+  const config = await slurm('scontrol', ['show', 'config']);
+  // indices begin at 0 and stay below
+  const size = /^MaxArraySize\s*=\s*(\d+)/m.exec(config)?.[1];
+  return Number(size ?? MAX_ARRAY_SIZE);
+}
+
+/** Submits a batch script; gives the array's number. Throws exit 2 with sbatch's reason where it refuses. */
+export async function submit(options: readonly string[], script: string): Promise<string> {
+  const answer = await slurm('sbatch', ['--parsable', ...options, script]);
+  // with several clusters: `12;cluster`
+  return answer.trim().split(';')[0];
+}
+
+/** The state of each task of these arrays, such as `RUNNING`; those that Slurm has forgotten are missing. */
+export async function statesOf(arrays: readonly string[]): Promise<ReadonlyMap<JobId, string>> {
+  if (arrays.length === 0) return new Map();
+  const columns = ['--noheader', '--states=all', '--array', '--format=%F_%K %T'];
+  let listed = '';
+  try {
+    listed = await slurm('squeue', [...columns, `--jobs=${arrays.join(',')}`]);
+  } catch (error) {
+    // all of them are forgotten
+    if (!/Invalid job id/i.test(String(error))) throw error;
+  }
+  return new Map(listed.split('\n').flatMap(line => (line === '' ? [] : [splitOnce(line)])));
+}
+
+/** The arrays of that name which were submitted from `folder`, oldest first. */
+export async function arraysNamed(name: string, folder: string): Promise<string[]> {
+  const columns = ['--noheader', '--states=all', '--sort=i', '--format=%F %Z'];
+  const listed = await slurm('squeue', [...columns, `--name=${name}`]);
+  const jobs = listed.split('\n').map(splitOnce);
+  return [...new Set(jobs.filter(([, place]) => place === folder).map(([array]) => array))];
+}
+
+/** Asks for a stop that leaves a checkpoint. A job that still waits is taken out of the queue. */
+export async function interrupt(job: JobId): Promise<void> {
+  await cancel('--state=PENDING', job);
+  await cancel('--batch', '--signal=INT', job);
+}
+
+/** Ends the job: SIGTERM to all its processes, and SIGKILL after the time that Slurm's configuration gives them (KillWait). */
+export async function kill(job: JobId): Promise<void> {
+  await cancel(job);
+}
+
+async function cancel(...args: string[]): Promise<void> {
+  try {
+    await slurm('scancel', args);
+  } catch (error) {
+    if (!NOTHING_TO_DO.test(String(error))) throw error;
+  }
+}
+
+async function slurm(command: string, args: readonly string[]): Promise<string> {
+  try {
+    const limits = { timeout: PATIENCE_MS, maxBuffer: MOST_BYTES };
+    return (await run(command, args, limits)).stdout;
+  } catch (error) {
+    throw refusal(command, error as NodeJS.ErrnoException & { readonly stderr?: string });
+  }
+}
+
+function refusal(command: string, error: NodeJS.ErrnoException & { readonly stderr?: string }): UserError {
+  if (error.code === 'ENOENT') {
+    return usageError({
+      code: 'slurm/not-installed',
+      message: `the command \`${command}\` is not on the search path`,
+      expected: 'a machine from which jobs can be submitted to Slurm',
+    });
+  }
+  const said = error.stderr?.trim() || error.message;
+  return usageError({ code: 'slurm/refused', message: `${command} failed: ${said}` });
+}
+
+function splitOnce(line: string): [string, string] {
+  const at = line.indexOf(' ');
+  return [line.slice(0, at), line.slice(at + 1)];
+}

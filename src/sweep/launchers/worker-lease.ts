@@ -1,0 +1,68 @@
+/**
+ * A worker has a job on lease: it renews its lock on it as long as it lives, and when the lock runs out, another worker may begin the job.
+ * By then no process of this one may be working on it, even where it was only cut off from the queue.
+ */
+import type { StopRequest } from './queue-job.js';
+
+/** Shares of the lease without a renewal; a worker that is not cut off renews after half of it at most. */
+const INTERRUPT_AFTER = 0.65;
+const KILL_AFTER = 0.85;
+/** Looks per lease. */
+const LOOKS = 20;
+
+interface Lease {
+  renewed: number;
+  asked?: StopRequest;
+  readonly stop: (how: StopRequest) => void;
+}
+
+export class Leases {
+  private readonly running = new Map<string, Lease>();
+  private readonly timer: NodeJS.Timeout;
+
+  /** `duration` is that of a lock, in milliseconds. */
+  constructor(private readonly duration: number) {
+    this.timer = setInterval(() => this.look(), duration / LOOKS);
+  }
+
+  begin(id: string, stop: Lease['stop']): void {
+    this.running.set(id, { renewed: performance.now(), stop });
+  }
+
+  renewed(ids: readonly string[]): void {
+    for (const id of ids) {
+      const lease = this.running.get(id);
+      if (lease !== undefined) lease.renewed = performance.now();
+    }
+  }
+
+  /** The lock is somebody else's, or gone with the job. */
+  lost(ids: readonly string[]): void {
+    for (const id of ids) this.ask(this.running.get(id), 'kill');
+  }
+
+  /** Tells whether the process was asked to stop. */
+  end(id: string): boolean {
+    const asked = this.running.get(id)?.asked;
+    this.running.delete(id);
+    return asked !== undefined;
+  }
+
+  close(): void {
+    clearInterval(this.timer);
+  }
+
+  private look(): void {
+    for (const lease of this.running.values()) {
+      const share = (performance.now() - lease.renewed) / this.duration;
+      if (share > KILL_AFTER) this.ask(lease, 'kill');
+      else if (share > INTERRUPT_AFTER) this.ask(lease, 'interrupt');
+    }
+  }
+
+  private ask(lease: Lease | undefined, how: StopRequest): void {
+    if (lease === undefined || lease.asked === 'kill' || lease.asked === how) return;
+    lease.asked = how;
+    lease.stop(how);
+  }
+}

@@ -1,0 +1,199 @@
+/**
+ * A worker of a queue: takes jobs and runs each in a process of its own, so that its own process stays free to renew its locks. Which
+ * worker takes a job, and that another one takes it after this one was lost, is BullMQ's.
+ */
+import { readFileSync, rmSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { Job, Queue, Worker } from 'bullmq';
+import { EXIT, UserError } from '../../errors.js';
+import type { RunningTask, Task, TaskEnd } from '../launcher.js';
+import { LocalLauncher } from './local.js';
+import { openQueue, parseQueue, type QueueLibrary } from './queue-connection.js';
+import { checkedJob, type QueueJob, refusedEnd, type StopRequest, stoppedEnd } from './queue-job.js';
+import { Leases } from './worker-lease.js';
+
+const PROGRAM = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
+/** Between two looks whether the sweep wants a job stopped. */
+const POLL_MS = 1_000;
+/** How often a job may lose its worker; it is not the job's fault, but one that takes every worker down must come to an end. */
+const MOST_LOSSES = 10;
+
+export interface WorkerPlan {
+  /** `redis://…`, see `parseQueue`. */
+  readonly queue: string;
+  /** Absolute, without links: no run outside of it is touched. */
+  readonly root: string;
+  /** Jobs at the same time. */
+  readonly concurrency: number;
+  /** Seconds after which the jobs of a worker that is not heard of go to another. */
+  readonly lease: number;
+  /** Told to people, a line each. */
+  say(line: string): void;
+}
+
+/** Works until `signal`; running jobs are then interrupted and go back into the queue. Throws exit 2 where the queue cannot be reached. */
+export async function workOn(plan: WorkerPlan, signal: AbortSignal): Promise<void> {
+  const address = parseQueue(plan.queue);
+  const library = await openQueue(address);
+  const connection = library.connect(address);
+  const queue = new library.Queue<QueueJob, TaskEnd>(address.name, { connection });
+  const work = new Work(plan, library, queue, signal);
+  const worker = work.begin(
+    new library.Worker(address.name, (job, token) => work.process(job, token), {
+      connection,
+      concurrency: plan.concurrency,
+      name: `${hostname()}:${process.pid}`,
+      lockDuration: plan.lease * 1000,
+      stalledInterval: (plan.lease * 1000) / 2,
+      maxStalledCount: MOST_LOSSES,
+    }),
+  );
+  plan.say(`waiting for tasks of ${address.shown} in ${plan.root}`);
+  await aborted(signal);
+  await worker.pause(true);
+  await worker.close();
+  work.end();
+  await queue.close();
+  connection.disconnect();
+}
+
+class Work {
+  private readonly running = new Map<string, RunningTask>();
+  private readonly launcher = new LocalLauncher(PROGRAM);
+  private readonly leases: Leases;
+  private silent = false;
+
+  constructor(
+    private readonly plan: WorkerPlan,
+    private readonly library: QueueLibrary,
+    private readonly queue: Queue<QueueJob, TaskEnd>,
+    private readonly signal: AbortSignal,
+  ) {
+    this.leases = new Leases(plan.lease * 1000);
+    signal.addEventListener('abort', () => {
+      for (const task of this.running.values()) void task.stop('interrupt');
+    });
+  }
+
+  begin(worker: Worker<QueueJob, TaskEnd>): Worker<QueueJob, TaskEnd> {
+    worker.on('locksRenewed', ({ jobIds }) => this.leases.renewed(jobIds));
+    worker.on('lockRenewalFailed', ids => this.leases.lost(ids));
+    // an outage makes many errors, of which one is enough
+    const complain = (error: Error) => {
+      if (!this.silent) this.plan.say(`the queue: ${error.message}`);
+      this.silent = true;
+    };
+    worker.on('error', complain);
+    this.queue.on('error', complain);
+    worker.on('ready', () => {
+      this.silent = false;
+    });
+    void this.watchRequests();
+    return worker;
+  }
+
+  /** Until `end`. */
+  async process(job: Job<QueueJob, TaskEnd>, token: string | undefined): Promise<TaskEnd> {
+    const task = this.accepted(job);
+    if (!('args' in task)) return task;
+    if (this.signal.aborted) return this.putBack(job, token);
+    if (job.attemptsStarted > 1) releaseFromAfar(task);
+    this.plan.say(`${task.id}: ${task.directory}`);
+    const id = job.id ?? task.id;
+    const end = await this.run(id, task);
+    this.plan.say(`${task.id}: ${inWords(end)}`);
+    // what this worker did to it is no result
+    const isOurs = this.leases.end(id) || this.signal.aborted;
+    const wasInterrupted = end.exitCode === EXIT.interrupted || end.signal !== null;
+    return isOurs && wasInterrupted && !end.timedOut ? this.putBack(job, token) : end;
+  }
+
+  end(): void {
+    this.leases.close();
+  }
+
+  /** The task of a job, or its end where there is nothing to do. */
+  private accepted(job: Job<QueueJob, TaskEnd>): Task | TaskEnd {
+    try {
+      const task = checkedJob(job.data, this.plan.root);
+      return task.stop === null ? task : stoppedEnd(task.stop);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      this.plan.say(`${job.id}: ${error.message}`);
+      return refusedEnd(error);
+    }
+  }
+
+  private async run(id: string, task: Task): Promise<TaskEnd> {
+    const running = await this.launcher.start(task);
+    this.running.set(id, running);
+    this.leases.begin(id, how => void running.stop(how));
+    try {
+      if (this.signal.aborted) await running.stop('interrupt');
+      return await running.end;
+    } finally {
+      this.running.delete(id);
+    }
+  }
+
+  private async putBack(job: Job<QueueJob, TaskEnd>, token: string | undefined): Promise<never> {
+    await job.moveToWait(token);
+    this.plan.say(`${job.data.id}: back in the queue`);
+    throw new this.library.WaitingError();
+  }
+
+  /** A sweep writes into its jobs what it wants of them. */
+  private async watchRequests(): Promise<void> {
+    const asked = new Map<string, StopRequest>();
+    while (!this.signal.aborted) {
+      await sleep(POLL_MS, undefined, { ref: false });
+      for (const [id, task] of this.running) {
+        const stop = await this.requestFor(id);
+        if (stop === null || asked.get(id) === stop) continue;
+        asked.set(id, stop);
+        await task.stop(stop);
+      }
+      for (const id of asked.keys()) if (!this.running.has(id)) asked.delete(id);
+    }
+  }
+
+  private async requestFor(id: string): Promise<StopRequest | null> {
+    try {
+      return (await this.queue.getJob(id))?.data.stop ?? null;
+    } catch {
+      // an outage, of which others tell
+      return null;
+    }
+  }
+}
+
+/**
+ * A job that was begun before has lost its worker, whose processes have ended with its lease. The lock of one of another machine, of which
+ * nobody here could know that, has to give way.
+ */
+function releaseFromAfar({ directory }: Task): void {
+  const lock = join(directory, 'run.lock');
+  try {
+    const { host }: { host?: unknown } = JSON.parse(readFileSync(lock, 'utf8'));
+    if (host !== hostname()) rmSync(lock, { force: true });
+  } catch (error) {
+    // no lock, or a torn one, which the program itself sees to
+    const isHarmless = error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT';
+    if (!isHarmless) throw error;
+  }
+}
+
+function inWords({ exitCode, signal }: TaskEnd): string {
+  if (signal !== null) return `ended by ${signal}`;
+  return exitCode === null ? 'could not be started' : `exit code ${exitCode}`;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve());
+  });
+}

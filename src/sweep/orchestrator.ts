@@ -1,0 +1,287 @@
+/**
+ * Carries a sweep out: starts what the scheduler gives out, reports what became of it, writes both into the journal. It decides nothing:
+ * what it must not forget is in the journal before it acts on it, so that it can be killed at any moment.
+ */
+import { damagedError, EXIT } from '../errors.js';
+import type { Journal } from './journal.js';
+import type { Launcher, RunningTask, Task, TaskEnd } from './launcher.js';
+import type { SweepPlan } from './plan.js';
+import { type Decision, isDecision, type JournalRecord, type Outcome, type Segment } from './records.js';
+import type { Scheduler } from './schedule/scheduler.js';
+import {
+  failedSegment,
+  failureSentence,
+  finishedSegment,
+  isWorthRetrying,
+  type SegmentResult,
+  trainedSteps,
+} from './segment-result.js';
+import type { SweepDirectory } from './sweep-directory.js';
+
+export interface SweepObserver {
+  decided(decision: Decision): void;
+  started(segment: Segment, attempt: number): void;
+  ended(result: SegmentResult): void;
+  /** One line on what went wrong and is gone on from. */
+  warning(text: string): void;
+}
+
+export interface OrchestratorParts {
+  readonly plan: SweepPlan;
+  readonly directory: SweepDirectory;
+  readonly journal: Journal;
+  readonly scheduler: Scheduler;
+  readonly launcher: Launcher;
+  readonly observer: SweepObserver;
+  /** Aborted where the sweep is to stop resumably. */
+  readonly signal: AbortSignal;
+  /** Threads of one trial. */
+  readonly threads: number;
+  /** The arguments of `run` that are the trial's own: base config and overrides. */
+  argsOf(segment: Segment): readonly string[];
+  now(): Date;
+}
+
+/** What the journal tells of earlier processes of the sweep. */
+export interface SweepHistory {
+  readonly records: readonly JournalRecord[];
+  /** Seconds that they worked. */
+  readonly seconds: number;
+}
+
+export type SweepEnd = 'completed' | 'interrupted';
+
+export class Orchestrator {
+  private readonly waiting: Segment[] = [];
+  private readonly running = new Map<string, Promise<void>>();
+  private readonly tasks = new Set<RunningTask>();
+  /** Starts of each segment so far, and the process of the last. */
+  private readonly attempts = new Map<string, { count: number; process: string | null }>();
+  private readonly began: number;
+  /** Decisions that the journal has already and that have not been made again yet. */
+  private readonly recorded: Decision[];
+
+  constructor(
+    private readonly parts: OrchestratorParts,
+    private readonly history: SweepHistory,
+  ) {
+    this.began = performance.now();
+    this.recorded = history.records.filter(isDecision);
+    for (const record of history.records) {
+      if (record.event === 'segment.start')
+        this.attempts.set(idOf(record), { count: record.attempt, process: record.process });
+    }
+  }
+
+  /** Throws where the launcher or the journal fail; the sweep can then be resumed. */
+  async conduct(): Promise<SweepEnd> {
+    const { signal, scheduler } = this.parts;
+    const interrupt = () => {
+      for (const task of this.tasks) void task.stop('interrupt');
+    };
+    signal.addEventListener('abort', interrupt);
+    const timer = this.watchTime();
+    try {
+      this.replay();
+      for (;;) {
+        this.decide();
+        if (scheduler.finished) return 'completed';
+        if (signal.aborted && this.running.size === 0) return 'interrupted';
+        this.launch();
+        if (this.running.size === 0) throw new Error('the sweep has nothing to run and is not at its end');
+        await Promise.race(this.running.values());
+      }
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', interrupt);
+      // an error must not leave trials behind
+      interrupt();
+      await Promise.allSettled(this.running.values());
+    }
+  }
+
+  /** Tells the scheduler what earlier processes found; what it decides of that is compared with the journal as it comes. */
+  private replay(): void {
+    const { scheduler } = this.parts;
+    for (const record of this.history.records) {
+      if (record.event === 'budget.time') scheduler.endBudget('time', record.advances);
+      if (record.event === 'segment.end') scheduler.report(outcomeOf(record));
+    }
+  }
+
+  private decide(): void {
+    const { scheduler } = this.parts;
+    for (;;) {
+      const decisions = scheduler.advance();
+      for (const decision of decisions) this.record(decision);
+      const segments = scheduler.ready();
+      this.waiting.push(...segments);
+      if (decisions.length === 0 && segments.length === 0) return;
+    }
+  }
+
+  private record(decision: Decision): void {
+    const recorded = this.recorded.shift();
+    if (recorded) checkSame(decision, recorded);
+    else this.parts.journal.append(decision);
+    this.parts.observer.decided(decision);
+  }
+
+  private launch(): void {
+    while (!this.parts.signal.aborted && this.running.size < this.parts.plan.parallel) {
+      const segment = this.waiting.shift();
+      if (!segment) return;
+      const id = idOf(segment);
+      const work = this.train(segment).finally(() => this.running.delete(id));
+      this.running.set(id, work);
+    }
+  }
+
+  /** One segment until its result is known; without a result where the sweep was stopped. */
+  private async train(segment: Segment): Promise<void> {
+    const { directory, plan } = this.parts;
+    const path = directory.runPath(segment);
+    const before = this.attempts.get(idOf(segment));
+    if (before?.process) await this.awaitEarlier(segment, before.process);
+    for (let tries = 0; ; ) {
+      const done = finishedSegment(segment, path, plan.objective);
+      if (done) return this.finish(done);
+      if (this.parts.signal.aborted) return;
+      const steps = trainedSteps(path);
+      const end = await this.attempt(segment);
+      const result = finishedSegment(segment, path, plan.objective);
+      if (result) return this.finish(result);
+      if (this.parts.signal.aborted) return;
+      // a limit of whoever runs it came first; what it has trained is kept
+      const wasStopped = end.exitCode === EXIT.interrupted && !end.timedOut;
+      if (wasStopped && trainedSteps(path) > steps) continue;
+      const why = failureSentence(end, plan.trial_timeout);
+      const giveUp = tries >= plan.retries || !isWorthRetrying(end);
+      this.parts.observer.warning(
+        `trial ${segment.trial}, seed ${segment.seed}: ${why}${giveUp ? '' : '; trying again'}`,
+      );
+      if (giveUp) return this.finish(failedSegment(segment, end, why));
+      tries += 1;
+    }
+  }
+
+  /** A process that an earlier process of the sweep left behind is waited for: two must not work on one run. */
+  private async awaitEarlier(segment: Segment, process: string): Promise<void> {
+    const task = await this.parts.launcher.find(
+      this.task(segment, this.attempts.get(idOf(segment))?.count ?? 1),
+      process,
+    );
+    if (task) await this.watch(task);
+  }
+
+  private async attempt(segment: Segment): Promise<TaskEnd> {
+    const { launcher, journal, observer, now } = this.parts;
+    const id = idOf(segment);
+    const attempt = (this.attempts.get(id)?.count ?? 0) + 1;
+    const task = this.task(segment, attempt);
+    const running = await launcher.start(task);
+    this.attempts.set(id, { count: attempt, process: running.process });
+    observer.started(segment, attempt);
+    journal.append({
+      event: 'segment.start',
+      time: now().toISOString(),
+      ...segmentOf(segment),
+      attempt,
+      directory: task.directory,
+      launcher: launcher.name,
+      process: running.process,
+    });
+    return this.watch(running);
+  }
+
+  private async watch(task: RunningTask): Promise<TaskEnd> {
+    this.tasks.add(task);
+    if (this.parts.signal.aborted) await task.stop('interrupt');
+    return task.end.finally(() => this.tasks.delete(task));
+  }
+
+  private task(segment: Segment, attempt: number): Task {
+    const { directory, threads, plan } = this.parts;
+    const path = directory.runPath(segment);
+    const flags = [
+      '--directory',
+      path,
+      '--pause-after-epoch',
+      String(segment.to),
+      '--threads',
+      String(threads),
+      '--quiet',
+    ];
+    return {
+      ...segmentOf(segment),
+      id: idOf(segment),
+      attempt,
+      directory: path,
+      args: [...this.parts.argsOf(segment), ...flags],
+      threads,
+      timeout: plan.trial_timeout,
+    };
+  }
+
+  private finish(result: SegmentResult): void {
+    const { journal, scheduler, observer, now } = this.parts;
+    const { outcome, exitCode, message, trainSeconds } = result;
+    journal.append({
+      event: 'segment.end',
+      time: now().toISOString(),
+      ...outcome,
+      attempt: this.attempts.get(idOf(outcome))?.count ?? 0,
+      exit_code: exitCode,
+      message,
+      train_s: trainSeconds,
+    });
+    observer.ended(result);
+    scheduler.report(outcome);
+  }
+
+  /** The budget of time holds for all processes of the sweep together. */
+  private watchTime(): NodeJS.Timeout | undefined {
+    const { plan, journal, scheduler, now } = this.parts;
+    const { seconds } = plan.budget;
+    if (seconds === null) return undefined;
+    const left = Math.max(0, seconds - this.history.seconds) * 1000;
+    return setTimeout(
+      () => {
+        if (scheduler.finished) return;
+        const advances = scheduler.endBudget('time');
+        journal.append({ event: 'budget.time', time: now().toISOString(), seconds: this.elapsed, advances });
+      },
+      Math.min(left, 2 ** 31 - 1),
+    );
+  }
+
+  /** Seconds of work, those of earlier processes included. */
+  get elapsed(): number {
+    return this.history.seconds + (performance.now() - this.began) / 1000;
+  }
+}
+
+/** `t0007-s0-e3`. */
+export function idOf({ trial, seed, to }: Segment): string {
+  return `t${String(trial).padStart(4, '0')}-s${seed}-e${to}`;
+}
+
+function segmentOf({ trial, seed, from, to }: Segment): Segment {
+  return { trial, seed, from, to };
+}
+
+function outcomeOf({ trial, seed, from, to, status, value }: Outcome): Outcome {
+  return { trial, seed, from, to, status, value };
+}
+
+/** The journal was written by the same rules as ours, or what follows would be another sweep. */
+function checkSame(decided: Decision, recorded: Decision): void {
+  if (JSON.stringify(decided) === JSON.stringify(recorded)) return;
+  throw damagedError({
+    code: 'sweep/other-decision',
+    message:
+      'the journal has another decision than its results lead to; it was changed, or another version of cellrun wrote it',
+    expected: JSON.stringify(decided),
+    got: JSON.stringify(recorded),
+  });
+}

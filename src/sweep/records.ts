@@ -1,0 +1,128 @@
+/**
+ * The lines of a sweep's journal. Decisions carry no clock and no place: they follow from the plan and the results alone, so that
+ * a replay writes the same bytes. What happened on the machine is told by the other records.
+ */
+import type { SweepPlan } from './plan.js';
+import type { Point } from './space.js';
+
+/** One training process: a trial's run with one of the seeds, from its last epoch to the next rung. */
+export interface Segment {
+  readonly trial: number;
+  readonly seed: number;
+  /** Epochs done before. */
+  readonly from: number;
+  /** Epochs done after. */
+  readonly to: number;
+}
+
+export type SegmentStatus =
+  /** Reached `to`. */
+  | 'done'
+  /** Loss, gradient or parameters were not finite: a result. */
+  | 'diverged'
+  /** The process crashed, hung or refused its config, also when it was tried again. */
+  | 'failed';
+
+export interface Outcome extends Segment {
+  readonly status: SegmentStatus;
+  /** The objective's metric as it was measured; null where the segment is not `done` or the metric is not finite. */
+  readonly value: number | null;
+}
+
+export type Decision =
+  /** A point was chosen. */
+  | {
+      readonly event: 'trial.chosen';
+      readonly trial: number;
+      readonly point: Point;
+      readonly bracket?: number;
+    }
+  /** The trial is trained from rung to rung: `from` to `to` epochs. */
+  | { readonly event: 'trial.advanced'; readonly trial: number; readonly from: number; readonly to: number }
+  /** All seeds have reached a rung. `value` is the mean, `spread` the sample standard deviation over the seeds (null for one). */
+  | {
+      readonly event: 'trial.measured';
+      readonly trial: number;
+      readonly epochs: number;
+      readonly value: number | null;
+      readonly spread: number | null;
+      readonly status: SegmentStatus;
+    }
+  /** Not worth going on with now; ASHA may promote it later. */
+  | { readonly event: 'trial.paused'; readonly trial: number; readonly epochs: number }
+  /** Will not go on. */
+  | { readonly event: 'trial.pruned'; readonly trial: number; readonly epochs: number }
+  | { readonly event: 'trial.completed'; readonly trial: number; readonly epochs: number }
+  | { readonly event: 'trial.failed'; readonly trial: number }
+  | {
+      readonly event: 'sweep.decided';
+      readonly reason: 'exhausted' | 'trials' | 'time' | 'target' | 'trial_error';
+      readonly best: {
+        readonly trial: number;
+        readonly value: number;
+        readonly spread: number | null;
+      } | null;
+    };
+
+export type Happening =
+  | {
+      readonly event: 'sweep.start';
+      readonly time: string;
+      readonly id: string;
+      readonly plan: SweepPlan;
+      readonly version: string;
+    }
+  | {
+      readonly event: 'sweep.resume';
+      readonly time: string;
+      readonly process: string;
+      readonly version: string;
+    }
+  | ({
+      readonly event: 'segment.start';
+      readonly time: string;
+      readonly attempt: number;
+      readonly directory: string;
+      readonly launcher: string;
+      readonly process: string | null;
+    } & Segment)
+  | ({
+      readonly event: 'segment.end';
+      readonly time: string;
+      readonly attempt: number;
+      readonly exit_code: number | null;
+      readonly message: string | null;
+      /** Seconds of training and evaluation. */
+      readonly train_s: number | null;
+    } & Outcome)
+  | {
+      readonly event: 'budget.time';
+      readonly time: string;
+      readonly seconds: number;
+      /** Where that took effect: the number of `trial.advanced` decisions there will be, as the scheduler gave it. */
+      readonly advances: number;
+    }
+  | {
+      readonly event: 'sweep.stop';
+      readonly time: string;
+      readonly seconds: number;
+      readonly reason: 'interrupted';
+    }
+  | { readonly event: 'sweep.end'; readonly time: string; readonly seconds: number };
+
+export type JournalRecord = Decision | Happening;
+
+const DECISIONS: ReadonlySet<string> = new Set<Decision['event']>([
+  'trial.chosen',
+  'trial.advanced',
+  'trial.measured',
+  'trial.paused',
+  'trial.pruned',
+  'trial.completed',
+  'trial.failed',
+  'sweep.decided',
+]);
+
+export function isDecision(record: JournalRecord): record is Decision {
+  return DECISIONS.has(record.event);
+}

@@ -1,0 +1,33 @@
+/** The objective after each epoch of a trial's run, from the run's log. */
+
+import { join } from 'node:path';
+import { UserError } from '../../errors.js';
+import { type LoggedEvent, readEvents } from '../../experiment/log-history.js';
+import type { SweepPlan } from '../plan.js';
+import type { EpochValue } from '../schedule/what-if.js';
+import type { SweepDirectory } from '../sweep-directory.js';
+
+/** Empty where the run is not there or its log cannot be read. */
+export function epochValues(
+  { objective }: Pick<SweepPlan, 'objective'>,
+  directory: SweepDirectory,
+  trial: number,
+  seed: number,
+): readonly EpochValue[] {
+  const [split, name] = objective.metric.split('.');
+  const event = split === 'train' ? 'train.epoch' : 'eval';
+  return eventsOf(directory.runPath({ trial, seed })).flatMap((record): EpochValue[] => {
+    if (record.event !== event || typeof record.epoch !== 'number') return [];
+    const value = record[name];
+    return [{ epoch: record.epoch, value: typeof value === 'number' ? value : null }];
+  });
+}
+
+function eventsOf(path: string): readonly LoggedEvent[] {
+  try {
+    return readEvents(join(path, 'log.jsonl'));
+  } catch (error) {
+    if (error instanceof UserError) return [];
+    throw error;
+  }
+}

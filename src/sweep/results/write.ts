@@ -1,0 +1,87 @@
+/** What stays of a sweep besides its trials: `trials.csv`, `summary.json` and `best.yaml`. */
+import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
+import { describePoint } from '../config/complaints.js';
+import type { SweepPlan } from '../plan.js';
+import type { SweepDirectory } from '../sweep-directory.js';
+import { baseOf, overridesOf } from '../trial-runs.js';
+import { importanceOf } from './importances.js';
+import { readSweepResults, type SweepResults } from './read.js';
+import { formatTable } from './table.js';
+import { fullTable } from './trial-table.js';
+import { bestRow, ranked, type TrialRow, type TrialState } from './trials.js';
+
+/** Writes them from the journal as it stands; the same journal gives the same files. Gives what it read. */
+export function writeResults(directory: SweepDirectory): SweepResults {
+  const results = readSweepResults(directory.path);
+  const { plan, records } = results;
+  directory.write('table', formatTable(fullTable(plan, records.rows), 'csv'));
+  directory.write('summary', `${JSON.stringify(summaryOf(results), undefined, 2)}\n`);
+  const best = bestRow(plan, records);
+  if (best !== undefined) directory.write('best', bestYaml(plan, directory, best));
+  return results;
+}
+
+/** The config of a trial's first seed, runnable as it is, with a head that says where it comes from. */
+export function bestYaml(plan: SweepPlan, directory: SweepDirectory, row: TrialRow): string {
+  const { metric } = plan.objective;
+  const seeds =
+    plan.seeds.length === 1
+      ? ''
+      : `, the mean over the seeds ${plan.seeds.join(', ')}${row.spread === null ? '' : ` (spread ${row.spread})`}`;
+  const head = [
+    `Trial ${row.trial} of the sweep ${plan.name} (${directory.id}), its best: ${metric} ${row.value} after`,
+    `${row.epochs} of ${plan.epochs} epochs${seeds}.`,
+    `  ${describePoint(row.point)}`,
+    '  ./run best.yaml',
+  ];
+  return `${head.map(line => `# ${line}\n`).join('')}${trialConfig(plan, directory, row).resolvedYaml}`;
+}
+
+/** Throws UserError where the sweep's frozen configs were changed or are gone. */
+export function trialConfig(
+  plan: SweepPlan,
+  directory: SweepDirectory,
+  { point }: Pick<TrialRow, 'point'>,
+  seed = plan.seeds[0],
+): LoadedExperiment {
+  const set = [...overridesOf(plan, point), `seed=${seed}`];
+  return loadExperiment(directory.baseFile(baseOf(plan, point)), { set });
+}
+
+const STATES: readonly TrialState[] = ['running', 'paused', 'pruned', 'completed', 'diverged', 'failed'];
+
+/** What `sweep --json` and `summary.json` say; the best five trials and the weights of the parameters among it. */
+export function summaryOf(results: SweepResults) {
+  const { directory, plan, state, records } = results;
+  const { rows } = records;
+  const best = bestRow(plan, records);
+  const described = (row: TrialRow) => ({
+    trial: row.trial,
+    state: row.state,
+    epochs: row.epochs,
+    value: row.value,
+    spread: row.spread,
+    point: row.point,
+    runs: plan.seeds.map(seed => directory.runPath({ trial: row.trial, seed })),
+  });
+  const counts = STATES.map(name => [name, rows.filter(row => row.state === name).length]);
+  return {
+    version: 1,
+    sweep_id: directory.id,
+    name: plan.name,
+    status: state,
+    reason: records.reason ?? null,
+    directory: directory.path,
+    objective: plan.objective,
+    trials: rows.length,
+    states: Object.fromEntries(counts) as Readonly<Record<TrialState, number>>,
+    epochs_trained: records.epochsTrained,
+    duration_s: records.seconds ?? null,
+    best: best === undefined ? null : described(best),
+    top: ranked(plan, rows)
+      .filter(({ value }) => value !== null)
+      .slice(0, 5)
+      .map(described),
+    importance: importanceOf(plan, rows),
+  };
+}

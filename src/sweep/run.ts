@@ -1,0 +1,132 @@
+/** A sweep from its plan to its directory, new or gone on with. */
+import { EXIT, type ExitCode } from '../errors.js';
+import { processIdentity } from '../experiment/process-identity.js';
+import { whileLocked } from '../experiment/run-lock.js';
+import { Journal, readJournal } from './journal.js';
+import type { Launcher } from './launcher.js';
+import { Orchestrator, type SweepEnd, type SweepObserver } from './orchestrator.js';
+import type { SweepPlan } from './plan.js';
+import type { JournalRecord } from './records.js';
+import { Scheduler } from './schedule/scheduler.js';
+import { createSampler } from './search/index.js';
+import { type FrozenBase, SweepDirectory } from './sweep-directory.js';
+import { costModel, trialArguments } from './trial-runs.js';
+
+export interface SweepOptions {
+  /** Threads of all trials together; each gets its share, one at least. */
+  readonly threads: number;
+  /** As `run` takes it. */
+  readonly backend: string;
+  readonly launcher: Launcher;
+  readonly observer: SweepObserver;
+  /** Aborted where the sweep is to stop resumably. */
+  readonly signal: AbortSignal;
+  /** Of cellrun. */
+  readonly version: string;
+  now(): Date;
+}
+
+/** A sweep that has not begun. */
+export interface NewSweep {
+  readonly plan: SweepPlan;
+  readonly bases: readonly FrozenBase[];
+  /** The sweep's file as given; null where it came from the command line. */
+  readonly givenYaml: string | null;
+  /** The output root, as the user named it. */
+  readonly output: string;
+}
+
+export interface SweepResult {
+  readonly exitCode: ExitCode;
+  readonly end: SweepEnd;
+  readonly directory: SweepDirectory;
+}
+
+/** Throws exit 2 where the directory cannot be made. `opened` is told of it before anything runs. */
+export async function runSweep(
+  { plan, bases, givenYaml, output }: NewSweep,
+  options: SweepOptions,
+  opened: (directory: SweepDirectory) => void,
+): Promise<SweepResult> {
+  const directory = SweepDirectory.create(plan, {
+    outputRoot: output,
+    started: options.now(),
+    givenYaml,
+    bases,
+  });
+  opened(directory);
+  return conduct(directory, options);
+}
+
+/** Goes on with a sweep: what was under way when it stopped goes on from its own checkpoint. Throws exit 2 where `path` is none or is in use. */
+export async function resumeSweep(path: string, options: SweepOptions): Promise<SweepResult> {
+  return conduct(SweepDirectory.open(path), options);
+}
+
+function conduct(directory: SweepDirectory, options: SweepOptions): Promise<SweepResult> {
+  return whileLocked(directory.files.lock, () => conductLocked(directory, options));
+}
+
+async function conductLocked(directory: SweepDirectory, options: SweepOptions): Promise<SweepResult> {
+  const { launcher, observer, signal, now, version, backend } = options;
+  const plan = directory.readPlan();
+  const { records } = readJournal(directory.files.journal);
+  const self = processIdentity(process.pid);
+  const time = now().toISOString();
+  await launcher.open();
+  // a process may go on with the same sweep twice
+  const journal = Journal.open(directory.files.journal, `${self} ${time}`);
+  try {
+    if (records.length === 0) journal.append({ event: 'sweep.start', time, id: directory.id, plan, version });
+    else journal.append({ event: 'sweep.resume', time, process: self, version });
+    const scheduler = new Scheduler(
+      plan,
+      createSampler(plan.space, plan.method, plan.seed),
+      costModel(plan, directory),
+    );
+    const orchestrator = new Orchestrator(
+      {
+        plan,
+        directory,
+        journal,
+        scheduler,
+        launcher,
+        observer,
+        signal,
+        threads: Math.max(1, Math.floor(options.threads / plan.parallel)),
+        argsOf: ({ trial, seed }) => [
+          ...trialArguments(plan, directory, scheduler.pointOf(trial), seed),
+          '--backend',
+          backend,
+        ],
+        now,
+      },
+      { records, seconds: secondsOf(records) },
+    );
+    const end = await orchestrator.conduct();
+    const closing = { time: now().toISOString(), seconds: orchestrator.elapsed };
+    if (end === 'completed') journal.append({ event: 'sweep.end', ...closing });
+    else journal.append({ event: 'sweep.stop', ...closing, reason: 'interrupted' });
+    return { exitCode: end === 'completed' ? EXIT.done : EXIT.interrupted, end, directory };
+  } finally {
+    journal.close();
+    await launcher.close();
+  }
+}
+
+/** Seconds that earlier processes worked, by the first and the last record of each; the last of a killed one is the last that it wrote. */
+function secondsOf(records: readonly JournalRecord[]): number {
+  let seconds = 0;
+  let began: number | undefined;
+  let last: number | undefined;
+  for (const record of records) {
+    if (!('time' in record)) continue;
+    const at = Date.parse(record.time) / 1000;
+    if (record.event === 'sweep.start' || record.event === 'sweep.resume') {
+      if (began !== undefined && last !== undefined) seconds += Math.max(0, last - began);
+      began = at;
+    }
+    last = at;
+  }
+  return began === undefined || last === undefined ? 0 : seconds + Math.max(0, last - began);
+}

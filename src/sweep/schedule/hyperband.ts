@@ -1,0 +1,70 @@
+/**
+ * Hyperband (Li et al., 2017) with asynchronous brackets, as in the ASHA paper (Li et al., 2018): bracket b
+ * is an ASHA of its own whose lowest rung is the b-th, so that the last bracket never stops a trial early. A
+ * trial's bracket follows from its number alone. Of the trials, each bracket gets the share that algorithm 1 of the Hyperband paper
+ * gives it, dealt out as evenly as whole trials allow. No two brackets ever have a trial to
+ * promote at once: an end of a segment makes at most one promotable, and the lane that it frees takes it.
+ */
+import { Asha } from './asha.js';
+import type { Measured, Pruning, Verdict } from './pruning.js';
+
+export class Hyperband implements Pruning {
+  private readonly brackets: readonly Asha[];
+  /** The brackets of trials 0, 1, …, repeated. */
+  private readonly deal: readonly number[];
+
+  constructor(rungEpochs: readonly number[], reductionFactor: number) {
+    this.brackets = rungEpochs.map((_, b) => new Asha(rungEpochs.slice(b), reductionFactor));
+    this.deal = dealOut(bracketSizes(rungEpochs.length, reductionFactor));
+  }
+
+  bracket(trial: number): number {
+    return this.deal[trial % this.deal.length];
+  }
+
+  rungs(trial: number): readonly number[] {
+    return this.bracketOf(trial).rungs();
+  }
+
+  judge(measured: Measured): Verdict {
+    return this.bracketOf(measured.trial).judge(measured);
+  }
+
+  completed(): void {}
+
+  promotable(): number | undefined {
+    for (const bracket of this.brackets) {
+      const trial = bracket.promotable();
+      if (trial !== undefined) return trial;
+    }
+    return undefined;
+  }
+
+  promoted(trial: number): void {
+    this.bracketOf(trial).promoted(trial);
+  }
+
+  private bracketOf(trial: number): Asha {
+    return this.brackets[this.bracket(trial)];
+  }
+}
+
+/** n = ceil((s_max + 1) / (s + 1) * eta^s) trials of bracket b = s_max - s: the paper counts the brackets from the other end. */
+export function bracketSizes(brackets: number, reductionFactor: number): readonly number[] {
+  return Array.from({ length: brackets }, (_, b) => {
+    const s = brackets - 1 - b;
+    return Math.ceil((brackets * reductionFactor ** s) / (s + 1));
+  });
+}
+
+/** Each next trial goes to the bracket that is furthest behind its share; of several, to the first. */
+function dealOut(sizes: readonly number[]): readonly number[] {
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  const given = sizes.map(() => 0);
+  return Array.from({ length: total }, (_, i) => {
+    const behind = sizes.map((size, b) => size * (i + 1) - given[b] * total);
+    const next = behind.indexOf(Math.max(...behind));
+    given[next] += 1;
+    return next;
+  });
+}

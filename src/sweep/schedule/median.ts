@@ -1,0 +1,75 @@
+/**
+ * The median stopping rule (Golovin et al., "Google Vizier", 2017) with the choices of Optuna's MedianPruner, whose steps
+ * count from 0: its step s is s + 1 epochs. A trial ends where its best value so far is worse than the median of the values that completed
+ * trials had after as many epochs. It is judged after n_warmup_epochs + 1 epochs and then every `interval_epochs`, once
+ * `n_startup_trials` are completed; it is measured nowhere else, so its best is that of these epochs.
+ */
+import type { Measured, Pruning, Verdict } from './pruning.js';
+
+export interface MedianOptions {
+  readonly n_startup_trials: number;
+  readonly n_warmup_epochs: number;
+  readonly interval_epochs: number;
+}
+
+export class MedianPruning implements Pruning {
+  private readonly rungEpochs: readonly number[];
+  /** Finite values of trials that are not completed yet, by trial, in the order of the epochs. */
+  private readonly values = new Map<number, Measured[]>();
+  /** Finite values of completed trials, by epochs. */
+  private readonly completedValues = new Map<number, number[]>();
+  private completedTrials = 0;
+
+  constructor(
+    private readonly options: MedianOptions,
+    epochs: number,
+  ) {
+    const rungs: number[] = [];
+    for (let rung = options.n_warmup_epochs + 1; rung < epochs; rung += options.interval_epochs)
+      rungs.push(rung);
+    this.rungEpochs = [...rungs, epochs];
+  }
+
+  rungs(): readonly number[] {
+    return this.rungEpochs;
+  }
+
+  bracket(): undefined {
+    return undefined;
+  }
+
+  judge(measured: Measured): Verdict {
+    const values = this.values.get(measured.trial) ?? [];
+    this.values.set(measured.trial, values);
+    if (measured.value !== null) values.push(measured);
+    if (this.completedTrials === 0 || this.completedTrials < this.options.n_startup_trials) return 'advance';
+    if (values.length === 0) return 'prune';
+    const others = this.completedValues.get(measured.epochs) ?? [];
+    if (others.length === 0) return 'advance';
+    const best = Math.min(...values.map(({ value }) => value as number));
+    return best > median(others) ? 'prune' : 'advance';
+  }
+
+  completed({ trial }: Measured): void {
+    this.completedTrials += 1;
+    for (const { epochs, value } of this.values.get(trial) ?? []) {
+      const values = this.completedValues.get(epochs) ?? [];
+      this.completedValues.set(epochs, values);
+      values.push(value as number);
+    }
+    this.values.delete(trial);
+  }
+
+  promotable(): undefined {
+    return undefined;
+  }
+
+  promoted(): void {}
+}
+
+/** The mean of the two in the middle where their number is even, as NumPy's percentile. */
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}

@@ -1,0 +1,26 @@
+/** Every trial is trained with all epochs. */
+import type { Pruning } from './pruning.js';
+
+export class NoPruning implements Pruning {
+  constructor(private readonly epochs: number) {}
+
+  rungs(): readonly number[] {
+    return [this.epochs];
+  }
+
+  bracket(): undefined {
+    return undefined;
+  }
+
+  judge(): 'advance' {
+    return 'advance';
+  }
+
+  completed(): void {}
+
+  promotable(): undefined {
+    return undefined;
+  }
+
+  promoted(): void {}
+}

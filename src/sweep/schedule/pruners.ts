@@ -1,0 +1,28 @@
+/** The table of pruners by their kind in the plan. */
+import type { Pruner, SweepPlan } from '../plan.js';
+import { Asha } from './asha.js';
+import { Hyperband } from './hyperband.js';
+import { MedianPruning } from './median.js';
+import { NoPruning } from './none.js';
+import type { Pruning } from './pruning.js';
+import { rungEpochs } from './rungs.js';
+
+type PruningOf<P> = (pruner: P, epochs: number) => Pruning;
+
+type PrunerTable = { readonly [K in Pruner['kind']]: PruningOf<Extract<Pruner, { kind: K }>> };
+
+const pruners: PrunerTable = {
+  none: (_, epochs) => new NoPruning(epochs),
+  median: (options, epochs) => new MedianPruning(options, epochs),
+  asha: (options, epochs) => new Asha(rungEpochs(options, epochs), options.reduction_factor),
+  hyperband: (options, epochs) => new Hyperband(rungEpochs(options, epochs), options.reduction_factor),
+};
+
+export function createPruning({ pruner, epochs }: Pick<SweepPlan, 'pruner' | 'epochs'>): Pruning {
+  return prunerOf(pruner)(pruner, epochs);
+}
+
+/** The table's entry for a pruner's kind: that both belong together is what the table's type says. */
+function prunerOf<P extends Pruner>(pruner: P): PruningOf<P> {
+  return pruners[pruner.kind] as PruningOf<P>;
+}

@@ -1,0 +1,94 @@
+/** Every point of a finite space, in one order: the last parameter changes fastest, a parameter that does not exist is passed over. */
+import { canonical, exists, isExcluded, type Parameter, type Point, type Space } from '../space.js';
+import type { Sampler } from './sampler.js';
+import { countOf, valueAt } from './scale.js';
+
+/** The parameters that a grid can't have: real ones, whose values have no end. The first thing to ask before anything below. */
+export function continuousParameters({ parameters }: Space): readonly Parameter[] {
+  return parameters.filter(({ distribution }) => !Number.isFinite(countOf(distribution)));
+}
+
+/** An upper bound of the number of points, quickly: conditions and `exclude` only take some away. Infinite with a real parameter. */
+export function pointsAtMost({ parameters }: Space): number {
+  return parameters.reduce((product, { distribution }) => product * countOf(distribution), 1);
+}
+
+/**
+ * How many points the grid has; null where a parameter is real. Counts without listing them: of the values before a parameter only
+ * those matter that a condition or `exclude` names later on, and prefixes that agree in these are counted together.
+ */
+export function gridSize(space: Space): number | null {
+  if (continuousParameters(space).length > 0) return null;
+  const named = namedIn(space);
+  let prefixes = new Map([['{}', { point: {} as Point, count: 1 }]]);
+  for (const parameter of space.parameters) {
+    const next: typeof prefixes = new Map();
+    for (const prefix of prefixes.values())
+      for (const { point, count } of extended(prefix, parameter, named)) {
+        const key = canonical(point);
+        next.set(key, { point, count: count + (next.get(key)?.count ?? 0) });
+      }
+    prefixes = next;
+  }
+  return [...prefixes.values()]
+    .filter(({ point }) => !isExcluded(space, point))
+    .reduce((sum, { count }) => sum + count, 0);
+}
+
+/** The points, lazily. */
+export function* gridPoints(space: Space, point: Point = {}, at = 0): Generator<Point, void, undefined> {
+  if (at === space.parameters.length) {
+    if (!isExcluded(space, point)) yield point;
+    return;
+  }
+  const { name, distribution } = space.parameters[at];
+  if (!exists(space.parameters[at], point)) {
+    yield* gridPoints(space, point, at + 1);
+    return;
+  }
+  const count = countOf(distribution);
+  for (let i = 0; i < count; i++)
+    yield* gridPoints(space, { ...point, [name]: valueAt(distribution, i) }, at + 1);
+}
+
+/** Trial number n is the grid's point number n, whatever the results. */
+export function gridSampler(space: Space): Sampler {
+  const [real] = continuousParameters(space);
+  if (real) throw new Error(`a grid of ${real.name} has no end`);
+  const points = gridPoints(space);
+  const listed: Point[] = [];
+  return {
+    suggest(trial) {
+      while (listed.length <= trial) {
+        const { done, value } = points.next();
+        if (done) return undefined;
+        listed.push(value);
+      }
+      return listed[trial];
+    },
+  };
+}
+
+interface Prefix {
+  readonly point: Point;
+  readonly count: number;
+}
+
+function extended(
+  { point, count }: Prefix,
+  parameter: Parameter,
+  named: ReadonlySet<string>,
+): readonly Prefix[] {
+  if (!exists(parameter, point)) return [{ point, count }];
+  const values = countOf(parameter.distribution);
+  if (!named.has(parameter.name)) return [{ point, count: count * values }];
+  return Array.from({ length: values }, (_, i) => ({
+    point: { ...point, [parameter.name]: valueAt(parameter.distribution, i) },
+    count,
+  }));
+}
+
+function namedIn({ parameters, exclude }: Space): ReadonlySet<string> {
+  const conditions = parameters.flatMap(({ condition }) => (condition ? [condition.name] : []));
+  return new Set([...conditions, ...exclude.flatMap(pattern => Object.keys(pattern))]);
+}

@@ -1,0 +1,139 @@
+/** One parameter's part of a Parzen estimator: a kernel around each observed value, and one for the prior. */
+import type { RandomStream } from '../../random.js';
+import type { Distribution, Value } from '../space.js';
+import { normalDensity, normalMass, SQRT_2PI, truncatedNormal } from './normal.js';
+import {
+  axisOf,
+  type Choice,
+  choiceIndexer,
+  coordinateOf,
+  isWhole,
+  type Numeric,
+  valueAtCoordinate,
+} from './scale.js';
+
+const PRIOR_WEIGHT = 1;
+/** Below this width, in deviations, a cell's probability is its density times its width: the difference would cancel. */
+const NARROW = 1e-4;
+
+/** Kernels 0 … n-1 belong to the observed values, kernel n is the prior. */
+export interface Kernels {
+  /** A value drawn from kernel number `kernel`. */
+  sample(kernel: number, random: RandomStream): Value;
+  /** Adds to `sums[kernel]`, for each kernel, the logarithm of its density (for a real parameter) or probability at `value`. */
+  addLogDensities(value: Value, sums: Float64Array): void;
+}
+
+/** `dimensions`: how many parameters are estimated together. */
+export function kernelsOf(
+  distribution: Distribution,
+  observed: readonly Value[],
+  dimensions: number,
+): Kernels {
+  return distribution.kind === 'choice'
+    ? choiceKernels(distribution, observed)
+    : numericKernels(distribution, observed as readonly number[], dimensions);
+}
+
+/**
+ * A kernel gives each of the C choices the weight w/(n+1) of the prior and its own choice 1 more; the prior treats all alike.
+ * A choice that the space does not have (any more) counts as the prior.
+ */
+function choiceKernels(distribution: Choice, observed: readonly Value[]): Kernels {
+  const choices = distribution.values.length;
+  const kernels = observed.length + 1;
+  const indexOf = choiceIndexer(distribution);
+  const owned = observed.map(indexOf);
+  const other = PRIOR_WEIGHT / kernels;
+  const total = choices * other + 1;
+  const [logOther, logOwn, logPrior] = [other / total, (1 + other) / total, 1 / choices].map(Math.log);
+  return {
+    sample(kernel, random) {
+      const own = owned[kernel] ?? -1;
+      if (own < 0 || random.uniform() * total >= 1) return distribution.values[random.integer(choices)];
+      return distribution.values[own];
+    },
+    addLogDensities(value, sums) {
+      const index = indexOf(value);
+      for (const [kernel, own] of owned.entries())
+        sums[kernel] += own < 0 ? logPrior : own === index ? logOwn : logOther;
+      sums[observed.length] += logPrior;
+    },
+  };
+}
+
+/**
+ * Normal kernels, cut off at the axis's ends, of one width: σ = 0.1 R n^(-1/(d+4)), Scott's rule for n values of d parameters on
+ * an axis of length R, but at least R / min(100, (n+2)²). The prior is as wide as the axis, around its middle. A whole number has
+ * the probability of its cell. Optuna's rule is the same with 0.2 and n+2: on functions of two to eight parameters the narrower
+ * kernels found better points (test/search-bench/README.md).
+ */
+function numericKernels(distribution: Numeric, observed: readonly number[], dimensions: number): Kernels {
+  const { low, high } = axisOf(distribution);
+  const range = high - low;
+  const n = observed.length;
+  const scott = 0.1 * Math.max(n, 1) ** (-1 / (dimensions + 4)) * range;
+  const sigma = Math.max(scott, range / Math.min(100, (n + 2) ** 2));
+  const mus = Float64Array.from([
+    ...observed.map(value => coordinateOf(distribution, value)),
+    (low + high) / 2,
+  ]);
+  const sigmas = new Float64Array(n + 1).fill(sigma);
+  sigmas[n] = range;
+  // the probability that the cut leaves
+  const masses = mus.map((mu, k) => normalMass((low - mu) / sigmas[k], (high - mu) / sigmas[k]));
+  const logScales = masses.map((mass, k) => Math.log(SQRT_2PI * sigmas[k] * mass));
+  const probabilities = isWhole(distribution)
+    ? cellProbabilities(distribution, mus, sigmas, masses)
+    : undefined;
+  return {
+    sample(kernel, random) {
+      return valueAtCoordinate(distribution, truncatedNormal(random, mus[kernel], sigmas[kernel], low, high));
+    },
+    addLogDensities(value, sums) {
+      if (probabilities) {
+        for (const [k, log] of probabilities(value as number).entries()) sums[k] += log;
+        return;
+      }
+      const x = coordinateOf(distribution, value as number);
+      for (let k = 0; k <= n; k++) {
+        const z = (x - mus[k]) / sigmas[k];
+        sums[k] -= (z * z) / 2 + logScales[k];
+      }
+    },
+  };
+}
+
+/** The logarithm of each kernel's probability of a whole number, remembered: candidates and observed values are often the same. */
+function cellProbabilities(
+  distribution: Extract<Numeric, { kind: 'int' | 'log_int' }>,
+  mus: Float64Array,
+  sigmas: Float64Array,
+  masses: Float64Array,
+): (value: number) => Float64Array {
+  const half = distribution.step / 2;
+  const known = new Map<number, Float64Array>();
+  const computed = (value: number) => {
+    const left = coordinateOf(distribution, value - half);
+    const right = coordinateOf(distribution, value + half);
+    // all kernels but the prior's, the last, have one width: equal centres, equal probabilities
+    const byCentre = new Map<number, number>();
+    return mus.map((mu, k) => {
+      const same = k < mus.length - 1 ? byCentre.get(mu) : undefined;
+      if (same !== undefined) return same;
+      const log = Math.log(cellMass(left - mu, right - mu, sigmas[k]) / masses[k]);
+      byCentre.set(mu, log);
+      return log;
+    });
+  };
+  return value => {
+    const logs = known.get(value) ?? computed(value);
+    known.set(value, logs);
+    return logs;
+  };
+}
+
+function cellMass(left: number, right: number, sigma: number): number {
+  const [a, b] = [left / sigma, right / sigma];
+  return b - a < NARROW ? normalDensity((a + b) / 2) * (b - a) : normalMass(a, b);
+}

@@ -1,0 +1,104 @@
+/** The directory of one sweep: its plan, its frozen base configs, its journal, its trials' run directories. */
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { damagedError, usageError } from '../errors.js';
+import { writeAtomic, writeFlushed, writeJsonAtomic } from '../experiment/atomic.js';
+import { checkName, createExclusively } from '../experiment/run-directory.js';
+import type { Base, SweepPlan } from './plan.js';
+import type { Segment } from './records.js';
+
+/** A base config, resolved: paths absolute, every default filled in. */
+export interface FrozenBase extends Base {
+  readonly yaml: string;
+}
+
+export class SweepDirectory {
+  private constructor(
+    /** Absolute. */
+    readonly path: string,
+  ) {}
+
+  get id(): string {
+    return basename(this.path);
+  }
+
+  get files() {
+    const at = (name: string): string => join(this.path, name);
+    return {
+      plan: at('plan.json'),
+      given: at('sweep.yaml'),
+      journal: at('journal.jsonl'),
+      configs: at('configs'),
+      trials: at('trials'),
+      lock: at('sweep.lock'),
+      summary: at('summary.json'),
+      table: at('trials.csv'),
+      best: at('best.yaml'),
+    };
+  }
+
+  /**
+   * Creates `<outputRoot>/sweeps/<name>/<UTC time>/` with plan and configs in it; the plan is written last, so that a directory without one
+   * is a sweep that never began. Throws exit 2 where the name is not allowed or the root cannot be written to.
+   */
+  static create(
+    plan: SweepPlan,
+    {
+      outputRoot,
+      started,
+      givenYaml,
+      bases,
+    }: { outputRoot: string; started: Date; givenYaml: string | null; bases: readonly FrozenBase[] },
+  ): SweepDirectory {
+    checkName(plan.name);
+    const path = createExclusively(join(resolve(outputRoot), 'sweeps', plan.name), started, {
+      named: outputRoot,
+      nameOf: stamp => stamp,
+    });
+    const directory = new SweepDirectory(path);
+    const { configs, trials, given, plan: planFile } = directory.files;
+    mkdirSync(configs);
+    mkdirSync(trials);
+    for (const { name, yaml } of bases) writeFlushed(join(configs, name), [yaml]);
+    if (givenYaml !== null) writeFlushed(given, [givenYaml]);
+    writeJsonAtomic(planFile, plan);
+    return directory;
+  }
+
+  /** An existing sweep. Throws exit 2 where `path` is not one. */
+  static open(path: string): SweepDirectory {
+    const directory = new SweepDirectory(resolve(path));
+    const fail = (message: string) => usageError({ code: 'sweep/not-a-sweep', message, file: path });
+    if (!statSync(directory.path, { throwIfNoEntry: false })?.isDirectory())
+      throw fail('there is no such sweep directory');
+    if (!existsSync(directory.files.plan)) throw fail('this is not a sweep directory: it has no plan.json');
+    return directory;
+  }
+
+  /** Throws exit 5 where it is damaged. */
+  readPlan(): SweepPlan {
+    const { plan } = this.files;
+    try {
+      return JSON.parse(readFileSync(plan, 'utf8')) as SweepPlan;
+    } catch (error) {
+      throw damagedError({
+        code: 'sweep/damaged',
+        message: `this is not a plan: ${(error as Error).message}`,
+        file: plan,
+      });
+    }
+  }
+
+  baseFile({ name }: Pick<Base, 'name'>): string {
+    return join(this.files.configs, name);
+  }
+
+  /** Where the run of a trial with one of the seeds is. */
+  runPath({ trial, seed }: Pick<Segment, 'trial' | 'seed'>): string {
+    return join(this.files.trials, `t${String(trial).padStart(4, '0')}-s${seed}`);
+  }
+
+  write(file: 'summary' | 'table' | 'best', text: string): void {
+    writeAtomic(this.files[file], [text]);
+  }
+}

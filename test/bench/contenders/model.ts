@@ -1,0 +1,56 @@
+/** The model that is measured, ready to be trained. */
+import type { Split } from '../../../src/data/dataset.js';
+import { pictureDataset } from '../../../src/data/pictures.js';
+import { adam } from '../../../src/optimizers/adam.js';
+import { RandomStream } from '../../../src/random.js';
+import { Trainer } from '../../../src/training/trainer.js';
+import type { BenchCase } from '../cases.js';
+
+export const LEARNING_RATE = 0.01;
+export const ADAM = { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0 } as const;
+
+/** Pictures of random bytes: read as MNIST's are, whatever they show. */
+export function randomSplit(one: BenchCase): Split {
+  const { sequences, sequence_length, input_size, num_classes } = one;
+  const random = RandomStream.of(0, 'bench/pictures');
+  const array = (dims: readonly number[], bound: number) => ({
+    dims,
+    values: Uint8Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => random.integer(bound)),
+    dataOffset: 0,
+    itemSize: 1,
+  });
+  const files = {
+    imagesFile: 'random pictures',
+    images: array([sequences, sequence_length, input_size], 256),
+    labelsFile: 'random labels',
+    labels: array([sequences], num_classes),
+  };
+  return pictureDataset(files, files, { sequence: 'rows', numClasses: num_classes, digests: [] }).train;
+}
+
+/** A trainer of the case's model on `split`, with random parameters. */
+export async function openTrainer(one: BenchCase, split: Split, threads: number): Promise<Trainer> {
+  const trainer = await Trainer.create(
+    {
+      backend: 'webasm',
+      threads,
+      spec: {
+        cell: 'lstm',
+        inputSize: one.input_size,
+        hiddenSize: one.hidden_size,
+        numLayers: one.num_layers,
+        outputSize: one.num_classes,
+        head: 'last',
+      },
+      loss: 'cross_entropy',
+      sequenceLength: one.sequence_length,
+      variableLength: false,
+      train: split,
+      batchSize: one.batch_size,
+    },
+    adam,
+    ADAM,
+  );
+  trainer.layout.initialise(trainer.parameters, RandomStream.of(0, 'bench/parameters'));
+  return trainer;
+}

@@ -1,0 +1,395 @@
+/** The BullMQ launcher and its workers against a Redis server: the real program on both ends. */
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import type { Task } from '../src/sweep/launcher.js';
+import { BullmqLauncher } from '../src/sweep/launchers/bullmq.js';
+import { parseQueue } from '../src/sweep/launchers/queue-connection.js';
+import { checkedJob, jobId, queueJob, readEnd } from '../src/sweep/launchers/queue-job.js';
+import { Leases } from '../src/sweep/launchers/worker-lease.js';
+import { type Running, readLog, Workplace } from './support/cli.js';
+import { RedisServer, redisMissing } from './support/redis.js';
+import { randomDataset } from './support/small-run.js';
+
+const EPOCHS = 40;
+const EVERY_EPOCH = Array.from({ length: EPOCHS }, (_, i) => i + 1);
+/** Seconds; for cases that wait for a lease to run out. */
+const SHORT_LEASE = '6';
+
+t.setTimeout(300_000);
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+const root = work.folder();
+const data = work.file('data.npz', randomDataset('test/bullmq', { train: 640, test: 64, seed: 1 }));
+const config = join(root, 'base.yaml');
+writeFileSync(
+  config,
+  JSON.stringify({
+    version: 1,
+    name: 'queued',
+    dataset: { kind: 'npz', path: data },
+    model: { cell: 'lstm', hidden_size: 16, num_layers: 2, head: { from: 'last' } },
+    loss: { kind: 'cross_entropy' },
+    optimizer: { kind: 'adam', learning_rate: 0.01 },
+    training: { num_epochs: EPOCHS, batch_size: 32, log_every: 1 },
+    checkpoint: { every: 'epoch', keep: { last: 1, best: 1 }, metric: 'test.accuracy' },
+  }),
+);
+
+let numbered = 0;
+
+/** A training of some seconds. */
+function training(set: readonly string[] = [], more: Partial<Task> = {}): Task {
+  numbered += 1;
+  const id = `t${String(numbered).padStart(4, '0')}-s0-e${EPOCHS}`;
+  const directory = join(root, 'trials', id);
+  const flags = ['--directory', directory, '--backend', 'webasm', '--threads', '1', '--quiet'];
+  const args = ['run', config, ...set.flatMap(value => ['--set', value]), ...flags];
+  return {
+    id,
+    trial: numbered,
+    seed: 0,
+    from: 0,
+    to: EPOCHS,
+    attempt: 1,
+    directory,
+    args,
+    threads: 1,
+    timeout: null,
+    ...more,
+  };
+}
+
+const ENDLESS = ['training.num_epochs=100000'];
+const SHORT = ['training.num_epochs=2'];
+
+async function comesTrue(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  const until = performance.now() + 30_000;
+  while (!(await condition())) {
+    if (performance.now() > until) throw new Error(`never came: ${what}`);
+    await sleep(20);
+  }
+}
+
+const logOf = ({ directory }: Task): string => {
+  const path = join(directory, 'log.jsonl');
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+};
+const hasTrained = (task: Task) =>
+  comesTrue('an epoch of training', () => logOf(task).includes('"train.epoch"'));
+
+function count(task: Task, wanted: string): number {
+  return readLog(task.directory).filter(({ event }) => event === wanted).length;
+}
+
+/** For each time that the run went on: records of what had to be done again. */
+function replaced({ directory }: Task): unknown[] {
+  return readLog(directory)
+    .filter(({ event }) => event === 'run.resume')
+    .map(({ replaced_records }) => replaced_records);
+}
+
+function epochsOf({ directory }: Task): unknown[] {
+  return readLog(directory)
+    .filter(({ event }) => event === 'train.epoch')
+    .map(({ epoch }) => epoch);
+}
+
+t.test('addresses of queues', async t => {
+  t.match(parseQueue('redis://h:1/2?queue=mine'), { url: 'redis://h:1/2', name: 'mine' });
+  t.match(parseQueue('rediss://u:secret@h'), { url: 'rediss://u:secret@h', name: 'cellrun' });
+  t.notMatch(parseQueue('rediss://u:secret@h').shown, /secret/);
+  for (const wrong of [
+    '',
+    'h:6379',
+    'http://h',
+    'redis://',
+    'redis://h/mine',
+    'redis://h?queue=a%20b',
+    'redis://h?queue=',
+  ])
+    t.throws(() => parseQueue(wrong), /not the address of a queue/, wrong);
+  try {
+    parseQueue('http://u:secret@h');
+  } catch (error) {
+    t.notMatch(JSON.stringify(error), /secret/, 'a password is not repeated');
+  }
+});
+
+t.test('what a worker carries out, and what it refuses', async t => {
+  const job = queueJob(training());
+  t.strictSame(checkedJob(JSON.parse(JSON.stringify(job)), root), job);
+  const begun = { ...job, args: ['resume', job.directory, '--pause-after-epoch', '3', '--quiet'] };
+  t.strictSame(checkedJob(begun, root), begun);
+  const outside = work.folder();
+  symlinkSync(outside, join(root, 'link'));
+  const at = (directory: string) => ({ directory, args: ['run', config, '--directory', directory] });
+  const refused: Record<string, object> = {
+    'another verb': { args: ['verify', 'resume', config, '--directory', job.directory] },
+    'a flag of its own': { args: [...job.args, '--output', outside] },
+    'a flag in one word': { args: [...job.args, '--output=/tmp'] },
+    'a flag without its value': { args: [...job.args, '--set'] },
+    'a flag of Node': { args: ['--import', 'x.mjs', ...job.args] },
+    'a second file': { args: ['run', config, config, '--directory', job.directory] },
+    'another directory': { args: ['run', config, '--directory', join(root, 'other')] },
+    'two directories': { args: [...job.args, '--directory', outside] },
+    'no directory': { args: ['run', config] },
+    'another run': { args: ['resume', join(root, 'other')] },
+    'a resume that runs': { args: ['resume', job.directory, '--directory', job.directory] },
+    'outside of the root': at(join(outside, 'run')),
+    'beside the root': at(`${root}-beside/run`),
+    upwards: at(`${root}/trials/../../run`),
+    relative: at('trials/run'),
+    'through a link': at(join(root, 'link', 'run')),
+    'a config from outside': { args: ['run', data, '--directory', job.directory] },
+    'a field too many': { command: 'ls' },
+    'another version': { version: 2 },
+    'no arguments': { args: [] },
+    'arguments that are no text': { args: ['run', { toString: 'x' }] },
+    'no number': { timeout: '1' },
+    'an id that is none': { id: '../x' },
+    'a request that is none': { stop: 'now' },
+  };
+  for (const [why, change] of Object.entries(refused))
+    t.throws(() => checkedJob({ ...job, ...change }, root), /the worker refuses the job/, why);
+  for (const nothing of [null, undefined, 1, 'run', [], {}])
+    t.throws(() => checkedJob(nothing, root), /the worker refuses the job/);
+  t.not(jobId({ ...job, directory: join(root, 'elsewhere') }), jobId(job), 'sweeps do not share jobs');
+  t.match(readEnd({ exitCode: 'x' }), { exitCode: null, signal: null }, 'a result is checked as well');
+});
+
+t.test('a lease that is not renewed ends the process before another worker may begin', async t => {
+  const leases = new Leases(400);
+  t.teardown(() => leases.close());
+  const began = performance.now();
+  const asked: [string, number][] = [];
+  const renewed: string[] = [];
+  leases.begin('cut-off', how => asked.push([how, performance.now() - began]));
+  leases.begin('kept', how => renewed.push(how));
+  leases.begin('taken', how => renewed.push(how));
+  leases.lost(['taken', 'unknown']);
+  const timer = setInterval(() => leases.renewed(['kept', 'unknown']), 50);
+  await comesTrue('two requests', () => asked.length === 2);
+  clearInterval(timer);
+  t.strictSame(
+    asked.map(([how]) => how),
+    ['interrupt', 'kill'],
+  );
+  t.ok(asked[0][1] > 200, 'not before a renewal was due');
+  t.ok(asked[1][1] < 400, 'before the lock is gone');
+  t.strictSame(renewed, ['kill'], 'the one whose lock is gone at once, the renewed one not at all');
+});
+
+t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async t => {
+  const shared = await RedisServer.start(work.folder());
+  t.teardown(() => shared.kill());
+
+  /** A queue of its own for each case. */
+  const queueOf = (name: string, server = shared) => `${server.url}?queue=${name}`;
+  const open = async (t: Test, queue: string, more: { poll?: number; patience?: number } = {}) => {
+    const launcher = new BullmqLauncher({ queue, poll: 500, ...more });
+    await launcher.open();
+    t.teardown(() => launcher.close());
+    return launcher;
+  };
+  const startWorker = async (t: Test, queue: string, ...flags: string[]): Promise<Running> => {
+    const worker = work.start('worker', '--queue', queue, '--root', root, ...flags);
+    t.teardown(() => worker.child.kill('SIGKILL'));
+    await worker.said('waiting for tasks');
+    return worker;
+  };
+
+  t.test('tasks and how they end', async t => {
+    const queue = queueOf('ends');
+    const launcher = await open(t, queue);
+    const worker = await startWorker(t, queue, '--concurrency', '2');
+    const good = training(SHORT);
+    const bad = training(['model.hidden_size=-1']);
+    const hung = training(ENDLESS, { timeout: 2 });
+    const away = training([], { directory: join(work.folder(), 'run') });
+    const foreign = { ...away, args: ['run', config, '--directory', away.directory] };
+    const [done, wrong, late, refused] = await Promise.all(
+      [good, bad, hung, foreign].map(async task => (await launcher.start(task)).end),
+    );
+    t.strictSame(done, { exitCode: 0, signal: null, timedOut: false, stderr: '' });
+    t.strictSame(epochsOf(good), [1, 2]);
+    t.match(wrong, { exitCode: 2, timedOut: false, stderr: /hidden_size/ });
+    t.match(late, { timedOut: true });
+    t.not(late.exitCode, 0);
+    t.match(refused, { exitCode: 2, stderr: /is not in .*/ });
+    t.notOk(existsSync(away.directory), 'nothing was written there');
+    worker.child.kill('SIGTERM');
+    t.equal((await worker.finished).code, 0);
+  });
+
+  t.test('stopped while it waits, and while it runs; then begun again', async t => {
+    const queue = queueOf('stops');
+    const launcher = await open(t, queue);
+    const waiting = await launcher.start(training());
+    await waiting.stop('interrupt');
+    t.match(await waiting.end, { exitCode: null, signal: 'SIGINT' });
+    const unwanted = await launcher.start(training());
+    await unwanted.stop('kill');
+    t.match(await unwanted.end, { exitCode: null, signal: 'SIGKILL' });
+
+    const [task, other] = [training(), training(ENDLESS)];
+    await startWorker(t, queue, '--concurrency', '2');
+    const [running, killed] = [await launcher.start(task), await launcher.start(other)];
+    await hasTrained(task);
+    await hasTrained(other);
+    await running.stop('interrupt');
+    await killed.stop('kill');
+    t.match(await running.end, { exitCode: 130, signal: null, timedOut: false });
+    t.match(await killed.end, { exitCode: null, signal: 'SIGKILL' });
+    const again = await launcher.start(task);
+    t.match(await again.end, { exitCode: 0 });
+    t.strictSame(epochsOf(task), EVERY_EPOCH);
+    await again.stop('interrupt');
+    t.pass('stopping what has ended does nothing');
+  });
+
+  t.test('a killed worker: another one goes on from the checkpoint', async t => {
+    const queue = queueOf('kills');
+    const launcher = await open(t, queue);
+    const first = await startWorker(t, queue, '--lease', SHORT_LEASE);
+    const task = training();
+    const running = await launcher.start(task);
+    await hasTrained(task);
+    first.child.kill('SIGKILL');
+    await first.finished;
+    await comesTrue('the end of its process', () => !existsSync(join(task.directory, 'run.lock')));
+    t.not(epochsOf(task).length, EPOCHS, 'it was in the middle');
+    // as if the worker had been on another machine, of whose processes nobody here can know
+    const lost = { pid: 1, host: 'a-machine-that-is-lost', started: '1' };
+    writeFileSync(join(task.directory, 'run.lock'), `${JSON.stringify(lost)}\n`);
+    await startWorker(t, queue, '--lease', SHORT_LEASE);
+    t.match(await running.end, { exitCode: 0, signal: null });
+    t.strictSame(epochsOf(task), EVERY_EPOCH, 'each epoch once');
+    t.strictSame(replaced(task), [1], 'only the record of its stop gave way');
+  });
+
+  t.test('a worker that is asked to stop puts its job back', async t => {
+    const queue = queueOf('terminates');
+    const launcher = await open(t, queue);
+    const first = await startWorker(t, queue);
+    const task = training();
+    const running = await launcher.start(task);
+    await hasTrained(task);
+    first.child.kill('SIGTERM');
+    const { code, stderr } = await first.finished;
+    t.equal(code, 0);
+    t.match(stderr, /back in the queue/);
+    t.not(epochsOf(task).length, EPOCHS);
+    await startWorker(t, queue);
+    t.match(await running.end, { exitCode: 0 });
+    t.strictSame(epochsOf(task), EVERY_EPOCH);
+    t.strictSame(replaced(task), [1], 'only the record of its stop gave way');
+  });
+
+  t.test('Redis is killed and started again in the middle', async t => {
+    const server = await RedisServer.start(work.folder());
+    t.teardown(() => server.kill());
+    const queue = queueOf('restarts', server);
+    const launcher = await open(t, queue);
+    await startWorker(t, queue);
+    const [task, next] = [training(), training(SHORT)];
+    const [running, waiting] = await Promise.all([launcher.start(task), launcher.start(next)]);
+    await hasTrained(task);
+    await server.kill();
+    await sleep(300);
+    await server.startAgain();
+    t.match(await running.end, { exitCode: 0 });
+    t.match(await waiting.end, { exitCode: 0 }, 'a job that waited is not lost either');
+    t.strictSame(epochsOf(task), EVERY_EPOCH);
+    t.strictSame(epochsOf(next), [1, 2]);
+    t.equal(count(task, 'run.start') + count(next, 'run.start'), 2, 'nothing ran twice');
+  });
+
+  t.test('cut off from Redis, a worker lets go of its job in time', async t => {
+    const server = await RedisServer.start(work.folder());
+    t.teardown(() => server.kill());
+    const queue = queueOf('freezes', server);
+    const launcher = await open(t, queue);
+    await startWorker(t, queue, '--lease', SHORT_LEASE);
+    const task = training(ENDLESS);
+    const running = await launcher.start(task);
+    await hasTrained(task);
+    const frozen = performance.now();
+    server.signal('SIGSTOP');
+    t.teardown(() => server.signal('SIGCONT'));
+    await comesTrue('the end of its process', () => !existsSync(join(task.directory, 'run.lock')));
+    t.ok(performance.now() - frozen < Number(SHORT_LEASE) * 1000, 'within the lease');
+    server.signal('SIGCONT');
+    await comesTrue('a second beginning', () => logOf(task).includes('"run.resume"'));
+    await running.stop('interrupt');
+    t.match(await running.end, { exitCode: 130 });
+  });
+
+  t.test('jobs outlive the launcher, and none is there twice', async t => {
+    const queue = queueOf('adopts');
+    const first = await open(t, queue);
+    const [task, absent, gone] = [training(SHORT), training(), training()];
+    const running = await first.start(task);
+    await first.close();
+    const second = await open(t, queue);
+    t.equal(await second.find(absent, jobId(absent)), undefined);
+    t.equal(await second.find(task, jobId(absent)), undefined, 'another job is not this task');
+    const found = await second.find(task, running.process);
+    t.equal(found?.process, running.process);
+    const lost = await second.start(gone);
+    await lost.stop('kill');
+    t.match(await lost.end, { signal: 'SIGKILL' });
+    await startWorker(t, queue);
+    t.match(await found?.end, { exitCode: 0 });
+    const third = await open(t, queue);
+    t.match(await (await third.find(task, running.process))?.end, { exitCode: 0 }, 'its end is still known');
+    t.equal(count(task, 'run.start'), 1);
+    const double = training(SHORT);
+    const both = await Promise.all([third.start(double), third.start(double)]);
+    t.equal(both[0].process, both[1].process);
+    t.match(await both[1].end, { exitCode: 0 });
+    t.equal(count(double, 'run.start'), 1);
+    t.notOk(logOf(double).includes('"run.resume"'), 'it ran once');
+  });
+
+  t.test('a queue that was emptied, and a server that is gone', async t => {
+    const server = await RedisServer.start(work.folder());
+    t.teardown(() => server.kill());
+    const launcher = await open(t, queueOf('empties', server), { patience: 1000, poll: 200 });
+    const forgotten = await launcher.start(training());
+    await server.command('FLUSHALL');
+    t.match(await forgotten.end, { exitCode: null, signal: null, stderr: /no longer in the queue/ });
+    const hopeless = await launcher.start(training());
+    await server.kill();
+    await t.rejects(hopeless.end, { exitCode: 2, message: /cannot reach redis:/ });
+    await t.rejects(new BullmqLauncher({ queue: server.url }).open(), {
+      exitCode: 2,
+      message: /cannot reach .*ECONNREFUSED/,
+    });
+  });
+
+  t.test('without the packages there is one clear message', async t => {
+    const hook = `export async function resolve(name, context, next) {
+      if (name === 'bullmq') throw Object.assign(new Error('gone'), { code: 'ERR_MODULE_NOT_FOUND' });
+      return next(name, context);
+    }`;
+    const hookUrl = `data:text/javascript,${encodeURIComponent(hook)}`;
+    const register = `import { register } from 'node:module'; register(${JSON.stringify(hookUrl)});`;
+    const flags = ['--import', `data:text/javascript,${encodeURIComponent(register)}`];
+    const args = ['worker', '--queue', shared.url, '--root', root];
+    const { code, stderr } = await work.startWith(flags, args).finished;
+    t.equal(code, 2);
+    t.match(stderr, /queues need the packages bullmq and ioredis/);
+  });
+
+  t.test('a worker without a queue or a root', async t => {
+    const missing = await work.cellrun('worker', '--queue', shared.url, '--root', '/no/such/folder');
+    t.match(missing, { code: 2, stderr: /no such folder/ });
+    const nowhere = await work.cellrun('worker', '--queue', 'redis://127.0.0.1:1', '--root', root);
+    t.match(nowhere, { code: 2, stderr: /cannot reach redis:\/\/127\.0\.0\.1:1/ });
+    t.match(await work.cellrun('worker', '--root', root), { code: 2, stderr: /--queue/ });
+  });
+});

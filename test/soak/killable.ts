@@ -1,0 +1,88 @@
+/** Small runs of every kind that matters to a resume, each with a run of it that nothing ever stopped. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Summary } from '../../src/experiment/summary.js';
+import { finish } from '../../src/verify/killing.js';
+import { randomDataset } from '../support/small-run.js';
+import { PROGRAM } from './moments.js';
+
+export interface Killable {
+  readonly name: string;
+  /** Arguments of a new run, up to `--output` and `--threads`. */
+  readonly args: readonly string[];
+  /** Of the run that was not stopped. */
+  readonly straight: Summary;
+}
+
+interface Variant {
+  readonly backend: 'cpu' | 'webasm';
+  readonly model?: object;
+  readonly optimizer?: object;
+  readonly training?: object;
+  readonly checkpoint?: object;
+  readonly gates?: readonly object[];
+}
+
+const adam = { kind: 'adam', learning_rate: 0.02 };
+const momentum = { kind: 'sgd', learning_rate: 0.1, momentum: 0.9, nesterov: true };
+
+/** A hundred sequences in batches of 8: twelve steps an epoch, four sequences dropped. */
+export const VARIANTS: Readonly<Record<string, Variant>> = {
+  'two layers, Adam': { backend: 'webasm', gates: [{ metric: 'test.accuracy', min: 0 }] },
+  'sgd on cpu, ending within an epoch': {
+    backend: 'cpu',
+    model: { num_layers: 1 },
+    optimizer: momentum,
+    training: { last_batch: 'train', max_steps: 90 },
+    gates: [{ metric: 'test.accuracy', min: 1 }],
+  },
+  'every step saved': {
+    backend: 'webasm',
+    model: { num_layers: 1 },
+    optimizer: momentum,
+    training: { num_epochs: 4 },
+    checkpoint: { every: { steps: 1 }, keep: { last: 2, best: 1 } },
+  },
+  'every epoch saved': { backend: 'cpu', checkpoint: { every: 'epoch', keep: { last: 1, best: 2 } } },
+};
+
+/** Trains it in `folder`. */
+export async function killable(folder: string, name: string, more: object = {}): Promise<Killable> {
+  const { backend, gates = [], ...variant } = VARIANTS[name];
+  mkdirSync(folder, { recursive: true });
+  const data = join(folder, 'data.npz');
+  writeFileSync(data, randomDataset('soak/kills', { train: 100, test: 120, seed: 1 }));
+  const training = {
+    num_epochs: 8,
+    batch_size: 8,
+    last_batch: 'drop',
+    shuffle: true,
+    gradient_clip_norm: 0.5,
+    eval_batch_size: 1,
+    log_every: 1,
+    ...variant.training,
+    ...more,
+  };
+  const config = {
+    version: 1,
+    name: 'killed',
+    seed: 3,
+    dataset: { kind: 'npz', path: data },
+    model: { cell: 'lstm', hidden_size: 6, num_layers: 2, head: { from: 'last' }, ...variant.model },
+    loss: { kind: 'cross_entropy' },
+    optimizer: variant.optimizer ?? adam,
+    training,
+    checkpoint: {
+      every: { steps: 5 },
+      keep: { last: 3, best: 1 },
+      metric: 'test.accuracy',
+      ...variant.checkpoint,
+    },
+    gates,
+  };
+  const file = join(folder, 'config.yaml');
+  writeFileSync(file, JSON.stringify(config));
+  const args = ['run', file, '--backend', backend];
+  const straight = await finish(PROGRAM, [...args, '--threads', '1', '--output', join(folder, 'straight')]);
+  return { name, args, straight };
+}

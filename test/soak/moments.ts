@@ -1,0 +1,129 @@
+/** Moments of a run's life at which a signal reaches it: by the clock, by what its log says, or at an exact operation on files. */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { isAbsent } from '../../src/experiment/unreadable.js';
+import { cameTo, type Outcome, type Program, runUnder, startRun } from '../../src/verify/killing.js';
+
+const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+
+/** The program as users start it. */
+export const PROGRAM: Program = [process.execPath, main];
+
+export type Moment =
+  /** Milliseconds after the process was started. */
+  | { readonly kind: 'clock'; readonly delay: number }
+  /** Milliseconds after `isReached` first held of the log's last record. */
+  | {
+      readonly kind: 'log';
+      /** The record in words. */
+      readonly record: string;
+      readonly isReached: (last: LastRecord) => boolean;
+      readonly delay: number;
+    }
+  | AtOperation;
+
+/** Before an operation on files, such as `renameSync index.json`. */
+export interface AtOperation {
+  readonly kind: 'operation';
+  /** Its number from 1; 0 is right after what `after` says. */
+  readonly at: number;
+  /** Operations count once something that this regular expression matches was written. */
+  readonly after?: string;
+  /** Only operations that this regular expression matches count. */
+  readonly only?: string;
+  /** Whether a write is to be done to its half. */
+  readonly torn?: boolean;
+}
+
+export interface LastRecord {
+  readonly event: string;
+  /** -1 where it has none. */
+  readonly step: number;
+  readonly seq: number;
+}
+
+export interface Sent {
+  readonly outcome: Outcome;
+  /** What the process was about to do, where the moment was an operation: `SIGKILL at renameSync log.jsonl`. */
+  readonly at: string | undefined;
+}
+
+/** Starts the program, sends it `signal` at `moment`, and waits for its end; what comes after `then` ms is sent as well. */
+export async function signalled(
+  args: readonly string[],
+  where: { readonly output: string; readonly directory: string | undefined },
+  moment: Moment,
+  signal: NodeJS.Signals,
+  then?: number,
+): Promise<Sent> {
+  const running = startRun(programFor(moment, signal), args);
+  const { child, ended } = running;
+  if (moment.kind === 'clock') await Promise.race([sleep(moment.delay), ended]);
+  if (moment.kind === 'log') {
+    const last = () => lastRecord(where.directory ?? runUnder(where.output));
+    if (await cameTo(running, () => moment.isReached(last())))
+      await Promise.race([sleep(moment.delay), ended]);
+  }
+  if (moment.kind !== 'operation') child.kill(signal);
+  if (then !== undefined) {
+    if (moment.kind === 'operation') await Promise.race([said(child.stderr, `${signal} at `), ended]);
+    await Promise.race([sleep(then), ended]);
+    child.kill(signal);
+  }
+  const outcome = await ended;
+  return { outcome, at: /^SIG\w+ at .*$/m.exec(outcome.stderr)?.[0] };
+}
+
+function said(stream: NodeJS.ReadableStream | null, text: string): Promise<void> {
+  let all = '';
+  return new Promise(resolve => {
+    stream?.on('data', part => {
+      all += part;
+      if (all.includes(text)) resolve();
+    });
+  });
+}
+
+function programFor(moment: Moment, signal: NodeJS.Signals): Program {
+  if (moment.kind !== 'operation') return PROGRAM;
+  const preload = new URL('./signal-at-operation.js', import.meta.url);
+  preload.searchParams.set('signal', signal);
+  preload.searchParams.set('at', String(moment.at));
+  if (moment.after !== undefined) preload.searchParams.set('after', moment.after);
+  if (moment.only !== undefined) preload.searchParams.set('only', moment.only);
+  if (moment.torn) preload.searchParams.set('torn', '');
+  return [process.execPath, '--import', preload.href, main];
+}
+
+/** In words, for a failure to be found again. */
+export function momentInWords(moment: Moment): string {
+  if (moment.kind === 'clock') return `${moment.delay.toFixed(1)} ms after the start`;
+  if (moment.kind === 'log') return `${moment.delay.toFixed(1)} ms after ${moment.record}`;
+  const { at, after, only, torn } = moment;
+  return `operation ${at}${only === undefined ? '' : ` of ${only}`}${after === undefined ? '' : ` after ${after}`}${torn ? ', torn' : ''}`;
+}
+
+export const NO_RECORD: LastRecord = { event: '', step: -1, seq: -1 };
+/** More than a record has. */
+const TAIL_BYTES = 2048;
+
+/** The last whole record of a run's log. */
+export function lastRecord(run: string | undefined): LastRecord {
+  const path = run === undefined ? undefined : join(run, 'log.jsonl');
+  if (path === undefined || isAbsent(path)) return NO_RECORD;
+  const tail = Buffer.alloc(TAIL_BYTES);
+  const file = openSync(path, 'r');
+  try {
+    const { size } = fstatSync(file);
+    const read = readSync(file, tail, 0, TAIL_BYTES, Math.max(0, size - TAIL_BYTES));
+    const text = tail.toString('utf8', 0, read);
+    const line = text.slice(0, text.lastIndexOf('\n')).split('\n').at(-1) ?? '';
+    const [, seq, event] = /"seq":(\d+),"event":"([\w.]+)"/.exec(line) ?? [];
+    if (event === undefined) return NO_RECORD;
+    return { event, seq: Number(seq), step: Number(/"step":(\d+)/.exec(line)?.[1] ?? -1) };
+  } finally {
+    closeSync(file);
+  }
+}

@@ -1,0 +1,141 @@
+/** SIGINT and SIGTERM in each phase of a run: what it leaves is closed and whole, and goes on to the same end. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { EXIT } from '../../src/errors.js';
+import { TEMPORARY_PREFIX } from '../../src/experiment/atomic.js';
+import type { Summary } from '../../src/experiment/summary.js';
+import { RandomStream } from '../../src/random.js';
+import { finish, isDone, type Outcome, runUnder } from '../../src/verify/killing.js';
+import { readLog } from '../support/cli.js';
+import { drawSignal, PHASES, type Phase } from './draw-signal.js';
+import { afterStep } from './kill-once.js';
+import type { Killable } from './killable.js';
+import { differences, hasBegun, lostCheckpoints, NOTHING, standing } from './left-behind.js';
+import { momentInWords, PROGRAM, signalled } from './moments.js';
+
+export interface SignalReport {
+  readonly phase: Phase;
+  /** What came of it, in a few words. */
+  readonly outcome: string;
+  readonly failures: readonly string[];
+}
+
+/** Each third case sends a second signal so many milliseconds at most after the first. */
+const SECOND_MS = 40;
+
+interface Case {
+  readonly number: number;
+  readonly phase: Phase;
+  readonly signal: 'SIGINT' | 'SIGTERM';
+  /** When the second signal comes; undefined without one. */
+  readonly second: number | undefined;
+}
+
+/** Sends the signal of case `number` to a run that writes under `output`, looks at what is left, and resumes it to its end. */
+export async function stopAndGoOn(
+  run: Killable,
+  output: string,
+  { seed, number }: { readonly seed: number; readonly number: number },
+): Promise<SignalReport> {
+  const random = RandomStream.of(seed, `soak/signals/${number}`);
+  const one: Case = {
+    number,
+    phase: PHASES[number % PHASES.length],
+    signal: random.integer(2) === 0 ? 'SIGINT' : 'SIGTERM',
+    second: number % 3 === 2 ? random.uniform() * SECOND_MS : undefined,
+  };
+  const directory = one.phase === "resume's start" ? await stopped(run, output, random) : undefined;
+  const before = directory && snapshot(directory);
+  const moment = drawSignal(one.phase, random, run.straight.steps);
+  const args = directory === undefined ? [...run.args, '--output', output] : ['resume', directory];
+  const { outcome, at } = await signalled(args, { output, directory }, moment, one.signal, one.second);
+  const left = directory ?? runUnder(output);
+  const verdict = judge(one, outcome, left, before);
+  const failures = [...verdict.failures, ...(await goingOn(run, left))];
+  const told = (what: string) =>
+    `case ${number} (${one.phase}, ${one.signal}${one.second === undefined ? '' : ' twice'}, ${at ?? momentInWords(moment)}): ${what}`;
+  return { phase: one.phase, outcome: verdict.outcome, failures: failures.map(told) };
+}
+
+/** A run that was killed after a step of its first epochs. */
+async function stopped(run: Killable, output: string, random: RandomStream): Promise<string> {
+  const step = 1 + random.integer(40);
+  const args = [...run.args, '--output', output];
+  await signalled(args, { output, directory: undefined }, afterStep(step), 'SIGKILL');
+  return runUnder(output) ?? '';
+}
+
+type Verdict = Omit<SignalReport, 'phase'>;
+
+function judge(
+  one: Case,
+  outcome: Outcome,
+  directory: string | undefined,
+  before: string | undefined,
+): Verdict {
+  const isHeard = outcome.stderr.includes(`${one.signal}: stopping after the step`);
+  if (!isHeard) return unheard(outcome, directory, before);
+  if (outcome.code === EXIT.interrupted && outcome.stdout !== '') return closed(outcome, directory);
+  if (isDone(outcome)) return { outcome: 'done before it could stop', failures: whole(directory) };
+  if (one.second === undefined) return { outcome: 'failed', failures: [ending(outcome)] };
+  // the second signal ends the process at once, and before anything is printed
+  const failures = outcome.code === EXIT.interrupted ? [] : [ending(outcome)];
+  return { outcome: 'stopped at once', failures: [...failures, ...whole(directory)] };
+}
+
+function ending({ code, signal, stderr }: Outcome): string {
+  return `ended with ${code ?? signal}: ${stderr}`;
+}
+
+/** Nobody listens before the program is loaded and after it has said its result; nothing may have been begun, or all be done. */
+function unheard(outcome: Outcome, directory: string | undefined, before: string | undefined): Verdict {
+  const isSame = directory === undefined ? before === undefined : snapshot(directory) === before;
+  if (isSame && outcome.signal !== null) return { outcome: 'ended before it began', failures: [] };
+  const isOver = directory !== undefined && standing(directory).records.at(-1)?.event === 'run.end';
+  if (isOver) return { outcome: 'came after the end', failures: whole(directory) };
+  return { outcome: 'failed', failures: [`was not heard, and ${ending(outcome)}`] };
+}
+
+/** A run that was asked to stop and did. */
+function closed({ stdout, stderr }: Outcome, directory: string | undefined): Verdict {
+  const failures = whole(directory);
+  if (directory === undefined) return { outcome: 'failed', failures: ['there is no run'] };
+  const summary = JSON.parse(stdout) as Summary;
+  const { event, status, exit_code, steps } = readLog(directory).at(-1) ?? { event: 'nothing' };
+  if (event !== 'run.end' || status !== 'interrupted' || exit_code !== EXIT.interrupted)
+    failures.push(`the last record is ${event}, status ${status}`);
+  const { newest, temporary } = standing(directory);
+  if (newest !== steps || summary.steps !== steps)
+    failures.push(`the newest checkpoint is of step ${newest}, the last record's ${steps}, ${summary.steps}`);
+  if (temporary.run || temporary.checkpoints) failures.push('temporary files are left');
+  if (existsSync(join(directory, 'run.lock'))) failures.push('the lock is left');
+  if (!stderr.includes('Go on with: ./run resume ')) failures.push(`no word on how to go on: ${stderr}`);
+  return { outcome: steps === 0 ? 'stopped before the first step' : 'stopped with a checkpoint', failures };
+}
+
+/** Checkpoints and the lines of the log. */
+function whole(directory: string | undefined): string[] {
+  if (directory === undefined) return [];
+  const failures = lostCheckpoints(directory, NOTHING);
+  if (standing(directory).tornLine) failures.push('the last line of the log is torn');
+  return failures;
+}
+
+async function goingOn(run: Killable, directory: string | undefined): Promise<string[]> {
+  if (directory === undefined || !hasBegun(directory)) return [];
+  try {
+    await finish(PROGRAM, ['resume', directory]);
+  } catch (error) {
+    return [String(error)];
+  }
+  return differences(run.straight.directory, directory);
+}
+
+/** Every file of a run directory and what is in it; temporary names and locks left out. */
+function snapshot(directory: string): string {
+  const names = readdirSync(directory, { recursive: true, encoding: 'utf8' }).sort();
+  return names
+    .filter(name => /\.\w+$/.test(name) && !name.includes(TEMPORARY_PREFIX) && !name.startsWith('run.lock'))
+    .map(name => `${name} ${readFileSync(join(directory, name), 'base64')}`)
+    .join('\n');
+}

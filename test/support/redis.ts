@@ -1,0 +1,87 @@
+/** A Redis server on this machine, with its data in a folder, that can be killed and started again. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { freePorts, isInstalled } from './slurm.js';
+
+const PROGRAM = 'redis-server';
+const PATIENCE_MS = 20_000;
+
+/** What keeps the tests from running here; undefined where Redis is installed. */
+export function redisMissing(): string | undefined {
+  return isInstalled(PROGRAM) ? undefined : `not installed: ${PROGRAM} (Debian: redis-server)`;
+}
+
+export class RedisServer {
+  private constructor(
+    private readonly folder: string,
+    readonly port: number,
+    private server: ChildProcess,
+  ) {}
+
+  /** Every write is on the disk before it is answered. */
+  static async start(folder: string): Promise<RedisServer> {
+    const [port] = await freePorts(1);
+    const redis = new RedisServer(folder, port, launch(folder, port));
+    await redis.up();
+    return redis;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  signal(name: 'SIGSTOP' | 'SIGCONT'): void {
+    this.server.kill(name);
+  }
+
+  /** A command in its inline form, such as `FLUSHALL`. */
+  async command(text: string): Promise<void> {
+    const socket = connect(this.port, '127.0.0.1');
+    const answer = new Promise((resolve, reject) => socket.once('data', resolve).once('error', reject));
+    socket.write(`${text}\r\n`);
+    await answer;
+    socket.destroy();
+  }
+
+  async kill(): Promise<void> {
+    const gone = new Promise(resolve => this.server.once('exit', resolve));
+    // false where it has ended before
+    if (this.server.kill('SIGKILL')) await gone;
+  }
+
+  async startAgain(): Promise<void> {
+    this.server = launch(this.folder, this.port);
+    await this.up();
+  }
+
+  private async up(): Promise<void> {
+    const until = performance.now() + PATIENCE_MS;
+    while (!(await accepts(this.port))) {
+      if (performance.now() > until) throw new Error('Redis did not come up');
+      await sleep(20);
+    }
+  }
+}
+
+function launch(folder: string, port: number): ChildProcess {
+  const options = {
+    port: String(port),
+    bind: '127.0.0.1',
+    dir: folder,
+    save: '',
+    appendonly: 'yes',
+    appendfsync: 'always',
+  };
+  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+  return spawn(PROGRAM, args, { stdio: 'ignore' });
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.destroy();
+      resolve(true);
+    }).on('error', () => resolve(false));
+  });
+}

@@ -1,0 +1,773 @@
+import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { parse } from 'csv-parse/sync';
+import t from 'tap';
+import { runCommandLine } from '../src/cli/program.js';
+import { sweepReplay } from '../src/cli/sweep-replay.js';
+import { type CompareOptions, compareTrials, sweepStatus } from '../src/cli/sweep-status.js';
+import { createSweepView } from '../src/cli/sweep-view.js';
+import { loadExperiment } from '../src/config/index.js';
+import { UserError } from '../src/errors.js';
+import { processInfo } from '../src/experiment/process-identity.js';
+import { RandomStream } from '../src/random.js';
+import { Journal } from '../src/sweep/journal.js';
+import type { SweepPlan } from '../src/sweep/plan.js';
+import type { JournalRecord, SegmentStatus } from '../src/sweep/records.js';
+import {
+  bestRow,
+  epochValues,
+  formatTable,
+  importanceOf,
+  ranked,
+  readSweepResults,
+  type Table,
+  trialConfig,
+  trialTable,
+  writeResults,
+} from '../src/sweep/results/index.js';
+import { Scheduler } from '../src/sweep/schedule/scheduler.js';
+import { createSampler } from '../src/sweep/search/index.js';
+import type { Point } from '../src/sweep/space.js';
+import { SweepDirectory } from '../src/sweep/sweep-directory.js';
+import { costModel } from '../src/sweep/trial-runs.js';
+
+const scratch = t.testdir({});
+
+const BASE = `version: 1
+name: base
+description: A base.
+dataset: { kind: synthetic, problem: copy_memory, delay: 2, train_size: 40, test_size: 10 }
+model: { cell: lstm, hidden_size: 8, head: { from: every } }
+loss: { kind: cross_entropy }
+optimizer: { kind: adam, learning_rate: 0.01 }
+training: { num_epochs: 9, batch_size: 10 }
+`;
+
+const PLAN: SweepPlan = {
+  name: 'tried',
+  seed: 0,
+  seeds: [0],
+  space: {
+    parameters: [
+      {
+        keys: ['optimizer.learning_rate'],
+        name: 'optimizer.learning_rate',
+        distribution: { kind: 'log_uniform', low: 0.001, high: 0.1 },
+      },
+      {
+        keys: ['model.hidden_size'],
+        name: 'model.hidden_size',
+        distribution: { kind: 'choice', values: [4, 8] },
+      },
+    ],
+    exclude: [],
+  },
+  method: { kind: 'random' },
+  pruner: { kind: 'asha', min_epochs: 1, reduction_factor: 3 },
+  objective: { metric: 'test.accuracy', goal: 'maximize' },
+  budget: { trials: 4, seconds: null, target: null },
+  epochs: 9,
+  parallel: 1,
+  trial_timeout: null,
+  retries: 1,
+  on_trial_error: 'continue',
+  bases: [{ name: 'base.yaml', file: 'base.yaml' }],
+};
+
+let made = 0;
+
+function directoryOf(records: readonly JournalRecord[], plan: SweepPlan = PLAN): SweepDirectory {
+  made += 1;
+  const directory = SweepDirectory.create(plan, {
+    outputRoot: join(scratch, String(made)),
+    started: new Date(Date.UTC(2026, 0, 2, 3, 4, 5)),
+    givenYaml: null,
+    bases: [{ name: 'base.yaml', file: 'base.yaml', yaml: BASE }],
+  });
+  const journal = Journal.open(directory.files.journal, 'writer');
+  journal.append(...records);
+  journal.close();
+  return directory;
+}
+
+const TIME = '2026-01-02T03:04:05.000Z';
+
+function begun(plan = PLAN): JournalRecord {
+  return { event: 'sweep.start', time: TIME, id: 'x', plan, version: '0' };
+}
+
+function chosen(trial: number, learning_rate: number, hidden_size: number): JournalRecord {
+  return {
+    event: 'trial.chosen',
+    trial,
+    point: { 'optimizer.learning_rate': learning_rate, 'model.hidden_size': hidden_size },
+  };
+}
+
+/** From its start to what was measured of it, with one seed. */
+function segment(
+  trial: number,
+  [from, to]: readonly [number, number],
+  value: number | null,
+  {
+    seed = 0,
+    status = 'done',
+    trained = to,
+    message = null,
+  }: {
+    seed?: number;
+    status?: SegmentStatus;
+    trained?: number | null;
+    message?: string | null;
+  } = {},
+): JournalRecord[] {
+  const part = { trial, seed, from, to, time: TIME, attempt: 1 };
+  return [
+    { event: 'segment.start', ...part, directory: '/', launcher: 'local', process: null },
+    { event: 'segment.end', ...part, status, value, exit_code: 0, message, train_s: trained },
+  ];
+}
+
+function measured(
+  trial: number,
+  epochs: number,
+  value: number | null,
+  status: SegmentStatus = 'done',
+  spread: number | null = null,
+): JournalRecord {
+  return { event: 'trial.measured', trial, epochs, value, spread, status };
+}
+
+function advanced(trial: number, from: number, to: number): JournalRecord {
+  return { event: 'trial.advanced', trial, from, to };
+}
+
+/** Trial 0 went all the way, 1 was pruned at 3 though it was better there, 2 diverged, 3 failed. */
+const STORY: readonly JournalRecord[] = [
+  begun(),
+  chosen(0, 0.01, 4),
+  advanced(0, 0, 1),
+  ...segment(0, [0, 1], 0.5),
+  measured(0, 1, 0.5),
+  advanced(0, 1, 3),
+  ...segment(0, [1, 3], 0.6),
+  measured(0, 3, 0.6),
+  advanced(0, 3, 9),
+  ...segment(0, [3, 9], 0.7),
+  measured(0, 9, 0.7),
+  { event: 'trial.completed', trial: 0, epochs: 9 },
+  chosen(1, 0.05, 8),
+  advanced(1, 0, 3),
+  ...segment(1, [0, 3], 0.8),
+  measured(1, 3, 0.8),
+  { event: 'trial.paused', trial: 1, epochs: 3 },
+  chosen(2, 0.1, 8),
+  advanced(2, 0, 1),
+  ...segment(2, [0, 1], null, { status: 'diverged' }),
+  measured(2, 1, null, 'diverged'),
+  { event: 'trial.pruned', trial: 2, epochs: 1 },
+  chosen(3, 0.02, 4),
+  advanced(3, 0, 1),
+  ...segment(3, [0, 1], null, { status: 'failed', trained: null, message: 'it was ended by SIGKILL' }),
+  { event: 'trial.failed', trial: 3 },
+  { event: 'trial.pruned', trial: 1, epochs: 3 },
+  {
+    event: 'sweep.decided',
+    reason: 'trials',
+    best: { trial: 0, value: 0.7, spread: null },
+  },
+  { event: 'sweep.end', time: TIME, seconds: 75 },
+];
+
+function recorder(parts: { columns?: number; interactive?: boolean } = {}) {
+  const text = { out: '', err: '' };
+  return {
+    text,
+    out: (more: string) => {
+      text.out += more;
+    },
+    err: (more: string) => {
+      text.err += more;
+    },
+    color: { out: false, err: false },
+    interactive: false,
+    ...parts,
+  };
+}
+
+t.test('what became of each trial', async t => {
+  const { records, state } = readSweepResults(directoryOf(STORY).path);
+  t.equal(state, 'completed');
+  const { rows, ...rest } = records;
+  t.same(rest, {
+    reason: 'trials',
+    winner: 0,
+    started: TIME,
+    isComplete: true,
+    isStopped: false,
+    epochsTrained: 9 + 3 + 1,
+    seconds: 75,
+    running: [],
+  });
+  t.same(
+    rows.map(({ trial, state, epochs, value, seconds, message }) => [
+      trial,
+      state,
+      epochs,
+      value,
+      seconds,
+      message,
+    ]),
+    [
+      [0, 'completed', 9, 0.7, 9, null],
+      [1, 'pruned', 3, 0.8, 3, null],
+      [2, 'diverged', 1, null, 1, null],
+      [3, 'failed', 0, null, 0, 'it was ended by SIGKILL'],
+    ],
+    "a run's seconds count from its beginning, so that they are not added up over its segments",
+  );
+  t.same(rows[0].seeds, [{ seed: 0, epochs: 9, value: 0.7 }]);
+});
+
+t.test('a journal at every length tells a state of the sweep', async t => {
+  const states = ['running', 'paused', 'pruned', 'completed', 'diverged', 'failed'];
+  for (let length = 0; length <= STORY.length; length++) {
+    const { records } = readSweepResults(directoryOf(STORY.slice(0, length)).path);
+    t.ok(
+      records.rows.every(row => states.includes(row.state)),
+      `${length} records`,
+    );
+  }
+  const underWay = readSweepResults(directoryOf(STORY.slice(0, 8)).path).records;
+  t.same(underWay.running, [{ trial: 0, seed: 0, to: 3 }]);
+  t.match(underWay.rows[0], { state: 'running', epochs: 1, value: 0.5 });
+});
+
+t.test('seeds: mean and spread come from the decisions, the values of each from its runs', async t => {
+  const plan: SweepPlan = { ...PLAN, seeds: [3, 5], pruner: { kind: 'none' } };
+  const directory = directoryOf(
+    [
+      begun(plan),
+      // a run that ends before its trial is decided, as static sweeps have it
+      ...segment(0, [0, 9], 0.4, { seed: 5, trained: 10 }),
+      chosen(0, 0.01, 4),
+      advanced(0, 0, 9),
+      ...segment(0, [0, 9], 0.6, { seed: 3, trained: 20 }),
+      // the end of a segment, told again by a process that went on
+      ...segment(0, [0, 9], 0.6, { seed: 3, trained: 20 }),
+      measured(0, 9, 0.5, 'done', 0.1414),
+      { event: 'trial.completed', trial: 0, epochs: 9 },
+    ],
+    plan,
+  );
+  const { records } = readSweepResults(directory.path);
+  t.match(records.rows, [
+    {
+      value: 0.5,
+      spread: 0.1414,
+      seconds: 30,
+      seeds: [
+        { seed: 3, value: 0.6 },
+        { seed: 5, value: 0.4 },
+      ],
+    },
+  ]);
+  t.equal(records.epochsTrained, 18);
+  writeResults(directory);
+  t.same(parse(readFileSync(directory.files.table), { columns: true }), [
+    {
+      trial: '0',
+      state: 'completed',
+      epochs: '9',
+      'test.accuracy': '0.5',
+      spread: '0.1414',
+      seconds: '30',
+      'optimizer.learning_rate': '0.01',
+      'model.hidden_size': '4',
+      'test.accuracy_seed_3': '0.6',
+      'test.accuracy_seed_5': '0.4',
+    },
+  ]);
+});
+
+t.test('who leads', async t => {
+  const { records } = readSweepResults(directoryOf(STORY).path);
+  t.same(
+    ranked(PLAN, records.rows).map(({ trial }) => trial),
+    [0, 1, 2, 3],
+    'more epochs before fewer, whatever their value; without a value last',
+  );
+  const undecided = { rows: records.rows, winner: undefined };
+  t.equal(bestRow(PLAN, undecided)?.trial, 0);
+  const lower = { objective: { metric: 'test.loss', goal: 'minimize' } } as const;
+  const equal = records.rows.map(row => ({ ...row, epochs: 9, value: [2, 1, 1, null][row.trial] }));
+  t.equal(bestRow(lower, { rows: equal, winner: undefined })?.trial, 1, 'of equal ones the oldest');
+  t.equal(bestRow(PLAN, { rows: equal, winner: undefined })?.trial, 0);
+  t.equal(bestRow(PLAN, { rows: records.rows, winner: 1 })?.trial, 1, 'what was decided counts');
+  t.equal(bestRow(PLAN, { rows: [], winner: undefined }), undefined);
+});
+
+const TABLE: Table = {
+  columns: [
+    { name: 'trial' },
+    { name: 'a.long_name', title: 'name' },
+    { name: 'share', show: value => value.toFixed(2) },
+  ],
+  rows: [
+    [0, 'a, "b" | c', 0.123456],
+    [12, 'd\ne', null],
+  ],
+};
+
+t.test('tables in each format', async t => {
+  t.equal(
+    formatTable({ ...TABLE, rows: [TABLE.rows[0], [12, 'd', null]] }, 'text'),
+    'trial  name        share\n    0  a, "b" | c   0.12\n   12  d               -\n',
+  );
+  t.equal(
+    formatTable({ ...TABLE, rows: [TABLE.rows[0]] }, 'markdown'),
+    '| trial | name | share |\n| ---: | --- | ---: |\n| 0 | a, "b" \\| c | 0.12 |\n',
+  );
+  t.same(parse(formatTable(TABLE, 'csv')), [
+    ['trial', 'a.long_name', 'share'],
+    ['0', 'a, "b" | c', '0.123456'],
+    ['12', 'd\ne', ''],
+  ]);
+  t.same(JSON.parse(formatTable(TABLE, 'json')), [
+    { trial: 0, 'a.long_name': 'a, "b" | c', share: 0.123456 },
+    { trial: 12, 'a.long_name': 'd\ne', share: null },
+  ]);
+  const narrow = formatTable({ ...TABLE, rows: [[1, 'x'.repeat(200), 1]] }, 'text', 40);
+  t.ok(narrow.split('\n').every(line => line.length <= 40) && narrow.includes('xxx…'), narrow);
+});
+
+t.test('of the parameters only those that differ', async t => {
+  const { records } = readSweepResults(directoryOf(STORY).path);
+  const names = (rows: typeof records.rows) =>
+    trialTable(PLAN, rows, { changed: true }).columns.map(c => c.name);
+  t.same(names(records.rows).slice(-2), ['optimizer.learning_rate', 'model.hidden_size']);
+  t.same(names(records.rows.slice(1, 3)).at(-1), 'optimizer.learning_rate', 'hidden_size is 8 in both');
+  t.same(names(records.rows.slice(0, 1)).at(-1), 'seconds');
+  const absent = records.rows.map(row => ({ ...row, point: row.trial === 0 ? {} : row.point }));
+  t.equal(
+    trialTable(PLAN, absent, { changed: true }).rows[0].at(-1),
+    null,
+    'a parameter that does not exist',
+  );
+});
+
+t.test('compare: bounds, order, number and formats', async t => {
+  const { path } = directoryOf(STORY);
+  const compared = (options: Partial<CompareOptions>): string[] => {
+    const io = recorder();
+    const all = {
+      sort: undefined,
+      min: undefined,
+      max: undefined,
+      top: undefined,
+      format: 'csv',
+      ...options,
+    } as const;
+    t.equal(compareTrials(path, all, io), 0);
+    return io.text.out
+      .trimEnd()
+      .split('\n')
+      .slice(1)
+      .map(line => line.split(',')[0]);
+  };
+  t.same(compared({}), ['0', '1', '2', '3']);
+  t.same(compared({ min: 0.75 }), ['1']);
+  t.same(compared({ max: 0.75 }), ['0']);
+  t.same(compared({ min: 0.9 }), []);
+  t.same(compared({ sort: '-optimizer.learning_rate' }), ['2', '1', '3', '0']);
+  t.same(compared({ sort: 'learning_rate', top: 2 }), ['0', '3'], 'the last word will do');
+  t.same(compared({ sort: 'test.accuracy' }), ['0', '1', '2', '3'], 'what has no value comes last');
+  t.same(compared({ sort: '-test.accuracy' }), ['1', '0', '2', '3'], 'whichever way');
+  t.same(compared({ sort: 'state' }), ['0', '2', '3', '1'], 'words by letters');
+  const error = t.throws(() => compared({ sort: 'learning_rat' })) as unknown as UserError;
+  t.equal(error.exitCode, 2);
+  t.match(error.diagnostics[0], { code: 'cli/sort', suggestion: 'learning_rate' });
+  for (const wrong of [scratch, join(scratch, 'absent')])
+    t.throws(
+      () =>
+        compareTrials(
+          wrong,
+          { sort: undefined, min: undefined, max: undefined, top: undefined, format: 'text' },
+          recorder(),
+        ),
+      UserError,
+    );
+});
+
+t.test('status says how far a sweep is', async t => {
+  const said = (directory: SweepDirectory): string => {
+    const io = recorder();
+    t.equal(sweepStatus(directory.path, { json: false }, io), 0);
+    return io.text.out;
+  };
+  const done = said(directoryOf(STORY));
+  t.match(
+    done,
+    /completed \(as many trials as it may have\)\n4 of 4 trials: 1 completed, 1 pruned, 1 diverged, 1 failed; 13 epochs in 1:15\n/,
+  );
+  t.match(done, /best test\.accuracy 0\.7: trial 0 after 9 of 9 epochs/);
+  t.match(done, /trial 3 failed: it was ended by SIGKILL/);
+  t.ok(done.split('\n').every(line => line.length <= 120));
+
+  const killed = directoryOf(STORY.slice(0, 8));
+  t.match(said(killed), /: killed\n[\s\S]*go on with: cellrun sweep resume \/.*20260102T030405Z\n/);
+  const lock = { pid: process.pid, host: hostname(), started: processInfo(process.pid)?.started ?? null };
+  writeFileSync(killed.files.lock, JSON.stringify(lock));
+  t.match(said(killed), /: running\n[\s\S]*running: trial 0 to epoch 3\n/);
+  writeFileSync(killed.files.lock, JSON.stringify({ ...lock, started: '1' }));
+  t.match(said(killed), /: killed\n/, 'another process of that number is not the one');
+  const stopped = directoryOf([
+    ...STORY.slice(0, 8),
+    { event: 'sweep.stop', time: TIME, seconds: 3, reason: 'interrupted' },
+  ]);
+  t.match(said(stopped), /: interrupted\n[\s\S]*go on with/);
+  t.match(said(directoryOf([])), /: not begun\n0 of 4 trials; 0 epochs\n/);
+
+  const io = recorder();
+  sweepStatus(directoryOf(STORY).path, { json: true }, io);
+  t.match(JSON.parse(io.text.out), {
+    version: 1,
+    name: 'tried',
+    status: 'completed',
+    states: { completed: 1, pruned: 1, diverged: 1, failed: 1, running: 0, paused: 0 },
+    best: { trial: 0, value: 0.7, point: { 'model.hidden_size': 4 } },
+    epochs_trained: 13,
+  });
+});
+
+t.test('a torn line at the end is no record, and no error', async t => {
+  const directory = directoryOf(STORY);
+  appendFileSync(directory.files.journal, '\n{"event":"trial.chosen","trial":4,"po');
+  t.equal(readSweepResults(directory.path).records.rows.length, 4);
+});
+
+t.test('what stays of a sweep: table, summary and the best config', async t => {
+  const directory = directoryOf(STORY);
+  writeResults(directory);
+  const best = readFileSync(directory.files.best, 'utf8');
+  t.match(
+    best,
+    /^# Trial 0 of the sweep tried \(.*\), its best: test\.accuracy 0\.7 after\n# 9 of 9 epochs\.\n/,
+  );
+  const loaded = loadExperiment(directory.files.best);
+  t.equal(
+    loaded.resolvedYaml,
+    loadExperiment(directory.baseFile({ name: 'base.yaml' }), {
+      set: ['optimizer.learning_rate=0.01', 'model.hidden_size=4', 'seed=0'],
+    }).resolvedYaml,
+    'it is the config of the trial',
+  );
+  t.equal(parse(readFileSync(directory.files.table), { columns: true }).length, 4);
+  const summary = readFileSync(directory.files.summary, 'utf8');
+  t.match(JSON.parse(summary), { best: { trial: 0, runs: [join(directory.path, 'trials', 't0000-s0')] } });
+  writeResults(directory);
+  t.equal(readFileSync(directory.files.best, 'utf8'), best, 'the same journal, the same files');
+  t.equal(readFileSync(directory.files.summary, 'utf8'), summary);
+
+  const nothing = directoryOf([begun()]);
+  writeResults(nothing);
+  t.throws(() => readFileSync(nothing.files.best), { code: 'ENOENT' }, 'without a value there is no best');
+});
+
+t.test('the config of a trial has its seed', async t => {
+  const directory = directoryOf(STORY);
+  const point: Point = { 'optimizer.learning_rate': 0.02, 'model.hidden_size': 8 };
+  t.equal(trialConfig(PLAN, directory, { point }, 7).experiment.seed, 7);
+});
+
+t.test('importance compares only what saw as many epochs', async t => {
+  const random = RandomStream.of(1, 'test');
+  const rows = Array.from({ length: 40 }, (_, trial) => {
+    const hidden = trial % 2 === 0 ? 4 : 8;
+    const rate = 0.001 * 100 ** random.uniform();
+    return {
+      trial,
+      point: { 'optimizer.learning_rate': rate, 'model.hidden_size': hidden },
+      state: 'completed' as const,
+      epochs: trial < 30 ? 9 : 1,
+      // after one epoch another parameter decides
+      value: trial < 30 ? hidden : Math.log(rate),
+      spread: null,
+      seeds: [],
+      seconds: 0,
+      message: null,
+    };
+  });
+  const [first] = importanceOf(PLAN, rows) ?? [];
+  t.equal(first.name, 'model.hidden_size');
+  t.ok(first.importance > 0.9, String(first.importance));
+  t.equal(importanceOf(PLAN, rows.slice(0, 2)), null, 'too few tell nothing');
+});
+
+t.test('values of each epoch from the log of a run', async t => {
+  const directory = directoryOf(STORY);
+  const place = directory.runPath({ trial: 0, seed: 0 });
+  t.same(epochValues(PLAN, directory, 0, 0), [], 'there is no run');
+  const { mkdirSync } = await import('node:fs');
+  mkdirSync(place);
+  const lines = [
+    { seq: 0, event: 'train.epoch', epoch: 1, step: 4, loss: 2 },
+    { seq: 1, event: 'eval', split: 'test', epoch: 1, step: 4, loss: 1.5, accuracy: 0.25 },
+    {
+      seq: 2,
+      event: 'eval',
+      split: 'test',
+      epoch: 2,
+      step: 8,
+      loss: null,
+      loss_nonfinite: 'nan',
+      accuracy: null,
+    },
+  ];
+  writeFileSync(join(place, 'log.jsonl'), lines.map(line => `${JSON.stringify(line)}\n`).join(''));
+  t.same(epochValues(PLAN, directory, 0, 0), [
+    { epoch: 1, value: 0.25 },
+    { epoch: 2, value: null },
+  ]);
+  const train = { objective: { metric: 'train.loss', goal: 'minimize' } } as const;
+  t.same(epochValues(train, directory, 0, 0), [{ epoch: 1, value: 2 }]);
+});
+
+/** A journal as a real sweep writes it: the decisions of a scheduler, the values of a formula. */
+function simulated(plan: SweepPlan): SweepDirectory {
+  const directory = directoryOf([begun(plan)], plan);
+  const scheduler = new Scheduler(
+    plan,
+    createSampler(plan.space, plan.method, plan.seed),
+    costModel(plan, directory),
+  );
+  const journal = Journal.open(directory.files.journal, 'simulated');
+  while (!scheduler.finished) {
+    journal.append(...scheduler.advance());
+    for (const { trial, seed, from, to } of scheduler.ready()) {
+      const rate = Number(scheduler.pointOf(trial)['optimizer.learning_rate']);
+      const value = 1 - Math.abs(Math.log10(rate) + 2) / 4 - 0.1 / to;
+      const [, end] = segment(trial, [from, to], value, { seed });
+      journal.append(end);
+      scheduler.report({ trial, seed, from, to, status: 'done', value });
+    }
+  }
+  journal.append(...scheduler.advance());
+  journal.close();
+  return directory;
+}
+
+t.test('replay decides the same, and tells where a journal was changed', async t => {
+  const directory = simulated({ ...PLAN, budget: { trials: 12, seconds: null, target: null } });
+  const io = recorder();
+  t.equal(sweepReplay(directory.path, { whatIf: undefined, json: false }, io), 0);
+  t.match(io.text.out, /^\d+ decisions, the same byte for byte\.\n$/);
+  const journal = readFileSync(directory.files.journal, 'utf8');
+  writeFileSync(
+    directory.files.journal,
+    journal.replace('"trial.paused","trial":', '"trial.paused","trial":1'),
+  );
+  const changed = recorder();
+  t.equal(sweepReplay(directory.path, { whatIf: undefined, json: true }, changed), 1);
+  t.match(JSON.parse(changed.text.out), { same: false, recorded: /trial\.paused/ });
+});
+
+t.test('another pruner: what it would have saved, and what nobody knows', async t => {
+  const whole = simulated({
+    ...PLAN,
+    pruner: { kind: 'none' },
+    budget: { trials: 9, seconds: null, target: null },
+  });
+  for (let trial = 0; trial < 9; trial++) {
+    const place = whole.runPath({ trial, seed: 0 });
+    const { mkdirSync } = await import('node:fs');
+    mkdirSync(place);
+    const lines = [1, 3].map((epoch, seq) => ({
+      seq,
+      event: 'eval',
+      split: 'test',
+      epoch,
+      accuracy: trial / 10,
+    }));
+    writeFileSync(join(place, 'log.jsonl'), lines.map(line => `${JSON.stringify(line)}\n`).join(''));
+  }
+  const io = recorder();
+  t.equal(sweepReplay(whole.path, { whatIf: '{ kind: asha, reduction_factor: 3 }', json: true }, io), 0);
+  const answer = JSON.parse(io.text.out);
+  t.match(answer, { exact: true, unknown: [], epochs: { recorded: 81 } });
+  t.ok(answer.epochs.whatIf < 81, 'the epochs of trials that are given up are saved');
+  const pruned = recorder();
+  const asha = simulated({ ...PLAN, budget: { trials: 9, seconds: null, target: null } });
+  sweepReplay(asha.path, { whatIf: 'none', json: false }, pruned);
+  t.match(pruned.text.out, /unknown +\d+ trials would have been trained further than the journal tells/);
+});
+
+t.test('status of 10,000 trials takes less than a second', async t => {
+  const records: JournalRecord[] = [begun()];
+  for (let trial = 0; trial < 10_000; trial++) {
+    records.push(
+      chosen(trial, 0.001 + trial / 1e6, trial % 2 === 0 ? 4 : 8),
+      advanced(trial, 0, 1),
+      ...segment(trial, [0, 1], ((trial * 7919) % 1000) / 1000),
+      measured(trial, 1, ((trial * 7919) % 1000) / 1000),
+      { event: 'trial.paused', trial, epochs: 1 },
+    );
+  }
+  const directory = directoryOf([]);
+  const lines = records.map((record, i) => `\n${JSON.stringify({ ...record, writer: 'w', n: i + 1 })}\n`);
+  writeFileSync(directory.files.journal, lines.join(''));
+  const before = process.cpuUsage();
+  const io = recorder();
+  sweepStatus(directory.path, { json: false }, io);
+  const used = process.cpuUsage(before);
+  const seconds = (used.user + used.system) / 1e6;
+  t.ok(seconds < 1, `${seconds} s of processor time`);
+  t.comment(`${seconds} s`);
+  t.match(io.text.out, /10000 of 4 trials: 10000 paused/);
+});
+
+t.test(
+  'the view of a sweep: lines where there is no terminal, a table that is redrawn where there is one',
+  async t => {
+    const lines = recorder();
+    const plain = createSweepView(lines, PLAN, false, () => 0);
+    plain.recall(STORY.slice(0, 3));
+    plain.decided({ event: 'trial.measured', trial: 0, epochs: 1, value: 0.5, spread: null, status: 'done' });
+    plain.decided({ event: 'trial.paused', trial: 0, epochs: 1 });
+    plain.warning('something');
+    plain.end();
+    t.equal(lines.text.err, 'trial 0: test.accuracy 0.5 after 1/9 epochs\nwarning: something\n');
+
+    const quiet = recorder();
+    const silent = createSweepView(quiet, PLAN, true, () => 0);
+    silent.decided({ event: 'trial.failed', trial: 0 });
+    silent.warning('something');
+    t.equal(quiet.text.err, 'warning: something\n', 'errors are shown also where it is quiet');
+
+    const terminal = recorder({ interactive: true, columns: 70 });
+    let now = 0;
+    const view = createSweepView(terminal, PLAN, false, () => (now += 1000));
+    view.recall(STORY.slice(0, -2));
+    view.decided({ event: 'trial.failed', trial: 3 });
+    const drawn = terminal.text.err;
+    t.match(
+      drawn,
+      /^tried {2}trial 4\/4 {2}13 epochs {2}0:0\d {2}best test\.accuracy 0\.7 \(trial 0\)\ntrial /,
+    );
+    t.ok(
+      drawn.split('\n').every(line => line.length < 70),
+      drawn,
+    );
+    view.warning('something');
+    const height = drawn.split('\n').length - 1;
+    t.equal(
+      terminal.text.err,
+      `${drawn}\u001b[${height}A\r\u001b[Jwarning: something\n`,
+      'told above, at once',
+    );
+  },
+);
+
+t.test('a dry run lists the points with their parameters and trains nothing', async t => {
+  const base = join(scratch, 'base.yaml');
+  writeFileSync(base, BASE);
+  const io = recorder();
+  const words = ['sweep', base, 'model.hidden_size=4,8', 'optimizer.learning_rate=0.01,0.02'];
+  const flags = [
+    '--objective',
+    'test.loss:min',
+    '--dry-run',
+    '--json',
+    '--threads',
+    '1',
+    '--seeds',
+    '0,1',
+    '--output',
+    join(scratch, 'dry'),
+  ];
+  t.equal(await runCommandLine([...words, ...flags], io, '0'), 0);
+  const answer = JSON.parse(io.text.out);
+  // one layer over 10 symbols, two biases, a head of 9 classes: the symbols and the blank
+  const parameters = (h: number) => 4 * h * (10 + h) + 8 * h + h * 9 + 9;
+  t.same(
+    answer.points.map((one: { point: Point; parameters: number }) => [
+      ...Object.values(one.point),
+      one.parameters,
+    ]),
+    [
+      [4, 0.01, parameters(4)],
+      [4, 0.02, parameters(4)],
+      [8, 0.01, parameters(8)],
+      [8, 0.02, parameters(8)],
+    ],
+  );
+  t.match(answer, { trials: 4, seeds: [0, 1], probes: 2, models: 2 });
+  const [a, , c] = answer.points;
+  t.ok(a.seconds > 0 && c.seconds > 0);
+  const each = answer.points.map((one: { seconds: number }) => one.seconds);
+  const sum = each.reduce((x: number, y: number) => x + y, 0);
+  t.ok(Math.abs(answer.seconds - 2 * sum) < 1e-9 * sum, 'of all trials and seeds, one at a time');
+  t.throws(() => readFileSync(join(scratch, 'dry')), { code: 'ENOENT' }, 'nothing is written');
+
+  const listed = recorder();
+  const search = [
+    'sweep',
+    base,
+    'optimizer.learning_rate=log_uniform(0.001,0.1)',
+    '--method',
+    'tpe',
+    '--trials',
+    '30',
+  ];
+  t.equal(
+    await runCommandLine(
+      [...search, '--objective', 'test.loss:min', '--dry-run', '--threads', '1'],
+      listed,
+      '0',
+    ),
+    0,
+  );
+  t.match(listed.text.out, /The first 10 points of 30; the others follow from results\./);
+  t.match(listed.text.out, /for 30 trials of 9 epochs, 1 at a time\./);
+  rmSync(base);
+});
+
+t.test('flags of a sweep that do not go together', async t => {
+  const base = join(scratch, 'flags.yaml');
+  writeFileSync(base, BASE);
+  const attempt = async (...words: string[]) => {
+    try {
+      await runCommandLine(['sweep', ...words], recorder(), '0');
+      return 'nothing';
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      return error.diagnostics.map(({ code }) => code).join();
+    }
+  };
+  const sweep = join(scratch, 'flags-sweep.yaml');
+  writeFileSync(
+    sweep,
+    `version: 1\nname: x\nbase: flags.yaml\nmethod: grid\nparameters: { model.hidden_size: [2] }\nobjective: { metric: test.loss, goal: minimize }\n`,
+  );
+  t.equal(await attempt('a=1'), 'cli/sweep', 'no config');
+  t.equal(await attempt(sweep, 'model.hidden_size=4'), 'cli/sweep', 'a sweep file has its own');
+  t.equal(await attempt(join(scratch, 'absent.yaml')), 'config/missing-file');
+  const varied = [
+    base,
+    'model.hidden_size=4,8',
+    '--objective',
+    'test.loss:min',
+    '--output',
+    join(scratch, 'never'),
+  ];
+  t.equal(await attempt(...varied, '--launcher', 'bullmq'), 'cli/launcher');
+  t.equal(await attempt(...varied, '--sbatch=--partition=x'), 'cli/launcher');
+  t.equal(await attempt('status', join(scratch, 'absent')), 'sweep/not-a-sweep');
+  t.equal(await attempt('resume', scratch), 'sweep/not-a-sweep');
+  t.throws(
+    () => readFileSync(join(scratch, 'never')),
+    { code: 'ENOENT' },
+    'nothing is made before that is known',
+  );
+});
