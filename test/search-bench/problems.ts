@@ -192,7 +192,7 @@ function ofReals(
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
 
-/** Problems that nothing was chosen by: whether what holds on the others holds elsewhere. */
+/** Beyond the figure: whether what holds on the problems above holds elsewhere. */
 export const furtherProblems: readonly Problem[] = [
   ofReals('rosenbrock4', [4, -2, 2], 0, x =>
     sum(x.slice(1).map((b, i) => 100 * (b - x[i] ** 2) ** 2 + (1 - x[i]) ** 2)),

@@ -4,7 +4,7 @@ import type { LastRecord, Moment } from './moments.js';
 
 export const PHASES = [
   'start',
-  'loading data and compiling',
+  'compiling',
   'steps',
   'saves',
   'evaluation',
@@ -14,7 +14,7 @@ export const PHASES = [
 ] as const;
 export type Phase = (typeof PHASES)[number];
 
-/** Until the program listens, on a busy machine. */
+/** Until the program has read its data, on an idle machine or a busy one. */
 const START_MS = 500;
 /** Between the first record and the first step. */
 const COMPILE_MS = 300;
@@ -33,8 +33,11 @@ export function drawSignal(phase: Phase, random: RandomStream, steps: number): M
   });
   switch (phase) {
     case 'start':
-      return { kind: 'clock', delay: within(START_MS) };
-    case 'loading data and compiling':
+      // half by the clock, half while the run directory is made, before which the data are read
+      return random.uniform() < 0.5
+        ? { kind: 'clock', delay: within(START_MS) }
+        : { kind: 'operation', at: upTo(40) };
+    case 'compiling':
       return afterRecord('the first record', ({ event }) => event !== '', COMPILE_MS);
     case 'steps': {
       const step = upTo(steps - 1);

@@ -78,9 +78,10 @@ function judge(
   if (outcome.code === EXIT.interrupted && outcome.stdout !== '') return closed(outcome, directory);
   if (isDone(outcome)) return { outcome: 'done before it could stop', failures: whole(directory) };
   if (one.second === undefined) return { outcome: 'failed', failures: [ending(outcome)] };
-  // the second signal ends the process at once, and before anything is printed
-  const failures = outcome.code === EXIT.interrupted ? [] : [ending(outcome)];
-  return { outcome: 'stopped at once', failures: [...failures, ...whole(directory)] };
+  // the second signal ends the process at once, before anything is printed; or it comes when all is done and nobody listens any more
+  if (outcome.code === EXIT.interrupted) return { outcome: 'stopped at once', failures: whole(directory) };
+  const failures = outcome.signal === one.signal && isClosed(directory) ? [] : [ending(outcome)];
+  return { outcome: 'closed, and ended by the second signal', failures: [...failures, ...whole(directory)] };
 }
 
 function ending({ code, signal, stderr }: Outcome): string {
@@ -91,9 +92,12 @@ function ending({ code, signal, stderr }: Outcome): string {
 function unheard(outcome: Outcome, directory: string | undefined, before: string | undefined): Verdict {
   const isSame = directory === undefined ? before === undefined : snapshot(directory) === before;
   if (isSame && outcome.signal !== null) return { outcome: 'ended before it began', failures: [] };
-  const isOver = directory !== undefined && standing(directory).records.at(-1)?.event === 'run.end';
-  if (isOver) return { outcome: 'came after the end', failures: whole(directory) };
+  if (isClosed(directory)) return { outcome: 'came after the end', failures: whole(directory) };
   return { outcome: 'failed', failures: [`was not heard, and ${ending(outcome)}`] };
+}
+
+function isClosed(directory: string | undefined): boolean {
+  return directory !== undefined && standing(directory).records.at(-1)?.event === 'run.end';
 }
 
 /** A run that was asked to stop and did. */

@@ -1,4 +1,4 @@
-/** The search methods by name, and what else a sweep asks of its space. */
+/** The search methods by name. */
 import type { Method } from '../plan.js';
 import type { Space } from '../space.js';
 import { gridSampler } from './grid.js';
@@ -25,8 +25,3 @@ export function createSampler(space: Space, method: Method, seed: number): Sampl
       return method satisfies never;
   }
 }
-
-export { continuousParameters, gridPoints, gridSize } from './grid.js';
-export { type Importance, importance } from './importance.js';
-export type { Observation, Sampler } from './sampler.js';
-export { MAX_SOBOL_DIMENSIONS } from './sobol-sequence.js';

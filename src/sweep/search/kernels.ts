@@ -63,16 +63,16 @@ function choiceKernels(distribution: Choice, observed: readonly Value[]): Kernel
 }
 
 /**
- * Normal kernels, cut off at the axis's ends, of one width: σ = 0.1 R n^(-1/(d+4)), Scott's rule for n values of d parameters on
+ * Normal kernels, cut off at the axis's ends, of one width: σ = 0.14 R n^(-1/(d+4)), Scott's rule for n values of d parameters on
  * an axis of length R, but at least R / min(100, (n+2)²). The prior is as wide as the axis, around its middle. A whole number has
- * the probability of its cell. Optuna's rule is the same with 0.2 and n+2: on functions of two to eight parameters the narrower
- * kernels found better points (test/search-bench/README.md).
+ * the probability of its cell. Optuna's rule is the same
+ * with 0.2 and n+2; test/search-bench/README.md compares them.
  */
 function numericKernels(distribution: Numeric, observed: readonly number[], dimensions: number): Kernels {
   const { low, high } = axisOf(distribution);
   const range = high - low;
   const n = observed.length;
-  const scott = 0.1 * Math.max(n, 1) ** (-1 / (dimensions + 4)) * range;
+  const scott = 0.14 * Math.max(n, 1) ** (-1 / (dimensions + 4)) * range;
   const sigma = Math.max(scott, range / Math.min(100, (n + 2) ** 2));
   const mus = Float64Array.from([
     ...observed.map(value => coordinateOf(distribution, value)),
