@@ -62,7 +62,7 @@ const missing = await chooseBackend('webgpu').then(
   (error: Error) => error.message,
 );
 
-t.test('20 steps of the reference experiment', { skip: missing, timeout: 240_000 }, async t => {
+t.test('20 steps of the reference experiment', { skip: missing, timeout: 800_000 }, async t => {
   const webasm = await train('webasm');
   const webgpu = await train('webgpu');
   const worst = Math.max(...webasm.losses.map((loss, i) => Math.abs(webgpu.losses[i] - loss) / loss));
