@@ -38,7 +38,7 @@ const probe = work.file(
   'probe.mjs',
   `console.error(JSON.stringify(process.argv.slice(2)));
    const how = process.argv[2];
-   if (how === 'wait') setInterval(() => {}, 1000);
+   if (how === 'wait') setTimeout(() => {}, 120_000);
    else if (how.startsWith('SIG')) process.kill(process.pid, how);
    else process.exitCode = Number(how);`,
 );

@@ -17,8 +17,6 @@ import { randomDataset, silentObserver } from './support/small-run.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
-t.jobs = 2;
-const parallel = { buffered: true };
 const main = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 const program = `"${process.execPath}" "${main}"`;
 const surroundings = { cwd: work.path, env: { PATH: process.env.PATH, HOME: work.path } };
@@ -124,7 +122,7 @@ t.test('what a run has taken, from its records', async t => {
     t.ok(value === null || (Number.isFinite(value) && value >= 0));
 });
 
-t.test('after an interruption and a kill the times are those of the whole run', parallel, async t => {
+t.test('after an interruption and a kill the times are those of the whole run', async t => {
   const output = work.folder();
   const running = work.start('run', work.config(endless), '--json', '--output', output, ...webasm);
   await running.said('step 60/');
@@ -172,7 +170,7 @@ t.test('after an interruption and a kill the times are those of the whole run', 
   t.ok(last.peak_rss_mb >= one.peak_rss_mb);
 });
 
-t.test('a full disk: the file, exit 1, how to go on, and that works', parallel, async t => {
+t.test('a full disk: the file, exit 1, how to go on, and that works', async t => {
   const saved = join(work.folder(), 'saved');
   const config = { ...endless, checkpoint: { every: { steps: 20 }, keep: { last: 1 } } };
   const run = `${program} run "${work.config(config)}" --quiet --output "$0/out" ${webasm.join(' ')}`;
@@ -193,7 +191,7 @@ t.test('a full disk: the file, exit 1, how to go on, and that works', parallel, 
   else t.match(stderr, /the run has made \d+ steps and is to end after 300/);
 });
 
-t.test('a disk that is full before the first step: nothing is said to go on with', parallel, async t => {
+t.test('a disk that is full before the first step: nothing is said to go on with', async t => {
   const run = `${program} run "${work.config(small)}" --quiet --output "$0" ${webasm.join(' ')}`;
   const finished = await onSmallDisk(
     work.folder(),
@@ -206,7 +204,7 @@ t.test('a disk that is full before the first step: nothing is said to go on with
   t.match(finished.stderr, /^\S+: the file cannot be written: no space left on the disk\n$/);
 });
 
-t.test('a run directory that vanishes: the file, exit 1, and nothing to go on with', parallel, async t => {
+t.test('a run directory that vanishes: the file, exit 1, and nothing to go on with', async t => {
   const output = work.folder();
   const config = work.config({ ...endless, checkpoint: { every: { steps: 200 } } });
   const running = work.start('run', config, '--output', output, ...webasm);
@@ -261,7 +259,7 @@ t.test('a disk that becomes read-only: the file that was to be written, not the 
   t.same(resumable, [directory]);
 });
 
-t.test('a stop before the first step says how to go on', parallel, async t => {
+t.test('a stop before the first step says how to go on', async t => {
   const output = work.folder();
   const slow = { ...small, model: { ...small.model, hidden_size: 200, num_layers: 4 } };
   const running = work.start('run', work.config(slow), '--output', output, ...webasm);
@@ -272,7 +270,7 @@ t.test('a stop before the first step says how to go on', parallel, async t => {
   t.match(stderr, /^cellrun: interrupted after step [01]; .*\nGo on with: \.\/run resume \S+\n$/m);
 });
 
-t.test('pipes whose reader has gone: the work goes on to its end', parallel, async t => {
+t.test('pipes whose reader has gone: the work goes on to its end', async t => {
   const output = work.folder();
   const flags = `--json --output "${output}" ${webasm.join(' ')}`;
   const status = '; echo "status $?" >&3; }';
@@ -308,81 +306,76 @@ t.test('pipes whose reader has gone: the work goes on to its end', parallel, asy
   t.match(summaryIn(onlyRun(output)), { status: 'completed', steps: 6 });
 });
 
-t.test(
-  'a process that sleeps: still the owner of its run, and no number is wrong after it',
-  parallel,
-  async t => {
-    const output = work.folder();
-    const config = { ...endless, checkpoint: { every: { seconds: 1 }, keep: { last: 1 } } };
-    const running = work.start('run', work.config(config), '--json', '--output', output, ...webasm);
-    await running.said('step 100/');
-    running.child.kill('SIGSTOP');
-    const directory = onlyRun(output);
-    const before = readFileSync(join(directory, 'log.jsonl'));
-    const other = await work.cellrun('resume', directory, '--threads', '1');
-    t.match(other, { code: 2, stdout: '' });
-    t.ok(other.stderr.includes(`another process (${running.child.pid} on `), other.stderr);
-    await sleep(2500);
-    t.ok(readFileSync(join(directory, 'log.jsonl')).equals(before), 'it does sleep');
-    const woken = Date.now();
-    running.child.kill('SIGCONT');
-    await sleep(2500);
-    running.child.kill('SIGINT');
-    const run = new TrainedRun(await running.finished, output);
-    t.equal(run.code, 130, run.finished.stderr);
-    for (const line of run.events) {
-      for (const [key, value] of Object.entries(line))
-        if (typeof value === 'number') t.ok(value >= 0, `${line.event} ${key} ${value}`);
-      if (line.event === 'train.step') t.ok(Number(line.samples_per_s) > 0);
-    }
-    const times = run.events.map(({ time }) => Date.parse(String(time)));
-    t.same(
-      times,
-      times.toSorted((a, b) => a - b),
-    );
-    const saves = run.events
-      .filter(({ event, temporary }) => event === 'checkpoint.saved' && temporary === false)
-      .filter(({ value }) => value === null)
-      .map(({ time }) => Date.parse(String(time)))
-      .filter(time => time >= woken);
-    t.ok(saves.length >= 1 && saves.length <= 3, `${saves.length} saves in 2.5 s`);
-    t.ok(saves[0] - woken < 900, 'the one that was due comes at once');
-    for (let i = 1; i < saves.length; i++) t.ok(saves[i] - saves[i - 1] >= 990, 'the others in their time');
-    const last = summaryIn(directory);
-    t.ok(last.train_s + last.eval_s <= last.duration_s);
-    t.notMatch(run.finished.stderr, /NaN|Infinity|-\d+:/);
-  },
-);
+t.test('a process that sleeps: still the owner of its run, and no number is wrong after it', async t => {
+  const output = work.folder();
+  const config = { ...endless, checkpoint: { every: { seconds: 1 }, keep: { last: 1 } } };
+  const running = work.start('run', work.config(config), '--json', '--output', output, ...webasm);
+  await running.said('step 100/');
+  running.child.kill('SIGSTOP');
+  const directory = onlyRun(output);
+  const before = readFileSync(join(directory, 'log.jsonl'));
+  const other = await work.cellrun('resume', directory, '--threads', '1');
+  t.match(other, { code: 2, stdout: '' });
+  t.ok(other.stderr.includes(`another process (${running.child.pid} on `), other.stderr);
+  await sleep(2500);
+  t.ok(readFileSync(join(directory, 'log.jsonl')).equals(before), 'it does sleep');
+  const woken = Date.now();
+  running.child.kill('SIGCONT');
+  const isSaved = () =>
+    readLog(directory).filter(
+      ({ event, time }) => event === 'checkpoint.saved' && Date.parse(String(time)) >= woken,
+    ).length >= 2;
+  while (!isSaved()) await sleep(100);
+  running.child.kill('SIGINT');
+  const run = new TrainedRun(await running.finished, output);
+  t.equal(run.code, 130, run.finished.stderr);
+  for (const line of run.events) {
+    for (const [key, value] of Object.entries(line))
+      if (typeof value === 'number') t.ok(value >= 0, `${line.event} ${key} ${value}`);
+    if (line.event === 'train.step') t.ok(Number(line.samples_per_s) > 0);
+  }
+  const times = run.events.map(({ time }) => Date.parse(String(time)));
+  t.same(
+    times,
+    times.toSorted((a, b) => a - b),
+  );
+  const saves = run.events
+    .filter(({ event, temporary }) => event === 'checkpoint.saved' && temporary === false)
+    .filter(({ value }) => value === null)
+    .map(({ time }) => Date.parse(String(time)))
+    .filter(time => time >= woken);
+  t.ok(saves.length >= 2, 'saves go on');
+  for (let i = 1; i < saves.length; i++) t.ok(saves[i] - saves[i - 1] >= 990, 'the others in their time');
+  const last = summaryIn(directory);
+  t.ok(last.train_s + last.eval_s <= last.duration_s);
+  t.notMatch(run.finished.stderr, /NaN|Infinity|-\d+:/);
+});
 
-t.test(
-  'a copy of a run that goes on is a run of its own; the directory by another name is not',
-  parallel,
-  async t => {
-    const output = work.folder();
-    const running = work.start('run', work.config(endless), '--json', '--output', output, ...webasm);
-    await running.said('step 30/');
-    running.child.kill('SIGSTOP');
-    const directory = onlyRun(output);
-    const copy = join(work.folder(), 'copy');
-    cpSync(directory, copy, { recursive: true });
-    const epochs = Number(readLog(directory).at(-1)?.epoch) + 2;
-    const resume = (path: string) =>
-      work.cellrun('resume', path, '--json', '--threads', '1', '--set', `training.num_epochs=${epochs}`);
-    const resumed = await resume(copy);
-    t.equal(resumed.code, 0, resumed.stderr);
-    t.match(summaryIn(copy), { status: 'completed', epochs });
-    t.notOk(existsSync(join(copy, 'run.lock')));
+t.test('a copy of a run that goes on is a run of its own; the directory by another name is not', async t => {
+  const output = work.folder();
+  const running = work.start('run', work.config(endless), '--json', '--output', output, ...webasm);
+  await running.said('step 30/');
+  running.child.kill('SIGSTOP');
+  const directory = onlyRun(output);
+  const copy = join(work.folder(), 'copy');
+  cpSync(directory, copy, { recursive: true });
+  const epochs = Number(readLog(directory).at(-1)?.epoch) + 2;
+  const resume = (path: string) =>
+    work.cellrun('resume', path, '--json', '--threads', '1', '--set', `training.num_epochs=${epochs}`);
+  const resumed = await resume(copy);
+  t.equal(resumed.code, 0, resumed.stderr);
+  t.match(summaryIn(copy), { status: 'completed', epochs });
+  t.notOk(existsSync(join(copy, 'run.lock')));
 
-    const moved = join(output, 'moved');
-    renameSync(directory, moved);
-    for (const path of [moved, join(moved, '..', 'moved')]) {
-      const refused = await resume(path);
-      t.equal(refused.code, 2, refused.stderr);
-      t.ok(refused.stderr.includes(`another process (${running.child.pid} on `), refused.stderr);
-    }
-    renameSync(moved, directory);
-    running.child.kill('SIGCONT');
-    running.child.kill('SIGINT');
-    t.equal(new TrainedRun(await running.finished, output).code, 130);
-  },
-);
+  const moved = join(output, 'moved');
+  renameSync(directory, moved);
+  for (const path of [moved, join(moved, '..', 'moved')]) {
+    const refused = await resume(path);
+    t.equal(refused.code, 2, refused.stderr);
+    t.ok(refused.stderr.includes(`another process (${running.child.pid} on `), refused.stderr);
+  }
+  renameSync(moved, directory);
+  running.child.kill('SIGCONT');
+  running.child.kill('SIGINT');
+  t.equal(new TrainedRun(await running.finished, output).code, 130);
+});
