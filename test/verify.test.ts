@@ -441,7 +441,7 @@ t.test('planted errors', async t => {
 
   await t.test('in one update of one backend: that step, that tensor', async t => {
     const scale = 'const scale = clipFactor(norm, this.options.gradientClipNorm)';
-    const wrong = `${scale} * (step === 3 && this.options.backend === 'webasm' ? 1.02 : 1)`;
+    const wrong = `${scale} * (update === 3 && this.options.backend === 'webasm' ? 1.02 : 1)`;
     const { start, mend } = plant('training/trainer', scale, wrong);
     const [{ code, proof }, words] = await Promise.all([
       verified<BackendsProof>(t, 'backends', config, CPU_AND_WEBASM, start),
@@ -459,7 +459,7 @@ t.test('planted errors', async t => {
 
   await t.test('an update that one backend does not make', async t => {
     const scale = 'const scale = clipFactor(norm, this.options.gradientClipNorm)';
-    const wrong = `${scale} * (step === 2 && this.options.backend === 'cpu' ? Number.NaN : 1)`;
+    const wrong = `${scale} * (update === 2 && this.options.backend === 'cpu' ? Number.NaN : 1)`;
     const { start, mend } = plant('training/trainer', scale, wrong);
     const { code, proof } = await verified<BackendsProof>(t, 'backends', config, CPU_AND_WEBASM, start);
     mend();
