@@ -1,12 +1,17 @@
-/** webgpu: 20 real steps of the reference experiment against webasm, and a device that is lost. */
+/** webgpu: 20 real steps of the reference experiment against webasm, a device that is lost, and many one after the other. */
 import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import t from 'tap';
 import { loadExperiment } from '../src/config/index.js';
 import { openDataset } from '../src/data/index.js';
 import { type Backend, chooseBackend } from '../src/engine/backend.js';
+import { Engine } from '../src/engine/index.js';
+import { Graph } from '../src/graph/node.js';
 import type { ModelSpec } from '../src/model/spec.js';
+import { add } from '../src/ops/add.js';
 import { adam } from '../src/optimizers/adam.js';
 import { RandomStream } from '../src/random.js';
 import { resumeExperiment } from '../src/training/resume.js';
@@ -62,7 +67,7 @@ const missing = await chooseBackend('webgpu').then(
   (error: Error) => error.message,
 );
 
-t.test('20 steps of the reference experiment', { skip: missing, timeout: 800_000 }, async t => {
+t.test('20 steps of the reference experiment', { skip: missing, timeout: 500_000 }, async t => {
   const webasm = await train('webasm');
   const webgpu = await train('webgpu');
   const worst = Math.max(...webasm.losses.map((loss, i) => Math.abs(webgpu.losses[i] - loss) / loss));
@@ -120,5 +125,27 @@ t.test(
       { step: 6 },
     );
     t.same(compareRuns(straight.summary.directory, directory), []);
+  },
+);
+
+t.test(
+  'a device may be opened and closed often, whatever is collected in between',
+  { skip: missing },
+  async t => {
+    setFlagsFromString('--expose-gc');
+    const collect: () => void = runInNewContext('gc');
+    const graph = new Graph();
+    const doubled = add(graph.input('x', [4]), graph.input('x', [4]));
+    for (let round = 0; round < 15; round++) {
+      const engine = await Engine.start('webgpu');
+      const executable = engine.compile({ graph, outputs: new Map([['y', doubled]]) });
+      const { y } = await executable.run({ x: Float32Array.of(1, 2, 3, 4) });
+      t.same([...y], [2, 4, 6, 8]);
+      await engine.close();
+      collect();
+      // finalizers run in a task of their own
+      await new Promise(resolve => setTimeout(resolve, 20));
+      collect();
+    }
   },
 );

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { usageError } from '../errors.js';
-import { type AdapterInfo, installWebGpu, releaseWebGpu } from './gpu.js';
+import { type AdapterInfo, installWebGpu } from './gpu.js';
 
 const execute = promisify(execFile);
 
@@ -33,7 +33,6 @@ export async function chooseBackend(request: BackendRequest): Promise<BackendCho
     return { backend: 'webasm', reason, adapter: found };
   }
   if (!('missing' in found)) return { backend: 'webgpu', reason: 'as requested', adapter: found };
-  releaseWebGpu();
   throw usageError({
     code: 'backend/missing',
     message: `backend webgpu is not available: ${found.missing}`,

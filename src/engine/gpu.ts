@@ -38,10 +38,6 @@ type AdapterDescription = Omit<AdapterInfo, 'software'> & { readonly isFallbackA
 /** Node 20 has no `navigator`; later versions have one without `gpu`. */
 const host = globalThis as { navigator?: { gpu?: ReturnType<WebGpuModule['create']> } };
 
-function setNavigator(value: typeof host.navigator): void {
-  Object.defineProperty(host, 'navigator', { value, configurable: true, writable: true });
-}
-
 /** Names under which software implementations of Vulkan present themselves. */
 const SOFTWARE = /llvmpipe|lavapipe|swiftshader|software/i;
 
@@ -59,7 +55,10 @@ export async function installWebGpu(): Promise<AdapterInfo | { readonly missing:
   }
   if (!host.navigator?.gpu) {
     Object.assign(globalThis, dawn.globals);
-    setNavigator({ gpu: dawn.create([]) });
+    // kept for good: webgpu 0.6 crashes once this object has been collected and one of its devices is collected after it. It does
+    // not keep the process from ending, as it did before 0.6.
+    const value = { gpu: dawn.create([]) };
+    Object.defineProperty(host, 'navigator', { value, configurable: true, writable: true });
   }
   const adapter = await host.navigator?.gpu?.requestAdapter();
   if (!adapter) return { missing: 'no WebGPU adapter was found' };
@@ -67,11 +66,6 @@ export async function installWebGpu(): Promise<AdapterInfo | { readonly missing:
   const software =
     isFallbackAdapter === true || SOFTWARE.test(`${vendor} ${architecture} ${device} ${description}`);
   return { vendor, architecture, device, description, software };
-}
-
-/** Lets the process end: it does not while the WebGPU object is referenced. */
-export function releaseWebGpu(): void {
-  if (host.navigator?.gpu) setNavigator(undefined);
 }
 
 /** `values` as an array argument of a kernel. */

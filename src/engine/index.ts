@@ -3,7 +3,7 @@ import type { GPU } from 'gpu.js';
 import type { Program } from '../graph/node.js';
 import type { Backend } from './backend.js';
 import { Executable } from './executable.js';
-import { gpuLibrary, installWebGpu, releaseWebGpu } from './gpu.js';
+import { gpuLibrary, installWebGpu } from './gpu.js';
 import { makePlan } from './plan.js';
 import { simdKernelClass } from './simd/kernel.js';
 
@@ -41,6 +41,5 @@ export class Engine {
     for (const executable of this.open) await executable.destroy();
     this.open.clear();
     await this.gpu.destroy();
-    if (this.backend === 'webgpu') releaseWebGpu();
   }
 }

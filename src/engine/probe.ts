@@ -3,9 +3,8 @@
  * prints warnings of its own; a run that then takes another backend pays neither.
  */
 import { writeSync } from 'node:fs';
-import { installWebGpu, releaseWebGpu } from './gpu.js';
+import { installWebGpu } from './gpu.js';
 
 const STDOUT = 1;
 
 writeSync(STDOUT, `${JSON.stringify(await installWebGpu())}\n`);
-releaseWebGpu();
