@@ -10,7 +10,7 @@ import { checkedJob, jobId, queueJob, readEnd } from '../src/sweep/launchers/que
 import { Leases } from '../src/sweep/launchers/worker-lease.js';
 import { type Running, readLog, Workplace } from './support/cli.js';
 import { RedisServer, redisMissing } from './support/redis.js';
-import { randomDataset } from './support/small-run.js';
+import { longerConfig, randomDataset } from './support/small-run.js';
 
 const EPOCHS = 40;
 const EVERY_EPOCH = Array.from({ length: EPOCHS }, (_, i) => i + 1);
@@ -25,19 +25,7 @@ t.teardown(() => work.remove());
 const root = work.folder();
 const data = work.file('data.npz', randomDataset('test/bullmq', { train: 640, test: 64, seed: 1 }));
 const config = join(root, 'base.yaml');
-writeFileSync(
-  config,
-  JSON.stringify({
-    version: 1,
-    name: 'queued',
-    dataset: { kind: 'npz', path: data },
-    model: { cell: 'lstm', hidden_size: 16, num_layers: 2, head: { from: 'last' } },
-    loss: { kind: 'cross_entropy' },
-    optimizer: { kind: 'adam', learning_rate: 0.01 },
-    training: { num_epochs: EPOCHS, batch_size: 32, log_every: 1 },
-    checkpoint: { every: 'epoch', keep: { last: 1, best: 1 }, metric: 'test.accuracy' },
-  }),
-);
+writeFileSync(config, JSON.stringify(longerConfig(data, EPOCHS)));
 
 let numbered = 0;
 

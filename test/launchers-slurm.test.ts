@@ -8,7 +8,7 @@ import type { RunningTask, Task, TaskEnd } from '../src/sweep/launcher.js';
 import { SlurmLauncher } from '../src/sweep/launchers/slurm.js';
 import { readLog, Workplace } from './support/cli.js';
 import { SlurmCluster, slurmMissing } from './support/slurm.js';
-import { randomDataset } from './support/small-run.js';
+import { longerConfig, randomDataset } from './support/small-run.js';
 
 const MAIN = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 const PACE = { files: 50, slurm: 300, grace: 1000, patience: 20_000 };
@@ -22,16 +22,7 @@ t.teardown(() => work.remove());
 
 const data = work.file('data.npz', randomDataset('test/slurm', { train: 640, test: 64, seed: 1 }));
 /** Some seconds of training. */
-const config = work.config({
-  version: 1,
-  name: 'queued',
-  dataset: { kind: 'npz', path: data },
-  model: { cell: 'lstm', hidden_size: 16, num_layers: 2, head: { from: 'last' } },
-  loss: { kind: 'cross_entropy' },
-  optimizer: { kind: 'adam', learning_rate: 0.01 },
-  training: { num_epochs: EPOCHS, batch_size: 32, log_every: 1 },
-  checkpoint: { every: 'epoch', keep: { last: 1, best: 1 }, metric: 'test.accuracy' },
-});
+const config = work.config(longerConfig(data, EPOCHS));
 
 /** Says what it was given, and ends as its first argument wants. */
 const probe = work.file(

@@ -321,11 +321,15 @@ t.test('a process that sleeps: still the owner of its run, and no number is wron
   t.ok(readFileSync(join(directory, 'log.jsonl')).equals(before), 'it does sleep');
   const woken = Date.now();
   running.child.kill('SIGCONT');
-  const isSaved = () =>
-    readLog(directory).filter(
-      ({ event, time }) => event === 'checkpoint.saved' && Date.parse(String(time)) >= woken,
-    ).length >= 2;
-  while (!isSaved()) await sleep(100);
+  const savesAfter = (events: readonly LogLine[]) =>
+    events
+      .filter(
+        ({ event, temporary, value }) =>
+          event === 'checkpoint.saved' && temporary === false && value === null,
+      )
+      .map(({ time }) => Date.parse(String(time)))
+      .filter(time => time >= woken);
+  while (savesAfter(readLog(directory)).length < 2) await sleep(100);
   running.child.kill('SIGINT');
   const run = new TrainedRun(await running.finished, output);
   t.equal(run.code, 130, run.finished.stderr);
@@ -341,11 +345,7 @@ t.test('a process that sleeps: still the owner of its run, and no number is wron
     times,
     times.toSorted((a, b) => a - b),
   );
-  const saves = run.events
-    .filter(({ event, temporary }) => event === 'checkpoint.saved' && temporary === false)
-    .filter(({ value }) => value === null)
-    .map(({ time }) => Date.parse(String(time)))
-    .filter(time => time >= woken);
+  const saves = savesAfter(run.events);
   t.ok(saves.length >= 2, 'saves go on');
   for (let i = 1; i < saves.length; i++) t.ok(saves[i] - saves[i - 1] >= 990, 'the others in their time');
   const last = summaryIn(directory);

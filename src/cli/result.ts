@@ -24,12 +24,12 @@ export function tellTrouble({ status, message, gates, directory }: Summary, json
   const hint =
     status === 'diverged' ? '; try a smaller optimizer.learning_rate, or training.gradient_clip_norm' : '';
   io.err(`cellrun: ${message}${hint}\n`);
-  if (status === 'interrupted') io.err(resumeHint(directory));
+  if (status === 'interrupted') io.err(resumeHint('resume', directory));
 }
 
-/** A line on how to go on with the run in `directory`. */
-export function resumeHint(directory: string): string {
-  return `Go on with: ./run resume ${quoted(relative('.', directory) || '.')}\n`;
+/** A line on how to go on with the run or sweep in `directory`. */
+export function resumeHint(verb: 'resume' | 'sweep resume', directory: string): string {
+  return `Go on with: ./run ${verb} ${quoted(relative('.', directory) || '.')}\n`;
 }
 
 /** As a shell takes it. */

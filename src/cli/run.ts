@@ -42,7 +42,7 @@ async function conduct(
     tellTrouble(summary, json, io);
     return exitCode;
   } catch (error) {
-    throw left === undefined ? error : new HintedError(error, resumeHint(left));
+    throw left === undefined ? error : new HintedError(error, resumeHint('resume', left));
   } finally {
     stop.release();
   }

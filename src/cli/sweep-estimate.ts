@@ -3,13 +3,13 @@
  * that was not probed takes the time of one that was, times the ratio of their FLOPs. A sequence of an evaluation counts as a third of
  * one of training, which also goes backward.
  */
-import { BatchOrder } from '../data/index.js';
+import type { LoadedExperiment } from '../config/index.js';
 import { chooseBackend } from '../engine/backend.js';
 import { ParameterLayout } from '../model/parameters.js';
 import type { Point } from '../sweep/space.js';
-import { createTrainer, initialParameters, type Session } from '../training/session.js';
+import { batchOrder, totalSteps } from '../training/batch-plan.js';
+import { createTrainer, initialParameters, type Session, sessionWith } from '../training/session.js';
 import { stepCosts } from '../training/step-programs.js';
-import { usableCores } from '../training/threads.js';
 import type { BackendOptions } from './options.js';
 import type { PointModel, SweepModels } from './sweep-models.js';
 
@@ -47,21 +47,24 @@ export async function estimate(
   options: BackendOptions,
 ): Promise<Estimate> {
   const choice = await chooseBackend(options.backend);
-  const threads = options.threads ?? usableCores();
   const costs = new Map<string, Costed>();
   const probes: { readonly flops: number; readonly seconds: number; readonly key: string }[] = [];
   const estimated: PointEstimate[] = [];
   for (const point of points) {
     const model = await models.modelAt(point);
     const key = keyOf(model);
-    const costed = costs.get(key) ?? costOf(model, { choice, threads });
+    const costed = costs.get(key) ?? costOf(model, { choice, threads: options.threads });
     costs.set(key, costed);
     if (probes.length < MOST_PROBES && !probes.some(probe => probe.key === key)) {
-      probes.push({ key, flops: costed.flops, seconds: await secondsPerStep(model, costed.session) });
+      probes.push({ key, flops: costed.flops, seconds: await secondsPerStep(model.loaded, costed.session) });
     }
     const probe = probes.find(one => one.key === key) ?? nearestProbe(probes, costed.flops);
     const perStep = (probe.seconds * costed.flops) / probe.flops;
-    estimated.push({ point, parameters: costed.parameters, seconds: secondsOfTraining(model, perStep) });
+    estimated.push({
+      point,
+      parameters: costed.parameters,
+      seconds: secondsOfTraining(model, costed.session, perStep),
+    });
   }
   return { points: estimated, probes: probes.length, models: costs.size };
 }
@@ -79,44 +82,24 @@ function keyOf({ loaded: { experiment }, dataset }: PointModel): string {
   ]);
 }
 
-function costOf(
-  { loaded, dataset, spec, sequenceLength }: PointModel,
-  { choice, threads }: { readonly choice: Session['choice']; readonly threads: number },
-): Costed {
-  const { loss, training } = loaded.experiment;
-  const run: Session['run'] = {
-    backend: choice.backend,
-    threads,
-    spec,
-    loss: loss.kind,
-    sequenceLength,
-    variableLength: dataset.train.lengths !== undefined || dataset.test.lengths !== undefined,
-  };
-  return {
-    session: { dataset, spec, choice, run, warnings: [] },
-    parameters: new ParameterLayout(spec).size,
-    flops: stepCosts(run, training.batch_size).flops,
-  };
+function costOf({ loaded, dataset }: PointModel, machine: Parameters<typeof sessionWith>[2]): Costed {
+  const session = sessionWith(loaded, dataset, machine);
+  const { flops } = stepCosts(session.run, loaded.experiment.training.batch_size);
+  return { session, parameters: new ParameterLayout(session.spec).size, flops };
 }
 
 /** The median of some steps after the first, which compile; what else the machine does slows some of them only. */
-async function secondsPerStep({ loaded, dataset, spec }: PointModel, session: Session): Promise<number> {
-  const { training, optimizer, seed } = loaded.experiment;
+async function secondsPerStep(loaded: LoadedExperiment, session: Session): Promise<number> {
   const trainer = await createTrainer(loaded, session);
   try {
-    trainer.parameters.set(initialParameters(loaded, spec));
-    const order = new BatchOrder({
-      count: dataset.train.count,
-      batchSize: training.batch_size,
-      shuffle: training.shuffle,
-      lastBatch: training.last_batch,
-      seed,
-    });
+    trainer.parameters.set(initialParameters(loaded, session.spec));
+    const order = batchOrder(loaded, session);
+    const { learning_rate } = loaded.experiment.optimizer;
     const measured: number[] = [];
     let spent = 0;
     for (let step = 1; measured.length < MOST_STEPS && spent < PROBE_SECONDS; step++) {
       const began = performance.now();
-      await trainer.step(trainer.prepare(order.next()), step, optimizer.learning_rate);
+      await trainer.step(trainer.prepare(order.next()), step, learning_rate);
       const seconds = (performance.now() - began) / 1000;
       if (step <= WARM_STEPS) continue;
       measured.push(seconds);
@@ -133,11 +116,10 @@ function nearestProbe<T extends { readonly flops: number }>(probes: readonly T[]
   return probes.reduce((best, probe) => (distance(probe) < distance(best) ? probe : best));
 }
 
-function secondsOfTraining({ loaded: { experiment }, dataset }: PointModel, perStep: number): number {
-  const { num_epochs, batch_size, last_batch, max_steps } = experiment.training;
-  const batches = dataset.train.count / batch_size;
-  const perEpoch = last_batch === 'drop' ? Math.floor(batches) : Math.ceil(batches);
-  const steps = Math.min(num_epochs * perEpoch, max_steps ?? Number.POSITIVE_INFINITY);
-  const evaluation = ((perStep / batch_size) * dataset.test.count) / 3;
-  return perStep * steps + evaluation * Math.ceil(steps / perEpoch);
+/** `session` is of the same model, perhaps with other data: `perStep` seconds are the model's, the number of steps is the point's. */
+function secondsOfTraining({ loaded, dataset }: PointModel, session: Session, perStep: number): number {
+  const order = batchOrder(loaded, { ...session, dataset });
+  const steps = totalSteps(loaded, order);
+  const evaluation = ((perStep / loaded.experiment.training.batch_size) * dataset.test.count) / 3;
+  return perStep * steps + evaluation * Math.ceil(steps / order.batchesPerEpoch);
 }

@@ -1,6 +1,7 @@
 /** `--launcher`: how a sweep starts its trials. */
 import { usageError } from '../errors.js';
-import type { Launcher, RunningTask, Task } from '../sweep/launcher.js';
+import type { Launcher } from '../sweep/launcher.js';
+import type { SweepDirectory } from '../sweep/sweep-directory.js';
 
 export const LAUNCHERS = ['local', 'slurm', 'bullmq'] as const;
 
@@ -12,8 +13,8 @@ export interface LauncherOptions {
   readonly sbatch: readonly string[];
 }
 
-/** Throws exit 2 where flags don't go together. `directory` is the sweep's, known once the launcher is opened. */
-export function createLauncher(options: LauncherOptions, directory: () => string): Launcher {
+/** Throws exit 2 where flags don't go together. What is given makes the launcher: only then its packages are needed. */
+export function launcherOf(options: LauncherOptions): (directory: SweepDirectory) => Promise<Launcher> {
   const { launcher, queue, sbatch } = options;
   const refuse = (message: string, expected: string) =>
     usageError({ code: 'cli/launcher', message, expected });
@@ -23,7 +24,7 @@ export function createLauncher(options: LauncherOptions, directory: () => string
     throw refuse(`--queue has no meaning for the launcher ${launcher}`, '--launcher bullmq');
   if (launcher !== 'slurm' && sbatch.length > 0)
     throw refuse(`--sbatch has no meaning for the launcher ${launcher}`, '--launcher slurm');
-  return new LateLauncher(launcher, async () => {
+  return async directory => {
     switch (launcher) {
       case 'local': {
         const { LocalLauncher } = await import('../sweep/launchers/local.js');
@@ -31,7 +32,7 @@ export function createLauncher(options: LauncherOptions, directory: () => string
       }
       case 'slurm': {
         const { SlurmLauncher } = await import('../sweep/launchers/slurm.js');
-        return new SlurmLauncher({ directory: directory(), sbatch });
+        return new SlurmLauncher({ directory: directory.path, sbatch });
       }
       case 'bullmq': {
         const { BullmqLauncher } = await import('../sweep/launchers/bullmq.js');
@@ -40,37 +41,5 @@ export function createLauncher(options: LauncherOptions, directory: () => string
       default:
         return launcher satisfies never;
     }
-  });
-}
-
-/** Made when it is opened: only then the sweep has its directory, and only then its packages are needed. */
-class LateLauncher implements Launcher {
-  private made: Launcher | undefined;
-
-  constructor(
-    readonly name: Launcher['name'],
-    private readonly make: () => Promise<Launcher>,
-  ) {}
-
-  async open(): Promise<void> {
-    this.made = await this.make();
-    await this.made.open();
-  }
-
-  start(task: Task): Promise<RunningTask> {
-    return this.launcher.start(task);
-  }
-
-  find(task: Task, process: string): Promise<RunningTask | undefined> {
-    return this.launcher.find(task, process);
-  }
-
-  async close(): Promise<void> {
-    await this.made?.close();
-  }
-
-  private get launcher(): Launcher {
-    if (this.made === undefined) throw new Error('the launcher is not open');
-    return this.made;
-  }
+  };
 }

@@ -3,7 +3,6 @@ import { checkAgainstData, type LoadedExperiment, locateInConfig } from '../conf
 import { type Dataset, openDataset } from '../data/index.js';
 import { type Diagnostic, EXIT, UserError, usageError } from '../errors.js';
 import { checkName } from '../experiment/run-directory.js';
-import type { ModelSpec } from '../model/spec.js';
 import { type LoadedSweep, PointComplaints } from '../sweep/config/index.js';
 import type { Point } from '../sweep/space.js';
 import { VARIANT } from '../sweep/trial-runs.js';
@@ -15,8 +14,6 @@ const DECISIVE = [VARIANT, 'dataset', 'model', 'loss', 'training.batch_size', 't
 export interface PointModel {
   readonly loaded: LoadedExperiment;
   readonly dataset: Dataset;
-  readonly spec: ModelSpec;
-  readonly sequenceLength: number;
 }
 
 export class SweepModels {
@@ -68,7 +65,7 @@ export class SweepModels {
       if (diagnostics.length > 0) throw usageError(...diagnostics);
       const spec = modelSpec(loaded, sizes);
       if (loaded.experiment.model.init_from !== undefined) initialParameters(loaded, spec);
-      return { loaded, dataset, spec, sequenceLength: sizes.sequenceLength, warnings };
+      return { loaded, dataset, warnings };
     } catch (error) {
       throw error instanceof UserError ? locateInConfig(error, loaded) : error;
     }

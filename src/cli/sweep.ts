@@ -16,9 +16,10 @@ import { usableCores } from '../training/threads.js';
 import { formatDiagnostics } from './diagnostics.js';
 import { HintedError } from './hinted-error.js';
 import type { Io } from './io.js';
+import { resumeHint } from './result.js';
 import { onStopSignal } from './signals.js';
 import { dryRun } from './sweep-dry-run.js';
-import { createLauncher, type LauncherOptions } from './sweep-launcher.js';
+import { type LauncherOptions, launcherOf } from './sweep-launcher.js';
 import { SweepModels } from './sweep-models.js';
 import { bestTable } from './sweep-status.js';
 import { createSweepView } from './sweep-view.js';
@@ -103,7 +104,7 @@ async function conduct(options: ConductOptions, io: Io, start: Start): Promise<E
       {
         threads: options.threads ?? usableCores(),
         backend: options.backend,
-        launcher: createLauncher(options, () => directory?.path ?? ''),
+        launcher: launcherOf(options),
         observer: {
           decided: decision => view?.decided(decision),
           started: (segment, attempt) => view?.started(segment, attempt),
@@ -121,7 +122,9 @@ async function conduct(options: ConductOptions, io: Io, start: Start): Promise<E
     return exitCode;
   } catch (error) {
     view?.end();
-    throw directory === undefined ? error : new HintedError(error, hint(directory));
+    throw directory === undefined
+      ? error
+      : new HintedError(error, resumeHint('sweep resume', directory.path));
   } finally {
     stop.release();
   }
@@ -139,9 +142,5 @@ function tell(
     io.out(formatTable(bestTable(results, 5), 'text', Math.max(80, io.columns ?? 120)));
     if (!quiet) io.out(`\n${directory.files.best}\n${directory.files.table}\n`);
   }
-  if (isInterrupted) io.err(hint(directory));
-}
-
-function hint(directory: SweepDirectory): string {
-  return `Go on with: cellrun sweep resume ${directory.path}\n`;
+  if (isInterrupted) io.err(resumeHint('sweep resume', directory.path));
 }

@@ -17,7 +17,8 @@ export interface SweepOptions {
   readonly threads: number;
   /** As `run` takes it. */
   readonly backend: string;
-  readonly launcher: Launcher;
+  /** Makes what starts the trials of the sweep in a directory. */
+  launcher(directory: SweepDirectory): Promise<Launcher> | Launcher;
   readonly observer: SweepObserver;
   /** Aborted where the sweep is to stop resumably. */
   readonly signal: AbortSignal;
@@ -68,11 +69,12 @@ function conduct(directory: SweepDirectory, options: SweepOptions): Promise<Swee
 }
 
 async function conductLocked(directory: SweepDirectory, options: SweepOptions): Promise<SweepResult> {
-  const { launcher, observer, signal, now, version, backend } = options;
+  const { observer, signal, now, version, backend } = options;
   const plan = directory.readPlan();
   const { records } = readJournal(directory.files.journal);
   const self = processIdentity(process.pid);
   const time = now().toISOString();
+  const launcher = await options.launcher(directory);
   await launcher.open();
   // a process may go on with the same sweep twice
   const journal = Journal.open(directory.files.journal, `${self} ${time}`);

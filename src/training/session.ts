@@ -36,14 +36,23 @@ export async function openSession(loaded: LoadedExperiment, options: BackendOpti
       throw error instanceof UserError ? locateInConfig(error, loaded) : error;
     }),
   ]);
+  return sessionWith(loaded, dataset, { choice, threads: options.threads });
+}
+
+/** The same for data that have been read. Throws exit 2 where they do not fit the config. */
+export function sessionWith(
+  loaded: LoadedExperiment,
+  dataset: Dataset,
+  { choice, threads }: { readonly choice: BackendChoice; readonly threads: number | undefined },
+): Session {
   const { diagnostics, warnings, sizes } = checkAgainstData(loaded, dataset);
   if (diagnostics.length > 0) throw usageError(...diagnostics);
   const spec = modelSpec(loaded, sizes);
   const run: ModelRun = {
     backend: choice.backend,
-    threads: options.threads ?? usableCores(),
+    threads: threads ?? usableCores(),
     spec,
-    loss: experiment.loss.kind,
+    loss: loaded.experiment.loss.kind,
     sequenceLength: sizes.sequenceLength,
     variableLength: dataset.train.lengths !== undefined || dataset.test.lengths !== undefined,
   };

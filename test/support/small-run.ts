@@ -31,3 +31,17 @@ export function randomDataset(
   const [first, second] = [randomSequences(stream, train, seed), randomSequences(stream, test, seed + 1)];
   return npz({ ...first, x_test: second.x, y_test: second.y });
 }
+
+/** The config of a training that takes some seconds, with a checkpoint after each of its epochs; `data` is a file of a `randomDataset`. */
+export function longerConfig(data: string, epochs: number) {
+  return {
+    version: 1,
+    name: 'queued',
+    dataset: { kind: 'npz', path: data },
+    model: { cell: 'lstm', hidden_size: 16, num_layers: 2, head: { from: 'last' } },
+    loss: { kind: 'cross_entropy' },
+    optimizer: { kind: 'adam', learning_rate: 0.01 },
+    training: { num_epochs: epochs, batch_size: 32, log_every: 1 },
+    checkpoint: { every: 'epoch', keep: { last: 1, best: 1 }, metric: 'test.accuracy' },
+  };
+}

@@ -9,7 +9,7 @@ process.on('SIGTERM', () => stop.abort());
 const options: SweepOptions = {
   threads: 2,
   backend: 'cpu',
-  launcher: new LocalLauncher(program),
+  launcher: () => new LocalLauncher(program),
   observer: {
     decided: () => {},
     started: () => {},
