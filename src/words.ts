@@ -1,6 +1,4 @@
-/** Numbers of things, as a sentence has them. */
-
-/** `1 step`, `2 steps`. */
-export function stepsInWords(count: number): string {
-  return `${count} ${count === 1 ? 'step' : 'steps'}`;
+/** Numbers of things, as a sentence has them: `1 step`, `2 steps`. */
+export function counted(count: number, thing: 'step' | 'epoch' | 'trial'): string {
+  return `${count} ${thing}${count === 1 ? '' : 's'}`;
 }

@@ -1,7 +1,7 @@
 /** How a run went, in words. */
 import { relative } from 'node:path';
 import type { GateResult, Summary } from '../experiment/summary.js';
-import { stepsInWords } from '../words.js';
+import { counted } from '../words.js';
 import type { Io } from './io.js';
 import { formatDuration } from './progress.js';
 
@@ -10,7 +10,7 @@ export function tellResult(summary: Summary, quiet: boolean, io: Io): void {
   const { status, metrics, steps, duration_s, gates, directory } = summary;
   if (status === 'completed') {
     io.out(
-      `${closingSentence(metrics.test)} after ${stepsInWords(steps)} in ${formatDuration(duration_s)}.\n`,
+      `${closingSentence(metrics.test)} after ${counted(steps, 'step')} in ${formatDuration(duration_s)}.\n`,
     );
     for (const gate of gates) if (gate.verdict !== 'passed' || !quiet) io.out(`${gateSentence(gate)}\n`);
   }

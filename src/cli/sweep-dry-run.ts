@@ -5,6 +5,7 @@ import { formatTable, type Table } from '../sweep/results/index.js';
 import { gridSize } from '../sweep/search/grid.js';
 import { createSampler } from '../sweep/search/index.js';
 import type { Point } from '../sweep/space.js';
+import { counted } from '../words.js';
 import type { Io } from './io.js';
 import type { BackendOptions } from './options.js';
 import { formatDuration } from './progress.js';
@@ -112,11 +113,11 @@ function sentences(
     const why = method.kind === 'tpe' ? 'the others follow from results' : 'more follow';
     lines.push(`The first ${listed} points${trials === null ? '' : ` of ${trials}`}; ${why}.`);
   }
-  const each = `${epochs} epochs${seeds.length > 1 ? ` with ${seeds.length} seeds` : ''}`;
-  if (total !== null) {
+  const each = `${counted(epochs, 'epoch')}${seeds.length > 1 ? ` with ${seeds.length} seeds` : ''}`;
+  if (total !== null && trials !== null) {
     const pruned = pruner.kind === 'none' ? '' : `, at most: the pruner ${pruner.kind} ends some sooner`;
     lines.push(
-      `About ${formatDuration(total)} for ${trials} trials of ${each}, ${parallel} at a time${pruned}.`,
+      `About ${formatDuration(total)} for ${counted(trials, 'trial')} of ${each}, ${parallel} at a time${pruned}.`,
     );
   }
   if (budget.seconds !== null) lines.push(`It begins no trial after ${formatDuration(budget.seconds)}.`);

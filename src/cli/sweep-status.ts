@@ -15,6 +15,7 @@ import {
   type TrialRow,
   trialTable,
 } from '../sweep/results/index.js';
+import { counted } from '../words.js';
 import type { Io } from './io.js';
 import { formatDuration } from './progress.js';
 
@@ -52,12 +53,12 @@ function headline({ plan, directory, state, records }: SweepResults): string {
   const best = bestRow(plan, records);
   const lines = [
     `${plan.name} ${directory.id}: ${state}${reason === undefined ? '' : ` (${REASONS[reason] ?? reason})`}`,
-    `${rows.length}${of} trials${kinds === '' ? '' : `: ${kinds}`}; ${epochsTrained} epochs${seconds === undefined ? '' : ` in ${formatDuration(seconds)}`}`,
+    `${of === '' ? counted(rows.length, 'trial') : `${rows.length}${of} trials`}${kinds === '' ? '' : `: ${kinds}`}; ${counted(epochsTrained, 'epoch')}${seconds === undefined ? '' : ` in ${formatDuration(seconds)}`}`,
   ];
   if (best !== undefined && best.value !== null) {
     const spread = best.spread === null ? '' : ` ± ${Number(best.spread.toPrecision(2))}`;
     lines.push(
-      `best ${plan.objective.metric} ${Number(best.value.toPrecision(5))}${spread}: trial ${best.trial} after ${best.epochs} of ${plan.epochs} epochs`,
+      `best ${plan.objective.metric} ${Number(best.value.toPrecision(5))}${spread}: trial ${best.trial} after ${best.epochs} of ${counted(plan.epochs, 'epoch')}`,
     );
   }
   if (state === 'running' && running.length > 0)

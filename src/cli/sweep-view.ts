@@ -14,6 +14,7 @@ import {
   type TrialRow,
   trialTable,
 } from '../sweep/results/index.js';
+import { counted } from '../words.js';
 import type { Io } from './io.js';
 import { formatDuration } from './progress.js';
 
@@ -76,7 +77,7 @@ function sentence(plan: SweepPlan, decision: Decision): string | undefined {
       return `trial ${decision.trial}: ${describePoint(decision.point) || 'the config as it is'}`;
     case 'trial.measured': {
       const { trial, epochs, value, spread, status } = decision;
-      if (status === 'diverged') return `trial ${trial}: diverged within ${epochs} epochs`;
+      if (status === 'diverged') return `trial ${trial}: diverged within ${counted(epochs, 'epoch')}`;
       const shown = value === null ? 'not finite' : String(Number(value.toPrecision(5)));
       const within = spread === null ? '' : ` ± ${Number(spread.toPrecision(2))}`;
       return `trial ${trial}: ${plan.objective.metric} ${shown}${within} after ${epochs}/${plan.epochs} epochs`;
@@ -98,7 +99,7 @@ function liveTable(plan: SweepPlan, trials: TrialCollector, seconds: number, wid
     best === undefined || best.value === null
       ? ''
       : `  best ${plan.objective.metric} ${Number(best.value.toPrecision(5))} (trial ${best.trial})`;
-  const head = `${plan.name}  trial ${rows.length}${of}  ${records.epochsTrained} epochs  ${formatDuration(seconds)}${lead}`;
+  const head = `${plan.name}  trial ${rows.length}${of}  ${counted(records.epochsTrained, 'epoch')}  ${formatDuration(seconds)}${lead}`;
   const shown = [
     ...rows.filter(({ trial }) => under.has(trial)).slice(0, SHOWN),
     ...ranked(plan, rows)

@@ -6,7 +6,7 @@ import type { Checkpoint } from '../experiment/checkpoint-folder.js';
 import type { RunDirectory } from '../experiment/run-directory.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { optimizerOf } from '../optimizers/index.js';
-import { stepsInWords } from '../words.js';
+import { counted } from '../words.js';
 import { batchOrder, totalSteps } from './batch-plan.js';
 import type { SavedState } from './checkpoint-metadata.js';
 import { type Change, inWords } from './resume-changes.js';
@@ -86,7 +86,7 @@ function checkEnd({ position }: SavedState, loaded: LoadedExperiment, session: S
   if (position.step <= end) return;
   throw usageError({
     code: 'resume/past-end',
-    message: `the run has made ${stepsInWords(position.step)} and is to end after ${end}`,
+    message: `the run has made ${counted(position.step, 'step')} and is to end after ${end}`,
     expected: 'training.num_epochs and training.max_steps that reach at least as far',
     got: `num_epochs ${training.num_epochs}, max_steps ${training.max_steps ?? 'not set'}`,
   });

@@ -1,5 +1,6 @@
 /** What stays of a sweep besides its trials: `trials.csv`, `summary.json` and `best.yaml`. */
 import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
+import { counted } from '../../words.js';
 import { describePoint } from '../config/complaints.js';
 import type { SweepPlan } from '../plan.js';
 import type { SweepDirectory } from '../sweep-directory.js';
@@ -30,7 +31,7 @@ export function bestYaml(plan: SweepPlan, directory: SweepDirectory, row: TrialR
       : `, the mean over the seeds ${plan.seeds.join(', ')}${row.spread === null ? '' : ` (spread ${row.spread})`}`;
   const head = [
     `Trial ${row.trial} of the sweep ${plan.name} (${directory.id}), its best: ${metric} ${row.value} after`,
-    `${row.epochs} of ${plan.epochs} epochs${seeds}.`,
+    `${row.epochs} of ${counted(plan.epochs, 'epoch')}${seeds}.`,
     `  ${describePoint(row.point)}`,
     '  ./run best.yaml',
   ];
