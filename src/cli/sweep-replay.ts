@@ -70,11 +70,14 @@ function otherwise(
   const { metric } = plan.objective;
   const shown = (one: typeof best.recorded): string =>
     one === null ? 'none' : `${metric} ${Number(one.value.toPrecision(5))} (trial ${one.trial})`;
+  const recorded = [plan.pruner.kind, String(epochs.recorded), shown(best.recorded)];
+  const width = Math.max(...recorded.map(text => text.length)) + 2;
+  const [kind, count, value] = recorded.map(text => text.padEnd(width));
   io.out(
     [
-      `             ${plan.pruner.kind.padEnd(28)}${pruner.kind}`,
-      `epochs       ${String(epochs.recorded).padEnd(28)}${epochs.whatIf}`,
-      `best         ${shown(best.recorded).padEnd(28)}${shown(best.whatIf)}`,
+      `             ${kind}${pruner.kind}`,
+      `epochs       ${count}${epochs.whatIf}`,
+      `best         ${value}${shown(best.whatIf)}`,
       ...(isExact
         ? []
         : [
