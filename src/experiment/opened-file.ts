@@ -14,13 +14,13 @@ export interface OpenedFile {
 const MAX_BYTES = 2 ** 31;
 
 /**
- * Runs `use` on the file at `path`, opened. Throws exit 2 where it cannot be read, is no regular file or larger than 2 GiB, exit 5 where
- * the disk cannot give its bytes; whatever else `use` throws.
+ * Runs `use` on the file at `path`, opened. Throws exit 2 where it cannot be read, is no regular file or larger than `maxBytes` (2 GiB; who
+ * reads piece by piece may take more), exit 5 where the disk cannot give its bytes; whatever else `use` throws.
  */
-export function withFile<T>(path: string, use: (file: OpenedFile) => T): T {
+export function withFile<T>(path: string, use: (file: OpenedFile) => T, { maxBytes = MAX_BYTES } = {}): T {
   try {
     // asked before opening: a pipe that nobody writes to would keep us waiting for ever
-    refuseUnlessFile(path, statSync(path));
+    refuseUnlessFile(path, statSync(path), maxBytes);
     const file = openSync(path, 'r');
     try {
       return use(opened(file));
@@ -35,12 +35,13 @@ export function withFile<T>(path: string, use: (file: OpenedFile) => T): T {
 function refuseUnlessFile(
   path: string,
   info: { isFile(): boolean; isDirectory(): boolean; size: number },
+  maxBytes: number,
 ): void {
   const refused = (message: string): UserError =>
     usageError({ code: 'file/unreadable', message, file: path });
   if (info.isDirectory()) throw refused('this is a folder, not a file');
   if (!info.isFile()) throw refused('this is not a regular file');
-  if (info.size >= MAX_BYTES) throw refused('the file is larger than 2 GiB');
+  if (info.size >= maxBytes) throw refused('the file is larger than 2 GiB');
 }
 
 function opened(file: number): OpenedFile {

@@ -61,6 +61,16 @@ export function lockRun(path: string): () => void {
   };
 }
 
+/** Whether a process works on what the lock at `path` is for; where the lock cannot be looked at, none is known to. Changes nothing. */
+export function isLocked(path: string): boolean {
+  try {
+    const owner = read(path);
+    return owner !== undefined && isAlive(owner) && !isCopied(path, owner);
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Runs `action` while the file at `path` is the lock of this process. Throws as `lockRun` does, else what `action` throws, which is told
  * rather than a lock that then cannot be removed.

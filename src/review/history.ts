@@ -1,0 +1,149 @@
+/** What a run's log tells: its curves, its evaluations, what was odd. One pass, in memory that does not grow with the log. */
+import { isAbsent } from '../experiment/unreadable.js';
+import { type Curve, CurveBuilder } from './curve.js';
+import { type DamagedLine, type LogRecord, readLog } from './log-reader.js';
+
+/** Curves by what they show, such as `test.accuracy`; `train.loss` is that of single batches, `epoch.loss` the mean of an epoch. */
+export type Curves = Readonly<Record<string, Curve>>;
+
+export interface RunHistory {
+  readonly curves: Curves;
+  /** Events in the log. */
+  readonly events: number;
+  /** Warnings, the first of them with their texts. */
+  readonly warnings: { readonly count: number; readonly first: readonly LoggedWarning[] };
+  /** How often another process went on with the run. */
+  readonly resumes: number;
+  /** The epoch that a step belongs to, once for each epoch: its last step. */
+  readonly epochs: readonly { readonly epoch: number; readonly step: number }[];
+  /** The newest step, epoch and time that the log speaks of. */
+  readonly last: { readonly step: number; readonly epoch: number; readonly time: string | null };
+  /** Lines that are no events, the first of them with their texts. */
+  readonly damaged: { readonly count: number; readonly first: readonly DamagedLine[] };
+}
+
+export interface LoggedWarning {
+  readonly code: string;
+  readonly message: string;
+  readonly step: number | null;
+}
+
+/** Of warnings and damaged lines as many are kept as anyone reads. */
+const FIRST = 20;
+
+/** What of a `train.step` is a curve, by the field's name; the loss of a batch is `train.loss`. */
+const STEP_CURVES: readonly (readonly [field: string, curve: string])[] = [
+  ['loss', 'train.loss'],
+  ['learning_rate', 'learning_rate'],
+  ['grad_norm', 'grad_norm'],
+  ['samples_per_s', 'samples_per_s'],
+];
+/** What of an `eval` is no metric. */
+const NOT_METRICS: ReadonlySet<string> = new Set(['v', 'seq', 'epoch', 'step', 'samples', 'duration_s']);
+
+/** Collects records one by one, so that a log which is still being written can be followed. */
+export class HistoryCollector {
+  private readonly builders = new Map<string, CurveBuilder>();
+  private readonly warnings: { count: number; first: LoggedWarning[] } = { count: 0, first: [] };
+  private readonly damaged: { count: number; first: DamagedLine[] } = { count: 0, first: [] };
+  private readonly epochs: { epoch: number; step: number }[] = [];
+  private events = 0;
+  private resumes = 0;
+  private last = { step: 0, epoch: 0, time: null as string | null };
+
+  /** @param capacity pieces that a curve is cut into where it has more points; see `CurveBuilder` */
+  constructor(private readonly capacity: number) {}
+
+  add(record: LogRecord): void {
+    this.events += 1;
+    this.keepPlace(record);
+    switch (record.event) {
+      case 'train.step':
+        for (const [field, curve] of STEP_CURVES) this.addPoint(curve, record, field);
+        return;
+      case 'train.epoch':
+        this.addPoint('epoch.loss', record, 'loss');
+        if (isNumber(record.epoch) && isNumber(record.step))
+          this.epochs.push({ epoch: record.epoch, step: record.step });
+        return;
+      case 'eval':
+        this.addEvaluation(record);
+        return;
+      case 'run.resume':
+        this.resumes += 1;
+        return;
+      case 'warning':
+        this.addWarning(record);
+    }
+  }
+
+  addDamage(line: DamagedLine): void {
+    this.damaged.count += 1;
+    if (this.damaged.first.length < FIRST) this.damaged.first.push(line);
+  }
+
+  get history(): RunHistory {
+    const curves = [...this.builders].map(([name, builder]) => [name, builder.curve] as const);
+    return {
+      curves: Object.fromEntries(curves),
+      events: this.events,
+      warnings: { count: this.warnings.count, first: [...this.warnings.first] },
+      resumes: this.resumes,
+      epochs: [...this.epochs],
+      last: { ...this.last },
+      damaged: { count: this.damaged.count, first: [...this.damaged.first] },
+    };
+  }
+
+  private keepPlace({ event, step, epoch, time }: LogRecord): void {
+    if (typeof time === 'string') this.last.time = time;
+    // `run.resume` and warnings may speak of steps that were done long before
+    if (event !== 'train.step' && event !== 'train.epoch' && event !== 'eval') return;
+    if (isNumber(step)) this.last.step = step;
+    if (isNumber(epoch)) this.last.epoch = epoch;
+  }
+
+  private addEvaluation(record: LogRecord): void {
+    const split = record.split === 'train' ? 'train' : 'test';
+    for (const key of Object.keys(record))
+      if (!NOT_METRICS.has(key) && (isNumber(record[key]) || `${key}_nonfinite` in record))
+        this.addPoint(split === 'train' ? `train_set.${key}` : `test.${key}`, record, key);
+  }
+
+  private addPoint(curve: string, record: LogRecord, field: string): void {
+    const value = record[field];
+    if (!isNumber(record.step) || (!isNumber(value) && value !== null)) return;
+    let builder = this.builders.get(curve);
+    if (builder === undefined) {
+      builder = new CurveBuilder(this.capacity);
+      this.builders.set(curve, builder);
+    }
+    builder.add(record.step, value ?? Number.NaN);
+  }
+
+  private addWarning({ code, message, step }: LogRecord): void {
+    this.warnings.count += 1;
+    if (this.warnings.first.length >= FIRST) return;
+    this.warnings.first.push({
+      code: String(code),
+      message: String(message),
+      step: isNumber(step) ? step : null,
+    });
+  }
+}
+
+/** The history of the log at `path`; an empty one where there is none. Throws exit 2 or 5 where it cannot be read. */
+export function readHistory(path: string, { capacity }: { readonly capacity: number }): RunHistory {
+  const collector = new HistoryCollector(capacity);
+  if (!isAbsent(path))
+    readLog(
+      path,
+      record => collector.add(record),
+      line => collector.addDamage(line),
+    );
+  return collector.history;
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === 'number';
+}
