@@ -43,7 +43,7 @@ module.exports = {
     never('data-is-a-source', 'a dataset delivers sequences and knows nothing of what is done with them', inside('data'), { path: inside('graph', 'ops', 'cells', 'model', 'losses', 'optimizers', 'engine', 'training', 'experiment') }),
     never('config-is-a-source', 'a config is understood before anything else exists', inside('config'), { path: inside('graph', 'ops', 'cells', 'model', 'losses', 'optimizers', 'engine', 'training', 'experiment') }),
     never('experiment-writes-what-it-is-given', 'a run directory can be read and written without a graph, a device or a dataset', inside('experiment'), { path: inside('graph', 'ops', 'cells', 'model', 'losses', 'optimizers', 'engine', 'training', 'data') }),
-    never('readers-read-files', 'reviews and reports must work on runs from another machine and another day', inside('review', 'report'), { path: inside('graph', 'ops', 'cells', 'model', 'losses', 'optimizers', 'engine', 'training', 'data') }),
+    never('readers-read-files', 'reviews and reports must work on runs from another machine and another day', inside('review', 'report', 'interop'), { path: inside('graph', 'ops', 'cells', 'model', 'losses', 'optimizers', 'engine', 'training', 'data') }),
     never('sweeps-launch-runs', 'a trial in a process of its own takes its device, its threads and its crash with it', inside('sweep'), { path: inside('training', 'engine', 'graph', 'model') }),
     siblings('cells', 'cell'),
     siblings('losses', 'loss'),

@@ -1,6 +1,7 @@
 /** The command line as a whole: its verbs and their flags. Each verb's module is loaded only when it is called. */
 import { Argument, Command, CommanderError, Option } from 'commander';
 import { EXIT, type ExitCode, usageError } from '../errors.js';
+import { addExport } from './export-verb.js';
 import {
   backendOption,
   jsonOption,
@@ -97,6 +98,7 @@ function buildProgram(shell: Shell): Command {
     addSweep,
     addCompare,
     addWorker,
+    addExport,
     addSchema,
     addDoctor,
   ])

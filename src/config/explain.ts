@@ -1,6 +1,7 @@
 /** What can be said about a key: its meaning and bounds from the schema, its value and origin from a config. */
 import { usageError } from '../errors.js';
 import { describeExpected } from './expectation.js';
+import { flatValues } from './flat.js';
 import type { LoadedExperiment } from './load.js';
 import { allKeys, isRecord, type Schema, schemaAt } from './schema-walk.js';
 import { nearest } from './suggest.js';
@@ -59,13 +60,8 @@ function valueAt(value: unknown, path: readonly string[]): unknown {
   }, value);
 }
 
-/** Lists of plain values, such as `betas`, count as one value. */
 function leaves(loaded: LoadedExperiment, value: unknown, path: readonly string[]): ExplainedValue[] {
-  const inner = isRecord(value) ? Object.entries(value) : Array.isArray(value) ? [...value.entries()] : [];
-  const deep = isRecord(value) || inner.some(([, item]) => typeof item === 'object');
-  if (deep) return inner.flatMap(([key, item]) => leaves(loaded, item, [...path, String(key)]));
-  const key = path.join('.');
-  return [{ key, value, origin: loaded.origin(key) }];
+  return flatValues(value, path).map(([key, inner]) => ({ key, value: inner, origin: loaded.origin(key) }));
 }
 
 function unknownKey(key: string): Error {

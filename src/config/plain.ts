@@ -1,5 +1,4 @@
 /** A config as plain values, for those who only tell what it says. */
-
 import { readLayers } from './layers.js';
 import { failed } from './load.js';
 import { toPlain } from './tree.js';

@@ -11,20 +11,74 @@ export const TEMPORARY_PREFIX = '.tmp-';
 
 /** Writes `chunks` one after the other to `path`, replacing what was there in one step. Throws exit 1 where the system refuses. */
 export function writeAtomic(path: string, chunks: readonly (Uint8Array | string)[]): void {
-  const folder = dirname(path);
-  const temporary = join(folder, `${TEMPORARY_PREFIX}${process.pid}-${basename(path)}`);
-  naming(path, () => {
-    // left by a process of the same number, or a link that somebody put there, which is not to be followed
-    rmSync(temporary, { force: true });
-    writeNew(temporary, chunks);
-    try {
-      renameSync(temporary, path);
-    } catch (error) {
-      tidyUp(() => rmSync(temporary, { force: true }));
-      throw error;
-    }
-    flushFolder(folder);
-  });
+  const file = AtomicFile.create(path);
+  try {
+    for (const chunk of chunks) file.write(chunk);
+  } catch (error) {
+    file.discard();
+    throw error;
+  }
+  file.commit();
+}
+
+/** A file that is written piece by piece and appears under its name all at once. Its methods throw exit 1 where the system refuses. */
+export class AtomicFile {
+  private isOpen = true;
+
+  private constructor(
+    private readonly path: string,
+    private readonly temporary: string,
+    private readonly file: number,
+  ) {}
+
+  /** Until it is committed, the file is named after `path` and this process; `alias` stands for the former where that name would mislead. */
+  static create(path: string, alias: string = basename(path)): AtomicFile {
+    const temporary = join(dirname(path), `${TEMPORARY_PREFIX}${process.pid}-${alias}`);
+    return naming(path, () => {
+      // left by a process of the same number, or a link that somebody put there, which is not to be followed
+      rmSync(temporary, { force: true });
+      return new AtomicFile(path, temporary, openSync(temporary, 'wx', 0o644));
+    });
+  }
+
+  write(chunk: Uint8Array | string): void {
+    naming(this.path, () => writeWhole(this.file, chunk));
+  }
+
+  /** Brings the file to the disk and under its name. Where that fails, nothing is left of it. */
+  commit(): void {
+    naming(this.path, () => {
+      try {
+        try {
+          fsyncSync(this.file);
+        } finally {
+          this.close();
+        }
+        renameSync(this.temporary, this.path);
+      } catch (error) {
+        this.remove();
+        throw error;
+      }
+      flushFolder(dirname(this.path));
+    });
+  }
+
+  /** Gives up what was written; nothing where it was committed. */
+  discard(): void {
+    if (!this.isOpen) return;
+    tidyUp(() => this.close());
+    this.remove();
+  }
+
+  private close(): void {
+    // even where closing fails, the number may be another file's from now on
+    this.isOpen = false;
+    closeSync(this.file);
+  }
+
+  private remove(): void {
+    tidyUp(() => rmSync(this.temporary, { force: true }));
+  }
 }
 
 /** `value` as indented JSON with a closing newline, atomically. */

@@ -1,6 +1,7 @@
 /** What lies under an output root: runs and sweeps, by their folders alone. */
 import { type Dirent, existsSync, readdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
+import { usageError } from '../errors.js';
 import { PROOFS } from '../experiment/run-directory.js';
 import { unreadable } from '../experiment/unreadable.js';
 
@@ -31,6 +32,25 @@ export function findRuns(root: string): Found[] {
 export function findTrials(sweep: string): Found[] {
   const trials = join(resolve(sweep), 'trials');
   return existsSync(trials) ? foundIn(trials, 'trials', 'run') : [];
+}
+
+/**
+ * The runs that `path` stands for: itself, the trials of a sweep, the runs of an experiment's folder, or all those of an output root. Throws exit 2
+ * where there are none, or `path` cannot be read.
+ */
+export function runsAt(path: string): Found[] {
+  const top = resolve(path);
+  const kind = kindOf(top);
+  if (kind === 'run') return [{ kind, path: top, name: basename(dirname(top)), id: basename(top) }];
+  const runs = kind === 'sweep' ? findTrials(top) : [...foundIn(top, basename(top), 'run'), ...findRuns(top)];
+  const found = runs.filter(one => one.kind === 'run');
+  if (found.length > 0) return found;
+  throw usageError({
+    code: 'run/not-a-run',
+    message: kind === 'sweep' ? 'this sweep has no trials yet' : 'there is no run here',
+    file: path,
+    expected: 'a run directory, a sweep, or a folder of runs',
+  });
 }
 
 /** Whether `path` is the directory of a run, or of a sweep; undefined where it is neither. */

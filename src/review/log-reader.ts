@@ -10,12 +10,6 @@ export interface LogRecord {
   readonly [field: string]: unknown;
 }
 
-export interface LogLine {
-  /** 1-based. */
-  readonly line: number;
-  readonly record: LogRecord;
-}
-
 export interface DamagedLine {
   /** 1-based. */
   readonly line: number;

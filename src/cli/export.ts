@@ -1,0 +1,38 @@
+/** `export RUN… --tensorboard`: what other programs read of a run. */
+import { join, resolve } from 'node:path';
+import { EXIT, type ExitCode } from '../errors.js';
+import { exportRun } from '../interop/tensorboard/export.js';
+import { type Found, kindOf, runsAt } from '../review/find.js';
+import { readRun } from '../review/run-record.js';
+import type { Io } from './io.js';
+
+export interface ExportOptions {
+  /** Undefined: into each run's own directory. */
+  readonly output: string | undefined;
+  readonly json: boolean;
+}
+
+export function exportTensorboard(
+  paths: readonly string[],
+  { output, json }: ExportOptions,
+  io: Io,
+): ExitCode {
+  const runs = paths.flatMap(path => runsAt(path));
+  const isOne = paths.length === 1 && kindOf(paths[0]) === 'run';
+  const written = runs.map(found => {
+    const directory = targetOf(found, output, isOne);
+    return { run: found.path, directory, files: exportRun(readRun(found.path), directory) };
+  });
+  if (json) io.out(`${JSON.stringify({ version: 1, format: 'tensorboard', exports: written })}\n`);
+  else {
+    for (const { directory } of written) io.out(`${directory}\n`);
+    io.err(`Look at it with: tensorboard --logdir ${output ?? written[0].directory}\n`);
+  }
+  return EXIT.done;
+}
+
+/** One run fills the folder that was named for it; several have folders below, whose names are what TensorBoard shows. */
+function targetOf({ path, name, id }: Found, output: string | undefined, isOne: boolean): string {
+  if (output === undefined) return join(path, 'tensorboard');
+  return isOne ? resolve(output) : join(resolve(output), name, id);
+}

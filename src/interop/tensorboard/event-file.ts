@@ -1,0 +1,45 @@
+/** One file of events, written piece by piece; it appears under its name when it is whole. */
+import { AtomicFile } from '../../experiment/atomic.js';
+import { fileVersion } from './messages.js';
+import { frame } from './record.js';
+
+/** Records are small; so many bytes are handed to the system at once. */
+const CHUNK_BYTES = 1 << 16;
+
+export class EventFile {
+  private readonly file: AtomicFile;
+  private waiting: Uint8Array[] = [];
+  private bytes = 0;
+
+  /**
+   * `opened` is in seconds since 1970. While it is written, the file has a name that TensorBoard passes over. Throws exit 1 where the system
+   * refuses, as all methods do.
+   */
+  constructor(path: string, opened: number) {
+    this.file = AtomicFile.create(path, 'events');
+    this.add(fileVersion(opened));
+  }
+
+  /** @param event a serialized Event */
+  add(event: Uint8Array): void {
+    const record = frame(event);
+    this.waiting.push(record);
+    this.bytes += record.length;
+    if (this.bytes >= CHUNK_BYTES) this.hand();
+  }
+
+  commit(): void {
+    this.hand();
+    this.file.commit();
+  }
+
+  discard(): void {
+    this.file.discard();
+  }
+
+  private hand(): void {
+    this.file.write(Buffer.concat(this.waiting));
+    this.waiting = [];
+    this.bytes = 0;
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * A run as TensorBoard reads it: scalars in the folders `train` and `test`, so that curves of the same name lie over each other, and the config as
+ * text and as hyperparameters beside them. The same run gives the same bytes.
+ */
+import { mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { flatValues } from '../../config/flat.js';
+import { usageError } from '../../errors.js';
+import { naming } from '../../experiment/file-error.js';
+import { isAbsent } from '../../experiment/unreadable.js';
+import { type LogRecord, readLog } from '../../review/log-reader.js';
+import type { RunRecord, RunState } from '../../review/run-record.js';
+import { EventFile } from './event-file.js';
+import {
+  type Hyperparameter,
+  type SESSION_STATUS,
+  scalar,
+  sessionEnd,
+  sessionStart,
+  summaryEvent,
+  text,
+} from './messages.js';
+
+/** Folders of a run's export; the empty one has what is no curve. */
+const PARTS = ['', 'train', 'test'] as const;
+type Part = (typeof PARTS)[number];
+
+/** TensorBoard takes files for its own by `tfevents` in their names; the ending says that they are ours to replace. */
+const FILE = /^events\.out\.tfevents\.\d+\.cellrun$/;
+
+/** What TensorBoard calls a field of a `train.step`; the loss has the name of the test split's. */
+const STEP_TAGS = ['loss', 'learning_rate', 'grad_norm', 'samples_per_s'];
+/** What of an `eval` is no metric. */
+const NOT_METRICS: ReadonlySet<string> = new Set(['v', 'seq', 'epoch', 'step', 'samples', 'duration_s']);
+
+/** Sections of a config that decide what a run comes to; the rest names, watches or judges. */
+const HYPERPARAMETERS = /^(seed|dataset|model|loss|optimizer|training)(\.|$)/;
+
+const STATUS: Readonly<Record<RunState, keyof typeof SESSION_STATUS>> = {
+  completed: 'success',
+  failed: 'failure',
+  diverged: 'failure',
+  running: 'running',
+  interrupted: 'unknown',
+  killed: 'unknown',
+};
+
+/**
+ * Writes the event files of `run` below the folder `target`, replacing those of an earlier export. Gives their paths. Throws exit 2 where
+ * another program's files are there, exit 1 where the system refuses; what reading the log throws.
+ */
+export function exportRun(run: RunRecord, target: string): string[] {
+  const folders = new Map<Part, string>(PARTS.map(part => [part, join(target, part)]));
+  for (const folder of folders.values()) prepare(folder);
+  const started = secondsOf(run.manifest?.started) ?? 0;
+  const name = `events.out.tfevents.${String(Math.floor(started)).padStart(10, '0')}.cellrun`;
+  const paths = [...folders.values()].map(folder => join(folder, name));
+  const files: EventFile[] = [];
+  try {
+    for (const path of paths) files.push(new EventFile(path, started));
+    const [own, train, test] = files;
+    own.add(summaryEvent(started, 0, [text('config/text_summary', configText(run)), start(run, started)]));
+    const ended = writeCurves(run.directory.files.log, started, { train, test });
+    own.add(summaryEvent(ended, 0, [sessionEnd(STATUS[run.state], ended)]));
+    for (const file of files) file.commit();
+  } catch (error) {
+    for (const file of files) file.discard();
+    throw error;
+  }
+  return paths;
+}
+
+/** The folder is there and holds nothing that TensorBoard would mix with ours. */
+function prepare(folder: string): void {
+  naming(folder, () => mkdirSync(folder, { recursive: true }));
+  const foreign = readdirSync(folder).find(name => name.includes('tfevents') && !FILE.test(name));
+  if (foreign === undefined) return;
+  throw usageError({
+    code: 'export/foreign',
+    message: `another program's event file is here (${foreign}), and TensorBoard would take both for one run`,
+    file: folder,
+    expected: 'a folder without event files, see --output',
+  });
+}
+
+/** Gives the time of the last event, in seconds since 1970. */
+function writeCurves(
+  log: string,
+  started: number,
+  { train, test }: { readonly train: EventFile; readonly test: EventFile },
+): number {
+  let time = started;
+  if (isAbsent(log)) return time;
+  const visit = (record: LogRecord): void => {
+    time = secondsOf(record.time) ?? time;
+    const { step } = record;
+    if (typeof step !== 'number') return;
+    switch (record.event) {
+      case 'train.step':
+        train.add(summaryEvent(time, step, scalars(record, STEP_TAGS)));
+        return;
+      case 'train.epoch':
+        train.add(summaryEvent(time, step, [scalar('epoch_loss', numberOf(record, 'loss') ?? Number.NaN)]));
+        return;
+      case 'eval': {
+        const metrics = Object.keys(record).filter(key => !NOT_METRICS.has(key));
+        (record.split === 'train' ? train : test).add(summaryEvent(time, step, scalars(record, metrics)));
+      }
+    }
+  };
+  // what the log has besides events is told by `review`
+  readLog(log, visit, () => {});
+  return time;
+}
+
+function scalars(record: LogRecord, fields: readonly string[]): Uint8Array[] {
+  return fields.flatMap(field => {
+    const value = numberOf(record, field);
+    return value === undefined ? [] : [scalar(field, value)];
+  });
+}
+
+const NON_FINITE: Readonly<Record<string, number>> = {
+  nan: Number.NaN,
+  inf: Number.POSITIVE_INFINITY,
+  '-inf': Number.NEGATIVE_INFINITY,
+};
+
+/** Undefined where the field is no number, be it one that JSON cannot hold. */
+function numberOf(record: LogRecord, field: string): number | undefined {
+  const value = record[field];
+  return typeof value === 'number' ? value : NON_FINITE[String(record[`${field}_nonfinite`])];
+}
+
+function start({ config, id }: RunRecord, started: number): Uint8Array {
+  const values = flatValues(config).filter(([key]) => HYPERPARAMETERS.test(key));
+  const hyperparameters = new Map(values.map(([key, value]) => [key, hyperparameter(value)]));
+  return sessionStart({ hyperparameters, group: id, started });
+}
+
+/** TensorBoard knows no lists. */
+function hyperparameter(value: unknown): Hyperparameter {
+  const isKnown = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
+  return isKnown ? value : JSON.stringify(value);
+}
+
+/** Markdown: a line that is indented by four is shown as it is. */
+function configText({ config }: RunRecord): string {
+  const lines = flatValues(config).map(([key, value]) => `    ${key}: ${JSON.stringify(value)}`);
+  return lines.join('\n');
+}
+
+function secondsOf(time: unknown): number | undefined {
+  const milliseconds = typeof time === 'string' ? Date.parse(time) : Number.NaN;
+  return Number.isNaN(milliseconds) ? undefined : milliseconds / 1000;
+}

@@ -1,0 +1,117 @@
+/**
+ * The protocol buffers of TensorBoard that are needed here, by their field numbers: tensorboard/compat/proto/event.proto, summary.proto, tensor.proto and
+ * tensorboard/plugins/hparams/plugin_data.proto.
+ */
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+
+/** A value of a hyperparameter. */
+export type Hyperparameter = string | number | boolean;
+
+/** As hparams/api.proto has it. */
+export const SESSION_STATUS = { unknown: 0, success: 1, failure: 2, running: 3 } as const;
+
+export interface SessionStart {
+  readonly hyperparameters: ReadonlyMap<string, Hyperparameter>;
+  /** Sessions of one group differ in nothing but the seed. */
+  readonly group: string;
+  /** Seconds since 1970. */
+  readonly started: number;
+}
+
+/** Marks a file as one of events; the first event of each. */
+export function fileVersion(wallTime: number): Uint8Array {
+  const event = new BinaryWriter().tag(1, WireType.Bit64).double(wallTime);
+  return event.tag(3, WireType.LengthDelimited).string('brain.Event:2').finish();
+}
+
+/** An event with the values of a step. `wallTime` is in seconds since 1970. */
+export function summaryEvent(wallTime: number, step: number, values: readonly Uint8Array[]): Uint8Array {
+  const summary = new BinaryWriter();
+  for (const value of values) summary.tag(1, WireType.LengthDelimited).bytes(value);
+  const event = new BinaryWriter()
+    .tag(1, WireType.Bit64)
+    .double(wallTime)
+    .tag(2, WireType.Varint)
+    .int64(step);
+  return event.tag(5, WireType.LengthDelimited).bytes(summary.finish()).finish();
+}
+
+/** One number; TensorBoard's scalars plugin takes it without further metadata. */
+export function scalar(tag: string, value: number): Uint8Array {
+  const written = new BinaryWriter().tag(1, WireType.LengthDelimited).string(tag);
+  return written.tag(2, WireType.Bit32).float(singlePrecision(value)).finish();
+}
+
+/** A number that is too large for the field's precision is infinite there; the writer would refuse it. */
+function singlePrecision(value: number): number {
+  return Math.fround(value);
+}
+
+/** Markdown for the text plugin. */
+export function text(tag: string, markdown: string): Uint8Array {
+  const tensor = new BinaryWriter().tag(1, WireType.Varint).int32(DT_STRING);
+  tensor.tag(2, WireType.LengthDelimited).bytes(shape(1));
+  tensor.tag(8, WireType.LengthDelimited).string(markdown);
+  return pluginValue(tag, tensor.finish(), 'text', new Uint8Array());
+}
+
+export function sessionStart({ hyperparameters, group, started }: SessionStart): Uint8Array {
+  const info = new BinaryWriter();
+  for (const [name, value] of hyperparameters) {
+    const entry = new BinaryWriter().tag(1, WireType.LengthDelimited).string(name);
+    entry.tag(2, WireType.LengthDelimited).bytes(protobufValue(value));
+    info.tag(1, WireType.LengthDelimited).bytes(entry.finish());
+  }
+  info.tag(4, WireType.LengthDelimited).string(group).tag(5, WireType.Bit64).double(started);
+  return hparams('_hparams_/session_start_info', 3, info.finish());
+}
+
+/** `ended` in seconds since 1970. */
+export function sessionEnd(status: keyof typeof SESSION_STATUS, ended: number): Uint8Array {
+  const info = new BinaryWriter().tag(1, WireType.Varint).int32(SESSION_STATUS[status]);
+  return hparams('_hparams_/session_end_info', 4, info.tag(2, WireType.Bit64).double(ended).finish());
+}
+
+const DT_FLOAT = 1;
+const DT_STRING = 7;
+
+/** @param field which of HParamsPluginData's alternatives `info` is */
+function hparams(tag: string, field: number, info: Uint8Array): Uint8Array {
+  const content = new BinaryWriter().tag(field, WireType.LengthDelimited).bytes(info).finish();
+  const tensor = new BinaryWriter().tag(1, WireType.Varint).int32(DT_FLOAT);
+  return pluginValue(
+    tag,
+    tensor.tag(2, WireType.LengthDelimited).bytes(shape(0)).finish(),
+    'hparams',
+    content,
+  );
+}
+
+/** A Summary.Value that names the plugin which understands it. */
+function pluginValue(tag: string, tensor: Uint8Array, plugin: string, content: Uint8Array): Uint8Array {
+  const data = new BinaryWriter().tag(1, WireType.LengthDelimited).string(plugin);
+  data.tag(2, WireType.LengthDelimited).bytes(content);
+  const metadata = new BinaryWriter().tag(1, WireType.LengthDelimited).bytes(data.finish());
+  const value = new BinaryWriter().tag(1, WireType.LengthDelimited).string(tag);
+  value.tag(8, WireType.LengthDelimited).bytes(tensor);
+  return value.tag(9, WireType.LengthDelimited).bytes(metadata.finish()).finish();
+}
+
+/** A TensorShapeProto of one dimension. */
+function shape(size: number): Uint8Array {
+  const dimension = new BinaryWriter().tag(1, WireType.Varint).int64(size).finish();
+  return new BinaryWriter().tag(2, WireType.LengthDelimited).bytes(dimension).finish();
+}
+
+/** A google.protobuf.Value. */
+function protobufValue(value: Hyperparameter): Uint8Array {
+  const writer = new BinaryWriter();
+  switch (typeof value) {
+    case 'number':
+      return writer.tag(2, WireType.Bit64).double(value).finish();
+    case 'string':
+      return writer.tag(3, WireType.LengthDelimited).string(value).finish();
+    default:
+      return writer.tag(4, WireType.Varint).bool(value).finish();
+  }
+}
