@@ -733,6 +733,27 @@ t.test('a dry run lists the points with their parameters and trains nothing', as
   rmSync(base);
 });
 
+t.test("a flag behind a verb of sweep is the verb's", async t => {
+  const { path } = directoryOf([
+    begun(),
+    chosen(0, 0.01, 4),
+    ...segment(0, [0, 1], 0.5),
+    measured(0, 1, 0.5),
+  ]);
+  for (const verb of ['status', 'replay']) {
+    const io = recorder();
+    await runCommandLine(['sweep', verb, path, '--json'], io, '0');
+    t.doesNotThrow(() => JSON.parse(io.text.out), `sweep ${verb} --json`);
+  }
+  // sweep itself has it too, with another meaning
+  const queueless = runCommandLine(['sweep', 'resume', path, '--launcher', 'bullmq'], recorder(), '0');
+  await t.rejects(queueless, /bullmq needs a queue/);
+  await t.rejects(
+    runCommandLine(['sweep', 'status', path, '--set', 'a=1'], recorder(), '0'),
+    /unknown option/,
+  );
+});
+
 t.test('flags of a sweep that do not go together', async t => {
   const base = join(scratch, 'flags.yaml');
   writeFileSync(base, BASE);

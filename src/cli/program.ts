@@ -84,6 +84,8 @@ function buildProgram(shell: Shell): Command {
     .description(
       'Train recurrent networks from a config file. `cellrun FILE.yaml` is short for `cellrun run FILE.yaml`.',
     )
+    // a flag belongs to the verb that it stands behind: else `sweep` would take those of `sweep resume`
+    .enablePositionalOptions()
     .version(shell.version, '-V, --version', 'print the version')
     .helpCommand('help [verb]', 'explain a verb')
     .helpOption('-h, --help', 'explain the command line');

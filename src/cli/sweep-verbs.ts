@@ -33,8 +33,6 @@ type Given = Conducted &
 export function addSweep(program: Command, shell: Shell): void {
   const { io, finish, version } = shell;
   const sweep = verb(program, 'sweep <words...>', 'train many variants of a config and find the best')
-    // flags of the verbs below are theirs
-    .enablePositionalOptions()
     .addOption(setOption())
     .addOption(new Option('--objective <metric:goal>', 'what is sought, such as test.accuracy:max'))
     .addOption(new Option('--method <name>', 'grid, random, sobol or tpe'))
