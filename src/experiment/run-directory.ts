@@ -1,12 +1,13 @@
 /** The directory of one run: created exclusively, its config written before anything runs, never outside its root. */
-import { existsSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { validateAgainst } from '../config/schema.js';
-import { damagedError, EXIT, UserError, usageError } from '../errors.js';
+import { damagedError, type UserError, usageError } from '../errors.js';
 import { flushFolder, TEMPORARY_PREFIX, writeAtomic, writeFlushed, writeJsonAtomic } from './atomic.js';
 import { naming } from './file-error.js';
 import { spellNonFinite, unspellNumbers } from './json.js';
 import type { Manifest } from './manifest.js';
+import { claimStamped, makeFolder } from './new-folder.js';
 import { withFile } from './opened-file.js';
 import type { Summary } from './summary.js';
 import { isAbsent } from './unreadable.js';
@@ -42,8 +43,6 @@ const NAME = /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 export const PROOFS = 'verify';
 /** Folders of the output root that are no experiments: its sweeps, its proofs. */
 const RESERVED: readonly string[] = ['sweeps', PROOFS];
-/** Two runs of one config in a second take the next free second; more than this at once is a loop of ours. */
-const MAX_COLLISIONS = 1000;
 
 export class RunDirectory {
   private constructor(
@@ -210,99 +209,9 @@ export function checkName(name: string): void {
   });
 }
 
-/** `20260131T235959Z`: sorts by time, and is a legal file name everywhere. */
-export function utcStamp(time: Date): string {
-  return time
-    .toISOString()
-    .replace(/\.\d+Z$/, 'Z')
-    .replaceAll(/[-:]/g, '');
-}
-
 function claim(parent: string, run: NewRun): string {
   const nameOf = (stamp: string) => `${stamp}-${run.configHash.slice(0, 8)}`;
   return claimStamped(parent, run.started, { named: run.outputRoot, nameOf });
-}
-
-interface Stamping {
-  /** The output root as the user named it. */
-  readonly named: string;
-  /** The folder's name for a time stamp. */
-  nameOf(stamp: string): string;
-}
-
-/** Makes `parent` where it is missing, and in it a new folder named after the time `started`. Throws exit 2 where it cannot be made. */
-export function createExclusively(parent: string, started: Date, stamping: Stamping): string {
-  makeFolder(parent, stamping.named);
-  return claimStamped(parent, started, stamping);
-}
-
-function claimStamped(parent: string, started: Date, { named, nameOf }: Stamping): string {
-  for (let tries = 0; tries < MAX_COLLISIONS; tries++) {
-    const path = join(parent, nameOf(utcStamp(new Date(started.getTime() + tries * 1000))));
-    if (makeExclusively(path, named)) return path;
-  }
-  throw new UserError(EXIT.unexpected, [
-    { code: 'run/collision', message: `no free run directory after ${MAX_COLLISIONS} tries`, file: parent },
-  ]);
-}
-
-/** Not recursive, so that the system itself refuses a directory which another process has just made. */
-function makeExclusively(path: string, named: string): boolean {
-  try {
-    mkdirSync(path);
-    flushFolder(dirname(path));
-    return true;
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false;
-    throw outputError(error, named);
-  }
-}
-
-function makeFolder(path: string, named: string): void {
-  try {
-    makeFolders(path);
-  } catch (error) {
-    throw outputError(error, named);
-  }
-}
-
-/** What the system refused, as a complaint about the output root that the user `named`; anything else as it is. */
-function outputError(error: unknown, named: string): unknown {
-  const reasons: Readonly<Record<string, string>> = {
-    EACCES: 'permission denied',
-    EPERM: 'permission denied',
-    EROFS: 'the file system is read-only',
-    EEXIST: 'there is a file of that name, or a link that leads nowhere',
-    ENOTDIR: 'a part of the path is a file',
-    ENOENT: 'this place takes no folders',
-    ENOSPC: 'no space left on the disk',
-    ENAMETOOLONG: 'the path is too long',
-    ELOOP: 'there are too many symbolic links on the way',
-    ERR_INVALID_ARG_VALUE: 'the path holds a NUL character',
-  };
-  const reason = reasons[codeOf(error) ?? ''];
-  if (reason === undefined) return error;
-  return usageError({
-    code: 'run/output',
-    message: `the output directory cannot be created: ${reason}`,
-    file: named,
-  });
-}
-
-/**
- * One folder after the other, from the first that is missing. Node's own `recursive` goes round for ever where a file system
- * answers "no such folder" to the making of one, as /proc does.
- */
-function makeFolders(path: string): void {
-  if (!existsSync(dirname(path))) makeFolders(dirname(path));
-  try {
-    mkdirSync(path);
-    // else the power may take the folder, and all that was flushed in it
-    flushFolder(dirname(path));
-  } catch (error) {
-    // it was there, or another run has just made it
-    if (codeOf(error) !== 'EEXIST' || !statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
-  }
 }
 
 /** A link in the place of the experiment's folder could point anywhere. */
@@ -330,8 +239,4 @@ function readJson<T>(path: string, schema: 'summary' | 'manifest'): T | undefine
   const [wrong] = validateAgainst(schema, value);
   if (wrong) throw damaged(`this is not the ${schema} of a run: ${wrong.instancePath} ${wrong.message}`);
   return value as T;
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }

@@ -3,7 +3,8 @@ import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { damagedError, usageError } from '../errors.js';
 import { writeAtomic, writeFlushed, writeJsonAtomic } from '../experiment/atomic.js';
-import { checkName, createExclusively } from '../experiment/run-directory.js';
+import { createExclusively } from '../experiment/new-folder.js';
+import { checkName } from '../experiment/run-directory.js';
 import type { Base, SweepPlan } from './plan.js';
 import type { Segment } from './records.js';
 

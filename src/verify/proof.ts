@@ -3,7 +3,8 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeJsonAtomic } from '../experiment/atomic.js';
 import { spellNonFinite } from '../experiment/json.js';
-import { PROOFS, utcStamp } from '../experiment/run-directory.js';
+import { utcStamp } from '../experiment/new-folder.js';
+import { PROOFS } from '../experiment/run-directory.js';
 
 export interface ProofPlace {
   /** The output root. */

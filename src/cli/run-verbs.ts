@@ -1,0 +1,136 @@
+/** The verbs that work on runs: `run`, `resume` and `evaluate`. */
+import { type Command, Option } from 'commander';
+import {
+  backendOption,
+  jsonOption,
+  outputOption,
+  pauseOption,
+  quietOption,
+  type Shell,
+  setOption,
+  threadsOption,
+  verb,
+} from './flags.js';
+import {
+  BACKEND_REQUESTS,
+  collect,
+  type EvaluateOptions,
+  parseCheckpoint,
+  parseFolder,
+  type ResumeOptions,
+  type RunOptions,
+} from './options.js';
+
+export function addRun(program: Command, { io, commandLine, finish }: Shell): void {
+  type Flags = Pick<RunOptions, 'set' | 'backend' | 'output'> & {
+    threads?: number;
+    directory?: string;
+    pauseAfterEpoch?: number;
+    json?: boolean;
+    quiet?: boolean;
+  };
+  verb(program, 'run <config>', 'train, evaluate, judge the gates, write the run directory')
+    .addOption(setOption())
+    .addOption(backendOption())
+    .addOption(threadsOption())
+    .addOption(outputOption('where experiments are written'))
+    .addOption(
+      new Option(
+        '--directory <dir>',
+        'the run directory itself; where the run has begun there, go on with it',
+      ).argParser(parseFolder),
+    )
+    .addOption(pauseOption())
+    .addOption(jsonOption('the summary'))
+    .addOption(quietOption())
+    .action(async (config: string, flags: Flags) => {
+      const {
+        set,
+        backend,
+        threads,
+        output,
+        directory,
+        pauseAfterEpoch,
+        json = false,
+        quiet = false,
+      } = flags;
+      const { run } = await import('./run.js');
+      finish(
+        await run(
+          config,
+          { set, backend, threads, output, directory, pauseAfterEpoch, json, quiet, commandLine },
+          io,
+        ),
+      );
+    });
+}
+
+export function addResume(program: Command, { io, commandLine, finish }: Shell): void {
+  type Flags = Pick<ResumeOptions, 'set' | 'allowChange'> & {
+    backend?: ResumeOptions['backend'];
+    threads?: number;
+    strict?: boolean;
+    pauseAfterEpoch?: number;
+    json?: boolean;
+    quiet?: boolean;
+  };
+  verb(program, 'resume <run>', 'go on exactly where a run stopped')
+    .addOption(setOption())
+    .addOption(
+      new Option('--allow-change <key>', 'go on though this changed and alters the results (repeatable)')
+        .argParser(collect)
+        .default([], 'none'),
+    )
+    .addOption(
+      new Option('--backend <name>', 'what runs the kernels (default: what the run began with)').choices(
+        BACKEND_REQUESTS,
+      ),
+    )
+    .addOption(threadsOption())
+    .option('--strict', 'fail on a damaged checkpoint instead of taking the one before')
+    .addOption(pauseOption())
+    .addOption(jsonOption('the summary'))
+    .addOption(quietOption())
+    .action(async (run: string, flags: Flags) => {
+      const {
+        set,
+        allowChange,
+        backend,
+        threads,
+        pauseAfterEpoch,
+        strict = false,
+        json = false,
+        quiet = false,
+      } = flags;
+      const { resume } = await import('./run.js');
+      finish(
+        await resume(
+          run,
+          { set, allowChange, backend, threads, pauseAfterEpoch, strict, json, quiet, commandLine },
+          io,
+        ),
+      );
+    });
+}
+
+export function addEvaluate(program: Command, { io, finish }: Shell): void {
+  type Flags = Pick<EvaluateOptions, 'checkpoint' | 'backend'> & {
+    threads?: number;
+    json?: boolean;
+    quiet?: boolean;
+  };
+  verb(program, 'evaluate <run>', 'the metrics of a run directory, from one of its checkpoints')
+    .addOption(
+      new Option('--checkpoint <which>', "'last', 'best' or the number of a step")
+        .argParser(parseCheckpoint)
+        .default('last'),
+    )
+    .addOption(backendOption())
+    .addOption(threadsOption())
+    .addOption(jsonOption('the result'))
+    .addOption(quietOption())
+    .action(async (run: string, { checkpoint, backend, threads, json = false, quiet = false }: Flags) => {
+      const { evaluate } = await import('./evaluate.js');
+      finish(await evaluate(run, { checkpoint, backend, threads, json, quiet }, io));
+    });
+}
