@@ -4,6 +4,7 @@ import t from 'tap';
 import { UserError } from '../src/errors.js';
 import { RandomStream } from '../src/random.js';
 import type { Method } from '../src/sweep/plan.js';
+import { drawPoint, takenPoints } from '../src/sweep/search/draw.js';
 import { gridPoints, gridSize } from '../src/sweep/search/grid.js';
 import { importance } from '../src/sweep/search/importance.js';
 import { createSampler } from '../src/sweep/search/index.js';
@@ -362,6 +363,36 @@ t.test('what leaves nothing is told, as is a sequence with too many dimensions',
     65,
     'TPE then starts at random',
   );
+});
+
+t.test('random search draws each point once, and does not go through those before it', async t => {
+  const space = spaceOf(
+    [
+      parameter('a', int(1, 40)),
+      parameter('k', choice('p', 'q', 'r')),
+      parameter('b', int(1, 9), ['k', 'p']),
+    ],
+    [{ k: 'q', a: 7 }],
+  );
+  const seed = 5;
+  const sampler = createSampler(space, { kind: 'random' }, seed);
+  const unreadable = new Proxy<Point[]>([], {
+    get: () => {
+      throw new Error('it looks at what was given out');
+    },
+  });
+  const before: Point[] = [];
+  // 40 * 9 with p, 39 with q, 40 with r
+  for (let trial = 0; trial < 439; trial++) {
+    const point = sampler.suggest(trial, [], unreadable);
+    // the rule as it reads: a stream for each trial, and no point twice
+    const taken = takenPoints(space, [], before);
+    const wanted = drawPoint(space, taken, RandomStream.of(seed, `sweep/random/${trial}`));
+    if (JSON.stringify(point) !== JSON.stringify(wanted)) t.same(point, wanted, `trial ${trial}`);
+    before.push(point!);
+  }
+  t.equal(new Set(before.map(point => JSON.stringify(point))).size, 439);
+  t.equal(sampler.suggest(439, [], unreadable), undefined);
 });
 
 t.test('random points have the declared distributions', async t => {

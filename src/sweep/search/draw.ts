@@ -40,14 +40,27 @@ export function pointAtFractions({ parameters }: Space, fraction: (parameter: nu
   return point;
 }
 
-/** A point, every parameter drawn from its own distribution; undefined where a finite space has none left. */
-export function drawPoint(space: Space, taken: Taken, random: RandomStream): Point | undefined {
+/** Every point of a finite space that may still be given out, in the order of the grid. */
+export function allowedPoints(space: Space, taken: Taken): readonly Point[] {
+  return [...gridPoints(space)].filter(point => isAllowed(space, taken, point));
+}
+
+/**
+ * A point, every parameter drawn from its own distribution; undefined where a finite space has none left. `listed` gives `allowedPoints`,
+ * and is called where these are so few that drawing does not hit them.
+ */
+export function drawPoint(
+  space: Space,
+  taken: Taken,
+  random: RandomStream,
+  listed = () => allowedPoints(space, taken),
+): Point | undefined {
   for (let draw = 0; draw < MAX_DRAWS; draw++) {
     const point = pointAtFractions(space, () => random.uniform());
     if (isAllowed(space, taken, point)) return point;
   }
   if (pointsAtMost(space) > MAX_LISTED) throw emptySpaceError(space);
-  const left = [...gridPoints(space)].filter(point => isAllowed(space, taken, point));
+  const left = listed();
   return left.length > 0 ? left[random.integer(left.length)] : undefined;
 }
 

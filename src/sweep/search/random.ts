@@ -1,13 +1,22 @@
 /** Random search: Bergstra and Bengio, "Random Search for Hyper-Parameter Optimization", JMLR 13 (2012). */
 import { RandomStream } from '../../random.js';
-import type { Space } from '../space.js';
-import { drawPoint, takenPoints } from './draw.js';
+import type { Point, Space } from '../space.js';
 import type { Sampler } from './sampler.js';
+import { Untried } from './untried.js';
 
-/** Each trial draws from a stream of its own. Of a finite space no point comes twice. */
+/** Each trial draws from a stream of its own, whatever the results. Of a finite space no point comes twice. */
 export function randomSampler(space: Space, seed: number): Sampler {
+  const untried = new Untried(space);
+  const listed: Point[] = [];
   return {
-    suggest: (trial, finished, pending) =>
-      drawPoint(space, takenPoints(space, finished, pending), RandomStream.of(seed, `sweep/random/${trial}`)),
+    suggest(trial) {
+      while (listed.length <= trial) {
+        const point = untried.draw(RandomStream.of(seed, `sweep/random/${listed.length}`));
+        if (!point) return undefined;
+        listed.push(point);
+        untried.take(point);
+      }
+      return listed[trial];
+    },
   };
 }

@@ -1,11 +1,11 @@
 /** Quasi-random search: the points of a scrambled Sobol sequence, which fill the space more evenly than random ones. */
 import { usageError } from '../../errors.js';
 import { RandomStream } from '../../random.js';
-import { canonical, type Point, type Space } from '../space.js';
-import { drawPoint, isAllowed, MAX_DRAWS, pointAtFractions } from './draw.js';
-import { pointsAtMost } from './grid.js';
+import type { Point, Space } from '../space.js';
+import { MAX_DRAWS, pointAtFractions } from './draw.js';
 import type { Sampler } from './sampler.js';
 import { MAX_SOBOL_DIMENSIONS, sobolSequence } from './sobol-sequence.js';
+import { Untried } from './untried.js';
 
 /**
  * Trial number n is the n-th point of the sequence that `exclude` allows and, in a finite space, that did not come before; the last
@@ -16,18 +16,17 @@ export function sobolSampler(space: Space, seed: number): Sampler {
   const dimensions = space.parameters.length;
   if (dimensions > MAX_SOBOL_DIMENSIONS) throw tooManyError(dimensions);
   const sequence = sobolSequence(dimensions, RandomStream.of(seed, 'sweep/sobol'));
-  const finite = Number.isFinite(pointsAtMost(space));
+  const untried = new Untried(space);
   const listed: Point[] = [];
-  const taken = new Set<string>();
   let index = 0;
 
   const next = (): Point | undefined => {
     for (let refused = 0; refused < MAX_DRAWS; refused++) {
       const at = index++;
       const point = pointAtFractions(space, dimension => sequence.coordinate(at, dimension));
-      if (isAllowed(space, taken, point)) return point;
+      if (untried.has(point)) return point;
     }
-    return drawPoint(space, taken, RandomStream.of(seed, `sweep/sobol/${listed.length}`));
+    return untried.draw(RandomStream.of(seed, `sweep/sobol/${listed.length}`));
   };
   return {
     suggest(trial) {
@@ -35,7 +34,7 @@ export function sobolSampler(space: Space, seed: number): Sampler {
         const point = next();
         if (!point) return undefined;
         listed.push(point);
-        if (finite) taken.add(canonical(point));
+        untried.take(point);
       }
       return listed[trial];
     },

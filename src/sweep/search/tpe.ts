@@ -27,10 +27,10 @@ export function tpeSampler(space: Space, method: Extract<Method, { kind: 'tpe' }
   const startup = sobol ? sobolSampler(space, seed) : randomSampler(space, seed);
   return {
     suggest(trial, finished, pending) {
-      const random = RandomStream.of(seed, `sweep/tpe/${trial}`);
-      const taken = takenPoints(space, finished, pending);
       const told = finished.filter(({ state }) => state !== 'failed').length;
       if (told < method.n_startup_trials) return startup.suggest(trial, finished, pending);
+      const random = RandomStream.of(seed, `sweep/tpe/${trial}`);
+      const taken = takenPoints(space, finished, pending);
       const split = splitObservations(finished, pending);
       const search = new Search(space, groups, split, method.n_ei_candidates, taken, random);
       for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
