@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { Ajv } from 'ajv';
 import fc from 'fast-check';
 import t from 'tap';
 import { parseDocument } from 'yaml';
@@ -16,7 +17,7 @@ import {
   loadExperiment,
   locateInConfig,
 } from '../src/config/index.js';
-import { validateAgainst } from '../src/config/schema.js';
+import { compileSchema, readSchema, validateAgainst } from '../src/config/schema.js';
 import { allKeys, experimentSchema } from '../src/config/schema-walk.js';
 import { nearest } from '../src/config/suggest.js';
 import { type FileLabels, labelFacts } from '../src/data/labels.js';
@@ -546,6 +547,18 @@ t.test('the schema explains itself', async t => {
   t.ok(keys.length > 10);
   t.same(keys.flatMap(unexplained), []);
   t.ok(isClosed(experimentSchema()), 'every object is closed');
+});
+
+t.test('every schema is one, and compiles', async t => {
+  const metaSchema = new Ajv();
+  const names = readdirSync(join(packageRoot, 'schemas')).map(file => file.replace('.schema.json', ''));
+  t.ok(names.length > 5);
+  for (const name of names) {
+    // the validator that the program makes takes schemas as they are
+    t.ok(metaSchema.validateSchema(readSchema(name) as object), metaSchema.errorsText());
+    t.equal(typeof compileSchema(name), 'function', name);
+  }
+  t.notOk(metaSchema.validateSchema({ type: 'number', minimum: 'x' }));
 });
 
 t.test("the schema's own examples are valid", async t => {

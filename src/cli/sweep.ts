@@ -18,7 +18,6 @@ import { HintedError } from './hinted-error.js';
 import type { Io } from './io.js';
 import { resumeHint } from './result.js';
 import { onStopSignal } from './signals.js';
-import { dryRun } from './sweep-dry-run.js';
 import { type LauncherOptions, launcherOf } from './sweep-launcher.js';
 import { SweepModels } from './sweep-models.js';
 import { bestTable } from './sweep-status.js';
@@ -49,6 +48,8 @@ export async function sweep(words: readonly string[], options: SweepOptions, io:
     io.err(`${formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' })}\n`);
   const { plan, bases, givenYaml } = loaded;
   if (options.dryRun) {
+    // it brings the whole engine along, which else only the trials need
+    const { dryRun } = await import('./sweep-dry-run.js');
     const threads = Math.max(1, Math.floor((options.threads ?? usableCores()) / plan.parallel));
     return dryRun(loaded, models, { ...options, threads }, io);
   }

@@ -73,6 +73,9 @@ function ajv(): Ajv {
       discriminator: true,
       verbose: true,
       allowUnionTypes: true,
+      // compiling is half of what a command's start costs: a test checks the schemas themselves, and most values are checked once
+      validateSchema: false,
+      code: { optimize: false },
     });
     shared.addVocabulary(ANNOTATIONS);
     // ISO time stamps in events; a check of the form only needs no further package.
