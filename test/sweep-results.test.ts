@@ -28,7 +28,7 @@ import {
 } from '../src/sweep/results/index.js';
 import { Scheduler } from '../src/sweep/schedule/scheduler.js';
 import { createSampler } from '../src/sweep/search/index.js';
-import type { Point } from '../src/sweep/space.js';
+import type { Parameter, Point, Value } from '../src/sweep/space.js';
 import { SweepDirectory } from '../src/sweep/sweep-directory.js';
 import { costModel } from '../src/sweep/trial-runs.js';
 
@@ -532,6 +532,23 @@ t.test('values of each epoch from the log of a run', async t => {
   ]);
   const train = { objective: { metric: 'train.loss', goal: 'minimize' } } as const;
   t.same(epochValues(train, directory, 0, 0), [{ epoch: 1, value: 2 }]);
+});
+
+t.test('what an epoch costs: the weights of the recurrent layers, however they are set', async t => {
+  const choice = (name: string, ...values: Value[]) =>
+    ({ keys: name.split(','), name, distribution: { kind: 'choice', values } }) as const;
+  const cost = (parameters: readonly Parameter[], point: Point): number => {
+    const plan = { ...PLAN, space: { parameters, exclude: [] } };
+    return costModel(plan, directoryOf([begun(plan)], plan))(point);
+  };
+  // one matrix of H x H for each layer's own state, one for the state of the layer below; the base has one layer of 8
+  t.equal(cost([], {}), 8 * 8);
+  t.equal(cost([choice('model.num_layers', 3)], { 'model.num_layers': 3 }), 5 * 8 * 8);
+  const pair = 'model.hidden_size,optimizer.learning_rate';
+  t.equal(cost([choice(pair, [16, 0.1])], { [pair]: [16, 0.1] }), 16 * 16, 'together with another key');
+  const whole = { hidden_size: 4, num_layers: 2 };
+  t.equal(cost([choice('model', whole)], { model: whole }), 3 * 4 * 4, 'as a whole');
+  t.equal(cost([choice('training.batch_size', 5)], { 'training.batch_size': 5 }), 8 * 8, 'in any batches');
 });
 
 /** A journal as a real sweep writes it: the decisions of a scheduler, the values of a formula. */

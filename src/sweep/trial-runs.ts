@@ -34,7 +34,10 @@ export function trialArguments(
 
 /**
  * What an epoch of a point costs against an epoch of another: the weights of its recurrent layers, in which nearly all of a step's
- * multiplications are. It orders the ends of trials in virtual time (`schedule/`), so it must be the same everywhere, not exact.
+ * multiplications are. It orders the ends of trials in virtual time (`schedule/`): where that is not the real order, a trial waits for
+ * another, and nothing else follows. So it must be the same everywhere, not exact, and leaves out what would have to be measured or
+ * looked up: the batch size, since an epoch has the same sequences in whatever batches; the data, which all trials of most sweeps share,
+ * and which would have to be opened; the factor that one kind of cell has over another.
  */
 export function costModel(plan: SweepPlan, directory: SweepDirectory): (point: Point) => number {
   const models = new Map(
@@ -43,10 +46,25 @@ export function costModel(plan: SweepPlan, directory: SweepDirectory): (point: P
   return point => {
     const model = models.get(baseOf(plan, point).name);
     if (!model) return 1;
-    const size = numberAt(point['model.hidden_size'], model.hidden_size);
-    const layers = numberAt(point['model.num_layers'], model.num_layers);
+    // as `--set` does: a key of the model, or all of it; what is set later wins
+    const set = assignments(plan.space, point).flatMap(([key, value]) =>
+      key === 'model' && isMapping(value)
+        ? Object.entries(value)
+        : key.startsWith(MODEL)
+          ? [[key.slice(MODEL.length), value] as const]
+          : [],
+    );
+    const { hidden_size, num_layers }: Readonly<Record<string, Value>> = Object.fromEntries(set);
+    const size = numberAt(hidden_size, model.hidden_size);
+    const layers = numberAt(num_layers, model.num_layers);
     return size * size * (2 * layers - 1);
   };
+}
+
+const MODEL = 'model.';
+
+function isMapping(value: Value): value is Readonly<Record<string, Value>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function numberAt(value: Value | undefined, otherwise: number): number {
