@@ -119,11 +119,11 @@ t.test('a wrong command line is one located message and exit 2', async t => {
     ],
     [
       ['schema', 'sumary'],
-      "cellrun: there is no schema 'sumary'\n  expected: checkpoints, experiment, log-event, manifest, queue-job, summary, sweep\n  did you mean summary?\n",
+      "cellrun: there is no schema 'sumary'\n  expected: checkpoints, experiment, journal, log-event, manifest, queue-job, summary, sweep, sweep-summary\n  did you mean summary?\n",
     ],
     [
       ['schema', '../package'],
-      "cellrun: there is no schema '../package'\n  expected: checkpoints, experiment, log-event, manifest, queue-job, summary, sweep\n",
+      "cellrun: there is no schema '../package'\n  expected: checkpoints, experiment, journal, log-event, manifest, queue-job, summary, sweep, sweep-summary\n",
     ],
   ];
   for (const [args, stderr] of cases) {

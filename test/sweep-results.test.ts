@@ -1,4 +1,4 @@
-import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
@@ -21,6 +21,7 @@ import {
   importanceOf,
   ranked,
   readSweepResults,
+  summaryOf,
   type Table,
   trialConfig,
   trialTable,
@@ -31,6 +32,7 @@ import { createSampler } from '../src/sweep/search/index.js';
 import type { Parameter, Point, Value } from '../src/sweep/space.js';
 import { SweepDirectory } from '../src/sweep/sweep-directory.js';
 import { costModel } from '../src/sweep/trial-runs.js';
+import { complaints, sweepComplaints } from './support/sweep-files.js';
 
 const scratch = t.testdir({});
 
@@ -76,6 +78,8 @@ const PLAN: SweepPlan = {
 };
 
 let made = 0;
+/** All that were made. */
+const directories: string[] = [];
 
 function directoryOf(records: readonly JournalRecord[], plan: SweepPlan = PLAN): SweepDirectory {
   made += 1;
@@ -88,6 +92,7 @@ function directoryOf(records: readonly JournalRecord[], plan: SweepPlan = PLAN):
   const journal = Journal.open(directory.files.journal, 'writer');
   journal.append(...records);
   journal.close();
+  directories.push(directory.path);
   return directory;
 }
 
@@ -632,7 +637,9 @@ t.test('status of 10,000 trials takes less than a second', async t => {
     );
   }
   const directory = directoryOf([]);
-  const lines = records.map((record, i) => `\n${JSON.stringify({ ...record, writer: 'w', n: i + 1 })}\n`);
+  const lines = records.map(
+    (record, i) => `\n${JSON.stringify({ ...record, v: 1, writer: 'w', n: i + 1 })}\n`,
+  );
   writeFileSync(directory.files.journal, lines.join(''));
   const before = process.cpuUsage();
   const io = recorder();
@@ -808,4 +815,19 @@ t.test('flags of a sweep that do not go together', async t => {
     { code: 'ENOENT' },
     'nothing is made before that is known',
   );
+});
+
+t.test('every journal and summary that was written here fits its schema, which is closed', async t => {
+  const summaries = directories.map(path => join(path, 'summary.json')).filter(path => existsSync(path));
+  t.ok(directories.length > 10 && summaries.length > 2);
+  t.same(directories.flatMap(sweepComplaints), []);
+  for (const path of directories) {
+    const summary = JSON.parse(JSON.stringify(summaryOf(readSweepResults(path)))) as Record<string, unknown>;
+    t.same(complaints('sweep-summary', summary), []);
+    t.not(complaints('sweep-summary', { ...summary, unknown: 1 }).length, 0);
+    for (const key of Object.keys(summary)) {
+      const { [key]: _, ...rest } = summary;
+      t.not(complaints('sweep-summary', rest).length, 0, `without ${key}`);
+    }
+  }
 });

@@ -2,7 +2,9 @@
  * `journal.jsonl`: what was decided and what happened, append-only. Several processes may append at once, and any of them may be killed
  * at any moment: a record is written by one call to a file opened for appending, which the system carries out whole and in turn, and begins
  * with a line break of its own, so that what a killed process left of its line swallows no other. A reader leaves out such remains, which
- * are never JSON, since an object that is cut short is not; nobody was told that they had been written.
+ * are never JSON, since an object that is cut short is not; nobody was told that they had been written. What is JSON must be a record of
+ * ours. Of that it checks version and kind; each field is described by schemas/journal.schema.json, to which tests hold every line, for
+ * compiling that takes longer than reading most journals.
  */
 import {
   closeSync,
@@ -15,14 +17,19 @@ import {
   writeSync,
 } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { validateAgainst } from '../config/schema.js';
+import { damagedError, type UserError } from '../errors.js';
 import { naming } from '../experiment/file-error.js';
-import type { JournalRecord } from './records.js';
+import { isEvent, type JournalRecord } from './records.js';
+
+const VERSION = 1;
 
 /** A link in the journal's place could lead anywhere. (Windows has no such flag.) */
 const APPENDING = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0);
 
-/** What a line has besides its record: who wrote it, and as its how many-th. */
+/** What a line has besides its record: the version of the format, who wrote it, and as its how many-th. */
 interface Stamp {
+  readonly v: typeof VERSION;
   readonly writer: string;
   readonly n: number;
 }
@@ -54,7 +61,7 @@ export class Journal {
   }
 
   private write(record: JournalRecord): void {
-    const stamp: Stamp = { writer: this.writer, n: this.n + 1 };
+    const stamp: Stamp = { v: VERSION, writer: this.writer, n: this.n + 1 };
     const bytes = Buffer.from(`\n${JSON.stringify({ ...record, ...stamp })}\n`);
     // one call a record: the rest of a short write, in a second call, could stand behind somebody else's line
     const written = writeSync(this.file, bytes);
@@ -70,17 +77,17 @@ export interface JournalContent {
   readonly torn: number;
 }
 
-/** All whole records in their order, each once. Throws exit 1 where the system refuses. */
+/** All whole records in their order, each once. Throws exit 1 where the system refuses, exit 5 where a line is none of ours. */
 export function readJournal(path: string): JournalContent {
   if (!existsSync(path)) return { records: [], torn: 0 };
-  const collected = new Collector();
+  const collected = new Collector(path);
   for (const line of naming(path, () => readFileSync(path, 'utf8')).split('\n')) collected.add(line);
   return collected;
 }
 
 /** As `readJournal`, line by line: for journals that are large or still grow. */
 export async function* streamJournal(path: string): AsyncGenerator<JournalRecord> {
-  const collected = new Collector();
+  const collected = new Collector(path);
   for await (const line of createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Infinity })) {
     const record = collected.add(line);
     if (record) yield record;
@@ -90,30 +97,48 @@ export async function* streamJournal(path: string): AsyncGenerator<JournalRecord
 class Collector implements JournalContent {
   readonly records: JournalRecord[] = [];
   torn = 0;
+  private lines = 0;
   private readonly last = new Map<string, number>();
+
+  constructor(private readonly path: string) {}
 
   /** The record of a line, if it is one that was not there before. */
   add(line: string): JournalRecord | undefined {
+    this.lines += 1;
     if (line === '') return undefined;
     const parsed = parse(line);
-    if (!parsed) {
+    if (parsed === undefined) {
       this.torn += 1;
       return undefined;
     }
-    const { writer, n, ...record } = parsed;
+    if (!isStamped(parsed)) throw this.damaged(parsed);
+    const { v: _, writer, n, ...record } = parsed;
     if (n <= (this.last.get(writer) ?? 0)) return undefined;
     this.last.set(writer, n);
-    this.records.push(record as JournalRecord);
-    return record as JournalRecord;
+    this.records.push(record);
+    return record;
+  }
+
+  private damaged(line: unknown): UserError {
+    const [violation] = validateAgainst('journal', line);
+    return damagedError({
+      code: 'sweep/damaged',
+      message: `this is no record of a sweep: line${violation.instancePath} ${violation.message}`,
+      file: this.path,
+      line: this.lines,
+    });
   }
 }
 
-function parse(line: string): (JournalRecord & Stamp) | undefined {
+function isStamped(line: unknown): line is JournalRecord & Stamp {
+  if (typeof line !== 'object' || line === null) return false;
+  const { event, v, writer, n } = line as Readonly<Record<string, unknown>>;
+  return v === VERSION && typeof writer === 'string' && Number.isSafeInteger(n) && isEvent(event);
+}
+
+function parse(line: string): unknown {
   try {
-    const value: unknown = JSON.parse(line);
-    const isRecord =
-      typeof value === 'object' && value !== null && 'event' in value && 'writer' in value && 'n' in value;
-    return isRecord ? (value as JournalRecord & Stamp) : undefined;
+    return JSON.parse(line);
   } catch {
     return undefined;
   }

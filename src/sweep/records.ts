@@ -1,5 +1,5 @@
 /**
- * The lines of a sweep's journal. Decisions carry no clock and no place: they follow from the plan and the results alone, so that
+ * The lines of a sweep's journal; schemas/journal.schema.json says the same for readers in any language. Decisions carry no clock and no place: they follow from the plan and the results alone, so that
  * a replay writes the same bytes. What happened on the machine is told by the other records.
  */
 import type { SweepPlan } from './plan.js';
@@ -112,17 +112,29 @@ export type Happening =
 
 export type JournalRecord = Decision | Happening;
 
-const DECISIONS: ReadonlySet<string> = new Set<Decision['event']>([
-  'trial.chosen',
-  'trial.advanced',
-  'trial.measured',
-  'trial.paused',
-  'trial.pruned',
-  'trial.completed',
-  'trial.failed',
-  'sweep.decided',
-]);
+/** Every kind of record, and whether it is a decision. */
+const KINDS: Readonly<{ [E in JournalRecord['event']]: E extends Decision['event'] ? true : false }> = {
+  'sweep.start': false,
+  'sweep.resume': false,
+  'trial.chosen': true,
+  'trial.advanced': true,
+  'trial.measured': true,
+  'trial.paused': true,
+  'trial.pruned': true,
+  'trial.completed': true,
+  'trial.failed': true,
+  'sweep.decided': true,
+  'segment.start': false,
+  'segment.end': false,
+  'budget.time': false,
+  'sweep.stop': false,
+  'sweep.end': false,
+};
+
+export function isEvent(name: unknown): name is JournalRecord['event'] {
+  return typeof name === 'string' && Object.hasOwn(KINDS, name);
+}
 
 export function isDecision(record: JournalRecord): record is Decision {
-  return DECISIONS.has(record.event);
+  return KINDS[record.event];
 }

@@ -3,13 +3,14 @@ import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
 import { counted } from '../../words.js';
 import { describePoint } from '../config/complaints.js';
 import type { SweepPlan } from '../plan.js';
+import type { Importance } from '../search/importance.js';
 import type { SweepDirectory } from '../sweep-directory.js';
 import { baseOf, overridesOf } from '../trial-runs.js';
 import { importanceOf } from './importances.js';
-import { readSweepResults, type SweepResults } from './read.js';
+import { readSweepResults, type SweepResults, type SweepState } from './read.js';
 import { formatTable } from './table.js';
 import { fullTable } from './trial-table.js';
-import { bestRow, ranked, type TrialRow, type TrialState } from './trials.js';
+import { bestRow, ranked, type SweepRecords, type TrialRow, type TrialState } from './trials.js';
 
 /** Writes them from the journal as it stands; the same journal gives the same files. Gives what it read. */
 export function writeResults(directory: SweepDirectory): SweepResults {
@@ -51,12 +52,37 @@ export function trialConfig(
 
 const STATES: readonly TrialState[] = ['running', 'paused', 'pruned', 'completed', 'diverged', 'failed'];
 
-/** What `sweep --json` and `summary.json` say; the best five trials and the weights of the parameters among it. */
-export function summaryOf(results: SweepResults) {
+/** A trial as the summary has it. */
+interface SummaryTrial extends Pick<TrialRow, 'trial' | 'state' | 'epochs' | 'value' | 'spread' | 'point'> {
+  /** Run directories, in the order of the seeds. */
+  readonly runs: readonly string[];
+}
+
+/** `summary.json` of a sweep; layout in schemas/sweep-summary.schema.json. */
+export interface SweepSummary {
+  readonly version: 1;
+  readonly sweep_id: string;
+  readonly name: string;
+  readonly status: SweepState;
+  readonly reason: SweepRecords['reason'] | null;
+  readonly directory: string;
+  readonly objective: SweepPlan['objective'];
+  readonly trials: number;
+  readonly states: Readonly<Record<TrialState, number>>;
+  readonly epochs_trained: number;
+  readonly duration_s: number | null;
+  readonly best: SummaryTrial | null;
+  /** The best five. */
+  readonly top: readonly SummaryTrial[];
+  readonly importance: readonly Importance[] | null;
+}
+
+/** What `sweep --json` and `summary.json` say. */
+export function summaryOf(results: SweepResults): SweepSummary {
   const { directory, plan, state, records } = results;
   const { rows } = records;
   const best = bestRow(plan, records);
-  const described = (row: TrialRow) => ({
+  const described = (row: TrialRow): SummaryTrial => ({
     trial: row.trial,
     state: row.state,
     epochs: row.epochs,

@@ -1,0 +1,32 @@
+/** What every sweep's directory owes its readers. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { validateAgainst } from '../../src/config/schema.js';
+
+/** Lines of the journal and summaries that do not fit their schema; torn lines are none. */
+export function sweepComplaints(directory: string): string[] {
+  const lines = read(join(directory, 'journal.jsonl')).split('\n').flatMap(parsed);
+  const summary = read(join(directory, 'summary.json'));
+  return [
+    ...lines.flatMap(line => complaints('journal', line)),
+    ...(summary === '' ? [] : complaints('sweep-summary', JSON.parse(summary))),
+  ];
+}
+
+export function complaints(schema: string, value: unknown): string[] {
+  return validateAgainst(schema, value).map(
+    ({ instancePath, message }) => `${schema}${instancePath} ${message}: ${JSON.stringify(value)}`,
+  );
+}
+
+function read(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+}
+
+function parsed(line: string): unknown[] {
+  try {
+    return [JSON.parse(line)];
+  } catch {
+    return [];
+  }
+}
