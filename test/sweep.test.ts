@@ -1,108 +1,118 @@
+/** Sweeps as a whole, with real processes: the long form of the kills is `npm run soak -- --parts sweeps`. */
 import { spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import t from 'tap';
 import { loadExperiment } from '../src/config/index.js';
 import { RandomStream } from '../src/random.js';
-import { readJournal } from '../src/sweep/journal.js';
+import { LocalLauncher } from '../src/sweep/launchers/local.js';
 import type { SweepPlan } from '../src/sweep/plan.js';
-import { isDecision, type JournalRecord } from '../src/sweep/records.js';
-import { randomDataset } from './support/small-run.js';
+import { runSweep } from '../src/sweep/run.js';
+import { drawSweepKill } from './soak/draw-sweep-kill.js';
+import { killableSweep, writeSweep } from './soak/killable-sweep.js';
+import { PROGRAM } from './soak/moments.js';
+import { countEpochs } from './soak/sweep-differences.js';
+import { killSweep } from './soak/sweep-kills.js';
+import { recordsOf, type SweepMoment } from './soak/sweep-process.js';
+import { sweepComplaints } from './support/sweep-files.js';
 
-const HERE = dirname(fileURLToPath(import.meta.url));
-const SWEEP = join(HERE, 'support', 'sweep-process.js');
-const PROGRAM = join(HERE, '..', 'src', 'cli', 'main.js');
+// a slow machine is no failure
+t.setTimeout(900_000);
 
-const PLAN: SweepPlan = {
-  name: 'small',
-  seed: 3,
-  seeds: [0],
-  space: {
-    parameters: [
-      {
-        keys: ['optimizer.learning_rate'],
-        name: 'optimizer.learning_rate',
-        distribution: { kind: 'log_uniform', low: 1e-3, high: 1e-1 },
-      },
-      {
-        keys: ['model.hidden_size'],
-        name: 'model.hidden_size',
-        distribution: { kind: 'choice', values: [4, 8] },
-      },
-    ],
-    exclude: [],
-  },
-  method: { kind: 'tpe', n_startup_trials: 3, n_ei_candidates: 24 },
-  pruner: { kind: 'asha', min_epochs: 1, reduction_factor: 2 },
-  objective: { metric: 'test.loss', goal: 'minimize' },
-  budget: { trials: 6, seconds: null, target: null },
-  epochs: 4,
-  parallel: 2,
-  trial_timeout: 60,
-  retries: 1,
-  on_trial_error: 'continue',
-  bases: [{ name: 'base.yaml', file: 'base.yaml' }],
-};
+t.test('a sweep that is killed ends as one that was never killed', async t => {
+  const folder = t.testdir();
+  const sweep = await killableSweep(folder, 5);
+  const records = recordsOf(sweep.straight);
+  t.equal(records.filter(({ event }) => event === 'trial.chosen').length, 5);
+  const decided = records.find(({ event }) => event === 'sweep.decided');
+  t.match(decided, { reason: 'trials', best: { value: Number } });
+  t.same(sweepComplaints(sweep.straight), []);
 
-t.test('a sweep killed at random moments ends as one that was never killed', async t => {
-  const { file } = newSweep(t.testdir(), PLAN);
-  const straight = await sweep(file);
-  t.match(straight.out, /^completed/m, straight.err);
-  const expected = decisions(straight.directory);
-  t.equal(expected.filter(record => record.event === 'trial.chosen').length, 6);
-  t.match(expected.at(-1), { event: 'sweep.decided', reason: 'trials', best: { value: Number } });
-  checkEpochs(t, straight.directory);
+  await t.test('at random moments', async t => {
+    const random = RandomStream.of(7, 'test/kill');
+    const report = await killSweep(sweep, join(folder, 'random'), 4, pace => drawSweepKill(random, pace));
+    t.same(report.failures, []);
+    t.ok(report.kills > 1, `killed ${report.kills} times: ${report.hits.join(', ')}`);
+    t.equal(report.epochs.trained, countEpochs(sweep.straight, sweep.straight).trained);
+  });
 
-  const random = RandomStream.of(7, 'test/kill');
-  let killed = await sweep(file, 1500 + random.integer(1500));
-  let kills = 1;
-  for (; !/^completed/m.test(killed.out); kills++) {
-    killed = await sweep(killed.directory, kills > 4 ? undefined : 800 + random.integer(2500));
-  }
-  t.comment(`killed ${kills - 1} times`);
-  t.ok(kills > 2, 'was killed at least twice');
-  t.same(decisions(killed.directory), expected);
-  checkEpochs(t, killed.directory);
-  for (const run of readdirSync(join(straight.directory, 'trials'))) {
-    for (const name of checkpointsOf(join(straight.directory, 'trials', run)))
-      t.ok(
-        readFileSync(join(straight.directory, 'trials', run, 'checkpoints', name)).equals(
-          readFileSync(join(killed.directory, 'trials', run, 'checkpoints', name)),
-        ),
-        `${run}/${name} is the same to the byte`,
-      );
-  }
+  await t.test('after a trial was started, and before the journal knows of it', async t => {
+    const unrecorded: SweepMoment = {
+      kind: 'operation',
+      only: 'writeSync journal.jsonl segment.start',
+      at: 1,
+    };
+    const report = await killSweep(sweep, join(folder, 'unrecorded'), 2, () => unrecorded);
+    t.same(report.failures, []);
+    t.equal(report.kills, 2);
+  });
 });
 
 t.test('a trial that cannot run is one failed trial, and is told with its reason', async t => {
-  const parameters = [
-    {
-      keys: ['optimizer.learning_rate'],
-      name: 'optimizer.learning_rate',
-      distribution: { kind: 'choice' as const, values: [0.01, -1] },
-    },
-  ];
+  const folder = t.testdir();
+  writeSweep(folder, 2);
+  const file = join(folder, 'base.yaml');
+  const name = 'optimizer.learning_rate';
   const plan: SweepPlan = {
-    ...PLAN,
-    space: { parameters, exclude: [] },
+    name: 'small',
+    seed: 3,
+    seeds: [0],
+    // nobody has checked these points
+    space: {
+      parameters: [{ keys: [name], name, distribution: { kind: 'choice', values: [0.01, -1] } }],
+      exclude: [],
+    },
     method: { kind: 'grid' },
     pruner: { kind: 'none' },
-    epochs: 4,
-    budget: { ...PLAN.budget, trials: null },
+    objective: { metric: 'test.loss', goal: 'minimize' },
+    budget: { trials: null, seconds: null, target: null },
+    epochs: 2,
+    parallel: 2,
+    trial_timeout: 60,
+    retries: 1,
+    on_trial_error: 'continue',
+    bases: [{ name: 'base.yaml', file }],
   };
-  const { out, err, directory } = await sweep(newSweep(t.testdir(), plan).file);
-  t.match(out, /^completed/m);
-  t.match(err, /trial 1, seed 0: it ended with exit code 2/);
-  t.match(decisions(directory).at(-1), { event: 'sweep.decided', reason: 'exhausted', best: { trial: 0 } });
+  const bases = [{ name: 'base.yaml', file, yaml: loadExperiment(file).resolvedYaml }];
+  const warnings: string[] = [];
+  const { end, directory } = await runSweep(
+    { plan, bases, givenYaml: null, output: join(folder, 'out') },
+    {
+      threads: 2,
+      backend: 'cpu',
+      launcher: () => new LocalLauncher(),
+      observer: {
+        decided: () => {},
+        started: () => {},
+        ended: () => {},
+        warning: text => warnings.push(text),
+      },
+      signal: new AbortController().signal,
+      version: 'test',
+      now: () => new Date(),
+    },
+    () => {},
+  );
+  t.equal(end, 'completed');
+  t.match(warnings, [/^trial 1, seed 0: it ended with exit code 2: /]);
+  t.match(
+    recordsOf(directory.path).find(({ event }) => event === 'sweep.decided'),
+    {
+      reason: 'exhausted',
+      best: { trial: 0 },
+    },
+  );
+  t.same(sweepComplaints(directory.path), []);
 });
 
 t.test(
   'a run that pauses after epochs ends as one that does not, in the directory that is named',
   async t => {
-    const { folder } = newSweep(t.testdir(), PLAN);
+    const folder = t.testdir();
+    writeSweep(folder, 1);
     const at = (name: string) => join(folder, name);
-    const run = (...words: string[]) => program(['run', at('base.yaml'), '--backend', 'cpu', '-q', ...words]);
+    const run = (...words: string[]) =>
+      program(['run', at('base.yaml'), '--set', 'training.num_epochs=4', '--backend', 'cpu', '-q', ...words]);
     t.equal((await run('--directory', at('straight'))).code, 0);
     for (const epochs of [1, 1, 3]) {
       const paused = await run('--directory', at('paused'), '--pause-after-epoch', String(epochs));
@@ -150,80 +160,12 @@ t.test(
   },
 );
 
-function newSweep(folder: string, plan: SweepPlan): { file: string; folder: string } {
-  const data = join(folder, 'data.npz');
-  writeFileSync(data, randomDataset('test/sweep', { train: 60, test: 20, seed: 1 }));
-  const base = join(folder, 'base.yaml');
-  writeFileSync(
-    base,
-    JSON.stringify({
-      version: 1,
-      name: 'small',
-      dataset: { kind: 'npz', path: data },
-      model: { cell: 'lstm', hidden_size: 4, head: { from: 'last' } },
-      loss: { kind: 'cross_entropy' },
-      optimizer: { kind: 'adam', learning_rate: 0.01 },
-      training: { num_epochs: plan.epochs, batch_size: 10 },
-    }),
-  );
-  const bases = [{ name: 'base.yaml', file: base, yaml: loadExperiment(base).resolvedYaml }];
-  const file = join(folder, 'new.json');
-  writeFileSync(file, JSON.stringify({ plan, bases, givenYaml: null, output: join(folder, 'out') }));
-  return { file, folder };
-}
-
 function program(args: readonly string[]): Promise<{ code: number | null; err: string }> {
-  const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const [node, ...first] = PROGRAM;
+  const child = spawn(node, [...first, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
   let err = '';
   child.stderr.setEncoding('utf8').on('data', text => (err += text));
   return new Promise(resolve => child.on('close', code => resolve({ code, err })));
-}
-
-interface Ended {
-  readonly out: string;
-  readonly err: string;
-  readonly directory: string;
-}
-
-/** Killed after `killAfter` milliseconds. */
-function sweep(what: string, killAfter?: number): Promise<Ended> {
-  const child = spawn(process.execPath, [SWEEP, what, PROGRAM], { stdio: ['ignore', 'pipe', 'pipe'] });
-  let [out, err] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', text => (out += text));
-  child.stderr.setEncoding('utf8').on('data', text => (err += text));
-  const timer = killAfter === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), killAfter);
-  return new Promise(resolve => {
-    child.on('close', () => {
-      clearTimeout(timer);
-      const directory = what.endsWith('.json') ? out.split('\n')[0] : what;
-      resolve({ out, err, directory });
-    });
-  });
-}
-
-function decisions(directory: string): JournalRecord[] {
-  return readJournal(join(directory, 'journal.jsonl')).records.filter(isDecision);
-}
-
-/** No epoch of a run is trained twice: each is logged once. */
-function checkEpochs(
-  t: { same(found: unknown, wanted: unknown, what: string): boolean },
-  directory: string,
-): void {
-  for (const run of readdirSync(join(directory, 'trials'))) {
-    const lines = readFileSync(join(directory, 'trials', run, 'log.jsonl'), 'utf8')
-      .trim()
-      .split('\n');
-    const epochs = lines
-      .map(line => JSON.parse(line) as { event: string; epoch: number })
-      .filter(({ event }) => event === 'train.epoch')
-      .map(({ epoch }) => epoch);
-    t.same(
-      epochs,
-      epochs.map((_, at) => at + 1),
-      `the epochs of ${run}`,
-    );
-  }
 }
 
 function checkpointsOf(run: string): string[] {

@@ -31,6 +31,8 @@ export function onStopSignal(io: Io): { readonly signal: AbortSignal; release():
  * Listening must not keep the process alive.
  */
 function watchStarter(gone: () => void): void {
+  // it may have ended while this program was being loaded
+  if (process.connected === false) gone();
   if (!process.channel) return;
   process.on('disconnect', gone);
   process.channel.unref();

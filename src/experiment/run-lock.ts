@@ -88,6 +88,13 @@ export async function whileLocked<T>(path: string, action: () => Promise<T>): Pr
   return result;
 }
 
+/** Where the process is that has the file at `path` as its lock, as far as that can be told; undefined where none has. */
+export function lockHolder(path: string): 'here' | 'elsewhere' | undefined {
+  const found = read(path);
+  if (found === undefined || !isAlive(found) || isCopied(path, found)) return undefined;
+  return found.host === hostname() ? 'here' : 'elsewhere';
+}
+
 function claim(mine: string, path: string): void {
   for (let tries = 0; tries < TRIES; tries++) {
     if (linked(mine, path)) return;

@@ -3,6 +3,7 @@
  * what it must not forget is in the journal before it acts on it, so that it can be killed at any moment.
  */
 import { damagedError, EXIT } from '../errors.js';
+import { untilFree } from './free-run.js';
 import type { Journal } from './journal.js';
 import type { Launcher, RunningTask, Task, TaskEnd } from './launcher.js';
 import type { SweepPlan } from './plan.js';
@@ -144,6 +145,7 @@ export class Orchestrator {
     const before = this.attempts.get(idOf(segment));
     if (before?.process) await this.awaitEarlier(segment, before.process);
     for (let tries = 0; ; ) {
+      await untilFree(path, this.parts.signal);
       const done = finishedSegment(segment, path, plan.objective);
       if (done) return this.finish(done);
       if (this.parts.signal.aborted) return;

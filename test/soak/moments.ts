@@ -86,8 +86,9 @@ function said(stream: NodeJS.ReadableStream | null, text: string): Promise<void>
   });
 }
 
-function programFor(moment: Moment, signal: NodeJS.Signals): Program {
-  if (moment.kind !== 'operation') return PROGRAM;
+/** The program that sends itself `signal` at an operation; as it is for any other moment. */
+export function programFor(moment: AtOperation | { readonly kind: string }, signal: NodeJS.Signals): Program {
+  if (!isOperation(moment)) return PROGRAM;
   const preload = new URL('./signal-at-operation.js', import.meta.url);
   preload.searchParams.set('signal', signal);
   preload.searchParams.set('at', String(moment.at));
@@ -95,6 +96,10 @@ function programFor(moment: Moment, signal: NodeJS.Signals): Program {
   if (moment.only !== undefined) preload.searchParams.set('only', moment.only);
   if (moment.torn) preload.searchParams.set('torn', '');
   return [process.execPath, '--import', preload.href, main];
+}
+
+function isOperation(moment: AtOperation | { readonly kind: string }): moment is AtOperation {
+  return moment.kind === 'operation';
 }
 
 /** In words, for a failure to be found again. */

@@ -2,7 +2,16 @@
 import { parseArgs } from 'node:util';
 import { type Diagnostic, usageError } from '../../src/errors.js';
 
-export const PARTS = ['faults', 'flips', 'fuzz', 'hostile', 'kills', 'every-step', 'signals'] as const;
+export const PARTS = [
+  'faults',
+  'flips',
+  'fuzz',
+  'hostile',
+  'kills',
+  'every-step',
+  'signals',
+  'sweeps',
+] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface SoakOptions {
@@ -19,6 +28,10 @@ export interface SoakOptions {
   /** Of the run that is killed after each. */
   readonly steps: number;
   readonly signals: number;
+  /** How often sweeps are killed. */
+  readonly sweepKills: number;
+  /** Trials of such a sweep. */
+  readonly trials: number;
   /** Runs at a time. */
   readonly jobs: number;
 }
@@ -35,6 +48,8 @@ Tries to lose what a run has written and to break every reader; prints one table
   --kills N        how often runs are killed at random moments (default 1000)
   --steps N        steps of the run that is killed after each of them (default 200)
   --signals N      how often runs are asked to stop (default 300)
+  --sweep-kills N  how often a sweep is killed at random moments (default 50)
+  --trials N       trials of that sweep (default 24)
   --jobs N         runs at a time (default 2)
 `;
 
@@ -45,6 +60,8 @@ const NUMBERS = {
   kills: text('1000'),
   steps: text('200'),
   signals: text('300'),
+  'sweep-kills': text('50'),
+  trials: text('24'),
   jobs: text('2'),
 };
 
@@ -72,6 +89,8 @@ export function parseOptions(args: readonly string[]): SoakOptions {
     kills: whole('kills'),
     steps: whole('steps', 1),
     signals: whole('signals'),
+    sweepKills: whole('sweep-kills'),
+    trials: whole('trials', 1),
     jobs: whole('jobs', 1),
   };
   if (problems.length > 0) throw usageError(...problems);

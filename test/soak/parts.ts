@@ -8,6 +8,7 @@ import { flipCheckpoint, flipIndex } from './flips.js';
 import { TARGETS } from './fuzz.js';
 import { casesOf } from './fuzz-target.js';
 import { HOSTILE, tryHostile } from './hostile.js';
+import { manySweepKills } from './killed-sweeps.js';
 import type { Part, SoakOptions } from './options.js';
 import { SCENARIOS } from './scenarios.js';
 import { killsAtEveryStep, killsAtSeams, manyKills, manySignals } from './stopped-runs.js';
@@ -35,6 +36,7 @@ export const runs: Readonly<Record<Part, Run>> = {
   kills,
   'every-step': everyStep,
   signals,
+  sweeps,
 };
 
 async function* faults(_: SoakOptions, folder: string): AsyncGenerator<Figures> {
@@ -90,6 +92,10 @@ async function* everyStep(options: SoakOptions, folder: string): AsyncGenerator<
 async function* signals(options: SoakOptions, folder: string): AsyncGenerator<Figures> {
   const { seed, signals: count, jobs } = options;
   yield* await manySignals(below(folder), { seed, count, jobs });
+}
+
+async function* sweeps({ seed, sweepKills, trials }: SoakOptions, folder: string): AsyncGenerator<Figures> {
+  yield manySweepKills(below(folder), { seed, count: sweepKills, trials });
 }
 
 let made = 0;

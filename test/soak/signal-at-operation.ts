@@ -86,7 +86,9 @@ function watchFiles(): void {
 }
 
 function beforeWrite(file: number, name: string, bytes: Buffer, from: number): void {
-  reach(`writeSync ${name}`, () => {
+  // what a sweep is about to record says what it has just done
+  const [, event] = name === 'journal.jsonl' ? (/"event":"([\w.]+)"/.exec(String(bytes)) ?? []) : [];
+  reach(event === undefined ? `writeSync ${name}` : `writeSync ${name} ${event}`, () => {
     if (torn) writeSync(file, bytes, from, (bytes.length - from) >> 1);
   });
 }

@@ -8,6 +8,7 @@ import { killAgainAndAgain, MOST_KILLS } from './kills.js';
 import type { AtOperation } from './moments.js';
 import type { Figures } from './parts.js';
 import { type SignalReport, stopAndGoOn } from './signals.js';
+import { Tally } from './tally.js';
 
 export interface Extent {
   readonly seed: number;
@@ -15,20 +16,6 @@ export interface Extent {
   readonly count: number;
   /** Processes at a time. */
   readonly jobs: number;
-}
-
-/** Counts of what happened, as a note: the most frequent first. */
-class Tally {
-  private readonly counts = new Map<string, number>();
-
-  add(what: string, count = 1): void {
-    this.counts.set(what, (this.counts.get(what) ?? 0) + count);
-  }
-
-  get words(): string {
-    const byCount = [...this.counts].sort(([, a], [, b]) => b - a);
-    return byCount.map(([what, count]) => `${count} ${what}`).join(', ');
-  }
 }
 
 /** Kills `count` times, over as many runs as that takes. */

@@ -1,7 +1,5 @@
 /** A sweep's directory as its reader finds it, whether or not a process works on it. */
-import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
-import { isSameProcess } from '../../experiment/process-identity.js';
+import { lockHolder } from '../../experiment/run-lock.js';
 import { readJournal } from '../journal.js';
 import type { SweepPlan } from '../plan.js';
 import type { JournalRecord } from '../records.js';
@@ -29,21 +27,8 @@ export function readSweepResults(path: string): SweepResults {
 }
 
 function stateOf({ files }: SweepDirectory, records: SweepRecords): SweepState {
-  if (isWorkedOn(files.lock)) return 'running';
+  if (lockHolder(files.lock) !== undefined) return 'running';
   if (records.isComplete) return 'completed';
   if (records.isStopped) return 'interrupted';
   return records.started === undefined ? 'not begun' : 'killed';
-}
-
-/** Whether the owner of a lock lives, as far as that can be told: of another machine's it can't, and it counts as alive. */
-function isWorkedOn(lock: string): boolean {
-  try {
-    const owner: unknown = JSON.parse(readFileSync(lock, 'utf8'));
-    if (typeof owner !== 'object' || owner === null || !('pid' in owner) || !('host' in owner)) return false;
-    if (owner.host !== hostname()) return true;
-    const started = 'started' in owner ? (owner.started ?? '') : '';
-    return isSameProcess(`${owner.pid}@${started} ${owner.host}`);
-  } catch {
-    return false;
-  }
 }

@@ -1,0 +1,121 @@
+/** A sweep as a process with processes of its own: started, looked at, killed with or without them. */
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { readJournal } from '../../src/sweep/journal.js';
+import type { JournalRecord } from '../../src/sweep/records.js';
+import { cameTo, type Outcome, type Program, runUnder, startRun } from '../../src/verify/killing.js';
+import { type AtOperation, momentInWords, programFor } from './moments.js';
+
+/** Whom a kill ends: the process that decides, or all that belong to the sweep at one moment. */
+export type Victims = 'the sweep alone' | 'the sweep and its trials';
+
+export type SweepMoment =
+  /** Milliseconds after the process was started. */
+  | { readonly kind: 'clock'; readonly delay: number; readonly victims: Victims }
+  /** Milliseconds after the journal has so many more records of ends. */
+  | { readonly kind: 'ends'; readonly more: number; readonly delay: number; readonly victims: Victims }
+  /** Of the sweep's own process, which alone is ended. */
+  | AtOperation;
+
+/** What the journal of a sweep says. */
+export interface SweepStanding {
+  readonly records: number;
+  /** Segments that have ended. */
+  readonly ended: number;
+  /** Segments that were begun and have not ended. */
+  readonly underWay: number;
+}
+
+export interface SweepEnd {
+  readonly status: string;
+  readonly directory: string;
+}
+
+/** The one sweep below an output root; undefined before it has a plan. */
+export function sweepUnder(output: string): string | undefined {
+  const found = runUnder(join(output, 'sweeps'));
+  return found !== undefined && existsSync(join(found, 'plan.json')) ? found : undefined;
+}
+
+export function recordsOf(directory: string): readonly JournalRecord[] {
+  return readJournal(join(directory, 'journal.jsonl')).records;
+}
+
+export function sweepStanding(directory: string | undefined): SweepStanding {
+  const records = directory === undefined ? [] : recordsOf(directory);
+  const begun = new Set<string>();
+  const ended = new Set<string>();
+  for (const record of records) {
+    if (record.event !== 'segment.start' && record.event !== 'segment.end') continue;
+    (record.event === 'segment.start' ? begun : ended).add(`${record.trial}/${record.seed}/${record.to}`);
+  }
+  const underWay = [...begun].filter(segment => !ended.has(segment)).length;
+  return { records: records.length, ended: ended.size, underWay };
+}
+
+/** Runs the program to its end. */
+export function sweepOutcome(program: Program, args: readonly string[]): Promise<Outcome> {
+  return startRun(program, args).ended;
+}
+
+/** The summary that a sweep printed. Throws where it did not come to its end. */
+export function endOfSweep({ code, stdout, stderr }: Outcome): SweepEnd {
+  if (code !== 0) throw new Error(`the sweep ended with exit code ${code}: ${stderr}`);
+  return JSON.parse(stdout) as SweepEnd;
+}
+
+/** Starts the program and kills it at `moment`; waits for its end, not for that of trials which live on. */
+export async function killedSweep(
+  args: readonly string[],
+  directory: () => string | undefined,
+  moment: SweepMoment,
+): Promise<Outcome> {
+  const before = sweepStanding(directory());
+  const running = startRun(programFor(moment, 'SIGKILL'), args);
+  const { child, ended } = running;
+  if (moment.kind === 'operation') return ended;
+  const isReached = () =>
+    moment.kind === 'clock' || sweepStanding(directory()).ended >= before.ended + moment.more;
+  if (await cameTo(running, isReached)) await Promise.race([sleep(moment.delay), ended]);
+  if (child.exitCode === null && child.pid !== undefined) {
+    if (moment.victims === 'the sweep and its trials') killWithTrials(child.pid);
+    else child.kill('SIGKILL');
+  }
+  return ended;
+}
+
+/** All at one moment, as far as any of them can tell: nobody sees another one end. */
+function killWithTrials(sweep: number): void {
+  process.kill(sweep, 'SIGSTOP');
+  // each trial leads a group of its own
+  for (const trial of childrenOf(sweep)) endGroup(trial);
+  process.kill(sweep, 'SIGKILL');
+}
+
+function childrenOf(parent: number): number[] {
+  const { stdout } = spawnSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' });
+  return stdout
+    .trim()
+    .split('\n')
+    .map(line => line.trim().split(/\s+/).map(Number))
+    .filter(([, ppid]) => ppid === parent)
+    .map(([pid]) => pid);
+}
+
+function endGroup(leader: number): void {
+  try {
+    process.kill(-leader, 'SIGKILL');
+  } catch (error) {
+    // it has just ended, or is not the leader of a group yet
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/** In words, for a failure to be found again. */
+export function sweepMomentInWords(moment: SweepMoment): string {
+  if (moment.kind === 'operation') return `the sweep alone at ${momentInWords(moment)}`;
+  const delay = `${moment.delay.toFixed(1)} ms after`;
+  return `${moment.victims} ${delay} ${moment.kind === 'clock' ? 'the start' : `${moment.more} more ends`}`;
+}
