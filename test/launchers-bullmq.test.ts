@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { Task } from '../src/sweep/launcher.js';
-import { BullmqLauncher } from '../src/sweep/launchers/bullmq.js';
+import { BullmqLauncher, type BullmqOptions } from '../src/sweep/launchers/bullmq.js';
 import { parseQueue } from '../src/sweep/launchers/queue-connection.js';
 import { checkedJob, jobId, queueJob, readEnd } from '../src/sweep/launchers/queue-job.js';
 import { Leases } from '../src/sweep/launchers/worker-lease.js';
@@ -177,8 +177,8 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
 
   /** A queue of its own for each case. */
   const queueOf = (name: string, server = shared) => `${server.url}?queue=${name}`;
-  const open = async (t: Test, queue: string, more: { poll?: number; patience?: number } = {}) => {
-    const launcher = new BullmqLauncher({ queue, poll: 500, ...more });
+  const open = async (t: Test, queue: string, more: Partial<BullmqOptions> = {}) => {
+    const launcher = new BullmqLauncher({ queue, folder: root, warn: () => {}, poll: 500, ...more });
     await launcher.open();
     t.teardown(() => launcher.close());
     return launcher;
@@ -211,6 +211,26 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
     t.notOk(existsSync(away.directory), 'nothing was written there');
     worker.child.kill('SIGTERM');
     t.equal((await worker.finished).code, 0);
+  });
+
+  t.test('a queue that nobody works on is named, once', async t => {
+    const queue = queueOf('lonely');
+    const said: string[] = [];
+    const launcher = await open(t, queue, { poll: 20, folder: root, warn: text => said.push(text) });
+    const running = await launcher.start(training(SHORT));
+    await comesTrue('a warning', () => said.length > 0);
+    const command = `cellrun worker --queue '${queue.replace('?', '/?')}' --root '${root}'`;
+    t.match(said[0], /tasks wait in redis:.* \(queue lonely\), which has no worker/);
+    t.ok(said[0].endsWith(command), said[0]);
+    await startWorker(t, queue);
+    t.match(await running.end, { exitCode: 0 });
+    t.equal(said.length, 1, 'many looks, one line');
+
+    const idle = await open(t, queueOf('idle'), { poll: 20, warn: text => said.push(text) });
+    const busy = await open(t, queue, { poll: 20, warn: text => said.push(text) });
+    t.match(await (await busy.start(training(SHORT))).end, { exitCode: 0 });
+    t.equal(said.length, 1, 'nothing where nothing waits, or somebody works');
+    await idle.close();
   });
 
   t.test('stopped while it waits, and while it runs; then begun again', async t => {
@@ -353,7 +373,7 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
     const hopeless = await launcher.start(training());
     await server.kill();
     await t.rejects(hopeless.end, { exitCode: 2, message: /cannot reach redis:/ });
-    await t.rejects(new BullmqLauncher({ queue: server.url }).open(), {
+    await t.rejects(new BullmqLauncher({ queue: server.url, folder: root, warn: () => {} }).open(), {
       exitCode: 2,
       message: /cannot reach .*ECONNREFUSED/,
     });

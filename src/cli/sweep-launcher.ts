@@ -1,7 +1,6 @@
 /** `--launcher`: how a sweep starts its trials. */
 import { usageError } from '../errors.js';
-import type { Launcher } from '../sweep/launcher.js';
-import type { SweepDirectory } from '../sweep/sweep-directory.js';
+import type { SweepOptions } from '../sweep/run.js';
 
 export const LAUNCHERS = ['local', 'slurm', 'bullmq'] as const;
 
@@ -14,7 +13,7 @@ export interface LauncherOptions {
 }
 
 /** Throws exit 2 where flags don't go together. What is given makes the launcher: only then its packages are needed. */
-export function launcherOf(options: LauncherOptions): (directory: SweepDirectory) => Promise<Launcher> {
+export function launcherOf(options: LauncherOptions): SweepOptions['launcher'] {
   const { launcher, queue, sbatch } = options;
   const refuse = (message: string, expected: string) =>
     usageError({ code: 'cli/launcher', message, expected });
@@ -24,7 +23,7 @@ export function launcherOf(options: LauncherOptions): (directory: SweepDirectory
     throw refuse(`--queue has no meaning for the launcher ${launcher}`, '--launcher bullmq');
   if (launcher !== 'slurm' && sbatch.length > 0)
     throw refuse(`--sbatch has no meaning for the launcher ${launcher}`, '--launcher slurm');
-  return async directory => {
+  return async (directory, warn) => {
     switch (launcher) {
       case 'local': {
         const { LocalLauncher } = await import('../sweep/launchers/local.js');
@@ -36,7 +35,7 @@ export function launcherOf(options: LauncherOptions): (directory: SweepDirectory
       }
       case 'bullmq': {
         const { BullmqLauncher } = await import('../sweep/launchers/bullmq.js');
-        return new BullmqLauncher({ queue: queue ?? '' });
+        return new BullmqLauncher({ queue: queue ?? '', folder: directory.outputRoot, warn });
       }
       default:
         return launcher satisfies never;

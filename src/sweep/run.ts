@@ -17,8 +17,8 @@ export interface SweepOptions {
   readonly threads: number;
   /** As `run` takes it. */
   readonly backend: string;
-  /** Makes what starts the trials of the sweep in a directory. */
-  launcher(directory: SweepDirectory): Promise<Launcher> | Launcher;
+  /** Makes what starts the trials of the sweep in a directory; `warn` tells people a line. */
+  launcher(directory: SweepDirectory, warn: (text: string) => void): Promise<Launcher> | Launcher;
   readonly observer: SweepObserver;
   /** Aborted where the sweep is to stop resumably. */
   readonly signal: AbortSignal;
@@ -74,7 +74,7 @@ async function conductLocked(directory: SweepDirectory, options: SweepOptions): 
   const { records } = readJournal(directory.files.journal);
   const self = processIdentity(process.pid);
   const time = now().toISOString();
-  const launcher = await options.launcher(directory);
+  const launcher = await options.launcher(directory, text => observer.warning(text));
   await launcher.open();
   // a process may go on with the same sweep twice
   const journal = Journal.open(directory.files.journal, `${self} ${time}`);

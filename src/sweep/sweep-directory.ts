@@ -23,6 +23,11 @@ export class SweepDirectory {
     return basename(this.path);
   }
 
+  /** The one that it was made in: `<outputRoot>/sweeps/<name>/<id>`. */
+  get outputRoot(): string {
+    return resolve(this.path, '..', '..', '..');
+  }
+
   get files() {
     const at = (name: string): string => join(this.path, name);
     return {

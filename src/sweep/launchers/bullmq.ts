@@ -5,6 +5,7 @@
 import type { Job, Queue, QueueEvents } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Launcher, RunningTask, Task, TaskEnd } from '../launcher.js';
+import { MissingWorkers } from './missing-workers.js';
 import { lost, openQueue, parseQueue, type QueueAddress } from './queue-connection.js';
 import {
   jobId,
@@ -28,6 +29,10 @@ const KEPT = { age: 14 * 24 * 3600 };
 export interface BullmqOptions {
   /** `redis://…`, see `parseQueue`. */
   readonly queue: string;
+  /** What a worker must be allowed to touch: the sweep's directory, or one above it. */
+  readonly folder: string;
+  /** Told to people. */
+  warn(text: string): void;
   readonly poll?: number;
   readonly patience?: number;
 }
@@ -51,14 +56,16 @@ export class BullmqLauncher implements Launcher {
   private readonly address: QueueAddress;
   private readonly poll: number;
   private readonly patience: number;
+  private readonly missing: MissingWorkers;
   private readonly awaited = new Map<string, Awaited>();
   private service: Service | undefined;
   /** Since when the server is gone, on the clock of `performance`. */
   private goneSince: number | undefined;
 
   /** Throws exit 2 where `queue` is not an address. */
-  constructor({ queue, poll = POLL_MS, patience = PATIENCE_MS }: BullmqOptions) {
+  constructor({ queue, folder, warn, poll = POLL_MS, patience = PATIENCE_MS }: BullmqOptions) {
     this.address = parseQueue(queue);
+    this.missing = new MissingWorkers(this.address, folder, warn);
     this.poll = poll;
     this.patience = patience;
   }
@@ -132,6 +139,8 @@ export class BullmqLauncher implements Launcher {
       if (performance.now() - this.goneSince > this.patience) this.giveUp();
       return;
     }
+    if (this.awaited.size === 0) return;
+    this.missing.look(this.queue).catch(() => this.noteLoss());
     for (const id of this.awaited.keys()) this.look(id);
   }
 

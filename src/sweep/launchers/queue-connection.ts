@@ -14,6 +14,8 @@ export interface QueueAddress {
   readonly name: string;
   /** For people: without the password. */
   readonly shown: string;
+  /** The same as an argument of `--queue`. */
+  readonly argument: string;
 }
 
 /** BullMQ and what makes a connection for it. */
@@ -37,7 +39,8 @@ export function parseQueue(text: string): QueueAddress {
   url.searchParams.delete('queue');
   const shown = new URL(url);
   shown.password = '';
-  return { url: url.href, name, shown: `${shown.href} (queue ${name})` };
+  const argument = name === QUEUE ? shown.href : `${shown.href}?queue=${name}`;
+  return { url: url.href, name, shown: `${shown.href} (queue ${name})`, argument };
 }
 
 /** Throws exit 2 where the packages are not installed, or the server cannot be reached, is too old or does not let us in. */
