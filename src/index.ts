@@ -6,6 +6,7 @@ export {
   loadExperiment,
 } from './config/index.js';
 export { type Diagnostic, EXIT, type ExitCode, UserError } from './errors.js';
+export type { ClassEvaluation, TestEvaluation, ValueEvaluation } from './experiment/evaluation.js';
 export type {
   EventFields,
   EventName,

@@ -25,7 +25,7 @@ import { runExperiment } from '../src/training/run.js';
 import type { GroupSize, ShardGroup, ShardJob, ShardMemory, ShardPool } from '../src/training/shards.js';
 import { Trainer } from '../src/training/trainer.js';
 import { Updater } from '../src/training/updater.js';
-import { checkpointDigests, compareRuns } from '../src/verify/compare-runs.js';
+import { compareRuns, resultDigests } from '../src/verify/compare-runs.js';
 import { floats, npz, readLog, Workplace } from './support/cli.js';
 import { silentObserver } from './support/small-run.js';
 
@@ -69,6 +69,10 @@ class FaultyPool implements ShardPool {
         return report;
       },
     };
+  }
+
+  calibrate(shards: number): Promise<number> {
+    return this.inner.calibrate(shards);
   }
 
   close(): Promise<void> {
@@ -496,7 +500,7 @@ t.test('a run that diverged can go on where more may be skipped, to the same byt
   t.match(more, { exitCode: 0, summary: { status: 'completed', steps: 8, skipped_batches: 2 } });
   const straight = await run(config(second, { max_skipped_batches: 2 }), work.folder());
   const weights = ({ summary }: RunResult) =>
-    checkpointDigests(summary.directory).filter(({ file }) => file.endsWith('.safetensors'));
+    resultDigests(summary.directory).filter(({ file }) => file.endsWith('.safetensors'));
   t.equal(weights(straight).length, 8);
   t.same(weights(more), weights(straight));
   const none = await run(config(work.file('data.npz', dataset([3]))), work.folder());

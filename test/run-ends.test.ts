@@ -90,10 +90,24 @@ const killed = [
   at(14, { event: 'train.step', step: 130, samples_per_s: 40 }),
   at(15, { event: 'train.step', step: 135, samples_per_s: 80 }),
 ];
-const summary = { duration_s: 20, train_s: 12, eval_s: 3, ms_per_step: 7, peak_rss_mb: 90 } as Summary;
+const summary = {
+  duration_s: 20,
+  train_s: 12,
+  eval_s: 3,
+  ms_per_step: 7,
+  calibration_ms: 2,
+  peak_rss_mb: 90,
+} as Summary;
 
 t.test('what a run has taken, from its records', async t => {
-  const none = { duration_s: 0, train_s: 0, eval_s: 0, ms_per_step: null, peak_rss_mb: 0 };
+  const none = {
+    duration_s: 0,
+    train_s: 0,
+    eval_s: 0,
+    ms_per_step: null,
+    calibration_ms: null,
+    peak_rss_mb: 0,
+  };
   t.same(timesSoFar([], undefined, 4), none);
   t.same(timesSoFar(killed, undefined, 4), {
     ...none,
@@ -143,6 +157,7 @@ t.test('after an interruption and a kill the times are those of the whole run', 
     train_s: one.train_s,
     eval_s: one.eval_s,
     ms_per_step: one.ms_per_step,
+    calibration_ms: one.calibration_ms,
     peak_rss_mb: one.peak_rss_mb,
   });
   const stamp = (line: LogLine | undefined) => Date.parse(String(line?.time)) / 1000;

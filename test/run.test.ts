@@ -251,6 +251,7 @@ t.test('what a run leaves behind, and evaluate says the same', parallel, async t
     'checkpoints',
     'config.resolved.yaml',
     'config.yaml',
+    'evaluation.json',
     'log.jsonl',
     'manifest.json',
     'summary.json',
@@ -262,6 +263,7 @@ t.test('what a run leaves behind, and evaluate says the same', parallel, async t
   t.equal(run.finished.stdout.trimEnd().split('\n').length, 1, 'and nothing else');
   t.same(validateAgainst('summary', summary), []);
   t.same(validateAgainst('manifest', json('manifest.json')), []);
+  t.same(validateAgainst('evaluation', json('evaluation.json')), []);
   t.same(validateAgainst('checkpoints', json('checkpoints/index.json')), []);
   t.same(JSON.parse(readFileSync(join(directory, 'config.yaml'), 'utf8')), long, 'the config as given');
   const sha256 = createHash('sha256').update(readFileSync(data)).digest('hex');

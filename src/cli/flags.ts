@@ -2,7 +2,14 @@
 import { type Command, Option } from 'commander';
 import type { ExitCode } from '../errors.js';
 import type { Io } from './io.js';
-import { BACKEND_REQUESTS, collect, parseCount, parseFolder, parseThreads } from './options.js';
+import {
+  BACKEND_REQUESTS,
+  collect,
+  parseCheckpoint,
+  parseCount,
+  parseFolder,
+  parseThreads,
+} from './options.js';
 
 /** What a verb needs of the program that it is part of. */
 export interface Shell {
@@ -40,6 +47,12 @@ export function threadsOption(): Option {
   return new Option('--threads <n>', 'threads for kernels (default: the program chooses)').argParser(
     parseThreads,
   );
+}
+
+export function checkpointOption(): Option {
+  return new Option('--checkpoint <which>', "'last', 'best' or the number of a step")
+    .argParser(parseCheckpoint)
+    .default('last');
 }
 
 /** The output root; `what` of the verb goes there. */

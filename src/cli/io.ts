@@ -4,6 +4,8 @@ export interface Io {
   out(text: string): void;
   /** Writes to stderr as it is. */
   err(text: string): void;
+  /** Aborted once nobody reads stdout any more; absent where that cannot be. */
+  readonly outClosed?: AbortSignal;
   /** Whether colour may be used on each stream. */
   readonly color: { readonly out: boolean; readonly err: boolean };
   /** Whether stderr is a terminal that can redraw a line. */
@@ -25,8 +27,14 @@ export interface Terminal {
  */
 export function processIo({ stdout, stderr, env }: Terminal, noColor: boolean): Io {
   const plain = noColor || isSet(env.NO_COLOR) || env.TERM === 'dumb';
+  const closed = new AbortController();
   return {
-    out: writer(stdout, error => error.code === 'EPIPE'),
+    out: writer(
+      stdout,
+      error => error.code === 'EPIPE',
+      () => closed.abort(),
+    ),
+    outClosed: closed.signal,
     // a run does not end because nobody can hear of it
     err: writer(stderr, () => true),
     color: { out: stdout.isTTY === true && !plain, err: stderr.isTTY === true && !plain },
@@ -45,11 +53,13 @@ export function processIo({ stdout, stderr, env }: Terminal, noColor: boolean): 
 function writer(
   stream: NodeJS.WriteStream,
   isBearable: (error: NodeJS.ErrnoException) => boolean,
+  onClosed = () => {},
 ): (text: string) => void {
   let open = true;
   const fail = (error: NodeJS.ErrnoException) => {
     if (!isBearable(error)) throw error;
     open = false;
+    onClosed();
   };
   stream.on('error', fail);
   return text => {

@@ -73,10 +73,24 @@ export interface GraphOptions extends BackendOptions {
   readonly emit: string | undefined;
 }
 
+/** One of a run's checkpoints: by name, or by its step. */
+export type WhichCheckpoint = 'last' | 'best' | number;
+
 export interface EvaluateOptions extends BackendOptions {
-  readonly checkpoint: 'last' | 'best' | number;
+  readonly checkpoint: WhichCheckpoint;
   readonly json: boolean;
   readonly quiet: boolean;
+}
+
+export const PREDICTED_SPLITS = ['test', 'train'] as const;
+export const PREDICTION_FORMATS = ['jsonl', 'csv'] as const;
+
+export interface PredictOptions extends BackendOptions {
+  readonly checkpoint: WhichCheckpoint;
+  readonly split: (typeof PREDICTED_SPLITS)[number];
+  readonly format: (typeof PREDICTION_FORMATS)[number];
+  /** `undefined`: all sequences. */
+  readonly limit: number | undefined;
 }
 
 /** For repeatable options: each value after the ones before it. */
@@ -117,7 +131,7 @@ export function parseBackends(text: string): Backend[] {
   return [...new Set(wanted.filter(name => name !== undefined))];
 }
 
-export function parseCheckpoint(text: string): EvaluateOptions['checkpoint'] {
+export function parseCheckpoint(text: string): WhichCheckpoint {
   if (text === 'last' || text === 'best') return text;
   if (/^\d{1,15}$/.test(text)) return Number(text);
   throw new InvalidArgumentError("Expected 'last', 'best' or the number of a step.");

@@ -6,7 +6,8 @@ import { addExport } from './export-verb.js';
 import { jsonOption, type Shell, verb, withSharedFlags } from './flags.js';
 import { explainedCommand } from './help.js';
 import type { Io } from './io.js';
-import { addEvaluate, addResume, addRun } from './run-verbs.js';
+import { addEvaluate, addPredict } from './model-verbs.js';
+import { addResume, addRun } from './run-verbs.js';
 import { addCompare, addSweep } from './sweep-verbs.js';
 import { addVerify } from './verify-verbs.js';
 import { addWorker } from './worker.js';
@@ -78,6 +79,7 @@ function buildProgram(shell: Shell): Command {
     addConfig,
     addGraph,
     addEvaluate,
+    addPredict,
     addSweep,
     addCompare,
     addWorker,

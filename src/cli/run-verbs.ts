@@ -1,4 +1,4 @@
-/** The verbs that work on runs: `run`, `resume` and `evaluate`. */
+/** The verbs that train: `run` and `resume`. */
 import { type Command, Option } from 'commander';
 import {
   backendOption,
@@ -11,15 +11,7 @@ import {
   threadsOption,
   verb,
 } from './flags.js';
-import {
-  BACKEND_REQUESTS,
-  collect,
-  type EvaluateOptions,
-  parseCheckpoint,
-  parseFolder,
-  type ResumeOptions,
-  type RunOptions,
-} from './options.js';
+import { BACKEND_REQUESTS, collect, parseFolder, type ResumeOptions, type RunOptions } from './options.js';
 
 export function addRun(program: Command, { io, commandLine, finish }: Shell): void {
   type Flags = Pick<RunOptions, 'set' | 'backend' | 'output'> & {
@@ -110,27 +102,5 @@ export function addResume(program: Command, { io, commandLine, finish }: Shell):
           io,
         ),
       );
-    });
-}
-
-export function addEvaluate(program: Command, { io, finish }: Shell): void {
-  type Flags = Pick<EvaluateOptions, 'checkpoint' | 'backend'> & {
-    threads?: number;
-    json?: boolean;
-    quiet?: boolean;
-  };
-  verb(program, 'evaluate <run>', 'the metrics of a run directory, from one of its checkpoints')
-    .addOption(
-      new Option('--checkpoint <which>', "'last', 'best' or the number of a step")
-        .argParser(parseCheckpoint)
-        .default('last'),
-    )
-    .addOption(backendOption())
-    .addOption(threadsOption())
-    .addOption(jsonOption('the result'))
-    .addOption(quietOption())
-    .action(async (run: string, { checkpoint, backend, threads, json = false, quiet = false }: Flags) => {
-      const { evaluate } = await import('./evaluate.js');
-      finish(await evaluate(run, { checkpoint, backend, threads, json, quiet }, io));
     });
 }

@@ -37,6 +37,8 @@ export interface Split {
    * f in 0..F-1. Steps past the sequence's length are written as zeros.
    */
   read(index: number, out: Float32Array, offset: number, stepStride: number): void;
+  /** The grey values of sequence `index` as it was before it became one, row by row; present where `Dataset.picture` is. */
+  picture?(index: number): Uint8Array;
 }
 
 export interface Dataset {

@@ -61,12 +61,32 @@ export function pictureDataset(train: PictureFiles, test: PictureFiles, options:
 function pictureSplit(files: PictureFiles, targets: Targets, steps: number, inputSize: number): Split {
   const { values } = files.images;
   const count = targets.values.length;
+  const size = steps * inputSize;
   if (values instanceof Uint8Array) {
-    return { count, targets, read: byteReader(values, steps, inputSize) };
+    const picture = (index: number) => values.slice(index * size, (index + 1) * size);
+    return { count, targets, read: byteReader(values, steps, inputSize), picture };
   }
+  const features = floatsOf(files);
   const starts = Uint32Array.from({ length: count }, (_, i) => i * steps);
   const lengths = new Int32Array(count).fill(steps);
-  return packedSplit({ features: floatsOf(files), inputSize, starts, lengths, targets }, steps);
+  const split = packedSplit({ features, inputSize, starts, lengths, targets }, steps);
+  return { ...split, picture: greyPictures(features, size) };
+}
+
+/** Floats have no scale of their own: the least of all the pictures is black, the greatest white. */
+function greyPictures(pixels: Float32Array, size: number): Split['picture'] {
+  let range: readonly [number, number] | undefined;
+  return index => {
+    range ??= pixels.reduce(
+      ([least, most], v) => [Math.min(least, v), Math.max(most, v)],
+      [Infinity, -Infinity],
+    );
+    const [least, most] = range;
+    const scale = most > least ? 255 / (most - least) : 0;
+    return Uint8Array.from(pixels.subarray(index * size, (index + 1) * size), v =>
+      Math.round((v - least) * scale),
+    );
+  };
 }
 
 function byteReader(pixels: Uint8Array, steps: number, inputSize: number): Split['read'] {

@@ -42,6 +42,8 @@ export interface EventFields {
     readonly train_s: number;
     readonly eval_s: number;
     readonly ms_per_step: number | null;
+    /** Absent in logs from before it was measured; likewise in `run.end`. */
+    readonly calibration_ms?: number | null;
     readonly peak_rss_mb: number;
   };
   'data.ready': {
@@ -144,6 +146,10 @@ export interface EventFields {
     readonly epochs: number;
     readonly steps: number;
     readonly duration_s: number;
+    /** As in summary.json. */
+    readonly ms_per_step?: number | null;
+    readonly calibration_ms?: number | null;
+    readonly step_ratio?: number | null;
     /** What went wrong, one line, where something did. */
     readonly message?: string;
   };

@@ -4,6 +4,7 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { validateAgainst } from '../config/schema.js';
 import { damagedError, type UserError, usageError } from '../errors.js';
 import { flushFolder, TEMPORARY_PREFIX, writeAtomic, writeFlushed, writeJsonAtomic } from './atomic.js';
+import type { TestEvaluation } from './evaluation.js';
 import { naming } from './file-error.js';
 import { spellNonFinite, unspellNumbers } from './json.js';
 import type { Manifest } from './manifest.js';
@@ -34,6 +35,7 @@ export interface RunFiles {
   readonly log: string;
   readonly lock: string;
   readonly summary: string;
+  readonly evaluation: string;
   readonly checkpoints: string;
 }
 
@@ -69,6 +71,7 @@ export class RunDirectory {
       log: at('log.jsonl'),
       lock: at('run.lock'),
       summary: at('summary.json'),
+      evaluation: at('evaluation.json'),
       checkpoints: at('checkpoints'),
     };
   }
@@ -168,6 +171,10 @@ export class RunDirectory {
 
   writeSummary(summary: Summary): void {
     writeJsonAtomic(this.files.summary, spellNonFinite(summary));
+  }
+
+  writeEvaluation(evaluation: TestEvaluation): void {
+    writeJsonAtomic(this.files.evaluation, spellNonFinite(evaluation));
   }
 
   /** How the run's own files name the file at `path`: relative to the directory, with forward slashes. */

@@ -8,19 +8,36 @@ import type { LoggedEvent } from './log-history.js';
 import type { Summary } from './summary.js';
 
 /** As summary.json names them. */
-export type RunTimes = Pick<Summary, 'duration_s' | 'train_s' | 'eval_s' | 'ms_per_step' | 'peak_rss_mb'>;
+export interface RunTimes
+  extends Pick<Summary, 'duration_s' | 'train_s' | 'eval_s' | 'ms_per_step' | 'peak_rss_mb'> {
+  readonly calibration_ms: number | null;
+}
 
-export const NO_TIMES: RunTimes = { duration_s: 0, train_s: 0, eval_s: 0, ms_per_step: null, peak_rss_mb: 0 };
+export const NO_TIMES: RunTimes = {
+  duration_s: 0,
+  train_s: 0,
+  eval_s: 0,
+  ms_per_step: null,
+  calibration_ms: null,
+  peak_rss_mb: 0,
+};
 
-/** Of two processes, the `earlier` one first: sums, the greater memory, the step of the later one that made any. */
+/** Of two processes, the `earlier` one first: sums, the greater memory, step and calibration of the later one that made a step. */
 export function addTimes(earlier: RunTimes, later: RunTimes): RunTimes {
+  const { ms_per_step, calibration_ms } = later.ms_per_step === null ? earlier : later;
   return {
     duration_s: earlier.duration_s + later.duration_s,
     train_s: earlier.train_s + later.train_s,
     eval_s: earlier.eval_s + later.eval_s,
-    ms_per_step: later.ms_per_step ?? earlier.ms_per_step,
+    ms_per_step,
+    calibration_ms,
     peak_rss_mb: Math.max(earlier.peak_rss_mb, later.peak_rss_mb),
   };
+}
+
+/** A training step in units of the calibration kernel: `ms_per_step` / `calibration_ms`, both of the same process; null where one is. */
+export function stepRatio({ ms_per_step, calibration_ms }: RunTimes): number | null {
+  return ms_per_step === null || calibration_ms === null ? null : ms_per_step / calibration_ms;
 }
 
 /**
@@ -44,12 +61,13 @@ export function timesSoFar(
 
 /** A log of an older version, or one that somebody has edited, has none. */
 function timesOf(told: Readonly<Record<string, unknown>>): RunTimes {
-  const { ms_per_step } = told;
+  const milliseconds = (value: unknown) => (typeof value === 'number' ? amount(value) : null);
   return {
     duration_s: amount(told.duration_s),
     train_s: amount(told.train_s),
     eval_s: amount(told.eval_s),
-    ms_per_step: typeof ms_per_step === 'number' ? amount(ms_per_step) : null,
+    ms_per_step: milliseconds(told.ms_per_step),
+    calibration_ms: milliseconds(told.calibration_ms),
     peak_rss_mb: amount(told.peak_rss_mb),
   };
 }

@@ -53,6 +53,10 @@ export interface Summary {
   readonly eval_s: number;
   /** Median training step of the last process that made one and was not killed; `null` where no step was made. */
   readonly ms_per_step: number | null;
+  /** Median of the calibration kernel in that process; `null` where it was not measured, absent in summaries from before it was. */
+  readonly calibration_ms?: number | null;
+  /** `ms_per_step` / `calibration_ms`: how slow a step is whatever the machine; `null` and absent likewise. */
+  readonly step_ratio?: number | null;
   readonly parameters: number;
   /** Greatest of those processes. */
   readonly peak_rss_mb: number;

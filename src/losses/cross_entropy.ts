@@ -3,7 +3,7 @@ import { multiply } from '../ops/multiply.js';
 import { oneHot } from '../ops/one_hot.js';
 import { subtract } from '../ops/subtract.js';
 import { sum } from '../ops/sum.js';
-import type { Loss } from './loss.js';
+import { type Loss, predictedClass } from './loss.js';
 
 /**
  * Cross-entropy between softmax(z) and the class y, as torch.nn.CrossEntropyLoss (mean over the rows that are not ignored):
@@ -18,16 +18,6 @@ export const crossEntropy: Loss = {
   weight: count => 1 / count,
   metric: {
     name: 'accuracy',
-    of: (logits, [label]) => (largestAt(logits) === label ? 1 : 0),
+    of: (logits, [label]) => (predictedClass(logits) === label ? 1 : 0),
   },
 };
-
-/** The first position of the largest value; -1 where one is not a number, so that it never counts as right. */
-function largestAt(values: Float32Array): number {
-  let best = 0;
-  for (let i = 0; i < values.length; i++) {
-    if (Number.isNaN(values[i])) return -1;
-    if (values[i] > values[best]) best = i;
-  }
-  return best;
-}

@@ -14,3 +14,13 @@ export interface Loss {
     of(prediction: Float32Array, target: Float32Array): number;
   };
 }
+
+/** The class that `logits` decide for: the first of the greatest; -1 where one is not a number, so that it never counts as right. */
+export function predictedClass(logits: ArrayLike<number>): number {
+  let best = 0;
+  for (let i = 0; i < logits.length; i++) {
+    if (Number.isNaN(logits[i])) return -1;
+    if (logits[i] > logits[best]) best = i;
+  }
+  return best;
+}

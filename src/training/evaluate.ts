@@ -1,29 +1,88 @@
-/** The test metrics of saved weights. */
+/** Saved weights at work: the test metrics of a checkpoint, and what it predicts. */
 import type { LoadedExperiment } from '../config/index.js';
-import type { Dataset } from '../data/index.js';
+import type { Dataset, Split } from '../data/index.js';
 import { Engine } from '../engine/index.js';
+import { losses } from '../losses/index.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { type Evaluation, Evaluator } from './evaluator.js';
 import type { EvaluationProgress } from './observer.js';
 import { createPool } from './pool.js';
+import type { PredictionWatcher } from './predictions.js';
 import { checkDigests } from './same-data.js';
-import { type BackendOptions, openSession } from './session.js';
+import { type BackendOptions, openSession, type Session } from './session.js';
 import { allocateParameters } from './shards.js';
 import { watchedSplit } from './watched-split.js';
 import { loadWeights } from './weights.js';
 
+/** A checkpoint of a run. */
+export interface SavedModel {
+  /** The run's config. */
+  readonly loaded: LoadedExperiment;
+  /** The weights. */
+  readonly file: string;
+  /** Of the run's data. */
+  readonly digests: Dataset['digests'];
+}
+
 /**
- * Evaluates the weights in `file` on the test split of the experiment, exactly as the run itself does. Throws exit 5 where the data
- * are not those of the run, whose digests are `digests`. `watch` is told of each sequence.
+ * The metrics of `model` on the test split of its experiment, exactly as the run itself computes them. Throws exit 5 where the data are
+ * not those of the run. `watch` is told of each sequence.
  */
 export async function evaluateCheckpoint(
-  loaded: LoadedExperiment,
-  file: string,
-  digests: Dataset['digests'],
+  model: SavedModel,
   options: BackendOptions,
   watch: (progress: EvaluationProgress) => void,
 ): Promise<Evaluation> {
-  const { dataset, spec, run } = await openSession(loaded, options);
+  return withModel(model, options, async (evaluator, { dataset }) => {
+    return (await evaluator.evaluate(watchedSplit(dataset.test, watch))) as Evaluation;
+  });
+}
+
+export interface PredictionOptions extends BackendOptions {
+  readonly split: 'train' | 'test';
+  /** The first so many sequences; undefined: all. */
+  readonly limit: number | undefined;
+  /** Aborted where nobody wants to hear the rest. */
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What predictions are like. */
+export interface PredictionForm {
+  readonly kind: 'class' | 'value';
+  /** Whether there is one for each step of a sequence. */
+  readonly perStep: boolean;
+  /** Numbers of a value. */
+  readonly size: number;
+  /** The name of each class, where the data name them. */
+  readonly classNames?: readonly string[];
+}
+
+/** Predicts the sequences of a split and tells each to what `begin` gives. Throws exit 5 where the data are not those of the run. */
+export async function predictCheckpoint(
+  model: SavedModel,
+  { split, limit = Number.POSITIVE_INFINITY, signal, ...options }: PredictionOptions,
+  begin: (form: PredictionForm) => PredictionWatcher,
+): Promise<void> {
+  await withModel(model, options, async (evaluator, { dataset, spec, run }) => {
+    const watch = begin({
+      kind: losses[run.loss].target,
+      perStep: spec.head === 'every',
+      size: spec.outputSize,
+      ...(dataset.classLabels && { classNames: dataset.classLabels }),
+    });
+    const all = dataset[split];
+    const first: Split = { ...all, count: Math.min(all.count, limit) };
+    await evaluator.evaluate(first, { signal, watch });
+  });
+}
+
+async function withModel<T>(
+  { loaded, file, digests }: SavedModel,
+  options: BackendOptions,
+  use: (evaluator: Evaluator, session: Session) => Promise<T>,
+): Promise<T> {
+  const session = await openSession(loaded, options);
+  const { dataset, spec, run } = session;
   checkDigests(dataset.digests, digests);
   const layout = new ParameterLayout(spec);
   const parameters = allocateParameters(layout);
@@ -31,8 +90,7 @@ export async function evaluateCheckpoint(
   const engine = await Engine.start(run.backend);
   const pool = createPool(engine, run, parameters);
   try {
-    const evaluator = new Evaluator(pool, run, loaded.experiment.training.eval_batch_size);
-    return (await evaluator.evaluate(watchedSplit(dataset.test, watch))) as Evaluation;
+    return await use(new Evaluator(pool, run, loaded.experiment.training.eval_batch_size), session);
   } finally {
     await pool.close();
     await engine.close();

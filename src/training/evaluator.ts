@@ -2,6 +2,7 @@
 import type { Split } from '../data/dataset.js';
 import { losses } from '../losses/index.js';
 import { BatchWriter } from './batch.js';
+import type { PredictedSequence, Prediction, PredictionWatcher } from './predictions.js';
 import {
   type ModelRun,
   planShards,
@@ -22,9 +23,17 @@ export interface Evaluation {
 /** One batch is computed while the next is written and waits for the threads that are done first. */
 const SLOTS = 2;
 
-/** A batch that is being computed. */
+export interface EvaluationOptions {
+  /** Aborted where the evaluation is to stop. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told of each sequence of the split, in their order; but for those that an abort leaves out. */
+  readonly watch?: PredictionWatcher;
+}
+
+/** A batch that is being computed: the sequences of the split from `from` on. */
 interface Running {
   readonly slot: number;
+  readonly from: number;
   readonly computed: Promise<ShardReport>;
 }
 
@@ -58,10 +67,10 @@ export class Evaluator {
   }
 
   /**
-   * Means over the predictions of `split` that count, summed in float64 in the order of the data; null where `signal` is aborted
-   * before the last batch.
+   * Means over the predictions of `split` that count, summed in float64 in the order of the data, which is the same for any number of
+   * threads; null where `signal` is aborted before the last batch.
    */
-  async evaluate(split: Split, signal?: AbortSignal): Promise<Evaluation | null> {
+  async evaluate(split: Split, { signal, watch }: EvaluationOptions = {}): Promise<Evaluation | null> {
     const { spec, loss } = this.run;
     const writer = new BatchWriter(split, spec, loss, this.job.shape);
     const write = (slot: number, from: number) => {
@@ -72,16 +81,20 @@ export class Evaluator {
         this.shards.slots[slot].map(memory => memory.batch),
       );
     };
-    const total = { loss: 0, metric: 0, count: 0 };
-    const finish = async ({ slot, computed }: Running) => {
+    const totals = new Totals(this.run);
+    const finish = async ({ slot, from, computed }: Running) => {
       this.report = await computed;
-      this.addUp(slot, total);
+      for (let index = from; index < Math.min(from + this.batchSize, split.count); index++) {
+        const sequence = this.sequence(split, index, { slot, at: index - from });
+        totals.add(sequence);
+        watch?.(sequence);
+      }
     };
     let before: Running | undefined;
     let from = 0;
     for (let slot = 0; from < split.count && !signal?.aborted; from += this.batchSize) {
       write(slot, from);
-      const running = { slot, computed: this.shards.compute(slot) };
+      const running = { slot, from, computed: this.shards.compute(slot) };
       // where the one before fails, that is what is thrown
       running.computed.catch(() => {});
       if (before) await finish(before);
@@ -89,29 +102,59 @@ export class Evaluator {
       slot = 1 - slot;
     }
     if (before) await finish(before);
-    if (from < split.count) return null;
-    const numbers = losses[loss].target === 'class' ? 1 : spec.outputSize;
-    return {
-      loss: total.loss / (total.count * numbers),
-      metric: total.metric / total.count,
-      count: total.count,
-    };
+    return from < split.count ? null : totals.means();
   }
 
-  private addUp(slot: number, total: { loss: number; metric: number; count: number }): void {
-    const { metric, target } = losses[this.run.loss];
-    const width = this.run.spec.outputSize;
-    const targetWidth = target === 'class' ? 1 : width;
-    for (const { rows, predictions, batch } of this.shards.slots[slot]) {
-      for (let i = 0; i < rows.length; i++) {
-        if (batch.weight[i] === 0) continue;
-        total.loss += rows[i];
-        total.count++;
-        total.metric += metric.of(
-          predictions.subarray(i * width, (i + 1) * width),
-          batch.target.subarray(i * targetWidth, (i + 1) * targetWidth),
-        );
-      }
+  /** What came out for sequence `index`, which is number `at` of the batch in `slot`. */
+  private sequence(
+    { lengths }: Split,
+    index: number,
+    { slot, at }: { readonly slot: number; readonly at: number },
+  ): PredictedSequence {
+    const { spec, loss, sequenceLength } = this.run;
+    const { batch: rowsOfShard } = this.job.shape;
+    const { rows, predictions, batch } = this.shards.slots[slot][Math.floor(at / rowsOfShard)];
+    const width = spec.outputSize;
+    const targetWidth = losses[loss].target === 'class' ? 1 : width;
+    const steps = spec.head === 'every' ? (lengths?.[index] ?? sequenceLength) : 1;
+    const told = Array.from({ length: steps }, (_, step): Prediction => {
+      const i = step * rowsOfShard + (at % rowsOfShard);
+      return {
+        step,
+        counts: batch.weight[i] !== 0,
+        loss: rows[i],
+        values: predictions.subarray(i * width, (i + 1) * width),
+        target: batch.target.subarray(i * targetWidth, (i + 1) * targetWidth),
+      };
+    });
+    return { index, predictions: told };
+  }
+}
+
+class Totals {
+  private loss = 0;
+  private metric = 0;
+  private count = 0;
+
+  constructor(private readonly run: ModelRun) {}
+
+  add({ predictions }: PredictedSequence): void {
+    const { metric } = losses[this.run.loss];
+    for (const { counts, loss, values, target } of predictions) {
+      if (!counts) continue;
+      this.loss += loss;
+      this.metric += metric.of(values, target);
+      this.count++;
     }
+  }
+
+  means(): Evaluation {
+    const { loss, spec } = this.run;
+    const numbers = losses[loss].target === 'class' ? 1 : spec.outputSize;
+    return {
+      loss: this.loss / (this.count * numbers),
+      metric: this.metric / this.count,
+      count: this.count,
+    };
   }
 }

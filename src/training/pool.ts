@@ -1,5 +1,6 @@
 /** Who computes the shards of a run. */
 import type { Engine } from '../engine/index.js';
+import { CalibrationKernel } from './calibration-kernel.js';
 import {
   allocateShards,
   type GroupSize,
@@ -16,14 +17,18 @@ import { ThreadPool } from './thread-pool.js';
 export function createPool(engine: Engine, run: ModelRun, parameters: Float32Array): ShardPool {
   return run.backend === 'webgpu'
     ? new LocalPool(engine, parameters)
-    : new ThreadPool(parameters, run.threads);
+    : new ThreadPool(parameters, run.threads, run.backend);
 }
 
 class LocalPool implements ShardPool {
+  private readonly kernel: CalibrationKernel;
+
   constructor(
     private readonly engine: Engine,
     private readonly parameters: Float32Array,
-  ) {}
+  ) {
+    this.kernel = new CalibrationKernel(engine);
+  }
 
   group(job: ShardJob, size: GroupSize): ShardGroup {
     const slots = allocateShards(job, size);
@@ -40,6 +45,10 @@ class LocalPool implements ShardPool {
       return report;
     };
     return { slots, compute };
+  }
+
+  calibrate(): Promise<number> {
+    return this.kernel.measure();
   }
 
   async close(): Promise<void> {}

@@ -1,11 +1,15 @@
 /** What follows a training step and an epoch: events, evaluation, checkpoints, and what the observer is told. */
 import type { LoadedExperiment } from '../config/index.js';
+import type { TestEvaluation } from '../experiment/evaluation.js';
 import { metricValue } from '../experiment/gates.js';
+import type { RunDirectory } from '../experiment/run-directory.js';
 import type { SplitMetrics } from '../experiment/summary.js';
 import { losses } from '../losses/index.js';
+import { evaluationCollector } from './evaluation-collector.js';
 import type { Evaluator } from './evaluator.js';
 import type { EpochReport, LoopEnd, Position, StepReport } from './loop.js';
 import type { RunObserver } from './observer.js';
+import { persist } from './persist.js';
 import type { RunCheckpoints, SaveOptions } from './run-checkpoints.js';
 import type { RunEvents } from './run-events.js';
 import type { RunState } from './run-state.js';
@@ -24,6 +28,7 @@ export interface RecorderPlan {
 export interface RunParts {
   readonly loaded: LoadedExperiment;
   readonly session: Session;
+  readonly directory: RunDirectory;
   readonly trainer: Trainer;
   readonly state: RunState;
   readonly events: RunEvents;
@@ -38,6 +43,8 @@ interface TestResult {
   /** Predictions that counted. */
   readonly count: number;
   readonly seconds: number;
+  /** All of it. */
+  readonly document: TestEvaluation;
 }
 
 export class Recorder {
@@ -66,18 +73,21 @@ export class Recorder {
     observer.step({ epoch, step, samples, ...(report.updated && { loss: report.loss }) });
     // at an epoch's end the checkpoint waits for the evaluation
     if (!report.epochEnded && checkpoints.isDue(step)) await this.save({ value: null, temporary: false });
+    await this.calibrateWhereDue();
   }
 
   /** Evaluates and saves; gives whether to go on, which is not so where the run was asked to stop. */
   async epoch(report: EpochReport): Promise<boolean> {
     const { state, events } = this.parts;
     if (report.epochEnded) events.epoch(report);
-    const test = await this.evaluate();
+    const test = await this.evaluate(report);
     if (!test) return false;
     // the mean of no batch at all is none
     const train: SplitMetrics = report.samples > 0 ? { loss: report.loss } : {};
     state.metrics = { train, test: test.metrics };
     state.evaluated = true;
+    // before the checkpoint that says so: a run that is killed between them evaluates again
+    await this.writeEvaluation(test.document);
     this.tellEvaluation(report, test);
     await this.saveWhereDue(report);
     return true;
@@ -101,17 +111,28 @@ export class Recorder {
   }
 
   /** Undefined where the run was asked to stop before the evaluation came to its end. */
-  private async evaluate(): Promise<TestResult | undefined> {
+  private async evaluate(position: Position): Promise<TestResult | undefined> {
     const { session, state, observer, signal } = this.parts;
     const evaluator = await this.warmEvaluator();
     const began = performance.now();
     const test = watchedSplit(session.dataset.test, progress => observer.evaluating(progress));
-    const evaluation = await evaluator.evaluate(test, signal);
+    const collector = evaluationCollector(session.run, session.dataset);
+    const watch = collector.add.bind(collector);
+    const evaluation = await evaluator.evaluate(test, { signal, watch });
     if (!evaluation) return undefined;
     const seconds = (performance.now() - began) / 1000;
     state.evalSeconds += seconds;
     const { loss, metric, count } = evaluation;
-    return { metrics: { loss, [losses[session.run.loss].metric.name]: metric }, count, seconds };
+    const metrics = { loss, [losses[session.run.loss].metric.name]: metric };
+    return { metrics, count, seconds, document: collector.document({ ...position, ...evaluation }) };
+  }
+
+  private async writeEvaluation(document: TestEvaluation): Promise<void> {
+    const { directory, events } = this.parts;
+    await persist(
+      () => directory.writeEvaluation(document),
+      message => events.warning('evaluation/retry', message),
+    );
   }
 
   private tellEvaluation(position: Position, { metrics, count, seconds }: TestResult): void {
@@ -128,6 +149,13 @@ export class Recorder {
       await this.evaluator.warmUp();
     }
     return this.evaluator;
+  }
+
+  private async calibrateWhereDue(): Promise<void> {
+    const { state, trainer } = this.parts;
+    const { calibration, stepTimes } = state;
+    if (calibration.isDue(stepTimes.count, stepTimes.total))
+      await calibration.measure(() => trainer.calibrate());
   }
 
   /** One follows each epoch, and the part of one that is left at the end. */

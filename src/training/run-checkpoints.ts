@@ -1,10 +1,9 @@
 /** When a run saves a checkpoint, and what is in it. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { LoadedExperiment } from '../config/index.js';
-import { UserError } from '../errors.js';
 import { type CheckpointInput, CheckpointStore, type SavedCheckpoint } from '../experiment/checkpoints.js';
 import type { RunDirectory } from '../experiment/run-directory.js';
 import { checkpointMetadata } from './checkpoint-metadata.js';
+import { persist } from './persist.js';
 import type { RunEvents } from './run-events.js';
 import type { RunState } from './run-state.js';
 import type { Trainer } from './trainer.js';
@@ -16,9 +15,6 @@ export interface SaveOptions {
   /** Whether it is there only to go on from, and gives way to the next one. */
   readonly temporary: boolean;
 }
-
-/** A disk that is full or a share that is away may come back; longer than this nobody waits for it. */
-const RETRY_AFTER_MS = [100, 1000];
 
 export class RunCheckpoints {
   private readonly store: CheckpointStore;
@@ -56,14 +52,18 @@ export class RunCheckpoints {
     const { position, metrics, evaluated } = this.state;
     if (position === undefined || (this.saved.step === position.step && value === null)) return;
     const began = performance.now();
-    const saved = await this.persist({
+    const input = {
       step: position.step,
       epoch: position.epochsDone,
       tensors: this.tensors(),
       metadata: checkpointMetadata(this.loaded.stepHash, { position, metrics, evaluated }),
       metric: value,
       temporary,
-    });
+    };
+    const saved = await persist(
+      () => this.saveOnce(input),
+      message => this.events.warning('checkpoint/retry', message),
+    );
     this.saved = { step: position.step, time: performance.now() };
     const seconds = (this.saved.time - began) / 1000;
     const { bytes, best } = saved;
@@ -85,19 +85,6 @@ export class RunCheckpoints {
   private tensors() {
     const { parameters, optimizerState, layout } = this.trainer;
     return trainingTensors(layout, parameters, optimizerState);
-  }
-
-  private async persist(input: CheckpointInput): Promise<SavedCheckpoint> {
-    for (const wait of RETRY_AFTER_MS) {
-      try {
-        return this.saveOnce(input);
-      } catch (error) {
-        if (!(error instanceof UserError)) throw error;
-        this.events.warning('checkpoint/retry', `${error.message}; trying again`);
-        await sleep(wait);
-      }
-    }
-    return this.saveOnce(input);
   }
 
   /** The power must not take records from before a checkpoint that it leaves. */

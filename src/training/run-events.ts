@@ -184,8 +184,10 @@ export class RunEvents {
     this.log.emit({ event: 'gate', metric, value, ...bounds, verdict });
   }
 
-  ended({ status, exit_code, epochs, steps, duration_s, message }: Summary): void {
+  ended({ status, exit_code, epochs, steps, message, ...times }: Summary): void {
+    const { duration_s, ms_per_step, calibration_ms, step_ratio } = times;
+    const speed = { ms_per_step, calibration_ms, step_ratio };
     const told = message === undefined ? {} : { message };
-    this.log.emit({ event: 'run.end', status, exit_code, epochs, steps, duration_s, ...told });
+    this.log.emit({ event: 'run.end', status, exit_code, epochs, steps, duration_s, ...speed, ...told });
   }
 }

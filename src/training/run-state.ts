@@ -1,6 +1,7 @@
 /** Where a run stands and what it has measured so far. */
 import type { Metrics } from '../experiment/gates.js';
 import { NO_TIMES, type RunTimes } from '../experiment/run-times.js';
+import { Calibration } from './calibration.js';
 import type { Position } from './loop.js';
 import { StepTimes } from './step-times.js';
 
@@ -13,6 +14,8 @@ export class RunState {
   evaluated = false;
   /** Of this process. */
   readonly stepTimes = new StepTimes();
+  /** Of this process. */
+  readonly calibration = new Calibration();
   /** Of this process. */
   evalSeconds = 0;
 

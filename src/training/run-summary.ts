@@ -5,7 +5,7 @@ import type { ExitCode } from '../errors.js';
 import { bestOf, listCheckpoints } from '../experiment/checkpoint-folder.js';
 import type { RunStatus } from '../experiment/events.js';
 import type { RunDirectory } from '../experiment/run-directory.js';
-import { addTimes, type RunTimes } from '../experiment/run-times.js';
+import { addTimes, type RunTimes, stepRatio } from '../experiment/run-times.js';
 import type { GateResult, Summary } from '../experiment/summary.js';
 import { ParameterLayout } from '../model/parameters.js';
 import type { RunState } from './run-state.js';
@@ -31,6 +31,7 @@ export function summarize(
   state: RunState,
   { status, exitCode, message, gates, duration, saved }: Ending,
 ): Summary {
+  const times = addTimes(state.before, timesHere(state, duration));
   return {
     version: 1,
     run_id: directory.id,
@@ -49,19 +50,21 @@ export function summarize(
     skipped_batches: state.position?.skipped ?? 0,
     metrics: state.metrics,
     gates,
-    ...addTimes(state.before, timesHere(state, duration)),
+    ...times,
+    step_ratio: stepRatio(times),
     parameters: new ParameterLayout(spec).size,
     ...saved,
   };
 }
 
 /** What this process took. */
-function timesHere({ stepTimes, evalSeconds }: RunState, duration: number): RunTimes {
+function timesHere({ stepTimes, evalSeconds, calibration }: RunState, duration: number): RunTimes {
   return {
     duration_s: duration,
     train_s: stepTimes.total,
     eval_s: evalSeconds,
     ms_per_step: stepTimes.medianMilliseconds,
+    calibration_ms: calibration.medianMilliseconds,
     peak_rss_mb: process.resourceUsage().maxRSS / 1024,
   };
 }

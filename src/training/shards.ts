@@ -92,6 +92,11 @@ export interface GroupSize {
 /** Where shards are computed; all groups work with the same parameters, which are read anew each time. */
 export interface ShardPool {
   group(job: ShardJob, plan: GroupSize): ShardGroup;
+  /**
+   * Milliseconds of the calibration kernel, run at once by as many threads as compute that many `shards`: those of the slowest, for
+   * which a training step would wait. Nothing else may be under way.
+   */
+  calibrate(shards: number): Promise<number>;
   close(): Promise<void>;
 }
 

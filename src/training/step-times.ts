@@ -5,12 +5,18 @@ export class StepTimes {
   private readonly median = new RunningMedian();
   private window = { samples: 0, seconds: 0 };
   private all = 0;
+  private steps = 0;
 
   /** A step over `samples` sequences. */
   add(samples: number, seconds: number): void {
     this.all += seconds;
+    this.steps++;
     this.median.add(seconds);
     this.window = { samples: this.window.samples + samples, seconds: this.window.seconds + seconds };
+  }
+
+  get count(): number {
+    return this.steps;
   }
 
   /** Seconds of all steps together. */

@@ -3,6 +3,7 @@
  * which shards of which group are to be computed.
  */
 import { Worker } from 'node:worker_threads';
+import type { Backend } from '../engine/backend.js';
 import {
   allocateShards,
   type GroupSize,
@@ -15,10 +16,11 @@ import {
 /** What a thread is told. */
 export type WorkerRequest =
   | { readonly group: number; readonly job: ShardJob; readonly slots: ShardGroup['slots'] }
-  | { readonly group: number; readonly slot: number; readonly shards: readonly number[] };
+  | { readonly group: number; readonly slot: number; readonly shards: readonly number[] }
+  | { readonly calibrate: Backend };
 
-/** What it answers to a request for shards. */
-export type WorkerReply = { readonly report: ShardReport } | { readonly error: Error };
+/** What it answers: a report to a request for shards, milliseconds to one for calibration, nothing to a job. */
+export type WorkerReply = { readonly answer: ShardReport | number } | { readonly error: Error };
 
 /**
  * A computing thread makes little garbage, and its large arrays lie outside this. The default lets each thread keep fifty megabytes
@@ -34,6 +36,7 @@ export class ThreadPool implements ShardPool {
   constructor(
     private readonly parameters: Float32Array,
     private readonly threads: number,
+    private readonly backend: Backend,
   ) {}
 
   /** Shard s of a group always goes to thread s modulo the number of threads, which keeps its caches. */
@@ -44,6 +47,12 @@ export class ThreadPool implements ShardPool {
     this.setups.push(setup);
     while (this.computers.length < Math.min(this.threads, size.shards)) this.computers.push(this.start());
     return { slots, compute: slot => this.compute(setup.group, slot, size.shards) };
+  }
+
+  async calibrate(shards: number): Promise<number> {
+    const busy = this.computers.slice(0, shards);
+    const request = { calibrate: this.backend };
+    return Math.max(...(await Promise.all(busy.map(computer => computer.ask<number>(request)))));
   }
 
   async close(): Promise<void> {
@@ -62,14 +71,14 @@ export class ThreadPool implements ShardPool {
       Array.from({ length: count }, (_, s) => s).filter(s => s % threads === w),
     );
     const reports = await Promise.all(
-      shares.map((shards, w) => this.computers[w].ask({ group, slot, shards })),
+      shares.map((shards, w) => this.computers[w].ask<ShardReport>({ group, slot, shards })),
     );
     return { executor: reports[0].executor, fallbacks: reports.flatMap(report => report.fallbacks) };
   }
 }
 
 interface Waiting {
-  resolve(report: ShardReport): void;
+  resolve(answer: ShardReport | number): void;
   reject(error: Error): void;
 }
 
@@ -88,7 +97,7 @@ class Computer {
       const one = this.waiting.shift();
       if (this.waiting.length === 0) this.worker.unref();
       if ('error' in reply) one?.reject(reply.error);
-      else one?.resolve(reply.report);
+      else one?.resolve(reply.answer);
     });
     this.worker.on('error', error => this.fail(error));
     this.worker.on('exit', code => this.fail(new Error(`a computing thread ended with code ${code}`)));
@@ -98,9 +107,10 @@ class Computer {
     this.worker.postMessage(setup);
   }
 
-  ask(request: WorkerRequest): Promise<ShardReport> {
+  /** `T` is what the thread answers to such a request. */
+  ask<T extends ShardReport | number>(request: WorkerRequest): Promise<T> {
     return new Promise((resolve, reject) => {
-      this.waiting.push({ resolve, reject });
+      this.waiting.push({ resolve: answer => resolve(answer as T), reject });
       this.worker.ref();
       this.worker.postMessage(request);
     });

@@ -122,6 +122,11 @@ export class Trainer {
     return new Evaluator(this.pool, this.options, batchSize);
   }
 
+  /** Milliseconds of the calibration kernel where training computes. No step may be under way. */
+  calibrate(): Promise<number> {
+    return this.pool.calibrate(this.shards.slots[0].length);
+  }
+
   async close(): Promise<void> {
     await this.pool.close();
     await this.engine.close();

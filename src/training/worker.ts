@@ -1,13 +1,15 @@
-/** The thread that computes shards: it compiles each group's job once and then computes the shards that it is told. */
+/** The thread that computes shards: it compiles each group's job once, computes the shards that it is told, and measures how fast it is. */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Backend } from '../engine/backend.js';
 import { Engine } from '../engine/index.js';
-import { ShardComputer, type ShardGroup, type ShardReport } from './shards.js';
+import { CalibrationKernel } from './calibration-kernel.js';
+import { ShardComputer, type ShardGroup, type ShardJob, type ShardReport } from './shards.js';
 import type { WorkerReply, WorkerRequest } from './thread-pool.js';
 
 const parameters = workerData as Float32Array;
 const groups = new Map<number, { computer: Promise<ShardComputer>; slots: ShardGroup['slots'] }>();
 let engine: Promise<Engine> | undefined;
+let kernel: Promise<CalibrationKernel> | undefined;
 /** Settled when everything asked for so far is computed. */
 let last: Promise<void> = Promise.resolve();
 
@@ -25,8 +27,18 @@ async function compute(group: number, slot: number, shards: readonly number[]): 
   return report;
 }
 
+async function calibrate(backend: Backend): Promise<number> {
+  kernel ??= startEngine(backend).then(one => new CalibrationKernel(one));
+  return (await kernel).measure();
+}
+
 function reply(message: WorkerReply): void {
   parentPort?.postMessage(message);
+}
+
+function answer(request: Exclude<WorkerRequest, { job: ShardJob }>): Promise<ShardReport | number> {
+  if ('calibrate' in request) return calibrate(request.calibrate);
+  return compute(request.group, request.slot, request.shards);
 }
 
 parentPort?.on('message', (request: WorkerRequest) => {
@@ -38,11 +50,10 @@ parentPort?.on('message', (request: WorkerRequest) => {
     });
     return;
   }
-  const { group, slot, shards } = request;
   // one after the other, in the order in which they are asked for
   last = last.then(() =>
-    compute(group, slot, shards).then(
-      report => reply({ report }),
+    answer(request).then(
+      answer => reply({ answer }),
       (error: Error) => reply({ error }),
     ),
   );

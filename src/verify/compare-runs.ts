@@ -1,4 +1,4 @@
-/** Whether two run directories say the same: checkpoints to the byte, metrics, and the series of their logs without its times. */
+/** Whether two run directories say the same: checkpoints and evaluation to the byte, metrics, and the series of their logs without its times. */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,31 +15,35 @@ export interface FileDigest {
   readonly sha256: string;
 }
 
+/** Written by the latest evaluation. */
+const EVALUATION = 'evaluation.json';
+
 export function compareRuns(expected: string, actual: string): Difference[] {
   return [
-    ...compareCheckpoints(expected, actual),
+    ...compareBytes(expected, actual),
     ...compareSummaries(expected, actual),
     ...compareLogs(expected, actual),
   ];
 }
 
-/** Of every file in `checkpoints/`, by name. */
-export function checkpointDigests(run: string): FileDigest[] {
+/** Of every file in `checkpoints/` and of the evaluation, by name: what must be the same to the byte. */
+export function resultDigests(run: string): FileDigest[] {
   const folder = join(run, 'checkpoints');
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .sort()
-    .map(name => ({
-      file: `checkpoints/${name}`,
+  const checkpoints = existsSync(folder) ? readdirSync(folder).sort() : [];
+  const files = [...checkpoints.map(name => `checkpoints/${name}`), EVALUATION];
+  return files
+    .filter(file => existsSync(join(run, file)))
+    .map(file => ({
+      file,
       sha256: createHash('sha256')
-        .update(readFileSync(join(folder, name)))
+        .update(readFileSync(join(run, file)))
         .digest('hex'),
     }));
 }
 
-function compareCheckpoints(expected: string, actual: string): Difference[] {
+function compareBytes(expected: string, actual: string): Difference[] {
   const [then, now] = [expected, actual].map(
-    run => new Map(checkpointDigests(run).map(({ file, sha256 }) => [file, sha256])),
+    run => new Map(resultDigests(run).map(({ file, sha256 }) => [file, sha256])),
   );
   const files = [...new Set([...then.keys(), ...now.keys()])].sort();
   return files.flatMap(file => {
@@ -72,7 +76,16 @@ function compareSummaries(expected: string, actual: string): Difference[] {
   }));
 }
 
-const TIMES = new Set(['time', 'seq', 'duration_s', 'samples_per_s', 'run_id']);
+const TIMES = new Set([
+  'time',
+  'seq',
+  'duration_s',
+  'samples_per_s',
+  'ms_per_step',
+  'calibration_ms',
+  'step_ratio',
+  'run_id',
+]);
 
 function compareLogs(expected: string, actual: string): Difference[] {
   const file = 'log.jsonl';

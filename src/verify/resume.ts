@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Summary } from '../experiment/summary.js';
 import { RandomStream } from '../random.js';
-import { checkpointDigests, compareRuns, type Difference, type FileDigest } from './compare-runs.js';
+import { compareRuns, type Difference, type FileDigest, resultDigests } from './compare-runs.js';
 import { finish, type KillMoment, type Program, runAndKill } from './killing.js';
 import { writeProof } from './proof.js';
 
@@ -92,7 +92,7 @@ export async function verifyResume(options: VerifyResumeOptions): Promise<Verifi
     steps: straight.steps,
     kills: runs.reduce((total, run) => total + run.killed_after.length, 0),
     runs,
-    files: checkpointDigests(straight.directory),
+    files: resultDigests(straight.directory),
     identical: runs.every(({ differences }) => differences.length === 0),
   };
   const file = writeProof(options, proof);

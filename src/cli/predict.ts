@@ -1,0 +1,21 @@
+/** `predict RUN`: what a checkpoint says of each sequence of a split, written while it is computed. */
+import { EXIT, type ExitCode } from '../errors.js';
+import { predictCheckpoint } from '../training/evaluate.js';
+import type { Io } from './io.js';
+import type { PredictOptions } from './options.js';
+import { csvHeader, csvLines, jsonLine } from './prediction-lines.js';
+import { openModel } from './saved-model.js';
+
+export async function predict(
+  runPath: string,
+  { checkpoint, format, ...options }: PredictOptions,
+  io: Io,
+): Promise<ExitCode> {
+  const model = openModel(runPath, checkpoint);
+  await predictCheckpoint(model, { ...options, signal: io.outClosed }, form => {
+    if (format === 'csv') io.out(csvHeader(form));
+    const lines = format === 'csv' ? csvLines : jsonLine;
+    return sequence => io.out(lines(form, sequence));
+  });
+  return EXIT.done;
+}

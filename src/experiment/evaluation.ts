@@ -1,0 +1,81 @@
+/** `evaluation.json`: what the latest evaluation of the test split saw; layout in schemas/evaluation.schema.json. */
+
+interface EvaluationFacts {
+  readonly version: 1;
+  readonly split: 'test';
+  /** Where the run stood. */
+  readonly epoch: number;
+  readonly step: number;
+  /** Predictions that counted. */
+  readonly predictions: number;
+  readonly loss: number;
+}
+
+/** Where a prediction was made. */
+export interface PredictionPlace {
+  /** Position of its sequence in the split, from 0. */
+  readonly index: number;
+  /** From 0; present where the model answers at every step. */
+  readonly step_in_sequence?: number;
+}
+
+/** A prediction of another class than the label. */
+export interface Mistake extends PredictionPlace {
+  readonly label: number;
+  /** `null` where a logit was not a number. */
+  readonly predicted: number | null;
+  readonly loss: number;
+  /** Softmax of the class predicted; NaN where there is none. */
+  readonly probability: number;
+  /** Softmax of the label. */
+  readonly label_probability: number;
+  /** Grey values as `pictures` says; present where that is. */
+  readonly picture?: string;
+}
+
+export interface PictureLayout {
+  readonly width: number;
+  readonly height: number;
+  /** Base64 of one unsigned byte a pixel, row by row, 0 black. */
+  readonly encoding: 'base64-uint8';
+}
+
+export interface ClassEvaluation extends EvaluationFacts {
+  readonly kind: 'class';
+  readonly accuracy: number;
+  readonly classes: number;
+  /** `null` where the data do not name their classes. */
+  readonly class_names: readonly string[] | null;
+  /** Row: the label; column: the class predicted. `null` where there are too many classes. */
+  readonly confusion: readonly (readonly number[])[] | null;
+  /** Predictions with a logit that was not a number: they are in no column. */
+  readonly undecided: number;
+  /** Those of the greatest loss first. */
+  readonly mistakes: readonly Mistake[];
+  readonly pictures: PictureLayout | null;
+}
+
+/** The first numbers of a target and of its prediction. */
+export interface WorstValue extends PredictionPlace {
+  readonly target: readonly number[];
+  readonly prediction: readonly number[];
+  /** Mean over all its numbers. */
+  readonly absolute_error: number;
+}
+
+export interface ValuePair extends PredictionPlace {
+  readonly target: number;
+  readonly prediction: number;
+}
+
+export interface ValueEvaluation extends EvaluationFacts {
+  readonly kind: 'value';
+  readonly mean_absolute_error: number;
+  /** Those of the greatest error first. */
+  readonly worst: readonly WorstValue[];
+  /** Spread evenly over the split; `null` where a target is more than one number. */
+  readonly sample: readonly ValuePair[] | null;
+}
+
+/** What summary.json says in two numbers, in detail. There is no run and no time in it: the same training gives the same bytes. */
+export type TestEvaluation = ClassEvaluation | ValueEvaluation;

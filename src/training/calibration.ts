@@ -1,0 +1,37 @@
+/** How fast the machine was while a run trained, by a kernel that is measured now and then. Shown and recorded, and decides nothing. */
+import { RunningMedian } from './running-median.js';
+
+/** Of the time that training takes, at most, once the run is longer than a moment. */
+const SHARE = 0.005;
+/** What a short run may spend beyond that, in seconds. */
+const ALLOWANCE = 0.1;
+
+export class Calibration {
+  private readonly median = new RunningMedian();
+  private measured = 0;
+  private spentSeconds = 0;
+
+  /**
+   * Whether to measure after `steps` steps of this process, which took `trainedSeconds`: as often as that time allows, so that the
+   * measurements are spread over the run, and in its beginning each time that the steps have doubled.
+   */
+  isDue(steps: number, trainedSeconds: number): boolean {
+    const doubled = this.spentSeconds < ALLOWANCE && steps >= 2 ** this.measured;
+    return doubled || this.spentSeconds <= SHARE * trainedSeconds;
+  }
+
+  /** `kernel` measures, and gives milliseconds. */
+  async measure(kernel: () => Promise<number>): Promise<void> {
+    const began = performance.now();
+    this.median.add((await kernel()) / 1000);
+    // the first compiles the kernel as well, which is no reason to leave out the next
+    if (this.measured > 0) this.spentSeconds += (performance.now() - began) / 1000;
+    this.measured++;
+  }
+
+  /** Over all measurements, to 0.5 %; null where there was none. */
+  get medianMilliseconds(): number | null {
+    const { value } = this.median;
+    return value === null ? null : 1000 * value;
+  }
+}

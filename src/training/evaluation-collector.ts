@@ -1,0 +1,170 @@
+/** What an evaluation of the test split saw, gathered while it goes on: what `evaluation.json` holds. */
+import type { Dataset } from '../data/index.js';
+import type {
+  ClassEvaluation,
+  Mistake,
+  PictureLayout,
+  PredictionPlace,
+  TestEvaluation,
+  ValueEvaluation,
+  ValuePair,
+  WorstValue,
+} from '../experiment/evaluation.js';
+import { losses } from '../losses/index.js';
+import { predictedClass } from '../losses/loss.js';
+import type { Evaluation } from './evaluator.js';
+import type { Position } from './loop.js';
+import { type PredictedSequence, type Prediction, probabilityOf } from './predictions.js';
+import type { ModelRun } from './shards.js';
+import { Worst } from './worst.js';
+
+/** Predictions that are told one by one. */
+const MOST_WORST = 24;
+/** A larger matrix serves no reader; its size grows with the square. */
+const MOST_CONFUSED = 100;
+/** Larger pictures would make the file one of megabytes. */
+const MOST_PIXELS = 10_000;
+/** Of a target, and of its prediction. */
+const MOST_NUMBERS = 100;
+const MOST_PAIRS = 200;
+
+/** Where the run stood, and what came out. */
+type Outcome = Evaluation & Pick<Position, 'epoch' | 'step'>;
+
+export interface EvaluationCollector {
+  /** Takes the sequences of the test split in their order. */
+  add(sequence: PredictedSequence): void;
+  /** After the last. */
+  document(outcome: Outcome): TestEvaluation;
+}
+
+export function evaluationCollector(run: ModelRun, dataset: Dataset): EvaluationCollector {
+  return losses[run.loss].target === 'class'
+    ? new ClassCollector(run, dataset)
+    : new ValueCollector(run, dataset);
+}
+
+class ClassCollector implements EvaluationCollector {
+  private readonly confusion: number[][] | null;
+  private readonly mistakes = new Worst<Mistake>(MOST_WORST);
+  private readonly pictures: PictureLayout | null;
+  private undecided = 0;
+
+  constructor(
+    private readonly run: ModelRun,
+    private readonly dataset: Dataset,
+  ) {
+    const classes = run.spec.outputSize;
+    this.confusion =
+      classes <= MOST_CONFUSED
+        ? Array.from({ length: classes }, () => new Array<number>(classes).fill(0))
+        : null;
+    this.pictures = pictureLayout(dataset);
+  }
+
+  add({ index, predictions }: PredictedSequence): void {
+    for (const prediction of predictions) {
+      if (!prediction.counts) continue;
+      const predicted = predictedClass(prediction.values);
+      const [label] = prediction.target;
+      if (predicted < 0) this.undecided++;
+      else if (this.confusion) this.confusion[label][predicted]++;
+      if (predicted !== label)
+        this.mistakes.offer(prediction.loss, () => this.mistake(index, prediction, predicted));
+    }
+  }
+
+  document({ epoch, step, count, loss, metric }: Outcome): ClassEvaluation {
+    return {
+      version: 1,
+      kind: 'class',
+      split: 'test',
+      epoch,
+      step,
+      predictions: count,
+      loss,
+      accuracy: metric,
+      classes: this.run.spec.outputSize,
+      class_names: this.dataset.classLabels ?? null,
+      confusion: this.confusion,
+      undecided: this.undecided,
+      mistakes: this.mistakes.things,
+      pictures: this.pictures,
+    };
+  }
+
+  private mistake(index: number, prediction: Prediction, predicted: number): Mistake {
+    const { values, target, loss } = prediction;
+    const [label] = target;
+    const picture = this.pictures && this.dataset.test.picture?.(index);
+    return {
+      ...placeOf(this.run, index, prediction),
+      label,
+      predicted: predicted < 0 ? null : predicted,
+      loss,
+      probability: predicted < 0 ? Number.NaN : probabilityOf(values, predicted),
+      label_probability: probabilityOf(values, label),
+      ...(picture && { picture: Buffer.from(picture).toString('base64') }),
+    };
+  }
+}
+
+class ValueCollector implements EvaluationCollector {
+  private readonly worst = new Worst<WorstValue>(MOST_WORST);
+  private readonly sample: ValuePair[] | null;
+  private readonly wanted: ReadonlySet<number>;
+
+  constructor(
+    private readonly run: ModelRun,
+    { test }: Dataset,
+  ) {
+    this.sample = run.spec.outputSize === 1 ? [] : null;
+    this.wanted = spread(test.count, MOST_PAIRS);
+  }
+
+  add({ index, predictions }: PredictedSequence): void {
+    for (const prediction of predictions) {
+      if (!prediction.counts) continue;
+      const { values, target } = prediction;
+      const error = losses[this.run.loss].metric.of(values, target);
+      const place = placeOf(this.run, index, prediction);
+      this.worst.offer(error, () => ({
+        ...place,
+        target: [...target.subarray(0, MOST_NUMBERS)],
+        prediction: [...values.subarray(0, MOST_NUMBERS)],
+        absolute_error: error,
+      }));
+      if (this.wanted.has(index)) this.sample?.push({ ...place, target: target[0], prediction: values[0] });
+    }
+  }
+
+  document({ epoch, step, count, loss, metric }: Outcome): ValueEvaluation {
+    return {
+      version: 1,
+      kind: 'value',
+      split: 'test',
+      epoch,
+      step,
+      predictions: count,
+      loss,
+      mean_absolute_error: metric,
+      worst: this.worst.things,
+      sample: this.sample,
+    };
+  }
+}
+
+function placeOf({ spec }: ModelRun, index: number, { step }: Prediction): PredictionPlace {
+  return spec.head === 'every' ? { index, step_in_sequence: step } : { index };
+}
+
+function pictureLayout({ picture, test }: Dataset): PictureLayout | null {
+  if (!picture || !test.picture || picture.width * picture.height > MOST_PIXELS) return null;
+  return { width: picture.width, height: picture.height, encoding: 'base64-uint8' };
+}
+
+/** At most `most` of 0, 1, …, count-1, evenly apart. */
+function spread(count: number, most: number): ReadonlySet<number> {
+  const length = Math.min(count, most);
+  return new Set(Array.from({ length }, (_, i) => Math.floor((i * count) / length)));
+}

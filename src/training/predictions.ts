@@ -1,0 +1,31 @@
+/** What a model says of the sequences of a split, as an evaluation tells it one sequence after the other. */
+
+export interface Prediction {
+  /** Step of its sequence, from 0; 0 where the model answers once a sequence. */
+  readonly step: number;
+  /** Whether it counts in loss and metric: its label is not an ignored one. */
+  readonly counts: boolean;
+  /** Before weighting; says nothing where the prediction does not count. */
+  readonly loss: number;
+  /** [C] logits, or values. A view that is good only while it is told; so is `target`. */
+  readonly values: Float32Array;
+  /** The class `[1]`, or [C] values. */
+  readonly target: Float32Array;
+}
+
+export interface PredictedSequence {
+  /** Its position in the split. */
+  readonly index: number;
+  /** One, or one for each of its steps. */
+  readonly predictions: readonly Prediction[];
+}
+
+/** Told of each sequence of a split, in their order. */
+export type PredictionWatcher = (sequence: PredictedSequence) => void;
+
+/** softmax(z)_k = e^(z_k - m) / sum over i of e^(z_i - m), m the greatest of z, in float64; NaN where it is not defined. */
+export function probabilityOf(logits: ArrayLike<number>, k: number): number {
+  const values = Array.from(logits);
+  const most = Math.max(...values);
+  return Math.exp(values[k] - most) / values.reduce((sum, z) => sum + Math.exp(z - most), 0);
+}

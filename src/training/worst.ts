@@ -1,0 +1,27 @@
+/** The few of many things that have the greatest badness. */
+
+interface Ranked<T> {
+  readonly badness: number;
+  readonly thing: T;
+}
+
+export class Worst<T> {
+  /** The worst first; of equals the one that came first. */
+  private readonly kept: Ranked<T>[] = [];
+
+  constructor(private readonly most: number) {}
+
+  /** `make` is called where the thing is among the worst so far. What is not a number is worse than infinity. */
+  offer(badness: number, make: () => T): void {
+    const worse = (a: number, b: number) => (Number.isNaN(a) ? !Number.isNaN(b) : a > b);
+    const { kept, most } = this;
+    if (kept.length === most && !worse(badness, kept[most - 1].badness)) return;
+    const at = kept.findIndex(other => worse(badness, other.badness));
+    kept.splice(at < 0 ? kept.length : at, 0, { badness, thing: make() });
+    if (kept.length > most) kept.pop();
+  }
+
+  get things(): readonly T[] {
+    return this.kept.map(({ thing }) => thing);
+  }
+}
