@@ -51,6 +51,8 @@ export class Recorder {
   /** Made after the first step, which nothing is to delay. */
   private evaluator: Evaluator | undefined;
   private stepped = false;
+  /** The latest evaluation, where its file is not yet written. */
+  private unwritten: TestEvaluation | undefined;
 
   constructor(
     private readonly parts: RunParts,
@@ -86,8 +88,7 @@ export class Recorder {
     const train: SplitMetrics = report.samples > 0 ? { loss: report.loss } : {};
     state.metrics = { train, test: test.metrics };
     state.evaluated = true;
-    // before the checkpoint that says so: a run that is killed between them evaluates again
-    await this.writeEvaluation(test.document);
+    this.unwritten = test.document;
     this.tellEvaluation(report, test);
     await this.saveWhereDue(report);
     return true;
@@ -127,12 +128,16 @@ export class Recorder {
     return { metrics, count, seconds, document: collector.document({ ...position, ...evaluation }) };
   }
 
-  private async writeEvaluation(document: TestEvaluation): Promise<void> {
+  /** Comes before each checkpoint: a run that goes on from one finds the evaluations up to there, and makes those after it again. */
+  private async writeEvaluation(): Promise<void> {
+    const { unwritten } = this;
+    if (!unwritten) return;
     const { directory, events } = this.parts;
     await persist(
-      () => directory.writeEvaluation(document),
+      () => directory.writeEvaluation(unwritten),
       message => events.warning('evaluation/retry', message),
     );
+    this.unwritten = undefined;
   }
 
   private tellEvaluation(position: Position, { metrics, count, seconds }: TestResult): void {
@@ -173,6 +178,7 @@ export class Recorder {
   }
 
   private async save(options: SaveOptions): Promise<void> {
+    await this.writeEvaluation();
     await this.parts.checkpoints.save(options);
     this.parts.observer.saved();
   }
