@@ -208,7 +208,7 @@ t.test('the reference config says what the design fixes', async t => {
     optimizer: { kind: 'adam', learning_rate: 0.01 },
     training: { num_epochs: 2, batch_size: 100, shuffle: true, log_every: 100 },
     checkpoint: { every: 'epoch', keep: { last: 1, best: 1 }, metric: 'test.accuracy' },
-    gates: [{ metric: 'test.accuracy', min: 0.96 }],
+    gates: [{ metric: 'test.accuracy', over: 'last', min: 0.96 }],
   });
 });
 
@@ -233,7 +233,7 @@ t.test(
     t.match(model, { hidden_size: 64, num_layers: 3, cell: 'lstm' });
     t.match(training, { num_epochs: 3, batch_size: 30 });
     t.notOk('gradient_clip_norm' in training, 'null removes');
-    t.same(gates, [{ metric: 'test.loss', max: 1 }], 'lists replace');
+    t.same(gates, [{ metric: 'test.loss', over: 'last', max: 1 }], 'lists replace');
     t.same(dataset, { kind: 'npz', path: join(packageRoot, VALID_FOLDER, 'nested/b.npz') });
     t.same([seed, name], [7, 'derived']);
     t.same(
@@ -273,7 +273,7 @@ t.test('--set is typed by the schema', async t => {
     betas: [0.5, 0.7],
   });
   t.same(load('gates.0={metric: test.loss, max: 1}', 'gates[0].max=2').gates, [
-    { metric: 'test.loss', max: 2 },
+    { metric: 'test.loss', over: 'last', max: 2 },
   ]);
   t.same(load('checkpoint.every={steps: 5}').checkpoint.every, { steps: 5 });
   t.equal(load('seed=1', 'seed=2').seed, 2, 'the last one wins');
@@ -880,7 +880,7 @@ t.test('config diff', async t => {
   await configDiff([a, gate], { set: [], json: false }, gates);
   t.equal(
     gates.outText(),
-    `--- ${a}\n+++ ${gate}\ngates.0.max: not set -> 1\ngates.0.metric: not set -> "test.loss"\n`,
+    `--- ${a}\n+++ ${gate}\ngates.0.max: not set -> 1\ngates.0.metric: not set -> "test.loss"\ngates.0.over: not set -> "last"\n`,
     'an empty list is not told beside items',
   );
   await t.rejects(

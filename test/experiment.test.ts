@@ -200,7 +200,9 @@ const summary: Summary = {
   skipped_batches: 0,
   metrics: { train: { loss: Number.NaN }, test: { loss: 0.1, accuracy: 0.97 } },
   best: { metric: 'test.accuracy', value: 0.97, step: 1200, epoch: 2 },
-  gates: [{ metric: 'test.accuracy', min: 0.96, value: 0.97, verdict: 'passed' }],
+  gates: [
+    { metric: 'test.accuracy', over: 'last', min: 0.96, value: 0.97, verdict: 'passed', origin: '--set' },
+  ],
   duration_s: 10,
   train_s: 9,
   eval_s: 1,
@@ -354,7 +356,15 @@ const samples: { readonly [E in EventName]: Extract<RunEvent, { event: E }> } = 
     patience: 3,
   },
   warning: { event: 'warning', code: 'x/y', message: 'z' },
-  gate: { event: 'gate', metric: 'test.accuracy', value: 0.95, min: 0.96, verdict: 'failed' },
+  gate: {
+    event: 'gate',
+    metric: 'test.accuracy',
+    over: 'last',
+    value: 0.95,
+    min: 0.96,
+    verdict: 'failed',
+    origin: 'x.yaml:9:5',
+  },
   'run.end': { event: 'run.end', status: 'completed', exit_code: 0, epochs: 2, steps: 1200, duration_s: 30 },
 };
 

@@ -15,12 +15,12 @@ import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import type { Io } from '../src/cli/io.js';
 import { createProgress } from '../src/cli/progress.js';
-import { gateSentence } from '../src/cli/result.js';
 import { loadExperiment } from '../src/config/index.js';
 import { validateAgainst } from '../src/config/schema.js';
 import { EXIT } from '../src/errors.js';
 import { loadCheckpoint, resolveCheckpoint } from '../src/experiment/checkpoint-folder.js';
-import { judgeGates } from '../src/experiment/gates.js';
+import { gateSentence } from '../src/experiment/gate-words.js';
+import { judgeGate } from '../src/experiment/gates.js';
 import { RunDirectory } from '../src/experiment/run-directory.js';
 import { runExperiment } from '../src/training/run.js';
 import { RunClosing } from '../src/training/run-closing.js';
@@ -325,7 +325,7 @@ t.test('validate refuses what a run would only find out later', parallel, async 
 
 t.test('a gate is told in six digits that say the same as all of them', async t => {
   const say = (value: number, bounds: { min?: number; max?: number }) =>
-    gateSentence(judgeGates([{ metric: 'test.loss', ...bounds }], { train: {}, test: { loss: value } })[0]);
+    gateSentence(judgeGate({ metric: 'test.loss', over: 'last', origin: 'x.yaml:1:1', ...bounds }, value));
   const cases: [number, { min?: number; max?: number }, string][] = [
     [0.95999999, { min: 0.96 }, 'failed: 0.959999, at least 0.96'],
     [0.96000001, { max: 0.96 }, 'failed: 0.960001, at most 0.96'],
@@ -340,9 +340,12 @@ t.test('a gate is told in six digits that say the same as all of them', async t 
       { min: 123456.73, max: 123456.75 },
       'passed: 123456.74, at least 123456.73 and at most 123456.75',
     ],
-    [Number.NaN, { min: 0 }, 'unjudged: not measured, at least 0'],
+    [Number.NaN, { min: 0 }, 'inconclusive: it is NaN, at least 0'],
   ];
-  for (const [value, bounds, told] of cases) t.equal(say(value, bounds), `Gate test.loss ${told} wanted.`);
+  for (const [value, bounds, told] of cases) {
+    const place = told.startsWith('passed') ? '' : ' (x.yaml:1:1)';
+    t.equal(say(value, bounds), `Gate test.loss ${told} wanted${place}.`);
+  }
   const property = fc.property(
     fc.double({ min: -1e9, max: 1e9, noNaN: true }),
     fc.double({ min: -1e-5, max: 1e-5, noNaN: true }),

@@ -1,6 +1,7 @@
 /** How a run went, in words. */
 import { relative } from 'node:path';
-import type { GateResult, Summary } from '../experiment/summary.js';
+import { gateSentence } from '../experiment/gate-words.js';
+import type { Summary } from '../experiment/summary.js';
 import { counted } from '../words.js';
 import type { Io } from './io.js';
 import { formatDuration } from './progress.js';
@@ -35,28 +36,6 @@ export function resumeHint(verb: 'resume' | 'sweep resume', directory: string): 
 /** As a shell takes it. */
 function quoted(path: string): string {
   return /^[\w./+-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
-}
-
-export function gateSentence({ metric, verdict, value, min, max }: GateResult): string {
-  const bounds = [min === undefined ? '' : `at least ${min}`, max === undefined ? '' : `at most ${max}`];
-  const measured = value === null ? 'not measured' : formatMeasured(value, { min, max });
-  return `Gate ${metric} ${verdict}: ${measured}, ${bounds.filter(Boolean).join(' and ')} wanted.`;
-}
-
-const DIGITS = 6;
-
-/**
- * `value` in six significant digits that say the same of the bounds as all its digits do: where the nearest such number lies on
- * the other side of a bound, or on it, the next one away from it. In full where the bounds leave no room for either.
- */
-function formatMeasured(value: number, { min, max }: Pick<GateResult, 'min' | 'max'>): string {
-  const unit = 10 ** (Number(value.toExponential().split('e')[1]) + 1 - DIGITS);
-  const sides = (x: number): string =>
-    [x >= (min ?? Number.NEGATIVE_INFINITY), x <= (max ?? Number.POSITIVE_INFINITY)].join();
-  const shown = [0, -unit, unit]
-    .map(shift => Number((value + shift).toPrecision(DIGITS)))
-    .find(rounded => sides(rounded) === sides(value));
-  return String(shown ?? value);
 }
 
 function closingSentence({ accuracy, mean_absolute_error, loss }: Summary['metrics']['test']): string {

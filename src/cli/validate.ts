@@ -3,6 +3,7 @@ import { checkAgainstData, type LoadedExperiment, loadExperiment, locateInConfig
 import { openDataset } from '../data/index.js';
 import { type Diagnostic, EXIT, type ExitCode, UserError } from '../errors.js';
 import { checkName } from '../experiment/run-directory.js';
+import { gateReferences } from '../training/gate-references.js';
 import { initialParameters, modelSpec } from '../training/session.js';
 import { formatDiagnostics } from './diagnostics.js';
 import { formatAnnotations } from './github.js';
@@ -53,6 +54,7 @@ async function checkWithData(loaded: LoadedExperiment): Promise<Pick<Verdict, 'd
   try {
     checkName(name);
     const { diagnostics, warnings, sizes } = checkAgainstData(loaded, await openDataset(dataset, { seed }));
+    gateReferences(loaded);
     if (diagnostics.length === 0) initialParameters(loaded, modelSpec(loaded, sizes));
     return { diagnostics, warnings };
   } catch (error) {

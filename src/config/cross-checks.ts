@@ -1,12 +1,10 @@
 /** What the schema cannot say: rules between keys, judged on a config that is valid by itself. */
 import type { Diagnostic } from '../errors.js';
 import { checkFacts, factsOfConfig } from './data-facts.js';
-import type { GateConfig, LossConfig, MetricName, PartialExperiment } from './experiment.js';
+import type { PartialExperiment } from './experiment.js';
+import { checkGate, checkMetric } from './gate-checks.js';
 import type { Locator } from './locator.js';
-import { largerIsBetter, metricsOf, rangeOf } from './metrics.js';
-import { nearest } from './suggest.js';
-import type { Path } from './tree.js';
-import { fromPercent } from './value-hints.js';
+import { largerIsBetter } from './metrics.js';
 
 /** All complaints that need no data, about those sections of a config that are valid by themselves. */
 export function crossCheck(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
@@ -59,54 +57,4 @@ function checkCheckpoint({ checkpoint, loss }: PartialExperiment, locator: Locat
     );
   }
   return found;
-}
-
-/** A metric that the schema knows but that a run with this loss does not report. */
-function checkMetric(loss: LossConfig, metric: MetricName, path: Path, locator: Locator): Diagnostic[] {
-  const reported = metricsOf(loss);
-  if (reported.includes(metric)) return [];
-  const message = `${metric} is not reported with loss ${loss.kind}`;
-  const suggestion = nearest(metric, reported);
-  const more = { expected: reported.join(' | '), ...(suggestion === undefined ? {} : { suggestion }) };
-  return [locator.atValue(path, 'config/metric', message, more)];
-}
-
-function checkGate(
-  loss: LossConfig | undefined,
-  gate: GateConfig,
-  path: Path,
-  locator: Locator,
-): Diagnostic[] {
-  const found = loss === undefined ? [] : checkMetric(loss, gate.metric, [...path, 'metric'], locator);
-  if (gate.min === undefined && gate.max === undefined) {
-    found.push(locator.atKey(path, 'config/gate', 'a gate needs a bound', { expected: '`min` or `max`' }));
-  }
-  if (gate.min !== undefined && gate.max !== undefined && gate.min > gate.max) {
-    const message = `no value is at least ${gate.min} and at most ${gate.max}`;
-    found.push(locator.atValue([...path, 'max'], 'config/gate', message));
-  }
-  return [...found, ...checkReach(gate, path, locator)];
-}
-
-/** A smaller number is more likely to be a slip of another kind than a bound in per cent. */
-const LEAST_PERCENTAGE = 20;
-
-/** A bound outside the metric's range can never be met, such as an accuracy in per cent. */
-function checkReach({ metric, min, max }: GateConfig, path: Path, locator: Locator): Diagnostic[] {
-  const range = rangeOf(metric);
-  if (min !== undefined && min > range.max) {
-    const message = `${metric} is never above ${range.max}`;
-    const more = { expected: `from ${range.min} to ${range.max}`, got: String(min) };
-    const isPercentage = min >= LEAST_PERCENTAGE && min <= 100;
-    const suggestion = isPercentage ? { suggestion: String(fromPercent(min)) } : {};
-    return [locator.atValue([...path, 'min'], 'config/gate', message, { ...more, ...suggestion })];
-  }
-  if (max !== undefined && max < range.min) {
-    const message = `${metric} is never below ${range.min}`;
-    const expected = Number.isFinite(range.max)
-      ? `from ${range.min} to ${range.max}`
-      : `at least ${range.min}`;
-    return [locator.atValue([...path, 'max'], 'config/gate', message, { expected, got: String(max) })];
-  }
-  return [];
 }

@@ -15,4 +15,6 @@ export type ModelConfig = Experiment['model'];
 export type LossConfig = Experiment['loss'];
 export type OptimizerConfig = Experiment['optimizer'];
 export type GateConfig = Experiment['gates'][number];
-export type MetricName = GateConfig['metric'];
+export type MetricName = Experiment['checkpoint']['metric'];
+/** What a gate may judge: a metric, or what training cost. */
+export type GateMetricName = GateConfig['metric'];

@@ -56,9 +56,16 @@ export type LearningRate = number;
  */
 export type WeightDecay = number;
 /**
- * A metric: mean loss over the training set's last epoch or over the test set, the share of right classes, or the mean absolute error of value targets.
+ * What a gate may judge: a metric; or what training cost, where smaller is better: `step_ratio`, the median training step over the time of a calibration kernel in the same process, so that a slow machine does not fail it; `ms_per_step`, that step in milliseconds; `peak_rss_mb`, the peak resident memory in MiB.
  */
-export type MetricName = 'train.loss' | 'test.loss' | 'test.accuracy' | 'test.mean_absolute_error';
+export type GateMetricName =
+  | 'train.loss'
+  | 'test.loss'
+  | 'test.accuracy'
+  | 'test.mean_absolute_error'
+  | 'performance.step_ratio'
+  | 'performance.ms_per_step'
+  | 'performance.peak_rss_mb';
 
 /**
  * What a cellrun config may say: the data, the recurrent network, how it is trained, and what the result must reach. Keys marked x-path are paths relative to the file that states them; x-form is a pattern in words; x-default describes a default that depends on other keys; x-aliases are names that people try.
@@ -400,10 +407,14 @@ export interface CheckpointKeep {
   best: number;
 }
 /**
- * A bound on a final metric: min, max or both.
+ * What a metric must reach: `min`, `max` or both; or a `baseline` and how much worse than it the metric may be: `max_drop` or `max_regress`.
  */
 export interface Gate {
-  metric: MetricName;
+  metric: GateMetricName;
+  /**
+   * Which value is judged: the last one, the best of all evaluations, or the mean over several runs that differ in their seed alone. A single run cannot judge the latter, which is left to `review`.
+   */
+  over: 'last' | 'best' | 'seeds';
   /**
    * The metric must be at least this.
    */
@@ -412,4 +423,16 @@ export interface Gate {
    * The metric must be at most this.
    */
   max?: number;
+  /**
+   * A file that `review --pin` wrote; its mean is what the metric is compared with.
+   */
+  baseline?: string;
+  /**
+   * How much worse than the baseline's mean the metric may be, in its own unit: below it for an accuracy, above it for everything else.
+   */
+  max_drop?: number;
+  /**
+   * The same as a share of the baseline's mean: 0.05 is 5 per cent.
+   */
+  max_regress?: number;
 }

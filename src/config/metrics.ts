@@ -1,7 +1,8 @@
 /** The metrics that a run reports, and what can be said about them without running. */
-import type { LossConfig, MetricName } from './experiment.js';
+import type { GateMetricName, LossConfig, MetricName } from './experiment.js';
 
-export function largerIsBetter(metric: MetricName): boolean {
+/** Of all that is judged; only an accuracy should be large. */
+export function largerIsBetter(metric: string): boolean {
   return metric === 'test.accuracy';
 }
 
@@ -15,7 +16,18 @@ export function metricsOf(loss: LossConfig): readonly MetricName[] {
   return METRICS_OF_LOSS[loss.kind];
 }
 
+/** What training cost, which every run reports. */
+export const PERFORMANCE = [
+  'performance.step_ratio',
+  'performance.ms_per_step',
+  'performance.peak_rss_mb',
+] as const satisfies readonly GateMetricName[];
+
+export function isPerformance(metric: string): boolean {
+  return PERFORMANCE.some(one => one === metric);
+}
+
 /** The range that a metric cannot leave: `[0, 1]` for a share, from 0 upwards for losses and errors. */
-export function rangeOf(metric: MetricName): { readonly min: number; readonly max: number } {
+export function rangeOf(metric: GateMetricName): { readonly min: number; readonly max: number } {
   return { min: 0, max: metric === 'test.accuracy' ? 1 : Number.POSITIVE_INFINITY };
 }

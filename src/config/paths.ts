@@ -9,6 +9,9 @@ export function mapPaths<T>(config: T, change: (path: string, at: Path) => strin
 
 function walk(schema: Schema, value: unknown, at: Path, change: (path: string, at: Path) => string): unknown {
   if (schema['x-path'] === true && typeof value === 'string') return change(value, at);
+  const { items } = schema;
+  if (Array.isArray(value) && items !== undefined)
+    return value.map((item, index) => walk(items, item, [...at, index], change));
   const properties = propertiesOf(narrow(schema, value) ?? {});
   if (!isRecord(value)) return value;
   const entries = Object.entries(value).map(([key, inner]) => {

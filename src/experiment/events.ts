@@ -9,8 +9,8 @@ export const EVENT_VERSION = 1;
 /** How a run ended; also `status` in summary.json. */
 export type RunStatus = 'completed' | 'interrupted' | 'diverged' | 'failed';
 
-/** A gate's outcome; `unjudged` where its metric was not measured or is not finite. */
-export type Verdict = 'passed' | 'failed' | 'unjudged';
+/** A gate's outcome; `inconclusive` where its metric was not measured, is not finite, or is one that a single run cannot judge. */
+export type Verdict = 'passed' | 'failed' | 'inconclusive';
 
 /** Fields of each event by its name. Any number may be NaN or infinite; the logger spells that out. */
 export interface EventFields {
@@ -133,12 +133,21 @@ export interface EventFields {
     readonly loss?: number;
     readonly grad_norm?: number;
   };
+  /** As in summary.json; the fields of a baseline's gate are there where it is one. */
   gate: {
     readonly metric: string;
+    readonly over: 'last' | 'best' | 'seeds';
     readonly value: number | null;
     readonly min?: number;
     readonly max?: number;
+    readonly baseline?: string;
+    readonly max_drop?: number;
+    readonly max_regress?: number;
+    readonly reference?: number;
+    readonly limit?: number;
     readonly verdict: Verdict;
+    readonly reason?: string;
+    readonly origin: string;
   };
   'run.end': {
     readonly status: RunStatus;

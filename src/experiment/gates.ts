@@ -1,11 +1,29 @@
-/** Judging gates: a metric that was not measured, or is not finite, never passes. */
-import type { GateResult, SplitMetrics } from './summary.js';
+/** Judging gates, in a run and in a review alike: a metric that was not measured, or is not finite, never passes. */
+import { largerIsBetter } from '../config/metrics.js';
+import type { Verdict } from './events.js';
+import type { GateResult, SplitMetrics, Summary } from './summary.js';
 
+/** What a gate asks for, as a config or a command line says it. */
 export interface Gate {
-  /** Such as `test.accuracy`. */
+  /** Such as `test.accuracy` or `performance.ms_per_step`. */
   readonly metric: string;
+  readonly over: 'last' | 'best' | 'seeds';
   readonly min?: number;
   readonly max?: number;
+  /** A file that `review --pin` wrote. */
+  readonly baseline?: string;
+  /** How much worse than the baseline's mean the metric may be. */
+  readonly max_drop?: number;
+  /** The same as a share of the baseline's mean. */
+  readonly max_regress?: number;
+}
+
+/** A gate together with what it is judged by. */
+export interface WrittenGate extends Gate {
+  /** `FILE:LINE:COL`, or the option that gave it. */
+  readonly origin: string;
+  /** The baseline's mean, where there is a baseline. */
+  readonly reference?: number;
 }
 
 export type Metrics = Readonly<Record<'train' | 'test', SplitMetrics>>;
@@ -16,13 +34,87 @@ export function metricValue(metrics: Metrics, name: string): number | undefined 
   return metrics[split as keyof Metrics]?.[metric];
 }
 
-export function judgeGates(gates: readonly Gate[], metrics: Metrics): GateResult[] {
-  return gates.map(({ metric, min, max }) => {
-    const value = metricValue(metrics, metric);
-    const bounds = { ...(min !== undefined && { min }), ...(max !== undefined && { max }) };
-    if (value === undefined || !Number.isFinite(value))
-      return { metric, ...bounds, value: null, verdict: 'unjudged' };
-    const within = value >= (min ?? Number.NEGATIVE_INFINITY) && value <= (max ?? Number.POSITIVE_INFINITY);
-    return { metric, ...bounds, value, verdict: within ? 'passed' : 'failed' };
+/** What of a summary gates judge. */
+export type Measured = Pick<Summary, 'metrics' | 'ms_per_step' | 'peak_rss_mb'> & {
+  /** Absent in runs of versions that did not measure it. */
+  readonly step_ratio?: number | null;
+};
+
+/** The last value of a metric, or of what training cost; undefined where it was not measured. */
+export function lastValue(measured: Measured, metric: string): number | undefined {
+  switch (metric) {
+    case 'performance.ms_per_step':
+      return measured.ms_per_step ?? undefined;
+    case 'performance.step_ratio':
+      return measured.step_ratio ?? undefined;
+    case 'performance.peak_rss_mb':
+      return measured.peak_rss_mb;
+    default:
+      return metricValue(measured.metrics, metric);
+  }
+}
+
+/** Why a gate over seeds has no verdict in a run. */
+const LEFT_TO_REVIEW = 'left to `review`, which is given several runs';
+
+/** The verdicts of one run. `best` gives the best value of a metric over the evaluations. */
+export function judgeRun(
+  gates: readonly WrittenGate[],
+  measured: Measured,
+  best: (metric: string) => number | undefined,
+): GateResult[] {
+  return gates.map(gate => {
+    if (gate.over === 'seeds') return inconclusive(gate, null, LEFT_TO_REVIEW);
+    return judgeGate(gate, gate.over === 'best' ? best(gate.metric) : lastValue(measured, gate.metric));
   });
+}
+
+/** The verdict on a value; `undefined` where it was not measured. */
+export function judgeGate(gate: WrittenGate, value: number | undefined): GateResult {
+  if (value === undefined) return inconclusive(gate, null, 'it was not measured');
+  if (!Number.isFinite(value)) return inconclusive(gate, value, `it is ${value}`);
+  const within =
+    value >= (gate.min ?? Number.NEGATIVE_INFINITY) && value <= (gate.max ?? Number.POSITIVE_INFINITY);
+  if (gate.baseline === undefined) return told(gate, value, within ? 'passed' : 'failed');
+  const limit = worstAllowed(gate);
+  if (limit === undefined) return inconclusive(gate, value, 'the baseline does not have it');
+  const reached = largerIsBetter(gate.metric) ? value >= limit : value <= limit;
+  return { ...told(gate, value, within && reached ? 'passed' : 'failed'), limit };
+}
+
+/** Without a verdict, and why. */
+export function inconclusive(gate: WrittenGate, value: number | null, reason: string): GateResult {
+  return { ...told(gate, value, 'inconclusive'), reason };
+}
+
+/** What keeps a run from exit 0: a gate over seeds says nothing about a single run. */
+export function missedIn(gates: readonly GateResult[]): GateResult[] {
+  return gates.filter(({ over, verdict }) => over !== 'seeds' && verdict !== 'passed');
+}
+
+/** The worst value that a baseline allows: its mean, less (for what should be large) or more than it by `max_drop` or `max_regress`. */
+function worstAllowed({ metric, reference, max_drop, max_regress }: WrittenGate): number | undefined {
+  if (reference === undefined) return undefined;
+  const slack = max_drop ?? (max_regress ?? 0) * Math.abs(reference);
+  return largerIsBetter(metric) ? reference - slack : reference + slack;
+}
+
+function told(
+  { metric, over, min, max, baseline, max_drop, max_regress, reference, origin }: WrittenGate,
+  value: number | null,
+  verdict: Verdict,
+): GateResult {
+  return {
+    metric,
+    over,
+    value,
+    ...(min !== undefined && { min }),
+    ...(max !== undefined && { max }),
+    ...(baseline !== undefined && { baseline }),
+    ...(max_drop !== undefined && { max_drop }),
+    ...(max_regress !== undefined && { max_regress }),
+    ...(reference !== undefined && { reference }),
+    verdict,
+    origin,
+  };
 }

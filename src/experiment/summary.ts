@@ -1,14 +1,11 @@
 /** `summary.json`: what came out of a run; layout in schemas/summary.schema.json. Also what `--json` prints. */
-import type { RunStatus, Verdict } from './events.js';
+import type { EventFields, RunStatus } from './events.js';
 
-export interface GateResult {
-  readonly metric: string;
-  readonly min?: number;
-  readonly max?: number;
-  /** `null` where it was not measured. */
-  readonly value: number | null;
-  readonly verdict: Verdict;
-}
+/**
+ * A gate's verdict with all that led to it. `value` is null where it was not measured, or is not a single run's; `reference` is the
+ * baseline's mean, `limit` the worst value that it allows, `reason` why there is no verdict, `origin` where the gate is written.
+ */
+export type GateResult = EventFields['gate'];
 
 /** Metric values of one split by name, such as `{ loss, accuracy }`; a value that is not finite is spelled out on writing. */
 export type SplitMetrics = Readonly<Record<string, number>>;

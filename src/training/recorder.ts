@@ -87,6 +87,8 @@ export class Recorder {
     // the mean of no batch at all is none
     const train: SplitMetrics = report.samples > 0 ? { loss: report.loss } : {};
     state.metrics = { train, test: test.metrics };
+    if (report.epochEnded) state.best.add('train.loss', train.loss);
+    for (const [name, value] of Object.entries(test.metrics)) state.best.add(`test.${name}`, value);
     state.evaluated = true;
     this.unwritten = test.document;
     this.tellEvaluation(report, test);

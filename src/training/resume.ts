@@ -97,6 +97,7 @@ async function resumeLocked(
         if (changes.length > 0)
           recordChanges(directory, manifest, loaded, { changes, step, time: options.started });
         const cut = cutLog(directory.files.log, { step, epochIsOpen });
+        for (const event of readEvents(directory.files.log)) state.best.addEvent(event);
         const events = RunEvents.open(directory.files.log, loaded, session, cut.seq);
         if (!cut.kept.has('run.start')) events.started(directory.id);
         if (!cut.kept.has('data.ready')) events.dataReady(dataSeconds);

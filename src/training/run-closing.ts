@@ -1,8 +1,10 @@
 /** How a run ends: gates judged, summary written, the closing event. */
 import type { LoadedExperiment } from '../config/index.js';
 import { EXIT, type ExitCode, UserError } from '../errors.js';
-import { judgeGates } from '../experiment/gates.js';
+import { judgeRun, missedIn } from '../experiment/gates.js';
 import type { RunDirectory } from '../experiment/run-directory.js';
+import type { GateResult, Summary } from '../experiment/summary.js';
+import { writtenGates } from './gate-references.js';
 import type { LoopEnd } from './loop.js';
 import type { RunResult } from './observer.js';
 import type { RunEvents } from './run-events.js';
@@ -26,11 +28,13 @@ export class RunClosing {
   /** Throws exit 1 where summary or log cannot be written. */
   ended(end: LoopEnd, events: RunEvents): RunResult {
     const outcome = this.outcome(end);
-    for (const gate of outcome.gates) events.gate(gate);
-    const summary = this.summary(outcome, savedCheckpoints(this.directory));
+    const measured = this.summary(outcome, savedCheckpoints(this.directory));
+    const { exitCode, summary } =
+      end.status === 'completed' ? this.judged(measured) : { ...outcome, summary: measured };
+    for (const gate of summary.gates) events.gate(gate);
     this.directory.writeSummary(summary);
     events.ended(summary);
-    return { exitCode: outcome.exitCode, summary };
+    return { exitCode, summary };
   }
 
   /** Leaves what can be left of a run that `error` has ended; never throws. `events` is absent where no log was opened. */
@@ -39,7 +43,7 @@ export class RunClosing {
     const [message] = (error instanceof Error ? error.message : String(error)).split('\n');
     const saved = attempt(() => savedCheckpoints(this.directory));
     const summary = this.summary(
-      { status: 'failed', exitCode, message, gates: [] },
+      { status: 'failed', exitCode, message },
       saved ?? { best: null, checkpoints: { last: null, best: null } },
     );
     attempt(() => this.directory.writeSummary(summary));
@@ -53,26 +57,29 @@ export class RunClosing {
           status: 'diverged',
           exitCode: EXIT.diverged,
           message: divergedSentence(end, this.loaded, savedCheckpoints(this.directory).checkpoints.last),
-          gates: [],
         };
       case 'interrupted':
         return {
           status: 'interrupted',
           exitCode: EXIT.interrupted,
           message: interruptedSentence(this.state.position?.step ?? 0),
-          gates: [],
         };
       case 'completed':
-        return this.judged();
+        return { status: 'completed', exitCode: EXIT.done };
     }
   }
 
-  private judged(): Outcome {
-    const gates = judgeGates(this.loaded.experiment.gates, this.state.metrics);
-    const missed = gates.filter(gate => gate.verdict !== 'passed').length;
-    if (missed === 0) return { status: 'completed', exitCode: EXIT.done, gates };
+  /** Gates judge what the summary says, so that a review of it judges alike. */
+  private judged(measured: Summary): RunResult {
+    const gates: readonly GateResult[] = judgeRun(
+      writtenGates(this.loaded, this.session.references),
+      measured,
+      metric => this.state.best.get(metric),
+    );
+    const missed = missedIn(gates).length;
+    if (missed === 0) return { exitCode: EXIT.done, summary: { ...measured, gates } };
     const message = gatesSentence(missed, gates.length);
-    return { status: 'completed', exitCode: EXIT.gate, message, gates };
+    return { exitCode: EXIT.gate, summary: { ...measured, exit_code: EXIT.gate, message, gates } };
   }
 
   private summary(outcome: Outcome, saved: SavedCheckpoints) {

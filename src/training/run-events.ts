@@ -179,9 +179,8 @@ export class RunEvents {
     for (const { code, message } of this.session.warnings) this.warn(code, message, observer);
   }
 
-  gate({ metric, min, max, value, verdict }: GateResult): void {
-    const bounds = { ...(min !== undefined && { min }), ...(max !== undefined && { max }) };
-    this.log.emit({ event: 'gate', metric, value, ...bounds, verdict });
+  gate(result: GateResult): void {
+    this.log.emit({ event: 'gate', ...result });
   }
 
   ended({ status, exit_code, epochs, steps, message, ...times }: Summary): void {

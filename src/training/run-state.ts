@@ -1,4 +1,5 @@
 /** Where a run stands and what it has measured so far. */
+import { BestValues } from '../experiment/best-values.js';
 import type { Metrics } from '../experiment/gates.js';
 import { NO_TIMES, type RunTimes } from '../experiment/run-times.js';
 import { Calibration } from './calibration.js';
@@ -10,6 +11,8 @@ export class RunState {
   position: Position | undefined;
   /** The latest values of each split. */
   metrics: Metrics = { train: {}, test: {} };
+  /** Over all evaluations, those of earlier processes included. */
+  readonly best = new BestValues();
   /** Whether the position has been evaluated. */
   evaluated = false;
   /** Of this process. */

@@ -1,4 +1,4 @@
-/** What summary.json says of a run, however it ended. */
+/** What summary.json says of a run, however it ended; its gates are judged afterwards. */
 import type { LoadedExperiment } from '../config/index.js';
 import { EXECUTORS } from '../engine/executable.js';
 import type { ExitCode } from '../errors.js';
@@ -6,7 +6,7 @@ import { bestOf, listCheckpoints } from '../experiment/checkpoint-folder.js';
 import type { RunStatus } from '../experiment/events.js';
 import type { RunDirectory } from '../experiment/run-directory.js';
 import { addTimes, type RunTimes, stepRatio } from '../experiment/run-times.js';
-import type { GateResult, Summary } from '../experiment/summary.js';
+import type { Summary } from '../experiment/summary.js';
 import { ParameterLayout } from '../model/parameters.js';
 import type { RunState } from './run-state.js';
 import type { Session } from './session.js';
@@ -16,7 +16,6 @@ export interface Ending {
   readonly exitCode: ExitCode;
   /** What went wrong, one line. */
   readonly message?: string;
-  readonly gates: readonly GateResult[];
   /** From the start of this process's work, in seconds. */
   readonly duration: number;
   readonly saved: SavedCheckpoints;
@@ -29,7 +28,7 @@ export function summarize(
   { choice, spec }: Session,
   directory: RunDirectory,
   state: RunState,
-  { status, exitCode, message, gates, duration, saved }: Ending,
+  { status, exitCode, message, duration, saved }: Ending,
 ): Summary {
   const times = addTimes(state.before, timesHere(state, duration));
   return {
@@ -49,7 +48,7 @@ export function summarize(
     epochs: state.position?.epochsDone ?? 0,
     skipped_batches: state.position?.skipped ?? 0,
     metrics: state.metrics,
-    gates,
+    gates: [],
     ...times,
     step_ratio: stepRatio(times),
     parameters: new ParameterLayout(spec).size,

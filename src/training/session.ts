@@ -7,6 +7,7 @@ import { ParameterLayout } from '../model/parameters.js';
 import type { ModelSpec } from '../model/spec.js';
 import { optimizerOf } from '../optimizers/index.js';
 import { RandomStream } from '../random.js';
+import { type GateReferences, gateReferences } from './gate-references.js';
 import type { ModelRun } from './shards.js';
 import { usableCores } from './threads.js';
 import { Trainer, type TrainerOptions } from './trainer.js';
@@ -23,6 +24,8 @@ export interface Session {
   readonly spec: ModelSpec;
   readonly choice: BackendChoice;
   readonly run: ModelRun;
+  /** What gates of the config compare with. */
+  readonly references: GateReferences;
   /** What is odd about the data, and yet may be meant. */
   readonly warnings: readonly Diagnostic[];
 }
@@ -47,6 +50,7 @@ export function sessionWith(
 ): Session {
   const { diagnostics, warnings, sizes } = checkAgainstData(loaded, dataset);
   if (diagnostics.length > 0) throw usageError(...diagnostics);
+  const references = gateReferences(loaded);
   const spec = modelSpec(loaded, sizes);
   const run: ModelRun = {
     backend: choice.backend,
@@ -56,7 +60,7 @@ export function sessionWith(
     sequenceLength: sizes.sequenceLength,
     variableLength: dataset.train.lengths !== undefined || dataset.test.lengths !== undefined,
   };
-  return { dataset, spec, choice, run, warnings };
+  return { dataset, spec, choice, run, references, warnings };
 }
 
 /** A trainer with the experiment's optimizer; its parameters are not yet set. */
