@@ -68,6 +68,6 @@ function crop(
 }
 
 /** Control characters could drive the reader's terminal; each becomes a sign of the same width. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replaceAll(/(?!\t)\p{Cc}|[\u202a-\u202e\u2066-\u2069]/gu, '\ufffd');
 }

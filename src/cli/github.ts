@@ -15,8 +15,17 @@ function annotation(d: Diagnostic, file: string, severity: Severity): string {
   const isFile = d.file !== undefined && d.file !== '--set';
   const place = isFile && d.line !== undefined ? lineProperties(d) : {};
   const properties = { file: isFile ? d.file : file, ...place, title: d.code };
+  return annotationLine(severity, properties, sentence(d, isFile));
+}
+
+/** One workflow command, without its end. */
+export function annotationLine(
+  severity: Severity,
+  properties: Readonly<Record<string, unknown>>,
+  message: string,
+): string {
   const list = Object.entries(properties).map(([name, value]) => `${name}=${escapeProperty(String(value))}`);
-  return `::${severity} ${list.join(',')}::${escapeMessage(sentence(d, isFile))}`;
+  return `::${severity} ${list.join(',')}::${escapeMessage(message)}`;
 }
 
 function lineProperties({ line, column = 1, length = 1 }: Diagnostic): Record<string, unknown> {

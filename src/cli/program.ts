@@ -7,6 +7,7 @@ import { jsonOption, type Shell, verb, withSharedFlags } from './flags.js';
 import { explainedCommand } from './help.js';
 import type { Io } from './io.js';
 import { addEvaluate, addPredict } from './model-verbs.js';
+import { addReview } from './review-verb.js';
 import { addResume, addRun } from './run-verbs.js';
 import { addCompare, addSweep } from './sweep-verbs.js';
 import { addVerify } from './verify-verbs.js';
@@ -82,6 +83,7 @@ function buildProgram(shell: Shell): Command {
     addPredict,
     addSweep,
     addCompare,
+    addReview,
     addWorker,
     addExport,
     addSchema,

@@ -1,0 +1,80 @@
+/**
+ * A review under GitHub Actions: annotations on the lines of the gates, and a job summary. Limits as GitHub documents them (docs.github.com,
+ * "Workflow commands for GitHub Actions"): a step shows at most 10 errors and 10 warnings, and its summary has at most 1 MiB.
+ */
+import { appendFileSync, existsSync, realpathSync, statSync } from 'node:fs';
+import { isAbsolute, relative, resolve, sep } from 'node:path';
+import { naming } from '../experiment/file-error.js';
+import { formatMarkdown } from '../review/format-markdown.js';
+import type { Review, Reviewed } from '../review/review.js';
+import { type VerdictLine, verdictGroups } from '../review/verdict-lines.js';
+import { annotationLine } from './github.js';
+
+/** What of the environment says where GitHub wants what. */
+export interface GithubPlace {
+  /** The folder of the checkout, which annotations are relative to. */
+  readonly workspace: string | undefined;
+  /** The file that takes the job summary. */
+  readonly summary: string | undefined;
+}
+
+export function githubPlace(env: Readonly<Record<string, string | undefined>>): GithubPlace {
+  return { workspace: env.GITHUB_WORKSPACE || undefined, summary: env.GITHUB_STEP_SUMMARY || undefined };
+}
+
+const MOST_ANNOTATIONS = 10;
+const MOST_SUMMARY_BYTES = 2 ** 20;
+
+/** One workflow command a line; what does not fit is counted in a plain one. */
+export function githubAnnotations(review: Review, { workspace }: GithubPlace): string {
+  const errors = verdictGroups(review).flatMap(({ about, lines }) =>
+    lines
+      .filter(({ verdict, skipped }) => verdict !== 'passed' && !skipped)
+      .map(line => errorLine(about, line, workspace)),
+  );
+  const warnings = review.runs.flatMap(({ run_id, warnings: { first } }) =>
+    first.map(({ code, message }) => annotationLine('warning', { title: code }, `${run_id}: ${message}`)),
+  );
+  const count = review.runs.reduce((sum, run) => sum + run.warnings.count, 0);
+  return [
+    ...errors.slice(0, MOST_ANNOTATIONS),
+    ...rest(errors.length, 'verdicts that did not pass'),
+    ...warnings.slice(0, MOST_ANNOTATIONS),
+    ...rest(count, 'warnings'),
+    `Review: ${review.verdict}.`,
+    '',
+  ].join('\n');
+}
+
+function rest(count: number, what: string): string[] {
+  return count > MOST_ANNOTATIONS ? [`${count - MOST_ANNOTATIONS} more ${what} are not annotated.`] : [];
+}
+
+function errorLine(
+  about: string,
+  { name, sentence, origin }: VerdictLine,
+  workspace: string | undefined,
+): string {
+  const place = origin === undefined ? {} : placeIn(origin, workspace);
+  return annotationLine('error', { ...place, title: `gate ${name}` }, `${about}: ${sentence}`);
+}
+
+/** Empty where the gate is not written in a file of the checkout, which is what annotations can point at. */
+function placeIn(origin: string, workspace: string | undefined): Record<string, string | number> {
+  const [, file, line, col] = /^(.+):(\d+):(\d+)$/.exec(origin) ?? [];
+  if (file === undefined) return {};
+  const path = resolve(file);
+  if (!existsSync(path)) return {};
+  const inside = workspace === undefined ? file : relative(realpathSync(workspace), realpathSync(path));
+  if (isAbsolute(inside) || inside === '..' || inside.startsWith(`..${sep}`)) return {};
+  return { file: inside.split(sep).join('/'), line: Number(line), col: Number(col) };
+}
+
+/** Appends the review to the job summary, as far as it has room. Throws exit 1 where the file cannot be written. */
+export function writeJobSummary(reviewed: Reviewed, { summary }: GithubPlace): void {
+  if (summary === undefined) return;
+  naming(summary, () => {
+    const used = statSync(summary, { throwIfNoEntry: false })?.size ?? 0;
+    appendFileSync(summary, formatMarkdown(reviewed, MOST_SUMMARY_BYTES - used));
+  });
+}

@@ -1,0 +1,91 @@
+/** What decides a run's results, taken from its files so that two runs can be compared: config, data, code, backend. */
+import { dirname, isAbsolute, relative, sep } from 'node:path';
+import { flatValues } from '../config/flat.js';
+import { mapPaths } from '../config/paths.js';
+import type { Json } from '../experiment/json.js';
+import type { Manifest } from '../experiment/manifest.js';
+import type { RunRecord } from './run-record.js';
+
+/** By key path, sorted. */
+export type FlatConfig = Readonly<Record<string, Json>>;
+
+export interface Deciding {
+  readonly config: FlatConfig;
+  readonly datasets: Manifest['datasets'];
+  readonly versions: Readonly<Record<string, string>>;
+  readonly backend: Pick<Manifest['backend'], 'name' | 'executor' | 'arithmetic' | 'adapter'>;
+}
+
+/** Keys, whole or as the beginning of longer ones, that only name, watch or judge a run; as in the config's hash. And the seed. */
+const LEFT_OUT = ['seed', 'name', 'description', 'checkpoint', 'gates', 'training.log_every'];
+
+/** Undefined where the run was killed before it said what it is. */
+export function decidingOf({ config, manifest, directory }: RunRecord): Deciding | undefined {
+  if (manifest === undefined) return undefined;
+  const folder = dirname(manifest.config_files.at(-1) ?? directory.path);
+  const fromConfig = (path: string) =>
+    isAbsolute(path) ? relative(folder, path).split(sep).join('/') : path;
+  const portable = mapPaths(config, fromConfig);
+  const isMade = followsSeed(config);
+  const kept = flatValues(portable).filter(([key]) => !isLeftOut(key) && !(isMade && key === 'dataset.seed'));
+  const { name, executor, arithmetic, adapter } = manifest.backend;
+  return {
+    config: sorted(Object.fromEntries(kept)) as FlatConfig,
+    // data made from the seed differ as the seed does
+    datasets: isMade ? [] : manifest.datasets.map(one => ({ ...one, name: fromConfig(one.name) })),
+    versions: sorted({ ...manifest.versions }),
+    backend: { name, executor, arithmetic, adapter },
+  };
+}
+
+/** Whether the data are made from the experiment's own seed. */
+function followsSeed({ seed, dataset }: RunRecord['config']): boolean {
+  const made = typeof dataset === 'object' && dataset !== null ? (dataset as Record<string, unknown>) : {};
+  return made.kind === 'synthetic' && made.seed === seed;
+}
+
+function isLeftOut(key: string): boolean {
+  return LEFT_OUT.some(one => key === one || key.startsWith(`${one}.`));
+}
+
+/** With the keys in the order of their code units. */
+export function sorted<T>(record: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : Number(a > b))));
+}
+
+/** Something that is no longer as it was. */
+export interface Moved {
+  readonly what: 'config' | 'data' | 'code' | 'backend';
+  readonly key: string;
+  /** `null` where the one side does not have it. */
+  readonly from: Json;
+  readonly to: Json;
+}
+
+/** All that differs, key by key. */
+export function movedBetween(before: Deciding, after: Deciding): Moved[] {
+  const digests = ({ datasets }: Deciding) =>
+    Object.fromEntries(datasets.map(({ name, sha256 }) => [name, sha256]));
+  return [
+    ...differences('config', before.config, after.config),
+    ...differences('data', digests(before), digests(after)),
+    ...differences('code', before.versions, after.versions),
+    ...differences('backend', before.backend, after.backend),
+  ];
+}
+
+function differences(
+  what: Moved['what'],
+  before: Readonly<Record<string, Json>>,
+  after: Readonly<Record<string, Json>>,
+): Moved[] {
+  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
+  return keys
+    .map(key => ({ what, key, from: before[key] ?? null, to: after[key] ?? null }))
+    .filter(({ from, to }) => JSON.stringify(from) !== JSON.stringify(to));
+}
+
+/** `config model.hidden_size: 64 -> 128` */
+export function movedWords({ what, key, from, to }: Moved): string {
+  return `${what} ${key}: ${JSON.stringify(from)} -> ${JSON.stringify(to)}`;
+}

@@ -1,0 +1,167 @@
+/**
+ * A review as Markdown, for a job summary or a note on a merge request. Curves are Mermaid's xychart, which GitHub draws in job summaries and
+ * GitLab in notes (both render `mermaid` blocks: docs.github.com, "Creating diagrams"; docs.gitlab.com, "GitLab Flavored Markdown"), whereas both
+ * strip inline SVG and pictures as data URIs.
+ */
+import { largerIsBetter } from '../config/metrics.js';
+import type { Curve } from './curve.js';
+import { movedLines, oddities } from './format-text.js';
+import type { Curves } from './history.js';
+import type { Review, Reviewed, RunReview } from './review.js';
+import { costWords, metricsOfRun } from './run-words.js';
+import { groupName, type VerdictLine, verdictGroups } from './verdict-lines.js';
+
+/** At most `maxBytes` of UTF-8: curves give way first, then the end, which is counted. */
+export function formatMarkdown({ review, curves }: Reviewed, maxBytes = Number.POSITIVE_INFINITY): string {
+  const head = headOf(review);
+  const drawn = [...head, ...chartsOf(review, curves)].join('\n');
+  if (Buffer.byteLength(drawn) < maxBytes) return `${drawn}\n`;
+  return cut(head, maxBytes);
+}
+
+function cut(lines: readonly string[], maxBytes: number): string {
+  const kept: string[] = [];
+  let bytes = 100;
+  for (const line of lines) {
+    bytes += Buffer.byteLength(line) + 1;
+    if (bytes > maxBytes) break;
+    kept.push(line);
+  }
+  const left = lines.length - kept.length;
+  return [...kept, ...(left > 0 ? ['', `${left} more lines are left out.`] : []), ''].join('\n');
+}
+
+function headOf(review: Review): string[] {
+  return [
+    `## Review: ${review.verdict}`,
+    '',
+    ...verdictTable(review),
+    '',
+    ...runTable(review.runs),
+    ...review.groups.flatMap(group =>
+      group.comparison ? ['', `**${plain(groupName(group))}**`, '', ...listed(movedLines(group))] : [],
+    ),
+    ...review.runs.flatMap(run => {
+      const odd = oddities(run);
+      return odd.length === 0 ? [] : ['', `**${plain(run.run_id)}**`, '', ...listed(odd)];
+    }),
+  ];
+}
+
+function listed(lines: readonly string[]): string[] {
+  return lines.map(line => `- ${plain(line.trim())}`);
+}
+
+/** What did not pass comes first. */
+function verdictTable(review: Review): string[] {
+  const rows = verdictGroups(review).flatMap(({ about, lines }) => lines.map(line => ({ about, line })));
+  const rank = ({ line }: { line: VerdictLine }) =>
+    ['failed', 'inconclusive', 'passed'].indexOf(line.verdict);
+  const sorted = rows.toSorted((a, b) => rank(a) - rank(b));
+  return [
+    '| verdict | run | what | |',
+    '| --- | --- | --- | --- |',
+    ...sorted.map(
+      ({ about, line }) =>
+        `| ${bold(line)} | ${plain(about)} | ${plain(line.name)} | ${plain(line.sentence)} |`,
+    ),
+  ];
+}
+
+function bold({ verdict }: VerdictLine): string {
+  return verdict === 'passed' ? verdict : `**${verdict}**`;
+}
+
+function runTable(runs: readonly RunReview[]): string[] {
+  const names = [...new Set(runs.flatMap(run => metricsOfRun(run).map(([name]) => name)))];
+  const rows = runs.map(run => {
+    const values = new Map(metricsOfRun(run));
+    const cells = [
+      run.run_id,
+      run.state,
+      run.seed ?? '',
+      ...names.map(name => values.get(name) ?? ''),
+      costWords(run).join(', '),
+    ];
+    return `| ${cells.map(cell => plain(String(cell))).join(' | ')} |`;
+  });
+  const titles = ['run', 'status', 'seed', ...names, 'cost'];
+  const rules = titles.map((_, i) => (i > 1 && i < titles.length - 1 ? '---:' : '---'));
+  return [`| ${titles.join(' | ')} |`, `| ${rules.join(' | ')} |`, ...rows];
+}
+
+/** Runs of one group in one picture; more lines than this are not told apart. */
+const MOST_LINES = 6;
+/** Points along a curve. */
+const MOST_POINTS = 50;
+
+function chartsOf({ runs, groups }: Review, curves: readonly Curves[]): string[] {
+  return groups.flatMap(group => {
+    const members = group.runs
+      .map(id => curves[runs.findIndex(run => run.run_id === id)])
+      .slice(0, MOST_LINES);
+    const names = [...new Set(members.flatMap(own => Object.keys(own)))].filter(name =>
+      name.startsWith('test.'),
+    );
+    return names.flatMap(name =>
+      chart(
+        `${group.name}: ${name}`,
+        name,
+        members.flatMap(own => own[name] ?? []),
+      ),
+    );
+  });
+}
+
+/** Values that are not finite cannot be drawn and are left out. */
+function chart(title: string, metric: string, curves: readonly Curve[]): string[] {
+  const lines = curves.map(finitePoints).filter(points => points.length > 1);
+  if (lines.length === 0) return [];
+  const [from, to] = [
+    Math.min(...lines.map(points => points[0].step)),
+    Math.max(...lines.map(points => points[points.length - 1].step)),
+  ];
+  const count = Math.min(MOST_POINTS, Math.max(...lines.map(points => points.length)));
+  const steps = Array.from({ length: count }, (_, i) => from + ((to - from) * i) / (count - 1));
+  const drawn = lines.map(points => `  line [${steps.map(step => valueAt(points, step)).join(', ')}]`);
+  return [
+    '',
+    '```mermaid',
+    'xychart-beta',
+    `  title "${title.replaceAll(/["\n\r`]/g, '')}, ${largerIsBetter(metric) ? 'larger' : 'smaller'} is better"`,
+    `  x-axis "step" ${from} --> ${to}`,
+    ...drawn,
+    '```',
+  ];
+}
+
+interface Point {
+  readonly step: number;
+  readonly value: number;
+}
+
+function finitePoints({ steps, values }: Curve): Point[] {
+  return steps.flatMap((step, i) => {
+    const value = values[i];
+    return value === null ? [] : [{ step, value }];
+  });
+}
+
+/** The last value measured by then; the chart's points are equally far apart. */
+function valueAt(points: readonly Point[], step: number): number {
+  // a sum of fractions may fall short of the step that it stands for
+  const last = points.findLast(point => point.step <= step + 1e-9 * Math.abs(step)) ?? points[0];
+  return Number(last.value.toPrecision(6));
+}
+
+/** Foreign text stays text: no table, no HTML, no link, no mention. */
+function plain(text: string): string {
+  return text
+    .replaceAll(/\s+/g, ' ')
+    .replaceAll(/\p{Cc}/gu, '\ufffd')
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('@', '&#64;')
+    .replaceAll(/[\\|`*_[\]~#]/g, '\\$&');
+}

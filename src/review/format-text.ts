@@ -1,0 +1,61 @@
+/** A review for a terminal. */
+import { movedWords } from './deciding.js';
+import type { GroupReview, Review, RunReview } from './review.js';
+import { costWords, metricsOfRun, placeWords } from './run-words.js';
+import { groupName, verdictGroups } from './verdict-lines.js';
+
+/** Lines without their ends; foreign text in them is as it was written. `nameOf` names a run's directory for the reader. */
+export function textLines(review: Review, nameOf: (directory: string) => string): string[] {
+  const lines: string[] = [];
+  const verdicts = verdictGroups(review);
+  for (const run of review.runs) {
+    const own = verdicts.find(group => group.run === run)?.lines ?? [];
+    lines.push(
+      ...runLines(run, nameOf),
+      ...own.slice(1).map(({ sentence }) => `  ${sentence}`),
+      ...oddities(run),
+    );
+  }
+  for (const group of review.groups) {
+    const own =
+      verdicts.find(({ run, about }) => run === undefined && about === groupName(group))?.lines ?? [];
+    if (own.length > 0 || group.comparison) lines.push(groupName(group), ...movedLines(group));
+    lines.push(...own.map(({ sentence }) => `  ${sentence}`));
+  }
+  if (review.pinned !== null) lines.push(`Pinned: ${review.pinned}`);
+  return [...lines, `Review: ${review.verdict}.`];
+}
+
+function runLines(run: RunReview, nameOf: (directory: string) => string): string[] {
+  const seed = run.seed === null ? '' : `, seed ${run.seed}`;
+  const metrics = metricsOfRun(run).map(([name, value]) => `${name} ${value}`);
+  const place = placeWords(run);
+  return [
+    `${nameOf(run.directory)}: ${run.completed.reason ?? 'completed'}${seed}`,
+    ...(place === '' ? [] : [`  ${place}`]),
+    ...(metrics.length === 0 ? [] : [`  ${metrics.join(', ')}`]),
+    ...(run.steps === null ? [] : [`  ${costWords(run).join(', ')}`]),
+    ...(run.completed.verdict === 'passed' && run.gates.length === 0 ? ['  no gate of its own'] : []),
+  ];
+}
+
+const MOST_WARNINGS = 5;
+
+/** What is odd about a run though it ended. */
+export function oddities({ warnings, damaged_lines }: RunReview): string[] {
+  const shown = warnings.first.slice(0, MOST_WARNINGS);
+  const left = warnings.count - shown.length;
+  return [
+    ...shown.map(({ code, message }) => `  warning: ${code}: ${message}`),
+    ...(left > 0 ? [`  ${left} more warnings`] : []),
+    ...(damaged_lines > 0 ? [`  warning: ${damaged_lines} lines of the log are no events`] : []),
+  ];
+}
+
+/** What is no longer as when the baseline was pinned. */
+export function movedLines({ comparison }: GroupReview): string[] {
+  if (comparison === undefined) return [];
+  const { moved, file } = comparison;
+  if (moved.length === 0) return [`  config, data, code and backend are those of ${file}`];
+  return [`  moved since ${file}:`, ...moved.map(one => `    ${movedWords(one)}`)];
+}

@@ -1,0 +1,158 @@
+/** A review: runs judged from their files. */
+import { EXIT, type ExitCode, usageError } from '../errors.js';
+import { readBaseline } from '../experiment/baseline.js';
+import type { Verdict } from '../experiment/events.js';
+import { inconclusive, judgeGate, type WrittenGate } from '../experiment/gates.js';
+import type { GateResult } from '../experiment/summary.js';
+import { type Comparison, compareWith, type Limits } from './against.js';
+import { commandGates } from './command-gate.js';
+import { groupsOf, judgeGroup } from './groups.js';
+import type { Curves } from './history.js';
+import { pin } from './pin.js';
+import { notCompleted, type ReviewedRun, type RunFacts, reviewedRun } from './run-facts.js';
+import { runPaths } from './targets.js';
+
+export interface ReviewOptions extends Limits {
+  /** Such as `test.accuracy >= 0.97 over best`. */
+  readonly gates: readonly string[];
+  /** A file to judge against. */
+  readonly baseline?: string;
+  /** A file to write a baseline to. */
+  readonly pin?: string;
+}
+
+export interface RunReview extends RunFacts {
+  /** The first check: a run that did not complete never passes. */
+  readonly completed: { readonly verdict: Verdict; readonly reason: string | null };
+  /** Those of its config and of the command line, without those over seeds. */
+  readonly gates: readonly GateResult[];
+}
+
+/** What is judged of several runs that differ in their seed alone. */
+export interface GroupReview {
+  readonly name: string;
+  /** Ids of its runs. */
+  readonly runs: readonly string[];
+  readonly seeds: readonly (number | null)[];
+  readonly gates: readonly GateResult[];
+  /** Absent where no baseline was given. */
+  readonly comparison?: Comparison;
+}
+
+/** What `--json` prints; layout in schemas/review.schema.json. */
+export interface Review {
+  readonly version: 1;
+  readonly verdict: Verdict;
+  readonly exit_code: ExitCode;
+  readonly runs: readonly RunReview[];
+  readonly groups: readonly GroupReview[];
+  /** The file that was written; null where none was. */
+  readonly pinned: string | null;
+}
+
+export interface Reviewed {
+  readonly review: Review;
+  /** Of each run, in the order of the review's. */
+  readonly curves: readonly Curves[];
+}
+
+/**
+ * Judges the runs at `paths`: directories of runs, experiments, sweeps. Throws exit 2 where one of them is none, an option is wrong or a pin
+ * is refused; exit 5 where a file is damaged.
+ */
+export function reviewRuns(paths: readonly string[], options: ReviewOptions): Reviewed {
+  const gates = commandGates(options.gates);
+  checkLimits(options);
+  const baseline = options.baseline === undefined ? undefined : readBaseline(options.baseline);
+  const runs = runPaths(paths).map(reviewedRun);
+  const { max_drop, max_regress } = options;
+  const groups = groupsOf(runs).map((members): GroupReview => {
+    const judged = judgeGroup(members, gates);
+    return {
+      name: members[0].facts.name,
+      runs: members.map(({ facts }) => facts.run_id),
+      seeds: members.map(({ facts }) => facts.seed),
+      gates: judged,
+      ...(baseline &&
+        options.baseline !== undefined && {
+          comparison: compareWith(
+            options.baseline,
+            baseline,
+            members,
+            { max_drop, max_regress },
+            ownBaselines(members),
+          ),
+        }),
+    };
+  });
+  const reviews = runs.map(run => judgeRun(run, gates));
+  if (options.pin !== undefined) pin(options.pin, runs);
+  const verdict = worst(reviews, groups);
+  return {
+    review: {
+      version: 1,
+      verdict,
+      exit_code: verdict === 'passed' ? EXIT.done : EXIT.gate,
+      runs: reviews,
+      groups,
+      pinned: options.pin ?? null,
+    },
+    curves: runs.map(({ curves }) => curves),
+  };
+}
+
+function checkLimits({ baseline, max_drop, max_regress }: ReviewOptions): void {
+  const file = max_drop === undefined ? '--max-regress' : '--max-drop';
+  if (max_drop !== undefined && max_regress !== undefined)
+    throw usageError({
+      code: 'cli/limits',
+      message: '--max-drop and --max-regress exclude each other',
+      file,
+    });
+  if (baseline === undefined && (max_drop ?? max_regress) !== undefined)
+    throw usageError({
+      code: 'cli/limits',
+      message: 'a limit of the loss against a baseline needs one',
+      file,
+      expected: '--baseline FILE',
+    });
+}
+
+function judgeRun(run: ReviewedRun, given: readonly WrittenGate[]): RunReview {
+  const why = notCompleted(run);
+  const own = given.filter(({ over }) => over !== 'seeds');
+  const judged =
+    why === undefined
+      ? own.map(gate => judgeGate(gate, gate.over === 'best' ? run.best(gate.metric) : run.last(gate.metric)))
+      : own.map(gate => inconclusive(gate, null, 'the run did not complete'));
+  return {
+    ...run.facts,
+    completed: { verdict: why === undefined ? 'passed' : 'failed', reason: why ?? null },
+    gates: [...recorded(run), ...judged],
+  };
+}
+
+/** The gates that the run judged itself, judged again by what it recorded: no baseline need be at hand, and none that has moved matters. */
+function recorded({ facts, summary }: ReviewedRun): GateResult[] {
+  if (facts.state !== 'completed') return [];
+  return (summary?.gates ?? [])
+    .filter(({ over }) => over !== 'seeds')
+    .map(gate => (gate.verdict === 'inconclusive' ? gate : judgeGate(gate, gate.value ?? undefined)));
+}
+
+/** Metrics that a gate of the config compares with its own baseline: it says what counts, so that noise is not asked. */
+function ownBaselines(runs: readonly ReviewedRun[]): ReadonlySet<string> {
+  const gates = runs.flatMap(({ summary }) => summary?.gates ?? []);
+  return new Set(gates.filter(({ baseline }) => baseline !== undefined).map(({ metric }) => metric));
+}
+
+function worst(runs: readonly RunReview[], groups: readonly GroupReview[]): Verdict {
+  const verdicts = [
+    ...runs.flatMap(({ completed, gates }) => [completed.verdict, ...gates.map(({ verdict }) => verdict)]),
+    ...groups.flatMap(({ gates, comparison }) =>
+      [...gates, ...(comparison?.metrics ?? [])].map(({ verdict }) => verdict),
+    ),
+  ];
+  if (verdicts.includes('failed')) return 'failed';
+  return verdicts.includes('inconclusive') ? 'inconclusive' : 'passed';
+}

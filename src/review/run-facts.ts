@@ -1,0 +1,143 @@
+/** What a review tells of one run. */
+
+import { BestValues } from '../experiment/best-values.js';
+import type { RunStatus } from '../experiment/events.js';
+import { lastValue } from '../experiment/gates.js';
+import type { Manifest } from '../experiment/manifest.js';
+import type { Summary } from '../experiment/summary.js';
+import { type Deciding, decidingOf } from './deciding.js';
+import { type Curves, type LoggedWarning, readHistory } from './history.js';
+import { type RunRecord, type RunState, readRun } from './run-record.js';
+
+export interface RunFacts {
+  /** Absolute. */
+  readonly directory: string;
+  readonly run_id: string;
+  readonly name: string;
+  /** `running` and `killed` besides how runs end. */
+  readonly state: RunState;
+  /** What went wrong, as the run said it. */
+  readonly message: string | null;
+  readonly seed: number | null;
+  readonly config_hash: string | null;
+  /** ISO 8601, UTC. */
+  readonly started: string | null;
+  readonly backend: Manifest['backend'] | null;
+  readonly machine: Manifest['machine'] | null;
+  readonly versions: Manifest['versions'] | null;
+  readonly git: Manifest['git'];
+  readonly steps: number | null;
+  readonly epochs: number | null;
+  readonly duration_s: number | null;
+  /** Final values; a value that is not finite is spelled out on writing. */
+  readonly metrics: Summary['metrics'] | null;
+  readonly best: Summary['best'];
+  readonly performance: {
+    readonly ms_per_step: number | null;
+    readonly step_ratio: number | null;
+    readonly peak_rss_mb: number | null;
+  };
+  readonly warnings: { readonly count: number; readonly first: readonly LoggedWarning[] };
+  /** Lines of the log that are no events. */
+  readonly damaged_lines: number;
+  /** How often another process went on with it. */
+  readonly resumes: number;
+}
+
+/** A run as it is judged. */
+export interface ReviewedRun {
+  readonly facts: RunFacts;
+  readonly summary: Summary | undefined;
+  readonly deciding: Deciding | undefined;
+  readonly curves: Curves;
+  /** The last value of a metric; undefined where it was not measured. */
+  last(metric: string): number | undefined;
+  /** The best value over the evaluations. */
+  best(metric: string): number | undefined;
+}
+
+/** A curve is drawn in a line or a small picture. */
+const POINTS = 64;
+
+/** Throws as `readRun` does, and where the log cannot be read. */
+export function reviewedRun(path: string): ReviewedRun {
+  const record = readRun(path);
+  const { summary } = record;
+  const history = readHistory(record.directory.files.log, { capacity: POINTS });
+  const best = bestOf(history.curves);
+  return {
+    facts: { ...factsOf(record), ...oddities(history) },
+    summary,
+    deciding: decidingOf(record),
+    curves: history.curves,
+    last: metric => (summary === undefined ? undefined : lastValue(summary, metric)),
+    best: metric => best.get(metric),
+  };
+}
+
+/** Why a run cannot pass; undefined where it completed. */
+export function notCompleted({ facts }: ReviewedRun): string | undefined {
+  const { state, message } = facts;
+  if (state === 'completed') return undefined;
+  const said = message === null ? '' : `: ${message}`;
+  return `${STATES[state]}${said}`;
+}
+
+const STATES: Readonly<Record<Exclude<RunStatus, 'completed'> | 'running' | 'killed', string>> = {
+  running: 'the run is still running',
+  killed: 'the run was killed before it ended',
+  interrupted: 'the run was interrupted',
+  diverged: 'the run diverged',
+  failed: 'the run failed',
+};
+
+function oddities({ warnings, damaged, resumes }: ReturnType<typeof readHistory>) {
+  return { warnings, damaged_lines: damaged.count, resumes };
+}
+
+function factsOf({
+  directory,
+  id,
+  name,
+  state,
+  config,
+  manifest,
+  summary,
+}: RunRecord): Omit<RunFacts, 'warnings' | 'damaged_lines' | 'resumes'> {
+  const isOver = state !== 'running' && state !== 'killed';
+  return {
+    directory: directory.path,
+    run_id: id,
+    name,
+    state,
+    message: (isOver && state !== 'completed' && summary?.message) || null,
+    seed: manifest?.seeds.experiment ?? (typeof config.seed === 'number' ? config.seed : null),
+    config_hash: manifest?.config_hash ?? null,
+    started: manifest?.started ?? null,
+    backend: manifest?.backend ?? null,
+    machine: manifest?.machine ?? null,
+    versions: manifest?.versions ?? null,
+    git: manifest?.git ?? null,
+    steps: summary?.steps ?? null,
+    epochs: summary?.epochs ?? null,
+    duration_s: summary?.duration_s ?? null,
+    metrics: summary?.metrics ?? null,
+    best: summary?.best ?? null,
+    performance: {
+      ms_per_step: summary?.ms_per_step ?? null,
+      step_ratio: (summary && lastValue(summary, 'performance.step_ratio')) ?? null,
+      peak_rss_mb: summary?.peak_rss_mb ?? null,
+    },
+  };
+}
+
+/** Curves keep their extremes, so that they have the best values of all evaluations. */
+function bestOf(curves: Curves): BestValues {
+  const best = new BestValues();
+  for (const [name, { values }] of Object.entries(curves)) {
+    const metric = name === 'epoch.loss' ? 'train.loss' : name;
+    if (name === 'epoch.loss' || name.startsWith('test.'))
+      for (const value of values) best.add(metric, value);
+  }
+  return best;
+}

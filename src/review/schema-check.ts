@@ -1,0 +1,232 @@
+/** Files of any origin checked against the schemas: every violation with its line and column, in memory that does not grow with a log. */
+import { existsSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { explainSchemaErrors } from '../config/complaints.js';
+import { parseConfig } from '../config/parse.js';
+import { compileSchema, wholeSchema } from '../config/schema.js';
+import { isRecord, type Schema } from '../config/schema-walk.js';
+import { positionOf, SourceText } from '../config/source.js';
+import { nodeAt } from '../config/tree.js';
+import { type Diagnostic, usageError } from '../errors.js';
+import { withFile } from '../experiment/opened-file.js';
+import { packageRoot } from '../root.js';
+import { findTrials, kindOf, runsAt } from './find.js';
+import { eachLine } from './log-reader.js';
+
+export interface CheckedFile {
+  /** As named, or in the directory that was named. */
+  readonly file: string;
+  /** Name of the schema. */
+  readonly schema: string;
+  /** Lines of a log; 1 for a document. */
+  readonly parts: number;
+  /** Those that violate the schema. */
+  readonly wrong: number;
+}
+
+export interface SchemaCheck {
+  readonly files: readonly CheckedFile[];
+  /** The first of all violations. */
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** More than anyone reads at once. */
+export const MOST_SHOWN = 100;
+
+/** Throws exit 2 where a path is nothing that has a schema, or cannot be read. */
+export function checkSchemas(paths: readonly string[]): SchemaCheck {
+  const diagnostics: Diagnostic[] = [];
+  const tell = (found: readonly Diagnostic[]): void => {
+    diagnostics.push(...found.slice(0, MOST_SHOWN - diagnostics.length));
+  };
+  const wantsMore = () => diagnostics.length < MOST_SHOWN;
+  const files = paths.flatMap(filesAt).map(({ file, schema, isLog }): CheckedFile => {
+    const checked = isLog ? checkLog(file, schema, tell, wantsMore) : checkDocument(file, schema, tell);
+    return { file, schema, ...checked };
+  });
+  return { files, diagnostics };
+}
+
+interface Target {
+  readonly file: string;
+  readonly schema: string;
+  readonly isLog: boolean;
+}
+
+/** What a run's directory has, in it or below it, and its schema. */
+const OF_RUN: readonly { readonly path: string; readonly schema: string; readonly isLog: boolean }[] = [
+  { path: 'log.jsonl', schema: 'log-event', isLog: true },
+  { path: 'manifest.json', schema: 'manifest', isLog: false },
+  { path: 'summary.json', schema: 'summary', isLog: false },
+  { path: 'checkpoints/index.json', schema: 'checkpoints', isLog: false },
+];
+
+function filesAt(path: string): Target[] {
+  const unknown = (message: string) =>
+    usageError({
+      code: 'review/schema',
+      message,
+      file: path,
+      expected:
+        'a .jsonl log, a manifest.json, summary.json or baseline, or a directory of a run, an experiment or a sweep',
+    });
+  if (!existsSync(path)) throw unknown('there is no such file or directory');
+  if (!statSync(path).isDirectory()) {
+    const target = fileTarget(path);
+    if (target === undefined) throw unknown('no schema is known for a file of this name');
+    return [target];
+  }
+  return inDirectory(path);
+}
+
+function fileTarget(file: string): Target | undefined {
+  const name = basename(file);
+  if (name === 'journal.jsonl')
+    return hasSchema('journal') ? { file, schema: 'journal', isLog: true } : undefined;
+  if (name.endsWith('.jsonl')) return { file, schema: 'log-event', isLog: true };
+  const known = OF_RUN.find(({ path }) => name === basename(path));
+  if (known) return { file, schema: known.schema, isLog: known.isLog };
+  return name.endsWith('.json') ? { file, schema: 'baseline', isLog: false } : undefined;
+}
+
+function inDirectory(path: string): Target[] {
+  const kind = kindOf(path);
+  if (kind === 'run') return inRun(path);
+  if (kind === undefined) return runsAt(path).flatMap(run => inRun(run.path));
+  const journal = fileTarget(join(path, 'journal.jsonl'));
+  const own = journal && existsSync(journal.file) ? [journal] : [];
+  return [...own, ...findTrials(path).flatMap(trial => inRun(trial.path))];
+}
+
+/** A run that was killed has no summary, and perhaps nothing else. */
+function inRun(path: string): Target[] {
+  return OF_RUN.map(({ path: inside, schema, isLog }) => ({
+    file: join(path, inside),
+    schema,
+    isLog,
+  })).filter(({ file }) => existsSync(file));
+}
+
+function hasSchema(name: string): boolean {
+  return existsSync(join(packageRoot, 'schemas', `${name}.schema.json`));
+}
+
+type Tell = (found: readonly Diagnostic[]) => void;
+
+function checkLog(
+  file: string,
+  schema: string,
+  tell: Tell,
+  wantsMore: () => boolean,
+): Pick<CheckedFile, 'parts' | 'wrong'> {
+  const validate = compileSchema(schema);
+  let [parts, wrong, next] = [0, 0, 0];
+  eachLine(file, (text, line) => {
+    parts = line;
+    const value = parsed(text);
+    const isValid = value !== undefined && validate(value);
+    const seq = seqOf(value);
+    const wanted = next;
+    const isNext = seq === undefined || seq === wanted;
+    next = (seq ?? wanted) + 1;
+    if (isValid && isNext) return;
+    wrong += 1;
+    if (!wantsMore()) return;
+    const source = new SourceText(file, text, '');
+    const found = isValid ? [] : violations(source, schema, value, [...(validate.errors ?? [])]);
+    if (!isNext) found.push(gap(source, wanted, seq));
+    tell(found.map(one => ({ ...one, line })));
+  });
+  const torn = tornEnd(file, parts);
+  tell(torn);
+  return { parts: parts + torn.length, wrong: wrong + torn.length };
+}
+
+/** `seq` counts from 0; after a gap counting goes on from what is there. */
+function gap(source: SourceText, wanted: number, seq: number | undefined): Diagnostic {
+  const { root } = parseConfig(source);
+  const place = root && nodeAt(root, ['seq'])?.value.place;
+  const position = place ? positionOf(place) : { file: source.file, column: 1 };
+  return {
+    code: 'schema/seq',
+    message: '`seq` does not go on from the line before',
+    ...position,
+    expected: String(wanted),
+    got: String(seq),
+  };
+}
+
+function seqOf(value: unknown): number | undefined {
+  const seq = typeof value === 'object' && value !== null && 'seq' in value ? value.seq : undefined;
+  return typeof seq === 'number' ? seq : undefined;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A process that was killed may leave a part of a line. */
+function tornEnd(file: string, lines: number): Diagnostic[] {
+  return withFile(
+    file,
+    opened => {
+      if (opened.bytes === 0 || opened.read(opened.bytes - 1, 1)[0] === 0x0a) return [];
+      const message = 'the last line has no end: whoever wrote it was stopped';
+      return [{ code: 'schema/torn', message, file, line: lines + 1, column: 1 }];
+    },
+    { maxBytes: Number.POSITIVE_INFINITY },
+  );
+}
+
+function checkDocument(file: string, schema: string, tell: Tell): Pick<CheckedFile, 'parts' | 'wrong'> {
+  const text = withFile(file, opened => opened.read(0, opened.bytes)).toString('utf8');
+  const value = parsed(text);
+  const validate = compileSchema(schema);
+  if (value !== undefined && validate(value)) return { parts: 1, wrong: 0 };
+  tell(violations(new SourceText(file, text, ''), schema, value, [...(validate.errors ?? [])]));
+  return { parts: 1, wrong: 1 };
+}
+
+/** JSON is YAML, so that what explains configs explains this too. `value` is undefined where the text is no JSON. */
+function violations(
+  source: SourceText,
+  schema: string,
+  value: unknown,
+  errors: Parameters<typeof explainSchemaErrors>[0],
+): Diagnostic[] {
+  if (!isRecord(value)) return [notJson(source)];
+  const { root } = parseConfig(source);
+  const found = root === undefined ? [] : explainSchemaErrors(errors, root, wholeSchema(schema) as Schema);
+  if (found.length > 0) return found.map(one => ({ ...one, code: one.code.replace('config/', 'schema/') }));
+  const [{ instancePath, message }] = errors;
+  return [
+    {
+      code: 'schema/value',
+      message: `${instancePath} ${message}`.trim(),
+      file: source.file,
+      line: 1,
+      column: 1,
+    },
+  ];
+}
+
+function notJson(source: SourceText): Diagnostic {
+  const code = 'schema/not-json';
+  try {
+    JSON.parse(source.text);
+  } catch (error) {
+    const at = /position (\d+)/.exec((error as SyntaxError).message)?.[1];
+    const offset = Math.min(Number(at ?? source.text.length), source.text.length);
+    return {
+      code,
+      message: 'this is not JSON',
+      ...positionOf(source.place(offset)),
+      expected: 'one JSON object',
+    };
+  }
+  return { code, message: 'this is not a JSON object', file: source.file, line: 1, column: 1 };
+}

@@ -1,0 +1,82 @@
+/** Every verdict of a review as one line, whatever it is about: what texts, annotations and test reports are made of. */
+import type { Verdict } from '../experiment/events.js';
+import { gateName, gateSentence } from '../experiment/gate-words.js';
+import type { GateResult } from '../experiment/summary.js';
+import type { MetricVerdict } from './against.js';
+import type { GroupReview, Review, RunReview } from './review.js';
+
+export interface VerdictLine {
+  /** Such as `completed`, `test.accuracy over best`, `test.loss against b.json`. */
+  readonly name: string;
+  readonly verdict: Verdict;
+  /** A whole sentence: value, limit, place. */
+  readonly sentence: string;
+  /** `FILE:LINE:COL` or the option, where a gate is written; undefined for what is no gate. */
+  readonly origin: string | undefined;
+  /** Whether it was not even looked at, since the run did not complete. */
+  readonly skipped: boolean;
+}
+
+/** The lines of a run, then those of a group; `about` names it. */
+export interface VerdictGroup {
+  readonly about: string;
+  /** Absent for what is judged of several runs. */
+  readonly run?: RunReview;
+  readonly lines: readonly VerdictLine[];
+}
+
+/** Groups without a line are left out. */
+export function verdictGroups({ runs, groups }: Review): VerdictGroup[] {
+  return [
+    ...runs.map(run => ({ about: `${run.name}/${run.run_id}`, run, lines: runLines(run) })),
+    ...groups.map(group => ({ about: groupName(group), lines: groupLines(group) })),
+  ].filter(({ lines }) => lines.length > 0);
+}
+
+/** `mnist-lstm, 3 runs, seeds 0, 1, 2` */
+export function groupName({ name, runs, seeds }: GroupReview): string {
+  const which = seeds.map(seed => seed ?? '?').join(', ');
+  return runs.length === 1 ? `${name}, seed ${which}` : `${name}, ${runs.length} runs, seeds ${which}`;
+}
+
+function runLines({ completed, gates, state }: RunReview): VerdictLine[] {
+  const first: VerdictLine = {
+    name: 'completed',
+    verdict: completed.verdict,
+    sentence: completed.reason === null ? 'The run completed.' : `Not completed: ${completed.reason}.`,
+    origin: undefined,
+    skipped: false,
+  };
+  return [first, ...gates.map(gate => gateLine(gate, state !== 'completed'))];
+}
+
+function groupLines({ gates, comparison }: GroupReview): VerdictLine[] {
+  const compared = comparison?.metrics.map(metric => comparisonLine(metric, comparison.file)) ?? [];
+  return [...gates.map(gate => gateLine(gate, false)), ...compared];
+}
+
+function gateLine(gate: GateResult, skipped: boolean): VerdictLine {
+  const { verdict, origin } = gate;
+  return { name: gateName(gate), verdict, sentence: gateSentence(gate), origin, skipped };
+}
+
+function comparisonLine(result: MetricVerdict, file: string): VerdictLine {
+  const { metric, verdict, value, reason, reference, spread, count, limit, p } = result;
+  const measured = value === null ? '' : ` ${short(value)}`;
+  const noise = spread === null ? '' : ` ± ${short(spread, 2)}`;
+  const chance = p === undefined ? '' : `, p ${short(p, 2)}`;
+  const worst = limit === undefined ? '' : `; up to ${short(limit)} passes`;
+  const runs = count === 1 ? '1 run' : `${count} runs`;
+  return {
+    name: `${metric} against ${file}`,
+    verdict,
+    sentence: `${metric}${measured} ${verdict} against ${short(reference)}${noise} (${runs} of ${file}): ${reason}${chance}${worst}.`,
+    origin: undefined,
+    skipped: false,
+  };
+}
+
+/** A number for people. */
+export function short(value: number, digits = 6): string {
+  return String(Number(value.toPrecision(digits)));
+}

@@ -1,0 +1,548 @@
+/** Reviews of real runs: completed first, gates, baselines, noise, what moved, and what each format says of it. */
+import { appendFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import fc from 'fast-check';
+import t from 'tap';
+import type { Io } from '../src/cli/io.js';
+import { review } from '../src/cli/review.js';
+import { githubAnnotations, writeJobSummary } from '../src/cli/review-github.js';
+import { validateAgainst } from '../src/config/schema.js';
+import type { ExitCode } from '../src/errors.js';
+import { UserError } from '../src/errors.js';
+import { readBaseline, summarizeSeeds } from '../src/experiment/baseline.js';
+import type { Summary } from '../src/experiment/summary.js';
+import { formatJunit } from '../src/review/format-junit.js';
+import { formatMarkdown } from '../src/review/format-markdown.js';
+import { judgeNoise } from '../src/review/noise.js';
+import { type Reviewed, type ReviewOptions, reviewRuns } from '../src/review/review.js';
+import { upperQuantile, upperTail } from '../src/review/student-t.js';
+import { Workplace } from './support/cli.js';
+import { longerConfig, randomDataset } from './support/small-run.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+const GATES = [
+  { metric: 'test.accuracy', min: 0.99 },
+  { metric: 'test.loss', over: 'best', max: 100 },
+  { metric: 'test.loss', over: 'seeds', max: 100 },
+];
+const folder = work.folder();
+writeFileSync(join(folder, 'data.npz'), randomDataset('review', { train: 64, test: 32, seed: 1 }));
+const config = join(folder, 'small.yaml');
+writeFileSync(
+  config,
+  JSON.stringify({ ...longerConfig('data.npz', 2), name: 'small', gates: GATES }, null, 2),
+);
+const experiment = join(folder, 'experiments', 'small');
+
+/** Three runs that differ in their seed; by seed. */
+const runs: string[] = [];
+t.before(async () => {
+  for (const seed of [0, 1, 2]) {
+    const flags = ['--set', `seed=${seed}`, '--backend', 'cpu', '--json', '--quiet'];
+    const { code, stdout, stderr } = await work.cellrun(
+      'run',
+      config,
+      ...flags,
+      '--output',
+      join(folder, 'experiments'),
+    );
+    if (code !== 3) throw new Error(stderr);
+    runs.push((JSON.parse(stdout) as Summary).directory);
+  }
+});
+
+const judge = (paths: readonly string[], options: Partial<ReviewOptions> = {}): Reviewed =>
+  reviewRuns(paths, { gates: [], ...options });
+
+/** A copy of a run whose files may be changed. */
+function copyOf(
+  run: string,
+  change: (summary: Record<string, unknown>, directory: string) => void = () => {},
+): string {
+  const directory = join(work.folder(), basename(run));
+  cpSync(run, directory, { recursive: true });
+  const file = join(directory, 'summary.json');
+  const summary = JSON.parse(readFileSync(file, 'utf8'));
+  change(summary, directory);
+  if (existsSync(file)) writeFileSync(file, JSON.stringify(summary));
+  return directory;
+}
+
+function failure(action: () => unknown): UserError {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof UserError) return error;
+    throw error;
+  }
+  throw new Error('nothing was thrown');
+}
+
+t.test('gates of the config and of the command line', async t => {
+  const { review } = judge([runs[0]], {
+    gates: ['test.loss <= 100 over best', 'performance.peak_rss_mb<=1'],
+  });
+  t.equal(review.exit_code, 3);
+  t.equal(review.verdict, 'failed');
+  t.equal(review.runs[0].completed.verdict, 'passed');
+  t.match(review.runs[0].gates, [
+    { metric: 'test.accuracy', verdict: 'failed', min: 0.99, origin: /small\.yaml:\d+:5$/ },
+    { metric: 'test.loss', over: 'best', verdict: 'passed' },
+    { metric: 'test.loss', over: 'best', verdict: 'passed', origin: '--gate' },
+    { metric: 'performance.peak_rss_mb', verdict: 'failed', max: 1, origin: '--gate' },
+  ]);
+  // the best of the log is the best that the run itself found
+  t.equal(review.runs[0].gates[1].value, review.runs[0].gates[2].value);
+  t.match(
+    review.groups[0].gates,
+    [{ verdict: 'inconclusive', reason: /two seeds/ }],
+    'one run has no mean over seeds',
+  );
+});
+
+t.test('a mean over seeds is judged over the runs given', async t => {
+  const accuracies = runs.map(
+    run => JSON.parse(readFileSync(join(run, 'summary.json'), 'utf8')).metrics.test.accuracy,
+  );
+  const mean = (accuracies[0] + accuracies[1] + accuracies[2]) / 3;
+  const gate = (bound: number) => `test.accuracy >= ${bound} over seeds`;
+  const { review } = judge([experiment], { gates: [gate(mean - 1e-9), gate(mean + 1e-9)] });
+  t.equal(review.runs.length, 3);
+  t.same(review.groups[0].seeds, [0, 1, 2]);
+  t.match(review.groups[0].gates, [{ verdict: 'passed' }, { verdict: 'passed' }, { verdict: 'failed' }]);
+  t.ok(Math.abs(Number(review.groups[0].gates[1].value) - mean) < 1e-15);
+  const killed = copyOf(runs[1], (_, directory) => rmSync(join(directory, 'summary.json')));
+  const some = judge([runs[0], killed, runs[2]]).review;
+  t.match(some.groups[0].gates, [{ verdict: 'inconclusive', reason: '1 of 3 runs did not complete' }]);
+});
+
+t.test('a run that did not complete never passes', async t => {
+  const states: [string, (summary: Record<string, unknown>, directory: string) => void][] = [
+    ['killed', (_, directory) => rmSync(join(directory, 'summary.json'))],
+    ['interrupted', summary => Object.assign(summary, { status: 'interrupted', gates: [] })],
+    ['diverged', summary => Object.assign(summary, { status: 'diverged', message: 'at step 3', gates: [] })],
+    ['failed', summary => Object.assign(summary, { status: 'failed', message: 'x', gates: [] })],
+  ];
+  for (const [state, change] of states) {
+    const path = copyOf(runs[0], change);
+    const { review } = judge([path], { gates: ['test.loss <= 1e9'] });
+    t.match(review, { exit_code: 3, verdict: 'failed', runs: [{ state, completed: { verdict: 'failed' } }] });
+    t.match(review.runs[0].gates, [{ verdict: 'inconclusive', reason: 'the run did not complete' }]);
+    t.match(formatJunit(review), /<skipped message=/);
+    t.equal(failure(() => judge([path], { pin: join(work.folder(), 'b.json') })).exitCode, 2);
+  }
+  const damaged = copyOf(runs[0], (_, directory) => writeFileSync(join(directory, 'manifest.json'), '{'));
+  t.equal(failure(() => judge([damaged])).exitCode, 5);
+});
+
+t.test('a metric that is missing or not finite never passes, whatever the limits', async () => {
+  const nan = copyOf(runs[0], summary => {
+    summary.metrics = { train: {}, test: { loss: null, loss_nonfinite: 'nan' } };
+    summary.gates = [];
+  });
+  const pinned = join(work.folder(), 'b.json');
+  judge(runs, { pin: pinned });
+  const bound = fc.double({ noNaN: true, noDefaultInfinity: true });
+  fc.assert(
+    fc.property(
+      fc.constantFrom('test.loss', 'test.accuracy', 'train.loss', 'performance.step_ratio'),
+      fc.constantFrom('>=', '<='),
+      bound,
+      fc.constantFrom(undefined, 0, 1e300),
+      (metric, comparison, limit, max_drop) => {
+        const gates = [`${metric} ${comparison} ${limit}`];
+        const { review } = judge([nan], {
+          gates,
+          baseline: pinned,
+          ...(max_drop !== undefined && { max_drop }),
+        });
+        const verdicts = [...review.runs[0].gates, ...(review.groups[0].comparison?.metrics ?? [])];
+        return (
+          review.exit_code === 3 &&
+          verdicts.length === 3 &&
+          verdicts.every(({ verdict }) => verdict === 'inconclusive')
+        );
+      },
+    ),
+    { numRuns: 15 },
+  );
+});
+
+t.test('a gate of the command line that is wrong is shown where it is', async t => {
+  const cases: [string, number, string, string?][] = [
+    ['test.acuracy >= 0.9', 1, 'there is no metric test.acuracy', 'test.accuracy'],
+    ['', 1, 'a gate begins with a metric'],
+    ['test.loss < 1', 11, 'a gate compares with >= or <=', '<='],
+    ['test.loss', 10, 'a gate compares with >= or <='],
+    ['test.loss <= x', 14, 'a gate compares with a number, not x'],
+    ['test.loss <= nan', 14, 'a gate compares with a number, not nan'],
+    ['test.loss <=', 13, 'a gate compares with a number'],
+    ['test.loss <= 1 over bset', 16, 'this is not understood', 'over best'],
+    ['test.loss <= 1 please', 16, 'this is not understood'],
+    [
+      'performance.step_ratio <= 1 over best',
+      29,
+      'performance.step_ratio is measured once, so that no value is the best',
+    ],
+  ];
+  for (const [text, column, message, suggestion] of cases) {
+    const { exitCode, diagnostics } = failure(() => judge([runs[0]], { gates: [text] }));
+    t.equal(exitCode, 2);
+    t.match(diagnostics, [{ file: '--gate', line: 1, column, message }], text);
+    t.equal(diagnostics[0].suggestion, suggestion, text);
+  }
+  const two = failure(() => judge([runs[0]], { gates: ['x >= 1', 'test.loss >= y'] }));
+  t.equal(two.diagnostics.length, 2, 'all at once');
+});
+
+t.test('what is no run', async t => {
+  const { diagnostics, exitCode } = failure(() => judge([join(folder, 'none'), folder, config]));
+  t.equal(exitCode, 2);
+  t.equal(diagnostics.length, 3);
+});
+
+t.test('a baseline is the same in any order, and its own runs are identical to it', async t => {
+  const [a, b] = [join(work.folder(), 'a.json'), join(work.folder(), 'b.json')];
+  t.equal(judge(runs, { pin: a }).review.pinned, a);
+  judge([runs[2], runs[0], runs[1]], { pin: b });
+  const text = readFileSync(a, 'utf8');
+  t.equal(readFileSync(b, 'utf8'), text);
+  t.same(validateAgainst('baseline', JSON.parse(text)), []);
+  t.notOk(text.includes(work.path), 'no path of this machine');
+  const { metrics, config: flat, config_hash_by_seed } = readBaseline(a);
+  t.same(Object.keys(metrics), Object.keys(metrics).toSorted());
+  t.same(Object.keys(config_hash_by_seed), ['0', '1', '2']);
+  t.match(flat, { 'optimizer.learning_rate': 0.01, 'dataset.path': 'data.npz', 'training.batch_size': 32 });
+  for (const key of ['seed', 'name', 'gates', 'description']) t.notOk(key in flat);
+  const losses = runs.map(
+    run => JSON.parse(readFileSync(join(run, 'summary.json'), 'utf8')).metrics.test.loss as number,
+  );
+  t.same(Object.values(metrics['test.loss'].by_seed), losses);
+  const whole = judge(runs, { baseline: a }).review.groups[0].comparison;
+  t.same(whole?.moved, []);
+  t.match(whole?.metrics, [
+    { metric: 'test.accuracy', verdict: 'passed', reason: 'identical', count: 3 },
+    { metric: 'test.loss', verdict: 'passed', reason: 'identical' },
+  ]);
+  t.match(judge([runs[1]], { baseline: a }).review.groups[0].comparison?.metrics, [
+    { reason: 'identical' },
+    { reason: 'identical' },
+  ]);
+  // determinism is promised: another value from the same inputs fails, though it be better
+  const other = copyOf(runs[1], summary => {
+    (summary.metrics as Summary['metrics']) = { train: { loss: 1 }, test: { loss: 1e-9, accuracy: 1 } };
+  });
+  t.match(judge([other], { baseline: a }).review.groups[0].comparison?.metrics, [
+    { verdict: 'failed', reason: /^not identical: seed 1 gave/ },
+    { verdict: 'failed' },
+  ]);
+});
+
+t.test('what moved is said key by key, and noise decides', async t => {
+  const pinned = join(work.folder(), 'b.json');
+  judge(runs, { pin: pinned });
+  const { metrics } = readBaseline(pinned);
+  const moved = (loss: number, accuracy: number) =>
+    copyOf(runs[0], (summary, directory) => {
+      summary.metrics = { train: { loss: 1 }, test: { loss, accuracy } };
+      const resolved = join(directory, 'config.resolved.yaml');
+      writeFileSync(
+        resolved,
+        readFileSync(resolved, 'utf8').replace('learning_rate: 0.01', 'learning_rate: 0.5'),
+      );
+      const manifest = JSON.parse(readFileSync(join(directory, 'manifest.json'), 'utf8'));
+      manifest.datasets[0].sha256 = 'f'.repeat(64);
+      manifest.versions.cellrun = '9.9.9';
+      manifest.git = { revision: 'abc', dirty: true };
+      manifest.backend.name = 'webgpu';
+      writeFileSync(join(directory, 'manifest.json'), JSON.stringify(manifest));
+    });
+  const compare = (path: string, limits = {}) =>
+    judge([path], { baseline: pinned, ...limits }).review.groups[0].comparison;
+  const good = compare(moved(metrics['test.loss'].mean, 1));
+  t.match(good?.moved, [
+    { what: 'config', key: 'optimizer.learning_rate', from: 0.01, to: 0.5 },
+    { what: 'data', key: 'data.npz' },
+    { what: 'code', key: 'cellrun', to: '9.9.9' },
+    { what: 'backend', key: 'name', from: 'cpu', to: 'webgpu' },
+    { what: 'code', key: 'git', to: 'abc with changes' },
+  ]);
+  t.match(good?.metrics, [
+    { verdict: 'passed', reason: 'better than the mean' },
+    { verdict: 'passed', reason: 'equal' },
+  ]);
+  const bad = compare(moved(metrics['test.loss'].mean + 100 * Number(metrics['test.loss'].spread), 1));
+  t.match(bad?.metrics[1], { verdict: 'failed', reason: 'worse by more than the noise' });
+  const within = compare(moved(metrics['test.loss'].mean + 0.1 * Number(metrics['test.loss'].spread), 1));
+  t.match(within?.metrics[1], { verdict: 'passed', reason: 'not distinguishable' });
+  const limited = compare(moved(metrics['test.loss'].mean + 1, 1), { max_drop: 0.5 });
+  t.match(limited?.metrics[1], {
+    verdict: 'failed',
+    reason: 'beyond --max-drop 0.5',
+    limit: metrics['test.loss'].mean + 0.5,
+  });
+  const share = compare(moved(metrics['test.loss'].mean * 1.5, 1), { max_regress: 0.75 });
+  t.match(share?.metrics[1], { verdict: 'passed', reason: 'within --max-regress 0.75' });
+  t.equal(failure(() => judge(runs, { max_drop: 1 })).exitCode, 2, 'a limit needs a baseline');
+  t.equal(failure(() => judge(runs, { baseline: pinned, max_drop: 1, max_regress: 1 })).exitCode, 2);
+});
+
+t.test('what is not pinned', async t => {
+  const file = join(work.folder(), 'b.json');
+  const other = copyOf(runs[1], (_, directory) => {
+    const resolved = join(directory, 'config.resolved.yaml');
+    writeFileSync(resolved, readFileSync(resolved, 'utf8').replace('hidden_size: 16', 'hidden_size: 32'));
+  });
+  t.match(failure(() => judge([runs[0], other], { pin: file })).diagnostics, [
+    { message: /^config model\.hidden_size: 16 -> 32: the runs of a baseline differ in their seed alone$/ },
+  ]);
+  t.match(failure(() => judge([runs[0], copyOf(runs[0])], { pin: file })).diagnostics, [
+    { message: /^seed 0 is also that of/ },
+  ]);
+  const nan = copyOf(runs[0], summary => {
+    summary.metrics = { train: { loss: 1 }, test: { loss: null, loss_nonfinite: 'nan', accuracy: 1 } };
+  });
+  t.match(failure(() => judge([nan], { pin: file })).diagnostics, [{ message: /^test\.loss is NaN/ }]);
+  t.notOk(existsSync(file));
+  writeFileSync(file, '{"mine":1}');
+  t.equal(failure(() => judge(runs, { pin: file })).exitCode, 2);
+  t.equal(readFileSync(file, 'utf8'), '{"mine":1}');
+  rmSync(file);
+  judge([runs[0]], { pin: file });
+  judge(runs, { pin: file });
+  t.equal(readBaseline(file).metrics['test.loss'].count, 3, 'a baseline is replaced');
+});
+
+interface Expected {
+  readonly pinned: readonly number[];
+  readonly values: readonly number[];
+  readonly p: number;
+  readonly limit: number;
+}
+const scipy: {
+  readonly tails: readonly { t: number; df: number; p: number }[];
+  readonly quantiles: readonly { t: number; df: number; p: number }[];
+  readonly predictions: readonly Expected[];
+  readonly welches: readonly Expected[];
+} = JSON.parse(readFileSync('test/fixtures/review/noise.json', 'utf8'));
+
+t.test('Student, prediction intervals and Welch as in SciPy', async t => {
+  const near = (a: number, b: number, relative: number) => Math.abs(a - b) <= relative * Math.abs(b);
+  for (const { t: x, df, p } of scipy.tails)
+    t.ok(near(upperTail(x, df), p, 1e-9), `tail ${x} ${df}: ${upperTail(x, df)} ${p}`);
+  for (const { t: x, df, p } of scipy.quantiles)
+    t.ok(
+      Math.abs(upperQuantile(p, df) - x) <= 1e-9 * Math.max(1, x),
+      `quantile ${p} ${df}: ${upperQuantile(p, df)} ${x}`,
+    );
+  for (const { pinned, values, p, limit } of [...scipy.predictions, ...scipy.welches]) {
+    const seeds = values.map((value, i) => ({ seed: 100 + i, value, pinned: undefined }));
+    const baseline = summarizeSeeds(Object.fromEntries(pinned.map((value, i) => [i, value])));
+    const accuracy = judgeNoise('test.accuracy', seeds, baseline);
+    const isWorse = values.reduce((a, b) => a + b, 0) / values.length < baseline.mean;
+    t.equal(accuracy.verdict, isWorse && p < 0.05 ? 'failed' : 'passed');
+    if (isWorse) t.ok(near(Number(accuracy.p), p, 1e-7), `${accuracy.p} ${p}`);
+    t.ok(near(Number(accuracy.limit), limit, 1e-9), `${accuracy.limit} ${limit}`);
+    // what should be small is the mirror image
+    const loss = judgeNoise(
+      'test.loss',
+      seeds.map(one => ({ ...one, value: -one.value })),
+      summarizeSeeds(Object.fromEntries(pinned.map((value, i) => [i, -value]))),
+    );
+    t.equal(loss.verdict, accuracy.verdict);
+    t.ok(near(Number(loss.limit), -limit, 1e-9));
+  }
+});
+
+t.test('noise that is not known, or none', async t => {
+  const one = (value: number) => [{ seed: 9, value, pinned: undefined }];
+  const single = summarizeSeeds({ 0: 0.5 });
+  t.match(judgeNoise('test.accuracy', one(0.4), single), { verdict: 'inconclusive' });
+  t.match(judgeNoise('test.accuracy', one(0.5), single), { verdict: 'passed', reason: 'equal' });
+  t.match(judgeNoise('test.accuracy', one(0.6), single), { verdict: 'passed' });
+  const equal = summarizeSeeds({ 0: 0.1, 1: 0.1, 2: 0.1 });
+  t.same([equal.mean, equal.spread], [0.1, 0], 'three times 0.1 has the mean 0.1');
+  t.match(judgeNoise('test.accuracy', one(0.0999), equal), { verdict: 'failed', p: 0 });
+});
+
+function recorder(): Io & { text(): string } {
+  const texts: string[] = [];
+  return {
+    out: text => texts.push(text),
+    err: () => {},
+    color: { out: false, err: false },
+    interactive: false,
+    text: () => texts.join(''),
+  };
+}
+
+t.test('every format says the same', async t => {
+  const github = { workspace: undefined, summary: undefined };
+  const printed = (format: 'text' | 'json' | 'markdown' | 'junit'): [ExitCode, string] => {
+    const io = recorder();
+    return [review([experiment], { gates: [], format, github }, io), io.text()];
+  };
+  const [code, json] = printed('json');
+  t.equal(code, 3);
+  const parsed = JSON.parse(json);
+  t.same(validateAgainst('review', parsed), []);
+  const { runs: reviews, groups } = parsed;
+  const gates = [
+    ...reviews.flatMap((run: { gates: object[] }) => run.gates),
+    ...groups.flatMap((group: { gates: object[] }) => group.gates),
+  ];
+  const failed = gates.filter(({ verdict }) => verdict === 'failed').length;
+  t.equal(failed, 3);
+  const [, text] = printed('text');
+  t.equal(
+    text.match(/^ {2}Gate test\.accuracy failed: [\d.]+, at least 0\.99 wanted \(.*small\.yaml:\d+:5\)\.$/gm)
+      ?.length,
+    failed,
+  );
+  t.match(text, /^Review: failed\.$/m);
+  const [, markdown] = printed('markdown');
+  t.equal(markdown.match(/^\| \*\*failed\*\* /gm)?.length, failed);
+  t.equal(markdown.match(/^\| passed /gm)?.length, 3 + 3 + 1);
+  const [, junit] = printed('junit');
+  t.equal(junit.match(/<failure /g)?.length, failed);
+  t.equal(junit.match(/<testcase /g)?.length, 3 + gates.length);
+  t.match(
+    junit,
+    new RegExp(
+      `<testsuites name="cellrun review" tests="${3 + gates.length}" failures="${failed}" errors="0">`,
+    ),
+  );
+});
+
+t.test('curves in Markdown are what was measured', async t => {
+  const reviewed = judge([runs[0]]);
+  const markdown = formatMarkdown(reviewed);
+  const evaluations = readFileSync(join(runs[0], 'log.jsonl'), 'utf8')
+    .split('\n')
+    .filter(line => line.includes('"event":"eval"'))
+    .map(line => JSON.parse(line));
+  const charts = [
+    ...markdown.matchAll(
+      /```mermaid\nxychart-beta\n {2}title "(.*)"\n {2}x-axis "step" (\d+) --> (\d+)\n {2}line \[(.*)\]\n```/g,
+    ),
+  ];
+  t.equal(charts.length, 2);
+  t.same(
+    charts[0][4].split(', ').map(Number),
+    evaluations.map(({ loss }) => Number(loss.toPrecision(6))),
+  );
+  t.same([charts[0][2], charts[0][3]].map(Number), [2, 4]);
+  const cut = formatMarkdown(reviewed, 600);
+  t.ok(Buffer.byteLength(cut) <= 600);
+  t.match(cut, /\d+ more lines are left out\.\n$/);
+  t.notMatch(cut, 'mermaid');
+});
+
+t.test('foreign text breaks out of no format', async t => {
+  const evil = 'a|b\n::error::x <script>@me</script> ]]> \u0007 "q" & `c` %0A';
+  const path = copyOf(runs[0], (summary, directory) => {
+    summary.name = evil;
+    Object.assign(summary, { status: 'failed', message: evil, gates: [] });
+    appendFileSync(
+      join(directory, 'log.jsonl'),
+      `${JSON.stringify({ event: 'warning', code: 'x,y:z', message: evil, step: 1 })}\n`,
+    );
+  });
+  const { review: judged, curves } = judge([path]);
+  const junit = formatJunit(judged);
+  t.notMatch(junit, '<script');
+  t.notMatch(junit, '\u0007');
+  const annotations = githubAnnotations(judged, { workspace: undefined, summary: undefined });
+  t.same(annotations.match(/^::/gm)?.length, 2, 'one error, one warning');
+  t.match(annotations, /^::warning title=x%2Cy%3Az::.*%0A::error::x .*%250A$/m);
+  const markdown = formatMarkdown({ review: judged, curves });
+  t.notMatch(markdown, /<script|[^\\]\|b/);
+  t.notMatch(markdown, '@me');
+  const io = recorder();
+  review([path], { gates: [], format: 'text', github: { workspace: undefined, summary: undefined } }, io);
+  t.notMatch(io.text(), /^::/m);
+  t.notMatch(io.text(), '\u0007');
+});
+
+t.test('annotations point at the gate inside of the workspace, no more than are shown', async t => {
+  const reviewed = judge([runs[0]]);
+  const at = (workspace: string | undefined) =>
+    githubAnnotations(reviewed.review, { workspace, summary: undefined });
+  const line = Number(/small\.yaml:(\d+):5/.exec(reviewed.review.runs[0].gates[0].origin)?.[1]);
+  t.equal(readFileSync(config, 'utf8').split('\n')[line - 1].trim(), '{', 'the line of the gate');
+  t.match(
+    at(folder),
+    new RegExp(`^::error file=small\\.yaml,line=${line},col=5,title=gate test\\.accuracy::`, 'm'),
+  );
+  t.match(
+    at(join(folder, 'experiments')),
+    /^::error title=gate test\.accuracy::.*small\.yaml:\d+:5/m,
+    'outside: only in words',
+  );
+  const many = judge([runs[0]], { gates: Array.from({ length: 30 }, (_, i) => `test.loss >= ${1000 + i}`) });
+  const annotations = githubAnnotations(many.review, { workspace: folder, summary: undefined });
+  t.equal(annotations.match(/^::error /gm)?.length, 10);
+  t.match(annotations, /^22 more verdicts that did not pass are not annotated\.$/m);
+  const summary = join(work.folder(), 'summary.md');
+  writeFileSync(summary, 'before\n');
+  writeJobSummary(reviewed, { workspace: folder, summary });
+  t.equal(readFileSync(summary, 'utf8'), `before\n${formatMarkdown(reviewed)}`);
+  writeFileSync(summary, 'x'.repeat(2 ** 20 - 700));
+  writeJobSummary(reviewed, { workspace: folder, summary });
+  t.ok(readFileSync(summary).length <= 2 ** 20);
+});
+
+t.test('the verb, as a process', async t => {
+  const passing = await work.cellrun(
+    'review',
+    copyOf(runs[0], summary => Object.assign(summary, { gates: [] })),
+  );
+  t.equal(passing.code, 0, passing.stderr);
+  const seeds = await work.cellrun('review', experiment, '--json');
+  t.equal(seeds.code, 3);
+  t.same(validateAgainst('review', JSON.parse(seeds.stdout)), []);
+  const wrong = await work.cellrun('review', runs[0], '--gate', 'test.acuracy >= 1');
+  t.equal(wrong.code, 2);
+  t.match(wrong.stderr, /^--gate:1:1: there is no metric test\.acuracy\n/);
+});
+
+t.test('foreign files are checked against the schemas', async t => {
+  const sound = await work.cellrun('review', '--schema', experiment);
+  t.equal(sound.code, 0, sound.stderr);
+  t.equal(sound.stdout.match(/: valid by /g)?.length, 12);
+  const broken = copyOf(runs[0], (summary, directory) => {
+    const log = join(directory, 'log.jsonl');
+    const lines = readFileSync(log, 'utf8').split('\n');
+    lines[2] = lines[2].replace('"seq":2', '"seq":5');
+    lines[3] = lines[3].replace('"seq":3', '"seq":6').replace('"level":"info"', '"level":"inof"');
+    lines[4] = '[1]';
+    lines[5] = lines[5].replace('"seq":5', '"seq":8').replace('"loss"', '"los"');
+    lines[6] = lines[6].replace('"seq":6', '"seq":9').slice(0, -1);
+    writeFileSync(log, lines.slice(0, 7).join('\n'));
+    delete summary.status;
+  });
+  const { code, stdout, stderr } = await work.cellrun('review', '--schema', broken);
+  t.equal(code, 5);
+  const places = [...stderr.matchAll(/^\S*\/(\w+\.jsonl?):(\d+):(\d+): (.*)$/gm)].map(found =>
+    found.slice(1).join(' '),
+  );
+  t.match(places, [
+    /^log\.jsonl 3 \d+ `seq` does not go on/,
+    /^log\.jsonl 4 10 `level` is none of the choices/,
+    /^log\.jsonl 5 1 this is not a JSON object/,
+    /^log\.jsonl 6 \d+ unknown key `los`/,
+    /^log\.jsonl 7 1 the last line has no end/,
+    /^summary\.json 1 2 the key `status` is missing/,
+  ]);
+  t.equal(places.length, 6, stderr);
+  t.match(stdout, /log\.jsonl: not valid by log-event, 5 of 7 lines/);
+  const many = work.file('foreign.jsonl', `${'{"event":"nothing"}\n'.repeat(250)}`);
+  const long = await work.cellrun('review', '--schema', many, '--json');
+  t.equal(long.code, 5);
+  const { diagnostics, files } = JSON.parse(long.stdout);
+  t.equal(diagnostics.length, 100);
+  t.match(files, [{ parts: 250, wrong: 250 }]);
+  t.equal((await work.cellrun('review', '--schema', config)).code, 2);
+});
