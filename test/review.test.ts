@@ -3,6 +3,7 @@ import { appendFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync
 import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
+import { parseDocument } from 'yaml';
 import type { Io } from '../src/cli/io.js';
 import { review } from '../src/cli/review.js';
 import { githubAnnotations, writeJobSummary } from '../src/cli/review-github.js';
@@ -545,4 +546,24 @@ t.test('foreign files are checked against the schemas', async t => {
   t.equal(diagnostics.length, 100);
   t.match(files, [{ parts: 250, wrong: 250 }]);
   t.equal((await work.cellrun('review', '--schema', config)).code, 2);
+});
+
+t.test('the example workflows call what there is', async t => {
+  for (const name of ['github', 'gitlab']) {
+    const text = readFileSync(`configs/ci/${name}.yaml`, 'utf8');
+    t.equal(parseDocument(text).errors.length, 0);
+    const commands = [...text.matchAll(/\.\/run (.*?)(?: \|\||; done|$)/gm)].map(([, words]) =>
+      words.replace(/ > \S+$/, ''),
+    );
+    t.ok(commands.length >= 3);
+    for (const command of commands) {
+      const [verb, ...rest] = command.split(' ');
+      const file = [verb, ...rest].find(word => word.startsWith('configs/'));
+      if (file !== undefined) t.ok(existsSync(file), file);
+      const { code, stdout } = await work.cellrun(verb.endsWith('.yaml') ? 'run' : verb, '--help');
+      t.equal(code, 0, command);
+      for (const flag of rest.filter(word => word.startsWith('--')))
+        t.ok(stdout.includes(`${flag} `), `${verb} ${flag}`);
+    }
+  }
 });

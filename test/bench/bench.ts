@@ -9,6 +9,7 @@ import { contenders, missingTfjs, startAll } from './contenders.js';
 import { measureCase, type Pace } from './measure.js';
 import type { BenchOptions } from './options.js';
 import { type Figure, RESULTS_VERSION, type Results, type Row } from './results.js';
+import { measureReview } from './review.js';
 import { measureSoak } from './soak.js';
 import { measureWhole } from './whole.js';
 
@@ -25,6 +26,7 @@ const FIGURES = [
   ['whole', 'whole/start'],
   ['whole', 'whole/run'],
   ['whole', 'whole/peak-rss'],
+  ['whole', 'whole/review'],
   ['soak', 'soak/rss'],
 ] as const;
 
@@ -63,6 +65,10 @@ export async function runBench(options: BenchOptions, progress: (text: string) =
     const python = options.peers ? options.python : undefined;
     const note = (text: string) => notes.add(text);
     figures.push(...(await measureWhole({ threads, rounds: options.rounds, python, wanted, note })));
+  }
+  if (figuresWanted.some(([, id]) => id === 'whole/review')) {
+    progress('review of a long log');
+    figures.push(...(await measureReview(options.rounds)));
   }
   if (figuresWanted.some(([flag]) => flag === 'soak')) {
     progress('memory over 10,000 steps');
