@@ -7,7 +7,7 @@ import { loadExperiment } from '../src/config/index.js';
 import { validateAgainst } from '../src/config/schema.js';
 import type { UserError } from '../src/errors.js';
 import { gateSentence } from '../src/experiment/gate-words.js';
-import { judgeGate, judgeRun, type WrittenGate } from '../src/experiment/gates.js';
+import { judgeGate, judgeRun, missedIn, type WrittenGate } from '../src/experiment/gates.js';
 import { readLog, Workplace } from './support/cli.js';
 import { baselineOf } from './support/gates.js';
 import { longerConfig, randomDataset } from './support/small-run.js';
@@ -87,6 +87,24 @@ t.test('what is missing or not finite never passes, whatever the bounds', async 
       const [{ verdict }] = judgeRun([one], measured, () => bad);
       return verdict === 'inconclusive' && judgeGate(one, bad).verdict === 'inconclusive';
     }),
+  );
+});
+
+t.test('what keeps a run from exit 0', async t => {
+  const measured = { metrics: { train: {}, test: { accuracy: 0.5 } }, ms_per_step: null, peak_rss_mb: 1 };
+  const gates = [
+    gate({ min: 0.4 }),
+    gate({ min: 0.6 }),
+    gate({ metric: 'test.loss', max: 1 }),
+    gate({ over: 'seeds', min: 0.9 }),
+  ];
+  const judged = judgeRun(gates, measured, () => undefined);
+  t.same(
+    missedIn(judged).map(({ metric, verdict }) => [metric, verdict]),
+    [
+      ['test.accuracy', 'failed'],
+      ['test.loss', 'inconclusive'],
+    ],
   );
 });
 

@@ -1,7 +1,16 @@
 /** Errors to be planted one at a time into the compiled program: each must make one of its tests fail. */
 
 /** The test files that may catch a plant: test/NAME.test.ts. */
-export type TestName = 'engine' | 'lint' | 'mathematics' | 'model' | 'ops' | 'segments' | 'simd';
+export type TestName =
+  | 'engine'
+  | 'gates'
+  | 'lint'
+  | 'mathematics'
+  | 'model'
+  | 'ops'
+  | 'review'
+  | 'segments'
+  | 'simd';
 
 export interface Plant {
   /** Compiled file below the build folder, without its ending. */
@@ -601,4 +610,56 @@ const training: readonly Plant[] = [
   },
 ];
 
-export const plants: readonly Plant[] = [...gradients, ...kernels, ...compiler, ...training];
+const verdicts: readonly Plant[] = [
+  {
+    file: 'src/experiment/gates',
+    find: 'if (!Number.isFinite(value))',
+    replace: 'if (Number.isNaN(value))',
+    why: 'an infinite value is judged',
+    tests: ['gates'],
+  },
+  {
+    file: 'src/experiment/gates',
+    find: 'reference - slack : reference + slack',
+    replace: 'reference + slack : reference - slack',
+    why: 'a baseline asks for more than it has',
+    tests: ['gates'],
+  },
+  {
+    file: 'src/experiment/gates',
+    find: "over !== 'seeds' && verdict !== 'passed'",
+    replace: "over !== 'seeds' && verdict === 'failed'",
+    why: 'a gate without a verdict lets a run pass',
+    tests: ['gates'],
+  },
+  {
+    file: 'src/experiment/baseline',
+    find: 'squares / (values.length - 1)',
+    replace: 'squares / values.length',
+    why: 'the spread is that of a population',
+    tests: ['review'],
+  },
+  {
+    file: 'src/review/noise',
+    find: 'spread * Math.sqrt(1 + 1 / n)',
+    replace: 'spread * Math.sqrt(1 / n)',
+    why: 'a new observation has no noise of its own',
+    tests: ['review'],
+  },
+  {
+    file: 'src/review/student-t',
+    find: 'df / 2, 0.5) / 2',
+    replace: 'df / 2, 0.5)',
+    why: 'the test is two-sided',
+    tests: ['review'],
+  },
+  {
+    file: 'src/review/run-facts',
+    find: "if (state === 'completed')",
+    replace: "if (state === 'completed' || state === 'interrupted')",
+    why: 'an interrupted run may pass',
+    tests: ['review'],
+  },
+];
+
+export const plants: readonly Plant[] = [...gradients, ...kernels, ...compiler, ...training, ...verdicts];
