@@ -91,7 +91,12 @@ t.test('what is missing or not finite never passes, whatever the bounds', async 
 });
 
 t.test('what keeps a run from exit 0', async t => {
-  const measured = { metrics: { train: {}, test: { accuracy: 0.5 } }, ms_per_step: null, peak_rss_mb: 1 };
+  const measured = {
+    metrics: { train: {}, test: { accuracy: 0.5 } },
+    ms_per_step: null,
+    step_ratio: null,
+    peak_rss_mb: 1,
+  };
   const gates = [
     gate({ min: 0.4 }),
     gate({ min: 0.6 }),

@@ -35,10 +35,7 @@ export function metricValue(metrics: Metrics, name: string): number | undefined 
 }
 
 /** What of a summary gates judge. */
-export type Measured = Pick<Summary, 'metrics' | 'ms_per_step' | 'peak_rss_mb'> & {
-  /** Absent in runs of versions that did not measure it. */
-  readonly step_ratio?: number | null;
-};
+export type Measured = Pick<Summary, 'metrics' | 'ms_per_step' | 'step_ratio' | 'peak_rss_mb'>;
 
 /** The last value of a metric, or of what training cost; undefined where it was not measured. */
 export function lastValue(measured: Measured, metric: string): number | undefined {

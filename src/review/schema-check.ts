@@ -9,7 +9,6 @@ import { positionOf, SourceText } from '../config/source.js';
 import { nodeAt } from '../config/tree.js';
 import { type Diagnostic, usageError } from '../errors.js';
 import { withFile } from '../experiment/opened-file.js';
-import { packageRoot } from '../root.js';
 import { findTrials, kindOf, runsAt } from './find.js';
 import { eachLine } from './log-reader.js';
 
@@ -58,6 +57,7 @@ const OF_RUN: readonly { readonly path: string; readonly schema: string; readonl
   { path: 'log.jsonl', schema: 'log-event', isLog: true },
   { path: 'manifest.json', schema: 'manifest', isLog: false },
   { path: 'summary.json', schema: 'summary', isLog: false },
+  { path: 'evaluation.json', schema: 'evaluation', isLog: false },
   { path: 'checkpoints/index.json', schema: 'checkpoints', isLog: false },
 ];
 
@@ -81,8 +81,7 @@ function filesAt(path: string): Target[] {
 
 function fileTarget(file: string): Target | undefined {
   const name = basename(file);
-  if (name === 'journal.jsonl')
-    return hasSchema('journal') ? { file, schema: 'journal', isLog: true } : undefined;
+  if (name === 'journal.jsonl') return { file, schema: 'journal', isLog: true };
   if (name.endsWith('.jsonl')) return { file, schema: 'log-event', isLog: true };
   const known = OF_RUN.find(({ path }) => name === basename(path));
   if (known) return { file, schema: known.schema, isLog: known.isLog };
@@ -93,8 +92,10 @@ function inDirectory(path: string): Target[] {
   const kind = kindOf(path);
   if (kind === 'run') return inRun(path);
   if (kind === undefined) return runsAt(path).flatMap(run => inRun(run.path));
-  const journal = fileTarget(join(path, 'journal.jsonl'));
-  const own = journal && existsSync(journal.file) ? [journal] : [];
+  const own = [
+    { file: join(path, 'journal.jsonl'), schema: 'journal', isLog: true },
+    { file: join(path, 'summary.json'), schema: 'sweep-summary', isLog: false },
+  ].filter(({ file }) => existsSync(file));
   return [...own, ...findTrials(path).flatMap(trial => inRun(trial.path))];
 }
 
@@ -105,10 +106,6 @@ function inRun(path: string): Target[] {
     schema,
     isLog,
   })).filter(({ file }) => existsSync(file));
-}
-
-function hasSchema(name: string): boolean {
-  return existsSync(join(packageRoot, 'schemas', `${name}.schema.json`));
 }
 
 type Tell = (found: readonly Diagnostic[]) => void;

@@ -110,6 +110,8 @@ function summary(directory: string): object {
     train_s: 1,
     eval_s: 0,
     ms_per_step: 1,
+    calibration_ms: 1,
+    step_ratio: 1,
     parameters: 1,
     peak_rss_mb: 1,
     checkpoints: { last: null, best: null },
