@@ -34,6 +34,7 @@ t.test('quartiles are those of numpy.percentile', t => {
   t.same(spreadOf([7]), { q1: 7, median: 7, q3: 7 });
   t.throws(() => spreadOf([]), RangeError);
   t.equal(noiseOf({ q1: 9, median: 10, q3: 13 }), 0.2);
+  t.equal(noiseOf({ q1: -13, median: -10, q3: -9 }), 0.2);
   t.end();
 });
 
@@ -158,6 +159,35 @@ t.test('targets', t => {
       [3.5, 'missed'],
       [1.2, 'aim reached'],
       [1, 'aim reached'],
+    ],
+  );
+  const sweeps = results(
+    [],
+    [
+      {
+        id: 'whole/trial',
+        what: 'more than the run',
+        unit: 's',
+        ours: sharp(0.4),
+        other: { name: 'that run', value: sharp(2) },
+      },
+      {
+        id: 'whole/parallel-trials',
+        what: 'at a time',
+        unit: 's',
+        ours: sharp(9),
+        other: { name: 'one after the other', value: sharp(8) },
+        ratio: sharp(1.125),
+      },
+    ],
+  );
+  t.same(
+    judge(sweeps)
+      .filter(one => one.measured !== undefined)
+      .map(({ measured, verdict }) => [measured?.median, verdict]),
+    [
+      [0.4, 'floor reached'],
+      [1.125, 'missed'],
     ],
   );
   t.match(

@@ -4,10 +4,13 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import t from 'tap';
 import { loadExperiment } from '../src/config/index.js';
+import { lockRun } from '../src/experiment/run-lock.js';
 import { RandomStream } from '../src/random.js';
 import { LocalLauncher } from '../src/sweep/launchers/local.js';
+import type { SweepObserver } from '../src/sweep/orchestrator.js';
 import type { SweepPlan } from '../src/sweep/plan.js';
-import { runSweep } from '../src/sweep/run.js';
+import { runSweep, type SweepResult } from '../src/sweep/run.js';
+import type { SweepDirectory } from '../src/sweep/sweep-directory.js';
 import { drawSweepKill } from './soak/draw-sweep-kill.js';
 import { killableSweep, writeSweep } from './soak/killable-sweep.js';
 import { PROGRAM } from './soak/moments.js';
@@ -49,50 +52,10 @@ t.test('a sweep that is killed ends as one that was never killed', async t => {
 });
 
 t.test('a trial that cannot run is one failed trial, and is told with its reason', async t => {
-  const folder = t.testdir();
-  writeSweep(folder, 2);
-  const file = join(folder, 'base.yaml');
-  const name = 'optimizer.learning_rate';
-  const plan: SweepPlan = {
-    name: 'small',
-    seed: 3,
-    seeds: [0],
-    // nobody has checked these points
-    space: {
-      parameters: [{ keys: [name], name, distribution: { kind: 'choice', values: [0.01, -1] } }],
-      exclude: [],
-    },
-    method: { kind: 'grid' },
-    pruner: { kind: 'none' },
-    objective: { metric: 'test.loss', goal: 'minimize' },
-    budget: { trials: null, seconds: null, target: null },
-    epochs: 2,
-    parallel: 2,
-    trial_timeout: 60,
-    retries: 1,
-    on_trial_error: 'continue',
-    bases: [{ name: 'base.yaml', file }],
-  };
-  const bases = [{ name: 'base.yaml', file, yaml: loadExperiment(file).resolvedYaml }];
   const warnings: string[] = [];
-  const { end, directory } = await runSweep(
-    { plan, bases, givenYaml: null, output: join(folder, 'out') },
-    {
-      threads: 2,
-      backend: 'cpu',
-      launcher: () => new LocalLauncher(),
-      observer: {
-        decided: () => {},
-        started: () => {},
-        ended: () => {},
-        warning: text => warnings.push(text),
-      },
-      signal: new AbortController().signal,
-      version: 'test',
-      now: () => new Date(),
-    },
-    () => {},
-  );
+  const { end, directory } = await conducted(t.testdir(), [0.01, -1], {
+    warning: text => warnings.push(text),
+  });
   t.equal(end, 'completed');
   t.match(warnings, [/^trial 1, seed 0: it ended with exit code 2: /]);
   t.match(
@@ -103,6 +66,55 @@ t.test('a trial that cannot run is one failed trial, and is told with its reason
     },
   );
   t.same(sweepComplaints(directory.path), []);
+});
+
+t.test('a trial waits for the process that has its run, and that nobody knows of', async t => {
+  const folder = t.testdir();
+  let release: (() => void) | undefined;
+  const begun: boolean[] = [];
+  const { directory } = await conducted(
+    folder,
+    [0.01],
+    {
+      started: () => {
+        begun.push(release === undefined);
+      },
+    },
+    made => {
+      const run = made.runPath({ trial: 0, seed: 0 });
+      mkdirSync(run);
+      const unlock = lockRun(join(run, 'run.lock'));
+      release = () => {
+        release = undefined;
+        unlock();
+      };
+      setTimeout(() => release?.(), 300);
+    },
+  );
+  t.same(begun, [true], 'it began once, when the lock was gone');
+  t.match(
+    recordsOf(directory.path).find(({ event }) => event === 'sweep.decided'),
+    { best: { trial: 0 } },
+  );
+});
+
+t.test('a trial whose sweep is gone before it begins stops', async t => {
+  const folder = t.testdir();
+  writeSweep(folder, 1);
+  const [node, ...first] = PROGRAM;
+  const endless = [
+    'run',
+    join(folder, 'base.yaml'),
+    '--set',
+    'training.num_epochs=1000000',
+    '--backend',
+    'cpu',
+  ];
+  const child = spawn(node, [...first, ...endless, '--directory', join(folder, 'run'), '-q'], {
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  });
+  child.disconnect();
+  t.equal(await new Promise(resolve => child.on('exit', resolve)), 130);
 });
 
 t.test(
@@ -159,6 +171,54 @@ t.test(
     );
   },
 );
+
+/** A sweep over learning rates that nobody has checked. */
+function conducted(
+  folder: string,
+  values: readonly number[],
+  observer: Partial<SweepObserver>,
+  opened: (directory: SweepDirectory) => void = () => {},
+): Promise<SweepResult> {
+  writeSweep(folder, values.length);
+  const file = join(folder, 'base.yaml');
+  const name = 'optimizer.learning_rate';
+  const plan: SweepPlan = {
+    name: 'small',
+    seed: 3,
+    seeds: [0],
+    space: { parameters: [{ keys: [name], name, distribution: { kind: 'choice', values } }], exclude: [] },
+    method: { kind: 'grid' },
+    pruner: { kind: 'none' },
+    objective: { metric: 'test.loss', goal: 'minimize' },
+    budget: { trials: null, seconds: null, target: null },
+    epochs: 2,
+    parallel: 2,
+    trial_timeout: 60,
+    retries: 1,
+    on_trial_error: 'continue',
+    bases: [{ name: 'base.yaml', file }],
+  };
+  const bases = [{ name: 'base.yaml', file, yaml: loadExperiment(file).resolvedYaml }];
+  const silent: SweepObserver = {
+    decided: () => {},
+    started: () => {},
+    ended: () => {},
+    warning: () => {},
+  };
+  return runSweep(
+    { plan, bases, givenYaml: null, output: join(folder, 'out') },
+    {
+      threads: 2,
+      backend: 'cpu',
+      launcher: () => new LocalLauncher(),
+      observer: { ...silent, ...observer },
+      signal: new AbortController().signal,
+      version: 'test',
+      now: () => new Date(),
+    },
+    opened,
+  );
+}
 
 function program(args: readonly string[]): Promise<{ code: number | null; err: string }> {
   const [node, ...first] = PROGRAM;

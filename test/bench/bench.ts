@@ -27,6 +27,8 @@ const FIGURES = [
   ['whole', 'whole/run'],
   ['whole', 'whole/peak-rss'],
   ['whole', 'whole/review'],
+  ['whole', 'whole/trial'],
+  ['whole', 'whole/parallel-trials'],
   ['soak', 'soak/rss'],
 ] as const;
 

@@ -27,7 +27,7 @@ taking turns round by round; prints our time over theirs.
   --python FILE     the Python that has PyTorch (default /usr/bin/python3)
   --tfjs DIR        a folder in which @tensorflow/tfjs and @tensorflow/tfjs-backend-wasm are installed
   --quick           the reference sizes only, short rounds: a smoke test
-  --whole           also the whole program: a run of configs/mnist-lstm.yaml, its start, its memory; a review of a long log
+  --whole           also the whole program: a run of configs/mnist-lstm.yaml, its start, its memory; sweeps; a review of a long log
   --soak            also the memory after 10,000 steps
   --only PATTERN    only rows whose id matches this regular expression, such as train_step or ^whole/
   --rounds N        rounds (default 7, at least 5)

@@ -32,7 +32,7 @@ export function ratioOf(ours: readonly number[], other: readonly number[]): Spre
   return spreadOf(ours.map((time, round) => time / other[round]));
 }
 
-/** Half the interquartile range over the median: how far a figure is off, relative to itself. */
+/** Half the interquartile range over the median, which a difference may have below 0: how far a figure is off, relative to itself. */
 export function noiseOf({ q1, median, q3 }: Spread): number {
-  return (q3 - q1) / 2 / median;
+  return (q3 - q1) / 2 / Math.abs(median);
 }

@@ -122,6 +122,20 @@ const TARGETS: readonly Target[] = [
     value: figure('whole/review-rss'),
   },
   {
+    what: 'what a sweep of one trial takes longer than the same run alone',
+    floor: 0.5,
+    aim: 0.25,
+    unit: 's',
+    value: figure('whole/trial'),
+  },
+  {
+    what: 'two trials of one thread at a time over one after the other with two',
+    floor: 1,
+    aim: 0.85,
+    unit: '',
+    value: ratioAgainst('whole/parallel-trials : '),
+  },
+  {
     what: 'RSS after 10,000 steps over RSS after 500',
     floor: 1.05,
     aim: 1.01,

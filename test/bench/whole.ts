@@ -1,4 +1,4 @@
-/** The rows that only the whole program shows: a run from start to end, its start, its memory. */
+/** The rows that only the whole program shows: a run from start to end, its start, its memory, what a sweep adds. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { peersFolder } from './contenders.js';
 import { type Finished, loggedSteps, mnistFolder, runProgram } from './programs.js';
 import type { Figure } from './results.js';
 import { ratioOf, spreadOf } from './statistics.js';
+import { measureParallel, measureTrial } from './sweeps.js';
 
 const launcher = join(packageRoot, 'run');
 const CONFIG = 'configs/mnist-lstm.yaml';
@@ -50,6 +51,9 @@ export async function measureWhole(options: WholeOptions): Promise<Figure[]> {
   if (options.wanted('whole/start')) figures.push(await measureStart(options));
   if (options.wanted('whole/run') || options.wanted('whole/peak-rss'))
     figures.push(...(await measureRuns(options)));
+  if (options.wanted('whole/trial')) figures.push(await measureTrial(options));
+  if (options.wanted('whole/parallel-trials') && options.threads > 1)
+    figures.push(await measureParallel(options));
   return figures;
 }
 
