@@ -17,4 +17,5 @@ export type {
 export type { Manifest } from './experiment/manifest.js';
 export { readSafetensors, type Tensor, type TensorFile, writeSafetensors } from './experiment/safetensors.js';
 export type { GateResult, Summary } from './experiment/summary.js';
+export type { Comparison } from './review/comparison/document.js';
 export { type RunObserver, type RunOptions, type RunResult, runExperiment } from './training/run.js';

@@ -36,9 +36,10 @@ function cellrun(...args: string[]): SpawnSyncReturns<string> {
   return spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', cwd: folder, env: cleanEnv });
 }
 
-const VERBS = 'run resume verify validate config graph evaluate sweep compare worker schema doctor'.split(
-  ' ',
-);
+const VERBS =
+  'run resume verify validate config graph evaluate predict sweep compare review worker export schema doctor'.split(
+    ' ',
+  );
 
 t.test('help and version', async t => {
   const help = cellrun('--help');
@@ -119,11 +120,11 @@ t.test('a wrong command line is one located message and exit 2', async t => {
     ],
     [
       ['schema', 'sumary'],
-      "cellrun: there is no schema 'sumary'\n  expected: checkpoints, experiment, journal, log-event, manifest, queue-job, summary, sweep, sweep-summary\n  did you mean summary?\n",
+      "cellrun: there is no schema 'sumary'\n  expected: baseline, checkpoints, comparison, evaluation, experiment, journal, log-event, manifest, queue-job, review, summary, sweep, sweep-summary\n  did you mean summary?\n",
     ],
     [
       ['schema', '../package'],
-      "cellrun: there is no schema '../package'\n  expected: checkpoints, experiment, journal, log-event, manifest, queue-job, summary, sweep, sweep-summary\n",
+      "cellrun: there is no schema '../package'\n  expected: baseline, checkpoints, comparison, evaluation, experiment, journal, log-event, manifest, queue-job, review, summary, sweep, sweep-summary\n",
     ],
   ];
   for (const [args, stderr] of cases) {

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { UserError } from '../src/errors.js';
+import { normalMass, truncatedNormal } from '../src/normal.js';
 import { RandomStream } from '../src/random.js';
 import type { Method } from '../src/sweep/plan.js';
 import { drawPoint, takenPoints } from '../src/sweep/search/draw.js';
@@ -9,7 +10,6 @@ import { gridPoints, gridSize } from '../src/sweep/search/grid.js';
 import { importance } from '../src/sweep/search/importance.js';
 import { createSampler } from '../src/sweep/search/index.js';
 import { kernelsOf } from '../src/sweep/search/kernels.js';
-import { normalMass, truncatedNormal } from '../src/sweep/search/normal.js';
 import { ParzenEstimator } from '../src/sweep/search/parzen.js';
 import type { Observation } from '../src/sweep/search/sampler.js';
 import { valueAtFraction } from '../src/sweep/search/scale.js';

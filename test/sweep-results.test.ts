@@ -372,6 +372,7 @@ t.test('compare: bounds, order, number and formats', async t => {
       max: undefined,
       top: undefined,
       format: 'csv',
+      all: false,
       ...options,
     } as const;
     t.equal(compareTrials(path, all, io), 0);
@@ -398,7 +399,7 @@ t.test('compare: bounds, order, number and formats', async t => {
       () =>
         compareTrials(
           wrong,
-          { sort: undefined, min: undefined, max: undefined, top: undefined, format: 'text' },
+          { sort: undefined, min: undefined, max: undefined, top: undefined, format: 'text', all: false },
           recorder(),
         ),
       UserError,

@@ -12,6 +12,8 @@ export interface Io {
   readonly interactive: boolean;
   /** Columns of the terminal behind stderr, where there is one. */
   readonly columns?: number;
+  /** Whether the terminal shows letters beyond ASCII; not known means no. */
+  readonly unicode?: boolean;
 }
 
 /** What of a process decides how it may be written to. */
@@ -39,6 +41,7 @@ export function processIo({ stdout, stderr, env }: Terminal, noColor: boolean): 
     err: writer(stderr, () => true),
     color: { out: stdout.isTTY === true && !plain, err: stderr.isTTY === true && !plain },
     interactive: stderr.isTTY === true && !isSet(env.CI) && env.TERM !== 'dumb',
+    unicode: isUnicode(env),
     // asked for each time, since windows are resized; a terminal that does not know says 0
     get columns() {
       return stderr.columns || undefined;
@@ -70,6 +73,13 @@ function writer(
       fail(error as NodeJS.ErrnoException);
     }
   };
+}
+
+/** By the locale, in the order of POSIX; the console of Linux and dumb terminals have few letters whatever the locale. */
+function isUnicode(env: Terminal['env']): boolean {
+  if (env.TERM === 'dumb' || env.TERM === 'linux') return false;
+  const locale = [env.LC_ALL, env.LC_CTYPE, env.LANG].find(isSet) ?? '';
+  return /utf-?8/i.test(locale);
 }
 
 function isSet(value: string | undefined): boolean {

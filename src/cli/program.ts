@@ -1,6 +1,7 @@
 /** The command line as a whole: its verbs and their flags. Each verb's module is loaded only when it is called. */
 import { Command, CommanderError } from 'commander';
 import { EXIT, type ExitCode, usageError } from '../errors.js';
+import { addCompare } from './compare-verb.js';
 import { addConfig, addGraph, addSchema, addValidate } from './config-verbs.js';
 import { addExport } from './export-verb.js';
 import { jsonOption, type Shell, verb, withSharedFlags } from './flags.js';
@@ -9,7 +10,7 @@ import type { Io } from './io.js';
 import { addEvaluate, addPredict } from './model-verbs.js';
 import { addReview } from './review-verb.js';
 import { addResume, addRun } from './run-verbs.js';
-import { addCompare, addSweep } from './sweep-verbs.js';
+import { addSweep } from './sweep-verbs.js';
 import { addVerify } from './verify-verbs.js';
 import { addWorker } from './worker.js';
 

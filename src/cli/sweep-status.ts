@@ -20,7 +20,7 @@ import type { Io } from './io.js';
 import { formatDuration } from './progress.js';
 
 /** Of the terminal, or enough for most tables where there is none. */
-function widthOf(io: Io): number {
+export function widthOf(io: Io): number {
   return Math.max(80, io.columns ?? 120);
 }
 
@@ -103,6 +103,8 @@ export interface CompareOptions {
   readonly max: number | undefined;
   readonly top: number | undefined;
   readonly format: TableFormat;
+  /** Also the parameters in which no two trials differ. */
+  readonly all: boolean;
 }
 
 export function compareTrials(path: string, options: CompareOptions, io: Io): ExitCode {
@@ -113,7 +115,7 @@ export function compareTrials(path: string, options: CompareOptions, io: Io): Ex
     (max === undefined || (value !== null && value <= max));
   const rows = ranked(plan, records.rows).filter(within);
   const table = sorted(
-    trialTable(plan, rows, { changed: true }),
+    trialTable(plan, rows, { changed: !options.all }),
     trialTable(plan, rows, { changed: false }),
     options.sort,
   );

@@ -1,5 +1,5 @@
-/** The verbs of sweeps: `sweep` with what it has below it, and `compare`. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+/** The verbs of sweeps: `sweep` with what it has below it. */
+import { type Command, Option } from 'commander';
 import {
   backendOption,
   jsonOption,
@@ -9,14 +9,10 @@ import {
   setOption,
   verb,
 } from './flags.js';
-import { collect, parseCount, parseThreads } from './options.js';
+import { collect, parseThreads } from './options.js';
 import type { ConductOptions, SweepOptions } from './sweep.js';
 import { SWEEP_HELP } from './sweep-help.js';
 import { LAUNCHERS } from './sweep-launcher.js';
-import type { CompareOptions } from './sweep-status.js';
-
-/** Restated, so that `--help` need not load what reads sweeps; the type holds both equal. */
-const FORMATS = ['text', 'csv', 'json', 'markdown'] as const satisfies readonly CompareOptions['format'][];
 
 /** Flags that only conducting a sweep has. */
 type Conducted = Omit<ConductOptions, 'version' | 'json' | 'quiet' | 'threads' | 'queue'> & {
@@ -86,27 +82,6 @@ function addReplay(sweep: Command, { io, finish }: Shell): void {
     });
 }
 
-export function addCompare(program: Command, { io, finish }: Shell): void {
-  type Flags = Pick<CompareOptions, 'format'> & Partial<CompareOptions> & { json?: boolean };
-  verb(program, 'compare <sweep>', 'the trials of a sweep as a table, with what differs between them')
-    .addOption(
-      new Option('--sort <column>', 'by a column, with a hyphen before it downwards (default: best first)'),
-    )
-    .addOption(
-      new Option('--min <value>', 'only trials whose objective is at least this').argParser(parseNumber),
-    )
-    .addOption(
-      new Option('--max <value>', 'only trials whose objective is at most this').argParser(parseNumber),
-    )
-    .addOption(new Option('--top <n>', 'only the first of the table').argParser(parseCount))
-    .addOption(new Option('--format <format>', 'how to print it').choices(FORMATS).default('text'))
-    .option('--json', 'short for --format json')
-    .action(async (path: string, { sort, min, max, top, format, json }: Flags) => {
-      const { compareTrials } = await import('./sweep-status.js');
-      finish(compareTrials(path, { sort, min, max, top, format: json ? 'json' : format }, io));
-    });
-}
-
 /** The flags of whatever starts trials. */
 function conducting(command: Command): Command {
   return command
@@ -139,10 +114,4 @@ function complete(
 /** Without what commander leaves undefined. */
 function defined(flags: SweepOptions['flags']): SweepOptions['flags'] {
   return Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
-}
-
-function parseNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && Number.isFinite(value)) return value;
-  throw new InvalidArgumentError('Expected a number.');
 }

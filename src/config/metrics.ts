@@ -1,6 +1,14 @@
 /** The metrics that a run reports, and what can be said about them without running. */
 import type { GateMetricName, LossConfig, MetricName } from './experiment.js';
 
+/** All that there are, those that tell most first; typed, so that a new one is not forgotten. */
+export const METRICS = Object.keys({
+  'test.accuracy': true,
+  'test.mean_absolute_error': true,
+  'test.loss': true,
+  'train.loss': true,
+} satisfies Record<MetricName, true>) as readonly MetricName[];
+
 /** Of all that is judged; only an accuracy should be large. */
 export function largerIsBetter(metric: string): boolean {
   return metric === 'test.accuracy';

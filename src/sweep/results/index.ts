@@ -2,7 +2,7 @@
 export { epochValues } from './history.js';
 export { importanceOf } from './importances.js';
 export { readSweepResults, type SweepResults } from './read.js';
-export { formatTable, type Table, type TableFormat } from './table.js';
+export { type Cell, formatTable, type Table, type TableFormat } from './table.js';
 export { trialTable } from './trial-table.js';
 export { bestRow, ranked, TrialCollector, type TrialRow } from './trials.js';
 export { summaryOf, trialConfig, writeResults } from './write.js';

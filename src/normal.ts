@@ -1,5 +1,5 @@
 /** The normal distribution: probabilities to about 13 digits, also far out, and draws within bounds. */
-import type { RandomStream } from '../../random.js';
+import type { RandomStream } from './random.js';
 
 export const SQRT_2PI = Math.sqrt(2 * Math.PI);
 /** Where the series of erf gives way to the continued fraction of erfc. */
@@ -16,6 +16,19 @@ export function normalMass(a: number, b: number): number {
   if (a > 0) return upperTail(a) - upperTail(b);
   if (b < 0) return upperTail(-b) - upperTail(-a);
   return 1 - upperTail(-a) - upperTail(b);
+}
+
+/** The z with P(Z <= z) = p for the standard normal, 0 < p < 1, by bisection; infinite at the ends. */
+export function normalQuantile(p: number): number {
+  if (p <= 0 || p >= 1) return p <= 0 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+  // the lower half mirrors the upper one, so that both are equally exact
+  if (p > 0.5) return -normalQuantile(1 - p);
+  let [low, high] = [-40, 0];
+  for (let middle = -20; middle > low && middle < high; middle = (low + high) / 2) {
+    if (normalMass(Number.NEGATIVE_INFINITY, middle) < p) low = middle;
+    else high = middle;
+  }
+  return high;
 }
 
 /**

@@ -1,0 +1,137 @@
+/** What differs between sides besides the results: their configs, their data, what they ran on. */
+import type { Json } from '../../experiment/json.js';
+import type { Manifest } from '../../experiment/manifest.js';
+import { valuesOf } from './config-values.js';
+import type { ConfigDifference, FactDifference } from './document.js';
+import { type Effect, effectsOf, isDataPath } from './effects.js';
+import { type Side, tellingRuns } from './sides.js';
+
+/** @param all every key, not only those that differ */
+export function configDifferences(sides: readonly Side[], all: boolean): ConfigDifference[] {
+  const configs = sides.map(side => tellingRuns(side).map(({ record }) => valuesOf(record.config)));
+  const keys = [...new Set(configs.flat().flatMap(values => [...values.keys()]))];
+  const sameData = sameEverywhere(sides, manifest => manifest.datasets.map(({ sha256 }) => sha256));
+  const drawn = configs.flat().some(values => values.has('dataset.test_fraction'));
+  return keys
+    .map(key => {
+      const values = configs.map(side =>
+        distinct(side.flatMap(one => (one.has(key) ? [one.get(key) as Json] : []))),
+      );
+      return { key, values, differs: differs(values), changes: changesOf(key, { sameData, drawn }) };
+    })
+    .filter(difference => all || difference.differs);
+}
+
+function changesOf(
+  key: string,
+  { sameData, drawn }: { readonly sameData: boolean; readonly drawn: boolean },
+): readonly Effect[] {
+  // another place of the same bytes
+  if (isDataPath(key) && sameData) return [];
+  // what is set aside for testing is drawn with the seed
+  if (key === 'seed' && drawn) return [...effectsOf(key), 'data'];
+  return effectsOf(key);
+}
+
+interface Fact {
+  readonly key: string;
+  /** See `FactDifference`. */
+  readonly changesResults: boolean;
+  of(manifest: Manifest): Json;
+}
+
+/**
+ * Threads, cores and memory change no bit of a result (src/README.md). Node's version may: on the cpu backend it computes the exponentials. The
+ * processor's name may not: what matters of it is `backend.arithmetic`.
+ */
+const FACTS: readonly Fact[] = [
+  { key: 'parameters', changesResults: true, of: ({ parameters }) => parameters },
+  { key: 'versions.cellrun', changesResults: true, of: ({ versions }) => versions.cellrun },
+  { key: 'versions.gpu.js', changesResults: true, of: ({ versions }) => versions['gpu.js'] },
+  { key: 'versions.node', changesResults: true, of: ({ versions }) => versions.node },
+  { key: 'git.revision', changesResults: true, of: ({ git }) => git?.revision ?? null },
+  { key: 'git.dirty', changesResults: true, of: ({ git }) => git?.dirty ?? null },
+  { key: 'backend.name', changesResults: true, of: ({ backend }) => backend.name },
+  { key: 'backend.executor', changesResults: true, of: ({ backend }) => backend.executor },
+  { key: 'backend.arithmetic', changesResults: true, of: ({ backend }) => backend.arithmetic },
+  { key: 'backend.adapter', changesResults: true, of: ({ backend }) => backend.adapter },
+  { key: 'backend.threads', changesResults: false, of: ({ backend }) => backend.threads },
+  { key: 'machine.platform', changesResults: false, of: ({ machine }) => machine.platform },
+  { key: 'machine.arch', changesResults: false, of: ({ machine }) => machine.arch },
+  { key: 'machine.cpu', changesResults: false, of: ({ machine }) => machine.cpu },
+  { key: 'machine.cores', changesResults: false, of: ({ machine }) => machine.cores },
+  { key: 'machine.memory_mb', changesResults: false, of: ({ machine }) => machine.memory_mb },
+];
+
+/** @param all every fact, not only those that differ */
+export function factDifferences(sides: readonly Side[], all: boolean): FactDifference[] {
+  return [...dataFacts(sides), ...FACTS]
+    .map(({ key, changesResults, of }) => {
+      const values = sides.map(side => distinct(manifestsOf(side).map(of)));
+      return { key, values, differs: differs(values), changes_results: changesResults };
+    })
+    .filter(difference => all || difference.differs);
+}
+
+/** What may explain a difference and yet is not seen in the table: it is the same on all sides, or differs within one. */
+export function factNotes(sides: readonly Side[]): string[] {
+  const mixed = sides.flatMap(side => {
+    const keys = FACTS.filter(
+      ({ changesResults, of }) => changesResults && distinct(manifestsOf(side).map(of)).length > 1,
+    );
+    if (keys.length === 0) return [];
+    return [`the runs of ${side.id} differ in ${keys.map(({ key }) => key).join(', ')}`];
+  });
+  const dirty = sides.filter(side => manifestsOf(side).some(({ git }) => git?.dirty === true));
+  if (dirty.length < 2) return mixed;
+  const names = dirty.map(({ id }) => id).join(', ');
+  return [
+    ...mixed,
+    `${names} ran with changes that were not committed, so their code may differ though the revision is the same`,
+  ];
+}
+
+/** Files by their last name, since they may lie elsewhere on another machine. */
+function dataFacts(sides: readonly Side[]): Fact[] {
+  const names = new Set(
+    sides.flatMap(side =>
+      manifestsOf(side).flatMap(({ datasets }) => datasets.map(({ name }) => lastName(name))),
+    ),
+  );
+  return [...names].map(name => ({
+    key: `data ${name}`,
+    changesResults: true,
+    of: ({ datasets }) => {
+      const digests = datasets.filter(file => lastName(file.name) === name).map(({ sha256 }) => sha256);
+      return digests.length > 0 ? digests.join(' ') : null;
+    },
+  }));
+}
+
+/** Of a path of any system. */
+function lastName(path: string): string {
+  return path.split(/[\\/]/).at(-1) ?? path;
+}
+
+function sameEverywhere(sides: readonly Side[], of: (manifest: Manifest) => Json): boolean {
+  const values = sides.map(side => distinct(manifestsOf(side).map(of)));
+  return values.every(list => list.length === 1) && !differs(values);
+}
+
+function manifestsOf(side: Side): Manifest[] {
+  return tellingRuns(side).flatMap(({ record }) => record.manifest ?? []);
+}
+
+/** Without repetitions, in order: numbers by size, all else by their text. */
+function distinct(values: readonly Json[]): Json[] {
+  const byText = new Map(values.map(value => [JSON.stringify(value), value]));
+  return [...byText.values()].sort((a, b) => {
+    if (typeof a === 'number' && typeof b === 'number') return a - b;
+    const [x, y] = [JSON.stringify(a), JSON.stringify(b)];
+    return x < y ? -1 : Number(x > y);
+  });
+}
+
+function differs(values: readonly (readonly Json[])[]): boolean {
+  return new Set(values.map(value => JSON.stringify(value))).size > 1;
+}

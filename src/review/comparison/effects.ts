@@ -1,0 +1,113 @@
+/** What each key of a config changes: two runs that differ in nothing but keys without an effect have the same weights and metrics. */
+import type { Experiment } from '../../config/experiment.js';
+import { allKeys } from '../../config/schema-walk.js';
+
+/**
+ * - `numerics`: the computation itself
+ * - `data`: what is read, and what of it
+ * - `data_order`: which sequences meet in which batch, and when
+ * - `initialisation`: the weights before the first step
+ * - `length`: how long is trained
+ * - `unknown`: a key of another version, of which nothing is known
+ */
+export type Effect = 'numerics' | 'data' | 'data_order' | 'initialisation' | 'length' | 'unknown';
+
+/** The paths of all keys with a value of their own; lists of mappings without the index. */
+type LeafPath<T> = T extends readonly (infer Item)[]
+  ? LeafPath<Item>
+  : T extends object
+    ? { [K in keyof T & string]-?: Joined<K, LeafPath<NonNullable<T[K]>>> }[keyof T & string]
+    : '';
+type Joined<Key extends string, Rest extends string> = Rest extends '' ? Key : `${Key}.${Rest}`;
+
+/** Typed by the schema: a key that is forgotten here does not compile. */
+const EFFECTS: Readonly<Record<LeafPath<Experiment>, readonly Effect[]>> = {
+  version: [],
+  name: [],
+  description: [],
+  seed: ['initialisation', 'data_order'],
+  'dataset.kind': ['data'],
+  'dataset.sequence': ['data'],
+  'dataset.path': ['data'],
+  'dataset.limit': ['data'],
+  'dataset.train_images': ['data'],
+  'dataset.train_labels': ['data'],
+  'dataset.test_images': ['data'],
+  'dataset.test_labels': ['data'],
+  'dataset.test_fraction': ['data'],
+  'dataset.test_path': ['data'],
+  'dataset.features': ['data'],
+  'dataset.target': ['data'],
+  'dataset.target_kind': ['data'],
+  'dataset.sequence.group': ['data'],
+  'dataset.sequence.order': ['data'],
+  'dataset.sequence.per_step': ['data'],
+  'dataset.problem': ['data'],
+  'dataset.sequence_length': ['data'],
+  'dataset.delay': ['data'],
+  'dataset.train_size': ['data'],
+  'dataset.test_size': ['data'],
+  'dataset.seed': ['data'],
+  'model.cell': ['numerics'],
+  'model.hidden_size': ['numerics'],
+  'model.num_layers': ['numerics'],
+  'model.head.from': ['numerics'],
+  'model.num_classes': ['numerics'],
+  'model.init_from': ['initialisation'],
+  'loss.kind': ['numerics'],
+  'optimizer.kind': ['numerics'],
+  'optimizer.learning_rate': ['numerics'],
+  'optimizer.momentum': ['numerics'],
+  'optimizer.nesterov': ['numerics'],
+  'optimizer.weight_decay': ['numerics'],
+  'optimizer.betas': ['numerics'],
+  'optimizer.eps': ['numerics'],
+  'training.num_epochs': ['length'],
+  'training.max_steps': ['length'],
+  'training.batch_size': ['data_order'],
+  'training.shuffle': ['data_order'],
+  'training.last_batch': ['data_order'],
+  'training.log_every': [],
+  'training.gradient_clip_norm': ['numerics'],
+  // whether a run goes on after a batch that is not finite
+  'training.max_skipped_batches': ['length'],
+  // in which portions the test metrics are summed, hence their last digits
+  'training.eval_batch_size': ['numerics'],
+  'checkpoint.every': [],
+  'checkpoint.every.steps': [],
+  'checkpoint.every.seconds': [],
+  'checkpoint.keep.last': [],
+  'checkpoint.keep.best': [],
+  'checkpoint.metric': [],
+  'checkpoint.mode': [],
+  'gates.metric': [],
+  'gates.over': [],
+  'gates.min': [],
+  'gates.max': [],
+  'gates.baseline': [],
+  'gates.max_drop': [],
+  'gates.max_regress': [],
+};
+
+const BY_KEY: ReadonlyMap<string, readonly Effect[]> = new Map(Object.entries(EFFECTS));
+
+/** What a value at a key such as `gates.0.min` changes; empty: nothing. */
+export function effectsOf(key: string): readonly Effect[] {
+  return BY_KEY.get(withoutIndexes(key)) ?? (key === 'gates' ? [] : ['unknown']);
+}
+
+/** Whether the key names a file of the dataset, whose bytes the manifest has a digest of. */
+export function isDataPath(key: string): boolean {
+  dataPaths ??= new Set(
+    allKeys()
+      .filter(({ path, schema }) => path[0] === 'dataset' && schema['x-path'] === true)
+      .map(({ path }) => path.join('.')),
+  );
+  return dataPaths.has(key);
+}
+
+let dataPaths: ReadonlySet<string> | undefined;
+
+function withoutIndexes(key: string): string {
+  return key.replace(/\.\d+(?=\.|$)/g, '');
+}

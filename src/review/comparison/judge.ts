@@ -1,0 +1,156 @@
+/** Whether two sides differ by more than chance: paired by seed where they share seeds, each side against the first. */
+
+import { momentsOf } from '../../experiment/baseline.js';
+import { differenceInterval, meanInterval } from '../statistics/bootstrap.js';
+import { holm } from '../statistics/holm.js';
+import { leastRankSumP, mannWhitney } from '../statistics/mann-whitney.js';
+import { leastSignedRankP, wilcoxonSignedRank } from '../statistics/wilcoxon.js';
+import type { ComparisonVerdict, MetricOfSide, SideComparison, TestResult } from './document.js';
+
+/** Of a comparison with the first side, that what is called a difference is none. */
+export const ALPHA = 0.05;
+/** More pairs than this are no answer to a reader who has too few. */
+const MANY = 100;
+
+/** What is known of two sides before all tests are known. */
+interface Compared extends Omit<SideComparison, 'test' | 'verdict' | 'reason'> {
+  readonly test: Omit<TestResult, 'p_adjusted'> | null;
+  /** Towards larger values 1, towards smaller ones -1, by ranks; 0 by neither. */
+  readonly direction: number;
+  /** Whether both sides have the same value with each seed. */
+  readonly isIdentical: boolean;
+  /** The least p that `n` pairs, or runs of the second side, could give. */
+  leastP(n: number): number;
+}
+
+/** Each side against the first; empty for one side. */
+export function compareValues(sides: readonly MetricOfSide[], largerIsBetter: boolean): SideComparison[] {
+  const [first, ...others] = sides;
+  const compared = others.map(other => compareSides(first, other));
+  const tested = compared.flatMap(({ test }) => test ?? []);
+  const adjusted = holm(tested.map(({ p }) => p));
+  return compared.map(one => {
+    const at = one.test === null ? -1 : tested.indexOf(one.test);
+    const test = one.test === null ? null : { ...one.test, p_adjusted: adjusted[at] };
+    const { direction: _direction, isIdentical: _isIdentical, leastP: _leastP, ...told } = one;
+    const others = tested.filter((_, i) => i !== at).map(({ p }) => p);
+    return { ...told, test, ...judge(one, test, { largerIsBetter, others }) };
+  });
+}
+
+function compareSides(first: MetricOfSide, second: MetricOfSide): Compared {
+  const bySeed = new Map(first.values.map(({ seed, value }) => [seed, value]));
+  const pairs = second.values.flatMap(({ seed, value }) => {
+    const before = bySeed.get(seed);
+    return before === undefined ? [] : [[before, value] as const];
+  });
+  const smaller = Math.min(first.n, second.n);
+  // a few shared seeds among many others would throw most values away
+  const paired = pairs.length > 0 && 2 * pairs.length >= smaller;
+  const names = { side: second.side, against: first.side, paired };
+  return paired
+    ? { ...names, unpaired: first.n + second.n - 2 * pairs.length, ...comparePairs(pairs) }
+    : { ...names, unpaired: 0, ...compareSamples(valuesOf(first), valuesOf(second)) };
+}
+
+type Outcome = Omit<Compared, 'side' | 'against' | 'paired' | 'unpaired'>;
+
+function comparePairs(pairs: readonly (readonly [number, number])[]): Outcome {
+  const differences = differencesOf(pairs);
+  const { positive, negative, nonzero, p } = wilcoxonSignedRank(differences);
+  return {
+    n: pairs.length,
+    difference: momentsOf(differences).mean,
+    interval: meanInterval(differences),
+    test: { name: 'wilcoxon_signed_rank', p, p_least: leastSignedRankP(nonzero) },
+    direction: agreed(positive - negative, momentsOf(differences).mean),
+    isIdentical: pairs.every(([a, b]) => a === b),
+    leastP: n => leastSignedRankP(n),
+  };
+}
+
+function compareSamples(first: readonly number[], second: readonly number[]): Outcome {
+  const n = first.length + second.length;
+  const isComparable = first.length > 0 && second.length > 0;
+  if (!isComparable) {
+    return {
+      n,
+      difference: null,
+      interval: null,
+      test: null,
+      direction: 0,
+      isIdentical: false,
+      leastP: () => 1,
+    };
+  }
+  const { larger, smaller, p } = mannWhitney(first, second);
+  const difference = momentsOf(second).mean - momentsOf(first).mean;
+  return {
+    n,
+    difference,
+    interval: differenceInterval(first, second),
+    test: { name: 'mann_whitney', p, p_least: leastRankSumP(first.length, second.length) },
+    direction: agreed(larger - smaller, difference),
+    isIdentical: false,
+    leastP: one => leastRankSumP(one, one),
+  };
+}
+
+/** 0 where ranks and mean point to different sides, as one far value can make them. */
+function agreed(ranks: number, difference: number): number {
+  return Math.sign(ranks) === Math.sign(difference) ? Math.sign(ranks) : 0;
+}
+
+/**
+ * Second less first. What is equal but for the rounding of a subtraction is a tie: differences count in units of 2^-48 of the largest value,
+ * 16 times what float64 can be off there.
+ */
+function differencesOf(pairs: readonly (readonly [number, number])[]): number[] {
+  const largest = Math.max(...pairs.flat().map(Math.abs));
+  const unit = 2 ** (Math.floor(Math.log2(largest)) - 48);
+  return pairs.map(([a, b]) => {
+    const difference = b - a;
+    if (!(unit > 0) || !Number.isFinite(difference / unit)) return difference;
+    return Math.sign(difference) * Math.round(Math.abs(difference) / unit) * unit;
+  });
+}
+
+interface Family {
+  readonly largerIsBetter: boolean;
+  /** The p of the other sides against the first. */
+  readonly others: readonly number[];
+}
+
+function judge(
+  compared: Compared,
+  test: TestResult | null,
+  { largerIsBetter, others }: Family,
+): { verdict: ComparisonVerdict; reason: string | null } {
+  if (test === null)
+    return { verdict: 'not distinguishable', reason: 'one of the sides has no value that counts' };
+  if (compared.isIdentical) return { verdict: 'identical', reason: null };
+  const { direction } = compared;
+  if (test.p_adjusted <= ALPHA) {
+    if (direction === 0)
+      return { verdict: 'not distinguishable', reason: 'its mean and its ranks point to different sides' };
+    return { verdict: direction > 0 === largerIsBetter ? 'better' : 'worse', reason: null };
+  }
+  return { verdict: 'not distinguishable', reason: tooFew(compared, test, others) };
+}
+
+/** Says so where no values at all could have reached the level. */
+function tooFew({ paired, n, leastP }: Compared, test: TestResult, others: readonly number[]): string | null {
+  const reaches = (p: number): boolean => holm([p, ...others])[0] <= ALPHA;
+  if (reaches(test.p_least)) return null;
+  let needed = 2;
+  while (needed <= MANY && !reaches(leastP(needed))) needed += 1;
+  const corrected = others.length > 0 ? `, corrected for ${others.length + 1} comparisons` : '';
+  const what = paired ? `${n} ${n === 1 ? 'pair' : 'pairs'}` : `${n} runs without common seeds`;
+  const zeros = paired && leastP(n) < test.p_least ? ', some of which do not differ,' : '';
+  const enough = paired ? `${needed} pairs` : `${needed} runs a side`;
+  return `${what}${zeros} cannot reach the 5 % level${corrected}; ${enough} can`;
+}
+
+function valuesOf({ values }: MetricOfSide): number[] {
+  return values.map(({ value }) => value);
+}

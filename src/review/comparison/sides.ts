@@ -1,0 +1,158 @@
+/** Which runs are replicates of each other: the sides of a comparison. */
+import stableStringify from 'safe-stable-stringify';
+import type { RunRecord } from '../run-record.js';
+import { type ConfigValues, DATA, decisiveValues, drawsWithSeed, valuesOf } from './config-values.js';
+
+/** What one argument of `compare` led to. */
+export interface Group {
+  /** As the user named it. */
+  readonly argument: string;
+  readonly runs: readonly RunRecord[];
+}
+
+export interface Side {
+  readonly id: string;
+  readonly name: string;
+  /** By seed, then by id, which begins with the time. */
+  readonly runs: readonly PlacedRun[];
+}
+
+export interface PlacedRun {
+  readonly record: RunRecord;
+  /** Null where it is not known. */
+  readonly seed: number | null;
+  /** Why it does not count; null where it does. */
+  readonly leftOut: string | null;
+}
+
+/** The runs that count. */
+export function countedRuns({ runs }: Side): PlacedRun[] {
+  return runs.filter(({ leftOut }) => leftOut === null);
+}
+
+/** The runs that say what a side is: those that count, or all where none does. */
+export function tellingRuns(side: Side): readonly PlacedRun[] {
+  const counted = countedRuns(side);
+  return counted.length > 0 ? counted : side.runs;
+}
+
+/** The sides of all groups, in order; those of one group by the values that set them apart. Notes tell which groups have several. */
+export function sidesOf(groups: readonly Group[]): { readonly sides: Side[]; readonly notes: string[] } {
+  const notes: string[] = [];
+  const sides: Side[] = [];
+  for (const { argument, runs } of groups) {
+    const parts = split(runs);
+    const keys = keysApart(parts);
+    if (parts.length > 1)
+      notes.push(
+        `${argument} has runs of ${parts.length} configs, told apart by ${keys.join(', ')}; each is a side of its own`,
+      );
+    for (const part of parts.toSorted((a, b) => compareParts(a, b, keys)))
+      sides.push({ id: idOf(sides.length), name: nameOf(argument, part, keys), runs: place(part.runs) });
+  }
+  return { sides, notes };
+}
+
+interface Part {
+  readonly values: ConfigValues;
+  readonly runs: readonly RunRecord[];
+}
+
+const DATASET_SEED = 'dataset.seed';
+
+function split(runs: readonly RunRecord[]): Part[] {
+  const byConfig = groupBy(runs, run => without(decisiveValues(run), DATASET_SEED));
+  return byConfig.flatMap(alike => {
+    // data that are drawn anew with each seed are no other data
+    const follows = alike.every(run => drawsWithSeed(valuesOf(run.config)));
+    const parts = follows ? [alike] : groupBy(alike, decisiveValues);
+    return parts.map(part => {
+      const values = decisiveValues(part[0]);
+      return { values: follows ? without(values, DATASET_SEED) : values, runs: part };
+    });
+  });
+}
+
+function groupBy(runs: readonly RunRecord[], valuesOf: (run: RunRecord) => ConfigValues): RunRecord[][] {
+  const groups = new Map<string, RunRecord[]>();
+  for (const run of runs) {
+    const key = String(stableStringify(Object.fromEntries(valuesOf(run))));
+    groups.set(key, [...(groups.get(key) ?? []), run]);
+  }
+  return [...groups.values()];
+}
+
+function without(values: ConfigValues, key: string): ConfigValues {
+  return new Map([...values].filter(([one]) => one !== key));
+}
+
+function keysApart(parts: readonly Part[]): string[] {
+  const keys = new Set(parts.flatMap(({ values }) => [...values.keys()]));
+  return [...keys].filter(key => new Set(parts.map(part => JSON.stringify(part.values.get(key)))).size > 1);
+}
+
+function nameOf(argument: string, { values }: Part, keys: readonly string[]): string {
+  const words = keys.map(key => {
+    const value = values.get(key);
+    // of data only a digest is known, of which the beginning tells enough
+    if (key === DATA) return `${key} ${String(value).slice(0, 8)}`;
+    return `${key}=${value === undefined ? 'not set' : typeof value === 'string' ? value : JSON.stringify(value)}`;
+  });
+  return words.length === 0 ? argument : `${argument} [${words.join(', ')}]`;
+}
+
+function compareParts(a: Part, b: Part, keys: readonly string[]): number {
+  for (const key of keys) {
+    const [x, y] = [a.values.get(key), b.values.get(key)];
+    if (typeof x === 'number' && typeof y === 'number' && x !== y) return x - y;
+    const [left, right] = [JSON.stringify(x) ?? '', JSON.stringify(y) ?? ''];
+    if (left !== right) return left < right ? -1 : 1;
+  }
+  return 0;
+}
+
+/** Of runs with the same seed the newest counts: the same config gives the same result, unless code or machine changed. */
+function place(runs: readonly RunRecord[]): PlacedRun[] {
+  const placed = runs.map(record => ({ record, seed: seedOf(record), leftOut: reasonToLeaveOut(record) }));
+  const newest = new Map<number | null, PlacedRun>();
+  for (const run of placed.filter(({ leftOut }) => leftOut === null)) {
+    const known = newest.get(run.seed);
+    if (known === undefined || compareIds(known, run) < 0) newest.set(run.seed, run);
+  }
+  return placed
+    .map(run => {
+      const counted = newest.get(run.seed);
+      if (run.leftOut !== null || counted === run) return run;
+      return { ...run, leftOut: `seed ${run.seed} was run again by ${counted?.record.id}, which counts` };
+    })
+    .toSorted((a, b) => (a.seed ?? -1) - (b.seed ?? -1) || compareIds(a, b));
+}
+
+function seedOf({ config, manifest }: RunRecord): number | null {
+  if (typeof config.seed === 'number') return config.seed;
+  return manifest?.seeds.experiment ?? null;
+}
+
+function reasonToLeaveOut({ state, summary }: RunRecord): string | null {
+  if (state === 'completed') return summary === undefined ? 'it has no summary' : null;
+  const place = summary === undefined ? '' : ` after step ${summary.steps}`;
+  const REASONS: Readonly<Record<Exclude<typeof state, 'completed'>, string>> = {
+    running: 'it is still running',
+    killed: 'its process ended without saying how',
+    interrupted: `it was interrupted${place}`,
+    diverged: `it diverged${place}`,
+    failed: `it failed${place}`,
+  };
+  return REASONS[state];
+}
+
+function compareIds(a: PlacedRun, b: PlacedRun): number {
+  const [x, y] = [`${a.record.id}\n${a.record.directory.path}`, `${b.record.id}\n${b.record.directory.path}`];
+  return x < y ? -1 : Number(x > y);
+}
+
+/** `A` to `Z`, then `AA` and so on. */
+function idOf(index: number): string {
+  const letter = String.fromCharCode(65 + (index % 26));
+  return index < 26 ? letter : idOf(Math.floor(index / 26) - 1) + letter;
+}
