@@ -225,6 +225,16 @@ t.test('sample configs load, name their schema, and are named after their file',
   }
 });
 
+t.test('a file that is no config is not shown by what extends it', async t => {
+  write('secret.txt', 'root:x:0:0\n');
+  const file = write('extends-secret.yaml', 'extends: secret.txt\n');
+  const error: unknown = await Promise.resolve()
+    .then(() => loadExperiment(file))
+    .catch((thrown: unknown) => thrown);
+  t.match(error, { exitCode: 2, diagnostics: [{ code: 'config/not-a-mapping' }] });
+  t.notMatch(JSON.stringify(error), 'root:x');
+});
+
 t.test(
   'extends: later wins, mappings merge, lists replace, null removes, paths stay with their file',
   async t => {

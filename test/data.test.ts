@@ -743,7 +743,7 @@ t.test('batches: each index once an epoch, resumable anywhere', async t => {
   for (const bad of [
     { position: 25 },
     { epoch: -1 },
-    { count: 99 },
+    { count: 99, position: 1 },
     { generator: [0, 0, 0, 0] },
     { generator: [1] },
   ]) {

@@ -2,10 +2,12 @@
 import fs, {
   cpSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -48,18 +50,20 @@ const STEPS = 12;
 
 interface Watched {
   readonly output?: string;
+  readonly directory?: string;
   readonly observer?: Partial<RunObserver>;
   readonly signal?: AbortSignal;
 }
 
 function run(
   of: object,
-  { output = work.folder(), observer = {}, signal = new AbortController().signal }: Watched = {},
+  { output = work.folder(), directory, observer = {}, signal = new AbortController().signal }: Watched = {},
 ): Promise<RunResult> {
   const options = {
     backend: 'webasm' as const,
     threads: 1,
     output,
+    ...(directory !== undefined && { directory }),
     commandLine: [],
     started: new Date(),
     signal,
@@ -187,7 +191,7 @@ t.test(
   async t => {
     const { summary } = await run({ ...config, training: { ...config.training, num_epochs: 2 } });
     const { directory } = summary;
-    await refused(t, resume(directory, { set: ['optimizer.learning_rate=0.001', 'seed=4'] }), {
+    await refused(t, resume(directory, { set: ['training.num_epochs=3', 'optimizer.learning_rate=0.001'] }), {
       exitCode: 2,
       diagnostics: [
         {
@@ -198,10 +202,16 @@ t.test(
           got: '0.001',
         },
         {
-          code: 'resume/changed',
-          expected: '0, or --allow-change seed to go on with what is given',
-          got: '4',
+          code: 'resume/safe',
+          message: /^`training.num_epochs` may change \(it was 2\)/,
+          got: '3',
         },
+      ],
+    });
+    await refused(t, resume(directory, { set: ['seed=4'], allowChange: ['seed'] }), {
+      exitCode: 2,
+      diagnostics: [
+        { code: 'resume/impossible', message: /^`seed` cannot change/, expected: '0, or a new run' },
       ],
     });
     await refused(t, resume(directory, { allowChange: ['optimizer.learning_rat'] }), {
@@ -256,14 +266,164 @@ t.test('what cannot be gone on with is refused before anything is written', asyn
     );
   const before = files();
   const other = { set: ['model.hidden_size=5'], allowChange: ['model.hidden_size'] };
-  await refused(t, resume(directory, other), { exitCode: 2, diagnostics: [{ code: 'resume/unfit' }] });
-  const coarse = { set: ['training.batch_size=70'], allowChange: ['training.batch_size'] };
+  await refused(t, resume(directory, other), { exitCode: 2, diagnostics: [{ code: 'resume/impossible' }] });
+  // before it is asked to be allowed
+  const coarse = { set: ['training.batch_size=70'] };
   await refused(t, resume(directory, coarse), { exitCode: 2, diagnostics: [{ code: 'resume/unfit' }] });
   await refused(t, resume(directory, { set: ['training.num_epochs=1'] }), {
     exitCode: 2,
     diagnostics: [{ code: 'resume/past-end', message: 'the run has made 7 steps and is to end after 3' }],
   });
   t.same(files(), before);
+});
+
+t.test('other data that are allowed: recorded, and gone on with from the next epoch', async t => {
+  const { summary } = await run({ ...config, training: { ...config.training, num_epochs: 2 } });
+  const { directory } = summary;
+  const more = work.file('more.npz', randomDataset('test/resume', { train: 130, test: 30, seed: 8 }));
+  const set = [`dataset.path=${more}`, 'training.num_epochs=3'];
+  await refused(t, resume(directory, { set }), {
+    exitCode: 2,
+    diagnostics: [
+      { code: 'resume/changed', expected: /--allow-change dataset\.path/ },
+      { code: 'resume/safe' },
+    ],
+  });
+  const { summary: longer } = await resume(directory, { set, allowChange: ['dataset'] });
+  // two epochs of three batches, one of five
+  t.match(longer, { status: 'completed', steps: 11, epochs: 3 });
+  const { datasets, changes } = JSON.parse(readFileSync(join(directory, 'manifest.json'), 'utf8'));
+  t.match(datasets, [{ name: more }]);
+  t.match(changes, [
+    { key: 'dataset.path', to: more },
+    { key: 'training.num_epochs' },
+    { key: `datasets.${more}`, from: null, to: datasets[0].sha256 },
+  ]);
+  t.match((await resume(directory)).summary, { status: 'completed', steps: 11 }, 'and is no change any more');
+  sound(t, directory);
+});
+
+t.test('a log that has lost its end is told of, once', async t => {
+  for (const keep of [9, 12]) {
+    const { summary } = await interrupted(config, 11);
+    const { directory } = summary;
+    const log = join(directory, 'log.jsonl');
+    const lines = readFileSync(log, 'utf8').split('\n');
+    writeFileSync(log, `${lines.slice(0, keep).join('\n')}\n`);
+    const told: string[] = [];
+    const stop = new AbortController();
+    const stopAt = { step: () => stop.abort(), warning: (text: string) => told.push(text) };
+    await resume(
+      directory,
+      { set: ['training.num_epochs=5'], signal: stop.signal },
+      stopAt as Partial<RunObserver>,
+    );
+    t.same(told, ['log.jsonl has lost records from before the checkpoint'], `after ${keep} lines`);
+    await resume(directory, {}, { warning: text => told.push(text) });
+    t.equal(told.length, 1, 'the next resume does not say it again');
+    sound(t, directory);
+  }
+  const rare = { ...config, training: { ...config.training, log_every: 5 } };
+  const { summary } = await interrupted(rare, 11);
+  const told: string[] = [];
+  const set = ['training.log_every=2'];
+  await resume(summary.directory, { set }, { warning: text => told.push(text) });
+  await resume(summary.directory, { set: ['training.num_epochs=5'] }, { warning: text => told.push(text) });
+  t.same(told, [], 'another log_every is no loss');
+});
+
+t.test('damage beside the checkpoints is told, and an error on request', async t => {
+  const { summary } = await interrupted(config, 7);
+  const { directory } = summary;
+  const path = (...names: string[]) => join(directory, ...names);
+  writeFileSync(path('summary.json'), 'hello');
+  await refused(t, resume(directory, { strict: true }), {
+    exitCode: 5,
+    diagnostics: [{ code: 'run/damaged', message: 'this is not JSON' }],
+  });
+  writeFileSync(path('checkpoints', 'index.json'), 'garbage');
+  mkdirSync(path('checkpoints', 'step-00000090.safetensors'));
+  writeFileSync(path('config.yaml'), 'seed: 99\n');
+  const told: string[] = [];
+  const { summary: done } = await resume(directory, {}, { warning: text => told.push(text) });
+  t.equal(done.status, 'completed');
+  t.match(told, [
+    /step-00000090\.safetensors is left out: this is not a file$/,
+    /index\.json: this is not the index of checkpoints, and is written anew$/,
+    /summary\.json: this is not JSON; it is set aside/,
+    /^config\.yaml was edited since the run began and is not read/,
+  ]);
+  t.ok(existsSync(path('summary.json.damaged')));
+  sound(t, directory);
+});
+
+t.test("a run's own files are not read through links", async t => {
+  for (const name of ['log.jsonl', 'summary.json', 'checkpoints/step-00000007.safetensors']) {
+    const { summary } = await interrupted(config, 7);
+    const file = join(summary.directory, name);
+    const elsewhere = join(work.folder(), 'elsewhere');
+    renameSync(file, elsewhere);
+    symlinkSync(elsewhere, file);
+    await refused(t, resume(summary.directory, { strict: true }), {
+      exitCode: 2,
+      diagnostics: [{ file, message: 'this is a link, which is not followed' }],
+    });
+  }
+});
+
+t.test('a manifest that has gone: nothing is begun anew, and nothing is touched', async t => {
+  const { summary } = await interrupted(config, 7);
+  const { directory } = summary;
+  const manifest = join(directory, 'manifest.json');
+  rmSync(manifest);
+  const lost = { exitCode: 5, diagnostics: [{ code: 'run/manifest-lost', file: manifest }] };
+  await refused(t, resume(directory), lost);
+  await refused(t, run(config, { directory }), lost);
+  t.ok(checkpoints(directory).includes('step-00000007.safetensors'));
+});
+
+t.test("a folder of the user's own is not taken for a run's", async t => {
+  for (const [name, content] of [
+    ['config.yaml', 'mine: 1\n'],
+    ['config.resolved.yaml', 'mine: 1\n'],
+    ['.tmp-mine', ''],
+  ]) {
+    const directory = work.folder();
+    writeFileSync(join(directory, name), content);
+    await refused(t, run(config, { directory }), {
+      exitCode: 2,
+      diagnostics: [{ code: 'run/not-empty', message: /: \S+$/ }],
+    });
+    t.same(readdirSync(directory), [name], 'nothing else was written');
+    t.equal(readFileSync(join(directory, name), 'utf8'), content);
+  }
+  // what a process leaves that was killed while it wrote
+  const directory = work.folder();
+  writeFileSync(join(directory, 'config.yaml'), JSON.stringify(config, null, 2));
+  writeFileSync(join(directory, 'config.resolved.yaml'), 'version: 1\nname: res');
+  t.match(await run(config, { directory }), { exitCode: 0, summary: { directory } });
+});
+
+t.test('another config for a directory where a run has begun: key by key, with what goes on', async t => {
+  const directory = join(work.folder(), 'run');
+  await run(config, { directory });
+  const longer = { ...config, training: { ...config.training, num_epochs: 5 } };
+  await refused(t, run(longer, { directory }), {
+    exitCode: 2,
+    diagnostics: [
+      { code: 'run/other-config', message: /`resume --set training\.num_epochs=5` goes on/ },
+      { code: 'resume/safe', message: /^`training\.num_epochs` may change \(it was 4\)/, got: '5' },
+    ],
+  });
+  await refused(t, run({ ...longer, optimizer: { kind: 'adam', learning_rate: 1 } }, { directory }), {
+    diagnostics: [{ message: /--allow-change optimizer\.learning_rate` goes on/ }, {}, {}],
+  });
+  await refused(t, run({ ...longer, seed: 3 }, { directory }), {
+    diagnostics: [{ message: /needs a directory of its own$/ }, { code: 'resume/impossible' }, {}],
+  });
+  const copy = join(work.folder(), 'copy');
+  cpSync(directory, copy, { recursive: true });
+  t.equal((await run(config, { directory: copy })).summary.directory, copy, 'a copy says where it is');
 });
 
 t.test('checkpoints and records that have gone are told, or an error', async t => {
@@ -407,8 +567,10 @@ t.test('what is no run, is in use, has other data or an edited config', async t 
 
   const manifest = join(directory, 'manifest.json');
   renameSync(manifest, `${manifest}.away`);
+  const begun = ['log.jsonl', 'checkpoints'].map(name => join(directory, name));
+  for (const file of begun) renameSync(file, `${file}.away`);
   await refused(t, resume(directory), { exitCode: 2, diagnostics: [{ code: 'resume/not-begun' }] });
-  renameSync(`${manifest}.away`, manifest);
+  for (const file of [manifest, ...begun]) renameSync(`${file}.away`, file);
   t.equal((await resume(directory)).summary.status, 'completed', 'and none of that was lost');
 });
 

@@ -15,6 +15,7 @@ import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import type { Io } from '../src/cli/io.js';
 import { createProgress } from '../src/cli/progress.js';
+import { programCalled } from '../src/cli/result.js';
 import { loadExperiment } from '../src/config/index.js';
 import { validateAgainst } from '../src/config/schema.js';
 import { EXIT } from '../src/errors.js';
@@ -37,6 +38,16 @@ const parallel = { buffered: true };
 const main = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 const surroundings = { cwd: work.path, env: { PATH: process.env.PATH, HOME: work.path } };
 const webasm = ['--backend', 'webasm', '--threads', '1'];
+
+/** Says when the first module of the program has been loaded, and keeps the next ones waiting. */
+const HELD = `data:text/javascript,${encodeURIComponent(`import { register } from 'node:module';
+register('data:text/javascript,' + encodeURIComponent(\`
+import { writeSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+export async function load(url, context, next) {
+  if (url.endsWith('/cli/program.js')) { writeSync(2, 'loading\\\\n'); await setTimeout(20000); }
+  return next(url, context);
+}\`));`)}`;
 
 const STREAM = 'test/run-edges';
 
@@ -102,7 +113,7 @@ const program = `"${process.execPath}" "${main}"`;
 /** A run whose output is the small disk, which is copied to `saved` afterwards. */
 async function runOnSmallDisk(t: Test, config: object, before: string) {
   const saved = join(work.folder(), 'saved');
-  const flags = `--output "$0" --quiet ${webasm.join(' ')}`;
+  const flags = `--output "$0" --quiet --json ${webasm.join(' ')}`;
   const script = `${before} ${program} run "${work.config(config)}" ${flags}; code=$?; cp -r "$0" "${saved}"; exit $code`;
   const finished = await onSmallDisk(work.folder(), '256k', script, surroundings);
   if (finished === undefined) t.comment('this process may not mount a small disk');
@@ -120,10 +131,9 @@ t.test('a disk that fills up with checkpoints: exit 1, the file is named, what w
   if (run === undefined) return;
   const { code, stdout, stderr } = run.finished;
   t.equal(code, EXIT.unexpected, stderr);
-  t.equal(stdout, '');
   t.match(
     stderr,
-    /^\S+\/(step-\d+\.safetensors|index\.json): the file cannot be written: no space left on the disk\nGo on with: \.\/run resume \S+\n$/,
+    /^\S+\/(step-\d+\.safetensors|index\.json): the file cannot be written: no space left on the disk\nGo on with: node \S+main\.js resume \S+\n$/,
   );
   const directory = onlyRun(run.saved);
   const events = readLog(directory);
@@ -137,6 +147,7 @@ t.test('a disk that fills up with checkpoints: exit 1, the file is named, what w
     'no half of a file',
   );
   const summary = summaryIn(directory);
+  t.same(JSON.parse(stdout), summary, '--json says what the summary says');
   t.match(summary, { status: 'failed', exit_code: 1, checkpoints: { last: /step-\d+\.safetensors$/ } });
   t.ok(stderr.includes(summary.message), 'the summary says it too');
   t.same(validateAgainst('summary', summary), []);
@@ -151,7 +162,7 @@ t.test('a disk that has no room for the log', async t => {
   t.equal(code, EXIT.unexpected, stderr);
   t.match(
     stderr,
-    /^\S+\/\S+: the file cannot be written: no space left on the disk\nGo on with: \S+ resume \S+\n$/,
+    /^\S+\/\S+: the file cannot be written: no space left on the disk\nGo on with: node \S+ resume \S+\n$/,
   );
   t.ok(readLog(onlyRun(run.saved)).length > 10, 'whole lines, without a gap');
   const full = await runOnSmallDisk(t, small, 'head -c 250000 /dev/zero > "$0/filling";');
@@ -227,6 +238,17 @@ t.test('evaluate --json spells a number that is not finite', parallel, async t =
   const config = { ...small, dataset: { kind: 'npz', path }, loss: { kind: 'mse' } };
   const run = await work.train(config, ...webasm);
   t.match(run.summary.metrics.test, { loss: null, loss_nonfinite: 'inf' }, run.finished.stderr);
+  t.match(
+    run.summary,
+    { status: 'diverged', exit_code: EXIT.diverged, steps: 6 },
+    'not a model to go on with',
+  );
+  t.equal(run.code, EXIT.diverged);
+  t.match(
+    run.events.filter(({ event }) => event === 'warning'),
+    [{ code: 'eval/not-finite', message: /^step 3: test loss Infinity/, step: 3 }, { step: 6 }],
+  );
+  t.match(run.finished.stderr, /the model after the last step has test loss Infinity/);
   const { code, stdout, stderr } = await work.cellrun('evaluate', run.directory, '--json', ...webasm);
   t.equal(code, 0, stderr);
   t.match(JSON.parse(stdout), { metrics: { test: { loss: null, loss_nonfinite: 'inf' } } });
@@ -239,6 +261,56 @@ const options = {
   started: new Date('2026-01-31T23:59:58Z'),
   signal: new AbortController().signal,
 } as const;
+
+t.test('a program is named as it was called', async t => {
+  const env = { PATH: `/usr/bin${delimiter}/opt/bin` };
+  t.equal(programCalled(['node', '/opt/bin/cellrun'], env), 'cellrun');
+  t.equal(
+    programCalled(['node', '/home/x/node_modules/.bin/cellrun'], env),
+    '/home/x/node_modules/.bin/cellrun',
+  );
+  t.equal(programCalled(['node', '/c d/main.js'], env), "node '/c d/main.js'");
+  t.equal(programCalled(['node', '/c/main.js'], { ...env, CELLRUN_CALLED_AS: '/c/run' }), '/c/run');
+});
+
+t.test('stdout that takes nothing is named', parallel, async t => {
+  const full = await execute('bash', ['-c', `${program} schema > /dev/full`], surroundings);
+  t.match(full, { code: EXIT.unexpected, stderr: 'cellrun: stdout: no space left on the disk\n' });
+});
+
+t.test('a signal before a run has begun, and in a proof', parallel, async t => {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    const listening = work.startWith(
+      ['--import', HELD],
+      ['run', work.config(small), '--output', work.folder()],
+    );
+    await listening.said('loading');
+    listening.child.kill(signal);
+    t.match(await listening.finished, {
+      code: EXIT.interrupted,
+      stderr: new RegExp(`cellrun: ${signal}: stopped\n`),
+    });
+  }
+  const folders = () => readdirSync(tmp).filter(name => name.startsWith('cellrun-verify-'));
+  const tmp = work.folder();
+  const verify = (...args: string[]) => `TMPDIR="${tmp}" exec ${program} verify resume ${args.join(' ')}`;
+  const missing = await execute('bash', ['-c', verify('nowhere.yaml')], surroundings);
+  t.match(missing, { code: EXIT.usage, stderr: 'nowhere.yaml: the file does not exist\n' });
+  const noData = work.config({ ...small, dataset: { kind: 'npz', path: '/nowhere.npz' } });
+  const failing = await execute(
+    'bash',
+    ['-c', verify(`"${noData}"`, '--output', work.folder())],
+    surroundings,
+  );
+  t.match(failing?.stderr, /^\S*a run of this config failed with exit code 2: |nowhere\.npz/);
+  t.notMatch(failing?.stderr, /\ufffd/);
+  const wait = `while ! ls "${tmp}"/cellrun-verify-*/straight/*/*/log.jsonl >/dev/null 2>&1; do sleep 0.1; done`;
+  const long = work.config(longEvaluation);
+  const script = `(${verify(`"${long}"`, '--output', work.folder())}) & ${wait}; kill -TERM $!; wait $!`;
+  const stopped = await execute('bash', ['-c', script], surroundings);
+  t.equal(stopped?.code, EXIT.interrupted, stopped?.stderr ?? '');
+  t.same(folders(), [], 'nothing is left behind');
+});
 
 t.test('one process runs twice and leaves the same bytes', async t => {
   const loaded = loadExperiment(work.config(small));

@@ -34,11 +34,12 @@ export function processIo({ stdout, stderr, env }: Terminal, noColor: boolean): 
     out: writer(
       stdout,
       error => error.code === 'EPIPE',
+      'stdout',
       () => closed.abort(),
     ),
     outClosed: closed.signal,
     // a run does not end because nobody can hear of it
-    err: writer(stderr, () => true),
+    err: writer(stderr, () => true, 'stderr'),
     color: { out: stdout.isTTY === true && !plain, err: stderr.isTTY === true && !plain },
     interactive: stderr.isTTY === true && !isSet(env.CI) && env.TERM !== 'dumb',
     unicode: isUnicode(env),
@@ -56,11 +57,13 @@ export function processIo({ stdout, stderr, env }: Terminal, noColor: boolean): 
 function writer(
   stream: NodeJS.WriteStream,
   isBearable: (error: NodeJS.ErrnoException) => boolean,
+  name: string,
   onClosed = () => {},
 ): (text: string) => void {
   let open = true;
   const fail = (error: NodeJS.ErrnoException) => {
-    if (!isBearable(error)) throw error;
+    // the system does not say which file it is
+    if (!isBearable(error)) throw Object.assign(error, { path: name });
     open = false;
     onClosed();
   };

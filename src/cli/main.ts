@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The program's entry: the process's arguments, streams and exit code, and nothing else, are handled here. */
+import './early-signals.js';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT, type ExitCode, UserError } from '../errors.js';
@@ -7,13 +8,15 @@ import { packageRoot } from '../root.js';
 import { formatDiagnostics } from './diagnostics.js';
 import { HintedError } from './hinted-error.js';
 import { type Io, processIo } from './io.js';
-import { runCommandLine } from './program.js';
 
 const argv = process.argv.slice(2);
 const io = processIo(process, argv.includes('--no-color'));
 const verbose = argv.includes('--verbose') || Boolean(process.env.DEBUG);
 
 process.on('uncaughtException', error => process.exit(report(error, io)));
+
+// loaded only now, so that a signal that comes meanwhile finds its listener
+const { runCommandLine } = await import('./program.js');
 
 process.exitCode = await runCommandLine(argv, io, packageVersion()).catch((error: unknown) =>
   report(error, io),

@@ -1,5 +1,5 @@
 /** How a run went, in words. */
-import { relative } from 'node:path';
+import { basename, delimiter, dirname, relative } from 'node:path';
 import { gateSentence } from '../experiment/gate-words.js';
 import type { Summary } from '../experiment/summary.js';
 import { counted } from '../words.js';
@@ -19,8 +19,13 @@ export function tellResult(summary: Summary, quiet: boolean, io: Io): void {
 }
 
 /** What keeps a run from counting as done is said on stderr; a failed gate only where stdout does not say it. */
-export function tellTrouble({ status, message, gates, directory }: Summary, json: boolean, io: Io): void {
+export function tellTrouble(summary: Summary, json: boolean, io: Io): void {
+  const { status, message, gates, directory, skipped_batches, steps } = summary;
   for (const gate of json ? gates : []) if (gate.verdict !== 'passed') io.err(`${gateSentence(gate)}\n`);
+  if (skipped_batches > 0)
+    io.err(
+      `warning: ${skipped_batches} of ${counted(steps, 'step')} left out their batch: its loss, gradient or update was not finite\n`,
+    );
   if (status === 'completed' || message === undefined) return;
   const hint =
     status === 'diverged' ? '; try a smaller optimizer.learning_rate, or training.gradient_clip_norm' : '';
@@ -28,9 +33,23 @@ export function tellTrouble({ status, message, gates, directory }: Summary, json
   if (status === 'interrupted') io.err(resumeHint('resume', directory));
 }
 
-/** A line on how to go on with the run or sweep in `directory`. */
+/** A line on how to go on with the run or sweep in `directory`, by the program as it was called. */
 export function resumeHint(verb: 'resume' | 'sweep resume', directory: string): string {
-  return `Go on with: ./run ${verb} ${quoted(relative('.', directory) || '.')}\n`;
+  return `Go on with: ${programCalled(process.argv, process.env)} ${verb} ${quoted(relative('.', directory) || '.')}\n`;
+}
+
+/**
+ * As it was called: the clone's launcher says so in the environment; `node main.js` as such; a link to that, such as npm makes, by
+ * its name where the shell finds it by that, else by its path.
+ */
+export function programCalled(
+  argv: readonly string[],
+  { CELLRUN_CALLED_AS: launcher, PATH = '' }: Readonly<Record<string, string | undefined>>,
+): string {
+  if (launcher !== undefined && launcher !== '') return quoted(launcher);
+  const script = argv[1] ?? 'cellrun';
+  if (basename(script) === 'main.js') return `node ${quoted(script)}`;
+  return PATH.split(delimiter).includes(dirname(script)) ? quoted(basename(script)) : quoted(script);
 }
 
 /** As a shell takes it. */

@@ -2,6 +2,7 @@
 import { loadExperiment } from '../config/index.js';
 import type { ExitCode } from '../errors.js';
 import { spellNonFinite } from '../experiment/json.js';
+import type { Summary } from '../experiment/summary.js';
 import type { RunObserver, RunResult } from '../training/observer.js';
 import { resumeExperiment } from '../training/resume.js';
 import { runExperiment } from '../training/run.js';
@@ -32,23 +33,38 @@ async function conduct(
 ): Promise<ExitCode> {
   const stop = onStopSignal(io);
   let left: string | undefined;
-  const watching = observer(io, quiet, directory => {
-    left = directory;
+  let failed: Summary | undefined;
+  const watching = observer(io, quiet, {
+    failed: summary => {
+      failed = summary;
+    },
+    resumable: directory => {
+      left = directory;
+    },
   });
   try {
     const { exitCode, summary } = await train(stop.signal, watching);
-    if (json) io.out(`${JSON.stringify(spellNonFinite(summary))}\n`);
+    if (json) tellJson(summary, io);
     else tellResult(summary, quiet, io);
     tellTrouble(summary, json, io);
     return exitCode;
   } catch (error) {
+    if (json && failed !== undefined) tellJson(failed, io);
     throw left === undefined ? error : new HintedError(error, resumeHint('resume', left));
   } finally {
     stop.release();
   }
 }
 
-function observer(io: Io, quiet: boolean, resumable: RunObserver['resumable']): RunObserver {
+function tellJson(summary: Summary, io: Io): void {
+  io.out(`${JSON.stringify(spellNonFinite(summary))}\n`);
+}
+
+function observer(
+  io: Io,
+  quiet: boolean,
+  { failed, resumable }: Pick<RunObserver, 'failed' | 'resumable'>,
+): RunObserver {
   let progress: Progress | undefined;
   const tell = (text: string) => (progress && !quiet ? progress.line(text) : io.err(`${text}\n`));
   return {
@@ -64,6 +80,7 @@ function observer(io: Io, quiet: boolean, resumable: RunObserver['resumable']): 
       if (!quiet) tell(text);
     },
     end: () => progress?.end(),
+    failed,
     resumable,
   };
 }

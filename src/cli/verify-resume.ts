@@ -1,15 +1,24 @@
 /** `verify resume CONFIG`: proves on this machine that a killed run goes on as if it never had been. */
 import { fileURLToPath } from 'node:url';
+import { loadExperiment } from '../config/index.js';
 import type { ExitCode } from '../errors.js';
 import { type ResumeProof, verifyResume } from '../verify/resume.js';
 import type { Io } from './io.js';
 import type { VerifyResumeOptions } from './options.js';
 import { tellProof } from './proof.js';
+import { onStopSignal } from './signals.js';
 
 /** The runs are kept where anything differs. */
-export function verifyResumeOf(config: string, options: VerifyResumeOptions, io: Io): Promise<ExitCode> {
+export async function verifyResumeOf(
+  config: string,
+  options: VerifyResumeOptions,
+  io: Io,
+): Promise<ExitCode> {
   const { set, backend, threads, kills, seed, output } = options;
-  return tellProof(
+  // what is wrong with the config is said as `run` says it
+  loadExperiment(config, { set });
+  const stop = onStopSignal(io);
+  const proved = tellProof(
     {
       prove: async (started, note) => {
         const verified = await verifyResume({
@@ -25,6 +34,7 @@ export function verifyResumeOf(config: string, options: VerifyResumeOptions, io:
           output,
           started,
           note,
+          stop: stop.signal,
         });
         if (verified.kept !== undefined) io.err(`The runs are kept in ${verified.kept}\n`);
         return verified;
@@ -35,6 +45,7 @@ export function verifyResumeOf(config: string, options: VerifyResumeOptions, io:
     options,
     io,
   );
+  return proved.finally(stop.release);
 }
 
 function text({ identical, kills, runs, steps }: ResumeProof): string {

@@ -44,7 +44,7 @@ class LayerReader {
   read(source: SourceText, chain: readonly string[]): MapNode | undefined {
     this.characters += source.text.length;
     const { root, problems } = parseConfig(source);
-    this.problems.push(...problems);
+    this.problems.push(...(chain.length > 1 && root === undefined ? problems.map(withoutContent) : problems));
     if (root === undefined) {
       this.files.push(chain[chain.length - 1]);
       return undefined;
@@ -77,6 +77,11 @@ class LayerReader {
       return undefined;
     }
   }
+}
+
+/** A file that `extends` names and that is no config may be anything of the machine: it is not for a log to show. */
+function withoutContent({ source: _source, got: _got, ...rest }: Diagnostic): Diagnostic {
+  return rest;
 }
 
 interface Base {

@@ -69,7 +69,8 @@ export class BatchOrder {
       Number.isInteger(position) &&
       position >= 0 &&
       position < restored.batchesPerEpoch &&
-      count === options.count &&
+      // a new epoch is drawn from whatever data there are
+      (count === options.count || position === 0) &&
       isGeneratorState(generator);
     if (!valid) {
       throw damagedError({

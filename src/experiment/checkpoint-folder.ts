@@ -115,7 +115,7 @@ function checkNotLost(folder: string, entries: readonly CheckpointEntry[], which
 
 /** Reads one checkpoint file with all its tensors, digests checked. Throws exit 2 (absent) or 5 (damaged). */
 export function loadCheckpoint(path: string): Checkpoint {
-  const { tensors, metadata } = readSafetensors(path);
+  const { tensors, metadata } = readSafetensors(path, { follow: false });
   const state = stateOf(path, metadata);
   return {
     path,
@@ -129,7 +129,7 @@ export function loadCheckpoint(path: string): Checkpoint {
 }
 
 function entryOf(path: string): CheckpointEntry {
-  const { step, epoch, metric, temporary } = stateOf(path, readSafetensorsMetadata(path));
+  const { step, epoch, metric, temporary } = stateOf(path, readSafetensorsMetadata(path, { follow: false }));
   return { path, step, epoch, metric, temporary };
 }
 

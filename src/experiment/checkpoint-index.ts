@@ -2,7 +2,7 @@
  * `checkpoints/index.json` as its reader here needs it: not to find checkpoints, whose files are the truth, but to notice that
  * one has gone. It is replaced before a file is removed, so it never names one that a run took away itself.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isCheckpointName } from './checkpoint-files.js';
 
@@ -30,10 +30,18 @@ export function readIndex(folder: string): CheckpointIndex | undefined {
   return { last, best: isName(best) ? best : null, files: files.filter(isName) };
 }
 
+/** Why the index of `folder` says nothing of use; undefined where it does, or is absent though nobody asks for it. */
+export function indexProblem(folder: string, isWanted: boolean): string | undefined {
+  if (readIndex(folder) !== undefined) return undefined;
+  if (lstatSync(indexPath(folder), { throwIfNoEntry: false }) !== undefined)
+    return 'this is not the index of checkpoints, and is written anew';
+  return isWanted ? 'the index of the checkpoints has gone, and is written anew' : undefined;
+}
+
 /** Empty where it cannot be read. Anything but a file of ordinary size is none of ours, and a pipe would keep us waiting. */
 function textOf(path: string): string {
   try {
-    const info = statSync(path);
+    const info = lstatSync(path);
     return info.isFile() && info.size <= MAX_BYTES ? readFileSync(path, 'utf8') : '';
   } catch {
     return '';

@@ -3,6 +3,16 @@
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
 
+/**
+ * That `what` is no JSON, with the place as far as the `error` of `JSON.parse` says it. What stands there is left out: it may be
+ * anybody's.
+ */
+export function notJson(what: string, error: unknown): string {
+  const told = error instanceof SyntaxError ? error.message : '';
+  const [where] = /at position \d+( \(line \d+ column \d+\))?/.exec(told) ?? [];
+  return `${what} is not JSON${where === undefined ? '' : `, ${where}`}`;
+}
+
 /** How a number that JSON lacks is named next to its `null`. */
 export type NonFinite = 'nan' | 'inf' | '-inf';
 

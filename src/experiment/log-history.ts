@@ -16,6 +16,14 @@ export interface LogPoint {
   readonly epochIsOpen: boolean;
 }
 
+/** What the log must have had when the checkpoint of a point was written. */
+export interface ExpectedRecords {
+  /** Epochs that were done and evaluated. */
+  readonly epochs: number;
+  /** Steps that are a multiple of all of these were logged, and the first one. */
+  readonly loggedEvery: readonly number[];
+}
+
 export interface CutLog {
   /** The number of the next event. */
   readonly seq: number;
@@ -32,10 +40,10 @@ export interface CutLog {
 }
 
 /**
- * Cuts the log at `path`, which may be absent, after what belongs to `point`. Throws exit 1 where the system refuses to write, exit 2
+ * Cuts the log at `path`, which may be absent, after what belongs to `point`; what it has lost is looked for where it is known what is `expected`. Throws exit 1 where the system refuses to write, exit 2
  * or 5 where it cannot be read.
  */
-export function cutLog(path: string, point: LogPoint): CutLog {
+export function cutLog(path: string, point: LogPoint, expected?: ExpectedRecords): CutLog {
   const lines = wholeLines(readLog(path));
   const events = lines.map(parsedEvent);
   const found = events.findIndex((event, seq) => !staysAt(event, seq, point));
@@ -45,7 +53,11 @@ export function cutLog(path: string, point: LogPoint): CutLog {
     seq: end,
     kept: new Set(staying.map(({ event }) => event)),
     saved: isSaved(staying, point.step),
-    lostHistory: point.step > 0 && (end === 0 || events.slice(end).some(event => isBefore(event, point))),
+    lostHistory:
+      point.step > 0 &&
+      (end === 0 ||
+        events.slice(end).some(event => isBefore(event, point)) ||
+        (expected !== undefined && lacksRecords(staying, point.step, expected))),
   };
   if (end === lines.length) return { ...stay, replaced: 0, replacedFile: null };
   const replacedFile = freeName(path);
@@ -57,7 +69,7 @@ export function cutLog(path: string, point: LogPoint): CutLog {
 /** A log that cannot be got at is not taken for one that is empty: what it says would be said again. */
 function readLog(path: string): Buffer {
   if (isAbsent(path)) return Buffer.alloc(0);
-  return withFile(path, file => file.read(0, file.bytes));
+  return withFile(path, file => file.read(0, file.bytes), { follow: false });
 }
 
 /** With their line ends; the last one has none where the process was killed while writing it. */
@@ -111,6 +123,45 @@ function staysAt(event: LoggedEvent | undefined, seq: number, { step, epochIsOpe
   if (event.event === 'warning' && step === 0) return false;
   if (event.event === 'run.resume' || event.step === undefined) return true;
   return event.step < step || (event.step === step && !(epochIsOpen && CLOSING_EPOCH.has(event.event)));
+}
+
+/** The code of the warning that is logged where records are lost. */
+export const LOG_LOST = 'log/lost';
+
+/**
+ * Whether the log lacks what was flushed to it before the checkpoint. That is not counted in the checkpoint: how often steps are logged
+ * may change without changing a byte of it, and resumes have records of their own. It follows from the point. What an earlier
+ * warning told of is not told again.
+ */
+function lacksRecords(
+  events: readonly LoggedEvent[],
+  step: number,
+  { epochs, loggedEvery }: ExpectedRecords,
+): boolean {
+  const told = events.findLastIndex(({ event, code }) => event === 'warning' && code === LOG_LOST);
+  const resumed = events.slice(0, told + 1).findLast(({ event }) => event === 'run.resume');
+  const since = events.slice(told + 1);
+  const [firstStep, firstEpoch] =
+    told < 0
+      ? [1, 1]
+      : [
+          (resumed?.step ?? 0) + 1,
+          Number(
+            since.find(({ event, epoch }) => event !== 'checkpoint.saved' && epoch)?.epoch ?? epochs + 1,
+          ),
+        ];
+  const has = (name: EventName, field: 'step' | 'epoch') =>
+    new Set(since.flatMap(event => (event.event === name ? [event[field]] : [])));
+  const [steps, means, evaluations] = [
+    has('train.step', 'step'),
+    has('train.epoch', 'epoch'),
+    has('eval', 'epoch'),
+  ];
+  for (let at = firstStep; at <= step; at++)
+    if ((at === 1 || loggedEvery.every(every => at % every === 0)) && !steps.has(at)) return true;
+  for (let epoch = firstEpoch; epoch <= epochs; epoch++)
+    if (!means.has(epoch) || !evaluations.has(epoch)) return true;
+  return false;
 }
 
 function isSaved(events: readonly LoggedEvent[], at: number): boolean {

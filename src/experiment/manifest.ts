@@ -10,6 +10,8 @@ export interface ManifestFacts {
   readonly started: Date;
   /** SHA-256 of the resolved config, hex. */
   readonly config_hash: string;
+  /** SHA-256 of config.yaml, hex; absent in runs of versions that did not say it. */
+  readonly given_config_sha256?: string;
   /** The config and the files that it extends, as named. */
   readonly config_files: readonly string[];
   readonly backend: {

@@ -1,5 +1,5 @@
 /** Reading parts of a file whose size is not to be trusted to fit into memory, nor its name to be that of a file. */
-import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSync } from 'node:fs';
 import { UserError, usageError } from '../errors.js';
 import { unreadable } from './unreadable.js';
 
@@ -13,15 +13,29 @@ export interface OpenedFile {
 /** What Node's own reading of a whole file takes; weights of ours are far smaller. */
 const MAX_BYTES = 2 ** 31;
 
+export interface Opening {
+  /** Who reads piece by piece may take more than 2 GiB. */
+  readonly maxBytes?: number;
+  /** False for a run's own files: a link in the place of one could show anything of the machine. */
+  readonly follow?: boolean;
+}
+
+/** Windows has no such flag, and no links without special rights. */
+const WITHOUT_LINKS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0);
+
 /**
- * Runs `use` on the file at `path`, opened. Throws exit 2 where it cannot be read, is no regular file or larger than `maxBytes` (2 GiB; who
- * reads piece by piece may take more), exit 5 where the disk cannot give its bytes; whatever else `use` throws.
+ * Runs `use` on the file at `path`, opened. Throws exit 2 where it cannot be read, is no regular file, a link that is not to be followed
+ * or larger than `maxBytes`, exit 5 where the disk cannot give its bytes; whatever else `use` throws.
  */
-export function withFile<T>(path: string, use: (file: OpenedFile) => T, { maxBytes = MAX_BYTES } = {}): T {
+export function withFile<T>(
+  path: string,
+  use: (file: OpenedFile) => T,
+  { maxBytes = MAX_BYTES, follow = true }: Opening = {},
+): T {
   try {
     // asked before opening: a pipe that nobody writes to would keep us waiting for ever
-    refuseUnlessFile(path, statSync(path), maxBytes);
-    const file = openSync(path, 'r');
+    refuseUnlessFile(path, follow ? statSync(path) : lstatSync(path), maxBytes);
+    const file = openSync(path, follow ? 'r' : WITHOUT_LINKS);
     try {
       return use(opened(file));
     } finally {
@@ -34,11 +48,12 @@ export function withFile<T>(path: string, use: (file: OpenedFile) => T, { maxByt
 
 function refuseUnlessFile(
   path: string,
-  info: { isFile(): boolean; isDirectory(): boolean; size: number },
+  info: { isFile(): boolean; isDirectory(): boolean; isSymbolicLink(): boolean; size: number },
   maxBytes: number,
 ): void {
   const refused = (message: string): UserError =>
     usageError({ code: 'file/unreadable', message, file: path });
+  if (info.isSymbolicLink()) throw refused('this is a link, which is not followed');
   if (info.isDirectory()) throw refused('this is a folder, not a file');
   if (!info.isFile()) throw refused('this is not a regular file');
   if (info.size >= maxBytes) throw refused('the file is larger than 2 GiB');

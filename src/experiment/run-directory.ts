@@ -4,25 +4,25 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { validateAgainst } from '../config/schema.js';
 import { damagedError, type UserError, usageError } from '../errors.js';
 import { flushFolder, TEMPORARY_PREFIX, writeAtomic, writeFlushed, writeJsonAtomic } from './atomic.js';
+import { checkpointNames } from './checkpoint-files.js';
 import type { TestEvaluation } from './evaluation.js';
 import { naming } from './file-error.js';
-import { spellNonFinite, unspellNumbers } from './json.js';
+import { foreignEntry, type GivenConfigs, isWhole } from './given-folder.js';
+import { notJson, spellNonFinite, unspellNumbers } from './json.js';
 import type { Manifest } from './manifest.js';
 import { claimStamped, makeFolder } from './new-folder.js';
 import { withFile } from './opened-file.js';
+import { isLocked } from './run-lock.js';
 import type { Summary } from './summary.js';
 import { isAbsent } from './unreadable.js';
 
-export interface NewRun {
+export interface NewRun extends GivenConfigs {
   /** The experiment's name; see `checkName`. */
   readonly name: string;
   /** `--output`; created where it is missing. */
   readonly outputRoot: string;
   /** SHA-256 of the resolved config, hex. */
   readonly configHash: string;
-  /** The config file's bytes, as given. */
-  readonly givenYaml: string | Uint8Array;
-  readonly resolvedYaml: string;
   /** When the run began; names the directory. */
   readonly started: Date;
 }
@@ -86,37 +86,70 @@ export class RunDirectory {
     const parent = join(root, run.name);
     makeFolder(parent, run.outputRoot);
     checkInside(root, parent);
-    return new RunDirectory(claim(parent, run)).withConfigs(run);
+    const directory = new RunDirectory(claim(parent, run));
+    directory.writeConfigs(run);
+    return directory;
   }
 
   /**
-   * Creates the directory `path` itself, with both configs in it. What a process left there that ended before its run had begun is
-   * written anew. Throws exit 2 where there is anything else, or the folder cannot be made; exit 1 where the configs cannot be written.
+   * The directory `path` itself, made where it is missing, for a run that is to begin there: nothing is written to it before it is locked and
+   * `takeConfigs` is called. Throws exit 2 where the folder cannot be made or holds anything of somebody else's, exit 5 where it holds
+   * a run that has lost its manifest.
    */
-  static createAt(path: string, configs: Pick<NewRun, 'givenYaml' | 'resolvedYaml'>): RunDirectory {
+  static at(path: string, configs: GivenConfigs): RunDirectory {
     const directory = new RunDirectory(resolve(path));
     makeFolder(directory.path, path);
-    const { config, resolvedConfig, lock } = directory.files;
-    const ours = [config, resolvedConfig, lock].map(file => basename(file));
-    // an attempt at a lock, or the beginning of a manifest, has a name of its own
-    const isOurs = (name: string) =>
-      ours.includes(name) || name.startsWith(`${basename(lock)}.`) || name.startsWith(TEMPORARY_PREFIX);
-    if (!readdirSync(directory.path).every(isOurs)) {
-      throw usageError({
-        code: 'run/not-empty',
-        message: 'this folder holds something else than a run that has begun',
-        file: path,
-        expected: 'a folder that is empty or not there yet, or a run directory',
-      });
-    }
-    for (const file of [config, resolvedConfig]) rmSync(file, { force: true });
-    return directory.withConfigs(configs);
+    // whoever is at work there has files that change; locking says that it is in use
+    if (!isLocked(directory.files.lock)) directory.refuseUnlessFree(configs);
+    return directory;
   }
 
-  private withConfigs({ givenYaml, resolvedYaml }: Pick<NewRun, 'givenYaml' | 'resolvedYaml'>): this {
-    writeFlushed(this.files.config, [givenYaml]);
-    writeFlushed(this.files.resolvedConfig, [resolvedYaml]);
-    return this;
+  /**
+   * Writes both configs to a directory that `at` gave. What a process left of them that ended before its run had begun is completed.
+   * Throws as `at` does, and exit 1 where the configs cannot be written.
+   */
+  takeConfigs(configs: GivenConfigs): void {
+    this.refuseUnlessFree(configs);
+    this.writeConfigs(configs);
+  }
+
+  private refuseUnlessFree(configs: GivenConfigs): void {
+    this.refuseLostManifest();
+    const foreign = foreignEntry(this.files, configs);
+    if (foreign === undefined) return;
+    throw usageError({
+      code: 'run/not-empty',
+      message: `this folder holds something that no run of this config left there: ${foreign}`,
+      file: this.path,
+      expected: 'a folder that is empty or not there yet, or a run directory',
+    });
+  }
+
+  /** Throws exit 5 where the run had begun, as its log or its checkpoints say, but no longer says what it is. */
+  refuseLostManifest(): void {
+    const { resolvedConfig, manifest, log, checkpoints } = this.files;
+    if (!existsSync(resolvedConfig) || !isAbsent(manifest)) return;
+    if (isAbsent(log) && checkpointNames(checkpoints).length === 0) return;
+    throw damagedError({
+      code: 'run/manifest-lost',
+      message:
+        'the manifest of this run has gone, without which it cannot go on; what it has saved is untouched',
+      file: manifest,
+      expected: 'the file, put back from a copy of the directory',
+    });
+  }
+
+  /** What is there already is as it is to be, or the beginning of it. */
+  private writeConfigs({ givenYaml, resolvedYaml }: GivenConfigs): void {
+    const { config, resolvedConfig } = this.files;
+    for (const [file, content] of [
+      [config, givenYaml],
+      [resolvedConfig, resolvedYaml],
+    ] as const) {
+      if (isWhole(file, content)) continue;
+      rmSync(file, { force: true });
+      writeFlushed(file, [content]);
+    }
   }
 
   /** Whether `path` is a run directory whose run got as far as to say what it is. */
@@ -235,13 +268,13 @@ function checkInside(root: string, parent: string): void {
 /** Checked against the schema, which is what `T` is in another language. */
 function readJson<T>(path: string, schema: 'summary' | 'manifest'): T | undefined {
   if (isAbsent(path)) return undefined;
-  const text = withFile(path, file => file.read(0, file.bytes)).toString('utf8');
+  const text = withFile(path, file => file.read(0, file.bytes), { follow: false }).toString('utf8');
   const damaged = (message: string) => damagedError({ code: 'run/damaged', message, file: path });
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw damaged(`this is not JSON: ${(error as SyntaxError).message}`);
+    throw damaged(notJson('this', error));
   }
   const [wrong] = validateAgainst(schema, value);
   if (wrong) throw damaged(`this is not the ${schema} of a run: ${wrong.instancePath} ${wrong.message}`);

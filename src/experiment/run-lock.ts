@@ -44,13 +44,13 @@ export function lockRun(path: string): () => void {
     directory: naming(path, () => realpathSync(dirname(path))),
   };
   const mine = `${path}.${process.pid}`;
-  naming(path, () => {
-    // a link that somebody put there is not to be followed
-    rmSync(mine, { force: true });
-    writeFileSync(mine, `${JSON.stringify(own)}\n`, { flag: 'wx' });
-  });
   try {
-    naming(path, () => claim(mine, path));
+    naming(path, () => {
+      // a link that somebody put there is not to be followed
+      rmSync(mine, { force: true });
+      writeFileSync(mine, `${JSON.stringify(own)}\n`, { flag: 'wx' });
+      claim(mine, path);
+    });
   } finally {
     tidyUp(() => remove(mine));
   }

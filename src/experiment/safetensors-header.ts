@@ -1,5 +1,6 @@
 /** The header of a safetensors file: parsed and held against every rule of the format before a value is touched. */
 import { damagedError, type UserError } from '../errors.js';
+import { notJson } from './json.js';
 import { type DType, ELEMENT_BYTES, elementCount, isDType } from './tensor-types.js';
 
 /** One tensor's place; `begin` and `end` count bytes from the end of the header. */
@@ -74,10 +75,7 @@ function parseObject(text: string, damaged: Damaged): Record<string, unknown> {
   try {
     header = JSON.parse(text);
   } catch (error) {
-    throw damaged(
-      LENGTH_BYTES,
-      `the header is not JSON${error instanceof SyntaxError ? `: ${error.message}` : ''}`,
-    );
+    throw damaged(LENGTH_BYTES, notJson('the header', error));
   }
   if (!isRecord(header)) throw damaged(LENGTH_BYTES, 'the header is not a JSON object');
   return header;

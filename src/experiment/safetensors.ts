@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto';
 import { damagedError } from '../errors.js';
 import { writeAtomic } from './atomic.js';
-import { type OpenedFile, withFile } from './opened-file.js';
+import { type OpenedFile, type Opening, withFile } from './opened-file.js';
 import {
   type Entry,
   type Header,
@@ -67,22 +67,26 @@ export function writeSafetensors(
  * Reads a whole file. Throws exit 2 where it cannot be read and exit 5, with the file and the byte offset, where it is not exactly a
  * safetensors file or a digest in it does not fit.
  */
-export function readSafetensors(path: string): TensorFile {
-  return withFile(path, file => {
+export function readSafetensors(path: string, opening: Pick<Opening, 'follow'> = {}): TensorFile {
+  const read = (file: OpenedFile): TensorFile => {
     const header = readHeader(file, path);
     const { entries, metadata } = header;
-    const read = isDigested(metadata) ? digestedBytes : plainBytes;
+    const bytesOf = isDigested(metadata) ? digestedBytes : plainBytes;
     const tensors = entries.map(
       entry =>
-        [entry.name, tensorFromBytes(entry.dtype, entry.shape, read(file, header, entry, path))] as const,
+        [entry.name, tensorFromBytes(entry.dtype, entry.shape, bytesOf(file, header, entry, path))] as const,
     );
     return { tensors: new Map(tensors), metadata: withoutDigests(metadata) };
-  });
+  };
+  return withFile(path, read, opening);
 }
 
 /** As `readSafetensors`, but reads and checks the header alone: the metadata without the cost of the values. */
-export function readSafetensorsMetadata(path: string): TensorFile['metadata'] {
-  return withFile(path, file => withoutDigests(readHeader(file, path).metadata));
+export function readSafetensorsMetadata(
+  path: string,
+  opening: Pick<Opening, 'follow'> = {},
+): TensorFile['metadata'] {
+  return withFile(path, file => withoutDigests(readHeader(file, path).metadata), opening);
 }
 
 /** The header, held against the format's rules and its digest. No more of the file is read, whatever length it states. */

@@ -23,8 +23,11 @@ export function batchOrder(
   return state ? BatchOrder.restore(options, state) : new BatchOrder(options);
 }
 
-/** Optimizer steps of a whole run. */
-export function totalSteps({ experiment }: LoadedExperiment, { batchesPerEpoch }: BatchOrder): number {
+/**
+ * Optimizer steps of a whole run that has made `done` and whose next batch is that of `order`. The epochs behind it may have had other batches.
+ */
+export function totalSteps({ experiment }: LoadedExperiment, order: BatchOrder, done = 0): number {
   const { max_steps, num_epochs } = experiment.training;
-  return Math.min(max_steps ?? Number.POSITIVE_INFINITY, num_epochs * batchesPerEpoch);
+  const left = (num_epochs - order.epoch) * order.batchesPerEpoch - order.position;
+  return Math.min(max_steps ?? Number.POSITIVE_INFINITY, done + left);
 }

@@ -54,7 +54,7 @@ export async function conductRun(conduct: Conduct, beginning: Beginning): Promis
     const end = await train({ ...conduct, trainer, events, checkpoints }, from);
     return closing.ended(end, events);
   } catch (error) {
-    closing.failed(error, events);
+    observer.failed(closing.failed(error, events));
     if (directory.isResumable) observer.resumable(directory.path);
     throw error;
   } finally {
@@ -74,7 +74,7 @@ async function train(parts: Training, from: LoopStart | undefined): Promise<Loop
   const { loaded, session, trainer, events, observer, signal, pauseAfterEpoch = Infinity } = parts;
   const { training, optimizer } = loaded.experiment;
   const order = batchOrder(loaded, session, from?.position.order);
-  const steps = totalSteps(loaded, order);
+  const steps = totalSteps(loaded, order, from?.position.step);
   const { batchesPerEpoch, droppedPerEpoch } = order;
   if (droppedPerEpoch > 0 && !from) events.warn('data/dropped', droppedSentence(droppedPerEpoch), observer);
   observer.begin({ totalSteps: steps, numEpochs: training.num_epochs, logEvery: training.log_every });

@@ -4,11 +4,12 @@ import { EXECUTORS } from '../engine/executable.js';
 import { machineArithmetic } from '../engine/simd/arithmetic.js';
 import type { ManifestFacts } from '../experiment/manifest.js';
 import { ParameterLayout } from '../model/parameters.js';
+import { configDigest } from './frozen-config.js';
 import type { Session } from './session.js';
 
 /** `commandLine` are the arguments after the program's name. */
 export function manifestFacts(
-  { experiment, hash, files }: LoadedExperiment,
+  { experiment, hash, files, givenYaml }: LoadedExperiment,
   { choice, dataset, run, spec }: Session,
   { runId, started, commandLine }: { runId: string; started: Date; commandLine: readonly string[] },
 ): ManifestFacts {
@@ -19,6 +20,7 @@ export function manifestFacts(
     name: experiment.name,
     started,
     config_hash: hash,
+    given_config_sha256: configDigest(givenYaml),
     config_files: files,
     backend: {
       name: choice.backend,

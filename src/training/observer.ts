@@ -26,6 +26,8 @@ export interface RunObserver {
   line(text: string): void;
   /** Nothing more is told, but for what comes of an error. */
   end(): void;
+  /** An error has ended the run: what summary.json says of it, as far as it could be written. */
+  failed(summary: Summary): void;
   /** An error has ended the run in `directory`; once its cause is gone, the run can go on from there. */
   resumable(directory: string): void;
 }

@@ -13,7 +13,7 @@ import { persist } from './persist.js';
 import type { RunCheckpoints, SaveOptions } from './run-checkpoints.js';
 import type { RunEvents } from './run-events.js';
 import type { RunState } from './run-state.js';
-import { evaluationSentence, fallbackSentence, skippedSentence } from './sentences.js';
+import { evaluationSentence, fallbackSentence, notFiniteMetrics, skippedSentence } from './sentences.js';
 import type { Session } from './session.js';
 import type { Trainer } from './trainer.js';
 import { watchedSplit } from './watched-split.js';
@@ -147,6 +147,8 @@ export class Recorder {
     events.evaluation(position, metrics, count, seconds);
     observer.evaluated({ left: this.evaluationsAfter(position.step) });
     observer.line(evaluationSentence(position, state.metrics));
+    const odd = notFiniteMetrics(metrics);
+    if (odd !== '') events.notFinite(position, `step ${position.step}: ${odd} is not finite`, observer);
   }
 
   private async warmEvaluator(): Promise<Evaluator> {

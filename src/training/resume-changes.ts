@@ -19,6 +19,24 @@ const SAFE = [
   'training.eval_batch_size',
 ];
 
+/** Keys, likewise, that no run can change once it has begun, with the reason. The first that covers a key is the one that counts. */
+const IMPOSSIBLE: Readonly<Record<string, string>> = {
+  name: 'its directory and all that is in it have that name',
+  seed: 'its initialisation and the order of its batches are what the first seed made; another would only be recorded',
+  'model.init_from': 'weights are read only where a run begins',
+  model: 'its checkpoints are of this model',
+  loss: 'its model is of this loss',
+  'optimizer.kind': 'its checkpoints have no state of another optimizer',
+};
+
+/** `unsafe`: it alters results, and is recorded where it is allowed by name. */
+export type ChangeKind = 'safe' | 'unsafe' | 'impossible';
+
+export function kindOf(key: string): ChangeKind {
+  if (covers(SAFE, key)) return 'safe';
+  return covers(Object.keys(IMPOSSIBLE), key) ? 'impossible' : 'unsafe';
+}
+
 export function configChanges(before: LoadedExperiment, after: LoadedExperiment): Change[] {
   return configDifferences(before, after).map(({ key, a, b }) => ({
     key,
@@ -43,37 +61,90 @@ export function machineChanges(then: Manifest, now: Pick<Manifest, 'backend' | '
 }
 
 /**
- * Throws exit 2 with every change that alters results and is not among `allowed`, and with every key of `allowed` that nothing
- * changed: it is mistyped, or the change is.
+ * Throws exit 2 with every change that alters results and is not among `allowed`, or that no run can make, and with every key of `allowed`
+ * that nothing changed: it is mistyped, or the change is.
  */
 export function checkAllowed(
   changes: readonly Change[],
   allowed: readonly string[],
   loaded: LoadedExperiment,
 ): void {
-  const refused = changes.filter(({ key }) => !covers(SAFE, key) && !covers(allowed, key));
+  const isRefused = ({ key }: Change) =>
+    kindOf(key) === 'impossible' || (kindOf(key) === 'unsafe' && !covers(allowed, key));
+  const refused = changes.some(isRefused) ? describeChanges(changes, allowed, loaded) : [];
   const idle = allowed.filter(one => !changes.some(({ key }) => covers([one], key)));
-  const problems = [
-    ...refused.map(change => refusal(change, loaded)),
-    ...idle.map(key => nothingChanged(key, changes)),
-  ];
+  const problems = [...refused, ...idle.map(key => nothingChanged(key, changes))];
   if (problems.length > 0) throw usageError(...problems);
+}
+
+/** Throws exit 2 with all changes where one of them is such that no run can make it: the data need not be read to know. */
+export function refuseImpossible(
+  changes: readonly Change[],
+  allowed: readonly string[],
+  loaded: LoadedExperiment,
+): void {
+  if (changes.some(({ key }) => kindOf(key) === 'impossible'))
+    throw usageError(...describeChanges(changes, allowed, loaded));
+}
+
+/** Each change with its classification; what is refused first. */
+export function describeChanges(
+  changes: readonly Change[],
+  allowed: readonly string[],
+  loaded: LoadedExperiment,
+): Diagnostic[] {
+  const order: readonly ChangeKind[] = ['impossible', 'unsafe', 'safe'];
+  return changes
+    .toSorted((a, b) => order.indexOf(kindOf(a.key)) - order.indexOf(kindOf(b.key)))
+    .map(change => described(change, allowed, loaded));
+}
+
+function described(change: Change, allowed: readonly string[], { locator }: LoadedExperiment): Diagnostic {
+  const { key, to } = change;
+  const { code, message, expected } = classified(change, allowed);
+  const more = { ...(expected !== undefined && { expected }), got: JSON.stringify(to) };
+  const path = key.split('.');
+  return locator.isGiven(path) ? locator.atValue(path, code, message, more) : { code, message, ...more };
+}
+
+function classified(
+  { key, from }: Change,
+  allowed: readonly string[],
+): Pick<Diagnostic, 'code' | 'message' | 'expected'> {
+  const was = JSON.stringify(from);
+  switch (kindOf(key)) {
+    case 'impossible':
+      return {
+        code: 'resume/impossible',
+        message: `\`${key}\` cannot change in a run that has begun: ${reasonAgainst(key)}`,
+        expected: `${was}, or a new run`,
+      };
+    case 'safe':
+      return {
+        code: 'resume/safe',
+        message: `\`${key}\` may change (it was ${was}): that alters no result up to the end that the run had`,
+      };
+    case 'unsafe':
+      if (covers(allowed, key))
+        return {
+          code: 'resume/allowed',
+          message: `\`${key}\` is allowed to change (it was ${was}), and that alters the results`,
+        };
+      return {
+        code: 'resume/changed',
+        message: `\`${key}\` is not what the run began with, and it alters the results`,
+        expected: `${was}, or --allow-change ${key} to go on with what is given`,
+      };
+  }
+}
+
+function reasonAgainst(key: string): string {
+  const [, reason] = Object.entries(IMPOSSIBLE).find(([one]) => covers([one], key)) ?? [];
+  return reason ?? '';
 }
 
 function covers(keys: readonly string[], key: string): boolean {
   return keys.some(one => key === one || key.startsWith(`${one}.`));
-}
-
-function refusal({ key, from, to }: Change, { locator }: LoadedExperiment): Diagnostic {
-  const message = `\`${key}\` is not what the run began with, and it alters the results`;
-  const more = {
-    expected: `${JSON.stringify(from)}, or --allow-change ${key} to go on with what is given`,
-    got: JSON.stringify(to),
-  };
-  const path = key.split('.');
-  return locator.isGiven(path)
-    ? locator.atValue(path, 'resume/changed', message, more)
-    : { code: 'resume/changed', message, ...more };
 }
 
 function nothingChanged(key: string, changes: readonly Change[]): Diagnostic {

@@ -82,7 +82,7 @@ function checkNothingLost({ files }: RunDirectory): void {
 /** The checkpoint of a longer run is none of a shorter one. */
 function checkEnd({ position }: SavedState, loaded: LoadedExperiment, session: Session): void {
   const { training } = loaded.experiment;
-  const end = totalSteps(loaded, batchOrder(loaded, session));
+  const end = totalSteps(loaded, batchOrder(loaded, session, position.order), position.step);
   if (position.step <= end) return;
   throw usageError({
     code: 'resume/past-end',

@@ -1,27 +1,36 @@
 /** A run that goes on where it stopped, so that what follows is the same to the byte as if it never had. */
 import { statSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import type { BackendRequest } from '../engine/backend.js';
-import { damagedError, type ExitCode, usageError } from '../errors.js';
+import { type ExitCode, usageError } from '../errors.js';
 import { bestOf, type Checkpoint, listCheckpoints } from '../experiment/checkpoint-folder.js';
 import { latestCheckpoint } from '../experiment/latest-checkpoint.js';
-import { cutLog, readEvents } from '../experiment/log-history.js';
+import { type CutLog, cutLog, LOG_LOST, readEvents } from '../experiment/log-history.js';
 import { describeRun, type Manifest } from '../experiment/manifest.js';
 import { RunDirectory } from '../experiment/run-directory.js';
 import { whileLocked } from '../experiment/run-lock.js';
 import { timesSoFar } from '../experiment/run-times.js';
+import type { Summary } from '../experiment/summary.js';
 import { type SavedState, savedState } from './checkpoint-metadata.js';
 import { conductRun } from './conduct.js';
+import { configFolder, frozenConfig, isGivenConfigEdited } from './frozen-config.js';
+import { leftSummary } from './left-summary.js';
 import type { LoopStart } from './loop.js';
 import { manifestFacts } from './manifest-facts.js';
 import type { RunObserver, RunResult } from './observer.js';
-import { type Change, checkAllowed, configChanges, inWords, machineChanges } from './resume-changes.js';
+import {
+  type Change,
+  checkAllowed,
+  configChanges,
+  inWords,
+  machineChanges,
+  refuseImpossible,
+} from './resume-changes.js';
 import { checkPlace } from './resume-place.js';
 import { RunEvents } from './run-events.js';
 import { RunState } from './run-state.js';
-import { checkDigests } from './same-data.js';
-import { initialParameters, openSession } from './session.js';
+import { checkDigests, digestChanges } from './same-data.js';
+import { initialParameters, openSession, type Session } from './session.js';
 import type { Trainer } from './trainer.js';
 import { restoreTraining } from './weights.js';
 
@@ -66,24 +75,31 @@ async function resumeLocked(
   const manifest = manifestOf(directory);
   directory.removeTemporaryFiles();
   const { before, loaded } = loadConfigs(directory, manifest, options);
+  const edits = configChanges(before, loaded);
+  refuseImpossible(edits, options.allowChange, loaded);
   const backend = options.backend ?? (manifest.backend.name as BackendRequest);
   const session = await openSession(loaded, { backend, threads: options.threads });
-  checkDigests(session.dataset.digests, manifest.datasets);
+  const isOtherData = edits.some(({ key }) => key.startsWith('dataset.'));
+  if (!isOtherData) checkDigests(session.dataset.digests, manifest.datasets);
   const dataSeconds = (performance.now() - began) / 1000;
   const now = describeRun(
     manifestFacts(loaded, session, { ...options, runId: directory.id }),
     directory.path,
   );
-  const changes = [...configChanges(before, loaded), ...machineChanges(manifest, now)];
-  checkAllowed(changes, options.allowChange, loaded);
-  const complete = changes.length === 0 ? completeResult(directory) : undefined;
+  const changes = [...edits, ...machineChanges(manifest, now)];
+  const left = leftSummary(directory, options);
+  // a key to allow though nothing changed is refused below, also in a run that is complete
+  const asksNothing = changes.length === 0 && options.allowChange.length === 0;
+  const complete = asksNothing ? completeResult(directory, left.summary) : undefined;
   if (complete) return complete;
-  const { checkpoint, damaged } = latestCheckpoint(directory.files.checkpoints, options);
+  const { checkpoint, damaged, setAside } = latestCheckpoint(directory.files.checkpoints, options);
   const saved = checkpoint && savedState(checkpoint.path, checkpoint);
+  // before a user is asked to allow what cannot be
   checkPlace(directory, checkpoint, saved, { loaded, session, changes });
+  checkAllowed(changes, options.allowChange, loaded);
   const spent = timesSoFar(
     readEvents(directory.files.log),
-    directory.readSummary(),
+    left.summary,
     loaded.experiment.training.batch_size,
   );
   const step = saved?.position.step ?? 0;
@@ -94,17 +110,29 @@ async function resumeLocked(
     { loaded, session, directory, observer, signal, pauseAfterEpoch, began, state },
     {
       open: () => {
+        setAside();
+        left.setAside();
         if (changes.length > 0)
-          recordChanges(directory, manifest, loaded, { changes, step, time: options.started });
-        const cut = cutLog(directory.files.log, { step, epochIsOpen });
+          recordChanges(directory, manifest, { loaded, session }, { changes, step, time: options.started });
+        const expected = {
+          epochs: evaluatedEpochs(saved),
+          loggedEvery: loggedEvery(manifest, loaded, changes),
+        };
+        const cut = cutLog(directory.files.log, { step, epochIsOpen }, expected);
         for (const event of readEvents(directory.files.log)) state.best.addEvent(event);
         const events = RunEvents.open(directory.files.log, loaded, session, cut.seq);
         if (!cut.kept.has('run.start')) events.started(directory.id);
         if (!cut.kept.has('data.ready')) events.dataReady(dataSeconds);
         events.resumed(directory.id, step, cut, { changes: changes.map(inWords), before: spent });
-        if (cut.lostHistory) events.warn('log/lost', LOST_HISTORY, observer);
-        for (const { message, file } of damaged)
-          events.warn('checkpoint/damaged', `${file} is left out: ${message}`, observer);
+        if (cut.lostHistory) events.warn(LOG_LOST, lostHistory(cut), observer);
+        for (const { code, message, file } of damaged)
+          events.warn(
+            'checkpoint/damaged',
+            `${file}${code === INDEX ? '' : ' is left out'}: ${message}`,
+            observer,
+          );
+        if (left.problem !== undefined) events.warn('run/summary', left.problem, observer);
+        if (isGivenConfigEdited(directory, manifest)) events.warn('config/edited', EDITED, observer);
         if (!cut.kept.has('graph.compiled')) events.compiled();
         if (checkpoint && saved && !cut.saved) tellCheckpoint(events, directory, checkpoint, saved);
         return events;
@@ -120,22 +148,24 @@ async function resumeLocked(
 }
 
 /** The result of a run that has nothing left to do. One that was killed before its closing record still has to write that. */
-function completeResult(directory: RunDirectory): RunResult | undefined {
-  const summary = directory.readSummary();
+function completeResult(directory: RunDirectory, summary: Summary | undefined): RunResult | undefined {
   if (summary?.status !== 'completed') return undefined;
   const last = readEvents(directory.files.log).at(-1);
   if (last && last.event !== 'run.end') return undefined;
-  return { exitCode: summary.exit_code as ExitCode, summary };
+  // the directory may have been moved or copied since
+  return { exitCode: summary.exit_code as ExitCode, summary: { ...summary, directory: directory.path } };
 }
 
-/** Throws exit 2 where the run never got as far as to say what it is. */
+/** Throws exit 2 where the run never got as far as to say what it is, exit 5 where it did and no longer does. */
 function manifestOf(directory: RunDirectory): Manifest {
   const manifest = directory.readManifest();
   if (manifest) return manifest;
+  directory.refuseLostManifest();
   throw usageError({
     code: 'resume/not-begun',
-    message: 'this run was stopped before it began, so there is nothing to go on with; start it anew',
+    message: 'this run was stopped before it had written its manifest, so there is nothing to go on with',
     file: directory.path,
+    expected: 'its command given again, which loses nothing; config.resolved.yaml here is its config',
   });
 }
 
@@ -145,37 +175,63 @@ function loadConfigs(
   manifest: Manifest,
   { set }: ResumeOptions,
 ): { before: LoadedExperiment; loaded: LoadedExperiment } {
-  const folder = dirname(manifest.config_files.at(-1) ?? directory.path);
+  const folder = configFolder(directory, manifest);
   const isCurrent = (file: string) => loadExperiment(file, { folder }).hash === manifest.config_hash;
   directory.settleResolvedConfig(isCurrent);
+  const before = frozenConfig(directory, manifest);
   const { resolvedConfig } = directory.files;
-  const before = loadExperiment(resolvedConfig, { folder });
-  if (before.hash !== manifest.config_hash) {
-    throw damagedError({
-      code: 'resume/config-edited',
-      message: 'this is not the config that the run was started with; undo the change, and give it by --set',
-      file: resolvedConfig,
-      expected: `hash ${manifest.config_hash}`,
-      got: before.hash,
-    });
-  }
   return { before, loaded: set.length > 0 ? loadExperiment(resolvedConfig, { set, folder }) : before };
 }
 
-const LOST_HISTORY =
-  'log.jsonl had lost records from before the checkpoint; what is left of them is in the replaced file';
+/** The code of what is wrong with the index, which is no checkpoint that could be left out. */
+const INDEX = 'checkpoint/index';
+const EDITED =
+  'config.yaml was edited since the run began and is not read: a run goes by its config.resolved.yaml; changes are given by --set';
+
+function lostHistory({ replacedFile }: CutLog): string {
+  const rest = replacedFile === null ? '' : `; what is left of them is in ${replacedFile}`;
+  return `log.jsonl has lost records from before the checkpoint${rest}`;
+}
+
+/** Epochs whose records the log must have had when the checkpoint was written. */
+function evaluatedEpochs(saved: SavedState | undefined): number {
+  if (saved === undefined) return 0;
+  const { epochsDone, epochEnded } = saved.position;
+  return epochEnded && !saved.evaluated ? epochsDone - 1 : epochsDone;
+}
+
+/** Every `log_every` that the run has had so far: a step that is a multiple of all of them was logged, whichever it was. */
+function loggedEvery(
+  { changes: earlier = [] }: Manifest,
+  loaded: LoadedExperiment,
+  changes: readonly Change[],
+): number[] {
+  const changed = [...earlier, ...changes].filter(({ key }) => key === 'training.log_every');
+  return [
+    loaded.experiment.training.log_every,
+    ...changed.flatMap(({ from, to }) => [Number(from), Number(to)]),
+  ];
+}
 
 /** The next resume compares with what this one made of the run. */
 function recordChanges(
   directory: RunDirectory,
   manifest: Manifest,
-  loaded: LoadedExperiment,
+  { loaded, session }: { loaded: LoadedExperiment; session: Session },
   { changes, step, time }: { changes: readonly Change[]; step: number; time: Date },
 ): void {
-  const recorded = changes.map(change => ({ time: time.toISOString(), step, ...change }));
+  const { digests } = session.dataset;
+  const known = new Map(manifest.datasets.map(({ name, sha256 }) => [name, sha256]));
+  const data = digestChanges(digests, manifest.datasets).map(({ name, sha256 }) => ({
+    key: `datasets.${name}`,
+    from: known.get(name) ?? null,
+    to: sha256,
+  }));
+  const recorded = [...changes, ...data].map(change => ({ time: time.toISOString(), step, ...change }));
   directory.changeConfig(loaded.resolvedYaml, {
     ...manifest,
     config_hash: loaded.hash,
+    datasets: digests,
     changes: [...(manifest.changes ?? []), ...recorded],
   });
 }

@@ -10,7 +10,13 @@ import type { RunResult } from './observer.js';
 import type { RunEvents } from './run-events.js';
 import type { RunState } from './run-state.js';
 import { type Ending, type SavedCheckpoints, savedCheckpoints, summarize } from './run-summary.js';
-import { divergedSentence, gatesSentence, interruptedSentence } from './sentences.js';
+import {
+  divergedSentence,
+  gatesSentence,
+  interruptedSentence,
+  notFiniteMetrics,
+  uselessSentence,
+} from './sentences.js';
 import type { Session } from './session.js';
 
 type Outcome = Omit<Ending, 'duration' | 'saved'>;
@@ -37,8 +43,8 @@ export class RunClosing {
     return { exitCode, summary };
   }
 
-  /** Leaves what can be left of a run that `error` has ended; never throws. `events` is absent where no log was opened. */
-  failed(error: unknown, events: RunEvents | undefined): void {
+  /** Leaves what can be left of a run that `error` has ended, and gives its summary; never throws. `events` is absent where no log was opened. */
+  failed(error: unknown, events: RunEvents | undefined): Summary {
     const exitCode: ExitCode = error instanceof UserError ? error.exitCode : EXIT.unexpected;
     const [message] = (error instanceof Error ? error.message : String(error)).split('\n');
     const saved = attempt(() => savedCheckpoints(this.directory));
@@ -48,6 +54,7 @@ export class RunClosing {
     );
     attempt(() => this.directory.writeSummary(summary));
     attempt(() => events?.ended(summary));
+    return summary;
   }
 
   private outcome(end: LoopEnd): Outcome {
@@ -76,6 +83,16 @@ export class RunClosing {
       measured,
       metric => this.state.best.get(metric),
     );
+    const odd = notFiniteMetrics(measured.metrics.test);
+    // nothing that is made of such a model is of use, whatever gates there are
+    if (odd !== '') {
+      const message = uselessSentence(odd, this.loaded);
+      const { diverged } = EXIT;
+      return {
+        exitCode: diverged,
+        summary: { ...measured, status: 'diverged', exit_code: diverged, message, gates },
+      };
+    }
     const missed = missedIn(gates).length;
     if (missed === 0) return { exitCode: EXIT.done, summary: { ...measured, gates } };
     const message = gatesSentence(missed, gates.length);

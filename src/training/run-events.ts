@@ -168,6 +168,12 @@ export class RunEvents {
     observer.warning(message);
   }
 
+  /** An evaluation gave what is no number to go by, as `message` tells the reader too. */
+  notFinite({ epoch, step }: Position, message: string, observer: RunObserver): void {
+    this.log.emit({ event: 'warning', code: 'eval/not-finite', message, epoch, step });
+    observer.warning(message);
+  }
+
   /** A warning that the reader is told as well. */
   warn(code: string, message: string, observer: RunObserver): void {
     this.warning(code, message);

@@ -1,12 +1,13 @@
 /** A new run, from a loaded config to its directory. */
 import type { LoadedExperiment } from '../config/index.js';
-import { usageError } from '../errors.js';
+import type { GivenConfigs } from '../experiment/given-folder.js';
 import { describeRun } from '../experiment/manifest.js';
 import { RunDirectory } from '../experiment/run-directory.js';
 import { whileLocked } from '../experiment/run-lock.js';
 import { type Beginning, conductRun } from './conduct.js';
 import { manifestFacts } from './manifest-facts.js';
 import type { RunObserver, RunResult } from './observer.js';
+import { refuseOtherConfig } from './other-config.js';
 import { resumeExperiment } from './resume.js';
 import { RunEvents } from './run-events.js';
 import { RunState } from './run-state.js';
@@ -44,7 +45,9 @@ export async function runExperiment(
   const session = await openSession(loaded, options);
   const dataSeconds = (performance.now() - began) / 1000;
   const initial = initialParameters(loaded, session.spec);
-  const directory = createDirectory(loaded, options);
+  const { givenYaml, resolvedYaml } = loaded;
+  const configs: GivenConfigs = { givenYaml, resolvedYaml };
+  const directory = makeDirectory(loaded, configs, options);
   const { signal, pauseAfterEpoch } = options;
   const state = new RunState();
   const conduct = { loaded, session, directory, observer, signal, pauseAfterEpoch, began, state };
@@ -64,7 +67,15 @@ export async function runExperiment(
       return undefined;
     },
   };
-  return whileLocked(directory.files.lock, () => conductRun(conduct, beginning));
+  const { files } = directory;
+  if (options.directory === undefined) return whileLocked(files.lock, () => conductRun(conduct, beginning));
+  const begun = await whileLocked(files.lock, async () => {
+    // another process may have been at work here while this one read the data
+    if (directory.isResumable) return undefined;
+    directory.takeConfigs(configs);
+    return conductRun(conduct, beginning);
+  });
+  return begun ?? goOn(directory.path, loaded, options, observer);
 }
 
 /** Throws exit 2 where what has begun in `directory` is another experiment. */
@@ -74,22 +85,16 @@ async function goOn(
   options: RunOptions,
   observer: RunObserver,
 ): Promise<RunResult> {
-  const begun = RunDirectory.open(directory).readManifest();
-  if (begun?.config_hash !== loaded.hash) {
-    throw usageError({
-      code: 'run/other-config',
-      message: 'the run in this directory was started with another config',
-      file: directory,
-      expected: `hash ${loaded.hash}, or another directory`,
-      got: begun?.config_hash,
-    });
-  }
+  refuseOtherConfig(RunDirectory.open(directory), loaded);
   return resumeExperiment(directory, { ...options, set: [], allowChange: [], strict: false }, observer);
 }
 
-function createDirectory(loaded: LoadedExperiment, { output, directory, started }: RunOptions): RunDirectory {
-  const { givenYaml, resolvedYaml, hash: configHash } = loaded;
-  if (directory !== undefined) return RunDirectory.createAt(directory, { givenYaml, resolvedYaml });
+function makeDirectory(
+  loaded: LoadedExperiment,
+  configs: GivenConfigs,
+  { output, directory, started }: RunOptions,
+): RunDirectory {
+  if (directory !== undefined) return RunDirectory.at(directory, configs);
   const { name } = loaded.experiment;
-  return RunDirectory.create({ name, outputRoot: output, configHash, givenYaml, resolvedYaml, started });
+  return RunDirectory.create({ ...configs, name, outputRoot: output, configHash: loaded.hash, started });
 }

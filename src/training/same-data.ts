@@ -5,7 +5,7 @@ import { damagedError } from '../errors.js';
 /** Throws exit 5 where one of `now` has another digest than in the run's manifest. */
 export function checkDigests(now: Dataset['digests'], then: Dataset['digests']): void {
   const known = new Map(then.map(({ name, sha256 }) => [name, sha256]));
-  const changed = now.filter(({ name, sha256 }) => known.has(name) && known.get(name) !== sha256);
+  const changed = digestChanges(now, then).filter(({ name }) => known.has(name));
   if (changed.length === 0) return;
   throw damagedError(
     ...changed.map(({ name, sha256 }) => ({
@@ -16,4 +16,10 @@ export function checkDigests(now: Dataset['digests'], then: Dataset['digests']):
       got: sha256,
     })),
   );
+}
+
+/** Those of `now` that were others, or were not there. */
+export function digestChanges(now: Dataset['digests'], then: Dataset['digests']): Dataset['digests'] {
+  const known = new Map(then.map(({ name, sha256 }) => [name, sha256]));
+  return now.filter(({ name, sha256 }) => known.get(name) !== sha256);
 }

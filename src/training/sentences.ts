@@ -1,6 +1,7 @@
 /** What a run says to its reader, in words. */
 import type { LoadedExperiment } from '../config/index.js';
 import type { Metrics } from '../experiment/gates.js';
+import type { SplitMetrics } from '../experiment/summary.js';
 import type { LoopEnd, Position, StepReport } from './loop.js';
 import type { StepResult } from './trainer.js';
 
@@ -14,6 +15,20 @@ export function evaluationSentence({ epoch, step }: Position, { train, test }: M
   const trained =
     train.loss === undefined ? 'every batch skipped' : `train loss ${train.loss.toPrecision(4)}`;
   return `epoch ${epoch}  step ${step}  ${trained}  test loss ${loss?.toPrecision(4)}  ${metric}`;
+}
+
+/** `test loss Infinity`, of each value that is not finite; empty where all are. */
+export function notFiniteMetrics(test: SplitMetrics): string {
+  return Object.entries(test)
+    .filter(([, value]) => !Number.isFinite(value))
+    .map(([name, value]) => `test ${name} ${value}`)
+    .join(', ');
+}
+
+/** For a run that made all its steps and has no finite test metrics to show for it. */
+export function uselessSentence(notFinite: string, { experiment, origin }: LoadedExperiment): string {
+  const rate = `optimizer.learning_rate is ${experiment.optimizer.learning_rate} (${origin('optimizer.learning_rate')})`;
+  return `the model after the last step has ${notFinite}; ${rate}`;
 }
 
 /** `checkpoint` is the file that has the parameters of the step before; null before the first. */

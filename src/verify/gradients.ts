@@ -99,8 +99,10 @@ export async function verifyGradients(options: VerifyGradientsOptions): Promise<
   const exact = reference.gradientAt(point);
   const layout = new ParameterLayout(session.spec);
   const random = RandomStream.of(seed, 'verify/gradients');
+  const began = performance.now();
   const tensors = layout.parameters.map((parameter, i) => {
-    note(`differences: ${parameter.name} (${i + 1} of ${layout.parameters.length})`);
+    const left = timeLeft(performance.now() - began, i, layout.parameters.length);
+    note(`differences: ${parameter.name} (${i + 1} of ${layout.parameters.length}${left})`);
     return checkTensor(parameter, { compiled, exact, point, random, loss: at => reference.lossAt(at) });
   });
   const loss = {
@@ -126,6 +128,12 @@ export async function verifyGradients(options: VerifyGradientsOptions): Promise<
     holds: loss.kernel_error <= TOLERANCES.kernels && tensors.every(({ holds }) => holds),
   };
   return { proof, file: writeProof(options, proof) };
+}
+
+/** Each tensor takes about as long as another, whatever its size: what counts is how often the loss is computed. */
+function timeLeft(milliseconds: number, done: number, all: number): string {
+  if (done === 0) return '';
+  return `, about ${Math.ceil(((milliseconds / done) * (all - done)) / 1000)} s left`;
 }
 
 interface Compiled {

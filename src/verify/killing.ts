@@ -25,6 +25,9 @@ export interface KilledRun {
   readonly summary: Summary;
 }
 
+/** Aborted where the programs are to be ended, and no other is to be started. */
+export type Stop = AbortSignal;
+
 const QUIET = ['--json', '--quiet'];
 /** Between two looks at the log. */
 const POLL_MS = 1;
@@ -40,33 +43,35 @@ export async function runAndKill(
   args: readonly string[],
   output: string,
   moments: readonly KillMoment[],
-  resumeFlags: readonly string[] = [],
+  { resumeFlags = [], stop }: { readonly resumeFlags?: readonly string[]; readonly stop?: Stop } = {},
 ): Promise<KilledRun> {
   const killedAfter: number[] = [];
   let directory: string | undefined;
   const next = () =>
     directory === undefined ? [...args, '--output', output] : ['resume', directory, ...resumeFlags];
   for (const { step, delay } of moments) {
-    const running = startRun(program, next());
+    const running = startRun(program, next(), stop);
     if (await cameTo(running, () => lastStep(runUnder(output)) >= step))
       await Promise.race([sleep(delay), running.ended]);
     running.child.kill('SIGKILL');
     const outcome = await running.ended;
+    throwIfStopped(stop);
     directory ??= runUnder(output);
     if (outcome.signal !== 'SIGKILL') {
-      if (!isDone(outcome)) throw failed(next(), outcome);
+      if (!isDone(outcome)) throw failed(outcome);
       break;
     }
     killedAfter.push(lastStep(directory));
   }
-  const summary = await finish(program, next());
+  const summary = await finish(program, next(), stop);
   return { directory: directory ?? summary.directory, killedAfter, summary };
 }
 
 /** Runs the program to its end; gives the summary that it prints. Throws UserError where it fails, with what it complained. */
-export async function finish(program: Program, args: readonly string[]): Promise<Summary> {
-  const outcome = await startRun(program, args).ended;
-  if (!isDone(outcome)) throw failed(args, outcome);
+export async function finish(program: Program, args: readonly string[], stop?: Stop): Promise<Summary> {
+  const outcome = await startRun(program, args, stop).ended;
+  throwIfStopped(stop);
+  if (!isDone(outcome)) throw failed(outcome);
   return JSON.parse(outcome.stdout) as Summary;
 }
 
@@ -84,8 +89,16 @@ export interface Outcome {
 }
 
 /** Starts `run` or `resume` so that stdout has the summary alone. */
-export function startRun([executable, ...first]: Program, args: readonly string[]): RunningProgram {
+export function startRun(
+  [executable, ...first]: Program,
+  args: readonly string[],
+  stop?: Stop,
+): RunningProgram {
   const child = spawn(executable, [...first, ...args, ...QUIET], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const end = () => child.kill('SIGKILL');
+  if (stop?.aborted) end();
+  stop?.addEventListener('abort', end);
+  child.on('close', () => stop?.removeEventListener('abort', end));
   const text = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (part: string) => {
@@ -133,13 +146,29 @@ function lastStep(run: string | undefined): number {
   }
 }
 
-function failed(args: readonly string[], { code, stderr }: Outcome): UserError {
+function failed({ code, stderr }: Outcome): UserError {
   const exitCode =
     code === EXIT.usage || code === EXIT.damaged || code === EXIT.diverged ? code : EXIT.unexpected;
   return new UserError(exitCode, [
     {
       code: 'verify/run-failed',
-      message: `\`${args.join(' ')}\` failed with exit code ${code}:\n${stderr.trim()}`,
+      message: `a run of this config failed with exit code ${code}: ${oneLine(stderr)}`,
     },
+  ]);
+}
+
+/** What a program complained of, lines and indents taken out. */
+function oneLine(text: string): string {
+  return text
+    .split('\n')
+    .map(line => line.trim())
+    .filter(line => line !== '')
+    .join('; ');
+}
+
+function throwIfStopped(stop: Stop | undefined): void {
+  if (!stop?.aborted) return;
+  throw new UserError(EXIT.interrupted, [
+    { code: 'verify/interrupted', message: 'interrupted: nothing was proved, and nothing is kept' },
   ]);
 }

@@ -25,6 +25,8 @@ export interface VerifyResumeOptions {
   readonly output: string;
   readonly started: Date;
   readonly note: (text: string) => void;
+  /** Aborted where the proof is to be given up. */
+  readonly stop?: AbortSignal;
 }
 
 export interface KilledRunProof {
@@ -63,18 +65,32 @@ const MOST_KILLS = 3;
 /** Every step is logged, so that it is known where a run is when it is killed. */
 const LOG_EVERY_STEP = ['--set', 'training.log_every=1'];
 
-/** Throws UserError where a run fails, with what it complained of. */
+/** Throws UserError where a run fails, with what it complained of, or the proof is given up; no runs are kept then. */
 export async function verifyResume(options: VerifyResumeOptions): Promise<Verified> {
   const folder = mkdtempSync(join(tmpdir(), 'cellrun-verify-'));
-  const { config, flags, program, seed, started, note } = options;
+  let isKept = false;
+  try {
+    const proof = await prove(options, folder);
+    isKept = !proof.identical;
+    return { proof, file: writeProof(options, proof), kept: isKept ? folder : undefined };
+  } finally {
+    if (!isKept) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The runs lie under `folder`. */
+async function prove(options: VerifyResumeOptions, folder: string): Promise<ResumeProof> {
+  const { config, flags, program, seed, started, note, stop } = options;
   const args = ['run', config, ...flags, ...LOG_EVERY_STEP];
-  const straight = await finish(program, [...args, '--output', join(folder, 'straight')]);
+  const straight = await finish(program, [...args, '--output', join(folder, 'straight')], stop);
   note(`not killed: ${straight.steps} steps`);
   const random = RandomStream.of(seed, 'verify/resume');
   const runs: KilledRunProof[] = [];
   for (let left = options.kills; left > 0; ) {
     const moments = killMoments(random, straight, Math.min(left, MOST_KILLS));
-    const killed = await runAndKill(program, args, join(folder, `killed-${runs.length + 1}`), moments);
+    const killed = await runAndKill(program, args, join(folder, `killed-${runs.length + 1}`), moments, {
+      stop,
+    });
     const differences = compareRuns(straight.directory, killed.directory);
     runs.push({ killed_after: killed.killedAfter, differences });
     note(
@@ -82,7 +98,7 @@ export async function verifyResume(options: VerifyResumeOptions): Promise<Verifi
     );
     left -= moments.length;
   }
-  const proof: ResumeProof = {
+  return {
     version: 1,
     what: 'resume',
     time: started.toISOString(),
@@ -95,9 +111,6 @@ export async function verifyResume(options: VerifyResumeOptions): Promise<Verifi
     files: resultDigests(straight.directory),
     identical: runs.every(({ differences }) => differences.length === 0),
   };
-  const file = writeProof(options, proof);
-  if (proof.identical) rmSync(folder, { recursive: true, force: true });
-  return { proof, file, kept: proof.identical ? undefined : folder };
 }
 
 /** At any step, and at any moment of it: while it is computed, saved or logged. */

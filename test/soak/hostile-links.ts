@@ -82,7 +82,7 @@ function useRun(path: string): void {
   if (files === undefined) return;
   const release = attempted(() => lockRun(files.lock));
   attempted(() => RunDirectory.open(path).changeConfig('b: 2\n', {} as Manifest));
-  attempted(() => latestCheckpoint(files.checkpoints, { strict: false }));
+  attempted(() => latestCheckpoint(files.checkpoints, { strict: false }).setAside());
   attempted(() => cutLog(files.log, { step: 1, epochIsOpen: false }));
   attempted(() => {
     const log = LogFile.open(files.log);

@@ -128,7 +128,7 @@ const settingAside: Scenario = {
     const [first, second, damaged] = paths;
     bytes[2][bytes[2].length - 3] ^= 4;
     writeFileSync(damaged, bytes[2]);
-    const act = () => latestCheckpoint(folder, { strict: false });
+    const act = () => latestCheckpoint(folder, { strict: false }).setAside();
     const lost = (fault?: Fault) => {
       const gone = paths.find((path, i) => {
         const found = [path, `${path}.damaged`].find(one => existsSync(one));

@@ -12,6 +12,7 @@ export const silentObserver: RunObserver = {
   line: () => {},
   warning: () => {},
   end: () => {},
+  failed: () => {},
   resumable: () => {},
 };
 
