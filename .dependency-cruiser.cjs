@@ -28,13 +28,15 @@ module.exports = {
   forbidden: [
     { name: 'no-circular', comment: 'a cycle means two files are one concept, or an arrow points upwards; gradients of ops are ops, and some are the gradient of each other', severity: 'error', from: { pathNot: '^src/ops/' }, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
     { name: 'not-resolvable', comment: 'an import of what is not there fails at run time, perhaps only in one verb', severity: 'error', from: {}, to: { couldNotResolve: true } },
-    { name: 'no-dev-packages', comment: 'a user installs the program without the development packages; the type generator is the one development tool under src', severity: 'error', from: { path: '^src/', pathNot: '^src/config/generate\\.ts$' }, to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] } },
+    { name: 'no-dev-packages', comment: 'a user installs the program without the development packages; the generator of types and the bundler are development tools, and the page is bundled with what it imports', severity: 'error', from: { path: '^src/', pathNot: '^src/(config/generate\\.ts$|report/bundle\\.ts$|report/page/)' }, to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] } },
 
     only('gpu.js-in-engine', 'the engine alone knows how kernels run, so that everything else works on every backend', inside('engine'), packages('gpu.js', 'webgpu')),
     only('ajv-and-yaml-in-config', 'every format is validated through one helper, which words and locates the errors', '^(src/config/|test/)', packages('ajv', 'yaml')),
     only('pino-in-experiment', 'the log has one writer, which numbers the events', '^(src/experiment/|test/)', packages('pino')),
     only('bullmq-in-launchers', 'who uses no queue does not pay for one', '^src/sweep/launchers/', packages('bullmq', 'ioredis')),
     only('commander-in-cli', 'no other part may know that it was started from a command line', inside('cli'), packages('commander', 'picocolors')),
+    only('browser-packages-in-page', 'what draws in a browser is no part of the program that runs in Node', '^src/report/page/', packages('preact', 'uplot')),
+    only('page-is-bundled', 'the page is built for browsers: to everything else it is a file', '^src/report/page/', '^src/report/page/'),
     only('cli-is-the-top', 'the command line uses everything and nothing uses it', '^(src/cli/|test/)', '^src/cli/'),
 
     never('graph-knows-no-op', 'differentiation and compilation must not know an op by name: a new op then touches no graph code', inside('graph'), { path: inside('ops', 'cells', 'model', 'losses', 'optimizers', 'engine', 'training', 'experiment', 'data', 'config') }),
@@ -44,6 +46,7 @@ module.exports = {
     never('config-is-a-source', 'a config is understood before anything else exists', inside('config'), { path: inside('graph', 'ops', 'cells', 'model', 'losses', 'optimizers', 'engine', 'training', 'experiment') }),
     never('experiment-writes-what-it-is-given', 'a run directory can be read and written without a graph, a device or a dataset', inside('experiment'), { path: inside('graph', 'ops', 'cells', 'model', 'losses', 'optimizers', 'engine', 'training', 'data') }),
     never('readers-read-files', 'reviews and reports must work on runs from another machine and another day', inside('review', 'report', 'interop'), { path: inside('graph', 'ops', 'cells', 'model', 'losses', 'optimizers', 'engine', 'training', 'data') }),
+    never('page-knows-documents', 'the page draws what a document says; of the program it may know types alone, since nothing else is in a browser', inside('report/page'), { pathNot: `${inside('report/page')}|${packages('preact', 'uplot')}`, dependencyTypesNot: ['type-only'] }),
     never('sweeps-launch-runs', 'a trial in a process of its own takes its device, its threads and its crash with it', inside('sweep'), { path: inside('training', 'engine', 'graph', 'model') }),
     siblings('cells', 'cell'),
     siblings('losses', 'loss'),

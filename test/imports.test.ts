@@ -46,6 +46,9 @@ t.test('a planted violation of each rule is found, with its reason', async t => 
     ['ajv-and-yaml-in-config', 'src/cli/planted-f.ts', 'ajv'],
     ['pino-in-experiment', 'src/training/planted-g.ts', 'pino'],
     ['bullmq-in-launchers', 'src/sweep/planted-r.ts', 'bullmq'],
+    ['browser-packages-in-page', 'src/report/planted-u.ts', 'preact'],
+    ['page-is-bundled', 'src/cli/planted-v.ts', '../report/page/format.js'],
+    ['page-knows-documents', 'src/report/page/planted-w.ts', '../html.js'],
     ['commander-in-cli', 'src/training/planted-h.ts', 'commander'],
     ['cli-is-the-top', 'src/training/planted-i.ts', '../cli/io.js'],
     ['graph-knows-no-op', 'src/graph/planted-j.ts', '../ops/index.js'],
@@ -146,7 +149,7 @@ function breaches(file: string, text: string): string[] {
 
 t.test('clocks, chance and the process are touched only where they may be', async t => {
   const root = join(packageRoot, 'src');
-  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(name => name.endsWith('.ts'));
+  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(name => /\.tsx?$/.test(name));
   t.ok(files.length > 50);
   for (const file of files) {
     const name = relative(root, join(root, file)).replaceAll(sep, '/');

@@ -8,6 +8,7 @@ import { jsonOption, type Shell, verb, withSharedFlags } from './flags.js';
 import { explainedCommand } from './help.js';
 import type { Io } from './io.js';
 import { addEvaluate, addPredict } from './model-verbs.js';
+import { addReport } from './report-verb.js';
 import { addReview } from './review-verb.js';
 import { addResume, addRun } from './run-verbs.js';
 import { addSweep } from './sweep-verbs.js';
@@ -85,6 +86,7 @@ function buildProgram(shell: Shell): Command {
     addSweep,
     addCompare,
     addReview,
+    addReport,
     addWorker,
     addExport,
     addSchema,

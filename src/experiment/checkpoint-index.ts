@@ -38,6 +38,40 @@ export function indexProblem(folder: string, isWanted: boolean): string | undefi
   return isWanted ? 'the index of the checkpoints has gone, and is written anew' : undefined;
 }
 
+/** What is known of a kept checkpoint without opening its file. */
+export interface ListedCheckpoint {
+  readonly file: string;
+  readonly step: number;
+  /** Whole epochs done. */
+  readonly epoch: number;
+  /** The metric that `best` means, and its value; null where it was not measured or is not finite. */
+  readonly metric: string;
+  readonly value: number | null;
+  readonly last: boolean;
+  readonly best: boolean;
+}
+
+/** The checkpoints that the index of `folder` names, for those who only tell of them; empty where it says nothing of use. */
+export function listCheckpoints(folder: string): readonly ListedCheckpoint[] {
+  const { metric, last, best, checkpoints } = parsed(textOf(indexPath(folder)));
+  if (!Array.isArray(checkpoints)) return [];
+  return checkpoints.filter(isRecord).flatMap(({ file, step, epoch, metric: value }) =>
+    isName(file) && typeof step === 'number' && typeof epoch === 'number'
+      ? [
+          {
+            file,
+            step,
+            epoch,
+            metric: String(metric),
+            value: typeof value === 'number' ? value : null,
+            last: file === last,
+            best: file === best,
+          },
+        ]
+      : [],
+  );
+}
+
 /** Empty where it cannot be read. Anything but a file of ordinary size is none of ours, and a pipe would keep us waiting. */
 function textOf(path: string): string {
   try {

@@ -1,0 +1,28 @@
+/** Development tool: makes `page.js` and `page.css` beside this file's compiled form, from the browser's code in `page/`. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { packageRoot } from '../root.js';
+
+/** What the script contains; each report passes it on, and with it its licence. */
+const BUNDLED = ['preact', 'uplot'];
+
+await build({
+  absWorkingDir: packageRoot,
+  entryPoints: { page: join('src', 'report', 'page', 'main.tsx') },
+  outdir: fileURLToPath(new URL('.', import.meta.url)),
+  tsconfig: join('src', 'report', 'page', 'tsconfig.json'),
+  bundle: true,
+  minify: true,
+  format: 'iife',
+  target: ['es2022', 'safari16'],
+  charset: 'utf8',
+  legalComments: 'none',
+  banner: { js: `/*\n${BUNDLED.map(name => `${name}\n${licenceOf(name)}`).join('\n')}*/` },
+  logLevel: 'warning',
+});
+
+function licenceOf(name: string): string {
+  return readFileSync(join(packageRoot, 'node_modules', name, 'LICENSE'), 'utf8');
+}

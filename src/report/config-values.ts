@@ -1,0 +1,78 @@
+/** A config's values beside their defaults. */
+import { fillDefaults } from '../config/defaults.js';
+import { isRecord } from '../config/schema-walk.js';
+import { canonical, type Value } from '../sweep/space.js';
+import type { ConfigValue } from './document.js';
+
+type Path = readonly string[];
+
+/**
+ * Every value of a resolved config, in its order. A default that depends on other keys is the one that follows from the others here.
+ * @param commandLine of the run, which says what was overridden
+ */
+export function configValues(
+  config: Readonly<Record<string, unknown>>,
+  commandLine: readonly string[],
+): readonly ConfigValue[] {
+  const overridden = overriddenKeys(commandLine);
+  return leavesOf(config, []).map(({ path, value }) => {
+    const key = path.join('.');
+    const usual = defaultAt(config, path);
+    return {
+      key,
+      value: shown(value),
+      default: usual === undefined ? null : shown(usual),
+      differs: usual === undefined || canonical(usual as Value) !== canonical(value as Value),
+      overridden: overridden.some(one => key === one || key.startsWith(`${one}.`)),
+    };
+  });
+}
+
+interface Leaf {
+  readonly path: Path;
+  readonly value: unknown;
+}
+
+/** Lists, such as `betas` and `gates`, count as one value. */
+function leavesOf(value: unknown, path: Path): readonly Leaf[] {
+  if (!isRecord(value) || Object.keys(value).length === 0) return [{ path, value }];
+  return Object.entries(value).flatMap(([key, inner]) => leavesOf(inner, [...path, key]));
+}
+
+/** What would stand at `path` if the config did not say it; undefined where nothing would, or the config is of another version. */
+function defaultAt(config: Readonly<Record<string, unknown>>, path: Path): unknown {
+  let filled: unknown = fillDefaults(without(config, path));
+  for (const step of path) filled = isRecord(filled) ? filled[step] : undefined;
+  return filled;
+}
+
+function without(config: Readonly<Record<string, unknown>>, [first, ...rest]: Path): Record<string, unknown> {
+  const { [first]: inner, ...others } = config;
+  if (rest.length === 0 || !isRecord(inner)) return others;
+  // in its place, since the order of keys is shown
+  return { ...config, [first]: without(inner, rest) };
+}
+
+/** Of `--set key=value` and `--set=key=value`. */
+function overriddenKeys(commandLine: readonly string[]): readonly string[] {
+  const assignments = commandLine.flatMap((word, i) => {
+    if (word === '--set') return commandLine.slice(i + 1, i + 2);
+    return word.startsWith('--set=') ? [word.slice('--set='.length)] : [];
+  });
+  return assignments.map(text => text.split('=', 1)[0].replaceAll(/\[(\d+)\]/g, '.$1'));
+}
+
+/** Plain texts without quotes, everything else as JSON, which is YAML. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (!Array.isArray(value)) return JSON.stringify(value);
+  return value.length === 0
+    ? '[]'
+    : `[${value.map(item => (isRecord(item) ? mapping(item) : shown(item))).join(', ')}]`;
+}
+
+function mapping(record: Readonly<Record<string, unknown>>): string {
+  return `{ ${Object.entries(record)
+    .map(([key, value]) => `${key}: ${shown(value)}`)
+    .join(', ')} }`;
+}

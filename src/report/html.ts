@@ -1,0 +1,80 @@
+/** A document as one HTML file that needs nothing else: script, style and data are in it, and its policy allows nothing but these. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Report } from './document.js';
+import { escapeHtml } from './escape.js';
+import { essentials } from './essentials.js';
+
+/** The browser's code, as the build made it. */
+export interface PageAssets {
+  readonly script: string;
+  readonly style: string;
+}
+
+/** Reads what `npm run build` has put beside this module. */
+export function readPageAssets(): PageAssets {
+  const read = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8');
+  return { script: read('page.js'), style: read('page.css') };
+}
+
+/** The same bytes for the same document and assets. */
+export function renderPage(report: Report, { script, style }: PageAssets): string {
+  const code = inScript(script);
+  const policy = [
+    "default-src 'none'",
+    'img-src data:',
+    `script-src ${hashOf(code)}`,
+    `style-src ${hashOf(style)}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join('; ');
+  return `<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${escapeHtml(policy)}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="generator" content="cellrun">
+<link rel="icon" href="data:,">
+<title>${escapeHtml(titleOf(report))}</title>
+<style>${style}</style>
+</head>
+<body>
+<main>
+${essentials(report)}
+</main>
+<script type="application/json" id="report">${inData(JSON.stringify(report))}</script>
+<script>${code}</script>
+</body>
+</html>
+`;
+}
+
+function titleOf(report: Report): string {
+  switch (report.kind) {
+    case 'run':
+      return `${report.name} ${report.id}: ${report.state}`;
+    case 'sweep':
+      return `${report.name} ${report.id}: sweep`;
+    case 'index':
+      return report.title;
+    default:
+      return report satisfies never;
+  }
+}
+
+/** No text in the data can end the element or begin a comment in it. */
+function inData(json: string): string {
+  return json.replaceAll('<', '\\u003c');
+}
+
+/** The same for our own code, where `<` may be an operator: the bundler escapes it in texts, and this holds it to that. */
+function inScript(script: string): string {
+  if (/<\/script|<!--/i.test(script)) throw new Error('the script of the page would end its own element');
+  return script;
+}
+
+function hashOf(text: string): string {
+  return `'sha256-${createHash('sha256').update(text, 'utf8').digest('base64')}'`;
+}

@@ -1,0 +1,97 @@
+/** The report of a directory of runs and sweeps: a table of them, and the runs' own reports where these are few. */
+import { basename, relative, resolve, sep } from 'node:path';
+import type { Verdict } from '../experiment/events.js';
+import { type Found, findRuns } from '../review/find.js';
+import { type RunHistory, readHistory } from '../review/history.js';
+import { type RunRecord, readRun } from '../review/run-record.js';
+import { readSweepResults, summaryOf } from '../sweep/results/index.js';
+import type { IndexReport, RunReport, RunRow, SweepRow } from './document.js';
+import { runReportOf } from './run-report.js';
+
+/** Pieces of a curve in a short report, and of one beside a name. */
+const SHORT = 60;
+const SPARK = 24;
+/** Runs whose own reports are part of the page: about 25 kB each. */
+const MOST_DETAILS = 20;
+
+/** Of everything under `root`: an output root, or the folder of an experiment. Throws exit 2 where it is no folder that can be read, exit 5 where a file is damaged. */
+export function buildIndexReport(root: string): IndexReport {
+  const found = findRuns(root);
+  const runs = found.filter(({ kind }) => kind === 'run');
+  const details: RunReport[] = [];
+  const rows = runs.map(one => {
+    const record = readRun(one.path);
+    const history = readHistory(record.directory.files.log, { capacity: SHORT });
+    if (runs.length <= MOST_DETAILS) details.push({ ...runReportOf(record, history), evaluation: null });
+    return runRowOf(record, history, pathOf(root, one));
+  });
+  return {
+    kind: 'index',
+    version: 1,
+    title: basename(resolve(root)),
+    runs: rows,
+    sweeps: found.filter(({ kind }) => kind === 'sweep').map(one => sweepRowOf(one.path, pathOf(root, one))),
+    details,
+  };
+}
+
+function pathOf(root: string, { path }: Found): string {
+  return relative(resolve(root), path).split(sep).join('/');
+}
+
+/** A run as one line of a table. @param path how the table names its directory */
+export function runRowOf(record: RunRecord, history: RunHistory, path: string): RunRow {
+  const { id, name, state, started, seed, steps, epochs, metrics, gates, timings } = runReportOf(
+    record,
+    history,
+  );
+  return {
+    id,
+    name,
+    path,
+    state,
+    started,
+    seed,
+    steps,
+    epochs,
+    metrics,
+    gates: worstOf(gates.flatMap(({ verdict }) => (verdict === null ? [] : [verdict]))),
+    duration_s: timings?.duration_s ?? null,
+    sparkline: sparklineOf(history),
+  };
+}
+
+function worstOf(verdicts: readonly Verdict[]): Verdict | null {
+  return (['failed', 'unjudged', 'passed'] as const).find(verdict => verdicts.includes(verdict)) ?? null;
+}
+
+/** The loss of the test split, of the epochs or of the steps: the first that has more than one point. */
+function sparklineOf({ curves }: RunHistory): RunRow['sparkline'] {
+  const metric = ['test.loss', 'epoch.loss', 'train.loss'].find(
+    name => (curves[name]?.steps.length ?? 0) > 1,
+  );
+  if (metric === undefined) return null;
+  const { steps, values } = curves[metric];
+  const every = Math.max(1, Math.ceil(steps.length / (2 * SPARK)));
+  const kept = steps.map((_, i) => i).filter(i => i % every === 0 || i === steps.length - 1);
+  return { metric, steps: kept.map(i => steps[i]), values: kept.map(i => values[i]) };
+}
+
+/** A sweep as one line of a table. Throws as `readSweepResults` does. */
+export function sweepRowOf(directory: string, path: string): SweepRow {
+  const results = readSweepResults(directory);
+  const { sweep_id, name, status, objective, trials, states, best, duration_s } = summaryOf(results);
+  return {
+    id: sweep_id,
+    name,
+    path,
+    state: status,
+    started: results.records.started ?? null,
+    metric: objective.metric,
+    goal: objective.goal,
+    trials,
+    states,
+    best: best === null || best.value === null ? null : { trial: best.trial, value: best.value },
+    duration_s,
+  };
+}

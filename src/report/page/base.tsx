@@ -1,0 +1,93 @@
+/** What every view is made of. */
+import { type ComponentChildren, createContext } from 'preact';
+import { useContext, useId } from 'preact/hooks';
+import type { Fact, Measured } from '../document.js';
+import { formatMetric } from './format.js';
+
+/** The level of the heading that the parts stand under, so that a run can be a part of another page. */
+export const Level = createContext<1 | 3>(1);
+
+type HeadingTag = 'h1' | 'h2' | 'h3' | 'h4' | 'h5';
+
+/** The tag of a heading so many levels below. */
+export function useHeading(below: 0 | 1 | 2): HeadingTag {
+  return `h${useContext(Level) + below}` as HeadingTag;
+}
+
+/** A part of the page with a heading that screen readers can jump to. */
+export function Section({
+  title,
+  note,
+  children,
+}: {
+  readonly title: string;
+  readonly note?: ComponentChildren;
+  readonly children: ComponentChildren;
+}) {
+  const id = useId();
+  const Heading = useHeading(1);
+  return (
+    <section class="part" aria-labelledby={id}>
+      <Heading id={id}>{title}</Heading>
+      {note !== undefined && <p class="note">{note}</p>}
+      {children}
+    </section>
+  );
+}
+
+/** What is wide scrolls by itself, also by keyboard, so that the page does not. */
+export function Scroll({
+  label,
+  children,
+}: {
+  readonly label: string;
+  readonly children: ComponentChildren;
+}) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: else what scrolls could not be reached without a mouse
+    <section class="scroll" aria-label={label} tabIndex={0}>
+      {children}
+    </section>
+  );
+}
+
+const SIGNS: Readonly<Record<string, string>> = {
+  completed: '✓',
+  passed: '✓',
+  failed: '✕',
+  diverged: '✕',
+  unjudged: '?',
+  running: '●',
+  interrupted: '❙❙',
+  paused: '❙❙',
+  killed: '■',
+  pruned: '✂',
+};
+
+/** A state or a verdict: a sign and a word, so that it does not depend on colour. */
+export function Badge({ of }: { readonly of: string }) {
+  return (
+    <span class={`badge ${of.replace(' ', '-')}`}>
+      <span aria-hidden="true">{SIGNS[of] ?? '·'}</span> {of}
+    </span>
+  );
+}
+
+/** A number with all its digits for programs, and a readable one for people. */
+export function Value({ metric, value }: { readonly metric: string; readonly value: Measured | undefined }) {
+  const text = formatMetric(metric, value);
+  return typeof value === 'number' ? <data value={String(value)}>{text}</data> : <span>{text}</span>;
+}
+
+export function Facts({ facts }: { readonly facts: readonly Fact[] }) {
+  return (
+    <dl class="facts">
+      {facts.map(({ label, value }) => (
+        <div key={label}>
+          <dt>{label}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

@@ -1,0 +1,214 @@
+/** One chart of curves over steps: drawn by uPlot, told by a legend, a sentence and a table. */
+import { useEffect, useId, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
+import type uPlot from 'uplot';
+import type { Curve } from '../../review/curve.js';
+import { type Aligned, align, valueAt } from './align.js';
+import { useHeading } from './base.js';
+import { describeCurve } from './curve-words.js';
+import { formatMetric, formatNumber } from './format.js';
+import { createPlot } from './plot.js';
+import { ValuesTable } from './values-table.js';
+
+export interface ChartSeries {
+  /** The curve's, such as `test.loss`. */
+  readonly name: string;
+  readonly label: string;
+  readonly color: 'train' | 'test' | 'other' | 'faint';
+  readonly curve: Curve;
+}
+
+/** What all charts of a run have in common. */
+export interface SharedPlace {
+  /** The step under the cursor. */
+  readonly cursor: number | null;
+  setCursor(step: number | null): void;
+  /** The steps that are shown. */
+  readonly range: readonly [number, number];
+  /** Null: all. */
+  setRange(range: readonly [number, number] | null): void;
+}
+
+export interface ChartProps extends SharedPlace {
+  readonly title: string;
+  readonly series: readonly ChartSeries[];
+  readonly isShare: boolean;
+  readonly isLog: boolean;
+}
+
+export function Chart(props: ChartProps) {
+  const { title, series, isShare, isLog, cursor, range } = props;
+  const id = useId();
+  const Heading = useHeading(2);
+  const box = useRef<HTMLDivElement>(null);
+  const data = useMemo(
+    () =>
+      align(
+        series.map(({ curve }) => curve),
+        isLog,
+      ),
+    [series, isLog],
+  );
+  const show = isShare
+    ? (value: number) => formatMetric('accuracy', value)
+    : (value: number) => formatNumber(value);
+  usePlot(box, data, props);
+  const told = series.map(one => describeCurve(one, show)).join(' ');
+  return (
+    <figure class="chart" data-chart={title}>
+      <figcaption>
+        <Heading id={id}>{title}</Heading>
+        <Legend series={series} cursor={cursor} show={show} />
+      </figcaption>
+      <div
+        ref={box}
+        class="plot"
+        role="slider"
+        tabIndex={0}
+        aria-labelledby={id}
+        aria-description={told}
+        aria-valuemin={range[0]}
+        aria-valuemax={range[1]}
+        aria-valuenow={Math.min(range[1], Math.max(range[0], cursor ?? range[1]))}
+        aria-valuetext={valueText(series, cursor, show)}
+        onKeyDown={event => {
+          if (!event.ctrlKey && !event.metaKey && !event.altKey && onKey(event.key, data[0], props))
+            event.preventDefault();
+        }}
+        onBlur={() => props.setCursor(null)}
+      />
+      <ValuesTable title={title} series={series} isShare={isShare} />
+    </figure>
+  );
+}
+
+/** Keeps a plot in `box` as the properties say. */
+function usePlot(box: { readonly current: HTMLDivElement | null }, data: Aligned, props: ChartProps): void {
+  const plot = useRef<uPlot | null>(null);
+  // hooks of a plot that lives for long must see the newest properties
+  const current = useRef(props);
+  current.current = props;
+  const { series, isLog, isShare, range, cursor } = props;
+  const kinds = series.map(({ name }) => name).join();
+  // data follow by `setData`, so that a zoom survives new points
+  useLayoutEffect(() => {
+    if (box.current === null) return;
+    const created = createPlot(box.current, data, { series, isLog, isShare }, current);
+    plot.current = created;
+    return () => {
+      created.destroy();
+      plot.current = null;
+    };
+  }, [kinds, isLog, isShare]);
+  useLayoutEffect(() => {
+    plot.current?.batch(() => {
+      plot.current?.setData(data, false);
+      plot.current?.setScale('x', { min: range[0], max: range[1] });
+    });
+  }, [data, range[0], range[1], isLog]);
+  useEffect(() => {
+    const left = cursor === null ? -10 : (plot.current?.valToPos(cursor, 'x') ?? -10);
+    plot.current?.setCursor({ left, top: cursor === null ? -10 : 0 }, false);
+  }, [cursor]);
+}
+
+function Legend({
+  series,
+  cursor,
+  show,
+}: Pick<ChartProps, 'series' | 'cursor'> & { show(value: number): string }) {
+  return (
+    <ul class="legend">
+      {series.map(({ name, label, color, curve }) => {
+        const value = cursor === null ? curve.values[curve.values.length - 1] : valueAt(curve, cursor);
+        return (
+          <li key={name} data-series={name}>
+            <span class={`swatch ${color}`} aria-hidden="true" /> {label}{' '}
+            <data class="number" value={String(value ?? '')}>
+              {textOf(value, show)}
+            </data>
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
+
+function textOf(value: number | null | undefined, show: (value: number) => string): string {
+  if (value === undefined) return '–';
+  return value === null ? 'not finite' : show(value);
+}
+
+function valueText(
+  series: ChartProps['series'],
+  cursor: number | null,
+  show: (value: number) => string,
+): string {
+  if (cursor === null) return 'no step chosen';
+  const parts = series.map(({ label, curve }) => `${label} ${textOf(valueAt(curve, cursor), show)}`);
+  return `step ${cursor}: ${parts.join(', ')}`;
+}
+
+/** Whether the key meant something. */
+function onKey(
+  key: string,
+  steps: readonly number[],
+  { cursor, setCursor, range, setRange }: ChartProps,
+): boolean {
+  const shown = steps.filter(step => step >= range[0] && step <= range[1]);
+  if (shown.length === 0) return false;
+  const at = cursor === null ? shown.length - 1 : nearestIndex(shown, cursor);
+  const move = (by: number): true => {
+    // the first key shows the cursor where it is
+    const to = cursor === null && Math.abs(by) === 1 ? at : at + by;
+    setCursor(shown[Math.max(0, Math.min(shown.length - 1, to))]);
+    return true;
+  };
+  const page = Math.max(2, Math.round(shown.length / 10));
+  switch (key) {
+    case 'ArrowLeft':
+    case 'ArrowDown':
+      return move(-1);
+    case 'ArrowRight':
+    case 'ArrowUp':
+      return move(1);
+    case 'PageDown':
+      return move(-page);
+    case 'PageUp':
+      return move(page);
+    case 'Home':
+      return move(-shown.length);
+    case 'End':
+      return move(shown.length);
+    case '+':
+    case '=':
+      setRange(zoomed(range, cursor ?? (range[0] + range[1]) / 2, 0.5));
+      return true;
+    case '-':
+      setRange(zoomed(range, cursor ?? (range[0] + range[1]) / 2, 2));
+      return true;
+    case '0':
+    case 'Escape':
+      setRange(null);
+      setCursor(null);
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** The range around `center`, which keeps its place in it; never less than two steps. */
+function zoomed(
+  [min, max]: readonly [number, number],
+  center: number,
+  factor: number,
+): readonly [number, number] {
+  if ((max - min) * factor < 2) return [min, max];
+  return [center - (center - min) * factor, center + (max - center) * factor];
+}
+
+export function nearestIndex(sorted: readonly number[], value: number): number {
+  let best = 0;
+  for (let i = 1; i < sorted.length; i++)
+    if (Math.abs(sorted[i] - value) < Math.abs(sorted[best] - value)) best = i;
+  return best;
+}

@@ -1,0 +1,29 @@
+/** What the model said of single sequences: which classes it takes for which, and its worst mistakes. */
+import type { EvaluationReport } from '../document.js';
+import { Confusion } from './confusion.js';
+import { Mistakes } from './mistakes.js';
+import { TrueAndPredicted } from './true-and-predicted.js';
+
+export function EvaluationView({ evaluation }: { readonly evaluation: EvaluationReport }) {
+  const { classes, values } = evaluation;
+  const where = [
+    `${evaluation.split} split`,
+    evaluation.epoch === null ? '' : `epoch ${evaluation.epoch}`,
+    evaluation.step === null ? '' : `step ${evaluation.step}`,
+  ];
+  const place = where.filter(Boolean).join(', ');
+  return (
+    <>
+      {classes?.confusion && (
+        <Confusion
+          names={classes.names}
+          counts={classes.confusion}
+          undecided={classes.undecided}
+          place={place}
+        />
+      )}
+      {classes !== null && classes.mistakes.length > 0 && <Mistakes classes={classes} place={place} />}
+      {values !== null && <TrueAndPredicted values={values} place={place} />}
+    </>
+  );
+}

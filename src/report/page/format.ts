@@ -1,0 +1,68 @@
+/** Numbers and texts as people read them; the page's only place for it. */
+import type { Measured } from '../document.js';
+
+/** Shares of one, which are shown as percentages. */
+export function isShare(metric: string): boolean {
+  return /(^|\.)accuracy$/.test(metric);
+}
+
+/** `digits` significant ones, without a tail of zeros; very large and very small numbers with an exponent. */
+export function formatNumber(value: number, digits = 4): string {
+  if (value === 0) return '0';
+  const size = Math.abs(value);
+  if (size >= 1e6 || size < 1e-4)
+    return value
+      .toExponential(digits - 1)
+      .replace(/\.?0+e/, 'e')
+      .replace('e+', 'e');
+  if (Number.isInteger(value)) return String(value);
+  return String(Number(value.toPrecision(digits)));
+}
+
+/** A metric's value in its unit. */
+export function formatMetric(metric: string, value: Measured | undefined): string {
+  if (value === null || value === undefined) return '–';
+  if (typeof value === 'string') return { nan: 'NaN', inf: '∞', '-inf': '−∞' }[value];
+  return isShare(metric) ? `${(100 * value).toFixed(2)} %` : formatNumber(value);
+}
+
+/** `1:05`, `2:03:04`; below ten seconds with a decimal. */
+export function formatSeconds(seconds: number): string {
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  if (whole < 60) return `${whole} s`;
+  const tail = `${hours > 0 ? String(minutes).padStart(2, '0') : minutes}:${String(rest).padStart(2, '0')}`;
+  return hours > 0 ? `${hours}:${tail}` : `${tail} min`;
+}
+
+export function formatBytes(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`;
+  const exponent = Math.min(3, Math.floor(Math.log10(bytes) / 3));
+  return `${formatNumber(bytes / 1000 ** exponent, 3)} ${['B', 'kB', 'MB', 'GB'][exponent]}`;
+}
+
+/** `31 Jan 2026, 12:00:05 UTC`, whatever the reader's language and zone, so that a page is the same for everyone. */
+export function formatTime(iso: string): string {
+  const match = /^(\d{4})-(\d\d)-(\d\d)T(\d\d:\d\d:\d\d)/.exec(iso);
+  if (match === null) return iso;
+  const [, year, month, day, time] = match;
+  return `${Number(day)} ${MONTHS[Number(month) - 1]} ${year}, ${time} UTC`;
+}
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** `1 step`, `1,200 steps`. */
+export function counted(count: number, thing: string): string {
+  return `${grouped(count)} ${thing}${count === 1 ? '' : 's'}`;
+}
+
+/** Whole numbers with thousands told apart. */
+export function grouped(value: number): string {
+  return String(value).replaceAll(/\B(?=(\d{3})+(?!\d))/g, ',');
+}
+
+/** `test.mean_absolute_error` as `test mean absolute error`. */
+export function words(name: string): string {
+  return name.replaceAll(/[._]/g, ' ');
+}

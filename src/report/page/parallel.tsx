@@ -1,0 +1,76 @@
+/** Parallel coordinates: an upright axis for each parameter and for the objective, a line for each trial. */
+import type { TrialReport } from '../document.js';
+import { Scroll } from './base.js';
+import { BrushedAxis, PARALLEL_HEIGHT, topOf } from './brushed-axis.js';
+import { type Brushes, classOf, type SweepAxis, withBrush } from './brushes.js';
+import type { SweepParts } from './sweep-view.js';
+import { useWidth } from './use-width.js';
+
+/** Axes nearer than this could not be told apart; what does not fit scrolls. */
+const LEAST_GAP = 104;
+const EDGE = 60;
+
+interface Props extends SweepParts {
+  readonly brushes: Brushes;
+  setBrushes(brushes: Brushes): void;
+}
+
+export function Parallel({ report, axes, chosen, stressed, onStress, brushes, setBrushes }: Props) {
+  const { ref, width: room } = useWidth<HTMLDivElement>(640);
+  const width = Math.max(room, (axes.length - 1) * LEAST_GAP + 2 * EDGE);
+  const lefts = axes.map((_, i) =>
+    axes.length === 1 ? width / 2 : EDGE + (i * (width - 2 * EDGE)) / (axes.length - 1),
+  );
+  const taken = new Set(chosen);
+  // who is chosen lies above the others, the best and the stressed one above all
+  const height = (trial: TrialReport): number =>
+    Number(taken.has(trial)) + 2 * Number(trial.trial === report.best) + 4 * Number(trial.trial === stressed);
+  const order = report.trials.toReversed().sort((a, b) => height(a) - height(b));
+  return (
+    <Scroll label="Parallel coordinates">
+      <div ref={ref} class="parallel">
+        <svg
+          width={width}
+          height={PARALLEL_HEIGHT}
+          role="group"
+          aria-label={`Parallel coordinates of ${report.trials.length} trials; the table of trials has the same values`}
+        >
+          <g aria-hidden="true">
+            {order.map(trial => (
+              <path
+                key={trial.trial}
+                class={`trial ${classOf(trial, { report, stressed })}${taken.has(trial) ? '' : ' left-out'}`}
+                d={lineOf(trial, axes, lefts)}
+                onPointerEnter={() => onStress(trial.trial)}
+                onPointerLeave={() => onStress(null)}
+              />
+            ))}
+          </g>
+          {axes.map((axis, i) => (
+            <BrushedAxis
+              key={axis.name}
+              axis={axis}
+              left={lefts[i]}
+              brush={brushes[axis.name] ?? null}
+              setBrush={range => setBrushes(withBrush(brushes, axis.name, range))}
+            />
+          ))}
+        </svg>
+      </div>
+    </Scroll>
+  );
+}
+
+/** Broken where the trial has no value, such as a parameter that does not exist at its point. */
+function lineOf(trial: TrialReport, axes: readonly SweepAxis[], lefts: readonly number[]): string {
+  let isDown = false;
+  return axes
+    .map((axis, i) => {
+      const place = axis.scale.place(axis.valueOf(trial));
+      const command =
+        place === undefined ? '' : `${isDown ? 'L' : 'M'}${lefts[i].toFixed(1)} ${topOf(place).toFixed(1)}`;
+      isDown = place !== undefined;
+      return command;
+    })
+    .join('');
+}

@@ -1,0 +1,122 @@
+/** A uPlot that hands cursor and zoom on instead of keeping them, and takes its colours from the style sheet. */
+import uPlot from 'uplot';
+import type { Aligned } from './align.js';
+import type { ChartProps, ChartSeries, SharedPlace } from './chart.js';
+import { formatNumber } from './format.js';
+
+/** Lines of the epochs are thicker and have points, as far as these can be told apart. */
+const MOST_POINTS = 60;
+const HEIGHT = 210;
+
+/** @param shared read when something happens, since it changes while the plot lives */
+export function createPlot(
+  box: HTMLElement,
+  data: Aligned,
+  { series, isLog, isShare }: Pick<ChartProps, 'series' | 'isLog' | 'isShare'>,
+  shared: { readonly current: SharedPlace },
+): uPlot {
+  const color = (name: string) => () => getComputedStyle(box).getPropertyValue(`--${name}`).trim();
+  const axis: uPlot.Axis = {
+    stroke: color('soft'),
+    grid: { stroke: color('grid'), width: 1 },
+    ticks: { show: false },
+    font: '12px system-ui, sans-serif',
+  };
+  const plot = new uPlot(
+    {
+      width: Math.max(200, box.clientWidth),
+      height: HEIGHT,
+      padding: [8, 10, 0, 0],
+      legend: { show: false },
+      cursor: {
+        drag: { x: true, y: false, setScale: false },
+        points: { size: 7 },
+        y: false,
+        bind: {
+          dblclick: () => () => {
+            shared.current.setRange(null);
+            return null;
+          },
+        },
+      },
+      scales: {
+        x: { time: false, auto: false },
+        y: { distr: isLog ? 3 : 1, range: isLog ? logRange : linearRange },
+      },
+      axes: [
+        {
+          ...axis,
+          values: (_, ticks) => ticks.map(tick => (Number.isInteger(tick) ? String(tick) : '')),
+          size: 30,
+        },
+        {
+          ...axis,
+          size: 62,
+          values: (_, ticks) =>
+            ticks.map(tick =>
+              tick === null ? '' : isShare ? `${formatNumber(100 * tick, 4)} %` : formatNumber(tick, 4),
+            ),
+        },
+      ],
+      series: [{}, ...series.map(one => lineOf(one, color(one.color)))],
+      hooks: {
+        setCursor: [
+          ({ cursor: { idx, left = -1 }, data: [steps] }) => {
+            const step = left < 0 || idx === null || idx === undefined ? null : steps[idx];
+            if (step !== shared.current.cursor) shared.current.setCursor(step);
+          },
+        ],
+        setSelect: [made => select(made, shared.current)],
+      },
+    },
+    data,
+    box,
+  );
+  const observer = new ResizeObserver(() => {
+    if (box.clientWidth > 0 && box.clientWidth !== plot.width)
+      plot.setSize({ width: box.clientWidth, height: HEIGHT });
+  });
+  observer.observe(box);
+  const redraw = () => plot.redraw(false, true);
+  const medias = ['print', '(prefers-color-scheme: dark)'].map(query => matchMedia(query));
+  for (const media of medias) media.addEventListener('change', redraw);
+  plot.hooks.destroy = [
+    () => {
+      observer.disconnect();
+      for (const media of medias) media.removeEventListener('change', redraw);
+    },
+  ];
+  return plot;
+}
+
+function lineOf({ color, curve }: ChartSeries, stroke: () => string): uPlot.Series {
+  const isThin = color === 'faint';
+  const few = curve.steps.length <= MOST_POINTS;
+  return {
+    stroke,
+    width: isThin ? 1 : 2,
+    points: { show: few && !isThin, size: 6, fill: stroke, stroke },
+    // single points between gaps would else not be seen
+    ...(!few && { points: { show: false, size: 5, fill: stroke, stroke } }),
+  };
+}
+
+function select(plot: uPlot, shared: SharedPlace): void {
+  const { left, width } = plot.select;
+  if (width < 4) return;
+  shared.setRange([plot.posToVal(left, 'x'), plot.posToVal(left + width, 'x')]);
+  plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+}
+
+/** A tenth of room above and below; around a constant some room as well. */
+function linearRange(_: uPlot, min: number | null, max: number | null): [number, number] {
+  if (min === null || max === null) return [0, 1];
+  const room = (max - min || Math.abs(max) || 1) * 0.06;
+  return [min >= 0 && min - room < 0 ? 0 : min - room, max + room];
+}
+
+function logRange(_: uPlot, min: number | null, max: number | null): [number, number] {
+  if (min === null || max === null) return [0.1, 1];
+  const room = Math.max(1.05, (max / min) ** 0.05);
+  return [min / room, max * room];
+}

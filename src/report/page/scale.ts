@@ -1,0 +1,108 @@
+/** Where values stand along an axis, and which of them are written beside it. */
+import type { ParameterReport } from '../document.js';
+import { formatNumber } from './format.js';
+
+export interface AxisSpec {
+  readonly title: string;
+  readonly scale: ParameterReport['scale'];
+  /** Bounds of a number; `low` is above zero where the scale is logarithmic. */
+  readonly low?: number;
+  readonly high?: number;
+  readonly values?: readonly string[];
+}
+
+export interface Scale {
+  /** 0 at the low end, 1 at the high one; undefined for what has no place there. */
+  place(value: number | string | null | undefined): number | undefined;
+  /** What stands at a place, in words. */
+  textAt(place: number): string;
+  readonly ticks: readonly { readonly place: number; readonly text: string }[];
+  /** How far a key moves along it. */
+  readonly keyStep: number;
+}
+
+export function scaleOf(spec: AxisSpec): Scale {
+  if (spec.scale === 'category') return categories(spec.values ?? []);
+  const { low = 0, high = 1 } = spec;
+  if (spec.scale === 'log' && low > 0) return logarithmic(low, high);
+  return linear(low, high);
+}
+
+function categories(values: readonly string[]): Scale {
+  const places = values.map((_, i) => (values.length === 1 ? 0.5 : 0.04 + (0.92 * i) / (values.length - 1)));
+  return {
+    place: value => places[values.indexOf(String(value))],
+    textAt: place => values[nearest(places, place)] ?? '',
+    ticks: values.map((text, i) => ({ place: places[i], text })),
+    keyStep: 1 / Math.max(1, values.length),
+  };
+}
+
+function linear(low: number, high: number): Scale {
+  const width = high - low;
+  const place = (value: number) => (width === 0 ? 0.5 : (value - low) / width);
+  return numeric(place, at => low + at * width, linearTicks(low, high));
+}
+
+function logarithmic(low: number, high: number): Scale {
+  const width = Math.log(high / low);
+  const place = (value: number) => (width === 0 ? 0.5 : Math.log(value / low) / width);
+  return numeric(place, at => low * Math.exp(at * width), logTicks(low, high));
+}
+
+function numeric(
+  place: (value: number) => number,
+  at: (place: number) => number,
+  ticks: readonly number[],
+): Scale {
+  return {
+    place: value => (typeof value === 'number' && Number.isFinite(place(value)) ? place(value) : undefined),
+    textAt: where => formatNumber(at(where), 3),
+    ticks: ticks.map(value => ({ place: place(value), text: formatNumber(value, 3) })),
+    keyStep: 0.05,
+  };
+}
+
+/** About five, at 1, 2 or 5 times a power of ten. */
+export function linearTicks(low: number, high: number): readonly number[] {
+  if (high === low) return [low];
+  const rough = (high - low) / 4;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * ([1, 2, 5, 10].find(factor => factor * power >= rough) ?? 10);
+  const ticks: number[] = [];
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; i++)
+    ticks.push(Number((i * step).toPrecision(12)));
+  return ticks;
+}
+
+/** Powers of ten; where there are fewer than three, 2 and 5 times these as well, else linear ones. */
+export function logTicks(low: number, high: number): readonly number[] {
+  for (const factors of [[1], [1, 2, 5]]) {
+    const ticks: number[] = [];
+    for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++)
+      for (const factor of factors) {
+        const tick = Number(`${factor}e${power}`);
+        if (tick >= low * (1 - 1e-9) && tick <= high * (1 + 1e-9)) ticks.push(tick);
+      }
+    if (ticks.length >= 3) return ticks;
+  }
+  return linearTicks(low, high);
+}
+
+function nearest(places: readonly number[], place: number): number {
+  let best = 0;
+  for (const [i, one] of places.entries())
+    if (Math.abs(one - place) < Math.abs(places[best] - place)) best = i;
+  return best;
+}
+
+/** Bounds of measured values with some room; logarithmic where they span more than two powers of ten. */
+export function measuredAxis(title: string, values: readonly (number | null)[]): AxisSpec {
+  const finite = values.filter(value => value !== null);
+  if (finite.length === 0) return { title, scale: 'linear', low: 0, high: 1 };
+  const low = finite.reduce((a, b) => Math.min(a, b));
+  const high = finite.reduce((a, b) => Math.max(a, b));
+  if (low > 0 && high / low > 100) return { title, scale: 'log', low: low / 1.1, high: high * 1.1 };
+  const room = (high - low || Math.abs(high) || 1) * 0.04;
+  return { title, scale: 'linear', low: low - room, high: high + room };
+}

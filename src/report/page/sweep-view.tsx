@@ -1,0 +1,220 @@
+/** One sweep: where it stands, how its parameters and its objective go together, what became of each trial. */
+import { useMemo, useState } from 'preact/hooks';
+import type { SweepReport, TrialReport } from '../document.js';
+import { Badge, Facts, Section, Value } from './base.js';
+import { type Brushes, isChosen, sweepAxes } from './brushes.js';
+import { counted, formatSeconds, formatTime, words } from './format.js';
+import { Parallel } from './parallel.js';
+import { Pruning } from './pruning.js';
+import { Scatter } from './scatter.js';
+import { TrialTable } from './trial-table.js';
+
+const STATES = ['completed', 'pruned', 'paused', 'running', 'diverged', 'failed'] as const;
+
+export function SweepView({ report }: { readonly report: SweepReport }) {
+  const [brushes, setBrushes] = useState<Brushes>({});
+  const [stressed, onStress] = useState<number | null>(null);
+  const axes = useMemo(() => sweepAxes(report), [report]);
+  const chosen = useMemo(
+    () => report.trials.filter(trial => isChosen(trial, axes, brushes)),
+    [report, axes, brushes],
+  );
+  const all = { report, axes, chosen, stressed, onStress };
+  const total = STATES.reduce((sum, state) => sum + report.states[state], 0);
+  const isPart = total > report.trials.length;
+  return (
+    <article class="sweep" data-sweep={report.id}>
+      <Head report={report} total={total} />
+      {isPart && (
+        <p class="note">
+          The charts and the table show {report.trials.length} of {total} trials: the best, and of the others
+          as many evenly among them.
+        </p>
+      )}
+      {report.trials.length > 0 && (
+        <>
+          <Key report={report} />
+          <Section
+            title="Parameters and objective"
+            note="Each line is a trial. Drag along an axis to choose trials, or move the ends of an axis by the arrow keys; click an axis to choose all again."
+          >
+            <div class="toolbar">
+              <output>{`${chosen.length} of ${counted(report.trials.length, 'trial')} chosen`}</output>
+              <button
+                type="button"
+                disabled={Object.keys(brushes).length === 0}
+                onClick={() => setBrushes({})}
+              >
+                Choose all
+              </button>
+              <Stressed report={report} trial={stressed} />
+            </div>
+            <Parallel {...all} brushes={brushes} setBrushes={setBrushes} />
+          </Section>
+          <Section title="Trials">
+            <TrialTable {...all} />
+          </Section>
+          <Section title="Objective by parameter">
+            <Scatter {...all} />
+          </Section>
+          <Section title="Objective over epochs" note="A cross is where a trial was stopped.">
+            <Pruning {...all} />
+          </Section>
+          <Importance report={report} />
+          <Failures trials={report.trials} />
+        </>
+      )}
+      <Section title="Settings">
+        <Facts facts={report.settings} />
+      </Section>
+    </article>
+  );
+}
+
+/** What the charts of a sweep are given. */
+export interface SweepParts {
+  readonly report: SweepReport;
+  readonly axes: ReturnType<typeof sweepAxes>;
+  readonly chosen: readonly TrialReport[];
+  /** The trial under the pointer. */
+  readonly stressed: number | null;
+  onStress(trial: number | null): void;
+}
+
+function Head({ report, total }: { readonly report: SweepReport; readonly total: number }) {
+  const {
+    id,
+    name,
+    state,
+    reason,
+    started,
+    objective,
+    best,
+    trials,
+    epochs,
+    epochs_trained: trained,
+    duration_s: seconds,
+  } = report;
+  const leader = trials.find(({ trial }) => trial === best);
+  const counts = STATES.filter(one => report.states[one] > 0).map(one => `${report.states[one]} ${one}`);
+  return (
+    <header>
+      <p class="eyebrow">
+        Sweep <span class="id">{id}</span>
+      </p>
+      <h1>
+        {name} <Badge of={state} />
+      </h1>
+      <dl class="tiles">
+        {leader !== undefined && (
+          <div data-metric="best">
+            <dt>best {words(objective.metric)}</dt>
+            <dd>
+              <Value metric={objective.metric} value={leader.value} />
+              <small>
+                {' '}
+                trial {leader.trial}, {leader.epochs} of {counted(epochs, 'epoch')}
+              </small>
+            </dd>
+          </div>
+        )}
+        <div>
+          <dt>trials</dt>
+          <dd>
+            <data value={String(total)}>{total}</data> <small>{counts.join(', ')}</small>
+          </dd>
+        </div>
+        <div>
+          <dt>epochs trained</dt>
+          <dd>
+            <data value={String(trained)}>{trained}</data>
+            {seconds !== null && <small> in {formatSeconds(seconds)}</small>}
+          </dd>
+        </div>
+      </dl>
+      <p class="note">
+        {[started === null ? '' : formatTime(started), reason ?? ''].filter(Boolean).join(' · ')}
+      </p>
+    </header>
+  );
+}
+
+function Key({ report }: { readonly report: SweepReport }) {
+  return (
+    <ul class="legend key">
+      {report.best !== null && (
+        <li>
+          <span class="swatch best" aria-hidden="true" /> best
+        </li>
+      )}
+      {STATES.filter(state => report.states[state] > 0).map(state => (
+        <li key={state}>
+          <span class={`swatch ${state}`} aria-hidden="true" /> {state}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Stressed({
+  report,
+  trial: number,
+}: {
+  readonly report: SweepReport;
+  readonly trial: number | null;
+}) {
+  const trial = report.trials.find(one => one.trial === number);
+  if (trial === undefined) return null;
+  const point = report.parameters
+    .filter(({ name }) => name in trial.point)
+    .map(({ name, title }) => `${title} ${trial.point[name]}`);
+  return (
+    <span class="stressed-trial">
+      <strong>trial {trial.trial}</strong> <Value metric={report.objective.metric} value={trial.value} />{' '}
+      <small>{point.join(', ')}</small>
+    </span>
+  );
+}
+
+function Importance({ report: { importance, parameters, objective } }: { readonly report: SweepReport }) {
+  if (importance === null || importance.length < 2) return null;
+  const title = new Map(parameters.map(parameter => [parameter.name, parameter.title]));
+  return (
+    <Section
+      title="Importance"
+      note={`The share of the differences of ${objective.metric} that each parameter explains.`}
+    >
+      <table class="bars">
+        <tbody>
+          {importance.map(({ name, share }) => (
+            <tr key={name}>
+              <th scope="row">{title.get(name) ?? name}</th>
+              <td class="bar" aria-hidden="true">
+                <span style={{ width: `${(100 * share).toFixed(1)}%` }} />
+              </td>
+              <td>
+                <data value={String(share)}>{(100 * share).toFixed(0)} %</data>
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Section>
+  );
+}
+
+function Failures({ trials }: { readonly trials: readonly TrialReport[] }) {
+  const failed = trials.filter(({ state }) => state === 'failed').toSorted((a, b) => a.trial - b.trial);
+  if (failed.length === 0) return null;
+  return (
+    <Section title="Failures">
+      <ul class="warnings">
+        {failed.map(({ trial, message }) => (
+          <li key={trial}>
+            <strong>trial {trial}</strong> {message ?? 'ended without saying why'}
+          </li>
+        ))}
+      </ul>
+    </Section>
+  );
+}

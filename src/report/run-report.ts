@@ -1,0 +1,139 @@
+/** The report of one run, from its files. */
+import { existsSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { lineOf } from '../config/plain.js';
+import { isRecord } from '../config/schema-walk.js';
+import { listCheckpoints } from '../experiment/checkpoint-index.js';
+import { nonFiniteName } from '../experiment/json.js';
+import { type Curves, type RunHistory, readHistory } from '../review/history.js';
+import { type RunRecord, readRun } from '../review/run-record.js';
+import { configValues } from './config-values.js';
+import type { CheckpointReport, GateReport, Measured, Metric, RunReport } from './document.js';
+import { environmentOf } from './environment.js';
+import { readEvaluation } from './evaluation.js';
+
+/** Pieces of a curve at most: two of its points each, more than a chart of ordinary width has pixels. */
+const CAPACITY = 600;
+
+/**
+ * @param capacity pieces that long curves are cut into
+ * @throws UserError as `readRun` and `readHistory` do
+ */
+export function buildRunReport(path: string, { capacity = CAPACITY } = {}): RunReport {
+  const record = readRun(path);
+  return runReportOf(record, readHistory(record.directory.files.log, { capacity }));
+}
+
+/** The same, of what was read already. */
+export function runReportOf(record: RunRecord, history: RunHistory): RunReport {
+  const { summary, manifest, config, directory } = record;
+  // a run that goes on has the summary of the time before
+  const ended = record.state === 'running' ? undefined : summary;
+  return {
+    kind: 'run',
+    version: 1,
+    id: record.id,
+    name: record.name,
+    description: textOr(config.description, null),
+    state: record.state,
+    message: ended?.message ?? null,
+    started: manifest?.started ?? null,
+    seed: summary?.seed ?? numberOr(config.seed, null),
+    steps: ended?.steps ?? history.last.step,
+    epochs: ended?.epochs ?? history.epochs.at(-1)?.epoch ?? 0,
+    planned_epochs: isRecord(config.training) ? numberOr(config.training.num_epochs, null) : null,
+    steps_per_epoch: stepsPerEpoch(history),
+    skipped_batches: ended?.skipped_batches ?? 0,
+    resumes: history.resumes,
+    metrics: ended === undefined ? newestOf(history.curves) : finalMetrics(ended.metrics),
+    best: ended?.best ?? null,
+    gates: gatesOf(record),
+    curves: history.curves,
+    evaluation: readEvaluation(join(directory.path, 'evaluation.json')),
+    config: configValues(config, manifest?.command_line ?? []),
+    environment: environmentOf(manifest),
+    timings: ended === undefined ? null : timingsOf(ended),
+    changes: (manifest?.changes ?? []).map(({ step, key, from, to }) => ({
+      step,
+      key,
+      from: JSON.stringify(from),
+      to: JSON.stringify(to),
+    })),
+    warnings: history.warnings,
+    damaged: history.damaged,
+    checkpoints: checkpointsOf(directory.files.checkpoints),
+  };
+}
+
+type Summary = NonNullable<RunRecord['summary']>;
+
+function timingsOf({ duration_s, train_s, eval_s, ms_per_step, peak_rss_mb }: Summary): RunReport['timings'] {
+  return { duration_s, train_s, eval_s, ms_per_step, peak_rss_mb };
+}
+
+/** By name, so that equal runs have equal reports. */
+export function finalMetrics(metrics: Summary['metrics']): readonly Metric[] {
+  const named = (['test', 'train'] as const).flatMap(split =>
+    Object.entries(metrics[split]).map(([name, value]) => ({
+      name: `${split}.${name}`,
+      value: measured(value),
+    })),
+  );
+  return named.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** The last point of each curve that is a metric. */
+function newestOf(curves: Curves): readonly Metric[] {
+  const names = Object.keys(curves).filter(name => /^(test|epoch)\./.test(name));
+  const metrics = names.map(name => ({
+    name: name.replace(/^epoch\./, 'train.'),
+    value: curves[name].values.at(-1) ?? null,
+  }));
+  return metrics.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function measured(value: number): Measured {
+  return nonFiniteName(value) ?? value;
+}
+
+/** The gates as the config asks for them, with the verdicts that the run reached. */
+function gatesOf({ config, summary, state, directory }: RunRecord): readonly GateReport[] {
+  const file = directory.files.resolvedConfig;
+  const asked = Array.isArray(config.gates) ? config.gates.filter(isRecord) : [];
+  return asked.map((gate, i) => {
+    const judged = state === 'running' ? undefined : summary?.gates[i];
+    const line = lineOf(file, ['gates', i]);
+    return {
+      metric: textOr(gate.metric, judged?.metric ?? ''),
+      min: numberOr(gate.min, null),
+      max: numberOr(gate.max, null),
+      value: judged?.value ?? null,
+      verdict: judged?.verdict ?? null,
+      place: line === undefined ? null : `${basename(file)}:${line}`,
+    };
+  });
+}
+
+/** Null where they differ; the last epoch of a run may be cut short. */
+function stepsPerEpoch({ epochs }: RunHistory): number | null {
+  const [first] = epochs;
+  if (first === undefined) return null;
+  const each = first.step / first.epoch;
+  return epochs.slice(0, -1).every(({ epoch, step }) => step === epoch * each) ? each : null;
+}
+
+function checkpointsOf(folder: string): readonly CheckpointReport[] {
+  return listCheckpoints(folder).flatMap(one => {
+    const path = join(folder, one.file);
+    if (!existsSync(path)) return [];
+    return [{ ...one, file: `${basename(folder)}/${one.file}`, bytes: statSync(path).size }];
+  });
+}
+
+function textOr<T>(value: unknown, otherwise: T): string | T {
+  return typeof value === 'string' ? value : otherwise;
+}
+
+function numberOr<T>(value: unknown, otherwise: T): number | T {
+  return typeof value === 'number' ? value : otherwise;
+}
