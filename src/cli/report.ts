@@ -1,6 +1,7 @@
 /** `report RUN|SWEEP|DIR`: one HTML file that needs no network and nothing beside it. */
-import { join, resolve } from 'node:path';
-import { EXIT, type ExitCode } from '../errors.js';
+import { statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { EXIT, type ExitCode, usageError } from '../errors.js';
 import { writeAtomic } from '../experiment/atomic.js';
 import { buildReport, readPageAssets, renderPage } from '../report/index.js';
 import type { Io } from './io.js';
@@ -19,8 +20,14 @@ export function report(path: string, { output, json }: ReportOptions, io: Io): E
   const target = output ?? (json ? '-' : join(path, 'report.html'));
   if (target === '-') io.out(text);
   else {
+    checkFolder(dirname(resolve(target)), target);
     writeAtomic(resolve(target), [text]);
     io.out(`${target}\n`);
   }
   return EXIT.done;
+}
+
+function checkFolder(folder: string, target: string): void {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
+  throw usageError({ code: 'cli/output', message: 'there is no folder for this file', file: target });
 }

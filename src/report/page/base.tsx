@@ -45,9 +45,9 @@ export function Scroll({
 }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: else what scrolls could not be reached without a mouse
-    <section class="scroll" aria-label={label} tabIndex={0}>
+    <div class="scroll" role="group" aria-label={label} tabIndex={0}>
       {children}
-    </section>
+    </div>
   );
 }
 
@@ -90,4 +90,9 @@ export function Facts({ facts }: { readonly facts: readonly Fact[] }) {
       ))}
     </dl>
   );
+}
+
+/** A dotted name that may be broken after its dots and underscores, where there is no room for it. */
+export function Breakable({ text }: { readonly text: string }) {
+  return text.split(/(?<=[._])/).flatMap((part, i) => (i === 0 ? [part] : [<wbr key={i} />, part]));
 }

@@ -132,7 +132,7 @@ function End({ axis, which, left, at, bounds: [low, high], set, clear }: EndProp
     <g
       class="end"
       role="slider"
-      tabIndex={0}
+      tabindex={0}
       aria-orientation="vertical"
       aria-label={`${which} ${axis.spec.title} chosen`}
       aria-valuemin={0}

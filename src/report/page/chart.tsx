@@ -5,7 +5,7 @@ import type { Curve } from '../../review/curve.js';
 import { type Aligned, align, valueAt } from './align.js';
 import { useHeading } from './base.js';
 import { describeCurve } from './curve-words.js';
-import { formatMetric, formatNumber } from './format.js';
+import { formatMetric } from './format.js';
 import { createPlot } from './plot.js';
 import { ValuesTable } from './values-table.js';
 
@@ -48,9 +48,7 @@ export function Chart(props: ChartProps) {
       ),
     [series, isLog],
   );
-  const show = isShare
-    ? (value: number) => formatMetric('accuracy', value)
-    : (value: number) => formatNumber(value);
+  const show = (value: number) => formatMetric(isShare ? 'accuracy' : series[0].name, value);
   usePlot(box, data, props);
   const told = series.map(one => describeCurve(one, show)).join(' ');
   return (
@@ -87,12 +85,14 @@ function usePlot(box: { readonly current: HTMLDivElement | null }, data: Aligned
   // hooks of a plot that lives for long must see the newest properties
   const current = useRef(props);
   current.current = props;
+  // the step that the plot itself told: its cursor is where the pointer is, and stays there
+  const told = useRef<number | null>(null);
   const { series, isLog, isShare, range, cursor } = props;
   const kinds = series.map(({ name }) => name).join();
   // data follow by `setData`, so that a zoom survives new points
   useLayoutEffect(() => {
     if (box.current === null) return;
-    const created = createPlot(box.current, data, { series, isLog, isShare }, current);
+    const created = createPlot(box.current, data, { series, isLog, isShare }, current, told);
     plot.current = created;
     return () => {
       created.destroy();
@@ -106,6 +106,8 @@ function usePlot(box: { readonly current: HTMLDivElement | null }, data: Aligned
     });
   }, [data, range[0], range[1], isLog]);
   useEffect(() => {
+    if (cursor !== null && cursor === told.current) return;
+    told.current = null;
     const left = cursor === null ? -10 : (plot.current?.valToPos(cursor, 'x') ?? -10);
     plot.current?.setCursor({ left, top: cursor === null ? -10 : 0 }, false);
   }, [cursor]);

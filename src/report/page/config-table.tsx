@@ -1,7 +1,7 @@
 /** The config: what differs from the defaults, or everything. */
 import { useState } from 'preact/hooks';
 import type { ConfigValue, RunReport } from '../document.js';
-import { Section, useHeading } from './base.js';
+import { Breakable, Scroll, Section, useHeading } from './base.js';
 
 export function ConfigTable({
   values,
@@ -27,7 +27,7 @@ export function ConfigTable({
           also the {values.length - differing.length} values that are the defaults
         </label>
       </div>
-      <div class="fit">
+      <Scroll label="Config, a table">
         <table class="config">
           <thead>
             <tr>
@@ -39,7 +39,9 @@ export function ConfigTable({
           <tbody>
             {shown.map(({ key, value, default: usual, differs, overridden }) => (
               <tr key={key} data-key={key} class={differs ? 'differs' : 'usual'}>
-                <th scope="row">{key}</th>
+                <th scope="row">
+                  <Breakable text={key} />
+                </th>
                 <td>
                   <code>{value}</code>
                   {overridden && <span class="tag">command line</span>}
@@ -49,7 +51,7 @@ export function ConfigTable({
             ))}
           </tbody>
         </table>
-      </div>
+      </Scroll>
       {changes.length > 0 && (
         <>
           <Heading>Changed on the way</Heading>

@@ -84,7 +84,7 @@ interface CellProps {
 
 /** Wrong ones are rare where a model is good: their shade grows with the root of the share. */
 function Cell({ count, share, isRight, isShares }: CellProps) {
-  const depth = isRight ? 0.2 + 0.35 * share : Math.min(1, Math.sqrt(share)) * 0.75;
+  const depth = isRight ? 0.2 + 0.35 * share : Math.min(0.75, 0.06 + 1.2 * Math.sqrt(share));
   return (
     <td
       class={count === 0 ? 'none' : isRight ? 'right' : 'wrong'}

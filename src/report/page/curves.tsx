@@ -49,7 +49,7 @@ export function Curves({ report }: { readonly report: Pick<RunReport, 'curves' |
         <button type="button" disabled={range === null} onClick={() => setRange(null)}>
           Show all steps
         </button>
-        <output class="place" data-cursor={cursor ?? ''}>
+        <output class="step" data-cursor={cursor ?? ''}>
           {placeOf(cursor, range, perEpoch)}
         </output>
       </div>

@@ -23,8 +23,13 @@ export function formatNumber(value: number, digits = 4): string {
 export function formatMetric(metric: string, value: Measured | undefined): string {
   if (value === null || value === undefined) return '–';
   if (typeof value === 'string') return { nan: 'NaN', inf: '∞', '-inf': '−∞' }[value];
-  return isShare(metric) ? `${(100 * value).toFixed(2)} %` : formatNumber(value);
+  if (isShare(metric)) return `${(100 * value).toFixed(2)} %`;
+  // columns of measurements stay in line; what was set reads better as it was set
+  const isPlain = Number.isInteger(value) || Math.abs(value) >= 1e4 || Math.abs(value) < 1e-3;
+  return !isPlain && MEASURED.test(metric) ? value.toPrecision(4) : formatNumber(value);
 }
+
+const MEASURED = /loss|error|norm/;
 
 /** `1:05`, `2:03:04`; below ten seconds with a decimal. */
 export function formatSeconds(seconds: number): string {

@@ -1,13 +1,13 @@
 /** Gates: what was wanted, what was measured, where it is asked for. */
 import type { GateReport } from '../document.js';
-import { Badge, Section, Value } from './base.js';
+import { Badge, Scroll, Section, Value } from './base.js';
 import { formatMetric } from './format.js';
 
 export function GateTable({ gates }: { readonly gates: readonly GateReport[] }) {
   if (gates.length === 0) return null;
   return (
     <Section title="Gates">
-      <div class="fit">
+      <Scroll label="Gates, a table">
         <table class="numbers">
           <thead>
             <tr>
@@ -38,7 +38,7 @@ export function GateTable({ gates }: { readonly gates: readonly GateReport[] }) 
             ))}
           </tbody>
         </table>
-      </div>
+      </Scroll>
     </Section>
   );
 }

@@ -1,7 +1,7 @@
 /** The mistakes of the greatest loss: as pictures where the data are some, else as a table. */
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { ClassesReport, MistakeReport } from '../document.js';
-import { Section } from './base.js';
+import { Scroll, Section } from './base.js';
 
 export function Mistakes({ classes, place }: { readonly classes: ClassesReport; readonly place: string }) {
   const { mistakes, pictures, names } = classes;
@@ -22,7 +22,7 @@ export function Mistakes({ classes, place }: { readonly classes: ClassesReport; 
                   <span class="hidden">taken for</span> {nameOf(names, mistake.predicted)}
                 </strong>
                 <small>
-                  {percent(mistake.probability)} <span class="index">#{mistake.index}</span>
+                  {percent(mistake.probability)} <span class="place">#{mistake.index}</span>
                 </small>
               </div>
             </li>
@@ -68,7 +68,7 @@ function Picture({ mistake, size: { width, height }, names }: PictureProps) {
 function MistakeTable({ mistakes, names }: Pick<ClassesReport, 'mistakes' | 'names'>) {
   const perStep = mistakes.some(({ step_in_sequence: step }) => step !== null);
   return (
-    <div class="fit">
+    <Scroll label="Worst mistakes, a table">
       <table class="numbers">
         <thead>
           <tr>
@@ -93,7 +93,7 @@ function MistakeTable({ mistakes, names }: Pick<ClassesReport, 'mistakes' | 'nam
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }
 

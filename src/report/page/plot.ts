@@ -8,12 +8,16 @@ import { formatNumber } from './format.js';
 const MOST_POINTS = 60;
 const HEIGHT = 210;
 
-/** @param shared read when something happens, since it changes while the plot lives */
+/**
+ * @param shared read when something happens, since it changes while the plot lives
+ * @param told set to the step under the pointer
+ */
 export function createPlot(
   box: HTMLElement,
   data: Aligned,
   { series, isLog, isShare }: Pick<ChartProps, 'series' | 'isLog' | 'isShare'>,
   shared: { readonly current: SharedPlace },
+  told: { current: number | null },
 ): uPlot {
   const color = (name: string) => () => getComputedStyle(box).getPropertyValue(`--${name}`).trim();
   const axis: uPlot.Axis = {
@@ -63,6 +67,7 @@ export function createPlot(
         setCursor: [
           ({ cursor: { idx, left = -1 }, data: [steps] }) => {
             const step = left < 0 || idx === null || idx === undefined ? null : steps[idx];
+            told.current = step;
             if (step !== shared.current.cursor) shared.current.setCursor(step);
           },
         ],

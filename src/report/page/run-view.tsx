@@ -1,6 +1,6 @@
 /** One run: how it ended, what it measured, how it got there, what it stood on. */
 import type { RunReport } from '../document.js';
-import { Badge, Facts, Section, useHeading, Value } from './base.js';
+import { Badge, Facts, Scroll, Section, useHeading, Value } from './base.js';
 import { ConfigTable } from './config-table.js';
 import { Curves } from './curves.js';
 import { EvaluationView } from './evaluation-view.js';
@@ -148,7 +148,7 @@ function Checkpoints({ report: { checkpoints } }: { readonly report: RunReport }
   if (checkpoints.length === 0) return null;
   return (
     <Section title="Checkpoints">
-      <div class="fit">
+      <Scroll label="Checkpoints, a table">
         <table class="numbers">
           <thead>
             <tr>
@@ -178,7 +178,7 @@ function Checkpoints({ report: { checkpoints } }: { readonly report: RunReport }
             ))}
           </tbody>
         </table>
-      </div>
+      </Scroll>
     </Section>
   );
 }

@@ -45,10 +45,10 @@ export function TrialTable({ report, chosen, stressed, onStress }: SweepParts) {
         ]
       : []),
     ...report.parameters.map(
-      ({ name, title, scale }): SortableColumn<TrialReport> => ({
+      ({ name, title, scale, values }): SortableColumn<TrialReport> => ({
         name,
         title,
-        isText: scale === 'category',
+        isText: scale === 'category' && values.some(value => Number.isNaN(Number(value))),
         sortBy: row => row.point[name],
         show: row => pointValue(row.point[name]),
       }),

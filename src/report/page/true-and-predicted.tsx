@@ -1,6 +1,6 @@
 /** Predicted against true values, and where they are furthest apart. */
 import type { Measured, ValuesReport } from '../document.js';
-import { Section, Value } from './base.js';
+import { Scroll, Section, Value } from './base.js';
 import { formatMetric } from './format.js';
 import { PointPlot } from './point-plot.js';
 
@@ -24,7 +24,7 @@ export function TrueAndPredicted({
         />
       )}
       {worst.length > 0 && (
-        <div class="fit">
+        <Scroll label="Worst predictions, a table">
           <table class="numbers">
             <caption>Furthest apart</caption>
             <thead>
@@ -48,7 +48,7 @@ export function TrueAndPredicted({
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       )}
     </Section>
   );

@@ -1,10 +1,8 @@
 /** What a chart shows, as a table that is made only where someone opens it. */
 import { useState } from 'preact/hooks';
-import { valueAt } from './align.js';
 import { Scroll, Value } from './base.js';
 import type { ChartProps } from './chart.js';
 
-/** Of more steps, as many evenly among them, the last included. */
 const MOST_ROWS = 100;
 
 export function ValuesTable({ title, series, isShare }: Pick<ChartProps, 'title' | 'series' | 'isShare'>) {
@@ -20,9 +18,7 @@ export function ValuesTable({ title, series, isShare }: Pick<ChartProps, 'title'
 }
 
 function Rows({ title, series, isShare }: Pick<ChartProps, 'title' | 'series' | 'isShare'>) {
-  const steps = [...new Set(series.flatMap(({ curve }) => curve.steps))].sort((a, b) => a - b);
-  const every = Math.max(1, Math.ceil(steps.length / MOST_ROWS));
-  const rows = steps.filter((_, i) => (steps.length - 1 - i) % every === 0);
+  const columns = series.map(({ curve }) => new Map(curve.steps.map((step, i) => [step, curve.values[i]])));
   return (
     <Scroll label={`Values of ${title}`}>
       <table class="numbers">
@@ -37,16 +33,12 @@ function Rows({ title, series, isShare }: Pick<ChartProps, 'title' | 'series' | 
           </tr>
         </thead>
         <tbody>
-          {rows.map(step => (
+          {rowsOf(series).map(step => (
             <tr key={step}>
               <th scope="row">{step}</th>
-              {series.map(({ name, curve }) => (
+              {series.map(({ name }, i) => (
                 <td key={name}>
-                  {curve.steps[0] <= step && valueAt(curve, step) === null ? (
-                    'not finite'
-                  ) : (
-                    <Value metric={isShare ? 'accuracy' : 'loss'} value={valueAt(curve, step)} />
-                  )}
+                  <Cell metric={isShare ? 'accuracy' : name} value={columns[i].get(step)} />
                 </td>
               ))}
             </tr>
@@ -55,4 +47,18 @@ function Rows({ title, series, isShare }: Pick<ChartProps, 'title' | 'series' | 
       </table>
     </Scroll>
   );
+}
+
+function Cell({ value, metric }: { readonly value: number | null | undefined; readonly metric: string }) {
+  if (value === undefined) return null;
+  return value === null ? 'not finite' : <Value metric={metric} value={value} />;
+}
+
+/** Of a curve with many steps as many evenly among them, the last included; those of the others all. */
+function rowsOf(series: ChartProps['series']): readonly number[] {
+  const kept = series.flatMap(({ curve: { steps } }) => {
+    const every = Math.max(1, Math.ceil(steps.length / MOST_ROWS));
+    return steps.filter((_, i) => (steps.length - 1 - i) % every === 0);
+  });
+  return [...new Set(kept)].sort((a, b) => a - b);
 }

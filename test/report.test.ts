@@ -1,0 +1,791 @@
+/** Reports of real runs and a real sweep, in a real browser: what is on the page is what is in the files. */
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { parse } from 'csv-parse/sync';
+import type { Browser, Locator, Page } from 'playwright-core';
+import t from 'tap';
+import {
+  chromiumMissing,
+  type Look,
+  type OpenPage,
+  openPage,
+  startChromium,
+  violationsOf,
+} from './support/browser.js';
+import { floats, type LogLine, npz, type RunSummary, readLog, Workplace } from './support/cli.js';
+import { randomDataset } from './support/small-run.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+const output = work.folder();
+
+async function train(config: object, ...flags: string[]): Promise<string> {
+  const { stdout, stderr } = await work.cellrun(
+    'run',
+    work.config(config),
+    '--json',
+    '--output',
+    output,
+    ...flags,
+  );
+  if (stdout === '') throw new Error(stderr);
+  return (JSON.parse(stdout) as RunSummary).directory;
+}
+
+const HOSTILE = '</script><img src=x onerror=alert(1)><!-- & "\'';
+const classes = {
+  version: 1,
+  name: 'classes',
+  description: HOSTILE,
+  dataset: {
+    kind: 'npz',
+    path: work.file('classes.npz', randomDataset('test/report', { train: 60, test: 20, seed: 1 })),
+  },
+  model: { cell: 'lstm', hidden_size: 4, head: { from: 'last' } },
+  loss: { kind: 'cross_entropy' },
+  optimizer: { kind: 'adam', learning_rate: 0.01 },
+  training: { num_epochs: 3, batch_size: 10, log_every: 1 },
+  gates: [
+    { metric: 'test.accuracy', min: 0 },
+    { metric: 'test.loss', max: 0.001 },
+  ],
+};
+
+/** The square of a target of 1e25 is not finite in float32, so that its batch is skipped. */
+function valuesDataset(): Uint8Array {
+  const x = Array.from({ length: 160 }, (_, i) => Math.sin(i));
+  const y = Array.from({ length: 40 }, (_, i) => (i === 17 ? 1e25 : Math.cos(i)));
+  return npz({
+    x: floats([40, 2, 2], x),
+    y: floats([40, 1], y),
+    x_test: floats([10, 2, 2], x.slice(0, 40)),
+    y_test: floats([10, 1], y.slice(0, 10)),
+  });
+}
+
+const values = {
+  version: 1,
+  name: 'values',
+  dataset: { kind: 'npz', path: work.file('values.npz', valuesDataset()) },
+  model: { cell: 'lstm', hidden_size: 3, head: { from: 'last' } },
+  loss: { kind: 'mse' },
+  optimizer: { kind: 'sgd', learning_rate: 0.1 },
+  training: { num_epochs: 2, batch_size: 10, log_every: 1, max_skipped_batches: 9 },
+};
+
+const classRun = await train(classes, '--set', 'training.batch_size=12');
+const valueRun = await train(values);
+const divergedRun = await train({ ...values, training: { ...values.training, max_skipped_batches: 0 } });
+const sweepDirectory = await trainSweep();
+
+async function trainSweep(): Promise<string> {
+  const base = work.config({ ...classes, name: 'trial', description: 'A base.', gates: [] });
+  const sweep = work.file(
+    'sweep.yaml',
+    JSON.stringify({
+      version: 1,
+      name: 'searched',
+      base,
+      parameters: {
+        'optimizer.learning_rate': { kind: 'log_uniform', low: 0.001, high: 0.1 },
+        'model.hidden_size': { kind: 'int', low: 2, high: 6 },
+        'optimizer.kind': ['adam', 'sgd'],
+      },
+      method: 'random',
+      objective: { metric: 'test.loss', goal: 'minimize' },
+      pruner: { kind: 'asha', min_epochs: 1, reduction_factor: 3 },
+      budget: { trials: 6 },
+    }),
+  );
+  const { code, stderr } = await work.cellrun(
+    'sweep',
+    sweep,
+    '--output',
+    output,
+    '--threads',
+    '1',
+    '--quiet',
+  );
+  if (code !== 0) throw new Error(stderr);
+  const parent = join(output, 'sweeps', 'searched');
+  return join(parent, readdirSync(parent)[0]);
+}
+
+/** The page of `path`, in a file outside of it. */
+async function reportOf(path: string): Promise<string> {
+  const file = work.file('report.html', '');
+  const { code, stdout, stderr } = await work.cellrun('report', path, '-o', file);
+  t.same({ code, stdout, stderr }, { code: 0, stdout: `${file}\n`, stderr: '' });
+  return file;
+}
+
+function readJson<T>(...path: string[]): T {
+  return JSON.parse(readFileSync(join(...path), 'utf8'));
+}
+
+t.test('the same files give the same bytes, in the directory itself where nothing else is said', async t => {
+  for (const path of [classRun, sweepDirectory, output]) {
+    const [first, second] = [await reportOf(path), await reportOf(path)];
+    t.ok(readFileSync(first).equals(readFileSync(second)), path);
+  }
+  const copy = join(work.folder(), 'copy');
+  cpSync(classRun, copy, { recursive: true });
+  const { stdout } = await work.cellrun('report', copy);
+  t.equal(stdout, `${join(copy, 'report.html')}\n`);
+  const piped = await work.cellrun('report', copy, '-o', '-');
+  t.equal(piped.stdout, readFileSync(join(copy, 'report.html'), 'utf8'));
+  t.equal(existsSync(join(classRun, 'report.html')), false, 'and nowhere else');
+  const { stdout: json } = await work.cellrun('report', copy, '--json');
+  t.match(JSON.parse(json), { kind: 'run', name: 'classes', state: 'completed', steps: 15 });
+});
+
+t.test('what is no run, no sweep and no folder is a usage error', async t => {
+  for (const path of [join(work.path, 'absent'), work.file('a.txt', '')]) {
+    const { code, stdout } = await work.cellrun('report', path);
+    t.match({ code, stdout }, { code: 2, stdout: '' });
+  }
+  const damaged = join(work.folder(), 'damaged');
+  cpSync(classRun, damaged, { recursive: true });
+  writeFileSync(join(damaged, 'summary.json'), '{');
+  t.match(await work.cellrun('report', damaged), { code: 5, stderr: /summary\.json/ });
+  t.match(await work.cellrun('report', classRun, '-o', join(work.path, 'absent', 'x.html')), { code: 2 });
+});
+
+t.test('a log of 100,000 steps with as many epochs gives a small page that keeps its spike', async t => {
+  const long = join(work.folder(), 'long');
+  cpSync(classRun, long, { recursive: true });
+  const lines: string[] = [];
+  for (let step = 1; step <= 100_000; step++) {
+    const noise = Math.sin(step * 12.9898) / 3;
+    const loss = step === 77_777 ? 1234.5 : 2 / Math.sqrt(step) + Math.abs(noise);
+    lines.push(
+      JSON.stringify({
+        event: 'train.step',
+        epoch: step,
+        step,
+        loss,
+        learning_rate: 0.01 / step,
+        grad_norm: loss * 3.3,
+        samples_per_s: 1000 + 100 * noise,
+      }),
+    );
+    lines.push(
+      JSON.stringify({
+        event: 'train.epoch',
+        epoch: step,
+        step,
+        loss: loss * 1.1,
+        samples: 1,
+        duration_s: 1,
+      }),
+    );
+    lines.push(
+      JSON.stringify({
+        event: 'eval',
+        split: 'test',
+        epoch: step,
+        step,
+        loss: loss * 1.2,
+        accuracy: Math.abs(noise),
+        samples: 1,
+        duration_s: 1,
+      }),
+    );
+  }
+  writeFileSync(join(long, 'log.jsonl'), `${lines.join('\n')}\n`);
+  const file = await reportOf(long);
+  t.ok(statSync(file).size < 500_000, `${statSync(file).size} bytes`);
+  const { curves }: { curves: Record<string, { steps: number[]; values: number[]; count: number }> } =
+    JSON.parse((await work.cellrun('report', long, '--json')).stdout);
+  const loss = curves['train.loss'];
+  t.equal(loss.values[loss.steps.indexOf(77_777)], 1234.5);
+  t.equal(loss.count, 100_000);
+});
+
+t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, async t => {
+  const browser: Browser = await startChromium();
+  t.teardown(() => browser.close());
+  const files = {
+    classes: await reportOf(withEvaluation(classRun)),
+    values: await reportOf(valueRun),
+    diverged: await reportOf(divergedRun),
+    sweep: await reportOf(sweepDirectory),
+    index: await reportOf(output),
+  };
+  const open = (name: keyof typeof files, look?: Look): Promise<OpenPage> =>
+    openPage(browser, pathToFileURL(files[name]).href, look);
+
+  t.test('a run: its metrics, its gates, its config, its checkpoints', async t => {
+    for (const [name, directory] of [
+      ['classes', classRun],
+      ['values', valueRun],
+      ['diverged', divergedRun],
+    ] as const) {
+      const { page, close } = await open(name);
+      const summary = readJson<RunSummary & { gates: GateInFile[]; message?: string }>(
+        directory,
+        'summary.json',
+      );
+      t.equal(await textOf(page.locator('h1 .badge')), await saidBadge(summary.status), name);
+      const expected = Object.entries(summary.metrics).flatMap(([split, metrics]) =>
+        Object.entries(metrics)
+          .filter(([metric]) => !metric.endsWith('_nonfinite'))
+          .map(([metric, value]) => [`${split}.${metric}`, value]),
+      );
+      const shown = await tilesOf(page);
+      if (summary.best) t.equal(shown.best, summary.best.value);
+      const { best, ...rest } = shown;
+      t.same(rest, Object.fromEntries(expected), name);
+      t.equal(await page.locator('.alert').count(), summary.message === undefined ? 0 : 1);
+      if (summary.message !== undefined) t.equal(await textOf(page.locator('.alert')), summary.message);
+      const index = existsSync(join(directory, 'checkpoints', 'index.json'))
+        ? readJson<{ checkpoints: { file: string; step: number }[] }>(directory, 'checkpoints', 'index.json')
+            .checkpoints
+        : [];
+      const rows = await cellsOf(part(page, 'Checkpoints').locator('tbody tr'));
+      t.same(
+        rows.map(([file, step]) => [file.split(' ')[0], Number(step)]),
+        index.map(({ file, step }) => [`checkpoints/${file}`, step]),
+      );
+      await close();
+    }
+  });
+
+  t.test('gates say value, limit, verdict and line', async t => {
+    const { page, close } = await open('classes');
+    const rows = await cellsOf(part(page, 'Gates').locator('tbody tr'));
+    const { gates } = readJson<{ gates: GateInFile[] }>(classRun, 'summary.json');
+    const lines = readFileSync(join(classRun, 'config.resolved.yaml'), 'utf8').split('\n');
+    const lineOf = (text: string) =>
+      lines.findIndex((line, i) => line.includes(text) && lines.slice(0, i).includes('gates:')) + 1;
+    t.same(
+      rows.map(([metric, , wanted, verdict, place]) => [metric, wanted, verdict.replace(/^\W+/, ''), place]),
+      [
+        ['test.accuracy', 'at least 0.00 %', 'passed', `config.resolved.yaml:${lineOf('test.accuracy')}`],
+        ['test.loss', 'at most 0.001', 'failed', `config.resolved.yaml:${lineOf('test.loss')}`],
+      ],
+    );
+    t.same(
+      await valuesIn(part(page, 'Gates').locator('tbody td data')),
+      gates.map(({ value }) => value),
+    );
+    await close();
+  });
+
+  t.test('the config: what differs from the defaults, what the command line set, and everything', async t => {
+    const { page, close } = await open('classes');
+    const config = part(page, 'Config');
+    const keys = async () =>
+      Promise.all((await config.locator('tbody tr').all()).map(row => row.getAttribute('data-key')));
+    const row = async (key: string) => (await cellsOf(config.locator(`tr[data-key="${key}"]`)))[0];
+    t.same(await row('training.batch_size'), ['training.batch_size', '12command line', '–']);
+    t.same(await row('training.log_every'), ['training.log_every', '1', '100']);
+    t.equal((await row('description'))[1], HOSTILE);
+    t.notOk((await keys()).includes('training.shuffle'), 'a default is not shown');
+    // follows from batch_size, and is what follows: no difference
+    t.notOk((await keys()).includes('training.eval_batch_size'));
+    await config.getByRole('checkbox').check();
+    t.same(await row('training.eval_batch_size'), ['training.eval_batch_size', '12', '12']);
+    t.same(await row('training.shuffle'), ['training.shuffle', 'true', 'true']);
+    await close();
+  });
+
+  t.test('curves: every value of the log is in the tables, gaps too', async t => {
+    for (const [name, directory] of [
+      ['classes', classRun],
+      ['values', valueRun],
+      ['diverged', divergedRun],
+    ] as const) {
+      const { page, close } = await open(name);
+      const log = readLog(directory);
+      const losses = await tableOf(page, 'Loss');
+      t.same(losses['train, each batch'], seriesIn(log, 'train.step', 'loss'), `${name}: loss of batches`);
+      t.same(
+        losses['train, mean of the epoch'] ?? {},
+        seriesIn(log, 'train.epoch', 'loss'),
+        `${name}: loss of epochs`,
+      );
+      t.same(losses.test ?? {}, seriesIn(log, 'eval', 'loss'), `${name}: test loss`);
+      for (const [title, field] of [
+        ['Learning rate', 'learning_rate'],
+        ['Gradient norm', 'grad_norm'],
+        ['Samples per second', 'samples_per_s'],
+      ])
+        t.same(
+          (await tableOf(page, title))[title.toLowerCase()],
+          seriesIn(log, 'train.step', field),
+          `${name}: ${field}`,
+        );
+      if (name === 'classes')
+        t.same((await tableOf(page, 'Accuracy')).test, seriesIn(log, 'eval', 'accuracy'));
+      await close();
+    }
+    t.ok(
+      Object.values(seriesIn(readLog(valueRun), 'train.step', 'loss')).includes(null),
+      'and one of them has gaps',
+    );
+  });
+
+  t.test('one cursor for all charts, by pointer and by keyboard', async t => {
+    const { page, close } = await open('classes');
+    const log = readLog(classRun);
+    const loss = chart(page, 'Loss');
+    const box = await loss.locator('.u-over').boundingBox();
+    if (box === null) throw new Error('the chart is not there');
+    await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+    // fifteen steps: the eighth is in the middle
+    t.equal(await page.locator('output.step').getAttribute('data-cursor'), '8');
+    t.match(await textOf(page.locator('output.step')), /^step 8, epoch 2$/);
+    const legend = (name: string) => page.locator(`[data-series="${name}"] data`).getAttribute('value');
+    const at = (field: string) =>
+      String(log.find(({ event, step }) => event === 'train.step' && step === 8)?.[field]);
+    t.equal(await legend('train.loss'), at('loss'));
+    t.equal(await legend('grad_norm'), at('grad_norm'));
+    t.equal(await legend('samples_per_s'), at('samples_per_s'));
+    const crosshair = await chart(page, 'Gradient norm').locator('.u-cursor-x').boundingBox();
+    const other = await chart(page, 'Gradient norm').locator('.u-over').boundingBox();
+    t.ok(
+      Math.abs((crosshair?.x ?? 0) - (other?.x ?? 0) - (other?.width ?? 0) / 2) < 2,
+      'the line is in the middle of the other chart too',
+    );
+    await page.mouse.move(0, 0);
+    t.equal(await page.locator('output.step').getAttribute('data-cursor'), '', 'it goes with the pointer');
+
+    const slider = loss.getByRole('slider');
+    await slider.focus();
+    await page.keyboard.press('Home');
+    t.equal(await page.locator('output.step').getAttribute('data-cursor'), '1');
+    for (const key of ['ArrowRight', 'ArrowRight', 'ArrowLeft']) await page.keyboard.press(key);
+    t.equal(await slider.getAttribute('aria-valuenow'), '2');
+    t.match(await slider.getAttribute('aria-valuetext'), /^step 2: train, each batch \d/);
+    await page.keyboard.press('End');
+    t.equal(await slider.getAttribute('aria-valuenow'), '15');
+    await page.keyboard.press('+');
+    t.equal(await slider.getAttribute('aria-valuemin'), '8', 'half of the steps, the last one in its place');
+    await page.keyboard.press('0');
+    t.equal(await slider.getAttribute('aria-valuemin'), '1');
+    await close();
+  });
+
+  t.test('a drag zooms all charts, a double click shows all, and the axis can be logarithmic', async t => {
+    const { page, close } = await open('classes');
+    const range = async (title: string) => {
+      const slider = chart(page, title).getByRole('slider');
+      return [
+        Number(await slider.getAttribute('aria-valuemin')),
+        Number(await slider.getAttribute('aria-valuemax')),
+      ];
+    };
+    // a screenshot scrolls the page, so that places are measured after it
+    const before = await chart(page, 'Loss').locator('canvas').screenshot();
+    const over = chart(page, 'Gradient norm').locator('.u-over');
+    await over.scrollIntoViewIfNeeded();
+    const box = await over.boundingBox();
+    if (box === null) throw new Error('the chart is not there');
+    await page.mouse.move(box.x + box.width / 4, box.y + 50);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width / 2, box.y + 60, { steps: 4 });
+    await page.mouse.up();
+    for (const title of ['Loss', 'Gradient norm', 'Accuracy']) {
+      const [from, to] = await range(title);
+      t.ok(Math.abs(from - 4.5) < 0.2 && Math.abs(to - 8) < 0.2, `${title}: ${from} to ${to}`);
+    }
+    t.notOk(before.equals(await chart(page, 'Loss').locator('canvas').screenshot()), 'other pixels');
+    await over.dblclick();
+    t.same(await range('Loss'), [1, 15]);
+    await page.mouse.move(0, 0);
+    t.ok(
+      before.equals(await chart(page, 'Loss').locator('canvas').screenshot()),
+      'the same pixels as at first',
+    );
+    await page.getByLabel('logarithmic').check();
+    t.notOk(before.equals(await chart(page, 'Loss').locator('canvas').screenshot()), 'another axis');
+    await close();
+  });
+
+  t.test('warnings, and damage in the log, as text', async t => {
+    const { page, close } = await open('values');
+    const logged = readLog(valueRun).filter(({ event }) => event === 'warning');
+    const shown = await part(page, 'Warnings').locator('li').allInnerTexts();
+    t.ok(logged.length > 0);
+    t.equal(shown.length, logged.length);
+    for (const [i, { code, message }] of logged.entries()) t.match(shown[i], `${code} ${message}`);
+    await close();
+    const hostile = join(work.folder(), 'hostile');
+    cpSync(valueRun, hostile, { recursive: true });
+    appendFileSync(
+      join(hostile, 'log.jsonl'),
+      `${JSON.stringify({ event: 'warning', code: 'x', message: HOSTILE })}\nno event\n`,
+    );
+    const {
+      page: other,
+      said,
+      requested,
+      close: closeOther,
+    } = await openPage(browser, pathToFileURL(await reportOf(hostile)).href);
+    const texts = await part(other, 'Warnings').locator('li').allInnerTexts();
+    t.equal(texts.at(-2), `x ${HOSTILE}`);
+    t.match(texts.at(-1), /^log\.jsonl:\d+ this is not JSON$/);
+    t.equal(await other.locator('img').count(), 0);
+    t.same([...said, ...requested], []);
+    await closeOther();
+  });
+
+  t.test('classes: the confusion matrix and the worst mistakes as pictures', async t => {
+    const { page, close } = await open('classes');
+    const matrix = part(page, 'Confusion matrix').locator('tbody tr');
+    const counts = (await cellsOf(matrix)).map(cells => cells.slice(1, -1).map(Number));
+    t.same(counts, EVALUATION.confusion);
+    t.match(
+      await textOf(part(page, 'Confusion matrix').locator('.note')),
+      /^10 of 20 right; test split, epoch 3, step 15/,
+    );
+    await part(page, 'Confusion matrix').getByRole('checkbox').check();
+    t.same((await cellsOf(matrix))[1].slice(1, -1), ['20.0', '60.0', '20.0', '0.0'], '1, 3, 1 and 0 of 5');
+    const pictures = part(page, 'Worst mistakes').locator('li');
+    t.same(await pictures.allInnerTexts().then(texts => texts.map(text => text.replaceAll(/\s+/g, ' '))), [
+      '0 → taken for 1 90.00 % #7',
+      '2 → taken for 3 80.00 % #2',
+    ]);
+    const pixels = await page.evaluate(
+      `[...document.querySelector('.mistakes canvas').getContext('2d').getImageData(0, 0, 2, 2).data]`,
+    );
+    t.same(
+      pixels,
+      [0, 85, 170, 255].flatMap(grey => [grey, grey, grey, 255]),
+    );
+    await close();
+  });
+
+  t.test('a sweep: its table is trials.csv, and can be sorted', async t => {
+    const { page, close } = await open('sweep');
+    const csv = trialsInFile();
+    const rows = page.locator('.sortable tbody tr');
+    const column = (name: string) => rows.locator(`[data-column="${name}"]`);
+    const trials = (await column('trial').allInnerTexts()).map(Number);
+    t.same(
+      trials,
+      csv.map(({ trial }) => Number(trial)),
+      'best first',
+    );
+    for (const name of ['test.loss', 'optimizer.learning_rate', 'model.hidden_size'])
+      t.same(
+        await valuesIn(column(name).locator('data')),
+        csv.flatMap(row => (row[name] === '' ? [] : [Number(row[name])])),
+        name,
+      );
+    t.same(
+      await column('optimizer.kind').allInnerTexts(),
+      csv.map(row => row['optimizer.kind']),
+    );
+    t.same(
+      (await column('state').allInnerTexts()).map(text => text.replace(/^\W+/, '')),
+      csv.map(({ state }) => state),
+    );
+    const byRate = csv
+      .toSorted((a, b) => Number(a['optimizer.learning_rate']) - Number(b['optimizer.learning_rate']))
+      .map(({ trial }) => Number(trial));
+    const button = page.getByRole('button', { name: 'learning_rate' });
+    await button.click();
+    t.same((await column('trial').allInnerTexts()).map(Number), byRate);
+    t.equal(
+      await page.getByRole('columnheader', { name: 'learning_rate' }).getAttribute('aria-sort'),
+      'ascending',
+    );
+    await button.click();
+    t.same((await column('trial').allInnerTexts()).map(Number), byRate.toReversed());
+    t.equal(await page.locator('[data-metric="best"] data').getAttribute('value'), csv[0]['test.loss']);
+    await close();
+  });
+
+  t.test('trials are chosen along the axes, by pointer and by keyboard', async t => {
+    const { page, close } = await open('sweep');
+    const csv = trialsInFile();
+    const chosen = async () =>
+      (await page.locator('.sortable [data-column="trial"]').allInnerTexts()).map(Number).toSorted();
+    const ends = page.locator('[data-axis="model.hidden_size"]').getByRole('slider');
+    await ends.first().focus();
+    t.match(await ends.first().getAttribute('aria-valuetext'), /^2$/);
+    // 2 to 6 in twenty keys: eleven lead to 4.2
+    for (let i = 0; i < 11; i++) await page.keyboard.press('ArrowUp');
+    t.equal(await ends.first().getAttribute('aria-valuetext'), '4.2');
+    const large = csv
+      .filter(row => Number(row['model.hidden_size']) > 4.2)
+      .map(({ trial }) => Number(trial))
+      .toSorted();
+    t.same(await chosen(), large);
+    t.match(await textOf(page.locator('.toolbar output').first()), `${large.length} of 6 trials chosen`);
+    await page.keyboard.press('Escape');
+    t.equal((await chosen()).length, 6);
+    const catcher = page.locator('[data-axis="optimizer.learning_rate"] .catcher');
+    await catcher.scrollIntoViewIfNeeded();
+    const box = await catcher.boundingBox();
+    if (box === null) throw new Error('the axis is not there');
+    const middle = box.x + box.width / 2;
+    await page.mouse.move(middle, box.y + box.height / 2);
+    await page.mouse.down();
+    await page.mouse.move(middle, box.y + 10, { steps: 4 });
+    await page.mouse.move(middle, box.y - 20);
+    await page.mouse.up();
+    // the axis is logarithmic: its middle is the geometric mean of 0.001 and 0.1
+    const fast = csv
+      .filter(row => Number(row['optimizer.learning_rate']) > 0.01)
+      .map(({ trial }) => Number(trial))
+      .toSorted();
+    t.ok(fast.length > 0 && fast.length < 6, 'the sample tells');
+    t.same(await chosen(), fast);
+    await page.getByRole('button', { name: 'Choose all' }).click();
+    t.equal((await chosen()).length, 6);
+    await close();
+  });
+
+  t.test('the charts of a sweep have what its logs have', async t => {
+    const { page, close } = await open('sweep');
+    const csv = trialsInFile();
+    const lines = await page.locator('.pruning [data-trial]').all();
+    t.equal(lines.length, csv.length);
+    for (const line of lines) {
+      const trial = await line.getAttribute('data-trial');
+      const d = (await line.locator('path.trial').getAttribute('d')) ?? '';
+      const log = readLog(join(sweepDirectory, 'trials', `t${trial?.padStart(4, '0')}-s0`));
+      t.equal(
+        d.split(/[ML]/).length - 1,
+        log.filter(({ event }) => event === 'eval').length,
+        `trial ${trial}: a point for each epoch`,
+      );
+    }
+    const marks = await page.locator('.multiples .point-plot').first().locator('.mark').count();
+    t.equal(marks, csv.filter(row => row['test.loss'] !== '').length);
+    await close();
+  });
+
+  t.test('a directory: its runs, its sweeps, and each run in short', async t => {
+    const { page, close } = await open('index');
+    const rows = page.locator('.scroll[aria-label="Runs"] tbody tr');
+    t.same(await rows.locator('[data-column="name"]').allInnerTexts(), ['classes', 'values', 'values']);
+    for (const [i, directory] of [classRun, valueRun, divergedRun].entries()) {
+      const { run_id: id, metrics } = readJson<RunSummary>(directory, 'summary.json');
+      t.equal(await textOf(rows.nth(i).locator('[data-column="id"]')), id);
+      const { loss } = metrics.test;
+      const shown = await valuesIn(rows.nth(i).locator('[data-column="test.loss"] data'));
+      t.same(shown, loss === undefined || loss === null ? [] : [loss]);
+    }
+    await page.getByRole('searchbox').fill('diverged');
+    t.equal(await rows.count(), 1);
+    await page.locator('details.detail summary').first().click();
+    t.equal(
+      await page.locator('article.run').getAttribute('data-run'),
+      readJson<RunSummary>(classRun, 'summary.json').run_id,
+    );
+    t.ok((await page.locator('article.run .plot canvas').count()) >= 4);
+    await close();
+  });
+
+  t.test(
+    'axe finds nothing, in dark and light, at three widths; nothing is said, asked for, or wider than the screen',
+    async t => {
+      for (const name of Object.keys(files) as (keyof typeof files)[])
+        for (const scheme of ['light', 'dark'] as const)
+          for (const width of [360, 768, 1280]) {
+            const { page, said, requested, close } = await open(name, { width, scheme });
+            for (const summary of await page.locator('summary').all()) await summary.click();
+            const { violations, passes } = await violationsOf(page);
+            t.same(violations, [], `${name}, ${scheme}, ${width}`);
+            t.ok(passes > 10, 'there was something to look at');
+            t.ok(
+              ((await page.evaluate('document.documentElement.scrollWidth')) as number) <= width,
+              `${name} fits into ${width}`,
+            );
+            t.same([...said, ...requested], [], `${name}, ${scheme}, ${width}`);
+            await keepPicture(page, `${name}-${scheme}-${width}`);
+            await close();
+          }
+    },
+  );
+
+  t.test('where no script runs, and on paper, the essentials are there', async t => {
+    const without = await open('classes', { scripts: false });
+    const summary = readJson<RunSummary>(classRun, 'summary.json');
+    const text = await textOf(without.page.locator('main'));
+    for (const value of [
+      'classes',
+      'completed',
+      String(summary.metrics.test.loss),
+      'Charts need JavaScript',
+    ])
+      t.ok(text.includes(value), value);
+    await without.close();
+    const dark = await open('classes', { scheme: 'dark' });
+    await dark.page.emulateMedia({ media: 'print', colorScheme: 'dark' });
+    t.equal(
+      await dark.page.evaluate('getComputedStyle(document.body).backgroundColor'),
+      'rgb(255, 255, 255)',
+    );
+    t.equal(await dark.page.locator('.toolbar').first().isVisible(), false);
+    t.ok((await dark.page.pdf()).length > 10_000);
+    await dark.close();
+  });
+
+  t.test('the policy of the page lets nothing in', async t => {
+    const { page, close } = await open('classes');
+    await page.evaluate(
+      "document.body.append(Object.assign(document.createElement('script'), { textContent: 'document.title = 1' }))",
+    );
+    await page.evaluate(
+      "document.body.append(Object.assign(document.createElement('img'), { src: 'http://127.0.0.1:9/x.png' }))",
+    );
+    t.match(await page.title(), /^classes /);
+    t.equal(
+      await page.evaluate("fetch('http://127.0.0.1:9/').then(() => 'reached', error => error.name)"),
+      'TypeError',
+    );
+    await close();
+  });
+});
+
+interface GateInFile {
+  readonly metric: string;
+  readonly value: number | null;
+  readonly verdict: string;
+}
+
+/** Twenty sequences of four classes, a row for each true one, with two pictures of 2 x 2 pixels; as schemas/evaluation.schema.json has it. */
+const EVALUATION = {
+  version: 1,
+  kind: 'class',
+  split: 'test',
+  epoch: 3,
+  step: 15,
+  predictions: 20,
+  loss: 1.4,
+  accuracy: 0.5,
+  classes: 4,
+  class_names: null,
+  confusion: [
+    [4, 1, 0, 0],
+    [1, 3, 1, 0],
+    [0, 2, 2, 1],
+    [1, 1, 2, 1],
+  ],
+  undecided: 0,
+  mistakes: [
+    {
+      index: 7,
+      label: 0,
+      predicted: 1,
+      loss: 3,
+      probability: 0.9,
+      label_probability: 0.05,
+      picture: Buffer.from([0, 85, 170, 255]).toString('base64'),
+    },
+    {
+      index: 2,
+      label: 2,
+      predicted: 3,
+      loss: 2,
+      probability: 0.8,
+      label_probability: 0.1,
+      picture: Buffer.from([255, 0, 0, 255]).toString('base64'),
+    },
+  ],
+  pictures: { width: 2, height: 2, encoding: 'base64-uint8' },
+};
+
+/** A copy of a run whose data are taken for pictures. */
+function withEvaluation(directory: string): string {
+  const copy = join(work.folder(), 'run');
+  cpSync(directory, copy, { recursive: true });
+  writeFileSync(join(copy, 'evaluation.json'), JSON.stringify(EVALUATION));
+  return copy;
+}
+
+/** The trials best first: more epochs before fewer, then the smaller loss. */
+function trialsInFile(): Record<string, string>[] {
+  const rows: Record<string, string>[] = parse(readFileSync(join(sweepDirectory, 'trials.csv')), {
+    columns: true,
+  });
+  const rank = (row: Record<string, string>) => [
+    row['test.loss'] === '' ? 1 : 0,
+    -Number(row.epochs),
+    Number(row['test.loss']),
+  ];
+  return rows.toSorted((a, b) => {
+    const [x, y] = [rank(a), rank(b)];
+    return x[0] - y[0] || x[1] - y[1] || x[2] - y[2];
+  });
+}
+
+async function textOf(locator: Locator): Promise<string> {
+  return (await locator.allInnerTexts()).join();
+}
+
+function part(page: Page, title: string): Locator {
+  return page
+    .locator('section.part')
+    .filter({ has: page.getByRole('heading', { name: title, exact: true }) });
+}
+
+function chart(page: Page, title: string): Locator {
+  return page.locator(`figure[data-chart="${title}"]`);
+}
+
+async function tilesOf(page: Page): Promise<Record<string, number>> {
+  const tiles = await page.locator('.tiles > div').all();
+  const entries = tiles.map(async tile => [
+    (await tile.getAttribute('data-metric')) ?? '',
+    Number(await tile.locator('data').getAttribute('value')),
+  ]);
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+async function cellsOf(rows: Locator): Promise<string[][]> {
+  return Promise.all((await rows.all()).map(row => row.locator('th, td').allInnerTexts()));
+}
+
+async function valuesIn(data: Locator): Promise<number[]> {
+  return Promise.all((await data.all()).map(async one => Number(await one.getAttribute('value'))));
+}
+
+/** The table of a chart: by column, the value at each step that the column has one of its own. */
+async function tableOf(page: Page, title: string): Promise<Record<string, Record<string, number | null>>> {
+  const figure = chart(page, title);
+  await figure.locator('summary').click();
+  await figure.locator('table').waitFor();
+  const [, ...names] = await figure.locator('thead th').allInnerTexts();
+  const found: Record<string, Record<string, number | null>> = Object.fromEntries(
+    names.map(name => [name, {}]),
+  );
+  for (const row of await figure.locator('tbody tr').all()) {
+    const step = await textOf(row.locator('th'));
+    for (const [i, cell] of (await row.locator('td').all()).entries()) {
+      if ((await textOf(cell)) === 'not finite') found[names[i]][step] = null;
+      else if ((await cell.locator('data').count()) > 0)
+        found[names[i]][step] = Number(await cell.locator('data').getAttribute('value'));
+    }
+  }
+  return found;
+}
+
+function seriesIn(log: readonly LogLine[], event: string, field: string): Record<string, number | null> {
+  const records = log.filter(line => line.event === event);
+  return Object.fromEntries(records.map(line => [String(line.step), line[field] as number | null]));
+}
+
+async function saidBadge(status: string): Promise<string> {
+  return `${{ completed: '✓', diverged: '✕' }[status]} ${status}`;
+}
+
+/** For a person to look at, where CELLRUN_PICTURES names a folder. */
+async function keepPicture(page: Page, name: string): Promise<void> {
+  const folder = process.env.CELLRUN_PICTURES;
+  if (folder !== undefined) await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+}
