@@ -2,14 +2,13 @@
  * Makes the pictures that the README shows: `npm run gallery` trains a short MNIST run and a small sweep, reports both, and photographs the
  * reports; `npm run gallery -- RUN SWEEP` takes directories that are there already.
  */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { runCommandLine } from '../src/cli/program.js';
 import { buildReport, readPageAssets, renderPage } from '../src/report/index.js';
 import { packageRoot } from '../src/root.js';
-import { writeFileSync } from 'node:fs';
 import { chromiumMissing, openPage, startChromium } from './support/browser.js';
 
 /** As wide as a README is shown, about, at twice the pixels of the text. */
@@ -24,7 +23,10 @@ try {
   const folder = join(packageRoot, 'experiments', 'gallery');
   mkdirSync(folder, { recursive: true });
   const browser = await startChromium();
-  for (const [name, path] of [['run', run], ['sweep', sweep]] as const) {
+  for (const [name, path] of [
+    ['run', run],
+    ['sweep', sweep],
+  ] as const) {
     const file = join(work, `${name}.html`);
     writeFileSync(file, renderPage(buildReport(path), readPageAssets()));
     const { page } = await openPage(browser, pathToFileURL(file).href, SIZE);
@@ -36,13 +38,23 @@ try {
 }
 
 async function cellrun(...words: string[]): Promise<void> {
-  const io = { out: () => {}, err: (text: string) => process.stderr.write(text), color: { out: false, err: false }, interactive: false };
+  const io = {
+    out: () => {},
+    err: (text: string) => process.stderr.write(text),
+    color: { out: false, err: false },
+    interactive: false,
+  };
   const code = await runCommandLine([...words, '--output', work], io, 'gallery');
   if (code !== 0) throw new Error(`${words.join(' ')} ended with ${code}`);
 }
 
 async function trained(): Promise<string> {
-  await cellrun('run', join(packageRoot, 'configs', 'mnist-lstm-quick.yaml'), '--set', 'training.num_epochs=5');
+  await cellrun(
+    'run',
+    join(packageRoot, 'configs', 'mnist-lstm-quick.yaml'),
+    '--set',
+    'training.num_epochs=5',
+  );
   const parent = join(work, 'mnist-lstm-quick');
   return join(parent, readdirSync(parent)[0]);
 }

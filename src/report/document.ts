@@ -90,14 +90,17 @@ export interface RunReport {
 }
 
 export interface GateReport {
-  readonly metric: string;
-  readonly min: number | null;
-  readonly max: number | null;
+  /** The metric, and over what where that is not the last value: `test.accuracy over best`. */
+  readonly name: string;
   readonly value: number | null;
+  /** Such as `at least 0.96`; of a baseline also how the limit came about. */
+  readonly wanted: string;
   /** Null as long as the run has not judged it. */
   readonly verdict: Verdict | null;
-  /** Where the config asks for it, such as `config.resolved.yaml:48`. */
-  readonly place: string | null;
+  /** Why there is no verdict. */
+  readonly reason: string | null;
+  /** Where it is asked for, such as `configs/mnist-lstm.yaml:17:5`. */
+  readonly place: string;
 }
 
 export interface ConfigValue {
@@ -245,6 +248,8 @@ export interface IndexReport {
   readonly title: string;
   readonly runs: readonly RunRow[];
   readonly sweeps: readonly SweepRow[];
+  /** What could not be read, and why. */
+  readonly unreadable: readonly { readonly path: string; readonly message: string }[];
   /** The reports of the runs, short; empty where there are too many. */
   readonly details: readonly RunReport[];
 }

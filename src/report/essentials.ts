@@ -28,14 +28,12 @@ function ofRun({ name, id, state, message, steps, epochs, metrics, gates }: RunR
     ['epochs', epochs],
     ...metrics.map(metric => [metric.name, metric.value]),
   ];
-  const verdicts = gates.map(gate => [gate.metric, gate.value, gate.min, gate.max, gate.verdict, gate.place]);
+  const verdicts = gates.map(gate => [gate.name, gate.value, gate.wanted, gate.verdict, gate.place]);
   return [
     heading(`${name} ${id}`),
     message === null ? '' : `<p>${escapeHtml(message)}</p>`,
     table([], facts),
-    verdicts.length === 0
-      ? ''
-      : table(['gate', 'value', 'at least', 'at most', 'verdict', 'asked for in'], verdicts),
+    verdicts.length === 0 ? '' : table(['gate', 'value', 'wanted', 'verdict', 'asked for in'], verdicts),
   ].join('\n');
 }
 

@@ -1,9 +1,10 @@
 /** `evaluation.json`, where the run left one. */
-import { isRecord } from '../config/schema-walk.js';
+import { validateAgainst } from '../config/schema.js';
 import { damagedError } from '../errors.js';
+import type { ClassEvaluation, TestEvaluation, ValueEvaluation } from '../experiment/evaluation.js';
 import { withFile } from '../experiment/opened-file.js';
 import { isAbsent } from '../experiment/unreadable.js';
-import type { ClassesReport, EvaluationReport, Measured, MistakeReport, ValuesReport } from './document.js';
+import type { ClassesReport, EvaluationReport, ValuesReport } from './document.js';
 
 /** Null where there is none. Throws exit 5 where the file is none, exit 2 where it cannot be read. */
 export function readEvaluation(path: string): EvaluationReport | null {
@@ -16,18 +17,23 @@ export function readEvaluation(path: string): EvaluationReport | null {
   } catch (error) {
     throw damaged(`this is not JSON: ${(error as SyntaxError).message}`);
   }
-  if (!isRecord(value)) throw damaged('this is not the evaluation of a run');
-  return {
-    split: String(value.split),
-    step: numberOf(value.step),
-    epoch: numberOf(value.epoch),
-    predictions: numberOf(value.predictions) ?? 0,
-    classes: value.kind === 'class' ? classesOf(value) : null,
-    values: value.kind === 'value' ? valuesOf(value) : null,
-  };
+  const [wrong] = validateAgainst('evaluation', value);
+  if (wrong) throw damaged(`this is not the evaluation of a run: ${wrong.instancePath} ${wrong.message}`);
+  return reported(value as TestEvaluation);
 }
 
-type Given = Readonly<Record<string, unknown>>;
+/** As it was written: a number that JSON lacks is null, with its name in a field beside it, or its name alone in a list; see experiment/json.ts. */
+function reported(written: TestEvaluation): EvaluationReport {
+  const { split, step, epoch, predictions } = written;
+  return {
+    split,
+    step,
+    epoch,
+    predictions,
+    classes: written.kind === 'class' ? classesOf(written) : null,
+    values: written.kind === 'value' ? valuesOf(written) : null,
+  };
+}
 
 function classesOf({
   classes,
@@ -36,56 +42,44 @@ function classesOf({
   undecided,
   mistakes,
   pictures,
-}: Given): ClassesReport {
-  const count = numberOf(classes) ?? 0;
-  const { width, height } = isRecord(pictures) ? pictures : {};
+}: ClassEvaluation): ClassesReport {
   return {
-    names: Array.isArray(names) ? names.map(String) : Array.from({ length: count }, (_, i) => String(i)),
-    confusion: Array.isArray(confusion) ? confusion : null,
-    undecided: numberOf(undecided) ?? 0,
-    mistakes: recordsOf(mistakes).map(mistakeOf),
-    pictures: typeof width === 'number' && typeof height === 'number' ? { width, height } : null,
-  };
-}
-
-function mistakeOf(given: Given): MistakeReport {
-  return {
-    index: numberOf(given.index) ?? 0,
-    step_in_sequence: numberOf(given.step_in_sequence),
-    label: numberOf(given.label) ?? 0,
-    predicted: numberOf(given.predicted),
-    probability: numberOf(given.probability),
-    label_probability: numberOf(given.label_probability),
-    picture: typeof given.picture === 'string' ? given.picture : null,
-  };
-}
-
-function valuesOf({ sample, worst }: Given): ValuesReport {
-  return {
-    pairs: recordsOf(sample).flatMap(({ target, prediction }) =>
-      typeof target === 'number' && typeof prediction === 'number' ? [[target, prediction] as const] : [],
+    names: names ?? Array.from({ length: classes }, (_, i) => String(i)),
+    confusion,
+    undecided,
+    mistakes: mistakes.map(
+      ({
+        index,
+        step_in_sequence = null,
+        label,
+        predicted,
+        probability,
+        label_probability,
+        picture = null,
+      }) => ({
+        index,
+        step_in_sequence,
+        label,
+        predicted,
+        probability,
+        label_probability,
+        picture,
+      }),
     ),
-    worst: recordsOf(worst).map(given => ({
-      index: numberOf(given.index) ?? 0,
-      target: listOf(given.target),
-      prediction: listOf(given.prediction),
-      absolute_error: measured(given.absolute_error ?? given.absolute_error_nonfinite),
+    pictures: pictures && { width: pictures.width, height: pictures.height },
+  };
+}
+
+function valuesOf({ sample, worst }: ValueEvaluation): ValuesReport {
+  return {
+    pairs: (sample ?? [])
+      .filter(({ prediction }) => Number.isFinite(prediction))
+      .map(({ target, prediction }) => [target, prediction]),
+    worst: worst.map(one => ({
+      index: one.index,
+      target: one.target,
+      prediction: one.prediction,
+      absolute_error: one.absolute_error ?? Reflect.get(one, 'absolute_error_nonfinite'),
     })),
   };
-}
-
-function recordsOf(value: unknown): readonly Given[] {
-  return Array.isArray(value) ? value.filter(isRecord) : [];
-}
-
-function listOf(value: unknown): readonly Measured[] {
-  return Array.isArray(value) ? value.map(measured) : [];
-}
-
-function numberOf(value: unknown): number | null {
-  return typeof value === 'number' ? value : null;
-}
-
-function measured(value: unknown): Measured {
-  return typeof value === 'number' || value === 'nan' || value === 'inf' || value === '-inf' ? value : null;
 }

@@ -1,7 +1,8 @@
 /** The report of a directory of runs and sweeps: a table of them, and the runs' own reports where these are few. */
 import { basename, relative, resolve, sep } from 'node:path';
+import { UserError } from '../errors.js';
 import type { Verdict } from '../experiment/events.js';
-import { type Found, findRuns } from '../review/find.js';
+import { type Found, findRuns, runsAt } from '../review/find.js';
 import { type RunHistory, readHistory } from '../review/history.js';
 import { type RunRecord, readRun } from '../review/run-record.js';
 import { readSweepResults, summaryOf } from '../sweep/results/index.js';
@@ -14,25 +15,34 @@ const SPARK = 24;
 /** Runs whose own reports are part of the page: about 25 kB each. */
 const MOST_DETAILS = 20;
 
-/** Of everything under `root`: an output root, or the folder of an experiment. Throws exit 2 where it is no folder that can be read, exit 5 where a file is damaged. */
+/**
+ * Of everything under `root`: an output root, or the folder of an experiment. What cannot be read is told and left out. Throws exit 2 where
+ * there is no run and no sweep, or `root` is no folder that can be read.
+ */
 export function buildIndexReport(root: string): IndexReport {
   const found = findRuns(root);
-  const runs = found.filter(({ kind }) => kind === 'run');
+  const all = found.length > 0 ? found : runsAt(root);
+  const withDetails = all.filter(({ kind }) => kind === 'run').length <= MOST_DETAILS;
+  const runs: RunRow[] = [];
+  const sweeps: SweepRow[] = [];
   const details: RunReport[] = [];
-  const rows = runs.map(one => {
-    const record = readRun(one.path);
-    const history = readHistory(record.directory.files.log, { capacity: SHORT });
-    if (runs.length <= MOST_DETAILS) details.push({ ...runReportOf(record, history), evaluation: null });
-    return runRowOf(record, history, pathOf(root, one));
-  });
-  return {
-    kind: 'index',
-    version: 1,
-    title: basename(resolve(root)),
-    runs: rows,
-    sweeps: found.filter(({ kind }) => kind === 'sweep').map(one => sweepRowOf(one.path, pathOf(root, one))),
-    details,
-  };
+  const unreadable: { path: string; message: string }[] = [];
+  for (const one of all) {
+    const path = pathOf(root, one);
+    try {
+      if (one.kind === 'sweep') sweeps.push(sweepRowOf(one.path, path));
+      else {
+        const record = readRun(one.path);
+        const history = readHistory(record.directory.files.log, { capacity: SHORT });
+        runs.push(runRowOf(record, history, path));
+        if (withDetails) details.push({ ...runReportOf(record, history), evaluation: null });
+      }
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      unreadable.push({ path, message: error.diagnostics.map(({ message }) => message).join('; ') });
+    }
+  }
+  return { kind: 'index', version: 1, title: basename(resolve(root)), runs, sweeps, unreadable, details };
 }
 
 function pathOf(root: string, { path }: Found): string {
@@ -62,7 +72,7 @@ export function runRowOf(record: RunRecord, history: RunHistory, path: string): 
 }
 
 function worstOf(verdicts: readonly Verdict[]): Verdict | null {
-  return (['failed', 'unjudged', 'passed'] as const).find(verdict => verdicts.includes(verdict)) ?? null;
+  return (['failed', 'inconclusive', 'passed'] as const).find(verdict => verdicts.includes(verdict)) ?? null;
 }
 
 /** The loss of the test split, of the epochs or of the steps: the first that has more than one point. */

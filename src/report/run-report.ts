@@ -4,7 +4,9 @@ import { basename, join } from 'node:path';
 import { lineOf } from '../config/plain.js';
 import { isRecord } from '../config/schema-walk.js';
 import { listCheckpoints } from '../experiment/checkpoint-index.js';
+import { gateName, wantedWords } from '../experiment/gate-words.js';
 import { nonFiniteName } from '../experiment/json.js';
+import type { GateResult } from '../experiment/summary.js';
 import { type Curves, type RunHistory, readHistory } from '../review/history.js';
 import { type RunRecord, readRun } from '../review/run-record.js';
 import { configValues } from './config-values.js';
@@ -49,7 +51,7 @@ export function runReportOf(record: RunRecord, history: RunHistory): RunReport {
     best: ended?.best ?? null,
     gates: gatesOf(record),
     curves: history.curves,
-    evaluation: readEvaluation(join(directory.path, 'evaluation.json')),
+    evaluation: readEvaluation(directory.files.evaluation),
     config: configValues(config, manifest?.command_line ?? []),
     environment: environmentOf(manifest),
     timings: ended === undefined ? null : timingsOf(ended),
@@ -96,22 +98,28 @@ function measured(value: number): Measured {
   return nonFiniteName(value) ?? value;
 }
 
-/** The gates as the config asks for them, with the verdicts that the run reached. */
+/** The gates as the run judged them; as long as it has not, as the config asks for them. */
 function gatesOf({ config, summary, state, directory }: RunRecord): readonly GateReport[] {
+  if (summary !== undefined && state !== 'running') return summary.gates.map(judgedGate);
   const file = directory.files.resolvedConfig;
   const asked = Array.isArray(config.gates) ? config.gates.filter(isRecord) : [];
   return asked.map((gate, i) => {
-    const judged = state === 'running' ? undefined : summary?.gates[i];
-    const line = lineOf(file, ['gates', i]);
-    return {
-      metric: textOr(gate.metric, judged?.metric ?? ''),
-      min: numberOr(gate.min, null),
-      max: numberOr(gate.max, null),
-      value: judged?.value ?? null,
-      verdict: judged?.verdict ?? null,
-      place: line === undefined ? null : `${basename(file)}:${line}`,
-    };
+    const origin = [basename(file), lineOf(file, ['gates', i])].filter(part => part !== undefined).join(':');
+    // what is checked against no schema may be of another version
+    const { reason: _, ...told } = judgedGate({
+      over: 'last',
+      value: null,
+      verdict: 'inconclusive',
+      ...gate,
+      origin,
+    } as GateResult);
+    return { ...told, verdict: null, reason: null };
   });
+}
+
+function judgedGate(gate: GateResult): GateReport {
+  const { value, verdict, reason = null, origin } = gate;
+  return { name: gateName(gate), value, wanted: wantedWords(gate), verdict, reason, place: origin };
 }
 
 /** Null where they differ; the last epoch of a run may be cut short. */

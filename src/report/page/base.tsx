@@ -56,7 +56,7 @@ const SIGNS: Readonly<Record<string, string>> = {
   passed: '✓',
   failed: '✕',
   diverged: '✕',
-  unjudged: '?',
+  inconclusive: '?',
   running: '●',
   interrupted: '❙❙',
   paused: '❙❙',

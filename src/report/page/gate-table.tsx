@@ -1,7 +1,6 @@
 /** Gates: what was wanted, what was measured, where it is asked for. */
 import type { GateReport } from '../document.js';
 import { Badge, Scroll, Section, Value } from './base.js';
-import { formatMetric } from './format.js';
 
 export function GateTable({ gates }: { readonly gates: readonly GateReport[] }) {
   if (gates.length === 0) return null;
@@ -24,16 +23,19 @@ export function GateTable({ gates }: { readonly gates: readonly GateReport[] }) 
           </thead>
           <tbody>
             {gates.map((gate, i) => (
-              <tr key={`${i} ${gate.metric}`} data-gate={i}>
-                <th scope="row">{gate.metric}</th>
+              <tr key={`${i} ${gate.name}`} data-gate={i}>
+                <th scope="row">{gate.name}</th>
                 <td>
-                  <Value metric={gate.metric} value={gate.value} />
+                  <Value metric="gate" value={gate.value} />
                 </td>
-                <td>{wanted(gate)}</td>
+                <td>{gate.wanted}</td>
                 <td class="text">
                   <Badge of={gate.verdict ?? 'not judged yet'} />
+                  {gate.reason !== null && <small> {gate.reason}</small>}
                 </td>
-                <td class="text">{gate.place === null ? '–' : <code>{gate.place}</code>}</td>
+                <td class="text">
+                  <code>{gate.place}</code>
+                </td>
               </tr>
             ))}
           </tbody>
@@ -41,12 +43,4 @@ export function GateTable({ gates }: { readonly gates: readonly GateReport[] }) 
       </Scroll>
     </Section>
   );
-}
-
-function wanted({ metric, min, max }: GateReport): string {
-  const parts = [
-    min === null ? '' : `at least ${formatMetric(metric, min)}`,
-    max === null ? '' : `at most ${formatMetric(metric, max)}`,
-  ];
-  return parts.filter(Boolean).join(', ');
 }

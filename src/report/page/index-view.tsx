@@ -45,6 +45,17 @@ export function IndexView({ report }: { readonly report: IndexReport }) {
           <SweepTable rows={sweeps} />
         </Section>
       )}
+      {report.unreadable.length > 0 && (
+        <Section title="Not readable">
+          <ul class="warnings">
+            {report.unreadable.map(({ path, message }) => (
+              <li key={path}>
+                <code>{path}</code> {message}
+              </li>
+            ))}
+          </ul>
+        </Section>
+      )}
       {report.details.length > 0 && (
         <Section title="Each run">
           {report.details.map(run => (

@@ -47,8 +47,8 @@ function Head({ report }: { readonly report: RunReport }) {
       {gates.length > 0 && (
         <p class="verdicts">
           {gates.map((gate, i) => (
-            <span key={`${i} ${gate.metric}`}>
-              <Badge of={gate.verdict ?? 'not judged yet'} /> {gate.metric}
+            <span key={`${i} ${gate.name}`}>
+              <Badge of={gate.verdict ?? 'not judged yet'} /> {gate.name}
             </span>
           ))}
         </p>
