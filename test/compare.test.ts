@@ -228,10 +228,9 @@ const SUMMARY: Summary = {
   peak_rss_mb: 100,
   checkpoints: { last: null, best: null },
 };
-const directory = RunDirectory.createAt(join(folder, 'one'), {
-  givenYaml: JSON.stringify(CONFIG),
-  resolvedYaml: JSON.stringify(CONFIG),
-});
+const configs = { givenYaml: JSON.stringify(CONFIG), resolvedYaml: JSON.stringify(CONFIG) };
+const directory = RunDirectory.at(join(folder, 'one'), configs);
+directory.takeConfigs(configs);
 
 type Config = typeof CONFIG;
 interface Told {
