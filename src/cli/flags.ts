@@ -5,6 +5,7 @@ import type { Io } from './io.js';
 import {
   BACKEND_REQUESTS,
   collect,
+  type DashboardOption,
   parseCheckpoint,
   parseCount,
   parseFolder,
@@ -73,4 +74,21 @@ export function jsonOption(what: string): Option {
 
 export function quietOption(): Option {
   return new Option('-q, --quiet', 'no progress on stderr');
+}
+
+export interface DashboardFlags {
+  readonly dashboard?: boolean;
+  readonly keepDashboard?: boolean;
+}
+
+/** Adds the flags of verbs that can be watched. */
+export function withDashboard(command: Command): Command {
+  return command
+    .option('--dashboard', 'show the runs live in a browser; prints the address on stderr')
+    .option('--keep-dashboard', 'the same, and keep it after the end, until Ctrl-C');
+}
+
+export function dashboardOf({ dashboard = false, keepDashboard = false }: DashboardFlags): DashboardOption {
+  if (keepDashboard) return 'until a signal';
+  return dashboard ? 'until the end' : 'none';
 }

@@ -17,6 +17,9 @@ export interface BackendOptions {
   readonly threads: number | undefined;
 }
 
+/** Whether a dashboard is started beside the work, and when it ends. */
+export type DashboardOption = 'none' | 'until the end' | 'until a signal';
+
 export interface RunOptions extends BackendOptions {
   /** `key.path=value`, in the order given. */
   readonly set: readonly string[];
@@ -30,6 +33,7 @@ export interface RunOptions extends BackendOptions {
   readonly json: boolean;
   /** No progress on stderr; errors and results stay. */
   readonly quiet: boolean;
+  readonly dashboard: DashboardOption;
   /** The arguments after the program's name, for the manifest. */
   readonly commandLine: readonly string[];
 }
@@ -42,7 +46,7 @@ export interface ResumeOptions extends Omit<RunOptions, 'output' | 'directory' |
 }
 
 /** What a verb that trains for its own ends decides itself. */
-type Conducted = 'commandLine' | 'directory' | 'pauseAfterEpoch';
+type Conducted = 'commandLine' | 'directory' | 'pauseAfterEpoch' | 'dashboard';
 
 export interface VerifyResumeOptions extends Omit<RunOptions, Conducted> {
   /** How often to kill, all runs together. */
@@ -114,6 +118,13 @@ export function parseCount(text: string): number {
   const count = Number(text);
   if (/^\d+$/.test(text) && count >= 1 && count <= 1e6) return count;
   throw new InvalidArgumentError('Expected a whole number from 1 to 1000000.');
+}
+
+/** 0: any that is free. */
+export function parsePort(text: string): number {
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port <= 65_535) return port;
+  throw new InvalidArgumentError('Expected a whole number from 0 to 65535.');
 }
 
 export function parseSeed(text: string): number {

@@ -11,6 +11,7 @@ import { addEvaluate, addPredict } from './model-verbs.js';
 import { addReport } from './report-verb.js';
 import { addReview } from './review-verb.js';
 import { addResume, addRun } from './run-verbs.js';
+import { addServe } from './serve-verb.js';
 import { addSweep } from './sweep-verbs.js';
 import { addVerify } from './verify-verbs.js';
 import { addWorker } from './worker.js';
@@ -87,6 +88,7 @@ function buildProgram(shell: Shell): Command {
     addCompare,
     addReview,
     addReport,
+    addServe,
     addWorker,
     addExport,
     addSchema,

@@ -2,6 +2,8 @@
 import { type Command, Option } from 'commander';
 import {
   backendOption,
+  type DashboardFlags,
+  dashboardOf,
   jsonOption,
   outputOption,
   pauseOption,
@@ -10,6 +12,7 @@ import {
   setOption,
   threadsOption,
   verb,
+  withDashboard,
 } from './flags.js';
 import { BACKEND_REQUESTS, collect, parseFolder, type ResumeOptions, type RunOptions } from './options.js';
 
@@ -20,8 +23,8 @@ export function addRun(program: Command, { io, commandLine, finish }: Shell): vo
     pauseAfterEpoch?: number;
     json?: boolean;
     quiet?: boolean;
-  };
-  verb(program, 'run <config>', 'train, evaluate, judge the gates, write the run directory')
+  } & DashboardFlags;
+  withDashboard(verb(program, 'run <config>', 'train, evaluate, judge the gates, write the run directory'))
     .addOption(setOption())
     .addOption(backendOption())
     .addOption(threadsOption())
@@ -50,7 +53,18 @@ export function addRun(program: Command, { io, commandLine, finish }: Shell): vo
       finish(
         await run(
           config,
-          { set, backend, threads, output, directory, pauseAfterEpoch, json, quiet, commandLine },
+          {
+            set,
+            backend,
+            threads,
+            output,
+            directory,
+            pauseAfterEpoch,
+            json,
+            quiet,
+            dashboard: dashboardOf(flags),
+            commandLine,
+          },
           io,
         ),
       );
@@ -65,8 +79,8 @@ export function addResume(program: Command, { io, commandLine, finish }: Shell):
     pauseAfterEpoch?: number;
     json?: boolean;
     quiet?: boolean;
-  };
-  verb(program, 'resume <run>', 'go on exactly where a run stopped')
+  } & DashboardFlags;
+  withDashboard(verb(program, 'resume <run>', 'go on exactly where a run stopped'))
     .addOption(setOption())
     .addOption(
       new Option('--allow-change <key>', 'go on though this changed and alters the results (repeatable)')
@@ -98,7 +112,18 @@ export function addResume(program: Command, { io, commandLine, finish }: Shell):
       finish(
         await resume(
           run,
-          { set, allowChange, backend, threads, pauseAfterEpoch, strict, json, quiet, commandLine },
+          {
+            set,
+            allowChange,
+            backend,
+            threads,
+            pauseAfterEpoch,
+            strict,
+            json,
+            quiet,
+            dashboard: dashboardOf(flags),
+            commandLine,
+          },
           io,
         ),
       );

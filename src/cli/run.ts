@@ -6,6 +6,7 @@ import type { Summary } from '../experiment/summary.js';
 import type { RunObserver, RunResult } from '../training/observer.js';
 import { resumeExperiment } from '../training/resume.js';
 import { runExperiment } from '../training/run.js';
+import { startDashboardBeside } from './dashboard-process.js';
 import { HintedError } from './hinted-error.js';
 import type { Io } from './io.js';
 import type { ResumeOptions, RunOptions } from './options.js';
@@ -15,26 +16,29 @@ import { onStopSignal } from './signals.js';
 
 export async function run(config: string, options: RunOptions, io: Io): Promise<ExitCode> {
   const loaded = loadExperiment(config, { set: options.set });
-  return conduct(options, io, (signal, observer) =>
+  return conduct(options, options.directory ?? options.output, io, (signal, observer) =>
     runExperiment(loaded, { ...options, started: new Date(), signal }, observer),
   );
 }
 
 export async function resume(path: string, options: ResumeOptions, io: Io): Promise<ExitCode> {
-  return conduct(options, io, (signal, observer) =>
+  return conduct(options, path, io, (signal, observer) =>
     resumeExperiment(path, { ...options, started: new Date(), signal }, observer),
   );
 }
 
+/** @param watched the folder that a dashboard shows */
 async function conduct(
-  { quiet, json }: Pick<RunOptions, 'quiet' | 'json'>,
+  { quiet, json, dashboard }: Pick<RunOptions, 'quiet' | 'json' | 'dashboard'>,
+  watched: string,
   io: Io,
   train: (signal: AbortSignal, observer: RunObserver) => Promise<RunResult>,
 ): Promise<ExitCode> {
   const stop = onStopSignal(io);
+  const watching = await startDashboardBeside(dashboard, watched, io);
   let left: string | undefined;
   let failed: Summary | undefined;
-  const watching = observer(io, quiet, {
+  const observing = observer(io, quiet, {
     failed: summary => {
       failed = summary;
     },
@@ -43,16 +47,22 @@ async function conduct(
     },
   });
   try {
-    const { exitCode, summary } = await train(stop.signal, watching);
+    const { exitCode, summary } = await train(stop.signal, observing);
     if (json) tellJson(summary, io);
     else tellResult(summary, quiet, io);
     tellTrouble(summary, json, io);
+    if (!stop.signal.aborted) {
+      // signals are now for the dashboard
+      stop.release();
+      await watching.done();
+    }
     return exitCode;
   } catch (error) {
     if (json && failed !== undefined) tellJson(failed, io);
     throw left === undefined ? error : new HintedError(error, resumeHint('resume', left));
   } finally {
     stop.release();
+    await watching.end();
   }
 }
 

@@ -2,12 +2,15 @@
 import { type Command, Option } from 'commander';
 import {
   backendOption,
+  type DashboardFlags,
+  dashboardOf,
   jsonOption,
   outputOption,
   quietOption,
   type Shell,
   setOption,
   verb,
+  withDashboard,
 } from './flags.js';
 import { collect, parseThreads } from './options.js';
 import type { ConductOptions, SweepOptions } from './sweep.js';
@@ -15,12 +18,13 @@ import { SWEEP_HELP } from './sweep-help.js';
 import { LAUNCHERS } from './sweep-launcher.js';
 
 /** Flags that only conducting a sweep has. */
-type Conducted = Omit<ConductOptions, 'version' | 'json' | 'quiet' | 'threads' | 'queue'> & {
-  readonly threads?: number;
-  readonly queue?: string;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
-};
+type Conducted = Omit<ConductOptions, 'version' | 'json' | 'quiet' | 'threads' | 'queue' | 'dashboard'> &
+  DashboardFlags & {
+    readonly threads?: number;
+    readonly queue?: string;
+    readonly json?: boolean;
+    readonly quiet?: boolean;
+  };
 
 type Given = Conducted &
   Pick<SweepOptions, 'set' | 'output'> &
@@ -84,7 +88,7 @@ function addReplay(sweep: Command, { io, finish }: Shell): void {
 
 /** The flags of whatever starts trials. */
 function conducting(command: Command): Command {
-  return command
+  return withDashboard(command)
     .addOption(new Option('--launcher <name>', 'what starts the trials').choices(LAUNCHERS).default('local'))
     .addOption(
       new Option('--queue <url>', 'the queue of --launcher bullmq: redis://host:6379').env('CELLRUN_QUEUE'),
@@ -105,10 +109,10 @@ function conducting(command: Command): Command {
 }
 
 function complete(
-  { launcher, queue, sbatch, backend, threads, json = false, quiet = false }: Conducted,
+  { launcher, queue, sbatch, backend, threads, json = false, quiet = false, ...flags }: Conducted,
   version: string,
 ): ConductOptions {
-  return { launcher, queue, sbatch, backend, threads, json, quiet, version };
+  return { dashboard: dashboardOf(flags), launcher, queue, sbatch, backend, threads, json, quiet, version };
 }
 
 /** Without what commander leaves undefined. */

@@ -13,9 +13,11 @@ import { formatTable, summaryOf, writeResults } from '../sweep/results/index.js'
 import { type SweepOptions as Conducting, resumeSweep, runSweep, type SweepResult } from '../sweep/run.js';
 import { SweepDirectory } from '../sweep/sweep-directory.js';
 import { usableCores } from '../training/threads.js';
+import { startDashboardBeside } from './dashboard-process.js';
 import { formatDiagnostics } from './diagnostics.js';
 import { HintedError } from './hinted-error.js';
 import type { Io } from './io.js';
+import type { DashboardOption } from './options.js';
 import { resumeHint } from './result.js';
 import { onStopSignal } from './signals.js';
 import { type LauncherOptions, launcherOf } from './sweep-launcher.js';
@@ -29,6 +31,7 @@ export interface ConductOptions extends LauncherOptions {
   readonly threads: number | undefined;
   readonly json: boolean;
   readonly quiet: boolean;
+  readonly dashboard: DashboardOption;
   readonly version: string;
 }
 
@@ -54,14 +57,14 @@ export async function sweep(words: readonly string[], options: SweepOptions, io:
     return dryRun(loaded, models, { ...options, threads }, io);
   }
   const { output } = options;
-  return conduct(options, io, (conducting, opened) =>
+  return conduct(options, output, io, (conducting, opened) =>
     runSweep({ plan, bases, givenYaml, output }, conducting, opened),
   );
 }
 
 export async function resumeSweepAt(path: string, options: ConductOptions, io: Io): Promise<ExitCode> {
   const directory = SweepDirectory.open(path);
-  return conduct(options, io, (conducting, opened) => {
+  return conduct(options, path, io, (conducting, opened) => {
     opened(directory);
     return resumeSweep(path, conducting);
   });
@@ -90,10 +93,12 @@ function load(words: readonly string[], { set, flags }: SweepOptions): LoadedSwe
 
 type Start = (options: Conducting, opened: (directory: SweepDirectory) => void) => Promise<SweepResult>;
 
-async function conduct(options: ConductOptions, io: Io, start: Start): Promise<ExitCode> {
+/** @param watched the folder that a dashboard shows */
+async function conduct(options: ConductOptions, watched: string, io: Io, start: Start): Promise<ExitCode> {
+  const stop = onStopSignal(io);
+  const watching = await startDashboardBeside(options.dashboard, watched, io);
   let directory: SweepDirectory | undefined;
   let view: ReturnType<typeof createSweepView> | undefined;
-  const stop = onStopSignal(io);
   const opened = (made: SweepDirectory): void => {
     directory = made;
     view = createSweepView(io, made.readPlan(), options.quiet);
@@ -120,6 +125,11 @@ async function conduct(options: ConductOptions, io: Io, start: Start): Promise<E
     );
     view?.end();
     tell(done, options, io, stop.signal.aborted);
+    if (!stop.signal.aborted) {
+      // signals are now for the dashboard
+      stop.release();
+      await watching.done();
+    }
     return exitCode;
   } catch (error) {
     view?.end();
@@ -128,6 +138,7 @@ async function conduct(options: ConductOptions, io: Io, start: Start): Promise<E
       : new HintedError(error, resumeHint('sweep resume', directory.path));
   } finally {
     stop.release();
+    await watching.end();
   }
 }
 

@@ -1,23 +1,29 @@
-/** A config as plain values, for those who only tell what it says. */
+/**
+ * A resolved config as plain values, for those who only tell what it says; not checked against the schema, so that a run of another version can
+ * be looked at too. It extends nothing, so `extends` is a key like any other here: a run from elsewhere must not choose which files are read.
+ */
 import { existsSync } from 'node:fs';
-import { readLayers } from './layers.js';
+import { dirname, resolve } from 'node:path';
 import { failed } from './load.js';
-import { positionOf } from './source.js';
+import { parseConfig } from './parse.js';
+import { positionOf, readSource } from './source.js';
 import { nodeAt, type Path, toPlain } from './tree.js';
 
-/**
- * What the file at `path` says, together with what it extends; not checked against the schema, so that a run of another version can be looked
- * at too. Throws UserError (exit 2) where it cannot be read or is no YAML mapping.
- */
+/** What the file at `path` says. Throws UserError (exit 2) where it cannot be read or is no YAML mapping. */
 export function readPlainConfig(path: string): Readonly<Record<string, unknown>> {
-  const { tree, problems } = readLayers(path);
-  if (tree === undefined || problems.length > 0) throw failed(problems, path);
-  return toPlain(tree) as Readonly<Record<string, unknown>>;
+  const { root, problems } = parsed(path);
+  if (root === undefined || problems.length > 0) throw failed(problems, path);
+  return toPlain(root) as Readonly<Record<string, unknown>>;
 }
 
 /** The 1-based line on which the file at `path` says the value at `key`; undefined where it does not, or cannot be read. */
 export function lineOf(path: string, key: Path): number | undefined {
-  const found = existsSync(path) ? readLayers(path).tree : undefined;
+  const found = existsSync(path) ? parsed(path).root : undefined;
   const entry = found && nodeAt(found, key);
   return entry && positionOf(entry.value.place).line;
+}
+
+function parsed(path: string) {
+  const absolute = resolve(path);
+  return parseConfig(readSource(path, absolute, dirname(absolute)));
 }

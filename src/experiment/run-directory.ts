@@ -47,24 +47,14 @@ export const PROOFS = 'verify';
 const RESERVED: readonly string[] = ['sweeps', PROOFS];
 
 export class RunDirectory {
+  readonly files: RunFiles;
+
   private constructor(
     /** Absolute. */
     readonly path: string,
-  ) {}
-
-  /** The directory's name, unique within its experiment. */
-  get id(): string {
-    return basename(this.path);
-  }
-
-  /** Whether the run got as far as to say what it is, and still does. */
-  get isResumable(): boolean {
-    return existsSync(this.files.resolvedConfig) && existsSync(this.files.manifest);
-  }
-
-  get files(): RunFiles {
-    const at = (name: string): string => join(this.path, name);
-    return {
+  ) {
+    const at = (name: string): string => join(path, name);
+    this.files = {
       config: at('config.yaml'),
       resolvedConfig: at('config.resolved.yaml'),
       manifest: at('manifest.json'),
@@ -74,6 +64,16 @@ export class RunDirectory {
       evaluation: at('evaluation.json'),
       checkpoints: at('checkpoints'),
     };
+  }
+
+  /** The directory's name, unique within its experiment. */
+  get id(): string {
+    return basename(this.path);
+  }
+
+  /** Whether the run got as far as to say what it is, and still does. */
+  get isResumable(): boolean {
+    return existsSync(this.files.resolvedConfig) && existsSync(this.files.manifest);
   }
 
   /**

@@ -41,6 +41,38 @@ const STEP_CURVES: readonly (readonly [field: string, curve: string])[] = [
 /** What of an `eval` is no metric. */
 const NOT_METRICS: ReadonlySet<string> = new Set(['v', 'seq', 'epoch', 'step', 'samples', 'duration_s']);
 
+/** One measurement of a curve. */
+export interface CurvePoint {
+  /** As in `Curves`. */
+  readonly curve: string;
+  readonly step: number;
+  /** Null where it was not finite. */
+  readonly value: number | null;
+}
+
+/** What a record adds to the curves. */
+export function pointsOf(record: LogRecord): readonly CurvePoint[] {
+  switch (record.event) {
+    case 'train.step':
+      return STEP_CURVES.flatMap(([field, curve]) => pointOf(curve, record, field));
+    case 'train.epoch':
+      return pointOf('epoch.loss', record, 'loss');
+    case 'eval': {
+      const split = record.split === 'train' ? 'train_set' : 'test';
+      return Object.keys(record)
+        .filter(key => !NOT_METRICS.has(key) && (isNumber(record[key]) || `${key}_nonfinite` in record))
+        .flatMap(key => pointOf(`${split}.${key}`, record, key));
+    }
+    default:
+      return [];
+  }
+}
+
+function pointOf(curve: string, record: LogRecord, field: string): readonly CurvePoint[] {
+  const { step, [field]: value } = record;
+  return isNumber(step) && (isNumber(value) || value === null) ? [{ curve, step, value }] : [];
+}
+
 /** Collects records one by one, so that a log which is still being written can be followed. */
 export class HistoryCollector {
   private readonly builders = new Map<string, CurveBuilder>();
@@ -57,17 +89,11 @@ export class HistoryCollector {
   add(record: LogRecord): void {
     this.events += 1;
     this.keepPlace(record);
+    for (const point of pointsOf(record)) this.addPoint(point);
     switch (record.event) {
-      case 'train.step':
-        for (const [field, curve] of STEP_CURVES) this.addPoint(curve, record, field);
-        return;
       case 'train.epoch':
-        this.addPoint('epoch.loss', record, 'loss');
         if (isNumber(record.epoch) && isNumber(record.step))
           this.epochs.push({ epoch: record.epoch, step: record.step });
-        return;
-      case 'eval':
-        this.addEvaluation(record);
         return;
       case 'run.resume':
         this.resumes += 1;
@@ -103,22 +129,13 @@ export class HistoryCollector {
     if (isNumber(epoch)) this.last.epoch = epoch;
   }
 
-  private addEvaluation(record: LogRecord): void {
-    const split = record.split === 'train' ? 'train' : 'test';
-    for (const key of Object.keys(record))
-      if (!NOT_METRICS.has(key) && (isNumber(record[key]) || `${key}_nonfinite` in record))
-        this.addPoint(split === 'train' ? `train_set.${key}` : `test.${key}`, record, key);
-  }
-
-  private addPoint(curve: string, record: LogRecord, field: string): void {
-    const value = record[field];
-    if (!isNumber(record.step) || (!isNumber(value) && value !== null)) return;
+  private addPoint({ curve, step, value }: CurvePoint): void {
     let builder = this.builders.get(curve);
     if (builder === undefined) {
       builder = new CurveBuilder(this.capacity);
       this.builders.set(curve, builder);
     }
-    builder.add(record.step, value ?? Number.NaN);
+    builder.add(step, value ?? Number.NaN);
   }
 
   private addWarning({ code, message, step }: LogRecord): void {

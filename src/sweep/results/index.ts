@@ -1,7 +1,7 @@
 /** Reading sweeps back: what became of their trials, as tables, as a summary, as the best config. */
 export { epochValues } from './history.js';
 export { importanceOf } from './importances.js';
-export { readSweepResults, type SweepResults } from './read.js';
+export { isSweepWorkedOn, readSweepResults, type SweepResults } from './read.js';
 export { type Cell, formatTable, type Table, type TableFormat } from './table.js';
 export { trialTable } from './trial-table.js';
 export { bestRow, ranked, TrialCollector, type TrialRow } from './trials.js';

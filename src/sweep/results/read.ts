@@ -1,4 +1,5 @@
 /** A sweep's directory as its reader finds it, whether or not a process works on it. */
+import { join } from 'node:path';
 import { lockHolder } from '../../experiment/run-lock.js';
 import { readJournal } from '../journal.js';
 import type { SweepPlan } from '../plan.js';
@@ -24,6 +25,11 @@ export function readSweepResults(path: string): SweepResults {
   const { records: journal } = readJournal(directory.files.journal);
   const records = recordsOf(journal);
   return { directory, plan, state: stateOf(directory, records), records, journal };
+}
+
+/** Whether a process works on the sweep in `folder`, as far as that can be told. */
+export function isSweepWorkedOn(folder: string): boolean {
+  return lockHolder(join(folder, 'sweep.lock')) !== undefined;
 }
 
 function stateOf({ files }: SweepDirectory, records: SweepRecords): SweepState {

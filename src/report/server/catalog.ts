@@ -1,0 +1,127 @@
+/**
+ * What lies under the root, kept up to date. A run or sweep is read again only where one of its files has another time, size or number, so
+ * that a second look costs no more than asking for those. Whatever a browser names is looked up here: no path of its making is ever opened.
+ */
+import { existsSync, lstatSync } from 'node:fs';
+import { basename, join, relative, resolve, sep } from 'node:path';
+import { UserError } from '../../errors.js';
+import { isLocked } from '../../experiment/run-lock.js';
+import { type Found, findRuns, findTrials, kindOf } from '../../review/find.js';
+import { isSweepWorkedOn } from '../../sweep/results/index.js';
+import type { ListDocument, Listed, ListedRun, ListedSweep } from './documents.js';
+import { damagedRun, listRun, type RunPlace } from './list-run.js';
+import { damagedSweep, listSweep } from './list-sweep.js';
+import { ABSENT, ENDED_FILES, LIVE_FILES, SWEEP_FILES, signatureOf } from './safe-files.js';
+
+/** Entries that are looked at before others get their turn: some ten milliseconds. */
+const TURN = 200;
+
+interface Known {
+  readonly signature: string;
+  readonly listed: Listed;
+}
+
+export interface Place extends RunPlace {
+  readonly kind: Found['kind'];
+}
+
+export class Catalog {
+  /** Absolute. */
+  readonly root: string;
+  private known = new Map<string, Known>();
+  private places = new Map<string, Place>();
+  private looking: Promise<void> | undefined;
+
+  /** @param root a folder of experiments, or one run, or one sweep; it may come into being later */
+  constructor(root: string) {
+    this.root = resolve(root);
+  }
+
+  /** Looks at all files again. Throws exit 2 where the root cannot be read. */
+  refresh(): Promise<void> {
+    this.looking ??= this.look().finally(() => {
+      this.looking = undefined;
+    });
+    return this.looking;
+  }
+
+  /** As of the last refresh. */
+  get list(): ListDocument {
+    const listed = [...this.known.values()].map(known => known.listed);
+    return {
+      version: 1,
+      root: this.root,
+      exists: existsSync(this.root),
+      runs: listed.filter((one): one is ListedRun => one.kind === 'run'),
+      sweeps: listed.filter((one): one is ListedSweep => one.kind === 'sweep'),
+    };
+  }
+
+  /** The run or sweep that the list has at `path`; of a run also a trial's, `SWEEP/trials/NAME`. Undefined where there is none. */
+  find(kind: Found['kind'], path: string): Place | undefined {
+    const place = this.places.get(path);
+    if (place !== undefined) return place.kind === kind ? place : undefined;
+    const [, sweep, id] = /^(.+)\/trials\/([^/]+)$/.exec(path) ?? [];
+    const owner = sweep === undefined ? undefined : this.places.get(sweep);
+    if (kind !== 'run' || owner?.kind !== 'sweep' || isLink(join(owner.folder, 'trials'))) return undefined;
+    const trial = findTrials(owner.folder).find(found => found.id === id);
+    return trial && { kind, path, folder: trial.path };
+  }
+
+  private async look(): Promise<void> {
+    const places = foundUnder(this.root);
+    const known = new Map<string, Known>();
+    for (const [i, place] of places.entries()) {
+      if (i % TURN === TURN - 1) await new Promise(resolve => setImmediate(resolve));
+      known.set(place.path, lookAt(place, this.known.get(place.path)));
+    }
+    this.known = known;
+    this.places = new Map(places.map(place => [place.path, place]));
+  }
+}
+
+function foundUnder(root: string): readonly Place[] {
+  if (!existsSync(root)) return [];
+  const kind = kindOf(root);
+  if (kind !== undefined) return [{ kind, path: basename(root), folder: root }];
+  return findRuns(root).map(({ kind, path }) => ({
+    kind,
+    path: relative(root, path).split(sep).join('/'),
+    folder: path,
+  }));
+}
+
+function lookAt(place: Place, before: Known | undefined): Known {
+  return place.kind === 'run' ? lookAtRun(place, before) : lookAtSweep(place, before);
+}
+
+function lookAtRun(place: Place, before: Known | undefined): Known {
+  try {
+    const isWorkedOn = isLocked(join(place.folder, 'run.lock'));
+    const ended = signatureOf(place.folder, ENDED_FILES);
+    const isLive = isWorkedOn || ended.startsWith(ABSENT);
+    const signature = `${ended} ${isLive ? signatureOf(place.folder, LIVE_FILES) : ''} ${isWorkedOn}`;
+    return before?.signature === signature ? before : { signature, listed: listRun(place, isWorkedOn) };
+  } catch (error) {
+    return { signature: 'damaged', listed: damagedRun(place, reasonOf(error)) };
+  }
+}
+
+function lookAtSweep(place: Place, before: Known | undefined): Known {
+  try {
+    const signature = `${signatureOf(place.folder, SWEEP_FILES)} ${isSweepWorkedOn(place.folder)}`;
+    return before?.signature === signature ? before : { signature, listed: listSweep(place) };
+  } catch (error) {
+    return { signature: 'damaged', listed: damagedSweep(place, reasonOf(error)) };
+  }
+}
+
+/** A run that cannot be read, or goes while it is looked at, is no reason not to show the others. */
+function reasonOf(error: unknown): string {
+  if (error instanceof UserError || (error instanceof Error && 'syscall' in error)) return error.message;
+  throw error;
+}
+
+function isLink(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+}

@@ -1,0 +1,92 @@
+/** The channels that pages watch, made when they are first asked for and kept for a while after they were last of use. */
+import { type UserError, usageError } from '../../errors.js';
+import type { RunHistory } from '../../review/history.js';
+import type { Catalog } from './catalog.js';
+import { Channel } from './channel.js';
+import { ListSource } from './list-source.js';
+import { RunSource } from './run-source.js';
+import type { Source } from './source.js';
+import { SweepSource } from './sweep-source.js';
+
+/** What makes the documents. */
+export interface Reports {
+  run(folder: string, history: RunHistory): object;
+  sweep(folder: string): object;
+}
+
+/** Each holds a file open and some megabytes. */
+const MOST_CHANNELS = 64;
+/** A page that is loaded again, or whose connection broke, finds its channel as it was. */
+const KEPT_MS = 60_000;
+/** Where there are many: who has just asked for one is about to watch it. */
+const LEAST_KEPT_MS = 2_000;
+
+export type Subject = { readonly kind: 'list' } | { readonly kind: 'run' | 'sweep'; readonly path: string };
+
+export class Channels {
+  private readonly open = new Map<string, Channel>();
+  private made = 0;
+  private readonly tidying = setInterval(() => this.tidy(KEPT_MS), KEPT_MS / 4);
+
+  /** @param server unique among all servers */
+  constructor(
+    private readonly server: string,
+    private readonly catalog: Catalog,
+    private readonly reports: Reports,
+    private readonly defect: (error: unknown) => void,
+  ) {}
+
+  /** Undefined where there is no such run or sweep. Throws `UserError` where too many are watched. */
+  async of(subject: Subject): Promise<Channel | undefined> {
+    const key = subject.kind === 'list' ? 'list' : `${subject.kind} ${subject.path}`;
+    const known = this.open.get(key);
+    if (known !== undefined) return known;
+    const source = await this.sourceOf(subject);
+    // somebody else may have asked for the same meanwhile
+    return source && (this.open.get(key) ?? this.add(key, source));
+  }
+
+  close(): void {
+    clearInterval(this.tidying);
+    for (const channel of this.open.values()) channel.close();
+    this.open.clear();
+  }
+
+  private add(key: string, source: Source): Channel {
+    if (this.open.size >= MOST_CHANNELS) this.tidy(LEAST_KEPT_MS);
+    if (this.open.size >= MOST_CHANNELS) throw tooMany();
+    this.made += 1;
+    const channel = new Channel(`${this.server}.${this.made}`, source, this.defect);
+    this.open.set(key, channel);
+    return channel;
+  }
+
+  private async sourceOf(subject: Subject): Promise<Source | undefined> {
+    if (subject.kind === 'list') return new ListSource(this.catalog);
+    const place = await this.placeOf(subject.kind, subject.path);
+    if (place === undefined) return undefined;
+    return subject.kind === 'run'
+      ? new RunSource(place.folder, this.reports.run)
+      : new SweepSource(place.folder, this.reports.sweep);
+  }
+
+  /** A new one is not known before the next look at the files. */
+  private async placeOf(kind: 'run' | 'sweep', path: string) {
+    const known = this.catalog.find(kind, path);
+    if (known !== undefined) return known;
+    await this.catalog.refresh();
+    return this.catalog.find(kind, path);
+  }
+
+  private tidy(keptMs: number): void {
+    for (const [key, channel] of this.open) {
+      if (channel.idleMs < keptMs) continue;
+      channel.close();
+      this.open.delete(key);
+    }
+  }
+}
+
+function tooMany(): UserError {
+  return usageError({ code: 'serve/busy', message: 'too many runs are watched at the same time' });
+}

@@ -1,0 +1,232 @@
+/** The dashboard's server: HTTP over the catalog and its channels. It reads files and writes none. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { isIPv6 } from 'node:net';
+import { UserError, usageError } from '../../errors.js';
+import { answer, answerJson, HEADERS, refuse } from './answers.js';
+import { type Assets, typeOf } from './assets.js';
+import { Catalog } from './catalog.js';
+import { Channels, type Reports, type Subject } from './channels.js';
+import { EventStream } from './event-stream.js';
+import { refusalOf } from './guard.js';
+import { MOST_COMPARED, type Route, routeOf } from './routes.js';
+
+export interface DashboardOptions {
+  /** A folder of experiments, or one run, or one sweep. */
+  readonly root: string;
+  /** What to listen on: an address or a name of this machine. */
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+  readonly assets: Assets;
+  readonly reports: Reports;
+  /** Told of what is no user's fault: the request fails, the server goes on. */
+  readonly defect: (error: unknown) => void;
+}
+
+export interface Dashboard {
+  /** Such as `http://127.0.0.1:7420/`. */
+  readonly url: string;
+  /** Ends all connections. */
+  close(): Promise<void>;
+}
+
+/** A browser opens six to a server at most. */
+const MOST_CONNECTIONS = 256;
+const MOST_STREAMS = 64;
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 15_000;
+const KEEP_ALIVE_MS = 5_000;
+let started = 0;
+
+/** Throws exit 2 where the root cannot be read, or the port or the host is not to be had. */
+export async function startDashboard(options: DashboardOptions): Promise<Dashboard> {
+  const catalog = new Catalog(options.root);
+  await catalog.refresh();
+  started += 1;
+  const name = `${process.pid.toString(36)}-${Date.now().toString(36)}-${started}`;
+  const channels = new Channels(name, catalog, options.reports, options.defect);
+  const handler = new Handler(options, name, catalog, channels);
+  const server = createServer(
+    {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+    },
+    (request, response) => void handler.handle(request, response),
+  );
+  server.maxConnections = MOST_CONNECTIONS;
+  server.on('clientError', (error, socket) => refuseSocket(error, socket as Socket));
+  // neither is offered, and Node would wait for somebody to take the socket
+  server.on('upgrade', (_request, socket) => socket.destroy());
+  server.on('connect', (_request, socket) => socket.destroy());
+  try {
+    await listening(server, options);
+  } catch (error) {
+    channels.close();
+    throw error;
+  }
+  return {
+    url: urlOf(server.address() as AddressInfo, options.host),
+    close: async () => {
+      channels.close();
+      const closed = new Promise(resolve => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+class Handler {
+  private streams = 0;
+
+  constructor(
+    private readonly options: Pick<DashboardOptions, 'host' | 'assets' | 'reports' | 'defect'>,
+    private readonly name: string,
+    private readonly catalog: Catalog,
+    private readonly channels: Channels,
+  ) {}
+
+  /** Never throws: what goes wrong with a request is its answer. */
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    for (const [key, value] of Object.entries(HEADERS)) response.setHeader(key, value);
+    const refusal = refusalOf(request, this.options.host);
+    if (refusal !== undefined) {
+      // what is left of a body would be taken for the next request
+      response.setHeader('Connection', 'close');
+      refuse(response, refusal.status, refusal.message);
+      return;
+    }
+    try {
+      const route = routeOf(request.url ?? '');
+      if (route === undefined) refuse(response, 404, 'there is nothing at this address');
+      else await this.answer(route, request, response);
+    } catch (error) {
+      this.fail(error, response);
+    }
+  }
+
+  private async answer(route: Route, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    switch (route.kind) {
+      case 'asset':
+        answer(response, 200, typeOf(route.name), this.options.assets.read(route.name));
+        return;
+      case 'document': {
+        const channel = await this.channels.of(route.subject);
+        if (channel === undefined) refuse(response, 404, missing(route.subject));
+        else answerJson(response, await channel.current());
+        return;
+      }
+      case 'events':
+        await this.stream(route.subject, request, response);
+        return;
+      case 'comparison':
+        this.compare(route.paths, response);
+        return;
+      default:
+        route satisfies never;
+    }
+  }
+
+  private async stream(subject: Subject, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.streams >= MOST_STREAMS) {
+      refuse(response, 503, 'too many pages watch at the same time');
+      return;
+    }
+    this.streams += 1;
+    response.on('close', () => {
+      this.streams -= 1;
+    });
+    const channel = await this.channels.of(subject);
+    if (channel === undefined) {
+      refuse(response, 404, missing(subject));
+      return;
+    }
+    if (request.method === 'HEAD') {
+      answer(response, 200, 'application/json', '');
+      return;
+    }
+    const stream: EventStream = new EventStream(response, this.name, () => channel.leave(stream));
+    await channel.join(stream, headerOf(request, 'last-event-id'));
+  }
+
+  private compare(paths: readonly string[], response: ServerResponse): void {
+    const places = paths.map(path => this.catalog.find('run', path));
+    const absent = paths.find((_, i) => places[i] === undefined);
+    if (paths.length === 0 || paths.length > MOST_COMPARED)
+      refuse(response, 400, `a comparison needs one to ${MOST_COMPARED} runs`);
+    else if (absent !== undefined) refuse(response, 404, missing({ kind: 'run', path: absent }));
+    else refuse(response, 404, 'not yet');
+  }
+
+  private fail(error: unknown, response: ServerResponse): void {
+    if (response.headersSent) response.destroy();
+    if (error instanceof URIError) refuse(response, 400, 'the address is not well formed');
+    // damaged files, too many watchers
+    else if (error instanceof UserError) refuse(response, 409, error.message);
+    else {
+      this.options.defect(error);
+      if (!response.headersSent)
+        refuse(response, 500, 'the server failed unexpectedly; its output says more');
+    }
+  }
+}
+
+function missing(subject: Subject): string {
+  return subject.kind === 'list'
+    ? 'there is no list'
+    : `there is no ${subject.kind} '${subject.path.slice(0, 200)}'`;
+}
+
+function headerOf(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** What is no HTTP, or too large a head of it. */
+function refuseSocket(error: Error & { code?: string }, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const status = {
+    HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+    ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+  }[error.code ?? ''];
+  socket.end(`HTTP/1.1 ${status ?? '400 Bad Request'}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}
+
+function listening(server: Server, { host, port }: Pick<DashboardOptions, 'host' | 'port'>): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(refusedAddress(error, host, port)));
+    server.listen({ host, port }, resolve);
+  });
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another program listens there',
+  EACCES: 'permission denied',
+  EADDRNOTAVAIL: 'this is no address of this machine',
+  ENOTFOUND: 'there is no such host',
+  EAI_AGAIN: 'the name of the host cannot be looked up',
+};
+
+function refusedAddress(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  const reason = REASONS[error.code ?? ''];
+  if (reason === undefined) return error;
+  return usageError({
+    code: error.code === 'EADDRINUSE' ? PORT_TAKEN : 'serve/address',
+    message: `cannot listen on ${host}:${port}: ${reason}`,
+    file: error.code === 'EADDRINUSE' || error.code === 'EACCES' ? '--port' : '--host',
+  });
+}
+
+/** Code of the diagnostic where another program has the port. */
+export const PORT_TAKEN = 'serve/port-taken';
+
+/** A server that listens on all addresses is named by one that every browser knows. */
+function urlOf({ address, port }: AddressInfo, host: string): string {
+  const isAny = address === '0.0.0.0' || address === '::';
+  const name = isAny ? 'localhost' : host;
+  return `http://${isIPv6(name) ? `[${name}]` : name}:${port}/`;
+}

@@ -1,0 +1,130 @@
+/** One run as the list shows it: from its summary and manifest; of one that goes on, or was killed, from the end of its log. */
+import { basename, dirname } from 'node:path';
+import type { Verdict } from '../../experiment/events.js';
+import { type JsonObject, nonFiniteName, unspellNumbers } from '../../experiment/json.js';
+import { type OpenedFile, withFile } from '../../experiment/opened-file.js';
+import { RunDirectory } from '../../experiment/run-directory.js';
+import type { Summary } from '../../experiment/summary.js';
+import { isAbsent } from '../../experiment/unreadable.js';
+import { pointsOf } from '../../review/history.js';
+import { type LogRecord, parseEvent } from '../../review/log-reader.js';
+import type { ListedRun } from './documents.js';
+
+/** Of a log's end: some hundred events, with an evaluation among them where there was one lately. */
+const END_BYTES = 65_536;
+
+export interface RunPlace {
+  /** Relative to the root, with slashes. */
+  readonly path: string;
+  /** Absolute. */
+  readonly folder: string;
+}
+
+/** Throws UserError where a file cannot be read. */
+export function listRun({ path, folder }: RunPlace, isWorkedOn: boolean): ListedRun {
+  const directory = RunDirectory.open(folder);
+  const id = basename(folder);
+  const summary = directory.readSummary();
+  if (summary !== undefined && !isWorkedOn) {
+    const { name, status, seed } = summary;
+    // thousands of manifests need not be read for what the folder's name says
+    const started = startOf(id) ?? directory.readManifest()?.started ?? null;
+    return { kind: 'run', path, name, id, state: status, started, seed, ...fromSummary(summary) };
+  }
+  const manifest = directory.readManifest();
+  return {
+    kind: 'run',
+    path,
+    name: manifest?.name ?? basename(dirname(folder)),
+    id,
+    state: isWorkedOn ? 'running' : 'killed',
+    started: manifest?.started ?? startOf(id) ?? null,
+    seed: manifest?.seeds.experiment ?? null,
+    ...fromLog(endOfLog(directory.files.log)),
+  };
+}
+
+/** From a run's id, such as `20260131T120000Z-2a58fd13`; undefined where it is no such one. */
+function startOf(id: string): string | undefined {
+  const [, year, month, day, hours, minutes, seconds] =
+    /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z/.exec(id) ?? [];
+  return year && `${year}-${month}-${day}T${hours}:${minutes}:${seconds}.000Z`;
+}
+
+/** What the list can say of a run whose files cannot be read. */
+export function damagedRun({ path, folder }: RunPlace, message: string): ListedRun {
+  return {
+    kind: 'run',
+    path,
+    name: basename(dirname(folder)),
+    id: basename(folder),
+    state: 'damaged',
+    started: null,
+    seed: null,
+    steps: 0,
+    epochs: 0,
+    metrics: [],
+    gates: null,
+    duration_s: null,
+    message,
+  };
+}
+
+type FromFiles = Pick<ListedRun, 'steps' | 'epochs' | 'metrics' | 'gates' | 'duration_s' | 'message'>;
+
+function fromSummary({ steps, epochs, metrics, gates, duration_s, message }: Summary): FromFiles {
+  const measured = (['train', 'test'] as const).flatMap(split =>
+    Object.entries(metrics[split]).map(([name, value]) => ({
+      name: `${split}.${name}`,
+      value: nonFiniteName(value) ?? value,
+    })),
+  );
+  return { steps, epochs, metrics: measured, gates: worstOf(gates), duration_s, message: message ?? null };
+}
+
+function fromLog({ step, epoch, metrics }: Newest): FromFiles {
+  const measured = [...metrics].map(([name, value]) => ({ name, value: nonFiniteName(value) ?? value }));
+  return { steps: step, epochs: epoch, metrics: measured, gates: null, duration_s: null, message: null };
+}
+
+interface Newest {
+  step: number;
+  epoch: number;
+  /** The newest value of each, by name. */
+  readonly metrics: Map<string, number>;
+}
+
+function endOfLog(path: string): Newest {
+  const newest: Newest = { step: 0, epoch: 0, metrics: new Map() };
+  if (isAbsent(path)) return newest;
+  const lines = withFile(path, linesAtEnd, { maxBytes: Number.POSITIVE_INFINITY });
+  for (const line of lines) {
+    const event = parseEvent(line);
+    if (typeof event !== 'string') take(event, newest);
+  }
+  return newest;
+}
+
+/** The first may lack its beginning and is left out, likewise what stands after the last line's end. */
+function linesAtEnd(file: OpenedFile): readonly string[] {
+  const from = Math.max(0, file.bytes - END_BYTES);
+  const lines = file.read(from, END_BYTES).toString('utf8').split('\n');
+  return lines.slice(from === 0 ? 0 : 1, -1);
+}
+
+function take(event: LogRecord, newest: Newest): void {
+  const points = pointsOf(event);
+  const numbers = unspellNumbers(event as JsonObject);
+  for (const { curve } of points) {
+    const [split, metric] = curve.split('.');
+    if (split === 'test' || curve === 'train.loss') newest.metrics.set(curve, numbers[metric]);
+  }
+  if (points.length === 0) return;
+  newest.step = numbers.step;
+  newest.epoch = numbers.epoch ?? newest.epoch;
+}
+
+function worstOf(gates: Summary['gates']): Verdict | null {
+  const order: readonly Verdict[] = ['failed', 'inconclusive', 'passed'];
+  return order.find(verdict => gates.some(gate => gate.verdict === verdict)) ?? null;
+}

@@ -1,0 +1,44 @@
+/** The list of runs and sweeps as a source. */
+import type { Catalog } from './catalog.js';
+import type { ListChange, ListDocument, Listed } from './documents.js';
+import { DOCUMENT, type News, NOTHING, type Source } from './source.js';
+
+export class ListSource implements Source {
+  readonly everyMs = 1000;
+  private told: ListDocument | undefined;
+
+  constructor(private readonly catalog: Catalog) {}
+
+  async look(): Promise<News> {
+    await this.catalog.refresh();
+    const before = this.told;
+    const now = this.catalog.list;
+    this.told = now;
+    if (before === undefined || before.exists !== now.exists) return DOCUMENT;
+    const change = changeBetween(before, now);
+    return change.changed.length + change.removed.length === 0 ? NOTHING : { kind: 'change', change };
+  }
+
+  document(): ListDocument {
+    return this.told ?? this.catalog.list;
+  }
+
+  close(): void {}
+}
+
+function changeBetween(before: ListDocument, now: ListDocument): ListChange {
+  const old = byPath(before);
+  const current = byPath(now);
+  return {
+    // one that did not change is the same object, as the catalog keeps it
+    changed: [...current.values()].filter(one => {
+      const known = old.get(one.path);
+      return known !== one && JSON.stringify(known) !== JSON.stringify(one);
+    }),
+    removed: [...old.keys()].filter(path => !current.has(path)),
+  };
+}
+
+function byPath({ runs, sweeps }: ListDocument): ReadonlyMap<string, Listed> {
+  return new Map([...runs, ...sweeps].map(one => [one.path, one]));
+}

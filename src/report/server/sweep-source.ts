@@ -1,0 +1,34 @@
+/** One sweep as a source: its report, told whole whenever its journal, or the log of one of its trials, has grown. */
+import { findTrials } from '../../review/find.js';
+import { isSweepWorkedOn } from '../../sweep/results/index.js';
+import { SWEEP_FILES, signatureOf } from './safe-files.js';
+import { DOCUMENT, type News, NOTHING, type Source } from './source.js';
+
+export class SweepSource implements Source {
+  readonly everyMs = 500;
+  private signature = '';
+
+  /**
+   * @param folder the sweep's directory, absolute
+   * @param report makes the document from it
+   */
+  constructor(
+    private readonly folder: string,
+    private readonly report: (folder: string) => object,
+  ) {}
+
+  async look(): Promise<News> {
+    const own = signatureOf(this.folder, SWEEP_FILES);
+    const logs = findTrials(this.folder).map(({ path }) => signatureOf(path, ['log.jsonl']));
+    const signature = [own, isSweepWorkedOn(this.folder), ...logs].join(' ');
+    if (signature === this.signature) return NOTHING;
+    this.signature = signature;
+    return DOCUMENT;
+  }
+
+  document(): object {
+    return this.report(this.folder);
+  }
+
+  close(): void {}
+}

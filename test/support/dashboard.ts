@@ -1,0 +1,223 @@
+/** Speaking to a dashboard's server as browsers do, and as those who mean harm do. */
+
+import { once } from 'node:events';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+}
+
+interface Asking {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+/** @param path as it is sent: nothing in it is made regular */
+export async function ask(
+  url: string,
+  path: string,
+  { method = 'GET', headers = {}, body }: Asking = {},
+): Promise<Answer> {
+  const { hostname, port } = new URL(url);
+  const asking = request({ hostname, port, path, method, headers, agent: false });
+  asking.end(body);
+  const [response] = (await once(asking, 'response')) as [IncomingMessage];
+  let text = '';
+  for await (const chunk of response.setEncoding('utf8')) text += chunk;
+  return { status: response.statusCode ?? 0, headers: response.headers, text };
+}
+
+/** Sends bytes as they are; gives what comes back until the server closes the connection. */
+export async function send(url: string, bytes: string): Promise<string> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => {});
+  socket.end(bytes);
+  let text = '';
+  socket.setEncoding('latin1').on('data', chunk => {
+    text += chunk;
+  });
+  await once(socket, 'close');
+  return text;
+}
+
+export interface ServerEvent {
+  readonly id: string | undefined;
+  readonly event: string;
+  readonly data: unknown;
+}
+
+/** A page's connection for events. */
+export class EventReader {
+  readonly events: ServerEvent[] = [];
+  private rest = '';
+  private notify: () => void = () => {};
+
+  private constructor(
+    readonly status: number,
+    private readonly response: IncomingMessage,
+  ) {
+    response.setEncoding('utf8').on('data', (text: string) => this.take(text));
+    response.on('error', () => {});
+  }
+
+  static async open(url: string, path: string, after?: string): Promise<EventReader> {
+    const { hostname, port } = new URL(url);
+    const headers = after === undefined ? {} : { 'Last-Event-ID': after };
+    const asking = request({ hostname, port, path, headers, agent: false });
+    asking.on('error', () => {});
+    asking.end();
+    const [response] = (await once(asking, 'response')) as [IncomingMessage];
+    return new EventReader(response.statusCode ?? 0, response);
+  }
+
+  /** The first event from number `from` on that fits. Waits for it. */
+  async next(fits: (event: ServerEvent) => boolean, from = 0): Promise<ServerEvent> {
+    for (;;) {
+      const found = this.events.slice(from).find(fits);
+      if (found !== undefined) return found;
+      await new Promise<void>(resolve => {
+        this.notify = resolve;
+      });
+    }
+  }
+
+  close(): void {
+    this.response.destroy();
+  }
+
+  private take(text: string): void {
+    const blocks = (this.rest + text).split('\n\n');
+    this.rest = blocks.pop() ?? '';
+    for (const block of blocks) this.events.push(parsed(block));
+    this.notify();
+  }
+}
+
+function parsed(block: string): ServerEvent {
+  const fields = new Map(
+    block.split('\n').map(line => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 2)]),
+  );
+  return {
+    id: fields.get('id'),
+    event: fields.get('event') ?? '',
+    data: JSON.parse(fields.get('data') ?? 'null'),
+  };
+}
+
+/** Lines of a log: what a training of `epochs` epochs of `perEpoch` steps writes, made up. */
+export function logLines(epochs: number, perEpoch: number): string[] {
+  const lines: string[] = [];
+  const add = (event: string, fields: object) =>
+    lines.push(
+      `${JSON.stringify({ level: 'info', time: new Date(Date.UTC(2026, 0, 31, 12, 0, lines.length)).toISOString(), v: 1, seq: lines.length, event, ...fields })}\n`,
+    );
+  for (let epoch = 1; epoch <= epochs; epoch++) {
+    for (let i = 1; i <= perEpoch; i++) {
+      const step = (epoch - 1) * perEpoch + i;
+      add('train.step', {
+        epoch,
+        step,
+        loss: 2 / step,
+        learning_rate: 0.01,
+        grad_norm: 1 + (step % 7),
+        samples_per_s: 900,
+      });
+    }
+    const step = epoch * perEpoch;
+    add('train.epoch', { epoch, step, loss: 1 / epoch, samples: 100, duration_s: 1 });
+    add('eval', {
+      split: 'test',
+      epoch,
+      step,
+      loss: 1 / epoch,
+      accuracy: 1 - 1 / (epoch + 1),
+      samples: 10,
+      duration_s: 0.1,
+    });
+  }
+  return lines;
+}
+
+export interface MadeRun {
+  readonly name: string;
+  readonly id: string;
+  readonly status?: string;
+  readonly accuracy?: number;
+  readonly learningRate?: number;
+  readonly log?: readonly string[];
+}
+
+/** Writes a run directory as a run leaves it, in no time; `status` undefined: as one that was killed. Gives its path. */
+export function makeRun(
+  root: string,
+  { name, id, status, accuracy = 0.9, learningRate = 0.01, log = logLines(2, 3) }: MadeRun,
+): string {
+  const directory = join(root, name, id);
+  mkdirSync(directory, { recursive: true });
+  const put = (file: string, content: string) => writeFileSync(join(directory, file), content);
+  const config = {
+    version: 1,
+    name,
+    seed: 0,
+    dataset: {
+      kind: 'synthetic',
+      problem: 'adding',
+      sequence_length: 20,
+      train_size: 100,
+      test_size: 10,
+      seed: 0,
+    },
+    model: { cell: 'lstm', hidden_size: 16, num_layers: 1, head: { from: 'last' } },
+    optimizer: { kind: 'adam', learning_rate: learningRate },
+    training: { num_epochs: 2, batch_size: 10 },
+  };
+  put('config.resolved.yaml', JSON.stringify(config));
+  put('config.yaml', JSON.stringify(config));
+  put('log.jsonl', log.join(''));
+  if (status === undefined) return directory;
+  const hash = 'a'.repeat(64);
+  put(
+    'summary.json',
+    JSON.stringify({
+      version: 1,
+      run_id: id,
+      name,
+      status,
+      exit_code: status === 'completed' ? 0 : 4,
+      directory,
+      config_hash: hash,
+      backend: 'cpu',
+      executor: 'js',
+      seed: 0,
+      steps: 6,
+      epochs: 2,
+      skipped_batches: 0,
+      metrics: { train: { loss: 0.5 }, test: { loss: 0.25, accuracy } },
+      gates: [
+        {
+          metric: 'test.accuracy',
+          min: 0.8,
+          value: accuracy,
+          verdict: accuracy >= 0.8 ? 'passed' : 'failed',
+        },
+      ],
+      duration_s: 12.5,
+      train_s: 10,
+      eval_s: 1,
+      ms_per_step: 2,
+      peak_rss_mb: 100,
+      parameters: 1297,
+      best: { metric: 'test.accuracy', value: accuracy, step: 6, epoch: 2 },
+      checkpoints: { last: null, best: null },
+      ...(status !== 'completed' && { message: 'the loss is not finite' }),
+    }),
+  );
+  return directory;
+}
