@@ -1,4 +1,4 @@
-/** Development tool: makes `page.js` and `page.css` beside this file's compiled form, from the browser's code in `page/`. */
+/** Development tool: makes the scripts and style sheets of report and dashboard beside this file's compiled form, from the browser's code in `page/`. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +10,10 @@ const BUNDLED = ['preact', 'uplot'];
 
 await build({
   absWorkingDir: packageRoot,
-  entryPoints: { page: join('src', 'report', 'page', 'main.tsx') },
+  entryPoints: {
+    page: join('src', 'report', 'page', 'main.tsx'),
+    dashboard: join('src', 'report', 'page', 'dashboard', 'main.tsx'),
+  },
   outdir: fileURLToPath(new URL('.', import.meta.url)),
   tsconfig: join('src', 'report', 'page', 'tsconfig.json'),
   bundle: true,

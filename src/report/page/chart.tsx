@@ -13,7 +13,9 @@ export interface ChartSeries {
   /** The curve's, such as `test.loss`. */
   readonly name: string;
   readonly label: string;
-  readonly color: 'train' | 'test' | 'other' | 'faint';
+  /** One of the style sheet. */
+  readonly color: 'train' | 'test' | 'other' | 'faint' | `run-${number}`;
+  readonly isDashed?: boolean;
   readonly curve: Curve;
 }
 
@@ -120,11 +122,11 @@ function Legend({
 }: Pick<ChartProps, 'series' | 'cursor'> & { show(value: number): string }) {
   return (
     <ul class="legend">
-      {series.map(({ name, label, color, curve }) => {
+      {series.map(({ name, label, color, isDashed = false, curve }) => {
         const value = cursor === null ? curve.values[curve.values.length - 1] : valueAt(curve, cursor);
         return (
           <li key={name} data-series={name}>
-            <span class={`swatch ${color}`} aria-hidden="true" /> {label}{' '}
+            <span class={`swatch ${color} ${isDashed ? 'dashed' : ''}`} aria-hidden="true" /> {label}{' '}
             <data class="number" value={String(value ?? '')}>
               {textOf(value, show)}
             </data>

@@ -6,7 +6,7 @@ import { Section } from './base.js';
 import { Chart, type ChartSeries } from './chart.js';
 import { isShare, words } from './format.js';
 
-interface ChartPlan {
+export interface ChartPlan {
   readonly title: string;
   readonly series: readonly ChartSeries[];
   readonly isShare: boolean;
@@ -28,6 +28,17 @@ const SINGLE: readonly (readonly [curve: string, title: string])[] = [
 export function Curves({ report }: { readonly report: Pick<RunReport, 'curves' | 'steps_per_epoch'> }) {
   const { curves, steps_per_epoch: perEpoch } = report;
   const plans = useMemo(() => plansOf(curves), [curves]);
+  return <Charts plans={plans} perEpoch={perEpoch} />;
+}
+
+/** Charts that share cursor and zoom. @param perEpoch steps of every epoch, where all have as many */
+export function Charts({
+  plans,
+  perEpoch,
+}: {
+  readonly plans: readonly ChartPlan[];
+  readonly perEpoch: number | null;
+}) {
   const [cursor, setCursor] = useState<number | null>(null);
   const [range, setRange] = useState<readonly [number, number] | null>(null);
   const [isLog, setLog] = useState(false);

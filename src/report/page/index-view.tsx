@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import type { IndexReport, RunReport, RunRow, SweepRow } from '../document.js';
 import { Badge, Level, Section, Value } from './base.js';
 import { counted, formatSeconds, formatTime, words } from './format.js';
-import { useLink } from './links.js';
+import { type Link, useLink } from './links.js';
 import { RunView } from './run-view.js';
 import { type SortableColumn, SortableTable } from './sortable-table.js';
 import { Sparkline } from './sparkline.js';
@@ -85,10 +85,21 @@ function Detail({ run }: { readonly run: RunReport }) {
 }
 
 export function RunTable({ rows }: { readonly rows: readonly RunRow[] }) {
-  const link = useLink();
+  const columns = runColumns(rows, useLink());
+  return <SortableTable label="Runs" columns={columns} rows={rows} keyOf={row => row.path} most={100} />;
+}
+
+/** What the columns need of a run; lists of other makings have states of their own. */
+type RunLine = Omit<RunRow, 'state'> & { readonly state: string };
+
+/** The name first. Columns of the metrics that any row has; of the curve where any has one. */
+export function runColumns<Row extends RunLine>(
+  rows: readonly Row[],
+  link: Link,
+): readonly SortableColumn<Row>[] {
   const metrics = [...new Set(rows.flatMap(row => row.metrics.map(({ name }) => name)))].sort();
-  const metricOf = (row: RunRow, metric: string) => row.metrics.find(({ name }) => name === metric)?.value;
-  const columns: readonly SortableColumn<RunRow>[] = [
+  const metricOf = (row: Row, metric: string) => row.metrics.find(({ name }) => name === metric)?.value;
+  return [
     { name: 'name', title: 'experiment', isText: true, sortBy: row => row.name, show: row => row.name },
     {
       name: 'id',
@@ -121,7 +132,7 @@ export function RunTable({ rows }: { readonly rows: readonly RunRow[] }) {
       show: row => (row.gates === null ? '–' : <Badge of={row.gates} />),
     },
     ...metrics.map(
-      (metric): SortableColumn<RunRow> => ({
+      (metric): SortableColumn<Row> => ({
         name: metric,
         title: words(metric),
         sortBy: row => {
@@ -131,13 +142,7 @@ export function RunTable({ rows }: { readonly rows: readonly RunRow[] }) {
         show: row => <Value metric={metric} value={metricOf(row, metric)} />,
       }),
     ),
-    {
-      name: 'curve',
-      title: 'curve',
-      isText: true,
-      sortBy: row => row.sparkline?.metric,
-      show: row => (row.sparkline === null ? '–' : <Sparkline of={row.sparkline} />),
-    },
+    ...(rows.some(row => row.sparkline !== null) ? [curveColumn<Row>()] : []),
     { name: 'epochs', title: 'epochs', sortBy: row => row.epochs, show: row => row.epochs },
     { name: 'steps', title: 'steps', sortBy: row => row.steps, show: row => row.steps },
     { name: 'seed', title: 'seed', sortBy: row => row.seed, show: row => row.seed ?? '–' },
@@ -155,12 +160,29 @@ export function RunTable({ rows }: { readonly rows: readonly RunRow[] }) {
       show: row => (row.started === null ? '–' : formatTime(row.started)),
     },
   ];
-  return <SortableTable label="Runs" columns={columns} rows={rows} keyOf={row => row.path} most={100} />;
+}
+
+function curveColumn<Row extends RunLine>(): SortableColumn<Row> {
+  return {
+    name: 'curve',
+    title: 'curve',
+    isText: true,
+    sortBy: row => row.sparkline?.metric,
+    show: row => (row.sparkline === null ? '–' : <Sparkline of={row.sparkline} />),
+  };
 }
 
 export function SweepTable({ rows }: { readonly rows: readonly SweepRow[] }) {
-  const link = useLink();
-  const columns: readonly SortableColumn<SweepRow>[] = [
+  const columns = sweepColumns<SweepRow>(useLink());
+  return <SortableTable label="Sweeps" columns={columns} rows={rows} keyOf={row => row.path} most={100} />;
+}
+
+/** What the columns need of a sweep. */
+type SweepLine = Omit<SweepRow, 'state' | 'states' | 'goal'> & { readonly state: string };
+
+/** The name first. */
+export function sweepColumns<Row extends SweepLine>(link: Link): readonly SortableColumn<Row>[] {
+  return [
     { name: 'name', title: 'sweep', isText: true, sortBy: row => row.name, show: row => row.name },
     {
       name: 'id',
@@ -207,5 +229,4 @@ export function SweepTable({ rows }: { readonly rows: readonly SweepRow[] }) {
       show: row => (row.started === null ? '–' : formatTime(row.started)),
     },
   ];
-  return <SortableTable label="Sweeps" columns={columns} rows={rows} keyOf={row => row.path} most={100} />;
 }

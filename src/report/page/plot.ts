@@ -94,16 +94,21 @@ export function createPlot(
   return plot;
 }
 
-function lineOf({ color, curve }: ChartSeries, stroke: () => string): uPlot.Series {
+function lineOf({ color, isDashed = false }: ChartSeries, stroke: () => string): uPlot.Series {
   const isThin = color === 'faint';
-  const few = curve.steps.length <= MOST_POINTS;
   return {
     stroke,
     width: isThin ? 1 : 2,
-    points: { show: few && !isThin, size: 6, fill: stroke, stroke },
-    // single points between gaps would else not be seen
-    ...(!few && { points: { show: false, size: 5, fill: stroke, stroke } }),
+    ...(isDashed && { dash: [6, 4] }),
+    // asked at every drawing, since a curve that is followed grows
+    points: { show: (plot, i) => !isThin && hasFew(plot.data[i]), size: 6, fill: stroke, stroke },
   };
+}
+
+function hasFew(values: uPlot.AlignedData[number]): boolean {
+  let count = 0;
+  for (const value of values) if (value !== null && value !== undefined) count += 1;
+  return count <= MOST_POINTS;
 }
 
 function select(plot: uPlot, shared: SharedPlace): void {

@@ -13,9 +13,9 @@ export function typeOf(name: string): (typeof TYPES)[keyof typeof TYPES] {
   return TYPES[extname(name) as keyof typeof TYPES];
 }
 
-/** Those in `folder`, each read once. */
-export function assetsIn(folder: string): Assets {
-  const known = new Map<string, Uint8Array>();
+/** The page, with the script and the style sheet in `folder`, each read once. */
+export function pageAssets(folder: string): Assets {
+  const known = new Map<string, string | Uint8Array>([['index.html', PAGE]]);
   return {
     read: name => {
       const content = known.get(name) ?? readFileSync(join(folder, name));
@@ -24,3 +24,26 @@ export function assetsIn(folder: string): Assets {
     },
   };
 }
+
+const PAGE = `<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="generator" content="cellrun">
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/dashboard.css">
+<title>Experiments</title>
+<script src="/dashboard.js" defer></script>
+</head>
+<body>
+<div id="page">
+<main>
+<h1>Experiments</h1>
+<noscript><p>The dashboard needs JavaScript. Without it, <code>./run report DIR</code> writes a page that shows the same.</p></noscript>
+</main>
+</div>
+</body>
+</html>
+`;

@@ -9,7 +9,7 @@ import { Catalog } from './catalog.js';
 import { Channels, type Reports, type Subject } from './channels.js';
 import { EventStream } from './event-stream.js';
 import { refusalOf } from './guard.js';
-import { MOST_COMPARED, type Route, routeOf } from './routes.js';
+import { type Route, routeOf } from './routes.js';
 
 export interface DashboardOptions {
   /** A folder of experiments, or one run, or one sweep. */
@@ -46,7 +46,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   started += 1;
   const name = `${process.pid.toString(36)}-${Date.now().toString(36)}-${started}`;
   const channels = new Channels(name, catalog, options.reports, options.defect);
-  const handler = new Handler(options, name, catalog, channels);
+  const handler = new Handler(options, name, channels);
   const server = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -81,9 +81,8 @@ class Handler {
   private streams = 0;
 
   constructor(
-    private readonly options: Pick<DashboardOptions, 'host' | 'assets' | 'reports' | 'defect'>,
+    private readonly options: Pick<DashboardOptions, 'host' | 'assets' | 'defect'>,
     private readonly name: string,
-    private readonly catalog: Catalog,
     private readonly channels: Channels,
   ) {}
 
@@ -118,17 +117,18 @@ class Handler {
         return;
       }
       case 'events':
-        await this.stream(route.subject, request, response);
-        return;
-      case 'comparison':
-        this.compare(route.paths, response);
+        await this.stream(route, request, response);
         return;
       default:
         route satisfies never;
     }
   }
 
-  private async stream(subject: Subject, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  private async stream(
+    { subject, after }: Extract<Route, { kind: 'events' }>,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
     if (this.streams >= MOST_STREAMS) {
       refuse(response, 503, 'too many pages watch at the same time');
       return;
@@ -147,16 +147,7 @@ class Handler {
       return;
     }
     const stream: EventStream = new EventStream(response, this.name, () => channel.leave(stream));
-    await channel.join(stream, headerOf(request, 'last-event-id'));
-  }
-
-  private compare(paths: readonly string[], response: ServerResponse): void {
-    const places = paths.map(path => this.catalog.find('run', path));
-    const absent = paths.find((_, i) => places[i] === undefined);
-    if (paths.length === 0 || paths.length > MOST_COMPARED)
-      refuse(response, 400, `a comparison needs one to ${MOST_COMPARED} runs`);
-    else if (absent !== undefined) refuse(response, 404, missing({ kind: 'run', path: absent }));
-    else refuse(response, 404, 'not yet');
+    await channel.join(stream, headerOf(request, 'last-event-id') ?? after);
   }
 
   private fail(error: unknown, response: ServerResponse): void {

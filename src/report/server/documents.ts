@@ -1,49 +1,26 @@
 /** What the dashboard's server tells its page besides reports. Types alone, so that the browser's code can share them. */
-import type { Verdict } from '../../experiment/events.js';
-import type { RunState } from '../../review/run-record.js';
-import type { SweepState } from '../../sweep/results/index.js';
-
-/** A measured number, or the name of one that JSON lacks; null where nothing was measured. */
-type Measured = number | 'nan' | 'inf' | '-inf' | null;
+import type { RunRow, SweepRow } from '../document.js';
 
 interface ListedEntry {
-  /** Its folder relative to the root, with slashes: what names it everywhere. */
-  readonly path: string;
-  /** The experiment or the sweep. */
-  readonly name: string;
-  readonly id: string;
-  /** ISO 8601, UTC. */
-  readonly started: string | null;
-  /** Null where it goes on, or was killed. */
-  readonly duration_s: number | null;
   /** What went wrong, where something did. */
   readonly message: string | null;
 }
 
-export interface ListedRun extends ListedEntry {
+export interface ListedRun extends ListedEntry, Omit<RunRow, 'state' | 'sparkline'> {
   readonly kind: 'run';
   /** `damaged`: a file of it cannot be read; `message` says why. */
-  readonly state: RunState | 'damaged';
-  readonly seed: number | null;
-  readonly steps: number;
-  readonly epochs: number;
-  /** Newest values, such as of `test.accuracy`. */
-  readonly metrics: readonly { readonly name: string; readonly value: Measured }[];
-  /** The worst of its gates; null where there are none or the run has not judged them. */
-  readonly gates: Verdict | null;
+  readonly state: RunRow['state'] | 'damaged';
+  /** Thousands of logs would have to be read. */
+  readonly sparkline: null;
 }
 
-export interface ListedSweep extends ListedEntry {
+export interface ListedSweep extends ListedEntry, Omit<SweepRow, 'state' | 'states' | 'goal'> {
   readonly kind: 'sweep';
-  readonly state: SweepState | 'damaged';
-  /** What is sought; empty where the plan cannot be read. */
-  readonly metric: string;
-  readonly trials: number;
+  readonly state: SweepRow['state'] | 'damaged';
   /** Planned at most; null where the plan does not say. */
   readonly planned_trials: number | null;
   /** Trials under way. */
   readonly running: number;
-  readonly best: { readonly trial: number; readonly value: number } | null;
 }
 
 export type Listed = ListedRun | ListedSweep;

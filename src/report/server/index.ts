@@ -1,11 +1,16 @@
 /** The live dashboard: everything under a folder of experiments, in a browser. */
-import type { RunHistory } from '../../review/history.js';
+import { fileURLToPath } from 'node:url';
 import { readRun } from '../../review/run-record.js';
-import { readSweepResults } from '../../sweep/results/index.js';
+import { runReportOf } from '../run-report.js';
+import { buildSweepReport } from '../sweep-report.js';
+import { pageAssets } from './assets.js';
 import { type Dashboard, type DashboardOptions, startDashboard } from './dashboard.js';
 
 export { type Dashboard, PORT_TAKEN } from './dashboard.js';
 export { isLoopback } from './guard.js';
+
+/** The build puts them beside the reports. */
+const ASSETS = fileURLToPath(new URL('..', import.meta.url));
 
 /** See `startDashboard`. */
 export function startReportDashboard(
@@ -13,14 +18,10 @@ export function startReportDashboard(
 ): Promise<Dashboard> {
   return startDashboard({
     ...options,
-    assets: { read: () => '' },
+    assets: pageAssets(ASSETS),
     reports: {
-      run: (folder: string, history: RunHistory) => ({
-        ...readRun(folder),
-        directory: undefined,
-        ...history,
-      }),
-      sweep: folder => readSweepResults(folder).records,
+      run: (folder, history) => runReportOf(readRun(folder), history),
+      sweep: buildSweepReport,
     },
   });
 }

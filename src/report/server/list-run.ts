@@ -29,7 +29,17 @@ export function listRun({ path, folder }: RunPlace, isWorkedOn: boolean): Listed
     const { name, status, seed } = summary;
     // thousands of manifests need not be read for what the folder's name says
     const started = startOf(id) ?? directory.readManifest()?.started ?? null;
-    return { kind: 'run', path, name, id, state: status, started, seed, ...fromSummary(summary) };
+    return {
+      kind: 'run',
+      path,
+      name,
+      id,
+      state: status,
+      started,
+      seed,
+      sparkline: null,
+      ...fromSummary(summary),
+    };
   }
   const manifest = directory.readManifest();
   return {
@@ -40,6 +50,7 @@ export function listRun({ path, folder }: RunPlace, isWorkedOn: boolean): Listed
     state: isWorkedOn ? 'running' : 'killed',
     started: manifest?.started ?? startOf(id) ?? null,
     seed: manifest?.seeds.experiment ?? null,
+    sparkline: null,
     ...fromLog(endOfLog(directory.files.log)),
   };
 }
@@ -66,6 +77,7 @@ export function damagedRun({ path, folder }: RunPlace, message: string): ListedR
     metrics: [],
     gates: null,
     duration_s: null,
+    sparkline: null,
     message,
   };
 }

@@ -3,23 +3,21 @@ import type { Subject } from './channels.js';
 
 export type Route =
   | { readonly kind: 'asset'; readonly name: string }
-  | { readonly kind: 'document' | 'events'; readonly subject: Subject }
-  /** Folders of runs relative to the root. */
-  | { readonly kind: 'comparison'; readonly paths: readonly string[] };
+  | { readonly kind: 'document'; readonly subject: Subject }
+  /** `after`: the id of the last message that the page got; it can ask by `Last-Event-ID` as well. */
+  | { readonly kind: 'events'; readonly subject: Subject; readonly after: string | undefined };
 
 /** What the page is made of, by address. */
 const ASSETS: ReadonlyMap<string, string> = new Map([
   ['/', 'index.html'],
-  ['/page.js', 'page.js'],
-  ['/page.css', 'page.css'],
+  ['/dashboard.js', 'dashboard.js'],
+  ['/dashboard.css', 'dashboard.css'],
 ]);
 
 const EVENTS = '/events';
-/** More curves are not told apart in one picture. */
-export const MOST_COMPARED = 20;
 
 /**
- * `/api/list`, `/api/runs/PATH`, `/api/sweeps/PATH`, each also with `/events` after it; `/api/comparison?run=PATH&run=PATH`. Undefined where there is nothing; throws URIError
+ * `/api/list`, `/api/runs/PATH`, `/api/sweeps/PATH`, each also with `/events` after it. Undefined where there is nothing; throws URIError
  * for what is no address.
  * @param target as it stands in the request: a path, perhaps with a query
  */
@@ -28,13 +26,11 @@ export function routeOf(target: string): Route | undefined {
   const path = at < 0 ? target : target.slice(0, at);
   const asset = ASSETS.get(path);
   if (asset !== undefined) return { kind: 'asset', name: asset };
-  if (path === '/api/comparison') {
-    const paths = new URLSearchParams(target.slice(path.length)).getAll('run');
-    return { kind: 'comparison', paths: [...new Set(paths)] };
-  }
   const isEvents = path.endsWith(EVENTS);
   const subject = subjectOf(isEvents ? path.slice(0, -EVENTS.length) : path);
-  return subject && { kind: isEvents ? 'events' : 'document', subject };
+  if (subject === undefined || !isEvents) return subject && { kind: 'document', subject };
+  const after = new URLSearchParams(target.slice(path.length)).get('after');
+  return { kind: 'events', subject, after: after ?? undefined };
 }
 
 function subjectOf(path: string): Subject | undefined {

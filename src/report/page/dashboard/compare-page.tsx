@@ -1,0 +1,152 @@
+/** Several runs side by side: their curves in one picture, what they measured, what was set differently. */
+import { useMemo } from 'preact/hooks';
+import type { RunReport } from '../../document.js';
+import { Badge, Scroll, Section, Value } from '../base.js';
+import { Charts } from '../curves.js';
+import { type Compared, colorOf, comparedCurves, comparedMetrics, differingValues } from './comparison.js';
+import { hashOf, MOST_COMPARED, NO_FILTER } from './route.js';
+import { useReports } from './use-reports.js';
+import { Alert, useTitle, Waiting } from './views.js';
+
+export function ComparePage({ paths }: { readonly paths: readonly string[] }) {
+  const wanted = useMemo(() => [...new Set(paths)].slice(0, MOST_COMPARED), [paths.join('\n')]);
+  const { reports, trouble } = useReports(wanted);
+  useTitle(`Comparison of ${wanted.length} runs`);
+  if (wanted.length === 0) return <NothingChosen />;
+  const compared = wanted.flatMap((path, i): Compared[] => {
+    const report = reports.get(path);
+    return report === undefined ? [] : [{ path, report, number: i }];
+  });
+  if (compared.length === 0) return <Waiting title="Comparison" trouble={trouble} />;
+  return (
+    <article class="comparison">
+      <header>
+        <h1>Comparison of {wanted.length} runs</h1>
+      </header>
+      {paths.length > wanted.length && <p class="note">Of more runs the first {MOST_COMPARED} are shown.</p>}
+      {trouble !== undefined && <Alert>{trouble}</Alert>}
+      <Runs compared={compared} />
+      <ComparedCharts compared={compared} />
+      <Differences compared={compared} />
+    </article>
+  );
+}
+
+function NothingChosen() {
+  return (
+    <article>
+      <h1>Comparison</h1>
+      <p>
+        No runs are chosen. <a href={hashOf({ kind: 'list', filter: NO_FILTER })}>Choose some in the list</a>.
+      </p>
+    </article>
+  );
+}
+
+interface Props {
+  readonly compared: readonly Compared[];
+}
+
+function Runs({ compared }: Props) {
+  const metrics = comparedMetrics(compared);
+  return (
+    <Section title="Runs">
+      <Scroll label="Runs and their metrics">
+        <table class="numbers compared">
+          <thead>
+            <tr>
+              <th scope="col" class="text">
+                run
+              </th>
+              <th scope="col" class="text">
+                state
+              </th>
+              {metrics.map(({ name }) => (
+                <th key={name} scope="col">
+                  {name}
+                </th>
+              ))}
+              <th scope="col">epochs</th>
+              <th scope="col">seed</th>
+            </tr>
+          </thead>
+          <tbody>
+            {compared.map(one => (
+              <tr key={one.path} data-row={one.path}>
+                <th scope="row" class="text">
+                  <Key compared={one} /> {one.report.name}{' '}
+                  <a class="id" href={hashOf({ kind: 'run', path: one.path })}>
+                    {one.report.id}
+                  </a>
+                </th>
+                <td class="text">
+                  <Badge of={one.report.state} />
+                </td>
+                {metrics.map(({ name, best, values }) => (
+                  <td key={name} data-column={name} class={best.has(one.path) ? 'leading' : ''}>
+                    <Value metric={name} value={values.get(one.path)} />
+                    {best.has(one.path) && <span class="hidden"> (best)</span>}
+                  </td>
+                ))}
+                <td>{one.report.epochs}</td>
+                <td>{one.report.seed ?? '–'}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </Scroll>
+    </Section>
+  );
+}
+
+function Key({ compared: { number } }: { readonly compared: Compared }) {
+  const { color, isDashed } = colorOf(number);
+  return <span class={`swatch ${color} ${isDashed ? 'dashed' : ''}`} aria-hidden="true" />;
+}
+
+function ComparedCharts({ compared }: Props) {
+  const plans = useMemo(() => comparedCurves(compared), [compared]);
+  return <Charts plans={plans} perEpoch={commonStepsPerEpoch(compared.map(({ report }) => report))} />;
+}
+
+function commonStepsPerEpoch(reports: readonly RunReport[]): number | null {
+  const [first, ...others] = reports.map(report => report.steps_per_epoch);
+  return others.every(other => other === first) ? first : null;
+}
+
+function Differences({ compared }: Props) {
+  const differing = differingValues(compared);
+  if (compared.length < 2) return null;
+  return (
+    <Section title="Config">
+      {differing.length === 0 ? (
+        <p>All settings are the same.</p>
+      ) : (
+        <Scroll label="Settings that differ">
+          <table class="differences">
+            <thead>
+              <tr>
+                <th scope="col">key</th>
+                {compared.map(one => (
+                  <th key={one.path} scope="col">
+                    <Key compared={one} /> {one.report.name} <span class="id">{one.report.id}</span>
+                  </th>
+                ))}
+              </tr>
+            </thead>
+            <tbody>
+              {differing.map(({ key, values }) => (
+                <tr key={key} data-key={key}>
+                  <th scope="row">{key}</th>
+                  {compared.map(({ path }) => (
+                    <td key={path}>{values.has(path) ? <code>{values.get(path)}</code> : '–'}</td>
+                  ))}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </Scroll>
+      )}
+    </Section>
+  );
+}

@@ -1,0 +1,108 @@
+/** What a comparison of runs shows, from their reports. */
+import type { Measured, RunReport } from '../../document.js';
+import type { ChartSeries } from '../chart.js';
+import type { ChartPlan } from '../curves.js';
+import { isShare, words } from '../format.js';
+
+export interface Compared {
+  readonly path: string;
+  readonly report: RunReport;
+  /** Its place among those that were asked for: what its colour follows from. */
+  readonly number: number;
+}
+
+/** Colours of the style sheet; the next as many runs are dashed. */
+const COLORS = 6;
+
+export function colorOf(number: number): Pick<ChartSeries, 'color' | 'isDashed'> {
+  return { color: `run-${(number % COLORS) + 1}`, isDashed: number >= COLORS };
+}
+
+/** What is asked of a run first; the rest follows by name. */
+const ORDER = ['test.accuracy', 'test.mean_absolute_error', 'test.loss', 'epoch.loss', 'train.loss'];
+const TITLES: Readonly<Record<string, string>> = {
+  'epoch.loss': 'Train loss, mean of the epoch',
+  'train.loss': 'Train loss, each batch',
+};
+
+/** One chart for each curve that any of them has, one line for each run. */
+export function comparedCurves(compared: readonly Compared[]): readonly ChartPlan[] {
+  const names = [...new Set(compared.flatMap(({ report }) => Object.keys(report.curves)))];
+  return names
+    .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
+    .map(name => ({
+      title: TITLES[name] ?? capital(words(name)),
+      isShare: isShare(name),
+      series: compared.flatMap(({ path, report, number }): ChartSeries[] => {
+        const curve = report.curves[name];
+        return curve === undefined
+          ? []
+          : [{ name: path, label: labelOf(report, compared), curve, ...colorOf(number) }];
+      }),
+    }));
+}
+
+function rank(name: string): number {
+  const at = ORDER.indexOf(name);
+  return at < 0 ? ORDER.length : at;
+}
+
+/** As short as tells the runs apart. */
+function labelOf({ name, id }: RunReport, compared: readonly Compared[]): string {
+  const isOne = compared.every(({ report }) => report.name === name);
+  return isOne ? id : `${name} ${id}`;
+}
+
+export interface ComparedMetric {
+  readonly name: string;
+  /** By the path of the run. */
+  readonly values: ReadonlyMap<string, Measured>;
+  /** Paths of the runs that have the best value; none where all have the same. */
+  readonly best: ReadonlySet<string>;
+}
+
+/** Of an accuracy the largest is the best, of anything else the smallest. */
+export function comparedMetrics(compared: readonly Compared[]): readonly ComparedMetric[] {
+  const names = [...new Set(compared.flatMap(({ report }) => report.metrics.map(({ name }) => name)))];
+  return names
+    .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
+    .map(name => {
+      const values = new Map(
+        compared.flatMap(({ path, report }) =>
+          report.metrics.filter(metric => metric.name === name).map(({ value }) => [path, value] as const),
+        ),
+      );
+      const finite = [...values.values()].filter(value => typeof value === 'number');
+      const best = isShare(name) ? Math.max(...finite) : Math.min(...finite);
+      const isTold = new Set(finite).size > 1;
+      return {
+        name,
+        values,
+        best: new Set(isTold ? [...values].filter(([, value]) => value === best).map(([path]) => path) : []),
+      };
+    });
+}
+
+export interface DifferingValue {
+  readonly key: string;
+  /** By the path of the run; absent where its config does not have the key. */
+  readonly values: ReadonlyMap<string, string>;
+}
+
+/** Keys of the configs whose values are not the same in all. */
+export function differingValues(compared: readonly Compared[]): readonly DifferingValue[] {
+  const byKey = new Map<string, Map<string, string>>();
+  for (const { path, report } of compared) {
+    for (const { key, value } of report.config) {
+      const values = byKey.get(key) ?? new Map<string, string>();
+      byKey.set(key, values.set(path, value));
+    }
+  }
+  return [...byKey]
+    .map(([key, values]) => ({ key, values }))
+    .filter(({ values }) => values.size < compared.length || new Set(values.values()).size > 1);
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

@@ -1,0 +1,63 @@
+/** What is around every view: where one is, and whether what one sees is live. */
+import type { ComponentChildren } from 'preact';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { Links } from '../links.js';
+import type { Connection } from './live.js';
+import { hashOf, NO_FILTER, type Route } from './route.js';
+import { Connections } from './use-live.js';
+
+const WORDS: Readonly<Record<Connection, string>> = {
+  connecting: 'connecting',
+  live: 'live',
+  lost: 'connection lost, trying again',
+};
+
+export function Frame({ route, children }: { readonly route: Route; readonly children: ComponentChildren }) {
+  const [connection, setConnection] = useState<Connection>('connecting');
+  const [wasRestarted, setRestarted] = useState(false);
+  const state = useMemo(() => ({ set: setConnection, restarted: () => setRestarted(true) }), []);
+  const main = useRef<HTMLElement>(null);
+  const view = route.kind === 'list' ? 'list' : hashOf(route);
+  useFocusOnChange(main, view);
+  return (
+    <Connections.Provider value={state}>
+      <Links.Provider value={linkFrom(route)}>
+        <button type="button" class="skip" onClick={() => main.current?.focus()}>
+          Skip to the content
+        </button>
+        <nav class="bar" aria-label="Dashboard">
+          <a
+            href={hashOf({ kind: 'list', filter: NO_FILTER })}
+            aria-current={route.kind === 'list' ? 'page' : undefined}
+          >
+            All runs
+          </a>
+          <p class={`connection ${connection}`} role="status" data-connection={connection}>
+            <span aria-hidden="true">{connection === 'live' ? '●' : '○'}</span> {WORDS[connection]}
+            {wasRestarted && connection === 'live' && '; the server was restarted'}
+          </p>
+        </nav>
+        <main ref={main} tabIndex={-1}>
+          {children}
+        </main>
+      </Links.Provider>
+    </Connections.Provider>
+  );
+}
+
+/** The address of a run, relative to the list or to the sweep that is shown. */
+function linkFrom(route: Route): (path: string) => string {
+  const before = route.kind === 'sweep' ? `${route.path}/` : '';
+  return path => hashOf({ kind: 'run', path: before + path });
+}
+
+/** Whoever follows a link by keyboard or hears the page goes on at the new view, not where the link was. */
+function useFocusOnChange(main: { readonly current: HTMLElement | null }, view: string): void {
+  const shown = useRef(view);
+  useEffect(() => {
+    if (shown.current === view) return;
+    shown.current = view;
+    window.scrollTo(0, 0);
+    main.current?.focus({ preventScroll: true });
+  }, [view, main]);
+}

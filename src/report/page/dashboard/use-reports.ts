@@ -1,0 +1,47 @@
+/** The reports of several runs, asked for again when the list says that one has changed: one connection, however many runs. */
+import { useEffect, useState } from 'preact/hooks';
+import type { RunReport } from '../../document.js';
+import type { ListDocument } from '../../server/documents.js';
+import { applyListChange } from './apply.js';
+import { encodePath } from './route.js';
+import { useLive } from './use-live.js';
+
+interface Reports {
+  /** By path; those that could be had. */
+  readonly reports: ReadonlyMap<string, RunReport>;
+  readonly trouble: string | undefined;
+}
+
+export function useReports(paths: readonly string[]): Reports {
+  const list = useLive<ListDocument>('/api/list', applyListChange);
+  const [got, setGot] = useState<Reports>({ reports: new Map(), trouble: undefined });
+  const rows = paths.map(path => list.document?.runs.find(run => run.path === path));
+  // what the list says of them is other when, and only when, their files are
+  const version = list.document === undefined ? undefined : JSON.stringify(rows);
+  useEffect(() => {
+    if (version === undefined) return;
+    const stop = new AbortController();
+    readAll(paths, stop.signal).then(
+      reports => setGot(reports),
+      error => {
+        if (!stop.signal.aborted) setGot(old => ({ ...old, trouble: String(error) }));
+      },
+    );
+    return () => stop.abort();
+  }, [paths, version]);
+  return { reports: got.reports, trouble: list.trouble ?? got.trouble };
+}
+
+async function readAll(paths: readonly string[], signal: AbortSignal): Promise<Reports> {
+  const answers = await Promise.all(
+    paths.map(async path => {
+      const response = await fetch(`/api/runs/${encodePath(path)}`, { signal });
+      return { path, ok: response.ok, value: await response.json() };
+    }),
+  );
+  const failed = answers.find(({ ok }) => !ok);
+  return {
+    reports: new Map(answers.filter(({ ok }) => ok).map(({ path, value }) => [path, value as RunReport])),
+    trouble: failed && `${failed.path}: ${failed.value.error}`,
+  };
+}
