@@ -19,7 +19,7 @@ export function ComparePage({ paths }: { readonly paths: readonly string[] }) {
   });
   if (compared.length === 0) return <Waiting title="Comparison" trouble={trouble} />;
   return (
-    <article class="comparison">
+    <article class="comparison wide">
       <header>
         <h1>Comparison of {wanted.length} runs</h1>
       </header>

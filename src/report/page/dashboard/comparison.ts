@@ -23,6 +23,8 @@ const ORDER = ['test.accuracy', 'test.mean_absolute_error', 'test.loss', 'epoch.
 const TITLES: Readonly<Record<string, string>> = {
   'epoch.loss': 'Train loss, mean of the epoch',
   'train.loss': 'Train loss, each batch',
+  grad_norm: 'Gradient norm',
+  samples_per_s: 'Samples per second',
 };
 
 /** One chart for each curve that any of them has, one line for each run. */

@@ -16,6 +16,7 @@ export function Frame({ route, children }: { readonly route: Route; readonly chi
   const [connection, setConnection] = useState<Connection>('connecting');
   const [wasRestarted, setRestarted] = useState(false);
   const state = useMemo(() => ({ set: setConnection, restarted: () => setRestarted(true) }), []);
+  const isWide = route.kind === 'list' || route.kind === 'compare';
   const main = useRef<HTMLElement>(null);
   const view = route.kind === 'list' ? 'list' : hashOf(route);
   useFocusOnChange(main, view);
@@ -25,7 +26,7 @@ export function Frame({ route, children }: { readonly route: Route; readonly chi
         <button type="button" class="skip" onClick={() => main.current?.focus()}>
           Skip to the content
         </button>
-        <nav class="bar" aria-label="Dashboard">
+        <nav class={isWide ? 'top wide' : 'top'} aria-label="Dashboard">
           <a
             href={hashOf({ kind: 'list', filter: NO_FILTER })}
             aria-current={route.kind === 'list' ? 'page' : undefined}

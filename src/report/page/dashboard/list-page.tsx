@@ -24,7 +24,7 @@ export function ListPage({ filter }: { readonly filter: Filter }) {
   const runs = newestFirst(list.runs.filter(run => matches(run, filter)));
   const sweeps = newestFirst(list.sweeps.filter(sweep => matches(sweep, filter)));
   return (
-    <article class="list">
+    <article class="list wide">
       <header>
         <p class="eyebrow">{list.root}</p>
         <h1>Experiments</h1>
