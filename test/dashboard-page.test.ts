@@ -1,0 +1,430 @@
+/** The dashboard in a real browser, over real runs: what is on the page is what is in the files, and stays so while they grow. */
+import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import t from 'tap';
+import { type Dashboard, startReportDashboard } from '../src/report/server/index.js';
+import { chromiumMissing, type Look, openPage, startChromium, violationsOf } from './support/browser.js';
+import { type RunSummary, readLog, Workplace } from './support/cli.js';
+import { logLines, makeRun } from './support/dashboard.js';
+
+/** The machine may be busy; how soon a point is on the page is not what these tests are about, as long as it comes. */
+const PATIENCE = 60_000;
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+const defects: unknown[] = [];
+
+function start(root: string, port = 0): Promise<Dashboard> {
+  return startReportDashboard({ root, host: '127.0.0.1', port, defect: error => defects.push(error) });
+}
+
+const small = {
+  version: 1,
+  name: 'adding',
+  dataset: { kind: 'synthetic', problem: 'adding', sequence_length: 10, train_size: 200, test_size: 40 },
+  model: { cell: 'lstm', hidden_size: 8, num_layers: 1, head: { from: 'last' } },
+  loss: { kind: 'mse' },
+  optimizer: { kind: 'adam', learning_rate: 0.01 },
+  training: { num_epochs: 3, batch_size: 20, log_every: 1 },
+  gates: [{ metric: 'test.loss', max: 0.001 }],
+};
+
+async function train(output: string, set: readonly string[] = []): Promise<RunSummary> {
+  const flags = set.flatMap(one => ['--set', one]);
+  const { stdout, stderr } = await work.cellrun(
+    'run',
+    work.config(small),
+    '--json',
+    '--output',
+    output,
+    ...flags,
+  );
+  if (stdout === '') throw new Error(stderr);
+  return JSON.parse(stdout);
+}
+
+/** For a person to look at, where CELLRUN_PICTURES names a folder. */
+async function keepPicture(page: Page, name: string): Promise<void> {
+  const folder = process.env.CELLRUN_PICTURES;
+  if (folder !== undefined) await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+}
+
+t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
+  let browser: Browser;
+  t.before(async () => {
+    browser = await startChromium();
+  });
+  t.teardown(() => browser.close());
+  t.afterEach(() => {
+    if (defects.length > 0) throw defects.splice(0)[0];
+  });
+
+  /** Opens a view; at the end nothing may have been said on the console, nor asked of anyone else. */
+  async function view(
+    url: string,
+    hash: string,
+    look: Look,
+    use: (page: Page) => Promise<void>,
+  ): Promise<void> {
+    const opened = await openPage(browser, `${url}${hash}`, look);
+    opened.page.setDefaultTimeout(PATIENCE);
+    try {
+      await use(opened.page);
+    } finally {
+      await opened.close();
+    }
+    t.same(opened.said, [], 'nothing on the console');
+    t.same(
+      opened.requested.filter(asked => !asked.startsWith(url)),
+      [],
+      'nothing from elsewhere',
+    );
+  }
+
+  const cell = (page: Page, path: string, column: string) =>
+    page.locator(`tr[data-row="${path}"] [data-column="${column}"]`);
+  const exact = (page: Page, path: string, column: string) =>
+    cell(page, path, column).locator('data').getAttribute('value');
+  const title = (page: Page) => page.locator('main h1').textContent();
+  const paths = (page: Page) =>
+    page.locator('tr[data-row]').evaluateAll(rows => rows.map(row => row.getAttribute('data-row')));
+
+  t.test('the list, a run and a comparison say what the files say', async t => {
+    const root = work.folder();
+    const runs: RunSummary[] = [];
+    for (const rate of [0.01, 0.003]) runs.push(await train(root, [`optimizer.learning_rate=${rate}`]));
+    const dashboard = await start(root);
+    t.teardown(() => dashboard.close());
+    const path = (run: RunSummary) => `adding/${run.run_id}`;
+    await view(dashboard.url, '', {}, async page => {
+      await page.waitForSelector('tr[data-row]');
+      t.same(await paths(page), runs.map(path).reverse(), 'the newest first');
+      for (const run of runs) {
+        for (const [name, value] of Object.entries(run.metrics.test))
+          t.equal(await exact(page, path(run), `test.${name}`), String(value));
+        t.match(await cell(page, path(run), 'state').textContent(), 'completed');
+        t.match(await cell(page, path(run), 'gates').textContent(), run.gates[0].verdict);
+        t.equal(await cell(page, path(run), 'steps').textContent(), String(run.steps));
+      }
+      await page.getByRole('link', { name: runs[0].run_id }).click();
+      await page.waitForSelector('article.run');
+      t.match(await title(page), 'adding');
+      for (const [name, value] of Object.entries(runs[0].metrics.test))
+        t.equal(await page.locator(`[data-metric="test.${name}"] data`).getAttribute('value'), String(value));
+      const logged = readLog(runs[0].directory);
+      const steps = logged.filter(({ event }) => event === 'train.step');
+      const loss = page.locator('[data-chart="Loss"] [data-series="train.loss"] data');
+      t.equal(await loss.getAttribute('value'), String(steps.at(-1)?.loss));
+      await page.locator('[data-chart="Loss"] summary').click();
+      const shown = await page
+        .locator('[data-chart="Loss"] tbody tr td:nth-child(2) data')
+        .evaluateAll(all => all.map(one => one.getAttribute('value')));
+      t.same(
+        shown,
+        steps.map(step => String(step.loss)),
+        'every step of the log',
+      );
+    });
+    const query = runs.map(run => `run=${encodeURIComponent(path(run))}`).join('&');
+    await view(dashboard.url, `#/compare?${query}`, {}, async page => {
+      await page.waitForSelector('tr[data-key]');
+      const keys = await page
+        .locator('tr[data-key]')
+        .evaluateAll(rows => rows.map(row => row.getAttribute('data-key')));
+      t.same(keys, ['optimizer.learning_rate'], 'only what differs');
+      t.same(await page.locator('tr[data-key] td').allInnerTexts(), ['0.01', '0.003']);
+      for (const run of runs) {
+        t.equal(await exact(page, path(run), 'test.loss'), String(run.metrics.test.loss));
+        const line = page.locator(`[data-chart="Test loss"] [data-series="${path(run)}"] data`);
+        t.equal(
+          await line.getAttribute('value'),
+          String(readLog(run.directory).findLast(({ event }) => event === 'eval')?.loss),
+        );
+      }
+      const [better] = [...runs].sort((a, b) => a.metrics.test.loss - b.metrics.test.loss);
+      t.match(await cell(page, path(better), 'test.loss').textContent(), 'best');
+    });
+  });
+
+  t.test('a training is watched from its first step to its end', async t => {
+    const root = join(work.folder(), 'experiments');
+    const dashboard = await start(root);
+    t.teardown(() => dashboard.close());
+    await view(dashboard.url, '', {}, async page => {
+      await page.getByRole('heading', { name: 'No runs yet' }).waitFor();
+      const config = { ...small, training: { ...small.training, num_epochs: 150 } };
+      const running = work.start('run', work.config(config), '--json', '--output', root);
+      await page.locator('tr[data-row] .badge.running').waitFor();
+      t.match(await page.title(), '(1)');
+      await page.locator('tr[data-row] a').click();
+      const chart = page.locator('[data-chart="Loss"]');
+      await chart.waitFor();
+      t.match(await title(page), 'running');
+      const note = page.locator('article.run header .note');
+      const stepsTold = async () =>
+        Number(/([\d,]+) steps?/.exec((await note.textContent()) ?? '')?.[1].replaceAll(',', ''));
+      const early = await stepsTold();
+      while ((await stepsTold()) <= early) await page.waitForTimeout(20);
+      t.match(await title(page), 'running', 'it grew while the run was under way');
+      const { stdout, code } = await running.finished;
+      t.equal(code, 3, 'its gate fails');
+      const summary = JSON.parse(stdout) as RunSummary;
+      await page.locator('article.run h1 .badge.completed').waitFor();
+      t.equal(await stepsTold(), summary.steps);
+      t.equal(
+        await page.locator('[data-metric="test.loss"] data').getAttribute('value'),
+        String(summary.metrics.test.loss),
+      );
+      const last = readLog(summary.directory).findLast(({ event }) => event === 'train.step');
+      t.equal(
+        await chart.locator('[data-series="train.loss"] data').getAttribute('value'),
+        String(last?.loss),
+      );
+    });
+  });
+
+  t.test('new points come to the curves, a resume takes the replaced ones away, a zoom stays', async t => {
+    const root = work.folder();
+    const lines = logLines(4, 25);
+    const directory = makeRun(root, { name: 'a', id: '20260101T000000Z-00000000', log: lines.slice(0, 60) });
+    const log = join(directory, 'log.jsonl');
+    const dashboard = await start(root);
+    t.teardown(() => dashboard.close());
+    await view(dashboard.url, '#/run/a/20260101T000000Z-00000000', {}, async page => {
+      const chart = page.locator('[data-chart="Loss"]');
+      const plot = chart.getByRole('slider');
+      await chart.waitFor();
+      const newest = (loss: number) =>
+        chart.locator(`[data-series="train.loss"] data[value="${loss}"]`).waitFor();
+      const at = (line: number) => JSON.parse(lines[line]).loss as number;
+      await newest(at(59));
+      await plot.focus();
+      await page.keyboard.press('ArrowRight');
+      await page.keyboard.press('+');
+      const zoom = await plot.getAttribute('aria-valuemin');
+      await page.keyboard.press('Tab');
+      // a line in two pieces, as a reader may find it
+      appendFileSync(log, lines[60].slice(0, 40));
+      appendFileSync(log, lines[60].slice(40) + lines.slice(61, 75).join(''));
+      await newest(at(74));
+      t.equal(await plot.getAttribute('aria-valuemin'), zoom);
+      await page.getByRole('button', { name: 'Show all steps' }).click();
+      t.equal(await plot.getAttribute('aria-valuemax'), String(JSON.parse(lines[74]).step));
+      writeFileSync(`${log}.new`, `${lines.slice(0, 30).join('')}{"event":"run.resume","step":27}\n`);
+      renameSync(`${log}.new`, log);
+      await newest(at(29));
+      await page.getByText('resumed once').waitFor();
+    });
+  });
+
+  t.test('filter, sort, choose and compare by keyboard; the way back', async t => {
+    const root = work.folder();
+    const id = (day: number) => `202601${String(day).padStart(2, '0')}T000000Z-00000000`;
+    for (const [day, accuracy] of [0.7, 0.9, 0.8].entries())
+      makeRun(root, { name: 'first', id: id(day + 1), status: 'completed', accuracy });
+    makeRun(root, { name: 'second', id: id(9), status: 'diverged', accuracy: 0.1 });
+    const dashboard = await start(root);
+    t.teardown(() => dashboard.close());
+    await view(dashboard.url, '', {}, async page => {
+      await page.waitForSelector('tr[data-row]');
+      const press = (...keys: readonly string[]) =>
+        keys.reduce((before, key) => before.then(() => page.keyboard.press(key)), Promise.resolve());
+      await press('Tab');
+      t.equal(await page.evaluate('document.activeElement.textContent'), 'Skip to the content');
+      await press('Enter');
+      t.equal(await page.evaluate('document.activeElement.localName'), 'main');
+      await press('Tab');
+      await page.keyboard.type('FIRST completed');
+      t.same(
+        await paths(page),
+        [3, 2, 1].map(day => `first/${id(day)}`),
+      );
+      t.match(page.url(), /find=FIRST/, 'the address has the filter');
+      t.match(await page.locator('main [role=status]').textContent(), '3 runs');
+      const byAccuracy = page.getByRole('button', { name: 'test accuracy' });
+      await byAccuracy.focus();
+      await press('Enter');
+      t.same(
+        await paths(page),
+        [1, 3, 2].map(day => `first/${id(day)}`),
+      );
+      t.equal(await page.locator('th[aria-sort=ascending]').textContent(), 'test accuracy ▲');
+      await press('Enter');
+      t.same(
+        await paths(page),
+        [2, 3, 1].map(day => `first/${id(day)}`),
+      );
+      const compare = page.getByRole('button', { name: /^Compare/ });
+      t.ok(await compare.isDisabled());
+      for (const day of [2, 1]) {
+        await page.getByRole('checkbox', { name: id(day) }).focus();
+        await press('Space');
+      }
+      await compare.focus();
+      await press('Enter');
+      await page.locator('article.comparison tr[data-row]').first().waitFor();
+      t.same(
+        await paths(page),
+        [2, 1].map(day => `first/${id(day)}`),
+        'as they were chosen',
+      );
+      t.equal(
+        await page.evaluate('document.activeElement.localName'),
+        'main',
+        'the reader is at the new view',
+      );
+      await page.getByText('All settings are the same.').waitFor();
+      await page.goBack();
+      await page.waitForSelector('article.list');
+      t.equal(await page.getByRole('searchbox').inputValue(), 'FIRST completed', 'the filter is still there');
+      await page.getByLabel('Experiment').selectOption('second');
+      await page.getByText('Nothing here fits the filter.').waitFor();
+      await page.getByRole('searchbox').fill('');
+      t.same(await paths(page), [`second/${id(9)}`]);
+      t.match(await cell(page, `second/${id(9)}`, 'message').textContent(), 'not finite');
+    });
+    await view(dashboard.url, '#/list?state=diverged', {}, async page => {
+      await page.waitForSelector('tr[data-row]');
+      t.same(await paths(page), [`second/${id(9)}`], 'a filter can be linked to');
+    });
+    await view(dashboard.url, '#/compare', {}, async page => {
+      await page.getByText('No runs are chosen').waitFor();
+    });
+  });
+
+  t.test('a sweep is watched: trials appear, and lead to their runs', async t => {
+    const root = work.folder();
+    const dashboard = await start(root);
+    t.teardown(() => dashboard.close());
+    await view(dashboard.url, '', {}, async page => {
+      const words = [
+        work.config(small),
+        'optimizer.learning_rate=0.001,0.01,0.1',
+        '--objective',
+        'test.loss:min',
+      ];
+      const sweep = work.start('sweep', ...words, '--output', root, '--json');
+      await page.locator('tr[data-row] .badge.running').waitFor();
+      await page.locator('tr[data-row] a').click();
+      await page.locator('article.sweep').waitFor();
+      const { code, stdout, stderr } = await sweep.finished;
+      t.equal(code, 0, stderr);
+      await page.locator('article.sweep h1 .badge.completed').waitFor();
+      const { best, top } = JSON.parse(stdout);
+      t.equal(await page.locator('[data-metric=best] data').getAttribute('value'), String(best.value));
+      for (const { trial, value } of top)
+        t.equal(await exact(page, String(trial), 'test.loss'), String(value));
+      await page.getByRole('link', { name: String(best.trial), exact: true }).click();
+      await page.locator('article.run').waitFor();
+      const { metrics } = JSON.parse(readFileSync(join(best.runs[0], 'summary.json'), 'utf8'));
+      t.equal(
+        await page.locator('[data-metric="test.loss"] data').getAttribute('value'),
+        String(metrics.test.loss),
+      );
+      await page.getByRole('link', { name: 'The sweep of this trial' }).click();
+      await page.locator('article.sweep').waitFor();
+    });
+  });
+
+  t.test('a server that goes and comes again', async t => {
+    const root = work.folder();
+    makeRun(root, { name: 'a', id: '20260101T000000Z-00000000', status: 'completed' });
+    const first = await start(root);
+    const opened = await openPage(browser, first.url);
+    const { page } = opened;
+    page.setDefaultTimeout(PATIENCE);
+    const connection = (state: string) => page.locator(`[data-connection="${state}"]`).waitFor();
+    await connection('live');
+    await page.waitForSelector('tr[data-row]');
+    await first.close();
+    await connection('lost');
+    t.match(await page.locator('nav [role=status]').textContent(), 'connection lost, trying again');
+    t.equal((await paths(page)).length, 1, 'what was there is still shown');
+    makeRun(root, { name: 'b', id: '20260102T000000Z-00000000', status: 'completed' });
+    const second = await start(root, Number(new URL(first.url).port));
+    t.teardown(() => second.close());
+    await connection('live');
+    await page.locator('tr[data-row^="b/"]').waitFor();
+    t.match(await page.locator('nav [role=status]').textContent(), 'the server was restarted');
+    t.ok(
+      opened.said.every(text =>
+        /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE/.test(text),
+      ),
+      opened.said.join('\n'),
+    );
+    await opened.close();
+  });
+
+  t.test('what cannot be shown says why', async t => {
+    const root = work.folder();
+    const damaged = makeRun(root, { name: 'a', id: '20260101T000000Z-00000000', status: 'completed' });
+    writeFileSync(join(damaged, 'summary.json'), '{');
+    mkdirSync(join(root, 'sweeps', 's', 'x'), { recursive: true });
+    writeFileSync(join(root, 'sweeps', 's', 'x', 'plan.json'), '{');
+    const dashboard = await start(root);
+    t.teardown(() => dashboard.close());
+    await view(dashboard.url, '', {}, async page => {
+      await page.waitForSelector('tr[data-row]');
+      t.equal(await page.locator('.badge.damaged').count(), 2);
+      t.match(await cell(page, 'a/20260101T000000Z-00000000', 'message').textContent(), 'not JSON');
+      await page.getByRole('link', { name: '20260101T000000Z-00000000' }).click();
+      await page.getByRole('alert').waitFor();
+      t.match(await page.getByRole('alert').textContent(), 'not JSON');
+      // mended while it is looked at
+      makeRun(root, { name: 'a', id: '20260101T000000Z-00000000', status: 'completed' });
+      await page.locator('article.run').waitFor();
+      t.equal(await page.getByRole('alert').count(), 0);
+    });
+  });
+
+  t.test('for everybody: contrast, names, structure; no view is wider than its screen', async t => {
+    const root = work.folder();
+    const runs = [await train(root), await train(root, ['optimizer.learning_rate=0.1'])];
+    const [path, other] = runs.map(run => `adding/${run.run_id}`);
+    const { stdout } = await work.cellrun(
+      'sweep',
+      work.config({ ...small, gates: [] }),
+      'optimizer.learning_rate=0.001,0.01',
+      'model.hidden_size=4,8',
+      '--objective',
+      'test.loss:min',
+      '--output',
+      root,
+      '--json',
+    );
+    const sweep = `sweeps/adding/${JSON.parse(stdout).sweep_id}`;
+    const dashboard = await start(root);
+    t.teardown(() => dashboard.close());
+    const views = {
+      list: ['', 'tr[data-row]'],
+      run: [`#/run/${path}`, 'article.run'],
+      sweep: [`#/sweep/${sweep}`, 'article.sweep'],
+      compare: [`#/compare?run=${path}&run=${other}`, 'tr[data-key]'],
+      nothing: ['#/list?find=nothing+like+this', 'article.list'],
+    } as const;
+    const looks: readonly Required<Pick<Look, 'width' | 'scheme'>>[] = [
+      { width: 360, scheme: 'dark' },
+      { width: 768, scheme: 'light' },
+      { width: 1280, scheme: 'light' },
+      { width: 1280, scheme: 'dark' },
+    ];
+    for (const [name, [hash, selector]] of Object.entries(views)) {
+      for (const look of looks) {
+        await view(dashboard.url, hash, look, async page => {
+          await page.locator(selector).first().waitFor();
+          await page.locator('[data-connection=live]').waitFor();
+          const { violations, passes } = await violationsOf(page);
+          t.same(violations, [], `${name} ${look.width} ${look.scheme}`);
+          t.ok(passes > 10);
+          t.equal(
+            await page.evaluate('document.documentElement.scrollWidth'),
+            look.width,
+            `${name} fits ${look.width}`,
+          );
+          await keepPicture(page, `dashboard-${name}-${look.width}-${look.scheme}`);
+        });
+      }
+    }
+  });
+});
