@@ -203,6 +203,8 @@ export function makeRun(
       gates: [
         {
           metric: 'test.accuracy',
+          over: 'last',
+          origin: 'config.yaml:1:1',
           min: 0.8,
           value: accuracy,
           verdict: accuracy >= 0.8 ? 'passed' : 'failed',
