@@ -6,6 +6,7 @@ import { usableCores } from '../../src/training/threads.js';
 import { allCases, type BenchCase, quickCases } from './cases.js';
 import { measureChecks } from './checks.js';
 import { contenders, missingTfjs, startAll } from './contenders.js';
+import { measureDashboard } from './dashboard.js';
 import { measureCase, type Pace } from './measure.js';
 import type { BenchOptions } from './options.js';
 import { type Figure, RESULTS_VERSION, type Results, type Row } from './results.js';
@@ -30,6 +31,8 @@ const FIGURES = [
   ['whole', 'whole/trial'],
   ['whole', 'whole/parallel-trials'],
   ['soak', 'soak/rss'],
+  ['dashboard', 'dashboard/list'],
+  ['dashboard', 'dashboard/run'],
 ] as const;
 
 /** Measures what `options` want; `progress` gets a line now and then. */
@@ -44,7 +47,7 @@ export async function runBench(options: BenchOptions, progress: (text: string) =
     throw usageError({
       code: 'bench/option',
       message: '--only matches nothing that is measured',
-      expected: `part of an id such as ${allCases(threads)[0].id}, or whole/ or soak/ with --whole or --soak`,
+      expected: `part of an id such as ${allCases(threads)[0].id}, or whole/, soak/ or dashboard/ with --whole, --soak or --dashboard`,
     });
   }
   const [load] = loadavg();
@@ -75,6 +78,10 @@ export async function runBench(options: BenchOptions, progress: (text: string) =
   if (figuresWanted.some(([flag]) => flag === 'soak')) {
     progress('memory over 10,000 steps');
     figures.push(...(await measureSoak(threads)));
+  }
+  if (figuresWanted.some(([flag]) => flag === 'dashboard')) {
+    progress('dashboard');
+    figures.push(...(await measureDashboard(options.rounds, wanted)));
   }
   return {
     version: RESULTS_VERSION,

@@ -8,6 +8,7 @@ export interface BenchOptions extends PeerOptions {
   readonly quick: boolean;
   readonly whole: boolean;
   readonly soak: boolean;
+  readonly dashboard: boolean;
   /** Only cases and figures whose id matches. */
   readonly only: RegExp | undefined;
   readonly rounds: number;
@@ -29,6 +30,7 @@ taking turns round by round; prints our time over theirs.
   --quick           the reference sizes only, short rounds: a smoke test
   --whole           also the whole program: a run of configs/mnist-lstm.yaml, its start, its memory; sweeps; a review of a long log
   --soak            also the memory after 10,000 steps
+  --dashboard       also how long the dashboard lets one wait
   --only PATTERN    only rows whose id matches this regular expression, such as train_step or ^whole/
   --rounds N        rounds (default 7, at least 5)
   --threads N       threads of the models (default: all cores, 2 at most)
@@ -87,6 +89,7 @@ function parse(args: readonly string[]) {
         quick: flag,
         whole: flag,
         soak: flag,
+        dashboard: flag,
         only: text,
         rounds: text,
         threads: text,

@@ -142,6 +142,20 @@ const TARGETS: readonly Target[] = [
     unit: '',
     value: ratioAgainst('soak/rss : '),
   },
+  {
+    what: 'start of serve to a list of 5,000 runs',
+    floor: 1,
+    aim: 0.5,
+    unit: 's',
+    value: figure('dashboard/list'),
+  },
+  {
+    what: 'document of a run of 100,000 steps',
+    floor: 1,
+    aim: 0.5,
+    unit: 's',
+    value: figure('dashboard/run'),
+  },
 ];
 
 export function judge(results: Results): Judged[] {

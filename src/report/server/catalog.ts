@@ -15,6 +15,7 @@ import { ABSENT, ENDED_FILES, LIVE_FILES, SWEEP_FILES, signatureOf } from './saf
 
 /** Entries that are looked at before others get their turn: some ten milliseconds. */
 const TURN = 200;
+const FRESH_MS = 250;
 
 interface Known {
   readonly signature: string;
@@ -31,6 +32,7 @@ export class Catalog {
   private known = new Map<string, Known>();
   private places = new Map<string, Place>();
   private looking: Promise<void> | undefined;
+  private lookedAt = Number.NEGATIVE_INFINITY;
 
   /** @param root a folder of experiments, or one run, or one sweep; it may come into being later */
   constructor(root: string) {
@@ -43,6 +45,11 @@ export class Catalog {
       this.looking = undefined;
     });
     return this.looking;
+  }
+
+  /** The same, unless that was done just now: who starts the server has its list without a second look. */
+  async freshen(): Promise<void> {
+    if (performance.now() - this.lookedAt > FRESH_MS) await this.refresh();
   }
 
   /** As of the last refresh. */
@@ -76,6 +83,7 @@ export class Catalog {
       known.set(place.path, lookAt(place, this.known.get(place.path)));
     }
     this.known = known;
+    this.lookedAt = performance.now();
     this.places = new Map(places.map(place => [place.path, place]));
   }
 }

@@ -10,7 +10,7 @@ export class ListSource implements Source {
   constructor(private readonly catalog: Catalog) {}
 
   async look(): Promise<News> {
-    await this.catalog.refresh();
+    await this.catalog.freshen();
     const before = this.told;
     const now = this.catalog.list;
     this.told = now;
