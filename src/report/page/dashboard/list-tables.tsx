@@ -30,23 +30,27 @@ export function ListedRuns({
       />
     ),
   };
-  const message: SortableColumn<ListedRun> = {
-    name: 'message',
-    title: 'message',
-    isText: true,
-    sortBy: row => row.message,
-    show: row => row.message ?? '',
-  };
-  const hasMessage = rows.some(row => row.message !== null);
-  const columns = [name, choice, ...rest, ...(hasMessage ? [message] : [])];
+  const columns = [name, choice, ...rest, ...messageColumn(rows)];
   return (
     <SortableTable label="Runs" columns={columns} rows={rows} keyOf={row => row.path} most={FIRST_SHOWN} />
   );
 }
 
 export function ListedSweeps({ rows }: { readonly rows: readonly ListedSweep[] }) {
-  const columns = sweepColumns<ListedSweep>(path => hashOf({ kind: 'sweep', path }));
+  const columns = [
+    ...sweepColumns<ListedSweep>(path => hashOf({ kind: 'sweep', path })),
+    ...messageColumn(rows),
+  ];
   return (
     <SortableTable label="Sweeps" columns={columns} rows={rows} keyOf={row => row.path} most={FIRST_SHOWN} />
   );
+}
+
+/** Only where any of them has something to say. */
+function messageColumn<Row extends ListedRun | ListedSweep>(
+  rows: readonly Row[],
+): readonly SortableColumn<Row>[] {
+  if (rows.every(row => row.message === null)) return [];
+  const show = (row: Row): string => row.message ?? '';
+  return [{ name: 'message', title: 'message', isText: true, sortBy: row => row.message, show }];
 }
