@@ -185,7 +185,7 @@ const STORY: readonly JournalRecord[] = [
   { event: 'sweep.end', time: TIME, seconds: 75 },
 ];
 
-function recorder(parts: { columns?: number; interactive?: boolean } = {}) {
+function recorder(parts: { columns?: number; rows?: number; interactive?: boolean } = {}) {
   const text = { out: '', err: '' };
   return {
     text,
@@ -672,7 +672,12 @@ t.test(
 
     const terminal = recorder({ interactive: true, columns: 70 });
     let now = 0;
-    const view = createSweepView(terminal, PLAN, false, () => (now += 1000));
+    const ticks: (() => void)[] = [];
+    const clock = () => (now += 1000);
+    const view = createSweepView(terminal, PLAN, false, clock, action => {
+      ticks.push(action);
+      return () => ticks.pop();
+    });
     view.recall(STORY.slice(0, -2));
     view.decided({ event: 'trial.failed', trial: 3 });
     const drawn = terminal.text.err;
@@ -691,6 +696,22 @@ t.test(
       `${drawn}\u001b[${height}A\r\u001b[Jwarning: something\n`,
       'told above, at once',
     );
+    const before = terminal.text.err.length;
+    for (const tick of ticks) tick();
+    t.match(terminal.text.err.slice(before), /^tried {2}trial 4\/4 {2}13 epochs {2}0:\d\d /, 'time passes');
+    view.end();
+    t.same(ticks, []);
+
+    const narrow = recorder({ interactive: true, columns: 40, rows: 5 });
+    const small = createSweepView(narrow, PLAN, false, clock, () => () => {});
+    small.recall(STORY.slice(0, -2));
+    small.decided({ event: 'trial.failed', trial: 3 });
+    const [first, second, third, ...rest] = narrow.text.err.split('\n');
+    t.match(
+      [first, second, third],
+      [/^tried {2}trial 4\/4 {2}13 epochs {2}0:0\d$/, /^best .* \(trial 0\)$/, /^trial /],
+    );
+    t.equal(rest.length, 2, 'one trial, and the line of the cursor');
   },
 );
 

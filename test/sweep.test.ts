@@ -1,5 +1,5 @@
 /** Sweeps as a whole, with real processes: the long form of the kills is `npm run soak -- --parts sweeps`. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -17,6 +17,7 @@ import { PROGRAM } from './soak/moments.js';
 import { countEpochs } from './soak/sweep-differences.js';
 import { killSweep } from './soak/sweep-kills.js';
 import { recordsOf, type SweepMoment } from './soak/sweep-process.js';
+import { screens } from './support/screen.js';
 import { sweepComplaints } from './support/sweep-files.js';
 
 // a slow machine is no failure
@@ -116,6 +117,42 @@ t.test('a trial whose sweep is gone before it begins stops', async t => {
   child.disconnect();
   t.equal(await new Promise(resolve => child.on('exit', resolve)), 130);
 });
+
+/** Of util-linux; it gives its command a terminal. */
+const SCRIPT = 'script';
+const hasScript = /util-linux/.test(spawnSync(SCRIPT, ['--version'], { encoding: 'utf8' }).stdout ?? '');
+
+t.test(
+  'on a terminal there is one table, which is redrawn in its place',
+  { skip: hasScript ? false : 'there is no script of util-linux' },
+  async t => {
+    const folder = t.testdir();
+    const file = writeSweep(folder, 2, { method: 'random', pruner: 'none' });
+    for (const columns of [70, 40]) {
+      const flags = ['--set', 'training.num_epochs=2', '--backend', 'cpu', '--output', join(folder, 'out')];
+      const command = [...PROGRAM, 'sweep', file, ...flags].map(word => `'${word}'`).join(' ');
+      const { stdout, status } = spawnSync(
+        SCRIPT,
+        ['-qec', `stty cols ${columns} rows 20 && ${command} >/dev/null`, '/dev/null'],
+        { encoding: 'utf8', env: { PATH: process.env.PATH, TERM: 'xterm' } },
+      );
+      t.equal(status, 0, stdout);
+      const [path, ...shown] = screens(stdout, columns).map(text => text.split(/\n(?=killed )/));
+      t.equal(path[0].replaceAll('\n', '').startsWith(join(folder, 'out')), true, path[0]);
+      const tables = shown.flatMap(([, ...found]) => [found]);
+      t.ok(tables.length > 1, `drawn ${tables.length} times`);
+      for (const [table, more] of tables.slice(0, -1)) {
+        t.match(table, /^killed {2}trial \d\/2 {2}\d epochs? {2}\d:\d\d(?: {2}best|\n|$)/);
+        t.notOk(more, 'one at a time');
+        t.ok(
+          table.split('\n').every(line => line.length < columns),
+          table,
+        );
+      }
+      t.same(tables.at(-1), [], 'it is gone at the end');
+    }
+  },
+);
 
 t.test(
   'a run that pauses after epochs ends as one that does not, in the directory that is named',

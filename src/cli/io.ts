@@ -10,8 +10,9 @@ export interface Io {
   readonly color: { readonly out: boolean; readonly err: boolean };
   /** Whether stderr is a terminal that can redraw a line. */
   readonly interactive: boolean;
-  /** Columns of the terminal behind stderr, where there is one. */
+  /** Columns and rows of the terminal behind stderr, where there is one. */
   readonly columns?: number;
+  readonly rows?: number;
   /** Whether the terminal shows letters beyond ASCII; not known means no. */
   readonly unicode?: boolean;
 }
@@ -46,6 +47,9 @@ export function processIo({ stdout, stderr, env }: Terminal, noColor: boolean): 
     // asked for each time, since windows are resized; a terminal that does not know says 0
     get columns() {
       return stderr.columns || undefined;
+    },
+    get rows() {
+      return stderr.rows || undefined;
     },
   };
 }

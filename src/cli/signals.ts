@@ -5,7 +5,10 @@ import type { Io } from './io.js';
 /** SIGHUP is a closed terminal or a lost connection. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-export function onStopSignal(io: Io): { readonly signal: AbortSignal; release(): void } {
+export function onStopSignal(io: Pick<Io, 'err' | 'interactive'>): {
+  readonly signal: AbortSignal;
+  release(): void;
+} {
   const controller = new AbortController();
   const listener = (name: NodeJS.Signals) => {
     if (controller.signal.aborted) process.exit(EXIT.interrupted);

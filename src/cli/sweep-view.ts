@@ -10,40 +10,59 @@ import {
   bestRow,
   formatTable,
   ranked,
+  type Table,
   TrialCollector,
   type TrialRow,
   trialTable,
 } from '../sweep/results/index.js';
 import { counted } from '../words.js';
+import { Block } from './block.js';
 import type { Io } from './io.js';
 import { formatDuration } from './progress.js';
 
+/** Between two drawings at least, when much happens; and at most, since time passes when nothing does. */
 const REDRAW_MS = 250;
+const TICK_MS = 1000;
 /** Trials of each kind that the table has at most. */
 const SHOWN = 5;
 
 export interface SweepView extends SweepObserver {
   /** What an earlier process of the sweep recorded. */
   recall(records: readonly JournalRecord[]): void;
+  /** A whole line, above the table where there is one. */
+  line(text: string): void;
   /** Takes the table away; nothing else may follow. */
   end(): void;
 }
+
+/** Calls `action` now and then, until what it gives is called. */
+type Ticking = (action: () => void) => () => void;
+
+/** A sweep must not wait for what only shows it. */
+const everySecond: Ticking = action => {
+  const timer = setInterval(action, TICK_MS).unref();
+  return () => clearInterval(timer);
+};
 
 export function createSweepView(
   io: Io,
   plan: SweepPlan,
   quiet: boolean,
   clock: () => number = () => performance.now(),
+  ticking: Ticking = everySecond,
 ): SweepView {
   const trials = new TrialCollector();
   const block = !quiet && io.interactive ? new Block(io) : undefined;
   const began = clock();
   let drawn = Number.NEGATIVE_INFINITY;
-  const draw = (): void => {
-    if (block === undefined || clock() - drawn < REDRAW_MS) return;
+  const redraw = (): void => {
     drawn = clock();
-    block.draw(liveTable(plan, trials, (drawn - began) / 1000, (io.columns ?? 80) - 1));
+    block?.draw(liveTable(plan, trials, (drawn - began) / 1000, block.width));
   };
+  const draw = (): void => {
+    if (block !== undefined && clock() - drawn >= REDRAW_MS) redraw();
+  };
+  const stopTicking = block === undefined ? () => {} : ticking(redraw);
   const tell = (text: string): void => (block === undefined ? io.err(`${text}\n`) : block.line(text));
   return {
     recall: records => {
@@ -66,7 +85,11 @@ export function createSweepView(
       draw();
     },
     warning: text => tell(`warning: ${text}`),
-    end: () => block?.clear(),
+    line: tell,
+    end: () => {
+      stopTicking();
+      block?.clear();
+    },
   };
 }
 
@@ -93,44 +116,43 @@ function liveTable(plan: SweepPlan, trials: TrialCollector, seconds: number, wid
   const records = trials.result;
   const { rows, running } = records;
   const under = new Set(running.map(({ trial }) => trial));
+  // also where it has ended, and the decision on it waits for another
+  const isUnderWay = ({ trial, state }: TrialRow): boolean => state === 'running' || under.has(trial);
   const best = bestRow(plan, records);
   const of = plan.budget.trials === null ? '' : `/${plan.budget.trials}`;
-  const lead =
-    best === undefined || best.value === null
-      ? ''
-      : `  best ${plan.objective.metric} ${Number(best.value.toPrecision(5))} (trial ${best.trial})`;
-  const head = `${plan.name}  trial ${rows.length}${of}  ${counted(records.epochsTrained, 'epoch')}  ${formatDuration(seconds)}${lead}`;
+  const head = [
+    plan.name,
+    `trial ${rows.length}${of}`,
+    counted(records.epochsTrained, 'epoch'),
+    formatDuration(seconds),
+  ];
+  if (best !== undefined && best.value !== null)
+    head.push(`best ${plan.objective.metric} ${Number(best.value.toPrecision(5))} (trial ${best.trial})`);
   const shown = [
-    ...rows.filter(({ trial }) => under.has(trial)).slice(0, SHOWN),
+    ...rows.filter(isUnderWay).slice(0, SHOWN),
     ...ranked(plan, rows)
-      .filter((row: TrialRow) => row.value !== null && !under.has(row.trial))
+      .filter(row => row.value !== null && !isUnderWay(row))
       .slice(0, SHOWN),
   ];
-  const table = formatTable(trialTable(plan, shown, { changed: false }), 'text', width);
-  return [head, ...(shown.length > 0 ? table.trimEnd().split('\n') : [])].map(line => line.slice(0, width));
+  const table = shown.length > 0 ? fitting(trialTable(plan, shown, { changed: false }), width) : [];
+  return [...folded(head, width), ...table];
 }
 
-/** Lines at the end of a terminal that are drawn over and over. */
-class Block {
-  private height = 0;
+/** Without the last columns where there is no room for them. */
+function fitting(table: Table, width: number): string[] {
+  const lines = formatTable(table, 'text', width).trimEnd().split('\n');
+  if (table.columns.length === 1 || lines.every(line => line.length <= width)) return lines;
+  const columns = table.columns.slice(0, -1);
+  return fitting({ columns, rows: table.rows.map(row => row.slice(0, -1)) }, width);
+}
 
-  constructor(private readonly io: Io) {}
-
-  draw(lines: readonly string[]): void {
-    this.clear();
-    this.io.err(lines.map(line => `${line}\n`).join(''));
-    this.height = lines.length;
+/** As many lines as it takes for none to be cut. */
+function folded(parts: readonly string[], width: number): string[] {
+  const lines: string[] = [];
+  for (const part of parts) {
+    const longer = lines.length === 0 ? part : `${lines.at(-1)}  ${part}`;
+    if (lines.length > 0 && longer.length <= width) lines[lines.length - 1] = longer;
+    else lines.push(part);
   }
-
-  /** A whole line above; the block comes back with the next drawing. */
-  line(text: string): void {
-    this.clear();
-    this.io.err(`${text}\n`);
-  }
-
-  clear(): void {
-    // up to the block's first line, and everything from there on away
-    if (this.height > 0) this.io.err(`\u001b[${this.height}A\r\u001b[J`);
-    this.height = 0;
-  }
+  return lines;
 }

@@ -95,10 +95,12 @@ type Start = (options: Conducting, opened: (directory: SweepDirectory) => void) 
 
 /** @param watched the folder that a dashboard shows */
 async function conduct(options: ConductOptions, watched: string, io: Io, start: Start): Promise<ExitCode> {
-  const stop = onStopSignal(io);
-  const watching = await startDashboardBeside(options.dashboard, watched, io);
   let directory: SweepDirectory | undefined;
   let view: ReturnType<typeof createSweepView> | undefined;
+  // what is said of a signal must not come between the table and its place
+  const aside = { err: (text: string) => (view === undefined ? io.err(text) : view.line(text.trimEnd())) };
+  const stop = onStopSignal({ ...aside, interactive: false });
+  const watching = await startDashboardBeside(options.dashboard, watched, io);
   const opened = (made: SweepDirectory): void => {
     directory = made;
     view = createSweepView(io, made.readPlan(), options.quiet);
