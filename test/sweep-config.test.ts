@@ -381,6 +381,78 @@ t.test('broken sweeps: every complaint at its place', async t => {
   }
 });
 
+/** Mistakes of different kinds in one sweep: each hid the next. */
+const MIXED: Readonly<Record<string, readonly [lines: string, told: readonly string[]]>> = {
+  'shapes, names, values, pruner and points': [
+    `method: gird
+pruner: { kind: asha, min_epochs: 9 }
+budget: { trials: many }
+parameters:
+  model.hidden_size: 4
+  model.num_layers: [1, 0]
+  optimizer.learning_rat: [0.1]
+  training.last_batch: [train, drop]
+  training.batch_size: [10, 50]
+exclude: [{ model.hidden_size: 4, training.batch_size: 10 }]`,
+    [
+      'config/choice 5:9',
+      'sweep/pruner-epochs 6:35',
+      'config/type 7:19',
+      'config/type 9:22',
+      'config/range 10:25',
+      'config/unknown-key 11:3',
+      'config/batch-size 13:29',
+    ],
+  ],
+  'what one that is refused decides is not judged': [
+    `method: grid
+parameters:
+  optimizer.kind: sgd
+  optimizer.momentum: [0.5]
+  model.hidden_size: [0, 4]`,
+    ['config/type 7:19', 'config/range 9:23'],
+  ],
+  'nor what exists only by it': [
+    `method: grid
+parameters:
+  model.num_layers: { kind: choice, valuez: [1, 2] }
+  training.batch_size: { kind: choice, values: [x], when: { model.num_layers: 3 } }
+  model.hidden_size: [0, 4]`,
+    ['config/unknown-key 7:37', 'config/range 9:23'],
+  ],
+  'a loss that the data do not fit, beside a wrong cell': [
+    `method: grid
+parameters:
+  model.cell: [lstm, lstn]
+  loss.kind: [mse, cross_entropy]`,
+    ['config/unknown-kind 7:22', 'config/loss-target 8:15', 'sweep/metric 4:22'],
+  ],
+  'a key that may be meant for one that is missing': [
+    'method: grid\nparametres: { model.hidden_size: [4] }\npruner: { kind: asha, min_epochs: 4 }',
+    ['config/unknown-key 6:1', 'sweep/pruner-epochs 7:35'],
+  ],
+};
+
+t.test('broken sweeps: mistakes that do not depend on each other are told together', async t => {
+  const file = join(scratch, 'mixed.yaml');
+  for (const [name, [lines, expected]] of Object.entries(MIXED)) {
+    write('mixed.yaml', sweepText(lines));
+    const error = await failure(() => loadSweep(file));
+    t.same(told(error, file).toSorted(), [...expected].toSorted(), `${name}: ${printed(error)}`);
+  }
+  write(
+    'mixed.yaml',
+    'version: 1\nname: tried\nbase: absent.yaml\nmethod: grid\nparameters: { model.hidden_siz: [1] }\n',
+  );
+  const without = await failure(() => loadSweep(file));
+  t.same(told(without, file), [
+    'config/missing-key 1:1',
+    'config/missing-file 3:7',
+    'config/unknown-key 5:15',
+  ]);
+  t.match(printed(without), /a mapping with `metric` and `goal`/);
+});
+
 t.test('the objective is one that the config reports, and its goal the sensible one', async t => {
   const attempt = (objective: string) =>
     failure(() => loadSweep(write('objective.yaml', sweepText(GRID, `objective: ${objective}`))));
@@ -601,7 +673,19 @@ t.test('a broken command line is shown with its place', async t => {
   t.same(await words(['model.hidden_size='])(), ['sweep/argument 1:42 command line']);
   t.same(await words(['model.hidden_size=int(4)'])(), ['sweep/argument 1:43 command line']);
   t.same(await words(['model.hidden_size=8', 'model.hidden_size=9'])(), ['sweep/overlap 1:45 command line']);
-  t.same(await words(['model.hidden_size=uniform(1,2)'])(), ['sweep/endless-grid 1:25 command line']);
+  t.same(await words(['optimizer.learning_rate=uniform(1,2)'])(), ['sweep/endless-grid 1:25 command line']);
+  t.match(
+    printed(
+      await failure(() =>
+        fromCommandLine(['configs/mnist-lstm.yaml'], ['optimizer.learning_rate=uniform(1,2)']),
+      ),
+    ),
+    /or `--method random`/,
+    'in the words of a command line',
+  );
+  const endless = ['optimizer.learning_rate=uniform(1e-3,1e-2)'];
+  const search = () => fromCommandLine(['configs/mnist-lstm.yaml'], endless, { flags: { method: 'random' } });
+  t.match(printed(await failure(search)), /expected: `--trials`, `--time` or both/);
   t.same(await words([])(), ['sweep/nothing-varies 1:1 command line']);
   t.same(await words(['model.hidden_size=8'], { objective: 'test.loss' })(), [
     'sweep/objective 1:1 --objective',

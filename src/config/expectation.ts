@@ -39,10 +39,11 @@ function describeList(schema: Schema): string {
 }
 
 function describeMapping(schema: Schema): string {
-  const keys = Object.keys(schema.properties ?? {});
-  return keys.length > 0 && keys.length <= 4
-    ? `a mapping with ${keys.map(key => `\`${key}\``).join(' or ')}`
-    : 'a mapping';
+  const { required = [], properties = {} } = schema;
+  const all = Object.keys(properties);
+  if (all.length === 0 || all.length > 4) return 'a mapping';
+  const keys = required.length > 0 ? required : all;
+  return `a mapping with ${keys.map(key => `\`${key}\``).join(required.length > 0 ? ' and ' : ' or ')}`;
 }
 
 /** ` from 1 to 64`, ` above 0, at most 1000`; empty without bounds. */

@@ -1,22 +1,22 @@
 /** From a sweep's tree, read from a file or made of the command line, to its plan: every point is judged before anything starts. */
-import { explainSchemaErrors } from '../../config/complaints.js';
 import { failed, type LoadedExperiment } from '../../config/load.js';
 import { Locator } from '../../config/locator.js';
-import { validateAgainst } from '../../config/schema.js';
-import { sweepSchema } from '../../config/schema-walk.js';
-import { type MapNode, toPlain, valuePlace } from '../../config/tree.js';
-import type { Diagnostic } from '../../errors.js';
+import { type MapNode, valuePlace } from '../../config/tree.js';
+import type { Diagnostic, UserError } from '../../errors.js';
 import type { SweepPlan } from '../plan.js';
 import type { Point, Space } from '../space.js';
+import { VARIANT } from '../trial-runs.js';
 import { Bases, type LoadedBase } from './bases.js';
 import { JudgedPoints } from './judged.js';
 import { inOrder } from './order.js';
 import { checkParameters } from './parameter-checks.js';
-import { exclusionsOf, locatedParameters, withoutPlaces } from './parameters.js';
+import { exclusionsOf, type LocatedParameter, locatedParameters, withoutPlaces } from './parameters.js';
 import { checkPlan } from './plan-checks.js';
 import { pointsToJudge } from './points.js';
 import { checkCommon, checkPruner, checkSize, objectiveRule } from './run-checks.js';
 import { type SweepSettings, secondsOf, settingsOf } from './settings.js';
+import { shapeOf, type Unknown } from './shape.js';
+import { soundParameters, soundValues } from './sound.js';
 import { checkValues } from './values.js';
 
 export interface LoadedSweep {
@@ -44,27 +44,15 @@ export interface SweepText {
 
 /** @throws UserError (exit 2) with everything that is wrong, as far as it can be told at once */
 export function judgeSweep({ file, tree, givenYaml, set }: SweepText): LoadedSweep {
-  const refuse = (diagnostics: readonly Diagnostic[]): void => {
-    if (diagnostics.length > 0) throw failed(distinct(diagnostics), file);
-  };
-  refuse(explainSchemaErrors(validateAgainst('sweep', toPlain(tree)), tree, sweepSchema()));
-  const settings = settingsOf(tree);
+  const shape = shapeOf(tree);
+  const refuse = (diagnostics: readonly Diagnostic[]): UserError => failed(distinct(diagnostics), file);
+  if (shape.tree === undefined) throw refuse(shape.problems);
+  const settings = settingsOf(shape.tree);
   const locator = new Locator(tree);
-  const configs = new Bases(tree, settings);
-  const given = [...configs.parameter, ...locatedParameters(tree, settings)];
-  const { bases, problems } = configs.open(set);
-  refuse([...checkParameters(tree, settings, given), ...checkPlan(settings, given, locator), ...problems]);
-  const { parameters } = inOrder(given);
-  refuse(bases.flatMap(({ source }) => checkValues(source, parameters)));
-  const space: Space = { parameters: parameters.map(withoutPlaces), exclude: exclusionsOf(tree) };
-  refuse(checkSize(space, settings, locator));
-  const judged = new JudgedPoints(bases, parameters, objectiveRule(settings.objective, locator));
-  const points = pointsToJudge(space, settings.seed);
-  for (const point of points) judged.judge(point);
-  refuse(judged.diagnostics);
-  refuse(checkCommon(settings, judged, locator));
-  const [epochs] = judged.epochs.keys();
-  refuse(checkPruner(settings, judged, epochs, locator));
+  const sweep: JudgedSweep = { tree: shape.tree, settings, unknown: shape.unknown, locator, set };
+  const { problems, bases, space, judged, points, epochs } = judgeParts(sweep);
+  const found = [...shape.problems, ...problems];
+  if (found.length > 0 || judged === undefined || epochs === undefined) throw refuse(found);
   const plan = planOf(settings, space, { epochs, seeds: settings.seeds ?? [...judged.seeds.keys()], bases });
   const seedPlace = valuePlace(tree, ['seeds']);
   return {
@@ -75,6 +63,76 @@ export function judgeSweep({ file, tree, givenYaml, set }: SweepText): LoadedSwe
     judged: points,
     configAt: (point, seed = plan.seeds[0]) => judged.configAt(point, seed, seedPlace),
   };
+}
+
+interface JudgedSweep {
+  /** Valid against the schema. */
+  readonly tree: MapNode;
+  readonly settings: SweepSettings;
+  readonly unknown: Unknown;
+  readonly locator: Locator;
+  readonly set: readonly string[];
+}
+
+/** What stands after judging; a sweep's plan where there are no problems. */
+interface Parts {
+  readonly problems: readonly Diagnostic[];
+  readonly bases: readonly LoadedBase[];
+  readonly space: Space;
+  readonly points: readonly Point[];
+  /** Undefined where no config could be read. */
+  readonly judged?: JudgedPoints;
+  readonly epochs?: number;
+}
+
+/** Each rule applies to what it can be sure of, whatever is wrong elsewhere, so that as much as possible is told at once. */
+function judgeParts({ tree, settings, unknown, locator, set }: JudgedSweep): Parts {
+  const configs = new Bases(tree, settings);
+  const given = [...configs.parameter, ...locatedParameters(tree, settings)];
+  const { bases, problems: unreadable } = configs.open(set);
+  const formal = checkParameters(tree, settings, given, unknown);
+  const problems = [...formal, ...checkPlan(settings, given, locator, unknown), ...unreadable];
+  const { parameters } = inOrder(given);
+  const sound = soundParameters(withBases(parameters, bases), formal, unknown);
+  const space: Space = { parameters: parameters.map(withoutPlaces), exclude: exclusionsOf(tree) };
+  if (bases.length === 0) return { problems, bases, space, points: [] };
+  const wrong = bases.flatMap(({ source }) => checkValues(source, sound));
+  problems.push(...wrong.flatMap(({ diagnostics }) => diagnostics));
+  const judgeable = soundValues(sound, wrong);
+  const isWhole = problems.length === 0 && unknown.keys.size === 0 && unknown.parameters.size === 0;
+  if (isWhole) problems.push(...checkSize(space, settings, locator));
+  const rule = unknown.keys.has('objective') ? () => [] : objectiveRule(settings.objective, locator);
+  const judged = new JudgedPoints(bases, judgeable, rule);
+  const points = unknown.keys.has('exclude')
+    ? []
+    : pointsToJudge(spaceOf(judgeable, space.exclude), settings.seed);
+  for (const point of points) judged.judge(point);
+  problems.push(...judged.diagnostics, ...checkCommon(settings, judged, locator, unknown));
+  const [epochs] = [...judged.epochs.keys(), bases[0].source.judge().experiment.training?.num_epochs];
+  if (epochs !== undefined) problems.push(...checkPruner(settings, judged, epochs, locator));
+  return { problems, bases, space, points, judged, ...(epochs !== undefined && { epochs }) };
+}
+
+/** Without the variants that cannot be read. */
+function withBases(
+  parameters: readonly LocatedParameter[],
+  bases: readonly LoadedBase[],
+): readonly LocatedParameter[] {
+  return parameters.map(parameter => {
+    if (parameter.name !== VARIANT) return parameter;
+    const written = parameter.written.filter(({ value }) => bases.some(({ name }) => name === value));
+    const distribution = { kind: 'choice', values: written.map(({ value }) => value) } as const;
+    return { ...parameter, written, distribution };
+  });
+}
+
+/** The points of `parameters` alone that are certainly none that `exclude` leaves out, whatever values the other parameters have. */
+function spaceOf(parameters: readonly LocatedParameter[], exclude: Space['exclude']): Space {
+  const names = new Set(parameters.map(({ name }) => name));
+  const known = exclude.map(pattern =>
+    Object.fromEntries(Object.entries(pattern).filter(([name]) => names.has(name))),
+  );
+  return { parameters: parameters.map(withoutPlaces), exclude: known };
 }
 
 function planOf(

@@ -9,6 +9,7 @@ import { VARIANT } from '../trial-runs.js';
 import { inOrder } from './order.js';
 import { exclusionsOf, type LocatedParameter, nameOf } from './parameters.js';
 import type { SweepSettings } from './settings.js';
+import type { Unknown } from './shape.js';
 
 /** Keys that a sweep can't vary, and why. A key's children are meant too. */
 const FORBIDDEN: Readonly<Record<string, string>> = {
@@ -30,7 +31,9 @@ export function checkParameters(
   tree: MapNode,
   settings: SweepSettings,
   parameters: readonly LocatedParameter[],
+  unknown: Unknown,
 ): Diagnostic[] {
+  const isUnknown = (name: string): boolean => unknown.keys.has('parameters') || unknown.parameters.has(name);
   const own = parameters.filter(({ name }) => name !== VARIANT);
   return [
     ...own.flatMap(checkKeys),
@@ -38,13 +41,13 @@ export function checkParameters(
     ...Object.entries(settings.parameters).flatMap(([given, parameter]) =>
       checkForm(tree, given, Array.isArray(parameter) ? { kind: 'choice' } : (parameter as Form)),
     ),
-    ...own.flatMap(parameter => checkCondition(tree, parameter, parameters)),
+    ...own.flatMap(parameter => checkCondition(tree, parameter, parameters, isUnknown)),
     ...inOrder(parameters).circular.map(({ keyPlace: place, name }) => ({
       code: 'sweep/condition-cycle',
       message: `the condition of \`${name}\` leads back to itself`,
       ...positionOf(place),
     })),
-    ...exclusionsOf(tree).flatMap((pattern, i) => checkExclusion(tree, i, pattern, parameters)),
+    ...exclusionsOf(tree).flatMap((pattern, i) => checkExclusion(tree, i, pattern, parameters, isUnknown)),
   ];
 }
 
@@ -153,8 +156,9 @@ function checkCondition(
   tree: MapNode,
   { given, condition }: LocatedParameter,
   parameters: readonly LocatedParameter[],
+  isUnknown: (name: string) => boolean,
 ): Diagnostic[] {
-  if (condition === undefined) return [];
+  if (condition === undefined || isUnknown(condition.name)) return [];
   const path = writtenPath(tree, ['parameters', given, 'when'], condition.name);
   const target = parameters.find(({ name }) => name === condition.name);
   if (target === undefined) return [unknownParameter(tree, path, condition.name, parameters)];
@@ -169,8 +173,10 @@ function checkExclusion(
   index: number,
   pattern: Point,
   parameters: readonly LocatedParameter[],
+  isUnknown: (name: string) => boolean,
 ): Diagnostic[] {
   return Object.entries(pattern).flatMap(([name, value]) => {
+    if (isUnknown(name)) return [];
     const path = writtenPath(tree, ['exclude', index], name);
     const target = parameters.find(parameter => parameter.name === name);
     if (target === undefined) return [unknownParameter(tree, path, name, parameters)];

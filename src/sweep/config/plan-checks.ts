@@ -5,27 +5,30 @@ import type { Locator } from '../../config/locator.js';
 import { largerIsBetter, rangeOf } from '../../config/metrics.js';
 import { positionOf } from '../../config/source.js';
 import type { Diagnostic } from '../../errors.js';
+import { COMMAND_LINE } from './bases.js';
 import type { LocatedParameter } from './parameters.js';
 import type { SweepSettings } from './settings.js';
+import type { Unknown } from './shape.js';
 
 export function checkPlan(
   settings: SweepSettings,
   parameters: readonly LocatedParameter[],
   locator: Locator,
+  unknown: Unknown,
 ): Diagnostic[] {
+  const areKnown = (...keys: readonly string[]): boolean => !keys.some(key => unknown.keys.has(key));
   return [
-    ...checkBases(settings, parameters, locator),
-    ...checkGrid(settings, parameters),
-    ...checkObjective(settings, locator),
-    ...checkBudget(settings, locator),
+    ...(areKnown('base', 'variants') ? checkBases(settings, locator) : []),
+    ...(areKnown('base', 'variants', 'parameters', 'seeds') && unknown.parameters.size === 0
+      ? checkVaried(settings, parameters, locator)
+      : []),
+    ...(areKnown('method') ? checkGrid(settings, parameters) : []),
+    ...(areKnown('objective') ? checkObjective(settings, locator) : []),
+    ...(areKnown('method', 'budget') ? checkBudget(settings, locator) : []),
   ];
 }
 
-function checkBases(
-  { base, variants, seeds }: SweepSettings,
-  parameters: readonly LocatedParameter[],
-  locator: Locator,
-): Diagnostic[] {
+function checkBases({ base, variants }: SweepSettings, locator: Locator): Diagnostic[] {
   if (base !== undefined && variants !== undefined)
     return [locator.atKey(['variants'], 'sweep/base', '`base` and `variants` exclude each other')];
   if (base === undefined && variants === undefined)
@@ -34,6 +37,14 @@ function checkBases(
         expected: '`base`: one config, or `variants`: a list of configs',
       }),
     ];
+  return [];
+}
+
+function checkVaried(
+  { seeds }: SweepSettings,
+  parameters: readonly LocatedParameter[],
+  locator: Locator,
+): Diagnostic[] {
   const varied = parameters.length > 0 || (seeds ?? []).length > 1;
   if (varied) return [];
   const more = { expected: '`parameters`, `variants`, or several `seeds`' };
@@ -48,7 +59,10 @@ function checkGrid({ method }: SweepSettings, parameters: readonly LocatedParame
       code: 'sweep/endless-grid',
       message: `a grid of \`${name}\` has no end`,
       ...positionOf(keyPlace),
-      expected: 'a list of values or `kind: int`; or `method: random`, `sobol` or `tpe`',
+      expected:
+        keyPlace.text.file === COMMAND_LINE
+          ? 'values with commas between, or int(LOW,HIGH); or `--method random`, `sobol` or `tpe`'
+          : 'a list of values or `kind: int`; or `method: random`, `sobol` or `tpe`',
     }));
 }
 
@@ -74,9 +88,8 @@ function checkObjective({ objective, budget }: SweepSettings, locator: Locator):
 function checkBudget({ method, budget }: SweepSettings, locator: Locator): Diagnostic[] {
   if (method.kind === 'grid' || budget.trials !== undefined || budget.time !== undefined) return [];
   const message = `a sweep by ${method.kind} has no end of its own`;
-  return [
-    locator.atKey(['budget'], 'sweep/endless', message, {
-      expected: '`budget` with `trials`, `time` or both',
-    }),
-  ];
+  const { file } = locator.atKey(['budget'], '', '');
+  const expected =
+    file === COMMAND_LINE ? '`--trials`, `--time` or both' : '`budget` with `trials`, `time` or both';
+  return [locator.atKey(['budget'], 'sweep/endless', message, { expected })];
 }

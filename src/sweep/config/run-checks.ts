@@ -7,9 +7,11 @@ import type { Diagnostic } from '../../errors.js';
 import type { Objective } from '../plan.js';
 import { gridSize, pointsAtMost } from '../search/grid.js';
 import type { Space } from '../space.js';
+import { COMMAND_LINE } from './bases.js';
 import type { JudgedPoints, PointRule } from './judged.js';
 import { MAX_GRID } from './points.js';
 import type { SweepSettings } from './settings.js';
+import type { Unknown } from './shape.js';
 
 /** The objective's metric is one that a run reports. */
 export function objectiveRule({ metric }: Objective, locator: Locator): PointRule {
@@ -30,15 +32,22 @@ export function checkSize(space: Space, { method }: SweepSettings, locator: Loca
   if (size === 0) return [locator.atKey(['exclude'], 'sweep/nothing-left', '`exclude` leaves no point')];
   if (method.kind !== 'grid' || size === null || size <= MAX_GRID) return [];
   const message = `the grid has ${size.toLocaleString('en')} points`;
+  const { file } = locator.atKey(['parameters'], '', '');
+  const other = file === COMMAND_LINE ? '--method random' : 'method: random';
   return [
     locator.atKey(['parameters'], 'sweep/large-grid', message, {
-      expected: `at most ${MAX_GRID.toLocaleString('en')}; or \`method: random\`, \`sobol\` or \`tpe\` with a budget`,
+      expected: `at most ${MAX_GRID.toLocaleString('en')}; or \`${other}\`, \`sobol\` or \`tpe\` with a budget`,
     }),
   ];
 }
 
 /** All trials have the same last epoch, and, where the sweep names no seeds, the same seed. */
-export function checkCommon({ seeds }: SweepSettings, judged: JudgedPoints, locator: Locator): Diagnostic[] {
+export function checkCommon(
+  { seeds }: SweepSettings,
+  judged: JudgedPoints,
+  locator: Locator,
+  unknown: Unknown,
+): Diagnostic[] {
   const found: Diagnostic[] = [];
   const list = (values: ReadonlyMap<number, { readonly file: string }>): string =>
     [...values].map(([value, { file }]) => `${value} in ${file}`).join(', ');
@@ -48,7 +57,7 @@ export function checkCommon({ seeds }: SweepSettings, judged: JudgedPoints, loca
     const more = { got: list(judged.epochs), expected: 'the same `training.num_epochs`, such as by `--set`' };
     found.push(locator.atKey(['variants'], 'sweep/epochs', message, more));
   }
-  if (seeds === undefined && judged.seeds.size > 1) {
+  if (seeds === undefined && !unknown.keys.has('seeds') && judged.seeds.size > 1) {
     const message = 'the variants have different seeds';
     const more = { got: list(judged.seeds), expected: '`seeds`: those that each point is trained with' };
     found.push(locator.atKey(['variants'], 'sweep/seeds', message, more));

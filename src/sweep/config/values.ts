@@ -2,23 +2,34 @@
 import type { ConfigSource } from '../../config/load.js';
 import type { Place } from '../../config/source.js';
 import type { Diagnostic } from '../../errors.js';
-import { exists, type Point } from '../space.js';
+import { exists, type Point, type Value } from '../space.js';
 import { pointAssignments } from './complaints.js';
 import type { LocatedParameter } from './parameters.js';
+
+/** What is wrong with a value of a parameter. */
+export interface ValueComplaint {
+  readonly name: string;
+  readonly value: Value;
+  readonly diagnostics: readonly Diagnostic[];
+}
 
 /**
  * What the schema says to values, shown where they are written. Each is judged in a point whose other parameters have their first
  * values, or those that the parameter's condition wants.
  * @param parameters in order
  */
-export function checkValues(source: ConfigSource, parameters: readonly LocatedParameter[]): Diagnostic[] {
+export function checkValues(
+  source: ConfigSource,
+  parameters: readonly LocatedParameter[],
+): readonly ValueComplaint[] {
   return parameters.flatMap(parameter =>
     parameter.written.flatMap(({ value }) => {
       const point = pointWith(parameters, parameter, value);
       const { schemaProblems } = source.judge(pointAssignments(parameters, point));
-      return schemaProblems.filter(
+      const diagnostics = schemaProblems.filter(
         problem => isWithin(problem, parameter.keyPlace) || isWithin(problem, parameter.node.place),
       );
+      return diagnostics.length === 0 ? [] : [{ name: parameter.name, value, diagnostics }];
     }),
   );
 }
@@ -43,7 +54,8 @@ function pointWith(
   return point;
 }
 
-function isWithin({ file, line, column }: Diagnostic, { text, start, end }: Place): boolean {
+/** Whether a diagnostic is about what stands at a place. */
+export function isWithin({ file, line, column }: Diagnostic, { text, start, end }: Place): boolean {
   if (file !== text.file || line === undefined || column === undefined) return false;
   const from = text.locate(start);
   const to = text.locate(end);
