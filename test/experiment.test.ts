@@ -198,6 +198,7 @@ const summary: Summary = {
   steps: 1200,
   epochs: 2,
   skipped_batches: 0,
+  evaluated: true,
   metrics: { train: { loss: Number.NaN }, test: { loss: 0.1, accuracy: 0.97 } },
   best: { metric: 'test.accuracy', value: 0.97, step: 1200, epoch: 2 },
   gates: [

@@ -3,7 +3,10 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import t from 'tap';
-import { runCommandLine } from '../src/cli/program.js';
+import type { Io } from '../src/cli/io.js';
+import { buildProgram, runCommandLine } from '../src/cli/program.js';
+import { resumeHint } from '../src/cli/result.js';
+import { type LauncherOptions, launcherFlags } from '../src/cli/sweep-launcher.js';
 import { sweepReplay } from '../src/cli/sweep-replay.js';
 import { type CompareOptions, compareTrials, sweepStatus } from '../src/cli/sweep-status.js';
 import { createSweepView } from '../src/cli/sweep-view.js';
@@ -16,6 +19,7 @@ import type { SweepPlan } from '../src/sweep/plan.js';
 import type { JournalRecord, SegmentStatus } from '../src/sweep/records.js';
 import {
   bestRow,
+  betterEarlier,
   epochValues,
   formatTable,
   importanceOf,
@@ -25,10 +29,12 @@ import {
   type Table,
   trialConfig,
   trialTable,
+  troubleOf,
   writeResults,
 } from '../src/sweep/results/index.js';
 import { Scheduler } from '../src/sweep/schedule/scheduler.js';
 import { createSampler } from '../src/sweep/search/index.js';
+import { failureSentence } from '../src/sweep/segment-result.js';
 import type { Parameter, Point, Value } from '../src/sweep/space.js';
 import { SweepDirectory } from '../src/sweep/sweep-directory.js';
 import { costModel } from '../src/sweep/trial-runs.js';
@@ -514,7 +520,7 @@ t.test('importance compares only what saw as many epochs', async t => {
 t.test('values of each epoch from the log of a run', async t => {
   const directory = directoryOf(STORY);
   const place = directory.runPath({ trial: 0, seed: 0 });
-  t.same(epochValues(PLAN, directory, 0, 0), [], 'there is no run');
+  t.same(epochValues(PLAN, place), [], 'there is no run');
   const { mkdirSync } = await import('node:fs');
   mkdirSync(place);
   const lines = [
@@ -532,12 +538,12 @@ t.test('values of each epoch from the log of a run', async t => {
     },
   ];
   writeFileSync(join(place, 'log.jsonl'), lines.map(line => `${JSON.stringify(line)}\n`).join(''));
-  t.same(epochValues(PLAN, directory, 0, 0), [
+  t.same(epochValues(PLAN, place), [
     { epoch: 1, value: 0.25 },
     { epoch: 2, value: null },
   ]);
   const train = { objective: { metric: 'train.loss', goal: 'minimize' } } as const;
-  t.same(epochValues(train, directory, 0, 0), [{ epoch: 1, value: 2 }]);
+  t.same(epochValues(train, place), [{ epoch: 1, value: 2 }]);
 });
 
 t.test('what an epoch costs: the weights of the recurrent layers, however they are set', async t => {
@@ -624,6 +630,10 @@ t.test('another pruner: what it would have saved, and what nobody knows', async 
   const asha = simulated({ ...PLAN, budget: { trials: 9, seconds: null, target: null } });
   sweepReplay(asha.path, { whatIf: 'none', json: false }, pruned);
   t.match(pruned.text.out, /unknown +\d+ trials would have been trained further than the journal tells/);
+  t.match(pruned.text.out, /^epochs +\d+ +≥ 81$/m, 'nine trials of nine epochs, and no fewer than with ASHA');
+  const told = recorder();
+  sweepReplay(asha.path, { whatIf: 'none', json: true }, told);
+  t.match(JSON.parse(told.text.out), { epochs: { whatIf: null, saved: null }, epochs_at_least: 81 });
 });
 
 t.test('status of 10,000 trials takes less than a second', async t => {
@@ -837,6 +847,242 @@ t.test('flags of a sweep that do not go together', async t => {
     { code: 'ENOENT' },
     'nothing is made before that is known',
   );
+});
+
+t.test(
+  'the best is sought among the trials with the most epochs, and what that passes over is told',
+  async t => {
+    const io = recorder();
+    sweepStatus(directoryOf(STORY).path, { json: false }, io);
+    t.match(
+      io.text.out,
+      /^trial 1 \(pruned\) had test\.accuracy 0\.8 after 3 epochs; the best is sought among those with the most, 9$/m,
+    );
+    const { records } = readSweepResults(directoryOf(STORY).path);
+    t.equal(betterEarlier(PLAN, records.rows, bestRow(PLAN, records))?.trial, 1);
+    const minimised = { objective: { metric: 'test.loss', goal: 'minimize' } } as const;
+    t.equal(betterEarlier(minimised, records.rows, bestRow(minimised, records)), undefined);
+    t.equal(betterEarlier(PLAN, records.rows, undefined), undefined);
+  },
+);
+
+t.test('a sweep that has come to nothing is no success', async t => {
+  const decided = (reason: 'trials' | 'trial_error', best: number | null): JournalRecord => ({
+    event: 'sweep.decided',
+    reason,
+    best: best === null ? null : { trial: best, value: 0.7, spread: null },
+  });
+  const end: JournalRecord = { event: 'sweep.end', time: TIME, seconds: 1 };
+  const failing = (trial: number): JournalRecord[] => [
+    chosen(trial, 0.01, 4),
+    advanced(trial, 0, 1),
+    ...segment(trial, [0, 1], null, { status: 'failed', message: 'it was ended by SIGKILL' }),
+    { event: 'trial.failed', trial },
+  ];
+  const diverging = (trial: number): JournalRecord[] => [
+    chosen(trial, 0.1, 8),
+    advanced(trial, 0, 1),
+    ...segment(trial, [0, 1], null, { status: 'diverged' }),
+    measured(trial, 1, null, 'diverged'),
+    { event: 'trial.pruned', trial, epochs: 1 },
+  ];
+  const trouble = (...records: JournalRecord[]) => {
+    const results = readSweepResults(directoryOf([begun(), ...records, end]).path);
+    return { state: results.state, ...troubleOf(results.records) };
+  };
+  t.same(trouble(...STORY.slice(1, 11), ...failing(1), decided('trial_error', 0)), {
+    state: 'failed',
+    exitCode: 1,
+    message: 'stopped: trial 1 failed: it was ended by SIGKILL',
+  });
+  t.match(trouble(...failing(0), ...diverging(1), decided('trials', null)), {
+    state: 'failed',
+    exitCode: 1,
+    message: 'none of 2 trials has a value of the objective: 1 failed, 1 diverged',
+  });
+  t.match(trouble(...diverging(0), decided('trials', null)), { state: 'failed', exitCode: 4 });
+  t.same(trouble(...STORY.slice(1, -1)), { state: 'completed' }, 'one value is enough');
+  t.equal(troubleOf(readSweepResults(directoryOf(STORY.slice(0, 9)).path).records), undefined);
+
+  const io = recorder();
+  const nothing = directoryOf([begun(), ...failing(0), decided('trial_error', null), end]);
+  t.equal(sweepStatus(nothing.path, { json: false }, io), 0);
+  t.match(io.text.out, /: failed \(stopped: trial 0 failed: it was ended by SIGKILL\)\n/);
+  t.match(io.text.out, /\n1 of 1 trial failed:\ntrial 0 failed: it was ended by SIGKILL\n/);
+});
+
+t.test('what is damaged in a journal is told, and what a killed process left at its end is not', async t => {
+  const damaged = (change: (lines: string[]) => readonly string[]): string => {
+    const { path, files } = directoryOf(STORY);
+    const lines = readFileSync(files.journal, 'utf8').split('\n');
+    writeFileSync(files.journal, change(lines).join('\n'));
+    const said = [
+      (io: Io) => sweepStatus(path, { json: false }, io),
+      (io: Io) => sweepReplay(path, { whatIf: undefined, json: false }, io),
+      (io: Io) =>
+        compareTrials(
+          path,
+          { sort: undefined, min: undefined, max: undefined, top: undefined, format: 'text' },
+          io,
+        ),
+    ].map(verb => {
+      const io = recorder();
+      verb(io);
+      return io.text.err;
+    });
+    t.equal(new Set(said).size, 1, 'every verb that reads it');
+    return said[0];
+  };
+  t.equal(
+    damaged(lines => lines),
+    '',
+  );
+  t.equal(
+    damaged(lines => lines.toSpliced(9, 0, '{"event": junk')),
+    'warning: line 10 of journal.jsonl is damaged and left out\n',
+  );
+  t.equal(
+    damaged(lines => lines.with(-1, '\0'.repeat(512))),
+    `warning: line ${2 * STORY.length + 1} of journal.jsonl is damaged and left out\n`,
+  );
+  // a record stands on each second line
+  t.equal(
+    damaged(lines => lines.toSpliced(9, 1)),
+    'warning: journal.jsonl has lost 1 record before line 11\n',
+  );
+  t.equal(
+    damaged(lines => lines.toSpliced(1, 4)),
+    'warning: journal.jsonl has lost 2 records before line 2\n',
+  );
+  t.equal(
+    damaged(lines => lines.with(-1, '{"event":"trial.chosen","trial":4,"po')),
+    '',
+  );
+  t.equal(
+    damaged(lines => lines.with(-1, '{"ev')),
+    '',
+  );
+});
+
+t.test('every flag of a verb below another is its own', async t => {
+  type Command = ReturnType<typeof buildProgram>;
+  const shell = (): Command =>
+    buildProgram({ io: recorder(), commandLine: [], version: '0', finish: () => {} });
+  const nested = shell().commands.flatMap(above => above.commands.map(below => [above.name(), below.name()]));
+  t.ok(nested.length >= 9, 'config, verify and sweep have some');
+  for (const [above, below] of nested) {
+    const find = (program: Command) => {
+      const parent = program.commands.find(command => command.name() === above);
+      const verb = parent?.commands.find(command => command.name() === below);
+      if (!parent || !verb) throw new Error(`${above} ${below} is gone`);
+      return { parent, verb };
+    };
+    const { verb } = find(shell());
+    const words = verb.registeredArguments.filter(({ required }) => required).map(() => 'x');
+    for (const { long, required, argChoices } of verb.options) {
+      const values = required ? (argChoices ?? ['8', 'x=1', 'cpu,webasm']) : [undefined];
+      const taken = await Promise.all(
+        values.map(async value => {
+          const program = shell();
+          const { parent, verb: tried } = find(program);
+          tried.action(() => {});
+          try {
+            await program.parseAsync(
+              [above, below, ...words, long ?? '', ...(value === undefined ? [] : [value])],
+              { from: 'user' },
+            );
+          } catch {
+            return false;
+          }
+          const source = (command: Command): string | undefined =>
+            command.options
+              .filter(option => option.long === long)
+              .map(option => command.getOptionValueSource(option.attributeName()))
+              .at(0);
+          return source(tried) === 'cli' && source(parent) !== 'cli';
+        }),
+      );
+      t.ok(taken.includes(true), `${above} ${below} ${long}`);
+    }
+  }
+  const path = directoryOf(STORY).path;
+  const misplaced = runCommandLine(['sweep', '--json', 'status', path], recorder(), '0');
+  await t.rejects(misplaced, { exitCode: 2, message: /--json stands before `status`/ });
+  t.equal(await runCommandLine(['--no-color', 'sweep', '--verbose', 'status', path], recorder(), '0'), 0);
+});
+
+t.test('how to go on says with which flags', async t => {
+  const none = { launcher: 'local', queue: undefined, sbatch: [] } as const;
+  const hint = (options: Partial<LauncherOptions>): string =>
+    resumeHint('sweep resume', 'out/x y', launcherFlags({ ...none, ...options })).replace(
+      /: .* sweep/,
+      ': ./run sweep',
+    );
+  t.equal(hint({}), "Go on with: ./run sweep resume 'out/x y'\n");
+  t.equal(
+    hint({ launcher: 'bullmq', queue: 'redis://host:6379/0?queue=mine' }),
+    "Go on with: ./run sweep resume 'out/x y' --launcher bullmq --queue 'redis://host:6379/0?queue=mine'\n",
+  );
+  t.equal(
+    hint({ launcher: 'bullmq', queue: 'redis://me:secret@host:6379' }),
+    "Go on with: ./run sweep resume 'out/x y' --launcher bullmq --queue redis://me@host:6379\nThe queue's password is left out of this line.\n",
+  );
+  t.match(
+    hint({ launcher: 'slurm', sbatch: ['--partition=long'] }),
+    / --launcher slurm --sbatch=--partition=long$/m,
+  );
+});
+
+t.test('why a trial failed, in one line', async t => {
+  const end = { exitCode: 1, signal: null, timedOut: false };
+  const hint = 'Go on with: ./run resume x';
+  const said = (stderr: string, more = {}) => failureSentence({ ...end, ...more, stderr }, 6);
+  t.equal(
+    said(`cellrun: no space left on the disk\n${hint}\n`),
+    'it ended with exit code 1: cellrun: no space left on the disk',
+  );
+  t.equal(
+    said('x.yaml:1:2: no such key\n  1 | a: b\n    | ^\n  expected: c\n', { exitCode: 2 }),
+    'it ended with exit code 2: x.yaml:1:2: no such key',
+  );
+  t.equal(said(`cellrun: interrupted\n${hint}`, { timedOut: true }), 'it did not end within 6 s');
+  t.equal(said('', { exitCode: null, signal: 'SIGKILL' }), 'it was ended by SIGKILL');
+  t.equal(said(hint, { exitCode: null }), 'its process is gone');
+});
+
+t.test('a folder of variants is a sweep, by their names', async t => {
+  const folder = join(scratch, 'several');
+  const { mkdirSync } = await import('node:fs');
+  mkdirSync(folder);
+  for (const [name, size] of [
+    ['b.yaml', 8],
+    ['a.yml', 4],
+  ] as const)
+    writeFileSync(join(folder, name), BASE.replace('hidden_size: 8', `hidden_size: ${size}`));
+  writeFileSync(join(folder, 'c.json'), JSON.stringify({ version: 1, extends: 'a.yml', name: 'c' }));
+  writeFileSync(join(folder, 'notes.txt'), 'none');
+  const io = recorder();
+  const words = ['sweep', folder, '--dry-run', '--objective', 'test.loss:min', '--json', '--backend', 'cpu'];
+  t.equal(await runCommandLine(words, io, '0'), 0, io.text.err);
+  const { name, points } = JSON.parse(io.text.out) as { name: string; points: { point: Point }[] };
+  t.equal(name, 'several');
+  t.same(
+    points.map(({ point }) => point.config),
+    ['a.yaml', 'b.yaml', 'c.yaml'],
+  );
+  const empty = join(scratch, 'nothing');
+  mkdirSync(empty);
+  await t.rejects(runCommandLine(['sweep', empty], recorder(), '0'), /there is no config in this folder/);
+});
+
+t.test('a worker makes its folder', async t => {
+  const root = join(scratch, 'made', 'root');
+  const words = ['worker', '--queue', 'redis://127.0.0.1:1', '--root', root];
+  await t.rejects(runCommandLine(words, recorder(), '0'), {
+    exitCode: 2,
+    message: /cannot reach|not installed/,
+  });
+  t.ok(existsSync(root));
 });
 
 t.test('every journal and summary that was written here fits its schema, which is closed', async t => {

@@ -11,7 +11,8 @@ const FORMATS = ['text', 'csv', 'json', 'markdown'] as const satisfies readonly 
 
 const HELP = `
 Each argument is a side: a run directory, the folder of an experiment, or a sweep. Its runs that differ in nothing but the seed are replicates; runs of other
-configs are sides of their own. The other sides are compared with the first, seed by seed. One sweep alone is listed trial by trial.
+configs are sides of their own. The other sides are compared with the first, seed by seed. One sweep alone is listed trial by trial,
+best first: trials that were trained for more epochs before those with fewer, whatever their values, for a value after fewer epochs is another measure.
 `;
 
 type Flags = Partial<Omit<CompareFlags, 'format' | 'metrics' | 'curves'>> & {

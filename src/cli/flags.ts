@@ -1,6 +1,6 @@
 /** What verbs are made of: the flags that several of them have, and what every verb is given. */
 import { type Command, Option } from 'commander';
-import type { ExitCode } from '../errors.js';
+import { type ExitCode, usageError } from '../errors.js';
 import type { Io } from './io.js';
 import {
   BACKEND_REQUESTS,
@@ -23,11 +23,27 @@ export interface Shell {
 
 /** A command with the flags that every verb has. */
 export function verb(parent: Command, usage: string, description: string): Command {
-  return withSharedFlags(parent.command(usage).description(description)).helpOption(
-    '-h, --help',
-    'explain this verb',
-  );
+  return withSharedFlags(parent.command(usage).description(description))
+    .enablePositionalOptions()
+    .hook('preSubcommand', refuseMisplaced)
+    .helpOption('-h, --help', 'explain this verb');
 }
+
+/** A flag between a verb and the one below it is the first one's, which does nothing with it then. */
+function refuseMisplaced(above: Command, below: Command): void {
+  const misplaced = above.options.find(
+    option =>
+      above.getOptionValueSource(option.attributeName()) === 'cli' && !ANYWHERE.includes(option.long ?? ''),
+  );
+  if (misplaced === undefined) return;
+  throw usageError({
+    code: 'cli/misplaced-flag',
+    message: `${misplaced.long} stands before \`${below.name()}\``,
+    expected: `the flags of \`${above.name()} ${below.name()}\` after it`,
+  });
+}
+
+const ANYWHERE: readonly string[] = ['--no-color', '--verbose'];
 
 /** `main.ts` looks for these itself, before anything can fail; here they are made known. */
 export function withSharedFlags(command: Command): Command {

@@ -65,7 +65,8 @@ function verbsOf(program: Command): string[] {
   return ['help', ...program.commands.map(command => command.name())];
 }
 
-function buildProgram(shell: Shell): Command {
+/** The command line, with what each verb does. */
+export function buildProgram(shell: Shell): Command {
   const program = withSharedFlags(configure(new Command('cellrun'), shell))
     .description(
       'Train recurrent networks from a config file. `cellrun FILE.yaml` is short for `cellrun run FILE.yaml`.',

@@ -33,9 +33,24 @@ export function tellTrouble(summary: Summary, json: boolean, io: Io): void {
   if (status === 'interrupted') io.err(resumeHint('resume', directory));
 }
 
-/** A line on how to go on with the run or sweep in `directory`, by the program as it was called. */
-export function resumeHint(verb: 'resume' | 'sweep resume', directory: string): string {
-  return `Go on with: ${programCalled(process.argv, process.env)} ${verb} ${quoted(relative('.', directory) || '.')}\n`;
+/** What a command line has to say once more. */
+export interface RepeatedFlags {
+  readonly flags: readonly string[];
+  /** What is left out of them, a sentence; empty where nothing is. */
+  readonly note: string;
+}
+
+/**
+ * How to go on with the run or sweep in `directory`, by the program as it was called: a line, and another where flags are not repeated
+ * whole.
+ */
+export function resumeHint(
+  verb: 'resume' | 'sweep resume',
+  directory: string,
+  { flags, note }: RepeatedFlags = { flags: [], note: '' },
+): string {
+  const words = [relative('.', directory) || '.', ...flags].map(quoted);
+  return `Go on with: ${programCalled(process.argv, process.env)} ${verb} ${words.join(' ')}\n${note === '' ? '' : `${note}\n`}`;
 }
 
 /**
@@ -54,7 +69,7 @@ export function programCalled(
 
 /** As a shell takes it. */
 function quoted(path: string): string {
-  return /^[\w./+-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
+  return /^[\w./+:@=,-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }
 
 function closingSentence({ accuracy, mean_absolute_error, loss }: Summary['metrics']['test']): string {

@@ -1,6 +1,7 @@
 /** `--launcher`: how a sweep starts its trials. */
 import { usageError } from '../errors.js';
 import type { SweepOptions } from '../sweep/run.js';
+import type { RepeatedFlags } from './result.js';
 
 export const LAUNCHERS = ['local', 'slurm', 'bullmq'] as const;
 
@@ -10,6 +11,21 @@ export interface LauncherOptions {
   readonly queue: string | undefined;
   /** Further options of sbatch, for slurm. */
   readonly sbatch: readonly string[];
+}
+
+/** The same as a command line's; without the queue's password, which would stay in terminals and logs. */
+export function launcherFlags({ launcher, queue, sbatch }: LauncherOptions): RepeatedFlags {
+  const address = queue !== undefined && URL.canParse(queue) ? new URL(queue) : undefined;
+  const isSecret = address !== undefined && address.password !== '';
+  if (address !== undefined) address.password = '';
+  return {
+    flags: [
+      ...(launcher === 'local' ? [] : ['--launcher', launcher]),
+      ...(queue === undefined ? [] : ['--queue', isSecret ? String(address) : queue]),
+      ...sbatch.map(option => `--sbatch=${option}`),
+    ],
+    note: isSecret ? "The queue's password is left out of this line." : '',
+  };
 }
 
 /** Throws exit 2 where flags don't go together. What is given makes the launcher: only then its packages are needed. */

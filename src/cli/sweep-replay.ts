@@ -1,12 +1,13 @@
 /** `sweep replay SWEEP`: the decisions once more from the results alone, byte for byte; `--what-if` with another pruner. */
 import { EXIT, type ExitCode } from '../errors.js';
 import { prunerOf } from '../sweep/config/index.js';
-import { epochValues, readSweepResults, type SweepResults } from '../sweep/results/index.js';
+import { epochValues, type SweepResults } from '../sweep/results/index.js';
 import { replay, type ScheduleParts } from '../sweep/schedule/replay.js';
 import { whatIf } from '../sweep/schedule/what-if.js';
 import { createSampler } from '../sweep/search/index.js';
 import { costModel } from '../sweep/trial-runs.js';
 import type { Io } from './io.js';
+import { readTelling } from './sweep-status.js';
 
 export interface ReplayOptions {
   /** A pruner as a sweep file names it; `undefined`: the sweep's own. */
@@ -16,7 +17,7 @@ export interface ReplayOptions {
 
 /** Exit 1 where the decisions are other ones. */
 export function sweepReplay(path: string, options: ReplayOptions, io: Io): ExitCode {
-  const results = readSweepResults(path);
+  const results = readTelling(path, io);
   return options.whatIf === undefined
     ? replayed(results, options.json, io)
     : otherwise(results, options.whatIf, options.json, io);
@@ -59,12 +60,16 @@ function otherwise(
       plan,
       pruner,
       costPerEpoch: costModel(plan, directory),
-      history: (trial, seed) => epochValues(plan, directory, trial, seed),
+      history: (trial, seed) => epochValues(plan, directory.runPath({ trial, seed })),
     },
     journal,
   );
   if (json) {
-    io.out(`${JSON.stringify({ version: 1, pruner, epochs, best, unknown, exact: isExact })}\n`);
+    const told = isExact ? epochs : { recorded: epochs.recorded, whatIf: null, saved: null };
+    const epochs_at_least = epochs.whatIf;
+    io.out(
+      `${JSON.stringify({ version: 1, pruner, epochs: told, epochs_at_least, best, unknown, exact: isExact })}\n`,
+    );
     return EXIT.done;
   }
   const { metric } = plan.objective;
@@ -76,7 +81,7 @@ function otherwise(
   io.out(
     [
       `             ${kind}${pruner.kind}`,
-      `epochs       ${count}${epochs.whatIf}`,
+      `epochs       ${count}${isExact ? '' : '≥ '}${epochs.whatIf}`,
       `best         ${value}${shown(best.whatIf)}`,
       ...(isExact
         ? []
@@ -84,7 +89,7 @@ function otherwise(
             `unknown      ${unknown.length} trials would have been trained further than the journal tells (${unknown
               .slice(0, 5)
               .map(({ trial, to }) => `trial ${trial} to epoch ${to}`)
-              .join(', ')}${unknown.length > 5 ? ', …' : ''}); they count as given up`,
+              .join(', ')}${unknown.length > 5 ? ', …' : ''}); they count as given up there`,
           ]),
       '',
     ].join('\n'),

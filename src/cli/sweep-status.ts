@@ -4,6 +4,7 @@ import { nearest } from '../config/suggest.js';
 import { EXIT, type ExitCode, usageError } from '../errors.js';
 import {
   bestRow,
+  betterEarlier,
   formatTable,
   importanceOf,
   ranked,
@@ -14,6 +15,7 @@ import {
   type TableFormat,
   type TrialRow,
   trialTable,
+  troubleOf,
 } from '../sweep/results/index.js';
 import { counted } from '../words.js';
 import type { Io } from './io.js';
@@ -24,15 +26,22 @@ export function widthOf(io: Io): number {
   return Math.max(80, io.columns ?? 120);
 }
 
-export function sweepStatus(path: string, { json }: { readonly json: boolean }, io: Io): ExitCode {
+/** Reads a sweep and says on stderr what of its journal is damaged. */
+export function readTelling(path: string, io: Io): SweepResults {
   const results = readSweepResults(path);
+  for (const sentence of results.damage) io.err(`warning: ${sentence}\n`);
+  return results;
+}
+
+export function sweepStatus(path: string, { json }: { readonly json: boolean }, io: Io): ExitCode {
+  const results = readTelling(path, io);
   if (json) io.out(`${JSON.stringify(summaryOf(results))}\n`);
   else {
     io.out(headline(results));
     const table = bestTable(results, 5);
     if (table.rows.length > 0) io.out(`\n${formatTable(table, 'text', widthOf(io))}`);
     io.out(weights(results));
-    io.out(failures(results));
+    io.out(remarks(results));
   }
   return EXIT.done;
 }
@@ -51,8 +60,9 @@ function headline({ plan, directory, state, records }: SweepResults): string {
   for (const row of rows) counts.set(row.state, (counts.get(row.state) ?? 0) + 1);
   const kinds = [...counts].map(([name, count]) => `${count} ${name}`).join(', ');
   const best = bestRow(plan, records);
+  const why = troubleOf(records)?.message ?? (reason === undefined ? undefined : (REASONS[reason] ?? reason));
   const lines = [
-    `${plan.name} ${directory.id}: ${state}${reason === undefined ? '' : ` (${REASONS[reason] ?? reason})`}`,
+    `${plan.name} ${directory.id}: ${state}${why === undefined ? '' : ` (${why})`}`,
     `${of === '' ? counted(rows.length, 'trial') : `${rows.length}${of} trials`}${kinds === '' ? '' : `: ${kinds}`}; ${counted(epochsTrained, 'epoch')}${seconds === undefined ? '' : ` in ${formatDuration(seconds)}`}`,
   ];
   if (best !== undefined && best.value !== null) {
@@ -73,7 +83,6 @@ const REASONS: Readonly<Record<string, string>> = {
   trials: 'as many trials as it may have',
   time: 'its time is over',
   target: 'the target is reached',
-  trial_error: 'a trial failed',
 };
 
 function weights({ plan, records }: SweepResults): string {
@@ -85,14 +94,31 @@ function weights({ plan, records }: SweepResults): string {
   return `\nimportance: ${parts.join(', ')}\n`;
 }
 
+/** What the table of the best does not say: a better value after fewer epochs, and the trials that failed. */
+export function remarks(results: SweepResults): string {
+  const lines = [...passedOver(results), ...failures(results)];
+  return lines.length === 0 ? '' : `\n${lines.map(line => `${line}\n`).join('')}`;
+}
+
+function passedOver({ plan, records }: SweepResults): string[] {
+  const best = bestRow(plan, records);
+  const better = betterEarlier(plan, records.rows, best);
+  if (best === undefined || better === undefined) return [];
+  const value = Number((better.value ?? Number.NaN).toPrecision(5));
+  return [
+    `trial ${better.trial} (${better.state}) had ${plan.objective.metric} ${value} after ${counted(better.epochs, 'epoch')}; the best is sought among those with the most, ${best.epochs}`,
+  ];
+}
+
 /** Failures as a few lines; the runs' own logs say the rest. */
-function failures({ records }: SweepResults): string {
+function failures({ records }: SweepResults): string[] {
   const failed = records.rows.filter(({ state }) => state === 'failed');
+  if (failed.length === 0) return [];
   const shown = failed
     .slice(0, 5)
     .map(({ trial, message }) => `trial ${trial} failed: ${message ?? 'unknown'}`);
   const more = failed.length > shown.length ? [`and ${failed.length - shown.length} more failed`] : [];
-  return shown.length === 0 ? '' : `\n${[...shown, ...more].map(line => `${line}\n`).join('')}`;
+  return [`${failed.length} of ${counted(records.rows.length, 'trial')} failed:`, ...shown, ...more];
 }
 
 export interface CompareOptions {
@@ -108,7 +134,7 @@ export interface CompareOptions {
 }
 
 export function compareTrials(path: string, options: CompareOptions, io: Io): ExitCode {
-  const { plan, records } = readSweepResults(path);
+  const { plan, records } = readTelling(path, io);
   const { min, max } = options;
   const within = ({ value }: TrialRow): boolean =>
     (min === undefined || (value !== null && value >= min)) &&

@@ -1,4 +1,6 @@
 /** `sweep CONFIG|SWEEP`, `sweep resume`: all trials of a sweep, and what came of them. */
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import type { BackendRequest } from '../engine/backend.js';
 import { type ExitCode, usageError } from '../errors.js';
 import {
@@ -9,7 +11,7 @@ import {
   type SweepFlags,
 } from '../sweep/config/index.js';
 import { readJournal } from '../sweep/journal.js';
-import { formatTable, summaryOf, writeResults } from '../sweep/results/index.js';
+import { bestRow, formatTable, summaryOf, troubleOf, writeResults } from '../sweep/results/index.js';
 import { type SweepOptions as Conducting, resumeSweep, runSweep, type SweepResult } from '../sweep/run.js';
 import { SweepDirectory } from '../sweep/sweep-directory.js';
 import { usableCores } from '../training/threads.js';
@@ -18,11 +20,11 @@ import { formatDiagnostics } from './diagnostics.js';
 import { HintedError } from './hinted-error.js';
 import type { Io } from './io.js';
 import type { DashboardOption } from './options.js';
-import { resumeHint } from './result.js';
+import { type RepeatedFlags, resumeHint } from './result.js';
 import { onStopSignal } from './signals.js';
-import { type LauncherOptions, launcherOf } from './sweep-launcher.js';
+import { type LauncherOptions, launcherFlags, launcherOf } from './sweep-launcher.js';
 import { SweepModels } from './sweep-models.js';
-import { bestTable } from './sweep-status.js';
+import { bestTable, remarks } from './sweep-status.js';
 import { createSweepView } from './sweep-view.js';
 
 export interface ConductOptions extends LauncherOptions {
@@ -72,7 +74,7 @@ export async function resumeSweepAt(path: string, options: ConductOptions, io: I
 
 function load(words: readonly string[], { set, flags }: SweepOptions): LoadedSweep {
   const assignments = words.filter(word => word.includes('='));
-  const files = words.filter(word => !word.includes('='));
+  const files = words.filter(word => !word.includes('=')).flatMap(configsIn);
   if (files.length === 0) {
     const message = 'no config to sweep over is named';
     throw usageError({
@@ -89,6 +91,35 @@ function load(words: readonly string[], { set, flags }: SweepOptions): LoadedSwe
     throw usageError({ code: 'cli/sweep', message, expected: 'the sweep file alone, or configs' });
   }
   return fromCommandLine(files, assignments, { set, flags });
+}
+
+const CONFIG = /\.(ya?ml|json)$/i;
+
+/** The configs in a folder, by their names; a file as it is. Throws exit 2 where a folder has none. */
+function configsIn(path: string): readonly string[] {
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return [path];
+  const names = readdirSync(path).filter(name => CONFIG.test(name));
+  if (names.length > 0) return names.toSorted().map(name => join(path, name));
+  throw usageError({
+    code: 'cli/sweep',
+    message: 'there is no config in this folder',
+    file: path,
+    expected: 'files that end in .yaml, .yml or .json',
+  });
+}
+
+/** The flags that a sweep must be gone on with, as they were given. */
+function repeated(options: ConductOptions): RepeatedFlags {
+  const { backend, threads } = options;
+  const { flags, note } = launcherFlags(options);
+  return {
+    flags: [
+      ...flags,
+      ...(backend === 'auto' ? [] : ['--backend', backend]),
+      ...(threads === undefined ? [] : ['--threads', String(threads)]),
+    ],
+    note,
+  };
 }
 
 type Start = (options: Conducting, opened: (directory: SweepDirectory) => void) => Promise<SweepResult>;
@@ -108,7 +139,11 @@ async function conduct(options: ConductOptions, watched: string, io: Io, start: 
     if (!options.quiet) io.err(`${made.path}\n`);
   };
   try {
-    const { exitCode, directory: done } = await start(
+    const {
+      exitCode,
+      end,
+      directory: done,
+    } = await start(
       {
         threads: options.threads ?? usableCores(),
         backend: options.backend,
@@ -126,7 +161,7 @@ async function conduct(options: ConductOptions, watched: string, io: Io, start: 
       opened,
     );
     view?.end();
-    tell(done, options, io, stop.signal.aborted);
+    tell(done, options, io, end === 'interrupted');
     if (!stop.signal.aborted) {
       // signals are now for the dashboard
       stop.release();
@@ -137,24 +172,28 @@ async function conduct(options: ConductOptions, watched: string, io: Io, start: 
     view?.end();
     throw directory === undefined
       ? error
-      : new HintedError(error, resumeHint('sweep resume', directory.path));
+      : new HintedError(error, resumeHint('sweep resume', directory.path, repeated(options)));
   } finally {
     stop.release();
     await watching.end();
   }
 }
 
-function tell(
-  directory: SweepDirectory,
-  { json, quiet }: ConductOptions,
-  io: Io,
-  isInterrupted: boolean,
-): void {
+function tell(directory: SweepDirectory, options: ConductOptions, io: Io, isInterrupted: boolean): void {
+  const { json, quiet } = options;
   const results = writeResults(directory);
+  const { plan, records } = results;
   if (json) io.out(`${JSON.stringify(summaryOf(results))}\n`);
   else {
-    io.out(formatTable(bestTable(results, 5), 'text', Math.max(80, io.columns ?? 120)));
-    if (!quiet) io.out(`\n${directory.files.best}\n${directory.files.table}\n`);
+    const table = bestTable(results, 5);
+    if (table.rows.length > 0) io.out(formatTable(table, 'text', Math.max(80, io.columns ?? 120)));
+    io.out(remarks(results));
+    if (!quiet) {
+      const best = bestRow(plan, records) === undefined ? '' : `${directory.files.best}\n`;
+      io.out(`\n${best}${directory.files.table}\n`);
+    }
   }
-  if (isInterrupted) io.err(resumeHint('sweep resume', directory.path));
+  const trouble = troubleOf(records);
+  if (trouble !== undefined) io.err(`cellrun: ${trouble.message}\n`);
+  if (isInterrupted) io.err(resumeHint('sweep resume', directory.path, repeated(options)));
 }

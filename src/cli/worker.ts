@@ -1,5 +1,5 @@
 /** `worker`: carries out the tasks that sweeps put into a queue. */
-import { realpathSync, statSync } from 'node:fs';
+import { mkdirSync, realpathSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { EXIT, type ExitCode, usageError } from '../errors.js';
 import { quietOption, type Shell, verb } from './flags.js';
@@ -39,7 +39,7 @@ export function addWorker(program: Command, { io, finish }: Shell): void {
 
 /** Works until it is asked to stop. Throws exit 2 where the root or the queue cannot be got at. */
 async function worker({ root, quiet = false, ...plan }: Flags, io: Io): Promise<ExitCode> {
-  const place = existingFolder(root);
+  const place = madeFolder(root);
   const stop = onStopSignal(io);
   const say = (line: string) => {
     if (!quiet) io.err(`${line}\n`);
@@ -53,9 +53,15 @@ async function worker({ root, quiet = false, ...plan }: Flags, io: Io): Promise<
   }
 }
 
-function existingFolder(path: string): string {
-  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return realpathSync(path);
-  throw usageError({ code: 'cli/no-folder', message: 'there is no such folder', file: path });
+/** A worker may be started before the first sweep makes the folder. */
+function madeFolder(path: string): string {
+  try {
+    mkdirSync(path, { recursive: true });
+    return realpathSync(path);
+  } catch (error) {
+    const message = `this folder cannot be made: ${(error as Error).message}`;
+    throw usageError({ code: 'cli/no-folder', message, file: path });
+  }
 }
 
 /** Less would not leave a run the time to stop in order. */

@@ -34,6 +34,8 @@ export interface Summary {
   readonly epochs: number;
   /** Steps without an update, since their loss, gradient or update was not finite; counted in `steps`. */
   readonly skipped_batches: number;
+  /** Whether the model was evaluated after the last step; where not, `metrics` are those of an earlier epoch. Absent in older runs. */
+  readonly evaluated?: boolean;
   /** Final values. */
   readonly metrics: { readonly train: SplitMetrics; readonly test: SplitMetrics };
   /** The best value of the checkpoint metric and where it was; `null` where none was finite. */

@@ -184,7 +184,7 @@ export interface SweepReport {
   readonly version: 1;
   readonly id: string;
   readonly name: string;
-  readonly state: 'running' | 'completed' | 'interrupted' | 'killed' | 'not begun';
+  readonly state: 'running' | 'completed' | 'failed' | 'interrupted' | 'killed' | 'not begun';
   /** Why no more trials begin. */
   readonly reason: string | null;
   readonly started: string | null;

@@ -11,6 +11,7 @@ import {
   summaryOf,
   type TrialRow,
   trialTable,
+  troubleOf,
 } from '../sweep/results/index.js';
 import { canonical, type Parameter, type Value } from '../sweep/space.js';
 import type { Fact, ParameterReport, SweepReport, TrialReport } from './document.js';
@@ -33,7 +34,7 @@ export function sweepReportOf(results: SweepResults): SweepReport {
     id: directory.id,
     name: plan.name,
     state,
-    reason: records.reason === undefined ? null : (REASONS[records.reason] ?? records.reason),
+    reason: troubleOf(records)?.message ?? reasonOf(records),
     started: records.started ?? null,
     objective: plan.objective,
     epochs: plan.epochs,
@@ -48,12 +49,15 @@ export function sweepReportOf(results: SweepResults): SweepReport {
   };
 }
 
+function reasonOf({ reason }: SweepResults['records']): string | null {
+  return reason === undefined ? null : (REASONS[reason] ?? reason);
+}
+
 const REASONS: Readonly<Record<string, string>> = {
   exhausted: 'every point was tried',
   trials: 'as many trials as it may have',
   time: 'its time is over',
   target: 'the target is reached',
-  trial_error: 'a trial failed',
 };
 
 function importancesOf(plan: SweepPlan, rows: readonly TrialRow[]): SweepReport['importance'] {
@@ -95,7 +99,7 @@ function trialOf(row: TrialRow, results: SweepResults): TrialReport {
 function curveOf(trial: number, { plan, directory }: SweepResults): TrialReport['curve'] {
   const byEpoch = new Map<number, (number | null)[]>();
   for (const seed of plan.seeds) {
-    for (const { epoch, value } of epochValues(plan, directory, trial, seed))
+    for (const { epoch, value } of epochValues(plan, directory.runPath({ trial, seed })))
       byEpoch.set(epoch, [...(byEpoch.get(epoch) ?? []), value]);
   }
   const epochs = [...byEpoch.keys()].sort((a, b) => a - b);

@@ -20,6 +20,7 @@ import { createInterface } from 'node:readline';
 import { validateAgainst } from '../config/schema.js';
 import { damagedError, type UserError } from '../errors.js';
 import { naming } from '../experiment/file-error.js';
+import { counted } from '../words.js';
 import { isEvent, type JournalRecord } from './records.js';
 
 const VERSION = 1;
@@ -73,15 +74,20 @@ export class Journal {
 
 export interface JournalContent {
   readonly records: readonly JournalRecord[];
-  /** Lines that killed processes left unfinished. */
+  /** Lines that are no record: killed processes left them unfinished, or something damaged them. */
   readonly torn: number;
+  /** What is not as it was written, a sentence each; not what a process that was killed left at the very end. */
+  readonly damage: readonly string[];
 }
 
 /** All whole records in their order, each once. Throws exit 1 where the system refuses, exit 5 where a line is none of ours. */
 export function readJournal(path: string): JournalContent {
-  if (!existsSync(path)) return { records: [], torn: 0 };
+  if (!existsSync(path)) return { records: [], torn: 0, damage: [] };
   const collected = new Collector(path);
-  for (const line of naming(path, () => readFileSync(path, 'utf8')).split('\n')) collected.add(line);
+  const lines = naming(path, () => readFileSync(path, 'utf8')).split('\n');
+  const last = lines.pop() ?? '';
+  for (const line of lines) collected.add(line);
+  collected.addLast(last);
   return collected;
 }
 
@@ -94,8 +100,13 @@ export async function* streamJournal(path: string): AsyncGenerator<JournalRecord
   }
 }
 
+const JOURNAL = 'journal.jsonl';
+/** Of every record. */
+const BEGINNING = '{"event":"';
+
 class Collector implements JournalContent {
   readonly records: JournalRecord[] = [];
+  readonly damage: string[] = [];
   torn = 0;
   private lines = 0;
   private readonly last = new Map<string, number>();
@@ -109,11 +120,15 @@ class Collector implements JournalContent {
     const parsed = parse(line);
     if (parsed === undefined) {
       this.torn += 1;
+      this.damage.push(`line ${this.lines} of ${JOURNAL} is damaged and left out`);
       return undefined;
     }
     if (!isStamped(parsed)) throw this.damaged(parsed);
     const { v: _, writer, n, ...record } = parsed;
-    if (n <= (this.last.get(writer) ?? 0)) return undefined;
+    const missing = n - (this.last.get(writer) ?? 0) - 1;
+    if (missing < 0) return undefined;
+    if (missing > 0)
+      this.damage.push(`${JOURNAL} has lost ${counted(missing, 'record')} before line ${this.lines}`);
     this.last.set(writer, n);
     this.records.push(record);
     return record;
@@ -127,6 +142,17 @@ class Collector implements JournalContent {
       file: this.path,
       line: this.lines,
     });
+  }
+
+  /** What stands after the last line break; the beginning of a record there is what a killed process had written of it. */
+  addLast(rest: string): void {
+    if (
+      rest !== '' &&
+      (rest.startsWith(BEGINNING) || BEGINNING.startsWith(rest)) &&
+      parse(rest) === undefined
+    )
+      this.torn += 1;
+    else this.add(rest);
   }
 }
 

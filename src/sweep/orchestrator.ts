@@ -2,7 +2,7 @@
  * Carries a sweep out: starts what the scheduler gives out, reports what became of it, writes both into the journal. It decides nothing:
  * what it must not forget is in the journal before it acts on it, so that it can be killed at any moment.
  */
-import { damagedError, EXIT } from '../errors.js';
+import { damagedError, EXIT, type UserError } from '../errors.js';
 import { untilFree } from './free-run.js';
 import type { Journal } from './journal.js';
 import type { Launcher, RunningTask, Task, TaskEnd } from './launcher.js';
@@ -20,6 +20,7 @@ import {
 import type { SweepDirectory } from './sweep-directory.js';
 
 export interface SweepObserver {
+  /** Told once, by the process that wrote it down first. */
   decided(decision: Decision): void;
   started(segment: Segment, attempt: number): void;
   ended(result: SegmentResult): void;
@@ -84,9 +85,15 @@ export class Orchestrator {
     const timer = this.watchTime();
     try {
       this.replay();
+      this.decide();
+      this.tellLostResults();
       for (;;) {
         this.decide();
-        if (scheduler.finished) return 'completed';
+        if (scheduler.finished) {
+          const [extra] = this.recorded;
+          if (extra) throw otherDecision('none', extra);
+          return 'completed';
+        }
         if (signal.aborted && this.running.size === 0) return 'interrupted';
         this.launch();
         if (this.running.size === 0) throw new Error('the sweep has nothing to run and is not at its end');
@@ -110,6 +117,15 @@ export class Orchestrator {
     }
   }
 
+  /** A result is in the journal before what follows from it. */
+  private tellLostResults(): void {
+    const { length } = this.recorded;
+    if (length === 0) return;
+    this.parts.observer.warning(
+      `the journal has lost results that ${length} of its decisions follow from; they are read again from the runs`,
+    );
+  }
+
   private decide(): void {
     const { scheduler } = this.parts;
     for (;;) {
@@ -124,8 +140,10 @@ export class Orchestrator {
   private record(decision: Decision): void {
     const recorded = this.recorded.shift();
     if (recorded) checkSame(decision, recorded);
-    else this.parts.journal.append(decision);
-    this.parts.observer.decided(decision);
+    else {
+      this.parts.journal.append(decision);
+      this.parts.observer.decided(decision);
+    }
   }
 
   private launch(): void {
@@ -156,15 +174,21 @@ export class Orchestrator {
       if (this.parts.signal.aborted) return;
       // a limit of whoever runs it came first; what it has trained is kept
       const wasStopped = end.exitCode === EXIT.interrupted && !end.timedOut;
-      if (wasStopped && trainedSteps(path) > steps) continue;
+      const isFurther = trainedSteps(path) > steps;
+      if (wasStopped && isFurther) {
+        this.tellAbout(segment, 'it was stopped from outside; trying again from where it is');
+        continue;
+      }
       const why = failureSentence(end, plan.trial_timeout);
       const giveUp = tries >= plan.retries || !isWorthRetrying(end);
-      this.parts.observer.warning(
-        `trial ${segment.trial}, seed ${segment.seed}: ${why}${giveUp ? '' : '; trying again'}`,
-      );
+      this.tellAbout(segment, `${why}${giveUp ? '' : '; trying again'}`);
       if (giveUp) return this.finish(failedSegment(segment, end, why));
       tries += 1;
     }
+  }
+
+  private tellAbout({ trial, seed }: Segment, what: string): void {
+    this.parts.observer.warning(`trial ${trial}, seed ${seed}: ${what}`);
   }
 
   /** A process that an earlier process of the sweep left behind is waited for: two must not work on one run. */
@@ -278,12 +302,16 @@ function outcomeOf({ trial, seed, from, to, status, value }: Outcome): Outcome {
 
 /** The journal was written by the same rules as ours, or what follows would be another sweep. */
 function checkSame(decided: Decision, recorded: Decision): void {
-  if (JSON.stringify(decided) === JSON.stringify(recorded)) return;
-  throw damagedError({
+  const line = JSON.stringify(decided);
+  if (line !== JSON.stringify(recorded)) throw otherDecision(line, recorded);
+}
+
+function otherDecision(decided: string, recorded: Decision): UserError {
+  return damagedError({
     code: 'sweep/other-decision',
     message:
       'the journal has another decision than its results lead to; it was changed, or another version of cellrun wrote it',
-    expected: JSON.stringify(decided),
+    expected: decided,
     got: JSON.stringify(recorded),
   });
 }

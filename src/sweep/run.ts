@@ -7,6 +7,8 @@ import type { Launcher } from './launcher.js';
 import { Orchestrator, type SweepEnd, type SweepObserver } from './orchestrator.js';
 import type { SweepPlan } from './plan.js';
 import type { JournalRecord } from './records.js';
+import { recordsOf } from './results/trials.js';
+import { troubleOf } from './results/trouble.js';
 import { Scheduler } from './schedule/scheduler.js';
 import { createSampler } from './search/index.js';
 import { type FrozenBase, SweepDirectory } from './sweep-directory.js';
@@ -38,6 +40,7 @@ export interface NewSweep {
 }
 
 export interface SweepResult {
+  /** 130 where it was stopped; else as `troubleOf` says. */
   readonly exitCode: ExitCode;
   readonly end: SweepEnd;
   readonly directory: SweepDirectory;
@@ -71,7 +74,8 @@ function conduct(directory: SweepDirectory, options: SweepOptions): Promise<Swee
 async function conductLocked(directory: SweepDirectory, options: SweepOptions): Promise<SweepResult> {
   const { observer, signal, now, version, backend } = options;
   const plan = directory.readPlan();
-  const { records } = readJournal(directory.files.journal);
+  const { records, damage } = readJournal(directory.files.journal);
+  for (const sentence of damage) observer.warning(sentence);
   const self = processIdentity(process.pid);
   const time = now().toISOString();
   const launcher = await options.launcher(directory, text => observer.warning(text));
@@ -109,11 +113,17 @@ async function conductLocked(directory: SweepDirectory, options: SweepOptions): 
     const closing = { time: now().toISOString(), seconds: orchestrator.elapsed };
     if (end === 'completed') journal.append({ event: 'sweep.end', ...closing });
     else journal.append({ event: 'sweep.stop', ...closing, reason: 'interrupted' });
-    return { exitCode: end === 'completed' ? EXIT.done : EXIT.interrupted, end, directory };
+    const exitCode = end === 'completed' ? verdictOf(directory) : EXIT.interrupted;
+    return { exitCode, end, directory };
   } finally {
     journal.close();
     await launcher.close();
   }
+}
+
+/** Of a sweep at its end, by its journal, which has what earlier processes found as well. */
+function verdictOf({ files }: SweepDirectory): ExitCode {
+  return troubleOf(recordsOf(readJournal(files.journal).records))?.exitCode ?? EXIT.done;
 }
 
 /** Seconds that earlier processes worked, by the first and the last record of each; the last of a killed one is the last that it wrote. */

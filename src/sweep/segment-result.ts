@@ -7,6 +7,7 @@ import type { Summary } from '../experiment/summary.js';
 import type { TaskEnd } from './launcher.js';
 import type { Objective } from './plan.js';
 import type { Outcome, Segment } from './records.js';
+import { epochValues } from './results/history.js';
 
 export interface SegmentResult {
   readonly outcome: Outcome;
@@ -23,19 +24,42 @@ export function finishedSegment(
 ): SegmentResult | undefined {
   const summary = summaryOf(directory);
   if (!summary) return undefined;
-  const { status, epochs, metrics, exit_code: exitCode, train_s: trainSeconds } = summary;
-  if (status === 'diverged') {
+  const { status, epochs, exit_code: exitCode, train_s: trainSeconds } = summary;
+  if (status === 'diverged' && epochs < segment.to) {
     const outcome: Outcome = { ...segment, status: 'diverged', value: null };
     return { outcome, exitCode, message: summary.message ?? null, trainSeconds };
   }
-  if (epochs < segment.to || (status !== 'completed' && status !== 'interrupted')) return undefined;
-  const value = metricValue(metrics, objective.metric);
-  const outcome: Outcome = {
-    ...segment,
-    status: 'done',
-    value: Number.isFinite(value) ? (value as number) : null,
-  };
+  const value = valueAtEnd(segment, summary, directory, objective);
+  if (value === undefined) return undefined;
+  const outcome: Outcome = { ...segment, status: 'done', value: Number.isFinite(value) ? value : null };
   return { outcome, exitCode, message: null, trainSeconds };
+}
+
+/**
+ * NaN where the metric has no value; undefined where the run is not there yet. One that was stopped while it evaluated has all steps of the
+ * epoch and not its result, which the next process measures. One that `training.max_steps` ends is through without all epochs.
+ */
+function valueAtEnd(
+  segment: Segment,
+  { status, epochs, evaluated, metrics }: Summary,
+  directory: string,
+  objective: Objective,
+): number | undefined {
+  const { to } = segment;
+  const isAtEnd = status === 'completed' ? epochs <= to : status === 'interrupted' && epochs === to;
+  if (isAtEnd && (evaluated || status === 'completed'))
+    return metricValue(metrics, objective.metric) ?? Number.NaN;
+  const wentFurther = epochs > to || (epochs === to && status !== 'failed');
+  return wentFurther ? loggedValue(segment, directory, objective) : undefined;
+}
+
+/** Of a run that has gone further since, which happens where the journal lost the segment's end: its log still has the value. */
+function loggedValue({ to }: Segment, directory: string, objective: Objective): number | undefined {
+  const at = (metric: string) =>
+    epochValues({ objective: { ...objective, metric } }, directory).find(({ epoch }) => epoch === to);
+  // a loss of training is logged before the evaluation that ends the epoch
+  if (at('test.loss') === undefined) return undefined;
+  return at(objective.metric)?.value ?? Number.NaN;
 }
 
 /** The result of a segment that is given up. */
@@ -53,10 +77,14 @@ export function failureSentence(
   { exitCode, signal, timedOut, stderr }: TaskEnd,
   timeout: number | null,
 ): string {
-  const last = stderr.split('\n').findLast(line => line.trim() !== '') ?? '';
-  const how = timedOut
-    ? `it did not end within ${timeout} s`
-    : signal !== null
+  // what it says after that is about its being stopped
+  if (timedOut) return `it did not end within ${timeout} s`;
+  // how to go on with a trial is the sweep's to know
+  const lines = stderr.split('\n').filter(line => line.trim() !== '' && !/^Go on with: /.test(line));
+  // lines that are indented explain the one above
+  const last = lines.findLast(line => !/^\s/.test(line)) ?? lines.at(-1) ?? '';
+  const how =
+    signal !== null
       ? `it was ended by ${signal}`
       : exitCode === null
         ? 'its process is gone'

@@ -47,6 +47,7 @@ export function summarize(
     steps: state.position?.step ?? 0,
     epochs: state.position?.epochsDone ?? 0,
     skipped_batches: state.position?.skipped ?? 0,
+    evaluated: state.evaluated,
     metrics: state.metrics,
     gates: [],
     ...times,

@@ -5,18 +5,15 @@ import { UserError } from '../../errors.js';
 import { type LoggedEvent, readEvents } from '../../experiment/log-history.js';
 import type { SweepPlan } from '../plan.js';
 import type { EpochValue } from '../schedule/what-if.js';
-import type { SweepDirectory } from '../sweep-directory.js';
 
-/** Empty where the run is not there or its log cannot be read. */
+/** Of the run in `directory`; empty where it is not there or its log cannot be read. */
 export function epochValues(
   { objective }: Pick<SweepPlan, 'objective'>,
-  directory: SweepDirectory,
-  trial: number,
-  seed: number,
+  directory: string,
 ): readonly EpochValue[] {
   const [split, name] = objective.metric.split('.');
   const event = split === 'train' ? 'train.epoch' : 'eval';
-  return eventsOf(directory.runPath({ trial, seed })).flatMap((record): EpochValue[] => {
+  return eventsOf(directory).flatMap((record): EpochValue[] => {
     if (record.event !== event || typeof record.epoch !== 'number') return [];
     const value = record[name];
     return [{ epoch: record.epoch, value: typeof value === 'number' ? value : null }];

@@ -4,5 +4,6 @@ export { importanceOf } from './importances.js';
 export { isSweepWorkedOn, readSweepResults, type SweepResults } from './read.js';
 export { type Cell, formatTable, type Table, type TableFormat } from './table.js';
 export { trialTable } from './trial-table.js';
-export { bestRow, ranked, TrialCollector, type TrialRow } from './trials.js';
+export { bestRow, betterEarlier, ranked, TrialCollector, type TrialRow } from './trials.js';
+export { troubleOf } from './trouble.js';
 export { summaryOf, trialConfig, writeResults } from './write.js';

@@ -6,8 +6,9 @@ import type { SweepPlan } from '../plan.js';
 import type { JournalRecord } from '../records.js';
 import { SweepDirectory } from '../sweep-directory.js';
 import { recordsOf, type SweepRecords } from './trials.js';
+import { troubleOf } from './trouble.js';
 
-export type SweepState = 'running' | 'completed' | 'interrupted' | 'killed' | 'not begun';
+export type SweepState = 'running' | 'completed' | 'failed' | 'interrupted' | 'killed' | 'not begun';
 
 export interface SweepResults {
   readonly directory: SweepDirectory;
@@ -16,15 +17,17 @@ export interface SweepResults {
   readonly records: SweepRecords;
   /** As the journal has them. */
   readonly journal: readonly JournalRecord[];
+  /** What of it is not as it was written, a sentence each. */
+  readonly damage: readonly string[];
 }
 
-/** Throws UserError: exit 2 where `path` is no sweep, exit 5 where its plan is damaged. */
+/** A damaged journal is read as far as it is whole, and its damage told. Throws UserError: exit 2 where `path` is no sweep, exit 5 where its plan is damaged. */
 export function readSweepResults(path: string): SweepResults {
   const directory = SweepDirectory.open(path);
   const plan = directory.readPlan();
-  const { records: journal } = readJournal(directory.files.journal);
+  const { records: journal, damage } = readJournal(directory.files.journal);
   const records = recordsOf(journal);
-  return { directory, plan, state: stateOf(directory, records), records, journal };
+  return { directory, plan, state: stateOf(directory, records), records, journal, damage };
 }
 
 /** Whether a process works on the sweep in `folder`, as far as that can be told. */
@@ -34,7 +37,7 @@ export function isSweepWorkedOn(folder: string): boolean {
 
 function stateOf({ files }: SweepDirectory, records: SweepRecords): SweepState {
   if (lockHolder(files.lock) !== undefined) return 'running';
-  if (records.isComplete) return 'completed';
+  if (records.isComplete) return troubleOf(records) === undefined ? 'completed' : 'failed';
   if (records.isStopped) return 'interrupted';
   return records.started === undefined ? 'not begun' : 'killed';
 }

@@ -58,6 +58,22 @@ export function bestRow(
   return decided ?? ranked(plan, rows).find(({ value, state }) => value !== null && state !== 'failed');
 }
 
+/** The best of those trials whose value is better than that of `best`, though they saw fewer epochs: what the rule above passes over. */
+export function betterEarlier(
+  { objective }: Pick<SweepPlan, 'objective'>,
+  rows: readonly TrialRow[],
+  best: TrialRow | undefined,
+): TrialRow | undefined {
+  if (best === undefined || best.value === null) return undefined;
+  const sign = objective.goal === 'maximize' ? -1 : 1;
+  let better: { row: TrialRow; value: number } = { row: best, value: sign * best.value };
+  for (const row of rows) {
+    if (row.value !== null && row.state !== 'failed' && sign * row.value < better.value)
+      better = { row, value: sign * row.value };
+  }
+  return better.row === best ? undefined : better.row;
+}
+
 /** Best first: more epochs before fewer, since fewer are another measure; then by value; those without one last. */
 export function ranked({ objective }: Pick<SweepPlan, 'objective'>, rows: readonly TrialRow[]): TrialRow[] {
   const sign = objective.goal === 'maximize' ? -1 : 1;

@@ -32,7 +32,10 @@ type Best = Extract<Decision, { event: 'sweep.decided' }>['best'];
 
 export interface WhatIf {
   readonly decisions: readonly Decision[];
-  /** Epochs of all seeds together that the sweep trained, and that it would have with the other pruner. */
+  /**
+   * Epochs of all seeds together that the sweep trained, and that it would have with the other pruner: at least so many where something is
+   * unknown, since such a trial counts up to the first rung that nobody knows and could go on from there.
+   */
   readonly epochs: { readonly recorded: number; readonly whatIf: number; readonly saved: number };
   /** The winners: what the journal says (null where it isn't decided), and with the other pruner. */
   readonly best: { readonly recorded: Best; readonly whatIf: Best };
@@ -57,8 +60,9 @@ export function whatIf(parts: WhatIfParts, records: readonly JournalRecord[]): W
     for (const segment of scheduler.ready()) {
       const outcome = recordings.outcome(segment);
       const { trial, from, to } = segment;
-      if (outcome) trained.push(segment);
-      else unknown.set(trial, { trial, from, to });
+      // it would be trained, whatever came of it
+      trained.push(segment);
+      if (!outcome) unknown.set(trial, { trial, from, to });
       scheduler.report(outcome ?? { ...segment, status: 'failed', value: null });
     }
   } while (!scheduler.finished);

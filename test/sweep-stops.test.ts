@@ -1,0 +1,377 @@
+/** Sweeps that are asked to stop, at once or not, real processes all, go on to the same decisions and bytes. */
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import type { Summary } from '../src/experiment/summary.js';
+import { RandomStream } from '../src/random.js';
+import { fromCommandLine } from '../src/sweep/config/index.js';
+import { readJournal } from '../src/sweep/journal.js';
+import type { Launcher } from '../src/sweep/launcher.js';
+import { isDecision } from '../src/sweep/records.js';
+import { runSweep } from '../src/sweep/run.js';
+import { finishedSegment } from '../src/sweep/segment-result.js';
+import { type Finished, type Running, readLog, Workplace } from './support/cli.js';
+import { randomDataset } from './support/small-run.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+// a slow machine is no failure
+t.setTimeout(300_000);
+
+const DATA = randomDataset('test/sweep-stops', { train: 20, test: 1500, seed: 1 });
+
+function config(data: string) {
+  return {
+    version: 1,
+    name: 'stopped',
+    dataset: { kind: 'npz', path: data },
+    model: { cell: 'lstm', hidden_size: 4, head: { from: 'last' } },
+    loss: { kind: 'cross_entropy' },
+    optimizer: { kind: 'adam', learning_rate: 0.01 },
+    training: { num_epochs: 2, batch_size: 10, eval_batch_size: 1 },
+  };
+}
+
+/** A sweep of two trials that cannot come to their end in time. */
+function failing(on_trial_error: string): string {
+  const long = config(work.file('data.npz', DATA));
+  return work.file(
+    'sweep.yaml',
+    JSON.stringify({
+      version: 1,
+      name: 'failing',
+      base: work.config({ ...long, training: { ...long.training, num_epochs: 5000 } }),
+      method: 'grid',
+      on_trial_error,
+      retries: 0,
+      trial_timeout: 1,
+      objective: { metric: 'test.loss', goal: 'minimize' },
+      parameters: { 'model.hidden_size': [2, 4] },
+    }),
+  );
+}
+
+/** A sweep whose evaluations take longer than its training. */
+function newSweep(): string {
+  const base = work.config(config(work.file('data.npz', DATA)));
+  return work.file(
+    'sweep.yaml',
+    JSON.stringify({
+      version: 1,
+      name: 'stopped',
+      base,
+      method: 'random',
+      budget: { trials: 3 },
+      pruner: { kind: 'asha', min_epochs: 1, reduction_factor: 2 },
+      objective: { metric: 'test.loss', goal: 'minimize' },
+      parameters: { 'optimizer.learning_rate': { kind: 'log_uniform', low: 1e-3, high: 0.1 } },
+    }),
+  );
+}
+
+const FLAGS = ['--backend', 'cpu', '--threads', '1'];
+
+/** Of a run that went well. */
+const SUMMARY: Summary = {
+  version: 1,
+  run_id: 'r',
+  name: 'stopped',
+  status: 'completed',
+  exit_code: 0,
+  directory: '/r',
+  config_hash: '0'.repeat(64),
+  backend: 'cpu',
+  executor: 'cpu',
+  seed: 0,
+  steps: 8,
+  epochs: 4,
+  skipped_batches: 0,
+  evaluated: true,
+  metrics: { train: { loss: 1 }, test: { loss: 1 } },
+  best: null,
+  gates: [],
+  duration_s: 1,
+  train_s: 1,
+  eval_s: 1,
+  ms_per_step: 1,
+  parameters: 1,
+  peak_rss_mb: 1,
+  checkpoints: { last: null, best: null },
+};
+
+interface Begun {
+  readonly running: Running;
+  /** Of the sweep; there once it has begun. */
+  directory(): string | undefined;
+}
+
+function begin(file: string): Begun {
+  const output = work.folder();
+  const running = work.start('sweep', file, '--output', output, ...FLAGS);
+  return { running, directory: () => list(join(output, 'sweeps', 'stopped'))[0] };
+}
+
+function resume(directory: string): Running {
+  return work.start('sweep', 'resume', directory, ...FLAGS);
+}
+
+function decisions(directory: string): unknown[] {
+  return readJournal(join(directory, 'journal.jsonl')).records.filter(isDecision);
+}
+
+/** Every file of a sweep that says what came of it. */
+function bytes(directory: string): Record<string, string> {
+  const files = list(join(directory, 'trials')).flatMap(run =>
+    list(join(run, 'checkpoints')).filter(file => file.endsWith('.safetensors')),
+  );
+  return Object.fromEntries(files.map(file => [relative(directory, file), readFileSync(file, 'base64')]));
+}
+
+function list(folder: string): string[] {
+  return existsSync(folder)
+    ? readdirSync(folder)
+        .toSorted()
+        .map(name => join(folder, name))
+    : [];
+}
+
+/** Whether a trial has trained an epoch whose evaluation is still to come. */
+function isEvaluating(directory: string | undefined): boolean {
+  if (directory === undefined || !existsSync(join(directory, 'trials'))) return false;
+  return readdirSync(join(directory, 'trials')).some(run => {
+    const log = join(directory, 'trials', run, 'log.jsonl');
+    const text = existsSync(log) ? readFileSync(log, 'utf8') : '';
+    const events = [...text.matchAll(/"event":"([\w.]+)"/g)].map(([, event]) => event);
+    return events.at(-1) === 'train.epoch';
+  });
+}
+
+function checkSame(t: Test, stopped: string, straight: string): void {
+  t.same(decisions(stopped), decisions(straight), 'the same decisions');
+  t.same(bytes(stopped), bytes(straight), 'the same bytes');
+  for (const run of readdirSync(join(stopped, 'trials'))) {
+    const epochs = readLog(join(stopped, 'trials', run)).filter(({ event }) => event === 'train.epoch');
+    t.same(
+      epochs.map(({ epoch }) => epoch),
+      epochs.map((_, at) => at + 1),
+      `no epoch of ${run} is trained twice`,
+    );
+  }
+}
+
+async function directoryOf(begun: Begun): Promise<string> {
+  for (let directory = begun.directory(); ; directory = begun.directory()) {
+    if (directory !== undefined && existsSync(join(directory, 'plan.json'))) return directory;
+    await sleep(20);
+  }
+}
+
+const file = newSweep();
+const straightly = (async () => {
+  const begun = begin(file);
+  const { code, stderr } = await begun.running.finished;
+  if (code !== 0) throw new Error(stderr);
+  return directoryOf(begun);
+})();
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  t.test(`${signal} while a trial evaluates loses nothing`, async t => {
+    const straight = await straightly;
+    const begun = begin(file);
+    while (!isEvaluating(begun.directory())) await sleep(5);
+    begun.running.child.kill(signal);
+    const stopped = await begun.running.finished;
+    t.equal(stopped.code, 130, stopped.stderr);
+    const directory = await directoryOf(begun);
+    const ended = readJournal(join(directory, 'journal.jsonl')).records.filter(
+      ({ event }) => event === 'segment.end',
+    );
+    t.same(ended, [], 'an epoch without its result is no result');
+    t.notOk(existsSync(join(directory, 'best.yaml')));
+    t.notMatch(stopped.stdout, /best\.yaml/, 'no file is named that is not there');
+    const resumed = await resume(directory).finished;
+    t.equal(resumed.code, 0, resumed.stderr);
+    checkSame(t, directory, straight);
+  });
+}
+
+t.test('signals of every kind at random moments', async t => {
+  const straight = await straightly;
+  const random = RandomStream.of(11, 'test/sweep-stops');
+  const stops = ['SIGINT', 'SIGTERM', 'SIGINT twice', 'SIGKILL', 'SIGTERM', 'SIGINT twice'] as const;
+  const begun = begin(file);
+  const directory = await directoryOf(begun);
+  let { running } = begun;
+  let ended: Finished | undefined;
+  for (const stop of stops) {
+    await sleep(300 + random.integer(2500));
+    running.child.kill(stop === 'SIGINT twice' ? 'SIGINT' : stop);
+    if (stop === 'SIGINT twice') {
+      await sleep(random.integer(30));
+      running.child.kill('SIGINT');
+    }
+    ended = await running.finished;
+    if (ended.code === 0) break;
+    t.comment(`${stop}: ${ended.code}`);
+    running = resume(directory);
+  }
+  ended = await running.finished;
+  t.equal(ended.code, 0, ended.stderr);
+  checkSame(t, directory, straight);
+});
+
+t.test('a sweep whose journal was damaged goes on, and says so', async t => {
+  const straight = await straightly;
+  const copied = (change: (lines: string[]) => readonly string[]): string => {
+    const directory = join(work.folder(), 'sweep');
+    cpSync(straight, directory, { recursive: true });
+    const journal = join(directory, 'journal.jsonl');
+    writeFileSync(journal, change(readFileSync(journal, 'utf8').split('\n')).join('\n'));
+    return directory;
+  };
+
+  const whole = await resume(copied(lines => lines)).finished;
+  t.equal(whole.code, 0);
+  t.notMatch(whole.stderr, /^trial/m, 'old results are no news');
+  t.match(whole.stdout, /best\.yaml/);
+
+  const isEnd = (line: string) => /"event":"segment.end".*"to":1/.test(line);
+  const shortened = copied(lines => lines.toSpliced(lines.findIndex(isEnd), 1));
+  const again = await resume(shortened).finished;
+  t.equal(again.code, 0, again.stderr);
+  t.match(again.stderr, /^warning: journal\.jsonl has lost 1 record before line \d+$/m);
+  t.match(again.stderr, /^warning: the journal has lost results that \d+ of its decisions follow from/m);
+  checkSame(t, shortened, straight);
+
+  const contradicting = copied(lines => {
+    const at = lines.findLastIndex(line => line.includes('"event":"trial.measured"'));
+    return lines.with(at, lines[at].replace(/"value":[\d.]+/, '"value":0.5'));
+  });
+  const refused = await resume(contradicting).finished;
+  t.equal(refused.code, 5, refused.stderr);
+  t.match(refused.stderr, /the journal has another decision than its results lead to/);
+
+  const invented = copied(lines => {
+    const at = lines.findIndex(line => line.includes('"event":"trial.paused"'));
+    const more = lines[at].replace(/"writer":"[^"]+","n":\d+/, '"writer":"other","n":1');
+    return lines.toSpliced(-1, 0, more);
+  });
+  const extra = await resume(invented).finished;
+  t.equal(extra.code, 5, extra.stderr);
+});
+
+t.test('failed trials: the exit code, the closing line, no file that is not there', async t => {
+  const run = (onError: string) =>
+    work.start('sweep', failing(onError), '--output', work.folder(), ...FLAGS).finished;
+  const stopped = await run('stop');
+  t.equal(stopped.code, 1, stopped.stderr);
+  t.match(stopped.stderr, /^cellrun: stopped: trial 0 failed: it did not end within 1 s$/m);
+  t.match(stopped.stdout, /^1 of 1 trial failed:$/m);
+  t.notMatch(stopped.stdout, /best\.yaml/);
+  const directory = /^(\/.*)\/trials\.csv$/m.exec(stopped.stdout)?.[1] ?? '';
+  const status = await work.start('sweep', 'status', directory, '--json').finished;
+  t.match(JSON.parse(status.stdout), { status: 'failed', reason: 'trial_error', best: null });
+  t.equal((await resume(directory).finished).code, 1, 'nor is it a success to go on with it');
+  const all = await run('continue');
+  t.equal(all.code, 1, all.stderr);
+  t.match(all.stderr, /^cellrun: none of 2 trials has a value of the objective: 2 failed$/m);
+});
+
+t.test('a trial that was stopped from outside is tried again, and that is said', async t => {
+  const output = work.folder();
+  const warnings: string[] = [];
+  const base = work.config(config(work.file('data.npz', DATA)));
+  let starts = 0;
+  const launcher: Launcher = {
+    name: 'local',
+    open: async () => {},
+    close: async () => {},
+    find: async () => undefined,
+    start: async ({ directory }) => {
+      starts += 1;
+      mkdirSync(directory, { recursive: true });
+      writeFileSync(join(directory, 'config.resolved.yaml'), '');
+      const isThrough = starts === 2;
+      const summary = {
+        ...SUMMARY,
+        steps: starts,
+        epochs: isThrough ? 2 : 1,
+        status: isThrough ? 'completed' : 'interrupted',
+      };
+      writeFileSync(join(directory, 'summary.json'), JSON.stringify(summary));
+      const end = { exitCode: isThrough ? 0 : 130, signal: null, timedOut: false, stderr: '' };
+      return { process: '1', end: Promise.resolve(end), stop: async () => {} };
+    },
+  };
+  const loaded = fromCommandLine([base], ['model.hidden_size=4'], { flags: { objective: 'test.loss:min' } });
+  const { exitCode } = await runSweep(
+    { ...loaded, output },
+    {
+      threads: 1,
+      backend: 'cpu',
+      launcher: () => launcher,
+      observer: {
+        decided: () => {},
+        started: () => {},
+        ended: () => {},
+        warning: text => warnings.push(text),
+      },
+      signal: new AbortController().signal,
+      version: 'test',
+      now: () => new Date(),
+    },
+    () => {},
+  );
+  t.equal(exitCode, 0);
+  t.same(warnings, ['trial 0, seed 0: it was stopped from outside; trying again from where it is']);
+});
+
+t.test('what a run directory says of a segment', async t => {
+  const objective = { metric: 'test.loss', goal: 'minimize' } as const;
+  const segment = { trial: 0, seed: 0, from: 1, to: 2 };
+  const log = (...epochs: number[]): string =>
+    epochs
+      .flatMap((epoch, at) => [
+        { seq: 2 * at, event: 'train.epoch', epoch, loss: 8 + epoch },
+        { seq: 2 * at + 1, event: 'eval', split: 'test', epoch, loss: epoch },
+      ])
+      .map(event => `${JSON.stringify(event)}\n`)
+      .join('');
+  const found = (
+    summary: Partial<Summary>,
+    events = '',
+    metric: string = objective.metric,
+  ): number | null | string | undefined => {
+    const metrics = { train: {}, test: { loss: 0.5 } };
+    const stopped = { status: 'interrupted', epochs: 2, evaluated: true, exit_code: 130 };
+    const whole = { ...SUMMARY, ...stopped, metrics, ...summary };
+    const place = t.testdir({
+      'summary.json': JSON.stringify(whole),
+      'config.resolved.yaml': '',
+      'log.jsonl': events,
+    });
+    const result = finishedSegment(segment, place, { ...objective, metric });
+    return result?.outcome.status === 'done' ? result.outcome.value : result?.outcome.status;
+  };
+  t.equal(found({}), 0.5);
+  t.equal(found({ evaluated: false }), undefined, 'its value is that of the epoch before');
+  t.equal(found({ evaluated: false }, log(1)), undefined);
+  t.equal(
+    found(
+      { evaluated: false },
+      `${log(1)}{"seq":2,"event":"train.epoch","epoch":2,"loss":1}\n`,
+      'train.loss',
+    ),
+    undefined,
+  );
+  t.equal(found({ epochs: 1 }), undefined);
+  t.equal(found({ status: 'failed', evaluated: false }, log(1, 2)), undefined);
+  t.equal(found({ epochs: 3 }, log(1, 2, 3)), 2, 'of a run that went on, the value it had there');
+  t.equal(found({ evaluated: false }, log(1, 2)), 2, 'also where it is within the epoch after');
+  t.equal(found({ epochs: 3, status: 'completed' }, log(1, 2, 3), 'train.loss'), 10);
+  t.equal(found({ epochs: 3 }), undefined, 'without a log nobody knows');
+  t.equal(found({ status: 'diverged', evaluated: false }, log(1, 2)), 2, 'and diverges there');
+  t.equal(found({ epochs: 1, status: 'diverged', evaluated: false }, log(1)), 'diverged');
+  t.equal(found({ epochs: 1, status: 'completed' }), 0.5, 'steps may end a run before its epochs do');
+});
