@@ -922,7 +922,7 @@ t.test('what is damaged in a journal is told, and what a killed process left at 
       (io: Io) =>
         compareTrials(
           path,
-          { sort: undefined, min: undefined, max: undefined, top: undefined, format: 'text' },
+          { sort: undefined, min: undefined, max: undefined, top: undefined, all: false, format: 'text' },
           io,
         ),
     ].map(verb => {
