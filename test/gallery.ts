@@ -1,5 +1,5 @@
 /**
- * Makes the pictures that the README shows: `npm run gallery` trains a short MNIST run and a small sweep, reports both, and photographs the
+ * Makes the pictures that the README shows: `npm run gallery` trains the reference experiment and the example sweep, reports both, and photographs the
  * reports; `npm run gallery -- RUN SWEEP` takes directories that are there already.
  */
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
@@ -49,13 +49,8 @@ async function cellrun(...words: string[]): Promise<void> {
 }
 
 async function trained(): Promise<string> {
-  await cellrun(
-    'run',
-    join(packageRoot, 'configs', 'mnist-lstm-quick.yaml'),
-    '--set',
-    'training.num_epochs=5',
-  );
-  const parent = join(work, 'mnist-lstm-quick');
+  await cellrun('run', join(packageRoot, 'configs', 'mnist-lstm.yaml'), '--set', 'training.log_every=10');
+  const parent = join(work, 'mnist-lstm');
   return join(parent, readdirSync(parent)[0]);
 }
 

@@ -1,6 +1,6 @@
 /** A real browser for pages of ours: what it draws, what it says on its console, what it asks the network for. */
-import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { existsSync } from 'node:fs';
+import axe from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
 
 const PROGRAM = '/usr/bin/chromium';
@@ -54,7 +54,6 @@ export async function openPage(browser: Browser, url: string, look: Look = {}): 
   return { page, said, requested, close: () => context.close() };
 }
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** WCAG 2.2, levels A and AA, with all that went before. */
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
@@ -68,7 +67,7 @@ interface AxeResult {
 
 /** What axe finds wrong, one line each, and how many rules it found kept. */
 export async function violationsOf(page: Page): Promise<{ violations: string[]; passes: number }> {
-  await page.evaluate(axe);
+  await page.evaluate(axe.source);
   const { violations, passes } = (await page.evaluate(
     `axe.run(document, { runOnly: ${JSON.stringify(RULES)} })`,
   )) as AxeResult;

@@ -29,3 +29,12 @@ export function valueAt({ steps, values }: Curve, step: number): number | null |
   }
   return values[low - 1];
 }
+
+/** Where a value has no neighbour that a line could lead to. */
+export function isolated(values: ArrayLike<number | null | undefined>): number[] {
+  // places of values and of gaps; what is passed over is none
+  const places: number[] = [];
+  for (let i = 0; i < values.length; i++) if (values[i] !== undefined) places.push(i);
+  const isValue = (place: number | undefined) => place !== undefined && values[place] !== null;
+  return places.filter((place, i) => isValue(place) && !isValue(places[i - 1]) && !isValue(places[i + 1]));
+}

@@ -26,8 +26,10 @@ export function Section({
 }) {
   const id = useId();
   const Heading = useHeading(1);
+  // a landmark is found by its name, and another run on the page has parts of the same names
+  const isWholePage = useContext(Level) === 1;
   return (
-    <section class="part" aria-labelledby={id}>
+    <section class="part" {...(isWholePage && { 'aria-labelledby': id })}>
       <Heading id={id}>{title}</Heading>
       {note !== undefined && <p class="note">{note}</p>}
       {children}

@@ -19,6 +19,15 @@ export function formatNumber(value: number, digits = 4): string {
   return String(Number(value.toPrecision(digits)));
 }
 
+/** Numbers beside an axis: as many digits as tell them apart. */
+export function formatTicks(values: readonly number[]): readonly string[] {
+  for (let digits = 3; digits < 12; digits++) {
+    const texts = values.map(value => formatNumber(value, digits));
+    if (new Set(texts).size === values.length) return texts;
+  }
+  return values.map(String);
+}
+
 /** A metric's value in its unit. */
 export function formatMetric(metric: string, value: Measured | undefined): string {
   if (value === null || value === undefined) return '–';

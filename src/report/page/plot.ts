@@ -1,8 +1,8 @@
 /** A uPlot that hands cursor and zoom on instead of keeping them, and takes its colours from the style sheet. */
 import uPlot from 'uplot';
-import type { Aligned } from './align.js';
+import { type Aligned, isolated } from './align.js';
 import type { ChartProps, ChartSeries, SharedPlace } from './chart.js';
-import { formatNumber } from './format.js';
+import { formatTicks } from './format.js';
 
 /** Lines of the epochs are thicker and have points, as far as these can be told apart. */
 const MOST_POINTS = 60;
@@ -30,7 +30,7 @@ export function createPlot(
     {
       width: Math.max(200, box.clientWidth),
       height: HEIGHT,
-      padding: [8, 10, 0, 0],
+      padding: [8, 20, 0, 0],
       legend: { show: false },
       cursor: {
         drag: { x: true, y: false, setScale: false },
@@ -56,10 +56,7 @@ export function createPlot(
         {
           ...axis,
           size: 62,
-          values: (_, ticks) =>
-            ticks.map(tick =>
-              tick === null ? '' : isShare ? `${formatNumber(100 * tick, 4)} %` : formatNumber(tick, 4),
-            ),
+          values: (_, ticks) => tickTexts(ticks, isShare),
         },
       ],
       series: [{}, ...series.map(one => lineOf(one, color(one.color)))],
@@ -94,14 +91,23 @@ export function createPlot(
   return plot;
 }
 
+/** A logarithmic axis has ticks without a text, which are null. */
+function tickTexts(ticks: readonly (number | null)[], isShare: boolean): string[] {
+  const shown = ticks.filter(tick => tick !== null);
+  const texts = formatTicks(isShare ? shown.map(tick => Number((100 * tick).toPrecision(12))) : shown);
+  return ticks.map(tick => (tick === null ? '' : `${texts[shown.indexOf(tick)]}${isShare ? ' %' : ''}`));
+}
+
 function lineOf({ color, isDashed = false }: ChartSeries, stroke: () => string): uPlot.Series {
   const isThin = color === 'faint';
+  // asked at every drawing, since a curve that is followed grows; what stands alone between gaps would else not be seen
+  const filter = (plot: uPlot, i: number): number[] | null =>
+    !isThin && hasFew(plot.data[i]) ? null : isolated(plot.data[i]);
   return {
     stroke,
     width: isThin ? 1 : 2,
     ...(isDashed && { dash: [6, 4] }),
-    // asked at every drawing, since a curve that is followed grows
-    points: { show: (plot, i) => !isThin && hasFew(plot.data[i]), size: 6, fill: stroke, stroke },
+    points: { show: true, size: isThin ? 4 : 6, fill: stroke, stroke, filter },
   };
 }
 

@@ -1,6 +1,6 @@
 /** Where values stand along an axis, and which of them are written beside it. */
 import type { ParameterReport } from '../document.js';
-import { formatNumber } from './format.js';
+import { formatNumber, formatTicks } from './format.js';
 
 export interface AxisSpec {
   readonly title: string;
@@ -58,7 +58,7 @@ function numeric(
   return {
     place: value => (typeof value === 'number' && Number.isFinite(place(value)) ? place(value) : undefined),
     textAt: where => formatNumber(at(where), 3),
-    ticks: ticks.map(value => ({ place: place(value), text: formatNumber(value, 3) })),
+    ticks: formatTicks(ticks).map((text, i) => ({ place: place(ticks[i]), text })),
     keyStep: 0.05,
   };
 }
