@@ -1,19 +1,7 @@
 /**
- * Listens for signals from the first moment on: the program loads for a good part of a second before a run can, and for verbs that
- * keep nothing there is nothing else to do. Node's own start, some 40 ms, comes before any code of ours.
+ * Listens for signals from the first moment on: the program loads for a good part of a second before a run can listen for them itself.
+ * Node's own start, some 40 ms on an idle machine, comes before any code of ours.
  */
-import { writeSync } from 'node:fs';
+import { SIGNALS, stopAtOnce } from './stop-at-once.js';
 
-/** Exit code `interrupted`; restated, since nothing is loaded before this. */
-const INTERRUPTED = 130;
-
-for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-  process.on(name, () => {
-    // whoever listens as well has something to bring to its end
-    if (process.listenerCount(name) > 1) return;
-    try {
-      writeSync(2, `cellrun: ${name}: stopped\n`);
-    } finally {
-      process.exit(INTERRUPTED);
-    }
-  });
+for (const name of SIGNALS) process.on(name, stopAtOnce);

@@ -1,9 +1,7 @@
 /** Stopping a run from outside: the first SIGINT or SIGTERM asks for it, the second ends the process at once. */
 import { EXIT } from '../errors.js';
 import type { Io } from './io.js';
-
-/** SIGHUP is a closed terminal or a lost connection. */
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+import { SIGNALS, stopAtOnce } from './stop-at-once.js';
 
 export function onStopSignal(io: Pick<Io, 'err' | 'interactive'>): {
   readonly signal: AbortSignal;
@@ -17,12 +15,15 @@ export function onStopSignal(io: Pick<Io, 'err' | 'interactive'>): {
     );
     controller.abort();
   };
-  for (const name of SIGNALS) process.on(name, listener);
+  // a program that listened before goes on doing so afterwards
+  const before = SIGNALS.filter(name => process.listeners(name).includes(stopAtOnce));
+  for (const name of SIGNALS) process.on(name, listener).off(name, stopAtOnce);
   const orphaned = () => controller.abort();
   watchStarter(orphaned);
   return {
     signal: controller.signal,
     release: () => {
+      for (const name of before) process.on(name, stopAtOnce);
       for (const name of SIGNALS) process.off(name, listener);
       process.off('disconnect', orphaned);
     },
