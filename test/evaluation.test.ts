@@ -558,15 +558,15 @@ t.test('when to measure the calibration kernel', async t => {
   const calibration = new Calibration();
   t.equal(calibration.medianMilliseconds, null);
   const measured: number[] = [];
-  for (let step = 1; step <= 16; step++) {
+  for (let step = 1; step <= 18; step++) {
     if (!calibration.isDue(step, 0)) continue;
     measured.push(step);
     await calibration.measure(async () => (step === 4 ? 500 : 2));
   }
-  t.match(measured.slice(-2), [8, 16], 'once at once, later when the steps have doubled');
+  t.match(measured.slice(-5), [4, 6, 8, 12, 18], 'often at first, later when the steps have grown by half');
   const median = calibration.medianMilliseconds ?? 0;
   t.ok(Math.abs(median / 2 - 1) < 0.005, `the median, not the mean: ${median}`);
-  t.ok(calibration.isDue(17, 3600), 'and where training has taken long enough to pay for it');
+  t.ok(calibration.isDue(19, 3600), 'and where training has taken long enough to pay for it');
 });
 
 t.test('calibration and ratio in summary and log, on every backend', async t => {
