@@ -6,16 +6,13 @@ export {
   loadExperiment,
 } from './config/index.js';
 export { type Diagnostic, EXIT, type ExitCode, UserError } from './errors.js';
+export type { Baseline } from './experiment/baseline.js';
 export type { ClassEvaluation, TestEvaluation, ValueEvaluation } from './experiment/evaluation.js';
-export type {
-  EventFields,
-  EventName,
-  RunEvent as LogEvent,
-  RunStatus,
-  Verdict,
-} from './experiment/events.js';
+export type { EventName, RunStatus, Verdict } from './experiment/events.js';
+export type { LogEvent, SummaryFile } from './experiment/files.js';
 export type { Manifest } from './experiment/manifest.js';
 export { readSafetensors, type Tensor, type TensorFile, writeSafetensors } from './experiment/safetensors.js';
 export type { GateResult, Summary } from './experiment/summary.js';
 export type { Comparison } from './review/comparison/document.js';
+export type { JournalRecord } from './sweep/records.js';
 export { type RunObserver, type RunOptions, type RunResult, runExperiment } from './training/run.js';

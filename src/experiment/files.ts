@@ -1,0 +1,29 @@
+/** A run's files as their readers get them: numbers that JSON cannot hold are null, with their names beside them (`json.ts`). */
+import type { EVENT_VERSION, EventFields, EventName } from './events.js';
+import type { NonFinite } from './json.js';
+import type { Summary } from './summary.js';
+
+/** A line of `log.jsonl`, told apart by `event`; schemas/log-event.schema.json says the same. */
+export type LogEvent = {
+  readonly [E in EventName]: LineHead & { readonly event: E } & Spelled<EventFields[E]>;
+}[EventName];
+
+/** `summary.json`; schemas/summary.schema.json says the same. */
+export type SummaryFile = Omit<Summary, 'metrics'> & {
+  readonly metrics: Readonly<Record<'train' | 'test', Readonly<Record<string, number | null | NonFinite>>>>;
+};
+
+interface LineHead {
+  readonly level: 'info' | 'warn' | 'error';
+  /** ISO 8601, UTC. */
+  readonly time: string;
+  readonly v: typeof EVENT_VERSION;
+  /** Contiguous from 0. */
+  readonly seq: number;
+}
+
+type Spelled<F> = {
+  readonly [K in keyof F]: number extends F[K] ? F[K] | null : F[K];
+} & {
+  readonly [K in keyof F & string as number extends F[K] ? `${K}_nonfinite` : never]?: NonFinite;
+};
