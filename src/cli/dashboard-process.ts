@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Io } from './io.js';
 import type { DashboardOption } from './options.js';
+import { takeSignals } from './stop-at-once.js';
 
 export interface DashboardBeside {
   /** The work is done: ends it, or lets it stay until a signal where that was asked for. */
@@ -72,6 +73,7 @@ async function kept(child: ChildProcess, url: string, io: Io): Promise<void> {
   const end = (): void => {
     if (child.connected) child.disconnect();
   };
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, end);
+  const giveBack = takeSignals(end);
   await gone;
+  giveBack();
 }

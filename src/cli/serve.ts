@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { EXIT, type ExitCode, UserError } from '../errors.js';
 import { type Dashboard, isLoopback, PORT_TAKEN, startReportDashboard } from '../report/server/index.js';
 import type { Io } from './io.js';
+import { takeSignals } from './stop-at-once.js';
 
 export interface ServeOptions {
   readonly host: string;
@@ -46,7 +47,10 @@ function described(error: unknown): string {
 /** A signal, or the end of the program that started this one. */
 function stopped(): Promise<void> {
   return new Promise(resolve => {
-    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(name, () => resolve());
+    const giveBack = takeSignals(() => {
+      giveBack();
+      resolve();
+    });
     process.once('disconnect', () => resolve());
     // it may have ended while this one was starting
     if (process.connected === false) resolve();

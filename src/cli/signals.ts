@@ -1,7 +1,7 @@
 /** Stopping a run from outside: the first SIGINT or SIGTERM asks for it, the second ends the process at once. */
 import { EXIT } from '../errors.js';
 import type { Io } from './io.js';
-import { SIGNALS, stopAtOnce } from './stop-at-once.js';
+import { takeSignals } from './stop-at-once.js';
 
 export function onStopSignal(io: Pick<Io, 'err' | 'interactive'>): {
   readonly signal: AbortSignal;
@@ -15,16 +15,13 @@ export function onStopSignal(io: Pick<Io, 'err' | 'interactive'>): {
     );
     controller.abort();
   };
-  // a program that listened before goes on doing so afterwards
-  const before = SIGNALS.filter(name => process.listeners(name).includes(stopAtOnce));
-  for (const name of SIGNALS) process.on(name, listener).off(name, stopAtOnce);
+  const giveBack = takeSignals(listener);
   const orphaned = () => controller.abort();
   watchStarter(orphaned);
   return {
     signal: controller.signal,
     release: () => {
-      for (const name of before) process.on(name, stopAtOnce);
-      for (const name of SIGNALS) process.off(name, listener);
+      giveBack();
       process.off('disconnect', orphaned);
     },
   };

@@ -14,3 +14,19 @@ export function stopAtOnce(name: NodeJS.Signals): void {
     process.exit(INTERRUPTED);
   }
 }
+
+/**
+ * Signals go to `listener` from now on, and no longer to `stopAtOnce`, if that was listening; gives what undoes that, which may be called
+ * more than once.
+ */
+export function takeSignals(listener: (name: NodeJS.Signals) => void): () => void {
+  const before = SIGNALS.filter(name => process.listeners(name).includes(stopAtOnce));
+  for (const name of SIGNALS) process.on(name, listener).off(name, stopAtOnce);
+  let isTaken = true;
+  return () => {
+    if (!isTaken) return;
+    isTaken = false;
+    for (const name of before) process.on(name, stopAtOnce);
+    for (const name of SIGNALS) process.off(name, listener);
+  };
+}
