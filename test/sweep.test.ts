@@ -5,18 +5,21 @@ import { join } from 'node:path';
 import t from 'tap';
 import { loadExperiment } from '../src/config/index.js';
 import { lockRun } from '../src/experiment/run-lock.js';
+import type { Summary } from '../src/experiment/summary.js';
 import { RandomStream } from '../src/random.js';
 import { LocalLauncher } from '../src/sweep/launchers/local.js';
 import type { SweepObserver } from '../src/sweep/orchestrator.js';
 import type { SweepPlan } from '../src/sweep/plan.js';
 import { runSweep, type SweepResult } from '../src/sweep/run.js';
+import { finishedSegment } from '../src/sweep/segment-result.js';
 import type { SweepDirectory } from '../src/sweep/sweep-directory.js';
 import { drawSweepKill } from './soak/draw-sweep-kill.js';
 import { killableSweep, writeSweep } from './soak/killable-sweep.js';
-import { PROGRAM } from './soak/moments.js';
+import { type AtOperation, PROGRAM, signalled } from './soak/moments.js';
 import { countEpochs } from './soak/sweep-differences.js';
 import { killSweep } from './soak/sweep-kills.js';
 import { recordsOf, type SweepMoment } from './soak/sweep-process.js';
+import { readLog } from './support/cli.js';
 import { screens } from './support/screen.js';
 import { sweepComplaints } from './support/sweep-files.js';
 
@@ -97,6 +100,32 @@ t.test('a trial waits for the process that has its run, and that nobody knows of
     recordsOf(directory.path).find(({ event }) => event === 'sweep.decided'),
     { best: { trial: 0 } },
   );
+});
+
+t.test('a run that is stopped within an evaluation has no result yet', async t => {
+  const folder = t.testdir();
+  writeSweep(folder, 1);
+  const directory = join(folder, 'run');
+  const run = ['run', join(folder, 'base.yaml'), '--backend', 'cpu', '--directory', directory];
+  const paused = [...run, '--set', 'training.eval_batch_size=1', '--pause-after-epoch', '2'];
+  const afterTraining: AtOperation = {
+    kind: 'operation',
+    after: '"event":"train.epoch","epoch":2,',
+    at: 0,
+  };
+  const segment = { trial: 0, seed: 0, from: 0, to: 2 };
+  const result = () => finishedSegment(segment, directory, { metric: 'test.loss', goal: 'minimize' });
+  const evaluated = () => readLog(directory).filter(({ event }) => event === 'eval');
+
+  const { outcome } = await signalled(paused, { output: '', directory }, afterTraining, 'SIGINT');
+  t.equal(outcome.code, 130, outcome.stderr);
+  const summary = JSON.parse(readFileSync(join(directory, 'summary.json'), 'utf8')) as Summary;
+  t.match(summary, { status: 'interrupted', epochs: 2, metrics: { test: { loss: Number } } });
+  t.equal(evaluated().length, 1, 'what it says of the test split is from the epoch before');
+  t.equal(result(), undefined);
+  t.equal((await program(paused)).code, 130);
+  t.equal(evaluated().length, 2);
+  t.match(result(), { outcome: { status: 'done', value: evaluated()[1].loss } });
 });
 
 t.test('a trial whose sweep is gone before it begins stops', async t => {
