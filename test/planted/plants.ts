@@ -8,6 +8,7 @@ export type TestName =
   | 'mathematics'
   | 'model'
   | 'ops'
+  | 'report'
   | 'review'
   | 'segments'
   | 'simd';
@@ -662,4 +663,35 @@ const verdicts: readonly Plant[] = [
   },
 ];
 
-export const plants: readonly Plant[] = [...gradients, ...kernels, ...compiler, ...training, ...verdicts];
+const reports: readonly Plant[] = [
+  {
+    file: 'src/report/html',
+    find: "json.replaceAll('<', '\\\\u003c')",
+    replace: 'json',
+    why: 'a text of the run can end the element that holds the data',
+    tests: ['report'],
+  },
+  {
+    file: 'src/report/config-values',
+    find: 'canonical(usual) !== canonical(value)',
+    replace: 'canonical(usual) === canonical(value)',
+    why: 'the defaults are shown as what differs from them',
+    tests: ['report'],
+  },
+  {
+    file: 'src/report/sweep-report',
+    find: "kind === 'log_uniform'",
+    replace: "kind === 'uniform'",
+    why: 'the axis of a logarithmic parameter is linear',
+    tests: ['report'],
+  },
+];
+
+export const plants: readonly Plant[] = [
+  ...gradients,
+  ...kernels,
+  ...compiler,
+  ...training,
+  ...verdicts,
+  ...reports,
+];
