@@ -12,7 +12,7 @@ import { packageRoot } from '../src/root.js';
 import { chromiumMissing, openPage, startChromium } from './support/browser.js';
 
 /** As wide as a README is shown, about, at twice the pixels of the text. */
-const SIZE = { width: 1040, height: 860 };
+const SIZE = { width: 1040, height: 720 };
 
 const missing = chromiumMissing();
 if (missing !== undefined) throw new Error(missing);

@@ -63,10 +63,10 @@ function numeric(
   };
 }
 
-/** About five, at 1, 2 or 5 times a power of ten. */
+/** Three to seven, at 1, 2 or 5 times a power of ten. */
 export function linearTicks(low: number, high: number): readonly number[] {
   if (high === low) return [low];
-  const rough = (high - low) / 4;
+  const rough = (high - low) / 6;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * ([1, 2, 5, 10].find(factor => factor * power >= rough) ?? 10);
   const ticks: number[] = [];
