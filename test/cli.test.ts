@@ -37,7 +37,7 @@ function cellrun(...args: string[]): SpawnSyncReturns<string> {
 }
 
 const VERBS =
-  'run resume verify validate config graph evaluate predict sweep compare review worker export schema doctor'.split(
+  'run resume verify validate config graph evaluate predict sweep compare review report serve worker export schema doctor'.split(
     ' ',
   );
 
@@ -371,6 +371,9 @@ function clone(name: string): string {
     join(root, 'src/cli/main.ts'),
     "process.stdout.write([process.cwd(), process.argv.slice(2).join('|')].join(' ') + '\\n');\n",
   );
+  // what bundles the pages has none here
+  mkdirSync(join(root, 'src/report'));
+  writeFileSync(join(root, 'src/report/bundle.ts'), 'export {};\n');
   return root;
 }
 
