@@ -122,11 +122,12 @@ const globals: readonly GlobalRule[] = [
   },
   {
     expression: /^performance\.now$|^process\.hrtime/,
-    // a sweep's decisions are those of schedule/ and search/; a server's clock says when to look again, not what is seen
+    // verify tells how long it will take; a sweep's decisions are those of schedule/ and search/; a server's clock says when to look again, not what is seen
     allowed: [
       'cli/',
       'experiment/',
       'training/',
+      'verify/gradients.ts',
       'sweep/orchestrator.ts',
       'sweep/launchers/',
       'report/server/',
