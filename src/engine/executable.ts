@@ -31,7 +31,7 @@ export class DeviceLostError extends UserError {
       [
         {
           code: 'engine/device-lost',
-          message: `the WebGPU device was lost (${cause.message.split('\n')[0]}); resume goes on with the run once there is one`,
+          message: `the WebGPU device was lost (${(cause.message || cause.name).split('\n')[0]}); resume goes on with the run once there is one`,
         },
       ],
       { cause },
@@ -41,6 +41,11 @@ export class DeviceLostError extends UserError {
 
 /** How gpu.js and Dawn call it. */
 const LOST = /device (was |is )?(lost|destroyed)|lost device/i;
+
+/** Results that are being read when it happens come as an AbortError without a word (WebGPU, mapAsync); nothing of ours aborts a reading. */
+function isLoss(error: unknown): error is Error {
+  return error instanceof Error && (error.name === 'AbortError' || LOST.test(error.message));
+}
 
 /**
  * One kernel of known result runs with every plan. An invalid command buffer on WebGPU is only printed by gpu.js, and
@@ -105,7 +110,7 @@ export class Executable {
     try {
       return (await this.pipeline(canary, ...given)) as Float32Array[];
     } catch (error) {
-      throw error instanceof Error && LOST.test(error.message) ? new DeviceLostError(error) : error;
+      throw isLoss(error) ? new DeviceLostError(error) : error;
     }
   }
 

@@ -5,6 +5,7 @@
 import { lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isCheckpointName } from './checkpoint-files.js';
+import { isAbsent } from './unreadable.js';
 
 const INDEX_NAME = 'index.json';
 /** A hundred bytes for each of more checkpoints than a folder holds. */
@@ -33,8 +34,7 @@ export function readIndex(folder: string): CheckpointIndex | undefined {
 /** Why the index of `folder` says nothing of use; undefined where it does, or is absent though nobody asks for it. */
 export function indexProblem(folder: string, isWanted: boolean): string | undefined {
   if (readIndex(folder) !== undefined) return undefined;
-  if (lstatSync(indexPath(folder), { throwIfNoEntry: false }) !== undefined)
-    return 'this is not the index of checkpoints, and is written anew';
+  if (!isAbsent(indexPath(folder))) return 'this is not the index of checkpoints, and is written anew';
   return isWanted ? 'the index of the checkpoints has gone, and is written anew' : undefined;
 }
 

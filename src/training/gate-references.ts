@@ -24,14 +24,29 @@ export function gateReferences(loaded: LoadedExperiment): GateReferences {
   throw new UserError(exitCode, withoutEchoes(problems.flatMap(({ diagnostics }) => diagnostics)));
 }
 
+/** Where each gate is written. */
+export function gateOrigins({
+  experiment,
+  origin,
+}: Pick<LoadedExperiment, 'experiment' | 'origin'>): string[] {
+  return experiment.gates.map((_, index) => origin(`gates.${index}`));
+}
+
+/** The same config whose gates are said to be written where `origins` has them: a frozen config tells only of itself. */
+export function withGateOrigins(loaded: LoadedExperiment, origins: readonly string[]): LoadedExperiment {
+  const places = new Map(origins.map((place, index) => [`gates.${index}`, place]));
+  return { ...loaded, origin: key => places.get(key) ?? loaded.origin(key) };
+}
+
 /** The gates of a config with where they are written and what they compare with. */
 export function writtenGates(
   { experiment, origin }: Pick<LoadedExperiment, 'experiment' | 'origin'>,
   references: GateReferences,
 ): WrittenGate[] {
+  const origins = gateOrigins({ experiment, origin });
   return experiment.gates.map((gate, index) => {
     const reference = references[index];
-    return { ...gate, origin: origin(`gates.${index}`), ...(reference !== undefined && { reference }) };
+    return { ...gate, origin: origins[index], ...(reference !== undefined && { reference }) };
   });
 }
 

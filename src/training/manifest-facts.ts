@@ -5,14 +5,16 @@ import { machineArithmetic } from '../engine/simd/arithmetic.js';
 import type { ManifestFacts } from '../experiment/manifest.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { configDigest } from './frozen-config.js';
+import { gateOrigins } from './gate-references.js';
 import type { Session } from './session.js';
 
 /** `commandLine` are the arguments after the program's name. */
 export function manifestFacts(
-  { experiment, hash, files, givenYaml }: LoadedExperiment,
+  loaded: LoadedExperiment,
   { choice, dataset, run, spec }: Session,
   { runId, started, commandLine }: { runId: string; started: Date; commandLine: readonly string[] },
 ): ManifestFacts {
+  const { experiment, hash, files, givenYaml } = loaded;
   const onGpu = choice.backend === 'webgpu';
   const seeds = { experiment: experiment.seed };
   return {
@@ -22,6 +24,7 @@ export function manifestFacts(
     config_hash: hash,
     given_config_sha256: configDigest(givenYaml),
     config_files: files,
+    gate_origins: gateOrigins(loaded),
     backend: {
       name: choice.backend,
       reason: choice.reason,

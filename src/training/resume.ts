@@ -14,6 +14,7 @@ import type { Summary } from '../experiment/summary.js';
 import { type SavedState, savedState } from './checkpoint-metadata.js';
 import { conductRun } from './conduct.js';
 import { configFolder, frozenConfig, isGivenConfigEdited } from './frozen-config.js';
+import { gateOrigins, withGateOrigins } from './gate-references.js';
 import { leftSummary } from './left-summary.js';
 import type { LoopStart } from './loop.js';
 import { manifestFacts } from './manifest-facts.js';
@@ -74,8 +75,10 @@ async function resumeLocked(
   const began = performance.now();
   const manifest = manifestOf(directory);
   directory.removeTemporaryFiles();
-  const { before, loaded } = loadConfigs(directory, manifest, options);
-  const edits = configChanges(before, loaded);
+  const { before, loaded: frozen } = loadConfigs(directory, manifest, options);
+  const edits = configChanges(before, frozen);
+  const hasOtherGates = edits.some(({ key }) => /^gates(\.|$)/.test(key));
+  const loaded = hasOtherGates ? frozen : withGateOrigins(frozen, manifest.gate_origins ?? []);
   refuseImpossible(edits, options.allowChange, loaded);
   const backend = options.backend ?? (manifest.backend.name as BackendRequest);
   const session = await openSession(loaded, { backend, threads: options.threads });
@@ -231,6 +234,7 @@ function recordChanges(
   directory.changeConfig(loaded.resolvedYaml, {
     ...manifest,
     config_hash: loaded.hash,
+    gate_origins: gateOrigins(loaded),
     datasets: digests,
     changes: [...(manifest.changes ?? []), ...recorded],
   });
