@@ -117,6 +117,8 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       const loss = page.locator('[data-chart="Loss"] [data-series="train.loss"] data');
       t.equal(await loss.getAttribute('value'), String(steps.at(-1)?.loss));
       await page.locator('[data-chart="Loss"] summary').click();
+      // the rows are made only once the table is open
+      await page.locator('[data-chart="Loss"] tbody tr').first().waitFor();
       const shown = await page
         .locator('[data-chart="Loss"] tbody tr td:nth-child(2) data')
         .evaluateAll(all => all.map(one => one.getAttribute('value')));

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { Task } from '../src/sweep/launcher.js';
 import { BullmqLauncher, type BullmqOptions } from '../src/sweep/launchers/bullmq.js';
+import { MissingWorkers } from '../src/sweep/launchers/missing-workers.js';
 import { parseQueue } from '../src/sweep/launchers/queue-connection.js';
 import { checkedJob, jobId, queueJob, readEnd } from '../src/sweep/launchers/queue-job.js';
 import { Leases } from '../src/sweep/launchers/worker-lease.js';
@@ -211,6 +212,17 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
     t.notOk(existsSync(away.directory), 'nothing was written there');
     worker.child.kill('SIGTERM');
     t.equal((await worker.finished).code, 0);
+  });
+
+  t.test('a server that answers slowly is asked once', async t => {
+    const said: string[] = [];
+    const missing = new MissingWorkers(parseQueue(queueOf('slow')), root, text => said.push(text));
+    const answers: ((count: number) => void)[] = [];
+    const slow = { getWorkersCount: () => new Promise<number>(resolve => answers.push(resolve)) };
+    const looks = Array.from({ length: 3 }, () => missing.look(slow));
+    for (const answer of answers) answer(0);
+    await Promise.all(looks);
+    t.equal(said.length, 1);
   });
 
   t.test('a queue that nobody works on is named, once', async t => {

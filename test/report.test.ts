@@ -629,13 +629,14 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
       t.same(shown, loss === undefined || loss === null ? [] : [loss]);
     }
     await page.getByRole('searchbox').fill('diverged');
+    await rows.nth(1).waitFor({ state: 'detached' });
     t.equal(await rows.count(), 1);
     await page.locator('details.detail summary').first().click();
     t.equal(
       await page.locator('article.run').getAttribute('data-run'),
       readJson<RunSummary>(classRun, 'summary.json').run_id,
     );
-    t.ok((await page.locator('article.run .plot canvas').count()) >= 4);
+    await page.locator('article.run .plot canvas').nth(3).waitFor();
     await close();
   });
 

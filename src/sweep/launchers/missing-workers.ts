@@ -8,6 +8,8 @@ const EVERY_MS = 600_000;
 export class MissingWorkers {
   /** On the clock of `performance`. */
   private told = Number.NEGATIVE_INFINITY;
+  /** A server that answers slowly is asked again only when it has answered, so that two answers do not say the same. */
+  private isLooking = false;
 
   /** `folder` is what the sweep's runs are in, the same on all machines. */
   constructor(
@@ -18,7 +20,13 @@ export class MissingWorkers {
 
   /** Rejects where the server is gone. */
   async look(queue: Pick<Queue, 'getWorkersCount'>): Promise<void> {
-    if (performance.now() - this.told < EVERY_MS || (await queue.getWorkersCount()) > 0) return;
+    if (this.isLooking || performance.now() - this.told < EVERY_MS) return;
+    this.isLooking = true;
+    try {
+      if ((await queue.getWorkersCount()) > 0) return;
+    } finally {
+      this.isLooking = false;
+    }
     this.told = performance.now();
     const { shown, argument } = this.address;
     this.warn(
