@@ -113,8 +113,21 @@ const PLAN: SweepPlan = {
 
 /** One of each kind, with all that it can have. */
 const SAMPLES: { readonly [E in JournalRecord['event']]: Extract<JournalRecord, { event: E }> } = {
-  'sweep.start': { event: 'sweep.start', time: TIME, id: '20260102T030405Z', plan: PLAN, version: '0.1.0' },
-  'sweep.resume': { event: 'sweep.resume', time: TIME, process: '7@8 host', version: '0.1.0' },
+  'sweep.start': {
+    event: 'sweep.start',
+    time: TIME,
+    id: '20260102T030405Z',
+    plan: PLAN,
+    backend: 'auto',
+    version: '0.1.0',
+  },
+  'sweep.resume': {
+    event: 'sweep.resume',
+    time: TIME,
+    process: '7@8 host',
+    backend: 'auto',
+    version: '0.1.0',
+  },
   'trial.chosen': { event: 'trial.chosen', trial: 3, point: { p1: 0.1, p0: { a: [1, null] } }, bracket: 0 },
   'trial.advanced': { event: 'trial.advanced', trial: 3, from: 1, to: 3 },
   'trial.measured': {

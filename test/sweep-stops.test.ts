@@ -112,8 +112,9 @@ function begin(file: string): Begun {
   return { running, directory: () => list(join(output, 'sweeps', 'stopped'))[0] };
 }
 
+/** Where kernels run is for the sweep to know. */
 function resume(directory: string): Running {
-  return work.start('sweep', 'resume', directory, ...FLAGS);
+  return work.start('sweep', 'resume', directory, '--threads', '1');
 }
 
 function decisions(directory: string): unknown[] {
@@ -147,7 +148,15 @@ function isEvaluating(directory: string | undefined): boolean {
   });
 }
 
+function backendsOf(directory: string): unknown[] {
+  const manifests = list(join(directory, 'trials')).map(run =>
+    JSON.parse(readFileSync(join(run, 'manifest.json'), 'utf8')),
+  );
+  return [...new Set(manifests.map(({ backend }) => backend.name))];
+}
+
 function checkSame(t: Test, stopped: string, straight: string): void {
+  t.same(backendsOf(stopped), ['cpu']);
   t.same(decisions(stopped), decisions(straight), 'the same decisions');
   t.same(bytes(stopped), bytes(straight), 'the same bytes');
   for (const run of readdirSync(join(stopped, 'trials'))) {
@@ -219,6 +228,20 @@ t.test('signals of every kind at random moments', async t => {
   ended = await running.finished;
   t.equal(ended.code, 0, ended.stderr);
   checkSame(t, directory, straight);
+});
+
+t.test('a sweep that goes on with another backend says so, and remembers it', async t => {
+  const copy = join(work.folder(), 'sweep');
+  cpSync(await straightly, copy, { recursive: true });
+  const warned = /warning.*the sweep had --backend (\w+) and goes on with (\w+)/;
+  const resumed = async (...flags: string[]) => {
+    const { code, stderr } = await work.cellrun('sweep', 'resume', copy, '--threads', '1', ...flags);
+    t.equal(code, 0, stderr);
+    return warned.exec(stderr)?.slice(1);
+  };
+  t.same(await resumed('--backend', 'webasm'), ['cpu', 'webasm']);
+  t.same(await resumed(), undefined, 'what it had last is no change');
+  t.same(await resumed('--backend', 'cpu'), ['webasm', 'cpu']);
 });
 
 t.test('a sweep whose journal was damaged goes on, and says so', async t => {

@@ -1,6 +1,6 @@
 /** Sweeps as a whole, with real processes: the long form of the kills is `npm run soak -- --parts sweeps`. */
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { loadExperiment } from '../src/config/index.js';
@@ -34,6 +34,32 @@ t.test('a sweep that is killed ends as one that was never killed', async t => {
   const decided = records.find(({ event }) => event === 'sweep.decided');
   t.match(decided, { reason: 'trials', best: { value: Number } });
   t.same(sweepComplaints(sweep.straight), []);
+
+  await t.test('what would be a lost or a repeated epoch, and an epoch that was cut off', async t => {
+    const found = (file: string, change: (log: string) => string) => {
+      const copy = join(folder, 'copy');
+      cpSync(sweep.straight, copy, { recursive: true });
+      const run = join(copy, 'trials', 't0000-s0');
+      writeFileSync(join(run, file), change(readFileSync(join(run, 'log.jsonl'), 'utf8')));
+      const { wrong, cutOff } = countEpochs(sweep.straight, copy);
+      rmSync(copy, { recursive: true });
+      return { wrong: wrong.length, cutOff };
+    };
+    const step = '{"event":"train.step","epoch":1,"step":20}\n';
+    const epoch = '{"event":"train.epoch","epoch":1,"step":20}\n';
+    const saved = '{"event":"checkpoint.saved","epoch":1,"step":20}\n';
+    const lost = (log: string) => log.replace(/.*"train\.epoch".*\n/, '');
+    t.same(found('log.jsonl', String), { wrong: 0, cutOff: 0 });
+    t.same(found('log.jsonl', lost), { wrong: 1, cutOff: 0 });
+    t.same(
+      found('log.jsonl', log => `${log}${epoch}`),
+      { wrong: 1, cutOff: 0 },
+    );
+    const replaced = (text: string) => found('log.replaced-1.jsonl', () => text);
+    t.same(replaced(step + epoch), { wrong: 0, cutOff: 1 });
+    t.same(replaced(step + epoch + saved), { wrong: 1, cutOff: 1 });
+    t.same(replaced(epoch + saved), { wrong: 0, cutOff: 0 }, 'no step was made again');
+  });
 
   await t.test('at random moments', async t => {
     const random = RandomStream.of(7, 'test/kill');

@@ -60,6 +60,12 @@ export function backendOption(): Option {
   return new Option('--backend <name>', 'where kernels run').choices(BACKEND_REQUESTS).default('auto');
 }
 
+/** Of what goes on with `subject`. */
+export function keptBackendOption(subject: string): Option {
+  const description = `where kernels run (default: where ${subject} began)`;
+  return new Option('--backend <name>', description).choices(BACKEND_REQUESTS);
+}
+
 export function threadsOption(): Option {
   return new Option('--threads <n>', 'threads for kernels (default: the program chooses)').argParser(
     parseThreads,

@@ -5,6 +5,7 @@ import {
   type DashboardFlags,
   dashboardOf,
   jsonOption,
+  keptBackendOption,
   outputOption,
   pauseOption,
   quietOption,
@@ -14,7 +15,7 @@ import {
   verb,
   withDashboard,
 } from './flags.js';
-import { BACKEND_REQUESTS, collect, parseFolder, type ResumeOptions, type RunOptions } from './options.js';
+import { collect, parseFolder, type ResumeOptions, type RunOptions } from './options.js';
 
 export function addRun(program: Command, { io, commandLine, finish }: Shell): void {
   type Flags = Pick<RunOptions, 'set' | 'backend' | 'output'> & {
@@ -87,11 +88,7 @@ export function addResume(program: Command, { io, commandLine, finish }: Shell):
         .argParser(collect)
         .default([], 'none'),
     )
-    .addOption(
-      new Option('--backend <name>', 'what runs the kernels (default: what the run began with)').choices(
-        BACKEND_REQUESTS,
-      ),
-    )
+    .addOption(keptBackendOption('the run'))
     .addOption(threadsOption())
     .option('--strict', 'fail on a damaged checkpoint instead of taking the one before')
     .addOption(pauseOption())

@@ -5,6 +5,7 @@ import {
   type DashboardFlags,
   dashboardOf,
   jsonOption,
+  keptBackendOption,
   outputOption,
   quietOption,
   type Shell,
@@ -18,7 +19,10 @@ import { SWEEP_HELP } from './sweep-help.js';
 import { LAUNCHERS } from './sweep-launcher.js';
 
 /** Flags that only conducting a sweep has. */
-type Conducted = Omit<ConductOptions, 'version' | 'json' | 'quiet' | 'threads' | 'queue' | 'dashboard'> &
+type Conducted = Omit<
+  ConductOptions,
+  'version' | 'backend' | 'json' | 'quiet' | 'threads' | 'queue' | 'dashboard'
+> &
   DashboardFlags & {
     readonly threads?: number;
     readonly queue?: string;
@@ -27,7 +31,7 @@ type Conducted = Omit<ConductOptions, 'version' | 'json' | 'quiet' | 'threads' |
   };
 
 type Given = Conducted &
-  Pick<SweepOptions, 'set' | 'output'> &
+  Pick<SweepOptions, 'set' | 'output' | 'backend'> &
   SweepOptions['flags'] & { readonly dryRun?: boolean };
 
 export function addSweep(program: Command, shell: Shell): void {
@@ -45,13 +49,14 @@ export function addSweep(program: Command, shell: Shell): void {
     .addOption(outputOption('where experiments are written'))
     .option('--dry-run', 'list the points and estimate the time instead');
   conducting(sweep)
+    .addOption(backendOption())
     .addHelpText('after', SWEEP_HELP)
     .action(async (words: string[], given: Given) => {
       const { objective, method, trials, time, target, seeds, pruner, parallel, ...rest } = given;
       const flags = defined({ objective, method, trials, time, target, seeds, pruner, parallel });
       const { sweep: run } = await import('./sweep.js');
-      const { set, output, dryRun = false } = rest;
-      finish(await run(words, { ...complete(rest, version), set, output, dryRun, flags }, io));
+      const { set, output, backend, dryRun = false } = rest;
+      finish(await run(words, { ...complete(rest, version), backend, set, output, dryRun, flags }, io));
     });
   addStatus(sweep, shell);
   addResume(sweep, shell);
@@ -68,12 +73,13 @@ function addStatus(sweep: Command, { io, finish }: Shell): void {
 }
 
 function addResume(sweep: Command, { io, finish, version }: Shell): void {
-  conducting(verb(sweep, 'resume <sweep>', 'go on exactly where a sweep stopped')).action(
-    async (path: string, given: Conducted) => {
+  type Flags = Conducted & { readonly backend?: ConductOptions['backend'] };
+  conducting(verb(sweep, 'resume <sweep>', 'go on exactly where a sweep stopped'))
+    .addOption(keptBackendOption('the sweep'))
+    .action(async (path: string, given: Flags) => {
       const { resumeSweepAt } = await import('./sweep.js');
-      finish(await resumeSweepAt(path, complete(given, version), io));
-    },
-  );
+      finish(await resumeSweepAt(path, { ...complete(given, version), backend: given.backend }, io));
+    });
 }
 
 function addReplay(sweep: Command, { io, finish }: Shell): void {
@@ -98,7 +104,6 @@ function conducting(command: Command): Command {
         .argParser(collect)
         .default([], 'none'),
     )
-    .addOption(backendOption())
     .addOption(
       new Option('--threads <n>', 'threads of all trials together (default: the cores)').argParser(
         parseThreads,
@@ -109,10 +114,10 @@ function conducting(command: Command): Command {
 }
 
 function complete(
-  { launcher, queue, sbatch, backend, threads, json = false, quiet = false, ...flags }: Conducted,
+  { launcher, queue, sbatch, threads, json = false, quiet = false, ...flags }: Conducted,
   version: string,
-): ConductOptions {
-  return { dashboard: dashboardOf(flags), launcher, queue, sbatch, backend, threads, json, quiet, version };
+): Omit<ConductOptions, 'backend'> {
+  return { dashboard: dashboardOf(flags), launcher, queue, sbatch, threads, json, quiet, version };
 }
 
 /** Without what commander leaves undefined. */

@@ -28,7 +28,8 @@ import { bestTable, remarks } from './sweep-status.js';
 import { createSweepView } from './sweep-view.js';
 
 export interface ConductOptions extends LauncherOptions {
-  readonly backend: BackendRequest;
+  /** `undefined`: what the sweep had before. */
+  readonly backend: BackendRequest | undefined;
   /** Of all trials together; `undefined`: as many as the machine has cores. */
   readonly threads: number | undefined;
   readonly json: boolean;
@@ -38,6 +39,7 @@ export interface ConductOptions extends LauncherOptions {
 }
 
 export interface SweepOptions extends ConductOptions {
+  readonly backend: BackendRequest;
   readonly set: readonly string[];
   readonly flags: SweepFlags;
   readonly output: string;
@@ -115,7 +117,7 @@ function repeated(options: ConductOptions): RepeatedFlags {
   return {
     flags: [
       ...flags,
-      ...(backend === 'auto' ? [] : ['--backend', backend]),
+      ...(backend === undefined || backend === 'auto' ? [] : ['--backend', backend]),
       ...(threads === undefined ? [] : ['--threads', String(threads)]),
     ],
     note,

@@ -70,12 +70,16 @@ export type Happening =
       readonly time: string;
       readonly id: string;
       readonly plan: SweepPlan;
+      /** As `run --backend` takes it; all trials get it. */
+      readonly backend: string;
       readonly version: string;
     }
   | {
       readonly event: 'sweep.resume';
       readonly time: string;
       readonly process: string;
+      /** Of the trials from here on. */
+      readonly backend: string;
       readonly version: string;
     }
   | ({

@@ -17,8 +17,8 @@ import { costModel, trialArguments } from './trial-runs.js';
 export interface SweepOptions {
   /** Threads of all trials together; each gets its share, one at least. */
   readonly threads: number;
-  /** As `run` takes it. */
-  readonly backend: string;
+  /** As `run` takes it; undefined: what the sweep had before, of which its journal knows. */
+  readonly backend: string | undefined;
   /** Makes what starts the trials of the sweep in a directory; `warn` tells people a line. */
   launcher(directory: SweepDirectory, warn: (text: string) => void): Promise<Launcher> | Launcher;
   readonly observer: SweepObserver;
@@ -72,10 +72,17 @@ function conduct(directory: SweepDirectory, options: SweepOptions): Promise<Swee
 }
 
 async function conductLocked(directory: SweepDirectory, options: SweepOptions): Promise<SweepResult> {
-  const { observer, signal, now, version, backend } = options;
+  const { observer, signal, now, version } = options;
   const plan = directory.readPlan();
   const { records, damage } = readJournal(directory.files.journal);
   for (const sentence of damage) observer.warning(sentence);
+  const before = backendOf(records);
+  const backend = options.backend ?? before ?? 'auto';
+  if (before !== undefined && backend !== before) {
+    observer.warning(
+      `the sweep had --backend ${before} and goes on with ${backend}, whose results can differ in their last digits: it need not end as one that was never stopped`,
+    );
+  }
   const self = processIdentity(process.pid);
   const time = now().toISOString();
   const launcher = await options.launcher(directory, text => observer.warning(text));
@@ -83,8 +90,9 @@ async function conductLocked(directory: SweepDirectory, options: SweepOptions): 
   // a process may go on with the same sweep twice
   const journal = Journal.open(directory.files.journal, `${self} ${time}`);
   try {
-    if (records.length === 0) journal.append({ event: 'sweep.start', time, id: directory.id, plan, version });
-    else journal.append({ event: 'sweep.resume', time, process: self, version });
+    if (records.length === 0)
+      journal.append({ event: 'sweep.start', time, id: directory.id, plan, backend, version });
+    else journal.append({ event: 'sweep.resume', time, process: self, backend, version });
     const scheduler = new Scheduler(
       plan,
       createSampler(plan.space, plan.method, plan.seed),
@@ -119,6 +127,12 @@ async function conductLocked(directory: SweepDirectory, options: SweepOptions): 
     journal.close();
     await launcher.close();
   }
+}
+
+/** What the trials were last told to run on; undefined before the first, and in journals that do not say it. */
+function backendOf(records: readonly JournalRecord[]): string | undefined {
+  const last = records.findLast(({ event }) => event === 'sweep.start' || event === 'sweep.resume');
+  return last !== undefined && 'backend' in last ? last.backend : undefined;
 }
 
 /** Of a sweep at its end, by its journal, which has what earlier processes found as well. */

@@ -28,6 +28,8 @@ const FIGURES = [
   ['whole', 'whole/run'],
   ['whole', 'whole/peak-rss'],
   ['whole', 'whole/review'],
+  ['whole', 'whole/status'],
+  ['whole', 'whole/suggestion'],
   ['whole', 'whole/trial'],
   ['whole', 'whole/parallel-trials'],
   ['soak', 'soak/rss'],

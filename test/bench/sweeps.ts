@@ -38,7 +38,7 @@ export async function measureTrial({ threads, rounds }: SweepBenchOptions): Prom
 }
 
 /** Some seconds of training of the reference model. */
-const LONGER = ['dataset.limit=6000', 'training.num_epochs=1'];
+const LONGER = ['dataset.limit=3000', 'training.num_epochs=1'];
 
 /** Two trials of one thread each at the same time, and one after the other with two. */
 export async function measureParallel({ rounds }: Pick<SweepBenchOptions, 'rounds'>): Promise<Figure> {

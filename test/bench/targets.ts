@@ -12,7 +12,7 @@ export interface Target {
   readonly what: string;
   readonly floor: number;
   readonly aim: number;
-  readonly unit: '' | 's' | 'MB';
+  readonly unit: '' | 's' | 'ms' | 'MB';
   /** The measured value; smaller is better. */
   value(results: Results): Spread | undefined;
 }
@@ -120,6 +120,20 @@ const TARGETS: readonly Target[] = [
     aim: 100,
     unit: 'MB',
     value: figure('whole/review-rss'),
+  },
+  {
+    what: 'status of a sweep of 10,000 trials',
+    floor: 1,
+    aim: 0.5,
+    unit: 's',
+    value: figure('whole/status'),
+  },
+  {
+    what: 'next suggestion of TPE with 1,000 finished trials',
+    floor: 50,
+    aim: 20,
+    unit: 'ms',
+    value: figure('whole/suggestion'),
   },
   {
     what: 'what a sweep of one trial takes longer than the same run alone',

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Summary } from '../../src/experiment/summary.js';
 import { packageRoot } from '../../src/root.js';
 import { peersFolder } from './contenders.js';
+import { measureStatus, measureSuggestion } from './long-sweeps.js';
 import { type Finished, loggedSteps, mnistFolder, runProgram } from './programs.js';
 import type { Figure } from './results.js';
 import { ratioOf, spreadOf } from './statistics.js';
@@ -51,6 +52,8 @@ export async function measureWhole(options: WholeOptions): Promise<Figure[]> {
   if (options.wanted('whole/start')) figures.push(await measureStart(options));
   if (options.wanted('whole/run') || options.wanted('whole/peak-rss'))
     figures.push(...(await measureRuns(options)));
+  if (options.wanted('whole/status')) figures.push(await measureStatus(options.rounds));
+  if (options.wanted('whole/suggestion')) figures.push(measureSuggestion(options.rounds));
   if (options.wanted('whole/trial')) figures.push(await measureTrial(options));
   if (options.wanted('whole/parallel-trials') && options.threads > 1)
     figures.push(await measureParallel(options));

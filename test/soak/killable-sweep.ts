@@ -37,7 +37,8 @@ export function writeSweep(folder: string, trials: number, more: object = {}): s
     model: { cell: 'lstm', hidden_size: 4, head: { from: 'last' } },
     loss: { kind: 'cross_entropy' },
     optimizer: { kind: 'adam', learning_rate: 0.01 },
-    training: { num_epochs: 8, batch_size: 10 },
+    // every step is told, so that one that is made twice can be seen
+    training: { num_epochs: 8, batch_size: 10, log_every: 1 },
   };
   writeFileSync(join(folder, 'base.yaml'), JSON.stringify(base));
   const sweep = {

@@ -11,7 +11,7 @@ export interface EpochCount {
   readonly trained: number;
   /** Trained in vain: the kill came before any checkpoint had them. */
   readonly cutOff: number;
-  /** Runs and their epochs that are missing, or that were trained again although a checkpoint had them. */
+  /** Runs and their epochs that are missing or told twice, and steps that were made again although a checkpoint had them. */
   readonly wrong: readonly string[];
 }
 
@@ -63,8 +63,8 @@ export function countEpochs(straight: string, killed: string): EpochCount {
     const replaced = replacedLogs(join(killed, 'trials', run)).map(eventsOf);
     return {
       trained: now.length,
-      cutOff: replaced.flat().filter(({ event }) => event === 'train.epoch').length,
-      wrong: [...wrong, ...replaced.flatMap(again).map(epoch => `${run} trained epoch ${epoch} again`)],
+      cutOff: sum(replaced.map(cutOff)),
+      wrong: [...wrong, ...replaced.flatMap(again).map(step => `${run} made step ${step} again`)],
     };
   });
   return {
@@ -80,14 +80,20 @@ interface Event {
   readonly step?: number;
 }
 
-/** Epochs that a checkpoint had, and that were nevertheless thrown away. */
+/** Epochs whose last step is gone with them; the record alone is told again after a stop within the evaluation. */
+function cutOff(events: readonly Event[]): number {
+  const steps = new Set(stepsOf(events));
+  return events.filter(({ event, step }) => event === 'train.epoch' && steps.has(Number(step))).length;
+}
+
+/** Steps that a checkpoint had, and that were nevertheless thrown away. */
 function again(events: readonly Event[]): number[] {
-  const saved = Math.max(
-    ...events.map(({ event, step }) => (event === 'checkpoint.saved' ? Number(step) : -1)),
-  );
-  return events.flatMap(({ event, epoch, step }) =>
-    event === 'train.epoch' && Number(step) <= saved ? [Number(epoch)] : [],
-  );
+  const saved = events.flatMap(({ event, step }) => (event === 'checkpoint.saved' ? [Number(step)] : []));
+  return stepsOf(events).filter(step => step <= Math.max(...saved));
+}
+
+function stepsOf(events: readonly Event[]): number[] {
+  return events.flatMap(({ event, step }) => (event === 'train.step' ? [Number(step)] : []));
 }
 
 function epochsOf(log: string): number[] {
