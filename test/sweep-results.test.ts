@@ -635,6 +635,13 @@ t.test('another pruner: what it would have saved, and what nobody knows', async 
   const told = recorder();
   sweepReplay(asha.path, { whatIf: 'none', json: true }, told);
   t.match(JSON.parse(told.text.out), { epochs: { whatIf: null, saved: null }, epochs_at_least: 81 });
+  const other = recorder();
+  sweepReplay(asha.path, { whatIf: 'median', json: true }, other);
+  const { exact, epochs_at_least, epochs_known } = JSON.parse(other.text.out);
+  t.same([exact, epochs_at_least, typeof epochs_known], [false, null, 'number'], 'no bound either way');
+  const shown = recorder();
+  sweepReplay(asha.path, { whatIf: 'median', json: false }, shown);
+  t.match(shown.text.out, new RegExp(`^epochs +\\d+ +~ ${epochs_known}$`, 'm'));
 });
 
 // how long it takes is in `npm run bench -- --whole --only ^whole/status`
@@ -842,6 +849,9 @@ t.test(
     );
     const { records } = readSweepResults(directoryOf(STORY).path);
     t.equal(betterEarlier(PLAN, records.rows, bestRow(PLAN, records))?.trial, 1);
+    const json = recorder();
+    sweepStatus(directoryOf(STORY).path, { json: true }, json);
+    t.match(JSON.parse(json.text.out).better_earlier, { trial: 1, state: 'pruned', epochs: 3, value: 0.8 });
     const minimised = { objective: { metric: 'test.loss', goal: 'minimize' } } as const;
     t.equal(betterEarlier(minimised, records.rows, bestRow(minimised, records)), undefined);
     t.equal(betterEarlier(PLAN, records.rows, undefined), undefined);

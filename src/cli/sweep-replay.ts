@@ -66,9 +66,9 @@ function otherwise(
   );
   if (json) {
     const told = isExact ? epochs : { recorded: epochs.recorded, whatIf: null, saved: null };
-    const epochs_at_least = epochs.whatIf;
+    const epochs_at_least = isExact || pruner.kind === 'none' ? epochs.whatIf : null;
     io.out(
-      `${JSON.stringify({ version: 1, pruner, epochs: told, epochs_at_least, best, unknown, exact: isExact })}\n`,
+      `${JSON.stringify({ version: 1, pruner, epochs: told, epochs_at_least, epochs_known: epochs.whatIf, best, unknown, exact: isExact })}\n`,
     );
     return EXIT.done;
   }
@@ -81,7 +81,7 @@ function otherwise(
   io.out(
     [
       `             ${kind}${pruner.kind}`,
-      `epochs       ${count}${isExact ? '' : '≥ '}${epochs.whatIf}`,
+      `epochs       ${count}${isExact ? '' : pruner.kind === 'none' ? '≥ ' : '~ '}${epochs.whatIf}`,
       `best         ${value}${shown(best.whatIf)}`,
       ...(isExact
         ? []

@@ -10,7 +10,14 @@ import { importanceOf } from './importances.js';
 import { readSweepResults, type SweepResults, type SweepState } from './read.js';
 import { formatTable } from './table.js';
 import { fullTable } from './trial-table.js';
-import { bestRow, ranked, type SweepRecords, type TrialRow, type TrialState } from './trials.js';
+import {
+  bestRow,
+  betterEarlier,
+  ranked,
+  type SweepRecords,
+  type TrialRow,
+  type TrialState,
+} from './trials.js';
 
 /** Writes them from the journal as it stands; the same journal gives the same files. Gives what it read. */
 export function writeResults(directory: SweepDirectory): SweepResults {
@@ -72,6 +79,8 @@ export interface SweepSummary {
   readonly epochs_trained: number;
   readonly duration_s: number | null;
   readonly best: SummaryTrial | null;
+  /** A better value after fewer epochs than the best has. */
+  readonly better_earlier: SummaryTrial | null;
   /** The best five. */
   readonly top: readonly SummaryTrial[];
   readonly importance: readonly Importance[] | null;
@@ -82,6 +91,7 @@ export function summaryOf(results: SweepResults): SweepSummary {
   const { directory, plan, state, records } = results;
   const { rows } = records;
   const best = bestRow(plan, records);
+  const better = betterEarlier(plan, rows, best);
   const described = (row: TrialRow): SummaryTrial => ({
     trial: row.trial,
     state: row.state,
@@ -105,6 +115,7 @@ export function summaryOf(results: SweepResults): SweepSummary {
     epochs_trained: records.epochsTrained,
     duration_s: records.seconds ?? null,
     best: best === undefined ? null : described(best),
+    better_earlier: better === undefined ? null : described(better),
     top: ranked(plan, rows)
       .filter(({ value }) => value !== null)
       .slice(0, 5)

@@ -33,8 +33,9 @@ type Best = Extract<Decision, { event: 'sweep.decided' }>['best'];
 export interface WhatIf {
   readonly decisions: readonly Decision[];
   /**
-   * Epochs of all seeds together that the sweep trained, and that it would have with the other pruner: at least so many where something is
-   * unknown, since such a trial counts up to the first rung that nobody knows and could go on from there.
+   * Epochs of all seeds together that the sweep trained, and that it would have with the other pruner. Where something is unknown, such a
+   * trial counts up to the first rung that nobody knows: without a pruner that is the least it can be; with one, its values could have
+   * kept others from going on, so that it is neither the least nor the most.
    */
   readonly epochs: { readonly recorded: number; readonly whatIf: number; readonly saved: number };
   /** The winners: what the journal says (null where it isn't decided), and with the other pruner. */
