@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import t from 'tap';
 import { type Dashboard, startReportDashboard } from '../src/report/server/index.js';
+import type { Comparison } from '../src/review/comparison/document.js';
 import { chromiumMissing, type Look, openPage, startChromium, violationsOf } from './support/browser.js';
 import { type RunSummary, readLog, Workplace } from './support/cli.js';
 import { logLines, makeRun } from './support/dashboard.js';
@@ -135,7 +136,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
         .locator('tr[data-key]')
         .evaluateAll(rows => rows.map(row => row.getAttribute('data-key')));
       t.same(keys, ['optimizer.learning_rate'], 'only what differs');
-      t.same(await page.locator('tr[data-key] td').allInnerTexts(), ['0.01', '0.003']);
+      t.same(await page.locator('tr[data-key] td code').allInnerTexts(), ['0.01', '0.003']);
       for (const run of runs) {
         t.equal(await exact(page, path(run), 'test.loss'), String(run.metrics.test.loss));
         const line = page.locator(`[data-chart="Test loss"] [data-series="${path(run)}"] data`);
@@ -146,6 +147,24 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       }
       const [better] = [...runs].sort((a, b) => a.metrics.test.loss - b.metrics.test.loss);
       t.match(await cell(page, path(better), 'test.loss').textContent(), 'best');
+      const told = await work.cellrun('compare', join(root, 'adding'), '--format', 'json');
+      t.equal(told.code, 0, told.stderr);
+      const { metrics, sides } = JSON.parse(told.stdout) as Comparison;
+      t.same(
+        await page.locator('[data-side] b').allInnerTexts(),
+        sides.map(({ id }) => id),
+      );
+      for (const { metric, sides: measured, comparisons } of metrics) {
+        const row = (side: string) =>
+          page.locator(`tr[data-metric="${metric}"][data-side="${side}"]`).locator('[data-column]');
+        for (const { side, mean } of measured)
+          t.equal(await row(side).locator('data').first().getAttribute('value'), String(mean));
+        for (const { side, test, verdict } of comparisons) {
+          t.match(await row(side).last().textContent(), verdict);
+          t.equal(await row(side).locator('data').last().getAttribute('value'), String(test?.p_adjusted));
+        }
+      }
+      t.match(await page.locator('tr[data-key] [data-column="changes"]').allInnerTexts(), ['numerics']);
     });
   });
 

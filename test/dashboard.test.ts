@@ -327,6 +327,10 @@ t.test('requests as they should not be', async t => {
       '/api/runs/__proto__',
       '/api/runs/a/20260101T000000Z-00000000/trials/..',
       '/page.js/../../package.json',
+      '/api/comparison?run=a/20260101T000000Z-00000000',
+      '/api/comparison?run=a/20260101T000000Z-00000000&run=a/20260102T000000Z-00000000',
+      `/api/comparison?run=a/20260101T000000Z-00000000&run=${encodeURIComponent(outside)}`,
+      `/api/comparison?${'run=a/20260101T000000Z-00000000&'.repeat(13)}`,
       '/index.html',
       '/api',
     ])
@@ -336,6 +340,8 @@ t.test('requests as they should not be', async t => {
     t.equal(await status(`/${'a'.repeat(9000)}`), 414);
     t.equal(await status('/api/runs/a/20260103T000000Z-00000000'), 409, 'a link in the place of a file');
     t.equal(await status('/api/runs/a/20260104T000000Z-00000000'), 409);
+    const linked = '/api/comparison?run=a/20260101T000000Z-00000000&run=a/20260103T000000Z-00000000';
+    t.equal(await status(linked), 409, 'nor is it followed in a comparison');
     const extended = await ask(url, '/api/runs/a/20260105T000000Z-00000000');
     t.notMatch(extended.text, 'hidden_size', 'what a run extends is not read');
     const list = JSON.parse((await ask(url, '/api/list')).text) as ListDocument;
@@ -531,6 +537,13 @@ t.test('a run, a sweep and a trial by their addresses; one run alone as the root
     // one that is made after the list was read
     makeRun(root, { name: 'b', id, status: 'completed' });
     t.match(await read(url, `/api/runs/b/${id}`), { id, name: 'b' });
+    t.match(await read(url, `/api/comparison?run=b/${id}&run=a/${id}`), {
+      kind: 'comparison',
+      sides: [
+        { id: 'A', name: 'b', runs: [`b/${id}`] },
+        { id: 'B', name: 'a', runs: [`a/${id}`] },
+      ],
+    });
   });
   await withDashboard(directory, async ({ url }) => {
     t.same(

@@ -4,19 +4,11 @@ import { EXIT, type ExitCode, usageError } from '../errors.js';
 import { comparisonOf } from '../review/comparison/compare.js';
 import type { Comparison } from '../review/comparison/document.js';
 import { readGroups } from '../review/comparison/read.js';
+import { describeSide, sentencesOf } from '../review/comparison/sentences.js';
 import { kindOf } from '../review/find.js';
 import { formatTable, type TableFormat } from '../sweep/results/index.js';
 import { comparedCurves } from './compare-curves.js';
-import {
-  describeSide,
-  differencesTable,
-  leftOutSentences,
-  methodSentences,
-  metricsRecords,
-  metricsTable,
-  performanceTable,
-  reasonSentences,
-} from './compare-tables.js';
+import { differencesTable, metricsRecords, metricsTable, performanceTable } from './compare-tables.js';
 import { formatDiagnostics } from './diagnostics.js';
 import type { Io } from './io.js';
 import { compareTrials, widthOf } from './sweep-status.js';
@@ -114,13 +106,7 @@ function asMarkdown(comparison: Comparison): string {
 }
 
 function sentences(comparison: Comparison, mark: string): string[] {
-  const lines = [
-    ...methodSentences(comparison),
-    ...reasonSentences(comparison),
-    ...leftOutSentences(comparison).map(sentence => `left out: ${sentence}`),
-    ...comparison.notes.map(note => `note: ${note}`),
-  ];
-  return lines.map(line => `${mark}${line}`);
+  return sentencesOf(comparison).map(line => `${mark}${line}`);
 }
 
 /** With an empty line between. */

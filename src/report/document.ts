@@ -3,6 +3,7 @@
  * in snake_case, as in the files that people read. This file is types alone, so that the browser's code can share it.
  */
 import type { RunStatus, Verdict } from '../experiment/events.js';
+import type { MetricComparison } from '../review/comparison/document.js';
 import type { Curve } from '../review/curve.js';
 
 export type Report = RunReport | SweepReport | IndexReport;
@@ -288,4 +289,31 @@ export interface SweepRow {
   readonly states: Readonly<Record<TrialState, number>>;
   readonly best: { readonly trial: number; readonly value: number } | null;
   readonly duration_s: number | null;
+}
+
+/** Several runs against each other; what `compare` says of them. */
+export interface ComparisonReport {
+  readonly kind: 'comparison';
+  readonly version: 1;
+  /** Runs that differ by their seeds alone; the others are compared with the first. */
+  readonly sides: readonly {
+    /** `A`, `B`, … */
+    readonly id: string;
+    readonly name: string;
+    /** Such as `3 runs, seeds 0 to 2`. */
+    readonly description: string;
+    /** As the dashboard calls them. */
+    readonly runs: readonly string[];
+  }[];
+  /** What a difference changes, in words, by the key of the config. */
+  readonly changes: Readonly<Record<string, string>>;
+  /** What differs besides the config: data, code, versions, machine; the values in the order of the sides. */
+  readonly facts: readonly {
+    readonly key: string;
+    readonly values: readonly string[];
+    readonly changes_results: boolean;
+  }[];
+  readonly metrics: readonly MetricComparison[];
+  /** How it was compared, what is missing, what did not count. */
+  readonly sentences: readonly string[];
 }

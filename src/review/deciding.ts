@@ -4,6 +4,7 @@ import { flatValues } from '../config/flat.js';
 import { mapPaths } from '../config/paths.js';
 import type { Json } from '../experiment/json.js';
 import type { Manifest } from '../experiment/manifest.js';
+import { effectsOf } from './comparison/effects.js';
 import type { RunRecord } from './run-record.js';
 
 /** By key path, sorted. */
@@ -15,9 +16,6 @@ export interface Deciding {
   readonly versions: Readonly<Record<string, string>>;
   readonly backend: Pick<Manifest['backend'], 'name' | 'executor' | 'arithmetic' | 'adapter'>;
 }
-
-/** Keys, whole or as the beginning of longer ones, that only name, watch or judge a run; as in the config's hash. And the seed. */
-const LEFT_OUT = ['seed', 'name', 'description', 'checkpoint', 'gates', 'training.log_every'];
 
 /** Undefined where the run was killed before it said what it is. */
 export function decidingOf({ config, manifest, directory }: RunRecord): Deciding | undefined {
@@ -44,8 +42,9 @@ function followsSeed({ seed, dataset }: RunRecord['config']): boolean {
   return made.kind === 'synthetic' && made.seed === seed;
 }
 
+/** What only names, watches or judges a run; and the seed. */
 function isLeftOut(key: string): boolean {
-  return LEFT_OUT.some(one => key === one || key.startsWith(`${one}.`));
+  return key === 'seed' || effectsOf(key).length === 0;
 }
 
 /** With the keys in the order of their code units. */

@@ -64,6 +64,10 @@ const SIGNS: Readonly<Record<string, string>> = {
   paused: '❙❙',
   killed: '■',
   pruned: '✂',
+  better: '▲',
+  worse: '▼',
+  identical: '=',
+  'not distinguishable': '≈',
 };
 
 /** A state or a verdict: a sign and a word, so that it does not depend on colour. */

@@ -1,10 +1,11 @@
 /** The channels that pages watch, made when they are first asked for and kept for a while after they were last of use. */
 import { type UserError, usageError } from '../../errors.js';
 import type { RunHistory } from '../../review/history.js';
-import type { Catalog } from './catalog.js';
+import type { Catalog, Place } from './catalog.js';
 import { Channel } from './channel.js';
 import { ListSource } from './list-source.js';
 import { RunSource } from './run-source.js';
+import { RUN_FILES, signatureOf } from './safe-files.js';
 import type { Source } from './source.js';
 import { SweepSource } from './sweep-source.js';
 
@@ -12,6 +13,7 @@ import { SweepSource } from './sweep-source.js';
 export interface Reports {
   run(folder: string, history: RunHistory): object;
   sweep(folder: string): object;
+  comparison(places: readonly Pick<Place, 'path' | 'folder'>[]): object;
 }
 
 /** Each holds a file open and some megabytes. */
@@ -44,6 +46,18 @@ export class Channels {
     const source = await this.sourceOf(subject);
     // somebody else may have asked for the same meanwhile
     return source && (this.open.get(key) ?? this.add(key, source));
+  }
+
+  /** Undefined where one of the runs is not there. Throws `UserError` where one cannot be read. */
+  async comparison(paths: readonly string[]): Promise<object | undefined> {
+    const places: Place[] = [];
+    for (const path of new Set(paths)) {
+      const place = await this.placeOf('run', path);
+      if (place === undefined) return undefined;
+      signatureOf(place.folder, RUN_FILES);
+      places.push(place);
+    }
+    return this.reports.comparison(places);
   }
 
   close(): void {

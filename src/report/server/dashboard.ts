@@ -116,6 +116,12 @@ class Handler {
         else answerJson(response, await channel.current());
         return;
       }
+      case 'comparison': {
+        const document = await this.channels.comparison(route.paths);
+        if (document === undefined) refuse(response, 404, 'one of these runs is not there');
+        else answerJson(response, document);
+        return;
+      }
       case 'events':
         await this.stream(route, request, response);
         return;

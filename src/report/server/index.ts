@@ -1,6 +1,7 @@
 /** The live dashboard: everything under a folder of experiments, in a browser. */
 import { fileURLToPath } from 'node:url';
 import { readRun } from '../../review/run-record.js';
+import { comparisonReportOf } from '../comparison-report.js';
 import { runReportOf } from '../run-report.js';
 import { buildSweepReport } from '../sweep-report.js';
 import { pageAssets } from './assets.js';
@@ -22,6 +23,8 @@ export function startReportDashboard(
     reports: {
       run: (folder, history) => runReportOf(readRun(folder), history),
       sweep: buildSweepReport,
+      comparison: places =>
+        comparisonReportOf(new Map(places.map(({ path, folder }) => [path, readRun(folder)]))),
     },
   });
 }

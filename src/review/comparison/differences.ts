@@ -2,8 +2,8 @@
 import type { Json } from '../../experiment/json.js';
 import type { Manifest } from '../../experiment/manifest.js';
 import { valuesOf } from './config-values.js';
-import type { ConfigDifference, FactDifference } from './document.js';
-import { type Effect, effectsOf, isDataPath } from './effects.js';
+import type { ConfigDifference, Effect, FactDifference } from './document.js';
+import { effectsOf, isDataPath } from './effects.js';
 import { type Side, tellingRuns } from './sides.js';
 
 /** @param all every key, not only those that differ */

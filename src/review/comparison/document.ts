@@ -1,7 +1,6 @@
 /** What a comparison says, as a plain document: what `compare --json` prints, laid out in schemas/comparison.schema.json. */
 import type { Json } from '../../experiment/json.js';
-import type { Interval } from '../statistics/bootstrap.js';
-import type { Effect } from './effects.js';
+import type { Interval } from '../statistics/interval.js';
 
 export interface Comparison {
   readonly version: 1;
@@ -37,6 +36,18 @@ export interface SideRun {
   /** Why it does not count; null where it does. */
   readonly left_out: string | null;
 }
+
+/**
+ * What a key of the config changes:
+ *
+ * - `numerics`: the computation itself
+ * - `data`: what is read, and what of it
+ * - `data_order`: which sequences meet in which batch, and when
+ * - `initialisation`: the weights before the first step
+ * - `length`: how long is trained
+ * - `unknown`: a key of another version, of which nothing is known
+ */
+export type Effect = 'numerics' | 'data' | 'data_order' | 'initialisation' | 'length' | 'unknown';
 
 /** The values of each side, in the order of the sides: none where the key is not set, several where its runs differ. */
 type Values = readonly (readonly Json[])[];

@@ -1,16 +1,7 @@
 /** What each key of a config changes: two runs that differ in nothing but keys without an effect have the same weights and metrics. */
 import type { Experiment } from '../../config/experiment.js';
 import { allKeys } from '../../config/schema-walk.js';
-
-/**
- * - `numerics`: the computation itself
- * - `data`: what is read, and what of it
- * - `data_order`: which sequences meet in which batch, and when
- * - `initialisation`: the weights before the first step
- * - `length`: how long is trained
- * - `unknown`: a key of another version, of which nothing is known
- */
-export type Effect = 'numerics' | 'data' | 'data_order' | 'initialisation' | 'length' | 'unknown';
+import type { Effect } from './document.js';
 
 /** The paths of all keys with a value of their own; lists of mappings without the index. */
 type LeafPath<T> = T extends readonly (infer Item)[]

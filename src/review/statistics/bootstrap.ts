@@ -6,16 +6,12 @@
 import { momentsOf } from '../../experiment/baseline.js';
 import { normalMass, normalQuantile } from '../../normal.js';
 import { RandomStream } from '../../random.js';
+import type { Interval } from './interval.js';
 
 const RESAMPLES = 10_000;
 const LEVEL = 0.95;
 /** Of fewer values there are so few different resamples, 35 of four, that an interval would look much surer than it is. */
 const LEAST_VALUES = 5;
-
-export interface Interval {
-  readonly low: number;
-  readonly high: number;
-}
 
 /** A sample whose mean is added to, or taken from, the statistic. */
 interface Term {

@@ -1,16 +1,17 @@
 /** Several runs side by side: their curves in one picture, what they measured, what was set differently. */
 import { useMemo } from 'preact/hooks';
-import type { RunReport } from '../../document.js';
+import type { ComparisonReport, RunReport } from '../../document.js';
 import { Badge, Scroll, Section, Value } from '../base.js';
 import { Charts } from '../curves.js';
 import { type Compared, colorOf, comparedCurves, comparedMetrics, differingValues } from './comparison.js';
 import { hashOf, MOST_COMPARED, NO_FILTER } from './route.js';
+import { Significance } from './significance.js';
 import { useReports } from './use-reports.js';
 import { Alert, useTitle, Waiting } from './views.js';
 
 export function ComparePage({ paths }: { readonly paths: readonly string[] }) {
   const wanted = useMemo(() => [...new Set(paths)].slice(0, MOST_COMPARED), [paths.join('\n')]);
-  const { reports, trouble } = useReports(wanted);
+  const { reports, comparison, trouble } = useReports(wanted);
   useTitle(`Comparison of ${wanted.length} runs`);
   if (wanted.length === 0) return <NothingChosen />;
   const compared = wanted.flatMap((path, i): Compared[] => {
@@ -25,9 +26,10 @@ export function ComparePage({ paths }: { readonly paths: readonly string[] }) {
       </header>
       {paths.length > wanted.length && <p class="note">Of more runs the first {MOST_COMPARED} are shown.</p>}
       {trouble !== undefined && <Alert>{trouble}</Alert>}
-      <Runs compared={compared} />
+      <Runs compared={compared} comparison={comparison} />
       <ComparedCharts compared={compared} />
-      <Differences compared={compared} />
+      {comparison !== undefined && <Significance report={comparison} />}
+      <Differences compared={compared} comparison={comparison} />
     </article>
   );
 }
@@ -47,8 +49,13 @@ interface Props {
   readonly compared: readonly Compared[];
 }
 
-function Runs({ compared }: Props) {
+interface ComparisonProps extends Props {
+  readonly comparison: ComparisonReport | undefined;
+}
+
+function Runs({ compared, comparison }: ComparisonProps) {
   const metrics = comparedMetrics(compared);
+  const sideOf = (path: string) => comparison?.sides.find(({ runs }) => runs.includes(path))?.id;
   return (
     <Section title="Runs">
       <Scroll label="Runs and their metrics">
@@ -58,6 +65,11 @@ function Runs({ compared }: Props) {
               <th scope="col" class="text">
                 run
               </th>
+              {comparison !== undefined && (
+                <th scope="col" class="text">
+                  side
+                </th>
+              )}
               <th scope="col" class="text">
                 state
               </th>
@@ -79,6 +91,7 @@ function Runs({ compared }: Props) {
                     {one.report.id}
                   </a>
                 </th>
+                {comparison !== undefined && <td class="text">{sideOf(one.path)}</td>}
                 <td class="text">
                   <Badge of={one.report.state} />
                 </td>
@@ -114,7 +127,7 @@ function commonStepsPerEpoch(reports: readonly RunReport[]): number | null {
   return others.every(other => other === first) ? first : null;
 }
 
-function Differences({ compared }: Props) {
+function Differences({ compared, comparison }: ComparisonProps) {
   const differing = differingValues(compared);
   if (compared.length < 2) return null;
   return (
@@ -132,6 +145,7 @@ function Differences({ compared }: Props) {
                     <Key compared={one} /> {one.report.name} <span class="id">{one.report.id}</span>
                   </th>
                 ))}
+                {comparison !== undefined && <th scope="col">changes</th>}
               </tr>
             </thead>
             <tbody>
@@ -141,12 +155,46 @@ function Differences({ compared }: Props) {
                   {compared.map(({ path }) => (
                     <td key={path}>{values.has(path) ? <code>{values.get(path)}</code> : '–'}</td>
                   ))}
+                  {comparison !== undefined && <td data-column="changes">{comparison.changes[key]}</td>}
                 </tr>
               ))}
             </tbody>
           </table>
         </Scroll>
       )}
+      {comparison !== undefined && comparison.facts.length > 0 && <Facts report={comparison} />}
     </Section>
+  );
+}
+
+/** What differs besides the config. */
+function Facts({ report: { sides, facts } }: { readonly report: ComparisonReport }) {
+  return (
+    <Scroll label="Data, code and machines that differ">
+      <table class="differences">
+        <thead>
+          <tr>
+            <th scope="col">data, code, machine</th>
+            {sides.map(({ id }) => (
+              <th key={id} scope="col">
+                {id}
+              </th>
+            ))}
+            <th scope="col">changes</th>
+          </tr>
+        </thead>
+        <tbody>
+          {facts.map(({ key, values, changes_results }) => (
+            <tr key={key} data-fact={key}>
+              <th scope="row">{key}</th>
+              {values.map((value, i) => (
+                <td key={sides[i].id}>{value}</td>
+              ))}
+              <td>{changes_results ? 'perhaps results' : 'nothing'}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Scroll>
   );
 }

@@ -1,6 +1,6 @@
 /** The reports of several runs, asked for again when the list says that one has changed: one connection, however many runs. */
 import { useEffect, useState } from 'preact/hooks';
-import type { RunReport } from '../../document.js';
+import type { ComparisonReport, RunReport } from '../../document.js';
 import type { ListDocument } from '../../server/documents.js';
 import { applyListChange } from './apply.js';
 import { encodePath } from './route.js';
@@ -9,12 +9,16 @@ import { useLive } from './use-live.js';
 interface Reports {
   /** By path; those that could be had. */
   readonly reports: ReadonlyMap<string, RunReport>;
+  /** Of all of them; undefined for one alone, and where one of them cannot be had. */
+  readonly comparison: ComparisonReport | undefined;
   readonly trouble: string | undefined;
 }
 
+const NONE: Reports = { reports: new Map(), comparison: undefined, trouble: undefined };
+
 export function useReports(paths: readonly string[]): Reports {
   const list = useLive<ListDocument>('/api/list', applyListChange);
-  const [got, setGot] = useState<Reports>({ reports: new Map(), trouble: undefined });
+  const [got, setGot] = useState<Reports>(NONE);
   const rows = paths.map(path => list.document?.runs.find(run => run.path === path));
   // what the list says of them is other when, and only when, their files are
   const version = list.document === undefined ? undefined : JSON.stringify(rows);
@@ -29,7 +33,7 @@ export function useReports(paths: readonly string[]): Reports {
     );
     return () => stop.abort();
   }, [paths, version]);
-  return { reports: got.reports, trouble: list.trouble ?? got.trouble };
+  return { ...got, trouble: list.trouble ?? got.trouble };
 }
 
 async function readAll(paths: readonly string[], signal: AbortSignal): Promise<Reports> {
@@ -39,9 +43,21 @@ async function readAll(paths: readonly string[], signal: AbortSignal): Promise<R
       return { path, ok: response.ok, value: await response.json() };
     }),
   );
+  const comparison = paths.length < 2 ? undefined : await readComparison(paths, signal);
   const failed = answers.find(({ ok }) => !ok);
   return {
     reports: new Map(answers.filter(({ ok }) => ok).map(({ path, value }) => [path, value as RunReport])),
+    comparison,
     trouble: failed && `${failed.path}: ${failed.value.error}`,
   };
+}
+
+/** Where one of the runs cannot be read, its own answer says so. */
+async function readComparison(
+  paths: readonly string[],
+  signal: AbortSignal,
+): Promise<ComparisonReport | undefined> {
+  const query = new URLSearchParams(paths.map(path => ['run', path]));
+  const response = await fetch(`/api/comparison?${query}`, { signal });
+  return response.ok ? ((await response.json()) as ComparisonReport) : undefined;
 }

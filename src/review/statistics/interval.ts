@@ -1,0 +1,5 @@
+/** Both ends included. */
+export interface Interval {
+  readonly low: number;
+  readonly high: number;
+}
