@@ -18,6 +18,7 @@ import { judgeNoise } from '../src/review/noise.js';
 import { type Reviewed, type ReviewOptions, reviewRuns } from '../src/review/review.js';
 import { upperQuantile, upperTail } from '../src/review/student-t.js';
 import { Workplace } from './support/cli.js';
+import { execute } from './support/programs.js';
 import { longerConfig, randomDataset } from './support/small-run.js';
 
 const work = new Workplace();
@@ -80,6 +81,10 @@ function failure(action: () => unknown): UserError {
   }
   throw new Error('nothing was thrown');
 }
+
+const surroundings = { cwd: work.path, env: process.env };
+const hasPython = (await execute('/usr/bin/python3', ['--version'], surroundings))?.code === 0;
+const skip = !hasPython && 'there is no python3';
 
 t.test('gates of the config and of the command line', async t => {
   const { review } = judge([runs[0]], {
@@ -465,6 +470,46 @@ t.test('foreign text breaks out of no format', async t => {
   review([path], { gates: [], format: 'text', github: { workspace: undefined, summary: undefined } }, io);
   t.notMatch(io.text(), /^::/m);
   t.notMatch(io.text(), '\u0007');
+});
+
+/** Prints what Python's XML parser (expat) finds: the attributes of all suites, the cases with the message and the text of what is in them. */
+const READ_JUNIT = `
+import json, sys, xml.etree.ElementTree as tree
+root = tree.parse(sys.argv[1]).getroot()
+print(json.dumps([[suite.attrib, [[case.attrib, [[inner.tag, inner.attrib, inner.text] for inner in case]] for case in suite]] for suite in root]))
+`;
+
+t.test('JUnit is read back by a parser that is not ours, whatever the texts are', { skip }, async t => {
+  const { review: judged } = judge([runs[0]]);
+  const [run] = judged.runs;
+  const texts = fc.sample(
+    fc.string({ unit: fc.oneof(fc.nat(0xff), fc.nat(0xffff), fc.nat(0x10ffff)).map(String.fromCodePoint) }),
+    { numRuns: 300, seed: 20260101 },
+  );
+  const junit = formatJunit({
+    ...judged,
+    runs: texts.map(text => ({ ...run, name: text, completed: { verdict: 'failed', reason: text } })),
+  });
+  const file = work.file('junit.xml', junit);
+  const { stdout, stderr } = (await execute('/usr/bin/python3', ['-c', READ_JUNIT, file], surroundings))!;
+  t.equal(stderr, '');
+  // what XML 1.0 has no place for
+  const kept = (text: string) => text.replaceAll(/(?![\t\n\r])\p{Cc}|\p{Cs}|[\ufffe\uffff]/gu, '\ufffd');
+  const suites: [
+    Record<string, string>,
+    [Record<string, string>, [string, Record<string, string>, string][]][],
+  ][] = JSON.parse(stdout);
+  t.equal(suites.length, texts.length + judged.groups.length);
+  for (const [i, [suite, cases]] of suites.slice(0, texts.length).entries()) {
+    const text = kept(texts[i]);
+    t.equal(suite.name, `${text}/${run.run_id}`);
+    t.equal(Number(suite.tests), cases.length);
+    t.equal(Number(suite.failures), cases.filter(([, [inner]]) => inner?.[0] === 'failure').length);
+    const [[head, [[tag, attributes, content]]]] = cases;
+    t.match({ ...head, tag }, { name: 'completed', classname: suite.name, tag: 'failure' });
+    t.equal(attributes.message, `Not completed: ${text}.`);
+    t.equal(content, attributes.message);
+  }
 });
 
 t.test('annotations point at the gate inside of the workspace, no more than are shown', async t => {
