@@ -1,6 +1,6 @@
 /** What other programs rely on: the files' schemas, the types of their readers, and the prose about both say the same. */
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import t from 'tap';
 import { readSchema, validateAgainst } from '../src/config/schema.js';
 import type { LogEvent } from '../src/experiment/files.js';
@@ -12,6 +12,16 @@ const place = new Workplace();
 t.teardown(() => place.remove());
 
 const prose = readFileSync(join(packageRoot, 'schemas', 'README.md'), 'utf8');
+
+const small = {
+  version: 1,
+  name: 'packed',
+  dataset: { kind: 'synthetic', problem: 'adding', sequence_length: 6, train_size: 40, test_size: 20 },
+  model: { cell: 'lstm', hidden_size: 4, head: { from: 'last' } },
+  loss: { kind: 'mse' },
+  optimizer: { kind: 'adam', learning_rate: 0.01 },
+  training: { num_epochs: 1, batch_size: 20 },
+};
 
 type Schema = { readonly [key: string]: unknown };
 const definitions = (name: string) =>
@@ -119,6 +129,37 @@ const lines: readonly LogEvent[] = [
   { ...head, event: 'run.end', status: 'completed', exit_code: 0, epochs: 1, steps: 1, duration_s: 1 },
 ];
 
+/** A program's folder with the package in it as `npm install` would leave it, of what `npm pack` puts into it. */
+async function installed(): Promise<string> {
+  const folder = place.folder();
+  const modules = join(folder, 'node_modules');
+  mkdirSync(join(modules, 'cellrun'), { recursive: true });
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  const { dependencies } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
+  for (const name of [...Object.keys(dependencies), '@types/node']) {
+    mkdirSync(dirname(join(modules, name)), { recursive: true });
+    symlinkSync(join(packageRoot, 'node_modules', name), join(modules, name));
+  }
+  const surroundings = { cwd: packageRoot, env: process.env };
+  const packed = await execute(
+    'npm',
+    ['pack', '--ignore-scripts', '--pack-destination', folder, '--json'],
+    surroundings,
+  );
+  const [{ filename }] = JSON.parse(packed?.stdout ?? '');
+  const unpacked = await execute(
+    'tar',
+    ['-xzf', join(folder, filename), '-C', join(modules, 'cellrun'), '--strip-components=1'],
+    surroundings,
+  );
+  if (unpacked?.code !== 0) throw new Error(unpacked?.stderr);
+  return folder;
+}
+
+const program = await installed();
+const inProgram = (...args: readonly string[]) =>
+  execute(process.execPath, args, { cwd: program, env: process.env });
+
 t.test('the type of a log line takes what the schema takes', async t => {
   for (const line of lines) t.same(validateAgainst('log-event', line), [], line.event);
   t.same(lines.map(({ event }) => event).sort(), [...events.keys()].sort(), 'one of each');
@@ -143,30 +184,24 @@ t.test('every file, event and metric is explained in prose', async t => {
   t.same(missing(numbers(summary)), []);
 });
 
+t.test('the package has all that its program needs', async t => {
+  const cellrun = (...args: string[]) => inProgram('node_modules/cellrun/dist/src/cli/main.js', ...args);
+  const ended = await cellrun('run', place.config(small), '--output', 'experiments', '--json');
+  t.equal(ended?.code, 0, String(ended?.stderr));
+  const { directory } = JSON.parse(ended?.stdout ?? '');
+  const report = await cellrun('report', directory);
+  t.equal(report?.code, 0, String(report?.stderr));
+  const schema = await cellrun('schema', 'log-event');
+  t.equal(schema?.code, 0, String(schema?.stderr));
+  t.same(JSON.parse(schema?.stdout ?? ''), readSchema('log-event'));
+});
+
 t.test('a program that reads logs compiles against the package', async t => {
-  const folder = place.folder();
-  mkdirSync(join(folder, 'node_modules'));
-  symlinkSync(packageRoot, join(folder, 'node_modules', 'cellrun'));
-  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
-  const compile = async (text: string) => {
-    writeFileSync(join(folder, 'reader.ts'), text);
+  const compile = (text: string) => {
+    writeFileSync(join(program, 'reader.ts'), text);
     const tsc = join(packageRoot, 'node_modules', 'typescript', 'bin', 'tsc');
-    const flags = [
-      '--noEmit',
-      '--strict',
-      '--module',
-      'nodenext',
-      '--target',
-      'es2023',
-      '--skipLibCheck',
-      '--types',
-      'node',
-    ];
-    const types = ['--typeRoots', join(packageRoot, 'node_modules', '@types')];
-    return execute(process.execPath, [tsc, ...flags, ...types, 'reader.ts'], {
-      cwd: folder,
-      env: process.env,
-    });
+    const flags = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--types', 'node'];
+    return inProgram(tsc, ...flags, 'reader.ts');
   };
   const reader = `
     import { readFileSync } from 'node:fs';
