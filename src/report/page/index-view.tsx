@@ -100,30 +100,7 @@ export function runColumns<Row extends RunLine>(
   const metrics = [...new Set(rows.flatMap(row => row.metrics.map(({ name }) => name)))].sort();
   const metricOf = (row: Row, metric: string) => row.metrics.find(({ name }) => name === metric)?.value;
   return [
-    { name: 'name', title: 'experiment', isText: true, sortBy: row => row.name, show: row => row.name },
-    {
-      name: 'id',
-      title: 'run',
-      isText: true,
-      sortBy: row => row.id,
-      show: row => {
-        const href = link(row.path);
-        return href === undefined ? (
-          <span class="id">{row.id}</span>
-        ) : (
-          <a class="id" href={href}>
-            {row.id}
-          </a>
-        );
-      },
-    },
-    {
-      name: 'state',
-      title: 'state',
-      isText: true,
-      sortBy: row => row.state,
-      show: row => <Badge of={row.state} />,
-    },
+    ...leadingColumns<Row>(link, { name: 'experiment', id: 'run' }),
     {
       name: 'gates',
       title: 'gates',
@@ -162,6 +139,39 @@ export function runColumns<Row extends RunLine>(
   ];
 }
 
+/** What runs and sweeps begin with: the name, the id with its link, the state. */
+function leadingColumns<Row extends Pick<RunLine, 'name' | 'id' | 'path' | 'state'>>(
+  link: Link,
+  titles: { readonly name: string; readonly id: string },
+): readonly SortableColumn<Row>[] {
+  return [
+    { name: 'name', title: titles.name, isText: true, sortBy: row => row.name, show: row => row.name },
+    {
+      name: 'id',
+      title: titles.id,
+      isText: true,
+      sortBy: row => row.id,
+      show: row => {
+        const href = link(row.path);
+        return href === undefined ? (
+          <span class="id">{row.id}</span>
+        ) : (
+          <a class="id" href={href}>
+            {row.id}
+          </a>
+        );
+      },
+    },
+    {
+      name: 'state',
+      title: 'state',
+      isText: true,
+      sortBy: row => row.state,
+      show: row => <Badge of={row.state} />,
+    },
+  ];
+}
+
 function curveColumn<Row extends RunLine>(): SortableColumn<Row> {
   return {
     name: 'curve',
@@ -183,30 +193,7 @@ type SweepLine = Omit<SweepRow, 'state' | 'states' | 'goal'> & { readonly state:
 /** The name first. */
 export function sweepColumns<Row extends SweepLine>(link: Link): readonly SortableColumn<Row>[] {
   return [
-    { name: 'name', title: 'sweep', isText: true, sortBy: row => row.name, show: row => row.name },
-    {
-      name: 'id',
-      title: 'id',
-      isText: true,
-      sortBy: row => row.id,
-      show: row => {
-        const href = link(row.path);
-        return href === undefined ? (
-          <span class="id">{row.id}</span>
-        ) : (
-          <a class="id" href={href}>
-            {row.id}
-          </a>
-        );
-      },
-    },
-    {
-      name: 'state',
-      title: 'state',
-      isText: true,
-      sortBy: row => row.state,
-      show: row => <Badge of={row.state} />,
-    },
+    ...leadingColumns<Row>(link, { name: 'sweep', id: 'id' }),
     { name: 'trials', title: 'trials', sortBy: row => row.trials, show: row => row.trials },
     { name: 'metric', title: 'objective', isText: true, sortBy: row => row.metric, show: row => row.metric },
     {
