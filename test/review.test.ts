@@ -431,7 +431,7 @@ t.test('curves in Markdown are what was measured', async t => {
     .map(line => JSON.parse(line));
   const charts = [
     ...markdown.matchAll(
-      /```mermaid\nxychart-beta\n {2}title "(.*)"\n {2}x-axis "step" (\d+) --> (\d+)\n {2}line \[(.*)\]\n```/g,
+      /```mermaid\n%%\{init: .*\}%%\nxychart-beta\n {2}title "(.*)"\n {2}x-axis "step" (\d+) --> (\d+)\n {2}line \[(.*)\]\n```/g,
     ),
   ];
   t.equal(charts.length, 2);

@@ -127,6 +127,7 @@ function chart(title: string, metric: string, curves: readonly Curve[]): string[
   return [
     '',
     '```mermaid',
+    COLORS,
     'xychart-beta',
     `  title "${title.replaceAll(/["\n\r`]/g, '')}, ${largerIsBetter(metric) ? 'larger' : 'smaller'} is better"`,
     `  x-axis "step" ${from} --> ${to}`,
@@ -134,6 +135,9 @@ function chart(title: string, metric: string, curves: readonly Curve[]): string[
     '```',
   ];
 }
+
+/** Mermaid's own first colour is next to invisible on white. These can be told from light and from dark ground. */
+const COLORS = `%%{init: {"themeVariables": {"xyChart": {"plotColorPalette": "#1f83d6, #d1631f, #2a9d5c, #a35bd0, #b5851f, #d0478f"}}}}%%`;
 
 interface Point {
   readonly step: number;
