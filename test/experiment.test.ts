@@ -241,7 +241,7 @@ t.test('summary and manifest say what their schemas say', async t => {
   t.match(written, { metrics: { train: { loss: null, loss_nonfinite: 'nan' } } });
   t.same(validateAgainst('summary', written), []);
   t.not(validateAgainst('summary', { ...written, extra: 1 }).length, 0);
-  run.writeManifest(describeRun(facts, packageRoot));
+  run.writeManifest(describeRun(facts));
   t.same(validateAgainst('manifest', run.readManifest()), []);
   t.same(
     readdirSync(run.path).filter(name => name.startsWith('.')),
@@ -274,6 +274,12 @@ t.test('machine, versions and git are read from where they are', async t => {
   t.same(gitState(repository), { revision, dirty: false });
   writeFileSync(join(repository, 'a'), '2');
   t.same(gitState(repository), { revision, dirty: true });
+  const here = { ...facts, config_files: [join(repository, 'a')] };
+  t.same(describeRun(here).git, { revision, dirty: true }, 'around the config');
+  const trap = join(repository, 'started');
+  git('config', 'core.fsmonitor', `touch ${trap}; false`);
+  t.same(gitState(repository), { revision, dirty: true });
+  t.notOk(existsSync(trap), 'what the repository would have started is not started');
 });
 
 /** One of each event; the type demands all of them. */

@@ -60,7 +60,8 @@ export function gitState(folder: string): GitState | null {
 }
 
 function git(folder: string, args: readonly string[]): string {
-  return execFileSync('git', ['-C', folder, ...args], {
+  // a repository's own settings can name programs that git would start
+  return execFileSync('git', ['-C', folder, '-c', 'core.fsmonitor=false', '--no-optional-locks', ...args], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'ignore'],
     timeout: 10_000,

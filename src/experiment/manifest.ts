@@ -1,4 +1,5 @@
 /** `manifest.json`: everything needed to explain a run and to repeat it; layout in schemas/manifest.schema.json. */
+import { dirname } from 'node:path';
 import type { Json } from './json.js';
 import { type GitState, gitState, type Machine, machine, type Versions, versions } from './machine.js';
 
@@ -59,15 +60,16 @@ export interface Manifest extends Omit<ManifestFacts, 'started'> {
   readonly changes?: readonly ManifestChange[];
 }
 
-/** Completes `facts` with versions, machine and the state of the repository around `sourceFolder`. */
-export function describeRun(facts: ManifestFacts, sourceFolder: string): Manifest {
+/** Completes `facts` with versions, machine and the state of the repository around the config, wherever its runs are written. */
+export function describeRun(facts: ManifestFacts): Manifest {
   const { started, ...rest } = facts;
+  const config = facts.config_files.at(-1);
   return {
     version: 1,
     started: started.toISOString(),
     ...rest,
     versions: versions(),
-    git: gitState(sourceFolder),
+    git: config === undefined ? null : gitState(dirname(config)),
     machine: machine(),
   };
 }

@@ -6,7 +6,8 @@ import { type ExitCode, usageError } from '../errors.js';
 import { bestOf, type Checkpoint, listCheckpoints } from '../experiment/checkpoint-folder.js';
 import { latestCheckpoint } from '../experiment/latest-checkpoint.js';
 import { type CutLog, cutLog, LOG_LOST, readEvents } from '../experiment/log-history.js';
-import { describeRun, type Manifest } from '../experiment/manifest.js';
+import { versions } from '../experiment/machine.js';
+import type { Manifest } from '../experiment/manifest.js';
 import { RunDirectory } from '../experiment/run-directory.js';
 import { whileLocked } from '../experiment/run-lock.js';
 import { timesSoFar } from '../experiment/run-times.js';
@@ -85,11 +86,8 @@ async function resumeLocked(
   const isOtherData = edits.some(({ key }) => key.startsWith('dataset.'));
   if (!isOtherData) checkDigests(session.dataset.digests, manifest.datasets);
   const dataSeconds = (performance.now() - began) / 1000;
-  const now = describeRun(
-    manifestFacts(loaded, session, { ...options, runId: directory.id }),
-    directory.path,
-  );
-  const changes = [...edits, ...machineChanges(manifest, now)];
+  const { backend: runsOn } = manifestFacts(loaded, session, { ...options, runId: directory.id });
+  const changes = [...edits, ...machineChanges(manifest, { backend: runsOn, versions: versions() })];
   const left = leftSummary(directory, options);
   // a key to allow though nothing changed is refused below, also in a run that is complete
   const asksNothing = changes.length === 0 && options.allowChange.length === 0;

@@ -54,7 +54,7 @@ export async function runExperiment(
   const beginning: Beginning = {
     open: () => {
       const facts = manifestFacts(loaded, session, { ...options, runId: directory.id });
-      directory.writeManifest(describeRun(facts, directory.path));
+      directory.writeManifest(describeRun(facts));
       const events = RunEvents.open(directory.files.log, loaded, session);
       events.started(directory.id);
       events.dataReady(dataSeconds);
