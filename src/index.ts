@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /** The public catalogue: what a program that uses cellrun as a library can rely on. */
 export {
   type DatasetConfig,

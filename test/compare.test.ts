@@ -669,6 +669,7 @@ t.test('real runs, from the command line', async t => {
   });
 
   t.test('formats for programs', async t => {
+    await t.rejects(compared(fast, slow, '--json', '--format', 'csv'), { name: 'UserError' }, 'one of both');
     const { out } = await compared(fast, slow, '--json', '--metric', 'train.loss');
     const document: Comparison = JSON.parse(out);
     t.same(validateAgainst('comparison', document), []);

@@ -157,7 +157,28 @@ t.test('what is no run, no sweep and no folder is a usage error', async t => {
   cpSync(classRun, damaged, { recursive: true });
   writeFileSync(join(damaged, 'summary.json'), '{');
   t.match(await work.cellrun('report', damaged), { code: 5, stderr: /summary\.json/ });
-  t.match(await work.cellrun('report', classRun, '-o', join(work.path, 'absent', 'x.html')), { code: 2 });
+});
+
+t.test('a report takes the place of a report, and of nothing else', async t => {
+  const copy = join(work.folder(), 'copy');
+  cpSync(classRun, copy, { recursive: true });
+  const log = join(copy, 'log.jsonl');
+  const before = readFileSync(log);
+  for (const [target, message] of [
+    [log, /log\.jsonl: this file is not a report, and is not overwritten/],
+    [work.config({ version: 1 }), /this file is not a report, and is not overwritten/],
+    [work.file('other.html', '<!DOCTYPE html><title>mine</title>'), /is not overwritten/],
+    [copy, /this is a folder/],
+    ['/dev/null', /this is no file/],
+  ] as const)
+    t.match(await work.cellrun('report', copy, '-o', target), { code: 2, stdout: '', stderr: message });
+  t.ok(readFileSync(log).equals(before));
+  const file = join(work.folder(), 'new', 'x.html');
+  t.match(await work.cellrun('report', copy, '-o', file), { code: 0, stdout: `${file}\n` });
+  t.match(await work.cellrun('report', copy, '-o', file), { code: 0 }, 'another time');
+  const json = join(work.folder(), 'x.json');
+  for (let time = 0; time < 2; time++)
+    t.match(await work.cellrun('report', copy, '--json', '-o', json), { code: 0 });
 });
 
 t.test(

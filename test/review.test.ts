@@ -148,7 +148,7 @@ t.test('a metric that is missing or not finite never passes, whatever the limits
     summary.metrics = { train: {}, test: { loss: null, loss_nonfinite: 'nan' } };
     Object.assign(summary, { gates: [], step_ratio: null });
   });
-  const pinned = join(work.folder(), 'b.json');
+  const pinned = join(work.folder(), 'new', 'b.json');
   judge(runs, { pin: pinned });
   const bound = fc.double({ noNaN: true, noDefaultInfinity: true });
   fc.assert(

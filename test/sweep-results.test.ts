@@ -341,6 +341,16 @@ t.test('tables in each format', async t => {
     formatTable({ ...TABLE, rows: [TABLE.rows[0]] }, 'markdown'),
     '| trial | name | share |\n| ---: | --- | ---: |\n| 0 | a, "b" \\| c | 0.12 |\n',
   );
+  const foreign = formatTable(
+    { columns: [{ name: 'a' }], rows: [['<img src=x> `q`\nx_y _z_ @me \u202e']] },
+    'markdown',
+  );
+  t.equal(foreign.split('\n')[2], '| &lt;img src=x&gt; \\`q\\` x_y \\_z\\_ &#64;me \ufffd |');
+  const cells = ['=1+1', '+1', '-1+1', '@a', '\tb', '-0.5', '-inf', 'a=b', -1];
+  t.equal(
+    formatTable({ columns: [{ name: 'a' }], rows: cells.map(cell => [cell]) }, 'csv'),
+    `a\n'=1+1\n'+1\n'-1+1\n'@a\n'\tb\n-0.5\n-inf\na=b\n-1\n`,
+  );
   t.same(parse(formatTable(TABLE, 'csv')), [
     ['trial', 'a.long_name', 'share'],
     ['0', 'a, "b" | c', '0.123456'],

@@ -227,7 +227,9 @@ t.test('folders of runs, and what is refused', async t => {
     exported.stdout.trimEnd().split('\n'),
     runs.map(run => join(output, 'twice', basename(run))),
   );
-  t.match(exported.stderr, `tensorboard --logdir ${output}`);
+  t.match(exported.stderr, `tensorboard --logdir ${output}\n`);
+  const inside = await place.cellrun('export', ...runs, '--tensorboard');
+  t.match(inside.stderr, `tensorboard --logdir ${join(root, 'twice')}\n`, 'what all are in');
 
   const [first] = runs;
   mkdirSync(join(first, 'tensorboard', 'train'), { recursive: true });
@@ -236,6 +238,15 @@ t.test('folders of runs, and what is refused', async t => {
   t.equal(foreign.code, 2);
   t.match(foreign.stderr, "another program's event file is here");
   t.equal(readFileSync(join(first, 'tensorboard', 'train', 'events.out.tfevents.1.host'), 'utf8'), 'theirs');
+
+  const mixed = join(place.folder(), 'mixed');
+  t.equal((await place.cellrun('export', runs[1], '--tensorboard', '-o', mixed)).code, 0);
+  const [name] = readdirSync(mixed).filter(one => one.includes('tfevents'));
+  t.equal((await place.cellrun('export', runs[1], '--tensorboard', '-o', mixed)).code, 0, 'another time');
+  cpSync(join(mixed, name), join(mixed, name.replace('tfevents.', 'tfevents.1')));
+  const other = await place.cellrun('export', runs[1], '--tensorboard', '-o', mixed);
+  t.equal(other.code, 2);
+  t.match(other.stderr, "another run's event file is here");
 
   const noFormat = await place.cellrun('export', first);
   t.equal(noFormat.code, 2);
@@ -249,6 +260,9 @@ t.test('folders of runs, and what is refused', async t => {
   const blocked = await place.cellrun('export', runs[1], '--tensorboard', '-o', join(file, 'below'));
   t.equal(blocked.code, 1);
   t.match(blocked.stderr, 'a part of the path is a file');
+  const onFile = await place.cellrun('export', runs[1], '--tensorboard', '-o', file);
+  t.equal(onFile.code, 2);
+  t.match(onFile.stderr, 'this is a file');
   rmSync(file);
   t.notOk(existsSync(file));
 });

@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { MetricName } from '../config/experiment.js';
 import { METRICS } from '../config/metrics.js';
 import type { CompareFlags } from './compare.js';
-import { type Shell, verb } from './flags.js';
+import { jsonFormatOption, type Shell, verb } from './flags.js';
 import { parseCount } from './options.js';
 
 /** Restated, so that `--help` need not load what reads runs; the type holds both equal. */
@@ -52,7 +52,7 @@ export function addCompare(program: Command, { io, finish }: Shell): void {
     .addOption(new Option('--max <value>', 'trials: whose objective is at most this').argParser(parseNumber))
     .addOption(new Option('--top <n>', 'trials: only the first of the table').argParser(parseCount))
     .addOption(new Option('--format <format>', 'how to print it').choices(FORMATS).default('text'))
-    .option('--json', 'short for --format json')
+    .addOption(jsonFormatOption())
     .addHelpText('after', HELP)
     .action(async (paths: string[], { json, format, metric, all = false, ...flags }: Flags) => {
       const { compare } = await import('./compare.js');

@@ -1,6 +1,6 @@
 /** The verbs that say what a config means and train nothing: `validate`, `config`, `graph` and `schema`. */
 import { Argument, type Command, Option } from 'commander';
-import { backendOption, type Shell, setOption, threadsOption, verb } from './flags.js';
+import { backendOption, jsonFormatOption, type Shell, setOption, threadsOption, verb } from './flags.js';
 import { GRAPH_FORMATS, type RunOptions } from './options.js';
 
 export function addValidate(program: Command, { io, finish }: Shell): void {
@@ -9,7 +9,7 @@ export function addValidate(program: Command, { io, finish }: Shell): void {
     .addOption(
       new Option('--format <format>', 'how to report').choices(['text', 'json', 'github']).default('text'),
     )
-    .option('--json', 'short for --format json')
+    .addOption(jsonFormatOption())
     .action(
       async (
         configs: string[],
@@ -72,7 +72,7 @@ export function addGraph(program: Command, { io, finish }: Shell): void {
     .addOption(backendOption())
     .addOption(threadsOption())
     .addOption(new Option('--format <format>', 'how to print it').choices(GRAPH_FORMATS).default('text'))
-    .option('--json', 'short for --format json')
+    .addOption(jsonFormatOption())
     .option('--emit <kernel>', "print one kernel's source and the WebAssembly made of it")
     .action(async (config: string, { json, set, backend, threads, format, emit }: Flags) => {
       const { graph } = await import('./graph.js');

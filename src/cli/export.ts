@@ -1,5 +1,5 @@
 /** `export RUN… --tensorboard`: what other programs read of a run. */
-import { join, resolve } from 'node:path';
+import { join, resolve, sep } from 'node:path';
 import { EXIT, type ExitCode } from '../errors.js';
 import { exportRun } from '../interop/tensorboard/export.js';
 import { type Found, kindOf, runsAt } from '../review/find.js';
@@ -26,9 +26,18 @@ export function exportTensorboard(
   if (json) io.out(`${JSON.stringify({ version: 1, format: 'tensorboard', exports: written })}\n`);
   else {
     for (const { directory } of written) io.out(`${directory}\n`);
-    io.err(`Look at it with: tensorboard --logdir ${output ?? written[0].directory}\n`);
+    io.err(
+      `Look at it with: tensorboard --logdir ${output ?? commonFolder(written.map(({ directory }) => directory))}\n`,
+    );
   }
   return EXIT.done;
+}
+
+/** The deepest folder that all are in, or that the only one is. */
+function commonFolder(folders: readonly string[]): string {
+  const [first, ...others] = folders.map(folder => folder.split(sep));
+  const length = first.findIndex((part, i) => others.some(other => other[i] !== part));
+  return length < 0 ? folders[0] : first.slice(0, length).join(sep);
 }
 
 /** One run fills the folder that was named for it; several have folders below, whose names are what TensorBoard shows. */

@@ -94,6 +94,11 @@ export function jsonOption(what: string): Option {
   return new Option('--json', `print ${what} as one JSON document on stdout`);
 }
 
+/** Of verbs with a `--format`, which is then not given as well. */
+export function jsonFormatOption(): Option {
+  return new Option('--json', 'short for --format json').conflicts('format');
+}
+
 export function quietOption(): Option {
   return new Option('-q, --quiet', 'no progress on stderr');
 }

@@ -1,10 +1,10 @@
 /** `report RUN|SWEEP|DIR`: one HTML file that needs no network and nothing beside it. */
-import { statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
-import { EXIT, type ExitCode, usageError } from '../errors.js';
+import { join, resolve } from 'node:path';
+import { EXIT, type ExitCode } from '../errors.js';
 import { writeAtomic } from '../experiment/atomic.js';
-import { buildReport, readPageAssets, renderPage } from '../report/index.js';
+import { buildReport, GENERATOR, readPageAssets, renderPage } from '../report/index.js';
 import type { Io } from './io.js';
+import { prepareOutput } from './output-file.js';
 
 export interface ReportOptions {
   /** Where to write; `-` is stdout, `undefined` is `report.html` in the directory itself. */
@@ -20,14 +20,14 @@ export function report(path: string, { output, json }: ReportOptions, io: Io): E
   const target = output ?? (json ? '-' : join(path, 'report.html'));
   if (target === '-') io.out(text);
   else {
-    checkFolder(dirname(resolve(target)), target);
+    prepareOutput(target, 'a report', isReport);
     writeAtomic(resolve(target), [text]);
     io.out(`${target}\n`);
   }
   return EXIT.done;
 }
 
-function checkFolder(folder: string, target: string): void {
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
-  throw usageError({ code: 'cli/output', message: 'there is no folder for this file', file: target });
+/** A page or a document of an earlier report. */
+function isReport(head: string): boolean {
+  return head.includes(GENERATOR) || /^\{"kind":"(run|sweep|index)","version":\d/.test(head);
 }

@@ -1,7 +1,7 @@
 /** The verb `review` and its flags. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { usageError } from '../errors.js';
-import { type Shell, verb } from './flags.js';
+import { jsonFormatOption, type Shell, verb } from './flags.js';
 import { collect } from './options.js';
 import type { ReviewFlags } from './review.js';
 
@@ -41,7 +41,7 @@ export function addReview(program: Command, { io, finish }: Shell): void {
     .addOption(new Option('--max-regress <share>', 'the same as a share, such as 0.05').argParser(parseSlack))
     .addOption(new Option('--pin <file>', 'write the baseline of these runs'))
     .addOption(new Option('--format <format>', 'how to report').choices(FORMATS).default('text'))
-    .option('--json', 'short for --format json')
+    .addOption(jsonFormatOption())
     .option('--schema', 'check files against their schemas instead: logs, run directories, sweeps')
     .addHelpText('after', HELP)
     .action(async (paths: string[], given: Given) => {

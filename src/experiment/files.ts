@@ -22,8 +22,21 @@ interface LineHead {
   readonly seq: number;
 }
 
+/** What is measured and need not be finite; all other numbers are. */
+type Measured =
+  | 'loss'
+  | 'accuracy'
+  | 'mean_absolute_error'
+  | 'grad_norm'
+  | 'learning_rate'
+  | 'samples_per_s'
+  | 'value'
+  | 'best';
+
+type IsMeasured<F, K extends keyof F> = K extends Measured ? (number extends F[K] ? true : false) : false;
+
 type Spelled<F> = {
-  readonly [K in keyof F]: number extends F[K] ? F[K] | null : F[K];
+  readonly [K in keyof F]: IsMeasured<F, K> extends true ? F[K] | null : F[K];
 } & {
-  readonly [K in keyof F & string as number extends F[K] ? `${K}_nonfinite` : never]?: NonFinite;
+  readonly [K in keyof F & string as IsMeasured<F, K> extends true ? `${K}_nonfinite` : never]?: NonFinite;
 };

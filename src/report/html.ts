@@ -17,6 +17,9 @@ export function readPageAssets(): PageAssets {
   return { script: read('page.js'), style: read('page.css') };
 }
 
+/** In the head of every page: what tells a report from another HTML file. */
+export const GENERATOR = '<meta name="generator" content="cellrun">';
+
 /** The same bytes for the same document and assets. */
 export function renderPage(report: Report, { script, style }: PageAssets): string {
   const code = inScript(script);
@@ -35,7 +38,7 @@ export function renderPage(report: Report, { script, style }: PageAssets): strin
 <meta http-equiv="Content-Security-Policy" content="${escapeHtml(policy)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<meta name="generator" content="cellrun">
+${GENERATOR}
 <link rel="icon" href="data:,">
 <title>${escapeHtml(titleOf(report))}</title>
 <style>${style}</style>

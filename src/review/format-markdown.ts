@@ -4,6 +4,7 @@
  * strip inline SVG and pictures as data URIs.
  */
 import { largerIsBetter } from '../config/metrics.js';
+import { plainMarkdown } from '../markdown.js';
 import type { Curve } from './curve.js';
 import { movedLines, oddities } from './format-text.js';
 import type { Curves } from './history.js';
@@ -39,17 +40,19 @@ function headOf(review: Review): string[] {
     '',
     ...runTable(review.runs),
     ...review.groups.flatMap(group =>
-      group.comparison ? ['', `**${plain(groupName(group))}**`, '', ...listed(movedLines(group))] : [],
+      group.comparison
+        ? ['', `**${plainMarkdown(groupName(group))}**`, '', ...listed(movedLines(group))]
+        : [],
     ),
     ...review.runs.flatMap(run => {
       const odd = oddities(run);
-      return odd.length === 0 ? [] : ['', `**${plain(run.run_id)}**`, '', ...listed(odd)];
+      return odd.length === 0 ? [] : ['', `**${plainMarkdown(run.run_id)}**`, '', ...listed(odd)];
     }),
   ];
 }
 
 function listed(lines: readonly string[]): string[] {
-  return lines.map(line => `- ${plain(line.trim())}`);
+  return lines.map(line => `- ${plainMarkdown(line.trim())}`);
 }
 
 /** What did not pass comes first. */
@@ -63,7 +66,7 @@ function verdictTable(review: Review): string[] {
     '| --- | --- | --- | --- |',
     ...sorted.map(
       ({ about, line }) =>
-        `| ${bold(line)} | ${plain(about)} | ${plain(line.name)} | ${plain(line.sentence)} |`,
+        `| ${bold(line)} | ${plainMarkdown(about)} | ${plainMarkdown(line.name)} | ${plainMarkdown(line.sentence)} |`,
     ),
   ];
 }
@@ -83,7 +86,7 @@ function runTable(runs: readonly RunReview[]): string[] {
       ...names.map(name => values.get(name) ?? ''),
       costWords(run).join(', '),
     ];
-    return `| ${cells.map(cell => plain(String(cell))).join(' | ')} |`;
+    return `| ${cells.map(cell => plainMarkdown(String(cell))).join(' | ')} |`;
   });
   const titles = ['run', 'status', 'seed', ...names, 'cost'];
   const rules = titles.map((_, i) => (i > 1 && i < titles.length - 1 ? '---:' : '---'));
@@ -156,16 +159,4 @@ function valueAt(points: readonly Point[], step: number): number {
   // a sum of fractions may fall short of the step that it stands for
   const last = points.findLast(point => point.step <= step + 1e-9 * Math.abs(step)) ?? points[0];
   return Number(last.value.toPrecision(6));
-}
-
-/** Foreign text stays text: no table, no HTML, no link, no mention. */
-function plain(text: string): string {
-  return text
-    .replaceAll(/\s+/g, ' ')
-    .replaceAll(/\p{Cc}/gu, '\ufffd')
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('@', '&#64;')
-    .replaceAll(/[\\|`*_[\]~#]/g, '\\$&');
 }

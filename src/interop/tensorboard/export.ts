@@ -2,7 +2,7 @@
  * A run as TensorBoard reads it: scalars in the folders `train` and `test`, so that curves of the same name lie over each other, and the config as
  * text and as hyperparameters beside them. The same run gives the same bytes.
  */
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { flatValues } from '../../config/flat.js';
 import { usageError } from '../../errors.js';
@@ -25,7 +25,7 @@ import {
 const PARTS = ['', 'train', 'test'] as const;
 type Part = (typeof PARTS)[number];
 
-/** TensorBoard takes files for its own by `tfevents` in their names; the ending says that they are ours to replace. */
+/** TensorBoard takes files for its own by `tfevents` in their names; ours end like this. */
 const FILE = /^events\.out\.tfevents\.\d+\.cellrun$/;
 
 /** What TensorBoard calls a field of a `train.step`; the loss has the name of the test split's. */
@@ -47,13 +47,13 @@ const STATUS: Readonly<Record<RunState, keyof typeof SESSION_STATUS>> = {
 
 /**
  * Writes the event files of `run` below the folder `target`, replacing those of an earlier export. Gives their paths. Throws exit 2 where
- * another program's files are there, exit 1 where the system refuses; what reading the log throws.
+ * event files of another run or program are there, exit 1 where the system refuses; what reading the log throws.
  */
 export function exportRun(run: RunRecord, target: string): string[] {
   const folders = new Map<Part, string>(PARTS.map(part => [part, join(target, part)]));
-  for (const folder of folders.values()) prepare(folder);
   const started = secondsOf(run.manifest?.started) ?? 0;
   const name = `events.out.tfevents.${String(Math.floor(started)).padStart(10, '0')}.cellrun`;
+  for (const folder of folders.values()) prepare(folder, name);
   const paths = [...folders.values()].map(folder => join(folder, name));
   const files: EventFile[] = [];
   try {
@@ -70,14 +70,23 @@ export function exportRun(run: RunRecord, target: string): string[] {
   return paths;
 }
 
-/** The folder is there and holds nothing that TensorBoard would mix with ours. */
-function prepare(folder: string): void {
+/** The folder is there and holds nothing that TensorBoard would mix with the file `name`. */
+function prepare(folder: string, name: string): void {
+  const found = naming(folder, () => statSync(folder, { throwIfNoEntry: false }));
+  if (found?.isDirectory() === false)
+    throw usageError({
+      code: 'export/output',
+      message: 'this is a file',
+      file: folder,
+      expected: 'a folder',
+    });
   naming(folder, () => mkdirSync(folder, { recursive: true }));
-  const foreign = readdirSync(folder).find(name => name.includes('tfevents') && !FILE.test(name));
+  const foreign = readdirSync(folder).find(one => one.includes('tfevents') && one !== name);
   if (foreign === undefined) return;
+  const whose = FILE.test(foreign) ? "another run's" : "another program's";
   throw usageError({
     code: 'export/foreign',
-    message: `another program's event file is here (${foreign}), and TensorBoard would take both for one run`,
+    message: `${whose} event file is here (${foreign}), and TensorBoard would take both for one run`,
     file: folder,
     expected: 'a folder without event files, see --output',
   });

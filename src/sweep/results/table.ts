@@ -1,4 +1,5 @@
 /** Tables as text for people, and as csv, json and markdown for programs. */
+import { plainMarkdown } from '../../markdown.js';
 
 export type TableFormat = 'text' | 'csv' | 'json' | 'markdown';
 
@@ -85,8 +86,16 @@ function textOf(cell: Cell, { show = String }: Column): string {
 
 /** RFC 4180, with line feeds. */
 function csvTable({ columns, rows }: Table): string {
-  const lines = [columns.map(({ name }) => name), ...rows.map(row => row.map(cell => cell ?? ''))];
+  const lines = [
+    columns.map(({ name }) => name),
+    ...rows.map(row => row.map(cell => (typeof cell === 'string' ? guarded(cell) : (cell ?? '')))),
+  ];
   return lines.map(line => `${line.map(cell => quoted(String(cell))).join(',')}\n`).join('');
+}
+
+/** What a spreadsheet would take for a formula gets an apostrophe before it, as OWASP advises ("CSV Injection"). */
+function guarded(text: string): string {
+  return /^[=+@\t\r-]/.test(text) && !/^-(inf|[\d.]+)$/.test(text) ? `'${text}` : text;
 }
 
 function quoted(text: string): string {
@@ -95,7 +104,7 @@ function quoted(text: string): string {
 
 function markdownTable(table: Table): string {
   const { texts, isNumeric } = shown(table);
-  const [head, ...body] = texts.map(row => row.map(text => text.replaceAll('|', '\\|')));
+  const [head, ...body] = texts.map(row => row.map(plainMarkdown));
   const rule = isNumeric.map(numeric => (numeric ? '---:' : '---'));
   return [head, rule, ...body].map(row => `| ${row.join(' | ')} |\n`).join('');
 }

@@ -1,0 +1,42 @@
+/** Files that a user names to be written: what is there already and is not of the same kind stays as it is. */
+import { closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { usageError } from '../errors.js';
+import { naming } from '../experiment/file-error.js';
+
+/** As much of a file as tells what it is. */
+const HEAD_BYTES = 4096;
+
+/**
+ * Makes the folder of `path`. Throws exit 2 where `path` is a folder, or a file whose beginning `isOurs` does not know; `what` is what would be
+ * written; exit 1 where the system refuses.
+ */
+export function prepareOutput(path: string, what: string, isOurs: (head: string) => boolean): void {
+  const found = naming(path, () => statSync(path, { throwIfNoEntry: false }));
+  if (found === undefined) {
+    naming(path, () => mkdirSync(dirname(path), { recursive: true }));
+    return;
+  }
+  const refuse = (message: string, expected: string) =>
+    usageError({ code: 'cli/output', message, file: path, expected });
+  if (found.isDirectory()) throw refuse('this is a folder', `the name of a file for ${what}`);
+  // it would be replaced, not written to
+  if (!found.isFile()) throw refuse('this is no file', `the name of a file for ${what}`);
+  if (found.size === 0 || isOurs(headOf(path))) return;
+  throw refuse(
+    `this file is not ${what}, and is not overwritten`,
+    `${what}, or a file that is not there yet`,
+  );
+}
+
+function headOf(path: string): string {
+  return naming(path, () => {
+    const file = openSync(path, 'r');
+    try {
+      const bytes = Buffer.alloc(HEAD_BYTES);
+      return bytes.toString('utf8', 0, readSync(file, bytes, 0, HEAD_BYTES, 0));
+    } finally {
+      closeSync(file);
+    }
+  });
+}

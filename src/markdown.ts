@@ -1,0 +1,14 @@
+/** Text of whatever origin in Markdown: no table, no HTML, no link, no mention. On one line. */
+export function plainMarkdown(text: string): string {
+  const escaped = text
+    .replaceAll(/\s+/g, ' ')
+    .replaceAll(/\p{Cc}|\p{Bidi_Control}/gu, '\ufffd')
+    .replaceAll(/[\\|`*[\]~#]/g, '\\$&')
+    // within a word it is none of emphasis
+    .replaceAll(/(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu, '\\_');
+  return escaped
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('@', '&#64;');
+}
