@@ -117,7 +117,7 @@ class Journal {
   readonly records: JournalRecord[] = [];
 
   end(outcome: Outcome): void {
-    const rest = { time: '', attempt: 1, exit_code: 0, message: null, train_s: 1 };
+    const rest = { time: '', attempt: 1, exit_code: 0, message: null, epochs: 1, train_s: 1 };
     this.records.push({ event: 'segment.end', ...rest, ...outcome });
   }
 }

@@ -126,18 +126,20 @@ function segment(
     seed = 0,
     status = 'done',
     trained = to,
+    epochs = trained,
     message = null,
   }: {
     seed?: number;
     status?: SegmentStatus;
     trained?: number | null;
+    epochs?: number | null;
     message?: string | null;
   } = {},
 ): JournalRecord[] {
   const part = { trial, seed, from, to, time: TIME, attempt: 1 };
   return [
     { event: 'segment.start', ...part, directory: '/', launcher: 'local', process: null },
-    { event: 'segment.end', ...part, status, value, exit_code: 0, message, train_s: trained },
+    { event: 'segment.end', ...part, status, value, exit_code: 0, message, epochs, train_s: trained },
   ];
 }
 
@@ -240,6 +242,13 @@ t.test('what became of each trial', async t => {
     "a run's seconds count from its beginning, so that they are not added up over its segments",
   );
   t.same(rows[0].seeds, [{ seed: 0, epochs: 9, value: 0.7 }]);
+});
+
+t.test('a trial that diverged has the epochs that it saw, not those that it was to see', async t => {
+  const parts = segment(0, [0, 6], null, { status: 'diverged', epochs: 1 });
+  const story = [begun(), chosen(0, 0.1, 4), advanced(0, 0, 6), ...parts, measured(0, 6, null, 'diverged')];
+  const { epochsTrained, rows } = readSweepResults(directoryOf(story).path).records;
+  t.match({ epochsTrained, rows }, { epochsTrained: 1, rows: [{ state: 'diverged', epochs: 1 }] });
 });
 
 t.test('a journal at every length tells a state of the sweep', async t => {

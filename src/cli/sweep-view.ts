@@ -79,8 +79,8 @@ export function createSweepView(
       trials.add({ event: 'segment.start', time: '', attempt, ...place, ...segment });
       draw();
     },
-    ended: ({ outcome, exitCode, message, trainSeconds }) => {
-      const told = { exit_code: exitCode, message, train_s: trainSeconds };
+    ended: ({ outcome, exitCode, message, epochs, trainSeconds }) => {
+      const told = { exit_code: exitCode, message, epochs, train_s: trainSeconds };
       trials.add({ event: 'segment.end', time: '', attempt: 0, ...told, ...outcome });
       draw();
     },

@@ -251,7 +251,7 @@ export class Orchestrator {
 
   private finish(result: SegmentResult): void {
     const { journal, scheduler, observer, now } = this.parts;
-    const { outcome, exitCode, message, trainSeconds } = result;
+    const { outcome, exitCode, message, epochs, trainSeconds } = result;
     journal.append({
       event: 'segment.end',
       time: now().toISOString(),
@@ -259,6 +259,7 @@ export class Orchestrator {
       attempt: this.attempts.get(idOf(outcome))?.count ?? 0,
       exit_code: exitCode,
       message,
+      epochs,
       train_s: trainSeconds,
     });
     observer.ended(result);

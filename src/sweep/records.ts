@@ -96,6 +96,8 @@ export type Happening =
       readonly attempt: number;
       readonly exit_code: number | null;
       readonly message: string | null;
+      /** Whole epochs that the run had when it ended: fewer than `to` where it diverged. Null where it left no summary. */
+      readonly epochs: number | null;
       /** Seconds of training and evaluation. */
       readonly train_s: number | null;
     } & Outcome)

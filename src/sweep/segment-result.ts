@@ -13,6 +13,8 @@ export interface SegmentResult {
   readonly outcome: Outcome;
   readonly exitCode: number | null;
   readonly message: string | null;
+  /** Whole epochs of the run; null where it left no summary. */
+  readonly epochs: number | null;
   readonly trainSeconds: number | null;
 }
 
@@ -27,12 +29,12 @@ export function finishedSegment(
   const { status, epochs, exit_code: exitCode, train_s: trainSeconds } = summary;
   if (status === 'diverged' && epochs < segment.to) {
     const outcome: Outcome = { ...segment, status: 'diverged', value: null };
-    return { outcome, exitCode, message: summary.message ?? null, trainSeconds };
+    return { outcome, exitCode, message: summary.message ?? null, epochs, trainSeconds };
   }
   const value = valueAtEnd(segment, summary, directory, objective);
   if (value === undefined) return undefined;
   const outcome: Outcome = { ...segment, status: 'done', value: Number.isFinite(value) ? value : null };
-  return { outcome, exitCode, message: null, trainSeconds };
+  return { outcome, exitCode, message: null, epochs: segment.to, trainSeconds };
 }
 
 /**
@@ -68,6 +70,7 @@ export function failedSegment(segment: Segment, end: TaskEnd, message: string): 
     outcome: { ...segment, status: 'failed', value: null },
     exitCode: end.exitCode,
     message,
+    epochs: null,
     trainSeconds: null,
   };
 }

@@ -72,7 +72,16 @@ function recordsOf(trial: number): JournalRecord[] {
     { event: 'trial.chosen', trial, point },
     { event: 'trial.advanced', trial, from: 0, to: 1 },
     { event: 'segment.start', ...part, directory: '/', launcher: 'local', process: null },
-    { event: 'segment.end', ...part, status: 'done', value, exit_code: 0, message: null, train_s: 1 },
+    {
+      event: 'segment.end',
+      ...part,
+      status: 'done',
+      value,
+      exit_code: 0,
+      message: null,
+      epochs: 1,
+      train_s: 1,
+    },
     { event: 'trial.measured', trial, epochs: 1, value, spread: null, status: 'done' },
     { event: 'trial.paused', trial, epochs: 1 },
   ];

@@ -140,7 +140,10 @@ export class TrialCollector {
           epochs,
           value,
           spread,
-          ...(status === 'diverged' && { state: 'diverged' }),
+          ...(status === 'diverged' && {
+            state: 'diverged',
+            epochs: this.mostEpochs(record.trial) ?? epochs,
+          }),
         });
         return;
       }
@@ -214,10 +217,18 @@ export class TrialCollector {
     if (trained !== null) this.addSeconds(trial, seed, trained);
     if (message !== null) this.messages.set(trial, message);
     if (status === 'failed') return;
-    runs.set(seed, { seed, epochs: to, value });
+    // one that diverged has not seen all epochs that the scheduler counts it for
+    const epochs = status === 'diverged' ? (record.epochs ?? to) : to;
+    runs.set(seed, { seed, epochs, value });
     // a kill may have the end of a segment told twice
-    if (!this.trained.has(keyOf(record))) this.epochsTrained += to - from;
+    if (!this.trained.has(keyOf(record))) this.epochsTrained += Math.max(0, epochs - from);
     this.trained.add(keyOf(record));
+  }
+
+  /** Of a trial's runs; undefined where none has ended. */
+  private mostEpochs(trial: number): number | undefined {
+    const runs = [...(this.runs.get(trial)?.values() ?? [])];
+    return runs.length === 0 ? undefined : Math.max(...runs.map(({ epochs }) => epochs));
   }
 
   private addSeconds(trial: number, seed: number, trained: number): void {
