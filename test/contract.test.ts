@@ -165,6 +165,25 @@ t.test('the type of a log line takes what the schema takes', async t => {
   t.same(lines.map(({ event }) => event).sort(), [...events.keys()].sort(), 'one of each');
 });
 
+/** Properties at any depth of a schema that say nothing of themselves; conditions have none of their own. */
+function unexplainedIn(part: unknown, path: string): string[] {
+  if (typeof part !== 'object' || part === null) return [];
+  const { properties = {} } = part as { properties?: Record<string, Schema> };
+  const silent = Object.entries(properties)
+    .filter(([, one]) => !('description' in one || '$ref' in one || 'const' in one))
+    .map(([name]) => `${path}/${name}`);
+  const below = Object.entries(part).filter(([name]) => !['if', 'then', 'else'].includes(name));
+  return [...silent, ...below.flatMap(([name, one]) => unexplainedIn(one, `${path}/${name}`))];
+}
+
+t.test('every property of every schema says what it is', async t => {
+  const folder = join(packageRoot, 'schemas');
+  const files = readdirSync(folder).filter(name => name.endsWith('.schema.json'));
+  t.ok(files.length > 10);
+  for (const file of files)
+    t.same(unexplainedIn(JSON.parse(readFileSync(join(folder, file), 'utf8')), file), []);
+});
+
 t.test('every file, event and metric is explained in prose', async t => {
   const missing = (names: Iterable<string>): string[] =>
     [...names].filter(name => !prose.includes(`\`${name}\``));
