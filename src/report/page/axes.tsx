@@ -1,5 +1,6 @@
 /** Frames and axes of the SVG charts. */
 import type { Scale } from './scale.js';
+import { NO_VALUE } from './without-value.js';
 
 export interface Frame {
   readonly width: number;
@@ -7,16 +8,27 @@ export interface Frame {
   /** Pixels of a place in 0..1, from the left and from the top. */
   left(place: number): number;
   top(place: number): number;
+  /** Pixels from the top of the line below which the x axis is written. */
+  readonly base: number;
+  /** Pixels from the top of what has no place on the y axis, between its low end and the base; undefined where there is no such thing. */
+  readonly noValue: number | undefined;
 }
 
-const EDGE = { left: 56, right: 14, top: 26, bottom: 40 };
+const EDGE = { left: 64, right: 14, top: 26, bottom: 40 };
 
-export function frameOf(width: number, height: number): Frame {
+/** Height of the strip for what has no value. */
+const STRIP = 26;
+
+/** @param hasNoValue whether there is something without a place on the y axis; the frame is higher then */
+export function frameOf(width: number, height: number, hasNoValue = false): Frame {
+  const strip = hasNoValue ? STRIP : 0;
   return {
     width,
-    height,
+    height: height + strip,
     left: place => EDGE.left + place * Math.max(0, width - EDGE.left - EDGE.right),
     top: place => height - EDGE.bottom - place * (height - EDGE.top - EDGE.bottom),
+    base: height + strip - EDGE.bottom,
+    noValue: hasNoValue ? height - EDGE.bottom + STRIP / 2 : undefined,
   };
 }
 
@@ -30,7 +42,7 @@ interface AxisProps {
 const LETTER = 7;
 
 export function AxisX({ frame, scale, title }: AxisProps) {
-  const base = frame.top(0);
+  const { base } = frame;
   return (
     <g class="axis" aria-hidden="true">
       <line class="base" x1={frame.left(0)} x2={frame.left(1)} y1={base} y2={base} />
@@ -63,6 +75,14 @@ export function AxisY({ frame, scale, title }: AxisProps) {
           </text>
         </g>
       ))}
+      {frame.noValue !== undefined && (
+        <>
+          <line class="base" x1={frame.left(0)} x2={frame.left(1)} y1={frame.top(0)} y2={frame.top(0)} />
+          <text class="no-value" x={frame.left(0) - 8} y={frame.noValue + 4} text-anchor="end">
+            {NO_VALUE}
+          </text>
+        </>
+      )}
       <text class="title" x={6} y={14}>
         {title}
       </text>

@@ -1,8 +1,11 @@
 /** An upright axis along which a range can be chosen, by pointer or by the two ends as sliders. */
 import { useRef } from 'preact/hooks';
 import type { SweepAxis } from './brushes.js';
+import { NO_VALUE } from './without-value.js';
 
 export const PARALLEL_HEIGHT = 340;
+/** Pixels from the top of what has no value: below every axis and the keyboard's target at its end. */
+export const NO_VALUE_TOP = PARALLEL_HEIGHT + 12;
 const TOP = 48;
 const BOTTOM = 26;
 /** Half of the width in which the pointer meets the axis. */
@@ -41,6 +44,11 @@ export function BrushedAxis({ axis, left, brush, setBrush }: Props) {
             {text}
           </text>
         ))}
+        {axis.without.length > 0 && (
+          <text class="tick no-value" x={left + 7} y={NO_VALUE_TOP + 4}>
+            {NO_VALUE}
+          </text>
+        )}
         {brush !== null && (
           <rect
             class="brush"

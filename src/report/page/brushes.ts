@@ -7,6 +7,8 @@ export interface SweepAxis {
   readonly name: string;
   readonly spec: AxisSpec;
   readonly scale: Scale;
+  /** Trials without a value on it: such as one that diverged, or a point at which the parameter does not exist. */
+  readonly without: readonly TrialReport[];
   valueOf(trial: TrialReport): number | string | null | undefined;
 }
 
@@ -15,18 +17,20 @@ export type Brushes = Readonly<Record<string, readonly [low: number, high: numbe
 
 /** The parameters that differ between any trials, then the objective. */
 export function sweepAxes({ parameters, objective, trials }: SweepReport): readonly SweepAxis[] {
-  const ofParameters = parameters.map(({ name, title, scale, low, high, values }): SweepAxis => {
+  const axisOf = (name: string, spec: AxisSpec, read: SweepAxis['valueOf']): SweepAxis => {
+    const scale = scaleOf(spec);
+    const without = trials.filter(trial => scale.place(read(trial)) === undefined);
+    return { name, spec, scale, without, valueOf: read };
+  };
+  const ofParameters = parameters.map(({ name, title, scale, low, high, values }) => {
     const spec = { title, scale, values, ...(low !== null && high !== null && { low, high }) };
-    return { name, spec, scale: scaleOf(spec), valueOf: trial => trial.point[name] };
+    return axisOf(name, spec, trial => trial.point[name]);
   });
   const spec = measuredAxis(
     objective.metric,
     trials.map(({ value }) => value),
   );
-  return [
-    ...ofParameters,
-    { name: objective.metric, spec, scale: scaleOf(spec), valueOf: trial => trial.value },
-  ];
+  return [...ofParameters, axisOf(objective.metric, spec, trial => trial.value)];
 }
 
 export function isChosen(trial: TrialReport, axes: readonly SweepAxis[], brushes: Brushes): boolean {

@@ -1,10 +1,11 @@
 /** Parallel coordinates: an upright axis for each parameter and for the objective, a line for each trial. */
 import type { TrialReport } from '../document.js';
 import { Scroll } from './base.js';
-import { BrushedAxis, PARALLEL_HEIGHT, topOf } from './brushed-axis.js';
+import { BrushedAxis, NO_VALUE_TOP, PARALLEL_HEIGHT, topOf } from './brushed-axis.js';
 import { type Brushes, classOf, type SweepAxis, withBrush } from './brushes.js';
 import type { SweepParts } from './sweep-view.js';
 import { useWidth } from './use-width.js';
+import { GapsNote, ofThemWithout } from './without-value.js';
 
 /** Axes nearer than this could not be told apart; what does not fit scrolls. */
 const LEAST_GAP = 104;
@@ -26,51 +27,51 @@ export function Parallel({ report, axes, chosen, stressed, onStress, brushes, se
   const height = (trial: TrialReport): number =>
     Number(taken.has(trial)) + 2 * Number(trial.trial === report.best) + 4 * Number(trial.trial === stressed);
   const order = report.trials.toReversed().sort((a, b) => height(a) - height(b));
+  const hasGaps = axes.some(({ without }) => without.length > 0);
+  const objective = axes[axes.length - 1];
   return (
-    <Scroll label="Parallel coordinates">
-      <div ref={ref} class="parallel">
-        <svg
-          width={width}
-          height={PARALLEL_HEIGHT}
-          role="group"
-          aria-label={`Parallel coordinates of ${report.trials.length} trials; the table of trials has the same values`}
-        >
-          <g aria-hidden="true">
-            {order.map(trial => (
-              <path
-                key={trial.trial}
-                class={`trial ${classOf(trial, { report, stressed })}${taken.has(trial) ? '' : ' left-out'}`}
-                d={lineOf(trial, axes, lefts)}
-                onPointerEnter={() => onStress(trial.trial)}
-                onPointerLeave={() => onStress(null)}
+    <>
+      <GapsNote axes={axes} />
+      <Scroll label="Parallel coordinates">
+        <div ref={ref} class="parallel">
+          <svg
+            width={width}
+            height={hasGaps ? NO_VALUE_TOP + 14 : PARALLEL_HEIGHT}
+            role="group"
+            aria-label={`Parallel coordinates of ${report.trials.length} trials${ofThemWithout(objective.without, objective.name)}; the table of trials has the same values`}
+          >
+            <g aria-hidden="true">
+              {order.map(trial => (
+                <path
+                  key={trial.trial}
+                  class={`trial ${classOf(trial, { report, stressed })}${taken.has(trial) ? '' : ' left-out'}`}
+                  d={lineOf(trial, axes, lefts)}
+                  onPointerEnter={() => onStress(trial.trial)}
+                  onPointerLeave={() => onStress(null)}
+                />
+              ))}
+            </g>
+            {axes.map((axis, i) => (
+              <BrushedAxis
+                key={axis.name}
+                axis={axis}
+                left={lefts[i]}
+                brush={brushes[axis.name] ?? null}
+                setBrush={range => setBrushes(withBrush(brushes, axis.name, range))}
               />
             ))}
-          </g>
-          {axes.map((axis, i) => (
-            <BrushedAxis
-              key={axis.name}
-              axis={axis}
-              left={lefts[i]}
-              brush={brushes[axis.name] ?? null}
-              setBrush={range => setBrushes(withBrush(brushes, axis.name, range))}
-            />
-          ))}
-        </svg>
-      </div>
-    </Scroll>
+          </svg>
+        </div>
+      </Scroll>
+    </>
   );
 }
 
-/** Broken where the trial has no value, such as a parameter that does not exist at its point. */
+/** Below the axis where the trial has no value there. */
 function lineOf(trial: TrialReport, axes: readonly SweepAxis[], lefts: readonly number[]): string {
-  let isDown = false;
-  return axes
-    .map((axis, i) => {
-      const place = axis.scale.place(axis.valueOf(trial));
-      const command =
-        place === undefined ? '' : `${isDown ? 'L' : 'M'}${lefts[i].toFixed(1)} ${topOf(place).toFixed(1)}`;
-      isDown = place !== undefined;
-      return command;
-    })
-    .join('');
+  const points = axes.map((axis, i) => {
+    const place = axis.scale.place(axis.valueOf(trial));
+    return `${lefts[i].toFixed(1)} ${(place === undefined ? NO_VALUE_TOP : topOf(place)).toFixed(1)}`;
+  });
+  return `M${points.join('L')}`;
 }

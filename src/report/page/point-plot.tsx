@@ -7,7 +7,8 @@ import { useWidth } from './use-width.js';
 export interface PlotPoint {
   readonly id: number;
   readonly x: number | string;
-  readonly y: number;
+  /** Null: it has no value, and stands below the axis. */
+  readonly y: number | null;
   /** Such as a trial's state, which decides its colour and form. */
   readonly className: string;
 }
@@ -31,9 +32,10 @@ const REACH = 20;
 
 export function PointPlot({ label, x, y, points, diagonal = false, stressed = null, onStress }: Props) {
   const { ref, width } = useWidth<HTMLDivElement>(300);
-  const frame = frameOf(width, diagonal ? Math.min(width, 420) : 220);
+  const hasNoValue = points.some(point => point.y === null);
+  const frame = frameOf(width, diagonal ? Math.min(width, 420) : 220, hasNoValue);
   const [scaleX, scaleY] = useMemo(() => {
-    const [xs, ys] = [points.map(point => point.x), points.map(point => point.y)];
+    const [xs, ys] = [points.map(point => point.x), points.map(point => point.y).filter(y => y !== null)];
     const both = [...xs.filter(value => typeof value === 'number'), ...ys];
     const bounded = (axis: AxisSpec, values: readonly (number | string)[]) =>
       axis.low === undefined && axis.scale === 'linear'
@@ -46,9 +48,8 @@ export function PointPlot({ label, x, y, points, diagonal = false, stressed = nu
   }, [x, y, points, diagonal]);
   const placed = points.flatMap(point => {
     const [atX, atY] = [scaleX.place(point.x), scaleY.place(point.y)];
-    return atX === undefined || atY === undefined
-      ? []
-      : [{ ...point, left: frame.left(atX), top: frame.top(atY) }];
+    const top = point.y === null ? frame.noValue : atY && frame.top(atY);
+    return atX === undefined || top === undefined ? [] : [{ ...point, left: frame.left(atX), top }];
   });
   const find = (event: { offsetX: number; offsetY: number }): number | null => {
     const distance = ({ left, top }: { left: number; top: number }) =>

@@ -2,6 +2,7 @@
 import { useMemo } from 'preact/hooks';
 import { AxisX, AxisY, frameOf } from './axes.js';
 import { classOf } from './brushes.js';
+import { counted } from './format.js';
 import { Mark } from './point-plot.js';
 import { measuredAxis, scaleOf } from './scale.js';
 import type { SweepParts } from './sweep-view.js';
@@ -19,14 +20,15 @@ export function Pruning({ report, chosen, stressed, onStress }: SweepParts) {
       scaleOf(measuredAxis(metric, values)),
     ];
   }, [report, metric]);
-  const drawn = chosen.filter(({ curve }) => curve.epochs.length > 0).toReversed();
+  const drawn = chosen.filter(({ curve }) => curve.values.some(value => value !== null)).toReversed();
+  const leftOut = chosen.length - drawn.length;
   return (
     <div ref={ref} class="pruning">
       <svg
         width={width}
         height={frame.height}
         role="img"
-        aria-label={`${metric} of ${drawn.length} trials after each of their epochs; the table of trials has the last values`}
+        aria-label={`${metric} of ${counted(drawn.length, 'trial')} after each of their epochs; the table of trials has the last values`}
       >
         <AxisX frame={frame} scale={x} title="epoch" />
         <AxisY frame={frame} scale={y} title={metric} />
@@ -52,6 +54,11 @@ export function Pruning({ report, chosen, stressed, onStress }: SweepParts) {
           );
         })}
       </svg>
+      {leftOut > 0 && (
+        <p class="note" data-note="left-out">
+          Not shown: {counted(leftOut, 'trial')} without {metric} after any epoch.
+        </p>
+      )}
     </div>
   );
 }

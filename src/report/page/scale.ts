@@ -1,6 +1,7 @@
 /** Where values stand along an axis, and which of them are written beside it. */
 import type { ParameterReport } from '../document.js';
 import { formatNumber, formatTicks } from './format.js';
+import { NO_VALUE } from './without-value.js';
 
 export interface AxisSpec {
   readonly title: string;
@@ -32,7 +33,7 @@ function categories(values: readonly string[]): Scale {
   const places = values.map((_, i) => (values.length === 1 ? 0.5 : 0.04 + (0.92 * i) / (values.length - 1)));
   return {
     place: value => places[values.indexOf(String(value))],
-    textAt: place => values[nearest(places, place)] ?? '',
+    textAt: place => values[nearest(places, place)] ?? NO_VALUE,
     ticks: values.map((text, i) => ({ place: places[i], text })),
     keyStep: 1 / Math.max(1, values.length),
   };
@@ -99,7 +100,8 @@ function nearest(places: readonly number[], place: number): number {
 /** Bounds of measured values with some room; logarithmic where they span more than two powers of ten. */
 export function measuredAxis(title: string, values: readonly (number | null)[]): AxisSpec {
   const finite = values.filter(value => value !== null);
-  if (finite.length === 0) return { title, scale: 'linear', low: 0, high: 1 };
+  // no numbers beside an axis on which nothing stands
+  if (finite.length === 0) return { title, scale: 'category', values: [] };
   const low = finite.reduce((a, b) => Math.min(a, b));
   const high = finite.reduce((a, b) => Math.max(a, b));
   if (low > 0 && high / low > 100) return { title, scale: 'log', low: low / 1.1, high: high * 1.1 };

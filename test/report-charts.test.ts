@@ -1,0 +1,168 @@
+/** Charts at their edges, in a real browser: values that are not there, that are huge, or that span many powers of ten. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Browser, Locator, Page } from 'playwright-core';
+import t from 'tap';
+import type { Report, SweepReport, TrialReport } from '../src/report/document.js';
+import { buildReport, readPageAssets, renderPage } from '../src/report/index.js';
+import { chromiumMissing, type Look, openPage, startChromium, violationsOf } from './support/browser.js';
+import { Workplace } from './support/cli.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+const adding = {
+  version: 1,
+  name: 'adding',
+  seed: 0,
+  dataset: { kind: 'synthetic', problem: 'adding', sequence_length: 8, train_size: 200, test_size: 40 },
+  model: { cell: 'lstm', hidden_size: 4, head: { from: 'last' } },
+  loss: { kind: 'mse' },
+  optimizer: { kind: 'sgd', learning_rate: 0.1 },
+  training: { num_epochs: 3, batch_size: 50, log_every: 1 },
+};
+
+/** A sweep of which some trials diverge, and in which not every trial has a momentum. */
+async function trainSweep(): Promise<string> {
+  const output = work.folder();
+  const parameters = {
+    'optimizer.learning_rate': [0.1, 1000],
+    'optimizer.kind': ['adam', 'sgd'],
+    'optimizer.momentum': { kind: 'choice', values: [0.5, 0.99], when: { 'optimizer.kind': 'sgd' } },
+  };
+  const sweep = {
+    version: 1,
+    name: 'edges',
+    base: work.config(adding),
+    method: 'grid',
+    objective: { metric: 'test.loss', goal: 'minimize' },
+    parameters,
+  };
+  const file = work.file('sweep.yaml', JSON.stringify(sweep));
+  const { code, stderr } = await work.cellrun('sweep', file, '--output', output, '--quiet');
+  if (code !== 0) throw new Error(stderr);
+  const parent = join(output, 'sweeps', 'edges');
+  return join(parent, readdirSync(parent)[0]);
+}
+
+/** For a person to look at, where CELLRUN_PICTURES names a folder. */
+async function keepPicture(page: Page, name: string): Promise<void> {
+  const folder = process.env.CELLRUN_PICTURES;
+  if (folder !== undefined) await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+}
+
+const LOOKS: readonly Required<Pick<Look, 'width' | 'scheme'>>[] = [
+  { width: 360, scheme: 'dark' },
+  { width: 768, scheme: 'light' },
+  { width: 1280, scheme: 'dark' },
+];
+
+t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, async t => {
+  const browser: Browser = await startChromium();
+  t.teardown(() => browser.close());
+
+  /** Looks at a document's page; nothing may be said on its console. */
+  async function view(report: Report, look: Look, use: (page: Page) => Promise<void>): Promise<void> {
+    const file = work.file('report.html', renderPage(report, readPageAssets()));
+    const { page, said, close } = await openPage(browser, pathToFileURL(file).href, look);
+    await use(page);
+    await close();
+    t.same(said, []);
+  }
+
+  const sweep = buildReport(await trainSweep()) as SweepReport;
+
+  t.test('trials without a value are drawn to a place of their own, and counted in words', async t => {
+    const without = sweep.trials.filter(({ value }) => value === null);
+    const bare = sweep.trials.filter(({ point }) => !('optimizer.momentum' in point));
+    t.ok(without.length > 0 && without.length < sweep.trials.length && bare.length > 0, 'the sample tells');
+    await view(sweep, {}, async page => {
+      const parallel = page.locator('.parallel');
+      const ends = await parallel.locator('path.trial').evaluateAll(paths =>
+        paths.map(path => {
+          const places = (path.getAttribute('d') ?? '').slice(1).split('L');
+          return { places: places.length, last: Number(places[places.length - 1].split(' ')[1]) };
+        }),
+      );
+      t.ok(
+        ends.every(({ places }) => places === sweep.parameters.length + 1),
+        'a line over all axes for every trial',
+      );
+      const axisEnd = await parallel
+        .locator('[data-axis="test.loss"] .base')
+        .evaluate(line => Number(line.getAttribute('y1')));
+      t.equal(ends.length, sweep.trials.length);
+      t.equal(ends.filter(({ last }) => last > axisEnd + 20).length, without.length, 'below the axis');
+      t.same(
+        await parallel
+          .locator('[data-axis]:has(.no-value)')
+          .evaluateAll(all => all.map(one => one.dataset.axis)),
+        ['optimizer.momentum', 'test.loss'],
+        'where a value is missing, and nowhere else',
+      );
+      const note = await page.locator('[data-note="no-value"]').textContent();
+      t.match(note, `${bare.length} trials without optimizer.momentum (${bare.length} completed)`);
+      t.match(note, `${without.length} trials without test.loss (${without.length} diverged)`);
+      await page
+        .getByRole('group', {
+          name: `Parallel coordinates of ${sweep.trials.length} trials, ${without.length} of them without test.loss;`,
+        })
+        .waitFor();
+      const plot = (name: string): Locator => page.getByRole('img', { name: `test.loss by ${name}` });
+      t.equal(await plot('optimizer.learning_rate').locator('.mark').count(), sweep.trials.length);
+      t.match(
+        await plot('optimizer.learning_rate').getAttribute('aria-label'),
+        `of ${sweep.trials.length} trials, ${without.length} of them without test.loss;`,
+      );
+      t.equal(await plot('optimizer.momentum').locator('.mark').count(), sweep.trials.length - bare.length);
+      t.match(await page.locator('.multiples [data-note="left-out"]').allInnerTexts(), [
+        `Not shown: ${bare.length} trials without optimizer.momentum.`,
+      ]);
+    });
+    for (const look of LOOKS)
+      await view(sweep, look, async page => {
+        t.equal(await page.evaluate('document.documentElement.scrollWidth'), look.width);
+        t.same((await violationsOf(page)).violations, []);
+        t.same(await cutOff(page), []);
+        await keepPicture(page, `no-value-${look.width}-${look.scheme}`);
+      });
+  });
+
+  t.test('a sweep in which no trial has a value', async t => {
+    const trials = sweep.trials.map(
+      (trial): TrialReport => ({
+        ...trial,
+        state: 'diverged',
+        value: null,
+        curve: { epochs: [], values: [] },
+      }),
+    );
+    const states = { ...sweep.states, completed: 0, diverged: trials.length };
+    await view({ ...sweep, trials, states, best: null }, {}, async page => {
+      t.same(
+        await page.locator('[data-axis="test.loss"] .tick').allTextContents(),
+        ['no value'],
+        'no numbers beside an axis that has none',
+      );
+      const rate = page.getByRole('img', { name: 'test.loss by optimizer.learning_rate' });
+      t.equal(await rate.locator('.mark').count(), trials.length);
+      t.match(
+        await page.locator('.pruning [data-note]').textContent(),
+        `Not shown: ${trials.length} trials without test.loss after any epoch.`,
+      );
+    });
+  });
+});
+
+/** Texts of which a part is outside of their picture, which shows only what is inside. */
+function cutOff(page: Page): Promise<string[]> {
+  return page.locator('svg text').evaluateAll(texts =>
+    texts
+      .filter(text => {
+        const [inner, outer] = [text.getBoundingClientRect(), text.closest('svg')?.getBoundingClientRect()];
+        return outer === undefined || inner.left < outer.left - 0.5 || inner.right > outer.right + 0.5;
+      })
+      .map(text => text.textContent ?? ''),
+  );
+}
