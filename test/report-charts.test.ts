@@ -129,6 +129,39 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
       });
   });
 
+  t.test(
+    'labels do not run into each other: objectives of many powers of ten, categories of many values',
+    async t => {
+      const values = Array.from({ length: 60 }, (_, i) => `value ${i}`);
+      const kind = { name: 'kind', title: 'kind', scale: 'category', low: null, high: null, values } as const;
+      for (const [high, low] of [
+        [1e30, 1e-3],
+        [3e9, 0.5],
+        [5e3, 0.02],
+        [90, 0.2],
+        [1e150, 1e-150],
+      ] as const) {
+        const trials = values.map((value, i): TrialReport => {
+          const loss = low * (high / low) ** (i / (values.length - 1));
+          const curve = { epochs: [1], values: [loss] };
+          return { ...sweep.trials[0], trial: i, value: loss, curve, point: { kind: value } };
+        });
+        const report = { ...sweep, trials, parameters: [kind] };
+        for (const width of [360, 1280])
+          await view(report, { width }, async page => {
+            t.same(await overlapping(page), [], `${low} to ${high}`);
+            const ticks = await page.locator('[data-axis="test.loss"] .tick').allTextContents();
+            t.ok(ticks.length >= 3 && ticks.length <= 8, `${ticks}`);
+            t.ok(
+              ticks.every(text => Number(text) >= low && Number(text) <= high),
+              `${ticks}`,
+            );
+            await keepPicture(page, `powers-${high}-${width}`);
+          });
+      }
+    },
+  );
+
   t.test('a sweep in which no trial has a value', async t => {
     const trials = sweep.trials.map(
       (trial): TrialReport => ({
@@ -154,6 +187,28 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     });
   });
 });
+
+/** Pairs of texts beside axes of which one lies over the other. */
+function overlapping(page: Page): Promise<string[]> {
+  return page.locator('svg').evaluateAll(pictures =>
+    pictures.flatMap(picture => {
+      const texts = [...picture.querySelectorAll('.axis text:not(.title), .tick')];
+      const boxes = texts.map(text => ({ text: text.textContent, box: text.getBoundingClientRect() }));
+      return boxes.flatMap((a, i) =>
+        boxes
+          .slice(i + 1)
+          .filter(
+            b =>
+              a.box.left < b.box.right &&
+              b.box.left < a.box.right &&
+              a.box.top < b.box.bottom - 2 &&
+              b.box.top < a.box.bottom - 2,
+          )
+          .map(b => `${a.text} over ${b.text}`),
+      );
+    }),
+  );
+}
 
 /** Texts of which a part is outside of their picture, which shows only what is inside. */
 function cutOff(page: Page): Promise<string[]> {

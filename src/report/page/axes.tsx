@@ -1,5 +1,5 @@
 /** Frames and axes of the SVG charts. */
-import type { Scale } from './scale.js';
+import { type Scale, spaced } from './scale.js';
 import { NO_VALUE } from './without-value.js';
 
 export interface Frame {
@@ -38,8 +38,9 @@ interface AxisProps {
   readonly title: string;
 }
 
-/** A digit's width, about. */
+/** A digit's width, about, and a line's height. */
 const LETTER = 7;
+export const LINE = 15;
 
 export function AxisX({ frame, scale, title }: AxisProps) {
   const { base } = frame;
@@ -61,7 +62,7 @@ export function AxisX({ frame, scale, title }: AxisProps) {
 export function AxisY({ frame, scale, title }: AxisProps) {
   return (
     <g class="axis" aria-hidden="true">
-      {scale.ticks.map(({ place, text }) => (
+      {spaced(scale.ticks, LINE / (frame.top(0) - frame.top(1))).map(({ place, text }) => (
         <g key={text}>
           <line
             class="grid"

@@ -1,6 +1,8 @@
 /** An upright axis along which a range can be chosen, by pointer or by the two ends as sliders. */
 import { useRef } from 'preact/hooks';
+import { LINE } from './axes.js';
 import type { SweepAxis } from './brushes.js';
+import { spaced } from './scale.js';
 import { NO_VALUE } from './without-value.js';
 
 export const PARALLEL_HEIGHT = 340;
@@ -39,7 +41,7 @@ export function BrushedAxis({ axis, left, brush, setBrush }: Props) {
       </text>
       <g aria-hidden="true">
         <line class="base" x1={left} x2={left} y1={topOf(0)} y2={topOf(1)} />
-        {axis.scale.ticks.map(({ place, text }) => (
+        {spaced(axis.scale.ticks, LINE / (topOf(0) - topOf(1))).map(({ place, text }) => (
           <text key={text} class="tick" x={left + 7} y={topOf(place) + 4}>
             {text}
           </text>

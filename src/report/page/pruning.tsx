@@ -4,7 +4,7 @@ import { AxisX, AxisY, frameOf } from './axes.js';
 import { classOf } from './brushes.js';
 import { counted } from './format.js';
 import { Mark } from './point-plot.js';
-import { measuredAxis, scaleOf } from './scale.js';
+import { measuredAxis, type Scale, scaleOf } from './scale.js';
 import type { SweepParts } from './sweep-view.js';
 import { useWidth } from './use-width.js';
 
@@ -16,7 +16,7 @@ export function Pruning({ report, chosen, stressed, onStress }: SweepParts) {
     const values = report.trials.flatMap(({ curve }) => curve.values);
     const longest = Math.max(report.epochs, ...report.trials.map(({ curve }) => curve.epochs.at(-1) ?? 0));
     return [
-      scaleOf({ title: 'epoch', scale: 'linear', low: 0, high: longest }),
+      wholeOnly(scaleOf({ title: 'epoch', scale: 'linear', low: 0, high: longest })),
       scaleOf(measuredAxis(metric, values)),
     ];
   }, [report, metric]);
@@ -61,6 +61,11 @@ export function Pruning({ report, chosen, stressed, onStress }: SweepParts) {
       )}
     </div>
   );
+}
+
+/** There is no half of an epoch. */
+function wholeOnly(scale: Scale): Scale {
+  return { ...scale, ticks: scale.ticks.filter(({ text }) => Number.isInteger(Number(text))) };
 }
 
 /** Broken where the value was not finite. */

@@ -76,18 +76,36 @@ export function linearTicks(low: number, high: number): readonly number[] {
   return ticks;
 }
 
-/** Powers of ten; where there are fewer than three, 2 and 5 times these as well, else linear ones. */
+/** More labels stand too near to each other on the smallest of the charts. */
+const MOST_POWERS = 8;
+const STRIDES = [1, 2, 3, 5, 10, 20, 50, 100];
+
+/** Powers of ten, of many of them only every second, third, fifth, …; where there are fewer than three, 2 and 5 times these as well, else linear ones. */
 export function logTicks(low: number, high: number): readonly number[] {
-  for (const factors of [[1], [1, 2, 5]]) {
-    const ticks: number[] = [];
-    for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++)
-      for (const factor of factors) {
-        const tick = Number(`${factor}e${power}`);
-        if (tick >= low * (1 - 1e-9) && tick <= high * (1 + 1e-9)) ticks.push(tick);
-      }
-    if (ticks.length >= 3) return ticks;
-  }
-  return linearTicks(low, high);
+  const first = Math.ceil(Math.log10(low) - 1e-9);
+  const last = Math.floor(Math.log10(high) + 1e-9);
+  const stride = STRIDES.find(one => (last - first) / one < MOST_POWERS) ?? MOST_POWERS;
+  const powers = range(first, last).filter(power => power % stride === 0);
+  if (powers.length >= 3) return powers.map(power => Number(`1e${power}`));
+  const ticks = range(first - 1, last)
+    .flatMap(power => [1, 2, 5].map(factor => Number(`${factor}e${power}`)))
+    .filter(tick => tick >= low * (1 - 1e-9) && tick <= high * (1 + 1e-9));
+  return ticks.length >= 3 ? ticks : linearTicks(low, high);
+}
+
+/** Both ends are in it. */
+function range(first: number, last: number): readonly number[] {
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
+}
+
+/** The ticks without those that are nearer than `least` to the one before, as a share of the axis. */
+export function spaced(ticks: Scale['ticks'], least: number): Scale['ticks'] {
+  let before = Number.NEGATIVE_INFINITY;
+  return ticks.filter(({ place }) => {
+    if (place - before < least) return false;
+    before = place;
+    return true;
+  });
 }
 
 function nearest(places: readonly number[], place: number): number {
