@@ -123,19 +123,7 @@ export function runColumns<Row extends RunLine>(
     { name: 'epochs', title: 'epochs', sortBy: row => row.epochs, show: row => row.epochs },
     { name: 'steps', title: 'steps', sortBy: row => row.steps, show: row => row.steps },
     { name: 'seed', title: 'seed', sortBy: row => row.seed, show: row => row.seed ?? '–' },
-    {
-      name: 'duration',
-      title: 'time',
-      sortBy: row => row.duration_s,
-      show: row => (row.duration_s === null ? '–' : formatSeconds(row.duration_s)),
-    },
-    {
-      name: 'started',
-      title: 'started',
-      isText: true,
-      sortBy: row => row.started,
-      show: row => (row.started === null ? '–' : formatTime(row.started)),
-    },
+    ...timeColumns<Row>(),
   ];
 }
 
@@ -172,6 +160,25 @@ function leadingColumns<Row extends Pick<RunLine, 'name' | 'id' | 'path' | 'stat
   ];
 }
 
+/** How long, and when. */
+function timeColumns<Row extends Pick<RunLine, 'duration_s' | 'started'>>(): readonly SortableColumn<Row>[] {
+  return [
+    {
+      name: 'duration',
+      title: 'time',
+      sortBy: row => row.duration_s,
+      show: row => (row.duration_s === null ? '–' : formatSeconds(row.duration_s)),
+    },
+    {
+      name: 'started',
+      title: 'started',
+      isText: true,
+      sortBy: row => row.started,
+      show: row => (row.started === null ? '–' : formatTime(row.started)),
+    },
+  ];
+}
+
 function curveColumn<Row extends RunLine>(): SortableColumn<Row> {
   return {
     name: 'curve',
@@ -202,18 +209,6 @@ export function sweepColumns<Row extends SweepLine>(link: Link): readonly Sortab
       sortBy: row => row.best?.value,
       show: row => <Value metric={row.metric} value={row.best?.value ?? null} />,
     },
-    {
-      name: 'duration',
-      title: 'time',
-      sortBy: row => row.duration_s,
-      show: row => (row.duration_s === null ? '–' : formatSeconds(row.duration_s)),
-    },
-    {
-      name: 'started',
-      title: 'started',
-      isText: true,
-      sortBy: row => row.started,
-      show: row => (row.started === null ? '–' : formatTime(row.started)),
-    },
+    ...timeColumns<Row>(),
   ];
 }
