@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { zipSync } from 'fflate';
 import t from 'tap';
 import { loadExperiment } from '../src/config/index.js';
 import { type DatasetConfig, openDataset } from '../src/data/index.js';
@@ -140,6 +141,29 @@ t.test('large files made to take long or much', async t => {
   const zipped = gzipSync(Buffer.concat([head, values]), { level: 1 });
   zipped[zipped.length >> 1] ^= 64;
   t.match(await refusal(pictures(file('large.gz', zipped)), 1000), /offset \d+: the gzip stream is damaged/);
+
+  // shapes of a few values, and a member that expands to far more than they need
+  const headers = {
+    'too long': "{'descr': '<f4', 'fortran_order': False, 'shape': (10, 2, 1), }",
+    'no header': 'x'.repeat(64),
+  };
+  for (const [what, dict] of Object.entries(headers)) {
+    const begin = Buffer.concat([
+      Buffer.from('\x93NUMPY\x01\x00v\x00', 'latin1'),
+      Buffer.from(dict.padEnd(118)),
+    ]);
+    const content = Buffer.concat([begin, Buffer.alloc(2 ** 28)]);
+    const archive = Buffer.from(zipSync({ 'x.npy': [content, { level: 1 }], 'y.npy': Buffer.alloc(1) }));
+    const path = file('bomb.npz', archive);
+    content.fill(0);
+    const used = process.memoryUsage.rss();
+    t.match(
+      await refusal({ kind: 'npz', path }, 500),
+      /x: the (data have the wrong length|\.npy header is damaged)/,
+      what,
+    );
+    t.ok(process.memoryUsage.rss() - used < 2 ** 26, 'it is not expanded');
+  }
 
   const member = { name: 'x.npy', content: Buffer.alloc(1), method: 0 } as const;
   const many = file('many.npz', zipArchive(Array.from({ length: 4000 }, () => member)));

@@ -233,7 +233,7 @@ t.test('signals of every kind at random moments', async t => {
 t.test('a sweep that goes on with another backend says so, and remembers it', async t => {
   const copy = join(work.folder(), 'sweep');
   cpSync(await straightly, copy, { recursive: true });
-  const warned = /warning.*the sweep had --backend (\w+) and goes on with (\w+)/;
+  const warned = /warning: the sweep had --backend (\w+), and trials that have not begun run on (\w+)/;
   const resumed = async (...flags: string[]) => {
     const { code, stderr } = await work.cellrun('sweep', 'resume', copy, '--threads', '1', ...flags);
     t.equal(code, 0, stderr);
@@ -242,6 +242,27 @@ t.test('a sweep that goes on with another backend says so, and remembers it', as
   t.same(await resumed('--backend', 'webasm'), ['cpu', 'webasm']);
   t.same(await resumed(), undefined, 'what it had last is no change');
   t.same(await resumed('--backend', 'cpu'), ['webasm', 'cpu']);
+});
+
+t.test('with another backend, trials that have begun keep theirs', async t => {
+  const begun = begin(file);
+  while (!isEvaluating(begun.directory())) await sleep(5);
+  begun.running.child.kill('SIGINT');
+  t.equal((await begun.running.finished).code, 130);
+  const directory = await directoryOf(begun);
+  const { code, stderr } = await work.cellrun(
+    'sweep',
+    'resume',
+    directory,
+    '--threads',
+    '1',
+    '--backend',
+    'webasm',
+  );
+  t.equal(code, 0, stderr);
+  t.same(backendsOf(directory), ['cpu', 'webasm']);
+  const { states } = JSON.parse(readFileSync(join(directory, 'summary.json'), 'utf8'));
+  t.equal(states.failed, 0, stderr);
 });
 
 t.test('a sweep whose journal was damaged goes on, and says so', async t => {

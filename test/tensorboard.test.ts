@@ -258,11 +258,11 @@ t.test('folders of runs, and what is refused', async t => {
   const file = join(place.folder(), 'file');
   writeFileSync(file, '');
   const blocked = await place.cellrun('export', runs[1], '--tensorboard', '-o', join(file, 'below'));
-  t.equal(blocked.code, 1);
+  t.equal(blocked.code, 2);
   t.match(blocked.stderr, 'a part of the path is a file');
   const onFile = await place.cellrun('export', runs[1], '--tensorboard', '-o', file);
   t.equal(onFile.code, 2);
-  t.match(onFile.stderr, 'this is a file');
+  t.match(onFile.stderr, 'this folder cannot be created: there is a file of that name');
   rmSync(file);
   t.notOk(existsSync(file));
 });

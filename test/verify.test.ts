@@ -287,6 +287,19 @@ t.test('verify gradients: nothing that counts', async t => {
   t.match(stderr, /config\.yaml: no prediction of the first training batch counts in the loss\n/);
 });
 
+t.test('a place for proofs that cannot be made is said before anything is proved', async t => {
+  const file = work.file('file', '');
+  // /proc is there on Linux alone; elsewhere it cannot be made either
+  for (const what of ['gradients', 'backends', 'resume'])
+    for (const output of [file, join('/proc', 'x')]) {
+      const words = ['verify', what, work.config(config), '--output', output];
+      const { code, stdout, stderr } = await work.cellrun(...words);
+      t.match({ code, stdout }, { code: 2, stdout: '' }, stderr);
+      t.match(stderr, `${output}: the output directory cannot be created: `);
+      t.notMatch(stderr, /killed|update|differences: /, 'nothing was begun');
+    }
+});
+
 t.test('verify backends: what it prints', async t => {
   const output = work.folder();
   const flags = ['--steps', '4', '--output', output, '--backends', 'webasm,cpu'];

@@ -1,8 +1,9 @@
 /** Files that a user names to be written: what is there already and is not of the same kind stays as it is. */
-import { closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { usageError } from '../errors.js';
 import { naming } from '../experiment/file-error.js';
+import { makeFolder } from '../experiment/new-folder.js';
 
 /** As much of a file as tells what it is. */
 const HEAD_BYTES = 4096;
@@ -14,7 +15,7 @@ const HEAD_BYTES = 4096;
 export function prepareOutput(path: string, what: string, isOurs: (head: string) => boolean): void {
   const found = naming(path, () => statSync(path, { throwIfNoEntry: false }));
   if (found === undefined) {
-    naming(path, () => mkdirSync(dirname(path), { recursive: true }));
+    makeFolder(dirname(path), path, 'its folder');
     return;
   }
   const refuse = (message: string, expected: string) =>

@@ -1,7 +1,8 @@
 /** `worker`: carries out the tasks that sweeps put into a queue. */
-import { mkdirSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { EXIT, type ExitCode, usageError } from '../errors.js';
+import { EXIT, type ExitCode } from '../errors.js';
+import { makeFolder } from '../experiment/new-folder.js';
 import { quietOption, type Shell, verb } from './flags.js';
 import type { Io } from './io.js';
 import { parseCount, parseFolder } from './options.js';
@@ -55,13 +56,8 @@ async function worker({ root, quiet = false, ...plan }: Flags, io: Io): Promise<
 
 /** A worker may be started before the first sweep makes the folder. */
 function madeFolder(path: string): string {
-  try {
-    mkdirSync(path, { recursive: true });
-    return realpathSync(path);
-  } catch (error) {
-    const message = `this folder cannot be made: ${(error as Error).message}`;
-    throw usageError({ code: 'cli/no-folder', message, file: path });
-  }
+  makeFolder(path, path, 'this folder');
+  return realpathSync(path);
 }
 
 /** Less would not leave a run the time to stop in order. */

@@ -2,7 +2,7 @@
 import { damagedError } from '../errors.js';
 import type { Dataset } from './dataset.js';
 import { readSource, type SourceFile } from './files.js';
-import { type NpyArray, parseNpy } from './formats/npy.js';
+import { type NpyArray, npyLayout, parseNpy } from './formats/npy.js';
 import { readZip } from './formats/zip.js';
 import { type LabelFacts, labelFacts } from './labels.js';
 import { expansionLimit } from './limits.js';
@@ -47,18 +47,27 @@ export async function openNpz(config: NpzConfig, seed: number): Promise<Dataset>
 function readArrays(source: SourceFile): Arrays {
   const names = new Map<string, ArrayName>(ARRAYS.map(name => [`${name}.npy`, name]));
   const found: string[] = [];
-  const wanted = (member: string): boolean => {
-    found.push(member.replace(/\.npy$/, ''));
-    return names.has(member);
-  };
-  const members = readZip(source.bytes, source.name, wanted, expansionLimit());
   const problems = new Problems();
+  const unfit = new Set<string>();
+  const members = readZip(source.bytes, source.name, {
+    accepts: member => {
+      found.push(member.replace(/\.npy$/, ''));
+      return names.has(member);
+    },
+    maxBytes: expansionLimit(),
+    // a member that expands to another size than its header says is not expanded at all
+    fits: (member, head, bytes) => {
+      const name = names.get(member) ?? 'x';
+      if (problems.attempt(() => npyLayout(head, bytes, source.name, name)) === undefined) unfit.add(member);
+      return !unfit.has(member);
+    },
+  });
   const arrays = new Map<ArrayName, NpyArray>();
   for (const [member, name] of names) {
     const bytes = members.get(member);
     const array = bytes && problems.attempt(() => parseNpy(bytes, source.name, name));
     if (array) arrays.set(name, array);
-    else if (bytes === undefined && isRequired(name, found)) {
+    else if (bytes === undefined && !unfit.has(member) && isRequired(name, found)) {
       problems.add({
         code: 'data/npz-missing',
         message: `the file has no array ${name}`,

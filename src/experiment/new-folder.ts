@@ -51,17 +51,20 @@ function makeExclusively(path: string, named: string): boolean {
   }
 }
 
-/** Makes the folder `path` and those above it where they are missing. Throws exit 2 where they cannot be made, naming what the user `named`. */
-export function makeFolder(path: string, named: string): void {
+/**
+ * Makes the folder `path` and those above it where they are missing. Throws exit 2 where they cannot be made, naming what the user `named` and
+ * `what` that is.
+ */
+export function makeFolder(path: string, named: string, what = 'the output directory'): void {
   try {
     makeFolders(path);
   } catch (error) {
-    throw outputError(error, named);
+    throw outputError(error, named, what);
   }
 }
 
-/** What the system refused, as a complaint about the output root that the user `named`; anything else as it is. */
-function outputError(error: unknown, named: string): unknown {
+/** What the system refused, as a complaint about what the user `named`; anything else as it is. */
+function outputError(error: unknown, named: string, what = 'the output directory'): unknown {
   const reasons: Readonly<Record<string, string>> = {
     EACCES: 'permission denied',
     EPERM: 'permission denied',
@@ -78,7 +81,7 @@ function outputError(error: unknown, named: string): unknown {
   if (reason === undefined) return error;
   return usageError({
     code: 'run/output',
-    message: `the output directory cannot be created: ${reason}`,
+    message: `${what} cannot be created: ${reason}`,
     file: named,
   });
 }

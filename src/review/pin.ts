@@ -1,12 +1,12 @@
 /** Writing a baseline: `review RUN… --pin FILE`. */
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { LossConfig } from '../config/experiment.js';
 import { metricsOf, PERFORMANCE } from '../config/metrics.js';
 import { type Diagnostic, EXIT, UserError, usageError } from '../errors.js';
 import { writeAtomic } from '../experiment/atomic.js';
 import { type Baseline, readBaseline, summarizeSeeds } from '../experiment/baseline.js';
-import { naming } from '../experiment/file-error.js';
+import { makeFolder } from '../experiment/new-folder.js';
 import { type Deciding, movedBetween, movedWords, sorted } from './deciding.js';
 import { notCompleted, type ReviewedRun } from './run-facts.js';
 
@@ -14,7 +14,7 @@ import { notCompleted, type ReviewedRun } from './run-facts.js';
 export function pin(file: string, runs: readonly ReviewedRun[]): Baseline {
   refuseForeign(file);
   const baseline = baselineOf(runs);
-  naming(file, () => mkdirSync(dirname(file), { recursive: true }));
+  makeFolder(dirname(file), file, 'its folder');
   writeAtomic(file, [`${JSON.stringify(baseline, null, 2)}\n`]);
   return baseline;
 }

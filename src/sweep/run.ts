@@ -1,6 +1,7 @@
 /** A sweep from its plan to its directory, new or gone on with. */
-import { EXIT, type ExitCode } from '../errors.js';
+import { EXIT, type ExitCode, UserError } from '../errors.js';
 import { processIdentity } from '../experiment/process-identity.js';
+import { RunDirectory } from '../experiment/run-directory.js';
 import { whileLocked } from '../experiment/run-lock.js';
 import { Journal, readJournal } from './journal.js';
 import type { Launcher } from './launcher.js';
@@ -80,7 +81,7 @@ async function conductLocked(directory: SweepDirectory, options: SweepOptions): 
   const backend = options.backend ?? before ?? 'auto';
   if (before !== undefined && backend !== before) {
     observer.warning(
-      `the sweep had --backend ${before} and goes on with ${backend}, whose results can differ in their last digits: it need not end as one that was never stopped`,
+      `the sweep had --backend ${before}, and trials that have not begun run on ${backend}, whose results can differ in their last digits: it need not end as one that was never stopped`,
     );
   }
   const self = processIdentity(process.pid);
@@ -111,7 +112,8 @@ async function conductLocked(directory: SweepDirectory, options: SweepOptions): 
         argsOf: ({ trial, seed }) => [
           ...trialArguments(plan, directory, scheduler.pointOf(trial), seed),
           '--backend',
-          backend,
+          // a run goes on where it began: there alone it ends with the bytes that it would have had
+          beganOn(directory.runPath({ trial, seed })) ?? backend,
         ],
         now,
       },
@@ -133,6 +135,18 @@ async function conductLocked(directory: SweepDirectory, options: SweepOptions): 
 function backendOf(records: readonly JournalRecord[]): string | undefined {
   const last = records.findLast(({ event }) => event === 'sweep.start' || event === 'sweep.resume');
   return last !== undefined && 'backend' in last ? last.backend : undefined;
+}
+
+/** The backend of a run that has begun; undefined where it has not, or does not say it. */
+function beganOn(path: string): string | undefined {
+  if (!RunDirectory.hasBegun(path)) return undefined;
+  try {
+    return RunDirectory.open(path).readManifest()?.backend.name;
+  } catch (error) {
+    // the run itself says what is wrong with its files
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
 }
 
 /** Of a sweep at its end, by its journal, which has what earlier processes found as well. */

@@ -9,7 +9,7 @@ import { ParameterLayout } from '../model/parameters.js';
 import { batchOrder, totalSteps } from '../training/batch-plan.js';
 import { createTrainer, initialParameters, openSession, type Session } from '../training/session.js';
 import type { Trainer } from '../training/trainer.js';
-import { type ProofPlace, writeProof } from './proof.js';
+import { makePlace, type ProofPlace, writeProof } from './proof.js';
 import {
   type Apart,
   compareStandings,
@@ -83,6 +83,7 @@ export async function verifyBackends(options: VerifyBackendsOptions): Promise<Ve
   const loaded = loadExperiment(config, { set });
   const choices = await chooseBackends(options.backends);
   const session = await openSession(loaded, { backend: choices[0].backend, threads });
+  makePlace(options.output);
   const runners: Runner[] = [];
   try {
     for (const choice of choices) runners.push(await Runner.start(choice, loaded, session));

@@ -13,7 +13,7 @@ import { initialParameters, openSession, type Session } from '../training/sessio
 import { CompiledModel } from './compiled-model.js';
 import { type Derivative, differentiateAtZero } from './differences.js';
 import { distance, norm, relative } from './norms.js';
-import { type ProofPlace, writeProof } from './proof.js';
+import { makePlace, type ProofPlace, writeProof } from './proof.js';
 import { type Gradient, Reference, type ReferenceBatch } from './reference.js';
 import { countedRows, keepRows, readRows, spread } from './sampled-rows.js';
 
@@ -99,6 +99,7 @@ export async function verifyGradients(options: VerifyGradientsOptions): Promise<
   const exact = reference.gradientAt(point);
   const layout = new ParameterLayout(session.spec);
   const random = RandomStream.of(seed, 'verify/gradients');
+  makePlace(options.output);
   const began = performance.now();
   const tensors = layout.parameters.map((parameter, i) => {
     const left = timeLeft(performance.now() - began, i, layout.parameters.length);

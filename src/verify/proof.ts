@@ -1,9 +1,8 @@
 /** Where a proof is kept, and in what form. */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeJsonAtomic } from '../experiment/atomic.js';
 import { spellNonFinite } from '../experiment/json.js';
-import { utcStamp } from '../experiment/new-folder.js';
+import { makeFolder, utcStamp } from '../experiment/new-folder.js';
 import { PROOFS } from '../experiment/run-directory.js';
 
 export interface ProofPlace {
@@ -12,11 +11,16 @@ export interface ProofPlace {
   readonly started: Date;
 }
 
+/** Makes the folder of proofs, so that nothing is proved in vain. Throws exit 2 where it cannot be made. */
+export function makePlace(output: string): string {
+  const folder = join(output, PROOFS);
+  makeFolder(folder, output);
+  return folder;
+}
+
 /** Writes `<output>/verify/<stamp>-<what>.json` and gives its path. Numbers that are not finite are spelled as in events. */
 export function writeProof({ output, started }: ProofPlace, proof: { readonly what: string }): string {
-  const folder = join(output, PROOFS);
-  mkdirSync(folder, { recursive: true });
-  const file = join(folder, `${utcStamp(started)}-${proof.what}.json`);
+  const file = join(makePlace(output), `${utcStamp(started)}-${proof.what}.json`);
   writeJsonAtomic(file, spellNonFinite(proof));
   return file;
 }

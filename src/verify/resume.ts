@@ -9,7 +9,7 @@ import type { Summary } from '../experiment/summary.js';
 import { RandomStream } from '../random.js';
 import { compareRuns, type Difference, type FileDigest, resultDigests } from './compare-runs.js';
 import { finish, type KillMoment, type Program, runAndKill } from './killing.js';
-import { writeProof } from './proof.js';
+import { makePlace, writeProof } from './proof.js';
 
 export interface VerifyResumeOptions {
   readonly config: string;
@@ -67,6 +67,7 @@ const LOG_EVERY_STEP = ['--set', 'training.log_every=1'];
 
 /** Throws UserError where a run fails, with what it complained of, or the proof is given up; no runs are kept then. */
 export async function verifyResume(options: VerifyResumeOptions): Promise<Verified> {
+  makePlace(options.output);
   const folder = mkdtempSync(join(tmpdir(), 'cellrun-verify-'));
   let isKept = false;
   try {

@@ -55,11 +55,20 @@ interface Header {
   readonly shape: readonly number[];
 }
 
+interface Layout {
+  readonly header: Header;
+  readonly dataOffset: number;
+  readonly type: Dtype;
+  readonly count: number;
+}
+
 /**
- * Parses one .npy member. Values are a view on `bytes` where their alignment allows it.
- * @throws UserError exit 5, naming `file` and the array `name`.
+ * The layout of an array by how its bytes begin.
+ * @param bytes its beginning at least, as far as the header goes
+ * @param total of the whole array, header included
+ * @throws UserError exit 5, naming `file` and the array `name`
  */
-export function parseNpy(bytes: Uint8Array, file: string, name: string): NpyArray {
+export function npyLayout(bytes: Uint8Array, total: number, file: string, name: string): Layout {
   const fail = (message: string, expected?: string, got?: string): UserError =>
     damagedError({ code: 'data/npy', message: `array ${name}: ${message}`, file, expected, got });
   const { text, dataOffset } = headerText(bytes, fail);
@@ -77,10 +86,20 @@ export function parseNpy(bytes: Uint8Array, file: string, name: string): NpyArra
   if (!(count <= MAX_ELEMENTS)) {
     throw fail('the array is too large', `at most ${MAX_ELEMENTS} values`, `[${shape.join(', ')}]`);
   }
-  const length = bytes.length - dataOffset;
+  const length = total - dataOffset;
   if (length !== count * type.itemSize) {
     throw fail('the data have the wrong length', `${count * type.itemSize} bytes`, `${length} bytes`);
   }
+  return { header, dataOffset, type, count };
+}
+
+/**
+ * Parses one .npy member. Values are a view on `bytes` where their alignment allows it.
+ * @throws UserError exit 5, naming `file` and the array `name`.
+ */
+export function parseNpy(bytes: Uint8Array, file: string, name: string): NpyArray {
+  const { header, dataOffset, type, count } = npyLayout(bytes, bytes.length, file, name);
+  const { shape } = header;
   const isBigEndian = header.descr.startsWith('>');
   const values = isBigEndian
     ? type.view(swapped(bytes.subarray(dataOffset), type.itemSize), 0, count)

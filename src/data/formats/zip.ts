@@ -1,5 +1,5 @@
 /** Reading named members of a zip archive, with bounds on what they expand to and their checksums verified. */
-import { unzipSync } from 'fflate';
+import { Inflate, unzipSync } from 'fflate';
 import { damagedError, type UserError } from '../../errors.js';
 import { crc32 } from './crc32.js';
 
@@ -7,7 +7,10 @@ const DIRECTORY_END = Buffer.from('PK\x05\x06', 'latin1');
 const DIRECTORY_END_BYTES = 22;
 const DIRECTORY_ENTRY = 0x02014b50;
 const DIRECTORY_ENTRY_BYTES = 46;
+const MEMBER_BYTES = 30;
 const MAX_MEMBERS = 4096;
+/** Of what a member is compressed to; even all zeros make no more than a megabyte of it. */
+const HEAD_BYTES = 1024;
 
 /** Ends fflate's walk from inside its filter. */
 class Refused extends Error {
@@ -19,34 +22,41 @@ class Refused extends Error {
   }
 }
 
+export interface Wanted {
+  accepts(name: string): boolean;
+  /** Bound on the sum of what the members expand to. */
+  readonly maxBytes: number;
+  /** Whether a member can be what is wanted, by how it begins and by how many bytes the archive says it expands to: else it is left out. */
+  fits(name: string, head: Uint8Array, bytes: number): boolean;
+}
+
 /**
- * The members of the archive that `wanted` accepts, by name.
- * @param maxBytes bound on the sum of what they expand to.
- * @throws UserError exit 5 where the archive is damaged, a checksum differs or the bound is passed.
+ * The members of the archive that are wanted, by name.
+ * @throws UserError exit 5 where the archive is damaged, a checksum differs or the bound is passed
  */
-export function readZip(
-  bytes: Buffer,
-  file: string,
-  wanted: (name: string) => boolean,
-  maxBytes: number,
-): ReadonlyMap<string, Uint8Array> {
-  const checksums = directoryChecksums(bytes, file);
-  const members = unzipMembers(bytes, file, wanted, maxBytes);
+export function readZip(bytes: Buffer, file: string, wanted: Wanted): ReadonlyMap<string, Uint8Array> {
+  const directory = directoryOf(bytes, file);
+  const members = unzipMembers(bytes, file, wanted, directory);
   for (const [name, content] of members) {
-    if (crc32(content) !== checksums.get(name)) {
+    if (crc32(content) !== directory.get(name)?.checksum) {
       throw damage(file, `the member ${name} is damaged: its checksum differs`, 'data/zip-checksum');
     }
   }
   return members;
 }
 
-function unzipMembers(bytes: Buffer, file: string, wanted: (name: string) => boolean, maxBytes: number) {
+function unzipMembers(
+  bytes: Buffer,
+  file: string,
+  { accepts, maxBytes, fits }: Wanted,
+  directory: ReadonlyMap<string, Entry>,
+) {
   let seen = 0;
   let total = 0;
   const taken = new Set<string>();
   const filter = (member: { name: string; originalSize: number }): boolean => {
     if (++seen > MAX_MEMBERS) throw new Refused(`more than ${MAX_MEMBERS} members`);
-    if (!wanted(member.name)) return false;
+    if (!accepts(member.name)) return false;
     // Which of the two is meant, nobody knows; and thousands of entries for one large member would be unpacked one after the other.
     if (taken.has(member.name)) throw new Refused(`it has two members ${member.name}`, 'data/zip');
     taken.add(member.name);
@@ -55,7 +65,8 @@ function unzipMembers(bytes: Buffer, file: string, wanted: (name: string) => boo
       throw new Refused(
         `its ${bytes.length} bytes expand to ${total} or more, and ${maxBytes} are the most here`,
       );
-    return true;
+    const head = headOf(bytes, directory.get(member.name));
+    return head === undefined || fits(member.name, head, member.originalSize);
   };
   try {
     return new Map(Object.entries(unzipSync(bytes, { filter })));
@@ -66,18 +77,44 @@ function unzipMembers(bytes: Buffer, file: string, wanted: (name: string) => boo
   }
 }
 
-/** CRC-32 of every member, from the central directory (APPNOTE 4.3.12), which fflate does not hand out. */
-function directoryChecksums(bytes: Buffer, file: string): ReadonlyMap<string, number> {
+interface Entry {
+  readonly checksum: number;
+  /** 0: stored, 8: deflated. */
+  readonly method: number;
+  readonly compressedBytes: number;
+  /** Of the member's own header. */
+  readonly offset: number;
+}
+
+/** How a member begins, from what it is compressed to at its beginning; undefined where that is damaged, as unpacking it will tell. */
+function headOf(bytes: Buffer, entry: Entry | undefined): Uint8Array | undefined {
+  if (entry === undefined || entry.offset + MEMBER_BYTES > bytes.length) return undefined;
+  const { offset, method, compressedBytes } = entry;
+  const from = offset + MEMBER_BYTES + bytes.readUInt16LE(offset + 26) + bytes.readUInt16LE(offset + 28);
+  const begin = bytes.subarray(from, from + Math.min(compressedBytes, HEAD_BYTES));
+  if (method === 0) return begin;
+  if (method !== 8) return undefined;
+  const parts: Uint8Array[] = [];
+  try {
+    new Inflate(part => parts.push(part)).push(begin, false);
+  } catch {
+    return undefined;
+  }
+  return Buffer.concat(parts);
+}
+
+/** What fflate does not hand out of every member, from the central directory (APPNOTE 4.3.12). */
+function directoryOf(bytes: Buffer, file: string): ReadonlyMap<string, Entry> {
   const end = bytes.lastIndexOf(DIRECTORY_END);
   if (end < 0 || end + DIRECTORY_END_BYTES > bytes.length) {
     throw damage(file, 'this is not a complete zip archive', 'data/zip');
   }
-  const checksums = new Map<string, number>();
+  const entries = new Map<string, Entry>();
   let at = bytes.readUInt32LE(end + 16);
   while (
     at + DIRECTORY_ENTRY_BYTES <= end &&
     bytes.readUInt32LE(at) === DIRECTORY_ENTRY &&
-    checksums.size < MAX_MEMBERS
+    entries.size < MAX_MEMBERS
   ) {
     const nameLength = bytes.readUInt16LE(at + 28);
     const name = bytes.toString(
@@ -85,10 +122,15 @@ function directoryChecksums(bytes: Buffer, file: string): ReadonlyMap<string, nu
       at + DIRECTORY_ENTRY_BYTES,
       at + DIRECTORY_ENTRY_BYTES + nameLength,
     );
-    checksums.set(name, bytes.readUInt32LE(at + 16));
+    entries.set(name, {
+      checksum: bytes.readUInt32LE(at + 16),
+      method: bytes.readUInt16LE(at + 10),
+      compressedBytes: bytes.readUInt32LE(at + 20),
+      offset: bytes.readUInt32LE(at + 42),
+    });
     at += DIRECTORY_ENTRY_BYTES + nameLength + bytes.readUInt16LE(at + 30) + bytes.readUInt16LE(at + 32);
   }
-  return checksums;
+  return entries;
 }
 
 function damage(file: string, message: string, code: string): UserError {

@@ -2,11 +2,11 @@
  * A run as TensorBoard reads it: scalars in the folders `train` and `test`, so that curves of the same name lie over each other, and the config as
  * text and as hyperparameters beside them. The same run gives the same bytes.
  */
-import { mkdirSync, readdirSync, statSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { flatValues } from '../../config/flat.js';
 import { usageError } from '../../errors.js';
-import { naming } from '../../experiment/file-error.js';
+import { makeFolder } from '../../experiment/new-folder.js';
 import { isAbsent } from '../../experiment/unreadable.js';
 import { type LogRecord, readLog } from '../../review/log-reader.js';
 import type { RunRecord, RunState } from '../../review/run-record.js';
@@ -72,15 +72,7 @@ export function exportRun(run: RunRecord, target: string): string[] {
 
 /** The folder is there and holds nothing that TensorBoard would mix with the file `name`. */
 function prepare(folder: string, name: string): void {
-  const found = naming(folder, () => statSync(folder, { throwIfNoEntry: false }));
-  if (found?.isDirectory() === false)
-    throw usageError({
-      code: 'export/output',
-      message: 'this is a file',
-      file: folder,
-      expected: 'a folder',
-    });
-  naming(folder, () => mkdirSync(folder, { recursive: true }));
+  makeFolder(folder, folder, 'this folder');
   const foreign = readdirSync(folder).find(one => one.includes('tfevents') && one !== name);
   if (foreign === undefined) return;
   const whose = FILE.test(foreign) ? "another run's" : "another program's";

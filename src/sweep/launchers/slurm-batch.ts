@@ -15,6 +15,7 @@ import {
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { writeAtomic, writeJsonAtomic } from '../../experiment/atomic.js';
+import { makeFolder } from '../../experiment/new-folder.js';
 import type { Task, TaskEnd } from '../launcher.js';
 import type { JobId } from './slurm-commands.js';
 import { batchScript } from './slurm-script.js';
@@ -40,7 +41,7 @@ export class SlurmBatch {
   /** Makes the next folder of the sweep, with the script for `tasks` in it. */
   static create(sweep: string, tasks: readonly Task[], program: readonly string[]): SlurmBatch {
     const root = join(sweep, FOLDER);
-    mkdirSync(root, { recursive: true });
+    makeFolder(root, root, 'this folder');
     const last = foldersOf(sweep).at(-1) ?? '0';
     const folder = join(root, String(Number(last) + 1).padStart(4, '0'));
     mkdirSync(folder);
