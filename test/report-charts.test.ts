@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, Locator, Page } from 'playwright-core';
 import t from 'tap';
-import type { Report, SweepReport, TrialReport } from '../src/report/document.js';
+import type { Report, RunReport, SweepReport, TrialReport } from '../src/report/document.js';
 import { buildReport, readPageAssets, renderPage } from '../src/report/index.js';
 import { chromiumMissing, type Look, openPage, startChromium, violationsOf } from './support/browser.js';
-import { Workplace } from './support/cli.js';
+import { type RunSummary, Workplace } from './support/cli.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -44,6 +44,18 @@ async function trainSweep(): Promise<string> {
   if (code !== 0) throw new Error(stderr);
   const parent = join(output, 'sweeps', 'edges');
   return join(parent, readdirSync(parent)[0]);
+}
+
+async function trainRun(): Promise<string> {
+  const { stdout, stderr } = await work.cellrun(
+    'run',
+    work.config(adding),
+    '--json',
+    '--output',
+    work.folder(),
+  );
+  if (stdout === '') throw new Error(stderr);
+  return (JSON.parse(stdout) as RunSummary).directory;
 }
 
 /** For a person to look at, where CELLRUN_PICTURES names a folder. */
@@ -162,6 +174,64 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     },
   );
 
+  t.test(
+    'curves: labels are whole, exact and evenly spaced, however many steps and however large the values',
+    async t => {
+      const run = buildReport(await trainRun()) as RunReport;
+      const curveOf = (values: readonly number[], last: number) => ({
+        steps: values.map((_, i) => Math.round(1 + (i * (last - 1)) / (values.length - 1))),
+        values,
+        count: values.length,
+      });
+      for (const last of [7, 1_000_000, 12_345_678]) {
+        const losses = {
+          'train.loss': [0.7, 0.9, 1.4e31, 8e31],
+          grad_norm: [1.11e15, 1.138e15, 1.16e15],
+          learning_rate: [0.01, 0.01],
+          'test.accuracy': [0.9312, 0.9318],
+          samples_per_s: [-250_000, 2_000_000],
+        };
+        const curves = Object.fromEntries(
+          Object.entries(losses).map(([name, values]) => [name, curveOf(values, last)]),
+        );
+        for (const look of LOOKS)
+          await view(
+            { ...run, curves, steps_per_epoch: null },
+            { ...look, before: RECORD_TEXTS },
+            async page => {
+              const check = async (isLog: boolean): Promise<void> => {
+                const drawn = (await page.evaluate('window.drawn')) as readonly DrawnText[];
+                const cut = drawn.filter(({ left, right, width }) => left < 0 || right > width);
+                t.same(cut, [], `${last} steps, ${look.width} wide`);
+                for (const chart of ['Loss', 'Gradient norm', 'Learning rate', 'Accuracy']) {
+                  const of = (align: string) => [
+                    ...new Set(
+                      drawn.filter(one => one.chart === chart && one.align === align).map(one => one.text),
+                    ),
+                  ];
+                  t.ok(of('center').length >= 2, `${chart}: ${of('center')}`);
+                  const numbers = of('right')
+                    .map(text => Number(text.replace(' %', '')))
+                    .sort((a, b) => a - b);
+                  t.ok(numbers.length >= 3, `${chart}: ${of('right')}`);
+                  if (isLog && chart === 'Loss') continue;
+                  const steps = numbers.slice(1).map((value, i) => value - numbers[i]);
+                  const isEven = steps.every(step => Math.abs(step / steps[0] - 1) < 1e-6);
+                  t.ok(isEven, `${chart}: ${of('right')}`);
+                }
+              };
+              await check(false);
+              await keepPicture(page, `curves-${last}-${look.width}-${look.scheme}`);
+              await page.evaluate('window.drawn.length = 0');
+              await page.getByLabel('logarithmic').check();
+              await check(true);
+              await keepPicture(page, `curves-log-${last}-${look.width}-${look.scheme}`);
+            },
+          );
+      }
+    },
+  );
+
   t.test('a sweep in which no trial has a value', async t => {
     const trials = sweep.trials.map(
       (trial): TrialReport => ({
@@ -187,6 +257,30 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     });
   });
 });
+
+/** What was written on a canvas, and where of its width. */
+interface DrawnText {
+  readonly chart: string;
+  readonly text: string;
+  readonly align: string;
+  readonly left: number;
+  readonly right: number;
+  readonly width: number;
+}
+
+/** Keeps in `window.drawn` what is written on canvases. */
+const RECORD_TEXTS = `
+  window.drawn = [];
+  const write = CanvasRenderingContext2D.prototype.fillText;
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+    const length = this.measureText(text).width;
+    const at = new DOMPoint(x, y).matrixTransform(this.getTransform()).x;
+    const left = at - { left: 0, center: length / 2, right: length }[this.textAlign];
+    const chart = this.canvas.closest('[data-chart]').dataset.chart;
+    window.drawn.push({ chart, text, align: this.textAlign, left, right: left + length, width: this.canvas.width });
+    write.call(this, text, x, y);
+  };
+`;
 
 /** Pairs of texts beside axes of which one lies over the other. */
 function overlapping(page: Page): Promise<string[]> {

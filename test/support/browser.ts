@@ -23,6 +23,8 @@ export interface Look {
   readonly scheme?: 'light' | 'dark';
   /** Whether scripts run. */
   readonly scripts?: boolean;
+  /** A script that runs before those of the page. */
+  readonly before?: string;
 }
 
 export interface OpenPage {
@@ -36,12 +38,13 @@ export interface OpenPage {
 
 /** Opens `url` as a reader with such a screen would. */
 export async function openPage(browser: Browser, url: string, look: Look = {}): Promise<OpenPage> {
-  const { width = 1280, height = 900, scheme = 'light', scripts = true } = look;
+  const { width = 1280, height = 900, scheme = 'light', scripts = true, before } = look;
   const context = await browser.newContext({
     viewport: { width, height },
     colorScheme: scheme,
     javaScriptEnabled: scripts,
   });
+  if (before !== undefined) await context.addInitScript(before);
   const page = await context.newPage();
   const said: string[] = [];
   const requested: string[] = [];

@@ -19,13 +19,27 @@ export function formatNumber(value: number, digits = 4): string {
   return String(Number(value.toPrecision(digits)));
 }
 
-/** Numbers beside an axis: as many digits as tell them apart. */
+/** Numbers beside an axis, in their order, exactly and all in one way: plain, or all of ten and more, and below one, with an exponent. */
 export function formatTicks(values: readonly number[]): readonly string[] {
-  for (let digits = 3; digits < 12; digits++) {
-    const texts = values.map(value => formatNumber(value, digits));
-    if (new Set(texts).size === values.length) return texts;
-  }
-  return values.map(String);
+  // what sums have left behind the twelfth digit is no part of a tick
+  const exact = values.map(value => Number(value.toPrecision(12)));
+  const sizes = exact.map(Math.abs).filter(size => size > 0);
+  if (sizes.some(size => size >= 1e6 || size < 1e-4)) return exact.map(withExponent);
+  const decimals = Math.max(0, ...exact.map(value => String(value).split('.')[1]?.length ?? 0));
+  return exact.map(value => (isEven(exact) ? value.toFixed(decimals) : String(value)));
+}
+
+/** Equally far apart, as the numbers of a linear axis are, which get as many decimals each. */
+function isEven(values: readonly number[]): boolean {
+  const gaps = values.slice(1).map((value, i) => value - values[i]);
+  return gaps.length > 1 && gaps.every(gap => Math.abs(gap / gaps[0] - 1) < 1e-6);
+}
+
+function withExponent(value: number): string {
+  return value
+    .toExponential()
+    .replace(/e[+-]0$/, '')
+    .replace('e+', 'e');
 }
 
 /** A metric's value in its unit. */

@@ -2,7 +2,8 @@
 import uPlot from 'uplot';
 import { type Aligned, isolated } from './align.js';
 import type { ChartProps, ChartSeries, SharedPlace } from './chart.js';
-import { formatTicks } from './format.js';
+import { formatTicks, grouped } from './format.js';
+import { linearTicks, logTicks } from './scale.js';
 
 /** Lines of the epochs are thicker and have points, as far as these can be told apart. */
 const MOST_POINTS = 60;
@@ -30,7 +31,7 @@ export function createPlot(
     {
       width: Math.max(200, box.clientWidth),
       height: HEIGHT,
-      padding: [8, 20, 0, 0],
+      padding: [8, roomForLast, 0, 0],
       legend: { show: false },
       cursor: {
         drag: { x: true, y: false, setScale: false },
@@ -50,12 +51,18 @@ export function createPlot(
       axes: [
         {
           ...axis,
-          values: (_, ticks) => ticks.map(tick => (Number.isInteger(tick) ? String(tick) : '')),
+          incrs: WHOLE,
+          space: ({ scales: { x } }) => Math.max(50, widthOf(stepText(x.max)) + 10),
+          values: (_, ticks) => ticks.map(stepText),
           size: 30,
         },
         {
           ...axis,
-          size: 62,
+          size: (_, texts) => Math.max(62, ...(texts ?? []).map(text => widthOf(text) + 14)),
+          // uPlot's own increments end at 1e16, and with them its axis: any is right for it, and the ticks are ours
+          incrs: [Number.POSITIVE_INFINITY],
+          splits: (_, __, min, max) => [...(isLog ? logTicks(min, max) : linearTicks(min, max))],
+          filter: (_, ticks) => ticks,
           values: (_, ticks) => tickTexts(ticks, isShare),
         },
       ],
@@ -91,11 +98,27 @@ export function createPlot(
   return plot;
 }
 
-/** A logarithmic axis has ticks without a text, which are null. */
-function tickTexts(ticks: readonly (number | null)[], isShare: boolean): string[] {
-  const shown = ticks.filter(tick => tick !== null);
-  const texts = formatTicks(isShare ? shown.map(tick => Number((100 * tick).toPrecision(12))) : shown);
-  return ticks.map(tick => (tick === null ? '' : `${texts[shown.indexOf(tick)]}${isShare ? ' %' : ''}`));
+/** Between two steps there is none. */
+const WHOLE = [1, 2, 5].flatMap(factor => Array.from({ length: 15 }, (_, power) => factor * 10 ** power));
+WHOLE.sort((a, b) => a - b);
+
+function stepText(step: number | null | undefined): string {
+  return step === null || step === undefined ? '' : grouped(Math.round(step));
+}
+
+/** For the half of the last label that stands right of the plot. */
+function roomForLast({ scales: { x } }: uPlot): number {
+  return Math.max(20, Math.ceil(widthOf(stepText(x?.max)) / 2) + 2);
+}
+
+/** In pixels, at least, of digits in the font of the axes. */
+function widthOf(text: string): number {
+  return 7.7 * text.length;
+}
+
+function tickTexts(ticks: readonly number[], isShare: boolean): string[] {
+  const texts = formatTicks(isShare ? ticks.map(tick => 100 * tick) : ticks);
+  return texts.map(text => `${text}${isShare ? ' %' : ''}`);
 }
 
 function lineOf({ color, isDashed = false }: ChartSeries, stroke: () => string): uPlot.Series {
@@ -133,6 +156,7 @@ function linearRange(_: uPlot, min: number | null, max: number | null): [number,
 
 function logRange(_: uPlot, min: number | null, max: number | null): [number, number] {
   if (min === null || max === null) return [0.1, 1];
-  const room = Math.max(1.05, (max / min) ** 0.05);
+  // of the logarithms, since the ratio may be no number
+  const room = Math.max(1.05, Math.exp((Math.log(max) - Math.log(min)) * 0.05));
   return [min / room, max * room];
 }

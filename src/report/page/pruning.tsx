@@ -65,7 +65,8 @@ export function Pruning({ report, chosen, stressed, onStress }: SweepParts) {
 
 /** There is no half of an epoch. */
 function wholeOnly(scale: Scale): Scale {
-  return { ...scale, ticks: scale.ticks.filter(({ text }) => Number.isInteger(Number(text))) };
+  const ticks = scale.ticks.map(({ place, text }) => ({ place, text: String(Number(text)) }));
+  return { ...scale, ticks: ticks.filter(({ text }) => Number.isInteger(Number(text))) };
 }
 
 /** Broken where the value was not finite. */

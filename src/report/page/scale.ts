@@ -70,10 +70,12 @@ export function linearTicks(low: number, high: number): readonly number[] {
   const rough = (high - low) / 6;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * ([1, 2, 5, 10].find(factor => factor * power >= rough) ?? 10);
-  const ticks: number[] = [];
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; i++)
-    ticks.push(Number((i * step).toPrecision(12)));
-  return ticks;
+  const first = Math.ceil(low / step - 1e-9);
+  // counted, since where the bounds are nearer than a number's digits tell, one more is the same number
+  const ticks = range(0, Math.floor(high / step - first + 1e-9)).map(i =>
+    Number(((first + i) * step).toPrecision(12)),
+  );
+  return [...new Set(ticks)];
 }
 
 /** More labels stand too near to each other on the smallest of the charts. */
