@@ -399,6 +399,34 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
     });
   });
 
+  t.test('the address of what is not there says so once, and shows it when it has come', async t => {
+    const root = work.folder();
+    makeRun(root, { name: 'a', id: '20260101T000000Z-00000000', status: 'completed' });
+    const dashboard = await start(root);
+    t.teardown(() => dashboard.close());
+    for (const [kind, path, name] of [
+      ['sweep', 'sweeps/a/nope', 'sweep'],
+      // a run is no sweep
+      ['sweep', 'a/20260101T000000Z-00000000', 'sweep'],
+      ['run', 'b/20260102T000000Z-00000000', 'run'],
+    ] as const) {
+      const { page, said, requested, close } = await openPage(browser, `${dashboard.url}#/${kind}/${path}`);
+      page.setDefaultTimeout(PATIENCE);
+      await page.getByRole('alert').waitFor();
+      t.match(await page.getByRole('alert').textContent(), `there is no ${name} '${path}'`);
+      await page.locator('[data-connection=live]').waitFor();
+      t.equal(await page.getByText('Reading the files').count(), 0);
+      if (kind === 'run') {
+        makeRun(root, { name: 'b', id: '20260102T000000Z-00000000', status: 'completed' });
+        await page.locator('article.run').waitFor();
+        t.equal(await page.getByRole('alert').count(), 0);
+      }
+      t.equal(requested.filter(asked => asked.includes('/api/')).length, 1, 'asked for once');
+      t.same(said, [], 'nothing on the console');
+      await close();
+    }
+  });
+
   t.test('for everybody: contrast, names, structure; no view is wider than its screen', async t => {
     const root = work.folder();
     const runs = [await train(root), await train(root, ['optimizer.learning_rate=0.1'])];

@@ -182,6 +182,6 @@ export class Channel {
   }
 }
 
-function troubled(message: string): Message {
+export function troubled(message: string): Message {
   return { event: 'trouble', data: JSON.stringify({ message } satisfies Trouble) };
 }

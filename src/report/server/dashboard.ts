@@ -2,10 +2,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { isIPv6 } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import { UserError, usageError } from '../../errors.js';
 import { answer, answerJson, HEADERS, refuse } from './answers.js';
 import { type Assets, typeOf } from './assets.js';
 import { Catalog } from './catalog.js';
+import { type Channel, troubled } from './channel.js';
 import { Channels, type Reports, type Subject } from './channels.js';
 import { EventStream } from './event-stream.js';
 import { refusalOf } from './guard.js';
@@ -37,6 +39,8 @@ const MOST_STREAMS = 64;
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 15_000;
 const KEEP_ALIVE_MS = 5_000;
+/** After what is not there yet. */
+const LOOK_AGAIN_MS = 3_000;
 let started = 0;
 
 /** Throws exit 2 where the root cannot be read, or the port or the host is not to be had. */
@@ -143,29 +147,42 @@ class Handler {
     response.on('close', () => {
       this.streams -= 1;
     });
-    const channel = await this.channels.of(subject);
-    if (channel === undefined) {
-      refuse(response, 404, missing(subject));
-      return;
-    }
+    let channel = await this.channels.of(subject);
     if (request.method === 'HEAD') {
-      answer(response, 200, 'application/json', '');
+      if (channel === undefined) refuse(response, 404, missing(subject));
+      else answer(response, 200, 'application/json', '');
       return;
     }
-    const stream: EventStream = new EventStream(response, this.name, () => channel.leave(stream));
-    await channel.join(stream, headerOf(request, 'last-event-id') ?? after);
+    const stream: EventStream = new EventStream(response, this.name, () => channel?.leave(stream));
+    if (channel === undefined) {
+      stream.send(troubled(`${missing(subject)}; once there is, it is shown here`));
+      channel = await this.comingInto(stream, subject);
+    }
+    await channel?.join(stream, headerOf(request, 'last-event-id') ?? after);
+  }
+
+  /**
+   * Who asks for a run or sweep that is not there waits until it is: a refused stream would be asked for again and again, with an error on the
+   * browser's console each time. Undefined once the page is gone.
+   */
+  private async comingInto(stream: EventStream, subject: Subject): Promise<Channel | undefined> {
+    while (stream.isOpen) {
+      // nothing that the end of the program has to wait for
+      await setTimeout(LOOK_AGAIN_MS, undefined, { ref: false });
+      const channel = stream.isOpen ? await this.channels.of(subject) : undefined;
+      if (channel !== undefined) return channel;
+    }
+    return undefined;
   }
 
   private fail(error: unknown, response: ServerResponse): void {
+    const isExpected = error instanceof URIError || error instanceof UserError;
+    if (!isExpected) this.options.defect(error);
     if (response.headersSent) response.destroy();
-    if (error instanceof URIError) refuse(response, 400, 'the address is not well formed');
+    else if (error instanceof URIError) refuse(response, 400, 'the address is not well formed');
     // damaged files, too many watchers
     else if (error instanceof UserError) refuse(response, 409, error.message);
-    else {
-      this.options.defect(error);
-      if (!response.headersSent)
-        refuse(response, 500, 'the server failed unexpectedly; its output says more');
-    }
+    else refuse(response, 500, 'the server failed unexpectedly; its output says more');
   }
 }
 
