@@ -51,6 +51,24 @@ async function keepPicture(page: Page, name: string): Promise<void> {
   if (folder !== undefined) await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
 }
 
+/** In a browser: where keys are broken that is not the end of a word. */
+const BROKEN_KEYS = `[...document.querySelectorAll('tr[data-key] th')].flatMap(cell => {
+  const letters = [];
+  const walker = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    for (let i = 0; i < node.length; i++) {
+      const range = document.createRange();
+      range.setStart(node, i);
+      range.setEnd(node, i + 1);
+      letters.push({ text: node.data[i], top: range.getBoundingClientRect().top });
+    }
+  }
+  return letters
+    .filter(({ text, top }, i) => letters[i + 1]?.top > top + 2 && !/[._ ]/.test(text))
+    .map(({ text }) => cell.textContent + ' after ' + text);
+})`;
+
 t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
   let browser: Browser;
   t.before(async () => {
@@ -398,6 +416,51 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       t.equal(await page.getByRole('alert').count(), 0);
     });
   });
+
+  t.test(
+    'keys of a comparison are broken between their words alone, however long the values are',
+    async t => {
+      const root = work.folder();
+      const id = (day: number) => `2026010${day}T000000Z-00000000`;
+      for (const day of [1, 2, 3, 4]) {
+        const directory = makeRun(root, {
+          name: 'a',
+          id: id(day),
+          status: 'completed',
+          learningRate: 0.01 * day,
+        });
+        const file = join(directory, 'config.resolved.yaml');
+        const config = JSON.parse(readFileSync(file, 'utf8'));
+        const gate = {
+          metric: 'performance.step_ratio',
+          over: 'last',
+          baseline: '/a/long/path/to/baselines/x.json',
+        };
+        config.gates = Array.from({ length: day }, (_, i) => ({ ...gate, max_regress: i }));
+        config.training.gradient_clip_norm = day;
+        writeFileSync(file, JSON.stringify(config));
+      }
+      const dashboard = await start(root);
+      t.teardown(() => dashboard.close());
+      const hash = `#/compare?${[1, 2, 3, 4].map(day => `run=a/${id(day)}`).join('&')}`;
+      for (const [width, scheme] of [
+        [360, 'dark'],
+        [768, 'light'],
+        [1280, 'light'],
+      ] as const)
+        await view(dashboard.url, hash, { width, scheme }, async page => {
+          const keys = page.locator('tr[data-key] th');
+          await keys.first().waitFor();
+          t.same((await keys.allTextContents()).sort(), [
+            'gates',
+            'optimizer.learning_rate',
+            'training.gradient_clip_norm',
+          ]);
+          t.same(await page.evaluate(BROKEN_KEYS), [], `${width}`);
+          await keepPicture(page, `dashboard-differences-${width}-${scheme}`);
+        });
+    },
+  );
 
   t.test('the address of what is not there says so once, and shows it when it has come', async t => {
     const root = work.folder();

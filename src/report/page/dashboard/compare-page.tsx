@@ -1,7 +1,7 @@
 /** Several runs side by side: their curves in one picture, what they measured, what was set differently. */
 import { useMemo } from 'preact/hooks';
 import type { ComparisonReport, RunReport } from '../../document.js';
-import { Badge, Scroll, Section, Value } from '../base.js';
+import { Badge, Breakable, Scroll, Section, Value } from '../base.js';
 import { Charts } from '../curves.js';
 import { type Compared, colorOf, comparedCurves, comparedMetrics, differingValues } from './comparison.js';
 import { hashOf, MOST_COMPARED, NO_FILTER } from './route.js';
@@ -151,7 +151,9 @@ function Differences({ compared, comparison }: ComparisonProps) {
             <tbody>
               {differing.map(({ key, values }) => (
                 <tr key={key} data-key={key}>
-                  <th scope="row">{key}</th>
+                  <th scope="row">
+                    <Breakable text={key} />
+                  </th>
                   {compared.map(({ path }) => (
                     <td key={path}>{values.has(path) ? <code>{values.get(path)}</code> : '–'}</td>
                   ))}
