@@ -1,5 +1,6 @@
 /** The dashboard's server over real HTTP: what it tells, whom it answers, how it follows files that change under it. */
 import { deepStrictEqual } from 'node:assert';
+import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
   mkdirSync,
@@ -17,9 +18,16 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { UserError } from '../src/errors.js';
+import type { RunReport } from '../src/report/document.js';
 import { Catalog } from '../src/report/server/catalog.js';
 import { Channel, type Message } from '../src/report/server/channel.js';
-import type { ListChange, ListDocument, RunChange } from '../src/report/server/documents.js';
+import type {
+  ListChange,
+  ListDocument,
+  ListedRun,
+  RunChange,
+  Trouble,
+} from '../src/report/server/documents.js';
 import { refusalOf } from '../src/report/server/guard.js';
 import { type Dashboard, startReportDashboard } from '../src/report/server/index.js';
 import { type News, NOTHING, type Source } from '../src/report/server/source.js';
@@ -350,7 +358,7 @@ t.test('requests as they should not be', async t => {
       [
         ['a/20260101T000000Z-00000000', 'completed'],
         ['a/20260103T000000Z-00000000', 'damaged'],
-        ['a/20260104T000000Z-00000000', 'killed'],
+        ['a/20260104T000000Z-00000000', 'damaged'],
         ['a/20260105T000000Z-00000000', 'killed'],
       ],
     );
@@ -463,6 +471,58 @@ t.test('a change of the list is told to who watches it', async t => {
     rmSync(directory, { recursive: true });
     await page.next(({ event, data }) => event === 'change' && (data as ListChange).removed.includes(path));
     page.close();
+  });
+});
+
+t.test('no file in the place of a log: the list and the run say the same of it', async t => {
+  const root = newFolder();
+  const id = (day: number) => `2026010${day}T000000Z-00000000`;
+  const log = join(root, 'log.jsonl');
+  writeFileSync(log, logLines(2, 3).join(''));
+  const pipe = (path: string) => execFileSync('sh', ['-c', 'mkfifo "$0"', path]);
+  const odd: readonly [day: number, status: string | undefined, put: (path: string) => void][] = [
+    [1, undefined, path => pipe(path)],
+    [2, 'completed', path => pipe(path)],
+    [3, 'completed', path => symlinkSync(log, path)],
+    [4, undefined, path => symlinkSync(log, path)],
+    [5, 'completed', path => mkdirSync(path)],
+  ];
+  const paths = odd.map(([day]) => `a/${id(day)}`);
+  for (const [day, status] of odd) makeRun(root, { name: 'a', id: id(day), status });
+  await withDashboard(root, async ({ url }) => {
+    /** As soon as the list, which looks at files now and then, has it so. */
+    const listedAs = async (path: string, state: string): Promise<ListedRun> => {
+      for (;;) {
+        const { runs } = JSON.parse((await ask(url, '/api/list')).text) as ListDocument;
+        const found = runs.find(run => run.path === path && run.state === state);
+        if (found !== undefined) return found;
+      }
+    };
+    const pages = await Promise.all(paths.map(path => EventReader.open(url, `/api/runs/${path}/events`)));
+    for (const page of pages) await page.next(({ event }) => event === 'document');
+    for (const [day, , put] of odd) {
+      const path = join(root, 'a', id(day), 'log.jsonl');
+      rmSync(path);
+      put(path);
+    }
+    for (const [i, page] of pages.entries()) {
+      const { data } = await page.next(({ event }) => event === 'trouble');
+      const listed = await listedAs(paths[i], 'damaged');
+      t.match(listed, { message: /log\.jsonl: this is (a symbolic link|no regular file)/ });
+      t.equal(listed.message, (data as Trouble).message);
+      const answer = await ask(url, `/api/runs/${paths[i]}`);
+      t.equal(answer.status, 409, answer.text);
+      t.equal(JSON.parse(answer.text).error, listed.message);
+    }
+    for (const [i, page] of pages.entries()) {
+      const told = page.events.length;
+      rmSync(join(root, paths[i], 'log.jsonl'), { recursive: true });
+      writeFileSync(join(root, paths[i], 'log.jsonl'), logLines(2, 3).join(''));
+      const { data } = await page.next(({ event }) => event === 'document', told);
+      t.equal((data as RunReport).state, odd[i][1] ?? 'killed');
+      await listedAs(paths[i], odd[i][1] ?? 'killed');
+      page.close();
+    }
   });
 });
 

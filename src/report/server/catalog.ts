@@ -11,7 +11,7 @@ import { isSweepWorkedOn } from '../../sweep/results/index.js';
 import type { ListDocument, Listed, ListedRun, ListedSweep } from './documents.js';
 import { damagedRun, listRun, type RunPlace } from './list-run.js';
 import { damagedSweep, listSweep } from './list-sweep.js';
-import { ABSENT, ENDED_FILES, LIVE_FILES, SWEEP_FILES, signatureOf } from './safe-files.js';
+import { LISTED_FILES, RUN_FILES, SWEEP_FILES, signatureOf } from './safe-files.js';
 
 /** Entries that are looked at before others get their turn: some ten milliseconds. */
 const TURN = 200;
@@ -106,10 +106,11 @@ function lookAt(place: Place, before: Known | undefined): Known {
 function lookAtRun(place: Place, before: Known | undefined): Known {
   try {
     const isWorkedOn = isLocked(join(place.folder, 'run.lock'));
-    const ended = signatureOf(place.folder, ENDED_FILES);
-    const isLive = isWorkedOn || ended.startsWith(ABSENT);
-    const signature = `${ended} ${isLive ? signatureOf(place.folder, LIVE_FILES) : ''} ${isWorkedOn}`;
-    return before?.signature === signature ? before : { signature, listed: listRun(place, isWorkedOn) };
+    const signature = `${signatureOf(place.folder, LISTED_FILES)} ${isWorkedOn}`;
+    if (before?.signature === signature) return before;
+    // what keeps the run's own page from being shown makes it a damaged one here as well
+    signatureOf(place.folder, RUN_FILES);
+    return { signature, listed: listRun(place, isWorkedOn) };
   } catch (error) {
     return { signature: 'damaged', listed: damagedRun(place, reasonOf(error)) };
   }

@@ -30,6 +30,7 @@ export class RunSource implements Source {
   }
 
   async look(): Promise<News> {
+    signatureOf(this.folder, ['log.jsonl']);
     const signature = `${signatureOf(this.folder, OTHER_FILES)} ${isLocked(join(this.folder, 'run.lock'))}`;
     const isOther = signature !== this.signature;
     const { restarted, records } = await this.newRecords();

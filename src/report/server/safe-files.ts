@@ -1,11 +1,10 @@
 /** What of a run or sweep may be read for a browser: regular files that lie where they seem to lie. */
 import { lstatSync, type Stats } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { usageError } from '../../errors.js';
 
-/** What the list reads of a run that has ended, and of another one as well. */
-export const ENDED_FILES = ['summary.json', 'manifest.json'] as const;
-export const LIVE_FILES = ['log.jsonl'] as const;
+/** What the list reads of a run. */
+export const LISTED_FILES = ['summary.json', 'manifest.json', 'log.jsonl'] as const;
 
 /** Every file that a report of a run reads. */
 export const RUN_FILES = [
@@ -29,12 +28,15 @@ export const SWEEP_FILES = [
   'trials',
 ] as const;
 
+/** Of the names above those that are no files. */
+const FOLDERS: readonly string[] = ['checkpoints', 'configs', 'trials'];
+
 /** In place of a file that is not there. */
-export const ABSENT = '-';
+const ABSENT = '-';
 
 /**
  * When and how large each of the files of `folder` is: equal texts for unchanged files. Throws exit 2 where one of them is a link, which
- * could lead out of the folder.
+ * could lead out of the folder, or is no regular file, such as a pipe, which could keep its reader waiting.
  */
 export function signatureOf(folder: string, files: readonly string[]): string {
   return files.map(name => signatureOfFile(join(folder, name))).join(' ');
@@ -43,15 +45,15 @@ export function signatureOf(folder: string, files: readonly string[]): string {
 function signatureOfFile(path: string): string {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (found === undefined) return ABSENT;
-  refuseLink(path, found);
+  refuseUnsafe(path, found);
   return `${found.ino}:${found.size}:${found.mtimeMs}`;
 }
 
-function refuseLink(path: string, found: Stats): void {
-  if (found.isSymbolicLink())
-    throw usageError({
-      code: 'serve/link',
-      message: 'this is a symbolic link, which is not followed',
-      file: path,
-    });
+function refuseUnsafe(path: string, found: Stats): void {
+  const name = basename(path);
+  const refused = (code: string, message: string) =>
+    usageError({ code, message: `${name}: ${message}`, file: path });
+  if (found.isSymbolicLink()) throw refused('serve/link', 'this is a symbolic link, which is not followed');
+  if (!(FOLDERS.includes(name) ? found.isDirectory() : found.isFile()))
+    throw refused('serve/special', 'this is no regular file, and is not read');
 }
