@@ -46,6 +46,7 @@ module.exports = {
     never('config-is-a-source', 'a config is understood before anything else exists', inside('config'), { path: inside('graph', 'ops', 'cells', 'model', 'losses', 'optimizers', 'engine', 'training', 'experiment') }),
     never('experiment-writes-what-it-is-given', 'a run directory can be read and written without a graph, a device or a dataset', inside('experiment'), { path: inside('graph', 'ops', 'cells', 'model', 'losses', 'optimizers', 'engine', 'training', 'data') }),
     never('readers-read-files', 'reviews and reports must work on runs from another machine and another day', inside('review', 'report', 'interop'), { path: inside('graph', 'ops', 'cells', 'model', 'losses', 'optimizers', 'engine', 'training', 'data') }),
+    never('reviews-ask-sweeps-for-results', 'a review asks what became of the trials of a sweep; how one is run is no matter of a reader', inside('review'), { path: '^src/sweep/', pathNot: '^src/sweep/results/index\\.ts$' }),
     never('page-knows-documents', 'the page draws what a document says; of the program it may know types alone, since nothing else is in a browser', inside('report/page'), { pathNot: `${inside('report/page')}|${packages('preact', 'uplot')}`, dependencyTypesNot: ['type-only'] }),
     never('sweeps-launch-runs', 'a trial in a process of its own takes its device, its threads and its crash with it', inside('sweep'), { path: inside('training', 'engine', 'graph', 'model') }),
     siblings('cells', 'cell'),

@@ -7,7 +7,7 @@ import { isAbsolute, relative, resolve, sep } from 'node:path';
 import { naming } from '../experiment/file-error.js';
 import { formatMarkdown } from '../review/format-markdown.js';
 import type { Review, Reviewed } from '../review/review.js';
-import { type VerdictLine, verdictGroups } from '../review/verdict-lines.js';
+import { sweepSentences, type VerdictLine, verdictGroups } from '../review/verdict-lines.js';
 import { annotationLine } from './github.js';
 
 /** What of the environment says where GitHub wants what. */
@@ -32,10 +32,12 @@ export function githubAnnotations(review: Review, { workspace }: GithubPlace): s
       .filter(({ verdict, skipped }) => verdict !== 'passed' && !skipped)
       .map(line => errorLine(about, line, workspace)),
   );
-  const warnings = review.runs.flatMap(({ run_id, warnings: { first } }) =>
+  const sweeps = sweepSentences(review).map(one => annotationLine('warning', { title: 'sweep' }, one));
+  const logged = review.runs.flatMap(({ run_id, warnings: { first } }) =>
     first.map(({ code, message }) => annotationLine('warning', { title: code }, `${run_id}: ${message}`)),
   );
-  const count = review.runs.reduce((sum, run) => sum + run.warnings.count, 0);
+  const warnings = [...sweeps, ...logged];
+  const count = review.runs.reduce((sum, run) => sum + run.warnings.count, sweeps.length);
   return [
     ...errors.slice(0, MOST_ANNOTATIONS),
     ...rest(errors.length, 'verdicts that did not pass'),

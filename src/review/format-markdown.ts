@@ -10,7 +10,7 @@ import { movedLines, oddities } from './format-text.js';
 import type { Curves } from './history.js';
 import type { Review, Reviewed, RunReview } from './review.js';
 import { costWords, metricsOfRun } from './run-words.js';
-import { groupName, type VerdictLine, verdictGroups } from './verdict-lines.js';
+import { groupName, sweepSentences, type VerdictLine, verdictGroups } from './verdict-lines.js';
 
 /** At most `maxBytes` of UTF-8: curves give way first, then the end, which is counted. */
 export function formatMarkdown({ review, curves }: Reviewed, maxBytes = Number.POSITIVE_INFINITY): string {
@@ -39,16 +39,19 @@ function headOf(review: Review): string[] {
     ...verdictTable(review),
     '',
     ...runTable(review.runs),
+    ...titled('sweeps', sweepSentences(review)),
     ...review.groups.flatMap(group =>
       group.comparison
         ? ['', `**${plainMarkdown(groupName(group))}**`, '', ...listed(movedLines(group))]
         : [],
     ),
-    ...review.runs.flatMap(run => {
-      const odd = oddities(run);
-      return odd.length === 0 ? [] : ['', `**${plainMarkdown(run.run_id)}**`, '', ...listed(odd)];
-    }),
+    ...review.runs.flatMap(run => titled(run.run_id, oddities(run))),
   ];
+}
+
+/** Nothing where there are no lines. */
+function titled(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : ['', `**${plainMarkdown(title)}**`, '', ...listed(lines)];
 }
 
 function listed(lines: readonly string[]): string[] {
@@ -59,7 +62,7 @@ function listed(lines: readonly string[]): string[] {
 function verdictTable(review: Review): string[] {
   const rows = verdictGroups(review).flatMap(({ about, lines }) => lines.map(line => ({ about, line })));
   const rank = ({ line }: { line: VerdictLine }) =>
-    ['failed', 'inconclusive', 'passed'].indexOf(line.verdict);
+    ['failed', 'inconclusive', 'passed', SKIPPED].indexOf(wordOf(line));
   const sorted = rows.toSorted((a, b) => rank(a) - rank(b));
   return [
     '| verdict | run | what | |',
@@ -71,8 +74,15 @@ function verdictTable(review: Review): string[] {
   ];
 }
 
-function bold({ verdict }: VerdictLine): string {
-  return verdict === 'passed' ? verdict : `**${verdict}**`;
+const SKIPPED = 'not judged';
+
+function wordOf({ verdict, skipped }: VerdictLine): string {
+  return skipped ? SKIPPED : verdict;
+}
+
+function bold(line: VerdictLine): string {
+  const word = wordOf(line);
+  return word === 'passed' || word === SKIPPED ? word : `**${word}**`;
 }
 
 function runTable(runs: readonly RunReview[]): string[] {

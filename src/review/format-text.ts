@@ -2,7 +2,7 @@
 import { movedWords } from './deciding.js';
 import type { GroupReview, Review, RunReview } from './review.js';
 import { costWords, metricsOfRun, placeWords } from './run-words.js';
-import { groupName, verdictGroups } from './verdict-lines.js';
+import { groupName, sweepSentences, verdictGroups } from './verdict-lines.js';
 
 /** Lines without their ends; foreign text in them is as it was written. `nameOf` names a run's directory for the reader. */
 export function textLines(review: Review, nameOf: (directory: string) => string): string[] {
@@ -12,8 +12,9 @@ export function textLines(review: Review, nameOf: (directory: string) => string)
     const own = verdicts.find(group => group.run === run)?.lines ?? [];
     lines.push(
       ...runLines(run, nameOf),
-      ...own.slice(1).map(({ sentence }) => `  ${sentence}`),
-      ...oddities(run),
+      ...(run.not_judged === null
+        ? [...own.slice(1).map(({ sentence }) => `  ${sentence}`), ...oddities(run)]
+        : []),
     );
   }
   for (const group of review.groups) {
@@ -22,16 +23,19 @@ export function textLines(review: Review, nameOf: (directory: string) => string)
     if (own.length > 0 || group.comparison) lines.push(groupName(group), ...movedLines(group));
     lines.push(...own.map(({ sentence }) => `  ${sentence}`));
   }
+  lines.push(...sweepSentences(review).map(sentence => `warning: ${sentence}`));
   if (review.pinned !== null) lines.push(`Pinned: ${review.pinned}`);
   return [...lines, `Review: ${review.verdict}.`];
 }
 
 function runLines(run: RunReview, nameOf: (directory: string) => string): string[] {
   const seed = run.seed === null ? '' : `, seed ${run.seed}`;
+  const head = `${nameOf(run.directory)}: ${run.completed.reason ?? 'completed'}${seed}`;
+  if (run.not_judged !== null) return [head];
   const metrics = metricsOfRun(run).map(([name, value]) => `${name} ${value}`);
   const place = placeWords(run);
   return [
-    `${nameOf(run.directory)}: ${run.completed.reason ?? 'completed'}${seed}`,
+    head,
     ...(place === '' ? [] : [`  ${place}`]),
     ...(metrics.length === 0 ? [] : [`  ${metrics.join(', ')}`]),
     ...(run.steps === null ? [] : [`  ${costWords(run).join(', ')}`]),

@@ -11,6 +11,7 @@ import type { Curves } from './history.js';
 import { pin } from './pin.js';
 import { notCompleted, type ReviewedRun, type RunFacts, reviewedRun } from './run-facts.js';
 import { runPaths } from './targets.js';
+import { type SweepReview, Trials } from './trials.js';
 
 export interface ReviewOptions extends Limits {
   /** Such as `test.accuracy >= 0.97 over best`. */
@@ -22,13 +23,15 @@ export interface ReviewOptions extends Limits {
 }
 
 export interface RunReview extends RunFacts {
+  /** Why it counts for nothing, such as `pruned by its sweep after 3 of 9 epochs`; null where it is judged. */
+  readonly not_judged: string | null;
   /** The first check: a run that did not complete never passes. */
   readonly completed: { readonly verdict: Verdict; readonly reason: string | null };
   /** Those of its config and of the command line, without those over seeds. */
   readonly gates: readonly GateResult[];
 }
 
-/** What is judged of several runs that differ in their seed alone. */
+/** What is judged of several runs that differ in their seed alone; those that are not judged belong to none. */
 export interface GroupReview {
   readonly name: string;
   /** Ids of its runs. */
@@ -46,6 +49,8 @@ export interface Review {
   readonly exit_code: ExitCode;
   readonly runs: readonly RunReview[];
   readonly groups: readonly GroupReview[];
+  /** Of which runs are reviewed. */
+  readonly sweeps: readonly SweepReview[];
   /** The file that was written; null where none was. */
   readonly pinned: string | null;
 }
@@ -66,7 +71,11 @@ export function reviewRuns(paths: readonly string[], options: ReviewOptions): Re
   const baseline = options.baseline === undefined ? undefined : readBaseline(options.baseline);
   const runs = runPaths(paths).map(reviewedRun);
   const { max_drop, max_regress } = options;
-  const groups = groupsOf(runs).map((members): GroupReview => {
+  const trials = new Trials();
+  const stopped = new Map(
+    runs.map(run => [run, trials.notJudged(run.facts.directory, run.facts.state)] as const),
+  );
+  const groups = groupsOf(runs.filter(run => stopped.get(run) === undefined)).map((members): GroupReview => {
     const judged = judgeGroup(members, gates);
     return {
       name: members[0].facts.name,
@@ -85,7 +94,7 @@ export function reviewRuns(paths: readonly string[], options: ReviewOptions): Re
         }),
     };
   });
-  const reviews = runs.map(run => judgeRun(run, gates));
+  const reviews = runs.map(run => judgeRun(run, gates, stopped.get(run)));
   if (options.pin !== undefined) pin(options.pin, runs);
   const verdict = worst(reviews, groups);
   return {
@@ -95,6 +104,7 @@ export function reviewRuns(paths: readonly string[], options: ReviewOptions): Re
       exit_code: verdict === 'passed' ? EXIT.done : EXIT.gate,
       runs: reviews,
       groups,
+      sweeps: trials.reviews,
       pinned: options.pin ?? null,
     },
     curves: runs.map(({ curves }) => curves),
@@ -118,16 +128,21 @@ function checkLimits({ baseline, max_drop, max_regress }: ReviewOptions): void {
     });
 }
 
-function judgeRun(run: ReviewedRun, given: readonly WrittenGate[]): RunReview {
+function judgeRun(run: ReviewedRun, given: readonly WrittenGate[], stopped: string | undefined): RunReview {
   const why = notCompleted(run);
   const own = given.filter(({ over }) => over !== 'seeds');
   const judged =
     why === undefined
       ? own.map(gate => judgeGate(gate, gate.over === 'best' ? run.best(gate.metric) : run.last(gate.metric)))
       : own.map(gate => inconclusive(gate, null, 'the run did not complete'));
+  const completed: RunReview['completed'] =
+    stopped === undefined
+      ? { verdict: why === undefined ? 'passed' : 'failed', reason: why ?? null }
+      : { verdict: 'inconclusive', reason: stopped };
   return {
     ...run.facts,
-    completed: { verdict: why === undefined ? 'passed' : 'failed', reason: why ?? null },
+    not_judged: stopped ?? null,
+    completed,
     gates: [...recorded(run), ...judged],
   };
 }
@@ -146,9 +161,12 @@ function ownBaselines(runs: readonly ReviewedRun[]): ReadonlySet<string> {
   return new Set(gates.filter(({ baseline }) => baseline !== undefined).map(({ metric }) => metric));
 }
 
+/** Where nothing was judged nothing has passed. */
 function worst(runs: readonly RunReview[], groups: readonly GroupReview[]): Verdict {
+  const judged = runs.filter(({ not_judged }) => not_judged === null);
+  if (judged.length === 0) return 'inconclusive';
   const verdicts = [
-    ...runs.flatMap(({ completed, gates }) => [completed.verdict, ...gates.map(({ verdict }) => verdict)]),
+    ...judged.flatMap(({ completed, gates }) => [completed.verdict, ...gates.map(({ verdict }) => verdict)]),
     ...groups.flatMap(({ gates, comparison }) =>
       [...gates, ...(comparison?.metrics ?? [])].map(({ verdict }) => verdict),
     ),

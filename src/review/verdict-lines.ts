@@ -1,4 +1,5 @@
 /** Every verdict of a review as one line, whatever it is about: what texts, annotations and test reports are made of. */
+import { basename } from 'node:path';
 import type { Verdict } from '../experiment/events.js';
 import { gateName, gateSentence } from '../experiment/gate-words.js';
 import type { GateResult } from '../experiment/summary.js';
@@ -13,7 +14,7 @@ export interface VerdictLine {
   readonly sentence: string;
   /** `FILE:LINE:COL` or the option, where a gate is written; undefined for what is no gate. */
   readonly origin: string | undefined;
-  /** Whether it was not even looked at, since the run did not complete. */
+  /** Whether it was not even looked at, since the run did not complete or is not judged. */
   readonly skipped: boolean;
 }
 
@@ -39,15 +40,24 @@ export function groupName({ name, runs, seeds }: GroupReview): string {
   return runs.length === 1 ? `${name}, seed ${which}` : `${name}, ${runs.length} runs, seeds ${which}`;
 }
 
-function runLines({ completed, gates, state }: RunReview): VerdictLine[] {
+function runLines({ completed, gates, state, not_judged }: RunReview): VerdictLine[] {
+  const isJudged = not_judged === null;
+  const sentence = isJudged ? `Not completed: ${completed.reason}.` : `Not judged: ${not_judged}.`;
   const first: VerdictLine = {
     name: 'completed',
     verdict: completed.verdict,
-    sentence: completed.reason === null ? 'The run completed.' : `Not completed: ${completed.reason}.`,
+    sentence: completed.reason === null ? 'The run completed.' : sentence,
     origin: undefined,
-    skipped: false,
+    skipped: !isJudged,
   };
-  return [first, ...gates.map(gate => gateLine(gate, state !== 'completed'))];
+  return [first, ...gates.map(gate => gateLine(gate, !isJudged || state !== 'completed'))];
+}
+
+/** What is to be known of the sweeps of which runs were reviewed, a sentence each. */
+export function sweepSentences({ sweeps }: Review): string[] {
+  return sweeps.flatMap(({ name, directory, message }) =>
+    message === null ? [] : [`sweep ${name}/${basename(directory)}: ${message}`],
+  );
 }
 
 function groupLines({ gates, comparison }: GroupReview): VerdictLine[] {

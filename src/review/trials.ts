@@ -1,0 +1,87 @@
+/**
+ * What sweeps say of the runs of their trials. One that its sweep paused or pruned is as it was meant to be and is not judged; whatever ended
+ * otherwise is.
+ */
+import { basename, dirname } from 'node:path';
+import { readSweepResults, type SweepResults, type TrialRow, troubleOf } from '../sweep/results/index.js';
+import { counted } from '../words.js';
+import { kindOf } from './find.js';
+import type { RunState } from './run-record.js';
+
+/** A sweep of which runs are reviewed. */
+export interface SweepReview {
+  /** Absolute. */
+  readonly directory: string;
+  readonly name: string;
+  readonly state: SweepResults['state'];
+  /** What keeps it from counting as done, a sentence; null where nothing does. */
+  readonly message: string | null;
+}
+
+interface KnownSweep {
+  readonly review: SweepReview;
+  /** By run directory. */
+  readonly rows: ReadonlyMap<string, TrialRow>;
+  /** Of a trial that is never pruned. */
+  readonly epochs: number;
+}
+
+/** The sweeps of the runs that it is asked about, each read once. */
+export class Trials {
+  private readonly sweeps = new Map<string, KnownSweep>();
+
+  /** Why the run in the directory `run` is not judged; undefined where it is. Throws exit 5 where its sweep's plan or journal is damaged. */
+  notJudged(run: string, state: RunState): string | undefined {
+    const sweep = this.sweepOf(run);
+    const row = sweep?.rows.get(run);
+    if (sweep === undefined || row === undefined) return undefined;
+    // what else became of a run tells of trouble, whatever was decided about its trial
+    if (state !== 'interrupted' && state !== 'completed') return undefined;
+    if (row.state !== 'paused' && row.state !== 'pruned') return undefined;
+    return `${row.state} by its sweep after ${row.epochs} of ${counted(sweep.epochs, 'epoch')}`;
+  }
+
+  /** In the order in which they were asked about. */
+  get reviews(): SweepReview[] {
+    return [...this.sweeps.values()].map(({ review }) => review);
+  }
+
+  private sweepOf(run: string): KnownSweep | undefined {
+    const folder = sweepFolder(run);
+    if (folder === undefined) return undefined;
+    const known = this.sweeps.get(folder) ?? readSweep(folder);
+    this.sweeps.set(folder, known);
+    return known;
+  }
+}
+
+/** The sweep that the run directory `run` is a trial's of. */
+function sweepFolder(run: string): string | undefined {
+  const folder = dirname(dirname(run));
+  return basename(dirname(run)) === 'trials' && kindOf(folder) === 'sweep' ? folder : undefined;
+}
+
+function readSweep(folder: string): KnownSweep {
+  const results = readSweepResults(folder);
+  const { directory, plan, state, records } = results;
+  const rows = records.rows.flatMap(row =>
+    plan.seeds.map(seed => [directory.runPath({ trial: row.trial, seed }), row] as const),
+  );
+  const review = { directory: folder, name: plan.name, state, message: messageOf(results) };
+  return { review, rows: new Map(rows), epochs: plan.epochs };
+}
+
+function messageOf({ state, records, damage }: SweepResults): string | null {
+  const trouble = troubleOf(records)?.message;
+  const ended = state === 'completed' ? undefined : `${STATES[state]}${trouble ? `: ${trouble}` : ''}`;
+  const parts = [ended, ...damage].filter(part => part !== undefined);
+  return parts.length === 0 ? null : parts.join('; ');
+}
+
+const STATES: Readonly<Record<Exclude<SweepResults['state'], 'completed'>, string>> = {
+  running: 'the sweep is still running',
+  failed: 'the sweep failed',
+  interrupted: 'the sweep was interrupted',
+  killed: 'the sweep was killed before it ended',
+  'not begun': 'the sweep has not begun',
+};

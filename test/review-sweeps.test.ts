@@ -1,0 +1,101 @@
+/** Reviews of sweeps: what a sweep stopped itself counts for nothing, and gates are told where the user wrote them. */
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import t from 'tap';
+import { validateAgainst } from '../src/config/schema.js';
+import { formatJunit } from '../src/review/format-junit.js';
+import { reviewRuns } from '../src/review/review.js';
+import { Workplace } from './support/cli.js';
+import { longerConfig, randomDataset } from './support/small-run.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+const folder = work.folder();
+writeFileSync(join(folder, 'data.npz'), randomDataset('sweeps', { train: 32, test: 16, seed: 1 }));
+const GATES = [{ metric: 'test.loss', max: 1e9 }];
+writeFileSync(
+  join(folder, 'base.yaml'),
+  JSON.stringify({ ...longerConfig('data.npz', 4), name: 'base', gates: GATES }, null, 2),
+);
+const sweepFile = join(folder, 'sw.yaml');
+writeFileSync(
+  sweepFile,
+  JSON.stringify({
+    version: 1,
+    name: 'sw',
+    base: 'base.yaml',
+    method: 'grid',
+    objective: { metric: 'test.loss', goal: 'minimize' },
+    pruner: { kind: 'asha', min_epochs: 1, reduction_factor: 2 },
+    parallel: 1,
+    parameters: { 'optimizer.learning_rate': [0.01, 0.005, 1e-6, 1e-7] },
+  }),
+);
+let sweep = '';
+t.before(async () => {
+  const output = join(folder, 'experiments');
+  const flags = ['--backend', 'cpu', '--output', output, '--quiet'];
+  const { code, stderr } = await work.cellrun('sweep', sweepFile, ...flags);
+  if (code !== 0) throw new Error(stderr);
+  const sweeps = join(output, 'sweeps', 'sw');
+  sweep = join(sweeps, readdirSync(sweeps)[0]);
+});
+
+const judge = (...paths: string[]) => reviewRuns(paths, { gates: ['test.loss <= 1e9'] }).review;
+
+function copyOf(change: (directory: string) => void): string {
+  const directory = join(work.folder(), basename(sweep));
+  cpSync(sweep, directory, { recursive: true });
+  change(directory);
+  return directory;
+}
+
+t.test('trials that their sweep pruned are named and not judged', async t => {
+  const review = judge(sweep);
+  t.same(validateAgainst('review', JSON.parse(JSON.stringify(review))), []);
+  const { trials } = JSON.parse(readFileSync(join(sweep, 'summary.json'), 'utf8'));
+  t.equal(review.runs.length, trials);
+  const pruned = review.runs.filter(({ not_judged }) => not_judged !== null);
+  t.ok(pruned.length > 0 && pruned.length < review.runs.length);
+  for (const { not_judged, epochs, state } of pruned) {
+    t.equal(not_judged, `pruned by its sweep after ${epochs} of 4 epochs`);
+    t.equal(state, 'interrupted');
+  }
+  t.equal(review.verdict, 'passed');
+  t.equal(review.exit_code, 0);
+  t.same(
+    review.groups.flatMap(({ runs }) => runs),
+    review.runs.filter(run => !pruned.includes(run)).map(({ run_id }) => run_id),
+    'what is not judged is in no mean',
+  );
+  t.match(formatJunit(review), /<skipped message="Not judged: pruned by its sweep after 1 of 4 epochs\."\/>/);
+  const alone = judge(pruned[0].directory);
+  t.equal(alone.exit_code, 3, 'where nothing is judged nothing has passed');
+  t.equal(alone.verdict, 'inconclusive');
+});
+
+t.test('trials that ended otherwise are judged, and a sweep that did not end is told', async t => {
+  const [best] = judge(sweep).runs.filter(({ not_judged }) => not_judged === null);
+  const diverged = copyOf(directory => {
+    const file = join(directory, 'trials', best.run_id, 'summary.json');
+    const summary = JSON.parse(readFileSync(file, 'utf8'));
+    writeFileSync(file, JSON.stringify({ ...summary, status: 'diverged', gates: [] }));
+  });
+  t.equal(judge(diverged).verdict, 'failed');
+  const [pruned] = judge(sweep).runs.filter(({ not_judged }) => not_judged !== null);
+  const lost = copyOf(directory => rmSync(join(directory, 'trials', pruned.run_id, 'summary.json')));
+  t.equal(judge(lost).verdict, 'failed', 'a run without its end is no pruned one');
+  const killed = copyOf(directory => {
+    const file = join(directory, 'journal.jsonl');
+    const lines = readFileSync(file, 'utf8').split('\n');
+    writeFileSync(file, lines.filter(line => !line.includes('"sweep.end"')).join('\n'));
+  });
+  const review = judge(killed);
+  t.match(review, {
+    verdict: 'passed',
+    sweeps: [{ name: 'sw', state: 'killed', message: 'the sweep was killed before it ended' }],
+  });
+  const { stdout } = await work.cellrun('review', killed, '--format', 'github');
+  t.match(stdout, /^::warning title=sweep::sweep sw\/\S+: the sweep was killed before it ended$/m);
+});
