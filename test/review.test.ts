@@ -135,7 +135,8 @@ t.test('a run that did not complete never passes', async t => {
     const path = copyOf(runs[0], change);
     const { review } = judge([path], { gates: ['test.loss <= 1e9'] });
     t.match(review, { exit_code: 3, verdict: 'failed', runs: [{ state, completed: { verdict: 'failed' } }] });
-    t.match(review.runs[0].gates, [{ verdict: 'inconclusive', reason: 'the run did not complete' }]);
+    for (const gate of review.runs[0].gates)
+      t.match(gate, { verdict: 'inconclusive', reason: 'the run did not complete' });
     t.match(formatJunit(review), /<skipped message=/);
     t.equal(failure(() => judge([path], { pin: join(work.folder(), 'b.json') })).exitCode, 2);
   }
@@ -143,10 +144,106 @@ t.test('a run that did not complete never passes', async t => {
   t.equal(failure(() => judge([damaged])).exitCode, 5);
 });
 
+/** Without the gates of its config, as far as the review can see. */
+function withoutGates(directory: string): void {
+  const file = join(directory, 'config.resolved.yaml');
+  const text = readFileSync(file, 'utf8');
+  writeFileSync(file, `${text.slice(0, text.indexOf('\ngates:'))}\ngates: []\n`);
+}
+
+t.test('gates of a run that did not complete are told, with their places', async t => {
+  const places = judge([runs[0]]).review.runs[0].gates.map(({ origin }) => origin);
+  t.equal(places.length, 2);
+  for (const status of ['diverged', undefined]) {
+    const path = copyOf(runs[0], (summary, directory) => {
+      if (status === undefined) rmSync(join(directory, 'summary.json'));
+      else Object.assign(summary, { status, gates: [] });
+    });
+    const { review: judged } = judge([path]);
+    t.match(judged.runs[0].gates, [
+      { metric: 'test.accuracy', min: 0.99, verdict: 'inconclusive', reason: 'the run did not complete' },
+      { metric: 'test.loss', over: 'best', max: 100, verdict: 'inconclusive' },
+    ]);
+    t.same(
+      judged.runs[0].gates.map(({ origin }) => origin),
+      places,
+    );
+    t.match(judged.groups[0].gates, [{ over: 'seeds', verdict: 'inconclusive' }]);
+    t.equal(formatJunit(judged).match(/<testcase /g)?.length, 4);
+    t.equal(formatJunit(judged).match(/<skipped /g)?.length, 2);
+  }
+});
+
+t.test('a run whose files do not agree that it completed is in doubt', async t => {
+  const change = (name: string, by: (text: string) => string) => (_: unknown, directory: string) => {
+    const file = join(directory, name);
+    writeFileSync(file, by(readFileSync(file, 'utf8')));
+  };
+  const log = (by: (text: string) => string) => change('log.jsonl', by);
+  const cases: [RegExp, Parameters<typeof copyOf>[1]][] = [
+    [/but its manifest is missing$/, (_, directory) => rmSync(join(directory, 'manifest.json'))],
+    [/but its log is missing$/, (_, directory) => rmSync(join(directory, 'log.jsonl'))],
+    [/but its log has no event$/, log(() => '')],
+    [/but its log has no event$/, log(() => 'x\n'.repeat(100))],
+    [/but the end of its log is lost$/, log(text => text.slice(0, -20))],
+    [/but its log goes on to no end of the run$/, log(text => text.replace(/^.*"run\.end".*\n/m, ''))],
+    [/but its log is that of another run, x$/, log(text => text.replace(/"run_id":"[^"]*"/, '"run_id":"x"'))],
+    [
+      /but its log ends with diverged after step 4, its summary with completed after step 4$/,
+      log(text => text.replace(/("run\.end".*"status":")completed/, '$1diverged')),
+    ],
+    [/after step 3, its summary/, log(text => text.replace(/("run\.end".*"steps":)4/, '$13'))],
+  ];
+  for (const [reason, by] of cases) {
+    const { review: judged } = judge([copyOf(runs[0], by)]);
+    t.match(judged.runs[0].completed, { verdict: 'inconclusive', reason }, String(reason));
+    t.equal(judged.exit_code, 3);
+  }
+  const odd = copyOf(
+    runs[0],
+    log(text => text.replace('\n', '\njunk\n')),
+  );
+  t.match(judge([odd]).review.runs[0], { completed: { verdict: 'passed' }, damaged_lines: 1 });
+});
+
+t.test('a gate whose value is not the metric, or that has no verdict, is inconclusive', async t => {
+  const set = (loss: number | null) =>
+    copyOf(runs[0], summary => {
+      const { test } = summary.metrics as { test: Record<string, unknown> };
+      Object.assign(test, { accuracy: loss });
+    });
+  const [recorded] = judge([runs[0]]).review.runs[0].gates;
+  t.match(judge([set(1)]).review.runs[0].gates[0], {
+    verdict: 'inconclusive',
+    value: recorded.value,
+    reason: "that is the gate's value, but as the metric summary.json has 1",
+  });
+  t.match(judge([set(null)]).review.runs[0].gates[0], {
+    verdict: 'inconclusive',
+    reason: /summary\.json has none$/,
+  });
+  const best = copyOf(runs[0], summary => {
+    for (const gate of summary.gates as { over: string; value: number }[])
+      if (gate.over === 'best') gate.value = 0;
+  });
+  t.match(judge([best]).review.runs[0].gates[1], {
+    verdict: 'inconclusive',
+    reason: /the log has \d\.\d+$/,
+  });
+  const none = copyOf(runs[0], summary => Object.assign(summary, { gates: [] }));
+  const { review: judged } = judge([none]);
+  t.match(judged.runs[0].gates, [
+    { metric: 'test.accuracy', verdict: 'inconclusive', reason: 'the run recorded no verdict on it' },
+    { metric: 'test.loss', verdict: 'inconclusive' },
+  ]);
+  t.match(judged.groups[0].gates, [{ verdict: 'inconclusive', reason: 'the runs recorded nothing of it' }]);
+});
+
 t.test('a metric that is missing or not finite never passes, whatever the limits', async () => {
-  const nan = copyOf(runs[0], summary => {
+  const nan = copyOf(runs[0], (summary, directory) => {
     summary.metrics = { train: {}, test: { loss: null, loss_nonfinite: 'nan' } };
     Object.assign(summary, { gates: [], step_ratio: null });
+    withoutGates(directory);
   });
   const pinned = join(work.folder(), 'new', 'b.json');
   judge(runs, { pin: pinned });
@@ -461,7 +558,7 @@ t.test('foreign text breaks out of no format', async t => {
   t.notMatch(junit, '<script');
   t.notMatch(junit, '\u0007');
   const annotations = githubAnnotations(judged, { workspace: undefined, summary: undefined });
-  t.same(annotations.match(/^::/gm)?.length, 2, 'one error, one warning');
+  t.same(annotations.match(/^::/gm)?.length, 3, 'the run, its gate over seeds, one warning');
   t.match(annotations, /^::warning title=x%2Cy%3Az::.*%0A::error::x .*%250A$/m);
   const markdown = formatMarkdown({ review: judged, curves });
   t.notMatch(markdown, /<script|[^\\]\|b/);
@@ -543,7 +640,10 @@ t.test('annotations point at the gate inside of the workspace, no more than are 
 t.test('the verb, as a process', async t => {
   const passing = await work.cellrun(
     'review',
-    copyOf(runs[0], summary => Object.assign(summary, { gates: [] })),
+    copyOf(runs[0], (summary, directory) => {
+      Object.assign(summary, { gates: [] });
+      withoutGates(directory);
+    }),
   );
   t.equal(passing.code, 0, passing.stderr);
   const seeds = await work.cellrun('review', experiment, '--json');

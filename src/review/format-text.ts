@@ -1,6 +1,7 @@
 /** A review for a terminal. */
 import { movedWords } from './deciding.js';
-import type { GroupReview, Review, RunReview } from './review.js';
+import type { RunReview } from './judge-run.js';
+import type { GroupReview, Review } from './review.js';
 import { costWords, metricsOfRun, placeWords } from './run-words.js';
 import { groupName, sweepSentences, verdictGroups } from './verdict-lines.js';
 

@@ -1,9 +1,9 @@
 /** Runs that differ in their seed alone: what a mean over seeds, a baseline and a pin are about. */
 
 import { momentsOf } from '../experiment/baseline.js';
-import { gateName } from '../experiment/gate-words.js';
-import { type Gate, inconclusive, judgeGate, type WrittenGate } from '../experiment/gates.js';
+import { inconclusive, judgeGate, type WrittenGate } from '../experiment/gates.js';
 import type { GateResult } from '../experiment/summary.js';
+import { ownGates, sameGate } from './own-gates.js';
 import { notCompleted, type ReviewedRun } from './run-facts.js';
 
 /** In the order in which their first runs were given. */
@@ -17,17 +17,30 @@ export function groupsOf(runs: readonly ReviewedRun[]): ReviewedRun[][] {
   return [...groups.values()];
 }
 
+/** A gate over seeds as it is judged; without `gate` where no run recorded what it is judged by. */
+interface SeedsGate {
+  readonly asked: WrittenGate;
+  readonly gate: WrittenGate | undefined;
+}
+
 /** The gates over seeds of the runs' configs, each once, and those of the command line; judged over the group. */
 export function judgeGroup(runs: readonly ReviewedRun[], given: readonly WrittenGate[]): GateResult[] {
-  const known = new Map<string, WrittenGate>();
-  for (const gate of [...runs.flatMap(({ summary }) => summary?.gates ?? []), ...given])
-    if (gate.over === 'seeds' && !known.has(keyOf(gate))) known.set(keyOf(gate), gate);
+  const own = runs
+    .flatMap(run => ownGates(run))
+    .map(({ asked, recorded }) => ({ asked, gate: recorded && { ...recorded, origin: asked.origin } }));
+  const known = new Map<string, SeedsGate>();
+  for (const one of [...own, ...given.map(gate => ({ asked: gate, gate }))]) {
+    const key = sameGate(one.asked);
+    // a run that did not end recorded nothing
+    if (one.asked.over === 'seeds' && known.get(key)?.gate === undefined) known.set(key, one);
+  }
   return [...known.values()].map(gate => judgeSeeds(gate, runs));
 }
 
-function judgeSeeds(gate: WrittenGate, runs: readonly ReviewedRun[]): GateResult {
+function judgeSeeds({ asked, gate }: SeedsGate, runs: readonly ReviewedRun[]): GateResult {
   const undone = runs.filter(run => notCompleted(run) !== undefined).length;
-  if (undone > 0) return inconclusive(gate, null, `${undone} of ${runs.length} runs did not complete`);
+  if (undone > 0) return inconclusive(asked, null, `${undone} of ${runs.length} runs did not complete`);
+  if (gate === undefined) return inconclusive(asked, null, 'the runs recorded nothing of it');
   const values = seedValues(runs, run => run.last(gate.metric));
   if (values.size < 2) return inconclusive(gate, null, 'a mean over seeds takes two seeds at least');
   const numbers = [...values.values()];
@@ -53,10 +66,4 @@ export function seedValues(
       values.some(value => value === undefined) ? undefined : momentsOf(values as number[]).mean,
     ]),
   );
-}
-
-/** Two gates are one where they ask for the same. */
-function keyOf(gate: WrittenGate): string {
-  const { min, max, baseline, max_drop, max_regress }: Gate = gate;
-  return JSON.stringify([gateName(gate), min, max, baseline, max_drop, max_regress]);
 }

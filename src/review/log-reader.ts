@@ -22,6 +22,12 @@ const CHUNK_BYTES = 1 << 16;
 const MAX_LINE_BYTES = 4 << 20;
 const NEWLINE = 0x0a;
 
+/** How a file of lines ended. */
+export interface LinesEnd {
+  /** Whether something stands behind the last whole line: a process that was killed may leave a part of one. */
+  readonly isTorn: boolean;
+}
+
 /**
  * Calls `visit` for each event of the log at `path`, in its order, and `damaged` for each whole line that is none. Throws exit 2 where the file cannot
  * be read, exit 5 where the disk cannot give its bytes; whatever `visit` throws.
@@ -30,13 +36,16 @@ export function readLog(
   path: string,
   visit: (record: LogRecord, line: number) => void,
   damaged: (line: DamagedLine) => void,
-): void {
-  eachLine(path, (text, line) => {
-    const parsed = parseEvent(text);
+): LinesEnd {
+  return eachLine(path, (text, line) => {
+    const parsed = text === undefined ? TOO_LONG : parseEvent(text);
     if (typeof parsed === 'string') damaged({ line, message: parsed });
     else visit(parsed, line);
   });
 }
+
+/** What is said of a line of which nothing is kept. */
+export const TOO_LONG = 'the line is longer than any event';
 
 /** The event of a line without its end, or why it is none. */
 export function parseEvent(text: string): LogRecord | string {
@@ -51,26 +60,34 @@ export function parseEvent(text: string): LogRecord | string {
   return value as LogRecord;
 }
 
-/** Calls `visit` with each whole line, without its end. Throws as `readLog` does; exit 5 is left to the caller for lines that are too long. */
-export function eachLine(path: string, visit: (text: string, line: number) => void): void {
-  withFile(path, file => visitLines(file, visit), { maxBytes: Number.POSITIVE_INFINITY });
+/** Calls `visit` with each whole line, without its end; with undefined for one of more than 4 MiB. Throws as `readLog` does. */
+export function eachLine(path: string, visit: (text: string | undefined, line: number) => void): LinesEnd {
+  return withFile(path, file => visitLines(file, visit), { maxBytes: Number.POSITIVE_INFINITY });
 }
 
-function visitLines(file: OpenedFile, visit: (text: string, line: number) => void): void {
+function visitLines(file: OpenedFile, visit: (text: string | undefined, line: number) => void): LinesEnd {
   let line = 0;
   let rest: Buffer = Buffer.alloc(0);
+  // within a line that is too long, of which only its end is looked for
+  let isSkipping = false;
   for (let position = 0; ; ) {
-    const read = file.read(position, CHUNK_BYTES);
-    if (read.length === 0) return;
+    let read = file.read(position, CHUNK_BYTES);
+    if (read.length === 0) return { isTorn: isSkipping || rest.length > 0 };
     position += read.length;
+    if (isSkipping) {
+      const end = read.indexOf(NEWLINE) + 1;
+      if (end === 0) continue;
+      isSkipping = false;
+      line += 1;
+      visit(undefined, line);
+      read = read.subarray(end);
+    }
     const bytes = rest.length === 0 ? read : Buffer.concat([rest, read]);
     const end = bytes.lastIndexOf(NEWLINE) + 1;
     line = visitText(bytes.toString('utf8', 0, end), line, visit);
     rest = bytes.subarray(end);
-    // an endless line is told of as one that is no event, piece by piece
     if (rest.length > MAX_LINE_BYTES) {
-      line += 1;
-      visit('', line);
+      isSkipping = true;
       rest = Buffer.alloc(0);
     }
   }

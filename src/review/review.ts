@@ -2,14 +2,14 @@
 import { EXIT, type ExitCode, usageError } from '../errors.js';
 import { readBaseline } from '../experiment/baseline.js';
 import type { Verdict } from '../experiment/events.js';
-import { inconclusive, judgeGate, type WrittenGate } from '../experiment/gates.js';
 import type { GateResult } from '../experiment/summary.js';
 import { type Comparison, compareWith, type Limits } from './against.js';
 import { commandGates } from './command-gate.js';
 import { groupsOf, judgeGroup } from './groups.js';
 import type { Curves } from './history.js';
+import { judgeRun, type RunReview } from './judge-run.js';
 import { pin } from './pin.js';
-import { notCompleted, type ReviewedRun, type RunFacts, reviewedRun } from './run-facts.js';
+import { type ReviewedRun, reviewedRun } from './run-facts.js';
 import { runPaths } from './targets.js';
 import { type SweepReview, Trials } from './trials.js';
 
@@ -20,15 +20,6 @@ export interface ReviewOptions extends Limits {
   readonly baseline?: string;
   /** A file to write a baseline to. */
   readonly pin?: string;
-}
-
-export interface RunReview extends RunFacts {
-  /** Why it counts for nothing, such as `pruned by its sweep after 3 of 9 epochs`; null where it is judged. */
-  readonly not_judged: string | null;
-  /** The first check: a run that did not complete never passes. */
-  readonly completed: { readonly verdict: Verdict; readonly reason: string | null };
-  /** Those of its config and of the command line, without those over seeds. */
-  readonly gates: readonly GateResult[];
 }
 
 /** What is judged of several runs that differ in their seed alone; those that are not judged belong to none. */
@@ -126,33 +117,6 @@ function checkLimits({ baseline, max_drop, max_regress }: ReviewOptions): void {
       file,
       expected: '--baseline FILE',
     });
-}
-
-function judgeRun(run: ReviewedRun, given: readonly WrittenGate[], stopped: string | undefined): RunReview {
-  const why = notCompleted(run);
-  const own = given.filter(({ over }) => over !== 'seeds');
-  const judged =
-    why === undefined
-      ? own.map(gate => judgeGate(gate, gate.over === 'best' ? run.best(gate.metric) : run.last(gate.metric)))
-      : own.map(gate => inconclusive(gate, null, 'the run did not complete'));
-  const completed: RunReview['completed'] =
-    stopped === undefined
-      ? { verdict: why === undefined ? 'passed' : 'failed', reason: why ?? null }
-      : { verdict: 'inconclusive', reason: stopped };
-  return {
-    ...run.facts,
-    not_judged: stopped ?? null,
-    completed,
-    gates: [...recorded(run), ...judged],
-  };
-}
-
-/** The gates that the run judged itself, judged again by what it recorded: no baseline need be at hand, and none that has moved matters. */
-function recorded({ facts, summary }: ReviewedRun): GateResult[] {
-  if (facts.state !== 'completed') return [];
-  return (summary?.gates ?? [])
-    .filter(({ over }) => over !== 'seeds')
-    .map(gate => (gate.verdict === 'inconclusive' ? gate : judgeGate(gate, gate.value ?? undefined)));
 }
 
 /** Metrics that a gate of the config compares with its own baseline: it says what counts, so that noise is not asked. */

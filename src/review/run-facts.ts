@@ -2,11 +2,15 @@
 
 import { BestValues } from '../experiment/best-values.js';
 import type { RunStatus } from '../experiment/events.js';
-import { lastValue } from '../experiment/gates.js';
+import { lastValue, type WrittenGate } from '../experiment/gates.js';
 import type { Manifest } from '../experiment/manifest.js';
 import type { Summary } from '../experiment/summary.js';
+import { isAbsent } from '../experiment/unreadable.js';
 import { type Deciding, decidingOf } from './deciding.js';
-import { type Curves, type LoggedWarning, readHistory } from './history.js';
+import { type Curves, HistoryCollector, type LoggedWarning, type RunHistory } from './history.js';
+import { LogProof } from './log-proof.js';
+import { readLog } from './log-reader.js';
+import { askedGates } from './own-gates.js';
 import { type RunRecord, type RunState, readRun } from './run-record.js';
 
 export interface RunFacts {
@@ -50,6 +54,10 @@ export interface ReviewedRun {
   readonly summary: Summary | undefined;
   readonly deciding: Deciding | undefined;
   readonly curves: Curves;
+  /** The gates of its config. */
+  readonly asked: readonly WrittenGate[];
+  /** Why its files do not prove that it completed, as it says; undefined where they do, and of a run that says something else. */
+  readonly doubt: string | undefined;
   /** The last value of a metric; undefined where it was not measured. */
   last(metric: string): number | undefined;
   /** The best value over the evaluations. */
@@ -63,16 +71,44 @@ const POINTS = 64;
 export function reviewedRun(path: string): ReviewedRun {
   const record = readRun(path);
   const { summary } = record;
-  const history = readHistory(record.directory.files.log, { capacity: POINTS });
+  const { history, doubt } = readLogOf(record);
   const best = bestOf(history.curves);
   return {
     facts: { ...factsOf(record), ...oddities(history) },
     summary,
     deciding: decidingOf(record),
     curves: history.curves,
+    asked: askedGates(record),
+    doubt,
     last: metric => (summary === undefined ? undefined : lastValue(summary, metric)),
     best: metric => best.get(metric),
   };
+}
+
+function readLogOf({ directory, state, manifest, summary }: RunRecord): {
+  readonly history: RunHistory;
+  readonly doubt: string | undefined;
+} {
+  const { log } = directory.files;
+  const collector = new HistoryCollector(POINTS);
+  const proof = new LogProof(summary?.run_id);
+  const isMissing = isAbsent(log);
+  const { isTorn } = isMissing
+    ? { isTorn: false }
+    : readLog(
+        log,
+        record => {
+          collector.add(record);
+          proof.add(record);
+        },
+        line => collector.addDamage(line),
+      );
+  const doubts = (): string | undefined => {
+    if (state !== 'completed' || summary === undefined) return undefined;
+    if (manifest === undefined) return 'its manifest is missing';
+    return isMissing ? 'its log is missing' : proof.doubt(summary, isTorn);
+  };
+  return { history: collector.history, doubt: doubts() };
 }
 
 /** Why a run cannot pass; undefined where it completed. */
@@ -91,7 +127,7 @@ const STATES: Readonly<Record<Exclude<RunStatus, 'completed'> | 'running' | 'kil
   failed: 'the run failed',
 };
 
-function oddities({ warnings, damaged, resumes }: ReturnType<typeof readHistory>) {
+function oddities({ warnings, damaged, resumes }: RunHistory) {
   return { warnings, damaged_lines: damaged.count, resumes };
 }
 

@@ -10,7 +10,7 @@ import { nodeAt } from '../config/tree.js';
 import { type Diagnostic, usageError } from '../errors.js';
 import { withFile } from '../experiment/opened-file.js';
 import { findTrials, kindOf, runsAt } from './find.js';
-import { eachLine } from './log-reader.js';
+import { eachLine, TOO_LONG } from './log-reader.js';
 
 export interface CheckedFile {
   /** As named, or in the directory that was named. */
@@ -118,8 +118,13 @@ function checkLog(
 ): Pick<CheckedFile, 'parts' | 'wrong'> {
   const validate = compileSchema(schema);
   let [parts, wrong, next] = [0, 0, 0];
-  eachLine(file, (text, line) => {
+  const { isTorn } = eachLine(file, (text, line) => {
     parts = line;
+    if (text === undefined) {
+      wrong += 1;
+      if (wantsMore()) tell([{ code: 'schema/not-json', message: TOO_LONG, file, line, column: 1 }]);
+      return;
+    }
     const value = parsed(text);
     const isValid = value !== undefined && validate(value);
     const seq = seqOf(value);
@@ -134,9 +139,9 @@ function checkLog(
     if (!isNext) found.push(gap(source, wanted, seq));
     tell(found.map(one => ({ ...one, line })));
   });
-  const torn = tornEnd(file, parts);
-  tell(torn);
-  return { parts: parts + torn.length, wrong: wrong + torn.length };
+  const ends = isTorn ? [tornEnd(file, parts + 1)] : parts === 0 ? [emptyLog(file)] : [];
+  tell(ends);
+  return { parts: parts + Number(isTorn), wrong: wrong + ends.length };
 }
 
 /** `seq` counts from 0; after a gap counting goes on from what is there. */
@@ -167,16 +172,13 @@ function parsed(text: string): unknown {
 }
 
 /** A process that was killed may leave a part of a line. */
-function tornEnd(file: string, lines: number): Diagnostic[] {
-  return withFile(
-    file,
-    opened => {
-      if (opened.bytes === 0 || opened.read(opened.bytes - 1, 1)[0] === 0x0a) return [];
-      const message = 'the last line has no end: whoever wrote it was stopped';
-      return [{ code: 'schema/torn', message, file, line: lines + 1, column: 1 }];
-    },
-    { maxBytes: Number.POSITIVE_INFINITY },
-  );
+function tornEnd(file: string, line: number): Diagnostic {
+  const message = 'the last line has no end: whoever wrote it was stopped';
+  return { code: 'schema/torn', message, file, line, column: 1 };
+}
+
+function emptyLog(file: string): Diagnostic {
+  return { code: 'schema/empty', message: 'this log has no line', file, line: 1, column: 1 };
 }
 
 function checkDocument(file: string, schema: string, tell: Tell): Pick<CheckedFile, 'parts' | 'wrong'> {

@@ -4,7 +4,8 @@ import type { Verdict } from '../experiment/events.js';
 import { gateName, gateSentence } from '../experiment/gate-words.js';
 import type { GateResult } from '../experiment/summary.js';
 import type { MetricVerdict } from './against.js';
-import type { GroupReview, Review, RunReview } from './review.js';
+import type { RunReview } from './judge-run.js';
+import type { GroupReview, Review } from './review.js';
 
 export interface VerdictLine {
   /** Such as `completed`, `test.accuracy over best`, `test.loss against b.json`. */
@@ -42,7 +43,8 @@ export function groupName({ name, runs, seeds }: GroupReview): string {
 
 function runLines({ completed, gates, state, not_judged }: RunReview): VerdictLine[] {
   const isJudged = not_judged === null;
-  const sentence = isJudged ? `Not completed: ${completed.reason}.` : `Not judged: ${not_judged}.`;
+  const doubted = completed.verdict === 'inconclusive' ? 'Not certain' : 'Not completed';
+  const sentence = `${isJudged ? doubted : 'Not judged'}: ${completed.reason}.`;
   const first: VerdictLine = {
     name: 'completed',
     verdict: completed.verdict,

@@ -66,14 +66,52 @@ function writeRun(folder: string): string {
   mkdirSync(run, { recursive: true });
   writeFileSync(join(run, 'config.resolved.yaml'), 'version: 1\nname: long\nseed: 0\n');
   writeFileSync(join(run, 'summary.json'), JSON.stringify(summary(run)));
+  writeFileSync(join(run, 'manifest.json'), JSON.stringify(manifest()));
   const log = openSync(join(run, 'log.jsonl'), 'w');
   try {
     for (let from = 0; from < LINES; from += BLOCK)
       writeSync(log, Array.from({ length: BLOCK }, (_, i) => logLine(from + i)).join(''));
+    writeSync(log, endLine());
   } finally {
     closeSync(log);
   }
   return run;
+}
+
+function endLine(): string {
+  const { status, exit_code, epochs, steps, duration_s } = summary('');
+  return `${JSON.stringify({ ...headOf(LINES, 'run.end'), status, exit_code, epochs, steps, duration_s })}\n`;
+}
+
+function headOf(seq: number, event: string) {
+  return { level: 'info', time: '2026-01-31T12:00:00.000Z', v: 1, seq, event };
+}
+
+function manifest() {
+  const { run_id, name, config_hash } = summary('');
+  return {
+    version: 1,
+    run_id,
+    name,
+    started: '2026-01-31T12:00:00.000Z',
+    config_hash,
+    config_files: ['/long.yaml'],
+    backend: {
+      name: 'cpu',
+      reason: 'asked for',
+      executor: 'cpu',
+      arithmetic: null,
+      threads: 1,
+      adapter: null,
+    },
+    datasets: [],
+    seeds: { experiment: 0 },
+    parameters: 1,
+    command_line: ['run', 'long.yaml'],
+    versions: { cellrun: '0.1.0', node: '20.0.0', 'gpu.js': '2.0.0' },
+    git: null,
+    machine: { platform: 'linux', arch: 'x64', cpu: 'any', cores: 1, memory_mb: 1 },
+  };
 }
 
 function logLine(seq: number): string {
@@ -88,7 +126,7 @@ function logLine(seq: number): string {
   return line.replace('checkpoints/', `checkpoints/${path}`);
 }
 
-function summary(directory: string): object {
+function summary(directory: string) {
   return {
     version: 1,
     run_id: '20260131T120000Z-00000000',
