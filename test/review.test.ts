@@ -356,7 +356,6 @@ t.test('what moved is said key by key, and noise decides', async t => {
         readFileSync(resolved, 'utf8').replace('learning_rate: 0.01', 'learning_rate: 0.5'),
       );
       const manifest = JSON.parse(readFileSync(join(directory, 'manifest.json'), 'utf8'));
-      manifest.datasets[0].sha256 = 'f'.repeat(64);
       manifest.versions.cellrun = '9.9.9';
       manifest.git = { revision: 'abc', dirty: true };
       manifest.backend.name = 'webgpu';
@@ -367,7 +366,6 @@ t.test('what moved is said key by key, and noise decides', async t => {
   const good = compare(moved(metrics['test.loss'].mean, 1));
   t.match(good?.moved, [
     { what: 'config', key: 'optimizer.learning_rate', from: 0.01, to: 0.5 },
-    { what: 'data', key: 'data.npz' },
     { what: 'code', key: 'cellrun', to: '9.9.9' },
     { what: 'backend', key: 'name', from: 'cpu', to: 'webgpu' },
     { what: 'code', key: 'git', to: 'abc with changes' },
@@ -390,6 +388,73 @@ t.test('what moved is said key by key, and noise decides', async t => {
   t.match(share?.metrics[1], { verdict: 'passed', reason: 'within --max-regress 0.75' });
   t.equal(failure(() => judge(runs, { max_drop: 1 })).exitCode, 2, 'a limit needs a baseline');
   t.equal(failure(() => judge(runs, { baseline: pinned, max_drop: 1, max_regress: 1 })).exitCode, 2);
+});
+
+t.test('a baseline of another task is no measure', async t => {
+  const pinned = join(work.folder(), 'b.json');
+  judge(runs, { pin: pinned });
+  const baseline = JSON.parse(readFileSync(pinned, 'utf8'));
+  const against = (change: (changed: typeof baseline) => void) => {
+    const changed = structuredClone(baseline);
+    change(changed);
+    const file = join(work.folder(), 'other.json');
+    writeFileSync(file, JSON.stringify(changed));
+    return judge([runs[0]], { baseline: file }).review;
+  };
+  const other: [RegExp, (changed: typeof baseline) => void][] = [
+    [
+      /^measured on another task: config loss\.kind: "mse" -> "cross_entropy"$/,
+      changed => {
+        changed.config['loss.kind'] = 'mse';
+      },
+    ],
+    [
+      /config dataset\.kind: "idx" -> "npz"/,
+      changed => {
+        changed.config['dataset.kind'] = 'idx';
+      },
+    ],
+    [
+      /^measured on another task: data data\.npz: "f{64}" -> /,
+      changed => {
+        changed.datasets[0].sha256 = 'f'.repeat(64);
+      },
+    ],
+  ];
+  for (const [reason, change] of other) {
+    const judged = against(change);
+    for (const metric of judged.groups[0].comparison?.metrics ?? [])
+      t.match(metric, { verdict: 'inconclusive', reason });
+    const junit = formatJunit(judged);
+    t.match(junit, /<system-out>moved since \S*other\.json:&#10; {2}(config|data) /);
+    const annotations = githubAnnotations(judged, { workspace: undefined, summary: undefined });
+    t.match(annotations, /^::notice title=baseline::small, seed 0:%0Amoved since \S*other\.json:%0A {2}/m);
+  }
+  const same: ((changed: typeof baseline) => void)[] = [
+    // fewer sequences to train on, the same file in another place
+    changed => {
+      changed.config['dataset.limit'] = 3;
+    },
+    changed => {
+      changed.config['dataset.path'] = 'elsewhere/data.npz';
+      changed.datasets[0].name = 'elsewhere/data.npz';
+    },
+  ];
+  for (const change of same) {
+    const { comparison } = against(change).groups[0];
+    t.ok(comparison && comparison.moved.length > 0);
+    for (const { reason } of comparison?.metrics ?? []) t.notMatch(reason, 'another task');
+  }
+  const drawn = against(changed => {
+    changed.datasets = [];
+  });
+  t.same(drawn.groups[0].comparison?.not_pinned, ['data']);
+  const io = recorder();
+  const none = join(work.folder(), 'none.json');
+  writeFileSync(none, JSON.stringify({ ...baseline, datasets: [] }));
+  const github = { workspace: undefined, summary: undefined };
+  review([runs[0]], { gates: [], baseline: none, format: 'text', github }, io);
+  t.match(io.text(), /^ +data are drawn from the seed, and not pinned by \S*none\.json$/m);
 });
 
 t.test('what is not pinned', async t => {

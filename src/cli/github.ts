@@ -20,7 +20,7 @@ function annotation(d: Diagnostic, file: string, severity: Severity): string {
 
 /** One workflow command, without its end. */
 export function annotationLine(
-  severity: Severity,
+  severity: Severity | 'notice',
   properties: Readonly<Record<string, unknown>>,
   message: string,
 ): string {

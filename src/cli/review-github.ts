@@ -1,6 +1,6 @@
 /**
  * A review under GitHub Actions: annotations on the lines of the gates, and a job summary. Limits as GitHub documents them (docs.github.com,
- * "Workflow commands for GitHub Actions"): a step shows at most 10 errors and 10 warnings, and its summary has at most 1 MiB.
+ * "Workflow commands for GitHub Actions"): a step shows at most 10 errors, 10 warnings and 10 notices, and its summary has at most 1 MiB.
  */
 import { appendFileSync, existsSync, realpathSync, statSync } from 'node:fs';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
@@ -27,7 +27,13 @@ const MOST_SUMMARY_BYTES = 2 ** 20;
 
 /** One workflow command a line; what does not fit is counted in a plain one. */
 export function githubAnnotations(review: Review, { workspace }: GithubPlace): string {
-  const errors = verdictGroups(review).flatMap(({ about, lines }) =>
+  const groups = verdictGroups(review);
+  const notices = groups
+    .filter(({ moved }) => moved.length > 0)
+    .map(({ about, moved }) =>
+      annotationLine('notice', { title: 'baseline' }, [`${about}:`, ...moved].join('\n')),
+    );
+  const errors = groups.flatMap(({ about, lines }) =>
     lines
       .filter(({ verdict, skipped }) => verdict !== 'passed' && !skipped)
       .map(line => errorLine(about, line, workspace)),
@@ -43,6 +49,8 @@ export function githubAnnotations(review: Review, { workspace }: GithubPlace): s
     ...rest(errors.length, 'verdicts that did not pass'),
     ...warnings.slice(0, MOST_ANNOTATIONS),
     ...rest(count, 'warnings'),
+    ...notices.slice(0, MOST_ANNOTATIONS),
+    ...rest(notices.length, 'comparisons with the baseline'),
     `Review: ${review.verdict}.`,
     '',
   ].join('\n');

@@ -3,7 +3,7 @@ import { usageError } from '../errors.js';
 import type { Baseline } from '../experiment/baseline.js';
 import type { Verdict } from '../experiment/events.js';
 import { judgeGate } from '../experiment/gates.js';
-import { type Deciding, type Moved, movedBetween, sorted } from './deciding.js';
+import { type Deciding, type Moved, movedBetween, movedWords, otherTask, sorted } from './deciding.js';
 import { seedValues } from './groups.js';
 import { judgeNoise, type SeedValue } from './noise.js';
 import { notCompleted, type ReviewedRun } from './run-facts.js';
@@ -35,6 +35,8 @@ export interface Comparison {
   /** As the user named it. */
   readonly file: string;
   readonly moved: readonly Moved[];
+  /** What the baseline does not tell, so that it may have moved: data that are drawn from the seed. */
+  readonly not_pinned: readonly 'data'[];
   /** The quality metrics, those of the test split. */
   readonly metrics: readonly MetricVerdict[];
 }
@@ -60,9 +62,11 @@ export function compareWith(
     });
   }
   const undone = runs.filter(run => notCompleted(run) !== undefined).length;
+  const other = otherTaskThan(baseline, runs);
   return {
     file,
     moved: movedSince(baseline, runs),
+    not_pinned: baseline.datasets.length === 0 ? ['data'] : [],
     metrics: quality.map(metric => {
       const { mean: reference, spread, count } = baseline.metrics[metric];
       const verdict =
@@ -72,7 +76,9 @@ export function compareWith(
               value: null,
               reason: `${undone} of ${runs.length} runs did not complete`,
             } as const)
-          : judgeMetric(metric, baseline, runs, limits);
+          : other === undefined
+            ? judgeMetric(metric, baseline, runs, limits)
+            : ({ verdict: 'inconclusive', value: meanOf(metric, runs) ?? null, reason: other } as const);
       return { metric, ...verdict, reference, spread, count };
     }),
   };
@@ -86,10 +92,7 @@ function judgeMetric(
 ): Pick<MetricVerdict, 'verdict' | 'reason' | 'value' | 'limit' | 'p'> {
   if (limits.max_drop === undefined && limits.max_regress === undefined)
     return judgeNoise(metric, seedsOf(metric, baseline, runs), baseline.metrics[metric]);
-  const values = [...seedValues(runs, run => run.last(metric)).values()];
-  const mean = values.includes(undefined)
-    ? undefined
-    : (values as number[]).reduce((sum, value) => sum + value, 0) / values.length;
+  const mean = meanOf(metric, runs);
   const { mean: reference } = baseline.metrics[metric];
   const gate = { metric, over: 'last', baseline: '', reference, origin: '', ...limits } as const;
   const { verdict, value, limit, reason } = judgeGate(gate, mean);
@@ -101,6 +104,21 @@ function judgeMetric(
     reason: reason ?? `${verdict === 'passed' ? 'within' : 'beyond'} ${allowed}`,
     ...(limit !== undefined && { limit }),
   };
+}
+
+/** Over the seeds; undefined where one has no value. */
+function meanOf(metric: string, runs: readonly ReviewedRun[]): number | undefined {
+  const values = [...seedValues(runs, run => run.last(metric)).values()];
+  if (values.includes(undefined)) return undefined;
+  return (values as number[]).reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+/** What makes the runs' metrics no measure of the baseline's; undefined where nothing does. */
+function otherTaskThan(baseline: Baseline, runs: readonly ReviewedRun[]): string | undefined {
+  const pinned = pinnedOf(baseline);
+  const moved = runs.flatMap(({ deciding }) => (deciding === undefined ? [] : otherTask(pinned, deciding)));
+  if (moved.length === 0) return undefined;
+  return `measured on another task: ${[...new Set(moved.map(movedWords))].join('; ')}`;
 }
 
 /** One entry a run: several with one seed repeat each other, and noise is asked of seeds, so that the first of them stands for all that agree. */

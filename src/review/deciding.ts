@@ -4,7 +4,7 @@ import { flatValues } from '../config/flat.js';
 import { mapPaths } from '../config/paths.js';
 import type { Json } from '../experiment/json.js';
 import type { Manifest } from '../experiment/manifest.js';
-import { effectsOf } from './comparison/effects.js';
+import { effectsOf, isDataPath } from './comparison/effects.js';
 import type { RunRecord } from './run-record.js';
 
 /** By key path, sorted. */
@@ -71,6 +71,28 @@ export function movedBetween(before: Deciding, after: Deciding): Moved[] {
     ...differences('code', before.versions, after.versions),
     ...differences('backend', before.backend, after.backend),
   ];
+}
+
+/** How many of the digests, the last of them, are those of what is tested on, by the kind of the dataset. */
+const TEST_FILES: Readonly<Record<string, number>> = { mnist: 2, idx: 2, npz: 1, csv: 1, synthetic: 1 };
+
+/**
+ * What of all that moved makes the test metrics those of another task: another loss, other data to test on, or another way to make data. What is trained
+ * on, and the place of the same files, may differ.
+ */
+export function otherTask(before: Deciding, after: Deciding): Moved[] {
+  const [tested, now] = [before, after].map(({ config, datasets }) =>
+    datasets.slice(-(TEST_FILES[String(config['dataset.kind'])] ?? datasets.length)),
+  );
+  const sums = (digests: Deciding['datasets']) => digests.map(({ sha256 }) => sha256).join();
+  const sameTest = sums(tested) === sums(now);
+  const names = new Set([...tested, ...now].map(({ name }) => name));
+  return movedBetween(before, after).filter(({ what, key }) => {
+    if (what === 'data') return !sameTest && names.has(key);
+    if (what !== 'config') return false;
+    if (isDataPath(key)) return !sameTest;
+    return key === 'loss.kind' || (key.startsWith('dataset.') && key !== 'dataset.limit');
+  });
 }
 
 function differences(

@@ -19,13 +19,14 @@ export function formatJunit(review: Review): string {
   ].join('\n');
 }
 
-function suite({ about, run, lines }: VerdictGroup): string[] {
+function suite({ about, run, lines, moved }: VerdictGroup): string[] {
   const { tests, failures, errors, skipped } = counts(lines);
   const time = run?.duration_s == null ? '' : ` time="${run.duration_s.toFixed(3)}"`;
   const stamp = run?.started == null ? '' : ` timestamp="${xml(run.started.slice(0, 19))}"`;
   return [
     `  <testsuite name="${xml(about)}" tests="${tests}" failures="${failures}" errors="${errors}" skipped="${skipped}"${time}${stamp}>`,
     ...lines.flatMap(line => testcase(about, line)),
+    ...(moved.length === 0 ? [] : [`    <system-out>${xml(moved.join('\n'))}</system-out>`]),
     '  </testsuite>',
   ];
 }

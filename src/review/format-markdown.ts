@@ -6,9 +6,10 @@
 import { largerIsBetter } from '../config/metrics.js';
 import { plainMarkdown } from '../markdown.js';
 import type { Curve } from './curve.js';
-import { movedLines, oddities } from './format-text.js';
+import { oddities } from './format-text.js';
 import type { Curves } from './history.js';
 import type { RunReview } from './judge-run.js';
+import { movedLines } from './moved-lines.js';
 import type { Review, Reviewed } from './review.js';
 import { costWords, metricsOfRun } from './run-words.js';
 import { groupName, sweepSentences, type VerdictLine, verdictGroups } from './verdict-lines.js';

@@ -1,7 +1,7 @@
 /** A review for a terminal. */
-import { movedWords } from './deciding.js';
 import type { RunReview } from './judge-run.js';
-import type { GroupReview, Review } from './review.js';
+import { movedLines } from './moved-lines.js';
+import type { Review } from './review.js';
 import { costWords, metricsOfRun, placeWords } from './run-words.js';
 import { groupName, sweepSentences, verdictGroups } from './verdict-lines.js';
 
@@ -21,7 +21,8 @@ export function textLines(review: Review, nameOf: (directory: string) => string)
   for (const group of review.groups) {
     const own =
       verdicts.find(({ run, about }) => run === undefined && about === groupName(group))?.lines ?? [];
-    if (own.length > 0 || group.comparison) lines.push(groupName(group), ...movedLines(group));
+    if (own.length > 0 || group.comparison)
+      lines.push(groupName(group), ...movedLines(group).map(line => `  ${line}`));
     lines.push(...own.map(({ sentence }) => `  ${sentence}`));
   }
   lines.push(...sweepSentences(review).map(sentence => `warning: ${sentence}`));
@@ -55,12 +56,4 @@ export function oddities({ warnings, damaged_lines }: RunReview): string[] {
     ...(left > 0 ? [`  ${left} more warnings`] : []),
     ...(damaged_lines > 0 ? [`  warning: ${damaged_lines} lines of the log are no events`] : []),
   ];
-}
-
-/** What is no longer as when the baseline was pinned. */
-export function movedLines({ comparison }: GroupReview): string[] {
-  if (comparison === undefined) return [];
-  const { moved, file } = comparison;
-  if (moved.length === 0) return [`  config, data, code and backend are those of ${file}`];
-  return [`  moved since ${file}:`, ...moved.map(one => `    ${movedWords(one)}`)];
 }

@@ -5,6 +5,7 @@ import { gateName, gateSentence } from '../experiment/gate-words.js';
 import type { GateResult } from '../experiment/summary.js';
 import type { MetricVerdict } from './against.js';
 import type { RunReview } from './judge-run.js';
+import { movedLines } from './moved-lines.js';
 import type { GroupReview, Review } from './review.js';
 
 export interface VerdictLine {
@@ -25,14 +26,16 @@ export interface VerdictGroup {
   /** Absent for what is judged of several runs. */
   readonly run?: RunReview;
   readonly lines: readonly VerdictLine[];
+  /** What moved since the baseline, a line each; of what is judged of several runs. */
+  readonly moved: readonly string[];
 }
 
-/** Groups without a line are left out. */
+/** Groups of which there is nothing to say are left out. */
 export function verdictGroups({ runs, groups }: Review): VerdictGroup[] {
   return [
-    ...runs.map(run => ({ about: `${run.name}/${run.run_id}`, run, lines: runLines(run) })),
-    ...groups.map(group => ({ about: groupName(group), lines: groupLines(group) })),
-  ].filter(({ lines }) => lines.length > 0);
+    ...runs.map(run => ({ about: `${run.name}/${run.run_id}`, run, lines: runLines(run), moved: [] })),
+    ...groups.map(group => ({ about: groupName(group), lines: groupLines(group), moved: movedLines(group) })),
+  ].filter(({ lines, moved }) => lines.length + moved.length > 0);
 }
 
 /** `mnist-lstm, 3 runs, seeds 0, 1, 2` */
