@@ -1,6 +1,6 @@
 /** Reviews of sweeps: what a sweep stopped itself counts for nothing, and gates are told where the user wrote them. */
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import t from 'tap';
 import { validateAgainst } from '../src/config/schema.js';
 import { formatJunit } from '../src/review/format-junit.js';
@@ -98,4 +98,16 @@ t.test('trials that ended otherwise are judged, and a sweep that did not end is 
   });
   const { stdout } = await work.cellrun('review', killed, '--format', 'github');
   t.match(stdout, /^::warning title=sweep::sweep sw\/\S+: the sweep was killed before it ended$/m);
+});
+
+t.test('a damaged sweep keeps none of its runs from being judged', async t => {
+  const damaged = copyOf(directory => writeFileSync(join(directory, 'journal.jsonl'), '{"event":"x"}\n'));
+  const review = judge(damaged);
+  t.same(validateAgainst('review', JSON.parse(JSON.stringify(review))), []);
+  t.match(review, {
+    exit_code: 5,
+    verdict: 'failed',
+    sweeps: [{ state: 'damaged', name: basename(dirname(damaged)) }],
+  });
+  t.ok(review.runs.every(({ not_judged }) => not_judged === null));
 });

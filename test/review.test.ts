@@ -1,5 +1,5 @@
 /** Reviews of real runs: completed first, gates, baselines, noise, what moved, and what each format says of it. */
-import { appendFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
@@ -141,7 +141,46 @@ t.test('a run that did not complete never passes', async t => {
     t.equal(failure(() => judge([path], { pin: join(work.folder(), 'b.json') })).exitCode, 2);
   }
   const damaged = copyOf(runs[0], (_, directory) => writeFileSync(join(directory, 'manifest.json'), '{'));
-  t.equal(failure(() => judge([damaged])).exitCode, 5);
+  t.match(judge([damaged]).review, { exit_code: 5, verdict: 'inconclusive', runs: [] });
+  t.equal(failure(() => judge([damaged], { pin: join(work.folder(), 'b.json') })).exitCode, 5);
+});
+
+t.test('a damaged run hides no verdict of another', async t => {
+  const damages: [RegExp, (directory: string) => void][] = [
+    [/summary\.json: .*this is not JSON/, directory => writeFileSync(join(directory, 'summary.json'), '{')],
+    [/manifest\.json: /, directory => writeFileSync(join(directory, 'manifest.json'), '[]')],
+    [
+      /config\.resolved\.yaml:1:/,
+      directory => writeFileSync(join(directory, 'config.resolved.yaml'), '{ name: ['),
+    ],
+    [
+      /log\.jsonl: this is a folder/,
+      directory => {
+        rmSync(join(directory, 'log.jsonl'));
+        mkdirSync(join(directory, 'log.jsonl'));
+      },
+    ],
+  ];
+  for (const [message, damage] of damages) {
+    const directory = join(work.folder(), basename(runs[0]));
+    cpSync(runs[0], directory, { recursive: true });
+    damage(directory);
+    const io = recorder();
+    const github = { workspace: undefined, summary: undefined };
+    t.equal(review([directory, runs[1]], { gates: [], format: 'json', github }, io), 5);
+    const document = JSON.parse(io.text());
+    t.same(validateAgainst('review', document), []);
+    t.match(document, { damaged: [{ directory, message }], runs: [{ seed: 1 }], exit_code: 5 });
+    t.equal(document.runs[0].gates.length, 2);
+    const { review: judged } = judge([directory, runs[1]]);
+    t.equal(formatJunit(judged).match(/<error [^>]*>Damaged: /g)?.length, 1);
+    t.equal(formatJunit(judged).match(/<testcase name="completed"/g)?.length, 1);
+    t.match(githubAnnotations(judged, github), /^::error title=gate readable::.*Damaged: /m);
+    const text = recorder();
+    review([directory, runs[1]], { gates: [], format: 'text', github }, text);
+    t.match(text.text(), /: damaged: /);
+    t.match(formatMarkdown({ review: judged, curves: [{}] }), /\| \*\*inconclusive\*\* .* \| readable \|/);
+  }
 });
 
 /** Without the gates of its config, as far as the review can see. */

@@ -18,6 +18,8 @@ export function textLines(review: Review, nameOf: (directory: string) => string)
         : []),
     );
   }
+  for (const { directory, message } of review.damaged)
+    lines.push(`${nameOf(directory)}: damaged: ${message}`);
   for (const group of review.groups) {
     const own =
       verdicts.find(({ run, about }) => run === undefined && about === groupName(group))?.lines ?? [];

@@ -1,7 +1,8 @@
 /** A review: runs judged from their files. */
 import { EXIT, type ExitCode, usageError } from '../errors.js';
-import { readBaseline } from '../experiment/baseline.js';
+import { type Baseline, readBaseline } from '../experiment/baseline.js';
 import type { Verdict } from '../experiment/events.js';
+import type { WrittenGate } from '../experiment/gates.js';
 import type { GateResult } from '../experiment/summary.js';
 import { type Comparison, compareWith, type Limits } from './against.js';
 import { commandGates } from './command-gate.js';
@@ -9,9 +10,10 @@ import { groupsOf, judgeGroup } from './groups.js';
 import type { Curves } from './history.js';
 import { judgeRun, type RunReview } from './judge-run.js';
 import { pin } from './pin.js';
-import { type ReviewedRun, reviewedRun } from './run-facts.js';
+import { type DamagedRun, readRuns } from './reading.js';
+import type { ReviewedRun } from './run-facts.js';
 import { runPaths } from './targets.js';
-import { type SweepReview, Trials } from './trials.js';
+import type { SweepReview } from './trials.js';
 
 export interface ReviewOptions extends Limits {
   /** Such as `test.accuracy >= 0.97 over best`. */
@@ -39,6 +41,8 @@ export interface Review {
   readonly verdict: Verdict;
   readonly exit_code: ExitCode;
   readonly runs: readonly RunReview[];
+  /** Those that could not be read, and are not judged. */
+  readonly damaged: readonly DamagedRun[];
   readonly groups: readonly GroupReview[];
   /** Of which runs are reviewed. */
   readonly sweeps: readonly SweepReview[];
@@ -54,51 +58,53 @@ export interface Reviewed {
 
 /**
  * Judges the runs at `paths`: directories of runs, experiments, sweeps. Throws exit 2 where one of them is none, an option is wrong or a pin
- * is refused; exit 5 where a file is damaged.
+ * is refused; exit 5 where the baseline is damaged, or a run that is to be pinned. Damaged runs are told in the review otherwise.
  */
 export function reviewRuns(paths: readonly string[], options: ReviewOptions): Reviewed {
   const gates = commandGates(options.gates);
   checkLimits(options);
   const baseline = options.baseline === undefined ? undefined : readBaseline(options.baseline);
-  const runs = runPaths(paths).map(reviewedRun);
-  const { max_drop, max_regress } = options;
-  const trials = new Trials();
-  const stopped = new Map(
-    runs.map(run => [run, trials.notJudged(run.facts.directory, run.facts.state)] as const),
-  );
-  const groups = groupsOf(runs.filter(run => stopped.get(run) === undefined)).map((members): GroupReview => {
-    const judged = judgeGroup(members, gates);
-    return {
-      name: members[0].facts.name,
-      runs: members.map(({ facts }) => facts.run_id),
-      seeds: members.map(({ facts }) => facts.seed),
-      gates: judged,
-      ...(baseline &&
-        options.baseline !== undefined && {
-          comparison: compareWith(
-            options.baseline,
-            baseline,
-            members,
-            { max_drop, max_regress },
-            ownBaselines(members),
-          ),
-        }),
-    };
-  });
-  const reviews = runs.map(run => judgeRun(run, gates, stopped.get(run)));
+  const read = readRuns(runPaths(paths));
+  const { runs, damaged, sweeps } = read;
+  if (options.pin !== undefined) read.refuseDamage();
+  const judged = runs.filter(run => read.stopped(run) === undefined);
+  const groups = groupsOf(judged).map(members => reviewGroup(members, gates, baseline, options));
+  const reviews = runs.map(run => judgeRun(run, gates, read.stopped(run)));
   if (options.pin !== undefined) pin(options.pin, runs);
-  const verdict = worst(reviews, groups);
+  const isDamaged = damaged.length > 0 || sweeps.some(({ state }) => state === 'damaged');
+  const verdict = worst(reviews, groups, isDamaged);
+  const exit_code = isDamaged ? EXIT.damaged : verdict === 'passed' ? EXIT.done : EXIT.gate;
   return {
     review: {
       version: 1,
       verdict,
-      exit_code: verdict === 'passed' ? EXIT.done : EXIT.gate,
+      exit_code,
       runs: reviews,
+      damaged,
       groups,
-      sweeps: trials.reviews,
+      sweeps,
       pinned: options.pin ?? null,
     },
     curves: runs.map(({ curves }) => curves),
+  };
+}
+
+function reviewGroup(
+  members: readonly ReviewedRun[],
+  gates: readonly WrittenGate[],
+  baseline: Baseline | undefined,
+  { baseline: file, max_drop, max_regress }: ReviewOptions,
+): GroupReview {
+  const limits = { max_drop, max_regress };
+  return {
+    name: members[0].facts.name,
+    runs: members.map(({ facts }) => facts.run_id),
+    seeds: members.map(({ facts }) => facts.seed),
+    gates: judgeGroup(members, gates),
+    ...(baseline &&
+      file !== undefined && {
+        comparison: compareWith(file, baseline, members, limits, ownBaselines(members)),
+      }),
   };
 }
 
@@ -126,10 +132,10 @@ function ownBaselines(runs: readonly ReviewedRun[]): ReadonlySet<string> {
 }
 
 /** Where nothing was judged nothing has passed. */
-function worst(runs: readonly RunReview[], groups: readonly GroupReview[]): Verdict {
+function worst(runs: readonly RunReview[], groups: readonly GroupReview[], isDamaged: boolean): Verdict {
   const judged = runs.filter(({ not_judged }) => not_judged === null);
-  if (judged.length === 0) return 'inconclusive';
-  const verdicts = [
+  const verdicts: Verdict[] = [
+    ...(isDamaged || judged.length === 0 ? (['inconclusive'] as const) : []),
     ...judged.flatMap(({ completed, gates }) => [completed.verdict, ...gates.map(({ verdict }) => verdict)]),
     ...groups.flatMap(({ gates, comparison }) =>
       [...gates, ...(comparison?.metrics ?? [])].map(({ verdict }) => verdict),

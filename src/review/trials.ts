@@ -3,6 +3,7 @@
  * otherwise is.
  */
 import { basename, dirname } from 'node:path';
+import { placeOf, UserError } from '../errors.js';
 import { readSweepResults, type SweepResults, type TrialRow, troubleOf } from '../sweep/results/index.js';
 import { counted } from '../words.js';
 import { kindOf } from './find.js';
@@ -13,7 +14,7 @@ export interface SweepReview {
   /** Absolute. */
   readonly directory: string;
   readonly name: string;
-  readonly state: SweepResults['state'];
+  readonly state: SweepResults['state'] | 'damaged';
   /** What keeps it from counting as done, a sentence; null where nothing does. */
   readonly message: string | null;
 }
@@ -30,7 +31,7 @@ interface KnownSweep {
 export class Trials {
   private readonly sweeps = new Map<string, KnownSweep>();
 
-  /** Why the run in the directory `run` is not judged; undefined where it is. Throws exit 5 where its sweep's plan or journal is damaged. */
+  /** Why the run in the directory `run` is not judged; undefined where it is, also where its sweep is damaged and cannot say so. */
   notJudged(run: string, state: RunState): string | undefined {
     const sweep = this.sweepOf(run);
     const row = sweep?.rows.get(run);
@@ -49,7 +50,7 @@ export class Trials {
   private sweepOf(run: string): KnownSweep | undefined {
     const folder = sweepFolder(run);
     if (folder === undefined) return undefined;
-    const known = this.sweeps.get(folder) ?? readSweep(folder);
+    const known = this.sweeps.get(folder) ?? readSound(folder);
     this.sweeps.set(folder, known);
     return known;
   }
@@ -59,6 +60,17 @@ export class Trials {
 function sweepFolder(run: string): string | undefined {
   const folder = dirname(dirname(run));
   return basename(dirname(run)) === 'trials' && kindOf(folder) === 'sweep' ? folder : undefined;
+}
+
+function readSound(folder: string): KnownSweep {
+  try {
+    return readSweep(folder);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const message = error.diagnostics.map(one => `${placeOf(one)}${one.message}`).join('; ');
+    const review = { directory: folder, name: basename(dirname(folder)), state: 'damaged', message } as const;
+    return { review, rows: new Map(), epochs: 0 };
+  }
 }
 
 function readSweep(folder: string): KnownSweep {

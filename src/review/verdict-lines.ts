@@ -6,6 +6,7 @@ import type { GateResult } from '../experiment/summary.js';
 import type { MetricVerdict } from './against.js';
 import type { RunReview } from './judge-run.js';
 import { movedLines } from './moved-lines.js';
+import type { DamagedRun } from './reading.js';
 import type { GroupReview, Review } from './review.js';
 
 export interface VerdictLine {
@@ -31,9 +32,10 @@ export interface VerdictGroup {
 }
 
 /** Groups of which there is nothing to say are left out. */
-export function verdictGroups({ runs, groups }: Review): VerdictGroup[] {
+export function verdictGroups({ runs, damaged, groups }: Review): VerdictGroup[] {
   return [
     ...runs.map(run => ({ about: `${run.name}/${run.run_id}`, run, lines: runLines(run), moved: [] })),
+    ...damaged.map(run => ({ about: `${run.name}/${run.run_id}`, lines: [damageLine(run)], moved: [] })),
     ...groups.map(group => ({ about: groupName(group), lines: groupLines(group), moved: movedLines(group) })),
   ].filter(({ lines, moved }) => lines.length + moved.length > 0);
 }
@@ -56,6 +58,16 @@ function runLines({ completed, gates, state, not_judged }: RunReview): VerdictLi
     skipped: !isJudged,
   };
   return [first, ...gates.map(gate => gateLine(gate, !isJudged || state !== 'completed'))];
+}
+
+function damageLine({ message }: DamagedRun): VerdictLine {
+  return {
+    name: 'readable',
+    verdict: 'inconclusive',
+    sentence: `Damaged: ${message}.`,
+    origin: undefined,
+    skipped: false,
+  };
 }
 
 /** What is to be known of the sweeps of which runs were reviewed, a sentence each. */
