@@ -728,6 +728,21 @@ t.test('annotations point at the gate inside of the workspace, no more than are 
     /^::error title=gate test\.accuracy::.*small\.yaml:\d+:5/m,
     'outside: only in words',
   );
+  // a checkout elsewhere, as of a job that got the runs as an artifact: the file whose path ends alike, if it has that gate there
+  const checkout = work.folder();
+  const elsewhere = join(checkout, basename(folder));
+  mkdirSync(elsewhere);
+  cpSync(config, join(elsewhere, 'small.yaml'));
+  t.match(
+    at(checkout),
+    new RegExp(`^::error file=${basename(folder)}/small\\.yaml,line=${line},col=5,`, 'm'),
+  );
+  writeFileSync(join(checkout, 'small.yaml'), `# another file\n${readFileSync(config, 'utf8')}`);
+  t.match(at(checkout), new RegExp(`^::error file=${basename(folder)}/small\\.yaml,`, 'm'), 'not the first');
+  rmSync(elsewhere, { recursive: true });
+  t.match(at(checkout), /^::error title=gate test\.accuracy::/m, 'a file of the same name is another one');
+  cpSync(config, join(checkout, 'small.yaml'));
+  t.match(at(checkout), new RegExp(`^::error file=small\\.yaml,line=${line},`, 'm'));
   const many = judge([runs[0]], { gates: Array.from({ length: 30 }, (_, i) => `test.loss >= ${1000 + i}`) });
   const annotations = githubAnnotations(many.review, { workspace: folder, summary: undefined });
   t.equal(annotations.match(/^::error /gm)?.length, 10);

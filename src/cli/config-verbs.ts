@@ -17,7 +17,15 @@ export function addValidate(program: Command, { io, finish }: Shell): void {
       ) => {
         const { validate } = await import('./validate.js');
         finish(
-          await validate(configs, { set: options.set, format: options.json ? 'json' : options.format }, io),
+          await validate(
+            configs,
+            {
+              set: options.set,
+              format: options.json ? 'json' : options.format,
+              workspace: process.env.GITHUB_WORKSPACE || undefined,
+            },
+            io,
+          ),
         );
       },
     );

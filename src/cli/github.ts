@@ -1,20 +1,28 @@
 /** Diagnostics as GitHub workflow commands, which become annotations on the lines of a pull request. */
 import type { Diagnostic } from '../errors.js';
+import { relativeTo } from '../review/gate-places.js';
 import type { Severity } from './diagnostics.js';
 
-/** One `::error` or `::warning` line each. What has no file of its own, such as a `--set`, is shown on `file`. */
-export function formatAnnotations(
-  diagnostics: readonly Diagnostic[],
-  file: string,
-  severity: Severity = 'error',
-): string {
-  return diagnostics.map(diagnostic => `${annotation(diagnostic, file, severity)}\n`).join('');
+/** What an annotation is shown as and on. */
+export interface Annotating {
+  /** What has no file of its own, such as a `--set`, is shown on this one. */
+  readonly file: string;
+  readonly severity?: Severity;
+  /** The folder of the checkout, which paths are relative to; without it, or outside of it, paths stay as they are. */
+  readonly workspace?: string | undefined;
 }
 
-function annotation(d: Diagnostic, file: string, severity: Severity): string {
+/** One `::error` or `::warning` line each. */
+export function formatAnnotations(diagnostics: readonly Diagnostic[], annotating: Annotating): string {
+  return diagnostics.map(diagnostic => `${annotation(diagnostic, annotating)}\n`).join('');
+}
+
+function annotation(d: Diagnostic, { file, severity = 'error', workspace }: Annotating): string {
   const isFile = d.file !== undefined && d.file !== '--set';
   const place = isFile && d.line !== undefined ? lineProperties(d) : {};
-  const properties = { file: isFile ? d.file : file, ...place, title: d.code };
+  const path = isFile ? (d.file as string) : file;
+  const inside = workspace === undefined ? undefined : relativeTo(workspace, path);
+  const properties = { file: inside ?? path, ...place, title: d.code };
   return annotationLine(severity, properties, sentence(d, isFile));
 }
 

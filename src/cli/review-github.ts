@@ -2,12 +2,18 @@
  * A review under GitHub Actions: annotations on the lines of the gates, and a job summary. Limits as GitHub documents them (docs.github.com,
  * "Workflow commands for GitHub Actions"): a step shows at most 10 errors, 10 warnings and 10 notices, and its summary has at most 1 MiB.
  */
-import { appendFileSync, existsSync, realpathSync, statSync } from 'node:fs';
-import { isAbsolute, relative, resolve, sep } from 'node:path';
+import { appendFileSync, statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { naming } from '../experiment/file-error.js';
 import { formatMarkdown } from '../review/format-markdown.js';
+import { placeOfGate } from '../review/gate-places.js';
 import type { Review, Reviewed } from '../review/review.js';
-import { sweepSentences, type VerdictLine, verdictGroups } from '../review/verdict-lines.js';
+import {
+  sweepSentences,
+  type VerdictGroup,
+  type VerdictLine,
+  verdictGroups,
+} from '../review/verdict-lines.js';
 import { annotationLine } from './github.js';
 
 /** What of the environment says where GitHub wants what. */
@@ -33,10 +39,10 @@ export function githubAnnotations(review: Review, { workspace }: GithubPlace): s
     .map(({ about, moved }) =>
       annotationLine('notice', { title: 'baseline' }, [`${about}:`, ...moved].join('\n')),
     );
-  const errors = groups.flatMap(({ about, lines }) =>
-    lines
+  const errors = groups.flatMap(group =>
+    group.lines
       .filter(({ verdict, skipped }) => verdict !== 'passed' && !skipped)
-      .map(line => errorLine(about, line, workspace)),
+      .map(line => errorLine(group, line, workspace)),
   );
   const sweeps = sweepSentences(review).map(one => annotationLine('warning', { title: 'sweep' }, one));
   const logged = review.runs.flatMap(({ run_id, warnings: { first } }) =>
@@ -61,23 +67,12 @@ function rest(count: number, what: string): string[] {
 }
 
 function errorLine(
-  about: string,
-  { name, sentence, origin }: VerdictLine,
+  { about, files }: VerdictGroup,
+  { name, sentence, gate }: VerdictLine,
   workspace: string | undefined,
 ): string {
-  const place = origin === undefined ? {} : placeIn(origin, workspace);
+  const place = gate === undefined ? {} : placeOfGate(gate, files, workspace ?? resolve('.'));
   return annotationLine('error', { ...place, title: `gate ${name}` }, `${about}: ${sentence}`);
-}
-
-/** Empty where the gate is not written in a file of the checkout, which is what annotations can point at. */
-function placeIn(origin: string, workspace: string | undefined): Record<string, string | number> {
-  const [, file, line, col] = /^(.+):(\d+):(\d+)$/.exec(origin) ?? [];
-  if (file === undefined) return {};
-  const path = resolve(file);
-  if (!existsSync(path)) return {};
-  const inside = workspace === undefined ? file : relative(realpathSync(workspace), realpathSync(path));
-  if (isAbsolute(inside) || inside === '..' || inside.startsWith(`..${sep}`)) return {};
-  return { file: inside.split(sep).join('/'), line: Number(line), col: Number(col) };
 }
 
 /** Appends the review to the job summary, as far as it has room. Throws exit 1 where the file cannot be written. */

@@ -6,12 +6,16 @@ import { formatAnnotations } from './github.js';
 import type { Io } from './io.js';
 
 /** Exit 5 where anything violates its schema. Throws exit 2 for a path that has none. */
-export function reviewSchema(paths: readonly string[], format: string, io: Io): ExitCode {
+export function reviewSchema(
+  paths: readonly string[],
+  { format, workspace }: { readonly format: string; readonly workspace: string | undefined },
+  io: Io,
+): ExitCode {
   const check = checkSchemas(paths);
   const isValid = check.files.every(({ wrong }) => wrong === 0);
   if (format === 'json')
     io.out(`${JSON.stringify({ version: 1, valid: isValid, ...check }, undefined, 2)}\n`);
-  else if (format === 'github') io.out(formatAnnotations(check.diagnostics, paths[0]));
+  else if (format === 'github') io.out(formatAnnotations(check.diagnostics, { file: paths[0], workspace }));
   else tell(check, io);
   return isValid ? EXIT.done : EXIT.damaged;
 }

@@ -45,14 +45,15 @@ export function addReview(program: Command, { io, finish }: Shell): void {
     .option('--schema', 'check files against their schemas instead: logs, run directories, sweeps')
     .addHelpText('after', HELP)
     .action(async (paths: string[], given: Given) => {
+      const { githubPlace } = await import('./review-github.js');
       if (given.schema) {
         refuseWithSchema(given);
         const { reviewSchema } = await import('./review-schema.js');
-        finish(reviewSchema(paths, given.json ? 'json' : given.format, io));
+        const { workspace } = githubPlace(process.env);
+        finish(reviewSchema(paths, { format: given.json ? 'json' : given.format, workspace }, io));
         return;
       }
       const { review } = await import('./review.js');
-      const { githubPlace } = await import('./review-github.js');
       const { gate: gates, pin, baseline, maxDrop, maxRegress, format, json } = given;
       finish(
         review(

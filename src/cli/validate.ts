@@ -12,6 +12,8 @@ import type { Io } from './io.js';
 export interface ValidateOptions {
   readonly format: 'text' | 'json' | 'github';
   readonly set: readonly string[];
+  /** The folder of the checkout, under GitHub Actions. */
+  readonly workspace?: string | undefined;
 }
 
 interface Verdict {
@@ -27,12 +29,12 @@ interface Verdict {
 /** Judges each config; the exit code is 2 where a config is wrong, else 5 where data are damaged, else 0. */
 export async function validate(
   configs: readonly string[],
-  { format, set }: ValidateOptions,
+  { format, set, workspace }: ValidateOptions,
   io: Io,
 ): Promise<ExitCode> {
   const verdicts: Verdict[] = [];
   for (const file of configs) verdicts.push(await judge(file, set));
-  report(verdicts, format, io);
+  report(verdicts, { format, workspace }, io);
   const codes = verdicts.map(verdict => verdict.exitCode);
   if (codes.includes(EXIT.usage)) return EXIT.usage;
   return codes.find(code => code !== EXIT.done) ?? EXIT.done;
@@ -62,7 +64,11 @@ async function checkWithData(loaded: LoadedExperiment): Promise<Pick<Verdict, 'd
   }
 }
 
-function report(verdicts: readonly Verdict[], format: ValidateOptions['format'], io: Io): void {
+function report(
+  verdicts: readonly Verdict[],
+  { format, workspace }: Omit<ValidateOptions, 'set'>,
+  io: Io,
+): void {
   switch (format) {
     case 'json': {
       const configs = verdicts.map(({ file, valid, diagnostics, warnings }) => ({
@@ -76,8 +82,8 @@ function report(verdicts: readonly Verdict[], format: ValidateOptions['format'],
     }
     case 'github':
       for (const { file, diagnostics, warnings } of verdicts) {
-        io.out(formatAnnotations(diagnostics, file));
-        io.out(formatAnnotations(warnings, file, 'warning'));
+        io.out(formatAnnotations(diagnostics, { file, workspace }));
+        io.out(formatAnnotations(warnings, { file, workspace, severity: 'warning' }));
       }
       return;
     case 'text':

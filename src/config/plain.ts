@@ -4,10 +4,11 @@
  */
 import { existsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { UserError } from '../errors.js';
 import { failed } from './load.js';
 import { parseConfig } from './parse.js';
 import { positionOf, readSource } from './source.js';
-import { nodeAt, type Path, toPlain } from './tree.js';
+import { type MapNode, nodeAt, type Path, toPlain } from './tree.js';
 
 /** What the file at `path` says. Throws UserError (exit 2) where it cannot be read or is no YAML mapping. */
 export function readPlainConfig(path: string): Readonly<Record<string, unknown>> {
@@ -21,6 +22,26 @@ export function lineOf(path: string, key: Path): number | undefined {
   const found = existsSync(path) ? parsed(path).root : undefined;
   const entry = found && nodeAt(found, key);
   return entry && positionOf(entry.value.place).line;
+}
+
+/** The items of the list at `key` in the file at `path`, each with its place, 1-based; none where there is no such list, or the file cannot be read. */
+export function itemsAt(path: string, key: Path): { line: number; column: number; value: unknown }[] {
+  const root = rootOf(path);
+  const list = root && nodeAt(root, key)?.value;
+  if (list?.kind !== 'list') return [];
+  return list.items.flatMap(item => {
+    const { line, column } = positionOf(item.place);
+    return line === undefined || column === undefined ? [] : [{ line, column, value: toPlain(item) }];
+  });
+}
+
+function rootOf(path: string): MapNode | undefined {
+  try {
+    return parsed(path).root;
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
 }
 
 function parsed(path: string) {

@@ -24,6 +24,8 @@ export interface RunFacts {
   readonly message: string | null;
   readonly seed: number | null;
   readonly config_hash: string | null;
+  /** The config and what it extends, as absolute paths on the machine of the run; the config is the last. */
+  readonly config_files: readonly string[];
   /** ISO 8601, UTC. */
   readonly started: string | null;
   readonly backend: Manifest['backend'] | null;
@@ -149,6 +151,7 @@ function factsOf({
     message: (isOver && state !== 'completed' && summary?.message) || null,
     seed: manifest?.seeds.experiment ?? (typeof config.seed === 'number' ? config.seed : null),
     config_hash: manifest?.config_hash ?? null,
+    config_files: manifest?.config_files ?? [],
     started: manifest?.started ?? null,
     backend: manifest?.backend ?? null,
     machine: manifest?.machine ?? null,

@@ -15,8 +15,8 @@ export interface VerdictLine {
   readonly verdict: Verdict;
   /** A whole sentence: value, limit, place. */
   readonly sentence: string;
-  /** `FILE:LINE:COL` or the option, where a gate is written; undefined for what is no gate. */
-  readonly origin: string | undefined;
+  /** Undefined for what is no gate. */
+  readonly gate: GateResult | undefined;
   /** Whether it was not even looked at, since the run did not complete or is not judged. */
   readonly skipped: boolean;
 }
@@ -27,6 +27,8 @@ export interface VerdictGroup {
   /** Absent for what is judged of several runs. */
   readonly run?: RunReview;
   readonly lines: readonly VerdictLine[];
+  /** The configs that its gates are written in; see `RunFacts.config_files`. */
+  readonly files: readonly string[];
   /** What moved since the baseline, a line each; of what is judged of several runs. */
   readonly moved: readonly string[];
 }
@@ -34,10 +36,31 @@ export interface VerdictGroup {
 /** Groups of which there is nothing to say are left out. */
 export function verdictGroups({ runs, damaged, groups }: Review): VerdictGroup[] {
   return [
-    ...runs.map(run => ({ about: `${run.name}/${run.run_id}`, run, lines: runLines(run), moved: [] })),
-    ...damaged.map(run => ({ about: `${run.name}/${run.run_id}`, lines: [damageLine(run)], moved: [] })),
-    ...groups.map(group => ({ about: groupName(group), lines: groupLines(group), moved: movedLines(group) })),
+    ...runs.map(run => ({
+      about: `${run.name}/${run.run_id}`,
+      run,
+      lines: runLines(run),
+      files: run.config_files,
+      moved: [],
+    })),
+    ...damaged.map(run => ({
+      about: `${run.name}/${run.run_id}`,
+      lines: [damageLine(run)],
+      files: [],
+      moved: [],
+    })),
+    ...groups.map(group => ({
+      about: groupName(group),
+      lines: groupLines(group),
+      files: filesOf(group, runs),
+      moved: movedLines(group),
+    })),
   ].filter(({ lines, moved }) => lines.length + moved.length > 0);
+}
+
+function filesOf(group: GroupReview, runs: readonly RunReview[]): string[] {
+  const members = runs.filter(run => run.name === group.name && group.runs.includes(run.run_id));
+  return [...new Set(members.flatMap(({ config_files }) => config_files))];
 }
 
 /** `mnist-lstm, 3 runs, seeds 0, 1, 2` */
@@ -54,7 +77,7 @@ function runLines({ completed, gates, state, not_judged }: RunReview): VerdictLi
     name: 'completed',
     verdict: completed.verdict,
     sentence: completed.reason === null ? 'The run completed.' : sentence,
-    origin: undefined,
+    gate: undefined,
     skipped: !isJudged,
   };
   return [first, ...gates.map(gate => gateLine(gate, !isJudged || state !== 'completed'))];
@@ -65,7 +88,7 @@ function damageLine({ message }: DamagedRun): VerdictLine {
     name: 'readable',
     verdict: 'inconclusive',
     sentence: `Damaged: ${message}.`,
-    origin: undefined,
+    gate: undefined,
     skipped: false,
   };
 }
@@ -83,8 +106,7 @@ function groupLines({ gates, comparison }: GroupReview): VerdictLine[] {
 }
 
 function gateLine(gate: GateResult, skipped: boolean): VerdictLine {
-  const { verdict, origin } = gate;
-  return { name: gateName(gate), verdict, sentence: gateSentence(gate), origin, skipped };
+  return { name: gateName(gate), verdict: gate.verdict, sentence: gateSentence(gate), gate, skipped };
 }
 
 function comparisonLine(result: MetricVerdict, file: string): VerdictLine {
@@ -98,7 +120,7 @@ function comparisonLine(result: MetricVerdict, file: string): VerdictLine {
     name: `${metric} against ${file}`,
     verdict,
     sentence: `${metric}${measured} ${verdict} against ${short(reference)}${noise} (${runs} of ${file}): ${reason}${chance}${worst}.`,
-    origin: undefined,
+    gate: undefined,
     skipped: false,
   };
 }
