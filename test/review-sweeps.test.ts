@@ -2,6 +2,7 @@
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import t from 'tap';
+import { githubAnnotations } from '../src/cli/review-github.js';
 import { validateAgainst } from '../src/config/schema.js';
 import { formatJunit } from '../src/review/format-junit.js';
 import { reviewRuns } from '../src/review/review.js';
@@ -98,6 +99,32 @@ t.test('trials that ended otherwise are judged, and a sweep that did not end is 
   });
   const { stdout } = await work.cellrun('review', killed, '--format', 'github');
   t.match(stdout, /^::warning title=sweep::sweep sw\/\S+: the sweep was killed before it ended$/m);
+});
+
+t.test('gates of trials are told and annotated where the user wrote them', async t => {
+  const base = join(folder, 'base.yaml');
+  const line = readFileSync(base, 'utf8').split('\n').indexOf('    {') + 1;
+  for (const { gates } of judge(sweep).runs) t.equal(gates[0].origin, `${base}:${line}:5`);
+  const failing = copyOf(directory => {
+    for (const { run_id } of judge(sweep).runs) {
+      const file = join(directory, 'trials', run_id, 'summary.json');
+      const summary = JSON.parse(readFileSync(file, 'utf8'));
+      for (const gate of summary.gates) gate.value = -1;
+      writeFileSync(file, JSON.stringify(summary));
+    }
+  });
+  const place = { workspace: folder, summary: undefined };
+  t.match(
+    githubAnnotations(judge(failing), place),
+    new RegExp(`^::error file=base\\.yaml,line=${line},col=5,title=gate test\\.loss::`, 'm'),
+  );
+  const older = copyOf(directory => {
+    const file = join(directory, 'plan.json');
+    const plan = JSON.parse(readFileSync(file, 'utf8'));
+    plan.bases = [{ name: 'base.yaml', file: 'mine/base.yaml' }];
+    writeFileSync(file, JSON.stringify(plan));
+  });
+  for (const { gates } of judge(older).runs) t.equal(gates[0].origin, 'mine/base.yaml');
 });
 
 t.test('a damaged sweep keeps none of its runs from being judged', async t => {

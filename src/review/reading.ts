@@ -34,7 +34,7 @@ export function readRuns(paths: readonly string[]): ReadRuns {
   const problems: Diagnostic[] = [];
   for (const directory of paths) {
     try {
-      const run = reviewedRun(directory);
+      const run = trials.placed(reviewedRun(directory));
       runs.set(run, trials.notJudged(directory, run.facts.state));
     } catch (error) {
       if (!(error instanceof UserError)) throw error;

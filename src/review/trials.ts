@@ -1,12 +1,13 @@
 /**
  * What sweeps say of the runs of their trials. One that its sweep paused or pruned is as it was meant to be and is not judged; whatever ended
- * otherwise is.
+ * otherwise is. Its gates are written in the user's config, of which the sweep has a copy.
  */
 import { basename, dirname } from 'node:path';
 import { placeOf, UserError } from '../errors.js';
 import { readSweepResults, type SweepResults, type TrialRow, troubleOf } from '../sweep/results/index.js';
 import { counted } from '../words.js';
 import { kindOf } from './find.js';
+import type { ReviewedRun } from './run-facts.js';
 import type { RunState } from './run-record.js';
 
 /** A sweep of which runs are reviewed. */
@@ -21,6 +22,7 @@ export interface SweepReview {
 
 interface KnownSweep {
   readonly review: SweepReview;
+  readonly bases: SweepResults['plan']['bases'];
   /** By run directory. */
   readonly rows: ReadonlyMap<string, TrialRow>;
   /** Of a trial that is never pruned. */
@@ -40,6 +42,20 @@ export class Trials {
     if (state !== 'interrupted' && state !== 'completed') return undefined;
     if (row.state !== 'paused' && row.state !== 'pruned') return undefined;
     return `${row.state} by its sweep after ${row.epochs} of ${counted(sweep.epochs, 'epoch')}`;
+  }
+
+  /** The run with its gates where the user wrote them; of a sweep that does not know that, in the user's file. Any other run as it is. */
+  placed(run: ReviewedRun): ReviewedRun {
+    const copy = run.facts.config_files.at(-1);
+    const base = this.sweepOf(run.facts.directory)?.bases.find(({ name }) =>
+      copy?.endsWith(`configs/${name}`),
+    );
+    if (base === undefined) return run;
+    const asked = run.asked.map((gate, i) => {
+      const isOfCopy = gate.origin.startsWith(`${copy}:`);
+      return isOfCopy ? { ...gate, origin: base.gate_origins?.[i] ?? base.file } : gate;
+    });
+    return { ...run, asked, facts: { ...run.facts, config_files: base.config_files ?? [] } };
   }
 
   /** In the order in which they were asked about. */
@@ -69,7 +85,7 @@ function readSound(folder: string): KnownSweep {
     if (!(error instanceof UserError)) throw error;
     const message = error.diagnostics.map(one => `${placeOf(one)}${one.message}`).join('; ');
     const review = { directory: folder, name: basename(dirname(folder)), state: 'damaged', message } as const;
-    return { review, rows: new Map(), epochs: 0 };
+    return { review, bases: [], rows: new Map(), epochs: 0 };
   }
 }
 
@@ -80,7 +96,7 @@ function readSweep(folder: string): KnownSweep {
     plan.seeds.map(seed => [directory.runPath({ trial: row.trial, seed }), row] as const),
   );
   const review = { directory: folder, name: plan.name, state, message: messageOf(results) };
-  return { review, rows: new Map(rows), epochs: plan.epochs };
+  return { review, bases: plan.bases, rows: new Map(rows), epochs: plan.epochs };
 }
 
 function messageOf({ state, records, damage }: SweepResults): string | null {

@@ -66,4 +66,8 @@ export interface Base {
   readonly name: string;
   /** As the user named it. */
   readonly file: string;
+  /** `FILE:LINE:COL` of each of its gates where the user wrote them, in their order: its copy in the sweep knows only its own lines. Absent where it has none. */
+  readonly gate_origins?: readonly string[];
+  /** The files that it was read from, absolute, itself the last; absent likewise. */
+  readonly config_files?: readonly string[];
 }

@@ -75,10 +75,12 @@ function openBase(name: string, node: Node, set: readonly string[]): LoadedBase 
   const isArgument = text.file === COMMAND_LINE;
   const file = isAbsolute(written) || isArgument ? written : join(dirname(text.file), written);
   const source = openConfig(file, { set, ...(!isArgument && { asked: node.place }) });
-  source.load();
+  const { experiment, files, origin } = source.load();
+  const origins = experiment.gates.map((_, i) => origin(`gates.${i}`));
   return {
     name,
     file,
+    ...(origins.length > 0 && { gate_origins: origins, config_files: files }),
     source,
     get yaml() {
       return source.portableYaml;

@@ -159,7 +159,11 @@ function planOf(
     trial_timeout: secondsOf(trial_timeout),
     retries: settings.retries,
     on_trial_error: settings.on_trial_error,
-    bases: bases.map(({ name: base, file }) => ({ name: base, file })),
+    bases: bases.map(({ name: base, file, gate_origins, config_files }) => ({
+      name: base,
+      file,
+      ...(gate_origins !== undefined && { gate_origins, config_files }),
+    })),
   };
 }
 
