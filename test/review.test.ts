@@ -677,7 +677,7 @@ t.test('foreign text breaks out of no format', async t => {
 const READ_JUNIT = `
 import json, sys, xml.etree.ElementTree as tree
 root = tree.parse(sys.argv[1]).getroot()
-print(json.dumps([[suite.attrib, [[case.attrib, [[inner.tag, inner.attrib, inner.text] for inner in case]] for case in suite]] for suite in root]))
+print(json.dumps([[suite.attrib, [[case.attrib, [[inner.tag, inner.attrib, inner.text] for inner in case]] for case in suite.findall("testcase")], [[one.attrib["name"], one.attrib["value"]] for one in suite.find("properties")]] for suite in root]))
 `;
 
 t.test('JUnit is read back by a parser that is not ours, whatever the texts are', { skip }, async t => {
@@ -699,11 +699,18 @@ t.test('JUnit is read back by a parser that is not ours, whatever the texts are'
   const suites: [
     Record<string, string>,
     [Record<string, string>, [string, Record<string, string>, string][]][],
+    [string, string][],
   ][] = JSON.parse(stdout);
   t.equal(suites.length, texts.length + judged.groups.length);
-  for (const [i, [suite, cases]] of suites.slice(0, texts.length).entries()) {
+  t.equal(new Set(suites.map(([{ name }]) => name)).size, suites.length);
+  for (const [i, [suite, cases, properties]] of suites.slice(0, texts.length).entries()) {
     const text = kept(texts[i]);
-    t.equal(suite.name, `${text}/${run.run_id}`);
+    t.ok(suite.name.startsWith(`${text}.seed-0`));
+    t.same(properties, [
+      ['about', `${text}/${run.run_id}`],
+      ['directory', run.directory],
+      ['run_id', run.run_id],
+    ]);
     t.equal(Number(suite.tests), cases.length);
     t.equal(Number(suite.failures), cases.filter(([, [inner]]) => inner?.[0] === 'failure').length);
     const [[head, [[tag, attributes, content]]]] = cases;
@@ -711,6 +718,36 @@ t.test('JUnit is read back by a parser that is not ours, whatever the texts are'
     t.equal(attributes.message, `Not completed: ${text}.`);
     t.equal(content, attributes.message);
   }
+});
+
+t.test('test cases have names of their own, the same at every review', async t => {
+  const gates = ['test.loss <= 100', 'test.loss >= 0.001', 'test.loss <= 100 over best', 'test.loss <= 100'];
+  const again = copyOf(runs[0]);
+  const cases = (...paths: string[]) =>
+    [
+      ...formatJunit(judge(paths, { gates }).review).matchAll(
+        /<testcase name="(.*?)" classname="(.*?)" time="(.*?)"/g,
+      ),
+    ].map(found => found.slice(1));
+  const own = cases(runs[0]);
+  t.same(
+    own.slice(0, 7).map(([name]) => name),
+    [
+      'completed',
+      'test.accuracy &gt;= 0.99',
+      'test.loss over best &lt;= 100',
+      'test.loss &lt;= 100',
+      'test.loss &gt;= 0.001',
+      'test.loss over best &lt;= 100 #2',
+      'test.loss &lt;= 100 #2',
+    ],
+  );
+  t.same([...new Set(own.map(([, classname]) => classname))], ['small.seed-0', 'small.over-seeds']);
+  const { duration_s } = JSON.parse(readFileSync(join(runs[0], 'summary.json'), 'utf8'));
+  t.equal(own[0][2], duration_s.toFixed(3));
+  const both = cases(runs[0], again, runs[1]);
+  t.equal(new Set(both.map(([name, classname]) => `${classname}/${name}`)).size, both.length);
+  t.ok(both.some(([, classname]) => classname === 'small.seed-0.2'));
 });
 
 t.test('annotations point at the gate inside of the workspace, no more than are shown', async t => {

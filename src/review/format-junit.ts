@@ -1,8 +1,12 @@
 /**
  * A review as a JUnit report, which Jenkins and GitLab read: a test suite for each run (and for what is judged of several), a test case for each
  * verdict; failed is a failure, inconclusive an error, what was not looked at is skipped. Elements and attributes are those of the schema
- * that Jenkins' xunit plugin checks reports with (junit-10.xsd).
+ * that Jenkins' xunit plugin checks reports with (junit-10.xsd). Suites and cases have the same names at every review, and no two cases have
+ * the same, since both programs tell them apart by these and keep their history.
  */
+import { basename } from 'node:path';
+import { gateName } from '../experiment/gate-words.js';
+import type { GateResult } from '../experiment/summary.js';
 import type { Review } from './review.js';
 import { type VerdictGroup, type VerdictLine, verdictGroups } from './verdict-lines.js';
 
@@ -10,29 +14,74 @@ export function formatJunit(review: Review): string {
   const groups = verdictGroups(review);
   const all = groups.flatMap(({ lines }) => lines);
   const { tests, failures, errors } = counts(all);
+  const unique = distinguisher('.');
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
     `<testsuites name="cellrun review" tests="${tests}" failures="${failures}" errors="${errors}">`,
-    ...groups.flatMap(suite),
+    ...groups.flatMap(group => suite(group, unique(group.identity))),
     '</testsuites>',
     '',
   ].join('\n');
 }
 
-function suite({ about, run, lines, moved }: VerdictGroup): string[] {
+/** Names that were given before get a number, in the order of the review; as they are in the file, since two may differ in what has no place there. */
+function distinguisher(mark: string): (name: string) => string {
+  const given = new Set<string>();
+  return text => {
+    const name = legal(text);
+    let unique = name;
+    for (let n = 2; given.has(unique); n++) unique = `${name}${mark}${n}`;
+    given.add(unique);
+    return unique;
+  };
+}
+
+function suite({ about, run, lines, moved }: VerdictGroup, name: string): string[] {
   const { tests, failures, errors, skipped } = counts(lines);
-  const time = run?.duration_s == null ? '' : ` time="${run.duration_s.toFixed(3)}"`;
+  const time = seconds(run?.duration_s ?? 0);
   const stamp = run?.started == null ? '' : ` timestamp="${xml(run.started.slice(0, 19))}"`;
+  const unique = distinguisher(' #');
+  const properties = { about, ...(run && { directory: run.directory, run_id: run.run_id }) };
   return [
-    `  <testsuite name="${xml(about)}" tests="${tests}" failures="${failures}" errors="${errors}" skipped="${skipped}"${time}${stamp}>`,
-    ...lines.flatMap(line => testcase(about, line)),
+    `  <testsuite name="${xml(name)}" tests="${tests}" failures="${failures}" errors="${errors}" skipped="${skipped}" time="${time}"${stamp}>`,
+    '    <properties>',
+    ...Object.entries(properties).map(
+      ([key, value]) => `      <property name="${key}" value="${xml(value)}"/>`,
+    ),
+    '    </properties>',
+    // what was run counts once, where it is asked whether it completed
+    ...lines.flatMap((line, i) =>
+      testcase(line, { name: unique(caseName(line)), classname: name, time: i === 0 ? time : seconds(0) }),
+    ),
     ...(moved.length === 0 ? [] : [`    <system-out>${xml(moved.join('\n'))}</system-out>`]),
     '  </testsuite>',
   ];
 }
 
-function testcase(about: string, line: VerdictLine): string[] {
-  const head = `    <testcase name="${xml(line.name)}" classname="${xml(about)}"`;
+function seconds(value: number): string {
+  return value.toFixed(3);
+}
+
+/** With what a gate asks for, since there may be several of one metric. */
+function caseName({ name, gate }: VerdictLine): string {
+  if (gate === undefined) return name;
+  return `${gateName(gate)} ${askedWords(gate)}`;
+}
+
+/** `>= 0.97 and <= 1`, `max_drop 0.005 of b.json`: without what a baseline made of it, and without a path of the machine. */
+function askedWords({ min, max, max_drop, max_regress, baseline }: GateResult): string {
+  const bounds = [
+    ...(min === undefined ? [] : [`>= ${min}`]),
+    ...(max === undefined ? [] : [`<= ${max}`]),
+    ...(max_drop === undefined ? [] : [`max_drop ${max_drop}`]),
+    ...(max_regress === undefined ? [] : [`max_regress ${max_regress}`]),
+  ];
+  return `${bounds.join(' and ')}${baseline === undefined ? '' : ` of ${basename(baseline)}`}`;
+}
+
+function testcase(line: VerdictLine, attributes: Readonly<Record<string, string>>): string[] {
+  const list = Object.entries(attributes).map(([key, value]) => ` ${key}="${xml(value)}"`);
+  const head = `    <testcase${list.join('')}`;
   const element = elementOf(line);
   if (element === undefined) return [`${head}/>`];
   const message = `message="${xml(line.sentence)}"`;
@@ -61,9 +110,12 @@ function counts(lines: readonly VerdictLine[]) {
 }
 
 /** XML 1.0 has no control characters, not even as references, and no lone surrogates. */
+function legal(text: string): string {
+  return text.replaceAll(/(?![\t\n\r])\p{Cc}|\p{Cs}|[\ufffe\uffff]/gu, '\ufffd');
+}
+
 function xml(text: string): string {
-  return text
-    .replaceAll(/(?![\t\n\r])\p{Cc}|\p{Cs}|[\ufffe\uffff]/gu, '\ufffd')
+  return legal(text)
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')

@@ -1,5 +1,5 @@
 /** Every verdict of a review as one line, whatever it is about: what texts, annotations and test reports are made of. */
-import { basename } from 'node:path';
+import { basename, sep } from 'node:path';
 import type { Verdict } from '../experiment/events.js';
 import { gateName, gateSentence } from '../experiment/gate-words.js';
 import type { GateResult } from '../experiment/summary.js';
@@ -24,6 +24,8 @@ export interface VerdictLine {
 /** The lines of a run, then those of a group; `about` names it. */
 export interface VerdictGroup {
   readonly about: string;
+  /** The same for the same experiment and seed at every review, so that a history can be kept; several groups may have the same. */
+  readonly identity: string;
   /** Absent for what is judged of several runs. */
   readonly run?: RunReview;
   readonly lines: readonly VerdictLine[];
@@ -34,10 +36,11 @@ export interface VerdictGroup {
 }
 
 /** Groups of which there is nothing to say are left out. */
-export function verdictGroups({ runs, damaged, groups }: Review): VerdictGroup[] {
+export function verdictGroups({ runs, damaged, groups, sweeps }: Review): VerdictGroup[] {
   return [
     ...runs.map(run => ({
       about: `${run.name}/${run.run_id}`,
+      identity: identityOf(run, sweeps),
       run,
       lines: runLines(run),
       files: run.config_files,
@@ -45,17 +48,25 @@ export function verdictGroups({ runs, damaged, groups }: Review): VerdictGroup[]
     })),
     ...damaged.map(run => ({
       about: `${run.name}/${run.run_id}`,
+      identity: `${run.name}.damaged`,
       lines: [damageLine(run)],
       files: [],
       moved: [],
     })),
     ...groups.map(group => ({
       about: groupName(group),
+      identity: `${group.name}.over-seeds`,
       lines: groupLines(group),
       files: filesOf(group, runs),
       moved: movedLines(group),
     })),
   ].filter(({ lines, moved }) => lines.length + moved.length > 0);
+}
+
+/** A run's id has the time in it, a trial's has not. */
+function identityOf({ directory, name, seed, run_id }: RunReview, sweeps: Review['sweeps']): string {
+  const sweep = sweeps.find(one => directory.startsWith(`${one.directory}${sep}`));
+  return sweep === undefined ? `${name}.seed-${seed ?? 'unknown'}` : `${sweep.name}.${run_id}`;
 }
 
 function filesOf(group: GroupReview, runs: readonly RunReview[]): string[] {
