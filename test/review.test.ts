@@ -6,7 +6,7 @@ import t from 'tap';
 import { parseDocument } from 'yaml';
 import type { Io } from '../src/cli/io.js';
 import { review } from '../src/cli/review.js';
-import { githubAnnotations, writeJobSummary } from '../src/cli/review-github.js';
+import { githubAnnotations, githubPlace, writeJobSummary } from '../src/cli/review-github.js';
 import { validateAgainst } from '../src/config/schema.js';
 import type { ExitCode } from '../src/errors.js';
 import { UserError } from '../src/errors.js';
@@ -122,6 +122,29 @@ t.test('a mean over seeds is judged over the runs given', async t => {
   const killed = copyOf(runs[1], (_, directory) => rmSync(join(directory, 'summary.json')));
   const some = judge([runs[0], killed, runs[2]]).review;
   t.match(some.groups[0].gates, [{ verdict: 'inconclusive', reason: '1 of 3 runs did not complete' }]);
+});
+
+t.test('of runs with one seed the newest counts', async t => {
+  const again = copyOf(runs[0], (summary, directory) => {
+    summary.metrics = { train: { loss: 1 }, test: { loss: 7, accuracy: 0.5 } };
+    const file = join(directory, 'manifest.json');
+    const manifest = JSON.parse(readFileSync(file, 'utf8'));
+    writeFileSync(file, JSON.stringify({ ...manifest, started: '2100-01-01T00:00:00.000Z' }));
+  });
+  const other = JSON.parse(readFileSync(join(runs[1], 'summary.json'), 'utf8')).metrics.test.loss;
+  for (const paths of [
+    [again, runs[0], runs[1]],
+    [runs[0], runs[1], again],
+  ]) {
+    const { groups } = judge(paths, { gates: ['test.loss <= 100 over seeds'] }).review;
+    t.equal(groups[0].gates.at(-1)?.value, (7 + other) / 2);
+    t.same(groups[0].seeds.toSorted(), [0, 1]);
+    const reason = `seed 0 was run again by ${basename(again)}, which counts`;
+    t.same(groups[0].left_out, [{ run_id: basename(runs[0]), reason }]);
+    const io = recorder();
+    review(paths, { gates: [], format: 'text', github: { workspace: undefined, summary: undefined } }, io);
+    t.match(io.text(), /^small, 2 runs, seeds (0, 1|1, 0)\n {2}left out: \S+: seed 0 was run again by /m);
+  }
 });
 
 t.test('a run that did not complete never passes', async t => {
@@ -467,7 +490,7 @@ t.test('a baseline of another task is no measure', async t => {
     const junit = formatJunit(judged);
     t.match(junit, /<system-out>moved since \S*other\.json:&#10; {2}(config|data) /);
     const annotations = githubAnnotations(judged, { workspace: undefined, summary: undefined });
-    t.match(annotations, /^::notice title=baseline::small, seed 0:%0Amoved since \S*other\.json:%0A {2}/m);
+    t.match(annotations, /^::notice title=review::small, seed 0:%0Amoved since \S*other\.json:%0A {2}/m);
   }
   const same: ((changed: typeof baseline) => void)[] = [
     // fewer sequences to train on, the same file in another place
@@ -791,6 +814,17 @@ t.test('annotations point at the gate inside of the workspace, no more than are 
   writeFileSync(summary, 'x'.repeat(2 ** 20 - 700));
   writeJobSummary(reviewed, { workspace: folder, summary });
   t.ok(readFileSync(summary).length <= 2 ** 20);
+  for (const left of [0, 1, 6, 99, 100, 101]) {
+    writeFileSync(summary, 'x'.repeat(2 ** 20 - left));
+    t.same(writeJobSummary(reviewed, { workspace: folder, summary }), []);
+    t.ok(readFileSync(summary).length <= 2 ** 20, `${left} bytes left`);
+  }
+  // the verdict counts, not what is told of it
+  const [wrong] = writeJobSummary(reviewed, { workspace: folder, summary: folder });
+  t.match(wrong, { file: folder, message: /cannot be written/ });
+  const variables = { GITHUB_STEP_SUMMARY: 'x.md', GITHUB_WORKSPACE: '/w' };
+  t.same(githubPlace(variables), { workspace: '/w', summary: undefined });
+  t.same(githubPlace({ ...variables, GITHUB_ACTIONS: 'true' }), { workspace: '/w', summary: 'x.md' });
 });
 
 t.test('the verb, as a process', async t => {

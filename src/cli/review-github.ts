@@ -4,6 +4,7 @@
  */
 import { appendFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { type Diagnostic, UserError } from '../errors.js';
 import { naming } from '../experiment/file-error.js';
 import { formatMarkdown } from '../review/format-markdown.js';
 import { placeOfGate } from '../review/gate-places.js';
@@ -20,12 +21,16 @@ import { annotationLine } from './github.js';
 export interface GithubPlace {
   /** The folder of the checkout, which annotations are relative to. */
   readonly workspace: string | undefined;
-  /** The file that takes the job summary. */
+  /** The file that takes the job summary, where GitHub Actions runs this. */
   readonly summary: string | undefined;
 }
 
 export function githubPlace(env: Readonly<Record<string, string | undefined>>): GithubPlace {
-  return { workspace: env.GITHUB_WORKSPACE || undefined, summary: env.GITHUB_STEP_SUMMARY || undefined };
+  const isThere = env.GITHUB_ACTIONS === 'true';
+  return {
+    workspace: env.GITHUB_WORKSPACE || undefined,
+    summary: isThere ? env.GITHUB_STEP_SUMMARY || undefined : undefined,
+  };
 }
 
 const MOST_ANNOTATIONS = 10;
@@ -35,9 +40,9 @@ const MOST_SUMMARY_BYTES = 2 ** 20;
 export function githubAnnotations(review: Review, { workspace }: GithubPlace): string {
   const groups = verdictGroups(review);
   const notices = groups
-    .filter(({ moved }) => moved.length > 0)
-    .map(({ about, moved }) =>
-      annotationLine('notice', { title: 'baseline' }, [`${about}:`, ...moved].join('\n')),
+    .filter(({ notes }) => notes.length > 0)
+    .map(({ about, notes }) =>
+      annotationLine('notice', { title: 'review' }, [`${about}:`, ...notes].join('\n')),
     );
   const errors = groups.flatMap(group =>
     group.lines
@@ -56,7 +61,7 @@ export function githubAnnotations(review: Review, { workspace }: GithubPlace): s
     ...warnings.slice(0, MOST_ANNOTATIONS),
     ...rest(count, 'warnings'),
     ...notices.slice(0, MOST_ANNOTATIONS),
-    ...rest(notices.length, 'comparisons with the baseline'),
+    ...rest(notices.length, 'notes'),
     `Review: ${review.verdict}.`,
     '',
   ].join('\n');
@@ -75,11 +80,17 @@ function errorLine(
   return annotationLine('error', { ...place, title: `gate ${name}` }, `${about}: ${sentence}`);
 }
 
-/** Appends the review to the job summary, as far as it has room. Throws exit 1 where the file cannot be written. */
-export function writeJobSummary(reviewed: Reviewed, { summary }: GithubPlace): void {
-  if (summary === undefined) return;
-  naming(summary, () => {
-    const used = statSync(summary, { throwIfNoEntry: false })?.size ?? 0;
-    appendFileSync(summary, formatMarkdown(reviewed, MOST_SUMMARY_BYTES - used));
-  });
+/** Appends the review to the job summary, as far as it has room. Gives why it could not be written: the verdict is what counts. */
+export function writeJobSummary(reviewed: Reviewed, { summary }: GithubPlace): readonly Diagnostic[] {
+  if (summary === undefined) return [];
+  try {
+    naming(summary, () => {
+      const used = statSync(summary, { throwIfNoEntry: false })?.size ?? 0;
+      appendFileSync(summary, formatMarkdown(reviewed, MOST_SUMMARY_BYTES - used));
+    });
+    return [];
+  } catch (error) {
+    if (error instanceof UserError) return error.diagnostics;
+    throw error;
+  }
 }

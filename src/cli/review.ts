@@ -1,12 +1,12 @@
 /** `review RUN…`: runs judged from their files, for people and for CI. */
 import { relative } from 'node:path';
-import type { ExitCode } from '../errors.js';
+import type { Diagnostic, ExitCode } from '../errors.js';
 import { spellNonFinite } from '../experiment/json.js';
 import { formatJunit } from '../review/format-junit.js';
 import { formatMarkdown } from '../review/format-markdown.js';
 import { textLines } from '../review/format-text.js';
 import { type Reviewed, type ReviewOptions, reviewRuns } from '../review/review.js';
-import { printable } from './diagnostics.js';
+import { formatDiagnostics, printable } from './diagnostics.js';
 import type { Io } from './io.js';
 import { type GithubPlace, githubAnnotations, writeJobSummary } from './review-github.js';
 
@@ -26,6 +26,11 @@ export function review(
   return reviewed.review.exit_code;
 }
 
+function warn(diagnostics: readonly Diagnostic[], io: Io): void {
+  if (diagnostics.length > 0)
+    io.err(`${formatDiagnostics(diagnostics, { color: io.color.err, severity: 'warning' })}\n`);
+}
+
 function print(reviewed: Reviewed, format: ReviewFlags['format'], github: GithubPlace, io: Io): void {
   const { review } = reviewed;
   switch (format) {
@@ -40,7 +45,7 @@ function print(reviewed: Reviewed, format: ReviewFlags['format'], github: Github
       return;
     case 'github':
       io.out(githubAnnotations(review, github));
-      writeJobSummary(reviewed, github);
+      warn(writeJobSummary(reviewed, github), io);
       return;
     case 'text':
       for (const line of textLines(review, path => relative('.', path) || '.'))

@@ -121,16 +121,12 @@ function otherTaskThan(baseline: Baseline, runs: readonly ReviewedRun[]): string
   return `measured on another task: ${[...new Set(moved.map(movedWords))].join('; ')}`;
 }
 
-/** One entry a run: several with one seed repeat each other, and noise is asked of seeds, so that the first of them stands for all that agree. */
 function seedsOf(metric: string, baseline: Baseline, runs: readonly ReviewedRun[]): SeedValue[] {
-  const bySeed = new Map<string, SeedValue>();
-  for (const run of runs) {
+  return runs.map(run => {
     const seed = run.facts.seed ?? 0;
-    const value = run.last(metric);
     const pinned = isRepetition(run, baseline) ? baseline.metrics[metric].by_seed[seed] : undefined;
-    bySeed.set(`${seed} ${value}`, { seed, value, pinned });
-  }
-  return [...bySeed.values()];
+    return { seed, value: run.last(metric), pinned };
+  });
 }
 
 /** Whether a run has the config, data, code, backend, arithmetic and seed of a pinned one, so that determinism promises its bytes. */

@@ -36,7 +36,7 @@ function distinguisher(mark: string): (name: string) => string {
   };
 }
 
-function suite({ about, run, lines, moved }: VerdictGroup, name: string): string[] {
+function suite({ about, run, lines, notes }: VerdictGroup, name: string): string[] {
   const { tests, failures, errors, skipped } = counts(lines);
   const time = seconds(run?.duration_s ?? 0);
   const stamp = run?.started == null ? '' : ` timestamp="${xml(run.started.slice(0, 19))}"`;
@@ -53,7 +53,7 @@ function suite({ about, run, lines, moved }: VerdictGroup, name: string): string
     ...lines.flatMap((line, i) =>
       testcase(line, { name: unique(caseName(line)), classname: name, time: i === 0 ? time : seconds(0) }),
     ),
-    ...(moved.length === 0 ? [] : [`    <system-out>${xml(moved.join('\n'))}</system-out>`]),
+    ...(notes.length === 0 ? [] : [`    <system-out>${xml(notes.join('\n'))}</system-out>`]),
     '  </testsuite>',
   ];
 }

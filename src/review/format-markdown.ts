@@ -7,14 +7,14 @@ import { largerIsBetter } from '../config/metrics.js';
 import { plainMarkdown } from '../markdown.js';
 import type { Curve } from './curve.js';
 import { oddities } from './format-text.js';
+import { groupNotes } from './group-notes.js';
 import type { Curves } from './history.js';
 import type { RunReview } from './judge-run.js';
-import { movedLines } from './moved-lines.js';
 import type { Review, Reviewed } from './review.js';
 import { costWords, metricsOfRun } from './run-words.js';
 import { groupName, sweepSentences, type VerdictLine, verdictGroups } from './verdict-lines.js';
 
-/** At most `maxBytes` of UTF-8: curves give way first, then the end, which is counted. */
+/** At most `maxBytes` of UTF-8: curves give way first, then the end, which is counted, then all of it. */
 export function formatMarkdown({ review, curves }: Reviewed, maxBytes = Number.POSITIVE_INFINITY): string {
   const head = headOf(review);
   const drawn = [...head, ...chartsOf(review, curves)].join('\n');
@@ -22,9 +22,13 @@ export function formatMarkdown({ review, curves }: Reviewed, maxBytes = Number.P
   return cut(head, maxBytes);
 }
 
+/** Enough for the line that says how many are left out. */
+const CLOSING_BYTES = 100;
+
 function cut(lines: readonly string[], maxBytes: number): string {
   const kept: string[] = [];
-  let bytes = 100;
+  let bytes = CLOSING_BYTES;
+  if (bytes > maxBytes) return '';
   for (const line of lines) {
     bytes += Buffer.byteLength(line) + 1;
     if (bytes > maxBytes) break;
@@ -42,11 +46,7 @@ function headOf(review: Review): string[] {
     '',
     ...runTable(review.runs),
     ...titled('sweeps', sweepSentences(review)),
-    ...review.groups.flatMap(group =>
-      group.comparison
-        ? ['', `**${plainMarkdown(groupName(group))}**`, '', ...listed(movedLines(group))]
-        : [],
-    ),
+    ...review.groups.flatMap(group => titled(groupName(group), groupNotes(group))),
     ...review.runs.flatMap(run => titled(run.run_id, oddities(run))),
   ];
 }

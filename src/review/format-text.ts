@@ -1,6 +1,7 @@
 /** A review for a terminal. */
+
+import { groupNotes } from './group-notes.js';
 import type { RunReview } from './judge-run.js';
-import { movedLines } from './moved-lines.js';
 import type { Review } from './review.js';
 import { costWords, metricsOfRun, placeWords } from './run-words.js';
 import { groupName, sweepSentences, verdictGroups } from './verdict-lines.js';
@@ -24,7 +25,7 @@ export function textLines(review: Review, nameOf: (directory: string) => string)
     const own =
       verdicts.find(({ run, about }) => run === undefined && about === groupName(group))?.lines ?? [];
     if (own.length > 0 || group.comparison)
-      lines.push(groupName(group), ...movedLines(group).map(line => `  ${line}`));
+      lines.push(groupName(group), ...groupNotes(group).map(line => `  ${line}`));
     lines.push(...own.map(({ sentence }) => `  ${sentence}`));
   }
   lines.push(...sweepSentences(review).map(sentence => `warning: ${sentence}`));

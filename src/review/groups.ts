@@ -17,6 +17,37 @@ export function groupsOf(runs: readonly ReviewedRun[]): ReviewedRun[][] {
   return [...groups.values()];
 }
 
+/** A run that does not count among those of its group. */
+export interface LeftOut {
+  readonly run_id: string;
+  readonly reason: string;
+}
+
+/** Of runs with one seed the newest counts, as in a comparison: the same config gives the same result, unless code or machine changed. */
+export function newestOfSeeds(runs: readonly ReviewedRun[]): {
+  readonly counted: readonly ReviewedRun[];
+  readonly leftOut: readonly LeftOut[];
+} {
+  const newest = new Map<number | string, ReviewedRun>();
+  const keyOf = ({ facts }: ReviewedRun) => facts.seed ?? facts.directory;
+  for (const run of runs) {
+    const known = newest.get(keyOf(run));
+    if (known === undefined || ageOf(known) < ageOf(run)) newest.set(keyOf(run), run);
+  }
+  const leftOut = runs.flatMap(run => {
+    const { facts } = newest.get(keyOf(run)) ?? run;
+    if (facts === run.facts) return [];
+    const reason = `seed ${facts.seed} was run again by ${facts.run_id}, which counts`;
+    return [{ run_id: run.facts.run_id, reason }];
+  });
+  return { counted: runs.filter(run => newest.get(keyOf(run)) === run), leftOut };
+}
+
+/** In the order of age: an id begins with the time. */
+function ageOf({ facts: { started, run_id, directory } }: ReviewedRun): string {
+  return `${started ?? ''}\n${run_id}\n${directory}`;
+}
+
 /** A gate over seeds as it is judged; without `gate` where no run recorded what it is judged by. */
 interface SeedsGate {
   readonly asked: WrittenGate;
@@ -49,21 +80,11 @@ function judgeSeeds({ asked, gate }: SeedsGate, runs: readonly ReviewedRun[]): G
   return judgeGate(gate, momentsOf(numbers as number[]).mean);
 }
 
-/** The value of each seed, ascending; of several runs with one seed their mean; undefined where a run has none. */
+/** The value of each seed, ascending; undefined where its run has none. @param runs of different seeds */
 export function seedValues(
   runs: readonly ReviewedRun[],
   measure: (run: ReviewedRun) => number | undefined,
 ): Map<number, number | undefined> {
-  const bySeed = new Map<number, (number | undefined)[]>();
-  for (const run of runs) {
-    const seed = run.facts.seed ?? 0;
-    bySeed.set(seed, [...(bySeed.get(seed) ?? []), measure(run)]);
-  }
-  const entries = [...bySeed].sort(([a], [b]) => a - b);
-  return new Map(
-    entries.map(([seed, values]) => [
-      seed,
-      values.some(value => value === undefined) ? undefined : momentsOf(values as number[]).mean,
-    ]),
-  );
+  const entries = runs.map(run => [run.facts.seed ?? 0, measure(run)] as const);
+  return new Map(entries.toSorted(([a], [b]) => a - b));
 }

@@ -6,7 +6,7 @@ import type { WrittenGate } from '../experiment/gates.js';
 import type { GateResult } from '../experiment/summary.js';
 import { type Comparison, compareWith, type Limits } from './against.js';
 import { commandGates } from './command-gate.js';
-import { groupsOf, judgeGroup } from './groups.js';
+import { groupsOf, judgeGroup, type LeftOut, newestOfSeeds } from './groups.js';
 import type { Curves } from './history.js';
 import { judgeRun, type RunReview } from './judge-run.js';
 import { pin } from './pin.js';
@@ -30,6 +30,8 @@ export interface GroupReview {
   /** Ids of its runs. */
   readonly runs: readonly string[];
   readonly seeds: readonly (number | null)[];
+  /** Runs that do not count, since a newer one has their seed. */
+  readonly left_out: readonly LeftOut[];
   readonly gates: readonly GateResult[];
   /** Absent where no baseline was given. */
   readonly comparison?: Comparison;
@@ -90,16 +92,18 @@ export function reviewRuns(paths: readonly string[], options: ReviewOptions): Re
 }
 
 function reviewGroup(
-  members: readonly ReviewedRun[],
+  all: readonly ReviewedRun[],
   gates: readonly WrittenGate[],
   baseline: Baseline | undefined,
   { baseline: file, max_drop, max_regress }: ReviewOptions,
 ): GroupReview {
   const limits = { max_drop, max_regress };
+  const { counted: members, leftOut } = newestOfSeeds(all);
   return {
     name: members[0].facts.name,
     runs: members.map(({ facts }) => facts.run_id),
     seeds: members.map(({ facts }) => facts.seed),
+    left_out: leftOut,
     gates: judgeGroup(members, gates),
     ...(baseline &&
       file !== undefined && {

@@ -4,8 +4,8 @@ import type { Verdict } from '../experiment/events.js';
 import { gateName, gateSentence } from '../experiment/gate-words.js';
 import type { GateResult } from '../experiment/summary.js';
 import type { MetricVerdict } from './against.js';
+import { groupNotes } from './group-notes.js';
 import type { RunReview } from './judge-run.js';
-import { movedLines } from './moved-lines.js';
 import type { DamagedRun } from './reading.js';
 import type { GroupReview, Review } from './review.js';
 
@@ -31,8 +31,8 @@ export interface VerdictGroup {
   readonly lines: readonly VerdictLine[];
   /** The configs that its gates are written in; see `RunFacts.config_files`. */
   readonly files: readonly string[];
-  /** What moved since the baseline, a line each; of what is judged of several runs. */
-  readonly moved: readonly string[];
+  /** What else is to be known, a line each; of what is judged of several runs. */
+  readonly notes: readonly string[];
 }
 
 /** Groups of which there is nothing to say are left out. */
@@ -44,23 +44,23 @@ export function verdictGroups({ runs, damaged, groups, sweeps }: Review): Verdic
       run,
       lines: runLines(run),
       files: run.config_files,
-      moved: [],
+      notes: [],
     })),
     ...damaged.map(run => ({
       about: `${run.name}/${run.run_id}`,
       identity: `${run.name}.damaged`,
       lines: [damageLine(run)],
       files: [],
-      moved: [],
+      notes: [],
     })),
     ...groups.map(group => ({
       about: groupName(group),
       identity: `${group.name}.over-seeds`,
       lines: groupLines(group),
       files: filesOf(group, runs),
-      moved: movedLines(group),
+      notes: groupNotes(group),
     })),
-  ].filter(({ lines, moved }) => lines.length + moved.length > 0);
+  ].filter(({ lines, notes }) => lines.length + notes.length > 0);
 }
 
 /** A run's id has the time in it, a trial's has not. */

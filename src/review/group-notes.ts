@@ -1,11 +1,19 @@
-/** What is no longer as when the baseline was pinned, in words. */
+/** What is to be known of a group besides its verdicts, in words: which of its runs count, and what is no longer as when the baseline was pinned. */
 import { movedWords } from './deciding.js';
 import type { GroupReview } from './review.js';
 
 const KINDS = ['config', 'data', 'code', 'backend'] as const;
 
+/** A line each; empty where there is nothing to say. */
+export function groupNotes(group: GroupReview): string[] {
+  return [
+    ...group.left_out.map(({ run_id, reason }) => `left out: ${run_id}: ${reason}`),
+    ...movedLines(group),
+  ];
+}
+
 /** A title and a line for each thing that moved, indented below it; empty where no baseline was given. */
-export function movedLines({ comparison }: Pick<GroupReview, 'comparison'>): string[] {
+function movedLines({ comparison }: Pick<GroupReview, 'comparison'>): string[] {
   if (comparison === undefined) return [];
   const { moved, not_pinned, file } = comparison;
   const unknown = not_pinned.includes('data')
