@@ -31,6 +31,7 @@ import { comparisonOf } from '../src/review/comparison/compare.js';
 import { compareCurves } from '../src/review/comparison/curves.js';
 import type { Comparison } from '../src/review/comparison/document.js';
 import { effectsOf } from '../src/review/comparison/effects.js';
+import { sentencesOf } from '../src/review/comparison/sentences.js';
 import { type RunRecord, readRun } from '../src/review/run-record.js';
 import { differenceInterval, meanInterval } from '../src/review/statistics/bootstrap.js';
 import { holm } from '../src/review/statistics/holm.js';
@@ -371,9 +372,27 @@ t.test('what does not count is told', async t => {
   t.match(none.metrics[0].comparisons[0], {
     test: null,
     difference: null,
-    verdict: 'not distinguishable',
+    verdict: 'no value',
     reason: 'one of the sides has no value that counts',
   });
+});
+
+t.test('what a difference and its interval are is said', async t => {
+  const shifted = noisy(6, 0.95, 'b', { config: OTHER }).map(run => ({
+    ...run,
+    config: { ...run.config, seed: Number(run.config.seed) + 100 },
+  }));
+  const said = (...sides: (readonly RunRecord[])[]) => sentencesOf(comparisonBetween(...sides))[0];
+  const [first, second] = [noisy(6, 0.9, 'a'), noisy(6, 0.95, 'b', { config: OTHER })];
+  t.equal(
+    said(first, second),
+    'difference: the mean of the differences to A with the same seed, with its bootstrap interval (BCa)',
+  );
+  t.equal(said(first, shifted), 'difference: of the mean to that of A, with its bootstrap interval (BCa)');
+  t.match(
+    said(first, second, noisy(6, 0.8, 'c', { config: { optimizer: { learning_rate: 0.5 } } })),
+    /\(BCa\), each at 95 % by itself, not corrected$/,
+  );
 });
 
 t.test('runs with other configs are other sides; names, gates and places of data are not', async t => {
@@ -473,6 +492,7 @@ t.test('sides that change places negate the difference; the order of runs change
     worse: 'better',
     identical: 'identical',
     'not distinguishable': 'not distinguishable',
+    'no value': 'no value',
   };
   fc.assert(
     fc.property(measured, measured, (one, other) => {

@@ -344,6 +344,8 @@ t.test('a gate of the command line that is wrong is shown where it is', async t 
     ['test.loss <= x', 14, 'a gate compares with a number, not x'],
     ['test.loss <= nan', 14, 'a gate compares with a number, not nan'],
     ['test.loss <=', 13, 'a gate compares with a number'],
+    ['test.loss <= 0x10', 14, 'a gate compares with a number, not 0x10'],
+    ['ms_per_step <= 5', 1, 'there is no metric ms_per_step', 'performance.ms_per_step'],
     ['test.loss <= 1 over bset', 16, 'this is not understood', 'over best'],
     ['test.loss <= 1 please', 16, 'this is not understood'],
     [
@@ -874,6 +876,40 @@ t.test('foreign files are checked against the schemas', async t => {
   ]);
   t.equal(places.length, 6, stderr);
   t.match(stdout, /log\.jsonl: not valid by log-event, 5 of 7 lines/);
+  const log = readFileSync(join(runs[0], 'log.jsonl'), 'utf8');
+  const first = log.slice(0, log.indexOf('\n') + 1);
+  const odd: [string, string, string, RegExp][] = [
+    ['empty.jsonl', '', '1:1', /this log has no line/],
+    ['mark.jsonl', `\ufeff${log}`, '1:1', /a byte order mark stands before it/],
+    ['at.jsonl', `${first}{"event": nope}\n`, '2:12', /this is not JSON/],
+    ['end.jsonl', `${first}{"event":1`, '2:1', /the last line has no end/],
+    ['long.jsonl', `${first}${'x'.repeat(6 << 20)}\n`, '2:1', /longer than any event/],
+    ['endless.jsonl', `${first}${'x'.repeat(6 << 20)}`, '2:1', /the last line has no end/],
+    [
+      'newer.json',
+      '{"version":99}',
+      '1:12',
+      /version 99 of the format, of which this program knows version 1/,
+    ],
+    ['cut.json', '{"version":1,', '1:13', /this is not JSON/],
+  ];
+  for (const [name, text, place, message] of odd) {
+    const file = work.file(name, text);
+    const checked = await work.cellrun('review', '--schema', file, '--json');
+    t.equal(checked.code, 5, name);
+    const { diagnostics: found } = JSON.parse(checked.stdout);
+    t.equal(found.length, 1, `${name}: ${checked.stdout.slice(0, 500)}`);
+    t.match(found, [{ message }]);
+    t.equal(`${found[0].line}:${found[0].column}`, place, name);
+  }
+  const newer = work.file('b2.json', JSON.stringify({ version: 2 }));
+  t.match(
+    failure(() => judge([runs[0]], { baseline: newer })),
+    {
+      exitCode: 5,
+      diagnostics: [{ message: /version 2 of the format of baselines/ }],
+    },
+  );
   const many = work.file('foreign.jsonl', `${'{"event":"nothing"}\n'.repeat(250)}`);
   const long = await work.cellrun('review', '--schema', many, '--json');
   t.equal(long.code, 5);

@@ -34,6 +34,9 @@ export interface Baseline {
   readonly git: readonly { readonly revision: string; readonly dirty: boolean }[];
 }
 
+/** Of the format. */
+const VERSION = 1;
+
 /** A larger file is no baseline. */
 const MAX_BYTES = 16 * 2 ** 20;
 
@@ -70,6 +73,11 @@ export function readBaseline(path: string): Baseline {
   } catch (error) {
     throw damaged(`this is not JSON: ${(error as SyntaxError).message}`);
   }
+  const { version } = Object(value) as { version?: unknown };
+  if (typeof version === 'number' && version !== VERSION)
+    throw damaged(
+      `this is version ${version} of the format of baselines, of which this program knows ${VERSION}`,
+    );
   const [wrong] = validateAgainst('baseline', value);
   if (wrong) throw damaged(`this is not a baseline: ${wrong.instancePath} ${wrong.message}`);
   const baseline = value as Baseline;

@@ -1,4 +1,5 @@
 /** Gates in words, for whoever tells of them. */
+import { basename, isAbsolute } from 'node:path';
 import { largerIsBetter } from '../config/metrics.js';
 import type { GateResult } from './summary.js';
 
@@ -33,7 +34,12 @@ export function wantedWords(gate: GateResult): string {
     gate.limit === undefined
       ? ''
       : `${largerIsBetter(gate.metric) ? 'at least' : 'at most'} ${short(gate.limit)}, `;
-  return `${limit}at most ${slack} ${side} than ${mean} of ${baseline}`;
+  return `${limit}at most ${slack} ${side} than ${mean} of ${nameOf(baseline)}`;
+}
+
+/** A config's baseline is kept as an absolute path, which says nothing to who reads it elsewhere; its place is the gate's. */
+function nameOf(baseline: string): string {
+  return isAbsolute(baseline) ? basename(baseline) : baseline;
 }
 
 function percent(share: number): number {
@@ -54,9 +60,10 @@ const DIGITS = 6;
 
 /**
  * `value` in six significant digits that say the same of the bounds as all its digits do: where the nearest such number lies on
- * the other side of a bound, or on it, the next one away from it. In full where the bounds leave no room for either.
+ * the other side of a bound, or on it, the next one away from it. In full where it equals a bound, or the bounds leave no room for either.
  */
 function formatMeasured(value: number, { min, max }: Pick<GateResult, 'min' | 'max'>): string {
+  if (value === min || value === max) return String(value);
   const unit = 10 ** (Number(value.toExponential().split('e')[1]) + 1 - DIGITS);
   const sides = (x: number): string =>
     [x >= (min ?? Number.NEGATIVE_INFINITY), x <= (max ?? Number.POSITIVE_INFINITY)].join();

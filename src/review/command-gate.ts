@@ -13,6 +13,9 @@ const OVER = ['last', 'best', 'seeds'] as const;
 /** METRIC, comparison, NUMBER, and what stands behind it; each may be missing. */
 const FORM = /^(\s*)([A-Za-z_.]*)(\s*)(>=|<=|[<>=!]*)(\s*)([-+\w.]*)(\s*)(.*)$/s;
 
+/** As YAML and JSON write numbers; `0x10` is more likely a slip than sixteen. */
+const DECIMAL = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i;
+
 /** Throws exit 2 with the place of every mistake. */
 export function commandGates(texts: readonly string[]): WrittenGate[] {
   const problems: Diagnostic[] = [];
@@ -41,7 +44,7 @@ function commandGate(text: string): WrittenGate {
   const numberAt = comparisonAt + comparison.length + gap2.length;
   const restAt = numberAt + number.length + gap3.length;
   if (!metrics().some(one => one === metric)) {
-    const suggestion = nearest(metric, metrics());
+    const suggestion = meant(metric);
     const expected = { expected: metrics().join(' | '), ...(suggestion !== undefined && { suggestion }) };
     throw fail(
       metricAt,
@@ -56,7 +59,7 @@ function commandGate(text: string): WrittenGate {
       ...(/^[<>]/.test(comparison) && { suggestion: `${comparison[0]}=` }),
     });
   const bound = Number(number);
-  if (number === '' || !Number.isFinite(bound))
+  if (!DECIMAL.test(number) || !Number.isFinite(bound))
     throw fail(
       numberAt,
       number.length,
@@ -90,6 +93,12 @@ function overOf(
       expected: 'over last, or over seeds',
     });
   return over;
+}
+
+/** `ms_per_step` is what reports call `performance.ms_per_step`; one of several metrics is named by its split too. */
+function meant(metric: string): string | undefined {
+  const [alike, ...others] = metrics().filter(one => one.endsWith(`.${metric}`));
+  return alike !== undefined && others.length === 0 ? alike : nearest(metric, metrics());
 }
 
 /** As the schema of a config names them. */

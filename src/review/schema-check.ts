@@ -198,6 +198,8 @@ function violations(
   errors: Parameters<typeof explainSchemaErrors>[0],
 ): Diagnostic[] {
   if (!isRecord(value)) return [notJson(source)];
+  const other = otherVersion(source, schema, value);
+  if (other !== undefined) return [other];
   const { root } = parseConfig(source);
   const found = root === undefined ? [] : explainSchemaErrors(errors, root, wholeSchema(schema) as Schema);
   if (found.length > 0) return found.map(one => ({ ...one, code: one.code.replace('config/', 'schema/') }));
@@ -214,18 +216,62 @@ function violations(
 }
 
 function notJson(source: SourceText): Diagnostic {
+  const { text, file } = source;
   const code = 'schema/not-json';
+  const length = soundLength(text);
+  if (length === undefined) return { code, message: 'this is not a JSON object', file, line: 1, column: 1 };
+  const isMarked = length === 0 && text.startsWith(BYTE_ORDER_MARK);
+  return {
+    code,
+    message: isMarked ? 'this is not JSON: a byte order mark stands before it' : 'this is not JSON',
+    ...positionOf(source.place(Math.min(length, Math.max(0, text.length - 1)))),
+    expected: 'one JSON object',
+  };
+}
+
+const BYTE_ORDER_MARK = '\ufeff';
+
+/** How much of `text` is the beginning of something that is JSON; undefined where all of it is JSON. Parsers say in some cases only where they stopped. */
+function soundLength(text: string): number | undefined {
+  if (parsed(text) !== undefined) return undefined;
+  let [sound, wrong] = [0, text.length + 1];
+  while (wrong - sound > 1) {
+    const middle = (sound + wrong) >> 1;
+    if (isBeginning(text.slice(0, middle))) sound = middle;
+    else wrong = middle;
+  }
+  return sound;
+}
+
+function isBeginning(text: string): boolean {
   try {
-    JSON.parse(source.text);
+    JSON.parse(text);
+    return true;
   } catch (error) {
-    const at = /position (\d+)/.exec((error as SyntaxError).message)?.[1];
-    const offset = Math.min(Number(at ?? source.text.length), source.text.length);
+    const { message } = error as SyntaxError;
+    const [, at] = /at position (\d+)/.exec(message) ?? [];
+    return at === undefined ? message.includes('end of JSON') : Number(at) >= text.length;
+  }
+}
+
+/** That the format is of another version, which explains whatever else is wrong; undefined where it is not. */
+function otherVersion(
+  source: SourceText,
+  schema: string,
+  value: Readonly<Record<string, unknown>>,
+): Diagnostic | undefined {
+  for (const key of ['version', 'v']) {
+    const stated = (wholeSchema(schema) as Schema).properties?.[key];
+    const known = typeof stated === 'object' ? stated.const : undefined;
+    const found = value[key];
+    if (typeof known !== 'number' || typeof found !== 'number' || found === known) continue;
+    const { root } = parseConfig(source);
+    const place = root && nodeAt(root, [key])?.value.place;
     return {
-      code,
-      message: 'this is not JSON',
-      ...positionOf(source.place(offset)),
-      expected: 'one JSON object',
+      code: 'schema/version',
+      message: `this is version ${found} of the format, of which this program knows version ${known}`,
+      ...(place ? positionOf(place) : { file: source.file, line: 1, column: 1 }),
     };
   }
-  return { code, message: 'this is not a JSON object', file: source.file, line: 1, column: 1 };
+  return undefined;
 }

@@ -92,7 +92,8 @@ export interface MetricOfSide {
   readonly left_out: readonly { readonly run_id: string; readonly reason: string }[];
 }
 
-export type ComparisonVerdict = 'better' | 'worse' | 'not distinguishable' | 'identical';
+/** `no value`: one of the sides has none, so that there is nothing to judge. */
+export type ComparisonVerdict = 'better' | 'worse' | 'not distinguishable' | 'identical' | 'no value';
 
 export interface SideComparison {
   readonly side: string;

@@ -126,8 +126,7 @@ function judge(
   test: TestResult | null,
   { largerIsBetter, others }: Family,
 ): { verdict: ComparisonVerdict; reason: string | null } {
-  if (test === null)
-    return { verdict: 'not distinguishable', reason: 'one of the sides has no value that counts' };
+  if (test === null) return { verdict: 'no value', reason: 'one of the sides has no value that counts' };
   if (compared.isIdentical) return { verdict: 'identical', reason: null };
   const { direction } = compared;
   if (test.p_adjusted <= ALPHA) {

@@ -106,9 +106,19 @@ function methodSentences({ metrics, sides }: Comparison): string[] {
     ...(isPaired(false) ? ['Mann-Whitney where no seeds are shared'] : []),
   ];
   if (tests.length === 0) return [];
+  const [{ id }] = sides;
+  const paired = `the mean of the differences to ${id} with the same seed`;
+  const means = `of the mean to that of ${id}`;
+  const difference = !isPaired(true)
+    ? means
+    : isPaired(false)
+      ? `${paired}, where none is shared ${means}`
+      : paired;
+  // p is corrected, and an interval may leave out zero beside a p that does not reach the level
+  const single = sides.length > 2 ? ', each at 95 % by itself, not corrected' : '';
   const corrected = sides.length > 2 ? `, corrected for ${sides.length - 1} comparisons (Holm)` : '';
   return [
-    `difference: of the mean to that of ${sides[0].id}, with its bootstrap interval (BCa)`,
+    `difference: ${difference}, with its bootstrap interval (BCa)${single}`,
     `p: ${tests.join('; ')}; exact, two-sided${corrected}; the verdict is at 5 %`,
   ];
 }
