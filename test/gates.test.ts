@@ -129,6 +129,19 @@ t.test('sentences name value, limit and line', async t => {
   );
 });
 
+t.test('sentences name no path of the machine, and round no value away from its limit', async t => {
+  const failed = judgeGate(
+    compared({ baseline: '/home/me/pins/b.json', reference: 0.975, max_drop: 0.005 }),
+    0.96,
+  );
+  t.match(gateSentence(failed), ' of b.json wanted ');
+  t.notMatch(gateSentence(failed), '/home');
+  const value = 0.4933256900982087;
+  const at = (bound: number) => gateSentence(judgeGate(gate({ metric: 'test.loss', max: bound }), value));
+  t.match(at(value), `passed: ${value}, at most ${value} wanted.`);
+  t.match(at(0.5), 'passed: 0.493326, at most 0.5 wanted.');
+});
+
 const MINIMAL = longerConfig('data.npz', 1);
 
 t.test('what a config may not say of a gate', async t => {

@@ -1,14 +1,16 @@
 /** What differs between sides besides the results: their configs, their data, what they ran on. */
+import { dirname, isAbsolute, relative } from 'node:path';
 import type { Json } from '../../experiment/json.js';
 import type { Manifest } from '../../experiment/manifest.js';
-import { valuesOf } from './config-values.js';
+import type { RunRecord } from '../run-record.js';
+import { type ConfigValues, valuesOf } from './config-values.js';
 import type { ConfigDifference, Effect, FactDifference } from './document.js';
 import { effectsOf, isDataPath } from './effects.js';
 import { type Side, tellingRuns } from './sides.js';
 
 /** @param all every key, not only those that differ */
 export function configDifferences(sides: readonly Side[], all: boolean): ConfigDifference[] {
-  const configs = sides.map(side => tellingRuns(side).map(({ record }) => valuesOf(record.config)));
+  const configs = sides.map(side => tellingRuns(side).map(({ record }) => portableValues(record)));
   const keys = [...new Set(configs.flat().flatMap(values => [...values.keys()]))];
   const sameData = sameEverywhere(sides, manifest => manifest.datasets.map(({ sha256 }) => sha256));
   const drawn = configs.flat().some(values => values.has('dataset.test_fraction'));
@@ -20,6 +22,18 @@ export function configDifferences(sides: readonly Side[], all: boolean): ConfigD
       return { key, values, differs: differs(values), changes: changesOf(key, { sameData, drawn }) };
     })
     .filter(difference => all || difference.differs);
+}
+
+const GATES_BASELINE = /^gates\.\d+\.baseline$/;
+
+/** As in `valuesOf`, but the baselines of gates, which decide no result, as their config names them: where it lay is no difference. */
+function portableValues({ config, manifest }: RunRecord): ConfigValues {
+  const file = manifest?.config_files.at(-1);
+  const entries = [...valuesOf(config)].map(([key, value]) => {
+    const isPath = GATES_BASELINE.test(key) && typeof value === 'string' && isAbsolute(value);
+    return [key, isPath && file !== undefined ? relative(dirname(file), value) : value] as const;
+  });
+  return new Map(entries);
 }
 
 function changesOf(
