@@ -1,11 +1,12 @@
 /** Reviews of sweeps: what a sweep stopped itself counts for nothing, and gates are told where the user wrote them. */
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import t from 'tap';
 import { githubAnnotations } from '../src/cli/review-github.js';
 import { validateAgainst } from '../src/config/schema.js';
 import { formatJunit } from '../src/review/format-junit.js';
 import { reviewRuns } from '../src/review/review.js';
+import { checkSchemas } from '../src/review/schema-check.js';
 import { Workplace } from './support/cli.js';
 import { longerConfig, randomDataset } from './support/small-run.js';
 
@@ -74,6 +75,24 @@ t.test('trials that their sweep pruned are named and not judged', async t => {
   const alone = judge(pruned[0].directory);
   t.equal(alone.exit_code, 3, 'where nothing is judged nothing has passed');
   t.equal(alone.verdict, 'inconclusive');
+});
+
+t.test('all files of a sweep fit their schemas, one by one as well', async t => {
+  const { files, diagnostics } = checkSchemas([
+    sweep,
+    join(sweep, 'summary.json'),
+    join(sweep, 'journal.jsonl'),
+  ]);
+  t.same(diagnostics, []);
+  const records = readFileSync(join(sweep, 'journal.jsonl'), 'utf8').match(/^\{/gm)?.length;
+  for (const schema of ['sweep-summary', 'journal'])
+    t.equal(files.filter(file => file.schema === schema && file.wrong === 0).length, 2);
+  t.same(
+    new Set(files.filter(file => file.schema === 'journal').map(({ parts }) => parts)),
+    new Set([records]),
+  );
+  const torn = copyOf(directory => appendFileSync(join(directory, 'journal.jsonl'), '\n{"event":'));
+  t.match(checkSchemas([join(torn, 'journal.jsonl')]).files, [{ wrong: 1 }]);
 });
 
 t.test('trials that ended otherwise are judged, and a sweep that did not end is told', async t => {

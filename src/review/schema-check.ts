@@ -1,6 +1,6 @@
 /** Files of any origin checked against the schemas: every violation with its line and column, in memory that does not grow with a log. */
 import { existsSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { explainSchemaErrors } from '../config/complaints.js';
 import { parseConfig } from '../config/parse.js';
 import { compileSchema, wholeSchema } from '../config/schema.js';
@@ -83,6 +83,9 @@ function fileTarget(file: string): Target | undefined {
   const name = basename(file);
   if (name === 'journal.jsonl') return { file, schema: 'journal', isLog: true };
   if (name.endsWith('.jsonl')) return { file, schema: 'log-event', isLog: true };
+  // a sweep has a summary of its own, beside its journal
+  if (name === 'summary.json' && existsSync(join(dirname(file), 'journal.jsonl')))
+    return { file, schema: 'sweep-summary', isLog: false };
   const known = OF_RUN.find(({ path }) => name === basename(path));
   if (known) return { file, schema: known.schema, isLog: known.isLog };
   return name.endsWith('.json') ? { file, schema: 'baseline', isLog: false } : undefined;
@@ -117,14 +120,18 @@ function checkLog(
   wantsMore: () => boolean,
 ): Pick<CheckedFile, 'parts' | 'wrong'> {
   const validate = compileSchema(schema);
-  let [parts, wrong, next] = [0, 0, 0];
+  let [lines, parts, wrong, next] = [0, 0, 0, 0];
   const { isTorn } = eachLine(file, (text, line) => {
-    parts = line;
+    lines = line;
     if (text === undefined) {
+      parts += 1;
       wrong += 1;
       if (wantsMore()) tell([{ code: 'schema/not-json', message: TOO_LONG, file, line, column: 1 }]);
       return;
     }
+    // an empty line before each record of a journal keeps one that was torn from swallowing the next
+    if (schema === 'journal' && text === '') return;
+    parts += 1;
     const value = parsed(text);
     const isValid = value !== undefined && validate(value);
     const seq = seqOf(value);
@@ -139,7 +146,7 @@ function checkLog(
     if (!isNext) found.push(gap(source, wanted, seq));
     tell(found.map(one => ({ ...one, line })));
   });
-  const ends = isTorn ? [tornEnd(file, parts + 1)] : parts === 0 ? [emptyLog(file)] : [];
+  const ends = isTorn ? [tornEnd(file, lines + 1)] : lines === 0 ? [emptyLog(file)] : [];
   tell(ends);
   return { parts: parts + Number(isTorn), wrong: wrong + ends.length };
 }
