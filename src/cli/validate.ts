@@ -54,7 +54,7 @@ async function judge(file: string, set: readonly string[]): Promise<Verdict> {
 async function checkWithData(loaded: LoadedExperiment): Promise<Pick<Verdict, 'diagnostics' | 'warnings'>> {
   const { name, dataset, seed } = loaded.experiment;
   try {
-    checkName(name);
+    checkName(name, loaded.locator.atValue(['name'], 'run/name', ''));
     const { diagnostics, warnings, sizes } = checkAgainstData(loaded, await openDataset(dataset, { seed }));
     gateReferences(loaded);
     if (diagnostics.length === 0) initialParameters(loaded, modelSpec(loaded, sizes));

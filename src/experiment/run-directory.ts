@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { validateAgainst } from '../config/schema.js';
-import { damagedError, type UserError, usageError } from '../errors.js';
+import { type Diagnostic, damagedError, type UserError, usageError } from '../errors.js';
 import { flushFolder, TEMPORARY_PREFIX, writeAtomic, writeFlushed, writeJsonAtomic } from './atomic.js';
 import { checkpointNames } from './checkpoint-files.js';
 import type { TestEvaluation } from './evaluation.js';
@@ -233,18 +233,21 @@ export class RunDirectory {
   }
 }
 
-/** Throws exit 2 unless `name` can safely be a folder's name inside the output root. */
-export function checkName(name: string): void {
+/** Throws exit 2 unless `name` can safely be a folder's name inside the output root. @param place where the name is written */
+export function checkName(name: string, place: Partial<Diagnostic> = {}): void {
   const reserved = RESERVED.find(one => one === name.toLowerCase());
   if (NAME.test(name) && reserved === undefined) return;
   throw usageError({
+    ...place,
     code: 'run/name',
     message:
       reserved !== undefined
         ? `the name '${reserved}' is reserved`
         : 'this name cannot be a folder in the output directory',
     expected:
-      'at most 100 letters, digits, dots, hyphens and underscores, a letter or digit first, no two dots in a row',
+      reserved !== undefined
+        ? 'another name: a folder of that name holds something else'
+        : 'at most 100 letters, digits, dots, hyphens and underscores, a letter or digit first, no two dots in a row',
     got: JSON.stringify(name),
   });
 }

@@ -150,7 +150,7 @@ function covers(keys: readonly string[], key: string): boolean {
 function nothingChanged(key: string, changes: readonly Change[]): Diagnostic {
   return {
     code: 'resume/not-changed',
-    message: `--allow-change ${key}: nothing of that name has changed`,
+    message: `nothing of the name ${key} has changed`,
     file: '--allow-change',
     expected:
       changes.length > 0 ? `one of ${changes.map(change => change.key).join(', ')}` : 'no change to allow',

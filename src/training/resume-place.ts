@@ -84,10 +84,12 @@ function checkEnd({ position }: SavedState, loaded: LoadedExperiment, session: S
   const { training } = loaded.experiment;
   const end = totalSteps(loaded, batchOrder(loaded, session, position.order), position.step);
   if (position.step <= end) return;
-  throw usageError({
-    code: 'resume/past-end',
-    message: `the run has made ${counted(position.step, 'step')} and is to end after ${end}`,
-    expected: 'training.num_epochs and training.max_steps that reach at least as far',
-    got: `num_epochs ${training.num_epochs}, max_steps ${training.max_steps ?? 'not set'}`,
-  });
+  const decides = end === training.max_steps ? 'max_steps' : 'num_epochs';
+  const message = `the run has made ${counted(position.step, 'step')} and is to end after ${end}`;
+  throw usageError(
+    loaded.locator.atValue(['training', decides], 'resume/past-end', message, {
+      expected: 'training.num_epochs and training.max_steps that reach at least as far',
+      got: `num_epochs ${training.num_epochs}, max_steps ${training.max_steps ?? 'not set'}`,
+    }),
+  );
 }

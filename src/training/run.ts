@@ -2,7 +2,7 @@
 import type { LoadedExperiment } from '../config/index.js';
 import type { GivenConfigs } from '../experiment/given-folder.js';
 import { describeRun } from '../experiment/manifest.js';
-import { RunDirectory } from '../experiment/run-directory.js';
+import { checkName, RunDirectory } from '../experiment/run-directory.js';
 import { whileLocked } from '../experiment/run-lock.js';
 import { type Beginning, conductRun } from './conduct.js';
 import { manifestFacts } from './manifest-facts.js';
@@ -96,5 +96,6 @@ function makeDirectory(
 ): RunDirectory {
   if (directory !== undefined) return RunDirectory.at(directory, configs);
   const { name } = loaded.experiment;
+  checkName(name, loaded.locator.atValue(['name'], 'run/name', ''));
   return RunDirectory.create({ ...configs, name, outputRoot: output, configHash: loaded.hash, started });
 }
