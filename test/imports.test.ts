@@ -58,6 +58,7 @@ t.test('a planted violation of each rule is found, with its reason', async t => 
     ['config-is-a-source', 'src/config/planted-n.ts', '../experiment/json.js'],
     ['experiment-writes-what-it-is-given', 'src/experiment/planted-o.ts', '../data/index.js'],
     ['readers-read-files', 'src/report/planted-p.ts', '../data/index.js'],
+    ['reviews-ask-sweeps-for-results', 'src/review/planted-x.ts', '../sweep/run.js'],
     ['sweeps-launch-runs', 'src/sweep/planted-q.ts', '../engine/index.js'],
     ['cells-siblings', 'src/cells/planted-r.ts', './lstm.js'],
     ['losses-siblings', 'src/losses/planted-s.ts', './mse.js'],

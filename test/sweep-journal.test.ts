@@ -128,6 +128,7 @@ const SAMPLES: { readonly [E in JournalRecord['event']]: Extract<JournalRecord, 
     backend: 'auto',
     version: '0.1.0',
   },
+  'sweep.redecided': { event: 'sweep.redecided', time: TIME },
   'trial.chosen': { event: 'trial.chosen', trial: 3, point: { p1: 0.1, p0: { a: [1, null] } }, bracket: 0 },
   'trial.advanced': { event: 'trial.advanced', trial: 3, from: 1, to: 3 },
   'trial.measured': {
@@ -216,21 +217,39 @@ t.test('every plan that there can be fits the schema, and the schemas are closed
   }
 });
 
-t.test('a line that is none of ours is named', async t => {
+t.test('a line that is no record is left out, and told; one of another version is refused', async t => {
   const path = join(t.testdir(), 'journal.jsonl');
-  const stamp = { v: 1, writer: 'w', n: 1 };
-  const wrong: Readonly<Record<string, object>> = {
-    '/trial must be integer': { ...SAMPLES['trial.failed'], trial: 'x', ...stamp, v: 2 },
-    'value of tag "event" must be in oneOf': { event: 'trial.sold', ...stamp },
-    '/v must be equal to constant': { ...SAMPLES['trial.failed'], ...stamp, v: 2 },
-    "must have required property 'writer'": { ...SAMPLES['trial.failed'], v: 1, n: 1 },
-  };
-  for (const [message, line] of Object.entries(wrong)) {
-    writeFileSync(path, `\n{"torn\n\n${JSON.stringify(line)}\n`);
-    const error = t.throws(() => readJournal(path)) as unknown as UserError;
-    t.match(error, { exitCode: 5, diagnostics: [{ code: 'sweep/damaged', file: path, line: 4 }] });
-    t.ok(error.message.includes(message), error.message);
+  const stamp = { v: 1, writer: 'w', n: 2 };
+  const failed = SAMPLES['trial.failed'];
+  const wrong: readonly unknown[] = [
+    { event: 'trial.sold', ...stamp },
+    { event: 'constructor', ...stamp },
+    { ...failed, v: 1, n: 2 },
+    { ...failed, ...stamp, n: -2 },
+    { ...failed, ...stamp, v: '1' },
+    7,
+    null,
+    [failed],
+  ];
+  for (const line of wrong) {
+    const good = [1, 3].map(n => JSON.stringify({ ...failed, ...stamp, n }));
+    writeFileSync(path, `\n${good[0]}\n\n${JSON.stringify(line)}\n\n${good[1]}\n`);
+    const { records, torn, damage } = readJournal(path);
+    t.same(
+      { records, torn, damage },
+      {
+        records: [failed, failed],
+        torn: 1,
+        damage: [
+          'line 4 of journal.jsonl is damaged and left out',
+          'journal.jsonl has lost 1 record before line 6',
+        ],
+      },
+    );
   }
+  writeFileSync(path, `\n{"torn\n\n${JSON.stringify({ event: 'trial.sold', ...stamp, v: 2 })}\n`);
+  const error = t.throws(() => readJournal(path)) as unknown as UserError;
+  t.match(error, { exitCode: 5, diagnostics: [{ code: 'sweep/version', file: path, line: 4 }] });
 });
 
 interface Said {

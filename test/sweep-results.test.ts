@@ -252,7 +252,7 @@ t.test('a trial that diverged has the epochs that it saw, not those that it was 
 });
 
 t.test('a journal at every length tells a state of the sweep', async t => {
-  const states = ['running', 'paused', 'pruned', 'completed', 'diverged', 'failed'];
+  const states = ['stopped', 'paused', 'pruned', 'completed', 'diverged', 'failed'];
   for (let length = 0; length <= STORY.length; length++) {
     const { records } = readSweepResults(directoryOf(STORY.slice(0, length)).path);
     t.ok(
@@ -262,7 +262,7 @@ t.test('a journal at every length tells a state of the sweep', async t => {
   }
   const underWay = readSweepResults(directoryOf(STORY.slice(0, 8)).path).records;
   t.same(underWay.running, [{ trial: 0, seed: 0, to: 3 }]);
-  t.match(underWay.rows[0], { state: 'running', epochs: 1, value: 0.5 });
+  t.match(underWay.rows[0], { state: 'stopped', epochs: 1, value: 0.5 }, 'since nobody works on it');
 });
 
 t.test('seeds: mean and spread come from the decisions, the values of each from its runs', async t => {
@@ -452,6 +452,7 @@ t.test('status says how far a sweep is', async t => {
   const lock = { pid: process.pid, host: hostname(), started: processInfo(process.pid)?.started ?? null };
   writeFileSync(killed.files.lock, JSON.stringify(lock));
   t.match(said(killed), /: running\n[\s\S]*running: trial 0 to epoch 3\n/);
+  t.equal(readSweepResults(killed.path).records.rows[0].state, 'running');
   writeFileSync(killed.files.lock, JSON.stringify({ ...lock, started: '1' }));
   t.match(said(killed), /: killed\n/, 'another process of that number is not the one');
   const stopped = directoryOf([

@@ -8,7 +8,7 @@ import { RandomStream } from '../src/random.js';
 import { fromCommandLine } from '../src/sweep/config/index.js';
 import { readJournal } from '../src/sweep/journal.js';
 import type { Launcher } from '../src/sweep/launcher.js';
-import { isDecision } from '../src/sweep/records.js';
+import { decisionsOf } from '../src/sweep/records.js';
 import { runSweep } from '../src/sweep/run.js';
 import { finishedSegment } from '../src/sweep/segment-result.js';
 import { type Finished, type Running, readLog, Workplace } from './support/cli.js';
@@ -118,7 +118,7 @@ function resume(directory: string): Running {
 }
 
 function decisions(directory: string): unknown[] {
-  return readJournal(join(directory, 'journal.jsonl')).records.filter(isDecision);
+  return decisionsOf(readJournal(join(directory, 'journal.jsonl')).records);
 }
 
 /** Every file of a sweep that says what came of it. */
@@ -127,6 +127,10 @@ function bytes(directory: string): Record<string, string> {
     list(join(run, 'checkpoints')).filter(file => file.endsWith('.safetensors')),
   );
   return Object.fromEntries(files.map(file => [relative(directory, file), readFileSync(file, 'base64')]));
+}
+
+function readJson(file: string) {
+  return JSON.parse(readFileSync(file, 'utf8'));
 }
 
 function list(folder: string): string[] {
@@ -303,6 +307,74 @@ t.test('a sweep whose journal was damaged goes on, and says so', async t => {
   });
   const extra = await resume(invented).finished;
   t.equal(extra.code, 5, extra.stderr);
+  t.notMatch(extra.stderr, /sweep resume/, 'to go on with it is of no use');
+
+  const firstOf = (lines: readonly string[], event: string) =>
+    lines.findIndex(line => line.includes(`"event":"${event}"`));
+  const without: Readonly<Record<string, (lines: string[]) => readonly string[]>> = {
+    'a decision': lines => lines.toSpliced(firstOf(lines, 'trial.chosen'), 1),
+    'a decision, altered so that it is none': lines =>
+      lines.map((line, at) =>
+        at === firstOf(lines, 'trial.paused') ? line.replace('paused', 'pauseD') : line,
+      ),
+    'a result and what follows from it': lines => lines.toSpliced(lines.findIndex(isEnd), 5),
+  };
+  for (const [what, change] of Object.entries(without)) {
+    const directory = copied(change);
+    const { code, stderr } = await resume(directory).finished;
+    t.equal(code, 0, stderr);
+    t.match(stderr, /^warning: the journal has lost decisions; all of them are made again/m, what);
+    checkSame(t, directory, straight);
+    const summaries = [directory, straight].map(sweep => {
+      const {
+        sweep_id,
+        directory: _,
+        duration_s,
+        best,
+        top,
+        ...summary
+      } = readJson(join(sweep, 'summary.json'));
+      return summary;
+    });
+    t.same(summaries[0], summaries[1], what);
+    const replayed = await work.cellrun('sweep', 'replay', directory);
+    t.equal(replayed.code, 0, replayed.stdout);
+    const quiet = await resume(directory).finished;
+    t.equal(quiet.code, 0, quiet.stderr);
+    t.notMatch(quiet.stderr, /has lost decisions/, 'once is enough');
+  }
+});
+
+t.test('at its end a sweep stops what it no longer needs', async t => {
+  const sweep = {
+    version: 1,
+    name: 'target',
+    base: work.config(config(work.file('data.npz', DATA))),
+    method: 'grid',
+    parallel: 2,
+    objective: { metric: 'test.loss', goal: 'minimize' },
+    budget: { target: 100 },
+    parameters: { 'model.hidden_size': [2, 400] },
+  };
+  const output = work.folder();
+  const file = work.file('sweep.yaml', JSON.stringify(sweep));
+  const { code, stdout, stderr } = await work.cellrun('sweep', file, '--output', output, ...FLAGS);
+  t.equal(code, 0, stderr);
+  t.notMatch(stderr, /warning/);
+  const [directory] = list(join(output, 'sweeps', 'target'));
+  const { records } = readJournal(join(directory, 'journal.jsonl'));
+  const starts = records.filter(record => record.event === 'segment.start');
+  t.same(
+    starts.map(({ trial }) => trial),
+    [0, 1],
+    'none begins again',
+  );
+  t.match(readJson(join(directory, 'summary.json')), {
+    reason: 'target',
+    best: { trial: 0 },
+    states: { completed: 1, stopped: 1, running: 0 },
+  });
+  t.match(stdout, /^ +0 {2}completed /m);
 });
 
 t.test('failed trials: the exit code, the closing line, no file that is not there', async t => {

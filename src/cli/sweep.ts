@@ -2,7 +2,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BackendRequest } from '../engine/backend.js';
-import { type ExitCode, usageError } from '../errors.js';
+import { EXIT, type ExitCode, UserError, usageError } from '../errors.js';
 import {
   fromCommandLine,
   isSweepFile,
@@ -172,7 +172,9 @@ async function conduct(options: ConductOptions, watched: string, io: Io, start: 
     return exitCode;
   } catch (error) {
     view?.end();
-    throw directory === undefined
+    // what is damaged stays so, however often the sweep is gone on with
+    const isOfNoUse = error instanceof UserError && error.exitCode === EXIT.damaged;
+    throw directory === undefined || isOfNoUse
       ? error
       : new HintedError(error, resumeHint('sweep resume', directory.path, repeated(options)));
   } finally {

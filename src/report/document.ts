@@ -178,7 +178,7 @@ export interface ValuesReport {
   }[];
 }
 
-export type TrialState = 'running' | 'paused' | 'pruned' | 'completed' | 'diverged' | 'failed';
+export type TrialState = 'running' | 'stopped' | 'paused' | 'pruned' | 'completed' | 'diverged' | 'failed';
 
 export interface SweepReport {
   readonly kind: 'sweep';

@@ -1,9 +1,8 @@
 /**
  * `journal.jsonl`: what was decided and what happened, append-only. Several processes may append at once, and any of them may be killed
  * at any moment: a record is written by one call to a file opened for appending, which the system carries out whole and in turn, and begins
- * with a line break of its own, so that what a killed process left of its line swallows no other. A reader leaves out such remains, which
- * are never JSON, since an object that is cut short is not; nobody was told that they had been written. What is JSON must be a record of
- * ours. Of that it checks version and kind; each field is described by schemas/journal.schema.json, to which tests hold every line, for
+ * with a line break of its own, so that what a killed process left of its line swallows no other. A reader leaves out such remains; nobody was
+ * told that they had been written. So it does with a line that was damaged later, and says so. Of a record it checks version and kind; each field is described by schemas/journal.schema.json, to which tests hold every line, for
  * compiling that takes longer than reading most journals.
  */
 import {
@@ -17,7 +16,6 @@ import {
   writeSync,
 } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { validateAgainst } from '../config/schema.js';
 import { damagedError, type UserError } from '../errors.js';
 import { naming } from '../experiment/file-error.js';
 import { counted } from '../words.js';
@@ -80,7 +78,7 @@ export interface JournalContent {
   readonly damage: readonly string[];
 }
 
-/** All whole records in their order, each once. Throws exit 1 where the system refuses, exit 5 where a line is none of ours. */
+/** All whole records in their order, each once. Throws exit 1 where the system refuses, exit 5 where another version wrote it. */
 export function readJournal(path: string): JournalContent {
   if (!existsSync(path)) return { records: [], torn: 0, damage: [] };
   const collected = new Collector(path);
@@ -118,12 +116,12 @@ class Collector implements JournalContent {
     this.lines += 1;
     if (line === '') return undefined;
     const parsed = parse(line);
-    if (parsed === undefined) {
+    if (isOfAnotherVersion(parsed)) throw this.unknown(parsed);
+    if (!isStamped(parsed)) {
       this.torn += 1;
       this.damage.push(`line ${this.lines} of ${JOURNAL} is damaged and left out`);
       return undefined;
     }
-    if (!isStamped(parsed)) throw this.damaged(parsed);
     const { v: _, writer, n, ...record } = parsed;
     const missing = n - (this.last.get(writer) ?? 0) - 1;
     if (missing < 0) return undefined;
@@ -134,13 +132,14 @@ class Collector implements JournalContent {
     return record;
   }
 
-  private damaged(line: unknown): UserError {
-    const [violation] = validateAgainst('journal', line);
+  private unknown({ v }: { readonly v: number }): UserError {
     return damagedError({
-      code: 'sweep/damaged',
-      message: `this is no record of a sweep: line${violation.instancePath} ${violation.message}`,
+      code: 'sweep/version',
+      message: 'another version of cellrun wrote this journal',
       file: this.path,
       line: this.lines,
+      expected: `version ${VERSION} of its format`,
+      got: `version ${v}`,
     });
   }
 
@@ -156,10 +155,19 @@ class Collector implements JournalContent {
   }
 }
 
+function isOfAnotherVersion(line: unknown): line is { readonly v: number } {
+  if (typeof line !== 'object' || line === null || !('v' in line)) return false;
+  return Number.isSafeInteger(line.v) && line.v !== VERSION;
+}
+
+function isCount(n: unknown): boolean {
+  return Number.isSafeInteger(n) && (n as number) >= 1;
+}
+
 function isStamped(line: unknown): line is JournalRecord & Stamp {
   if (typeof line !== 'object' || line === null) return false;
   const { event, v, writer, n } = line as Readonly<Record<string, unknown>>;
-  return v === VERSION && typeof writer === 'string' && Number.isSafeInteger(n) && isEvent(event);
+  return v === VERSION && typeof writer === 'string' && isCount(n) && isEvent(event);
 }
 
 function parse(line: string): unknown {

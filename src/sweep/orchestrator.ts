@@ -7,7 +7,7 @@ import { untilFree } from './free-run.js';
 import type { Journal } from './journal.js';
 import type { Launcher, RunningTask, Task, TaskEnd } from './launcher.js';
 import type { SweepPlan } from './plan.js';
-import { type Decision, isDecision, type JournalRecord, type Outcome, type Segment } from './records.js';
+import { type Decision, decisionsOf, type JournalRecord, type Outcome, type Segment } from './records.js';
 import type { Scheduler } from './schedule/scheduler.js';
 import {
   failedSegment,
@@ -47,6 +47,8 @@ export interface OrchestratorParts {
 /** What the journal tells of earlier processes of the sweep. */
 export interface SweepHistory {
   readonly records: readonly JournalRecord[];
+  /** Whether it may lack some. */
+  readonly isDamaged: boolean;
   /** Seconds that they worked. */
   readonly seconds: number;
 }
@@ -61,14 +63,17 @@ export class Orchestrator {
   private readonly attempts = new Map<string, { count: number; process: string | null }>();
   private readonly began: number;
   /** Decisions that the journal has already and that have not been made again yet. */
-  private readonly recorded: Decision[];
+  private recorded: Decision[];
+  private readonly decided: Decision[] = [];
+  /** Whether the sweep is over: its trials are stopped and not begun again. */
+  private isOver = false;
 
   constructor(
     private readonly parts: OrchestratorParts,
     private readonly history: SweepHistory,
   ) {
     this.began = performance.now();
-    this.recorded = history.records.filter(isDecision);
+    this.recorded = decisionsOf(history.records);
     for (const record of history.records) {
       if (record.event === 'segment.start')
         this.attempts.set(idOf(record), { count: record.attempt, process: record.process });
@@ -91,7 +96,7 @@ export class Orchestrator {
         this.decide();
         if (scheduler.finished) {
           const [extra] = this.recorded;
-          if (extra) throw otherDecision('none', extra);
+          if (extra) this.redecide(undefined, extra);
           return 'completed';
         }
         if (signal.aborted && this.running.size === 0) return 'interrupted';
@@ -102,7 +107,8 @@ export class Orchestrator {
     } finally {
       clearTimeout(timer);
       signal.removeEventListener('abort', interrupt);
-      // an error must not leave trials behind
+      // neither an error nor a sweep at its end must leave trials behind
+      this.isOver = true;
       interrupt();
       await Promise.allSettled(this.running.values());
     }
@@ -138,12 +144,23 @@ export class Orchestrator {
   }
 
   private record(decision: Decision): void {
+    this.decided.push(decision);
     const recorded = this.recorded.shift();
-    if (recorded) checkSame(decision, recorded);
-    else {
+    if (recorded) {
+      if (JSON.stringify(decision) !== JSON.stringify(recorded)) this.redecide(decision, recorded);
+    } else {
       this.parts.journal.append(decision);
       this.parts.observer.decided(decision);
     }
+  }
+
+  /** The journal was written by the same rules as ours, or what follows would be another sweep. Where it has lost lines, all that was decided stands in it again. */
+  private redecide(decided: Decision | undefined, recorded: Decision): void {
+    if (!this.history.isDamaged) throw otherDecision(decided, recorded);
+    const { journal, observer, now } = this.parts;
+    observer.warning('the journal has lost decisions; all of them are made again from the results');
+    journal.append({ event: 'sweep.redecided', time: now().toISOString() }, ...this.decided);
+    this.recorded = [];
   }
 
   private launch(): void {
@@ -166,12 +183,12 @@ export class Orchestrator {
       await untilFree(path, this.parts.signal);
       const done = finishedSegment(segment, path, plan.objective);
       if (done) return this.finish(done);
-      if (this.parts.signal.aborted) return;
+      if (this.isStopping) return;
       const steps = trainedSteps(path);
       const end = await this.attempt(segment);
       const result = finishedSegment(segment, path, plan.objective);
       if (result) return this.finish(result);
-      if (this.parts.signal.aborted) return;
+      if (this.isStopping) return;
       // a limit of whoever runs it came first; what it has trained is kept
       const wasStopped = end.exitCode === EXIT.interrupted && !end.timedOut;
       const isFurther = trainedSteps(path) > steps;
@@ -222,7 +239,7 @@ export class Orchestrator {
 
   private async watch(task: RunningTask): Promise<TaskEnd> {
     this.tasks.add(task);
-    if (this.parts.signal.aborted) await task.stop('interrupt');
+    if (this.isStopping) await task.stop('interrupt');
     return task.end.finally(() => this.tasks.delete(task));
   }
 
@@ -282,6 +299,10 @@ export class Orchestrator {
     );
   }
 
+  private get isStopping(): boolean {
+    return this.isOver || this.parts.signal.aborted;
+  }
+
   /** Seconds of work, those of earlier processes included. */
   get elapsed(): number {
     return this.history.seconds + (performance.now() - this.began) / 1000;
@@ -301,18 +322,12 @@ function outcomeOf({ trial, seed, from, to, status, value }: Outcome): Outcome {
   return { trial, seed, from, to, status, value };
 }
 
-/** The journal was written by the same rules as ours, or what follows would be another sweep. */
-function checkSame(decided: Decision, recorded: Decision): void {
-  const line = JSON.stringify(decided);
-  if (line !== JSON.stringify(recorded)) throw otherDecision(line, recorded);
-}
-
-function otherDecision(decided: string, recorded: Decision): UserError {
+function otherDecision(decided: Decision | undefined, recorded: Decision): UserError {
   return damagedError({
     code: 'sweep/other-decision',
     message:
-      'the journal has another decision than its results lead to; it was changed, or another version of cellrun wrote it',
-    expected: decided,
+      'the journal has another decision than its results lead to: it was changed, or another version of cellrun wrote it. Without that line the sweep decides it again',
+    expected: decided === undefined ? 'none' : JSON.stringify(decided),
     got: JSON.stringify(recorded),
   });
 }

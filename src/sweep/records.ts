@@ -82,6 +82,8 @@ export type Happening =
       readonly backend: string;
       readonly version: string;
     }
+  /** Decisions were lost: those before this line count no more, all follow again. */
+  | { readonly event: 'sweep.redecided'; readonly time: string }
   | ({
       readonly event: 'segment.start';
       readonly time: string;
@@ -122,6 +124,7 @@ export type JournalRecord = Decision | Happening;
 const KINDS: Readonly<{ [E in JournalRecord['event']]: E extends Decision['event'] ? true : false }> = {
   'sweep.start': false,
   'sweep.resume': false,
+  'sweep.redecided': false,
   'trial.chosen': true,
   'trial.advanced': true,
   'trial.measured': true,
@@ -141,6 +144,12 @@ export function isEvent(name: unknown): name is JournalRecord['event'] {
   return typeof name === 'string' && Object.hasOwn(KINDS, name);
 }
 
-export function isDecision(record: JournalRecord): record is Decision {
+function isDecision(record: JournalRecord): record is Decision {
   return KINDS[record.event];
+}
+
+/** The decisions that count, in their order. */
+export function decisionsOf(records: readonly JournalRecord[]): Decision[] {
+  const again = records.findLastIndex(({ event }) => event === 'sweep.redecided');
+  return records.slice(again + 1).filter(isDecision);
 }

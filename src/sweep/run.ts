@@ -117,7 +117,7 @@ async function conductLocked(directory: SweepDirectory, options: SweepOptions): 
         ],
         now,
       },
-      { records, seconds: secondsOf(records) },
+      { records, isDamaged: damage.length > 0, seconds: secondsOf(records) },
     );
     const end = await orchestrator.conduct();
     const closing = { time: now().toISOString(), seconds: orchestrator.elapsed };

@@ -1,7 +1,7 @@
 /** Whether a sweep that was killed ended as one that never was: decisions, winner, every run's bytes, and each epoch trained once. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isDecision } from '../../src/sweep/records.js';
+import { decisionsOf } from '../../src/sweep/records.js';
 import { compareRuns } from '../../src/verify/compare-runs.js';
 import { sweepComplaints } from '../support/sweep-files.js';
 import { recordsOf } from './sweep-process.js';
@@ -35,9 +35,7 @@ export function sweepDifferences(straight: string, killed: string): string[] {
 /** The winner is the last decision. */
 function decisionDifferences(straight: string, killed: string): string[] {
   const [then, now] = [straight, killed].map(sweep =>
-    recordsOf(sweep)
-      .filter(isDecision)
-      .map(decision => JSON.stringify(decision)),
+    decisionsOf(recordsOf(sweep)).map(decision => JSON.stringify(decision)),
   );
   const at = then.findIndex((decision, i) => decision !== now[i]);
   if (at >= 0) return [`decision ${at + 1} is ${now[at] ?? 'missing'}, not ${then[at]}`];

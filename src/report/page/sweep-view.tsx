@@ -9,7 +9,7 @@ import { Pruning } from './pruning.js';
 import { Scatter } from './scatter.js';
 import { TrialTable } from './trial-table.js';
 
-const STATES = ['completed', 'pruned', 'paused', 'running', 'diverged', 'failed'] as const;
+const STATES = ['completed', 'pruned', 'paused', 'running', 'stopped', 'diverged', 'failed'] as const;
 
 export function SweepView({ report }: { readonly report: SweepReport }) {
   const [brushes, setBrushes] = useState<Brushes>({});

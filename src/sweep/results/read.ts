@@ -5,7 +5,7 @@ import { readJournal } from '../journal.js';
 import type { SweepPlan } from '../plan.js';
 import type { JournalRecord } from '../records.js';
 import { SweepDirectory } from '../sweep-directory.js';
-import { recordsOf, type SweepRecords } from './trials.js';
+import { recordsOf, type SweepRecords, withoutProcess } from './trials.js';
 import { troubleOf } from './trouble.js';
 
 export type SweepState = 'running' | 'completed' | 'failed' | 'interrupted' | 'killed' | 'not begun';
@@ -27,7 +27,9 @@ export function readSweepResults(path: string): SweepResults {
   const plan = directory.readPlan();
   const { records: journal, damage } = readJournal(directory.files.journal);
   const records = recordsOf(journal);
-  return { directory, plan, state: stateOf(directory, records), records, journal, damage };
+  const state = stateOf(directory, records);
+  const settled = state === 'running' ? records : withoutProcess(records);
+  return { directory, plan, state, records: settled, journal, damage };
 }
 
 /** Whether a process works on the sweep in `folder`, as far as that can be told. */

@@ -3,7 +3,8 @@ import type { SweepPlan } from '../plan.js';
 import type { JournalRecord, Outcome } from '../records.js';
 import type { Point } from '../space.js';
 
-export type TrialState = 'running' | 'paused' | 'pruned' | 'completed' | 'diverged' | 'failed';
+/** `stopped`: under way when the sweep came to its end, was stopped or killed. */
+export type TrialState = 'running' | 'stopped' | 'paused' | 'pruned' | 'completed' | 'diverged' | 'failed';
 
 /** The last result of a trial's run with one of the seeds. */
 export interface SeedResult {
@@ -85,6 +86,14 @@ export function ranked({ objective }: Pick<SweepPlan, 'objective'>, rows: readon
 function compareLists(a: readonly number[], b: readonly number[]): number {
   const at = a.findIndex((part, i) => part !== b[i]);
   return at < 0 ? 0 : a[at] - b[at];
+}
+
+/** The same where no process works on the sweep any more: what was under way is stopped. */
+export function withoutProcess(records: SweepRecords): SweepRecords {
+  const rows = records.rows.map(row =>
+    row.state === 'running' ? { ...row, state: 'stopped' as const } : row,
+  );
+  return { ...records, rows };
 }
 
 /** @param records in the order of the journal */
@@ -174,6 +183,11 @@ export class TrialCollector {
       case 'sweep.stop':
       case 'sweep.end':
         this.spent = record.seconds;
+        return;
+      case 'sweep.redecided':
+        this.trials.clear();
+        this.reason = undefined;
+        this.winner = undefined;
         return;
       case 'sweep.resume':
       case 'budget.time':

@@ -57,7 +57,15 @@ export function trialConfig(
   return loadExperiment(directory.baseFile(baseOf(plan, point)), { set });
 }
 
-const STATES: readonly TrialState[] = ['running', 'paused', 'pruned', 'completed', 'diverged', 'failed'];
+const STATES: readonly TrialState[] = [
+  'running',
+  'stopped',
+  'paused',
+  'pruned',
+  'completed',
+  'diverged',
+  'failed',
+];
 
 /** A trial as the summary has it. */
 interface SummaryTrial extends Pick<TrialRow, 'trial' | 'state' | 'epochs' | 'value' | 'spread' | 'point'> {

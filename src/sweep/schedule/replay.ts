@@ -1,6 +1,6 @@
 /** Decides a sweep once more from what its journal says of results, and compares what comes out with what the journal says was decided. */
 import type { SweepPlan } from '../plan.js';
-import { type Decision, isDecision, type JournalRecord, type Outcome, type Segment } from '../records.js';
+import { type Decision, decisionsOf, type JournalRecord, type Outcome, type Segment } from '../records.js';
 import type { Sampler } from '../search/sampler.js';
 import type { Point } from '../space.js';
 import { segmentKey } from './outcomes.js';
@@ -32,7 +32,7 @@ export type Replay =
 /** The decisions that the results of `records` (and the end of the budget) lead to; the journal's decisions are only compared, byte for byte. */
 export function replay(parts: ScheduleParts, records: readonly JournalRecord[]): Replay {
   const decisions = decideAgain(parts, records);
-  const recorded = records.filter(isDecision);
+  const recorded = decisionsOf(records);
   for (const [index, decision] of recorded.entries()) {
     const line = JSON.stringify(decision);
     const replayed = index < decisions.length ? JSON.stringify(decisions[index]) : undefined;
