@@ -113,10 +113,13 @@ t.test('trials that ended otherwise are judged, and a sweep that did not end is 
   });
   const review = judge(killed);
   t.match(review, {
-    verdict: 'passed',
+    verdict: 'inconclusive',
+    exit_code: 3,
     sweeps: [{ name: 'sw', state: 'killed', message: 'the sweep was killed before it ended' }],
   });
-  const { stdout } = await work.cellrun('review', killed, '--format', 'github');
+  t.equal(judge(join(killed, 'trials', best.run_id)).verdict, 'passed', 'the trial itself has ended');
+  const { code, stdout } = await work.cellrun('review', killed, '--format', 'github');
+  t.equal(code, 3);
   t.match(stdout, /^::warning title=sweep::sweep sw\/\S+: the sweep was killed before it ended$/m);
 });
 
@@ -147,7 +150,7 @@ t.test('gates of trials are told and annotated where the user wrote them', async
 });
 
 t.test('a damaged sweep keeps none of its runs from being judged', async t => {
-  const damaged = copyOf(directory => writeFileSync(join(directory, 'journal.jsonl'), '{"event":"x"}\n'));
+  const damaged = copyOf(directory => writeFileSync(join(directory, 'journal.jsonl'), '{"v":2}\n'));
   const review = judge(damaged);
   t.same(validateAgainst('review', JSON.parse(JSON.stringify(review))), []);
   t.match(review, {

@@ -1,4 +1,5 @@
 /** A review: runs judged from their files. */
+import { join, resolve, sep } from 'node:path';
 import { EXIT, type ExitCode, usageError } from '../errors.js';
 import { type Baseline, readBaseline } from '../experiment/baseline.js';
 import type { Verdict } from '../experiment/events.js';
@@ -74,7 +75,8 @@ export function reviewRuns(paths: readonly string[], options: ReviewOptions): Re
   const reviews = runs.map(run => judgeRun(run, gates, read.stopped(run)));
   if (options.pin !== undefined) pin(options.pin, runs);
   const isDamaged = damaged.length > 0 || sweeps.some(({ state }) => state === 'damaged');
-  const verdict = worst(reviews, groups, isDamaged);
+  const isUnfinished = sweeps.some(sweep => sweep.state !== 'completed' && isAsked(sweep, paths));
+  const verdict = worst(reviews, groups, isDamaged || isUnfinished);
   const exit_code = isDamaged ? EXIT.damaged : verdict === 'passed' ? EXIT.done : EXIT.gate;
   return {
     review: {
@@ -135,11 +137,16 @@ function ownBaselines(runs: readonly ReviewedRun[]): ReadonlySet<string> {
   return new Set(gates.filter(({ baseline }) => baseline !== undefined).map(({ metric }) => metric));
 }
 
-/** Where nothing was judged nothing has passed. */
-function worst(runs: readonly RunReview[], groups: readonly GroupReview[], isDamaged: boolean): Verdict {
+/** Whether the sweep is reviewed, and not merely a trial of it. */
+function isAsked({ directory }: SweepReview, paths: readonly string[]): boolean {
+  return paths.some(path => `${directory}${sep}`.startsWith(join(resolve(path), sep)));
+}
+
+/** Where nothing was judged nothing has passed. @param isPartial whether there is more to be judged than there is to be read */
+function worst(runs: readonly RunReview[], groups: readonly GroupReview[], isPartial: boolean): Verdict {
   const judged = runs.filter(({ not_judged }) => not_judged === null);
   const verdicts: Verdict[] = [
-    ...(isDamaged || judged.length === 0 ? (['inconclusive'] as const) : []),
+    ...(isPartial || judged.length === 0 ? (['inconclusive'] as const) : []),
     ...judged.flatMap(({ completed, gates }) => [completed.verdict, ...gates.map(({ verdict }) => verdict)]),
     ...groups.flatMap(({ gates, comparison }) =>
       [...gates, ...(comparison?.metrics ?? [])].map(({ verdict }) => verdict),
