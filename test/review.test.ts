@@ -14,6 +14,7 @@ import { readBaseline, summarizeSeeds } from '../src/experiment/baseline.js';
 import type { Summary } from '../src/experiment/summary.js';
 import { formatJunit } from '../src/review/format-junit.js';
 import { formatMarkdown } from '../src/review/format-markdown.js';
+import { textLines } from '../src/review/format-text.js';
 import { judgeNoise } from '../src/review/noise.js';
 import { type Reviewed, type ReviewOptions, reviewRuns } from '../src/review/review.js';
 import { upperQuantile, upperTail } from '../src/review/student-t.js';
@@ -122,6 +123,48 @@ t.test('a mean over seeds is judged over the runs given', async t => {
   const killed = copyOf(runs[1], (_, directory) => rmSync(join(directory, 'summary.json')));
   const some = judge([runs[0], killed, runs[2]]).review;
   t.match(some.groups[0].gates, [{ verdict: 'inconclusive', reason: '1 of 3 runs did not complete' }]);
+});
+
+t.test('groups of one name and the same seeds are told apart, each with its own verdicts', async t => {
+  const others = runs.map(run =>
+    copyOf(run, (summary, directory) => {
+      summary.metrics = { train: { loss: 1 }, test: { loss: 7, accuracy: 0.5 } };
+      const resolved = join(directory, 'config.resolved.yaml');
+      const text = readFileSync(resolved, 'utf8');
+      writeFileSync(resolved, text.replace('learning_rate: 0.01', 'learning_rate: 0.5'));
+    }),
+  );
+  const bound = 6;
+  for (const paths of [
+    [...runs, ...others],
+    [...others, ...runs],
+  ]) {
+    const { review: judged } = judge(paths, { gates: [`test.loss <= ${bound} over seeds`] });
+    t.same(
+      Object.fromEntries(
+        judged.groups.map(({ distinct, gates }) => [
+          String(distinct['optimizer.learning_rate']),
+          gates.at(-1)?.verdict,
+        ]),
+      ),
+      { 0.01: 'passed', 0.5: 'failed' },
+    );
+    const lines = textLines(judged, basename);
+    const lineAfter = (rate: string): string | undefined => {
+      const head = lines.indexOf(`small, optimizer.learning_rate ${rate}, 3 runs, seeds 0, 1, 2`);
+      return lines.slice(head).find(line => line.includes(`${bound} wanted`));
+    };
+    t.match(lineAfter('0.01'), /over seeds passed/);
+    t.match(lineAfter('0.5'), /over seeds failed: 7/);
+    t.match(
+      formatJunit(judged),
+      /<testsuite name="small\.optimizer\.learning_rate=0\.5\.over-seeds" .* failures="1"/,
+    );
+    t.match(
+      githubAnnotations(judged, { workspace: undefined, summary: undefined }),
+      /small, optimizer\.learning_rate 0\.5, 3 runs, seeds 0, 1, 2: /,
+    );
+  }
 });
 
 t.test('of runs with one seed the newest counts', async t => {

@@ -22,8 +22,7 @@ export function textLines(review: Review, nameOf: (directory: string) => string)
   for (const { directory, message } of review.damaged)
     lines.push(`${nameOf(directory)}: damaged: ${message}`);
   for (const group of review.groups) {
-    const own =
-      verdicts.find(({ run, about }) => run === undefined && about === groupName(group))?.lines ?? [];
+    const own = verdicts.find(one => one.group === group)?.lines ?? [];
     if (own.length > 0 || group.comparison)
       lines.push(groupName(group), ...groupNotes(group).map(line => `  ${line}`));
     lines.push(...own.map(({ sentence }) => `  ${sentence}`));

@@ -3,6 +3,7 @@
 import { momentsOf } from '../experiment/baseline.js';
 import { inconclusive, judgeGate, type WrittenGate } from '../experiment/gates.js';
 import type { GateResult } from '../experiment/summary.js';
+import type { FlatConfig } from './deciding.js';
 import { ownGates, sameGate } from './own-gates.js';
 import { notCompleted, type ReviewedRun } from './run-facts.js';
 
@@ -15,6 +16,20 @@ export function groupsOf(runs: readonly ReviewedRun[]): ReviewedRun[][] {
     groups.set(key, [...(groups.get(key) ?? []), run]);
   }
   return [...groups.values()];
+}
+
+/** Of each group what its config has where others of the same name have something else, by key. */
+export function distinctOf(groups: readonly (readonly ReviewedRun[])[]): FlatConfig[] {
+  const configs = groups.map(([{ facts, deciding }]) => ({
+    name: facts.name,
+    config: deciding?.config ?? {},
+  }));
+  return configs.map(({ name, config }) => {
+    const others = configs.filter(other => other.name === name);
+    const isDistinct = (key: string) =>
+      others.some(other => JSON.stringify(other.config[key]) !== JSON.stringify(config[key]));
+    return Object.fromEntries(Object.entries(config).filter(([key]) => isDistinct(key)));
+  });
 }
 
 /** A run that does not count among those of its group. */

@@ -7,7 +7,8 @@ import type { WrittenGate } from '../experiment/gates.js';
 import type { GateResult } from '../experiment/summary.js';
 import { type Comparison, compareWith, type Limits } from './against.js';
 import { commandGates } from './command-gate.js';
-import { groupsOf, judgeGroup, type LeftOut, newestOfSeeds } from './groups.js';
+import type { FlatConfig } from './deciding.js';
+import { distinctOf, groupsOf, judgeGroup, type LeftOut, newestOfSeeds } from './groups.js';
 import type { Curves } from './history.js';
 import { judgeRun, type RunReview } from './judge-run.js';
 import { pin } from './pin.js';
@@ -28,6 +29,8 @@ export interface ReviewOptions extends Limits {
 /** What is judged of several runs that differ in their seed alone; those that are not judged belong to none. */
 export interface GroupReview {
   readonly name: string;
+  /** What its config has where other groups of that name have something else, by key. */
+  readonly distinct: FlatConfig;
   /** Ids of its runs. */
   readonly runs: readonly string[];
   readonly seeds: readonly (number | null)[];
@@ -71,7 +74,12 @@ export function reviewRuns(paths: readonly string[], options: ReviewOptions): Re
   const { runs, damaged, sweeps } = read;
   if (options.pin !== undefined) read.refuseDamage();
   const judged = runs.filter(run => read.stopped(run) === undefined);
-  const groups = groupsOf(judged).map(members => reviewGroup(members, gates, baseline, options));
+  const grouped = groupsOf(judged);
+  const distinct = distinctOf(grouped);
+  const groups = grouped.map((members, i) => ({
+    ...reviewGroup(members, gates, baseline, options),
+    distinct: distinct[i],
+  }));
   const reviews = runs.map(run => judgeRun(run, gates, read.stopped(run)));
   if (options.pin !== undefined) pin(options.pin, runs);
   const isDamaged = damaged.length > 0 || sweeps.some(({ state }) => state === 'damaged');
@@ -98,7 +106,7 @@ function reviewGroup(
   gates: readonly WrittenGate[],
   baseline: Baseline | undefined,
   { baseline: file, max_drop, max_regress }: ReviewOptions,
-): GroupReview {
+): Omit<GroupReview, 'distinct'> {
   const limits = { max_drop, max_regress };
   const { counted: members, leftOut } = newestOfSeeds(all);
   return {

@@ -28,6 +28,8 @@ export interface VerdictGroup {
   readonly identity: string;
   /** Absent for what is judged of several runs. */
   readonly run?: RunReview;
+  /** Only for that. */
+  readonly group?: GroupReview;
   readonly lines: readonly VerdictLine[];
   /** The configs that its gates are written in; see `RunFacts.config_files`. */
   readonly files: readonly string[];
@@ -55,7 +57,8 @@ export function verdictGroups({ runs, damaged, groups, sweeps }: Review): Verdic
     })),
     ...groups.map(group => ({
       about: groupName(group),
-      identity: `${group.name}.over-seeds`,
+      identity: [group.name, ...distinctWords(group, '='), 'over-seeds'].join('.'),
+      group,
       lines: groupLines(group),
       files: filesOf(group, runs),
       notes: groupNotes(group),
@@ -74,10 +77,23 @@ function filesOf(group: GroupReview, runs: readonly RunReview[]): string[] {
   return [...new Set(members.flatMap(({ config_files }) => config_files))];
 }
 
-/** `mnist-lstm, 3 runs, seeds 0, 1, 2` */
-export function groupName({ name, runs, seeds }: GroupReview): string {
+/** `mnist-lstm, model.hidden_size 64, 3 runs, seeds 0, 1, 2` */
+export function groupName(group: GroupReview): string {
+  const { name, runs, seeds } = group;
   const which = seeds.map(seed => seed ?? '?').join(', ');
-  return runs.length === 1 ? `${name}, seed ${which}` : `${name}, ${runs.length} runs, seeds ${which}`;
+  const what = [name, ...distinctWords(group, ' ')].join(', ');
+  return runs.length === 1 ? `${what}, seed ${which}` : `${what}, ${runs.length} runs, seeds ${which}`;
+}
+
+const MOST_DISTINCT = 6;
+
+/** What tells a group from others of its name. */
+function distinctWords({ distinct }: GroupReview, sign: string): string[] {
+  const words = Object.entries(distinct).map(
+    ([key, value]) => `${key}${sign}${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  );
+  const left = words.length - MOST_DISTINCT;
+  return left > 0 ? [...words.slice(0, MOST_DISTINCT), `${left} more`] : words;
 }
 
 function runLines({ completed, gates, state, not_judged }: RunReview): VerdictLine[] {
