@@ -653,6 +653,35 @@ t.test('the objective of a command line is what the configs declare', async t =>
   const base = join(scratch, 'base.yaml');
   const silent = await failure(() => fromCommandLine([base], ['model.hidden_size=8,16']));
   t.same(told(silent), ['sweep/objective 1:1 command line'], 'and a default declares nothing');
+  t.match(printed(silent), /`--objective METRIC:min` .*; or `checkpoint\.metric` in each config/);
+  const also = await failure(() =>
+    fromCommandLine([base], ['model.hidden=8,16', 'model.num_layers=[1', 'optimizer.learning_rate=x,1'], {
+      flags: { trials: '0', method: '[', pruner: '' },
+    }),
+  );
+  t.same(
+    told(also).map(line => line.split(' ')[0]),
+    [
+      'sweep/objective',
+      'config/unknown-key',
+      'config/syntax',
+      'config/type',
+      'config/syntax',
+      'sweep/flag',
+      'config/range',
+    ],
+    'what else is wrong is told as well',
+  );
+  write('vague.yaml', `${BASE}checkpoint: { metric: test.los }\n`);
+  const vague = await failure(() =>
+    fromCommandLine([join(scratch, 'vague.yaml')], ['model.hidden_size=8,16']),
+  );
+  t.same(told(vague), ['config/choice 8:23 vague.yaml'], 'one that is misspelt was declared');
+  const absent = await failure(() => fromCommandLine([join(scratch, 'none.yaml')], ['model.hidden=8']));
+  t.same(
+    absent.diagnostics.map(({ code }) => code),
+    ['config/unknown-key', 'config/missing-file'],
+  );
 });
 
 t.test('a broken command line is shown with its place', async t => {
@@ -701,7 +730,13 @@ t.test('a broken command line is shown with its place', async t => {
       seeds: '1,x',
       target: '',
     })(),
-    ['sweep/flag 1:1 --target'],
+    [
+      'config/choice 1:1 --pruner',
+      'config/type 1:4 --seeds',
+      'sweep/flag 1:1 --target',
+      'config/pattern 1:1 --time',
+      'config/range 1:1 --trials',
+    ],
   );
   t.same(
     await words(['model.hidden_size=8'], { trials: '0', time: 'soon', pruner: 'asah', seeds: '1,x' })(),
@@ -794,6 +829,19 @@ t.test('flags win over a sweep file, and --set goes to its config', async t => {
   });
   const wrong = await failure(() => loadSweep(file, { set: ['training.num_epochs=x'] }));
   t.same(told(wrong, file), ['config/type 1:21 --set']);
+
+  const setting = (set: string[], more = '') =>
+    failure(() => loadSweep(write('set.yaml', sweepText(`${GRID}${more}`)), { set }));
+  const idle = await setting(['training.num_epochs=2', 'model.hidden_size=16']);
+  t.same(told(idle), ['sweep/set 1:1 --set']);
+  t.match(printed(idle), /the sweep varies `model\.hidden_size`, so that --set has no effect on it/);
+  t.same(told(await setting(['seed=1'], 'seeds: [2, 3]\n')), ['sweep/set 1:1 --set']);
+  const chosen = 'method: grid\nparameters:\n  optimizer.kind: [sgd, adam]\n';
+  const momentum = '  optimizer.momentum: { kind: choice, values: [0.5], when: { optimizer.kind: sgd } }\n';
+  const conditional = write('set.yaml', sweepText(chosen + momentum));
+  t.doesNotThrow(() => loadSweep(conditional, { set: ['seed=1'] }));
+  const elsewhere = await failure(() => loadSweep(conditional, { set: ['optimizer.momentum=0.9'] }));
+  t.notOk(told(elsewhere).includes('sweep/set 1:1 --set'), 'of other points it goes for');
 });
 
 t.test('points against their data', async t => {

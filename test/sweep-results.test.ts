@@ -849,6 +849,18 @@ t.test('flags of a sweep that do not go together', async t => {
   ];
   t.equal(await attempt(...varied, '--launcher', 'bullmq'), 'cli/launcher');
   t.equal(await attempt(...varied, '--sbatch=--partition=x'), 'cli/launcher');
+  t.equal(await attempt(...varied, '--queue', 'redis://host'), 'cli/launcher');
+  t.equal(await attempt(...varied, '--launcher', 'bullmq', '--queue', 'host'), 'queue/address');
+  for (const flags of [['--launcher', 'bullmq'], ['--queue', 'redis://host'], ['--sbatch=-x']])
+    t.equal(await attempt(...varied, '--dry-run', ...flags), 'cli/launcher', `a dry run with ${flags}`);
+  t.equal(
+    await attempt(...varied, 'model.hidden=3', '--queue', 'redis://host'),
+    'config/unknown-key,cli/launcher',
+    'together with what else is wrong',
+  );
+  process.env.CELLRUN_QUEUE = 'redis://host';
+  t.teardown(() => delete process.env.CELLRUN_QUEUE);
+  t.equal(await attempt(base, 'model.hidden=3,4'), 'sweep/objective,config/unknown-key', 'one for workers');
   t.equal(await attempt('status', join(scratch, 'absent')), 'sweep/not-a-sweep');
   t.equal(await attempt('resume', scratch), 'sweep/not-a-sweep');
   t.throws(

@@ -1,5 +1,6 @@
 /** `--launcher`: how a sweep starts its trials. */
-import { usageError } from '../errors.js';
+import { type Diagnostic, UserError } from '../errors.js';
+import { parseQueue } from '../sweep/launchers/queue-connection.js';
 import type { SweepOptions } from '../sweep/run.js';
 import type { RepeatedFlags } from './result.js';
 
@@ -28,17 +29,33 @@ export function launcherFlags({ launcher, queue, sbatch }: LauncherOptions): Rep
   };
 }
 
-/** Throws exit 2 where flags don't go together. What is given makes the launcher: only then its packages are needed. */
-export function launcherOf(options: LauncherOptions): SweepOptions['launcher'] {
-  const { launcher, queue, sbatch } = options;
+/** Flags that do not go together, and a queue that has no address. */
+export function launcherProblems({ launcher, queue, sbatch }: LauncherOptions): readonly Diagnostic[] {
+  const found: Diagnostic[] = [];
   const refuse = (message: string, expected: string) =>
-    usageError({ code: 'cli/launcher', message, expected });
+    found.push({ code: 'cli/launcher', message, expected });
   if (launcher === 'bullmq' && queue === undefined)
-    throw refuse('the launcher bullmq needs a queue', '--queue redis://HOST:6379');
+    refuse('the launcher bullmq needs a queue', '--queue redis://HOST:6379');
+  if (launcher === 'bullmq' && queue !== undefined) found.push(...addressProblems(queue));
   if (launcher !== 'bullmq' && queue !== undefined)
-    throw refuse(`--queue has no meaning for the launcher ${launcher}`, '--launcher bullmq');
+    refuse(`--queue has no meaning for the launcher ${launcher}`, '--launcher bullmq');
   if (launcher !== 'slurm' && sbatch.length > 0)
-    throw refuse(`--sbatch has no meaning for the launcher ${launcher}`, '--launcher slurm');
+    refuse(`--sbatch has no meaning for the launcher ${launcher}`, '--launcher slurm');
+  return found;
+}
+
+function addressProblems(queue: string): readonly Diagnostic[] {
+  try {
+    parseQueue(queue);
+    return [];
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return error.diagnostics.map(diagnostic => ({ ...diagnostic, file: '--queue' }));
+  }
+}
+
+/** What is given, of which `launcherProblems` tells nothing, makes the launcher: only then its packages are needed. */
+export function launcherOf({ launcher, queue, sbatch }: LauncherOptions): SweepOptions['launcher'] {
   return async (directory, warn) => {
     switch (launcher) {
       case 'local': {

@@ -51,12 +51,14 @@ export function addSweep(program: Command, shell: Shell): void {
   conducting(sweep)
     .addOption(backendOption())
     .addHelpText('after', SWEEP_HELP)
-    .action(async (words: string[], given: Given) => {
+    .action(async (words: string[], given: Given, command: Command) => {
       const { objective, method, trials, time, target, seeds, pruner, parallel, ...rest } = given;
       const flags = defined({ objective, method, trials, time, target, seeds, pruner, parallel });
       const { sweep: run } = await import('./sweep.js');
       const { set, output, backend, dryRun = false } = rest;
-      finish(await run(words, { ...complete(rest, version), backend, set, output, dryRun, flags }, io));
+      finish(
+        await run(words, { ...complete(rest, version, command), backend, set, output, dryRun, flags }, io),
+      );
     });
   addStatus(sweep, shell);
   addResume(sweep, shell);
@@ -76,9 +78,9 @@ function addResume(sweep: Command, { io, finish, version }: Shell): void {
   type Flags = Conducted & { readonly backend?: ConductOptions['backend'] };
   conducting(verb(sweep, 'resume <sweep>', 'go on exactly where a sweep stopped'))
     .addOption(keptBackendOption('the sweep'))
-    .action(async (path: string, given: Flags) => {
+    .action(async (path: string, given: Flags, command: Command) => {
       const { resumeSweepAt } = await import('./sweep.js');
-      finish(await resumeSweepAt(path, { ...complete(given, version), backend: given.backend }, io));
+      finish(await resumeSweepAt(path, { ...complete(given, version, command), backend: given.backend }, io));
     });
 }
 
@@ -116,8 +118,20 @@ function conducting(command: Command): Command {
 function complete(
   { launcher, queue, sbatch, threads, json = false, quiet = false, ...flags }: Conducted,
   version: string,
+  command: Command,
 ): Omit<ConductOptions, 'backend'> {
-  return { dashboard: dashboardOf(flags), launcher, queue, sbatch, threads, json, quiet, version };
+  // the environment has it for workers as well, whatever the launcher of this sweep
+  const isMeant = launcher === 'bullmq' || command.getOptionValueSource('queue') === 'cli';
+  return {
+    dashboard: dashboardOf(flags),
+    launcher,
+    queue: isMeant ? queue : undefined,
+    sbatch,
+    threads,
+    json,
+    quiet,
+    version,
+  };
 }
 
 /** Without what commander leaves undefined. */

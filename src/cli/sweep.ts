@@ -2,7 +2,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BackendRequest } from '../engine/backend.js';
-import { EXIT, type ExitCode, UserError, usageError } from '../errors.js';
+import { type Diagnostic, EXIT, type ExitCode, UserError, usageError } from '../errors.js';
 import {
   fromCommandLine,
   isSweepFile,
@@ -22,7 +22,7 @@ import type { Io } from './io.js';
 import type { DashboardOption } from './options.js';
 import { type RepeatedFlags, resumeHint } from './result.js';
 import { onStopSignal } from './signals.js';
-import { type LauncherOptions, launcherFlags, launcherOf } from './sweep-launcher.js';
+import { type LauncherOptions, launcherFlags, launcherOf, launcherProblems } from './sweep-launcher.js';
 import { SweepModels } from './sweep-models.js';
 import { bestTable, remarks } from './sweep-status.js';
 import { createSweepView } from './sweep-view.js';
@@ -48,7 +48,7 @@ export interface SweepOptions extends ConductOptions {
 
 /** @param words a sweep file; or configs, and `key=value,value…` */
 export async function sweep(words: readonly string[], options: SweepOptions, io: Io): Promise<ExitCode> {
-  const loaded = load(words, options);
+  const loaded = together(launcherProblems(options), () => load(words, options));
   const models = new SweepModels(loaded);
   const warnings = await models.check();
   if (warnings.length > 0)
@@ -67,11 +67,24 @@ export async function sweep(words: readonly string[], options: SweepOptions, io:
 }
 
 export async function resumeSweepAt(path: string, options: ConductOptions, io: Io): Promise<ExitCode> {
-  const directory = SweepDirectory.open(path);
+  const directory = together(launcherProblems(options), () => SweepDirectory.open(path));
   return conduct(options, path, io, (conducting, opened) => {
     opened(directory);
     return resumeSweep(path, conducting);
   });
+}
+
+/** Throws exit 2 with what is wrong with the flags as well as with what `action` is given. */
+function together<T>(problems: readonly Diagnostic[], action: () => T): T {
+  let done: T;
+  try {
+    done = action();
+  } catch (error) {
+    if (!(error instanceof UserError) || error.exitCode !== EXIT.usage) throw error;
+    throw usageError(...error.diagnostics, ...problems);
+  }
+  if (problems.length > 0) throw usageError(...problems);
+  return done;
 }
 
 function load(words: readonly string[], { set, flags }: SweepOptions): LoadedSweep {

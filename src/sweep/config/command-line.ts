@@ -7,13 +7,12 @@ import type { Entry, MapNode, Node } from '../../config/tree.js';
 import { type Diagnostic, UserError, usageError } from '../../errors.js';
 import { COMMAND_LINE } from './bases.js';
 import type { SweepText } from './load.js';
-import { mapping, type SweepFlags, scalar, withFlags } from './read.js';
+import { mapping, orBroken, type SweepFlags, scalar, withFlags } from './read.js';
 
 /**
  * `configs/a.yaml model.hidden_size=64,128`: a grid, unless a flag names another method. Several configs are variants. The objective
  * is the flag's, else the `checkpoint.metric` that the configs state.
  * @param assignments `key=value,value…`, or `key=log_uniform(LOW,HIGH)` and likewise `uniform`, `int` and `log_int`
- * @throws UserError (exit 2) where the arguments can't be read
  */
 export function sweepOfArguments(
   configs: readonly string[],
@@ -22,14 +21,6 @@ export function sweepOfArguments(
   flags: SweepFlags,
 ): SweepText {
   const source = new SourceText(COMMAND_LINE, [...configs, ...assignments].join(' '), resolve('.'));
-  if (configs.length === 1 && assignments.length === 0 && !flags.seeds?.includes(',')) {
-    throw usageError({
-      code: 'sweep/nothing-varies',
-      message: 'nothing varies',
-      ...positionOf(source.place(0, source.text.length)),
-      expected: 'KEY=VALUE,VALUE…, several configs, or several --seeds',
-    });
-  }
   let at = 0;
   const next = (word: string): number => {
     const start = at;
@@ -40,11 +31,10 @@ export function sweepOfArguments(
     const start = next(file);
     return scalar(file, source, start, start + file.length);
   });
-  const parameters = parametersOf(
-    source,
-    assignments.map(word => ({ word, start: next(word) })),
-  );
-  const opened = configs.map(file => openConfig(file, { set }));
+  const problems: Diagnostic[] = [];
+  const words = assignments.map(word => ({ word, start: next(word) }));
+  const parameters = parametersOf(source, words, problems);
+  const opened = configs.map(file => openedConfig(file, set));
   const entries: Record<string, Node> = {
     version: scalar(1, source, 0, 1),
     name: scalar(nameOf(configs, opened), source, 0, configs[0].length),
@@ -53,10 +43,22 @@ export function sweepOfArguments(
       : { variants: { kind: 'list', items: files, place: source.place(0, source.text.length) } }),
     method: scalar('grid', source, 0, 1),
     ...(parameters.entries.size > 0 && { parameters }),
-    ...(flags.objective === undefined && { objective: declaredObjective(configs, opened, source) }),
+    ...(flags.objective === undefined && {
+      objective: orBroken(files[0].place, problems, () => declaredObjective(configs, opened, source)),
+    }),
   };
-  const tree = withFlags(mapping(entries, source), flags);
-  return { file: COMMAND_LINE, tree, givenYaml: null, set };
+  const { tree, problems: ofFlags } = withFlags(mapping(entries, source), flags);
+  return { file: COMMAND_LINE, tree, givenYaml: null, set, problems: [...problems, ...ofFlags] };
+}
+
+/** Undefined where it cannot be read, which whoever opens the sweep's configs tells. */
+function openedConfig(file: string, set: readonly string[]): ConfigSource | undefined {
+  try {
+    return openConfig(file, { set });
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
 }
 
 interface Word {
@@ -65,9 +67,8 @@ interface Word {
   readonly start: number;
 }
 
-function parametersOf(source: SourceText, words: readonly Word[]): MapNode {
+function parametersOf(source: SourceText, words: readonly Word[], problems: Diagnostic[]): MapNode {
   const entries = new Map<string, Entry>();
-  const problems: Diagnostic[] = [];
   for (const { word, start } of words) {
     const equals = word.indexOf('=');
     const key = word.slice(0, equals);
@@ -76,14 +77,9 @@ function parametersOf(source: SourceText, words: readonly Word[]): MapNode {
       problems.push({ code: 'sweep/overlap', message: `\`${key}\` is there twice`, ...positionOf(place) });
       continue;
     }
-    try {
-      entries.set(key, { key: place, value: valuesOf(source, word.slice(equals + 1), start + equals + 1) });
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      problems.push(...error.diagnostics);
-    }
+    const values = (): Node => valuesOf(source, word.slice(equals + 1), start + equals + 1);
+    entries.set(key, { key: place, value: orBroken(place, problems, values) });
   }
-  if (problems.length > 0) throw usageError(...problems);
   return { kind: 'map', entries, place: source.place(words[0]?.start ?? 0) };
 }
 
@@ -139,26 +135,27 @@ function unclosed(source: SourceText, text: string, start: number): (problem: Di
 }
 
 /** One config's own name; that of the folder of several. */
-function nameOf(configs: readonly string[], opened: readonly ConfigSource[]): string {
-  if (configs.length === 1) return opened[0].judge().experiment.name ?? 'sweep';
+function nameOf(configs: readonly string[], opened: readonly (ConfigSource | undefined)[]): string {
+  if (configs.length === 1) return opened[0]?.judge().experiment.name ?? 'sweep';
   const folders = new Set(configs.map(file => dirname(resolve(file))));
   const [folder] = folders;
   const name = basename(folder);
   return folders.size === 1 && /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(name) ? name : 'variants';
 }
 
-/** What all configs say that `best` is judged by. */
+/** What all configs say that `best` is judged by; broken where one of them may say it, and can't be understood. */
 function declaredObjective(
   configs: readonly string[],
-  opened: readonly ConfigSource[],
+  opened: readonly (ConfigSource | undefined)[],
   source: SourceText,
 ): Node {
   const declared = opened.map(config => {
-    const given = config.locator.isGiven(['checkpoint', 'metric']);
-    return given ? config.judge().experiment.checkpoint : undefined;
+    if (config?.locator.isGiven(['checkpoint', 'metric']) === false) return undefined;
+    return config?.judge().experiment.checkpoint ?? 'unknown';
   });
-  const [first] = declared;
-  if (first !== undefined && declared.every(one => one?.metric === first.metric)) {
+  if (declared.includes('unknown')) return { kind: 'broken', place: source.place(0, configs[0].length) };
+  const [first] = declared.filter(one => one !== 'unknown');
+  if (first !== undefined && declared.every(one => one !== 'unknown' && one?.metric === first.metric)) {
     const metric = scalar(first.metric, source, 0, configs[0].length);
     const goal = scalar(first.mode === 'max' ? 'maximize' : 'minimize', source, 0, configs[0].length);
     return mapping({ metric, goal }, source);
@@ -167,9 +164,10 @@ function declaredObjective(
     code: 'sweep/objective',
     message:
       first === undefined
-        ? 'what is sought is not said'
+        ? 'what is sought is not said, neither here nor by `checkpoint.metric` of the config'
         : 'the configs differ in `checkpoint.metric`, so that it is not said what is sought',
     ...positionOf(source.place(0, configs[0].length)),
-    expected: '`--objective METRIC:min` or `METRIC:max`, such as test.accuracy:max',
+    expected:
+      '`--objective METRIC:min` or `METRIC:max`, such as test.accuracy:max; or `checkpoint.metric` in each config',
   });
 }

@@ -11,7 +11,7 @@ import { JudgedPoints } from './judged.js';
 import { inOrder } from './order.js';
 import { checkParameters } from './parameter-checks.js';
 import { exclusionsOf, type LocatedParameter, locatedParameters, withoutPlaces } from './parameters.js';
-import { checkPlan } from './plan-checks.js';
+import { checkPlan, checkSet } from './plan-checks.js';
 import { pointsToJudge } from './points.js';
 import { checkCommon, checkPruner, checkSize, objectiveRule } from './run-checks.js';
 import { type SweepSettings, secondsOf, settingsOf } from './settings.js';
@@ -40,18 +40,20 @@ export interface SweepText {
   readonly givenYaml: string | null;
   /** Arguments `key.path=value` for every config. */
   readonly set: readonly string[];
+  /** What was wrong with single nodes, which are broken. */
+  readonly problems: readonly Diagnostic[];
 }
 
 /** @throws UserError (exit 2) with everything that is wrong, as far as it can be told at once */
-export function judgeSweep({ file, tree, givenYaml, set }: SweepText): LoadedSweep {
+export function judgeSweep({ file, tree, givenYaml, set, problems: unread }: SweepText): LoadedSweep {
   const shape = shapeOf(tree);
   const refuse = (diagnostics: readonly Diagnostic[]): UserError => failed(distinct(diagnostics), file);
-  if (shape.tree === undefined) throw refuse(shape.problems);
+  if (shape.tree === undefined) throw refuse([...unread, ...shape.problems]);
   const settings = settingsOf(shape.tree);
   const locator = new Locator(tree);
   const sweep: JudgedSweep = { tree: shape.tree, settings, unknown: shape.unknown, locator, set };
   const { problems, bases, space, judged, points, epochs } = judgeParts(sweep);
-  const found = [...shape.problems, ...problems];
+  const found = [...unread, ...shape.problems, ...problems];
   if (found.length > 0 || judged === undefined || epochs === undefined) throw refuse(found);
   const plan = planOf(settings, space, { epochs, seeds: settings.seeds ?? [...judged.seeds.keys()], bases });
   const seedPlace = valuePlace(tree, ['seeds']);
@@ -91,7 +93,12 @@ function judgeParts({ tree, settings, unknown, locator, set }: JudgedSweep): Par
   const given = [...configs.parameter, ...locatedParameters(tree, settings)];
   const { bases, problems: unreadable } = configs.open(set);
   const formal = checkParameters(tree, settings, given, unknown);
-  const problems = [...formal, ...checkPlan(settings, given, locator, unknown), ...unreadable];
+  const problems = [
+    ...formal,
+    ...checkPlan(settings, given, locator, unknown),
+    ...checkSet(set, settings, given),
+    ...unreadable,
+  ];
   const { parameters } = inOrder(given);
   const sound = soundParameters(withBases(parameters, bases), formal, unknown);
   const space: Space = { parameters: parameters.map(withoutPlaces), exclude: exclusionsOf(tree) };

@@ -1,9 +1,9 @@
 /** Rules between the parts of a sweep that need no config. */
-
+import { resolve } from 'node:path';
 import type { MetricName } from '../../config/experiment.js';
 import type { Locator } from '../../config/locator.js';
 import { largerIsBetter, rangeOf } from '../../config/metrics.js';
-import { positionOf } from '../../config/source.js';
+import { positionOf, SourceText } from '../../config/source.js';
 import type { Diagnostic } from '../../errors.js';
 import { COMMAND_LINE } from './bases.js';
 import type { LocatedParameter } from './parameters.js';
@@ -47,8 +47,12 @@ function checkVaried(
 ): Diagnostic[] {
   const varied = parameters.length > 0 || (seeds ?? []).length > 1;
   if (varied) return [];
-  const more = { expected: '`parameters`, `variants`, or several `seeds`' };
-  return [locator.atKey(['parameters'], 'sweep/nothing-varies', 'nothing varies', more)];
+  const at = locator.atKey(['parameters'], 'sweep/nothing-varies', 'nothing varies');
+  const expected =
+    at.file === COMMAND_LINE
+      ? 'KEY=VALUE,VALUE…, several configs, or several --seeds'
+      : '`parameters`, `variants`, or several `seeds`';
+  return [{ ...at, expected }];
 }
 
 function checkGrid({ method }: SweepSettings, parameters: readonly LocatedParameter[]): Diagnostic[] {
@@ -92,4 +96,26 @@ function checkBudget({ method, budget }: SweepSettings, locator: Locator): Diagn
   const expected =
     file === COMMAND_LINE ? '`--trials`, `--time` or both' : '`budget` with `trials`, `time` or both';
   return [locator.atKey(['budget'], 'sweep/endless', message, { expected })];
+}
+
+/** A value that every point has from the sweep: what `--set` says of it would go for none. */
+export function checkSet(
+  set: readonly string[],
+  { seeds }: Pick<SweepSettings, 'seeds'>,
+  parameters: readonly LocatedParameter[],
+): Diagnostic[] {
+  const varied = parameters
+    .filter(({ condition }) => condition === undefined)
+    .flatMap(({ keys }) => keys.map(key => ({ key, what: 'the sweep varies' })));
+  if (seeds !== undefined) varied.push({ key: 'seed', what: '`seeds` of the sweep sets' });
+  return set.flatMap(argument => {
+    const [written] = argument.split('=', 1);
+    const path = written.replaceAll(/\[(\d+)\]/g, '.$1');
+    const by = varied.find(({ key }) => path === key || path.startsWith(`${key}.`));
+    if (by === undefined) return [];
+    const source = new SourceText('--set', argument, resolve('.'));
+    const message = `${by.what} \`${by.key}\`, so that --set has no effect on it`;
+    const expected = 'one of the two';
+    return [{ code: 'sweep/set', message, ...positionOf(source.place(0, written.length)), expected }];
+  });
 }

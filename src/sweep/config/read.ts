@@ -1,9 +1,9 @@
 /** A sweep file as a tree, with what flags say in its place. */
 import { dirname, resolve } from 'node:path';
 import { parseConfig, parseText } from '../../config/parse.js';
-import { positionOf, readSource, SourceText } from '../../config/source.js';
+import { type Place, positionOf, readSource, SourceText } from '../../config/source.js';
 import type { MapNode, Node } from '../../config/tree.js';
-import { usageError } from '../../errors.js';
+import { type Diagnostic, UserError, usageError } from '../../errors.js';
 import type { SweepText } from './load.js';
 
 /** What flags say, as text; each wins over what the sweep says. */
@@ -20,13 +20,13 @@ export interface SweepFlags {
   readonly parallel?: string;
 }
 
-/** @throws UserError (exit 2) where the file is no YAML mapping or a flag is no YAML */
+/** @throws UserError (exit 2) where the file is no YAML mapping */
 export function readSweep(file: string, set: readonly string[], flags: SweepFlags): SweepText {
   const path = resolve(file);
   const source = readSource(file, path, dirname(path));
   const { root, problems } = parseConfig(source);
   if (root === undefined || problems.length > 0) throw usageError(...problems);
-  return { file, tree: withFlags(root, flags), givenYaml: source.text, set };
+  return { file, ...withFlags(root, flags), givenYaml: source.text, set };
 }
 
 /** Keys that a config can't have: a file with one is a sweep. */
@@ -52,15 +52,25 @@ export function isSweepFile(file: string): boolean {
   );
 }
 
+/** What was read: a node that could not be is broken, and among the problems. */
+export type ReadTree = Pick<SweepText, 'tree' | 'problems'>;
+
 /** The tree with what flags say in the place of what it says. */
-export function withFlags(tree: MapNode, flags: SweepFlags): MapNode {
+export function withFlags(tree: MapNode, flags: SweepFlags): ReadTree {
+  const problems: Diagnostic[] = [];
   const changed = new Map(tree.entries);
   const put = (key: string, value: Node | undefined): void => {
     if (value !== undefined) changed.set(key, { key: value.place, value });
   };
-  put('objective', flags.objective === undefined ? undefined : objectiveNode(flags.objective));
-  const node = (key: keyof SweepFlags, text = flags[key]): Node | undefined =>
-    text === undefined ? undefined : flagNode(key, text);
+  const node = (
+    key: keyof SweepFlags,
+    text = flags[key],
+    read = (given: string) => flagNode(key, given),
+  ): Node | undefined =>
+    text === undefined
+      ? undefined
+      : orBroken(flagSource(key, text).place(0, text.length), problems, () => read(text));
+  put('objective', node('objective', flags.objective, objectiveNode));
   for (const key of ['method', 'pruner', 'parallel'] as const) put(key, node(key));
   put('seeds', flags.seeds === undefined ? undefined : node('seeds', `[${flags.seeds}]`));
   const budget = tree.entries.get('budget');
@@ -74,12 +84,27 @@ export function withFlags(tree: MapNode, flags: SweepFlags): MapNode {
     const place = budget?.value.place ?? first.key;
     changed.set('budget', { key: budget?.key ?? place, value: { kind: 'map', entries: limits, place } });
   }
-  return { ...tree, entries: changed };
+  return { tree: { ...tree, entries: changed }, problems };
+}
+
+/** What `read` gives; a broken node where it throws, of which `problems` tell then. */
+export function orBroken(place: Place, problems: Diagnostic[], read: () => Node): Node {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    problems.push(...error.diagnostics);
+    return { kind: 'broken', place };
+  }
+}
+
+function flagSource(name: string, text: string): SourceText {
+  return new SourceText(`--${name}`, text, resolve('.'));
 }
 
 /** A flag's value as YAML, so that the schema judges it as it would in a file. */
 export function flagNode(name: string, text: string): Node {
-  const source = new SourceText(`--${name}`, text, resolve('.'));
+  const source = flagSource(name, text);
   if (text.trim() === '') {
     const problem = { code: 'sweep/flag', message: 'the value is missing', ...positionOf(source.place(0)) };
     throw usageError(problem);
@@ -97,7 +122,7 @@ const GOALS: Readonly<Record<string, string>> = {
 };
 
 function objectiveNode(text: string): Node {
-  const source = new SourceText('--objective', text, resolve('.'));
+  const source = flagSource('objective', text);
   const colon = text.lastIndexOf(':');
   const goal = colon < 0 ? undefined : GOALS[text.slice(colon + 1)];
   if (goal === undefined || colon === 0) {
