@@ -496,6 +496,10 @@ t.test('a run that diverged can go on where more may be skipped, to the same byt
     ended.summary.message,
     /^training diverged at step 6: the loss is Infinity, the gradient norm \S+.*; checkpoints\/step-00000005\.safetensors is of the step before; 1 batch was skipped before, and training\.max_skipped_batches is 1 \(\S+:\d+:\d+\); optimizer\.learning_rate is 0\.02 \(\S+:\d+:\d+\), training\.gradient_clip_norm is not set$/,
   );
+  const rate = 'try a smaller optimizer.learning_rate';
+  t.equal(ended.advice, `${rate}, or training.gradient_clip_norm`);
+  const clipped = await run(config(second, { gradient_clip_norm: 1 }), work.folder());
+  t.equal(clipped.advice, rate, 'no advice to set what is set');
   const more = await resume(ended.summary.directory, 'training.max_skipped_batches=2');
   t.match(more, { exitCode: 0, summary: { status: 'completed', steps: 8, skipped_batches: 2 } });
   const straight = await run(config(second, { max_skipped_batches: 2 }), work.folder());
@@ -504,6 +508,7 @@ t.test('a run that diverged can go on where more may be skipped, to the same byt
   t.equal(weights(straight).length, 8);
   t.same(weights(more), weights(straight));
   const none = await run(config(work.file('data.npz', dataset([3]))), work.folder());
+  t.equal(none.advice, 'no update was made before: look for values in the data that are too large');
   t.match(none.summary, {
     status: 'diverged',
     steps: 0,

@@ -368,6 +368,10 @@ t.test('diverged training ends with 4, and no checkpoint holds what is not finit
     message:
       /^training diverged at step \d+: the (loss|gradient norm|update) .*; optimizer\.learning_rate is \S+ \((\S+:\d+:\d+|--set)\), training\.gradient_clip_norm is not set$/,
   });
+  t.match(
+    run.finished.stderr,
+    /^cellrun: training diverged .*; try a smaller optimizer\.learning_rate, or training\.gradient_clip_norm$/m,
+  );
   t.match(run.events.at(-1), { event: 'run.end', status: 'diverged', level: 'error' });
   t.same(validateAgainst('summary', run.summary), []);
   const saved = run.events.filter(({ event }) => event === 'checkpoint.saved');

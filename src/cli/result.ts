@@ -2,6 +2,7 @@
 import { basename, delimiter, dirname, relative } from 'node:path';
 import { gateSentence } from '../experiment/gate-words.js';
 import type { Summary } from '../experiment/summary.js';
+import type { RunResult } from '../training/observer.js';
 import { counted } from '../words.js';
 import type { Io } from './io.js';
 import { formatDuration } from './progress.js';
@@ -19,7 +20,7 @@ export function tellResult(summary: Summary, quiet: boolean, io: Io): void {
 }
 
 /** What keeps a run from counting as done is said on stderr; a failed gate only where stdout does not say it. */
-export function tellTrouble(summary: Summary, json: boolean, io: Io): void {
+export function tellTrouble({ summary, advice }: RunResult, json: boolean, io: Io): void {
   const { status, message, gates, directory, skipped_batches, steps } = summary;
   for (const gate of json ? gates : []) if (gate.verdict !== 'passed') io.err(`${gateSentence(gate)}\n`);
   if (skipped_batches > 0)
@@ -27,9 +28,7 @@ export function tellTrouble(summary: Summary, json: boolean, io: Io): void {
       `warning: ${skipped_batches} of ${counted(steps, 'step')} left out their batch: its loss, gradient or update was not finite\n`,
     );
   if (status === 'completed' || message === undefined) return;
-  const hint =
-    status === 'diverged' ? '; try a smaller optimizer.learning_rate, or training.gradient_clip_norm' : '';
-  io.err(`cellrun: ${message}${hint}\n`);
+  io.err(`cellrun: ${message}${advice === undefined ? '' : `; ${advice}`}\n`);
   if (status === 'interrupted') io.err(resumeHint('resume', directory));
 }
 

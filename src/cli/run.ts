@@ -47,10 +47,11 @@ async function conduct(
     },
   });
   try {
-    const { exitCode, summary } = await train(stop.signal, observing);
+    const result = await train(stop.signal, observing);
+    const { exitCode, summary } = result;
     if (json) tellJson(summary, io);
     else tellResult(summary, quiet, io);
-    tellTrouble(summary, json, io);
+    tellTrouble(result, json, io);
     if (!stop.signal.aborted) {
       // signals are now for the dashboard
       stop.release();

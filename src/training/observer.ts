@@ -36,4 +36,6 @@ export interface RunResult {
   readonly exitCode: ExitCode;
   /** As summary.json holds it, but for numbers that are not finite, which are spelled out there. */
   readonly summary: Summary;
+  /** What might help a run that diverged. */
+  readonly advice?: string;
 }

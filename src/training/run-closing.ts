@@ -11,6 +11,7 @@ import type { RunEvents } from './run-events.js';
 import type { RunState } from './run-state.js';
 import { type Ending, type SavedCheckpoints, savedCheckpoints, summarize } from './run-summary.js';
 import {
+  divergedAdvice,
   divergedSentence,
   gatesSentence,
   interruptedSentence,
@@ -40,7 +41,12 @@ export class RunClosing {
     for (const gate of summary.gates) events.gate(gate);
     this.directory.writeSummary(summary);
     events.ended(summary);
-    return { exitCode, summary };
+    if (summary.status !== 'diverged') return { exitCode, summary };
+    // a first update that would leave float32 is of the learning rate's making
+    const isUpdate =
+      end.status === 'diverged' && Number.isFinite(end.loss) && Number.isFinite(end.gradientNorm);
+    const updates = summary.steps - summary.skipped_batches + Number(isUpdate);
+    return { exitCode, summary, advice: divergedAdvice(updates, this.loaded) };
   }
 
   /** Leaves what can be left of a run that `error` has ended, and gives its summary; never throws. `events` is absent where no log was opened. */

@@ -52,6 +52,18 @@ export function divergedSentence(
   return `training diverged at step ${step}: ${notFiniteWords(result)}; ${kept}; ${skips}; ${rate}, ${clip}`;
 }
 
+/** What might keep a run from diverging; before the first update it is neither the learning rate nor the size of the gradient. */
+export function divergedAdvice(updates: number, { experiment }: LoadedExperiment): string {
+  if (updates === 0) {
+    const from = experiment.model.init_from === undefined ? '' : ', or in the weights of model.init_from';
+    return `no update was made before: look for values in the data${from} that are too large`;
+  }
+  const rate = 'try a smaller optimizer.learning_rate';
+  return experiment.training.gradient_clip_norm === undefined
+    ? `${rate}, or training.gradient_clip_norm`
+    : rate;
+}
+
 /** For a batch that was left out. */
 export function skippedSentence(
   { step, skipped, ...result }: StepReport,
