@@ -8,6 +8,7 @@ import { BullmqLauncher, type BullmqOptions } from '../src/sweep/launchers/bullm
 import { MissingWorkers } from '../src/sweep/launchers/missing-workers.js';
 import { parseQueue } from '../src/sweep/launchers/queue-connection.js';
 import { checkedJob, jobId, queueJob, readEnd } from '../src/sweep/launchers/queue-job.js';
+import { endWords } from '../src/sweep/launchers/worker.js';
 import { Leases } from '../src/sweep/launchers/worker-lease.js';
 import { type Running, readLog, Workplace } from './support/cli.js';
 import { RedisServer, redisMissing } from './support/redis.js';
@@ -301,12 +302,34 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
     first.child.kill('SIGTERM');
     const { code, stderr } = await first.finished;
     t.equal(code, 0);
-    t.match(stderr, /back in the queue/);
+    t.match(stderr, /: interrupted, and can be gone on with\n.*: back in the queue/);
     t.not(epochsOf(task).length, EPOCHS);
     await startWorker(t, queue);
     t.match(await running.end, { exitCode: 0 });
     t.strictSame(epochsOf(task), EVERY_EPOCH);
     t.strictSame(replaced(task), [1], 'only the record of its stop gave way');
+  });
+
+  t.test('a worker says in words what became of a task', async t => {
+    const queue = queueOf('words');
+    const launcher = await open(t, queue);
+    const worker = await startWorker(t, queue);
+    const whole = training(['training.num_epochs=1']);
+    const paused = training([], { to: 2 });
+    const args = [...paused.args, '--pause-after-epoch', '2'];
+    t.match(await (await launcher.start(whole)).end, { exitCode: 0 });
+    t.match(await (await launcher.start({ ...paused, args })).end, { exitCode: 130 });
+    worker.child.kill('SIGTERM');
+    const { stderr } = await worker.finished;
+    t.match(stderr, new RegExp(`^${whole.id}: done$`, 'm'));
+    t.match(stderr, new RegExp(`^${paused.id}: trained to epoch 2 and paused$`, 'm'));
+    const end = { exitCode: 1, signal: null, timedOut: false, stderr: '' };
+    t.equal(
+      endWords({ ...end, timedOut: true }, { ...whole, timeout: 9 }),
+      'stopped, since it did not end within 9 s',
+    );
+    t.equal(endWords({ ...end, exitCode: 4 }, whole), 'diverged');
+    t.equal(endWords(end, whole), 'exit code 1');
   });
 
   t.test('Redis is killed and started again in the middle', async t => {

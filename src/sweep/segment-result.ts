@@ -105,6 +105,12 @@ export function trainedSteps(directory: string): number {
   return summaryOf(directory)?.steps ?? 0;
 }
 
+/** Whether a run was paused after so many epochs and has their results, rather than stopped on its way there. */
+export function isPausedAt(directory: string, epochs: number): boolean {
+  const summary = summaryOf(directory);
+  return summary?.status === 'interrupted' && summary.epochs === epochs && summary.evaluated === true;
+}
+
 function summaryOf(directory: string): Summary | undefined {
   if (!existsSync(directory)) return undefined;
   try {

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import type { Job, Queue, Worker } from 'bullmq';
 import { EXIT, UserError } from '../../errors.js';
 import type { RunningTask, Task, TaskEnd } from '../launcher.js';
+import { isPausedAt } from '../segment-result.js';
 import { LocalLauncher } from './local.js';
 import { openQueue, parseQueue, type QueueLibrary } from './queue-connection.js';
 import { checkedJob, type QueueJob, refusedEnd, type StopRequest, stoppedEnd } from './queue-job.js';
@@ -104,7 +105,7 @@ class Work {
     this.plan.say(`${task.id}: ${task.directory}`);
     const id = job.id ?? task.id;
     const end = await this.run(id, task);
-    this.plan.say(`${task.id}: ${inWords(end)}`);
+    this.plan.say(`${task.id}: ${endWords(end, task)}`);
     // what this worker did to it is no result
     const isOurs = this.leases.end(id) || this.signal.aborted;
     const wasInterrupted = end.exitCode === EXIT.interrupted || end.signal !== null;
@@ -186,9 +187,28 @@ function releaseFromAfar({ directory }: Task): void {
   }
 }
 
-function inWords({ exitCode, signal }: TaskEnd): string {
+export function endWords(
+  { exitCode, signal, timedOut }: TaskEnd,
+  { to, timeout, directory }: Pick<Task, 'to' | 'timeout' | 'directory'>,
+): string {
+  if (timedOut) return `stopped, since it did not end within ${timeout} s`;
   if (signal !== null) return `ended by ${signal}`;
-  return exitCode === null ? 'could not be started' : `exit code ${exitCode}`;
+  switch (exitCode) {
+    case null:
+      return 'could not be started';
+    case EXIT.done:
+      return 'done';
+    case EXIT.gate:
+      return 'done, and not all gates passed';
+    case EXIT.diverged:
+      return 'diverged';
+    case EXIT.interrupted:
+      return isPausedAt(directory, to)
+        ? `trained to epoch ${to} and paused`
+        : 'interrupted, and can be gone on with';
+    default:
+      return `exit code ${exitCode}`;
+  }
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
