@@ -19,7 +19,7 @@ import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import t from 'tap';
-import { formatDiagnostics } from '../src/cli/diagnostics.js';
+import { formatDiagnostics, formatWarnings } from '../src/cli/diagnostics.js';
 import { type Io, processIo } from '../src/cli/io.js';
 import { withVerb } from '../src/cli/program.js';
 import { createProgress, formatDuration } from '../src/cli/progress.js';
@@ -267,6 +267,14 @@ t.test('a warning is told apart from an error', async t => {
   const one = { code: 'x', message: 'fewer', file: 'a.yaml', line: 1, column: 2, source: 'abc' };
   const plain = formatDiagnostics([one], { color: false, severity: 'warning' });
   t.equal(plain, 'a.yaml:1:2: warning: fewer\n  1 | abc\n    |  ^\n');
+  const many = Array.from({ length: 300 }, (_, i) => ({ code: 'x', message: `number ${i}` }));
+  const lines = formatWarnings([...many, { code: 'y', message: 'other' }], false).split(/\n+/);
+  t.same(lines.slice(4), [
+    'cellrun: warning: number 4',
+    'cellrun: warning: other',
+    'warning: and 295 more like these',
+    '',
+  ]);
 });
 
 t.test('the caret stands under its place in any line', async t => {

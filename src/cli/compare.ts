@@ -9,7 +9,7 @@ import { kindOf } from '../review/find.js';
 import { formatTable, type TableFormat } from '../sweep/results/index.js';
 import { comparedCurves } from './compare-curves.js';
 import { differencesTable, metricsRecords, metricsTable, performanceTable } from './compare-tables.js';
-import { formatDiagnostics } from './diagnostics.js';
+import { formatWarnings } from './diagnostics.js';
 import type { Io } from './io.js';
 import { compareTrials, widthOf } from './sweep-status.js';
 
@@ -47,7 +47,7 @@ export function compare(paths: readonly string[], flags: CompareFlags, io: Io): 
   const { comparison, sides } = comparisonOf(groups, { metrics: flags.metrics, all: flags.all, leftOut });
   if (sides.length < 2) throw error ?? nothingToCompare(paths);
   if (sides.length > MAX_SIDES) throw tooMany(paths, sides.length);
-  if (warnings.length > 0) io.err(formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' }));
+  if (warnings.length > 0) io.err(formatWarnings(warnings, io.color.err));
   io.out(formatted(comparison, flags.format, io));
   if (flags.format === 'text') io.out(comparedCurves(sides, flags.curves, { ...sized(io), io }));
   return EXIT.done;

@@ -26,6 +26,22 @@ export function formatDiagnostics(
   return diagnostics.map(diagnostic => `${formatOne(diagnostic, severity, colors).join('\n')}\n`).join('\n');
 }
 
+/** Of one kind, as many as anyone reads. */
+const MOST_WARNINGS = 5;
+
+/** Warnings likewise; of those of one kind the first few, and how many more there are. */
+export function formatWarnings(diagnostics: readonly Diagnostic[], color: boolean): string {
+  const kinds = new Map<string, number>();
+  const shown = diagnostics.filter(({ code }) => {
+    const count = (kinds.get(code) ?? 0) + 1;
+    kinds.set(code, count);
+    return count <= MOST_WARNINGS;
+  });
+  const left = diagnostics.length - shown.length;
+  const more = left > 0 ? `\nwarning: and ${left} more like these\n` : '';
+  return formatDiagnostics(shown, { color, severity: 'warning' }) + more;
+}
+
 type Colors = ReturnType<typeof pico.createColors>;
 
 function formatOne(d: Diagnostic, severity: Severity, colors: Colors): string[] {

@@ -6,7 +6,7 @@ import { formatJunit } from '../review/format-junit.js';
 import { formatMarkdown } from '../review/format-markdown.js';
 import { textLines } from '../review/format-text.js';
 import { type Reviewed, type ReviewOptions, reviewRuns } from '../review/review.js';
-import { formatDiagnostics, printable } from './diagnostics.js';
+import { formatWarnings, printable } from './diagnostics.js';
 import type { Io } from './io.js';
 import { type GithubPlace, githubAnnotations, writeJobSummary } from './review-github.js';
 
@@ -27,8 +27,7 @@ export function review(
 }
 
 function warn(diagnostics: readonly Diagnostic[], io: Io): void {
-  if (diagnostics.length > 0)
-    io.err(`${formatDiagnostics(diagnostics, { color: io.color.err, severity: 'warning' })}\n`);
+  if (diagnostics.length > 0) io.err(`${formatWarnings(diagnostics, io.color.err)}\n`);
 }
 
 function print(reviewed: Reviewed, format: ReviewFlags['format'], github: GithubPlace, io: Io): void {

@@ -16,7 +16,7 @@ import { type SweepOptions as Conducting, resumeSweep, runSweep, type SweepResul
 import { SweepDirectory } from '../sweep/sweep-directory.js';
 import { usableCores } from '../training/threads.js';
 import { startDashboardBeside } from './dashboard-process.js';
-import { formatDiagnostics } from './diagnostics.js';
+import { formatWarnings } from './diagnostics.js';
 import { HintedError } from './hinted-error.js';
 import type { Io } from './io.js';
 import type { DashboardOption } from './options.js';
@@ -51,8 +51,7 @@ export async function sweep(words: readonly string[], options: SweepOptions, io:
   const loaded = together(launcherProblems(options), () => load(words, options));
   const models = new SweepModels(loaded);
   const warnings = await models.check();
-  if (warnings.length > 0)
-    io.err(`${formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' })}\n`);
+  if (warnings.length > 0) io.err(`${formatWarnings(warnings, io.color.err)}\n`);
   const { plan, bases, givenYaml } = loaded;
   if (options.dryRun) {
     // it brings the whole engine along, which else only the trials need
