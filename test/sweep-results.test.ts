@@ -412,6 +412,11 @@ t.test('compare: bounds, order, number and formats', async t => {
   t.same(compared({ min: 0.75 }), ['1']);
   t.same(compared({ max: 0.75 }), ['0']);
   t.same(compared({ min: 0.9 }), []);
+  t.same(compared({ min: 0.7, max: 0.7 }), ['0']);
+  t.throws(() => compared({ min: 5, max: 1 }), {
+    exitCode: 2,
+    message: /no value is at least 5 and at most 1/,
+  });
   t.same(compared({ sort: '-optimizer.learning_rate' }), ['2', '1', '3', '0']);
   t.same(compared({ sort: 'learning_rate', top: 2 }), ['0', '3'], 'the last word will do');
   t.same(compared({ sort: 'test.accuracy' }), ['0', '1', '2', '3'], 'what has no value comes last');
@@ -933,6 +938,25 @@ t.test('a sweep that has come to nothing is no success', async t => {
   t.equal(sweepStatus(nothing.path, { json: false }, io), 0);
   t.match(io.text.out, /: failed \(stopped: trial 0 failed: it was ended by SIGKILL\)\n/);
   t.match(io.text.out, /\n1 of 1 trial failed:\ntrial 0 failed: it was ended by SIGKILL\n/);
+  t.notMatch(io.text.out, /diverged/);
+
+  const diverged = recorder();
+  const six = [1, 2, 3, 4, 5, 6].flatMap(diverging);
+  sweepStatus(directoryOf([begun(), ...STORY.slice(1, 11), ...six]).path, { json: false }, diverged);
+  t.match(diverged.text.out, /^6 of 7 trials diverged: trial 1, trial 2, trial 3, trial 4, trial 5, …$/m);
+});
+
+t.test('a replay needs a journal', async t => {
+  const { path, files } = directoryOf(STORY);
+  rmSync(files.journal);
+  for (const flags of [[], ['--what-if', 'asha'], ['--json']])
+    await t.rejects(runCommandLine(['sweep', 'replay', path, ...flags], recorder(), '0'), {
+      exitCode: 5,
+      message: /^\S+\/journal\.jsonl: the sweep has no journal/,
+    });
+  const status = recorder();
+  t.equal(await runCommandLine(['sweep', 'status', path], status, '0'), 0);
+  t.match(status.text.out, /: not begun\n/);
 });
 
 t.test('what is damaged in a journal is told, and what a killed process left at its end is not', async t => {
@@ -986,6 +1010,14 @@ t.test('what is damaged in a journal is told, and what a killed process left at 
     damaged(lines => lines.with(-1, '{"ev')),
     '',
   );
+  const many = damaged(lines => lines.toSpliced(9, 0, ...Array.from({ length: 300 }, () => 'junk'))).split(
+    '\n',
+  );
+  t.same(many.slice(4), [
+    'warning: line 14 of journal.jsonl is damaged and left out',
+    'warning: and 295 more such places in journal.jsonl',
+    '',
+  ]);
 });
 
 t.test('every flag of a verb below another is its own', async t => {

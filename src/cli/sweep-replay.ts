@@ -1,5 +1,6 @@
 /** `sweep replay SWEEP`: the decisions once more from the results alone, byte for byte; `--what-if` with another pruner. */
-import { EXIT, type ExitCode } from '../errors.js';
+import { existsSync } from 'node:fs';
+import { damagedError, EXIT, type ExitCode } from '../errors.js';
 import { prunerOf } from '../sweep/config/index.js';
 import { epochValues, type SweepResults } from '../sweep/results/index.js';
 import { replay, type ScheduleParts } from '../sweep/schedule/replay.js';
@@ -15,9 +16,17 @@ export interface ReplayOptions {
   readonly json: boolean;
 }
 
-/** Exit 1 where the decisions are other ones. */
+/** Exit 1 where the decisions are other ones. Throws exit 5 where there is no journal to read them from. */
 export function sweepReplay(path: string, options: ReplayOptions, io: Io): ExitCode {
   const results = readTelling(path, io);
+  const { journal } = results.directory.files;
+  if (!existsSync(journal))
+    throw damagedError({
+      code: 'sweep/no-journal',
+      message:
+        'the sweep has no journal, so that there are no decisions: it has not begun, or the file is gone',
+      file: journal,
+    });
   return options.whatIf === undefined
     ? replayed(results, options.json, io)
     : otherwise(results, options.whatIf, options.json, io);

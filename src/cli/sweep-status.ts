@@ -94,9 +94,9 @@ function weights({ plan, records }: SweepResults): string {
   return `\nimportance: ${parts.join(', ')}\n`;
 }
 
-/** What the table of the best does not say: a better value after fewer epochs, and the trials that failed. */
+/** What the table of the best does not say: a better value after fewer epochs, and the trials that diverged or failed. */
 export function remarks(results: SweepResults): string {
-  const lines = [...passedOver(results), ...failures(results)];
+  const lines = [...passedOver(results), ...divergences(results), ...failures(results)];
   return lines.length === 0 ? '' : `\n${lines.map(line => `${line}\n`).join('')}`;
 }
 
@@ -107,6 +107,16 @@ function passedOver({ plan, records }: SweepResults): string[] {
   const value = Number((better.value ?? Number.NaN).toPrecision(5));
   return [
     `trial ${better.trial} (${better.state}) had ${plan.objective.metric} ${value} after ${counted(better.epochs, 'epoch')}; the best is sought among those with the most, ${best.epochs}`,
+  ];
+}
+
+function divergences({ records }: SweepResults): string[] {
+  const diverged = records.rows.filter(({ state }) => state === 'diverged');
+  if (diverged.length === 0) return [];
+  const shown = diverged.slice(0, 5).map(({ trial }) => `trial ${trial}`);
+  const more = diverged.length > shown.length ? ', …' : '';
+  return [
+    `${diverged.length} of ${counted(records.rows.length, 'trial')} diverged: ${shown.join(', ')}${more}`,
   ];
 }
 
@@ -134,8 +144,15 @@ export interface CompareOptions {
 }
 
 export function compareTrials(path: string, options: CompareOptions, io: Io): ExitCode {
-  const { plan, records } = readTelling(path, io);
   const { min, max } = options;
+  if (min !== undefined && max !== undefined && min > max)
+    throw usageError({
+      code: 'compare/range',
+      message: `no value is at least ${min} and at most ${max}`,
+      file: '--min',
+      expected: '--min below --max',
+    });
+  const { plan, records } = readTelling(path, io);
   const within = ({ value }: TrialRow): boolean =>
     (min === undefined || (value !== null && value >= min)) &&
     (max === undefined || (value !== null && value <= max));

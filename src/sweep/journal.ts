@@ -74,7 +74,7 @@ export interface JournalContent {
   readonly records: readonly JournalRecord[];
   /** Lines that are no record: killed processes left them unfinished, or something damaged them. */
   readonly torn: number;
-  /** What is not as it was written, a sentence each; not what a process that was killed left at the very end. */
+  /** What is not as it was written, a sentence each for the first few; not what a process that was killed left at the very end. */
   readonly damage: readonly string[];
 }
 
@@ -99,17 +99,25 @@ export async function* streamJournal(path: string): AsyncGenerator<JournalRecord
 }
 
 const JOURNAL = 'journal.jsonl';
+/** Sentences of damage: more are not read. */
+const MOST_DAMAGE = 5;
 /** Of every record. */
 const BEGINNING = '{"event":"';
 
 class Collector implements JournalContent {
   readonly records: JournalRecord[] = [];
-  readonly damage: string[] = [];
   torn = 0;
+  private readonly damaged: string[] = [];
   private lines = 0;
   private readonly last = new Map<string, number>();
 
   constructor(private readonly path: string) {}
+
+  get damage(): readonly string[] {
+    const left = this.damaged.length - MOST_DAMAGE;
+    if (left <= 0) return this.damaged;
+    return [...this.damaged.slice(0, MOST_DAMAGE), `and ${left} more such places in ${JOURNAL}`];
+  }
 
   /** The record of a line, if it is one that was not there before. */
   add(line: string): JournalRecord | undefined {
@@ -119,14 +127,14 @@ class Collector implements JournalContent {
     if (isOfAnotherVersion(parsed)) throw this.unknown(parsed);
     if (!isStamped(parsed)) {
       this.torn += 1;
-      this.damage.push(`line ${this.lines} of ${JOURNAL} is damaged and left out`);
+      this.damaged.push(`line ${this.lines} of ${JOURNAL} is damaged and left out`);
       return undefined;
     }
     const { v: _, writer, n, ...record } = parsed;
     const missing = n - (this.last.get(writer) ?? 0) - 1;
     if (missing < 0) return undefined;
     if (missing > 0)
-      this.damage.push(`${JOURNAL} has lost ${counted(missing, 'record')} before line ${this.lines}`);
+      this.damaged.push(`${JOURNAL} has lost ${counted(missing, 'record')} before line ${this.lines}`);
     this.last.set(writer, n);
     this.records.push(record);
     return record;
