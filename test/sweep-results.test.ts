@@ -773,8 +773,10 @@ t.test('a dry run lists the points with their parameters and trains nothing', as
     ],
   );
   t.match(answer, { trials: 4, seeds: [0, 1], probes: 2, models: 2 });
+  // less than this no process takes that loads an engine
+  t.ok(answer.start_seconds > 0.1 && answer.start_seconds < 60, `${answer.start_seconds} s to start`);
   const [a, , c] = answer.points;
-  t.ok(a.seconds > 0 && c.seconds > 0);
+  t.ok(a.seconds > 0.1 && c.seconds > 0.1, 'the start is in it');
   const each = answer.points.map((one: { seconds: number }) => one.seconds);
   const sum = each.reduce((x: number, y: number) => x + y, 0);
   t.ok(Math.abs(answer.seconds - 2 * sum) < 1e-9 * sum, 'of all trials and seeds, one at a time');
@@ -798,8 +800,24 @@ t.test('a dry run lists the points with their parameters and trains nothing', as
     ),
     0,
   );
-  t.match(listed.text.out, /The first 10 points of 30; the others follow from results\./);
+  t.match(
+    listed.text.out,
+    /^Only the first 10 of 30 trials are listed: what tpe tries after them depends on results\.$/m,
+  );
+  t.match(
+    listed.text.out,
+    /^The times include the start of each trial's process, about \d+\.\d s as tried here\.$/m,
+  );
   t.match(listed.text.out, /for 30 trials of 9 epochs, 1 at a time\./);
+
+  const few = recorder();
+  const random = ['sweep', base, 'model.hidden_size=4,8', '--method', 'random', '--trials', '1000'];
+  const pruned = ['--pruner', '{ kind: asha, min_epochs: 1, reduction_factor: 3 }', '--seeds', '0,1'];
+  const objective = ['--objective', 'test.loss:min', '--dry-run', '--threads', '1'];
+  t.equal(await runCommandLine([...random, ...pruned, ...objective], few, '0'), 0);
+  t.notMatch(few.text.out, /are listed/, 'there are no more points than two');
+  t.match(few.text.out, /for 2 trials of 9 epochs with 2 seeds, 1 at a time, at most: the pruner asha/);
+  t.match(few.text.out, /; a trial has up to 3 with each seed, one at each rung\.$/m);
   rmSync(base);
 });
 

@@ -2,7 +2,8 @@
 import { EXIT, type ExitCode } from '../errors.js';
 import type { LoadedSweep } from '../sweep/config/index.js';
 import { formatTable, type Table } from '../sweep/results/index.js';
-import { gridSize } from '../sweep/search/grid.js';
+import { createPruning } from '../sweep/schedule/pruners.js';
+import { gridSize, pointsAtMost } from '../sweep/search/grid.js';
 import { createSampler } from '../sweep/search/index.js';
 import type { Point } from '../sweep/space.js';
 import { counted } from '../words.js';
@@ -11,12 +12,15 @@ import type { BackendOptions } from './options.js';
 import { formatDuration } from './progress.js';
 import { estimate, type PointEstimate } from './sweep-estimate.js';
 import type { SweepModels } from './sweep-models.js';
+import { secondsToStart } from './sweep-start.js';
 
 /** Points that are listed where the sweep has no number of its own. */
 const LISTED = 20;
 
 export interface DryRunOptions extends BackendOptions {
   readonly json: boolean;
+  /** Arguments `key.path=value` for every config. */
+  readonly set: readonly string[];
 }
 
 /** @param options.threads of one trial */
@@ -27,7 +31,11 @@ export async function dryRun(
   io: Io,
 ): Promise<ExitCode> {
   const points = chosenPoints(plan);
-  const { points: estimates, probes, models: distinct } = await estimate(models, points, options);
+  const pruning = createPruning(plan);
+  const program = await secondsToStart({ ...options, config: plan.bases[0].file });
+  const processesOf = (trial: number): number => pruning.rungs(trial).length;
+  const estimated = await estimate(models, points, options, { program, processesOf });
+  const { points: estimates, probes, models: distinct, start } = estimated;
   const trials = trialsOf(plan);
   const mean = estimates.reduce((sum, { seconds }) => sum + seconds, 0) / Math.max(1, estimates.length);
   const total =
@@ -40,6 +48,7 @@ export async function dryRun(
       trials,
       seeds: plan.seeds,
       seconds: total,
+      start_seconds: start,
       probes,
       models: distinct,
       points: estimates,
@@ -48,7 +57,16 @@ export async function dryRun(
     return EXIT.done;
   }
   io.out(formatTable(table, 'text', Math.max(80, io.columns ?? 120)));
-  io.out(sentences(plan, estimates.length, { trials, total, probes, distinct }));
+  io.out(
+    sentences(plan, estimates.length, {
+      trials,
+      total,
+      probes,
+      distinct,
+      start,
+      processes: Math.max(1, ...points.map((_, trial) => processesOf(trial))),
+    }),
+  );
   return EXIT.done;
 }
 
@@ -66,9 +84,9 @@ function chosenPoints(plan: LoadedSweep['plan']): readonly Point[] {
   return points;
 }
 
-/** Null where only time or a target ends the sweep. */
-function trialsOf({ method, budget, space }: LoadedSweep['plan']): number | null {
-  const size = method.kind === 'grid' ? gridSize(space) : null;
+/** Null where only time or a target ends the sweep. No method tries a point twice. */
+function trialsOf({ budget, space }: LoadedSweep['plan']): number | null {
+  const size = Number.isFinite(pointsAtMost(space)) ? gridSize(space) : null;
   const limits = [size, budget.trials].filter(limit => limit !== null);
   return limits.length === 0 ? null : Math.min(...limits);
 }
@@ -100,18 +118,25 @@ interface Totals {
   readonly total: number | null;
   readonly probes: number;
   readonly distinct: number;
+  readonly start: number;
+  /** Of one trial with one seed, at most. */
+  readonly processes: number;
 }
 
 function sentences(
   { pruner, seeds, parallel, epochs, budget, method }: LoadedSweep['plan'],
   listed: number,
-  { trials, total, probes, distinct }: Totals,
+  { trials, total, probes, distinct, start, processes }: Totals,
 ): string {
   const lines: string[] = [''];
   const rest = trials === null || trials > listed;
   if (rest) {
-    const why = method.kind === 'tpe' ? 'the others follow from results' : 'more follow';
-    lines.push(`The first ${listed} points${trials === null ? '' : ` of ${trials}`}; ${why}.`);
+    const of = trials === null ? '' : `of ${trials} `;
+    const why =
+      method.kind === 'tpe'
+        ? 'what tpe tries after them depends on results'
+        : 'more follow until the time is over';
+    lines.push(`Only the first ${listed} ${of}trials are listed: ${why}.`);
   }
   const each = `${counted(epochs, 'epoch')}${seeds.length > 1 ? ` with ${seeds.length} seeds` : ''}`;
   if (total !== null && trials !== null) {
@@ -124,6 +149,13 @@ function sentences(
   const scaled = distinct > probes ? `, the others scaled by their FLOPs` : '';
   lines.push(
     `Estimated from some real steps of ${probes} of ${distinct} ${distinct === 1 ? 'model' : 'models'}${scaled}.`,
+  );
+  const more =
+    processes === 1
+      ? ''
+      : `; a trial has up to ${processes}${seeds.length === 1 ? '' : ' with each seed'}, one at each rung`;
+  lines.push(
+    `The times include the start of each trial's process, about ${start.toFixed(1)} s as tried here${more}.`,
   );
   return lines.map(line => `${line}\n`).join('');
 }

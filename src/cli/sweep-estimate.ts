@@ -1,7 +1,8 @@
 /**
  * How long the trials of a sweep will take on this machine, by a probe: a few real training steps of some of its models. A model
  * that was not probed takes the time of one that was, times the ratio of their FLOPs. A sequence of an evaluation counts as a third of
- * one of training, which also goes backward.
+ * one of training, which also goes backward. Each process of a trial has its start, which is measured too: of the program by another
+ * process, of the model by the probe.
  */
 import type { LoadedExperiment } from '../config/index.js';
 import { chooseBackend } from '../engine/backend.js';
@@ -22,7 +23,7 @@ const MOST_STEPS = 50;
 export interface PointEstimate {
   readonly point: Point;
   readonly parameters: number;
-  /** Of all epochs with one seed. */
+  /** Of all epochs with one seed, and the starts of the processes that train them. */
   readonly seconds: number;
 }
 
@@ -32,6 +33,23 @@ export interface Estimate {
   readonly probes: number;
   /** Different models and batch sizes among the points. */
   readonly models: number;
+  /** Seconds before a process makes its first step, on average over the probes. */
+  readonly start: number;
+}
+
+interface Probe {
+  readonly key: string;
+  readonly flops: number;
+  readonly perStep: number;
+  /** Seconds until the steps take as long as all others. */
+  readonly warmUp: number;
+}
+
+export interface Starts {
+  /** Seconds that the program takes to start. */
+  readonly program: number;
+  /** How many processes train a trial with one seed, one after the other. */
+  processesOf(trial: number): number;
 }
 
 interface Costed {
@@ -45,28 +63,31 @@ export async function estimate(
   models: SweepModels,
   points: readonly Point[],
   options: BackendOptions,
+  starts: Starts,
 ): Promise<Estimate> {
   const choice = await chooseBackend(options.backend);
   const costs = new Map<string, Costed>();
-  const probes: { readonly flops: number; readonly seconds: number; readonly key: string }[] = [];
+  const probes: Probe[] = [];
   const estimated: PointEstimate[] = [];
-  for (const point of points) {
+  for (const [trial, point] of points.entries()) {
     const model = await models.modelAt(point);
     const key = keyOf(model);
     const costed = costs.get(key) ?? costOf(model, { choice, threads: options.threads });
     costs.set(key, costed);
     if (probes.length < MOST_PROBES && !probes.some(probe => probe.key === key)) {
-      probes.push({ key, flops: costed.flops, seconds: await secondsPerStep(model.loaded, costed.session) });
+      probes.push({ key, flops: costed.flops, ...(await probed(model.loaded, costed.session)) });
     }
     const probe = probes.find(one => one.key === key) ?? nearestProbe(probes, costed.flops);
-    const perStep = (probe.seconds * costed.flops) / probe.flops;
+    const perStep = (probe.perStep * costed.flops) / probe.flops;
+    const start = starts.program + probe.warmUp;
     estimated.push({
       point,
       parameters: costed.parameters,
-      seconds: secondsOfTraining(model, costed.session, perStep),
+      seconds: starts.processesOf(trial) * start + secondsOfTraining(model, costed.session, perStep),
     });
   }
-  return { points: estimated, probes: probes.length, models: costs.size };
+  const warmUp = probes.reduce((sum, probe) => sum + probe.warmUp, 0) / Math.max(1, probes.length);
+  return { points: estimated, probes: probes.length, models: costs.size, start: starts.program + warmUp };
 }
 
 /** What decides the cost of a step. */
@@ -89,7 +110,12 @@ function costOf({ loaded, dataset }: PointModel, machine: Parameters<typeof sess
 }
 
 /** The median of some steps after the first, which compile; what else the machine does slows some of them only. */
-async function secondsPerStep(loaded: LoadedExperiment, session: Session): Promise<number> {
+async function probed(
+  loaded: LoadedExperiment,
+  session: Session,
+): Promise<Pick<Probe, 'perStep' | 'warmUp'>> {
+  const started = performance.now();
+  let warm = started;
   const trainer = await createTrainer(loaded, session);
   try {
     trainer.parameters.set(initialParameters(loaded, session.spec));
@@ -101,11 +127,15 @@ async function secondsPerStep(loaded: LoadedExperiment, session: Session): Promi
       const began = performance.now();
       await trainer.step(trainer.prepare(order.next()), step, learning_rate);
       const seconds = (performance.now() - began) / 1000;
-      if (step <= WARM_STEPS) continue;
+      if (step <= WARM_STEPS) {
+        warm = performance.now();
+        continue;
+      }
       measured.push(seconds);
       spent += seconds;
     }
-    return measured.toSorted((a, b) => a - b)[Math.floor(measured.length / 2)];
+    const perStep = measured.toSorted((a, b) => a - b)[Math.floor(measured.length / 2)];
+    return { perStep, warmUp: Math.max(0, (warm - started) / 1000 - WARM_STEPS * perStep) };
   } finally {
     await trainer.close();
   }
