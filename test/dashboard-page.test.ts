@@ -186,6 +186,22 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
     });
   });
 
+  t.test('runs that lie too deep for the list are told', async t => {
+    const root = work.folder();
+    makeRun(join(root, 'old', 'lab'), { name: 'a', id: '20260101T000000Z-00000000' });
+    const dashboard = await start(root);
+    t.teardown(() => dashboard.close());
+    await view(dashboard.url, '', {}, async page => {
+      await page.getByRole('heading', { name: 'No runs yet' }).waitFor();
+      await page.getByText('Runs deeper than 2 folders are not looked for.').waitFor();
+      await page.getByText(`./run serve ${root}/old/lab`).waitFor();
+      // it stays beside those that are listed
+      makeRun(root, { name: 'b', id: '20260102T000000Z-00000000', status: 'completed' });
+      await page.locator('tr[data-row]').waitFor();
+      t.ok(await page.getByText(`./run serve ${root}/old/lab`).isVisible());
+    });
+  });
+
   t.test('a training is watched from its first step to its end', async t => {
     const root = join(work.folder(), 'experiments');
     const dashboard = await start(root);

@@ -453,6 +453,11 @@ t.test('the list: what the files say, read again only where they changed', async
   await catalog.refresh();
   t.not(catalog.list.runs[0], done);
   t.equal(catalog.list.runs[1].steps, 9);
+  t.equal(catalog.list.deeper, null);
+  makeRun(join(root, 'old', 'lab'), { name: 'c', id: id(4) });
+  await catalog.refresh();
+  t.equal(catalog.list.runs.length, 3);
+  t.match(catalog.list, { depth: 2, deeper: 'old/lab' });
 });
 
 t.test('a change of the list is told to who watches it', async t => {
@@ -460,7 +465,7 @@ t.test('a change of the list is told to who watches it', async t => {
   await withDashboard(root, async ({ url }) => {
     const page = await EventReader.open(url, '/api/list/events');
     const first = (await page.next(({ event }) => event === 'document')).data as ListDocument;
-    t.match(first, { exists: false, root, runs: [], sweeps: [] });
+    t.match(first, { exists: false, root, deeper: null, runs: [], sweeps: [] });
     const path = 'a/20260101T000000Z-00000000';
     const directory = makeRun(root, { name: 'a', id: '20260101T000000Z-00000000' });
     const second = await page.next(({ event }) => event === 'document', 2);
@@ -645,6 +650,14 @@ t.test('serve: prints its address, ends in order, and says what is wrong with wh
   );
   open.child.kill('SIGTERM');
   t.match((await open.finished).stderr, /absent: there is no such folder yet/);
+  makeRun(join(root, 'old', 'lab'), { name: 'a', id: '20260101T000000Z-00000000' });
+  const deeper = place.start('serve', '--port', '0');
+  await new Promise(resolve => deeper.child.stdout?.once('data', resolve));
+  deeper.child.kill('SIGTERM');
+  t.match(
+    (await deeper.finished).stderr,
+    /deeper than 2 folders are not looked for; there are some in experiments.old.lab\n/,
+  );
   for (const [args, message] of [
     [['serve', '--port', '70000'], /from 0 to 65535/],
     [['serve', place.file('x.txt', '')], /x\.txt/],

@@ -153,6 +153,18 @@ t.test('what is no run, no sweep and no folder is a usage error', async t => {
     const { code, stdout } = await work.cellrun('report', path);
     t.match({ code, stdout }, { code: 2, stdout: '' });
   }
+  const deep = work.folder();
+  cpSync(classRun, join(deep, 'a', 'b', 'classes', 'r'), { recursive: true });
+  t.match(await work.cellrun('report', deep), {
+    code: 2,
+    stderr: `expected: such as ${join(deep, 'a', 'b')}`,
+  });
+  cpSync(classRun, join(deep, 'r'), { recursive: true });
+  t.match(await work.cellrun('report', deep, '--json'), {
+    code: 0,
+    stdout: /^\{"kind":"index".*"path":"r"/,
+    stderr: `there are some in ${join(deep, 'a', 'b')}`,
+  });
   const damaged = join(work.folder(), 'damaged');
   cpSync(classRun, damaged, { recursive: true });
   writeFileSync(join(damaged, 'summary.json'), '{');

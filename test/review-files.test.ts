@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { UserError } from '../src/errors.js';
+import { EXIT, UserError } from '../src/errors.js';
 import { CurveBuilder } from '../src/review/curve.js';
-import { findRuns, findTrials, kindOf } from '../src/review/find.js';
+import { deeperFolder, findRuns, findTrials, kindOf, runsAt } from '../src/review/find.js';
 import { readHistory } from '../src/review/history.js';
 import { type DamagedLine, type LogRecord, readLog } from '../src/review/log-reader.js';
 
@@ -200,4 +200,49 @@ t.test('runs and sweeps are found by their folders', async t => {
   t.equal(kindOf(found[0].path), 'run');
   t.equal(kindOf(root), undefined);
   t.throws(() => findRuns(join(folder, 'absent')), UserError);
+
+  const idsIn = (...parts: string[]) => findRuns(join(root, ...parts)).map(({ id }) => id);
+  t.same(idsIn('b'), ['20260101T000000Z-00000000', '20260102T000000Z-00000000'], "an experiment's folder");
+  t.same(idsIn('sweeps'), ['20260104T000000Z'], 'the folder of all sweeps');
+  t.same(idsIn('sweeps', 'wide'), ['20260104T000000Z']);
+});
+
+t.test('runs that lie too deep to be found are told by a folder in which they are', async t => {
+  const root = join(folder, 'deep');
+  const put = (...parts: string[]) => {
+    mkdirSync(join(root, ...parts), { recursive: true });
+    const mark = parts.includes('sweeps') ? 'plan.json' : 'config.resolved.yaml';
+    appendFileSync(join(root, ...parts, mark), '');
+  };
+  const deeper = (from = root) => deeperFolder(from, findRuns(from));
+  put('a', 'x');
+  put('a', 'x', 'copy', 'y');
+  put('verify', 'a', 'b', 'c');
+  put('.cache', 'a', 'b', 'c');
+  t.equal(deeper(), undefined, 'what lies in a run is part of it, proofs and hidden folders are none');
+  put('ours', 'sweeps', 'wide', 's');
+  t.equal(deeper(), 'ours', 'the folder that a sweep was started for');
+  t.same(
+    findRuns(join(root, 'ours')).map(({ id }) => id),
+    ['s'],
+  );
+  put('a', 'all', 'adding', 'r');
+  t.equal(deeper(), join('a', 'all'));
+  t.same(
+    findRuns(join(root, 'a', 'all')).map(({ id }) => id),
+    ['r'],
+  );
+  put('far', '1', '2', '3', '4', '5', '6');
+  t.equal(deeper(join(root, 'far')), join('1', '2', '3', '4'));
+  t.throws(
+    () => runsAt(join(root, 'far')),
+    new UserError(EXIT.usage, [
+      {
+        code: 'run/not-a-run',
+        message: 'there is no run here',
+        file: join(root, 'far'),
+        expected: `such as ${join(root, 'far', '1', '2', '3', '4')}: runs deeper than 2 folders are not looked for`,
+      },
+    ]),
+  );
 });

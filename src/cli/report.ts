@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { EXIT, type ExitCode } from '../errors.js';
 import { writeAtomic } from '../experiment/atomic.js';
 import { buildReport, GENERATOR, readPageAssets, renderPage } from '../report/index.js';
+import { warnOfDeeper } from './deeper-runs.js';
 import type { Io } from './io.js';
 import { prepareOutput } from './output-file.js';
 
@@ -16,6 +17,7 @@ export interface ReportOptions {
 /** Prints the file's path. Throws UserError where what is reported cannot be read, or the file not be written. */
 export function report(path: string, { output, json }: ReportOptions, io: Io): ExitCode {
   const document = buildReport(path);
+  if (document.kind === 'index') warnOfDeeper(path, io);
   const text = json ? `${JSON.stringify(document)}\n` : renderPage(document, readPageAssets());
   const target = output ?? (json ? '-' : join(path, 'report.html'));
   if (target === '-') io.out(text);

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { EXIT, type ExitCode, UserError } from '../errors.js';
 import { type Dashboard, isLoopback, PORT_TAKEN, startReportDashboard } from '../report/server/index.js';
+import { warnOfDeeper } from './deeper-runs.js';
 import type { Io } from './io.js';
 import { takeSignals } from './stop-at-once.js';
 
@@ -18,6 +19,7 @@ const USUAL_PORT = 7420;
 export async function serve(folder: string, { host, port, json }: ServeOptions, io: Io): Promise<ExitCode> {
   if (!existsSync(folder))
     io.err(`warning: ${folder}: there is no such folder yet; runs appear once it is there\n`);
+  else warnOfDeeper(folder, io);
   const dashboard = await start(folder, host, port, io);
   if (!isLoopback(host))
     io.err(`warning: whoever reaches ${host} can read these runs; the dashboard asks nobody who they are\n`);

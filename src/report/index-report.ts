@@ -21,6 +21,7 @@ const MOST_DETAILS = 20;
  */
 export function buildIndexReport(root: string): IndexReport {
   const found = findRuns(root);
+  // which says what is wrong where there are none
   const all = found.length > 0 ? found : runsAt(root);
   const withDetails = all.filter(({ kind }) => kind === 'run').length <= MOST_DETAILS;
   const runs: RunRow[] = [];

@@ -1,7 +1,7 @@
 /** What lies under an output root: runs and sweeps, by their folders alone. */
 import { type Dirent, existsSync, readdirSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
-import { usageError } from '../errors.js';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { UserError, usageError } from '../errors.js';
 import { PROOFS } from '../experiment/run-directory.js';
 import { unreadable } from '../experiment/unreadable.js';
 
@@ -15,23 +15,58 @@ export interface Found {
 }
 
 const SWEEPS = 'sweeps';
+/** How many folders below a root its runs may lie; its sweeps may lie one deeper, under `sweeps`. */
+export const DEPTH = 2;
+/** How far a look for what lies deeper goes: enough for an example. */
+const LOOK = { depth: 6, folders: 500 };
 
 /**
- * All runs and sweeps under `root`, by name, then by id, which begins with the time; not the runs of a sweep's trials, see `findTrials`. Links
- * are not followed. Throws exit 2 where `root` is no folder that can be read.
+ * The runs and sweeps under `root` that lie in it, in a folder of it, or where `run` and `sweep` write: by name, then by id, which begins with
+ * the time; not the runs of a sweep's trials, see `findTrials`. Links are not followed. Throws exit 2 where `root` is no folder that can be read.
  */
 export function findRuns(root: string): Found[] {
   const top = resolve(root);
   const names = foldersIn(top).filter(name => name !== SWEEPS && name !== PROOFS);
-  const runs = names.flatMap(name => foundIn(join(top, name), name, 'run'));
+  const found = [...foundIn(top, basename(top)), ...names.flatMap(name => foundIn(join(top, name), name))];
   const sweeps = existsSync(join(top, SWEEPS)) ? foldersIn(join(top, SWEEPS)) : [];
-  return [...runs, ...sweeps.flatMap(name => foundIn(join(top, SWEEPS, name), name, 'sweep'))];
+  return [...found, ...sweeps.flatMap(name => foundIn(join(top, SWEEPS, name), name))];
+}
+
+/**
+ * A folder whose runs or sweeps `findRuns` does find, where there are any below `root` that lie too deep to be among the `found`: relative to
+ * `root`. Undefined where a bounded look finds none.
+ */
+export function deeperFolder(root: string, found: readonly Pick<Found, 'path'>[]): string | undefined {
+  const top = resolve(root);
+  const known = new Set(found.map(({ path }) => path));
+  let level = [top];
+  let looked = 0;
+  for (let depth = 1; depth <= LOOK.depth; depth++) {
+    const below: string[] = [];
+    for (const folder of level) {
+      if (looked++ >= LOOK.folders) return undefined;
+      for (const name of readableIn(folder)) {
+        const path = join(folder, name);
+        if (known.has(path) || name === PROOFS || name === 'node_modules' || name.startsWith('.')) continue;
+        if (kindOf(path) !== undefined) return relative(top, rootOf(path)) || relative(top, dirname(path));
+        below.push(path);
+      }
+    }
+    level = below;
+  }
+  return undefined;
+}
+
+/** Of the folders that `findRuns` finds this run or sweep in, the one that its verb writes to. */
+function rootOf(path: string): string {
+  const parent = dirname(dirname(path));
+  return basename(parent) === SWEEPS ? dirname(parent) : parent;
 }
 
 /** The runs of the trials of the sweep in the directory `sweep`. Throws as `findRuns` does. */
 export function findTrials(sweep: string): Found[] {
   const trials = join(resolve(sweep), 'trials');
-  return existsSync(trials) ? foundIn(trials, 'trials', 'run') : [];
+  return existsSync(trials) ? foundIn(trials, 'trials').filter(({ kind }) => kind === 'run') : [];
 }
 
 /**
@@ -42,14 +77,18 @@ export function runsAt(path: string): Found[] {
   const top = resolve(path);
   const kind = kindOf(top);
   if (kind === 'run') return [{ kind, path: top, name: basename(dirname(top)), id: basename(top) }];
-  const runs = kind === 'sweep' ? findTrials(top) : [...foundIn(top, basename(top), 'run'), ...findRuns(top)];
+  const runs = kind === 'sweep' ? findTrials(top) : findRuns(top);
   const found = runs.filter(one => one.kind === 'run');
   if (found.length > 0) return found;
+  const deeper = kind === 'sweep' ? undefined : deeperFolder(top, runs);
   throw usageError({
     code: 'run/not-a-run',
     message: kind === 'sweep' ? 'this sweep has no trials yet' : 'there is no run here',
     file: path,
-    expected: 'a run directory, a sweep, or a folder of runs',
+    expected:
+      deeper === undefined
+        ? 'a run directory, a sweep, or a folder of runs'
+        : `such as ${join(path, deeper)}: runs deeper than ${DEPTH} folders are not looked for`,
   });
 }
 
@@ -62,10 +101,12 @@ export function kindOf(path: string): Found['kind'] | undefined {
 /** The file that makes a folder one: what is written before anything runs. */
 const MARKS: Readonly<Record<Found['kind'], string>> = { run: 'config.resolved.yaml', sweep: 'plan.json' };
 
-function foundIn(parent: string, name: string, kind: Found['kind']): Found[] {
-  return foldersIn(parent)
-    .map(id => ({ kind, path: join(parent, id), name, id }))
-    .filter(({ path }) => existsSync(join(path, MARKS[kind])));
+function foundIn(parent: string, name: string): Found[] {
+  return foldersIn(parent).flatMap(id => {
+    const path = join(parent, id);
+    const kind = kindOf(path);
+    return kind === undefined ? [] : [{ kind, path, name, id }];
+  });
 }
 
 /** In the order of their code units, whatever the file system's. */
@@ -80,4 +121,14 @@ function foldersIn(path: string): string[] {
     .filter(entry => entry.isDirectory())
     .map(entry => entry.name)
     .sort();
+}
+
+/** None where the folder may not be read. */
+function readableIn(path: string): string[] {
+  try {
+    return foldersIn(path);
+  } catch (error) {
+    if (error instanceof UserError) return [];
+    throw error;
+  }
 }

@@ -6,7 +6,7 @@ import { existsSync, lstatSync } from 'node:fs';
 import { basename, join, relative, resolve, sep } from 'node:path';
 import { UserError } from '../../errors.js';
 import { isLocked } from '../../experiment/run-lock.js';
-import { type Found, findRuns, findTrials, kindOf } from '../../review/find.js';
+import { DEPTH, deeperFolder, type Found, findRuns, findTrials, kindOf } from '../../review/find.js';
 import { isSweepWorkedOn } from '../../sweep/results/index.js';
 import type { ListDocument, Listed, ListedRun, ListedSweep } from './documents.js';
 import { damagedRun, listRun, type RunPlace } from './list-run.js';
@@ -31,6 +31,7 @@ export class Catalog {
   readonly root: string;
   private known = new Map<string, Known>();
   private places = new Map<string, Place>();
+  private deeper: string | undefined;
   private looking: Promise<void> | undefined;
   private lookedAt = Number.NEGATIVE_INFINITY;
 
@@ -59,6 +60,8 @@ export class Catalog {
       version: 1,
       root: this.root,
       exists: existsSync(this.root),
+      depth: DEPTH,
+      deeper: this.deeper ?? null,
       runs: listed.filter((one): one is ListedRun => one.kind === 'run'),
       sweeps: listed.filter((one): one is ListedSweep => one.kind === 'sweep'),
     };
@@ -83,6 +86,7 @@ export class Catalog {
       known.set(place.path, lookAt(place, this.known.get(place.path)));
     }
     this.known = known;
+    this.deeper = deeperUnder(this.root, places);
     this.lookedAt = performance.now();
     this.places = new Map(places.map(place => [place.path, place]));
   }
@@ -97,6 +101,12 @@ function foundUnder(root: string): readonly Place[] {
     path: relative(root, path).split(sep).join('/'),
     folder: path,
   }));
+}
+
+function deeperUnder(root: string, places: readonly Place[]): string | undefined {
+  if (!existsSync(root) || places[0]?.folder === root) return undefined;
+  const found = places.map(({ folder }) => ({ path: folder }));
+  return deeperFolder(root, found)?.split(sep).join('/');
 }
 
 function lookAt(place: Place, before: Known | undefined): Known {

@@ -32,6 +32,10 @@ export interface ListDocument {
   readonly root: string;
   /** Whether the folder is there. */
   readonly exists: boolean;
+  /** How many folders deep runs are looked for. */
+  readonly depth: number;
+  /** A folder of the root, relative to it, that has runs or sweeps deeper than that; null where a bounded look finds none. */
+  readonly deeper: string | null;
   readonly runs: readonly ListedRun[];
   readonly sweeps: readonly ListedSweep[];
 }

@@ -35,6 +35,7 @@ export function ListPage({ filter }: { readonly filter: Filter }) {
         {counted(runs.length, 'run')}, {counted(sweeps.length, 'sweep')}
         {running > 0 && `, ${running} running`}
       </p>
+      <Deeper list={list} />
       {sweeps.length > 0 && (
         <Section title="Sweeps">
           <ListedSweeps rows={sweeps} />
@@ -80,6 +81,7 @@ function Empty({ list, trouble }: { readonly list: ListDocument; readonly troubl
         <h1>No runs yet</h1>
       </header>
       {trouble !== undefined && <Alert>{trouble}</Alert>}
+      <Deeper list={list} />
       <p>
         {list.exists ? 'This folder has no runs and no sweeps.' : 'This folder is not there yet.'} Start one,
         and it appears here by itself:
@@ -96,6 +98,17 @@ function Empty({ list, trouble }: { readonly list: ListDocument; readonly troubl
         </li>
       </ul>
     </article>
+  );
+}
+
+/** What is not on the page, and how to see it. */
+function Deeper({ list: { root, depth, deeper } }: { readonly list: ListDocument }) {
+  if (deeper === null) return null;
+  return (
+    <p class="note">
+      Runs deeper than {depth} folders are not looked for. <code>./run serve {`${root}/${deeper}`}</code>{' '}
+      shows some that are there.
+    </p>
   );
 }
 
