@@ -366,7 +366,7 @@ t.test("a run's own files are not read through links", async t => {
     symlinkSync(elsewhere, file);
     await refused(t, resume(summary.directory, { strict: true }), {
       exitCode: 2,
-      diagnostics: [{ file, message: 'this is a link, which is not followed' }],
+      diagnostics: [{ file, message: 'this is a link, which is not followed', expected: /^the file itself/ }],
     });
   }
 });
@@ -380,6 +380,21 @@ t.test('a manifest that has gone: nothing is begun anew, and nothing is touched'
   await refused(t, resume(directory), lost);
   await refused(t, run(config, { directory }), lost);
   t.ok(checkpoints(directory).includes('step-00000007.safetensors'));
+});
+
+t.test('a config that has gone is told as damage, whoever reads the run', async t => {
+  const { summary } = await interrupted(config, 7);
+  const { directory } = summary;
+  const resolved = join(directory, 'config.resolved.yaml');
+  rmSync(resolved);
+  const lost = { exitCode: 5, diagnostics: [{ code: 'run/config-lost', file: resolved }] };
+  await refused(t, resume(directory), lost);
+  await refused(t, run(config, { directory }), lost);
+  for (const verb of [['evaluate'], ['predict'], ['review'], ['report'], ['compare', directory]]) {
+    const { code, stdout, stderr } = await work.cellrun(...verb, directory);
+    t.equal(code, 5, verb[0]);
+    t.match(stdout + stderr, 'config.resolved.yaml: the config of this run has gone', verb[0]);
+  }
 });
 
 t.test("a folder of the user's own is not taken for a run's", async t => {

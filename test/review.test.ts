@@ -220,6 +220,10 @@ t.test('a damaged run hides no verdict of another', async t => {
       directory => writeFileSync(join(directory, 'config.resolved.yaml'), '{ name: ['),
     ],
     [
+      /config\.resolved\.yaml: the config of this run has gone/,
+      directory => rmSync(join(directory, 'config.resolved.yaml')),
+    ],
+    [
       /log\.jsonl: this is a folder/,
       directory => {
         rmSync(join(directory, 'log.jsonl'));

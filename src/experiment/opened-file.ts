@@ -51,9 +51,10 @@ function refuseUnlessFile(
   info: { isFile(): boolean; isDirectory(): boolean; isSymbolicLink(): boolean; size: number },
   maxBytes: number,
 ): void {
-  const refused = (message: string): UserError =>
-    usageError({ code: 'file/unreadable', message, file: path });
-  if (info.isSymbolicLink()) throw refused('this is a link, which is not followed');
+  const refused = (message: string, expected?: string): UserError =>
+    usageError({ code: 'file/unreadable', message, file: path, ...(expected !== undefined && { expected }) });
+  if (info.isSymbolicLink())
+    throw refused('this is a link, which is not followed', 'the file itself, copied to this place');
   if (info.isDirectory()) throw refused('this is a folder, not a file');
   if (!info.isFile()) throw refused('this is not a regular file');
   if (info.size >= maxBytes) throw refused('the file is larger than 2 GiB');

@@ -94,7 +94,7 @@ export class RunDirectory {
   /**
    * The directory `path` itself, made where it is missing, for a run that is to begin there: nothing is written to it before it is locked and
    * `takeConfigs` is called. Throws exit 2 where the folder cannot be made or holds anything of somebody else's, exit 5 where it holds
-   * a run that has lost its manifest.
+   * a run that has lost its config or its manifest.
    */
   static at(path: string, configs: GivenConfigs): RunDirectory {
     const directory = new RunDirectory(resolve(path));
@@ -114,6 +114,7 @@ export class RunDirectory {
   }
 
   private refuseUnlessFree(configs: GivenConfigs): void {
+    if (this.hasLostConfig) throw this.lostConfig();
     this.refuseLostManifest();
     const foreign = foreignEntry(this.files, configs);
     if (foreign === undefined) return;
@@ -139,6 +140,22 @@ export class RunDirectory {
     });
   }
 
+  /** Whether a run had begun here, as its manifest and its log say, whose config has gone. */
+  private get hasLostConfig(): boolean {
+    const { resolvedConfig, manifest, log } = this.files;
+    return !existsSync(resolvedConfig) && existsSync(manifest) && existsSync(log);
+  }
+
+  private lostConfig(): UserError {
+    return damagedError({
+      code: 'run/config-lost',
+      message:
+        'the config of this run has gone, which is what the run goes by; what it has saved is untouched',
+      file: this.files.resolvedConfig,
+      expected: 'the file, put back from a copy of the directory',
+    });
+  }
+
   /** What is there already is as it is to be, or the beginning of it. */
   private writeConfigs({ givenYaml, resolvedYaml }: GivenConfigs): void {
     const { config, resolvedConfig } = this.files;
@@ -157,12 +174,19 @@ export class RunDirectory {
     return new RunDirectory(resolve(path)).isResumable;
   }
 
-  /** An existing run, to read from. Throws exit 2 where `path` is not one. */
+  /** Whether `path` is the directory of a run, even one whose config has gone. */
+  static isOne(path: string): boolean {
+    const directory = new RunDirectory(resolve(path));
+    return existsSync(directory.files.resolvedConfig) || directory.hasLostConfig;
+  }
+
+  /** An existing run, to read from. Throws exit 2 where `path` is not one, exit 5 where it is one that has lost its config. */
   static open(path: string): RunDirectory {
     const directory = new RunDirectory(resolve(path));
     const fail = (message: string): UserError => usageError({ code: 'run/not-a-run', message, file: path });
     if (!existsSync(directory.path)) throw fail('there is no such run directory');
     if (!statSync(directory.path).isDirectory()) throw fail('this is a file, not a run directory');
+    if (directory.hasLostConfig) throw directory.lostConfig();
     if (!existsSync(directory.files.resolvedConfig)) {
       throw fail('this is not a run directory: it has no config.resolved.yaml');
     }

@@ -2,7 +2,7 @@
 import { type Dirent, existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { UserError, usageError } from '../errors.js';
-import { PROOFS } from '../experiment/run-directory.js';
+import { PROOFS, RunDirectory } from '../experiment/run-directory.js';
 import { unreadable } from '../experiment/unreadable.js';
 
 export interface Found {
@@ -94,12 +94,10 @@ export function runsAt(path: string): Found[] {
 
 /** Whether `path` is the directory of a run, or of a sweep; undefined where it is neither. */
 export function kindOf(path: string): Found['kind'] | undefined {
-  if (existsSync(join(path, MARKS.run))) return 'run';
-  return existsSync(join(path, MARKS.sweep)) ? 'sweep' : undefined;
+  if (RunDirectory.isOne(path)) return 'run';
+  // written before anything runs
+  return existsSync(join(path, 'plan.json')) ? 'sweep' : undefined;
 }
-
-/** The file that makes a folder one: what is written before anything runs. */
-const MARKS: Readonly<Record<Found['kind'], string>> = { run: 'config.resolved.yaml', sweep: 'plan.json' };
 
 function foundIn(parent: string, name: string): Found[] {
   return foldersIn(parent).flatMap(id => {
