@@ -267,6 +267,11 @@ t.test('what cannot be gone on with is refused before anything is written', asyn
   const before = files();
   const other = { set: ['model.hidden_size=5'], allowChange: ['model.hidden_size'] };
   await refused(t, resume(directory, other), { exitCode: 2, diagnostics: [{ code: 'resume/impossible' }] });
+  const another = { code: 'resume/changed', expected: /, or a new run$/ };
+  await refused(t, resume(directory, { set: ['optimizer.kind=sgd'] }), {
+    exitCode: 2,
+    diagnostics: [{ code: 'resume/impossible', expected: another.expected }, ...Array(4).fill(another)],
+  });
   // before it is asked to be allowed
   const coarse = { set: ['training.batch_size=70'] };
   await refused(t, resume(directory, coarse), { exitCode: 2, diagnostics: [{ code: 'resume/unfit' }] });
@@ -435,6 +440,18 @@ t.test('another config for a directory where a run has begun: key by key, with w
   });
   await refused(t, run({ ...longer, seed: 3 }, { directory }), {
     diagnostics: [{ message: /needs a directory of its own$/ }, { code: 'resume/impossible' }, {}],
+  });
+  const [still, moving] = [0, 0.9].map(momentum => ({
+    ...config,
+    optimizer: { kind: 'sgd', learning_rate: 0.02, momentum },
+  }));
+  const plain = join(work.folder(), 'plain');
+  await run(still, { directory: plain });
+  await refused(t, run(moving, { directory: plain }), {
+    diagnostics: [
+      { message: /needs a directory of its own$/ },
+      { code: 'resume/impossible', message: /no state of momentum$/, expected: '0, or a new run' },
+    ],
   });
   const copy = join(work.folder(), 'copy');
   cpSync(directory, copy, { recursive: true });

@@ -26,12 +26,14 @@ export function refuseOtherConfig(directory: RunDirectory, loaded: LoadedExperim
 const isOutsideHash = ({ key }: Change): boolean => /^(checkpoint|gates|training\.log_every)(\.|$)/.test(key);
 
 function advice(changes: readonly Change[]): string {
-  const kinds = changes.map(({ key }) => kindOf(key));
+  const kinds = changes.map(kindOf);
   if (kinds.includes('impossible'))
     return 'it cannot go on with this one, which needs a directory of its own';
   const settable = changes.every(({ to }) => to !== null && typeof to !== 'object');
   if (!settable) return 'it goes on with its own by `resume`; this one needs a directory of its own';
   const set = changes.map(({ key, to }) => `--set ${key}=${String(to)}`);
-  const allow = changes.flatMap(({ key }) => (kindOf(key) === 'unsafe' ? [`--allow-change ${key}`] : []));
+  const allow = changes.flatMap(change =>
+    kindOf(change) === 'unsafe' ? [`--allow-change ${change.key}`] : [],
+  );
   return `\`resume ${[...set, ...allow].join(' ')}\` goes on with what has changed`;
 }

@@ -32,9 +32,9 @@ const IMPOSSIBLE: Readonly<Record<string, string>> = {
 /** `unsafe`: it alters results, and is recorded where it is allowed by name. */
 export type ChangeKind = 'safe' | 'unsafe' | 'impossible';
 
-export function kindOf(key: string): ChangeKind {
-  if (covers(SAFE, key)) return 'safe';
-  return covers(Object.keys(IMPOSSIBLE), key) ? 'impossible' : 'unsafe';
+export function kindOf(change: Change): ChangeKind {
+  if (covers(SAFE, change.key)) return 'safe';
+  return reasonAgainst(change) === undefined ? 'unsafe' : 'impossible';
 }
 
 export function configChanges(before: LoadedExperiment, after: LoadedExperiment): Change[] {
@@ -69,8 +69,8 @@ export function checkAllowed(
   allowed: readonly string[],
   loaded: LoadedExperiment,
 ): void {
-  const isRefused = ({ key }: Change) =>
-    kindOf(key) === 'impossible' || (kindOf(key) === 'unsafe' && !covers(allowed, key));
+  const isRefused = (change: Change) =>
+    kindOf(change) === 'impossible' || (kindOf(change) === 'unsafe' && !covers(allowed, change.key));
   const refused = changes.some(isRefused) ? describeChanges(changes, allowed, loaded) : [];
   const idle = allowed.filter(one => !changes.some(({ key }) => covers([one], key)));
   const problems = [...refused, ...idle.map(key => nothingChanged(key, changes))];
@@ -83,9 +83,10 @@ export function refuseImpossible(
   allowed: readonly string[],
   loaded: LoadedExperiment,
 ): void {
-  if (changes.some(({ key }) => kindOf(key) === 'impossible'))
-    throw usageError(...describeChanges(changes, allowed, loaded));
+  if (changes.some(isImpossible)) throw usageError(...describeChanges(changes, allowed, loaded));
 }
+
+const isImpossible = (change: Change): boolean => kindOf(change) === 'impossible';
 
 /** Each change with its classification; what is refused first. */
 export function describeChanges(
@@ -94,29 +95,38 @@ export function describeChanges(
   loaded: LoadedExperiment,
 ): Diagnostic[] {
   const order: readonly ChangeKind[] = ['impossible', 'unsafe', 'safe'];
+  // where one cannot be, allowing the others leads to nothing
+  const instead = changes.some(isImpossible) ? 'a new run' : undefined;
   return changes
-    .toSorted((a, b) => order.indexOf(kindOf(a.key)) - order.indexOf(kindOf(b.key)))
-    .map(change => described(change, allowed, loaded));
+    .toSorted((a, b) => order.indexOf(kindOf(a)) - order.indexOf(kindOf(b)))
+    .map(change => described(change, { allowed, instead }, loaded));
 }
 
-function described(change: Change, allowed: readonly string[], { locator }: LoadedExperiment): Diagnostic {
+interface Allowing {
+  readonly allowed: readonly string[];
+  /** What is needed where allowing is of no use. */
+  readonly instead: string | undefined;
+}
+
+function described(change: Change, allowing: Allowing, { locator }: LoadedExperiment): Diagnostic {
   const { key, to } = change;
-  const { code, message, expected } = classified(change, allowed);
+  const { code, message, expected } = classified(change, allowing);
   const more = { ...(expected !== undefined && { expected }), got: JSON.stringify(to) };
   const path = key.split('.');
   return locator.isGiven(path) ? locator.atValue(path, code, message, more) : { code, message, ...more };
 }
 
 function classified(
-  { key, from }: Change,
-  allowed: readonly string[],
+  change: Change,
+  { allowed, instead }: Allowing,
 ): Pick<Diagnostic, 'code' | 'message' | 'expected'> {
-  const was = JSON.stringify(from);
-  switch (kindOf(key)) {
+  const { key } = change;
+  const was = JSON.stringify(change.from);
+  switch (kindOf(change)) {
     case 'impossible':
       return {
         code: 'resume/impossible',
-        message: `\`${key}\` cannot change in a run that has begun: ${reasonAgainst(key)}`,
+        message: `\`${key}\` cannot change in a run that has begun: ${reasonAgainst(change)}`,
         expected: `${was}, or a new run`,
       };
     case 'safe':
@@ -133,14 +143,17 @@ function classified(
       return {
         code: 'resume/changed',
         message: `\`${key}\` is not what the run began with, and it alters the results`,
-        expected: `${was}, or --allow-change ${key} to go on with what is given`,
+        expected: `${was}, or ${instead ?? `--allow-change ${key} to go on with what is given`}`,
       };
   }
 }
 
-function reasonAgainst(key: string): string {
+/** Why no run can make this change; undefined where one can. */
+function reasonAgainst({ key, from, to }: Change): string | undefined {
+  if (key === 'optimizer.momentum' && from === 0 && to !== null)
+    return 'its checkpoints have no state of momentum';
   const [, reason] = Object.entries(IMPOSSIBLE).find(([one]) => covers([one], key)) ?? [];
-  return reason ?? '';
+  return reason;
 }
 
 function covers(keys: readonly string[], key: string): boolean {
