@@ -198,7 +198,7 @@ t.test('a baseline that is missing, damaged or lacks the metric ends a run befor
   const cases: [string, number, RegExp][] = [
     [join(folder, 'none.json'), 2, /config\.yaml:\d+:\d+: .*none\.json: there is no such file/],
     [folder, 2, /config\.yaml:\d+:\d+: .*this is a folder/],
-    [at('no.json', '{'), 5, /no\.json: this is not JSON/],
+    [at('no.json', '{\n  x'), 5, /no\.json:2:3: this is not JSON$/m],
     [at('other.json', '{"version":1}'), 5, /other\.json: this is not a baseline/],
     [at('edited.json', JSON.stringify(edited)), 5, /edited\.json: the count, mean or spread of test\.loss/],
     [at('lacks.json', JSON.stringify(sound)), 2, /config\.yaml:\d+:\d+: .*lacks\.json has no test\.accuracy/],

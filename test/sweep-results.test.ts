@@ -1038,6 +1038,34 @@ t.test('what is damaged in a journal is told, and what a killed process left at 
   ]);
 });
 
+t.test('a damaged plan is told in plain words, with the place where it can be had', async t => {
+  const { path, files } = directoryOf(STORY);
+  const whole = readFileSync(files.plan, 'utf8');
+  const at = (line: number, column: number) =>
+    `${files.plan}:${line}:${column}: this is not JSON, and so not the plan of a sweep`;
+  for (const [text, message] of [
+    ['', at(1, 1)],
+    ['junk', at(1, 1)],
+    ['{\n  "name": x', at(2, 11)],
+    ['{\n  "name": "x",', at(2, 14)],
+    ['[]', `${files.plan}: this is not the plan of a sweep: it has no \`name\``],
+    [
+      whole.replace('"objective"', '"other"'),
+      `${files.plan}: this is not the plan of a sweep: it has no \`objective\``,
+    ],
+  ]) {
+    writeFileSync(files.plan, text);
+    let thrown: unknown;
+    try {
+      sweepStatus(path, { json: false }, recorder());
+    } catch (error) {
+      thrown = error;
+    }
+    t.match(thrown, { exitCode: 5, message });
+  }
+  writeFileSync(files.plan, whole);
+});
+
 t.test('every flag of a verb below another is its own', async t => {
   type Command = ReturnType<typeof buildProgram>;
   const shell = (): Command =>

@@ -1,7 +1,7 @@
 /** A baseline: what runs of one config reached, in a small file that is committed and judged against. `review --pin` writes it. */
 import { validateAgainst } from '../config/schema.js';
 import { damagedError } from '../errors.js';
-import type { Json } from './json.js';
+import { type Json, whereNotJson } from './json.js';
 import { withFile } from './opened-file.js';
 
 /** A metric over the seeds of the pinned runs. */
@@ -70,8 +70,9 @@ export function readBaseline(path: string): Baseline {
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch (error) {
-    throw damaged(`this is not JSON: ${(error as SyntaxError).message}`);
+  } catch {
+    const message = 'this is not JSON';
+    throw damagedError({ code: 'baseline/damaged', message, file: path, ...whereNotJson(text) });
   }
   const { version } = Object(value) as { version?: unknown };
   if (typeof version === 'number' && version !== VERSION)

@@ -13,6 +13,45 @@ export function notJson(what: string, error: unknown): string {
   return `${what} is not JSON${where === undefined ? '' : `, ${where}`}`;
 }
 
+/** How much of `text` is the beginning of something that is JSON; undefined where all of it is JSON. Parsers say in some cases only where they stopped. */
+export function soundLength(text: string): number | undefined {
+  if (isJson(text)) return undefined;
+  let [sound, wrong] = [0, text.length + 1];
+  while (wrong - sound > 1) {
+    const middle = (sound + wrong) >> 1;
+    if (isBeginning(text.slice(0, middle))) sound = middle;
+    else wrong = middle;
+  }
+  return sound;
+}
+
+function isBeginning(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch (error) {
+    const { message } = error as SyntaxError;
+    const [, at] = /at position (\d+)/.exec(message) ?? [];
+    return at === undefined ? message.includes('end of JSON') : Number(at) >= text.length;
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Line and column, from 1, where `text` is no JSON any more; at its end, its last character. */
+export function whereNotJson(text: string): { readonly line: number; readonly column: number } {
+  const end = Math.min(soundLength(text) ?? text.length, Math.max(0, text.length - 1));
+  const lines = text.slice(0, end).split('\n');
+  return { line: lines.length, column: lines[lines.length - 1].length + 1 };
+}
+
 /** How a number that JSON lacks is named next to its `null`. */
 export type NonFinite = 'nan' | 'inf' | '-inf';
 

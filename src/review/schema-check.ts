@@ -8,6 +8,7 @@ import { isRecord, type Schema } from '../config/schema-walk.js';
 import { positionOf, SourceText } from '../config/source.js';
 import { nodeAt } from '../config/tree.js';
 import { type Diagnostic, usageError } from '../errors.js';
+import { soundLength } from '../experiment/json.js';
 import { withFile } from '../experiment/opened-file.js';
 import { findTrials, kindOf, runsAt } from './find.js';
 import { eachLine, TOO_LONG } from './log-reader.js';
@@ -237,29 +238,6 @@ function notJson(source: SourceText): Diagnostic {
 }
 
 const BYTE_ORDER_MARK = '\ufeff';
-
-/** How much of `text` is the beginning of something that is JSON; undefined where all of it is JSON. Parsers say in some cases only where they stopped. */
-function soundLength(text: string): number | undefined {
-  if (parsed(text) !== undefined) return undefined;
-  let [sound, wrong] = [0, text.length + 1];
-  while (wrong - sound > 1) {
-    const middle = (sound + wrong) >> 1;
-    if (isBeginning(text.slice(0, middle))) sound = middle;
-    else wrong = middle;
-  }
-  return sound;
-}
-
-function isBeginning(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch (error) {
-    const { message } = error as SyntaxError;
-    const [, at] = /at position (\d+)/.exec(message) ?? [];
-    return at === undefined ? message.includes('end of JSON') : Number(at) >= text.length;
-  }
-}
 
 /** That the format is of another version, which explains whatever else is wrong; undefined where it is not. */
 function otherVersion(

@@ -1,9 +1,11 @@
 /** The directory of one sweep: its plan, its frozen base configs, its journal, its trials' run directories. */
-import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { damagedError, usageError } from '../errors.js';
 import { writeAtomic, writeFlushed, writeJsonAtomic } from '../experiment/atomic.js';
+import { whereNotJson } from '../experiment/json.js';
 import { createExclusively } from '../experiment/new-folder.js';
+import { withFile } from '../experiment/opened-file.js';
 import { checkName } from '../experiment/run-directory.js';
 import type { Base, SweepPlan } from './plan.js';
 import type { Segment } from './records.js';
@@ -12,6 +14,20 @@ import type { Segment } from './records.js';
 export interface FrozenBase extends Base {
   readonly yaml: string;
 }
+
+/** What no plan is without, whatever version wrote it. */
+const ESSENTIAL = [
+  'name',
+  'seed',
+  'seeds',
+  'space',
+  'method',
+  'pruner',
+  'objective',
+  'budget',
+  'epochs',
+  'bases',
+] as const satisfies readonly (keyof SweepPlan)[];
 
 export class SweepDirectory {
   private constructor(
@@ -81,18 +97,21 @@ export class SweepDirectory {
     return directory;
   }
 
-  /** Throws exit 5 where it is damaged. */
+  /** Throws exit 5 where it is damaged, exit 2 where it cannot be read. */
   readPlan(): SweepPlan {
-    const { plan } = this.files;
+    const { plan: file } = this.files;
+    const text = withFile(file, opened => opened.read(0, opened.bytes), { follow: false }).toString('utf8');
+    const damaged = (message: string, place: { line?: number; column?: number } = {}) =>
+      damagedError({ code: 'sweep/damaged', message, file, ...place });
+    let plan: unknown;
     try {
-      return JSON.parse(readFileSync(plan, 'utf8')) as SweepPlan;
-    } catch (error) {
-      throw damagedError({
-        code: 'sweep/damaged',
-        message: `this is not a plan: ${(error as Error).message}`,
-        file: plan,
-      });
+      plan = JSON.parse(text);
+    } catch {
+      throw damaged('this is not JSON, and so not the plan of a sweep', whereNotJson(text));
     }
+    const missing = ESSENTIAL.find(key => !Object.hasOwn(Object(plan), key));
+    if (missing !== undefined) throw damaged(`this is not the plan of a sweep: it has no \`${missing}\``);
+    return plan as SweepPlan;
   }
 
   baseFile({ name }: Pick<Base, 'name'>): string {
