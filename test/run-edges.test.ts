@@ -9,7 +9,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
@@ -85,6 +85,27 @@ function onlyRun(output: string): string {
 function oneMessage(t: Test, stderr: string): void {
   t.notMatch(stderr, /^\s+at |unexpected failure|defect/m, 'no stack trace');
 }
+
+t.test('a second signal ends the process at once, and says how to go on', parallel, async t => {
+  const output = work.folder();
+  const training = { ...small.training, num_epochs: 3000, max_steps: 6000 };
+  const running = work.start('run', work.config({ ...small, training }), '--output', output, ...webasm);
+  await running.said('step 5/');
+  // both are there when it looks
+  for (const signal of ['SIGSTOP', 'SIGINT', 'SIGTERM', 'SIGCONT'] as const) running.child.kill(signal);
+  const { code, stderr } = await running.finished;
+  t.equal(code, 130);
+  t.match(
+    stderr,
+    /: stopping after the step.*\ncellrun: SIG(INT|TERM): stopped\nGo on with: .* resume \S+\n$/,
+  );
+  const directory = onlyRun(output);
+  t.match(stderr, `${basename(directory)}\n`);
+  t.notOk(existsSync(join(directory, 'summary.json')), 'nothing was brought to its end');
+  const resumed = await work.cellrun('resume', directory, '--pause-after-epoch', '1', '--json');
+  t.equal(resumed.code, 130, resumed.stderr);
+  t.match(summaryIn(directory), { status: 'interrupted' });
+});
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   t.test(`${signal} during an evaluation leaves a whole, resumable run`, parallel, async t => {

@@ -34,11 +34,15 @@ async function conduct(
   io: Io,
   train: (signal: AbortSignal, observer: RunObserver) => Promise<RunResult>,
 ): Promise<ExitCode> {
-  const stop = onStopSignal(io);
+  let begun: string | undefined;
+  const stop = onStopSignal(io, () => (begun === undefined ? '' : resumeHint('resume', begun)));
   const watching = await startDashboardBeside(dashboard, watched, io);
   let left: string | undefined;
   let failed: Summary | undefined;
   const observing = observer(io, quiet, {
+    begin: ({ directory }) => {
+      begun = directory;
+    },
     failed: summary => {
       failed = summary;
     },
@@ -74,12 +78,13 @@ function tellJson(summary: Summary, io: Io): void {
 function observer(
   io: Io,
   quiet: boolean,
-  { failed, resumable }: Pick<RunObserver, 'failed' | 'resumable'>,
+  { begin, failed, resumable }: Pick<RunObserver, 'begin' | 'failed' | 'resumable'>,
 ): RunObserver {
   let progress: Progress | undefined;
   const tell = (text: string) => (progress && !quiet ? progress.line(text) : io.err(`${text}\n`));
   return {
     begin: plan => {
+      begin(plan);
       progress = createProgress(io, { ...plan, quiet });
     },
     step: step => progress?.step(step),

@@ -1,15 +1,18 @@
 /** Stopping a run from outside: the first SIGINT or SIGTERM asks for it, the second ends the process at once. */
-import { EXIT } from '../errors.js';
 import type { Io } from './io.js';
-import { takeSignals } from './stop-at-once.js';
+import { endAtOnce, takeSignals } from './stop-at-once.js';
 
-export function onStopSignal(io: Pick<Io, 'err' | 'interactive'>): {
+/** @param hint what is to be said where the process ends at once, lines with their ends; it is asked for only then */
+export function onStopSignal(
+  io: Pick<Io, 'err' | 'interactive'>,
+  hint: () => string = () => '',
+): {
   readonly signal: AbortSignal;
   release(): void;
 } {
   const controller = new AbortController();
   const listener = (name: NodeJS.Signals) => {
-    if (controller.signal.aborted) process.exit(EXIT.interrupted);
+    if (controller.signal.aborted) endAtOnce(name, hint());
     io.err(
       `${io.interactive ? '\n' : ''}${name}: stopping after the step or batch under way; once more stops at once\n`,
     );

@@ -8,9 +8,15 @@ export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const INTERRUPTED = 130;
 
 export function stopAtOnce(name: NodeJS.Signals): void {
+  endAtOnce(name, '');
+}
+
+/** @param hint what else is to be said, lines with their ends */
+export function endAtOnce(name: NodeJS.Signals, hint: string): never {
   try {
-    writeSync(2, `cellrun: ${name}: stopped\n`);
+    writeSync(2, `cellrun: ${name}: stopped\n${hint}`);
   } finally {
+    // a checkpoint that is being written has not its name yet: the one before stays
     process.exit(INTERRUPTED);
   }
 }

@@ -144,7 +144,9 @@ async function conduct(options: ConductOptions, watched: string, io: Io, start: 
   let view: ReturnType<typeof createSweepView> | undefined;
   // what is said of a signal must not come between the table and its place
   const aside = { err: (text: string) => (view === undefined ? io.err(text) : view.line(text.trimEnd())) };
-  const stop = onStopSignal({ ...aside, interactive: false });
+  const stop = onStopSignal({ ...aside, interactive: false }, () =>
+    directory === undefined ? '' : resumeHint('sweep resume', directory.path, repeated(options)),
+  );
   const watching = await startDashboardBeside(options.dashboard, watched, io);
   const opened = (made: SweepDirectory): void => {
     directory = made;

@@ -71,13 +71,18 @@ interface Training extends Conduct {
 }
 
 async function train(parts: Training, from: LoopStart | undefined): Promise<LoopEnd> {
-  const { loaded, session, trainer, events, observer, signal, pauseAfterEpoch = Infinity } = parts;
+  const { loaded, session, directory, trainer, events, observer, signal, pauseAfterEpoch = Infinity } = parts;
   const { training, optimizer } = loaded.experiment;
   const order = batchOrder(loaded, session, from?.position.order);
   const steps = totalSteps(loaded, order, from?.position.step);
   const { batchesPerEpoch, droppedPerEpoch } = order;
   if (droppedPerEpoch > 0 && !from) events.warn('data/dropped', droppedSentence(droppedPerEpoch), observer);
-  observer.begin({ totalSteps: steps, numEpochs: training.num_epochs, logEvery: training.log_every });
+  observer.begin({
+    directory: directory.path,
+    totalSteps: steps,
+    numEpochs: training.num_epochs,
+    logEvery: training.log_every,
+  });
   const recorder = new Recorder(parts, { totalSteps: steps, batchesPerEpoch });
   const plan = {
     totalSteps: steps,
