@@ -534,13 +534,21 @@ t.test('skips in the first and last step, at the end of an epoch, and in all of 
     { metric: 'test.loss', max: 1e9 },
   ];
   const lines: string[] = [];
+  const warned: string[] = [];
   const all = await run(
     config(work.file('data.npz', dataset([0, 15, 30, 45])), { max_skipped_batches: 8 }, { gates }),
     work.folder(),
     {
       line: text => lines.push(text),
+      warning: text => warned.push(text),
     },
   );
+  t.match(
+    warned.slice(0, 5),
+    [1, 2, 3, 4, 5].map(step => new RegExp(`^step ${step}: batch skipped: `)),
+  );
+  t.same(warned.slice(5), ['more batches are skipped; log.jsonl has each']);
+  t.equal(events(all.summary.directory, 'warning').length, 8, 'the log has each');
   t.match(all, {
     exitCode: 3,
     summary: { status: 'completed', steps: 8, epochs: 2, skipped_batches: 8, best: null },

@@ -23,7 +23,12 @@ export interface LoggedCheckpoint {
   readonly seconds: number;
 }
 
+/** Skipped batches that the reader is told one by one. */
+const TOLD_SKIPS = 5;
+
 export class RunEvents {
+  private skips = 0;
+
   private constructor(
     private readonly log: EventLog,
     private readonly loaded: LoadedExperiment,
@@ -161,11 +166,13 @@ export class RunEvents {
     this.log.emit({ event: 'warning', code, message });
   }
 
-  /** The batch of a step was left out, as `message` tells the reader too. */
+  /** The batch of a step was left out, as `message` tells the reader too, the first few times. */
   skipped({ epoch, step, loss, gradientNorm }: LoggedStep, message: string, observer: RunObserver): void {
     const place = { epoch, step, loss, grad_norm: gradientNorm };
     this.log.emit({ event: 'warning', code: 'training/skipped', message, ...place });
-    observer.warning(message);
+    this.skips += 1;
+    if (this.skips <= TOLD_SKIPS) observer.warning(message);
+    if (this.skips === TOLD_SKIPS + 1) observer.warning('more batches are skipped; log.jsonl has each');
   }
 
   /** An evaluation gave what is no number to go by, as `message` tells the reader too. */
