@@ -15,5 +15,7 @@ export type { Manifest } from './experiment/manifest.js';
 export { readSafetensors, type Tensor, type TensorFile, writeSafetensors } from './experiment/safetensors.js';
 export type { GateResult, Summary } from './experiment/summary.js';
 export type { Comparison } from './review/comparison/document.js';
+export type { ReviewFile } from './review/review.js';
 export type { JournalRecord } from './sweep/records.js';
+export type { SweepSummary } from './sweep/results/index.js';
 export { type RunObserver, type RunOptions, type RunResult, runExperiment } from './training/run.js';

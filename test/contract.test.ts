@@ -224,8 +224,15 @@ t.test('a program that reads logs compiles against the package', async t => {
   };
   const reader = `
     import { readFileSync } from 'node:fs';
-    import type { Baseline, JournalRecord, LogEvent, Manifest, SummaryFile, TestEvaluation } from 'cellrun';
-    export type Files = [Baseline, JournalRecord, Manifest, SummaryFile, TestEvaluation];
+    import type {
+      Baseline, Comparison, JournalRecord, LogEvent, Manifest, ReviewFile, SummaryFile, SweepSummary,
+      TestEvaluation,
+    } from 'cellrun';
+    export type Files = [Baseline, Comparison, JournalRecord, Manifest, SummaryFile, SweepSummary, TestEvaluation];
+    export const isSound = ({ version, verdict, exit_code, runs, groups, damaged, sweeps }: ReviewFile): boolean =>
+      version === 1 && verdict === 'passed' && exit_code === 0 && damaged.length + sweeps.length === 0 &&
+      runs.every(({ completed, metrics }) => completed.verdict === 'passed' && metrics?.test.loss !== null) &&
+      groups.every(({ gates, comparison }) => gates.every(gate => gate.value !== null) && comparison?.moved.length === 0);
     const lines = readFileSync('log.jsonl', 'utf8').trimEnd().split('\\n').map(line => JSON.parse(line) as LogEvent);
     for (const line of lines) {
       if (line.event !== 'train.step') continue;
@@ -239,4 +246,6 @@ t.test('a program that reads logs compiles against the package', async t => {
   const careless = await compile(reader.replace('const loss: number | null', 'const loss: number'));
   t.not(careless?.code, 0, 'a number that is not finite is not forgotten');
   t.match(careless?.stdout, 'TS2322');
+  const wrong = await compile(reader.replace("verdict === 'passed' &&", "verdict === 'good' &&"));
+  t.match(wrong?.stdout, 'TS2367', 'a review has the verdicts that it has');
 });

@@ -3,6 +3,7 @@ import { join, resolve, sep } from 'node:path';
 import { EXIT, type ExitCode, usageError } from '../errors.js';
 import { type Baseline, readBaseline } from '../experiment/baseline.js';
 import type { Verdict } from '../experiment/events.js';
+import type { SummaryFile } from '../experiment/files.js';
 import type { WrittenGate } from '../experiment/gates.js';
 import type { GateResult } from '../experiment/summary.js';
 import { type Comparison, compareWith, type Limits } from './against.js';
@@ -40,6 +41,13 @@ export interface GroupReview {
   /** Absent where no baseline was given. */
   readonly comparison?: Comparison;
 }
+
+/** What `--json` prints, as its readers get it: metrics that are not finite are null, with their names beside them (`json.ts`). */
+export type ReviewFile = Omit<Review, 'runs'> & {
+  readonly runs: readonly (Omit<RunReview, 'metrics'> & {
+    readonly metrics: SummaryFile['metrics'] | null;
+  })[];
+};
 
 /** What `--json` prints; layout in schemas/review.schema.json. */
 export interface Review {

@@ -6,4 +6,4 @@ export { type Cell, formatTable, type Table, type TableFormat } from './table.js
 export { trialTable } from './trial-table.js';
 export { bestRow, betterEarlier, ranked, TrialCollector, type TrialRow } from './trials.js';
 export { troubleOf } from './trouble.js';
-export { summaryOf, trialConfig, writeResults } from './write.js';
+export { type SweepSummary, summaryOf, trialConfig, writeResults } from './write.js';
