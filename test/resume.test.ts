@@ -222,6 +222,20 @@ t.test(
       exitCode: 2,
       diagnostics: [{ message: /^`backend` is not/ }],
     });
+    await refused(
+      t,
+      resume(directory, { set: ['optimizer.learning_rate=0.001'], allowChange: ['optimizer'] }),
+      {
+        exitCode: 2,
+        diagnostics: [
+          {
+            code: 'resume/nothing-left',
+            message:
+              'the run has made all of its 6 steps, so that a change of `optimizer.learning_rate` would have no effect',
+          },
+        ],
+      },
+    );
     t.equal(events(directory).at(-1)?.event, 'run.end', 'refusals leave the run as it was');
 
     const straight = await run(config);

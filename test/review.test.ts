@@ -167,6 +167,36 @@ t.test('groups of one name and the same seeds are told apart, each with its own 
   }
 });
 
+t.test(
+  'a run whose config changed on its way is none of those that had the new one from the start',
+  async t => {
+    const changed = copyOf(runs[1], (_, directory) => {
+      const file = join(directory, 'manifest.json');
+      const manifest = JSON.parse(readFileSync(file, 'utf8'));
+      const change = { time: manifest.started, step: 4, key: 'optimizer.learning_rate', from: 0.5, to: 0.01 };
+      const harmless = { ...change, key: 'training.num_epochs', from: 1, to: 2 };
+      const early = { ...change, key: 'optimizer.eps', step: 0, from: 1, to: 2 };
+      writeFileSync(file, JSON.stringify({ ...manifest, changes: [harmless, change, early] }));
+    });
+    const key = 'optimizer.learning_rate until step 4';
+    const { groups } = judge([runs[0], changed]).review;
+    t.same(
+      groups.map(({ distinct }) => distinct),
+      [{}, { [key]: 0.5 }],
+    );
+    const file = join(work.folder(), 'b.json');
+    judge(runs, { pin: file });
+    const compared = judge([changed], { baseline: file }).review.groups[0].comparison;
+    t.same(compared?.moved, [{ what: 'config', key, from: null, to: 0.5 }]);
+    const { code, stdout } = await work.cellrun('compare', runs[0], changed, '--json');
+    t.equal(code, 0);
+    t.match(JSON.parse(stdout), {
+      sides: [{}, {}],
+      config: [{ key: 'seed' }, { key, values: [[], [0.5]], changes: ['numerics'] }],
+    });
+  },
+);
+
 t.test('of runs with one seed the newest counts', async t => {
   const again = copyOf(runs[0], (summary, directory) => {
     summary.metrics = { train: { loss: 1 }, test: { loss: 7, accuracy: 0.5 } };

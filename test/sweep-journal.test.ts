@@ -128,7 +128,7 @@ const SAMPLES: { readonly [E in JournalRecord['event']]: Extract<JournalRecord, 
     backend: 'auto',
     version: '0.1.0',
   },
-  'sweep.redecided': { event: 'sweep.redecided', time: TIME },
+  'sweep.redecided': { event: 'sweep.redecided', time: TIME, retry_failed: false },
   'trial.chosen': { event: 'trial.chosen', trial: 3, point: { p1: 0.1, p0: { a: [1, null] } }, bracket: 0 },
   'trial.advanced': { event: 'trial.advanced', trial: 3, from: 1, to: 3 },
   'trial.measured': {

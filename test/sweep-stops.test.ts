@@ -5,12 +5,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { Summary } from '../src/experiment/summary.js';
 import { RandomStream } from '../src/random.js';
-import { fromCommandLine } from '../src/sweep/config/index.js';
+import { fromCommandLine, type SweepFlags } from '../src/sweep/config/index.js';
 import { readJournal } from '../src/sweep/journal.js';
-import type { Launcher } from '../src/sweep/launcher.js';
+import type { Launcher, Task, TaskEnd } from '../src/sweep/launcher.js';
 import { decisionsOf } from '../src/sweep/records.js';
-import { runSweep } from '../src/sweep/run.js';
+import { readSweepResults, summaryOf } from '../src/sweep/results/index.js';
+import { type NewSweep, resumeSweep, runSweep, type SweepOptions } from '../src/sweep/run.js';
+import { replay } from '../src/sweep/schedule/replay.js';
+import { createSampler } from '../src/sweep/search/index.js';
 import { finishedSegment } from '../src/sweep/segment-result.js';
+import { costModel } from '../src/sweep/trial-runs.js';
 import { type Finished, type Running, readLog, Workplace } from './support/cli.js';
 import { randomDataset } from './support/small-run.js';
 
@@ -394,53 +398,151 @@ t.test('failed trials: the exit code, the closing line, no file that is not ther
   t.match(all.stderr, /^cellrun: none of 2 trials has a value of the objective: 2 failed$/m);
 });
 
-t.test('a trial that was stopped from outside is tried again, and that is said', async t => {
-  const output = work.folder();
-  const warnings: string[] = [];
-  const base = work.config(config(work.file('data.npz', DATA)));
-  let starts = 0;
-  const launcher: Launcher = {
+/** Starts no process: `act` says what one would leave in its directory, and how it ends. */
+function pretending(act: (task: Task) => TaskEnd): Launcher {
+  return {
     name: 'local',
     open: async () => {},
     close: async () => {},
     find: async () => undefined,
-    start: async ({ directory }) => {
-      starts += 1;
-      mkdirSync(directory, { recursive: true });
-      writeFileSync(join(directory, 'config.resolved.yaml'), '');
-      const isThrough = starts === 2;
-      const summary = {
-        ...SUMMARY,
-        steps: starts,
-        epochs: isThrough ? 2 : 1,
-        status: isThrough ? 'completed' : 'interrupted',
-      };
-      writeFileSync(join(directory, 'summary.json'), JSON.stringify(summary));
-      const end = { exitCode: isThrough ? 0 : 130, signal: null, timedOut: false, stderr: '' };
-      return { process: '1', end: Promise.resolve(end), stop: async () => {} };
-    },
+    start: async task => ({ process: '1', end: Promise.resolve(act(task)), stop: async () => {} }),
   };
-  const loaded = fromCommandLine([base], ['model.hidden_size=4'], { flags: { objective: 'test.loss:min' } });
-  const { exitCode } = await runSweep(
-    { ...loaded, output },
-    {
-      threads: 1,
-      backend: 'cpu',
-      launcher: () => launcher,
-      observer: {
-        decided: () => {},
-        started: () => {},
-        ended: () => {},
-        warning: text => warnings.push(text),
-      },
-      signal: new AbortController().signal,
-      version: 'test',
-      now: () => new Date(),
+}
+
+const ENDED: TaskEnd = { exitCode: 0, signal: null, timedOut: false, stderr: '' };
+
+function leave(directory: string, summary: Partial<Summary>): void {
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, 'config.resolved.yaml'), '');
+  writeFileSync(join(directory, 'summary.json'), JSON.stringify({ ...SUMMARY, ...summary }));
+}
+
+/** A sweep over `words` in this process. */
+function pretended(launcher: Launcher, warnings: string[] = []): SweepOptions {
+  return {
+    threads: 1,
+    backend: 'cpu',
+    launcher: () => launcher,
+    observer: {
+      decided: () => {},
+      started: () => {},
+      ended: () => {},
+      redecided: () => {},
+      warning: text => warnings.push(text),
     },
-    () => {},
-  );
+    signal: new AbortController().signal,
+    version: 'test',
+    now: () => new Date(),
+  };
+}
+
+function newlyLoaded(words: readonly string[], flags: SweepFlags = {}): NewSweep {
+  const base = work.config(config(work.file('data.npz', DATA)));
+  const loaded = fromCommandLine([base], words, { flags: { objective: 'test.loss:min', ...flags } });
+  return { ...loaded, output: work.folder() };
+}
+
+t.test('a trial that was stopped from outside is tried again, and that is said', async t => {
+  const warnings: string[] = [];
+  let starts = 0;
+  const launcher = pretending(({ directory }) => {
+    starts += 1;
+    const isThrough = starts === 2;
+    const status = isThrough ? 'completed' : 'interrupted';
+    leave(directory, { steps: starts, epochs: starts, status });
+    return { ...ENDED, exitCode: isThrough ? 0 : 130 };
+  });
+  const sweep = newlyLoaded(['model.hidden_size=4']);
+  const { exitCode } = await runSweep(sweep, pretended(launcher, warnings), () => {});
   t.equal(exitCode, 0);
   t.same(warnings, ['trial 0, seed 0: it was stopped from outside; trying again from where it is']);
+});
+
+t.test('a full disk is no failure of a trial: the sweep stops, and goes on when there is room', async t => {
+  let isFull = true;
+  const launcher = pretending(({ trial, directory }) => {
+    if (isFull && trial === 1)
+      return {
+        ...ENDED,
+        exitCode: 1,
+        stderr: 'run/x: the file cannot be written: no space left on the disk\n',
+      };
+    leave(directory, { epochs: 2, metrics: { train: {}, test: { loss: trial } } });
+    return ENDED;
+  });
+  const sweep = newlyLoaded(['model.hidden_size=2,3,4']);
+  let path = '';
+  await t.rejects(
+    runSweep(sweep, pretended(launcher), made => {
+      path = made.path;
+    }),
+    {
+      exitCode: 1,
+      message: /the sweep stops, since trial 1, seed 0 found no room on the disk: it ended with/,
+    },
+  );
+  const journal = () => readJournal(join(path, 'journal.jsonl')).records;
+  t.notOk(journal().some(({ event }) => event === 'trial.failed'));
+  isFull = false;
+  const { exitCode } = await resumeSweep(path, { ...pretended(launcher), retryFailed: false });
+  t.equal(exitCode, 0);
+  t.match(
+    journal().findLast(({ event }) => event === 'sweep.decided'),
+    { best: { trial: 0 } },
+  );
+  t.equal(journal().filter(({ event }) => event === 'trial.completed').length, 3);
+});
+
+t.test('failed trials are tried again where that is asked for', async t => {
+  const flags = { method: 'random', trials: '4', pruner: 'asha' };
+  for (const words of [['model.hidden_size=2,3,4'], ['optimizer.learning_rate=uniform(0.1,0.2)']]) {
+    const isDrawn = words[0].includes('uniform');
+    let isBroken = true;
+    const launcher = pretending(({ trial, to, directory }) => {
+      if (isBroken && trial === 1) return { ...ENDED, exitCode: 1, stderr: 'out of order\n' };
+      const status = to === 2 ? 'completed' : 'interrupted';
+      leave(directory, { epochs: to, status, metrics: { train: {}, test: { loss: 9 - trial } } });
+      return { ...ENDED, exitCode: to === 2 ? 0 : 130 };
+    });
+    const sweep = newlyLoaded(words, isDrawn ? flags : {});
+    const paths: string[] = [];
+    const begin = () => runSweep(sweep, pretended(launcher), ({ path }) => paths.push(path));
+    t.equal((await begin()).exitCode, 0);
+    const summary = () => summaryOf(readSweepResults(paths[0]));
+    t.equal(summary().states.failed, 1);
+    const again = (warnings: string[] = []) =>
+      resumeSweep(paths[0], { ...pretended(launcher, warnings), retryFailed: true });
+    await again();
+    t.equal(summary().states.failed, 1, 'it fails again');
+    isBroken = false;
+    await again();
+    t.match(summary(), { status: 'completed', states: { failed: 0 } });
+    await begin();
+    t.same(decisions(paths[0]), decisions(paths[1]), 'as if it had never failed');
+    const warnings: string[] = [];
+    await again(warnings);
+    t.same(warnings, ['no trial has failed, so that none is tried again']);
+    const { plan, directory, journal } = readSweepResults(paths[0]);
+    const sampler = createSampler(plan.space, plan.method, plan.seed);
+    t.match(replay({ plan, sampler, costPerEpoch: costModel(plan, directory) }, journal), { same: true });
+  }
+});
+
+t.test('a search that knew of failures takes none back', async t => {
+  const launcher = pretending(({ trial, directory }) => {
+    if (trial === 0) return { ...ENDED, exitCode: 1 };
+    leave(directory, { epochs: 2 });
+    return ENDED;
+  });
+  const sweep = newlyLoaded(['optimizer.learning_rate=uniform(0.1,0.2)'], { method: 'tpe', trials: '2' });
+  let path = '';
+  await runSweep(sweep, pretended(launcher), made => {
+    path = made.path;
+  });
+  await t.rejects(resumeSweep(path, { ...pretended(launcher), retryFailed: true }), {
+    exitCode: 2,
+    message: /tpe has chosen later points knowing that they failed/,
+  });
 });
 
 t.test('what a run directory says of a segment', async t => {

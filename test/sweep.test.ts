@@ -296,6 +296,7 @@ function conducted(
     decided: () => {},
     started: () => {},
     ended: () => {},
+    redecided: () => {},
     warning: () => {},
   };
   return runSweep(

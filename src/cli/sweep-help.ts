@@ -11,5 +11,5 @@ Threads of a trial are --threads / --parallel; where --parallel is not given, on
 A sweep that was stopped or killed goes on with \`cellrun sweep resume SWEEP\`, and ends with the same result.
 The best trial is the one with the best value among those that were trained for the most epochs.
 Exit code: 0 where a trial has a value of the objective; 1 where a failed trial stopped the sweep, or no trial has a
-value; 4 where all diverged; 130 where it was stopped and can be resumed.
+value, or the disk is full; 4 where all diverged; 130 where it was stopped and can be resumed.
 `;

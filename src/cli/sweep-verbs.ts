@@ -75,12 +75,14 @@ function addStatus(sweep: Command, { io, finish }: Shell): void {
 }
 
 function addResume(sweep: Command, { io, finish, version }: Shell): void {
-  type Flags = Conducted & { readonly backend?: ConductOptions['backend'] };
+  type Flags = Conducted & { readonly backend?: ConductOptions['backend']; readonly retryFailed?: boolean };
   conducting(verb(sweep, 'resume <sweep>', 'go on exactly where a sweep stopped'))
     .addOption(keptBackendOption('the sweep'))
+    .addOption(new Option('--retry-failed', 'try trials that failed again, from where they were'))
     .action(async (path: string, given: Flags, command: Command) => {
       const { resumeSweepAt } = await import('./sweep.js');
-      finish(await resumeSweepAt(path, { ...complete(given, version, command), backend: given.backend }, io));
+      const { backend, retryFailed = false, ...rest } = given;
+      finish(await resumeSweepAt(path, { ...complete(rest, version, command), backend, retryFailed }, io));
     });
 }
 

@@ -84,6 +84,10 @@ export function createSweepView(
       trials.add({ event: 'segment.end', time: '', attempt: 0, ...told, ...outcome });
       draw();
     },
+    redecided: decisions => {
+      for (const record of [FORGOTTEN, ...decisions]) trials.add(record);
+      draw();
+    },
     warning: text => tell(`warning: ${text}`),
     line: tell,
     end: () => {
@@ -92,6 +96,8 @@ export function createSweepView(
     },
   };
 }
+
+const FORGOTTEN: JournalRecord = { event: 'sweep.redecided', time: '', retry_failed: false };
 
 /** What a decision means to a reader who sees no table; undefined where nothing is to be told. */
 function sentence(plan: SweepPlan, decision: Decision): string | undefined {

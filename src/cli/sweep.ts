@@ -65,11 +65,16 @@ export async function sweep(words: readonly string[], options: SweepOptions, io:
   );
 }
 
-export async function resumeSweepAt(path: string, options: ConductOptions, io: Io): Promise<ExitCode> {
+export interface ResumeOptions extends ConductOptions {
+  /** Whether failed trials are tried again. */
+  readonly retryFailed: boolean;
+}
+
+export async function resumeSweepAt(path: string, options: ResumeOptions, io: Io): Promise<ExitCode> {
   const directory = together(launcherProblems(options), () => SweepDirectory.open(path));
   return conduct(options, path, io, (conducting, opened) => {
     opened(directory);
-    return resumeSweep(path, conducting);
+    return resumeSweep(path, { ...conducting, retryFailed: options.retryFailed });
   });
 }
 
@@ -168,6 +173,7 @@ async function conduct(options: ConductOptions, watched: string, io: Io, start: 
           decided: decision => view?.decided(decision),
           started: (segment, attempt) => view?.started(segment, attempt),
           ended: result => view?.ended(result),
+          redecided: decisions => view?.redecided(decisions),
           warning: text => view?.warning(text),
         },
         signal: stop.signal,

@@ -19,6 +19,9 @@ const REASONS: Readonly<Record<string, string>> = {
   ENODEV: 'the disk is gone',
 };
 
+/** What is said where there is no room to write. */
+export const NO_SPACE: readonly string[] = [REASONS.ENOSPC, REASONS.EDQUOT];
+
 /** Runs `action` on `file`. What the system refuses meanwhile is thrown as exit 1 with the file; anything else as it is. */
 export function naming<T>(file: string, action: () => T): T {
   try {

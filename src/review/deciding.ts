@@ -4,7 +4,8 @@ import { flatValues } from '../config/flat.js';
 import { mapPaths } from '../config/paths.js';
 import type { Json } from '../experiment/json.js';
 import type { Manifest } from '../experiment/manifest.js';
-import { effectsOf, isDataPath } from './comparison/effects.js';
+import { effectsOf, isDataPath, isEarlier } from './comparison/effects.js';
+import { earlierValues } from './earlier-values.js';
 import type { RunRecord } from './run-record.js';
 
 /** By key path, sorted. */
@@ -25,7 +26,8 @@ export function decidingOf({ config, manifest, directory }: RunRecord): Deciding
     isAbsolute(path) ? relative(folder, path).split(sep).join('/') : path;
   const portable = mapPaths(config, fromConfig);
   const isMade = followsSeed(config);
-  const kept = flatValues(portable).filter(([key]) => !isLeftOut(key) && !(isMade && key === 'dataset.seed'));
+  const values = [...flatValues(portable), ...earlierValues(manifest)];
+  const kept = values.filter(([key]) => !isLeftOut(key) && !(isMade && key === 'dataset.seed'));
   const { name, executor, arithmetic, adapter } = manifest.backend;
   return {
     config: sorted(Object.fromEntries(kept)) as FlatConfig,
@@ -89,7 +91,8 @@ export function otherTask(before: Deciding, after: Deciding): Moved[] {
   const names = new Set([...tested, ...now].map(({ name }) => name));
   return movedBetween(before, after).filter(({ what, key }) => {
     if (what === 'data') return !sameTest && names.has(key);
-    if (what !== 'config') return false;
+    // what is tested on is what the run has at its end
+    if (what !== 'config' || isEarlier(key)) return false;
     if (isDataPath(key)) return !sameTest;
     return key === 'loss.kind' || (key.startsWith('dataset.') && key !== 'dataset.limit');
   });

@@ -2,17 +2,18 @@
  * Carries a sweep out: starts what the scheduler gives out, reports what became of it, writes both into the journal. It decides nothing:
  * what it must not forget is in the journal before it acts on it, so that it can be killed at any moment.
  */
-import { damagedError, EXIT, type UserError } from '../errors.js';
+import { damagedError, EXIT, UserError } from '../errors.js';
 import { untilFree } from './free-run.js';
 import type { Journal } from './journal.js';
 import type { Launcher, RunningTask, Task, TaskEnd } from './launcher.js';
 import type { SweepPlan } from './plan.js';
-import { type Decision, decisionsOf, type JournalRecord, type Outcome, type Segment } from './records.js';
+import { type Decision, decisionsOf, type JournalRecord, outcomesOf, type Segment } from './records.js';
 import type { Scheduler } from './schedule/scheduler.js';
 import {
   failedSegment,
   failureSentence,
   finishedSegment,
+  isOutOfSpace,
   isWorthRetrying,
   type SegmentResult,
   trainedSteps,
@@ -24,6 +25,8 @@ export interface SweepObserver {
   decided(decision: Decision): void;
   started(segment: Segment, attempt: number): void;
   ended(result: SegmentResult): void;
+  /** These, all so far, take the place of what was told before. */
+  redecided(decisions: readonly Decision[]): void;
   /** One line on what went wrong and is gone on from. */
   warning(text: string): void;
 }
@@ -49,6 +52,8 @@ export interface SweepHistory {
   readonly records: readonly JournalRecord[];
   /** Whether it may lack some. */
   readonly isDamaged: boolean;
+  /** Whether segments that failed are to be tried again. */
+  readonly retryFailed: boolean;
   /** Seconds that they worked. */
   readonly seconds: number;
 }
@@ -90,6 +95,7 @@ export class Orchestrator {
     const timer = this.watchTime();
     try {
       this.replay();
+      if (this.history.retryFailed) this.restate(scheduler.advance(), true);
       this.decide();
       this.tellLostResults();
       for (;;) {
@@ -117,10 +123,11 @@ export class Orchestrator {
   /** Tells the scheduler what earlier processes found; what it decides of that is compared with the journal as it comes. */
   private replay(): void {
     const { scheduler } = this.parts;
-    for (const record of this.history.records) {
+    const { records, retryFailed } = this.history;
+    for (const record of records)
       if (record.event === 'budget.time') scheduler.endBudget('time', record.advances);
-      if (record.event === 'segment.end') scheduler.report(outcomeOf(record));
-    }
+    for (const outcome of outcomesOf(records))
+      if (outcome.status !== 'failed' || !retryFailed) scheduler.report(outcome);
   }
 
   /** A result is in the journal before what follows from it. */
@@ -157,10 +164,20 @@ export class Orchestrator {
   /** The journal was written by the same rules as ours, or what follows would be another sweep. Where it has lost lines, all that was decided stands in it again. */
   private redecide(decided: Decision | undefined, recorded: Decision): void {
     if (!this.history.isDamaged) throw otherDecision(decided, recorded);
+    this.parts.observer.warning(
+      'the journal has lost decisions; all of them are made again from the results',
+    );
+    this.restate([], false);
+  }
+
+  /** All that is decided, `more` included, stands in the journal once more, and what stands before counts no more. */
+  private restate(more: readonly Decision[], retry_failed: boolean): void {
     const { journal, observer, now } = this.parts;
-    observer.warning('the journal has lost decisions; all of them are made again from the results');
-    journal.append({ event: 'sweep.redecided', time: now().toISOString() }, ...this.decided);
+    this.decided.push(...more);
     this.recorded = [];
+    const time = now().toISOString();
+    journal.append({ event: 'sweep.redecided', time, retry_failed }, ...this.decided);
+    observer.redecided(this.decided);
   }
 
   private launch(): void {
@@ -197,6 +214,7 @@ export class Orchestrator {
         continue;
       }
       const why = failureSentence(end, plan.trial_timeout);
+      if (isOutOfSpace(end)) throw outOfSpace(segment, path, why);
       const giveUp = tries >= plan.retries || !isWorthRetrying(end);
       this.tellAbout(segment, `${why}${giveUp ? '' : '; trying again'}`);
       if (giveUp) return this.finish(failedSegment(segment, end, why));
@@ -318,8 +336,10 @@ function segmentOf({ trial, seed, from, to }: Segment): Segment {
   return { trial, seed, from, to };
 }
 
-function outcomeOf({ trial, seed, from, to, status, value }: Outcome): Outcome {
-  return { trial, seed, from, to, status, value };
+/** That is no result of the trial's: the sweep stops, and can be gone on with once there is room. */
+function outOfSpace({ trial, seed }: Segment, file: string, why: string): UserError {
+  const message = `the sweep stops, since trial ${trial}, seed ${seed} found no room on the disk: ${why}`;
+  return new UserError(EXIT.unexpected, [{ code: 'sweep/no-space', message, file }]);
 }
 
 function otherDecision(decided: Decision | undefined, recorded: Decision): UserError {

@@ -82,8 +82,13 @@ export type Happening =
       readonly backend: string;
       readonly version: string;
     }
-  /** Decisions were lost: those before this line count no more, all follow again. */
-  | { readonly event: 'sweep.redecided'; readonly time: string }
+  /** Decisions before this line count no more, all follow again: some were lost, or failures are to be tried again. */
+  | {
+      readonly event: 'sweep.redecided';
+      readonly time: string;
+      /** Whether failed segments before this line are forgotten. */
+      readonly retry_failed: boolean;
+    }
   | ({
       readonly event: 'segment.start';
       readonly time: string;
@@ -146,6 +151,20 @@ export function isEvent(name: unknown): name is JournalRecord['event'] {
 
 function isDecision(record: JournalRecord): record is Decision {
   return KINDS[record.event];
+}
+
+/** The last result of each segment, in the order of their first; without failures that were to be tried again. */
+export function outcomesOf(records: readonly JournalRecord[]): readonly Outcome[] {
+  const outcomes = new Map<string, Outcome>();
+  for (const record of records) {
+    if (record.event === 'sweep.redecided' && record.retry_failed) {
+      for (const [key, { status }] of outcomes) if (status === 'failed') outcomes.delete(key);
+    }
+    if (record.event !== 'segment.end') continue;
+    const { trial, seed, from, to, status, value } = record;
+    outcomes.set(`${trial}/${seed}/${from}-${to}`, { trial, seed, from, to, status, value });
+  }
+  return [...outcomes.values()];
 }
 
 /** The decisions that count, in their order. */

@@ -1,5 +1,5 @@
 /** A sweep from its plan to its directory, new or gone on with. */
-import { EXIT, type ExitCode, UserError } from '../errors.js';
+import { EXIT, type ExitCode, UserError, usageError } from '../errors.js';
 import { processIdentity } from '../experiment/process-identity.js';
 import { RunDirectory } from '../experiment/run-directory.js';
 import { whileLocked } from '../experiment/run-lock.js';
@@ -7,7 +7,7 @@ import { Journal, readJournal } from './journal.js';
 import type { Launcher } from './launcher.js';
 import { Orchestrator, type SweepEnd, type SweepObserver } from './orchestrator.js';
 import type { SweepPlan } from './plan.js';
-import type { JournalRecord } from './records.js';
+import { type JournalRecord, outcomesOf } from './records.js';
 import { recordsOf } from './results/trials.js';
 import { troubleOf } from './results/trouble.js';
 import { Scheduler } from './schedule/scheduler.js';
@@ -63,20 +63,36 @@ export async function runSweep(
   return conduct(directory, options);
 }
 
-/** Goes on with a sweep: what was under way when it stopped goes on from its own checkpoint. Throws exit 2 where `path` is none or is in use. */
-export async function resumeSweep(path: string, options: SweepOptions): Promise<SweepResult> {
+export interface ResumeSweepOptions extends SweepOptions {
+  /** Whether trials that failed are tried again. */
+  readonly retryFailed: boolean;
+}
+
+/**
+ * Goes on with a sweep: what was under way when it stopped goes on from its own checkpoint. Throws exit 2 where `path` is none or is in use,
+ * or failed trials cannot be tried again.
+ */
+export async function resumeSweep(path: string, options: ResumeSweepOptions): Promise<SweepResult> {
   return conduct(SweepDirectory.open(path), options);
 }
 
-function conduct(directory: SweepDirectory, options: SweepOptions): Promise<SweepResult> {
+function conduct(
+  directory: SweepDirectory,
+  options: SweepOptions & Partial<ResumeSweepOptions>,
+): Promise<SweepResult> {
   return whileLocked(directory.files.lock, () => conductLocked(directory, options));
 }
 
-async function conductLocked(directory: SweepDirectory, options: SweepOptions): Promise<SweepResult> {
+async function conductLocked(
+  directory: SweepDirectory,
+  options: SweepOptions & Partial<ResumeSweepOptions>,
+): Promise<SweepResult> {
   const { observer, signal, now, version } = options;
   const plan = directory.readPlan();
   const { records, damage } = readJournal(directory.files.journal);
   for (const sentence of damage) observer.warning(sentence);
+  const retryFailed = options.retryFailed === true && hasFailures(records, observer);
+  if (retryFailed) refuseRetry(plan, directory);
   const before = backendOf(records);
   const backend = options.backend ?? before ?? 'auto';
   if (before !== undefined && backend !== before) {
@@ -117,7 +133,7 @@ async function conductLocked(directory: SweepDirectory, options: SweepOptions): 
         ],
         now,
       },
-      { records, isDamaged: damage.length > 0, seconds: secondsOf(records) },
+      { records, isDamaged: damage.length > 0, retryFailed, seconds: secondsOf(records) },
     );
     const end = await orchestrator.conduct();
     const closing = { time: now().toISOString(), seconds: orchestrator.elapsed };
@@ -129,6 +145,24 @@ async function conductLocked(directory: SweepDirectory, options: SweepOptions): 
     journal.close();
     await launcher.close();
   }
+}
+
+function hasFailures(records: readonly JournalRecord[], observer: SweepObserver): boolean {
+  if (outcomesOf(records).some(({ status }) => status === 'failed')) return true;
+  observer.warning('no trial has failed, so that none is tried again');
+  return false;
+}
+
+/** A point that was chosen in the knowledge of a failure would not have been chosen without it. */
+function refuseRetry({ method, on_trial_error }: SweepPlan, { path }: SweepDirectory): void {
+  if (method.kind !== 'tpe' || on_trial_error === 'stop') return;
+  throw usageError({
+    code: 'sweep/no-retry',
+    message:
+      'failed trials of this sweep cannot be tried again: tpe has chosen later points knowing that they failed',
+    file: path,
+    expected: 'another sweep; or this one without --retry-failed',
+  });
 }
 
 /** What the trials were last told to run on; undefined before the first, and in journals that do not say it. */

@@ -1,6 +1,7 @@
 /** What became of a segment: read from its run directory, whatever process or machine trained it. */
 import { existsSync } from 'node:fs';
 import { EXIT } from '../errors.js';
+import { NO_SPACE } from '../experiment/file-error.js';
 import { metricValue } from '../experiment/gates.js';
 import { RunDirectory } from '../experiment/run-directory.js';
 import type { Summary } from '../experiment/summary.js';
@@ -93,6 +94,11 @@ export function failureSentence(
         ? 'its process is gone'
         : `it ended with exit code ${exitCode}`;
   return last === '' ? how : `${how}: ${last.trim()}`;
+}
+
+/** Whether the machine, and nothing of the trial's own, kept it from going on: no place to write to. Every other trial would end like it. */
+export function isOutOfSpace({ exitCode, stderr }: TaskEnd): boolean {
+  return exitCode === EXIT.unexpected && NO_SPACE.some(reason => stderr.includes(reason));
 }
 
 /** Whether another try could end otherwise: not where config or command line are wrong. */

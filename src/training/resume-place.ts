@@ -9,7 +9,7 @@ import { optimizerOf } from '../optimizers/index.js';
 import { counted } from '../words.js';
 import { batchOrder, totalSteps } from './batch-plan.js';
 import type { SavedState } from './checkpoint-metadata.js';
-import { type Change, inWords } from './resume-changes.js';
+import { type Change, inWords, kindOf } from './resume-changes.js';
 import type { Session } from './session.js';
 import { unfitTensors } from './weights.js';
 
@@ -79,10 +79,27 @@ function checkNothingLost({ files }: RunDirectory): void {
   });
 }
 
+/** Throws exit 2 where what alters results has no step left to alter: the run would merely say that it was trained so. */
+export function checkUse(saved: SavedState | undefined, { loaded, session, changes }: Wanted): void {
+  const change = changes.find(one => kindOf(one) === 'unsafe');
+  if (change === undefined || saved?.evaluated !== true) return;
+  const { position } = saved;
+  if (position.step < endOf(position, loaded, session)) return;
+  throw usageError({
+    code: 'resume/nothing-left',
+    message: `the run has made all of its ${counted(position.step, 'step')}, so that a change of \`${change.key}\` would have no effect`,
+    expected: 'more steps as well: --set training.num_epochs=N or training.max_steps=N; or a new run',
+  });
+}
+
+function endOf(position: SavedState['position'], loaded: LoadedExperiment, session: Session): number {
+  return totalSteps(loaded, batchOrder(loaded, session, position.order), position.step);
+}
+
 /** The checkpoint of a longer run is none of a shorter one. */
 function checkEnd({ position }: SavedState, loaded: LoadedExperiment, session: Session): void {
   const { training } = loaded.experiment;
-  const end = totalSteps(loaded, batchOrder(loaded, session, position.order), position.step);
+  const end = endOf(position, loaded, session);
   if (position.step <= end) return;
   const decides = end === training.max_steps ? 'max_steps' : 'num_epochs';
   const message = `the run has made ${counted(position.step, 'step')} and is to end after ${end}`;

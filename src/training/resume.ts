@@ -28,7 +28,7 @@ import {
   machineChanges,
   refuseImpossible,
 } from './resume-changes.js';
-import { checkPlace } from './resume-place.js';
+import { checkPlace, checkUse } from './resume-place.js';
 import { RunEvents } from './run-events.js';
 import { RunState } from './run-state.js';
 import { checkDigests, digestChanges } from './same-data.js';
@@ -96,8 +96,10 @@ async function resumeLocked(
   const { checkpoint, damaged, setAside } = latestCheckpoint(directory.files.checkpoints, options);
   const saved = checkpoint && savedState(checkpoint.path, checkpoint);
   // before a user is asked to allow what cannot be
-  checkPlace(directory, checkpoint, saved, { loaded, session, changes });
+  const wanted = { loaded, session, changes };
+  checkPlace(directory, checkpoint, saved, wanted);
   checkAllowed(changes, options.allowChange, loaded);
+  checkUse(saved, wanted);
   const spent = timesSoFar(
     readEvents(directory.files.log),
     left.summary,

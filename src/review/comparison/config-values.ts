@@ -1,5 +1,6 @@
 /** A config as its values by key, so that configs can be compared key by key. */
 import { flatValues } from '../../config/flat.js';
+import { earlierValues } from '../earlier-values.js';
 import type { RunRecord } from '../run-record.js';
 import { effectsOf, isDataPath } from './effects.js';
 
@@ -16,13 +17,13 @@ export function drawsWithSeed(values: ConfigValues): boolean {
 }
 
 /**
- * The values that decide the results, but for the seed: runs in which all of these are equal are replicates of each other. Files of data count
+ * The values that decide the results, but for the seed, those that were changed on the way included: runs in which all of these are equal are replicates of each other. Files of data count
  * by what is in them where the manifest knows it.
  */
 export function decisiveValues({ config, manifest }: RunRecord): ConfigValues {
   const digests = manifest?.datasets.map(({ sha256 }) => sha256).join(' ');
   const decisive = new Map<string, unknown>();
-  for (const [key, value] of valuesOf(config)) {
+  for (const [key, value] of [...valuesOf(config), ...earlierValues(manifest)]) {
     if (key === 'seed' || effectsOf(key).length === 0) continue;
     if (digests !== undefined && isDataPath(key)) continue;
     decisive.set(key, value);

@@ -2,6 +2,7 @@
 import { dirname, isAbsolute, relative } from 'node:path';
 import type { Json } from '../../experiment/json.js';
 import type { Manifest } from '../../experiment/manifest.js';
+import { earlierValues } from '../earlier-values.js';
 import type { RunRecord } from '../run-record.js';
 import { type ConfigValues, valuesOf } from './config-values.js';
 import type { ConfigDifference, Effect, FactDifference } from './document.js';
@@ -29,7 +30,7 @@ const GATES_BASELINE = /^gates\.\d+\.baseline$/;
 /** As in `valuesOf`, but the baselines of gates, which decide no result, as their config names them: where it lay is no difference. */
 function portableValues({ config, manifest }: RunRecord): ConfigValues {
   const file = manifest?.config_files.at(-1);
-  const entries = [...valuesOf(config)].map(([key, value]) => {
+  const entries = [...valuesOf(config), ...earlierValues(manifest)].map(([key, value]) => {
     const isPath = GATES_BASELINE.test(key) && typeof value === 'string' && isAbsolute(value);
     return [key, isPath && file !== undefined ? relative(dirname(file), value) : value] as const;
   });

@@ -82,9 +82,9 @@ const EFFECTS: Readonly<Record<LeafPath<Experiment>, readonly Effect[]>> = {
 
 const BY_KEY: ReadonlyMap<string, readonly Effect[]> = new Map(Object.entries(EFFECTS));
 
-/** What a value at a key such as `gates.0.min` changes; empty: nothing. */
+/** What a value at a key such as `gates.0.min` changes, also one that a run had until some step; empty: nothing. */
 export function effectsOf(key: string): readonly Effect[] {
-  return BY_KEY.get(withoutIndexes(key)) ?? (key === 'gates' ? [] : ['unknown']);
+  return BY_KEY.get(withoutIndexes(key.replace(UNTIL, ''))) ?? (key === 'gates' ? [] : ['unknown']);
 }
 
 /** Whether the key names a file of the dataset, whose bytes the manifest has a digest of. */
@@ -98,6 +98,14 @@ export function isDataPath(key: string): boolean {
 }
 
 let dataPaths: ReadonlySet<string> | undefined;
+
+/** As `earlierValues` has it. */
+const UNTIL = / until step \d+$/;
+
+/** Whether the key is of a value that a run had on its way and no longer at its end. */
+export function isEarlier(key: string): boolean {
+  return UNTIL.test(key);
+}
 
 function withoutIndexes(key: string): string {
   return key.replace(/\.\d+(?=\.|$)/g, '');

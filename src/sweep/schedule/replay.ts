@@ -1,9 +1,8 @@
 /** Decides a sweep once more from what its journal says of results, and compares what comes out with what the journal says was decided. */
 import type { SweepPlan } from '../plan.js';
-import { type Decision, decisionsOf, type JournalRecord, type Outcome, type Segment } from '../records.js';
+import { type Decision, decisionsOf, type JournalRecord, outcomesOf } from '../records.js';
 import type { Sampler } from '../search/sampler.js';
 import type { Point } from '../space.js';
-import { segmentKey } from './outcomes.js';
 import { Scheduler } from './scheduler.js';
 
 /** What a scheduler is made of. */
@@ -50,16 +49,4 @@ function decideAgain(
   const ended = records.find(record => record.event === 'budget.time');
   if (ended) scheduler.endBudget('time', ended.advances);
   return scheduler.advance();
-}
-
-/** The last result of each segment, in the order of their first. */
-export function outcomesOf(records: readonly JournalRecord[]): readonly Outcome[] {
-  const outcomes = new Map<string, Outcome>();
-  for (const record of records) {
-    if (record.event !== 'segment.end') continue;
-    const { trial, seed, from, to, status, value } = record;
-    const segment: Segment = { trial, seed, from, to };
-    outcomes.set(segmentKey(segment), { ...segment, status, value });
-  }
-  return [...outcomes.values()];
 }

@@ -8,10 +8,16 @@
  * a pruner that leaves time for more points than the sweep had gets no more. A budget of time does not apply, for nothing takes time here.
  */
 import type { Pruner, SweepPlan } from '../plan.js';
-import type { Decision, JournalRecord, Outcome, Segment, SegmentStatus } from '../records.js';
+import {
+  type Decision,
+  type JournalRecord,
+  type Outcome,
+  outcomesOf,
+  type Segment,
+  type SegmentStatus,
+} from '../records.js';
 import type { Sampler } from '../search/sampler.js';
 import type { Point } from '../space.js';
-import { outcomesOf } from './replay.js';
 import { Scheduler } from './scheduler.js';
 
 export interface EpochValue {
