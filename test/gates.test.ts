@@ -196,7 +196,11 @@ t.test('a baseline that is missing, damaged or lacks the metric ends a run befor
   const drop = { metric: 'test.accuracy', max_drop: 1 };
   const edited = { ...sound, metrics: { 'test.loss': { ...sound.metrics['test.loss'], mean: 2 } } };
   const cases: [string, number, RegExp][] = [
-    [join(folder, 'none.json'), 2, /config\.yaml:\d+:\d+: .*none\.json: there is no such file/],
+    [
+      join(folder, 'none.json'),
+      2,
+      /config\.yaml:\d+:\d+: there is no baseline .*none\.json\n[\s\S]*--set gates=\[\]/,
+    ],
     [folder, 2, /config\.yaml:\d+:\d+: .*this is a folder/],
     [at('no.json', '{\n  x'), 5, /no\.json:2:3: this is not JSON$/m],
     [at('other.json', '{"version":1}'), 5, /other\.json: this is not a baseline/],

@@ -7,6 +7,7 @@ import { validateAgainst } from '../src/config/schema.js';
 import { formatJunit } from '../src/review/format-junit.js';
 import { reviewRuns } from '../src/review/review.js';
 import { checkSchemas } from '../src/review/schema-check.js';
+import { bestRow, readSweepResults } from '../src/sweep/results/index.js';
 import { Workplace } from './support/cli.js';
 import { longerConfig, randomDataset } from './support/small-run.js';
 
@@ -121,6 +122,49 @@ t.test('trials that ended otherwise are judged, and a sweep that did not end is 
   const { code, stdout } = await work.cellrun('review', killed, '--format', 'github');
   t.equal(code, 3);
   t.match(stdout, /^::warning title=sweep::sweep sw\/\S+: the sweep was killed before it ended$/m);
+});
+
+t.test('a trial that is not as its sweep has it is in doubt', async t => {
+  const [best] = judge(sweep).runs.filter(({ not_judged }) => not_judged === null);
+  const seed = readSweepResults(sweep)
+    .records.rows.flatMap(row => row.seeds.map(one => ({ ...one, trial: row.trial })))
+    .find(({ trial }) => best.run_id.startsWith(`t${String(trial).padStart(4, '0')}`));
+  const other = copyOf(directory => {
+    const file = join(directory, 'journal.jsonl');
+    const text = readFileSync(file, 'utf8');
+    const end = new RegExp(`("segment.end".*"trial":${seed?.trial},.*"to":${seed?.epochs},.*"value":)[^,]+`);
+    t.match(text, end);
+    writeFileSync(file, text.replace(end, '$10.99'));
+  });
+  const review = judge(other);
+  t.equal(review.verdict, 'inconclusive');
+  const doubted = review.runs.find(({ run_id }) => run_id === best.run_id);
+  t.match(doubted?.completed.reason, /its sweep has test\.loss 0\.99 of it, and the run \d/);
+  const run = join(
+    copyOf(() => {}),
+    'trials',
+    best.run_id,
+  );
+  const flags = ['--set', `training.num_epochs=${(seed?.epochs ?? 0) + 1}`, '--quiet'];
+  const { stderr } = await work.cellrun('resume', run, ...flags);
+  t.match(stderr, /^warning: \S+ is a trial of a sweep, which will not know what comes now/);
+  const [further] = judge(run).runs;
+  t.match(further.completed.reason, /it has gone on to epoch \d, of which its sweep, .* does not know/);
+});
+
+t.test('other sides are compared with the best trial of a sweep', async t => {
+  const { plan, records, directory } = readSweepResults(sweep);
+  const winner = directory.runPath({ trial: bestRow(plan, records)?.trial ?? -1, seed: plan.seeds[0] });
+  const { code, stdout } = await work.cellrun(
+    'compare',
+    sweep,
+    copyOf(() => {}),
+    '--json',
+  );
+  t.equal(code, 0);
+  const { sides, notes } = JSON.parse(stdout);
+  t.match(sides[0], { runs: [{ directory: winner, left_out: null }] });
+  t.match(notes[0], /each is a side of its own, the best trial's the first$/);
 });
 
 t.test('gates of trials are told and annotated where the user wrote them', async t => {

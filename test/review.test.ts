@@ -197,6 +197,30 @@ t.test(
   },
 );
 
+t.test(
+  'metrics that the log does not bear out are not believed, neither against a baseline nor to be pinned',
+  async t => {
+    const file = join(work.folder(), 'b.json');
+    judge(runs, { pin: file });
+    const { loss } = JSON.parse(readFileSync(join(runs[0], 'summary.json'), 'utf8')).metrics.test;
+    const edited = copyOf(runs[0], summary => {
+      Object.assign(summary, { metrics: { train: { loss: 1 }, test: { loss: 0.05, accuracy: 1 } } });
+    });
+    const { runs: judged } = judge([edited], { baseline: file, gates: ['test.loss <= 100'] }).review;
+    t.match(judged[0].completed, {
+      verdict: 'inconclusive',
+      reason: `the run says that it completed, but its summary has test.loss 0.05, and its log ${loss}`,
+    });
+    t.match(
+      failure(() => judge([edited], { pin: join(work.folder(), 'c.json') })),
+      {
+        exitCode: 2,
+        diagnostics: [{ code: 'review/pin', message: /only runs whose files agree are pinned/ }],
+      },
+    );
+  },
+);
+
 t.test('of runs with one seed the newest counts', async t => {
   const again = copyOf(runs[0], (summary, directory) => {
     summary.metrics = { train: { loss: 1 }, test: { loss: 7, accuracy: 0.5 } };

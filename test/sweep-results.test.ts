@@ -408,6 +408,13 @@ t.test('compare: bounds, order, number and formats', async t => {
       .slice(1)
       .map(line => line.split(',')[0]);
   };
+  const headOf = (options: Partial<CompareOptions>): string | undefined => {
+    const io = recorder();
+    const none = { sort: undefined, min: undefined, max: undefined, top: undefined, all: false } as const;
+    compareTrials(path, { ...none, format: 'csv', ...options }, io);
+    return io.text.out.split('\n').at(0);
+  };
+  t.equal(headOf({ min: 0.75 }), headOf({}), 'the columns are those of the whole sweep');
   t.same(compared({}), ['0', '1', '2', '3']);
   t.same(compared({ min: 0.75 }), ['1']);
   t.same(compared({ max: 0.75 }), ['0']);

@@ -1,8 +1,10 @@
 /** `run CONFIG` and `resume RUN`: train, and tell how it went. */
+import { resolve } from 'node:path';
 import { loadExperiment } from '../config/index.js';
 import type { ExitCode } from '../errors.js';
 import { spellNonFinite } from '../experiment/json.js';
 import type { Summary } from '../experiment/summary.js';
+import { sweepFolder } from '../review/find.js';
 import type { RunObserver, RunResult } from '../training/observer.js';
 import { resumeExperiment } from '../training/resume.js';
 import { runExperiment } from '../training/run.js';
@@ -22,6 +24,11 @@ export async function run(config: string, options: RunOptions, io: Io): Promise<
 }
 
 export async function resume(path: string, options: ResumeOptions, io: Io): Promise<ExitCode> {
+  const sweep = sweepFolder(resolve(path));
+  if (sweep !== undefined)
+    io.err(
+      `warning: ${path} is a trial of a sweep, which will not know what comes now; \`sweep resume ${sweep}\` is how a sweep goes on\n`,
+    );
   return conduct(options, path, io, (signal, observer) =>
     resumeExperiment(path, { ...options, started: new Date(), signal }, observer),
   );

@@ -156,12 +156,13 @@ export function compareTrials(path: string, options: CompareOptions, io: Io): Ex
   const within = ({ value }: TrialRow): boolean =>
     (min === undefined || (value !== null && value >= min)) &&
     (max === undefined || (value !== null && value <= max));
-  const rows = ranked(plan, records.rows).filter(within);
-  const table = sorted(
-    trialTable(plan, rows, { changed: !options.all }),
-    trialTable(plan, rows, { changed: false }),
-    options.sort,
-  );
+  const all = ranked(plan, records.rows);
+  // the columns are those of the whole sweep, whichever of its rows are left
+  const tableOf = (changed: boolean): Table => {
+    const table = trialTable(plan, all, { changed });
+    return { ...table, rows: table.rows.filter((_, i) => within(all[i])) };
+  };
+  const table = sorted(tableOf(!options.all), tableOf(false), options.sort);
   const top = { ...table, rows: table.rows.slice(0, options.top) };
   io.out(formatTable(top, options.format, widthOf(io)));
   return EXIT.done;

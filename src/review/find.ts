@@ -107,6 +107,12 @@ function foundIn(parent: string, name: string): Found[] {
   });
 }
 
+/** The sweep that the run directory `run`, absolute, is a trial's of. */
+export function sweepFolder(run: string): string | undefined {
+  const folder = dirname(dirname(run));
+  return basename(dirname(run)) === 'trials' && kindOf(folder) === 'sweep' ? folder : undefined;
+}
+
 /** In the order of their code units, whatever the file system's. */
 function foldersIn(path: string): string[] {
   let entries: Dirent[];

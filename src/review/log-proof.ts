@@ -1,10 +1,11 @@
-/** Whether a log bears out what the summary says: that this run came to its end. */
+/** Whether a log bears out what the summary says: that this run came to its end, and with these test metrics. */
 import type { Summary } from '../experiment/summary.js';
 import type { LogRecord } from './log-reader.js';
 
 /** Collects records one by one; what it keeps does not grow with the log. */
 export class LogProof {
   private last: LogRecord | undefined;
+  private evaluation: LogRecord | undefined;
   /** The first run that the log names and that is not the one asked about. */
   private other: string | undefined;
 
@@ -12,19 +13,31 @@ export class LogProof {
 
   add(record: LogRecord): void {
     this.last = record;
-    const { event, run_id } = record;
+    const { event, run_id, split } = record;
+    if (event === 'eval' && split === 'test') this.evaluation = record;
     if (event !== 'run.start' && event !== 'run.resume') return;
     if (typeof run_id === 'string' && run_id !== this.runId) this.other ??= run_id;
   }
 
   /** Why it does not follow from the log that the run of `summary` completed; undefined where it does. @param isTorn whether the log ends within a line */
-  doubt({ steps }: Summary, isTorn: boolean): string | undefined {
+  doubt({ steps, metrics }: Summary, isTorn: boolean): string | undefined {
     const { last, other } = this;
     if (last === undefined) return 'its log has no event';
     if (other !== undefined) return `its log is that of another run, ${other}`;
     if (isTorn) return 'the end of its log is lost';
     if (last.event !== 'run.end') return 'its log goes on to no end of the run';
-    if (last.status === 'completed' && last.steps === steps) return undefined;
-    return `its log ends with ${last.status} after step ${last.steps}, its summary with completed after step ${steps}`;
+    if (last.status !== 'completed' || last.steps !== steps)
+      return `its log ends with ${last.status} after step ${last.steps}, its summary with completed after step ${steps}`;
+    return this.otherMetric(metrics.test ?? {});
+  }
+
+  private otherMetric(told: Readonly<Record<string, number | undefined>>): string | undefined {
+    for (const [name, value] of Object.entries(told)) {
+      if (value === undefined) continue;
+      const logged = this.evaluation?.[name];
+      const isSame = Number.isFinite(value) ? logged === value : logged === null;
+      if (!isSame) return `its summary has test.${name} ${value}, and its log ${logged ?? 'no such value'}`;
+    }
+    return undefined;
   }
 }

@@ -65,13 +65,15 @@ function incomplete(run: ReviewedRun): Diagnostic[] {
   const why = notCompleted(run) ?? (run.deciding === undefined ? 'the run has no manifest' : undefined);
   if (why !== undefined)
     return [{ code: 'review/pin', message: `${why}, and only completed runs are pinned`, file }];
-  return quality(run)
+  const unfit = quality(run)
     .filter(metric => !Number.isFinite(run.last(metric)))
     .map(metric => ({
       code: 'review/pin',
       message: `${metric} ${run.last(metric) === undefined ? 'was not measured' : `is ${run.last(metric)}`}, and only finite values are pinned`,
       file,
     }));
+  if (unfit.length > 0 || run.doubt === undefined) return unfit;
+  return [{ code: 'review/pin', message: `${run.doubt}, and only runs whose files agree are pinned`, file }];
 }
 
 function quality({ deciding }: ReviewedRun): readonly string[] {

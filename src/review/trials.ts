@@ -6,7 +6,7 @@ import { basename, dirname } from 'node:path';
 import { placeOf, UserError } from '../errors.js';
 import { readSweepResults, type SweepResults, type TrialRow, troubleOf } from '../sweep/results/index.js';
 import { counted } from '../words.js';
-import { kindOf } from './find.js';
+import { sweepFolder } from './find.js';
 import type { ReviewedRun } from './run-facts.js';
 import type { RunState } from './run-record.js';
 
@@ -27,6 +27,8 @@ interface KnownSweep {
   readonly rows: ReadonlyMap<string, TrialRow>;
   /** Of a trial that is never pruned. */
   readonly epochs: number;
+  /** The objective's. */
+  readonly metric: string;
 }
 
 /** The sweeps of the runs that it is asked about, each read once. */
@@ -44,8 +46,26 @@ export class Trials {
     return `${row.state} by its sweep after ${row.epochs} of ${counted(sweep.epochs, 'epoch')}`;
   }
 
-  /** The run with its gates where the user wrote them; of a sweep that does not know that, in the user's file. Any other run as it is. */
+  /** The run with its gates where the user wrote them, and in doubt where its sweep tells something else of it. Any other run as it is. */
   placed(run: ReviewedRun): ReviewedRun {
+    const placed = this.withOrigins(run);
+    return run.doubt === undefined ? { ...placed, doubt: this.contradiction(run) } : placed;
+  }
+
+  /** Why a run that completed is not the one that its sweep decided by; undefined where it is. */
+  private contradiction({ facts, last }: ReviewedRun): string | undefined {
+    const sweep = this.sweepOf(facts.directory);
+    const told = sweep?.rows.get(facts.directory)?.seeds.find(({ seed }) => seed === facts.seed);
+    if (sweep === undefined || told === undefined || facts.state !== 'completed') return undefined;
+    if (facts.epochs !== null && facts.epochs > told.epochs)
+      return `it has gone on to epoch ${facts.epochs}, of which its sweep, which had it after ${told.epochs}, does not know`;
+    const value = last(sweep.metric);
+    const isSame = Number.isFinite(value) ? value === told.value : told.value === null;
+    return isSame ? undefined : `its sweep has ${sweep.metric} ${told.value} of it, and the run ${value}`;
+  }
+
+  /** Of a sweep that does not know where the gates were written, they are in the user's file. */
+  private withOrigins(run: ReviewedRun): ReviewedRun {
     const copy = run.facts.config_files.at(-1);
     const base = this.sweepOf(run.facts.directory)?.bases.find(({ name }) =>
       copy?.endsWith(`configs/${name}`),
@@ -72,12 +92,6 @@ export class Trials {
   }
 }
 
-/** The sweep that the run directory `run` is a trial's of. */
-function sweepFolder(run: string): string | undefined {
-  const folder = dirname(dirname(run));
-  return basename(dirname(run)) === 'trials' && kindOf(folder) === 'sweep' ? folder : undefined;
-}
-
 function readSound(folder: string): KnownSweep {
   try {
     return readSweep(folder);
@@ -85,7 +99,7 @@ function readSound(folder: string): KnownSweep {
     if (!(error instanceof UserError)) throw error;
     const message = error.diagnostics.map(one => `${placeOf(one)}${one.message}`).join('; ');
     const review = { directory: folder, name: basename(dirname(folder)), state: 'damaged', message } as const;
-    return { review, bases: [], rows: new Map(), epochs: 0 };
+    return { review, bases: [], rows: new Map(), epochs: 0, metric: '' };
   }
 }
 
@@ -96,7 +110,8 @@ function readSweep(folder: string): KnownSweep {
     plan.seeds.map(seed => [directory.runPath({ trial: row.trial, seed }), row] as const),
   );
   const review = { directory: folder, name: plan.name, state, message: messageOf(results) };
-  return { review, bases: plan.bases, rows: new Map(rows), epochs: plan.epochs };
+  const { metric } = plan.objective;
+  return { review, bases: plan.bases, rows: new Map(rows), epochs: plan.epochs, metric };
 }
 
 function messageOf({ state, records, damage }: SweepResults): string | null {

@@ -1,4 +1,5 @@
 /** What the gates of a config compare with: the means of their baselines, read before anything is trained. */
+import { existsSync } from 'node:fs';
 import { type LoadedExperiment, locateInConfig } from '../config/index.js';
 import { type Diagnostic, EXIT, UserError, usageError } from '../errors.js';
 import { type Baseline, readBaseline } from '../experiment/baseline.js';
@@ -53,6 +54,12 @@ export function writtenGates(
 function referenceOf({ experiment, locator }: LoadedExperiment, index: number): number | undefined {
   const { metric, baseline: file } = experiment.gates[index];
   if (file === undefined) return undefined;
+  if (!existsSync(file))
+    throw usageError(
+      locator.atValue(['gates', index, 'baseline'], 'config/gate', `there is no baseline ${file}`, {
+        expected: 'what `review RUN… --pin FILE` has written; the runs to pin are made with --set gates=[]',
+      }),
+    );
   const { metrics }: Baseline = readBaseline(file);
   const found = Object.hasOwn(metrics, metric) ? metrics[metric] : undefined;
   if (found !== undefined) return found.mean;

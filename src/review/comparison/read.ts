@@ -1,6 +1,7 @@
 /** The runs that the arguments of `compare` name. */
 import { type Diagnostic, EXIT, UserError } from '../../errors.js';
-import { runsAt } from '../find.js';
+import { bestRow, readSweepResults } from '../../sweep/results/index.js';
+import { kindOf, runsAt } from '../find.js';
 import { type RunRecord, readRun } from '../run-record.js';
 import type { Comparison } from './document.js';
 import type { Group } from './sides.js';
@@ -33,7 +34,7 @@ export function readGroups(paths: readonly string[]): ReadGroups {
         leftOut.push({ run, reason: 'it ended before it began to train' });
       else records.push(read);
     }
-    return { argument: path, runs: records };
+    return { argument: path, runs: records, first: bestRuns(path) };
   });
   return {
     groups: groups.filter(({ runs }) => runs.length > 0),
@@ -41,6 +42,15 @@ export function readGroups(paths: readonly string[]): ReadGroups {
     warnings: errors.flatMap(({ diagnostics }) => diagnostics),
     error: joined(errors),
   };
+}
+
+/** Those of a sweep's best trial, with each seed; none where `path` is no sweep, or one that has no best yet. */
+function bestRuns(path: string): ReadonlySet<string> {
+  if (kindOf(path) !== 'sweep') return new Set();
+  const { directory, plan, records } = readSweepResults(path);
+  const best = bestRow(plan, records);
+  if (best === undefined) return new Set();
+  return new Set(plan.seeds.map(seed => directory.runPath({ trial: best.trial, seed })));
 }
 
 /** Puts what a user can cause among `errors`; undefined then. */

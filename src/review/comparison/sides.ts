@@ -8,6 +8,8 @@ export interface Group {
   /** As the user named it. */
   readonly argument: string;
   readonly runs: readonly RunRecord[];
+  /** Directories of those that come first: of a sweep those of its best trial. */
+  readonly first?: ReadonlySet<string>;
 }
 
 export interface Side {
@@ -36,18 +38,22 @@ export function tellingRuns(side: Side): readonly PlacedRun[] {
   return counted.length > 0 ? counted : side.runs;
 }
 
-/** The sides of all groups, in order; those of one group by the values that set them apart. Notes tell which groups have several. */
+/**
+ * The sides of all groups, in order; of one group the best trial's, then those with runs that count, by the values that set them apart. Notes
+ * tell which groups have several.
+ */
 export function sidesOf(groups: readonly Group[]): { readonly sides: Side[]; readonly notes: string[] } {
   const notes: string[] = [];
   const sides: Side[] = [];
-  for (const { argument, runs } of groups) {
+  for (const { argument, runs, first = NONE } of groups) {
     const parts = split(runs);
     const keys = keysApart(parts);
     if (parts.length > 1)
       notes.push(
-        `${argument} has runs of ${parts.length} configs, told apart by ${keys.join(', ')}; each is a side of its own`,
+        `${argument} has runs of ${parts.length} configs, told apart by ${keys.join(', ')}; each is a side of its own${first.size > 0 ? ", the best trial's the first" : ''}`,
       );
-    for (const part of parts.toSorted((a, b) => compareParts(a, b, keys)))
+    const ranked = parts.toSorted((a, b) => rankOf(a, first) - rankOf(b, first) || compareParts(a, b, keys));
+    for (const part of ranked)
       sides.push({ id: idOf(sides.length), name: nameOf(argument, part, keys), runs: place(part.runs) });
   }
   return { sides, notes };
@@ -57,6 +63,8 @@ interface Part {
   readonly values: ConfigValues;
   readonly runs: readonly RunRecord[];
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 const DATASET_SEED = 'dataset.seed';
 
@@ -99,6 +107,12 @@ function nameOf(argument: string, { values }: Part, keys: readonly string[]): st
     return `${key}=${value === undefined ? 'not set' : typeof value === 'string' ? value : JSON.stringify(value)}`;
   });
   return words.length === 0 ? argument : `${argument} [${words.join(', ')}]`;
+}
+
+/** Other sides are compared with the first one, which should have something to be compared with. */
+function rankOf({ runs }: Part, first: ReadonlySet<string>): number {
+  if (runs.some(({ directory }) => first.has(directory.path))) return 0;
+  return runs.some(run => reasonToLeaveOut(run) === null) ? 1 : 2;
 }
 
 function compareParts(a: Part, b: Part, keys: readonly string[]): number {
