@@ -88,10 +88,11 @@ function ending({ code, signal, stderr }: Outcome): string {
   return `ended with ${code ?? signal}: ${stderr}`;
 }
 
-/** Nobody listens before the program is loaded and after it has said its result; nothing may have been begun, or all be done. */
+/** While the program loads a signal ends it, by Node or by `early-signals.ts`, and after it has said its result nobody listens; nothing may have been begun, or all be done. */
 function unheard(outcome: Outcome, directory: string | undefined, before: string | undefined): Verdict {
   const isSame = directory === undefined ? before === undefined : snapshot(directory) === before;
-  if (isSame && outcome.signal !== null) return { outcome: 'ended before it began', failures: [] };
+  const isStopped = outcome.signal !== null || outcome.code === EXIT.interrupted;
+  if (isSame && isStopped) return { outcome: 'ended before it began', failures: [] };
   if (isClosed(directory)) return { outcome: 'came after the end', failures: whole(directory) };
   return { outcome: 'failed', failures: [`was not heard, and ${ending(outcome)}`] };
 }
