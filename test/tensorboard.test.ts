@@ -228,6 +228,9 @@ t.test('folders of runs, and what is refused', async t => {
     runs.map(run => join(output, 'twice', basename(run))),
   );
   t.match(exported.stderr, `tensorboard --logdir ${output}\n`);
+  const spaced = `${output} it's`;
+  const quoted = await place.cellrun('export', root, '--tensorboard', '-o', spaced);
+  t.match(quoted.stderr, `tensorboard --logdir '${output} it'\\''s'\n`, 'as a shell takes it');
   const inside = await place.cellrun('export', ...runs, '--tensorboard');
   t.match(inside.stderr, `tensorboard --logdir ${join(root, 'twice')}\n`, 'what all are in');
 

@@ -5,6 +5,7 @@ import { exportRun } from '../interop/tensorboard/export.js';
 import { type Found, kindOf, runsAt } from '../review/find.js';
 import { readRun } from '../review/run-record.js';
 import type { Io } from './io.js';
+import { quoted } from './result.js';
 
 export interface ExportOptions {
   /** Undefined: into each run's own directory. */
@@ -26,9 +27,8 @@ export function exportTensorboard(
   if (json) io.out(`${JSON.stringify({ version: 1, format: 'tensorboard', exports: written })}\n`);
   else {
     for (const { directory } of written) io.out(`${directory}\n`);
-    io.err(
-      `Look at it with: tensorboard --logdir ${output ?? commonFolder(written.map(({ directory }) => directory))}\n`,
-    );
+    const folder = output ?? commonFolder(written.map(({ directory }) => directory));
+    io.err(`Look at it with: tensorboard --logdir ${quoted(folder)}\n`);
   }
   return EXIT.done;
 }

@@ -20,6 +20,7 @@ import {
 import { counted } from '../words.js';
 import type { Io } from './io.js';
 import { formatDuration } from './progress.js';
+import { quoted } from './result.js';
 
 /** Of the terminal, or enough for most tables where there is none. */
 export function widthOf(io: Io): number {
@@ -74,7 +75,7 @@ function headline({ plan, directory, state, records }: SweepResults): string {
   if (state === 'running' && running.length > 0)
     lines.push(`running: ${running.map(({ trial, to }) => `trial ${trial} to epoch ${to}`).join(', ')}`);
   if (state === 'interrupted' || state === 'killed')
-    lines.push(`go on with: cellrun sweep resume ${directory.path}`);
+    lines.push(`go on with: cellrun sweep resume ${quoted(directory.path)}`);
   return lines.map(line => `${line}\n`).join('');
 }
 
