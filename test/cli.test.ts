@@ -473,6 +473,28 @@ t.test('two first starts at once do not disturb each other', async t => {
   t.equal(results.filter(([, , err]) => err !== '').length, 1, 'one of them built');
 });
 
+t.test('a signal during an installation ends it, too', async t => {
+  const root = clone('stopped');
+  const npm = command('npm', `echo $$ > "${root}/npm-process"; exec sleep 100`);
+  const child = spawn(join(root, 'run'), [], {
+    env: { ...cleanEnv, PATH: `${npm}:${process.env.PATH}` },
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const ended = new Promise(resolve => child.on('close', resolve));
+  let said = '';
+  for await (const chunk of child.stderr) {
+    said += chunk;
+    if (!said.includes('installing') || child.killed) continue;
+    while (!existsSync(join(root, 'npm-process'))) await new Promise(resolve => setTimeout(resolve, 10));
+    child.kill('SIGTERM');
+  }
+  t.equal(await ended, 130);
+  t.equal(said, 'cellrun: installing and building, once\ncellrun: SIGTERM: stopped\n');
+  const installer = Number(readFileSync(join(root, 'npm-process'), 'utf8'));
+  t.throws(() => process.kill(installer, 0), { code: 'ESRCH' }, 'nothing goes on behind it');
+});
+
 t.test('the launcher says what is wrong with the machine', async t => {
   const root = clone('machine');
   const program = join(root, 'run');
