@@ -18,7 +18,7 @@ import { createProgress } from '../src/cli/progress.js';
 import { programCalled } from '../src/cli/result.js';
 import { loadExperiment } from '../src/config/index.js';
 import { validateAgainst } from '../src/config/schema.js';
-import { EXIT } from '../src/errors.js';
+import { EXIT, type ExitCode } from '../src/errors.js';
 import { loadCheckpoint, resolveCheckpoint } from '../src/experiment/checkpoint-folder.js';
 import { gateSentence } from '../src/experiment/gate-words.js';
 import { judgeGate } from '../src/experiment/gates.js';
@@ -213,6 +213,41 @@ t.test('an output root that cannot be written to is one message and exit 2', par
   else {
     t.match(readOnly, { code: 2, stdout: '' });
     t.match(readOnly.stderr, /^\S+: the output directory cannot be created: the file system is read-only\n$/);
+  }
+});
+
+t.test('a read-only place is a usage error where it was named for what is written', parallel, async t => {
+  const run = await work.train(small, ...webasm);
+  const long = await work.cellrun('report', run.directory, '-o', 'x'.repeat(300));
+  t.equal(long.code, EXIT.usage);
+  t.match(long.stderr, /^x+: the file cannot be written: the path is too long\n$/);
+  const inside = `"$0/${basename(run.directory)}"`;
+  const cases: readonly [string, ExitCode, RegExp][] = [
+    [`report ${inside}`, EXIT.usage, /\/report\.html: the file cannot be written/],
+    [`report ${inside} -o "$0/new/page.html"`, EXIT.usage, /\/new\/page\.html: its folder cannot be created/],
+    [`review ${inside} --pin "$0/pinned.json"`, EXIT.usage, /\/pinned\.json: the file cannot be written/],
+    [
+      `export ${inside} --tensorboard`,
+      EXIT.usage,
+      /\/tensorboard\/events\.out\.\S+: the file cannot be written/,
+    ],
+    [`export ${inside} --tensorboard -o "$0/board"`, EXIT.usage, /\/board: this folder cannot be created/],
+    [`resume ${inside}`, EXIT.unexpected, /\/run\.lock: the file cannot be written/],
+  ];
+  const prepare = `cp -r "${run.directory}" "$0" && ${program} export ${inside} --tensorboard >/dev/null 2>&1 && mount -o remount,ro "$0"`;
+  const commands = cases.map(([command]) => `${program} ${command}; echo "exit code $?" >&2`);
+  const script = [prepare, ...commands].join('\n');
+  const finished = await onSmallDisk(work.folder(), '8M', script, surroundings);
+  if (finished === undefined) {
+    t.comment('this process may not mount a read-only disk');
+    return;
+  }
+  const told = finished.stderr.split(/^exit code (\d)\n/m);
+  for (const [i, [command, code, place]] of cases.entries()) {
+    t.equal(Number(told[2 * i + 1]), code, command);
+    const [message, ...others] = told[2 * i].trimEnd().split('\n');
+    t.match(message, new RegExp(`${place.source}: the file system is read-only$`));
+    t.same(others, [], 'one message');
   }
 });
 

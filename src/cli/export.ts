@@ -1,6 +1,7 @@
 /** `export RUN… --tensorboard`: what other programs read of a run. */
 import { join, resolve, sep } from 'node:path';
 import { EXIT, type ExitCode } from '../errors.js';
+import { atNamedPlace } from '../experiment/file-error.js';
 import { exportRun } from '../interop/tensorboard/export.js';
 import { type Found, kindOf, runsAt } from '../review/find.js';
 import { readRun } from '../review/run-record.js';
@@ -22,7 +23,8 @@ export function exportTensorboard(
   const isOne = paths.length === 1 && kindOf(paths[0]) === 'run';
   const written = runs.map(found => {
     const directory = targetOf(found, output, isOne);
-    return { run: found.path, directory, files: exportRun(readRun(found.path), directory) };
+    const run = readRun(found.path);
+    return { run: found.path, directory, files: atNamedPlace(() => exportRun(run, directory)) };
   });
   if (json) io.out(`${JSON.stringify({ version: 1, format: 'tensorboard', exports: written })}\n`);
   else {

@@ -4,6 +4,7 @@ import './early-signals.js';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT, type ExitCode, UserError } from '../errors.js';
+import { refusal } from '../experiment/refusals.js';
 import { packageRoot } from '../root.js';
 import { formatDiagnostics } from './diagnostics.js';
 import { HintedError } from './hinted-error.js';
@@ -54,19 +55,8 @@ function report(error: unknown, io: Io): ExitCode {
 /** What the operating system refused is no defect of ours: a full disk, a missing permission. */
 function systemFailure(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
-  const { code, path, syscall }: NodeJS.ErrnoException = error;
-  const reasons: Readonly<Record<string, string>> = {
-    ENOSPC: 'no space left on the disk',
-    EDQUOT: 'the disk quota is used up',
-    EACCES: 'permission denied',
-    EPERM: 'permission denied',
-    EROFS: 'the file system is read-only',
-    EMFILE: 'too many open files',
-    ENFILE: 'too many open files',
-    EIO: 'the disk reports an error',
-    EFBIG: 'the file is too large for the file system',
-  };
-  const reason = reasons[code ?? ''];
+  const { path, syscall }: NodeJS.ErrnoException = error;
+  const reason = refusal(error);
   return reason === undefined ? undefined : `${path ?? syscall ?? 'system'}: ${reason}`;
 }
 

@@ -1,18 +1,32 @@
 /** Files that a user names to be written: what is there already and is not of the same kind stays as it is. */
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { usageError } from '../errors.js';
-import { naming } from '../experiment/file-error.js';
+import { writeAtomic } from '../experiment/atomic.js';
+import { atNamedPlace, naming } from '../experiment/file-error.js';
 import { makeFolder } from '../experiment/new-folder.js';
 
 /** As much of a file as tells what it is. */
 const HEAD_BYTES = 4096;
 
+/** A kind of file: in words, and how one is known by its beginning. */
+export interface OutputKind {
+  readonly what: string;
+  isOurs(head: string): boolean;
+}
+
 /**
- * Makes the folder of `path`. Throws exit 2 where `path` is a folder, or a file whose beginning `isOurs` does not know; `what` is what would be
- * written; exit 1 where the system refuses.
+ * Writes `text` to `path`, whose folder is made. Throws exit 2 where `path` is a folder, or a file of another kind, or cannot be written to;
+ * exit 1 where the system refuses else.
  */
-export function prepareOutput(path: string, what: string, isOurs: (head: string) => boolean): void {
+export function writeOutput(path: string, text: string, kind: OutputKind): void {
+  atNamedPlace(() => {
+    prepare(path, kind);
+    writeAtomic(resolve(path), [text]);
+  });
+}
+
+function prepare(path: string, { what, isOurs }: OutputKind): void {
   const found = naming(path, () => statSync(path, { throwIfNoEntry: false }));
   if (found === undefined) {
     makeFolder(dirname(path), path, 'its folder');

@@ -1,11 +1,10 @@
 /** `report RUN|SWEEP|DIR`: one HTML file that needs no network and nothing beside it. */
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { EXIT, type ExitCode } from '../errors.js';
-import { writeAtomic } from '../experiment/atomic.js';
 import { buildReport, GENERATOR, readPageAssets, renderPage } from '../report/index.js';
 import { warnOfDeeper } from './deeper-runs.js';
 import type { Io } from './io.js';
-import { prepareOutput } from './output-file.js';
+import { writeOutput } from './output-file.js';
 
 export interface ReportOptions {
   /** Where to write; `-` is stdout, `undefined` is `report.html` in the directory itself. */
@@ -22,8 +21,7 @@ export function report(path: string, { output, json }: ReportOptions, io: Io): E
   const target = output ?? (json ? '-' : join(path, 'report.html'));
   if (target === '-') io.out(text);
   else {
-    prepareOutput(target, 'a report', isReport);
-    writeAtomic(resolve(target), [text]);
+    writeOutput(target, text, { what: 'a report', isOurs: isReport });
     io.out(`${target}\n`);
   }
   return EXIT.done;

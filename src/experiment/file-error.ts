@@ -1,26 +1,13 @@
 /** What the system refuses about a file of a run, as a message that names the file. */
 import { EXIT, UserError } from '../errors.js';
+import { isOfThePlace, refusal } from './refusals.js';
 
-const REASONS: Readonly<Record<string, string>> = {
-  ENOSPC: 'no space left on the disk',
-  EDQUOT: 'the disk quota is used up',
-  EACCES: 'permission denied',
-  EPERM: 'permission denied',
-  EROFS: 'the file system is read-only',
-  EIO: 'the disk reports an error',
-  EFBIG: 'the file is too large for the file system',
-  EMFILE: 'too many open files',
-  ENFILE: 'too many open files',
+/** What these mean where a file is to be written. */
+const OF_A_FILE: Readonly<Record<string, string>> = {
   ENOENT: 'the folder that it stands in is gone',
-  ENOTDIR: 'a part of the path is a file',
   EISDIR: 'there is a folder of that name',
   ELOOP: 'there is a link of that name, which is not followed',
-  ESTALE: 'the network file system has lost it',
-  ENODEV: 'the disk is gone',
 };
-
-/** What is said where there is no room to write. */
-export const NO_SPACE: readonly string[] = [REASONS.ENOSPC, REASONS.EDQUOT];
 
 /** Runs `action` on `file`. What the system refuses meanwhile is thrown as exit 1 with the file; anything else as it is. */
 export function naming<T>(file: string, action: () => T): T {
@@ -28,6 +15,16 @@ export function naming<T>(file: string, action: () => T): T {
     return action();
   } catch (error) {
     throw fileError(file, error);
+  }
+}
+
+/** Runs `action`, which writes what the user named: where that place cannot be written to, the exit 1 of `naming` becomes exit 2. */
+export function atNamedPlace<T>(action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (!(error instanceof UserError && isOfThePlace(error.cause))) throw error;
+    throw new UserError(EXIT.usage, error.diagnostics, { cause: error.cause });
   }
 }
 
@@ -50,7 +47,6 @@ function isSystemError(error: unknown): error is Error & { readonly code: unknow
 
 function fileError(file: string, error: unknown): unknown {
   if (!isSystemError(error)) return error;
-  const code = String(error.code);
-  const message = `the file cannot be written: ${REASONS[code] ?? error.message}`;
+  const message = `the file cannot be written: ${refusal(error, OF_A_FILE) ?? error.message}`;
   return new UserError(EXIT.unexpected, [{ code: 'file/unwritable', message, file }], { cause: error });
 }

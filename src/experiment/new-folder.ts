@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EXIT, UserError, usageError } from '../errors.js';
 import { flushFolder } from './atomic.js';
+import { codeOf, isOfThePlace, refusal } from './refusals.js';
 
 /** Two runs of one config in a second take the next free second; more than this at once is a loop of ours. */
 const MAX_COLLISIONS = 1000;
@@ -63,21 +64,19 @@ export function makeFolder(path: string, named: string, what = 'the output direc
   }
 }
 
+/** What these mean where a folder is to be made. */
+const OF_A_FOLDER: Readonly<Record<string, string>> = {
+  EEXIST: 'there is a file of that name, or a link that leads nowhere',
+  ENOENT: 'this place takes no folders',
+  ELOOP: 'there are too many symbolic links on the way',
+  ERR_INVALID_ARG_VALUE: 'the path holds a NUL character',
+};
+const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
+
 /** What the system refused, as a complaint about what the user `named`; anything else as it is. */
 function outputError(error: unknown, named: string, what = 'the output directory'): unknown {
-  const reasons: Readonly<Record<string, string>> = {
-    EACCES: 'permission denied',
-    EPERM: 'permission denied',
-    EROFS: 'the file system is read-only',
-    EEXIST: 'there is a file of that name, or a link that leads nowhere',
-    ENOTDIR: 'a part of the path is a file',
-    ENOENT: 'this place takes no folders',
-    ENOSPC: 'no space left on the disk',
-    ENAMETOOLONG: 'the path is too long',
-    ELOOP: 'there are too many symbolic links on the way',
-    ERR_INVALID_ARG_VALUE: 'the path holds a NUL character',
-  };
-  const reason = reasons[codeOf(error) ?? ''];
+  const isTold = isOfThePlace(error) || NO_ROOM.has(codeOf(error) ?? '');
+  const reason = isTold ? refusal(error) : OF_A_FOLDER[codeOf(error) ?? ''];
   if (reason === undefined) return error;
   return usageError({
     code: 'run/output',
@@ -100,8 +99,4 @@ function makeFolders(path: string): void {
     // it was there, or another run has just made it
     if (codeOf(error) !== 'EEXIST' || !statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
   }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }

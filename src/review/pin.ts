@@ -6,16 +6,17 @@ import { metricsOf, PERFORMANCE } from '../config/metrics.js';
 import { type Diagnostic, EXIT, UserError, usageError } from '../errors.js';
 import { writeAtomic } from '../experiment/atomic.js';
 import { type Baseline, readBaseline, summarizeSeeds } from '../experiment/baseline.js';
+import { atNamedPlace } from '../experiment/file-error.js';
 import { makeFolder } from '../experiment/new-folder.js';
 import { type Deciding, movedBetween, movedWords, sorted } from './deciding.js';
 import { notCompleted, type ReviewedRun } from './run-facts.js';
 
-/** Throws exit 2 where the runs are not ones of a baseline, or `file` is something else; exit 1 where it cannot be written. */
+/** Throws exit 2 where the runs are not ones of a baseline, or `file` is something else or cannot be written to; exit 1 where the system refuses else. */
 export function pin(file: string, runs: readonly ReviewedRun[]): Baseline {
   refuseForeign(file);
   const baseline = baselineOf(runs);
   makeFolder(dirname(file), file, 'its folder');
-  writeAtomic(file, [`${JSON.stringify(baseline, null, 2)}\n`]);
+  atNamedPlace(() => writeAtomic(file, [`${JSON.stringify(baseline, null, 2)}\n`]));
   return baseline;
 }
 

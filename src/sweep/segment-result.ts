@@ -1,8 +1,8 @@
 /** What became of a segment: read from its run directory, whatever process or machine trained it. */
 import { existsSync } from 'node:fs';
 import { EXIT } from '../errors.js';
-import { NO_SPACE } from '../experiment/file-error.js';
 import { metricValue } from '../experiment/gates.js';
+import { NO_SPACE } from '../experiment/refusals.js';
 import { RunDirectory } from '../experiment/run-directory.js';
 import type { Summary } from '../experiment/summary.js';
 import type { TaskEnd } from './launcher.js';
