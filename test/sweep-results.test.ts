@@ -464,6 +464,9 @@ t.test('status says how far a sweep is', async t => {
   const lock = { pid: process.pid, host: hostname(), started: processInfo(process.pid)?.started ?? null };
   writeFileSync(killed.files.lock, JSON.stringify(lock));
   t.match(said(killed), /: running\n[\s\S]*running: trial 0 to epoch 3\n/);
+  const waiting = directoryOf([...STORY.slice(0, 8), chosen(1, 0.05, 8)]);
+  writeFileSync(waiting.files.lock, JSON.stringify(lock));
+  t.match(said(waiting), /\n2 of 4 trials: 1 running, 1 waiting; [\s\S]*\nrunning: trial 0 to epoch 3\n/);
   t.equal(readSweepResults(killed.path).records.rows[0].state, 'running');
   writeFileSync(killed.files.lock, JSON.stringify({ ...lock, started: '1' }));
   t.match(said(killed), /: killed\n/, 'another process of that number is not the one');

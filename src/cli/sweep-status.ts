@@ -57,8 +57,13 @@ export function bestTable({ plan, records }: SweepResults, count: number): Table
 function headline({ plan, directory, state, records }: SweepResults): string {
   const { rows, running, epochsTrained, reason, seconds } = records;
   const of = plan.budget.trials === null ? '' : ` of ${plan.budget.trials}`;
+  const under = new Set(running.map(({ trial }) => trial));
   const counts = new Map<string, number>();
-  for (const row of rows) counts.set(row.state, (counts.get(row.state) ?? 0) + 1);
+  for (const row of rows) {
+    // of a running trial none of whose segments is under way the next one, or a decision, is still to come
+    const name = row.state === 'running' && !under.has(row.trial) ? 'waiting' : row.state;
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
   const kinds = [...counts].map(([name, count]) => `${count} ${name}`).join(', ');
   const best = bestRow(plan, records);
   const why = troubleOf(records)?.message ?? (reason === undefined ? undefined : (REASONS[reason] ?? reason));
