@@ -98,7 +98,8 @@ export function failureSentence(
 
 /** Whether the machine, and nothing of the trial's own, kept it from going on: no place to write to. Every other trial would end like it. */
 export function isOutOfSpace({ exitCode, stderr }: TaskEnd): boolean {
-  return exitCode === EXIT.unexpected && NO_SPACE.some(reason => stderr.includes(reason));
+  const isRefusal = exitCode === EXIT.unexpected || exitCode === EXIT.usage;
+  return isRefusal && NO_SPACE.some(reason => stderr.includes(reason));
 }
 
 /** Whether another try could end otherwise: not where config or command line are wrong. */
