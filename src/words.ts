@@ -1,4 +1,24 @@
 /** Numbers of things, as a sentence has them: `1 step`, `2 steps`. */
-export function counted(count: number, thing: 'step' | 'epoch' | 'trial' | 'thread' | 'record'): string {
+export function counted(
+  count: number,
+  thing:
+    | 'step'
+    | 'epoch'
+    | 'trial'
+    | 'thread'
+    | 'record'
+    | 'run'
+    | 'pair'
+    | 'kill'
+    | 'line'
+    | 'more line'
+    | 'more warning'
+    | 'more such place'
+    | 'sequence'
+    | 'gate'
+    | 'node'
+    | 'kernel'
+    | 'source',
+): string {
   return `${count} ${thing}${count === 1 ? '' : 's'}`;
 }

@@ -14,7 +14,7 @@ import { readBaseline, summarizeSeeds } from '../src/experiment/baseline.js';
 import type { Summary } from '../src/experiment/summary.js';
 import { formatJunit } from '../src/review/format-junit.js';
 import { formatMarkdown } from '../src/review/format-markdown.js';
-import { textLines } from '../src/review/format-text.js';
+import { oddities, textLines } from '../src/review/format-text.js';
 import { judgeNoise } from '../src/review/noise.js';
 import { type Reviewed, type ReviewOptions, reviewRuns } from '../src/review/review.js';
 import { upperQuantile, upperTail } from '../src/review/student-t.js';
@@ -366,7 +366,12 @@ t.test('a run whose files do not agree that it completed is in doubt', async t =
     runs[0],
     log(text => text.replace('\n', '\njunk\n')),
   );
-  t.match(judge([odd]).review.runs[0], { completed: { verdict: 'passed' }, damaged_lines: 1 });
+  const [judgedOdd] = judge([odd]).review.runs;
+  t.match(judgedOdd, { completed: { verdict: 'passed' }, damaged_lines: 1 });
+  const told = (lines: number, warnings: number) =>
+    oddities({ ...judgedOdd, damaged_lines: lines, warnings: { count: warnings, first: [] } });
+  t.same(told(1, 1), ['  1 more warning', '  warning: 1 line of the log is no event']);
+  t.same(told(2, 2), ['  2 more warnings', '  warning: 2 lines of the log are no events']);
 });
 
 t.test('a gate whose value is not the metric, or that has no verdict, is inconclusive', async t => {

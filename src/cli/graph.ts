@@ -8,6 +8,7 @@ import { shapeText } from '../graph/shape.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { openSession } from '../training/session.js';
 import { type PlannedProgram, type StepProgram, stepCosts } from '../training/step-programs.js';
+import { counted } from '../words.js';
 import type { Io } from './io.js';
 import type { GraphOptions } from './options.js';
 
@@ -96,7 +97,7 @@ function text(
     const { nodes, kernels, distinctKernels, flops, bytes } = costs;
     lines.push('', `${name}: ${runs === 1 ? 'once' : `${runs} times`} for each shard`);
     lines.push(
-      `  ${nodes} nodes, ${kernels} kernels of ${distinctKernels} sources, ${flops.toLocaleString('en')} FLOPs, ${bytes.toLocaleString('en')} bytes`,
+      `  ${counted(nodes, 'node')}, ${counted(kernels, 'kernel')} of ${counted(distinctKernels, 'source')}, ${flops.toLocaleString('en')} FLOPs, ${bytes.toLocaleString('en')} bytes`,
     );
     for (const kernel of plan.kernels) {
       const steps = plan.steps.filter(step => step.kernel === kernel);

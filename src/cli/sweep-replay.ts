@@ -7,6 +7,7 @@ import { replay, type ScheduleParts } from '../sweep/schedule/replay.js';
 import { whatIf } from '../sweep/schedule/what-if.js';
 import { createSampler } from '../sweep/search/index.js';
 import { costModel } from '../sweep/trial-runs.js';
+import { counted } from '../words.js';
 import type { Io } from './io.js';
 import { readTelling } from './sweep-status.js';
 
@@ -95,7 +96,7 @@ function otherwise(
       ...(isExact
         ? []
         : [
-            `unknown      ${unknown.length} trials would have been trained further than the journal tells (${unknown
+            `unknown      ${counted(unknown.length, 'trial')} would have been trained further than the journal tells (${unknown
               .slice(0, 5)
               .map(({ trial, to }) => `trial ${trial} to epoch ${to}`)
               .join(', ')}${unknown.length > 5 ? ', …' : ''}); they count as given up there`,

@@ -56,7 +56,8 @@ export function bestTable({ plan, records }: SweepResults, count: number): Table
 
 function headline({ plan, directory, state, records }: SweepResults): string {
   const { rows, running, epochsTrained, reason, seconds } = records;
-  const of = plan.budget.trials === null ? '' : ` of ${plan.budget.trials}`;
+  const most = plan.budget.trials;
+  const tried = most === null ? counted(rows.length, 'trial') : `${rows.length} of ${counted(most, 'trial')}`;
   const under = new Set(running.map(({ trial }) => trial));
   const counts = new Map<string, number>();
   for (const row of rows) {
@@ -69,7 +70,7 @@ function headline({ plan, directory, state, records }: SweepResults): string {
   const why = troubleOf(records)?.message ?? (reason === undefined ? undefined : (REASONS[reason] ?? reason));
   const lines = [
     `${plan.name} ${directory.id}: ${state}${why === undefined ? '' : ` (${why})`}`,
-    `${of === '' ? counted(rows.length, 'trial') : `${rows.length}${of} trials`}${kinds === '' ? '' : `: ${kinds}`}; ${counted(epochsTrained, 'epoch')}${seconds === undefined ? '' : ` in ${formatDuration(seconds)}`}`,
+    `${tried}${kinds === '' ? '' : `: ${kinds}`}; ${counted(epochsTrained, 'epoch')}${seconds === undefined ? '' : ` in ${formatDuration(seconds)}`}`,
   ];
   if (best !== undefined && best.value !== null) {
     const spread = best.spread === null ? '' : ` ± ${Number(best.spread.toPrecision(2))}`;

@@ -109,7 +109,7 @@ function sentence(plan: SweepPlan, decision: Decision): string | undefined {
       if (status === 'diverged') return `trial ${trial}: diverged within ${counted(epochs, 'epoch')}`;
       const shown = value === null ? 'not finite' : String(Number(value.toPrecision(5)));
       const within = spread === null ? '' : ` ± ${Number(spread.toPrecision(2))}`;
-      return `trial ${trial}: ${plan.objective.metric} ${shown}${within} after ${epochs}/${plan.epochs} epochs`;
+      return `trial ${trial}: ${plan.objective.metric} ${shown}${within} after ${epochs}/${counted(plan.epochs, 'epoch')}`;
     }
     case 'trial.failed':
       return `trial ${decision.trial}: failed`;

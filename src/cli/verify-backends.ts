@@ -1,6 +1,7 @@
 /** `verify backends CONFIG`: whether a config trains alike on the backends of this machine. */
 import type { ExitCode } from '../errors.js';
 import { type ApartAt, type BackendsProof, verifyBackends } from '../verify/backends.js';
+import { counted } from '../words.js';
 import type { Io } from './io.js';
 import type { VerifyBackendsOptions } from './options.js';
 import { tellProof } from './proof.js';
@@ -22,7 +23,7 @@ function text(proof: BackendsProof): string {
   const names = proof.backends.map(({ name }) => name).join(', ');
   const { first_beyond: first, steps } = proof;
   if (first === null) {
-    lines.push(`${names}: the same within tolerance in all of ${steps.length} steps.`);
+    lines.push(`${names}: the same within tolerance in all of ${counted(steps.length, 'step')}.`);
   } else {
     const { tensor, step, difference, tolerance, backends } = first;
     lines.push(

@@ -2,6 +2,7 @@
 import type { ExitCode } from '../errors.js';
 import { shapeText } from '../graph/shape.js';
 import { type GradientsProof, type TensorProof, verifyGradients } from '../verify/gradients.js';
+import { counted } from '../words.js';
 import type { Io } from './io.js';
 import type { VerifyGradientsOptions } from './options.js';
 import { tellProof } from './proof.js';
@@ -25,7 +26,7 @@ export function verifyGradientsOf(
 function text(proof: GradientsProof): string {
   const { rows, batch_size, backend, sequence_length, tensors, tolerances, loss } = proof;
   const lines = [
-    `${backend}: ${rows.length} of the first batch's ${batch_size} sequences of ${sequence_length} steps`,
+    `${backend}: ${rows.length} of the first batch's ${counted(batch_size, 'sequence')} of ${counted(sequence_length, 'step')}`,
     '',
     ...table(proof),
     '',

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { loadExperiment } from '../config/index.js';
 import type { ExitCode } from '../errors.js';
 import { type ResumeProof, verifyResume } from '../verify/resume.js';
+import { counted } from '../words.js';
 import type { Io } from './io.js';
 import type { VerifyResumeOptions } from './options.js';
 import { tellProof } from './proof.js';
@@ -51,7 +52,9 @@ export async function verifyResumeOf(
 function text({ identical, kills, runs, steps }: ResumeProof): string {
   const verdict = identical ? 'every byte the same as without' : 'NOT the same as without';
   const differences = runs.flatMap(run => run.differences.map(({ file, what }) => `${file}: ${what}`));
-  return [`${kills} kills in ${runs.length} runs of ${steps} steps: ${verdict}.`, ...differences, ''].join(
-    '\n',
-  );
+  return [
+    `${counted(kills, 'kill')} in ${counted(runs.length, 'run')} of ${counted(steps, 'step')}: ${verdict}.`,
+    ...differences,
+    '',
+  ].join('\n');
 }

@@ -164,7 +164,11 @@ export function failed(diagnostics: readonly Diagnostic[], file: string): UserEr
   const sorted = diagnostics.toSorted((a, b) => compare(order(a), order(b)));
   const left = sorted.length - MAX_DIAGNOSTICS;
   if (left <= 0) return usageError(...sorted);
-  const more = { code: 'config/more', message: `${left} more problems are not shown`, file };
+  const more = {
+    code: 'config/more',
+    message: `${left} more ${left === 1 ? 'problem is' : 'problems are'} not shown`,
+    file,
+  };
   return usageError(...sorted.slice(0, MAX_DIAGNOSTICS), more);
 }
 

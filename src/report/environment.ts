@@ -1,5 +1,6 @@
 /** What a run stood on, in words. */
 import type { Manifest } from '../experiment/manifest.js';
+import { counted } from '../words.js';
 import type { Fact } from './document.js';
 
 export function environmentOf(manifest: Manifest | undefined): readonly Fact[] {
@@ -38,7 +39,7 @@ export function environmentOf(manifest: Manifest | undefined): readonly Fact[] {
 }
 
 function threads(count: number): string {
-  return count === 1 ? '1 thread' : `${count} threads`;
+  return counted(count, 'thread');
 }
 
 /** As a shell reads it. */

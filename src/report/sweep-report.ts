@@ -14,6 +14,7 @@ import {
   troubleOf,
 } from '../sweep/results/index.js';
 import { canonical, type Parameter, type Value } from '../sweep/space.js';
+import { counted } from '../words.js';
 import type { Fact, ParameterReport, SweepReport, TrialReport } from './document.js';
 
 /** Of more trials the best and, evenly, of the others: more lines could not be told apart, and a page has to stay small. */
@@ -168,7 +169,7 @@ function described({ kind, ...settings }: Method | Pruner): string {
 
 function describeBudget({ trials, seconds, target }: Budget): string {
   const parts = [
-    trials === null ? '' : `${trials} trials`,
+    trials === null ? '' : counted(trials, 'trial'),
     seconds === null ? '' : `${seconds} s`,
     target === null ? '' : `until ${target} is reached`,
   ].filter(part => part !== '');

@@ -3,6 +3,7 @@ import { usageError } from '../errors.js';
 import type { Baseline } from '../experiment/baseline.js';
 import type { Verdict } from '../experiment/events.js';
 import { judgeGate } from '../experiment/gates.js';
+import { counted } from '../words.js';
 import { type Deciding, type Moved, movedBetween, movedWords, otherTask, sorted } from './deciding.js';
 import { seedValues } from './groups.js';
 import { judgeNoise, type SeedValue } from './noise.js';
@@ -74,7 +75,7 @@ export function compareWith(
           ? ({
               verdict: 'inconclusive',
               value: null,
-              reason: `${undone} of ${runs.length} runs did not complete`,
+              reason: `${undone} of ${counted(runs.length, 'run')} did not complete`,
             } as const)
           : other === undefined
             ? judgeMetric(metric, baseline, runs, limits)

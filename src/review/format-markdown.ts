@@ -3,8 +3,10 @@
  * GitLab in notes (both render `mermaid` blocks: docs.github.com, "Creating diagrams"; docs.gitlab.com, "GitLab Flavored Markdown"), whereas both
  * strip inline SVG and pictures as data URIs.
  */
+
 import { largerIsBetter } from '../config/metrics.js';
 import { plainMarkdown } from '../markdown.js';
+import { counted } from '../words.js';
 import type { Curve } from './curve.js';
 import { oddities } from './format-text.js';
 import { groupNotes } from './group-notes.js';
@@ -35,7 +37,11 @@ function cut(lines: readonly string[], maxBytes: number): string {
     kept.push(line);
   }
   const left = lines.length - kept.length;
-  return [...kept, ...(left > 0 ? ['', `${left} more lines are left out.`] : []), ''].join('\n');
+  return [
+    ...kept,
+    ...(left > 0 ? ['', `${counted(left, 'more line')} ${left === 1 ? 'is' : 'are'} left out.`] : []),
+    '',
+  ].join('\n');
 }
 
 function headOf(review: Review): string[] {

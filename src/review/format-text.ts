@@ -1,5 +1,6 @@
 /** A review for a terminal. */
 
+import { counted } from '../words.js';
 import { groupNotes } from './group-notes.js';
 import type { RunReview } from './judge-run.js';
 import type { Review } from './review.js';
@@ -55,7 +56,11 @@ export function oddities({ warnings, damaged_lines }: RunReview): string[] {
   const left = warnings.count - shown.length;
   return [
     ...shown.map(({ code, message }) => `  warning: ${code}: ${message}`),
-    ...(left > 0 ? [`  ${left} more warnings`] : []),
-    ...(damaged_lines > 0 ? [`  warning: ${damaged_lines} lines of the log are no events`] : []),
+    ...(left > 0 ? [`  ${counted(left, 'more warning')}`] : []),
+    ...(damaged_lines > 0
+      ? [
+          `  warning: ${counted(damaged_lines, 'line')} of the log ${damaged_lines === 1 ? 'is no event' : 'are no events'}`,
+        ]
+      : []),
   ];
 }

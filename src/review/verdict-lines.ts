@@ -3,6 +3,7 @@ import { basename, sep } from 'node:path';
 import type { Verdict } from '../experiment/events.js';
 import { gateName, gateSentence } from '../experiment/gate-words.js';
 import type { GateResult } from '../experiment/summary.js';
+import { counted } from '../words.js';
 import type { MetricVerdict } from './against.js';
 import { groupNotes } from './group-notes.js';
 import type { RunReview } from './judge-run.js';
@@ -142,7 +143,7 @@ function comparisonLine(result: MetricVerdict, file: string): VerdictLine {
   const noise = spread === null ? '' : ` ± ${short(spread, 2)}`;
   const chance = p === undefined ? '' : `, p ${short(p, 2)}`;
   const worst = limit === undefined ? '' : `; up to ${short(limit)} passes`;
-  const runs = count === 1 ? '1 run' : `${count} runs`;
+  const runs = counted(count, 'run');
   return {
     name: `${metric} against ${file}`,
     verdict,

@@ -116,7 +116,7 @@ class Collector implements JournalContent {
   get damage(): readonly string[] {
     const left = this.damaged.length - MOST_DAMAGE;
     if (left <= 0) return this.damaged;
-    return [...this.damaged.slice(0, MOST_DAMAGE), `and ${left} more such places in ${JOURNAL}`];
+    return [...this.damaged.slice(0, MOST_DAMAGE), `and ${counted(left, 'more such place')} in ${JOURNAL}`];
   }
 
   /** The record of a line, if it is one that was not there before. */

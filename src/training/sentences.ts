@@ -2,6 +2,7 @@
 import type { LoadedExperiment } from '../config/index.js';
 import type { Metrics } from '../experiment/gates.js';
 import type { SplitMetrics } from '../experiment/summary.js';
+import { counted } from '../words.js';
 import type { LoopEnd, Position, StepReport } from './loop.js';
 import type { StepResult } from './trainer.js';
 
@@ -98,7 +99,7 @@ export function interruptedSentence(step: number): string {
 }
 
 export function droppedSentence(sequences: number): string {
-  return `each epoch leaves out ${sequences} sequences: last_batch is 'drop'`;
+  return `each epoch leaves out ${counted(sequences, 'sequence')}: last_batch is 'drop'`;
 }
 
 /** A kernel that runs slower than ours; `source` is its text. */
@@ -107,5 +108,5 @@ export function fallbackSentence({ source, reason }: { source: string; reason: s
 }
 
 export function gatesSentence(missed: number, all: number): string {
-  return `${missed} of ${all} gates not passed`;
+  return `${missed} of ${counted(all, 'gate')} not passed`;
 }

@@ -6,6 +6,7 @@ import type { LossName } from '../losses/index.js';
 import { segmentProgram } from '../model/programs.js';
 import { cutIntoSegments } from '../model/segments.js';
 import type { ModelSpec } from '../model/spec.js';
+import { counted } from '../words.js';
 import type { ShardShape } from './shard.js';
 import { type ModelRun, planShards, type ShardJob } from './shards.js';
 
@@ -30,11 +31,11 @@ export function stepPrograms(spec: ModelSpec, loss: LossName, shape: ShardShape)
     const options = { ...shape, steps, carriesState: segments.length > 1 };
     const backward = last ? 'from-loss' : 'from-states';
     if (!last) {
-      add(`forward over ${steps} steps`, () =>
+      add(`forward over ${counted(steps, 'step')}`, () =>
         segmentProgram(spec, loss, { ...options, hasLoss: false, gradient: false }),
       );
     }
-    add(`gradient over ${steps} steps (${backward})`, () =>
+    add(`gradient over ${counted(steps, 'step')} (${backward})`, () =>
       segmentProgram(spec, loss, { ...options, hasLoss, gradient: backward }),
     );
   });

@@ -3,6 +3,7 @@
  * for every parameter tensor: the kernels' gradient with that of the same graph in float64, over the whole tensor; and that one
  * with differences of the float64 loss along a random direction, which every element of the tensor takes part in.
  */
+
 import { loadExperiment } from '../config/index.js';
 import type { BackendRequest } from '../engine/backend.js';
 import { usageError } from '../errors.js';
@@ -10,6 +11,7 @@ import type { Shape } from '../graph/shape.js';
 import { type Parameter, ParameterLayout } from '../model/parameters.js';
 import { RandomStream } from '../random.js';
 import { initialParameters, openSession, type Session } from '../training/session.js';
+import { counted } from '../words.js';
 import { CompiledModel } from './compiled-model.js';
 import { type Derivative, differentiateAtZero } from './differences.js';
 import { distance, norm, relative } from './norms.js';
@@ -164,7 +166,9 @@ async function compiledGradient(
     const most = wanted ?? affordableRows(session, readRows(model.batch, candidates.slice(0, 1)));
     const rows = spread(candidates, most);
     keepRows(model.batch, rows);
-    note(`${session.choice.backend}: the gradient of ${rows.length} of ${candidates.length} sequences`);
+    note(
+      `${session.choice.backend}: the gradient of ${rows.length} of ${counted(candidates.length, 'sequence')}`,
+    );
     const compiled = await model.gradientAt(parameters);
     return { rows, batch: readRows(model.batch, rows), compiled };
   } finally {

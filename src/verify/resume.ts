@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Summary } from '../experiment/summary.js';
 import { RandomStream } from '../random.js';
+import { counted } from '../words.js';
 import { compareRuns, type Difference, type FileDigest, resultDigests } from './compare-runs.js';
 import { finish, type KillMoment, type Program, runAndKill } from './killing.js';
 import { makePlace, writeProof } from './proof.js';
@@ -84,7 +85,7 @@ async function prove(options: VerifyResumeOptions, folder: string): Promise<Resu
   const { config, flags, program, seed, started, note, stop } = options;
   const args = ['run', config, ...flags, ...LOG_EVERY_STEP];
   const straight = await finish(program, [...args, '--output', join(folder, 'straight')], stop);
-  note(`not killed: ${straight.steps} steps`);
+  note(`not killed: ${counted(straight.steps, 'step')}`);
   const random = RandomStream.of(seed, 'verify/resume');
   const runs: KilledRunProof[] = [];
   for (let left = options.kills; left > 0; ) {

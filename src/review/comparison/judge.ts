@@ -1,6 +1,7 @@
 /** Whether two sides differ by more than chance: paired by seed where they share seeds, each side against the first. */
 
 import { momentsOf } from '../../experiment/baseline.js';
+import { counted } from '../../words.js';
 import { differenceInterval, meanInterval } from '../statistics/bootstrap.js';
 import { holm } from '../statistics/holm.js';
 import { leastRankSumP, mannWhitney } from '../statistics/mann-whitney.js';
@@ -144,7 +145,7 @@ function tooFew({ paired, n, leastP }: Compared, test: TestResult, others: reado
   let needed = 2;
   while (needed <= MANY && !reaches(leastP(needed))) needed += 1;
   const corrected = others.length > 0 ? `, corrected for ${others.length + 1} comparisons` : '';
-  const what = paired ? `${n} ${n === 1 ? 'pair' : 'pairs'}` : `${n} runs without common seeds`;
+  const what = paired ? counted(n, 'pair') : `${counted(n, 'run')} without common seeds`;
   const zeros = paired && leastP(n) < test.p_least ? ', some of which do not differ,' : '';
   const enough = paired ? `${needed} pairs` : `${needed} runs a side`;
   return `${what}${zeros} cannot reach the 5 % level${corrected}; ${enough} can`;
