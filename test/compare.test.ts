@@ -408,7 +408,7 @@ t.test('runs with other configs are other sides; names, gates and places of data
       ['B', 'side-0 [optimizer.learning_rate=0.1]', [0, 1]],
     ],
   );
-  t.match(notes, [/^side-0 has runs of 2 configs, told apart by optimizer\.learning_rate;/]);
+  t.match(notes, [/^side-0 has runs of 2 configs, told apart by optimizer\.learning_rate; .* of its own$/]);
   t.same(
     config.map(({ key, values, changes }) => [key, values, changes]),
     [
@@ -424,6 +424,18 @@ t.test('runs with other configs are other sides; names, gates and places of data
   const fixed = seeds(3).map(seed => told(seed, 0.1, { config: { dataset: { seed: 7 } } }));
   t.equal(comparisonBetween(drawn, OTHERS).sides.length, 2);
   t.equal(comparisonBetween(fixed, OTHERS).sides.length, 2);
+});
+
+t.test('a side without a run that counts is not the one that others are compared with', async t => {
+  const { sides, notes } = comparisonBetween([
+    told(0, 0.1, { config: { optimizer: { learning_rate: 0.02 } }, state: 'interrupted' }),
+    told(0, 0.2, { config: { optimizer: { learning_rate: 0.1 } } }),
+  ]);
+  t.same(
+    sides.map(({ name }) => name),
+    ['side-0 [optimizer.learning_rate=0.1]', 'side-0 [optimizer.learning_rate=0.02]'],
+  );
+  t.match(notes[0], /each is a side of its own, those without a run that counts the last$/);
 });
 const OTHERS = [told(0, 0.5, { config: OTHER })];
 

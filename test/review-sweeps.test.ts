@@ -140,6 +140,19 @@ t.test('a trial that is not as its sweep has it is in doubt', async t => {
   t.equal(review.verdict, 'inconclusive');
   const doubted = review.runs.find(({ run_id }) => run_id === best.run_id);
   t.match(doubted?.completed.reason, /its sweep has test\.loss 0\.99 of it, and the run \d/);
+  const decided = copyOf(directory => {
+    const file = join(directory, 'journal.jsonl');
+    const text = readFileSync(file, 'utf8');
+    const measured = new RegExp(
+      `("trial.measured","trial":${seed?.trial},"epochs":${seed?.epochs},"value":)[^,]+`,
+    );
+    t.match(text, measured);
+    writeFileSync(file, text.replace(measured, '$10.99'));
+  });
+  t.match(judge(decided).runs.find(({ run_id }) => run_id === best.run_id)?.completed, {
+    verdict: 'inconclusive',
+    reason: /its sweep decided by test\.loss 0\.99, and the mean over the seeds is \d/,
+  });
   const run = join(
     copyOf(() => {}),
     'trials',

@@ -73,6 +73,21 @@ function copyOf(
   return directory;
 }
 
+/** As if the run in `directory` had reached this on the test split, by its log as well as by its summary. */
+function reach(
+  test: { readonly loss: number; readonly accuracy: number },
+  summary: Record<string, unknown>,
+  directory: string,
+): void {
+  summary.metrics = { train: { loss: 1 }, test };
+  const file = join(directory, 'log.jsonl');
+  const lines = readFileSync(file, 'utf8').split('\n');
+  const logged = lines.map(line =>
+    /"event":"eval","split":"test"/.test(line) ? JSON.stringify({ ...JSON.parse(line), ...test }) : line,
+  );
+  writeFileSync(file, logged.join('\n'));
+}
+
 function failure(action: () => unknown): UserError {
   try {
     action();
@@ -128,7 +143,7 @@ t.test('a mean over seeds is judged over the runs given', async t => {
 t.test('groups of one name and the same seeds are told apart, each with its own verdicts', async t => {
   const others = runs.map(run =>
     copyOf(run, (summary, directory) => {
-      summary.metrics = { train: { loss: 1 }, test: { loss: 7, accuracy: 0.5 } };
+      reach({ loss: 7, accuracy: 0.5 }, summary, directory);
       const resolved = join(directory, 'config.resolved.yaml');
       const text = readFileSync(resolved, 'utf8');
       writeFileSync(resolved, text.replace('learning_rate: 0.01', 'learning_rate: 0.5'));
@@ -206,11 +221,20 @@ t.test(
     const edited = copyOf(runs[0], summary => {
       Object.assign(summary, { metrics: { train: { loss: 1 }, test: { loss: 0.05, accuracy: 1 } } });
     });
-    const { runs: judged } = judge([edited], { baseline: file, gates: ['test.loss <= 100'] }).review;
+    const gates = ['test.loss <= 100 over seeds'];
+    const { runs: judged, groups } = judge([edited, ...runs.slice(1)], { baseline: file, gates }).review;
+    const doubt = `its summary has test.loss 0.05, and its log ${loss}`;
     t.match(judged[0].completed, {
       verdict: 'inconclusive',
-      reason: `the run says that it completed, but its summary has test.loss 0.05, and its log ${loss}`,
+      reason: `the run says that it completed, but ${doubt}`,
     });
+    const unjudged = {
+      verdict: 'inconclusive',
+      value: null,
+      reason: `${basename(edited)} is in doubt: ${doubt}`,
+    };
+    t.match(groups[0].comparison?.metrics, [unjudged, unjudged]);
+    t.match(groups[0].gates.at(-1), unjudged);
     t.match(
       failure(() => judge([edited], { pin: join(work.folder(), 'c.json') })),
       {
@@ -223,7 +247,7 @@ t.test(
 
 t.test('of runs with one seed the newest counts', async t => {
   const again = copyOf(runs[0], (summary, directory) => {
-    summary.metrics = { train: { loss: 1 }, test: { loss: 7, accuracy: 0.5 } };
+    reach({ loss: 7, accuracy: 0.5 }, summary, directory);
     const file = join(directory, 'manifest.json');
     const manifest = JSON.parse(readFileSync(file, 'utf8'));
     writeFileSync(file, JSON.stringify({ ...manifest, started: '2100-01-01T00:00:00.000Z' }));
@@ -504,8 +528,8 @@ t.test('a baseline is the same in any order, and its own runs are identical to i
     { reason: 'identical' },
   ]);
   // determinism is promised: another value from the same inputs fails, though it be better
-  const other = copyOf(runs[1], summary => {
-    (summary.metrics as Summary['metrics']) = { train: { loss: 1 }, test: { loss: 1e-9, accuracy: 1 } };
+  const other = copyOf(runs[1], (summary, directory) => {
+    reach({ loss: 1e-9, accuracy: 1 }, summary, directory);
   });
   t.match(judge([other], { baseline: a }).review.groups[0].comparison?.metrics, [
     { verdict: 'failed', reason: /^not identical: seed 1 gave/ },
@@ -519,7 +543,7 @@ t.test('what moved is said key by key, and noise decides', async t => {
   const { metrics } = readBaseline(pinned);
   const moved = (loss: number, accuracy: number) =>
     copyOf(runs[0], (summary, directory) => {
-      summary.metrics = { train: { loss: 1 }, test: { loss, accuracy } };
+      reach({ loss, accuracy }, summary, directory);
       const resolved = join(directory, 'config.resolved.yaml');
       writeFileSync(
         resolved,

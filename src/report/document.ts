@@ -226,7 +226,7 @@ export interface TrialReport {
   readonly epochs: number;
   readonly value: number | null;
   readonly spread: number | null;
-  /** Training and evaluation, all seeds together. */
+  /** Training steps, all seeds together. */
   readonly seconds: number;
   /** A number, or a category as it is shown; parameters that do not exist at this point are absent. */
   readonly point: Readonly<Record<string, number | string>>;

@@ -3,11 +3,10 @@ import { usageError } from '../errors.js';
 import type { Baseline } from '../experiment/baseline.js';
 import type { Verdict } from '../experiment/events.js';
 import { judgeGate } from '../experiment/gates.js';
-import { counted } from '../words.js';
 import { type Deciding, type Moved, movedBetween, movedWords, otherTask, sorted } from './deciding.js';
 import { seedValues } from './groups.js';
 import { judgeNoise, type SeedValue } from './noise.js';
-import { notCompleted, type ReviewedRun } from './run-facts.js';
+import { notJudgeable, type ReviewedRun } from './run-facts.js';
 
 /** The explicit limits of a command line; without them noise decides. */
 export interface Limits {
@@ -62,7 +61,7 @@ export function compareWith(
       expected,
     });
   }
-  const undone = runs.filter(run => notCompleted(run) !== undefined).length;
+  const why = notJudgeable(runs);
   const other = otherTaskThan(baseline, runs);
   return {
     file,
@@ -71,12 +70,8 @@ export function compareWith(
     metrics: quality.map(metric => {
       const { mean: reference, spread, count } = baseline.metrics[metric];
       const verdict =
-        undone > 0
-          ? ({
-              verdict: 'inconclusive',
-              value: null,
-              reason: `${undone} of ${counted(runs.length, 'run')} did not complete`,
-            } as const)
+        why !== undefined
+          ? ({ verdict: 'inconclusive', value: null, reason: why } as const)
           : other === undefined
             ? judgeMetric(metric, baseline, runs, limits)
             : ({ verdict: 'inconclusive', value: meanOf(metric, runs) ?? null, reason: other } as const);

@@ -3,10 +3,9 @@
 import { momentsOf } from '../experiment/baseline.js';
 import { inconclusive, judgeGate, type WrittenGate } from '../experiment/gates.js';
 import type { GateResult } from '../experiment/summary.js';
-import { counted } from '../words.js';
 import type { FlatConfig } from './deciding.js';
 import { ownGates, sameGate } from './own-gates.js';
-import { notCompleted, type ReviewedRun } from './run-facts.js';
+import { notJudgeable, type ReviewedRun } from './run-facts.js';
 
 /** In the order in which their first runs were given. */
 export function groupsOf(runs: readonly ReviewedRun[]): ReviewedRun[][] {
@@ -85,9 +84,8 @@ export function judgeGroup(runs: readonly ReviewedRun[], given: readonly Written
 }
 
 function judgeSeeds({ asked, gate }: SeedsGate, runs: readonly ReviewedRun[]): GateResult {
-  const undone = runs.filter(run => notCompleted(run) !== undefined).length;
-  if (undone > 0)
-    return inconclusive(asked, null, `${undone} of ${counted(runs.length, 'run')} did not complete`);
+  const why = notJudgeable(runs);
+  if (why !== undefined) return inconclusive(asked, null, why);
   if (gate === undefined) return inconclusive(asked, null, 'the runs recorded nothing of it');
   const values = seedValues(runs, run => run.last(gate.metric));
   if (values.size < 2) return inconclusive(gate, null, 'a mean over seeds takes two seeds at least');

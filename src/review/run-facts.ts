@@ -6,6 +6,7 @@ import { lastValue, type WrittenGate } from '../experiment/gates.js';
 import type { Manifest } from '../experiment/manifest.js';
 import type { Summary } from '../experiment/summary.js';
 import { isAbsent } from '../experiment/unreadable.js';
+import { counted } from '../words.js';
 import { type Deciding, decidingOf } from './deciding.js';
 import { type Curves, HistoryCollector, type LoggedWarning, type RunHistory } from './history.js';
 import { LogProof } from './log-proof.js';
@@ -119,6 +120,14 @@ export function notCompleted({ facts }: ReviewedRun): string | undefined {
   if (state === 'completed') return undefined;
   const said = message === null ? '' : `: ${message}`;
   return `${STATES[state]}${said}`;
+}
+
+/** Why nothing can be judged over these runs together; undefined where it can. */
+export function notJudgeable(runs: readonly ReviewedRun[]): string | undefined {
+  const undone = runs.filter(run => notCompleted(run) !== undefined).length;
+  if (undone > 0) return `${undone} of ${counted(runs.length, 'run')} did not complete`;
+  const doubted = runs.find(({ doubt }) => doubt !== undefined);
+  return doubted && `${doubted.facts.run_id} is in doubt: ${doubted.doubt}`;
 }
 
 const STATES: Readonly<Record<Exclude<RunStatus, 'completed'> | 'running' | 'killed', string>> = {

@@ -55,13 +55,20 @@ export class Trials {
   /** Why a run that completed is not the one that its sweep decided by; undefined where it is. */
   private contradiction({ facts, last }: ReviewedRun): string | undefined {
     const sweep = this.sweepOf(facts.directory);
-    const told = sweep?.rows.get(facts.directory)?.seeds.find(({ seed }) => seed === facts.seed);
-    if (sweep === undefined || told === undefined || facts.state !== 'completed') return undefined;
+    const row = sweep?.rows.get(facts.directory);
+    const told = row?.seeds.find(({ seed }) => seed === facts.seed);
+    if (sweep === undefined || row === undefined || told === undefined || facts.state !== 'completed')
+      return undefined;
     if (facts.epochs !== null && facts.epochs > told.epochs)
       return `it has gone on to epoch ${facts.epochs}, of which its sweep, which had it after ${told.epochs}, does not know`;
     const value = last(sweep.metric);
     const isSame = Number.isFinite(value) ? value === told.value : told.value === null;
-    return isSame ? undefined : `its sweep has ${sweep.metric} ${told.value} of it, and the run ${value}`;
+    if (!isSame) return `its sweep has ${sweep.metric} ${told.value} of it, and the run ${value}`;
+    const mean = meanOf(row);
+    // a sum rounds by the order of the seeds
+    if (mean === undefined || row.value === null || Math.abs(mean - row.value) <= 1e-9 * Math.abs(mean))
+      return undefined;
+    return `its sweep decided by ${sweep.metric} ${row.value}, and the mean over the seeds is ${mean}`;
   }
 
   /** Of a sweep that does not know where the gates were written, they are in the user's file. */
@@ -90,6 +97,13 @@ export class Trials {
     this.sweeps.set(folder, known);
     return known;
   }
+}
+
+/** By what its runs reached; undefined where one was elsewhere than the others when the trial was measured, or has no value. */
+function meanOf({ seeds, epochs }: TrialRow): number | undefined {
+  const values = seeds.flatMap(one => (one.epochs === epochs && one.value !== null ? [one.value] : []));
+  if (values.length < seeds.length) return undefined;
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 function readSound(folder: string): KnownSweep {

@@ -105,7 +105,7 @@ export type Happening =
       readonly message: string | null;
       /** Whole epochs that the run had when it ended: fewer than `to` where it diverged. Null where it left no summary. */
       readonly epochs: number | null;
-      /** Seconds of training and evaluation. */
+      /** Seconds of training steps of the run so far. */
       readonly train_s: number | null;
     } & Outcome)
   | {

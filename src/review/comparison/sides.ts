@@ -48,11 +48,11 @@ export function sidesOf(groups: readonly Group[]): { readonly sides: Side[]; rea
   for (const { argument, runs, first = NONE } of groups) {
     const parts = split(runs);
     const keys = keysApart(parts);
+    const ranked = parts.toSorted((a, b) => rankOf(a, first) - rankOf(b, first) || compareParts(a, b, keys));
     if (parts.length > 1)
       notes.push(
-        `${argument} has runs of ${parts.length} configs, told apart by ${keys.join(', ')}; each is a side of its own${first.size > 0 ? ", the best trial's the first" : ''}`,
+        `${argument} has runs of ${parts.length} configs, told apart by ${keys.join(', ')}; each is a side of its own${orderOf(ranked, first)}`,
       );
-    const ranked = parts.toSorted((a, b) => rankOf(a, first) - rankOf(b, first) || compareParts(a, b, keys));
     for (const part of ranked)
       sides.push({ id: idOf(sides.length), name: nameOf(argument, part, keys), runs: place(part.runs) });
   }
@@ -113,6 +113,13 @@ function nameOf(argument: string, { values }: Part, keys: readonly string[]): st
 function rankOf({ runs }: Part, first: ReadonlySet<string>): number {
   if (runs.some(({ directory }) => first.has(directory.path))) return 0;
   return runs.some(run => reasonToLeaveOut(run) === null) ? 1 : 2;
+}
+
+/** What the keys do not say of the order, to be put behind a sentence. */
+function orderOf(ranked: readonly Part[], first: ReadonlySet<string>): string {
+  const ranks = ranked.map(part => rankOf(part, first));
+  if (ranks[0] === 0) return ", the best trial's the first";
+  return ranks[0] < ranks[ranks.length - 1] ? ', those without a run that counts the last' : '';
 }
 
 function compareParts(a: Part, b: Part, keys: readonly string[]): number {

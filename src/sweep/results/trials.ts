@@ -24,7 +24,7 @@ export interface TrialRow {
   /** Sample standard deviation over the seeds; null for one. */
   readonly spread: number | null;
   readonly seeds: readonly SeedResult[];
-  /** Seconds of training and evaluation, all seeds together. */
+  /** Seconds of training steps, all seeds together. */
   readonly seconds: number;
   /** Why it failed. */
   readonly message: string | null;
