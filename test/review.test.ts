@@ -79,7 +79,7 @@ function reach(
   summary: Record<string, unknown>,
   directory: string,
 ): void {
-  summary.metrics = { train: { loss: 1 }, test };
+  summary.metrics = { ...(summary.metrics as Summary['metrics']), test };
   const file = join(directory, 'log.jsonl');
   const lines = readFileSync(file, 'utf8').split('\n');
   const logged = lines.map(line =>
@@ -235,6 +235,17 @@ t.test(
     };
     t.match(groups[0].comparison?.metrics, [unjudged, unjudged]);
     t.match(groups[0].gates.at(-1), unjudged);
+    const fields = {
+      'train.loss': (summary: Record<string, unknown>) =>
+        Object.assign((summary.metrics as Summary['metrics']).train, { loss: 1e-9 }),
+      step_ratio: (summary: Record<string, unknown>) => Object.assign(summary, { step_ratio: 1e-9 }),
+      ms_per_step: (summary: Record<string, unknown>) => Object.assign(summary, { ms_per_step: 1e-9 }),
+    };
+    for (const [field, change] of Object.entries(fields))
+      t.match(
+        judge([copyOf(runs[0], change)]).review.runs[0].completed.reason,
+        new RegExp(`its summary has ${field} 1e-9, and its log \\d`),
+      );
     t.match(
       failure(() => judge([edited], { pin: join(work.folder(), 'c.json') })),
       {

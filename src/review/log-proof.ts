@@ -1,4 +1,4 @@
-/** Whether a log bears out what the summary says: that this run came to its end, and with these test metrics. */
+/** Whether a log bears out what the summary says: that this run came to its end, and with these metrics. */
 import type { Summary } from '../experiment/summary.js';
 import type { LogRecord } from './log-reader.js';
 
@@ -6,6 +6,7 @@ import type { LogRecord } from './log-reader.js';
 export class LogProof {
   private last: LogRecord | undefined;
   private evaluation: LogRecord | undefined;
+  private epoch: LogRecord | undefined;
   /** The first run that the log names and that is not the one asked about. */
   private other: string | undefined;
 
@@ -15,12 +16,14 @@ export class LogProof {
     this.last = record;
     const { event, run_id, split } = record;
     if (event === 'eval' && split === 'test') this.evaluation = record;
+    if (event === 'train.epoch') this.epoch = record;
     if (event !== 'run.start' && event !== 'run.resume') return;
     if (typeof run_id === 'string' && run_id !== this.runId) this.other ??= run_id;
   }
 
   /** Why it does not follow from the log that the run of `summary` completed; undefined where it does. @param isTorn whether the log ends within a line */
-  doubt({ steps, metrics }: Summary, isTorn: boolean): string | undefined {
+  doubt(summary: Summary, isTorn: boolean): string | undefined {
+    const { steps } = summary;
     const { last, other } = this;
     if (last === undefined) return 'its log has no event';
     if (other !== undefined) return `its log is that of another run, ${other}`;
@@ -28,15 +31,25 @@ export class LogProof {
     if (last.event !== 'run.end') return 'its log goes on to no end of the run';
     if (last.status !== 'completed' || last.steps !== steps)
       return `its log ends with ${last.status} after step ${last.steps}, its summary with completed after step ${steps}`;
-    return this.otherMetric(metrics.test ?? {});
+    return this.otherMetric(summary);
   }
 
-  private otherMetric(told: Readonly<Record<string, number | undefined>>): string | undefined {
-    for (const [name, value] of Object.entries(told)) {
+  private otherMetric({ steps, metrics, ms_per_step, step_ratio }: Summary): string | undefined {
+    const { last, evaluation, epoch } = this;
+    const told: (readonly [string, number | null | undefined, unknown])[] = [
+      ...Object.entries(metrics.test ?? {}).map(
+        ([name, value]) => [`test.${name}`, value, evaluation?.[name]] as const,
+      ),
+      // an epoch that was cut short has no event
+      ['train.loss', epoch?.step === steps ? metrics.train?.loss : undefined, epoch?.loss],
+      ['ms_per_step', ms_per_step, last?.ms_per_step],
+      // older logs have none
+      ['step_ratio', last?.step_ratio === undefined ? undefined : step_ratio, last?.step_ratio],
+    ];
+    for (const [name, value, logged] of told) {
       if (value === undefined) continue;
-      const logged = this.evaluation?.[name];
       const isSame = Number.isFinite(value) ? logged === value : logged === null;
-      if (!isSame) return `its summary has test.${name} ${value}, and its log ${logged ?? 'no such value'}`;
+      if (!isSame) return `its summary has ${name} ${value}, and its log ${logged ?? 'no such value'}`;
     }
     return undefined;
   }
