@@ -42,8 +42,8 @@ export class LogProof {
       ),
       // an epoch that was cut short has no event
       ['train.loss', epoch?.step === steps ? metrics.train?.loss : undefined, epoch?.loss],
-      ['ms_per_step', ms_per_step, last?.ms_per_step],
-      // older logs have none
+      // older logs have no times of steps
+      ['ms_per_step', last?.ms_per_step === undefined ? undefined : ms_per_step, last?.ms_per_step],
       ['step_ratio', last?.step_ratio === undefined ? undefined : step_ratio, last?.step_ratio],
     ];
     for (const [name, value, logged] of told) {
