@@ -417,7 +417,7 @@ function leave(directory: string, summary: Partial<Summary>): void {
   writeFileSync(join(directory, 'summary.json'), JSON.stringify({ ...SUMMARY, ...summary }));
 }
 
-/** A sweep over `words` in this process. */
+/** How a sweep is conducted in this process. */
 function pretended(launcher: Launcher, warnings: string[] = []): SweepOptions {
   return {
     threads: 1,

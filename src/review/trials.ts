@@ -4,6 +4,7 @@
  */
 import { basename, dirname } from 'node:path';
 import { placeOf, UserError } from '../errors.js';
+import { momentsOf } from '../experiment/baseline.js';
 import { readSweepResults, type SweepResults, type TrialRow, troubleOf } from '../sweep/results/index.js';
 import { counted } from '../words.js';
 import { sweepFolder } from './find.js';
@@ -103,7 +104,7 @@ export class Trials {
 function meanOf({ seeds, epochs }: TrialRow): number | undefined {
   const values = seeds.flatMap(one => (one.epochs === epochs && one.value !== null ? [one.value] : []));
   if (values.length < seeds.length) return undefined;
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+  return momentsOf(values).mean;
 }
 
 function readSound(folder: string): KnownSweep {

@@ -2,12 +2,13 @@
  * Carries a sweep out: starts what the scheduler gives out, reports what became of it, writes both into the journal. It decides nothing:
  * what it must not forget is in the journal before it acts on it, so that it can be killed at any moment.
  */
-import { damagedError, EXIT, UserError } from '../errors.js';
+import { EXIT, UserError } from '../errors.js';
+import { type DecisionObserver, DecisionRecord, type RecordedHistory } from './decision-record.js';
 import { untilFree } from './free-run.js';
 import type { Journal } from './journal.js';
 import type { Launcher, RunningTask, Task, TaskEnd } from './launcher.js';
 import type { SweepPlan } from './plan.js';
-import { type Decision, decisionsOf, type JournalRecord, outcomesOf, type Segment } from './records.js';
+import { outcomesOf, type Segment } from './records.js';
 import type { Scheduler } from './schedule/scheduler.js';
 import {
   failedSegment,
@@ -20,15 +21,9 @@ import {
 } from './segment-result.js';
 import type { SweepDirectory } from './sweep-directory.js';
 
-export interface SweepObserver {
-  /** Told once, by the process that wrote it down first. */
-  decided(decision: Decision): void;
+export interface SweepObserver extends DecisionObserver {
   started(segment: Segment, attempt: number): void;
   ended(result: SegmentResult): void;
-  /** These, all so far, take the place of what was told before. */
-  redecided(decisions: readonly Decision[]): void;
-  /** One line on what went wrong and is gone on from. */
-  warning(text: string): void;
 }
 
 export interface OrchestratorParts {
@@ -48,10 +43,7 @@ export interface OrchestratorParts {
 }
 
 /** What the journal tells of earlier processes of the sweep. */
-export interface SweepHistory {
-  readonly records: readonly JournalRecord[];
-  /** Whether it may lack some. */
-  readonly isDamaged: boolean;
+export interface SweepHistory extends RecordedHistory {
   /** Whether segments that failed are to be tried again. */
   readonly retryFailed: boolean;
   /** Seconds that they worked. */
@@ -67,9 +59,7 @@ export class Orchestrator {
   /** Starts of each segment so far, and the process of the last. */
   private readonly attempts = new Map<string, { count: number; process: string | null }>();
   private readonly began: number;
-  /** Decisions that the journal has already and that have not been made again yet. */
-  private recorded: Decision[];
-  private readonly decided: Decision[] = [];
+  private readonly decisions: DecisionRecord;
   /** Whether the sweep is over: its trials are stopped and not begun again. */
   private isOver = false;
 
@@ -78,7 +68,7 @@ export class Orchestrator {
     private readonly history: SweepHistory,
   ) {
     this.began = performance.now();
-    this.recorded = decisionsOf(history.records);
+    this.decisions = new DecisionRecord(parts, history);
     for (const record of history.records) {
       if (record.event === 'segment.start')
         this.attempts.set(idOf(record), { count: record.attempt, process: record.process });
@@ -95,14 +85,13 @@ export class Orchestrator {
     const timer = this.watchTime();
     try {
       this.replay();
-      if (this.history.retryFailed) this.restate(scheduler.advance(), true);
+      if (this.history.retryFailed) this.decisions.restate(scheduler.advance(), true);
       this.decide();
-      this.tellLostResults();
+      this.decisions.tellLostResults();
       for (;;) {
         this.decide();
         if (scheduler.finished) {
-          const [extra] = this.recorded;
-          if (extra) this.redecide(undefined, extra);
+          this.decisions.close();
           return 'completed';
         }
         if (signal.aborted && this.running.size === 0) return 'interrupted';
@@ -130,54 +119,15 @@ export class Orchestrator {
       if (outcome.status !== 'failed' || !retryFailed) scheduler.report(outcome);
   }
 
-  /** A result is in the journal before what follows from it. */
-  private tellLostResults(): void {
-    const { length } = this.recorded;
-    if (length === 0) return;
-    this.parts.observer.warning(
-      `the journal has lost results that ${length} of its decisions follow from; they are read again from the runs`,
-    );
-  }
-
   private decide(): void {
     const { scheduler } = this.parts;
     for (;;) {
       const decisions = scheduler.advance();
-      for (const decision of decisions) this.record(decision);
+      for (const decision of decisions) this.decisions.add(decision);
       const segments = scheduler.ready();
       this.waiting.push(...segments);
       if (decisions.length === 0 && segments.length === 0) return;
     }
-  }
-
-  private record(decision: Decision): void {
-    this.decided.push(decision);
-    const recorded = this.recorded.shift();
-    if (recorded) {
-      if (JSON.stringify(decision) !== JSON.stringify(recorded)) this.redecide(decision, recorded);
-    } else {
-      this.parts.journal.append(decision);
-      this.parts.observer.decided(decision);
-    }
-  }
-
-  /** The journal was written by the same rules as ours, or what follows would be another sweep. Where it has lost lines, all that was decided stands in it again. */
-  private redecide(decided: Decision | undefined, recorded: Decision): void {
-    if (!this.history.isDamaged) throw otherDecision(decided, recorded);
-    this.parts.observer.warning(
-      'the journal has lost decisions; all of them are made again from the results',
-    );
-    this.restate([], false);
-  }
-
-  /** All that is decided, `more` included, stands in the journal once more, and what stands before counts no more. */
-  private restate(more: readonly Decision[], retry_failed: boolean): void {
-    const { journal, observer, now } = this.parts;
-    this.decided.push(...more);
-    this.recorded = [];
-    const time = now().toISOString();
-    journal.append({ event: 'sweep.redecided', time, retry_failed }, ...this.decided);
-    observer.redecided(this.decided);
   }
 
   private launch(): void {
@@ -340,14 +290,4 @@ function segmentOf({ trial, seed, from, to }: Segment): Segment {
 function outOfSpace({ trial, seed }: Segment, file: string, why: string): UserError {
   const message = `the sweep stops, since trial ${trial}, seed ${seed} found no room on the disk: ${why}`;
   return new UserError(EXIT.unexpected, [{ code: 'sweep/no-space', message, file }]);
-}
-
-function otherDecision(decided: Decision | undefined, recorded: Decision): UserError {
-  return damagedError({
-    code: 'sweep/other-decision',
-    message:
-      'the journal has another decision than its results lead to: it was changed, or another version of cellrun wrote it. Without that line the sweep decides it again',
-    expected: decided === undefined ? 'none' : JSON.stringify(decided),
-    got: JSON.stringify(recorded),
-  });
 }

@@ -15,6 +15,11 @@ export interface Segment {
   readonly to: number;
 }
 
+/** The same for the same segment, and for no other. */
+export function segmentKey({ trial, seed, from, to }: Segment): string {
+  return `${trial}/${seed}/${from}-${to}`;
+}
+
 export type SegmentStatus =
   /** Reached `to`. */
   | 'done'
@@ -162,7 +167,7 @@ export function outcomesOf(records: readonly JournalRecord[]): readonly Outcome[
     }
     if (record.event !== 'segment.end') continue;
     const { trial, seed, from, to, status, value } = record;
-    outcomes.set(`${trial}/${seed}/${from}-${to}`, { trial, seed, from, to, status, value });
+    outcomes.set(segmentKey(record), { trial, seed, from, to, status, value });
   }
   return [...outcomes.values()];
 }

@@ -1,7 +1,7 @@
 /** Which segments really run: at most as many at a time as there are lanes, each once, those of earlier virtual time first. */
-import type { Segment } from '../records.js';
+import { type Segment, segmentKey } from '../records.js';
 import type { Job } from './lanes.js';
-import { type Outcomes, segmentKey } from './outcomes.js';
+import type { Outcomes } from './outcomes.js';
 
 export class Dispatch {
   private readonly given = new Set<string>();

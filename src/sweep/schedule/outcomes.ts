@@ -1,6 +1,6 @@
 /** What has become of segments, in whatever order it was told, and what a trial's seeds together say. */
 import type { SweepPlan } from '../plan.js';
-import type { Outcome, Segment, SegmentStatus } from '../records.js';
+import { type Outcome, type Segment, type SegmentStatus, segmentKey } from '../records.js';
 
 /** All seeds of a trial at a rung. */
 export interface Measurement {
@@ -11,10 +11,6 @@ export interface Measurement {
   readonly value: number | null;
   /** The sample standard deviation over the seeds; null for one seed, and where `value` is. */
   readonly spread: number | null;
-}
-
-export function segmentKey({ trial, seed, from, to }: Segment): string {
-  return `${trial}/${seed}/${from}-${to}`;
 }
 
 export class Outcomes {
