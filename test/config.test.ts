@@ -287,7 +287,7 @@ t.test('--set is typed by the schema', async t => {
   ]);
   t.same(load('checkpoint.every={steps: 5}').checkpoint.every, { steps: 5 });
   t.equal(load('seed=1', 'seed=2').seed, 2, 'the last one wins');
-  t.equal(load('model={hidden_size: 9}').model.cell, 'lstm', 'a mapping merges');
+  t.match(load('model={hidden_size: 9}').model, { cell: 'lstm', hidden_size: 9 }, 'a mapping merges');
   t.same(load('optimizer.kind=sgd', 'optimizer.momentum=0.9').optimizer.kind, 'sgd');
   t.equal(load('model.init_from=w.safetensors').model.init_from, join(packageRoot, 'w.safetensors'));
   const clipped = write('clipped.yaml', MINIMAL.replace('batch_size', 'gradient_clip_norm: 1, batch_size'));
@@ -439,7 +439,7 @@ t.test('anchors and aliases are plain values', async t => {
 t.test('a config against its data', async t => {
   const file = write('data.yaml', MINIMAL);
   const shape = (targets: DataShape['train']['targets'], count = 100): DataShape => ({
-    inputSize: 3,
+    input: { kind: 'number', size: 3 } as const,
     sequenceLength: 5,
     train: { count, targets },
     test: { count: 10, targets },
@@ -452,7 +452,7 @@ t.test('a config against its data', async t => {
   t.same(checkAgainstData(loadExperiment(file), shape(classes)), {
     diagnostics: [],
     warnings: [],
-    sizes: { inputSize: 3, sequenceLength: 5, outputSize: 4 },
+    sizes: { input: { kind: 'number', size: 3 }, sequenceLength: 5, outputSize: 4 },
   });
   const unevenClasses = { ...shape(classes), test: { count: 1, targets: { ...classes, numClasses: 6 } } };
   t.equal(checkAgainstData(loadExperiment(file), unevenClasses).sizes.outputSize, 6);
@@ -482,7 +482,13 @@ t.test('labels that would silently enlarge the model', async t => {
     const facts = labelFacts(train(labels), train(test));
     const numClasses = Math.max(...labels, ...test) + 1;
     const split = { count: 9, targets: { kind: 'class', numClasses, perStep: false } } as const;
-    const data = { inputSize: 1, sequenceLength: 1, train: split, test: split, labels: facts };
+    const data = {
+      input: { kind: 'number', size: 1 } as const,
+      sequenceLength: 1,
+      train: split,
+      test: split,
+      labels: facts,
+    };
     try {
       const { diagnostics, warnings, sizes } = checkAgainstData(loadExperiment(file, { set }), data);
       return [
@@ -524,7 +530,7 @@ t.test('labels that would silently enlarge the model', async t => {
 t.test('a limit beyond the data is told', async t => {
   const file = write('limit.yaml', MINIMAL.replace('a.npz }', 'a.npz, limit: 11 }'));
   const split = { count: 11, targets: { kind: 'class', numClasses: 2, perStep: false } } as const;
-  const data = { inputSize: 1, sequenceLength: 1, train: split, test: split };
+  const data = { input: { kind: 'number', size: 1 } as const, sequenceLength: 1, train: split, test: split };
   const warnings = (count: number) =>
     checkAgainstData(loadExperiment(file), { ...data, train: { ...split, count } }).warnings;
   t.same(warnings(11), []);

@@ -1,7 +1,9 @@
 /** The last check before training: the config against the data that were read, and the model's completed sizes. */
-import type { LabelFacts } from '../data/labels.js';
+import type { SequenceInput } from '../data/dataset.js';
+import type { LabelFacts, PlacedLabel } from '../data/labels.js';
 import { type Diagnostic, damagedError } from '../errors.js';
 import { checkFacts } from './data-facts.js';
+import type { ModelConfig } from './experiment.js';
 import { checkLabels, checkVariety, type LabelVerdict } from './label-check.js';
 import type { LoadedExperiment } from './load.js';
 
@@ -10,19 +12,26 @@ export type TargetShape =
   | { readonly kind: 'class'; readonly numClasses: number; readonly perStep: boolean }
   | { readonly kind: 'value'; readonly size: number };
 
+interface SplitShape {
+  readonly count: number;
+  readonly targets: TargetShape;
+  readonly lengths?: Int32Array;
+}
+
 /** What the check needs to know of a dataset; every `Dataset` is one. */
 export interface DataShape {
-  readonly inputSize: number;
+  readonly input: SequenceInput;
   readonly sequenceLength: number;
-  readonly train: { readonly count: number; readonly targets: TargetShape };
-  readonly test: { readonly count: number; readonly targets: TargetShape };
+  readonly train: SplitShape;
+  readonly test: SplitShape;
   readonly labels?: LabelFacts;
+  readonly largestSymbol?: PlacedLabel;
 }
 
 /** The sizes that a config leaves to the data. */
 export interface ModelSizes {
-  /** F, features per step. */
-  readonly inputSize: number;
+  /** What a step is: F numbers, or one of so many symbols. */
+  readonly input: SequenceInput;
   /** T, steps per sequence. */
   readonly sequenceLength: number;
   /** Outputs of the head: classes, or values of a target. */
@@ -66,8 +75,17 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
   return {
     diagnostics: [...diagnostics, ...damage],
     warnings: [...checkLimit(loaded, data), ...warnings],
-    sizes: { inputSize: data.inputSize, sequenceLength: data.sequenceLength, outputSize },
+    sizes: {
+      input: completeInput(experiment.model, data.input),
+      sequenceLength: data.sequenceLength,
+      outputSize,
+    },
   };
+}
+
+/** A config that says how many symbols there are decides. */
+function completeInput({ embedding }: ModelConfig, input: SequenceInput): SequenceInput {
+  return input.kind === 'symbol' ? { kind: 'symbol', count: embedding?.num_symbols ?? input.count } : input;
 }
 
 /** Labels mean classes only to cross_entropy, and a config that gives their number has decided. */

@@ -19,12 +19,20 @@ export function describeExpected(schema: Schema): string {
     return `a mapping with \`${union.key}\`: ${union.branches.map(branch => branch.tag).join(' | ')}`;
   }
   if (schema.oneOf !== undefined) {
-    return schema.oneOf.map(describeExpected).join(', or ');
+    return schema.oneOf.map(describeForm).join(', or ');
   }
   if (schema['x-form'] !== undefined) return schema['x-form'];
   if (schema.type === 'array') return describeList(schema);
   if (schema.type === 'object') return describeMapping(schema);
   return `${NOUNS[String(schema.type)] ?? 'a value'}${describeBounds(schema)}`;
+}
+
+/** One of several forms, of which mappings are told apart by what they cannot do without. */
+function describeForm(schema: Schema): string {
+  const { type, required = [] } = schema;
+  return type === 'object' && schema.oneOf === undefined && required.length > 0
+    ? `a mapping with ${required.map(key => `\`${key}\``).join(' and ')}`
+    : describeExpected(schema);
 }
 
 function describeList(schema: Schema): string {

@@ -1,6 +1,12 @@
 /** From a loaded config to what is trained: dataset, model sizes, backend, trainer. */
-import { checkAgainstData, type LoadedExperiment, locateInConfig, type ModelSizes } from '../config/index.js';
-import { type Dataset, openDataset } from '../data/index.js';
+import {
+  checkAgainstData,
+  type LoadedExperiment,
+  layersOf,
+  locateInConfig,
+  type ModelSizes,
+} from '../config/index.js';
+import { type Dataset, inputWidth, openDataset } from '../data/index.js';
 import { type BackendChoice, type BackendRequest, chooseBackend } from '../engine/backend.js';
 import { type Diagnostic, UserError, usageError } from '../errors.js';
 import { ParameterLayout } from '../model/parameters.js';
@@ -81,12 +87,17 @@ const MOST_PARAMETERS = 2 ** 28;
 
 /** The model with the sizes that the data give it. Throws exit 2 where it is larger than any machine at hand trains. */
 export function modelSpec({ experiment, locator }: LoadedExperiment, sizes: ModelSizes): ModelSpec {
-  const { cell, hidden_size, num_layers, head } = experiment.model;
+  const { head } = experiment.model;
+  const layers = layersOf(experiment.model);
+  const [{ cell, hidden_size }] = layers;
+  if (cell !== 'lstm' || (head.from !== 'last' && head.from !== 'every')) {
+    throw usageError(locator.atKey(['model'], 'config/model', 'this model cannot be trained yet'));
+  }
   const spec: ModelSpec = {
     cell,
-    inputSize: sizes.inputSize,
+    inputSize: inputWidth(sizes.input),
     hiddenSize: hidden_size,
-    numLayers: num_layers,
+    numLayers: layers.length,
     outputSize: sizes.outputSize,
     head: head.from,
   };
