@@ -35,12 +35,17 @@ function describeForm(schema: Schema): string {
     : describeExpected(schema);
 }
 
+const PLURALS: Readonly<Record<string, string>> = {
+  object: 'mappings',
+  string: 'strings',
+  number: 'numbers',
+  integer: 'whole numbers',
+};
+
 function describeList(schema: Schema): string {
   const { minItems = 0, maxItems = Number.POSITIVE_INFINITY } = schema;
   const item = schema.items ?? {};
-  const type = String(item.type);
-  const items =
-    type === 'object' ? 'mappings' : type === 'string' ? 'strings' : type === 'number' ? 'numbers' : 'values';
+  const items = PLURALS[String(item.type)] ?? 'values';
   return minItems === maxItems
     ? `a list of ${minItems} ${items}${describeBounds(item)}`
     : `a list of ${items}`;

@@ -90,7 +90,7 @@ function shapeOf(x: NpyArray, name: string, file: string): Shape {
     throw wrong('data/shape-mismatch', file, name, '', {
       message: 'has the wrong shape',
       expected: '[N, T, F] (numbers), or integers [N, T] (symbols), none of them 0',
-      got: x.shape.length === 2 ? `${x.dtype} ${shapeWords(x)}` : shapeWords(x),
+      got: `${shapeWords(x)} of ${x.dtype}`,
     });
   }
   const [count, steps, size] = x.shape;
@@ -110,7 +110,7 @@ function lengthsOf(array: NpyArray | undefined, shape: Shape, name: string, file
   const bad = array.values.findIndex((length: number) => length < 1 || length > steps);
   if (bad >= 0) {
     throw wrong('data/length-range', file, name, `[${bad}]`, {
-      message: array.values[bad] === 0 ? 'is 0, and a sequence has a step at least' : 'is out of range',
+      message: `is out of range${array.values[bad] === 0 ? ': a sequence has at least one step' : ''}`,
       expected: `1 to ${steps}`,
       got: array.exactly(bad),
     });
