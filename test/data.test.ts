@@ -18,6 +18,7 @@ import {
   BatchOrder,
   type Dataset,
   type DatasetConfig,
+  inputWidth,
   openDataset,
   type Split,
   sequentialBatches,
@@ -32,7 +33,7 @@ const open = (config: DatasetConfig, seed = 0): Promise<Dataset> => openDataset(
 
 /** The steps of one sequence, `[T][F]`, read with a stride that leaves a gap, which must stay untouched. */
 function sequence(data: Dataset, split: Split, index: number): number[][] {
-  const stride = data.inputSize + 1;
+  const stride = inputWidth(data.input) + 1;
   const out = new Float32Array(2 + data.sequenceLength * stride).fill(7);
   split.read(index, out, 2, stride);
   const untouched = (value: number | undefined): void => {
@@ -74,7 +75,10 @@ const closeTo = (a: number, b: number, tolerance: number): boolean => Math.abs(a
 
 t.test('mnist: the real digits, checked against numbers that NumPy gives', async t => {
   const rows = await open({ kind: 'mnist', sequence: 'rows' });
-  t.same([rows.inputSize, rows.sequenceLength, rows.train.count, rows.test.count], [28, 28, 60000, 10000]);
+  t.same(
+    [inputWidth(rows.input), rows.sequenceLength, rows.train.count, rows.test.count],
+    [28, 28, 60000, 10000],
+  );
   t.same(classes(rows.train).slice(0, 10), [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
   t.same(classes(rows.test).slice(0, 5), [7, 2, 1, 0, 4]);
   const histogram = new Array(10).fill(0);
@@ -101,7 +105,7 @@ t.test('mnist: the real digits, checked against numbers that NumPy gives', async
 
   const pixels = await open({ kind: 'mnist', sequence: 'pixels', limit: 500 });
   t.same(
-    [pixels.inputSize, pixels.sequenceLength, pixels.train.count, pixels.test.count],
+    [inputWidth(pixels.input), pixels.sequenceLength, pixels.train.count, pixels.test.count],
     [1, 784, 500, 10000],
   );
   t.same(sequence(pixels, pixels.train, 0).flat(), sequence(rows, rows.train, 0).flat());
@@ -160,7 +164,7 @@ function idxFolder(files: Record<string, Buffer>): DatasetConfig & { kind: 'idx'
 
 t.test('idx: any size, raw, gzip or floats', async t => {
   const raw = await open(idxFolder({}));
-  t.same([raw.inputSize, raw.sequenceLength, raw.train.count], [3, 2, 2]);
+  t.same([inputWidth(raw.input), raw.sequenceLength, raw.train.count], [3, 2, 2]);
   t.same(sequence(raw, raw.train, 0), [[0, 0.2, 0.4].map(Math.fround), [0.6, 0.8, 1].map(Math.fround)]);
   t.same(raw.train.targets, { kind: 'class', numClasses: 5, perStep: false, values: Int32Array.of(1, 3) });
   const pictures = idx(8, [2, 2, 3], Buffer.from([0, 51, 102, 153, 204, 255, 255, 0, 255, 0, 255, 0]));
@@ -315,7 +319,7 @@ function numpySequence({ shape, values }: Expected, i: number, length = shape[1]
 t.test('npz: files that NumPy wrote give what NumPy reads', async t => {
   const want = expectedOf('classes');
   const data = await open({ kind: 'npz', path: fixture('classes.npz') });
-  t.same([data.inputSize, data.sequenceLength, data.train.count, data.test.count], [3, 4, 6, 3]);
+  t.same([inputWidth(data.input), data.sequenceLength, data.train.count, data.test.count], [3, 4, 6, 3]);
   t.same([...(data.train.lengths ?? [])], want.lengths.values);
   t.equal(data.test.lengths, undefined);
   for (let i = 0; i < 6; i++) {
@@ -557,7 +561,7 @@ t.test('csv: groups become sequences, ordered and padded', async t => {
     sequence: { group: 'who', order: 'time' },
   } as const;
   const data = await open(base);
-  t.same([data.inputSize, data.sequenceLength, data.train.count, data.test.count], [2, 3, 2, 1]);
+  t.same([inputWidth(data.input), data.sequenceLength, data.train.count, data.test.count], [2, 3, 2, 1]);
   t.same(
     sequence(data, data.train, 0),
     [
@@ -676,7 +680,7 @@ t.test('synthetic: the adding problem', async t => {
 t.test('synthetic: the copy-memory problem', async t => {
   const config = { kind: 'synthetic', problem: 'copy_memory', train_size: 300, test_size: 2 } as const;
   const data = await open({ ...config, delay: 7 });
-  t.same([data.inputSize, data.sequenceLength], [10, 27]);
+  t.same([inputWidth(data.input), data.sequenceLength], [10, 27]);
   const counts = new Array(8).fill(0);
   for (let i = 0; i < 300; i++) {
     const steps = sequence(data, data.train, i);

@@ -51,7 +51,14 @@ const modelRun = (loss: LossName, head: 'last' | 'every', outputSize: number): M
 function datasetOf(count: number, parts: Partial<Dataset> = {}): Dataset {
   const targets: Targets = { kind: 'value', size: 1, values: new Float32Array(count) };
   const split: Split = { count, targets, read: () => {} };
-  return { inputSize: 1, sequenceLength: 1, train: split, test: split, digests: [], ...parts };
+  return {
+    input: { kind: 'number', size: 1 },
+    sequenceLength: 1,
+    train: split,
+    test: split,
+    digests: [],
+    ...parts,
+  };
 }
 
 /** A sequence with one prediction. */

@@ -1,8 +1,7 @@
 /** The cells by the name that a config gives them; typed against the config, so that none is forgotten. */
-import type { ModelConfig } from '../config/index.js';
 import type { Cell } from './cell.js';
 import { lstm } from './lstm.js';
 
-export type CellName = ModelConfig['cell'];
+export type CellName = 'lstm';
 
 export const cells: Readonly<Record<CellName, Cell>> = { lstm };

@@ -98,7 +98,7 @@ function keyOf({ loaded: { experiment }, dataset }: PointModel): string {
     loss.kind,
     training.batch_size,
     optimizer.kind,
-    dataset.inputSize,
+    dataset.input,
     dataset.sequenceLength,
   ]);
 }

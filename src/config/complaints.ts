@@ -4,7 +4,7 @@ import { describeExpected } from './expectation.js';
 import type { SchemaError } from './schema.js';
 import {
   experimentSchema,
-  hasType,
+  formFor,
   isRecord,
   narrow,
   propertiesOf,
@@ -201,11 +201,11 @@ class Explainer {
   }
 }
 
-/** The branch of an untagged union that a value's type fits. */
+/** The branch of an untagged union that a value takes. */
 function narrowed(union: SchemaError): number | undefined {
   const branches = (union.parentSchema as Schema).oneOf ?? [];
-  const index = branches.findIndex(branch => hasType(branch, union.data));
-  return index < 0 ? undefined : index;
+  const form = formFor(branches, union.data);
+  return form === undefined ? undefined : branches.indexOf(form);
 }
 
 function describeGiven(value: unknown): string {
@@ -257,7 +257,9 @@ function describeFault(error: SchemaError, schema: Schema): string {
     case 'maxLength':
       return `must have at most ${error.params.limit} characters`;
     case 'minItems':
-      return `must have at least ${error.params.limit} items`;
+      return error.params.limit === 1
+        ? 'must not be empty'
+        : `must have at least ${error.params.limit} items`;
     case 'maxItems':
       return `must have at most ${error.params.limit} items`;
     case 'minProperties':

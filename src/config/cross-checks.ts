@@ -5,6 +5,7 @@ import type { PartialExperiment } from './experiment.js';
 import { checkGate, checkMetric } from './gate-checks.js';
 import type { Locator } from './locator.js';
 import { largerIsBetter } from './metrics.js';
+import { checkModel } from './model-checks.js';
 
 /** All complaints that need no data, about those sections of a config that are valid by themselves. */
 export function crossCheck(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
@@ -12,6 +13,7 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
   return [
     ...(dataset === undefined ? [] : checkFacts(experiment, factsOfConfig(dataset), locator)),
     ...checkCsv(experiment, locator),
+    ...checkModel(experiment, locator),
     ...checkOptimizer(experiment, locator),
     ...checkCheckpoint(experiment, locator),
     ...gates.flatMap((gate, index) => checkGate(loss, gate, ['gates', index], locator)),

@@ -1,28 +1,38 @@
 /** The last check before training: the config against the data that were read, and the model's completed sizes. */
-import type { LabelFacts } from '../data/labels.js';
+import type { SequenceInput } from '../data/dataset.js';
+import type { LabelFacts, PlacedLabel } from '../data/labels.js';
 import { type Diagnostic, damagedError } from '../errors.js';
-import { checkFacts } from './data-facts.js';
+import { checkFacts, type DataFacts } from './data-facts.js';
+import type { ModelConfig } from './experiment.js';
 import { checkLabels, checkVariety, type LabelVerdict } from './label-check.js';
 import type { LoadedExperiment } from './load.js';
+import { modelWarnings } from './model-checks.js';
 
 /** What the check needs to know of a split's targets. */
 export type TargetShape =
   | { readonly kind: 'class'; readonly numClasses: number; readonly perStep: boolean }
   | { readonly kind: 'value'; readonly size: number };
 
+interface SplitShape {
+  readonly count: number;
+  readonly targets: TargetShape;
+  readonly lengths?: Int32Array;
+}
+
 /** What the check needs to know of a dataset; every `Dataset` is one. */
 export interface DataShape {
-  readonly inputSize: number;
+  readonly input: SequenceInput;
   readonly sequenceLength: number;
-  readonly train: { readonly count: number; readonly targets: TargetShape };
-  readonly test: { readonly count: number; readonly targets: TargetShape };
+  readonly train: SplitShape;
+  readonly test: SplitShape;
   readonly labels?: LabelFacts;
+  readonly largestSymbol?: PlacedLabel;
 }
 
 /** The sizes that a config leaves to the data. */
 export interface ModelSizes {
-  /** F, features per step. */
-  readonly inputSize: number;
+  /** What a step is: F numbers, or one of so many symbols. */
+  readonly input: SequenceInput;
   /** T, steps per sequence. */
   readonly sequenceLength: number;
   /** Outputs of the head: classes, or values of a target. */
@@ -45,16 +55,7 @@ export interface DataVerdict {
 export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): DataVerdict {
   const { experiment, locator } = loaded;
   const { targets } = data.train;
-  const facts =
-    targets.kind === 'class'
-      ? {
-          targetKind: targets.kind,
-          perStep: targets.perStep,
-          numClasses: classesOf(data),
-          largestLabel: data.labels?.largest,
-        }
-      : { targetKind: targets.kind, perStep: false };
-  const diagnostics = checkFacts(experiment, { ...facts, trainCount: data.train.count }, locator);
+  const diagnostics = checkFacts(experiment, factsOf(data), locator);
   if (!sameTargets(targets, data.test.targets)) {
     const message = 'the training and the test split have different kinds of targets';
     diagnostics.push(locator.atKey(['dataset'], 'config/split-targets', message));
@@ -65,9 +66,36 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
     targets.kind === 'class' ? (experiment.model.num_classes ?? classesOf(data)) : targets.size;
   return {
     diagnostics: [...diagnostics, ...damage],
-    warnings: [...checkLimit(loaded, data), ...warnings],
-    sizes: { inputSize: data.inputSize, sequenceLength: data.sequenceLength, outputSize },
+    warnings: [
+      ...modelWarnings(experiment, locator),
+      ...checkLimit(loaded, data),
+      ...checkLengths(loaded, data),
+      ...warnings,
+    ],
+    sizes: {
+      input: completeInput(experiment.model, data.input),
+      sequenceLength: data.sequenceLength,
+      outputSize,
+    },
   };
+}
+
+function factsOf(data: DataShape): DataFacts {
+  const { input, labels, largestSymbol, train } = data;
+  const { targets } = train;
+  return {
+    inputKind: input.kind,
+    ...(input.kind === 'symbol' && { numSymbols: input.count, largestSymbol }),
+    targetKind: targets.kind,
+    perStep: targets.kind === 'class' && targets.perStep,
+    ...(targets.kind === 'class' && { numClasses: classesOf(data), largestLabel: labels?.largest }),
+    trainCount: train.count,
+  };
+}
+
+/** A config that says how many symbols there are decides. */
+function completeInput({ embedding }: ModelConfig, input: SequenceInput): SequenceInput {
+  return input.kind === 'symbol' ? { kind: 'symbol', count: embedding?.num_symbols ?? input.count } : input;
 }
 
 /** Labels mean classes only to cross_entropy, and a config that gives their number has decided. */
@@ -86,6 +114,13 @@ function checkLimit(
   if (limit === undefined || limit <= train.count) return [];
   const message = `dataset.limit is ${limit}, but there are only ${train.count} training sequences; all are used`;
   return [locator.atValue(['dataset', 'limit'], 'data/limit', message)];
+}
+
+/** Sequences of one length are alike to whoever sorts them by it. */
+function checkLengths({ experiment, locator }: LoadedExperiment, { train }: DataShape): Diagnostic[] {
+  if (!experiment.training.bucket_by_length || train.lengths !== undefined) return [];
+  const message = 'all training sequences have the same length, so that `bucket_by_length` changes nothing';
+  return [locator.atValue(['training', 'bucket_by_length'], 'data/one-length', message)];
 }
 
 /** A class may occur in one split only. */

@@ -2,13 +2,19 @@
  * Rules between a config and its data. They are judged twice: before the data are read, with what the dataset's kind
  * already says, and again with the data themselves.
  */
+import type { SequenceInput } from '../data/dataset.js';
 import type { PlacedLabel } from '../data/labels.js';
 import type { Diagnostic } from '../errors.js';
-import type { DatasetConfig, PartialExperiment } from './experiment.js';
+import type { DatasetConfig, ModelConfig, PartialExperiment } from './experiment.js';
 import type { Locator } from './locator.js';
 
 /** What is known about the data; absent where it is not known yet. */
 export interface DataFacts {
+  readonly inputKind?: SequenceInput['kind'];
+  /** Symbols that the data need: the largest and one. */
+  readonly numSymbols?: number;
+  /** The symbol that needs them all. */
+  readonly largestSymbol?: PlacedLabel;
   readonly targetKind?: 'class' | 'value';
   /** Whether each step has a target of its own. */
   readonly perStep?: boolean;
@@ -30,21 +36,27 @@ export function factsOfConfig(dataset: DatasetConfig): DataFacts {
   switch (dataset.kind) {
     case 'mnist':
       return {
+        inputKind: 'number',
         targetKind: 'class',
         perStep: false,
         numClasses: MNIST_CLASSES,
         trainCount: Math.min(dataset.limit ?? MNIST_TRAIN_COUNT, MNIST_TRAIN_COUNT),
       };
     case 'idx':
-      return { targetKind: 'class', perStep: false };
+      return { inputKind: 'number', targetKind: 'class', perStep: false };
     case 'npz':
       return {};
     case 'csv':
-      return { targetKind: dataset.target_kind, perStep: dataset.sequence?.per_step ?? false };
+      return {
+        inputKind: 'number',
+        targetKind: dataset.target_kind,
+        perStep: dataset.sequence?.per_step ?? false,
+      };
     case 'synthetic':
       return dataset.problem === 'adding'
-        ? { targetKind: 'value', perStep: false, trainCount: dataset.train_size }
+        ? { inputKind: 'number', targetKind: 'value', perStep: false, trainCount: dataset.train_size }
         : {
+            inputKind: 'number',
             targetKind: 'class',
             perStep: true,
             numClasses: COPY_MEMORY_CLASSES,
@@ -60,6 +72,7 @@ export function checkFacts(experiment: PartialExperiment, facts: DataFacts, loca
   return [
     ...checkLoss(experiment, facts, locator),
     ...checkHead(experiment, facts, locator),
+    ...checkEmbedding(experiment, facts, locator),
     ...checkNumClasses(experiment, facts, locator),
     ...checkBatchSize(experiment, facts, locator),
   ];
@@ -75,14 +88,51 @@ function checkLoss({ loss }: PartialExperiment, { targetKind }: DataFacts, locat
 }
 
 function checkHead({ model }: PartialExperiment, { perStep }: DataFacts, locator: Locator): Diagnostic[] {
-  const needed = perStep ? 'every' : 'last';
-  if (perStep === undefined || model === undefined || model.head.from === needed) return [];
+  if (perStep === undefined || model === undefined || ANSWERS_EACH_STEP[model.head.from] === perStep)
+    return [];
+  const fitting = Object.entries(ANSWERS_EACH_STEP).filter(([, eachStep]) => eachStep === perStep);
   const message = `the head answers ${perStep ? 'once a sequence' : 'at every step'}, the dataset has one target a ${perStep ? 'step' : 'sequence'}`;
   return [
     locator.atValue(['model', 'head', 'from'], 'config/head-target', message, {
-      expected: `from: ${needed}`,
+      expected: `from: ${fitting.map(([from]) => from).join(' | ')}`,
     }),
   ];
+}
+
+/** Whether a head has an output for each step, not one for the whole sequence. */
+const ANSWERS_EACH_STEP: Readonly<Record<ModelConfig['head']['from'], boolean>> = {
+  last: false,
+  final: false,
+  mean: false,
+  max: false,
+  every: true,
+};
+
+function checkEmbedding({ model }: PartialExperiment, facts: DataFacts, locator: Locator): Diagnostic[] {
+  const { inputKind, numSymbols = 0, largestSymbol } = facts;
+  if (model === undefined || inputKind === undefined) return [];
+  const path = ['model', 'embedding'];
+  if (inputKind === 'number') {
+    if (model.embedding === undefined) return [];
+    const message = 'an embedding reads symbols, and the steps of the dataset are numbers';
+    const expected = 'symbols: integers [N, T] as x of a dataset of kind npz; or no `embedding`';
+    return [locator.atKey(path, 'config/embedding', message, { expected })];
+  }
+  if (model.embedding === undefined) {
+    const message = 'the steps of the dataset are symbols, and the model has no `embedding` that reads them';
+    const expected = '`embedding: { size: … }`; or numbers [N, T, F] as x';
+    return [locator.atKey(path, 'config/embedding', message, { expected })];
+  }
+  const given = model.embedding.num_symbols;
+  if (given === undefined || given >= numSymbols) return [];
+  const message = `the data need ${numSymbols} symbols${reasonOf(largestSymbol)}`;
+  const more = { expected: `at least ${numSymbols}`, got: String(given) };
+  return [locator.atValue([...path, 'num_symbols'], 'config/num-symbols', message, more)];
+}
+
+/** `: y[3] in a.npz is 7` */
+function reasonOf(largest: PlacedLabel | undefined): string {
+  return largest === undefined ? '' : `: ${largest.name} in ${largest.place.file} is ${largest.value}`;
 }
 
 function checkNumClasses(
@@ -97,9 +147,7 @@ function checkNumClasses(
     return [locator.atKey(path, 'config/num-classes', '`num_classes` has no meaning with loss mse')];
   }
   if (facts.numClasses === undefined || given >= facts.numClasses) return [];
-  const { largestLabel: label } = facts;
-  const reason = label === undefined ? '' : `: ${label.name} in ${label.place.file} is ${label.value}`;
-  const message = `the labels need ${facts.numClasses} classes${reason}`;
+  const message = `the labels need ${facts.numClasses} classes${reasonOf(facts.largestLabel)}`;
   const more = { expected: `at least ${facts.numClasses}`, got: String(given) };
   return [locator.atValue(path, 'config/num-classes', message, more)];
 }

@@ -19,7 +19,7 @@ export function describeExpected(schema: Schema): string {
     return `a mapping with \`${union.key}\`: ${union.branches.map(branch => branch.tag).join(' | ')}`;
   }
   if (schema.oneOf !== undefined) {
-    return schema.oneOf.map(describeExpected).join(', or ');
+    return schema.oneOf.map(describeForm).join(', or ');
   }
   if (schema['x-form'] !== undefined) return schema['x-form'];
   if (schema.type === 'array') return describeList(schema);
@@ -27,12 +27,25 @@ export function describeExpected(schema: Schema): string {
   return `${NOUNS[String(schema.type)] ?? 'a value'}${describeBounds(schema)}`;
 }
 
+/** One of several forms, of which mappings are told apart by what they cannot do without. */
+function describeForm(schema: Schema): string {
+  const { type, required = [] } = schema;
+  return type === 'object' && schema.oneOf === undefined && required.length > 0
+    ? `a mapping with ${required.map(key => `\`${key}\``).join(' and ')}`
+    : describeExpected(schema);
+}
+
+const PLURALS: Readonly<Record<string, string>> = {
+  object: 'mappings',
+  string: 'strings',
+  number: 'numbers',
+  integer: 'whole numbers',
+};
+
 function describeList(schema: Schema): string {
   const { minItems = 0, maxItems = Number.POSITIVE_INFINITY } = schema;
   const item = schema.items ?? {};
-  const type = String(item.type);
-  const items =
-    type === 'object' ? 'mappings' : type === 'string' ? 'strings' : type === 'number' ? 'numbers' : 'values';
+  const items = PLURALS[String(item.type)] ?? 'values';
   return minItems === maxItems
     ? `a list of ${minItems} ${items}${describeBounds(item)}`
     : `a list of ${items}`;

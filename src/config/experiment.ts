@@ -12,6 +12,8 @@ export type PartialExperiment = Partial<Experiment>;
 
 export type DatasetConfig = Experiment['dataset'];
 export type ModelConfig = Experiment['model'];
+/** A recurrent layer by its cell. */
+export type LayerConfig = DeepReadonly<generated.LayerConfig>;
 export type LossConfig = Experiment['loss'];
 export type OptimizerConfig = Experiment['optimizer'];
 export type GateConfig = Experiment['gates'][number];

@@ -51,7 +51,7 @@ function transform(value: unknown, definitions: Json): unknown {
   const source = value as Json;
   const result: Json = {};
   for (const [key, part] of Object.entries(source)) {
-    if (DROPPED.has(key)) continue;
+    if (DROPPED.has(key) || (key === 'allOf' && isConditional(part as readonly Json[]))) continue;
     result[key] =
       key === 'properties' ? transformProperties(part as Json, definitions) : transform(part, definitions);
   }
@@ -63,14 +63,20 @@ function transform(value: unknown, definitions: Json): unknown {
 
 /** Conditions, tags and annotations that the generator would turn into noise. */
 const DROPPED: ReadonlySet<string> = new Set([
-  'allOf',
   'discriminator',
+  'unevaluatedProperties',
   'x-path',
   'x-form',
   'x-default',
   'x-aliases',
+  'x-unhashed-default',
   'examples',
 ]);
+
+/** Conditions; any other `allOf` composes an object. */
+function isConditional(parts: readonly Json[]): boolean {
+  return parts.every(part => part.if !== undefined);
+}
 
 function transformProperties(properties: Json, definitions: Json): Json {
   const kept = Object.entries(properties).filter(([key]) => key !== 'extends');

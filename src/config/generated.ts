@@ -20,13 +20,26 @@ export type Limit = number;
  */
 export type TestFraction = number;
 /**
- * The recurrent network, by cell.
+ * The recurrent network: equal layers of one cell, or a list of layers; perhaps an embedding below them; the head above them.
  */
-export type ModelConfig = LstmModel;
+export type ModelConfig = Model & Model1;
+export type Model = ListedLayers | EqualLayers;
 /**
- * Units of each recurrent layer.
+ * A recurrent layer, by cell.
+ */
+export type LayerConfig = LstmLayer | GruLayer | RnnLayer | MinGruLayer;
+/**
+ * Units of a recurrent layer.
  */
 export type HiddenSize = number;
+/**
+ * Whether a layer has a second set of weights, which reads each sequence from its end to its start. What lies above reads the outputs of both directions.
+ */
+export type Bidirectional = boolean;
+/**
+ * Layers of one cell and size.
+ */
+export type EqualLayers = LayerConfig & EqualLayers1;
 /**
  * Recurrent layers stacked on each other.
  */
@@ -68,7 +81,7 @@ export type GateMetricName =
   | 'performance.peak_rss_mb';
 
 /**
- * What a cellrun config may say: the data, the recurrent network, how it is trained, and what the result must reach. Keys marked x-path are paths relative to the file that states them; x-form is a pattern in words; x-default describes a default that depends on other keys; x-aliases are names that people try.
+ * What a cellrun config may say: the data, the recurrent network, how it is trained, and what the result must reach. Keys marked x-path are paths relative to the file that states them; x-form is a pattern in words; x-default describes a default that depends on other keys; x-aliases are names that people try; a default marked x-unhashed-default does not count in the hash of a config, since the key is younger than the first hashes.
  */
 export interface Experiment {
   /**
@@ -143,7 +156,7 @@ export interface IdxDataset {
   limit?: Limit;
 }
 /**
- * A NumPy archive with x [N,T,F] float, y ([N] or [N,T] integer classes, -100 = ignored, or [N,C] float targets) and optional lengths [N]; x_test, y_test, lengths_test likewise.
+ * A NumPy archive with x ([N,T,F] numbers or [N,T] integer symbols), y ([N] or [N,T] integer classes, -100 = ignored, or [N,C] float targets) and optional lengths [N]; x_test, y_test, lengths_test likewise.
  */
 export interface NpzDataset {
   /**
@@ -243,27 +256,186 @@ export interface SyntheticDataset {
   seed: number;
 }
 /**
- * Stacked long short-term memory layers.
+ * Layers that may differ from each other.
  */
-export interface LstmModel {
+export interface ListedLayers {
+  /**
+   * The recurrent layers, the first of which reads the data. Instead of `cell`, `hidden_size` and what else a layer says.
+   *
+   * @minItems 1
+   * @maxItems 64
+   */
+  layers: [LayerConfig, ...LayerConfig[]];
+}
+/**
+ * Long short-term memory.
+ */
+export interface LstmLayer {
   /**
    * Long short-term memory, with the gate order i, f, g, o.
    */
   cell: 'lstm';
   hidden_size: HiddenSize;
+  /**
+   * Size of the output, where it is projected to fewer numbers than `hidden_size` (`proj_size` of PyTorch).
+   */
+  projection_size?: number;
+  /**
+   * Whether both products and the cell state are normalised (Ba, Kiros and Hinton, 2016).
+   */
+  layer_norm: boolean;
+  bidirectional: Bidirectional;
+}
+/**
+ * Gated recurrent units (Cho et al., 2014).
+ */
+export interface GruLayer {
+  /**
+   * Gated recurrent units, with the gate order r, z, n.
+   */
+  cell: 'gru';
+  hidden_size: HiddenSize;
+  bidirectional: Bidirectional;
+}
+/**
+ * Simple recurrent units (Elman, 1990).
+ */
+export interface RnnLayer {
+  /**
+   * Simple recurrent units, without gates.
+   */
+  cell: 'rnn';
+  hidden_size: HiddenSize;
+  /**
+   * Function of the sum of both products.
+   */
+  nonlinearity: 'tanh' | 'relu';
+  bidirectional: Bidirectional;
+}
+/**
+ * Minimal gated recurrent units, whose gates read the input alone (Feng et al., 2024).
+ */
+export interface MinGruLayer {
+  /**
+   * Minimal gated recurrent units, with the gate order z, h.
+   */
+  cell: 'min_gru';
+  hidden_size: HiddenSize;
+  bidirectional: Bidirectional;
+}
+export interface EqualLayers1 {
   num_layers: NumLayers;
+}
+export interface Model1 {
+  /**
+   * Probability that a number that a layer passes to the layer above is set to zero in training; the others are divided by one minus it.
+   */
+  dropout: number;
+  embedding?: Embedding;
   head: Head;
   num_classes?: NumClasses;
   init_from?: InitFrom;
 }
 /**
- * The dense layer (`fc`) that turns hidden states into outputs.
+ * Turns each symbol of a sequence into numbers that are learned: a row of `embedding.weight`. For data whose steps are symbols.
+ */
+export interface Embedding {
+  /**
+   * Numbers for each symbol.
+   */
+  size: number;
+  /**
+   * Size of the vocabulary: symbols are 0 to this, exclusive. Without it the largest symbol of both splits decides.
+   */
+  num_symbols?: number;
+}
+/**
+ * The dense layers (`fc`) that turn the top layer's outputs into the model's.
  */
 export interface Head {
   /**
-   * last: one output per sequence, from its last step; every: one output per step.
+   * What is read. One output for each sequence, from the top layer's output at its last step (last), from the last output of each direction (final), or from the mean or maximum of the outputs of all steps (mean, max); or one output for each step (every).
    */
-  from: 'last' | 'every';
+  from: 'last' | 'final' | 'mean' | 'max' | 'every';
+  /**
+   * Widths of dense layers before the last one, each with the activation.
+   *
+   * @maxItems 16
+   */
+  hidden_sizes:
+    | []
+    | [number]
+    | [number, number]
+    | [number, number, number]
+    | [number, number, number, number]
+    | [number, number, number, number, number]
+    | [number, number, number, number, number, number]
+    | [number, number, number, number, number, number, number]
+    | [number, number, number, number, number, number, number, number]
+    | [number, number, number, number, number, number, number, number, number]
+    | [number, number, number, number, number, number, number, number, number, number]
+    | [number, number, number, number, number, number, number, number, number, number, number]
+    | [number, number, number, number, number, number, number, number, number, number, number, number]
+    | [number, number, number, number, number, number, number, number, number, number, number, number, number]
+    | [
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number
+      ]
+    | [
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number
+      ]
+    | [
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+        number
+      ];
+  /**
+   * Function of the outputs of the layers of `hidden_sizes`.
+   */
+  activation: 'relu' | 'tanh';
+  /**
+   * Probability that an output of the layers of `hidden_sizes` is set to zero in training; the others are divided by one minus it.
+   */
+  dropout: number;
 }
 /**
  * Mean cross-entropy of class targets, from logits; targets of -100 are ignored.
@@ -348,6 +520,14 @@ export interface TrainingConfig {
    * Whether a last batch that is not full is trained on or dropped.
    */
   last_batch: 'train' | 'drop';
+  /**
+   * Put sequences of similar length into one batch, so that little of it is padding. With `shuffle` batches still come in a random order; without it the sequences go by their length.
+   */
+  bucket_by_length: boolean;
+  /**
+   * Row b of a batch continues row b of the batch before: its layers start in the states that the other ended in (truncated backpropagation through time). States are zero at the start of an epoch.
+   */
+  carry_state: boolean;
   /**
    * Steps between two logged training steps.
    */

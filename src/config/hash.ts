@@ -4,6 +4,7 @@ import { relative, sep } from 'node:path';
 import { configure } from 'safe-stable-stringify';
 import type { Experiment } from './experiment.js';
 import { mapPaths } from './paths.js';
+import { experimentSchema, isRecord, narrow, propertiesOf, type Schema } from './schema-walk.js';
 
 const stringify = configure({ deterministic: true, strict: true });
 
@@ -17,11 +18,12 @@ export interface Hashes {
 /**
  * SHA-256 (hex) of what defines the results. Left out is what only names, watches or judges them: `name`,
  * `description`, `checkpoint`, `gates`, `training.log_every`. Paths count relative to the config's folder, so that a
- * checkout elsewhere has the same hash.
+ * checkout elsewhere has the same hash. A key that is younger than the first hashes counts only where it is not at its default.
  * @param folder of the config; absolute
  */
 export function hashExperiment(experiment: Experiment, folder: string): Hashes {
-  const portable = mapPaths(experiment, path => relative(folder, path).split(sep).join('/'));
+  const counted = withoutUnhashed(experimentSchema(), experiment) as Experiment;
+  const portable = mapPaths(counted, path => relative(folder, path).split(sep).join('/'));
   const { version, seed, dataset, model, loss, optimizer, training } = portable;
   const { log_every: _, ...trained } = training;
   const {
@@ -33,6 +35,19 @@ export function hashExperiment(experiment: Experiment, folder: string): Hashes {
   } = trained;
   const rest = { version, seed, dataset, model, loss, optimizer };
   return { hash: digest({ ...rest, training: trained }), stepHash: digest({ ...rest, training: stepped }) };
+}
+
+function withoutUnhashed(schema: Schema, value: unknown): unknown {
+  const { items } = schema;
+  if (Array.isArray(value) && items !== undefined) return value.map(item => withoutUnhashed(items, item));
+  if (!isRecord(value)) return value;
+  const properties = propertiesOf(narrow(schema, value) ?? {});
+  const kept = Object.entries(value).flatMap(([key, inner]) => {
+    const property = properties.get(key) ?? {};
+    const isLeftOut = property['x-unhashed-default'] && stringify(inner) === stringify(property.default);
+    return isLeftOut ? [] : [[key, withoutUnhashed(property, inner)]];
+  });
+  return Object.fromEntries(kept);
 }
 
 function digest(content: object): string {

@@ -3,9 +3,11 @@ export { checkAgainstData, type DataShape, type ModelSizes } from './data-check.
 export type {
   DatasetConfig,
   Experiment,
+  LayerConfig,
   LossConfig,
   ModelConfig,
   OptimizerConfig,
 } from './experiment.js';
 export { type LoadedExperiment, loadExperiment } from './load.js';
+export { layersOf } from './model-layers.js';
 export { locateInConfig } from './relocate.js';

@@ -1,10 +1,10 @@
 /**
  * How layers of a config become one: mappings merge key by key, everything else replaces, null removes.
- * Where a later layer changes the tag of a union (`optimizer.kind`), inherited keys that the new branch does not
- * know go; keys that both know stay.
+ * Where a later layer decides on another branch of a union (`optimizer.kind`, or `model.layers` instead of `model.cell`), inherited
+ * keys that the new branch does not know go; keys that both know stay.
  */
-import { branchesOf, propertiesOf, type Schema, schemaAt } from './schema-walk.js';
-import type { Entry, MapNode, Node, Path } from './tree.js';
+import { decidedBranch, propertiesOf, schemaAt } from './schema-walk.js';
+import { type Entry, type MapNode, type Node, type Path, toPlain } from './tree.js';
 
 /** `above` wins. */
 export function mergeTrees(below: MapNode, above: MapNode, path: Path = []): MapNode {
@@ -29,20 +29,13 @@ function isNull(node: Node): boolean {
 
 function inheritedEntries(below: MapNode, above: MapNode, path: Path): ReadonlyMap<string, Entry> {
   const schema = schemaAt(path, undefined);
-  const union = schema === undefined ? undefined : branchesOf(schema);
-  if (union === undefined) return below.entries;
-  const was = scalarOf(below, union.key);
-  const becomes = scalarOf(above, union.key);
-  const branch = union.branches.find(({ tag }) => tag === becomes);
-  if (becomes === undefined || becomes === was || branch === undefined) return below.entries;
-  return new Map([...below.entries].filter(([key]) => keyStays(branch.schema, key)));
+  if (schema?.oneOf === undefined) return below.entries;
+  const becomes = decidedBranch(schema, plainRecord(above));
+  if (becomes === undefined || becomes === decidedBranch(schema, plainRecord(below))) return below.entries;
+  const known = propertiesOf(becomes);
+  return new Map([...below.entries].filter(([key]) => known.has(key)));
 }
 
-function keyStays(branch: Schema, key: string): boolean {
-  return propertiesOf(branch).has(key);
-}
-
-function scalarOf(node: MapNode, key: string): unknown {
-  const value = node.entries.get(key)?.value;
-  return value?.kind === 'scalar' ? value.value : undefined;
+function plainRecord(node: MapNode): Readonly<Record<string, unknown>> {
+  return toPlain(node) as Readonly<Record<string, unknown>>;
 }

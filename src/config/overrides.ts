@@ -2,7 +2,7 @@
 import type { Diagnostic } from '../errors.js';
 import { mergeTrees } from './merge.js';
 import { parseText } from './parse.js';
-import { branchesOf, type Schema, schemaAt } from './schema-walk.js';
+import { decidingKeys, type Schema, schemaAt } from './schema-walk.js';
 import { type Place, positionOf, SourceText } from './source.js';
 import {
   describeValue,
@@ -153,7 +153,7 @@ function setsTag({ steps }: Pick<Change, 'steps'>): boolean {
     steps.slice(0, -1).map(step => step.name),
     undefined,
   );
-  return parent !== undefined && branchesOf(parent)?.key === steps[steps.length - 1].name;
+  return parent !== undefined && decidingKeys(parent).includes(steps[steps.length - 1].name);
 }
 
 function apply(tree: MapNode, { steps, valueFor }: Change): MapNode {

@@ -30,6 +30,8 @@ export interface Schema {
   readonly 'x-form'?: string;
   readonly 'x-default'?: string;
   readonly 'x-aliases'?: readonly string[];
+  /** Whether a config with the default has the hash of one without the key. */
+  readonly 'x-unhashed-default'?: boolean;
 }
 
 /** The whole schema of a config. */
@@ -72,8 +74,46 @@ export function narrow(schema: Schema, value: unknown): Schema | undefined {
     return union.branches.find(branch => branch.tag === tag)?.schema;
   }
   if (schema.oneOf === undefined) return schema;
-  const form = schema.oneOf.find(branch => hasType(branch, value));
+  const form = formFor(schema.oneOf, value);
   return form === undefined ? undefined : narrow(form, value);
+}
+
+/**
+ * The alternative of a union without a tag that a value takes: of those of its type the first whose required keys it has, or else the
+ * last. Undefined where none is of its type.
+ */
+export function formFor(forms: readonly Schema[], value: unknown): Schema | undefined {
+  const typed = forms.filter(form => hasType(form, value));
+  return typed.find(form => hasRequired(form, value)) ?? typed.at(-1);
+}
+
+function hasRequired({ required = [], properties = {} }: Schema, value: unknown): boolean {
+  return required.every(key => {
+    const property = properties[key];
+    const given = isRecord(value) ? value[key] : undefined;
+    return given !== undefined && (typeof property !== 'object' || hasType(property, given));
+  });
+}
+
+/** Keys that decide which branch of a union a mapping takes: tags, and what one of several forms cannot do without. */
+export function decidingKeys(schema: Schema): readonly string[] {
+  const union = branchesOf(schema);
+  if (union !== undefined) return [union.key];
+  return (schema.oneOf ?? []).flatMap(form =>
+    form.oneOf === undefined ? (form.required ?? []) : decidingKeys(form),
+  );
+}
+
+/** The branch that a mapping decides on by a key of its own; undefined where it has no such key. */
+export function decidedBranch(schema: Schema, value: Readonly<Record<string, unknown>>): Schema | undefined {
+  const union = branchesOf(schema);
+  if (union !== undefined) return union.branches.find(({ tag }) => tag === value[union.key])?.schema;
+  for (const form of schema.oneOf ?? []) {
+    const isDecided = form.oneOf === undefined && form.required?.length && hasRequired(form, value);
+    const decided = isDecided ? form : decidedBranch(form, value);
+    if (decided !== undefined) return decided;
+  }
+  return undefined;
 }
 
 /** Whether a value has the JSON type that a schema without `oneOf` asks for. */
@@ -119,7 +159,8 @@ export function schemaAt(path: Path, config: unknown, root = experimentSchema())
   return schema;
 }
 
-function stepInto(schema: Schema, step: string | number, value: unknown): Schema | undefined {
+/** The schema of a key or item, narrowed as `schemaAt` does. */
+export function stepInto(schema: Schema, step: string | number, value: unknown): Schema | undefined {
   const narrowed = narrow(schema, value);
   const candidates = [...(narrowed === undefined ? [] : [narrowed]), ...formsOf(schema)];
   for (const candidate of candidates) {

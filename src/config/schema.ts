@@ -16,7 +16,7 @@ const whole = new Map<string, object>();
 let shared: Ajv | undefined;
 
 /** Our annotations: they guide people and the type generator, not validation. */
-const ANNOTATIONS = ['x-path', 'x-form', 'x-default', 'x-aliases'];
+const ANNOTATIONS = ['x-path', 'x-form', 'x-default', 'x-aliases', 'x-unhashed-default'];
 
 /** Reads `schemas/NAME.schema.json` of the package. */
 export function readSchema(name: string): unknown {
@@ -24,8 +24,8 @@ export function readSchema(name: string): unknown {
 }
 
 /**
- * The same with every reference into its `definitions` followed, so that whoever walks it, and the paths in the validator's
- * errors, need not. References form no cycles.
+ * The same with every reference into its `definitions` followed, and with `unevaluatedProperties` spelled out by `closedForm`, so
+ * that whoever walks it, and the paths in the validator's errors, need not. References form no cycles.
  */
 export function wholeSchema(name: string): object {
   const known = whole.get(name);
@@ -40,12 +40,45 @@ function followReferences(part: unknown, definitions: Readonly<Record<string, un
   if (Array.isArray(part)) return part.map(item => followReferences(item, definitions));
   if (typeof part !== 'object' || part === null) return part;
   if ('$ref' in part && typeof part.$ref === 'string') {
-    const name = part.$ref.replace('#/definitions/', '');
+    const { $ref, ...beside } = part;
+    const name = $ref.replace('#/definitions/', '');
     if (!(name in definitions)) throw new Error(`the schema has no definition ${name}`);
-    return followReferences(definitions[name], definitions);
+    return followReferences({ ...(definitions[name] as object), ...beside }, definitions);
   }
   const entries = Object.entries(part).map(([key, value]) => [key, followReferences(value, definitions)]);
-  return Object.fromEntries(entries);
+  const followed: ComposedSchema = Object.fromEntries(entries);
+  return followed.unevaluatedProperties === false ? closedForm(followed) : followed;
+}
+
+/** A schema that may be composed of others by `allOf` and `oneOf`. */
+interface ComposedSchema {
+  readonly properties?: object;
+  readonly required?: readonly string[];
+  readonly allOf?: readonly ComposedSchema[];
+  readonly oneOf?: readonly ComposedSchema[];
+  readonly unevaluatedProperties?: boolean;
+}
+
+/**
+ * An object whose properties come from several schemas and that takes no others, as a union of objects that are each closed by
+ * themselves. The validator's errors are then about the one alternative that a value takes.
+ */
+function closedForm(schema: ComposedSchema, around: ComposedSchema = {}): object {
+  const { unevaluatedProperties: _, allOf = [], ...own } = schema;
+  const { properties, oneOf, ...whole } = [...allOf, own].reduce(composed);
+  const { properties: all, required } = composed(around, { properties, required: whole.required });
+  if (oneOf === undefined) return { ...whole, properties: all, required, additionalProperties: false };
+  return { ...whole, oneOf: oneOf.map(form => closedForm(form, { properties: all, required })) };
+}
+
+/** `inner` has the properties that come first. */
+function composed(outer: ComposedSchema, inner: ComposedSchema): ComposedSchema {
+  return {
+    ...outer,
+    ...inner,
+    properties: { ...inner.properties, ...outer.properties },
+    required: [...new Set([...(inner.required ?? []), ...(outer.required ?? [])])],
+  };
 }
 
 /** The validator of `schemas/NAME.schema.json`, compiled once a process, reporting all errors. */

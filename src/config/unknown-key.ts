@@ -1,12 +1,15 @@
 /** A key that the schema does not know: what is known here, and where the key was perhaps meant to stand. */
 import type { Diagnostic } from '../errors.js';
 import {
+  decidedBranch,
+  decidingKeys,
   isRecord,
   type KnownKey,
   narrow,
   propertiesOf,
   type Schema,
   schemaAt,
+  stepInto,
   taggedWithin,
 } from './schema-walk.js';
 import { positionOf } from './source.js';
@@ -63,7 +66,7 @@ function hintFor(
   value: unknown,
   root: Schema,
 ): Hint {
-  const note = schema === undefined ? undefined : otherBranch(key, schema, value);
+  const note = schema && (otherForm(key, schema, value) ?? otherBranch(key, schema, value));
   if (note !== undefined) return { note };
   const meant = meantKey(key, properties);
   if (meant !== undefined) return { suggestion: meant };
@@ -72,6 +75,17 @@ function hintFor(
     return { suggestion: `\`${steps.join(': { ')}: …${' }'.repeat(steps.length - 1)}\`` };
   }
   return hintElsewhere(key, findElsewhere(key, root));
+}
+
+/** `cell` beside `layers`, each of which has a cell of its own. */
+function otherForm(key: string, schema: Schema, value: unknown): string | undefined {
+  const form = isRecord(value) ? decidedBranch(schema, value) : undefined;
+  const tag = taggedWithin(schema)?.key;
+  const deciding = form?.required?.find(one => one !== tag && decidingKeys(schema).includes(one));
+  if (deciding === undefined || stepInto(schema, key, undefined) === undefined) return undefined;
+  const inItems = stepInto(schema, deciding, value)?.items;
+  const where = inItems && stepInto(inItems, key, undefined) ? `, whose items each have their own` : '';
+  return `it does not go with \`${deciding}\`${where}`;
 }
 
 /** `momentum` under `kind: adam` belongs to `kind: sgd`. */

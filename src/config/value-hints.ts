@@ -1,5 +1,5 @@
 /** What a value of the wrong type or choice was probably meant to be. */
-import { branchesOf, type Schema } from './schema-walk.js';
+import { branchesOf, type Schema, taggedWithin } from './schema-walk.js';
 import { nearest } from './suggest.js';
 import type { Node } from './tree.js';
 
@@ -21,7 +21,7 @@ export function suggestValue(node: Node, asked: Schema, whole: Schema): string |
   const { value, written } = node;
   const choices = (asked.enum ?? []).map(String);
   if (choices.length > 0) return typeof value === 'string' ? nearest(value, choices) : undefined;
-  const tags = branchesOf(whole);
+  const tags = branchesOf(whole) ?? (hasWords(whole) ? undefined : taggedWithin(whole));
   if (tags !== undefined) {
     if (typeof value !== 'string') return undefined;
     const tag = nearest(
@@ -46,6 +46,10 @@ export function suggestValue(node: Node, asked: Schema, whole: Schema): string |
     return BOOLEAN_WORDS.get(value.toLowerCase()) ?? nearest(value, ['true', 'false']);
   if (asked.type === 'number' || asked.type === 'integer') return numberHint(value);
   return undefined;
+}
+
+function hasWords({ oneOf = [] }: Schema): boolean {
+  return oneOf.some(form => form.enum !== undefined);
 }
 
 function listHint(node: Node, asked: Schema): string | undefined {

@@ -1,4 +1,4 @@
-/** Which sequences form which batch: shuffled anew each epoch, and resumable in the middle of one. */
+/** Which sequences form which batch: shuffled anew each epoch, perhaps grouped by length, and resumable in the middle of one. */
 import { damagedError, usageError } from '../errors.js';
 import { type RandomState, RandomStream } from '../random.js';
 import { range } from './selection.js';
@@ -12,7 +12,17 @@ export interface BatchOptions {
   /** What becomes of the last batch of an epoch where it is not full. */
   readonly lastBatch: 'train' | 'drop';
   readonly seed: number;
+  /** Steps of each sequence `[N]`; absent where all have the same number. */
+  readonly lengths?: Int32Array | undefined;
+  /** Whether sequences of similar length form a batch. */
+  readonly bucketByLength?: boolean;
 }
+
+/**
+ * Full batches whose sequences are sorted by length together. The more there are, the less of a batch is padding, and the less the
+ * sequences of a batch are drawn independently of each other.
+ */
+const POOL_BATCHES = 50;
 
 /** Plain JSON. The permutation of the epoch under way follows from `generator`, so it is not kept. */
 export interface BatchOrderState {
@@ -35,7 +45,7 @@ export class BatchOrder {
   private beforeShuffle: RandomState;
   private currentEpoch = 0;
   private currentPosition = 0;
-  private shuffled = false;
+  private arranged = false;
 
   /** @throws UserError exit 2 where not a single batch would be formed. */
   constructor(private readonly options: BatchOptions) {
@@ -108,7 +118,7 @@ export class BatchOrder {
 
   /** Sequence indices of the next batch, going on to the next epoch at the end. A view, valid until the next call. */
   next(): Uint32Array {
-    this.shuffleOnce();
+    this.arrangeOnce();
     const from = this.currentPosition * this.options.batchSize;
     const batch = this.order.subarray(from, from + this.options.batchSize);
     this.currentPosition++;
@@ -116,19 +126,45 @@ export class BatchOrder {
     return batch;
   }
 
-  /** Every epoch's order is a shuffle of 0..N-1, not of the order before, so that its generator state rebuilds it. */
-  private shuffleOnce(): void {
-    if (this.shuffled || !this.options.shuffle) return;
+  /** Every epoch's order begins with 0..N-1, not with the order before, so that its generator state rebuilds it. */
+  private arrangeOnce(): void {
+    if (this.arranged) return;
+    const { shuffle, bucketByLength, lengths } = this.options;
     for (let i = 0; i < this.order.length; i++) this.order[i] = i;
-    this.generator.shuffle(this.order);
-    this.shuffled = true;
+    if (shuffle) this.generator.shuffle(this.order);
+    if (bucketByLength && lengths !== undefined) this.bucket(lengths);
+    this.arranged = true;
+  }
+
+  /**
+   * Sorts the sequences of each pool by length, ties in the order they are in, and shuffles the batches; without `shuffle` all are one
+   * pool. A last batch that is not full keeps its sequences and its place, so that which ones `last_batch: drop` leaves out does not
+   * depend on their length.
+   */
+  private bucket(lengths: Int32Array): void {
+    const { batchSize, shuffle } = this.options;
+    const batches = Math.floor(this.order.length / batchSize);
+    const full = this.order.subarray(0, batches * batchSize);
+    const poolSize = shuffle ? POOL_BATCHES * batchSize : Math.max(1, full.length);
+    for (let from = 0; from < full.length; from += poolSize) {
+      const pool = Array.from(full.subarray(from, from + poolSize));
+      full.set(
+        pool.sort((a, b) => lengths[a] - lengths[b]),
+        from,
+      );
+    }
+    if (!shuffle) return;
+    const sorted = full.slice();
+    this.generator.shuffle(range(batches)).forEach((batch, place) => {
+      full.set(sorted.subarray(batch * batchSize, (batch + 1) * batchSize), place * batchSize);
+    });
   }
 
   private endEpoch(): void {
     this.currentEpoch++;
     this.currentPosition = 0;
     this.beforeShuffle = this.generator.state;
-    this.shuffled = false;
+    this.arranged = false;
   }
 }
 

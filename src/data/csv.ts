@@ -57,7 +57,7 @@ export async function openCsv(config: CsvConfig, seed: number): Promise<Dataset>
     return packedSplit(sequences, steps);
   });
   return {
-    inputSize: config.features.length,
+    input: { kind: 'number', size: config.features.length },
     sequenceLength: steps,
     train: trainSplit,
     test: testSplit,

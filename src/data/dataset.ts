@@ -3,7 +3,7 @@
  * time, straight into a batch. Nothing here knows how the data are stored; images stay bytes until they are read.
  */
 
-import type { LabelFacts } from './labels.js';
+import type { LabelFacts, PlacedLabel } from './labels.js';
 
 /** Class label of a sequence or step that neither trains nor counts. */
 export const IGNORED = -100;
@@ -25,6 +25,24 @@ export type Targets =
       readonly values: Float32Array;
     };
 
+/** What a step of a sequence is: numbers, or one of several symbols. */
+export type SequenceInput =
+  | {
+      readonly kind: 'number';
+      /** F, features of a step. */
+      readonly size: number;
+    }
+  | {
+      readonly kind: 'symbol';
+      /** Symbols are 0 to this, exclusive. */
+      readonly count: number;
+    };
+
+/** Numbers that `Split.read` writes for each step. */
+export function inputWidth(input: SequenceInput): number {
+  return input.kind === 'number' ? input.size : 1;
+}
+
 /** Sequences of one split, all padded to the same number of steps. */
 export interface Split {
   /** N. */
@@ -34,7 +52,7 @@ export interface Split {
   readonly lengths?: Int32Array;
   /**
    * Writes the features of sequence `index` (0..N-1): those of step `s` go to `out[offset + s * stepStride + f]`,
-   * f in 0..F-1. Steps past the sequence's length are written as zeros.
+   * f in 0..F-1. A symbol is written as a number. Steps past the sequence's length are written as zeros.
    */
   read(index: number, out: Float32Array, offset: number, stepStride: number): void;
   /** The grey values of sequence `index` as it was before it became one, row by row; present where `Dataset.picture` is. */
@@ -42,8 +60,7 @@ export interface Split {
 }
 
 export interface Dataset {
-  /** F, features per step. */
-  readonly inputSize: number;
+  readonly input: SequenceInput;
   /** T, steps per sequence (the longest one's). */
   readonly sequenceLength: number;
   readonly train: Split;
@@ -54,6 +71,8 @@ export interface Dataset {
   readonly classLabels?: readonly string[];
   /** Where classes were counted from labels: what those say, to be judged against the config. */
   readonly labels?: LabelFacts;
+  /** The largest symbol of both splits, where steps are symbols; to be judged against the config. */
+  readonly largestSymbol?: PlacedLabel;
   /** Height and width of a picture, where the sequences are pictures (for reports). */
   readonly picture?: { readonly height: number; readonly width: number };
 }

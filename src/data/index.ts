@@ -1,4 +1,11 @@
 /** Datasets: what they look like, how one is opened, and which sequences form a batch. */
 export { type BatchOptions, BatchOrder, type BatchOrderState, sequentialBatches } from './batches.js';
-export { type Dataset, IGNORED, type Split, type Targets } from './dataset.js';
+export {
+  type Dataset,
+  IGNORED,
+  inputWidth,
+  type SequenceInput,
+  type Split,
+  type Targets,
+} from './dataset.js';
 export { type DatasetConfig, type DatasetContext, datasets, openDataset } from './table.js';

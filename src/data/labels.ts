@@ -1,7 +1,7 @@
 /** What the labels of a dataset's files say of its classes; whether that is meant is judged against the config. */
 import type { Diagnostic } from '../errors.js';
 
-/** A label and where it stands. */
+/** A label or symbol, and where it stands. */
 export interface PlacedLabel {
   /** How the file names it, such as `label 17` or `y_test[3]`. */
   readonly name: string;

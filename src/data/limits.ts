@@ -19,3 +19,6 @@ export const MAX_ELEMENTS = 2 ** 28;
 
 /** Class labels run from 0 to this bound, exclusive. A larger one is a damaged label, not a class. */
 export const MAX_CLASSES = 2 ** 20;
+
+/** The same of symbols. */
+export const MAX_SYMBOLS = 2 ** 20;

@@ -1,14 +1,17 @@
 /** From the arrays of one split of an .npz file to checked sequences: shapes, lengths, labels, finite features. */
 import { type Diagnostic, damagedError, type UserError } from '../errors.js';
-import { IGNORED, type Targets } from './dataset.js';
+import { IGNORED, type SequenceInput, type Targets } from './dataset.js';
 import type { NpyArray } from './formats/npy.js';
-import type { FileLabels } from './labels.js';
-import { MAX_CLASSES } from './limits.js';
+import type { FileLabels, PlacedLabel } from './labels.js';
+import { MAX_CLASSES, MAX_SYMBOLS } from './limits.js';
 import type { Packed } from './packed.js';
 import { Problems } from './problems.js';
 
 export interface NpzSequences {
   readonly packed: Packed;
+  readonly input: SequenceInput;
+  /** Where the steps are symbols: the largest. */
+  readonly largestSymbol?: PlacedLabel;
   /** Of class targets: as the array has them, and what places them. */
   readonly labels?: FileLabels;
   /** T. */
@@ -24,11 +27,19 @@ export interface NpzArrays {
 interface Shape {
   readonly count: number;
   readonly steps: number;
-  readonly inputSize: number;
+  /** F; undefined where a step is a symbol. */
+  readonly size: number | undefined;
+}
+
+/** The features of all steps, or their symbols as numbers. */
+interface Features {
+  readonly values: Float32Array;
+  readonly input: SequenceInput;
+  readonly largestSymbol?: PlacedLabel;
 }
 
 /**
- * The sequences of one split. Labels of steps past a sequence's length become -100; features there are not looked at.
+ * The sequences of one split. Labels of steps past a sequence's length become -100; features and symbols there are not looked at.
  * @param suffix of the arrays' names, for messages: '' or '_test'.
  * @throws UserError exit 5, one diagnostic for each array that is wrong, at its first wrong index.
  */
@@ -41,9 +52,11 @@ export function sequencesOf(arrays: NpzArrays, suffix: string, file: string): Np
   problems.throwIfAny();
   if (!lengths || !targets || !features) throw new Error('a missing part was reported');
   const starts = Uint32Array.from({ length: shape.count }, (_, i) => i * shape.steps);
-  const { inputSize, steps } = shape;
+  const { size = 1, steps } = shape;
+  const { values, ...input } = features;
   return {
-    packed: { features, inputSize, starts, lengths, targets },
+    packed: { features: values, inputSize: size, starts, lengths, targets },
+    ...input,
     steps,
     ...(targets.kind === 'class' && { labels: placed(targets.values, arrays.y, `y${suffix}`, file) }),
   };
@@ -58,7 +71,8 @@ export function checkSameShape(train: NpzSequences, test: NpzSequences, file: st
       problems.add({ code: 'data/shape-mismatch', message, file, expected, got });
     }
   };
-  const features = (s: NpzSequences): string => `[N, ${s.steps}, ${s.packed.inputSize}]`;
+  const features = ({ input, steps }: NpzSequences): string =>
+    input.kind === 'number' ? `[N, ${steps}, ${input.size}]` : `[N, ${steps}] (symbols)`;
   compare('x_test', features(train), features(test));
   compare('y_test', targetWords(train.packed.targets), targetWords(test.packed.targets));
   problems.throwIfAny();
@@ -70,15 +84,17 @@ function targetWords(targets: Targets): string {
 }
 
 function shapeOf(x: NpyArray, name: string, file: string): Shape {
-  if (x.shape.length !== 3 || x.shape.includes(0)) {
+  const isNumbers = x.shape.length === 3;
+  const isSymbols = x.shape.length === 2 && x.integer;
+  if (!(isNumbers || isSymbols) || x.shape.includes(0)) {
     throw wrong('data/shape-mismatch', file, name, '', {
       message: 'has the wrong shape',
-      expected: '[N, T, F], none of them 0',
-      got: shapeWords(x),
+      expected: '[N, T, F] (numbers), or integers [N, T] (symbols), none of them 0',
+      got: `${shapeWords(x)} of ${x.dtype}`,
     });
   }
-  const [count, steps, inputSize] = x.shape;
-  return { count, steps, inputSize };
+  const [count, steps, size] = x.shape;
+  return { count, steps, size };
 }
 
 function lengthsOf(array: NpyArray | undefined, shape: Shape, name: string, file: string): Int32Array {
@@ -94,7 +110,7 @@ function lengthsOf(array: NpyArray | undefined, shape: Shape, name: string, file
   const bad = array.values.findIndex((length: number) => length < 1 || length > steps);
   if (bad >= 0) {
     throw wrong('data/length-range', file, name, `[${bad}]`, {
-      message: 'is out of range',
+      message: `is out of range${array.values[bad] === 0 ? ': a sequence has at least one step' : ''}`,
       expected: `1 to ${steps}`,
       got: array.exactly(bad),
     });
@@ -167,13 +183,42 @@ function featuresOf(
   lengths: Int32Array | undefined,
   name: string,
   file: string,
-): Float32Array {
-  const { steps, inputSize } = shape;
-  const isPadding = (i: number): boolean => {
-    const row = Math.floor(i / inputSize);
-    return lengths !== undefined && row % steps >= lengths[Math.floor(row / steps)];
+): Features {
+  const { steps, size } = shape;
+  const isPadding = (step: number): boolean =>
+    lengths !== undefined && step % steps >= lengths[Math.floor(step / steps)];
+  if (size === undefined) return symbolsOf(x, steps, name, file, isPadding);
+  const values = finite(x, [steps, size], name, file, i => isPadding(Math.floor(i / size)));
+  return { values, input: { kind: 'number', size } };
+}
+
+/** Symbols that are padding become 0. */
+function symbolsOf(
+  x: NpyArray,
+  steps: number,
+  name: string,
+  file: string,
+  isPadding: (step: number) => boolean,
+): Features {
+  const symbols = Float64Array.from(x.values, (symbol, i) => (isPadding(i) ? 0 : symbol));
+  const bad = symbols.findIndex(symbol => symbol < 0 || symbol >= MAX_SYMBOLS);
+  if (bad >= 0) {
+    throw wrong('data/symbol-range', file, name, indexWords(bad, [steps]), {
+      message: 'is no symbol',
+      expected: `0 to ${MAX_SYMBOLS - 1}`,
+      got: x.exactly(bad),
+    });
+  }
+  const largest = symbols.reduce((best, symbol, i) => (symbol > symbols[best] ? i : best), 0);
+  return {
+    values: Float32Array.from(symbols),
+    input: { kind: 'symbol', count: symbols[largest] + 1 },
+    largestSymbol: {
+      name: `${name}${indexWords(largest, [steps])}`,
+      value: String(symbols[largest]),
+      place: { file },
+    },
   };
-  return finite(x, [steps, inputSize], name, file, isPadding);
 }
 
 /** The values as float32, all finite but the `skipped` ones. `inner` are the dimensions after the first. */

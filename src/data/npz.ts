@@ -24,7 +24,7 @@ type ArrayName = (typeof ARRAYS)[number];
 type Arrays = ReadonlyMap<ArrayName, NpyArray>;
 
 /**
- * Opens a file with `x` `[N, T, F]`, `y` (`[N]` or `[N, T]` integer classes, -100 = ignored, or `[N, C]` float
+ * Opens a file with `x` (`[N, T, F]` numbers, or `[N, T]` integers, which are symbols), `y` (`[N]` or `[N, T]` integer classes, -100 = ignored, or `[N, C]` float
  * targets) and optionally `lengths` `[N]`; the test split is `x_test`, `y_test`, `lengths_test`, or a fraction.
  * @throws UserError exit 2 where the file cannot be read or the test split is not determined; exit 5 where the
  * archive is damaged, shapes do not fit, or a value is out of range (located by array and index).
@@ -33,14 +33,15 @@ export async function openNpz(config: NpzConfig, seed: number): Promise<Dataset>
   const source = await readSource(config.path);
   const arrays = readArrays(source);
   checkTestSplit(arrays, config);
-  const { train, test, labels } = splits(arrays, config, seed);
+  const { train, test, labels, input, largestSymbol } = splits(arrays, config, seed);
   return {
-    inputSize: train.packed.inputSize,
+    input,
     sequenceLength: train.steps,
     train: packedSplit(train.packed, train.steps),
     test: packedSplit(test.packed, test.steps),
     digests: [{ name: source.name, sha256: source.sha256 }],
     labels,
+    largestSymbol,
   };
 }
 
@@ -72,7 +73,7 @@ function readArrays(source: SourceFile): Arrays {
         code: 'data/npz-missing',
         message: `the file has no array ${name}`,
         file: source.name,
-        expected: 'x [N, T, F] and y ([N], [N, T] or [N, C]); x_test needs y_test',
+        expected: 'x ([N, T, F] or [N, T]) and y ([N], [N, T] or [N, C]); x_test needs y_test',
         got: found.slice(0, 12).join(', ') || 'no arrays',
       });
     }
@@ -106,7 +107,10 @@ function splits(
   arrays: Arrays,
   config: NpzConfig,
   seed: number,
-): { train: NpzSequences; test: NpzSequences; labels?: LabelFacts } {
+): { train: NpzSequences; test: NpzSequences; labels?: LabelFacts } & Pick<
+  Dataset,
+  'input' | 'largestSymbol'
+> {
   const problems = new Problems();
   const read = (suffix: '' | '_test') =>
     problems.attempt(() =>
@@ -131,14 +135,23 @@ function splits(
       : { train: range(all.packed.starts.length), test: range(given.packed.starts.length) };
   const numClasses = Math.max(classesOf(all), given === undefined ? 0 : classesOf(given));
   const pick = (from: NpzSequences, indices: Uint32Array): NpzSequences => ({
-    steps: from.steps,
+    ...from,
     packed: withClasses(selectSequences(from.packed, indices, from.steps), numClasses),
   });
   return {
     train: pick(all, limited(chosen.train, config.limit)),
     test: pick(given ?? all, chosen.test),
     labels: all.labels && labelFacts(all.labels, given?.labels),
+    ...(given !== undefined && symbolsOf(given) > symbolsOf(all) ? inputOf(given) : inputOf(all)),
   };
+}
+
+function symbolsOf({ input }: NpzSequences): number {
+  return input.kind === 'symbol' ? input.count : 0;
+}
+
+function inputOf({ input, largestSymbol }: NpzSequences): Pick<Dataset, 'input' | 'largestSymbol'> {
+  return { input, largestSymbol };
 }
 
 function required(arrays: Arrays, name: ArrayName): NpyArray {

@@ -7,7 +7,7 @@ import type { Split, Targets } from './dataset.js';
 export interface Packed {
   /** `[rows, F]`. */
   readonly features: Float32Array;
-  /** F. */
+  /** F; 1 where a step is a symbol. */
   readonly inputSize: number;
   /** First row of each sequence, `[N]`. */
   readonly starts: Uint32Array;

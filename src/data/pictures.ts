@@ -46,7 +46,7 @@ export function pictureDataset(train: PictureFiles, test: PictureFiles, options:
     return pictureSplit(files, targets, steps, inputSize);
   };
   return {
-    inputSize,
+    input: { kind: 'number', size: inputSize },
     sequenceLength: steps,
     train: split(train, trainLabels, options.limit),
     test: split(test, testLabels),

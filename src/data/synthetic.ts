@@ -53,7 +53,7 @@ export function openSynthetic(config: SyntheticConfig, experimentSeed: number): 
   const train = generate('train', config.train_size);
   const test = generate('test', config.test_size);
   return {
-    inputSize: adding ? ADDING_FEATURES : CATEGORIES,
+    input: { kind: 'number', size: adding ? ADDING_FEATURES : CATEGORIES },
     sequenceLength: steps,
     train: train.split,
     test: test.split,

@@ -2,6 +2,7 @@
 import type { Cell } from '../cells/cell.js';
 import { cells } from '../cells/index.js';
 import { type LayerConfig, layersOf, type ModelConfig } from '../config/index.js';
+import type { SequenceInput } from '../data/index.js';
 
 /** What a step of a sequence is. */
 export type ModelInput =
@@ -70,15 +71,10 @@ export function unitName({ layer, reverse }: Unit): string {
 /** What a config leaves to the data and to training. */
 export interface ModelContext {
   /** What a step of the data is. */
-  readonly input: DataInput;
+  readonly input: SequenceInput;
   readonly outputSize: number;
   readonly carriesState: boolean;
 }
-
-/** What a step of a sequence is in the data: numbers, or one of `count` symbols. */
-export type DataInput =
-  | { readonly kind: 'number'; readonly size: number }
-  | { readonly kind: 'symbol'; readonly count: number };
 
 /** The model of a config for data that fit it. */
 export function describeModel(model: ModelConfig, context: ModelContext): ModelSpec {
@@ -94,7 +90,7 @@ export function describeModel(model: ModelConfig, context: ModelContext): ModelS
   };
 }
 
-function describeInput({ embedding }: ModelConfig, data: DataInput): ModelInput {
+function describeInput({ embedding }: ModelConfig, data: SequenceInput): ModelInput {
   if (data.kind === 'number') return data;
   if (!embedding) throw new Error('symbols need an embedding: the config was not checked against its data');
   return { kind: 'symbol', count: embedding.num_symbols ?? data.count, size: embedding.size };

@@ -37,15 +37,15 @@ export function trialArguments(
  * multiplications are. It orders the ends of trials in virtual time (`schedule/`): where that is not the real order, a trial waits for
  * another, and nothing else follows. So it must be the same everywhere, not exact, and leaves out what would have to be measured or
  * looked up: the batch size, since an epoch has the same sequences in whatever batches; the data, which all trials of most sweeps share,
- * and which would have to be opened; the factor that one kind of cell has over another.
+ * and which would have to be opened; the factor that one kind of cell has over another; embedding and head.
  */
 export function costModel(plan: SweepPlan, directory: SweepDirectory): (point: Point) => number {
   const models = new Map(
     plan.bases.map(base => [base.name, loadExperiment(directory.baseFile(base)).experiment.model]),
   );
   return point => {
-    const model = models.get(baseOf(plan, point).name);
-    if (!model) return 1;
+    const base = models.get(baseOf(plan, point).name);
+    if (!base) return 1;
     // as `--set` does: a key of the model, or all of it; what is set later wins
     const set = assignments(plan.space, point).flatMap(([key, value]) =>
       key === 'model' && isMapping(value)
@@ -54,16 +54,43 @@ export function costModel(plan: SweepPlan, directory: SweepDirectory): (point: P
           ? [[key.slice(MODEL.length), value] as const]
           : [],
     );
-    const { hidden_size, num_layers }: Readonly<Record<string, Value>> = Object.fromEntries(set);
-    const size = numberAt(hidden_size, model.hidden_size);
-    const layers = numberAt(num_layers, model.num_layers);
-    return size * size * (2 * layers - 1);
+    return costOf(set.reduce(changed, base as unknown as Mapping));
   };
 }
 
 const MODEL = 'model.';
 
-function isMapping(value: Value): value is Readonly<Record<string, Value>> {
+type Mapping = Readonly<Record<string, Value>>;
+
+/** A config's model with one of its keys set. Equal layers take the place of listed ones, as in a config. */
+function changed(model: Mapping, [key, value]: readonly [key: string, value: Value]): Mapping {
+  const { layers, ...rest } = model;
+  return key === 'cell' ? { ...rest, cell: value } : (withValue(model, key.split('.'), value) as Mapping);
+}
+
+function withValue(value: Value | undefined, [step, ...rest]: readonly string[], set: Value): Value {
+  if (step === undefined) return set;
+  if (Array.isArray(value))
+    return value.toSpliced(Number(step), 1, withValue(value[Number(step)], rest, set));
+  const mapping = isMapping(value) ? value : {};
+  return { ...mapping, [step]: withValue(mapping[step], rest, set) };
+}
+
+function costOf(model: Mapping): number {
+  const { layers, num_layers } = model;
+  const all = Array.isArray(layers) ? layers : new Array<Value>(numberAt(num_layers, 1)).fill(model);
+  let below = 0;
+  let cost = 0;
+  for (const layer of all.filter(isMapping)) {
+    const size = numberAt(layer.hidden_size, 1);
+    const directions = layer.bidirectional === true ? 2 : 1;
+    cost += directions * size * (size + below);
+    below = directions * size;
+  }
+  return cost;
+}
+
+function isMapping(value: Value | undefined): value is Mapping {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 

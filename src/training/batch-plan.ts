@@ -19,6 +19,8 @@ export function batchOrder(
     shuffle: training.shuffle,
     lastBatch: training.last_batch,
     seed,
+    lengths: dataset.train.lengths,
+    bucketByLength: training.bucket_by_length,
   };
   return state ? BatchOrder.restore(options, state) : new BatchOrder(options);
 }

@@ -1,5 +1,6 @@
 /** What happens in a run, as the events of its log. */
 import type { LoadedExperiment } from '../config/index.js';
+import { inputWidth } from '../data/index.js';
 import { EXECUTORS } from '../engine/executable.js';
 import type { CutLog } from '../experiment/log-history.js';
 import { EventLog } from '../experiment/logger.js';
@@ -84,12 +85,12 @@ export class RunEvents {
   /** `seconds` is what reading the data took. */
   dataReady(seconds: number): void {
     const { dataset, spec } = this.session;
-    const { train, test, inputSize, sequenceLength } = dataset;
+    const { train, test, input, sequenceLength } = dataset;
     this.log.emit({
       event: 'data.ready',
       train_count: train.count,
       test_count: test.count,
-      input_size: inputSize,
+      input_size: inputWidth(input),
       sequence_length: sequenceLength,
       num_classes: train.targets.kind === 'class' ? spec.outputSize : null,
       duration_s: seconds,

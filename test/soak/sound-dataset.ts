@@ -1,5 +1,11 @@
 /** What a dataset promises, held against one that was opened from damaged files. */
-import { type Dataset, type DatasetConfig, openDataset, type Split } from '../../src/data/index.js';
+import {
+  type Dataset,
+  type DatasetConfig,
+  inputWidth,
+  openDataset,
+  type Split,
+} from '../../src/data/index.js';
 import { ensure } from './fuzz-target.js';
 
 const SEED = 7;
@@ -7,13 +13,14 @@ const SEED = 7;
 /** What was opened keeps what its types promise. */
 export async function openSoundly(config: DatasetConfig): Promise<void> {
   const data = await openDataset(config, { seed: SEED });
-  ensure(data.inputSize >= 1 && data.sequenceLength >= 1, 'sizes are positive');
+  ensure(inputWidth(data.input) >= 1 && data.sequenceLength >= 1, 'sizes are positive');
   checkSplit(data, data.train);
   checkSplit(data, data.test);
 }
 
 function checkSplit(data: Dataset, { count, lengths, targets, read }: Split): void {
-  const { inputSize, sequenceLength } = data;
+  const { sequenceLength } = data;
+  const inputSize = inputWidth(data.input);
   ensure(Number.isSafeInteger(count) && count >= 1, 'a split has sequences');
   ensure(lengths?.length === undefined || lengths.length === count, 'each sequence has a length');
   ensure(lengths?.every(length => length >= 1 && length <= sequenceLength) ?? true, 'lengths are in range');

@@ -43,6 +43,7 @@ const DTYPES: ReadonlyMap<string, Dtype> = new Map([
   ['<i2', { integer: true, itemSize: 2, view: (b, o, n) => new Int16Array(b, o, n) }],
   ['<u4', { integer: true, itemSize: 4, view: (b, o, n) => new Uint32Array(b, o, n) }],
   ['<i4', { integer: true, itemSize: 4, view: (b, o, n) => new Int32Array(b, o, n) }],
+  ['<u8', { integer: true, itemSize: 8, view: uint64AsDoubles }],
   ['<i8', { integer: true, itemSize: 8, view: int64AsDoubles }],
 ] satisfies [string, Dtype][]);
 
@@ -111,11 +112,11 @@ export function parseNpy(bytes: Uint8Array, file: string, name: string): NpyArra
     dtype: header.descr,
     values: ordered,
     exactly: index => {
-      if (!header.descr.endsWith('i8')) return String(ordered[index]);
-      const at = header.fortranOrder ? fortranIndex(index, shape) : index;
-      return String(
-        new DataView(bytes.buffer, bytes.byteOffset + dataOffset).getBigInt64(8 * at, !isBigEndian),
-      );
+      if (!type.integer || type.itemSize < 8) return String(ordered[index]);
+      const at = 8 * (header.fortranOrder ? fortranIndex(index, shape) : index);
+      const view = new DataView(bytes.buffer, bytes.byteOffset + dataOffset);
+      const isSigned = header.descr.endsWith('i8');
+      return String(isSigned ? view.getBigInt64(at, !isBigEndian) : view.getBigUint64(at, !isBigEndian));
     },
   };
 }
@@ -184,6 +185,11 @@ function swapped(bytes: Uint8Array, itemSize: number): ArrayBuffer {
   if (itemSize === 4) view.swap32();
   if (itemSize === 8) view.swap64();
   return copy.buffer;
+}
+
+function uint64AsDoubles(buffer: ArrayBufferLike, offset: number, count: number): Float64Array {
+  const words = new Uint32Array(buffer, offset, 2 * count);
+  return Float64Array.from({ length: count }, (_, i) => words[2 * i + 1] * 2 ** 32 + words[2 * i]);
 }
 
 function int64AsDoubles(buffer: ArrayBufferLike, offset: number, count: number): Float64Array {

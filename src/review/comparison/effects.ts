@@ -11,8 +11,11 @@ type LeafPath<T> = T extends readonly (infer Item)[]
     : '';
 type Joined<Key extends string, Rest extends string> = Rest extends '' ? Key : `${Key}.${Rest}`;
 
+/** The keys of a model's layers have the effects of those that equal layers share. */
+type Key = Exclude<LeafPath<Experiment>, `model.layers.${string}`>;
+
 /** Typed by the schema: a key that is forgotten here does not compile. */
-const EFFECTS: Readonly<Record<LeafPath<Experiment>, readonly Effect[]>> = {
+const EFFECTS: Readonly<Record<Key, readonly Effect[]>> = {
   version: [],
   name: [],
   description: [],
@@ -42,7 +45,17 @@ const EFFECTS: Readonly<Record<LeafPath<Experiment>, readonly Effect[]>> = {
   'model.cell': ['numerics'],
   'model.hidden_size': ['numerics'],
   'model.num_layers': ['numerics'],
+  'model.bidirectional': ['numerics'],
+  'model.projection_size': ['numerics'],
+  'model.layer_norm': ['numerics'],
+  'model.nonlinearity': ['numerics'],
+  'model.dropout': ['numerics'],
+  'model.embedding.size': ['numerics'],
+  'model.embedding.num_symbols': ['numerics'],
   'model.head.from': ['numerics'],
+  'model.head.hidden_sizes': ['numerics'],
+  'model.head.activation': ['numerics'],
+  'model.head.dropout': ['numerics'],
   'model.num_classes': ['numerics'],
   'model.init_from': ['initialisation'],
   'loss.kind': ['numerics'],
@@ -58,6 +71,8 @@ const EFFECTS: Readonly<Record<LeafPath<Experiment>, readonly Effect[]>> = {
   'training.batch_size': ['data_order'],
   'training.shuffle': ['data_order'],
   'training.last_batch': ['data_order'],
+  'training.bucket_by_length': ['data_order'],
+  'training.carry_state': ['numerics'],
   'training.log_every': [],
   'training.gradient_clip_norm': ['numerics'],
   // whether a run goes on after a batch that is not finite
@@ -84,7 +99,10 @@ const BY_KEY: ReadonlyMap<string, readonly Effect[]> = new Map(Object.entries(EF
 
 /** What a value at a key such as `gates.0.min` changes, also one that a run had until some step; empty: nothing. */
 export function effectsOf(key: string): readonly Effect[] {
-  return BY_KEY.get(withoutIndexes(key.replace(UNTIL, ''))) ?? (key === 'gates' ? [] : ['unknown']);
+  return (
+    BY_KEY.get(withoutIndexes(key.replace(UNTIL, '')).replace('model.layers.', 'model.')) ??
+    (key === 'gates' ? [] : ['unknown'])
+  );
 }
 
 /** Whether the key names a file of the dataset, whose bytes the manifest has a digest of. */

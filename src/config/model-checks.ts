@@ -1,0 +1,90 @@
+/** Rules on the model and on how its batches follow each other that the schema cannot say. */
+import type { Diagnostic } from '../errors.js';
+import type { Experiment, LayerConfig, PartialExperiment } from './experiment.js';
+import type { Locator } from './locator.js';
+import { layersOf } from './model-layers.js';
+import type { Path } from './tree.js';
+
+export function checkModel(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
+  const { model } = experiment;
+  const layers: readonly [LayerConfig, Path][] =
+    model === undefined
+      ? []
+      : 'layers' in model
+        ? model.layers.map((layer, i) => [layer, ['model', 'layers', i]])
+        : [[layersOf(model)[0], ['model']]];
+  return [
+    ...layers.flatMap(([layer, path]) => checkLayer(layer, path, locator)),
+    ...checkCarriedState(experiment, layers, locator),
+  ];
+}
+
+function checkLayer(layer: LayerConfig, path: Path, locator: Locator): Diagnostic[] {
+  if (layer.cell !== 'lstm' || layer.projection_size === undefined) return [];
+  const { hidden_size, projection_size, layer_norm } = layer;
+  const found: Diagnostic[] = [];
+  if (projection_size >= hidden_size) {
+    const message = `\`projection_size\` must be below \`hidden_size\`, which is ${hidden_size}`;
+    const more = {
+      ...(hidden_size > 1 && { expected: `at most ${hidden_size - 1}` }),
+      got: String(projection_size),
+    };
+    found.push(locator.atValue([...path, 'projection_size'], 'config/projection-size', message, more));
+  }
+  if (layer_norm) {
+    const message = '`layer_norm` is of a cell without a projection, and so excludes `projection_size`';
+    found.push(locator.atKey([...path, 'layer_norm'], 'config/layer-norm', message));
+  }
+  return found;
+}
+
+/** Row b of a batch can continue row b of the one before only where both are of the same data, and read forwards. */
+function checkCarriedState(
+  { training }: PartialExperiment,
+  layers: readonly [LayerConfig, Path][],
+  locator: Locator,
+): Diagnostic[] {
+  if (!training?.carry_state) return [];
+  const found: Diagnostic[] = [];
+  const complain = (path: Path, message: string, expected: string): void => {
+    const at = locator.isGiven(path) ? path : ['training', 'carry_state'];
+    found.push(locator.atKey(at, 'config/carry-state', message, { expected }));
+  };
+  const reverse = layers.find(([layer]) => layer.bidirectional);
+  if (reverse !== undefined) {
+    const message =
+      '`carry_state` excludes `bidirectional`: a reverse direction begins at the end of a sequence, and no batch before has read what follows';
+    complain([...reverse[1], 'bidirectional'], message, '`bidirectional: false`, or `carry_state: false`');
+  }
+  if (training.shuffle) {
+    const message =
+      '`carry_state` continues each row of the batch before, and `shuffle` puts another sequence there';
+    complain(['training', 'shuffle'], message, '`shuffle: false`, with the data in the order of their rows');
+  }
+  if (training.bucket_by_length) {
+    const message =
+      '`carry_state` continues each row of the batch before, and `bucket_by_length` puts another sequence there';
+    complain(['training', 'bucket_by_length'], message, '`bucket_by_length: false`');
+  }
+  if (training.eval_batch_size !== training.batch_size) {
+    const message = '`carry_state` evaluates in the batches of training: `eval_batch_size` must equal `batch_size`';
+    complain(['training', 'eval_batch_size'], message, `\`eval_batch_size: ${training.batch_size}\`, or none`);
+  }
+  return found;
+}
+
+/** What is valid and changes nothing, though it was perhaps meant to. */
+export function modelWarnings({ model }: Experiment, locator: Locator): Diagnostic[] {
+  const found: Diagnostic[] = [];
+  if (model.dropout > 0 && layersOf(model).length === 1) {
+    const message =
+      '`model.dropout` is between recurrent layers; the model has one, so that nothing is dropped';
+    found.push(locator.atValue(['model', 'dropout'], 'config/no-dropout', message));
+  }
+  if (model.head.dropout > 0 && model.head.hidden_sizes.length === 0) {
+    const message =
+      '`model.head.dropout` is of the layers of `hidden_sizes`; there are none, so that nothing is dropped';
+    found.push(locator.atValue(['model', 'head', 'dropout'], 'config/no-dropout', message));
+  }
+  return found;
+}
