@@ -69,12 +69,13 @@ export class Reference {
     this.layout = new ParameterLayout(spec);
     const { rows, steps, variableLength, training } = batch;
     const affordable = Math.max(1, Math.floor(MAX_NUMBERS / (2 * this.layout.size)));
+    const limit = maxCellSteps ?? (affordable < MAX_CELL_STEPS ? affordable : undefined);
     this.shape = {
       batch: rows,
       sequenceLength: steps,
       variableLength,
       training,
-      maxCellSteps: maxCellSteps ?? Math.min(MAX_CELL_STEPS, affordable),
+      ...(limit !== undefined && { maxCellSteps: limit }),
     };
     this.walk = new ScheduleWalk(spec, losses[loss], this.shape, new Interpreter());
   }
