@@ -11,6 +11,7 @@ import { logSumExpOp } from './log_sum_exp.js';
 import { multiplyOp } from './multiply.js';
 import { oneHotOp } from './one_hot.js';
 import { polynomialOp } from './polynomial.js';
+import { positiveOp } from './positive.js';
 import { selectOp } from './select.js';
 import { squareRootOp } from './square_root.js';
 import { stack, stackOp } from './stack.js';
@@ -29,6 +30,7 @@ export const ops: readonly Op<never>[] = [
   multiplyOp,
   oneHotOp,
   polynomialOp,
+  positiveOp,
   selectOp,
   squareRootOp,
   stackOp,

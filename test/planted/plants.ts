@@ -76,6 +76,13 @@ const gradients: readonly Plant[] = [
     tests: ['ops'],
   },
   {
+    file: 'src/ops/activate',
+    find: 'at(one, select(y, position))',
+    replace: 'at(slopes[0], select(y, position))',
+    why: 'the slope of the first function stands for all where one is relu',
+    tests: ['ops'],
+  },
+  {
     file: 'src/ops/polynomial',
     find: 'coefficient * (i + 1)',
     replace: 'coefficient * i',
