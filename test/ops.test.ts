@@ -19,6 +19,7 @@ import { broadcast } from '../src/ops/broadcast.js';
 import { contract } from '../src/ops/contract.js';
 import { addAll, ops } from '../src/ops/index.js';
 import { logSumExp } from '../src/ops/log_sum_exp.js';
+import { maximum } from '../src/ops/maximum.js';
 import { polynomial } from '../src/ops/polynomial.js';
 import { select, selectOp } from '../src/ops/select.js';
 import { stack } from '../src/ops/stack.js';
@@ -124,6 +125,14 @@ t.test('the gradient at a kink', async t => {
   };
   const values = { a: Float64Array.of(-1, -0, 0, 2 ** -126, 3), b: Float64Array.of(-1, 0, -1, 1, -3) };
   t.same(gradients(relu(a), values), [[0, 0, 0, 1, 1]], 'relu has none at zero, as in torch');
+  t.same(
+    gradients(maximum(a, b), values),
+    [
+      [1, 1, 1, 0, 1],
+      [0, 0, 0, 1, 0],
+    ],
+    'that of equal numbers goes to the first',
+  );
 });
 
 /** Values that kernels get wrong more easily than ordinary ones. NaN and infinity only where a backend promises them. */

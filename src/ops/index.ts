@@ -8,6 +8,7 @@ import { contractOp } from './contract.js';
 import { divideOp } from './divide.js';
 import { exponentialOp } from './exponential.js';
 import { logSumExpOp } from './log_sum_exp.js';
+import { maximumOp } from './maximum.js';
 import { multiplyOp } from './multiply.js';
 import { oneHotOp } from './one_hot.js';
 import { polynomialOp } from './polynomial.js';
@@ -27,6 +28,7 @@ export const ops: readonly Op<never>[] = [
   divideOp,
   exponentialOp,
   logSumExpOp,
+  maximumOp,
   multiplyOp,
   oneHotOp,
   polynomialOp,

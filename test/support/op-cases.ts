@@ -9,6 +9,7 @@ import { contract } from '../../src/ops/contract.js';
 import { divide } from '../../src/ops/divide.js';
 import { exponential } from '../../src/ops/exponential.js';
 import { logSumExp } from '../../src/ops/log_sum_exp.js';
+import { maximum } from '../../src/ops/maximum.js';
 import { multiply } from '../../src/ops/multiply.js';
 import { oneHot } from '../../src/ops/one_hot.js';
 import { polynomial } from '../../src/ops/polynomial.js';
@@ -174,6 +175,7 @@ export const suites: Readonly<Record<string, OpSuite>> = {
     },
     cases: unary('any', logSumExp, 2),
   },
+  maximum: { tolerance: 0, cases: binary('any', maximum) },
   multiply: { tolerance: ULP, cases: binary('any', multiply) },
   one_hot: {
     tolerance: 0,

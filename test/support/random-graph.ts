@@ -10,6 +10,7 @@ import { divide } from '../../src/ops/divide.js';
 import { exponential } from '../../src/ops/exponential.js';
 import { addAll } from '../../src/ops/index.js';
 import { logSumExp } from '../../src/ops/log_sum_exp.js';
+import { maximum } from '../../src/ops/maximum.js';
 import { multiply } from '../../src/ops/multiply.js';
 import { oneHot } from '../../src/ops/one_hot.js';
 import { affine, polynomial, scale } from '../../src/ops/polynomial.js';
@@ -80,6 +81,7 @@ const MAKERS = {
       ),
   },
   positive: { make: x => positive(aside(x)) },
+  maximum: { pairs: alike, make: (x, y) => maximum(x, aside(y)) },
   polynomial: { make: (x, _y, option) => polynomial(tanh(x), [[option % 3, 0.5, -0.5, 1]]) },
   logSumExp: { fits: isAboveVector, make: x => logSumExp(x) },
   sum: {
