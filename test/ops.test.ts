@@ -13,12 +13,13 @@ import { differentiate } from '../src/graph/differentiate.js';
 import { interpret } from '../src/graph/interpret.js';
 import { Graph, type Node } from '../src/graph/node.js';
 import { sizeOf, type Tensor } from '../src/graph/shape.js';
-import { activate } from '../src/ops/activate.js';
+import { activate, relu } from '../src/ops/activate.js';
 import { add } from '../src/ops/add.js';
 import { broadcast } from '../src/ops/broadcast.js';
 import { contract } from '../src/ops/contract.js';
 import { addAll, ops } from '../src/ops/index.js';
 import { logSumExp } from '../src/ops/log_sum_exp.js';
+import { maximum } from '../src/ops/maximum.js';
 import { polynomial } from '../src/ops/polynomial.js';
 import { select, selectOp } from '../src/ops/select.js';
 import { stack } from '../src/ops/stack.js';
@@ -112,6 +113,27 @@ for (const { name } of ops) {
     t.doesNotThrow(() => fc.assert(property, { numRuns: 60, seed: SEED }));
   });
 }
+
+t.test('the gradient at a kink', async t => {
+  const graph = new Graph();
+  const [a, b] = ['a', 'b'].map(name => graph.input(name, [5]));
+  const ones = graph.input('ones', [5]);
+  const gradients = (result: Node, values: Values) => {
+    const wrt = differentiate([result], [ones], [a, b], addAll).filter(node => node !== null);
+    const known = interpret(wrt, { ...values, ones: new Float64Array(5).fill(1) });
+    return wrt.map(node => [...(known.get(node)?.data ?? [])]);
+  };
+  const values = { a: Float64Array.of(-1, -0, 0, 2 ** -126, 3), b: Float64Array.of(-1, 0, -1, 1, -3) };
+  t.same(gradients(relu(a), values), [[0, 0, 0, 1, 1]], 'relu has none at zero, as in torch');
+  t.same(
+    gradients(maximum(a, b), values),
+    [
+      [1, 1, 1, 0, 1],
+      [0, 0, 0, 1, 0],
+    ],
+    'that of equal numbers goes to the first',
+  );
+});
 
 /** Values that kernels get wrong more easily than ordinary ones. NaN and infinity only where a backend promises them. */
 const FILLS = ['ordinary', 'zeros', 'denormals', 'large', 'not finite'] as const;

@@ -76,6 +76,27 @@ const gradients: readonly Plant[] = [
     tests: ['ops'],
   },
   {
+    file: 'src/ops/activate',
+    find: 'at(one, select(y, position))',
+    replace: 'at(slopes[0], select(y, position))',
+    why: 'the slope of the first function stands for all where one is relu',
+    tests: ['ops'],
+  },
+  {
+    file: 'src/ops/maximum',
+    find: 'subtract(b, a)',
+    replace: 'subtract(a, b)',
+    why: 'the gradient goes to the smaller number',
+    tests: ['ops'],
+  },
+  {
+    file: 'src/ops/maximum',
+    find: 'affine(larger, -1, 1)',
+    replace: 'positive(subtract(a, b))',
+    why: 'the gradient of equal numbers is lost',
+    tests: ['ops'],
+  },
+  {
     file: 'src/ops/polynomial',
     find: 'coefficient * (i + 1)',
     replace: 'coefficient * i',

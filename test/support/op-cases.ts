@@ -9,9 +9,11 @@ import { contract } from '../../src/ops/contract.js';
 import { divide } from '../../src/ops/divide.js';
 import { exponential } from '../../src/ops/exponential.js';
 import { logSumExp } from '../../src/ops/log_sum_exp.js';
+import { maximum } from '../../src/ops/maximum.js';
 import { multiply } from '../../src/ops/multiply.js';
 import { oneHot } from '../../src/ops/one_hot.js';
 import { polynomial } from '../../src/ops/polynomial.js';
+import { positive } from '../../src/ops/positive.js';
 import { select } from '../../src/ops/select.js';
 import { squareRoot } from '../../src/ops/square_root.js';
 import { stack } from '../../src/ops/stack.js';
@@ -117,11 +119,12 @@ function ofMagnitudes({ op, attributes, shape }: Node, inputs: readonly Tensor[]
 export const suites: Readonly<Record<string, OpSuite>> = {
   activate: {
     tolerance: 3e-7,
-    // both functions are at most 1; a relative error would ask for the last bits of a result that is nearly zero
+    // sigmoid and tanh are at most 1, where a relative error would ask for the last bits of a result that is nearly zero;
+    // relu is exact
     magnitude: ({ shape }) => new Float64Array(sizeOf(shape)).fill(1),
     cases: extents =>
       shapes(extents, 1, 3).chain(shape =>
-        perSlice(shape, fc.constantFrom<ActivationName>('sigmoid', 'tanh')).map(functions => ({
+        perSlice(shape, fc.constantFrom<ActivationName>('sigmoid', 'tanh', 'relu')).map(functions => ({
           inputs: [{ shape, domain: 'any' }],
           build: ([x]) => activate(x, functions),
           text: `[${shape}] ${functions}`,
@@ -172,6 +175,7 @@ export const suites: Readonly<Record<string, OpSuite>> = {
     },
     cases: unary('any', logSumExp, 2),
   },
+  maximum: { tolerance: 0, cases: binary('any', maximum) },
   multiply: { tolerance: ULP, cases: binary('any', multiply) },
   one_hot: {
     tolerance: 0,
@@ -204,6 +208,7 @@ export const suites: Readonly<Record<string, OpSuite>> = {
         }));
       }),
   },
+  positive: { tolerance: 0, cases: unary('any', positive) },
   select: {
     tolerance: 0,
     cases: extents =>
