@@ -129,7 +129,8 @@ class Bench {
       {
         backend: 'webasm',
         threads: 1,
-        spec: { cell: 'lstm', inputSize: F, hiddenSize: 3, numLayers: 2, outputSize: 3, head: 'last' },
+        spec: modelOf({ cell: 'lstm', hidden_size: 3, num_layers: 2 }, { inputSize: F, outputSize: 3 }),
+        seed: 0,
         loss: 'cross_entropy',
         sequenceLength: T,
         variableLength: false,
@@ -199,7 +200,7 @@ class Bench {
     const after: Arrays[] = [];
     for (let batch = without; batch < STEPS; batch++) {
       const indices = Uint32Array.from({ length: BATCH }, (_, i) => batch * BATCH + i);
-      const { updated } = await this.trainer.step(this.trainer.prepare(indices), batch, LEARNING_RATE);
+      const { updated } = await this.trainer.step(this.trainer.prepare(indices, batch, false), batch, LEARNING_RATE);
       if (!updated) throw new Error(`batch ${batch} is sound and was not trained on`);
       after.push(arraysOf(this.trainer));
     }

@@ -80,8 +80,8 @@ export class ParameterLayout {
   }
 
   /** The elements of a parameter in PyTorch's order. */
-  read({ shape, size, blocks }: Parameter, flat: Float32Array): Float32Array {
-    const values = new Float32Array(size);
+  read<A extends Float32Array | Float64Array>({ shape, size, blocks }: Parameter, flat: A): A {
+    const values = flat.slice(0, size) as A;
     const width = shape[shape.length - 1];
     forEachRow(blocks, width, (at, from, columns) => values.set(flat.subarray(from, from + columns), at));
     return values;
