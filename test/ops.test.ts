@@ -17,16 +17,17 @@ import { activate, relu } from '../src/ops/activate.js';
 import { add } from '../src/ops/add.js';
 import { broadcast } from '../src/ops/broadcast.js';
 import { contract } from '../src/ops/contract.js';
+import { gather, gatherOp } from '../src/ops/gather.js';
 import { addAll, ops } from '../src/ops/index.js';
 import { logSumExp } from '../src/ops/log_sum_exp.js';
 import { maximum } from '../src/ops/maximum.js';
-import { polynomial } from '../src/ops/polynomial.js';
+import { polynomial, scale } from '../src/ops/polynomial.js';
 import { select, selectOp } from '../src/ops/select.js';
 import { stack } from '../src/ops/stack.js';
 import { sum } from '../src/ops/sum.js';
 import { transpose } from '../src/ops/transpose.js';
 import { RandomStream } from '../src/random.js';
-import { type Extents, type OpCase, type OpInput, sample, suites } from './support/op-cases.js';
+import { type Extents, inputOf, type OpCase, type OpInput, sample, suites } from './support/op-cases.js';
 import { type GraphExtents, graphInputs, instructions, makeNodes } from './support/random-graph.js';
 
 const WIDTHS = [1, 2, 3, 4, 5, 7, 8, 9, 16, 28, 33];
@@ -91,7 +92,7 @@ for (const { name } of ops) {
     const property = fc.property(suites[name].cases(small), fc.nat(), ({ inputs, build, text }, seed) => {
       const random = RandomStream.of(seed, text);
       const graph = new Graph();
-      const nodes = inputs.map(({ shape }, i) => graph.input(`x${i}`, shape));
+      const nodes = inputs.map((input, i) => inputOf(graph, `x${i}`, input));
       const result = build(nodes);
       if (result.op?.name !== name) throw new Error(`the case makes ${result.op?.name}, not ${name}`);
       const cotangent = graph.input('cotangent', result.shape);
@@ -101,8 +102,11 @@ for (const { name } of ops) {
       inputs.forEach((input, i) => {
         values[`x${i}`] = Float64Array.from(sample(input, random));
       });
-      // classes have no gradient; a scalar is an argument of kernels and has none either
-      const wrt = nodes.filter(({ shape }, i) => shape.length > 0 && typeof inputs[i].domain !== 'object');
+      // classes and symbols have no gradient; a scalar is an argument of kernels and has none either
+      const wrt = nodes.filter(
+        ({ shape }, i) =>
+          shape.length > 0 && typeof inputs[i].domain !== 'object' && !inputs[i].withoutGradient,
+      );
       const first = checkGradient([result], [cotangent], wrt, values).filter(gradient => gradient !== null);
       const second = first.map((gradient, i) => graph.input(`cotangent${i}`, gradient.shape));
       second.forEach((node, i) => {
@@ -172,7 +176,7 @@ function prepare(name: string): { graph: Graph; outputs: Map<string, Node>; case
   const graph = new Graph();
   const cases = widths.map((last, i): Prepared => {
     const [one] = fc.sample(suites[name].cases({ last, other }), { numRuns: 1, seed: SEED + i });
-    const nodes = one.inputs.map(({ shape }, j) => graph.input(`x${i}_${j}`, shape));
+    const nodes = one.inputs.map((input, j) => inputOf(graph, `x${i}_${j}`, input));
     return { name: `y${i}`, one, nodes, result: one.build(nodes) };
   });
   return { graph, outputs: new Map(cases.map(({ name, result }) => [name, result])), cases };
@@ -202,7 +206,7 @@ function firstError(
     );
     const graph = Object.fromEntries(values.map((data, i) => [`x${i}`, data]));
     const fresh = new Graph();
-    const root = one.build(one.inputs.map(({ shape }, i) => fresh.input(`x${i}`, shape)));
+    const root = one.build(one.inputs.map((input, i) => inputOf(fresh, `x${i}`, input)));
     const expected = interpret([root], graph).get(root)?.data as Float64Array;
     // contract lays its operands out anew; the letters of the magnitude's reference are those of its own operands
     const operands = interpret(root.inputs, graph);
@@ -297,6 +301,12 @@ t.test('shapes that do not fit are refused, naming the op', async t => {
       () => contract('bk,k->kz', input(2, 3), input(3)),
       () => contract('bk,j->bj', input(2, 3), input(4)),
     ],
+    gather: [
+      () => gather(input(3), input(2)),
+      () => gather(input(3, 2), input(2, 1)),
+      () => gather(input(3, 2, 1), input(2)),
+      () => graph.apply(gatherOp, [input(3, 2)], undefined),
+    ],
     log_sum_exp: [() => logSumExp(input(4)), () => logSumExp(input())],
     polynomial: [() => polynomial(input(3, 2), [[1], [2]])],
     select: [() => select(input(3, 2), 3), () => select(input(3, 2), -1), () => select(input(), 0)],
@@ -343,6 +353,23 @@ t.test('shapes that do not fit are refused, naming the op', async t => {
       `${op.name} of three`,
     );
   }
+});
+
+t.test('only an input of symbols is an index, and only into a table of as many rows', async t => {
+  const graph = new Graph();
+  const table = graph.input('table', [3, 4]);
+  const plan = (symbols: Node) => makePlan({ graph, outputs: new Map([['rows', gather(table, symbols)]]) });
+  const refused = (symbols: Node, message: RegExp) =>
+    t.throws(() => plan(symbols), { name: 'KernelError', message });
+  const three = graph.input('three', [2], { symbols: 3 });
+  t.doesNotThrow(() => plan(three));
+  t.doesNotThrow(() => plan(select(graph.input('steps', [5, 2], { symbols: 3 }), 4)));
+  refused(graph.input('four', [2], { symbols: 4 }), /reaches 0\.\.3, the axis has 0\.\.2/);
+  refused(graph.input('numbers', [2]), /is not an integer/);
+  refused(scale(three, 1), /is not an integer/);
+  const again = { name: 'ShapeError', message: 'three: input already has 3 symbols' };
+  t.throws(() => graph.input('three', [2]), again);
+  t.throws(() => graph.input('three', [2], { symbols: 4 }), again);
 });
 
 t.test('what is simplified keeps its meaning', async t => {
@@ -479,8 +506,9 @@ t.test('random graphs and their gradients run as the references say', async t =>
     checkPlan(makePlan(program));
     const random = RandomStream.of(SEED, `graphs ${group}`);
     const values = Object.fromEntries(
-      program.inputs.map(({ name, shape }) => {
-        const domain = name?.startsWith('class') ? { classes: 4 } : 'any';
+      program.inputs.map(({ name, shape, symbols }) => {
+        const classes = name?.startsWith('class') ? { classes: 4 } : 'any';
+        const domain = symbols === undefined ? classes : { symbols };
         return [name as string, sample({ shape, domain }, random)];
       }),
     );

@@ -7,6 +7,7 @@ import { broadcastOp } from './broadcast.js';
 import { contractOp } from './contract.js';
 import { divideOp } from './divide.js';
 import { exponentialOp } from './exponential.js';
+import { gatherOp } from './gather.js';
 import { logSumExpOp } from './log_sum_exp.js';
 import { maximumOp } from './maximum.js';
 import { multiplyOp } from './multiply.js';
@@ -27,6 +28,7 @@ export const ops: readonly Op<never>[] = [
   contractOp,
   divideOp,
   exponentialOp,
+  gatherOp,
   logSumExpOp,
   maximumOp,
   multiplyOp,

@@ -302,9 +302,51 @@ const kernels: readonly Plant[] = [
     why: 'the lint forgets the last round of a loop',
     tests: ['lint'],
   },
+  {
+    file: 'src/engine/language/lint',
+    find: 'high: symbols - 1',
+    replace: 'high: symbols - 2',
+    why: 'the lint forgets the last symbol',
+    tests: ['lint'],
+  },
 ];
 
 const compiler: readonly Plant[] = [
+  {
+    file: 'src/engine/simd/values',
+    find: 'this.addGathered(gathered, row);',
+    replace: 'this.addGathered(gathered, 0);',
+    why: 'all rows of a tile read the row of the table that the first one reads',
+    tests: ['simd'],
+  },
+  {
+    file: 'src/engine/simd/values',
+    find: 'this.addGathered(index.gathered, row);',
+    replace: '',
+    why: 'the index of an index is left out',
+    tests: ['simd'],
+  },
+  {
+    file: 'src/engine/simd/lower',
+    find: 'gathered.push({ index: this.gatheredIndex(array, one), stride })',
+    replace: 'gathered.push({ index: this.gatheredIndex(array, one), stride: 1 })',
+    why: 'a symbol picks an element instead of a row',
+    tests: ['simd'],
+  },
+  {
+    file: 'src/engine/simd/lower',
+    find: 'union(all, index.varies)',
+    replace: 'all',
+    why: 'what is gathered is loaded once for all rows',
+    tests: ['simd'],
+  },
+  {
+    file: 'src/engine/simd/pack',
+    find: 'gathered.length > 0 || ',
+    replace: '',
+    why: 'gathered rows are packed as if they were the first',
+    tests: ['simd'],
+  },
   {
     file: 'src/engine/simd/tile-code',
     find: 'place.row * extents.x * FLOAT_BYTES',

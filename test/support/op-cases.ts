@@ -1,6 +1,6 @@
 /** For every op: graphs that use it, over random shapes and attributes, and how exactly its kernels must compute. */
 import fc from 'fast-check';
-import type { Node } from '../../src/graph/node.js';
+import type { Graph, Node } from '../../src/graph/node.js';
 import { type Shape, sizeOf, type Tensor } from '../../src/graph/shape.js';
 import { type ActivationName, activate } from '../../src/ops/activate.js';
 import { add } from '../../src/ops/add.js';
@@ -8,6 +8,7 @@ import { broadcast } from '../../src/ops/broadcast.js';
 import { contract } from '../../src/ops/contract.js';
 import { divide } from '../../src/ops/divide.js';
 import { exponential } from '../../src/ops/exponential.js';
+import { gather } from '../../src/ops/gather.js';
 import { logSumExp } from '../../src/ops/log_sum_exp.js';
 import { maximum } from '../../src/ops/maximum.js';
 import { multiply } from '../../src/ops/multiply.js';
@@ -23,14 +24,16 @@ import { transpose } from '../../src/ops/transpose.js';
 import type { RandomStream } from '../../src/random.js';
 
 /**
- * Where an input's values lie: anywhere; above zero; on both sides of zero but away from it; or class indices, the
- * ignored one and some out of range among them.
+ * Where an input's values lie: anywhere; above zero; on both sides of zero but away from it; class indices, the ignored one and
+ * some out of range among them; or symbols, all in range.
  */
-type Domain = 'any' | 'positive' | 'nonzero' | { readonly classes: number };
+type Domain = 'any' | 'positive' | 'nonzero' | { readonly classes: number } | { readonly symbols: number };
 
 export interface OpInput {
   readonly shape: Shape;
   readonly domain: Domain;
+  /** The op has no gradient with respect to this input, though its result depends on it. */
+  readonly withoutGradient?: true;
 }
 
 export interface OpCase {
@@ -165,6 +168,18 @@ export const suites: Readonly<Record<string, OpSuite>> = {
   divide: { tolerance: 3 * ULP, cases: binary('nonzero', divide) },
   // WGSL allows 3 + 2|x| ULP; beyond |x| = 88 the result is infinite or zero
   exponential: { tolerance: 8 * ULP, cases: unary('any', exponential) },
+  gather: {
+    tolerance: 0,
+    cases: ({ last, other }) =>
+      fc.tuple(other, other, other, last).map(([batch, symbols, more, width]) => ({
+        inputs: [
+          { shape: [symbols + more - 1, width], domain: 'any', withoutGradient: true },
+          { shape: [batch], domain: { symbols } },
+        ],
+        build: ([table, rows]) => gather(table, rows),
+        text: `${batch} of ${symbols} rows of ${width}`,
+      })),
+  },
   log_sum_exp: {
     tolerance: 16 * ULP,
     magnitude: (_result, [{ data, shape }]) => {
@@ -262,11 +277,18 @@ export const suites: Readonly<Record<string, OpSuite>> = {
   },
 };
 
+/** The input of `graph` for an op's input. */
+export function inputOf(graph: Graph, name: string, { shape, domain }: OpInput): Node {
+  const symbols = typeof domain === 'object' && 'symbols' in domain ? domain.symbols : undefined;
+  return graph.input(name, shape, { symbols });
+}
+
 /** `size` values of `domain`, exactly representable in float32. */
 export function sample({ shape, domain }: OpInput, random: RandomStream): Float32Array {
   return Float32Array.from({ length: sizeOf(shape) }, () => {
     const u = random.uniform();
     if (typeof domain === 'object') {
+      if ('symbols' in domain) return random.integer(domain.symbols);
       return u < 0.2 ? -100 : random.integer(domain.classes + 2) - 1;
     }
     const magnitude = 0.3 + 2 * random.uniform();

@@ -8,6 +8,7 @@ import { broadcast, broadcastOp } from '../../src/ops/broadcast.js';
 import { contract } from '../../src/ops/contract.js';
 import { divide } from '../../src/ops/divide.js';
 import { exponential } from '../../src/ops/exponential.js';
+import { gather } from '../../src/ops/gather.js';
 import { addAll } from '../../src/ops/index.js';
 import { logSumExp } from '../../src/ops/log_sum_exp.js';
 import { maximum } from '../../src/ops/maximum.js';
@@ -128,6 +129,11 @@ const MAKERS = {
     make: (x, y) => scale(contract('gjk,bk->gbj', x, y), 0.2),
   },
   many: { pairs: alike, make: (x, _y, _option, others) => tanh(addAll([x, ...others.slice(0, 12)])) },
+  gather: {
+    fits: isRank(2),
+    pairs: (x, y) => y.symbols !== undefined && y.symbols <= x.shape[0],
+    make: (x, y) => gather(x, y),
+  },
   oneHot: {
     fits: x => x.name?.startsWith('class') === true,
     make: (x, _y, option) => oneHot(x, 2 + (option % 5)),
@@ -157,7 +163,7 @@ export const instructions: fc.Arbitrary<Instruction[]> = fc.array(
   { minLength: 4, maxLength: 24 },
 );
 
-/** Inputs of rank 0 to 3 and class indices, named with `prefix`. */
+/** Inputs of rank 0 to 3, class indices and symbols, named with `prefix`. */
 export function graphInputs(graph: Graph, prefix: string, { b, h, g }: GraphExtents): Node[] {
   return [
     graph.input(`${prefix}scalar`, []),
@@ -168,6 +174,7 @@ export function graphInputs(graph: Graph, prefix: string, { b, h, g }: GraphExte
     graph.input(`${prefix}gates`, [g, b, h]),
     graph.input(`${prefix}weights`, [g, h, h]),
     graph.input(`class${prefix}`, [b]),
+    graph.input(`${prefix}symbols`, [h], { symbols: b }),
   ];
 }
 
