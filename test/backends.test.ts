@@ -25,7 +25,10 @@ import { silentObserver } from './support/small-run.js';
 const STEPS = 20;
 const BATCH = 100;
 
-const reference = modelOf({ cell: 'lstm', hidden_size: 128, num_layers: 2 }, { inputSize: 28, outputSize: 10 });
+const reference = modelOf(
+  { cell: 'lstm', hidden_size: 128, num_layers: 2 },
+  { inputSize: 28, outputSize: 10 },
+);
 
 async function train(backend: Backend): Promise<{ losses: number[]; parameters: Float32Array }> {
   const { train } = await openDataset({ kind: 'mnist', sequence: 'rows' }, { seed: 0 });

@@ -26,9 +26,13 @@ const UNCUT = Number.POSITIVE_INFINITY;
 const size = fc.integer({ min: 1, max: 5 });
 const layer = fc.oneof(
   fc.record({ cell: fc.constant('lstm'), hidden_size: size, layer_norm: fc.constant(true) }),
-  fc.record({ cell: fc.constant('lstm'), hidden_size: fc.integer({ min: 3, max: 5 }), projection_size: fc.constant(2) }),
+  fc.record({
+    cell: fc.constant('lstm'),
+    hidden_size: fc.integer({ min: 3, max: 5 }),
+    projection_size: fc.constant(2),
+  }),
   fc.record({ cell: fc.constant('rnn'), hidden_size: size, nonlinearity: fc.constantFrom('tanh', 'relu') }),
-  fc.record({ cell: fc.constantFrom('lstm', 'gru', 'min_gru', 'min_lstm'), hidden_size: size }),
+  fc.record({ cell: fc.constantFrom('lstm', 'gru', 'min_gru'), hidden_size: size }),
 );
 
 interface Case {
@@ -58,25 +62,40 @@ const cases: fc.Arbitrary<Case> = fc
     varies: fc.boolean(),
     seed: fc.nat(),
   })
-  .map(({ layers, from, hidden_sizes, activation, dropout, carry, symbols, values, batch, steps, varies, seed }) => {
-    const random = RandomStream.of(seed, 'test/lengths');
-    const directed = layers.map(([one, both]) => ({ ...one, bidirectional: both && !carry }));
-    return {
-      model: {
-        layers: directed,
-        dropout,
-        head: { from, hidden_sizes, activation, dropout },
-        ...(symbols && { embedding: { size: 3, num_symbols: 7 } }),
-      },
-      loss: values && from !== 'every' ? 'mse' : 'cross_entropy',
-      steps,
-      batch,
+  .map(
+    ({
+      layers,
+      from,
+      hidden_sizes,
+      activation,
+      dropout,
+      carry,
       symbols,
-      carriesState: carry,
-      lengths: varies ? Array.from({ length: batch }, () => 1 + random.integer(steps)) : null,
+      values,
+      batch,
+      steps,
+      varies,
       seed,
-    };
-  });
+    }) => {
+      const random = RandomStream.of(seed, 'test/lengths');
+      const directed = layers.map(([one, both]) => ({ ...one, bidirectional: both && !carry }));
+      return {
+        model: {
+          layers: directed,
+          dropout,
+          head: { from, hidden_sizes, activation, dropout },
+          ...(symbols && { embedding: { size: 3, num_symbols: 7 } }),
+        },
+        loss: values && from !== 'every' ? 'mse' : 'cross_entropy',
+        steps,
+        batch,
+        symbols,
+        carriesState: carry,
+        lengths: varies ? Array.from({ length: batch }, () => 1 + random.integer(steps)) : null,
+        seed,
+      };
+    },
+  );
 
 const OUTPUTS = 3;
 const FEATURES = 2;
@@ -134,7 +153,8 @@ async function check(given: Case, engine: Engine): Promise<string[]> {
   const point = Float64Array.from(flat.subarray(0, layout.size));
   const { loss, gradient } = await reference.gradientAt(point);
   const found = lossOf(memory);
-  if (Math.abs(found - loss) > 1e-5 * Math.max(1, Math.abs(loss))) problems.push(`loss ${found}, exactly ${loss}`);
+  if (Math.abs(found - loss) > 1e-5 * Math.max(1, Math.abs(loss)))
+    problems.push(`loss ${found}, exactly ${loss}`);
   const whole = Math.hypot(...gradient);
   const error = relativeError(memory.gradient.subarray(0, layout.size), gradient);
   if (whole > 1e-6 && error > 1e-4) problems.push(`gradient: ${error} of ${whole}`);
@@ -152,13 +172,23 @@ async function check(given: Case, engine: Engine): Promise<string[]> {
 }
 
 t.test('kernels, cut into blocks, have the loss and gradient of the uncut graph in float64', async t => {
-  const engine = await Engine.start('webasm');
-  t.teardown(() => engine.close());
-  await holds(t, 30, given => check(given, engine));
+  await holds(t, 12, async given => {
+    // each with an engine of its own: WebAssembly has room for the code of so many models only
+    const engine = await Engine.start('webasm');
+    try {
+      return await check(given, engine);
+    } finally {
+      await engine.close();
+    }
+  });
 });
 
 /** Checks random cases one after the other; a failing one is made smaller. */
-async function holds(t: Test, numRuns: number, problemsOf: (given: Case) => Promise<string[]>): Promise<void> {
+async function holds(
+  t: Test,
+  numRuns: number,
+  problemsOf: (given: Case) => Promise<string[]>,
+): Promise<void> {
   const result = await fc.check(
     fc.asyncProperty(cases, async given => {
       const problems = await problemsOf(given);

@@ -2,23 +2,14 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { validateAgainst } from '../src/config/schema.js';
 import { type Tensor, type Tensors, writeSafetensors } from '../src/experiment/safetensors.js';
 import { ParameterLayout } from '../src/model/parameters.js';
 import { RandomStream } from '../src/random.js';
 import { packageRoot } from '../src/root.js';
-import {
-  type Finished,
-  floats,
-  integers,
-  type NpyContent,
-  npz,
-  readLog,
-  TrainedRun,
-  Workplace,
-} from './support/cli.js';
-import { GOLDENS, type Golden, golden, relativeError } from './support/goldens.js';
+import { type Finished, floats, integers, npz, readLog, TrainedRun, Workplace } from './support/cli.js';
+import { modelOf } from './support/models.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -27,7 +18,6 @@ t.jobs = 2;
 /** Two programs at a time: each has threads of its own. */
 const parallel = { buffered: true };
 
-const norm = (values: ArrayLike<number>): number => Math.hypot(...Array.from(values));
 const finite = (tensors: Tensors): boolean =>
   [...tensors.values()].every(({ data }) =>
     Array.from<number | bigint>(data).map(Number).every(Number.isFinite),

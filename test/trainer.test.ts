@@ -64,7 +64,13 @@ async function trainerOf(given: Setting): Promise<{ trainer: Trainer; spec: Mode
   return { trainer, spec };
 }
 
-function randomize({ layout, parameters }: { layout: ParameterLayout; parameters: Float32Array }): Float32Array {
+function randomize({
+  layout,
+  parameters,
+}: {
+  layout: ParameterLayout;
+  parameters: Float32Array;
+}): Float32Array {
   parameters.set(uniform(layout.size, 0.4));
   return parameters.slice();
 }
@@ -110,7 +116,11 @@ for (const [batchSize, size] of [
 }
 
 /** The parameters after each of `count` steps over the same data. */
-async function path(given: Setting, initial: Float32Array, batches: readonly number[][]): Promise<Float32Array[]> {
+async function path(
+  given: Setting,
+  initial: Float32Array,
+  batches: readonly number[][],
+): Promise<Float32Array[]> {
   const { trainer } = await trainerOf(given);
   trainer.parameters.set(initial);
   const after: Float32Array[] = [];
@@ -189,14 +199,15 @@ t.test('digits pixel by pixel, 784 steps, in bounded memory', async t => {
     'training.max_steps=2',
     'training.batch_size=50',
   ];
-  const { code, stdout, stderr } = await work.cellrun(
+  // a process of its own, whose memory is that of the run alone
+  const { code, stdout, stderr } = await work.start(
     'run',
     join(packageRoot, 'configs/mnist-pixels.yaml'),
     ...overrides.flatMap(override => ['--set', override]),
     '--json',
     '--backend',
     'webasm',
-  );
+  ).finished;
   t.equal(code, 0, stderr);
   const summary = JSON.parse(stdout);
   t.match(summary, { status: 'completed', steps: 2 });

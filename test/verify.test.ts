@@ -136,8 +136,8 @@ t.test('rows are spread over the batch', async t => {
 
 t.test('how far two backends are apart', async t => {
   const parameters = [
-    { name: 'w', shape: [2], graphShape: [2], offset: 0, size: 2, bound: 1 },
-    { name: 'b', shape: [1], graphShape: [1], offset: 2, size: 1, bound: 1 },
+    { name: 'w', offset: 0, size: 2 },
+    { name: 'b', offset: 2, size: 1 },
   ];
   const initial = Float32Array.of(1, 1, 1);
   const standing = (backend: string, values: number[], loss: number, updated = true): Standing => ({

@@ -61,7 +61,11 @@ export const lstm: Cell<Settings> = {
       gateVector('bias_hh', GATES, H),
       ...(projection_size === undefined ? [] : projection),
       ...(layer_norm
-        ? [...normParameters('norm_ih', GATES, H), ...normParameters('norm_hh', GATES, H), ...normParameters('norm_c', 1, H)]
+        ? [
+            ...normParameters('norm_ih', GATES, H),
+            ...normParameters('norm_hh', GATES, H),
+            ...normParameters('norm_c', 1, H),
+          ]
         : []),
     ];
   },

@@ -66,7 +66,7 @@ function emitted(programs: readonly PlannedProgram[], name: string): string {
   });
 }
 
-function listing(plan: Plan, program: PlannedProgram["program"]) {
+function listing(plan: Plan, program: PlannedProgram['program']) {
   return {
     graph: reachable(program.outputs.values()).map(({ id, op, name, shape, inputs }) => ({
       id,

@@ -67,4 +67,3 @@ export const heads: Readonly<Record<HeadSpec['from'], Head>> = {
 export function answersEachStep({ from }: HeadSpec): boolean {
   return heads[from].reads === 'each';
 }
-

@@ -197,9 +197,6 @@ function describeHead(spec: ModelSpec): Description[] {
       graphShape: shape,
       initial,
     });
-    return [
-      { ...of('weight', [outputs, inputs]), ...(i === 0 && { parts }) },
-      of('bias', [outputs]),
-    ];
+    return [{ ...of('weight', [outputs, inputs]), ...(i === 0 && { parts }) }, of('bias', [outputs])];
   });
 }

@@ -113,7 +113,9 @@ export function blockLinks(spec: ModelSpec, block: Block, variableLength: boolea
   return {
     incoming: [...(opens ? carried : states), ...ofTop],
     incomingGradients: [...(opens ? [] : states), ...ofTop],
-    outgoing: closes ? states.filter(state => carried.includes(state) || headStates.includes(state.name)) : states,
+    outgoing: closes
+      ? states.filter(state => carried.includes(state) || headStates.includes(state.name))
+      : states,
     outgoingCotangents: closes ? states.filter(({ name }) => headStates.includes(name)) : states,
     below: firstLayer > 0 && (units.length > 0 || !readsStates) ? firstLayer - 1 : undefined,
     above: passesOn ? units.filter(({ layer }) => layer === last) : [],
@@ -171,7 +173,12 @@ export function programKey(spec: ModelSpec, block: Block, options: BlockOptions)
       const { settings, inputSizes } = spec.layers[unit.layer];
       return [localUnit(unit, firstLayer), settings, inputSizes, keepsStates(spec, unit.layer)];
     }),
-    head: hasHead && [spec.head, spec.outputSize, hasLoss(spec, block), outputSizes(spec, spec.layers.length - 1)],
+    head: hasHead && [
+      spec.head,
+      spec.outputSize,
+      hasLoss(spec, block),
+      outputSizes(spec, spec.layers.length - 1),
+    ],
     links: [
       sizes(links.incoming),
       sizes(links.incomingGradients),
@@ -329,8 +336,7 @@ class BlockBuilder {
     const prefix = localUnit(unit, block.firstLayer);
     const weights = this.parameters(unitName(unit), prefix);
     const names = cell.states(layer.settings).map(({ name }) => `${prefix}.${name}`);
-    const mask =
-      options.variableLength && keepsStates(spec, unit.layer) ? this.input('mask') : undefined;
+    const mask = options.variableLength && keepsStates(spec, unit.layer) ? this.input('mask') : undefined;
     let states: readonly Node[] | null = initial.has(names[0]) ? names.map(name => initial.get(name)!) : null;
     const outputs: Node[] = [];
     for (let i = 0; i < block.steps; i++) {
@@ -338,7 +344,12 @@ class BlockBuilder {
       const before: readonly Node[] | null = states;
       const input = {
         batch: options.batch,
-        times: (name: string) => times(below.map(steps => steps[t]), name, weights),
+        times: (name: string) =>
+          times(
+            below.map(steps => steps[t]),
+            name,
+            weights,
+          ),
       };
       states = cell.step(input, before, Object.fromEntries(weights), layer.settings);
       if (mask) states = keepAfterEnd(states, before, select(mask, t), unit.reverse);
@@ -348,11 +359,7 @@ class BlockBuilder {
     return outputs;
   }
 
-  private head(
-    sequence: Sequence,
-    initial: ReadonlyMap<string, Node>,
-    finals: Map<string, Node>,
-  ): void {
+  private head(sequence: Sequence, initial: ReadonlyMap<string, Node>, finals: Map<string, Node>): void {
     const { spec, block, loss, outputs } = this;
     const read = this.readByHead(sequence, initial, finals);
     if (!hasLoss(spec, block)) return;
@@ -381,11 +388,12 @@ class BlockBuilder {
     const weighs = poolsByWeight(spec, options.variableLength);
     if (reads === 'last' && !weighs) return [sequence.map(part => part[part.length - 1])];
     const stepWeights = weighs ? this.input('pool') : null;
-    const pooled = sequence.map((part, i) =>
-      part.reduce<Node | null>(
-        (sum, node, t) => pool!.add(sum, node, stepWeights && select(stepWeights, t)),
-        initial.get(`pool.${i}`) ?? null,
-      )!,
+    const pooled = sequence.map(
+      (part, i) =>
+        part.reduce<Node | null>(
+          (sum, node, t) => pool!.add(sum, node, stepWeights && select(stepWeights, t)),
+          initial.get(`pool.${i}`) ?? null,
+        )!,
     );
     pooled.forEach((node, i) => void finals.set(`pool.${i}`, node));
     return [pooled];

@@ -62,7 +62,8 @@ function groupLayers(spec: ModelSpec): Unit[][] {
   spec.layers.forEach((_, layer) => {
     const units = unitsOf(spec, layer);
     const before = groups.at(-1);
-    const joins = units.length === 1 && before?.every(unit => !spec.layers[unit.layer].settings.bidirectional);
+    const joins =
+      units.length === 1 && before?.every(unit => !spec.layers[unit.layer].settings.bidirectional);
     if (before && joins) before.push(...units);
     else groups.push(units);
   });

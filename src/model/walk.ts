@@ -99,7 +99,8 @@ export class ScheduleWalk<A extends Numbers> {
       const values = tape.inputs(stop);
       before.push(values);
       // the last block's gradient goes through its forward pass anyway
-      if (before.length < stops.length) tape.keep(stop, await this.run(stop, false, parameters, batch, values));
+      if (before.length < stops.length)
+        tape.keep(stop, await this.run(stop, false, parameters, batch, values));
     }
     for (let at = stops.length - 1; at >= 0; at--) {
       const stop = stops[at];
@@ -146,7 +147,11 @@ export class ScheduleWalk<A extends Numbers> {
       const size = batch * widthOf(input);
       given[local] = inputs[input.name].subarray(from * size, (from + count) * size) as A;
     }
-    return this.machine.run(programKey(spec, block, options), () => blockProgram(spec, loss, block, options), given);
+    return this.machine.run(
+      programKey(spec, block, options),
+      () => blockProgram(spec, loss, block, options),
+      given,
+    );
   }
 
   /** Which steps or predictions of an input `block` reads: the first, and how many. */
@@ -156,7 +161,11 @@ export class ScheduleWalk<A extends Numbers> {
   }
 
   /** The parameters that `block` reads, by their names in its program, with their places in the flat array. */
-  private parametersOf({ units, firstLayer, hasHead }: Block): { name: string; offset: number; size: number }[] {
+  private parametersOf({
+    units,
+    firstLayer,
+    hasHead,
+  }: Block): { name: string; offset: number; size: number }[] {
     const owners = units.map(unit => ({
       owner: unitName(unit),
       prefix: unitName({ ...unit, layer: unit.layer - firstLayer }),
@@ -164,7 +173,9 @@ export class ScheduleWalk<A extends Numbers> {
     if (hasHead) owners.push({ owner: HEAD, prefix: HEAD });
     if (firstLayer === 0) owners.push({ owner: EMBEDDING, prefix: EMBEDDING });
     return owners.flatMap(({ owner, prefix }) =>
-      this.layout.blocksOf(owner).map(({ input, offset, size }) => ({ name: `${prefix}.${input}`, offset, size })),
+      this.layout
+        .blocksOf(owner)
+        .map(({ input, offset, size }) => ({ name: `${prefix}.${input}`, offset, size })),
     );
   }
 
@@ -235,7 +246,9 @@ function blockName(spec: ModelSpec, { units, hasHead, steps }: Block): string {
   const directions = units.length === 1 && spec.layers[units[0].layer].settings.bidirectional;
   const direction = directions ? ` ${units[0].reverse ? 'in reverse' : 'forward'}` : '';
   const parts = [
-    ...(layers.length > 0 ? [`${layers.length === 1 ? 'layer' : 'layers'} ${layers.join(' and ')}${direction}`] : []),
+    ...(layers.length > 0
+      ? [`${layers.length === 1 ? 'layer' : 'layers'} ${layers.join(' and ')}${direction}`]
+      : []),
     ...(hasHead ? ['the head'] : []),
   ];
   return `${parts.join(' and ')}${steps > 0 ? ` over ${counted(steps, 'step')}` : ''}`;
@@ -277,7 +290,11 @@ class Tape<A extends Numbers> {
     for (const unit of links.above) {
       const part = unit.reverse ? 1 : 0;
       const key = sequenceKey(unit.layer, part);
-      values[`cotangent.above.${part}`] = this.steps(this.sequence(this.cotangentsOfSequences, key), block, key);
+      values[`cotangent.above.${part}`] = this.steps(
+        this.sequence(this.cotangentsOfSequences, key),
+        block,
+        key,
+      );
     }
     return values;
   }
@@ -326,7 +343,9 @@ class Tape<A extends Numbers> {
 
   /** The sequences of the layer that a block reads. */
   private below({ below }: BlockLinks): string[] {
-    return below === undefined ? [] : outputSizes(this.spec, below).map((_, part) => sequenceKey(below, part));
+    return below === undefined
+      ? []
+      : outputSizes(this.spec, below).map((_, part) => sequenceKey(below, part));
   }
 
   private sequence(of: Map<string, A>, key: string): A {

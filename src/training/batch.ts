@@ -3,7 +3,13 @@ import { IGNORED, type Split } from '../data/dataset.js';
 import { type LossName, losses } from '../losses/index.js';
 import { meanDivisor } from '../losses/loss.js';
 import { heads } from '../model/heads.js';
-import { type DeclaredInput, declaredInputs, type InputRole, predictionsOf, widthOf } from '../model/inputs.js';
+import {
+  type DeclaredInput,
+  declaredInputs,
+  type InputRole,
+  predictionsOf,
+  widthOf,
+} from '../model/inputs.js';
 import { batchLengths } from '../model/schedule.js';
 import type { ModelSpec } from '../model/spec.js';
 import { CounterRandom } from '../random.js';
@@ -77,7 +83,9 @@ export class BatchWriter {
     const { sequenceLength, variableLength } = shape;
     this.inputs = declaredInputs(spec, losses[loss], shape);
     this.predictions = predictionsOf(spec, sequenceLength);
-    this.lengths = variableLength ? batchLengths(spec, { steps: sequenceLength, variableLength }) : [sequenceLength];
+    this.lengths = variableLength
+      ? batchLengths(spec, { steps: sequenceLength, variableLength })
+      : [sequenceLength];
     this.dropout = new CounterRandom(seed, 'model/dropout');
   }
 
@@ -133,7 +141,8 @@ export class BatchWriter {
     for (const input of this.inputs) {
       const width = widthOf(input);
       const values = inputs[input.name];
-      for (let at = row * width; at < values.length; at += this.shape.batch * width) values.fill(0, at, at + width);
+      for (let at = row * width; at < values.length; at += this.shape.batch * width)
+        values.fill(0, at, at + width);
     }
   }
 
@@ -144,7 +153,8 @@ export class BatchWriter {
       this.split.read(index, values, row * width, this.shape.batch * width);
     },
     mask: (_input, values, { length, row }) => {
-      for (let t = 0; t < this.shape.sequenceLength; t++) values[t * this.shape.batch + row] = t < length ? 1 : 0;
+      for (let t = 0; t < this.shape.sequenceLength; t++)
+        values[t * this.shape.batch + row] = t < length ? 1 : 0;
     },
     pool: (_input, values, { length, row }) => {
       const { stepWeight } = heads[this.spec.head.from];

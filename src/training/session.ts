@@ -1,10 +1,5 @@
 /** From a loaded config to what is trained: dataset, model sizes, backend, trainer. */
-import {
-  checkAgainstData,
-  type LoadedExperiment,
-  locateInConfig,
-  type ModelSizes,
-} from '../config/index.js';
+import { checkAgainstData, type LoadedExperiment, locateInConfig, type ModelSizes } from '../config/index.js';
 import { type Dataset, openDataset } from '../data/index.js';
 import { type BackendChoice, type BackendRequest, chooseBackend } from '../engine/backend.js';
 import { type Diagnostic, UserError, usageError } from '../errors.js';

@@ -7,8 +7,8 @@ import { type Program, reachable } from '../graph/node.js';
 import { type LossName, losses } from '../losses/index.js';
 import { type InputOptions, predictionsOf } from '../model/inputs.js';
 import { ParameterLayout } from '../model/parameters.js';
-import { makeSchedule, MAX_CELL_STEPS } from '../model/schedule.js';
 import { blockProgram } from '../model/programs.js';
+import { MAX_CELL_STEPS, makeSchedule } from '../model/schedule.js';
 import type { ModelSpec } from '../model/spec.js';
 import { type Machine, ScheduleWalk, type WalkShape } from '../model/walk.js';
 

@@ -46,7 +46,10 @@ export function keepRows(batch: BatchInShards, rows: readonly number[]): void {
 }
 
 /** `rows` as a batch of their own. */
-export function readRows({ spec, loss, shape, shards }: BatchInShards, rows: readonly number[]): ReferenceBatch {
+export function readRows(
+  { spec, loss, shape, shards }: BatchInShards,
+  rows: readonly number[],
+): ReferenceBatch {
   const [{ steps }] = shards;
   const read = (name: string, count: number, size: number) => {
     const values = new Float64Array(count * rows.length * size);

@@ -23,8 +23,8 @@ import { ParameterLayout } from '../../src/model/parameters.js';
 import type { RandomStream } from '../../src/random.js';
 import { savedState } from '../../src/training/checkpoint-metadata.js';
 import { loadWeights, trainingTensors } from '../../src/training/weights.js';
-import { mutateBytes, mutateJson, mutateText, onceIn, pick } from '../support/mutations.js';
 import { modelOf } from '../support/models.js';
+import { mutateBytes, mutateJson, mutateText, onceIn, pick } from '../support/mutations.js';
 import { ensure, type FuzzTarget } from './fuzz-target.js';
 
 const layout = new ParameterLayout(modelOf({ cell: 'lstm', hidden_size: 1 }, { outputSize: 2 }));

@@ -83,7 +83,9 @@ export function golden(name: string): Golden {
     name,
     model,
     spec: describeModel(model, {
-      input: symbols ? { kind: 'symbol', count: Math.max(...values('x')) + 1 } : { kind: 'number', size: features },
+      input: symbols
+        ? { kind: 'symbol', count: Math.max(...values('x')) + 1 }
+        : { kind: 'number', size: features },
       outputSize: targets.kind === 'class' ? targets.numClasses : targets.size,
       carriesState,
     }),
@@ -112,10 +114,25 @@ export function golden(name: string): Golden {
 function describe(metadata: Readonly<Record<string, string>>): Description {
   if (metadata.config) {
     const { model, loss, training } = JSON.parse(metadata.config);
-    const { batch_size: batch, gradient_clip_norm: clip = null, carry_state: carriesState = false } = training;
+    const {
+      batch_size: batch,
+      gradient_clip_norm: clip = null,
+      carry_state: carriesState = false,
+    } = training;
     return { model, loss: loss.kind, batch, clip, carriesState };
   }
-  const { cell, H, L, B, C, loss, bidirectional, nonlinearity, from, clip_grad_norm: clip } = JSON.parse(metadata.case);
+  const {
+    cell,
+    H,
+    L,
+    B,
+    C,
+    loss,
+    bidirectional,
+    nonlinearity,
+    from,
+    clip_grad_norm: clip,
+  } = JSON.parse(metadata.case);
   const model = {
     cell,
     hidden_size: H,

@@ -32,7 +32,10 @@ export function goldenShard(
   const slots = allocateShards(job, { shards: 1, slots: split.count / batch });
   const writer = new BatchWriter(split, spec, loss, job.shape);
   slots.forEach(([memory], slot) => {
-    writer.write(Uint32Array.from({ length: batch }, (_, row) => slot * batch + row), [memory.batch]);
+    writer.write(
+      Uint32Array.from({ length: batch }, (_, row) => slot * batch + row),
+      [memory.batch],
+    );
   });
   return { job, batches: slots.map(([memory]) => memory) };
 }
