@@ -1,8 +1,6 @@
-/** The cells by the name that a config gives them; typed against the config, so that none is forgotten. */
-import type { ModelConfig } from '../config/index.js';
-import type { Cell } from './cell.js';
+/** The cells by the name that a config gives them. */
 import { lstm } from './lstm.js';
 
-export type CellName = ModelConfig['cell'];
+export const cells = { lstm };
 
-export const cells: Readonly<Record<CellName, Cell>> = { lstm };
+export type CellName = keyof typeof cells;

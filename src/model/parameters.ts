@@ -57,18 +57,24 @@ function describe({ cell: cellName, inputSize, hiddenSize, numLayers, outputSize
   const cell = cells[cellName];
   const bound = 1 / Math.sqrt(hiddenSize);
   const recurrent = Array.from({ length: numLayers }, (_, layer) =>
-    cell.parameters(layer === 0 ? inputSize : hiddenSize, hiddenSize).map(({ name, shape, graphShape }) => ({
-      name: layerName(cell.module, name, layer),
-      shape,
-      graphShape,
-      bound,
-    })),
+    cell
+      .parameters(layer === 0 ? inputSize : hiddenSize, settingsOf(hiddenSize))
+      .map(({ name, shape, graphShape }) => ({
+        name: layerName(cell.module, name, layer),
+        shape,
+        graphShape,
+        bound,
+      })),
   ).flat();
   const head = [
     ['fc.weight', [outputSize, hiddenSize]],
     ['fc.bias', [outputSize]],
   ] as const;
   return [...recurrent, ...head.map(([name, shape]) => ({ name, shape, graphShape: shape, bound }))];
+}
+
+export function settingsOf(hiddenSize: number) {
+  return { hidden_size: hiddenSize, nonlinearity: 'tanh' } as const;
 }
 
 export function layerName(module: string, parameter: string, layer: number): string {

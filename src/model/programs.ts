@@ -13,7 +13,7 @@ import { contract } from '../ops/contract.js';
 import { addAll } from '../ops/index.js';
 import { multiply } from '../ops/multiply.js';
 import { select } from '../ops/select.js';
-import { layerName, ParameterLayout } from './parameters.js';
+import { layerName, ParameterLayout, settingsOf } from './parameters.js';
 import type { ModelSpec } from './spec.js';
 
 export interface SegmentOptions {
@@ -91,8 +91,10 @@ export function segmentProgram(spec: ModelSpec, lossName: LossName, options: Seg
 
 /** What passes from segment to segment: each layer's states, and the outputs gathered at the sequences' ends. */
 export function stateNames(spec: ModelSpec, variableLength: boolean): string[] {
-  const { states } = cells[spec.cell];
-  const layers = Array.from({ length: spec.numLayers }, (_, layer) => states.map(name => `${layer}.${name}`));
+  const states = cells[spec.cell].states(settingsOf(spec.hiddenSize));
+  const layers = Array.from({ length: spec.numLayers }, (_, layer) =>
+    states.map(({ name }) => `${layer}.${name}`),
+  );
   return [...layers.flat(), ...(variableLength ? ['last'] : [])];
 }
 
@@ -119,7 +121,8 @@ function unroll(
   initial: readonly Node[] | null,
 ): Unrolled {
   const cell = cells[spec.cell];
-  const perLayer = cell.states.length;
+  const settings = settingsOf(spec.hiddenSize);
+  const perLayer = cell.states(settings).length;
   let sequence: readonly Node[] = Array.from({ length: x.shape[0] }, (_, t) => select(x, t));
   const states: Node[] = [];
   for (let layer = 0; layer < spec.numLayers; layer++) {
@@ -127,7 +130,10 @@ function unroll(
     let current: readonly Node[] | undefined = initial?.slice(layer * perLayer, (layer + 1) * perLayer);
     const outputs: Node[] = [];
     for (const input of sequence) {
-      current = cell.step(input, current ?? null, own);
+      const [batch] = input.shape;
+      const times = (name: string) =>
+        contract(own[name].shape.length === 3 ? 'bk,gjk->gbj' : 'bk,jk->bj', input, own[name]);
+      current = cell.step({ batch, times }, current ?? null, own, settings);
       outputs.push(current[0]);
     }
     sequence = outputs;
@@ -139,8 +145,12 @@ function unroll(
   return { outputs: sequence, states: [...states, last], last };
 }
 
-function layerWeights(cell: Cell, weights: ReadonlyMap<string, Node>, layer: number): CellWeights {
-  const names = cell.parameters(1, 1).map(({ name }) => name);
+function layerWeights(
+  cell: Cell<ReturnType<typeof settingsOf>>,
+  weights: ReadonlyMap<string, Node>,
+  layer: number,
+): CellWeights {
+  const names = cell.parameters(1, settingsOf(1)).map(({ name }) => name);
   return Object.fromEntries(
     names.map(name => [name, weights.get(layerName(cell.module, name, layer)) as Node]),
   );
