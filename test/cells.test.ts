@@ -36,6 +36,8 @@ interface Case {
 const CASES: Readonly<Record<string, Case>> = {
   lstm_base: { cell: 'lstm', settings: { hidden_size: 8 }, module: 'lstm', numLayers: 2 },
   gru: { cell: 'gru', settings: { hidden_size: 7 }, module: 'lstm', numLayers: 2 },
+  rnn_tanh: { cell: 'rnn', settings: { hidden_size: 7, nonlinearity: 'tanh' }, module: 'lstm', numLayers: 2 },
+  rnn_relu: { cell: 'rnn', settings: { hidden_size: 7, nonlinearity: 'relu' }, module: 'lstm', numLayers: 2 },
   'breadth/lstm_projection': {
     cell: 'lstm',
     settings: { hidden_size: 7, projection_size: 3 },
@@ -172,7 +174,7 @@ t.test('parameters are in the order of the modules', async t => {
     (cells[cell] as AnyCell).parameters(4, settings).map(({ name }) => name);
   const products = ['weight_ih', 'weight_hh', 'bias_ih', 'bias_hh'];
   const norms = ['norm_ih', 'norm_hh', 'norm_c'].flatMap(norm => [`${norm}_weight`, `${norm}_bias`]);
-  for (const cell of ['lstm', 'gru'] as const) t.same(names(cell, { hidden_size: 3 }), products);
+  for (const cell of ['lstm', 'gru', 'rnn'] as const) t.same(names(cell, { hidden_size: 3 }), products);
   t.same(names('lstm', { hidden_size: 3, projection_size: 2 }), [...products, 'weight_hr']);
   t.same(names('lstm', { hidden_size: 3, layer_norm: true }), [
     'weight_ih',
