@@ -50,6 +50,7 @@ const CASES: Readonly<Record<string, Case>> = {
     module: 'lstm',
     numLayers: 1,
   },
+  'breadth/min_gru': { cell: 'min_gru', settings: { hidden_size: 6 }, module: 'min_gru', numLayers: 1 },
 };
 
 function goldenFile(name: string) {
@@ -183,6 +184,7 @@ t.test('parameters are in the order of the modules', async t => {
     'bias_hh',
     ...norms,
   ]);
+  t.same(names('min_gru', { hidden_size: 3 }), ['weight_ih', 'bias_ih']);
 });
 
 t.test("the first step is that of states that are zero, and so are the parameters' gradients", async t => {
