@@ -2,7 +2,6 @@
 import type { Node } from '../graph/node.js';
 import type { Shape } from '../graph/shape.js';
 import { broadcast } from '../ops/broadcast.js';
-import { contract } from '../ops/contract.js';
 
 export interface ParameterShape {
   /** PyTorch's name without layer, module and direction, such as `weight_ih`. */
@@ -51,28 +50,18 @@ export interface Cell<Settings> {
   ): readonly Node[];
 }
 
-/** `count` gates of H numbers in one weight [count * H, columns], as torch stacks them. */
-export function gateWeight(name: string, count: number, hiddenSize: number, columns: number): ParameterShape {
-  return { name, shape: [count * hiddenSize, columns], graphShape: [count, hiddenSize, columns] };
+/** A weight of `gates` gates of `rows` rows each. */
+export function gateWeight(name: string, gates: number, rows: number, columns: number): ParameterShape {
+  return { name, shape: [gates * rows, columns], graphShape: [gates, rows, columns] };
 }
 
-/** The same for a vector [count * H]. */
-export function gateVector(name: string, count: number, hiddenSize: number): ParameterShape {
-  return { name, shape: [count * hiddenSize], graphShape: [count, hiddenSize] };
+/** A bias of `gates` gates of `rows` numbers each. */
+export function gateBias(name: string, gates: number, rows: number): ParameterShape {
+  return { name, shape: [gates * rows], graphShape: [gates, rows] };
 }
 
-/** `count` gates of the input. */
-export function inputWeight(count: number, hiddenSize: number, inputSize: number): ParameterShape {
-  return { ...gateWeight('weight_ih', count, hiddenSize, inputSize), readsInput: true };
-}
-
-/** A vector [G, H] for each row: [G, B, H]. */
-export function forEachRow(vector: Node, batch: number): Node {
-  const [gates, hiddenSize] = vector.shape;
-  return broadcast(vector, [gates, batch, hiddenSize], [0, 2]);
-}
-
-/** h W^T: [B, K], [G, J, K] -> [G, B, J]. */
-export function gatesOf(h: Node, weight: Node): Node {
-  return contract('bk,gjk->gbj', h, weight);
+/** A bias [G, H] for each row of a batch: [G, B, H]. */
+export function spreadBias(bias: Node, batch: number): Node {
+  const [gates, size] = bias.shape;
+  return broadcast(bias, [gates, batch, size], [0, 2]);
 }

@@ -2,26 +2,19 @@ import type { LayerConfig } from '../config/index.js';
 import type { Node } from '../graph/node.js';
 import { activate, tanh } from '../ops/activate.js';
 import { add } from '../ops/add.js';
-import { broadcast } from '../ops/broadcast.js';
 import { contract } from '../ops/contract.js';
-import { divide } from '../ops/divide.js';
 import { addAll } from '../ops/index.js';
+import { layerNorm } from '../ops/layer_norm.js';
 import { multiply } from '../ops/multiply.js';
-import { affine, scale } from '../ops/polynomial.js';
 import { select } from '../ops/select.js';
-import { squareRoot } from '../ops/square_root.js';
-import { subtract } from '../ops/subtract.js';
-import { sum } from '../ops/sum.js';
 import {
   type Cell,
   type CellWeights,
-  forEachRow,
-  gatesOf,
-  gateVector,
+  gateBias,
   gateWeight,
-  inputWeight,
   type ParameterShape,
   type StepInput,
+  spreadBias,
 } from './cell.js';
 
 type Settings = Extract<LayerConfig, { cell: 'lstm' }>;
@@ -37,92 +30,80 @@ const GATES = 4;
  *     o = sigmoid(W_io x + b_io + W_ho h + b_ho)
  *
  * Hochreiter and Schmidhuber (1997), with the forget gate of Gers, Schmidhuber and Cummins (2000).
- * The four gates are one tensor `[4, B, H]`: one product makes all of them.
+ * x [B, F], h and c [B, H]. The four gates are one tensor `[4, B, H]`: one product makes all of them.
  *
- * With `projection_size` P, h' = W_hr (o * tanh(c')) is [B, P] (Sak, Senior and Beaufays, 2014).
- * With `layer_norm`, W_i x, W_h h and c' are each normalised over their numbers, with a gain and a bias of their own (Ba, Kiros and
- * Hinton, 2016, equations 20 to 22).
+ * With a projection of size P, h' = W_hr (o * tanh(c')) is `[B, P]` (Sak, Senior and Beaufays, 2014).
+ *
+ * With layer normalisation (Ba, Kiros and Hinton, 2016) all gates of a product are normalised together:
+ *
+ *     i, f, g, o from LN(W_i x; norm_ih) + b_i + LN(W_h h; norm_hh) + b_h        c' = LN(f * c + i * g; norm_c)
+ *
+ * The next step reads the normalised c', as in PyTorch's LayerNormLSTMCell (benchmarks/fastrnns); the paper normalises it
+ * for h' alone.
  */
 export const lstm: Cell<Settings> = {
   module: 'lstm',
 
   states: ({ hidden_size, projection_size }) => [
-    { name: 'h', size: projection_size ?? hidden_size },
+    { name: 'h', size: projection_size || hidden_size },
     { name: 'c', size: hidden_size },
   ],
 
-  parameters(inputSize, { hidden_size: H, projection_size, layer_norm }) {
-    const columns = projection_size ?? H;
-    const projection = [{ name: 'weight_hr', shape: [columns, H], graphShape: [columns, H] }];
-    return [
-      inputWeight(GATES, H, inputSize),
-      gateWeight('weight_hh', GATES, H, columns),
-      gateVector('bias_ih', GATES, H),
-      gateVector('bias_hh', GATES, H),
-      ...(projection_size === undefined ? [] : projection),
-      ...(layer_norm
-        ? [
-            ...normParameters('norm_ih', GATES, H),
-            ...normParameters('norm_hh', GATES, H),
-            ...normParameters('norm_c', 1, H),
-          ]
-        : []),
-    ];
+  parameters(inputSize, { hidden_size, projection_size, layer_norm }) {
+    const weight_ih = {
+      ...gateWeight('weight_ih', GATES, hidden_size, inputSize),
+      readsInput: true,
+    } as const;
+    const weight_hh = gateWeight('weight_hh', GATES, hidden_size, projection_size || hidden_size);
+    const [bias_ih, bias_hh] = ['bias_ih', 'bias_hh'].map(name => gateBias(name, GATES, hidden_size));
+    const own = layer_norm
+      ? [weight_ih, bias_ih, weight_hh, bias_hh, ...normParameters(hidden_size)]
+      : [weight_ih, weight_hh, bias_ih, bias_hh];
+    if (!projection_size) return own;
+    const shape = [projection_size, hidden_size];
+    return [...own, { name: 'weight_hr', shape, graphShape: shape }];
   },
 
-  step(x, states, weights, settings) {
-    const gates = activate(gateSums(x, states, weights, settings), ['sigmoid', 'sigmoid', 'tanh', 'sigmoid']);
+  step(input, states, weights, { layer_norm, projection_size }) {
+    const sums = layer_norm ? normalisedSums(input, states, weights) : plainSums(input, states, weights);
+    const gates = activate(sums, ['sigmoid', 'sigmoid', 'tanh', 'sigmoid']);
     const [i, f, g, o] = [0, 1, 2, 3].map(gate => select(gates, gate));
     const written = multiply(i, g);
-    const sums = states ? add(multiply(f, states[1]), written) : written;
-    const c = settings.layer_norm ? normalise(sums, 'norm_c', weights) : sums;
+    const cell = states ? add(multiply(f, states[1]), written) : written;
+    const c = layer_norm ? layerNorm(cell, 0, weights.norm_c_weight, weights.norm_c_bias) : cell;
     const h = multiply(o, tanh(c));
-    return [settings.projection_size === undefined ? h : contract('bk,jk->bj', h, weights.weight_hr), c];
+    return [projection_size ? contract('bk,jk->bj', h, weights.weight_hr) : h, c];
   },
 };
 
-/** What goes into the gates' functions, [4, B, H]. */
-function gateSums(
-  x: StepInput,
-  states: readonly Node[] | null,
-  weights: CellWeights,
-  { layer_norm }: Settings,
-): Node {
-  const { weight_hh, bias_ih, bias_hh } = weights;
-  const biases = [forEachRow(bias_ih, x.batch), forEachRow(bias_hh, x.batch)];
-  const ofInput = x.times('weight_ih');
-  const ofState = states && gatesOf(states[0], weight_hh);
-  if (!layer_norm) return addAll([ofInput, ...(ofState ? [ofState] : []), ...biases]);
-  const normalised = ofState
-    ? normalise(ofState, 'norm_hh', weights)
-    : // all that normalisation leaves of zeros
-      forEachRow(weights.norm_hh_bias, x.batch);
-  return addAll([normalise(ofInput, 'norm_ih', weights), normalised, ...biases]);
-}
-
-function normParameters(name: string, gates: number, hiddenSize: number): ParameterShape[] {
-  const shapes =
-    gates === 1
-      ? { shape: [hiddenSize], graphShape: [hiddenSize] }
-      : { shape: [gates * hiddenSize], graphShape: [gates, hiddenSize] };
-  return [
-    { name: `${name}_weight`, ...shapes, initial: 1 },
-    { name: `${name}_bias`, ...shapes, initial: 0 },
+function normParameters(hiddenSize: number): ParameterShape[] {
+  const pair = (norm: string, shape: Omit<ParameterShape, 'name'>) => [
+    { ...shape, name: `${norm}_weight`, initial: 1 },
+    { ...shape, name: `${norm}_bias`, initial: 0 },
   ];
+  const gates = gateBias('', GATES, hiddenSize);
+  const cell = { shape: [hiddenSize], graphShape: [hiddenSize] };
+  return [...pair('norm_ih', gates), ...pair('norm_hh', gates), ...pair('norm_c', cell)];
 }
 
-/** Added to a variance before its root is taken, as torch.nn.LayerNorm does. */
-const EPSILON = 1e-5;
+/** What the gates are functions of: [4, B, H]. */
+function plainSums(input: StepInput, states: readonly Node[] | null, weights: CellWeights): Node {
+  const { weight_hh, bias_ih, bias_hh } = weights;
+  const terms = [
+    input.times('weight_ih'),
+    spreadBias(bias_ih, input.batch),
+    spreadBias(bias_hh, input.batch),
+  ];
+  if (states) terms.splice(1, 0, contract('bk,gjk->gbj', states[0], weight_hh));
+  return addAll(terms);
+}
 
-/** Each row of `x`, [G, B, H] or [B, H], with mean 0 and variance 1, times the gain, plus the bias called `name`. */
-function normalise(x: Node, name: string, weights: CellWeights): Node {
-  const rows = x.shape.length - 2;
-  const count = (x.shape[0] * (x.shape[2] ?? 1) * x.shape[1]) / x.shape[rows];
-  const spread = (of: Node) => broadcast(of, x.shape, [rows]);
-  const mean = scale(sum(x, [rows]), 1 / count);
-  const centred = subtract(x, spread(mean));
-  const variance = scale(sum(multiply(centred, centred), [rows]), 1 / count);
-  const unit = divide(centred, spread(squareRoot(affine(variance, 1, EPSILON))));
-  const perNumber = (vector: Node) => broadcast(vector, x.shape, rows === 1 ? [0, 2] : [1]);
-  return add(multiply(unit, perNumber(weights[`${name}_weight`])), perNumber(weights[`${name}_bias`]));
+function normalisedSums(input: StepInput, states: readonly Node[] | null, weights: CellWeights): Node {
+  const { weight_hh, bias_ih, bias_hh, norm_ih_weight, norm_ih_bias, norm_hh_weight, norm_hh_bias } = weights;
+  const read = layerNorm(input.times('weight_ih'), 1, norm_ih_weight, norm_ih_bias);
+  // a row of zeros has mean and variance zero: its normalised form is the bias
+  const kept = states
+    ? layerNorm(contract('bk,gjk->gbj', states[0], weight_hh), 1, norm_hh_weight, norm_hh_bias)
+    : spreadBias(norm_hh_bias, input.batch);
+  return addAll([read, spreadBias(bias_ih, input.batch), kept, spreadBias(bias_hh, input.batch)]);
 }

@@ -4,33 +4,33 @@ import { add } from '../ops/add.js';
 import { multiply } from '../ops/multiply.js';
 import { affine } from '../ops/polynomial.js';
 import { select } from '../ops/select.js';
-import { type Cell, forEachRow, gateVector, inputWeight } from './cell.js';
+import { type Cell, gateBias, gateWeight, spreadBias } from './cell.js';
 
 type Settings = Extract<LayerConfig, { cell: 'min_gru' }>;
 
 const GATES = 2;
 
 /**
- * minGRU: a GRU whose gate and candidate do not read the state (gate order z, n):
+ * The minimal GRU of Feng et al., Were RNNs All We Needed? (2024), section 3.1, with biases (gate order z, n):
  *
  *     z = sigmoid(W_z x + b_z)        n = W_n x + b_n        h' = (1 - z) * h + z * n
  *
- * Feng et al. (2024), Were RNNs All We Needed?, section 3.1.
+ * x [B, F], h [B, H]. No gate reads h: there is no weight_hh.
  */
 export const minGru: Cell<Settings> = {
   module: 'min_gru',
 
   states: ({ hidden_size }) => [{ name: 'h', size: hidden_size }],
 
-  parameters: (inputSize, { hidden_size: H }) => [
-    inputWeight(GATES, H, inputSize),
-    gateVector('bias_ih', GATES, H),
+  parameters: (inputSize, { hidden_size }) => [
+    { ...gateWeight('weight_ih', GATES, hidden_size, inputSize), readsInput: true },
+    gateBias('bias_ih', GATES, hidden_size),
   ],
 
-  step(x, states, { bias_ih }) {
-    const sums = add(x.times('weight_ih'), forEachRow(bias_ih, x.batch));
-    const z = sigmoid(select(sums, 0));
-    const written = multiply(z, select(sums, 1));
+  step(input, states, { bias_ih }) {
+    const gates = add(input.times('weight_ih'), spreadBias(bias_ih, input.batch));
+    const z = sigmoid(select(gates, 0));
+    const written = multiply(z, select(gates, 1));
     return [states ? add(multiply(affine(z, -1, 1), states[0]), written) : written];
   },
 };

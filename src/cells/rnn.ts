@@ -1,33 +1,38 @@
 import type { LayerConfig } from '../config/index.js';
 import { activate } from '../ops/activate.js';
+import { broadcast } from '../ops/broadcast.js';
+import { contract } from '../ops/contract.js';
 import { addAll } from '../ops/index.js';
-import { select } from '../ops/select.js';
-import { type Cell, forEachRow, gatesOf, gateVector, gateWeight, inputWeight } from './cell.js';
+import type { Cell } from './cell.js';
 
 type Settings = Extract<LayerConfig, { cell: 'rnn' }>;
 
 /**
- * The basic recurrent cell, as torch.nn.RNN defines it, with f = tanh or relu:
+ * Elman's recurrent network (1990), as torch.nn.RNN defines it, with tanh or relu for the function:
  *
- *     h' = f(W_ih x + b_ih + W_hh h + b_hh)
+ *     h' = tanh(W_ih x + b_ih + W_hh h + b_hh)
  *
- * Elman (1990).
+ * x [B, F], h [B, H].
  */
 export const rnn: Cell<Settings> = {
   module: 'rnn',
 
   states: ({ hidden_size }) => [{ name: 'h', size: hidden_size }],
 
-  parameters: (inputSize, { hidden_size: H }) => [
-    inputWeight(1, H, inputSize),
-    gateWeight('weight_hh', 1, H, H),
-    gateVector('bias_ih', 1, H),
-    gateVector('bias_hh', 1, H),
-  ],
+  parameters(inputSize, { hidden_size }) {
+    const plain = (name: string, ...shape: number[]) => ({ name, shape, graphShape: shape });
+    return [
+      { ...plain('weight_ih', hidden_size, inputSize), readsInput: true },
+      plain('weight_hh', hidden_size, hidden_size),
+      plain('bias_ih', hidden_size),
+      plain('bias_hh', hidden_size),
+    ];
+  },
 
-  step(x, states, { weight_hh, bias_ih, bias_hh }, { nonlinearity }) {
-    const ofState = states ? [gatesOf(states[0], weight_hh)] : [];
-    const biases = [forEachRow(bias_ih, x.batch), forEachRow(bias_hh, x.batch)];
-    return [select(activate(addAll([x.times('weight_ih'), ...ofState, ...biases]), [nonlinearity]), 0)];
+  step(input, states, { weight_hh, bias_ih, bias_hh }, { hidden_size, nonlinearity }) {
+    const bias = (b: typeof bias_ih) => broadcast(b, [input.batch, hidden_size], [1]);
+    const terms = [input.times('weight_ih'), bias(bias_ih), bias(bias_hh)];
+    if (states) terms.splice(1, 0, contract('bk,jk->bj', states[0], weight_hh));
+    return [activate(addAll(terms), [nonlinearity])];
   },
 };

@@ -2,6 +2,7 @@
 
 /** The test files that may catch a plant: test/NAME.test.ts. */
 export type TestName =
+  | 'cells'
   | 'engine'
   | 'gates'
   | 'lint'
@@ -615,6 +616,48 @@ const training: readonly Plant[] = [
     replace: "['sigmoid', 'sigmoid', 'sigmoid', 'tanh']",
     why: "gates g and o are exchanged (Keras's and ONNX's orders differ)",
     tests: ['model'],
+  },
+  {
+    file: 'src/cells/lstm',
+    find: 'spreadBias(norm_hh_bias, input.batch)',
+    replace: 'spreadBias(bias_hh, input.batch)',
+    why: 'a normalised row of zeros is not the bias of its norm',
+    tests: ['cells'],
+  },
+  {
+    file: 'src/ops/layer_norm',
+    find: 'affine(mean(multiply(centred, centred)), 1, EPSILON)',
+    replace: 'affine(mean(multiply(centred, centred)), 1, 0)',
+    why: 'epsilon is left out',
+    tests: ['cells'],
+  },
+  {
+    file: 'src/cells/gru',
+    find: 'multiply(r, select(ofState, 2))',
+    replace: 'select(ofState, 2)',
+    why: 'the state is never reset',
+    tests: ['cells'],
+  },
+  {
+    file: 'src/cells/gru',
+    find: ': bias;',
+    replace: ': ofInput;',
+    why: 'the product with a state of zeros is not its bias',
+    tests: ['cells'],
+  },
+  {
+    file: 'src/cells/rnn',
+    find: '[nonlinearity]',
+    replace: "['tanh']",
+    why: 'the nonlinearity of the config is not looked at',
+    tests: ['cells'],
+  },
+  {
+    file: 'src/cells/min_gru',
+    find: 'multiply(affine(z, -1, 1), states[0])',
+    replace: 'multiply(z, states[0])',
+    why: 'old and new are weighted alike',
+    tests: ['cells'],
   },
   {
     file: 'src/model/parameters',
