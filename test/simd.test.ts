@@ -10,7 +10,7 @@ import { type CompileRequest, compileKernel } from '../src/engine/simd/compile.j
 import { simdKernelClass } from '../src/engine/simd/kernel.js';
 import { SMALLEST_RESULT } from '../src/engine/simd/tile-code.js';
 import { RandomStream } from '../src/random.js';
-import { evaluate } from './support/kernel-evaluator.js';
+import { evaluator } from './support/kernel-evaluator.js';
 import { kernels, type RandomKernel } from './support/random-kernel.js';
 
 const PAGE = 65536;
@@ -229,19 +229,14 @@ function prepare(
   new Float32Array(memory, scalars.f0.offset, 1)[0] = f0;
   for (const [name, value] of Object.entries(integers))
     new Int32Array(memory, scalars[name].offset, 1)[0] = value;
-  const tree = parseKernel(source);
+  const valueAt = evaluator(parseKernel(source), { scalars: { f0, ...integers }, arrays: data });
   return {
     run,
     memory,
     outputOffset,
     cells,
     spare,
-    expected: cell =>
-      evaluate(tree, {
-        thread: { x: cell % x, y: Math.floor(cell / x) % y, z: Math.floor(cell / (x * y)) },
-        scalars: { f0, ...integers },
-        arrays: data,
-      }),
+    expected: cell => valueAt({ x: cell % x, y: Math.floor(cell / x) % y, z: Math.floor(cell / (x * y)) }),
   };
 }
 

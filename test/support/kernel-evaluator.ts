@@ -2,7 +2,7 @@
 import type { Axis, Expression, KernelTree, Statement } from '../../src/engine/language/syntax.js';
 
 /** A value in float64 and the most that float32 arithmetic in the same order may be away from it. */
-interface Bounded {
+export interface Bounded {
   readonly value: number;
   readonly error: number;
 }
@@ -12,131 +12,245 @@ const ROUNDING = 2 ** -24;
 const FUNCTION_RELATIVE = 2 ** -21;
 const FUNCTION_ABSOLUTE = 3e-7;
 
-const rounded = (value: number, error: number): Bounded => ({
-  value,
-  error: error + ROUNDING * Math.abs(value),
-});
-
 export interface Surroundings {
-  readonly thread: Readonly<Record<Axis, number>>;
   readonly scalars: Readonly<Record<string, number>>;
   readonly arrays: Readonly<
     Record<string, { readonly dims: readonly number[]; readonly data: Float32Array }>
   >;
 }
 
-/** The kernel's value at one thread: its tree walked in float64, with a running error analysis beside it. */
-export function evaluate(tree: KernelTree, surroundings: Surroundings): Bounded {
-  const evaluator = new Evaluator(surroundings);
-  evaluator.statements(tree.body);
-  return evaluator.expression(tree.result);
+export type Thread = Readonly<Record<Axis, number>>;
+
+/** Returns a value and leaves the bound of its error in `error`. */
+type Term = () => number;
+type Action = () => void;
+
+/** The kernel's value at any thread: its tree in float64, with a running error analysis beside it. */
+export function evaluator(tree: KernelTree, surroundings: Surroundings): (thread: Thread) => Bounded {
+  const { actions, result, place } = new Translation(surroundings).kernel(tree);
+  return thread => {
+    place(thread);
+    perform(actions);
+    const value = result();
+    return { value, error };
+  };
 }
 
-class Evaluator {
-  private readonly locals = new Map<string, Bounded>();
+/** The bound of the term that was evaluated last. Terms are not objects: a test evaluates millions of them. */
+let error = 0;
+
+function perform(actions: readonly Action[]): void {
+  for (const action of actions) action();
+}
+
+function rounded(value: number, bound: number): number {
+  error = bound + ROUNDING * Math.abs(value);
+  return value;
+}
+
+/** Turns a tree into closures over the slots of its variables, so that it is walked once and not for each thread. */
+class Translation {
+  private readonly slots = new Map<string, number>();
+  private readonly values: number[] = [];
+  private readonly errors: number[] = [];
+  private thread: Thread = { x: 0, y: 0, z: 0 };
 
   constructor(private readonly given: Surroundings) {}
 
-  statements(statements: readonly Statement[]): void {
-    for (const statement of statements) this.statement(statement);
+  kernel(tree: KernelTree) {
+    const actions = this.statements(tree.body);
+    const place = (thread: Thread) => {
+      this.thread = thread;
+    };
+    return { actions, result: this.expression(tree.result), place };
   }
 
-  private statement(statement: Statement): void {
+  private statements(statements: readonly Statement[]): Action[] {
+    return statements.map(statement => this.statement(statement));
+  }
+
+  private statement(statement: Statement): Action {
+    const { values, errors } = this;
     switch (statement.kind) {
-      case 'define':
-        this.locals.set(statement.name, this.expression(statement.value));
-        return;
+      case 'define': {
+        const value = this.expression(statement.value);
+        const slot = this.slotOf(statement.name);
+        return () => {
+          values[slot] = value();
+          errors[slot] = error;
+        };
+      }
       case 'assign': {
         const value = this.expression(statement.value);
-        const before = this.locals.get(statement.name) as Bounded;
-        this.locals.set(
-          statement.name,
-          statement.add ? rounded(before.value + value.value, before.error + value.error) : value,
-        );
-        return;
+        const slot = this.slotOf(statement.name);
+        if (!statement.add)
+          return () => {
+            values[slot] = value();
+            errors[slot] = error;
+          };
+        return () => {
+          const [before, beforeError] = [values[slot], errors[slot]];
+          const added = value();
+          values[slot] = rounded(before + added, beforeError + error);
+          errors[slot] = error;
+        };
       }
-      case 'loop':
-        for (let k = statement.from; k < statement.to; k++) {
-          this.locals.set(statement.variable, { value: k, error: 0 });
-          this.statements(statement.body);
-        }
-        return;
+      case 'loop': {
+        const slot = this.slotOf(statement.variable);
+        const body = this.statements(statement.body);
+        return () => {
+          for (let k = statement.from; k < statement.to; k++) {
+            values[slot] = k;
+            errors[slot] = 0;
+            perform(body);
+          }
+        };
+      }
       case 'branch': {
-        const at = this.expression(statement.selector).value;
-        const taken = statement.cases.find(({ numbers }) => numbers.includes(at));
-        this.statements(taken?.body ?? statement.otherwise);
+        const selector = this.expression(statement.selector);
+        const cases = statement.cases.map(({ numbers, body }) => ({ numbers, body: this.statements(body) }));
+        const otherwise = this.statements(statement.otherwise);
+        return () => {
+          const at = selector();
+          perform(cases.find(({ numbers }) => numbers.includes(at))?.body ?? otherwise);
+        };
       }
     }
   }
 
-  expression(e: Expression): Bounded {
+  private slotOf(name: string): number {
+    const known = this.slots.get(name);
+    if (known !== undefined) return known;
+    this.slots.set(name, this.values.length);
+    this.errors.push(0);
+    return this.values.push(0) - 1;
+  }
+
+  private expression(e: Expression): Term {
     switch (e.kind) {
       case 'number':
-        return { value: e.value, error: Math.abs(e.value - Math.fround(e.value)) };
+        return constant(e.value, Math.abs(e.value - Math.fround(e.value)));
       case 'thread':
-        return { value: this.given.thread[e.axis], error: 0 };
+        return () => {
+          error = 0;
+          return this.thread[e.axis];
+        };
       case 'name':
-        return this.locals.get(e.name) ?? { value: this.given.scalars[e.name], error: 0 };
-      case 'read': {
-        const { dims, data } = this.given.arrays[e.array];
-        const at = e.index.map(one => this.expression(one).value);
-        const flat = at.reduce((sum, one, axis) => sum * dims[dims.length - 1 - axis] + one, 0);
-        return { value: data[flat], error: 0 };
-      }
+        return this.name(e.name);
+      case 'read':
+        return this.read(e.array, e.index);
       case 'negate': {
-        const { value, error } = this.expression(e.operand);
-        return { value: -value, error };
+        const operand = this.expression(e.operand);
+        return () => -operand();
       }
       case 'binary':
         return arithmetic(e.operator, this.expression(e.left), this.expression(e.right));
-      case 'call':
-        return call(
-          e.function,
-          e.operands.map(operand => this.expression(operand)),
-        );
+      case 'call': {
+        const [a, b] = e.operands.map(operand => this.expression(operand));
+        return b === undefined ? unary(e.function, a) : extreme(e.function, a, b);
+      }
     }
+  }
+
+  private name(name: string): Term {
+    const { values, errors } = this;
+    const slot = this.slots.get(name);
+    if (slot === undefined) return constant(this.given.scalars[name], 0);
+    return () => {
+      error = errors[slot];
+      return values[slot];
+    };
+  }
+
+  private read(array: string, index: readonly Expression[]): Term {
+    const { dims, data } = this.given.arrays[array];
+    const terms = index.map(one => this.expression(one));
+    return () => {
+      let at = 0;
+      for (let axis = 0; axis < terms.length; axis++) at = at * dims[dims.length - 1 - axis] + terms[axis]();
+      error = 0;
+      return data[at];
+    };
   }
 }
 
-function arithmetic(operator: '+' | '-' | '*' | '/', a: Bounded, b: Bounded): Bounded {
+function constant(value: number, bound: number): Term {
+  return () => {
+    error = bound;
+    return value;
+  };
+}
+
+function arithmetic(operator: '+' | '-' | '*' | '/', left: Term, right: Term): Term {
+  const combined = combine(operator);
+  return () => {
+    const a = left();
+    const aError = error;
+    const b = right();
+    return combined(a, aError, b, error);
+  };
+}
+
+function combine(
+  operator: '+' | '-' | '*' | '/',
+): (a: number, aError: number, b: number, bError: number) => number {
   switch (operator) {
     case '+':
-      return rounded(a.value + b.value, a.error + b.error);
+      return (a, aError, b, bError) => rounded(a + b, aError + bError);
     case '-':
-      return rounded(a.value - b.value, a.error + b.error);
+      return (a, aError, b, bError) => rounded(a - b, aError + bError);
     case '*':
-      return rounded(
-        a.value * b.value,
-        Math.abs(a.value) * b.error + Math.abs(b.value) * a.error + a.error * b.error,
-      );
-    case '/': {
-      const least = Math.max(Math.abs(b.value) - b.error, 0);
-      return rounded(a.value / b.value, (a.error + Math.abs(a.value / b.value) * b.error) / least);
-    }
+      return (a, aError, b, bError) =>
+        rounded(a * b, Math.abs(a) * bError + Math.abs(b) * aError + aError * bError);
+    case '/':
+      return (a, aError, b, bError) => {
+        const least = Math.max(Math.abs(b) - bError, 0);
+        return rounded(a / b, (aError + Math.abs(a / b) * bError) / least);
+      };
   }
 }
 
-function call(name: Extract<Expression, { kind: 'call' }>['function'], [a, b]: readonly Bounded[]): Bounded {
-  const value = b
-    ? (Math[name] as typeof Math.max)(a.value, b.value)
-    : (Math[name] as typeof Math.abs)(a.value);
+type FunctionName = Extract<Expression, { kind: 'call' }>['function'];
+
+/** max and min. */
+function extreme(name: FunctionName, left: Term, right: Term): Term {
+  const compute = Math[name] as typeof Math.max;
+  return () => {
+    const a = left();
+    const aError = error;
+    const b = right();
+    error = Math.max(aError, error);
+    return compute(a, b);
+  };
+}
+
+function unary(name: FunctionName, operand: Term): Term {
+  const compute = Math[name] as typeof Math.abs;
+  const bound = boundOf(name);
+  return () => {
+    const a = operand();
+    const value = compute(a);
+    error = bound(a, error, value);
+    return value;
+  };
+}
+
+/** The bound of a function's value from its operand and the operand's bound. */
+function boundOf(name: FunctionName): (a: number, aError: number, value: number) => number {
   switch (name) {
+    case 'abs':
+      return (_, aError) => aError;
+    case 'sqrt':
+      return (a, aError, value) => aError / Math.sqrt(a) + ROUNDING * Math.abs(value);
+    case 'tanh':
+      return (_, aError, value) => aError + FUNCTION_RELATIVE * Math.abs(value) + FUNCTION_ABSOLUTE;
+    case 'exp':
+      return (_, aError, value) => value * (Math.expm1(aError) + FUNCTION_RELATIVE);
+    case 'log':
+      return (a, aError, value) =>
+        aError / Math.max(a - aError, 0) + FUNCTION_RELATIVE * Math.abs(value) + FUNCTION_ABSOLUTE;
     case 'max':
     case 'min':
-      return { value, error: Math.max(a.error, b.error) };
-    case 'abs':
-      return { value, error: a.error };
-    case 'sqrt':
-      return rounded(value, a.error / Math.sqrt(a.value));
-    case 'tanh':
-      return { value, error: a.error + FUNCTION_RELATIVE * Math.abs(value) + FUNCTION_ABSOLUTE };
-    case 'exp':
-      return { value, error: value * (Math.expm1(a.error) + FUNCTION_RELATIVE) };
-    case 'log':
-      return {
-        value,
-        error:
-          a.error / Math.max(a.value - a.error, 0) + FUNCTION_RELATIVE * Math.abs(value) + FUNCTION_ABSOLUTE,
-      };
+      throw new Error(`${name} takes two operands`);
   }
 }
