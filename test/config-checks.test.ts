@@ -1,0 +1,311 @@
+/** Configs against their data, the schemas themselves, and damaged and hostile configs. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Ajv } from 'ajv';
+import fc from 'fast-check';
+import t from 'tap';
+import { parseDocument } from 'yaml';
+import { typesAreCurrent } from '../src/config/generate.js';
+import { checkAgainstData, type DataShape, loadExperiment } from '../src/config/index.js';
+import { compileSchema, readSchema, validateAgainst } from '../src/config/schema.js';
+import { allKeys, experimentSchema } from '../src/config/schema-walk.js';
+import { nearest } from '../src/config/suggest.js';
+import { type FileLabels, labelFacts } from '../src/data/labels.js';
+import { UserError } from '../src/errors.js';
+import { packageRoot } from '../src/root.js';
+import { failure, MINIMAL, printed, SAMPLES, VALID_FOLDER, writerIn } from './support/config-texts.js';
+import { BlockCounter } from './support/executed-blocks.js';
+import { isClosed, unexplained } from './support/schemas.js';
+
+process.chdir(packageRoot);
+const write = writerIn(t.testdir({}));
+
+t.test('a config against its data', async t => {
+  const file = write('data.yaml', MINIMAL);
+  const shape = (targets: DataShape['train']['targets'], count = 100): DataShape => ({
+    inputSize: 3,
+    sequenceLength: 5,
+    train: { count, targets },
+    test: { count: 10, targets },
+  });
+  const classes = { kind: 'class', numClasses: 4, perStep: false } as const;
+  const check = (data: DataShape, ...set: string[]): string[] =>
+    checkAgainstData(loadExperiment(file, { set }), data).diagnostics.map(
+      d => `${d.code} ${d.file === '--set' ? '--set' : 'file'} ${d.line}:${d.column}`,
+    );
+  t.same(checkAgainstData(loadExperiment(file), shape(classes)), {
+    diagnostics: [],
+    warnings: [],
+    sizes: { inputSize: 3, sequenceLength: 5, outputSize: 4 },
+  });
+  const unevenClasses = { ...shape(classes), test: { count: 1, targets: { ...classes, numClasses: 6 } } };
+  t.equal(checkAgainstData(loadExperiment(file), unevenClasses).sizes.outputSize, 6);
+  const wider = loadExperiment(file, { set: ['model.num_classes=9'] });
+  t.equal(checkAgainstData(wider, shape(classes)).sizes.outputSize, 9);
+  t.same(check(shape(classes), 'model.num_classes=3'), ['config/num-classes --set 1:19']);
+  t.same(check(shape(classes), 'model.num_classes=4'), []);
+  t.same(check(shape({ kind: 'value', size: 2 })), ['config/loss-target file 5:15']);
+  t.same(check(shape(classes), 'loss.kind=mse'), ['config/loss-target --set 1:11']);
+  t.same(check(shape({ ...classes, perStep: true })), ['config/head-target file 4:1']);
+  t.same(check(shape(classes), 'model.head.from=every'), ['config/head-target --set 1:17']);
+  t.same(check(shape(classes, 9), 'training.last_batch=drop'), ['config/batch-size file 7:40']);
+  t.same(check(shape(classes, 9)), [], 'a partial batch may be trained on');
+  const mixed = { ...shape(classes), test: { count: 1, targets: { kind: 'value', size: 1 } as const } };
+  t.same(check(mixed), ['config/split-targets file 3:1']);
+  const values = loadExperiment(file, { set: ['loss.kind=mse'] });
+  t.equal(checkAgainstData(values, shape({ kind: 'value', size: 2 })).sizes.outputSize, 2);
+});
+
+t.test('labels that would silently enlarge the model', async t => {
+  const file = write('labels.yaml', MINIMAL);
+  const train = (values: number[]): FileLabels => ({
+    values: Int32Array.from(values),
+    at: index => ({ name: `y[${index}]`, value: String(values[index]), place: { file: 'a.npz' } }),
+  });
+  const judge = (labels: number[], test: number[], ...set: string[]) => {
+    const facts = labelFacts(train(labels), train(test));
+    const numClasses = Math.max(...labels, ...test) + 1;
+    const split = { count: 9, targets: { kind: 'class', numClasses, perStep: false } } as const;
+    const data = { inputSize: 1, sequenceLength: 1, train: split, test: split, labels: facts };
+    try {
+      const { diagnostics, warnings, sizes } = checkAgainstData(loadExperiment(file, { set }), data);
+      return [
+        ...diagnostics.map(d => d.message),
+        ...warnings.map(d => `warning: ${d.message}`),
+        sizes.outputSize,
+      ];
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      return error.diagnostics.map(d => `${error.exitCode} ${d.file}: ${d.message} | ${d.expected}`);
+    }
+  };
+  t.same(judge([2, 0, 1, -100], [0, 2]), [3], 'nothing to say');
+  t.same(judge([3, 0, 1], [0]), [
+    'warning: 1 of 4 classes never occur in the training labels (2); `model.num_classes: 4` says that this is meant',
+    4,
+  ]);
+  t.same(judge([0, 7, 1, 2, 3, 255, 4], [0, 255]), [
+    '5 a.npz: y[5] is 255, and 249 of the 256 classes up to it never occur in the training labels | labels that count from 0, or `model.num_classes: 256` if it is meant',
+  ]);
+  t.match(judge([0, 3], [0]), [/^warning: 2 of 4 classes/, 4], 'half of the classes is not yet absurd');
+  t.match(judge([0, 4], [0]), [/^5 .*y\[1\] is 4, and 3 of the 5 classes/], 'more than half is');
+  t.same(judge([0, 1], [1, 2, 3, 0]), [
+    '5 a.npz: y[1] is 2, which is no class of the training labels | one of the 2 classes of the training labels, or `model.num_classes: 4` if it is meant',
+  ]);
+  t.match(judge([0, 9], [12]), [/y\[1\] is 9/, /y\[0\] is 12/], 'both at once');
+  t.same(judge([0, 9], [12], 'model.num_classes=20'), [20], 'a number that is given settles it');
+  t.match(judge([0, 1], [0, 255], 'model.num_classes=5'), [
+    /^the labels need 256 classes: y\[1\] in a\.npz is 255$/,
+    5,
+  ]);
+  t.match(
+    judge([0, 9], [0], 'loss.kind=mse'),
+    [/^loss mse needs value targets/, 10],
+    'no label matters to mse',
+  );
+});
+
+t.test('a limit beyond the data is told', async t => {
+  const file = write('limit.yaml', MINIMAL.replace('a.npz }', 'a.npz, limit: 11 }'));
+  const split = { count: 11, targets: { kind: 'class', numClasses: 2, perStep: false } } as const;
+  const data = { inputSize: 1, sequenceLength: 1, train: split, test: split };
+  const warnings = (count: number) =>
+    checkAgainstData(loadExperiment(file), { ...data, train: { ...split, count } }).warnings;
+  t.same(warnings(11), []);
+  t.match(warnings(10), [
+    {
+      code: 'data/limit',
+      message: 'dataset.limit is 11, but there are only 10 training sequences; all are used',
+      line: 3,
+      column: 43,
+    },
+  ]);
+});
+
+t.test('near names', async t => {
+  const near: [string, string[], string | undefined][] = [
+    ['nmae', ['name', 'seed'], 'name'],
+    ['sede', ['seed'], 'seed'],
+    ['lstm', ['gru', 'lstm'], 'lstm'],
+    ['lsmt', ['gru', 'lstm'], 'lstm'],
+    ['emna', ['name'], undefined],
+    ['learning_raet', ['learning_rate'], 'learning_rate'],
+    ['ab', ['ba'], 'ba'],
+    ['a', ['b'], undefined],
+  ];
+  for (const [word, candidates, wanted] of near) t.equal(nearest(word, candidates), wanted, word);
+});
+
+t.test('the schema explains itself', async t => {
+  const keys = allKeys();
+  t.ok(keys.length > 10);
+  t.same(keys.flatMap(unexplained), []);
+  t.ok(isClosed(experimentSchema()), 'every object is closed');
+});
+
+t.test('every schema is one, and compiles', async t => {
+  const metaSchema = new Ajv();
+  const files = readdirSync(join(packageRoot, 'schemas')).filter(file => file.endsWith('.schema.json'));
+  const names = files.map(file => file.replace('.schema.json', ''));
+  t.ok(names.length > 5);
+  for (const name of names) {
+    // the validator that the program makes takes schemas as they are
+    t.ok(metaSchema.validateSchema(readSchema(name) as object), metaSchema.errorsText());
+    t.equal(typeof compileSchema(name), 'function', name);
+  }
+  t.notOk(metaSchema.validateSchema({ type: 'number', minimum: 'x' }));
+});
+
+t.test("the schema's own examples are valid", async t => {
+  for (const { path, schema } of allKeys()) {
+    if (path.length !== 1 || path[0] === 'extends') continue;
+    for (const example of schema.examples ?? []) {
+      const base = parseDocument(MINIMAL).toJS() as Record<string, unknown>;
+      t.same(validateAgainst('experiment', { ...base, [path[0]]: example }), [], path[0]);
+    }
+  }
+});
+
+t.test('generated types are current', async t => {
+  t.ok(await typesAreCurrent(), 'else run `node dist/src/cli/generate-types.js`');
+});
+
+const HOSTILE: Readonly<Record<string, (size: number) => string>> = {
+  brackets: repeated('['),
+  closers: repeated(']'),
+  commas: size => `a: [${repeated(',')(size)}`,
+  quotes: repeated("''\n"),
+  aliases: repeated('*a '),
+  anchors: repeated('&a '),
+  directives: repeated('%a\n'),
+  tags: size => `a: ${repeated('!a ')(size)}`,
+  colons: repeated(':\n'),
+  'one key': repeated('a'.repeat(47)),
+  'many keys': size => Array.from({ length: size / 5.5 }, (_, i) => `${i.toString(36)}:`).join('\n'),
+  'replacement characters': size => repeated('# \uFFFD\n')(size / 2),
+};
+
+function repeated(piece: string): (size: number) => string {
+  return size => piece.repeat(Math.floor(size / piece.length));
+}
+
+t.test('hostile files are refused, with work in proportion to their size', async t => {
+  const refusal = (text: (size: number) => string) => (size: number) => {
+    const file = write(`hostile-${size}.yaml`, text(size));
+    return () => {
+      const { exitCode } = failure(() => loadExperiment(file));
+      if (exitCode !== 2) throw new Error(`exit code ${exitCode}`);
+    };
+  };
+  for (const [name, text] of Object.entries(HOSTILE)) t.doesNotThrow(refusal(text)(65_000), name);
+  const blocks = new BlockCounter();
+  t.teardown(() => blocks.close());
+  for (const [name, text] of Object.entries(HOSTILE)) {
+    const times = blocks.growth(2000, refusal(text));
+    t.ok(times < 6, `${name}: four times the size is ${times.toFixed(1)} times the work`);
+  }
+  const wide = Array.from({ length: 31 }, () => 'wide.yaml').join(', ');
+  const file = write('wide-top.yaml', `extends: [${wide}]\n`);
+  write('wide.yaml', `extends: [wide-leaf.yaml, wide-leaf.yaml]\n`);
+  write('wide-leaf.yaml', 'seed: 1\n');
+  t.match(printed(failure(() => loadExperiment(file))), /leads to too many files/);
+});
+
+/** Any character, surrogates excepted; fast-check's own `binary` makes a table of all of them first, which takes seconds. */
+const character = fc
+  .integer({ min: 0, max: 0x10ffff })
+  .filter(code => code < 0xd800 || code > 0xdfff)
+  .map(code => String.fromCodePoint(code));
+
+t.test('whatever happens to a config, a UserError or a result', async () => {
+  const texts = [
+    ...SAMPLES.map(name => readFileSync(join('configs', name), 'utf8')),
+    readFileSync(`${VALID_FOLDER}/anchors.yaml`, 'utf8'),
+    readFileSync(`${VALID_FOLDER}/same-as-base.json`, 'utf8'),
+  ];
+  const pieces = [
+    '[',
+    ']',
+    '{',
+    '}',
+    ':',
+    ': ',
+    '- ',
+    '? ',
+    '"',
+    "'",
+    '|',
+    '>',
+    '#',
+    '\n',
+    '\t',
+    '  ',
+    '&a ',
+    '*a',
+    '!t ',
+    '%',
+    '---\n',
+    '<<: ',
+    '...',
+    '\0',
+    '\uFEFF',
+    'null',
+    '1e999',
+    '-1',
+    '"__proto__": ',
+    ',',
+  ];
+  const edit = fc.record({
+    at: fc.nat(1500),
+    remove: fc.nat(12),
+    insert: fc.oneof(fc.constantFrom(...pieces), fc.string({ maxLength: 6, unit: character })),
+    times: fc.integer({ min: 1, max: 40 }),
+  });
+  const mutated = fc
+    .tuple(fc.constantFrom(...texts), fc.array(edit, { minLength: 1, maxLength: 6 }))
+    .map(([text, edits]) =>
+      edits.reduce((now, { at, remove, insert, times }) => {
+        const from = at % (now.length + 1);
+        return now.slice(0, from) + insert.repeat(times) + now.slice(from + remove);
+      }, text),
+    );
+  fc.assert(
+    fc.property(mutated, text => {
+      const file = write('mutated.yaml', text);
+      try {
+        loadExperiment(file);
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        if (error.exitCode !== 2 || error.diagnostics.length === 0) throw new Error('an empty error');
+        printed(error);
+      }
+    }),
+    { numRuns: 200, seed: 20260101 },
+  );
+});
+
+t.test('any --set gives a UserError or a result', async () => {
+  const file = write('set.yaml', MINIMAL);
+  const keys = allKeys().map(({ path }) => path.join('.'));
+  const value = fc.oneof(
+    fc.constantFrom('1', 'x', '[1]', '{a: 1}', 'null', '.nan', '', '*a', '&a 1'),
+    fc.string(),
+  );
+  const key = fc.oneof(fc.constantFrom(...keys), fc.string());
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.tuple(key, value).map(([k, v]) => `${k}=${v}`),
+        { maxLength: 4 },
+      ),
+      set => {
+        try {
+          loadExperiment(file, { set });
+        } catch (error) {
+          if (!(error instanceof UserError)) throw error;
+        }
+      },
+    ),
+    { numRuns: 200, seed: 20260102 },
+  );
+});

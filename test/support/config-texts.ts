@@ -1,0 +1,71 @@
+/** Configs for tests, and what is told of those that are wrong. Folders are named relative to the package, as a user would. */
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { formatDiagnostics } from '../../src/cli/diagnostics.js';
+import type { Io } from '../../src/cli/io.js';
+import { UserError } from '../../src/errors.js';
+
+export const BROKEN_FOLDER = 'test/fixtures/configs/broken';
+export const MISFIT_FOLDER = 'test/fixtures/configs/misfit';
+export const VALID_FOLDER = 'test/fixtures/configs/valid';
+
+export function failure(action: () => unknown): UserError {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof UserError) return error;
+    throw error;
+  }
+  throw new Error('nothing was wrong');
+}
+
+export function told(error: UserError): string[] {
+  return error.diagnostics.map(d => `${d.code.replace('config/', '')} ${d.line}:${d.column}`);
+}
+
+export function printed(error: UserError): string {
+  return formatDiagnostics(error.diagnostics, { color: false });
+}
+
+/** Writes a file in `folder`; returns its path. */
+export function writerIn(folder: string) {
+  return (name: string, content: string | Uint8Array): string => {
+    const path = join(folder, name);
+    writeFileSync(path, content);
+    return path;
+  };
+}
+
+export const MINIMAL = `version: 1
+name: minimal
+dataset: { kind: npz, path: a.npz }
+model: { cell: lstm, hidden_size: 8 }
+loss: { kind: cross_entropy }
+optimizer: { kind: adam, learning_rate: 0.01 }
+training: { num_epochs: 1, batch_size: 10 }
+`;
+
+/** Those of experiments; sweeps and variants have folders of their own. */
+export const SAMPLES = readdirSync('configs').filter(name => name.endsWith('.yaml'));
+
+export function recorder(): Io & { outText: () => string; errText: () => string } {
+  const text = { out: '', err: '' };
+  return {
+    out: part => {
+      text.out += part;
+    },
+    err: part => {
+      text.err += part;
+    },
+    color: { out: false, err: false },
+    interactive: false,
+    columns: 80,
+    outText: () => text.out,
+    errText: () => text.err,
+  };
+}
+
+export const SYNTHETIC = MINIMAL.replace(
+  '{ kind: npz, path: a.npz }',
+  '{ kind: synthetic, problem: copy_memory, delay: 2, train_size: 20, test_size: 10 }',
+).replace('hidden_size: 8', 'hidden_size: 8, head: { from: every }');

@@ -1,0 +1,233 @@
+/** Sweeps that only a scheduler knows: plans, worlds in which they are trained, and machines that are killed. */
+import { RandomStream } from '../../src/random.js';
+import type { Pruner, SweepPlan } from '../../src/sweep/plan.js';
+import type { Decision, JournalRecord, Outcome, Segment } from '../../src/sweep/records.js';
+import type { ScheduleParts } from '../../src/sweep/schedule/replay.js';
+import { Scheduler } from '../../src/sweep/schedule/scheduler.js';
+import type { Sampler } from '../../src/sweep/search/sampler.js';
+
+export const ASHA = { kind: 'asha', min_epochs: 1, reduction_factor: 3 } as const satisfies Pruner;
+
+export function planOf(changes: Partial<SweepPlan>): SweepPlan {
+  return {
+    name: 'sweep',
+    seed: 0,
+    seeds: [0],
+    space: { parameters: [], exclude: [] },
+    method: { kind: 'random' },
+    pruner: ASHA,
+    objective: { metric: 'test.loss', goal: 'minimize' },
+    budget: { trials: null, seconds: null, target: null },
+    epochs: 9,
+    parallel: 1,
+    trial_timeout: null,
+    retries: 0,
+    on_trial_error: 'continue',
+    bases: [],
+    ...changes,
+  };
+}
+
+export function budgetOf(trials: number | null, target: number | null = null): SweepPlan['budget'] {
+  return { trials, target, seconds: null };
+}
+
+/** Points `{ x: trial }`; how many there are at most. */
+export function counting(most = Number.POSITIVE_INFINITY): Sampler {
+  return { suggest: trial => (trial < most ? { x: trial } : undefined) };
+}
+
+export function partsOf(
+  plan: SweepPlan,
+  cost: (trial: number) => number = () => 1,
+  sampler = counting(),
+): ScheduleParts {
+  return { plan, sampler, costPerEpoch: point => cost(point.x as number) };
+}
+
+export function schedulerOf({ plan, sampler, costPerEpoch }: ScheduleParts): Scheduler {
+  return new Scheduler(plan, sampler, costPerEpoch);
+}
+
+/** What training would give: of a segment, its outcome. */
+export type World = (segment: Segment) => Outcome;
+
+export function done(segment: Segment, value: number | null): Outcome {
+  return { ...segment, status: 'done', value };
+}
+
+/** Segments end in the order in which they were given out; all decisions. */
+export function conduct(
+  scheduler: Scheduler,
+  world: World,
+  each: (segment: Segment) => void = () => {},
+): Decision[] {
+  const decisions = scheduler.advance();
+  const running: Segment[] = [];
+  while (!scheduler.finished) {
+    running.push(...scheduler.ready());
+    const segment = running.shift();
+    if (!segment) throw new Error('nothing runs and nothing is decided');
+    each(segment);
+    scheduler.report(world(segment));
+    decisions.push(...scheduler.advance());
+  }
+  return decisions;
+}
+
+/** Decisions in a form that is quick to write by hand: `+2` chosen, `2:0-1` advanced, `2p` paused, `2x` pruned, `2c` completed, `2f` failed. */
+export function brief(decisions: readonly Decision[]): string[] {
+  return decisions.flatMap(decision => {
+    switch (decision.event) {
+      case 'trial.chosen':
+        return [`+${decision.trial}`];
+      case 'trial.advanced':
+        return [`${decision.trial}:${decision.from}-${decision.to}`];
+      case 'trial.measured':
+        return [];
+      case 'trial.paused':
+        return [`${decision.trial}p`];
+      case 'trial.pruned':
+        return [`${decision.trial}x`];
+      case 'trial.completed':
+        return [`${decision.trial}c`];
+      case 'trial.failed':
+        return [`${decision.trial}f`];
+      case 'sweep.decided':
+        return [`${decision.reason} ${decision.best?.trial ?? 'none'}`];
+      default:
+        return decision satisfies never;
+    }
+  });
+}
+
+/** A journal as the orchestrator writes it, but for the fields that no decision rests on. */
+class Journal {
+  readonly records: JournalRecord[] = [];
+
+  end(outcome: Outcome): void {
+    const rest = { time: '', attempt: 1, exit_code: 0, message: null, epochs: 1, train_s: 1 };
+    this.records.push({ event: 'segment.end', ...rest, ...outcome });
+  }
+}
+
+/**
+ * A sweep on a machine whose processes end in an order that `choices` decide, and that is now and then killed with all that runs: then a
+ * new scheduler is told what the journal says. After `time` ends the budget of time is over.
+ */
+export class Machine {
+  readonly journal = new Journal();
+  readonly decisions: Decision[] = [];
+  /** Every segment that ended, once each. */
+  readonly trained: Segment[] = [];
+  budgetEnd: number | undefined;
+  private scheduler: Scheduler;
+  private running: Segment[] = [];
+  private given = new Set<string>();
+
+  constructor(
+    private readonly parts: ScheduleParts,
+    private readonly world: World,
+    private readonly choices: readonly number[],
+    private readonly time: number | undefined,
+  ) {
+    this.scheduler = schedulerOf(parts);
+  }
+
+  run(): void {
+    this.record(this.scheduler.advance());
+    for (let step = 0; !this.scheduler.finished; step++) {
+      const choice = this.choices[step % this.choices.length];
+      if (step > 0 && choice % 7 === 0 && step < 500) this.restart();
+      if (this.scheduler.finished) return;
+      this.start();
+      const [segment] = this.running.splice(choice % this.running.length, 1);
+      this.end(segment);
+      if (this.trained.length === this.time) this.endBudget();
+      this.record(this.scheduler.advance());
+    }
+  }
+
+  private start(): void {
+    for (const segment of this.scheduler.ready()) {
+      const key = JSON.stringify(segment);
+      if (this.given.has(key)) throw new Error(`${key} was given out twice`);
+      this.given.add(key);
+      this.running.push(segment);
+    }
+    if (this.running.length === 0) throw new Error('nothing runs and nothing is decided');
+    if (this.running.length > this.parts.plan.parallel) throw new Error('too much at a time');
+  }
+
+  private end(segment: Segment): void {
+    const outcome = this.world(segment);
+    this.scheduler.report(outcome);
+    // a process may tell the same twice, as after a kill between two records
+    this.scheduler.report({ ...outcome });
+    this.journal.end(outcome);
+    this.trained.push(segment);
+  }
+
+  private endBudget(): void {
+    this.budgetEnd = this.scheduler.endBudget('time');
+    this.journal.records.push({ event: 'budget.time', time: '', seconds: 1, advances: this.budgetEnd });
+  }
+
+  private record(decisions: readonly Decision[]): void {
+    this.decisions.push(...decisions);
+    this.journal.records.push(...decisions);
+  }
+
+  private restart(): void {
+    this.scheduler = schedulerOf(this.parts);
+    this.running = [];
+    this.given = new Set(this.trained.map(segment => JSON.stringify(segment)));
+    for (const segment of this.trained) this.scheduler.report(this.world(segment));
+    if (this.budgetEnd !== undefined) this.scheduler.endBudget('time', this.budgetEnd);
+    const decisions = this.scheduler.advance();
+    const known = decisions.slice(0, this.decisions.length);
+    if (JSON.stringify(known) !== JSON.stringify(this.decisions))
+      throw new Error('a scheduler that is built again decides otherwise');
+    this.record(decisions.slice(known.length));
+  }
+}
+
+export function linesOf(decisions: readonly Decision[]): string {
+  return decisions.map(decision => JSON.stringify(decision)).join('\n');
+}
+
+/** A number in [0, 1) that depends on its arguments alone. */
+export function noise(...parts: number[]): number {
+  return RandomStream.of(parts[0], parts.slice(1).join('/')).uniform();
+}
+
+/** A world with many equal values, some that are not finite, diverged and failed trainings. */
+export function worldOf(seed: number, trouble: number): World {
+  return segment => {
+    const { trial, seed: one, to } = segment;
+    const luck = noise(seed, trial, one, to);
+    if (luck < trouble)
+      return { ...segment, status: luck < trouble / 2 ? 'failed' : 'diverged', value: null };
+    if (luck < trouble * 1.3) return done(segment, null);
+    return done(segment, Math.round(12 * noise(seed, trial) + 4 * noise(seed, trial, to)) / 16);
+  };
+}
+
+/** Two lanes, rungs 1, 2, 4; trial 0 takes three times as long as the others, and more is worse. */
+export const twoLanes = {
+  plan: planOf({
+    pruner: { kind: 'asha', min_epochs: 1, reduction_factor: 2 },
+    epochs: 4,
+    parallel: 2,
+    budget: budgetOf(6),
+  }),
+  cost: (trial: number) => (trial === 0 ? 3 : 1),
+  values: [0.1, 0.5, 0.4, 0.3, 0.6, 0.2],
+};
+
+/** A whole journal of a sweep. */
+export function journalOf(parts: ScheduleParts, world: World): JournalRecord[] {
+  const machine = new Machine(parts, world, [1, 2, 3], undefined);
+  machine.run();
+  return machine.journal.records;
+}

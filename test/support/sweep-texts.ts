@@ -1,0 +1,43 @@
+/** Sweep files for tests, and what is told of those that are wrong. */
+import { formatDiagnostics } from '../../src/cli/diagnostics.js';
+import { UserError } from '../../src/errors.js';
+
+export async function failure(action: () => unknown): Promise<UserError> {
+  try {
+    await action();
+  } catch (error) {
+    if (error instanceof UserError) return error;
+    throw error;
+  }
+  throw new Error('nothing was wrong');
+}
+
+/** `code line:column`, those of other files with the file's last name. */
+export function told(error: UserError, file = '', folder = ''): string[] {
+  return error.diagnostics.map(d => {
+    const other = d.file === file || d.file === undefined ? '' : ` ${d.file.replace(`${folder}/`, '')}`;
+    return `${d.code} ${d.line}:${d.column}${other}`;
+  });
+}
+
+export function printed(error: UserError): string {
+  return formatDiagnostics(error.diagnostics, { color: false });
+}
+
+export const BASE = `version: 1
+name: base
+dataset: { kind: synthetic, problem: copy_memory, delay: 5, train_size: 40, test_size: 10 }
+model: { cell: lstm, hidden_size: 8, head: { from: every } }
+loss: { kind: cross_entropy }
+optimizer: { kind: adam, learning_rate: 0.01 }
+training: { num_epochs: 4, batch_size: 10 }
+`;
+/** A sweep over the base with these lines after the first four. */
+export function sweepText(
+  lines: string,
+  objective = 'objective: { metric: test.accuracy, goal: maximize }',
+): string {
+  return `version: 1\nname: tried\nbase: base.yaml\n${objective}\n${lines}`;
+}
+
+export const GRID = 'method: grid\nparameters: { model.hidden_size: [4, 8] }\n';
