@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { Call } from '../../src/cli/call.js';
 import type { OutputStream } from '../../src/cli/io.js';
+import { computeInThreads } from '../../src/training/pool.js';
 
 export const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 
@@ -19,8 +20,9 @@ let last: Promise<unknown> = Promise.resolve();
 
 /**
  * Runs `cellrun ARGS` in this process, at `place`. Calls run one after another, also those that are made at the same time: a process has
- * one working directory and one environment. Threads, the lock of a run and child processes are real; signals, killed processes, pipes
- * and whatever the entry `main.ts` does need `Workplace.start`.
+ * one working directory and one environment. The lock of a run and child processes are real; signals, killed processes, pipes and
+ * whatever the entry `main.ts` does need `Workplace.start`. A run computes in threads of its own only where `--threads` asks for two or
+ * more.
  *
  * Rejects where the call leaves a listener of process events behind.
  */
@@ -46,10 +48,12 @@ async function callAt(args: readonly string[], place: Place) {
 /** Makes this process one that was started with `args` at `place`; returns what undoes that. */
 function enter(args: readonly string[], { cwd, env }: Place): () => void {
   const before = { cwd: process.cwd(), env: { ...process.env }, argv: process.argv };
+  const inThreads = computeInThreads(Number(args[args.indexOf('--threads') + 1]) > 1);
   process.chdir(cwd);
   setEnvironment(env);
   process.argv = [process.execPath, main, ...args];
   return () => {
+    computeInThreads(inThreads);
     process.argv = before.argv;
     setEnvironment(before.env);
     process.chdir(before.cwd);
