@@ -18,6 +18,7 @@ import { oddities, textLines } from '../src/review/format-text.js';
 import { judgeNoise } from '../src/review/noise.js';
 import { type Reviewed, type ReviewOptions, reviewRuns } from '../src/review/review.js';
 import { upperQuantile, upperTail } from '../src/review/student-t.js';
+import { packageRoot } from '../src/root.js';
 import { Workplace } from './support/cli.js';
 import { execute } from './support/programs.js';
 import { longerConfig, randomDataset } from './support/small-run.js';
@@ -701,7 +702,7 @@ const scipy: {
   readonly quantiles: readonly { t: number; df: number; p: number }[];
   readonly predictions: readonly Expected[];
   readonly welches: readonly Expected[];
-} = JSON.parse(readFileSync('test/fixtures/review/noise.json', 'utf8'));
+} = JSON.parse(readFileSync(join(packageRoot, 'test/fixtures/review/noise.json'), 'utf8'));
 
 t.test('Student, prediction intervals and Welch as in SciPy', async t => {
   const near = (a: number, b: number, relative: number) => Math.abs(a - b) <= relative * Math.abs(b);
