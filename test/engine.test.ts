@@ -9,6 +9,7 @@ import { sgd } from '../src/optimizers/sgd.js';
 import { Shard } from '../src/training/shard.js';
 import { clipFactor, gradientNorm, Updater } from '../src/training/updater.js';
 import { GOLDENS, type Golden, golden, relativeError } from './support/goldens.js';
+import './support/software-gpu.js';
 
 /** The goldens' optimizers as ours: [optimizer, settings, learning rate]. */
 const OPTIMIZERS: Record<string, [Optimizer<never>, object, number]> = {
