@@ -111,6 +111,10 @@ t.test(
       signal: new AbortController().signal,
     };
     const straight = await runExperiment(loaded, { ...options, output: work.folder() }, silentObserver);
+    const { directory: whole, ms_per_step, calibration_ms, step_ratio } = straight.summary;
+    t.ok(Number(calibration_ms) > 0, `${calibration_ms} ms`);
+    t.equal(step_ratio, Number(ms_per_step) / Number(calibration_ms));
+    t.match(readLog(whole).at(-1), { event: 'run.end', ms_per_step, calibration_ms, step_ratio });
     const output = work.folder();
     const { WebGPUContext } = createRequire(import.meta.url)('gpu.js/src/backend/web-gpu/context');
     const losing = {
