@@ -11,6 +11,7 @@ import { passOn, ShardComputer, startAnew } from '../src/training/shards.js';
 import { clipFactor, gradientNorm, Updater } from '../src/training/updater.js';
 import { GOLDENS, type Golden, golden, relativeError } from './support/goldens.js';
 import { batchMajor, goldenShard, initialParameters, lossOf } from './support/shards.js';
+import './support/software-gpu.js';
 
 /** The goldens' optimizers as ours: [optimizer, settings, learning rate]. */
 const OPTIMIZERS: Record<string, [Optimizer<never>, object, number]> = {

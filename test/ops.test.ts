@@ -29,6 +29,7 @@ import { transpose } from '../src/ops/transpose.js';
 import { RandomStream } from '../src/random.js';
 import { type Extents, inputOf, type OpCase, type OpInput, sample, suites } from './support/op-cases.js';
 import { type GraphExtents, graphInputs, instructions, makeNodes } from './support/random-graph.js';
+import './support/software-gpu.js';
 
 const WIDTHS = [1, 2, 3, 4, 5, 7, 8, 9, 16, 28, 33];
 const SEED = 1;
@@ -166,13 +167,19 @@ interface Prepared {
   readonly result: Node;
 }
 
-/** A case for every width and some whose extents are all random: all in one program, since each costs a compilation. */
-function prepare(name: string): { graph: Graph; outputs: Map<string, Node>; cases: Prepared[] } {
+/**
+ * A case for every width and some whose extents are all random: all in one program, since each costs a compilation. On webgpu every
+ * second: widths tell vectors of different fill apart, which WebGPU does not have.
+ */
+function prepare(
+  name: string,
+  backend: Backend,
+): { graph: Graph; outputs: Map<string, Node>; cases: Prepared[] } {
   const other = fc.integer({ min: 1, max: 11 });
   const widths = [
     ...WIDTHS.map(width => fc.constant(width)),
     ...WIDTHS.map(() => fc.constantFrom(...WIDTHS)),
-  ];
+  ].filter((_, i) => backend !== 'webgpu' || i % 2 === 0);
   const graph = new Graph();
   const cases = widths.map((last, i): Prepared => {
     const [one] = fc.sample(suites[name].cases({ last, other }), { numRuns: 1, seed: SEED + i });
@@ -249,7 +256,7 @@ for (const backend of BACKENDS) {
   t.test(`kernels on ${backend}`, { skip: skipped.get(backend) ?? false }, async t => {
     const engine = engines.get(backend) as Engine;
     for (const { name } of ops) {
-      const { graph, outputs, cases } = prepare(name);
+      const { graph, outputs, cases } = prepare(name, backend);
       const executable = engine.compile({ graph, outputs });
       for (const kind of FILLS) {
         if (kind === 'not finite' && backend === 'webgpu') continue;
@@ -514,6 +521,8 @@ t.test('random graphs and their gradients run as the references say', async t =>
     );
     const expected = interpret([...program.outputs.values()], values);
     for (const [backend, engine] of engines) {
+      // a software adapter takes longer to compile one group than the others take for all of them
+      if (backend === 'webgpu' && group > 0) continue;
       const given = Object.fromEntries(
         program.inputs.map(({ name, shape }) => {
           const value = values[name as string];
