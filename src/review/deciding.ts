@@ -1,5 +1,6 @@
 /** What decides a run's results, taken from its files so that two runs can be compared: config, data, code, backend. */
 import { dirname, isAbsolute, relative, sep } from 'node:path';
+import { testDigestsOf } from '../config/dataset-kinds.js';
 import { flatValues } from '../config/flat.js';
 import { mapPaths } from '../config/paths.js';
 import type { Json } from '../experiment/json.js';
@@ -75,16 +76,13 @@ export function movedBetween(before: Deciding, after: Deciding): Moved[] {
   ];
 }
 
-/** How many of the digests, the last of them, are those of what is tested on, by the kind of the dataset. */
-const TEST_FILES: Readonly<Record<string, number>> = { mnist: 2, idx: 2, npz: 1, csv: 1, synthetic: 1 };
-
 /**
  * What of all that moved makes the test metrics those of another task: another loss, other data to test on, or another way to make data. What is trained
  * on, and the place of the same files, may differ.
  */
 export function otherTask(before: Deciding, after: Deciding): Moved[] {
   const [tested, now] = [before, after].map(({ config, datasets }) =>
-    datasets.slice(-(TEST_FILES[String(config['dataset.kind'])] ?? datasets.length)),
+    datasets.slice(-(testDigestsOf(config['dataset.kind']) ?? datasets.length)),
   );
   const sums = (digests: Deciding['datasets']) => digests.map(({ sha256 }) => sha256).join();
   const sameTest = sums(tested) === sums(now);
