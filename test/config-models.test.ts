@@ -1,9 +1,12 @@
 import t from 'tap';
 import { configDiff, configExplain } from '../src/cli/config.js';
 import { validate } from '../src/cli/validate.js';
+import { flatValues } from '../src/config/flat.js';
 import { checkAgainstData, type DataShape, layersOf, loadExperiment } from '../src/config/index.js';
 import { branchesOf, schemaAt } from '../src/config/schema-walk.js';
+import { withoutYoungerDefaults, withYoungerDefaults } from '../src/config/younger-keys.js';
 import { effectsOf } from '../src/review/comparison/effects.js';
+import { type Deciding, movedBetween } from '../src/review/deciding.js';
 import { failure, recorder, writerIn } from './support/config-texts.js';
 
 const scratch = t.testdir({});
@@ -275,6 +278,35 @@ t.test('younger keys at their defaults leave a config its hash', async t => {
   ];
   const hashes = new Set(others.map(set => load('{ cell: lstm, hidden_size: 8 }', set).hash));
   t.equal(hashes.add(plain).size, others.length + 1);
+});
+
+t.test('a run from before a key is compared as one with its default', async t => {
+  const old = {
+    version: 1,
+    model: { cell: 'lstm', hidden_size: 8, num_layers: 1, head: { from: 'last' } },
+    training: { num_epochs: 1, batch_size: 4, shuffle: false },
+    another: { key: [1] },
+  };
+  const now = withYoungerDefaults(old);
+  t.same(now, {
+    ...old,
+    model: { ...old.model, layer_norm: false, bidirectional: false, dropout: 0, head: HEAD },
+    training: { ...old.training, bucket_by_length: false, carry_state: false },
+  });
+  t.same(withoutYoungerDefaults(now), old);
+  const layers = { model: { layers: [{ cell: 'lstm', hidden_size: 8, layer_norm: true }] } };
+  t.match(withYoungerDefaults(layers), { model: { layers: [{ layer_norm: true, bidirectional: false }] } });
+  const deciding = (config: unknown): Deciding => ({
+    config: Object.fromEntries(flatValues(config)) as Deciding['config'],
+    datasets: [],
+    versions: {},
+    backend: { name: 'cpu', executor: 'x', arithmetic: 'y', adapter: null } as unknown as Deciding['backend'],
+  });
+  t.same(movedBetween(deciding(old), deciding(now)), [], 'as of a baseline');
+  const other = { ...now, model: { ...now.model, bidirectional: true } };
+  t.match(movedBetween(deciding(old), deciding(other)), [
+    { key: 'model.bidirectional', from: false, to: true },
+  ]);
 });
 
 t.test('what a layer norm, a projection and carried state exclude', async t => {

@@ -3,6 +3,7 @@ import { dirname, isAbsolute, relative, sep } from 'node:path';
 import { testDigestsOf } from '../config/dataset-kinds.js';
 import { flatValues } from '../config/flat.js';
 import { mapPaths } from '../config/paths.js';
+import { youngerDefault } from '../config/younger-keys.js';
 import type { Json } from '../experiment/json.js';
 import type { Manifest } from '../experiment/manifest.js';
 import { effectsOf, isDataPath, isEarlier } from './comparison/effects.js';
@@ -69,7 +70,8 @@ export function movedBetween(before: Deciding, after: Deciding): Moved[] {
   const digests = ({ datasets }: Deciding) =>
     Object.fromEntries(datasets.map(({ name, sha256 }) => [name, sha256]));
   return [
-    ...differences('config', before.config, after.config),
+    // a baseline may be from before a key was there
+    ...differences('config', before.config, after.config, youngerDefault),
     ...differences('data', digests(before), digests(after)),
     ...differences('code', before.versions, after.versions),
     ...differences('backend', before.backend, after.backend),
@@ -100,10 +102,13 @@ function differences(
   what: Moved['what'],
   before: Readonly<Record<string, Json>>,
   after: Readonly<Record<string, Json>>,
+  otherwise: (key: string) => unknown = () => undefined,
 ): Moved[] {
+  const valueIn = (side: Readonly<Record<string, Json>>, key: string) =>
+    side[key] ?? (otherwise(key) as Json | undefined) ?? null;
   const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
   return keys
-    .map(key => ({ what, key, from: before[key] ?? null, to: after[key] ?? null }))
+    .map(key => ({ what, key, from: valueIn(before, key), to: valueIn(after, key) }))
     .filter(({ from, to }) => JSON.stringify(from) !== JSON.stringify(to));
 }
 
