@@ -334,6 +334,16 @@ t.test('what an epoch costs: the weights of the recurrent layers, however they a
   const whole = { hidden_size: 4, num_layers: 2 };
   t.equal(cost([choice('model', whole)], { model: whole }), 3 * 4 * 4, 'as a whole');
   t.equal(cost([choice('training.batch_size', 5)], { 'training.batch_size': 5 }), 8 * 8, 'in any batches');
+  t.equal(cost([choice('model.bidirectional', true)], { 'model.bidirectional': true }), 2 * 8 * 8);
+  const layers: Value = [
+    { cell: 'gru', hidden_size: 4, bidirectional: true },
+    { cell: 'lstm', hidden_size: 3 },
+  ];
+  // each direction below is read by all above
+  t.equal(cost([choice('model.layers', layers)], { 'model.layers': layers }), 2 * 4 * 4 + 3 * (3 + 2 * 4));
+  const keys = ['model.layers', 'model.layers.1.hidden_size'];
+  const together = { 'model.layers': layers, 'model.layers.1.hidden_size': 5 };
+  t.equal(cost([choice(keys[0], layers), choice(keys[1], 5)], together), 2 * 4 * 4 + 5 * (5 + 2 * 4));
 });
 
 t.test(

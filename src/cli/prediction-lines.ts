@@ -17,34 +17,59 @@ export function jsonLine(form: PredictionForm, { index, predictions }: Predicted
 }
 
 function jsonFields(form: PredictionForm, predictions: readonly Prediction[]): object {
+  const { columns, fields, lists } = TARGETS[form.kind];
   const [first] = predictions;
-  if (form.kind === 'value') return { predicted: [...first.values], target: [...first.target] };
-  if (!form.perStep) return classFields(form, first);
-  const steps = predictions.map(prediction => classFields(form, prediction));
-  return Object.fromEntries(classColumns(form).map(name => [name, steps.map(fields => fields[name])]));
+  if (lists) return lists(first);
+  if (!form.perStep) return fields(form, first);
+  const steps = predictions.map(prediction => fields(form, prediction));
+  return Object.fromEntries(columns(form).map(name => [name, steps.map(step => step[name])]));
 }
 
 /** A line for each prediction: RFC 4180, but with newlines alone. */
 export function csvLines(form: PredictionForm, { index, predictions }: PredictedSequence): string {
+  const { fields } = TARGETS[form.kind];
   return predictions
-    .map(prediction => {
-      const fields: Fields = form.kind === 'class' ? classFields(form, prediction) : valueFields(prediction);
-      return csvLine({ index, ...(form.perStep && { step: prediction.step }), ...fields });
-    })
+    .map(prediction =>
+      csvLine({ index, ...(form.perStep && { step: prediction.step }), ...fields(form, prediction) }),
+    )
     .join('');
 }
 
 export function csvHeader(form: PredictionForm): string {
-  const numbers = (name: string) => Array.from({ length: form.size }, (_, i) => `${name}_${i}`);
-  const columns =
-    form.kind === 'class' ? classColumns(form) : [...numbers('predicted'), ...numbers('target')];
+  const columns = TARGETS[form.kind].columns(form);
   return `${['index', ...(form.perStep ? ['step'] : []), ...columns].join()}\n`;
 }
 
-function classColumns({ classNames }: PredictionForm): string[] {
-  return classNames
-    ? ['predicted', 'predicted_name', 'probability', 'label', 'label_name']
-    : ['predicted', 'probability', 'label'];
+/** How a prediction is told, by the kind of its target. */
+interface PredictionColumns {
+  columns(form: PredictionForm): readonly string[];
+  /** One for each column. */
+  fields(form: PredictionForm, prediction: Prediction): Fields;
+  /** What a JSON line has instead, where a prediction is several numbers. */
+  lists?(prediction: Prediction): object;
+}
+
+/** Typed, so that no kind is forgotten. */
+const TARGETS: Readonly<Record<PredictionForm['kind'], PredictionColumns>> = {
+  class: {
+    columns: ({ classNames }) =>
+      classNames
+        ? ['predicted', 'predicted_name', 'probability', 'label', 'label_name']
+        : ['predicted', 'probability', 'label'],
+    fields: classFields,
+  },
+  value: {
+    columns: ({ size }) => ['predicted', 'target'].flatMap(name => numbered(name, size)),
+    fields: ({ size }, { values, target }) => {
+      const numbers = (name: string, of: Float32Array) => numbered(name, size).map((key, i) => [key, of[i]]);
+      return Object.fromEntries([...numbers('predicted', values), ...numbers('target', target)]);
+    },
+    lists: ({ values, target }) => ({ predicted: [...values], target: [...target] }),
+  },
+};
+
+function numbered(name: string, size: number): string[] {
+  return Array.from({ length: size }, (_, i) => `${name}_${i}`);
 }
 
 /** A class that is not known is null. */
@@ -59,12 +84,6 @@ function classFields({ classNames }: PredictionForm, { values, target }: Predict
     label: known ? label : null,
     ...(classNames && { label_name: known ? classNames[label] : null }),
   };
-}
-
-function valueFields({ values, target }: Prediction): Fields {
-  const numbers = (name: string, of: Float32Array) =>
-    Array.from(of, (value, i): [string, number] => [`${name}_${i}`, value]);
-  return Object.fromEntries([...numbers('predicted', values), ...numbers('target', target)]);
 }
 
 function csvLine(fields: Fields): string {

@@ -1,6 +1,7 @@
 /** What the schema cannot say: rules between keys, judged on a config that is valid by itself. */
+import { datasetFacts } from '../data/table.js';
 import type { Diagnostic } from '../errors.js';
-import { checkFacts, factsOfConfig } from './data-facts.js';
+import { checkFacts } from './data-facts.js';
 import type { PartialExperiment } from './experiment.js';
 import { checkGate, checkMetric } from './gate-checks.js';
 import type { Locator } from './locator.js';
@@ -11,7 +12,7 @@ import { checkModel } from './model-checks.js';
 export function crossCheck(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
   const { dataset, gates = [], loss } = experiment;
   return [
-    ...(dataset === undefined ? [] : checkFacts(experiment, factsOfConfig(dataset), locator)),
+    ...(dataset === undefined ? [] : checkFacts(experiment, datasetFacts(dataset), locator)),
     ...checkCsv(experiment, locator),
     ...checkModel(experiment, locator),
     ...checkOptimizer(experiment, locator),

@@ -6,12 +6,34 @@ import { checkFacts, type DataFacts } from './data-facts.js';
 import type { ModelConfig } from './experiment.js';
 import { checkLabels, checkVariety, type LabelVerdict } from './label-check.js';
 import type { LoadedExperiment } from './load.js';
+import { lossFacts } from './losses.js';
 import { modelWarnings } from './model-checks.js';
 
 /** What the check needs to know of a split's targets. */
 export type TargetShape =
   | { readonly kind: 'class'; readonly numClasses: number; readonly perStep: boolean }
   | { readonly kind: 'value'; readonly size: number };
+
+/** What targets ask of a model. */
+interface TargetFacts {
+  readonly perStep: boolean;
+  /** Classes that they need; absent where they are none. */
+  readonly numClasses?: number;
+  /** Outputs that they need; absent where it is the number of classes. */
+  readonly size?: number;
+}
+
+/** By the kind of the targets; typed, so that none is forgotten. */
+const TARGETS: {
+  readonly [K in TargetShape['kind']]: (targets: Extract<TargetShape, { kind: K }>) => TargetFacts;
+} = {
+  class: ({ numClasses, perStep }) => ({ numClasses, perStep }),
+  value: ({ size }) => ({ size, perStep: false }),
+};
+
+function targetFacts<T extends TargetShape>(targets: T): TargetFacts {
+  return (TARGETS[targets.kind] as (targets: T) => TargetFacts)(targets);
+}
 
 interface SplitShape {
   readonly count: number;
@@ -54,16 +76,13 @@ export interface DataVerdict {
  */
 export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): DataVerdict {
   const { experiment, locator } = loaded;
-  const { targets } = data.train;
   const diagnostics = checkFacts(experiment, factsOf(data), locator);
-  if (!sameTargets(targets, data.test.targets)) {
+  if (!sameTargets(data.train.targets, data.test.targets)) {
     const message = 'the training and the test split have different kinds of targets';
     diagnostics.push(locator.atKey(['dataset'], 'config/split-targets', message));
   }
   const { damage, warnings } = labelsVerdict(loaded, data);
   if (diagnostics.length === 0 && damage.length > 0) throw damagedError(...damage);
-  const outputSize =
-    targets.kind === 'class' ? (experiment.model.num_classes ?? classesOf(data)) : targets.size;
   return {
     diagnostics: [...diagnostics, ...damage],
     warnings: [
@@ -75,20 +94,20 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
     sizes: {
       input: completeInput(experiment.model, data.input),
       sequenceLength: data.sequenceLength,
-      outputSize,
+      outputSize: targetFacts(data.train.targets).size ?? experiment.model.num_classes ?? classesOf(data),
     },
   };
 }
 
 function factsOf(data: DataShape): DataFacts {
   const { input, labels, largestSymbol, train } = data;
-  const { targets } = train;
+  const { perStep, numClasses } = targetFacts(train.targets);
   return {
     inputKind: input.kind,
     ...(input.kind === 'symbol' && { numSymbols: input.count, largestSymbol }),
-    targetKind: targets.kind,
-    perStep: targets.kind === 'class' && targets.perStep,
-    ...(targets.kind === 'class' && { numClasses: classesOf(data), largestLabel: labels?.largest }),
+    targetKind: train.targets.kind,
+    perStep,
+    ...(numClasses !== undefined && { numClasses: classesOf(data), largestLabel: labels?.largest }),
     trainCount: train.count,
   };
 }
@@ -98,9 +117,9 @@ function completeInput({ embedding }: ModelConfig, input: SequenceInput): Sequen
   return input.kind === 'symbol' ? { kind: 'symbol', count: embedding?.num_symbols ?? input.count } : input;
 }
 
-/** Labels mean classes only to cross_entropy, and a config that gives their number has decided. */
+/** Labels mean classes only to a loss of classes, and a config that gives their number has decided. */
 function labelsVerdict({ experiment: { loss, model } }: LoadedExperiment, data: DataShape): LabelVerdict {
-  if (data.labels === undefined || loss.kind !== 'cross_entropy') return { damage: [], warnings: [] };
+  if (data.labels === undefined || lossFacts(loss).target !== 'class') return { damage: [], warnings: [] };
   if (model.num_classes !== undefined) return { damage: [], warnings: checkVariety(data.labels) };
   return checkLabels(data.labels, classesOf(data));
 }
@@ -110,7 +129,7 @@ function checkLimit(
   { experiment: { dataset }, locator }: LoadedExperiment,
   { train }: DataShape,
 ): Diagnostic[] {
-  const limit = dataset.kind === 'synthetic' ? undefined : dataset.limit;
+  const limit = 'limit' in dataset ? dataset.limit : undefined;
   if (limit === undefined || limit <= train.count) return [];
   const message = `dataset.limit is ${limit}, but there are only ${train.count} training sequences; all are used`;
   return [locator.atValue(['dataset', 'limit'], 'data/limit', message)];
@@ -124,12 +143,11 @@ function checkLengths({ experiment, locator }: LoadedExperiment, { train }: Data
 }
 
 /** A class may occur in one split only. */
-function classesOf(data: DataShape): number {
-  const count = (targets: TargetShape): number => (targets.kind === 'class' ? targets.numClasses : 0);
-  return Math.max(count(data.train.targets), count(data.test.targets));
+function classesOf({ train, test }: DataShape): number {
+  return Math.max(...[train, test].map(({ targets }) => targetFacts(targets).numClasses ?? 0));
 }
 
 function sameTargets(a: TargetShape, b: TargetShape): boolean {
-  if (a.kind === 'class') return b.kind === 'class' && a.perStep === b.perStep;
-  return b.kind === 'value' && a.size === b.size;
+  const [one, other] = [targetFacts(a), targetFacts(b)];
+  return a.kind === b.kind && one.perStep === other.perStep && one.size === other.size;
 }

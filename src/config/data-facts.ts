@@ -2,69 +2,21 @@
  * Rules between a config and its data. They are judged twice: before the data are read, with what the dataset's kind
  * already says, and again with the data themselves.
  */
-import type { SequenceInput } from '../data/dataset.js';
+import type { DatasetFacts } from '../data/kind.js';
 import type { PlacedLabel } from '../data/labels.js';
 import type { Diagnostic } from '../errors.js';
-import type { DatasetConfig, ModelConfig, PartialExperiment } from './experiment.js';
+import type { ModelConfig, PartialExperiment } from './experiment.js';
 import type { Locator } from './locator.js';
+import { lossFacts, lossFor } from './losses.js';
 
-/** What is known about the data; absent where it is not known yet. */
-export interface DataFacts {
-  readonly inputKind?: SequenceInput['kind'];
+/** What is known of the data, by the config alone or with the data themselves. */
+export interface DataFacts extends DatasetFacts {
   /** Symbols that the data need: the largest and one. */
   readonly numSymbols?: number;
   /** The symbol that needs them all. */
   readonly largestSymbol?: PlacedLabel;
-  readonly targetKind?: 'class' | 'value';
-  /** Whether each step has a target of its own. */
-  readonly perStep?: boolean;
-  /** Classes that the labels need: the largest label and one. */
-  readonly numClasses?: number;
-  /** The label that needs them all. */
+  /** The label that needs all classes. */
   readonly largestLabel?: PlacedLabel;
-  /** N of the training split. */
-  readonly trainCount?: number;
-}
-
-const MNIST_TRAIN_COUNT = 60_000;
-const MNIST_CLASSES = 10;
-/** Eight symbols, the blank and the delimiter. */
-const COPY_MEMORY_CLASSES = 10;
-
-/** What the config alone says about its data. */
-export function factsOfConfig(dataset: DatasetConfig): DataFacts {
-  switch (dataset.kind) {
-    case 'mnist':
-      return {
-        inputKind: 'number',
-        targetKind: 'class',
-        perStep: false,
-        numClasses: MNIST_CLASSES,
-        trainCount: Math.min(dataset.limit ?? MNIST_TRAIN_COUNT, MNIST_TRAIN_COUNT),
-      };
-    case 'idx':
-      return { inputKind: 'number', targetKind: 'class', perStep: false };
-    case 'npz':
-      return {};
-    case 'csv':
-      return {
-        inputKind: 'number',
-        targetKind: dataset.target_kind,
-        perStep: dataset.sequence?.per_step ?? false,
-      };
-    case 'synthetic':
-      return dataset.problem === 'adding'
-        ? { inputKind: 'number', targetKind: 'value', perStep: false, trainCount: dataset.train_size }
-        : {
-            inputKind: 'number',
-            targetKind: 'class',
-            perStep: true,
-            numClasses: COPY_MEMORY_CLASSES,
-            trainCount: dataset.train_size,
-          };
-    default:
-      return dataset satisfies never;
-  }
 }
 
 /** Complaints about a config that does not fit what is known about its data. */
@@ -80,11 +32,11 @@ export function checkFacts(experiment: PartialExperiment, facts: DataFacts, loca
 
 function checkLoss({ loss }: PartialExperiment, { targetKind }: DataFacts, locator: Locator): Diagnostic[] {
   if (loss === undefined) return [];
-  const needed = loss.kind === 'cross_entropy' ? 'class' : 'value';
+  const { target: needed } = lossFacts(loss);
   if (targetKind === undefined || targetKind === needed) return [];
-  const suggestion = targetKind === 'class' ? 'cross_entropy' : 'mse';
+  const suggestion = lossFor(targetKind);
   const message = `loss ${loss.kind} needs ${needed} targets, the dataset has ${targetKind} targets`;
-  return [locator.atValue(['loss', 'kind'], 'config/loss-target', message, { suggestion })];
+  return [locator.atValue(['loss', 'kind'], 'config/loss-target', message, suggestion && { suggestion })];
 }
 
 function checkHead({ model }: PartialExperiment, { perStep }: DataFacts, locator: Locator): Diagnostic[] {
@@ -143,8 +95,9 @@ function checkNumClasses(
   const given = model?.num_classes;
   if (given === undefined || loss === undefined) return [];
   const path = ['model', 'num_classes'];
-  if (loss.kind === 'mse') {
-    return [locator.atKey(path, 'config/num-classes', '`num_classes` has no meaning with loss mse')];
+  if (lossFacts(loss).target !== 'class') {
+    const message = `\`num_classes\` has no meaning with loss ${loss.kind}`;
+    return [locator.atKey(path, 'config/num-classes', message)];
   }
   if (facts.numClasses === undefined || given >= facts.numClasses) return [];
   const message = `the labels need ${facts.numClasses} classes${reasonOf(facts.largestLabel)}`;

@@ -2,6 +2,7 @@
 
 import type { PartialExperiment } from './experiment.js';
 import type * as generated from './generated.js';
+import { lossFacts } from './losses.js';
 import { largerIsBetter } from './metrics.js';
 import { experimentSchema, isRecord, narrow, propertiesOf, type Schema, sweepSchema } from './schema-walk.js';
 
@@ -67,6 +68,6 @@ function fillCheckpoint(
   checkpoint: generated.CheckpointConfig,
   loss: generated.LossConfig | undefined,
 ): generated.CheckpointConfig {
-  const metric = checkpoint.metric ?? (loss?.kind === 'mse' ? 'test.loss' : 'test.accuracy');
+  const metric = checkpoint.metric ?? (loss ? lossFacts(loss).decides : 'test.accuracy');
   return { ...checkpoint, metric, mode: checkpoint.mode ?? (largerIsBetter(metric) ? 'max' : 'min') };
 }

@@ -2,7 +2,8 @@
 import type { Diagnostic } from '../errors.js';
 import type { GateConfig, GateMetricName, LossConfig } from './experiment.js';
 import type { Locator } from './locator.js';
-import { isPerformance, metricsOf, rangeOf } from './metrics.js';
+import { metricsOf } from './losses.js';
+import { isPerformance, rangeOf } from './metrics.js';
 import { nearest } from './suggest.js';
 import type { Path } from './tree.js';
 import { fromPercent } from './value-hints.js';

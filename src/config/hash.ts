@@ -4,7 +4,7 @@ import { relative, sep } from 'node:path';
 import { configure } from 'safe-stable-stringify';
 import type { Experiment } from './experiment.js';
 import { mapPaths } from './paths.js';
-import { experimentSchema, isRecord, narrow, propertiesOf, type Schema } from './schema-walk.js';
+import { withoutYoungerDefaults } from './younger-keys.js';
 
 const stringify = configure({ deterministic: true, strict: true });
 
@@ -22,7 +22,7 @@ export interface Hashes {
  * @param folder of the config; absolute
  */
 export function hashExperiment(experiment: Experiment, folder: string): Hashes {
-  const counted = withoutUnhashed(experimentSchema(), experiment) as Experiment;
+  const counted = withoutYoungerDefaults(experiment) as Experiment;
   const portable = mapPaths(counted, path => relative(folder, path).split(sep).join('/'));
   const { version, seed, dataset, model, loss, optimizer, training } = portable;
   const { log_every: _, ...trained } = training;
@@ -35,19 +35,6 @@ export function hashExperiment(experiment: Experiment, folder: string): Hashes {
   } = trained;
   const rest = { version, seed, dataset, model, loss, optimizer };
   return { hash: digest({ ...rest, training: trained }), stepHash: digest({ ...rest, training: stepped }) };
-}
-
-function withoutUnhashed(schema: Schema, value: unknown): unknown {
-  const { items } = schema;
-  if (Array.isArray(value) && items !== undefined) return value.map(item => withoutUnhashed(items, item));
-  if (!isRecord(value)) return value;
-  const properties = propertiesOf(narrow(schema, value) ?? {});
-  const kept = Object.entries(value).flatMap(([key, inner]) => {
-    const property = properties.get(key) ?? {};
-    const isLeftOut = property['x-unhashed-default'] && stringify(inner) === stringify(property.default);
-    return isLeftOut ? [] : [[key, withoutUnhashed(property, inner)]];
-  });
-  return Object.fromEntries(kept);
 }
 
 function digest(content: object): string {

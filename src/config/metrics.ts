@@ -1,27 +1,27 @@
 /** The metrics that a run reports, and what can be said about them without running. */
-import type { GateMetricName, LossConfig, MetricName } from './experiment.js';
+import type { GateMetricName, MetricName } from './experiment.js';
 
-/** All that there are, those that tell most first; typed, so that a new one is not forgotten. */
-export const METRICS = Object.keys({
-  'test.accuracy': true,
-  'test.mean_absolute_error': true,
-  'test.loss': true,
-  'train.loss': true,
-} satisfies Record<MetricName, true>) as readonly MetricName[];
-
-/** Of all that is judged; only an accuracy should be large. */
-export function largerIsBetter(metric: string): boolean {
-  return metric === 'test.accuracy';
+interface MetricFacts {
+  readonly largerIsBetter: boolean;
+  /** The greatest value that it can have; the smallest is 0. */
+  readonly most: number;
 }
 
-const METRICS_OF_LOSS: Readonly<Record<LossConfig['kind'], readonly MetricName[]>> = {
-  cross_entropy: ['train.loss', 'test.loss', 'test.accuracy'],
-  mse: ['train.loss', 'test.loss', 'test.mean_absolute_error'],
-};
+/** All that there are, those that tell most first; typed, so that a new one is not forgotten. */
+const FACTS = {
+  'test.accuracy': { largerIsBetter: true, most: 1 },
+  'test.mean_absolute_error': { largerIsBetter: false, most: Number.POSITIVE_INFINITY },
+  'test.loss': { largerIsBetter: false, most: Number.POSITIVE_INFINITY },
+  'train.loss': { largerIsBetter: false, most: Number.POSITIVE_INFINITY },
+} as const satisfies Record<MetricName, MetricFacts>;
 
-/** What a run with this loss reports. */
-export function metricsOf(loss: LossConfig): readonly MetricName[] {
-  return METRICS_OF_LOSS[loss.kind];
+const BY_NAME: ReadonlyMap<string, MetricFacts> = new Map(Object.entries(FACTS));
+
+export const METRICS = [...BY_NAME.keys()] as readonly MetricName[];
+
+/** Of all that is judged; what training cost should be small. */
+export function largerIsBetter(metric: string): boolean {
+  return BY_NAME.get(metric)?.largerIsBetter ?? false;
 }
 
 /** What training cost, which every run reports. */
@@ -37,5 +37,5 @@ export function isPerformance(metric: string): boolean {
 
 /** The range that a metric cannot leave: `[0, 1]` for a share, from 0 upwards for losses and errors. */
 export function rangeOf(metric: GateMetricName): { readonly min: number; readonly max: number } {
-  return { min: 0, max: metric === 'test.accuracy' ? 1 : Number.POSITIVE_INFINITY };
+  return { min: 0, max: BY_NAME.get(metric)?.most ?? Number.POSITIVE_INFINITY };
 }

@@ -30,24 +30,40 @@ export function readSchema(name: string): unknown {
 export function wholeSchema(name: string): object {
   const known = whole.get(name);
   if (known !== undefined) return known;
-  const { definitions = {}, ...schema } = readSchema(name) as Readonly<Record<string, unknown>>;
-  const resolved = followReferences(schema, definitions as Readonly<Record<string, unknown>>) as object;
+  const resolved = resolvedSchema(name, 'complete');
   whole.set(name, resolved);
   return resolved;
 }
 
-function followReferences(part: unknown, definitions: Readonly<Record<string, unknown>>): unknown {
-  if (Array.isArray(part)) return part.map(item => followReferences(item, definitions));
+/**
+ * How the alternatives of an object have the properties that it has whichever it is: `complete` with their schemas, for whoever asks an
+ * alternative what it takes; `lean` as names alone, which are judged once beside the alternatives, so that the validator compiles them
+ * once.
+ */
+type Alternatives = 'complete' | 'lean';
+
+function resolvedSchema(name: string, alternatives: Alternatives): object {
+  const { definitions = {}, ...schema } = readSchema(name) as Readonly<Record<string, object>>;
+  return followReferences(schema, definitions as Readonly<Record<string, object>>, alternatives) as object;
+}
+
+function followReferences(
+  part: unknown,
+  definitions: Readonly<Record<string, object>>,
+  alternatives: Alternatives,
+): unknown {
+  const follow = (inner: unknown): unknown => followReferences(inner, definitions, alternatives);
+  if (Array.isArray(part)) return part.map(follow);
   if (typeof part !== 'object' || part === null) return part;
   if ('$ref' in part && typeof part.$ref === 'string') {
     const { $ref, ...beside } = part;
     const name = $ref.replace('#/definitions/', '');
     if (!(name in definitions)) throw new Error(`the schema has no definition ${name}`);
-    return followReferences({ ...(definitions[name] as object), ...beside }, definitions);
+    return follow({ ...definitions[name], ...beside });
   }
-  const entries = Object.entries(part).map(([key, value]) => [key, followReferences(value, definitions)]);
+  const entries = Object.entries(part).map(([key, value]) => [key, follow(value)]);
   const followed: ComposedSchema = Object.fromEntries(entries);
-  return followed.unevaluatedProperties === false ? closedForm(followed) : followed;
+  return followed.unevaluatedProperties === false ? closedForm(followed, alternatives) : followed;
 }
 
 /** A schema that may be composed of others by `allOf` and `oneOf`. */
@@ -63,12 +79,15 @@ interface ComposedSchema {
  * An object whose properties come from several schemas and that takes no others, as a union of objects that are each closed by
  * themselves. The validator's errors are then about the one alternative that a value takes.
  */
-function closedForm(schema: ComposedSchema, around: ComposedSchema = {}): object {
+function closedForm(schema: ComposedSchema, alternatives: Alternatives, around: ComposedSchema = {}): object {
   const { unevaluatedProperties: _, allOf = [], ...own } = schema;
   const { properties, oneOf, ...whole } = [...allOf, own].reduce(composed);
   const { properties: all, required } = composed(around, { properties, required: whole.required });
   if (oneOf === undefined) return { ...whole, properties: all, required, additionalProperties: false };
-  return { ...whole, oneOf: oneOf.map(form => closedForm(form, { properties: all, required })) };
+  const isLean = alternatives === 'lean';
+  const shared = isLean ? Object.fromEntries(Object.keys(all ?? {}).map(key => [key, true])) : all;
+  const forms = oneOf.map(form => closedForm(form, alternatives, { properties: shared, required }));
+  return { ...whole, ...(isLean && { properties: all }), oneOf: forms };
 }
 
 /** `inner` has the properties that come first. */
@@ -85,7 +104,7 @@ function composed(outer: ComposedSchema, inner: ComposedSchema): ComposedSchema 
 export function compileSchema(name: string): ValidateFunction {
   const known = compiled.get(name);
   if (known !== undefined) return known;
-  const validate = ajv().compile(wholeSchema(name));
+  const validate = ajv().compile(resolvedSchema(name, 'lean'));
   compiled.set(name, validate);
   return validate;
 }

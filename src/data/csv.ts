@@ -4,6 +4,7 @@ import { type RowList, rowLists } from './csv-order.js';
 import { type CsvColumns, type CsvTable, readCsvTable } from './csv-table.js';
 import { type ClassMapping, classMapping, csvLabelFacts, sequenceTargets } from './csv-targets.js';
 import type { Dataset } from './dataset.js';
+import type { DatasetContext, DatasetKind } from './kind.js';
 import { MAX_ELEMENTS } from './limits.js';
 import { type Packed, packedSplit } from './packed.js';
 import { configError, Problems } from './problems.js';
@@ -34,12 +35,22 @@ interface Part {
   readonly lists: readonly RowList[];
 }
 
+export const csv: DatasetKind<CsvConfig> = {
+  open,
+  facts: ({ target_kind, sequence }) => ({
+    inputKind: 'number',
+    targetKind: target_kind,
+    perStep: sequence?.per_step ?? false,
+  }),
+  testDigests: 1,
+};
+
 /**
  * Class labels become classes in sorted order (numbers by value, else by code units) over all files; -100 is ignored.
  * @throws UserError exit 2 where a file or column is missing or the test split is not determined; exit 5 at the line
  * and column of a cell that is wrong.
  */
-export async function openCsv(config: CsvConfig, seed: number): Promise<Dataset> {
+async function open(config: CsvConfig, { seed }: DatasetContext): Promise<Dataset> {
   checkOptions(config);
   const paths = config.test_path === undefined ? [config.path] : [config.path, config.test_path];
   const tables: CsvTable[] = [];

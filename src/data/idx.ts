@@ -3,6 +3,7 @@ import type { Dataset } from './dataset.js';
 import { readSource, type SourceFile } from './files.js';
 import { type IdxArray, parseIdx } from './formats/idx.js';
 import { idxContent } from './idx-content.js';
+import type { DatasetKind } from './kind.js';
 import { type PictureFiles, type PictureSequence, pictureDataset } from './pictures.js';
 
 export interface IdxConfig {
@@ -15,8 +16,14 @@ export interface IdxConfig {
   readonly limit?: number;
 }
 
+export const idx: DatasetKind<IdxConfig> = {
+  open,
+  facts: () => ({ inputKind: 'number', targetKind: 'class', perStep: false }),
+  testDigests: 2,
+};
+
 /** @throws UserError exit 2 where a file cannot be read, exit 5 where it is damaged (at its byte offset). */
-export async function openIdx(config: IdxConfig): Promise<Dataset> {
+async function open(config: IdxConfig): Promise<Dataset> {
   const { train_images, train_labels, test_images, test_labels, sequence, limit } = config;
   const files = await Promise.all(
     [train_images, train_labels, test_images, test_labels].map(f => readSource(f)),

@@ -8,4 +8,4 @@ export {
   type Split,
   type Targets,
 } from './dataset.js';
-export { type DatasetConfig, type DatasetContext, datasets, openDataset } from './table.js';
+export { type DatasetConfig, openDataset } from './table.js';

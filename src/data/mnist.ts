@@ -7,6 +7,7 @@ import type { Dataset } from './dataset.js';
 import { readSource, sha256 } from './files.js';
 import { type IdxArray, parseIdx } from './formats/idx.js';
 import { idxContent } from './idx-content.js';
+import type { DatasetKind } from './kind.js';
 import { type PictureSequence, pictureDataset } from './pictures.js';
 import { configError } from './problems.js';
 
@@ -48,8 +49,23 @@ const PARTS = {
   },
 } as const satisfies Record<string, Part>;
 
+const TRAIN_COUNT = 60_000;
+const CLASSES = 10;
+
+export const mnist: DatasetKind<MnistConfig> = {
+  open,
+  facts: ({ limit = TRAIN_COUNT }) => ({
+    inputKind: 'number',
+    targetKind: 'class',
+    perStep: false,
+    numClasses: CLASSES,
+    trainCount: Math.min(limit, TRAIN_COUNT),
+  }),
+  testDigests: 2,
+};
+
 /** @throws UserError exit 2 where the files are missing, exit 5 where they are not MNIST's, byte for byte. */
-export async function openMnist(config: MnistConfig): Promise<Dataset> {
+async function open(config: MnistConfig): Promise<Dataset> {
   const folder = config.path ?? packageFolder();
   const [trainImages, trainLabels, testImages, testLabels] = await Promise.all([
     readPart(folder, PARTS.trainImages),

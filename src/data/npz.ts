@@ -4,6 +4,7 @@ import type { Dataset } from './dataset.js';
 import { readSource, type SourceFile } from './files.js';
 import { type NpyArray, npyLayout, parseNpy } from './formats/npy.js';
 import { readZip } from './formats/zip.js';
+import type { DatasetContext, DatasetKind } from './kind.js';
 import { type LabelFacts, labelFacts } from './labels.js';
 import { expansionLimit } from './limits.js';
 import { checkSameShape, type NpzSequences, sequencesOf } from './npz-arrays.js';
@@ -23,13 +24,15 @@ const ARRAYS = ['x', 'y', 'lengths', 'x_test', 'y_test', 'lengths_test'] as cons
 type ArrayName = (typeof ARRAYS)[number];
 type Arrays = ReadonlyMap<ArrayName, NpyArray>;
 
+export const npz: DatasetKind<NpzConfig> = { open, facts: () => ({}), testDigests: 1 };
+
 /**
  * Opens a file with `x` (`[N, T, F]` numbers, or `[N, T]` integers, which are symbols), `y` (`[N]` or `[N, T]` integer classes, -100 = ignored, or `[N, C]` float
  * targets) and optionally `lengths` `[N]`; the test split is `x_test`, `y_test`, `lengths_test`, or a fraction.
  * @throws UserError exit 2 where the file cannot be read or the test split is not determined; exit 5 where the
  * archive is damaged, shapes do not fit, or a value is out of range (located by array and index).
  */
-export async function openNpz(config: NpzConfig, seed: number): Promise<Dataset> {
+async function open(config: NpzConfig, { seed }: DatasetContext): Promise<Dataset> {
   const source = await readSource(config.path);
   const arrays = readArrays(source);
   checkTestSplit(arrays, config);

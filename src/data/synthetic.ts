@@ -8,6 +8,7 @@
 import { RandomStream } from '../random.js';
 import type { Dataset, Split } from './dataset.js';
 import { sha256 } from './files.js';
+import type { DatasetKind } from './kind.js';
 import { MAX_ELEMENTS } from './limits.js';
 import { packedSplit } from './packed.js';
 import { configError } from './problems.js';
@@ -36,12 +37,26 @@ const ALPHABET = 8;
 const BLANK = 8;
 const DELIMITER = 9;
 const CATEGORIES = 10;
+/** The alphabet and the blank; the delimiter is never asked for. */
+const TARGET_CLASSES = ALPHABET + 1;
+
+export const synthetic: DatasetKind<SyntheticConfig> = {
+  open: async (config, { seed }) => generated(config, seed),
+  facts: ({ problem, train_size }) => ({
+    inputKind: 'number',
+    trainCount: train_size,
+    ...(problem === 'adding'
+      ? { targetKind: 'value', perStep: false }
+      : { targetKind: 'class', perStep: true, numClasses: TARGET_CLASSES }),
+  }),
+  testDigests: 1,
+};
 
 /**
  * Generates both splits, each from a stream of its own: the first sequences do not depend on how many follow.
  * @throws UserError exit 2 where an option does not belong to the problem or the data would be too large.
  */
-export function openSynthetic(config: SyntheticConfig, experimentSeed: number): Dataset {
+function generated(config: SyntheticConfig, experimentSeed: number): Dataset {
   const steps = stepsOf(config);
   const adding = config.problem === 'adding';
   checkSize(config, steps * (adding ? ADDING_FEATURES : 1));
@@ -116,7 +131,7 @@ function copyMemoryProblem(stream: RandomStream, count: number, steps: number): 
       out[to + inputs[index * steps + step]] = 1;
     }
   };
-  const targets = { kind: 'class', numClasses: ALPHABET + 1, values: classes, perStep: true } as const;
+  const targets = { kind: 'class', numClasses: TARGET_CLASSES, values: classes, perStep: true } as const;
   return { split: { count, targets, read }, sha256: sha256(inputs, classes) };
 }
 

@@ -1,40 +1,35 @@
 /** The dataset kinds. Adding one: a file here, a line in the table, a branch in the schema, a test. */
 
-import { type CsvConfig, openCsv } from './csv.js';
+import { type CsvConfig, csv } from './csv.js';
 import type { Dataset } from './dataset.js';
-import { type IdxConfig, openIdx } from './idx.js';
-import { type MnistConfig, openMnist } from './mnist.js';
-import { type NpzConfig, openNpz } from './npz.js';
-import { openSynthetic, type SyntheticConfig } from './synthetic.js';
+import { type IdxConfig, idx } from './idx.js';
+import type { DatasetContext, DatasetFacts, DatasetKind } from './kind.js';
+import { type MnistConfig, mnist } from './mnist.js';
+import { type NpzConfig, npz } from './npz.js';
+import { type SyntheticConfig, synthetic } from './synthetic.js';
 
 export type DatasetConfig = MnistConfig | IdxConfig | NpzConfig | CsvConfig | SyntheticConfig;
 
-export interface DatasetContext {
-  /** The experiment's seed, for what is generated or drawn. */
-  readonly seed: number;
-}
-
-type Opener<C> = (config: C, context: DatasetContext) => Promise<Dataset>;
-
-type DatasetTable = { readonly [K in DatasetConfig['kind']]: Opener<Extract<DatasetConfig, { kind: K }>> };
-
-export const datasets: DatasetTable = {
-  mnist: openMnist,
-  idx: openIdx,
-  npz: (config, { seed }) => openNpz(config, seed),
-  csv: (config, { seed }) => openCsv(config, seed),
-  synthetic: async (config, { seed }) => openSynthetic(config, seed),
+type DatasetTable = {
+  readonly [K in DatasetConfig['kind']]: DatasetKind<Extract<DatasetConfig, { kind: K }>>;
 };
+
+export const datasets: DatasetTable = { mnist, idx, npz, csv, synthetic };
 
 /**
  * Opens the dataset that `config` describes. Paths are taken as they are; relative ones from the working directory.
  * @throws UserError exit 2 where the config asks for what is not there, exit 5 where data are damaged.
  */
 export function openDataset(config: DatasetConfig, context: DatasetContext): Promise<Dataset> {
-  return openerOf(config)(config, context);
+  return kindOf(config).open(config, context);
+}
+
+/** What the config alone says of its data. */
+export function datasetFacts(config: DatasetConfig): DatasetFacts {
+  return kindOf(config).facts(config);
 }
 
 /** The table's entry for a config's kind: that both belong together is what the table's type says. */
-function openerOf<C extends DatasetConfig>(config: C): Opener<C> {
-  return datasets[config.kind] as Opener<C>;
+function kindOf<C extends DatasetConfig>(config: C): DatasetKind<C> {
+  return datasets[config.kind] as DatasetKind<C>;
 }

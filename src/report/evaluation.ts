@@ -25,14 +25,21 @@ export function readEvaluation(path: string): EvaluationReport | null {
 /** As it was written: a number that JSON lacks is null, with its name in a field beside it, or its name alone in a list; see experiment/json.ts. */
 function reported(written: TestEvaluation): EvaluationReport {
   const { split, step, epoch, predictions } = written;
-  return {
-    split,
-    step,
-    epoch,
-    predictions,
-    classes: written.kind === 'class' ? classesOf(written) : null,
-    values: written.kind === 'value' ? valuesOf(written) : null,
-  };
+  return { split, step, epoch, predictions, classes: null, values: null, ...detailsOf(written) };
+}
+
+type Details = Partial<Pick<EvaluationReport, 'classes' | 'values'>>;
+
+/** By the kind of the targets; typed, so that none is forgotten. */
+const DETAILS: {
+  readonly [K in TestEvaluation['kind']]: (written: Extract<TestEvaluation, { kind: K }>) => Details;
+} = {
+  class: written => ({ classes: classesOf(written) }),
+  value: written => ({ values: valuesOf(written) }),
+};
+
+function detailsOf<E extends TestEvaluation>(written: E): Details {
+  return (DETAILS[written.kind] as (written: E) => Details)(written);
 }
 
 function classesOf({

@@ -1,7 +1,9 @@
 /** What decides a run's results, taken from its files so that two runs can be compared: config, data, code, backend. */
 import { dirname, isAbsolute, relative, sep } from 'node:path';
+import { testDigestsOf } from '../config/dataset-kinds.js';
 import { flatValues } from '../config/flat.js';
 import { mapPaths } from '../config/paths.js';
+import { youngerDefault } from '../config/younger-keys.js';
 import type { Json } from '../experiment/json.js';
 import type { Manifest } from '../experiment/manifest.js';
 import { effectsOf, isDataPath, isEarlier } from './comparison/effects.js';
@@ -68,15 +70,13 @@ export function movedBetween(before: Deciding, after: Deciding): Moved[] {
   const digests = ({ datasets }: Deciding) =>
     Object.fromEntries(datasets.map(({ name, sha256 }) => [name, sha256]));
   return [
-    ...differences('config', before.config, after.config),
+    // a baseline may be from before a key was there
+    ...differences('config', before.config, after.config, youngerDefault),
     ...differences('data', digests(before), digests(after)),
     ...differences('code', before.versions, after.versions),
     ...differences('backend', before.backend, after.backend),
   ];
 }
-
-/** How many of the digests, the last of them, are those of what is tested on, by the kind of the dataset. */
-const TEST_FILES: Readonly<Record<string, number>> = { mnist: 2, idx: 2, npz: 1, csv: 1, synthetic: 1 };
 
 /**
  * What of all that moved makes the test metrics those of another task: another loss, other data to test on, or another way to make data. What is trained
@@ -84,7 +84,7 @@ const TEST_FILES: Readonly<Record<string, number>> = { mnist: 2, idx: 2, npz: 1,
  */
 export function otherTask(before: Deciding, after: Deciding): Moved[] {
   const [tested, now] = [before, after].map(({ config, datasets }) =>
-    datasets.slice(-(TEST_FILES[String(config['dataset.kind'])] ?? datasets.length)),
+    datasets.slice(-(testDigestsOf(config['dataset.kind']) ?? datasets.length)),
   );
   const sums = (digests: Deciding['datasets']) => digests.map(({ sha256 }) => sha256).join();
   const sameTest = sums(tested) === sums(now);
@@ -102,10 +102,13 @@ function differences(
   what: Moved['what'],
   before: Readonly<Record<string, Json>>,
   after: Readonly<Record<string, Json>>,
+  otherwise: (key: string) => unknown = () => undefined,
 ): Moved[] {
+  const valueIn = (side: Readonly<Record<string, Json>>, key: string) =>
+    side[key] ?? (otherwise(key) as Json | undefined) ?? null;
   const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
   return keys
-    .map(key => ({ what, key, from: before[key] ?? null, to: after[key] ?? null }))
+    .map(key => ({ what, key, from: valueIn(before, key), to: valueIn(after, key) }))
     .filter(({ from, to }) => JSON.stringify(from) !== JSON.stringify(to));
 }
 

@@ -1,8 +1,8 @@
 /** Writing a baseline: `review RUN… --pin FILE`. */
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { LossConfig } from '../config/experiment.js';
-import { metricsOf, PERFORMANCE } from '../config/metrics.js';
+import { metricsOfKind } from '../config/losses.js';
+import { PERFORMANCE } from '../config/metrics.js';
 import { type Diagnostic, EXIT, UserError, usageError } from '../errors.js';
 import { writeAtomic } from '../experiment/atomic.js';
 import { type Baseline, readBaseline, summarizeSeeds } from '../experiment/baseline.js';
@@ -78,7 +78,7 @@ function incomplete(run: ReviewedRun): Diagnostic[] {
 }
 
 function quality({ deciding }: ReviewedRun): readonly string[] {
-  return metricsOf({ kind: deciding?.config['loss.kind'] } as LossConfig) ?? [];
+  return metricsOfKind(deciding?.config['loss.kind']);
 }
 
 function different(before: Deciding, { facts, deciding }: ReviewedRun): Diagnostic[] {

@@ -1,5 +1,6 @@
 /** A run as its directory tells of it, whether or not a process still works on it, and whatever machine and day it is from. */
 import { readPlainConfig } from '../config/plain.js';
+import { withYoungerDefaults } from '../config/younger-keys.js';
 import type { RunStatus } from '../experiment/events.js';
 import type { Manifest } from '../experiment/manifest.js';
 import { RunDirectory } from '../experiment/run-directory.js';
@@ -28,7 +29,7 @@ export function readRun(path: string): RunRecord {
   const directory = RunDirectory.open(path);
   const manifest = directory.readManifest();
   const summary = directory.readSummary();
-  const config = readPlainConfig(directory.files.resolvedConfig);
+  const config = withYoungerDefaults(readPlainConfig(directory.files.resolvedConfig));
   const name =
     manifest?.name ?? summary?.name ?? (typeof config.name === 'string' ? config.name : directory.id);
   return { directory, id: directory.id, name, state: stateOf(directory, summary), config, manifest, summary };

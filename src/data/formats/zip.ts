@@ -1,7 +1,11 @@
 /** Reading named members of a zip archive, with bounds on what they expand to and their checksums verified. */
-import { Inflate, unzipSync } from 'fflate';
+import { createRequire } from 'node:module';
 import { damagedError, type UserError } from '../../errors.js';
 import { crc32 } from './crc32.js';
+
+const load = createRequire(import.meta.url);
+/** Loaded on first use, so that a command that reads no archive does not pay. */
+const fflate = (): typeof import('fflate') => load('fflate');
 
 const DIRECTORY_END = Buffer.from('PK\x05\x06', 'latin1');
 const DIRECTORY_END_BYTES = 22;
@@ -69,7 +73,7 @@ function unzipMembers(
     return head === undefined || fits(member.name, head, member.originalSize);
   };
   try {
-    return new Map(Object.entries(unzipSync(bytes, { filter })));
+    return new Map(Object.entries(fflate().unzipSync(bytes, { filter })));
   } catch (error) {
     if (error instanceof Refused) throw damage(file, `the archive is refused: ${error.message}`, error.code);
     const reason = error instanceof Error ? error.message : String(error);
@@ -95,6 +99,7 @@ function headOf(bytes: Buffer, entry: Entry | undefined): Uint8Array | undefined
   if (method === 0) return begin;
   if (method !== 8) return undefined;
   const parts: Uint8Array[] = [];
+  const { Inflate } = fflate();
   try {
     new Inflate(part => parts.push(part)).push(begin, false);
   } catch {

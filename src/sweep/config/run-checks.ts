@@ -1,7 +1,7 @@
 /** Rules between a sweep and the configs of its points. */
 import type { MetricName } from '../../config/experiment.js';
 import type { Locator } from '../../config/locator.js';
-import { metricsOf } from '../../config/metrics.js';
+import { metricsOf } from '../../config/losses.js';
 import { nearest } from '../../config/suggest.js';
 import type { Diagnostic } from '../../errors.js';
 import type { Objective } from '../plan.js';

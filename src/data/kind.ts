@@ -1,0 +1,31 @@
+/** What a kind of dataset is to the rest of the program: one object of its file, which the table lists. */
+import type { Dataset, SequenceInput, Targets } from './dataset.js';
+
+export interface DatasetContext {
+  /** The experiment's seed, for what is generated or drawn. */
+  readonly seed: number;
+}
+
+/** What is known of data; absent where it is not known yet. */
+export interface DatasetFacts {
+  readonly inputKind?: SequenceInput['kind'];
+  readonly targetKind?: Targets['kind'];
+  /** Whether each step has a target of its own. */
+  readonly perStep?: boolean;
+  /** Classes that the labels need: the largest label and one. */
+  readonly numClasses?: number;
+  /** N of the training split. */
+  readonly trainCount?: number;
+}
+
+export interface DatasetKind<Config> {
+  /**
+   * Opens the dataset that `config` describes. Paths are taken as they are; relative ones from the working directory.
+   * @throws UserError exit 2 where the config asks for what is not there, exit 5 where data are damaged.
+   */
+  open(config: Config, context: DatasetContext): Promise<Dataset>;
+  /** What the config alone says, before any data are read. */
+  facts(config: Config): DatasetFacts;
+  /** How many of the digests, the last of them, are of what is tested on. */
+  readonly testDigests: number;
+}
