@@ -407,9 +407,9 @@ t.test('planted errors', async t => {
     t.match(words.stdout, /\nNOT within tolerance: loss, lstm\.weight_ih_l0, .*, fc\.bias\.\n/);
   });
 
-  await t.test('where gradients of segments are added: the loss alone is right', async t => {
+  await t.test('where gradients of blocks are added: differences say so, and the loss is right', async t => {
     const start = await brokenProgram(
-      'training/shard',
+      'model/walk',
       'gradient[offset + i] += part',
       'gradient[offset + i] = part',
     );
@@ -424,7 +424,8 @@ t.test('planted errors', async t => {
     const { code, proof } = await verified<GradientsProof>(t, 'gradients', long, ['--rows', '1'], start);
     t.equal(code, 1);
     t.ok(proof.loss.kernel_error < 1e-5);
-    t.ok(proof.tensors.every(({ difference_error }) => difference_error < 1e-6));
+    // kernels and reference follow one schedule, and differences need none backwards
+    t.ok(proof.tensors.every(({ kernel_error }) => kernel_error < 1e-4));
     t.match(
       proof.tensors.find(({ name }) => name === 'lstm.weight_hh_l1'),
       { holds: false },
