@@ -36,7 +36,10 @@ async function train(backend: Backend, { hiddenSize, batchSize, steps, batches }
     {
       backend,
       threads: 2,
-      spec: modelOf({ cell: 'lstm', hidden_size: hiddenSize, num_layers: 2 }, { inputSize: 28, outputSize: 10 }),
+      spec: modelOf(
+        { cell: 'lstm', hidden_size: hiddenSize, num_layers: 2 },
+        { inputSize: 28, outputSize: 10 },
+      ),
       loss: 'cross_entropy',
       seed: 0,
       sequenceLength: 28,

@@ -34,11 +34,11 @@ export async function graph(config: string, options: GraphOptions, io: Io): Prom
   };
   if (options.format === 'json') {
     const parameters = layout.parameters.map(({ name, shape }) => ({ name, shape }));
-    const described = programs.map(({ name, runs, costs, plan, program }) => ({
+    const described = programs.map(({ name, runs, costs, plan, program, parameterNames }) => ({
       name,
       runs,
       ...costs,
-      ...listing(plan, program),
+      ...listing(plan, program, parameterNames),
     }));
     io.out(
       `${JSON.stringify({ version: 1, ...summary, parameter_shapes: parameters, programs: described })}\n`,
@@ -66,12 +66,20 @@ function emitted(programs: readonly PlannedProgram[], name: string): string {
   });
 }
 
-function listing(plan: Plan, program: PlannedProgram['program']) {
+type ParameterNames = PlannedProgram['parameterNames'];
+
+/** What a person calls an input or a result: parameters, and their gradients, go by their names in checkpoints. */
+function publicName(name: string, parameterNames: ParameterNames): string {
+  const [, prefix = '', local = name] = /^(gradient\.)?(.*)$/.exec(name) ?? [];
+  return `${prefix}${parameterNames.get(local) ?? local}`;
+}
+
+function listing(plan: Plan, program: PlannedProgram['program'], parameterNames: ParameterNames) {
   return {
     graph: reachable(program.outputs.values()).map(({ id, op, name, shape, inputs }) => ({
       id,
       op: op?.name ?? 'input',
-      ...(name !== undefined && { name }),
+      ...(name !== undefined && { name: publicName(name, parameterNames) }),
       shape,
       inputs: inputs.map(input => input.id),
     })),
@@ -111,15 +119,20 @@ function text(
 }
 
 /** The kernels of one program and what they read, as a Mermaid flow chart. */
-function mermaid({ plan }: PlannedProgram): string {
+function mermaid({ plan, parameterNames }: PlannedProgram): string {
   const lines = ['flowchart TD'];
-  for (const node of plan.inputs) lines.push(`  n${node.id}[/"${node.name} ${shapeText(node.shape)}"/]`);
+  for (const node of plan.inputs)
+    lines.push(
+      `  n${node.id}[/"${publicName(node.name as string, parameterNames)} ${shapeText(node.shape)}"/]`,
+    );
   for (const { node, kernel, operands } of plan.steps) {
     lines.push(`  n${node.id}["${kernel.name} ${shapeText(node.shape)}"]`);
     for (const operand of operands)
       if (typeof operand !== 'number') lines.push(`  n${operand.id} --> n${node.id}`);
   }
   // two results may be one node, such as the gradients of both biases
-  [...plan.outputs].forEach(([name, node], i) => lines.push(`  n${node.id} --> o${i}(["${name}"])`));
+  [...plan.outputs].forEach(([name, node], i) =>
+    lines.push(`  n${node.id} --> o${i}(["${publicName(name, parameterNames)}"])`),
+  );
   return `${lines.join('\n')}\n`;
 }

@@ -139,7 +139,7 @@ export class ScheduleWalk<A extends Numbers> {
     const { batch, variableLength, training } = shape;
     const options = { batch, variableLength, training, gradient };
     const given: Arrays<A> = { ...values };
-    for (const { name, offset, size } of this.parametersOf(block)) {
+    for (const { name, offset, size } of parametersOf(this.layout, block)) {
       given[name] = parameters.subarray(offset, offset + size) as A;
     }
     for (const { input, local } of blockInputs(spec, block, this.inputs)) {
@@ -160,25 +160,6 @@ export class ScheduleWalk<A extends Numbers> {
     return predictionsOf(this.spec, 2) === 1 ? [0, 1] : [start, steps];
   }
 
-  /** The parameters that `block` reads, by their names in its program, with their places in the flat array. */
-  private parametersOf({
-    units,
-    firstLayer,
-    hasHead,
-  }: Block): { name: string; offset: number; size: number }[] {
-    const owners = units.map(unit => ({
-      owner: unitName(unit),
-      prefix: unitName({ ...unit, layer: unit.layer - firstLayer }),
-    }));
-    if (hasHead) owners.push({ owner: HEAD, prefix: HEAD });
-    if (firstLayer === 0) owners.push({ owner: EMBEDDING, prefix: EMBEDDING });
-    return owners.flatMap(({ owner, prefix }) =>
-      this.layout
-        .blocksOf(owner)
-        .map(({ input, offset, size }) => ({ name: `${prefix}.${input}`, offset, size })),
-    );
-  }
-
   private collect({ block }: Stop, out: Arrays<A>, { rows, predictions }: WalkResult<A>): void {
     if (!hasLoss(this.spec, block)) return;
     const { batch } = this.shape;
@@ -191,7 +172,7 @@ export class ScheduleWalk<A extends Numbers> {
   }
 
   private accumulate({ block }: Stop, out: Arrays<A>, { inputs }: WalkBatch<A>, gradient: A): void {
-    for (const { name, offset } of this.parametersOf(block)) {
+    for (const { name, offset } of parametersOf(this.layout, block)) {
       // a parameter that no result depends on (recurrent weights of a single step) has no output
       const part = out[`gradient.${name}`] ?? [];
       for (let i = 0; i < part.length; i++) gradient[offset + i] += part[i];
@@ -214,10 +195,39 @@ export class ScheduleWalk<A extends Numbers> {
   }
 }
 
+/** A parameter that a block reads. */
+interface BlockParameter {
+  /** In the block's program. */
+  readonly name: string;
+  /** Its name in checkpoints. */
+  readonly parameter: string;
+  /** Its place in the flat array. */
+  readonly offset: number;
+  readonly size: number;
+}
+
+function parametersOf(layout: ParameterLayout, { units, firstLayer, hasHead }: Block): BlockParameter[] {
+  const owners = units.map(unit => ({
+    owner: unitName(unit),
+    prefix: unitName({ ...unit, layer: unit.layer - firstLayer }),
+  }));
+  if (hasHead) owners.push({ owner: HEAD, prefix: HEAD });
+  if (firstLayer === 0) owners.push({ owner: EMBEDDING, prefix: EMBEDDING });
+  return owners.flatMap(({ owner, prefix }) =>
+    layout.parameters
+      .filter(one => one.owner === owner)
+      .flatMap(({ name: parameter, blocks }) =>
+        blocks.map(({ input, offset, size }) => ({ name: `${prefix}.${input}`, parameter, offset, size })),
+      ),
+  );
+}
+
 /** A program of a training step. */
 export interface StepProgram {
   readonly name: string;
   readonly program: Program;
+  /** The names of parameters that its inputs and results have in checkpoints; for the first of several blocks that it serves. */
+  readonly parameterNames: ReadonlyMap<string, string>;
   /** How often a step runs it. */
   readonly runs: number;
 }
@@ -226,6 +236,7 @@ export interface StepProgram {
 export function stepPrograms(spec: ModelSpec, loss: Loss, shape: WalkShape): StepProgram[] {
   const { sequenceLength: steps, batch, variableLength, training, maxCellSteps } = shape;
   const blocks = makeSchedule(spec, { steps, variableLength, ...(maxCellSteps && { maxCellSteps }) });
+  const layout = new ParameterLayout(spec);
   const found = new Map<string, StepProgram>();
   const add = (block: Block, gradient: boolean) => {
     const options = { batch, variableLength, training, gradient };
@@ -233,7 +244,12 @@ export function stepPrograms(spec: ModelSpec, loss: Loss, shape: WalkShape): Ste
     const known = found.get(key);
     const name = `${gradient ? 'gradient' : 'forward'} of ${blockName(spec, block)}`;
     if (known) found.set(key, { ...known, runs: known.runs + 1 });
-    else found.set(key, { name, program: blockProgram(spec, loss, block, options), runs: 1 });
+    else {
+      const parameterNames = new Map(
+        parametersOf(layout, block).map(({ name, parameter }) => [name, parameter]),
+      );
+      found.set(key, { name, program: blockProgram(spec, loss, block, options), parameterNames, runs: 1 });
+    }
   };
   for (const block of blocks.slice(0, -1)) add(block, false);
   for (const block of [...blocks].reverse()) add(block, true);
