@@ -34,6 +34,12 @@ export class RandomStream {
     return (high * 0x4000000 + low) / 0x20000000000000;
   }
 
+  /** Normal with mean 0 and variance 1: Box and Muller (1958). */
+  normal(): number {
+    const radius = Math.sqrt(-2 * Math.log(1 - this.uniform()));
+    return radius * Math.cos(2 * Math.PI * this.uniform());
+  }
+
   /** Uniform integer in [0, bound). `bound` must be between 1 and 2^32. */
   integer(bound: number): number {
     return Math.floor(this.uniform() * bound);
@@ -49,4 +55,36 @@ export class RandomStream {
     }
     return values;
   }
+}
+
+/**
+ * Numbers that are a function of counters, such as the step, the row and the unit of a dropout mask: whoever computes them, in whatever
+ * order and after whatever interruption, computes the same. The mixing is the finalizer of MurmurHash3 (Appleby, 2011).
+ */
+export class CounterRandom {
+  private readonly seed: number;
+
+  constructor(seed: number, name: string) {
+    this.seed = createHash('sha256').update(`${seed}/${name}`).digest().readInt32LE(0);
+  }
+
+  /** A key for `uniform`, which depends on each of `counters` and on their order. */
+  key(...counters: readonly number[]): number {
+    return counters.reduce((key, counter) => mix(key ^ mix(counter + GOLDEN)), this.seed);
+  }
+
+  /** Uniform in [0, 1) with 32 random bits. */
+  uniform(key: number, counter: number): number {
+    return (mix(key ^ mix(counter + GOLDEN)) >>> 0) / 0x100000000;
+  }
+}
+
+/** 2^32 over the golden ratio: neighbouring counters differ in many bits. */
+const GOLDEN = 0x9e3779b9;
+
+function mix(value: number): number {
+  let h = value | 0;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return h ^ (h >>> 16);
 }

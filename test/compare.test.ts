@@ -1,15 +1,5 @@
 /** `compare`: statistics against SciPy's, sides, differences, verdicts, curves, and real runs from the command line. */
-import {
-  appendFileSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { parse } from 'csv-parse/sync';
@@ -18,7 +8,6 @@ import t from 'tap';
 import { lineChart } from '../src/cli/chart.js';
 import { processIo } from '../src/cli/io.js';
 import { runCommandLine } from '../src/cli/program.js';
-import { loadExperiment } from '../src/config/index.js';
 import { validateAgainst } from '../src/config/schema.js';
 import { allKeys, type Schema } from '../src/config/schema-walk.js';
 import { UserError } from '../src/errors.js';
@@ -37,8 +26,7 @@ import { differenceInterval, meanInterval } from '../src/review/statistics/boots
 import { holm } from '../src/review/statistics/holm.js';
 import { leastRankSumP, mannWhitney } from '../src/review/statistics/mann-whitney.js';
 import { leastSignedRankP, wilcoxonSignedRank } from '../src/review/statistics/wilcoxon.js';
-import { runExperiment } from '../src/training/run.js';
-import { silentObserver } from './support/small-run.js';
+import { Workplace } from './support/cli.js';
 
 interface Expected {
   readonly wilcoxon: readonly { name: string; differences: number[]; statistic: number; p: number }[];
@@ -64,8 +52,9 @@ interface Expected {
 const expected: Expected = JSON.parse(
   readFileSync(join(import.meta.dirname, '../../test/fixtures/statistics/scipy.json'), 'utf8'),
 );
-const folder = mkdtempSync(join(tmpdir(), 'cellrun-compare-'));
-t.teardown(() => rmSync(folder, { recursive: true }));
+const work = new Workplace();
+t.teardown(() => work.remove());
+const folder = work.path;
 
 const isNear = (a: number, b: number, tolerance = 1e-12): boolean =>
   Math.abs(a - b) <= tolerance * Math.max(1, Math.abs(b));
@@ -669,17 +658,18 @@ async function trained(name: string, learningRate: number): Promise<string> {
   const file = join(folder, `${name}.yaml`);
   const config = { ...CONFIG, name, optimizer: { kind: 'adam', learning_rate: learningRate } };
   writeFileSync(file, JSON.stringify(config));
-  for (const seed of seeds(8)) {
-    const signal = new AbortController().signal;
-    const options = {
-      backend: 'cpu',
-      threads: 1,
-      output: join(folder, 'runs'),
-      commandLine: [],
-      signal,
-      started: new Date(),
-    } as const;
-    await runExperiment(loadExperiment(file, { set: [`seed=${seed}`] }), options, silentObserver);
+  for (const seed of seeds(6)) {
+    const flags = [
+      '--set',
+      `seed=${seed}`,
+      '--backend',
+      'webasm',
+      '--output',
+      join(folder, 'runs'),
+      '--quiet',
+    ];
+    const { code, stderr } = await work.cellrun('run', file, ...flags);
+    if (code !== 0) throw new Error(stderr);
   }
   return join(folder, 'runs', name);
 }
@@ -691,16 +681,18 @@ t.test('real runs, from the command line', async t => {
     const { code, out, err } = await compared(fast, slow);
     t.equal(code, 0);
     t.equal(err, '');
-    t.match(out, `A  ${fast}  8 runs, seeds 0 to 7\nB  ${slow}  8 runs, seeds 0 to 7\n`);
+    t.match(out, `A  ${fast}  6 runs, seeds 0 to 5\nB  ${slow}  6 runs, seeds 0 to 5\n`);
     t.match(out, /^optimizer\.learning_rate +0\.03 +0\.0001 +numerics$/m);
     t.match(out, /^name +fast +slow +nothing$/m);
     t.notMatch(out, /batch_size/);
-    t.match(out, /^train\.loss +A +8 /m);
-    t.match(out, /^ +B +8 .* \+[\d.]+ +\+[\d.]+ to \+[\d.]+ +0\.0078 +worse$/m, 'the training loss');
+    t.match(out, /^train\.loss +A +6 /m);
+    t.match(out, /^ +B +6 .* \+[\d.]+ +\+[\d.]+ to \+[\d.]+ +0\.031 +worse$/m, 'the training loss');
     t.match(out, /\ntrain\.loss, mean over the seeds\n/);
     t.match(out, /\ntest\.loss, mean over the seeds\n/);
     t.match((await compared(fast, slow, '--all')).out, /^training\.batch_size +10 +10 +data order$/m);
     t.notMatch((await compared(fast, slow, '--no-curves')).out, /mean over/);
+    const { stdout } = await work.start('compare', fast, slow, '--no-curves').finished;
+    t.equal(stdout, (await compared(fast, slow, '--no-curves')).out, 'the same of a process');
     t.match((await compared(fast, slow, '--curves', 'grad_norm')).out, /\ngrad_norm, mean over the seeds\n/);
   });
 
@@ -710,14 +702,14 @@ t.test('real runs, from the command line', async t => {
     const document: Comparison = JSON.parse(out);
     t.same(validateAgainst('comparison', document), []);
     const [metric] = document.metrics;
-    t.match(metric, { metric: 'train.loss', comparisons: [{ n: 8, verdict: 'worse' }] });
+    t.match(metric, { metric: 'train.loss', comparisons: [{ n: 6, verdict: 'worse' }] });
     const rows: Record<string, string>[] = parse(
       (await compared(fast, slow, '--format', 'csv', '--metric', 'train.loss')).out,
       { columns: true },
     );
     t.equal(Number(rows[1].difference), metric.comparisons[0].difference, 'all digits');
     t.match(rows, [
-      { metric: 'train.loss', side: 'A', n: '8', verdict: '' },
+      { metric: 'train.loss', side: 'A', n: '6', verdict: '' },
       { side: 'B', verdict: 'worse', test: 'wilcoxon_signed_rank' },
     ]);
     const { out: markdown } = await compared(fast, slow, '--format', 'markdown');
@@ -749,7 +741,7 @@ t.test('real runs, from the command line', async t => {
     for (const run of rest) writeFileSync(join(copy, run, 'summary.json'), '[]');
     const error = await refused(fast, copy);
     t.equal(error.exitCode, 5);
-    t.equal(error.diagnostics.length, 8);
+    t.equal(error.diagnostics.length, 6);
   });
 
   t.test('what is no run, and flags that belong elsewhere', async t => {

@@ -1,13 +1,32 @@
 /** The dashboard in a real browser, over real runs: what is on the page is what is in the files, and stays so while they grow. */
-import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import type { Browser, Page } from 'playwright-core';
 import t from 'tap';
 import { type Dashboard, startReportDashboard } from '../src/report/server/index.js';
 import type { Comparison } from '../src/review/comparison/document.js';
-import { chromiumMissing, type Look, openPage, startChromium, violationsOf } from './support/browser.js';
+import {
+  changeLook,
+  chromiumMissing,
+  keepPicture,
+  type Look,
+  openPage,
+  startChromium,
+  violationsOf,
+} from './support/browser.js';
 import { type RunSummary, readLog, Workplace } from './support/cli.js';
 import { logLines, makeRun } from './support/dashboard.js';
+import { sweepInProcess } from './support/sweeps.js';
 
 /** The machine may be busy; how soon a point is on the page is not what these tests are about, as long as it comes. */
 const PATIENCE = 60_000;
@@ -17,13 +36,19 @@ t.teardown(() => work.remove());
 const defects: unknown[] = [];
 
 function start(root: string, port = 0): Promise<Dashboard> {
-  return startReportDashboard({ root, host: '127.0.0.1', port, defect: error => defects.push(error) });
+  return startReportDashboard({
+    root,
+    host: '127.0.0.1',
+    port,
+    lookEveryMs: 50,
+    defect: error => defects.push(error),
+  });
 }
 
 const small = {
   version: 1,
   name: 'adding',
-  dataset: { kind: 'synthetic', problem: 'adding', sequence_length: 10, train_size: 200, test_size: 40 },
+  dataset: { kind: 'synthetic', problem: 'adding', sequence_length: 10, train_size: 80, test_size: 20 },
   model: { cell: 'lstm', hidden_size: 8, num_layers: 1, head: { from: 'last' } },
   loss: { kind: 'mse' },
   optimizer: { kind: 'adam', learning_rate: 0.01 },
@@ -31,24 +56,30 @@ const small = {
   gates: [{ metric: 'test.loss', max: 0.001 }],
 };
 
+/** No process looks for an adapter. */
+const WEBASM = ['--backend', 'webasm'];
+
 async function train(output: string, set: readonly string[] = []): Promise<RunSummary> {
   const flags = set.flatMap(one => ['--set', one]);
-  const { stdout, stderr } = await work.cellrun(
-    'run',
-    work.config(small),
-    '--json',
-    '--output',
-    output,
-    ...flags,
-  );
+  const words = ['run', work.config(small), '--json', '--output', output, ...WEBASM, ...flags];
+  const { stdout, stderr } = await work.cellrun(...words);
   if (stdout === '') throw new Error(stderr);
   return JSON.parse(stdout);
 }
 
-/** For a person to look at, where CELLRUN_PICTURES names a folder. */
-async function keepPicture(page: Page, name: string): Promise<void> {
-  const folder = process.env.CELLRUN_PICTURES;
-  if (folder !== undefined) await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+/** Two runs, the older one first. */
+const trained = work.folder();
+const runs = [
+  await train(trained, ['optimizer.learning_rate=0.01']),
+  await train(trained, ['optimizer.learning_rate=0.003']),
+];
+
+/** A grid over `parameters`. */
+function sweepFile(parameters: object): string {
+  const base = work.config({ ...small, gates: [] });
+  const objective = { metric: 'test.loss', goal: 'minimize' };
+  const sweep = { version: 1, name: 'searched', base, method: 'grid', objective, parameters };
+  return work.file('sweep.yaml', JSON.stringify(sweep));
 }
 
 /** In a browser: where keys are broken that is not the end of a word. */
@@ -110,9 +141,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
     page.locator('tr[data-row]').evaluateAll(rows => rows.map(row => row.getAttribute('data-row')));
 
   t.test('the list, a run and a comparison say what the files say', async t => {
-    const root = work.folder();
-    const runs: RunSummary[] = [];
-    for (const rate of [0.01, 0.003]) runs.push(await train(root, [`optimizer.learning_rate=${rate}`]));
+    const root = trained;
     const dashboard = await start(root);
     t.teardown(() => dashboard.close());
     const path = (run: RunSummary) => `adding/${run.run_id}`;
@@ -208,8 +237,12 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
     t.teardown(() => dashboard.close());
     await view(dashboard.url, '', {}, async page => {
       await page.getByRole('heading', { name: 'No runs yet' }).waitFor();
-      const config = { ...small, training: { ...small.training, num_epochs: 150 } };
-      const running = work.start('run', work.config(config), '--json', '--output', root);
+      const training = { num_epochs: 300, batch_size: 40, log_every: 1 };
+      const file = work.config({ ...small, training, checkpoint: { every: { steps: 300 } } });
+      const running = work.start('run', file, '--json', '--output', root, ...WEBASM);
+      await running.said('step 2/');
+      // the run stands still while the page is read, so that it does not end too early
+      running.child.kill('SIGSTOP');
       await page.locator('tr[data-row] .badge.running').waitFor();
       t.match(await page.title(), '(1)');
       await page.locator('tr[data-row] a').click();
@@ -220,8 +253,14 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       const stepsTold = async () =>
         Number(/([\d,]+) steps?/.exec((await note.textContent()) ?? '')?.[1].replaceAll(',', ''));
       const early = await stepsTold();
-      while ((await stepsTold()) <= early) await page.waitForTimeout(20);
+      const log = join(root, 'adding', readdirSync(join(root, 'adding'))[0], 'log.jsonl');
+      const before = statSync(log).size;
+      running.child.kill('SIGCONT');
+      while (statSync(log).size < before + 2000) await setTimeout(1);
+      running.child.kill('SIGSTOP');
+      while ((await stepsTold()) <= early) await setTimeout(20);
       t.match(await title(page), 'running', 'it grew while the run was under way');
+      running.child.kill('SIGCONT');
       const { stdout, code } = await running.finished;
       t.equal(code, 3, 'its gate fails');
       const summary = JSON.parse(stdout) as RunSummary;
@@ -353,20 +392,22 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
     const dashboard = await start(root);
     t.teardown(() => dashboard.close());
     await view(dashboard.url, '', {}, async page => {
-      const words = [
-        work.config(small),
-        'optimizer.learning_rate=0.001,0.01,0.1',
-        '--objective',
-        'test.loss:min',
-      ];
-      const sweep = work.start('sweep', ...words, '--output', root, '--json');
+      let seen: () => void = () => {};
+      const sight = new Promise<void>(resolve => {
+        seen = resolve;
+      });
+      const file = sweepFile({ 'optimizer.learning_rate': [0.01, 0.1] });
+      // the second trial waits until the page shows the sweep
+      const sweep = sweepInProcess(work, file, root, ({ trial }) =>
+        trial === 0 ? Promise.resolve() : sight,
+      );
       await page.locator('tr[data-row] .badge.running').waitFor();
       await page.locator('tr[data-row] a').click();
-      await page.locator('article.sweep').waitFor();
-      const { code, stdout, stderr } = await sweep.finished;
-      t.equal(code, 0, stderr);
+      await page.locator('article.sweep h1 .badge.running').waitFor();
+      seen();
+      const summary = JSON.parse(readFileSync(join(await sweep, 'summary.json'), 'utf8'));
       await page.locator('article.sweep h1 .badge.completed').waitFor();
-      const { best, top } = JSON.parse(stdout);
+      const { best, top } = summary;
       t.equal(await page.locator('[data-metric=best] data').getAttribute('value'), String(best.value));
       for (const { trial, value } of top)
         t.equal(await exact(page, String(trial), 'test.loss'), String(value));
@@ -459,22 +500,24 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       const dashboard = await start(root);
       t.teardown(() => dashboard.close());
       const hash = `#/compare?${[1, 2, 3, 4].map(day => `run=a/${id(day)}`).join('&')}`;
-      for (const [width, scheme] of [
-        [360, 'dark'],
-        [768, 'light'],
-        [1280, 'light'],
-      ] as const)
-        await view(dashboard.url, hash, { width, scheme }, async page => {
-          const keys = page.locator('tr[data-key] th');
-          await keys.first().waitFor();
-          t.same((await keys.allTextContents()).sort(), [
-            'gates',
-            'optimizer.learning_rate',
-            'training.gradient_clip_norm',
-          ]);
-          t.same(await page.evaluate(BROKEN_KEYS), [], `${width}`);
-          await keepPicture(page, `dashboard-differences-${width}-${scheme}`);
-        });
+      await view(dashboard.url, hash, {}, async page => {
+        const keys = page.locator('tr[data-key] th');
+        await keys.first().waitFor();
+        t.same((await keys.allTextContents()).sort(), [
+          'gates',
+          'optimizer.learning_rate',
+          'training.gradient_clip_norm',
+        ]);
+        for (const look of [
+          { width: 360, scheme: 'dark' },
+          { width: 768, scheme: 'light' },
+          { width: 1280, scheme: 'light' },
+        ] as const) {
+          await changeLook(page, look);
+          t.same(await page.evaluate(BROKEN_KEYS), [], `${look.width}`);
+          await keepPicture(page, `dashboard-differences-${look.width}-${look.scheme}`);
+        }
+      });
     },
   );
 
@@ -508,20 +551,11 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
 
   t.test('for everybody: contrast, names, structure; no view is wider than its screen', async t => {
     const root = work.folder();
-    const runs = [await train(root), await train(root, ['optimizer.learning_rate=0.1'])];
+    cpSync(trained, root, { recursive: true });
     const [path, other] = runs.map(run => `adding/${run.run_id}`);
-    const { stdout } = await work.cellrun(
-      'sweep',
-      work.config({ ...small, gates: [] }),
-      'optimizer.learning_rate=0.001,0.01',
-      'model.hidden_size=4,8',
-      '--objective',
-      'test.loss:min',
-      '--output',
-      root,
-      '--json',
-    );
-    const sweep = `sweeps/adding/${JSON.parse(stdout).sweep_id}`;
+    const file = sweepFile({ 'optimizer.learning_rate': [0.001, 0.01], 'model.hidden_size': [4, 8] });
+    const sweepDirectory = await sweepInProcess(work, file, root);
+    const sweep = `sweeps/searched/${basename(sweepDirectory)}`;
     const dashboard = await start(root);
     t.teardown(() => dashboard.close());
     const views = {
@@ -538,10 +572,11 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       { width: 1280, scheme: 'dark' },
     ];
     for (const [name, [hash, selector]] of Object.entries(views)) {
-      for (const look of looks) {
-        await view(dashboard.url, hash, look, async page => {
-          await page.locator(selector).first().waitFor();
-          await page.locator('[data-connection=live]').waitFor();
+      await view(dashboard.url, hash, looks[0], async page => {
+        await page.locator(selector).first().waitFor();
+        await page.locator('[data-connection=live]').waitFor();
+        for (const look of looks) {
+          await changeLook(page, look);
           const { violations, passes } = await violationsOf(page);
           t.same(violations, [], `${name} ${look.width} ${look.scheme}`);
           t.ok(passes > 10);
@@ -551,8 +586,8 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
             `${name} fits ${look.width}`,
           );
           await keepPicture(page, `dashboard-${name}-${look.width}-${look.scheme}`);
-        });
-      }
+        }
+      });
     }
   });
 });

@@ -4,8 +4,6 @@ import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
   mkdirSync,
-  mkdtempSync,
-  realpathSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -13,7 +11,6 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
@@ -34,17 +31,11 @@ import { type News, NOTHING, type Source } from '../src/report/server/source.js'
 import { type RunHistory, readHistory } from '../src/review/history.js';
 import { LogFollower } from '../src/review/log-follower.js';
 import { Workplace } from './support/cli.js';
-import { ask, EventReader, logLines, makeRun, send } from './support/dashboard.js';
+import { ask, EventReader, logLines, makeRun, type ServerEvent, send } from './support/dashboard.js';
 
-const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cellrun-dashboard-')));
-t.teardown(() => rmSync(folder, { recursive: true }));
-let made = 0;
-function newFolder(): string {
-  made += 1;
-  const path = join(folder, String(made));
-  mkdirSync(path);
-  return path;
-}
+const work = new Workplace();
+t.teardown(() => work.remove());
+const newFolder = () => work.folder();
 
 const defects: unknown[] = [];
 t.afterEach(() => {
@@ -52,8 +43,13 @@ t.afterEach(() => {
 });
 
 async function withDashboard(root: string, use: (dashboard: Dashboard) => Promise<void>): Promise<void> {
-  const options = { root, host: '127.0.0.1', port: 0, defect: (error: unknown) => defects.push(error) };
-  const dashboard = await startReportDashboard(options);
+  const dashboard = await startReportDashboard({
+    root,
+    host: '127.0.0.1',
+    port: 0,
+    lookEveryMs: 20,
+    defect: error => defects.push(error),
+  });
   try {
     await use(dashboard);
   } finally {
@@ -468,11 +464,20 @@ t.test('a change of the list is told to who watches it', async t => {
     t.match(first, { exists: false, root, deeper: null, runs: [], sweeps: [] });
     const path = 'a/20260101T000000Z-00000000';
     const directory = makeRun(root, { name: 'a', id: '20260101T000000Z-00000000' });
-    const second = await page.next(({ event }) => event === 'document', 2);
-    t.match((second.data as ListDocument).runs, [{ path, state: 'killed' }]);
+    await page.next(({ event, data }) => event === 'document' && (data as ListDocument).exists, 2);
+    const listedAs =
+      (state: string) =>
+      ({ event, data }: ServerEvent): boolean => {
+        const { runs = [] } = data as Partial<ListDocument>;
+        const { changed = [] } = data as Partial<ListChange>;
+        const listed = event === 'document' ? runs : event === 'change' ? changed : [];
+        return listed.some(one => one.path === path && one.state === state);
+      };
+    await page.next(listedAs('killed'));
     makeRun(root, { name: 'a', id: '20260101T000000Z-00000000', status: 'completed' });
-    const changed = (await page.next(({ event }) => event === 'change')).data as ListChange;
-    t.match(changed, { changed: [{ path, state: 'completed' }], removed: [] });
+    const { event, data } = await page.next(listedAs('completed'));
+    t.equal(event, 'change');
+    t.match(data, { changed: [{ path, state: 'completed' }], removed: [] });
     rmSync(directory, { recursive: true });
     await page.next(({ event, data }) => event === 'change' && (data as ListChange).removed.includes(path));
     page.close();
@@ -681,10 +686,12 @@ t.test('run --dashboard: the run is the same, and takes the dashboard with it', 
     optimizer: { kind: 'adam', learning_rate: 0.01 },
     training: { num_epochs: 2, batch_size: 20, log_every: 1 },
   };
-  const plain = await place.train(config);
+  const webasm = ['--backend', 'webasm'];
+  const plain = await place.train(config, ...webasm);
   const output = place.folder();
   const file = place.config(config);
-  const { finished, said, child } = place.start('run', file, '--json', '--output', output, '--dashboard');
+  const words = ['run', file, '--json', '--output', output, '--dashboard', ...webasm];
+  const { finished, said, child } = place.start(...words);
   await said('Dashboard: http');
   let text = '';
   child.stderr?.on('data', chunk => {
@@ -700,9 +707,11 @@ t.test('run --dashboard: the run is the same, and takes the dashboard with it', 
 
 t.test('a channel says what keeps its document from being given, once, and goes on when it can', async t => {
   let trouble: Error | undefined = new UserError(2, [{ code: 'x', message: 'gone' }]);
+  let looks = 0;
   const source: Source = {
     everyMs: 1,
     look: async () => {
+      looks += 1;
       if (trouble) throw trouble;
       return NOTHING;
     },
@@ -712,10 +721,14 @@ t.test('a channel says what keeps its document from being given, once, and goes 
   const channel = new Channel('test', source, error => defects.push(error));
   const told: Message[] = [];
   const page = { isOpen: true, send: (message: Message) => void told.push(message) };
+  const severalLooks = async () => {
+    const enough = looks + 5;
+    while (looks < enough) await new Promise(resolve => setTimeout(resolve, 1));
+  };
   await channel.join(page, undefined);
-  await new Promise(resolve => setTimeout(resolve, 20));
+  await severalLooks();
   trouble = undefined;
-  await new Promise(resolve => setTimeout(resolve, 20));
+  await severalLooks();
   t.same(
     told.map(({ event, data }) => [event, data]),
     [

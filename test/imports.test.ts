@@ -19,20 +19,23 @@ import { packageRoot } from '../src/root.js';
 const copy = mkdtempSync(join(tmpdir(), 'cellrun-imports-'));
 t.teardown(() => rmSync(copy, { recursive: true }));
 
-function cruise(folder: string): { status: number | null; output: string } {
-  const program = join(packageRoot, 'node_modules/dependency-cruiser/bin/dependency-cruise.mjs');
-  const args = [program, '--config', '.dependency-cruiser.cjs', '--output-type', 'err-long', 'src'];
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' });
-  return { status, output: stdout + stderr };
+interface Violation {
+  readonly from: string;
+  readonly rule: { readonly name: string; readonly severity: string };
 }
 
-t.test('the imports follow the rules', async t => {
-  const { status, output } = cruise(packageRoot);
-  t.equal(status, 0, output);
-  t.match(output, /no dependency violations found \(\d{2,} modules/, 'and there was something to look at');
-});
+/** What dependency-cruiser says of `src` in `folder`. */
+function cruise(folder: string): { modules: number; violations: readonly Violation[] } {
+  const program = join(packageRoot, 'node_modules/dependency-cruiser/bin/dependency-cruise.mjs');
+  const args = [program, '--config', '.dependency-cruiser.cjs', '--output-type', 'json', 'src'];
+  const options = { cwd: folder, encoding: 'utf8', maxBuffer: 1 << 28 } as const;
+  const { stdout, stderr } = spawnSync(process.execPath, args, options);
+  if (stdout === '') throw new Error(stderr);
+  const { summary } = JSON.parse(stdout);
+  return { modules: summary.totalCruised, violations: summary.violations };
+}
 
-t.test('a planted violation of each rule is found, with its reason', async t => {
+t.test('the imports follow the rules, and a planted violation of each rule is found', async t => {
   for (const name of ['src', '.dependency-cruiser.cjs', 'tsconfig.json', 'package.json']) {
     cpSync(join(packageRoot, name), join(copy, name), { recursive: true });
   }
@@ -70,9 +73,16 @@ t.test('a planted violation of each rule is found, with its reason', async t => 
   }
   // The other half of the cycle, which is reported once.
   writeFileSync(join(copy, 'src/training/planted-b.ts'), "export * from './planted-a.js';\n");
-  const { status, output } = cruise(copy);
-  t.not(status, 0);
-  for (const [rule, file] of planted) t.match(output, `error ${rule}: ${file}`, `${rule} in ${file}`);
+  const { modules, violations } = cruise(copy);
+  const found = violations.map(({ rule, from }) => `${rule.severity} ${rule.name}: ${from}`);
+  for (const [rule, file] of planted) t.ok(found.includes(`error ${rule}: ${file}`), `${rule} in ${file}`);
+  const files = new Set(['src/training/planted-b.ts', ...planted.map(([, file]) => file)]);
+  t.same(
+    violations.filter(({ from }) => !files.has(from)),
+    [],
+    'files that are not planted follow the rules',
+  );
+  t.ok(modules > 100, `${modules} modules`);
   const { forbidden }: { forbidden: { name: string; comment: string }[] } = (
     await import(join(packageRoot, '.dependency-cruiser.cjs'))
   ).default;
@@ -142,7 +152,10 @@ function breaches(file: string, text: string): string[] {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.ES2023, true);
   const found: string[] = [];
   const visit = (node: ts.Node): void => {
-    if (ts.isPropertyAccessExpression(node) || ts.isNewExpression(node) || ts.isIdentifier(node)) {
+    const isCandidate =
+      ts.isPropertyAccessExpression(node) || ts.isNewExpression(node) || ts.isIdentifier(node);
+    // a longer one is a chain of calls, whose links are visited as well
+    if (isCandidate && node.getWidth(source) < 200) {
       const expression = node.getText(source).replaceAll(/\s+/g, '');
       const spaced = expression.replace(/^new(?=[A-Z])/, 'new ');
       for (const rule of globals) {

@@ -27,6 +27,7 @@ import { Trainer } from '../src/training/trainer.js';
 import { Updater } from '../src/training/updater.js';
 import { compareRuns, resultDigests } from '../src/verify/compare-runs.js';
 import { floats, npz, readLog, Workplace } from './support/cli.js';
+import { modelOf } from './support/models.js';
 import { silentObserver } from './support/small-run.js';
 
 // many small runs, on a machine that others may be using
@@ -129,7 +130,8 @@ class Bench {
       {
         backend: 'webasm',
         threads: 1,
-        spec: { cell: 'lstm', inputSize: F, hiddenSize: 3, numLayers: 2, outputSize: 3, head: 'last' },
+        spec: modelOf({ cell: 'lstm', hidden_size: 3, num_layers: 2 }, { inputSize: F, outputSize: 3 }),
+        seed: 0,
         loss: 'cross_entropy',
         sequenceLength: T,
         variableLength: false,
@@ -199,7 +201,11 @@ class Bench {
     const after: Arrays[] = [];
     for (let batch = without; batch < STEPS; batch++) {
       const indices = Uint32Array.from({ length: BATCH }, (_, i) => batch * BATCH + i);
-      const { updated } = await this.trainer.step(this.trainer.prepare(indices), batch, LEARNING_RATE);
+      const { updated } = await this.trainer.step(
+        this.trainer.prepare(indices, batch, false),
+        batch,
+        LEARNING_RATE,
+      );
       if (!updated) throw new Error(`batch ${batch} is sound and was not trained on`);
       after.push(arraysOf(this.trainer));
     }

@@ -1,5 +1,5 @@
 /** Reviews of sweeps: what a sweep stopped itself counts for nothing, and gates are told where the user wrote them. */
-import { appendFileSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import t from 'tap';
 import { githubAnnotations } from '../src/cli/review-github.js';
@@ -10,6 +10,7 @@ import { checkSchemas } from '../src/review/schema-check.js';
 import { bestRow, readSweepResults } from '../src/sweep/results/index.js';
 import { Workplace } from './support/cli.js';
 import { longerConfig, randomDataset } from './support/small-run.js';
+import { sweepInProcess } from './support/sweeps.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -35,15 +36,7 @@ writeFileSync(
     parameters: { 'optimizer.learning_rate': [0.01, 0.005, 1e-6, 1e-7] },
   }),
 );
-let sweep = '';
-t.before(async () => {
-  const output = join(folder, 'experiments');
-  const flags = ['--backend', 'cpu', '--output', output, '--quiet'];
-  const { code, stderr } = await work.cellrun('sweep', sweepFile, ...flags);
-  if (code !== 0) throw new Error(stderr);
-  const sweeps = join(output, 'sweeps', 'sw');
-  sweep = join(sweeps, readdirSync(sweeps)[0]);
-});
+const sweep = await sweepInProcess(work, sweepFile, join(folder, 'experiments'));
 
 const judge = (...paths: string[]) => reviewRuns(paths, { gates: ['test.loss <= 1e9'] }).review;
 

@@ -2,23 +2,14 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { validateAgainst } from '../src/config/schema.js';
 import { type Tensor, type Tensors, writeSafetensors } from '../src/experiment/safetensors.js';
 import { ParameterLayout } from '../src/model/parameters.js';
 import { RandomStream } from '../src/random.js';
 import { packageRoot } from '../src/root.js';
-import {
-  type Finished,
-  floats,
-  integers,
-  type NpyContent,
-  npz,
-  readLog,
-  TrainedRun,
-  Workplace,
-} from './support/cli.js';
-import { GOLDENS, type Golden, golden, relativeError } from './support/goldens.js';
+import { type Finished, floats, integers, npz, readLog, TrainedRun, Workplace } from './support/cli.js';
+import { modelOf } from './support/models.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -27,7 +18,6 @@ t.jobs = 2;
 /** Two programs at a time: each has threads of its own. */
 const parallel = { buffered: true };
 
-const norm = (values: ArrayLike<number>): number => Math.hypot(...Array.from(values));
 const finite = (tensors: Tensors): boolean =>
   [...tensors.values()].every(({ data }) =>
     Array.from<number | bigint>(data).map(Number).every(Number.isFinite),
@@ -37,134 +27,6 @@ function floatsOf(tensors: Tensors, name: string): Float32Array {
   const tensor = tensors.get(name);
   if (tensor?.dtype !== 'F32') throw new Error(`no F32 tensor ${name}`);
   return tensor.data;
-}
-
-/** The golden's batch as training and as test split. */
-function goldenData({ name, spec, loss, batch: B, steps: T, values }: Golden): string {
-  const x = floats([B, T, spec.inputSize], values('x'));
-  const perStep = spec.head === 'every' ? [B, T] : [B];
-  const y = loss === 'mse' ? floats([B, spec.outputSize], values('y')) : integers(perStep, values('y'));
-  const arrays: Record<string, NpyContent> = { x, y };
-  if (name.includes('lengths')) arrays.lengths = integers([B], values('lengths'));
-  const test = Object.entries(arrays).map(([key, content]) => [`${key}_test`, content]);
-  return work.file('data.npz', npz({ ...arrays, ...Object.fromEntries(test) }));
-}
-
-function goldenWeights({ spec, parameters }: Golden, prefix = ''): string {
-  const path = join(work.folder(), 'initial.safetensors');
-  const tensors = new ParameterLayout(spec).parameters.map(({ name, shape }): [string, Tensor] => [
-    `${prefix}${name}`,
-    { dtype: 'F32', shape, data: parameters[name] },
-  ]);
-  writeSafetensors(path, new Map(tensors), {});
-  return path;
-}
-
-/** A config that starts from the golden's weights and makes `steps` optimizer steps on its batch. */
-function goldenConfig(expected: Golden, optimizer: object, steps: number, prefix = '') {
-  const { name, spec, loss, batch } = expected;
-  return {
-    version: 1,
-    name,
-    dataset: { kind: 'npz', path: goldenData(expected) },
-    model: {
-      cell: 'lstm',
-      hidden_size: spec.hiddenSize,
-      num_layers: spec.numLayers,
-      head: { from: spec.head },
-      init_from: goldenWeights(expected, prefix),
-      ...(loss === 'cross_entropy' && { num_classes: spec.outputSize }),
-    },
-    loss: { kind: loss },
-    optimizer,
-    training: { num_epochs: steps, max_steps: steps, batch_size: batch, shuffle: false, log_every: 1 },
-    checkpoint: { every: { steps: 1 }, keep: { last: steps } },
-  };
-}
-
-/** Whether the one step of rate 1 that `run` made went along PyTorch's gradient. */
-function checkGradient(t: Test, run: TrainedRun, expected: Golden): void {
-  if (!t.equal(run.code, 0, run.finished.stderr)) return;
-  const { tensors } = run.checkpoint();
-  const [step] = run.events.filter(({ event }) => event === 'train.step');
-  const loss = Number(step.loss);
-  t.ok(relativeError([loss], expected.values('out.loss')) < 1e-5, `loss ${loss}`);
-  const gradient: number[] = [];
-  for (const [name, initial] of Object.entries(expected.parameters)) {
-    const after = floatsOf(tensors, name);
-    const value = expected.values(`grad.${name}`);
-    const difference = Array.from(initial, (before, i) => before - after[i]);
-    gradient.push(...value);
-    // the weights are stored in float32: half a unit in the last place of each is lost
-    const rounding = 2 ** -24 * norm(after);
-    const error = norm(difference.map((got, i) => got - value[i]));
-    t.ok(error <= 1e-4 * norm(value) + rounding, `gradient of ${name}: ${error} of ${norm(value)}`);
-  }
-  t.ok(relativeError([Number(step.grad_norm)], [norm(gradient)]) < 1e-4, 'gradient norm in the log');
-}
-
-for (const name of GOLDENS) {
-  t.test(`the command line gives PyTorch's gradient of ${name}`, parallel, async t => {
-    const expected = golden(name);
-    const config = goldenConfig(expected, { kind: 'sgd', learning_rate: 1 }, 1);
-    for (const backend of ['cpu', 'webasm']) {
-      await t.test(backend, async t => {
-        const run = await work.train(config, '--backend', backend);
-        checkGradient(t, run, expected);
-        t.equal(run.summary.backend, backend);
-      });
-    }
-  });
-}
-
-t.test('the same gradient from webgpu', parallel, async t => {
-  const expected = golden('lstm_odd');
-  const config = goldenConfig(expected, { kind: 'sgd', learning_rate: 1 }, 1);
-  const run = await work.train(config, '--backend', 'webgpu');
-  if (run.code === 2 && run.finished.stderr.includes('backend webgpu is not available')) {
-    t.equal(run.finished.stdout, '');
-    t.comment('no WebGPU adapter here: the explicit request was refused');
-    return;
-  }
-  checkGradient(t, run, expected);
-  t.equal(run.summary.backend, 'webgpu');
-});
-
-t.test('weights under a prefix are found', parallel, async t => {
-  const expected = golden('lstm_base');
-  const config = goldenConfig(expected, { kind: 'sgd', learning_rate: 1 }, 1, 'model.');
-  checkGradient(t, await work.train(config, '--backend', 'cpu'), expected);
-});
-
-/** PyTorch's settings in `generate.py` as ours. */
-const OPTIMIZERS: Readonly<Record<string, object>> = {
-  sgd: { kind: 'sgd', learning_rate: 0.1 },
-  sgd_nesterov: { kind: 'sgd', learning_rate: 0.05, momentum: 0.9, nesterov: true, weight_decay: 0.01 },
-  adam: { kind: 'adam', learning_rate: 0.01 },
-};
-
-for (const [name, optimizer] of [
-  ['lstm_base', 'sgd'],
-  ['lstm_base', 'sgd_nesterov'],
-  ['lstm_base', 'adam'],
-  ['lstm_clip', 'sgd'],
-  ['lstm_every_lengths', 'adam'],
-] as const) {
-  t.test(`ten steps of ${optimizer} on ${name} end where PyTorch's do`, parallel, async t => {
-    const expected = golden(name);
-    const config = goldenConfig(expected, OPTIMIZERS[optimizer], 10);
-    const clip = expected.clip === null ? [] : ['--set', `training.gradient_clip_norm=${expected.clip}`];
-    const run = await work.train(config, '--backend', 'webasm', ...clip);
-    t.equal(run.code, 0, run.finished.stderr);
-    for (const step of [1, 10]) {
-      const { tensors } = run.checkpoint(step);
-      for (const parameter of Object.keys(expected.parameters)) {
-        const value = expected.values(`${optimizer}.step${step}.${parameter}`);
-        const error = relativeError(floatsOf(tensors, parameter), value);
-        t.ok(error < 1e-4, `${parameter} after step ${step}: ${error}`);
-      }
-    }
-  });
 }
 
 /** Random sequences with random classes, so that the test loss rises once the training set is learned by heart. */
@@ -413,14 +275,7 @@ const expectedShape = { cell: 'lstm', hidden_size: 6, num_layers: 2, head: { fro
 
 function initialWeights(change: (tensors: Map<string, Tensor>) => void): string {
   const path = join(work.folder(), 'weights.safetensors');
-  const spec = {
-    cell: 'lstm',
-    inputSize: 3,
-    hiddenSize: 6,
-    numLayers: 2,
-    outputSize: 4,
-    head: 'last',
-  } as const;
+  const spec = modelOf({ cell: 'lstm', hidden_size: 6, num_layers: 2 }, { inputSize: 3, outputSize: 4 });
   const tensors = new Map(
     new ParameterLayout(spec).parameters.map(({ name, shape, size }): [string, Tensor] => [
       name,

@@ -189,7 +189,7 @@ interface Options {
 }
 
 function prepare(
-  { source, extents, arrays, integers }: RandomKernel,
+  { source, extents, arrays, symbols, integers }: RandomKernel,
   { seed, shared, spareBytes, arithmetic }: Options,
 ): Prepared {
   const random = RandomStream.of(seed, source);
@@ -202,7 +202,10 @@ function prepare(
   const data = Object.fromEntries(
     Object.entries(arrays).map(([name, dims]) => {
       const size = dims.reduce((product, one) => product * one, 1);
-      const values = Float32Array.from({ length: size }, () => random.uniform() * 2 - 1);
+      const count = symbols[name];
+      const values = Float32Array.from({ length: size }, () =>
+        count === undefined ? random.uniform() * 2 - 1 : random.integer(count),
+      );
       return [name, { dims, data: values, offset: place(size * 4) }];
     }),
   );
@@ -365,7 +368,8 @@ t.test('what is outside the language is refused with its place', async t => {
   const named: Record<string, string> = {
     'return b[0];': "'b' is not an array",
     'return a[f];': "an index of 'a' is not affine",
-    'return a[a[0]];': "an index of 'a' is not affine",
+    'return a[a[0] + 1];': "an index of 'a' is not affine",
+    'return a[a[this.thread.x]];': "an index of 'a' that is read differs within a vector",
     'return a[p * p];': "an index of 'a' is not affine",
     'return a[1 - p];': "an index of 'a' falls as a variable rises",
     'let s = 0;\n  if (f === 0) { s = 1; } else { s = 2; }\n  return s;': 'a branch tests an integer',

@@ -1,7 +1,16 @@
 /** The cells by the name that a config gives them; typed against the config, so that none is forgotten. */
+import type { LayerConfig } from '../config/index.js';
 import type { Cell } from './cell.js';
+import { gru } from './gru.js';
 import { lstm } from './lstm.js';
+import { minGru } from './min_gru.js';
+import { rnn } from './rnn.js';
 
-export type CellName = 'lstm';
+export type CellName = LayerConfig['cell'];
 
-export const cells: Readonly<Record<CellName, Cell>> = { lstm };
+export const cells: { readonly [K in CellName]: Cell<Extract<LayerConfig, { cell: K }>> } = {
+  gru,
+  lstm,
+  min_gru: minGru,
+  rnn,
+};

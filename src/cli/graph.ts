@@ -7,7 +7,7 @@ import { reachable } from '../graph/node.js';
 import { shapeText } from '../graph/shape.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { openSession } from '../training/session.js';
-import { type PlannedProgram, type StepProgram, stepCosts } from '../training/step-programs.js';
+import { type PlannedProgram, stepCosts } from '../training/step-costs.js';
 import { counted } from '../words.js';
 import type { Io } from './io.js';
 import type { GraphOptions } from './options.js';
@@ -66,7 +66,7 @@ function emitted(programs: readonly PlannedProgram[], name: string): string {
   });
 }
 
-function listing(plan: Plan, program: StepProgram['program']) {
+function listing(plan: Plan, program: PlannedProgram['program']) {
   return {
     graph: reachable(program.outputs.values()).map(({ id, op, name, shape, inputs }) => ({
       id,

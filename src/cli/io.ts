@@ -17,10 +17,19 @@ export interface Io {
   readonly unicode?: boolean;
 }
 
+/** The part of a `NodeJS.WriteStream` that is used. */
+export interface OutputStream {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  readonly rows?: number;
+  write(text: string): unknown;
+  on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown;
+}
+
 /** What of a process decides how it may be written to. */
 export interface Terminal {
-  readonly stdout: NodeJS.WriteStream;
-  readonly stderr: NodeJS.WriteStream;
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
@@ -59,7 +68,7 @@ export function processIo({ stdout, stderr, env }: Terminal, noColor: boolean): 
  * the work: what is still to be said is dropped, and the exit code stays that of the work.
  */
 function writer(
-  stream: NodeJS.WriteStream,
+  stream: OutputStream,
   isBearable: (error: NodeJS.ErrnoException) => boolean,
   name: string,
   onClosed = () => {},

@@ -10,7 +10,7 @@ import { ParameterLayout } from '../model/parameters.js';
 import type { Point } from '../sweep/space.js';
 import { batchOrder, totalSteps } from '../training/batch-plan.js';
 import { createTrainer, initialParameters, type Session, sessionWith } from '../training/session.js';
-import { stepCosts } from '../training/step-programs.js';
+import { stepCosts } from '../training/step-costs.js';
 import type { BackendOptions } from './options.js';
 import type { PointModel, SweepModels } from './sweep-models.js';
 
@@ -125,7 +125,7 @@ async function probed(
     let spent = 0;
     for (let step = 1; measured.length < MOST_STEPS && spent < PROBE_SECONDS; step++) {
       const began = performance.now();
-      await trainer.step(trainer.prepare(order.next()), step, learning_rate);
+      await trainer.step(trainer.prepare(order.next(), step, step === 1), step, learning_rate);
       const seconds = (performance.now() - began) / 1000;
       if (step <= WARM_STEPS) {
         warm = performance.now();

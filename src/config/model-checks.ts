@@ -66,6 +66,15 @@ function checkCarriedState(
       '`carry_state` continues each row of the batch before, and `bucket_by_length` puts another sequence there';
     complain(['training', 'bucket_by_length'], message, '`bucket_by_length: false`');
   }
+  if (training.eval_batch_size !== training.batch_size) {
+    const message =
+      '`carry_state` evaluates in the batches of training: `eval_batch_size` must equal `batch_size`';
+    complain(
+      ['training', 'eval_batch_size'],
+      message,
+      `\`eval_batch_size: ${training.batch_size}\`, or none`,
+    );
+  }
   return found;
 }
 

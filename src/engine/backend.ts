@@ -25,7 +25,7 @@ export interface BackendChoice {
  */
 export async function chooseBackend(request: BackendRequest): Promise<BackendChoice> {
   if (request === 'cpu' || request === 'webasm') return { backend: request, reason: 'as requested' };
-  const found = request === 'auto' ? await probeWebGpu() : await installWebGpu();
+  const found = request === 'auto' ? await probedWebGpu() : await installWebGpu();
   if (request === 'auto') {
     if ('missing' in found) return { backend: 'webasm', reason: found.missing };
     if (!found.software) return { backend: 'webgpu', reason: 'hardware WebGPU adapter', adapter: found };
@@ -42,6 +42,14 @@ export async function chooseBackend(request: BackendRequest): Promise<BackendCho
 }
 
 const PROBE_TIMEOUT_MS = 10_000;
+
+let probed: ReturnType<typeof probeWebGpu> | undefined;
+
+/** Looks once: adapters do not come and go while a process lives. */
+function probedWebGpu(): ReturnType<typeof probeWebGpu> {
+  probed ??= probeWebGpu();
+  return probed;
+}
 
 /** Looks for an adapter in another process; see probe.ts. A driver that hangs or crashes there does no harm here. */
 async function probeWebGpu(): Promise<AdapterInfo | { readonly missing: string }> {

@@ -81,8 +81,8 @@ function mayInline(
     case 'pointwise':
       return times === 1 && !isCopied(node, readers);
     case 'unary':
-      if (times === 1) return !isCopied(node, readers);
-      return Number.isFinite(times) && isStoredAnyway(node.inputs[0], node, readers);
+      if (isCopied(node, readers)) return false;
+      return times === 1 || (Number.isFinite(times) && isStoredAnyway(node.inputs[0], node, readers));
   }
 }
 

@@ -67,7 +67,8 @@ export function makePlan(program: Program): Plan {
 function lint(kernel: Kernel, tree: KernelTree, operands: readonly Operand[]): void {
   const describe = (operand: Operand): Argument => {
     if (typeof operand === 'number') return { kind: 'integer', value: operand };
-    return operand.shape.length === 0 ? { kind: 'float' } : { kind: 'array', shape: operand.shape };
+    const { shape, symbols } = operand;
+    return shape.length === 0 ? { kind: 'float' } : { kind: 'array', shape, symbols };
   };
   lintKernel({
     tree,

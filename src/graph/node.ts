@@ -12,6 +12,8 @@ export interface Node<A = unknown> {
   readonly op?: Op<A>;
   /** The name of an input of the graph. */
   readonly name?: string;
+  /** V, for an input whose values are integers from 0 to V - 1: whoever gives the values guarantees it. */
+  readonly symbols?: number;
   readonly attributes: A;
   readonly inputs: readonly Node[];
   readonly shape: Shape;
@@ -26,14 +28,18 @@ export class Graph {
     return this.list;
   }
 
-  /** A value that is given at each run. A scalar (shape []) reaches kernels as an argument, never as a constant. */
-  input(name: string, shape: Shape): Node {
-    const node = this.intern(`input:${name}`, { name, attributes: undefined, inputs: [], shape });
+  /**
+   * A value that is given at each run. A scalar (shape []) reaches kernels as an argument, never as a constant. Only an input that
+   * is declared as `symbols` may be an index into another tensor.
+   */
+  input(name: string, shape: Shape, { symbols }: Pick<Node, 'symbols'> = {}): Node {
+    const node = this.intern(`input:${name}`, { name, symbols, attributes: undefined, inputs: [], shape });
     requireShape(
       node.shape.join() === shape.join(),
       name,
       `input already has shape ${shapeText(node.shape)}`,
     );
+    requireShape(node.symbols === symbols, name, `input already has ${node.symbols ?? 'no'} symbols`);
     return node;
   }
 

@@ -37,7 +37,7 @@ export interface KernelWriter {
  * - `unary`: one input, same shape, so reading the input again costs no more than reading the result
  * - `pointwise`: several inputs of the result's shape; written into its reader if it has only one
  * - `reduction`: loops; written into a single pointwise reader of the same shape
- * - `copy`: changes the layout; always a kernel of its own
+ * - `copy`: moves elements to other places; always a kernel of its own
  */
 export type OpKind = 'view' | 'unary' | 'pointwise' | 'reduction' | 'copy';
 

@@ -11,11 +11,11 @@ import { type Loss, predictedClass } from './loss.js';
  */
 export const crossEntropy: Loss = {
   target: 'class',
+  targetWidth: () => null,
   rows(z, y) {
     const chosen = sum(multiply(z, oneHot(y, z.shape[1])), [0]);
     return subtract(logSumExp(z), chosen);
   },
-  weight: count => 1 / count,
   metric: {
     name: 'accuracy',
     of: (logits, [label]) => (predictedClass(logits) === label ? 1 : 0),

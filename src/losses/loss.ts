@@ -4,10 +4,10 @@ import type { Node } from '../graph/node.js';
 export interface Loss {
   /** The targets it takes: a class index per prediction, or as many numbers as the prediction has. */
   readonly target: 'class' | 'value';
-  /** Loss of each prediction: prediction `[B, C]`, target `[B]` (classes) or `[B, C]` (values), result `[B]`. */
+  /** Numbers of a target for C outputs, as an axis of its own; null: one number without an axis, a class. */
+  targetWidth(outputSize: number): number | null;
+  /** Loss of each prediction, summed over its numbers: prediction `[B, C]`, target `[B]` or `[B, C]`, result `[B]`. */
   rows(prediction: Node, target: Node): Node;
-  /** What one prediction's loss weighs in the mean over `count` predictions of `size` numbers each. */
-  weight(count: number, size: number): number;
   /** The metric's name, and its value for one prediction; the metric of a set is the mean. */
   readonly metric: {
     readonly name: 'accuracy' | 'mean_absolute_error';
@@ -15,7 +15,12 @@ export interface Loss {
   };
 }
 
-/** The class that `logits` decide for: the first of the greatest; -1 where one is not a number, so that it never counts as right. */
+/** What the mean over `count` predictions of C outputs divides the sum of all `rows` by. */
+export function meanDivisor(loss: Loss, count: number, outputSize: number): number {
+  return count * (loss.targetWidth(outputSize) ?? 1);
+}
+
+/** The class that `logits` decide for: the first of the greatest; -1 if one is not a number, so that it never counts as right. */
 export function predictedClass(logits: ArrayLike<number>): number {
   let best = 0;
   for (let i = 0; i < logits.length; i++) {

@@ -6,11 +6,11 @@ import type { Loss } from './loss.js';
 /** Mean squared error over all numbers of all rows, as torch.nn.MSELoss: mean of (z - y)^2. */
 export const mse: Loss = {
   target: 'value',
+  targetWidth: outputSize => outputSize,
   rows(z, y) {
     const difference = subtract(z, y);
     return sum(multiply(difference, difference), [0]);
   },
-  weight: (count, size) => 1 / (count * size),
   metric: {
     name: 'mean_absolute_error',
     of: (prediction, target) =>

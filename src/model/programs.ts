@@ -1,80 +1,425 @@
 /**
- * The graphs of a model: stacking over layers and time, written once. A program covers a whole sequence or one segment
- * of a long one; segments pass states forwards and cotangents of states backwards, so the gradient stays exact.
+ * The graph of one block of the schedule: directions of layers over some steps, with the head if the block has it. Names are relative to
+ * the block, so that blocks of equal shape, such as the middle layers of a stack, share one compiled program.
  */
-import type { Cell, CellWeights } from '../cells/cell.js';
-import { cells } from '../cells/index.js';
 import { differentiate } from '../graph/differentiate.js';
 import { Graph, type Node, type Program } from '../graph/node.js';
-import { type LossName, losses } from '../losses/index.js';
+import type { Loss } from '../losses/loss.js';
+import { activate } from '../ops/activate.js';
 import { add } from '../ops/add.js';
 import { broadcast } from '../ops/broadcast.js';
 import { contract } from '../ops/contract.js';
+import { gather } from '../ops/gather.js';
 import { addAll } from '../ops/index.js';
 import { multiply } from '../ops/multiply.js';
+import { affine } from '../ops/polynomial.js';
 import { select } from '../ops/select.js';
-import { layerName, ParameterLayout } from './parameters.js';
-import type { ModelSpec } from './spec.js';
+import { heads } from './heads.js';
+import {
+  type DeclaredInput,
+  declaredInputs,
+  dropoutName,
+  headDropoutName,
+  inputShape,
+  keepsStates,
+  poolsByWeight,
+} from './inputs.js';
+import { EMBEDDING, HEAD, ParameterLayout, partName } from './parameters.js';
+import type { Block } from './schedule.js';
+import { cellOf, type ModelSpec, outputSizes, type Unit, unitName, unitsOf } from './spec.js';
 
-export interface SegmentOptions {
+export interface BlockOptions {
   /** B. */
   readonly batch: number;
-  /** Steps of this segment. */
-  readonly steps: number;
-  /** Whether states come in (inputs `state.*`) and go out (outputs `state.*`); otherwise they start at zero. */
-  readonly carriesState: boolean;
-  /** Whether the segment has the loss: its last step, or every step with `head: every`. */
-  readonly hasLoss: boolean;
-  /** Whether sequences end at different steps, for a head on the last one: input `ends`, state `last`. */
   readonly variableLength: boolean;
-  /**
-   * Whether to compute gradients (outputs `gradient.*`): of the loss alone, or also of what comes after this segment, whose
-   * cotangents of the outgoing states then come in.
-   */
-  readonly gradient: false | 'from-loss' | 'from-states';
+  /** Whether dropout is on. */
+  readonly training: boolean;
+  /** Whether to compute gradients, from the block's loss and the cotangents of what it passes on. */
+  readonly gradient: boolean;
+}
+
+export interface StateSpec {
+  /** In the whole model: direction and state, or the head's pool and the part of the output. */
+  readonly name: string;
+  /** In the block's program. */
+  readonly local: string;
+  /** Numbers of a row. */
+  readonly size: number;
+  /** What it holds at the start. */
+  readonly start: number;
+}
+
+/** `unit` as a block whose lowest layer is `firstLayer` calls it. */
+function localUnit({ layer, reverse }: Unit, firstLayer: number): string {
+  return unitName({ layer: layer - firstLayer, reverse });
+}
+
+/** What the states of `block` are: those of its directions, then the head's pool. */
+function blockStates(
+  spec: ModelSpec,
+  { units, firstLayer, hasHead }: Block,
+  variableLength: boolean,
+): StateSpec[] {
+  const own = units.flatMap(unit => {
+    const layer = spec.layers[unit.layer];
+    return cellOf(layer)
+      .states(layer.settings)
+      .map(({ name, size }) => ({
+        name: `${unitName(unit)}.${name}`,
+        local: `${localUnit(unit, firstLayer)}.${name}`,
+        size,
+        start: 0,
+      }));
+  });
+  const { pool, reads } = heads[spec.head.from];
+  const pools = reads === 'pool' || poolsByWeight(spec, variableLength);
+  if (!hasHead || !pool || !pools) return own;
+  const gathered = outputSizes(spec, spec.layers.length - 1).map((size, part) => {
+    const name = `pool.${part}`;
+    return { name, local: name, size, start: pool.start };
+  });
+  return [...own, ...gathered];
+}
+
+/** How a block's states connect it to others. */
+export interface BlockLinks {
+  /** States that come in: from the block before, or carried over from the batch before. */
+  readonly incoming: readonly StateSpec[];
+  /** Those of them whose gradient goes back to the block before. */
+  readonly incomingGradients: readonly StateSpec[];
+  /** States that go out: to the block after, to the head, or to the next batch. */
+  readonly outgoing: readonly StateSpec[];
+  /** Those of them whose cotangent comes back. */
+  readonly outgoingCotangents: readonly StateSpec[];
+  /** The layer whose outputs come in as sequences; undefined if the block reads the model's input, or no sequence. */
+  readonly below: number | undefined;
+  /** Directions whose outputs go out as sequences. */
+  readonly above: readonly Unit[];
+}
+
+export function blockLinks(spec: ModelSpec, block: Block, variableLength: boolean): BlockLinks {
+  const { units, firstLayer, hasHead, opens, closes } = block;
+  const states = blockStates(spec, block, variableLength);
+  const isPool = ({ name }: StateSpec) => name.startsWith('pool.');
+  const top = spec.layers.length - 1;
+  const readsStates = heads[spec.head.from].reads === 'states';
+  // a head by itself that reads states has those of the top layer coming in
+  const ofTop = hasHead && units.length === 0 && readsStates ? topOutputs(spec) : [];
+  const feedsHead = closes && !hasHead && readsStates && units.some(({ layer }) => layer === top);
+  const headStates = feedsHead ? topOutputs(spec).map(({ name }) => name) : [];
+  const carried = spec.carriesState ? states.filter(state => !isPool(state)) : [];
+  const last = units.at(-1)?.layer;
+  const passesOn = last !== undefined && (last < top || (!hasHead && !readsStates));
+  return {
+    incoming: [...(opens ? carried : states), ...ofTop],
+    incomingGradients: [...(opens ? [] : states), ...ofTop],
+    outgoing: closes
+      ? states.filter(state => carried.includes(state) || headStates.includes(state.name))
+      : states,
+    outgoingCotangents: closes ? states.filter(({ name }) => headStates.includes(name)) : states,
+    below: firstLayer > 0 && (units.length > 0 || !readsStates) ? firstLayer - 1 : undefined,
+    above: passesOn ? units.filter(({ layer }) => layer === last) : [],
+  };
+}
+
+/** The output state of each direction of the top layer, as a head by itself reads them. */
+function topOutputs(spec: ModelSpec): StateSpec[] {
+  const top = spec.layers.length - 1;
+  const layer = spec.layers[top];
+  const [{ name, size }] = cellOf(layer).states(layer.settings);
+  return unitsOf(spec, top).map((unit, part) => ({
+    name: `${unitName(unit)}.${name}`,
+    local: `final.${part}`,
+    size,
+    start: 0,
+  }));
+}
+
+/** Whether `block` computes predictions and loss: at each of its steps, or after its last one. */
+export function hasLoss({ head }: ModelSpec, { hasHead, closes }: Block): boolean {
+  return hasHead && (closes || heads[head.from].reads === 'each');
+}
+
+/** The inputs of the model that `block` may read, each with its name in the block's program. */
+export function blockInputs(
+  spec: ModelSpec,
+  { firstLayer }: Block,
+  inputs: readonly DeclaredInput[],
+): { readonly input: DeclaredInput; readonly local: string }[] {
+  const locals = new Map<string, string>();
+  for (let layer = Math.max(1, firstLayer); layer < spec.layers.length; layer++) {
+    outputSizes(spec, layer - 1).forEach((_, part) => {
+      locals.set(dropoutName(layer, part), dropoutName(layer - firstLayer, part));
+    });
+  }
+  // dropout of lower layers has no name here: the block does not read it
+  const below = (name: string) => /^dropout\.\d+\./.test(name) && !locals.has(name);
+  return inputs
+    .filter(({ name }) => !below(name))
+    .map(input => ({ input, local: locals.get(input.name) ?? input.name }));
+}
+
+/** Equal for blocks that one program serves. */
+export function programKey(spec: ModelSpec, block: Block, options: BlockOptions): string {
+  const { units, firstLayer, hasHead, steps } = block;
+  const links = blockLinks(spec, block, options.variableLength);
+  const sizes = (states: readonly StateSpec[]) => states.map(({ local, size }) => [local, size]);
+  return JSON.stringify({
+    ...options,
+    steps,
+    input: links.below === undefined ? spec.input : outputSizes(spec, links.below),
+    dropout: firstLayer > 0 && spec.dropout > 0,
+    units: units.map(unit => {
+      const { settings, inputSizes } = spec.layers[unit.layer];
+      return [localUnit(unit, firstLayer), settings, inputSizes, keepsStates(spec, unit.layer)];
+    }),
+    head: hasHead && [
+      spec.head,
+      spec.outputSize,
+      hasLoss(spec, block),
+      outputSizes(spec, spec.layers.length - 1),
+    ],
+    links: [
+      sizes(links.incoming),
+      sizes(links.incomingGradients),
+      sizes(links.outgoing),
+      sizes(links.outgoingCotangents),
+      links.above.map(unit => localUnit(unit, firstLayer)),
+    ],
+  });
 }
 
 /**
- * Inputs: `x` [S, B, F]; every parameter by name; `target` [S, B] or [S, B, C] and `weight` [S, B] where the segment has
- * the loss (S is 1 with `head: last`); `ends` [S, B], 1 at a sequence's last step, else 0; `state.NAME` and `cotangent.NAME`
- * [B, H], with the names of `stateNames`.
- * Outputs: `prediction.T` [B, C] and `rows.T` [B] (the loss of each row) per step with a loss; `state.NAME`;
- * `gradient.PARAMETER` and `gradient.state.NAME`.
+ * Inputs: those of the model that the block reads (`blockInputs`); parameters as `UNIT.NAME`; `state.NAME` [B, size]; `below.PART` [S, B, D], the
+ * outputs of the layer below; with gradients `cotangent.state.NAME` and `cotangent.above.PART` [S, B, D].
+ * Outputs: `prediction.T` [B, C] and `rows.T` [B] (the loss of each row); `state.NAME`; `above.PART.T` [B, D]; with gradients
+ * `gradient.PARAMETER`, `gradient.state.NAME`, `gradient.below.PART.T` and `gradient.embedded.T` [B, E], the gradient of what was read from the
+ * embedding.
  */
-export function segmentProgram(spec: ModelSpec, lossName: LossName, options: SegmentOptions): Program {
-  const graph = new Graph();
-  const { batch, steps, carriesState, hasLoss, gradient } = options;
-  const names = stateNames(spec, options.variableLength);
-  const inputs = (prefix: string) =>
-    names.map(name => graph.input(`${prefix}.${name}`, [batch, spec.hiddenSize]));
-  const weights = parameterInputs(graph, spec);
-  const x = graph.input('x', [steps, batch, spec.inputSize]);
-  const ends = options.variableLength ? graph.input('ends', [steps, batch]) : null;
-  const initial = carriesState ? inputs('state') : null;
-  const { outputs, states, last } = unroll(spec, weights, x, ends, initial);
-  const results = new Map<string, Node>();
-  if (carriesState) names.forEach((name, i) => void results.set(`state.${name}`, states[i]));
+export function blockProgram(spec: ModelSpec, loss: Loss, block: Block, options: BlockOptions): Program {
+  return new BlockBuilder(spec, loss, block, options).build();
+}
 
-  const sources: [result: Node, cotangent: Node][] = [];
-  if (hasLoss) {
-    const loss = losses[lossName];
-    const read = spec.head === 'every' ? outputs : [last];
-    const perRow = loss.target === 'class' ? [] : [spec.outputSize];
-    const target = graph.input('target', [read.length, batch, ...perRow]);
-    const weight = graph.input('weight', [read.length, batch]);
-    read.forEach((h, t) => {
-      const prediction = dense(h, weights.get('fc.weight') as Node, weights.get('fc.bias') as Node);
-      const rows = loss.rows(prediction, select(target, t));
-      results.set(`prediction.${t}`, prediction).set(`rows.${t}`, rows);
-      sources.push([rows, select(weight, t)]);
+/** A sequence of steps of each part: `[part][step]`. */
+type Sequence = readonly (readonly Node[])[];
+
+class BlockBuilder {
+  private readonly graph = new Graph();
+  private readonly outputs = new Map<string, Node>();
+  private readonly inputs: ReadonlyMap<string, Node>;
+  private readonly layout: ParameterLayout;
+  private readonly links: BlockLinks;
+  /** Results with a cotangent: what gradients start from. */
+  private readonly sources: [result: Node, cotangent: Node][] = [];
+  /** What gradients are computed for, by name of the output. */
+  private readonly wrt = new Map<string, Node>();
+
+  constructor(
+    private readonly spec: ModelSpec,
+    private readonly loss: Loss,
+    private readonly block: Block,
+    private readonly options: BlockOptions,
+  ) {
+    this.layout = new ParameterLayout(spec);
+    this.links = blockLinks(spec, block, options.variableLength);
+    this.inputs = this.declareInputs();
+  }
+
+  build(): Program {
+    const { block, links, outputs } = this;
+    const states = new Map(links.incoming.map(state => [state.local, this.stateInput(state)]));
+    let sequence = this.readBelow();
+    const above: (readonly Node[])[] = [];
+    const finals = new Map(states);
+    const layers = new Set(block.units.map(({ layer }) => layer));
+    for (const layer of layers) {
+      const below = this.dropped(sequence, layer);
+      sequence = block.units
+        .filter(unit => unit.layer === layer)
+        .map(unit => {
+          const steps = this.walk(unit, below, states, finals);
+          if (links.above.includes(unit)) above.push(steps);
+          return steps;
+        });
+    }
+    if (block.hasHead) this.head(sequence, states, finals);
+    for (const { local } of links.outgoing) outputs.set(`state.${local}`, finals.get(local)!);
+    links.above.forEach((unit, i) => {
+      const part = unit.reverse ? 1 : 0;
+      above[i].forEach((node, t) => void outputs.set(`above.${part}.${t}`, node));
+      if (!this.options.gradient) return;
+      const cotangent = this.graph.input(`cotangent.above.${part}`, [above[i].length, ...above[i][0].shape]);
+      above[i].forEach((node, t) => void this.sources.push([node, select(cotangent, t)]));
+    });
+    if (this.options.gradient) this.differentiate(finals);
+    return { graph: this.graph, outputs };
+  }
+
+  private declareInputs(): ReadonlyMap<string, Node> {
+    const { spec, loss, block, options, graph } = this;
+    const declared = declaredInputs(spec, loss, options);
+    const predictions = heads[spec.head.from].reads === 'each' ? block.steps : 1;
+    return new Map(
+      blockInputs(spec, block, declared).map(({ input, local }) => {
+        const count = input.per === 'step' ? block.steps : predictions;
+        const shape = inputShape(input, Math.max(1, count), options.batch);
+        return [local, graph.input(local, shape, input)];
+      }),
+    );
+  }
+
+  private input(name: string): Node {
+    const node = this.inputs.get(name);
+    if (!node) throw new Error(`the model declares no input '${name}'`);
+    return node;
+  }
+
+  private stateInput(state: StateSpec): Node {
+    const node = this.graph.input(`state.${state.local}`, [this.options.batch, state.size]);
+    if (this.links.incomingGradients.includes(state)) this.wrt.set(`state.${state.local}`, node);
+    return node;
+  }
+
+  /** The parameters of `owner`, whose names begin with `prefix` here. */
+  private parameters(owner: string, prefix: string): Map<string, Node> {
+    return new Map(
+      this.layout.blocksOf(owner).map(({ input, graphShape }) => {
+        const name = `${prefix}.${input}`;
+        const node = this.graph.input(name, graphShape);
+        this.wrt.set(name, node);
+        return [input, node];
+      }),
+    );
+  }
+
+  /** What the lowest layer reads, or a head by itself. */
+  private readBelow(): Sequence {
+    const { spec, block, links, graph, options } = this;
+    const steps = Array.from({ length: block.steps }, (_, t) => t);
+    if (links.below !== undefined) {
+      return outputSizes(spec, links.below).map((size, part) => {
+        const all = graph.input(`below.${part}`, [block.steps, options.batch, size]);
+        return steps.map(t => this.tracked(`below.${part}.${t}`, select(all, t)));
+      });
+    }
+    if (block.units.length === 0) return [];
+    const x = this.input('x');
+    if (spec.input.kind === 'number') return [steps.map(t => select(x, t))];
+    const table = graph.input(`${EMBEDDING}.weight`, [spec.input.count, spec.input.size]);
+    return [steps.map(t => this.tracked(`embedded.${t}`, gather(table, select(x, t))))];
+  }
+
+  private tracked(name: string, node: Node): Node {
+    this.wrt.set(name, node);
+    return node;
+  }
+
+  /** `sequence` as `layer` reads it. */
+  private dropped(sequence: Sequence, layer: number): Sequence {
+    if (layer === 0 || !this.options.training || this.spec.dropout === 0) return sequence;
+    return sequence.map((steps, part) => {
+      const kept = this.input(dropoutName(layer - this.block.firstLayer, part));
+      return steps.map((node, t) => multiply(node, select(kept, t)));
     });
   }
-  if (gradient === 'from-states') {
-    inputs('cotangent').forEach((cotangent, i) => void sources.push([states[i], cotangent]));
+
+  /** The outputs of `unit` at each step; leaves its last states in `finals`. */
+  private walk(
+    unit: Unit,
+    below: Sequence,
+    initial: ReadonlyMap<string, Node>,
+    finals: Map<string, Node>,
+  ): readonly Node[] {
+    const { spec, block, options } = this;
+    const layer = spec.layers[unit.layer];
+    const cell = cellOf(layer);
+    const prefix = localUnit(unit, block.firstLayer);
+    const weights = this.parameters(unitName(unit), prefix);
+    const names = cell.states(layer.settings).map(({ name }) => `${prefix}.${name}`);
+    const mask = options.variableLength && keepsStates(spec, unit.layer) ? this.input('mask') : undefined;
+    let states: readonly Node[] | null = initial.has(names[0]) ? names.map(name => initial.get(name)!) : null;
+    const outputs: Node[] = [];
+    for (let i = 0; i < block.steps; i++) {
+      const t = unit.reverse ? block.steps - 1 - i : i;
+      const before: readonly Node[] | null = states;
+      const input = {
+        batch: options.batch,
+        times: (name: string) =>
+          times(
+            below.map(steps => steps[t]),
+            name,
+            weights,
+          ),
+      };
+      states = cell.step(input, before, Object.fromEntries(weights), layer.settings);
+      if (mask) states = keepAfterEnd(states, before, select(mask, t), unit.reverse);
+      outputs[t] = states[0];
+    }
+    names.forEach((name, i) => void finals.set(name, states![i]));
+    return outputs;
   }
-  if (gradient) {
-    const wrt = new Map(weights);
-    if (initial) names.forEach((name, i) => void wrt.set(`state.${name}`, initial[i]));
+
+  private head(sequence: Sequence, initial: ReadonlyMap<string, Node>, finals: Map<string, Node>): void {
+    const { spec, block, loss, outputs } = this;
+    const read = this.readByHead(sequence, initial, finals);
+    if (!hasLoss(spec, block)) return;
+    const weights = this.parameters(HEAD, HEAD);
+    const target = this.input('target');
+    const weight = this.input('weight');
+    read.forEach((parts, t) => {
+      const prediction = this.dense(parts, t, weights);
+      const rows = loss.rows(prediction, select(target, t));
+      outputs.set(`prediction.${t}`, prediction).set(`rows.${t}`, rows);
+      this.sources.push([rows, select(weight, t)]);
+    });
+  }
+
+  /** What the dense layers read for each prediction, in parts; leaves pools in `finals`. */
+  private readByHead(
+    sequence: Sequence,
+    initial: ReadonlyMap<string, Node>,
+    finals: Map<string, Node>,
+  ): readonly (readonly Node[])[] {
+    const { spec, block, options } = this;
+    const { reads, pool } = heads[spec.head.from];
+    const steps = Array.from({ length: block.steps }, (_, t) => t);
+    if (reads === 'each') return steps.map(t => sequence.map(part => part[t]));
+    if (reads === 'states') return [topStates(spec, block).map(name => finals.get(name)!)];
+    const weighs = poolsByWeight(spec, options.variableLength);
+    if (reads === 'last' && !weighs) return [sequence.map(part => part[part.length - 1])];
+    const stepWeights = weighs ? this.input('pool') : null;
+    const pooled = sequence.map(
+      (part, i) =>
+        part.reduce<Node | null>(
+          (sum, node, t) => pool!.add(sum, node, stepWeights && select(stepWeights, t)),
+          initial.get(`pool.${i}`) ?? null,
+        )!,
+    );
+    pooled.forEach((node, i) => void finals.set(`pool.${i}`, node));
+    return [pooled];
+  }
+
+  /** fc layers: `[B, D]` in parts -> `[B, C]`. */
+  private dense(parts: readonly Node[], t: number, weights: ReadonlyMap<string, Node>): Node {
+    const { head } = this.spec;
+    const biased = (product: Node, i: number) =>
+      add(product, broadcast(weights.get(`${i}.bias`)!, product.shape, [1]));
+    let z = biased(times(parts, '0.weight', weights), 0);
+    head.hiddenSizes.forEach((_, i) => {
+      let hidden = activate(z, [head.activation]);
+      if (this.options.training && head.dropout > 0) {
+        hidden = multiply(hidden, select(this.input(headDropoutName(i)), t));
+      }
+      z = biased(contract('bk,ck->bc', hidden, weights.get(`${i + 1}.weight`)!), i + 1);
+    });
+    return z;
+  }
+
+  private differentiate(finals: ReadonlyMap<string, Node>): void {
+    const { graph, links, sources, wrt, outputs, options } = this;
+    for (const { local, size } of links.outgoingCotangents) {
+      sources.push([finals.get(local)!, graph.input(`cotangent.state.${local}`, [options.batch, size])]);
+    }
     const gradients = differentiate(
       sources.map(([result]) => result),
       sources.map(([, cotangent]) => cotangent),
@@ -83,71 +428,43 @@ export function segmentProgram(spec: ModelSpec, lossName: LossName, options: Seg
     );
     [...wrt.keys()].forEach((name, i) => {
       const node = gradients[i];
-      if (node) results.set(`gradient.${name}`, node);
+      if (node) outputs.set(`gradient.${name}`, node);
     });
   }
-  return { graph, outputs: results };
 }
 
-/** What passes from segment to segment: each layer's states, and the outputs gathered at the sequences' ends. */
-export function stateNames(spec: ModelSpec, variableLength: boolean): string[] {
-  const { states } = cells[spec.cell];
-  const layers = Array.from({ length: spec.numLayers }, (_, layer) => states.map(name => `${layer}.${name}`));
-  return [...layers.flat(), ...(variableLength ? ['last'] : [])];
+/** The states that a head on final states reads, as `block` calls them. */
+function topStates(spec: ModelSpec, { units, firstLayer }: Block): string[] {
+  const top = spec.layers.length - 1;
+  if (units.length === 0) return topOutputs(spec).map(({ local }) => local);
+  const [{ name }] = cellOf(spec.layers[top]).states(spec.layers[top].settings);
+  return unitsOf(spec, top).map(unit => `${localUnit(unit, firstLayer)}.${name}`);
 }
 
-function parameterInputs(graph: Graph, spec: ModelSpec): Map<string, Node> {
-  const { parameters } = new ParameterLayout(spec);
-  return new Map(parameters.map(({ name, graphShape }) => [name, graph.input(name, graphShape)]));
-}
-
-interface Unrolled {
-  /** The top layer's output at each step. */
-  readonly outputs: readonly Node[];
-  /** In the order of `stateNames`. */
-  readonly states: readonly Node[];
-  /** The top layer's output at each sequence's last step. */
-  readonly last: Node;
-}
-
-/** The recurrent layers over all steps of `x` [S, B, F]. */
-function unroll(
-  spec: ModelSpec,
-  weights: ReadonlyMap<string, Node>,
-  x: Node,
-  ends: Node | null,
-  initial: readonly Node[] | null,
-): Unrolled {
-  const cell = cells[spec.cell];
-  const perLayer = cell.states.length;
-  let sequence: readonly Node[] = Array.from({ length: x.shape[0] }, (_, t) => select(x, t));
-  const states: Node[] = [];
-  for (let layer = 0; layer < spec.numLayers; layer++) {
-    const own = layerWeights(cell, weights, layer);
-    let current: readonly Node[] | undefined = initial?.slice(layer * perLayer, (layer + 1) * perLayer);
-    const outputs: Node[] = [];
-    for (const input of sequence) {
-      current = cell.step(input, current ?? null, own);
-      outputs.push(current[0]);
-    }
-    sequence = outputs;
-    states.push(...(current ?? []));
-  }
-  if (!ends) return { outputs: sequence, states, last: sequence[sequence.length - 1] };
-  const ended = sequence.map((h, t) => multiply(h, broadcast(select(ends, t), h.shape, [0])));
-  const last = addAll(initial ? [initial[initial.length - 1], ...ended] : ended);
-  return { outputs: sequence, states: [...states, last], last };
-}
-
-function layerWeights(cell: Cell, weights: ReadonlyMap<string, Node>, layer: number): CellWeights {
-  const names = cell.parameters(1, 1).map(({ name }) => name);
-  return Object.fromEntries(
-    names.map(name => [name, weights.get(layerName(cell.module, name, layer)) as Node]),
+/** x W^T for `x` in parts, each with its own columns of the weight. */
+function times(parts: readonly Node[], name: string, weights: ReadonlyMap<string, Node>): Node {
+  return addAll(
+    parts.map((part, i) => {
+      const weight = weights.get(partName(name, i))!;
+      return contract(weight.shape.length === 3 ? 'bk,gjk->gbj' : 'bk,jk->bj', part, weight);
+    }),
   );
 }
 
-/** h W^T + b: `[B, H]`, `[C, H]`, `[C]` -> `[B, C]`. */
-function dense(h: Node, weight: Node, bias: Node): Node {
-  const product = contract('bk,ck->bc', h, weight);
-  return add(product, broadcast(bias, product.shape, [1]));
+/**
+ * `states` within a sequence, those `before` after its end, as torch's packed sequences. A reverse direction begins at the end, so that
+ * what it has there is zero. Products and not a difference: states within the sequence stay exactly as they are.
+ */
+function keepAfterEnd(
+  states: readonly Node[],
+  before: readonly Node[] | null,
+  mask: Node,
+  reverse: boolean,
+): readonly Node[] {
+  return states.map((state, i) => {
+    const within = broadcast(mask, state.shape, [0]);
+    const kept = multiply(state, within);
+    if (reverse || !before) return kept;
+    return add(kept, multiply(before[i], affine(within, -1, 1)));
+  });
 }

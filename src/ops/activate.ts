@@ -3,14 +3,19 @@ import type { Expression, Op } from '../graph/op.js';
 import { requireShape, sizeOf } from '../graph/shape.js';
 import { multiply } from './multiply.js';
 import { polynomial } from './polynomial.js';
+import { positive } from './positive.js';
+import { select } from './select.js';
+import { stack } from './stack.js';
 
 interface Activation {
   readonly expression: (x: Expression) => Expression;
   readonly reference: (x: number) => number;
-  /** The derivative as a polynomial of the result, constant first. */
-  readonly slope: readonly number[];
+  /** The derivative as a function of the result: the coefficients of a polynomial, constant first, or written with ops. */
+  readonly slope: Coefficients | ((y: Node) => Node);
   readonly cost: number;
 }
+
+type Coefficients = readonly number[];
 
 const activations = {
   /** 1 / (1 + e^-x); slope y (1 - y). */
@@ -25,6 +30,13 @@ const activations = {
     expression: x => `Math.tanh(Math.max(Math.min(${x}, 10), -10))`,
     reference: Math.tanh,
     slope: [1, 0, -1],
+    cost: 1,
+  },
+  /** max(x, 0); slope 1 where y > 0, else 0, as torch has it at zero. */
+  relu: {
+    expression: x => `Math.max(${x}, 0)`,
+    reference: x => Math.max(x, 0),
+    slope: positive,
     cost: 1,
   },
 } as const satisfies Record<string, Activation>;
@@ -48,15 +60,7 @@ export const activateOp: Op<Attributes> = {
     );
     return x;
   },
-  gradient: (node, cotangent) => [
-    multiply(
-      cotangent,
-      polynomial(
-        node,
-        node.attributes.functions.map(name => activations[name].slope),
-      ),
-    ),
-  ],
+  gradient: (node, cotangent) => [multiply(cotangent, slope(node))],
   reference([x], { functions }, shape) {
     const perSlice = sizeOf(shape) / functions.length;
     return x.data.map((value, i) => activations[functions[Math.floor(i / perSlice)]].reference(value));
@@ -70,11 +74,34 @@ export const activateOp: Op<Attributes> = {
     (sizeOf(shape) * functions.reduce((sum, name) => sum + activations[name].cost, 0)) / functions.length,
 };
 
+/** The derivative at each element, as a function of the result `y`; one polynomial op where all slopes are polynomials. */
+function slope(y: Node<Attributes>): Node {
+  const slopes: Activation['slope'][] = y.attributes.functions.map(name => activations[name].slope);
+  const coefficients = slopes.filter(one => typeof one !== 'function');
+  if (coefficients.length === slopes.length) return polynomial(y, coefficients);
+  const at = (one: Activation['slope'], part: Node) =>
+    typeof one === 'function' ? one(part) : polynomial(part, [one]);
+  if (slopes.length === 1) return at(slopes[0], y);
+  return stack(
+    slopes.map((one, position) => at(one, select(y, position))),
+    [...slopes.keys()],
+    slopes.length,
+  );
+}
+
 /** Applies one function to the whole of `x`, or one function to each index of its leading axis. */
 export function activate(x: Node, functions: readonly ActivationName[]): Node {
   return x.graph.apply(activateOp, [x], { functions });
 }
 
+export function sigmoid(x: Node): Node {
+  return activate(x, ['sigmoid']);
+}
+
 export function tanh(x: Node): Node {
   return activate(x, ['tanh']);
+}
+
+export function relu(x: Node): Node {
+  return activate(x, ['relu']);
 }

@@ -7,10 +7,13 @@ import { broadcastOp } from './broadcast.js';
 import { contractOp } from './contract.js';
 import { divideOp } from './divide.js';
 import { exponentialOp } from './exponential.js';
+import { gatherOp } from './gather.js';
 import { logSumExpOp } from './log_sum_exp.js';
+import { maximumOp } from './maximum.js';
 import { multiplyOp } from './multiply.js';
 import { oneHotOp } from './one_hot.js';
 import { polynomialOp } from './polynomial.js';
+import { positiveOp } from './positive.js';
 import { selectOp } from './select.js';
 import { squareRootOp } from './square_root.js';
 import { stack, stackOp } from './stack.js';
@@ -25,10 +28,13 @@ export const ops: readonly Op<never>[] = [
   contractOp,
   divideOp,
   exponentialOp,
+  gatherOp,
   logSumExpOp,
+  maximumOp,
   multiplyOp,
   oneHotOp,
   polynomialOp,
+  positiveOp,
   selectOp,
   squareRootOp,
   stackOp,

@@ -1,13 +1,24 @@
 /** Batches in the form that shards compute on: time-major, in float32, their loss weights ready. */
 import { IGNORED, type Split } from '../data/dataset.js';
 import { type LossName, losses } from '../losses/index.js';
+import { meanDivisor } from '../losses/loss.js';
+import { heads } from '../model/heads.js';
+import {
+  type DeclaredInput,
+  declaredInputs,
+  type InputRole,
+  predictionsOf,
+  widthOf,
+} from '../model/inputs.js';
+import { batchLengths } from '../model/schedule.js';
 import type { ModelSpec } from '../model/spec.js';
-import type { ShardBatch, ShardShape } from './shard.js';
+import { CounterRandom } from '../random.js';
+import type { ShardBatch, ShardShape } from './shards.js';
 
 /** Rows that one shard gets at least: fewer would not fill the tiles of the kernels. */
-const LEAST_ROWS = 16;
+const MIN_ROWS = 16;
 /** More shards than this serve no machine at hand and cost a gradient each. */
-const MOST_SHARDS = 8;
+const MAX_SHARDS = 8;
 
 export interface ShardRows {
   readonly shards: number;
@@ -19,7 +30,7 @@ export interface ShardRows {
  * same whatever the number of threads.
  */
 export function trainingShards(batchSize: number): ShardRows {
-  const shards = Math.max(1, Math.min(MOST_SHARDS, Math.floor(batchSize / LEAST_ROWS)));
+  const shards = Math.max(1, Math.min(MAX_SHARDS, Math.floor(batchSize / MIN_ROWS)));
   // powers of two divide evenly among threads
   const even = 2 ** Math.floor(Math.log2(shards));
   return { shards: even, rows: Math.ceil(batchSize / even) };
@@ -27,40 +38,84 @@ export function trainingShards(batchSize: number): ShardRows {
 
 /** One for each thread: nothing is summed over rows here, and each shard costs a copy of the parameters. */
 export function evaluationShards(batchSize: number, threads: number): ShardRows {
-  const shards = Math.max(1, Math.min(threads, Math.floor(batchSize / LEAST_ROWS)));
+  const shards = Math.max(1, Math.min(threads, Math.floor(batchSize / MIN_ROWS)));
   return { shards, rows: Math.ceil(batchSize / shards) };
 }
 
-/** What the rows of a batch are: where their sequences stand in the split, and how the shards lie in memory. */
-export class BatchWriter {
-  private readonly predictions: number;
-  private readonly targetSize: number;
+/** A row of a shard that is being written. */
+interface Row {
+  /** The sequence's place in the split. */
+  readonly index: number;
+  readonly length: number;
+  /** Where it stands in the shard. */
+  readonly row: number;
+  /** Where it stands in the whole batch. */
+  readonly inBatch: number;
+}
 
+interface BatchFacts {
+  /** Steps of the batch. */
+  readonly steps: number;
+  /** What a prediction that counts weighs in the mean. */
+  readonly weight: number;
+  /** The optimizer step that the batch is for, from 1; decides what is dropped. */
+  readonly step: number;
+}
+
+type Fill = (input: DeclaredInput, values: Float32Array, row: Row, facts: BatchFacts) => void;
+
+/** Writes sequences of a split into shards: every declared input of the model, by its role. */
+export class BatchWriter {
+  private readonly inputs: readonly DeclaredInput[];
+  /** Predictions of the longest sequence. */
+  private readonly predictions: number;
+  private readonly lengths: readonly number[];
+  private readonly dropout: CounterRandom;
+
+  /** `seed` is the experiment's; it decides what is dropped. */
   constructor(
     private readonly split: Split,
     private readonly spec: ModelSpec,
     private readonly loss: LossName,
     private readonly shape: ShardShape,
+    seed = 0,
   ) {
-    this.predictions = spec.head === 'every' ? shape.sequenceLength : 1;
-    this.targetSize = losses[loss].target === 'class' ? 1 : spec.outputSize;
+    const { sequenceLength, variableLength } = shape;
+    this.inputs = declaredInputs(spec, losses[loss], shape);
+    this.predictions = predictionsOf(spec, sequenceLength);
+    this.lengths = variableLength
+      ? batchLengths(spec, { steps: sequenceLength, variableLength })
+      : [sequenceLength];
+    this.dropout = new CounterRandom(seed, 'model/dropout');
   }
 
   /**
-   * Writes the sequences `indices` into `shards`, filling one after the other; rows that are left over are zero and weigh
-   * nothing. Gives the number of predictions that count.
+   * Writes the sequences `indices` into `shards`, filling one after the other; rows that are left over are zero and weigh nothing. Returns
+   * the number of predictions that count.
    */
-  write(indices: Uint32Array, shards: readonly ShardBatch[]): number {
+  write(indices: Uint32Array, shards: readonly ShardBatch[], step = 1): number {
     const counted = this.count(indices);
-    const weight = counted === 0 ? 0 : losses[this.loss].weight(counted, this.targetSize);
+    const longest = indices.reduce((most, index) => Math.max(most, this.lengthOf(index)), 1);
+    const facts: BatchFacts = {
+      steps: this.lengths.find(length => length >= longest) ?? this.shape.sequenceLength,
+      weight: counted === 0 ? 0 : 1 / meanDivisor(losses[this.loss], counted, this.spec.outputSize),
+      step,
+    };
     shards.forEach((shard, s) => {
+      shard.steps[0] = facts.steps;
       for (let row = 0; row < this.shape.batch; row++) {
-        const at = s * this.shape.batch + row;
-        if (at < indices.length) this.writeRow(indices[at], shard, row, weight);
-        else this.clearRow(shard, row);
+        const inBatch = s * this.shape.batch + row;
+        if (inBatch < indices.length) {
+          const index = indices[inBatch];
+          this.writeRow(shard, { index, length: this.lengthOf(index), row, inBatch }, facts);
+        } else this.clearRow(shard, row);
       }
     });
     return counted;
+  }
+
+  private lengthOf(index: number): number {
+    return this.split.lengths?.[index] ?? this.shape.sequenceLength;
   }
 
   /** Predictions of `indices` that count in the loss: not ignored, and not past the end of their sequence. */
@@ -73,41 +128,66 @@ export class BatchWriter {
   }
 
   private counts(index: number, t: number): boolean {
-    const { targets, lengths } = this.split;
-    if (this.predictions > 1 && lengths && t >= lengths[index]) return false;
+    const { targets } = this.split;
+    if (this.predictions > 1 && t >= this.lengthOf(index)) return false;
     return targets.kind === 'value' || targets.values[index * this.predictions + t] !== IGNORED;
   }
 
-  private writeRow(index: number, { x, target, weight, ends }: ShardBatch, row: number, each: number): void {
-    const { batch, sequenceLength } = this.shape;
-    const { targets, lengths } = this.split;
-    const { inputSize } = this.spec;
-    this.split.read(index, x, row * inputSize, batch * inputSize);
-    for (let t = 0; t < this.predictions; t++) {
-      const at = t * batch + row;
-      weight[at] = this.counts(index, t) ? each : 0;
-      for (let c = 0; c < this.targetSize; c++) {
-        target[at * this.targetSize + c] =
-          targets.values[(index * this.predictions + t) * this.targetSize + c];
-      }
-    }
-    if (!ends) return;
-    const length = lengths?.[index] ?? sequenceLength;
-    for (let t = 0; t < sequenceLength; t++) ends[t * batch + row] = t === length - 1 ? 1 : 0;
+  private writeRow({ inputs }: ShardBatch, row: Row, facts: BatchFacts): void {
+    for (const input of this.inputs) this.fill[input.role](input, inputs[input.name], row, facts);
   }
 
-  private clearRow({ x, target, weight, ends }: ShardBatch, row: number): void {
-    const { batch, sequenceLength } = this.shape;
-    const { inputSize } = this.spec;
-    for (let t = 0; t < sequenceLength; t++) {
-      const at = (t * batch + row) * inputSize;
-      x.fill(0, at, at + inputSize);
-      if (ends) ends[t * batch + row] = 0;
-    }
-    for (let t = 0; t < this.predictions; t++) {
-      const at = t * batch + row;
-      weight[at] = 0;
-      target.fill(0, at * this.targetSize, (at + 1) * this.targetSize);
+  private clearRow({ inputs }: ShardBatch, row: number): void {
+    for (const input of this.inputs) {
+      const width = widthOf(input);
+      const values = inputs[input.name];
+      for (let at = row * width; at < values.length; at += this.shape.batch * width)
+        values.fill(0, at, at + width);
     }
   }
+
+  /** How each input of a row is written. */
+  private readonly fill: Readonly<Record<InputRole, Fill>> = {
+    features: (input, values, { index, row }) => {
+      const width = widthOf(input);
+      this.split.read(index, values, row * width, this.shape.batch * width);
+    },
+    mask: (_input, values, { length, row }) => {
+      for (let t = 0; t < this.shape.sequenceLength; t++)
+        values[t * this.shape.batch + row] = t < length ? 1 : 0;
+    },
+    pool: (_input, values, { length, row }) => {
+      const { stepWeight } = heads[this.spec.head.from];
+      for (let t = 0; t < this.shape.sequenceLength; t++) {
+        values[t * this.shape.batch + row] = stepWeight(t, length);
+      }
+    },
+    target: (input, values, { index, row }) => {
+      const width = widthOf(input);
+      const { targets } = this.split;
+      for (let t = 0; t < this.predictions; t++) {
+        const from = (index * this.predictions + t) * width;
+        const at = (t * this.shape.batch + row) * width;
+        for (let c = 0; c < width; c++) values[at + c] = targets.values[from + c];
+      }
+    },
+    weight: (_input, values, { index, row }, { weight }) => {
+      for (let t = 0; t < this.predictions; t++) {
+        values[t * this.shape.batch + row] = this.counts(index, t) ? weight : 0;
+      }
+    },
+    dropout: (input, values, { row, inBatch }, { steps, step }) => {
+      const { probability, stream } = input.dropout!;
+      const width = widthOf(input);
+      const count = input.per === 'step' ? steps : predictionsOf(this.spec, steps);
+      const kept = 1 / (1 - probability);
+      for (let t = 0; t < count; t++) {
+        const key = this.dropout.key(step, inBatch, stream, t);
+        const at = (t * this.shape.batch + row) * width;
+        for (let unit = 0; unit < width; unit++) {
+          values[at + unit] = this.dropout.uniform(key, unit) < probability ? 0 : kept;
+        }
+      }
+    },
+  };
 }

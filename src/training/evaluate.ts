@@ -3,6 +3,7 @@ import type { LoadedExperiment } from '../config/index.js';
 import type { Dataset, Split } from '../data/index.js';
 import { Engine } from '../engine/index.js';
 import { losses } from '../losses/index.js';
+import { answersEachStep } from '../model/heads.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { type Evaluation, Evaluator } from './evaluator.js';
 import type { EvaluationProgress } from './observer.js';
@@ -66,7 +67,7 @@ export async function predictCheckpoint(
   await withModel(model, options, async (evaluator, { dataset, spec, run }) => {
     const watch = begin({
       kind: losses[run.loss].target,
-      perStep: spec.head === 'every',
+      perStep: answersEachStep(spec.head),
       size: spec.outputSize,
       ...(dataset.classLabels && { classNames: dataset.classLabels }),
     });

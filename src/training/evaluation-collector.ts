@@ -12,6 +12,7 @@ import type {
 } from '../experiment/evaluation.js';
 import { losses } from '../losses/index.js';
 import { predictedClass } from '../losses/loss.js';
+import { answersEachStep } from '../model/heads.js';
 import type { Evaluation } from './evaluator.js';
 import type { Position } from './loop.js';
 import { type PredictedSequence, type Prediction, probabilityOf } from './predictions.js';
@@ -155,7 +156,7 @@ class ValueCollector implements EvaluationCollector {
 }
 
 function placeOf({ spec }: ModelRun, index: number, { step }: Prediction): PredictionPlace {
-  return spec.head === 'every' ? { index, step_in_sequence: step } : { index };
+  return answersEachStep(spec.head) ? { index, step_in_sequence: step } : { index };
 }
 
 function pictureLayout({ picture, test }: Dataset): PictureLayout | null {

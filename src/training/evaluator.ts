@@ -1,6 +1,8 @@
 /** Loss and metric of a model over a split, in batches; one is written while another is computed. */
 import type { Split } from '../data/dataset.js';
 import { losses } from '../losses/index.js';
+import { meanDivisor } from '../losses/loss.js';
+import { predictionsOf } from '../model/inputs.js';
 import { BatchWriter } from './batch.js';
 import type { PredictedSequence, Prediction, PredictionWatcher } from './predictions.js';
 import {
@@ -10,6 +12,7 @@ import {
   type ShardJob,
   type ShardPool,
   type ShardReport,
+  startAnew,
 } from './shards.js';
 
 export interface Evaluation {
@@ -90,6 +93,7 @@ export class Evaluator {
         watch?.(sequence);
       }
     };
+    for (const { carried } of this.shards.slots[0]) startAnew(carried);
     let before: Running | undefined;
     let from = 0;
     for (let slot = 0; from < split.count && !signal?.aborted; from += this.batchSize) {
@@ -115,16 +119,17 @@ export class Evaluator {
     const { batch: rowsOfShard } = this.job.shape;
     const { rows, predictions, batch } = this.shards.slots[slot][Math.floor(at / rowsOfShard)];
     const width = spec.outputSize;
-    const targetWidth = losses[loss].target === 'class' ? 1 : width;
-    const steps = spec.head === 'every' ? (lengths?.[index] ?? sequenceLength) : 1;
+    const targetWidth = losses[loss].targetWidth(width) ?? 1;
+    const steps = predictionsOf(spec, lengths?.[index] ?? sequenceLength);
+    const { weight, target } = batch.inputs;
     const told = Array.from({ length: steps }, (_, step): Prediction => {
       const i = step * rowsOfShard + (at % rowsOfShard);
       return {
         step,
-        counts: batch.weight[i] !== 0,
+        counts: weight[i] !== 0,
         loss: rows[i],
         values: predictions.subarray(i * width, (i + 1) * width),
-        target: batch.target.subarray(i * targetWidth, (i + 1) * targetWidth),
+        target: target.subarray(i * targetWidth, (i + 1) * targetWidth),
       };
     });
     return { index, predictions: told };
@@ -150,9 +155,8 @@ class Totals {
 
   means(): Evaluation {
     const { loss, spec } = this.run;
-    const numbers = losses[loss].target === 'class' ? 1 : spec.outputSize;
     return {
-      loss: this.loss / (this.count * numbers),
+      loss: this.loss / meanDivisor(losses[loss], this.count, spec.outputSize),
       metric: this.metric / this.count,
       count: this.count,
     };

@@ -88,7 +88,7 @@ export async function trainingLoop(
   const done = from?.position.step ?? 0;
   let epoch = new EpochSums(from?.position.totals);
   let skipped = from?.position.skipped ?? 0;
-  let next = done < lastStep ? take(trainer, order) : undefined;
+  let next = done < lastStep ? take(trainer, order, done + 1) : undefined;
   if (from && (from.position.epochEnded || done >= lastStep)) {
     if (from.epochIsOpen && !(await hooks.onEpoch({ ...from.position, ...epoch.means() })))
       return { status: 'interrupted' };
@@ -99,7 +99,7 @@ export async function trainingLoop(
     const began = performance.now();
     const { batch, samples, ...after } = next;
     const running = trainer.step(batch, step - skipped, plan.learningRate);
-    next = step < lastStep ? take(trainer, order) : undefined;
+    next = step < lastStep ? take(trainer, order, step + 1) : undefined;
     const result = await running;
     if (!result.updated && skipped >= (plan.maxSkippedBatches ?? 0)) {
       const { loss, gradientNorm, notFinite } = result;
@@ -118,12 +118,13 @@ export async function trainingLoop(
   return { status: 'completed' };
 }
 
-/** The next batch, written, and where the order stands after it. */
-function take(trainer: Trainer, order: BatchOrder) {
+/** The batch of step `step`, written, and where the order stands after it. */
+function take(trainer: Trainer, order: BatchOrder, step: number) {
   const epoch = order.epoch + 1;
+  const startsEpoch = order.position === 0;
   const indices = order.next();
   return {
-    batch: trainer.prepare(indices),
+    batch: trainer.prepare(indices, step, startsEpoch),
     samples: indices.length,
     epoch,
     epochsDone: order.epoch,

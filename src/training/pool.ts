@@ -13,9 +13,21 @@ import {
 } from './shards.js';
 import { ThreadPool } from './thread-pool.js';
 
+let inThreads = true;
+
+/**
+ * Whether runs that begin from now on compute in threads of their own; returns what it was before. A thread takes longer to start than
+ * the run of a test takes to train. The results are the same bytes; a process that computes itself sees no signal meanwhile.
+ */
+export function computeInThreads(isOn: boolean): boolean {
+  const before = inThreads;
+  inThreads = isOn;
+  return before;
+}
+
 /** Threads for `run`, or this one: webgpu has threads of its own. */
 export function createPool(engine: Engine, run: ModelRun, parameters: Float32Array): ShardPool {
-  return run.backend === 'webgpu'
+  return run.backend === 'webgpu' || !inThreads
     ? new LocalPool(engine, parameters)
     : new ThreadPool(parameters, run.threads, run.backend);
 }

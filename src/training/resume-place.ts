@@ -5,6 +5,7 @@ import { type Diagnostic, damagedError, UserError, usageError } from '../errors.
 import type { Checkpoint } from '../experiment/checkpoint-folder.js';
 import type { RunDirectory } from '../experiment/run-directory.js';
 import { ParameterLayout } from '../model/parameters.js';
+import { carriedStates } from '../model/walk.js';
 import { optimizerOf } from '../optimizers/index.js';
 import { counted } from '../words.js';
 import { batchOrder, totalSteps } from './batch-plan.js';
@@ -39,8 +40,12 @@ export function checkPlace(
 }
 
 function unfit({ path, tensors }: Checkpoint, { experiment }: LoadedExperiment, { spec }: Session) {
-  const states = optimizerOf(experiment.optimizer).state(experiment.optimizer);
-  return unfitTensors(path, tensors, new ParameterLayout(spec), states);
+  const { batch_size } = experiment.training;
+  return unfitTensors(path, tensors, {
+    layout: new ParameterLayout(spec),
+    optimizerStates: optimizerOf(experiment.optimizer).state(experiment.optimizer),
+    carried: new Map(carriedStates(spec).map(({ name, size }) => [name, [batch_size, size]])),
+  });
 }
 
 function unfitOrder(

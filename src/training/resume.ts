@@ -260,7 +260,7 @@ function tellCheckpoint(
 }
 
 function restore(trainer: Trainer, state: RunState, checkpoint: Checkpoint, saved: SavedState): LoopStart {
-  restoreTraining(checkpoint.tensors, trainer.layout, trainer);
+  trainer.restoreCarriedStates(restoreTraining(checkpoint.tensors, trainer.layout, trainer));
   state.position = saved.position;
   state.metrics = saved.metrics;
   state.evaluated = saved.evaluated;

@@ -83,8 +83,7 @@ export class RunCheckpoints {
   }
 
   private tensors() {
-    const { parameters, optimizerState, layout } = this.trainer;
-    return trainingTensors(layout, parameters, optimizerState);
+    return trainingTensors(this.trainer.layout, this.trainer, this.trainer.carriedStates);
   }
 
   /** The power must not take records from before a checkpoint that it leaves. */

@@ -11,7 +11,7 @@ import { ParameterLayout } from '../model/parameters.js';
 import type { EpochReport, Position, StepReport } from './loop.js';
 import type { RunObserver } from './observer.js';
 import type { Session } from './session.js';
-import { stepCosts } from './step-programs.js';
+import { stepCosts } from './step-costs.js';
 
 export type LoggedStep = Pick<StepReport, 'epoch' | 'step' | 'loss' | 'learningRate' | 'gradientNorm'>;
 

@@ -1,16 +1,10 @@
 /** From a loaded config to what is trained: dataset, model sizes, backend, trainer. */
-import {
-  checkAgainstData,
-  type LoadedExperiment,
-  layersOf,
-  locateInConfig,
-  type ModelSizes,
-} from '../config/index.js';
-import { type Dataset, inputWidth, openDataset } from '../data/index.js';
+import { checkAgainstData, type LoadedExperiment, locateInConfig, type ModelSizes } from '../config/index.js';
+import { type Dataset, openDataset } from '../data/index.js';
 import { type BackendChoice, type BackendRequest, chooseBackend } from '../engine/backend.js';
 import { type Diagnostic, UserError, usageError } from '../errors.js';
 import { ParameterLayout } from '../model/parameters.js';
-import type { ModelSpec } from '../model/spec.js';
+import { describeModel, type ModelSpec } from '../model/spec.js';
 import { optimizerOf } from '../optimizers/index.js';
 import { RandomStream } from '../random.js';
 import { type GateReferences, gateReferences } from './gate-references.js';
@@ -63,6 +57,7 @@ export function sessionWith(
     threads: threads ?? usableCores(),
     spec,
     loss: loaded.experiment.loss.kind,
+    seed: loaded.experiment.seed,
     sequenceLength: sizes.sequenceLength,
     variableLength: dataset.train.lengths !== undefined || dataset.test.lengths !== undefined,
   };
@@ -83,29 +78,16 @@ export async function createTrainer(loaded: LoadedExperiment, { dataset, run }: 
 }
 
 /** Parameters that one flat array can hold and that a gradient per shard leaves room for: a gigabyte of them. */
-const MOST_PARAMETERS = 2 ** 28;
+const MAX_PARAMETERS = 2 ** 28;
 
 /** The model with the sizes that the data give it. Throws exit 2 where it is larger than any machine at hand trains. */
 export function modelSpec({ experiment, locator }: LoadedExperiment, sizes: ModelSizes): ModelSpec {
-  const { head } = experiment.model;
-  const layers = layersOf(experiment.model);
-  const [{ cell, hidden_size }] = layers;
-  if (cell !== 'lstm' || (head.from !== 'last' && head.from !== 'every')) {
-    throw usageError(locator.atKey(['model'], 'config/model', 'this model cannot be trained yet'));
-  }
-  const spec: ModelSpec = {
-    cell,
-    inputSize: inputWidth(sizes.input),
-    hiddenSize: hidden_size,
-    numLayers: layers.length,
-    outputSize: sizes.outputSize,
-    head: head.from,
-  };
+  const spec = describeModel(experiment.model, { ...sizes, carriesState: experiment.training.carry_state });
   const { size } = new ParameterLayout(spec);
-  if (size > MOST_PARAMETERS) {
+  if (size > MAX_PARAMETERS) {
     throw usageError(
       locator.atKey(['model', 'hidden_size'], 'config/model-size', 'the model is too large', {
-        expected: `at most ${MOST_PARAMETERS.toLocaleString('en')} parameters`,
+        expected: `at most ${MAX_PARAMETERS.toLocaleString('en')} parameters`,
         got: size.toLocaleString('en'),
       }),
     );

@@ -4,12 +4,14 @@
  */
 import type { Backend } from '../engine/backend.js';
 import type { Engine } from '../engine/index.js';
+import { KernelMachine } from '../engine/machine.js';
 import { type LossName, losses } from '../losses/index.js';
+import { declaredInputs, predictionsOf, widthOf } from '../model/inputs.js';
 import { ParameterLayout } from '../model/parameters.js';
 import type { ModelSpec } from '../model/spec.js';
+import { carriedStates, ScheduleWalk, type WalkShape } from '../model/walk.js';
 import { paddedSize } from '../optimizers/program.js';
 import { evaluationShards, type ShardRows, trainingShards } from './batch.js';
-import { Shard, type ShardBatch, type ShardShape } from './shard.js';
 
 /** A model, and where it runs. */
 export interface ModelRun {
@@ -17,11 +19,16 @@ export interface ModelRun {
   readonly threads: number;
   readonly spec: ModelSpec;
   readonly loss: LossName;
+  /** The experiment's; decides what dropout drops. */
+  readonly seed: number;
   /** T. */
   readonly sequenceLength: number;
   /** Whether any split has sequences of different lengths. */
   readonly variableLength: boolean;
 }
+
+/** The size of a shard and of its sequences. */
+export type ShardShape = WalkShape;
 
 /** What to compute, everything a thread needs to know to compile it. */
 export interface ShardJob {
@@ -30,6 +37,20 @@ export interface ShardJob {
   readonly loss: LossName;
   readonly shape: ShardShape;
   readonly withGradient: boolean;
+}
+
+/** What one shard computes on. Rows of weight 0 count for nothing: they fill up a last partial batch. */
+export interface ShardBatch {
+  /** The model's declared inputs by name, each for all steps of the longest sequence. */
+  readonly inputs: Readonly<Record<string, Float32Array>>;
+  /** [1]: the steps of this batch. */
+  readonly steps: Int32Array;
+}
+
+/** States that pass from batch to batch, by name: those that the next batch starts with, and those that the last one ended with. */
+export interface CarriedStates {
+  readonly before: Readonly<Record<string, Float32Array>>;
+  readonly after: Readonly<Record<string, Float32Array>>;
 }
 
 /** The memory of one shard. */
@@ -41,6 +62,7 @@ export interface ShardMemory {
   readonly predictions: Float32Array;
   /** Flat and padded like the parameters; empty without gradients. */
   readonly gradient: Float32Array;
+  readonly carried: CarriedStates;
 }
 
 /** How the work was done, for the manifest and the log. */
@@ -52,30 +74,45 @@ export interface ShardReport {
 
 /** Computes one shard in this thread. */
 export class ShardComputer {
-  private readonly shard: Shard;
+  private readonly machine: KernelMachine;
+  private readonly walk: ScheduleWalk<Float32Array>;
 
   constructor(
     private readonly engine: Engine,
     private readonly job: ShardJob,
   ) {
-    this.shard = new Shard(engine, job.spec, job.loss, job.shape);
+    this.machine = new KernelMachine(engine);
+    this.walk = new ScheduleWalk(job.spec, losses[job.loss], job.shape, this.machine);
   }
 
   async compute(parameters: Float32Array, memory: ShardMemory): Promise<ShardReport> {
-    const { batch, gradient } = memory;
+    const { rows, predictions, gradient, carried } = memory;
+    const batch = { steps: memory.batch.steps[0], inputs: memory.batch.inputs, states: carried.before };
+    const result = { rows, predictions, states: carried.after };
     gradient.fill(0);
-    const result = this.job.withGradient
-      ? await this.shard.addGradient(parameters, batch, gradient)
-      : await this.shard.evaluate(parameters, batch);
-    memory.rows.set(result.rows);
-    memory.predictions.set(result.predictions);
-    return { executor: this.shard.executor, fallbacks: this.engine.fallbacks };
+    if (this.job.withGradient) await this.walk.addGradient(parameters, batch, result, gradient);
+    else {
+      await this.walk.evaluate(parameters, batch, result);
+      // training keeps the states of a batch only if its update is made; an evaluation always goes on from them
+      passOn(carried);
+    }
+    return { executor: this.machine.executor, fallbacks: this.engine.fallbacks };
   }
+}
+
+/** Makes the states that a batch ended with those that the next one starts with. */
+export function passOn({ before, after }: CarriedStates): void {
+  for (const [name, state] of Object.entries(before)) state.set(after[name]);
+}
+
+/** Makes the next batch start from zero. */
+export function startAnew({ before }: CarriedStates): void {
+  for (const state of Object.values(before)) state.fill(0);
 }
 
 /** The shards of one kind of batch, each with as many batches and their results as there are slots. */
 export interface ShardGroup {
-  /** By slot, then by shard; a shard's slots share one gradient. */
+  /** By slot, then by shard; a shard's slots share one gradient, and the states that pass from batch to batch. */
   readonly slots: readonly (readonly ShardMemory[])[];
   /**
    * Computes all shards of `slot` and resolves when the last is done. Slots are computed in the order in which they are asked for;
@@ -106,13 +143,10 @@ export function planShards(
   batchSize: number,
   withGradient: boolean,
 ): { shards: number; job: ShardJob } {
-  const { backend, threads, spec, loss, sequenceLength } = run;
+  const { backend, threads, spec, loss, sequenceLength, variableLength } = run;
   const { shards, rows } = cut(backend, threads, batchSize, withGradient);
-  const variableLength = run.variableLength && spec.head === 'last';
-  return {
-    shards,
-    job: { backend, spec, loss, shape: { batch: rows, sequenceLength, variableLength }, withGradient },
-  };
+  const shape = { batch: rows, sequenceLength, variableLength, training: withGradient };
+  return { shards, job: { backend, spec, loss, shape, withGradient } };
 }
 
 function cut(backend: Backend, threads: number, batchSize: number, withGradient: boolean): ShardRows {
@@ -133,26 +167,34 @@ function sharedFloats(size: number): Float32Array {
 /** Memory that threads can share. */
 export function allocateShards(job: ShardJob, { shards, slots }: GroupSize): ShardMemory[][] {
   const { spec, shape } = job;
-  const predictions = spec.head === 'every' ? shape.sequenceLength : 1;
-  const gradients = Array.from({ length: shards }, () =>
-    sharedFloats(job.withGradient ? paddedSize(new ParameterLayout(spec).size) : 0),
-  );
+  const predictions = predictionsOf(spec, shape.sequenceLength);
+  const parameters = job.withGradient ? paddedSize(new ParameterLayout(spec).size) : 0;
+  const shared = Array.from({ length: shards }, () => ({
+    gradient: sharedFloats(parameters),
+    carried: { before: allocateStates(job), after: allocateStates(job) },
+  }));
   return Array.from({ length: slots }, () =>
-    gradients.map(gradient => ({
-      batch: allocateBatch(job, predictions),
+    shared.map(one => ({
+      batch: allocateBatch(job),
       rows: sharedFloats(predictions * shape.batch),
       predictions: sharedFloats(predictions * shape.batch * spec.outputSize),
-      gradient,
+      ...one,
     })),
   );
 }
 
-function allocateBatch({ spec, shape, loss }: ShardJob, predictions: number): ShardBatch {
-  const perRow = losses[loss].target === 'class' ? 1 : spec.outputSize;
-  return {
-    x: sharedFloats(shape.sequenceLength * shape.batch * spec.inputSize),
-    target: sharedFloats(predictions * shape.batch * perRow),
-    weight: sharedFloats(predictions * shape.batch),
-    ...(shape.variableLength && { ends: sharedFloats(shape.sequenceLength * shape.batch) }),
-  };
+function allocateStates({ spec, shape }: ShardJob): Record<string, Float32Array> {
+  return Object.fromEntries(
+    carriedStates(spec).map(({ name, size }) => [name, sharedFloats(shape.batch * size)]),
+  );
+}
+
+function allocateBatch({ spec, shape, loss }: ShardJob): ShardBatch {
+  const steps = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  steps[0] = shape.sequenceLength;
+  const inputs = declaredInputs(spec, losses[loss], shape).map(input => {
+    const count = input.per === 'step' ? shape.sequenceLength : predictionsOf(spec, shape.sequenceLength);
+    return [input.name, sharedFloats(count * shape.batch * widthOf(input))];
+  });
+  return { steps, inputs: Object.fromEntries(inputs) };
 }

@@ -1,7 +1,10 @@
 /** A model in training: its parameters and one optimizer step. Knows no files and no schedule. */
 import type { Split } from '../data/dataset.js';
 import { Engine } from '../engine/index.js';
+import type { Tensor } from '../experiment/safetensors.js';
+import { sizeOf } from '../graph/shape.js';
 import { ParameterLayout } from '../model/parameters.js';
+import { carriedStates } from '../model/walk.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { BatchWriter } from './batch.js';
 import { Evaluator } from './evaluator.js';
@@ -9,10 +12,12 @@ import { createPool } from './pool.js';
 import {
   allocateParameters,
   type ModelRun,
+  passOn,
   planShards,
   type ShardGroup,
   type ShardPool,
   type ShardReport,
+  startAnew,
 } from './shards.js';
 import { clipFactor, gradientNorm, Updater } from './updater.js';
 
@@ -28,6 +33,8 @@ const SLOTS = 2;
 /** A batch that has been written; good for one step. */
 export interface PreparedBatch {
   readonly slot: number;
+  /** Whether states that are carried from batch to batch start from zero. */
+  readonly startsEpoch: boolean;
 }
 
 export interface StepResult {
@@ -64,7 +71,7 @@ export class Trainer {
     const { shards, job } = planShards(options, options.batchSize, true);
     this.pool = makePool(engine, options, this.parameters);
     this.shards = this.pool.group(job, { shards, slots: SLOTS });
-    this.writer = new BatchWriter(options.train, options.spec, options.loss, job.shape);
+    this.writer = new BatchWriter(options.train, options.spec, options.loss, job.shape, options.seed);
   }
 
   /** `makePool` decides who computes the shards. */
@@ -88,20 +95,27 @@ export class Trainer {
     return this.report;
   }
 
-  /** Writes the sequences `indices` as a batch, at most one ahead of the step under way. */
-  prepare(indices: Uint32Array): PreparedBatch {
+  /**
+   * Writes the sequences `indices` as the batch of optimizer step `step`, from 1 and counting those that are skipped; at most one ahead of the
+   * step under way.
+   */
+  prepare(indices: Uint32Array, step: number, startsEpoch: boolean): PreparedBatch {
     this.slot = (this.slot + 1) % SLOTS;
-    this.writer.write(
-      indices,
-      this.shards.slots[this.slot].map(memory => memory.batch),
-    );
-    return { slot: this.slot };
+    const batches = this.shards.slots[this.slot].map(memory => memory.batch);
+    this.writer.write(indices, batches, step);
+    return { slot: this.slot, startsEpoch };
   }
 
   /**
-   * One optimizer step; `update` is 1 for the first, and goes on from the last that was made. Nothing is changed where none is made.
+   * One optimizer step; `update` is 1 for the first, and goes on from the last that was made. Nothing is changed if none is made.
    */
-  async step({ slot }: PreparedBatch, update: number, learningRate: number): Promise<StepResult> {
+  async step(
+    { slot, startsEpoch }: PreparedBatch,
+    update: number,
+    learningRate: number,
+  ): Promise<StepResult> {
+    const shards = this.shards.slots[slot];
+    if (startsEpoch) for (const { carried } of shards) startAnew(carried);
     this.report = await this.shards.compute(slot);
     const loss = this.weightedLoss(slot);
     this.sumGradients();
@@ -114,7 +128,32 @@ export class Trainer {
       learningRate,
       scale,
     });
-    return { loss, gradientNorm: norm, updated: bad.length === 0, notFinite: this.notFiniteIn(bad) };
+    const updated = bad.length === 0;
+    if (updated) for (const { carried } of shards) passOn(carried);
+    return { loss, gradientNorm: norm, updated, notFinite: this.notFiniteIn(bad) };
+  }
+
+  /** The states that the next batch starts with, by name, [B, size] each; none unless the model carries them over. */
+  get carriedStates(): ReadonlyMap<string, Tensor> {
+    const shards = this.shards.slots[0].map(({ carried }) => carried.before);
+    return new Map(
+      carriedStates(this.options.spec).map(({ name, size }) => {
+        const rows = shards.flatMap(states => [...states[name]]);
+        const shape = [this.options.batchSize, size];
+        // rows that only fill up the last shard are left out
+        return [name, { dtype: 'F32', shape, data: Float32Array.from(rows.slice(0, sizeOf(shape))) }];
+      }),
+    );
+  }
+
+  /** Puts back what `carriedStates` was. */
+  restoreCarriedStates(states: ReadonlyMap<string, Tensor>): void {
+    this.shards.slots[0].forEach(({ carried }, shard) => {
+      for (const [name, before] of Object.entries(carried.before)) {
+        const { data } = states.get(name) as { data: Float32Array };
+        before.set(data.subarray(shard * before.length, (shard + 1) * before.length));
+      }
+    });
   }
 
   /** An evaluator of this model as it is at each evaluation. */
@@ -144,9 +183,10 @@ export class Trainer {
   private weightedLoss(slot: number): number {
     let loss = 0;
     for (const { rows, batch } of this.shards.slots[slot]) {
+      const { weight } = batch.inputs;
       for (let i = 0; i < rows.length; i++) {
         // a row that fills up the batch weighs nothing, whatever came out of it
-        if (batch.weight[i] !== 0) loss += rows[i] * batch.weight[i];
+        if (weight[i] !== 0) loss += rows[i] * weight[i];
       }
     }
     return loss;

@@ -11,26 +11,37 @@ export function parameterTensors(
   prefix = '',
 ): Map<string, Tensor> {
   return new Map(
-    layout.parameters.map(({ name, shape, offset, size }) => [
-      `${prefix}${name}`,
-      { dtype: 'F32', shape: [...shape], data: flat.slice(offset, offset + size) },
+    layout.parameters.map(parameter => [
+      `${prefix}${parameter.name}`,
+      { dtype: 'F32', shape: [...parameter.shape], data: layout.read(parameter, flat) },
     ]),
   );
 }
 
-/** Everything that a checkpoint holds of a model in training. */
+/** What a checkpoint keeps of a model in training; filled in place. */
+export interface TrainingState {
+  /** Flat, in the layout's order, and padded. */
+  readonly parameters: Float32Array;
+  /** The optimizer's buffers by name, laid out alike. */
+  readonly optimizerState: Readonly<Record<string, Float32Array>>;
+}
+
+/** Everything that a checkpoint holds of a model in training; `carried` are the states that the next batch starts with. */
 export function trainingTensors(
   layout: ParameterLayout,
-  parameters: Float32Array,
-  optimizerState: Readonly<Record<string, Float32Array>>,
+  { parameters, optimizerState }: TrainingState,
+  carried: ReadonlyMap<string, Tensor>,
 ): Map<string, Tensor> {
   const tensors = parameterTensors(layout, parameters);
   for (const [state, flat] of Object.entries(optimizerState)) {
     for (const [name, tensor] of parameterTensors(layout, flat, `optimizer.${state}.`))
       tensors.set(name, tensor);
   }
+  for (const [name, tensor] of carried) tensors.set(`${CARRIED}${name}`, tensor);
   return tensors;
 }
+
+const CARRIED = 'carried.';
 
 /**
  * Fills `flat` with the weights of `file`. Names may all have one prefix (as `model.lstm.weight_ih_l0`); other tensors in the
@@ -40,7 +51,8 @@ export function loadWeights(file: string, layout: ParameterLayout, flat: Float32
   const { tensors } = readSafetensors(file);
   const prefix = commonPrefix(tensors, layout);
   const problems: Diagnostic[] = [];
-  for (const { name, shape, offset } of layout.parameters) {
+  for (const parameter of layout.parameters) {
+    const { name, shape } = parameter;
     const tensor = tensors.get(`${prefix}${name}`);
     if (!tensor) {
       problems.push({ code: 'weights/missing', file, message: `the weight '${prefix}${name}' is missing` });
@@ -70,53 +82,66 @@ export function loadWeights(file: string, layout: ParameterLayout, flat: Float32
           message: `the weight '${prefix}${name}' has a value that is not finite`,
         });
       }
-      flat.set(values, offset);
+      layout.write(parameter, values, flat);
     }
   }
   if (problems.length > 0) throw usageError(...problems);
 }
 
-/** What `tensors` lack of what a checkpoint must hold: each parameter, and for each of `states` the optimizer's buffer of it. */
+/** What a checkpoint must hold of a model in training. */
+export interface TrainingShape {
+  readonly layout: ParameterLayout;
+  /** The optimizer's buffers of each parameter. */
+  readonly optimizerStates: readonly string[];
+  /** Shapes of the states that are carried from batch to batch. */
+  readonly carried: ReadonlyMap<string, readonly number[]>;
+}
+
+/** Complaints about each tensor that `tensors` lack, or have in another shape. */
 export function unfitTensors(
   file: string,
   tensors: Tensors,
-  layout: ParameterLayout,
-  states: readonly string[],
+  { layout, optimizerStates, carried }: TrainingShape,
 ): Diagnostic[] {
-  const prefixes = ['', ...states.map(state => `optimizer.${state}.`)];
-  return prefixes.flatMap(prefix =>
-    layout.parameters.flatMap(({ name, shape }) => {
-      const tensor = tensors.get(`${prefix}${name}`);
-      if (tensor?.dtype === 'F32' && tensor.shape.join() === shape.join()) return [];
-      return {
-        code: 'checkpoint/tensor',
-        file,
-        message: `the tensor '${prefix}${name}' of the checkpoint is not the one that going on needs`,
-        expected: `F32 ${shapeText(shape)}`,
-        got: describeTensor(tensor),
-      };
-    }),
-  );
+  const prefixes = ['', ...optimizerStates.map(state => `optimizer.${state}.`)];
+  const expected = [
+    ...prefixes.flatMap(prefix =>
+      layout.parameters.map(({ name, shape }) => [`${prefix}${name}`, shape] as const),
+    ),
+    ...[...carried].map(([name, shape]) => [`${CARRIED}${name}`, shape] as const),
+  ];
+  return expected.flatMap(([name, shape]) => {
+    const tensor = tensors.get(name);
+    if (tensor?.dtype === 'F32' && tensor.shape.join() === shape.join()) return [];
+    return {
+      code: 'checkpoint/tensor',
+      file,
+      message: `the tensor '${name}' of the checkpoint does not fit the model that resumes`,
+      expected: `F32 ${shapeText(shape)}`,
+      got: describeTensor(tensor),
+    };
+  });
 }
 
 /**
- * Fills `parameters` and each of `optimizerState` from the tensors of a checkpoint, as `trainingTensors` made them; they must fit
- * (`unfitTensors`).
+ * Fills `state` from the tensors of a checkpoint, as `trainingTensors` made them; they must fit (`unfitTensors`). Returns the states that the
+ * next batch starts with.
  */
 export function restoreTraining(
   tensors: Tensors,
   layout: ParameterLayout,
-  {
-    parameters,
-    optimizerState,
-  }: { parameters: Float32Array; optimizerState: Readonly<Record<string, Float32Array>> },
-): void {
+  { parameters, optimizerState }: TrainingState,
+): ReadonlyMap<string, Tensor> {
   const fill = (flat: Float32Array, prefix: string) => {
-    for (const { name, offset } of layout.parameters)
-      flat.set(tensors.get(`${prefix}${name}`)?.data as Float32Array, offset);
+    for (const parameter of layout.parameters) {
+      const { data } = tensors.get(`${prefix}${parameter.name}`) as { data: Float32Array };
+      layout.write(parameter, data, flat);
+    }
   };
   fill(parameters, '');
   for (const [state, flat] of Object.entries(optimizerState)) fill(flat, `optimizer.${state}.`);
+  const carried = [...tensors].filter(([name]) => name.startsWith(CARRIED));
+  return new Map(carried.map(([name, tensor]) => [name.slice(CARRIED.length), tensor]));
 }
 
 function describeTensor(tensor: Tensor | undefined): string {

@@ -134,8 +134,9 @@ class Runner {
     return new Runner(choice, trainer, loaded.experiment.optimizer.learning_rate);
   }
 
-  async step(step: number, indices: Uint32Array): Promise<Standing> {
-    const result = await this.trainer.step(this.trainer.prepare(indices), step, this.learningRate);
+  async step(step: number, indices: Uint32Array, startsEpoch: boolean): Promise<Standing> {
+    const batch = this.trainer.prepare(indices, step, startsEpoch);
+    const result = await this.trainer.step(batch, step, this.learningRate);
     return { backend: this.choice.backend, result, parameters: this.trainer.parameters };
   }
 
@@ -173,9 +174,10 @@ async function compareSteps(
   const { parameters } = new ParameterLayout(session.spec);
   const compared: Compared[] = [];
   for (let step = 1; step <= last; step++) {
+    const startsEpoch = order.position === 0;
     const indices = order.next();
     const standings: Standing[] = [];
-    for (const runner of runners) standings.push(await runner.step(step, indices));
+    for (const runner of runners) standings.push(await runner.step(step, indices, startsEpoch));
     if (standings.every(({ result }) => !result.updated)) throw diverged(step, loaded);
     const apart = worstByTensor(
       pairs(standings).flatMap(pair => compareStandings(step, pair, parameters, initial)),

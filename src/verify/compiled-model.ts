@@ -35,7 +35,7 @@ export class CompiledModel {
       shape: job.shape,
       shards: group.slots[0].map(memory => memory.batch),
     };
-    new BatchWriter(dataset.train, spec, run.loss, job.shape).write(indices, batch.shards);
+    new BatchWriter(dataset.train, spec, run.loss, job.shape, run.seed).write(indices, batch.shards);
     return new CompiledModel(batch, engine, pool, group, parameters);
   }
 
@@ -46,9 +46,10 @@ export class CompiledModel {
     const gradient = new Float64Array(parameters.length);
     let loss = 0;
     for (const { rows, batch, gradient: part } of this.group.slots[0]) {
+      const { weight } = batch.inputs;
       for (let i = 0; i < gradient.length; i++) gradient[i] += part[i];
       // a row that does not count weighs nothing, whatever came out of it
-      for (let i = 0; i < rows.length; i++) if (batch.weight[i] !== 0) loss += rows[i] * batch.weight[i];
+      for (let i = 0; i < rows.length; i++) if (weight[i] !== 0) loss += rows[i] * weight[i];
     }
     return { loss, gradient };
   }

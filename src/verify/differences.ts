@@ -20,12 +20,15 @@ const ROUNDINGS = 8;
  * The derivative of `f` at 0. Stops at the first step that leaves no more than `enough` of uncertainty: a kink nearby may need small ones,
  * until which the differences do not settle.
  */
-export function differentiateAtZero(f: (x: number) => number, enough: number): Derivative {
+export async function differentiateAtZero(
+  f: (x: number) => Promise<number>,
+  enough: number,
+): Promise<Derivative> {
   let best: Derivative = { value: Number.NaN, uncertainty: Number.POSITIVE_INFINITY };
   let before: number[] = [];
   for (let i = 0; i < MOST_STEPS; i++) {
     const step = FIRST_STEP / SHRINK ** i;
-    const [above, below] = [f(step), f(-step)];
+    const [above, below] = [await f(step), await f(-step)];
     const row = extrapolate((above - below) / (2 * step), before);
     const rounding = (ROUNDINGS * Number.EPSILON * Math.max(Math.abs(above), Math.abs(below))) / step;
     const found = bestOf(row, before, rounding);

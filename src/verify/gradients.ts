@@ -98,16 +98,18 @@ export async function verifyGradients(options: VerifyGradientsOptions): Promise<
   note('kernels done; the gradient in float64');
   const reference = new Reference(session.spec, session.run.loss, batch);
   const point = Float64Array.from(parameters);
-  const exact = reference.gradientAt(point);
+  const exact = await reference.gradientAt(point);
   const layout = new ParameterLayout(session.spec);
   const random = RandomStream.of(seed, 'verify/gradients');
   makePlace(options.output);
   const began = performance.now();
-  const tensors = layout.parameters.map((parameter, i) => {
+  const tensors: TensorProof[] = [];
+  for (const [i, parameter] of layout.parameters.entries()) {
     const left = timeLeft(performance.now() - began, i, layout.parameters.length);
     note(`differences: ${parameter.name} (${i + 1} of ${layout.parameters.length}${left})`);
-    return checkTensor(parameter, { compiled, exact, point, random, loss: at => reference.lossAt(at) });
-  });
+    const given = { compiled, exact, point, random, loss: (at: Float64Array) => reference.lossAt(at) };
+    tensors.push(await checkTensor(parameter, given));
+  }
   const loss = {
     float64: exact.loss,
     kernels: compiled.loss,
@@ -195,10 +197,13 @@ interface Ingredients {
   /** Where the gradients were taken; as it was afterwards. */
   readonly point: Float64Array;
   readonly random: RandomStream;
-  loss(parameters: Float64Array): number;
+  loss(parameters: Float64Array): Promise<number>;
 }
 
-function checkTensor({ name, shape, offset, size }: Parameter, given: Ingredients): TensorProof {
+async function checkTensor(
+  { name, shape, offset, size }: Parameter,
+  given: Ingredients,
+): Promise<TensorProof> {
   const [own, kernels] = [given.exact, given.compiled].map(({ gradient }) =>
     gradient.subarray(offset, offset + size),
   );
@@ -207,7 +212,7 @@ function checkTensor({ name, shape, offset, size }: Parameter, given: Ingredient
   const direction = Float64Array.from(own, () => (given.random.uniform() < 0.5 ? -1 : 1));
   const expected = own.reduce((slope, value, i) => slope + value * direction[i], 0);
   const scale = Math.max(gradientNorm, LEAST_PARTS.differences * whole);
-  const slope = slopeAlong(direction, offset, ENOUGH * scale, given);
+  const slope = await slopeAlong(direction, offset, ENOUGH * scale, given);
   const kernelError = relative(distance(kernels, own), Math.max(gradientNorm, LEAST_PARTS.kernels * whole));
   const differenceError = relative(Math.abs(slope.value - expected), scale);
   return {
@@ -223,12 +228,12 @@ function checkTensor({ name, shape, offset, size }: Parameter, given: Ingredient
 }
 
 /** The derivative of the loss where the tensor at `offset` moves along `direction`. */
-function slopeAlong(
+async function slopeAlong(
   direction: Float64Array,
   offset: number,
   enough: number,
   { point, loss }: Ingredients,
-): Derivative {
+): Promise<Derivative> {
   const before = point.slice(offset, offset + direction.length);
   const moved = (by: number) => {
     direction.forEach((sign, i) => {
@@ -236,7 +241,7 @@ function slopeAlong(
     });
     return loss(point);
   };
-  const slope = differentiateAtZero(moved, enough);
+  const slope = await differentiateAtZero(moved, enough);
   point.set(before, offset);
   return slope;
 }

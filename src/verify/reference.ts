@@ -1,30 +1,25 @@
 /**
- * Loss and gradient of a model in float64: the very graphs that its kernels are made from, interpreted with the ops' references.
- * Long sequences go segment by segment, as in training.
+ * Loss and gradient of a model in float64: the very graphs that its kernels are made from, in the order of the same schedule, interpreted
+ * with the references of the ops.
  */
 import { interpret } from '../graph/interpret.js';
 import { type Program, reachable } from '../graph/node.js';
-import type { LossName } from '../losses/index.js';
-import { losses } from '../losses/index.js';
+import { type LossName, losses } from '../losses/index.js';
+import { type InputOptions, predictionsOf } from '../model/inputs.js';
 import { ParameterLayout } from '../model/parameters.js';
-import { type SegmentOptions, segmentProgram, stateNames } from '../model/programs.js';
-import { cutIntoSegments, type Segment } from '../model/segments.js';
+import { blockProgram } from '../model/programs.js';
+import { MAX_CELL_STEPS, makeSchedule } from '../model/schedule.js';
 import type { ModelSpec } from '../model/spec.js';
+import { type Machine, ScheduleWalk, type WalkShape } from '../model/walk.js';
 
-/** As the batch of a shard (`training/shard.ts`), in float64. */
-export interface ReferenceBatch {
+/** As the batch of a shard (`training/shards.ts`), in float64. */
+export interface ReferenceBatch extends InputOptions {
   /** B. */
   readonly rows: number;
   /** T. */
-  readonly sequenceLength: number;
-  /** [T, B, F]. */
-  readonly x: Float64Array;
-  /** [S, B] classes or [S, B, C] values; S is T with a head on every step, else 1. */
-  readonly target: Float64Array;
-  /** [S, B]. */
-  readonly weight: Float64Array;
-  /** [T, B], where sequences differ in length and the head reads the last step. */
-  readonly ends?: Float64Array;
+  readonly steps: number;
+  /** The model's declared inputs by name. */
+  readonly inputs: Readonly<Record<string, Float64Array>>;
 }
 
 export interface Gradient {
@@ -34,179 +29,89 @@ export interface Gradient {
   readonly gradient: Float64Array;
 }
 
-type Arrays = Readonly<Record<string, Float64Array>>;
-type Part = Pick<SegmentOptions, 'hasLoss' | 'gradient'>;
+/** Numbers that the gradients of one block may take, which for each step are twice the parameters: half a gigabyte. */
+const MAX_NUMBERS = 2 ** 26;
 
-/** Numbers that the gradients of one segment may take, which for each step are twice the parameters: half a gigabyte. */
-const MOST_NUMBERS = 2 ** 26;
+class Interpreter implements Machine<Float64Array> {
+  private readonly programs = new Map<string, Program>();
+
+  allocate(size: number): Float64Array {
+    return new Float64Array(size);
+  }
+
+  async run(
+    key: string,
+    make: () => Program,
+    values: Readonly<Record<string, Float64Array>>,
+  ): Promise<Record<string, Float64Array>> {
+    let program = this.programs.get(key);
+    if (!program) {
+      program = make();
+      this.programs.set(key, program);
+    }
+    const known = interpret([...program.outputs.values()], values);
+    return Object.fromEntries([...program.outputs].map(([name, node]) => [name, known.get(node)!.data]));
+  }
+}
 
 export class Reference {
   private readonly layout: ParameterLayout;
-  private readonly segments: readonly Segment[];
-  private readonly programs = new Map<string, Program>();
+  private readonly shape: WalkShape;
+  private readonly walk: ScheduleWalk<Float64Array>;
 
-  /** Segments are as long as in training, unless their gradients would take more than `mostNumbers`. */
+  /** Cuts the schedule where training does, unless `maxCellSteps` says otherwise or the gradients of a block would take too much memory. */
   constructor(
     private readonly spec: ModelSpec,
     private readonly loss: LossName,
     private readonly batch: ReferenceBatch,
-    mostNumbers = MOST_NUMBERS,
+    maxCellSteps?: number,
   ) {
     this.layout = new ParameterLayout(spec);
-    const most = Math.max(1, Math.floor(mostNumbers / (2 * this.layout.size)));
-    this.segments = cutIntoSegments(batch.sequenceLength, spec.numLayers).flatMap(segment =>
-      piecesOf(segment, most),
-    );
+    const { rows, steps, variableLength, training } = batch;
+    const affordable = Math.max(1, Math.floor(MAX_NUMBERS / (2 * this.layout.size)));
+    const limit = maxCellSteps ?? (affordable < MAX_CELL_STEPS ? affordable : undefined);
+    this.shape = {
+      batch: rows,
+      sequenceLength: steps,
+      variableLength,
+      training,
+      ...(limit !== undefined && { maxCellSteps: limit }),
+    };
+    this.walk = new ScheduleWalk(spec, losses[loss], this.shape, new Interpreter());
   }
 
   /** Floating-point operations of `lossAt`. */
   get lossFlops(): number {
-    return this.segments.reduce((total, segment) => {
-      const { outputs } = this.program(segment, { hasLoss: this.hasLoss(segment), gradient: false });
-      const nodes = reachable(outputs.values());
-      return nodes.reduce((sum, node) => sum + (node.op?.flops(node) ?? 0), total);
+    const { spec, shape } = this;
+    const options = { ...shape, gradient: false };
+    const blocks = makeSchedule(spec, { ...shape, steps: shape.sequenceLength });
+    return blocks.reduce((total, block) => {
+      const { outputs } = blockProgram(spec, losses[this.loss], block, options);
+      return reachable(outputs.values()).reduce((sum, node) => sum + (node.op?.flops(node) ?? 0), total);
     }, 0);
   }
 
   /** `parameters` are flat, in the layout's order. */
-  lossAt(parameters: Float64Array): number {
-    let loss = 0;
-    let states = this.initialStates();
-    for (const segment of this.segments) {
-      const part: Part = { hasLoss: this.hasLoss(segment), gradient: false };
-      const out = this.run(segment, part, parameters, states);
-      loss += this.weightedLoss(out, segment);
-      states = pick(out, 'state.');
-    }
-    return loss;
+  async lossAt(parameters: Float64Array): Promise<number> {
+    const result = this.emptyResult();
+    await this.walk.evaluate(parameters, this.batch, result);
+    return this.weightedLoss(result.rows);
   }
 
-  /** Backwards through the segments; the states before each are computed first. */
-  gradientAt(parameters: Float64Array): Gradient {
+  async gradientAt(parameters: Float64Array): Promise<Gradient> {
+    const result = this.emptyResult();
     const gradient = new Float64Array(this.layout.size);
-    const before = this.statesBefore(parameters);
-    let loss = 0;
-    let cotangents: Arrays | undefined;
-    for (const [i, segment] of [...this.segments.entries()].reverse()) {
-      const source = cotangents ? 'from-states' : 'from-loss';
-      const part: Part = { hasLoss: this.hasLoss(segment), gradient: source };
-      const out = this.run(segment, part, parameters, { ...before[i], ...cotangents });
-      loss += this.weightedLoss(out, segment);
-      this.addGradients(out, gradient);
-      cotangents = pick(out, 'gradient.state.', 'cotangent.');
-    }
-    return { loss, gradient };
+    await this.walk.addGradient(parameters, this.batch, result, gradient);
+    return { loss: this.weightedLoss(result.rows), gradient };
   }
 
-  private statesBefore(parameters: Float64Array): Arrays[] {
-    const before = [this.initialStates()];
-    for (const segment of this.segments.slice(0, -1)) {
-      const part: Part = { hasLoss: false, gradient: false };
-      before.push(pick(this.run(segment, part, parameters, before[before.length - 1]), 'state.'));
-    }
-    return before;
+  private emptyResult() {
+    const rows = predictionsOf(this.spec, this.batch.steps) * this.batch.rows;
+    return { rows: new Float64Array(rows), predictions: new Float64Array(rows * this.spec.outputSize) };
   }
 
-  private run(segment: Segment, part: Part, parameters: Float64Array, states: Arrays): Arrays {
-    const { start, steps } = segment;
-    const { x, target, weight, ends, rows } = this.batch;
-    const { from, count } = this.predictions(segment);
-    const slice = (all: Float64Array, at: number, length: number, size: number) =>
-      all.subarray(at * size, (at + length) * size);
-    const values: Record<string, Float64Array> = {
-      ...this.views(parameters),
-      ...states,
-      x: slice(x, start, steps, rows * this.spec.inputSize),
-      target: slice(target, from, count, rows * this.targetSize),
-      weight: slice(weight, from, count, rows),
-      ...(ends && { ends: slice(ends, start, steps, rows) }),
-    };
-    const { outputs } = this.program(segment, part);
-    const known = interpret([...outputs.values()], values);
-    return Object.fromEntries([...outputs].map(([name, node]) => [name, known.get(node)!.data]));
+  private weightedLoss(rows: Float64Array): number {
+    const { weight } = this.batch.inputs;
+    return rows.reduce((loss, row, i) => loss + row * weight[i], 0);
   }
-
-  private program({ steps }: Segment, part: Part): Program {
-    const key = `${steps}/${part.hasLoss}/${part.gradient}`;
-    let program = this.programs.get(key);
-    if (!program) {
-      program = segmentProgram(this.spec, this.loss, {
-        batch: this.batch.rows,
-        steps,
-        carriesState: this.segments.length > 1,
-        variableLength: this.batch.ends !== undefined,
-        ...part,
-      });
-      this.programs.set(key, program);
-    }
-    return program;
-  }
-
-  private hasLoss({ start, steps }: Segment): boolean {
-    return this.spec.head === 'every' || start + steps === this.batch.sequenceLength;
-  }
-
-  /** Which predictions a segment with a loss makes. */
-  private predictions({ start, steps }: Segment): { from: number; count: number } {
-    return this.spec.head === 'every' ? { from: start, count: steps } : { from: 0, count: 1 };
-  }
-
-  private get targetSize(): number {
-    return losses[this.loss].target === 'class' ? 1 : this.spec.outputSize;
-  }
-
-  private initialStates(): Arrays {
-    if (this.segments.length === 1) return {};
-    const zeros = new Float64Array(this.batch.rows * this.spec.hiddenSize);
-    const names = stateNames(this.spec, this.batch.ends !== undefined);
-    return Object.fromEntries(names.map(name => [`state.${name}`, zeros]));
-  }
-
-  private views(parameters: Float64Array): Arrays {
-    return Object.fromEntries(
-      this.layout.parameters.map(({ name, offset, size }) => [
-        name,
-        parameters.subarray(offset, offset + size),
-      ]),
-    );
-  }
-
-  private weightedLoss(out: Arrays, segment: Segment): number {
-    if (!this.hasLoss(segment)) return 0;
-    const { rows, weight } = this.batch;
-    const { from, count } = this.predictions(segment);
-    let loss = 0;
-    for (let t = 0; t < count; t++)
-      out[`rows.${t}`].forEach((row, b) => {
-        loss += row * weight[(from + t) * rows + b];
-      });
-    return loss;
-  }
-
-  private addGradients(out: Arrays, gradient: Float64Array): void {
-    for (const { name, offset } of this.layout.parameters) {
-      // a parameter that no result depends on (recurrent weights of a single step) has no output
-      out[`gradient.${name}`]?.forEach((value, i) => {
-        gradient[offset + i] += value;
-      });
-    }
-  }
-}
-
-/** `segment` in pieces of at most `most` steps. */
-function piecesOf({ start, steps }: Segment, most: number): Segment[] {
-  const count = Math.ceil(steps / most);
-  return Array.from({ length: count }, (_, i) => ({
-    start: start + i * most,
-    steps: Math.min(most, steps - i * most),
-  }));
-}
-
-/** The arrays whose name begins with `prefix`, which becomes `renamed`. */
-function pick(arrays: Arrays, prefix: string, renamed = prefix): Arrays {
-  return Object.fromEntries(
-    Object.entries(arrays)
-      .filter(([name]) => name.startsWith(prefix))
-      .map(([name, value]) => [renamed + name.slice(prefix.length), value]),
-  );
 }

@@ -1,7 +1,9 @@
 /** Some rows of a batch that lies in the memory of its shards: made to be all that counts, and read out for the float64 reference. */
 import { type LossName, losses } from '../losses/index.js';
+import { meanDivisor } from '../losses/loss.js';
+import { declaredInputs, predictionsOf, widthOf } from '../model/inputs.js';
 import type { ModelSpec } from '../model/spec.js';
-import type { ShardBatch, ShardShape } from '../training/shard.js';
+import type { ShardBatch, ShardShape } from '../training/shards.js';
 import type { ReferenceBatch } from './reference.js';
 
 export interface BatchInShards {
@@ -12,11 +14,10 @@ export interface BatchInShards {
 }
 
 /** Rows of the batch, from 0 for the first of the first shard, with a prediction that counts. */
-export function countedRows({ shape, shards, ...batch }: BatchInShards): number[] {
-  const predictions = predictionsOf({ shape, shards, ...batch });
-  return shards.flatMap(({ weight }, s) =>
+export function countedRows({ shape, shards }: BatchInShards): number[] {
+  return shards.flatMap(({ inputs: { weight } }, s) =>
     range(shape.batch)
-      .filter(row => range(predictions).some(t => weight[t * shape.batch + row] !== 0))
+      .filter(row => weight.some((one, at) => at % shape.batch === row && one !== 0))
       .map(row => s * shape.batch + row),
   );
 }
@@ -30,9 +31,9 @@ export function spread(candidates: readonly number[], count: number): number[] {
 
 /** Takes the weight from all rows but `rows`, and gives these what they weigh in the mean over them alone. */
 export function keepRows(batch: BatchInShards, rows: readonly number[]): void {
-  const { shape, shards, loss } = batch;
+  const { shape, shards, loss, spec } = batch;
   const kept = new Set(rows);
-  const weights = shards.flatMap(({ weight }, s) =>
+  const weights = shards.flatMap(({ inputs: { weight } }, s) =>
     range(weight.length).map(at => ({
       weight,
       at,
@@ -40,43 +41,33 @@ export function keepRows(batch: BatchInShards, rows: readonly number[]): void {
     })),
   );
   const counted = weights.filter(({ counts }) => counts).length;
-  const each = losses[loss].weight(counted, targetSize(batch));
+  const each = 1 / meanDivisor(losses[loss], counted, spec.outputSize);
   for (const { weight, at, counts } of weights) weight[at] = counts ? each : 0;
 }
 
 /** `rows` as a batch of their own. */
-export function readRows(batch: BatchInShards, rows: readonly number[]): ReferenceBatch {
-  const { spec, shape, shards } = batch;
-  const predictions = predictionsOf(batch);
-  const read = (of: (shard: ShardBatch) => Float32Array, steps: number, size: number) => {
-    const values = new Float64Array(steps * rows.length * size);
+export function readRows(
+  { spec, loss, shape, shards }: BatchInShards,
+  rows: readonly number[],
+): ReferenceBatch {
+  const [{ steps }] = shards;
+  const read = (name: string, count: number, size: number) => {
+    const values = new Float64Array(count * rows.length * size);
     rows.forEach((row, r) => {
-      const from = of(shards[Math.floor(row / shape.batch)]);
-      for (let t = 0; t < steps; t++) {
+      const from = shards[Math.floor(row / shape.batch)].inputs[name];
+      for (let t = 0; t < count; t++) {
         const at = (t * shape.batch + (row % shape.batch)) * size;
         values.set(from.subarray(at, at + size), (t * rows.length + r) * size);
       }
     });
     return values;
   };
-  const { sequenceLength } = shape;
-  return {
-    rows: rows.length,
-    sequenceLength,
-    x: read(({ x }) => x, sequenceLength, spec.inputSize),
-    target: read(({ target }) => target, predictions, targetSize(batch)),
-    weight: read(({ weight }) => weight, predictions, 1),
-    ...(shape.variableLength && { ends: read(({ ends }) => ends as Float32Array, sequenceLength, 1) }),
-  };
-}
-
-/** S: of each row. */
-function predictionsOf({ spec, shape }: BatchInShards): number {
-  return spec.head === 'every' ? shape.sequenceLength : 1;
-}
-
-function targetSize({ loss, spec }: BatchInShards): number {
-  return losses[loss].target === 'class' ? 1 : spec.outputSize;
+  const inputs = declaredInputs(spec, losses[loss], shape).map(input => {
+    const count = input.per === 'step' ? steps[0] : predictionsOf(spec, steps[0]);
+    return [input.name, read(input.name, count, widthOf(input))];
+  });
+  const { variableLength, training } = shape;
+  return { rows: rows.length, steps: steps[0], variableLength, training, inputs: Object.fromEntries(inputs) };
 }
 
 function range(count: number): number[] {

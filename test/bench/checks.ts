@@ -72,8 +72,8 @@ function stopwatch(one: BenchCase, trainer: Trainer, engine: Engine): (steps: nu
   return async steps => {
     const times: Times = { step: [], norm: [], summing: [] };
     for (let i = 0; i < steps; i++) {
-      const batch = trainer.prepare(indices);
-      times.step.push(await timed(() => trainer.step(batch, ++made, LEARNING_RATE)));
+      const batch = trainer.prepare(indices, ++made, false);
+      times.step.push(await timed(() => trainer.step(batch, made, LEARNING_RATE)));
       times.norm.push(await timed(() => gradientNorm(gradient)));
       const values = updateValues(trainer, gradient);
       const withSums = () => timed(async () => isFiniteThroughout((await checked.run(values))[TOTAL]));

@@ -2,6 +2,7 @@
 
 /** The test files that may catch a plant: test/NAME.test.ts. */
 export type TestName =
+  | 'cells'
   | 'engine'
   | 'gates'
   | 'lint'
@@ -73,6 +74,27 @@ const gradients: readonly Plant[] = [
     find: 'slope: [0, 1, -1]',
     replace: 'slope: [0, 1, 1]',
     why: "sigmoid' is y (1 + y)",
+    tests: ['ops'],
+  },
+  {
+    file: 'src/ops/activate',
+    find: 'at(one, select(y, position))',
+    replace: 'at(slopes[0], select(y, position))',
+    why: 'the slope of the first function stands for all where one is relu',
+    tests: ['ops'],
+  },
+  {
+    file: 'src/ops/maximum',
+    find: 'subtract(b, a)',
+    replace: 'subtract(a, b)',
+    why: 'the gradient goes to the smaller number',
+    tests: ['ops'],
+  },
+  {
+    file: 'src/ops/maximum',
+    find: 'affine(larger, -1, 1)',
+    replace: 'positive(subtract(a, b))',
+    why: 'the gradient of equal numbers is lost',
     tests: ['ops'],
   },
   {
@@ -281,9 +303,51 @@ const kernels: readonly Plant[] = [
     why: 'the lint forgets the last round of a loop',
     tests: ['lint'],
   },
+  {
+    file: 'src/engine/language/lint',
+    find: 'high: symbols - 1',
+    replace: 'high: symbols - 2',
+    why: 'the lint forgets the last symbol',
+    tests: ['lint'],
+  },
 ];
 
 const compiler: readonly Plant[] = [
+  {
+    file: 'src/engine/simd/values',
+    find: 'this.addGathered(gathered, row);',
+    replace: 'this.addGathered(gathered, 0);',
+    why: 'all rows of a tile read the row of the table that the first one reads',
+    tests: ['simd'],
+  },
+  {
+    file: 'src/engine/simd/values',
+    find: 'this.addGathered(index.gathered, row);',
+    replace: '',
+    why: 'the index of an index is left out',
+    tests: ['simd'],
+  },
+  {
+    file: 'src/engine/simd/lower',
+    find: 'gathered.push({ index: this.gatheredIndex(array, one), stride })',
+    replace: 'gathered.push({ index: this.gatheredIndex(array, one), stride: 1 })',
+    why: 'a symbol picks an element instead of a row',
+    tests: ['simd'],
+  },
+  {
+    file: 'src/engine/simd/lower',
+    find: 'union(all, index.varies)',
+    replace: 'all',
+    why: 'what is gathered is loaded once for all rows',
+    tests: ['simd'],
+  },
+  {
+    file: 'src/engine/simd/pack',
+    find: 'gathered.length > 0 || ',
+    replace: '',
+    why: 'gathered rows are packed as if they were the first',
+    tests: ['simd'],
+  },
   {
     file: 'src/engine/simd/tile-code',
     find: 'place.row * extents.x * FLOAT_BYTES',
@@ -552,6 +616,48 @@ const training: readonly Plant[] = [
     replace: "['sigmoid', 'sigmoid', 'sigmoid', 'tanh']",
     why: "gates g and o are exchanged (Keras's and ONNX's orders differ)",
     tests: ['model'],
+  },
+  {
+    file: 'src/cells/lstm',
+    find: 'spreadBias(norm_hh_bias, input.batch)',
+    replace: 'spreadBias(bias_hh, input.batch)',
+    why: 'a normalised row of zeros is not the bias of its norm',
+    tests: ['cells'],
+  },
+  {
+    file: 'src/ops/layer_norm',
+    find: 'affine(mean(multiply(centred, centred)), 1, EPSILON)',
+    replace: 'affine(mean(multiply(centred, centred)), 1, 0)',
+    why: 'epsilon is left out',
+    tests: ['cells'],
+  },
+  {
+    file: 'src/cells/gru',
+    find: 'multiply(r, select(ofState, 2))',
+    replace: 'select(ofState, 2)',
+    why: 'the state is never reset',
+    tests: ['cells'],
+  },
+  {
+    file: 'src/cells/gru',
+    find: ': bias;',
+    replace: ': ofInput;',
+    why: 'the product with a state of zeros is not its bias',
+    tests: ['cells'],
+  },
+  {
+    file: 'src/cells/rnn',
+    find: '[nonlinearity]',
+    replace: "['tanh']",
+    why: 'the nonlinearity of the config is not looked at',
+    tests: ['cells'],
+  },
+  {
+    file: 'src/cells/min_gru',
+    find: 'multiply(affine(z, -1, 1), states[0])',
+    replace: 'multiply(z, states[0])',
+    why: 'old and new are weighted alike',
+    tests: ['cells'],
   },
   {
     file: 'src/model/parameters',

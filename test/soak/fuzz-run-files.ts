@@ -23,21 +23,15 @@ import { ParameterLayout } from '../../src/model/parameters.js';
 import type { RandomStream } from '../../src/random.js';
 import { savedState } from '../../src/training/checkpoint-metadata.js';
 import { loadWeights, trainingTensors } from '../../src/training/weights.js';
+import { modelOf } from '../support/models.js';
 import { mutateBytes, mutateJson, mutateText, onceIn, pick } from '../support/mutations.js';
 import { ensure, type FuzzTarget } from './fuzz-target.js';
 
-const layout = new ParameterLayout({
-  cell: 'lstm',
-  inputSize: 1,
-  hiddenSize: 1,
-  numLayers: 1,
-  outputSize: 2,
-  head: 'last',
-});
+const layout = new ParameterLayout(modelOf({ cell: 'lstm', hidden_size: 1 }, { outputSize: 2 }));
 
 function weights(): Map<string, Tensor> {
   const flat = () => Float32Array.from({ length: layout.size }, (_, i) => i / 8);
-  return trainingTensors(layout, flat(), { exp_avg: flat() });
+  return trainingTensors(layout, { parameters: flat(), optimizerState: { exp_avg: flat() } }, new Map());
 }
 
 const HEADER_TOKENS = [

@@ -6,6 +6,7 @@ import { openDataset } from '../../src/data/index.js';
 import { RunDirectory } from '../../src/experiment/run-directory.js';
 import { ParameterLayout } from '../../src/model/parameters.js';
 import { loadWeights } from '../../src/training/weights.js';
+import { modelOf } from '../support/models.js';
 import type { HostileCase, Place } from './hostile.js';
 
 const UPWARDS = [
@@ -121,14 +122,7 @@ export function nameCases(): HostileCase[] {
   });
 }
 
-const layout = new ParameterLayout({
-  cell: 'lstm',
-  inputSize: 1,
-  hiddenSize: 1,
-  numLayers: 1,
-  outputSize: 2,
-  head: 'last',
-});
+const layout = new ParameterLayout(modelOf({ cell: 'lstm', hidden_size: 1 }, { outputSize: 2 }));
 
 /** What is no file, or gives no end of bytes. */
 const DEVICES = [

@@ -1,5 +1,6 @@
 /** A real browser for pages of ours: what it draws, what it says on its console, what it asks the network for. */
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import axe from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
 
@@ -57,6 +58,27 @@ export async function openPage(browser: Browser, url: string, look: Look = {}): 
   return { page, said, requested, close: () => context.close() };
 }
 
+/** Gives an open page another screen, and waits until it is drawn. */
+export async function changeLook(
+  page: Page,
+  { width, scheme }: { readonly width: number; readonly scheme: 'light' | 'dark' },
+): Promise<void> {
+  await page.emulateMedia({ colorScheme: scheme });
+  await page.setViewportSize({ width, height: 900 });
+  await nextFrames(page);
+}
+
+/** Waits until what has changed on the page is drawn. */
+export async function nextFrames(page: Page): Promise<void> {
+  await page.evaluate('new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))');
+}
+
+/** Saves a screenshot for people, where CELLRUN_PICTURES names a folder. */
+export async function keepPicture(page: Page, name: string): Promise<void> {
+  const folder = process.env.CELLRUN_PICTURES;
+  if (folder !== undefined) await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+}
+
 /** WCAG 2.2, levels A and AA, with all that went before. */
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
@@ -68,11 +90,15 @@ interface AxeResult {
   readonly passes: readonly unknown[];
 }
 
+/** axe describes every node that violates a rule, and one node of a rule that is kept: most of its time goes into descriptions. */
+const AXE_OPTIONS = JSON.stringify({ runOnly: RULES, resultTypes: ['violations'] });
+
 /** What axe finds wrong, one line each, and how many rules it found kept. */
 export async function violationsOf(page: Page): Promise<{ violations: string[]; passes: number }> {
-  await page.evaluate(axe.source);
+  if (!(await page.evaluate("'axe' in window"))) await page.evaluate(axe.source);
   const { violations, passes } = (await page.evaluate(
-    `axe.run(document, { runOnly: ${JSON.stringify(RULES)} })`,
+    `axe.run(document, ${AXE_OPTIONS}).then(({ violations, passes }) =>
+      ({ violations, passes: passes.map(({ id }) => id) }))`,
   )) as AxeResult;
   const lines = violations.flatMap(({ id, nodes }) =>
     nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)}: ${failureSummary}`),

@@ -1,9 +1,26 @@
-/** The real program in a process of its own, what it leaves on the disk, and the files that it is given. */
+/**
+ * The program, what it leaves on the disk, and the files that it is given.
+ *
+ *     const work = new Workplace();
+ *     t.teardown(() => work.remove());
+ *     const { code, stdout, stderr } = await work.cellrun('validate', work.config(config)); // in this process
+ *     const run = await work.train(config, '--backend', 'cpu'); // in this process; run.summary, run.events ...
+ *     const { child, said, finished } = work.start('run', path); // a process: signals, kills, two at once
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { zipSync } from 'fflate';
 import { validateAgainst } from '../../src/config/schema.js';
 import {
@@ -11,8 +28,7 @@ import {
   loadCheckpoint,
   resolveCheckpoint,
 } from '../../src/experiment/checkpoint-folder.js';
-
-const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+import { callInProcess, main, type Place } from './in-process.js';
 
 export interface Finished {
   /** The exit code; null where a signal ended the process. */
@@ -30,8 +46,13 @@ export interface Running {
 
 /** A temporary folder for the programs that a test starts. */
 export class Workplace {
-  readonly path = realpathSync(mkdtempSync(join(tmpdir(), 'cellrun-run-')));
+  readonly path = realpathSync(mkdtempSync(join(fastFolder(), 'cellrun-run-')));
   private made = 0;
+
+  /** Where the program runs; nothing of the tests' own environment reaches it but the path. */
+  get place(): Place {
+    return { cwd: this.path, env: { PATH: process.env.PATH, HOME: this.path } };
+  }
 
   remove(): void {
     rmSync(this.path, { recursive: true, force: true });
@@ -57,18 +78,14 @@ export class Workplace {
     return this.file('config.yaml', JSON.stringify(content, null, 2));
   }
 
+  /** Starts the program in a process of its own. */
   start(...args: string[]): Running {
     return this.startWith([], args);
   }
 
   /** Starts the program on Node with `nodeFlags`. */
   startWith(nodeFlags: readonly string[], args: readonly string[]): Running {
-    const env = { PATH: process.env.PATH, HOME: this.path };
-    const child = spawn(process.execPath, [...nodeFlags, main, ...args], {
-      cwd: this.path,
-      env,
-      stdio: 'pipe',
-    });
+    const child = spawn(process.execPath, [...nodeFlags, main, ...args], { ...this.place, stdio: 'pipe' });
     const text = { stdout: '', stderr: '' };
     child.stdout.setEncoding('utf8').on('data', chunk => {
       text.stdout += chunk;
@@ -91,8 +108,9 @@ export class Workplace {
     return { child, said, finished };
   }
 
+  /** Runs the program to its end in this process; calls made at once run one after another. */
   cellrun(...args: string[]): Promise<Finished> {
-    return this.start(...args).finished;
+    return callInProcess(args, this.place);
   }
 
   /** `run CONFIG --json` with an output folder of its own. */
@@ -100,6 +118,18 @@ export class Workplace {
     const output = this.folder();
     const finished = await this.cellrun('run', this.config(config), '--json', '--output', output, ...flags);
     return new TrainedRun(finished, output);
+  }
+}
+
+/** In memory where there is room: a run waits for the disk dozens of times, which is longer than it trains here. */
+function fastFolder(): string {
+  const memory = '/dev/shm';
+  try {
+    const { bavail, bsize } = statfsSync(memory);
+    accessSync(memory, constants.W_OK);
+    return bavail * bsize >= 2 ** 30 ? memory : tmpdir();
+  } catch {
+    return tmpdir();
   }
 }
 

@@ -1,110 +1,179 @@
-/** PyTorch's values in float64 (test/fixtures/goldens), and what a program needs to be held against them. */
+/**
+ * PyTorch's values in float64 (test/fixtures/goldens, made by `generate.py` and `breadth.py` there), and what a program needs to be held
+ * against them.
+ */
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { readSafetensors, type Tensor } from '../../src/experiment/safetensors.js';
+import type { ModelConfig } from '../../src/config/index.js';
+import type { Split, Targets } from '../../src/data/dataset.js';
+import { readSafetensors } from '../../src/experiment/safetensors.js';
 import type { LossName } from '../../src/losses/index.js';
-import { losses } from '../../src/losses/index.js';
-import type { ModelSpec } from '../../src/model/spec.js';
+import { describeModel, type ModelSpec } from '../../src/model/spec.js';
 import { packageRoot } from '../../src/root.js';
+import { fullModel } from './models.js';
 
-export const GOLDENS = [
-  'lstm_base',
-  'lstm_clip',
-  'lstm_odd',
-  'lstm_deep',
-  'lstm_mse',
-  'lstm_every',
-  'lstm_lengths',
-  'lstm_every_lengths',
-] as const;
+const folder = join(packageRoot, 'test/fixtures/goldens');
+
+/** Names of all golden files; those with every kind of model begin with `breadth/`. */
+export const GOLDENS: readonly string[] = ['', 'breadth/'].flatMap(place =>
+  readdirSync(join(folder, place))
+    .filter(name => name.endsWith('.safetensors'))
+    .map(name => `${place}${name.slice(0, -'.safetensors'.length)}`)
+    .sort(),
+);
 
 export interface Golden {
   readonly name: string;
+  /** The `model` section of its config. */
+  readonly model: ModelConfig;
   readonly spec: ModelSpec;
   readonly loss: LossName;
+  /** Rows of a batch. */
   readonly batch: number;
+  /** T. */
   readonly steps: number;
+  /** Sequences: one batch, or two if states are carried from the first to the second. */
+  readonly split: Split;
   readonly clip: number | null;
-  readonly optimizers: Readonly<Record<string, Record<string, unknown>>>;
-  /** Initial parameters by name. */
+  /** Settings of each optimizer in the file, as a config has them. */
+  readonly optimizers: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** Initial parameters by the names of our checkpoints. */
   readonly parameters: Readonly<Record<string, Float32Array>>;
-  /** Inputs `x`, `target` and `weight` of the whole-sequence program. */
-  readonly inputs: Readonly<Record<string, Float32Array>>;
-  /** A tensor of the file in float64. */
+  /** A tensor of the file in float64; parameters go by the names of our checkpoints. */
   values(name: string): Float64Array;
 }
 
+/** What one of the two generators says of its case. */
+interface Description {
+  readonly model: Record<string, unknown> & { cell?: string; head: { from: string } };
+  readonly loss: LossName;
+  readonly batch: number;
+  readonly clip: number | null;
+  readonly carriesState: boolean;
+}
+
 export function golden(name: string): Golden {
-  const file = readSafetensors(join(packageRoot, 'test/fixtures/goldens', `${name}.safetensors`));
-  const meta = JSON.parse(file.metadata.case);
-  const tensor = (key: string): Tensor => {
-    const found = file.tensors.get(key);
+  const file = readSafetensors(join(folder, `${name}.safetensors`));
+  const { model: given, loss, batch, clip, carriesState } = describe(file.metadata);
+  // generate.py calls every recurrent module lstm
+  const ofFile = (key: string) =>
+    file.metadata.case && given.cell ? key.replace(`${given.cell}.`, 'lstm.') : key;
+  const ofCheckpoint = (key: string) =>
+    file.metadata.case && given.cell ? key.replace('lstm.', `${given.cell}.`) : key;
+  const values = (key: string): Float64Array => {
+    const found = file.tensors.get(ofFile(key));
     if (!found) throw new Error(`${name} has no ${key}`);
-    return found;
+    return Float64Array.from(found.data as Iterable<number | bigint>, Number);
   };
-  const values = (key: string) => Float64Array.from(tensor(key).data as Iterable<number | bigint>, Number);
-  const { B, T, F, H, L, C } = meta;
-  const spec: ModelSpec = {
-    cell: 'lstm',
-    inputSize: F,
-    hiddenSize: H,
-    numLayers: L,
-    outputSize: C,
-    head: meta.from,
-  };
-  const loss: LossName = meta.loss;
-  const counted = meta.from === 'every' ? T : 1;
+  const x = file.tensors.get('x')!;
+  const [count, steps, features] = x.shape;
+  const symbols = x.dtype === 'I64';
   const y = values('y');
-  const counts = Array.from(y, (label): number => (loss === 'cross_entropy' && label === -100 ? 0 : 1));
-  const total = counts.reduce((sum, one) => sum + one, 0) / (loss === 'mse' ? C : 1);
-  const weight = Float64Array.from(
-    { length: B * counted },
-    (_, i) => counts[i] * losses[loss].weight(total, C),
-  );
+  const targets: Targets =
+    loss === 'cross_entropy'
+      ? {
+          kind: 'class',
+          numClasses: given.num_classes as number,
+          values: Int32Array.from(y),
+          perStep: given.head.from === 'every',
+        }
+      : { kind: 'value', size: y.length / count, values: Float32Array.from(y) };
+  const model = fullModel(given);
   return {
     name,
-    spec,
+    model,
+    spec: describeModel(model, {
+      input: symbols
+        ? { kind: 'symbol', count: Math.max(...values('x')) + 1 }
+        : { kind: 'number', size: features },
+      outputSize: targets.kind === 'class' ? targets.numClasses : targets.size,
+      carriesState,
+    }),
     loss,
-    batch: B,
-    steps: T,
-    clip: meta.clip_grad_norm,
+    batch,
+    steps,
+    split: splitOf({
+      x: Float32Array.from(values('x')),
+      count,
+      steps,
+      targets,
+      ...(file.tensors.has('lengths') && { lengths: Int32Array.from(values('lengths')) }),
+    }),
+    clip,
     optimizers: JSON.parse(file.metadata.optimizers),
     parameters: Object.fromEntries(
       [...file.tensors.keys()]
         .filter(key => key.startsWith('param.'))
-        .map(key => [key.slice('param.'.length), Float32Array.from(values(key))]),
+        .map(key => ofCheckpoint(key.slice('param.'.length)))
+        .map(key => [key, Float32Array.from(values(`param.${key}`))]),
     ),
-    inputs: {
-      x: timeMajor(values('x'), B, T, F),
-      target: meta.from === 'every' ? timeMajor(y, B, T, 1) : Float32Array.from(y),
-      weight: timeMajor(weight, B, counted, 1),
-      ...(file.tensors.has('lengths') && meta.from === 'last' ? { ends: endsOf(values('lengths'), T) } : {}),
-    },
     values,
   };
 }
 
-/** `[B, T, F]` -> `[T, B, F]`. */
-export function timeMajor(values: Float64Array, batch: number, steps: number, width: number): Float32Array {
-  const result = new Float32Array(values.length);
-  for (let b = 0; b < batch; b++) {
-    for (let t = 0; t < steps; t++) {
-      const row = values.subarray((b * steps + t) * width, (b * steps + t + 1) * width);
-      result.set(row, (t * batch + b) * width);
-    }
+function describe(metadata: Readonly<Record<string, string>>): Description {
+  if (metadata.config) {
+    const { model, loss, training } = JSON.parse(metadata.config);
+    const {
+      batch_size: batch,
+      gradient_clip_norm: clip = null,
+      carry_state: carriesState = false,
+    } = training;
+    return { model, loss: loss.kind, batch, clip, carriesState };
   }
-  return result;
+  const {
+    cell,
+    H,
+    L,
+    B,
+    C,
+    loss,
+    bidirectional,
+    nonlinearity,
+    from,
+    clip_grad_norm: clip,
+  } = JSON.parse(metadata.case);
+  const model = {
+    cell,
+    hidden_size: H,
+    num_layers: L,
+    bidirectional,
+    ...(cell === 'rnn' && { nonlinearity }),
+    ...(loss === 'cross_entropy' && { num_classes: C }),
+    head: { from },
+  };
+  return { model, loss, batch: B, clip, carriesState: false };
 }
 
-/** [T, B], 1 at each sequence's last step. */
-function endsOf(lengths: Float64Array, steps: number): Float32Array {
-  const ends = new Float32Array(steps * lengths.length);
-  lengths.forEach((length, b) => {
-    ends[(length - 1) * lengths.length + b] = 1;
-  });
-  return ends;
+interface Sequences {
+  /** [N, T, F]; symbols [N, T]. */
+  readonly x: Float32Array;
+  readonly count: number;
+  readonly steps: number;
+  readonly targets: Targets;
+  readonly lengths?: Int32Array;
 }
 
-/** ||a - b|| / ||b||, the Euclidean norm over all elements. */
+/** Sequences in memory as a split. What lies past a sequence's end is not read. */
+export function splitOf({ x, count, steps, targets, lengths }: Sequences): Split {
+  const width = x.length / (count * steps);
+  return {
+    count,
+    targets,
+    ...(lengths && { lengths }),
+    read(index, out, offset, stepStride) {
+      for (let t = 0; t < steps; t++) {
+        const from = (index * steps + t) * width;
+        const ended = t >= (lengths?.[index] ?? steps);
+        const at = offset + t * stepStride;
+        if (ended) out.fill(0, at, at + width);
+        else out.set(x.subarray(from, from + width), at);
+      }
+    },
+  };
+}
+
+/** ||a - b|| / ||b||, the Euclidean norm over all elements; ||a|| if b is zero. */
 export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
   let difference = 0;
   let norm = 0;
@@ -112,5 +181,5 @@ export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<num
     difference += (actual[i] - expected[i]) ** 2;
     norm += expected[i] ** 2;
   }
-  return Math.sqrt(difference / norm);
+  return Math.sqrt(norm === 0 ? difference : difference / norm);
 }

@@ -1,6 +1,6 @@
 /** For every op: graphs that use it, over random shapes and attributes, and how exactly its kernels must compute. */
 import fc from 'fast-check';
-import type { Node } from '../../src/graph/node.js';
+import type { Graph, Node } from '../../src/graph/node.js';
 import { type Shape, sizeOf, type Tensor } from '../../src/graph/shape.js';
 import { type ActivationName, activate } from '../../src/ops/activate.js';
 import { add } from '../../src/ops/add.js';
@@ -8,10 +8,13 @@ import { broadcast } from '../../src/ops/broadcast.js';
 import { contract } from '../../src/ops/contract.js';
 import { divide } from '../../src/ops/divide.js';
 import { exponential } from '../../src/ops/exponential.js';
+import { gather } from '../../src/ops/gather.js';
 import { logSumExp } from '../../src/ops/log_sum_exp.js';
+import { maximum } from '../../src/ops/maximum.js';
 import { multiply } from '../../src/ops/multiply.js';
 import { oneHot } from '../../src/ops/one_hot.js';
 import { polynomial } from '../../src/ops/polynomial.js';
+import { positive } from '../../src/ops/positive.js';
 import { select } from '../../src/ops/select.js';
 import { squareRoot } from '../../src/ops/square_root.js';
 import { stack } from '../../src/ops/stack.js';
@@ -21,14 +24,16 @@ import { transpose } from '../../src/ops/transpose.js';
 import type { RandomStream } from '../../src/random.js';
 
 /**
- * Where an input's values lie: anywhere; above zero; on both sides of zero but away from it; or class indices, the
- * ignored one and some out of range among them.
+ * Where an input's values lie: anywhere; above zero; on both sides of zero but away from it; class indices, the ignored one and
+ * some out of range among them; or symbols, all in range.
  */
-type Domain = 'any' | 'positive' | 'nonzero' | { readonly classes: number };
+type Domain = 'any' | 'positive' | 'nonzero' | { readonly classes: number } | { readonly symbols: number };
 
 export interface OpInput {
   readonly shape: Shape;
   readonly domain: Domain;
+  /** The op has no gradient with respect to this input, though its result depends on it. */
+  readonly withoutGradient?: true;
 }
 
 export interface OpCase {
@@ -117,11 +122,12 @@ function ofMagnitudes({ op, attributes, shape }: Node, inputs: readonly Tensor[]
 export const suites: Readonly<Record<string, OpSuite>> = {
   activate: {
     tolerance: 3e-7,
-    // both functions are at most 1; a relative error would ask for the last bits of a result that is nearly zero
+    // sigmoid and tanh are at most 1, where a relative error would ask for the last bits of a result that is nearly zero;
+    // relu is exact
     magnitude: ({ shape }) => new Float64Array(sizeOf(shape)).fill(1),
     cases: extents =>
       shapes(extents, 1, 3).chain(shape =>
-        perSlice(shape, fc.constantFrom<ActivationName>('sigmoid', 'tanh')).map(functions => ({
+        perSlice(shape, fc.constantFrom<ActivationName>('sigmoid', 'tanh', 'relu')).map(functions => ({
           inputs: [{ shape, domain: 'any' }],
           build: ([x]) => activate(x, functions),
           text: `[${shape}] ${functions}`,
@@ -162,6 +168,18 @@ export const suites: Readonly<Record<string, OpSuite>> = {
   divide: { tolerance: 3 * ULP, cases: binary('nonzero', divide) },
   // WGSL allows 3 + 2|x| ULP; beyond |x| = 88 the result is infinite or zero
   exponential: { tolerance: 8 * ULP, cases: unary('any', exponential) },
+  gather: {
+    tolerance: 0,
+    cases: ({ last, other }) =>
+      fc.tuple(other, other, other, last).map(([batch, symbols, more, width]) => ({
+        inputs: [
+          { shape: [symbols + more - 1, width], domain: 'any', withoutGradient: true },
+          { shape: [batch], domain: { symbols } },
+        ],
+        build: ([table, rows]) => gather(table, rows),
+        text: `${batch} of ${symbols} rows of ${width}`,
+      })),
+  },
   log_sum_exp: {
     tolerance: 16 * ULP,
     magnitude: (_result, [{ data, shape }]) => {
@@ -172,6 +190,7 @@ export const suites: Readonly<Record<string, OpSuite>> = {
     },
     cases: unary('any', logSumExp, 2),
   },
+  maximum: { tolerance: 0, cases: binary('any', maximum) },
   multiply: { tolerance: ULP, cases: binary('any', multiply) },
   one_hot: {
     tolerance: 0,
@@ -204,6 +223,7 @@ export const suites: Readonly<Record<string, OpSuite>> = {
         }));
       }),
   },
+  positive: { tolerance: 0, cases: unary('any', positive) },
   select: {
     tolerance: 0,
     cases: extents =>
@@ -257,11 +277,18 @@ export const suites: Readonly<Record<string, OpSuite>> = {
   },
 };
 
+/** The input of `graph` for an op's input. */
+export function inputOf(graph: Graph, name: string, { shape, domain }: OpInput): Node {
+  const symbols = typeof domain === 'object' && 'symbols' in domain ? domain.symbols : undefined;
+  return graph.input(name, shape, { symbols });
+}
+
 /** `size` values of `domain`, exactly representable in float32. */
 export function sample({ shape, domain }: OpInput, random: RandomStream): Float32Array {
   return Float32Array.from({ length: sizeOf(shape) }, () => {
     const u = random.uniform();
     if (typeof domain === 'object') {
+      if ('symbols' in domain) return random.integer(domain.symbols);
       return u < 0.2 ? -100 : random.integer(domain.classes + 2) - 1;
     }
     const magnitude = 0.3 + 2 * random.uniform();

@@ -4,15 +4,18 @@ import type { Graph, Node } from '../../src/graph/node.js';
 import { sameShape } from '../../src/graph/shape.js';
 import { type ActivationName, activate, tanh } from '../../src/ops/activate.js';
 import { add } from '../../src/ops/add.js';
-import { broadcast } from '../../src/ops/broadcast.js';
+import { broadcast, broadcastOp } from '../../src/ops/broadcast.js';
 import { contract } from '../../src/ops/contract.js';
 import { divide } from '../../src/ops/divide.js';
 import { exponential } from '../../src/ops/exponential.js';
+import { gather } from '../../src/ops/gather.js';
 import { addAll } from '../../src/ops/index.js';
 import { logSumExp } from '../../src/ops/log_sum_exp.js';
+import { maximum } from '../../src/ops/maximum.js';
 import { multiply } from '../../src/ops/multiply.js';
 import { oneHot } from '../../src/ops/one_hot.js';
 import { affine, polynomial, scale } from '../../src/ops/polynomial.js';
+import { positive } from '../../src/ops/positive.js';
 import { select } from '../../src/ops/select.js';
 import { squareRoot } from '../../src/ops/square_root.js';
 import { stack } from '../../src/ops/stack.js';
@@ -47,10 +50,18 @@ interface Maker {
 const allAxes = ({ shape }: Node) => shape.map((_, axis) => axis);
 const alike = (x: Node, y: Node) => sameShape(x.shape, y.shape);
 const isRank = (rank: number) => (x: Node) => x.shape.length === rank;
+/** Whether each slice along the leading axis is one element of a vector, repeated. */
+const isColumns = ({ op, inputs, attributes }: Node) =>
+  op?.name === broadcastOp.name &&
+  inputs[0].shape.length === 1 &&
+  (attributes as { axes: number[] }).axes[0] === 0;
 const isAboveVector = (x: Node) => x.shape.length > 1;
 /** Between 0.5 and 1.5, where roots and quotients are harmless. */
 const bounded = (x: Node) => affine(activate(x, ['sigmoid']), 1, 0.5);
-const slice = (i: number): ActivationName => (i % 3 ? 'sigmoid' : 'tanh');
+const FUNCTIONS: readonly ActivationName[] = ['tanh', 'sigmoid', 'sigmoid', 'relu'];
+const slice = (i: number) => FUNCTIONS[i % FUNCTIONS.length];
+/** Away from zero where `x` is zero but for rounding: on which side of a kink that lies differs between backends. */
+const aside = (x: Node) => affine(x, 1, 0.03);
 
 const MAKERS = {
   add: { pairs: alike, make: (x, y) => scale(add(x, y), 0.7) },
@@ -60,16 +71,18 @@ const MAKERS = {
   divide: { pairs: alike, make: (x, y) => divide(x, bounded(y)) },
   exponential: { make: x => exponential(tanh(x)) },
   squareRoot: { make: x => squareRoot(bounded(x)) },
-  activate: { make: (x, _y, option) => activate(x, [slice(option)]) },
+  activate: { make: (x, _y, option) => activate(aside(x), [slice(option)]) },
   // along a vector's only axis the function would differ within one SIMD vector
   perSlice: {
     fits: isAboveVector,
     make: (x, _y, option) =>
       activate(
-        x,
+        aside(x),
         Array.from({ length: x.shape[0] }, (_, i) => slice(i + option)),
       ),
   },
+  positive: { make: x => positive(aside(x)) },
+  maximum: { pairs: alike, make: (x, y) => maximum(x, aside(y)) },
   polynomial: { make: (x, _y, option) => polynomial(tanh(x), [[option % 3, 0.5, -0.5, 1]]) },
   logSumExp: { fits: isAboveVector, make: x => logSumExp(x) },
   sum: {
@@ -88,7 +101,11 @@ const MAKERS = {
     pairs: (x, y, option) => y.shape.length > x.shape.length && axesIn(x, y.shape, option) !== null,
     make: (x, y, option) => broadcast(x, y.shape, axesIn(x, y.shape, option) as number[]),
   },
-  select: { fits: isAboveVector, make: (x, _y, option) => select(x, option % x.shape[0]) },
+  // the gradient of an element of a vector branches along the vector
+  select: {
+    fits: x => isAboveVector(x) && !isColumns(x),
+    make: (x, _y, option) => select(x, option % x.shape[0]),
+  },
   stack: {
     fits: x => isRank(1)(x) || isRank(2)(x),
     pairs: alike,
@@ -112,6 +129,11 @@ const MAKERS = {
     make: (x, y) => scale(contract('gjk,bk->gbj', x, y), 0.2),
   },
   many: { pairs: alike, make: (x, _y, _option, others) => tanh(addAll([x, ...others.slice(0, 12)])) },
+  gather: {
+    fits: isRank(2),
+    pairs: (x, y) => y.symbols !== undefined && y.symbols <= x.shape[0],
+    make: (x, y) => gather(x, y),
+  },
   oneHot: {
     fits: x => x.name?.startsWith('class') === true,
     make: (x, _y, option) => oneHot(x, 2 + (option % 5)),
@@ -141,7 +163,7 @@ export const instructions: fc.Arbitrary<Instruction[]> = fc.array(
   { minLength: 4, maxLength: 24 },
 );
 
-/** Inputs of rank 0 to 3 and class indices, named with `prefix`. */
+/** Inputs of rank 0 to 3, class indices and symbols, named with `prefix`. */
 export function graphInputs(graph: Graph, prefix: string, { b, h, g }: GraphExtents): Node[] {
   return [
     graph.input(`${prefix}scalar`, []),
@@ -152,6 +174,7 @@ export function graphInputs(graph: Graph, prefix: string, { b, h, g }: GraphExte
     graph.input(`${prefix}gates`, [g, b, h]),
     graph.input(`${prefix}weights`, [g, h, h]),
     graph.input(`class${prefix}`, [b]),
+    graph.input(`${prefix}symbols`, [h], { symbols: b }),
   ];
 }
 

@@ -7,6 +7,8 @@ export interface RandomKernel {
   readonly extents: Readonly<Record<Axis, number>>;
   /** Sizes of each array that is read, x first: just large enough for the reads. */
   readonly arrays: Readonly<Record<string, readonly number[]>>;
+  /** Of arrays whose elements are integers: below which number. */
+  readonly symbols: Readonly<Record<string, number>>;
   readonly integers: Readonly<Record<string, number>>;
 }
 
@@ -33,6 +35,7 @@ class Draw {
 class KernelText {
   private readonly lines: string[] = [];
   readonly arrays: Record<string, number[]> = {};
+  readonly symbols: Record<string, number> = {};
   private readonly variables: Variable[];
   private readonly floats: string[] = ['f0'];
   private accumulators: string[] = [];
@@ -115,6 +118,7 @@ class KernelText {
         this.draw.of([
           `${name} += ${this.array([this.variables[1], k])} * ${this.array([k, this.variables[0]])};`,
           `${name} += ${this.array([this.variables[2], k, this.variables[0]])} * f0;`,
+          `${name} += ${this.array([this.gathered(true), k, this.variables[0]])} * f0;`,
           `${name} += ${this.read()} * ${this.read()};`,
           `${name} += ${this.expression(1)};`,
           `${name} = Math.max(${name}, ${this.expression(1)});`,
@@ -162,7 +166,20 @@ class KernelText {
     return `${name}${index.map(({ name: at }) => `[${at}]`).join('')}`;
   }
 
+  /** An index that is read, at indices that do not vary along x. */
+  private gathered(mayNest: boolean): Variable {
+    const [, ...variables] = this.variables;
+    const index = Array.from({ length: 1 + this.draw.below(2) }, () =>
+      mayNest && this.draw.below(4) === 3 ? this.gathered(false) : this.draw.of(variables),
+    );
+    const name = this.array(index);
+    const most = this.draw.below(6);
+    this.symbols[name.slice(0, name.indexOf('['))] = most + 1;
+    return { name, most };
+  }
+
   private index(): Variable {
+    if (this.draw.below(8) === 7) return this.gathered(true);
     const a = this.draw.of(this.variables);
     const b = this.draw.of(this.variables);
     const offset = this.draw.below(3);
@@ -229,5 +246,11 @@ export const kernels: fc.Arbitrary<RandomKernel> = fc
   .tuple(extents, fc.array(fc.nat(10_000), { minLength: 20, maxLength: 200 }), fc.nat(4), fc.nat(3))
   .map(([extents, numbers, p0, p1]) => {
     const text = new KernelText(new Draw(numbers), extents, { p0, p1 });
-    return { source: text.write(), extents, arrays: text.arrays, integers: { p0, p1 } };
+    return {
+      source: text.write(),
+      extents,
+      arrays: text.arrays,
+      symbols: text.symbols,
+      integers: { p0, p1 },
+    };
   });

@@ -10,7 +10,8 @@ import { type Axis, type Expression, KernelError, type KernelTree, type Statemen
 
 /** What an argument of the kernel is at one of its uses. */
 export type Argument =
-  | { readonly kind: 'array'; readonly shape: readonly number[] }
+  /** Elements are integers from 0 to `symbols` - 1 where that is given: only such an array may be read for an index. */
+  | { readonly kind: 'array'; readonly shape: readonly number[]; readonly symbols?: number }
   | { readonly kind: 'integer'; readonly value: number }
   | { readonly kind: 'float' };
 
@@ -128,7 +129,7 @@ class Lint {
   private read(array: string, index: readonly Expression[]): Interval {
     const argument = this.request.arguments.get(array);
     if (argument?.kind !== 'array') throw new KernelError(`'${array}' is not an array`);
-    const { shape } = argument;
+    const { shape, symbols } = argument;
     if (index.length !== shape.length) {
       throw new KernelError(`'${array}' has ${shape.length} axes and is read with ${index.length} indices`);
     }
@@ -141,7 +142,7 @@ class Lint {
         );
       }
     });
-    return ANYTHING;
+    return symbols === undefined ? ANYTHING : { low: 0, high: symbols - 1, integer: true };
   }
 
   private lookUp(name: string): Interval {

@@ -19,6 +19,7 @@ const OPCODES = {
   'i32.rem_u': [0x70],
   'i32.or': [0x72],
   'f32.convert_i32_s': [0xb2],
+  'i32.trunc_sat_f32_s': [0xfc, 0x00],
   'i32x4.splat': [0xfd, 0x11],
   'f32x4.splat': [0xfd, 0x13],
   'f32x4.eq': [0xfd, 0x41],

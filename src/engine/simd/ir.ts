@@ -25,8 +25,13 @@ export type Value = { readonly varies: Variation } & (
   | { readonly kind: 'scalar'; readonly offset: number }
   /** An integer as a float. */
   | { readonly kind: 'integer'; readonly value: Affine }
-  /** The element at byte `base` plus four times `element`. */
-  | { readonly kind: 'load'; readonly base: number; readonly element: Affine }
+  /** The element at byte `base` plus four times `element`, and as much further as the elements of `gathered` say. */
+  | {
+      readonly kind: 'load';
+      readonly base: number;
+      readonly element: Affine;
+      readonly gathered: readonly GatheredIndex[];
+    }
   | { readonly kind: 'local'; readonly local: number }
   | { readonly kind: 'unary'; readonly operation: UnaryOperation; readonly operand: Value }
   | {
@@ -46,6 +51,13 @@ export type Value = { readonly varies: Variation } & (
 );
 
 export type Load = Extract<Value, { kind: 'load' }>;
+
+/** An index that is itself read from an array: an integer that was stored as a float. It does not vary along x. */
+export interface GatheredIndex {
+  readonly index: Load;
+  /** Elements from one index to the next. */
+  readonly stride: number;
+}
 
 export type Instruction =
   | { readonly kind: 'set'; readonly local: number; readonly value: Value }
@@ -113,7 +125,7 @@ function operandsOf(value: Value): readonly Value[] {
   }
 }
 
-/** Calls `visit` with every load in `value`. */
+/** Calls `visit` with every load in `value`, but for those of gathered indices. */
 export function forEachLoad(value: Value, visit: (load: Load) => void): void {
   if (value.kind === 'load') visit(value);
   for (const operand of operandsOf(value)) forEachLoad(operand, visit);

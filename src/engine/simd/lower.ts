@@ -6,8 +6,10 @@ import {
   addAffine,
   type BinaryOperation,
   coefficient,
+  type GatheredIndex,
   type Instruction,
   type KernelIr,
+  type Load,
   scaleAffine,
   type UnaryOperation,
   type Value,
@@ -174,21 +176,38 @@ class Lowering {
     return { kind: 'unary', operation, operand, varies: operand.varies };
   }
 
-  private load(array: string, index: readonly Expression[]): Value {
+  private load(array: string, index: readonly Expression[]): Load {
     const place = this.layout.arrays[array];
     if (!place) throw new KernelError(`'${array}' is not an array`);
     let element: Affine = { constant: 0, terms: new Map() };
+    const gathered: GatheredIndex[] = [];
     let stride = 1;
     [...index].reverse().forEach((one, axis) => {
-      const affine = this.integer(one);
-      if (!affine) throw new KernelError(`an index of '${array}' is not affine`);
-      if ([...affine.terms.values()].some(factor => factor < 0)) {
-        throw new KernelError(`an index of '${array}' falls as a variable rises`);
-      }
-      element = addAffine(element, affine, stride);
+      if (one.kind === 'read') gathered.push({ index: this.gatheredIndex(array, one), stride });
+      else element = addAffine(element, this.index(array, one), stride);
       stride *= place.dims[axis];
     });
-    return { kind: 'load', base: place.offset, element, varies: this.affineVariation(element) };
+    const varies = gathered.reduce(
+      (all, { index }) => union(all, index.varies),
+      this.affineVariation(element),
+    );
+    return { kind: 'load', base: place.offset, element, gathered, varies };
+  }
+
+  private gatheredIndex(array: string, { array: from, index }: Extract<Expression, { kind: 'read' }>): Load {
+    const load = this.load(from, index);
+    // its lanes would be read from anywhere
+    if (load.varies.x) throw new KernelError(`an index of '${array}' that is read differs within a vector`);
+    return load;
+  }
+
+  private index(array: string, expression: Expression): Affine {
+    const affine = this.integer(expression);
+    if (!affine) throw new KernelError(`an index of '${array}' is not affine`);
+    if ([...affine.terms.values()].some(factor => factor < 0)) {
+      throw new KernelError(`an index of '${array}' falls as a variable rises`);
+    }
+    return affine;
   }
 
   /** `expression` as an affine integer; undefined where it is a float. */

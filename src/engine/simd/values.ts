@@ -10,6 +10,7 @@ import {
   type BinaryOperation,
   coefficient,
   forEachLoad,
+  type GatheredIndex,
   type KernelIr,
   type Load,
   type Value,
@@ -41,6 +42,8 @@ export class Values {
   private readonly withProduct: ReturnType<typeof multiplyAdd>;
   private readonly scratch: Scratch;
   private readonly argument: number;
+  /** The address of a load with gathered indices. */
+  private readonly gatheredAddress: number;
   /** Values loaded ahead of a statement, by load and place. */
   private ahead = new Map<Load, Map<string, number>>();
   /** Locals for them, used anew by each statement. */
@@ -65,12 +68,17 @@ export class Values {
     this.withProduct = multiplyAdd(f, arithmetic);
     this.scratch = [f.local('v128'), f.local('v128'), f.local('v128'), f.local('v128')];
     this.argument = f.local('v128');
+    this.gatheredAddress = f.local('i32');
   }
 
   /** Where `value` reads. */
   elementsOf(value: Value): Affine[] {
     const found: Affine[] = [];
-    forEachLoad(value, load => found.push((this.packed.get(load) ?? load).element));
+    const visit = (load: Load) => {
+      found.push((this.packed.get(load) ?? load).element);
+      for (const { index } of load.gathered) visit(index);
+    };
+    forEachLoad(value, visit);
     return found;
   }
 
@@ -201,7 +209,7 @@ export class Values {
     const along = coefficient(load.element, 'x');
     const offset = element.constant + row * coefficient(element, 'y') + vector * LANES * along;
     const bytes = base + offset * FLOAT_BYTES;
-    const pointer = this.pointers.of(element);
+    const pointer = this.address(load, element, row);
     const valid = vector === this.tile.vectors - 1 ? this.lanes : LANES;
     if (along === 0) this.f.get(pointer).memory('v128.load32_splat', bytes);
     else if (along === 1) this.f.get(pointer).memory('v128.load', bytes);
@@ -216,6 +224,32 @@ export class Values {
           .set(this.argument);
       }
       this.f.get(this.argument);
+    }
+  }
+
+  /** A local with the address that `load` has in the tile's first row and vector, but for its gathered indices: those of `row`. */
+  private address({ gathered }: Load, element: Affine, row: number): number {
+    const pointer = this.pointers.of(element);
+    if (gathered.length === 0) return pointer;
+    this.f.get(pointer);
+    this.addGathered(gathered, row);
+    this.f.set(this.gatheredAddress);
+    return this.gatheredAddress;
+  }
+
+  /** Adds what `gathered` say in `row` to the address on the stack. */
+  private addGathered(gathered: readonly GatheredIndex[], row: number): void {
+    for (const { index, stride } of gathered) {
+      const { base, element } = index;
+      const offset = element.constant + row * coefficient(element, 'y');
+      this.f.get(this.pointers.of(element));
+      this.addGathered(index.gathered, row);
+      this.f
+        .memory('f32.load', base + offset * FLOAT_BYTES)
+        .op('i32.trunc_sat_f32_s')
+        .i32(stride * FLOAT_BYTES)
+        .op('i32.mul')
+        .op('i32.add');
     }
   }
 }

@@ -40,11 +40,13 @@ export class Channel {
    * @param name unique among all channels of all servers, so that the numbers of another one are not taken for those of this one
    * @param source closed with the channel
    * @param defect told of what is no user's fault and no file's
+   * @param everyMs between two looks at the files
    */
   constructor(
     private readonly name: string,
     private readonly source: Source,
     private readonly defect: (error: unknown) => void,
+    private readonly everyMs = source.everyMs,
   ) {}
 
   get isWatched(): boolean {
@@ -97,7 +99,7 @@ export class Channel {
         await this.look();
         if (this.isWatched) this.schedule(performance.now() - began);
       },
-      Math.max(this.source.everyMs, SHARE * spentMs),
+      Math.max(this.everyMs, SHARE * spentMs),
     );
   }
 

@@ -16,6 +16,13 @@ export interface Reports {
   comparison(places: readonly Pick<Place, 'path' | 'folder'>[]): object;
 }
 
+interface ChannelsOptions {
+  readonly reports: Reports;
+  readonly defect: (error: unknown) => void;
+  /** Default: what the source asks for. */
+  readonly lookEveryMs?: number;
+}
+
 /** Each holds a file open and some megabytes. */
 const MOST_CHANNELS = 64;
 /** A page that is loaded again, or whose connection broke, finds its channel as it was. */
@@ -34,8 +41,7 @@ export class Channels {
   constructor(
     private readonly server: string,
     private readonly catalog: Catalog,
-    private readonly reports: Reports,
-    private readonly defect: (error: unknown) => void,
+    private readonly options: ChannelsOptions,
   ) {}
 
   /** Undefined where there is no such run or sweep. Throws `UserError` where too many are watched. */
@@ -57,7 +63,7 @@ export class Channels {
       signatureOf(place.folder, RUN_FILES);
       places.push(place);
     }
-    return this.reports.comparison(places);
+    return this.options.reports.comparison(places);
   }
 
   close(): void {
@@ -70,7 +76,12 @@ export class Channels {
     if (this.open.size >= MOST_CHANNELS) this.tidy(LEAST_KEPT_MS);
     if (this.open.size >= MOST_CHANNELS) throw tooMany();
     this.made += 1;
-    const channel = new Channel(`${this.server}.${this.made}`, source, this.defect);
+    const channel = new Channel(
+      `${this.server}.${this.made}`,
+      source,
+      this.options.defect,
+      this.options.lookEveryMs,
+    );
     this.open.set(key, channel);
     return channel;
   }
@@ -80,8 +91,8 @@ export class Channels {
     const place = await this.placeOf(subject.kind, subject.path);
     if (place === undefined) return undefined;
     return subject.kind === 'run'
-      ? new RunSource(place.folder, this.reports.run)
-      : new SweepSource(place.folder, this.reports.sweep);
+      ? new RunSource(place.folder, this.options.reports.run)
+      : new SweepSource(place.folder, this.options.reports.sweep);
   }
 
   /** A new one is not known before the next look at the files. */

@@ -24,6 +24,8 @@ export interface DashboardOptions {
   readonly reports: Reports;
   /** Told of what is no user's fault: the request fails, the server goes on. */
   readonly defect: (error: unknown) => void;
+  /** Time between two looks at the files. Default: a second or less, depending on what is watched. */
+  readonly lookEveryMs?: number;
 }
 
 export interface Dashboard {
@@ -49,7 +51,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   await catalog.refresh();
   started += 1;
   const name = `${process.pid.toString(36)}-${Date.now().toString(36)}-${started}`;
-  const channels = new Channels(name, catalog, options.reports, options.defect);
+  const channels = new Channels(name, catalog, options);
   const handler = new Handler(options, name, channels);
   const server = createServer(
     {
@@ -85,7 +87,7 @@ class Handler {
   private streams = 0;
 
   constructor(
-    private readonly options: Pick<DashboardOptions, 'host' | 'assets' | 'defect'>,
+    private readonly options: Pick<DashboardOptions, 'host' | 'assets' | 'defect' | 'lookEveryMs'>,
     private readonly name: string,
     private readonly channels: Channels,
   ) {}
@@ -168,7 +170,7 @@ class Handler {
   private async comingInto(stream: EventStream, subject: Subject): Promise<Channel | undefined> {
     while (stream.isOpen) {
       // nothing that the end of the program has to wait for
-      await setTimeout(LOOK_AGAIN_MS, undefined, { ref: false });
+      await setTimeout(this.options.lookEveryMs ?? LOOK_AGAIN_MS, undefined, { ref: false });
       const channel = stream.isOpen ? await this.channels.of(subject) : undefined;
       if (channel !== undefined) return channel;
     }

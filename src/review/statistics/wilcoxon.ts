@@ -27,15 +27,17 @@ export function wilcoxonSignedRank(differences: readonly number[]): SignedRanks 
   const sum = (sign: number): number =>
     signed.reduce((total, { difference, rank }) => total + (Math.sign(difference) === sign ? rank : 0), 0);
   const [positive, negative] = [sum(1), sum(-1)];
+  // without ties all doubled ranks are even, and half of the sums cannot be
+  const unit = signed.every(({ rank }) => rank % 2 === 0) ? 2 : 1;
   const distribution = signDistribution(
-    signed.map(({ rank }) => rank),
-    positive + negative,
+    signed.map(({ rank }) => rank / unit),
+    (positive + negative) / unit,
   );
   return {
     positive: positive / 2,
     negative: negative / 2,
     nonzero: signed.length,
-    p: twoSided(distribution, positive),
+    p: twoSided(distribution, positive / unit),
   };
 }
 

@@ -48,10 +48,10 @@ async function openModel(one: BenchCase): Promise<Workload> {
     const indices = Uint32Array.from({ length: one.batch_size }, (_, i) => i);
     let step = 0;
     // as the training loop does: the next batch is written while the step runs
-    let next = trainer.prepare(random.shuffle(indices));
+    let next = trainer.prepare(random.shuffle(indices), 1, true);
     const call = async () => {
       const done = trainer.step(next, ++step, LEARNING_RATE);
-      next = trainer.prepare(random.shuffle(indices));
+      next = trainer.prepare(random.shuffle(indices), step + 1, false);
       await done;
     };
     return { call, verify: () => verify(trainer.execution, 2), close };

@@ -4,6 +4,7 @@ import { pictureDataset } from '../../../src/data/pictures.js';
 import { adam } from '../../../src/optimizers/adam.js';
 import { RandomStream } from '../../../src/random.js';
 import { Trainer } from '../../../src/training/trainer.js';
+import { modelOf } from '../../support/models.js';
 import type { BenchCase } from '../cases.js';
 
 export const LEARNING_RATE = 0.01;
@@ -34,15 +35,12 @@ export async function openTrainer(one: BenchCase, split: Split, threads: number)
     {
       backend: 'webasm',
       threads,
-      spec: {
-        cell: 'lstm',
-        inputSize: one.input_size,
-        hiddenSize: one.hidden_size,
-        numLayers: one.num_layers,
-        outputSize: one.num_classes,
-        head: 'last',
-      },
+      spec: modelOf(
+        { cell: 'lstm', hidden_size: one.hidden_size, num_layers: one.num_layers },
+        { inputSize: one.input_size, outputSize: one.num_classes },
+      ),
       loss: 'cross_entropy',
+      seed: 0,
       sequenceLength: one.sequence_length,
       variableLength: false,
       train: split,

@@ -1,285 +1,70 @@
-/** Reports of real runs and a real sweep, in a real browser: what is on the page is what is in the files. */
-import {
-  appendFileSync,
-  cpSync,
-  existsSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+/** Reports of real runs and a real sweep in a real browser: what is on the page is what is in the files. */
+import { appendFileSync, cpSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parse } from 'csv-parse/sync';
-import type { Browser, Locator, Page } from 'playwright-core';
+import type { Locator, Page } from 'playwright-core';
 import t from 'tap';
+import { buildReport, readPageAssets, renderPage } from '../src/report/index.js';
 import {
+  changeLook,
   chromiumMissing,
+  keepPicture,
   type Look,
   type OpenPage,
   openPage,
   startChromium,
   violationsOf,
 } from './support/browser.js';
-import { floats, type LogLine, npz, type RunSummary, readLog, Workplace } from './support/cli.js';
-import { randomDataset } from './support/small-run.js';
+import { type LogLine, type RunSummary, readLog, Workplace } from './support/cli.js';
+import {
+  classesConfig,
+  EVALUATION,
+  HOSTILE,
+  readJson,
+  trainInto,
+  trainSweep,
+  valuesConfig,
+  withEvaluation,
+} from './support/report-runs.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
 const output = work.folder();
 
-async function train(config: object, ...flags: string[]): Promise<string> {
-  const { stdout, stderr } = await work.cellrun(
-    'run',
-    work.config(config),
-    '--json',
-    '--output',
-    output,
-    ...flags,
-  );
-  if (stdout === '') throw new Error(stderr);
-  return (JSON.parse(stdout) as RunSummary).directory;
-}
-
-const HOSTILE = '</script><img src=x onerror=alert(1)><!-- & "\'';
-const classes = {
-  version: 1,
-  name: 'classes',
-  description: HOSTILE,
-  dataset: {
-    kind: 'npz',
-    path: work.file('classes.npz', randomDataset('test/report', { train: 60, test: 20, seed: 1 })),
-  },
-  model: { cell: 'lstm', hidden_size: 4, head: { from: 'last' } },
-  loss: { kind: 'cross_entropy' },
-  optimizer: { kind: 'adam', learning_rate: 0.01 },
-  training: { num_epochs: 3, batch_size: 10, log_every: 1 },
-  gates: [
-    { metric: 'test.accuracy', min: 0 },
-    { metric: 'test.loss', max: 0.001 },
-  ],
-};
-
-/** The square of a target of 1e25 is not finite in float32, so that its batch is skipped. */
-function valuesDataset(): Uint8Array {
-  const x = Array.from({ length: 160 }, (_, i) => Math.sin(i));
-  const y = Array.from({ length: 40 }, (_, i) => (i === 17 ? 1e25 : Math.cos(i)));
-  return npz({
-    x: floats([40, 2, 2], x),
-    y: floats([40, 1], y),
-    x_test: floats([10, 2, 2], x.slice(0, 40)),
-    y_test: floats([10, 1], y.slice(0, 10)),
-  });
-}
-
-const values = {
-  version: 1,
-  name: 'values',
-  dataset: { kind: 'npz', path: work.file('values.npz', valuesDataset()) },
-  model: { cell: 'lstm', hidden_size: 3, head: { from: 'last' } },
-  loss: { kind: 'mse' },
-  optimizer: { kind: 'sgd', learning_rate: 0.1 },
-  training: { num_epochs: 2, batch_size: 10, log_every: 1, max_skipped_batches: 9 },
-};
-
-const classRun = await train(classes, '--set', 'training.batch_size=12');
-const valueRun = await train(values);
-const divergedRun = await train({ ...values, training: { ...values.training, max_skipped_batches: 0 } });
-const sweepDirectory = await trainSweep();
-
-async function trainSweep(): Promise<string> {
-  const base = work.config({ ...classes, name: 'trial', description: 'A base.', gates: [] });
-  const sweep = work.file(
-    'sweep.yaml',
-    JSON.stringify({
-      version: 1,
-      name: 'searched',
-      base,
-      parameters: {
-        'optimizer.learning_rate': { kind: 'log_uniform', low: 0.001, high: 0.1 },
-        'model.hidden_size': { kind: 'int', low: 2, high: 6 },
-        'optimizer.kind': ['adam', 'sgd'],
-      },
-      method: 'random',
-      objective: { metric: 'test.loss', goal: 'minimize' },
-      pruner: { kind: 'asha', min_epochs: 1, reduction_factor: 3 },
-      budget: { trials: 6 },
-    }),
-  );
-  const { code, stderr } = await work.cellrun(
-    'sweep',
-    sweep,
-    '--output',
-    output,
-    '--threads',
-    '1',
-    '--quiet',
-  );
-  if (code !== 0) throw new Error(stderr);
-  const parent = join(output, 'sweeps', 'searched');
-  return join(parent, readdirSync(parent)[0]);
-}
-
-/** The page of `path`, in a file outside of it. */
-async function reportOf(path: string): Promise<string> {
-  const file = work.file('report.html', '');
-  const { code, stdout, stderr } = await work.cellrun('report', path, '-o', file);
-  t.same({ code, stdout, stderr }, { code: 0, stdout: `${file}\n`, stderr: '' });
-  return file;
-}
-
-function readJson<T>(...path: string[]): T {
-  return JSON.parse(readFileSync(join(...path), 'utf8'));
-}
-
-t.test('the same files give the same bytes, in the directory itself where nothing else is said', async t => {
-  for (const path of [classRun, sweepDirectory, output]) {
-    const [first, second] = [await reportOf(path), await reportOf(path)];
-    t.ok(readFileSync(first).equals(readFileSync(second)), path);
-  }
-  const copy = join(work.folder(), 'copy');
-  cpSync(classRun, copy, { recursive: true });
-  const { stdout } = await work.cellrun('report', copy);
-  t.equal(stdout, `${join(copy, 'report.html')}\n`);
-  const piped = await work.cellrun('report', copy, '-o', '-');
-  t.equal(piped.stdout, readFileSync(join(copy, 'report.html'), 'utf8'));
-  t.equal(existsSync(join(classRun, 'report.html')), false, 'and nowhere else');
-  const { stdout: json } = await work.cellrun('report', copy, '--json');
-  t.match(JSON.parse(json), { kind: 'run', name: 'classes', state: 'completed', steps: 15 });
+const values = valuesConfig(work);
+const classRun = await trainInto(work, output, classesConfig(work), '--set', 'training.batch_size=12');
+const valueRun = await trainInto(work, output, values);
+const divergedRun = await trainInto(work, output, {
+  ...values,
+  training: { ...values.training, max_skipped_batches: 0 },
 });
+const sweepDirectory = await trainSweep(work, output, 6);
 
-t.test('what is no run, no sweep and no folder is a usage error', async t => {
-  for (const path of [join(work.path, 'absent'), work.file('a.txt', '')]) {
-    const { code, stdout } = await work.cellrun('report', path);
-    t.match({ code, stdout }, { code: 2, stdout: '' });
-  }
-  const deep = work.folder();
-  cpSync(classRun, join(deep, 'a', 'b', 'classes', 'r'), { recursive: true });
-  t.match(await work.cellrun('report', deep), {
-    code: 2,
-    stderr: `expected: such as ${join(deep, 'a', 'b')}`,
-  });
-  cpSync(classRun, join(deep, 'r'), { recursive: true });
-  t.match(await work.cellrun('report', deep, '--json'), {
-    code: 0,
-    stdout: /^\{"kind":"index".*"path":"r"/,
-    stderr: `there are some in ${join(deep, 'a', 'b')}`,
-  });
-  const damaged = join(work.folder(), 'damaged');
-  cpSync(classRun, damaged, { recursive: true });
-  writeFileSync(join(damaged, 'summary.json'), '{');
-  t.match(await work.cellrun('report', damaged), { code: 5, stderr: /summary\.json/ });
-});
-
-t.test('a report takes the place of a report, and of nothing else', async t => {
-  const copy = join(work.folder(), 'copy');
-  cpSync(classRun, copy, { recursive: true });
-  const log = join(copy, 'log.jsonl');
-  const before = readFileSync(log);
-  for (const [target, message] of [
-    [log, /log\.jsonl: this file is not a report, and is not overwritten/],
-    [work.config({ version: 1 }), /this file is not a report, and is not overwritten/],
-    [work.file('other.html', '<!DOCTYPE html><title>mine</title>'), /is not overwritten/],
-    [copy, /this is a folder/],
-    ['/dev/null', /this is no file/],
-  ] as const)
-    t.match(await work.cellrun('report', copy, '-o', target), { code: 2, stdout: '', stderr: message });
-  t.ok(readFileSync(log).equals(before));
-  const file = join(work.folder(), 'new', 'x.html');
-  t.match(await work.cellrun('report', copy, '-o', file), { code: 0, stdout: `${file}\n` });
-  t.match(await work.cellrun('report', copy, '-o', file), { code: 0 }, 'another time');
-  const json = join(work.folder(), 'x.json');
-  for (let time = 0; time < 2; time++)
-    t.match(await work.cellrun('report', copy, '--json', '-o', json), { code: 0 });
-});
-
-t.test(
-  'a damaged run among others is told, and the others are shown; an experiment is a directory too',
-  async t => {
-    const root = work.folder();
-    for (const name of ['whole', 'damaged'])
-      cpSync(classRun, join(root, 'classes', name), { recursive: true });
-    writeFileSync(join(root, 'classes', 'damaged', 'summary.json'), '{');
-    for (const [path, prefix] of [
-      [root, 'classes/'],
-      [join(root, 'classes'), ''],
-    ]) {
-      const { stdout } = await work.cellrun('report', path, '--json');
-      const report: { runs: { path: string }[]; unreadable: { path: string; message: string }[] } =
-        JSON.parse(stdout);
-      t.same(
-        report.runs.map(run => run.path),
-        [`${prefix}whole`],
-      );
-      t.match(report.unreadable, [{ path: `${prefix}damaged`, message: /JSON/ }]);
-    }
-    t.match(await work.cellrun('report', work.folder()), { code: 2 });
-  },
-);
-
-t.test('a log of 100,000 steps with as many epochs gives a small page that keeps its spike', async t => {
-  const long = join(work.folder(), 'long');
-  cpSync(classRun, long, { recursive: true });
-  const lines: string[] = [];
-  for (let step = 1; step <= 100_000; step++) {
-    const noise = Math.sin(step * 12.9898) / 3;
-    const loss = step === 77_777 ? 1234.5 : 2 / Math.sqrt(step) + Math.abs(noise);
-    lines.push(
-      JSON.stringify({
-        event: 'train.step',
-        epoch: step,
-        step,
-        loss,
-        learning_rate: 0.01 / step,
-        grad_norm: loss * 3.3,
-        samples_per_s: 1000 + 100 * noise,
-      }),
-    );
-    lines.push(
-      JSON.stringify({
-        event: 'train.epoch',
-        epoch: step,
-        step,
-        loss: loss * 1.1,
-        samples: 1,
-        duration_s: 1,
-      }),
-    );
-    lines.push(
-      JSON.stringify({
-        event: 'eval',
-        split: 'test',
-        epoch: step,
-        step,
-        loss: loss * 1.2,
-        accuracy: Math.abs(noise),
-        samples: 1,
-        duration_s: 1,
-      }),
-    );
-  }
-  writeFileSync(join(long, 'log.jsonl'), `${lines.join('\n')}\n`);
-  const file = await reportOf(long);
-  t.ok(statSync(file).size < 500_000, `${statSync(file).size} bytes`);
-  const { curves }: { curves: Record<string, { steps: number[]; values: number[]; count: number }> } =
-    JSON.parse((await work.cellrun('report', long, '--json')).stdout);
-  const loss = curves['train.loss'];
-  t.equal(loss.values[loss.steps.indexOf(77_777)], 1234.5);
-  t.equal(loss.count, 100_000);
-});
+/** The address of the page of `path`. */
+function reportOf(path: string): string {
+  return pathToFileURL(work.file('report.html', renderPage(buildReport(path), readPageAssets()))).href;
+}
 
 t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, async t => {
-  const browser: Browser = await startChromium();
+  const browser = await startChromium();
   t.teardown(() => browser.close());
   const files = {
-    classes: await reportOf(withEvaluation(classRun)),
-    values: await reportOf(valueRun),
-    diverged: await reportOf(divergedRun),
-    sweep: await reportOf(sweepDirectory),
-    index: await reportOf(output),
+    classes: reportOf(withEvaluation(work, classRun)),
+    values: reportOf(valueRun),
+    diverged: reportOf(divergedRun),
+    sweep: reportOf(sweepDirectory),
+    index: reportOf(output),
   };
-  const open = (name: keyof typeof files, look?: Look): Promise<OpenPage> =>
-    openPage(browser, pathToFileURL(files[name]).href, look);
+  type Name = keyof typeof files;
+  const open = (name: Name, look?: Look): Promise<OpenPage> => openPage(browser, files[name], look);
+  const opened = new Map<Name, Promise<OpenPage>>();
+  /** A page that tests read together: they may open details and check boxes, and leave cursor and zoom as they are. */
+  const shared = async (name: Name): Promise<Page> => {
+    if (!opened.has(name)) opened.set(name, open(name));
+    const { page } = await (opened.get(name) as Promise<OpenPage>);
+    return page;
+  };
 
   t.test('a run: its metrics, its gates, its config, its checkpoints', async t => {
     for (const [name, directory] of [
@@ -287,7 +72,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
       ['values', valueRun],
       ['diverged', divergedRun],
     ] as const) {
-      const { page, close } = await open(name);
+      const page = await shared(name);
       const summary = readJson<RunSummary & { gates: GateInFile[]; message?: string }>(
         directory,
         'summary.json',
@@ -313,12 +98,11 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
         rows.map(([file, step]) => [file.split(' ')[0], Number(step)]),
         index.map(({ file, step }) => [`checkpoints/${file}`, step]),
       );
-      await close();
     }
   });
 
   t.test('gates say value, limit, verdict and line', async t => {
-    const { page, close } = await open('classes');
+    const page = await shared('classes');
     const rows = await cellsOf(part(page, 'Gates').locator('tbody tr'));
     const { gates } = readJson<{ gates: GateInFile[] }>(classRun, 'summary.json');
     t.same(
@@ -333,11 +117,10 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
       await valuesIn(part(page, 'Gates').locator('tbody td data')),
       gates.map(({ value }) => value),
     );
-    await close();
   });
 
   t.test('the config: what differs from the defaults, what the command line set, and everything', async t => {
-    const { page, close } = await open('classes');
+    const page = await shared('classes');
     const config = part(page, 'Config');
     const keys = async () =>
       Promise.all((await config.locator('tbody tr').all()).map(row => row.getAttribute('data-key')));
@@ -351,7 +134,6 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     await config.getByRole('checkbox').check();
     t.same(await row('training.eval_batch_size'), ['training.eval_batch_size', '12', '12']);
     t.same(await row('training.shuffle'), ['training.shuffle', 'true', 'true']);
-    await close();
   });
 
   t.test('curves: every value of the log is in the tables, gaps too', async t => {
@@ -360,7 +142,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
       ['values', valueRun],
       ['diverged', divergedRun],
     ] as const) {
-      const { page, close } = await open(name);
+      const page = await shared(name);
       const log = readLog(directory);
       const losses = await tableOf(page, 'Loss');
       t.same(losses['train, each batch'], seriesIn(log, 'train.step', 'loss'), `${name}: loss of batches`);
@@ -382,7 +164,6 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
         );
       if (name === 'classes')
         t.same((await tableOf(page, 'Accuracy')).test, seriesIn(log, 'eval', 'accuracy'));
-      await close();
     }
     t.ok(
       Object.values(seriesIn(readLog(valueRun), 'train.step', 'loss')).includes(null),
@@ -468,25 +249,19 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
   });
 
   t.test('warnings, and damage in the log, as text', async t => {
-    const { page, close } = await open('values');
+    const page = await shared('values');
     const logged = readLog(valueRun).filter(({ event }) => event === 'warning');
     const shown = await part(page, 'Warnings').locator('li').allInnerTexts();
     t.ok(logged.length > 0);
     t.equal(shown.length, logged.length);
     for (const [i, { code, message }] of logged.entries()) t.match(shown[i], `${code} ${message}`);
-    await close();
     const hostile = join(work.folder(), 'hostile');
     cpSync(valueRun, hostile, { recursive: true });
     appendFileSync(
       join(hostile, 'log.jsonl'),
       `${JSON.stringify({ event: 'warning', code: 'x', message: HOSTILE })}\nno event\n`,
     );
-    const {
-      page: other,
-      said,
-      requested,
-      close: closeOther,
-    } = await openPage(browser, pathToFileURL(await reportOf(hostile)).href);
+    const { page: other, said, requested, close: closeOther } = await openPage(browser, reportOf(hostile));
     const texts = await part(other, 'Warnings').locator('li').allInnerTexts();
     t.equal(texts.at(-2), `x ${HOSTILE}`);
     t.match(texts.at(-1), /^log\.jsonl:\d+ this is not JSON$/);
@@ -496,7 +271,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
   });
 
   t.test('classes: the confusion matrix and the worst mistakes as pictures', async t => {
-    const { page, close } = await open('classes');
+    const page = await shared('classes');
     const matrix = part(page, 'Confusion matrix').locator('tbody tr');
     const counts = (await cellsOf(matrix)).map(cells => cells.slice(1, -1).map(Number));
     t.same(counts, EVALUATION.confusion);
@@ -518,11 +293,10 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
       pixels,
       [0, 85, 170, 255].flatMap(grey => [grey, grey, grey, 255]),
     );
-    await close();
   });
 
   t.test('what the runs themselves evaluated', async t => {
-    const ofClasses = await openPage(browser, pathToFileURL(await reportOf(classRun)).href);
+    const ofClasses = await openPage(browser, reportOf(classRun));
     const { confusion } = readJson<{ confusion: number[][] }>(classRun, 'evaluation.json');
     const rows = await cellsOf(part(ofClasses.page, 'Confusion matrix').locator('tbody tr'));
     t.same(
@@ -530,12 +304,12 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
       confusion,
     );
     await ofClasses.close();
-    const ofValues = await open('values');
+    const ofValues = await shared('values');
     const { worst, sample } = readJson<{
       worst: { index: number; absolute_error: number }[];
       sample: unknown[];
     }>(valueRun, 'evaluation.json');
-    const shown = part(ofValues.page, 'True and predicted');
+    const shown = part(ofValues, 'True and predicted');
     t.same(
       await valuesIn(shown.locator('td data')),
       worst.map(({ absolute_error: error }) => error),
@@ -545,11 +319,10 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
       worst.map(({ index }) => index),
     );
     t.equal(await shown.locator('.mark').count(), sample.length);
-    await ofValues.close();
   });
 
   t.test('a sweep: its table is trials.csv, and can be sorted', async t => {
-    const { page, close } = await open('sweep');
+    const page = await shared('sweep');
     const csv = trialsInFile();
     const rows = page.locator('.sortable tbody tr');
     const column = (name: string) => rows.locator(`[data-column="${name}"]`);
@@ -586,11 +359,10 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     await button.click();
     t.same((await column('trial').allInnerTexts()).map(Number), byRate.toReversed());
     t.equal(await page.locator('[data-metric="best"] data').getAttribute('value'), csv[0]['test.loss']);
-    await close();
   });
 
   t.test('trials are chosen along the axes, by pointer and by keyboard', async t => {
-    const { page, close } = await open('sweep');
+    const page = await shared('sweep');
     const csv = trialsInFile();
     const chosen = async () =>
       (await page.locator('.sortable [data-column="trial"]').allInnerTexts()).map(Number).toSorted();
@@ -627,11 +399,10 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     t.same(await chosen(), fast);
     await page.getByRole('button', { name: 'Choose all' }).click();
     t.equal((await chosen()).length, 6);
-    await close();
   });
 
   t.test('the charts of a sweep have what its logs have', async t => {
-    const { page, close } = await open('sweep');
+    const page = await shared('sweep');
     const csv = trialsInFile();
     const lines = await page.locator('.pruning [data-trial]').all();
     t.equal(lines.length, csv.length);
@@ -647,14 +418,15 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     }
     const marks = await page.locator('.multiples .point-plot').first().locator('.mark').count();
     t.equal(marks, csv.filter(row => row['test.loss'] !== '').length);
-    await close();
   });
 
   t.test('a directory: its runs, its sweeps, and each run in short', async t => {
-    const { page, close } = await open('index');
+    const page = await shared('index');
     const rows = page.locator('.scroll[aria-label="Runs"] tbody tr');
     t.same(await rows.locator('[data-column="name"]').allInnerTexts(), ['classes', 'values', 'values']);
-    for (const [i, directory] of [classRun, valueRun, divergedRun].entries()) {
+    // runs of the same name that began in the same second follow their digests
+    const inOrder = [classRun, ...[valueRun, divergedRun].toSorted()];
+    for (const [i, directory] of inOrder.entries()) {
       const { run_id: id, metrics } = readJson<RunSummary>(directory, 'summary.json');
       t.equal(await textOf(rows.nth(i).locator('[data-column="id"]')), id);
       const { loss } = metrics.test;
@@ -670,7 +442,6 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
       readJson<RunSummary>(classRun, 'summary.json').run_id,
     );
     await page.locator('article.run .plot canvas').nth(3).waitFor();
-    await close();
   });
 
   t.test(
@@ -680,14 +451,9 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
         const { page, said, requested, close } = await open(name, { width: 360 });
         for (const summary of await page.locator('summary').all()) await summary.click();
         for (const width of [360, 768, 1280])
-          for (const colorScheme of ['light', 'dark'] as const) {
-            const look = `${name}-${colorScheme}-${width}`;
-            await page.emulateMedia({ colorScheme });
-            await page.setViewportSize({ width, height: 900 });
-            // what changes is drawn with the next frame
-            await page.evaluate(
-              'new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))',
-            );
+          for (const scheme of ['light', 'dark'] as const) {
+            const look = `${name}-${scheme}-${width}`;
+            await changeLook(page, { width, scheme });
             const { violations, passes } = await violationsOf(page);
             t.same(violations, [], look);
             t.ok(passes > 10, 'there was something to look at');
@@ -720,7 +486,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
   });
 
   t.test('the policy of the page lets nothing in', async t => {
-    const { page, close } = await open('classes');
+    const page = await shared('classes');
     await page.evaluate(
       "document.body.append(Object.assign(document.createElement('script'), { textContent: 'document.title = 1' }))",
     );
@@ -732,7 +498,6 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
       await page.evaluate("fetch('http://127.0.0.1:9/').then(() => 'reached', error => error.name)"),
       'TypeError',
     );
-    await close();
   });
 });
 
@@ -741,56 +506,6 @@ interface GateInFile {
   readonly value: number | null;
   readonly verdict: string;
   readonly origin: string;
-}
-
-/** Twenty sequences of four classes, a row for each true one, with two pictures of 2 x 2 pixels; as schemas/evaluation.schema.json has it. */
-const EVALUATION = {
-  version: 1,
-  kind: 'class',
-  split: 'test',
-  epoch: 3,
-  step: 15,
-  predictions: 20,
-  loss: 1.4,
-  accuracy: 0.5,
-  classes: 4,
-  class_names: null,
-  confusion: [
-    [4, 1, 0, 0],
-    [1, 3, 1, 0],
-    [0, 2, 2, 1],
-    [1, 1, 2, 1],
-  ],
-  undecided: 0,
-  mistakes: [
-    {
-      index: 7,
-      label: 0,
-      predicted: 1,
-      loss: 3,
-      probability: 0.9,
-      label_probability: 0.05,
-      picture: Buffer.from([0, 85, 170, 255]).toString('base64'),
-    },
-    {
-      index: 2,
-      label: 2,
-      predicted: 3,
-      loss: 2,
-      probability: 0.8,
-      label_probability: 0.1,
-      picture: Buffer.from([255, 0, 0, 255]).toString('base64'),
-    },
-  ],
-  pictures: { width: 2, height: 2, encoding: 'base64-uint8' },
-};
-
-/** A copy of a run whose data are taken for pictures. */
-function withEvaluation(directory: string): string {
-  const copy = join(work.folder(), 'run');
-  cpSync(directory, copy, { recursive: true });
-  writeFileSync(join(copy, 'evaluation.json'), JSON.stringify(EVALUATION));
-  return copy;
 }
 
 /** The trials best first: more epochs before fewer, then the smaller loss. */
@@ -868,10 +583,4 @@ function seriesIn(log: readonly LogLine[], event: string, field: string): Record
 
 async function saidBadge(status: string): Promise<string> {
   return `${{ completed: '✓', diverged: '✕' }[status]} ${status}`;
-}
-
-/** For a person to look at, where CELLRUN_PICTURES names a folder. */
-async function keepPicture(page: Page, name: string): Promise<void> {
-  const folder = process.env.CELLRUN_PICTURES;
-  if (folder !== undefined) await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
 }

@@ -1,0 +1,69 @@
+/** How the outputs of the top layer become what the dense layers read: one value for each step, or one for a sequence. */
+import type { Node } from '../graph/node.js';
+import { add } from '../ops/add.js';
+import { broadcast } from '../ops/broadcast.js';
+import { maximum } from '../ops/maximum.js';
+import { multiply } from '../ops/multiply.js';
+import { affine } from '../ops/polynomial.js';
+import type { HeadSpec } from './spec.js';
+
+/** Gathers what the head reads from one step after another. */
+export interface Pool {
+  /** What an empty pool holds. */
+  readonly start: number;
+  /**
+   * The pool after `output` [B, D] of a step. `weight` [B] is what the step counts, null if sequences all have the same
+   * length; `pooled` is null at the start.
+   */
+  add(pooled: Node | null, output: Node, weight: Node | null): Node;
+}
+
+export interface Head {
+  /**
+   * What the head reads: the output of `each` step, the `states` after the last step of each direction, a `pool` over the steps,
+   * or the output of the `last` step, which is a pool if sequences differ in length.
+   */
+  readonly reads: 'each' | 'states' | 'pool' | 'last';
+  readonly pool?: Pool;
+  /** What step `t` of a sequence of `length` steps counts in the pool. */
+  stepWeight(t: number, length: number): number;
+}
+
+const weighted = (output: Node, weight: Node | null) =>
+  weight ? multiply(output, broadcast(weight, output.shape, [0])) : output;
+
+/** The sum of the outputs, each times its weight. */
+const sum: Pool = {
+  start: 0,
+  add(pooled, output, weight) {
+    const term = weighted(output, weight);
+    return pooled ? add(pooled, term) : term;
+  },
+};
+
+/** Far below every output of a cell, and far from where float32 ends. */
+const LOWEST = -1e30;
+
+/** The largest output; the earliest of equal ones has the gradient. */
+const largest: Pool = {
+  start: LOWEST,
+  add(pooled, output, weight) {
+    const floor = weight && broadcast(affine(weight, -LOWEST, LOWEST), output.shape, [0]);
+    const counted = floor ? add(weighted(output, weight), floor) : output;
+    return pooled ? maximum(pooled, counted) : counted;
+  },
+};
+
+const within = (t: number, length: number) => (t < length ? 1 : 0);
+
+export const heads: Readonly<Record<HeadSpec['from'], Head>> = {
+  every: { reads: 'each', stepWeight: within },
+  final: { reads: 'states', stepWeight: within },
+  last: { reads: 'last', pool: sum, stepWeight: (t, length) => (t === length - 1 ? 1 : 0) },
+  mean: { reads: 'pool', pool: sum, stepWeight: (t, length) => (t < length ? 1 / length : 0) },
+  max: { reads: 'pool', pool: largest, stepWeight: within },
+};
+
+export function answersEachStep({ from }: HeadSpec): boolean {
+  return heads[from].reads === 'each';
+}

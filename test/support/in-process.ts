@@ -1,0 +1,90 @@
+/** The program as a function: the same command line as in a process of its own, without the start of one. */
+import { fileURLToPath } from 'node:url';
+import { Call } from '../../src/cli/call.js';
+import type { OutputStream } from '../../src/cli/io.js';
+import { computeInThreads } from '../../src/training/pool.js';
+
+export const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+
+export interface Place {
+  /** The working directory, absolute. */
+  readonly cwd: string;
+  /** All environment variables that the program sees. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Events of a process that the program listens for; a call must stop listening when it ends. */
+const EVENTS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'disconnect', 'exit', 'uncaughtException'] as const;
+
+/** What a call needs of the program's modules; those of an altered copy may be given. */
+export interface ProgramModules {
+  readonly Call: typeof Call;
+  readonly computeInThreads: typeof computeInThreads;
+}
+
+const OURS: ProgramModules = { Call, computeInThreads };
+
+let last: Promise<unknown> = Promise.resolve();
+
+/**
+ * Runs `cellrun ARGS` in this process, at `place`. Calls run one after another, also those that are made at the same time: a process has
+ * one working directory and one environment. The lock of a run and child processes are real; signals, killed processes, pipes and
+ * whatever the entry `main.ts` does need `Workplace.start`. A run computes in threads of its own only where `--threads` asks for two or
+ * more.
+ *
+ * Rejects where the call leaves a listener of process events behind.
+ */
+export function callInProcess(
+  args: readonly string[],
+  place: Place,
+  program = OURS,
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const called = last.then(() => callAt(args, place, program));
+  last = called.catch(() => {});
+  return called;
+}
+
+async function callAt(args: readonly string[], place: Place, program: ProgramModules) {
+  const listeners = listenerCounts();
+  const [stdout, stderr] = [new Captured(), new Captured()];
+  const restore = enter(args, place, program);
+  const code = await new program.Call(args, { stdout, stderr, env: process.env }).run().finally(restore);
+  const left = EVENTS.filter(name => process.listenerCount(name) > listeners[name]);
+  if (left.length > 0) throw new Error(`cellrun ${args.join(' ')} still listens for ${left.join(', ')}`);
+  return { code, stdout: stdout.text, stderr: stderr.text };
+}
+
+/** Makes this process one that was started with `args` at `place`; returns what undoes that. */
+function enter(args: readonly string[], { cwd, env }: Place, program: ProgramModules): () => void {
+  const before = { cwd: process.cwd(), env: { ...process.env }, argv: process.argv };
+  const inThreads = program.computeInThreads(Number(args[args.indexOf('--threads') + 1]) > 1);
+  process.chdir(cwd);
+  setEnvironment(env);
+  process.argv = [process.execPath, main, ...args];
+  return () => {
+    program.computeInThreads(inThreads);
+    process.argv = before.argv;
+    setEnvironment(before.env);
+    process.chdir(before.cwd);
+  };
+}
+
+/** Keeps what is written. It is no terminal, as the pipes of a child process are none. */
+class Captured implements OutputStream {
+  text = '';
+
+  write(text: string): void {
+    this.text += text;
+  }
+
+  on(): void {}
+}
+
+function setEnvironment(env: Place['env']): void {
+  for (const name of Object.keys(process.env)) delete process.env[name];
+  for (const [name, value] of Object.entries(env)) if (value !== undefined) process.env[name] = value;
+}
+
+function listenerCounts(): Readonly<Record<string, number>> {
+  return Object.fromEntries(EVENTS.map(name => [name, process.listenerCount(name)]));
+}

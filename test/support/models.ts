@@ -1,0 +1,44 @@
+/** Models for tests, written as short as a config says them. */
+import type { ModelConfig } from '../../src/config/index.js';
+import { describeModel, type ModelContext, type ModelSpec } from '../../src/model/spec.js';
+
+/** What a `model` section says; defaults are filled in as the schema has them. */
+export interface ShortModel {
+  readonly cell?: string;
+  readonly layers?: readonly object[];
+  readonly head?: { readonly from?: string; readonly [key: string]: unknown };
+  readonly [key: string]: unknown;
+}
+
+const CELL_DEFAULTS: Readonly<Record<string, object>> = {
+  lstm: { layer_norm: false },
+  rnn: { nonlinearity: 'tanh' },
+};
+
+const layer = (given: object & { cell?: string }) => ({
+  bidirectional: false,
+  ...CELL_DEFAULTS[given.cell ?? ''],
+  ...given,
+});
+
+/** `model` as it is in a resolved config. */
+export function fullModel({ head, layers, ...rest }: ShortModel): ModelConfig {
+  const recurrent = layers ? { layers: layers.map(layer), ...rest } : { num_layers: 1, ...layer(rest) };
+  return {
+    dropout: 0,
+    ...recurrent,
+    head: { from: 'last', hidden_sizes: [], activation: 'relu', dropout: 0, ...head },
+  } as unknown as ModelConfig;
+}
+
+/** Numbers in, `outputSize` out; no states carried unless the context says so. */
+export function modelOf(
+  model: ShortModel,
+  { inputSize = 1, ...context }: Partial<ModelContext> & { inputSize?: number; outputSize: number },
+): ModelSpec {
+  return describeModel(fullModel(model), {
+    input: { kind: 'number', size: inputSize },
+    carriesState: false,
+    ...context,
+  });
+}

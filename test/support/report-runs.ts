@@ -1,0 +1,142 @@
+/** The runs and the sweep that reports are made of. */
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { floats, npz, type RunSummary, type Workplace } from './cli.js';
+import { randomDataset } from './small-run.js';
+import { sweepInProcess } from './sweeps.js';
+
+/** Text that breaks out of a page that does not escape it. */
+export const HOSTILE = '</script><img src=x onerror=alert(1)><!-- & "\'';
+
+/** Four classes; one gate passes and one fails. */
+export function classesConfig(work: Workplace) {
+  return {
+    version: 1,
+    name: 'classes',
+    description: HOSTILE,
+    dataset: {
+      kind: 'npz',
+      path: work.file('classes.npz', randomDataset('test/report', { train: 60, test: 20, seed: 1 })),
+    },
+    model: { cell: 'lstm', hidden_size: 4, head: { from: 'last' } },
+    loss: { kind: 'cross_entropy' },
+    optimizer: { kind: 'adam', learning_rate: 0.01 },
+    training: { num_epochs: 3, batch_size: 10, log_every: 1 },
+    gates: [
+      { metric: 'test.accuracy', min: 0 },
+      { metric: 'test.loss', max: 0.001 },
+    ],
+  };
+}
+
+/** One value for each sequence. One batch is skipped: its loss is not finite. */
+export function valuesConfig(work: Workplace) {
+  return {
+    version: 1,
+    name: 'values',
+    dataset: { kind: 'npz', path: work.file('values.npz', valuesDataset()) },
+    model: { cell: 'lstm', hidden_size: 3, head: { from: 'last' } },
+    loss: { kind: 'mse' },
+    optimizer: { kind: 'sgd', learning_rate: 0.1 },
+    training: { num_epochs: 2, batch_size: 10, log_every: 1, max_skipped_batches: 9 },
+  };
+}
+
+/** The square of a target of 1e25 is not finite in float32. */
+function valuesDataset(): Uint8Array {
+  const x = Array.from({ length: 160 }, (_, i) => Math.sin(i));
+  const y = Array.from({ length: 40 }, (_, i) => (i === 17 ? 1e25 : Math.cos(i)));
+  return npz({
+    x: floats([40, 2, 2], x),
+    y: floats([40, 1], y),
+    x_test: floats([10, 2, 2], x.slice(0, 40)),
+    y_test: floats([10, 1], y.slice(0, 10)),
+  });
+}
+
+/** Trains into `output`, and gives the directory of the run. */
+export async function trainInto(
+  work: Workplace,
+  output: string,
+  config: object,
+  ...flags: readonly string[]
+): Promise<string> {
+  const words = ['run', work.config(config), '--json', '--output', output, '--backend', 'webasm', ...flags];
+  const { stdout, stderr } = await work.cellrun(...words);
+  if (stdout === '') throw new Error(stderr);
+  return (JSON.parse(stdout) as RunSummary).directory;
+}
+
+/** A sweep of `trials` random points in `output`, some of which are pruned. */
+export function trainSweep(work: Workplace, output: string, trials: number): Promise<string> {
+  const base = work.config({ ...classesConfig(work), name: 'trial', description: 'A base.', gates: [] });
+  const sweep = {
+    version: 1,
+    name: 'searched',
+    base,
+    parameters: {
+      'optimizer.learning_rate': { kind: 'log_uniform', low: 0.001, high: 0.1 },
+      'model.hidden_size': { kind: 'int', low: 2, high: 6 },
+      'optimizer.kind': ['adam', 'sgd'],
+    },
+    method: 'random',
+    objective: { metric: 'test.loss', goal: 'minimize' },
+    pruner: { kind: 'asha', min_epochs: 1, reduction_factor: 3 },
+    budget: { trials },
+  };
+  return sweepInProcess(work, work.file('sweep.yaml', JSON.stringify(sweep)), output);
+}
+
+/** Twenty sequences of four classes, a row for each true one, with two pictures of 2 x 2 pixels: schemas/evaluation.schema.json. */
+export const EVALUATION = {
+  version: 1,
+  kind: 'class',
+  split: 'test',
+  epoch: 3,
+  step: 15,
+  predictions: 20,
+  loss: 1.4,
+  accuracy: 0.5,
+  classes: 4,
+  class_names: null,
+  confusion: [
+    [4, 1, 0, 0],
+    [1, 3, 1, 0],
+    [0, 2, 2, 1],
+    [1, 1, 2, 1],
+  ],
+  undecided: 0,
+  mistakes: [
+    {
+      index: 7,
+      label: 0,
+      predicted: 1,
+      loss: 3,
+      probability: 0.9,
+      label_probability: 0.05,
+      picture: Buffer.from([0, 85, 170, 255]).toString('base64'),
+    },
+    {
+      index: 2,
+      label: 2,
+      predicted: 3,
+      loss: 2,
+      probability: 0.8,
+      label_probability: 0.1,
+      picture: Buffer.from([255, 0, 0, 255]).toString('base64'),
+    },
+  ],
+  pictures: { width: 2, height: 2, encoding: 'base64-uint8' },
+};
+
+/** A copy of a run whose data are taken for pictures. */
+export function withEvaluation(work: Workplace, directory: string): string {
+  const copy = join(work.folder(), 'run');
+  cpSync(directory, copy, { recursive: true });
+  writeFileSync(join(copy, 'evaluation.json'), JSON.stringify(EVALUATION));
+  return copy;
+}
+
+export function readJson<T>(...path: string[]): T {
+  return JSON.parse(readFileSync(join(...path), 'utf8'));
+}

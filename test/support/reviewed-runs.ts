@@ -1,0 +1,104 @@
+/** Runs that reviews are made of, changed copies of them, and what a review says. */
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import type { Io } from '../../src/cli/io.js';
+import { UserError } from '../../src/errors.js';
+import type { Summary } from '../../src/experiment/summary.js';
+import { type Reviewed, type ReviewOptions, reviewRuns } from '../../src/review/review.js';
+import type { Workplace } from './cli.js';
+import { longerConfig, randomDataset } from './small-run.js';
+
+/** The first fails, the others pass. */
+const GATES = [
+  { metric: 'test.accuracy', min: 0.99 },
+  { metric: 'test.loss', over: 'best', max: 100 },
+  { metric: 'test.loss', over: 'seeds', max: 100 },
+];
+
+export interface SmallRuns {
+  /** Where the config and the output root are. */
+  readonly folder: string;
+  readonly config: string;
+  /** The folder of the runs. */
+  readonly experiment: string;
+  /** Directories of three runs that differ in their seed, by seed. */
+  readonly runs: readonly string[];
+}
+
+export async function trainSmallRuns(work: Workplace): Promise<SmallRuns> {
+  const folder = work.folder();
+  writeFileSync(join(folder, 'data.npz'), randomDataset('review', { train: 64, test: 32, seed: 1 }));
+  const config = join(folder, 'small.yaml');
+  const content = { ...longerConfig('data.npz', 2), name: 'small', gates: GATES };
+  writeFileSync(config, JSON.stringify(content, null, 2));
+  const output = join(folder, 'experiments');
+  const runs: string[] = [];
+  for (const seed of [0, 1, 2]) {
+    const flags = ['--set', `seed=${seed}`, '--backend', 'webasm', '--json', '--quiet', '--output', output];
+    const { code, stdout, stderr } = await work.cellrun('run', config, ...flags);
+    if (code !== 3) throw new Error(stderr);
+    runs.push((JSON.parse(stdout) as Summary).directory);
+  }
+  return { folder, config, experiment: join(output, 'small'), runs };
+}
+
+export const judge = (paths: readonly string[], options: Partial<ReviewOptions> = {}): Reviewed =>
+  reviewRuns(paths, { gates: [], ...options });
+
+type Change = (summary: Record<string, unknown>, directory: string) => void;
+
+/** Gives a function that copies a run below `work` and changes the files of the copy. */
+export function copierInto(work: Workplace): (run: string, change?: Change) => string {
+  return (run, change = () => {}) => {
+    const directory = join(work.folder(), basename(run));
+    cpSync(run, directory, { recursive: true });
+    const file = join(directory, 'summary.json');
+    const summary = JSON.parse(readFileSync(file, 'utf8'));
+    change(summary, directory);
+    if (existsSync(file)) writeFileSync(file, JSON.stringify(summary));
+    return directory;
+  };
+}
+
+/** As if the run in `directory` had reached this on the test split, by its log as well as by its summary. */
+export function reach(
+  test: { readonly loss: number; readonly accuracy: number },
+  summary: Record<string, unknown>,
+  directory: string,
+): void {
+  summary.metrics = { ...(summary.metrics as Summary['metrics']), test };
+  const file = join(directory, 'log.jsonl');
+  const lines = readFileSync(file, 'utf8').split('\n');
+  const logged = lines.map(line =>
+    /"event":"eval","split":"test"/.test(line) ? JSON.stringify({ ...JSON.parse(line), ...test }) : line,
+  );
+  writeFileSync(file, logged.join('\n'));
+}
+
+/** Without the gates of its config, as far as the review can see. */
+export function withoutGates(directory: string): void {
+  const file = join(directory, 'config.resolved.yaml');
+  const text = readFileSync(file, 'utf8');
+  writeFileSync(file, `${text.slice(0, text.indexOf('\ngates:'))}\ngates: []\n`);
+}
+
+export function failure(action: () => unknown): UserError {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof UserError) return error;
+    throw error;
+  }
+  throw new Error('nothing was thrown');
+}
+
+export function recorder(): Io & { text(): string } {
+  const texts: string[] = [];
+  return {
+    out: text => texts.push(text),
+    err: () => {},
+    color: { out: false, err: false },
+    interactive: false,
+    text: () => texts.join(''),
+  };
+}

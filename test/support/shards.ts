@@ -1,0 +1,68 @@
+/** Batches of a golden in the memory of one shard, as training writes them. */
+import type { Backend } from '../../src/engine/backend.js';
+import { ParameterLayout } from '../../src/model/parameters.js';
+import { paddedSize } from '../../src/optimizers/program.js';
+import { BatchWriter } from '../../src/training/batch.js';
+import { allocateShards, type ShardJob, type ShardMemory } from '../../src/training/shards.js';
+import type { Golden } from './goldens.js';
+
+export interface GoldenShard {
+  readonly job: ShardJob;
+  /** One for each batch of the golden; they share a gradient and the states that are carried over. */
+  readonly batches: readonly ShardMemory[];
+}
+
+export function goldenShard(
+  { spec, loss, batch, steps, split }: Golden,
+  backend: Backend,
+  withGradient: boolean,
+): GoldenShard {
+  const job: ShardJob = {
+    backend,
+    spec,
+    loss,
+    shape: {
+      batch,
+      sequenceLength: steps,
+      variableLength: split.lengths !== undefined,
+      training: withGradient,
+    },
+    withGradient,
+  };
+  const slots = allocateShards(job, { shards: 1, slots: split.count / batch });
+  const writer = new BatchWriter(split, spec, loss, job.shape);
+  slots.forEach(([memory], slot) => {
+    writer.write(
+      Uint32Array.from({ length: batch }, (_, row) => slot * batch + row),
+      [memory.batch],
+    );
+  });
+  return { job, batches: slots.map(([memory]) => memory) };
+}
+
+/** The golden's initial parameters, flat and padded. */
+export function initialParameters({ spec, parameters }: Golden): Float32Array {
+  const layout = new ParameterLayout(spec);
+  const flat = new Float32Array(paddedSize(layout.size));
+  for (const one of layout.parameters) layout.write(one, parameters[one.name], flat);
+  return flat;
+}
+
+/** Sum of weight times loss over what counts. */
+export function lossOf({ rows, batch }: Pick<ShardMemory, 'rows' | 'batch'>): number {
+  const { weight } = batch.inputs;
+  return rows.reduce((sum, row, i) => sum + (weight[i] === 0 ? 0 : row * weight[i]), 0);
+}
+
+/** Predictions [S, B, C] in the order of the data, [B, S, C]. */
+export function batchMajor(predictions: Float32Array, batch: number, width: number): Float32Array {
+  const steps = predictions.length / (batch * width);
+  const result = new Float32Array(predictions.length);
+  for (let t = 0; t < steps; t++) {
+    for (let b = 0; b < batch; b++) {
+      const from = (t * batch + b) * width;
+      result.set(predictions.subarray(from, from + width), (b * steps + t) * width);
+    }
+  }
+  return result;
+}

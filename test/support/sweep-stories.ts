@@ -1,0 +1,176 @@
+/** Journals of sweeps written by hand, and what a verb says of them. */
+import { join } from 'node:path';
+import { Journal } from '../../src/sweep/journal.js';
+import type { SweepPlan } from '../../src/sweep/plan.js';
+import type { JournalRecord, SegmentStatus } from '../../src/sweep/records.js';
+import { SweepDirectory } from '../../src/sweep/sweep-directory.js';
+
+export const BASE = `version: 1
+name: base
+description: A base.
+dataset: { kind: synthetic, problem: copy_memory, delay: 2, train_size: 40, test_size: 10 }
+model: { cell: lstm, hidden_size: 8, head: { from: every } }
+loss: { kind: cross_entropy }
+optimizer: { kind: adam, learning_rate: 0.01 }
+training: { num_epochs: 9, batch_size: 10 }
+`;
+
+export const PLAN: SweepPlan = {
+  name: 'tried',
+  seed: 0,
+  seeds: [0],
+  space: {
+    parameters: [
+      {
+        keys: ['optimizer.learning_rate'],
+        name: 'optimizer.learning_rate',
+        distribution: { kind: 'log_uniform', low: 0.001, high: 0.1 },
+      },
+      {
+        keys: ['model.hidden_size'],
+        name: 'model.hidden_size',
+        distribution: { kind: 'choice', values: [4, 8] },
+      },
+    ],
+    exclude: [],
+  },
+  method: { kind: 'random' },
+  pruner: { kind: 'asha', min_epochs: 1, reduction_factor: 3 },
+  objective: { metric: 'test.accuracy', goal: 'maximize' },
+  budget: { trials: 4, seconds: null, target: null },
+  epochs: 9,
+  parallel: 1,
+  trial_timeout: null,
+  retries: 1,
+  on_trial_error: 'continue',
+  bases: [{ name: 'base.yaml', file: 'base.yaml' }],
+};
+
+/** Makes directories of sweeps in `folder`. */
+export class SweepStories {
+  /** All that were made. */
+  readonly directories: string[] = [];
+
+  constructor(private readonly folder: string) {}
+
+  directoryOf(records: readonly JournalRecord[], plan: SweepPlan = PLAN): SweepDirectory {
+    const directory = SweepDirectory.create(plan, {
+      outputRoot: join(this.folder, String(this.directories.length + 1)),
+      started: new Date(Date.UTC(2026, 0, 2, 3, 4, 5)),
+      givenYaml: null,
+      bases: [{ name: 'base.yaml', file: 'base.yaml', yaml: BASE }],
+    });
+    const journal = Journal.open(directory.files.journal, 'writer');
+    journal.append(...records);
+    journal.close();
+    this.directories.push(directory.path);
+    return directory;
+  }
+}
+
+export const TIME = '2026-01-02T03:04:05.000Z';
+
+export function begun(plan = PLAN): JournalRecord {
+  return { event: 'sweep.start', time: TIME, id: 'x', plan, backend: 'auto', version: '0' };
+}
+
+export function chosen(trial: number, learning_rate: number, hidden_size: number): JournalRecord {
+  return {
+    event: 'trial.chosen',
+    trial,
+    point: { 'optimizer.learning_rate': learning_rate, 'model.hidden_size': hidden_size },
+  };
+}
+
+/** From its start to what was measured of it, with one seed. */
+export function segment(
+  trial: number,
+  [from, to]: readonly [number, number],
+  value: number | null,
+  {
+    seed = 0,
+    status = 'done',
+    trained = to,
+    epochs = trained,
+    message = null,
+  }: {
+    seed?: number;
+    status?: SegmentStatus;
+    trained?: number | null;
+    epochs?: number | null;
+    message?: string | null;
+  } = {},
+): JournalRecord[] {
+  const part = { trial, seed, from, to, time: TIME, attempt: 1 };
+  return [
+    { event: 'segment.start', ...part, directory: '/', launcher: 'local', process: null },
+    { event: 'segment.end', ...part, status, value, exit_code: 0, message, epochs, train_s: trained },
+  ];
+}
+
+export function measured(
+  trial: number,
+  epochs: number,
+  value: number | null,
+  status: SegmentStatus = 'done',
+  spread: number | null = null,
+): JournalRecord {
+  return { event: 'trial.measured', trial, epochs, value, spread, status };
+}
+
+export function advanced(trial: number, from: number, to: number): JournalRecord {
+  return { event: 'trial.advanced', trial, from, to };
+}
+
+/** Trial 0 went all the way, 1 was pruned at 3 though it was better there, 2 diverged, 3 failed. */
+export const STORY: readonly JournalRecord[] = [
+  begun(),
+  chosen(0, 0.01, 4),
+  advanced(0, 0, 1),
+  ...segment(0, [0, 1], 0.5),
+  measured(0, 1, 0.5),
+  advanced(0, 1, 3),
+  ...segment(0, [1, 3], 0.6),
+  measured(0, 3, 0.6),
+  advanced(0, 3, 9),
+  ...segment(0, [3, 9], 0.7),
+  measured(0, 9, 0.7),
+  { event: 'trial.completed', trial: 0, epochs: 9 },
+  chosen(1, 0.05, 8),
+  advanced(1, 0, 3),
+  ...segment(1, [0, 3], 0.8),
+  measured(1, 3, 0.8),
+  { event: 'trial.paused', trial: 1, epochs: 3 },
+  chosen(2, 0.1, 8),
+  advanced(2, 0, 1),
+  ...segment(2, [0, 1], null, { status: 'diverged' }),
+  measured(2, 1, null, 'diverged'),
+  { event: 'trial.pruned', trial: 2, epochs: 1 },
+  chosen(3, 0.02, 4),
+  advanced(3, 0, 1),
+  ...segment(3, [0, 1], null, { status: 'failed', trained: null, message: 'it was ended by SIGKILL' }),
+  { event: 'trial.failed', trial: 3 },
+  { event: 'trial.pruned', trial: 1, epochs: 3 },
+  {
+    event: 'sweep.decided',
+    reason: 'trials',
+    best: { trial: 0, value: 0.7, spread: null },
+  },
+  { event: 'sweep.end', time: TIME, seconds: 75 },
+];
+
+export function recorder(parts: { columns?: number; rows?: number; interactive?: boolean } = {}) {
+  const text = { out: '', err: '' };
+  return {
+    text,
+    out: (more: string) => {
+      text.out += more;
+    },
+    err: (more: string) => {
+      text.err += more;
+    },
+    color: { out: false, err: false },
+    interactive: false,
+    ...parts,
+  };
+}
