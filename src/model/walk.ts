@@ -6,22 +6,21 @@
 import type { Program } from '../graph/node.js';
 import type { Loss } from '../losses/loss.js';
 import { counted } from '../words.js';
-import { type DeclaredInput, declaredInputs, type InputOptions, predictionsOf, widthOf } from './inputs.js';
-import { EMBEDDING, HEAD, ParameterLayout } from './parameters.js';
-import {
-  type BlockLinks,
-  blockInputs,
-  blockLinks,
-  blockProgram,
-  hasLoss,
-  programKey,
-  type StateSpec,
-} from './programs.js';
+import { blockInputs, blockLinks, hasLoss, parametersOf, programKey } from './blocks.js';
+import { answersEachStep } from './heads.js';
+import { type DeclaredInput, declaredInputs, type InputOptions, widthOf } from './inputs.js';
+import { EMBEDDING, ParameterLayout } from './parameters.js';
+import { blockProgram } from './programs.js';
 import { type Block, makeSchedule } from './schedule.js';
-import { type ModelSpec, outputSizes, unitName } from './spec.js';
-
-type Numbers = Float32Array | Float64Array;
-type Arrays<A> = Record<string, A>;
+import type { ModelSpec } from './spec.js';
+import {
+  type Arrays,
+  type Numbers,
+  type PlannedBlock,
+  Tape,
+  type WalkBatch,
+  type WalkResult,
+} from './tape.js';
 
 /** Who computes programs. */
 export interface Machine<A extends Numbers> {
@@ -39,35 +38,11 @@ export interface WalkShape extends InputOptions {
   readonly maxCellSteps?: number;
 }
 
-/** A batch: the model's declared inputs by name, over at least `steps` steps. */
-export interface WalkBatch<A> {
-  /** Steps that are computed; all sequences have ended by then. */
-  readonly steps: number;
-  readonly inputs: Readonly<Arrays<A>>;
-  /** The states it starts with, if the model carries them over; left as they are. */
-  readonly states?: Readonly<Arrays<A>>;
-}
-
-/** Filled by a walk. */
-export interface WalkResult<A> {
-  /** Loss of each prediction before weighting, [S, B]. */
-  readonly rows: A;
-  /** [S, B, C]. */
-  readonly predictions: A;
-  /** The states it ends with, if the model carries them over. */
-  readonly states?: Readonly<Arrays<A>>;
-}
-
-/** A block with what the walk must know of it. */
-interface Stop {
-  readonly block: Block;
-  readonly links: BlockLinks;
-}
-
 export class ScheduleWalk<A extends Numbers> {
   readonly layout: ParameterLayout;
   private readonly inputs: readonly DeclaredInput[];
-  private readonly stops = new Map<number, readonly Stop[]>();
+  /** By the steps of a batch. */
+  private readonly planned = new Map<number, readonly PlannedBlock[]>();
 
   constructor(
     private readonly spec: ModelSpec,
@@ -81,55 +56,65 @@ export class ScheduleWalk<A extends Numbers> {
 
   /** Loss and predictions; `parameters` are flat. */
   async evaluate(parameters: A, batch: WalkBatch<A>, result: WalkResult<A>): Promise<void> {
-    const tape = new Tape(this.spec, this.shape.batch, batch, this.machine);
-    for (const stop of this.stopsOf(batch.steps)) {
-      const out = await this.run(stop, false, parameters, batch, tape.inputs(stop));
-      this.collect(stop, out, result);
-      tape.keep(stop, out);
+    const tape = new Tape(this.spec, this.shape.batch, batch, size => this.machine.allocate(size));
+    for (const block of this.blocksOf(batch.steps)) {
+      const out = await this.run(block, false, parameters, batch, tape.inputs(block));
+      this.collect(block, out, result);
+      tape.keep(block, out);
     }
     tape.finish(result);
   }
 
   /** Adds the gradient of the sum of weight * loss to `gradient`, which is flat. */
   async addGradient(parameters: A, batch: WalkBatch<A>, result: WalkResult<A>, gradient: A): Promise<void> {
-    const tape = new Tape(this.spec, this.shape.batch, batch, this.machine);
-    const stops = this.stopsOf(batch.steps);
+    const tape = new Tape(this.spec, this.shape.batch, batch, size => this.machine.allocate(size));
+    const blocks = this.blocksOf(batch.steps);
     const before: Arrays<A>[] = [];
-    for (const stop of stops) {
-      const values = tape.inputs(stop);
+    for (const block of blocks) {
+      const values = tape.inputs(block);
       before.push(values);
       // the last block's gradient goes through its forward pass anyway
-      if (before.length < stops.length)
-        tape.keep(stop, await this.run(stop, false, parameters, batch, values));
+      if (before.length < blocks.length)
+        tape.keep(block, await this.run(block, false, parameters, batch, values));
     }
-    for (let at = stops.length - 1; at >= 0; at--) {
-      const stop = stops[at];
-      const values = { ...before[at], ...tape.cotangents(stop) };
-      const out = await this.run(stop, true, parameters, batch, values);
-      this.collect(stop, out, result);
-      if (at === stops.length - 1) tape.keep(stop, out);
-      this.accumulate(stop, out, batch, gradient);
-      tape.keepGradients(stop, out);
+    for (let at = blocks.length - 1; at >= 0; at--) {
+      const block = blocks[at];
+      const values = { ...before[at], ...tape.cotangents(block) };
+      const out = await this.run(block, true, parameters, batch, values);
+      this.collect(block, out, result);
+      if (at === blocks.length - 1) tape.keep(block, out);
+      this.accumulate(block, out, batch, gradient);
+      tape.keepGradients(block, out);
     }
     tape.finish(result);
   }
 
-  private stopsOf(steps: number): readonly Stop[] {
-    let found = this.stops.get(steps);
+  private blocksOf(steps: number): readonly PlannedBlock[] {
+    let found = this.planned.get(steps);
     if (!found) {
       const { sequenceLength: longest, variableLength, maxCellSteps } = this.shape;
       const options = { steps, longest, variableLength, ...(maxCellSteps && { maxCellSteps }) };
-      found = makeSchedule(this.spec, options).map(block => ({
-        block,
-        links: blockLinks(this.spec, block, variableLength),
-      }));
-      this.stops.set(steps, found);
+      found = makeSchedule(this.spec, options).map(block => this.plan(block));
+      this.planned.set(steps, found);
     }
     return found;
   }
 
+  private plan(block: Block): PlannedBlock {
+    const { batch, variableLength, training } = this.shape;
+    const key = (gradient: boolean) =>
+      programKey(this.spec, block, { batch, variableLength, training, gradient });
+    return {
+      block,
+      links: blockLinks(this.spec, block, variableLength),
+      parameters: parametersOf(this.layout, block),
+      inputs: blockInputs(this.spec, block, this.inputs),
+      keys: { forward: key(false), gradient: key(true) },
+    };
+  }
+
   private run(
-    { block }: Stop,
+    { block, parameters: own, inputs: read, keys }: PlannedBlock,
     gradient: boolean,
     parameters: A,
     { inputs }: WalkBatch<A>,
@@ -137,33 +122,27 @@ export class ScheduleWalk<A extends Numbers> {
   ): Promise<Arrays<A>> {
     const { spec, loss, shape } = this;
     const { batch, variableLength, training } = shape;
-    const options = { batch, variableLength, training, gradient };
     const given: Arrays<A> = { ...values };
-    for (const { name, offset, size } of parametersOf(this.layout, block)) {
-      given[name] = parameters.subarray(offset, offset + size) as A;
-    }
-    for (const { input, local } of blockInputs(spec, block, this.inputs)) {
-      const [from, count] = this.rangeOf(input, block);
+    for (const { name, offset, size } of own) given[name] = parameters.subarray(offset, offset + size) as A;
+    for (const { input, local } of read) {
+      const [from, count] =
+        input.per === 'step' ? [block.start, Math.max(1, block.steps)] : this.predictions(block);
       const size = batch * widthOf(input);
       given[local] = inputs[input.name].subarray(from * size, (from + count) * size) as A;
     }
-    return this.machine.run(
-      programKey(spec, block, options),
-      () => blockProgram(spec, loss, block, options),
-      given,
-    );
+    const make = () => blockProgram(spec, loss, block, { batch, variableLength, training, gradient });
+    return this.machine.run(gradient ? keys.gradient : keys.forward, make, given);
   }
 
-  /** Which steps or predictions of an input `block` reads: the first, and how many. */
-  private rangeOf({ per }: DeclaredInput, { start, steps }: Block): [number, number] {
-    if (per === 'step') return [start, Math.max(1, steps)];
-    return predictionsOf(this.spec, 2) === 1 ? [0, 1] : [start, steps];
+  /** The predictions that a block with the head makes: the first of the sequence's, and how many. */
+  private predictions({ start, steps }: Block): [number, number] {
+    return answersEachStep(this.spec.head) ? [start, steps] : [0, 1];
   }
 
-  private collect({ block }: Stop, out: Arrays<A>, { rows, predictions }: WalkResult<A>): void {
+  private collect({ block }: PlannedBlock, out: Arrays<A>, { rows, predictions }: WalkResult<A>): void {
     if (!hasLoss(this.spec, block)) return;
     const { batch } = this.shape;
-    const [from, count] = predictionsOf(this.spec, 2) === 1 ? [0, 1] : [block.start, block.steps];
+    const [from, count] = this.predictions(block);
     for (let t = 0; t < count; t++) {
       const at = (from + t) * batch;
       rows.set(out[`rows.${t}`], at);
@@ -171,8 +150,13 @@ export class ScheduleWalk<A extends Numbers> {
     }
   }
 
-  private accumulate({ block }: Stop, out: Arrays<A>, { inputs }: WalkBatch<A>, gradient: A): void {
-    for (const { name, offset } of parametersOf(this.layout, block)) {
+  private accumulate(
+    { block, parameters }: PlannedBlock,
+    out: Arrays<A>,
+    { inputs }: WalkBatch<A>,
+    gradient: A,
+  ): void {
+    for (const { name, offset } of parameters) {
       // a parameter that no result depends on (recurrent weights of a single step) has no output
       const part = out[`gradient.${name}`] ?? [];
       for (let i = 0; i < part.length; i++) gradient[offset + i] += part[i];
@@ -193,33 +177,6 @@ export class ScheduleWalk<A extends Numbers> {
       }
     }
   }
-}
-
-/** A parameter that a block reads. */
-interface BlockParameter {
-  /** In the block's program. */
-  readonly name: string;
-  /** Its name in checkpoints. */
-  readonly parameter: string;
-  /** Its place in the flat array. */
-  readonly offset: number;
-  readonly size: number;
-}
-
-function parametersOf(layout: ParameterLayout, { units, firstLayer, hasHead }: Block): BlockParameter[] {
-  const owners = units.map(unit => ({
-    owner: unitName(unit),
-    prefix: unitName({ ...unit, layer: unit.layer - firstLayer }),
-  }));
-  if (hasHead) owners.push({ owner: HEAD, prefix: HEAD });
-  if (firstLayer === 0) owners.push({ owner: EMBEDDING, prefix: EMBEDDING });
-  return owners.flatMap(({ owner, prefix }) =>
-    layout.parameters
-      .filter(one => one.owner === owner)
-      .flatMap(({ name: parameter, blocks }) =>
-        blocks.map(({ input, offset, size }) => ({ name: `${prefix}.${input}`, parameter, offset, size })),
-      ),
-  );
 }
 
 /** A program of a training step. */
@@ -268,124 +225,6 @@ function blockName(spec: ModelSpec, { units, hasHead, steps }: Block): string {
     ...(hasHead ? ['the head'] : []),
   ];
   return `${parts.join(' and ')}${steps > 0 ? ` over ${counted(steps, 'step')}` : ''}`;
-}
-
-/** What passes between the blocks of one walk: states, sequences of outputs, and the cotangents of both. */
-class Tape<A extends Numbers> {
-  private readonly states = new Map<string, A>();
-  private readonly cotangentsOfStates = new Map<string, A>();
-  /** By layer and part, [T, B, D]. */
-  private readonly sequences = new Map<string, A>();
-  private readonly cotangentsOfSequences = new Map<string, A>();
-
-  constructor(
-    private readonly spec: ModelSpec,
-    private readonly batch: number,
-    private readonly given: WalkBatch<A>,
-    private readonly machine: Machine<A>,
-  ) {
-    for (const [name, state] of Object.entries(given.states ?? {})) this.states.set(name, state);
-  }
-
-  /** States and sequences that come into a block. */
-  inputs({ block, links }: Stop): Arrays<A> {
-    const values: Arrays<A> = {};
-    for (const state of links.incoming) values[`state.${state.local}`] = this.stateOf(state);
-    this.below(links).forEach((key, part) => {
-      values[`below.${part}`] = this.steps(this.sequence(this.sequences, key), block, key);
-    });
-    return values;
-  }
-
-  cotangents({ block, links }: Stop): Arrays<A> {
-    const values: Arrays<A> = {};
-    for (const { name, local, size } of links.outgoingCotangents) {
-      const known = this.cotangentsOfStates.get(name);
-      values[`cotangent.state.${local}`] = known ?? this.machine.allocate(this.batch * size);
-    }
-    for (const unit of links.above) {
-      const part = unit.reverse ? 1 : 0;
-      const key = sequenceKey(unit.layer, part);
-      values[`cotangent.above.${part}`] = this.steps(
-        this.sequence(this.cotangentsOfSequences, key),
-        block,
-        key,
-      );
-    }
-    return values;
-  }
-
-  /** Takes what a block passes on. */
-  keep({ block, links }: Stop, out: Arrays<A>): void {
-    for (const { name, local } of links.outgoing) this.states.set(name, out[`state.${local}`]);
-    for (const unit of links.above) {
-      const part = unit.reverse ? 1 : 0;
-      const key = sequenceKey(unit.layer, part);
-      const all = this.steps(this.sequence(this.sequences, key), block, key);
-      const size = all.length / block.steps;
-      for (let t = 0; t < block.steps; t++) all.set(out[`above.${part}.${t}`], t * size);
-    }
-  }
-
-  keepGradients({ block, links }: Stop, out: Arrays<A>): void {
-    for (const { name, local, size } of links.incomingGradients) {
-      const known = out[`gradient.state.${local}`];
-      this.cotangentsOfStates.set(name, known ?? this.machine.allocate(this.batch * size));
-    }
-    this.below(links).forEach((key, part) => {
-      const all = this.steps(this.sequence(this.cotangentsOfSequences, key), block, key);
-      const size = all.length / block.steps;
-      for (let t = 0; t < block.steps; t++) {
-        const values = out[`gradient.below.${part}.${t}`] ?? [];
-        // both directions of the layer above read it
-        for (let i = 0; i < values.length; i++) all[t * size + i] += values[i];
-      }
-    });
-  }
-
-  finish({ states }: WalkResult<A>): void {
-    for (const [name, state] of Object.entries(states ?? {})) state.set(this.states.get(name)!);
-  }
-
-  private stateOf({ name, size, start }: StateSpec): A {
-    let state = this.states.get(name);
-    if (!state) {
-      state = this.machine.allocate(this.batch * size);
-      state.fill(start);
-      this.states.set(name, state);
-    }
-    return state;
-  }
-
-  /** The sequences of the layer that a block reads. */
-  private below({ below }: BlockLinks): string[] {
-    return below === undefined
-      ? []
-      : outputSizes(this.spec, below).map((_, part) => sequenceKey(below, part));
-  }
-
-  private sequence(of: Map<string, A>, key: string): A {
-    let found = of.get(key);
-    if (!found) {
-      found = this.machine.allocate(this.given.steps * this.batch * this.sizeOf(key));
-      of.set(key, found);
-    }
-    return found;
-  }
-
-  private steps(sequence: A, { start, steps }: Block, key: string): A {
-    const size = this.batch * this.sizeOf(key);
-    return sequence.subarray(start * size, (start + steps) * size) as A;
-  }
-
-  private sizeOf(key: string): number {
-    const [layer, part] = key.split('.').map(Number);
-    return outputSizes(this.spec, layer)[part];
-  }
-}
-
-function sequenceKey(layer: number, part: number): string {
-  return `${layer}.${part}`;
 }
 
 /** The states that a model carries from batch to batch, with their sizes of a row. */
