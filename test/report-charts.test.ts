@@ -1,13 +1,22 @@
 /** Charts at their edges, in a real browser: values that are not there, that are huge, or that span many powers of ten. */
-import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, Locator, Page } from 'playwright-core';
 import t from 'tap';
 import type { Report, RunReport, SweepReport, TrialReport } from '../src/report/document.js';
 import { buildReport, readPageAssets, renderPage } from '../src/report/index.js';
-import { chromiumMissing, type Look, openPage, startChromium, violationsOf } from './support/browser.js';
-import { type RunSummary, Workplace } from './support/cli.js';
+import {
+  changeLook,
+  chromiumMissing,
+  keepPicture,
+  type Look,
+  nextFrames,
+  openPage,
+  startChromium,
+  violationsOf,
+} from './support/browser.js';
+import { Workplace } from './support/cli.js';
+import { sweepInProcess } from './support/sweeps.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -24,8 +33,7 @@ const adding = {
 };
 
 /** A sweep of which some trials diverge, and in which not every trial has a momentum. */
-async function trainSweep(): Promise<string> {
-  const output = work.folder();
+function trainSweep(): Promise<string> {
   const parameters = {
     'optimizer.learning_rate': [0.1, 1000],
     'optimizer.kind': ['adam', 'sgd'],
@@ -39,29 +47,7 @@ async function trainSweep(): Promise<string> {
     objective: { metric: 'test.loss', goal: 'minimize' },
     parameters,
   };
-  const file = work.file('sweep.yaml', JSON.stringify(sweep));
-  const { code, stderr } = await work.cellrun('sweep', file, '--output', output, '--quiet');
-  if (code !== 0) throw new Error(stderr);
-  const parent = join(output, 'sweeps', 'edges');
-  return join(parent, readdirSync(parent)[0]);
-}
-
-async function trainRun(): Promise<string> {
-  const { stdout, stderr } = await work.cellrun(
-    'run',
-    work.config(adding),
-    '--json',
-    '--output',
-    work.folder(),
-  );
-  if (stdout === '') throw new Error(stderr);
-  return (JSON.parse(stdout) as RunSummary).directory;
-}
-
-/** For a person to look at, where CELLRUN_PICTURES names a folder. */
-async function keepPicture(page: Page, name: string): Promise<void> {
-  const folder = process.env.CELLRUN_PICTURES;
-  if (folder !== undefined) await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
+  return sweepInProcess(work, work.file('sweep.yaml', JSON.stringify(sweep)), work.folder());
 }
 
 const LOOKS: readonly Required<Pick<Look, 'width' | 'scheme'>>[] = [
@@ -83,7 +69,8 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     t.same(said, []);
   }
 
-  const sweep = buildReport(await trainSweep()) as SweepReport;
+  const directory = await trainSweep();
+  const sweep = buildReport(directory) as SweepReport;
 
   t.test('trials without a value are drawn to a place of their own, and counted in words', async t => {
     const without = sweep.trials.filter(({ value }) => value === null);
@@ -132,13 +119,15 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
         `Not shown: ${bare.length} trials without optimizer.momentum.`,
       ]);
     });
-    for (const look of LOOKS)
-      await view(sweep, look, async page => {
+    await view(sweep, LOOKS[0], async page => {
+      for (const look of LOOKS) {
+        await changeLook(page, look);
         t.equal(await page.evaluate('document.documentElement.scrollWidth'), look.width);
         t.same((await violationsOf(page)).violations, []);
         t.same(await cutOff(page), []);
         await keepPicture(page, `no-value-${look.width}-${look.scheme}`);
-      });
+      }
+    });
   });
 
   t.test(
@@ -159,8 +148,9 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
           return { ...sweep.trials[0], trial: i, value: loss, curve, point: { kind: value } };
         });
         const report = { ...sweep, trials, parameters: [kind] };
-        for (const width of [360, 1280])
-          await view(report, { width }, async page => {
+        await view(report, { width: 360 }, async page => {
+          for (const width of [360, 1280]) {
+            await changeLook(page, { width, scheme: 'light' });
             t.same(await overlapping(page), [], `${low} to ${high}`);
             const ticks = await page.locator('[data-axis="test.loss"] .tick').allTextContents();
             t.ok(ticks.length >= 3 && ticks.length <= 8, `${ticks}`);
@@ -169,7 +159,8 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
               `${ticks}`,
             );
             await keepPicture(page, `powers-${high}-${width}`);
-          });
+          }
+        });
       }
     },
   );
@@ -177,7 +168,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
   t.test(
     'curves: labels are whole, exact and evenly spaced, however many steps and however large the values',
     async t => {
-      const run = buildReport(await trainRun()) as RunReport;
+      const run = buildReport(join(directory, 'trials', 't0000-s0')) as RunReport;
       const curveOf = (values: readonly number[], last: number) => ({
         steps: values.map((_, i) => Math.round(1 + (i * (last - 1)) / (values.length - 1))),
         values,
@@ -194,40 +185,46 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
         const curves = Object.fromEntries(
           Object.entries(losses).map(([name, values]) => [name, curveOf(values, last)]),
         );
-        for (const look of LOOKS)
-          await view(
-            { ...run, curves, steps_per_epoch: null },
-            { ...look, before: RECORD_TEXTS },
-            async page => {
-              const check = async (isLog: boolean): Promise<void> => {
-                const drawn = (await page.evaluate('window.drawn')) as readonly DrawnText[];
-                const cut = drawn.filter(({ left, right, width }) => left < 0 || right > width);
-                t.same(cut, [], `${last} steps, ${look.width} wide`);
-                for (const chart of ['Loss', 'Gradient norm', 'Learning rate', 'Accuracy']) {
-                  const of = (align: string) => [
-                    ...new Set(
-                      drawn.filter(one => one.chart === chart && one.align === align).map(one => one.text),
-                    ),
-                  ];
-                  t.ok(of('center').length >= 2, `${chart}: ${of('center')}`);
-                  const numbers = of('right')
-                    .map(text => Number(text.replace(' %', '')))
-                    .sort((a, b) => a - b);
-                  t.ok(numbers.length >= 3, `${chart}: ${of('right')}`);
-                  if (isLog && chart === 'Loss') continue;
-                  const steps = numbers.slice(1).map((value, i) => value - numbers[i]);
-                  const isEven = steps.every(step => Math.abs(step / steps[0] - 1) < 1e-6);
-                  t.ok(isEven, `${chart}: ${of('right')}`);
-                }
-              };
-              await check(false);
-              await keepPicture(page, `curves-${last}-${look.width}-${look.scheme}`);
-              await page.evaluate('window.drawn.length = 0');
-              await page.getByLabel('logarithmic').check();
-              await check(true);
-              await keepPicture(page, `curves-log-${last}-${look.width}-${look.scheme}`);
-            },
-          );
+        await view(
+          { ...run, curves, steps_per_epoch: null },
+          { ...LOOKS[0], before: RECORD_TEXTS },
+          async page => {
+            const check = async (isLog: boolean, look: (typeof LOOKS)[number]): Promise<void> => {
+              const drawn = (await page.evaluate('window.drawn')) as readonly DrawnText[];
+              const cut = drawn.filter(({ left, right, width }) => left < 0 || right > width);
+              t.same(cut, [], `${last} steps, ${look.width} wide`);
+              for (const chart of ['Loss', 'Gradient norm', 'Learning rate', 'Accuracy']) {
+                const of = (align: string) => [
+                  ...new Set(
+                    drawn.filter(one => one.chart === chart && one.align === align).map(one => one.text),
+                  ),
+                ];
+                t.ok(of('center').length >= 2, `${chart}: ${of('center')}`);
+                const numbers = of('right')
+                  .map(text => Number(text.replace(' %', '')))
+                  .sort((a, b) => a - b);
+                t.ok(numbers.length >= 3, `${chart}: ${of('right')}`);
+                if (isLog && chart === 'Loss') continue;
+                const steps = numbers.slice(1).map((value, i) => value - numbers[i]);
+                const isEven = steps.every(step => Math.abs(step / steps[0] - 1) < 1e-6);
+                t.ok(isEven, `${chart}: ${of('right')}`);
+              }
+              const log = isLog ? '-log' : '';
+              await keepPicture(page, `curves${log}-${last}-${look.width}-${look.scheme}`);
+            };
+            await check(false, LOOKS[0]);
+            for (const look of LOOKS) {
+              await changeLook(page, look);
+              // either way all charts are drawn again
+              for (const isLog of [true, false]) {
+                await page.evaluate('window.drawn.length = 0');
+                await page.getByLabel('logarithmic').setChecked(isLog);
+                await nextFrames(page);
+                await check(isLog, look);
+              }
+            }
+          },
+        );
       }
     },
   );

@@ -20,6 +20,7 @@ import { createSampler } from '../src/sweep/search/index.js';
 import type { Point } from '../src/sweep/space.js';
 import type { SweepDirectory } from '../src/sweep/sweep-directory.js';
 import { costModel } from '../src/sweep/trial-runs.js';
+import { computeInThreads } from '../src/training/pool.js';
 import { writeLongSweep } from './bench/long-sweeps.js';
 
 import { sweepComplaints } from './support/sweep-files.js';
@@ -36,6 +37,7 @@ import {
   TIME,
 } from './support/sweep-stories.js';
 
+computeInThreads(false);
 const scratch = t.testdir({});
 const stories = new SweepStories(scratch);
 const directoryOf = stories.directoryOf.bind(stories);
@@ -301,6 +303,8 @@ t.test('a dry run lists the points with their parameters and trains nothing', as
     'test.loss:min',
     '--dry-run',
     '--json',
+    '--backend',
+    'webasm',
     '--threads',
     '1',
     '--seeds',
@@ -325,10 +329,9 @@ t.test('a dry run lists the points with their parameters and trains nothing', as
     ],
   );
   t.match(answer, { trials: 4, seeds: [0, 1], probes: 2, models: 2 });
-  // less than this no process takes that loads an engine
-  t.ok(answer.start_seconds > 0.1 && answer.start_seconds < 60, `${answer.start_seconds} s to start`);
   const [a, , c] = answer.points;
-  t.ok(a.seconds > 0.1 && c.seconds > 0.1, 'the start is in it');
+  t.ok(answer.start_seconds > 0, `${answer.start_seconds} s to start`);
+  t.ok((a.seconds + c.seconds) / 2 > answer.start_seconds, 'the start is in it');
   const each = answer.points.map((one: { seconds: number }) => one.seconds);
   const sum = each.reduce((x: number, y: number) => x + y, 0);
   t.ok(Math.abs(answer.seconds - 2 * sum) < 1e-9 * sum, 'of all trials and seeds, one at a time');
@@ -346,7 +349,7 @@ t.test('a dry run lists the points with their parameters and trains nothing', as
   ];
   t.equal(
     await runCommandLine(
-      [...search, '--objective', 'test.loss:min', '--dry-run', '--threads', '1'],
+      [...search, '--objective', 'test.loss:min', '--dry-run', '--backend', 'webasm', '--threads', '1'],
       listed,
       '0',
     ),
@@ -365,7 +368,7 @@ t.test('a dry run lists the points with their parameters and trains nothing', as
   const few = recorder();
   const random = ['sweep', base, 'model.hidden_size=4,8', '--method', 'random', '--trials', '1000'];
   const pruned = ['--pruner', '{ kind: asha, min_epochs: 1, reduction_factor: 3 }', '--seeds', '0,1'];
-  const objective = ['--objective', 'test.loss:min', '--dry-run', '--threads', '1'];
+  const objective = ['--objective', 'test.loss:min', '--dry-run', '--backend', 'webasm', '--threads', '1'];
   t.equal(await runCommandLine([...random, ...pruned, ...objective], few, '0'), 0);
   t.notMatch(few.text.out, /are listed/, 'there are no more points than two');
   t.match(few.text.out, /for 2 trials of 9 epochs with 2 seeds, 1 at a time, at most: the pruner asha/);
@@ -628,7 +631,16 @@ t.test('a folder of variants is a sweep, by their names', async t => {
   writeFileSync(join(folder, 'c.json'), JSON.stringify({ version: 1, extends: 'a.yml', name: 'c' }));
   writeFileSync(join(folder, 'notes.txt'), 'none');
   const io = recorder();
-  const words = ['sweep', folder, '--dry-run', '--objective', 'test.loss:min', '--json', '--backend', 'cpu'];
+  const words = [
+    'sweep',
+    folder,
+    '--dry-run',
+    '--objective',
+    'test.loss:min',
+    '--json',
+    '--backend',
+    'webasm',
+  ];
   t.equal(await runCommandLine(words, io, '0'), 0, io.text.err);
   const { name, points } = JSON.parse(io.text.out) as { name: string; points: { point: Point }[] };
   t.equal(name, 'several');

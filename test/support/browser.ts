@@ -65,7 +65,11 @@ export async function changeLook(
 ): Promise<void> {
   await page.emulateMedia({ colorScheme: scheme });
   await page.setViewportSize({ width, height: 900 });
-  // changes are drawn with the next frame
+  await nextFrames(page);
+}
+
+/** Waits until what has changed on the page is drawn. */
+export async function nextFrames(page: Page): Promise<void> {
   await page.evaluate('new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))');
 }
 
