@@ -4,8 +4,6 @@ import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
   mkdirSync,
-  mkdtempSync,
-  realpathSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -13,7 +11,6 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
@@ -36,15 +33,9 @@ import { LogFollower } from '../src/review/log-follower.js';
 import { Workplace } from './support/cli.js';
 import { ask, EventReader, logLines, makeRun, type ServerEvent, send } from './support/dashboard.js';
 
-const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cellrun-dashboard-')));
-t.teardown(() => rmSync(folder, { recursive: true }));
-let made = 0;
-function newFolder(): string {
-  made += 1;
-  const path = join(folder, String(made));
-  mkdirSync(path);
-  return path;
-}
+const work = new Workplace();
+t.teardown(() => work.remove());
+const newFolder = () => work.folder();
 
 const defects: unknown[] = [];
 t.afterEach(() => {

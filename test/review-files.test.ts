@@ -1,6 +1,5 @@
 /** Reading runs back from their files: logs of any length and in any state, curves, what lies where. */
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { appendFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
@@ -9,9 +8,11 @@ import { CurveBuilder } from '../src/review/curve.js';
 import { deeperFolder, findRuns, findTrials, kindOf, runsAt } from '../src/review/find.js';
 import { readHistory } from '../src/review/history.js';
 import { type DamagedLine, type LogRecord, readLog } from '../src/review/log-reader.js';
+import { Workplace } from './support/cli.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'cellrun-review-'));
-t.teardown(() => rmSync(folder, { recursive: true }));
+const work = new Workplace();
+t.teardown(() => work.remove());
+const folder = work.folder();
 let made = 0;
 function file(...lines: readonly string[]): string {
   made += 1;

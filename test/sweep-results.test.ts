@@ -26,6 +26,7 @@ import {
 import { failureSentence } from '../src/sweep/segment-result.js';
 import type { Parameter, Point, Value } from '../src/sweep/space.js';
 import { costModel } from '../src/sweep/trial-runs.js';
+import { Workplace } from './support/cli.js';
 import { complaints, sweepComplaints } from './support/sweep-files.js';
 
 import {
@@ -41,7 +42,9 @@ import {
   TIME,
 } from './support/sweep-stories.js';
 
-const scratch = t.testdir({});
+const work = new Workplace();
+t.teardown(() => work.remove());
+const scratch = work.folder();
 const stories = new SweepStories(scratch);
 const directoryOf = stories.directoryOf.bind(stories);
 

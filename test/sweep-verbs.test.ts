@@ -23,6 +23,7 @@ import { costModel } from '../src/sweep/trial-runs.js';
 import { computeInThreads } from '../src/training/pool.js';
 import { writeLongSweep } from './bench/long-sweeps.js';
 
+import { Workplace } from './support/cli.js';
 import { sweepComplaints } from './support/sweep-files.js';
 import {
   BASE,
@@ -38,7 +39,9 @@ import {
 } from './support/sweep-stories.js';
 
 computeInThreads(false);
-const scratch = t.testdir({});
+const work = new Workplace();
+t.teardown(() => work.remove());
+const scratch = work.folder();
 const stories = new SweepStories(scratch);
 const directoryOf = stories.directoryOf.bind(stories);
 
@@ -293,9 +296,19 @@ t.test(
   },
 );
 
+/** Dry runs make some real steps of each model: this one has few. */
+const SHORT = `version: 1
+name: short
+dataset: { kind: synthetic, problem: adding, sequence_length: 4, train_size: 40, test_size: 10 }
+model: { cell: lstm, hidden_size: 8, head: { from: last } }
+loss: { kind: mse }
+optimizer: { kind: adam, learning_rate: 0.01 }
+training: { num_epochs: 9, batch_size: 10 }
+`;
+
 t.test('a dry run lists the points with their parameters and trains nothing', async t => {
   const base = join(scratch, 'base.yaml');
-  writeFileSync(base, BASE);
+  writeFileSync(base, SHORT);
   const io = recorder();
   const words = ['sweep', base, 'model.hidden_size=4,8', 'optimizer.learning_rate=0.01,0.02'];
   const flags = [
@@ -304,9 +317,7 @@ t.test('a dry run lists the points with their parameters and trains nothing', as
     '--dry-run',
     '--json',
     '--backend',
-    'webasm',
-    '--threads',
-    '1',
+    'cpu',
     '--seeds',
     '0,1',
     '--output',
@@ -314,8 +325,8 @@ t.test('a dry run lists the points with their parameters and trains nothing', as
   ];
   t.equal(await runCommandLine([...words, ...flags], io, '0'), 0);
   const answer = JSON.parse(io.text.out);
-  // one layer over 10 symbols, two biases, a head of 9 classes: the symbols and the blank
-  const parameters = (h: number) => 4 * h * (10 + h) + 8 * h + h * 9 + 9;
+  // one layer over two features, two biases, a head of one value
+  const parameters = (h: number) => 4 * h * (2 + h) + 8 * h + h + 1;
   t.same(
     answer.points.map((one: { point: Point; parameters: number }) => [
       ...Object.values(one.point),
@@ -349,7 +360,7 @@ t.test('a dry run lists the points with their parameters and trains nothing', as
   ];
   t.equal(
     await runCommandLine(
-      [...search, '--objective', 'test.loss:min', '--dry-run', '--backend', 'webasm', '--threads', '1'],
+      [...search, '--objective', 'test.loss:min', '--dry-run', '--backend', 'cpu'],
       listed,
       '0',
     ),
@@ -366,9 +377,17 @@ t.test('a dry run lists the points with their parameters and trains nothing', as
   t.match(listed.text.out, /for 30 trials of 9 epochs, 1 at a time\./);
 
   const few = recorder();
-  const random = ['sweep', base, 'model.hidden_size=4,8', '--method', 'random', '--trials', '1000'];
+  const random = [
+    'sweep',
+    base,
+    'optimizer.learning_rate=0.01,0.02',
+    '--method',
+    'random',
+    '--trials',
+    '1000',
+  ];
   const pruned = ['--pruner', '{ kind: asha, min_epochs: 1, reduction_factor: 3 }', '--seeds', '0,1'];
-  const objective = ['--objective', 'test.loss:min', '--dry-run', '--backend', 'webasm', '--threads', '1'];
+  const objective = ['--objective', 'test.loss:min', '--dry-run', '--backend', 'cpu'];
   t.equal(await runCommandLine([...random, ...pruned, ...objective], few, '0'), 0);
   t.notMatch(few.text.out, /are listed/, 'there are no more points than two');
   t.match(few.text.out, /for 2 trials of 9 epochs with 2 seeds, 1 at a time, at most: the pruner asha/);
@@ -623,11 +642,11 @@ t.test('a folder of variants is a sweep, by their names', async t => {
   const folder = join(scratch, 'several');
   const { mkdirSync } = await import('node:fs');
   mkdirSync(folder);
-  for (const [name, size] of [
-    ['b.yaml', 8],
-    ['a.yml', 4],
+  for (const [name, rate] of [
+    ['b.yaml', 0.01],
+    ['a.yml', 0.02],
   ] as const)
-    writeFileSync(join(folder, name), BASE.replace('hidden_size: 8', `hidden_size: ${size}`));
+    writeFileSync(join(folder, name), SHORT.replace('learning_rate: 0.01', `learning_rate: ${rate}`));
   writeFileSync(join(folder, 'c.json'), JSON.stringify({ version: 1, extends: 'a.yml', name: 'c' }));
   writeFileSync(join(folder, 'notes.txt'), 'none');
   const io = recorder();
