@@ -686,10 +686,12 @@ t.test('run --dashboard: the run is the same, and takes the dashboard with it', 
     optimizer: { kind: 'adam', learning_rate: 0.01 },
     training: { num_epochs: 2, batch_size: 20, log_every: 1 },
   };
-  const plain = await place.train(config);
+  const webasm = ['--backend', 'webasm'];
+  const plain = await place.train(config, ...webasm);
   const output = place.folder();
   const file = place.config(config);
-  const { finished, said, child } = place.start('run', file, '--json', '--output', output, '--dashboard');
+  const words = ['run', file, '--json', '--output', output, '--dashboard', ...webasm];
+  const { finished, said, child } = place.start(...words);
   await said('Dashboard: http');
   let text = '';
   child.stderr?.on('data', chunk => {

@@ -99,7 +99,11 @@ const rounded = (values: Readonly<Record<string, number>>) =>
 
 t.test('a run', { skip }, async t => {
   const data = place.file('data.npz', randomDataset('tensorboard', { train: 96, test: 32, seed: 1 }));
-  const run = await place.train({ ...longerConfig(data, 3), description: 'an *export*' });
+  const run = await place.train(
+    { ...longerConfig(data, 3), description: 'an *export*' },
+    '--backend',
+    'webasm',
+  );
   const exported = await place.cellrun('export', run.directory, '--tensorboard', '--json');
   t.equal(exported.code, 0, exported.stderr);
   const target = join(run.directory, 'tensorboard');

@@ -61,7 +61,7 @@ export async function trainInto(
   config: object,
   ...flags: readonly string[]
 ): Promise<string> {
-  const words = ['run', work.config(config), '--json', '--output', output, ...flags];
+  const words = ['run', work.config(config), '--json', '--output', output, '--backend', 'webasm', ...flags];
   const { stdout, stderr } = await work.cellrun(...words);
   if (stdout === '') throw new Error(stderr);
   return (JSON.parse(stdout) as RunSummary).directory;

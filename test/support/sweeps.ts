@@ -9,13 +9,16 @@ import type { Workplace } from './cli.js';
 class InProcessLauncher implements Launcher {
   readonly name = 'local';
 
-  constructor(private readonly work: Workplace) {}
+  constructor(
+    private readonly work: Workplace,
+    private readonly gate: (task: Task) => Promise<void>,
+  ) {}
 
   async open(): Promise<void> {}
 
-  async start({ args }: Task): Promise<RunningTask> {
-    const end = this.work
-      .cellrun(...args)
+  async start(task: Task): Promise<RunningTask> {
+    const end = this.gate(task)
+      .then(() => this.work.cellrun(...task.args))
       .then(({ code, stderr }) => ({ exitCode: code, signal: null, timedOut: false, stderr }));
     return { process: processIdentity(process.pid), end, stop: async () => {} };
   }
@@ -25,15 +28,23 @@ class InProcessLauncher implements Launcher {
   async close(): Promise<void> {}
 }
 
-/** Runs the sweep in `file` to its end, as `sweep FILE --backend webasm --output OUTPUT` does; gives its directory. */
-export async function sweepInProcess(work: Workplace, file: string, output: string): Promise<string> {
+/**
+ * Runs the sweep in `file` to its end, as `sweep FILE --backend webasm --output OUTPUT` does; gives its directory. A segment begins once its
+ * `gate` is settled.
+ */
+export async function sweepInProcess(
+  work: Workplace,
+  file: string,
+  output: string,
+  gate: (task: Task) => Promise<void> = async () => {},
+): Promise<string> {
   const { plan, bases, givenYaml } = loadSweep(file);
   const { directory, exitCode } = await runSweep(
     { plan, bases, givenYaml, output },
     {
       threads: 1,
       backend: 'webasm',
-      launcher: () => new InProcessLauncher(work),
+      launcher: () => new InProcessLauncher(work, gate),
       observer: {
         decided: () => {},
         started: () => {},
