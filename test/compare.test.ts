@@ -687,6 +687,8 @@ t.test('real runs, from the command line', async t => {
     t.match(out, /\ntest\.loss, mean over the seeds\n/);
     t.match((await compared(fast, slow, '--all')).out, /^training\.batch_size +10 +10 +data order$/m);
     t.notMatch((await compared(fast, slow, '--no-curves')).out, /mean over/);
+    const { stdout } = await work.start('compare', fast, slow, '--no-curves').finished;
+    t.equal(stdout, (await compared(fast, slow, '--no-curves')).out, 'the same of a process');
     t.match((await compared(fast, slow, '--curves', 'grad_norm')).out, /\ngrad_norm, mean over the seeds\n/);
   });
 

@@ -30,7 +30,7 @@ t.test('the same files give the same bytes, in the directory itself where nothin
   cpSync(classRun, copy, { recursive: true });
   const { stdout } = await work.cellrun('report', copy);
   t.equal(stdout, `${join(copy, 'report.html')}\n`);
-  const piped = await work.cellrun('report', copy, '-o', '-');
+  const piped = await work.start('report', copy, '-o', '-').finished;
   t.equal(piped.stdout, readFileSync(join(copy, 'report.html'), 'utf8'));
   t.equal(existsSync(join(classRun, 'report.html')), false, 'and nowhere else');
   const { stdout: json } = await work.cellrun('report', copy, '--json');

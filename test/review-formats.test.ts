@@ -249,7 +249,7 @@ t.test('annotations point at the gate inside of the workspace, no more than are 
   t.same(githubPlace({ ...variables, GITHUB_ACTIONS: 'true' }), { workspace: '/w', summary: 'x.md' });
 });
 
-t.test('the verb, as a process', async t => {
+t.test('the verb, also as a process', async t => {
   const passing = await work.cellrun(
     'review',
     copyOf(runs[0], (summary, directory) => {
@@ -258,7 +258,7 @@ t.test('the verb, as a process', async t => {
     }),
   );
   t.equal(passing.code, 0, passing.stderr);
-  const seeds = await work.cellrun('review', experiment, '--json');
+  const seeds = await work.start('review', experiment, '--json').finished;
   t.equal(seeds.code, 3);
   t.same(validateAgainst('review', JSON.parse(seeds.stdout)), []);
   const wrong = await work.cellrun('review', runs[0], '--gate', 'test.acuracy >= 1');

@@ -495,7 +495,7 @@ t.test('what moved is said key by key, and noise decides', async t => {
   t.match(good?.moved, [
     { what: 'config', key: 'optimizer.learning_rate', from: 0.01, to: 0.5 },
     { what: 'code', key: 'cellrun', to: '9.9.9' },
-    { what: 'backend', key: 'name', from: 'cpu', to: 'webgpu' },
+    { what: 'backend', key: 'name', from: 'webasm', to: 'webgpu' },
     { what: 'code', key: 'git', to: 'abc with changes' },
   ]);
   t.match(good?.metrics, [

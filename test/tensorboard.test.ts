@@ -110,7 +110,7 @@ t.test('a run', { skip }, async t => {
   const { exports } = JSON.parse(exported.stdout);
   t.equal(exports[0].directory, target);
   const before = exports[0].files.map((file: string) => readFileSync(file));
-  t.equal((await place.cellrun('export', run.directory, '--tensorboard')).code, 0);
+  t.equal((await place.start('export', run.directory, '--tensorboard').finished).code, 0);
   t.same(
     exports[0].files.map((file: string) => readFileSync(file)),
     before,

@@ -34,7 +34,7 @@ export async function trainSmallRuns(work: Workplace): Promise<SmallRuns> {
   const output = join(folder, 'experiments');
   const runs: string[] = [];
   for (const seed of [0, 1, 2]) {
-    const flags = ['--set', `seed=${seed}`, '--backend', 'cpu', '--json', '--quiet', '--output', output];
+    const flags = ['--set', `seed=${seed}`, '--backend', 'webasm', '--json', '--quiet', '--output', output];
     const { code, stdout, stderr } = await work.cellrun('run', config, ...flags);
     if (code !== 3) throw new Error(stderr);
     runs.push((JSON.parse(stdout) as Summary).directory);
