@@ -1,8 +1,9 @@
 /** A run that is killed once, at an exact moment, and resumed. */
-import { finish, runUnder } from '../../src/verify/killing.js';
+import { runUnder } from '../../src/verify/killing.js';
+import type { Finish } from './finish.js';
 import type { Killable } from './killable.js';
 import { differences } from './left-behind.js';
-import { type AtOperation, momentInWords, PROGRAM, signalled } from './moments.js';
+import { type AtOperation, momentInWords, signalled } from './moments.js';
 
 /** Right after the record of `step` is written, and nothing after it. */
 export function afterStep(step: number): AtOperation {
@@ -34,6 +35,7 @@ export async function killOnce(
   run: Killable,
   output: string,
   moment: AtOperation,
+  finish: Finish,
 ): Promise<string | undefined> {
   const told = (what: string) => `${run.name}, killed at ${momentInWords(moment)}: ${what}`;
   const args = [...run.args, '--threads', '1', '--output', output];
@@ -41,7 +43,7 @@ export async function killOnce(
   const directory = runUnder(output);
   if (outcome.signal !== 'SIGKILL' || directory === undefined) return told('it was not killed');
   try {
-    await finish(PROGRAM, ['resume', directory, '--threads', '2']);
+    await finish(['resume', directory, '--threads', '2']);
   } catch (error) {
     return told(String(error));
   }

@@ -2,9 +2,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Summary } from '../../src/experiment/summary.js';
-import { finish } from '../../src/verify/killing.js';
 import { randomDataset } from '../support/small-run.js';
-import { PROGRAM } from './moments.js';
+import { inThisProcess } from './finish.js';
 
 export interface Killable {
   readonly name: string;
@@ -83,6 +82,6 @@ export async function killable(folder: string, name: string, more: object = {}):
   const file = join(folder, 'config.yaml');
   writeFileSync(file, JSON.stringify(config));
   const args = ['run', file, '--backend', backend];
-  const straight = await finish(PROGRAM, [...args, '--threads', '1', '--output', join(folder, 'straight')]);
+  const straight = await inThisProcess([...args, '--threads', '1', '--output', join(folder, 'straight')]);
   return { name, args, straight };
 }

@@ -1,8 +1,9 @@
 /** SIGKILL at random moments: runs are killed, resumed, killed again, and at their end compared with one that never was. */
 import { join } from 'node:path';
 import { RandomStream } from '../../src/random.js';
-import { finish, isDone, runUnder } from '../../src/verify/killing.js';
+import { isDone, runUnder } from '../../src/verify/killing.js';
 import { drawKill } from './draw-kill.js';
+import type { Finish } from './finish.js';
 import type { Killable } from './killable.js';
 import {
   activity,
@@ -13,7 +14,7 @@ import {
   type Standing,
   standing,
 } from './left-behind.js';
-import { type Moment, momentInWords, PROGRAM, signalled } from './moments.js';
+import { type Moment, momentInWords, signalled } from './moments.js';
 
 /** What became of one run that was killed again and again. */
 export interface KilledReport {
@@ -31,13 +32,21 @@ export interface KilledReport {
 /** Kills of one run at most, so that many come to their end. */
 export const MOST_KILLS = 12;
 
+export interface KilledRun {
+  readonly seed: number;
+  readonly number: number;
+  readonly most: number;
+  /** How the run comes to its end after the last kill. */
+  readonly finish: Finish;
+}
+
 /** Kills a run at most `most` times; `number` decides when, and on how many threads each of its processes works. */
 export async function killAgainAndAgain(
   run: Killable,
   folder: string,
-  { seed, number, most }: { readonly seed: number; readonly number: number; readonly most: number },
+  { seed, number, most, finish }: KilledRun,
 ): Promise<KilledReport> {
-  const killing = new Killing(run, folder, RandomStream.of(seed, `soak/kills/${number}`), number);
+  const killing = new Killing(run, folder, RandomStream.of(seed, `soak/kills/${number}`), number, finish);
   return killing.go(most);
 }
 
@@ -57,6 +66,7 @@ class Killing {
     private readonly folder: string,
     private readonly random: RandomStream,
     private readonly number: number,
+    private readonly finish: Finish,
   ) {
     this.at = { output: join(folder, 'output-1'), directory: undefined };
   }
@@ -105,7 +115,7 @@ class Killing {
 
   private async end(): Promise<string[]> {
     try {
-      const { directory } = await finish(PROGRAM, this.next());
+      const { directory } = await this.finish(this.next());
       const found = differences(this.run.straight.directory, directory);
       return found.length === 0 ? [] : [this.told(found.join('; '))];
     } catch (error) {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { usageError } from '../../src/errors.js';
 import { boundedFuzz } from './bounded-fuzz.js';
 import { injectFaults } from './faults.js';
+import { inOwnProcess } from './finish.js';
 import { flipCheckpoint, flipIndex } from './flips.js';
 import { TARGETS } from './fuzz.js';
 import { casesOf } from './fuzz-target.js';
@@ -80,18 +81,18 @@ async function* hostile(_: SoakOptions, folder: string): AsyncGenerator<Figures>
 }
 
 async function* kills({ seed, kills: count, jobs }: SoakOptions, folder: string): AsyncGenerator<Figures> {
-  yield manyKills(below(folder), { seed, count, jobs });
-  yield killsAtSeams(below(folder), { jobs });
+  yield manyKills(below(folder), { seed, count, jobs, finish: inOwnProcess });
+  yield killsAtSeams(below(folder), { jobs, finish: inOwnProcess });
 }
 
 async function* everyStep(options: SoakOptions, folder: string): AsyncGenerator<Figures> {
   const { seed, steps: count, jobs } = options;
-  yield killsAtEveryStep(below(folder), { seed, count, jobs });
+  yield killsAtEveryStep(below(folder), { seed, count, jobs, finish: inOwnProcess });
 }
 
 async function* signals(options: SoakOptions, folder: string): AsyncGenerator<Figures> {
   const { seed, signals: count, jobs } = options;
-  yield* await manySignals(below(folder), { seed, count, jobs });
+  yield* await manySignals(below(folder), { seed, count, jobs, finish: inOwnProcess });
 }
 
 async function* sweeps({ seed, sweepKills, trials }: SoakOptions, folder: string): AsyncGenerator<Figures> {

@@ -5,13 +5,14 @@ import { EXIT } from '../../src/errors.js';
 import { TEMPORARY_PREFIX } from '../../src/experiment/atomic.js';
 import type { Summary } from '../../src/experiment/summary.js';
 import { RandomStream } from '../../src/random.js';
-import { finish, isDone, type Outcome, runUnder } from '../../src/verify/killing.js';
+import { isDone, type Outcome, runUnder } from '../../src/verify/killing.js';
 import { readLog } from '../support/cli.js';
 import { drawSignal, PHASES, type Phase } from './draw-signal.js';
+import type { Finish } from './finish.js';
 import { afterStep } from './kill-once.js';
 import type { Killable } from './killable.js';
 import { differences, hasBegun, lostCheckpoints, NOTHING, standing } from './left-behind.js';
-import { momentInWords, PROGRAM, signalled } from './moments.js';
+import { momentInWords, signalled } from './moments.js';
 
 export interface SignalReport {
   readonly phase: Phase;
@@ -35,7 +36,7 @@ interface Case {
 export async function stopAndGoOn(
   run: Killable,
   output: string,
-  { seed, number }: { readonly seed: number; readonly number: number },
+  { seed, number, finish }: { readonly seed: number; readonly number: number; readonly finish: Finish },
 ): Promise<SignalReport> {
   const random = RandomStream.of(seed, `soak/signals/${number}`);
   const one: Case = {
@@ -51,7 +52,7 @@ export async function stopAndGoOn(
   const { outcome, at } = await signalled(args, { output, directory }, moment, one.signal, one.second);
   const left = directory ?? runUnder(output);
   const verdict = judge(one, outcome, left, before);
-  const failures = [...verdict.failures, ...(await goingOn(run, left))];
+  const failures = [...verdict.failures, ...(await goingOn(run, left, finish))];
   const told = (what: string) =>
     `case ${number} (${one.phase}, ${one.signal}${one.second === undefined ? '' : ' twice'}, ${at ?? momentInWords(moment)}): ${what}`;
   return { phase: one.phase, outcome: verdict.outcome, failures: failures.map(told) };
@@ -126,10 +127,10 @@ function whole(directory: string | undefined): string[] {
   return failures;
 }
 
-async function goingOn(run: Killable, directory: string | undefined): Promise<string[]> {
+async function goingOn(run: Killable, directory: string | undefined, finish: Finish): Promise<string[]> {
   if (directory === undefined || !hasBegun(directory)) return [];
   try {
-    await finish(PROGRAM, ['resume', directory]);
+    await finish(['resume', directory]);
   } catch (error) {
     return [String(error)];
   }

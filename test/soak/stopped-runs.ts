@@ -2,6 +2,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { PHASES, type Phase } from './draw-signal.js';
+import type { Finish } from './finish.js';
 import { afterStep, killOnce, seamsAtEnd } from './kill-once.js';
 import { type Killable, killable, VARIANTS } from './killable.js';
 import { killAgainAndAgain, MOST_KILLS } from './kills.js';
@@ -16,21 +17,26 @@ export interface Extent {
   readonly count: number;
   /** Processes at a time. */
   readonly jobs: number;
+  /** How a run comes to its end once it was stopped. */
+  readonly finish: Finish;
 }
 
 /** Kills `count` times, over as many runs as that takes. */
-export async function manyKills(folder: string, { seed, count, jobs }: Extent): Promise<Figures> {
-  const straight = await allKillable(folder);
+export async function manyKills(folder: string, { seed, count, jobs, finish }: Extent): Promise<Figures> {
+  const names = Object.keys(VARIANTS);
+  const straight = new Map<string, Promise<Killable>>();
   const hits = new Tally();
   const failures: string[] = [];
   let [left, runs, anew] = [count, 0, 0];
   await inTurn(jobs, async number => {
     if (left === 0) return false;
-    const run = straight[number % straight.length];
+    const name = names[number % names.length];
+    if (!straight.has(name)) straight.set(name, killable(join(folder, `straight-${straight.size}`), name));
     const most = Math.min(MOST_KILLS, Math.ceil(left / jobs));
     left -= most;
+    const run = (await straight.get(name)) as Killable;
     const report = await inFolder(folder, number, path =>
-      killAgainAndAgain(run, path, { seed, number, most }),
+      killAgainAndAgain(run, path, { seed, number, most, finish }),
     );
     left += most - report.kills;
     runs += 1;
@@ -48,7 +54,7 @@ export async function manyKills(folder: string, { seed, count, jobs }: Extent): 
 }
 
 /** Kills a run of `count` steps after each of them. */
-export async function killsAtEveryStep(folder: string, { count, jobs }: Extent): Promise<Figures> {
+export async function killsAtEveryStep(folder: string, { count, jobs, finish }: Extent): Promise<Figures> {
   const length = { num_epochs: Math.ceil(count / 12), max_steps: count };
   const names = Object.keys(VARIANTS).slice(0, 2);
   const straight = await Promise.all(
@@ -58,14 +64,17 @@ export async function killsAtEveryStep(folder: string, { count, jobs }: Extent):
     run: straight[i % straight.length],
     moment: afterStep(i + 1),
   }));
-  return killEach('after each step', folder, cases, jobs);
+  return killEach('after each step', folder, cases, { jobs, finish });
 }
 
 /** Kills runs of each kind at every seam of their end. */
-export async function killsAtSeams(folder: string, { jobs }: Pick<Extent, 'jobs'>): Promise<Figures> {
+export async function killsAtSeams(
+  folder: string,
+  { jobs, finish }: Pick<Extent, 'jobs' | 'finish'>,
+): Promise<Figures> {
   const straight = await allKillable(folder);
   const cases = straight.flatMap(run => seamsAtEnd(run).map(moment => ({ run, moment })));
-  return killEach('at the seams of the end', folder, cases, jobs);
+  return killEach('at the seams of the end', folder, cases, { jobs, finish });
 }
 
 interface SingleKill {
@@ -77,13 +86,13 @@ async function killEach(
   what: string,
   folder: string,
   cases: readonly SingleKill[],
-  jobs: number,
+  { jobs, finish }: Pick<Extent, 'jobs' | 'finish'>,
 ): Promise<Figures> {
   const failures: string[] = [];
   await inTurn(jobs, async number => {
     if (number >= cases.length) return false;
     const { run, moment } = cases[number];
-    const found = await inFolder(folder, number, path => killOnce(run, path, moment));
+    const found = await inFolder(folder, number, path => killOnce(run, path, moment, finish));
     if (found !== undefined) failures.push(found);
     return true;
   });
@@ -97,13 +106,13 @@ function allKillable(folder: string): Promise<Killable[]> {
 }
 
 /** Sends `count` signals, each phase in its turn; one line for each phase. */
-export async function manySignals(folder: string, { seed, count, jobs }: Extent): Promise<Figures[]> {
+export async function manySignals(folder: string, { seed, count, jobs, finish }: Extent): Promise<Figures[]> {
   const [name] = Object.keys(VARIANTS);
   const run: Killable = await killable(join(folder, 'straight'), name);
   const reports: SignalReport[] = [];
   await inTurn(jobs, async number => {
     if (number >= count) return false;
-    const report = await inFolder(folder, number, path => stopAndGoOn(run, path, { seed, number }));
+    const report = await inFolder(folder, number, path => stopAndGoOn(run, path, { seed, number, finish }));
     reports.push(report);
     return true;
   });

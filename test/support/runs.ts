@@ -1,0 +1,88 @@
+/** Runs without the command line: trained, resumed, stopped at a step, and trained once for many tests. */
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadExperiment } from '../../src/config/index.js';
+import type { RunObserver, RunResult } from '../../src/training/observer.js';
+import { computeInThreads } from '../../src/training/pool.js';
+import { type ResumeOptions, resumeExperiment } from '../../src/training/resume.js';
+import { type RunOptions, runExperiment } from '../../src/training/run.js';
+import type { Workplace } from './cli.js';
+import { silentObserver } from './small-run.js';
+
+export type Trained = Partial<RunOptions> & { readonly observer?: Partial<RunObserver> };
+
+/** Trains `config` on webasm, in an output folder of its own unless one is given. */
+export function train(
+  work: Workplace,
+  config: object,
+  { observer, ...options }: Trained = {},
+): Promise<RunResult> {
+  const all: RunOptions = {
+    backend: 'webasm',
+    threads: 1,
+    output: work.folder(),
+    commandLine: [],
+    started: new Date(),
+    signal: new AbortController().signal,
+    ...options,
+  };
+  const loaded = loadExperiment(work.config(config));
+  return withThreads(all.threads, () => runExperiment(loaded, all, { ...silentObserver, ...observer }));
+}
+
+export function resume(
+  path: string,
+  options: Partial<ResumeOptions> = {},
+  observer: Partial<RunObserver> = {},
+): Promise<RunResult> {
+  const all: ResumeOptions = {
+    backend: undefined,
+    threads: 1,
+    set: [],
+    allowChange: [],
+    strict: false,
+    commandLine: [],
+    started: new Date(),
+    signal: new AbortController().signal,
+    ...options,
+  };
+  return withThreads(all.threads, () => resumeExperiment(path, all, { ...silentObserver, ...observer }));
+}
+
+/** Trains until `step`, then stops as Ctrl-C does. */
+export function trainUntil(work: Workplace, config: object, step: number): Promise<RunResult> {
+  return train(work, config, stopAt(step));
+}
+
+/** Asks for a stop after `step`. */
+export function stopAt(step: number): { signal: AbortSignal; observer: Partial<RunObserver> } {
+  const stop = new AbortController();
+  const observer: Partial<RunObserver> = {
+    step: made => {
+      if (made.step === step) stop.abort();
+    },
+  };
+  return { signal: stop.signal, observer };
+}
+
+/** Trains at the first call and gives a copy of that run's directory at each. */
+export function copies(work: Workplace, train: () => Promise<RunResult>): () => Promise<string> {
+  let trained: Promise<RunResult> | undefined;
+  return async () => {
+    trained ??= train();
+    const { summary } = await trained;
+    const copy = join(work.folder(), 'copy');
+    cpSync(summary.directory, copy, { recursive: true, preserveTimestamps: true });
+    return copy;
+  };
+}
+
+/** Threads of their own only where there are several: one gives the same bytes as none, and takes long to start. */
+async function withThreads<T>(threads: number | undefined, action: () => Promise<T>): Promise<T> {
+  const before = computeInThreads(threads === undefined || threads > 1);
+  try {
+    return await action();
+  } finally {
+    computeInThreads(before);
+  }
+}
