@@ -9,7 +9,7 @@ export type TestName =
   | 'mathematics'
   | 'model'
   | 'ops'
-  | 'report'
+  | 'report-page'
   | 'review'
   | 'segments'
   | 'simd';
@@ -775,21 +775,21 @@ const reports: readonly Plant[] = [
     find: "json.replaceAll('<', '\\\\u003c')",
     replace: 'json',
     why: 'a text of the run can end the element that holds the data',
-    tests: ['report'],
+    tests: ['report-page'],
   },
   {
     file: 'src/report/config-values',
     find: 'canonical(usual) !== canonical(value)',
     replace: 'canonical(usual) === canonical(value)',
     why: 'the defaults are shown as what differs from them',
-    tests: ['report'],
+    tests: ['report-page'],
   },
   {
     file: 'src/report/sweep-report',
     find: "kind === 'log_uniform'",
     replace: "kind === 'uniform'",
     why: 'the axis of a logarithmic parameter is linear',
-    tests: ['report'],
+    tests: ['report-page'],
   },
 ];
 
