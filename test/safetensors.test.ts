@@ -1,4 +1,5 @@
 /** The safetensors reader and writer, against files that PyTorch's values were written to by other code. */
+import './support/quick.js';
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,5 @@
 /** Search methods: what they may suggest, how well they find, and what parameters matter. Expected values: optuna_reference.py. */
+import './support/quick.js';
 import fc from 'fast-check';
 import t from 'tap';
 import { UserError } from '../src/errors.js';

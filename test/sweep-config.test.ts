@@ -1,4 +1,5 @@
 /** Sweep files: plans, and every complaint at its place. */
+import './support/quick.js';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';

@@ -1,10 +1,10 @@
-/** Feeds a reader with damaged input: it may refuse it as a user's error, or take it; anything else is a failure, and so is taking long. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+/** Feeds a reader with damaged input: it may refuse it as a user's error, or take it; anything else is a failure, and so is much work. */
+import { readFileSync, rmSync } from 'node:fs';
 import { formatDiagnostics } from '../../src/cli/diagnostics.js';
 import { EXIT, UserError } from '../../src/errors.js';
 import { RandomStream } from '../../src/random.js';
+import type { StepCounter } from '../support/steps.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
 import { jsonConfigs, setArguments, yamlConfigs } from './fuzz-configs.js';
 import { csvFiles } from './fuzz-csv.js';
 import { idxFiles, idxGzipFiles, npzFiles } from './fuzz-data.js';
@@ -42,29 +42,43 @@ export interface FuzzReport {
   readonly peakMb: number;
 }
 
-/** No case may take longer. */
-const LIMIT_MS = 1000;
+/** Cases whose steps are counted together, since asking for them takes longer than some cases. */
+const COUNTED_TOGETHER = 10;
+/** More than so many cases may take together. A case takes some ten thousand, and 400,000 at most. */
+const MOST_STEPS = 5_000_000;
 /** Nobody reads more characters than this, all complaints together. */
 const MAX_TEXT = 100_000;
 const MOST_SHOWN = 20;
 
-/** Cases `from` to `from + count`; each is the same whatever the others are. */
-export async function fuzz(target: FuzzTarget, seed: number, count: number, from = 0): Promise<FuzzReport> {
-  const folder = mkdtempSync(join(tmpdir(), 'cellrun-fuzz-'));
+/** Cases `from` to `from + count`; each is the same whatever the others are. Those that take too many of `steps` are failures. */
+export async function fuzz(
+  target: FuzzTarget,
+  seed: number,
+  count: number,
+  { from = 0, steps }: { readonly from?: number; readonly steps?: StepCounter } = {},
+): Promise<FuzzReport> {
+  const folder = temporaryFolder();
   try {
     const cases = await target.open(folder);
     const tally = { accepted: 0, refused: 0, failed: 0, slowestMs: 0 };
     const failures: string[] = [];
+    const fail = (what: string) => {
+      if (++tally.failed <= MOST_SHOWN) failures.push(what);
+    };
+    await steps?.take();
     for (let number = from; number < from + count; number++) {
       const read = cases(RandomStream.of(seed, `fuzz/${target.name}/${number}`));
       const began = process.cpuUsage();
       const outcome = await attempt(read);
       const { user, system } = process.cpuUsage(began);
-      const ms = (user + system) / 1000;
-      tally.slowestMs = Math.max(tally.slowestMs, ms);
-      const complaint = ms > LIMIT_MS ? `took ${Math.round(ms)} ms` : outcome;
-      if (complaint === 'accepted' || complaint === 'refused') tally[complaint]++;
-      else if (++tally.failed <= MOST_SHOWN) failures.push(`case ${number}: ${complaint}`);
+      tally.slowestMs = Math.max(tally.slowestMs, (user + system) / 1000);
+      if (outcome === 'accepted' || outcome === 'refused') tally[outcome]++;
+      else fail(`case ${number}: ${outcome}`);
+      const done = number + 1 - from;
+      if (done % COUNTED_TOGETHER > 0 && done < count) continue;
+      const taken = (await steps?.take()) ?? 0;
+      if (taken > MOST_STEPS)
+        fail(`case ${number} or one of the ${COUNTED_TOGETHER - 1} before it: took ${taken} steps`);
     }
     return { target: target.name, cases: count, ...tally, failures, peakMb: peakMemory() };
   } finally {

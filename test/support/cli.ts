@@ -8,18 +8,7 @@
  *     const { child, said, finished } = work.start('run', path); // a process: signals, kills, two at once
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import {
-  accessSync,
-  constants,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  statfsSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { zipSync } from 'fflate';
 import { validateAgainst } from '../../src/config/schema.js';
@@ -29,6 +18,7 @@ import {
   resolveCheckpoint,
 } from '../../src/experiment/checkpoint-folder.js';
 import { callInProcess, main, type Place } from './in-process.js';
+import { temporaryFolder } from './temporary-folder.js';
 
 export interface Finished {
   /** The exit code; null where a signal ended the process. */
@@ -46,7 +36,7 @@ export interface Running {
 
 /** A temporary folder for the programs that a test starts. */
 export class Workplace {
-  readonly path = realpathSync(mkdtempSync(join(fastFolder(), 'cellrun-run-')));
+  readonly path = temporaryFolder();
   private made = 0;
 
   /** Where the program runs; nothing of the tests' own environment reaches it but the path. */
@@ -118,18 +108,6 @@ export class Workplace {
     const output = this.folder();
     const finished = await this.cellrun('run', this.config(config), '--json', '--output', output, ...flags);
     return new TrainedRun(finished, output);
-  }
-}
-
-/** In memory where there is room: a run waits for the disk dozens of times, which is longer than it trains here. */
-function fastFolder(): string {
-  const memory = '/dev/shm';
-  try {
-    const { bavail, bsize } = statfsSync(memory);
-    accessSync(memory, constants.W_OK);
-    return bavail * bsize >= 2 ** 30 ? memory : tmpdir();
-  } catch {
-    return tmpdir();
   }
 }
 

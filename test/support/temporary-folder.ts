@@ -1,0 +1,20 @@
+/** Where tests write. */
+import { accessSync, constants, mkdtempSync, realpathSync, statfsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** A new folder, absolute and without links; in memory where there is room, since each fsync of a disk takes milliseconds. */
+export function temporaryFolder(): string {
+  return realpathSync(mkdtempSync(join(hasRoom('/dev/shm') ? '/dev/shm' : tmpdir(), 'cellrun-test-')));
+}
+
+/** Whether a gigabyte may be written there. */
+function hasRoom(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK);
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize >= 2 ** 30;
+  } catch {
+    return false;
+  }
+}
