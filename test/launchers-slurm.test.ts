@@ -1,7 +1,6 @@
 /** The Slurm launcher against Slurm itself: daemons on this machine, jobs that are this program. */
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import type { RunningTask, Task, TaskEnd } from '../src/sweep/launcher.js';
@@ -9,6 +8,7 @@ import { SlurmLauncher } from '../src/sweep/launchers/slurm.js';
 import { readLog, Workplace } from './support/cli.js';
 import { SlurmCluster, slurmMissing } from './support/slurm.js';
 import { longerConfig, randomDataset } from './support/small-run.js';
+import { comesTrue } from './support/waiting.js';
 
 const MAIN = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 const PACE = { files: 50, slurm: 300, grace: 1000, patience: 20_000 };
@@ -27,9 +27,15 @@ const config = work.config(longerConfig(data, EPOCHS));
 /** Says what it was given, and ends as its first argument wants. */
 const probe = work.file(
   'probe.mjs',
-  `console.error(JSON.stringify(process.argv.slice(2)));
+  `import { writeFileSync } from 'node:fs';
+   console.error(JSON.stringify(process.argv.slice(2)));
    const how = process.argv[2];
    if (how === 'wait') setTimeout(() => {}, 120_000);
+   else if (how === 'stoppable') {
+     setTimeout(() => {}, 120_000);
+     process.on('SIGTERM', () => process.exit(130));
+     writeFileSync(process.argv[3], '');
+   }
    else if (how.startsWith('SIG')) process.kill(process.pid, how);
    else process.exitCode = Number(how);`,
 );
@@ -71,17 +77,8 @@ function training(more: Partial<Task> = {}): Task {
   return { ...begun, args };
 }
 
-async function comesTrue(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const until = performance.now() + 30_000;
-  while (!(await condition())) {
-    if (performance.now() > until) throw new Error(`never came: ${what}`);
-    await sleep(50);
-  }
-}
-
 const hasTrained = ({ directory }: Task) =>
   comesTrue(
-    'an epoch of training',
     () =>
       existsSync(join(directory, 'log.jsonl')) &&
       /"train.epoch"/.test(readFileSync(join(directory, 'log.jsonl'), 'utf8')),
@@ -224,15 +221,14 @@ t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async 
   });
 
   t.test('a job near its time limit is asked to stop, and counts as timed out', async t => {
-    const launcher = await open();
-    const endless = training({ timeout: 1 });
-    const tooLong = { ...endless, args: [...endless.args, '--set', 'training.num_epochs=100000'] };
-    const running = await launcher.start(tooLong);
-    await hasTrained(tooLong);
+    // half a minute of training would take a processor from the other tests
+    const launcher = await open({ program: probe });
+    const ready = join(work.folder(), 'ready');
+    const running = await launcher.start(task(['stoppable', ready], { timeout: 1 }));
+    await comesTrue(() => existsSync(ready));
     // Slurm counts in minutes; two of those that the launcher asks for are its margin
     await cluster.command('scontrol', 'update', `JobId=${running.process}`, 'TimeLimit=1');
     t.match(await running.end, { exitCode: 130, signal: null, timedOut: true });
-    t.ok(existsSync(join(tooLong.directory, 'summary.json')), 'it stopped in order');
   });
 
   t.test('a killed job has no exit code', async t => {
@@ -241,10 +237,7 @@ t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async 
       launcher.start(task(['wait'])),
       launcher.start(task(['wait'])),
     ]);
-    await comesTrue(
-      'running',
-      async () => (await stateOf(ours)) === 'RUNNING' && (await stateOf(theirs)) === 'RUNNING',
-    );
+    await comesTrue(async () => (await stateOf(ours)) === 'RUNNING' && (await stateOf(theirs)) === 'RUNNING');
     await ours.stop('kill');
     t.match(await ours.end, { exitCode: null, signal: 'SIGTERM', timedOut: false, stderr: /CANCELLED/ });
     await cluster.command('scancel', '--batch', '--signal=KILL', theirs.process);
@@ -273,13 +266,13 @@ t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async 
     t.equal(await second.find(queued, '999_0'), undefined, 'another job is not this task');
     const adopted = await second.start(unsaid);
     t.equal(adopted.process.split('_')[0], known.process.split('_')[0], 'not submitted twice');
-    await comesTrue('running', async () => (await stateOf(adopted)) === 'RUNNING');
+    await comesTrue(async () => (await stateOf(adopted)) === 'RUNNING');
     await adopted.stop('kill');
     await found?.stop('kill');
     t.match(await adopted.end, { exitCode: null });
     t.match(await found?.end, { exitCode: null });
 
-    await comesTrue('forgotten', async () => {
+    await comesTrue(async () => {
       const listed = await cluster.command(
         'squeue',
         '--noheader',
