@@ -1,10 +1,9 @@
-/** Sweeps that are asked to stop, at once or not, real processes all, go on to the same decisions and bytes. */
+/** Sweeps that are stopped, by signals to real processes or by what happens to their trials, and that go on to the same decisions and bytes. */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
 import type { Summary } from '../src/experiment/summary.js';
-import { RandomStream } from '../src/random.js';
 import { fromCommandLine, type SweepFlags } from '../src/sweep/config/index.js';
 import { readJournal } from '../src/sweep/journal.js';
 import type { Launcher, Task, TaskEnd } from '../src/sweep/launcher.js';
@@ -15,15 +14,16 @@ import { replay } from '../src/sweep/schedule/replay.js';
 import { createSampler } from '../src/sweep/search/index.js';
 import { finishedSegment } from '../src/sweep/segment-result.js';
 import { costModel } from '../src/sweep/trial-runs.js';
-import { type Finished, type Running, readLog, Workplace } from './support/cli.js';
+import { type Running, readLog, Workplace } from './support/cli.js';
 import { randomDataset } from './support/small-run.js';
+import { resumeInProcess, sweepInProcess } from './support/sweeps.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
 // a slow machine is no failure
 t.setTimeout(300_000);
 
-const DATA = randomDataset('test/sweep-stops', { train: 20, test: 1500, seed: 1 });
+const DATA = randomDataset('test/sweep-stops', { train: 20, test: 800, seed: 1 });
 
 function config(data: string) {
   return {
@@ -117,9 +117,7 @@ function begin(file: string): Begun {
 }
 
 /** Where kernels run is for the sweep to know. */
-function resume(directory: string): Running {
-  return work.start('sweep', 'resume', directory, '--threads', '1');
-}
+const RESUME = ['sweep', 'resume', '--threads', '1'];
 
 function decisions(directory: string): unknown[] {
   return decisionsOf(readJournal(join(directory, 'journal.jsonl')).records);
@@ -185,65 +183,84 @@ async function directoryOf(begun: Begun): Promise<string> {
 }
 
 const file = newSweep();
-const straightly = (async () => {
+/** The sweep that nobody stops. */
+const straight = await sweepInProcess(work, file, work.folder(), undefined, { backend: 'cpu' });
+
+/** The sweep, stopped by `signal` while a trial evaluates. */
+async function stoppedBy(signal: NodeJS.Signals) {
   const begun = begin(file);
-  const { code, stderr } = await begun.running.finished;
-  if (code !== 0) throw new Error(stderr);
-  return directoryOf(begun);
-})();
+  while (!isEvaluating(begun.directory())) await sleep(5);
+  begun.running.child.kill(signal);
+  const ended = await begun.running.finished;
+  return { ended, directory: await directoryOf(begun) };
+}
+
+/** Copies a sweep to where its trials are as far from their data as before. */
+function copied(directory: string): string {
+  const copy = join(work.folder(), 'sweeps', 'stopped', 'copy');
+  cpSync(directory, copy, { recursive: true });
+  return copy;
+}
+
+/** A copy of a sweep that was stopped while its first trial evaluated. */
+let begun: string;
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   t.test(`${signal} while a trial evaluates loses nothing`, async t => {
-    const straight = await straightly;
-    const begun = begin(file);
-    while (!isEvaluating(begun.directory())) await sleep(5);
-    begun.running.child.kill(signal);
-    const stopped = await begun.running.finished;
-    t.equal(stopped.code, 130, stopped.stderr);
-    const directory = await directoryOf(begun);
-    const ended = readJournal(join(directory, 'journal.jsonl')).records.filter(
-      ({ event }) => event === 'segment.end',
+    const { ended, directory } = await stoppedBy(signal);
+    t.equal(ended.code, 130, ended.stderr);
+    const { records } = readJournal(join(directory, 'journal.jsonl'));
+    t.same(
+      records.filter(({ event }) => event === 'segment.end'),
+      [],
+      'an epoch without its result is no result',
     );
-    t.same(ended, [], 'an epoch without its result is no result');
     t.notOk(existsSync(join(directory, 'best.yaml')));
-    t.notMatch(stopped.stdout, /best\.yaml/, 'no file is named that is not there');
-    const resumed = await resume(directory).finished;
-    t.equal(resumed.code, 0, resumed.stderr);
+    t.notMatch(ended.stdout, /best\.yaml/, 'no file is named that is not there');
+    begun = copied(directory);
+    await resumeInProcess(work, directory);
     checkSame(t, directory, straight);
   });
 }
 
-t.test('signals of every kind at random moments', async t => {
-  const straight = await straightly;
-  const random = RandomStream.of(11, 'test/sweep-stops');
-  const stops = ['SIGINT', 'SIGTERM', 'SIGINT twice', 'SIGKILL', 'SIGTERM', 'SIGINT twice'] as const;
+/** Whether the sweep's process has started one more segment than there were `before`, and it trains. */
+function isUnderWay(directory: string, before: number): boolean {
+  return startsOf(directory) > before && isEvaluating(directory);
+}
+
+function startsOf(directory: string): number {
+  return readJournal(join(directory, 'journal.jsonl')).records.filter(
+    ({ event }) => event === 'segment.start',
+  ).length;
+}
+
+t.test('signals of every kind, one after another', async t => {
   const begun = begin(file);
   const directory = await directoryOf(begun);
   let { running } = begun;
-  let ended: Finished | undefined;
-  for (const stop of stops) {
-    await sleep(300 + random.integer(2500));
+  for (const stop of ['SIGKILL', 'SIGINT twice', 'SIGTERM'] as const) {
+    const before = startsOf(directory);
+    while (!isUnderWay(directory, before) && running.child.exitCode === null) await sleep(5);
     running.child.kill(stop === 'SIGINT twice' ? 'SIGINT' : stop);
     if (stop === 'SIGINT twice') {
-      await sleep(random.integer(30));
+      // signals that arrive together are one
+      await sleep(20);
       running.child.kill('SIGINT');
     }
-    ended = await running.finished;
-    if (ended.code === 0) break;
-    t.comment(`${stop}: ${ended.code}`);
-    running = resume(directory);
+    const { code, stderr } = await running.finished;
+    t.equal(code, stop === 'SIGKILL' ? null : 130, `${stop}: ${stderr}`);
+    running = work.start(...RESUME, directory);
   }
-  ended = await running.finished;
+  const ended = await running.finished;
   t.equal(ended.code, 0, ended.stderr);
   checkSame(t, directory, straight);
 });
 
 t.test('a sweep that goes on with another backend says so, and remembers it', async t => {
-  const copy = join(work.folder(), 'sweep');
-  cpSync(await straightly, copy, { recursive: true });
+  const copy = copied(straight);
   const warned = /warning: the sweep had --backend (\w+), and trials that have not begun run on (\w+)/;
   const resumed = async (...flags: string[]) => {
-    const { code, stderr } = await work.cellrun('sweep', 'resume', copy, '--threads', '1', ...flags);
+    const { code, stderr } = await work.cellrun(...RESUME, copy, ...flags);
     t.equal(code, 0, stderr);
     return warned.exec(stderr)?.slice(1);
   };
@@ -253,63 +270,50 @@ t.test('a sweep that goes on with another backend says so, and remembers it', as
 });
 
 t.test('with another backend, trials that have begun keep theirs', async t => {
-  const begun = begin(file);
-  while (!isEvaluating(begun.directory())) await sleep(5);
-  begun.running.child.kill('SIGINT');
-  t.equal((await begun.running.finished).code, 130);
-  const directory = await directoryOf(begun);
-  const { code, stderr } = await work.cellrun(
-    'sweep',
-    'resume',
-    directory,
-    '--threads',
-    '1',
-    '--backend',
-    'webasm',
-  );
-  t.equal(code, 0, stderr);
-  t.same(backendsOf(directory), ['cpu', 'webasm']);
-  const { states } = JSON.parse(readFileSync(join(directory, 'summary.json'), 'utf8'));
-  t.equal(states.failed, 0, stderr);
+  const warnings: string[] = [];
+  const warning = (text: string) => warnings.push(text);
+  await resumeInProcess(work, begun, { backend: 'webasm', warning });
+  t.match(warnings, [/^the sweep had --backend cpu, /]);
+  t.same(backendsOf(begun), ['cpu', 'webasm']);
+  t.equal(readJson(join(begun, 'summary.json')).states.failed, 0);
 });
 
 t.test('a sweep whose journal was damaged goes on, and says so', async t => {
-  const straight = await straightly;
-  const copied = (change: (lines: string[]) => readonly string[]): string => {
-    const directory = join(work.folder(), 'sweep');
-    cpSync(straight, directory, { recursive: true });
+  const resume = (directory: string) => work.cellrun(...RESUME, directory);
+  const damaged = (change: (lines: string[]) => readonly string[]): string => {
+    const directory = copied(straight);
     const journal = join(directory, 'journal.jsonl');
     writeFileSync(journal, change(readFileSync(journal, 'utf8').split('\n')).join('\n'));
     return directory;
   };
 
-  const whole = await resume(copied(lines => lines)).finished;
+  const whole = await resume(damaged(lines => lines));
   t.equal(whole.code, 0);
   t.notMatch(whole.stderr, /^trial/m, 'old results are no news');
   t.match(whole.stdout, /best\.yaml/);
 
   const isEnd = (line: string) => /"event":"segment.end".*"to":1/.test(line);
-  const shortened = copied(lines => lines.toSpliced(lines.findIndex(isEnd), 1));
-  const again = await resume(shortened).finished;
+  const shortened = damaged(lines => lines.toSpliced(lines.findIndex(isEnd), 1));
+  const again = await resume(shortened);
   t.equal(again.code, 0, again.stderr);
   t.match(again.stderr, /^warning: journal\.jsonl has lost 1 record before line \d+$/m);
   t.match(again.stderr, /^warning: the journal has lost results that \d+ of its decisions follow from/m);
   checkSame(t, shortened, straight);
 
-  const contradicting = copied(lines => {
+  const contradicting = damaged(lines => {
     const at = lines.findLastIndex(line => line.includes('"event":"trial.measured"'));
     return lines.with(at, lines[at].replace(/"value":[\d.]+/, '"value":0.5'));
   });
-  const refused = await resume(contradicting).finished;
+  const refused = await resume(contradicting);
   t.equal(refused.code, 5, refused.stderr);
   t.match(refused.stderr, /the journal has another decision than its results lead to/);
 
-  const invented = copied(lines => {
+  const invented = damaged(lines => {
     const at = lines.findIndex(line => line.includes('"event":"trial.paused"'));
     const more = lines[at].replace(/"writer":"[^"]+","n":\d+/, '"writer":"other","n":1');
     return lines.toSpliced(-1, 0, more);
   });
-  const extra = await resume(invented).finished;
+  const extra = await resume(invented);
   t.equal(extra.code, 5, extra.stderr);
   t.notMatch(extra.stderr, /sweep resume/, 'to go on with it is of no use');
 
@@ -324,8 +328,8 @@ t.test('a sweep whose journal was damaged goes on, and says so', async t => {
     'a result and what follows from it': lines => lines.toSpliced(lines.findIndex(isEnd), 5),
   };
   for (const [what, change] of Object.entries(without)) {
-    const directory = copied(change);
-    const { code, stderr } = await resume(directory).finished;
+    const directory = damaged(change);
+    const { code, stderr } = await resume(directory);
     t.equal(code, 0, stderr);
     t.match(stderr, /^warning: the journal has lost decisions; all of them are made again/m, what);
     checkSame(t, directory, straight);
@@ -343,7 +347,7 @@ t.test('a sweep whose journal was damaged goes on, and says so', async t => {
     t.same(summaries[0], summaries[1], what);
     const replayed = await work.cellrun('sweep', 'replay', directory);
     t.equal(replayed.code, 0, replayed.stdout);
-    const quiet = await resume(directory).finished;
+    const quiet = await resume(directory);
     t.equal(quiet.code, 0, quiet.stderr);
     t.notMatch(quiet.stderr, /has lost decisions/, 'once is enough');
   }
@@ -383,16 +387,16 @@ t.test('at its end a sweep stops what it no longer needs', async t => {
 
 t.test('failed trials: the exit code, the closing line, no file that is not there', async t => {
   const run = (onError: string) =>
-    work.start('sweep', failing(onError), '--output', work.folder(), ...FLAGS).finished;
+    work.cellrun('sweep', failing(onError), '--output', work.folder(), ...FLAGS);
   const stopped = await run('stop');
   t.equal(stopped.code, 1, stopped.stderr);
   t.match(stopped.stderr, /^cellrun: stopped: trial 0 failed: it did not end within 1 s$/m);
   t.match(stopped.stdout, /^1 of 1 trial failed:$/m);
   t.notMatch(stopped.stdout, /best\.yaml/);
   const directory = /^(\/.*)\/trials\.csv$/m.exec(stopped.stdout)?.[1] ?? '';
-  const status = await work.start('sweep', 'status', directory, '--json').finished;
+  const status = await work.cellrun('sweep', 'status', directory, '--json');
   t.match(JSON.parse(status.stdout), { status: 'failed', reason: 'trial_error', best: null });
-  t.equal((await resume(directory).finished).code, 1, 'nor is it a success to go on with it');
+  t.equal((await work.cellrun(...RESUME, directory)).code, 1, 'nor is it a success to go on with it');
   const all = await run('continue');
   t.equal(all.code, 1, all.stderr);
   t.match(all.stderr, /^cellrun: none of 2 trials has a value of the objective: 2 failed$/m);

@@ -6,31 +6,32 @@ import t from 'tap';
 import { loadExperiment } from '../src/config/index.js';
 import { lockRun } from '../src/experiment/run-lock.js';
 import type { Summary } from '../src/experiment/summary.js';
-import { RandomStream } from '../src/random.js';
 import { LocalLauncher } from '../src/sweep/launchers/local.js';
 import type { SweepObserver } from '../src/sweep/orchestrator.js';
 import type { SweepPlan } from '../src/sweep/plan.js';
 import { runSweep, type SweepResult } from '../src/sweep/run.js';
 import { finishedSegment } from '../src/sweep/segment-result.js';
 import type { SweepDirectory } from '../src/sweep/sweep-directory.js';
-import { drawSweepKill } from './soak/draw-sweep-kill.js';
 import { killableSweep, writeSweep } from './soak/killable-sweep.js';
 import { type AtOperation, PROGRAM, signalled } from './soak/moments.js';
 import { countEpochs } from './soak/sweep-differences.js';
 import { killSweep } from './soak/sweep-kills.js';
 import { recordsOf, type SweepMoment } from './soak/sweep-process.js';
-import { readLog } from './support/cli.js';
+import { readLog, Workplace } from './support/cli.js';
 import { screens } from './support/screen.js';
 import { sweepComplaints } from './support/sweep-files.js';
 
 // a slow machine is no failure
 t.setTimeout(900_000);
 
+const work = new Workplace();
+t.teardown(() => work.remove());
+
 t.test('a sweep that is killed ends as one that was never killed', async t => {
-  const folder = t.testdir();
-  const sweep = await killableSweep(folder, 5);
+  const folder = work.folder();
+  const sweep = await killableSweep(folder, 3, 4);
   const records = recordsOf(sweep.straight);
-  t.equal(records.filter(({ event }) => event === 'trial.chosen').length, 5);
+  t.equal(records.filter(({ event }) => event === 'trial.chosen').length, 3);
   const decided = records.find(({ event }) => event === 'sweep.decided');
   t.match(decided, { reason: 'trials', best: { value: Number } });
   t.same(sweepComplaints(sweep.straight), []);
@@ -61,29 +62,36 @@ t.test('a sweep that is killed ends as one that was never killed', async t => {
     t.same(replaced(epoch + saved), { wrong: 0, cutOff: 0 }, 'no step was made again');
   });
 
-  await t.test('at random moments', async t => {
-    const random = RandomStream.of(7, 'test/kill');
-    const report = await killSweep(sweep, join(folder, 'random'), 4, pace => drawSweepKill(random, pace));
-    t.same(report.failures, []);
-    t.ok(report.kills > 1, `killed ${report.kills} times: ${report.hits.join(', ')}`);
-    t.equal(report.epochs.trained, countEpochs(sweep.straight, sweep.straight).trained);
-  });
-
-  await t.test('after a trial was started, and before the journal knows of it', async t => {
+  await t.test('at one moment of each kind, one after another', async t => {
+    /** After a trial was started, and before the journal knows of it. */
     const unrecorded: SweepMoment = {
       kind: 'operation',
       only: 'writeSync journal.jsonl segment.start',
       at: 1,
     };
-    const report = await killSweep(sweep, join(folder, 'unrecorded'), 2, () => unrecorded);
+    const moments: readonly SweepMoment[] = [
+      unrecorded,
+      { kind: 'ends', more: 1, delay: 0, victims: 'the sweep and its trials' },
+      unrecorded,
+      { kind: 'ends', more: 1, delay: 0, victims: 'the sweep alone' },
+      // in the start-up, which writes the lock first
+      { kind: 'operation', at: 4, torn: true },
+    ];
+    const next = moments.values();
+    const report = await killSweep(sweep, join(folder, 'killed'), moments.length, () => {
+      const { value, done } = next.next();
+      if (done) throw new Error('more kills than moments');
+      return value;
+    });
     t.same(report.failures, []);
-    t.equal(report.kills, 2);
+    t.equal(report.kills, moments.length, report.hits.join(', '));
+    t.equal(report.epochs.trained, countEpochs(sweep.straight, sweep.straight).trained);
   });
 });
 
 t.test('a trial that cannot run is one failed trial, and is told with its reason', async t => {
   const warnings: string[] = [];
-  const { end, directory } = await conducted(t.testdir(), [0.01, -1], {
+  const { end, directory } = await conducted(work.folder(), [0.01, -1], {
     warning: text => warnings.push(text),
   });
   t.equal(end, 'completed');
@@ -99,7 +107,7 @@ t.test('a trial that cannot run is one failed trial, and is told with its reason
 });
 
 t.test('a trial waits for the process that has its run, and that nobody knows of', async t => {
-  const folder = t.testdir();
+  const folder = work.folder();
   let release: (() => void) | undefined;
   const begun: boolean[] = [];
   const { directory } = await conducted(
@@ -129,7 +137,7 @@ t.test('a trial waits for the process that has its run, and that nobody knows of
 });
 
 t.test('a run that is stopped within an evaluation has no result yet', async t => {
-  const folder = t.testdir();
+  const folder = work.folder();
   writeSweep(folder, 1);
   const directory = join(folder, 'run');
   const run = ['run', join(folder, 'base.yaml'), '--backend', 'cpu', '--directory', directory];
@@ -149,13 +157,13 @@ t.test('a run that is stopped within an evaluation has no result yet', async t =
   t.match(summary, { status: 'interrupted', epochs: 2, metrics: { test: { loss: Number } } });
   t.equal(evaluated().length, 1, 'what it says of the test split is from the epoch before');
   t.equal(result(), undefined);
-  t.equal((await program(paused)).code, 130);
+  t.equal((await work.cellrun(...paused)).code, 130);
   t.equal(evaluated().length, 2);
   t.match(result(), { outcome: { status: 'done', value: evaluated()[1].loss } });
 });
 
 t.test('a trial whose sweep is gone before it begins stops', async t => {
-  const folder = t.testdir();
+  const folder = work.folder();
   writeSweep(folder, 1);
   const [node, ...first] = PROGRAM;
   const endless = [
@@ -181,7 +189,7 @@ t.test(
   'on a terminal there is one table, which is redrawn in its place',
   { skip: hasScript ? false : 'there is no script of util-linux' },
   async t => {
-    const folder = t.testdir();
+    const folder = work.folder();
     const file = writeSweep(folder, 2, { method: 'random', pruner: 'none' });
     for (const columns of [70, 40]) {
       const flags = ['--set', 'training.num_epochs=2', '--backend', 'cpu', '--output', join(folder, 'out')];
@@ -212,11 +220,20 @@ t.test(
 t.test(
   'a run that pauses after epochs ends as one that does not, in the directory that is named',
   async t => {
-    const folder = t.testdir();
+    const folder = work.folder();
     writeSweep(folder, 1);
     const at = (name: string) => join(folder, name);
     const run = (...words: string[]) =>
-      program(['run', at('base.yaml'), '--set', 'training.num_epochs=4', '--backend', 'cpu', '-q', ...words]);
+      work.cellrun(
+        'run',
+        at('base.yaml'),
+        '--set',
+        'training.num_epochs=4',
+        '--backend',
+        'cpu',
+        '-q',
+        ...words,
+      );
     t.equal((await run('--directory', at('straight'))).code, 0);
     for (const epochs of [1, 1, 3]) {
       const paused = await run('--directory', at('paused'), '--pause-after-epoch', String(epochs));
@@ -226,9 +243,9 @@ t.test(
         status: 'interrupted',
       });
     }
-    t.equal((await program(['resume', at('paused'), '--pause-after-epoch', '3', '-q'])).code, 130);
+    t.equal((await work.cellrun('resume', at('paused'), '--pause-after-epoch', '3', '-q')).code, 130);
     t.equal(
-      (await program(['resume', at('paused'), '--pause-after-epoch', '4', '-q'])).code,
+      (await work.cellrun('resume', at('paused'), '--pause-after-epoch', '4', '-q')).code,
       0,
       'the last epoch is the end',
     );
@@ -243,16 +260,16 @@ t.test(
 
     const other = await run('--directory', at('straight'), '--set', 'seed=1');
     t.equal(other.code, 2);
-    t.match(other.err, /the run in this directory was started with another config/);
+    t.match(other.stderr, /the run in this directory was started with another config/);
     const full = await run('--directory', folder);
     t.equal(full.code, 2);
-    t.match(full.err, /this folder holds something that no run of this config left there/);
+    t.match(full.stderr, /this folder holds something that no run of this config left there/);
     mkdirSync(at('left'));
     const given = readFileSync(join(folder, 'base.yaml'), 'utf8');
     writeFileSync(join(at('left'), 'config.yaml'), given.slice(0, given.length / 2));
     writeFileSync(join(at('left'), 'run.lock'), '{"pid":4000000,"host":"gone","started":null}');
     t.match(
-      (await run('--directory', at('left'))).err,
+      (await run('--directory', at('left'))).stderr,
       /another process/,
       'a lock of another machine counts',
     );
@@ -312,14 +329,6 @@ function conducted(
     },
     opened,
   );
-}
-
-function program(args: readonly string[]): Promise<{ code: number | null; err: string }> {
-  const [node, ...first] = PROGRAM;
-  const child = spawn(node, [...first, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
-  let err = '';
-  child.stderr.setEncoding('utf8').on('data', text => (err += text));
-  return new Promise(resolve => child.on('close', code => resolve({ code, err })));
 }
 
 function checkpointsOf(run: string): string[] {

@@ -16,9 +16,10 @@ export interface KillableSweep {
 }
 
 /** Conducts it in `folder`, never killed; those to be killed go to folders beside it. Throws where it does not come to its end. */
-export async function killableSweep(folder: string, trials: number): Promise<KillableSweep> {
+export async function killableSweep(folder: string, trials: number, epochs = 8): Promise<KillableSweep> {
   mkdirSync(folder, { recursive: true });
-  const args = ['sweep', writeSweep(folder, trials), '--backend', 'cpu', '--threads', '2'];
+  const set = ['--set', `training.num_epochs=${epochs}`];
+  const args = ['sweep', writeSweep(folder, trials), ...set, '--backend', 'cpu', '--threads', '2'];
   // as far from the data as those that are killed: checkpoints have the way there in the hash of their config
   const output = join(folder, 'straight', 'output');
   const outcome = await sweepOutcome(PROGRAM, [...args, '--output', output]);

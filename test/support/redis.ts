@@ -34,13 +34,14 @@ export class RedisServer {
     this.server.kill(name);
   }
 
-  /** A command in its inline form, such as `FLUSHALL`. */
-  async command(text: string): Promise<void> {
+  /** A command in its inline form, such as `FLUSHALL`; gives the answer as Redis writes it, such as `:1`. */
+  async command(text: string): Promise<string> {
     const socket = connect(this.port, '127.0.0.1');
-    const answer = new Promise((resolve, reject) => socket.once('data', resolve).once('error', reject));
+    const answer = new Promise<string>((resolve, reject) =>
+      socket.once('data', data => resolve(data.toString().trim())).once('error', reject),
+    );
     socket.write(`${text}\r\n`);
-    await answer;
-    socket.destroy();
+    return answer.finally(() => socket.destroy());
   }
 
   async kill(): Promise<void> {

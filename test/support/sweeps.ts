@@ -1,17 +1,18 @@
 /** Sweeps whose trials train in this process: the search, the runs and the files are real, but no segment costs a process. */
-import { processIdentity } from '../../src/experiment/process-identity.js';
 import { loadSweep } from '../../src/sweep/config/index.js';
 import type { Launcher, RunningTask, Task } from '../../src/sweep/launcher.js';
 import { writeResults } from '../../src/sweep/results/index.js';
-import { runSweep } from '../../src/sweep/run.js';
+import { resumeSweep, runSweep, type SweepOptions } from '../../src/sweep/run.js';
 import type { Workplace } from './cli.js';
+
+type Gate = (task: Task) => Promise<void>;
 
 class InProcessLauncher implements Launcher {
   readonly name = 'local';
 
   constructor(
     private readonly work: Workplace,
-    private readonly gate: (task: Task) => Promise<void>,
+    private readonly gate: Gate,
   ) {}
 
   async open(): Promise<void> {}
@@ -20,12 +21,44 @@ class InProcessLauncher implements Launcher {
     const end = this.gate(task)
       .then(() => this.work.cellrun(...task.args))
       .then(({ code, stderr }) => ({ exitCode: code, signal: null, timedOut: false, stderr }));
-    return { process: processIdentity(process.pid), end, stop: async () => {} };
+    // no process of its own, so that a sweep that is gone on with does not wait for this one to end
+    return { process: 'in-process', end, stop: async () => {} };
   }
 
   async find(): Promise<undefined> {}
 
   async close(): Promise<void> {}
+}
+
+interface Conducting {
+  /** Of new trials; what a resumed sweep had before where it is not given. */
+  readonly backend?: string;
+  /** Is told warnings; without it a sweep with a warning fails. */
+  readonly warning?: (text: string) => void;
+}
+
+const open: Gate = async () => {};
+
+function optionsOf(work: Workplace, gate: Gate, { backend, warning }: Conducting): SweepOptions {
+  return {
+    threads: 1,
+    backend,
+    launcher: () => new InProcessLauncher(work, gate),
+    observer: {
+      decided: () => {},
+      started: () => {},
+      ended: () => {},
+      redecided: () => {},
+      warning:
+        warning ??
+        (text => {
+          throw new Error(text);
+        }),
+    },
+    signal: new AbortController().signal,
+    version: '0.0.0',
+    now: () => new Date(),
+  };
 }
 
 /**
@@ -36,31 +69,27 @@ export async function sweepInProcess(
   work: Workplace,
   file: string,
   output: string,
-  gate: (task: Task) => Promise<void> = async () => {},
+  gate = open,
+  conducting: Conducting = {},
 ): Promise<string> {
   const { plan, bases, givenYaml } = loadSweep(file);
-  const { directory, exitCode } = await runSweep(
-    { plan, bases, givenYaml, output },
-    {
-      threads: 1,
-      backend: 'webasm',
-      launcher: () => new InProcessLauncher(work, gate),
-      observer: {
-        decided: () => {},
-        started: () => {},
-        ended: () => {},
-        redecided: () => {},
-        warning: text => {
-          throw new Error(text);
-        },
-      },
-      signal: new AbortController().signal,
-      version: '0.0.0',
-      now: () => new Date(),
-    },
-    () => {},
-  );
+  const options = optionsOf(work, gate, { backend: 'webasm', ...conducting });
+  const { directory, exitCode } = await runSweep({ plan, bases, givenYaml, output }, options, () => {});
   if (exitCode !== 0) throw new Error(`the sweep ended with exit code ${exitCode}`);
   writeResults(directory);
   return directory.path;
+}
+
+/** Goes on with the sweep in `path`, as `sweep resume PATH` does, to its end. */
+export async function resumeInProcess(
+  work: Workplace,
+  path: string,
+  conducting: Conducting = {},
+): Promise<void> {
+  const { directory, exitCode } = await resumeSweep(path, {
+    ...optionsOf(work, open, conducting),
+    retryFailed: false,
+  });
+  if (exitCode !== 0) throw new Error(`the sweep ended with exit code ${exitCode}`);
+  writeResults(directory);
 }

@@ -20,19 +20,22 @@ export class Leases {
   private readonly running = new Map<string, Lease>();
   private readonly timer: NodeJS.Timeout;
 
-  /** `duration` is that of a lock, in milliseconds. */
-  constructor(private readonly duration: number) {
+  /** `duration` is that of a lock, and `now` an instant on a clock that only goes forward, in milliseconds. */
+  constructor(
+    private readonly duration: number,
+    private readonly now: () => number = () => performance.now(),
+  ) {
     this.timer = setInterval(() => this.look(), duration / LOOKS);
   }
 
   begin(id: string, stop: Lease['stop']): void {
-    this.running.set(id, { renewed: performance.now(), stop });
+    this.running.set(id, { renewed: this.now(), stop });
   }
 
   renewed(ids: readonly string[]): void {
     for (const id of ids) {
       const lease = this.running.get(id);
-      if (lease !== undefined) lease.renewed = performance.now();
+      if (lease !== undefined) lease.renewed = this.now();
     }
   }
 
@@ -54,7 +57,7 @@ export class Leases {
 
   private look(): void {
     for (const lease of this.running.values()) {
-      const share = (performance.now() - lease.renewed) / this.duration;
+      const share = (this.now() - lease.renewed) / this.duration;
       if (share > KILL_AFTER) this.ask(lease, 'kill');
       else if (share > INTERRUPT_AFTER) this.ask(lease, 'interrupt');
     }
