@@ -2,13 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const POLL_MS = 20;
-/** Half a minute of waiting at least, and more where each look takes long. */
+/** At least half a minute, and more if each look takes long. */
 const LOOKS = 1500;
 
-/** Looks again and again until `condition` holds. Throws where it never does, with `what` was waited for. */
+/** Looks again and again until `condition` holds. If it never does, throws an error that says `what` was awaited. */
 export async function comesTrue(
-  what: string | (() => string),
   condition: () => boolean | Promise<boolean>,
+  what: string | (() => string) = 'the condition',
 ): Promise<void> {
   for (let look = 0; look < LOOKS; look++) {
     if (await condition()) return;

@@ -56,7 +56,7 @@ export class RedisServer {
   }
 
   private async up(): Promise<void> {
-    await comesTrue('Redis', () => accepts(this.port));
+    await comesTrue(() => accepts(this.port), 'Redis');
   }
 }
 

@@ -95,11 +95,11 @@ export class SlurmCluster {
   private async up(): Promise<void> {
     let state = '';
     await comesTrue(
-      () => `Slurm: ${state}`,
       async () => {
         state = await this.command('sinfo', '--noheader', '--format=%T').catch(String);
         return state.trim() === 'idle';
       },
+      () => `Slurm: ${state}`,
     );
   }
 
