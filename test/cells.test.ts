@@ -33,6 +33,7 @@ const VARIANTS: readonly [CellName, Settings][] = [
   ['gru', { hidden_size: 5 }],
   ['rnn', { hidden_size: 5, nonlinearity: 'relu' }],
   ['min_gru', { hidden_size: 5 }],
+  ['min_lstm', { hidden_size: 5 }],
 ];
 
 t.test('parameters are in the order of the modules', async t => {

@@ -4,6 +4,7 @@ import type { Cell } from './cell.js';
 import { gru } from './gru.js';
 import { lstm } from './lstm.js';
 import { minGru } from './min_gru.js';
+import { minLstm } from './min_lstm.js';
 import { rnn } from './rnn.js';
 
 export type CellName = LayerConfig['cell'];
@@ -12,5 +13,6 @@ export const cells: { readonly [K in CellName]: Cell<Extract<LayerConfig, { cell
   gru,
   lstm,
   min_gru: minGru,
+  min_lstm: minLstm,
   rnn,
 };

@@ -27,7 +27,7 @@ export type Model = ListedLayers | EqualLayers;
 /**
  * A recurrent layer, by cell.
  */
-export type LayerConfig = LstmLayer | GruLayer | RnnLayer | MinGruLayer;
+export type LayerConfig = LstmLayer | GruLayer | RnnLayer | MinGruLayer | MinLstmLayer;
 /**
  * Units of a recurrent layer.
  */
@@ -320,6 +320,17 @@ export interface MinGruLayer {
    * Minimal gated recurrent units, with the gate order z, h.
    */
   cell: 'min_gru';
+  hidden_size: HiddenSize;
+  bidirectional: Bidirectional;
+}
+/**
+ * Minimal long short-term memory, whose gates read the input alone (Feng et al., 2024).
+ */
+export interface MinLstmLayer {
+  /**
+   * Minimal long short-term memory, with the gate order f, i, n.
+   */
+  cell: 'min_lstm';
   hidden_size: HiddenSize;
   bidirectional: Bidirectional;
 }
