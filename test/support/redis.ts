@@ -1,11 +1,10 @@
 /** A Redis server on this machine, with its data in a folder, that can be killed and started again. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { connect } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { freePorts, isInstalled } from './slurm.js';
+import { comesTrue } from './waiting.js';
 
 const PROGRAM = 'redis-server';
-const PATIENCE_MS = 20_000;
 
 /** What keeps the tests from running here; undefined where Redis is installed. */
 export function redisMissing(): string | undefined {
@@ -57,11 +56,11 @@ export class RedisServer {
   }
 
   private async up(): Promise<void> {
-    const until = performance.now() + PATIENCE_MS;
-    while (!(await accepts(this.port))) {
-      if (performance.now() > until) throw new Error('Redis did not come up');
-      await sleep(20);
-    }
+    await comesTrue(() => {
+      if (this.server.exitCode !== null)
+        throw new Error(`Redis ended with exit code ${this.server.exitCode}`);
+      return accepts(this.port);
+    });
   }
 }
 

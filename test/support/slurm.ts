@@ -5,15 +5,14 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { hostname, userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { comesTrue } from './waiting.js';
 
 const run = promisify(execFile);
 
 /** Daemons are not on everybody's search path. */
 const PATH = [process.env.PATH, '/usr/sbin', '/usr/local/sbin'].join(delimiter);
 const PROGRAMS = ['munged', 'slurmctld', 'slurmd', 'sbatch', 'squeue', 'scancel', 'scontrol'];
-const PATIENCE_MS = 30_000;
 
 /** What keeps the tests from running here; undefined where Slurm is installed. */
 export function slurmMissing(): string | undefined {
@@ -94,13 +93,11 @@ export class SlurmCluster {
   }
 
   private async up(): Promise<void> {
-    const until = performance.now() + PATIENCE_MS;
-    for (;;) {
-      const state = await this.command('sinfo', '--noheader', '--format=%T').catch(String);
-      if (state.trim() === 'idle') return;
-      if (performance.now() > until) throw new Error(`Slurm did not come up: ${state}`);
-      await sleep(100);
-    }
+    await comesTrue(async () => {
+      const ended = this.daemons.find(({ exitCode }) => exitCode !== null);
+      if (ended) throw new Error(`${ended.spawnfile} ended with exit code ${ended.exitCode}`);
+      return (await this.command('sinfo', '--noheader', '--format=%T').catch(String)).trim() === 'idle';
+    });
   }
 
   private complaints(): string {
