@@ -10,9 +10,9 @@ import { checkedJob, jobId, queueJob, readEnd } from '../src/sweep/launchers/que
 import { endWords, workOn } from '../src/sweep/launchers/worker.js';
 import { Leases } from '../src/sweep/launchers/worker-lease.js';
 import { type Running, readLog, Workplace } from './support/cli.js';
-import { comesTrue } from './support/comes-true.js';
 import { RedisServer, redisMissing } from './support/redis.js';
 import { longerConfig, randomDataset } from './support/small-run.js';
+import { comesTrue } from './support/waiting.js';
 
 const EPOCHS = 20;
 const EVERY_EPOCH = Array.from({ length: EPOCHS }, (_, i) => i + 1);

@@ -6,9 +6,9 @@ import t from 'tap';
 import type { Task, TaskEnd } from '../src/sweep/launcher.js';
 import { SlurmLauncher } from '../src/sweep/launchers/slurm.js';
 import { readLog, Workplace } from './support/cli.js';
-import { comesTrue } from './support/comes-true.js';
 import { SlurmCluster, slurmMissing } from './support/slurm.js';
 import { longerConfig, randomDataset } from './support/small-run.js';
+import { comesTrue } from './support/waiting.js';
 
 const MAIN = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 const PACE = { files: 50, slurm: 300, grace: 1000, patience: 20_000 };

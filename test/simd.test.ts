@@ -188,6 +188,16 @@ interface Options {
   readonly arithmetic: Arithmetic;
 }
 
+/** Random numbers of a kernel, of which its arrays have as many as they need. A prime, so that no two rows or columns are alike. */
+const POOL = 1021;
+
+/** `size` numbers of `pool`, from the one at `start` on, again and again. */
+function repeated(pool: Float32Array, start: number, size: number): Float32Array {
+  const values = new Float32Array(size);
+  for (let i = 0; i < size; i++) values[i] = pool[(start + i) % pool.length];
+  return values;
+}
+
 function prepare(
   { source, extents, arrays, symbols, integers }: RandomKernel,
   { seed, shared, spareBytes, arithmetic }: Options,
@@ -199,13 +209,15 @@ function prepare(
     offset += bytes;
     return at;
   };
+  const pool = Float32Array.from({ length: POOL }, () => random.uniform() * 2 - 1);
   const data = Object.fromEntries(
     Object.entries(arrays).map(([name, dims]) => {
       const size = dims.reduce((product, one) => product * one, 1);
       const count = symbols[name];
-      const values = Float32Array.from({ length: size }, () =>
-        count === undefined ? random.uniform() * 2 - 1 : random.integer(count),
-      );
+      const values =
+        count === undefined
+          ? repeated(pool, random.integer(POOL), size)
+          : Float32Array.from({ length: size }, () => random.integer(count));
       return [name, { dims, data: values, offset: place(size * 4) }];
     }),
   );

@@ -1,8 +1,8 @@
 /** A Redis server on this machine, with its data in a folder, that can be killed and started again. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { connect } from 'node:net';
-import { comesTrue } from './comes-true.js';
 import { freePorts, isInstalled } from './slurm.js';
+import { comesTrue } from './waiting.js';
 
 const PROGRAM = 'redis-server';
 
@@ -56,7 +56,11 @@ export class RedisServer {
   }
 
   private async up(): Promise<void> {
-    await comesTrue(() => accepts(this.port), 'Redis');
+    await comesTrue(() => {
+      if (this.server.exitCode !== null)
+        throw new Error(`Redis ended with exit code ${this.server.exitCode}`);
+      return accepts(this.port);
+    });
   }
 }
 

@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { hostname, userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
-import { comesTrue } from './comes-true.js';
+import { comesTrue } from './waiting.js';
 
 const run = promisify(execFile);
 
@@ -93,14 +93,11 @@ export class SlurmCluster {
   }
 
   private async up(): Promise<void> {
-    let state = '';
-    await comesTrue(
-      async () => {
-        state = await this.command('sinfo', '--noheader', '--format=%T').catch(String);
-        return state.trim() === 'idle';
-      },
-      () => `Slurm: ${state}`,
-    );
+    await comesTrue(async () => {
+      const ended = this.daemons.find(({ exitCode }) => exitCode !== null);
+      if (ended) throw new Error(`${ended.spawnfile} ended with exit code ${ended.exitCode}`);
+      return (await this.command('sinfo', '--noheader', '--format=%T').catch(String)).trim() === 'idle';
+    });
   }
 
   private complaints(): string {
