@@ -3,11 +3,21 @@
 export const BENCHMARKS = ['matmul', 'gates', 'forward', 'train_step', 'evaluate'] as const;
 export type Benchmark = (typeof BENCHMARKS)[number];
 
+/** What the models are made of: two layers of it. `gates` are the products of a cell step that have H columns each. */
+export const MODELS = {
+  lstm: { cell: 'lstm', bidirectional: false, gates: 4 },
+  gru: { cell: 'gru', bidirectional: false, gates: 3 },
+  rnn: { cell: 'rnn', bidirectional: false, gates: 1 },
+  bilstm: { cell: 'lstm', bidirectional: true, gates: 4 },
+} as const;
+export type ModelName = keyof typeof MODELS;
+
 /** The sizes of one measurement; what each contender is told. Names are those of the JSON lines. */
 export interface BenchCase {
-  /** Unique: benchmark and sizes. */
+  /** Unique: benchmark, model unless it is the LSTM, and sizes. */
   readonly id: string;
   readonly benchmark: Benchmark;
+  readonly model: ModelName;
   /** H. */
   readonly hidden_size: number;
   /** B. */
@@ -49,6 +59,9 @@ export function allCases(threads: number): BenchCase[] {
       ...atThreads('forward', sizes, threads),
       ...atThreads('train_step', sizes, threads),
     ]),
+    ...(['gru', 'rnn', 'bilstm'] as const).map(model =>
+      benchCase('train_step', { ...REFERENCE, threads }, model),
+    ),
     ...vary('hidden_size', HIDDEN_SIZES).flatMap(sizes => atThreads('evaluate', sizes, threads)),
   ];
   const unique = new Map(cases.map(one => [one.id, one]));
@@ -77,12 +90,14 @@ function atThreads(benchmark: Benchmark, sizes: Sizes, threads: number): BenchCa
   return counts.map(count => benchCase(benchmark, { ...sizes, threads: count }));
 }
 
-export function benchCase(benchmark: Benchmark, sizes: Sizes): BenchCase {
+export function benchCase(benchmark: Benchmark, sizes: Sizes, model: ModelName = 'lstm'): BenchCase {
   const { hidden_size: h, batch_size: b, sequence_length: t, threads } = sizes;
   const kernel = benchmark === 'matmul' || benchmark === 'gates';
+  const prefix = `${benchmark}/${model === 'lstm' ? '' : `${model}-`}`;
   const one: BenchCase = {
-    id: kernel ? `${benchmark}/h${h}-b${b}` : `${benchmark}/h${h}-b${b}-t${t}-th${threads}`,
+    id: `${prefix}h${h}-b${b}${kernel ? '' : `-t${t}-th${threads}`}`,
     benchmark,
+    model,
     ...sizes,
     num_layers: 2,
     input_size: 28,
@@ -100,11 +115,14 @@ export function benchCase(benchmark: Benchmark, sizes: Sizes): BenchCase {
  */
 export function flopsOf(one: BenchCase): number {
   const { benchmark, hidden_size, batch_size, sequence_length, num_layers, input_size, repeats } = one;
-  const gates = 4 * hidden_size;
+  const { gates: count, bidirectional } = MODELS[one.model];
+  const gates = count * hidden_size;
+  const directions = bidirectional ? 2 : 1;
   // the reference layer above the first: H inputs and H states
   if (benchmark === 'matmul' || benchmark === 'gates')
     return repeats * 2 * batch_size * gates * 2 * hidden_size;
-  const columns = input_size + hidden_size + (num_layers - 1) * 2 * hidden_size;
-  const forward = 2 * one.sequences * sequence_length * gates * columns;
+  // each direction of a layer above the first reads all directions of the layer below
+  const columns = input_size + hidden_size + (num_layers - 1) * (directions + 1) * hidden_size;
+  const forward = 2 * one.sequences * sequence_length * directions * gates * columns;
   return benchmark === 'train_step' ? 3 * forward : forward;
 }
