@@ -3,12 +3,15 @@
 export const BENCHMARKS = ['matmul', 'gates', 'forward', 'train_step', 'evaluate'] as const;
 export type Benchmark = (typeof BENCHMARKS)[number];
 
-/** What the models are made of: two layers of it. `gates` are the products of a cell step that have H columns each. */
+/**
+ * What the layers of a model are, which of their outputs the head reads, and how many products of H columns a cell's step makes. The last step
+ * of two directions would need but one step of the reverse one, which PyTorch computes whole; final states need both whole.
+ */
 export const MODELS = {
-  lstm: { cell: 'lstm', bidirectional: false, gates: 4 },
-  gru: { cell: 'gru', bidirectional: false, gates: 3 },
-  rnn: { cell: 'rnn', bidirectional: false, gates: 1 },
-  bilstm: { cell: 'lstm', bidirectional: true, gates: 4 },
+  lstm: { layer: { cell: 'lstm' }, from: 'last', gates: 4, directions: 1 },
+  gru: { layer: { cell: 'gru' }, from: 'last', gates: 3, directions: 1 },
+  rnn: { layer: { cell: 'rnn' }, from: 'last', gates: 1, directions: 1 },
+  bilstm: { layer: { cell: 'lstm', bidirectional: true }, from: 'final', gates: 4, directions: 2 },
 } as const;
 export type ModelName = keyof typeof MODELS;
 
@@ -115,9 +118,8 @@ export function benchCase(benchmark: Benchmark, sizes: Sizes, model: ModelName =
  */
 export function flopsOf(one: BenchCase): number {
   const { benchmark, hidden_size, batch_size, sequence_length, num_layers, input_size, repeats } = one;
-  const { gates: count, bidirectional } = MODELS[one.model];
-  const gates = count * hidden_size;
-  const directions = bidirectional ? 2 : 1;
+  const { directions, ...model } = MODELS[one.model];
+  const gates = model.gates * hidden_size;
   // the reference layer above the first: H inputs and H states
   if (benchmark === 'matmul' || benchmark === 'gates')
     return repeats * 2 * batch_size * gates * 2 * hidden_size;

@@ -31,13 +31,13 @@ export function randomSplit(one: BenchCase): Split {
 
 /** A trainer of the case's model on `split`, with random parameters. */
 export async function openTrainer(one: BenchCase, split: Split, threads: number): Promise<Trainer> {
-  const { cell, bidirectional } = MODELS[one.model];
+  const { layer, from } = MODELS[one.model];
   const trainer = await Trainer.create(
     {
       backend: 'webasm',
       threads,
       spec: modelOf(
-        { cell, bidirectional, hidden_size: one.hidden_size, num_layers: one.num_layers },
+        { ...layer, hidden_size: one.hidden_size, num_layers: one.num_layers, head: { from } },
         { inputSize: one.input_size, outputSize: one.num_classes },
       ),
       loss: 'cross_entropy',

@@ -31,7 +31,11 @@ class Classifier(torch.nn.Module):
         self.fc = torch.nn.Linear(directions * hidden, classes)
 
     def forward(self, x):
-        return self.fc(self.recurrent(x)[0][:, -1])
+        output, state = self.recurrent(x)
+        if not self.recurrent.bidirectional:
+            return self.fc(output[:, -1])
+        h = state[0]
+        return self.fc(torch.cat((h[-2], h[-1]), 1))
 
 
 def matmul(case):
