@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { UserError } from '../src/errors.js';
+import { packageRoot } from '../src/root.js';
 import { runBench } from './bench/bench.js';
 import { allCases, type BenchCase, benchCase, flopsOf, REFERENCE } from './bench/cases.js';
 import { compare } from './bench/check.js';
 import { Child, ContenderError } from './bench/child.js';
-import { contenders, sparedFrom } from './bench/contenders.js';
+import { contenders, lacksModel, sparedFrom } from './bench/contenders.js';
 import { type BenchOptions, parseOptions } from './bench/options.js';
 import { scalingPlot } from './bench/plot.js';
 import { type Figure, type Results, type Row, readResults } from './bench/results.js';
@@ -63,8 +64,20 @@ t.test('cases', async t => {
   t.equal(flopsOf(product), product.repeats * 26_214_400);
   // layer 1: 28 + 128 columns, layer 2: 128 + 128, each times 512 gates, 100 rows, 28 steps; three times for a gradient
   t.equal(flopsOf(benchCase('train_step', REFERENCE)), 3 * 2 * 100 * 28 * 512 * (156 + 256));
+  // three gates; one; two directions, each of which reads both of the layer below
+  const step = (model: BenchCase['model']) => flopsOf(benchCase('train_step', REFERENCE, model)) / 3;
+  t.equal(step('gru'), 2 * 100 * 28 * 384 * (156 + 256));
+  t.equal(step('rnn'), 2 * 100 * 28 * 128 * (156 + 256));
+  t.equal(step('bilstm'), 2 * 100 * 28 * 2 * 512 * (156 + 384));
   t.equal(flopsOf(benchCase('evaluate', REFERENCE)), 100 * flopsOf(benchCase('forward', REFERENCE)));
   const large = benchCase('train_step', { ...REFERENCE, hidden_size: 512 });
+  t.equal(benchCase('train_step', REFERENCE).id, 'train_step/h128-b100-t28-th1');
+  t.ok(cases.some(one => one.id === 'train_step/gru-h128-b100-t28-th2'));
+  const hello = { versions: {}, threads: 2 };
+  const gru = benchCase('train_step', REFERENCE, 'gru');
+  t.equal(lacksModel(hello, large), undefined);
+  t.equal(lacksModel(hello, gru), 'it has no gru', 'whoever names no models has LSTMs');
+  t.equal(lacksModel({ ...hello, models: ['gru'] }, gru), undefined);
   t.match(sparedFrom({ rate: 1.6 }, large), /about 34 s/);
   t.equal(sparedFrom({}, large), undefined);
 });
@@ -159,6 +172,32 @@ t.test('targets', t => {
       [3.5, 'missed'],
       [1.2, 'aim reached'],
       [1, 'aim reached'],
+    ],
+  );
+  const models = results(
+    [
+      row(benchCase('train_step', { ...REFERENCE, threads: 2 }, 'gru'), 60, sharp(1.4)),
+      { ...row(reference, 60, sharp(2)), ratios: { 'other build': sharp(1.01) } },
+    ],
+    [
+      {
+        id: 'bucketed/t28',
+        what: 'by length',
+        unit: 'ms',
+        ours: sharp(33),
+        other: { name: 'all of 28 steps', value: sharp(50) },
+        ratio: sharp(0.66),
+      },
+    ],
+  );
+  t.same(
+    judge(models)
+      .filter(one => one.measured !== undefined)
+      .map(({ measured, verdict }) => [measured?.median, verdict]),
+    [
+      [1.4, 'aim reached'],
+      [0.66, 'missed'],
+      [1.01, 'floor reached'],
     ],
   );
   const sweeps = results(
@@ -256,6 +295,11 @@ t.test('arguments', t => {
     messages(() => parseOptions(['--tfjs', 'x'])),
     ['--tfjs is given without --peers'],
   );
+  t.same(
+    messages(() => parseOptions(['--against', '/no/such/folder'])),
+    ["--against is '/no/such/folder'"],
+  );
+  t.match(parseOptions(['--against', packageRoot]), { against: packageRoot });
   t.end();
 });
 
@@ -301,13 +345,16 @@ t.test('contenders', async t => {
     ...benchCase('train_step', { ...REFERENCE, batch_size: 2, sequence_length: 3 }),
     hidden_size: 4,
   };
-  for (const contender of contenders({ peers: false, python: '', tfjs: undefined })) {
+  for (const contender of contenders({ against: packageRoot, peers: false, python: '', tfjs: undefined })) {
     const { child, hello } = await Child.start(contender.command(1));
     t.equal(hello.threads, 1, contender.name);
     await t.rejects(child.measure(0, 1), /nothing is prepared/);
     await child.prepare(small);
     t.equal((await child.measure(60, 3)).times_ms.length, 3);
     t.equal((await child.measure(0, 3)).times_ms.length, 1);
+    // another build may know no other models; this one does
+    t.same(hello.models, ['lstm', 'gru', 'rnn', 'bilstm']);
+    await child.prepare({ ...small, model: 'bilstm' });
     child.close();
   }
 });

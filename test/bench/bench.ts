@@ -1,8 +1,9 @@
 /** One run of the benchmark, from its options to its results. */
 import { loadavg } from 'node:os';
 import { usageError } from '../../src/errors.js';
-import { machine, versions } from '../../src/experiment/machine.js';
+import { gitState, machine, versions } from '../../src/experiment/machine.js';
 import { usableCores } from '../../src/training/threads.js';
+import { BUCKETED_LENGTHS, bucketedId, measureBucketed } from './bucketed.js';
 import { allCases, type BenchCase, quickCases } from './cases.js';
 import { measureChecks } from './checks.js';
 import { contenders, missingTfjs, startAll } from './contenders.js';
@@ -24,6 +25,7 @@ const DEFAULT_THREADS = 2;
 /** What is no case, by the option that asks for it; without one it is always measured. */
 const FIGURES = [
   [undefined, 'checks/step'],
+  ...BUCKETED_LENGTHS.map(length => [undefined, bucketedId(length)] as const),
   ['whole', 'whole/start'],
   ['whole', 'whole/run'],
   ['whole', 'whole/peak-rss'],
@@ -44,7 +46,9 @@ export async function runBench(options: BenchOptions, progress: (text: string) =
   const found: Record<string, string> = { ...versions() };
   const wanted = (id: string) => options.only?.test(id) ?? true;
   const cases = (options.quick ? quickCases(threads) : allCases(threads)).filter(({ id }) => wanted(id));
-  const figuresWanted = FIGURES.filter(([flag, id]) => (!flag || options[flag]) && wanted(id));
+  const figuresWanted = FIGURES.filter(
+    ([flag, id]) => (!flag || options[flag]) && wanted(id) && !(options.quick && id === bucketedId(128)),
+  );
   if (cases.length + figuresWanted.length === 0) {
     throw usageError({
       code: 'bench/option',
@@ -66,6 +70,12 @@ export async function runBench(options: BenchOptions, progress: (text: string) =
   if (figuresWanted.some(([, id]) => id === 'checks/step')) {
     progress('checks/step');
     figures.push(await measureChecks(threads, options.rounds));
+  }
+  for (const length of BUCKETED_LENGTHS) {
+    const id = bucketedId(length);
+    if (!figuresWanted.some(one => one[1] === id)) continue;
+    progress(id);
+    figures.push(await measureBucketed(length, threads, options.rounds));
   }
   if (figuresWanted.some(([flag]) => flag === 'whole')) {
     progress('whole program');
@@ -98,6 +108,12 @@ export async function runBench(options: BenchOptions, progress: (text: string) =
   };
 }
 
+/** A checkout by its place and, where git knows it, its commit. */
+function describe(folder: string): string {
+  const state = gitState(folder);
+  return state ? `${folder} (${state.revision.slice(0, 7)}${state.dirty ? ', changed' : ''})` : folder;
+}
+
 interface Told {
   progress(text: string): void;
   note(text: string): void;
@@ -114,6 +130,7 @@ async function measureRows(
   const rows: Row[] = [];
   const missing = options.tfjs === undefined ? undefined : missingTfjs(options.tfjs);
   if (missing !== undefined) told.note(`TensorFlow.js is not measured: ${missing}`);
+  if (options.against !== undefined) told.note(`the other build is ${describe(options.against)}`);
   if (options.peers && options.tfjs === undefined) told.note('TensorFlow.js is not measured: no --tfjs');
   const list = contenders({ ...options, tfjs: missing === undefined ? options.tfjs : undefined });
   for (const threads of new Set(cases.map(one => one.threads))) {
@@ -121,7 +138,7 @@ async function measureRows(
       told.note(`${name} is not measured: ${reason}`),
     );
     for (const { contender, hello } of started) {
-      told.version(hello.versions);
+      if (contender.name !== 'other build') told.version(hello.versions);
       if (hello.threads !== threads)
         told.note(`${contender.name} has ${hello.threads} thread in Node, whatever the row says`);
     }

@@ -3,11 +3,24 @@
 export const BENCHMARKS = ['matmul', 'gates', 'forward', 'train_step', 'evaluate'] as const;
 export type Benchmark = (typeof BENCHMARKS)[number];
 
+/**
+ * What the layers of a model are, which of their outputs the head reads, and how many products of H columns a cell's step makes. The last step
+ * of two directions would need but one step of the reverse one, which PyTorch computes whole; final states need both whole.
+ */
+export const MODELS = {
+  lstm: { layer: { cell: 'lstm' }, from: 'last', gates: 4, directions: 1 },
+  gru: { layer: { cell: 'gru' }, from: 'last', gates: 3, directions: 1 },
+  rnn: { layer: { cell: 'rnn' }, from: 'last', gates: 1, directions: 1 },
+  bilstm: { layer: { cell: 'lstm', bidirectional: true }, from: 'final', gates: 4, directions: 2 },
+} as const;
+export type ModelName = keyof typeof MODELS;
+
 /** The sizes of one measurement; what each contender is told. Names are those of the JSON lines. */
 export interface BenchCase {
-  /** Unique: benchmark and sizes. */
+  /** Unique: benchmark, model unless it is the LSTM, and sizes. */
   readonly id: string;
   readonly benchmark: Benchmark;
+  readonly model: ModelName;
   /** H. */
   readonly hidden_size: number;
   /** B. */
@@ -49,6 +62,9 @@ export function allCases(threads: number): BenchCase[] {
       ...atThreads('forward', sizes, threads),
       ...atThreads('train_step', sizes, threads),
     ]),
+    ...(['gru', 'rnn', 'bilstm'] as const).map(model =>
+      benchCase('train_step', { ...REFERENCE, threads }, model),
+    ),
     ...vary('hidden_size', HIDDEN_SIZES).flatMap(sizes => atThreads('evaluate', sizes, threads)),
   ];
   const unique = new Map(cases.map(one => [one.id, one]));
@@ -77,12 +93,14 @@ function atThreads(benchmark: Benchmark, sizes: Sizes, threads: number): BenchCa
   return counts.map(count => benchCase(benchmark, { ...sizes, threads: count }));
 }
 
-export function benchCase(benchmark: Benchmark, sizes: Sizes): BenchCase {
+export function benchCase(benchmark: Benchmark, sizes: Sizes, model: ModelName = 'lstm'): BenchCase {
   const { hidden_size: h, batch_size: b, sequence_length: t, threads } = sizes;
   const kernel = benchmark === 'matmul' || benchmark === 'gates';
+  const prefix = `${benchmark}/${model === 'lstm' ? '' : `${model}-`}`;
   const one: BenchCase = {
-    id: kernel ? `${benchmark}/h${h}-b${b}` : `${benchmark}/h${h}-b${b}-t${t}-th${threads}`,
+    id: `${prefix}h${h}-b${b}${kernel ? '' : `-t${t}-th${threads}`}`,
     benchmark,
+    model,
     ...sizes,
     num_layers: 2,
     input_size: 28,
@@ -100,11 +118,13 @@ export function benchCase(benchmark: Benchmark, sizes: Sizes): BenchCase {
  */
 export function flopsOf(one: BenchCase): number {
   const { benchmark, hidden_size, batch_size, sequence_length, num_layers, input_size, repeats } = one;
-  const gates = 4 * hidden_size;
+  const { directions, ...model } = MODELS[one.model];
+  const gates = model.gates * hidden_size;
   // the reference layer above the first: H inputs and H states
   if (benchmark === 'matmul' || benchmark === 'gates')
     return repeats * 2 * batch_size * gates * 2 * hidden_size;
-  const columns = input_size + hidden_size + (num_layers - 1) * 2 * hidden_size;
-  const forward = 2 * one.sequences * sequence_length * gates * columns;
+  // each direction of a layer above the first reads all directions of the layer below
+  const columns = input_size + hidden_size + (num_layers - 1) * (directions + 1) * hidden_size;
+  const forward = 2 * one.sequences * sequence_length * directions * gates * columns;
   return benchmark === 'train_step' ? 3 * forward : forward;
 }

@@ -1,6 +1,6 @@
 /** Who is measured, how each is started, and what each is spared. */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { packageRoot } from '../../src/root.js';
 import { type BenchCase, flopsOf } from './cases.js';
@@ -8,11 +8,13 @@ import { Child, type Command, ContenderError } from './child.js';
 import type { Hello } from './protocol.js';
 
 export const OURS = 'cellrun';
-export const OTHERS = ['gpu.js', 'PyTorch', 'TensorFlow.js'] as const;
+export const OTHERS = ['other build', 'gpu.js', 'PyTorch', 'TensorFlow.js'] as const;
 export type Other = (typeof OTHERS)[number];
 export type ContenderName = typeof OURS | Other;
 
 export interface PeerOptions {
+  /** Another checkout of cellrun, built, whose own contender is measured too. */
+  readonly against: string | undefined;
   /** Whether to measure PyTorch and TensorFlow.js too. */
   readonly peers: boolean;
   /** The Python that has PyTorch. */
@@ -33,7 +35,12 @@ const LONGEST_CALL_S = 6;
 
 export const peersFolder = join(packageRoot, 'test/bench/peers');
 
-export function contenders({ peers, python, tfjs }: PeerOptions): Contender[] {
+/** The contender that the checkout `folder` has been built with. */
+export function contenderOf(folder: string): string {
+  return resolve(folder, 'dist/test/bench/contenders/cellrun.js');
+}
+
+export function contenders({ against, peers, python, tfjs }: PeerOptions): Contender[] {
   const script = (name: string) => fileURLToPath(new URL(`./contenders/${name}.js`, import.meta.url));
   const node = (...given: string[]): Command => ({ program: process.execPath, arguments: given });
   const list: Contender[] = [
@@ -51,6 +58,10 @@ export function contenders({ peers, python, tfjs }: PeerOptions): Contender[] {
         ),
     },
   ];
+  if (against !== undefined) {
+    const command = (threads: number) => node(contenderOf(against), `${threads}`, 'ours');
+    list.push({ name: 'other build', command });
+  }
   if (!peers) return list;
   const torch = (threads: number) => ({
     program: python,
@@ -67,6 +78,11 @@ export function sparedFrom({ rate }: Pick<Contender, 'rate'>, one: BenchCase): s
   if (rate === undefined) return undefined;
   const seconds = flopsOf(one) / (rate * 1e9 * one.threads);
   return seconds > LONGEST_CALL_S ? `one call takes about ${Math.round(seconds)} s` : undefined;
+}
+
+/** Why a contender is not measured on `one`: it has no such model. */
+export function lacksModel({ models = ['lstm'] }: Hello, { model }: BenchCase): string | undefined {
+  return models.includes(model) ? undefined : `it has no ${model}`;
 }
 
 export interface Started {

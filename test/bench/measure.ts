@@ -2,7 +2,7 @@
 import { setTimeout } from 'node:timers/promises';
 import type { BenchCase } from './cases.js';
 import { ContenderError } from './child.js';
-import { type ContenderName, type Other, OURS, type Started, sparedFrom } from './contenders.js';
+import { type ContenderName, lacksModel, type Other, OURS, type Started, sparedFrom } from './contenders.js';
 import type { Row, Timing } from './results.js';
 import { medianOf, ratioOf, type Spread, spreadOf } from './statistics.js';
 
@@ -22,7 +22,8 @@ export async function measureCase(one: BenchCase, all: readonly Started[], pace:
   const leftOut = new Map<ContenderName, string>();
   const running: Started[] = [];
   for (const started of all) {
-    const reason = sparedFrom(started.contender, one) ?? (await prepare(started, one));
+    const reason =
+      lacksModel(started.hello, one) ?? sparedFrom(started.contender, one) ?? (await prepare(started, one));
     if (reason === undefined) running.push(started);
     else leftOut.set(started.contender.name, reason);
   }

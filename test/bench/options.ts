@@ -1,7 +1,8 @@
 /** The arguments of `npm run bench`. */
+import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type Diagnostic, usageError } from '../../src/errors.js';
-import type { PeerOptions } from './contenders.js';
+import { contenderOf, type PeerOptions } from './contenders.js';
 
 export interface BenchOptions extends PeerOptions {
   readonly help: boolean;
@@ -27,6 +28,7 @@ taking turns round by round; prints our time over theirs.
   --peers           also PyTorch and, with --tfjs, TensorFlow.js
   --python FILE     the Python that has PyTorch (default /usr/bin/python3)
   --tfjs DIR        a folder in which @tensorflow/tfjs and @tensorflow/tfjs-backend-wasm are installed
+  --against DIR     also another checkout of cellrun, built, such as an older commit's
   --quick           the reference sizes only, short rounds: a smoke test
   --whole           also the whole program: a run of configs/mnist-lstm.yaml, its start, its memory; sweeps; a review of a long log
   --soak            also the memory after 10,000 steps
@@ -64,6 +66,9 @@ export function parseOptions(args: readonly string[]): BenchOptions {
   } catch {
     complain(`--only is '${values.only}'`, 'a regular expression');
   }
+  if (values.against !== undefined && !existsSync(contenderOf(values.against))) {
+    complain(`--against is '${values.against}'`, 'a checkout in which `npm run build` has been run');
+  }
   if (values.tfjs !== undefined && !values.peers) complain('--tfjs is given without --peers', '--peers');
   const options = {
     ...values,
@@ -86,6 +91,7 @@ function parse(args: readonly string[]) {
         peers: flag,
         python: { ...text, default: '/usr/bin/python3' },
         tfjs: text,
+        against: text,
         quick: flag,
         whole: flag,
         soak: flag,
@@ -99,8 +105,8 @@ function parse(args: readonly string[]) {
         markdown: flag,
       },
     });
-    const { tfjs, only, rounds, threads, json, check, plot } = values;
-    return { ...values, tfjs, only, rounds, threads, json, check, plot };
+    const { tfjs, against, only, rounds, threads, json, check, plot } = values;
+    return { ...values, tfjs, against, only, rounds, threads, json, check, plot };
   } catch (error) {
     const [message] = (error as Error).message.split('. ');
     throw usageError({ code: 'bench/option', message, suggestion: '--help lists the options' });

@@ -15,7 +15,7 @@ const AXES: readonly { readonly axis: Axis; readonly title: string; readonly lab
 
 /** The SVG; undefined where no axis was measured at two points. */
 export function scalingPlot(results: Results): string | undefined {
-  const steps = results.rows.filter(row => row.case.benchmark === 'train_step');
+  const steps = results.rows.filter(row => row.case.benchmark === 'train_step' && row.case.model === 'lstm');
   const names = ([OURS, ...OTHERS] as const).filter(name => steps.some(row => row.timings[name]));
   const panels = AXES.flatMap(({ axis, title, label }): Panel[] => {
     const rows = steps.filter(({ case: one }) => isOn(axis, one, results.threads));

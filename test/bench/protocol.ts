@@ -15,6 +15,8 @@ export interface Hello {
   readonly versions: Readonly<Record<string, string>>;
   /** Threads that it really computes with. */
   readonly threads: number;
+  /** Models that it can be asked for; absent: the LSTM alone. */
+  readonly models?: readonly string[];
 }
 
 export interface Prepared {

@@ -37,7 +37,8 @@ function casePart({ case: one, timings }: Row): string[] {
   const sizes = [one.hidden_size, one.batch_size, kernel ? '-' : one.sequence_length, one.threads];
   const time = ms ? scaled(ms, 1 / one.repeats) : undefined;
   const rate = ms ? (flopsOf(one) / ms.median / 1e6).toFixed(1) : '';
-  return [one.benchmark, ...sizes.map(String), time ? withNoise(time) : '', rate];
+  const name = one.model === 'lstm' ? one.benchmark : `${one.benchmark}/${one.model}`;
+  return [name, ...sizes.map(String), time ? withNoise(time) : '', rate];
 }
 
 function ratioCell({ ratios, left_out }: Row, name: (typeof OTHERS)[number]): string {

@@ -1,5 +1,7 @@
 /** What was promised, and whether it holds. */
-import { benchCase, REFERENCE } from './cases.js';
+import { BUCKETED_LENGTHS, bucketedId } from './bucketed.js';
+import { benchCase, type ModelName, REFERENCE } from './cases.js';
+import type { Other } from './contenders.js';
 import { type Results, ratiosOf } from './results.js';
 import { noiseOf, ratioOf, type Spread } from './statistics.js';
 
@@ -31,8 +33,15 @@ const ratioAgainst = (prefix: string) => (results: Results) =>
 
 const figure = (id: string) => (results: Results) => results.figures.find(one => one.id === id)?.ours;
 
-const reference = (benchmark: 'train_step' | 'evaluate' | 'matmul', other: string) => (threads: number) =>
-  `${benchCase(benchmark, { ...REFERENCE, threads }).id} : ${other}`;
+const reference =
+  (
+    benchmark: 'train_step' | 'evaluate' | 'matmul',
+    other: Other,
+    sizes: Partial<typeof REFERENCE> = {},
+    model?: ModelName,
+  ) =>
+  (threads: number) =>
+    `${benchCase(benchmark, { ...REFERENCE, ...sizes, threads }, model).id} : ${other}`;
 
 /** Round by round; undefined where one of the two was not measured. */
 function twoThreadsOverOne({ rows }: Results): Spread | undefined {
@@ -43,6 +52,15 @@ function twoThreadsOverOne({ rows }: Results): Spread | undefined {
   return one && two && ratioOf(two, one);
 }
 
+/** The LSTM's targets, for the other models. */
+const stepOverPyTorch = (what: string, model: ModelName): Target => ({
+  what: `training step of ${what} of the same sizes over PyTorch CPU`,
+  floor: 3,
+  aim: 1.5,
+  unit: '',
+  value: ratio(reference('train_step', 'PyTorch', {}, model)),
+});
+
 const TARGETS: readonly Target[] = [
   {
     what: 'training step of the reference experiment over PyTorch CPU, same threads',
@@ -50,6 +68,30 @@ const TARGETS: readonly Target[] = [
     aim: 1.5,
     unit: '',
     value: ratio(reference('train_step', 'PyTorch')),
+  },
+  stepOverPyTorch('a GRU', 'gru'),
+  stepOverPyTorch('an RNN', 'rnn'),
+  stepOverPyTorch('a bidirectional LSTM', 'bilstm'),
+  ...BUCKETED_LENGTHS.map(steps => ({
+    what: `step with lengths uniform in 1..${steps}, batches by length, over one of full lengths`,
+    floor: 0.65,
+    aim: 0.6,
+    unit: '' as const,
+    value: ratioAgainst(`${bucketedId(steps)} : `),
+  })),
+  {
+    what: 'training step of the reference experiment over another build',
+    floor: 1.02,
+    aim: 1,
+    unit: '',
+    value: ratio(reference('train_step', 'other build')),
+  },
+  {
+    what: 'training step of 784 steps over another build',
+    floor: 1,
+    aim: 0.9,
+    unit: '',
+    value: ratio(reference('train_step', 'other build', { sequence_length: 784 })),
   },
   {
     what: 'training step of the reference experiment over TensorFlow.js wasm',

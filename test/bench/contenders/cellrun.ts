@@ -10,7 +10,7 @@ import { Engine } from '../../../src/engine/index.js';
 import { versions } from '../../../src/experiment/machine.js';
 import { RandomStream } from '../../../src/random.js';
 import type { ShardReport } from '../../../src/training/shards.js';
-import type { BenchCase } from '../cases.js';
+import { type BenchCase, MODELS } from '../cases.js';
 import { answerRequests, type Workload } from './answer.js';
 import { LEARNING_RATE, openTrainer, randomSplit } from './model.js';
 import { kernelWork } from './programs.js';
@@ -75,7 +75,12 @@ async function openKernels(one: BenchCase): Promise<Workload> {
   return { call, verify: () => verify(report(), 1), close: () => engine.close() };
 }
 
-await answerRequests({ versions: versions() as unknown as Record<string, string>, threads }, one =>
+const hello = {
+  versions: versions() as unknown as Record<string, string>,
+  threads,
+  models: Object.keys(MODELS),
+};
+await answerRequests(hello, one =>
   one.benchmark === 'matmul' || one.benchmark === 'gates' ? openKernels(one) : openModel(one),
 );
 process.exit();

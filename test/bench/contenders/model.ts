@@ -5,7 +5,7 @@ import { adam } from '../../../src/optimizers/adam.js';
 import { RandomStream } from '../../../src/random.js';
 import { Trainer } from '../../../src/training/trainer.js';
 import { modelOf } from '../../support/models.js';
-import type { BenchCase } from '../cases.js';
+import { type BenchCase, MODELS } from '../cases.js';
 
 export const LEARNING_RATE = 0.01;
 export const ADAM = { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0 } as const;
@@ -31,18 +31,19 @@ export function randomSplit(one: BenchCase): Split {
 
 /** A trainer of the case's model on `split`, with random parameters. */
 export async function openTrainer(one: BenchCase, split: Split, threads: number): Promise<Trainer> {
+  const { layer, from } = MODELS[one.model];
   const trainer = await Trainer.create(
     {
       backend: 'webasm',
       threads,
       spec: modelOf(
-        { cell: 'lstm', hidden_size: one.hidden_size, num_layers: one.num_layers },
+        { ...layer, hidden_size: one.hidden_size, num_layers: one.num_layers, head: { from } },
         { inputSize: one.input_size, outputSize: one.num_classes },
       ),
       loss: 'cross_entropy',
       seed: 0,
       sequenceLength: one.sequence_length,
-      variableLength: false,
+      variableLength: split.lengths !== undefined,
       train: split,
       batchSize: one.batch_size,
     },

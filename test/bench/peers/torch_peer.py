@@ -14,14 +14,28 @@ import torch
 WARM_UP_S = 0.5
 
 
+# the module of each model of a case, and its directions
+MODELS = {
+    "lstm": (torch.nn.LSTM, 1),
+    "gru": (torch.nn.GRU, 1),
+    "rnn": (torch.nn.RNN, 1),
+    "bilstm": (torch.nn.LSTM, 2),
+}
+
+
 class Classifier(torch.nn.Module):
-    def __init__(self, features, hidden, layers, classes):
+    def __init__(self, model, features, hidden, layers, classes):
         super().__init__()
-        self.lstm = torch.nn.LSTM(features, hidden, layers, batch_first=True)
-        self.fc = torch.nn.Linear(hidden, classes)
+        module, directions = MODELS[model]
+        self.recurrent = module(features, hidden, layers, batch_first=True, bidirectional=directions == 2)
+        self.fc = torch.nn.Linear(directions * hidden, classes)
 
     def forward(self, x):
-        return self.fc(self.lstm(x)[0][:, -1])
+        output, state = self.recurrent(x)
+        if not self.recurrent.bidirectional:
+            return self.fc(output[:, -1])
+        h = state[0]
+        return self.fc(torch.cat((h[-2], h[-1]), 1))
 
 
 def matmul(case):
@@ -58,7 +72,8 @@ def model(case):
     size, n = case["batch_size"], case["sequences"]
     x = torch.randint(0, 256, (n, case["sequence_length"], case["input_size"])).float() / 255
     y = torch.randint(0, case["num_classes"], (n,))
-    net = Classifier(case["input_size"], case["hidden_size"], case["num_layers"], case["num_classes"])
+    sizes = [case[size] for size in ("input_size", "hidden_size", "num_layers", "num_classes")]
+    net = Classifier(case["model"], *sizes)
     loss_of = torch.nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
 
@@ -104,7 +119,8 @@ def say(**message):
 
 def main():
     torch.set_num_threads(int(sys.argv[1]))
-    say(versions={"torch": torch.__version__, "python": platform.python_version()}, threads=torch.get_num_threads())
+    versions = {"torch": torch.__version__, "python": platform.python_version()}
+    say(versions=versions, threads=torch.get_num_threads(), models=list(MODELS))
     call = None
     for line in sys.stdin:
         request = json.loads(line)
