@@ -116,14 +116,14 @@ t.test('each cell of the schema can be said in both forms, with the same keys', 
 
 t.test('a key of another cell is told with the cell that has it', async t => {
   t.match(complaints('{ cell: gru, hidden_size: 8, projection_size: 3 }'), [
-    /^unknown-key \| projection_size \| .* it belongs to `cell: lstm`, here it is gru/,
+    /^unknown-key \| projection_size \| .* it belongs to `cell: lstm`, but `cell` is gru here/,
   ]);
   t.match(
     complaints(
       '{ layers: [{ cell: lstm, hidden_size: 8 }, { cell: lstm, hidden_size: 8, nonlinearity: relu }] }',
     ),
     [
-      /^unknown-key \| nonlinearity \| unknown key `nonlinearity` in `model\.layers\.1`; it belongs to `cell: rnn`, here it is lstm/,
+      /^unknown-key \| nonlinearity \| unknown key `nonlinearity` in `model\.layers\.1`; it belongs to `cell: rnn`, but `cell` is lstm here/,
     ],
   );
 });
@@ -133,10 +133,10 @@ t.test('layers are listed or equal, not both', async t => {
   const both =
     '{ layers: [{ cell: gru, hidden_size: 8 }], cell: gru, hidden_size: 8, num_layers: 2, bidirectional: true }';
   t.match(complaints(both), [
-    /^unknown-key \| cell \| .* it does not go with `layers`, whose items each have their own/,
-    /^unknown-key \| hidden_size \| .* it does not go with `layers`, whose items each have their own/,
-    /^unknown-key \| num_layers \| .* it does not go with `layers` \|/,
-    /^unknown-key \| bidirectional \| .* it does not go with `layers`, whose items each have their own/,
+    /^unknown-key \| cell \| .* it cannot be combined with `layers`, whose items each have their own/,
+    /^unknown-key \| hidden_size \| .* it cannot be combined with `layers`, whose items each have their own/,
+    /^unknown-key \| num_layers \| .* it cannot be combined with `layers` \|/,
+    /^unknown-key \| bidirectional \| .* it cannot be combined with `layers`, whose items each have their own/,
   ]);
   t.match(complaints('{ cell: gru, hidden_size: 8, layers: 2 }'), [
     /^unknown-key \| layers .*\| num_layers$/,
@@ -212,7 +212,7 @@ t.test('--set, extends and what they leave of the other form', async t => {
     head: HEAD,
   });
   t.match(complaints(mixed, undefined, 'model.hidden_size=3'), [
-    /^unknown-key \| hidden_size \| .*does not go with `layers`/,
+    /^unknown-key \| hidden_size \| .*cannot be combined with `layers`/,
   ]);
 
   const base = write('base.yaml', config(equal));
@@ -311,24 +311,24 @@ t.test('a run from before a key is compared as one with its default', async t =>
 
 t.test('what a layer norm, a projection and carried state exclude', async t => {
   t.match(complaints('{ cell: lstm, hidden_size: 8, projection_size: 8 }'), [
-    /^projection-size \| 8 \| `projection_size` must be below `hidden_size`, which is 8 \| at most 7/,
+    /^projection-size \| 8 \| `projection_size` must be less than `hidden_size`, which is 8 \| at most 7/,
   ]);
   t.match(
     complaints(
       '{ layers: [{ cell: gru, hidden_size: 1 }, { cell: lstm, hidden_size: 8, projection_size: 3, layer_norm: true }] }',
     ),
-    [/^layer-norm \| layer_norm \| .*excludes `projection_size`/],
+    [/^layer-norm \| layer_norm \| .*cannot be combined: layer normalization/],
   );
   const carrying = 'num_epochs: 1, batch_size: 4, carry_state: true';
   t.match(complaints('{ cell: gru, hidden_size: 8 }', carrying), [
-    /^carry-state \| carry_state .* `shuffle` puts another sequence there/,
+    /^carry-state \| carry_state .* cannot be combined with `shuffle`: row b/,
   ]);
   t.match(complaints('{ cell: gru, hidden_size: 8 }', `${carrying}, shuffle: true, bucket_by_length: true`), [
     /^carry-state \| shuffle /,
     /^carry-state \| bucket_by_length /,
   ]);
   t.match(complaints('{ cell: gru, hidden_size: 8, bidirectional: true }', `${carrying}, shuffle: false`), [
-    /^carry-state \| bidirectional \| `carry_state` excludes `bidirectional`: a reverse direction begins at the end/,
+    /^carry-state \| bidirectional \| `carry_state` cannot be combined with `bidirectional`: the reverse direction starts at the end/,
   ]);
   t.match(
     complaints(
@@ -363,13 +363,13 @@ t.test('what changes nothing is warned of', async t => {
     [],
   );
   t.match(warnings('{ cell: gru, hidden_size: 8, dropout: 0.5, head: { dropout: 0.5 } }'), [
-    /^config\/no-dropout `model\.dropout` is between recurrent layers/,
-    /^config\/no-dropout `model\.head\.dropout` is of the layers of `hidden_sizes`/,
+    /^config\/no-dropout `model\.dropout` applies between recurrent layers/,
+    /^config\/no-dropout `model\.head\.dropout` applies to the layers of `hidden_sizes`/,
   ]);
   t.same(warnings('{ cell: gru, hidden_size: 8 }', {}, 'training.bucket_by_length=true'), []);
   t.match(
     warnings('{ cell: gru, hidden_size: 8 }', { lengths: undefined }, 'training.bucket_by_length=true'),
-    [/^data\/one-length .*`bucket_by_length` changes nothing/],
+    [/^data\/one-length .*`bucket_by_length` has no effect/],
   );
 });
 
@@ -385,7 +385,7 @@ t.test('validate finds without data what a kind of data already says', async t =
   t.equal(await validate([mnist], { format: 'text', set: [] }, io), 2);
   t.match(
     io.errText(),
-    /mnist\.yaml:4:\d+: an embedding reads symbols, and the steps of the dataset are numbers/,
+    /mnist\.yaml:4:\d+: an embedding needs symbols, but each step of the dataset is a vector of numbers/,
   );
   const steps = write(
     'steps.yaml',
@@ -397,6 +397,6 @@ t.test('validate finds without data what a kind of data already says', async t =
   t.equal(await validate([steps], { format: 'text', set: [] }, io), 2);
   t.match(
     io.errText(),
-    /the head answers once a sequence, the dataset has one target a step[\s\S]*expected: from: every/,
+    /the head has one output per sequence, but the dataset has one target per step[\s\S]*expected: from: every/,
   );
 });

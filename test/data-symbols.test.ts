@@ -72,23 +72,23 @@ t.test('all types of integers are symbols', async t => {
   t.same(floats.input, { kind: 'number', size: 1 }, 'integers with a dimension of features are numbers');
 });
 
-t.test('what is no symbol is told with its row and step', async t => {
+t.test('what is not a symbol is reported with its row and step', async t => {
   const lengths = npy('<i4', '(2,)', Int32Array.of(1, 2));
   const cases: [string, Record<string, Uint8Array>, RegExp][] = [
     [
       'negative',
       { x: npy('<i4', '(2, 2)', Int32Array.of(1, 2, 3, -4)) },
-      /^data\/symbol-range \| x\[1, 1\] is no symbol \| expected 0 to 1048575 \| got -4$/,
+      /^data\/symbol-range \| x\[1, 1\] is not a symbol \| expected 0 to 1048575 \| got -4$/,
     ],
     [
       'far beyond any vocabulary, with all digits',
       { x: npy('<u8', '(2, 2)', BigUint64Array.of(1n, 2n ** 63n + 1n, 3n, 4n)) },
-      /x\[0, 1\] is no symbol .* got 9223372036854775809$/,
+      /x\[0, 1\] is not a symbol .* got 9223372036854775809$/,
     ],
     [
       'in the test split',
       { x_test: npy('|i1', '(2, 2)', Int8Array.of(1, 2, -3, 4)) },
-      /x_test\[1, 0\] is no symbol/,
+      /x_test\[1, 0\] is not a symbol/,
     ],
     [
       'not past a length alone',
@@ -98,7 +98,7 @@ t.test('what is no symbol is told with its row and step', async t => {
     [
       'floats without features',
       { x: npy('<f4', '(2, 2)', Float32Array.of(1, 2, 3, 4)) },
-      /array x has the wrong shape \| expected .*integers \[N, T\] \(symbols\).* got \[2, 2\] of <f4$/,
+      /array x has the wrong shape or type: symbols must be integers \| expected .*integers \[N, T\] \(symbols\).* got <f4 \[2, 2\]$/,
     ],
     [
       'a test split of numbers',
@@ -108,7 +108,7 @@ t.test('what is no symbol is told with its row and step', async t => {
     [
       'a length of 0',
       { lengths: npy('<i4', '(2,)', Int32Array.of(2, 0)) },
-      /lengths\[1\] is out of range: a sequence has at least one step \| expected 1 to 2 \| got 0$/,
+      /lengths\[1\] is out of range: a sequence needs at least one step \| expected 1 to 2 \| got 0$/,
     ],
   ];
   for (const [name, arrays, expected] of cases) {
@@ -139,17 +139,17 @@ t.test('embedding and vocabulary are held against the data', async t => {
 
   const symbols = fixture('symbols.npz');
   t.match(await lines(symbols), [
-    /^config\/embedding .*the steps of the dataset are symbols, and the model has no `embedding`/,
+    /^config\/embedding .*each step of the dataset is a symbol, but the model has no `embedding`/,
   ]);
   t.match(await lines(fixture('classes.npz'), 'model.embedding={size: 3}'), [
-    /^config\/embedding .*an embedding reads symbols, and the steps of the dataset are numbers/,
+    /^config\/embedding .*an embedding needs symbols, but each step of the dataset is a vector of numbers/,
   ]);
   const { sizes, diagnostics } = await check(symbols, 'model.embedding={size: 3}');
   t.same([diagnostics, sizes.input], [[], { kind: 'symbol', count: 13 }]);
   const larger = await check(symbols, 'model.embedding={size: 3, num_symbols: 20}');
   t.same([larger.diagnostics, larger.sizes.input], [[], { kind: 'symbol', count: 20 }]);
   t.match(await lines(symbols, 'model.embedding={size: 3}', 'model.embedding.num_symbols=12'), [
-    /^config\/num-symbols 12 \| the data need 13 symbols: x_test\[0, 1\] in .*symbols\.npz is 12 \| at least 13$/,
+    /^config\/num-symbols 12 \| the data have symbols outside the vocabulary: x_test\[0, 1\] in .*symbols\.npz is 12 \| at least 13$/,
   ]);
   t.match(await lines(symbols, 'model.embedding={size: 3}', 'model.head.from=every'), [
     /^config\/head-target .*from: last \| final \| mean \| max/,
@@ -164,7 +164,7 @@ t.test('embedding and vocabulary are held against the data', async t => {
       'model.embedding={size: 3}',
       'model.head.from=final',
     ),
-    [/^config\/head-target final \| the head answers once a sequence, .*\| from: every$/],
+    [/^config\/head-target final \| the head has one output per sequence, .*\| from: every$/],
   );
 });
 

@@ -127,7 +127,7 @@ t.test('npz: what is wrong is named by array and index', async t => {
     [
       'rank',
       array('x', npy('<f4', '(2, 2)', Float32Array.of(1, 2, 3, 4))),
-      /array x .*wrong shape.*got \[2, 2\]/,
+      /array x .*wrong shape.*got <f4 \[2, 2\]/,
     ],
     ['label', array('y', npy('|i1', '(2,)', Int8Array.of(0, -1))), /^data\/label-range \| y\[1\] .*got -1/],
     [
@@ -176,7 +176,7 @@ t.test('npz: what is wrong is named by array and index', async t => {
     [
       'big-endian label',
       array('y', npy('>i8', '(2,)', Buffer.from('00000000000000010020000000000001', 'hex'))),
-      /y\[1\] is no class label.*got 9007199254740993/,
+      /y\[1\] is not a class label.*got 9007199254740993/,
     ],
     [
       'short',

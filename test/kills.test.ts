@@ -1,7 +1,7 @@
 /** Runs that are killed or asked to stop, real processes all, go on to the same end. The long form is `npm run soak`. */
 import t, { type Test } from 'tap';
 import { inThisProcess } from './soak/finish.js';
-import { killOnce, seamsAtEnd } from './soak/kill-once.js';
+import { afterStep, killOnce, seamsAtEnd } from './soak/kill-once.js';
 import { killable } from './soak/killable.js';
 import type { Figures } from './soak/parts.js';
 import { type Extent, killsAtEveryStep, manyKills, manySignals } from './soak/stopped-runs.js';
@@ -29,6 +29,12 @@ t.test("SIGKILL at the seams of a run's end", async t => {
     seamsAtEnd(run).map(moment => killOnce(run, work.folder(), moment, inThisProcess)),
   );
   t.same(found, [undefined, undefined, undefined, undefined]);
+});
+t.test('SIGKILL with dropout, both directions and carried states', async t => {
+  for (const name of ['dropout and both directions', 'dropout and carried states']) {
+    const run = await killable(work.folder(), name, { num_epochs: 2, max_steps: 17 });
+    t.equal(await killOnce(run, work.folder(), afterStep(7), inThisProcess), undefined, name);
+  }
 });
 t.test('a signal in each phase', async t => {
   for (const figures of await manySignals(work.folder(), extent(8))) holds(t, figures, 1);

@@ -162,7 +162,7 @@ const BROKEN: Readonly<Record<string, readonly [lines: string, told: readonly st
     'an option of another method': [
       'method: { kind: random, n_startup_trials: 3 }\nparameters: { model.hidden_size: [4] }',
       ['config/unknown-key 5:25'],
-      /belongs to `kind: tpe`, here it is random/,
+      /belongs to `kind: tpe`, but `kind` is random here/,
     ],
     'a key by another name': [
       'method: grid\nspace: { model.hidden_size: [4] }',
@@ -190,12 +190,12 @@ const BROKEN: Readonly<Record<string, readonly [lines: string, told: readonly st
     'a key that only another choice has': [
       'method: grid\nparameters:\n  optimizer.momentum: [0.5]',
       ['config/unknown-key 7:3'],
-      /belongs to `kind: sgd`, here it is adam/,
+      /belongs to `kind: sgd`, but `kind` is adam here/,
     ],
     'a key without its condition': [
       'method: grid\nparameters:\n  optimizer.kind: [sgd, adam]\n  optimizer.momentum: [0.5, 0.9]',
       ['config/unknown-key 8:3'],
-      /here it is adam; at optimizer\.kind=adam, optimizer\.momentum=0\.5 and 1 more point$/m,
+      /but `kind` is adam here; at optimizer\.kind=adam, optimizer\.momentum=0\.5 and 1 more point$/m,
     ],
     'a point that contradicts itself': [
       'method: grid\nparameters:\n  training.last_batch: [train, drop]\n  training.batch_size: [10, 50]',

@@ -3,6 +3,7 @@ import type { Diagnostic } from '../errors.js';
 import { describeExpected } from './expectation.js';
 import type { SchemaError } from './schema.js';
 import {
+  decidingKeys,
   experimentSchema,
   formFor,
   isRecord,
@@ -153,13 +154,14 @@ class Explainer {
     const here = nodeAt(this.tree, path)?.value;
     const names = ['kind', 'type', 'name', 'class', 'cell', '_target_'].filter(name => name !== tag);
     const misnamed = here?.kind === 'map' ? names.find(name => here.entries.has(name)) : undefined;
+    const forms = decidingKeys(schemaAt(path, undefined, this.root) ?? {}).filter(key => key !== tag);
     const place =
       misnamed === undefined ? keyPlace(this.tree, path) : keyPlace(this.tree, [...path, misnamed]);
     return {
       code: 'config/missing-key',
       message: `the key \`${tag}\` is missing in \`${formatPath(path)}\``,
       ...positionOf(place),
-      expected: `\`${tag}\`: ${tags.join(' | ')}`,
+      expected: [`\`${tag}\`: ${tags.join(' | ')}`, ...forms.map(key => `or \`${key}\``)].join(', '),
       ...(misnamed === undefined ? {} : { suggestion: tag }),
     };
   }

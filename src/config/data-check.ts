@@ -138,7 +138,7 @@ function checkLimit(
 /** Sequences of one length are alike to whoever sorts them by it. */
 function checkLengths({ experiment, locator }: LoadedExperiment, { train }: DataShape): Diagnostic[] {
   if (!experiment.training.bucket_by_length || train.lengths !== undefined) return [];
-  const message = 'all training sequences have the same length, so that `bucket_by_length` changes nothing';
+  const message = 'all training sequences have the same length, so `bucket_by_length` has no effect';
   return [locator.atValue(['training', 'bucket_by_length'], 'data/one-length', message)];
 }
 

@@ -35,7 +35,7 @@ function checkLoss({ loss }: PartialExperiment, { targetKind }: DataFacts, locat
   const { target: needed } = lossFacts(loss);
   if (targetKind === undefined || targetKind === needed) return [];
   const suggestion = lossFor(targetKind);
-  const message = `loss ${loss.kind} needs ${needed} targets, the dataset has ${targetKind} targets`;
+  const message = `loss ${loss.kind} needs ${needed} targets, but the dataset has ${targetKind} targets`;
   return [locator.atValue(['loss', 'kind'], 'config/loss-target', message, suggestion && { suggestion })];
 }
 
@@ -43,7 +43,7 @@ function checkHead({ model }: PartialExperiment, { perStep }: DataFacts, locator
   if (perStep === undefined || model === undefined || ANSWERS_EACH_STEP[model.head.from] === perStep)
     return [];
   const fitting = Object.entries(ANSWERS_EACH_STEP).filter(([, eachStep]) => eachStep === perStep);
-  const message = `the head answers ${perStep ? 'once a sequence' : 'at every step'}, the dataset has one target a ${perStep ? 'step' : 'sequence'}`;
+  const message = `the head has one output per ${perStep ? 'sequence' : 'step'}, but the dataset has one target per ${perStep ? 'step' : 'sequence'}`;
   return [
     locator.atValue(['model', 'head', 'from'], 'config/head-target', message, {
       expected: `from: ${fitting.map(([from]) => from).join(' | ')}`,
@@ -66,18 +66,18 @@ function checkEmbedding({ model }: PartialExperiment, facts: DataFacts, locator:
   const path = ['model', 'embedding'];
   if (inputKind === 'number') {
     if (model.embedding === undefined) return [];
-    const message = 'an embedding reads symbols, and the steps of the dataset are numbers';
-    const expected = 'symbols: integers [N, T] as x of a dataset of kind npz; or no `embedding`';
+    const message = 'an embedding needs symbols, but each step of the dataset is a vector of numbers';
+    const expected = 'integers [N, T] as x of an npz dataset, or no `embedding`';
     return [locator.atKey(path, 'config/embedding', message, { expected })];
   }
   if (model.embedding === undefined) {
-    const message = 'the steps of the dataset are symbols, and the model has no `embedding` that reads them';
-    const expected = '`embedding: { size: … }`; or numbers [N, T, F] as x';
+    const message = 'each step of the dataset is a symbol, but the model has no `embedding`';
+    const expected = '`embedding: { size: … }`, or numbers [N, T, F] as x';
     return [locator.atKey(path, 'config/embedding', message, { expected })];
   }
   const given = model.embedding.num_symbols;
   if (given === undefined || given >= numSymbols) return [];
-  const message = `the data need ${numSymbols} symbols${reasonOf(largestSymbol)}`;
+  const message = `the data have symbols outside the vocabulary${reasonOf(largestSymbol)}`;
   const more = { expected: `at least ${numSymbols}`, got: String(given) };
   return [locator.atValue([...path, 'num_symbols'], 'config/num-symbols', message, more)];
 }

@@ -24,7 +24,7 @@ function checkLayer(layer: LayerConfig, path: Path, locator: Locator): Diagnosti
   const { hidden_size, projection_size, layer_norm } = layer;
   const found: Diagnostic[] = [];
   if (projection_size >= hidden_size) {
-    const message = `\`projection_size\` must be below \`hidden_size\`, which is ${hidden_size}`;
+    const message = `\`projection_size\` must be less than \`hidden_size\`, which is ${hidden_size}`;
     const more = {
       ...(hidden_size > 1 && { expected: `at most ${hidden_size - 1}` }),
       got: String(projection_size),
@@ -32,13 +32,15 @@ function checkLayer(layer: LayerConfig, path: Path, locator: Locator): Diagnosti
     found.push(locator.atValue([...path, 'projection_size'], 'config/projection-size', message, more));
   }
   if (layer_norm) {
-    const message = '`layer_norm` is of a cell without a projection, and so excludes `projection_size`';
-    found.push(locator.atKey([...path, 'layer_norm'], 'config/layer-norm', message));
+    const message =
+      '`layer_norm` and `projection_size` cannot be combined: layer normalization is defined for an LSTM without a projection';
+    const expected = 'one of the two';
+    found.push(locator.atKey([...path, 'layer_norm'], 'config/layer-norm', message, { expected }));
   }
   return found;
 }
 
-/** Row b of a batch can continue row b of the one before only where both are of the same data, and read forwards. */
+/** Row b of a batch can continue row b of the previous one only if the data keep their order and all layers read forwards. */
 function checkCarriedState(
   { training }: PartialExperiment,
   layers: readonly [LayerConfig, Path][],
@@ -53,26 +55,30 @@ function checkCarriedState(
   const reverse = layers.find(([layer]) => layer.bidirectional);
   if (reverse !== undefined) {
     const message =
-      '`carry_state` excludes `bidirectional`: a reverse direction begins at the end of a sequence, and no batch before has read what follows';
+      '`carry_state` cannot be combined with `bidirectional`: the reverse direction starts at the end of a sequence, and no earlier batch has read what follows it';
     complain([...reverse[1], 'bidirectional'], message, '`bidirectional: false`, or `carry_state: false`');
   }
   if (training.shuffle) {
     const message =
-      '`carry_state` continues each row of the batch before, and `shuffle` puts another sequence there';
-    complain(['training', 'shuffle'], message, '`shuffle: false`, with the data in the order of their rows');
+      '`carry_state` cannot be combined with `shuffle`: row b of a batch must continue row b of the previous batch';
+    complain(
+      ['training', 'shuffle'],
+      message,
+      '`shuffle: false`, with the data ordered so that each row continues the one a batch earlier',
+    );
   }
   if (training.bucket_by_length) {
     const message =
-      '`carry_state` continues each row of the batch before, and `bucket_by_length` puts another sequence there';
+      '`carry_state` cannot be combined with `bucket_by_length`: row b of a batch must continue row b of the previous batch';
     complain(['training', 'bucket_by_length'], message, '`bucket_by_length: false`');
   }
   if (training.eval_batch_size !== training.batch_size) {
     const message =
-      '`carry_state` evaluates in the batches of training: `eval_batch_size` must equal `batch_size`';
+      'with `carry_state`, `eval_batch_size` must equal `batch_size`: the batch size decides which sequence continues which';
     complain(
       ['training', 'eval_batch_size'],
       message,
-      `\`eval_batch_size: ${training.batch_size}\`, or none`,
+      `\`eval_batch_size: ${training.batch_size}\`, or leave it out`,
     );
   }
   return found;
@@ -83,12 +89,12 @@ export function modelWarnings({ model }: Experiment, locator: Locator): Diagnost
   const found: Diagnostic[] = [];
   if (model.dropout > 0 && layersOf(model).length === 1) {
     const message =
-      '`model.dropout` is between recurrent layers; the model has one, so that nothing is dropped';
+      '`model.dropout` applies between recurrent layers; this model has only one, so nothing is dropped';
     found.push(locator.atValue(['model', 'dropout'], 'config/no-dropout', message));
   }
   if (model.head.dropout > 0 && model.head.hidden_sizes.length === 0) {
     const message =
-      '`model.head.dropout` is of the layers of `hidden_sizes`; there are none, so that nothing is dropped';
+      '`model.head.dropout` applies to the layers of `hidden_sizes`; there are none, so nothing is dropped';
     found.push(locator.atValue(['model', 'head', 'dropout'], 'config/no-dropout', message));
   }
   return found;

@@ -85,7 +85,7 @@ function otherForm(key: string, schema: Schema, value: unknown): string | undefi
   if (deciding === undefined || stepInto(schema, key, undefined) === undefined) return undefined;
   const inItems = stepInto(schema, deciding, value)?.items;
   const where = inItems && stepInto(inItems, key, undefined) ? `, whose items each have their own` : '';
-  return `it does not go with \`${deciding}\`${where}`;
+  return `it cannot be combined with \`${deciding}\`${where}`;
 }
 
 /** `momentum` under `kind: adam` belongs to `kind: sgd`. */
@@ -95,7 +95,7 @@ function otherBranch(key: string, schema: Schema, value: unknown): string | unde
   const owners = union.branches.filter(branch => propertiesOf(branch.schema).has(key));
   if (owners.length === 0) return undefined;
   const tags = owners.map(owner => owner.tag).join(' or ');
-  return `it belongs to \`${union.key}: ${tags}\`, here it is ${String(value[union.key])}`;
+  return `it belongs to \`${union.key}: ${tags}\`, but \`${union.key}\` is ${String(value[union.key])} here`;
 }
 
 function hintElsewhere(key: string, found: readonly KnownKey[]): Hint {

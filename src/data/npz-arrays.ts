@@ -88,9 +88,12 @@ function shapeOf(x: NpyArray, name: string, file: string): Shape {
   const isSymbols = x.shape.length === 2 && x.integer;
   if (!(isNumbers || isSymbols) || x.shape.includes(0)) {
     throw wrong('data/shape-mismatch', file, name, '', {
-      message: 'has the wrong shape',
-      expected: '[N, T, F] (numbers), or integers [N, T] (symbols), none of them 0',
-      got: `${shapeWords(x)} of ${x.dtype}`,
+      message:
+        x.shape.length === 2 && !x.integer
+          ? 'has the wrong shape or type: symbols must be integers'
+          : 'has the wrong shape',
+      expected: 'numbers [N, T, F] or integers [N, T] (symbols), none of them 0',
+      got: `${x.dtype} ${shapeWords(x)}`,
     });
   }
   const [count, steps, size] = x.shape;
@@ -110,7 +113,7 @@ function lengthsOf(array: NpyArray | undefined, shape: Shape, name: string, file
   const bad = array.values.findIndex((length: number) => length < 1 || length > steps);
   if (bad >= 0) {
     throw wrong('data/length-range', file, name, `[${bad}]`, {
-      message: `is out of range${array.values[bad] === 0 ? ': a sequence has at least one step' : ''}`,
+      message: `is out of range${array.values[bad] === 0 ? ': a sequence needs at least one step' : ''}`,
       expected: `1 to ${steps}`,
       got: array.exactly(bad),
     });
@@ -151,7 +154,7 @@ function labelsOf(y: NpyArray, name: string, file: string): Int32Array {
   const bad = y.values.findIndex((label: number) => (label < 0 && label !== IGNORED) || label >= MAX_CLASSES);
   if (bad >= 0) {
     throw wrong('data/label-range', file, name, indexWords(bad, y.shape.slice(1)), {
-      message: 'is no class label',
+      message: 'is not a class label',
       expected: `0 to ${MAX_CLASSES - 1}, or ${IGNORED} (ignored)`,
       got: y.exactly(bad),
     });
@@ -204,7 +207,7 @@ function symbolsOf(
   const bad = symbols.findIndex(symbol => symbol < 0 || symbol >= MAX_SYMBOLS);
   if (bad >= 0) {
     throw wrong('data/symbol-range', file, name, indexWords(bad, [steps]), {
-      message: 'is no symbol',
+      message: 'is not a symbol',
       expected: `0 to ${MAX_SYMBOLS - 1}`,
       got: x.exactly(bad),
     });

@@ -43,6 +43,12 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
     checkpoint: { every: { steps: 1 }, keep: { last: 2, best: 1 } },
   },
   'every epoch saved': { backend: 'cpu', checkpoint: { every: 'epoch', keep: { last: 1, best: 2 } } },
+  'dropout and both directions': { backend: 'webasm', model: { bidirectional: true, dropout: 0.3 } },
+  'dropout and carried states': {
+    backend: 'webasm',
+    model: { cell: 'gru', dropout: 0.3 },
+    training: { last_batch: 'train', shuffle: false, carry_state: true, eval_batch_size: 8 },
+  },
 };
 
 /** Trains it in `folder`. */
