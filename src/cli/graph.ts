@@ -98,8 +98,9 @@ function text(
       `${name.replaceAll('_', ' ').padEnd(18)}${typeof value === 'number' ? value.toLocaleString('en') : value}`,
   );
   lines.push('', 'parameters');
+  const width = Math.max(22, ...layout.parameters.map(({ name }) => name.length)) + 2;
   for (const { name, shape, size } of layout.parameters) {
-    lines.push(`  ${name.padEnd(24)}${shapeText(shape).padEnd(14)}${size.toLocaleString('en')}`);
+    lines.push(`  ${name.padEnd(width)}${shapeText(shape).padEnd(14)}${size.toLocaleString('en')}`);
   }
   for (const { name, runs, plan, costs } of programs) {
     const { nodes, kernels, distinctKernels, flops, bytes } = costs;
