@@ -58,8 +58,9 @@ export class RandomStream {
 }
 
 /**
- * Numbers that are a function of counters, such as the step, the row and the unit of a dropout mask: whoever computes them, in whatever
- * order and after whatever interruption, computes the same. The mixing is the finalizer of MurmurHash3 (Appleby, 2011).
+ * Numbers that are a function of counters, such as the step, the row and the unit of a dropout
+ * mask: whoever computes them, in whatever order and after whatever interruption, computes the
+ * same. The mixing is the finalizer of MurmurHash3 (Appleby, 2011).
  */
 export class CounterRandom {
   private readonly seed: number;

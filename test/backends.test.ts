@@ -1,4 +1,7 @@
-/** webgpu: real training steps against webasm, a device that is lost, and many devices one after the other. */
+/**
+ * webgpu: real training steps against webasm, a device that is lost, and many devices one after the
+ * other.
+ */
 import { readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -86,7 +89,8 @@ t.test('a step of the reference experiment, in its full size', patience, async t
   await checkAgreement(t, { hiddenSize: 128, batchSize: 100, steps: 1, batches: 1 });
 });
 
-// software Vulkan unrolls the loops of a smaller model, which takes it far longer to compile than these steps take
+// software Vulkan unrolls the loops of a smaller model, which takes it far longer to compile than
+// these steps take
 t.test('20 steps of the same model, half as wide', patience, async t => {
   const losses = await checkAgreement(t, { hiddenSize: 64, batchSize: 20, steps: 20, batches: 4 });
   t.ok(losses[19] < losses[0] / 1.5, 'it learns');

@@ -63,7 +63,8 @@ t.test('little of a batch is padding', async t => {
   const steps = lengths.reduce((sum, length) => sum + length, 0);
   const bucketed = cost(epochOf(new BatchOrder(all)), lengths) - steps;
   const unbucketed = cost(epochOf(new BatchOrder({ ...all, bucketByLength: false })), lengths) - steps;
-  // a pool of 5000 sequences has 50 of each length: a batch spans two lengths, so that its padding is about one step in a sequence
+  // a pool of 5000 sequences has 50 of each length: a batch spans two lengths, so that its padding
+  // is about one step in a sequence
   t.ok(bucketed < 1.1 * lengths.length, `${bucketed} steps of padding`);
   // of 100 numbers uniform in 1..100 the largest is about 99.5, and their mean 50.5
   t.ok(unbucketed > 0.9 * 49 * lengths.length, `${unbucketed} steps of padding`);
@@ -75,7 +76,8 @@ t.test('batches come in a random order, and other ones in each epoch', async t =
   const [first, second] = [epochOf(order), epochOf(order)];
   const means = first.map(batch => batch.reduce((sum, i) => sum + lengths[i], 0) / batch.length);
   const rises = means.filter((mean, i) => i > 0 && mean > means[i - 1]).length;
-  // of 199 pairs of neighbours in a random order about half rise, with a standard deviation of 4.1 (Wolfowitz 1944: (n + 1) / 12)
+  // of 199 pairs of neighbours in a random order about half rise, with a standard deviation of 4.1
+  // (Wolfowitz 1944: (n + 1) / 12)
   t.ok(Math.abs(rises - 99.5) < 4 * 4.1, `${rises} of 199 rise`);
   const sets = (batches: number[][]) => new Set(batches.map(batch => batch.toSorted((a, b) => a - b).join()));
   const again = [...sets(second)].filter(batch => sets(first).has(batch));

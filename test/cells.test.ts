@@ -1,4 +1,7 @@
-/** What holds for every cell besides PyTorch's values (engine.test, verify.test): its parameters, and its first step. */
+/**
+ * What holds for every cell besides PyTorch's values (engine.test, verify.test): its parameters,
+ * and its first step.
+ */
 import t from 'tap';
 import type { Cell, CellWeights, StepInput } from '../src/cells/cell.js';
 import { type CellName, cells } from '../src/cells/index.js';

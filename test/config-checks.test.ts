@@ -220,7 +220,10 @@ t.test('hostile files are refused, with work in proportion to their size', async
   t.match(printed(failure(() => loadExperiment(file))), /leads to too many files/);
 });
 
-/** Any character, surrogates excepted; fast-check's own `binary` makes a table of all of them first, which takes seconds. */
+/**
+ * Any character, surrogates excepted; fast-check's own `binary` makes a table of all of them first,
+ * which takes seconds.
+ */
 const character = fc
   .integer({ min: 0, max: 0x10ffff })
   .filter(code => code < 0xd800 || code > 0xdfff)

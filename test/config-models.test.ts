@@ -26,7 +26,10 @@ training: { ${training} }
 const load = (model: string, ...set: string[]) => loadExperiment(write('model.yaml', config(model)), { set });
 const modelOf = (model: string, ...set: string[]) => load(model, ...set).experiment.model;
 
-/** Each complaint as its code, the text it points at, what it says, what was expected and what is suggested. */
+/**
+ * Each complaint as its code, the text it points at, what it says, what was expected and what is
+ * suggested.
+ */
 function complaints(model: string, training?: string, ...set: string[]): string[] {
   const path = write('wrong.yaml', config(model, training));
   return failure(() => loadExperiment(path, { set })).diagnostics.map(d =>

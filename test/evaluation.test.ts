@@ -275,7 +275,10 @@ async function goldenPredictions(expected: Golden, backend: Backend, threads: nu
   }
 }
 
-/** One of each kind of evaluation: classes and values of sequences, classes of steps. Each thread compiles the model anew. */
+/**
+ * One of each kind of evaluation: classes and values of sequences, classes of steps. Each thread
+ * compiles the model anew.
+ */
 const IN_THREADS: readonly string[] = ['lstm_base', 'lstm_mse', 'lstm_every_lengths'];
 
 for (const name of GOLDENS.filter(name => !golden(name).spec.carriesState)) {

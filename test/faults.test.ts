@@ -87,7 +87,10 @@ t.test('the faults find what careless writers lose', async t => {
   }
 });
 
-/** What `flip` reports. Throws where all of it together took as many steps as a reader that is led astray once. */
+/**
+ * What `flip` reports. Throws where all of it together took as many steps as a reader that is led
+ * astray once.
+ */
 async function few(flip: () => FlipReport): Promise<FlipReport> {
   const reports: FlipReport[] = [];
   const taken = await steps.of(() => reports.push(flip()));

@@ -1,6 +1,6 @@
 /**
- * PyTorch's models through the command line: npz in, weights in, one `sgd` step with rate 1; the difference of two checkpoints is the
- * gradient. Then ten steps of each optimizer.
+ * PyTorch's models through the command line: npz in, weights in, one `sgd` step with rate 1; the
+ * difference of two checkpoints is the gradient. Then ten steps of each optimizer.
  */
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -45,7 +45,9 @@ function goldenWeights({ spec, parameters }: Golden, prefix: string): string {
   return path;
 }
 
-/** A config that starts from the golden's weights and makes `steps` optimizer steps on its batches. */
+/**
+ * A config that starts from the golden's weights and makes `steps` optimizer steps on its batches.
+ */
 function goldenConfig(expected: Golden, optimizer: object, steps: number, prefix = ''): object {
   const { name, model, spec, loss, batch, split, clip } = expected;
   return {

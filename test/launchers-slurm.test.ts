@@ -25,8 +25,8 @@ const data = work.file('data.npz', randomDataset('test/slurm', { train: 640, tes
 const config = work.config(longerConfig(data, EPOCHS));
 
 /**
- * Says what it was given, and ends as its first argument wants: with an exit code, by a signal, or not by itself. Then its second is a
- * file that it makes once it runs.
+ * Says what it was given, and ends as its first argument wants: with an exit code, by a signal, or
+ * not by itself. Then its second is a file that it makes once it runs.
  */
 const probe = work.file(
   'probe.mjs',

@@ -1,6 +1,6 @@
 /**
- * Random models: stacks of random cells, directions, heads and lengths. What kernels compute, cut into blocks, against one uncut graph in
- * float64, and that against differences of its loss.
+ * Random models: stacks of random cells, directions, heads and lengths. What kernels compute, cut
+ * into blocks, against one uncut graph in float64, and that against differences of its loss.
  */
 import fc from 'fast-check';
 import t, { type Test } from 'tap';

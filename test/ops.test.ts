@@ -103,7 +103,8 @@ for (const { name } of ops) {
       inputs.forEach((input, i) => {
         values[`x${i}`] = Float64Array.from(sample(input, random));
       });
-      // classes and symbols have no gradient; a scalar is an argument of kernels and has none either
+      // classes and symbols have no gradient; a scalar is an argument of kernels and has none
+      // either
       const wrt = nodes.filter(
         ({ shape }, i) =>
           shape.length > 0 && typeof inputs[i].domain !== 'object' && !inputs[i].withoutGradient,
@@ -168,8 +169,9 @@ interface Prepared {
 }
 
 /**
- * A case for every width and some whose extents are all random: all in one program, since each costs a compilation. On webgpu every
- * second: widths tell vectors of different fill apart, which WebGPU does not have.
+ * A case for every width and some whose extents are all random: all in one program, since each
+ * costs a compilation. On webgpu every second: widths tell vectors of different fill apart, which
+ * WebGPU does not have.
  */
 function prepare(
   name: string,

@@ -1,4 +1,7 @@
-/** The files of reports: the same bytes for the same run, what is refused, what is never overwritten, and how large they get. */
+/**
+ * The files of reports: the same bytes for the same run, what is refused, what is never
+ * overwritten, and how large they get.
+ */
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';

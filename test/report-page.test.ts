@@ -1,4 +1,7 @@
-/** Reports of real runs and a real sweep in a real browser: what is on the page is what is in the files. */
+/**
+ * Reports of real runs and a real sweep in a real browser: what is on the page is what is in the
+ * files.
+ */
 import { appendFileSync, cpSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -59,7 +62,10 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
   type Name = keyof typeof files;
   const open = (name: Name, look?: Look): Promise<OpenPage> => openPage(browser, files[name], look);
   const opened = new Map<Name, Promise<OpenPage>>();
-  /** A page that tests read together: they may open details and check boxes, and leave cursor and zoom as they are. */
+  /**
+   * A page that tests read together: they may open details and check boxes, and leave cursor and
+   * zoom as they are.
+   */
   const shared = async (name: Name): Promise<Page> => {
     if (!opened.has(name)) opened.set(name, open(name));
     const { page } = await (opened.get(name) as Promise<OpenPage>);

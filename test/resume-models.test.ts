@@ -1,4 +1,7 @@
-/** Stops, proofs and saved models with dropout, both directions, embeddings, carried states and batches by length. */
+/**
+ * Stops, proofs and saved models with dropout, both directions, embeddings, carried states and
+ * batches by length.
+ */
 import { cpSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';

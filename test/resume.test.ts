@@ -51,7 +51,9 @@ const interrupted = (of: object, step: number) => trainUntil(work, of, step);
 
 const two = { ...config, training: { ...config.training, num_epochs: 2 } };
 const straight = await run(config);
-/** Copies of the run that came to its end, of one of two epochs, and of one stopped after step 7. */
+/**
+ * Copies of the run that came to its end, of one of two epochs, and of one stopped after step 7.
+ */
 const whole = copies(work, async () => straight);
 const short = copies(work, () => run(two));
 const stopped = copies(work, () => interrupted(config, 7));

@@ -118,7 +118,10 @@ t.test('foreign text breaks out of no format', async t => {
   t.notMatch(io.text(), '\u0007');
 });
 
-/** Prints what Python's XML parser (expat) finds: the attributes of all suites, the cases with the message and the text of what is in them. */
+/**
+ * Prints what Python's XML parser (expat) finds: the attributes of all suites, the cases with the
+ * message and the text of what is in them.
+ */
 const READ_JUNIT = `
 import json, sys, xml.etree.ElementTree as tree
 root = tree.parse(sys.argv[1]).getroot()
@@ -210,7 +213,8 @@ t.test('annotations point at the gate inside of the workspace, no more than are 
     /^::error title=gate test\.accuracy::.*small\.yaml:\d+:5/m,
     'outside: only in words',
   );
-  // a checkout elsewhere, as of a job that got the runs as an artifact: the file whose path ends alike, if it has that gate there
+  // a checkout elsewhere, as of a job that got the runs as an artifact: the file whose path ends
+  // alike, if it has that gate there
   const checkout = work.folder();
   const elsewhere = join(checkout, basename(folder));
   mkdirSync(elsewhere);

@@ -411,7 +411,8 @@ t.test('memory is flat over 2,000 steps', { skip: !existsSync('/proc/self/status
     model: { ...small.model, num_layers: 1 },
     training: { num_epochs: 100_000, max_steps: 100_000, batch_size: 8, log_every: 500 },
   });
-  // Left alone, V8 lets garbage pile up before it collects; with a small heap what still grows is a leak.
+  // Left alone, V8 lets garbage pile up before it collects; with a small heap what still grows is a
+  // leak.
   const running = work.startWith(
     ['--max-old-space-size=48', '--max-semi-space-size=2'],
     ['run', config, '--output', work.folder(), ...webasm, '--threads', '1'],

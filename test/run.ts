@@ -1,7 +1,8 @@
 /**
- * `npm test [-- NAME ...] [-- TAP-FLAG ...]`: runs tests with tap, all of them or those named. A NAME is `resume`,
- * `test/resume.test.ts`, or the first word of several files where none has it as its name.
- * `--quick` runs the files that import `./support/quick.js`. Exit code: that of tap, 2 for a name that there is not.
+ * `npm test [-- NAME ...] [-- TAP-FLAG ...]`: runs tests with tap, all of them or those named. A
+ * NAME is `resume`, `test/resume.test.ts`, or the first word of several files where none has it as
+ * its name. `--quick` runs the files that import `./support/quick.js`. Exit code: that of tap, 2
+ * for a name that there is not.
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';

@@ -1,4 +1,7 @@
-/** How a sweep ends, its decisions made again from a journal, and what other pruners would have decided. */
+/**
+ * How a sweep ends, its decisions made again from a journal, and what other pruners would have
+ * decided.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -195,7 +198,8 @@ t.test('what if', async t => {
       { trial: 4, from: 0, to: 4 },
     ]);
     t.equal(result.isExact, false);
-    // who is not known there trains on all the same, to its next rung, which without a pruner is its end
+    // who is not known there trains on all the same, to its next rung, which without a pruner is
+    // its end
     t.strictSame(result.epochs, { recorded: 1 + 1 + 3 * 4 + 2, whatIf: 6 * 4, saved: 16 - 6 * 4 });
     t.match(result.best, { recorded: { trial: 0, value: 0.1 }, whatIf: { trial: 0, value: 0.1 } });
   });
@@ -219,7 +223,8 @@ t.test('what if', async t => {
     const diverging: World = segment =>
       segment.trial === 0 ? { ...segment, status: 'diverged', value: null } : done(segment, 0.5);
     const records = journalOf(partsOf(plan), diverging);
-    // looks after 1, 5 and 9 epochs; trial 0 diverged somewhere after the epochs that its history has
+    // looks after 1, 5 and 9 epochs; trial 0 diverged somewhere after the epochs that its history
+    // has
     const pruner: Pruner = { kind: 'median', n_startup_trials: 5, n_warmup_epochs: 0, interval_epochs: 4 };
     const known = (most: number) => (trial: number) =>
       [1, 2, 3, 4, 5, 6, 7, 8, 9].slice(0, trial === 0 ? most : 9).map(epoch => ({ epoch, value: 0.5 }));

@@ -1,4 +1,6 @@
-/** What a sweep trains: pruners, and the scheduler under every real order of ends and under kills. */
+/**
+ * What a sweep trains: pruners, and the scheduler under every real order of ends and under kills.
+ */
 import './support/quick.js';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -188,7 +188,10 @@ interface Options {
   readonly arithmetic: Arithmetic;
 }
 
-/** Random numbers of a kernel, of which its arrays have as many as they need. A prime, so that no two rows or columns are alike. */
+/**
+ * Random numbers of a kernel, of which its arrays have as many as they need. A prime, so that no
+ * two rows or columns are alike.
+ */
 const POOL = 1021;
 
 /** `size` numbers of `pool`, from the one at `start` on, again and again. */

@@ -1,4 +1,7 @@
-/** What the results of a sweep say of its journal: trials, tables, the best, trouble; and that the files fit their schemas. */
+/**
+ * What the results of a sweep say of its journal: trials, tables, the best, trouble; and that the
+ * files fit their schemas.
+ */
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';

@@ -1,4 +1,7 @@
-/** Sweeps that are stopped, by signals to real processes or by what happens to their trials, and that go on to the same decisions and bytes. */
+/**
+ * Sweeps that are stopped, by signals to real processes or by what happens to their trials, and
+ * that go on to the same decisions and bytes.
+ */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -223,7 +226,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-/** Whether the sweep's process has started one more segment than there were `before`, and it trains. */
+/**
+ * Whether the sweep's process has started one more segment than there were `before`, and it trains.
+ */
 function isUnderWay(directory: string, before: number): boolean {
   return startsOf(directory) > before && isEvaluating(directory);
 }

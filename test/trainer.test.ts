@@ -1,4 +1,7 @@
-/** What a training step makes of a batch: partial batches, shards and threads, dropout, states that are carried over. */
+/**
+ * What a training step makes of a batch: partial batches, shards and threads, dropout, states that
+ * are carried over.
+ */
 import { join } from 'node:path';
 import t from 'tap';
 import type { Split } from '../src/data/dataset.js';

@@ -354,7 +354,10 @@ t.test('verify backends: one backend is not enough', async t => {
   }
 });
 
-/** How to run a copy of the compiled program, beside links to all that it reads, with an error planted into it. */
+/**
+ * How to run a copy of the compiled program, beside links to all that it reads, with an error
+ * planted into it.
+ */
 async function brokenProgram(file: string, find: string, replace: string) {
   const folder = work.folder();
   const build = dirname(dirname(fileURLToPath(import.meta.url)));

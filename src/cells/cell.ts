@@ -1,4 +1,7 @@
-/** What a recurrent cell is: one time step, written with ops. It knows neither batches nor the walk through time. */
+/**
+ * What a recurrent cell is: one time step, written with ops. It knows neither batches nor the walk
+ * through time.
+ */
 import type { Node } from '../graph/node.js';
 import type { Shape } from '../graph/shape.js';
 import { broadcast } from '../ops/broadcast.js';
@@ -8,9 +11,14 @@ export interface ParameterShape {
   readonly name: string;
   /** PyTorch's shape. */
   readonly shape: Shape;
-  /** The same elements in the same order, with the gates as an axis of their own; at most three axes. */
+  /**
+   * The same elements in the same order, with the gates as an axis of their own; at most three
+   * axes.
+   */
   readonly graphShape: Shape;
-  /** Whether the last axis is the layer's input: such a weight is read through `StepInput.times`. */
+  /**
+   * Whether the last axis is the layer's input: such a weight is read through `StepInput.times`.
+   */
   readonly readsInput?: true;
   /** The constant that it starts with; absent: uniform within 1/sqrt(hidden size). */
   readonly initial?: number;
@@ -41,7 +49,10 @@ export interface Cell<Settings> {
   states(settings: Settings): readonly CellState[];
   /** The parameters of one direction of a layer, in PyTorch's order. */
   parameters(inputSize: number, settings: Settings): readonly ParameterShape[];
-  /** The states after one step, in the order of `states`, which are null at a sequence's start (all zero). */
+  /**
+   * The states after one step, in the order of `states`, which are null at a sequence's start (all
+   * zero).
+   */
   step(
     input: StepInput,
     states: readonly Node[] | null,

@@ -30,16 +30,19 @@ const GATES = 4;
  *     o = sigmoid(W_io x + b_io + W_ho h + b_ho)
  *
  * Hochreiter and Schmidhuber (1997), with the forget gate of Gers, Schmidhuber and Cummins (2000).
- * x [B, F], h and c [B, H]. The four gates are one tensor `[4, B, H]`: one product makes all of them.
+ * x [B, F], h and c [B, H]. The four gates are one tensor `[4, B, H]`: one product makes all of
+ * them.
  *
- * With a projection of size P, h' = W_hr (o * tanh(c')) is `[B, P]` (Sak, Senior and Beaufays, 2014).
+ * With a projection of size P, h' = W_hr (o * tanh(c')) is `[B, P]` (Sak, Senior and Beaufays,
+ * 2014).
  *
- * With layer normalisation (Ba, Kiros and Hinton, 2016) all gates of a product are normalised together:
+ * With layer normalisation (Ba, Kiros and Hinton, 2016) all gates of a product are normalised
+ * together:
  *
  *     i, f, g, o from LN(W_i x; norm_ih) + b_i + LN(W_h h; norm_hh) + b_h        c' = LN(f * c + i * g; norm_c)
  *
- * The next step reads the normalised c', as in PyTorch's LayerNormLSTMCell (benchmarks/fastrnns); the paper normalises it
- * for h' alone.
+ * The next step reads the normalised c', as in PyTorch's LayerNormLSTMCell (benchmarks/fastrnns);
+ * the paper normalises it for h' alone.
  */
 export const lstm: Cell<Settings> = {
   module: 'lstm',

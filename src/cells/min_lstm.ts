@@ -18,7 +18,8 @@ const GATES = 3;
  *
  * Feng et al., Were RNNs All We Needed? (2024), section 3.2.
  *
- * x [B, F], h [B, H]. No gate reads h: there is no weight_hh. Divided by their sum, the two gates sum to one.
+ * x [B, F], h [B, H]. No gate reads h: there is no weight_hh. Divided by their sum, the two gates
+ * sum to one.
  */
 export const minLstm: Cell<Settings> = {
   module: 'min_lstm',

@@ -1,4 +1,7 @@
-/** One call of the program. What belongs to the process that makes it (signals, the exit code) is left to `main.ts`. */
+/**
+ * One call of the program. What belongs to the process that makes it (signals, the exit code) is
+ * left to `main.ts`.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT, type ExitCode, UserError } from '../errors.js';

@@ -68,7 +68,10 @@ function emitted(programs: readonly PlannedProgram[], name: string): string {
 
 type ParameterNames = PlannedProgram['parameterNames'];
 
-/** What a person calls an input or a result: parameters, and their gradients, go by their names in checkpoints. */
+/**
+ * What a person calls an input or a result: parameters, and their gradients, go by their names in
+ * checkpoints.
+ */
 function publicName(name: string, parameterNames: ParameterNames): string {
   const [, prefix = '', local = name] = /^(gradient\.)?(.*)$/.exec(name) ?? [];
   return `${prefix}${parameterNames.get(local) ?? local}`;

@@ -117,7 +117,9 @@ function completeInput({ embedding }: ModelConfig, input: SequenceInput): Sequen
   return input.kind === 'symbol' ? { kind: 'symbol', count: embedding?.num_symbols ?? input.count } : input;
 }
 
-/** Labels mean classes only to a loss of classes, and a config that gives their number has decided. */
+/**
+ * Labels mean classes only to a loss of classes, and a config that gives their number has decided.
+ */
 function labelsVerdict({ experiment: { loss, model } }: LoadedExperiment, data: DataShape): LabelVerdict {
   if (data.labels === undefined || lossFacts(loss).target !== 'class') return { damage: [], warnings: [] };
   if (model.num_classes !== undefined) return { damage: [], warnings: checkVariety(data.labels) };

@@ -1,7 +1,8 @@
 /**
- * How layers of a config become one: mappings merge key by key, everything else replaces, null removes.
- * Where a later layer decides on another branch of a union (`optimizer.kind`, or `model.layers` instead of `model.cell`), inherited
- * keys that the new branch does not know go; keys that both know stay.
+ * How layers of a config become one: mappings merge key by key, everything else replaces, null
+ * removes. Where a later layer decides on another branch of a union (`optimizer.kind`, or
+ * `model.layers` instead of `model.cell`), inherited keys that the new branch does not know go;
+ * keys that both know stay.
  */
 import { decidedBranch, propertiesOf, schemaAt } from './schema-walk.js';
 import { type Entry, type MapNode, type Node, type Path, toPlain } from './tree.js';

@@ -40,7 +40,10 @@ function checkLayer(layer: LayerConfig, path: Path, locator: Locator): Diagnosti
   return found;
 }
 
-/** Row b of a batch can continue row b of the previous one only if the data keep their order and all layers read forwards. */
+/**
+ * Row b of a batch can continue row b of the previous one only if the data keep their order and all
+ * layers read forwards.
+ */
 function checkCarriedState(
   { training }: PartialExperiment,
   layers: readonly [LayerConfig, Path][],

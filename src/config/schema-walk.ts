@@ -79,8 +79,8 @@ export function narrow(schema: Schema, value: unknown): Schema | undefined {
 }
 
 /**
- * The alternative of a union without a tag that a value takes: of those of its type the first whose required keys it has, or else the
- * last. Undefined where none is of its type.
+ * The alternative of a union without a tag that a value takes: of those of its type the first whose
+ * required keys it has, or else the last. Undefined where none is of its type.
  */
 export function formFor(forms: readonly Schema[], value: unknown): Schema | undefined {
   const typed = forms.filter(form => hasType(form, value));
@@ -95,7 +95,10 @@ function hasRequired({ required = [], properties = {} }: Schema, value: unknown)
   });
 }
 
-/** Keys that decide which branch of a union a mapping takes: tags, and what one of several forms cannot do without. */
+/**
+ * Keys that decide which branch of a union a mapping takes: tags, and what one of several forms
+ * cannot do without.
+ */
 export function decidingKeys(schema: Schema): readonly string[] {
   const union = branchesOf(schema);
   if (union !== undefined) return [union.key];

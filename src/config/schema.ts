@@ -24,8 +24,9 @@ export function readSchema(name: string): unknown {
 }
 
 /**
- * The same with every reference into its `definitions` followed, and with `unevaluatedProperties` spelled out by `closedForm`, so
- * that whoever walks it, and the paths in the validator's errors, need not. References form no cycles.
+ * The same with every reference into its `definitions` followed, and with `unevaluatedProperties`
+ * spelled out by `closedForm`, so that whoever walks it, and the paths in the validator's errors,
+ * need not. References form no cycles.
  */
 export function wholeSchema(name: string): object {
   const known = whole.get(name);
@@ -36,9 +37,9 @@ export function wholeSchema(name: string): object {
 }
 
 /**
- * How the alternatives of an object have the properties that it has whichever it is: `complete` with their schemas, for whoever asks an
- * alternative what it takes; `lean` as names alone, which are judged once beside the alternatives, so that the validator compiles them
- * once.
+ * How the alternatives of an object have the properties that it has whichever it is: `complete`
+ * with their schemas, for whoever asks an alternative what it takes; `lean` as names alone, which
+ * are judged once beside the alternatives, so that the validator compiles them once.
  */
 type Alternatives = 'complete' | 'lean';
 
@@ -76,8 +77,9 @@ interface ComposedSchema {
 }
 
 /**
- * An object whose properties come from several schemas and that takes no others, as a union of objects that are each closed by
- * themselves. The validator's errors are then about the one alternative that a value takes.
+ * An object whose properties come from several schemas and that takes no others, as a union of
+ * objects that are each closed by themselves. The validator's errors are then about the one
+ * alternative that a value takes.
  */
 function closedForm(schema: ComposedSchema, alternatives: Alternatives, around: ComposedSchema = {}): object {
   const { unevaluatedProperties: _, allOf = [], ...own } = schema;

@@ -1,6 +1,6 @@
 /**
- * Keys that are younger than the first configs that were hashed (`x-unhashed-default`). A config with their defaults is one without them, so
- * that runs from before are of the same experiment.
+ * Keys that are younger than the first configs that were hashed (`x-unhashed-default`). A config
+ * with their defaults is one without them, so that runs from before are of the same experiment.
  */
 import { experimentSchema, isRecord, narrow, propertiesOf, type Schema, schemaAt } from './schema-walk.js';
 
@@ -15,7 +15,10 @@ export function withoutYoungerDefaults(config: unknown): unknown {
   });
 }
 
-/** A copy of a config, perhaps of another version, with the younger keys that it lacks at their defaults. */
+/**
+ * A copy of a config, perhaps of another version, with the younger keys that it lacks at their
+ * defaults.
+ */
 export function withYoungerDefaults<T>(config: T): T {
   return walk(experimentSchema(), config, (value, younger) => {
     const lacking = [...younger].filter(([key]) => value[key] === undefined);

@@ -1,4 +1,7 @@
-/** Which sequences form which batch: shuffled anew each epoch, perhaps grouped by length, and resumable in the middle of one. */
+/**
+ * Which sequences form which batch: shuffled anew each epoch, perhaps grouped by length, and
+ * resumable in the middle of one.
+ */
 import { damagedError, usageError } from '../errors.js';
 import { type RandomState, RandomStream } from '../random.js';
 import { range } from './selection.js';
@@ -19,8 +22,8 @@ export interface BatchOptions {
 }
 
 /**
- * Full batches whose sequences are sorted by length together. The more there are, the less of a batch is padding, and the less the
- * sequences of a batch are drawn independently of each other.
+ * Full batches whose sequences are sorted by length together. The more there are, the less of a
+ * batch is padding, and the less the sequences of a batch are drawn independently of each other.
  */
 const POOL_BATCHES = 50;
 
@@ -126,7 +129,10 @@ export class BatchOrder {
     return batch;
   }
 
-  /** Every epoch's order begins with 0..N-1, not with the order before, so that its generator state rebuilds it. */
+  /**
+   * Every epoch's order begins with 0..N-1, not with the order before, so that its generator state
+   * rebuilds it.
+   */
   private arrangeOnce(): void {
     if (this.arranged) return;
     const { shuffle, bucketByLength, lengths } = this.options;
@@ -137,9 +143,10 @@ export class BatchOrder {
   }
 
   /**
-   * Sorts the sequences of each pool by length, ties in the order they are in, and shuffles the batches; without `shuffle` all are one
-   * pool. A last batch that is not full keeps its sequences and its place, so that which ones `last_batch: drop` leaves out does not
-   * depend on their length.
+   * Sorts the sequences of each pool by length, ties in the order they are in, and shuffles the
+   * batches; without `shuffle` all are one pool. A last batch that is not full keeps its sequences
+   * and its place, so that which ones `last_batch: drop` leaves out does not depend on their
+   * length.
    */
   private bucket(lengths: Int32Array): void {
     const { batchSize, shuffle } = this.options;

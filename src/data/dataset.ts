@@ -51,8 +51,9 @@ export interface Split {
   /** `[N]`, each in 1..T; absent where every sequence has all T steps. */
   readonly lengths?: Int32Array;
   /**
-   * Writes the features of sequence `index` (0..N-1): those of step `s` go to `out[offset + s * stepStride + f]`,
-   * f in 0..F-1. A symbol is written as a number. Steps past the sequence's length are written as zeros.
+   * Writes the features of sequence `index` (0..N-1): those of step `s` go to `out[offset + s *
+   * stepStride + f]`, f in 0..F-1. A symbol is written as a number. Steps past the sequence's
+   * length are written as zeros.
    */
   read(index: number, out: Float32Array, offset: number, stepStride: number): void;
   /** The grey values of sequence `index` as it was before it became one, row by row; present where `Dataset.picture` is. */
@@ -71,7 +72,9 @@ export interface Dataset {
   readonly classLabels?: readonly string[];
   /** Where classes were counted from labels: what those say, to be judged against the config. */
   readonly labels?: LabelFacts;
-  /** The largest symbol of both splits, where steps are symbols; to be judged against the config. */
+  /**
+   * The largest symbol of both splits, where steps are symbols; to be judged against the config.
+   */
   readonly largestSymbol?: PlacedLabel;
   /** Height and width of a picture, where the sequences are pictures (for reports). */
   readonly picture?: { readonly height: number; readonly width: number };

@@ -1,4 +1,7 @@
-/** What a kind of dataset is to the rest of the program: one object of its file, which the table lists. */
+/**
+ * What a kind of dataset is to the rest of the program: one object of its file, which the table
+ * lists.
+ */
 import type { Dataset, SequenceInput, Targets } from './dataset.js';
 
 export interface DatasetContext {
@@ -20,8 +23,10 @@ export interface DatasetFacts {
 
 export interface DatasetKind<Config> {
   /**
-   * Opens the dataset that `config` describes. Paths are taken as they are; relative ones from the working directory.
-   * @throws UserError exit 2 where the config asks for what is not there, exit 5 where data are damaged.
+   * Opens the dataset that `config` describes. Paths are taken as they are; relative ones from the
+   * working directory.
+   * @throws UserError exit 2 where the config asks for what is not there, exit 5 where data are
+   * damaged.
    */
   open(config: Config, context: DatasetContext): Promise<Dataset>;
   /** What the config alone says, before any data are read. */

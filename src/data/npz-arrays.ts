@@ -39,7 +39,8 @@ interface Features {
 }
 
 /**
- * The sequences of one split. Labels of steps past a sequence's length become -100; features and symbols there are not looked at.
+ * The sequences of one split. Labels of steps past a sequence's length become -100; features and
+ * symbols there are not looked at.
  * @param suffix of the arrays' names, for messages: '' or '_test'.
  * @throws UserError exit 5, one diagnostic for each array that is wrong, at its first wrong index.
  */

@@ -27,10 +27,12 @@ type Arrays = ReadonlyMap<ArrayName, NpyArray>;
 export const npz: DatasetKind<NpzConfig> = { open, facts: () => ({}), testDigests: 1 };
 
 /**
- * Opens a file with `x` (`[N, T, F]` numbers, or `[N, T]` integers, which are symbols), `y` (`[N]` or `[N, T]` integer classes, -100 = ignored, or `[N, C]` float
- * targets) and optionally `lengths` `[N]`; the test split is `x_test`, `y_test`, `lengths_test`, or a fraction.
- * @throws UserError exit 2 where the file cannot be read or the test split is not determined; exit 5 where the
- * archive is damaged, shapes do not fit, or a value is out of range (located by array and index).
+ * Opens a file with `x` (`[N, T, F]` numbers, or `[N, T]` integers, which are symbols), `y` (`[N]`
+ * or `[N, T]` integer classes, -100 = ignored, or `[N, C]` float targets) and optionally `lengths`
+ * `[N]`; the test split is `x_test`, `y_test`, `lengths_test`, or a fraction.
+ * @throws UserError exit 2 where the file cannot be read or the test split is not determined; exit
+ * 5 where the archive is damaged, shapes do not fit, or a value is out of range (located by array
+ * and index).
  */
 async function open(config: NpzConfig, { seed }: DatasetContext): Promise<Dataset> {
   const source = await readSource(config.path);

@@ -17,7 +17,9 @@ export class KernelMachine {
     return new Float32Array(size);
   }
 
-  /** Runs the program of `key`, which `make` makes the first time; results are the caller's to keep. */
+  /**
+   * Runs the program of `key`, which `make` makes the first time; results are the caller's to keep.
+   */
   run(
     key: string,
     make: () => Program,

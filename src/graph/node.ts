@@ -12,7 +12,10 @@ export interface Node<A = unknown> {
   readonly op?: Op<A>;
   /** The name of an input of the graph. */
   readonly name?: string;
-  /** V, for an input whose values are integers from 0 to V - 1: whoever gives the values guarantees it. */
+  /**
+   * V, for an input whose values are integers from 0 to V - 1: whoever gives the values guarantees
+   * it.
+   */
   readonly symbols?: number;
   readonly attributes: A;
   readonly inputs: readonly Node[];
@@ -29,8 +32,8 @@ export class Graph {
   }
 
   /**
-   * A value that is given at each run. A scalar (shape []) reaches kernels as an argument, never as a constant. Only an input that
-   * is declared as `symbols` may be an index into another tensor.
+   * A value that is given at each run. A scalar (shape []) reaches kernels as an argument, never as
+   * a constant. Only an input that is declared as `symbols` may be an index into another tensor.
    */
   input(name: string, shape: Shape, { symbols }: Pick<Node, 'symbols'> = {}): Node {
     const node = this.intern(`input:${name}`, { name, symbols, attributes: undefined, inputs: [], shape });

@@ -1,4 +1,7 @@
-/** What a block of the schedule needs to know of its surroundings: the states and sequences that come in and go out, and its names. */
+/**
+ * What a block of the schedule needs to know of its surroundings: the states and sequences that
+ * come in and go out, and its names.
+ */
 import { heads } from './heads.js';
 import { type DeclaredInput, dropoutName, keepsStates, poolsByWeight } from './inputs.js';
 import { EMBEDDING, HEAD, type ParameterLayout } from './parameters.js';
@@ -11,7 +14,9 @@ export interface BlockOptions {
   readonly variableLength: boolean;
   /** Whether dropout is on. */
   readonly training: boolean;
-  /** Whether to compute gradients, from the block's loss and the cotangents of what it passes on. */
+  /**
+   * Whether to compute gradients, from the block's loss and the cotangents of what it passes on.
+   */
   readonly gradient: boolean;
 }
 
@@ -68,7 +73,10 @@ export interface BlockLinks {
   readonly outgoing: readonly StateSpec[];
   /** Those of them whose cotangent comes back. */
   readonly outgoingCotangents: readonly StateSpec[];
-  /** The layer whose outputs come in as sequences; undefined if the block reads the model's input, or no sequence. */
+  /**
+   * The layer whose outputs come in as sequences; undefined if the block reads the model's input,
+   * or no sequence.
+   */
   readonly below: number | undefined;
   /** Directions whose outputs go out as sequences. */
   readonly above: readonly Unit[];

@@ -1,4 +1,7 @@
-/** How the outputs of the top layer become what the dense layers read: one value for each step, or one for a sequence. */
+/**
+ * How the outputs of the top layer become what the dense layers read: one value for each step, or
+ * one for a sequence.
+ */
 import type { Node } from '../graph/node.js';
 import { add } from '../ops/add.js';
 import { broadcast } from '../ops/broadcast.js';
@@ -12,16 +15,17 @@ export interface Pool {
   /** What an empty pool holds. */
   readonly start: number;
   /**
-   * The pool after `output` [B, D] of a step. `weight` [B] is what the step counts, null if sequences all have the same
-   * length; `pooled` is null at the start.
+   * The pool after `output` [B, D] of a step. `weight` [B] is what the step counts, null if
+   * sequences all have the same length; `pooled` is null at the start.
    */
   add(pooled: Node | null, output: Node, weight: Node | null): Node;
 }
 
 export interface Head {
   /**
-   * What the head reads: the output of `each` step, the `states` after the last step of each direction, a `pool` over the steps,
-   * or the output of the `last` step, which is a pool if sequences differ in length.
+   * What the head reads: the output of `each` step, the `states` after the last step of each
+   * direction, a `pool` over the steps, or the output of the `last` step, which is a pool if
+   * sequences differ in length.
    */
   readonly reads: 'each' | 'states' | 'pool' | 'last';
   readonly pool?: Pool;

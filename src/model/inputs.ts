@@ -1,6 +1,7 @@
 /**
- * What a model reads besides its parameters. Allocation, writing, slicing and the float64 reference go through this list, so that
- * an input is declared here and filled in `training/batch.ts`, and nowhere else.
+ * What a model reads besides its parameters. Allocation, writing, slicing and the float64 reference
+ * go through this list, so that an input is declared here and filled in `training/batch.ts`, and
+ * nowhere else.
  */
 import type { Shape } from '../graph/shape.js';
 import type { Loss } from '../losses/loss.js';
@@ -19,7 +20,9 @@ export type InputRole =
   | 'dropout'
   /** What a prediction is compared with. */
   | 'target'
-  /** What a prediction's loss counts in the mean; 0 if it is ignored, or only fills up the batch. */
+  /**
+   * What a prediction's loss counts in the mean; 0 if it is ignored, or only fills up the batch.
+   */
   | 'weight';
 
 export interface DeclaredInput {
@@ -98,8 +101,9 @@ export function headDropoutName(i: number): string {
 }
 
 /**
- * Whether the states of `layer` must stay as they are after a sequence's end: a reverse direction starts there, and some models read the
- * states that a sequence ends with. Elsewhere what comes after the end reaches no result.
+ * Whether the states of `layer` must stay as they are after a sequence's end: a reverse direction
+ * starts there, and some models read the states that a sequence ends with. Elsewhere what comes
+ * after the end reaches no result.
  */
 export function keepsStates({ layers, head, carriesState }: ModelSpec, layer: number): boolean {
   const isRead = heads[head.from].reads === 'states' && layer === layers.length - 1;

@@ -17,7 +17,10 @@ type Initial =
   | { readonly kind: 'normal' }
   | { readonly kind: 'constant'; readonly value: number };
 
-/** Columns of a parameter that lie together: those that one part of the layer's input is multiplied by, or all. */
+/**
+ * Columns of a parameter that lie together: those that one part of the layer's input is multiplied
+ * by, or all.
+ */
 interface Block {
   /** Its name as an input of the owner's program. */
   readonly input: string;

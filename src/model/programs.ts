@@ -1,6 +1,7 @@
 /**
- * The graph of one block of the schedule: directions of layers over some steps, with the head if the block has it. Names are relative to
- * the block, so that blocks of equal shape, such as the middle layers of a stack, share one compiled program.
+ * The graph of one block of the schedule: directions of layers over some steps, with the head if
+ * the block has it. Names are relative to the block, so that blocks of equal shape, such as the
+ * middle layers of a stack, share one compiled program.
  */
 import { differentiate } from '../graph/differentiate.js';
 import { Graph, type Node, type Program } from '../graph/node.js';
@@ -38,11 +39,12 @@ import type { Block } from './schedule.js';
 import { cellOf, type ModelSpec, outputSizes, type Unit, unitName, unitsOf } from './spec.js';
 
 /**
- * Inputs: those of the model that the block reads (`blockInputs`); parameters as `UNIT.NAME`; `state.NAME` [B, size]; `below.PART` [S, B, D], the
- * outputs of the layer below; with gradients `cotangent.state.NAME` and `cotangent.above.PART` [S, B, D].
- * Outputs: `prediction.T` [B, C] and `rows.T` [B] (the loss of each row); `state.NAME`; `above.PART.T` [B, D]; with gradients
- * `gradient.PARAMETER`, `gradient.state.NAME`, `gradient.below.PART.T` and `gradient.embedded.T` [B, E], the gradient of what was read from the
- * embedding.
+ * Inputs: those of the model that the block reads (`blockInputs`); parameters as `UNIT.NAME`;
+ * `state.NAME` [B, size]; `below.PART` [S, B, D], the outputs of the layer below; with gradients
+ * `cotangent.state.NAME` and `cotangent.above.PART` [S, B, D]. Outputs: `prediction.T` [B, C] and
+ * `rows.T` [B] (the loss of each row); `state.NAME`; `above.PART.T` [B, D]; with gradients
+ * `gradient.PARAMETER`, `gradient.state.NAME`, `gradient.below.PART.T` and `gradient.embedded.T`
+ * [B, E], the gradient of what was read from the embedding.
  */
 export function blockProgram(spec: ModelSpec, loss: Loss, block: Block, options: BlockOptions): Program {
   return new BlockBuilder(spec, loss, block, options).build();
@@ -300,8 +302,9 @@ function times(parts: readonly Node[], name: string, weights: ReadonlyMap<string
 }
 
 /**
- * `states` within a sequence, those `before` after its end, as torch's packed sequences. A reverse direction begins at the end, so that
- * what it has there is zero. Products and not a difference: states within the sequence stay exactly as they are.
+ * `states` within a sequence, those `before` after its end, as torch's packed sequences. A reverse
+ * direction begins at the end, so that what it has there is zero. Products and not a difference:
+ * states within the sequence stay exactly as they are.
  */
 function keepAfterEnd(
   states: readonly Node[],

@@ -1,20 +1,29 @@
 /**
- * The order in which layers, directions and steps are computed, as data: blocks, each of which one program computes forward, and
- * another one backward in the opposite order. Cutting keeps compile time and memory bounded whatever the length.
+ * The order in which layers, directions and steps are computed, as data: blocks, each of which one
+ * program computes forward, and another one backward in the opposite order. Cutting keeps compile
+ * time and memory bounded whatever the length.
  *
- * A block covers consecutive directions of layers over consecutive steps. Between blocks of the same directions states pass from one to
- * the next in the order in which the direction walks; between groups of layers, whole sequences of outputs.
+ * A block covers consecutive directions of layers over consecutive steps. Between blocks of the
+ * same directions states pass from one to the next in the order in which the direction walks;
+ * between groups of layers, whole sequences of outputs.
  *
- * A long stack of forward layers goes segment by segment, all layers in one block (time-major), and not layer by layer: at 784 steps of two
- * LSTM layers of 128, batch 100, layer by layer took 1.38 times the processor time, since what passes between layers is copied out of one
- * program and into the next. A layer with a reverse direction can only follow the whole layer below it.
+ * A long stack of forward layers goes segment by segment, all layers in one block (time-major), and
+ * not layer by layer: at 784 steps of two LSTM layers of 128, batch 100, layer by layer took 1.38
+ * times the processor time, since what passes between layers is copied out of one program and into
+ * the next. A layer with a reverse direction can only follow the whole layer below it.
  */
 import { heads } from './heads.js';
 import { type ModelSpec, type Unit, unitsOf } from './spec.js';
 
-/** Cell steps (steps times directions) of one block of a schedule that is cut; each costs about seven kernels. */
+/**
+ * Cell steps (steps times directions) of one block of a schedule that is cut; each costs about
+ * seven kernels.
+ */
 export const MAX_CELL_STEPS = 64;
-/** A model of so few cell steps is one block: two programs for pieces cost as much to compile, and their forward passes twice as much time. */
+/**
+ * A model of so few cell steps is one block: two programs for pieces cost as much to compile, and
+ * their forward passes twice as much time.
+ */
 const MAX_UNCUT = 2 * MAX_CELL_STEPS;
 
 export interface Block {
@@ -70,7 +79,10 @@ function groupLayers(spec: ModelSpec): Unit[][] {
   return groups;
 }
 
-/** Lengths, ascending to `steps`, at which a batch of shorter sequences can end: with them few programs are compiled. */
+/**
+ * Lengths, ascending to `steps`, at which a batch of shorter sequences can end: with them few
+ * programs are compiled.
+ */
 export function batchLengths(spec: ModelSpec, options: ScheduleOptions): number[] {
   const { steps } = options;
   const cuts = makeSchedule(spec, options)
@@ -79,7 +91,8 @@ export function batchLengths(spec: ModelSpec, options: ScheduleOptions): number[
   if (cuts.length > 0) {
     const segment = Math.max(...cuts);
     const count = Math.ceil(steps / segment);
-    // where segments are few, a batch can end within one too, at the same places of each: remainders of few lengths
+    // where segments are few, a batch can end within one too, at the same places of each:
+    // remainders of few lengths
     const parts = Math.ceil(LEAST_LENGTHS / count);
     const left = Array.from({ length: count * parts }, (_, i) => {
       const segments = Math.floor(i / parts);
@@ -96,7 +109,10 @@ export function batchLengths(spec: ModelSpec, options: ScheduleOptions): number[
 
 /** More lengths save more steps, and cost a compilation each. */
 const LENGTHS = 8;
-/** Of a schedule that is cut, whose programs are large. With 4, sorted lengths uniform in 1..T take 0.63 of the steps. */
+/**
+ * Of a schedule that is cut, whose programs are large. With 4, sorted lengths uniform in 1..T take
+ * 0.63 of the steps.
+ */
 const LEAST_LENGTHS = 4;
 
 function firstLayerOf(spec: ModelSpec, units: readonly Unit[]): number {
@@ -108,7 +124,10 @@ function whole(spec: ModelSpec, units: readonly Unit[], steps: number, hasHead: 
   return { units, firstLayer, hasHead, start: 0, steps, opens: true, closes: true };
 }
 
-/** Blocks of equal length in the order in which `units`, all of one direction, walk; a remainder is the sequence's first. */
+/**
+ * Blocks of equal length in the order in which `units`, all of one direction, walk; a remainder is
+ * the sequence's first.
+ */
 function cut(
   spec: ModelSpec,
   units: readonly Unit[],
@@ -156,8 +175,8 @@ export function cutIntoSegments(total: number, length: number): Segment[] {
 }
 
 /**
- * Steps of a segment, at most `most`: one that divides `total`, so that a single program is compiled, unless the next smaller divisor
- * would double the number of segments.
+ * Steps of a segment, at most `most`: one that divides `total`, so that a single program is
+ * compiled, unless the next smaller divisor would double the number of segments.
  */
 export function segmentLength(total: number, most: number): number {
   if (total <= most) return total;

@@ -96,7 +96,10 @@ function describeInput({ embedding }: ModelConfig, data: SequenceInput): ModelIn
   return { kind: 'symbol', count: embedding.num_symbols ?? data.count, size: embedding.size };
 }
 
-/** Each layer reads what the one below puts out; weights are named as in torch's module, or in a ModuleList of layers. */
+/**
+ * Each layer reads what the one below puts out; weights are named as in torch's module, or in a
+ * ModuleList of layers.
+ */
 function stackLayers(model: ModelConfig, inputSize: number): LayerSpec[] {
   const isList = 'layers' in model;
   let inputSizes: readonly number[] = [inputSize];

@@ -35,7 +35,10 @@ export interface PlannedBlock {
   readonly keys: { readonly forward: string; readonly gradient: string };
 }
 
-/** What passes between the blocks of one walk: states, sequences of outputs, and the cotangents of both. */
+/**
+ * What passes between the blocks of one walk: states, sequences of outputs, and the cotangents of
+ * both.
+ */
 export class Tape<A extends Numbers> {
   private readonly states = new Map<string, A>();
   private readonly cotangentsOfStates = new Map<string, A>();

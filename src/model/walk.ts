@@ -1,7 +1,9 @@
 /**
- * Carries out a schedule: loss, predictions and gradient of a batch. Forward it keeps what passes between blocks; backward it goes through
- * the blocks in the opposite order, and each computes its forward pass again (Chen et al., 2016, Training Deep Nets with Sublinear
- * Memory Cost). Who computes the programs is the caller's: kernels in float32, or the references of the ops in float64.
+ * Carries out a schedule: loss, predictions and gradient of a batch. Forward it keeps what passes
+ * between blocks; backward it goes through the blocks in the opposite order, and each computes its
+ * forward pass again (Chen et al., 2016, Training Deep Nets with Sublinear Memory Cost). Who
+ * computes the programs is the caller's: kernels in float32, or the references of the ops in
+ * float64.
  */
 import type { Program } from '../graph/node.js';
 import type { Loss } from '../losses/loss.js';
@@ -134,7 +136,9 @@ export class ScheduleWalk<A extends Numbers> {
     return this.machine.run(gradient ? keys.gradient : keys.forward, make, given);
   }
 
-  /** The predictions that a block with the head makes: the first of the sequence's, and how many. */
+  /**
+   * The predictions that a block with the head makes: the first of the sequence's, and how many.
+   */
   private predictions({ start, steps }: Block): [number, number] {
     return answersEachStep(this.spec.head) ? [start, steps] : [0, 1];
   }
@@ -164,7 +168,10 @@ export class ScheduleWalk<A extends Numbers> {
     if (this.spec.input.kind === 'symbol') this.scatter(block, out, inputs.x, gradient);
   }
 
-  /** Adds the gradient of each row that was read from the embedding to that row: work for the symbols read, not for all there are. */
+  /**
+   * Adds the gradient of each row that was read from the embedding to that row: work for the
+   * symbols read, not for all there are.
+   */
   private scatter({ start, steps }: Block, out: Arrays<A>, symbols: A, gradient: A): void {
     const { batch } = this.shape;
     const [table] = this.layout.blocksOf(EMBEDDING);
@@ -183,13 +190,19 @@ export class ScheduleWalk<A extends Numbers> {
 export interface StepProgram {
   readonly name: string;
   readonly program: Program;
-  /** The names of parameters that its inputs and results have in checkpoints; for the first of several blocks that it serves. */
+  /**
+   * The names of parameters that its inputs and results have in checkpoints; for the first of
+   * several blocks that it serves.
+   */
   readonly parameterNames: ReadonlyMap<string, string>;
   /** How often a step runs it. */
   readonly runs: number;
 }
 
-/** The programs that `addGradient` runs for a batch of the longest sequences, in the order in which they first run. */
+/**
+ * The programs that `addGradient` runs for a batch of the longest sequences, in the order in which
+ * they first run.
+ */
 export function stepPrograms(spec: ModelSpec, loss: Loss, shape: WalkShape): StepProgram[] {
   const { sequenceLength: steps, batch, variableLength, training, maxCellSteps } = shape;
   const blocks = makeSchedule(spec, { steps, variableLength, ...(maxCellSteps && { maxCellSteps }) });

@@ -10,7 +10,10 @@ import { stack } from './stack.js';
 interface Activation {
   readonly expression: (x: Expression) => Expression;
   readonly reference: (x: number) => number;
-  /** The derivative as a function of the result: the coefficients of a polynomial, constant first, or written with ops. */
+  /**
+   * The derivative as a function of the result: the coefficients of a polynomial, constant first,
+   * or written with ops.
+   */
   readonly slope: Coefficients | ((y: Node) => Node);
   readonly cost: number;
 }
@@ -74,7 +77,10 @@ export const activateOp: Op<Attributes> = {
     (sizeOf(shape) * functions.reduce((sum, name) => sum + activations[name].cost, 0)) / functions.length,
 };
 
-/** The derivative at each element, as a function of the result `y`; one polynomial op where all slopes are polynomials. */
+/**
+ * The derivative at each element, as a function of the result `y`; one polynomial op where all
+ * slopes are polynomials.
+ */
 function slope(y: Node<Attributes>): Node {
   const slopes: Activation['slope'][] = y.attributes.functions.map(name => activations[name].slope);
   const coefficients = slopes.filter(one => typeof one !== 'function');

@@ -28,11 +28,12 @@ export const gatherOp: Op<undefined> = {
 };
 
 /**
- * Rows of a table, such as an embedding's: table [V, E], symbols [B] -> [B, E]. The symbols are an input of the graph that is
- * declared with at most V symbols.
+ * Rows of a table, such as an embedding's: table [V, E], symbols [B] -> [B, E]. The symbols are an
+ * input of the graph that is declared with at most V symbols.
  *
- * There is no gradient with respect to the table: it would be mostly zeros. A model differentiates with respect to the gathered
- * rows and adds their gradients to the rows of the table that they came from.
+ * There is no gradient with respect to the table: it would be mostly zeros. A model differentiates
+ * with respect to the gathered rows and adds their gradients to the rows of the table that they
+ * came from.
  */
 export function gather(table: Node, symbols: Node): Node {
   return table.graph.apply(gatherOp, [table, symbols], undefined);

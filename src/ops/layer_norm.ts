@@ -16,8 +16,8 @@ const EPSILON = 1e-5;
  *
  *     y = (x - mean(x)) / sqrt(variance(x) + 1e-5) * weight + bias
  *
- * `row` is the axis of b; `weight` and `bias` have the other axes. The variance is that of the row itself (divided by the count).
- * Ba, Kiros and Hinton, Layer Normalization (2016).
+ * `row` is the axis of b; `weight` and `bias` have the other axes. The variance is that of the row
+ * itself (divided by the count). Ba, Kiros and Hinton, Layer Normalization (2016).
  */
 export function layerNorm(x: Node, row: number, weight: Node, bias: Node): Node {
   const { shape } = x;

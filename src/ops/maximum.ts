@@ -17,9 +17,10 @@ export const maximumOp = pointwise(2, {
 });
 
 /**
- * The larger of a and b, elementwise; equal shapes. The gradient goes to the larger one and, where they are equal, to a alone
- * (torch.maximum gives each half). Numbers less than 2^-100 apart count as equal, since a stored difference that small is zero.
- * Both are finite: the gradient needs their difference.
+ * The larger of a and b, elementwise; equal shapes. The gradient goes to the larger one and, where
+ * they are equal, to a alone (torch.maximum gives each half). Numbers less than 2^-100 apart count
+ * as equal, since a stored difference that small is zero. Both are finite: the gradient needs their
+ * difference.
  */
 export function maximum(a: Node, b: Node): Node {
   return a.graph.apply(maximumOp, [a, b], undefined);

@@ -14,8 +14,8 @@ export const positiveOp = pointwise(1, {
 });
 
 /**
- * 1 where x > 0, else 0; NaN where x is NaN. Exact for normal numbers: a subnormal x (0 < x < 2^-126) counts as x / 2^-126.
- * Constant almost everywhere, so it has no gradient.
+ * 1 where x > 0, else 0; NaN where x is NaN. Exact for normal numbers: a subnormal x (0 < x <
+ * 2^-126) counts as x / 2^-126. Constant almost everywhere, so it has no gradient.
  */
 export function positive(x: Node): Node {
   return x.graph.apply(positiveOp, [x], undefined);

@@ -33,11 +33,13 @@ export function trialArguments(
 }
 
 /**
- * What an epoch of a point costs against an epoch of another: the weights of its recurrent layers, in which nearly all of a step's
- * multiplications are. It orders the ends of trials in virtual time (`schedule/`): where that is not the real order, a trial waits for
- * another, and nothing else follows. So it must be the same everywhere, not exact, and leaves out what would have to be measured or
- * looked up: the batch size, since an epoch has the same sequences in whatever batches; the data, which all trials of most sweeps share,
- * and which would have to be opened; the factor that one kind of cell has over another; embedding and head.
+ * What an epoch of a point costs against an epoch of another: the weights of its recurrent layers,
+ * in which nearly all of a step's multiplications are. It orders the ends of trials in virtual time
+ * (`schedule/`): where that is not the real order, a trial waits for another, and nothing else
+ * follows. So it must be the same everywhere, not exact, and leaves out what would have to be
+ * measured or looked up: the batch size, since an epoch has the same sequences in whatever batches;
+ * the data, which all trials of most sweeps share, and which would have to be opened; the factor
+ * that one kind of cell has over another; embedding and head.
  */
 export function costModel(plan: SweepPlan, directory: SweepDirectory): (point: Point) => number {
   const models = new Map(
@@ -62,7 +64,10 @@ const MODEL = 'model.';
 
 type Mapping = Readonly<Record<string, Value>>;
 
-/** A config's model with one of its keys set. Equal layers take the place of listed ones, as in a config. */
+/**
+ * A config's model with one of its keys set. Equal layers take the place of listed ones, as in a
+ * config.
+ */
 function changed(model: Mapping, [key, value]: readonly [key: string, value: Value]): Mapping {
   const { layers, ...rest } = model;
   return key === 'cell' ? { ...rest, cell: value } : (withValue(model, key.split('.'), value) as Mapping);

@@ -90,8 +90,8 @@ export class BatchWriter {
   }
 
   /**
-   * Writes the sequences `indices` into `shards`, filling one after the other; rows that are left over are zero and weigh nothing. Returns
-   * the number of predictions that count.
+   * Writes the sequences `indices` into `shards`, filling one after the other; rows that are left
+   * over are zero and weigh nothing. Returns the number of predictions that count.
    */
   write(indices: Uint32Array, shards: readonly ShardBatch[], step = 1): number {
     const counted = this.count(indices);

@@ -16,8 +16,9 @@ import { ThreadPool } from './thread-pool.js';
 let inThreads = true;
 
 /**
- * Whether runs that begin from now on compute in threads of their own; returns what it was before. A thread takes longer to start than
- * the run of a test takes to train. The results are the same bytes; a process that computes itself sees no signal meanwhile.
+ * Whether runs that begin from now on compute in threads of their own; returns what it was before.
+ * A thread takes longer to start than the run of a test takes to train. The results are the same
+ * bytes; a process that computes itself sees no signal meanwhile.
  */
 export function computeInThreads(isOn: boolean): boolean {
   const before = inThreads;

@@ -39,7 +39,10 @@ export interface ShardJob {
   readonly withGradient: boolean;
 }
 
-/** What one shard computes on. Rows of weight 0 count for nothing: they fill up a last partial batch. */
+/**
+ * What one shard computes on. Rows of weight 0 count for nothing: they fill up a last partial
+ * batch.
+ */
 export interface ShardBatch {
   /** The model's declared inputs by name, each for all steps of the longest sequence. */
   readonly inputs: Readonly<Record<string, Float32Array>>;
@@ -47,7 +50,10 @@ export interface ShardBatch {
   readonly steps: Int32Array;
 }
 
-/** States that pass from batch to batch, by name: those that the next batch starts with, and those that the last one ended with. */
+/**
+ * States that pass from batch to batch, by name: those that the next batch starts with, and those
+ * that the last one ended with.
+ */
 export interface CarriedStates {
   readonly before: Readonly<Record<string, Float32Array>>;
   readonly after: Readonly<Record<string, Float32Array>>;
@@ -93,7 +99,8 @@ export class ShardComputer {
     if (this.job.withGradient) await this.walk.addGradient(parameters, batch, result, gradient);
     else {
       await this.walk.evaluate(parameters, batch, result);
-      // training keeps the states of a batch only if its update is made; an evaluation always goes on from them
+      // training keeps the states of a batch only if its update is made; an evaluation always goes
+      // on from them
       passOn(carried);
     }
     return { executor: this.machine.executor, fallbacks: this.engine.fallbacks };
@@ -112,7 +119,10 @@ export function startAnew({ before }: CarriedStates): void {
 
 /** The shards of one kind of batch, each with as many batches and their results as there are slots. */
 export interface ShardGroup {
-  /** By slot, then by shard; a shard's slots share one gradient, and the states that pass from batch to batch. */
+  /**
+   * By slot, then by shard; a shard's slots share one gradient, and the states that pass from batch
+   * to batch.
+   */
   readonly slots: readonly (readonly ShardMemory[])[];
   /**
    * Computes all shards of `slot` and resolves when the last is done. Slots are computed in the order in which they are asked for;

@@ -96,8 +96,8 @@ export class Trainer {
   }
 
   /**
-   * Writes the sequences `indices` as the batch of optimizer step `step`, from 1 and counting those that are skipped; at most one ahead of the
-   * step under way.
+   * Writes the sequences `indices` as the batch of optimizer step `step`, from 1 and counting those
+   * that are skipped; at most one ahead of the step under way.
    */
   prepare(indices: Uint32Array, step: number, startsEpoch: boolean): PreparedBatch {
     this.slot = (this.slot + 1) % SLOTS;
@@ -107,7 +107,8 @@ export class Trainer {
   }
 
   /**
-   * One optimizer step; `update` is 1 for the first, and goes on from the last that was made. Nothing is changed if none is made.
+   * One optimizer step; `update` is 1 for the first, and goes on from the last that was made.
+   * Nothing is changed if none is made.
    */
   async step(
     { slot, startsEpoch }: PreparedBatch,
@@ -133,7 +134,10 @@ export class Trainer {
     return { loss, gradientNorm: norm, updated, notFinite: this.notFiniteIn(bad) };
   }
 
-  /** The states that the next batch starts with, by name, [B, size] each; none unless the model carries them over. */
+  /**
+   * The states that the next batch starts with, by name, [B, size] each; none unless the model
+   * carries them over.
+   */
   get carriedStates(): ReadonlyMap<string, Tensor> {
     const shards = this.shards.slots[0].map(({ carried }) => carried.before);
     return new Map(

@@ -26,7 +26,10 @@ export interface TrainingState {
   readonly optimizerState: Readonly<Record<string, Float32Array>>;
 }
 
-/** Everything that a checkpoint holds of a model in training; `carried` are the states that the next batch starts with. */
+/**
+ * Everything that a checkpoint holds of a model in training; `carried` are the states that the next
+ * batch starts with.
+ */
 export function trainingTensors(
   layout: ParameterLayout,
   { parameters, optimizerState }: TrainingState,
@@ -124,8 +127,8 @@ export function unfitTensors(
 }
 
 /**
- * Fills `state` from the tensors of a checkpoint, as `trainingTensors` made them; they must fit (`unfitTensors`). Returns the states that the
- * next batch starts with.
+ * Fills `state` from the tensors of a checkpoint, as `trainingTensors` made them; they must fit
+ * (`unfitTensors`). Returns the states that the next batch starts with.
  */
 export function restoreTraining(
   tensors: Tensors,

@@ -1,6 +1,6 @@
 /**
- * Loss and gradient of a model in float64: the very graphs that its kernels are made from, in the order of the same schedule, interpreted
- * with the references of the ops.
+ * Loss and gradient of a model in float64: the very graphs that its kernels are made from, in the
+ * order of the same schedule, interpreted with the references of the ops.
  */
 import { interpret } from '../graph/interpret.js';
 import { type Program, reachable } from '../graph/node.js';
@@ -29,7 +29,10 @@ export interface Gradient {
   readonly gradient: Float64Array;
 }
 
-/** Numbers that the gradients of one block may take, which for each step are twice the parameters: half a gigabyte. */
+/**
+ * Numbers that the gradients of one block may take, which for each step are twice the parameters:
+ * half a gigabyte.
+ */
 const MAX_NUMBERS = 2 ** 26;
 
 class Interpreter implements Machine<Float64Array> {
@@ -59,7 +62,10 @@ export class Reference {
   private readonly shape: WalkShape;
   private readonly walk: ScheduleWalk<Float64Array>;
 
-  /** Cuts the schedule where training does, unless `maxCellSteps` says otherwise or the gradients of a block would take too much memory. */
+  /**
+   * Cuts the schedule where training does, unless `maxCellSteps` says otherwise or the gradients of
+   * a block would take too much memory.
+   */
   constructor(
     private readonly spec: ModelSpec,
     private readonly loss: LossName,

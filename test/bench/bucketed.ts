@@ -1,4 +1,7 @@
-/** What batches of sequences of similar length (`training.bucket_by_length`) are worth where lengths are uniform in 1..T. */
+/**
+ * What batches of sequences of similar length (`training.bucket_by_length`) are worth where lengths
+ * are uniform in 1..T.
+ */
 import type { Split } from '../../src/data/dataset.js';
 import { BatchOrder } from '../../src/data/index.js';
 import { packedSplit } from '../../src/data/packed.js';
@@ -22,8 +25,9 @@ export function bucketedId(steps: number): string {
 }
 
 /**
- * The mean step of an epoch over the mean step with batches whose sequences all have `steps` steps and so need no mask. Both go as
- * the training loop does; the first round of each, in which programs are compiled for every length, does not count.
+ * The mean step of an epoch over the mean step with batches whose sequences all have `steps` steps
+ * and so need no mask. Both go as the training loop does; the first round of each, in which
+ * programs are compiled for every length, does not count.
  */
 export async function measureBucketed(steps: number, threads: number, rounds: number): Promise<Figure> {
   const bucketed = await open(steps, BATCHES * REFERENCE.batch_size, true, threads);

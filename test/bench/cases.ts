@@ -4,8 +4,9 @@ export const BENCHMARKS = ['matmul', 'gates', 'forward', 'train_step', 'evaluate
 export type Benchmark = (typeof BENCHMARKS)[number];
 
 /**
- * What the layers of a model are, which of their outputs the head reads, and how many products of H columns a cell's step makes. The last step
- * of two directions would need but one step of the reverse one, which PyTorch computes whole; final states need both whole.
+ * What the layers of a model are, which of their outputs the head reads, and how many products of H
+ * columns a cell's step makes. The last step of two directions would need but one step of the
+ * reverse one, which PyTorch computes whole; final states need both whole.
  */
 export const MODELS = {
   lstm: { layer: { cell: 'lstm' }, from: 'last', gates: 4, directions: 1 },

@@ -1,4 +1,7 @@
-/** Feeds a reader with damaged input: it may refuse it as a user's error, or take it; anything else is a failure, and so is much work. */
+/**
+ * Feeds a reader with damaged input: it may refuse it as a user's error, or take it; anything else
+ * is a failure, and so is much work.
+ */
 import { readFileSync, rmSync } from 'node:fs';
 import { formatDiagnostics } from '../../src/cli/diagnostics.js';
 import { EXIT, UserError } from '../../src/errors.js';
@@ -44,13 +47,18 @@ export interface FuzzReport {
 
 /** Cases whose steps are counted together, since asking for them takes longer than some cases. */
 const COUNTED_TOGETHER = 10;
-/** More than so many cases may take together. A case takes some ten thousand, and 400,000 at most. */
+/**
+ * More than so many cases may take together. A case takes some ten thousand, and 400,000 at most.
+ */
 const MOST_STEPS = 5_000_000;
 /** Nobody reads more characters than this, all complaints together. */
 const MAX_TEXT = 100_000;
 const MOST_SHOWN = 20;
 
-/** Cases `from` to `from + count`; each is the same whatever the others are. Those that take too many of `steps` are failures. */
+/**
+ * Cases `from` to `from + count`; each is the same whatever the others are. Those that take too
+ * many of `steps` are failures.
+ */
 export async function fuzz(
   target: FuzzTarget,
   seed: number,

@@ -90,7 +90,10 @@ interface AxeResult {
   readonly passes: readonly unknown[];
 }
 
-/** axe describes every node that violates a rule, and one node of a rule that is kept: most of its time goes into descriptions. */
+/**
+ * axe describes every node that violates a rule, and one node of a rule that is kept: most of its
+ * time goes into descriptions.
+ */
 const AXE_OPTIONS = JSON.stringify({ runOnly: RULES, resultTypes: ['violations'] });
 
 /** What axe finds wrong, one line each, and how many rules it found kept. */

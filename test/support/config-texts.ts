@@ -1,4 +1,7 @@
-/** Configs for tests, and what is told of those that are wrong. Folders are named relative to the package, as a user would. */
+/**
+ * Configs for tests, and what is told of those that are wrong. Folders are named relative to the
+ * package, as a user would.
+ */
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatDiagnostics } from '../../src/cli/diagnostics.js';

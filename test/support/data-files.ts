@@ -15,7 +15,10 @@ export const fixtures = join(packageRoot, 'test/fixtures/data');
 export const fixture = (name: string): string => join(fixtures, name);
 export const open = (config: DatasetConfig, seed = 0): Promise<Dataset> => openDataset(config, { seed });
 
-/** The steps of one sequence, `[T][F]`, read with a stride that leaves a gap, which must stay untouched. */
+/**
+ * The steps of one sequence, `[T][F]`, read with a stride that leaves a gap, which must stay
+ * untouched.
+ */
 export function sequence(data: Dataset, split: Split, index: number): number[][] {
   const stride = inputWidth(data.input) + 1;
   const out = new Float32Array(2 + data.sequenceLength * stride).fill(7);

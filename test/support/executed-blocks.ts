@@ -1,10 +1,14 @@
-/** How much work something is, counted instead of timed: V8 counts how often each block of JavaScript runs. */
+/**
+ * How much work something is, counted instead of timed: V8 counts how often each block of
+ * JavaScript runs.
+ */
 import { type Profiler, Session } from 'node:inspector';
 import { setFlagsFromString } from 'node:v8';
 
 /**
- * Counts the blocks of JavaScript that an action executes, those of libraries included. The count is the same on every machine, however
- * busy. It leaves out what does not run as JavaScript: regular expressions, copying, the operating system.
+ * Counts the blocks of JavaScript that an action executes, those of libraries included. The count
+ * is the same on every machine, however busy. It leaves out what does not run as JavaScript:
+ * regular expressions, copying, the operating system.
  */
 export class BlockCounter {
   private readonly session = new Session();
@@ -23,7 +27,10 @@ export class BlockCounter {
     return this.take();
   }
 
-  /** How many times as much work `action` is at four times the size: about 4 where it is linear, 16 where it is quadratic. */
+  /**
+   * How many times as much work `action` is at four times the size: about 4 where it is linear, 16
+   * where it is quadratic.
+   */
   growth(size: number, action: (size: number) => () => void): number {
     const [small, large] = [action(size), action(4 * size)];
     // what is set up once does not count

@@ -1,6 +1,6 @@
 /**
- * PyTorch's values in float64 (test/fixtures/goldens, made by `generate.py` and `breadth.py` there), and what a program needs to be held
- * against them.
+ * PyTorch's values in float64 (test/fixtures/goldens, made by `generate.py` and `breadth.py`
+ * there), and what a program needs to be held against them.
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** The program as a function: the same command line as in a process of its own, without the start of one. */
+/**
+ * The program as a function: the same command line as in a process of its own, without the start of
+ * one.
+ */
 import { fileURLToPath } from 'node:url';
 import { Call } from '../../src/cli/call.js';
 import type { OutputStream } from '../../src/cli/io.js';
@@ -27,10 +30,11 @@ const OURS: ProgramModules = { Call, computeInThreads };
 let last: Promise<unknown> = Promise.resolve();
 
 /**
- * Runs `cellrun ARGS` in this process, at `place`. Calls run one after another, also those that are made at the same time: a process has
- * one working directory and one environment. The lock of a run and child processes are real; signals, killed processes, pipes and
- * whatever the entry `main.ts` does need `Workplace.start`. A run computes in threads of its own only where `--threads` asks for two or
- * more.
+ * Runs `cellrun ARGS` in this process, at `place`. Calls run one after another, also those that are
+ * made at the same time: a process has one working directory and one environment. The lock of a run
+ * and child processes are real; signals, killed processes, pipes and whatever the entry `main.ts`
+ * does need `Workplace.start`. A run computes in threads of its own only where `--threads` asks for
+ * two or more.
  *
  * Rejects where the call leaves a listener of process events behind.
  */

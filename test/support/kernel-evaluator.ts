@@ -25,7 +25,9 @@ export type Thread = Readonly<Record<Axis, number>>;
 type Term = () => number;
 type Action = () => void;
 
-/** The kernel's value at any thread: its tree in float64, with a running error analysis beside it. */
+/**
+ * The kernel's value at any thread: its tree in float64, with a running error analysis beside it.
+ */
 export function evaluator(tree: KernelTree, surroundings: Surroundings): (thread: Thread) => Bounded {
   const { actions, result, place } = new Translation(surroundings).kernel(tree);
   return thread => {
@@ -36,7 +38,10 @@ export function evaluator(tree: KernelTree, surroundings: Surroundings): (thread
   };
 }
 
-/** The bound of the term that was evaluated last. Terms are not objects: a test evaluates millions of them. */
+/**
+ * The bound of the term that was evaluated last. Terms are not objects: a test evaluates millions
+ * of them.
+ */
 let error = 0;
 
 function perform(actions: readonly Action[]): void {
@@ -48,7 +53,10 @@ function rounded(value: number, bound: number): number {
   return value;
 }
 
-/** Turns a tree into closures over the slots of its variables, so that it is walked once and not for each thread. */
+/**
+ * Turns a tree into closures over the slots of its variables, so that it is walked once and not for
+ * each thread.
+ */
 class Translation {
   private readonly slots = new Map<string, number>();
   private readonly values: number[] = [];

@@ -24,8 +24,8 @@ import { transpose } from '../../src/ops/transpose.js';
 import type { RandomStream } from '../../src/random.js';
 
 /**
- * Where an input's values lie: anywhere; above zero; on both sides of zero but away from it; class indices, the ignored one and
- * some out of range among them; or symbols, all in range.
+ * Where an input's values lie: anywhere; above zero; on both sides of zero but away from it; class
+ * indices, the ignored one and some out of range among them; or symbols, all in range.
  */
 type Domain = 'any' | 'positive' | 'nonzero' | { readonly classes: number } | { readonly symbols: number };
 
@@ -122,8 +122,8 @@ function ofMagnitudes({ op, attributes, shape }: Node, inputs: readonly Tensor[]
 export const suites: Readonly<Record<string, OpSuite>> = {
   activate: {
     tolerance: 3e-7,
-    // sigmoid and tanh are at most 1, where a relative error would ask for the last bits of a result that is nearly zero;
-    // relu is exact
+    // sigmoid and tanh are at most 1, where a relative error would ask for the last bits of a
+    // result that is nearly zero; relu is exact
     magnitude: ({ shape }) => new Float64Array(sizeOf(shape)).fill(1),
     cases: extents =>
       shapes(extents, 1, 3).chain(shape =>

@@ -1,6 +1,7 @@
 /**
- * A test file that imports this first is part of `npm run test:quick`. Whatever makes a test slow by its nature fails there: another
- * process (a browser, a launcher, a second run of the program) and WebGPU, which is computed in software on most machines.
+ * A test file that imports this first is part of `npm run test:quick`. Whatever makes a test slow
+ * by its nature fails there: another process (a browser, a launcher, a second run of the program)
+ * and WebGPU, which is computed in software on most machines.
  */
 import childProcess, { ChildProcess } from 'node:child_process';
 import { syncBuiltinESMExports } from 'node:module';

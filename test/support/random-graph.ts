@@ -60,7 +60,10 @@ const isAboveVector = (x: Node) => x.shape.length > 1;
 const bounded = (x: Node) => affine(activate(x, ['sigmoid']), 1, 0.5);
 const FUNCTIONS: readonly ActivationName[] = ['tanh', 'sigmoid', 'sigmoid', 'relu'];
 const slice = (i: number) => FUNCTIONS[i % FUNCTIONS.length];
-/** Away from zero where `x` is zero but for rounding: on which side of a kink that lies differs between backends. */
+/**
+ * Away from zero where `x` is zero but for rounding: on which side of a kink that lies differs
+ * between backends.
+ */
 const aside = (x: Node) => affine(x, 1, 0.03);
 
 const MAKERS = {

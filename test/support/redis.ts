@@ -34,7 +34,10 @@ export class RedisServer {
     this.server.kill(name);
   }
 
-  /** A command in its inline form, such as `FLUSHALL`; gives the answer as Redis writes it, such as `:1`. */
+  /**
+   * A command in its inline form, such as `FLUSHALL`; gives the answer as Redis writes it, such as
+   * `:1`.
+   */
   async command(text: string): Promise<string> {
     const socket = connect(this.port, '127.0.0.1');
     const answer = new Promise<string>((resolve, reject) =>

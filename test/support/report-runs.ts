@@ -87,7 +87,10 @@ export function trainSweep(work: Workplace, output: string, trials: number): Pro
   return sweepInProcess(work, work.file('sweep.yaml', JSON.stringify(sweep)), output);
 }
 
-/** Twenty sequences of four classes, a row for each true one, with two pictures of 2 x 2 pixels: schemas/evaluation.schema.json. */
+/**
+ * Twenty sequences of four classes, a row for each true one, with two pictures of 2 x 2 pixels:
+ * schemas/evaluation.schema.json.
+ */
 export const EVALUATION = {
   version: 1,
   kind: 'class',

@@ -60,7 +60,10 @@ export function copierInto(work: Workplace): (run: string, change?: Change) => s
   };
 }
 
-/** As if the run in `directory` had reached this on the test split, by its log as well as by its summary. */
+/**
+ * As if the run in `directory` had reached this on the test split, by its log as well as by its
+ * summary.
+ */
 export function reach(
   test: { readonly loss: number; readonly accuracy: number },
   summary: Record<string, unknown>,

@@ -1,4 +1,7 @@
-/** Runs without the command line: trained, resumed, stopped at a step, and trained once for many tests. */
+/**
+ * Runs without the command line: trained, resumed, stopped at a step, and trained once for many
+ * tests.
+ */
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadExperiment } from '../../src/config/index.js';
@@ -77,7 +80,10 @@ export function copies(work: Workplace, train: () => Promise<RunResult>): () => 
   };
 }
 
-/** Threads of their own only where there are several: one gives the same bytes as none, and takes long to start. */
+/**
+ * Threads of their own only where there are several: one gives the same bytes as none, and takes
+ * long to start.
+ */
 async function withThreads<T>(threads: number | undefined, action: () => Promise<T>): Promise<T> {
   const before = computeInThreads(threads === undefined || threads > 1);
   try {

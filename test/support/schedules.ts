@@ -1,4 +1,7 @@
-/** Sweeps that only a scheduler knows: plans, worlds in which they are trained, and machines that are killed. */
+/**
+ * Sweeps that only a scheduler knows: plans, worlds in which they are trained, and machines that
+ * are killed.
+ */
 import { RandomStream } from '../../src/random.js';
 import type { Pruner, SweepPlan } from '../../src/sweep/plan.js';
 import type { Decision, JournalRecord, Outcome, Segment } from '../../src/sweep/records.js';
@@ -75,7 +78,10 @@ export function conduct(
   return decisions;
 }
 
-/** Decisions in a form that is quick to write by hand: `+2` chosen, `2:0-1` advanced, `2p` paused, `2x` pruned, `2c` completed, `2f` failed. */
+/**
+ * Decisions in a form that is quick to write by hand: `+2` chosen, `2:0-1` advanced, `2p` paused,
+ * `2x` pruned, `2c` completed, `2f` failed.
+ */
 export function brief(decisions: readonly Decision[]): string[] {
   return decisions.flatMap(decision => {
     switch (decision.event) {
@@ -112,8 +118,9 @@ class Journal {
 }
 
 /**
- * A sweep on a machine whose processes end in an order that `choices` decide, and that is now and then killed with all that runs: then a
- * new scheduler is told what the journal says. After `time` ends the budget of time is over.
+ * A sweep on a machine whose processes end in an order that `choices` decide, and that is now and
+ * then killed with all that runs: then a new scheduler is told what the journal says. After `time`
+ * ends the budget of time is over.
  */
 export class Machine {
   readonly journal = new Journal();

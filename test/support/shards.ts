@@ -8,7 +8,9 @@ import type { Golden } from './goldens.js';
 
 export interface GoldenShard {
   readonly job: ShardJob;
-  /** One for each batch of the golden; they share a gradient and the states that are carried over. */
+  /**
+   * One for each batch of the golden; they share a gradient and the states that are carried over.
+   */
   readonly batches: readonly ShardMemory[];
 }
 

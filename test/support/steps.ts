@@ -1,7 +1,8 @@
 /**
- * Steps of JavaScript: how often functions are called and the blocks in them (bodies of loops, branches) are entered. Unlike time this is
- * the same on every machine, so that tests can hold work to a limit or to linear growth. What is done in native code, such as
- * inflating, is not counted; in a function that was compiled before the start its blocks are not either.
+ * Steps of JavaScript: how often functions are called and the blocks in them (bodies of loops,
+ * branches) are entered. Unlike time this is the same on every machine, so that tests can hold work
+ * to a limit or to linear growth. What is done in native code, such as inflating, is not counted;
+ * in a function that was compiled before the start its blocks are not either.
  */
 import { Session } from 'node:inspector/promises';
 

@@ -1,4 +1,7 @@
-/** Sweeps whose trials train in this process: the search, the runs and the files are real, but no segment costs a process. */
+/**
+ * Sweeps whose trials train in this process: the search, the runs and the files are real, but no
+ * segment costs a process.
+ */
 import { loadSweep } from '../../src/sweep/config/index.js';
 import type { Launcher, RunningTask, Task } from '../../src/sweep/launcher.js';
 import { writeResults } from '../../src/sweep/results/index.js';
@@ -62,8 +65,8 @@ function optionsOf(work: Workplace, gate: Gate, { backend, warning }: Conducting
 }
 
 /**
- * Runs the sweep in `file` to its end, as `sweep FILE --backend webasm --output OUTPUT` does; gives its directory. A segment begins once its
- * `gate` is settled.
+ * Runs the sweep in `file` to its end, as `sweep FILE --backend webasm --output OUTPUT` does; gives
+ * its directory. A segment begins once its `gate` is settled.
  */
 export async function sweepInProcess(
   work: Workplace,

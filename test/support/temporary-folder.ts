@@ -3,7 +3,10 @@ import { accessSync, constants, mkdtempSync, realpathSync, statfsSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A new folder, absolute and without links; in memory where there is room, since each fsync of a disk takes milliseconds. */
+/**
+ * A new folder, absolute and without links; in memory where there is room, since each fsync of a
+ * disk takes milliseconds.
+ */
 export function temporaryFolder(): string {
   return realpathSync(mkdtempSync(join(hasRoom('/dev/shm') ? '/dev/shm' : tmpdir(), 'cellrun-test-')));
 }

@@ -10,7 +10,10 @@ import { type Axis, type Expression, KernelError, type KernelTree, type Statemen
 
 /** What an argument of the kernel is at one of its uses. */
 export type Argument =
-  /** Elements are integers from 0 to `symbols` - 1 where that is given: only such an array may be read for an index. */
+  /**
+   * Elements are integers from 0 to `symbols` - 1 where that is given: only such an array may be
+   * read for an index.
+   */
   | { readonly kind: 'array'; readonly shape: readonly number[]; readonly symbols?: number }
   | { readonly kind: 'integer'; readonly value: number }
   | { readonly kind: 'float' };

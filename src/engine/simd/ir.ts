@@ -25,7 +25,10 @@ export type Value = { readonly varies: Variation } & (
   | { readonly kind: 'scalar'; readonly offset: number }
   /** An integer as a float. */
   | { readonly kind: 'integer'; readonly value: Affine }
-  /** The element at byte `base` plus four times `element`, and as much further as the elements of `gathered` say. */
+  /**
+   * The element at byte `base` plus four times `element`, and as much further as the elements of
+   * `gathered` say.
+   */
   | {
       readonly kind: 'load';
       readonly base: number;
@@ -52,7 +55,10 @@ export type Value = { readonly varies: Variation } & (
 
 export type Load = Extract<Value, { kind: 'load' }>;
 
-/** An index that is itself read from an array: an integer that was stored as a float. It does not vary along x. */
+/**
+ * An index that is itself read from an array: an integer that was stored as a float. It does not
+ * vary along x.
+ */
 export interface GatheredIndex {
   readonly index: Load;
   /** Elements from one index to the next. */

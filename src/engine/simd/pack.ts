@@ -49,7 +49,10 @@ export function planPacks(ir: KernelIr, tile: Tile, at: number, end: number): Pa
   return packs;
 }
 
-/** Whether `load` is the same for all rows, contiguous along x, and far apart from round to round by a constant. */
+/**
+ * Whether `load` is the same for all rows, contiguous along x, and far apart from round to round by
+ * a constant.
+ */
 function isWorthPacking({ element, gathered }: Load, loops: readonly Loop[]): boolean {
   const innermost = loops.at(-1);
   if (!innermost || gathered.length > 0 || coefficient(element, 'x') !== 1 || coefficient(element, 'y') !== 0)

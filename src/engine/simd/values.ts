@@ -227,7 +227,10 @@ export class Values {
     }
   }
 
-  /** A local with the address that `load` has in the tile's first row and vector, but for its gathered indices: those of `row`. */
+  /**
+   * A local with the address that `load` has in the tile's first row and vector, but for its
+   * gathered indices: those of `row`.
+   */
   private address({ gathered }: Load, element: Affine, row: number): number {
     const pointer = this.pointers.of(element);
     if (gathered.length === 0) return pointer;

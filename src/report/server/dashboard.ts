@@ -24,7 +24,9 @@ export interface DashboardOptions {
   readonly reports: Reports;
   /** Told of what is no user's fault: the request fails, the server goes on. */
   readonly defect: (error: unknown) => void;
-  /** Time between two looks at the files. Default: a second or less, depending on what is watched. */
+  /**
+   * Time between two looks at the files. Default: a second or less, depending on what is watched.
+   */
   readonly lookEveryMs?: number;
 }
 

@@ -20,7 +20,10 @@ export class Leases {
   private readonly running = new Map<string, Lease>();
   private readonly timer: NodeJS.Timeout;
 
-  /** `duration` is that of a lock, and `now` an instant on a clock that only goes forward, in milliseconds. */
+  /**
+   * `duration` is that of a lock, and `now` an instant on a clock that only goes forward, in
+   * milliseconds.
+   */
   constructor(
     private readonly duration: number,
     private readonly now: () => number = () => performance.now(),
