@@ -4,19 +4,15 @@ import { dirname, join, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
-import { ParameterLayout } from '../src/model/parameters.js';
 import { RandomStream } from '../src/random.js';
 import { packageRoot } from '../src/root.js';
 import type { BackendsProof } from '../src/verify/backends.js';
 import { differentiateAtZero } from '../src/verify/differences.js';
 import type { GradientsProof } from '../src/verify/gradients.js';
-import { Reference } from '../src/verify/reference.js';
-import { readRows, spread } from '../src/verify/sampled-rows.js';
+import { spread } from '../src/verify/sampled-rows.js';
 import { compareStandings, isBeyond, type Standing, worstByTensor } from '../src/verify/steps-apart.js';
 import { type Finished, floats, integers, npz, Workplace } from './support/cli.js';
-import { GOLDENS, golden, relativeError } from './support/goldens.js';
 import { callInProcess, type ProgramModules } from './support/in-process.js';
-import { goldenShard, initialParameters } from './support/shards.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -86,34 +82,6 @@ t.test('differences: steps become small enough for a kink nearby', async t => {
   }
   const { uncertainty } = await differentiateAtZero(async x => Math.max(x, -1e-7) + x, 1e-7);
   t.ok(uncertainty > 1e-5, 'or it is told');
-});
-
-t.test('the float64 reference has the loss and the gradient of PyTorch', async t => {
-  for (const name of GOLDENS.filter(name => !golden(name).spec.carriesState)) {
-    const expected = golden(name);
-    const { spec, loss, batch, values } = expected;
-    const layout = new ParameterLayout(spec);
-    const flat = Float64Array.from(initialParameters(expected).subarray(0, layout.size));
-    const { job, batches } = goldenShard(expected, 'cpu', true);
-    const rows = Array.from({ length: batch }, (_, row) => row);
-    const given = readRows({ ...job, shards: [batches[0].batch] }, rows);
-    for (const [how, maxCellSteps] of [
-      ['whole', undefined],
-      ['step by step', 1],
-    ] as const) {
-      const reference = new Reference(spec, loss, given, maxCellSteps);
-      const { loss: found, gradient } = await reference.gradientAt(flat);
-      const [torch] = values('out.loss');
-      // weights such as 1/3 are given in float32
-      t.ok(Math.abs(found / torch - 1) < 1e-7, `${name} ${how}: the loss`);
-      t.ok(Math.abs((await reference.lossAt(flat)) / torch - 1) < 1e-7, `${name} ${how}: the loss alone`);
-      for (const parameter of layout.parameters) {
-        const own = layout.read(parameter, gradient);
-        const error = relativeError(own, values(`grad.${parameter.name}`));
-        t.ok(error < 1e-6, `${name} ${how}: ${parameter.name} ${error}`);
-      }
-    }
-  }
 });
 
 t.test('rows are spread over the batch', async t => {

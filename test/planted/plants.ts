@@ -7,12 +7,13 @@ export type TestName =
   | 'gates'
   | 'lint'
   | 'mathematics'
-  | 'model'
+  | 'models'
   | 'ops'
+  | 'reference'
   | 'report-page'
   | 'review'
-  | 'segments'
-  | 'simd';
+  | 'simd'
+  | 'trainer';
 
 export interface Plant {
   /** Compiled file below the build folder, without its ending. */
@@ -158,7 +159,7 @@ const gradients: readonly Plant[] = [
     find: 'node.inputs.some(input => found.has(input))',
     replace: 'found.has(node.inputs[0])',
     why: 'only the first input is looked at for dependence',
-    tests: ['ops', 'model'],
+    tests: ['ops', 'reference'],
   },
   {
     file: 'src/graph/node',
@@ -580,42 +581,28 @@ const training: readonly Plant[] = [
     find: 'subtract(logSumExp(z), chosen)',
     replace: 'subtract(chosen, logSumExp(z))',
     why: 'the likelihood is minimised',
-    tests: ['model'],
-  },
-  {
-    file: 'src/losses/cross_entropy',
-    find: 'values[i] > values[best]',
-    replace: 'values[i] >= values[best]',
-    why: 'the last of equal logits is the prediction',
-    tests: ['mathematics'],
-  },
-  {
-    file: 'src/losses/mse',
-    find: '1 / (count * size)',
-    replace: '1 / count',
-    why: 'the mean is over rows, not over numbers',
-    tests: ['mathematics'],
+    tests: ['reference'],
   },
   {
     file: 'src/losses/mse',
     find: 'multiply(difference, difference)',
     replace: 'multiply(difference, z)',
     why: 'the error is weighted with the prediction',
-    tests: ['model'],
+    tests: ['reference'],
   },
   {
     file: 'src/cells/lstm',
     find: 'add(multiply(f, states[1]), written)',
     replace: 'add(multiply(f, states[0]), written)',
     why: 'the output is remembered in place of the cell',
-    tests: ['model'],
+    tests: ['reference'],
   },
   {
     file: 'src/cells/lstm',
     find: "['sigmoid', 'sigmoid', 'tanh', 'sigmoid']",
     replace: "['sigmoid', 'sigmoid', 'sigmoid', 'tanh']",
     why: "gates g and o are exchanged (Keras's and ONNX's orders differ)",
-    tests: ['model'],
+    tests: ['reference'],
   },
   {
     file: 'src/cells/lstm',
@@ -629,14 +616,14 @@ const training: readonly Plant[] = [
     find: 'affine(mean(multiply(centred, centred)), 1, EPSILON)',
     replace: 'affine(mean(multiply(centred, centred)), 1, 0)',
     why: 'epsilon is left out',
-    tests: ['cells'],
+    tests: ['reference'],
   },
   {
     file: 'src/cells/gru',
     find: 'multiply(r, select(ofState, 2))',
     replace: 'select(ofState, 2)',
     why: 'the state is never reset',
-    tests: ['cells'],
+    tests: ['reference'],
   },
   {
     file: 'src/cells/gru',
@@ -650,21 +637,14 @@ const training: readonly Plant[] = [
     find: '[nonlinearity]',
     replace: "['tanh']",
     why: 'the nonlinearity of the config is not looked at',
-    tests: ['cells'],
+    tests: ['reference'],
   },
   {
     file: 'src/cells/min_gru',
     find: 'multiply(affine(z, -1, 1), states[0])',
     replace: 'multiply(z, states[0])',
     why: 'old and new are weighted alike',
-    tests: ['cells'],
-  },
-  {
-    file: 'src/model/parameters',
-    find: 'const bound = 1 / Math.sqrt(hiddenSize);',
-    replace: 'const bound = 1 / Math.sqrt(outputSize);',
-    why: 'initial values have the bound of another layer',
-    tests: ['mathematics'],
+    tests: ['reference'],
   },
   {
     file: 'src/model/parameters',
@@ -678,42 +658,112 @@ const training: readonly Plant[] = [
     find: 'sources.push([rows, select(weight, t)]);',
     replace: 'sources.push([rows, select(weight, 0)]);',
     why: "each step has the first step's weights",
-    tests: ['model'],
+    tests: ['reference'],
+  },
+  {
+    file: 'src/losses/loss',
+    find: 'logits[i] > logits[best]',
+    replace: 'logits[i] >= logits[best]',
+    why: 'the last of equal logits is the prediction',
+    tests: ['mathematics'],
+  },
+  {
+    file: 'src/losses/loss',
+    find: 'count * (loss.targetWidth(outputSize) ?? 1)',
+    replace: 'count',
+    why: 'the mean is over rows, not over numbers',
+    tests: ['mathematics'],
+  },
+  {
+    file: 'src/model/parameters',
+    find: 'const bound = 1 / Math.sqrt(settings.hidden_size);',
+    replace: 'const bound = 1 / Math.sqrt(inputSize);',
+    why: 'initial values have the bound of another layer',
+    tests: ['mathematics'],
+  },
+  {
+    file: 'src/model/parameters',
+    find: 'firstColumn += columns;',
+    replace: '',
+    why: 'both parts of an input have the same columns of a weight',
+    tests: ['reference'],
+  },
+  {
+    file: 'src/model/schedule',
+    find: 'const start = Math.max(0, end - length);',
+    replace: 'const start = Math.max(1, end - length);',
+    why: 'the first step belongs to no block',
+    tests: ['models'],
+  },
+  {
+    file: 'src/model/schedule',
+    find: 'segments.reverse();',
+    replace: '',
+    why: 'a reverse direction walks its blocks from the start',
+    tests: ['models'],
+  },
+  {
+    file: 'src/model/inputs',
+    find: 'layers[layer].settings.bidirectional || carriesState || isRead',
+    replace: 'carriesState || isRead',
+    why: 'a reverse direction reads what lies after the end of a sequence',
+    tests: ['reference'],
   },
   {
     file: 'src/model/programs',
-    find: 'initial?.slice(layer * perLayer, (layer + 1) * perLayer)',
-    replace: 'initial?.slice(0, perLayer)',
-    why: 'each layer begins with the states of the first',
-    tests: ['segments'],
+    find: 'if (reverse || !before)',
+    replace: 'if (!before || before)',
+    why: 'states are lost after the end of a sequence',
+    tests: ['reference'],
   },
   {
-    file: 'src/model/programs',
-    find: 'void sources.push([states[i], cotangent])',
-    replace: 'void sources.push([states[0], cotangent])',
-    why: 'cotangents of all states go to the first',
-    tests: ['segments'],
+    file: 'src/model/heads',
+    find: 't === length - 1',
+    replace: 't === length',
+    why: 'the head reads the step after the last',
+    tests: ['reference'],
   },
   {
-    file: 'src/model/segments',
-    find: 'const start = Math.max(0, end - steps);',
-    replace: 'const start = Math.max(1, end - steps);',
-    why: 'the first step belongs to no segment',
-    tests: ['segments'],
+    file: 'src/model/tape',
+    find: 'all[t * size + i] += values[i]',
+    replace: 'all[t * size + i] = values[i]',
+    why: 'what both directions read has the gradient of one',
+    tests: ['models'],
   },
   {
-    file: 'src/training/shard',
-    find: 'cotangents = pick(',
-    replace: 'cotangents ??= pick(',
-    why: "each segment has the last one's cotangents",
-    tests: ['segments'],
+    file: 'src/model/tape',
+    find: 'this.cotangentsOfStates.set(name, known',
+    replace: 'this.cotangentsOfStates.set(name, this.cotangentsOfStates.get(name) ?? known',
+    why: 'each block has the cotangents of the last',
+    tests: ['models'],
   },
   {
-    file: 'src/training/shard',
-    find: 'gradient[offset + i] += part[i];',
-    replace: 'gradient[offset + i] = part[i];',
-    why: 'the last segment to run has the whole gradient',
-    tests: ['segments'],
+    file: 'src/model/walk',
+    find: 'gradient[offset + i] += part[i]',
+    replace: 'gradient[offset + i] = part[i]',
+    why: 'the last block to run has the whole gradient',
+    tests: ['models'],
+  },
+  {
+    file: 'src/model/walk',
+    find: 'gradient[at + i] += rows',
+    replace: 'gradient[at + i] = rows',
+    why: 'a symbol that is read twice has the gradient of one reading',
+    tests: ['reference'],
+  },
+  {
+    file: 'src/training/batch',
+    find: 'this.dropout.key(step, inBatch, stream, t)',
+    replace: 'this.dropout.key(step, row, stream, t)',
+    why: 'what is dropped depends on the shard',
+    tests: ['trainer'],
+  },
+  {
+    file: 'src/training/shards',
+    find: 'state.set(after[name]);',
+    replace: '',
+    why: 'a batch forgets what the one before carried over',
+    tests: ['trainer'],
   },
 ];
 
