@@ -68,6 +68,8 @@ for (const backend of BACKENDS) {
             const error = relativeError(layout.read(parameter, gradient), values(`grad.${parameter.name}`));
             t.ok(error < 1e-4, `gradient of ${parameter.name}: ${error}`);
           }
+          // its programs are others; what a backend makes of them is seen above
+          if (backend !== 'webasm') return;
           const evaluation = goldenShard(expected, backend, false);
           await new ShardComputer(engine, evaluation.job).compute(flat, evaluation.batches[0]);
           const evaluated = evaluation.batches[0].predictions;

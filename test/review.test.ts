@@ -60,7 +60,8 @@ t.test('a mean over seeds is judged over the runs given', async t => {
   const gate = (bound: number) => `test.accuracy >= ${bound} over seeds`;
   const { review } = judge([experiment], { gates: [gate(mean - 1e-9), gate(mean + 1e-9)] });
   t.equal(review.runs.length, 3);
-  t.same(review.groups[0].seeds, [0, 1, 2]);
+  // runs of one second have no order of their own
+  t.same([...review.groups[0].seeds].sort(), [0, 1, 2]);
   t.match(review.groups[0].gates, [{ verdict: 'passed' }, { verdict: 'passed' }, { verdict: 'failed' }]);
   t.ok(Math.abs(Number(review.groups[0].gates[1].value) - mean) < 1e-15);
   const killed = copyOf(runs[1], (_, directory) => rmSync(join(directory, 'summary.json')));

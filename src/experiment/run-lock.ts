@@ -201,10 +201,13 @@ function isAlive({ pid, host, started }: Partial<Owner>): boolean {
   return !now.ended && started === now.started;
 }
 
+/** How the message ends that a process was refused a run with, since another one works on it. */
+export const IN_USE = 'is working on this run';
+
 function inUse(path: string, { pid, host }: Partial<Owner> = {}) {
   return usageError({
     code: 'run/in-use',
-    message: `another process${pid === undefined ? '' : ` (${pid} on ${host})`} is working on this run`,
+    message: `another process${pid === undefined ? '' : ` (${pid} on ${host})`} ${IN_USE}`,
     file: path,
     expected: 'that it ends; if it is sure to be gone, remove this file',
   });

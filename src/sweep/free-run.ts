@@ -8,8 +8,15 @@ import { lockHolder } from '../experiment/run-lock.js';
 
 const POLL_MS = 50;
 
+const lockOf = (directory: string) => join(directory, 'run.lock');
+
 /** Waits until no process of this machine works on the run in `directory`, which need not be there; no longer than until `signal`. */
 export async function untilFree(directory: string, signal: AbortSignal): Promise<void> {
-  const lock = join(directory, 'run.lock');
+  const lock = lockOf(directory);
   while (!signal.aborted && lockHolder(lock) === 'here') await sleep(POLL_MS);
+}
+
+/** Whether a process of another machine, whose end nobody here sees, works on the run in `directory`. */
+export function isHeldElsewhere(directory: string): boolean {
+  return lockHolder(lockOf(directory)) === 'elsewhere';
 }

@@ -4,7 +4,7 @@
  */
 import { EXIT, UserError } from '../errors.js';
 import { type DecisionObserver, DecisionRecord, type RecordedHistory } from './decision-record.js';
-import { untilFree } from './free-run.js';
+import { isHeldElsewhere, untilFree } from './free-run.js';
 import type { Journal } from './journal.js';
 import type { Launcher, RunningTask, Task, TaskEnd } from './launcher.js';
 import type { SweepPlan } from './plan.js';
@@ -14,6 +14,7 @@ import {
   failedSegment,
   failureSentence,
   finishedSegment,
+  foundInUse,
   isOutOfSpace,
   isWorthRetrying,
   type SegmentResult,
@@ -156,6 +157,8 @@ export class Orchestrator {
       const result = finishedSegment(segment, path, plan.objective);
       if (result) return this.finish(result);
       if (this.isStopping) return;
+      // a process that a killed sweep left behind took the run after it was found free: wait for it again
+      if (foundInUse(end) && !isHeldElsewhere(path)) continue;
       // a limit of whoever runs it came first; what it has trained is kept
       const wasStopped = end.exitCode === EXIT.interrupted && !end.timedOut;
       const isFurther = trainedSteps(path) > steps;

@@ -4,6 +4,7 @@ import { EXIT } from '../errors.js';
 import { metricValue } from '../experiment/gates.js';
 import { NO_SPACE } from '../experiment/refusals.js';
 import { RunDirectory } from '../experiment/run-directory.js';
+import { IN_USE } from '../experiment/run-lock.js';
 import type { Summary } from '../experiment/summary.js';
 import type { TaskEnd } from './launcher.js';
 import type { Objective } from './plan.js';
@@ -100,6 +101,11 @@ export function failureSentence(
 export function isOutOfSpace({ exitCode, stderr }: TaskEnd): boolean {
   const isRefusal = exitCode === EXIT.unexpected || exitCode === EXIT.usage;
   return isRefusal && NO_SPACE.some(reason => stderr.includes(reason));
+}
+
+/** Whether another process held the run: says nothing about the trial. */
+export function foundInUse({ exitCode, stderr }: TaskEnd): boolean {
+  return exitCode === EXIT.usage && stderr.includes(IN_USE);
 }
 
 /** Whether another try could end otherwise: not where config or command line are wrong. */
