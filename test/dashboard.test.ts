@@ -6,6 +6,7 @@ import {
   mkdirSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   utimesSync,
@@ -86,7 +87,9 @@ t.test(
       fc.asyncProperty(fc.array(fc.tuple(change, fc.boolean()), { maxLength: 25 }), async steps => {
         const path = join(newFolder(), 'log.jsonl');
         const follower = new LogFollower(path, 8);
+        /** Bytes of `whole` in the file, and how many were there when it was last replaced. */
         let written = 0;
+        let kept = 0;
         let version = 0;
         for (const [step, isLooked] of steps) {
           if (step.kind === 'append') {
@@ -94,11 +97,14 @@ t.test(
             appendFileSync(path, next);
             written += next.length;
           } else if (step.kind === 'take back' && written > 0) {
-            written = whole.lastIndexOf(10, written - 1) + 1;
-            truncateSync(path, written);
+            const left = Math.max(kept, whole.lastIndexOf(10, written - 1) + 1);
+            // behind what was kept stands the line of the resume
+            truncateSync(path, statSync(path).size - (written - left));
+            written = left;
           } else if (step.kind === 'remove') {
             rmSync(path, { force: true });
             written = 0;
+            kept = 0;
           } else if ('keep' in step && written > 0) {
             const end = whole.lastIndexOf(10, Math.floor(step.keep * (written - 1))) + 1;
             // a resume says so where it goes on
@@ -111,6 +117,7 @@ t.test(
               renameSync(`${path}.new`, path);
             }
             written = end;
+            kept = end;
           }
           if (isLooked) follower.poll();
         }

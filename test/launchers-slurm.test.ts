@@ -13,7 +13,8 @@ import { comesTrue } from './support/waiting.js';
 const MAIN = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 const PACE = { files: 50, slurm: 300, grace: 1000, patience: 20_000 };
 const OK: TaskEnd = { exitCode: 0, signal: null, timedOut: false, stderr: '' };
-const EPOCHS = 40;
+/** Enough that a job still trains when the command that stops it arrives. */
+const EPOCHS = 160;
 
 t.setTimeout(300_000);
 
