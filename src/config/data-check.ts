@@ -53,7 +53,7 @@ export interface DataShape {
 
 /** The sizes that a config leaves to the data. */
 export interface ModelSizes {
-  /** What a step is: F numbers, or one of so many symbols. */
+  /** What a step is: F numbers, or one of V symbols. */
   readonly input: SequenceInput;
   /** T, steps per sequence. */
   readonly sequenceLength: number;
