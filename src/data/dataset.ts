@@ -8,6 +8,12 @@ import type { LabelFacts, PlacedLabel } from './labels.js';
 /** Class label of a sequence or step that neither trains nor counts. */
 export const IGNORED = -100;
 
+/** Undoes the scaling of numbers: original = stored * scale + offset, one of each per number. */
+export interface Scaling {
+  readonly offset: readonly number[];
+  readonly scale: readonly number[];
+}
+
 /** What a sequence is labelled with. */
 export type Targets =
   | {
@@ -23,6 +29,8 @@ export type Targets =
       readonly size: number;
       /** `[N, C]`, row-major. */
       readonly values: Float32Array;
+      /** Leads from `values` back to the data's units; absent if the values are not scaled. */
+      readonly scaling?: Scaling;
     };
 
 /** What a step of a sequence is: numbers, or one of several symbols. */
@@ -43,6 +51,9 @@ export function inputWidth(input: SequenceInput): number {
   return input.kind === 'number' ? input.size : 1;
 }
 
+/** The splits of a dataset, in the order of a run: trained on, selected by, reported. */
+export type SplitName = 'train' | 'validation' | 'test';
+
 /** Sequences of one split, all padded to the same number of steps. */
 export interface Split {
   /** N. */
@@ -56,6 +67,8 @@ export interface Split {
    * length are written as zeros.
    */
   read(index: number, out: Float32Array, offset: number, stepStride: number): void;
+  /** What the data call sequence `index`; absent if they name no sequence. */
+  id?(index: number): string;
   /** The grey values of sequence `index` as it was before it became one, row by row; present where `Dataset.picture` is. */
   picture?(index: number): Uint8Array;
 }
@@ -65,6 +78,8 @@ export interface Dataset {
   /** T, steps per sequence (the longest one's). */
   readonly sequenceLength: number;
   readonly train: Split;
+  /** Sequences that are set aside from training to select by; absent if the config sets none aside. */
+  readonly validation?: Split;
   readonly test: Split;
   /** What was read, for the manifest: SHA-256 of each file's bytes, or of the generated values. */
   readonly digests: readonly { readonly name: string; readonly sha256: string }[];

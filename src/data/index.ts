@@ -4,8 +4,10 @@ export {
   type Dataset,
   IGNORED,
   inputWidth,
+  type Scaling,
   type SequenceInput,
   type Split,
+  type SplitName,
   type Targets,
 } from './dataset.js';
 export { type DatasetConfig, openDataset } from './table.js';
