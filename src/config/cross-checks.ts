@@ -14,6 +14,7 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
   return [
     ...(dataset === undefined ? [] : checkFacts(experiment, datasetFacts(dataset), locator)),
     ...checkCsv(experiment, locator),
+    ...checkValidation(experiment, locator),
     ...checkModel(experiment, locator),
     ...checkOptimizer(experiment, locator),
     ...checkCheckpoint(experiment, locator),
@@ -38,6 +39,34 @@ function checkCsv({ dataset }: PartialExperiment, locator: Locator): Diagnostic[
   if (leak >= 0) {
     const message = `the target column "${dataset.target}" is also a feature`;
     found.push(locator.atValue(['dataset', 'features', leak], 'config/target-leak', message));
+  }
+  return found;
+}
+
+function checkValidation({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
+  if (dataset === undefined) return [];
+  const { validation } = dataset;
+  const path = ['dataset', 'validation'];
+  const found: Diagnostic[] = [];
+  if (validation !== undefined && (validation.fraction === undefined) === (validation.count === undefined)) {
+    const isBoth = validation.count !== undefined;
+    const message = isBoth ? '`fraction` and `count` exclude each other' : 'the validation split has no size';
+    const expected = '`fraction`: a share such as 0.1, or `count`: a number such as 5000';
+    found.push(
+      isBoth
+        ? locator.atKey([...path, 'count'], 'config/validation', message)
+        : locator.atKey(path, 'config/validation', message, { expected }),
+    );
+  }
+  const files = Object.keys(dataset).filter(key => key.startsWith('validation_'));
+  if (validation !== undefined && files.length > 0) {
+    const message = `\`${files[0]}\` and \`validation\` exclude each other`;
+    found.push(locator.atKey(path, 'config/two-validation-splits', message));
+  }
+  if (dataset.kind === 'idx' && files.length === 1) {
+    const message = 'validation pictures and their labels are two files';
+    const expected = '`validation_images` and `validation_labels`';
+    found.push(locator.atKey(['dataset', files[0]], 'config/validation', message, { expected }));
   }
   return found;
 }

@@ -49,6 +49,8 @@ export interface EventFields {
   'data.ready': {
     /** Sequences of each split. */
     readonly train_count: number;
+    /** Absent if there is no validation split. */
+    readonly validation_count?: number;
     readonly test_count: number;
     readonly input_size: number;
     readonly sequence_length: number;

@@ -85,10 +85,11 @@ export class RunEvents {
   /** `seconds` is what reading the data took. */
   dataReady(seconds: number): void {
     const { dataset, spec } = this.session;
-    const { train, test, input, sequenceLength } = dataset;
+    const { train, validation, test, input, sequenceLength } = dataset;
     this.log.emit({
       event: 'data.ready',
       train_count: train.count,
+      ...(validation && { validation_count: validation.count }),
       test_count: test.count,
       input_size: inputWidth(input),
       sequence_length: sequenceLength,
