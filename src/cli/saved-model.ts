@@ -18,7 +18,5 @@ export function openModel(runPath: string, which: WhichCheckpoint): OpenedModel 
   const loaded = loadExperiment(files.resolvedConfig);
   const file = resolveCheckpoint(files.checkpoints, which);
   const { step, epoch } = loadCheckpoint(file);
-  // a run that was killed before it wrote a manifest says nothing of its data
-  const digests = directory.readManifest()?.datasets ?? [];
-  return { loaded, file, digests, step, epoch };
+  return { loaded, file, data: directory.readManifest(), step, epoch };
 }

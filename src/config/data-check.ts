@@ -2,6 +2,7 @@
 import type { SequenceInput } from '../data/dataset.js';
 import type { LabelFacts, PlacedLabel } from '../data/labels.js';
 import { type Diagnostic, damagedError } from '../errors.js';
+import { type ColumnFacts, checkColumns } from './column-check.js';
 import { checkFacts, type DataFacts } from './data-facts.js';
 import type { ModelConfig } from './experiment.js';
 import { checkLabels, checkVariety, type LabelVerdict } from './label-check.js';
@@ -50,6 +51,9 @@ export interface DataShape {
   readonly test: SplitShape;
   readonly labels?: LabelFacts;
   readonly largestSymbol?: PlacedLabel;
+  /** Of numbers that the config may have scaled. */
+  readonly columns?: ColumnFacts;
+  readonly scaling?: object;
 }
 
 /** The sizes that a config leaves to the data. */
@@ -91,6 +95,7 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
       ...modelWarnings(experiment, locator),
       ...checkLimit(loaded, data),
       ...checkLengths(loaded, data),
+      ...(data.columns ? checkColumns(data.columns, data.scaling !== undefined, locator) : []),
       ...warnings,
     ],
     sizes: {

@@ -8,10 +8,11 @@ import type { DatasetContext, DatasetKind } from './kind.js';
 import { MAX_ELEMENTS } from './limits.js';
 import { type Packed, packedSplit } from './packed.js';
 import { configError, Problems } from './problems.js';
+import type { NormalizeConfig } from './scaling.js';
 import { holdOut, range } from './selection.js';
 import type { TrainingPartConfig } from './training-part.js';
 
-export interface CsvConfig extends TrainingPartConfig {
+export interface CsvConfig extends TrainingPartConfig, NormalizeConfig {
   readonly kind: 'csv';
   readonly path: string;
   readonly validation_path?: string;
@@ -90,6 +91,7 @@ async function open(config: CsvConfig, { seed }: DatasetContext): Promise<Datase
     ...(validation && { validation }),
     test,
     digests: digestsOf(tables),
+    columnNames: { features: i => config.features[i], targets: () => config.target },
     classLabels: mapping?.labels,
     labels: mapping && csvLabelFacts(all),
   };

@@ -1,6 +1,6 @@
 /** Saved weights at work: the test metrics of a checkpoint, and what it predicts. */
 import type { LoadedExperiment } from '../config/index.js';
-import type { Dataset, Split } from '../data/index.js';
+import type { Split } from '../data/index.js';
 import { Engine } from '../engine/index.js';
 import { losses } from '../losses/index.js';
 import { answersEachStep } from '../model/heads.js';
@@ -9,7 +9,7 @@ import { type Evaluation, Evaluator } from './evaluator.js';
 import type { EvaluationProgress } from './observer.js';
 import { createPool } from './pool.js';
 import type { PredictionWatcher } from './predictions.js';
-import { checkDigests } from './same-data.js';
+import { checkSameData, type RunData } from './same-data.js';
 import { type BackendOptions, openSession, type Session } from './session.js';
 import { allocateParameters } from './shards.js';
 import { watchedSplit } from './watched-split.js';
@@ -21,8 +21,8 @@ export interface SavedModel {
   readonly loaded: LoadedExperiment;
   /** The weights. */
   readonly file: string;
-  /** Of the run's data. */
-  readonly digests: Dataset['digests'];
+  /** What the run says of its data; absent if it was killed before it said anything. */
+  readonly data: RunData | undefined;
 }
 
 /**
@@ -78,13 +78,13 @@ export async function predictCheckpoint(
 }
 
 async function withModel<T>(
-  { loaded, file, digests }: SavedModel,
+  { loaded, file, data }: SavedModel,
   options: BackendOptions,
   use: (evaluator: Evaluator, session: Session) => Promise<T>,
 ): Promise<T> {
-  const session = await openSession(loaded, options);
+  const session = await openSession(loaded, { ...options, scaling: data?.scaling });
   const { dataset, spec, run } = session;
-  checkDigests(dataset.digests, digests);
+  if (data) checkSameData(dataset, data);
   const layout = new ParameterLayout(spec);
   const parameters = allocateParameters(layout);
   loadWeights(file, layout, parameters);
