@@ -16,6 +16,8 @@ export type ModelConfig = Experiment['model'];
 export type LayerConfig = DeepReadonly<generated.LayerConfig>;
 export type LossConfig = Experiment['loss'];
 export type OptimizerConfig = Experiment['optimizer'];
+/** When training ends before its last step. */
+export type EarlyStopping = NonNullable<Experiment['training']['early_stopping']>;
 export type GateConfig = Experiment['gates'][number];
 export type MetricName = Experiment['checkpoint']['metric'];
 /** What a gate may judge: a metric, or what training cost. */

@@ -73,6 +73,9 @@ export type WeightDecay = number;
  */
 export type GateMetricName =
   | 'train.loss'
+  | 'validation.loss'
+  | 'validation.accuracy'
+  | 'validation.mean_absolute_error'
   | 'test.loss'
   | 'test.accuracy'
   | 'test.mean_absolute_error'
@@ -551,10 +554,49 @@ export interface TrainingConfig {
    * Batches of the whole run that are skipped where their loss, gradient or update is not finite: neither parameters nor optimizer state change, and the next batch follows. One more ends the run as diverged. A skipped batch counts as a step of training, not as an update of the optimizer.
    */
   max_skipped_batches: number;
+  evaluate_every?: EvaluationInterval;
+  early_stopping?: EarlyStopping;
   /**
    * Sequences per batch of an evaluation.
    */
   eval_batch_size: number;
+}
+/**
+ * Evaluate every N steps as well as after each epoch: the validation split, or the test split if there is no validation split.
+ */
+export interface EvaluationInterval {
+  /**
+   * Steps between two evaluations.
+   */
+  steps: number;
+}
+/**
+ * End training before its last step once a metric has not improved for `patience` evaluations in a row.
+ */
+export interface EarlyStopping {
+  /**
+   * The metric that must improve.
+   */
+  metric:
+    | 'train.loss'
+    | 'validation.loss'
+    | 'validation.accuracy'
+    | 'validation.mean_absolute_error'
+    | 'test.loss'
+    | 'test.accuracy'
+    | 'test.mean_absolute_error';
+  /**
+   * Evaluations in a row without an improvement after which training ends.
+   */
+  patience: number;
+  /**
+   * A value improves only if it is better than the best by more than this.
+   */
+  min_delta: number;
+  /**
+   * At the end of training take the weights of the best checkpoint; the final metrics are theirs.
+   */
+  restore_best: boolean;
 }
 /**
  * When the state of training is saved, and what is kept. The end of training is always saved.
@@ -566,9 +608,16 @@ export interface CheckpointConfig {
   every: 'epoch' | CheckpointInterval;
   keep: CheckpointKeep;
   /**
-   * The metric that `best` is judged by.
+   * The metric that decides which checkpoint is the best.
    */
-  metric: 'train.loss' | 'test.loss' | 'test.accuracy' | 'test.mean_absolute_error';
+  metric:
+    | 'train.loss'
+    | 'validation.loss'
+    | 'validation.accuracy'
+    | 'validation.mean_absolute_error'
+    | 'test.loss'
+    | 'test.accuracy'
+    | 'test.mean_absolute_error';
   /**
    * Whether a larger or a smaller metric is better.
    */

@@ -49,6 +49,8 @@ export interface EventFields {
   'data.ready': {
     /** Sequences of each split. */
     readonly train_count: number;
+    /** Absent without a validation split. */
+    readonly validation_count?: number;
     readonly test_count: number;
     readonly input_size: number;
     readonly sequence_length: number;
@@ -90,7 +92,7 @@ export interface EventFields {
     readonly duration_s: number;
   };
   eval: {
-    readonly split: 'train' | 'test';
+    readonly split: 'train' | 'validation' | 'test';
     readonly epoch: number;
     readonly step: number;
     readonly loss: number;
@@ -98,6 +100,8 @@ export interface EventFields {
     readonly accuracy?: number;
     readonly mean_absolute_error?: number;
     readonly samples: number;
+    /** The step of the checkpoint whose weights were taken back before this evaluation. */
+    readonly restored_step?: number;
     readonly duration_s: number;
   };
   'checkpoint.saved': {
@@ -119,8 +123,9 @@ export interface EventFields {
     readonly step: number;
     readonly metric: string;
     readonly value: number;
+    /** The best value; NaN if none was finite. */
     readonly best: number;
-    /** Evaluations without improvement. */
+    /** Evaluations in a row that did not improve. */
     readonly patience: number;
   };
   warning: {

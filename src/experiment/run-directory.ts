@@ -5,7 +5,7 @@ import { validateAgainst } from '../config/schema.js';
 import { type Diagnostic, damagedError, type UserError, usageError } from '../errors.js';
 import { flushFolder, TEMPORARY_PREFIX, writeAtomic, writeFlushed, writeJsonAtomic } from './atomic.js';
 import { checkpointNames } from './checkpoint-files.js';
-import type { TestEvaluation } from './evaluation.js';
+import type { SplitEvaluation } from './evaluation.js';
 import { naming } from './file-error.js';
 import { foreignEntry, type GivenConfigs, isWhole } from './given-folder.js';
 import { notJson, spellNonFinite, unspellNumbers } from './json.js';
@@ -230,7 +230,7 @@ export class RunDirectory {
     writeJsonAtomic(this.files.summary, spellNonFinite(summary));
   }
 
-  writeEvaluation(evaluation: TestEvaluation): void {
+  writeEvaluation(evaluation: SplitEvaluation): void {
     writeJsonAtomic(this.files.evaluation, spellNonFinite(evaluation));
   }
 

@@ -36,8 +36,24 @@ export interface Summary {
   readonly skipped_batches: number;
   /** Whether the model was evaluated after the last step; where not, `metrics` are those of an earlier epoch. Absent in older runs. */
   readonly evaluated?: boolean;
-  /** Final values. */
-  readonly metrics: { readonly train: SplitMetrics; readonly test: SplitMetrics };
+  /**
+   * Final values. With a validation split, those of the test split are measured at the end alone
+   * and empty before. After `restored` they belong to the restored weights.
+   */
+  readonly metrics: {
+    readonly train: SplitMetrics;
+    readonly validation?: SplitMetrics;
+    readonly test: SplitMetrics;
+  };
+  /** The checkpoint whose weights the run took at its end; absent if it kept those of its last step. */
+  readonly restored?: { readonly step: number; readonly epoch: number };
+  /** Why training ended before its last step; absent if it did not. */
+  readonly stopped_early?: {
+    readonly metric: string;
+    readonly patience: number;
+    /** The best value, which later evaluations did not improve; null if none was finite. */
+    readonly best: number | null;
+  };
   /** The best value of the checkpoint metric and where it was; `null` where none was finite. */
   readonly best: {
     readonly metric: string;

@@ -94,7 +94,7 @@ function readLogOf({ directory, state, manifest, summary }: RunRecord): {
 } {
   const { log } = directory.files;
   const collector = new HistoryCollector(POINTS);
-  const proof = new LogProof(summary?.run_id);
+  const proof = new LogProof(summary);
   const isMissing = isAbsent(log);
   const { isTorn } = isMissing
     ? { isTorn: false }

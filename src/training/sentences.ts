@@ -4,25 +4,35 @@ import type { Metrics } from '../experiment/gates.js';
 import type { SplitMetrics } from '../experiment/summary.js';
 import { counted } from '../words.js';
 import type { LoopEnd, Position, StepReport } from './loop.js';
+import type { EarlyStop } from './run-events.js';
 import type { StepResult } from './trainer.js';
 
 /** After an evaluation. */
-export function evaluationSentence({ epoch, step }: Position, { train, test }: Metrics): string {
-  const { loss, accuracy, mean_absolute_error } = test;
+export function evaluationSentence(
+  split: 'validation' | 'test',
+  { epoch, step }: Pick<Position, 'epoch' | 'step'>,
+  { train, ...metrics }: Metrics,
+): string {
+  const { loss, accuracy, mean_absolute_error } = metrics[split] ?? {};
   const metric =
     accuracy === undefined
-      ? `test mean absolute error ${mean_absolute_error?.toPrecision(4)}`
-      : `test accuracy ${(100 * accuracy).toFixed(2)} %`;
+      ? `${split} mean absolute error ${mean_absolute_error?.toPrecision(4)}`
+      : `${split} accuracy ${(100 * accuracy).toFixed(2)} %`;
   const trained =
     train.loss === undefined ? 'every batch skipped' : `train loss ${train.loss.toPrecision(4)}`;
-  return `epoch ${epoch}  step ${step}  ${trained}  test loss ${loss?.toPrecision(4)}  ${metric}`;
+  return `epoch ${epoch}  step ${step}  ${trained}  ${split} loss ${loss?.toPrecision(4)}  ${metric}`;
+}
+
+export function earlyStopSentence({ epoch, step }: Position, { metric, best, patience }: EarlyStop): string {
+  const value = Number.isNaN(best) ? 'it was never finite' : `the best value is ${best.toPrecision(4)}`;
+  return `stopped early after epoch ${epoch}, step ${step}: ${metric} did not improve for ${counted(patience, 'evaluation')}; ${value}`;
 }
 
 /** `test loss Infinity`, of each value that is not finite; empty where all are. */
-export function notFiniteMetrics(test: SplitMetrics): string {
-  return Object.entries(test)
+export function notFiniteMetrics(split: string, metrics: SplitMetrics): string {
+  return Object.entries(metrics)
     .filter(([, value]) => !Number.isFinite(value))
-    .map(([name, value]) => `test ${name} ${value}`)
+    .map(([name, value]) => `${split} ${name} ${value}`)
     .join(', ');
 }
 

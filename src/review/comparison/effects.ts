@@ -79,6 +79,11 @@ const EFFECTS: Readonly<Record<Key, readonly Effect[]>> = {
   'training.max_skipped_batches': ['length'],
   // in which portions the test metrics are summed, hence their last digits
   'training.eval_batch_size': ['numerics'],
+  'training.evaluate_every.steps': [],
+  'training.early_stopping.metric': ['length'],
+  'training.early_stopping.patience': ['length'],
+  'training.early_stopping.min_delta': ['length'],
+  'training.early_stopping.restore_best': ['length'],
   'checkpoint.every': [],
   'checkpoint.every.steps': [],
   'checkpoint.every.seconds': [],
