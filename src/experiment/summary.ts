@@ -10,6 +10,9 @@ export type GateResult = EventFields['gate'];
 /** Metric values of one split by name, such as `{ loss, accuracy }`; a value that is not finite is spelled out on writing. */
 export type SplitMetrics = Readonly<Record<string, number>>;
 
+/** One of each split; a run need not have a validation split. */
+export type BySplit<T> = { readonly train: T; readonly validation?: T; readonly test: T };
+
 export interface Summary {
   readonly version: 1;
   /** Name of the run directory. */
@@ -37,7 +40,7 @@ export interface Summary {
   /** Whether the model was evaluated after the last step; where not, `metrics` are those of an earlier epoch. Absent in older runs. */
   readonly evaluated?: boolean;
   /** Final values. */
-  readonly metrics: { readonly train: SplitMetrics; readonly test: SplitMetrics };
+  readonly metrics: BySplit<SplitMetrics>;
   /** The best value of the checkpoint metric and where it was; `null` where none was finite. */
   readonly best: {
     readonly metric: string;

@@ -5,7 +5,8 @@ import type { LogRecord } from './log-reader.js';
 /** Collects records one by one; what it keeps does not grow with the log. */
 export class LogProof {
   private last: LogRecord | undefined;
-  private evaluation: LogRecord | undefined;
+  /** The newest of each split. */
+  private readonly evaluations = new Map<unknown, LogRecord>();
   private epoch: LogRecord | undefined;
   /** The first run that the log names and that is not the one asked about. */
   private other: string | undefined;
@@ -15,7 +16,7 @@ export class LogProof {
   add(record: LogRecord): void {
     this.last = record;
     const { event, run_id, split } = record;
-    if (event === 'eval' && split === 'test') this.evaluation = record;
+    if (event === 'eval') this.evaluations.set(split, record);
     if (event === 'train.epoch') this.epoch = record;
     if (event !== 'run.start' && event !== 'run.resume') return;
     if (typeof run_id === 'string' && run_id !== this.runId) this.other ??= run_id;
@@ -35,13 +36,17 @@ export class LogProof {
   }
 
   private otherMetric({ steps, metrics, ms_per_step, step_ratio }: Summary): string | undefined {
-    const { last, evaluation, epoch } = this;
+    const { last, evaluations, epoch } = this;
     const told: (readonly [string, number | null | undefined, unknown])[] = [
-      ...Object.entries(metrics.test ?? {}).map(
-        ([name, value]) => [`test.${name}`, value, evaluation?.[name]] as const,
+      ...(['validation', 'test'] as const).flatMap(split =>
+        Object.entries(metrics[split] ?? {}).map(
+          ([name, value]) => [`${split}.${name}`, value, evaluations.get(split)?.[name]] as const,
+        ),
       ),
       // an epoch that was cut short has no event
-      ['train.loss', epoch?.step === steps ? metrics.train?.loss : undefined, epoch?.loss],
+      ...Object.entries(epoch?.step === steps ? (metrics.train ?? {}) : {}).map(
+        ([name, value]) => [`train.${name}`, value, epoch?.[name]] as const,
+      ),
       // older logs have no times of steps
       ['ms_per_step', last?.ms_per_step === undefined ? undefined : ms_per_step, last?.ms_per_step],
       ['step_ratio', last?.step_ratio === undefined ? undefined : step_ratio, last?.step_ratio],

@@ -2,7 +2,9 @@
 import type { BatchOrderState } from '../data/index.js';
 import { damagedError } from '../errors.js';
 import type { Metrics } from '../experiment/gates.js';
-import { type JsonObject, spellNonFinite, unspellNumbers } from '../experiment/json.js';
+import { type JsonObject, spellNonFinite } from '../experiment/json.js';
+import { unspellMetrics } from '../experiment/metric-fields.js';
+import type { BySplit } from '../experiment/summary.js';
 import type { Position } from './loop.js';
 
 export interface SavedState {
@@ -46,7 +48,7 @@ export function savedState(
   const position = { step, skipped, epoch: epoch.number, epochsDone, epochEnded: epoch.ended, order, totals };
   return {
     position,
-    metrics: { train: unspellNumbers(metrics.train), test: unspellNumbers(metrics.test) },
+    metrics: unspellMetrics(metrics),
     evaluated: epoch.evaluated,
   };
 }
@@ -64,7 +66,7 @@ interface Saved {
   readonly metrics: SpelledMetrics;
 }
 
-type SpelledMetrics = Readonly<Record<keyof Metrics, JsonObject>>;
+type SpelledMetrics = BySplit<JsonObject>;
 
 function isEpoch(epoch: Partial<Saved['epoch']> | undefined): epoch is Saved['epoch'] {
   return (
@@ -82,5 +84,9 @@ function isPartOf(step: number, count: number | undefined): count is number {
 }
 
 function isMetrics(metrics: Partial<SpelledMetrics> | undefined): metrics is SpelledMetrics {
-  return typeof metrics?.train === 'object' && typeof metrics.test === 'object';
+  return (
+    typeof metrics?.train === 'object' &&
+    typeof metrics.test === 'object' &&
+    ['undefined', 'object'].includes(typeof metrics.validation)
+  );
 }

@@ -75,7 +75,7 @@ class ClassCollector implements EvaluationCollector {
     }
   }
 
-  document({ epoch, step, count, loss, metric }: Outcome): ClassEvaluation {
+  document({ epoch, step, count, loss, metrics }: Outcome): ClassEvaluation {
     return {
       version: 1,
       kind: 'class',
@@ -84,7 +84,7 @@ class ClassCollector implements EvaluationCollector {
       step,
       predictions: count,
       loss,
-      accuracy: metric,
+      accuracy: metrics.accuracy,
       classes: this.run.spec.outputSize,
       class_names: this.dataset.classLabels ?? null,
       confusion: this.confusion,
@@ -139,7 +139,7 @@ class ValueCollector implements EvaluationCollector {
     }
   }
 
-  document({ epoch, step, count, loss, metric }: Outcome): ValueEvaluation {
+  document({ epoch, step, count, loss, metrics }: Outcome): ValueEvaluation {
     return {
       version: 1,
       kind: 'value',
@@ -148,7 +148,7 @@ class ValueCollector implements EvaluationCollector {
       step,
       predictions: count,
       loss,
-      mean_absolute_error: metric,
+      mean_absolute_error: metrics.mean_absolute_error,
       worst: this.worst.things,
       sample: this.sample,
     };

@@ -4,7 +4,6 @@ import type { TestEvaluation } from '../experiment/evaluation.js';
 import { metricValue } from '../experiment/gates.js';
 import type { RunDirectory } from '../experiment/run-directory.js';
 import type { SplitMetrics } from '../experiment/summary.js';
-import { losses } from '../losses/index.js';
 import { evaluationCollector } from './evaluation-collector.js';
 import type { Evaluator } from './evaluator.js';
 import type { EpochReport, LoopEnd, Position, StepReport } from './loop.js';
@@ -125,9 +124,13 @@ export class Recorder {
     if (!evaluation) return undefined;
     const seconds = (performance.now() - began) / 1000;
     state.evalSeconds += seconds;
-    const { loss, metric, count } = evaluation;
-    const metrics = { loss, [losses[session.run.loss].metric.name]: metric };
-    return { metrics, count, seconds, document: collector.document({ ...position, ...evaluation }) };
+    const { loss, metrics, count } = evaluation;
+    return {
+      metrics: { loss, ...metrics },
+      count,
+      seconds,
+      document: collector.document({ ...position, ...evaluation }),
+    };
   }
 
   /** Comes before each checkpoint: a run that goes on from one finds the evaluations up to there, and makes those after it again. */

@@ -1,6 +1,7 @@
 /** What a run says to its reader, in words. */
 import type { LoadedExperiment } from '../config/index.js';
 import type { Metrics } from '../experiment/gates.js';
+import { metricSentence, metricSentences } from '../experiment/metric-words.js';
 import type { SplitMetrics } from '../experiment/summary.js';
 import { counted } from '../words.js';
 import type { LoopEnd, Position, StepReport } from './loop.js';
@@ -8,14 +9,9 @@ import type { StepResult } from './trainer.js';
 
 /** After an evaluation. */
 export function evaluationSentence({ epoch, step }: Position, { train, test }: Metrics): string {
-  const { loss, accuracy, mean_absolute_error } = test;
-  const metric =
-    accuracy === undefined
-      ? `test mean absolute error ${mean_absolute_error?.toPrecision(4)}`
-      : `test accuracy ${(100 * accuracy).toFixed(2)} %`;
   const trained =
-    train.loss === undefined ? 'every batch skipped' : `train loss ${train.loss.toPrecision(4)}`;
-  return `epoch ${epoch}  step ${step}  ${trained}  test loss ${loss?.toPrecision(4)}  ${metric}`;
+    train.loss === undefined ? 'every batch skipped' : metricSentence('train', 'loss', train.loss);
+  return [`epoch ${epoch}`, `step ${step}`, trained, ...metricSentences('test', test)].join('  ');
 }
 
 /** `test loss Infinity`, of each value that is not finite; empty where all are. */
