@@ -71,7 +71,13 @@ function predicted(index: number, values: number[], target: number[], loss: numb
   return { index, predictions: [{ step: 0, counts: target[0] !== IGNORED, loss, ...views }] };
 }
 
-const OUTCOME = { epoch: 2, step: 30, count: 5, loss: 0.5, metric: 0.25 };
+const OUTCOME = {
+  epoch: 2,
+  step: 30,
+  count: 5,
+  loss: 0.5,
+  metrics: { accuracy: 0.25, mean_absolute_error: 0.25 },
+};
 
 /** As the file holds it, and valid. */
 function written<T extends SplitEvaluation>(t: Test, document: T): T {

@@ -91,7 +91,10 @@ function checkReach({ metric, min, max }: GateConfig, path: Path, locator: Locat
   const range = rangeOf(metric);
   if (min !== undefined && min > range.max) {
     const message = `${metric} is never above ${range.max}`;
-    const more = { expected: `from ${range.min} to ${range.max}`, got: String(min) };
+    const expected = Number.isFinite(range.min)
+      ? `from ${range.min} to ${range.max}`
+      : `at most ${range.max}`;
+    const more = { expected, got: String(min) };
     const isPercentage = min >= LEAST_PERCENTAGE && min <= 100;
     const suggestion = isPercentage ? { suggestion: String(fromPercent(min)) } : {};
     return [locator.atValue([...path, 'min'], 'config/gate', message, { ...more, ...suggestion })];

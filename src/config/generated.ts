@@ -69,16 +69,110 @@ export type LearningRate = number;
  */
 export type WeightDecay = number;
 /**
+ * The metric that must improve.
+ */
+export type MetricName =
+  | 'train.loss'
+  | 'train.accuracy'
+  | 'train.top_3_accuracy'
+  | 'train.top_5_accuracy'
+  | 'train.mean_absolute_error'
+  | 'validation.loss'
+  | 'validation.accuracy'
+  | 'validation.top_3_accuracy'
+  | 'validation.top_5_accuracy'
+  | 'validation.precision'
+  | 'validation.recall'
+  | 'validation.f1'
+  | 'validation.auroc'
+  | 'validation.perplexity'
+  | 'validation.bits_per_symbol'
+  | 'validation.mean_absolute_error'
+  | 'validation.rmse'
+  | 'validation.r2'
+  | 'test.loss'
+  | 'test.accuracy'
+  | 'test.top_3_accuracy'
+  | 'test.top_5_accuracy'
+  | 'test.precision'
+  | 'test.recall'
+  | 'test.f1'
+  | 'test.auroc'
+  | 'test.perplexity'
+  | 'test.bits_per_symbol'
+  | 'test.mean_absolute_error'
+  | 'test.rmse'
+  | 'test.r2';
+/**
+ * The metric that decides which checkpoint is the best.
+ */
+export type MetricName1 =
+  | 'train.loss'
+  | 'train.accuracy'
+  | 'train.top_3_accuracy'
+  | 'train.top_5_accuracy'
+  | 'train.mean_absolute_error'
+  | 'validation.loss'
+  | 'validation.accuracy'
+  | 'validation.top_3_accuracy'
+  | 'validation.top_5_accuracy'
+  | 'validation.precision'
+  | 'validation.recall'
+  | 'validation.f1'
+  | 'validation.auroc'
+  | 'validation.perplexity'
+  | 'validation.bits_per_symbol'
+  | 'validation.mean_absolute_error'
+  | 'validation.rmse'
+  | 'validation.r2'
+  | 'test.loss'
+  | 'test.accuracy'
+  | 'test.top_3_accuracy'
+  | 'test.top_5_accuracy'
+  | 'test.precision'
+  | 'test.recall'
+  | 'test.f1'
+  | 'test.auroc'
+  | 'test.perplexity'
+  | 'test.bits_per_symbol'
+  | 'test.mean_absolute_error'
+  | 'test.rmse'
+  | 'test.r2';
+/**
  * What a gate may judge: a metric; or what training cost, where smaller is better: `step_ratio`, the median training step over the time of a calibration kernel in the same process, so that a slow machine does not fail it; `ms_per_step`, that step in milliseconds; `peak_rss_mb`, the peak resident memory in MiB.
  */
 export type GateMetricName =
   | 'train.loss'
+  | 'train.accuracy'
+  | 'train.top_3_accuracy'
+  | 'train.top_5_accuracy'
+  | 'train.mean_absolute_error'
   | 'validation.loss'
   | 'validation.accuracy'
+  | 'validation.top_3_accuracy'
+  | 'validation.top_5_accuracy'
+  | 'validation.precision'
+  | 'validation.recall'
+  | 'validation.f1'
+  | 'validation.auroc'
+  | 'validation.perplexity'
+  | 'validation.bits_per_symbol'
   | 'validation.mean_absolute_error'
+  | 'validation.rmse'
+  | 'validation.r2'
   | 'test.loss'
   | 'test.accuracy'
+  | 'test.top_3_accuracy'
+  | 'test.top_5_accuracy'
+  | 'test.precision'
+  | 'test.recall'
+  | 'test.f1'
+  | 'test.auroc'
+  | 'test.perplexity'
+  | 'test.bits_per_symbol'
   | 'test.mean_absolute_error'
+  | 'test.rmse'
+  | 'test.r2'
   | 'performance.step_ratio'
   | 'performance.ms_per_step'
   | 'performance.peak_rss_mb';
@@ -574,17 +668,7 @@ export interface EvaluationInterval {
  * End training before its last step once a metric has not improved for `patience` evaluations in a row.
  */
 export interface EarlyStopping {
-  /**
-   * The metric that must improve.
-   */
-  metric:
-    | 'train.loss'
-    | 'validation.loss'
-    | 'validation.accuracy'
-    | 'validation.mean_absolute_error'
-    | 'test.loss'
-    | 'test.accuracy'
-    | 'test.mean_absolute_error';
+  metric: MetricName;
   /**
    * Evaluations in a row without an improvement after which training ends.
    */
@@ -607,17 +691,7 @@ export interface CheckpointConfig {
    */
   every: 'epoch' | CheckpointInterval;
   keep: CheckpointKeep;
-  /**
-   * The metric that decides which checkpoint is the best.
-   */
-  metric:
-    | 'train.loss'
-    | 'validation.loss'
-    | 'validation.accuracy'
-    | 'validation.mean_absolute_error'
-    | 'test.loss'
-    | 'test.accuracy'
-    | 'test.mean_absolute_error';
+  metric: MetricName1;
   /**
    * Whether a larger or a smaller metric is better.
    */

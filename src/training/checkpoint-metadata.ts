@@ -2,7 +2,9 @@
 import type { BatchOrderState } from '../data/index.js';
 import { damagedError } from '../errors.js';
 import type { Metrics } from '../experiment/gates.js';
-import { type JsonObject, spellNonFinite, unspellNumbers } from '../experiment/json.js';
+import { type JsonObject, spellNonFinite } from '../experiment/json.js';
+import { unspellMetrics } from '../experiment/metric-fields.js';
+import type { BySplit } from '../experiment/summary.js';
 import type { SavedHistory } from './early-stopping.js';
 import type { Position } from './loop.js';
 
@@ -56,11 +58,7 @@ export function savedState(
   const position = { step, skipped, epoch: epoch.number, epochsDone, epochEnded: epoch.ended, order, totals };
   return {
     position,
-    metrics: {
-      train: unspellNumbers(metrics.train),
-      ...(metrics.validation && { validation: unspellNumbers(metrics.validation) }),
-      test: unspellNumbers(metrics.test),
-    },
+    metrics: unspellMetrics(metrics),
     evaluated: epoch.evaluated,
     history,
   };
@@ -80,7 +78,7 @@ interface Saved {
   readonly history?: SavedHistory;
 }
 
-type SpelledMetrics = { readonly [Split in keyof Metrics]: JsonObject };
+type SpelledMetrics = BySplit<JsonObject>;
 
 function isEpoch(epoch: Partial<Saved['epoch']> | undefined): epoch is Saved['epoch'] {
   return (
@@ -98,7 +96,11 @@ function isPartOf(step: number, count: number | undefined): count is number {
 }
 
 function isMetrics(metrics: Partial<SpelledMetrics> | undefined): metrics is SpelledMetrics {
-  return typeof metrics?.train === 'object' && typeof metrics.test === 'object';
+  return (
+    typeof metrics?.train === 'object' &&
+    typeof metrics.test === 'object' &&
+    ['undefined', 'object'].includes(typeof metrics.validation)
+  );
 }
 
 function isHistory(history: unknown): history is SavedHistory {

@@ -76,7 +76,7 @@ class ClassCollector implements EvaluationCollector {
     }
   }
 
-  document({ epoch, step, count, loss, metric }: Outcome): ClassEvaluation {
+  document({ epoch, step, count, loss, metrics }: Outcome): ClassEvaluation {
     return {
       version: 1,
       kind: 'class',
@@ -85,7 +85,7 @@ class ClassCollector implements EvaluationCollector {
       step,
       predictions: count,
       loss,
-      accuracy: metric,
+      accuracy: metrics.accuracy,
       classes: this.run.spec.outputSize,
       class_names: this.dataset.classLabels ?? null,
       confusion: this.confusion,
@@ -141,7 +141,7 @@ class ValueCollector implements EvaluationCollector {
     }
   }
 
-  document({ epoch, step, count, loss, metric }: Outcome): ValueEvaluation {
+  document({ epoch, step, count, loss, metrics }: Outcome): ValueEvaluation {
     return {
       version: 1,
       kind: 'value',
@@ -150,7 +150,7 @@ class ValueCollector implements EvaluationCollector {
       step,
       predictions: count,
       loss,
-      mean_absolute_error: metric,
+      mean_absolute_error: metrics.mean_absolute_error,
       worst: this.worst.things,
       sample: this.sample,
     };

@@ -4,7 +4,6 @@ import type { SplitEvaluation } from '../experiment/evaluation.js';
 import { metricValue } from '../experiment/gates.js';
 import type { RunDirectory } from '../experiment/run-directory.js';
 import type { SplitMetrics } from '../experiment/summary.js';
-import { losses } from '../losses/index.js';
 import { isExhausted, patienceAfter } from './early-stopping.js';
 import { evaluationCollector } from './evaluation-collector.js';
 import type { Evaluator } from './evaluator.js';
@@ -201,11 +200,11 @@ export class Recorder {
     if (!evaluation) return undefined;
     const seconds = (performance.now() - began) / 1000;
     state.evalSeconds += seconds;
-    const { loss, metric, count } = evaluation;
-    const metrics = { loss, [losses[session.run.loss].metric.name]: metric };
+    const { loss, metrics, count } = evaluation;
     // what is evaluated at the end may be the weights of an earlier step
     const { step, epoch } = state.restored ?? position;
-    return { metrics, count, seconds, document: collector.document({ step, epoch, ...evaluation }) };
+    const document = collector.document({ step, epoch, ...evaluation });
+    return { metrics: { loss, ...metrics }, count, seconds, document };
   }
 
   /**

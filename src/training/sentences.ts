@@ -1,6 +1,7 @@
 /** What a run says to its reader, in words. */
 import type { LoadedExperiment } from '../config/index.js';
 import type { Metrics } from '../experiment/gates.js';
+import { metricSentence, metricSentences } from '../experiment/metric-words.js';
 import type { SplitMetrics } from '../experiment/summary.js';
 import { counted } from '../words.js';
 import type { LoopEnd, Position, StepReport } from './loop.js';
@@ -13,14 +14,11 @@ export function evaluationSentence(
   { epoch, step }: Pick<Position, 'epoch' | 'step'>,
   { train, ...metrics }: Metrics,
 ): string {
-  const { loss, accuracy, mean_absolute_error } = metrics[split] ?? {};
-  const metric =
-    accuracy === undefined
-      ? `${split} mean absolute error ${mean_absolute_error?.toPrecision(4)}`
-      : `${split} accuracy ${(100 * accuracy).toFixed(2)} %`;
   const trained =
-    train.loss === undefined ? 'every batch skipped' : `train loss ${train.loss.toPrecision(4)}`;
-  return `epoch ${epoch}  step ${step}  ${trained}  ${split} loss ${loss?.toPrecision(4)}  ${metric}`;
+    train.loss === undefined ? 'every batch skipped' : metricSentence('train', 'loss', train.loss);
+  return [`epoch ${epoch}`, `step ${step}`, trained, ...metricSentences(split, metrics[split] ?? {})].join(
+    '  ',
+  );
 }
 
 export function earlyStopSentence({ epoch, step }: Position, { metric, best, patience }: EarlyStop): string {

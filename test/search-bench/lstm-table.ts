@@ -89,7 +89,7 @@ class Training {
         onEvaluation: async () => {
           const evaluation = await evaluator.evaluate(session.dataset.test);
           if (!evaluation) throw new Error('an evaluation nobody stopped was stopped');
-          accuracy.push(Number(evaluation.metric.toFixed(4)));
+          accuracy.push(Number(evaluation.metrics.accuracy.toFixed(4)));
           return true;
         },
         isFinished: () => false,
