@@ -47,7 +47,7 @@ const allClose = (got: readonly number[], want: readonly number[]): boolean =>
 
 t.test('the numbers are those of scikit-learn, fitted on the training split alone', async t => {
   for (const normalize of METHODS) {
-    const data = await open({ kind: 'npz', path: PATH, normalize });
+    const data = await open({ kind: 'npz', path: PATH, validation_arrays: true, normalize });
     for (const name of ['train', 'validation', 'test'] as const) {
       const split = data[name];
       if (split === undefined) throw new Error(`the fixture has a ${name} split`);
@@ -61,11 +61,11 @@ t.test('the numbers are those of scikit-learn, fitted on the training split alon
 });
 
 t.test('what is scaled leads back to the units of the data', async t => {
-  const raw = await open({ kind: 'npz', path: PATH, normalize: 'none' });
+  const raw = await open({ kind: 'npz', path: PATH, validation_arrays: true, normalize: 'none' });
   t.equal(raw.scaling, undefined);
   t.equal(raw.columns, undefined);
   for (const normalize of METHODS) {
-    const { test } = await open({ kind: 'npz', path: PATH, normalize });
+    const { test } = await open({ kind: 'npz', path: PATH, validation_arrays: true, normalize });
     if (test.targets.kind !== 'value') throw new Error('the fixture has values');
     const { values, scaling, size } = test.targets;
     for (let i = 0; i < test.count; i++) {
@@ -111,7 +111,7 @@ t.test('neither validation sequences nor what a limit leaves out count', async t
 const CONFIG = {
   version: 1,
   name: 'scaled',
-  dataset: { kind: 'npz', path: PATH },
+  dataset: { kind: 'npz', path: PATH, validation_arrays: true },
   model: { cell: 'lstm', hidden_size: 3 },
   loss: { kind: 'mse' },
   optimizer: { kind: 'adam', learning_rate: 0.01 },
@@ -138,7 +138,7 @@ t.test('columns of another size are named, unless the config says what is to be 
   t.notMatch(unset, 'y[:, 1]', 'mean -2 is near enough');
   t.same(await warnings({ ...CONFIG, dataset: { ...CONFIG.dataset, normalize: 'none' } }), []);
   t.same(await warnings(NORMALIZED), [
-    'data/constant-column 7 columns with the same value in all training sequences cannot be scaled: x[:, :, 3] (7)',
+    'data/constant-column 8 columns with the same value in all training sequences cannot be scaled: x[:, :, 3] (7)',
   ]);
   const flags = Array.from({ length: 200 }, (_, i) => Number(i === 7));
   const rare = work.file(
@@ -159,9 +159,9 @@ t.test('a run keeps its scaling, and predicts in the units of the data', async t
   const { directory } = run.summary;
   const manifestFile = join(directory, 'manifest.json');
   const manifest = JSON.parse(readFileSync(manifestFile, 'utf8'));
-  const scaled = await open({ kind: 'npz', path: PATH, normalize: 'standard' });
+  const scaled = await open({ kind: 'npz', path: PATH, validation_arrays: true, normalize: 'standard' });
   t.same(manifest.scaling, scaled.scaling);
-  const raw = await open({ kind: 'npz', path: PATH, normalize: 'none' });
+  const raw = await open({ kind: 'npz', path: PATH, validation_arrays: true, normalize: 'none' });
   const { stdout } = await work.cellrun('predict', directory);
   const lines = stdout
     .trim()

@@ -139,7 +139,9 @@ t.test('generated data with a seed of their own do not depend on the seed of the
 
 t.test('data may have validation sequences of their own', async t => {
   const config = numbered('own', [0, 1, 0], splitArrays('_validation', [1, 3, 0, 2], 100));
-  const data = await open(config);
+  const left = await open({ ...config, validation_arrays: false });
+  t.equal(left.validation, undefined);
+  const data = await open({ ...config, validation_arrays: true });
   t.same(rowsOf(data, data.validation), [100, 101, 102, 103]);
   t.match([data.train.targets, data.validation?.targets], [{ numClasses: 4 }, { numClasses: 4 }]);
   t.match(data.labels, { trainClasses: 2, foreign: { name: 'y_validation[1]', value: '3' } });
@@ -206,7 +208,14 @@ t.test('what cannot be set aside is told', async t => {
     ],
     ['no size', 2, { ...config, validation: {} }, /either fraction or count/],
     ['two sizes', 2, { ...config, validation: { count: 2, fraction: 0.1 } }, /either fraction or count/],
-    ['data of their own', 2, { ...own, validation: { count: 1 } }, /validation sequences of their own/],
+    ['data of their own', 2, own, /has x_validation.*validation_arrays: true, or false/],
+    [
+      'data of their own and others',
+      2,
+      { ...own, validation_arrays: true, validation: { count: 1 } },
+      /validation sequences of their own/,
+    ],
+    ['no data of their own', 2, { ...config, validation_arrays: true }, /has no x_validation/],
     [
       'strata of values',
       2,

@@ -19,6 +19,8 @@ export interface NpzConfig extends TrainingPartConfig, NormalizeConfig {
   readonly path: string;
   /** Share of the sequences that tests, where the file has no `x_test`. Drawn by the experiment's seed. */
   readonly test_fraction?: number;
+  /** Whether `x_validation` and its like are the validation split; needed if the file has them. */
+  readonly validation_arrays?: boolean;
 }
 
 /** What the names of a split's arrays end with. */
@@ -44,6 +46,7 @@ async function open(config: NpzConfig, { seed }: DatasetContext): Promise<Datase
   const source = await readSource(config.path);
   const arrays = readArrays(source);
   checkTestSplit(arrays, config);
+  checkValidationArrays(arrays, config);
   return {
     ...splits(arrays, config, seed),
     digests: [{ name: source.name, sha256: source.sha256 }],
@@ -111,6 +114,27 @@ function checkTestSplit(arrays: Arrays, config: NpzConfig): void {
   }
 }
 
+/** A config alone must tell whether there is a validation split, since its defaults depend on that. */
+function checkValidationArrays(arrays: Arrays, { path, validation_arrays }: NpzConfig): void {
+  const inFile = arrays.has('x_validation');
+  if (inFile && validation_arrays === undefined) {
+    throw configError({
+      code: 'data/validation-split',
+      keyPath: ['dataset', 'path'],
+      message: `${path} has x_validation, and the config does not say whether to use it`,
+      expected: 'dataset.validation_arrays: true, or false to leave it alone',
+    });
+  }
+  if (!inFile && validation_arrays) {
+    throw configError({
+      code: 'data/validation-split',
+      keyPath: ['dataset', 'validation_arrays'],
+      message: `${path} has no x_validation`,
+      expected: 'arrays x_validation and y_validation, or dataset.validation: { fraction: 0.1 }',
+    });
+  }
+}
+
 function splits(arrays: Arrays, config: NpzConfig, seed: number): Omit<Dataset, 'digests'> {
   const problems = new Problems();
   const read = (suffix: Suffix): NpzSequences | undefined => {
@@ -120,7 +144,7 @@ function splits(arrays: Arrays, config: NpzConfig, seed: number): Omit<Dataset, 
     return x && y && problems.attempt(() => sequencesOf({ x, y, lengths }, suffix, config.path));
   };
   const all = read('');
-  const validation = read('_validation');
+  const validation = config.validation_arrays ? read('_validation') : undefined;
   const given = read('_test');
   problems.throwIfAny();
   if (all === undefined) throw damagedError({ code: 'data/npz', message: 'no sequences', file: config.path });
