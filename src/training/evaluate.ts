@@ -68,6 +68,8 @@ export interface PredictionForm {
   readonly perStep: boolean;
   /** Numbers of a value. */
   readonly size: number;
+  /** Whether the data name the sequences. */
+  readonly named: boolean;
   /** The name of each class, where the data name them. */
   readonly classNames?: readonly string[];
 }
@@ -79,13 +81,14 @@ export async function predictCheckpoint(
   begin: (form: PredictionForm) => PredictionWatcher,
 ): Promise<void> {
   await withModel(model, options, async (evaluator, { dataset, spec, run }) => {
+    const all = splitOf(dataset, split);
     const watch = begin({
+      named: all.id !== undefined,
       kind: losses[run.loss].target,
       perStep: answersEachStep(spec.head),
       size: spec.outputSize,
       ...(dataset.classLabels && { classNames: dataset.classLabels }),
     });
-    const all = splitOf(dataset, split);
     const first: Split = { ...all, count: Math.min(all.count, limit) };
     await evaluator.evaluate(first, { signal, watch });
   });

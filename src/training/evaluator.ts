@@ -112,11 +112,12 @@ export class Evaluator {
 
   /** What came out for sequence `index`, which is number `at` of the batch in `slot`. */
   private sequence(
-    { lengths, targets }: Split,
+    split: Split,
     index: number,
     { slot, at }: { readonly slot: number; readonly at: number },
   ): PredictedSequence {
     const { spec, loss, sequenceLength } = this.run;
+    const { lengths, targets } = split;
     const { batch: rowsOfShard } = this.job.shape;
     const { rows, predictions, batch } = this.shards.slots[slot][Math.floor(at / rowsOfShard)];
     const width = spec.outputSize;
@@ -134,7 +135,7 @@ export class Evaluator {
         target: inDataUnits(target.subarray(i * targetWidth, (i + 1) * targetWidth), scaling),
       };
     });
-    return { index, predictions: told };
+    return { index, ...(split.id && { id: split.id(index) }), predictions: told };
   }
 }
 

@@ -16,6 +16,8 @@ export interface Prediction {
 export interface PredictedSequence {
   /** Its position in the split. */
   readonly index: number;
+  /** What the data call it; absent if they name no sequence. */
+  readonly id?: string;
   /** One, or one for each of its steps. */
   readonly predictions: readonly Prediction[];
 }
