@@ -16,6 +16,7 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
     ...checkCsv(experiment, locator),
     ...checkModel(experiment, locator),
     ...checkOptimizer(experiment, locator),
+    ...checkMetrics(experiment, locator),
     ...checkCheckpoint(experiment, locator),
     ...gates.flatMap((gate, index) => checkGate(loss, gate, ['gates', index], locator)),
   ];
@@ -46,6 +47,18 @@ function checkOptimizer({ optimizer }: PartialExperiment, locator: Locator): Dia
   if (optimizer?.kind !== 'sgd' || !optimizer.nesterov || optimizer.momentum > 0) return [];
   const more = { expected: '`momentum` above 0, such as 0.9' };
   return [locator.atKey(['optimizer', 'nesterov'], 'config/nesterov', '`nesterov` needs momentum', more)];
+}
+
+/** Each of `training.metrics` is one of the task of the loss. */
+function checkMetrics({ training, loss }: PartialExperiment, locator: Locator): Diagnostic[] {
+  const { metrics = [] } = training ?? {};
+  if (loss === undefined) return [];
+  return metrics.flatMap((metric, i) =>
+    checkMetric(loss, `test.${metric}`, ['training', 'metrics', i], locator).map(found => ({
+      ...found,
+      message: `${metric} is no metric of loss ${loss.kind}`,
+    })),
+  );
 }
 
 function checkCheckpoint({ checkpoint, loss }: PartialExperiment, locator: Locator): Diagnostic[] {

@@ -2,24 +2,26 @@
 import type { Diagnostic } from '../errors.js';
 import type { GateConfig, GateMetricName, LossConfig } from './experiment.js';
 import type { Locator } from './locator.js';
-import { metricsOf } from './losses.js';
-import { isPerformance, rangeOf } from './metrics.js';
+import { lossFacts, reportableMetrics } from './losses.js';
+import { isPerformance, rangeOf, TASK_METRICS } from './metrics.js';
 import { nearest } from './suggest.js';
 import type { Path } from './tree.js';
 import { fromPercent } from './value-hints.js';
 
-/** A metric that the schema knows but that a run with this loss does not report. */
+/** A metric that the schema knows but that is none of the task of this loss. */
 export function checkMetric(
   loss: LossConfig,
   metric: GateMetricName,
   path: Path,
   locator: Locator,
 ): Diagnostic[] {
-  const reported: readonly string[] = metricsOf(loss);
+  const reported: readonly string[] = reportableMetrics(loss);
   if (reported.includes(metric)) return [];
   const message = `${metric} is not reported with loss ${loss.kind}`;
   const suggestion = nearest(metric, reported);
-  const more = { expected: reported.join(' | '), ...(suggestion === undefined ? {} : { suggestion }) };
+  const { task } = lossFacts(loss);
+  const expected = `a metric of ${task}: ${['loss', ...TASK_METRICS[task]].join(' | ')}`;
+  const more = { expected, ...(suggestion === undefined ? {} : { suggestion }) };
   return [locator.atValue(path, 'config/metric', message, more)];
 }
 

@@ -1,8 +1,8 @@
 /** Saved weights at work: the test metrics of a checkpoint, and what it predicts. */
-import type { LoadedExperiment } from '../config/index.js';
+import { type LoadedExperiment, targetSize } from '../config/index.js';
 import type { Dataset, Split } from '../data/index.js';
 import { Engine } from '../engine/index.js';
-import { losses } from '../losses/index.js';
+import { lossOf } from '../losses/index.js';
 import { answersEachStep } from '../model/heads.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { type Evaluation, Evaluator } from './evaluator.js';
@@ -66,9 +66,9 @@ export async function predictCheckpoint(
 ): Promise<void> {
   await withModel(model, options, async (evaluator, { dataset, spec, run }) => {
     const watch = begin({
-      kind: losses[run.loss].target,
+      kind: lossOf(run.loss).target,
       perStep: answersEachStep(spec.head),
-      size: spec.outputSize,
+      size: targetSize(run.loss, spec.outputSize),
       ...(dataset.classLabels && { classNames: dataset.classLabels }),
     });
     const all = dataset[split];

@@ -15,9 +15,9 @@ import type { Unknown } from './shape.js';
 
 /** The objective's metric is one that a run reports. */
 export function objectiveRule({ metric }: Objective, locator: Locator): PointRule {
-  return ({ loss }) => {
+  return ({ loss, ...config }) => {
     if (loss === undefined) return [];
-    const reported = metricsOf(loss);
+    const reported = metricsOf({ ...config, loss }, ['train', 'validation', 'test']);
     if (reported.includes(metric as MetricName)) return [];
     const suggestion = nearest(metric, reported);
     const more = { expected: reported.join(' | '), ...(suggestion !== undefined && { suggestion }) };
