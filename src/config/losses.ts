@@ -85,7 +85,7 @@ export function measuredMetrics({
 /** Everything that a run with this loss can report of `splits`. */
 export function reportableMetrics(
   loss: Pick<LossConfig, 'kind'>,
-  splits: readonly SplitName[] = ['train', 'validation', 'test'],
+  splits: readonly SplitName[],
 ): readonly MetricName[] {
   return namesOf(TASK_METRICS[lossFacts(loss).task], splits);
 }

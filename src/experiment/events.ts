@@ -50,7 +50,7 @@ export interface EventFields {
   'data.ready': {
     /** Sequences of each split. */
     readonly train_count: number;
-    /** Absent without a validation split. */
+    /** Absent if there is no validation split. */
     readonly validation_count?: number;
     readonly test_count: number;
     readonly input_size: number;

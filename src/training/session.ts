@@ -67,7 +67,9 @@ export function sessionWith(
     metrics: measuredMetrics(loaded.experiment),
     seed: loaded.experiment.seed,
     sequenceLength: sizes.sequenceLength,
-    variableLength: dataset.train.lengths !== undefined || dataset.test.lengths !== undefined,
+    variableLength: [dataset.train, dataset.validation, dataset.test].some(
+      split => split?.lengths !== undefined,
+    ),
   };
   return { dataset, spec, choice, run, references, warnings };
 }
