@@ -94,8 +94,3 @@ function scaledTargets(targets: Targets, scaling: Scaling): Targets {
   const values = targets.values.map((value, i) => (value - offset[i % size]) / scale[i % size]);
   return { ...targets, values, scaling };
 }
-
-/** `stored` in the units of the data, a target or what a model answers; without a scaling itself. */
-export function inDataUnits(stored: Float32Array, scaling: Scaling | undefined): Float32Array {
-  return scaling ? stored.map((value, i) => value * scaling.scale[i] + scaling.offset[i]) : stored;
-}

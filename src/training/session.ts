@@ -1,13 +1,21 @@
 /** From a loaded config to what is trained: dataset, model sizes, backend, trainer. */
-import { checkAgainstData, type LoadedExperiment, locateInConfig, type ModelSizes } from '../config/index.js';
-import { type DataScaling, type Dataset, openDataset } from '../data/index.js';
+import {
+  checkAgainstData,
+  type LoadedExperiment,
+  locateInConfig,
+  type ModelSizes,
+  measuredMetrics,
+} from '../config/index.js';
+import type { DataScaling, Dataset } from '../data/index.js';
 import { type BackendChoice, type BackendRequest, chooseBackend } from '../engine/backend.js';
 import { type Diagnostic, UserError, usageError } from '../errors.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { describeModel, type ModelSpec } from '../model/spec.js';
 import { optimizerOf } from '../optimizers/index.js';
 import { RandomStream } from '../random.js';
+import { openData } from './data.js';
 import { type GateReferences, gateReferences } from './gate-references.js';
+import { lossSettings } from './loss-settings.js';
 import type { ModelRun } from './shards.js';
 import { usableCores } from './threads.js';
 import { Trainer, type TrainerOptions } from './trainer.js';
@@ -40,11 +48,9 @@ export async function openSession(loaded: LoadedExperiment, options: SessionOpti
   const { experiment } = loaded;
   const [choice, dataset] = await Promise.all([
     chooseBackend(options.backend),
-    openDataset(experiment.dataset, { seed: experiment.seed, scaling: options.scaling }).catch(
-      (error: unknown) => {
-        throw error instanceof UserError ? locateInConfig(error, loaded) : error;
-      },
-    ),
+    openData(experiment, options.scaling).catch((error: unknown) => {
+      throw error instanceof UserError ? locateInConfig(error, loaded) : error;
+    }),
   ]);
   return sessionWith(loaded, dataset, { choice, threads: options.threads });
 }
@@ -63,7 +69,8 @@ export function sessionWith(
     backend: choice.backend,
     threads: threads ?? usableCores(),
     spec,
-    loss: loaded.experiment.loss.kind,
+    loss: lossSettings(loaded, dataset.train, spec),
+    metrics: measuredMetrics(loaded.experiment),
     seed: loaded.experiment.seed,
     sequenceLength: sizes.sequenceLength,
     variableLength: [dataset.train, dataset.validation, dataset.test].some(
