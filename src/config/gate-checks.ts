@@ -45,7 +45,8 @@ function unmeasured(
   locator: Locator,
 ): Diagnostic[] {
   if (measured.includes(metric)) return [];
-  const suggestion = nearest(metric, measured);
+  const other = metric.replace(/^test\./, 'validation.');
+  const suggestion = measured.includes(other) ? other : nearest(metric, measured);
   const more = { expected: measured.join(' | '), ...(suggestion === undefined ? {} : { suggestion }) };
   const message =
     metric.startsWith('validation.') && !hasValidation(dataset)

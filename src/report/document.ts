@@ -48,6 +48,8 @@ export interface RunReport {
   readonly resumes: number;
   /** Final values; of a run under way the newest. */
   readonly metrics: readonly Metric[];
+  /** Sentences about what was selected by the test split. */
+  readonly selected_on_test: readonly string[];
   readonly best: {
     readonly metric: string;
     readonly value: number;
