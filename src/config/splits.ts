@@ -10,9 +10,6 @@ import type {
 import { metricsOf } from './losses.js';
 import type { Path } from './tree.js';
 
-/** A split that is evaluated while a run trains. */
-export type EvaluatedSplit = 'validation' | 'test';
-
 /** Whether sequences are set aside to select by. */
 export function hasValidation(dataset: DatasetConfig | undefined): boolean {
   if (dataset === undefined) return false;
@@ -23,11 +20,6 @@ export function hasValidation(dataset: DatasetConfig | undefined): boolean {
     (dataset.kind === 'csv' && dataset.validation_path !== undefined) ||
     (dataset.kind === 'idx' && dataset.validation_images !== undefined)
   );
-}
-
-/** The split whose metrics select: the test split only if there is no other. */
-export function selectingSplit(dataset: DatasetConfig | undefined): EvaluatedSplit {
-  return hasValidation(dataset) ? 'validation' : 'test';
 }
 
 /** The same metric of the validation split; one of training is returned as it is. */
