@@ -157,6 +157,8 @@ export interface ClassesReport {
 
 export interface MistakeReport {
   readonly index: number;
+  /** What the data call the sequence; null if they name none. */
+  readonly id: string | null;
   /** Where the sequence has a class at every step. */
   readonly step_in_sequence: number | null;
   readonly label: number;
@@ -174,6 +176,7 @@ export interface ValuesReport {
   readonly pairs: readonly (readonly [target: number, prediction: number])[];
   readonly worst: readonly {
     readonly index: number;
+    readonly id: string | null;
     readonly target: readonly Measured[];
     readonly prediction: readonly Measured[];
     readonly absolute_error: Measured;
