@@ -1,9 +1,9 @@
 /** Saved weights at work: the test metrics of a checkpoint, and what it predicts. */
-import type { LoadedExperiment } from '../config/index.js';
+import { type LoadedExperiment, targetSize } from '../config/index.js';
 import type { Dataset, Split, SplitName } from '../data/index.js';
 import { Engine } from '../engine/index.js';
 import { usageError } from '../errors.js';
-import { losses } from '../losses/index.js';
+import { lossOf } from '../losses/index.js';
 import { answersEachStep } from '../model/heads.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { type Evaluation, Evaluator } from './evaluator.js';
@@ -84,9 +84,9 @@ export async function predictCheckpoint(
     const all = splitOf(dataset, split);
     const watch = begin({
       named: all.id !== undefined,
-      kind: losses[run.loss].target,
+      kind: lossOf(run.loss).target,
       perStep: answersEachStep(spec.head),
-      size: spec.outputSize,
+      size: targetSize(run.loss, spec.outputSize),
       ...(dataset.classLabels && { classNames: dataset.classLabels }),
     });
     const first: Split = { ...all, count: Math.min(all.count, limit) };

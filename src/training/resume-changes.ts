@@ -13,6 +13,7 @@ const SAFE = [
   'checkpoint',
   'gates',
   'training.log_every',
+  'training.metrics',
   'training.num_epochs',
   'training.max_steps',
   'training.evaluate_every',

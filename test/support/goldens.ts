@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import type { ModelConfig } from '../../src/config/index.js';
 import type { Split, Targets } from '../../src/data/dataset.js';
 import { readSafetensors } from '../../src/experiment/safetensors.js';
-import type { LossName } from '../../src/losses/index.js';
+import type { LossSettings } from '../../src/losses/index.js';
 import { describeModel, type ModelSpec } from '../../src/model/spec.js';
 import { packageRoot } from '../../src/root.js';
 import { fullModel } from './models.js';
@@ -27,7 +27,7 @@ export interface Golden {
   /** The `model` section of its config. */
   readonly model: ModelConfig;
   readonly spec: ModelSpec;
-  readonly loss: LossName;
+  readonly loss: LossSettings;
   /** Rows of a batch. */
   readonly batch: number;
   /** T. */
@@ -46,7 +46,7 @@ export interface Golden {
 /** What one of the two generators says of its case. */
 interface Description {
   readonly model: Record<string, unknown> & { cell?: string; head: { from: string } };
-  readonly loss: LossName;
+  readonly loss: LossSettings;
   readonly batch: number;
   readonly clip: number | null;
   readonly carriesState: boolean;
@@ -70,7 +70,7 @@ export function golden(name: string): Golden {
   const symbols = x.dtype === 'I64';
   const y = values('y');
   const targets: Targets =
-    loss === 'cross_entropy'
+    loss.kind === 'cross_entropy'
       ? {
           kind: 'class',
           numClasses: given.num_classes as number,
@@ -119,7 +119,7 @@ function describe(metadata: Readonly<Record<string, string>>): Description {
       gradient_clip_norm: clip = null,
       carry_state: carriesState = false,
     } = training;
-    return { model, loss: loss.kind, batch, clip, carriesState };
+    return { model, loss, batch, clip, carriesState };
   }
   const {
     cell,
@@ -142,7 +142,7 @@ function describe(metadata: Readonly<Record<string, string>>): Description {
     ...(loss === 'cross_entropy' && { num_classes: C }),
     head: { from },
   };
-  return { model, loss, batch: B, clip, carriesState: false };
+  return { model, loss: { kind: loss }, batch: B, clip, carriesState: false };
 }
 
 interface Sequences {

@@ -67,6 +67,12 @@ const EFFECTS: Readonly<Record<Key, readonly Effect[]>> = {
   'model.num_classes': ['numerics'],
   'model.init_from': ['initialisation'],
   'loss.kind': ['numerics'],
+  'loss.class_weights': ['numerics'],
+  'loss.label_smoothing': ['numerics'],
+  'loss.ignored_index': ['data'],
+  'loss.positive_weights': ['numerics'],
+  'loss.delta': ['numerics'],
+  'loss.quantiles': ['numerics'],
   'optimizer.kind': ['numerics'],
   'optimizer.learning_rate': ['numerics'],
   'optimizer.momentum': ['numerics'],
@@ -85,6 +91,7 @@ const EFFECTS: Readonly<Record<Key, readonly Effect[]>> = {
   'training.gradient_clip_norm': ['numerics'],
   // whether a run goes on after a batch that is not finite
   'training.max_skipped_batches': ['length'],
+  'training.metrics': [],
   // in which portions the test metrics are summed, hence their last digits
   'training.eval_batch_size': ['numerics'],
   'training.evaluate_every.steps': [],
