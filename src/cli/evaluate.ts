@@ -9,7 +9,7 @@ import { createEvaluationDisplay } from './progress.js';
 import { type OpenedModel, openModel } from './saved-model.js';
 
 export async function evaluate(runPath: string, options: EvaluateOptions, io: Io): Promise<ExitCode> {
-  const model = openModel(runPath, options.checkpoint);
+  const model = openModel(runPath, options.checkpoint, options.weights);
   const { loaded, file, step, epoch } = model;
   const { loss, metric, count } = await measure(model, options, io);
   const { name } = losses[loaded.experiment.loss.kind].metric;

@@ -1,6 +1,8 @@
 /** What the verbs are given after the command line has been read: complete, typed, checked as far as a flag alone can be. */
+
 import { InvalidArgumentError } from 'commander';
 import type { Backend, BackendRequest } from '../engine/backend.js';
+import type { WeightsName } from '../training/weights.js';
 
 /** Restated, so that `--help` need not load the engine; the type holds both equal. */
 export const BACKEND_REQUESTS = [
@@ -82,6 +84,7 @@ export type WhichCheckpoint = 'last' | 'best' | number;
 
 export interface EvaluateOptions extends BackendOptions {
   readonly checkpoint: WhichCheckpoint;
+  readonly weights: WeightsName | undefined;
   readonly json: boolean;
   readonly quiet: boolean;
 }
@@ -91,6 +94,7 @@ export const PREDICTION_FORMATS = ['jsonl', 'csv'] as const;
 
 export interface PredictOptions extends BackendOptions {
   readonly checkpoint: WhichCheckpoint;
+  readonly weights: WeightsName | undefined;
   readonly split: (typeof PREDICTED_SPLITS)[number];
   readonly format: (typeof PREDICTION_FORMATS)[number];
   /** `undefined`: all sequences. */

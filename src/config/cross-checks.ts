@@ -7,6 +7,7 @@ import { checkGate, checkMetric } from './gate-checks.js';
 import type { Locator } from './locator.js';
 import { largerIsBetter } from './metrics.js';
 import { checkModel } from './model-checks.js';
+import { checkSchedule } from './schedule-checks.js';
 
 /** All complaints that need no data, about those sections of a config that are valid by themselves. */
 export function crossCheck(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
@@ -16,6 +17,7 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
     ...checkCsv(experiment, locator),
     ...checkModel(experiment, locator),
     ...checkOptimizer(experiment, locator),
+    ...checkSchedule(experiment, locator),
     ...checkCheckpoint(experiment, locator),
     ...gates.flatMap((gate, index) => checkGate(loss, gate, ['gates', index], locator)),
   ];

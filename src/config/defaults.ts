@@ -53,15 +53,27 @@ function fill(schema: Schema, value: unknown): unknown {
 
 /** The defaults that the schema describes in words (`x-default`), since they depend on other keys. */
 function fillDerived(config: Sections): PartialExperiment {
-  const { training, checkpoint, loss, dataset, seed = 0 } = config;
+  const { training, loss, dataset, optimizer, seed = 0 } = config;
+  const checkpoint = config.checkpoint && fillCheckpoint(config.checkpoint, loss);
   return {
     ...config,
     ...(dataset?.kind === 'synthetic' && { dataset: { ...dataset, seed: dataset.seed ?? seed } }),
     ...(training && {
       training: { ...training, eval_batch_size: training.eval_batch_size ?? training.batch_size },
     }),
-    ...(checkpoint && { checkpoint: fillCheckpoint(checkpoint, loss) }),
+    ...(checkpoint && { checkpoint }),
+    ...(optimizer && { optimizer: fillOptimizer(optimizer, checkpoint?.metric) }),
   };
+}
+
+/** A plateau follows the metric that decides which checkpoint is the best, unless it states another. */
+function fillOptimizer(
+  optimizer: generated.OptimizerConfig,
+  metric: generated.CheckpointConfig['metric'] = 'train.loss',
+): generated.OptimizerConfig {
+  const { schedule } = optimizer;
+  if (schedule?.kind !== 'plateau') return optimizer;
+  return { ...optimizer, schedule: { ...schedule, metric: schedule.metric ?? metric } };
 }
 
 function fillCheckpoint(

@@ -16,6 +16,7 @@ export type ModelConfig = Experiment['model'];
 export type LayerConfig = DeepReadonly<generated.LayerConfig>;
 export type LossConfig = Experiment['loss'];
 export type OptimizerConfig = Experiment['optimizer'];
+export type ScheduleConfig = NonNullable<OptimizerConfig['schedule']>;
 export type GateConfig = Experiment['gates'][number];
 export type MetricName = Experiment['checkpoint']['metric'];
 /** What a gate may judge: a metric, or what training cost. */

@@ -7,7 +7,9 @@ export type {
   LossConfig,
   ModelConfig,
   OptimizerConfig,
+  ScheduleConfig,
 } from './experiment.js';
 export { type LoadedExperiment, loadExperiment } from './load.js';
 export { layersOf } from './model-layers.js';
 export { locateInConfig } from './relocate.js';
+export { dependsOnLength } from './schedule-checks.js';

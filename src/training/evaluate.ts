@@ -13,7 +13,7 @@ import { checkDigests } from './same-data.js';
 import { type BackendOptions, openSession, type Session } from './session.js';
 import { allocateParameters } from './shards.js';
 import { watchedSplit } from './watched-split.js';
-import { loadWeights } from './weights.js';
+import { loadWeights, type WeightsName } from './weights.js';
 
 /** A checkpoint of a run. */
 export interface SavedModel {
@@ -21,6 +21,8 @@ export interface SavedModel {
   readonly loaded: LoadedExperiment;
   /** The weights. */
   readonly file: string;
+  /** Which weights of that checkpoint. */
+  readonly weights: WeightsName;
   /** Of the run's data. */
   readonly digests: Dataset['digests'];
 }
@@ -78,7 +80,7 @@ export async function predictCheckpoint(
 }
 
 async function withModel<T>(
-  { loaded, file, digests }: SavedModel,
+  { loaded, file, weights, digests }: SavedModel,
   options: BackendOptions,
   use: (evaluator: Evaluator, session: Session) => Promise<T>,
 ): Promise<T> {
@@ -87,7 +89,7 @@ async function withModel<T>(
   checkDigests(dataset.digests, digests);
   const layout = new ParameterLayout(spec);
   const parameters = allocateParameters(layout);
-  loadWeights(file, layout, parameters);
+  loadWeights(file, layout, parameters, weights);
   const engine = await Engine.start(run.backend);
   const pool = createPool(engine, run, parameters);
   try {

@@ -5,7 +5,8 @@ import type { StepResult, Trainer } from './trainer.js';
 export interface LoopPlan {
   /** Stop after this many optimizer steps, in the middle of an epoch if need be. */
   readonly totalSteps: number;
-  readonly learningRate: number;
+  /** The learning rate of an update, from 1. */
+  readonly learningRate: (update: number) => number;
   /** Batches of the whole run that may be skipped; absent: none. */
   readonly maxSkippedBatches?: number;
 }
@@ -74,6 +75,8 @@ export type LoopEnd =
       readonly epoch: number;
       /** Batches that were skipped before. */
       readonly skipped: number;
+      /** That the update would have been made with. */
+      readonly learningRate: number;
     } & Pick<StepResult, 'loss' | 'gradientNorm' | 'notFinite'>);
 
 /** `order` stands where `from`, if given, left it. */
@@ -98,18 +101,20 @@ export async function trainingLoop(
     if (hooks.stopRequested()) return { status: 'interrupted' };
     const began = performance.now();
     const { batch, samples, ...after } = next;
-    const running = trainer.step(batch, step - skipped, plan.learningRate);
+    const update = step - skipped;
+    const learningRate = plan.learningRate(update);
+    const running = trainer.step(batch, update, learningRate);
     next = step < lastStep ? take(trainer, order, step + 1) : undefined;
     const result = await running;
     if (!result.updated && skipped >= (plan.maxSkippedBatches ?? 0)) {
       const { loss, gradientNorm, notFinite } = result;
-      return { status: 'diverged', step, epoch: after.epoch, skipped, loss, gradientNorm, notFinite };
+      const { epoch } = after;
+      return { status: 'diverged', step, epoch, skipped, learningRate, loss, gradientNorm, notFinite };
     }
     const seconds = (performance.now() - began) / 1000;
     if (!result.updated) skipped++;
     epoch.add(result, samples, seconds);
     const position = { step, skipped, ...after, totals: epoch.totals };
-    const { learningRate } = plan;
     await hooks.onStep({ ...position, ...result, learningRate, samples, seconds });
     if (!position.epochEnded && next) continue;
     if (!(await hooks.onEpoch({ ...position, ...epoch.means() }))) return { status: 'interrupted' };

@@ -103,9 +103,9 @@ export class Recorder {
 
   /** The step at `end` was not made: what is saved is the one before. */
   async diverged(end: Extract<LoopEnd, { status: 'diverged' }>): Promise<void> {
-    const { loaded, events } = this.parts;
+    const { events } = this.parts;
     await this.save({ value: null, temporary: true });
-    events.step({ ...end, learningRate: loaded.experiment.optimizer.learning_rate }, 0);
+    events.step(end, 0);
   }
 
   private isLogged(step: number): boolean {

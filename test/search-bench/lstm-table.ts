@@ -94,7 +94,7 @@ class Training {
         },
         stopRequested: () => false,
       };
-      const learningRate = loaded.experiment.optimizer.learning_rate;
+      const learningRate = () => loaded.experiment.optimizer.learning_rate;
       await trainingLoop(trainer, order, { totalSteps: totalSteps(loaded, order), learningRate }, hooks);
       return accuracy;
     } finally {
