@@ -1,7 +1,7 @@
 /** Learning rates that change, in whole runs: what is logged, what a resume does, what a longer training changes. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { UserError } from '../src/errors.js';
 import { packageRoot } from '../src/root.js';
 import { compareRuns } from '../src/verify/compare-runs.js';
@@ -48,6 +48,27 @@ t.test("a run logs PyTorch's rates", async t => {
   }
 });
 
+/** Follows a metric that is measured after each epoch, and after every second step. */
+const PLATEAU = { kind: 'plateau', metric: 'test.loss', factor: 0.5, patience: 1 };
+const OFTEN = { evaluate_every: { steps: 2 } };
+
+t.test('a plateau follows the metric that is logged', async t => {
+  const { summary } = await train(work, config(PLATEAU, OFTEN));
+  const rates: number[] = [];
+  let [rate, best, bad] = [0.1, Number.POSITIVE_INFINITY, 0];
+  // as torch.optim.lr_scheduler.ReduceLROnPlateau does
+  for (const { event, split, loss } of readLog(summary.directory)) {
+    if (event === 'train.step') rates.push(rate);
+    if (event !== 'eval') continue;
+    t.equal(split, 'test');
+    if (Number(loss) < best) [best, bad] = [Number(loss), 0];
+    else bad++;
+    if (bad > 1) [rate, bad] = [rate / 2, 0];
+  }
+  t.ok(rates[19] < 0.1, 'the rate falls');
+  t.strictSame(ratesOf(summary.directory), rates);
+});
+
 t.test('the rate is the one that is trained with', async t => {
   const constant = await train(
     work,
@@ -65,10 +86,21 @@ t.test('the rate is the one that is trained with', async t => {
   );
 });
 
-t.test('a run that is stopped in its warm-up, or after it, ends with the same bytes', async t => {
-  const whole = await train(work, config(WARM_COSINE));
-  for (const step of [4, 13]) {
-    const stopped = await trainUntil(work, config(WARM_COSINE), step);
+t.test(
+  'a run that is stopped in its warm-up, or as a plateau is about to reduce the rate, ends with the same bytes',
+  async t => {
+    const settings = [
+      { one: config(WARM_COSINE), steps: [4, 13] },
+      { one: config(PLATEAU, OFTEN), steps: [3, 9, 10, 11] },
+    ];
+    for (const { one, steps } of settings) await checkStops(t, one, steps);
+  },
+);
+
+async function checkStops(t: Test, one: object, steps: readonly number[]): Promise<void> {
+  const whole = await train(work, one);
+  for (const step of steps) {
+    const stopped = await trainUntil(work, one, step);
     t.equal(stopped.summary.status, 'interrupted');
     await resume(stopped.summary.directory);
     t.strictSame(
@@ -78,7 +110,7 @@ t.test('a run that is stopped in its warm-up, or after it, ends with the same by
     );
     t.strictSame(ratesOf(stopped.summary.directory), ratesOf(whole.summary.directory));
   }
-});
+}
 
 t.test('a longer training changes results if the rates depend on the planned length', async t => {
   for (const schedule of [

@@ -83,19 +83,25 @@ export interface GraphOptions extends BackendOptions {
 export type WhichCheckpoint = 'last' | 'best' | number;
 
 export interface EvaluateOptions extends BackendOptions {
-  readonly checkpoint: WhichCheckpoint;
+  /** `undefined`: the one whose weights the run had at its end. */
+  readonly checkpoint: WhichCheckpoint | undefined;
+  /** `undefined`: the average if the run keeps one, else the weights of the last update. */
   readonly weights: WeightsName | undefined;
+  readonly split: EvaluatedSplit;
   readonly json: boolean;
   readonly quiet: boolean;
 }
 
-export const PREDICTED_SPLITS = ['test', 'train'] as const;
+export const SPLITS = ['test', 'validation', 'train'] as const;
+export type EvaluatedSplit = (typeof SPLITS)[number];
 export const PREDICTION_FORMATS = ['jsonl', 'csv'] as const;
 
 export interface PredictOptions extends BackendOptions {
-  readonly checkpoint: WhichCheckpoint;
+  /** `undefined`: the one whose weights the run had at its end. */
+  readonly checkpoint: WhichCheckpoint | undefined;
+  /** `undefined`: the average if the run keeps one, else the weights of the last update. */
   readonly weights: WeightsName | undefined;
-  readonly split: (typeof PREDICTED_SPLITS)[number];
+  readonly split: EvaluatedSplit;
   readonly format: (typeof PREDICTION_FORMATS)[number];
   /** `undefined`: all sequences. */
   readonly limit: number | undefined;

@@ -17,11 +17,16 @@ export interface OpenedModel extends SavedModel {
  * @param weights undefined: the average if the run keeps one, else the weights themselves
  * @throws UserError exit 2 if there is no such run, checkpoint or average, exit 5 if a file is damaged
  */
-export function openModel(runPath: string, which: WhichCheckpoint, weights?: WeightsName): OpenedModel {
+export function openModel(
+  runPath: string,
+  which: WhichCheckpoint | undefined,
+  weights?: WeightsName,
+): OpenedModel {
   const directory = RunDirectory.open(runPath);
   const { files } = directory;
   const loaded = loadExperiment(files.resolvedConfig);
-  const file = resolveCheckpoint(files.checkpoints, which);
+  const chosen = which ?? directory.readSummary()?.restored?.step ?? 'last';
+  const file = resolveCheckpoint(files.checkpoints, chosen);
   const { step, epoch } = loadCheckpoint(file);
   // a run that was killed before it wrote a manifest says nothing of its data
   const digests = directory.readManifest()?.datasets ?? [];

@@ -46,6 +46,7 @@ export interface DataShape {
   readonly input: SequenceInput;
   readonly sequenceLength: number;
   readonly train: SplitShape;
+  readonly validation?: SplitShape;
   readonly test: SplitShape;
   readonly labels?: LabelFacts;
   readonly largestSymbol?: PlacedLabel;
@@ -77,8 +78,9 @@ export interface DataVerdict {
 export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): DataVerdict {
   const { experiment, locator } = loaded;
   const diagnostics = checkFacts(experiment, factsOf(data), locator);
-  if (!sameTargets(data.train.targets, data.test.targets)) {
-    const message = 'the training and the test split have different kinds of targets';
+  for (const [name, split] of Object.entries(otherSplits(data))) {
+    if (sameTargets(data.train.targets, split.targets)) continue;
+    const message = `the training and the ${name} split have different kinds of targets`;
     diagnostics.push(locator.atKey(['dataset'], 'config/split-targets', message));
   }
   const { damage, warnings } = labelsVerdict(loaded, data);
@@ -145,8 +147,14 @@ function checkLengths({ experiment, locator }: LoadedExperiment, { train }: Data
 }
 
 /** A class may occur in one split only. */
-function classesOf({ train, test }: DataShape): number {
-  return Math.max(...[train, test].map(({ targets }) => targetFacts(targets).numClasses ?? 0));
+function classesOf(data: DataShape): number {
+  const splits = [data.train, ...Object.values(otherSplits(data))];
+  return Math.max(...splits.map(({ targets }) => targetFacts(targets).numClasses ?? 0));
+}
+
+/** The splits that are not trained on, by name. */
+function otherSplits({ validation, test }: DataShape): Readonly<Record<string, SplitShape>> {
+  return { ...(validation && { validation }), test };
 }
 
 function sameTargets(a: TargetShape, b: TargetShape): boolean {

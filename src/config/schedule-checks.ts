@@ -2,7 +2,7 @@
 import type { Diagnostic } from '../errors.js';
 import { counted } from '../words.js';
 import type { PartialExperiment, ScheduleConfig } from './experiment.js';
-import { checkMetric } from './gate-checks.js';
+import { checkSelectingMetric } from './gate-checks.js';
 import type { Locator } from './locator.js';
 
 const SCHEDULE = ['optimizer', 'schedule'] as const;
@@ -20,7 +20,8 @@ export function dependsOnLength(schedule: ScheduleConfig | undefined): boolean {
   }
 }
 
-export function checkSchedule({ optimizer, loss }: PartialExperiment, locator: Locator): Diagnostic[] {
+export function checkSchedule(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
+  const { optimizer } = experiment;
   const schedule = optimizer?.schedule;
   if (optimizer === undefined || schedule === undefined) return [];
   const found: Diagnostic[] = [];
@@ -30,8 +31,8 @@ export function checkSchedule({ optimizer, loss }: PartialExperiment, locator: L
     const more = { expected: `at most ${learning_rate}`, got: String(schedule.min_learning_rate) };
     found.push(locator.atValue([...SCHEDULE, 'min_learning_rate'], 'config/schedule', message, more));
   }
-  if (schedule.kind === 'plateau' && loss !== undefined)
-    found.push(...checkMetric(loss, schedule.metric, [...SCHEDULE, 'metric'], locator));
+  if (schedule.kind === 'plateau')
+    found.push(...checkSelectingMetric(experiment, schedule.metric, [...SCHEDULE, 'metric'], locator));
   const warmup = warmupOf(schedule);
   if (warmup !== undefined && (warmup.steps === undefined) === (warmup.epochs === undefined)) {
     const [path, message] =

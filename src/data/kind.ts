@@ -23,13 +23,13 @@ export interface DatasetFacts {
 
 export interface DatasetKind<Config> {
   /**
-   * Opens the dataset that `config` describes. Paths are taken as they are; relative ones from the
-   * working directory.
+   * Opens the dataset that `config` describes, with all its training sequences: `validation` and
+   * `limit` are not the kind's business. Relative paths start at the working directory.
    * @throws UserError exit 2 where the config asks for what is not there, exit 5 where data are
    * damaged.
    */
   open(config: Config, context: DatasetContext): Promise<Dataset>;
-  /** What the config alone says, before any data are read. */
+  /** What the config alone says, before any data are read; of all training sequences likewise. */
   facts(config: Config): DatasetFacts;
   /** How many of the digests, the last of them, are of what is tested on. */
   readonly testDigests: number;

@@ -7,6 +7,7 @@ import type { DatasetContext, DatasetFacts, DatasetKind } from './kind.js';
 import { type MnistConfig, mnist } from './mnist.js';
 import { type NpzConfig, npz } from './npz.js';
 import { type SyntheticConfig, synthetic } from './synthetic.js';
+import { dividedTraining, trainingCount } from './training-part.js';
 
 export type DatasetConfig = MnistConfig | IdxConfig | NpzConfig | CsvConfig | SyntheticConfig;
 
@@ -20,13 +21,18 @@ export const datasets: DatasetTable = { mnist, idx, npz, csv, synthetic };
  * Opens the dataset that `config` describes. Paths are taken as they are; relative ones from the working directory.
  * @throws UserError exit 2 where the config asks for what is not there, exit 5 where data are damaged.
  */
-export function openDataset(config: DatasetConfig, context: DatasetContext): Promise<Dataset> {
-  return kindOf(config).open(config, context);
+export async function openDataset(config: DatasetConfig, context: DatasetContext): Promise<Dataset> {
+  const whole = await kindOf(config).open(config, context);
+  // generated data that have a seed of their own stay the same for every seed of the experiment
+  const seed = (config.kind === 'synthetic' ? config.seed : undefined) ?? context.seed;
+  return dividedTraining(whole, config, seed);
 }
 
 /** What the config alone says of its data. */
 export function datasetFacts(config: DatasetConfig): DatasetFacts {
-  return kindOf(config).facts(config);
+  const facts = kindOf(config).facts(config);
+  const { trainCount: total } = facts;
+  return total === undefined ? facts : { ...facts, trainCount: trainingCount(total, config) };
 }
 
 /** The table's entry for a config's kind: that both belong together is what the table's type says. */

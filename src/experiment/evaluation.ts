@@ -1,8 +1,11 @@
-/** `evaluation.json`: what the latest evaluation of the test split saw; layout in schemas/evaluation.schema.json. */
+/**
+ * `evaluation.json`: what the latest evaluation saw, which at the end of a run is one of the test
+ * split; layout in schemas/evaluation.schema.json.
+ */
 
 interface EvaluationFacts {
   readonly version: 1;
-  readonly split: 'test';
+  readonly split: 'train' | 'validation' | 'test';
   /** Where the run stood. */
   readonly epoch: number;
   readonly step: number;
@@ -78,4 +81,4 @@ export interface ValueEvaluation extends EvaluationFacts {
 }
 
 /** What summary.json says in two numbers, in detail. There is no run and no time in it: the same training gives the same bytes. */
-export type TestEvaluation = ClassEvaluation | ValueEvaluation;
+export type SplitEvaluation = ClassEvaluation | ValueEvaluation;

@@ -1,7 +1,7 @@
 /** `evaluation.json`, where the run left one. */
 import { validateAgainst } from '../config/schema.js';
 import { damagedError } from '../errors.js';
-import type { ClassEvaluation, TestEvaluation, ValueEvaluation } from '../experiment/evaluation.js';
+import type { ClassEvaluation, SplitEvaluation, ValueEvaluation } from '../experiment/evaluation.js';
 import { withFile } from '../experiment/opened-file.js';
 import { isAbsent } from '../experiment/unreadable.js';
 import type { ClassesReport, EvaluationReport, ValuesReport } from './document.js';
@@ -19,11 +19,11 @@ export function readEvaluation(path: string): EvaluationReport | null {
   }
   const [wrong] = validateAgainst('evaluation', value);
   if (wrong) throw damaged(`this is not the evaluation of a run: ${wrong.instancePath} ${wrong.message}`);
-  return reported(value as TestEvaluation);
+  return reported(value as SplitEvaluation);
 }
 
 /** As it was written: a number that JSON lacks is null, with its name in a field beside it, or its name alone in a list; see experiment/json.ts. */
-function reported(written: TestEvaluation): EvaluationReport {
+function reported(written: SplitEvaluation): EvaluationReport {
   const { split, step, epoch, predictions } = written;
   return { split, step, epoch, predictions, classes: null, values: null, ...detailsOf(written) };
 }
@@ -32,13 +32,13 @@ type Details = Partial<Pick<EvaluationReport, 'classes' | 'values'>>;
 
 /** By the kind of the targets; typed, so that none is forgotten. */
 const DETAILS: {
-  readonly [K in TestEvaluation['kind']]: (written: Extract<TestEvaluation, { kind: K }>) => Details;
+  readonly [K in SplitEvaluation['kind']]: (written: Extract<SplitEvaluation, { kind: K }>) => Details;
 } = {
   class: written => ({ classes: classesOf(written) }),
   value: written => ({ values: valuesOf(written) }),
 };
 
-function detailsOf<E extends TestEvaluation>(written: E): Details {
+function detailsOf<E extends SplitEvaluation>(written: E): Details {
   return (DETAILS[written.kind] as (written: E) => Details)(written);
 }
 

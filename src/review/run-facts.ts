@@ -8,7 +8,7 @@ import type { Summary } from '../experiment/summary.js';
 import { isAbsent } from '../experiment/unreadable.js';
 import { counted } from '../words.js';
 import { type Deciding, decidingOf } from './deciding.js';
-import { type Curves, HistoryCollector, type LoggedWarning, type RunHistory } from './history.js';
+import { type Curves, finalName, HistoryCollector, type LoggedWarning, type RunHistory } from './history.js';
 import { LogProof } from './log-proof.js';
 import { readLog } from './log-reader.js';
 import { askedGates } from './own-gates.js';
@@ -94,7 +94,7 @@ function readLogOf({ directory, state, manifest, summary }: RunRecord): {
 } {
   const { log } = directory.files;
   const collector = new HistoryCollector(POINTS);
-  const proof = new LogProof(summary?.run_id);
+  const proof = new LogProof(summary);
   const isMissing = isAbsent(log);
   const { isTorn } = isMissing
     ? { isTorn: false }
@@ -183,9 +183,8 @@ function factsOf({
 function bestOf(curves: Curves): BestValues {
   const best = new BestValues();
   for (const [name, { values }] of Object.entries(curves)) {
-    const metric = name === 'epoch.loss' ? 'train.loss' : name;
-    if (name === 'epoch.loss' || name.startsWith('test.'))
-      for (const value of values) best.add(metric, value);
+    const metric = finalName(name);
+    if (metric !== undefined) for (const value of values) best.add(metric, value);
   }
   return best;
 }

@@ -25,7 +25,7 @@ export const plateau: Schedule<PlateauSettings> = {
     let bad = 0;
     let cooling = 0;
     for (const { value } of progress.observations()) {
-      if (sign * value < best - min_delta) {
+      if (Number.isFinite(value) && sign * value < best - min_delta) {
         best = sign * value;
         bad = 0;
       } else bad++;

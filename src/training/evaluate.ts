@@ -1,7 +1,8 @@
 /** Saved weights at work: the test metrics of a checkpoint, and what it predicts. */
 import type { LoadedExperiment } from '../config/index.js';
-import type { Dataset, Split } from '../data/index.js';
+import type { Dataset, Split, SplitName } from '../data/index.js';
 import { Engine } from '../engine/index.js';
+import { usageError } from '../errors.js';
 import { losses } from '../losses/index.js';
 import { answersEachStep } from '../model/heads.js';
 import { ParameterLayout } from '../model/parameters.js';
@@ -28,21 +29,34 @@ export interface SavedModel {
 }
 
 /**
- * The metrics of `model` on the test split of its experiment, exactly as the run itself computes them. Throws exit 5 where the data are
- * not those of the run. `watch` is told of each sequence.
+ * The metrics of `model` on a split of its experiment, exactly as the run itself computes them.
+ * `watch` is called for each sequence.
+ * @throws UserError exit 2 if there is no such split, exit 5 if the data are not those of the run.
  */
 export async function evaluateCheckpoint(
   model: SavedModel,
-  options: BackendOptions,
+  { split, ...options }: BackendOptions & { readonly split: SplitName },
   watch: (progress: EvaluationProgress) => void,
 ): Promise<Evaluation> {
   return withModel(model, options, async (evaluator, { dataset }) => {
-    return (await evaluator.evaluate(watchedSplit(dataset.test, watch))) as Evaluation;
+    return (await evaluator.evaluate(watchedSplit(splitOf(dataset, split), watch))) as Evaluation;
+  });
+}
+
+function splitOf(dataset: Dataset, name: SplitName): Split {
+  const split = dataset[name];
+  if (split) return split;
+  throw usageError({
+    code: 'data/no-split',
+    message: `this run has no ${name} split`,
+    file: '--split',
+    expected: (['train', 'validation', 'test'] as const).filter(one => dataset[one]).join(' | '),
+    got: name,
   });
 }
 
 export interface PredictionOptions extends BackendOptions {
-  readonly split: 'train' | 'test';
+  readonly split: SplitName;
   /** The first so many sequences; undefined: all. */
   readonly limit: number | undefined;
   /** Aborted where nobody wants to hear the rest. */
@@ -73,7 +87,7 @@ export async function predictCheckpoint(
       size: spec.outputSize,
       ...(dataset.classLabels && { classNames: dataset.classLabels }),
     });
-    const all = dataset[split];
+    const all = splitOf(dataset, split);
     const first: Split = { ...all, count: Math.min(all.count, limit) };
     await evaluator.evaluate(first, { signal, watch });
   });

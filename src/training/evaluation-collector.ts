@@ -1,11 +1,11 @@
-/** What an evaluation of the test split saw, gathered while it goes on: what `evaluation.json` holds. */
-import type { Dataset } from '../data/index.js';
+/** What an evaluation saw of a split, gathered while it runs: the content of `evaluation.json`. */
+import type { Dataset, SplitName } from '../data/index.js';
 import type {
   ClassEvaluation,
   Mistake,
   PictureLayout,
   PredictionPlace,
-  TestEvaluation,
+  SplitEvaluation,
   ValueEvaluation,
   ValuePair,
   WorstValue,
@@ -33,16 +33,16 @@ const MOST_PAIRS = 200;
 type Outcome = Evaluation & Pick<Position, 'epoch' | 'step'>;
 
 export interface EvaluationCollector {
-  /** Takes the sequences of the test split in their order. */
+  /** Takes the sequences of the split in their order. */
   add(sequence: PredictedSequence): void;
   /** After the last. */
-  document(outcome: Outcome): TestEvaluation;
+  document(outcome: Outcome): SplitEvaluation;
 }
 
-export function evaluationCollector(run: ModelRun, dataset: Dataset): EvaluationCollector {
+export function evaluationCollector(run: ModelRun, dataset: Dataset, split: SplitName): EvaluationCollector {
   return losses[run.loss].target === 'class'
-    ? new ClassCollector(run, dataset)
-    : new ValueCollector(run, dataset);
+    ? new ClassCollector(run, dataset, split)
+    : new ValueCollector(run, dataset, split);
 }
 
 class ClassCollector implements EvaluationCollector {
@@ -54,13 +54,14 @@ class ClassCollector implements EvaluationCollector {
   constructor(
     private readonly run: ModelRun,
     private readonly dataset: Dataset,
+    private readonly split: SplitName,
   ) {
     const classes = run.spec.outputSize;
     this.confusion =
       classes <= MOST_CONFUSED
         ? Array.from({ length: classes }, () => new Array<number>(classes).fill(0))
         : null;
-    this.pictures = pictureLayout(dataset);
+    this.pictures = pictureLayout(dataset, split);
   }
 
   add({ index, predictions }: PredictedSequence): void {
@@ -75,16 +76,16 @@ class ClassCollector implements EvaluationCollector {
     }
   }
 
-  document({ epoch, step, count, loss, metric }: Outcome): ClassEvaluation {
+  document({ epoch, step, count, loss, metrics }: Outcome): ClassEvaluation {
     return {
       version: 1,
       kind: 'class',
-      split: 'test',
+      split: this.split,
       epoch,
       step,
       predictions: count,
       loss,
-      accuracy: metric,
+      accuracy: metrics.accuracy,
       classes: this.run.spec.outputSize,
       class_names: this.dataset.classLabels ?? null,
       confusion: this.confusion,
@@ -97,7 +98,7 @@ class ClassCollector implements EvaluationCollector {
   private mistake(index: number, prediction: Prediction, predicted: number): Mistake {
     const { values, target, loss } = prediction;
     const [label] = target;
-    const picture = this.pictures && this.dataset.test.picture?.(index);
+    const picture = this.pictures && this.dataset[this.split]?.picture?.(index);
     return {
       ...placeOf(this.run, index, prediction),
       label,
@@ -117,10 +118,11 @@ class ValueCollector implements EvaluationCollector {
 
   constructor(
     private readonly run: ModelRun,
-    { test }: Dataset,
+    dataset: Dataset,
+    private readonly split: SplitName,
   ) {
     this.sample = run.spec.outputSize === 1 ? [] : null;
-    this.wanted = spread(test.count, MOST_PAIRS);
+    this.wanted = spread(dataset[split]?.count ?? 0, MOST_PAIRS);
   }
 
   add({ index, predictions }: PredictedSequence): void {
@@ -139,16 +141,16 @@ class ValueCollector implements EvaluationCollector {
     }
   }
 
-  document({ epoch, step, count, loss, metric }: Outcome): ValueEvaluation {
+  document({ epoch, step, count, loss, metrics }: Outcome): ValueEvaluation {
     return {
       version: 1,
       kind: 'value',
-      split: 'test',
+      split: this.split,
       epoch,
       step,
       predictions: count,
       loss,
-      mean_absolute_error: metric,
+      mean_absolute_error: metrics.mean_absolute_error,
       worst: this.worst.things,
       sample: this.sample,
     };
@@ -159,8 +161,8 @@ function placeOf({ spec }: ModelRun, index: number, { step }: Prediction): Predi
   return answersEachStep(spec.head) ? { index, step_in_sequence: step } : { index };
 }
 
-function pictureLayout({ picture, test }: Dataset): PictureLayout | null {
-  if (!picture || !test.picture || picture.width * picture.height > MOST_PIXELS) return null;
+function pictureLayout({ picture, ...splits }: Dataset, split: SplitName): PictureLayout | null {
+  if (!picture || !splits[split]?.picture || picture.width * picture.height > MOST_PIXELS) return null;
   return { width: picture.width, height: picture.height, encoding: 'base64-uint8' };
 }
 

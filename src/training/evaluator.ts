@@ -1,5 +1,6 @@
 /** Loss and metric of a model over a split, in batches; one is written while another is computed. */
 import type { Split } from '../data/dataset.js';
+import type { SplitMetrics } from '../experiment/summary.js';
 import { losses } from '../losses/index.js';
 import { meanDivisor } from '../losses/loss.js';
 import { predictionsOf } from '../model/inputs.js';
@@ -17,8 +18,8 @@ import {
 
 export interface Evaluation {
   readonly loss: number;
-  /** The loss's metric: accuracy in 0..1, or mean absolute error. */
-  readonly metric: number;
+  /** By name; the loss is not among them. */
+  readonly metrics: SplitMetrics;
   /** Predictions that counted. */
   readonly count: number;
 }
@@ -157,7 +158,7 @@ class Totals {
     const { loss, spec } = this.run;
     return {
       loss: this.loss / meanDivisor(losses[loss], this.count, spec.outputSize),
-      metric: this.metric / this.count,
+      metrics: { [losses[loss].metric.name]: this.metric / this.count },
       count: this.count,
     };
   }

@@ -15,6 +15,8 @@ const SAFE = [
   'training.log_every',
   'training.num_epochs',
   'training.max_steps',
+  'training.evaluate_every',
+  'training.early_stopping',
   'training.max_skipped_batches',
   'training.eval_batch_size',
 ];

@@ -14,6 +14,7 @@ import { timesSoFar } from '../experiment/run-times.js';
 import type { Summary } from '../experiment/summary.js';
 import { type SavedState, savedState } from './checkpoint-metadata.js';
 import { conductRun } from './conduct.js';
+import { watchedMetrics } from './early-stopping.js';
 import { configFolder, frozenConfig, isGivenConfigEdited } from './frozen-config.js';
 import { gateOrigins, withGateOrigins } from './gate-references.js';
 import { leftSummary } from './left-summary.js';
@@ -106,8 +107,8 @@ async function resumeLocked(
     loaded.experiment.training.batch_size,
   );
   const step = saved?.position.step ?? 0;
-  const epochIsOpen = saved?.evaluated === false;
-  const state = new RunState(spent);
+  const evaluationIsDue = saved?.evaluated === false;
+  const state = new RunState(watchedMetrics(loaded.experiment), spent);
   const { signal, pauseAfterEpoch } = options;
   return conductRun(
     { loaded, session, directory, observer, signal, pauseAfterEpoch, began, state },
@@ -121,7 +122,11 @@ async function resumeLocked(
           epochs: evaluatedEpochs(saved),
           loggedEvery: loggedEvery(manifest, loaded, changes),
         };
-        const cut = cutLog(directory.files.log, { step, epochIsOpen }, expected);
+        const cut = cutLog(
+          directory.files.log,
+          { step, evaluationIsDue, hasValidation: session.dataset.validation !== undefined },
+          expected,
+        );
         for (const event of readEvents(directory.files.log)) state.best.addEvent(event);
         const events = RunEvents.open(directory.files.log, loaded, session, cut.seq);
         if (!cut.kept.has('run.start')) events.started(directory.id);
@@ -264,5 +269,6 @@ function restore(trainer: Trainer, state: RunState, checkpoint: Checkpoint, save
   state.position = saved.position;
   state.metrics = saved.metrics;
   state.evaluated = saved.evaluated;
-  return { position: saved.position, epochIsOpen: !saved.evaluated };
+  state.history.restore(saved.history);
+  return { position: saved.position, evaluated: saved.evaluated };
 }

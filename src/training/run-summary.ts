@@ -49,6 +49,8 @@ export function summarize(
     skipped_batches: state.position?.skipped ?? 0,
     evaluated: state.evaluated,
     metrics: state.metrics,
+    ...(state.restored && { restored: state.restored }),
+    ...(state.stoppedEarly && { stopped_early: state.stoppedEarly }),
     gates: [],
     ...times,
     step_ratio: stepRatio(times),

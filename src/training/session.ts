@@ -59,7 +59,9 @@ export function sessionWith(
     loss: loaded.experiment.loss.kind,
     seed: loaded.experiment.seed,
     sequenceLength: sizes.sequenceLength,
-    variableLength: dataset.train.lengths !== undefined || dataset.test.lengths !== undefined,
+    variableLength: [dataset.train, dataset.validation, dataset.test].some(
+      split => split?.lengths !== undefined,
+    ),
   };
   return { dataset, spec, choice, run, references, warnings };
 }

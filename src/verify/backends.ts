@@ -134,11 +134,7 @@ class Runner {
     const run = { ...session.run, backend: choice.backend };
     const trainer = await createTrainer(loaded, { ...session, choice, run });
     trainer.parameters.set(initialParameters(loaded, session.spec));
-    return new Runner(
-      choice,
-      trainer,
-      learningRates(loaded.experiment, length, () => []),
-    );
+    return new Runner(choice, trainer, learningRates(loaded.experiment, length));
   }
 
   async step(step: number, indices: Uint32Array, startsEpoch: boolean): Promise<Standing> {

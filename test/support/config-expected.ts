@@ -133,6 +133,11 @@ export const BROKEN: Readonly<Record<string, readonly string[]>> = {
   'long-duplicate-key.yaml': ['unknown-key 12:1', 'duplicate-key 13:1'],
   'long-line.yaml': ['unknown-key 1:1374', 'type 1:1509'],
   'long-value.yaml': ['type 8:18'],
+  'validation-without-size.yaml': ['validation 3:36'],
+  'validation-two-sizes.yaml': ['validation 3:65'],
+  'validation-twice.yaml': ['two-validation-splits 3:124'],
+  'validation-without-labels.yaml': ['validation 3:89'],
+  'validation-alias.yaml': ['unknown-key 3:36'],
 };
 
 /**

@@ -17,7 +17,15 @@ const LOSSES: readonly (readonly [curve: string, label: string, color: ChartSeri
   ['train.loss', 'train, each batch', 'faint'],
   ['epoch.loss', 'train, mean of the epoch', 'train'],
   ['train_set.loss', 'train set', 'other'],
+  ['validation.loss', 'validation', 'other'],
   ['test.loss', 'test', 'test'],
+];
+/** Of metrics besides the loss. */
+const SPLITS: readonly (readonly [split: string, label: string, color: ChartSeries['color']])[] = [
+  ['epoch', 'train, mean of the epoch', 'train'],
+  ['train_set', 'train set', 'other'],
+  ['validation', 'validation', 'other'],
+  ['test', 'test', 'test'],
 ];
 const SINGLE: readonly (readonly [curve: string, title: string])[] = [
   ['learning_rate', 'Learning rate'],
@@ -119,11 +127,9 @@ function plansOf(curves: RunReport['curves']): readonly ChartPlan[] {
     ),
   ].sort();
   const metrics = measured.map((metric): ChartPlan => {
-    const series = (['train_set', 'test'] as const).flatMap((split): ChartSeries[] => {
+    const series = SPLITS.flatMap(([split, label, color]): ChartSeries[] => {
       const name = `${split}.${metric}`;
-      return name in curves
-        ? [seriesOf(name, words(split), split === 'test' ? 'test' : 'other', curves[name])]
-        : [];
+      return name in curves ? [seriesOf(name, label, color, curves[name])] : [];
     });
     return { title: capital(words(metric)), series, isShare: isShare(metric) };
   });
