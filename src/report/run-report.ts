@@ -31,6 +31,7 @@ export function runReportOf(record: RunRecord, history: RunHistory): RunReport {
   const { summary, manifest, config, directory } = record;
   // a run that goes on has the summary of the time before
   const ended = record.state === 'running' ? undefined : summary;
+  const { tags, note } = directory.readNotes();
   return {
     kind: 'run',
     version: 1,
@@ -41,6 +42,8 @@ export function runReportOf(record: RunRecord, history: RunHistory): RunReport {
     message: ended?.message ?? null,
     started: manifest?.started ?? null,
     seed: summary?.seed ?? numberOr(config.seed, null),
+    tags,
+    note,
     steps: ended?.steps ?? history.last.step,
     epochs: ended?.epochs ?? history.epochs.at(-1)?.epoch ?? 0,
     planned_epochs: isRecord(config.training) ? numberOr(config.training.num_epochs, null) : null,
@@ -51,6 +54,7 @@ export function runReportOf(record: RunRecord, history: RunHistory): RunReport {
     best: ended?.best ?? null,
     gates: gatesOf(record),
     curves: history.curves,
+    elapsed: history.elapsed,
     evaluation: readEvaluation(directory.files.evaluation),
     config: configValues(config, manifest?.command_line ?? []),
     environment: environmentOf(manifest),
@@ -75,8 +79,8 @@ function timingsOf({ duration_s, train_s, eval_s, ms_per_step, peak_rss_mb }: Su
 
 /** By name, so that equal runs have equal reports. */
 export function finalMetrics(metrics: Summary['metrics']): readonly Metric[] {
-  const named = (['test', 'train'] as const).flatMap(split =>
-    Object.entries(metrics[split]).map(([name, value]) => ({
+  const named = Object.entries(metrics).flatMap(([split, values]) =>
+    Object.entries(values).map(([name, value]) => ({
       name: `${split}.${name}`,
       value: measured(value),
     })),
@@ -86,7 +90,7 @@ export function finalMetrics(metrics: Summary['metrics']): readonly Metric[] {
 
 /** The last point of each curve that is a metric. */
 function newestOf(curves: Curves): readonly Metric[] {
-  const names = Object.keys(curves).filter(name => /^(test|epoch)\./.test(name));
+  const names = Object.keys(curves).filter(name => /^(test|validation|epoch)\./.test(name));
   const metrics = names.map(name => ({
     name: name.replace(/^epoch\./, 'train.'),
     value: curves[name].values.at(-1) ?? null,

@@ -14,7 +14,13 @@ export class ListSource implements Source {
     const before = this.told;
     const now = this.catalog.list;
     this.told = now;
-    if (before === undefined || before.exists !== now.exists || before.deeper !== now.deeper) return DOCUMENT;
+    if (
+      before === undefined ||
+      before.exists !== now.exists ||
+      before.deeper !== now.deeper ||
+      before.common_config !== now.common_config
+    )
+      return DOCUMENT;
     const change = changeBetween(before, now);
     return change.changed.length + change.removed.length === 0 ? NOTHING : { kind: 'change', change };
   }

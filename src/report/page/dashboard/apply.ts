@@ -33,13 +33,17 @@ function merged<T extends Listed>(
   return added.length === 0 ? kept : [...kept, ...added].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-export function applyRunChange(report: RunReport, { steps, epochs, points }: RunChange): RunReport {
+export function applyRunChange(report: RunReport, { steps, epochs, seconds, points }: RunChange): RunReport {
   const names = [...new Set([...Object.keys(report.curves), ...Object.keys(points)])];
   return {
     ...report,
     steps,
     // those done, of which the one under way is none
     epochs: Math.max(report.epochs, epochs - 1),
+    elapsed: {
+      steps: [...report.elapsed.steps, steps],
+      values: [...report.elapsed.values, seconds],
+    },
     curves: Object.fromEntries(names.map(name => [name, extended(report.curves[name], points[name])])),
   };
 }
