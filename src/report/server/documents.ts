@@ -44,6 +44,8 @@ export interface ListDocument {
 
 /** What has become other in the list. */
 export interface ListChange {
+  /** If it has become other; then `changed` has every run whose `config` is another for that. */
+  readonly common_config?: CommonConfig;
   readonly changed: readonly Listed[];
   /** Paths of those that are gone. */
   readonly removed: readonly string[];

@@ -3,10 +3,14 @@ import type { Curve } from '../../../review/curve.js';
 import type { RunReport } from '../../document.js';
 import type { ListChange, ListDocument, Listed, RunChange } from '../../server/documents.js';
 
-export function applyListChange(list: ListDocument, { changed, removed }: ListChange): ListDocument {
+export function applyListChange(
+  list: ListDocument,
+  { common_config = list.common_config, changed, removed }: ListChange,
+): ListDocument {
   const gone = new Set(removed);
   return {
     ...list,
+    common_config,
     runs: merged(list.runs, changed.filter(isRun), gone),
     sweeps: merged(list.sweeps, changed.filter(isSweep), gone),
   };
