@@ -1,5 +1,7 @@
 /** The list of runs: what a search finds, which columns tell the runs apart, what a group of runs is. */
 import './support/quick.js';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { commonConfig, restOf, withoutCommon } from '../src/report/common-config.js';
 import { differingKeys, shortTitles, tellingKeys } from '../src/report/page/list/config-keys.js';
@@ -7,6 +9,12 @@ import { Fields } from '../src/report/page/list/fields.js';
 import { groupRows, summarize } from '../src/report/page/list/groups.js';
 import type { RunLine } from '../src/report/page/list/line.js';
 import { matchesSearch, parseSearch, unknownFields } from '../src/report/page/list/search.js';
+import { Catalog } from '../src/report/server/catalog.js';
+import { Workplace } from './support/cli.js';
+import { makeRun } from './support/dashboard.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
 
 type Config = Readonly<Record<string, string>>;
 
@@ -242,4 +250,57 @@ t.test('mean and spread', async t => {
   });
   t.same(summarize([3, null, 'nan', undefined]), { count: 1, mean: 3, spread: null });
   t.equal(summarize([null, 'inf']), undefined);
+});
+
+t.test('the list: configs, of which what all say is told once', async t => {
+  const root = work.folder();
+  const id = (number: number) => `20260101T${String(number).padStart(6, '0')}Z-00000000`;
+  const put = (number: number, learningRate: number, name = 'a') =>
+    makeRun(root, { name, id: id(number), status: 'completed', learningRate });
+  put(1, 0.01);
+  const catalog = new Catalog(root);
+  const rates = () => catalog.list.runs.map(({ config }) => config?.['optimizer.learning_rate']);
+  await catalog.refresh();
+  t.equal(catalog.list.common_config['optimizer.learning_rate'], '0.01', 'of one run everything');
+  t.match(catalog.list.common_config, { 'model.head.from': 'last', 'model.hidden_size': '16' });
+  t.same(catalog.list.runs[0].config, {});
+  const second = put(2, 0.02);
+  await catalog.refresh();
+  t.notOk('optimizer.learning_rate' in catalog.list.common_config);
+  t.same(
+    catalog.list.runs.map(({ config }) => config),
+    [{ 'optimizer.learning_rate': '0.01' }, { 'optimizer.learning_rate': '0.02' }],
+  );
+  const { common_config: common, runs } = catalog.list;
+  await catalog.refresh();
+  t.equal(catalog.list.common_config, common);
+  t.equal(catalog.list.runs[0], runs[0], 'nothing is made anew');
+  // a resume may change the config
+  put(2, 0.03);
+  await catalog.refresh();
+  t.same(rates(), ['0.01', '0.03']);
+  t.equal(catalog.list.runs[0], runs[0]);
+  writeFileSync(join(second, 'config.resolved.yaml'), '{');
+  await catalog.refresh();
+  t.equal(catalog.list.runs[1].config, null, 'it cannot be read');
+  t.equal(catalog.list.common_config['optimizer.learning_rate'], '0.01');
+  writeFileSync(join(second, 'notes.json'), '{"version":1,"tags":["x"],"note":"y"}');
+  await catalog.refresh();
+  t.match(catalog.list.runs[1], { tags: ['x'], note: 'y', state: 'completed' });
+});
+
+t.test('the list: of very many runs the newest configs are read first', async t => {
+  const root = work.folder();
+  const id = (number: number) => `20260101T${String(number).padStart(6, '0')}Z-00000000`;
+  for (let number = 0; number < 130; number++)
+    makeRun(root, { name: 'a', id: id(number), status: 'completed', learningRate: number + 1, log: [] });
+  const catalog = new Catalog(root);
+  const unread = () => catalog.list.runs.filter(({ config }) => config === null).map(run => run.id);
+  await catalog.refresh();
+  t.same(
+    unread(),
+    Array.from({ length: 30 }, (_, number) => id(number)),
+  );
+  await catalog.refresh();
+  t.same(unread(), []);
 });

@@ -33,7 +33,7 @@ export function smoothed(
 }
 
 /** Steps between two measurements of a curve, on average; infinite if there is only one. */
-export function spacingOf({ steps, count }: Points): number {
+export function spacingOf({ steps, count }: Pick<Points, 'steps' | 'count'>): number {
   const span = steps[steps.length - 1] - steps[0];
   return span > 0 && count > 1 ? span / (count - 1) : Number.POSITIVE_INFINITY;
 }
