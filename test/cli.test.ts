@@ -37,7 +37,7 @@ function cellrun(...args: string[]): SpawnSyncReturns<string> {
 }
 
 const VERBS =
-  'run resume verify validate config graph evaluate predict sweep compare review report serve worker export schema doctor'.split(
+  'run resume verify validate config graph evaluate predict sweep compare review report tag serve worker export schema doctor'.split(
     ' ',
   );
 
@@ -120,11 +120,11 @@ t.test('a wrong command line is one located message and exit 2', async t => {
     ],
     [
       ['schema', 'sumary'],
-      "cellrun: there is no schema 'sumary'\n  expected: baseline, checkpoints, comparison, evaluation, experiment, journal, log-event, manifest, queue-job, review, summary, sweep, sweep-summary\n  did you mean summary?\n",
+      "cellrun: there is no schema 'sumary'\n  expected: baseline, checkpoints, comparison, evaluation, experiment, journal, log-event, manifest, notes, queue-job, review, summary, sweep, sweep-summary\n  did you mean summary?\n",
     ],
     [
       ['schema', '../package'],
-      "cellrun: there is no schema '../package'\n  expected: baseline, checkpoints, comparison, evaluation, experiment, journal, log-event, manifest, queue-job, review, summary, sweep, sweep-summary\n",
+      "cellrun: there is no schema '../package'\n  expected: baseline, checkpoints, comparison, evaluation, experiment, journal, log-event, manifest, notes, queue-job, review, summary, sweep, sweep-summary\n",
     ],
   ];
   for (const [args, stderr] of cases) {
