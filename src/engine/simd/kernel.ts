@@ -1,8 +1,10 @@
 /**
- * Our kernel class for gpu.js's webasm mode. gpu.js keeps its analysis, its pipelines and their memory; one method is
- * overridden, the one that makes a module of a kernel. Assigned to `gpu.Kernel`, it serves createKernel and createPipeline.
+ * Our kernel class for gpu.js's webasm mode. gpu.js keeps its pipelines and their memory; overridden
+ * are the two methods that analyze a kernel and make a module of it. Assigned to `gpu.Kernel`, it
+ * serves createKernel and createPipeline.
  */
 import { createRequire } from 'node:module';
+import { parseKernel } from '../language/parse.js';
 import { KernelError } from '../language/syntax.js';
 import { machineArithmetic } from './arithmetic.js';
 import { compileKernel } from './compile.js';
@@ -14,6 +16,14 @@ const require = createRequire(import.meta.url);
 interface WebAssemblyKernel {
   readonly source: string | object;
   readonly threadDim: readonly [number, number, number];
+  returnType: string | null;
+  /** Numbers in each of the results. */
+  componentCount: number;
+  usesRandom: boolean;
+  /** Functions of `Math` that the module imports. */
+  usedMathImports: ReadonlySet<string>;
+  /** Analyzes the source for `_assembleModule`; false if its results can't be stored. */
+  translateSource(): boolean;
   _assembleModule(layout: ModuleLayout, cells: number, shared: boolean): AssembledModule;
 }
 
@@ -51,6 +61,19 @@ export function simdKernelClass(onFallback: OnFallback): KernelClass {
     WebAssemblyKernel: KernelClass;
   };
   return class SimdKernel extends Base {
+    /**
+     * gpu.js infers the type of every expression, which takes as long as compiling the kernel.
+     * Whatever is in our language returns one float32 and imports nothing.
+     */
+    override translateSource(): boolean {
+      if (!isOurs(String(this.source))) return super.translateSource();
+      this.returnType = 'Number';
+      this.componentCount = 1;
+      this.usesRandom = false;
+      this.usedMathImports = new Set();
+      return true;
+    }
+
     override _assembleModule(layout: ModuleLayout, cells: number, shared: boolean): AssembledModule {
       const source = String(this.source);
       const bytes = layout.totalBytes ?? layout.outputOffset + cells * FLOAT_BYTES;
@@ -74,8 +97,20 @@ export function simdKernelClass(onFallback: OnFallback): KernelClass {
       } catch (error) {
         if (!(error instanceof KernelError)) throw error;
         onFallback(source, error.message);
+        this.returnType = null;
+        super.translateSource();
         return super._assembleModule(layout, cells, shared);
       }
     }
   };
+}
+
+function isOurs(source: string): boolean {
+  try {
+    parseKernel(source);
+    return true;
+  } catch (error) {
+    if (error instanceof KernelError || error instanceof SyntaxError) return false;
+    throw error;
+  }
 }
