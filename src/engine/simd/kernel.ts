@@ -4,10 +4,11 @@
  * serves createKernel and createPipeline.
  */
 import { createRequire } from 'node:module';
+import { Recent } from '../../recent.js';
 import { parseKernel } from '../language/parse.js';
 import { KernelError } from '../language/syntax.js';
 import { machineArithmetic } from './arithmetic.js';
-import { compileKernel } from './compile.js';
+import { type CompileRequest, compileKernel } from './compile.js';
 import type { Layout } from './lower.js';
 
 const require = createRequire(import.meta.url);
@@ -52,6 +53,9 @@ const VECTOR_BYTES = 16;
 const LEAST_MAXIMUM_PAGES = 4096;
 const FLOAT_BYTES = 4;
 
+/** A process may open a model several times: to train it, to resume it, to evaluate it. */
+const modules = new Recent<Uint8Array>(1000);
+
 /** Called when a kernel falls back to gpu.js's own code, with the kernel's source and the reason. */
 export type OnFallback = (source: string, reason: string) => void;
 
@@ -76,12 +80,12 @@ export function simdKernelClass(onFallback: OnFallback): KernelClass {
 
     override _assembleModule(layout: ModuleLayout, cells: number, shared: boolean): AssembledModule {
       const source = String(this.source);
-      const bytes = layout.totalBytes ?? layout.outputOffset + cells * FLOAT_BYTES;
-      const initial = Math.ceil(bytes / PAGE_BYTES) + SPARE_PAGES;
+      const dataBytes = layout.totalBytes ?? layout.outputOffset + cells * FLOAT_BYTES;
+      const initial = Math.ceil(dataBytes / PAGE_BYTES) + SPARE_PAGES;
       const maximum = Math.max(initial, LEAST_MAXIMUM_PAGES);
       const [x, y, z] = this.threadDim;
       try {
-        const compiled = compileKernel({
+        const request: CompileRequest = {
           source,
           layout,
           arithmetic: machineArithmetic(),
@@ -89,11 +93,12 @@ export function simdKernelClass(onFallback: OnFallback): KernelClass {
           extents: { x, y, z },
           memory: { initial, maximum, shared },
           spare: {
-            begin: Math.ceil(bytes / VECTOR_BYTES) * VECTOR_BYTES,
+            begin: Math.ceil(dataBytes / VECTOR_BYTES) * VECTOR_BYTES,
             end: (initial - OVERREAD_PAGES) * PAGE_BYTES,
           },
-        });
-        return { bytes: compiled.bytes, initial, maximum };
+        };
+        const bytes = modules.get(JSON.stringify(request), () => compileKernel(request).bytes);
+        return { bytes, initial, maximum };
       } catch (error) {
         if (!(error instanceof KernelError)) throw error;
         onFallback(source, error.message);
