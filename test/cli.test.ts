@@ -37,7 +37,7 @@ function cellrun(...args: string[]): SpawnSyncReturns<string> {
 }
 
 const VERBS =
-  'run resume verify validate config graph evaluate predict sweep compare review report serve worker export schema doctor'.split(
+  'run resume verify validate config graph evaluate predict sweep compare review report tag serve worker export schema doctor'.split(
     ' ',
   );
 
@@ -120,11 +120,11 @@ t.test('a wrong command line is one located message and exit 2', async t => {
     ],
     [
       ['schema', 'sumary'],
-      "cellrun: there is no schema 'sumary'\n  expected: baseline, checkpoints, comparison, evaluation, experiment, journal, log-event, manifest, queue-job, review, summary, sweep, sweep-summary\n  did you mean summary?\n",
+      "cellrun: there is no schema 'sumary'\n  expected: baseline, checkpoints, comparison, evaluation, experiment, journal, log-event, manifest, notes, queue-job, review, summary, sweep, sweep-summary\n  did you mean summary?\n",
     ],
     [
       ['schema', '../package'],
-      "cellrun: there is no schema '../package'\n  expected: baseline, checkpoints, comparison, evaluation, experiment, journal, log-event, manifest, queue-job, review, summary, sweep, sweep-summary\n",
+      "cellrun: there is no schema '../package'\n  expected: baseline, checkpoints, comparison, evaluation, experiment, journal, log-event, manifest, notes, queue-job, review, summary, sweep, sweep-summary\n",
     ],
   ];
   for (const [args, stderr] of cases) {
@@ -379,9 +379,12 @@ function clone(name: string): string {
     join(root, 'src/cli/main.ts'),
     "process.stdout.write([process.cwd(), process.argv.slice(2).join('|')].join(' ') + '\\n');\n",
   );
-  // what bundles the pages has none here
-  mkdirSync(join(root, 'src/report'));
-  writeFileSync(join(root, 'src/report/bundle.ts'), 'export {};\n');
+  // there are no schemas and no pages to build here
+  mkdirSync(join(root, 'schemas'));
+  for (const step of ['src/config/build-validators.ts', 'src/report/bundle.ts']) {
+    mkdirSync(dirname(join(root, step)), { recursive: true });
+    writeFileSync(join(root, step), 'export {};\n');
+  }
   return root;
 }
 

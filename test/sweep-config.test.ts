@@ -190,7 +190,7 @@ const BROKEN: Readonly<Record<string, readonly [lines: string, told: readonly st
     'a key that only another choice has': [
       'method: grid\nparameters:\n  optimizer.momentum: [0.5]',
       ['config/unknown-key 7:3'],
-      /belongs to `kind: sgd`, but `kind` is adam here/,
+      /belongs to `kind: sgd or rmsprop`, but `kind` is adam here/,
     ],
     'a key without its condition': [
       'method: grid\nparameters:\n  optimizer.kind: [sgd, adam]\n  optimizer.momentum: [0.5, 0.9]',
@@ -413,7 +413,7 @@ t.test('the objective is one that the config reports, and its goal the sensible 
   const file = join(scratch, 'objective.yaml');
   const absent = await attempt('{ metric: test.mean_absolute_error, goal: minimize }');
   t.same(told(absent, file), ['sweep/metric 4:22']);
-  t.match(printed(absent), /is not reported with loss cross_entropy$/m, 'of no point in particular');
+  t.match(printed(absent), /is not measured with loss cross_entropy$/m, 'of no point in particular');
   t.same(told(await attempt('{ metric: test.loss, goal: maximize }'), file), ['sweep/goal 4:39']);
   t.same(told(await attempt('{ metric: test.loss }'), file), ['config/missing-key 4:1']);
   t.same(told(await attempt('test.loss'), file), ['config/type 4:12']);
@@ -440,7 +440,14 @@ t.test('points keep what follows other keys', async t => {
   t.match(experiment.dataset, { seed: 3 }, 'and synthetic data the seed');
   t.same(
     experiment.optimizer,
-    { kind: 'sgd', learning_rate: 0.01, momentum: 0, nesterov: false, weight_decay: 0 },
+    {
+      kind: 'sgd',
+      learning_rate: 0.01,
+      momentum: 0,
+      nesterov: false,
+      weight_decay: 0,
+      weight_decay_on: 'all',
+    },
     'of the other optimizer stays only what both know',
   );
   t.notMatch(bases[0].yaml, /eval_batch_size/, 'also in the config that is kept');

@@ -1,6 +1,8 @@
 /** What the verbs are given after the command line has been read: complete, typed, checked as far as a flag alone can be. */
+
 import { InvalidArgumentError } from 'commander';
 import type { Backend, BackendRequest } from '../engine/backend.js';
+import type { WeightsName } from '../training/weights.js';
 
 /** Restated, so that `--help` need not load the engine; the type holds both equal. */
 export const BACKEND_REQUESTS = [
@@ -34,11 +36,15 @@ export interface RunOptions extends BackendOptions {
   /** No progress on stderr; errors and results stay. */
   readonly quiet: boolean;
   readonly dashboard: DashboardOption;
+  /** What `notes.json` is to say of the run; nothing else depends on it. */
+  readonly tags: readonly string[];
+  readonly note: string | undefined;
   /** The arguments after the program's name, for the manifest. */
   readonly commandLine: readonly string[];
 }
 
-export interface ResumeOptions extends Omit<RunOptions, 'output' | 'directory' | 'backend'> {
+export interface ResumeOptions
+  extends Omit<RunOptions, 'output' | 'directory' | 'backend' | 'tags' | 'note'> {
   /** `undefined`: as the run began. */
   readonly backend: BackendRequest | undefined;
   readonly allowChange: readonly string[];
@@ -46,7 +52,7 @@ export interface ResumeOptions extends Omit<RunOptions, 'output' | 'directory' |
 }
 
 /** What a verb that trains for its own ends decides itself. */
-type Conducted = 'commandLine' | 'directory' | 'pauseAfterEpoch' | 'dashboard';
+type Conducted = 'commandLine' | 'directory' | 'pauseAfterEpoch' | 'dashboard' | 'tags' | 'note';
 
 export interface VerifyResumeOptions extends Omit<RunOptions, Conducted> {
   /** How often to kill, all runs together. */
@@ -83,6 +89,8 @@ export type WhichCheckpoint = 'last' | 'best' | number;
 export interface EvaluateOptions extends BackendOptions {
   /** `undefined`: the one whose weights the run had at its end. */
   readonly checkpoint: WhichCheckpoint | undefined;
+  /** `undefined`: the average if the run keeps one, else the weights of the last update. */
+  readonly weights: WeightsName | undefined;
   readonly split: EvaluatedSplit;
   readonly json: boolean;
   readonly quiet: boolean;
@@ -95,6 +103,8 @@ export const PREDICTION_FORMATS = ['jsonl', 'csv'] as const;
 export interface PredictOptions extends BackendOptions {
   /** `undefined`: the one whose weights the run had at its end. */
   readonly checkpoint: WhichCheckpoint | undefined;
+  /** `undefined`: the average if the run keeps one, else the weights of the last update. */
+  readonly weights: WeightsName | undefined;
   readonly split: EvaluatedSplit;
   readonly format: (typeof PREDICTION_FORMATS)[number];
   /** `undefined`: all sequences. */

@@ -3,6 +3,7 @@ import { basename, delimiter, dirname, relative } from 'node:path';
 import { baselinesSentence, leadingMetric } from '../experiment/baseline-words.js';
 import { gateSentence } from '../experiment/gate-words.js';
 import { metricSentence } from '../experiment/metric-words.js';
+import { selectionSentences } from '../experiment/selection-words.js';
 import type { Summary } from '../experiment/summary.js';
 import type { RunResult } from '../training/observer.js';
 import { counted } from '../words.js';
@@ -20,6 +21,7 @@ export function tellResult(summary: Summary, quiet: boolean, io: Io): void {
     if (trivial !== '' && !quiet) io.out(`${trivial}\n`);
     for (const gate of gates) if (gate.verdict !== 'passed' || !quiet) io.out(`${gateSentence(gate)}\n`);
   }
+  for (const sentence of selectionSentences(summary)) io.out(`${sentence}\n`);
   io.out(`Run directory: ${directory}\n`);
 }
 

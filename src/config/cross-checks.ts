@@ -7,6 +7,7 @@ import { checkGate, checkMetric, checkSelectingMetric } from './gate-checks.js';
 import type { Locator } from './locator.js';
 import { largerIsBetter } from './metrics.js';
 import { checkModel } from './model-checks.js';
+import { checkSchedule } from './schedule-checks.js';
 
 /** All complaints that need no data, about those sections of a config that are valid by themselves. */
 export function crossCheck(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
@@ -18,6 +19,7 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
     ...checkModel(experiment, locator),
     ...checkOptimizer(experiment, locator),
     ...checkMetrics(experiment, locator),
+    ...checkSchedule(experiment, locator),
     ...checkEarlyStopping(experiment, locator),
     ...checkCheckpoint(experiment, locator),
     ...gates.flatMap((gate, index) => checkGate(experiment, gate, ['gates', index], locator)),
@@ -114,10 +116,13 @@ function checkEarlyStopping(experiment: PartialExperiment, locator: Locator): Di
 }
 
 function checkCheckpoint(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
-  const { checkpoint, loss } = experiment;
+  const { checkpoint, loss, training } = experiment;
   if (checkpoint === undefined || loss === undefined) return [];
   const { metric, mode } = checkpoint;
-  const found = checkSelectingMetric(experiment, metric, ['checkpoint', 'metric'], locator);
+  const path = ['checkpoint', 'metric'];
+  // one that early stopping decides is complained about there
+  const isOwn = locator.isGiven(path) || training?.early_stopping === undefined;
+  const found = isOwn ? checkSelectingMetric(experiment, metric, path, locator) : [];
   const better = largerIsBetter(metric) ? 'max' : 'min';
   if (mode !== better) {
     const message = `the best ${metric} is the ${better === 'max' ? 'largest' : 'smallest'}`;

@@ -12,5 +12,5 @@ export {
   type SplitName,
   type Targets,
 } from './dataset.js';
-export { fitScaling, isConstant } from './scaling.js';
+export { fitScaling, inDataUnits, isConstant } from './scaling.js';
 export { type DatasetConfig, openDataset } from './table.js';

@@ -94,3 +94,15 @@ function scaledTargets(targets: Targets, scaling: Scaling): Targets {
   const values = targets.values.map((value, i) => (value - offset[i % size]) / scale[i % size]);
   return { ...targets, values, scaling };
 }
+
+/**
+ * A target or a prediction in the units of the data, in float64; `stored` itself if nothing is
+ * scaled.
+ */
+export function inDataUnits<T extends ArrayLike<number>>(
+  stored: T,
+  scaling: Scaling | undefined,
+): T | Float64Array {
+  if (!scaling) return stored;
+  return Float64Array.from(stored, (value, i) => value * scaling.scale[i] + scaling.offset[i]);
+}

@@ -6,7 +6,7 @@ import { type Accumulator, meanOf, meanOfDefined, type PredictionMetric, type Sc
 
 /** The means of what each prediction has by itself. */
 export const classesMeans: Readonly<Record<Extract<ClassesMetric, TrainedMetric>, PredictionMetric>> = {
-  accuracy: ({ outputs, target: [y] }) => (predictedClass(outputs) === y ? 1 : 0),
+  accuracy: ({ outputs, target }) => (predictedClass(outputs) === target[0] ? 1 : 0),
   top_3_accuracy: isAmong(3),
   top_5_accuracy: isAmong(5),
 };
@@ -40,7 +40,8 @@ export function predictedClass(logits: ArrayLike<number>): number {
  * classes comes first.
  */
 function isAmong(k: number): PredictionMetric {
-  return ({ outputs, target: [y] }) => {
+  return ({ outputs, target }) => {
+    const y = target[0];
     let before = 0;
     for (let i = 0; i < outputs.length; i++) {
       if (Number.isNaN(outputs[i])) return 0;
@@ -55,7 +56,7 @@ function macro(score: keyof ClassScores): (classes: number) => Accumulator {
   return classes => {
     const counts = new Counts(classes);
     return {
-      add: ({ outputs, target: [y] }) => counts.addClass(y, predictedClass(outputs)),
+      add: ({ outputs, target }) => counts.addClass(target[0], predictedClass(outputs)),
       get value() {
         return meanOfDefined(counts.occurring.map(scores => scores[score]));
       },
@@ -70,7 +71,8 @@ function macro(score: keyof ClassScores): (classes: number) => Accumulator {
 function oneAgainstRest(classes: number): Accumulator {
   const areas = Array.from({ length: classes === 2 ? 1 : classes }, () => new RocArea());
   return {
-    add({ outputs, target: [y] }) {
+    add({ outputs, target }) {
+      const y = target[0];
       if (classes === 2) {
         areas[0].add(outputs[1] - outputs[0], y === 1);
         return;
@@ -87,7 +89,7 @@ function oneAgainstRest(classes: number): Accumulator {
 
 /** A function of the mean cross-entropy, without the weights and the smoothing of a loss. */
 function ofCrossEntropy(result: (mean: number) => number): Accumulator {
-  const mean = meanOf(({ outputs, target: [y] }: Scored) => logSumExp(outputs) - outputs[y]);
+  const mean = meanOf(({ outputs, target }: Scored) => logSumExp(outputs) - outputs[target[0]]);
   return {
     add: mean.add,
     get value() {

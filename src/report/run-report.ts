@@ -1,4 +1,5 @@
 /** The report of one run, from its files. */
+
 import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { lineOf } from '../config/plain.js';
@@ -6,6 +7,7 @@ import { isRecord } from '../config/schema-walk.js';
 import { listCheckpoints } from '../experiment/checkpoint-index.js';
 import { gateName, wantedWords } from '../experiment/gate-words.js';
 import { nonFiniteName } from '../experiment/json.js';
+import { selectionSentences } from '../experiment/selection-words.js';
 import type { GateResult } from '../experiment/summary.js';
 import { type Curves, finalName, type RunHistory, readHistory } from '../review/history.js';
 import { type RunRecord, readRun } from '../review/run-record.js';
@@ -31,6 +33,7 @@ export function runReportOf(record: RunRecord, history: RunHistory): RunReport {
   const { summary, manifest, config, directory } = record;
   // a run that goes on has the summary of the time before
   const ended = record.state === 'running' ? undefined : summary;
+  const { tags, note } = directory.readNotes();
   return {
     kind: 'run',
     version: 1,
@@ -41,6 +44,8 @@ export function runReportOf(record: RunRecord, history: RunHistory): RunReport {
     message: ended?.message ?? null,
     started: manifest?.started ?? null,
     seed: summary?.seed ?? numberOr(config.seed, null),
+    tags,
+    note,
     steps: ended?.steps ?? history.last.step,
     epochs: ended?.epochs ?? history.epochs.at(-1)?.epoch ?? 0,
     planned_epochs: isRecord(config.training) ? numberOr(config.training.num_epochs, null) : null,
@@ -49,8 +54,10 @@ export function runReportOf(record: RunRecord, history: RunHistory): RunReport {
     resumes: history.resumes,
     metrics: ended === undefined ? newestOf(history.curves) : finalMetrics(ended.metrics),
     best: ended?.best ?? null,
+    selected_on_test: ended === undefined ? [] : selectionSentences(ended),
     gates: gatesOf(record),
     curves: history.curves,
+    elapsed: history.elapsed,
     evaluation: readEvaluation(directory.files.evaluation),
     config: configValues(config, manifest?.command_line ?? []),
     environment: environmentOf(manifest),

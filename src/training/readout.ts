@@ -1,5 +1,5 @@
 /** What the outputs of a model and the targets of a split mean, in the units of the data. */
-import type { Scaling, Targets } from '../data/index.js';
+import { inDataUnits, type Scaling, type Targets } from '../data/index.js';
 import type { Loss } from '../losses/loss.js';
 import type { Numbers } from '../metrics/metric.js';
 
@@ -15,19 +15,13 @@ export class Readout {
 
   /** The prediction that `outputs` make: a view of them unless they have to be changed. */
   point(outputs: Float32Array): Numbers {
-    return this.unscaled(this.loss.point?.(outputs) ?? outputs);
+    return inDataUnits(this.loss.point?.(outputs) ?? outputs, this.scaling);
   }
 
   /** The target of prediction `at` of a split, counted over all its sequences and steps. */
   target(at: number): Numbers {
     const { targets } = this;
     const size = targets.kind === 'value' ? targets.size : 1;
-    return this.unscaled(targets.values.subarray(at * size, (at + 1) * size));
-  }
-
-  private unscaled(values: Numbers): Numbers {
-    const { scaling } = this;
-    if (!scaling) return values;
-    return Float64Array.from(values, (value, i) => value * scaling.scale[i] + scaling.offset[i]);
+    return inDataUnits(targets.values.subarray(at * size, (at + 1) * size), this.scaling);
   }
 }
