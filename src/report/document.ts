@@ -50,6 +50,8 @@ export interface RunReport {
   readonly resumes: number;
   /** Final values; of a run under way the newest. */
   readonly metrics: readonly Metric[];
+  /** What answers reach that look at no input; empty until the run has completed. */
+  readonly baselines: readonly BaselineReport[];
   /** Sentences about what was selected by the test split. */
   readonly selected_on_test: readonly string[];
   readonly best: {
@@ -145,6 +147,13 @@ export interface EvaluationReport {
   readonly classes: ClassesReport | null;
   /** Null where the targets are classes. */
   readonly values: ValuesReport | null;
+}
+
+export interface BaselineReport {
+  /** Such as `majority`. */
+  readonly name: string;
+  /** By `SPLIT.NAME`. */
+  readonly metrics: readonly Metric[];
 }
 
 export interface ClassesReport {
