@@ -1,6 +1,6 @@
 /** How a run went, in words. */
 import { basename, delimiter, dirname, relative } from 'node:path';
-import { baselinesSentence, leadingMetric } from '../experiment/baseline-words.js';
+import { baselinesSentence, baselineWarnings, leadingMetric } from '../experiment/baseline-words.js';
 import { gateSentence } from '../experiment/gate-words.js';
 import { metricSentence } from '../experiment/metric-words.js';
 import { selectionSentences } from '../experiment/selection-words.js';
@@ -29,6 +29,7 @@ export function tellResult(summary: Summary, quiet: boolean, io: Io): void {
 export function tellTrouble({ summary, advice }: RunResult, json: boolean, io: Io): void {
   const { status, message, gates, directory, skipped_batches, steps } = summary;
   for (const gate of json ? gates : []) if (gate.verdict !== 'passed') io.err(`${gateSentence(gate)}\n`);
+  for (const warning of baselineWarnings(summary)) io.err(`warning: ${warning}\n`);
   if (skipped_batches > 0)
     io.err(
       `warning: ${skipped_batches} of ${counted(steps, 'step')} left out their batch: its loss, gradient or update was not finite\n`,

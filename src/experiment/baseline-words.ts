@@ -1,7 +1,7 @@
 /** Trivial baselines in words, and beside what a run reached. */
 import { largerIsBetter } from '../config/metrics.js';
 import { metricSentence } from './metric-words.js';
-import type { SplitBaselines, SplitMetrics } from './summary.js';
+import type { SplitBaselines, SplitMetrics, Summary } from './summary.js';
 
 export interface BaselineValue {
   readonly name: string;
@@ -41,6 +41,28 @@ export function baselinesSentence(reached: SplitMetrics, baselines: SplitBaselin
     `${metricSentence(i === 0 ? 'test' : '', metric, value)} (${name})`.trim(),
   );
   return `Trivial baseline${values.length === 1 ? '' : 's'}: ${told.join(', ')}.`;
+}
+
+/** What a reader must know of a run that learned nothing, though it completed. */
+export function baselineWarnings({
+  status,
+  metrics: { test },
+  baselines,
+  constant_outputs,
+}: Pick<Summary, 'status' | 'metrics' | 'baselines' | 'constant_outputs'>): string[] {
+  if (status !== 'completed') return [];
+  const found = constant_outputs
+    ? ['the model answers every test input alike: it has not learned to tell them apart']
+    : [];
+  const best = baselines && bestBaseline(test, baselines.test);
+  if (best === undefined || isBetter({ ...best, value: test[best.metric] }, best)) return found;
+  const { metric, value, name } = best;
+  const reached = metricSentence('test', metric, test[metric]);
+  const trivial = metricSentence('', metric, value).trim();
+  return [
+    ...found,
+    `the model is no better than a trivial baseline: ${reached}, and ${trivial} without a look at the input (${name})`,
+  ];
 }
 
 function isBetter(one: BaselineValue, other: BaselineValue): boolean {

@@ -52,6 +52,8 @@ export interface Summary {
   readonly metrics: BySplit<SplitMetrics>;
   /** What trivial answers reach on the splits that are evaluated; absent in older runs, and in those that did not complete. */
   readonly baselines?: { readonly validation?: SplitBaselines; readonly test: SplitBaselines };
+  /** Present if the final evaluation found that the model answers every test input alike. */
+  readonly constant_outputs?: true;
   /** The checkpoint whose weights the run took at its end; absent if it kept those of its last step. */
   readonly restored?: { readonly step: number; readonly epoch: number };
   /**

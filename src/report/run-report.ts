@@ -4,6 +4,7 @@ import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { lineOf } from '../config/plain.js';
 import { isRecord } from '../config/schema-walk.js';
+import { baselineWarnings } from '../experiment/baseline-words.js';
 import { listCheckpoints } from '../experiment/checkpoint-index.js';
 import { gateName, wantedWords } from '../experiment/gate-words.js';
 import { nonFiniteName } from '../experiment/json.js';
@@ -61,6 +62,7 @@ export function runReportOf(record: RunRecord, history: RunHistory): RunReport {
     resumes: history.resumes,
     metrics: ended === undefined ? newestOf(history.curves) : finalMetrics(ended.metrics),
     baselines: baselinesOf(ended?.baselines),
+    baseline_warnings: ended === undefined ? [] : baselineWarnings(ended),
     best: ended?.best ?? null,
     selected_on_test: ended === undefined ? [] : selectionSentences(ended),
     gates: gatesOf(record),

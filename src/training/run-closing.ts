@@ -4,11 +4,10 @@ import { EXIT, type ExitCode, UserError } from '../errors.js';
 import { judgeRun, missedIn } from '../experiment/gates.js';
 import type { RunDirectory } from '../experiment/run-directory.js';
 import type { GateResult, Summary } from '../experiment/summary.js';
-import { baselineWarnings } from './baseline-warnings.js';
 import { trivialBaselines } from './baselines.js';
 import { writtenGates } from './gate-references.js';
 import type { LoopEnd } from './loop.js';
-import type { RunObserver, RunResult } from './observer.js';
+import type { RunResult } from './observer.js';
 import type { RunEvents } from './run-events.js';
 import type { RunState } from './run-state.js';
 import { type Ending, type SavedCheckpoints, savedCheckpoints, summarize } from './run-summary.js';
@@ -35,19 +34,13 @@ export class RunClosing {
   ) {}
 
   /** Throws exit 1 where summary or log cannot be written. */
-  ended(end: LoopEnd, events: RunEvents, observer: RunObserver): RunResult {
+  ended(end: LoopEnd, events: RunEvents): RunResult {
     const outcome = this.outcome(end);
     const measured = this.summary(outcome, savedCheckpoints(this.directory));
     const { exitCode, summary } =
       end.status === 'completed'
-        ? this.judged({ ...measured, baselines: this.baselines() })
+        ? this.judged({ ...measured, baselines: this.baselines(), ...this.constancy() })
         : { ...outcome, summary: measured };
-    if (summary.status === 'completed') {
-      // a file that was damaged meanwhile says nothing, and is no reason to fail
-      const { split, constant = false } = attempt(() => this.directory.readEvaluation()) ?? {};
-      for (const { code, message } of baselineWarnings(summary, split === 'test' && constant))
-        events.warn(code, message, observer);
-    }
     for (const gate of summary.gates) events.gate(gate);
     this.directory.writeSummary(summary);
     events.ended(summary);
@@ -113,6 +106,12 @@ export class RunClosing {
     if (missed === 0) return { exitCode: EXIT.done, summary: { ...measured, gates } };
     const message = gatesSentence(missed, gates.length);
     return { exitCode: EXIT.gate, summary: { ...measured, exit_code: EXIT.gate, message, gates } };
+  }
+
+  /** A file that was damaged meanwhile says nothing, and is no reason to fail. */
+  private constancy(): Pick<Summary, 'constant_outputs'> {
+    const { split, constant } = attempt(() => this.directory.readEvaluation()) ?? {};
+    return split === 'test' && constant === true ? { constant_outputs: true } : {};
   }
 
   private baselines(): NonNullable<Summary['baselines']> {

@@ -73,7 +73,7 @@ function Head({ report }: { readonly report: RunReport }) {
 function Tiles({ report }: { readonly report: RunReport }) {
   const { metrics, best } = report;
   const order = [...metrics].sort((a, b) => rank(a.name) - rank(b.name));
-  const { selected_on_test } = report;
+  const { selected_on_test, baseline_warnings } = report;
   return (
     <>
       <dl class="tiles">
@@ -98,7 +98,7 @@ function Tiles({ report }: { readonly report: RunReport }) {
           </div>
         )}
       </dl>
-      {selected_on_test.map(sentence => (
+      {[...selected_on_test, ...baseline_warnings].map(sentence => (
         <p key={sentence} class="note">
           {sentence}
         </p>
