@@ -401,7 +401,7 @@ function config(path: string, training: object = {}, more: object = {}): object 
   return {
     version: 1,
     name: 'faulty',
-    dataset: { kind: 'npz', path },
+    dataset: { kind: 'npz', path, normalize: 'none' },
     model: { cell: 'lstm', hidden_size: 3, num_layers: 1, head: { from: 'last' } },
     loss: { kind: 'mse' },
     optimizer: { kind: 'adam', learning_rate: 0.02 },
