@@ -19,7 +19,5 @@ export function openModel(runPath: string, which: WhichCheckpoint | undefined): 
   const chosen = which ?? directory.readSummary()?.restored?.step ?? 'last';
   const file = resolveCheckpoint(files.checkpoints, chosen);
   const { step, epoch } = loadCheckpoint(file);
-  // a run that was killed before it wrote a manifest says nothing of its data
-  const digests = directory.readManifest()?.datasets ?? [];
-  return { loaded, file, digests, step, epoch };
+  return { loaded, file, data: directory.readManifest(), step, epoch };
 }

@@ -114,10 +114,13 @@ function checkEarlyStopping(experiment: PartialExperiment, locator: Locator): Di
 }
 
 function checkCheckpoint(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
-  const { checkpoint, loss } = experiment;
+  const { checkpoint, loss, training } = experiment;
   if (checkpoint === undefined || loss === undefined) return [];
   const { metric, mode } = checkpoint;
-  const found = checkSelectingMetric(experiment, metric, ['checkpoint', 'metric'], locator);
+  const path = ['checkpoint', 'metric'];
+  // one that early stopping decides is complained about there
+  const isOwn = locator.isGiven(path) || training?.early_stopping === undefined;
+  const found = isOwn ? checkSelectingMetric(experiment, metric, path, locator) : [];
   const better = largerIsBetter(metric) ? 'max' : 'min';
   if (mode !== better) {
     const message = `the best ${metric} is the ${better === 'max' ? 'largest' : 'smallest'}`;

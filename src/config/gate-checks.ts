@@ -46,7 +46,8 @@ function unmeasured(
   locator: Locator,
 ): Diagnostic[] {
   if (measured.includes(metric)) return [];
-  const suggestion = nearest(metric, measured);
+  const other = metric.replace(/^test\./, 'validation.');
+  const suggestion = measured.includes(other) ? other : nearest(metric, measured);
   const { task } = lossFacts(loss);
   const expected = `a metric of ${task}: ${['loss', ...TASK_METRICS[task]].join(' | ')}`;
   const more = { expected, ...(suggestion === undefined ? {} : { suggestion }) };

@@ -20,6 +20,10 @@ export type Limit = number;
  */
 export type TestFraction = number;
 /**
+ * How features and value targets are scaled, column by column, by the training split alone: standard to mean 0 and variance 1, min_max to 0..1. Losses are of scaled targets; predictions and other metrics are in the units of the data. Without it nothing is scaled, and a warning names columns far from mean 0 and variance 1.
+ */
+export type Normalize = 'standard' | 'min_max' | 'none';
+/**
  * The recurrent network: equal layers of one cell, or a list of layers; perhaps an embedding below them; the head above them.
  */
 export type ModelConfig = Model & Model1;
@@ -274,6 +278,7 @@ export interface NpzDataset {
    */
   path: string;
   test_fraction?: TestFraction;
+  normalize?: Normalize;
   /**
    * Whether the archive's x_validation, y_validation and lengths_validation are the validation split, or are left alone; needed if it has them. Give this or `validation`, or none of them.
    */
@@ -318,6 +323,7 @@ export interface CsvDataset {
    */
   target_kind: 'class' | 'value';
   sequence?: CsvSequence;
+  normalize?: Normalize;
   validation?: Validation;
   limit?: Limit;
 }

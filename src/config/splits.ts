@@ -11,9 +11,6 @@ import type {
 import { reportableMetrics } from './losses.js';
 import type { Path } from './tree.js';
 
-/** A split that is evaluated while a run trains. */
-export type EvaluatedSplit = 'validation' | 'test';
-
 /** Whether sequences are set aside to select by. */
 export function hasValidation(dataset: DatasetConfig | undefined): boolean {
   if (dataset === undefined) return false;
@@ -24,11 +21,6 @@ export function hasValidation(dataset: DatasetConfig | undefined): boolean {
     (dataset.kind === 'csv' && dataset.validation_path !== undefined) ||
     (dataset.kind === 'idx' && dataset.validation_images !== undefined)
   );
-}
-
-/** The split whose metrics select: the test split only if there is no other. */
-export function selectingSplit(dataset: DatasetConfig | undefined): EvaluatedSplit {
-  return hasValidation(dataset) ? 'validation' : 'test';
 }
 
 /** The same metric of the validation split; one of training is returned as it is. */
@@ -51,7 +43,7 @@ export function selectingMetrics(
   loss: LossConfig,
   dataset: DatasetConfig | undefined,
 ): readonly MetricName[] {
-  return reportableMetrics(loss, ['train', selectingSplit(dataset)]);
+  return reportableMetrics(loss, ['train', hasValidation(dataset) ? 'validation' : 'test']);
 }
 
 /** Something that a run selects by a metric of the test split. */

@@ -10,7 +10,7 @@ import { type Evaluation, Evaluator } from './evaluator.js';
 import type { EvaluationProgress } from './observer.js';
 import { createPool } from './pool.js';
 import type { PredictionWatcher } from './predictions.js';
-import { checkDigests } from './same-data.js';
+import { checkSameData, type RunData } from './same-data.js';
 import { type BackendOptions, openSession, type Session } from './session.js';
 import { allocateParameters } from './shards.js';
 import { watchedSplit } from './watched-split.js';
@@ -22,8 +22,8 @@ export interface SavedModel {
   readonly loaded: LoadedExperiment;
   /** The weights. */
   readonly file: string;
-  /** Of the run's data. */
-  readonly digests: Dataset['digests'];
+  /** What the run says of its data; absent if it was killed before it said anything. */
+  readonly data: RunData | undefined;
 }
 
 /**
@@ -68,6 +68,8 @@ export interface PredictionForm {
   readonly perStep: boolean;
   /** Numbers of a value. */
   readonly size: number;
+  /** Whether the data name the sequences. */
+  readonly named: boolean;
   /** The name of each class, where the data name them. */
   readonly classNames?: readonly string[];
 }
@@ -79,26 +81,27 @@ export async function predictCheckpoint(
   begin: (form: PredictionForm) => PredictionWatcher,
 ): Promise<void> {
   await withModel(model, options, async (evaluator, { dataset, spec, run }) => {
+    const all = splitOf(dataset, split);
     const watch = begin({
+      named: all.id !== undefined,
       kind: lossOf(run.loss).target,
       perStep: answersEachStep(spec.head),
       size: targetSize(run.loss, spec.outputSize),
       ...(dataset.classLabels && { classNames: dataset.classLabels }),
     });
-    const all = splitOf(dataset, split);
     const first: Split = { ...all, count: Math.min(all.count, limit) };
     await evaluator.evaluate(first, { signal, watch });
   });
 }
 
 async function withModel<T>(
-  { loaded, file, digests }: SavedModel,
+  { loaded, file, data }: SavedModel,
   options: BackendOptions,
   use: (evaluator: Evaluator, session: Session) => Promise<T>,
 ): Promise<T> {
-  const session = await openSession(loaded, options);
+  const session = await openSession(loaded, { ...options, scaling: data?.scaling });
   const { dataset, spec, run } = session;
-  checkDigests(dataset.digests, digests);
+  if (data) checkSameData(dataset, data);
   const layout = new ParameterLayout(spec);
   const parameters = allocateParameters(layout);
   loadWeights(file, layout, parameters);

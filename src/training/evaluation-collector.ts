@@ -68,8 +68,8 @@ class ClassCollector implements EvaluationCollector {
     this.pictures = pictureLayout(dataset, split);
   }
 
-  add({ index, predictions }: PredictedSequence): void {
-    for (const prediction of predictions) {
+  add(sequence: PredictedSequence): void {
+    for (const prediction of sequence.predictions) {
       if (!prediction.counts) continue;
       const predicted = predictedClass(prediction.outputs);
       const [label] = prediction.target;
@@ -77,7 +77,7 @@ class ClassCollector implements EvaluationCollector {
       if (predicted < 0) this.undecided++;
       else if (this.confusion) this.confusion[label][predicted]++;
       if (predicted !== label)
-        this.mistakes.offer(prediction.loss, () => this.mistake(index, prediction, predicted));
+        this.mistakes.offer(prediction.loss, () => this.mistake(sequence, prediction, predicted));
     }
   }
 
@@ -100,12 +100,12 @@ class ClassCollector implements EvaluationCollector {
     };
   }
 
-  private mistake(index: number, prediction: Prediction, predicted: number): Mistake {
+  private mistake(sequence: PredictedSequence, prediction: Prediction, predicted: number): Mistake {
     const { outputs, target, loss } = prediction;
     const [label] = target;
-    const picture = this.pictures && this.dataset[this.split]?.picture?.(index);
+    const picture = this.pictures && this.dataset[this.split]?.picture?.(sequence.index);
     return {
-      ...placeOf(this.run, index, prediction),
+      ...placeOf(this.run, sequence, prediction),
       label,
       predicted: predicted < 0 ? null : predicted,
       loss,
@@ -131,13 +131,14 @@ class ValueCollector implements EvaluationCollector {
     this.wanted = spread(dataset[split]?.count ?? 0, MOST_PAIRS);
   }
 
-  add({ index, predictions }: PredictedSequence): void {
+  add(sequence: PredictedSequence): void {
+    const { index, predictions } = sequence;
     for (const prediction of predictions) {
       if (!prediction.counts) continue;
       const { point, target } = prediction;
       const error = valuesMeans.mean_absolute_error(prediction);
       this.error.add(prediction);
-      const place = placeOf(this.run, index, prediction);
+      const place = placeOf(this.run, sequence, prediction);
       this.worst.offer(error, () => ({
         ...place,
         target: [...target.subarray(0, MOST_NUMBERS)],
@@ -164,8 +165,16 @@ class ValueCollector implements EvaluationCollector {
   }
 }
 
-function placeOf({ spec }: ModelRun, index: number, { step }: Prediction): PredictionPlace {
-  return answersEachStep(spec.head) ? { index, step_in_sequence: step } : { index };
+function placeOf(
+  { spec }: ModelRun,
+  { index, id }: PredictedSequence,
+  { step }: Prediction,
+): PredictionPlace {
+  return {
+    index,
+    ...(id !== undefined && { id }),
+    ...(answersEachStep(spec.head) && { step_in_sequence: step }),
+  };
 }
 
 function pictureLayout({ picture, ...splits }: Dataset, split: SplitName): PictureLayout | null {

@@ -1,7 +1,7 @@
 /** Loss and metric of a model over a split, in batches; one is written while another is computed. */
 
 import { lossFacts, type MeasuredMetric, targetSize } from '../config/index.js';
-import type { Split } from '../data/dataset.js';
+import type { Split } from '../data/index.js';
 import type { SplitMetrics } from '../experiment/summary.js';
 import { lossOf } from '../losses/index.js';
 import type { Loss } from '../losses/loss.js';
@@ -120,7 +120,7 @@ export class Evaluator {
 
   /** What came out for sequence `index`, which is number `at` of the batch in `slot`. */
   private sequence(
-    { lengths }: Split,
+    { lengths, id }: Split,
     readout: Readout,
     index: number,
     { slot, at }: { readonly slot: number; readonly at: number },
@@ -144,7 +144,7 @@ export class Evaluator {
         target: readout.target(first + step),
       };
     });
-    return { index, predictions: told };
+    return { index, ...(id && { id: id(index) }), predictions: told };
   }
 }
 

@@ -6,7 +6,7 @@ export interface Prediction extends Scored {
   readonly step: number;
   /** Whether it counts in loss and metric: its label is not an ignored one. */
   readonly counts: boolean;
-  /** Before weighting; says nothing where the prediction does not count. */
+  /** Before weighting, of scaled values; says nothing where the prediction does not count. */
   readonly loss: number;
   /** A view that is good only while it is told; so may be `point`. */
   readonly outputs: Float32Array;
@@ -15,6 +15,8 @@ export interface Prediction extends Scored {
 export interface PredictedSequence {
   /** Its position in the split. */
   readonly index: number;
+  /** What the data call it; absent if they name no sequence. */
+  readonly id?: string;
   /** One, or one for each of its steps. */
   readonly predictions: readonly Prediction[];
 }

@@ -6,7 +6,7 @@ import {
   type ModelSizes,
   measuredMetrics,
 } from '../config/index.js';
-import { type Dataset, openDataset } from '../data/index.js';
+import { type DataScaling, type Dataset, openDataset } from '../data/index.js';
 import { type BackendChoice, type BackendRequest, chooseBackend } from '../engine/backend.js';
 import { type Diagnostic, UserError, usageError } from '../errors.js';
 import { ParameterLayout } from '../model/parameters.js';
@@ -26,6 +26,11 @@ export interface BackendOptions {
   readonly threads: number | undefined;
 }
 
+export interface SessionOptions extends BackendOptions {
+  /** The scaling of the run that the session belongs to; absent: it is fitted. */
+  readonly scaling?: DataScaling | undefined;
+}
+
 export interface Session {
   readonly dataset: Dataset;
   readonly spec: ModelSpec;
@@ -38,13 +43,15 @@ export interface Session {
 }
 
 /** Reads the data, completes the model's sizes from them and chooses the backend. Throws UserError (exit 2 or 5). */
-export async function openSession(loaded: LoadedExperiment, options: BackendOptions): Promise<Session> {
+export async function openSession(loaded: LoadedExperiment, options: SessionOptions): Promise<Session> {
   const { experiment } = loaded;
   const [choice, dataset] = await Promise.all([
     chooseBackend(options.backend),
-    openDataset(experiment.dataset, { seed: experiment.seed }).catch((error: unknown) => {
-      throw error instanceof UserError ? locateInConfig(error, loaded) : error;
-    }),
+    openDataset(experiment.dataset, { seed: experiment.seed, scaling: options.scaling }).catch(
+      (error: unknown) => {
+        throw error instanceof UserError ? locateInConfig(error, loaded) : error;
+      },
+    ),
   ]);
   return sessionWith(loaded, dataset, { choice, threads: options.threads });
 }

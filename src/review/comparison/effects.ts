@@ -24,6 +24,7 @@ const EFFECTS: Readonly<Record<Key, readonly Effect[]>> = {
   'dataset.sequence': ['data'],
   'dataset.path': ['data'],
   'dataset.limit': ['data'],
+  'dataset.normalize': ['data'],
   'dataset.validation_arrays': ['data'],
   'dataset.validation.fraction': ['data'],
   'dataset.validation.count': ['data'],

@@ -22,7 +22,7 @@ export function objectiveRule({ metric }: Objective, locator: Locator): PointRul
     if (reported.includes(metric as MetricName)) return [];
     const suggestion = nearest(metric, reported);
     const more = { expected: reported.join(' | '), ...(suggestion !== undefined && { suggestion }) };
-    const message = `${metric} is not reported with loss ${loss.kind}`;
+    const message = `${metric} is not measured with loss ${loss.kind}`;
     return [locator.atValue(['objective', 'metric'], 'sweep/metric', message, more)];
   };
 }
