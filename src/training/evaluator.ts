@@ -1,7 +1,7 @@
 /** Loss and metric of a model over a split, in batches; one is written while another is computed. */
 
 import { lossFacts, type MeasuredMetric, targetSize } from '../config/index.js';
-import type { Split } from '../data/index.js';
+import type { Split } from '../data/dataset.js';
 import type { SplitMetrics } from '../experiment/summary.js';
 import { lossOf } from '../losses/index.js';
 import type { Loss } from '../losses/loss.js';
