@@ -135,7 +135,15 @@ t.test('defaults are filled in and everything is frozen', async t => {
       head: { from: 'last', hidden_sizes: [], activation: 'relu', dropout: 0 },
     },
     loss: { kind: 'cross_entropy', label_smoothing: 0, ignored_index: -100 },
-    optimizer: { kind: 'adam', learning_rate: 0.01, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0 },
+    optimizer: {
+      kind: 'adam',
+      learning_rate: 0.01,
+      betas: [0.9, 0.999],
+      eps: 1e-8,
+      amsgrad: false,
+      weight_decay: 0,
+      weight_decay_on: 'all',
+    },
     training: {
       num_epochs: 1,
       batch_size: 10,
@@ -223,7 +231,14 @@ t.test(
 
 t.test('a changed kind keeps shared keys and drops the inherited ones of the old kind', async t => {
   const { optimizer } = loadExperiment(`${VALID_FOLDER}/nested/derived.yaml`).experiment;
-  t.same(optimizer, { kind: 'sgd', learning_rate: 0.001, momentum: 0.5, nesterov: false, weight_decay: 0 });
+  t.same(optimizer, {
+    kind: 'sgd',
+    learning_rate: 0.001,
+    momentum: 0.5,
+    nesterov: false,
+    weight_decay: 0,
+    weight_decay_on: 'all',
+  });
   const set = ['optimizer.betas=[0.1, 0.2]', 'optimizer.kind=sgd'];
   t.same(
     told(failure(() => loadExperiment(`${VALID_FOLDER}/base.yaml`, { set }))),
@@ -295,7 +310,7 @@ t.test('--set that is wrong is shown in the argument', async t => {
     `--set:1:11: unknown key \`lr\` in \`optimizer\`
   1 | optimizer.lr=1
     |           ^^
-  expected: kind, learning_rate, betas, eps, weight_decay
+  expected: kind, learning_rate, schedule, betas, eps, amsgrad, weight_decay, weight_decay_on
   did you mean learning_rate?
 
 --set:1:21: \`training.batch_size\` has the wrong type

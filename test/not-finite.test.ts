@@ -190,7 +190,7 @@ class Bench {
       stopRequested: () => false,
     };
     const start: LoopStart | undefined = from && { position: from.at, evaluated: true };
-    const plan = { totalSteps: end, learningRate: LEARNING_RATE, maxSkippedBatches: most };
+    const plan = { totalSteps: end, learningRate: () => LEARNING_RATE, maxSkippedBatches: most };
     const ended = await trainingLoop(this.trainer, order, plan, hooks, start);
     return { end: ended, steps, epochs, after, last: arraysOf(this.trainer) };
   }

@@ -103,7 +103,7 @@ async function afterResume(totals: EpochTotals): Promise<EvaluationReport> {
     stopRequested: () => false,
   };
   const position = { step: 2, skipped: 0, epoch: 1, epochsDone: 0, epochEnded: false, order: state, totals };
-  await trainingLoop(trainer, order, { totalSteps: 4, learningRate: 1 }, hooks, {
+  await trainingLoop(trainer, order, { totalSteps: 4, learningRate: () => 1 }, hooks, {
     position,
     evaluated: false,
   });

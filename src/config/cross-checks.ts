@@ -7,6 +7,7 @@ import { checkGate, checkMetric, checkSelectingMetric } from './gate-checks.js';
 import type { Locator } from './locator.js';
 import { largerIsBetter } from './metrics.js';
 import { checkModel } from './model-checks.js';
+import { checkSchedule } from './schedule-checks.js';
 
 /** All complaints that need no data, about those sections of a config that are valid by themselves. */
 export function crossCheck(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
@@ -18,6 +19,7 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
     ...checkModel(experiment, locator),
     ...checkOptimizer(experiment, locator),
     ...checkMetrics(experiment, locator),
+    ...checkSchedule(experiment, locator),
     ...checkEarlyStopping(experiment, locator),
     ...checkCheckpoint(experiment, locator),
     ...gates.flatMap((gate, index) => checkGate(experiment, gate, ['gates', index], locator)),

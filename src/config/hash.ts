@@ -4,6 +4,7 @@ import { relative, sep } from 'node:path';
 import { configure } from 'safe-stable-stringify';
 import type { Experiment } from './experiment.js';
 import { mapPaths } from './paths.js';
+import { dependsOnLength } from './schedule-checks.js';
 import { withoutYoungerDefaults } from './younger-keys.js';
 
 const stringify = configure({ deterministic: true, strict: true });
@@ -35,7 +36,10 @@ export function hashExperiment(experiment: Experiment, folder: string): Hashes {
     ...stepped
   } = trained;
   const rest = { version, seed, dataset, model, loss, optimizer };
-  return { hash: digest({ ...rest, training: trained }), stepHash: digest({ ...rest, training: stepped }) };
+  const hash = digest({ ...rest, training: trained });
+  // with such a schedule a training of another length has other steps
+  if (dependsOnLength(optimizer.schedule)) return { hash, stepHash: hash };
+  return { hash, stepHash: digest({ ...rest, training: stepped }) };
 }
 
 function digest(content: object): string {

@@ -14,7 +14,7 @@ import { checkSameData, type RunData } from './same-data.js';
 import { type BackendOptions, openSession, type Session } from './session.js';
 import { allocateParameters } from './shards.js';
 import { watchedSplit } from './watched-split.js';
-import { loadWeights } from './weights.js';
+import { loadWeights, type WeightsName } from './weights.js';
 
 /** A checkpoint of a run. */
 export interface SavedModel {
@@ -24,6 +24,8 @@ export interface SavedModel {
   readonly file: string;
   /** What the run says of its data; absent if it was killed before it said anything. */
   readonly data: RunData | undefined;
+  /** Which weights of that checkpoint. */
+  readonly weights: WeightsName;
 }
 
 /**
@@ -95,7 +97,7 @@ export async function predictCheckpoint(
 }
 
 async function withModel<T>(
-  { loaded, file, data }: SavedModel,
+  { loaded, file, weights, data }: SavedModel,
   options: BackendOptions,
   use: (evaluator: Evaluator, session: Session) => Promise<T>,
 ): Promise<T> {
@@ -104,7 +106,7 @@ async function withModel<T>(
   if (data) checkSameData(dataset, data);
   const layout = new ParameterLayout(spec);
   const parameters = allocateParameters(layout);
-  loadWeights(file, layout, parameters);
+  loadWeights(file, layout, parameters, weights);
   const engine = await Engine.start(run.backend);
   const pool = createPool(engine, run, parameters);
   try {

@@ -7,7 +7,8 @@ import type { StepResult, Trainer } from './trainer.js';
 export interface LoopPlan {
   /** Stop after this many optimizer steps, in the middle of an epoch if need be. */
   readonly totalSteps: number;
-  readonly learningRate: number;
+  /** The learning rate of an update, from 1. */
+  readonly learningRate: (update: number) => number;
   /** Batches of the whole run that may be skipped; absent: none. */
   readonly maxSkippedBatches?: number;
   /** Evaluate after every N steps too; absent: only after each epoch and after the last step. */
@@ -89,6 +90,8 @@ export type LoopEnd =
       readonly epoch: number;
       /** Batches that were skipped before. */
       readonly skipped: number;
+      /** That the update would have been made with. */
+      readonly learningRate: number;
     } & Pick<StepResult, 'loss' | 'gradientNorm' | 'notFinite'>);
 
 /** `order` stands where `from`, if given, left it. */
@@ -115,19 +118,21 @@ export async function trainingLoop(
     if (hooks.stopRequested()) return { status: 'interrupted' };
     const began = performance.now();
     const { batch, samples, ...after } = next;
-    const running = trainer.step(batch, step - skipped, plan.learningRate);
+    const update = step - skipped;
+    const learningRate = plan.learningRate(update);
+    const running = trainer.step(batch, update, learningRate);
     next = step < lastStep ? take(trainer, order, step + 1) : undefined;
     const result = await running;
     if (!result.updated && skipped >= (plan.maxSkippedBatches ?? 0)) {
       const { loss, gradientNorm, notFinite } = result;
-      return { status: 'diverged', step, epoch: after.epoch, skipped, loss, gradientNorm, notFinite };
+      const { epoch } = after;
+      return { status: 'diverged', step, epoch, skipped, learningRate, loss, gradientNorm, notFinite };
     }
     const seconds = (performance.now() - began) / 1000;
     if (!result.updated) skipped++;
     epoch.add(result, samples, seconds);
     const position = { step, skipped, ...after, totals: epoch.totals };
     const evaluationIsDue = isDue(position);
-    const { learningRate } = plan;
     await hooks.onStep({ ...position, ...result, learningRate, evaluationIsDue, samples, seconds });
     if (!evaluationIsDue) continue;
     if (!(await hooks.onEvaluation({ ...position, ...epoch.means() }))) return { status: 'interrupted' };

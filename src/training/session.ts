@@ -90,6 +90,8 @@ export async function createTrainer(loaded: LoadedExperiment, { dataset, run }: 
     train: dataset.train,
     batchSize: training.batch_size,
     ...(clip !== undefined && { gradientClipNorm: clip }),
+    weightDecayOn: optimizer.weight_decay_on,
+    ...(training.average && { averageDecay: training.average.decay }),
   };
   return Trainer.create(options, optimizerOf(optimizer), optimizer);
 }

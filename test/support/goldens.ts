@@ -4,7 +4,8 @@
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ModelConfig } from '../../src/config/index.js';
+import { fillDefaults } from '../../src/config/defaults.js';
+import type { ModelConfig, OptimizerConfig } from '../../src/config/index.js';
 import type { Split, Targets } from '../../src/data/dataset.js';
 import { readSafetensors } from '../../src/experiment/safetensors.js';
 import type { LossSettings } from '../../src/losses/index.js';
@@ -35,8 +36,8 @@ export interface Golden {
   /** Sequences: one batch, or two if states are carried from the first to the second. */
   readonly split: Split;
   readonly clip: number | null;
-  /** Settings of each optimizer in the file, as a config has them. */
-  readonly optimizers: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** Each optimizer in the file, as a resolved config has it. */
+  readonly optimizers: Readonly<Record<string, OptimizerConfig>>;
   /** Initial parameters by the names of our checkpoints. */
   readonly parameters: Readonly<Record<string, Float32Array>>;
   /** A tensor of the file in float64; parameters go by the names of our checkpoints. */
@@ -100,7 +101,7 @@ export function golden(name: string): Golden {
       ...(file.tensors.has('lengths') && { lengths: Int32Array.from(values('lengths')) }),
     }),
     clip,
-    optimizers: JSON.parse(file.metadata.optimizers),
+    optimizers: optimizersOf(JSON.parse(file.metadata.optimizers)),
     parameters: Object.fromEntries(
       [...file.tensors.keys()]
         .filter(key => key.startsWith('param.'))
@@ -109,6 +110,15 @@ export function golden(name: string): Golden {
     ),
     values,
   };
+}
+
+/** breadth.py states a config's section, generate.py PyTorch's arguments under a name such as `sgd_nesterov`. */
+function optimizersOf(settings: Readonly<Record<string, Record<string, unknown>>>): Golden['optimizers'] {
+  const entries = Object.entries(settings).map(([name, { lr, ...rest }]) => {
+    const optimizer = lr === undefined ? rest : { kind: name.split('_')[0], learning_rate: lr, ...rest };
+    return [name, fillDefaults({ optimizer }).optimizer] as const;
+  });
+  return Object.fromEntries(entries) as Golden['optimizers'];
 }
 
 function describe(metadata: Readonly<Record<string, string>>): Description {
