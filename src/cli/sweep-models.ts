@@ -1,5 +1,5 @@
 /** The models of a sweep's points and their data: what points have in common is opened and checked once. */
-import { checkAgainstData, type LoadedExperiment, locateInConfig } from '../config/index.js';
+import { checkAgainstData, ignoredLabel, type LoadedExperiment, locateInConfig } from '../config/index.js';
 import { type Dataset, openDataset } from '../data/index.js';
 import { type Diagnostic, EXIT, UserError, usageError } from '../errors.js';
 import { checkName } from '../experiment/run-directory.js';
@@ -71,9 +71,9 @@ export class SweepModels {
     }
   }
 
-  private dataset({ experiment: { dataset, seed } }: LoadedExperiment): Promise<Dataset> {
-    const key = JSON.stringify([dataset, seed]);
-    const known = this.datasets.get(key) ?? openDataset(dataset, { seed });
+  private dataset({ experiment: { dataset, seed, loss } }: LoadedExperiment): Promise<Dataset> {
+    const key = JSON.stringify([dataset, seed, ignoredLabel(loss)]);
+    const known = this.datasets.get(key) ?? openDataset(dataset, { seed, ignoredLabel: ignoredLabel(loss) });
     this.datasets.set(key, known);
     return known;
   }

@@ -1,5 +1,11 @@
 /** `validate`: everything about configs that can be checked without training, their data included. */
-import { checkAgainstData, type LoadedExperiment, loadExperiment, locateInConfig } from '../config/index.js';
+import {
+  checkAgainstData,
+  ignoredLabel,
+  type LoadedExperiment,
+  loadExperiment,
+  locateInConfig,
+} from '../config/index.js';
 import { OPTIMISTIC, testSelections } from '../config/splits.js';
 import { openDataset, type SplitName } from '../data/index.js';
 import { type Diagnostic, EXIT, type ExitCode, UserError } from '../errors.js';
@@ -57,10 +63,10 @@ async function judge(file: string, set: readonly string[]): Promise<Verdict> {
 async function checkWithData(
   loaded: LoadedExperiment,
 ): Promise<Pick<Verdict, 'diagnostics' | 'warnings' | 'sequences'>> {
-  const { name, dataset, seed } = loaded.experiment;
+  const { name, dataset, seed, loss } = loaded.experiment;
   try {
     checkName(name, loaded.locator.atValue(['name'], 'run/name', ''));
-    const data = await openDataset(dataset, { seed });
+    const data = await openDataset(dataset, { seed, ignoredLabel: ignoredLabel(loss) });
     const { diagnostics, warnings, sizes } = checkAgainstData(loaded, data);
     gateReferences(loaded);
     if (diagnostics.length === 0) initialParameters(loaded, modelSpec(loaded, sizes));

@@ -1,6 +1,7 @@
 /** From a loaded config to what is trained: dataset, model sizes, backend, trainer. */
 import {
   checkAgainstData,
+  ignoredLabel,
   type LoadedExperiment,
   locateInConfig,
   type ModelSizes,
@@ -47,11 +48,13 @@ export async function openSession(loaded: LoadedExperiment, options: SessionOpti
   const { experiment } = loaded;
   const [choice, dataset] = await Promise.all([
     chooseBackend(options.backend),
-    openDataset(experiment.dataset, { seed: experiment.seed, scaling: options.scaling }).catch(
-      (error: unknown) => {
-        throw error instanceof UserError ? locateInConfig(error, loaded) : error;
-      },
-    ),
+    openDataset(experiment.dataset, {
+      seed: experiment.seed,
+      ignoredLabel: ignoredLabel(experiment.loss),
+      scaling: options.scaling,
+    }).catch((error: unknown) => {
+      throw error instanceof UserError ? locateInConfig(error, loaded) : error;
+    }),
   ]);
   return sessionWith(loaded, dataset, { choice, threads: options.threads });
 }
