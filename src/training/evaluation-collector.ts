@@ -4,7 +4,9 @@ import { lossFacts, targetSize } from '../config/index.js';
 import type { Dataset, SplitName } from '../data/index.js';
 import type {
   ClassEvaluation,
+  LabelEvaluation,
   Mistake,
+  OutputScores,
   PictureLayout,
   PredictionPlace,
   SplitEvaluation,
@@ -13,8 +15,10 @@ import type {
   WorstValue,
 } from '../experiment/evaluation.js';
 import { classesMeans, predictedClass } from '../metrics/classes.js';
-import { meanOf } from '../metrics/metric.js';
-import { valuesMeans } from '../metrics/values.js';
+import { Counts } from '../metrics/counts.js';
+import { addLabels, labelsMeans } from '../metrics/labels.js';
+import { meanOf, type Numbers } from '../metrics/metric.js';
+import { Errors, type OutputErrors, valuesMeans } from '../metrics/values.js';
 import { answersEachStep } from '../model/heads.js';
 import type { Evaluation } from './evaluator.js';
 import type { Position } from './loop.js';
@@ -31,6 +35,11 @@ const MOST_PIXELS = 10_000;
 /** Of a target, and of its prediction. */
 const MOST_NUMBERS = 100;
 const MOST_PAIRS = 200;
+/** Numbers of a target that pairs have: as many as are plotted. */
+const MAX_PLOTTED = 4;
+/** Classes or labels whose scores are listed, and targets whose errors are. */
+const MAX_SCORED = 1000;
+const MAX_OUTPUTS = 100;
 
 /** Where the run stood, and what came out. */
 type Outcome = Evaluation & Pick<Position, 'epoch' | 'step'>;
@@ -43,9 +52,14 @@ export interface EvaluationCollector {
 }
 
 export function evaluationCollector(run: ModelRun, dataset: Dataset, split: SplitName): EvaluationCollector {
-  return lossFacts(run.loss).task === 'classes'
-    ? new ClassCollector(run, dataset, split)
-    : new ValueCollector(run, dataset, split);
+  switch (lossFacts(run.loss).task) {
+    case 'classes':
+      return new ClassCollector(run, dataset, split);
+    case 'labels':
+      return new LabelCollector(run, split);
+    case 'values':
+      return new ValueCollector(run, dataset, split);
+  }
 }
 
 class ClassCollector implements EvaluationCollector {
@@ -54,6 +68,7 @@ class ClassCollector implements EvaluationCollector {
   private readonly pictures: PictureLayout | null;
   private undecided = 0;
   private readonly accuracy = meanOf(classesMeans.accuracy);
+  private readonly counts: Counts;
 
   constructor(
     private readonly run: ModelRun,
@@ -61,6 +76,7 @@ class ClassCollector implements EvaluationCollector {
     private readonly split: SplitName,
   ) {
     const classes = run.spec.outputSize;
+    this.counts = new Counts(classes);
     this.confusion =
       classes <= MOST_CONFUSED
         ? Array.from({ length: classes }, () => new Array<number>(classes).fill(0))
@@ -74,6 +90,7 @@ class ClassCollector implements EvaluationCollector {
       const predicted = predictedClass(prediction.outputs);
       const [label] = prediction.target;
       this.accuracy.add(prediction);
+      this.counts.addClass(label, predicted);
       if (predicted < 0) this.undecided++;
       else if (this.confusion) this.confusion[label][predicted]++;
       if (predicted !== label)
@@ -94,6 +111,7 @@ class ClassCollector implements EvaluationCollector {
       classes: this.run.spec.outputSize,
       class_names: this.dataset.classLabels ?? null,
       confusion: this.confusion,
+      per_class: this.run.spec.outputSize <= MAX_SCORED ? this.counts.scores : null,
       undecided: this.undecided,
       mistakes: this.mistakes.things,
       pictures: this.pictures,
@@ -119,15 +137,19 @@ class ClassCollector implements EvaluationCollector {
 class ValueCollector implements EvaluationCollector {
   private readonly error = meanOf(valuesMeans.mean_absolute_error);
   private readonly worst = new Worst<WorstValue>(MOST_WORST);
-  private readonly sample: ValuePair[] | null;
+  private readonly sample: ValuePair[] = [];
   private readonly wanted: ReadonlySet<number>;
+  private readonly errors: Errors;
+  /** Numbers of a target. */
+  private readonly size: number;
 
   constructor(
     private readonly run: ModelRun,
     dataset: Dataset,
     private readonly split: SplitName,
   ) {
-    this.sample = targetSize(run.loss, run.spec.outputSize) === 1 ? [] : null;
+    this.size = targetSize(run.loss, run.spec.outputSize);
+    this.errors = new Errors(this.size);
     this.wanted = spread(dataset[split]?.count ?? 0, MOST_PAIRS);
   }
 
@@ -138,14 +160,13 @@ class ValueCollector implements EvaluationCollector {
       const { point, target } = prediction;
       const error = valuesMeans.mean_absolute_error(prediction);
       this.error.add(prediction);
+      this.errors.add(prediction);
       const place = placeOf(this.run, sequence, prediction);
-      this.worst.offer(error, () => ({
-        ...place,
-        target: [...target.subarray(0, MOST_NUMBERS)],
-        prediction: [...point.subarray(0, MOST_NUMBERS)],
-        absolute_error: error,
-      }));
-      if (this.wanted.has(index)) this.sample?.push({ ...place, target: target[0], prediction: point[0] });
+      this.worst.offer(error, () => ({ ...place, ...worstValue(prediction) }));
+      if (!this.wanted.has(index)) continue;
+      const plotted = (values: Numbers) =>
+        this.size === 1 ? values[0] : [...values.subarray(0, MAX_PLOTTED)];
+      this.sample.push({ ...place, target: plotted(target), prediction: plotted(point) });
     }
   }
 
@@ -160,7 +181,62 @@ class ValueCollector implements EvaluationCollector {
       loss,
       mean_absolute_error: this.error.value ?? Number.NaN,
       worst: this.worst.things,
+      per_output: this.size <= MAX_OUTPUTS ? this.errors.outputs.map(outputScores) : null,
       sample: this.sample,
+    };
+  }
+}
+
+/** What is not defined is left out. */
+function outputScores({ r2, ...errors }: OutputErrors): OutputScores {
+  return { ...errors, ...(r2 !== undefined && { r2 }) };
+}
+
+function worstValue(prediction: Prediction): Omit<WorstValue, keyof PredictionPlace> {
+  const { point, target } = prediction;
+  return {
+    target: [...target.subarray(0, MOST_NUMBERS)],
+    prediction: [...point.subarray(0, MOST_NUMBERS)],
+    absolute_error: valuesMeans.mean_absolute_error(prediction),
+  };
+}
+
+class LabelCollector implements EvaluationCollector {
+  private readonly accuracy = meanOf(labelsMeans.accuracy);
+  private readonly counts: Counts;
+  private readonly worst = new Worst<WorstValue>(MOST_WORST);
+
+  constructor(
+    private readonly run: ModelRun,
+    private readonly split: SplitName,
+  ) {
+    this.counts = new Counts(run.spec.outputSize);
+  }
+
+  add(sequence: PredictedSequence): void {
+    for (const prediction of sequence.predictions) {
+      if (!prediction.counts) continue;
+      this.accuracy.add(prediction);
+      addLabels(this.counts, prediction);
+      this.worst.offer(prediction.loss, () => ({
+        ...placeOf(this.run, sequence, prediction),
+        ...worstValue(prediction),
+      }));
+    }
+  }
+
+  document({ epoch, step, count, loss }: Outcome): LabelEvaluation {
+    return {
+      version: 1,
+      kind: 'label',
+      split: this.split,
+      epoch,
+      step,
+      predictions: count,
+      loss,
+      accuracy: this.accuracy.value ?? Number.NaN,
+      per_label: this.run.spec.outputSize <= MAX_SCORED ? this.counts.scores : null,
+      worst: this.worst.things,
     };
   }
 }
