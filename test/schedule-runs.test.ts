@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
+import { loadExperiment } from '../src/config/index.js';
 import { UserError } from '../src/errors.js';
 import { packageRoot } from '../src/root.js';
 import { compareRuns } from '../src/verify/compare-runs.js';
@@ -158,4 +159,12 @@ t.test('a warm-up in updates that takes the whole training is refused once the d
   const finished = await work.cellrun('run', work.config(config(long)), '--output', work.folder());
   t.equal(finished.code, 2);
   t.match(finished.stderr, /the warm-up must be shorter than the training of 20 updates/);
+});
+
+t.test('a warm-up in epochs is accepted before the data are known', async t => {
+  const warm = { kind: 'constant', warmup: { epochs: 1 } };
+  for (const training of [{}, { max_steps: 40 }]) {
+    const one = { ...config(warm, training), dataset: { kind: 'npz', path: 'later.npz' } };
+    t.doesNotThrow(() => loadExperiment(work.config(one)));
+  }
 });
