@@ -134,7 +134,7 @@ t.test('defaults are filled in and everything is frozen', async t => {
       dropout: 0,
       head: { from: 'last', hidden_sizes: [], activation: 'relu', dropout: 0 },
     },
-    loss: { kind: 'cross_entropy' },
+    loss: { kind: 'cross_entropy', label_smoothing: 0, ignored_index: -100 },
     optimizer: {
       kind: 'adam',
       learning_rate: 0.01,
@@ -176,7 +176,7 @@ t.test('the reference config says what the design fixes', async t => {
     seed: 0,
     dataset: { kind: 'mnist', sequence: 'rows' },
     model: { cell: 'lstm', hidden_size: 128, num_layers: 2, head: { from: 'last' } },
-    loss: { kind: 'cross_entropy' },
+    loss: { kind: 'cross_entropy', label_smoothing: 0, ignored_index: -100 },
     optimizer: { kind: 'adam', learning_rate: 0.01 },
     training: { num_epochs: 2, batch_size: 100, shuffle: true, log_every: 100 },
     checkpoint: { every: 'epoch', keep: { last: 1, best: 1 }, metric: 'test.accuracy' },

@@ -55,7 +55,7 @@ function goldenConfig(expected: Golden, optimizer: object, steps: number, prefix
     name: name.replace('/', '-'),
     dataset: { kind: 'npz', path: goldenData(expected) },
     model: { ...model, init_from: goldenWeights(expected, prefix) },
-    loss: { kind: loss },
+    loss,
     optimizer,
     training: {
       num_epochs: Math.ceil((steps * batch) / split.count),

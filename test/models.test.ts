@@ -5,9 +5,10 @@
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { cells } from '../src/cells/index.js';
+import { targetSize } from '../src/config/index.js';
 import type { Targets } from '../src/data/dataset.js';
 import { Engine } from '../src/engine/index.js';
-import type { LossName } from '../src/losses/index.js';
+import type { LossSettings } from '../src/losses/index.js';
 import { ParameterLayout } from '../src/model/parameters.js';
 import { batchLengths, makeSchedule } from '../src/model/schedule.js';
 import type { ModelSpec } from '../src/model/spec.js';
@@ -38,7 +39,7 @@ const layer = fc.oneof(
 
 interface Case {
   readonly model: ShortModel;
-  readonly loss: LossName;
+  readonly loss: LossSettings;
   readonly steps: number;
   readonly batch: number;
   readonly symbols: boolean;
@@ -56,7 +57,19 @@ const cases: fc.Arbitrary<Case> = fc
     dropout: fc.constantFrom(0, 0.4),
     carry: fc.boolean(),
     symbols: fc.boolean(),
-    values: fc.boolean(),
+    classes: fc.constantFrom<LossSettings>(
+      { kind: 'cross_entropy' },
+      { kind: 'cross_entropy', class_weights: [0.5, 1, 3] },
+      { kind: 'cross_entropy', class_weights: [0.5, 1, 3], label_smoothing: 0.2 },
+    ),
+    values: fc.constantFrom<LossSettings | null>(
+      null,
+      { kind: 'mse' },
+      { kind: 'mae' },
+      { kind: 'huber', delta: 0.4 },
+      { kind: 'quantile', quantiles: [0.1, 0.6, 0.8] },
+      { kind: 'binary_cross_entropy', positive_weights: [2, 1, 0.5] },
+    ),
     batch: fc.integer({ min: 1, max: 5 }),
     // short ones are one block; long ones are cut
     steps: fc.oneof(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 60, max: 150 })),
@@ -72,6 +85,7 @@ const cases: fc.Arbitrary<Case> = fc
       dropout,
       carry,
       symbols,
+      classes,
       values,
       batch,
       steps,
@@ -87,7 +101,7 @@ const cases: fc.Arbitrary<Case> = fc
           head: { from, hidden_sizes, activation, dropout },
           ...(symbols && { embedding: { size: 3, num_symbols: 7 } }),
         },
-        loss: values && from !== 'every' ? 'mse' : 'cross_entropy',
+        loss: values !== null && from !== 'every' ? values : classes,
         steps,
         batch,
         symbols,
@@ -110,8 +124,8 @@ function dataOf({ loss, steps, batch, symbols, lengths, seed, model }: Case) {
       random.uniform() < 0.2 ? -100 : random.integer(OUTPUTS),
     );
   const targets: Targets =
-    loss === 'mse'
-      ? { kind: 'value', size: OUTPUTS, values: uniform(batch * OUTPUTS) }
+    loss.kind !== 'cross_entropy'
+      ? { kind: 'value', size: targetSize(loss, OUTPUTS), values: uniform(batch * targetSize(loss, OUTPUTS)) }
       : { kind: 'class', numClasses: OUTPUTS, values: labels(), perStep };
   const x = symbols
     ? Float32Array.from({ length: batch * steps }, () => random.integer(7))

@@ -5,6 +5,7 @@
 import { cpSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import { buildRunReport } from '../src/report/run-report.js';
 import {
   isExhausted,
   type Measurement,
@@ -242,6 +243,100 @@ t.test('a longer run reads the test split again at its new end alone', async t =
   );
   const straight = await train(work, { ...config, training: { ...config.training, num_epochs: 4 } });
   t.same(longer.summary.metrics, straight.summary.metrics);
+});
+
+/** Selects its best checkpoint, a gate's value and its end by the test split. */
+const onTest = {
+  ...stopping,
+  name: 'on-test',
+  dataset: { ...config.dataset, validation: undefined },
+  training: { ...stopping.training, early_stopping: { metric: 'test.loss', patience: 3 } },
+  checkpoint: { metric: 'test.loss' },
+  gates: [{ metric: 'test.loss', over: 'best', max: 10 }],
+};
+
+t.test('what is selected by the test split is called optimistic everywhere', async t => {
+  const words = 'selected on the test split: this value is optimistic';
+  const validated = await work.cellrun('validate', work.config(onTest));
+  t.equal(validated.code, 0);
+  const places = validated.stderr.split('\n').filter(line => line.includes(words));
+  t.match(places, [/the end of training is/, /the best checkpoint is/, /the value of a gate.* is/]);
+  const quiet = await work.cellrun('validate', work.config(config));
+  t.equal(quiet.stderr, '');
+
+  const output = work.folder();
+  const flags = ['--output', output, '--backend', 'webasm'];
+  const run = await work.cellrun('run', work.config(onTest), ...flags);
+  const closing = run.stdout.split('\n').filter(line => line.includes(words));
+  t.match(closing, [
+    /^The end of training: selected/,
+    /^The best checkpoint \(step \d+, test.loss [\d.]+\): selected/,
+    /^The value of a gate, the best test.loss: selected/,
+  ]);
+  const [id] = readdirSync(join(output, onTest.name));
+  const directory = join(output, onTest.name, id);
+  for (const format of ['text', 'markdown', 'json', 'junit', 'github']) {
+    const { stdout } = await work.cellrun('review', directory, '--format', format);
+    t.ok(format === 'json' ? stdout.includes('selected_on_test') : stdout.includes(words), format);
+  }
+  t.equal(buildRunReport(directory).selected_on_test.length, 3);
+
+  const clean = await train(work, { ...config, gates: [{ metric: 'test.loss', max: 10 }] });
+  t.equal(clean.summary.selected_on_test, undefined);
+  const last = await train(work, { ...onTest, training: { ...config.training, num_epochs: 1 }, gates: [] });
+  t.equal(last.summary.selected_on_test, undefined, 'there was nothing to select from');
+});
+
+t.test('what a config cannot select by', async t => {
+  const problems = async (changes: object) => {
+    const { code, stderr } = await work.cellrun('validate', work.config({ ...stopping, ...changes }));
+    return `${code} ${stderr}`;
+  };
+  const { training } = stopping;
+  const withStopping = (settings: object) => ({
+    training: { ...training, early_stopping: { ...training.early_stopping, ...settings } },
+  });
+  t.match(
+    await problems(withStopping({ metric: 'test.loss' })),
+    /^2[\s\S]*test.loss is measured once, at the end.*\n[\s\S]*did you mean validation.loss\?/,
+  );
+  t.match(
+    await problems({ gates: [{ metric: 'test.loss', over: 'best', max: 1 }] }),
+    /^2[\s\S]*test.loss is measured once, at the end/,
+  );
+  t.match(
+    await problems({
+      dataset: { ...config.dataset, validation: undefined },
+      ...withStopping({ metric: 'validation.loss' }),
+    }),
+    /^2[\s\S]*validation.loss needs a validation split, such as dataset.validation/,
+  );
+  t.match(
+    await problems({ checkpoint: { metric: 'train.loss' }, ...withStopping({ metric: 'validation.loss' }) }),
+    /^2[\s\S]*`restore_best` takes the best checkpoint by train.loss, and training stops by validation.loss/,
+  );
+  t.match(
+    await problems({ checkpoint: { keep: { best: 0 } } }),
+    /^2[\s\S]*`restore_best` needs the best checkpoint, and `checkpoint.keep.best` is 0/,
+  );
+  t.match(
+    await problems({ checkpoint: { keep: { best: 0 } }, ...withStopping({ restore_best: false }) }),
+    /^0/,
+  );
+});
+
+t.test('evaluate and predict read any split that there is', async t => {
+  const { summary } = await train(work, config);
+  for (const split of ['validation', 'test'] as const) {
+    const { stdout } = await work.cellrun('evaluate', summary.directory, '--json', '--split', split);
+    t.match(JSON.parse(stdout).metrics, { [split]: summary.metrics[split] });
+  }
+  const lines = (await work.cellrun('predict', summary.directory, '--split', 'validation')).stdout;
+  t.equal(lines.trim().split('\n').length, 16);
+  const without = await train(work, { ...config, dataset: { ...config.dataset, validation: undefined } });
+  const missing = await work.cellrun('evaluate', without.summary.directory, '--split', 'validation');
+  t.equal(missing.code, 2);
+  t.match(missing.stderr, /this run has no validation split/);
 });
 
 function evaluationOf(directory: string): Record<string, unknown> {

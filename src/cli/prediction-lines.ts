@@ -1,7 +1,8 @@
 /** Predictions as lines of text. */
 import { IGNORED } from '../data/index.js';
 import { nonFiniteName, spellNonFinite } from '../experiment/json.js';
-import { predictedClass } from '../losses/loss.js';
+import { predictedClass } from '../metrics/classes.js';
+import type { Numbers } from '../metrics/metric.js';
 import type { PredictionForm } from '../training/evaluate.js';
 import { type PredictedSequence, type Prediction, probabilityOf } from '../training/predictions.js';
 
@@ -12,8 +13,8 @@ type Fields = Readonly<Record<string, number | string | null>>;
  * One JSON object for a sequence. Where the model answers at every step, and where it predicts values, its fields are lists; a number in
  * a list that is not finite is its name.
  */
-export function jsonLine(form: PredictionForm, { index, predictions }: PredictedSequence): string {
-  return `${JSON.stringify(spellNonFinite({ index, ...jsonFields(form, predictions) }))}\n`;
+export function jsonLine(form: PredictionForm, { index, id, predictions }: PredictedSequence): string {
+  return `${JSON.stringify(spellNonFinite({ index, id, ...jsonFields(form, predictions) }))}\n`;
 }
 
 function jsonFields(form: PredictionForm, predictions: readonly Prediction[]): object {
@@ -26,18 +27,23 @@ function jsonFields(form: PredictionForm, predictions: readonly Prediction[]): o
 }
 
 /** A line for each prediction: RFC 4180, but with newlines alone. */
-export function csvLines(form: PredictionForm, { index, predictions }: PredictedSequence): string {
+export function csvLines(form: PredictionForm, { index, id, predictions }: PredictedSequence): string {
   const { fields } = TARGETS[form.kind];
   return predictions
     .map(prediction =>
-      csvLine({ index, ...(form.perStep && { step: prediction.step }), ...fields(form, prediction) }),
+      csvLine({
+        index,
+        ...(id !== undefined && { id }),
+        ...(form.perStep && { step: prediction.step }),
+        ...fields(form, prediction),
+      }),
     )
     .join('');
 }
 
 export function csvHeader(form: PredictionForm): string {
   const columns = TARGETS[form.kind].columns(form);
-  return `${['index', ...(form.perStep ? ['step'] : []), ...columns].join()}\n`;
+  return `${['index', ...(form.named ? ['id'] : []), ...(form.perStep ? ['step'] : []), ...columns].join()}\n`;
 }
 
 /** How a prediction is told, by the kind of its target. */
@@ -60,11 +66,11 @@ const TARGETS: Readonly<Record<PredictionForm['kind'], PredictionColumns>> = {
   },
   value: {
     columns: ({ size }) => ['predicted', 'target'].flatMap(name => numbered(name, size)),
-    fields: ({ size }, { values, target }) => {
-      const numbers = (name: string, of: Float32Array) => numbered(name, size).map((key, i) => [key, of[i]]);
-      return Object.fromEntries([...numbers('predicted', values), ...numbers('target', target)]);
+    fields: ({ size }, { point, target }) => {
+      const numbers = (name: string, of: Numbers) => numbered(name, size).map((key, i) => [key, of[i]]);
+      return Object.fromEntries([...numbers('predicted', point), ...numbers('target', target)]);
     },
-    lists: ({ values, target }) => ({ predicted: [...values], target: [...target] }),
+    lists: ({ point, target }) => ({ predicted: [...point], target: [...target] }),
   },
 };
 
@@ -73,14 +79,14 @@ function numbered(name: string, size: number): string[] {
 }
 
 /** A class that is not known is null. */
-function classFields({ classNames }: PredictionForm, { values, target }: Prediction): Fields {
-  const predicted = predictedClass(values);
+function classFields({ classNames }: PredictionForm, { outputs, target }: Prediction): Fields {
+  const predicted = predictedClass(outputs);
   const [label] = target;
   const known = label !== IGNORED;
   return {
     predicted: predicted < 0 ? null : predicted,
     ...(classNames && { predicted_name: classNames[predicted] ?? null }),
-    probability: predicted < 0 ? Number.NaN : probabilityOf(values, predicted),
+    probability: predicted < 0 ? Number.NaN : probabilityOf(outputs, predicted),
     label: known ? label : null,
     ...(classNames && { label_name: known ? classNames[label] : null }),
   };

@@ -2,6 +2,7 @@
 import { basename, delimiter, dirname, relative } from 'node:path';
 import { gateSentence } from '../experiment/gate-words.js';
 import { metricSentence } from '../experiment/metric-words.js';
+import { selectionSentences } from '../experiment/selection-words.js';
 import type { Summary } from '../experiment/summary.js';
 import type { RunResult } from '../training/observer.js';
 import { counted } from '../words.js';
@@ -17,6 +18,7 @@ export function tellResult(summary: Summary, quiet: boolean, io: Io): void {
     );
     for (const gate of gates) if (gate.verdict !== 'passed' || !quiet) io.out(`${gateSentence(gate)}\n`);
   }
+  for (const sentence of selectionSentences(summary)) io.out(`${sentence}\n`);
   io.out(`Run directory: ${directory}\n`);
 }
 

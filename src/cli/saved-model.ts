@@ -28,9 +28,8 @@ export function openModel(
   const chosen = which ?? directory.readSummary()?.restored?.step ?? 'last';
   const file = resolveCheckpoint(files.checkpoints, chosen);
   const { step, epoch } = loadCheckpoint(file);
-  // a run that was killed before it wrote a manifest says nothing of its data
-  const digests = directory.readManifest()?.datasets ?? [];
-  return { loaded, file, weights: chosenWeights(runPath, loaded, weights), digests, step, epoch };
+  const data = directory.readManifest();
+  return { loaded, file, weights: chosenWeights(runPath, loaded, weights), data, step, epoch };
 }
 
 function chosenWeights(

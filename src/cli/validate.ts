@@ -1,5 +1,6 @@
 /** `validate`: everything about configs that can be checked without training, their data included. */
 import { checkAgainstData, type LoadedExperiment, loadExperiment, locateInConfig } from '../config/index.js';
+import { OPTIMISTIC, testSelections } from '../config/splits.js';
 import { openDataset, type SplitName } from '../data/index.js';
 import { type Diagnostic, EXIT, type ExitCode, UserError } from '../errors.js';
 import { checkName } from '../experiment/run-directory.js';
@@ -69,10 +70,17 @@ async function checkWithData(
       ...(validation && { validation: validation.count }),
       test: test.count,
     };
-    return { diagnostics, warnings, sequences };
+    return { diagnostics, warnings: [...selectionWarnings(loaded), ...warnings], sequences };
   } catch (error) {
     throw error instanceof UserError ? locateInConfig(error, loaded) : error;
   }
+}
+
+function selectionWarnings({ experiment, locator }: LoadedExperiment): Diagnostic[] {
+  const expected = 'a validation split to select by, such as dataset.validation: { fraction: 0.1 }';
+  return testSelections(experiment).map(({ path, what }) =>
+    locator.atValue(path, 'config/selected-on-test', `${what} is ${OPTIMISTIC}`, { expected }),
+  );
 }
 
 function report(

@@ -3,7 +3,7 @@ import { datasetFacts } from '../data/table.js';
 import type { Diagnostic } from '../errors.js';
 import { checkFacts } from './data-facts.js';
 import type { PartialExperiment } from './experiment.js';
-import { checkGate, checkSelectingMetric } from './gate-checks.js';
+import { checkGate, checkMetric, checkSelectingMetric } from './gate-checks.js';
 import type { Locator } from './locator.js';
 import { largerIsBetter } from './metrics.js';
 import { checkModel } from './model-checks.js';
@@ -19,6 +19,7 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
     ...checkModel(experiment, locator),
     ...checkOptimizer(experiment, locator),
     ...checkSchedule(experiment, locator),
+    ...checkMetrics(experiment, locator),
     ...checkEarlyStopping(experiment, locator),
     ...checkCheckpoint(experiment, locator),
     ...gates.flatMap((gate, index) => checkGate(experiment, gate, ['gates', index], locator)),
@@ -82,6 +83,18 @@ function checkOptimizer({ optimizer }: PartialExperiment, locator: Locator): Dia
   return [locator.atKey(['optimizer', 'nesterov'], 'config/nesterov', '`nesterov` needs momentum', more)];
 }
 
+/** Each of `training.metrics` is one of the task of the loss. */
+function checkMetrics({ training, loss }: PartialExperiment, locator: Locator): Diagnostic[] {
+  const { metrics = [] } = training ?? {};
+  if (loss === undefined) return [];
+  return metrics.flatMap((metric, i) =>
+    checkMetric({ loss }, `test.${metric}`, ['training', 'metrics', i], locator).map(found => ({
+      ...found,
+      message: `${metric} is no metric of loss ${loss.kind}`,
+    })),
+  );
+}
+
 /** Weights are restored from the best checkpoint, so what is best must mean the same to both. */
 function checkEarlyStopping(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
   const { training, checkpoint } = experiment;
@@ -103,10 +116,13 @@ function checkEarlyStopping(experiment: PartialExperiment, locator: Locator): Di
 }
 
 function checkCheckpoint(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
-  const { checkpoint, loss } = experiment;
+  const { checkpoint, loss, training } = experiment;
   if (checkpoint === undefined || loss === undefined) return [];
   const { metric, mode } = checkpoint;
-  const found = checkSelectingMetric(experiment, metric, ['checkpoint', 'metric'], locator);
+  const path = ['checkpoint', 'metric'];
+  // one that early stopping decides is complained about there
+  const isOwn = locator.isGiven(path) || training?.early_stopping === undefined;
+  const found = isOwn ? checkSelectingMetric(experiment, metric, path, locator) : [];
   const better = largerIsBetter(metric) ? 'max' : 'min';
   if (mode !== better) {
     const message = `the best ${metric} is the ${better === 'max' ? 'largest' : 'smallest'}`;

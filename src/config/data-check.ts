@@ -2,11 +2,12 @@
 import type { SequenceInput } from '../data/dataset.js';
 import type { LabelFacts, PlacedLabel } from '../data/labels.js';
 import { type Diagnostic, damagedError } from '../errors.js';
+import { type ColumnFacts, checkColumns } from './column-check.js';
 import { checkFacts, type DataFacts } from './data-facts.js';
-import type { ModelConfig } from './experiment.js';
+import type { Experiment, ModelConfig } from './experiment.js';
 import { checkLabels, checkVariety, type LabelVerdict } from './label-check.js';
 import type { LoadedExperiment } from './load.js';
-import { lossFacts } from './losses.js';
+import { lossFacts, outputSize } from './losses.js';
 import { modelWarnings } from './model-checks.js';
 
 /** What the check needs to know of a split's targets. */
@@ -50,6 +51,9 @@ export interface DataShape {
   readonly test: SplitShape;
   readonly labels?: LabelFacts;
   readonly largestSymbol?: PlacedLabel;
+  /** Of numbers that the config may have scaled. */
+  readonly columns?: ColumnFacts;
+  readonly scaling?: object;
 }
 
 /** The sizes that a config leaves to the data. */
@@ -91,14 +95,23 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
       ...modelWarnings(experiment, locator),
       ...checkLimit(loaded, data),
       ...checkLengths(loaded, data),
+      ...checkShare(loaded, data),
+      ...checkBatch(loaded, data),
+      ...(data.columns ? checkColumns(data.columns, data.scaling !== undefined, locator) : []),
       ...warnings,
     ],
     sizes: {
       input: completeInput(experiment.model, data.input),
       sequenceLength: data.sequenceLength,
-      outputSize: targetFacts(data.train.targets).size ?? experiment.model.num_classes ?? classesOf(data),
+      outputSize: outputsOf(experiment, data),
     },
   };
+}
+
+/** One for each class, or those that the loss has for each number of a target. */
+function outputsOf({ model, loss }: Experiment, data: DataShape): number {
+  const { size } = targetFacts(data.train.targets);
+  return size === undefined ? (model.num_classes ?? classesOf(data)) : outputSize(loss, size);
 }
 
 function factsOf(data: DataShape): DataFacts {
@@ -137,6 +150,33 @@ function checkLimit(
   if (limit === undefined || limit <= train.count) return [];
   const message = `dataset.limit is ${limit}, but there are only ${train.count} training sequences; all are used`;
   return [locator.atValue(['dataset', 'limit'], 'data/limit', message)];
+}
+
+/** More sequences to report on or select by than this for each that trains are hardly meant. */
+const MAX_HELD_OUT = 20;
+
+/** A share that is to be the training part's, or that counts in per cent, leaves next to nothing. */
+function checkShare(
+  { experiment: { dataset }, locator }: LoadedExperiment,
+  { train, validation, test }: DataShape,
+): Diagnostic[] {
+  const isShared = (key: string) => Object.hasOwn(dataset, key);
+  const key = ['test_fraction', 'validation'].find(isShared);
+  const limit = ('limit' in dataset ? dataset.limit : undefined) ?? Number.POSITIVE_INFINITY;
+  const heldOut = (isShared('test_fraction') ? test.count : 0) + (validation?.count ?? 0);
+  const isFew = train.count === 1 || heldOut > MAX_HELD_OUT * train.count;
+  if (key === undefined || train.count >= limit || !isFew) return [];
+  const [is, sequences] = train.count === 1 ? ['is', 'sequence'] : ['are', 'sequences'];
+  const message = `only ${train.count} training ${sequences} ${is} left, with ${heldOut} set aside`;
+  return [locator.atValue(['dataset', key], 'data/few-training-sequences', message)];
+}
+
+function checkBatch({ experiment, locator }: LoadedExperiment, { train }: DataShape): Diagnostic[] {
+  const { batch_size: size, last_batch } = experiment.training;
+  if (size <= train.count || last_batch === 'drop') return [];
+  const message = `the batch is larger than the training split (${train.count} ${train.count === 1 ? 'sequence' : 'sequences'}), so an epoch is one step`;
+  const more = { expected: `at most ${train.count}`, got: String(size) };
+  return [locator.atValue(['training', 'batch_size'], 'data/batch-size', message, more)];
 }
 
 /** Sequences of one length are alike to whoever sorts them by it. */

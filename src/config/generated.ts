@@ -20,6 +20,10 @@ export type Limit = number;
  */
 export type TestFraction = number;
 /**
+ * How features and value targets are scaled, column by column, by the training split alone: standard to mean 0 and variance 1, min_max to 0..1. Losses are of scaled targets; predictions and other metrics are in the units of the data. Without it nothing is scaled, and a warning names columns far from mean 0 and variance 1.
+ */
+export type Normalize = 'standard' | 'min_max' | 'none';
+/**
  * The recurrent network: equal layers of one cell, or a list of layers; perhaps an embedding below them; the head above them.
  */
 export type ModelConfig = Model & Model1;
@@ -55,7 +59,8 @@ export type InitFrom = string;
 /**
  * What is minimised, by kind.
  */
-export type LossConfig = CrossEntropyLoss | MseLoss;
+export type LossConfig =
+  CrossEntropyLoss | BinaryCrossEntropyLoss | MseLoss | MaeLoss | HuberLoss | QuantileLoss;
 /**
  * How weights are updated, by kind.
  */
@@ -99,7 +104,7 @@ export type ScheduleFactor = number;
  */
 export type MinLearningRate = number;
 /**
- * The metric that must improve.
+ * What a run measures: a split and a metric. schemas/README.md has the formula of each.
  */
 export type MetricName =
   | 'train.loss'
@@ -169,75 +174,21 @@ export type DecoupledWeightDecay = number;
  */
 export type AverageConfig = EmaAverage;
 /**
- * The metric that must improve.
+ * A metric. Of classes: accuracy, top_3_accuracy, top_5_accuracy, precision, recall, f1, auroc, perplexity, bits_per_symbol. Of labels: accuracy, precision, recall, f1, auroc. Of values: mean_absolute_error, rmse, r2.
  */
-export type MetricName1 =
-  | 'train.loss'
-  | 'train.accuracy'
-  | 'train.top_3_accuracy'
-  | 'train.top_5_accuracy'
-  | 'train.mean_absolute_error'
-  | 'validation.loss'
-  | 'validation.accuracy'
-  | 'validation.top_3_accuracy'
-  | 'validation.top_5_accuracy'
-  | 'validation.precision'
-  | 'validation.recall'
-  | 'validation.f1'
-  | 'validation.auroc'
-  | 'validation.perplexity'
-  | 'validation.bits_per_symbol'
-  | 'validation.mean_absolute_error'
-  | 'validation.rmse'
-  | 'validation.r2'
-  | 'test.loss'
-  | 'test.accuracy'
-  | 'test.top_3_accuracy'
-  | 'test.top_5_accuracy'
-  | 'test.precision'
-  | 'test.recall'
-  | 'test.f1'
-  | 'test.auroc'
-  | 'test.perplexity'
-  | 'test.bits_per_symbol'
-  | 'test.mean_absolute_error'
-  | 'test.rmse'
-  | 'test.r2';
-/**
- * The metric that decides which checkpoint is the best.
- */
-export type MetricName2 =
-  | 'train.loss'
-  | 'train.accuracy'
-  | 'train.top_3_accuracy'
-  | 'train.top_5_accuracy'
-  | 'train.mean_absolute_error'
-  | 'validation.loss'
-  | 'validation.accuracy'
-  | 'validation.top_3_accuracy'
-  | 'validation.top_5_accuracy'
-  | 'validation.precision'
-  | 'validation.recall'
-  | 'validation.f1'
-  | 'validation.auroc'
-  | 'validation.perplexity'
-  | 'validation.bits_per_symbol'
-  | 'validation.mean_absolute_error'
-  | 'validation.rmse'
-  | 'validation.r2'
-  | 'test.loss'
-  | 'test.accuracy'
-  | 'test.top_3_accuracy'
-  | 'test.top_5_accuracy'
-  | 'test.precision'
-  | 'test.recall'
-  | 'test.f1'
-  | 'test.auroc'
-  | 'test.perplexity'
-  | 'test.bits_per_symbol'
-  | 'test.mean_absolute_error'
-  | 'test.rmse'
-  | 'test.r2';
+export type MeasuredMetric =
+  | 'accuracy'
+  | 'top_3_accuracy'
+  | 'top_5_accuracy'
+  | 'precision'
+  | 'recall'
+  | 'f1'
+  | 'auroc'
+  | 'perplexity'
+  | 'bits_per_symbol'
+  | 'mean_absolute_error'
+  | 'rmse'
+  | 'r2';
 /**
  * What a gate may judge: a metric; or what training cost, where smaller is better: `step_ratio`, the median training step over the time of a calibration kernel in the same process, so that a slow machine does not fail it; `ms_per_step`, that step in milliseconds; `peak_rss_mb`, the peak resident memory in MiB.
  */
@@ -392,6 +343,7 @@ export interface NpzDataset {
    */
   path: string;
   test_fraction?: TestFraction;
+  normalize?: Normalize;
   /**
    * Whether the archive's x_validation, y_validation and lengths_validation are the validation split, or are left alone; needed if it has them. Give this or `validation`, or none of them.
    */
@@ -436,6 +388,7 @@ export interface CsvDataset {
    */
   target_kind: 'class' | 'value';
   sequence?: CsvSequence;
+  normalize?: Normalize;
   validation?: Validation;
   limit?: Limit;
 }
@@ -684,13 +637,41 @@ export interface Head {
   dropout: number;
 }
 /**
- * Mean cross-entropy of class targets, from logits; targets of -100 are ignored.
+ * Mean cross-entropy of class targets, from logits, as torch.nn.CrossEntropyLoss.
  */
 export interface CrossEntropyLoss {
   /**
    * For class targets.
    */
   kind: 'cross_entropy';
+  /**
+   * What each class weighs in the mean: a positive number for each, or `balanced`: N / (K n) for a class with n of the N training labels, where K is the number of classes that have one; a class without a training label weighs 1. The mean divides by the sum of the weights of the labels.
+   */
+  class_weights?: 'balanced' | [number, ...number[]];
+  /**
+   * Share of each target that is spread evenly over all classes.
+   */
+  label_smoothing: number;
+  /**
+   * A label that neither trains nor counts, such as that of padding; -100 never does.
+   */
+  ignored_index: number;
+}
+/**
+ * Mean binary cross-entropy of value targets from 0 to 1, several labels that exclude each other in no way, from a logit each, as torch.nn.BCEWithLogitsLoss.
+ */
+export interface BinaryCrossEntropyLoss {
+  /**
+   * For value targets from 0 to 1.
+   */
+  kind: 'binary_cross_entropy';
+  /**
+   * What the positive case of each label weighs; the negative one weighs 1.
+   *
+   * @minItems 1
+   * @maxItems 100000
+   */
+  positive_weights?: [number, ...number[]];
 }
 /**
  * Mean squared error of value targets.
@@ -700,6 +681,44 @@ export interface MseLoss {
    * For value targets.
    */
   kind: 'mse';
+}
+/**
+ * Mean absolute error of value targets.
+ */
+export interface MaeLoss {
+  /**
+   * For value targets, robust against outliers.
+   */
+  kind: 'mae';
+}
+/**
+ * Huber loss of value targets, as torch.nn.HuberLoss: half the squared error up to `delta`, linear beyond.
+ */
+export interface HuberLoss {
+  /**
+   * For value targets, squared near and linear far from them.
+   */
+  kind: 'huber';
+  /**
+   * The absolute error, in the units of training, at which the loss becomes linear.
+   */
+  delta: number;
+}
+/**
+ * Quantile (pinball) loss of value targets: the model has an output for each quantile of each target.
+ */
+export interface QuantileLoss {
+  /**
+   * For value targets, of which quantiles are predicted.
+   */
+  kind: 'quantile';
+  /**
+   * The quantiles. The one nearest to 0.5 is the prediction that metrics compare with the target.
+   *
+   * @minItems 1
+   * @maxItems 100
+   */
+  quantiles: [number, ...number[]];
 }
 /**
  * Stochastic gradient descent, with momentum as in PyTorch.
@@ -1030,6 +1049,88 @@ export interface TrainingConfig {
   evaluate_every?: EvaluationInterval;
   early_stopping?: EarlyStopping;
   /**
+   * What evaluations measure beside the loss, and training as well if it is a mean over predictions; besides, whatever a gate, a checkpoint or early stopping goes by. Without it: accuracy for cross_entropy, accuracy and f1 for binary_cross_entropy, else mean_absolute_error and rmse. schemas/README.md has the formulas.
+   *
+   * @maxItems 12
+   */
+  metrics?:
+    | []
+    | [MeasuredMetric]
+    | [MeasuredMetric, MeasuredMetric]
+    | [MeasuredMetric, MeasuredMetric, MeasuredMetric]
+    | [MeasuredMetric, MeasuredMetric, MeasuredMetric, MeasuredMetric]
+    | [MeasuredMetric, MeasuredMetric, MeasuredMetric, MeasuredMetric, MeasuredMetric]
+    | [MeasuredMetric, MeasuredMetric, MeasuredMetric, MeasuredMetric, MeasuredMetric, MeasuredMetric]
+    | [
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric
+      ]
+    | [
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric
+      ]
+    | [
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric
+      ]
+    | [
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric
+      ]
+    | [
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric
+      ]
+    | [
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric,
+        MeasuredMetric
+      ];
+  /**
    * Sequences per batch of an evaluation.
    */
   eval_batch_size: number;
@@ -1060,7 +1161,7 @@ export interface EvaluationInterval {
  * End training before its last step once a metric has not improved for `patience` evaluations in a row.
  */
 export interface EarlyStopping {
-  metric: MetricName1;
+  metric: MetricName;
   /**
    * Evaluations in a row without an improvement after which training ends.
    */
@@ -1083,7 +1184,7 @@ export interface CheckpointConfig {
    */
   every: 'epoch' | CheckpointInterval;
   keep: CheckpointKeep;
-  metric: MetricName2;
+  metric: MetricName;
   /**
    * Whether a larger or a smaller metric is better.
    */

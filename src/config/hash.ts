@@ -18,7 +18,7 @@ export interface Hashes {
 
 /**
  * SHA-256 (hex) of what defines the results. Left out is what only names, watches or judges them:
- * `name`, `description`, `checkpoint`, `gates`, `training.log_every`. Paths count relative to the
+ * `name`, `description`, `checkpoint`, `gates`, `training.log_every`, `training.metrics`. Paths count relative to the
  * config's folder, so that a checkout elsewhere has the same hash. A key that is younger than the
  * first hashes counts only where it is not at its default.
  * @param folder of the config; absolute
@@ -27,7 +27,7 @@ export function hashExperiment(experiment: Experiment, folder: string): Hashes {
   const counted = withoutYoungerDefaults(experiment) as Experiment;
   const portable = mapPaths(counted, path => relative(folder, path).split(sep).join('/'));
   const { version, seed, dataset, model, loss, optimizer, training } = portable;
-  const { log_every: _, ...trained } = training;
+  const { log_every: _, metrics: _metrics, ...trained } = training;
   const {
     num_epochs: _epochs,
     max_steps: _steps,

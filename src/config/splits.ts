@@ -6,12 +6,10 @@ import type {
   LossConfig,
   MetricName,
   PartialExperiment,
+  SplitName,
 } from './experiment.js';
-import { metricsOf } from './losses.js';
+import { reportableMetrics } from './losses.js';
 import type { Path } from './tree.js';
-
-/** A split that is evaluated while a run trains. */
-export type EvaluatedSplit = 'validation' | 'test';
 
 /** Whether sequences are set aside to select by. */
 export function hasValidation(dataset: DatasetConfig | undefined): boolean {
@@ -25,20 +23,19 @@ export function hasValidation(dataset: DatasetConfig | undefined): boolean {
   );
 }
 
-/** The split whose metrics select: the test split only if there is no other. */
-export function selectingSplit(dataset: DatasetConfig | undefined): EvaluatedSplit {
-  return hasValidation(dataset) ? 'validation' : 'test';
-}
-
 /** The same metric of the validation split; one of training is returned as it is. */
 export function onValidation(metric: MetricName): MetricName {
   return metric.replace(/^test\./, 'validation.') as MetricName;
 }
 
-/** All that a run measures. */
-export function measuredMetrics(loss: LossConfig, dataset: DatasetConfig | undefined): readonly MetricName[] {
-  const names = metricsOf(loss);
-  return hasValidation(dataset) ? [...new Set([...names.map(onValidation), ...names])] : names;
+/** The splits of a run. */
+export function splitsOf(dataset: DatasetConfig | undefined): readonly SplitName[] {
+  return hasValidation(dataset) ? ['train', 'validation', 'test'] : ['train', 'test'];
+}
+
+/** All that a run can measure. */
+export function possibleMetrics(loss: LossConfig, dataset: DatasetConfig | undefined): readonly MetricName[] {
+  return reportableMetrics(loss, splitsOf(dataset));
 }
 
 /** What a run can select by: measured again and again while it trains. */
@@ -46,8 +43,7 @@ export function selectingMetrics(
   loss: LossConfig,
   dataset: DatasetConfig | undefined,
 ): readonly MetricName[] {
-  const names = metricsOf(loss);
-  return hasValidation(dataset) ? names.map(onValidation) : names;
+  return reportableMetrics(loss, ['train', hasValidation(dataset) ? 'validation' : 'test']);
 }
 
 /** Something that a run selects by a metric of the test split. */

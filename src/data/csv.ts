@@ -1,6 +1,6 @@
 /** Dataset kind `csv`: columns by name, rows of a group as one sequence. */
 import { damagedError } from '../errors.js';
-import { type RowList, rowLists } from './csv-order.js';
+import { groupOf, type RowList, rowLists } from './csv-order.js';
 import { type CsvColumns, type CsvTable, readCsvTable } from './csv-table.js';
 import { type ClassMapping, classMapping, csvLabelFacts, sequenceTargets } from './csv-targets.js';
 import type { Dataset, Split } from './dataset.js';
@@ -8,10 +8,11 @@ import type { DatasetContext, DatasetKind } from './kind.js';
 import { MAX_ELEMENTS } from './limits.js';
 import { type Packed, packedSplit } from './packed.js';
 import { configError, Problems } from './problems.js';
+import type { NormalizeConfig } from './scaling.js';
 import { holdOut, range } from './selection.js';
 import type { TrainingPartConfig } from './training-part.js';
 
-export interface CsvConfig extends TrainingPartConfig {
+export interface CsvConfig extends TrainingPartConfig, NormalizeConfig {
   readonly kind: 'csv';
   readonly path: string;
   readonly validation_path?: string;
@@ -76,7 +77,7 @@ async function open(config: CsvConfig, { seed }: DatasetContext): Promise<Datase
   const problems = new Problems();
   const split = (part: Part): Split | undefined => {
     const packed = problems.attempt(() => pack(part, config, mapping, steps));
-    return packed && packedSplit(packed, steps);
+    return packed && { ...packedSplit(packed, steps), ...namesOf(part) };
   };
   const train = split(parts.train);
   const validation = parts.validation && split(parts.validation);
@@ -90,6 +91,7 @@ async function open(config: CsvConfig, { seed }: DatasetContext): Promise<Datase
     ...(validation && { validation }),
     test,
     digests: digestsOf(tables),
+    columnNames: { features: i => config.features[i], targets: () => config.target },
     classLabels: mapping?.labels,
     labels: mapping && csvLabelFacts(all),
   };
@@ -155,6 +157,11 @@ function partsOf(tables: Tables, config: CsvConfig, seed: number): Splits<Part> 
     ...(validation && { validation }),
     test: pick(given ?? all, chosen.test),
   };
+}
+
+/** The rows of a group are a sequence that the table names; a row alone has no name. */
+function namesOf({ table, lists }: Part): Pick<Split, 'id'> {
+  return table.groups === undefined ? {} : { id: index => groupOf(table, lists[index][0]) };
 }
 
 function pick({ table, lists }: Part, indices: Uint32Array): Part {

@@ -2,11 +2,13 @@
  * What a kind of dataset is to the rest of the program: one object of its file, which the table
  * lists.
  */
-import type { Dataset, SequenceInput, Targets } from './dataset.js';
+import type { DataScaling, Dataset, SequenceInput, Targets } from './dataset.js';
 
 export interface DatasetContext {
   /** The experiment's seed, for what is generated or drawn. */
   readonly seed: number;
+  /** The scaling that a run was trained with, used in place of one fitted anew. */
+  readonly scaling?: DataScaling | undefined;
 }
 
 /** What is known of data; absent where it is not known yet. */

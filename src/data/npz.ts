@@ -10,10 +10,11 @@ import { expansionLimit } from './limits.js';
 import { checkSameShape, type NpzSequences, sequencesOf } from './npz-arrays.js';
 import { type Packed, packedSplit, selectSequences } from './packed.js';
 import { configError, Problems } from './problems.js';
+import type { NormalizeConfig } from './scaling.js';
 import { holdOut } from './selection.js';
 import type { TrainingPartConfig } from './training-part.js';
 
-export interface NpzConfig extends TrainingPartConfig {
+export interface NpzConfig extends TrainingPartConfig, NormalizeConfig {
   readonly kind: 'npz';
   readonly path: string;
   /** Share of the sequences that tests, where the file has no `x_test`. Drawn by the experiment's seed. */
@@ -166,6 +167,7 @@ function splits(arrays: Arrays, config: NpzConfig, seed: number): Omit<Dataset, 
     train: split(all, heldOut?.train),
     ...(validation && { validation: split(validation) }),
     test: split(given ?? all, heldOut?.test),
+    columnNames: { features: i => `x[:, :, ${i}]`, targets: i => `y[:, ${i}]` },
     labels: all.labels && labelFacts(all.labels, ...labelsOf(others)),
     largestSymbol,
   };

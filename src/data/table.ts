@@ -1,11 +1,13 @@
 /** The dataset kinds. Adding one: a file here, a line in the table, a branch in the schema, a test. */
 
+import { trainingColumns } from './column-statistics.js';
 import { type CsvConfig, csv } from './csv.js';
-import type { Dataset } from './dataset.js';
+import type { DataScaling, Dataset } from './dataset.js';
 import { type IdxConfig, idx } from './idx.js';
 import type { DatasetContext, DatasetFacts, DatasetKind } from './kind.js';
 import { type MnistConfig, mnist } from './mnist.js';
 import { type NpzConfig, npz } from './npz.js';
+import { fitScaling, type NormalizeConfig, scaledDataset } from './scaling.js';
 import { type SyntheticConfig, synthetic } from './synthetic.js';
 import { dividedTraining, trainingCount } from './training-part.js';
 
@@ -25,7 +27,24 @@ export async function openDataset(config: DatasetConfig, context: DatasetContext
   const whole = await kindOf(config).open(config, context);
   // generated data that have a seed of their own stay the same for every seed of the experiment
   const seed = (config.kind === 'synthetic' ? config.seed : undefined) ?? context.seed;
-  return dividedTraining(whole, config, seed);
+  const divided = dividedTraining(whole, config, seed);
+  return config.kind === 'npz' || config.kind === 'csv'
+    ? normalized(divided, config.normalize, context.scaling)
+    : divided;
+}
+
+/** Numbers of which the columns of data that are not normalized are judged. */
+const MAX_JUDGED = 2 ** 22;
+
+function normalized(
+  dataset: Dataset,
+  method: NormalizeConfig['normalize'],
+  given: DataScaling | undefined,
+): Dataset {
+  if (method === 'none') return dataset;
+  if (method === undefined) return { ...dataset, columns: trainingColumns(dataset, MAX_JUDGED) };
+  const columns = trainingColumns(dataset);
+  return { ...scaledDataset(dataset, given ?? fitScaling(method, columns)), columns };
 }
 
 /** What the config alone says of its data. */

@@ -18,6 +18,8 @@ interface EvaluationFacts {
 export interface PredictionPlace {
   /** Position of its sequence in the split, from 0. */
   readonly index: number;
+  /** What the data call the sequence; absent if they name none. */
+  readonly id?: string;
   /** From 0; present where the model answers at every step. */
   readonly step_in_sequence?: number;
 }

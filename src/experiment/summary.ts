@@ -46,6 +46,11 @@ export interface Summary {
   readonly metrics: BySplit<SplitMetrics>;
   /** The checkpoint whose weights the run took at its end; absent if it kept those of its last step. */
   readonly restored?: { readonly step: number; readonly epoch: number };
+  /**
+   * What was selected by a metric of the test split, whose test values are therefore optimistic,
+   * each the subject of a sentence; absent if nothing was.
+   */
+  readonly selected_on_test?: readonly string[];
   /** Why training ended before its last step; absent if it did not. */
   readonly stopped_early?: {
     readonly metric: string;

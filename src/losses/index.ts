@@ -1,9 +1,25 @@
 /** The losses by the `kind` that a config gives them; typed against the config's union, so that none is forgotten. */
 import type { LossConfig } from '../config/index.js';
+import { binaryCrossEntropy } from './binary_cross_entropy.js';
 import { crossEntropy } from './cross_entropy.js';
-import type { Loss } from './loss.js';
+import { huber } from './huber.js';
+import type { Loss, LossSettings, SettingsOf } from './loss.js';
+import { mae } from './mae.js';
 import { mse } from './mse.js';
+import { quantile } from './quantile.js';
 
-export type LossName = LossConfig['kind'];
+export type { LossSettings } from './loss.js';
 
-export const losses: Readonly<Record<LossName, Loss>> = { cross_entropy: crossEntropy, mse };
+const losses: { readonly [K in LossConfig['kind']]: (settings: SettingsOf<K>) => Loss } = {
+  cross_entropy: crossEntropy,
+  binary_cross_entropy: binaryCrossEntropy,
+  mse,
+  mae,
+  huber,
+  quantile,
+};
+
+/** The loss that `settings` describe. */
+export function lossOf<S extends LossSettings>(settings: S): Loss {
+  return (losses[settings.kind] as (settings: S) => Loss)(settings);
+}

@@ -27,6 +27,7 @@ import {
 } from './blocks.js';
 import { heads } from './heads.js';
 import {
+  constantName,
   declaredInputs,
   dropoutName,
   headDropoutName,
@@ -216,9 +217,15 @@ class BlockBuilder {
     const weights = this.parameters(HEAD, HEAD);
     const target = this.input('target');
     const weight = this.input('weight');
+    const constants = Object.fromEntries(
+      Object.entries(loss.constants?.(spec.outputSize) ?? {}).map(([name, { length }]) => [
+        name,
+        this.graph.input(constantName(name), [length]),
+      ]),
+    );
     read.forEach((parts, t) => {
       const prediction = this.dense(parts, t, weights);
-      const rows = loss.rows(prediction, select(target, t));
+      const rows = loss.rows(prediction, select(target, t), constants);
       outputs.set(`prediction.${t}`, prediction).set(`rows.${t}`, rows);
       this.sources.push([rows, select(weight, t)]);
     });

@@ -57,6 +57,7 @@ function classesOf({
     mistakes: mistakes.map(
       ({
         index,
+        id = null,
         step_in_sequence = null,
         label,
         predicted,
@@ -65,6 +66,7 @@ function classesOf({
         picture = null,
       }) => ({
         index,
+        id,
         step_in_sequence,
         label,
         predicted,
@@ -84,6 +86,7 @@ function valuesOf({ sample, worst }: ValueEvaluation): ValuesReport {
       .map(({ target, prediction }) => [target, prediction]),
     worst: worst.map(one => ({
       index: one.index,
+      id: one.id ?? null,
       target: one.target,
       prediction: one.prediction,
       absolute_error: one.absolute_error ?? Reflect.get(one, 'absolute_error_nonfinite'),

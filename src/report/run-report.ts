@@ -1,4 +1,5 @@
 /** The report of one run, from its files. */
+
 import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { lineOf } from '../config/plain.js';
@@ -6,6 +7,7 @@ import { isRecord } from '../config/schema-walk.js';
 import { listCheckpoints } from '../experiment/checkpoint-index.js';
 import { gateName, wantedWords } from '../experiment/gate-words.js';
 import { nonFiniteName } from '../experiment/json.js';
+import { selectionSentences } from '../experiment/selection-words.js';
 import type { GateResult } from '../experiment/summary.js';
 import { type Curves, finalName, type RunHistory, readHistory } from '../review/history.js';
 import { type RunRecord, readRun } from '../review/run-record.js';
@@ -49,6 +51,7 @@ export function runReportOf(record: RunRecord, history: RunHistory): RunReport {
     resumes: history.resumes,
     metrics: ended === undefined ? newestOf(history.curves) : finalMetrics(ended.metrics),
     best: ended?.best ?? null,
+    selected_on_test: ended === undefined ? [] : selectionSentences(ended),
     gates: gatesOf(record),
     curves: history.curves,
     evaluation: readEvaluation(directory.files.evaluation),

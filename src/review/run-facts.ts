@@ -39,6 +39,8 @@ export interface RunFacts {
   /** Final values; a value that is not finite is spelled out on writing. */
   readonly metrics: Summary['metrics'] | null;
   readonly best: Summary['best'];
+  /** What was selected by the test split, whose test values are therefore optimistic. */
+  readonly selected_on_test: readonly string[];
   readonly performance: {
     readonly ms_per_step: number | null;
     readonly step_ratio: number | null;
@@ -171,6 +173,7 @@ function factsOf({
     duration_s: summary?.duration_s ?? null,
     metrics: summary?.metrics ?? null,
     best: summary?.best ?? null,
+    selected_on_test: summary?.selected_on_test ?? [],
     performance: {
       ms_per_step: summary?.ms_per_step ?? null,
       step_ratio: (summary && lastValue(summary, 'performance.step_ratio')) ?? null,

@@ -1,16 +1,16 @@
 /** Saved weights at work: the test metrics of a checkpoint, and what it predicts. */
-import type { LoadedExperiment } from '../config/index.js';
+import { type LoadedExperiment, targetSize } from '../config/index.js';
 import type { Dataset, Split, SplitName } from '../data/index.js';
 import { Engine } from '../engine/index.js';
 import { usageError } from '../errors.js';
-import { losses } from '../losses/index.js';
+import { lossOf } from '../losses/index.js';
 import { answersEachStep } from '../model/heads.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { type Evaluation, Evaluator } from './evaluator.js';
 import type { EvaluationProgress } from './observer.js';
 import { createPool } from './pool.js';
 import type { PredictionWatcher } from './predictions.js';
-import { checkDigests } from './same-data.js';
+import { checkSameData, type RunData } from './same-data.js';
 import { type BackendOptions, openSession, type Session } from './session.js';
 import { allocateParameters } from './shards.js';
 import { watchedSplit } from './watched-split.js';
@@ -24,8 +24,8 @@ export interface SavedModel {
   readonly file: string;
   /** Which weights of that checkpoint. */
   readonly weights: WeightsName;
-  /** Of the run's data. */
-  readonly digests: Dataset['digests'];
+  /** What the run says of its data; absent if it was killed before it said anything. */
+  readonly data: RunData | undefined;
 }
 
 /**
@@ -70,6 +70,8 @@ export interface PredictionForm {
   readonly perStep: boolean;
   /** Numbers of a value. */
   readonly size: number;
+  /** Whether the data name the sequences. */
+  readonly named: boolean;
   /** The name of each class, where the data name them. */
   readonly classNames?: readonly string[];
 }
@@ -81,26 +83,27 @@ export async function predictCheckpoint(
   begin: (form: PredictionForm) => PredictionWatcher,
 ): Promise<void> {
   await withModel(model, options, async (evaluator, { dataset, spec, run }) => {
+    const all = splitOf(dataset, split);
     const watch = begin({
-      kind: losses[run.loss].target,
+      named: all.id !== undefined,
+      kind: lossOf(run.loss).target,
       perStep: answersEachStep(spec.head),
-      size: spec.outputSize,
+      size: targetSize(run.loss, spec.outputSize),
       ...(dataset.classLabels && { classNames: dataset.classLabels }),
     });
-    const all = splitOf(dataset, split);
     const first: Split = { ...all, count: Math.min(all.count, limit) };
     await evaluator.evaluate(first, { signal, watch });
   });
 }
 
 async function withModel<T>(
-  { loaded, file, weights, digests }: SavedModel,
+  { loaded, file, weights, data }: SavedModel,
   options: BackendOptions,
   use: (evaluator: Evaluator, session: Session) => Promise<T>,
 ): Promise<T> {
-  const session = await openSession(loaded, options);
+  const session = await openSession(loaded, { ...options, scaling: data?.scaling });
   const { dataset, spec, run } = session;
-  checkDigests(dataset.digests, digests);
+  if (data) checkSameData(dataset, data);
   const layout = new ParameterLayout(spec);
   const parameters = allocateParameters(layout);
   loadWeights(file, layout, parameters, weights);

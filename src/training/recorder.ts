@@ -97,12 +97,13 @@ export class Recorder {
     const result = await this.evaluate(split, report);
     if (!result) return false;
     // the mean of no batch at all is none
-    const train: SplitMetrics = report.samples > 0 ? { loss: report.loss } : {};
+    const train: SplitMetrics = report.samples > 0 ? { loss: report.loss, ...report.metrics } : {};
     const measured: RunState['metrics'] = { ...state.metrics, [split]: result.metrics };
     const { validation, test } = measured;
     // always in this order, for checkpoints are compared by their bytes
     state.metrics = { train, ...(validation && { validation }), test };
-    if (report.epochEnded) state.best.add('train.loss', train.loss);
+    if (report.epochEnded)
+      for (const [name, value] of Object.entries(train)) state.best.add(`train.${name}`, value);
     for (const [name, value] of Object.entries(result.metrics)) state.best.add(`${split}.${name}`, value);
     state.history.add(report.step - report.skipped, metric => metricValue(state.metrics, metric));
     state.evaluated = true;

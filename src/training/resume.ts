@@ -32,7 +32,7 @@ import {
 import { checkPlace, checkUse } from './resume-place.js';
 import { RunEvents } from './run-events.js';
 import { RunState } from './run-state.js';
-import { checkDigests, digestChanges } from './same-data.js';
+import { checkSameData, digestChanges } from './same-data.js';
 import { initialParameters, openSession, type Session } from './session.js';
 import type { Trainer } from './trainer.js';
 import { restoreTraining } from './weights.js';
@@ -83,9 +83,10 @@ async function resumeLocked(
   const loaded = hasOtherGates ? frozen : withGateOrigins(frozen, manifest.gate_origins ?? []);
   refuseImpossible(edits, options.allowChange, loaded);
   const backend = options.backend ?? (manifest.backend.name as BackendRequest);
-  const session = await openSession(loaded, { backend, threads: options.threads });
+  const { scaling } = manifest;
+  const session = await openSession(loaded, { backend, threads: options.threads, scaling });
   const isOtherData = edits.some(({ key }) => key.startsWith('dataset.'));
-  if (!isOtherData) checkDigests(session.dataset.digests, manifest.datasets);
+  if (!isOtherData) checkSameData(session.dataset, manifest);
   const dataSeconds = (performance.now() - began) / 1000;
   const { backend: runsOn } = manifestFacts(loaded, session, { ...options, runId: directory.id });
   const changes = [...edits, ...machineChanges(manifest, { backend: runsOn, versions: versions() })];

@@ -132,8 +132,8 @@ export class RunEvents {
     });
   }
 
-  epoch({ epoch, step, loss, samples, seconds }: EvaluationReport): void {
-    this.log.emit({ event: 'train.epoch', epoch, step, loss, samples, duration_s: seconds });
+  epoch({ epoch, step, loss, metrics, samples, seconds }: EvaluationReport): void {
+    this.log.emit({ event: 'train.epoch', epoch, step, loss, ...metrics, samples, duration_s: seconds });
   }
 
   /** @param event `eval.trained` for the weights of a run that is evaluated by their average */

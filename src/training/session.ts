@@ -1,6 +1,12 @@
 /** From a loaded config to what is trained: dataset, model sizes, backend, trainer. */
-import { checkAgainstData, type LoadedExperiment, locateInConfig, type ModelSizes } from '../config/index.js';
-import { type Dataset, openDataset } from '../data/index.js';
+import {
+  checkAgainstData,
+  type LoadedExperiment,
+  locateInConfig,
+  type ModelSizes,
+  measuredMetrics,
+} from '../config/index.js';
+import { type DataScaling, type Dataset, openDataset } from '../data/index.js';
 import { type BackendChoice, type BackendRequest, chooseBackend } from '../engine/backend.js';
 import { type Diagnostic, UserError, usageError } from '../errors.js';
 import { ParameterLayout } from '../model/parameters.js';
@@ -8,6 +14,7 @@ import { describeModel, type ModelSpec } from '../model/spec.js';
 import { optimizerOf } from '../optimizers/index.js';
 import { RandomStream } from '../random.js';
 import { type GateReferences, gateReferences } from './gate-references.js';
+import { lossSettings } from './loss-settings.js';
 import type { ModelRun } from './shards.js';
 import { usableCores } from './threads.js';
 import { Trainer, type TrainerOptions } from './trainer.js';
@@ -17,6 +24,11 @@ export interface BackendOptions {
   readonly backend: BackendRequest;
   /** Undefined: as many as the process may use. */
   readonly threads: number | undefined;
+}
+
+export interface SessionOptions extends BackendOptions {
+  /** The scaling of the run that the session belongs to; absent: it is fitted. */
+  readonly scaling?: DataScaling | undefined;
 }
 
 export interface Session {
@@ -31,13 +43,15 @@ export interface Session {
 }
 
 /** Reads the data, completes the model's sizes from them and chooses the backend. Throws UserError (exit 2 or 5). */
-export async function openSession(loaded: LoadedExperiment, options: BackendOptions): Promise<Session> {
+export async function openSession(loaded: LoadedExperiment, options: SessionOptions): Promise<Session> {
   const { experiment } = loaded;
   const [choice, dataset] = await Promise.all([
     chooseBackend(options.backend),
-    openDataset(experiment.dataset, { seed: experiment.seed }).catch((error: unknown) => {
-      throw error instanceof UserError ? locateInConfig(error, loaded) : error;
-    }),
+    openDataset(experiment.dataset, { seed: experiment.seed, scaling: options.scaling }).catch(
+      (error: unknown) => {
+        throw error instanceof UserError ? locateInConfig(error, loaded) : error;
+      },
+    ),
   ]);
   return sessionWith(loaded, dataset, { choice, threads: options.threads });
 }
@@ -56,7 +70,8 @@ export function sessionWith(
     backend: choice.backend,
     threads: threads ?? usableCores(),
     spec,
-    loss: loaded.experiment.loss.kind,
+    loss: lossSettings(loaded, dataset.train, spec),
+    metrics: measuredMetrics(loaded.experiment),
     seed: loaded.experiment.seed,
     sequenceLength: sizes.sequenceLength,
     variableLength: [dataset.train, dataset.validation, dataset.test].some(

@@ -9,6 +9,7 @@ import type { Optimizer } from '../optimizers/optimizer.js';
 import { paddedSize } from '../optimizers/program.js';
 import { WeightAverage } from './average.js';
 import { BatchWriter } from './batch.js';
+import { BatchMetrics, type MetricSums, NO_METRICS } from './batch-metrics.js';
 import { Evaluator } from './evaluator.js';
 import { createPool } from './pool.js';
 import {
@@ -38,6 +39,8 @@ const SLOTS = 2;
 
 /** A batch that has been written; good for one step. */
 export interface PreparedBatch {
+  /** Its sequences. */
+  readonly indices: Uint32Array;
   readonly slot: number;
   /** Whether states that are carried from batch to batch start from zero. */
   readonly startsEpoch: boolean;
@@ -50,6 +53,8 @@ export interface StepResult {
   readonly gradientNorm: number;
   /** Whether the update was made: not where loss, gradient, updated parameters or optimizer state are not finite. */
   readonly updated: boolean;
+  /** Of the batch, before the update; empty if none was made. */
+  readonly metrics: MetricSums;
   /** Parameters whose gradient, or whose update, has a value that is not finite; looked for only where no update was made. */
   readonly notFinite: readonly string[];
 }
@@ -63,6 +68,7 @@ export class Trainer {
   private readonly pool: ShardPool;
   private readonly shards: ShardGroup;
   private readonly writer: BatchWriter;
+  private readonly measured: BatchMetrics;
   private slot = 0;
   private report: ShardReport = { executor: null, fallbacks: [] };
 
@@ -81,6 +87,7 @@ export class Trainer {
     const { shards, job } = planShards(options, options.batchSize, true);
     this.pool = makePool(engine, options, this.parameters);
     this.shards = this.pool.group(job, { shards, slots: SLOTS });
+    this.measured = new BatchMetrics(options, options.train, job.shape.batch);
     this.writer = new BatchWriter(options.train, options.spec, options.loss, job.shape, options.seed);
   }
 
@@ -135,7 +142,8 @@ export class Trainer {
     this.slot = (this.slot + 1) % SLOTS;
     const batches = this.shards.slots[this.slot].map(memory => memory.batch);
     this.writer.write(indices, batches, step);
-    return { slot: this.slot, startsEpoch };
+    // the order may write the next epoch over them before the step is made
+    return { indices: indices.slice(), slot: this.slot, startsEpoch };
   }
 
   /**
@@ -143,7 +151,7 @@ export class Trainer {
    * Nothing is changed if none is made.
    */
   async step(
-    { slot, startsEpoch }: PreparedBatch,
+    { indices, slot, startsEpoch }: PreparedBatch,
     update: number,
     learningRate: number,
   ): Promise<StepResult> {
@@ -153,8 +161,10 @@ export class Trainer {
     const loss = this.weightedLoss(slot);
     this.sumGradients();
     const norm = gradientNorm(this.gradient);
-    if (!Number.isFinite(loss) || !Number.isFinite(norm))
-      return { loss, gradientNorm: norm, updated: false, notFinite: this.notFiniteIn([this.gradient]) };
+    if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
+      const notFinite = this.notFiniteIn([this.gradient]);
+      return { loss, gradientNorm: norm, updated: false, metrics: NO_METRICS, notFinite };
+    }
     const scale = clipFactor(norm, this.options.gradientClipNorm);
     const bad = await this.updater.apply(this.parameters, this.gradient, {
       step: update,
@@ -166,7 +176,8 @@ export class Trainer {
       this.averaged?.add(this.parameters, update);
       for (const { carried } of shards) passOn(carried);
     }
-    return { loss, gradientNorm: norm, updated, notFinite: this.notFiniteIn(bad) };
+    const metrics = updated ? this.measured.of(indices, shards) : NO_METRICS;
+    return { loss, gradientNorm: norm, updated, metrics, notFinite: this.notFiniteIn(bad) };
   }
 
   /**

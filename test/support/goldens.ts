@@ -8,7 +8,7 @@ import { fillDefaults } from '../../src/config/defaults.js';
 import type { ModelConfig, OptimizerConfig } from '../../src/config/index.js';
 import type { Split, Targets } from '../../src/data/dataset.js';
 import { readSafetensors } from '../../src/experiment/safetensors.js';
-import type { LossName } from '../../src/losses/index.js';
+import type { LossSettings } from '../../src/losses/index.js';
 import { describeModel, type ModelSpec } from '../../src/model/spec.js';
 import { packageRoot } from '../../src/root.js';
 import { fullModel } from './models.js';
@@ -28,7 +28,7 @@ export interface Golden {
   /** The `model` section of its config. */
   readonly model: ModelConfig;
   readonly spec: ModelSpec;
-  readonly loss: LossName;
+  readonly loss: LossSettings;
   /** Rows of a batch. */
   readonly batch: number;
   /** T. */
@@ -47,7 +47,7 @@ export interface Golden {
 /** What one of the two generators says of its case. */
 interface Description {
   readonly model: Record<string, unknown> & { cell?: string; head: { from: string } };
-  readonly loss: LossName;
+  readonly loss: LossSettings;
   readonly batch: number;
   readonly clip: number | null;
   readonly carriesState: boolean;
@@ -71,7 +71,7 @@ export function golden(name: string): Golden {
   const symbols = x.dtype === 'I64';
   const y = values('y');
   const targets: Targets =
-    loss === 'cross_entropy'
+    loss.kind === 'cross_entropy'
       ? {
           kind: 'class',
           numClasses: given.num_classes as number,
@@ -129,7 +129,7 @@ function describe(metadata: Readonly<Record<string, string>>): Description {
       gradient_clip_norm: clip = null,
       carry_state: carriesState = false,
     } = training;
-    return { model, loss: loss.kind, batch, clip, carriesState };
+    return { model, loss, batch, clip, carriesState };
   }
   const {
     cell,
@@ -152,7 +152,7 @@ function describe(metadata: Readonly<Record<string, string>>): Description {
     ...(loss === 'cross_entropy' && { num_classes: C }),
     head: { from },
   };
-  return { model, loss, batch: B, clip, carriesState: false };
+  return { model, loss: { kind: loss }, batch: B, clip, carriesState: false };
 }
 
 interface Sequences {
