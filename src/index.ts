@@ -8,7 +8,7 @@ export {
 } from './config/index.js';
 export { type Diagnostic, EXIT, type ExitCode, UserError } from './errors.js';
 export type { Baseline } from './experiment/baseline.js';
-export type { ClassEvaluation, TestEvaluation, ValueEvaluation } from './experiment/evaluation.js';
+export type { ClassEvaluation, SplitEvaluation, ValueEvaluation } from './experiment/evaluation.js';
 export type { EventName, RunStatus, Verdict } from './experiment/events.js';
 export type { LogEvent, SummaryFile } from './experiment/files.js';
 export type { Manifest } from './experiment/manifest.js';

@@ -18,7 +18,8 @@ export function counted(
     | 'gate'
     | 'node'
     | 'kernel'
-    | 'source',
+    | 'source'
+    | 'evaluation',
 ): string {
   return `${count} ${thing}${count === 1 ? '' : 's'}`;
 }

@@ -57,6 +57,35 @@ t.test('a config against its data', async t => {
   t.equal(checkAgainstData(values, shape({ kind: 'value', size: 2 })).sizes.outputSize, 2);
 });
 
+t.test('splits and batches of a size that is hardly meant', async t => {
+  const told = (train: number, test: number, ...set: string[]) => {
+    const loaded = loadExperiment(write('sizes.yaml', MINIMAL), { set });
+    const targets = { kind: 'class', numClasses: 2, perStep: false } as const;
+    const data = {
+      input: { kind: 'number', size: 1 } as const,
+      sequenceLength: 1,
+      train: { count: train, targets },
+      test: { count: test, targets },
+    };
+    return checkAgainstData(loaded, data).warnings.map(d => `${d.code} ${d.file}: ${d.message}`);
+  };
+  const share = 'dataset.test_fraction=0.9999';
+  t.same(told(10, 90, share), []);
+  t.same(told(1, 9, share, 'training.batch_size=1'), [
+    'data/few-training-sequences --set: only 1 training sequence is left, with 9 set aside',
+  ]);
+  t.match(told(40, 801, share), [/only 40 training sequences are left, with 801 set aside/]);
+  t.same(told(40, 800, share), []);
+  t.same(told(40, 801), [], 'test data of their own may be many');
+  t.same(told(40, 801, share, 'dataset.limit=40'), [], 'a limit is meant');
+  const batch = told(9, 9)[0];
+  t.match(
+    batch,
+    'sizes.yaml: the batch is larger than the training split (9 sequences), so an epoch is one step',
+  );
+  t.same(told(10, 9), []);
+});
+
 t.test('labels that would silently enlarge the model', async t => {
   const file = write('labels.yaml', MINIMAL);
   const train = (values: number[]): FileLabels => ({
@@ -66,7 +95,7 @@ t.test('labels that would silently enlarge the model', async t => {
   const judge = (labels: number[], test: number[], ...set: string[]) => {
     const facts = labelFacts(train(labels), train(test));
     const numClasses = Math.max(...labels, ...test) + 1;
-    const split = { count: 9, targets: { kind: 'class', numClasses, perStep: false } } as const;
+    const split = { count: 10, targets: { kind: 'class', numClasses, perStep: false } } as const;
     const data = {
       input: { kind: 'number', size: 1 } as const,
       sequenceLength: 1,
@@ -89,6 +118,10 @@ t.test('labels that would silently enlarge the model', async t => {
   t.same(judge([2, 0, 1, -100], [0, 2]), [3], 'nothing to say');
   t.same(judge([3, 0, 1], [0]), [
     'warning: 1 of 4 classes never occur in the training labels (2); `model.num_classes: 4` says that this is meant',
+    4,
+  ]);
+  t.same(judge([3, 1, 2], [1]), [
+    'warning: no training label is 0. Labels start at 0; do yours start at 1? If this is meant, set `model.num_classes: 4`',
     4,
   ]);
   t.same(judge([0, 7, 1, 2, 3, 255, 4], [0, 255]), [

@@ -25,7 +25,7 @@ t.test('validate', async t => {
   await t.test('text', async t => {
     const io = recorder();
     t.equal(await validate([good, bad], { format: 'text', set: [] }, io), 2);
-    t.equal(io.outText(), `${good}: valid\n${bad}: 5 problems\n`);
+    t.equal(io.outText(), `${good}: valid (20 training, 10 test sequences)\n${bad}: 5 problems\n`);
     t.match(io.errText(), /many-at-once\.yaml:8:3: unknown key `lr` in `optimizer`\n {2}8 \| {3}lr: fast\n/);
   });
   await t.test('json', async t => {
@@ -35,7 +35,7 @@ t.test('validate', async t => {
     t.match(report, {
       valid: false,
       configs: [
-        { file: good, valid: true, diagnostics: [] },
+        { file: good, valid: true, diagnostics: [], sequences: { train: 20, test: 10 } },
         { file: bad, valid: false },
       ],
     });
@@ -76,6 +76,12 @@ t.test('validate', async t => {
       github.outText(),
       `::warning file=${limit},line=11,col=10,endColumn=14,title=data/limit::dataset.limit`,
     );
+  });
+  await t.test('a validation split', async t => {
+    const io = recorder();
+    const set = ['dataset.validation={count: 3}', 'dataset.train_size=5000'];
+    t.equal(await validate([good], { format: 'text', set }, io), 0);
+    t.equal(io.outText(), `${good}: valid (4,997 training, 3 validation, 10 test sequences)\n`);
   });
   await t.test('data that are not there', async t => {
     const io = recorder();

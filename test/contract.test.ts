@@ -226,9 +226,9 @@ t.test('a program that reads logs compiles against the package', async t => {
     import { readFileSync } from 'node:fs';
     import type {
       Baseline, Comparison, JournalRecord, LogEvent, Manifest, ReviewFile, SummaryFile, SweepSummary,
-      TestEvaluation,
+      SplitEvaluation,
     } from 'cellrun';
-    export type Files = [Baseline, Comparison, JournalRecord, Manifest, SummaryFile, SweepSummary, TestEvaluation];
+    export type Files = [Baseline, Comparison, JournalRecord, Manifest, SummaryFile, SweepSummary, SplitEvaluation];
     export const isSound = ({ version, verdict, exit_code, runs, groups, damaged, sweeps }: ReviewFile): boolean =>
       version === 1 && verdict === 'passed' && exit_code === 0 && damaged.length + sweeps.length === 0 &&
       runs.every(({ completed, metrics }) => completed.verdict === 'passed' && metrics?.test.loss !== null) &&

@@ -10,7 +10,7 @@ import type { Backend } from '../src/engine/backend.js';
 import type {
   ClassEvaluation,
   Mistake,
-  TestEvaluation,
+  SplitEvaluation,
   ValueEvaluation,
   WorstValue,
 } from '../src/experiment/evaluation.js';
@@ -71,10 +71,16 @@ function predicted(index: number, values: number[], target: number[], loss: numb
   return { index, predictions: [{ step: 0, counts: target[0] !== IGNORED, loss, ...views }] };
 }
 
-const OUTCOME = { epoch: 2, step: 30, count: 5, loss: 0.5, metric: 0.25 };
+const OUTCOME = {
+  epoch: 2,
+  step: 30,
+  count: 5,
+  loss: 0.5,
+  metrics: { accuracy: 0.25, mean_absolute_error: 0.25 },
+};
 
 /** As the file holds it, and valid. */
-function written<T extends TestEvaluation>(t: Test, document: T): T {
+function written<T extends SplitEvaluation>(t: Test, document: T): T {
   const spelled = JSON.parse(JSON.stringify(spellNonFinite(document)));
   t.same(validateAgainst('evaluation', spelled), []);
   return spelled;
@@ -89,7 +95,7 @@ const near = (t: Test, got: number, wanted: number, what: string) =>
 for (const head of ['last', 'every'] as const) {
   t.test(`confusion and mistakes are NumPy's (head: ${head})`, async t => {
     const { n, steps, classes, logits, labels, confusion, mistakes } = numpy[head];
-    const collector = evaluationCollector(modelRun('cross_entropy', head, classes), datasetOf(n));
+    const collector = evaluationCollector(modelRun('cross_entropy', head, classes), datasetOf(n), 'test');
     for (let index = 0; index < n; index++) {
       const predictions = Array.from({ length: steps }, (_, step) => {
         const at = index * steps + step;
@@ -124,7 +130,7 @@ for (const head of ['last', 'every'] as const) {
 for (const name of ['one', 'three'] as const) {
   t.test(`the worst values are NumPy's (${name})`, async t => {
     const { n, size, target, predicted: values, worst } = numpy[name];
-    const collector = evaluationCollector(modelRun('mse', 'last', size), datasetOf(n));
+    const collector = evaluationCollector(modelRun('mse', 'last', size), datasetOf(n), 'test');
     const part = (of: number[], i: number): number[] => of.slice(i * size, (i + 1) * size);
     for (let i = 0; i < n; i++) collector.add(predicted(i, part(values, i), part(target, i), 0));
     const document = written(t, collector.document(OUTCOME) as ValueEvaluation);
@@ -154,7 +160,7 @@ for (const name of ['one', 'three'] as const) {
 }
 
 t.test('what is not a number is worst, in no column, and spelled out', async t => {
-  const collector = evaluationCollector(modelRun('cross_entropy', 'last', 3), datasetOf(5));
+  const collector = evaluationCollector(modelRun('cross_entropy', 'last', 3), datasetOf(5), 'test');
   collector.add(predicted(0, [0, 1, 0], [0], 1));
   collector.add(predicted(1, [Number.NaN, 1, 2], [2], Number.NaN));
   collector.add(predicted(2, [0, Number.POSITIVE_INFINITY, 0], [0], Number.POSITIVE_INFINITY));
@@ -179,7 +185,7 @@ t.test('what is not a number is worst, in no column, and spelled out', async t =
   t.match(document, { loss: null, loss_nonfinite: 'nan' });
   t.match(document.mistakes[2], { loss: null, loss_nonfinite: 'inf', probability_nonfinite: 'nan' });
 
-  const values = evaluationCollector(modelRun('mse', 'last', 1), datasetOf(2));
+  const values = evaluationCollector(modelRun('mse', 'last', 1), datasetOf(2), 'test');
   values.add(predicted(0, [1], [0], 1));
   values.add(predicted(1, [Number.NEGATIVE_INFINITY], [0], Number.POSITIVE_INFINITY));
   const worst = written(t, values.document(OUTCOME) as ValueEvaluation);
@@ -192,7 +198,7 @@ t.test('what would be too large is left out', async t => {
     [100, true],
     [101, false],
   ] as const) {
-    const collector = evaluationCollector(modelRun('cross_entropy', 'last', classes), datasetOf(1));
+    const collector = evaluationCollector(modelRun('cross_entropy', 'last', classes), datasetOf(1), 'test');
     const logits = Array.from({ length: classes }, (_, k) => k);
     collector.add(predicted(0, logits, [3], 5));
     const document = written(t, collector.document(OUTCOME) as ClassEvaluation);
@@ -205,13 +211,13 @@ t.test('what would be too large is left out', async t => {
   ] as const) {
     const data = datasetOf(1, { picture: { height: 100, width } });
     const test = { ...data.test, picture: () => new Uint8Array(100 * width) };
-    const collector = evaluationCollector(modelRun('cross_entropy', 'last', 2), { ...data, test });
+    const collector = evaluationCollector(modelRun('cross_entropy', 'last', 2), { ...data, test }, 'test');
     collector.add(predicted(0, [1, 0], [1], 5));
     const { pictures, mistakes } = written(t, collector.document(OUTCOME) as ClassEvaluation);
     t.same(pictures, known ? { width, height: 100, encoding: 'base64-uint8' } : null);
     t.equal('picture' in mistakes[0], known);
   }
-  const collector = evaluationCollector(modelRun('mse', 'last', 150), datasetOf(1));
+  const collector = evaluationCollector(modelRun('mse', 'last', 150), datasetOf(1), 'test');
   collector.add(predicted(0, new Array(150).fill(1), new Array(150).fill(0), 5));
   const [worst] = written(t, collector.document(OUTCOME) as ValueEvaluation).worst;
   t.same([worst.target.length, worst.prediction.length, worst.absolute_error], [100, 100, 1]);

@@ -158,7 +158,7 @@ t.test('what a config may not say of a gate', async t => {
     [{ metric: 'performance.step_ratio', over: 'best', max: 1 }, 'measured once'],
     [{ metric: 'performance.peak_rss_mb', min: -2, max: -1 }, 'never below 0'],
     [{ metric: 'performance.step_ration', max: 1 }, 'is none of the choices'],
-    [{ metric: 'test.mean_absolute_error', max: 1 }, 'is not reported with loss cross_entropy'],
+    [{ metric: 'test.mean_absolute_error', max: 1 }, 'is not measured with loss cross_entropy'],
     [{ metric: 'test.loss', max: 1, over: 'mean' }, 'is none of the choices'],
   ];
   for (const [one, message] of cases) {

@@ -12,7 +12,7 @@ import { ROW } from '../src/optimizers/program.js';
 import { sgd } from '../src/optimizers/sgd.js';
 import { RandomStream } from '../src/random.js';
 import {
-  type EpochReport,
+  type EvaluationReport,
   type LoopEnd,
   type LoopStart,
   type StepReport,
@@ -109,7 +109,7 @@ type Arrays = Readonly<Record<string, Float32Array>>;
 interface Outcome {
   readonly end: LoopEnd;
   readonly steps: readonly StepReport[];
-  readonly epochs: readonly EpochReport[];
+  readonly epochs: readonly EvaluationReport[];
   /** After each step that the loop told of, and at its end. */
   readonly after: readonly Arrays[];
   readonly last: Arrays;
@@ -177,17 +177,18 @@ class Bench {
     const [input] = faults.filter(({ source }) => source === 'input');
     this.split.fault = input && { index: (input.step - 1) * BATCH + 20, value: input.value };
     const steps: StepReport[] = [];
-    const epochs: EpochReport[] = [];
+    const epochs: EvaluationReport[] = [];
     const after: Arrays[] = [];
     const hooks = {
       onStep: (report: StepReport) => {
         steps.push(report);
         after.push(arraysOf(this.trainer));
       },
-      onEpoch: async (report: EpochReport) => epochs.push(report) > 0,
+      onEvaluation: async (report: EvaluationReport) => epochs.push(report) > 0,
+      isFinished: () => false,
       stopRequested: () => false,
     };
-    const start: LoopStart | undefined = from && { position: from.at, epochIsOpen: false };
+    const start: LoopStart | undefined = from && { position: from.at, evaluated: true };
     const plan = { totalSteps: end, learningRate: LEARNING_RATE, maxSkippedBatches: most };
     const ended = await trainingLoop(this.trainer, order, plan, hooks, start);
     return { end: ended, steps, epochs, after, last: arraysOf(this.trainer) };

@@ -107,7 +107,11 @@ t.test('foreign text breaks out of no format', async t => {
   t.notMatch(junit, '<script');
   t.notMatch(junit, '\u0007');
   const annotations = githubAnnotations(judged, { workspace: undefined, summary: undefined });
-  t.same(annotations.match(/^::/gm)?.length, 3, 'the run, its gate over seeds, one warning');
+  t.same(
+    annotations.match(/^::/gm)?.length,
+    4,
+    'the run, its gate over seeds, one warning, the notes on the run',
+  );
   t.match(annotations, /^::warning title=x%2Cy%3Az::.*%0A::error::x .*%250A$/m);
   const markdown = formatMarkdown({ review: judged, curves });
   t.notMatch(markdown, /<script|[^\\]\|b/);

@@ -328,7 +328,12 @@ t.test('a run whose files do not agree that it completed is in doubt', async t =
   const [judgedOdd] = judge([odd]).review.runs;
   t.match(judgedOdd, { completed: { verdict: 'passed' }, damaged_lines: 1 });
   const told = (lines: number, warnings: number) =>
-    oddities({ ...judgedOdd, damaged_lines: lines, warnings: { count: warnings, first: [] } });
+    oddities({
+      ...judgedOdd,
+      selected_on_test: [],
+      damaged_lines: lines,
+      warnings: { count: warnings, first: [] },
+    });
   t.same(told(1, 1), ['  1 more warning', '  warning: 1 line of the log is no event']);
   t.same(told(2, 2), ['  2 more warnings', '  warning: 2 lines of the log are no events']);
 });

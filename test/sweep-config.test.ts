@@ -413,7 +413,7 @@ t.test('the objective is one that the config reports, and its goal the sensible 
   const file = join(scratch, 'objective.yaml');
   const absent = await attempt('{ metric: test.mean_absolute_error, goal: minimize }');
   t.same(told(absent, file), ['sweep/metric 4:22']);
-  t.match(printed(absent), /is not reported with loss cross_entropy$/m, 'of no point in particular');
+  t.match(printed(absent), /is not measured with loss cross_entropy$/m, 'of no point in particular');
   t.same(told(await attempt('{ metric: test.loss, goal: maximize }'), file), ['sweep/goal 4:39']);
   t.same(told(await attempt('{ metric: test.loss }'), file), ['config/missing-key 4:1']);
   t.same(told(await attempt('test.loss'), file), ['config/type 4:12']);

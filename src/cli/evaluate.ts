@@ -1,7 +1,6 @@
-/** `evaluate RUN`: the test metrics of a checkpoint, computed again from its weights and the run's own config. */
+/** `evaluate RUN`: the metrics of a checkpoint, computed again from its weights and the run's own config. */
 import { EXIT, type ExitCode } from '../errors.js';
 import { spellNonFinite } from '../experiment/json.js';
-import { losses } from '../losses/index.js';
 import { evaluateCheckpoint } from '../training/evaluate.js';
 import type { Io } from './io.js';
 import type { EvaluateOptions } from './options.js';
@@ -10,15 +9,16 @@ import { type OpenedModel, openModel } from './saved-model.js';
 
 export async function evaluate(runPath: string, options: EvaluateOptions, io: Io): Promise<ExitCode> {
   const model = openModel(runPath, options.checkpoint);
-  const { loaded, file, step, epoch } = model;
-  const { loss, metric, count } = await measure(model, options, io);
-  const { name } = losses[loaded.experiment.loss.kind].metric;
+  const { file, step, epoch } = model;
+  const { split } = options;
+  const { loss, metrics, count } = await measure(model, options, io);
   if (options.json) {
-    const metrics = { test: { loss, [name]: metric } };
-    const answer = { version: 1, checkpoint: file, step, epoch, metrics, predictions: count };
+    const measured = { [split]: { loss, ...metrics } };
+    const answer = { version: 1, checkpoint: file, step, epoch, metrics: measured, predictions: count };
     io.out(`${JSON.stringify(spellNonFinite(answer))}\n`);
   } else {
-    io.out(`step ${step}: test loss ${loss}, test ${name} ${metric} over ${count} predictions\n`);
+    const measured = Object.entries({ loss, ...metrics }).map(([name, value]) => `${split} ${name} ${value}`);
+    io.out(`step ${step}: ${measured.join(', ')} over ${count} predictions\n`);
   }
   return EXIT.done;
 }

@@ -73,9 +73,10 @@ export function threadsOption(): Option {
 }
 
 export function checkpointOption(): Option {
-  return new Option('--checkpoint <which>', "'last', 'best' or the number of a step")
-    .argParser(parseCheckpoint)
-    .default('last');
+  return new Option(
+    '--checkpoint <which>',
+    "'last', 'best' or the number of a step (default: the weights that the run's final metrics belong to)",
+  ).argParser(parseCheckpoint);
 }
 
 /** The output root; `what` of the verb goes there. */

@@ -11,37 +11,40 @@ import {
 } from './flags.js';
 import {
   type EvaluateOptions,
-  PREDICTED_SPLITS,
   PREDICTION_FORMATS,
   type PredictOptions,
   parseCount,
+  SPLITS,
 } from './options.js';
 
 export function addEvaluate(program: Command, { io, finish }: Shell): void {
-  type Flags = Pick<EvaluateOptions, 'checkpoint' | 'backend'> & {
+  type Flags = Pick<EvaluateOptions, 'checkpoint' | 'split' | 'backend'> & {
     threads?: number;
     json?: boolean;
     quiet?: boolean;
   };
   verb(program, 'evaluate <run>', 'the metrics of a run directory, from one of its checkpoints')
     .addOption(checkpointOption())
+    .addOption(splitOption())
     .addOption(backendOption())
     .addOption(threadsOption())
     .addOption(jsonOption('the result'))
     .addOption(quietOption())
-    .action(async (run: string, { checkpoint, backend, threads, json = false, quiet = false }: Flags) => {
+    .action(async (run: string, { json = false, quiet = false, threads, ...options }: Flags) => {
       const { evaluate } = await import('./evaluate.js');
-      finish(await evaluate(run, { checkpoint, backend, threads, json, quiet }, io));
+      finish(await evaluate(run, { ...options, threads, json, quiet }, io));
     });
+}
+
+function splitOption(): Option {
+  return new Option('--split <name>', 'the split to read').choices(SPLITS).default(SPLITS[0]);
 }
 
 export function addPredict(program: Command, { io, finish }: Shell): void {
   type Flags = Omit<PredictOptions, 'threads' | 'limit'> & { threads?: number; limit?: number };
-  verb(program, 'predict <run>', 'what one of its checkpoints says of each sequence, a line for each')
+  verb(program, 'predict <run>', "print a checkpoint's prediction for every sequence")
     .addOption(checkpointOption())
-    .addOption(
-      new Option('--split <name>', 'whose sequences').choices(PREDICTED_SPLITS).default(PREDICTED_SPLITS[0]),
-    )
+    .addOption(splitOption())
     .addOption(
       new Option('--format <format>', 'how to print them')
         .choices(PREDICTION_FORMATS)

@@ -85,17 +85,21 @@ export interface GraphOptions extends BackendOptions {
 export type WhichCheckpoint = 'last' | 'best' | number;
 
 export interface EvaluateOptions extends BackendOptions {
-  readonly checkpoint: WhichCheckpoint;
+  /** `undefined`: the one whose weights the run had at its end. */
+  readonly checkpoint: WhichCheckpoint | undefined;
+  readonly split: EvaluatedSplit;
   readonly json: boolean;
   readonly quiet: boolean;
 }
 
-export const PREDICTED_SPLITS = ['test', 'train'] as const;
+export const SPLITS = ['test', 'validation', 'train'] as const;
+export type EvaluatedSplit = (typeof SPLITS)[number];
 export const PREDICTION_FORMATS = ['jsonl', 'csv'] as const;
 
 export interface PredictOptions extends BackendOptions {
-  readonly checkpoint: WhichCheckpoint;
-  readonly split: (typeof PREDICTED_SPLITS)[number];
+  /** `undefined`: the one whose weights the run had at its end. */
+  readonly checkpoint: WhichCheckpoint | undefined;
+  readonly split: EvaluatedSplit;
   readonly format: (typeof PREDICTION_FORMATS)[number];
   /** `undefined`: all sequences. */
   readonly limit: number | undefined;

@@ -12,8 +12,8 @@ type Fields = Readonly<Record<string, number | string | null>>;
  * One JSON object for a sequence. Where the model answers at every step, and where it predicts values, its fields are lists; a number in
  * a list that is not finite is its name.
  */
-export function jsonLine(form: PredictionForm, { index, predictions }: PredictedSequence): string {
-  return `${JSON.stringify(spellNonFinite({ index, ...jsonFields(form, predictions) }))}\n`;
+export function jsonLine(form: PredictionForm, { index, id, predictions }: PredictedSequence): string {
+  return `${JSON.stringify(spellNonFinite({ index, id, ...jsonFields(form, predictions) }))}\n`;
 }
 
 function jsonFields(form: PredictionForm, predictions: readonly Prediction[]): object {
@@ -26,18 +26,23 @@ function jsonFields(form: PredictionForm, predictions: readonly Prediction[]): o
 }
 
 /** A line for each prediction: RFC 4180, but with newlines alone. */
-export function csvLines(form: PredictionForm, { index, predictions }: PredictedSequence): string {
+export function csvLines(form: PredictionForm, { index, id, predictions }: PredictedSequence): string {
   const { fields } = TARGETS[form.kind];
   return predictions
     .map(prediction =>
-      csvLine({ index, ...(form.perStep && { step: prediction.step }), ...fields(form, prediction) }),
+      csvLine({
+        index,
+        ...(id !== undefined && { id }),
+        ...(form.perStep && { step: prediction.step }),
+        ...fields(form, prediction),
+      }),
     )
     .join('');
 }
 
 export function csvHeader(form: PredictionForm): string {
   const columns = TARGETS[form.kind].columns(form);
-  return `${['index', ...(form.perStep ? ['step'] : []), ...columns].join()}\n`;
+  return `${['index', ...(form.named ? ['id'] : []), ...(form.perStep ? ['step'] : []), ...columns].join()}\n`;
 }
 
 /** How a prediction is told, by the kind of its target. */

@@ -1,6 +1,8 @@
 /** How a run went, in words. */
 import { basename, delimiter, dirname, relative } from 'node:path';
 import { gateSentence } from '../experiment/gate-words.js';
+import { metricSentence } from '../experiment/metric-words.js';
+import { selectionSentences } from '../experiment/selection-words.js';
 import type { Summary } from '../experiment/summary.js';
 import type { RunResult } from '../training/observer.js';
 import { counted } from '../words.js';
@@ -16,6 +18,7 @@ export function tellResult(summary: Summary, quiet: boolean, io: Io): void {
     );
     for (const gate of gates) if (gate.verdict !== 'passed' || !quiet) io.out(`${gateSentence(gate)}\n`);
   }
+  for (const sentence of selectionSentences(summary)) io.out(`${sentence}\n`);
   io.out(`Run directory: ${directory}\n`);
 }
 
@@ -71,9 +74,8 @@ export function quoted(path: string): string {
   return /^[\w./+:@=,-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }
 
-function closingSentence({ accuracy, mean_absolute_error, loss }: Summary['metrics']['test']): string {
-  if (accuracy !== undefined) return `Test accuracy ${(100 * accuracy).toFixed(2)} %`;
-  if (mean_absolute_error !== undefined)
-    return `Test mean absolute error ${mean_absolute_error.toPrecision(4)}`;
-  return `Test loss ${loss?.toPrecision(4)}`;
+/** The first metric besides the loss, or else the loss. */
+function closingSentence({ loss, ...others }: Summary['metrics']['test']): string {
+  const [[metric, value]] = [...Object.entries(others), ['loss', loss] as const];
+  return metricSentence('Test', metric, value);
 }

@@ -12,13 +12,12 @@ export interface OpenedModel extends SavedModel {
 }
 
 /** Throws exit 2 where there is no such run or checkpoint, exit 5 where one of its files is damaged. */
-export function openModel(runPath: string, which: WhichCheckpoint): OpenedModel {
+export function openModel(runPath: string, which: WhichCheckpoint | undefined): OpenedModel {
   const directory = RunDirectory.open(runPath);
   const { files } = directory;
   const loaded = loadExperiment(files.resolvedConfig);
-  const file = resolveCheckpoint(files.checkpoints, which);
+  const chosen = which ?? directory.readSummary()?.restored?.step ?? 'last';
+  const file = resolveCheckpoint(files.checkpoints, chosen);
   const { step, epoch } = loadCheckpoint(file);
-  // a run that was killed before it wrote a manifest says nothing of its data
-  const digests = directory.readManifest()?.datasets ?? [];
-  return { loaded, file, digests, step, epoch };
+  return { loaded, file, data: directory.readManifest(), step, epoch };
 }

@@ -1,6 +1,7 @@
 /** `validate`: everything about configs that can be checked without training, their data included. */
 import { checkAgainstData, type LoadedExperiment, loadExperiment, locateInConfig } from '../config/index.js';
-import { openDataset } from '../data/index.js';
+import { OPTIMISTIC, testSelections } from '../config/splits.js';
+import { openDataset, type SplitName } from '../data/index.js';
 import { type Diagnostic, EXIT, type ExitCode, UserError } from '../errors.js';
 import { checkName } from '../experiment/run-directory.js';
 import { gateReferences } from '../training/gate-references.js';
@@ -24,6 +25,8 @@ interface Verdict {
   readonly diagnostics: readonly Diagnostic[];
   /** What a run would do but its reader may not expect. */
   readonly warnings: readonly Diagnostic[];
+  /** N of each split; absent if the data could not be read. */
+  readonly sequences?: Readonly<Partial<Record<SplitName, number>>>;
 }
 
 /** Judges each config; the exit code is 2 where a config is wrong, else 5 where data are damaged, else 0. */
@@ -42,26 +45,42 @@ export async function validate(
 
 async function judge(file: string, set: readonly string[]): Promise<Verdict> {
   try {
-    const { diagnostics, warnings } = await checkWithData(loadExperiment(file, { set }));
-    const valid = diagnostics.length === 0;
-    return { file, valid, exitCode: valid ? EXIT.done : EXIT.usage, diagnostics, warnings };
+    const found = await checkWithData(loadExperiment(file, { set }));
+    const valid = found.diagnostics.length === 0;
+    return { file, valid, exitCode: valid ? EXIT.done : EXIT.usage, ...found };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return { file, valid: false, exitCode: error.exitCode, diagnostics: error.diagnostics, warnings: [] };
   }
 }
 
-async function checkWithData(loaded: LoadedExperiment): Promise<Pick<Verdict, 'diagnostics' | 'warnings'>> {
+async function checkWithData(
+  loaded: LoadedExperiment,
+): Promise<Pick<Verdict, 'diagnostics' | 'warnings' | 'sequences'>> {
   const { name, dataset, seed } = loaded.experiment;
   try {
     checkName(name, loaded.locator.atValue(['name'], 'run/name', ''));
-    const { diagnostics, warnings, sizes } = checkAgainstData(loaded, await openDataset(dataset, { seed }));
+    const data = await openDataset(dataset, { seed });
+    const { diagnostics, warnings, sizes } = checkAgainstData(loaded, data);
     gateReferences(loaded);
     if (diagnostics.length === 0) initialParameters(loaded, modelSpec(loaded, sizes));
-    return { diagnostics, warnings };
+    const { train, validation, test } = data;
+    const sequences = {
+      train: train.count,
+      ...(validation && { validation: validation.count }),
+      test: test.count,
+    };
+    return { diagnostics, warnings: [...selectionWarnings(loaded), ...warnings], sequences };
   } catch (error) {
     throw error instanceof UserError ? locateInConfig(error, loaded) : error;
   }
+}
+
+function selectionWarnings({ experiment, locator }: LoadedExperiment): Diagnostic[] {
+  const expected = 'a validation split to select by, such as dataset.validation: { fraction: 0.1 }';
+  return testSelections(experiment).map(({ path, what }) =>
+    locator.atValue(path, 'config/selected-on-test', `${what} is ${OPTIMISTIC}`, { expected }),
+  );
 }
 
 function report(
@@ -71,11 +90,12 @@ function report(
 ): void {
   switch (format) {
     case 'json': {
-      const configs = verdicts.map(({ file, valid, diagnostics, warnings }) => ({
+      const configs = verdicts.map(({ file, valid, diagnostics, warnings, sequences }) => ({
         file,
         valid,
         diagnostics,
         warnings,
+        sequences,
       }));
       io.out(`${JSON.stringify({ valid: verdicts.every(({ valid }) => valid), configs }, undefined, 2)}\n`);
       return;
@@ -94,11 +114,24 @@ function report(
   }
 }
 
-function reportText({ file, valid, diagnostics, warnings }: Verdict, io: Io): void {
+function reportText({ file, valid, diagnostics, warnings, sequences }: Verdict, io: Io): void {
   if (warnings.length > 0) {
     io.err(`${formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' })}\n`);
   }
   if (!valid) io.err(`${formatDiagnostics(diagnostics, { color: io.color.err })}\n`);
   const count = diagnostics.length;
-  io.out(`${file}: ${valid ? 'valid' : `${count} ${count === 1 ? 'problem' : 'problems'}`}\n`);
+  const verdict = valid
+    ? `valid${countWords(sequences)}`
+    : `${count} ${count === 1 ? 'problem' : 'problems'}`;
+  io.out(`${file}: ${verdict}\n`);
+}
+
+/** ` (54,000 training, 6,000 validation, 10,000 test sequences)` */
+function countWords(sequences: Verdict['sequences']): string {
+  if (sequences === undefined) return '';
+  const { train, validation, test } = sequences;
+  const counts = Object.entries({ training: train, validation, test }).flatMap(([name, count]) =>
+    count === undefined ? [] : `${count.toLocaleString('en')} ${name}`,
+  );
+  return ` (${counts.join(', ')} sequences)`;
 }

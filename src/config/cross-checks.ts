@@ -3,21 +3,23 @@ import { datasetFacts } from '../data/table.js';
 import type { Diagnostic } from '../errors.js';
 import { checkFacts } from './data-facts.js';
 import type { PartialExperiment } from './experiment.js';
-import { checkGate, checkMetric } from './gate-checks.js';
+import { checkGate, checkSelectingMetric } from './gate-checks.js';
 import type { Locator } from './locator.js';
 import { largerIsBetter } from './metrics.js';
 import { checkModel } from './model-checks.js';
 
 /** All complaints that need no data, about those sections of a config that are valid by themselves. */
 export function crossCheck(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
-  const { dataset, gates = [], loss } = experiment;
+  const { dataset, gates = [] } = experiment;
   return [
     ...(dataset === undefined ? [] : checkFacts(experiment, datasetFacts(dataset), locator)),
     ...checkCsv(experiment, locator),
+    ...checkValidation(experiment, locator),
     ...checkModel(experiment, locator),
     ...checkOptimizer(experiment, locator),
+    ...checkEarlyStopping(experiment, locator),
     ...checkCheckpoint(experiment, locator),
-    ...gates.flatMap((gate, index) => checkGate(loss, gate, ['gates', index], locator)),
+    ...gates.flatMap((gate, index) => checkGate(experiment, gate, ['gates', index], locator)),
   ];
 }
 
@@ -42,16 +44,70 @@ function checkCsv({ dataset }: PartialExperiment, locator: Locator): Diagnostic[
   return found;
 }
 
+function checkValidation({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
+  if (dataset === undefined) return [];
+  const { validation } = dataset;
+  const path = ['dataset', 'validation'];
+  const found: Diagnostic[] = [];
+  if (validation !== undefined && (validation.fraction === undefined) === (validation.count === undefined)) {
+    const isBoth = validation.count !== undefined;
+    const message = isBoth ? '`fraction` and `count` exclude each other' : 'the validation split has no size';
+    const expected = '`fraction`: a share such as 0.1, or `count`: a number such as 5000';
+    found.push(
+      isBoth
+        ? locator.atKey([...path, 'count'], 'config/validation', message)
+        : locator.atKey(path, 'config/validation', message, { expected }),
+    );
+  }
+  const files = Object.entries(dataset).flatMap(([key, value]) =>
+    key.startsWith('validation_') && value !== false ? [key] : [],
+  );
+  if (validation !== undefined && files.length > 0) {
+    const message = `\`${files[0]}\` and \`validation\` exclude each other`;
+    found.push(locator.atKey(path, 'config/two-validation-splits', message));
+  }
+  if (dataset.kind === 'idx' && files.length === 1) {
+    const message = 'validation pictures and their labels are two files';
+    const expected = '`validation_images` and `validation_labels`';
+    found.push(locator.atKey(['dataset', files[0]], 'config/validation', message, { expected }));
+  }
+  return found;
+}
+
 function checkOptimizer({ optimizer }: PartialExperiment, locator: Locator): Diagnostic[] {
   if (optimizer?.kind !== 'sgd' || !optimizer.nesterov || optimizer.momentum > 0) return [];
   const more = { expected: '`momentum` above 0, such as 0.9' };
   return [locator.atKey(['optimizer', 'nesterov'], 'config/nesterov', '`nesterov` needs momentum', more)];
 }
 
-function checkCheckpoint({ checkpoint, loss }: PartialExperiment, locator: Locator): Diagnostic[] {
+/** Weights are restored from the best checkpoint, so what is best must mean the same to both. */
+function checkEarlyStopping(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
+  const { training, checkpoint } = experiment;
+  const stopping = training?.early_stopping;
+  if (stopping === undefined) return [];
+  const path = ['training', 'early_stopping'];
+  const found = checkSelectingMetric(experiment, stopping.metric, [...path, 'metric'], locator);
+  if (!stopping.restore_best || checkpoint === undefined) return found;
+  if (checkpoint.metric !== stopping.metric) {
+    const message = `\`restore_best\` takes the best checkpoint by ${checkpoint.metric}, and training stops by ${stopping.metric}`;
+    const expected = 'one metric for both, or `restore_best: false`';
+    found.push(locator.atValue([...path, 'metric'], 'config/early-stopping', message, { expected }));
+  }
+  if (checkpoint.keep.best === 0) {
+    const message = '`restore_best` needs the best checkpoint, and `checkpoint.keep.best` is 0';
+    found.push(locator.atValue(['checkpoint', 'keep', 'best'], 'config/early-stopping', message));
+  }
+  return found;
+}
+
+function checkCheckpoint(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
+  const { checkpoint, loss, training } = experiment;
   if (checkpoint === undefined || loss === undefined) return [];
   const { metric, mode } = checkpoint;
-  const found = checkMetric(loss, metric, ['checkpoint', 'metric'], locator);
+  const path = ['checkpoint', 'metric'];
+  // one that early stopping decides is complained about there
+  const isOwn = locator.isGiven(path) || training?.early_stopping === undefined;
+  const found = isOwn ? checkSelectingMetric(experiment, metric, path, locator) : [];
   const better = largerIsBetter(metric) ? 'max' : 'min';
   if (mode !== better) {
     const message = `the best ${metric} is the ${better === 'max' ? 'largest' : 'smallest'}`;

@@ -2,6 +2,7 @@
 import type { SequenceInput } from '../data/dataset.js';
 import type { LabelFacts, PlacedLabel } from '../data/labels.js';
 import { type Diagnostic, damagedError } from '../errors.js';
+import { type ColumnFacts, checkColumns } from './column-check.js';
 import { checkFacts, type DataFacts } from './data-facts.js';
 import type { ModelConfig } from './experiment.js';
 import { checkLabels, checkVariety, type LabelVerdict } from './label-check.js';
@@ -46,9 +47,13 @@ export interface DataShape {
   readonly input: SequenceInput;
   readonly sequenceLength: number;
   readonly train: SplitShape;
+  readonly validation?: SplitShape;
   readonly test: SplitShape;
   readonly labels?: LabelFacts;
   readonly largestSymbol?: PlacedLabel;
+  /** Of numbers that the config may have scaled. */
+  readonly columns?: ColumnFacts;
+  readonly scaling?: object;
 }
 
 /** The sizes that a config leaves to the data. */
@@ -77,8 +82,9 @@ export interface DataVerdict {
 export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): DataVerdict {
   const { experiment, locator } = loaded;
   const diagnostics = checkFacts(experiment, factsOf(data), locator);
-  if (!sameTargets(data.train.targets, data.test.targets)) {
-    const message = 'the training and the test split have different kinds of targets';
+  for (const [name, split] of Object.entries(otherSplits(data))) {
+    if (sameTargets(data.train.targets, split.targets)) continue;
+    const message = `the training and the ${name} split have different kinds of targets`;
     diagnostics.push(locator.atKey(['dataset'], 'config/split-targets', message));
   }
   const { damage, warnings } = labelsVerdict(loaded, data);
@@ -89,6 +95,9 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
       ...modelWarnings(experiment, locator),
       ...checkLimit(loaded, data),
       ...checkLengths(loaded, data),
+      ...checkShare(loaded, data),
+      ...checkBatch(loaded, data),
+      ...(data.columns ? checkColumns(data.columns, data.scaling !== undefined, locator) : []),
       ...warnings,
     ],
     sizes: {
@@ -137,6 +146,33 @@ function checkLimit(
   return [locator.atValue(['dataset', 'limit'], 'data/limit', message)];
 }
 
+/** More sequences to report on or select by than this for each that trains are hardly meant. */
+const MAX_HELD_OUT = 20;
+
+/** A share that is to be the training part's, or that counts in per cent, leaves next to nothing. */
+function checkShare(
+  { experiment: { dataset }, locator }: LoadedExperiment,
+  { train, validation, test }: DataShape,
+): Diagnostic[] {
+  const isShared = (key: string) => Object.hasOwn(dataset, key);
+  const key = ['test_fraction', 'validation'].find(isShared);
+  const limit = ('limit' in dataset ? dataset.limit : undefined) ?? Number.POSITIVE_INFINITY;
+  const heldOut = (isShared('test_fraction') ? test.count : 0) + (validation?.count ?? 0);
+  const isFew = train.count === 1 || heldOut > MAX_HELD_OUT * train.count;
+  if (key === undefined || train.count >= limit || !isFew) return [];
+  const [is, sequences] = train.count === 1 ? ['is', 'sequence'] : ['are', 'sequences'];
+  const message = `only ${train.count} training ${sequences} ${is} left, with ${heldOut} set aside`;
+  return [locator.atValue(['dataset', key], 'data/few-training-sequences', message)];
+}
+
+function checkBatch({ experiment, locator }: LoadedExperiment, { train }: DataShape): Diagnostic[] {
+  const { batch_size: size, last_batch } = experiment.training;
+  if (size <= train.count || last_batch === 'drop') return [];
+  const message = `the batch is larger than the training split (${train.count} ${train.count === 1 ? 'sequence' : 'sequences'}), so an epoch is one step`;
+  const more = { expected: `at most ${train.count}`, got: String(size) };
+  return [locator.atValue(['training', 'batch_size'], 'data/batch-size', message, more)];
+}
+
 /** Sequences of one length are alike to whoever sorts them by it. */
 function checkLengths({ experiment, locator }: LoadedExperiment, { train }: DataShape): Diagnostic[] {
   if (!experiment.training.bucket_by_length || train.lengths !== undefined) return [];
@@ -145,8 +181,14 @@ function checkLengths({ experiment, locator }: LoadedExperiment, { train }: Data
 }
 
 /** A class may occur in one split only. */
-function classesOf({ train, test }: DataShape): number {
-  return Math.max(...[train, test].map(({ targets }) => targetFacts(targets).numClasses ?? 0));
+function classesOf(data: DataShape): number {
+  const splits = [data.train, ...Object.values(otherSplits(data))];
+  return Math.max(...splits.map(({ targets }) => targetFacts(targets).numClasses ?? 0));
+}
+
+/** The splits that are not trained on, by name. */
+function otherSplits({ validation, test }: DataShape): Readonly<Record<string, SplitShape>> {
+  return { ...(validation && { validation }), test };
 }
 
 function sameTargets(a: TargetShape, b: TargetShape): boolean {

@@ -5,6 +5,7 @@ import type * as generated from './generated.js';
 import { lossFacts } from './losses.js';
 import { largerIsBetter } from './metrics.js';
 import { experimentSchema, isRecord, narrow, propertiesOf, type Schema, sweepSchema } from './schema-walk.js';
+import { hasValidation, onValidation } from './splits.js';
 
 /**
  * A copy throughout, so that freezing it leaves the schema's defaults alone.
@@ -54,20 +55,36 @@ function fill(schema: Schema, value: unknown): unknown {
 /** The defaults that the schema describes in words (`x-default`), since they depend on other keys. */
 function fillDerived(config: Sections): PartialExperiment {
   const { training, checkpoint, loss, dataset, seed = 0 } = config;
+  const metric = (own: generated.MetricName | undefined): generated.MetricName =>
+    own ?? checkpoint?.metric ?? training?.early_stopping?.metric ?? decidingMetric(loss, dataset);
   return {
     ...config,
     ...(dataset?.kind === 'synthetic' && { dataset: { ...dataset, seed: dataset.seed ?? seed } }),
     ...(training && {
-      training: { ...training, eval_batch_size: training.eval_batch_size ?? training.batch_size },
+      training: {
+        ...training,
+        ...(training.early_stopping && {
+          early_stopping: { ...training.early_stopping, metric: metric(training.early_stopping.metric) },
+        }),
+        eval_batch_size: training.eval_batch_size ?? training.batch_size,
+      },
     }),
-    ...(checkpoint && { checkpoint: fillCheckpoint(checkpoint, loss) }),
+    ...(checkpoint && { checkpoint: fillCheckpoint(checkpoint, metric(checkpoint.metric)) }),
   };
 }
 
 function fillCheckpoint(
   checkpoint: generated.CheckpointConfig,
-  loss: generated.LossConfig | undefined,
+  metric: generated.MetricName,
 ): generated.CheckpointConfig {
-  const metric = checkpoint.metric ?? (loss ? lossFacts(loss).decides : 'test.accuracy');
   return { ...checkpoint, metric, mode: checkpoint.mode ?? (largerIsBetter(metric) ? 'max' : 'min') };
+}
+
+/** What selects if the config does not say it. */
+function decidingMetric(
+  loss: generated.LossConfig | undefined,
+  dataset: generated.DatasetConfig | undefined,
+): generated.MetricName {
+  const onTest = loss ? lossFacts(loss).decides : 'test.accuracy';
+  return hasValidation(dataset) ? onValidation(onTest) : onTest;
 }

@@ -13,6 +13,7 @@ const NOUNS: Readonly<Record<string, string>> = {
 /** `a whole number from 1 to 64`, `adam | sgd`, `a list of 2 numbers`. */
 export function describeExpected(schema: Schema): string {
   if (schema.const !== undefined) return String(schema.const);
+  if (schema['x-form'] !== undefined) return schema['x-form'];
   if (schema.enum !== undefined) return schema.enum.join(' | ');
   const union = branchesOf(schema);
   if (union !== undefined) {
@@ -21,7 +22,6 @@ export function describeExpected(schema: Schema): string {
   if (schema.oneOf !== undefined) {
     return schema.oneOf.map(describeForm).join(', or ');
   }
-  if (schema['x-form'] !== undefined) return schema['x-form'];
   if (schema.type === 'array') return describeList(schema);
   if (schema.type === 'object') return describeMapping(schema);
   return `${NOUNS[String(schema.type)] ?? 'a value'}${describeBounds(schema)}`;

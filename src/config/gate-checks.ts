@@ -1,37 +1,72 @@
 /** Rules on gates that the schema cannot say. */
 import type { Diagnostic } from '../errors.js';
-import type { GateConfig, GateMetricName, LossConfig } from './experiment.js';
+import type { DatasetConfig, GateConfig, GateMetricName, LossConfig } from './experiment.js';
 import type { Locator } from './locator.js';
-import { metricsOf } from './losses.js';
 import { isPerformance, rangeOf } from './metrics.js';
+import { hasValidation, measuredMetrics, selectingMetrics } from './splits.js';
 import { nearest } from './suggest.js';
 import type { Path } from './tree.js';
 import { fromPercent } from './value-hints.js';
 
-/** A metric that the schema knows but that a run with this loss does not report. */
+/** What decides which metrics a run measures; absent if the config does not say it validly. */
+export interface Measuring {
+  readonly loss?: LossConfig | undefined;
+  readonly dataset?: DatasetConfig | undefined;
+}
+
+/** A metric that the schema knows but that a run of this config does not measure. */
 export function checkMetric(
-  loss: LossConfig,
+  { loss, dataset }: Measuring,
   metric: GateMetricName,
   path: Path,
   locator: Locator,
 ): Diagnostic[] {
-  const reported: readonly string[] = metricsOf(loss);
-  if (reported.includes(metric)) return [];
-  const message = `${metric} is not reported with loss ${loss.kind}`;
-  const suggestion = nearest(metric, reported);
-  const more = { expected: reported.join(' | '), ...(suggestion === undefined ? {} : { suggestion }) };
+  return loss === undefined
+    ? []
+    : unmeasured({ loss, dataset, metric }, measuredMetrics(loss, dataset), path, locator);
+}
+
+/** A metric that a run of this config cannot select by. */
+export function checkSelectingMetric(
+  { loss, dataset }: Measuring,
+  metric: GateMetricName,
+  path: Path,
+  locator: Locator,
+): Diagnostic[] {
+  return loss === undefined
+    ? []
+    : unmeasured({ loss, dataset, metric }, selectingMetrics(loss, dataset), path, locator);
+}
+
+function unmeasured(
+  { loss, dataset, metric }: { loss: LossConfig; dataset: DatasetConfig | undefined; metric: GateMetricName },
+  measured: readonly string[],
+  path: Path,
+  locator: Locator,
+): Diagnostic[] {
+  if (measured.includes(metric)) return [];
+  const other = metric.replace(/^test\./, 'validation.');
+  const suggestion = measured.includes(other) ? other : nearest(metric, measured);
+  const more = { expected: measured.join(' | '), ...(suggestion === undefined ? {} : { suggestion }) };
+  const message =
+    metric.startsWith('validation.') && !hasValidation(dataset)
+      ? `${metric} needs a validation split, such as dataset.validation: { fraction: 0.1 }`
+      : metric.startsWith('test.') && hasValidation(dataset)
+        ? `${metric} is measured once, at the end: with a validation split nothing is selected by the test split`
+        : `${metric} is not measured with loss ${loss.kind}`;
   return [locator.atValue(path, 'config/metric', message, more)];
 }
 
-/** @param loss absent where the config does not say validly what it is */
+/** @param measuring what of the config is valid */
 export function checkGate(
-  loss: LossConfig | undefined,
+  measuring: Measuring,
   gate: GateConfig,
   path: Path,
   locator: Locator,
 ): Diagnostic[] {
-  const isKnown = loss === undefined || isPerformance(gate.metric);
-  const found = isKnown ? [] : checkMetric(loss, gate.metric, [...path, 'metric'], locator);
+  const metricAt = [...path, 'metric'];
+  const check = gate.over === 'best' ? checkSelectingMetric : checkMetric;
+  const found = isPerformance(gate.metric) ? [] : check(measuring, gate.metric, metricAt, locator);
   found.push(...checkBounds(gate, path, locator), ...checkOver(gate, path, locator));
   if (gate.min !== undefined && gate.max !== undefined && gate.min > gate.max) {
     const message = `no value is at least ${gate.min} and at most ${gate.max}`;
@@ -91,7 +126,10 @@ function checkReach({ metric, min, max }: GateConfig, path: Path, locator: Locat
   const range = rangeOf(metric);
   if (min !== undefined && min > range.max) {
     const message = `${metric} is never above ${range.max}`;
-    const more = { expected: `from ${range.min} to ${range.max}`, got: String(min) };
+    const expected = Number.isFinite(range.min)
+      ? `from ${range.min} to ${range.max}`
+      : `at most ${range.max}`;
+    const more = { expected, got: String(min) };
     const isPercentage = min >= LEAST_PERCENTAGE && min <= 100;
     const suggestion = isPercentage ? { suggestion: String(fromPercent(min)) } : {};
     return [locator.atValue([...path, 'min'], 'config/gate', message, { ...more, ...suggestion })];

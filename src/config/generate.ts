@@ -91,8 +91,7 @@ function requiredKeys(schema: Json, definitions: Json): string[] {
 }
 
 function hasDefault(property: Json, definitions: Json): boolean {
-  if (typeof property.$ref === 'string') {
-    return hasDefault(definitions[property.$ref.replace('#/definitions/', '')] as Json, definitions);
-  }
-  return property.default !== undefined || property['x-default'] !== undefined;
+  if (property.default !== undefined || property['x-default'] !== undefined) return true;
+  if (typeof property.$ref !== 'string') return false;
+  return hasDefault(definitions[property.$ref.replace('#/definitions/', '')] as Json, definitions);
 }

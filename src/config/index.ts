@@ -2,6 +2,7 @@
 export { checkAgainstData, type DataShape, type ModelSizes } from './data-check.js';
 export type {
   DatasetConfig,
+  EarlyStopping,
   Experiment,
   LayerConfig,
   LossConfig,

@@ -1,27 +1,73 @@
 /** The metrics that a run reports, and what can be said about them without running. */
-import type { GateMetricName, MetricName } from './experiment.js';
+import type { GateMetricName, Metric, MetricName, TrainedMetric } from './experiment.js';
 
 interface MetricFacts {
   readonly largerIsBetter: boolean;
-  /** The greatest value that it can have; the smallest is 0. */
-  readonly most: number;
+  /** The smallest and the largest value that it can have. */
+  readonly min: number;
+  readonly max: number;
 }
 
-/** All that there are, those that tell most first; typed, so that a new one is not forgotten. */
-const FACTS = {
-  'test.accuracy': { largerIsBetter: true, most: 1 },
-  'test.mean_absolute_error': { largerIsBetter: false, most: Number.POSITIVE_INFINITY },
-  'test.loss': { largerIsBetter: false, most: Number.POSITIVE_INFINITY },
-  'train.loss': { largerIsBetter: false, most: Number.POSITIVE_INFINITY },
-} as const satisfies Record<MetricName, MetricFacts>;
+const SHARE: MetricFacts = { largerIsBetter: true, min: 0, max: 1 };
+const ERROR: MetricFacts = { largerIsBetter: false, min: 0, max: Number.POSITIVE_INFINITY };
+
+/** Typed by the schema: a metric that is forgotten here does not compile. The most telling first. */
+const FACTS: Readonly<Record<Metric, MetricFacts>> = {
+  accuracy: SHARE,
+  top_3_accuracy: SHARE,
+  top_5_accuracy: SHARE,
+  f1: SHARE,
+  precision: SHARE,
+  recall: SHARE,
+  auroc: SHARE,
+  mean_absolute_error: ERROR,
+  rmse: ERROR,
+  r2: { largerIsBetter: true, min: Number.NEGATIVE_INFINITY, max: 1 },
+  // e to a cross-entropy, which is at least 0
+  perplexity: { largerIsBetter: false, min: 1, max: Number.POSITIVE_INFINITY },
+  bits_per_symbol: ERROR,
+  loss: ERROR,
+};
 
 const BY_NAME: ReadonlyMap<string, MetricFacts> = new Map(Object.entries(FACTS));
 
-export const METRICS = [...BY_NAME.keys()] as readonly MetricName[];
+/**
+ * Those of the training split: means over the predictions of an epoch's batches, as they were
+ * trained.
+ */
+const TRAINED: Readonly<Record<TrainedMetric, true>> = {
+  accuracy: true,
+  top_3_accuracy: true,
+  top_5_accuracy: true,
+  mean_absolute_error: true,
+  loss: true,
+};
+
+const [EVALUATED_NAMES, TRAINED_NAMES] = [
+  Object.keys(FACTS) as Metric[],
+  Object.keys(TRAINED) as TrainedMetric[],
+];
+
+/** All names of metrics, those that tell most first. */
+export const METRICS: readonly (MetricName & GateMetricName)[] = [
+  ...EVALUATED_NAMES.map(metric => `test.${metric}` as const),
+  ...EVALUATED_NAMES.map(metric => `validation.${metric}` as const),
+  ...TRAINED_NAMES.map(metric => `train.${metric}` as const),
+];
+
+/** Whether training measures `metric` as well. */
+export function isTrained(metric: Metric): metric is TrainedMetric {
+  return Object.hasOwn(TRAINED, metric);
+}
+
+/** What is known of `SPLIT.METRIC`, or of a metric alone. */
+function factsOf(name: string): MetricFacts | undefined {
+  return BY_NAME.get(name.slice(name.indexOf('.') + 1));
+}
 
 /** Of all that is judged; what training cost should be small. */
 export function largerIsBetter(metric: string): boolean {
-  return BY_NAME.get(metric)?.largerIsBetter ?? false;
+  return factsOf(metric)?.largerIsBetter ?? false;
 }
 
 /** What training cost, which every run reports. */
@@ -37,5 +83,6 @@ export function isPerformance(metric: string): boolean {
 
 /** The range that a metric cannot leave: `[0, 1]` for a share, from 0 upwards for losses and errors. */
 export function rangeOf(metric: GateMetricName): { readonly min: number; readonly max: number } {
-  return { min: 0, max: BY_NAME.get(metric)?.most ?? Number.POSITIVE_INFINITY };
+  const { min, max } = factsOf(metric) ?? ERROR;
+  return { min, max };
 }

@@ -26,7 +26,7 @@ export interface Schema {
   readonly maxItems?: number;
   readonly 'x-path'?: boolean;
   readonly pattern?: string;
-  /** A `pattern` in words. */
+  /** A `pattern`, or an `enum` of many values, in words. */
   readonly 'x-form'?: string;
   readonly 'x-default'?: string;
   readonly 'x-aliases'?: readonly string[];

@@ -3,7 +3,7 @@ import { damagedError } from '../errors.js';
 import { groupOf, type RowList } from './csv-order.js';
 import { type CsvTable, NUMBER } from './csv-table.js';
 import { IGNORED, type Targets } from './dataset.js';
-import type { LabelFacts } from './labels.js';
+import type { LabelFacts, PlacedLabel } from './labels.js';
 import { MAX_CLASSES } from './limits.js';
 import { Problems } from './problems.js';
 
@@ -40,15 +40,19 @@ export function classMapping(tables: readonly CsvTable[]): ClassMapping {
   };
 }
 
-/** Labels are texts, so there is no gap between them; only the test table may have one that the training table has not. */
-export function csvLabelFacts([train, test]: readonly CsvTable[]): LabelFacts {
+/** Labels are texts, so there is no gap between them; only another table may have one that the training table has not. */
+export function csvLabelFacts([train, ...others]: readonly CsvTable[]): LabelFacts {
   const known = new Set([...train.labels, String(IGNORED)]);
   const trainClasses = train.labels.filter(label => label !== String(IGNORED)).length;
-  const code = test?.labels.findIndex(label => !known.has(label)) ?? -1;
-  if (test === undefined || code < 0) return { trainClasses };
-  const value = JSON.stringify(test.labels[code]);
-  const place = test.place(test.targets.indexOf(code), 'target');
-  return { trainClasses, foreign: { name: 'the label', value, place } };
+  const foreign = others.map(table => foreignLabel(table, known)).find(label => label !== undefined);
+  return { trainClasses, ...(foreign && { foreign }) };
+}
+
+function foreignLabel(table: CsvTable, known: ReadonlySet<string>): PlacedLabel | undefined {
+  const code = table.labels.findIndex(label => !known.has(label));
+  if (code < 0) return undefined;
+  const place = table.place(table.targets.indexOf(code), 'target');
+  return { name: 'the label', value: JSON.stringify(table.labels[code]), place };
 }
 
 /**

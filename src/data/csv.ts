@@ -1,18 +1,21 @@
 /** Dataset kind `csv`: columns by name, rows of a group as one sequence. */
 import { damagedError } from '../errors.js';
-import { type RowList, rowLists } from './csv-order.js';
+import { groupOf, type RowList, rowLists } from './csv-order.js';
 import { type CsvColumns, type CsvTable, readCsvTable } from './csv-table.js';
 import { type ClassMapping, classMapping, csvLabelFacts, sequenceTargets } from './csv-targets.js';
-import type { Dataset } from './dataset.js';
+import type { Dataset, Split } from './dataset.js';
 import type { DatasetContext, DatasetKind } from './kind.js';
 import { MAX_ELEMENTS } from './limits.js';
 import { type Packed, packedSplit } from './packed.js';
 import { configError, Problems } from './problems.js';
-import { holdOut, limited, range } from './selection.js';
+import type { NormalizeConfig } from './scaling.js';
+import { holdOut, range } from './selection.js';
+import type { TrainingPartConfig } from './training-part.js';
 
-export interface CsvConfig {
+export interface CsvConfig extends TrainingPartConfig, NormalizeConfig {
   readonly kind: 'csv';
   readonly path: string;
+  readonly validation_path?: string;
   /** The test split; else `test_fraction` of the sequences, drawn by the experiment's seed. */
   readonly test_path?: string;
   readonly test_fraction?: number;
@@ -26,7 +29,6 @@ export interface CsvConfig {
     /** Each row labels its own step (classes only). Default: all rows of a group carry its one target. */
     readonly per_step?: boolean;
   };
-  readonly limit?: number;
 }
 
 /** The rows of one split's sequences. */
@@ -34,6 +36,14 @@ interface Part {
   readonly table: CsvTable;
   readonly lists: readonly RowList[];
 }
+
+interface Splits<T> {
+  readonly train: T;
+  readonly validation?: T | undefined;
+  readonly test: T;
+}
+
+type Tables = Partial<Splits<CsvTable>> & Pick<Splits<CsvTable>, 'train'>;
 
 export const csv: DatasetKind<CsvConfig> = {
   open,
@@ -52,30 +62,47 @@ export const csv: DatasetKind<CsvConfig> = {
  */
 async function open(config: CsvConfig, { seed }: DatasetContext): Promise<Dataset> {
   checkOptions(config);
-  const paths = config.test_path === undefined ? [config.path] : [config.path, config.test_path];
-  const tables: CsvTable[] = [];
-  for (const path of paths) tables.push(await readCsvTable(path, columnsOf(config)));
+  const { path, validation_path, test_path } = config;
+  const read = async (file: string | undefined): Promise<CsvTable | undefined> =>
+    file === undefined ? undefined : readCsvTable(file, columnsOf(config));
+  const tables = {
+    train: await readCsvTable(path, columnsOf(config)),
+    validation: await read(validation_path),
+    test: await read(test_path),
+  };
+  const all = [tables.train, tables.validation, tables.test].filter(table => table !== undefined);
+  const parts = partsOf(tables, config, seed);
+  const mapping = config.target_kind === 'class' ? classMapping(all) : undefined;
+  const steps = Math.max(...Object.values(parts).map(longest));
   const problems = new Problems();
-  const parts = tables.map(table => ({ table, lists: rowLists(table, problems) }));
+  const split = (part: Part): Split | undefined => {
+    const packed = problems.attempt(() => pack(part, config, mapping, steps));
+    return packed && { ...packedSplit(packed, steps), ...namesOf(part) };
+  };
+  const train = split(parts.train);
+  const validation = parts.validation && split(parts.validation);
+  const test = split(parts.test);
   problems.throwIfAny();
-  const mapping = config.target_kind === 'class' ? classMapping(tables) : undefined;
-  const { train, test } = splits(parts, config, seed);
-  const steps = Math.max(longest(train), longest(test));
-  const packed = [train, test].map(part => problems.attempt(() => pack(part, config, mapping, steps)));
-  problems.throwIfAny();
-  const [trainSplit, testSplit] = packed.map(sequences => {
-    if (sequences === undefined) throw new Error('a missing part was reported');
-    return packedSplit(sequences, steps);
-  });
+  if (train === undefined || test === undefined) throw new Error('a missing part was reported');
   return {
     input: { kind: 'number', size: config.features.length },
     sequenceLength: steps,
-    train: trainSplit,
-    test: testSplit,
-    digests: tables.map(({ source }) => ({ name: source.name, sha256: source.sha256 })),
+    train,
+    ...(validation && { validation }),
+    test,
+    digests: digestsOf(tables),
+    columnNames: { features: i => config.features[i], targets: () => config.target },
     classLabels: mapping?.labels,
-    labels: mapping && csvLabelFacts(tables),
+    labels: mapping && csvLabelFacts(all),
   };
+}
+
+/** What is tested on comes last. */
+function digestsOf({ train, validation, test }: Tables): Dataset['digests'] {
+  const ordered = test === undefined ? [validation, train] : [train, validation, test];
+  return ordered.flatMap(table =>
+    table === undefined ? [] : [{ name: table.source.name, sha256: table.source.sha256 }],
+  );
 }
 
 function checkOptions(config: CsvConfig): void {
@@ -111,17 +138,30 @@ function columnsOf({ features, target, target_kind, sequence }: CsvConfig): CsvC
   };
 }
 
-function splits(parts: readonly Part[], config: CsvConfig, seed: number): { train: Part; test: Part } {
-  const [first, second] = parts;
-  const count = first.lists.length;
+function partsOf(tables: Tables, config: CsvConfig, seed: number): Splits<Part> {
+  const problems = new Problems();
+  const part = (table: CsvTable): Part => ({ table, lists: rowLists(table, problems) });
+  const all = part(tables.train);
+  const validation = tables.validation && part(tables.validation);
+  const given = tables.test && part(tables.test);
+  problems.throwIfAny();
+  const count = all.lists.length;
   const chosen =
-    second === undefined
+    given === undefined
       ? holdOut(count, config.test_fraction ?? 0, seed, config.path)
-      : { train: range(count), test: range(second.lists.length) };
+      : { train: range(count), test: range(given.lists.length) };
+  // sequences are padded to the longest one that is used, which a limit may leave out
+  const limit = config.validation === undefined ? config.limit : undefined;
   return {
-    train: pick(first, limited(chosen.train, config.limit)),
-    test: pick(second ?? first, chosen.test),
+    train: pick(all, chosen.train.subarray(0, limit)),
+    ...(validation && { validation }),
+    test: pick(given ?? all, chosen.test),
   };
+}
+
+/** The rows of a group are a sequence that the table names; a row alone has no name. */
+function namesOf({ table, lists }: Part): Pick<Split, 'id'> {
+  return table.groups === undefined ? {} : { id: index => groupOf(table, lists[index][0]) };
 }
 
 function pick({ table, lists }: Part, indices: Uint32Array): Part {

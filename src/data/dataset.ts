@@ -14,6 +14,25 @@ export interface Scaling {
   readonly scale: readonly number[];
 }
 
+/** How the numbers of a dataset were scaled, by the training split; null where they are symbols or classes. */
+export interface DataScaling {
+  readonly method: 'standard' | 'min_max';
+  /** One of each per feature. */
+  readonly features: Scaling | null;
+  /** One of each per target value. */
+  readonly targets: Scaling | null;
+}
+
+/** A feature or target value over the training split, in the units of the data. */
+export interface Column {
+  readonly name: string;
+  readonly mean: number;
+  /** Of the population: the root of the mean squared distance from the mean. */
+  readonly deviation: number;
+  readonly min: number;
+  readonly max: number;
+}
+
 /** What a sequence is labelled with. */
 export type Targets =
   | {
@@ -91,6 +110,12 @@ export interface Dataset {
    * The largest symbol of both splits, where steps are symbols; to be judged against the config.
    */
   readonly largestSymbol?: PlacedLabel;
+  /** What the data call feature or target value `index`; absent if nobody needs to tell them apart. */
+  readonly columnNames?: Readonly<Record<'features' | 'targets', (index: number) => string>>;
+  /** Columns that are numbers, before any scaling; absent if the kind scales them, or if none is wanted. */
+  readonly columns?: Readonly<Record<'features' | 'targets', readonly Column[]>>;
+  /** Absent if features and targets are as in the data. */
+  readonly scaling?: DataScaling;
   /** Height and width of a picture, where the sequences are pictures (for reports). */
   readonly picture?: { readonly height: number; readonly width: number };
 }

@@ -1,19 +1,23 @@
-/** Dataset kind `idx`: any four files in MNIST's format, raw or gzip, pictures of any size. */
+/** Dataset kind `idx`: a pair of files for each split in MNIST's format, raw or gzip, pictures of any size. */
 import type { Dataset } from './dataset.js';
 import { readSource, type SourceFile } from './files.js';
 import { type IdxArray, parseIdx } from './formats/idx.js';
 import { idxContent } from './idx-content.js';
 import type { DatasetKind } from './kind.js';
 import { type PictureFiles, type PictureSequence, pictureDataset } from './pictures.js';
+import { configError } from './problems.js';
+import type { TrainingPartConfig } from './training-part.js';
 
-export interface IdxConfig {
+export interface IdxConfig extends TrainingPartConfig {
   readonly kind: 'idx';
   readonly train_images: string;
   readonly train_labels: string;
+  /** Both are given, or neither. */
+  readonly validation_images?: string;
+  readonly validation_labels?: string;
   readonly test_images: string;
   readonly test_labels: string;
   readonly sequence: PictureSequence;
-  readonly limit?: number;
 }
 
 export const idx: DatasetKind<IdxConfig> = {
@@ -24,19 +28,39 @@ export const idx: DatasetKind<IdxConfig> = {
 
 /** @throws UserError exit 2 where a file cannot be read, exit 5 where it is damaged (at its byte offset). */
 async function open(config: IdxConfig): Promise<Dataset> {
-  const { train_images, train_labels, test_images, test_labels, sequence, limit } = config;
-  const files = await Promise.all(
-    [train_images, train_labels, test_images, test_labels].map(f => readSource(f)),
+  const pairs = {
+    train: [config.train_images, config.train_labels],
+    validation: validationFiles(config),
+    test: [config.test_images, config.test_labels],
+  };
+  const read = (paths: readonly string[] = []) => Promise.all(paths.map(path => readSource(path)));
+  const [train, validation, test] = await Promise.all([pairs.train, pairs.validation, pairs.test].map(read));
+  return pictureDataset(
+    {
+      train: parsePair(train),
+      ...(validation.length > 0 && { validation: parsePair(validation) }),
+      test: parsePair(test),
+    },
+    {
+      sequence: config.sequence,
+      digests: [...train, ...validation, ...test].map(({ name, sha256 }) => ({ name, sha256 })),
+    },
   );
-  const [trainImages, trainLabels, testImages, testLabels] = files;
-  return pictureDataset(parsePair(trainImages, trainLabels), parsePair(testImages, testLabels), {
-    sequence,
-    limit,
-    digests: files.map(({ name, sha256 }) => ({ name, sha256 })),
+}
+
+function validationFiles(config: IdxConfig): readonly string[] | undefined {
+  const { validation_images: images, validation_labels: labels } = config;
+  if (images !== undefined && labels !== undefined) return [images, labels];
+  if (images === labels) return undefined;
+  throw configError({
+    code: 'data/validation',
+    keyPath: ['dataset', images === undefined ? 'validation_labels' : 'validation_images'],
+    message: 'validation pictures and their labels are two files',
+    expected: 'both dataset.validation_images and dataset.validation_labels',
   });
 }
 
-function parsePair(images: SourceFile, labels: SourceFile): PictureFiles {
+function parsePair([images, labels]: readonly SourceFile[]): PictureFiles {
   return {
     imagesFile: images.name,
     images: parse(images, 3),

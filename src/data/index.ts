@@ -1,6 +1,8 @@
 /** Datasets: what they look like, how one is opened, and which sequences form a batch. */
 export { type BatchOptions, BatchOrder, type BatchOrderState, sequentialBatches } from './batches.js';
 export {
+  type Column,
+  type DataScaling,
   type Dataset,
   IGNORED,
   inputWidth,
@@ -10,4 +12,5 @@ export {
   type SplitName,
   type Targets,
 } from './dataset.js';
+export { fitScaling, inDataUnits, isConstant } from './scaling.js';
 export { type DatasetConfig, openDataset } from './table.js';

@@ -2,11 +2,13 @@
  * What a kind of dataset is to the rest of the program: one object of its file, which the table
  * lists.
  */
-import type { Dataset, SequenceInput, Targets } from './dataset.js';
+import type { DataScaling, Dataset, SequenceInput, Targets } from './dataset.js';
 
 export interface DatasetContext {
   /** The experiment's seed, for what is generated or drawn. */
   readonly seed: number;
+  /** The scaling that a run was trained with, used in place of one fitted anew. */
+  readonly scaling?: DataScaling | undefined;
 }
 
 /** What is known of data; absent where it is not known yet. */
@@ -23,13 +25,13 @@ export interface DatasetFacts {
 
 export interface DatasetKind<Config> {
   /**
-   * Opens the dataset that `config` describes. Paths are taken as they are; relative ones from the
-   * working directory.
+   * Opens the dataset that `config` describes, with all its training sequences: `validation` and
+   * `limit` are not the kind's business. Relative paths start at the working directory.
    * @throws UserError exit 2 where the config asks for what is not there, exit 5 where data are
    * damaged.
    */
   open(config: Config, context: DatasetContext): Promise<Dataset>;
-  /** What the config alone says, before any data are read. */
+  /** What the config alone says, before any data are read; of all training sequences likewise. */
   facts(config: Config): DatasetFacts;
   /** How many of the digests, the last of them, are of what is tested on. */
   readonly testDigests: number;

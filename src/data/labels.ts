@@ -21,9 +21,9 @@ export interface LabelFacts {
   readonly trainClasses: number;
   /** How many classes below the largest no training label has, the first of them, and what the largest is; if any. */
   readonly gap?: { readonly count: number; readonly first: readonly number[]; readonly largest: PlacedLabel };
-  /** The largest label of both splits. */
+  /** The largest label of all splits. */
   readonly largest?: PlacedLabel;
-  /** The first test label that is no class of the training labels. */
+  /** The first validation or test label that is no class of the training labels. */
   readonly foreign?: PlacedLabel;
 }
 
@@ -35,27 +35,33 @@ export interface FileLabels {
 }
 
 /** Gaps are told by their first few classes. */
-const MOST_NAMED = 5;
+const MAX_NAMED = 5;
 
-/** @param test absent where the test split is held out of the training file */
-export function labelFacts(train: FileLabels, test: FileLabels | undefined): LabelFacts {
-  const top = indexOfLargest(train.values);
-  const trainClasses = Math.max(0, train.values[top] + 1);
+/** @param others labels of the splits that have files of their own, in the order of the splits */
+export function labelFacts(train: FileLabels, ...others: readonly FileLabels[]): LabelFacts {
+  const largest = largestOf(train);
+  const trainClasses = Math.max(0, largest.value + 1);
   const absent = absentClasses(train.values, trainClasses);
-  const foreign = test?.values.findIndex(label => label >= trainClasses) ?? -1;
-  const larger = test !== undefined && foreign >= 0 ? test.at(indexOfLargest(test.values)) : train.at(top);
+  const foreign = others.map(file => firstForeign(file, trainClasses)).find(label => label !== undefined);
+  const largestOfAll = others.map(largestOf).reduce((a, b) => (b.value > a.value ? b : a), largest);
   return {
     trainClasses,
-    largest: larger,
+    largest: largestOfAll.place(),
     ...(absent.length > 0 && {
-      gap: { count: absent.length, first: absent.slice(0, MOST_NAMED), largest: train.at(top) },
+      gap: { count: absent.length, first: absent.slice(0, MAX_NAMED), largest: largest.place() },
     }),
-    ...(test !== undefined && foreign >= 0 && { foreign: test.at(foreign) }),
+    ...(foreign !== undefined && { foreign }),
   };
 }
 
-function indexOfLargest(values: Int32Array): number {
-  return values.reduce((best, value, index) => (value > values[best] ? index : best), 0);
+function firstForeign({ values, at }: FileLabels, classes: number): PlacedLabel | undefined {
+  const index = values.findIndex(label => label >= classes);
+  return index < 0 ? undefined : at(index);
+}
+
+function largestOf({ values, at }: FileLabels): { readonly value: number; place(): PlacedLabel } {
+  const index = values.reduce((best, value, i) => (value > values[best] ? i : best), 0);
+  return { value: values[index], place: () => at(index) };
 }
 
 function absentClasses(values: Int32Array, numClasses: number): number[] {

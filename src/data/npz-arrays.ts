@@ -41,7 +41,7 @@ interface Features {
 /**
  * The sequences of one split. Labels of steps past a sequence's length become -100; features and
  * symbols there are not looked at.
- * @param suffix of the arrays' names, for messages: '' or '_test'.
+ * @param suffix of the arrays' names, for messages: '', '_validation' or '_test'.
  * @throws UserError exit 5, one diagnostic for each array that is wrong, at its first wrong index.
  */
 export function sequencesOf(arrays: NpzArrays, suffix: string, file: string): NpzSequences {
@@ -63,8 +63,11 @@ export function sequencesOf(arrays: NpzArrays, suffix: string, file: string): Np
   };
 }
 
-/** @throws UserError exit 5 where the test sequences have another T, F or kind of target than the training ones. */
-export function checkSameShape(train: NpzSequences, test: NpzSequences, file: string): void {
+/**
+ * @param suffix of the names of `other`'s arrays
+ * @throws UserError exit 5 if the sequences have another T, F or kind of target than the training ones
+ */
+export function checkSameShape(train: NpzSequences, other: NpzSequences, suffix: string, file: string): void {
   const problems = new Problems();
   const compare = (array: string, expected: string, got: string): void => {
     if (expected !== got) {
@@ -74,8 +77,8 @@ export function checkSameShape(train: NpzSequences, test: NpzSequences, file: st
   };
   const features = ({ input, steps }: NpzSequences): string =>
     input.kind === 'number' ? `[N, ${steps}, ${input.size}]` : `[N, ${steps}] (symbols)`;
-  compare('x_test', features(train), features(test));
-  compare('y_test', targetWords(train.packed.targets), targetWords(test.packed.targets));
+  compare(`x${suffix}`, features(train), features(other));
+  compare(`y${suffix}`, targetWords(train.packed.targets), targetWords(other.packed.targets));
   problems.throwIfAny();
 }
 

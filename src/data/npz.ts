@@ -1,27 +1,34 @@
 /** Dataset kind `npz`: NumPy arrays `x`, `y`, `lengths` and the same with `_test` in one archive. */
 import { damagedError } from '../errors.js';
-import type { Dataset } from './dataset.js';
+import type { Dataset, Split } from './dataset.js';
 import { readSource, type SourceFile } from './files.js';
 import { type NpyArray, npyLayout, parseNpy } from './formats/npy.js';
 import { readZip } from './formats/zip.js';
 import type { DatasetContext, DatasetKind } from './kind.js';
-import { type LabelFacts, labelFacts } from './labels.js';
+import { type FileLabels, labelFacts } from './labels.js';
 import { expansionLimit } from './limits.js';
 import { checkSameShape, type NpzSequences, sequencesOf } from './npz-arrays.js';
 import { type Packed, packedSplit, selectSequences } from './packed.js';
 import { configError, Problems } from './problems.js';
-import { holdOut, limited, range } from './selection.js';
+import type { NormalizeConfig } from './scaling.js';
+import { holdOut } from './selection.js';
+import type { TrainingPartConfig } from './training-part.js';
 
-export interface NpzConfig {
+export interface NpzConfig extends TrainingPartConfig, NormalizeConfig {
   readonly kind: 'npz';
   readonly path: string;
-  readonly limit?: number;
   /** Share of the sequences that tests, where the file has no `x_test`. Drawn by the experiment's seed. */
   readonly test_fraction?: number;
+  /** Whether `x_validation` and its like are the validation split; needed if the file has them. */
+  readonly validation_arrays?: boolean;
 }
 
-const ARRAYS = ['x', 'y', 'lengths', 'x_test', 'y_test', 'lengths_test'] as const;
-type ArrayName = (typeof ARRAYS)[number];
+/** What the names of a split's arrays end with. */
+type Suffix = '' | '_validation' | '_test';
+type ArrayName = `${'x' | 'y' | 'lengths'}${Suffix}`;
+const ARRAYS: readonly ArrayName[] = (['', '_validation', '_test'] as const).flatMap(
+  suffix => [`x${suffix}`, `y${suffix}`, `lengths${suffix}`] as const,
+);
 type Arrays = ReadonlyMap<ArrayName, NpyArray>;
 
 export const npz: DatasetKind<NpzConfig> = { open, facts: () => ({}), testDigests: 1 };
@@ -29,7 +36,8 @@ export const npz: DatasetKind<NpzConfig> = { open, facts: () => ({}), testDigest
 /**
  * Opens a file with `x` (`[N, T, F]` numbers, or `[N, T]` integers, which are symbols), `y` (`[N]`
  * or `[N, T]` integer classes, -100 = ignored, or `[N, C]` float targets) and optionally `lengths`
- * `[N]`; the test split is `x_test`, `y_test`, `lengths_test`, or a fraction.
+ * `[N]`; the test split is `x_test`, `y_test`, `lengths_test`, or a fraction. Validation sequences may
+ * stand in `x_validation`, `y_validation`, `lengths_validation`.
  * @throws UserError exit 2 where the file cannot be read or the test split is not determined; exit
  * 5 where the archive is damaged, shapes do not fit, or a value is out of range (located by array
  * and index).
@@ -38,15 +46,10 @@ async function open(config: NpzConfig, { seed }: DatasetContext): Promise<Datase
   const source = await readSource(config.path);
   const arrays = readArrays(source);
   checkTestSplit(arrays, config);
-  const { train, test, labels, input, largestSymbol } = splits(arrays, config, seed);
+  checkValidationArrays(arrays, config);
   return {
-    input,
-    sequenceLength: train.steps,
-    train: packedSplit(train.packed, train.steps),
-    test: packedSplit(test.packed, test.steps),
+    ...splits(arrays, config, seed),
     digests: [{ name: source.name, sha256: source.sha256 }],
-    labels,
-    largestSymbol,
   };
 }
 
@@ -78,7 +81,8 @@ function readArrays(source: SourceFile): Arrays {
         code: 'data/npz-missing',
         message: `the file has no array ${name}`,
         file: source.name,
-        expected: 'x ([N, T, F] or [N, T]) and y ([N], [N, T] or [N, C]); x_test needs y_test',
+        expected:
+          'x ([N, T, F] or [N, T]) and y ([N], [N, T] or [N, C]); x_test needs y_test, x_validation y_validation',
         got: found.slice(0, 12).join(', ') || 'no arrays',
       });
     }
@@ -87,12 +91,14 @@ function readArrays(source: SourceFile): Arrays {
   return arrays;
 }
 
-/** `x` and `y` always are; of the test arrays each of the two where any other one is there. */
+/** `x` and `y` always are; of another split's arrays each of the two if any other one is there. */
 function isRequired(name: ArrayName, found: readonly string[]): boolean {
-  if (name === 'x' || name === 'y') return true;
-  if (name === 'lengths' || name === 'lengths_test') return false;
-  return found.some(other => other === 'x_test' || other === 'y_test' || other === 'lengths_test');
+  const [array, split] = name.split('_');
+  if (array === 'lengths') return false;
+  return split === undefined || found.some(other => ARRAY_OF_SPLIT.exec(other)?.[1] === split);
 }
+
+const ARRAY_OF_SPLIT = /^(?:x|y|lengths)_(validation|test)$/;
 
 function checkTestSplit(arrays: Arrays, config: NpzConfig): void {
   const inFile = arrays.has('x_test');
@@ -108,68 +114,78 @@ function checkTestSplit(arrays: Arrays, config: NpzConfig): void {
   }
 }
 
-function splits(
-  arrays: Arrays,
-  config: NpzConfig,
-  seed: number,
-): { train: NpzSequences; test: NpzSequences; labels?: LabelFacts } & Pick<
-  Dataset,
-  'input' | 'largestSymbol'
-> {
+/** A config alone must tell whether there is a validation split, since its defaults depend on that. */
+function checkValidationArrays(arrays: Arrays, { path, validation_arrays }: NpzConfig): void {
+  const inFile = arrays.has('x_validation');
+  if (inFile && validation_arrays === undefined) {
+    throw configError({
+      code: 'data/validation-split',
+      keyPath: ['dataset', 'path'],
+      message: `${path} has x_validation, and the config does not say whether to use it`,
+      expected: 'dataset.validation_arrays: true, or false to leave it alone',
+    });
+  }
+  if (!inFile && validation_arrays) {
+    throw configError({
+      code: 'data/validation-split',
+      keyPath: ['dataset', 'validation_arrays'],
+      message: `${path} has no x_validation`,
+      expected: 'arrays x_validation and y_validation, or dataset.validation: { fraction: 0.1 }',
+    });
+  }
+}
+
+function splits(arrays: Arrays, config: NpzConfig, seed: number): Omit<Dataset, 'digests'> {
   const problems = new Problems();
-  const read = (suffix: '' | '_test') =>
-    problems.attempt(() =>
-      sequencesOf(
-        {
-          x: required(arrays, `x${suffix}`),
-          y: required(arrays, `y${suffix}`),
-          lengths: arrays.get(`lengths${suffix}`),
-        },
-        suffix,
-        config.path,
-      ),
-    );
+  const read = (suffix: Suffix): NpzSequences | undefined => {
+    const x = arrays.get(`x${suffix}`);
+    const y = arrays.get(`y${suffix}`);
+    const lengths = arrays.get(`lengths${suffix}`);
+    return x && y && problems.attempt(() => sequencesOf({ x, y, lengths }, suffix, config.path));
+  };
   const all = read('');
-  const given = arrays.has('x_test') ? read('_test') : undefined;
+  const validation = config.validation_arrays ? read('_validation') : undefined;
+  const given = read('_test');
   problems.throwIfAny();
   if (all === undefined) throw damagedError({ code: 'data/npz', message: 'no sequences', file: config.path });
-  if (given !== undefined) checkSameShape(all, given, config.path);
-  const chosen =
+  const others = [validation, given].filter(split => split !== undefined);
+  if (validation !== undefined) checkSameShape(all, validation, '_validation', config.path);
+  if (given !== undefined) checkSameShape(all, given, '_test', config.path);
+  const numClasses = Math.max(...[all, ...others].map(classesOf));
+  const split = ({ packed }: NpzSequences, indices?: Uint32Array): Split => {
+    const chosen = indices === undefined ? packed : selectSequences(packed, indices, all.steps);
+    return packedSplit(withClasses(chosen, numClasses), all.steps);
+  };
+  const heldOut =
     given === undefined
       ? holdOut(all.packed.starts.length, config.test_fraction ?? 0, seed, config.path)
-      : { train: range(all.packed.starts.length), test: range(given.packed.starts.length) };
-  const numClasses = Math.max(classesOf(all), given === undefined ? 0 : classesOf(given));
-  const pick = (from: NpzSequences, indices: Uint32Array): NpzSequences => ({
-    ...from,
-    packed: withClasses(selectSequences(from.packed, indices, from.steps), numClasses),
-  });
+      : undefined;
+  const { input, largestSymbol } = others.reduce((a, b) => (symbolsOf(b) > symbolsOf(a) ? b : a), all);
   return {
-    train: pick(all, limited(chosen.train, config.limit)),
-    test: pick(given ?? all, chosen.test),
-    labels: all.labels && labelFacts(all.labels, given?.labels),
-    ...(given !== undefined && symbolsOf(given) > symbolsOf(all) ? inputOf(given) : inputOf(all)),
+    input,
+    sequenceLength: all.steps,
+    train: split(all, heldOut?.train),
+    ...(validation && { validation: split(validation) }),
+    test: split(given ?? all, heldOut?.test),
+    columnNames: { features: i => `x[:, :, ${i}]`, targets: i => `y[:, ${i}]` },
+    labels: all.labels && labelFacts(all.labels, ...labelsOf(others)),
+    largestSymbol,
   };
+}
+
+function labelsOf(splits: readonly NpzSequences[]): FileLabels[] {
+  return splits.map(({ labels }) => labels).filter(labels => labels !== undefined);
 }
 
 function symbolsOf({ input }: NpzSequences): number {
   return input.kind === 'symbol' ? input.count : 0;
 }
 
-function inputOf({ input, largestSymbol }: NpzSequences): Pick<Dataset, 'input' | 'largestSymbol'> {
-  return { input, largestSymbol };
-}
-
-function required(arrays: Arrays, name: ArrayName): NpyArray {
-  const array = arrays.get(name);
-  if (array === undefined) throw new Error(`array ${name} was checked to be there`);
-  return array;
-}
-
 function classesOf({ packed }: NpzSequences): number {
   return packed.targets.kind === 'class' ? packed.targets.numClasses : 0;
 }
 
-/** Both splits count the classes of both. */
+/** Every split counts the classes of all. */
 function withClasses(packed: Packed, numClasses: number): Packed {
   return packed.targets.kind === 'class' ? { ...packed, targets: { ...packed.targets, numClasses } } : packed;
 }

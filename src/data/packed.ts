@@ -45,7 +45,8 @@ export function packedSplit(packed: Packed, steps: number): Split {
   return lengths.every(length => length === steps) ? base : { ...base, lengths };
 }
 
-function selectTargets(targets: Targets, indices: Uint32Array, steps: number): Targets {
+/** The targets of the sequences `indices`; `steps` is T. */
+export function selectTargets(targets: Targets, indices: Uint32Array, steps: number): Targets {
   if (targets.kind === 'value') {
     const values = new Float32Array(indices.length * targets.size);
     return { ...targets, values: copyRows(targets.values, values, indices, targets.size) };

@@ -19,9 +19,7 @@ export interface PictureFiles {
 
 interface PictureOptions {
   readonly sequence: PictureSequence;
-  /** First N training sequences. */
-  readonly limit?: number;
-  /** Default: one more than the largest label of both splits. */
+  /** Default: one more than the largest label of all splits. */
   readonly numClasses?: number;
   readonly digests: Dataset['digests'];
 }
@@ -29,33 +27,49 @@ interface PictureOptions {
 /** Byte value to its float32 feature, value / 255. */
 const SCALE = Float32Array.from({ length: 256 }, (_, value) => value / 255);
 
+/** The files of each split. */
+export interface PictureSplits {
+  readonly train: PictureFiles;
+  readonly validation?: PictureFiles;
+  readonly test: PictureFiles;
+}
+
 /**
- * The dataset of two pairs of IDX files. Unsigned bytes are scaled to 0..1, floats are taken as they are.
+ * The dataset of a pair of IDX files for each split. Unsigned bytes are scaled to 0..1, floats are taken as they are.
  * @throws UserError exit 5 where the files do not fit together or a value is out of range.
  */
-export function pictureDataset(train: PictureFiles, test: PictureFiles, options: PictureOptions): Dataset {
-  const [height, width] = pictureSize(train, test);
-  const trainLabels = labelsOf(train, options.numClasses);
-  const testLabels = labelsOf(test, options.numClasses);
-  const numClasses = options.numClasses ?? Math.max(largest(trainLabels), largest(testLabels)) + 1;
+export function pictureDataset(files: PictureSplits, options: PictureOptions): Dataset {
+  const [height, width] = pictureSize(files);
+  const labelled = (of: PictureFiles): Labelled => ({ files: of, labels: labelsOf(of, options.numClasses) });
+  const train = labelled(files.train);
+  const validation = files.validation && labelled(files.validation);
+  const test = labelled(files.test);
+  const others = validation === undefined ? [test] : [validation, test];
+  const numClasses =
+    options.numClasses ?? Math.max(...[train, ...others].map(({ labels }) => largest(labels))) + 1;
   const inputSize = options.sequence === 'rows' ? width : 1;
   const steps = (height * width) / inputSize;
-  const split = (files: PictureFiles, labels: Int32Array, limit = labels.length): Split => {
-    const values = labels.subarray(0, limit);
+  const split = ({ files: of, labels: values }: Labelled): Split => {
     const targets: Targets = { kind: 'class', numClasses, values, perStep: false };
-    return pictureSplit(files, targets, steps, inputSize);
+    return pictureSplit(of, targets, steps, inputSize);
   };
   return {
     input: { kind: 'number', size: inputSize },
     sequenceLength: steps,
-    train: split(train, trainLabels, options.limit),
-    test: split(test, testLabels),
+    train: split(train),
+    ...(validation && { validation: split(validation) }),
+    test: split(test),
     digests: options.digests,
     picture: { height, width },
     ...(options.numClasses === undefined && {
-      labels: labelFacts(placed(train, trainLabels), placed(test, testLabels)),
+      labels: labelFacts(placed(train), ...others.map(placed)),
     }),
   };
+}
+
+interface Labelled {
+  readonly files: PictureFiles;
+  readonly labels: Int32Array;
 }
 
 function pictureSplit(files: PictureFiles, targets: Targets, steps: number, inputSize: number): Split {
@@ -118,8 +132,9 @@ function floatsOf({ images, imagesFile }: PictureFiles): Float32Array {
   return floats;
 }
 
-function pictureSize(train: PictureFiles, test: PictureFiles): readonly [number, number] {
-  for (const { images, labels, imagesFile, labelsFile } of [train, test]) {
+function pictureSize({ train, validation, test }: PictureSplits): readonly [number, number] {
+  const others = { ...(validation && { validation }), test };
+  for (const { images, labels, imagesFile, labelsFile } of [train, ...Object.values(others)]) {
     if (labels.dims[0] !== images.dims[0]) {
       throw idxDamage('data/count-mismatch', { file: labelsFile, zipped: labels.zipped }, 4, {
         message: 'there are not as many labels as pictures',
@@ -129,12 +144,13 @@ function pictureSize(train: PictureFiles, test: PictureFiles): readonly [number,
     }
   }
   const [, height, width] = train.images.dims;
-  const [, testHeight, testWidth] = test.images.dims;
-  if (height !== testHeight || width !== testWidth) {
-    throw idxDamage('data/shape-mismatch', { file: test.imagesFile, zipped: test.images.zipped }, 8, {
-      message: 'the test pictures have another size than the training pictures',
+  for (const [name, { images, imagesFile }] of Object.entries(others)) {
+    const [, otherHeight, otherWidth] = images.dims;
+    if (height === otherHeight && width === otherWidth) continue;
+    throw idxDamage('data/shape-mismatch', { file: imagesFile, zipped: images.zipped }, 8, {
+      message: `the ${name} pictures have another size than the training pictures`,
       expected: `${height} x ${width}, as in ${train.imagesFile}`,
-      got: `${testHeight} x ${testWidth}`,
+      got: `${otherHeight} x ${otherWidth}`,
     });
   }
   return [height, width];
@@ -153,7 +169,7 @@ function labelsOf({ labels, labelsFile }: PictureFiles, numClasses = MAX_CLASSES
   return Int32Array.from(values);
 }
 
-function placed({ labels, labelsFile }: PictureFiles, values: Int32Array): FileLabels {
+function placed({ files: { labels, labelsFile }, labels: values }: Labelled): FileLabels {
   const at: FileLabels['at'] = index => ({
     name: `label ${index}`,
     note: offsetNote(labels),

@@ -15,11 +15,6 @@ export function range(count: number): Uint32Array {
   return Uint32Array.from({ length: count }, (_, i) => i);
 }
 
-/** The first `limit` of `indices`; all of them without a limit or where there are no more. */
-export function limited(indices: Uint32Array, limit: number | undefined): Uint32Array {
-  return limit === undefined ? indices : indices.subarray(0, limit);
-}
-
 /**
  * Draws `round(count * fraction)` of `count` sequences for the test split, at least one, leaving at least one.
  * The same seed draws the same sequences.
@@ -42,7 +37,22 @@ export function holdOut(count: number, fraction: number, seed: number, file: str
       got: `${count} sequence${count === 1 ? '' : 's'} in ${file}`,
     });
   }
-  const testCount = Math.min(count - 1, Math.max(1, Math.round(count * fraction)));
-  const shuffled = RandomStream.of(seed, 'data/test_fraction').shuffle(range(count));
-  return { test: shuffled.slice(0, testCount).sort(), train: shuffled.slice(testCount).sort() };
+  const stream = RandomStream.of(seed, 'data/test_fraction');
+  const { drawn, rest } = draw(range(count), shareOf(count, fraction), stream);
+  return { test: drawn, train: rest };
+}
+
+/** `round(count * fraction)`, at least one, leaving at least one. `count` must be two or more. */
+export function shareOf(count: number, fraction: number): number {
+  return Math.min(count - 1, Math.max(1, Math.round(count * fraction)));
+}
+
+/** Draws `size` of `indices`; both parts ascend. Shuffles `indices` in place. */
+export function draw(
+  indices: Uint32Array,
+  size: number,
+  stream: RandomStream,
+): { readonly drawn: Uint32Array; readonly rest: Uint32Array } {
+  const shuffled = stream.shuffle(indices);
+  return { drawn: shuffled.slice(0, size).sort(), rest: shuffled.slice(size).sort() };
 }

@@ -12,8 +12,9 @@ import type { DatasetKind } from './kind.js';
 import { MAX_ELEMENTS } from './limits.js';
 import { packedSplit } from './packed.js';
 import { configError } from './problems.js';
+import type { TrainingPartConfig } from './training-part.js';
 
-export interface SyntheticConfig {
+export interface SyntheticConfig extends Pick<TrainingPartConfig, 'validation'> {
   readonly kind: 'synthetic';
   readonly problem: 'adding' | 'copy_memory';
   /** T of the adding problem, 2 or more; required there. */

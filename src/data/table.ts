@@ -1,12 +1,15 @@
 /** The dataset kinds. Adding one: a file here, a line in the table, a branch in the schema, a test. */
 
+import { trainingColumns } from './column-statistics.js';
 import { type CsvConfig, csv } from './csv.js';
-import type { Dataset } from './dataset.js';
+import type { DataScaling, Dataset } from './dataset.js';
 import { type IdxConfig, idx } from './idx.js';
 import type { DatasetContext, DatasetFacts, DatasetKind } from './kind.js';
 import { type MnistConfig, mnist } from './mnist.js';
 import { type NpzConfig, npz } from './npz.js';
+import { fitScaling, type NormalizeConfig, scaledDataset } from './scaling.js';
 import { type SyntheticConfig, synthetic } from './synthetic.js';
+import { dividedTraining, trainingCount } from './training-part.js';
 
 export type DatasetConfig = MnistConfig | IdxConfig | NpzConfig | CsvConfig | SyntheticConfig;
 
@@ -20,13 +23,35 @@ export const datasets: DatasetTable = { mnist, idx, npz, csv, synthetic };
  * Opens the dataset that `config` describes. Paths are taken as they are; relative ones from the working directory.
  * @throws UserError exit 2 where the config asks for what is not there, exit 5 where data are damaged.
  */
-export function openDataset(config: DatasetConfig, context: DatasetContext): Promise<Dataset> {
-  return kindOf(config).open(config, context);
+export async function openDataset(config: DatasetConfig, context: DatasetContext): Promise<Dataset> {
+  const whole = await kindOf(config).open(config, context);
+  // generated data that have a seed of their own stay the same for every seed of the experiment
+  const seed = (config.kind === 'synthetic' ? config.seed : undefined) ?? context.seed;
+  const divided = dividedTraining(whole, config, seed);
+  return config.kind === 'npz' || config.kind === 'csv'
+    ? normalized(divided, config.normalize, context.scaling)
+    : divided;
+}
+
+/** Numbers of which the columns of data that are not normalized are judged. */
+const MAX_JUDGED = 2 ** 22;
+
+function normalized(
+  dataset: Dataset,
+  method: NormalizeConfig['normalize'],
+  given: DataScaling | undefined,
+): Dataset {
+  if (method === 'none') return dataset;
+  if (method === undefined) return { ...dataset, columns: trainingColumns(dataset, MAX_JUDGED) };
+  const columns = trainingColumns(dataset);
+  return { ...scaledDataset(dataset, given ?? fitScaling(method, columns)), columns };
 }
 
 /** What the config alone says of its data. */
 export function datasetFacts(config: DatasetConfig): DatasetFacts {
-  return kindOf(config).facts(config);
+  const facts = kindOf(config).facts(config);
+  const { trainCount: total } = facts;
+  return total === undefined ? facts : { ...facts, trainCount: trainingCount(total, config) };
 }
 
 /** The table's entry for a config's kind: that both belong together is what the table's type says. */

@@ -1,5 +1,6 @@
 /** The best value of each metric over a run's evaluations. */
 import { largerIsBetter } from '../config/metrics.js';
+import { metricsIn } from './metric-fields.js';
 
 export class BestValues {
   private readonly values = new Map<string, number>();
@@ -12,11 +13,11 @@ export class BestValues {
       this.values.set(metric, value);
   }
 
-  /** What an event of a log adds: the training loss of an epoch, the metrics of an evaluation on the test split. */
+  /** What an event of a log adds: the training metrics of an epoch, or those of an evaluation. */
   addEvent(event: { readonly event: string; readonly [field: string]: unknown }): void {
-    if (event.event === 'train.epoch') this.add('train.loss', event.loss);
-    if (event.event !== 'eval' || event.split !== 'test') return;
-    for (const name of ['loss', 'accuracy', 'mean_absolute_error']) this.add(`test.${name}`, event[name]);
+    const split = event.event === 'train.epoch' ? 'train' : event.event === 'eval' ? event.split : undefined;
+    if (split === undefined) return;
+    for (const name of metricsIn(event)) this.add(`${split}.${name}`, event[name]);
   }
 
   /** Undefined where none was finite. */

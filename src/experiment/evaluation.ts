@@ -1,8 +1,11 @@
-/** `evaluation.json`: what the latest evaluation of the test split saw; layout in schemas/evaluation.schema.json. */
+/**
+ * `evaluation.json`: what the latest evaluation saw, which at the end of a run is one of the test
+ * split; layout in schemas/evaluation.schema.json.
+ */
 
 interface EvaluationFacts {
   readonly version: 1;
-  readonly split: 'test';
+  readonly split: 'train' | 'validation' | 'test';
   /** Where the run stood. */
   readonly epoch: number;
   readonly step: number;
@@ -15,6 +18,8 @@ interface EvaluationFacts {
 export interface PredictionPlace {
   /** Position of its sequence in the split, from 0. */
   readonly index: number;
+  /** What the data call the sequence; absent if they name none. */
+  readonly id?: string;
   /** From 0; present where the model answers at every step. */
   readonly step_in_sequence?: number;
 }
@@ -78,4 +83,4 @@ export interface ValueEvaluation extends EvaluationFacts {
 }
 
 /** What summary.json says in two numbers, in detail. There is no run and no time in it: the same training gives the same bytes. */
-export type TestEvaluation = ClassEvaluation | ValueEvaluation;
+export type SplitEvaluation = ClassEvaluation | ValueEvaluation;

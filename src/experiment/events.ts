@@ -2,6 +2,7 @@
  * The events of `log.jsonl`, as callers give them; the logger adds `level`, `time`, `v` and `seq`. Fields are flat, names
  * are snake_case, durations are seconds. `schemas/log-event.schema.json` says the same for readers in any language.
  */
+import type { Metric, SplitName, TrainedMetric } from '../config/experiment.js';
 
 /** Version of the event format: the `v` of every line. */
 export const EVENT_VERSION = 1;
@@ -49,6 +50,8 @@ export interface EventFields {
   'data.ready': {
     /** Sequences of each split. */
     readonly train_count: number;
+    /** Absent if there is no validation split. */
+    readonly validation_count?: number;
     readonly test_count: number;
     readonly input_size: number;
     readonly sequence_length: number;
@@ -81,6 +84,7 @@ export interface EventFields {
     readonly grad_norm: number;
     readonly samples_per_s: number;
   };
+  /** With the metrics of the epoch's batches, as they were trained. */
   'train.epoch': {
     readonly epoch: number;
     readonly step: number;
@@ -88,18 +92,18 @@ export interface EventFields {
     readonly loss: number;
     readonly samples: number;
     readonly duration_s: number;
-  };
+  } & { readonly [M in Exclude<TrainedMetric, 'loss'>]?: number };
+  /** With the metrics of the split. */
   eval: {
-    readonly split: 'train' | 'test';
+    readonly split: SplitName;
     readonly epoch: number;
     readonly step: number;
     readonly loss: number;
-    /** Fraction of right classes in 0..1. */
-    readonly accuracy?: number;
-    readonly mean_absolute_error?: number;
     readonly samples: number;
+    /** The step of the checkpoint whose weights were taken back before this evaluation. */
+    readonly restored_step?: number;
     readonly duration_s: number;
-  };
+  } & { readonly [M in Exclude<Metric, 'loss'>]?: number };
   'checkpoint.saved': {
     readonly epoch: number;
     readonly step: number;
@@ -119,8 +123,9 @@ export interface EventFields {
     readonly step: number;
     readonly metric: string;
     readonly value: number;
+    /** The best value; NaN if none was finite. */
     readonly best: number;
-    /** Evaluations without improvement. */
+    /** Evaluations in a row that did not improve. */
     readonly patience: number;
   };
   warning: {

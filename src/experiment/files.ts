@@ -1,7 +1,8 @@
 /** A run's files as their readers get them: numbers that JSON cannot hold are null, with their names beside them (`json.ts`). */
+import type { Metric } from '../config/experiment.js';
 import type { EVENT_VERSION, EventFields, EventName } from './events.js';
 import type { NonFinite } from './json.js';
-import type { Summary } from './summary.js';
+import type { BySplit, Summary } from './summary.js';
 
 /** A line of `log.jsonl`, told apart by `event`; schemas/log-event.schema.json says the same. */
 export type LogEvent = {
@@ -10,7 +11,7 @@ export type LogEvent = {
 
 /** `summary.json`; schemas/summary.schema.json says the same. */
 export type SummaryFile = Omit<Summary, 'metrics'> & {
-  readonly metrics: Readonly<Record<'train' | 'test', Readonly<Record<string, number | null | NonFinite>>>>;
+  readonly metrics: BySplit<Readonly<Record<string, number | null | NonFinite>>>;
 };
 
 interface LineHead {
@@ -23,15 +24,7 @@ interface LineHead {
 }
 
 /** What is measured and need not be finite; all other numbers are. */
-type Measured =
-  | 'loss'
-  | 'accuracy'
-  | 'mean_absolute_error'
-  | 'grad_norm'
-  | 'learning_rate'
-  | 'samples_per_s'
-  | 'value'
-  | 'best';
+type Measured = Metric | 'grad_norm' | 'learning_rate' | 'samples_per_s' | 'value' | 'best';
 
 type IsMeasured<F, K extends keyof F> = K extends Measured ? (number extends F[K] ? true : false) : false;
 

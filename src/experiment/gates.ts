@@ -1,7 +1,7 @@
 /** Judging gates, in a run and in a review alike: a metric that was not measured, or is not finite, never passes. */
 import { largerIsBetter } from '../config/metrics.js';
 import type { Verdict } from './events.js';
-import type { GateResult, SplitMetrics, Summary } from './summary.js';
+import type { BySplit, GateResult, SplitMetrics, Summary } from './summary.js';
 
 /** What a gate asks for, as a config or a command line says it. */
 export interface Gate {
@@ -26,7 +26,7 @@ export interface WrittenGate extends Gate {
   readonly reference?: number;
 }
 
-export type Metrics = Readonly<Record<'train' | 'test', SplitMetrics>>;
+export type Metrics = BySplit<SplitMetrics>;
 
 /** The value of `SPLIT.NAME`; undefined where it was not measured. */
 export function metricValue(metrics: Metrics, name: string): number | undefined {

@@ -13,7 +13,9 @@ export interface LogPoint {
   /** Optimizer steps done. */
   readonly step: number;
   /** Whether the epoch's record and the evaluation after that step are still to come. */
-  readonly epochIsOpen: boolean;
+  readonly evaluationIsDue: boolean;
+  /** With a validation split the test split is read at the end of a run, hence again if it resumes. */
+  readonly hasValidation?: boolean;
 }
 
 /** What the log must have had when the checkpoint of a point was written. */
@@ -114,15 +116,20 @@ function parsedEvent(line: Buffer): LoggedEvent | undefined {
 
 /** What ends a run is said again at its real end; `run.resume` stays, for it is what happened. */
 const ENDING: ReadonlySet<EventName> = new Set<EventName>(['gate', 'run.end']);
-/** What comes first after the last step of an epoch. */
-const CLOSING_EPOCH: ReadonlySet<EventName> = new Set<EventName>(['train.epoch', 'eval']);
+/** What an evaluation that is due adds. */
+const EVALUATION: ReadonlySet<EventName> = new Set<EventName>(['train.epoch', 'eval', 'early_stop']);
 
-function staysAt(event: LoggedEvent | undefined, seq: number, { step, epochIsOpen }: LogPoint): boolean {
+function staysAt(
+  event: LoggedEvent | undefined,
+  seq: number,
+  { step, evaluationIsDue, hasValidation = false }: LogPoint,
+): boolean {
   if (event === undefined || event.seq !== seq || ENDING.has(event.event)) return false;
   // what is odd about a run is told again where it begins again
   if (event.event === 'warning' && step === 0) return false;
   if (event.event === 'run.resume' || event.step === undefined) return true;
-  return event.step < step || (event.step === step && !(epochIsOpen && CLOSING_EPOCH.has(event.event)));
+  if (hasValidation && event.event === 'eval' && event.split === 'test') return false;
+  return event.step < step || (event.step === step && !(evaluationIsDue && EVALUATION.has(event.event)));
 }
 
 /** The code of the warning that is logged where records are lost. */

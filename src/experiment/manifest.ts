@@ -3,6 +3,13 @@ import { dirname } from 'node:path';
 import type { Json } from './json.js';
 import { type GitState, gitState, type Machine, machine, type Versions, versions } from './machine.js';
 
+/** scaled = (value - offset) / scale, one of each per column; null where the data are symbols or classes. */
+export interface ScalingRecord {
+  readonly method: 'standard' | 'min_max';
+  readonly features: { readonly offset: readonly number[]; readonly scale: readonly number[] } | null;
+  readonly targets: { readonly offset: readonly number[]; readonly scale: readonly number[] } | null;
+}
+
 /** What only the run itself knows. */
 export interface ManifestFacts {
   readonly run_id: string;
@@ -30,6 +37,8 @@ export interface ManifestFacts {
     readonly adapter: string | null;
   };
   readonly datasets: readonly { readonly name: string; readonly sha256: string }[];
+  /** How features and targets were scaled; absent if they were not. */
+  readonly scaling?: ScalingRecord;
   /** Every seed that decides something, by what it decides. */
   readonly seeds: Readonly<Record<string, number>>;
   readonly parameters: number;

@@ -5,11 +5,12 @@ import { validateAgainst } from '../config/schema.js';
 import { type Diagnostic, damagedError, type UserError, usageError } from '../errors.js';
 import { flushFolder, TEMPORARY_PREFIX, writeAtomic, writeFlushed, writeJsonAtomic } from './atomic.js';
 import { checkpointNames } from './checkpoint-files.js';
-import type { TestEvaluation } from './evaluation.js';
+import type { SplitEvaluation } from './evaluation.js';
 import { naming } from './file-error.js';
 import { foreignEntry, type GivenConfigs, isWhole } from './given-folder.js';
-import { notJson, spellNonFinite, unspellNumbers } from './json.js';
+import { notJson, spellNonFinite } from './json.js';
 import type { Manifest } from './manifest.js';
+import { unspellMetrics } from './metric-fields.js';
 import { claimStamped, makeFolder } from './new-folder.js';
 import { NO_NOTES, type Notes } from './notes.js';
 import { withFile } from './opened-file.js';
@@ -234,7 +235,7 @@ export class RunDirectory {
     writeJsonAtomic(this.files.summary, spellNonFinite(summary));
   }
 
-  writeEvaluation(evaluation: TestEvaluation): void {
+  writeEvaluation(evaluation: SplitEvaluation): void {
     writeJsonAtomic(this.files.evaluation, spellNonFinite(evaluation));
   }
 
@@ -247,8 +248,7 @@ export class RunDirectory {
   readSummary(): Summary | undefined {
     const summary = readJson<Summary>(this.files.summary, 'summary');
     if (!summary) return undefined;
-    const { train, test } = summary.metrics;
-    return { ...summary, metrics: { train: unspellNumbers(train), test: unspellNumbers(test) } };
+    return { ...summary, metrics: unspellMetrics(summary.metrics) };
   }
 
   /** The manifest; `undefined` where the run left none. Throws exit 5 where it is none, exit 2 where it cannot be read. */

@@ -10,6 +10,9 @@ export type GateResult = EventFields['gate'];
 /** Metric values of one split by name, such as `{ loss, accuracy }`; a value that is not finite is spelled out on writing. */
 export type SplitMetrics = Readonly<Record<string, number>>;
 
+/** One of each split; a run need not have a validation split. */
+export type BySplit<T> = { readonly train: T; readonly validation?: T; readonly test: T };
+
 export interface Summary {
   readonly version: 1;
   /** Name of the run directory. */
@@ -36,8 +39,25 @@ export interface Summary {
   readonly skipped_batches: number;
   /** Whether the model was evaluated after the last step; where not, `metrics` are those of an earlier epoch. Absent in older runs. */
   readonly evaluated?: boolean;
-  /** Final values. */
-  readonly metrics: { readonly train: SplitMetrics; readonly test: SplitMetrics };
+  /**
+   * Final values. With a validation split, those of the test split are measured at the end alone
+   * and empty before. After `restored` they belong to the restored weights.
+   */
+  readonly metrics: BySplit<SplitMetrics>;
+  /** The checkpoint whose weights the run took at its end; absent if it kept those of its last step. */
+  readonly restored?: { readonly step: number; readonly epoch: number };
+  /**
+   * What was selected by a metric of the test split, whose test values are therefore optimistic,
+   * each the subject of a sentence; absent if nothing was.
+   */
+  readonly selected_on_test?: readonly string[];
+  /** Why training ended before its last step; absent if it did not. */
+  readonly stopped_early?: {
+    readonly metric: string;
+    readonly patience: number;
+    /** The best value, which later evaluations did not improve; null if none was finite. */
+    readonly best: number | null;
+  };
   /** The best value of the checkpoint metric and where it was; `null` where none was finite. */
   readonly best: {
     readonly metric: string;

@@ -50,6 +50,8 @@ export interface RunReport {
   readonly resumes: number;
   /** Final values; of a run under way the newest. */
   readonly metrics: readonly Metric[];
+  /** Sentences about what was selected by the test split. */
+  readonly selected_on_test: readonly string[];
   readonly best: {
     readonly metric: string;
     readonly value: number;
@@ -159,6 +161,8 @@ export interface ClassesReport {
 
 export interface MistakeReport {
   readonly index: number;
+  /** What the data call the sequence; null if they name none. */
+  readonly id: string | null;
   /** Where the sequence has a class at every step. */
   readonly step_in_sequence: number | null;
   readonly label: number;
@@ -176,6 +180,7 @@ export interface ValuesReport {
   readonly pairs: readonly (readonly [target: number, prediction: number])[];
   readonly worst: readonly {
     readonly index: number;
+    readonly id: string | null;
     readonly target: readonly Measured[];
     readonly prediction: readonly Measured[];
     readonly absolute_error: Measured;

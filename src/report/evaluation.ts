@@ -1,7 +1,7 @@
 /** `evaluation.json`, where the run left one. */
 import { validateAgainst } from '../config/schema.js';
 import { damagedError } from '../errors.js';
-import type { ClassEvaluation, TestEvaluation, ValueEvaluation } from '../experiment/evaluation.js';
+import type { ClassEvaluation, SplitEvaluation, ValueEvaluation } from '../experiment/evaluation.js';
 import { withFile } from '../experiment/opened-file.js';
 import { isAbsent } from '../experiment/unreadable.js';
 import type { ClassesReport, EvaluationReport, ValuesReport } from './document.js';
@@ -19,11 +19,11 @@ export function readEvaluation(path: string): EvaluationReport | null {
   }
   const [wrong] = validateAgainst('evaluation', value);
   if (wrong) throw damaged(`this is not the evaluation of a run: ${wrong.instancePath} ${wrong.message}`);
-  return reported(value as TestEvaluation);
+  return reported(value as SplitEvaluation);
 }
 
 /** As it was written: a number that JSON lacks is null, with its name in a field beside it, or its name alone in a list; see experiment/json.ts. */
-function reported(written: TestEvaluation): EvaluationReport {
+function reported(written: SplitEvaluation): EvaluationReport {
   const { split, step, epoch, predictions } = written;
   return { split, step, epoch, predictions, classes: null, values: null, ...detailsOf(written) };
 }
@@ -32,13 +32,13 @@ type Details = Partial<Pick<EvaluationReport, 'classes' | 'values'>>;
 
 /** By the kind of the targets; typed, so that none is forgotten. */
 const DETAILS: {
-  readonly [K in TestEvaluation['kind']]: (written: Extract<TestEvaluation, { kind: K }>) => Details;
+  readonly [K in SplitEvaluation['kind']]: (written: Extract<SplitEvaluation, { kind: K }>) => Details;
 } = {
   class: written => ({ classes: classesOf(written) }),
   value: written => ({ values: valuesOf(written) }),
 };
 
-function detailsOf<E extends TestEvaluation>(written: E): Details {
+function detailsOf<E extends SplitEvaluation>(written: E): Details {
   return (DETAILS[written.kind] as (written: E) => Details)(written);
 }
 
@@ -57,6 +57,7 @@ function classesOf({
     mistakes: mistakes.map(
       ({
         index,
+        id = null,
         step_in_sequence = null,
         label,
         predicted,
@@ -65,6 +66,7 @@ function classesOf({
         picture = null,
       }) => ({
         index,
+        id,
         step_in_sequence,
         label,
         predicted,
@@ -84,6 +86,7 @@ function valuesOf({ sample, worst }: ValueEvaluation): ValuesReport {
       .map(({ target, prediction }) => [target, prediction]),
     worst: worst.map(one => ({
       index: one.index,
+      id: one.id ?? null,
       target: one.target,
       prediction: one.prediction,
       absolute_error: one.absolute_error ?? Reflect.get(one, 'absolute_error_nonfinite'),

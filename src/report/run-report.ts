@@ -1,4 +1,5 @@
 /** The report of one run, from its files. */
+
 import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { lineOf } from '../config/plain.js';
@@ -6,8 +7,9 @@ import { isRecord } from '../config/schema-walk.js';
 import { listCheckpoints } from '../experiment/checkpoint-index.js';
 import { gateName, wantedWords } from '../experiment/gate-words.js';
 import { nonFiniteName } from '../experiment/json.js';
+import { selectionSentences } from '../experiment/selection-words.js';
 import type { GateResult } from '../experiment/summary.js';
-import { type Curves, type RunHistory, readHistory } from '../review/history.js';
+import { type Curves, finalName, type RunHistory, readHistory } from '../review/history.js';
 import { type RunRecord, readRun } from '../review/run-record.js';
 import { configValues } from './config-values.js';
 import type { CheckpointReport, GateReport, Measured, Metric, RunReport } from './document.js';
@@ -52,6 +54,7 @@ export function runReportOf(record: RunRecord, history: RunHistory): RunReport {
     resumes: history.resumes,
     metrics: ended === undefined ? newestOf(history.curves) : finalMetrics(ended.metrics),
     best: ended?.best ?? null,
+    selected_on_test: ended === undefined ? [] : selectionSentences(ended),
     gates: gatesOf(record),
     curves: history.curves,
     elapsed: history.elapsed,
@@ -79,8 +82,8 @@ function timingsOf({ duration_s, train_s, eval_s, ms_per_step, peak_rss_mb }: Su
 
 /** By name, so that equal runs have equal reports. */
 export function finalMetrics(metrics: Summary['metrics']): readonly Metric[] {
-  const named = Object.entries(metrics).flatMap(([split, values]) =>
-    Object.entries(values).map(([name, value]) => ({
+  const named = (['test', 'validation', 'train'] as const).flatMap(split =>
+    Object.entries(metrics[split] ?? {}).map(([name, value]) => ({
       name: `${split}.${name}`,
       value: measured(value),
     })),
@@ -90,11 +93,10 @@ export function finalMetrics(metrics: Summary['metrics']): readonly Metric[] {
 
 /** The last point of each curve that is a metric. */
 function newestOf(curves: Curves): readonly Metric[] {
-  const names = Object.keys(curves).filter(name => /^(test|validation|epoch)\./.test(name));
-  const metrics = names.map(name => ({
-    name: name.replace(/^epoch\./, 'train.'),
-    value: curves[name].values.at(-1) ?? null,
-  }));
+  const metrics = Object.entries(curves).flatMap(([curve, { values }]): Metric[] => {
+    const name = finalName(curve);
+    return name === undefined ? [] : [{ name, value: values.at(-1) ?? null }];
+  });
   return metrics.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 

@@ -94,9 +94,12 @@ export function otherTask(before: Deciding, after: Deciding): Moved[] {
     // what is tested on is what the run has at its end
     if (what !== 'config' || isEarlier(key)) return false;
     if (isDataPath(key)) return !sameTest;
-    return key === 'loss.kind' || (key.startsWith('dataset.') && key !== 'dataset.limit');
+    return key === 'loss.kind' || (key.startsWith('dataset.') && !DIVIDES_TRAINING.test(key));
   });
 }
+
+/** Keys that say which of the training sequences train. */
+const DIVIDES_TRAINING = /^dataset\.(?:limit$|validation\.)/;
 
 function differences(
   what: Moved['what'],

@@ -1,9 +1,10 @@
 /** What a run's log tells: its curves, its evaluations, what was odd. One pass, in memory that does not grow with the log. */
+import { metricsIn } from '../experiment/metric-fields.js';
 import { isAbsent } from '../experiment/unreadable.js';
 import { type Curve, CurveBuilder } from './curve.js';
 import { type DamagedLine, type LogRecord, readLog } from './log-reader.js';
 
-/** Curves by what they show, such as `test.accuracy`; `train.loss` is that of single batches, `epoch.loss` the mean of an epoch. */
+/** Curves by what they show, such as `test.accuracy`; `train.loss` is that of single batches, `epoch.loss` the mean of an epoch, as are all of `epoch`. */
 export type Curves = Readonly<Record<string, Curve>>;
 
 export interface RunHistory {
@@ -40,10 +41,9 @@ const STEP_CURVES: readonly (readonly [field: string, curve: string])[] = [
   ['grad_norm', 'grad_norm'],
   ['samples_per_s', 'samples_per_s'],
 ];
-/** Prefixes of an evaluation's curves, by its split: `train.loss` is that of a batch. */
-const SPLIT_CURVES: Readonly<Record<string, string>> = { train: 'train_set', validation: 'validation' };
-/** What of an `eval` is no metric. */
-const NOT_METRICS: ReadonlySet<string> = new Set(['v', 'seq', 'epoch', 'step', 'samples', 'duration_s']);
+
+/** What curves of an `eval` begin with, by its split; older logs know the test split alone. */
+const SPLITS: Readonly<Record<string, string>> = { train: 'train_set', validation: 'validation' };
 
 /** One measurement of a curve. */
 export interface CurvePoint {
@@ -60,16 +60,21 @@ export function pointsOf(record: LogRecord): readonly CurvePoint[] {
     case 'train.step':
       return STEP_CURVES.flatMap(([field, curve]) => pointOf(curve, record, field));
     case 'train.epoch':
-      return pointOf('epoch.loss', record, 'loss');
+      return metricsIn(record).flatMap(name => pointOf(`epoch.${name}`, record, name));
     case 'eval': {
-      const split = SPLIT_CURVES[String(record.split)] ?? 'test';
-      return Object.keys(record)
-        .filter(key => !NOT_METRICS.has(key) && (isNumber(record[key]) || `${key}_nonfinite` in record))
-        .flatMap(key => pointOf(`${split}.${key}`, record, key));
+      const split = SPLITS[String(record.split)] ?? 'test';
+      return metricsIn(record).flatMap(name => pointOf(`${split}.${name}`, record, name));
     }
     default:
       return [];
   }
+}
+
+/** What a summary calls the values of `curve`; undefined if it has none of them. */
+export function finalName(curve: string): string | undefined {
+  const [split, metric] = curve.split('.');
+  if (split === 'epoch') return `train.${metric}`;
+  return split === 'validation' || split === 'test' ? curve : undefined;
 }
 
 function pointOf(curve: string, record: LogRecord, field: string): readonly CurvePoint[] {

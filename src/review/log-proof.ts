@@ -1,24 +1,37 @@
 /** Whether a log bears out what the summary says: that this run came to its end, and with these metrics. */
-import type { Summary } from '../experiment/summary.js';
+import type { SplitMetrics, Summary } from '../experiment/summary.js';
 import type { LogRecord } from './log-reader.js';
+
+/** A value of the summary by its name, and what the log has in its place. */
+type Told = readonly [name: string, value: number | null | undefined, logged: unknown];
+
+function logged(split: string, metrics: SplitMetrics | undefined, record: LogRecord | undefined): Told[] {
+  return Object.entries(metrics ?? {}).map(([name, value]) => [`${split}.${name}`, value, record?.[name]]);
+}
 
 /** Collects records one by one; what it keeps does not grow with the log. */
 export class LogProof {
   private last: LogRecord | undefined;
-  private evaluation: LogRecord | undefined;
+  private test: LogRecord | undefined;
+  /** At the step whose weights the run has at its end; likewise the epoch. */
+  private validation: LogRecord | undefined;
   private epoch: LogRecord | undefined;
   /** The first run that the log names and that is not the one asked about. */
   private other: string | undefined;
 
-  constructor(private readonly runId: string | undefined) {}
+  /** `summary` is that of the run; undefined if it has none. */
+  constructor(private readonly summary: Summary | undefined) {}
 
   add(record: LogRecord): void {
     this.last = record;
-    const { event, run_id, split } = record;
-    if (event === 'eval' && split === 'test') this.evaluation = record;
-    if (event === 'train.epoch') this.epoch = record;
+    const { event, run_id, split, step } = record;
+    const { run_id: runId, restored } = this.summary ?? {};
+    const isFinal = restored === undefined || restored.step === step;
+    if (event === 'eval' && split === 'test') this.test = record;
+    if (event === 'eval' && split === 'validation' && isFinal) this.validation = record;
+    if (event === 'train.epoch' && isFinal) this.epoch = record;
     if (event !== 'run.start' && event !== 'run.resume') return;
-    if (typeof run_id === 'string' && run_id !== this.runId) this.other ??= run_id;
+    if (typeof run_id === 'string' && run_id !== runId) this.other ??= run_id;
   }
 
   /** Why it does not follow from the log that the run of `summary` completed; undefined where it does. @param isTorn whether the log ends within a line */
@@ -34,22 +47,22 @@ export class LogProof {
     return this.otherMetric(summary);
   }
 
-  private otherMetric({ steps, metrics, ms_per_step, step_ratio }: Summary): string | undefined {
-    const { last, evaluation, epoch } = this;
-    const told: (readonly [string, number | null | undefined, unknown])[] = [
-      ...Object.entries(metrics.test ?? {}).map(
-        ([name, value]) => [`test.${name}`, value, evaluation?.[name]] as const,
-      ),
+  private otherMetric({ steps, restored, metrics, ms_per_step, step_ratio }: Summary): string | undefined {
+    const { last, test, validation, epoch } = this;
+    const end = restored?.step ?? steps;
+    const told: readonly Told[] = [
+      ...logged('test', metrics.test, test),
+      ...logged('validation', metrics.validation, validation),
       // an epoch that was cut short has no event
-      ['train.loss', epoch?.step === steps ? metrics.train?.loss : undefined, epoch?.loss],
+      ['train.loss', epoch?.step === end ? metrics.train?.loss : undefined, epoch?.loss],
       // older logs have no times of steps
       ['ms_per_step', last?.ms_per_step === undefined ? undefined : ms_per_step, last?.ms_per_step],
       ['step_ratio', last?.step_ratio === undefined ? undefined : step_ratio, last?.step_ratio],
     ];
-    for (const [name, value, logged] of told) {
+    for (const [name, value, inLog] of told) {
       if (value === undefined) continue;
-      const isSame = Number.isFinite(value) ? logged === value : logged === null;
-      if (!isSame) return `its summary has ${name} ${value}, and its log ${logged ?? 'no such value'}`;
+      const isSame = Number.isFinite(value) ? inLog === value : inLog === null;
+      if (!isSame) return `its summary has ${name} ${value}, and its log ${inLog ?? 'no such value'}`;
     }
     return undefined;
   }

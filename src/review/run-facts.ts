@@ -8,7 +8,7 @@ import type { Summary } from '../experiment/summary.js';
 import { isAbsent } from '../experiment/unreadable.js';
 import { counted } from '../words.js';
 import { type Deciding, decidingOf } from './deciding.js';
-import { type Curves, HistoryCollector, type LoggedWarning, type RunHistory } from './history.js';
+import { type Curves, finalName, HistoryCollector, type LoggedWarning, type RunHistory } from './history.js';
 import { LogProof } from './log-proof.js';
 import { readLog } from './log-reader.js';
 import { askedGates } from './own-gates.js';
@@ -39,6 +39,8 @@ export interface RunFacts {
   /** Final values; a value that is not finite is spelled out on writing. */
   readonly metrics: Summary['metrics'] | null;
   readonly best: Summary['best'];
+  /** What was selected by the test split, whose test values are therefore optimistic. */
+  readonly selected_on_test: readonly string[];
   readonly performance: {
     readonly ms_per_step: number | null;
     readonly step_ratio: number | null;
@@ -94,7 +96,7 @@ function readLogOf({ directory, state, manifest, summary }: RunRecord): {
 } {
   const { log } = directory.files;
   const collector = new HistoryCollector(POINTS);
-  const proof = new LogProof(summary?.run_id);
+  const proof = new LogProof(summary);
   const isMissing = isAbsent(log);
   const { isTorn } = isMissing
     ? { isTorn: false }
@@ -171,6 +173,7 @@ function factsOf({
     duration_s: summary?.duration_s ?? null,
     metrics: summary?.metrics ?? null,
     best: summary?.best ?? null,
+    selected_on_test: summary?.selected_on_test ?? [],
     performance: {
       ms_per_step: summary?.ms_per_step ?? null,
       step_ratio: (summary && lastValue(summary, 'performance.step_ratio')) ?? null,
@@ -183,9 +186,8 @@ function factsOf({
 function bestOf(curves: Curves): BestValues {
   const best = new BestValues();
   for (const [name, { values }] of Object.entries(curves)) {
-    const metric = name === 'epoch.loss' ? 'train.loss' : name;
-    if (name === 'epoch.loss' || name.startsWith('test.'))
-      for (const value of values) best.add(metric, value);
+    const metric = finalName(name);
+    if (metric !== undefined) for (const value of values) best.add(metric, value);
   }
   return best;
 }

@@ -26,7 +26,7 @@ export function placeWords({ backend, machine, versions, git }: RunFacts): strin
 export function metricsOfRun({ metrics }: RunFacts): [metric: string, value: string][] {
   const splits = Object.entries(metrics ?? {}).toReversed();
   return splits.flatMap(([split, values]) =>
-    Object.entries(values).map(([name, value]): [string, string] => [`${split}.${name}`, short(value)]),
+    Object.entries(values ?? {}).map(([name, value]): [string, string] => [`${split}.${name}`, short(value)]),
   );
 }
 

@@ -2,6 +2,7 @@
 import { basename, sep } from 'node:path';
 import type { Verdict } from '../experiment/events.js';
 import { gateName, gateSentence } from '../experiment/gate-words.js';
+import { selectionSentences } from '../experiment/selection-words.js';
 import type { GateResult } from '../experiment/summary.js';
 import { counted } from '../words.js';
 import type { MetricVerdict } from './against.js';
@@ -34,7 +35,7 @@ export interface VerdictGroup {
   readonly lines: readonly VerdictLine[];
   /** The configs that its gates are written in; see `RunFacts.config_files`. */
   readonly files: readonly string[];
-  /** What else is to be known, a line each; of what is judged of several runs. */
+  /** What else a reader should know, a line each. */
   readonly notes: readonly string[];
 }
 
@@ -47,7 +48,7 @@ export function verdictGroups({ runs, damaged, groups, sweeps }: Review): Verdic
       run,
       lines: runLines(run),
       files: run.config_files,
-      notes: [],
+      notes: selectionSentences(run),
     })),
     ...damaged.map(run => ({
       about: `${run.name}/${run.run_id}`,

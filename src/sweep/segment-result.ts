@@ -62,7 +62,7 @@ function loggedValue({ to }: Segment, directory: string, objective: Objective): 
   const at = (metric: string) =>
     epochValues({ objective: { ...objective, metric } }, directory).find(({ epoch }) => epoch === to);
   // a loss of training is logged before the evaluation that ends the epoch
-  if (at('test.loss') === undefined) return undefined;
+  if (at('validation.loss') === undefined && at('test.loss') === undefined) return undefined;
   return at(objective.metric)?.value ?? Number.NaN;
 }
 

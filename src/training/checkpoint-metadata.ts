@@ -2,19 +2,24 @@
 import type { BatchOrderState } from '../data/index.js';
 import { damagedError } from '../errors.js';
 import type { Metrics } from '../experiment/gates.js';
-import { type JsonObject, spellNonFinite, unspellNumbers } from '../experiment/json.js';
+import { type JsonObject, spellNonFinite } from '../experiment/json.js';
+import { unspellMetrics } from '../experiment/metric-fields.js';
+import type { BySplit } from '../experiment/summary.js';
+import type { SavedHistory } from './early-stopping.js';
 import type { Position } from './loop.js';
 
 export interface SavedState {
   readonly position: Position;
   readonly metrics: Metrics;
-  /** Whether the position has been evaluated, where it is one that is. */
+  /** Whether the position was evaluated, if an evaluation is due there. */
   readonly evaluated: boolean;
+  /** The metrics that decide what follows. */
+  readonly history: SavedHistory;
 }
 
 export function checkpointMetadata(
   stepHash: string,
-  { position, metrics, evaluated }: SavedState,
+  { position, metrics, evaluated, history }: SavedState,
 ): JsonObject {
   const { order, totals, epoch, epochEnded, skipped } = position;
   return spellNonFinite({
@@ -23,6 +28,7 @@ export function checkpointMetadata(
     skipped_batches: skipped,
     epoch: { number: epoch, ended: epochEnded, evaluated, loss: totals.loss, samples: totals.samples },
     metrics,
+    ...(Object.keys(history).length > 0 && { history }),
   });
 }
 
@@ -34,11 +40,17 @@ export function savedState(
   file: string,
   { step, epoch: epochsDone, metadata }: { step: number; epoch: number; metadata: JsonObject },
 ): SavedState {
-  const { batch_order: order, skipped_batches: skipped, epoch, metrics } = metadata as Partial<Saved>;
-  if (!order || !isMetrics(metrics) || !isEpoch(epoch) || !isPartOf(step, skipped)) {
+  const {
+    batch_order: order,
+    skipped_batches: skipped,
+    epoch,
+    metrics,
+    history = {},
+  } = metadata as Partial<Saved>;
+  if (!order || !isMetrics(metrics) || !isEpoch(epoch) || !isPartOf(step, skipped) || !isHistory(history)) {
     throw damagedError({
       code: 'checkpoint/no-position',
-      message: 'this checkpoint does not say where its run stood, so that cannot be gone on from',
+      message: 'this checkpoint does not say where its run stood, so the run cannot resume from it',
       file,
     });
   }
@@ -46,8 +58,9 @@ export function savedState(
   const position = { step, skipped, epoch: epoch.number, epochsDone, epochEnded: epoch.ended, order, totals };
   return {
     position,
-    metrics: { train: unspellNumbers(metrics.train), test: unspellNumbers(metrics.test) },
+    metrics: unspellMetrics(metrics),
     evaluated: epoch.evaluated,
+    history,
   };
 }
 
@@ -62,9 +75,10 @@ interface Saved {
     readonly samples: number;
   };
   readonly metrics: SpelledMetrics;
+  readonly history?: SavedHistory;
 }
 
-type SpelledMetrics = Readonly<Record<keyof Metrics, JsonObject>>;
+type SpelledMetrics = BySplit<JsonObject>;
 
 function isEpoch(epoch: Partial<Saved['epoch']> | undefined): epoch is Saved['epoch'] {
   return (
@@ -82,5 +96,22 @@ function isPartOf(step: number, count: number | undefined): count is number {
 }
 
 function isMetrics(metrics: Partial<SpelledMetrics> | undefined): metrics is SpelledMetrics {
-  return typeof metrics?.train === 'object' && typeof metrics.test === 'object';
+  return (
+    typeof metrics?.train === 'object' &&
+    typeof metrics.test === 'object' &&
+    ['undefined', 'object'].includes(typeof metrics.validation)
+  );
+}
+
+function isHistory(history: unknown): history is SavedHistory {
+  const isMeasurement = (one: unknown) =>
+    Array.isArray(one) &&
+    one.length === 2 &&
+    Number.isSafeInteger(one[0]) &&
+    (one[1] === null || Number.isFinite(one[1]));
+  return (
+    typeof history === 'object' &&
+    history !== null &&
+    Object.values(history).every(series => Array.isArray(series) && series.every(isMeasurement))
+  );
 }

@@ -4,7 +4,7 @@ import type { LoadedExperiment } from '../config/index.js';
 import { DeviceLostError } from '../engine/executable.js';
 import type { RunDirectory } from '../experiment/run-directory.js';
 import { batchOrder, totalSteps } from './batch-plan.js';
-import { type EpochReport, type LoopEnd, type LoopStart, trainingLoop } from './loop.js';
+import { type EvaluationReport, type LoopEnd, type LoopStart, trainingLoop } from './loop.js';
 import type { RunObserver, RunResult } from './observer.js';
 import { Recorder } from './recorder.js';
 import { RunCheckpoints } from './run-checkpoints.js';
@@ -83,20 +83,23 @@ async function train(parts: Training, from: LoopStart | undefined): Promise<Loop
     numEpochs: training.num_epochs,
     logEvery: training.log_every,
   });
-  const recorder = new Recorder(parts, { totalSteps: steps, batchesPerEpoch });
+  const evaluateEvery = training.evaluate_every?.steps;
+  const recorder = new Recorder(parts, { totalSteps: steps, batchesPerEpoch, evaluateEvery });
   const plan = {
     totalSteps: steps,
     learningRate: optimizer.learning_rate,
     maxSkippedBatches: training.max_skipped_batches,
+    evaluateEvery,
   };
-  let pauseIsDue = from !== undefined && !from.epochIsOpen && from.position.epochsDone >= pauseAfterEpoch;
+  let pauseIsDue = from?.evaluated === true && from.position.epochsDone >= pauseAfterEpoch;
   const hooks = {
     onStep: recorder.step.bind(recorder),
-    onEpoch: async (report: EpochReport) => {
-      const goOn = await recorder.epoch(report);
+    onEvaluation: async (report: EvaluationReport) => {
+      const goOn = await recorder.evaluation(report);
       pauseIsDue = report.epochsDone >= pauseAfterEpoch;
       return goOn;
     },
+    isFinished: () => recorder.isFinished,
     stopRequested: () => signal.aborted || pauseIsDue,
   };
   const end = await trainingLoop(trainer, order, plan, hooks, from).catch(async (error: unknown) => {
@@ -104,7 +107,9 @@ async function train(parts: Training, from: LoopStart | undefined): Promise<Loop
     if (error instanceof DeviceLostError) await recorder.interrupted();
     throw error;
   });
-  if (end.status === 'interrupted') await recorder.interrupted();
   if (end.status === 'diverged') await recorder.diverged(end);
-  return end;
+  if (end.status === 'completed' && (await recorder.completed())) return end;
+  if (end.status === 'diverged') return end;
+  await recorder.interrupted();
+  return { status: 'interrupted' };
 }

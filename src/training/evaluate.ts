@@ -1,7 +1,8 @@
 /** Saved weights at work: the test metrics of a checkpoint, and what it predicts. */
 import type { LoadedExperiment } from '../config/index.js';
-import type { Dataset, Split } from '../data/index.js';
+import type { Dataset, Split, SplitName } from '../data/index.js';
 import { Engine } from '../engine/index.js';
+import { usageError } from '../errors.js';
 import { losses } from '../losses/index.js';
 import { answersEachStep } from '../model/heads.js';
 import { ParameterLayout } from '../model/parameters.js';
@@ -9,7 +10,7 @@ import { type Evaluation, Evaluator } from './evaluator.js';
 import type { EvaluationProgress } from './observer.js';
 import { createPool } from './pool.js';
 import type { PredictionWatcher } from './predictions.js';
-import { checkDigests } from './same-data.js';
+import { checkSameData, type RunData } from './same-data.js';
 import { type BackendOptions, openSession, type Session } from './session.js';
 import { allocateParameters } from './shards.js';
 import { watchedSplit } from './watched-split.js';
@@ -21,26 +22,39 @@ export interface SavedModel {
   readonly loaded: LoadedExperiment;
   /** The weights. */
   readonly file: string;
-  /** Of the run's data. */
-  readonly digests: Dataset['digests'];
+  /** What the run says of its data; absent if it was killed before it said anything. */
+  readonly data: RunData | undefined;
 }
 
 /**
- * The metrics of `model` on the test split of its experiment, exactly as the run itself computes them. Throws exit 5 where the data are
- * not those of the run. `watch` is told of each sequence.
+ * The metrics of `model` on a split of its experiment, exactly as the run itself computes them.
+ * `watch` is called for each sequence.
+ * @throws UserError exit 2 if there is no such split, exit 5 if the data are not those of the run.
  */
 export async function evaluateCheckpoint(
   model: SavedModel,
-  options: BackendOptions,
+  { split, ...options }: BackendOptions & { readonly split: SplitName },
   watch: (progress: EvaluationProgress) => void,
 ): Promise<Evaluation> {
   return withModel(model, options, async (evaluator, { dataset }) => {
-    return (await evaluator.evaluate(watchedSplit(dataset.test, watch))) as Evaluation;
+    return (await evaluator.evaluate(watchedSplit(splitOf(dataset, split), watch))) as Evaluation;
+  });
+}
+
+function splitOf(dataset: Dataset, name: SplitName): Split {
+  const split = dataset[name];
+  if (split) return split;
+  throw usageError({
+    code: 'data/no-split',
+    message: `this run has no ${name} split`,
+    file: '--split',
+    expected: (['train', 'validation', 'test'] as const).filter(one => dataset[one]).join(' | '),
+    got: name,
   });
 }
 
 export interface PredictionOptions extends BackendOptions {
-  readonly split: 'train' | 'test';
+  readonly split: SplitName;
   /** The first so many sequences; undefined: all. */
   readonly limit: number | undefined;
   /** Aborted where nobody wants to hear the rest. */
@@ -54,6 +68,8 @@ export interface PredictionForm {
   readonly perStep: boolean;
   /** Numbers of a value. */
   readonly size: number;
+  /** Whether the data name the sequences. */
+  readonly named: boolean;
   /** The name of each class, where the data name them. */
   readonly classNames?: readonly string[];
 }
@@ -65,26 +81,27 @@ export async function predictCheckpoint(
   begin: (form: PredictionForm) => PredictionWatcher,
 ): Promise<void> {
   await withModel(model, options, async (evaluator, { dataset, spec, run }) => {
+    const all = splitOf(dataset, split);
     const watch = begin({
+      named: all.id !== undefined,
       kind: losses[run.loss].target,
       perStep: answersEachStep(spec.head),
       size: spec.outputSize,
       ...(dataset.classLabels && { classNames: dataset.classLabels }),
     });
-    const all = dataset[split];
     const first: Split = { ...all, count: Math.min(all.count, limit) };
     await evaluator.evaluate(first, { signal, watch });
   });
 }
 
 async function withModel<T>(
-  { loaded, file, digests }: SavedModel,
+  { loaded, file, data }: SavedModel,
   options: BackendOptions,
   use: (evaluator: Evaluator, session: Session) => Promise<T>,
 ): Promise<T> {
-  const session = await openSession(loaded, options);
+  const session = await openSession(loaded, { ...options, scaling: data?.scaling });
   const { dataset, spec, run } = session;
-  checkDigests(dataset.digests, digests);
+  if (data) checkSameData(dataset, data);
   const layout = new ParameterLayout(spec);
   const parameters = allocateParameters(layout);
   loadWeights(file, layout, parameters);

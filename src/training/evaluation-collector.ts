@@ -1,11 +1,11 @@
-/** What an evaluation of the test split saw, gathered while it goes on: what `evaluation.json` holds. */
-import type { Dataset } from '../data/index.js';
+/** What an evaluation saw of a split, gathered while it runs: the content of `evaluation.json`. */
+import type { Dataset, SplitName } from '../data/index.js';
 import type {
   ClassEvaluation,
   Mistake,
   PictureLayout,
   PredictionPlace,
-  TestEvaluation,
+  SplitEvaluation,
   ValueEvaluation,
   ValuePair,
   WorstValue,
@@ -33,16 +33,16 @@ const MOST_PAIRS = 200;
 type Outcome = Evaluation & Pick<Position, 'epoch' | 'step'>;
 
 export interface EvaluationCollector {
-  /** Takes the sequences of the test split in their order. */
+  /** Takes the sequences of the split in their order. */
   add(sequence: PredictedSequence): void;
   /** After the last. */
-  document(outcome: Outcome): TestEvaluation;
+  document(outcome: Outcome): SplitEvaluation;
 }
 
-export function evaluationCollector(run: ModelRun, dataset: Dataset): EvaluationCollector {
+export function evaluationCollector(run: ModelRun, dataset: Dataset, split: SplitName): EvaluationCollector {
   return losses[run.loss].target === 'class'
-    ? new ClassCollector(run, dataset)
-    : new ValueCollector(run, dataset);
+    ? new ClassCollector(run, dataset, split)
+    : new ValueCollector(run, dataset, split);
 }
 
 class ClassCollector implements EvaluationCollector {
@@ -54,37 +54,38 @@ class ClassCollector implements EvaluationCollector {
   constructor(
     private readonly run: ModelRun,
     private readonly dataset: Dataset,
+    private readonly split: SplitName,
   ) {
     const classes = run.spec.outputSize;
     this.confusion =
       classes <= MOST_CONFUSED
         ? Array.from({ length: classes }, () => new Array<number>(classes).fill(0))
         : null;
-    this.pictures = pictureLayout(dataset);
+    this.pictures = pictureLayout(dataset, split);
   }
 
-  add({ index, predictions }: PredictedSequence): void {
-    for (const prediction of predictions) {
+  add(sequence: PredictedSequence): void {
+    for (const prediction of sequence.predictions) {
       if (!prediction.counts) continue;
       const predicted = predictedClass(prediction.values);
       const [label] = prediction.target;
       if (predicted < 0) this.undecided++;
       else if (this.confusion) this.confusion[label][predicted]++;
       if (predicted !== label)
-        this.mistakes.offer(prediction.loss, () => this.mistake(index, prediction, predicted));
+        this.mistakes.offer(prediction.loss, () => this.mistake(sequence, prediction, predicted));
     }
   }
 
-  document({ epoch, step, count, loss, metric }: Outcome): ClassEvaluation {
+  document({ epoch, step, count, loss, metrics }: Outcome): ClassEvaluation {
     return {
       version: 1,
       kind: 'class',
-      split: 'test',
+      split: this.split,
       epoch,
       step,
       predictions: count,
       loss,
-      accuracy: metric,
+      accuracy: metrics.accuracy,
       classes: this.run.spec.outputSize,
       class_names: this.dataset.classLabels ?? null,
       confusion: this.confusion,
@@ -94,12 +95,12 @@ class ClassCollector implements EvaluationCollector {
     };
   }
 
-  private mistake(index: number, prediction: Prediction, predicted: number): Mistake {
+  private mistake(sequence: PredictedSequence, prediction: Prediction, predicted: number): Mistake {
     const { values, target, loss } = prediction;
     const [label] = target;
-    const picture = this.pictures && this.dataset.test.picture?.(index);
+    const picture = this.pictures && this.dataset[this.split]?.picture?.(sequence.index);
     return {
-      ...placeOf(this.run, index, prediction),
+      ...placeOf(this.run, sequence, prediction),
       label,
       predicted: predicted < 0 ? null : predicted,
       loss,
@@ -117,18 +118,20 @@ class ValueCollector implements EvaluationCollector {
 
   constructor(
     private readonly run: ModelRun,
-    { test }: Dataset,
+    dataset: Dataset,
+    private readonly split: SplitName,
   ) {
     this.sample = run.spec.outputSize === 1 ? [] : null;
-    this.wanted = spread(test.count, MOST_PAIRS);
+    this.wanted = spread(dataset[split]?.count ?? 0, MOST_PAIRS);
   }
 
-  add({ index, predictions }: PredictedSequence): void {
+  add(sequence: PredictedSequence): void {
+    const { index, predictions } = sequence;
     for (const prediction of predictions) {
       if (!prediction.counts) continue;
       const { values, target } = prediction;
       const error = losses[this.run.loss].metric.of(values, target);
-      const place = placeOf(this.run, index, prediction);
+      const place = placeOf(this.run, sequence, prediction);
       this.worst.offer(error, () => ({
         ...place,
         target: [...target.subarray(0, MOST_NUMBERS)],
@@ -139,28 +142,36 @@ class ValueCollector implements EvaluationCollector {
     }
   }
 
-  document({ epoch, step, count, loss, metric }: Outcome): ValueEvaluation {
+  document({ epoch, step, count, loss, metrics }: Outcome): ValueEvaluation {
     return {
       version: 1,
       kind: 'value',
-      split: 'test',
+      split: this.split,
       epoch,
       step,
       predictions: count,
       loss,
-      mean_absolute_error: metric,
+      mean_absolute_error: metrics.mean_absolute_error,
       worst: this.worst.things,
       sample: this.sample,
     };
   }
 }
 
-function placeOf({ spec }: ModelRun, index: number, { step }: Prediction): PredictionPlace {
-  return answersEachStep(spec.head) ? { index, step_in_sequence: step } : { index };
+function placeOf(
+  { spec }: ModelRun,
+  { index, id }: PredictedSequence,
+  { step }: Prediction,
+): PredictionPlace {
+  return {
+    index,
+    ...(id !== undefined && { id }),
+    ...(answersEachStep(spec.head) && { step_in_sequence: step }),
+  };
 }
 
-function pictureLayout({ picture, test }: Dataset): PictureLayout | null {
-  if (!picture || !test.picture || picture.width * picture.height > MOST_PIXELS) return null;
+function pictureLayout({ picture, ...splits }: Dataset, split: SplitName): PictureLayout | null {
+  if (!picture || !splits[split]?.picture || picture.width * picture.height > MOST_PIXELS) return null;
   return { width: picture.width, height: picture.height, encoding: 'base64-uint8' };
 }
 

@@ -1,5 +1,6 @@
 /** Loss and metric of a model over a split, in batches; one is written while another is computed. */
-import type { Split } from '../data/dataset.js';
+import { inDataUnits, type Split } from '../data/index.js';
+import type { SplitMetrics } from '../experiment/summary.js';
 import { losses } from '../losses/index.js';
 import { meanDivisor } from '../losses/loss.js';
 import { predictionsOf } from '../model/inputs.js';
@@ -17,8 +18,8 @@ import {
 
 export interface Evaluation {
   readonly loss: number;
-  /** The loss's metric: accuracy in 0..1, or mean absolute error. */
-  readonly metric: number;
+  /** By name; the loss is not among them. */
+  readonly metrics: SplitMetrics;
   /** Predictions that counted. */
   readonly count: number;
 }
@@ -111,28 +112,30 @@ export class Evaluator {
 
   /** What came out for sequence `index`, which is number `at` of the batch in `slot`. */
   private sequence(
-    { lengths }: Split,
+    split: Split,
     index: number,
     { slot, at }: { readonly slot: number; readonly at: number },
   ): PredictedSequence {
     const { spec, loss, sequenceLength } = this.run;
+    const { lengths, targets } = split;
     const { batch: rowsOfShard } = this.job.shape;
     const { rows, predictions, batch } = this.shards.slots[slot][Math.floor(at / rowsOfShard)];
     const width = spec.outputSize;
     const targetWidth = losses[loss].targetWidth(width) ?? 1;
     const steps = predictionsOf(spec, lengths?.[index] ?? sequenceLength);
     const { weight, target } = batch.inputs;
+    const scaling = targets.kind === 'value' ? targets.scaling : undefined;
     const told = Array.from({ length: steps }, (_, step): Prediction => {
       const i = step * rowsOfShard + (at % rowsOfShard);
       return {
         step,
         counts: weight[i] !== 0,
         loss: rows[i],
-        values: predictions.subarray(i * width, (i + 1) * width),
-        target: target.subarray(i * targetWidth, (i + 1) * targetWidth),
+        values: inDataUnits(predictions.subarray(i * width, (i + 1) * width), scaling),
+        target: inDataUnits(target.subarray(i * targetWidth, (i + 1) * targetWidth), scaling),
       };
     });
-    return { index, predictions: told };
+    return { index, ...(split.id && { id: split.id(index) }), predictions: told };
   }
 }
 
@@ -157,7 +160,7 @@ class Totals {
     const { loss, spec } = this.run;
     return {
       loss: this.loss / meanDivisor(losses[loss], this.count, spec.outputSize),
-      metric: this.metric / this.count,
+      metrics: { [losses[loss].metric.name]: this.metric / this.count },
       count: this.count,
     };
   }

@@ -1,4 +1,4 @@
-/** The training loop: which batch when, what is measured and saved after which step, and when it ends. */
+/** The training loop: which batch comes when, when to evaluate, and when training ends. */
 import type { BatchOrder, BatchOrderState } from '../data/index.js';
 import type { StepResult, Trainer } from './trainer.js';
 
@@ -8,6 +8,8 @@ export interface LoopPlan {
   readonly learningRate: number;
   /** Batches of the whole run that may be skipped; absent: none. */
   readonly maxSkippedBatches?: number;
+  /** Evaluate after every N steps too; absent: only after each epoch and after the last step. */
+  readonly evaluateEvery?: number | undefined;
 }
 
 export interface Position {
@@ -37,31 +39,38 @@ export interface EpochTotals {
 /** Where an earlier run of the same loop stopped. */
 export interface LoopStart {
   readonly position: Position;
-  /** Whether `onEpoch` is still to come for that position. */
-  readonly epochIsOpen: boolean;
+  /** Whether `onEvaluation` was called for that position, if one is due there. */
+  readonly evaluated: boolean;
 }
 
 export interface StepReport extends Position, StepResult {
   readonly learningRate: number;
+  /** Whether `onEvaluation` follows. */
+  readonly evaluationIsDue: boolean;
   /** Sequences in the batch. */
   readonly samples: number;
   /** Seconds from the start of the step to its end. */
   readonly seconds: number;
 }
 
-export interface EpochReport extends Position {
-  /** Mean over the sequences trained on in this epoch; NaN where every batch was skipped. */
+export interface EvaluationReport extends Position {
+  /** Mean over the sequences trained on so far in this epoch; NaN if every batch was skipped. */
   readonly loss: number;
   readonly samples: number;
   readonly seconds: number;
 }
 
-/** What the loop tells; each is awaited before it goes on. */
+/** What the loop calls; it awaits each call before it continues. */
 export interface LoopHooks {
   onStep(report: StepReport): Promise<void> | void;
-  /** After an epoch, and after the part of one that `totalSteps` leaves; gives whether to go on. */
-  onEpoch(report: EpochReport): Promise<boolean>;
-  /** Whether to stop after the step that has just been made. */
+  /**
+   * After each epoch, after the last step, and after every `evaluateEvery` steps. Returns false if
+   * the loop must stop because the evaluation was interrupted.
+   */
+  onEvaluation(report: EvaluationReport): Promise<boolean>;
+  /** Whether training is complete although steps are left. */
+  isFinished(): boolean;
+  /** Whether to stop resumably before the next step. */
   stopRequested(): boolean;
 }
 
@@ -89,12 +98,14 @@ export async function trainingLoop(
   let epoch = new EpochSums(from?.position.totals);
   let skipped = from?.position.skipped ?? 0;
   let next = done < lastStep ? take(trainer, order, done + 1) : undefined;
-  if (from && (from.position.epochEnded || done >= lastStep)) {
-    if (from.epochIsOpen && !(await hooks.onEpoch({ ...from.position, ...epoch.means() })))
-      return { status: 'interrupted' };
-    epoch = new EpochSums();
+  const isDue = ({ step, epochEnded }: Pick<Position, 'step' | 'epochEnded'>) =>
+    epochEnded || step >= lastStep || (plan.evaluateEvery !== undefined && step % plan.evaluateEvery === 0);
+  if (from && !from.evaluated && isDue(from.position)) {
+    if (!(await hooks.onEvaluation({ ...from.position, ...epoch.means() }))) return { status: 'interrupted' };
   }
+  if (from?.position.epochEnded) epoch = new EpochSums();
   for (let step = done + 1; next && step <= lastStep; step++) {
+    if (hooks.isFinished()) break;
     if (hooks.stopRequested()) return { status: 'interrupted' };
     const began = performance.now();
     const { batch, samples, ...after } = next;
@@ -109,11 +120,12 @@ export async function trainingLoop(
     if (!result.updated) skipped++;
     epoch.add(result, samples, seconds);
     const position = { step, skipped, ...after, totals: epoch.totals };
+    const evaluationIsDue = isDue(position);
     const { learningRate } = plan;
-    await hooks.onStep({ ...position, ...result, learningRate, samples, seconds });
-    if (!position.epochEnded && next) continue;
-    if (!(await hooks.onEpoch({ ...position, ...epoch.means() }))) return { status: 'interrupted' };
-    epoch = new EpochSums();
+    await hooks.onStep({ ...position, ...result, learningRate, evaluationIsDue, samples, seconds });
+    if (!evaluationIsDue) continue;
+    if (!(await hooks.onEvaluation({ ...position, ...epoch.means() }))) return { status: 'interrupted' };
+    if (position.epochEnded) epoch = new EpochSums();
   }
   return { status: 'completed' };
 }

@@ -34,6 +34,7 @@ export function manifestFacts(
       adapter: onGpu ? (choice.adapter?.description ?? null) : null,
     },
     datasets: dataset.digests,
+    ...(dataset.scaling && { scaling: dataset.scaling }),
     seeds: experiment.dataset.kind === 'synthetic' ? { ...seeds, dataset: experiment.dataset.seed } : seeds,
     parameters: new ParameterLayout(spec).size,
     command_line: commandLine,

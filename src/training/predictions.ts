@@ -5,9 +5,9 @@ export interface Prediction {
   readonly step: number;
   /** Whether it counts in loss and metric: its label is not an ignored one. */
   readonly counts: boolean;
-  /** Before weighting; says nothing where the prediction does not count. */
+  /** Before weighting, of scaled values; says nothing where the prediction does not count. */
   readonly loss: number;
-  /** [C] logits, or values. A view that is good only while it is told; so is `target`. */
+  /** [C] logits, or values in the units of the data. A view that is good only while it is told; so is `target`. */
   readonly values: Float32Array;
   /** The class `[1]`, or [C] values. */
   readonly target: Float32Array;
@@ -16,6 +16,8 @@ export interface Prediction {
 export interface PredictedSequence {
   /** Its position in the split. */
   readonly index: number;
+  /** What the data call it; absent if they name no sequence. */
+  readonly id?: string;
   /** One, or one for each of its steps. */
   readonly predictions: readonly Prediction[];
 }

@@ -1,19 +1,25 @@
 /** What follows a training step and an epoch: events, evaluation, checkpoints, and what the observer is told. */
-import type { LoadedExperiment } from '../config/index.js';
-import type { TestEvaluation } from '../experiment/evaluation.js';
+import type { EarlyStopping, LoadedExperiment } from '../config/index.js';
+import type { SplitEvaluation } from '../experiment/evaluation.js';
 import { metricValue } from '../experiment/gates.js';
 import type { RunDirectory } from '../experiment/run-directory.js';
 import type { SplitMetrics } from '../experiment/summary.js';
-import { losses } from '../losses/index.js';
+import { isExhausted, patienceAfter } from './early-stopping.js';
 import { evaluationCollector } from './evaluation-collector.js';
 import type { Evaluator } from './evaluator.js';
-import type { EpochReport, LoopEnd, Position, StepReport } from './loop.js';
+import type { EvaluationReport, LoopEnd, Position, StepReport } from './loop.js';
 import type { RunObserver } from './observer.js';
 import { persist } from './persist.js';
 import type { RunCheckpoints, SaveOptions } from './run-checkpoints.js';
-import type { RunEvents } from './run-events.js';
+import type { EarlyStop, RunEvents } from './run-events.js';
 import type { RunState } from './run-state.js';
-import { evaluationSentence, fallbackSentence, notFiniteMetrics, skippedSentence } from './sentences.js';
+import {
+  earlyStopSentence,
+  evaluationSentence,
+  fallbackSentence,
+  notFiniteMetrics,
+  skippedSentence,
+} from './sentences.js';
 import type { Session } from './session.js';
 import type { Trainer } from './trainer.js';
 import { watchedSplit } from './watched-split.js';
@@ -22,6 +28,7 @@ import { watchedSplit } from './watched-split.js';
 export interface RecorderPlan {
   readonly totalSteps: number;
   readonly batchesPerEpoch: number;
+  readonly evaluateEvery?: number | undefined;
 }
 
 /** What a run is made of; each belongs to whoever made it. */
@@ -38,21 +45,21 @@ export interface RunParts {
   readonly signal: AbortSignal;
 }
 
-interface TestResult {
+interface SplitResult {
   readonly metrics: SplitMetrics;
   /** Predictions that counted. */
   readonly count: number;
   readonly seconds: number;
   /** All of it. */
-  readonly document: TestEvaluation;
+  readonly document: SplitEvaluation;
 }
 
 export class Recorder {
   /** Made after the first step, which nothing is to delay. */
   private evaluator: Evaluator | undefined;
   private stepped = false;
-  /** The latest evaluation, where its file is not yet written. */
-  private unwritten: TestEvaluation | undefined;
+  /** The latest evaluation, if its file is not yet written. */
+  private unwritten: SplitEvaluation | undefined;
 
   constructor(
     private readonly parts: RunParts,
@@ -73,30 +80,78 @@ export class Recorder {
     if (!report.updated) events.skipped(report, skippedSentence(report, loaded), observer);
     if (this.isLogged(step)) events.step(report, state.stepTimes.takeRate());
     observer.step({ epoch, step, samples, ...(report.updated && { loss: report.loss }) });
-    // at an epoch's end the checkpoint waits for the evaluation
-    if (!report.epochEnded && checkpoints.isDue(step)) await this.save({ value: null, temporary: false });
+    // if an evaluation is due, the checkpoint waits for it
+    if (!report.evaluationIsDue && checkpoints.isDue(step))
+      await this.save({ value: null, temporary: false });
     await this.calibrateWhereDue();
   }
 
-  /** Evaluates and saves; gives whether to go on, which is not so where the run was asked to stop. */
-  async epoch(report: EpochReport): Promise<boolean> {
-    const { state, events } = this.parts;
+  /**
+   * Evaluates the split that decides, and saves. Returns false if the evaluation was interrupted.
+   */
+  async evaluation(report: EvaluationReport): Promise<boolean> {
+    const { loaded, state, events } = this.parts;
     if (report.epochEnded) events.epoch(report);
-    const test = await this.evaluate(report);
-    if (!test) return false;
+    const split = this.decidingSplit;
+    const result = await this.evaluate(split, report);
+    if (!result) return false;
     // the mean of no batch at all is none
     const train: SplitMetrics = report.samples > 0 ? { loss: report.loss } : {};
-    state.metrics = { train, test: test.metrics };
+    const measured: RunState['metrics'] = { ...state.metrics, [split]: result.metrics };
+    const { validation, test } = measured;
+    // always in this order, for checkpoints are compared by their bytes
+    state.metrics = { train, ...(validation && { validation }), test };
     if (report.epochEnded) state.best.add('train.loss', train.loss);
-    for (const [name, value] of Object.entries(test.metrics)) state.best.add(`test.${name}`, value);
+    for (const [name, value] of Object.entries(result.metrics)) state.best.add(`${split}.${name}`, value);
+    state.history.add(report.step - report.skipped, metric => metricValue(state.metrics, metric));
     state.evaluated = true;
-    this.unwritten = test.document;
-    this.tellEvaluation(report, test);
+    this.unwritten = result.document;
+    this.tellEvaluation(split, report, result);
+    const { early_stopping } = loaded.experiment.training;
+    if (early_stopping && this.isFinished) events.stoppedEarly(report, this.stopOf(early_stopping));
     await this.saveWhereDue(report);
     return true;
   }
 
-  /** Saves what is to be gone on from. */
+  /** Whether training is complete although steps are left. */
+  get isFinished(): boolean {
+    const { loaded, state } = this.parts;
+    const { early_stopping } = loaded.experiment.training;
+    return (
+      early_stopping !== undefined && isExhausted(state.history.of(early_stopping.metric), early_stopping)
+    );
+  }
+
+  /**
+   * After the last step: takes the best weights back if the config says so, and evaluates the test
+   * split unless it was evaluated with these weights. Returns false if that was interrupted.
+   */
+  async completed(): Promise<boolean> {
+    const { loaded, state, observer, session } = this.parts;
+    const { early_stopping } = loaded.experiment.training;
+    const { position } = state;
+    if (!position) return true;
+    if (early_stopping && this.isFinished && position.step < this.plan.totalSteps) {
+      const stop = this.stopOf(early_stopping);
+      state.stoppedEarly = {
+        metric: stop.metric,
+        patience: stop.patience,
+        best: Number.isFinite(stop.best) ? stop.best : null,
+      };
+      observer.line(earlyStopSentence(position, stop));
+    }
+    const isOther = early_stopping?.restore_best === true && this.restoreBest(position);
+    if (!session.dataset.validation && !isOther) return true;
+    const result = await this.evaluate('test', position);
+    if (!result) return false;
+    state.metrics = { ...state.metrics, test: result.metrics };
+    this.unwritten = result.document;
+    this.tellEvaluation('test', position, result);
+    await this.writeEvaluation();
+    return true;
+  }
+
+  /** Saves a checkpoint to resume from. */
   async interrupted(): Promise<void> {
     await this.save({ value: null, temporary: true });
   }
@@ -108,29 +163,57 @@ export class Recorder {
     events.step({ ...end, learningRate: loaded.experiment.optimizer.learning_rate }, 0);
   }
 
+  /** The split whose metrics select: the test split only if there is no other. */
+  private get decidingSplit(): 'validation' | 'test' {
+    return this.parts.session.dataset.validation ? 'validation' : 'test';
+  }
+
+  private stopOf(settings: EarlyStopping): EarlyStop {
+    const history = this.parts.state.history.of(settings.metric);
+    const { best = Number.NaN, stale } = patienceAfter(history, settings);
+    const { metric } = settings;
+    return { metric, value: history.at(-1)?.value ?? Number.NaN, best, patience: stale };
+  }
+
+  /** Returns whether the weights are now others than those of the last step. */
+  private restoreBest({ step }: Position): boolean {
+    const { state, checkpoints } = this.parts;
+    const best = checkpoints.restoreBest();
+    if (!best || best.position.step === step) return false;
+    state.metrics = best.metrics;
+    state.restored = { step: best.position.step, epoch: best.position.epoch };
+    return true;
+  }
+
   private isLogged(step: number): boolean {
     const { log_every } = this.parts.loaded.experiment.training;
     return step === 1 || step % log_every === 0 || step === this.plan.totalSteps;
   }
 
-  /** Undefined where the run was asked to stop before the evaluation came to its end. */
-  private async evaluate(position: Position): Promise<TestResult | undefined> {
+  /** Undefined if the run was asked to stop before the evaluation came to its end. */
+  private async evaluate(name: 'validation' | 'test', position: Position): Promise<SplitResult | undefined> {
     const { session, state, observer, signal } = this.parts;
     const evaluator = await this.warmEvaluator();
     const began = performance.now();
-    const test = watchedSplit(session.dataset.test, progress => observer.evaluating(progress));
-    const collector = evaluationCollector(session.run, session.dataset);
+    const split = session.dataset[name] ?? session.dataset.test;
+    const watched = watchedSplit(split, progress => observer.evaluating(progress));
+    const collector = evaluationCollector(session.run, session.dataset, name);
     const watch = collector.add.bind(collector);
-    const evaluation = await evaluator.evaluate(test, { signal, watch });
+    const evaluation = await evaluator.evaluate(watched, { signal, watch });
     if (!evaluation) return undefined;
     const seconds = (performance.now() - began) / 1000;
     state.evalSeconds += seconds;
-    const { loss, metric, count } = evaluation;
-    const metrics = { loss, [losses[session.run.loss].metric.name]: metric };
-    return { metrics, count, seconds, document: collector.document({ ...position, ...evaluation }) };
+    const { loss, metrics, count } = evaluation;
+    // what is evaluated at the end may be the weights of an earlier step
+    const { step, epoch } = state.restored ?? position;
+    const document = collector.document({ step, epoch, ...evaluation });
+    return { metrics: { loss, ...metrics }, count, seconds, document };
   }
 
-  /** Comes before each checkpoint: a run that goes on from one finds the evaluations up to there, and makes those after it again. */
+  /**
+   * Comes before each checkpoint: a run that resumes from one finds the evaluations up to there, and
+   * makes those after it again.
+   */
   private async writeEvaluation(): Promise<void> {
     const { unwritten } = this;
     if (!unwritten) return;
@@ -142,12 +225,19 @@ export class Recorder {
     this.unwritten = undefined;
   }
 
-  private tellEvaluation(position: Position, { metrics, count, seconds }: TestResult): void {
+  private tellEvaluation(
+    split: 'validation' | 'test',
+    position: Position,
+    { metrics, count, seconds }: SplitResult,
+  ): void {
     const { state, events, observer } = this.parts;
-    events.evaluation(position, metrics, count, seconds);
-    observer.evaluated({ left: this.evaluationsAfter(position.step) });
-    observer.line(evaluationSentence(position, state.metrics));
-    const odd = notFiniteMetrics(metrics);
+    const restored = state.restored && { restored_step: state.restored.step };
+    events.evaluation(split, position, metrics, { samples: count, seconds, ...restored });
+    observer.evaluated({
+      left: split === 'test' && this.decidingSplit !== 'test' ? 0 : this.evaluationsAfter(position),
+    });
+    observer.line(evaluationSentence(split, state.restored ?? position, state.metrics));
+    const odd = notFiniteMetrics(split, metrics);
     if (odd !== '') events.notFinite(position, `step ${position.step}: ${odd} is not finite`, observer);
   }
 
@@ -167,16 +257,20 @@ export class Recorder {
       await calibration.measure(() => trainer.calibrate());
   }
 
-  /** One follows each epoch, and the part of one that is left at the end. */
-  private evaluationsAfter(step: number): number {
-    return Math.ceil((this.plan.totalSteps - step) / this.plan.batchesPerEpoch);
+  /** One follows each epoch and the part of one that is left at the end, others come between. */
+  private evaluationsAfter({ step }: Position): number {
+    const { totalSteps, batchesPerEpoch, evaluateEvery = Number.POSITIVE_INFINITY } = this.plan;
+    const atEpochs = Math.ceil((totalSteps - step) / batchesPerEpoch);
+    const between = Math.floor(totalSteps / evaluateEvery) - Math.floor(step / evaluateEvery);
+    return atEpochs + between + (this.decidingSplit === 'test' ? 0 : 1);
   }
 
-  private async saveWhereDue({ step }: Position): Promise<void> {
+  private async saveWhereDue({ step, epochEnded }: Position): Promise<void> {
     const { loaded, state, checkpoints } = this.parts;
     const { every, metric } = loaded.experiment.checkpoint;
     const value = metricValue(state.metrics, metric) ?? null;
-    const due = every === 'epoch' || step === this.plan.totalSteps || checkpoints.isDue(step);
+    const isLast = step === this.plan.totalSteps || this.isFinished;
+    const due = isLast || (every === 'epoch' && epochEnded) || checkpoints.isDue(step);
     if (due || (value !== null && checkpoints.wouldBeBest(value)))
       await this.save({ value, temporary: false });
   }

@@ -15,6 +15,8 @@ const SAFE = [
   'training.log_every',
   'training.num_epochs',
   'training.max_steps',
+  'training.evaluate_every',
+  'training.early_stopping',
   'training.max_skipped_batches',
   'training.eval_batch_size',
 ];
@@ -24,6 +26,7 @@ const IMPOSSIBLE: Readonly<Record<string, string>> = {
   name: 'its directory and all that is in it have that name',
   seed: 'its initialisation and the order of its batches are what the first seed made; another would only be recorded',
   'model.init_from': 'weights are read only where a run begins',
+  'dataset.normalize': 'its weights are those for data of this scaling',
   model: 'its checkpoints are of this model',
   loss: 'its model is of this loss',
   'optimizer.kind': 'its checkpoints have no state of another optimizer',

@@ -14,6 +14,7 @@ import { timesSoFar } from '../experiment/run-times.js';
 import type { Summary } from '../experiment/summary.js';
 import { type SavedState, savedState } from './checkpoint-metadata.js';
 import { conductRun } from './conduct.js';
+import { watchedMetrics } from './early-stopping.js';
 import { configFolder, frozenConfig, isGivenConfigEdited } from './frozen-config.js';
 import { gateOrigins, withGateOrigins } from './gate-references.js';
 import { leftSummary } from './left-summary.js';
@@ -31,7 +32,7 @@ import {
 import { checkPlace, checkUse } from './resume-place.js';
 import { RunEvents } from './run-events.js';
 import { RunState } from './run-state.js';
-import { checkDigests, digestChanges } from './same-data.js';
+import { checkSameData, digestChanges } from './same-data.js';
 import { initialParameters, openSession, type Session } from './session.js';
 import type { Trainer } from './trainer.js';
 import { restoreTraining } from './weights.js';
@@ -82,9 +83,10 @@ async function resumeLocked(
   const loaded = hasOtherGates ? frozen : withGateOrigins(frozen, manifest.gate_origins ?? []);
   refuseImpossible(edits, options.allowChange, loaded);
   const backend = options.backend ?? (manifest.backend.name as BackendRequest);
-  const session = await openSession(loaded, { backend, threads: options.threads });
+  const { scaling } = manifest;
+  const session = await openSession(loaded, { backend, threads: options.threads, scaling });
   const isOtherData = edits.some(({ key }) => key.startsWith('dataset.'));
-  if (!isOtherData) checkDigests(session.dataset.digests, manifest.datasets);
+  if (!isOtherData) checkSameData(session.dataset, manifest);
   const dataSeconds = (performance.now() - began) / 1000;
   const { backend: runsOn } = manifestFacts(loaded, session, { ...options, runId: directory.id });
   const changes = [...edits, ...machineChanges(manifest, { backend: runsOn, versions: versions() })];
@@ -106,8 +108,8 @@ async function resumeLocked(
     loaded.experiment.training.batch_size,
   );
   const step = saved?.position.step ?? 0;
-  const epochIsOpen = saved?.evaluated === false;
-  const state = new RunState(spent);
+  const evaluationIsDue = saved?.evaluated === false;
+  const state = new RunState(watchedMetrics(loaded.experiment), spent);
   const { signal, pauseAfterEpoch } = options;
   return conductRun(
     { loaded, session, directory, observer, signal, pauseAfterEpoch, began, state },
@@ -121,7 +123,11 @@ async function resumeLocked(
           epochs: evaluatedEpochs(saved),
           loggedEvery: loggedEvery(manifest, loaded, changes),
         };
-        const cut = cutLog(directory.files.log, { step, epochIsOpen }, expected);
+        const cut = cutLog(
+          directory.files.log,
+          { step, evaluationIsDue, hasValidation: session.dataset.validation !== undefined },
+          expected,
+        );
         for (const event of readEvents(directory.files.log)) state.best.addEvent(event);
         const events = RunEvents.open(directory.files.log, loaded, session, cut.seq);
         if (!cut.kept.has('run.start')) events.started(directory.id);
@@ -264,5 +270,6 @@ function restore(trainer: Trainer, state: RunState, checkpoint: Checkpoint, save
   state.position = saved.position;
   state.metrics = saved.metrics;
   state.evaluated = saved.evaluated;
-  return { position: saved.position, epochIsOpen: !saved.evaluated };
+  state.history.restore(saved.history);
+  return { position: saved.position, evaluated: saved.evaluated };
 }

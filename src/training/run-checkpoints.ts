@@ -1,13 +1,14 @@
 /** When a run saves a checkpoint, and what is in it. */
 import type { LoadedExperiment } from '../config/index.js';
+import { bestOf, listCheckpoints, loadCheckpoint } from '../experiment/checkpoint-folder.js';
 import { type CheckpointInput, CheckpointStore, type SavedCheckpoint } from '../experiment/checkpoints.js';
 import type { RunDirectory } from '../experiment/run-directory.js';
-import { checkpointMetadata } from './checkpoint-metadata.js';
+import { checkpointMetadata, type SavedState, savedState } from './checkpoint-metadata.js';
 import { persist } from './persist.js';
 import type { RunEvents } from './run-events.js';
 import type { RunState } from './run-state.js';
 import type { Trainer } from './trainer.js';
-import { trainingTensors } from './weights.js';
+import { loadWeights, trainingTensors } from './weights.js';
 
 export interface SaveOptions {
   /** The checkpoint metric; null where it was not measured. */
@@ -49,14 +50,19 @@ export class RunCheckpoints {
    * to it. What the system refuses is tried again before exit 1 is thrown, with a warning in the log for each time.
    */
   async save({ value, temporary }: SaveOptions): Promise<void> {
-    const { position, metrics, evaluated } = this.state;
+    const { position, metrics, evaluated, history } = this.state;
     if (position === undefined || (this.saved.step === position.step && value === null)) return;
     const began = performance.now();
     const input = {
       step: position.step,
       epoch: position.epochsDone,
       tensors: this.tensors(),
-      metadata: checkpointMetadata(this.loaded.stepHash, { position, metrics, evaluated }),
+      metadata: checkpointMetadata(this.loaded.stepHash, {
+        position,
+        metrics,
+        evaluated,
+        history: history.saved,
+      }),
       metric: value,
       temporary,
     };
@@ -75,6 +81,18 @@ export class RunCheckpoints {
       temporary,
       seconds,
     });
+  }
+
+  /**
+   * Takes the weights of the best checkpoint back. Returns what it says of itself; undefined if no
+   * value of the metric was finite, so that no checkpoint is the best.
+   */
+  restoreBest(): SavedState | undefined {
+    const best = bestOf(listCheckpoints(this.directory.files.checkpoints));
+    if (best === undefined) return undefined;
+    const checkpoint = loadCheckpoint(best.path);
+    loadWeights(best.path, this.trainer.layout, this.trainer.parameters);
+    return savedState(best.path, checkpoint);
   }
 
   /** The run was resumed from the checkpoint of `step`. */

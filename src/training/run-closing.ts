@@ -89,7 +89,7 @@ export class RunClosing {
       measured,
       metric => this.state.best.get(metric),
     );
-    const odd = notFiniteMetrics(measured.metrics.test);
+    const odd = notFiniteMetrics('test', measured.metrics.test);
     // nothing that is made of such a model is of use, whatever gates there are
     if (odd !== '') {
       const message = uselessSentence(odd, this.loaded);

@@ -2,13 +2,14 @@
 import type { LoadedExperiment } from '../config/index.js';
 import { inputWidth } from '../data/index.js';
 import { EXECUTORS } from '../engine/executable.js';
+import type { EventFields } from '../experiment/events.js';
 import type { CutLog } from '../experiment/log-history.js';
 import { EventLog } from '../experiment/logger.js';
 import { versions } from '../experiment/machine.js';
 import type { RunTimes } from '../experiment/run-times.js';
 import type { GateResult, SplitMetrics, Summary } from '../experiment/summary.js';
 import { ParameterLayout } from '../model/parameters.js';
-import type { EpochReport, Position, StepReport } from './loop.js';
+import type { EvaluationReport, Position, StepReport } from './loop.js';
 import type { RunObserver } from './observer.js';
 import type { Session } from './session.js';
 import { stepCosts } from './step-costs.js';
@@ -23,6 +24,8 @@ export interface LoggedCheckpoint {
   readonly temporary: boolean;
   readonly seconds: number;
 }
+
+export type EarlyStop = Omit<EventFields['early_stop'], 'epoch' | 'step'>;
 
 /** Skipped batches that the reader is told one by one. */
 const TOLD_SKIPS = 5;
@@ -85,10 +88,11 @@ export class RunEvents {
   /** `seconds` is what reading the data took. */
   dataReady(seconds: number): void {
     const { dataset, spec } = this.session;
-    const { train, test, input, sequenceLength } = dataset;
+    const { train, validation, test, input, sequenceLength } = dataset;
     this.log.emit({
       event: 'data.ready',
       train_count: train.count,
+      ...(validation && { validation_count: validation.count }),
       test_count: test.count,
       input_size: inputWidth(input),
       sequence_length: sequenceLength,
@@ -128,22 +132,24 @@ export class RunEvents {
     });
   }
 
-  epoch({ epoch, step, loss, samples, seconds }: EpochReport): void {
+  epoch({ epoch, step, loss, samples, seconds }: EvaluationReport): void {
     this.log.emit({ event: 'train.epoch', epoch, step, loss, samples, duration_s: seconds });
   }
 
-  evaluation({ epoch, step }: Position, metrics: SplitMetrics, samples: number, seconds: number): void {
-    const { loss, ...others } = metrics;
-    this.log.emit({
-      event: 'eval',
-      split: 'test',
-      epoch,
-      step,
-      loss,
-      ...others,
-      samples,
-      duration_s: seconds,
-    });
+  evaluation(
+    split: 'validation' | 'test',
+    { epoch, step }: Position,
+    { loss, ...others }: SplitMetrics,
+    {
+      seconds,
+      ...more
+    }: { readonly samples: number; readonly seconds: number; readonly restored_step?: number },
+  ): void {
+    this.log.emit({ event: 'eval', split, epoch, step, loss, ...others, ...more, duration_s: seconds });
+  }
+
+  stoppedEarly({ epoch, step }: Position, stop: EarlyStop): void {
+    this.log.emit({ event: 'early_stop', epoch, step, ...stop });
   }
 
   /** `path` is the file's name in the run directory; `value` that of the checkpoint metric. */

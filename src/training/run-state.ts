@@ -2,7 +2,9 @@
 import { BestValues } from '../experiment/best-values.js';
 import type { Metrics } from '../experiment/gates.js';
 import { NO_TIMES, type RunTimes } from '../experiment/run-times.js';
+import type { Summary } from '../experiment/summary.js';
 import { Calibration } from './calibration.js';
+import { MetricHistory } from './early-stopping.js';
 import type { Position } from './loop.js';
 import { StepTimes } from './step-times.js';
 
@@ -11,6 +13,11 @@ export class RunState {
   position: Position | undefined;
   /** The latest values of each split. */
   metrics: Metrics = { train: {}, test: {} };
+  /** The metrics that decide what follows. */
+  readonly history: MetricHistory;
+  /** The checkpoint whose weights were taken at the end. */
+  restored: Summary['restored'];
+  stoppedEarly: Summary['stopped_early'];
   /** Over all evaluations, those of earlier processes included. */
   readonly best = new BestValues();
   /** Whether the position has been evaluated. */
@@ -22,6 +29,11 @@ export class RunState {
   /** Of this process. */
   evalSeconds = 0;
 
-  /** `before` is what earlier processes took. */
-  constructor(readonly before: RunTimes = NO_TIMES) {}
+  /** `watched` are the metrics to keep a history of; `before` is what earlier processes took. */
+  constructor(
+    watched: Iterable<string> = [],
+    readonly before: RunTimes = NO_TIMES,
+  ) {
+    this.history = new MetricHistory(watched);
+  }
 }

@@ -1,5 +1,6 @@
 /** What summary.json says of a run, however it ended; its gates are judged afterwards. */
-import type { LoadedExperiment } from '../config/index.js';
+import type { Experiment, LoadedExperiment } from '../config/index.js';
+import { testSelections } from '../config/splits.js';
 import { EXECUTORS } from '../engine/executable.js';
 import type { ExitCode } from '../errors.js';
 import { bestOf, listCheckpoints } from '../experiment/checkpoint-folder.js';
@@ -31,6 +32,7 @@ export function summarize(
   { status, exitCode, message, duration, saved }: Ending,
 ): Summary {
   const times = addTimes(state.before, timesHere(state, duration));
+  const selected = selectedOnTest(experiment, state, saved);
   return {
     version: 1,
     run_id: directory.id,
@@ -49,12 +51,30 @@ export function summarize(
     skipped_batches: state.position?.skipped ?? 0,
     evaluated: state.evaluated,
     metrics: state.metrics,
+    ...(state.restored && { restored: state.restored }),
+    ...(state.stoppedEarly && { stopped_early: state.stoppedEarly }),
     gates: [],
     ...times,
     step_ratio: stepRatio(times),
     parameters: new ParameterLayout(spec).size,
     ...saved,
+    ...(selected.length > 0 && { selected_on_test: selected }),
   };
+}
+
+/** What of the result was selected by the test split. */
+function selectedOnTest(
+  experiment: Experiment,
+  { position, stoppedEarly }: RunState,
+  { best }: SavedCheckpoints,
+): string[] {
+  return testSelections(experiment).flatMap(({ path: [section], what }) => {
+    if (section === 'training' && stoppedEarly === undefined) return [];
+    if (section !== 'checkpoint') return [what];
+    // a checkpoint that is the last one as well has the value that every run would have
+    if (best === null || best.step === position?.step) return [];
+    return [`${what} (step ${best.step}, ${best.metric} ${Number(best.value.toPrecision(4))})`];
+  });
 }
 
 /** What this process took. */

@@ -5,6 +5,7 @@ import { describeRun } from '../experiment/manifest.js';
 import { checkName, RunDirectory } from '../experiment/run-directory.js';
 import { whileLocked } from '../experiment/run-lock.js';
 import { type Beginning, conductRun } from './conduct.js';
+import { watchedMetrics } from './early-stopping.js';
 import { manifestFacts } from './manifest-facts.js';
 import type { RunObserver, RunResult } from './observer.js';
 import { refuseOtherConfig } from './other-config.js';
@@ -49,7 +50,7 @@ export async function runExperiment(
   const configs: GivenConfigs = { givenYaml, resolvedYaml };
   const directory = makeDirectory(loaded, configs, options);
   const { signal, pauseAfterEpoch } = options;
-  const state = new RunState();
+  const state = new RunState(watchedMetrics(loaded.experiment));
   const conduct = { loaded, session, directory, observer, signal, pauseAfterEpoch, began, state };
   const beginning: Beginning = {
     open: () => {

@@ -1,28 +1,36 @@
 /** What a run says to its reader, in words. */
 import type { LoadedExperiment } from '../config/index.js';
 import type { Metrics } from '../experiment/gates.js';
+import { metricSentence, metricSentences } from '../experiment/metric-words.js';
 import type { SplitMetrics } from '../experiment/summary.js';
 import { counted } from '../words.js';
 import type { LoopEnd, Position, StepReport } from './loop.js';
+import type { EarlyStop } from './run-events.js';
 import type { StepResult } from './trainer.js';
 
 /** After an evaluation. */
-export function evaluationSentence({ epoch, step }: Position, { train, test }: Metrics): string {
-  const { loss, accuracy, mean_absolute_error } = test;
-  const metric =
-    accuracy === undefined
-      ? `test mean absolute error ${mean_absolute_error?.toPrecision(4)}`
-      : `test accuracy ${(100 * accuracy).toFixed(2)} %`;
+export function evaluationSentence(
+  split: 'validation' | 'test',
+  { epoch, step }: Pick<Position, 'epoch' | 'step'>,
+  { train, ...metrics }: Metrics,
+): string {
   const trained =
-    train.loss === undefined ? 'every batch skipped' : `train loss ${train.loss.toPrecision(4)}`;
-  return `epoch ${epoch}  step ${step}  ${trained}  test loss ${loss?.toPrecision(4)}  ${metric}`;
+    train.loss === undefined ? 'every batch skipped' : metricSentence('train', 'loss', train.loss);
+  return [`epoch ${epoch}`, `step ${step}`, trained, ...metricSentences(split, metrics[split] ?? {})].join(
+    '  ',
+  );
+}
+
+export function earlyStopSentence({ epoch, step }: Position, { metric, best, patience }: EarlyStop): string {
+  const value = Number.isNaN(best) ? 'it was never finite' : `the best value is ${best.toPrecision(4)}`;
+  return `stopped early after epoch ${epoch}, step ${step}: ${metric} did not improve for ${counted(patience, 'evaluation')}; ${value}`;
 }
 
 /** `test loss Infinity`, of each value that is not finite; empty where all are. */
-export function notFiniteMetrics(test: SplitMetrics): string {
-  return Object.entries(test)
+export function notFiniteMetrics(split: string, metrics: SplitMetrics): string {
+  return Object.entries(metrics)
     .filter(([, value]) => !Number.isFinite(value))
-    .map(([name, value]) => `test ${name} ${value}`)
+    .map(([name, value]) => `${split} ${name} ${value}`)
     .join(', ');
 }
 

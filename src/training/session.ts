@@ -1,6 +1,6 @@
 /** From a loaded config to what is trained: dataset, model sizes, backend, trainer. */
 import { checkAgainstData, type LoadedExperiment, locateInConfig, type ModelSizes } from '../config/index.js';
-import { type Dataset, openDataset } from '../data/index.js';
+import { type DataScaling, type Dataset, openDataset } from '../data/index.js';
 import { type BackendChoice, type BackendRequest, chooseBackend } from '../engine/backend.js';
 import { type Diagnostic, UserError, usageError } from '../errors.js';
 import { ParameterLayout } from '../model/parameters.js';
@@ -19,6 +19,11 @@ export interface BackendOptions {
   readonly threads: number | undefined;
 }
 
+export interface SessionOptions extends BackendOptions {
+  /** The scaling of the run that the session belongs to; absent: it is fitted. */
+  readonly scaling?: DataScaling | undefined;
+}
+
 export interface Session {
   readonly dataset: Dataset;
   readonly spec: ModelSpec;
@@ -31,13 +36,15 @@ export interface Session {
 }
 
 /** Reads the data, completes the model's sizes from them and chooses the backend. Throws UserError (exit 2 or 5). */
-export async function openSession(loaded: LoadedExperiment, options: BackendOptions): Promise<Session> {
+export async function openSession(loaded: LoadedExperiment, options: SessionOptions): Promise<Session> {
   const { experiment } = loaded;
   const [choice, dataset] = await Promise.all([
     chooseBackend(options.backend),
-    openDataset(experiment.dataset, { seed: experiment.seed }).catch((error: unknown) => {
-      throw error instanceof UserError ? locateInConfig(error, loaded) : error;
-    }),
+    openDataset(experiment.dataset, { seed: experiment.seed, scaling: options.scaling }).catch(
+      (error: unknown) => {
+        throw error instanceof UserError ? locateInConfig(error, loaded) : error;
+      },
+    ),
   ]);
   return sessionWith(loaded, dataset, { choice, threads: options.threads });
 }
@@ -59,7 +66,9 @@ export function sessionWith(
     loss: loaded.experiment.loss.kind,
     seed: loaded.experiment.seed,
     sequenceLength: sizes.sequenceLength,
-    variableLength: dataset.train.lengths !== undefined || dataset.test.lengths !== undefined,
+    variableLength: [dataset.train, dataset.validation, dataset.test].some(
+      split => split?.lengths !== undefined,
+    ),
   };
   return { dataset, spec, choice, run, references, warnings };
 }

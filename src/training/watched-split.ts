@@ -4,15 +4,11 @@ import type { EvaluationProgress } from './observer.js';
 
 /** `split`, each of whose sequences is told to `watch` when it is read; they are read in order. */
 export function watchedSplit(split: Split, watch: (progress: EvaluationProgress) => void): Split {
-  const { count, targets, lengths, picture } = split;
   return {
-    count,
-    targets,
-    ...(lengths !== undefined && { lengths }),
-    ...(picture !== undefined && { picture }),
+    ...split,
     read(index, out, offset, stepStride) {
       split.read(index, out, offset, stepStride);
-      watch({ done: index + 1, total: count });
+      watch({ done: index + 1, total: split.count });
     },
   };
 }

@@ -61,6 +61,8 @@ const COMPARED = [
   'steps',
   'epochs',
   'metrics',
+  'restored',
+  'stopped_early',
   'best',
   'gates',
   'checkpoints',

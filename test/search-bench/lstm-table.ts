@@ -86,12 +86,13 @@ class Training {
       const accuracy: number[] = [];
       const hooks = {
         onStep: () => {},
-        onEpoch: async () => {
+        onEvaluation: async () => {
           const evaluation = await evaluator.evaluate(session.dataset.test);
           if (!evaluation) throw new Error('an evaluation nobody stopped was stopped');
-          accuracy.push(Number(evaluation.metric.toFixed(4)));
+          accuracy.push(Number(evaluation.metrics.accuracy.toFixed(4)));
           return true;
         },
+        isFinished: () => false,
         stopRequested: () => false,
       };
       const learningRate = loaded.experiment.optimizer.learning_rate;

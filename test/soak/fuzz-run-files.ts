@@ -188,7 +188,7 @@ export const logFiles: FuzzTarget = {
       const mutated = onceIn(random, 2) ? mutateText(text, random, LOG_TOKENS) : text;
       const bytes = onceIn(random, 3) ? mutateBytes(Buffer.from(mutated), random) : Buffer.from(mutated);
       writeFileSync(file, bytes);
-      const point = { step: random.integer(4), epochIsOpen: onceIn(random, 2) };
+      const point = { step: random.integer(4), evaluationIsDue: onceIn(random, 2) };
       return () => checkCut(folder, bytes, cutLog(file, point));
     };
   },

@@ -83,7 +83,7 @@ function useRun(path: string): void {
   const release = attempted(() => lockRun(files.lock));
   attempted(() => RunDirectory.open(path).changeConfig('b: 2\n', {} as Manifest));
   attempted(() => latestCheckpoint(files.checkpoints, { strict: false }).setAside());
-  attempted(() => cutLog(files.log, { step: 1, epochIsOpen: false }));
+  attempted(() => cutLog(files.log, { step: 1, evaluationIsDue: false }));
   attempted(() => {
     const log = LogFile.open(files.log);
     log.write('{"event":"run.end","seq":0}\n');

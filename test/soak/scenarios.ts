@@ -160,7 +160,7 @@ const cutting: Scenario = {
   prepare: folder => {
     const log = join(folder, 'log.jsonl');
     writeFileSync(log, `${LOG_LINES.join('')}{"torn`);
-    const act = () => cutLog(log, { step: 3, epochIsOpen: false });
+    const act = () => cutLog(log, { step: 3, evaluationIsDue: false });
     const isReplaced = (name: string) => name.startsWith('log.replaced');
     return {
       act,
@@ -205,7 +205,7 @@ const logging: Scenario = {
       again: anew => {
         if (anew) {
           open = undefined;
-          cutLog(log, { step: 0, epochIsOpen: false });
+          cutLog(log, { step: 0, evaluationIsDue: false });
         }
         write();
       },

@@ -123,6 +123,11 @@ export const BROKEN: Readonly<Record<string, readonly string[]>> = {
   'long-duplicate-key.yaml': ['unknown-key 12:1', 'duplicate-key 13:1'],
   'long-line.yaml': ['unknown-key 1:1374', 'type 1:1509'],
   'long-value.yaml': ['type 8:18'],
+  'validation-without-size.yaml': ['validation 3:36'],
+  'validation-two-sizes.yaml': ['validation 3:65'],
+  'validation-twice.yaml': ['two-validation-splits 3:124'],
+  'validation-without-labels.yaml': ['validation 3:89'],
+  'validation-alias.yaml': ['unknown-key 3:36'],
 };
 
 /**
@@ -139,6 +144,7 @@ export const MISFIT: Readonly<Record<string, readonly string[]>> = {
   ],
   'folder.yaml': ['2 folder.yaml:5:9 data/unreadable'],
   'limit.yaml': ['0 limit.yaml:11:10 data/limit'],
+  'not-normalized.yaml': ['0 not-normalized.yaml:3:1 data/not-normalized'],
   'one-sequence.yaml': ['2 one-sequence.yaml:6:18 data/test-fraction'],
   'separator.yaml': [
     '2 separator.yaml:7:14 data/csv-missing-column',

@@ -1,11 +1,13 @@
 /**
- * A run as TensorBoard reads it: scalars in the folders `train` and `test`, so that curves of the same name lie over each other, and the config as
+ * A run as TensorBoard reads it: scalars in the folders `train`, `validation` and `test`, so that curves of the same name lie over each other, and the config as
  * text and as hyperparameters beside them. The same run gives the same bytes.
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { SplitName } from '../../config/experiment.js';
 import { flatValues } from '../../config/flat.js';
 import { usageError } from '../../errors.js';
+import { metricsIn } from '../../experiment/metric-fields.js';
 import { makeFolder } from '../../experiment/new-folder.js';
 import { isAbsent } from '../../experiment/unreadable.js';
 import { type LogRecord, readLog } from '../../review/log-reader.js';
@@ -22,16 +24,16 @@ import {
 } from './messages.js';
 
 /** Folders of a run's export; the empty one has what is no curve. */
-const PARTS = ['', 'train', 'test'] as const;
-type Part = (typeof PARTS)[number];
+type Part = '' | SplitName;
+/** Those of every run. */
+const PARTS = ['', 'train', 'test'] as const satisfies readonly Part[];
 
 /** TensorBoard takes files for its own by `tfevents` in their names; ours end like this. */
 const FILE = /^events\.out\.tfevents\.\d+\.cellrun$/;
 
 /** What TensorBoard calls a field of a `train.step`; the loss has the name of the test split's. */
+const EVALUATED = ['train', 'validation'] as const;
 const STEP_TAGS = ['loss', 'learning_rate', 'grad_norm', 'samples_per_s'];
-/** What of an `eval` is no metric. */
-const NOT_METRICS: ReadonlySet<string> = new Set(['v', 'seq', 'epoch', 'step', 'samples', 'duration_s']);
 
 /** Sections of a config that decide what a run comes to; the rest names, watches or judges. */
 const HYPERPARAMETERS = /^(seed|dataset|model|loss|optimizer|training)(\.|$)/;
@@ -50,24 +52,30 @@ const STATUS: Readonly<Record<RunState, keyof typeof SESSION_STATUS>> = {
  * event files of another run or program are there, exit 1 where the system refuses; what reading the log throws.
  */
 export function exportRun(run: RunRecord, target: string): string[] {
-  const folders = new Map<Part, string>(PARTS.map(part => [part, join(target, part)]));
   const started = secondsOf(run.manifest?.started) ?? 0;
   const name = `events.out.tfevents.${String(Math.floor(started)).padStart(10, '0')}.cellrun`;
-  for (const folder of folders.values()) prepare(folder, name);
-  const paths = [...folders.values()].map(folder => join(folder, name));
-  const files: EventFile[] = [];
+  for (const part of PARTS) prepare(join(target, part), name);
+  const files = new Map<Part, EventFile>();
+  const fileOf = (part: Part): EventFile => {
+    const known = files.get(part);
+    if (known !== undefined) return known;
+    const folder = join(target, part);
+    prepare(folder, name);
+    const file = new EventFile(join(folder, name), started);
+    files.set(part, file);
+    return file;
+  };
   try {
-    for (const path of paths) files.push(new EventFile(path, started));
-    const [own, train, test] = files;
+    const [own] = PARTS.map(fileOf);
     own.add(summaryEvent(started, 0, [text('config/text_summary', configText(run)), start(run, started)]));
-    const ended = writeCurves(run.directory.files.log, started, { train, test });
+    const ended = writeCurves(run.directory.files.log, started, fileOf);
     own.add(summaryEvent(ended, 0, [sessionEnd(STATUS[run.state], ended)]));
-    for (const file of files) file.commit();
+    for (const file of files.values()) file.commit();
   } catch (error) {
-    for (const file of files) file.discard();
+    for (const file of files.values()) file.discard();
     throw error;
   }
-  return paths;
+  return [...files.keys()].map(part => join(target, part, name));
 }
 
 /** The folder is there and holds nothing that TensorBoard would mix with the file `name`. */
@@ -85,11 +93,7 @@ function prepare(folder: string, name: string): void {
 }
 
 /** Gives the time of the last event, in seconds since 1970. */
-function writeCurves(
-  log: string,
-  started: number,
-  { train, test }: { readonly train: EventFile; readonly test: EventFile },
-): number {
+function writeCurves(log: string, started: number, fileOf: (part: SplitName) => EventFile): number {
   let time = started;
   if (isAbsent(log)) return time;
   const visit = (record: LogRecord): void => {
@@ -98,14 +102,16 @@ function writeCurves(
     if (typeof step !== 'number') return;
     switch (record.event) {
       case 'train.step':
-        train.add(summaryEvent(time, step, scalars(record, STEP_TAGS)));
+        fileOf('train').add(summaryEvent(time, step, scalars(record, STEP_TAGS)));
         return;
-      case 'train.epoch':
-        train.add(summaryEvent(time, step, [scalar('epoch_loss', numberOf(record, 'loss') ?? Number.NaN)]));
+      case 'train.epoch': {
+        const metrics = metricsIn(record).map(name => [name, name === 'loss' ? 'epoch_loss' : name] as const);
+        fileOf('train').add(summaryEvent(time, step, scalars(record, metrics)));
         return;
+      }
       case 'eval': {
-        const metrics = Object.keys(record).filter(key => !NOT_METRICS.has(key));
-        (record.split === 'train' ? train : test).add(summaryEvent(time, step, scalars(record, metrics)));
+        const part = EVALUATED.find(split => split === record.split) ?? 'test';
+        fileOf(part).add(summaryEvent(time, step, scalars(record, metricsIn(record))));
       }
     }
   };
@@ -114,10 +120,15 @@ function writeCurves(
   return time;
 }
 
-function scalars(record: LogRecord, fields: readonly string[]): Uint8Array[] {
-  return fields.flatMap(field => {
+/** `fields` whose tag is another name come with it. */
+function scalars(
+  record: LogRecord,
+  fields: readonly (string | readonly [field: string, tag: string])[],
+): Uint8Array[] {
+  return fields.flatMap(one => {
+    const [field, tag] = typeof one === 'string' ? [one, one] : one;
     const value = numberOf(record, field);
-    return value === undefined ? [] : [scalar(field, value)];
+    return value === undefined ? [] : [scalar(tag, value)];
   });
 }
 

@@ -22,10 +22,12 @@ const LOSSES: readonly (readonly [curve: string, label: string, color: ChartSeri
   ['validation.loss', 'validation', 'validation'],
   ['test.loss', 'test', 'test'],
 ];
-const SPLITS: readonly (readonly [split: string, color: ChartSeries['color']])[] = [
-  ['train_set', 'other'],
-  ['validation', 'validation'],
-  ['test', 'test'],
+/** Of metrics besides the loss. */
+const SPLITS: readonly (readonly [split: string, label: string, color: ChartSeries['color']])[] = [
+  ['epoch', 'train, mean of the epoch', 'train'],
+  ['train_set', 'train set', 'other'],
+  ['validation', 'validation', 'validation'],
+  ['test', 'test', 'test'],
 ];
 const SINGLE: readonly (readonly [curve: string, title: string])[] = [
   ['learning_rate', 'Learning rate'],
@@ -241,9 +243,9 @@ function plansOf(curves: RunReport['curves'], places: Places): readonly ChartPla
     ),
   ].sort();
   const metrics = measured.map((metric): ChartPlan => {
-    const series = SPLITS.flatMap(([split, color]): ChartSeries[] => {
+    const series = SPLITS.flatMap(([split, label, color]): ChartSeries[] => {
       const name = `${split}.${metric}`;
-      return name in curves ? [seriesOf(name, words(split), color)] : [];
+      return name in curves ? [seriesOf(name, label, color)] : [];
     });
     return { title: capital(words(metric)), series, isShare: isShare(metric) };
   });

@@ -3,7 +3,7 @@ import type { Measured } from '../document.js';
 
 /** Shares of one, which are shown as percentages. */
 export function isShare(metric: string): boolean {
-  return /(^|\.)accuracy$/.test(metric);
+  return /(^|[._])accuracy$/.test(metric);
 }
 
 /** `digits` significant ones, without a tail of zeros; very large and very small numbers with an exponent. */
@@ -52,7 +52,7 @@ export function formatMetric(metric: string, value: Measured | undefined): strin
   return !isPlain && MEASURED.test(metric) ? value.toPrecision(4) : formatNumber(value);
 }
 
-const MEASURED = /loss|error|norm/;
+const MEASURED = /loss|error|norm|\.(precision|recall|f1|auroc|perplexity|bits_per_symbol|rmse|r2)$/;
 
 /** `1:05`, `2:03:04`; below ten seconds with a decimal. */
 export function formatSeconds(seconds: number): string {

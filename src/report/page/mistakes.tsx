@@ -22,7 +22,8 @@ export function Mistakes({ classes, place }: { readonly classes: ClassesReport; 
                   <span class="hidden">taken for</span> {nameOf(names, mistake.predicted)}
                 </strong>
                 <small>
-                  {percent(mistake.probability)} <span class="place">#{mistake.index}</span>
+                  {percent(mistake.probability)}{' '}
+                  <span class="place">{mistake.id ?? `#${mistake.index}`}</span>
                 </small>
               </div>
             </li>
@@ -60,7 +61,7 @@ function Picture({ mistake, size: { width, height }, names }: PictureProps) {
       width={width}
       height={height}
       role="img"
-      aria-label={`Sequence ${mistake.index} of the split, a ${names[mistake.label]}`}
+      aria-label={`Sequence ${mistake.id ?? mistake.index} of the split, a ${names[mistake.label]}`}
     />
   );
 }
@@ -83,7 +84,7 @@ function MistakeTable({ mistakes, names }: Pick<ClassesReport, 'mistakes' | 'nam
         <tbody>
           {mistakes.map(mistake => (
             <tr key={keyOf(mistake)} data-index={mistake.index}>
-              <th scope="row">{mistake.index}</th>
+              <th scope="row">{mistake.id ?? mistake.index}</th>
               {perStep && <td>{mistake.step_in_sequence}</td>}
               <td>{names[mistake.label]}</td>
               <td>{nameOf(names, mistake.predicted)}</td>

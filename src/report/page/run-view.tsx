@@ -71,35 +71,44 @@ function Head({ report }: { readonly report: RunReport }) {
 function Tiles({ report }: { readonly report: RunReport }) {
   const { metrics, best } = report;
   const order = [...metrics].sort((a, b) => rank(a.name) - rank(b.name));
+  const { selected_on_test } = report;
   return (
-    <dl class="tiles">
-      {order.map(({ name, value }) => (
-        <div key={name} data-metric={name}>
-          <dt>{words(name)}</dt>
-          <dd>
-            <Value metric={name} value={value} />
-          </dd>
-        </div>
+    <>
+      <dl class="tiles">
+        {order.map(({ name, value }) => (
+          <div key={name} data-metric={name}>
+            <dt>{words(name)}</dt>
+            <dd>
+              <Value metric={name} value={value} />
+            </dd>
+          </div>
+        ))}
+        {best !== null && (
+          <div data-metric="best">
+            <dt>best {words(best.metric)}</dt>
+            <dd>
+              <Value metric={best.metric} value={best.value} />
+              <small>
+                {' '}
+                epoch {best.epoch}, step {best.step}
+              </small>
+            </dd>
+          </div>
+        )}
+      </dl>
+      {selected_on_test.map(sentence => (
+        <p key={sentence} class="note">
+          {sentence}
+        </p>
       ))}
-      {best !== null && (
-        <div data-metric="best">
-          <dt>best {words(best.metric)}</dt>
-          <dd>
-            <Value metric={best.metric} value={best.value} />
-            <small>
-              {' '}
-              epoch {best.epoch}, step {best.step}
-            </small>
-          </dd>
-        </div>
-      )}
-    </dl>
+    </>
   );
 }
 
 /** What the test split says comes first, and of it what is not the loss. */
 function rank(name: string): number {
-  return (name.startsWith('test.') ? 0 : 2) + (name.endsWith('.loss') ? 1 : 0);
+  const splits = ['test.', 'validation.', 'train.'];
+  return 2 * splits.findIndex(split => name.startsWith(split)) + (name.endsWith('.loss') ? 1 : 0);
 }
 
 function spans({

@@ -36,9 +36,9 @@ export function TrueAndPredicted({
               </tr>
             </thead>
             <tbody>
-              {worst.map(({ index, target, prediction, absolute_error: error }) => (
+              {worst.map(({ index, id, target, prediction, absolute_error: error }) => (
                 <tr key={index} data-index={index}>
-                  <th scope="row">{index}</th>
+                  <th scope="row">{id ?? index}</th>
                   <td>{listed(target)}</td>
                   <td>{listed(prediction)}</td>
                   <td>

@@ -6,7 +6,7 @@ import { type OpenedFile, withFile } from '../../experiment/opened-file.js';
 import { RunDirectory } from '../../experiment/run-directory.js';
 import type { Summary } from '../../experiment/summary.js';
 import { isAbsent } from '../../experiment/unreadable.js';
-import { pointsOf } from '../../review/history.js';
+import { finalName, pointsOf } from '../../review/history.js';
 import { type LogRecord, parseEvent } from '../../review/log-reader.js';
 import type { ListedRun } from './documents.js';
 
@@ -95,8 +95,8 @@ export function damagedRun({ path, folder }: RunPlace, message: string): ListedR
 type FromFiles = Pick<ListedRun, 'steps' | 'epochs' | 'metrics' | 'gates' | 'duration_s' | 'message'>;
 
 function fromSummary({ steps, epochs, metrics, gates, duration_s, message }: Summary): FromFiles {
-  const measured = Object.entries(metrics).flatMap(([split, values]) =>
-    Object.entries(values).map(([name, value]) => ({
+  const measured = (['train', 'validation', 'test'] as const).flatMap(split =>
+    Object.entries(metrics[split] ?? {}).map(([name, value]) => ({
       name: `${split}.${name}`,
       value: nonFiniteName(value) ?? value,
     })),
@@ -138,9 +138,10 @@ function take(event: LogRecord, newest: Newest): void {
   const points = pointsOf(event);
   const numbers = unspellNumbers(event as JsonObject);
   for (const { curve } of points) {
-    const [split, metric] = curve.split('.');
-    if (split === 'test' || split === 'validation' || curve === 'train.loss')
-      newest.metrics.set(curve, numbers[metric]);
+    const [, metric] = curve.split('.');
+    // of the training loss that of the newest batch is shown
+    const name = curve === 'train.loss' ? curve : finalName(curve);
+    if (name !== undefined && curve !== 'epoch.loss') newest.metrics.set(name, numbers[metric]);
   }
   if (points.length === 0) return;
   newest.step = numbers.step;

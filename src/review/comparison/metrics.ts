@@ -2,6 +2,7 @@
 import type { MetricName } from '../../config/experiment.js';
 import { largerIsBetter, METRICS } from '../../config/metrics.js';
 import { momentsOf } from '../../experiment/baseline.js';
+import { metricValue } from '../../experiment/gates.js';
 import { nonFiniteName } from '../../experiment/json.js';
 import type { RunRecord } from '../run-record.js';
 import type { MetricComparison, MetricOfSide } from './document.js';
@@ -47,8 +48,7 @@ function measure(side: Side, metric: MetricName): MetricOfSide {
 }
 
 function metricOf({ summary }: RunRecord, metric: MetricName): number | undefined {
-  const [split, name] = metric.split('.') as ['train' | 'test', string];
-  return summary?.metrics[split][name];
+  return summary && metricValue(summary.metrics, metric);
 }
 
 function reasonToLeaveOut(value: number | undefined, seed: number | null): string | null {

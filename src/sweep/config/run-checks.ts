@@ -1,7 +1,7 @@
 /** Rules between a sweep and the configs of its points. */
 import type { MetricName } from '../../config/experiment.js';
 import type { Locator } from '../../config/locator.js';
-import { metricsOf } from '../../config/losses.js';
+import { measuredMetrics } from '../../config/splits.js';
 import { nearest } from '../../config/suggest.js';
 import type { Diagnostic } from '../../errors.js';
 import type { Objective } from '../plan.js';
@@ -15,13 +15,13 @@ import type { Unknown } from './shape.js';
 
 /** The objective's metric is one that a run reports. */
 export function objectiveRule({ metric }: Objective, locator: Locator): PointRule {
-  return ({ loss }) => {
+  return ({ loss, dataset }) => {
     if (loss === undefined) return [];
-    const reported = metricsOf(loss);
+    const reported = measuredMetrics(loss, dataset);
     if (reported.includes(metric as MetricName)) return [];
     const suggestion = nearest(metric, reported);
     const more = { expected: reported.join(' | '), ...(suggestion !== undefined && { suggestion }) };
-    const message = `${metric} is not reported with loss ${loss.kind}`;
+    const message = `${metric} is not measured with loss ${loss.kind}`;
     return [locator.atValue(['objective', 'metric'], 'sweep/metric', message, more)];
   };
 }

@@ -13,11 +13,16 @@ export function epochValues(
 ): readonly EpochValue[] {
   const [split, name] = objective.metric.split('.');
   const event = split === 'train' ? 'train.epoch' : 'eval';
-  return eventsOf(directory).flatMap((record): EpochValue[] => {
-    if (record.event !== event || typeof record.epoch !== 'number') return [];
+  const byEpoch = new Map<number, EpochValue>();
+  for (const record of eventsOf(directory)) {
+    const { epoch } = record;
+    if (record.event !== event || typeof epoch !== 'number') continue;
+    if (event === 'eval' && record.split !== split) continue;
     const value = record[name];
-    return [{ epoch: record.epoch, value: typeof value === 'number' ? value : null }];
-  });
+    // an epoch may have evaluations before the one that ends it
+    byEpoch.set(epoch, { epoch, value: typeof value === 'number' ? value : null });
+  }
+  return [...byEpoch.values()];
 }
 
 function eventsOf(path: string): readonly LoggedEvent[] {

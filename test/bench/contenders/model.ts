@@ -26,7 +26,10 @@ export function randomSplit(one: BenchCase): Split {
     labelsFile: 'random labels',
     labels: array([sequences], num_classes),
   };
-  return pictureDataset(files, files, { sequence: 'rows', numClasses: num_classes, digests: [] }).train;
+  return pictureDataset(
+    { train: files, test: files },
+    { sequence: 'rows', numClasses: num_classes, digests: [] },
+  ).train;
 }
 
 /** A trainer of the case's model on `split`, with random parameters. */

@@ -1,0 +1,101 @@
+/**
+ * Scaling of features and value targets, fitted on the training split alone:
+ *
+ *     standard  stored = (x - mean) / s,          s = sqrt(sum of (x - mean)^2 / n)
+ *     min_max   stored = (x - min) / (max - min)
+ *
+ * as `StandardScaler` and `MinMaxScaler` of scikit-learn. Each column has its own; n counts the real
+ * steps of the training sequences, not their padding. A column that is constant is only shifted.
+ */
+import type { Column, DataScaling, Dataset, Scaling, Split, Targets } from './dataset.js';
+import { configError } from './problems.js';
+
+/** The key of the kinds whose numbers have no scale of their own. */
+export interface NormalizeConfig {
+  /** Default: `none`; columns that are far from zero mean and unit variance are then told. */
+  readonly normalize?: DataScaling['method'] | 'none';
+}
+
+/** What scales columns, by the value of `dataset.normalize`. */
+const METHODS: Readonly<Record<DataScaling['method'], (column: Column) => [offset: number, scale: number]>> =
+  {
+    standard: ({ mean, deviation }) => [mean, deviation],
+    min_max: ({ min, max }) => [min, max - min],
+  };
+
+/** Whether all values of a column are the same. */
+export function isConstant({ min, max }: Column): boolean {
+  return min === max;
+}
+
+/**
+ * What scales the columns of a training split.
+ * @throws UserError exit 2 if the data have no numbers to scale
+ */
+export function fitScaling(
+  method: DataScaling['method'],
+  { features, targets }: NonNullable<Dataset['columns']>,
+): DataScaling {
+  if (features.length + targets.length === 0) {
+    throw configError({
+      code: 'data/normalize',
+      keyPath: ['dataset', 'normalize'],
+      message: 'the data have nothing to normalize: their features are symbols and their targets classes',
+      expected: 'no `normalize`',
+    });
+  }
+  return { method, features: fitted(method, features), targets: fitted(method, targets) };
+}
+
+function fitted(method: DataScaling['method'], columns: readonly Column[]): Scaling | null {
+  if (columns.length === 0) return null;
+  const pairs = columns.map(column => {
+    const [offset, scale] = METHODS[method](column);
+    return [offset, isConstant(column) ? 1 : scale];
+  });
+  return { offset: pairs.map(([offset]) => offset), scale: pairs.map(([, scale]) => scale) };
+}
+
+/** The dataset with all its splits scaled; what reads them sees no other numbers. */
+export function scaledDataset(dataset: Dataset, scaling: DataScaling): Dataset {
+  const { train, validation, test, sequenceLength } = dataset;
+  const scaled = (split: Split): Split => scaledSplit(split, scaling, sequenceLength);
+  return {
+    ...dataset,
+    scaling,
+    train: scaled(train),
+    ...(validation && { validation: scaled(validation) }),
+    test: scaled(test),
+  };
+}
+
+/** @param steps T */
+function scaledSplit(split: Split, { features, targets }: DataScaling, steps: number): Split {
+  const scaled = targets === null ? split : { ...split, targets: scaledTargets(split.targets, targets) };
+  return features === null ? scaled : { ...scaled, read: scaledRead(split, features, steps) };
+}
+
+function scaledRead({ read, lengths }: Split, { offset, scale }: Scaling, steps: number): Split['read'] {
+  const size = offset.length;
+  return (index, out, start, stepStride) => {
+    read(index, out, start, stepStride);
+    const length = lengths?.[index] ?? steps;
+    for (let step = 0; step < length; step++) {
+      const at = start + step * stepStride;
+      for (let f = 0; f < size; f++) out[at + f] = (out[at + f] - offset[f]) / scale[f];
+    }
+  };
+}
+
+function scaledTargets(targets: Targets, scaling: Scaling): Targets {
+  if (targets.kind !== 'value') throw new Error('only values are scaled');
+  const { offset, scale } = scaling;
+  const { size } = targets;
+  const values = targets.values.map((value, i) => (value - offset[i % size]) / scale[i % size]);
+  return { ...targets, values, scaling };
+}
+
+/** `stored` in the units of the data, a target or what a model answers; without a scaling itself. */
+export function inDataUnits(stored: Float32Array, scaling: Scaling | undefined): Float32Array {
+  return scaling ? stored.map((value, i) => value * scaling.scale[i] + scaling.offset[i]) : stored;
+}

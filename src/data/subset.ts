@@ -1,0 +1,21 @@
+/** Some sequences of a split as a split of its own. Features are read through it, not copied. */
+import type { Split } from './dataset.js';
+import { selectTargets } from './packed.js';
+
+/**
+ * The sequences `indices` of `split`, in that order.
+ * @param steps T, the row width of targets given per step
+ */
+export function subset(split: Split, indices: Uint32Array, steps: number): Split {
+  const lengths = split.lengths && Int32Array.from(indices, i => (split.lengths as Int32Array)[i]);
+  return {
+    count: indices.length,
+    targets: selectTargets(split.targets, indices, steps),
+    ...(lengths?.some(length => length < steps) && { lengths }),
+    read: (index, out, offset, stepStride) => split.read(indices[index], out, offset, stepStride),
+    ...(split.id && { id: index => (split.id as NonNullable<Split['id']>)(indices[index]) }),
+    ...(split.picture && {
+      picture: index => (split.picture as NonNullable<Split['picture']>)(indices[index]),
+    }),
+  };
+}

@@ -1,0 +1,163 @@
+/**
+ * What becomes of the training sequences of a dataset, whatever its kind: some are set aside for
+ * validation, and `limit` counts those that are left.
+ */
+import { RandomStream } from '../random.js';
+import type { Dataset, Split } from './dataset.js';
+import { configError } from './problems.js';
+import { draw, range, shareOf } from './selection.js';
+import { subset } from './subset.js';
+
+/** Either `fraction` or `count` is given. */
+export interface ValidationConfig {
+  readonly fraction?: number;
+  readonly count?: number;
+  /** Default: `random`. */
+  readonly select?: 'random' | 'stratified' | 'last';
+}
+
+/** The keys that every kind of dataset may have. */
+export interface TrainingPartConfig {
+  readonly validation?: ValidationConfig;
+  /** First N training sequences, after validation was set aside. */
+  readonly limit?: number;
+}
+
+const VALIDATION = ['dataset', 'validation'];
+
+/**
+ * Sets validation sequences aside and applies the limit.
+ * @param seed of the random draw, which has a stream of its own
+ * @throws UserError exit 2 if the sequences cannot be set aside as the config says
+ */
+export function dividedTraining(dataset: Dataset, config: TrainingPartConfig, seed: number): Dataset {
+  const divided = config.validation === undefined ? dataset : setAside(dataset, config.validation, seed);
+  const { train, sequenceLength } = divided;
+  const { limit = train.count } = config;
+  return limit >= train.count ? divided : { ...divided, train: subset(train, range(limit), sequenceLength) };
+}
+
+/** How many of `total` training sequences such a config trains on; undefined if it leaves none. */
+export function trainingCount(
+  total: number,
+  { validation, limit = total }: TrainingPartConfig,
+): number | undefined {
+  const left = total - (validation === undefined ? 0 : requestedCount(validation, total));
+  return left > 0 ? Math.min(limit, left) : undefined;
+}
+
+function setAside(dataset: Dataset, config: ValidationConfig, seed: number): Dataset {
+  const { train, sequenceLength } = dataset;
+  if (dataset.validation !== undefined) {
+    throw configError({
+      code: 'data/two-validation-splits',
+      keyPath: VALIDATION,
+      message: 'the data have validation sequences of their own, so none can be set aside',
+      expected: 'either dataset.validation or such data',
+    });
+  }
+  const count = validationCount(config, train.count);
+  const stream = RandomStream.of(seed, 'data/validation');
+  const [validation, rest] = SELECTIONS[config.select ?? 'random'](train, count, stream);
+  return {
+    ...dataset,
+    train: subset(train, rest, sequenceLength),
+    validation: subset(train, validation, sequenceLength),
+  };
+}
+
+function validationCount(config: ValidationConfig, total: number): number {
+  if ((config.fraction === undefined) === (config.count === undefined)) {
+    throw configError({
+      code: 'data/validation',
+      keyPath: VALIDATION,
+      message: 'the size of the validation split is given by either fraction or count',
+    });
+  }
+  if (total < 2) {
+    throw configError({
+      code: 'data/validation',
+      keyPath: VALIDATION,
+      message: 'a validation split needs two training sequences or more to share',
+      got: `${total} training sequence${total === 1 ? '' : 's'}`,
+    });
+  }
+  const count = requestedCount(config, total);
+  if (count < total) return count;
+  throw configError({
+    code: 'data/validation',
+    keyPath: [...VALIDATION, 'count'],
+    message: 'the validation split leaves no training sequences',
+    expected: `at most ${total - 1} of the ${total} training sequences`,
+    got: String(count),
+  });
+}
+
+function requestedCount({ fraction = 0, count }: ValidationConfig, total: number): number {
+  return count ?? shareOf(total, fraction);
+}
+
+/** The positions of `count` sequences of a split, and those of the others, both ascending. */
+type Select = (train: Split, count: number, stream: RandomStream) => readonly [Uint32Array, Uint32Array];
+
+const SELECTIONS: Readonly<Record<NonNullable<ValidationConfig['select']>, Select>> = {
+  random: ({ count: total }, count, stream) => {
+    const { drawn, rest } = draw(range(total), count, stream);
+    return [drawn, rest];
+  },
+  stratified: (train, count, stream) => {
+    const classes = positionsByClass(train);
+    const sizes = apportioned(
+      classes.map(({ length }) => length),
+      count,
+    );
+    const parts = classes.map((positions, i) => draw(positions, sizes[i], stream));
+    return [joined(parts.map(({ drawn }) => drawn)), joined(parts.map(({ rest }) => rest))];
+  },
+  last: ({ count: total }, count) => {
+    const all = range(total);
+    return [all.subarray(total - count), all.subarray(0, total - count)];
+  },
+};
+
+/** The positions of the sequences of each class, by ascending label; ignored ones are a class. */
+function positionsByClass({ targets }: Split): Uint32Array[] {
+  if (targets.kind !== 'class' || targets.perStep) {
+    const got = targets.kind === 'class' ? 'one class per step' : 'values';
+    throw configError({
+      code: 'data/validation',
+      keyPath: [...VALIDATION, 'select'],
+      message: 'a stratified split needs one class per sequence',
+      expected: 'random or last for such targets',
+      got: `targets that are ${got}`,
+    });
+  }
+  const positions = new Map<number, number[]>();
+  targets.values.forEach((label, position) => {
+    const found = positions.get(label);
+    if (found) found.push(position);
+    else positions.set(label, [position]);
+  });
+  return [...positions].sort(([a], [b]) => a - b).map(([, found]) => Uint32Array.from(found));
+}
+
+/**
+ * Shares `count` among groups of these sizes in proportion, whole numbers by largest remainders
+ * (Hamilton's method). A group keeps at least one of its own as long as others can give theirs.
+ */
+function apportioned(sizes: readonly number[], count: number): number[] {
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  const exact = sizes.map(size => (size * count) / total);
+  const shares = exact.map(Math.floor);
+  const left = count - shares.reduce((sum, share) => sum + share, 0);
+  const isEmptied = (i: number): number => Number(shares[i] + 1 >= sizes[i]);
+  const order = [...sizes.keys()].sort(
+    (a, b) => isEmptied(a) - isEmptied(b) || exact[b] - shares[b] - (exact[a] - shares[a]) || a - b,
+  );
+  for (const i of order.slice(0, left)) shares[i]++;
+  return shares;
+}
+
+function joined(parts: readonly Uint32Array[]): Uint32Array {
+  return Uint32Array.from(parts.flatMap(part => [...part])).sort();
+}
