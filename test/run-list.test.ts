@@ -148,19 +148,28 @@ t.test('which keys tell the runs apart', async t => {
     'one that a run lacks differs, too',
   );
   t.same(
-    tellingKeys(rows, {}, 9),
+    tellingKeys(rows, {}, { few: 9, max: 9 }),
     ['model.cell', 'optimizer.learning_rate', 'training.clip'],
     'not what repeats the seed, or follows from the cell',
   );
-  t.same(tellingKeys(rows, {}, 2), ['model.cell', 'optimizer.learning_rate']);
-  t.same(tellingKeys(rows.slice(0, 1), {}, 9), []);
-  const other = run('e', { 'dataset.path': 'x.csv', 'optimizer.learning_rate': '0.5' }, { name: 'other' });
-  t.same(
-    tellingKeys([...rows, other], {}, 1),
-    ['model.cell'],
-    'what differs within an experiment comes first',
+  t.same(tellingKeys(rows, {}, { few: 2, max: 2 }), ['model.cell', 'optimizer.learning_rate']);
+  t.same(tellingKeys(rows.slice(0, 1), {}, { few: 9, max: 9 }), []);
+  const other = run(
+    'e',
+    { 'dataset.path': 'x.csv', 'loss.kind': 'mse', 'optimizer.kind': 'adam' },
+    { name: 'other' },
   );
-  t.same(tellingKeys([rows[0], other], {}, 1), ['model.cell']);
+  const telling = (few: number, max: number) => tellingKeys([...rows, other], {}, { few, max });
+  t.same(telling(0, 9), ['model.cell', 'optimizer.learning_rate', 'training.clip'], 'within an experiment');
+  t.same(
+    telling(4, 9),
+    ['model.cell', 'optimizer.learning_rate', 'training.clip', 'loss.kind'],
+    'few of those that only differ between experiments, of the model and the training first',
+  );
+  t.same(tellingKeys([rows[0], other], {}, { few: 2, max: 9 }), ['model.cell', 'optimizer.learning_rate']);
+  const aside = ['0', '1'].map(value => run(value, { gates: value, 'checkpoint.every': value }));
+  t.same(differingKeys(aside, {}), ['gates', 'checkpoint.every']);
+  t.same(tellingKeys(aside, {}, { few: 9, max: 9 }), [], 'not what has no part in the results');
 });
 
 t.test('titles as short as tells them apart', async t => {
