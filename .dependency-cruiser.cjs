@@ -40,10 +40,10 @@ module.exports = {
     only('cli-is-the-top', 'the command line uses everything and nothing uses it', '^(src/cli/|test/)', '^src/cli/'),
 
     never('graph-knows-no-op', 'differentiation and compilation must not know an op by name: a new op then touches no graph code', inside('graph'), { path: inside('ops', 'cells', 'model', 'losses', 'optimizers', 'engine', 'training', 'experiment', 'data', 'config') }),
-    never('mathematics-knows-no-machine', 'ops, cells, losses and optimizers say what is computed; where and when is decided elsewhere', inside('ops', 'cells', 'model', 'losses', 'optimizers'), { path: inside('engine', 'training', 'experiment') }),
+    never('mathematics-knows-no-machine', 'ops, cells, losses, optimizers and schedules say what is computed; where and when is decided elsewhere', inside('ops', 'cells', 'model', 'losses', 'optimizers', 'schedules'), { path: inside('engine', 'training', 'experiment') }),
     never('engine-knows-no-training', 'the engine runs any graph, whatever it is for', inside('engine'), { path: inside('training', 'experiment', 'config', 'data', 'model', 'cells', 'losses', 'optimizers') }),
     never('data-is-a-source', 'a dataset delivers sequences and knows nothing of what is done with them', inside('data'), { path: inside('graph', 'ops', 'cells', 'model', 'losses', 'optimizers', 'engine', 'training', 'experiment') }),
-    never('config-is-a-source', 'a config is understood before anything else exists', inside('config'), { path: inside('graph', 'ops', 'cells', 'model', 'losses', 'optimizers', 'engine', 'training', 'experiment') }),
+    never('config-is-a-source', 'a config is understood before anything else exists', inside('config'), { path: inside('graph', 'ops', 'cells', 'model', 'losses', 'optimizers', 'schedules', 'engine', 'training', 'experiment') }),
     never('experiment-writes-what-it-is-given', 'a run directory can be read and written without a graph, a device or a dataset', inside('experiment'), { path: inside('graph', 'ops', 'cells', 'model', 'losses', 'optimizers', 'engine', 'training', 'data') }),
     never('readers-read-files', 'reviews and reports must work on runs from another machine and another day', inside('review', 'report', 'interop'), { path: inside('graph', 'ops', 'cells', 'model', 'losses', 'optimizers', 'engine', 'training', 'data') }),
     never('reviews-ask-sweeps-for-results', 'a review asks what became of the trials of a sweep; how one is run is no matter of a reader', inside('review'), { path: '^src/sweep/', pathNot: '^src/sweep/results/index\\.ts$' }),
@@ -51,7 +51,8 @@ module.exports = {
     never('sweeps-launch-runs', 'a trial in a process of its own takes its device, its threads and its crash with it', inside('sweep'), { path: inside('training', 'engine', 'graph', 'model') }),
     siblings('cells', 'cell'),
     siblings('losses', 'loss'),
-    siblings('optimizers', 'optimizer'),
+    siblings('optimizers', '(optimizer|parts/\\w+)'),
+    siblings('schedules', 'schedule'),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -3,6 +3,7 @@ export function counted(
   count: number,
   thing:
     | 'step'
+    | 'update'
     | 'epoch'
     | 'trial'
     | 'thread'

@@ -379,9 +379,12 @@ function clone(name: string): string {
     join(root, 'src/cli/main.ts'),
     "process.stdout.write([process.cwd(), process.argv.slice(2).join('|')].join(' ') + '\\n');\n",
   );
-  // what bundles the pages has none here
-  mkdirSync(join(root, 'src/report'));
-  writeFileSync(join(root, 'src/report/bundle.ts'), 'export {};\n');
+  // there are no schemas and no pages to build here
+  mkdirSync(join(root, 'schemas'));
+  for (const step of ['src/config/build-validators.ts', 'src/report/bundle.ts']) {
+    mkdirSync(dirname(join(root, step)), { recursive: true });
+    writeFileSync(join(root, step), 'export {};\n');
+  }
   return root;
 }
 

@@ -134,8 +134,16 @@ t.test('defaults are filled in and everything is frozen', async t => {
       dropout: 0,
       head: { from: 'last', hidden_sizes: [], activation: 'relu', dropout: 0 },
     },
-    loss: { kind: 'cross_entropy' },
-    optimizer: { kind: 'adam', learning_rate: 0.01, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0 },
+    loss: { kind: 'cross_entropy', label_smoothing: 0, ignored_index: -100 },
+    optimizer: {
+      kind: 'adam',
+      learning_rate: 0.01,
+      betas: [0.9, 0.999],
+      eps: 1e-8,
+      amsgrad: false,
+      weight_decay: 0,
+      weight_decay_on: 'all',
+    },
     training: {
       num_epochs: 1,
       batch_size: 10,
@@ -168,7 +176,7 @@ t.test('the reference config says what the design fixes', async t => {
     seed: 0,
     dataset: { kind: 'mnist', sequence: 'rows' },
     model: { cell: 'lstm', hidden_size: 128, num_layers: 2, head: { from: 'last' } },
-    loss: { kind: 'cross_entropy' },
+    loss: { kind: 'cross_entropy', label_smoothing: 0, ignored_index: -100 },
     optimizer: { kind: 'adam', learning_rate: 0.01 },
     training: { num_epochs: 2, batch_size: 100, shuffle: true, log_every: 100 },
     checkpoint: { every: 'epoch', keep: { last: 1, best: 1 }, metric: 'test.accuracy' },
@@ -223,7 +231,14 @@ t.test(
 
 t.test('a changed kind keeps shared keys and drops the inherited ones of the old kind', async t => {
   const { optimizer } = loadExperiment(`${VALID_FOLDER}/nested/derived.yaml`).experiment;
-  t.same(optimizer, { kind: 'sgd', learning_rate: 0.001, momentum: 0.5, nesterov: false, weight_decay: 0 });
+  t.same(optimizer, {
+    kind: 'sgd',
+    learning_rate: 0.001,
+    momentum: 0.5,
+    nesterov: false,
+    weight_decay: 0,
+    weight_decay_on: 'all',
+  });
   const set = ['optimizer.betas=[0.1, 0.2]', 'optimizer.kind=sgd'];
   t.same(
     told(failure(() => loadExperiment(`${VALID_FOLDER}/base.yaml`, { set }))),
@@ -295,7 +310,7 @@ t.test('--set that is wrong is shown in the argument', async t => {
     `--set:1:11: unknown key \`lr\` in \`optimizer\`
   1 | optimizer.lr=1
     |           ^^
-  expected: kind, learning_rate, betas, eps, weight_decay
+  expected: kind, learning_rate, schedule, betas, eps, amsgrad, weight_decay, weight_decay_on
   did you mean learning_rate?
 
 --set:1:21: \`training.batch_size\` has the wrong type

@@ -16,7 +16,7 @@ import type {
 } from '../src/experiment/evaluation.js';
 import { spellNonFinite } from '../src/experiment/json.js';
 import { addTimes, NO_TIMES, stepRatio } from '../src/experiment/run-times.js';
-import type { LossName } from '../src/losses/index.js';
+import type { LossSettings } from '../src/losses/index.js';
 import { predictionsOf } from '../src/model/inputs.js';
 import { sgd } from '../src/optimizers/sgd.js';
 import { packageRoot } from '../src/root.js';
@@ -42,11 +42,12 @@ const IGNORED = -100;
 /** NumPy's, see generate.py beside it. */
 const numpy = JSON.parse(readFileSync(join(packageRoot, 'test/fixtures/evaluation/evaluation.json'), 'utf8'));
 
-const modelRun = (loss: LossName, head: 'last' | 'every', outputSize: number): ModelRun => ({
+const modelRun = (kind: LossSettings['kind'], head: 'last' | 'every', outputSize: number): ModelRun => ({
   backend: 'cpu',
   threads: 1,
   spec: modelOf({ cell: 'lstm', hidden_size: 1, head: { from: head } }, { outputSize }),
-  loss,
+  loss: { kind },
+  metrics: [],
   seed: 0,
   sequenceLength: 1,
   variableLength: false,
@@ -67,7 +68,8 @@ function datasetOf(count: number, parts: Partial<Dataset> = {}): Dataset {
 
 /** A sequence with one prediction. */
 function predicted(index: number, values: number[], target: number[], loss: number): PredictedSequence {
-  const views = { values: Float32Array.from(values), target: Float32Array.from(target) };
+  const outputs = Float32Array.from(values);
+  const views = { outputs, point: outputs, target: Float32Array.from(target) };
   return { index, predictions: [{ step: 0, counts: target[0] !== IGNORED, loss, ...views }] };
 }
 
@@ -102,13 +104,17 @@ for (const head of ['last', 'every'] as const) {
         const z = logits.slice(at * classes, (at + 1) * classes);
         const [y] = labels.slice(at, at + 1);
         const loss = y === IGNORED ? Number.NaN : crossEntropy(z, y);
-        const views = { values: Float32Array.from(z), target: Float32Array.of(y) };
+        const outputs = Float32Array.from(z);
+        const views = { outputs, point: outputs, target: Float32Array.of(y) };
         return { step, counts: y !== IGNORED, loss, ...views };
       });
       collector.add({ index, predictions });
     }
     const document = written(t, collector.document(OUTCOME) as ClassEvaluation);
-    t.match(document, { kind: 'class', epoch: 2, step: 30, predictions: 5, loss: 0.5, accuracy: 0.25 });
+    const total = confusion.flat().reduce((sum: number, count: number) => sum + count, 0);
+    const right = confusion.reduce((sum: number, row: number[], k: number) => sum + row[k], 0);
+    const accuracy = right / total;
+    t.match(document, { kind: 'class', epoch: 2, step: 30, predictions: 5, loss: 0.5, accuracy });
     t.same(document.confusion, confusion);
     t.equal(document.undecided, 0);
     t.equal(document.pictures, null);
@@ -250,6 +256,7 @@ async function goldenPredictions(expected: Golden, backend: Backend, threads: nu
     threads,
     spec,
     loss,
+    metrics: [],
     seed: 0,
     sequenceLength: steps,
     variableLength: split.lengths !== undefined,
@@ -269,7 +276,7 @@ async function goldenPredictions(expected: Golden, backend: Backend, threads: nu
       watch: ({ index, predictions }) => {
         const copies = predictions.map(one => ({
           ...one,
-          values: one.values.slice(),
+          outputs: one.outputs.slice(),
           target: one.target.slice(),
         }));
         told.push({ index, predictions: copies });
@@ -314,7 +321,7 @@ for (const name of GOLDENS.filter(name => !golden(name).spec.carriesState)) {
         const steps = predictionsOf(spec, lengths?.[b] ?? T);
         if (predictions.map(({ step }) => step).join() !== Array.from({ length: steps }, (_, s) => s).join())
           wrong.push(`sequence ${index}: not ${steps} steps`);
-        for (const { step, counts, values: z, target } of predictions) {
+        for (const { step, counts, outputs: z, target } of predictions) {
           const place = `sequence ${index}, step ${step}`;
           const at = b * S + step;
           const wanted = logits.subarray(at * spec.outputSize, (at + 1) * spec.outputSize);
@@ -323,7 +330,7 @@ for (const name of GOLDENS.filter(name => !golden(name).spec.carriesState)) {
           const width = target.length;
           if (target.join() !== Float32Array.from(y.subarray(at * width, (at + 1) * width)).join())
             wrong.push(`${place}: target ${target}`);
-          if (counts !== (expected.loss === 'mse' || y[at] !== IGNORED))
+          if (counts !== (expected.split.targets.kind === 'value' || y[at] !== IGNORED))
             wrong.push(`${place}: counts ${counts}`);
           if (counts) counted++;
         }

@@ -341,6 +341,16 @@ const samples: { readonly [E in EventName]: Extract<RunEvent, { event: E }> } = 
     samples: 10000,
     duration_s: 1,
   },
+  'eval.trained': {
+    event: 'eval.trained',
+    split: 'test',
+    epoch: 1,
+    step: 600,
+    loss: 0.25,
+    accuracy: 0.94,
+    samples: 10000,
+    duration_s: 1,
+  },
   'checkpoint.saved': {
     event: 'checkpoint.saved',
     epoch: 1,

@@ -55,7 +55,7 @@ function goldenConfig(expected: Golden, optimizer: object, steps: number, prefix
     name: name.replace('/', '-'),
     dataset: { kind: 'npz', path: goldenData(expected) },
     model: { ...model, init_from: goldenWeights(expected, prefix) },
-    loss: { kind: loss },
+    loss,
     optimizer,
     training: {
       num_epochs: Math.ceil((steps * batch) / split.count),
@@ -122,13 +122,6 @@ t.test('weights under a prefix are found', async t => {
   checkGradient(t, await work.train(goldenConfig(expected, ONE_STEP, 1, 'model.')), expected);
 });
 
-/** PyTorch's settings in the two generators as ours. */
-const OPTIMIZERS: Readonly<Record<string, object>> = {
-  sgd: { kind: 'sgd', learning_rate: 0.1 },
-  sgd_nesterov: { kind: 'sgd', learning_rate: 0.05, momentum: 0.9, nesterov: true, weight_decay: 0.01 },
-  adam: { kind: 'adam', learning_rate: 0.01 },
-};
-
 for (const [name, optimizer] of [
   ['lstm_base', 'sgd_nesterov'],
   ['lstm_clip', 'sgd'],
@@ -136,11 +129,20 @@ for (const [name, optimizer] of [
   ['breadth/carried', 'adam'],
   ['breadth/carried_gru', 'adam'],
   ['breadth/embedding_every', 'adam'],
+  ['breadth/embedding_every', 'amsgrad'],
+  ['breadth/embedding_every', 'adamw'],
+  ['breadth/embedding_every', 'rmsprop'],
+  ['breadth/embedding_every', 'adagrad'],
+  ['breadth/embedding_every', 'nadam'],
   ['breadth/bilstm_final_lengths', 'adam'],
 ] as const) {
   t.test(`ten steps of ${optimizer} on ${name} end where PyTorch's do`, async t => {
     const expected = golden(name);
-    const run = await work.train(goldenConfig(expected, OPTIMIZERS[optimizer], 10), '--backend', 'webasm');
+    const run = await work.train(
+      goldenConfig(expected, expected.optimizers[optimizer], 10),
+      '--backend',
+      'webasm',
+    );
     t.equal(run.code, 0, run.finished.stderr);
     const { tensors } = run.checkpoint(10);
     for (const parameter of Object.keys(expected.parameters)) {

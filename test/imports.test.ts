@@ -66,6 +66,7 @@ t.test('the imports follow the rules, and a planted violation of each rule is fo
     ['cells-siblings', 'src/cells/planted-r.ts', './lstm.js'],
     ['losses-siblings', 'src/losses/planted-s.ts', './mse.js'],
     ['optimizers-siblings', 'src/optimizers/planted-t.ts', './sgd.js'],
+    ['schedules-siblings', 'src/schedules/planted-y.ts', './cosine.js'],
   ];
   for (const [, file, target] of planted) {
     mkdirSync(dirname(join(copy, file)), { recursive: true });

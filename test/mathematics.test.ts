@@ -1,12 +1,11 @@
 /**
  * What PyTorch's values in the fixtures leave open: optimizers under every setting against the formulas of their papers,
- * written out for one number; the losses' weights and metrics; the initial values.
+ * written out for one number; the losses' weights; the initial values.
  */
 import './support/quick.js';
 import t, { type Test } from 'tap';
 import { interpret } from '../src/graph/interpret.js';
-import { losses } from '../src/losses/index.js';
-import { meanDivisor } from '../src/losses/loss.js';
+import { type LossSettings, lossOf } from '../src/losses/index.js';
 import { ParameterLayout } from '../src/model/parameters.js';
 import { adam } from '../src/optimizers/adam.js';
 import type { Optimizer } from '../src/optimizers/optimizer.js';
@@ -83,18 +82,12 @@ t.test('Adam', async t => {
   }
 });
 
-t.test('metrics and weights of the losses', async t => {
-  const accuracy = (logits: number[], label: number) =>
-    losses.cross_entropy.metric.of(Float32Array.from(logits), Float32Array.of(label));
-  t.equal(accuracy([0, 3, 1], 1), 1);
-  t.equal(accuracy([0, 3, 1], 2), 0);
-  t.equal(accuracy([-5, -3, -1], 2), 1);
-  t.equal(accuracy([2, 1, 2], 0), 1, 'the first of equals');
-  t.equal(accuracy([2, 1, 2], 2), 0);
-  for (const label of [0, 1, 2]) t.equal(accuracy([1, Number.NaN, 2], label), 0, 'NaN is never right');
-  t.equal(losses.mse.metric.of(Float32Array.of(1, -2), Float32Array.of(3, 2)), 3);
-  t.equal(meanDivisor(losses.cross_entropy, 4, 10), 4, 'the mean over rows');
-  t.equal(meanDivisor(losses.mse, 4, 10), 40, 'the mean over rows and numbers');
+t.test('what a prediction counts in the mean of a loss', async t => {
+  const share = (loss: LossSettings, outputs: number, label = 0) => lossOf(loss).share(outputs, label);
+  t.equal(share({ kind: 'cross_entropy' }, 10, 3), 1, 'a row');
+  t.equal(share({ kind: 'cross_entropy', class_weights: [1, 0.5, 2] }, 3, 2), 2, 'the weight of its label');
+  for (const kind of ['mse', 'mae', 'huber', 'quantile', 'binary_cross_entropy'] as const)
+    t.equal(share({ kind }, 10), 10, `${kind}: each number`);
 });
 
 t.test('initial values are uniform within the bounds of torch.nn.RNNBase and torch.nn.Linear', async t => {

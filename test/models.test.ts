@@ -5,14 +5,19 @@
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
 import { cells } from '../src/cells/index.js';
+import { targetSize } from '../src/config/index.js';
 import type { Targets } from '../src/data/dataset.js';
 import { Engine } from '../src/engine/index.js';
-import type { LossName } from '../src/losses/index.js';
+import { makePlan } from '../src/engine/plan.js';
+import { type LossSettings, lossOf as lossOfSettings } from '../src/losses/index.js';
+
 import { ParameterLayout } from '../src/model/parameters.js';
 import { batchLengths, makeSchedule } from '../src/model/schedule.js';
 import type { ModelSpec } from '../src/model/spec.js';
+import { stepPrograms } from '../src/model/walk.js';
 import { paddedSize } from '../src/optimizers/program.js';
 import { RandomStream } from '../src/random.js';
+import { Recent } from '../src/recent.js';
 import { BatchWriter } from '../src/training/batch.js';
 import { allocateShards, ShardComputer, type ShardJob } from '../src/training/shards.js';
 import { differentiateAtZero } from '../src/verify/differences.js';
@@ -38,7 +43,7 @@ const layer = fc.oneof(
 
 interface Case {
   readonly model: ShortModel;
-  readonly loss: LossName;
+  readonly loss: LossSettings;
   readonly steps: number;
   readonly batch: number;
   readonly symbols: boolean;
@@ -56,7 +61,19 @@ const cases: fc.Arbitrary<Case> = fc
     dropout: fc.constantFrom(0, 0.4),
     carry: fc.boolean(),
     symbols: fc.boolean(),
-    values: fc.boolean(),
+    classes: fc.constantFrom<LossSettings>(
+      { kind: 'cross_entropy' },
+      { kind: 'cross_entropy', class_weights: [0.5, 1, 3] },
+      { kind: 'cross_entropy', class_weights: [0.5, 1, 3], label_smoothing: 0.2 },
+    ),
+    values: fc.constantFrom<LossSettings | null>(
+      null,
+      { kind: 'mse' },
+      { kind: 'mae' },
+      { kind: 'huber', delta: 0.4 },
+      { kind: 'quantile', quantiles: [0.1, 0.6, 0.8] },
+      { kind: 'binary_cross_entropy', positive_weights: [2, 1, 0.5] },
+    ),
     batch: fc.integer({ min: 1, max: 5 }),
     // short ones are one block; long ones are cut
     steps: fc.oneof(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 60, max: 150 })),
@@ -72,6 +89,7 @@ const cases: fc.Arbitrary<Case> = fc
       dropout,
       carry,
       symbols,
+      classes,
       values,
       batch,
       steps,
@@ -87,7 +105,7 @@ const cases: fc.Arbitrary<Case> = fc
           head: { from, hidden_sizes, activation, dropout },
           ...(symbols && { embedding: { size: 3, num_symbols: 7 } }),
         },
-        loss: values && from !== 'every' ? 'mse' : 'cross_entropy',
+        loss: values !== null && from !== 'every' ? values : classes,
         steps,
         batch,
         symbols,
@@ -110,8 +128,8 @@ function dataOf({ loss, steps, batch, symbols, lengths, seed, model }: Case) {
       random.uniform() < 0.2 ? -100 : random.integer(OUTPUTS),
     );
   const targets: Targets =
-    loss === 'mse'
-      ? { kind: 'value', size: OUTPUTS, values: uniform(batch * OUTPUTS) }
+    loss.kind !== 'cross_entropy'
+      ? { kind: 'value', size: targetSize(loss, OUTPUTS), values: uniform(batch * targetSize(loss, OUTPUTS)) }
       : { kind: 'class', numClasses: OUTPUTS, values: labels(), perStep };
   const x = symbols
     ? Float32Array.from({ length: batch * steps }, () => random.integer(7))
@@ -238,4 +256,31 @@ t.test('batches end at few lengths, the last of which is the longest, and little
     { numRuns: 300 },
   );
   t.pass();
+});
+
+t.test('equal models share programs and plans; models that differ in anything do not', async t => {
+  const programOf = (model: ShortModel, loss: LossSettings['kind'] = 'cross_entropy', batch = 2) => {
+    const spec = modelOf(model, { outputSize: 3 });
+    const shape = { batch, sequenceLength: 2, variableLength: false, training: true };
+    return stepPrograms(spec, lossOfSettings({ kind: loss } as LossSettings), shape)[0].program;
+  };
+  const model = { cell: 'lstm', hidden_size: 3 };
+  const program = programOf(model);
+  t.equal(programOf({ ...model }), program);
+  t.equal(makePlan(program), makePlan(programOf(model)));
+  const others = [
+    programOf({ ...model, hidden_size: 4 }),
+    programOf({ ...model, cell: 'gru' }),
+    programOf({ ...model, head: { from: 'mean' } }),
+    programOf(model, 'mse'),
+    programOf(model, 'cross_entropy', 3),
+  ];
+  t.equal(new Set([program, ...others]).size, 1 + others.length);
+});
+
+t.test('what was asked for last is kept', async t => {
+  const recent = new Recent<number>(2);
+  let made = 0;
+  const ask = (key: string) => recent.get(key, () => ++made);
+  t.same(['a', 'b', 'a', 'c', 'a', 'b'].map(ask), [1, 2, 1, 3, 1, 4]);
 });

@@ -132,7 +132,8 @@ class Bench {
         threads: 1,
         spec: modelOf({ cell: 'lstm', hidden_size: 3, num_layers: 2 }, { inputSize: F, outputSize: 3 }),
         seed: 0,
-        loss: 'cross_entropy',
+        loss: { kind: 'cross_entropy' },
+        metrics: [],
         sequenceLength: T,
         variableLength: false,
         train: split,
@@ -189,7 +190,7 @@ class Bench {
       stopRequested: () => false,
     };
     const start: LoopStart | undefined = from && { position: from.at, evaluated: true };
-    const plan = { totalSteps: end, learningRate: LEARNING_RATE, maxSkippedBatches: most };
+    const plan = { totalSteps: end, learningRate: () => LEARNING_RATE, maxSkippedBatches: most };
     const ended = await trainingLoop(this.trainer, order, plan, hooks, start);
     return { end: ended, steps, epochs, after, last: arraysOf(this.trainer) };
   }

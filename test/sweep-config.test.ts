@@ -190,7 +190,7 @@ const BROKEN: Readonly<Record<string, readonly [lines: string, told: readonly st
     'a key that only another choice has': [
       'method: grid\nparameters:\n  optimizer.momentum: [0.5]',
       ['config/unknown-key 7:3'],
-      /belongs to `kind: sgd`, but `kind` is adam here/,
+      /belongs to `kind: sgd or rmsprop`, but `kind` is adam here/,
     ],
     'a key without its condition': [
       'method: grid\nparameters:\n  optimizer.kind: [sgd, adam]\n  optimizer.momentum: [0.5, 0.9]',
@@ -440,7 +440,14 @@ t.test('points keep what follows other keys', async t => {
   t.match(experiment.dataset, { seed: 3 }, 'and synthetic data the seed');
   t.same(
     experiment.optimizer,
-    { kind: 'sgd', learning_rate: 0.01, momentum: 0, nesterov: false, weight_decay: 0 },
+    {
+      kind: 'sgd',
+      learning_rate: 0.01,
+      momentum: 0,
+      nesterov: false,
+      weight_decay: 0,
+      weight_decay_on: 'all',
+    },
     'of the other optimizer stays only what both know',
   );
   t.notMatch(bases[0].yaml, /eval_batch_size/, 'also in the config that is kept');

@@ -55,7 +55,8 @@ async function trainerOf(given: Setting): Promise<{ trainer: Trainer; spec: Mode
     backend: 'webasm' as const,
     threads,
     spec,
-    loss: 'cross_entropy' as const,
+    loss: { kind: 'cross_entropy' } as const,
+    metrics: [],
     seed: 7,
     sequenceLength: steps,
     variableLength: train.lengths !== undefined,
@@ -99,7 +100,13 @@ for (const [batchSize, size] of [
     const { loss, updated } = await trainer.step(trainer.prepare(some, 2, false), 2, 1);
     t.ok(updated);
     const shape: ShardShape = { batch: size, sequenceLength: steps, variableLength: false, training: true };
-    const job = { backend: 'webasm', spec, loss: 'cross_entropy', shape, withGradient: true } as const;
+    const job = {
+      backend: 'webasm',
+      spec,
+      loss: { kind: 'cross_entropy' },
+      shape,
+      withGradient: true,
+    } as const;
     const [[{ batch }]] = allocateShards(job, { shards: 1, slots: 1 });
     new BatchWriter(data, spec, job.loss, shape).write(some, [batch]);
     const rows = Array.from(some, (_, row) => row);
@@ -150,7 +157,7 @@ t.test('dropout depends on seed, step, row, layer and unit, not on threads', asy
   // a row's mask is that of its position in the batch, whichever shard computes it
   const shape: ShardShape = { batch: 48, sequenceLength: 5, variableLength: false, training: true };
   const write = (rows: number, step: number) => {
-    const job = { backend: 'webasm', spec, loss: 'cross_entropy', withGradient: true } as const;
+    const job = { backend: 'webasm', spec, loss: { kind: 'cross_entropy' }, withGradient: true } as const;
     const own = { ...shape, batch: rows };
     const [slot] = allocateShards({ ...job, shape: own }, { shards: batchSize / rows, slots: 1 });
     const batches = slot.map(({ batch }) => batch);

@@ -8,7 +8,7 @@ import { createEvaluationDisplay } from './progress.js';
 import { type OpenedModel, openModel } from './saved-model.js';
 
 export async function evaluate(runPath: string, options: EvaluateOptions, io: Io): Promise<ExitCode> {
-  const model = openModel(runPath, options.checkpoint);
+  const model = openModel(runPath, options.checkpoint, options.weights);
   const { file, step, epoch } = model;
   const { split } = options;
   const { loss, metrics, count } = await measure(model, options, io);

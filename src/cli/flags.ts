@@ -1,6 +1,8 @@
 /** What verbs are made of: the flags that several of them have, and what every verb is given. */
+
 import { type Command, Option } from 'commander';
 import { type ExitCode, usageError } from '../errors.js';
+import type { WeightsName } from '../training/weights.js';
 import type { Io } from './io.js';
 import {
   BACKEND_REQUESTS,
@@ -77,6 +79,13 @@ export function checkpointOption(): Option {
     '--checkpoint <which>',
     "'last', 'best' or the number of a step (default: the weights that the run's final metrics belong to)",
   ).argParser(parseCheckpoint);
+}
+
+export function weightsOption(): Option {
+  return new Option(
+    '--weights <which>',
+    'those of the last update, or their average; by default the average if the run keeps one',
+  ).choices(['trained', 'average'] satisfies WeightsName[]);
 }
 
 /** The output root; `what` of the verb goes there. */

@@ -8,6 +8,7 @@ import {
   type Shell,
   threadsOption,
   verb,
+  weightsOption,
 } from './flags.js';
 import {
   type EvaluateOptions,
@@ -18,7 +19,7 @@ import {
 } from './options.js';
 
 export function addEvaluate(program: Command, { io, finish }: Shell): void {
-  type Flags = Pick<EvaluateOptions, 'checkpoint' | 'split' | 'backend'> & {
+  type Flags = Pick<EvaluateOptions, 'checkpoint' | 'weights' | 'split' | 'backend'> & {
     threads?: number;
     json?: boolean;
     quiet?: boolean;
@@ -26,6 +27,7 @@ export function addEvaluate(program: Command, { io, finish }: Shell): void {
   verb(program, 'evaluate <run>', 'the metrics of a run directory, from one of its checkpoints')
     .addOption(checkpointOption())
     .addOption(splitOption())
+    .addOption(weightsOption())
     .addOption(backendOption())
     .addOption(threadsOption())
     .addOption(jsonOption('the result'))
@@ -45,6 +47,7 @@ export function addPredict(program: Command, { io, finish }: Shell): void {
   verb(program, 'predict <run>', "print a checkpoint's prediction for every sequence")
     .addOption(checkpointOption())
     .addOption(splitOption())
+    .addOption(weightsOption())
     .addOption(
       new Option('--format <format>', 'how to print them')
         .choices(PREDICTION_FORMATS)
@@ -53,8 +56,8 @@ export function addPredict(program: Command, { io, finish }: Shell): void {
     .addOption(new Option('--limit <n>', 'the first so many sequences').argParser(parseCount))
     .addOption(backendOption())
     .addOption(threadsOption())
-    .action(async (run: string, { checkpoint, split, format, limit, backend, threads }: Flags) => {
+    .action(async (run: string, { checkpoint, weights, split, format, limit, backend, threads }: Flags) => {
       const { predict } = await import('./predict.js');
-      finish(await predict(run, { checkpoint, split, format, limit, backend, threads }, io));
+      finish(await predict(run, { checkpoint, weights, split, format, limit, backend, threads }, io));
     });
 }

@@ -1,6 +1,8 @@
 /** What the verbs are given after the command line has been read: complete, typed, checked as far as a flag alone can be. */
+
 import { InvalidArgumentError } from 'commander';
 import type { Backend, BackendRequest } from '../engine/backend.js';
+import type { WeightsName } from '../training/weights.js';
 
 /** Restated, so that `--help` need not load the engine; the type holds both equal. */
 export const BACKEND_REQUESTS = [
@@ -87,6 +89,8 @@ export type WhichCheckpoint = 'last' | 'best' | number;
 export interface EvaluateOptions extends BackendOptions {
   /** `undefined`: the one whose weights the run had at its end. */
   readonly checkpoint: WhichCheckpoint | undefined;
+  /** `undefined`: the average if the run keeps one, else the weights of the last update. */
+  readonly weights: WeightsName | undefined;
   readonly split: EvaluatedSplit;
   readonly json: boolean;
   readonly quiet: boolean;
@@ -99,6 +103,8 @@ export const PREDICTION_FORMATS = ['jsonl', 'csv'] as const;
 export interface PredictOptions extends BackendOptions {
   /** `undefined`: the one whose weights the run had at its end. */
   readonly checkpoint: WhichCheckpoint | undefined;
+  /** `undefined`: the average if the run keeps one, else the weights of the last update. */
+  readonly weights: WeightsName | undefined;
   readonly split: EvaluatedSplit;
   readonly format: (typeof PREDICTION_FORMATS)[number];
   /** `undefined`: all sequences. */

@@ -8,10 +8,10 @@ import { openModel } from './saved-model.js';
 
 export async function predict(
   runPath: string,
-  { checkpoint, format, ...options }: PredictOptions,
+  { checkpoint, weights, format, ...options }: PredictOptions,
   io: Io,
 ): Promise<ExitCode> {
-  const model = openModel(runPath, checkpoint);
+  const model = openModel(runPath, checkpoint, weights);
   await predictCheckpoint(model, { ...options, signal: io.outClosed }, form => {
     if (format === 'csv') io.out(csvHeader(form));
     const lines = format === 'csv' ? csvLines : jsonLine;

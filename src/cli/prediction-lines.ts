@@ -1,7 +1,8 @@
 /** Predictions as lines of text. */
 import { IGNORED } from '../data/index.js';
 import { nonFiniteName, spellNonFinite } from '../experiment/json.js';
-import { predictedClass } from '../losses/loss.js';
+import { predictedClass } from '../metrics/classes.js';
+import type { Numbers } from '../metrics/metric.js';
 import type { PredictionForm } from '../training/evaluate.js';
 import { type PredictedSequence, type Prediction, probabilityOf } from '../training/predictions.js';
 
@@ -65,11 +66,11 @@ const TARGETS: Readonly<Record<PredictionForm['kind'], PredictionColumns>> = {
   },
   value: {
     columns: ({ size }) => ['predicted', 'target'].flatMap(name => numbered(name, size)),
-    fields: ({ size }, { values, target }) => {
-      const numbers = (name: string, of: Float32Array) => numbered(name, size).map((key, i) => [key, of[i]]);
-      return Object.fromEntries([...numbers('predicted', values), ...numbers('target', target)]);
+    fields: ({ size }, { point, target }) => {
+      const numbers = (name: string, of: Numbers) => numbered(name, size).map((key, i) => [key, of[i]]);
+      return Object.fromEntries([...numbers('predicted', point), ...numbers('target', target)]);
     },
-    lists: ({ values, target }) => ({ predicted: [...values], target: [...target] }),
+    lists: ({ point, target }) => ({ predicted: [...point], target: [...target] }),
   },
 };
 
@@ -78,14 +79,14 @@ function numbered(name: string, size: number): string[] {
 }
 
 /** A class that is not known is null. */
-function classFields({ classNames }: PredictionForm, { values, target }: Prediction): Fields {
-  const predicted = predictedClass(values);
+function classFields({ classNames }: PredictionForm, { outputs, target }: Prediction): Fields {
+  const predicted = predictedClass(outputs);
   const [label] = target;
   const known = label !== IGNORED;
   return {
     predicted: predicted < 0 ? null : predicted,
     ...(classNames && { predicted_name: classNames[predicted] ?? null }),
-    probability: predicted < 0 ? Number.NaN : probabilityOf(values, predicted),
+    probability: predicted < 0 ? Number.NaN : probabilityOf(outputs, predicted),
     label: known ? label : null,
     ...(classNames && { label_name: known ? classNames[label] : null }),
   };

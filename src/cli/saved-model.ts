@@ -1,8 +1,10 @@
 /** A run directory and one of its checkpoints, for the verbs that put its weights to work. */
-import { loadExperiment } from '../config/index.js';
+import { type LoadedExperiment, loadExperiment } from '../config/index.js';
+import { usageError } from '../errors.js';
 import { loadCheckpoint, resolveCheckpoint } from '../experiment/checkpoint-folder.js';
 import { RunDirectory } from '../experiment/run-directory.js';
 import type { SavedModel } from '../training/evaluate.js';
+import type { WeightsName } from '../training/weights.js';
 import type { WhichCheckpoint } from './options.js';
 
 export interface OpenedModel extends SavedModel {
@@ -11,13 +13,36 @@ export interface OpenedModel extends SavedModel {
   readonly epoch: number;
 }
 
-/** Throws exit 2 where there is no such run or checkpoint, exit 5 where one of its files is damaged. */
-export function openModel(runPath: string, which: WhichCheckpoint | undefined): OpenedModel {
+/**
+ * @param weights undefined: the average if the run keeps one, else the weights themselves
+ * @throws UserError exit 2 if there is no such run, checkpoint or average, exit 5 if a file is damaged
+ */
+export function openModel(
+  runPath: string,
+  which: WhichCheckpoint | undefined,
+  weights?: WeightsName,
+): OpenedModel {
   const directory = RunDirectory.open(runPath);
   const { files } = directory;
   const loaded = loadExperiment(files.resolvedConfig);
   const chosen = which ?? directory.readSummary()?.restored?.step ?? 'last';
   const file = resolveCheckpoint(files.checkpoints, chosen);
   const { step, epoch } = loadCheckpoint(file);
-  return { loaded, file, data: directory.readManifest(), step, epoch };
+  const data = directory.readManifest();
+  return { loaded, file, weights: chosenWeights(runPath, loaded, weights), data, step, epoch };
+}
+
+function chosenWeights(
+  runPath: string,
+  { experiment }: LoadedExperiment,
+  asked: WeightsName | undefined,
+): WeightsName {
+  const hasAverage = experiment.training.average !== undefined;
+  if (asked !== 'average' || hasAverage) return asked ?? (hasAverage ? 'average' : 'trained');
+  throw usageError({
+    code: 'weights/no-average',
+    message: 'this run keeps no average of its weights',
+    file: runPath,
+    expected: '`--weights trained`, or a run with `training.average`',
+  });
 }

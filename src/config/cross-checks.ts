@@ -3,10 +3,11 @@ import { datasetFacts } from '../data/table.js';
 import type { Diagnostic } from '../errors.js';
 import { checkFacts } from './data-facts.js';
 import type { PartialExperiment } from './experiment.js';
-import { checkGate, checkSelectingMetric } from './gate-checks.js';
+import { checkGate, checkMetric, checkSelectingMetric } from './gate-checks.js';
 import type { Locator } from './locator.js';
 import { largerIsBetter } from './metrics.js';
 import { checkModel } from './model-checks.js';
+import { checkSchedule } from './schedule-checks.js';
 
 /** All complaints that need no data, about those sections of a config that are valid by themselves. */
 export function crossCheck(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
@@ -17,6 +18,8 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
     ...checkValidation(experiment, locator),
     ...checkModel(experiment, locator),
     ...checkOptimizer(experiment, locator),
+    ...checkMetrics(experiment, locator),
+    ...checkSchedule(experiment, locator),
     ...checkEarlyStopping(experiment, locator),
     ...checkCheckpoint(experiment, locator),
     ...gates.flatMap((gate, index) => checkGate(experiment, gate, ['gates', index], locator)),
@@ -78,6 +81,18 @@ function checkOptimizer({ optimizer }: PartialExperiment, locator: Locator): Dia
   if (optimizer?.kind !== 'sgd' || !optimizer.nesterov || optimizer.momentum > 0) return [];
   const more = { expected: '`momentum` above 0, such as 0.9' };
   return [locator.atKey(['optimizer', 'nesterov'], 'config/nesterov', '`nesterov` needs momentum', more)];
+}
+
+/** Each of `training.metrics` is one of the task of the loss. */
+function checkMetrics({ training, loss }: PartialExperiment, locator: Locator): Diagnostic[] {
+  const { metrics = [] } = training ?? {};
+  if (loss === undefined) return [];
+  return metrics.flatMap((metric, i) =>
+    checkMetric({ loss }, `test.${metric}`, ['training', 'metrics', i], locator).map(found => ({
+      ...found,
+      message: `${metric} is no metric of loss ${loss.kind}`,
+    })),
+  );
 }
 
 /** Weights are restored from the best checkpoint, so what is best must mean the same to both. */

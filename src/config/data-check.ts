@@ -4,10 +4,10 @@ import type { LabelFacts, PlacedLabel } from '../data/labels.js';
 import { type Diagnostic, damagedError } from '../errors.js';
 import { type ColumnFacts, checkColumns } from './column-check.js';
 import { checkFacts, type DataFacts } from './data-facts.js';
-import type { ModelConfig } from './experiment.js';
+import type { Experiment, ModelConfig } from './experiment.js';
 import { checkLabels, checkVariety, type LabelVerdict } from './label-check.js';
 import type { LoadedExperiment } from './load.js';
-import { lossFacts } from './losses.js';
+import { lossFacts, outputSize } from './losses.js';
 import { modelWarnings } from './model-checks.js';
 
 /** What the check needs to know of a split's targets. */
@@ -103,9 +103,15 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
     sizes: {
       input: completeInput(experiment.model, data.input),
       sequenceLength: data.sequenceLength,
-      outputSize: targetFacts(data.train.targets).size ?? experiment.model.num_classes ?? classesOf(data),
+      outputSize: outputsOf(experiment, data),
     },
   };
+}
+
+/** One for each class, or those that the loss has for each number of a target. */
+function outputsOf({ model, loss }: Experiment, data: DataShape): number {
+  const { size } = targetFacts(data.train.targets);
+  return size === undefined ? (model.num_classes ?? classesOf(data)) : outputSize(loss, size);
 }
 
 function factsOf(data: DataShape): DataFacts {

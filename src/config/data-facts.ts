@@ -8,6 +8,7 @@ import type { Diagnostic } from '../errors.js';
 import type { ModelConfig, PartialExperiment } from './experiment.js';
 import type { Locator } from './locator.js';
 import { lossFacts, lossFor } from './losses.js';
+import { checkWarmup } from './schedule-checks.js';
 
 /** What is known of the data, by the config alone or with the data themselves. */
 export interface DataFacts extends DatasetFacts {
@@ -27,6 +28,7 @@ export function checkFacts(experiment: PartialExperiment, facts: DataFacts, loca
     ...checkEmbedding(experiment, facts, locator),
     ...checkNumClasses(experiment, facts, locator),
     ...checkBatchSize(experiment, facts, locator),
+    ...checkWarmup(experiment, facts.trainCount, locator),
   ];
 }
 

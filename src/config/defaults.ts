@@ -54,7 +54,7 @@ function fill(schema: Schema, value: unknown): unknown {
 
 /** The defaults that the schema describes in words (`x-default`), since they depend on other keys. */
 function fillDerived(config: Sections): PartialExperiment {
-  const { training, checkpoint, loss, dataset, seed = 0 } = config;
+  const { training, checkpoint, loss, dataset, optimizer, seed = 0 } = config;
   const metric = (own: generated.MetricName | undefined): generated.MetricName =>
     own ?? checkpoint?.metric ?? training?.early_stopping?.metric ?? decidingMetric(loss, dataset);
   return {
@@ -70,6 +70,12 @@ function fillDerived(config: Sections): PartialExperiment {
       },
     }),
     ...(checkpoint && { checkpoint: fillCheckpoint(checkpoint, metric(checkpoint.metric)) }),
+    ...(optimizer?.schedule?.kind === 'plateau' && {
+      optimizer: {
+        ...optimizer,
+        schedule: { ...optimizer.schedule, metric: metric(optimizer.schedule.metric) },
+      },
+    }),
   };
 }
 

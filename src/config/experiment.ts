@@ -21,6 +21,7 @@ export type ModelConfig = Experiment['model'];
 export type LayerConfig = DeepReadonly<generated.LayerConfig>;
 export type LossConfig = Experiment['loss'];
 export type OptimizerConfig = Experiment['optimizer'];
+export type ScheduleConfig = NonNullable<OptimizerConfig['schedule']>;
 /** When training ends before its last step. */
 export type EarlyStopping = NonNullable<Experiment['training']['early_stopping']>;
 export type GateConfig = Experiment['gates'][number];

@@ -2,8 +2,9 @@
 import type { Diagnostic } from '../errors.js';
 import type { DatasetConfig, GateConfig, GateMetricName, LossConfig } from './experiment.js';
 import type { Locator } from './locator.js';
-import { isPerformance, rangeOf } from './metrics.js';
-import { hasValidation, measuredMetrics, selectingMetrics } from './splits.js';
+import { lossFacts } from './losses.js';
+import { isPerformance, rangeOf, TASK_METRICS } from './metrics.js';
+import { hasValidation, possibleMetrics, selectingMetrics } from './splits.js';
 import { nearest } from './suggest.js';
 import type { Path } from './tree.js';
 import { fromPercent } from './value-hints.js';
@@ -14,7 +15,7 @@ export interface Measuring {
   readonly dataset?: DatasetConfig | undefined;
 }
 
-/** A metric that the schema knows but that a run of this config does not measure. */
+/** A metric that the schema knows but that a run of this config cannot measure. */
 export function checkMetric(
   { loss, dataset }: Measuring,
   metric: GateMetricName,
@@ -23,7 +24,7 @@ export function checkMetric(
 ): Diagnostic[] {
   return loss === undefined
     ? []
-    : unmeasured({ loss, dataset, metric }, measuredMetrics(loss, dataset), path, locator);
+    : unmeasured({ loss, dataset, metric }, possibleMetrics(loss, dataset), path, locator);
 }
 
 /** A metric that a run of this config cannot select by. */
@@ -47,7 +48,9 @@ function unmeasured(
   if (measured.includes(metric)) return [];
   const other = metric.replace(/^test\./, 'validation.');
   const suggestion = measured.includes(other) ? other : nearest(metric, measured);
-  const more = { expected: measured.join(' | '), ...(suggestion === undefined ? {} : { suggestion }) };
+  const { task } = lossFacts(loss);
+  const expected = `a metric of ${task}: ${['loss', ...TASK_METRICS[task]].join(' | ')}`;
+  const more = { expected, ...(suggestion === undefined ? {} : { suggestion }) };
   const message =
     metric.startsWith('validation.') && !hasValidation(dataset)
       ? `${metric} needs a validation split, such as dataset.validation: { fraction: 0.1 }`

@@ -49,6 +49,8 @@ function transform(value: unknown, definitions: Json): unknown {
   if (Array.isArray(value)) return value.map(item => transform(item, definitions));
   if (typeof value !== 'object' || value === null) return value;
   const source = value as Json;
+  // what is said beside a reference would make another type of it
+  if (typeof source.$ref === 'string') return { $ref: source.$ref };
   const result: Json = {};
   for (const [key, part] of Object.entries(source)) {
     if (DROPPED.has(key) || (key === 'allOf' && isConditional(part as readonly Json[]))) continue;

@@ -59,21 +59,52 @@ export type InitFrom = string;
 /**
  * What is minimised, by kind.
  */
-export type LossConfig = CrossEntropyLoss | MseLoss;
+export type LossConfig =
+  CrossEntropyLoss | BinaryCrossEntropyLoss | MseLoss | MaeLoss | HuberLoss | QuantileLoss;
 /**
  * How weights are updated, by kind.
  */
-export type OptimizerConfig = SgdOptimizer | AdamOptimizer;
+export type OptimizerConfig =
+  | SgdOptimizer
+  | AdamOptimizer
+  | AdamWOptimizer
+  | RmspropOptimizer
+  | AdagradOptimizer
+  | NAdamOptimizer
+  | LionOptimizer;
 /**
  * Step size.
  */
 export type LearningRate = number;
 /**
- * L2 penalty, added to the gradient as PyTorch does.
+ * How the learning rate changes during training, by kind, with the values of PyTorch's schedulers. The rate of an update depends on its number, on the planned number of updates and, for plateau, on a metric. Absent: it is constant.
  */
-export type WeightDecay = number;
+export type Schedule =
+  | ConstantSchedule
+  | StepSchedule
+  | ExponentialSchedule
+  | CosineSchedule
+  | LinearSchedule
+  | OneCycleSchedule
+  | PlateauSchedule;
 /**
- * The metric that must improve.
+ * Updates of the optimizer.
+ */
+export type ScheduleSteps = number;
+/**
+ * Epochs.
+ */
+export type ScheduleEpochs = number;
+/**
+ * What the learning rate is multiplied by.
+ */
+export type ScheduleFactor = number;
+/**
+ * The learning rate does not go below this.
+ */
+export type MinLearningRate = number;
+/**
+ * What a run measures: a split and a metric. schemas/README.md has the formula of each.
  */
 export type MetricName =
   | 'train.loss'
@@ -108,40 +139,56 @@ export type MetricName =
   | 'test.rmse'
   | 'test.r2';
 /**
- * The metric that decides which checkpoint is the best.
+ * Share of the previous update that is kept.
  */
-export type MetricName1 =
-  | 'train.loss'
-  | 'train.accuracy'
-  | 'train.top_3_accuracy'
-  | 'train.top_5_accuracy'
-  | 'train.mean_absolute_error'
-  | 'validation.loss'
-  | 'validation.accuracy'
-  | 'validation.top_3_accuracy'
-  | 'validation.top_5_accuracy'
-  | 'validation.precision'
-  | 'validation.recall'
-  | 'validation.f1'
-  | 'validation.auroc'
-  | 'validation.perplexity'
-  | 'validation.bits_per_symbol'
-  | 'validation.mean_absolute_error'
-  | 'validation.rmse'
-  | 'validation.r2'
-  | 'test.loss'
-  | 'test.accuracy'
-  | 'test.top_3_accuracy'
-  | 'test.top_5_accuracy'
-  | 'test.precision'
-  | 'test.recall'
-  | 'test.f1'
-  | 'test.auroc'
-  | 'test.perplexity'
-  | 'test.bits_per_symbol'
-  | 'test.mean_absolute_error'
-  | 'test.rmse'
-  | 'test.r2';
+export type Momentum = number;
+/**
+ * L2 penalty, added to the gradient as PyTorch does.
+ */
+export type WeightDecay = number;
+/**
+ * What weight decay applies to: all parameters, or weights alone, which leaves out biases and the gains of layer normalization.
+ */
+export type WeightDecayOn = 'all' | 'weights';
+/**
+ * Decay of the running means of the gradient and of its square.
+ *
+ * @minItems 2
+ * @maxItems 2
+ */
+export type Betas = [number, number];
+/**
+ * Added to the denominator, against division by zero.
+ */
+export type Epsilon = number;
+/**
+ * Divide by the largest running mean of the squared gradient so far (Reddi et al., 2018).
+ */
+export type Amsgrad = boolean;
+/**
+ * Each update also subtracts this share of a weight, times the learning rate. It is not part of the gradient.
+ */
+export type DecoupledWeightDecay = number;
+/**
+ * Keep an average of the weights beside the weights. Evaluations, predictions and checkpoints' metrics are those of the average.
+ */
+export type AverageConfig = EmaAverage;
+/**
+ * A metric. Of classes: accuracy, top_3_accuracy, top_5_accuracy, precision, recall, f1, auroc, perplexity, bits_per_symbol. Of labels: accuracy, precision, recall, f1, auroc. Of values: mean_absolute_error, rmse, r2.
+ */
+export type MeasuredMetric =
+  | 'accuracy'
+  | 'top_3_accuracy'
+  | 'top_5_accuracy'
+  | 'precision'
+  | 'recall'
+  | 'f1'
+  | 'auroc'
+  | 'perplexity'
+  | 'bits_per_symbol'
+  | 'mean_absolute_error'
+  | 'rmse'
+  | 'r2';
 /**
  * What a gate may judge: a metric; or what training cost, where smaller is better: `step_ratio`, the median training step over the time of a calibration kernel in the same process, so that a slow machine does not fail it; `ms_per_step`, that step in milliseconds; `peak_rss_mb`, the peak resident memory in MiB.
  */
@@ -590,13 +637,41 @@ export interface Head {
   dropout: number;
 }
 /**
- * Mean cross-entropy of class targets, from logits; targets of -100 are ignored.
+ * Mean cross-entropy of class targets, from logits, as torch.nn.CrossEntropyLoss.
  */
 export interface CrossEntropyLoss {
   /**
    * For class targets.
    */
   kind: 'cross_entropy';
+  /**
+   * What each class weighs in the mean: a positive number for each, or `balanced`: N / (K n) for a class with n of the N training labels, where K is the number of classes that have one; a class without a training label weighs 1. The mean divides by the sum of the weights of the labels.
+   */
+  class_weights?: 'balanced' | [number, ...number[]];
+  /**
+   * Share of each target that is spread evenly over all classes.
+   */
+  label_smoothing: number;
+  /**
+   * A label that neither trains nor counts, such as that of padding; -100 never does.
+   */
+  ignored_index: number;
+}
+/**
+ * Mean binary cross-entropy of value targets from 0 to 1, several labels that exclude each other in no way, from a logit each, as torch.nn.BCEWithLogitsLoss.
+ */
+export interface BinaryCrossEntropyLoss {
+  /**
+   * For value targets from 0 to 1.
+   */
+  kind: 'binary_cross_entropy';
+  /**
+   * What the positive case of each label weighs; the negative one weighs 1.
+   *
+   * @minItems 1
+   * @maxItems 100000
+   */
+  positive_weights?: [number, ...number[]];
 }
 /**
  * Mean squared error of value targets.
@@ -608,6 +683,44 @@ export interface MseLoss {
   kind: 'mse';
 }
 /**
+ * Mean absolute error of value targets.
+ */
+export interface MaeLoss {
+  /**
+   * For value targets, robust against outliers.
+   */
+  kind: 'mae';
+}
+/**
+ * Huber loss of value targets, as torch.nn.HuberLoss: half the squared error up to `delta`, linear beyond.
+ */
+export interface HuberLoss {
+  /**
+   * For value targets, squared near and linear far from them.
+   */
+  kind: 'huber';
+  /**
+   * The absolute error, in the units of training, at which the loss becomes linear.
+   */
+  delta: number;
+}
+/**
+ * Quantile (pinball) loss of value targets: the model has an output for each quantile of each target.
+ */
+export interface QuantileLoss {
+  /**
+   * For value targets, of which quantiles are predicted.
+   */
+  kind: 'quantile';
+  /**
+   * The quantiles. The one nearest to 0.5 is the prediction that metrics compare with the target.
+   *
+   * @minItems 1
+   * @maxItems 100
+   */
+  quantiles: [number, ...number[]];
+}
+/**
  * Stochastic gradient descent, with momentum as in PyTorch.
  */
 export interface SgdOptimizer {
@@ -616,15 +729,159 @@ export interface SgdOptimizer {
    */
   kind: 'sgd';
   learning_rate: LearningRate;
-  /**
-   * Share of the previous update that is kept.
-   */
-  momentum: number;
+  schedule?: Schedule;
+  momentum: Momentum;
   /**
    * Nesterov's momentum; needs momentum above 0.
    */
   nesterov: boolean;
   weight_decay: WeightDecay;
+  weight_decay_on: WeightDecayOn;
+}
+/**
+ * The learning rate stays as it is after the warm-up.
+ */
+export interface ConstantSchedule {
+  /**
+   * Constant after the warm-up.
+   */
+  kind: 'constant';
+  warmup: Warmup;
+}
+/**
+ * The learning rate grows linearly from `start_factor` times itself for N updates or N epochs. The schedule begins after that.
+ */
+export interface Warmup {
+  steps?: ScheduleSteps;
+  epochs?: ScheduleEpochs;
+  /**
+   * The first update has the learning rate times this.
+   */
+  start_factor: number;
+}
+/**
+ * The learning rate is multiplied by `factor` every N updates or epochs (torch.optim.lr_scheduler.StepLR).
+ */
+export interface StepSchedule {
+  /**
+   * Multiplied at intervals.
+   */
+  kind: 'step';
+  every: ScheduleEvery;
+  /**
+   * What the learning rate is multiplied by.
+   */
+  factor: number;
+  warmup?: Warmup;
+}
+/**
+ * How often the learning rate is multiplied by `factor`: every N updates or every N epochs.
+ */
+export interface ScheduleEvery {
+  steps?: ScheduleSteps;
+  epochs?: ScheduleEpochs;
+}
+/**
+ * The learning rate is multiplied by `factor` after each epoch, or as `every` says (torch.optim.lr_scheduler.ExponentialLR).
+ */
+export interface ExponentialSchedule {
+  /**
+   * Multiplied after each epoch.
+   */
+  kind: 'exponential';
+  every: ExponentialEvery;
+  factor: ScheduleFactor;
+  warmup?: Warmup;
+}
+/**
+ * How often the learning rate is multiplied by `factor`: every N updates or every N epochs.
+ */
+export interface ExponentialEvery {
+  steps?: ScheduleSteps;
+  epochs?: ScheduleEpochs;
+}
+/**
+ * The learning rate falls along half a cosine to `min_learning_rate` (torch.optim.lr_scheduler.CosineAnnealingLR).
+ */
+export interface CosineSchedule {
+  /**
+   * Half a cosine.
+   */
+  kind: 'cosine';
+  length?: ScheduleLength;
+  min_learning_rate: MinLearningRate;
+  warmup?: Warmup;
+}
+/**
+ * The decay ends after so many updates or epochs, warm-up not counted, and the rate stays where it is. Absent: at the planned end of training.
+ */
+export interface ScheduleLength {
+  steps?: ScheduleSteps;
+  epochs?: ScheduleEpochs;
+}
+/**
+ * The learning rate falls linearly to `end_factor` times itself (torch.optim.lr_scheduler.LinearLR).
+ */
+export interface LinearSchedule {
+  /**
+   * Linear.
+   */
+  kind: 'linear';
+  length?: ScheduleLength;
+  /**
+   * The rate that the decay ends at is the learning rate times this.
+   */
+  end_factor: number;
+  warmup?: Warmup;
+}
+/**
+ * The learning rate rises along half a cosine from `start_factor` times itself, then falls along another to `end_factor` times itself at the planned end of training (torch.optim.lr_scheduler.OneCycleLR).
+ */
+export interface OneCycleSchedule {
+  /**
+   * One rise and one fall.
+   */
+  kind: 'one_cycle';
+  /**
+   * Share of the updates in which the rate rises.
+   */
+  warmup_fraction: number;
+  /**
+   * The first update has the learning rate times this (1 / div_factor).
+   */
+  start_factor: number;
+  /**
+   * The last update has the learning rate times this (1 / (div_factor * final_div_factor)).
+   */
+  end_factor: number;
+}
+/**
+ * The learning rate is multiplied by `factor` once a metric has not improved for more than `patience` evaluations in a row (torch.optim.lr_scheduler.ReduceLROnPlateau). Evaluations during the warm-up do not count.
+ */
+export interface PlateauSchedule {
+  /**
+   * Multiplied when a metric stops improving.
+   */
+  kind: 'plateau';
+  metric: MetricName;
+  /**
+   * What the learning rate is multiplied by.
+   */
+  factor: number;
+  /**
+   * Evaluations in a row without an improvement that are let pass: one more reduces the rate.
+   */
+  patience: number;
+  /**
+   * A value improves only if it is better than the best by more than this.
+   */
+  min_delta: number;
+  /**
+   * Evaluations after a reduction that do not count as bad.
+   */
+  cooldown: number;
+  min_learning_rate: MinLearningRate;
+  warmup?: Warmup;
 }
 /**
  * Adam (Kingma and Ba, 2015), with bias correction.
@@ -635,18 +892,114 @@ export interface AdamOptimizer {
    */
   kind: 'adam';
   learning_rate: LearningRate;
+  schedule?: Schedule;
+  betas: Betas;
+  eps: Epsilon;
+  amsgrad: Amsgrad;
+  weight_decay: WeightDecay;
+  weight_decay_on: WeightDecayOn;
+}
+/**
+ * Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
+ */
+export interface AdamWOptimizer {
   /**
-   * Decay of the running means of the gradient and of its square.
+   * Adam with decoupled weight decay.
+   */
+  kind: 'adamw';
+  learning_rate: LearningRate;
+  schedule?: Schedule;
+  betas: Betas;
+  eps: Epsilon;
+  amsgrad: Amsgrad;
+  weight_decay: DecoupledWeightDecay;
+  weight_decay_on: WeightDecayOn;
+}
+/**
+ * RMSprop (Hinton, 2012), with momentum as in PyTorch.
+ */
+export interface RmspropOptimizer {
+  /**
+   * RMSprop.
+   */
+  kind: 'rmsprop';
+  learning_rate: LearningRate;
+  schedule?: Schedule;
+  /**
+   * Decay of the running mean of the squared gradient.
+   */
+  alpha: number;
+  eps: Epsilon;
+  /**
+   * Divide by the standard deviation of the gradient, not by the root of its mean square.
+   */
+  centered: boolean;
+  momentum: Momentum;
+  weight_decay: WeightDecay;
+  weight_decay_on: WeightDecayOn;
+}
+/**
+ * Adagrad (Duchi, Hazan and Singer, 2011).
+ */
+export interface AdagradOptimizer {
+  /**
+   * Adagrad.
+   */
+  kind: 'adagrad';
+  learning_rate: LearningRate;
+  schedule?: Schedule;
+  /**
+   * The rate of update t is learning_rate / (1 + (t - 1) * learning_rate_decay), times the schedule.
+   */
+  learning_rate_decay: number;
+  /**
+   * Added to the denominator, against division by zero.
+   */
+  eps: number;
+  weight_decay: WeightDecay;
+  weight_decay_on: WeightDecayOn;
+}
+/**
+ * Adam with Nesterov momentum (Dozat, 2016).
+ */
+export interface NAdamOptimizer {
+  /**
+   * Adam with Nesterov momentum.
+   */
+  kind: 'nadam';
+  learning_rate: LearningRate;
+  schedule?: Schedule;
+  betas: Betas;
+  eps: Epsilon;
+  /**
+   * How fast momentum grows to the first of betas: psi of Dozat (2016).
+   */
+  momentum_decay: number;
+  weight_decay: WeightDecay;
+  weight_decay_on: WeightDecayOn;
+}
+/**
+ * Lion (Chen et al., 2023): steps of equal size, along the sign of a running mean of the gradient. Its learning rate is usually 3 to 10 times smaller than that of adamw.
+ */
+export interface LionOptimizer {
+  /**
+   * Lion.
+   */
+  kind: 'lion';
+  learning_rate: LearningRate;
+  schedule?: Schedule;
+  /**
+   * Decay of the running mean of the gradient: as the sign is taken of it, and as it is kept.
    *
    * @minItems 2
    * @maxItems 2
    */
   betas: [number, number];
   /**
-   * Added to the denominator, against division by zero.
+   * Each update also subtracts this share of a weight, times the learning rate. It is not part of the gradient.
    */
-  eps: number;
-  weight_decay: WeightDecay;
+  weight_decay: number;
+  weight_decay_on: WeightDecayOn;
 }
 /**
  * How long and in which portions.
@@ -692,12 +1045,30 @@ export interface TrainingConfig {
    * Batches of the whole run that are skipped where their loss, gradient or update is not finite: neither parameters nor optimizer state change, and the next batch follows. One more ends the run as diverged. A skipped batch counts as a step of training, not as an update of the optimizer.
    */
   max_skipped_batches: number;
+  average?: AverageConfig;
   evaluate_every?: EvaluationInterval;
   early_stopping?: EarlyStopping;
+  /**
+   * What evaluations measure beside the loss, and training as well if it is a mean over predictions; besides, whatever a gate, a checkpoint or early stopping goes by. Without it: accuracy for cross_entropy, accuracy and f1 for binary_cross_entropy, else mean_absolute_error and rmse. schemas/README.md has the formulas.
+   */
+  metrics?: MeasuredMetric[];
   /**
    * Sequences per batch of an evaluation.
    */
   eval_batch_size: number;
+}
+/**
+ * Exponential moving average, which begins as the weights after the first update.
+ */
+export interface EmaAverage {
+  /**
+   * Exponential moving average.
+   */
+  kind: 'ema';
+  /**
+   * Share of the average that each update keeps.
+   */
+  decay: number;
 }
 /**
  * Evaluate every N steps as well as after each epoch: the validation split, or the test split if there is no validation split.
@@ -735,7 +1106,7 @@ export interface CheckpointConfig {
    */
   every: 'epoch' | CheckpointInterval;
   keep: CheckpointKeep;
-  metric: MetricName1;
+  metric: MetricName;
   /**
    * Whether a larger or a smaller metric is better.
    */

@@ -4,6 +4,7 @@ import { relative, sep } from 'node:path';
 import { configure } from 'safe-stable-stringify';
 import type { Experiment } from './experiment.js';
 import { mapPaths } from './paths.js';
+import { dependsOnLength } from './schedule-checks.js';
 import { withoutYoungerDefaults } from './younger-keys.js';
 
 const stringify = configure({ deterministic: true, strict: true });
@@ -17,7 +18,7 @@ export interface Hashes {
 
 /**
  * SHA-256 (hex) of what defines the results. Left out is what only names, watches or judges them:
- * `name`, `description`, `checkpoint`, `gates`, `training.log_every`. Paths count relative to the
+ * `name`, `description`, `checkpoint`, `gates`, `training.log_every`, `training.metrics`. Paths count relative to the
  * config's folder, so that a checkout elsewhere has the same hash. A key that is younger than the
  * first hashes counts only where it is not at its default.
  * @param folder of the config; absolute
@@ -26,7 +27,7 @@ export function hashExperiment(experiment: Experiment, folder: string): Hashes {
   const counted = withoutYoungerDefaults(experiment) as Experiment;
   const portable = mapPaths(counted, path => relative(folder, path).split(sep).join('/'));
   const { version, seed, dataset, model, loss, optimizer, training } = portable;
-  const { log_every: _, ...trained } = training;
+  const { log_every: _, metrics: _metrics, ...trained } = training;
   const {
     num_epochs: _epochs,
     max_steps: _steps,
@@ -35,7 +36,10 @@ export function hashExperiment(experiment: Experiment, folder: string): Hashes {
     ...stepped
   } = trained;
   const rest = { version, seed, dataset, model, loss, optimizer };
-  return { hash: digest({ ...rest, training: trained }), stepHash: digest({ ...rest, training: stepped }) };
+  const hash = digest({ ...rest, training: trained });
+  // with such a schedule a training of another length has other steps
+  if (dependsOnLength(optimizer.schedule)) return { hash, stepHash: hash };
+  return { hash, stepHash: digest({ ...rest, training: stepped }) };
 }
 
 function digest(content: object): string {

@@ -8,7 +8,12 @@ export type {
   LossConfig,
   ModelConfig,
   OptimizerConfig,
+  ScheduleConfig,
+  TrainedMetric,
 } from './experiment.js';
 export { type LoadedExperiment, loadExperiment } from './load.js';
+export { lossFacts, measuredMetrics, targetSize } from './losses.js';
+export type { ClassesMetric, LabelsMetric, MeasuredMetric, Task, ValuesMetric } from './metrics.js';
 export { layersOf } from './model-layers.js';
 export { locateInConfig } from './relocate.js';
+export { dependsOnLength } from './schedule-checks.js';

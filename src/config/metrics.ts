@@ -31,6 +31,33 @@ const FACTS: Readonly<Record<Metric, MetricFacts>> = {
 
 const BY_NAME: ReadonlyMap<string, MetricFacts> = new Map(Object.entries(FACTS));
 
+/** What is predicted: one of several classes, several labels that apply or not, or numbers. */
+export type Task = 'classes' | 'labels' | 'values';
+
+/** What is measured beside the loss. */
+export type MeasuredMetric = Exclude<Metric, 'loss'>;
+
+/** The metrics of each task. */
+export const TASK_METRICS = {
+  classes: [
+    'accuracy',
+    'top_3_accuracy',
+    'top_5_accuracy',
+    'precision',
+    'recall',
+    'f1',
+    'auroc',
+    'perplexity',
+    'bits_per_symbol',
+  ],
+  labels: ['accuracy', 'precision', 'recall', 'f1', 'auroc'],
+  values: ['mean_absolute_error', 'rmse', 'r2'],
+} as const satisfies Readonly<Record<Task, readonly MeasuredMetric[]>>;
+
+export type ClassesMetric = (typeof TASK_METRICS)['classes'][number];
+export type LabelsMetric = (typeof TASK_METRICS)['labels'][number];
+export type ValuesMetric = (typeof TASK_METRICS)['values'][number];
+
 /**
  * Those of the training split: means over the predictions of an epoch's batches, as they were
  * trained.
@@ -56,7 +83,7 @@ export const METRICS: readonly (MetricName & GateMetricName)[] = [
 ];
 
 /** Whether training measures `metric` as well. */
-export function isTrained(metric: Metric): metric is TrainedMetric {
+export function isTrained(metric: MeasuredMetric): metric is Exclude<TrainedMetric, 'loss'> {
   return Object.hasOwn(TRAINED, metric);
 }
 

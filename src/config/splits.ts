@@ -6,8 +6,9 @@ import type {
   LossConfig,
   MetricName,
   PartialExperiment,
+  SplitName,
 } from './experiment.js';
-import { metricsOf } from './losses.js';
+import { reportableMetrics } from './losses.js';
 import type { Path } from './tree.js';
 
 /** Whether sequences are set aside to select by. */
@@ -27,10 +28,14 @@ export function onValidation(metric: MetricName): MetricName {
   return metric.replace(/^test\./, 'validation.') as MetricName;
 }
 
-/** All that a run measures. */
-export function measuredMetrics(loss: LossConfig, dataset: DatasetConfig | undefined): readonly MetricName[] {
-  const names = metricsOf(loss);
-  return hasValidation(dataset) ? [...new Set([...names.map(onValidation), ...names])] : names;
+/** The splits of a run. */
+export function splitsOf(dataset: DatasetConfig | undefined): readonly SplitName[] {
+  return hasValidation(dataset) ? ['train', 'validation', 'test'] : ['train', 'test'];
+}
+
+/** All that a run can measure. */
+export function possibleMetrics(loss: LossConfig, dataset: DatasetConfig | undefined): readonly MetricName[] {
+  return reportableMetrics(loss, splitsOf(dataset));
 }
 
 /** What a run can select by: measured again and again while it trains. */
@@ -38,8 +43,7 @@ export function selectingMetrics(
   loss: LossConfig,
   dataset: DatasetConfig | undefined,
 ): readonly MetricName[] {
-  const names = metricsOf(loss);
-  return hasValidation(dataset) ? names.map(onValidation) : names;
+  return reportableMetrics(loss, ['train', hasValidation(dataset) ? 'validation' : 'test']);
 }
 
 /** Something that a run selects by a metric of the test split. */
@@ -54,15 +58,20 @@ export interface TestSelection {
 export function testSelections({
   dataset,
   training,
+  optimizer,
   checkpoint,
   gates = [],
 }: PartialExperiment): TestSelection[] {
   const stopping = training?.early_stopping;
+  const schedule = optimizer?.schedule;
   const isSelected = (metric: string | undefined) => metric?.startsWith('test.') === true;
   if (hasValidation(dataset)) return [];
   return [
     ...(isSelected(stopping?.metric)
       ? [{ path: ['training', 'early_stopping'], what: 'the end of training' }]
+      : []),
+    ...(schedule?.kind === 'plateau' && isSelected(schedule.metric)
+      ? [{ path: ['optimizer', 'schedule'], what: 'the learning rate' }]
       : []),
     ...(isSelected(checkpoint?.metric) && hasChoice(training) && (checkpoint?.keep.best ?? 0) > 0
       ? [{ path: ['checkpoint', 'metric'], what: 'the best checkpoint' }]

@@ -95,7 +95,14 @@ function scaledTargets(targets: Targets, scaling: Scaling): Targets {
   return { ...targets, values, scaling };
 }
 
-/** `stored` in the units of the data, a target or what a model answers; without a scaling itself. */
-export function inDataUnits(stored: Float32Array, scaling: Scaling | undefined): Float32Array {
-  return scaling ? stored.map((value, i) => value * scaling.scale[i] + scaling.offset[i]) : stored;
+/**
+ * A target or a prediction in the units of the data, in float64; `stored` itself if nothing is
+ * scaled.
+ */
+export function inDataUnits<T extends ArrayLike<number>>(
+  stored: T,
+  scaling: Scaling | undefined,
+): T | Float64Array {
+  if (!scaling) return stored;
+  return Float64Array.from(stored, (value, i) => value * scaling.scale[i] + scaling.offset[i]);
 }

@@ -13,6 +13,18 @@ export type RunStatus = 'completed' | 'interrupted' | 'diverged' | 'failed';
 /** A gate's outcome; `inconclusive` where its metric was not measured, is not finite, or is one that a single run cannot judge. */
 export type Verdict = 'passed' | 'failed' | 'inconclusive';
 
+/** With the metrics of the split. */
+type EvaluationFields = {
+  readonly split: SplitName;
+  readonly epoch: number;
+  readonly step: number;
+  readonly loss: number;
+  readonly samples: number;
+  /** The step of the checkpoint whose weights were taken back before this evaluation. */
+  readonly restored_step?: number;
+  readonly duration_s: number;
+} & { readonly [M in Exclude<Metric, 'loss'>]?: number };
+
 /** Fields of each event by its name. Any number may be NaN or infinite; the logger spells that out. */
 export interface EventFields {
   'run.start': {
@@ -93,17 +105,9 @@ export interface EventFields {
     readonly samples: number;
     readonly duration_s: number;
   } & { readonly [M in Exclude<TrainedMetric, 'loss'>]?: number };
-  /** With the metrics of the split. */
-  eval: {
-    readonly split: SplitName;
-    readonly epoch: number;
-    readonly step: number;
-    readonly loss: number;
-    readonly samples: number;
-    /** The step of the checkpoint whose weights were taken back before this evaluation. */
-    readonly restored_step?: number;
-    readonly duration_s: number;
-  } & { readonly [M in Exclude<Metric, 'loss'>]?: number };
+  eval: EvaluationFields;
+  /** The same for the weights themselves, in a run that is evaluated by their average; before its `eval`. */
+  'eval.trained': EvaluationFields;
   'checkpoint.saved': {
     readonly epoch: number;
     readonly step: number;

@@ -117,7 +117,12 @@ function parsedEvent(line: Buffer): LoggedEvent | undefined {
 /** What ends a run is said again at its real end; `run.resume` stays, for it is what happened. */
 const ENDING: ReadonlySet<EventName> = new Set<EventName>(['gate', 'run.end']);
 /** What an evaluation that is due adds. */
-const EVALUATION: ReadonlySet<EventName> = new Set<EventName>(['train.epoch', 'eval', 'early_stop']);
+const EVALUATION: ReadonlySet<EventName> = new Set<EventName>([
+  'train.epoch',
+  'eval.trained',
+  'eval',
+  'early_stop',
+]);
 
 function staysAt(
   event: LoggedEvent | undefined,
@@ -128,9 +133,11 @@ function staysAt(
   // what is odd about a run is told again where it begins again
   if (event.event === 'warning' && step === 0) return false;
   if (event.event === 'run.resume' || event.step === undefined) return true;
-  if (hasValidation && event.event === 'eval' && event.split === 'test') return false;
+  if (hasValidation && isEvaluation(event) && event.split === 'test') return false;
   return event.step < step || (event.step === step && !(evaluationIsDue && EVALUATION.has(event.event)));
 }
+
+const isEvaluation = ({ event }: LoggedEvent): boolean => event === 'eval' || event === 'eval.trained';
 
 /** The code of the warning that is logged where records are lost. */
 export const LOG_LOST = 'log/lost';

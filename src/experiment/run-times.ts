@@ -83,7 +83,7 @@ function timesOfKilled(records: readonly LoggedEvent[], batchSize: number): RunT
     ...NO_TIMES,
     duration_s: reading + amount(passed / 1000),
     train_s: trainingSeconds(records, batchSize),
-    eval_s: seconds(records, 'eval'),
+    eval_s: seconds(records, 'eval') + seconds(records, 'eval.trained'),
   };
 }
 

@@ -1,9 +1,29 @@
 /** The losses by the `kind` that a config gives them; typed against the config's union, so that none is forgotten. */
 import type { LossConfig } from '../config/index.js';
+import { Recent } from '../recent.js';
+import { binaryCrossEntropy } from './binary_cross_entropy.js';
 import { crossEntropy } from './cross_entropy.js';
-import type { Loss } from './loss.js';
+import { huber } from './huber.js';
+import type { Loss, LossSettings, SettingsOf } from './loss.js';
+import { mae } from './mae.js';
 import { mse } from './mse.js';
+import { quantile } from './quantile.js';
 
-export type LossName = LossConfig['kind'];
+export type { LossSettings } from './loss.js';
 
-export const losses: Readonly<Record<LossName, Loss>> = { cross_entropy: crossEntropy, mse };
+const losses: { readonly [K in LossConfig['kind']]: (settings: SettingsOf<K>) => Loss } = {
+  cross_entropy: crossEntropy,
+  binary_cross_entropy: binaryCrossEntropy,
+  mse,
+  mae,
+  huber,
+  quantile,
+};
+
+const made = new Recent<Loss>(20);
+
+/** The loss that `settings` describe; the same one for equal settings, so that programs are shared. */
+export function lossOf<S extends LossSettings>(settings: S): Loss {
+  const make = losses[settings.kind] as (settings: S) => Loss;
+  return made.get(JSON.stringify(settings), () => make(settings));
+}

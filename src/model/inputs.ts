@@ -90,6 +90,11 @@ export function declaredInputs(
   return inputs;
 }
 
+/** Of a vector of the loss, which is the same for all rows. */
+export function constantName(name: string): string {
+  return `loss.${name}`;
+}
+
 /** Of what layer `layer` reads from part `part` of the layer below. */
 export function dropoutName(layer: number, part: number): string {
   return `dropout.${layer}.${part}`;

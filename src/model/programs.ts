@@ -15,6 +15,7 @@ import { addAll } from '../ops/index.js';
 import { multiply } from '../ops/multiply.js';
 import { affine } from '../ops/polynomial.js';
 import { select } from '../ops/select.js';
+import { Recent } from '../recent.js';
 import {
   type BlockLinks,
   type BlockOptions,
@@ -22,11 +23,13 @@ import {
   blockLinks,
   hasLoss,
   localUnit,
+  programKey,
   type StateSpec,
   topOutputs,
 } from './blocks.js';
 import { heads } from './heads.js';
 import {
+  constantName,
   declaredInputs,
   dropoutName,
   headDropoutName,
@@ -47,8 +50,18 @@ import { cellOf, type ModelSpec, outputSizes, type Unit, unitName, unitsOf } fro
  * [B, E], the gradient of what was read from the embedding.
  */
 export function blockProgram(spec: ModelSpec, loss: Loss, block: Block, options: BlockOptions): Program {
-  return new BlockBuilder(spec, loss, block, options).build();
+  const programs = built.get(loss) ?? new Recent<Program>(MAX_BUILT);
+  built.set(loss, programs);
+  const key = `${JSON.stringify(spec)} ${programKey(spec, block, options)}`;
+  return programs.get(key, () => new BlockBuilder(spec, loss, block, options).build());
 }
+
+/**
+ * What a step costs is counted from the programs that then run, and a process may open a model
+ * several times.
+ */
+const built = new WeakMap<Loss, Recent<Program>>();
+const MAX_BUILT = 20;
 
 /** A sequence of steps of each part: `[part][step]`. */
 type Sequence = readonly (readonly Node[])[];
@@ -216,9 +229,15 @@ class BlockBuilder {
     const weights = this.parameters(HEAD, HEAD);
     const target = this.input('target');
     const weight = this.input('weight');
+    const constants = Object.fromEntries(
+      Object.entries(loss.constants?.(spec.outputSize) ?? {}).map(([name, { length }]) => [
+        name,
+        this.graph.input(constantName(name), [length]),
+      ]),
+    );
     read.forEach((parts, t) => {
       const prediction = this.dense(parts, t, weights);
-      const rows = loss.rows(prediction, select(target, t));
+      const rows = loss.rows(prediction, select(target, t), constants);
       outputs.set(`prediction.${t}`, prediction).set(`rows.${t}`, rows);
       this.sources.push([rows, select(weight, t)]);
     });

@@ -10,7 +10,7 @@ import type { Loss } from '../losses/loss.js';
 import { counted } from '../words.js';
 import { blockInputs, blockLinks, hasLoss, parametersOf, programKey } from './blocks.js';
 import { answersEachStep } from './heads.js';
-import { type DeclaredInput, declaredInputs, type InputOptions, widthOf } from './inputs.js';
+import { constantName, type DeclaredInput, declaredInputs, type InputOptions, widthOf } from './inputs.js';
 import { EMBEDDING, ParameterLayout } from './parameters.js';
 import { blockProgram } from './programs.js';
 import { type Block, makeSchedule } from './schedule.js';
@@ -43,6 +43,8 @@ export interface WalkShape extends InputOptions {
 export class ScheduleWalk<A extends Numbers> {
   readonly layout: ParameterLayout;
   private readonly inputs: readonly DeclaredInput[];
+  /** What the graph of the loss reads, by the names of its inputs. */
+  private readonly constants: Readonly<Arrays<A>>;
   /** By the steps of a batch. */
   private readonly planned = new Map<number, readonly PlannedBlock[]>();
 
@@ -54,6 +56,13 @@ export class ScheduleWalk<A extends Numbers> {
   ) {
     this.layout = new ParameterLayout(spec);
     this.inputs = declaredInputs(spec, loss, shape);
+    this.constants = Object.fromEntries(
+      Object.entries(loss.constants?.(spec.outputSize) ?? {}).map(([name, values]) => {
+        const array = machine.allocate(values.length);
+        array.set(values);
+        return [constantName(name), array];
+      }),
+    );
   }
 
   /** Loss and predictions; `parameters` are flat. */
@@ -124,7 +133,7 @@ export class ScheduleWalk<A extends Numbers> {
   ): Promise<Arrays<A>> {
     const { spec, loss, shape } = this;
     const { batch, variableLength, training } = shape;
-    const given: Arrays<A> = { ...values };
+    const given: Arrays<A> = { ...values, ...(hasLoss(spec, block) && this.constants) };
     for (const { name, offset, size } of own) given[name] = parameters.subarray(offset, offset + size) as A;
     for (const { input, local } of read) {
       const [from, count] =

@@ -1,6 +1,7 @@
 /** All ops, for the suites that hold every op to the same tests, and how cotangents are added. */
 import type { Node } from '../graph/node.js';
 import type { Op } from '../graph/op.js';
+import { absoluteOp } from './absolute.js';
 import { activateOp } from './activate.js';
 import { add, addOp } from './add.js';
 import { broadcastOp } from './broadcast.js';
@@ -15,6 +16,7 @@ import { oneHotOp } from './one_hot.js';
 import { polynomialOp } from './polynomial.js';
 import { positiveOp } from './positive.js';
 import { selectOp } from './select.js';
+import { softplusOp } from './softplus.js';
 import { squareRootOp } from './square_root.js';
 import { stack, stackOp } from './stack.js';
 import { subtractOp } from './subtract.js';
@@ -22,6 +24,7 @@ import { sumOp } from './sum.js';
 import { transposeOp } from './transpose.js';
 
 export const ops: readonly Op<never>[] = [
+  absoluteOp,
   activateOp,
   addOp,
   broadcastOp,
@@ -36,6 +39,7 @@ export const ops: readonly Op<never>[] = [
   polynomialOp,
   positiveOp,
   selectOp,
+  softplusOp,
   squareRootOp,
   stackOp,
   subtractOp,

@@ -14,16 +14,16 @@ export interface Optimizer<Settings> {
   state(settings: Settings): readonly string[];
   /** The scalars of `step` (1 for the first), computed in float64. */
   scalars(settings: Settings, step: number, learningRate: number): Readonly<Record<string, number>>;
-  /**
-   * New parameters and state. `parameter`, `gradient` and each of `state` have one shape; `scalars` are broadcast to it.
-   */
-  update(
-    settings: Settings,
-    values: {
-      readonly parameter: Node;
-      readonly gradient: Node;
-      readonly state: Readonly<Record<string, Node>>;
-      readonly scalars: Readonly<Record<string, Node>>;
-    },
-  ): Update;
+  /** New parameters and state. */
+  update(settings: Settings, values: UpdateInputs): Update;
+}
+
+/** All nodes have one shape; `scalars` are broadcast to it. */
+export interface UpdateInputs {
+  readonly parameter: Node;
+  readonly gradient: Node;
+  readonly state: Readonly<Record<string, Node>>;
+  readonly scalars: Readonly<Record<string, Node>>;
+  /** 1 for the elements that weight decay applies to, 0 for the others; absent: it applies to all. */
+  readonly decayed?: Node;
 }

@@ -19,10 +19,15 @@ export function paddedSize(size: number): number {
 
 /**
  * Inputs: `parameter`, `gradient` and `state.NAME` [rows, ROW]; the scalars of the optimizer by name and
- * `gradient_scale` (1, or less where the gradient norm is clipped). Outputs: `parameter`, `state.NAME` and
- * `TOTAL`.
+ * `gradient_scale` (1, or less if the gradient norm is clipped); if `decaysSome`, `decayed` [rows, ROW] (1 for
+ * elements that weight decay applies to, else 0). Outputs: `parameter`, `state.NAME` and `TOTAL`.
  */
-export function updateProgram<S>(optimizer: Optimizer<S>, settings: S, size: number): Program {
+export function updateProgram<S>(
+  optimizer: Optimizer<S>,
+  settings: S,
+  size: number,
+  { decaysSome = false } = {},
+): Program {
   const graph = new Graph();
   const shape = [paddedSize(size) / ROW, ROW];
   const scalar = (name: string) => broadcast(graph.input(name, []), shape, []);
@@ -33,6 +38,7 @@ export function updateProgram<S>(optimizer: Optimizer<S>, settings: S, size: num
     gradient: multiply(graph.input('gradient', shape), scalar('gradient_scale')),
     state: Object.fromEntries(states.map(name => [name, graph.input(`state.${name}`, shape)])),
     scalars: Object.fromEntries(names.map(name => [name, scalar(name)])),
+    ...(decaysSome && { decayed: graph.input('decayed', shape) }),
   });
   const outputs = new Map<string, Node>([['parameter', parameter]]);
   for (const [name, node] of Object.entries(state)) outputs.set(`state.${name}`, node);

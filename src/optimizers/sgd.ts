@@ -1,7 +1,8 @@
-import { add } from '../ops/add.js';
-import { multiply } from '../ops/multiply.js';
-import { subtract } from '../ops/subtract.js';
-import type { Optimizer, Update } from './optimizer.js';
+import type { Optimizer } from './optimizer.js';
+import { coupledDecay } from './parts/decay.js';
+import { momentum } from './parts/moments.js';
+import { chain } from './parts/part.js';
+import { descend, rate } from './parts/scale.js';
 
 export interface SgdSettings {
   readonly momentum: number;
@@ -16,20 +17,4 @@ export interface SgdSettings {
  *
  * Without momentum, b is g. Sutskever et al. (2013) for momentum and Nesterov's form.
  */
-export const sgd: Optimizer<SgdSettings> = {
-  state: ({ momentum }) => (momentum > 0 ? ['momentum_buffer'] : []),
-
-  scalars: ({ momentum, weight_decay }, _step, learning_rate) => ({ learning_rate, momentum, weight_decay }),
-
-  update({ momentum, nesterov, weight_decay }, { parameter, gradient, state, scalars }) {
-    const g = weight_decay > 0 ? add(gradient, multiply(parameter, scalars.weight_decay)) : gradient;
-    const update = (direction: typeof g, buffers: Update['state']): Update => ({
-      parameter: subtract(parameter, multiply(direction, scalars.learning_rate)),
-      state: buffers,
-    });
-    if (momentum === 0) return update(g, {});
-    const momentum_buffer = add(multiply(state.momentum_buffer, scalars.momentum), g);
-    const direction = nesterov ? add(g, multiply(momentum_buffer, scalars.momentum)) : momentum_buffer;
-    return update(direction, { momentum_buffer });
-  },
-};
+export const sgd: Optimizer<SgdSettings> = chain(coupledDecay, momentum, rate, descend);

@@ -77,8 +77,13 @@ function incomplete(run: ReviewedRun): Diagnostic[] {
   return [{ code: 'review/pin', message: `${run.doubt}, and only runs whose files agree are pinned`, file }];
 }
 
-function quality({ deciding }: ReviewedRun): readonly string[] {
-  return metricsOfKind(deciding?.config['loss.kind']);
+/** What a run with its loss always reports, and whatever else it measured of other splits than the training one. */
+function quality({ deciding, facts }: ReviewedRun): readonly string[] {
+  const { validation = {}, test = {} } = facts.metrics ?? {};
+  const measured = Object.entries({ validation, test }).flatMap(([split, metrics]) =>
+    Object.keys(metrics).map(metric => `${split}.${metric}`),
+  );
+  return [...new Set([...metricsOfKind(deciding?.config['loss.kind']), ...measured])];
 }
 
 function different(before: Deciding, { facts, deciding }: ReviewedRun): Diagnostic[] {

@@ -1,7 +1,7 @@
 /** Batches in the form that shards compute on: time-major, in float32, their loss weights ready. */
 import { IGNORED, type Split } from '../data/dataset.js';
-import { type LossName, losses } from '../losses/index.js';
-import { meanDivisor } from '../losses/loss.js';
+import { type LossSettings, lossOf } from '../losses/index.js';
+import type { Loss } from '../losses/loss.js';
 import { heads } from '../model/heads.js';
 import {
   type DeclaredInput,
@@ -70,18 +70,20 @@ export class BatchWriter {
   /** Predictions of the longest sequence. */
   private readonly predictions: number;
   private readonly lengths: readonly number[];
+  private readonly loss: Loss;
   private readonly dropout: CounterRandom;
 
   /** `seed` is the experiment's; it decides what is dropped. */
   constructor(
     private readonly split: Split,
     private readonly spec: ModelSpec,
-    private readonly loss: LossName,
+    loss: LossSettings,
     private readonly shape: ShardShape,
     seed = 0,
   ) {
     const { sequenceLength, variableLength } = shape;
-    this.inputs = declaredInputs(spec, losses[loss], shape);
+    this.loss = lossOf(loss);
+    this.inputs = declaredInputs(spec, this.loss, shape);
     this.predictions = predictionsOf(spec, sequenceLength);
     this.lengths = variableLength
       ? batchLengths(spec, { steps: sequenceLength, variableLength })
@@ -91,14 +93,14 @@ export class BatchWriter {
 
   /**
    * Writes the sequences `indices` into `shards`, filling one after the other; rows that are left
-   * over are zero and weigh nothing. Returns the number of predictions that count.
+   * over are zero and weigh nothing.
    */
-  write(indices: Uint32Array, shards: readonly ShardBatch[], step = 1): number {
-    const counted = this.count(indices);
+  write(indices: Uint32Array, shards: readonly ShardBatch[], step = 1): void {
+    const total = this.totalShare(indices);
     const longest = indices.reduce((most, index) => Math.max(most, this.lengthOf(index)), 1);
     const facts: BatchFacts = {
       steps: this.lengths.find(length => length >= longest) ?? this.shape.sequenceLength,
-      weight: counted === 0 ? 0 : 1 / meanDivisor(losses[this.loss], counted, this.spec.outputSize),
+      weight: total === 0 ? 0 : 1 / total,
       step,
     };
     shards.forEach((shard, s) => {
@@ -111,22 +113,26 @@ export class BatchWriter {
         } else this.clearRow(shard, row);
       }
     });
-    return counted;
   }
 
   private lengthOf(index: number): number {
     return this.split.lengths?.[index] ?? this.shape.sequenceLength;
   }
 
-  /** Predictions of `indices` that count in the loss: not ignored, and not past the end of their sequence. */
-  private count(indices: Uint32Array): number {
-    let counted = 0;
+  /** What the predictions of `indices` count in the mean. */
+  private totalShare(indices: Uint32Array): number {
+    const { targets } = this.split;
+    let total = 0;
     for (const index of indices) {
-      for (let t = 0; t < this.predictions; t++) if (this.counts(index, t)) counted++;
+      for (let t = 0; t < this.predictions; t++) {
+        if (!this.counts(index, t)) continue;
+        total += this.loss.share(this.spec.outputSize, targets.values[index * this.predictions + t]);
+      }
     }
-    return counted;
+    return total;
   }
 
+  /** Whether a prediction counts: not ignored, and not past the end of its sequence. */
   private counts(index: number, t: number): boolean {
     const { targets } = this.split;
     if (this.predictions > 1 && t >= this.lengthOf(index)) return false;
@@ -166,9 +172,11 @@ export class BatchWriter {
       const width = widthOf(input);
       const { targets } = this.split;
       for (let t = 0; t < this.predictions; t++) {
-        const from = (index * this.predictions + t) * width;
+        // a number of the data stands as often as there are outputs for it
+        const own = targets.kind === 'value' ? targets.size : 1;
+        const from = (index * this.predictions + t) * own;
         const at = (t * this.shape.batch + row) * width;
-        for (let c = 0; c < width; c++) values[at + c] = targets.values[from + c];
+        for (let c = 0; c < width; c++) values[at + c] = targets.values[from + Math.floor((c * own) / width)];
       }
     },
     weight: (_input, values, { index, row }, { weight }) => {

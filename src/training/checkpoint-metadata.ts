@@ -5,6 +5,7 @@ import type { Metrics } from '../experiment/gates.js';
 import { type JsonObject, spellNonFinite } from '../experiment/json.js';
 import { unspellMetrics } from '../experiment/metric-fields.js';
 import type { BySplit } from '../experiment/summary.js';
+import type { MetricSums } from './batch-metrics.js';
 import type { SavedHistory } from './early-stopping.js';
 import type { Position } from './loop.js';
 
@@ -26,7 +27,7 @@ export function checkpointMetadata(
     step_hash: stepHash,
     batch_order: order,
     skipped_batches: skipped,
-    epoch: { number: epoch, ended: epochEnded, evaluated, loss: totals.loss, samples: totals.samples },
+    epoch: { number: epoch, ended: epochEnded, evaluated, ...totals },
     metrics,
     ...(Object.keys(history).length > 0 && { history }),
   });
@@ -54,7 +55,11 @@ export function savedState(
       file,
     });
   }
-  const totals = { loss: epoch.loss, samples: epoch.samples };
+  const totals = {
+    loss: epoch.loss,
+    samples: epoch.samples,
+    ...(epoch.metrics && { metrics: epoch.metrics }),
+  };
   const position = { step, skipped, epoch: epoch.number, epochsDone, epochEnded: epoch.ended, order, totals };
   return {
     position,
@@ -73,6 +78,8 @@ interface Saved {
     readonly evaluated: boolean;
     readonly loss: number;
     readonly samples: number;
+    /** Absent in checkpoints of older versions. */
+    readonly metrics?: MetricSums;
   };
   readonly metrics: SpelledMetrics;
   readonly history?: SavedHistory;
@@ -86,7 +93,16 @@ function isEpoch(epoch: Partial<Saved['epoch']> | undefined): epoch is Saved['ep
     Number.isSafeInteger(epoch?.samples) &&
     Number.isFinite(epoch?.loss) &&
     typeof epoch?.ended === 'boolean' &&
-    typeof epoch.evaluated === 'boolean'
+    typeof epoch.evaluated === 'boolean' &&
+    (epoch.metrics === undefined || isSums(epoch.metrics))
+  );
+}
+
+function isSums({ sums, predictions }: Partial<MetricSums>): boolean {
+  return (
+    Number.isSafeInteger(predictions) &&
+    typeof sums === 'object' &&
+    Object.values(sums).every(sum => Number.isFinite(sum))
   );
 }
 

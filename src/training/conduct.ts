@@ -4,6 +4,7 @@ import type { LoadedExperiment } from '../config/index.js';
 import { DeviceLostError } from '../engine/executable.js';
 import type { RunDirectory } from '../experiment/run-directory.js';
 import { batchOrder, totalSteps } from './batch-plan.js';
+import { learningRates } from './learning-rate.js';
 import { type EvaluationReport, type LoopEnd, type LoopStart, trainingLoop } from './loop.js';
 import type { RunObserver, RunResult } from './observer.js';
 import { Recorder } from './recorder.js';
@@ -72,7 +73,7 @@ interface Training extends Conduct {
 
 async function train(parts: Training, from: LoopStart | undefined): Promise<LoopEnd> {
   const { loaded, session, directory, trainer, events, observer, signal, pauseAfterEpoch = Infinity } = parts;
-  const { training, optimizer } = loaded.experiment;
+  const { training } = loaded.experiment;
   const order = batchOrder(loaded, session, from?.position.order);
   const steps = totalSteps(loaded, order, from?.position.step);
   const { batchesPerEpoch, droppedPerEpoch } = order;
@@ -87,7 +88,11 @@ async function train(parts: Training, from: LoopStart | undefined): Promise<Loop
   const recorder = new Recorder(parts, { totalSteps: steps, batchesPerEpoch, evaluateEvery });
   const plan = {
     totalSteps: steps,
-    learningRate: optimizer.learning_rate,
+    learningRate: learningRates(
+      loaded.experiment,
+      { totalSteps: steps, batchesPerEpoch },
+      parts.state.history,
+    ),
     maxSkippedBatches: training.max_skipped_batches,
     evaluateEvery,
   };

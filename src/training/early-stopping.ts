@@ -43,9 +43,13 @@ export function isExhausted(history: readonly Measurement[], settings: EarlyStop
 }
 
 /** The metrics whose values decide what a run does next. */
-export function watchedMetrics({ training }: Experiment): ReadonlySet<string> {
+export function watchedMetrics({ training, optimizer }: Experiment): ReadonlySet<string> {
   const { early_stopping } = training;
-  return new Set(early_stopping ? [early_stopping.metric] : []);
+  const { schedule } = optimizer;
+  return new Set([
+    ...(early_stopping ? [early_stopping.metric] : []),
+    ...(schedule?.kind === 'plateau' ? [schedule.metric] : []),
+  ]);
 }
 
 /** The metrics of a run whose values decide what follows, by name, at every evaluation so far. */

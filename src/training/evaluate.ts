@@ -1,9 +1,9 @@
 /** Saved weights at work: the test metrics of a checkpoint, and what it predicts. */
-import type { LoadedExperiment } from '../config/index.js';
+import { type LoadedExperiment, targetSize } from '../config/index.js';
 import type { Dataset, Split, SplitName } from '../data/index.js';
 import { Engine } from '../engine/index.js';
 import { usageError } from '../errors.js';
-import { losses } from '../losses/index.js';
+import { lossOf } from '../losses/index.js';
 import { answersEachStep } from '../model/heads.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { type Evaluation, Evaluator } from './evaluator.js';
@@ -14,7 +14,7 @@ import { checkSameData, type RunData } from './same-data.js';
 import { type BackendOptions, openSession, type Session } from './session.js';
 import { allocateParameters } from './shards.js';
 import { watchedSplit } from './watched-split.js';
-import { loadWeights } from './weights.js';
+import { loadWeights, type WeightsName } from './weights.js';
 
 /** A checkpoint of a run. */
 export interface SavedModel {
@@ -24,6 +24,8 @@ export interface SavedModel {
   readonly file: string;
   /** What the run says of its data; absent if it was killed before it said anything. */
   readonly data: RunData | undefined;
+  /** Which weights of that checkpoint. */
+  readonly weights: WeightsName;
 }
 
 /**
@@ -84,9 +86,9 @@ export async function predictCheckpoint(
     const all = splitOf(dataset, split);
     const watch = begin({
       named: all.id !== undefined,
-      kind: losses[run.loss].target,
+      kind: lossOf(run.loss).target,
       perStep: answersEachStep(spec.head),
-      size: spec.outputSize,
+      size: targetSize(run.loss, spec.outputSize),
       ...(dataset.classLabels && { classNames: dataset.classLabels }),
     });
     const first: Split = { ...all, count: Math.min(all.count, limit) };
@@ -95,7 +97,7 @@ export async function predictCheckpoint(
 }
 
 async function withModel<T>(
-  { loaded, file, data }: SavedModel,
+  { loaded, file, weights, data }: SavedModel,
   options: BackendOptions,
   use: (evaluator: Evaluator, session: Session) => Promise<T>,
 ): Promise<T> {
@@ -104,7 +106,7 @@ async function withModel<T>(
   if (data) checkSameData(dataset, data);
   const layout = new ParameterLayout(spec);
   const parameters = allocateParameters(layout);
-  loadWeights(file, layout, parameters);
+  loadWeights(file, layout, parameters, weights);
   const engine = await Engine.start(run.backend);
   const pool = createPool(engine, run, parameters);
   try {

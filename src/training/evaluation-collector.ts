@@ -1,4 +1,6 @@
 /** What an evaluation saw of a split, gathered while it runs: the content of `evaluation.json`. */
+
+import { lossFacts, targetSize } from '../config/index.js';
 import type { Dataset, SplitName } from '../data/index.js';
 import type {
   ClassEvaluation,
@@ -10,8 +12,9 @@ import type {
   ValuePair,
   WorstValue,
 } from '../experiment/evaluation.js';
-import { losses } from '../losses/index.js';
-import { predictedClass } from '../losses/loss.js';
+import { classesMeans, predictedClass } from '../metrics/classes.js';
+import { meanOf } from '../metrics/metric.js';
+import { valuesMeans } from '../metrics/values.js';
 import { answersEachStep } from '../model/heads.js';
 import type { Evaluation } from './evaluator.js';
 import type { Position } from './loop.js';
@@ -40,7 +43,7 @@ export interface EvaluationCollector {
 }
 
 export function evaluationCollector(run: ModelRun, dataset: Dataset, split: SplitName): EvaluationCollector {
-  return losses[run.loss].target === 'class'
+  return lossFacts(run.loss).task === 'classes'
     ? new ClassCollector(run, dataset, split)
     : new ValueCollector(run, dataset, split);
 }
@@ -50,6 +53,7 @@ class ClassCollector implements EvaluationCollector {
   private readonly mistakes = new Worst<Mistake>(MOST_WORST);
   private readonly pictures: PictureLayout | null;
   private undecided = 0;
+  private readonly accuracy = meanOf(classesMeans.accuracy);
 
   constructor(
     private readonly run: ModelRun,
@@ -67,8 +71,9 @@ class ClassCollector implements EvaluationCollector {
   add(sequence: PredictedSequence): void {
     for (const prediction of sequence.predictions) {
       if (!prediction.counts) continue;
-      const predicted = predictedClass(prediction.values);
+      const predicted = predictedClass(prediction.outputs);
       const [label] = prediction.target;
+      this.accuracy.add(prediction);
       if (predicted < 0) this.undecided++;
       else if (this.confusion) this.confusion[label][predicted]++;
       if (predicted !== label)
@@ -76,7 +81,7 @@ class ClassCollector implements EvaluationCollector {
     }
   }
 
-  document({ epoch, step, count, loss, metrics }: Outcome): ClassEvaluation {
+  document({ epoch, step, count, loss }: Outcome): ClassEvaluation {
     return {
       version: 1,
       kind: 'class',
@@ -85,7 +90,7 @@ class ClassCollector implements EvaluationCollector {
       step,
       predictions: count,
       loss,
-      accuracy: metrics.accuracy,
+      accuracy: this.accuracy.value ?? Number.NaN,
       classes: this.run.spec.outputSize,
       class_names: this.dataset.classLabels ?? null,
       confusion: this.confusion,
@@ -96,7 +101,7 @@ class ClassCollector implements EvaluationCollector {
   }
 
   private mistake(sequence: PredictedSequence, prediction: Prediction, predicted: number): Mistake {
-    const { values, target, loss } = prediction;
+    const { outputs, target, loss } = prediction;
     const [label] = target;
     const picture = this.pictures && this.dataset[this.split]?.picture?.(sequence.index);
     return {
@@ -104,14 +109,15 @@ class ClassCollector implements EvaluationCollector {
       label,
       predicted: predicted < 0 ? null : predicted,
       loss,
-      probability: predicted < 0 ? Number.NaN : probabilityOf(values, predicted),
-      label_probability: probabilityOf(values, label),
+      probability: predicted < 0 ? Number.NaN : probabilityOf(outputs, predicted),
+      label_probability: probabilityOf(outputs, label),
       ...(picture && { picture: Buffer.from(picture).toString('base64') }),
     };
   }
 }
 
 class ValueCollector implements EvaluationCollector {
+  private readonly error = meanOf(valuesMeans.mean_absolute_error);
   private readonly worst = new Worst<WorstValue>(MOST_WORST);
   private readonly sample: ValuePair[] | null;
   private readonly wanted: ReadonlySet<number>;
@@ -121,7 +127,7 @@ class ValueCollector implements EvaluationCollector {
     dataset: Dataset,
     private readonly split: SplitName,
   ) {
-    this.sample = run.spec.outputSize === 1 ? [] : null;
+    this.sample = targetSize(run.loss, run.spec.outputSize) === 1 ? [] : null;
     this.wanted = spread(dataset[split]?.count ?? 0, MOST_PAIRS);
   }
 
@@ -129,20 +135,21 @@ class ValueCollector implements EvaluationCollector {
     const { index, predictions } = sequence;
     for (const prediction of predictions) {
       if (!prediction.counts) continue;
-      const { values, target } = prediction;
-      const error = losses[this.run.loss].metric.of(values, target);
+      const { point, target } = prediction;
+      const error = valuesMeans.mean_absolute_error(prediction);
+      this.error.add(prediction);
       const place = placeOf(this.run, sequence, prediction);
       this.worst.offer(error, () => ({
         ...place,
         target: [...target.subarray(0, MOST_NUMBERS)],
-        prediction: [...values.subarray(0, MOST_NUMBERS)],
+        prediction: [...point.subarray(0, MOST_NUMBERS)],
         absolute_error: error,
       }));
-      if (this.wanted.has(index)) this.sample?.push({ ...place, target: target[0], prediction: values[0] });
+      if (this.wanted.has(index)) this.sample?.push({ ...place, target: target[0], prediction: point[0] });
     }
   }
 
-  document({ epoch, step, count, loss, metrics }: Outcome): ValueEvaluation {
+  document({ epoch, step, count, loss }: Outcome): ValueEvaluation {
     return {
       version: 1,
       kind: 'value',
@@ -151,7 +158,7 @@ class ValueCollector implements EvaluationCollector {
       step,
       predictions: count,
       loss,
-      mean_absolute_error: metrics.mean_absolute_error,
+      mean_absolute_error: this.error.value ?? Number.NaN,
       worst: this.worst.things,
       sample: this.sample,
     };

@@ -1,11 +1,16 @@
 /** Loss and metric of a model over a split, in batches; one is written while another is computed. */
-import { inDataUnits, type Split } from '../data/index.js';
+
+import { lossFacts, type MeasuredMetric, targetSize } from '../config/index.js';
+import type { Split } from '../data/dataset.js';
 import type { SplitMetrics } from '../experiment/summary.js';
-import { losses } from '../losses/index.js';
-import { meanDivisor } from '../losses/loss.js';
+import { lossOf } from '../losses/index.js';
+import type { Loss } from '../losses/loss.js';
+import { accumulator } from '../metrics/index.js';
+import type { Accumulator } from '../metrics/metric.js';
 import { predictionsOf } from '../model/inputs.js';
 import { BatchWriter } from './batch.js';
 import type { PredictedSequence, Prediction, PredictionWatcher } from './predictions.js';
+import { Readout } from './readout.js';
 import {
   type ModelRun,
   planShards,
@@ -44,6 +49,7 @@ interface Running {
 export class Evaluator {
   private readonly shards: ShardGroup;
   private readonly job: ShardJob;
+  private readonly loss: Loss;
   private report: ShardReport = { executor: null, fallbacks: [] };
 
   /** The parameters of `pool` are read anew at each evaluation. */
@@ -54,6 +60,7 @@ export class Evaluator {
   ) {
     const { shards, job } = planShards(run, batchSize, false);
     this.job = job;
+    this.loss = lossOf(run.loss);
     this.shards = pool.group(job, { shards, slots: SLOTS });
   }
 
@@ -85,11 +92,12 @@ export class Evaluator {
         this.shards.slots[slot].map(memory => memory.batch),
       );
     };
-    const totals = new Totals(this.run);
+    const totals = new Totals(this.run, this.loss);
+    const readout = new Readout(this.loss, split.targets);
     const finish = async ({ slot, from, computed }: Running) => {
       this.report = await computed;
       for (let index = from; index < Math.min(from + this.batchSize, split.count); index++) {
-        const sequence = this.sequence(split, index, { slot, at: index - from });
+        const sequence = this.sequence(split, readout, index, { slot, at: index - from });
         totals.add(sequence);
         watch?.(sequence);
       }
@@ -112,56 +120,62 @@ export class Evaluator {
 
   /** What came out for sequence `index`, which is number `at` of the batch in `slot`. */
   private sequence(
-    split: Split,
+    { lengths, id }: Split,
+    readout: Readout,
     index: number,
     { slot, at }: { readonly slot: number; readonly at: number },
   ): PredictedSequence {
-    const { spec, loss, sequenceLength } = this.run;
-    const { lengths, targets } = split;
+    const { spec, sequenceLength } = this.run;
     const { batch: rowsOfShard } = this.job.shape;
     const { rows, predictions, batch } = this.shards.slots[slot][Math.floor(at / rowsOfShard)];
     const width = spec.outputSize;
-    const targetWidth = losses[loss].targetWidth(width) ?? 1;
+    const first = index * predictionsOf(spec, sequenceLength);
     const steps = predictionsOf(spec, lengths?.[index] ?? sequenceLength);
-    const { weight, target } = batch.inputs;
-    const scaling = targets.kind === 'value' ? targets.scaling : undefined;
+    const { weight } = batch.inputs;
     const told = Array.from({ length: steps }, (_, step): Prediction => {
       const i = step * rowsOfShard + (at % rowsOfShard);
+      const outputs = predictions.subarray(i * width, (i + 1) * width);
       return {
         step,
         counts: weight[i] !== 0,
         loss: rows[i],
-        values: inDataUnits(predictions.subarray(i * width, (i + 1) * width), scaling),
-        target: inDataUnits(target.subarray(i * targetWidth, (i + 1) * targetWidth), scaling),
+        outputs,
+        point: readout.point(outputs),
+        target: readout.target(first + step),
       };
     });
-    return { index, ...(split.id && { id: split.id(index) }), predictions: told };
+    return { index, ...(id && { id: id(index) }), predictions: told };
   }
 }
 
 class Totals {
   private loss = 0;
-  private metric = 0;
+  private share = 0;
   private count = 0;
+  private readonly outputSize: number;
+  private readonly metrics: readonly (readonly [MeasuredMetric, Accumulator])[];
 
-  constructor(private readonly run: ModelRun) {}
+  constructor(
+    { loss, metrics, spec }: ModelRun,
+    private readonly of: Loss,
+  ) {
+    const { task } = lossFacts(loss);
+    this.metrics = metrics.map(name => [name, accumulator(task, name, targetSize(loss, spec.outputSize))]);
+    this.outputSize = spec.outputSize;
+  }
 
   add({ predictions }: PredictedSequence): void {
-    const { metric } = losses[this.run.loss];
-    for (const { counts, loss, values, target } of predictions) {
-      if (!counts) continue;
-      this.loss += loss;
-      this.metric += metric.of(values, target);
+    for (const prediction of predictions) {
+      if (!prediction.counts) continue;
+      this.loss += prediction.loss;
+      this.share += this.of.share(this.outputSize, prediction.target[0]);
       this.count++;
+      for (const [, metric] of this.metrics) metric.add(prediction);
     }
   }
 
   means(): Evaluation {
-    const { loss, spec } = this.run;
-    return {
-      loss: this.loss / meanDivisor(losses[loss], this.count, spec.outputSize),
-      metrics: { [losses[loss].metric.name]: this.metric / this.count },
-      count: this.count,
-    };
+    const metrics = this.metrics.flatMap(([name, { value }]) => (value === undefined ? [] : [[name, value]]));
+    return { loss: this.loss / this.share, metrics: Object.fromEntries(metrics), count: this.count };
   }
 }

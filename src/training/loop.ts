@@ -1,11 +1,14 @@
 /** The training loop: which batch comes when, when to evaluate, and when training ends. */
 import type { BatchOrder, BatchOrderState } from '../data/index.js';
+import type { SplitMetrics } from '../experiment/summary.js';
+import { addSums, type MetricSums, meansOf, NO_METRICS } from './batch-metrics.js';
 import type { StepResult, Trainer } from './trainer.js';
 
 export interface LoopPlan {
   /** Stop after this many optimizer steps, in the middle of an epoch if need be. */
   readonly totalSteps: number;
-  readonly learningRate: number;
+  /** The learning rate of an update, from 1. */
+  readonly learningRate: (update: number) => number;
   /** Batches of the whole run that may be skipped; absent: none. */
   readonly maxSkippedBatches?: number;
   /** Evaluate after every N steps too; absent: only after each epoch and after the last step. */
@@ -34,6 +37,8 @@ export interface EpochTotals {
   /** Sum over the sequences trained on; a skipped batch adds nothing here or below. */
   readonly loss: number;
   readonly samples: number;
+  /** What the training metrics are made of; absent if it is known of a part of the epoch alone. */
+  readonly metrics?: MetricSums;
 }
 
 /** Where an earlier run of the same loop stopped. */
@@ -56,6 +61,8 @@ export interface StepReport extends Position, StepResult {
 export interface EvaluationReport extends Position {
   /** Mean over the sequences trained on so far in this epoch; NaN if every batch was skipped. */
   readonly loss: number;
+  /** The training metrics, likewise, by name; none if they are not known. */
+  readonly metrics: SplitMetrics;
   readonly samples: number;
   readonly seconds: number;
 }
@@ -83,6 +90,8 @@ export type LoopEnd =
       readonly epoch: number;
       /** Batches that were skipped before. */
       readonly skipped: number;
+      /** That the update would have been made with. */
+      readonly learningRate: number;
     } & Pick<StepResult, 'loss' | 'gradientNorm' | 'notFinite'>);
 
 /** `order` stands where `from`, if given, left it. */
@@ -109,19 +118,21 @@ export async function trainingLoop(
     if (hooks.stopRequested()) return { status: 'interrupted' };
     const began = performance.now();
     const { batch, samples, ...after } = next;
-    const running = trainer.step(batch, step - skipped, plan.learningRate);
+    const update = step - skipped;
+    const learningRate = plan.learningRate(update);
+    const running = trainer.step(batch, update, learningRate);
     next = step < lastStep ? take(trainer, order, step + 1) : undefined;
     const result = await running;
     if (!result.updated && skipped >= (plan.maxSkippedBatches ?? 0)) {
       const { loss, gradientNorm, notFinite } = result;
-      return { status: 'diverged', step, epoch: after.epoch, skipped, loss, gradientNorm, notFinite };
+      const { epoch } = after;
+      return { status: 'diverged', step, epoch, skipped, learningRate, loss, gradientNorm, notFinite };
     }
     const seconds = (performance.now() - began) / 1000;
     if (!result.updated) skipped++;
     epoch.add(result, samples, seconds);
     const position = { step, skipped, ...after, totals: epoch.totals };
     const evaluationIsDue = isDue(position);
-    const { learningRate } = plan;
     await hooks.onStep({ ...position, ...result, learningRate, evaluationIsDue, samples, seconds });
     if (!evaluationIsDue) continue;
     if (!(await hooks.onEvaluation({ ...position, ...epoch.means() }))) return { status: 'interrupted' };
@@ -148,26 +159,32 @@ function take(trainer: Trainer, order: BatchOrder, step: number) {
 class EpochSums {
   private loss: number;
   private samples: number;
+  private metrics: MetricSums | undefined;
   private seconds = 0;
 
-  constructor({ loss, samples }: EpochTotals = { loss: 0, samples: 0 }) {
+  constructor({ loss, samples, metrics }: EpochTotals = { loss: 0, samples: 0 }) {
     this.loss = loss;
     this.samples = samples;
+    // checkpoints of older versions lack them
+    this.metrics = samples === 0 ? NO_METRICS : metrics;
   }
 
-  add({ loss, updated }: StepResult, samples: number, seconds: number): void {
+  add({ loss, updated, metrics }: StepResult, samples: number, seconds: number): void {
     this.seconds += seconds;
     if (!updated) return;
     this.loss += loss * samples;
     this.samples += samples;
+    this.metrics = this.metrics && addSums(this.metrics, metrics);
   }
 
   get totals(): EpochTotals {
-    return { loss: this.loss, samples: this.samples };
+    const { loss, samples, metrics } = this;
+    return { loss, samples, ...(metrics && { metrics }) };
   }
 
   /** `seconds` are those of this process. */
-  means(): { loss: number; samples: number; seconds: number } {
-    return { loss: this.loss / this.samples, samples: this.samples, seconds: this.seconds };
+  means(): Pick<EvaluationReport, 'loss' | 'metrics' | 'samples' | 'seconds'> {
+    const { loss, samples, seconds, metrics = NO_METRICS } = this;
+    return { loss: loss / samples, metrics: meansOf(metrics), samples, seconds };
   }
 }

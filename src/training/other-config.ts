@@ -16,7 +16,7 @@ export function refuseOtherConfig(directory: RunDirectory, loaded: LoadedExperim
   throw usageError(
     {
       code: 'run/other-config',
-      message: `the run in this directory was started with another config; ${advice(changes)}`,
+      message: `the run in this directory was started with another config; ${advice(changes, loaded)}`,
       file: directory.path,
     },
     ...describeChanges(changes, [], loaded),
@@ -25,15 +25,15 @@ export function refuseOtherConfig(directory: RunDirectory, loaded: LoadedExperim
 
 const isOutsideHash = ({ key }: Change): boolean => /^(checkpoint|gates|training\.log_every)(\.|$)/.test(key);
 
-function advice(changes: readonly Change[]): string {
-  const kinds = changes.map(kindOf);
+function advice(changes: readonly Change[], loaded: LoadedExperiment): string {
+  const kinds = changes.map(change => kindOf(change, loaded));
   if (kinds.includes('impossible'))
     return 'it cannot go on with this one, which needs a directory of its own';
   const settable = changes.every(({ to }) => to !== null && typeof to !== 'object');
   if (!settable) return 'it goes on with its own by `resume`; this one needs a directory of its own';
   const set = changes.map(({ key, to }) => `--set ${key}=${String(to)}`);
   const allow = changes.flatMap(change =>
-    kindOf(change) === 'unsafe' ? [`--allow-change ${change.key}`] : [],
+    kindOf(change, loaded) === 'unsafe' ? [`--allow-change ${change.key}`] : [],
   );
   return `\`resume ${[...set, ...allow].join(' ')}\` goes on with what has changed`;
 }

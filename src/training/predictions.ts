@@ -1,16 +1,15 @@
 /** What a model says of the sequences of a split, as an evaluation tells it one sequence after the other. */
+import type { Scored } from '../metrics/metric.js';
 
-export interface Prediction {
+export interface Prediction extends Scored {
   /** Step of its sequence, from 0; 0 where the model answers once a sequence. */
   readonly step: number;
   /** Whether it counts in loss and metric: its label is not an ignored one. */
   readonly counts: boolean;
   /** Before weighting, of scaled values; says nothing where the prediction does not count. */
   readonly loss: number;
-  /** [C] logits, or values in the units of the data. A view that is good only while it is told; so is `target`. */
-  readonly values: Float32Array;
-  /** The class `[1]`, or [C] values. */
-  readonly target: Float32Array;
+  /** A view that is good only while it is told; so may be `point`. */
+  readonly outputs: Float32Array;
 }
 
 export interface PredictedSequence {

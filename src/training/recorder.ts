@@ -1,5 +1,6 @@
 /** What follows a training step and an epoch: events, evaluation, checkpoints, and what the observer is told. */
 import type { EarlyStopping, LoadedExperiment } from '../config/index.js';
+import type { Split } from '../data/index.js';
 import type { SplitEvaluation } from '../experiment/evaluation.js';
 import { metricValue } from '../experiment/gates.js';
 import type { RunDirectory } from '../experiment/run-directory.js';
@@ -96,12 +97,13 @@ export class Recorder {
     const result = await this.evaluate(split, report);
     if (!result) return false;
     // the mean of no batch at all is none
-    const train: SplitMetrics = report.samples > 0 ? { loss: report.loss } : {};
+    const train: SplitMetrics = report.samples > 0 ? { loss: report.loss, ...report.metrics } : {};
     const measured: RunState['metrics'] = { ...state.metrics, [split]: result.metrics };
     const { validation, test } = measured;
     // always in this order, for checkpoints are compared by their bytes
     state.metrics = { train, ...(validation && { validation }), test };
-    if (report.epochEnded) state.best.add('train.loss', train.loss);
+    if (report.epochEnded)
+      for (const [name, value] of Object.entries(train)) state.best.add(`train.${name}`, value);
     for (const [name, value] of Object.entries(result.metrics)) state.best.add(`${split}.${name}`, value);
     state.history.add(report.step - report.skipped, metric => metricValue(state.metrics, metric));
     state.evaluated = true;
@@ -158,9 +160,9 @@ export class Recorder {
 
   /** The step at `end` was not made: what is saved is the one before. */
   async diverged(end: Extract<LoopEnd, { status: 'diverged' }>): Promise<void> {
-    const { loaded, events } = this.parts;
+    const { events } = this.parts;
     await this.save({ value: null, temporary: true });
-    events.step({ ...end, learningRate: loaded.experiment.optimizer.learning_rate }, 0);
+    events.step(end, 0);
   }
 
   /** The split whose metrics select: the test split only if there is no other. */
@@ -192,14 +194,15 @@ export class Recorder {
 
   /** Undefined if the run was asked to stop before the evaluation came to its end. */
   private async evaluate(name: 'validation' | 'test', position: Position): Promise<SplitResult | undefined> {
-    const { session, state, observer, signal } = this.parts;
+    const { session, state, observer, trainer, signal } = this.parts;
     const evaluator = await this.warmEvaluator();
-    const began = performance.now();
     const split = session.dataset[name] ?? session.dataset.test;
+    if (trainer.average && !(await this.evaluateTrained(evaluator, name, split, position))) return undefined;
+    const began = performance.now();
     const watched = watchedSplit(split, progress => observer.evaluating(progress));
     const collector = evaluationCollector(session.run, session.dataset, name);
     const watch = collector.add.bind(collector);
-    const evaluation = await evaluator.evaluate(watched, { signal, watch });
+    const evaluation = await trainer.withAverage(() => evaluator.evaluate(watched, { signal, watch }));
     if (!evaluation) return undefined;
     const seconds = (performance.now() - began) / 1000;
     state.evalSeconds += seconds;
@@ -208,6 +211,34 @@ export class Recorder {
     const { step, epoch } = state.restored ?? position;
     const document = collector.document({ step, epoch, ...evaluation });
     return { metrics: { loss, ...metrics }, count, seconds, document };
+  }
+
+  /**
+   * Logs the metrics of the weights in a run that is evaluated by their average. Returns false if
+   * the run was asked to stop before the evaluation came to its end.
+   */
+  private async evaluateTrained(
+    evaluator: Evaluator,
+    name: 'validation' | 'test',
+    split: Split,
+    position: Position,
+  ): Promise<boolean> {
+    const { state, events, signal } = this.parts;
+    const began = performance.now();
+    const evaluation = await evaluator.evaluate(split, { signal });
+    if (!evaluation) return false;
+    const { loss, metrics, count: samples } = evaluation;
+    const seconds = (performance.now() - began) / 1000;
+    state.evalSeconds += seconds;
+    const restored = state.restored && { restored_step: state.restored.step };
+    events.evaluation(
+      'eval.trained',
+      name,
+      position,
+      { loss, ...metrics },
+      { samples, seconds, ...restored },
+    );
+    return true;
   }
 
   /**
@@ -232,7 +263,7 @@ export class Recorder {
   ): void {
     const { state, events, observer } = this.parts;
     const restored = state.restored && { restored_step: state.restored.step };
-    events.evaluation(split, position, metrics, { samples: count, seconds, ...restored });
+    events.evaluation('eval', split, position, metrics, { samples: count, seconds, ...restored });
     observer.evaluated({
       left: split === 'test' && this.decidingSplit !== 'test' ? 0 : this.evaluationsAfter(position),
     });

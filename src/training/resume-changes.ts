@@ -1,6 +1,6 @@
 /** What is no longer as it was when a run began: what may change freely, and what a user must allow by name. */
 import { configDifferences } from '../config/diff.js';
-import type { LoadedExperiment } from '../config/index.js';
+import { dependsOnLength, type LoadedExperiment } from '../config/index.js';
 import { type Diagnostic, usageError } from '../errors.js';
 import type { Json } from '../experiment/json.js';
 import type { Manifest, ManifestChange } from '../experiment/manifest.js';
@@ -13,6 +13,7 @@ const SAFE = [
   'checkpoint',
   'gates',
   'training.log_every',
+  'training.metrics',
   'training.num_epochs',
   'training.max_steps',
   'training.evaluate_every',
@@ -20,6 +21,9 @@ const SAFE = [
   'training.max_skipped_batches',
   'training.eval_batch_size',
 ];
+
+/** Keys, likewise, that say how long a run trains. */
+const LENGTH = ['training.num_epochs', 'training.max_steps'];
 
 /** Keys, likewise, that no run can change once it has begun, with the reason. The first that covers a key is the one that counts. */
 const IMPOSSIBLE: Readonly<Record<string, string>> = {
@@ -35,9 +39,15 @@ const IMPOSSIBLE: Readonly<Record<string, string>> = {
 /** `unsafe`: it alters results, and is recorded where it is allowed by name. */
 export type ChangeKind = 'safe' | 'unsafe' | 'impossible';
 
-export function kindOf(change: Change): ChangeKind {
-  if (covers(SAFE, change.key)) return 'safe';
+/** @param loaded the config as it is to be */
+export function kindOf(change: Change, loaded: LoadedExperiment): ChangeKind {
+  if (covers(SAFE, change.key)) return changesRates(change, loaded) ? 'unsafe' : 'safe';
   return reasonAgainst(change) === undefined ? 'unsafe' : 'impossible';
+}
+
+/** Whether the learning rate of updates depends on what changes: the planned length of the training. */
+function changesRates({ key }: Change, { experiment }: LoadedExperiment): boolean {
+  return covers(LENGTH, key) && dependsOnLength(experiment.optimizer.schedule);
 }
 
 export function configChanges(before: LoadedExperiment, after: LoadedExperiment): Change[] {
@@ -73,7 +83,8 @@ export function checkAllowed(
   loaded: LoadedExperiment,
 ): void {
   const isRefused = (change: Change) =>
-    kindOf(change) === 'impossible' || (kindOf(change) === 'unsafe' && !covers(allowed, change.key));
+    kindOf(change, loaded) === 'impossible' ||
+    (kindOf(change, loaded) === 'unsafe' && !covers(allowed, change.key));
   const refused = changes.some(isRefused) ? describeChanges(changes, allowed, loaded) : [];
   const idle = allowed.filter(one => !changes.some(({ key }) => covers([one], key)));
   const problems = [...refused, ...idle.map(key => nothingChanged(key, changes))];
@@ -89,7 +100,7 @@ export function refuseImpossible(
   if (changes.some(isImpossible)) throw usageError(...describeChanges(changes, allowed, loaded));
 }
 
-const isImpossible = (change: Change): boolean => kindOf(change) === 'impossible';
+const isImpossible = (change: Change): boolean => reasonAgainst(change) !== undefined;
 
 /** Each change with its classification; what is refused first. */
 export function describeChanges(
@@ -101,7 +112,7 @@ export function describeChanges(
   // where one cannot be, allowing the others leads to nothing
   const instead = changes.some(isImpossible) ? 'a new run' : undefined;
   return changes
-    .toSorted((a, b) => order.indexOf(kindOf(a)) - order.indexOf(kindOf(b)))
+    .toSorted((a, b) => order.indexOf(kindOf(a, loaded)) - order.indexOf(kindOf(b, loaded)))
     .map(change => described(change, { allowed, instead }, loaded));
 }
 
@@ -111,9 +122,10 @@ interface Allowing {
   readonly instead: string | undefined;
 }
 
-function described(change: Change, allowing: Allowing, { locator }: LoadedExperiment): Diagnostic {
+function described(change: Change, allowing: Allowing, loaded: LoadedExperiment): Diagnostic {
+  const { locator } = loaded;
   const { key, to } = change;
-  const { code, message, expected } = classified(change, allowing);
+  const { code, message, expected } = classified(change, allowing, loaded);
   const more = { ...(expected !== undefined && { expected }), got: JSON.stringify(to) };
   const path = key.split('.');
   return locator.isGiven(path) ? locator.atValue(path, code, message, more) : { code, message, ...more };
@@ -122,10 +134,14 @@ function described(change: Change, allowing: Allowing, { locator }: LoadedExperi
 function classified(
   change: Change,
   { allowed, instead }: Allowing,
+  loaded: LoadedExperiment,
 ): Pick<Diagnostic, 'code' | 'message' | 'expected'> {
   const { key } = change;
   const was = JSON.stringify(change.from);
-  switch (kindOf(change)) {
+  const why = changesRates(change, loaded)
+    ? `, since the rates of \`optimizer.schedule\` depend on the planned length`
+    : '';
+  switch (kindOf(change, loaded)) {
     case 'impossible':
       return {
         code: 'resume/impossible',
@@ -141,11 +157,11 @@ function classified(
       if (covers(allowed, key))
         return {
           code: 'resume/allowed',
-          message: `\`${key}\` is allowed to change (it was ${was}), and that alters the results`,
+          message: `\`${key}\` is allowed to change (it was ${was}), and that alters the results${why}`,
         };
       return {
         code: 'resume/changed',
-        message: `\`${key}\` is not what the run began with, and it alters the results`,
+        message: `\`${key}\` is not what the run began with, and it alters the results${why}`,
         expected: `${was}, or ${instead ?? `--allow-change ${key} to go on with what is given`}`,
       };
   }
@@ -155,6 +171,10 @@ function classified(
 function reasonAgainst({ key, from, to }: Change): string | undefined {
   if (key === 'optimizer.momentum' && from === 0 && to !== null)
     return 'its checkpoints have no state of momentum';
+  if (['optimizer.amsgrad', 'optimizer.centered'].includes(key) && to === true)
+    return 'its checkpoints have no state of it';
+  if (key.startsWith('training.average') && from === null)
+    return 'its checkpoints have no average of the weights';
   const [, reason] = Object.entries(IMPOSSIBLE).find(([one]) => covers([one], key)) ?? [];
   return reason;
 }

@@ -44,6 +44,7 @@ function unfit({ path, tensors }: Checkpoint, { experiment }: LoadedExperiment, 
   return unfitTensors(path, tensors, {
     layout: new ParameterLayout(spec),
     optimizerStates: optimizerOf(experiment.optimizer).state(experiment.optimizer),
+    hasAverage: experiment.training.average !== undefined,
     carried: new Map(carriedStates(spec).map(({ name, size }) => [name, [batch_size, size]])),
   });
 }
@@ -86,7 +87,7 @@ function checkNothingLost({ files }: RunDirectory): void {
 
 /** Throws exit 2 where what alters results has no step left to alter: the run would merely say that it was trained so. */
 export function checkUse(saved: SavedState | undefined, { loaded, session, changes }: Wanted): void {
-  const change = changes.find(one => kindOf(one) === 'unsafe');
+  const change = changes.find(one => kindOf(one, loaded) === 'unsafe');
   if (change === undefined || saved?.evaluated !== true) return;
   const { position } = saved;
   if (position.step < endOf(position, loaded, session)) return;

@@ -91,7 +91,9 @@ export class RunCheckpoints {
     const best = bestOf(listCheckpoints(this.directory.files.checkpoints));
     if (best === undefined) return undefined;
     const checkpoint = loadCheckpoint(best.path);
-    loadWeights(best.path, this.trainer.layout, this.trainer.parameters);
+    const { layout, parameters, average } = this.trainer;
+    loadWeights(best.path, layout, parameters);
+    if (average) loadWeights(best.path, layout, average, 'average');
     return savedState(best.path, checkpoint);
   }
 

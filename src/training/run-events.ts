@@ -132,11 +132,13 @@ export class RunEvents {
     });
   }
 
-  epoch({ epoch, step, loss, samples, seconds }: EvaluationReport): void {
-    this.log.emit({ event: 'train.epoch', epoch, step, loss, samples, duration_s: seconds });
+  epoch({ epoch, step, loss, metrics, samples, seconds }: EvaluationReport): void {
+    this.log.emit({ event: 'train.epoch', epoch, step, loss, ...metrics, samples, duration_s: seconds });
   }
 
+  /** @param event `eval.trained` for the weights of a run that is evaluated by their average */
   evaluation(
+    event: 'eval' | 'eval.trained',
     split: 'validation' | 'test',
     { epoch, step }: Position,
     { loss, ...others }: SplitMetrics,
@@ -145,7 +147,7 @@ export class RunEvents {
       ...more
     }: { readonly samples: number; readonly seconds: number; readonly restored_step?: number },
   ): void {
-    this.log.emit({ event: 'eval', split, epoch, step, loss, ...others, ...more, duration_s: seconds });
+    this.log.emit({ event, split, epoch, step, loss, ...others, ...more, duration_s: seconds });
   }
 
   stoppedEarly({ epoch, step }: Position, stop: EarlyStop): void {

@@ -1,5 +1,11 @@
 /** From a loaded config to what is trained: dataset, model sizes, backend, trainer. */
-import { checkAgainstData, type LoadedExperiment, locateInConfig, type ModelSizes } from '../config/index.js';
+import {
+  checkAgainstData,
+  type LoadedExperiment,
+  locateInConfig,
+  type ModelSizes,
+  measuredMetrics,
+} from '../config/index.js';
 import { type DataScaling, type Dataset, openDataset } from '../data/index.js';
 import { type BackendChoice, type BackendRequest, chooseBackend } from '../engine/backend.js';
 import { type Diagnostic, UserError, usageError } from '../errors.js';
@@ -8,6 +14,7 @@ import { describeModel, type ModelSpec } from '../model/spec.js';
 import { optimizerOf } from '../optimizers/index.js';
 import { RandomStream } from '../random.js';
 import { type GateReferences, gateReferences } from './gate-references.js';
+import { lossSettings } from './loss-settings.js';
 import type { ModelRun } from './shards.js';
 import { usableCores } from './threads.js';
 import { Trainer, type TrainerOptions } from './trainer.js';
@@ -63,7 +70,8 @@ export function sessionWith(
     backend: choice.backend,
     threads: threads ?? usableCores(),
     spec,
-    loss: loaded.experiment.loss.kind,
+    loss: lossSettings(loaded, dataset.train, spec),
+    metrics: measuredMetrics(loaded.experiment),
     seed: loaded.experiment.seed,
     sequenceLength: sizes.sequenceLength,
     variableLength: [dataset.train, dataset.validation, dataset.test].some(
@@ -82,6 +90,8 @@ export async function createTrainer(loaded: LoadedExperiment, { dataset, run }: 
     train: dataset.train,
     batchSize: training.batch_size,
     ...(clip !== undefined && { gradientClipNorm: clip }),
+    weightDecayOn: optimizer.weight_decay_on,
+    ...(training.average && { averageDecay: training.average.decay }),
   };
   return Trainer.create(options, optimizerOf(optimizer), optimizer);
 }

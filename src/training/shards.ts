@@ -2,10 +2,11 @@
  * The shards of a batch: what each computes, the memory that it works on, and who computes it. Which thread that is changes no
  * result; the number of shards would, so it depends on the batch size alone.
  */
+import type { MeasuredMetric } from '../config/index.js';
 import type { Backend } from '../engine/backend.js';
 import type { Engine } from '../engine/index.js';
 import { KernelMachine } from '../engine/machine.js';
-import { type LossName, losses } from '../losses/index.js';
+import { type LossSettings, lossOf } from '../losses/index.js';
 import { declaredInputs, predictionsOf, widthOf } from '../model/inputs.js';
 import { ParameterLayout } from '../model/parameters.js';
 import type { ModelSpec } from '../model/spec.js';
@@ -18,7 +19,9 @@ export interface ModelRun {
   readonly backend: Backend;
   readonly threads: number;
   readonly spec: ModelSpec;
-  readonly loss: LossName;
+  readonly loss: LossSettings;
+  /** What evaluations measure beside the loss. */
+  readonly metrics: readonly MeasuredMetric[];
   /** The experiment's; decides what dropout drops. */
   readonly seed: number;
   /** T. */
@@ -34,7 +37,7 @@ export type ShardShape = WalkShape;
 export interface ShardJob {
   readonly backend: Backend;
   readonly spec: ModelSpec;
-  readonly loss: LossName;
+  readonly loss: LossSettings;
   readonly shape: ShardShape;
   readonly withGradient: boolean;
 }
@@ -88,7 +91,7 @@ export class ShardComputer {
     private readonly job: ShardJob,
   ) {
     this.machine = new KernelMachine(engine);
-    this.walk = new ScheduleWalk(job.spec, losses[job.loss], job.shape, this.machine);
+    this.walk = new ScheduleWalk(job.spec, lossOf(job.loss), job.shape, this.machine);
   }
 
   async compute(parameters: Float32Array, memory: ShardMemory): Promise<ShardReport> {
@@ -202,7 +205,7 @@ function allocateStates({ spec, shape }: ShardJob): Record<string, Float32Array>
 function allocateBatch({ spec, shape, loss }: ShardJob): ShardBatch {
   const steps = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   steps[0] = shape.sequenceLength;
-  const inputs = declaredInputs(spec, losses[loss], shape).map(input => {
+  const inputs = declaredInputs(spec, lossOf(loss), shape).map(input => {
     const count = input.per === 'step' ? shape.sequenceLength : predictionsOf(spec, shape.sequenceLength);
     return [input.name, sharedFloats(count * shape.batch * widthOf(input))];
   });

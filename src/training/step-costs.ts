@@ -1,7 +1,7 @@
 /** What one training step costs, counted from its programs without running anything. */
 import { describePlan, type PlanCosts } from '../engine/describe.js';
 import { makePlan, type Plan } from '../engine/plan.js';
-import { losses } from '../losses/index.js';
+import { lossOf } from '../losses/index.js';
 import { type StepProgram, stepPrograms } from '../model/walk.js';
 import { type ModelRun, planShards, type ShardJob } from './shards.js';
 
@@ -26,7 +26,7 @@ export interface StepCosts {
 
 export function stepCosts(run: ModelRun, batchSize: number): StepCosts {
   const { shards, job } = planShards(run, batchSize, true);
-  const programs = stepPrograms(run.spec, losses[run.loss], job.shape).map((step): PlannedProgram => {
+  const programs = stepPrograms(run.spec, lossOf(run.loss), job.shape).map((step): PlannedProgram => {
     const plan = makePlan(step.program);
     return { ...step, plan, costs: describePlan(step.program, plan) };
   });

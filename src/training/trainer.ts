@@ -6,7 +6,10 @@ import { sizeOf } from '../graph/shape.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { carriedStates } from '../model/walk.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
+import { paddedSize } from '../optimizers/program.js';
+import { WeightAverage } from './average.js';
 import { BatchWriter } from './batch.js';
+import { BatchMetrics, type MetricSums, NO_METRICS } from './batch-metrics.js';
 import { Evaluator } from './evaluator.js';
 import { createPool } from './pool.js';
 import {
@@ -25,6 +28,10 @@ export interface TrainerOptions extends ModelRun {
   readonly train: Split;
   readonly batchSize: number;
   readonly gradientClipNorm?: number;
+  /** What weight decay applies to; all parameters by default. */
+  readonly weightDecayOn?: 'all' | 'weights';
+  /** Keep an average of the parameters, of which each update keeps this share. */
+  readonly averageDecay?: number;
 }
 
 /** One batch is computed while the next is written. */
@@ -32,6 +39,8 @@ const SLOTS = 2;
 
 /** A batch that has been written; good for one step. */
 export interface PreparedBatch {
+  /** Its sequences. */
+  readonly indices: Uint32Array;
   readonly slot: number;
   /** Whether states that are carried from batch to batch start from zero. */
   readonly startsEpoch: boolean;
@@ -44,6 +53,8 @@ export interface StepResult {
   readonly gradientNorm: number;
   /** Whether the update was made: not where loss, gradient, updated parameters or optimizer state are not finite. */
   readonly updated: boolean;
+  /** Of the batch, before the update; empty if none was made. */
+  readonly metrics: MetricSums;
   /** Parameters whose gradient, or whose update, has a value that is not finite; looked for only where no update was made. */
   readonly notFinite: readonly string[];
 }
@@ -53,9 +64,11 @@ export class Trainer {
   /** Flat, padded to whole rows. */
   readonly parameters: Float32Array;
   private readonly gradient: Float32Array;
+  private readonly averaged: WeightAverage | undefined;
   private readonly pool: ShardPool;
   private readonly shards: ShardGroup;
   private readonly writer: BatchWriter;
+  private readonly measured: BatchMetrics;
   private slot = 0;
   private report: ShardReport = { executor: null, fallbacks: [] };
 
@@ -68,9 +81,13 @@ export class Trainer {
     this.layout = new ParameterLayout(options.spec);
     this.parameters = allocateParameters(this.layout);
     this.gradient = new Float32Array(this.parameters.length);
+    const { averageDecay } = options;
+    this.averaged =
+      averageDecay === undefined ? undefined : new WeightAverage(this.parameters.length, averageDecay);
     const { shards, job } = planShards(options, options.batchSize, true);
     this.pool = makePool(engine, options, this.parameters);
     this.shards = this.pool.group(job, { shards, slots: SLOTS });
+    this.measured = new BatchMetrics(options, options.train, job.shape.batch);
     this.writer = new BatchWriter(options.train, options.spec, options.loss, job.shape, options.seed);
   }
 
@@ -82,12 +99,34 @@ export class Trainer {
     makePool = createPool,
   ): Promise<Trainer> {
     const engine = await Engine.start(options.backend);
-    const { size } = new ParameterLayout(options.spec);
-    return new Trainer(options, engine, Updater.create(engine, optimizer, settings, size), makePool);
+    const layout = new ParameterLayout(options.spec);
+    const decayed = options.weightDecayOn === 'weights' ? weightMask(layout) : undefined;
+    const updater = Updater.create(engine, optimizer, settings, layout.size, decayed);
+    return new Trainer(options, engine, updater, makePool);
   }
 
   get optimizerState(): Readonly<Record<string, Float32Array>> {
     return this.updater.state;
+  }
+
+  /** The average of the parameters, laid out like them; undefined if none is kept. */
+  get average(): Float32Array | undefined {
+    return this.averaged?.values;
+  }
+
+  /**
+   * Runs `work` with the average of the parameters in their place, or as they are if none is kept.
+   * No step may be under way.
+   */
+  async withAverage<T>(work: () => Promise<T>): Promise<T> {
+    if (this.average === undefined) return work();
+    const trained = this.parameters.slice();
+    this.parameters.set(this.average);
+    try {
+      return await work();
+    } finally {
+      this.parameters.set(trained);
+    }
   }
 
   /** What executes the kernels, and the kernels that gpu.js's own code runs; known after the first step. */
@@ -103,7 +142,8 @@ export class Trainer {
     this.slot = (this.slot + 1) % SLOTS;
     const batches = this.shards.slots[this.slot].map(memory => memory.batch);
     this.writer.write(indices, batches, step);
-    return { slot: this.slot, startsEpoch };
+    // the order may write the next epoch over them before the step is made
+    return { indices: indices.slice(), slot: this.slot, startsEpoch };
   }
 
   /**
@@ -111,7 +151,7 @@ export class Trainer {
    * Nothing is changed if none is made.
    */
   async step(
-    { slot, startsEpoch }: PreparedBatch,
+    { indices, slot, startsEpoch }: PreparedBatch,
     update: number,
     learningRate: number,
   ): Promise<StepResult> {
@@ -121,8 +161,10 @@ export class Trainer {
     const loss = this.weightedLoss(slot);
     this.sumGradients();
     const norm = gradientNorm(this.gradient);
-    if (!Number.isFinite(loss) || !Number.isFinite(norm))
-      return { loss, gradientNorm: norm, updated: false, notFinite: this.notFiniteIn([this.gradient]) };
+    if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
+      const notFinite = this.notFiniteIn([this.gradient]);
+      return { loss, gradientNorm: norm, updated: false, metrics: NO_METRICS, notFinite };
+    }
     const scale = clipFactor(norm, this.options.gradientClipNorm);
     const bad = await this.updater.apply(this.parameters, this.gradient, {
       step: update,
@@ -130,8 +172,12 @@ export class Trainer {
       scale,
     });
     const updated = bad.length === 0;
-    if (updated) for (const { carried } of shards) passOn(carried);
-    return { loss, gradientNorm: norm, updated, notFinite: this.notFiniteIn(bad) };
+    if (updated) {
+      this.averaged?.add(this.parameters, update);
+      for (const { carried } of shards) passOn(carried);
+    }
+    const metrics = updated ? this.measured.of(indices, shards) : NO_METRICS;
+    return { loss, gradientNorm: norm, updated, metrics, notFinite: this.notFiniteIn(bad) };
   }
 
   /**
@@ -205,4 +251,12 @@ export class Trainer {
       else for (let i = 0; i < gradient.length; i++) gradient[i] += part[i];
     });
   }
+}
+
+/** 1 for each element of a matrix, 0 for biases and the gains of layer normalization; flat and padded. */
+function weightMask(layout: ParameterLayout): Float32Array {
+  const mask = new Float32Array(paddedSize(layout.size));
+  for (const { shape, offset, size } of layout.parameters)
+    if (shape.length > 1) mask.fill(1, offset, offset + size);
+  return mask;
 }

@@ -35,16 +35,29 @@ export class Updater {
   private constructor(
     private readonly executable: Executable,
     private readonly scalars: (step: number, learningRate: number) => Readonly<Record<string, number>>,
+    private readonly masks: Readonly<Record<string, Float32Array>>,
     states: readonly string[],
     size: number,
   ) {
     this.state = Object.fromEntries(states.map(name => [name, new Float32Array(paddedSize(size))]));
   }
 
-  static create<S>(engine: Engine, optimizer: Optimizer<S>, settings: S, size: number): Updater {
+  /**
+   * @param size parameters without padding
+   * @param decayed 1 for each parameter that weight decay applies to, else 0; flat and padded to
+   * whole rows. Absent: weight decay applies to all.
+   */
+  static create<S>(
+    engine: Engine,
+    optimizer: Optimizer<S>,
+    settings: S,
+    size: number,
+    decayed?: Float32Array,
+  ): Updater {
     return new Updater(
-      engine.compile(updateProgram(optimizer, settings, size)),
+      engine.compile(updateProgram(optimizer, settings, size, { decaysSome: decayed !== undefined })),
       (step, learningRate) => optimizer.scalars(settings, step, learningRate),
+      decayed === undefined ? {} : { decayed },
       optimizer.state(settings),
       size,
     );
@@ -62,6 +75,7 @@ export class Updater {
   ): Promise<readonly Float32Array[]> {
     const values: Record<string, Value> = {
       ...this.scalars(step, learningRate),
+      ...this.masks,
       gradient_scale: scale,
       parameter: parameters,
       gradient,

@@ -24,6 +24,8 @@ export interface TrainingState {
   readonly parameters: Float32Array;
   /** The optimizer's buffers by name, laid out alike. */
   readonly optimizerState: Readonly<Record<string, Float32Array>>;
+  /** The average of the parameters, laid out alike; undefined if none is kept. */
+  readonly average: Float32Array | undefined;
 }
 
 /**
@@ -32,7 +34,7 @@ export interface TrainingState {
  */
 export function trainingTensors(
   layout: ParameterLayout,
-  { parameters, optimizerState }: TrainingState,
+  { parameters, optimizerState, average }: TrainingState,
   carried: ReadonlyMap<string, Tensor>,
 ): Map<string, Tensor> {
   const tensors = parameterTensors(layout, parameters);
@@ -40,19 +42,30 @@ export function trainingTensors(
     for (const [name, tensor] of parameterTensors(layout, flat, `optimizer.${state}.`))
       tensors.set(name, tensor);
   }
+  if (average)
+    for (const [name, tensor] of parameterTensors(layout, average, AVERAGE)) tensors.set(name, tensor);
   for (const [name, tensor] of carried) tensors.set(`${CARRIED}${name}`, tensor);
   return tensors;
 }
 
 const CARRIED = 'carried.';
+const AVERAGE = 'average.';
+
+/** Which weights of a checkpoint: those of the last update, or their average. */
+export type WeightsName = 'trained' | 'average';
 
 /**
  * Fills `flat` with the weights of `file`. Names may all have one prefix (as `model.lstm.weight_ih_l0`); other tensors in the
- * file are left alone. Throws exit 2 where a weight is missing or has another shape, exit 5 where the file is damaged.
+ * file are left alone; `which` chooses among the weights of a checkpoint with an average. Throws exit 2 where a weight is missing or has another shape, exit 5 where the file is damaged.
  */
-export function loadWeights(file: string, layout: ParameterLayout, flat: Float32Array): void {
+export function loadWeights(
+  file: string,
+  layout: ParameterLayout,
+  flat: Float32Array,
+  which: WeightsName = 'trained',
+): void {
   const { tensors } = readSafetensors(file);
-  const prefix = commonPrefix(tensors, layout);
+  const prefix = which === 'average' ? AVERAGE : commonPrefix(tensors, layout);
   const problems: Diagnostic[] = [];
   for (const parameter of layout.parameters) {
     const { name, shape } = parameter;
@@ -96,6 +109,8 @@ export interface TrainingShape {
   readonly layout: ParameterLayout;
   /** The optimizer's buffers of each parameter. */
   readonly optimizerStates: readonly string[];
+  /** Whether an average of the parameters is kept. */
+  readonly hasAverage: boolean;
   /** Shapes of the states that are carried from batch to batch. */
   readonly carried: ReadonlyMap<string, readonly number[]>;
 }
@@ -104,9 +119,13 @@ export interface TrainingShape {
 export function unfitTensors(
   file: string,
   tensors: Tensors,
-  { layout, optimizerStates, carried }: TrainingShape,
+  { layout, optimizerStates, hasAverage, carried }: TrainingShape,
 ): Diagnostic[] {
-  const prefixes = ['', ...optimizerStates.map(state => `optimizer.${state}.`)];
+  const prefixes = [
+    '',
+    ...optimizerStates.map(state => `optimizer.${state}.`),
+    ...(hasAverage ? [AVERAGE] : []),
+  ];
   const expected = [
     ...prefixes.flatMap(prefix =>
       layout.parameters.map(({ name, shape }) => [`${prefix}${name}`, shape] as const),
@@ -133,7 +152,7 @@ export function unfitTensors(
 export function restoreTraining(
   tensors: Tensors,
   layout: ParameterLayout,
-  { parameters, optimizerState }: TrainingState,
+  { parameters, optimizerState, average }: TrainingState,
 ): ReadonlyMap<string, Tensor> {
   const fill = (flat: Float32Array, prefix: string) => {
     for (const parameter of layout.parameters) {
@@ -143,6 +162,7 @@ export function restoreTraining(
   };
   fill(parameters, '');
   for (const [state, flat] of Object.entries(optimizerState)) fill(flat, `optimizer.${state}.`);
+  if (average) fill(average, AVERAGE);
   const carried = [...tensors].filter(([name]) => name.startsWith(CARRIED));
   return new Map(carried.map(([name, tensor]) => [name.slice(CARRIED.length), tensor]));
 }
@@ -156,7 +176,7 @@ function commonPrefix(tensors: ReadonlyMap<string, unknown>, layout: ParameterLa
   const [{ name: first }] = layout.parameters;
   if (tensors.has(first)) return '';
   const found = [...tensors.keys()].find(
-    name => name.endsWith(`.${first}`) && !name.startsWith('optimizer.'),
+    name => name.endsWith(`.${first}`) && !name.startsWith('optimizer.') && !name.startsWith(AVERAGE),
   );
   return found ? found.slice(0, -first.length) : '';
 }

@@ -7,6 +7,7 @@ import { type Backend, type BackendChoice, chooseBackend } from '../engine/backe
 import { EXIT, UserError } from '../errors.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { batchOrder, totalSteps } from '../training/batch-plan.js';
+import { learningRates } from '../training/learning-rate.js';
 import { createTrainer, initialParameters, openSession, type Session } from '../training/session.js';
 import type { Trainer } from '../training/trainer.js';
 import { makePlace, type ProofPlace, writeProof } from './proof.js';
@@ -124,19 +125,21 @@ class Runner {
   private constructor(
     private readonly choice: BackendChoice,
     private readonly trainer: Trainer,
-    private readonly learningRate: number,
+    private readonly learningRate: (update: number) => number,
   ) {}
 
   static async start(choice: BackendChoice, loaded: LoadedExperiment, session: Session): Promise<Runner> {
+    const order = batchOrder(loaded, session);
+    const length = { totalSteps: totalSteps(loaded, order), batchesPerEpoch: order.batchesPerEpoch };
     const run = { ...session.run, backend: choice.backend };
     const trainer = await createTrainer(loaded, { ...session, choice, run });
     trainer.parameters.set(initialParameters(loaded, session.spec));
-    return new Runner(choice, trainer, loaded.experiment.optimizer.learning_rate);
+    return new Runner(choice, trainer, learningRates(loaded.experiment, length));
   }
 
   async step(step: number, indices: Uint32Array, startsEpoch: boolean): Promise<Standing> {
     const batch = this.trainer.prepare(indices, step, startsEpoch);
-    const result = await this.trainer.step(batch, step, this.learningRate);
+    const result = await this.trainer.step(batch, step, this.learningRate(step));
     return { backend: this.choice.backend, result, parameters: this.trainer.parameters };
   }
 

@@ -4,7 +4,7 @@
  */
 import { interpret } from '../graph/interpret.js';
 import { type Program, reachable } from '../graph/node.js';
-import { type LossName, losses } from '../losses/index.js';
+import { type LossSettings, lossOf } from '../losses/index.js';
 import { type InputOptions, predictionsOf } from '../model/inputs.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { blockProgram } from '../model/programs.js';
@@ -68,7 +68,7 @@ export class Reference {
    */
   constructor(
     private readonly spec: ModelSpec,
-    private readonly loss: LossName,
+    private readonly loss: LossSettings,
     private readonly batch: ReferenceBatch,
     maxCellSteps?: number,
   ) {
@@ -83,7 +83,7 @@ export class Reference {
       training,
       ...(limit !== undefined && { maxCellSteps: limit }),
     };
-    this.walk = new ScheduleWalk(spec, losses[loss], this.shape, new Interpreter());
+    this.walk = new ScheduleWalk(spec, lossOf(loss), this.shape, new Interpreter());
   }
 
   /** Floating-point operations of `lossAt`. */
@@ -92,7 +92,7 @@ export class Reference {
     const options = { ...shape, gradient: false };
     const blocks = makeSchedule(spec, { ...shape, steps: shape.sequenceLength });
     return blocks.reduce((total, block) => {
-      const { outputs } = blockProgram(spec, losses[this.loss], block, options);
+      const { outputs } = blockProgram(spec, lossOf(this.loss), block, options);
       return reachable(outputs.values()).reduce((sum, node) => sum + (node.op?.flops(node) ?? 0), total);
     }, 0);
   }

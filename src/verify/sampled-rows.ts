@@ -1,6 +1,5 @@
 /** Some rows of a batch that lies in the memory of its shards: made to be all that counts, and read out for the float64 reference. */
-import { type LossName, losses } from '../losses/index.js';
-import { meanDivisor } from '../losses/loss.js';
+import { type LossSettings, lossOf } from '../losses/index.js';
 import { declaredInputs, predictionsOf, widthOf } from '../model/inputs.js';
 import type { ModelSpec } from '../model/spec.js';
 import type { ShardBatch, ShardShape } from '../training/shards.js';
@@ -8,7 +7,7 @@ import type { ReferenceBatch } from './reference.js';
 
 export interface BatchInShards {
   readonly spec: ModelSpec;
-  readonly loss: LossName;
+  readonly loss: LossSettings;
   readonly shape: ShardShape;
   readonly shards: readonly ShardBatch[];
 }
@@ -33,16 +32,16 @@ export function spread(candidates: readonly number[], count: number): number[] {
 export function keepRows(batch: BatchInShards, rows: readonly number[]): void {
   const { shape, shards, loss, spec } = batch;
   const kept = new Set(rows);
-  const weights = shards.flatMap(({ inputs: { weight } }, s) =>
-    range(weight.length).map(at => ({
-      weight,
-      at,
-      counts: weight[at] !== 0 && kept.has(s * shape.batch + (at % shape.batch)),
-    })),
+  const { share, targetWidth } = lossOf(loss);
+  const width = targetWidth(spec.outputSize) ?? 1;
+  const weights = shards.flatMap(({ inputs: { weight, target } }, s) =>
+    range(weight.length).map(at => {
+      const counts = weight[at] !== 0 && kept.has(s * shape.batch + (at % shape.batch));
+      return { weight, at, share: counts ? share(spec.outputSize, target[at * width]) : 0 };
+    }),
   );
-  const counted = weights.filter(({ counts }) => counts).length;
-  const each = 1 / meanDivisor(losses[loss], counted, spec.outputSize);
-  for (const { weight, at, counts } of weights) weight[at] = counts ? each : 0;
+  const total = weights.reduce((sum, one) => sum + one.share, 0);
+  for (const { weight, at, share } of weights) weight[at] = share > 0 ? 1 / total : 0;
 }
 
 /** `rows` as a batch of their own. */
@@ -62,7 +61,7 @@ export function readRows(
     });
     return values;
   };
-  const inputs = declaredInputs(spec, losses[loss], shape).map(input => {
+  const inputs = declaredInputs(spec, lossOf(loss), shape).map(input => {
     const count = input.per === 'step' ? steps[0] : predictionsOf(spec, steps[0]);
     return [input.name, read(input.name, count, widthOf(input))];
   });

@@ -12,6 +12,7 @@ export type TestName =
   | 'reference'
   | 'report-page'
   | 'review'
+  | 'schedules'
   | 'simd'
   | 'trainer';
 
@@ -521,46 +522,67 @@ const compiler: readonly Plant[] = [
 
 const training: readonly Plant[] = [
   {
-    file: 'src/optimizers/adam',
+    file: 'src/optimizers/parts/scale',
     find: 'learningRate / (1 - beta1 ** step)',
     replace: 'learningRate / (1 - beta1 ** (step + 1))',
     why: 'the bias correction is a step ahead',
     tests: ['mathematics'],
   },
   {
-    file: 'src/optimizers/adam',
+    file: 'src/optimizers/parts/scale',
     find: '1 / Math.sqrt(1 - beta2 ** step)',
     replace: '1 / (1 - beta2 ** step)',
     why: 'the second bias correction has no root',
     tests: ['mathematics'],
   },
   {
-    file: 'src/optimizers/adam',
-    find: 'add(gradient, multiply(parameter, scalars.weight_decay))',
-    replace: 'subtract(gradient, multiply(parameter, scalars.weight_decay))',
+    file: 'src/optimizers/parts/decay',
+    find: 'add(gradient, decay)',
+    replace: 'subtract(gradient, decay)',
     why: 'weights grow instead of decaying',
     tests: ['mathematics'],
   },
   {
-    file: 'src/optimizers/adam',
-    find: 'multiply(multiply(g, g), scalars.rest2)',
-    replace: 'multiply(multiply(g, g), scalars.rest1)',
+    file: 'src/optimizers/parts/scale',
+    find: 'square(gradient), scalars.beta2, scalars.rest2)',
+    replace: 'square(gradient), scalars.rest2, scalars.rest2)',
     why: 'the square mean takes the wrong rate',
     tests: ['mathematics'],
   },
   {
-    file: 'src/optimizers/sgd',
-    find: 'add(g, multiply(momentum_buffer, scalars.momentum))',
+    file: 'src/optimizers/parts/moments',
+    find: 'add(direction, multiply(momentum_buffer, scalars.momentum))',
     replace: 'add(momentum_buffer, multiply(momentum_buffer, scalars.momentum))',
     why: "Nesterov's direction has the buffer for the gradient",
     tests: ['mathematics'],
   },
   {
-    file: 'src/optimizers/sgd',
-    find: 'add(multiply(state.momentum_buffer, scalars.momentum), g)',
-    replace: 'multiply(add(state.momentum_buffer, g), scalars.momentum)',
+    file: 'src/optimizers/parts/moments',
+    find: 'add(multiply(state.momentum_buffer, scalars.momentum), direction)',
+    replace: 'multiply(add(state.momentum_buffer, direction), scalars.momentum)',
     why: 'the gradient is damped too',
     tests: ['mathematics'],
+  },
+  {
+    file: 'src/schedules/index',
+    find: 'one.update > before && one.update < update',
+    replace: 'one.update > before',
+    why: 'a plateau sees what is measured after the update',
+    tests: ['schedules'],
+  },
+  {
+    file: 'src/schedules/plateau',
+    find: 'bad <= patience',
+    replace: 'bad < patience',
+    why: 'a plateau loses its patience an evaluation early',
+    tests: ['schedules'],
+  },
+  {
+    file: 'src/schedules/schedule',
+    find: 'progress.done / updates',
+    replace: '(progress.done + 1) / updates',
+    why: 'a decay is an update ahead',
+    tests: ['schedules'],
   },
   {
     file: 'src/optimizers/program',

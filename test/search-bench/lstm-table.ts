@@ -95,7 +95,7 @@ class Training {
         isFinished: () => false,
         stopRequested: () => false,
       };
-      const learningRate = loaded.experiment.optimizer.learning_rate;
+      const learningRate = () => loaded.experiment.optimizer.learning_rate;
       await trainingLoop(trainer, order, { totalSteps: totalSteps(loaded, order), learningRate }, hooks);
       return accuracy;
     } finally {

@@ -31,7 +31,11 @@ const layout = new ParameterLayout(modelOf({ cell: 'lstm', hidden_size: 1 }, { o
 
 function weights(): Map<string, Tensor> {
   const flat = () => Float32Array.from({ length: layout.size }, (_, i) => i / 8);
-  return trainingTensors(layout, { parameters: flat(), optimizerState: { exp_avg: flat() } }, new Map());
+  return trainingTensors(
+    layout,
+    { parameters: flat(), optimizerState: { exp_avg: flat() }, average: undefined },
+    new Map(),
+  );
 }
 
 const HEADER_TOKENS = [

@@ -4,10 +4,11 @@
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ModelConfig } from '../../src/config/index.js';
+import { fillDefaults } from '../../src/config/defaults.js';
+import type { ModelConfig, OptimizerConfig } from '../../src/config/index.js';
 import type { Split, Targets } from '../../src/data/dataset.js';
 import { readSafetensors } from '../../src/experiment/safetensors.js';
-import type { LossName } from '../../src/losses/index.js';
+import type { LossSettings } from '../../src/losses/index.js';
 import { describeModel, type ModelSpec } from '../../src/model/spec.js';
 import { packageRoot } from '../../src/root.js';
 import { fullModel } from './models.js';
@@ -27,7 +28,7 @@ export interface Golden {
   /** The `model` section of its config. */
   readonly model: ModelConfig;
   readonly spec: ModelSpec;
-  readonly loss: LossName;
+  readonly loss: LossSettings;
   /** Rows of a batch. */
   readonly batch: number;
   /** T. */
@@ -35,8 +36,8 @@ export interface Golden {
   /** Sequences: one batch, or two if states are carried from the first to the second. */
   readonly split: Split;
   readonly clip: number | null;
-  /** Settings of each optimizer in the file, as a config has them. */
-  readonly optimizers: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** Each optimizer in the file, as a resolved config has it. */
+  readonly optimizers: Readonly<Record<string, OptimizerConfig>>;
   /** Initial parameters by the names of our checkpoints. */
   readonly parameters: Readonly<Record<string, Float32Array>>;
   /** A tensor of the file in float64; parameters go by the names of our checkpoints. */
@@ -46,7 +47,7 @@ export interface Golden {
 /** What one of the two generators says of its case. */
 interface Description {
   readonly model: Record<string, unknown> & { cell?: string; head: { from: string } };
-  readonly loss: LossName;
+  readonly loss: LossSettings;
   readonly batch: number;
   readonly clip: number | null;
   readonly carriesState: boolean;
@@ -70,7 +71,7 @@ export function golden(name: string): Golden {
   const symbols = x.dtype === 'I64';
   const y = values('y');
   const targets: Targets =
-    loss === 'cross_entropy'
+    loss.kind === 'cross_entropy'
       ? {
           kind: 'class',
           numClasses: given.num_classes as number,
@@ -100,7 +101,7 @@ export function golden(name: string): Golden {
       ...(file.tensors.has('lengths') && { lengths: Int32Array.from(values('lengths')) }),
     }),
     clip,
-    optimizers: JSON.parse(file.metadata.optimizers),
+    optimizers: optimizersOf(JSON.parse(file.metadata.optimizers)),
     parameters: Object.fromEntries(
       [...file.tensors.keys()]
         .filter(key => key.startsWith('param.'))
@@ -111,6 +112,15 @@ export function golden(name: string): Golden {
   };
 }
 
+/** breadth.py states a config's section, generate.py PyTorch's arguments under a name such as `sgd_nesterov`. */
+function optimizersOf(settings: Readonly<Record<string, Record<string, unknown>>>): Golden['optimizers'] {
+  const entries = Object.entries(settings).map(([name, { lr, ...rest }]) => {
+    const optimizer = lr === undefined ? rest : { kind: name.split('_')[0], learning_rate: lr, ...rest };
+    return [name, fillDefaults({ optimizer }).optimizer] as const;
+  });
+  return Object.fromEntries(entries) as Golden['optimizers'];
+}
+
 function describe(metadata: Readonly<Record<string, string>>): Description {
   if (metadata.config) {
     const { model, loss, training } = JSON.parse(metadata.config);
@@ -119,7 +129,7 @@ function describe(metadata: Readonly<Record<string, string>>): Description {
       gradient_clip_norm: clip = null,
       carry_state: carriesState = false,
     } = training;
-    return { model, loss: loss.kind, batch, clip, carriesState };
+    return { model, loss, batch, clip, carriesState };
   }
   const {
     cell,
@@ -142,7 +152,7 @@ function describe(metadata: Readonly<Record<string, string>>): Description {
     ...(loss === 'cross_entropy' && { num_classes: C }),
     head: { from },
   };
-  return { model, loss, batch: B, clip, carriesState: false };
+  return { model, loss: { kind: loss }, batch: B, clip, carriesState: false };
 }
 
 interface Sequences {

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import type { Graph, Node } from '../../src/graph/node.js';
 import { type Shape, sizeOf, type Tensor } from '../../src/graph/shape.js';
+import { absolute } from '../../src/ops/absolute.js';
 import { type ActivationName, activate } from '../../src/ops/activate.js';
 import { add } from '../../src/ops/add.js';
 import { broadcast } from '../../src/ops/broadcast.js';
@@ -16,6 +17,7 @@ import { oneHot } from '../../src/ops/one_hot.js';
 import { polynomial } from '../../src/ops/polynomial.js';
 import { positive } from '../../src/ops/positive.js';
 import { select } from '../../src/ops/select.js';
+import { softplus } from '../../src/ops/softplus.js';
 import { squareRoot } from '../../src/ops/square_root.js';
 import { stack } from '../../src/ops/stack.js';
 import { subtract } from '../../src/ops/subtract.js';
@@ -120,6 +122,7 @@ function ofMagnitudes({ op, attributes, shape }: Node, inputs: readonly Tensor[]
 }
 
 export const suites: Readonly<Record<string, OpSuite>> = {
+  absolute: { tolerance: 0, cases: unary('any', absolute) },
   activate: {
     tolerance: 3e-7,
     // sigmoid and tanh are at most 1, where a relative error would ask for the last bits of a
@@ -232,6 +235,12 @@ export const suites: Readonly<Record<string, OpSuite>> = {
         build: ([x]) => select(x, at % shape[0]),
         text: `${at % shape[0]} of [${shape}]`,
       })),
+  },
+  // what is far below 1 is lost beside the 1 in the logarithm
+  softplus: {
+    tolerance: 16 * ULP,
+    magnitude: (_result, [{ data }]) => data.map(x => Math.max(1, Math.abs(x))),
+    cases: unary('any', softplus),
   },
   square_root: { tolerance: 3 * ULP, cases: unary('positive', squareRoot) },
   stack: {

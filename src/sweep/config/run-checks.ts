@@ -1,7 +1,8 @@
 /** Rules between a sweep and the configs of its points. */
 import type { MetricName } from '../../config/experiment.js';
 import type { Locator } from '../../config/locator.js';
-import { measuredMetrics } from '../../config/splits.js';
+import { metricsOf } from '../../config/losses.js';
+import { splitsOf } from '../../config/splits.js';
 import { nearest } from '../../config/suggest.js';
 import type { Diagnostic } from '../../errors.js';
 import type { Objective } from '../plan.js';
@@ -15,9 +16,9 @@ import type { Unknown } from './shape.js';
 
 /** The objective's metric is one that a run reports. */
 export function objectiveRule({ metric }: Objective, locator: Locator): PointRule {
-  return ({ loss, dataset }) => {
+  return ({ loss, dataset, ...config }) => {
     if (loss === undefined) return [];
-    const reported = measuredMetrics(loss, dataset);
+    const reported = metricsOf({ ...config, loss }, splitsOf(dataset));
     if (reported.includes(metric as MetricName)) return [];
     const suggestion = nearest(metric, reported);
     const more = { expected: reported.join(' | '), ...(suggestion !== undefined && { suggestion }) };

@@ -1,0 +1,38 @@
+import { relu } from '../ops/activate.js';
+import { add } from '../ops/add.js';
+import { broadcast } from '../ops/broadcast.js';
+import { multiply } from '../ops/multiply.js';
+import { affine, scale } from '../ops/polynomial.js';
+import { subtract } from '../ops/subtract.js';
+import { sum } from '../ops/sum.js';
+import type { Loss, SettingsOf } from './loss.js';
+
+/**
+ * Quantile or pinball loss (Koenker and Bassett, 1978): the mean over all targets y and quantiles q
+ * of q (y - z) if y > z, else of (1 - q) (z - y). The outputs are the quantiles of the first
+ * target, then those of the second, and so on.
+ */
+export function quantile({ quantiles = [0.1, 0.5, 0.9] }: SettingsOf<'quantile'>): Loss {
+  const median = nearest(quantiles, 0.5);
+  return {
+    target: 'value',
+    targetWidth: outputSize => outputSize,
+    constants: outputSize => ({
+      quantiles: Array.from({ length: outputSize }, (_, i) => quantiles[i % quantiles.length]),
+    }),
+    rows(z, y, constants) {
+      const q = broadcast(constants.quantiles, z.shape, [1]);
+      const above = subtract(y, z);
+      const below = scale(above, -1);
+      return sum(add(multiply(q, relu(above)), multiply(affine(q, -1, 1), relu(below))), [0]);
+    },
+    share: outputSize => outputSize,
+    point: outputs => outputs.filter((_, i) => i % quantiles.length === median),
+  };
+}
+
+/** The first index of the value that is nearest to `to`. */
+function nearest(values: readonly number[], to: number): number {
+  const distances = values.map(value => Math.abs(value - to));
+  return distances.indexOf(Math.min(...distances));
+}

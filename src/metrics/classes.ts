@@ -1,0 +1,108 @@
+/** Metrics of predictions of one of several classes, from C logits z and the class y. */
+import type { ClassesMetric, TrainedMetric } from '../config/index.js';
+import { RocArea } from './auroc.js';
+import { type ClassScores, Counts } from './counts.js';
+import { type Accumulator, meanOf, meanOfDefined, type PredictionMetric, type Scored } from './metric.js';
+
+/** The means of what each prediction has by itself. */
+export const classesMeans: Readonly<Record<Extract<ClassesMetric, TrainedMetric>, PredictionMetric>> = {
+  accuracy: ({ outputs, target }) => (predictedClass(outputs) === target[0] ? 1 : 0),
+  top_3_accuracy: isAmong(3),
+  top_5_accuracy: isAmong(5),
+};
+
+export const classesMetrics: Readonly<
+  Record<Exclude<ClassesMetric, TrainedMetric>, (classes: number) => Accumulator>
+> = {
+  precision: macro('precision'),
+  recall: macro('recall'),
+  f1: macro('f1'),
+  auroc: oneAgainstRest,
+  perplexity: () => ofCrossEntropy(Math.exp),
+  bits_per_symbol: () => ofCrossEntropy(mean => mean / Math.LN2),
+};
+
+/**
+ * The class that `logits` decide for: the first of the greatest; -1 if one is not a number, so that
+ * it never counts as right.
+ */
+export function predictedClass(logits: ArrayLike<number>): number {
+  let best = 0;
+  for (let i = 0; i < logits.length; i++) {
+    if (Number.isNaN(logits[i])) return -1;
+    if (logits[i] > logits[best]) best = i;
+  }
+  return best;
+}
+
+/**
+ * 1 if fewer than k logits come before that of y, where of equal ones the first in the order of
+ * classes comes first.
+ */
+function isAmong(k: number): PredictionMetric {
+  return ({ outputs, target }) => {
+    const y = target[0];
+    let before = 0;
+    for (let i = 0; i < outputs.length; i++) {
+      if (Number.isNaN(outputs[i])) return 0;
+      if (outputs[i] > outputs[y] || (outputs[i] === outputs[y] && i < y)) before++;
+    }
+    return before < k ? 1 : 0;
+  };
+}
+
+/** The mean over the classes that are label or prediction anywhere. */
+function macro(score: keyof ClassScores): (classes: number) => Accumulator {
+  return classes => {
+    const counts = new Counts(classes);
+    return {
+      add: ({ outputs, target }) => counts.addClass(target[0], predictedClass(outputs)),
+      get value() {
+        return meanOfDefined(counts.occurring.map(scores => scores[score]));
+      },
+    };
+  };
+}
+
+/**
+ * The mean over the classes that some labels are and some are not; of two classes, that of the
+ * second. A class is scored by its probability, of which the logarithm tells more apart.
+ */
+function oneAgainstRest(classes: number): Accumulator {
+  const areas = Array.from({ length: classes === 2 ? 1 : classes }, () => new RocArea());
+  return {
+    add({ outputs, target }) {
+      const y = target[0];
+      if (classes === 2) {
+        areas[0].add(outputs[1] - outputs[0], y === 1);
+        return;
+      }
+      const total = logSumExp(outputs);
+      // outputs are float32, and so is what tells them apart: equal ones in another order are equal
+      areas.forEach((area, k) => void area.add(Math.fround(outputs[k] - total), y === k));
+    },
+    get value() {
+      return meanOfDefined(areas.map(area => area.value));
+    },
+  };
+}
+
+/** A function of the mean cross-entropy, without the weights and the smoothing of a loss. */
+function ofCrossEntropy(result: (mean: number) => number): Accumulator {
+  const mean = meanOf(({ outputs, target }: Scored) => logSumExp(outputs) - outputs[target[0]]);
+  return {
+    add: mean.add,
+    get value() {
+      return mean.value === undefined ? undefined : result(mean.value);
+    },
+  };
+}
+
+/** log of the sum of e^z, in float64. */
+function logSumExp(z: ArrayLike<number>): number {
+  let largest = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < z.length; i++) largest = Math.max(largest, z[i]);
+  let sum = 0;
+  for (let i = 0; i < z.length; i++) sum += Math.exp(z[i] - largest);
+  return largest + Math.log(sum);
+}

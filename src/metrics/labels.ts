@@ -1,0 +1,58 @@
+/** Metrics of several labels, each of which applies or not, from their probabilities p and targets y from 0 to 1. */
+import type { LabelsMetric, TrainedMetric } from '../config/index.js';
+import { RocArea } from './auroc.js';
+import { type ClassScores, Counts } from './counts.js';
+import { type Accumulator, meanOfDefined, type PredictionMetric } from './metric.js';
+
+/** From which on a target or a probability says that a label applies. */
+export const APPLIES = 0.5;
+
+/** The means of what each prediction has by itself. */
+export const labelsMeans: Readonly<Record<Extract<LabelsMetric, TrainedMetric>, PredictionMetric>> = {
+  // a probability that is not a number is never right
+  accuracy({ point, target }) {
+    let right = 0;
+    for (let i = 0; i < target.length; i++) {
+      if (!Number.isNaN(point[i]) && point[i] >= APPLIES === target[i] >= APPLIES) right++;
+    }
+    return right / target.length;
+  },
+};
+
+export const labelsMetrics: Readonly<
+  Record<Exclude<LabelsMetric, TrainedMetric>, (labels: number) => Accumulator>
+> = {
+  precision: macro('precision'),
+  recall: macro('recall'),
+  f1: macro('f1'),
+  auroc: eachLabel,
+};
+
+/** The mean over all labels. */
+function macro(score: keyof ClassScores): (labels: number) => Accumulator {
+  return labels => {
+    const counts = new Counts(labels);
+    let count = 0;
+    return {
+      add({ point, target }) {
+        count++;
+        for (let i = 0; i < labels; i++) counts.addLabel(i, target[i] >= APPLIES, point[i] >= APPLIES);
+      },
+      get value() {
+        return count === 0 ? undefined : meanOfDefined(counts.scores.map(scores => scores[score]));
+      },
+    };
+  };
+}
+
+/** The mean over the labels that apply somewhere and somewhere not. */
+function eachLabel(labels: number): Accumulator {
+  const areas = Array.from({ length: labels }, () => new RocArea());
+  return {
+    // logits tell more apart than probabilities, which reach 1
+    add: ({ outputs, target }) => areas.forEach((area, i) => void area.add(outputs[i], target[i] >= APPLIES)),
+    get value() {
+      return meanOfDefined(areas.map(area => area.value));
+    },
+  };
+}

@@ -1,0 +1,57 @@
+import { add } from '../ops/add.js';
+import { multiply } from '../ops/multiply.js';
+import type { Optimizer } from './optimizer.js';
+import { coupledDecay } from './parts/decay.js';
+import { gradientMean } from './parts/moments.js';
+import { chain, type Part } from './parts/part.js';
+import { type AdaptiveSettings, descend, overRootMeanSquare } from './parts/scale.js';
+
+export interface NAdamSettings extends Omit<AdaptiveSettings, 'amsgrad'> {
+  readonly momentum_decay: number;
+  readonly weight_decay: number;
+}
+
+/** The momentum of step t grows from half of beta1 to beta1. */
+function momentumAt({ betas: [beta1], momentum_decay }: NAdamSettings, step: number): number {
+  return beta1 * (1 - 0.5 * 0.96 ** (step * momentum_decay));
+}
+
+/** mu_1 mu_2 ... mu_t, up to where 1 minus it is 1 in float64. */
+function momentumProduct(settings: NAdamSettings, step: number): number {
+  let product = 1;
+  for (let i = 1; i <= step && 1 - product !== 1; i++) product *= momentumAt(settings, i);
+  return product;
+}
+
+/** d <- lr (1 - mu_t) / (1 - P_t) g + lr mu_{t+1} / (1 - P_{t+1}) m, where P_t = mu_1 ... mu_t. */
+const lookAhead: Part<NAdamSettings> = {
+  scalars(settings, step, learningRate) {
+    const next = momentumAt(settings, step + 1);
+    const product = momentumProduct(settings, step);
+    return {
+      gradient_size: (learningRate * (1 - momentumAt(settings, step))) / (1 - product),
+      mean_size: (learningRate * next) / (1 - product * next),
+    };
+  },
+  apply: (_settings, { gradient, direction }, { scalars }) => ({
+    direction: add(multiply(gradient, scalars.gradient_size), multiply(direction, scalars.mean_size)),
+  }),
+};
+
+/**
+ * Adam with Nesterov momentum as torch.optim.NAdam (Dozat, 2016); at step t, with gradient g:
+ *
+ *     m <- beta1 m + (1 - beta1) g          v <- beta2 v + (1 - beta2) g^2
+ *     mu_t = beta1 (1 - 0.96^(t psi) / 2)   with psi the momentum decay; P_t = mu_1 ... mu_t
+ *     d = (1 - mu_t) / (1 - P_t) g + mu_{t+1} / (1 - P_{t+1}) m
+ *     theta <- theta - lr d / (sqrt(v / (1 - beta2^t)) + eps)
+ *
+ * Weight decay is added to the gradient.
+ */
+export const nadam: Optimizer<NAdamSettings> = chain(
+  coupledDecay,
+  gradientMean,
+  lookAhead,
+  overRootMeanSquare,
+  descend,
+);

@@ -1,0 +1,27 @@
+/** What the outputs of a model and the targets of a split mean, in the units of the data. */
+import { inDataUnits, type Scaling, type Targets } from '../data/index.js';
+import type { Loss } from '../losses/loss.js';
+import type { Numbers } from '../metrics/metric.js';
+
+export class Readout {
+  private readonly scaling: Scaling | undefined;
+
+  constructor(
+    private readonly loss: Loss,
+    private readonly targets: Targets,
+  ) {
+    this.scaling = targets.kind === 'value' ? targets.scaling : undefined;
+  }
+
+  /** The prediction that `outputs` make: a view of them unless they have to be changed. */
+  point(outputs: Float32Array): Numbers {
+    return inDataUnits(this.loss.point?.(outputs) ?? outputs, this.scaling);
+  }
+
+  /** The target of prediction `at` of a split, counted over all its sequences and steps. */
+  target(at: number): Numbers {
+    const { targets } = this;
+    const size = targets.kind === 'value' ? targets.size : 1;
+    return inDataUnits(targets.values.subarray(at * size, (at + 1) * size), this.scaling);
+  }
+}
