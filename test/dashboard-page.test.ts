@@ -9,7 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { Browser, Page } from 'playwright-core';
 import t from 'tap';
@@ -519,6 +519,14 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       );
       await page.getByRole('link', { name: 'The sweep of this trial' }).click();
       await page.locator('article.sweep').waitFor();
+      await page.getByRole('link', { name: 'Compare the curves of these trials' }).click();
+      const lines = page.locator('[data-chart="Test loss"] [data-series]');
+      await lines.first().waitFor();
+      t.same(
+        await lines.evaluateAll(all => all.map(one => one.getAttribute('data-series'))),
+        top.map(({ runs: [path] }: { runs: string[] }) => relative(root, path)),
+        'the best first',
+      );
     });
   });
 

@@ -1,5 +1,5 @@
 /** What a comparison of runs shows, from their reports. */
-import type { Measured, RunReport } from '../../document.js';
+import type { ComparisonReport, Measured, RunReport } from '../../document.js';
 import type { ChartSeries } from '../chart.js';
 import { type ChartPlan, isConstant } from '../curves.js';
 import { isShare, words } from '../format.js';
@@ -76,8 +76,11 @@ export interface ComparedMetric {
   readonly best: ReadonlySet<string>;
 }
 
-/** Of an accuracy the largest is the best, of anything else the smallest. */
-export function comparedMetrics(compared: readonly Compared[]): readonly ComparedMetric[] {
+/** @param comparison knows which way a metric is better; without it none is called the best */
+export function comparedMetrics(
+  compared: readonly Compared[],
+  comparison: ComparisonReport | undefined,
+): readonly ComparedMetric[] {
   const names = [...new Set(compared.flatMap(({ report }) => report.metrics.map(({ name }) => name)))];
   return names
     .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
@@ -88,8 +91,9 @@ export function comparedMetrics(compared: readonly Compared[]): readonly Compare
         ),
       );
       const finite = [...values.values()].filter(value => typeof value === 'number');
-      const best = isShare(name) ? Math.max(...finite) : Math.min(...finite);
-      const isTold = new Set(finite).size > 1;
+      const direction = comparison?.metrics.find(({ metric }) => metric === name);
+      const best = direction?.larger_is_better ? Math.max(...finite) : Math.min(...finite);
+      const isTold = direction !== undefined && new Set(finite).size > 1;
       return {
         name,
         values,

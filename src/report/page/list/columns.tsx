@@ -15,8 +15,8 @@ export interface RunColumn<Row> extends SortableColumn<Row> {
   readonly isDefault: boolean;
 }
 
-/** More columns of config values make a table that is wider than a laptop's screen. */
-const MAX_CONFIG_COLUMNS = 6;
+/** See `tellingKeys`: more columns make a table that is wider than a laptop's screen. */
+const CONFIG_COLUMNS = { few: 4, max: 6 };
 
 /** All there are: the name first, then what tells the runs apart, what they measured, and when. */
 export function runColumns<Row extends RunLine>(
@@ -68,7 +68,7 @@ function configColumns<Row extends RunLine>(
   rows: readonly Row[],
   common: CommonConfig,
 ): readonly RunColumn<Row>[] {
-  const telling = new Set(tellingKeys(rows, common, MAX_CONFIG_COLUMNS));
+  const telling = new Set(tellingKeys(rows, common, CONFIG_COLUMNS));
   const differing = differingKeys(rows, common);
   const others = new Set([
     ...rows.flatMap(({ config }) => Object.keys(config ?? {})),
