@@ -544,6 +544,7 @@ t.test('curves are means over seeds, by epoch where an epoch has another length'
     events: 0,
     warnings: { count: 0, first: [] },
     resumes: 0,
+    elapsed: { steps: [], values: [] },
     epochs: [{ epoch: 1, step: length }],
     last: { step: 0, epoch: 0, time: null },
     damaged: { count: 0, first: [] },

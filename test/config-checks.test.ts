@@ -8,7 +8,15 @@ import t from 'tap';
 import { parseDocument } from 'yaml';
 import { typesAreCurrent } from '../src/config/generate.js';
 import { checkAgainstData, type DataShape, loadExperiment } from '../src/config/index.js';
-import { compileSchema, readSchema, validateAgainst } from '../src/config/schema.js';
+import {
+  compileSchema,
+  readSchema,
+  schemaHash,
+  schemaToValidate,
+  validateAgainst,
+  validatorFile,
+} from '../src/config/schema.js';
+import { compileValidator } from '../src/config/schema-compiler.js';
 import { allKeys, experimentSchema } from '../src/config/schema-walk.js';
 import { nearest } from '../src/config/suggest.js';
 import { type FileLabels, labelFacts } from '../src/data/labels.js';
@@ -188,12 +196,18 @@ t.test('every schema is one, and compiles', async t => {
   const files = readdirSync(join(packageRoot, 'schemas')).filter(file => file.endsWith('.schema.json'));
   const names = files.map(file => file.replace('.schema.json', ''));
   t.ok(names.length > 5);
+  const parsed = parseDocument(MINIMAL).toJS() as object;
   for (const name of names) {
     // the validator that the program makes takes schemas as they are
     const schema = readSchema(name) as { readonly $schema: string };
     const metaSchema = drafts[schema.$schema.includes('2019-09') ? 1 : 0];
     t.ok(metaSchema.validateSchema(schema), metaSchema.errorsText());
-    t.equal(typeof compileSchema(name), 'function', name);
+    const [built, fresh] = [compileSchema(name), compileValidator(schemaToValidate(name))];
+    for (const value of [1, {}, { version: 1, kind: 'x', event: 'x' }, { ...parsed, steps: [1] }, parsed]) {
+      t.equal(built(value), fresh(value), name);
+      t.same(built.errors, fresh.errors, `${name}: as compiled now`);
+    }
+    t.equal(readFileSync(validatorFile(name), 'utf8').includes(schemaHash(name)), true, 'npm run build');
   }
   for (const metaSchema of drafts) t.notOk(metaSchema.validateSchema({ type: 'number', minimum: 'x' }));
 });

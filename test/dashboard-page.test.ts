@@ -9,7 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { Browser, Page } from 'playwright-core';
 import t from 'tap';
@@ -153,8 +153,17 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
           t.equal(await exact(page, path(run), `test.${name}`), String(value));
         t.match(await cell(page, path(run), 'state').textContent(), 'completed');
         t.match(await cell(page, path(run), 'gates').textContent(), run.gates[0].verdict);
-        t.equal(await cell(page, path(run), 'steps').textContent(), String(run.steps));
       }
+      t.same(
+        await page.locator('thead th').evaluateAll(all => all.map(one => one.textContent)),
+        [
+          ...['experiment', 'compare', 'run', 'state', 'learning_rate'],
+          ...['test loss', 'test mean absolute error', 'train loss', 'gates', 'time', 'message'],
+        ],
+        'what differs, and nothing that is empty or the same in all rows',
+      );
+      for (const [i, rate] of ['0.01', '0.003'].entries())
+        t.equal(await cell(page, path(runs[i]), 'optimizer.learning_rate').textContent(), rate);
       await page.getByRole('link', { name: runs[0].run_id }).click();
       await page.waitForSelector('article.run');
       t.match(await title(page), 'adding');
@@ -372,7 +381,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       await page.goBack();
       await page.waitForSelector('article.list');
       t.equal(await page.getByRole('searchbox').inputValue(), 'FIRST completed', 'the filter is still there');
-      await page.getByLabel('Experiment').selectOption('second');
+      await page.getByRole('combobox', { name: /^Experiment/ }).selectOption('second');
       await page.getByText('Nothing here fits the filter.').waitFor();
       await page.getByRole('searchbox').fill('');
       t.same(await paths(page), [`second/${id(9)}`]);
@@ -384,6 +393,96 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
     });
     await view(dashboard.url, '#/compare', {}, async page => {
       await page.getByText('No runs are chosen').waitFor();
+    });
+  });
+
+  t.test('the list in groups, with the columns that are chosen; tags come and go', async t => {
+    const root = work.folder();
+    const id = (day: number) => `2026010${day}T000000Z-00000000`;
+    for (const [day, learningRate, accuracy] of [
+      [1, 0.01, 0.7],
+      [2, 0.02, 0.6],
+      [3, 0.01, 0.9],
+    ] as const)
+      makeRun(root, { name: 'a', id: id(day), status: 'completed', learningRate, accuracy });
+    const dashboard = await start(root);
+    t.teardown(() => dashboard.close());
+    await view(dashboard.url, '', {}, async page => {
+      await page.waitForSelector('tr[data-row]');
+      const heads = () =>
+        page.locator('thead button').evaluateAll(all => all.map(one => one.getAttribute('title')));
+      t.notOk((await heads()).includes('tags'), 'nothing is tagged');
+      const tagged = await work.cellrun('tag', join(root, 'a', id(2)), '--add', 'odd', '--note', 'too fast');
+      t.equal(tagged.code, 0, tagged.stderr);
+      await page.getByText('too fast').waitFor();
+      t.equal(await cell(page, `a/${id(2)}`, 'tags').textContent(), 'odd');
+      const search = page.getByRole('searchbox', { name: 'Find', exact: true });
+      for (const [text, days] of [
+        ['lr=0.01', [3, 1]],
+        ['tag:odd', [2]],
+        ['accuracy>65%', [3, 1]],
+        ['-odd accuracy<0.8', [1]],
+      ] as const) {
+        await search.fill(text);
+        t.same(
+          await paths(page),
+          days.map(day => `a/${id(day)}`),
+          text,
+        );
+      }
+      await search.fill('lr=0.01 nothing=1');
+      t.match(await page.getByRole('alert').textContent(), '“nothing”');
+      await search.fill('');
+      t.equal(await page.getByRole('alert').count(), 0);
+
+      await page.getByLabel('Group by').selectOption('optimizer.learning_rate');
+      t.match(page.url(), /group=optimizer.learning_rate/, 'the address has the grouping');
+      const group = (label: string) => page.locator(`[data-group="${label}"]`);
+      t.same(await paths(page), [], 'groups are closed at first');
+      const mean = group('0.01').locator('.group [data-column="test.accuracy"]');
+      t.equal(Number(await mean.locator('data').getAttribute('value')).toFixed(12), '0.800000000000');
+      // numpy.std([0.7, 0.9], ddof=1)
+      t.equal(
+        Number(await mean.locator('[data-spread]').getAttribute('data-spread')).toFixed(12),
+        '0.141421356237',
+      );
+      await page.getByRole('button', { name: 'test accuracy' }).click();
+      t.same(
+        await page.locator('[data-group]').evaluateAll(all => all.map(one => one.getAttribute('data-group'))),
+        ['0.02', '0.01'],
+        'groups are sorted by their means',
+      );
+      const opener = group('0.01').getByRole('button', { name: '0.01' });
+      await opener.focus();
+      await page.keyboard.press('Enter');
+      t.equal(await opener.getAttribute('aria-expanded'), 'true');
+      t.same(
+        await paths(page),
+        [1, 3].map(day => `a/${id(day)}`),
+      );
+      await page.getByRole('checkbox', { name: 'compare all 2 runs of this group' }).check();
+      t.match(await page.getByRole('button', { name: 'Compare 2 runs' }).isEnabled(), true);
+      await page.getByLabel('Group by').selectOption('');
+
+      await page.getByText('Columns', { exact: true }).click();
+      await page.getByRole('checkbox', { name: 'test loss' }).uncheck();
+      await page.getByRole('checkbox', { name: 'optimizer.kind' }).check();
+      const chosen = await heads();
+      t.ok(chosen.includes('optimizer.kind') && !chosen.includes('test.loss'), chosen.join());
+      t.equal(await cell(page, `a/${id(1)}`, 'optimizer.kind').textContent(), 'adam');
+      await page.reload();
+      await page.waitForSelector('tr[data-row]');
+      t.same(await heads(), chosen, 'the choice outlives the page');
+      await page.getByText('Columns', { exact: true }).click();
+      await page.getByRole('button', { name: 'Reset' }).click();
+      t.ok((await heads()).includes('test.loss'));
+    });
+    const noStorage = "Object.defineProperty(window, 'localStorage', { get() { throw new Error('none'); } })";
+    await view(dashboard.url, '', { before: noStorage }, async page => {
+      await page.waitForSelector('tr[data-row]');
+      await page.getByText('Columns', { exact: true }).click();
+      await page.getByRole('checkbox', { name: 'test loss' }).uncheck();
+      t.equal(await page.locator('[data-column="test.loss"]').count(), 0, 'also without a storage');
     });
   });
 
@@ -420,6 +519,14 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       );
       await page.getByRole('link', { name: 'The sweep of this trial' }).click();
       await page.locator('article.sweep').waitFor();
+      await page.getByRole('link', { name: 'Compare the curves of these trials' }).click();
+      const lines = page.locator('[data-chart="Test loss"] [data-series]');
+      await lines.first().waitFor();
+      t.same(
+        await lines.evaluateAll(all => all.map(one => one.getAttribute('data-series'))),
+        top.map(({ runs: [path] }: { runs: string[] }) => relative(root, path)),
+        'the best first',
+      );
     });
   });
 
@@ -560,6 +667,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
     t.teardown(() => dashboard.close());
     const views = {
       list: ['', 'tr[data-row]'],
+      groups: ['#/list?group=config', 'tr.group'],
       run: [`#/run/${path}`, 'article.run'],
       sweep: [`#/sweep/${sweep}`, 'article.sweep'],
       compare: [`#/compare?run=${path}&run=${other}`, 'tr[data-key]'],

@@ -21,7 +21,30 @@ function fresh(): string {
   return path;
 }
 
+/**
+ * What `flip` reports. Throws where all of it together took as many steps as a reader that is led
+ * astray once.
+ */
+async function few(flip: () => FlipReport): Promise<FlipReport> {
+  const reports: FlipReport[] = [];
+  const taken = await steps.of(() => reports.push(flip()));
+  if (taken > 100_000_000) throw new Error(`took ${taken} steps`);
+  return reports[0];
+}
+
+t.test('every flipped bit and every length of a checkpoint, with its file and offset', async t => {
+  const { flips, truncations, failures } = await few(() => flipCheckpoint(fresh()));
+  t.same(failures, [], `${flips} bits, ${truncations} lengths`);
+  t.ok(flips > 4000 && truncations * 8 === flips);
+});
+
+t.test('an index with any flipped bit or of any length makes no checkpoint another', async t => {
+  const { flips, truncations, failures } = await few(() => flipIndex(fresh()));
+  t.same(failures, [], `${flips} bits, ${truncations} lengths`);
+});
+
 t.test('every operation x every fault: nothing is lost, nothing is unsaid, and again succeeds', async t => {
+  steps.stop();
   for (const scenario of SCENARIOS) {
     const { operations, cases, failures } = injectFaults(scenario, { folder: fresh(), twice: false });
     t.same(failures, [], `${scenario.name}: ${operations} operations, ${cases} cases`);
@@ -85,26 +108,4 @@ t.test('the faults find what careless writers lose', async t => {
     const { failures } = injectFaults(scenario, { folder: fresh(), twice: false });
     t.match(failures.join('\n'), failure, scenario.name);
   }
-});
-
-/**
- * What `flip` reports. Throws where all of it together took as many steps as a reader that is led
- * astray once.
- */
-async function few(flip: () => FlipReport): Promise<FlipReport> {
-  const reports: FlipReport[] = [];
-  const taken = await steps.of(() => reports.push(flip()));
-  if (taken > 100_000_000) throw new Error(`took ${taken} steps`);
-  return reports[0];
-}
-
-t.test('every flipped bit and every length of a checkpoint, with its file and offset', async t => {
-  const { flips, truncations, failures } = await few(() => flipCheckpoint(fresh()));
-  t.same(failures, [], `${flips} bits, ${truncations} lengths`);
-  t.ok(flips > 4000 && truncations * 8 === flips);
-});
-
-t.test('an index with any flipped bit or of any length makes no checkpoint another', async t => {
-  const { flips, truncations, failures } = await few(() => flipIndex(fresh()));
-  t.same(failures, [], `${flips} bits, ${truncations} lengths`);
 });

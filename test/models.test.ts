@@ -8,12 +8,16 @@ import { cells } from '../src/cells/index.js';
 import { targetSize } from '../src/config/index.js';
 import type { Targets } from '../src/data/dataset.js';
 import { Engine } from '../src/engine/index.js';
-import type { LossSettings } from '../src/losses/index.js';
+import { makePlan } from '../src/engine/plan.js';
+import { type LossSettings, lossOf as lossOfSettings } from '../src/losses/index.js';
+
 import { ParameterLayout } from '../src/model/parameters.js';
 import { batchLengths, makeSchedule } from '../src/model/schedule.js';
 import type { ModelSpec } from '../src/model/spec.js';
+import { stepPrograms } from '../src/model/walk.js';
 import { paddedSize } from '../src/optimizers/program.js';
 import { RandomStream } from '../src/random.js';
+import { Recent } from '../src/recent.js';
 import { BatchWriter } from '../src/training/batch.js';
 import { allocateShards, ShardComputer, type ShardJob } from '../src/training/shards.js';
 import { differentiateAtZero } from '../src/verify/differences.js';
@@ -252,4 +256,31 @@ t.test('batches end at few lengths, the last of which is the longest, and little
     { numRuns: 300 },
   );
   t.pass();
+});
+
+t.test('equal models share programs and plans; models that differ in anything do not', async t => {
+  const programOf = (model: ShortModel, loss: LossSettings['kind'] = 'cross_entropy', batch = 2) => {
+    const spec = modelOf(model, { outputSize: 3 });
+    const shape = { batch, sequenceLength: 2, variableLength: false, training: true };
+    return stepPrograms(spec, lossOfSettings({ kind: loss } as LossSettings), shape)[0].program;
+  };
+  const model = { cell: 'lstm', hidden_size: 3 };
+  const program = programOf(model);
+  t.equal(programOf({ ...model }), program);
+  t.equal(makePlan(program), makePlan(programOf(model)));
+  const others = [
+    programOf({ ...model, hidden_size: 4 }),
+    programOf({ ...model, cell: 'gru' }),
+    programOf({ ...model, head: { from: 'mean' } }),
+    programOf(model, 'mse'),
+    programOf(model, 'cross_entropy', 3),
+  ];
+  t.equal(new Set([program, ...others]).size, 1 + others.length);
+});
+
+t.test('what was asked for last is kept', async t => {
+  const recent = new Recent<number>(2);
+  let made = 0;
+  const ask = (key: string) => recent.get(key, () => ++made);
+  t.same(['a', 'b', 'a', 'c', 'a', 'b'].map(ask), [1, 2, 1, 3, 1, 4]);
 });

@@ -1,7 +1,10 @@
-/** How tests are chosen, and that what is slow by its nature fails in a quick one. */
+/** How tests are chosen, run and reported, and that what is slow by its nature fails in a quick one. */
 import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { selectTests } from './support/select-tests.js';
+import { countsOf, everything, failuresOnly, runFile, totals } from './support/test-files.js';
 
 t.test('tests are named by their files, their paths or the first word of several', async t => {
   const names = ['config-cli', 'config-yaml', 'run', 'run-ends'];
@@ -15,6 +18,45 @@ t.test('tests are named by their files, their paths or the first word of several
     selected: ['run'],
     unknown: ['nothing', 'conf'],
   });
+});
+
+t.test('a file fails by an assertion, by its end, and by having no test', async t => {
+  const folder = t.testdir({});
+  const run = (name: string, code: string) => {
+    const file = join(folder, `${name}.mjs`);
+    const tap = JSON.stringify(import.meta.resolve('tap'));
+    writeFileSync(file, `import t from ${tap};\n${code}`);
+    return runFile(file, new AbortController().signal);
+  };
+  const passing = await run('passing', "t.test('fine', async t => { t.ok(1); t.ok(2); });");
+  t.match(passing, { isOk: true });
+  t.match(countsOf(passing.output), { total: 2, pass: 2, fail: 0 });
+  t.match(failuresOnly(passing, 3), /^ok 3 - .*passing\.mjs # time=\d+ms\n$/);
+  t.match(everything(passing, 3), / {4}# Subtest: fine\n {8}ok 1[\s\S]*\nok 3 - /);
+
+  const wrong = "t.test('fine', async t => { t.ok(1, 'good'); t.equal(1, 2, 'bad'); t.ok(3, 'after'); });";
+  const failing = await run('failing', `console.log('by the way'); ${wrong}`);
+  t.match(failing, { isOk: false, end: 'exit code 1' });
+  const told = failuresOnly(failing, 4);
+  t.match(
+    told,
+    /^ {4}by the way\n {8}not ok 2 - bad\n {10}---\n[\s\S]*\+1\n {10}\.\.\.\n {4}not ok 1 - fine/,
+  );
+  t.notMatch(told, /^ *(ok |1\.\.|# Subtest)/m, 'nothing of what passed');
+  t.match(told, /\nnot ok 4 - .*failing\.mjs: exit code 1 # time/);
+
+  const ends = [
+    [
+      await run('exits', 't.ok(1); await new Promise(r => setTimeout(r, 9)); process.exit(3);'),
+      'exit code 3',
+    ],
+    [await run('killed', "process.kill(process.pid, 'SIGKILL');"), 'SIGKILL'],
+    [await run('empty', ''), /exit code 1|no test ran/],
+    [await run('skipped', "t.test('later', { skip: true }, async () => {});"), ''],
+  ] as const;
+  for (const [result, end] of ends) t.match(result, end === '' ? { isOk: true } : { isOk: false, end });
+  const all = totals([passing, failing, ...ends.map(([result]) => result)]);
+  t.match(all, /^# \{ total: \d+, pass: \d+, fail: 4, todo: 0, skip: 1 \}\n$/);
 });
 
 t.test(

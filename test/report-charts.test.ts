@@ -178,7 +178,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
         const losses = {
           'train.loss': [0.7, 0.9, 1.4e31, 8e31],
           grad_norm: [1.11e15, 1.138e15, 1.16e15],
-          learning_rate: [0.01, 0.01],
+          'test.mean_absolute_error': [0.01, 0.01],
           'test.accuracy': [0.9312, 0.9318],
           samples_per_s: [-250_000, 2_000_000],
         };
@@ -193,7 +193,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
               const drawn = (await page.evaluate('window.drawn')) as readonly DrawnText[];
               const cut = drawn.filter(({ left, right, width }) => left < 0 || right > width);
               t.same(cut, [], `${last} steps, ${look.width} wide`);
-              for (const chart of ['Loss', 'Gradient norm', 'Learning rate', 'Accuracy']) {
+              for (const chart of ['Loss', 'Gradient norm', 'Mean absolute error', 'Accuracy']) {
                 const of = (align: string) => [
                   ...new Set(
                     drawn.filter(one => one.chart === chart && one.align === align).map(one => one.text),

@@ -159,7 +159,6 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
       );
       t.same(losses.test ?? {}, seriesIn(log, 'eval', 'loss'), `${name}: test loss`);
       for (const [title, field] of [
-        ['Learning rate', 'learning_rate'],
         ['Gradient norm', 'grad_norm'],
         ['Samples per second', 'samples_per_s'],
       ])
@@ -168,6 +167,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
           seriesIn(log, 'train.step', field),
           `${name}: ${field}`,
         );
+      t.equal(await chart(page, 'Learning rate').count(), 0, 'it is the same all the time');
       if (name === 'classes')
         t.same((await tableOf(page, 'Accuracy')).test, seriesIn(log, 'eval', 'accuracy'));
     }
@@ -251,6 +251,56 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     );
     await page.getByLabel('logarithmic').check();
     t.notOk(before.equals(await chart(page, 'Loss').locator('canvas').screenshot()), 'another axis');
+    await close();
+  });
+
+  t.test('curves over epochs and time, smoothed, and hidden', async t => {
+    const { page, close } = await open('classes');
+    const slider = chart(page, 'Loss').getByRole('slider');
+    const over = page.getByRole('combobox', { name: /^over/ });
+    await over.selectOption('epochs');
+    await slider.focus();
+    await page.keyboard.press('End');
+    // fifteen steps in three epochs
+    t.equal(await slider.getAttribute('aria-valuenow'), '3');
+    t.match(await slider.getAttribute('aria-valuetext'), /^epoch 3: train, each batch/);
+    t.equal(await slider.getAttribute('aria-valuemin'), '0.2');
+    await over.selectOption('time');
+    await slider.focus();
+    await page.keyboard.press('End');
+    const log = readLog(classRun);
+    const timeOf = (event: string) => Date.parse(String(log.find(one => one.event === event)?.time));
+    const last = log.findLast(({ event }) => event === 'train.step');
+    const seconds = (Date.parse(String(last?.time)) - timeOf('run.start')) / 1000;
+    t.equal(await slider.getAttribute('aria-valuenow'), String(seconds));
+    await over.selectOption('steps');
+    t.equal(await slider.getAttribute('aria-valuenow'), '15');
+
+    const norm = chart(page, 'Gradient norm');
+    const smooth = norm.locator('.smooth');
+    t.equal(await smooth.count(), 0);
+    const pixels = await norm.locator('canvas').screenshot();
+    await page.getByLabel('smoothing').fill('0.6');
+    const norms = Object.values(seriesIn(log, 'train.step', 'grad_norm')).map(Number);
+    const [sum, weights] = norms.reduce(([a, b], value) => [a * 0.6 + value, b * 0.6 + 1], [0, 0]);
+    const told = Number(/[\d.]+$/.exec(await textOf(smooth))?.[0]);
+    t.ok(Math.abs(told / (sum / weights) - 1) < 1e-3, `${told}, not ${sum / weights}`);
+    t.equal(
+      await norm.locator('[data-series="grad_norm"] data').getAttribute('value'),
+      String(norms.at(-1)),
+      'the measurement is told as well',
+    );
+    t.notOk(pixels.equals(await norm.locator('canvas').screenshot()), 'other pixels');
+    await page.getByLabel('smoothing').fill('0');
+    t.ok(pixels.equals(await norm.locator('canvas').screenshot()), 'the same pixels as at first');
+
+    const hide = chart(page, 'Loss').getByRole('button', { name: 'train, each batch' });
+    await hide.focus();
+    await page.keyboard.press('Space');
+    t.equal(await hide.getAttribute('aria-pressed'), 'false');
+    await slider.focus();
+    await page.keyboard.press('Home');
+    t.notMatch(await slider.getAttribute('aria-valuetext'), /each batch/);
     await close();
   });
 

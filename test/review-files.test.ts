@@ -158,6 +158,7 @@ t.test('the history of a run', async t => {
     events: 7,
     warnings: { count: 1, first: [{ code: 'batch/skipped', message: 'left out', step: 2 }] },
     resumes: 1,
+    elapsed: { steps: [1, 2], values: [1, 1] },
     epochs: [{ epoch: 1, step: 2 }],
     last: { step: 2, epoch: 1, time: '2026-01-31T13:00:00.000Z' },
     damaged: { count: 1, first: [{ line: 8, message: 'this is not JSON' }] },

@@ -27,7 +27,8 @@ import { runExperiment } from '../src/training/run.js';
 import { RunClosing } from '../src/training/run-closing.js';
 import { RunState } from '../src/training/run-state.js';
 import { openSession } from '../src/training/session.js';
-import { floats, npz, readLog, TrainedRun, Workplace } from './support/cli.js';
+import { type Finished, floats, npz, readLog, TrainedRun, Workplace } from './support/cli.js';
+import { callInProcess } from './support/in-process.js';
 import { execute, onSmallDisk } from './support/programs.js';
 import { randomDataset, randomSequences, silentObserver } from './support/small-run.js';
 
@@ -36,6 +37,8 @@ t.teardown(() => work.remove());
 t.jobs = 2;
 const parallel = { buffered: true };
 const main = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
+/** A program that makes the calls that it is given. */
+const CALLS = fileURLToPath(new URL('support/calls.js', import.meta.url));
 const surroundings = { cwd: work.path, env: { PATH: process.env.PATH, HOME: work.path } };
 const webasm = ['--backend', 'webasm', '--threads', '1'];
 
@@ -219,31 +222,46 @@ t.test('a read-only place is a usage error where it was named for what is writte
   const long = await work.cellrun('report', run.directory, '-o', 'x'.repeat(300));
   t.equal(long.code, EXIT.usage);
   t.match(long.stderr, /^x+: the file cannot be written: the path is too long\n$/);
-  const inside = `"$0/${basename(run.directory)}"`;
-  const cases: readonly [string, ExitCode, RegExp][] = [
-    [`report ${inside}`, EXIT.usage, /\/report\.html: the file cannot be written/],
-    [`report ${inside} -o "$0/new/page.html"`, EXIT.usage, /\/new\/page\.html: its folder cannot be created/],
-    [`review ${inside} --pin "$0/pinned.json"`, EXIT.usage, /\/pinned\.json: the file cannot be written/],
+  const exported = await work.cellrun('export', run.directory, '--tensorboard');
+  t.equal(exported.code, EXIT.done, exported.stderr);
+  const disk = work.folder();
+  const inside = join(disk, basename(run.directory));
+  const cases: readonly [string[], ExitCode, RegExp][] = [
+    [['report', inside], EXIT.usage, /\/report\.html: the file cannot be written/],
     [
-      `export ${inside} --tensorboard`,
+      ['report', inside, '-o', join(disk, 'new/page.html')],
+      EXIT.usage,
+      /\/new\/page\.html: its folder cannot be created/,
+    ],
+    [
+      ['review', inside, '--pin', join(disk, 'pinned.json')],
+      EXIT.usage,
+      /\/pinned\.json: the file cannot be written/,
+    ],
+    [
+      ['export', inside, '--tensorboard'],
       EXIT.usage,
       /\/tensorboard\/events\.out\.\S+: the file cannot be written/,
     ],
-    [`export ${inside} --tensorboard -o "$0/board"`, EXIT.usage, /\/board: this folder cannot be created/],
-    [`resume ${inside}`, EXIT.unexpected, /\/run\.lock: the file cannot be written/],
+    [
+      ['export', inside, '--tensorboard', '-o', join(disk, 'board')],
+      EXIT.usage,
+      /\/board: this folder cannot be created/,
+    ],
+    [['resume', inside], EXIT.unexpected, /\/run\.lock: the file cannot be written/],
   ];
-  const prepare = `cp -r "${run.directory}" "$0" && ${program} export ${inside} --tensorboard >/dev/null 2>&1 && mount -o remount,ro "$0"`;
-  const commands = cases.map(([command]) => `${program} ${command}; echo "exit code $?" >&2`);
-  const script = [prepare, ...commands].join('\n');
-  const finished = await onSmallDisk(work.folder(), '8M', script, surroundings);
+  const commands = work.file('commands.json', JSON.stringify(cases.map(([command]) => command)));
+  const script = `cp -r "${run.directory}" "$0" && mount -o remount,ro "$0" &&
+    "${process.execPath}" "${CALLS}" "$(cat "${commands}")"`;
+  const finished = await onSmallDisk(disk, '8M', script, surroundings);
   if (finished === undefined) {
     t.comment('this process may not mount a read-only disk');
     return;
   }
-  const told = finished.stderr.split(/^exit code (\d)\n/m);
+  const ended: Finished[] = JSON.parse(finished.stdout);
   for (const [i, [command, code, place]] of cases.entries()) {
-    t.equal(Number(told[2 * i + 1]), code, command);
-    const [message, ...others] = told[2 * i].trimEnd().split('\n');
+    t.equal(ended[i].code, code, command.join(' '));
+    const [message, ...others] = ended[i].stderr.trimEnd().split('\n');
     t.match(message, new RegExp(`${place.source}: the file system is read-only$`));
     t.same(others, [], 'one message');
   }
@@ -348,16 +366,13 @@ t.test('a signal before a run has begun, and in a proof', async t => {
   const folders = () => readdirSync(tmp).filter(name => name.startsWith('cellrun-verify-'));
   const tmp = work.folder();
   const verify = (...args: string[]) => `TMPDIR="${tmp}" exec ${program} verify resume ${args.join(' ')}`;
-  const missing = await execute('bash', ['-c', verify('nowhere.yaml')], surroundings);
+  const inTmp = { ...surroundings, env: { ...surroundings.env, TMPDIR: tmp } };
+  const missing = await callInProcess(['verify', 'resume', 'nowhere.yaml'], inTmp);
   t.match(missing, { code: EXIT.usage, stderr: 'nowhere.yaml: the file does not exist\n' });
   const noData = work.config({ ...small, dataset: { kind: 'npz', path: '/nowhere.npz' } });
-  const failing = await execute(
-    'bash',
-    ['-c', verify(`"${noData}"`, '--output', work.folder())],
-    surroundings,
-  );
-  t.match(failing?.stderr, /^\S*a run of this config failed with exit code 2: |nowhere\.npz/);
-  t.notMatch(failing?.stderr, /\ufffd/);
+  const failing = await callInProcess(['verify', 'resume', noData, '--output', work.folder()], inTmp);
+  t.match(failing.stderr, /^\S*a run of this config failed with exit code 2: |nowhere\.npz/);
+  t.notMatch(failing.stderr, /\ufffd/);
   const wait = `while ! ls "${tmp}"/cellrun-verify-*/straight/*/*/log.jsonl >/dev/null 2>&1; do sleep 0.1; done`;
   const long = work.config(longEvaluation);
   const script = `(${verify(`"${long}"`, '--output', work.folder())}) & ${wait}; kill -TERM $!; wait $!`;

@@ -1,43 +1,77 @@
 /**
- * `npm test [-- NAME ...] [-- TAP-FLAG ...]`: runs tests with tap, all of them or those named. A
- * NAME is `resume`, `test/resume.test.ts`, or the first word of several files where none has it as
- * its name. `--quick` runs the files that import `./support/quick.js`. Exit code: that of tap, 2
- * for a name that there is not.
+ * `npm test [-- NAME ...] [--jobs=N] [--tap]`: runs test files, all of them or those named. A NAME
+ * is `resume`, `test/resume.test.ts`, or the first word of several files if no file has it as its
+ * name. `--quick` runs the files that import `./support/quick.js`. Prints a line for each file and
+ * what failed in it; `--tap` prints everything. Exit code: 0, 1 if a test failed, 2 for a wrong
+ * command line.
+ *
+ * Files run in plain Node, two at a time. The runner of tap loads a TypeScript compiler and
+ * coverage into each of them and into all programs that they start, which takes longer than most
+ * files do.
  */
-import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { packageRoot } from '../src/root.js';
 import { selectTests } from './support/select-tests.js';
+import { everything, type FileResult, failuresOnly, runFile, totals } from './support/test-files.js';
 
 const sources = join(packageRoot, 'test');
-// of the sources, since what an earlier build left in dist/ may have no source any more
+// the sources count, since an earlier build may have left files in dist/ that have no source any more
 const names = readdirSync(sources).flatMap(file =>
   file.endsWith('.test.ts') ? [basename(file, '.test.ts')] : [],
 );
 
-const args = process.argv.slice(2);
-const isQuick = args.includes('--quick');
-const wanted = args.filter(arg => !arg.startsWith('-'));
-const flags = args.filter(arg => arg.startsWith('-') && arg !== '--quick');
+function usage(message: string): never {
+  process.stderr.write(`${message}\n`);
+  process.exit(2);
+}
 
-const { selected, unknown } = selectTests(
-  names.filter(name => !isQuick || isMarkedQuick(name)),
-  wanted,
-);
-if (unknown.length > 0) {
-  process.stderr.write(
-    `no ${isQuick ? 'quick ' : ''}test is called ${unknown.join(', ')}; there are ${names.join(', ')}\n`,
-  );
-  process.exitCode = 2;
-} else {
-  const tap = join(packageRoot, 'node_modules', '.bin', 'tap');
-  const files = selected.map(name => join('dist', 'test', `${name}.test.js`));
-  const { status, error } = spawnSync(tap, [...flags, ...files], { cwd: packageRoot, stdio: 'inherit' });
-  if (error) throw error;
-  process.exitCode = status ?? 1;
+function options() {
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: {
+        quick: { type: 'boolean', default: false },
+        tap: { type: 'boolean', default: false },
+        jobs: { type: 'string', default: '2' },
+      },
+    });
+    const jobs = Number(values.jobs);
+    if (!Number.isInteger(jobs) || jobs < 1) usage(`--jobs needs a whole number from 1, not ${values.jobs}`);
+    return { ...values, jobs, wanted: positionals };
+  } catch (error) {
+    return usage((error as Error).message);
+  }
 }
 
 function isMarkedQuick(name: string): boolean {
   return /^import '\.\/support\/quick\.js';$/m.test(readFileSync(join(sources, `${name}.test.ts`), 'utf8'));
 }
+
+const { quick, tap, jobs, wanted } = options();
+const { selected, unknown } = selectTests(
+  names.filter(name => !quick || isMarkedQuick(name)),
+  wanted,
+);
+if (unknown.length > 0)
+  usage(`no ${quick ? 'quick ' : ''}test is called ${unknown.join(', ')}; there are ${names.join(', ')}`);
+
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+
+const results: FileResult[] = [];
+const waiting = [...selected];
+
+async function work(): Promise<void> {
+  for (let name = waiting.shift(); name !== undefined && !stop.signal.aborted; name = waiting.shift()) {
+    const result = await runFile(join('dist', 'test', `${name}.test.js`), stop.signal);
+    results.push(result);
+    process.stdout.write((tap ? everything : failuresOnly)(result, results.length));
+  }
+}
+
+process.stdout.write(`TAP version 14\n1..${selected.length}\n`);
+await Promise.all(Array.from({ length: jobs }, work));
+process.stdout.write(totals(results));
+process.exitCode = results.length === selected.length && results.every(({ isOk }) => isOk) ? 0 : 1;

@@ -35,7 +35,7 @@ function config(data: string) {
     dataset: { kind: 'npz', path: data },
     model: { cell: 'lstm', hidden_size: 4, head: { from: 'last' } },
     loss: { kind: 'cross_entropy' },
-    optimizer: { kind: 'adam', learning_rate: 0.01 },
+    optimizer: { kind: 'adam', learning_rate: 0.01, schedule: { kind: 'cosine', warmup: { epochs: 1 } } },
     training: { num_epochs: 2, batch_size: 10, eval_batch_size: 1 },
   };
 }
@@ -77,7 +77,7 @@ function newSweep(): string {
   );
 }
 
-const FLAGS = ['--backend', 'cpu', '--threads', '1'];
+const FLAGS = ['--backend', 'webasm', '--threads', '1'];
 
 /** Of a run that went well. */
 const SUMMARY: Summary = {
@@ -165,7 +165,7 @@ function backendsOf(directory: string): unknown[] {
 }
 
 function checkSame(t: Test, stopped: string, straight: string): void {
-  t.same(backendsOf(stopped), ['cpu']);
+  t.same(backendsOf(stopped), ['webasm']);
   t.same(decisions(stopped), decisions(straight), 'the same decisions');
   t.same(bytes(stopped), bytes(straight), 'the same bytes');
   for (const run of readdirSync(join(stopped, 'trials'))) {
@@ -187,7 +187,7 @@ async function directoryOf(begun: Begun): Promise<string> {
 
 const file = newSweep();
 /** The sweep that nobody stops. */
-const straight = await sweepInProcess(work, file, work.folder(), undefined, { backend: 'cpu' });
+const straight = await sweepInProcess(work, file, work.folder(), undefined, { backend: 'webasm' });
 
 /** The sweep, stopped by `signal` while a trial evaluates. */
 async function stoppedBy(signal: NodeJS.Signals) {
@@ -269,17 +269,17 @@ t.test('a sweep that goes on with another backend says so, and remembers it', as
     t.equal(code, 0, stderr);
     return warned.exec(stderr)?.slice(1);
   };
-  t.same(await resumed('--backend', 'webasm'), ['cpu', 'webasm']);
-  t.same(await resumed(), undefined, 'what it had last is no change');
   t.same(await resumed('--backend', 'cpu'), ['webasm', 'cpu']);
+  t.same(await resumed(), undefined, 'what it had last is no change');
+  t.same(await resumed('--backend', 'webasm'), ['cpu', 'webasm']);
 });
 
 t.test('with another backend, trials that have begun keep theirs', async t => {
   const warnings: string[] = [];
   const warning = (text: string) => warnings.push(text);
-  await resumeInProcess(work, begun, { backend: 'webasm', warning });
-  t.match(warnings, [/^the sweep had --backend cpu, /]);
-  t.same(backendsOf(begun), ['cpu', 'webasm']);
+  await resumeInProcess(work, begun, { backend: 'cpu', warning });
+  t.match(warnings, [/^the sweep had --backend webasm, /]);
+  t.same(backendsOf(begun), ['webasm', 'cpu']);
   t.equal(readJson(join(begun, 'summary.json')).states.failed, 0);
 });
 
@@ -430,7 +430,7 @@ function leave(directory: string, summary: Partial<Summary>): void {
 function pretended(launcher: Launcher, warnings: string[] = []): SweepOptions {
   return {
     threads: 1,
-    backend: 'cpu',
+    backend: 'webasm',
     launcher: () => launcher,
     observer: {
       decided: () => {},

@@ -140,7 +140,7 @@ t.test('a run that is stopped within an evaluation has no result yet', async t =
   const folder = work.folder();
   writeSweep(folder, 1);
   const directory = join(folder, 'run');
-  const run = ['run', join(folder, 'base.yaml'), '--backend', 'cpu', '--directory', directory];
+  const run = ['run', join(folder, 'base.yaml'), '--backend', 'webasm', '--directory', directory];
   const paused = [...run, '--set', 'training.eval_batch_size=1', '--pause-after-epoch', '2'];
   const afterTraining: AtOperation = {
     kind: 'operation',
@@ -172,7 +172,7 @@ t.test('a trial whose sweep is gone before it begins stops', async t => {
     '--set',
     'training.num_epochs=1000000',
     '--backend',
-    'cpu',
+    'webasm',
   ];
   const child = spawn(node, [...first, ...endless, '--directory', join(folder, 'run'), '-q'], {
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
@@ -192,7 +192,14 @@ t.test(
     const folder = work.folder();
     const file = writeSweep(folder, 2, { method: 'random', pruner: 'none' });
     for (const columns of [70, 40]) {
-      const flags = ['--set', 'training.num_epochs=2', '--backend', 'cpu', '--output', join(folder, 'out')];
+      const flags = [
+        '--set',
+        'training.num_epochs=2',
+        '--backend',
+        'webasm',
+        '--output',
+        join(folder, 'out'),
+      ];
       const command = [...PROGRAM, 'sweep', file, ...flags].map(word => `'${word}'`).join(' ');
       const { stdout, status } = spawnSync(
         SCRIPT,
@@ -230,7 +237,7 @@ t.test(
         '--set',
         'training.num_epochs=4',
         '--backend',
-        'cpu',
+        'webasm',
         '-q',
         ...words,
       );
@@ -320,7 +327,7 @@ function conducted(
     { plan, bases, givenYaml: null, output: join(folder, 'out') },
     {
       threads: 2,
-      backend: 'cpu',
+      backend: 'webasm',
       launcher: () => new LocalLauncher(),
       observer: { ...silent, ...observer },
       signal: new AbortController().signal,

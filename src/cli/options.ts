@@ -36,11 +36,15 @@ export interface RunOptions extends BackendOptions {
   /** No progress on stderr; errors and results stay. */
   readonly quiet: boolean;
   readonly dashboard: DashboardOption;
+  /** What `notes.json` is to say of the run; nothing else depends on it. */
+  readonly tags: readonly string[];
+  readonly note: string | undefined;
   /** The arguments after the program's name, for the manifest. */
   readonly commandLine: readonly string[];
 }
 
-export interface ResumeOptions extends Omit<RunOptions, 'output' | 'directory' | 'backend'> {
+export interface ResumeOptions
+  extends Omit<RunOptions, 'output' | 'directory' | 'backend' | 'tags' | 'note'> {
   /** `undefined`: as the run began. */
   readonly backend: BackendRequest | undefined;
   readonly allowChange: readonly string[];
@@ -48,7 +52,7 @@ export interface ResumeOptions extends Omit<RunOptions, 'output' | 'directory' |
 }
 
 /** What a verb that trains for its own ends decides itself. */
-type Conducted = 'commandLine' | 'directory' | 'pauseAfterEpoch' | 'dashboard';
+type Conducted = 'commandLine' | 'directory' | 'pauseAfterEpoch' | 'dashboard' | 'tags' | 'note';
 
 export interface VerifyResumeOptions extends Omit<RunOptions, Conducted> {
   /** How often to kill, all runs together. */

@@ -13,6 +13,7 @@ import { addReview } from './review-verb.js';
 import { addResume, addRun } from './run-verbs.js';
 import { addServe } from './serve-verb.js';
 import { addSweep } from './sweep-verbs.js';
+import { addTag } from './tag-verb.js';
 import { addVerify } from './verify-verbs.js';
 import { addWorker } from './worker.js';
 
@@ -89,6 +90,7 @@ export function buildProgram(shell: Shell): Command {
     addCompare,
     addReview,
     addReport,
+    addTag,
     addServe,
     addWorker,
     addExport,

@@ -22,6 +22,8 @@ export function addRun(program: Command, { io, commandLine, finish }: Shell): vo
     threads?: number;
     directory?: string;
     pauseAfterEpoch?: number;
+    tag: readonly string[];
+    note?: string;
     json?: boolean;
     quiet?: boolean;
   } & DashboardFlags;
@@ -37,6 +39,12 @@ export function addRun(program: Command, { io, commandLine, finish }: Shell): vo
       ).argParser(parseFolder),
     )
     .addOption(pauseOption())
+    .addOption(
+      new Option('--tag <tag>', 'a tag for the run, which `tag` can change later (repeatable)')
+        .argParser(collect)
+        .default([], 'none'),
+    )
+    .option('--note <text>', 'a note about the run')
     .addOption(jsonOption('the summary'))
     .addOption(quietOption())
     .action(async (config: string, flags: Flags) => {
@@ -47,6 +55,8 @@ export function addRun(program: Command, { io, commandLine, finish }: Shell): vo
         output,
         directory,
         pauseAfterEpoch,
+        tag: tags,
+        note,
         json = false,
         quiet = false,
       } = flags;
@@ -61,6 +71,8 @@ export function addRun(program: Command, { io, commandLine, finish }: Shell): vo
             output,
             directory,
             pauseAfterEpoch,
+            tags,
+            note,
             json,
             quiet,
             dashboard: dashboardOf(flags),

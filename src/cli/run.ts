@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { loadExperiment } from '../config/index.js';
 import type { ExitCode } from '../errors.js';
 import { spellNonFinite } from '../experiment/json.js';
+import { checkNotesChange } from '../experiment/notes.js';
 import type { Summary } from '../experiment/summary.js';
 import { sweepFolder } from '../review/find.js';
 import type { RunObserver, RunResult } from '../training/observer.js';
@@ -15,11 +16,24 @@ import type { ResumeOptions, RunOptions } from './options.js';
 import { createProgress, type Progress } from './progress.js';
 import { resumeHint, tellResult, tellTrouble } from './result.js';
 import { onStopSignal } from './signals.js';
+import { noteRun } from './tag.js';
 
 export async function run(config: string, options: RunOptions, io: Io): Promise<ExitCode> {
+  const notes = { add: options.tags, remove: [], note: options.note };
+  checkNotesChange(notes);
   const loaded = loadExperiment(config, { set: options.set });
   return conduct(options, options.directory ?? options.output, io, (signal, observer) =>
-    runExperiment(loaded, { ...options, started: new Date(), signal }, observer),
+    runExperiment(
+      loaded,
+      { ...options, started: new Date(), signal },
+      {
+        ...observer,
+        begin: plan => {
+          if (notes.add.length > 0 || notes.note !== undefined) noteRun(plan.directory, notes);
+          observer.begin(plan);
+        },
+      },
+    ),
   );
 }
 

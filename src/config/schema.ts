@@ -1,26 +1,26 @@
-/**
- * JSON Schema validation of everything that has a schema: configs, log events, summaries, manifests.
- * The only importer of ajv, which is loaded on first use, so that a command that validates nothing doesn't pay.
- */
-import { readFileSync } from 'node:fs';
+/** JSON Schema validation of everything that has a schema: configs, log events, summaries, manifests. */
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { Ajv, ErrorObject, ValidateFunction } from 'ajv';
+import { fileURLToPath } from 'node:url';
+import type { ErrorObject, ValidateFunction } from 'ajv';
 import { packageRoot } from '../root.js';
+import { compileValidator } from './schema-compiler.js';
 
 export type SchemaError = ErrorObject;
 
 const load = createRequire(import.meta.url);
 const compiled = new Map<string, ValidateFunction>();
 const whole = new Map<string, object>();
-let shared: Ajv | undefined;
-
-/** Our annotations: they guide people and the type generator, not validation. */
-const ANNOTATIONS = ['x-path', 'x-form', 'x-default', 'x-aliases', 'x-unhashed-default'];
 
 /** Reads `schemas/NAME.schema.json` of the package. */
 export function readSchema(name: string): unknown {
-  return JSON.parse(readFileSync(join(packageRoot, 'schemas', `${name}.schema.json`), 'utf8'));
+  return JSON.parse(schemaText(name));
+}
+
+function schemaText(name: string): string {
+  return readFileSync(join(packageRoot, 'schemas', `${name}.schema.json`), 'utf8');
 }
 
 /**
@@ -102,38 +102,48 @@ function composed(outer: ComposedSchema, inner: ComposedSchema): ComposedSchema 
   };
 }
 
-/** The validator of `schemas/NAME.schema.json`, compiled once a process, reporting all errors. */
+/**
+ * The validator of `schemas/NAME.schema.json`, which reports all errors: the one that the build
+ * compiled, or one compiled here if the schema has changed since. Loaded once a process.
+ */
 export function compileSchema(name: string): ValidateFunction {
   const known = compiled.get(name);
   if (known !== undefined) return known;
-  const validate = ajv().compile(resolvedSchema(name, 'lean'));
+  const validate = builtValidator(name) ?? compileValidator(schemaToValidate(name));
   compiled.set(name, validate);
   return validate;
 }
 
-/** All violations of `schemas/NAME.schema.json` by `value`; empty where it is valid. */
+/** All violations of `schemas/NAME.schema.json` by `value`; empty if it is valid. */
 export function validateAgainst(name: string, value: unknown): readonly SchemaError[] {
   const validate = compileSchema(name);
   return validate(value) ? [] : [...(validate.errors ?? [])];
 }
 
-function ajv(): Ajv {
-  if (shared === undefined) {
-    const library = load('ajv') as { Ajv: new (options: object) => Ajv };
-    shared = new library.Ajv({
-      strict: true,
-      strictRequired: false,
-      allErrors: true,
-      discriminator: true,
-      verbose: true,
-      allowUnionTypes: true,
-      // compiling is half of what a command's start costs: a test checks the schemas themselves, and most values are checked once
-      validateSchema: false,
-      code: { optimize: false },
-    });
-    shared.addVocabulary(ANNOTATIONS);
-    // ISO time stamps in events; a check of the form only needs no further package.
-    shared.addFormat('date-time', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/);
-  }
-  return shared;
+/** What a validator is compiled from: `wholeSchema` without what would be compiled twice. */
+export function schemaToValidate(name: string): object {
+  return resolvedSchema(name, 'lean');
+}
+
+/** Where the build leaves the validator of a schema, as a CommonJS module. */
+export function validatorFile(name: string): string {
+  return fileURLToPath(new URL(`validators/${name}.cjs`, import.meta.url));
+}
+
+/** Tells a schema from what it was when its validator was compiled. */
+export function schemaHash(name: string): string {
+  return createHash('sha256').update(schemaText(name)).digest('hex');
+}
+
+interface ValidatorModule {
+  readonly validate: ValidateFunction;
+  readonly schemaHash: string;
+}
+
+/** Undefined if `tsc` alone was run, or the schema has changed since the build. */
+function builtValidator(name: string): ValidateFunction | undefined {
+  const file = validatorFile(name);
+  if (!existsSync(file)) return undefined;
+  const built = load(file) as ValidatorModule;
+  return built.schemaHash === schemaHash(name) ? built.validate : undefined;
 }

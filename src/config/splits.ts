@@ -58,15 +58,20 @@ export interface TestSelection {
 export function testSelections({
   dataset,
   training,
+  optimizer,
   checkpoint,
   gates = [],
 }: PartialExperiment): TestSelection[] {
   const stopping = training?.early_stopping;
+  const schedule = optimizer?.schedule;
   const isSelected = (metric: string | undefined) => metric?.startsWith('test.') === true;
   if (hasValidation(dataset)) return [];
   return [
     ...(isSelected(stopping?.metric)
       ? [{ path: ['training', 'early_stopping'], what: 'the end of training' }]
+      : []),
+    ...(schedule?.kind === 'plateau' && isSelected(schedule.metric)
+      ? [{ path: ['optimizer', 'schedule'], what: 'the learning rate' }]
       : []),
     ...(isSelected(checkpoint?.metric) && hasChoice(training) && (checkpoint?.keep.best ?? 0) > 0
       ? [{ path: ['checkpoint', 'metric'], what: 'the best checkpoint' }]

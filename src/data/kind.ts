@@ -9,6 +9,8 @@ export interface DatasetContext {
   readonly seed: number;
   /** A class label that neither trains nor counts, besides {@link IGNORED}. */
   readonly ignoredLabel?: number | undefined;
+  /** Whether value targets are labels of 0 and 1, which no scaling changes. */
+  readonly hasLabelTargets?: boolean;
   /** The scaling that a run was trained with, used in place of one fitted anew. */
   readonly scaling?: DataScaling | undefined;
 }

@@ -30,7 +30,16 @@ export interface Plan {
   readonly outputs: ReadonlyMap<string, Node>;
 }
 
+const plans = new WeakMap<Program, Plan>();
+
+/** The plan of `program`, made once. */
 export function makePlan(program: Program): Plan {
+  const plan = plans.get(program) ?? newPlan(program);
+  plans.set(program, plan);
+  return plan;
+}
+
+function newPlan(program: Program): Plan {
   const nodes = reachable(program.outputs.values());
   const fusion = fuse(program);
   const kernels = new Map<string, Kernel>();

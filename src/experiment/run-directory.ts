@@ -12,6 +12,7 @@ import { notJson, spellNonFinite } from './json.js';
 import type { Manifest } from './manifest.js';
 import { unspellMetrics } from './metric-fields.js';
 import { claimStamped, makeFolder } from './new-folder.js';
+import { NO_NOTES, type Notes } from './notes.js';
 import { withFile } from './opened-file.js';
 import { isLocked } from './run-lock.js';
 import type { Summary } from './summary.js';
@@ -37,6 +38,8 @@ export interface RunFiles {
   readonly lock: string;
   readonly summary: string;
   readonly evaluation: string;
+  /** Written by people, by `tag` and `run --tag`. */
+  readonly notes: string;
   readonly checkpoints: string;
 }
 
@@ -63,6 +66,7 @@ export class RunDirectory {
       lock: at('run.lock'),
       summary: at('summary.json'),
       evaluation: at('evaluation.json'),
+      notes: at('notes.json'),
       checkpoints: at('checkpoints'),
     };
   }
@@ -248,8 +252,22 @@ export class RunDirectory {
   }
 
   /** The manifest; `undefined` where the run left none. Throws exit 5 where it is none, exit 2 where it cannot be read. */
+  /** What the latest evaluation saw; undefined if there was none. */
+  readEvaluation(): SplitEvaluation | undefined {
+    return readJson<SplitEvaluation>(this.files.evaluation, 'evaluation');
+  }
+
   readManifest(): Manifest | undefined {
     return readJson<Manifest>(this.files.manifest, 'manifest');
+  }
+
+  /** Empty if nobody has written any. Throws exit 5 if the file is damaged, exit 2 if it cannot be read. */
+  readNotes(): Notes {
+    return readJson<Notes>(this.files.notes, 'notes') ?? NO_NOTES;
+  }
+
+  writeNotes(notes: Notes): void {
+    writeJsonAtomic(this.files.notes, notes);
   }
 
   private get nextConfig(): string {
@@ -293,7 +311,7 @@ function checkInside(root: string, parent: string): void {
 }
 
 /** Checked against the schema, which is what `T` is in another language. */
-function readJson<T>(path: string, schema: 'summary' | 'manifest'): T | undefined {
+function readJson<T>(path: string, schema: 'summary' | 'manifest' | 'evaluation' | 'notes'): T | undefined {
   if (isAbsent(path)) return undefined;
   const text = withFile(path, file => file.read(0, file.bytes), { follow: false }).toString('utf8');
   const damaged = (message: string) => damagedError({ code: 'run/damaged', message, file: path });

@@ -1,5 +1,6 @@
 /** The losses by the `kind` that a config gives them; typed against the config's union, so that none is forgotten. */
 import type { LossConfig } from '../config/index.js';
+import { Recent } from '../recent.js';
 import { binaryCrossEntropy } from './binary_cross_entropy.js';
 import { crossEntropy } from './cross_entropy.js';
 import { huber } from './huber.js';
@@ -19,7 +20,10 @@ const losses: { readonly [K in LossConfig['kind']]: (settings: SettingsOf<K>) =>
   quantile,
 };
 
-/** The loss that `settings` describe. */
+const made = new Recent<Loss>(20);
+
+/** The loss that `settings` describe; the same one for equal settings, so that programs are shared. */
 export function lossOf<S extends LossSettings>(settings: S): Loss {
-  return (losses[settings.kind] as (settings: S) => Loss)(settings);
+  const make = losses[settings.kind] as (settings: S) => Loss;
+  return made.get(JSON.stringify(settings), () => make(settings));
 }

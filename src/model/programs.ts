@@ -15,6 +15,7 @@ import { addAll } from '../ops/index.js';
 import { multiply } from '../ops/multiply.js';
 import { affine } from '../ops/polynomial.js';
 import { select } from '../ops/select.js';
+import { Recent } from '../recent.js';
 import {
   type BlockLinks,
   type BlockOptions,
@@ -22,6 +23,7 @@ import {
   blockLinks,
   hasLoss,
   localUnit,
+  programKey,
   type StateSpec,
   topOutputs,
 } from './blocks.js';
@@ -48,8 +50,18 @@ import { cellOf, type ModelSpec, outputSizes, type Unit, unitName, unitsOf } fro
  * [B, E], the gradient of what was read from the embedding.
  */
 export function blockProgram(spec: ModelSpec, loss: Loss, block: Block, options: BlockOptions): Program {
-  return new BlockBuilder(spec, loss, block, options).build();
+  const programs = built.get(loss) ?? new Recent<Program>(MAX_BUILT);
+  built.set(loss, programs);
+  const key = `${JSON.stringify(spec)} ${programKey(spec, block, options)}`;
+  return programs.get(key, () => new BlockBuilder(spec, loss, block, options).build());
 }
+
+/**
+ * What a step costs is counted from the programs that then run, and a process may open a model
+ * several times.
+ */
+const built = new WeakMap<Loss, Recent<Program>>();
+const MAX_BUILT = 20;
 
 /** A sequence of steps of each part: `[part][step]`. */
 type Sequence = readonly (readonly Node[])[];

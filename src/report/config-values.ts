@@ -28,6 +28,11 @@ export function configValues(
   });
 }
 
+/** The values alone, by key path. */
+export function configTexts(config: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(leavesOf(config, []).map(({ path, value }) => [path.join('.'), shown(value)]));
+}
+
 interface Leaf {
   readonly path: Path;
   readonly value: unknown;

@@ -38,6 +38,8 @@ export interface RunReport {
   /** ISO 8601, UTC. */
   readonly started: string | null;
   readonly seed: number | null;
+  readonly tags: readonly string[];
+  readonly note: string | null;
   /** Done so far; planned ones are null where the config does not tell. */
   readonly steps: number;
   readonly epochs: number;
@@ -59,6 +61,8 @@ export interface RunReport {
   readonly gates: readonly GateReport[];
   /** By what they show: `train.loss` is that of single batches, `epoch.loss` the mean of an epoch; see review/history.ts. */
   readonly curves: Readonly<Record<string, Curve>>;
+  /** Seconds since the run began, without the time between a stop and a resume, by step: a rising curve to be interpolated. */
+  readonly elapsed: Pick<Curve, 'steps' | 'values'>;
   readonly evaluation: EvaluationReport | null;
   readonly config: readonly ConfigValue[];
   readonly environment: readonly Fact[];
@@ -263,6 +267,7 @@ export interface IndexReport {
   readonly kind: 'index';
   readonly version: 1;
   readonly title: string;
+  readonly common_config: CommonConfig;
   readonly runs: readonly RunRow[];
   readonly sweeps: readonly SweepRow[];
   /** What could not be read, and why. */
@@ -270,6 +275,9 @@ export interface IndexReport {
   /** The reports of the runs, short; empty where there are too many. */
   readonly details: readonly RunReport[];
 }
+
+/** What the configs of all listed runs say alike, so that it is told once; a row's `config` has the rest. */
+export type CommonConfig = Readonly<Record<string, string>>;
 
 export interface RunRow {
   readonly id: string;
@@ -281,6 +289,10 @@ export interface RunRow {
   readonly seed: number | null;
   readonly steps: number;
   readonly epochs: number;
+  readonly tags: readonly string[];
+  readonly note: string | null;
+  /** Values of the config besides `common_config`, by key path, as YAML's flow style has them; null if they are not read. */
+  readonly config: Readonly<Record<string, string>> | null;
   readonly metrics: readonly Metric[];
   /** `failed` where one of them did; null where there are none or the run has not judged them. */
   readonly gates: Verdict | null;

@@ -21,11 +21,13 @@ function contentOf(report: Report): string {
 
 type Cell = string | number | null;
 
-function ofRun({ name, id, state, message, steps, epochs, metrics, gates }: RunReport): string {
+function ofRun({ name, id, state, message, steps, epochs, metrics, gates, tags, note }: RunReport): string {
   const facts: Cell[][] = [
     ['status', state],
     ['steps', steps],
     ['epochs', epochs],
+    ...(tags.length > 0 ? [['tags', tags.join(', ')]] : []),
+    ...(note === null ? [] : [['note', note]]),
     ...metrics.map(metric => [metric.name, metric.value]),
   ];
   const verdicts = gates.map(gate => [gate.name, gate.value, gate.wanted, gate.verdict, gate.place]);

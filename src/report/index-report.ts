@@ -6,6 +6,8 @@ import { type Found, findRuns, runsAt } from '../review/find.js';
 import { type RunHistory, readHistory } from '../review/history.js';
 import { type RunRecord, readRun } from '../review/run-record.js';
 import { readSweepResults, summaryOf } from '../sweep/results/index.js';
+import { withoutCommon } from './common-config.js';
+import { configTexts } from './config-values.js';
 import type { IndexReport, RunReport, RunRow, SweepRow } from './document.js';
 import { runReportOf } from './run-report.js';
 
@@ -43,16 +45,26 @@ export function buildIndexReport(root: string): IndexReport {
       unreadable.push({ path, message: error.diagnostics.map(({ message }) => message).join('; ') });
     }
   }
-  return { kind: 'index', version: 1, title: basename(resolve(root)), runs, sweeps, unreadable, details };
+  const { common_config, rows } = withoutCommon(runs);
+  return {
+    kind: 'index',
+    version: 1,
+    title: basename(resolve(root)),
+    common_config,
+    runs: rows,
+    sweeps,
+    unreadable,
+    details,
+  };
 }
 
 function pathOf(root: string, { path }: Found): string {
   return relative(resolve(root), path).split(sep).join('/');
 }
 
-/** A run as one line of a table. @param path how the table names its directory */
+/** A run as one line of a table, with its whole config. @param path how the table names its directory */
 export function runRowOf(record: RunRecord, history: RunHistory, path: string): RunRow {
-  const { id, name, state, started, seed, steps, epochs, metrics, gates, timings } = runReportOf(
+  const { id, name, state, started, seed, tags, note, steps, epochs, metrics, gates, timings } = runReportOf(
     record,
     history,
   );
@@ -63,8 +75,11 @@ export function runRowOf(record: RunRecord, history: RunHistory, path: string): 
     state,
     started,
     seed,
+    tags,
+    note,
     steps,
     epochs,
+    config: configTexts(record.config),
     metrics,
     gates: worstOf(gates.flatMap(({ verdict }) => (verdict === null ? [] : [verdict]))),
     duration_s: timings?.duration_s ?? null,
@@ -76,9 +91,9 @@ function worstOf(verdicts: readonly Verdict[]): Verdict | null {
   return (['failed', 'inconclusive', 'passed'] as const).find(verdict => verdicts.includes(verdict)) ?? null;
 }
 
-/** The loss of the test split, of the epochs or of the steps: the first that has more than one point. */
+/** The loss of the validation or test split, of the epochs or of the steps: the first that has more than one point. */
 function sparklineOf({ curves }: RunHistory): RunRow['sparkline'] {
-  const metric = ['test.loss', 'epoch.loss', 'train.loss'].find(
+  const metric = ['validation.loss', 'test.loss', 'epoch.loss', 'train.loss'].find(
     name => (curves[name]?.steps.length ?? 0) > 1,
   );
   if (metric === undefined) return null;

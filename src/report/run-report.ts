@@ -33,6 +33,7 @@ export function runReportOf(record: RunRecord, history: RunHistory): RunReport {
   const { summary, manifest, config, directory } = record;
   // a run that goes on has the summary of the time before
   const ended = record.state === 'running' ? undefined : summary;
+  const { tags, note } = directory.readNotes();
   return {
     kind: 'run',
     version: 1,
@@ -43,6 +44,8 @@ export function runReportOf(record: RunRecord, history: RunHistory): RunReport {
     message: ended?.message ?? null,
     started: manifest?.started ?? null,
     seed: summary?.seed ?? numberOr(config.seed, null),
+    tags,
+    note,
     steps: ended?.steps ?? history.last.step,
     epochs: ended?.epochs ?? history.epochs.at(-1)?.epoch ?? 0,
     planned_epochs: isRecord(config.training) ? numberOr(config.training.num_epochs, null) : null,
@@ -54,6 +57,7 @@ export function runReportOf(record: RunRecord, history: RunHistory): RunReport {
     selected_on_test: ended === undefined ? [] : selectionSentences(ended),
     gates: gatesOf(record),
     curves: history.curves,
+    elapsed: history.elapsed,
     evaluation: readEvaluation(directory.files.evaluation),
     config: configValues(config, manifest?.command_line ?? []),
     environment: environmentOf(manifest),

@@ -15,6 +15,8 @@ export interface RunHistory {
   readonly warnings: { readonly count: number; readonly first: readonly LoggedWarning[] };
   /** How often another process went on with the run. */
   readonly resumes: number;
+  /** Seconds since the log's first line, without the time between a stop and a resume, by step. */
+  readonly elapsed: Pick<Curve, 'steps' | 'values'>;
   /** The epoch that a step belongs to, once for each epoch: its last step. */
   readonly epochs: readonly { readonly epoch: number; readonly step: number }[];
   /** The newest step, epoch and time that the log speaks of. */
@@ -89,12 +91,17 @@ export class HistoryCollector {
   private events = 0;
   private resumes = 0;
   private last = { step: 0, epoch: 0, time: null as string | null };
+  private readonly clock = new LogClock();
+  private readonly elapsed: CurveBuilder;
 
   /** @param capacity pieces that a curve is cut into where it has more points; see `CurveBuilder` */
-  constructor(private readonly capacity: number) {}
+  constructor(private readonly capacity: number) {
+    this.elapsed = new CurveBuilder(capacity);
+  }
 
   add(record: LogRecord): void {
     this.events += 1;
+    this.clock.read(record);
     this.keepPlace(record);
     for (const point of pointsOf(record)) this.addPoint(point);
     switch (record.event) {
@@ -115,13 +122,20 @@ export class HistoryCollector {
     if (this.damaged.first.length < FIRST) this.damaged.first.push(line);
   }
 
+  /** See `RunHistory.elapsed`; at the last line. */
+  get seconds(): number {
+    return this.clock.seconds;
+  }
+
   get history(): RunHistory {
     const curves = [...this.builders].map(([name, builder]) => [name, builder.curve] as const);
+    const elapsed = this.elapsed.curve;
     return {
       curves: Object.fromEntries(curves),
       events: this.events,
       warnings: { count: this.warnings.count, first: [...this.warnings.first] },
       resumes: this.resumes,
+      elapsed: { steps: elapsed.steps, values: elapsed.values },
       epochs: [...this.epochs],
       last: { ...this.last },
       damaged: { count: this.damaged.count, first: [...this.damaged.first] },
@@ -132,7 +146,10 @@ export class HistoryCollector {
     if (typeof time === 'string') this.last.time = time;
     // `run.resume` and warnings may speak of steps that were done long before
     if (event !== 'train.step' && event !== 'train.epoch' && event !== 'eval') return;
-    if (isNumber(step)) this.last.step = step;
+    if (isNumber(step)) {
+      if (step > this.last.step) this.elapsed.add(step, this.clock.seconds);
+      this.last.step = step;
+    }
     if (isNumber(epoch)) this.last.epoch = epoch;
   }
 
@@ -153,6 +170,25 @@ export class HistoryCollector {
       message: String(message),
       step: isNumber(step) ? step : null,
     });
+  }
+}
+
+/** Adds up the time between the lines of a log, besides the time in which no process was at work. */
+class LogClock {
+  private before: number | undefined;
+  private milliseconds = 0;
+
+  get seconds(): number {
+    return this.milliseconds / 1000;
+  }
+
+  read({ event, time }: LogRecord): void {
+    const now = typeof time === 'string' ? Date.parse(time) : Number.NaN;
+    if (Number.isNaN(now)) return;
+    const passed = this.before === undefined || event === 'run.resume' ? 0 : now - this.before;
+    // a machine's clock may have been put back
+    this.milliseconds += Math.max(0, passed);
+    this.before = now;
   }
 }
 

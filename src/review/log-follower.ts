@@ -39,6 +39,11 @@ export class LogFollower {
     return this.collector.history;
   }
 
+  /** See `HistoryCollector`. */
+  get seconds(): number {
+    return this.collector.seconds;
+  }
+
   close(): void {
     this.tail.close();
   }

@@ -59,6 +59,7 @@ const OF_RUN: readonly { readonly path: string; readonly schema: string; readonl
   { path: 'manifest.json', schema: 'manifest', isLog: false },
   { path: 'summary.json', schema: 'summary', isLog: false },
   { path: 'evaluation.json', schema: 'evaluation', isLog: false },
+  { path: 'notes.json', schema: 'notes', isLog: false },
   { path: 'checkpoints/index.json', schema: 'checkpoints', isLog: false },
 ];
 

@@ -1,6 +1,5 @@
 /** What an evaluation saw of a split, gathered while it runs: the content of `evaluation.json`. */
-
-import { lossFacts, targetSize } from '../config/index.js';
+import { lossFacts, type Task, targetSize } from '../config/index.js';
 import type { Dataset, SplitName } from '../data/index.js';
 import type {
   ClassEvaluation,
@@ -22,6 +21,7 @@ import { Errors, type OutputErrors, valuesMeans } from '../metrics/values.js';
 import { answersEachStep } from '../model/heads.js';
 import type { Evaluation } from './evaluator.js';
 import type { Position } from './loop.js';
+import { OutputSpread } from './output-spread.js';
 import { type PredictedSequence, type Prediction, probabilityOf } from './predictions.js';
 import type { ModelRun } from './shards.js';
 import { Worst } from './worst.js';
@@ -52,15 +52,26 @@ export interface EvaluationCollector {
 }
 
 export function evaluationCollector(run: ModelRun, dataset: Dataset, split: SplitName): EvaluationCollector {
-  switch (lossFacts(run.loss).task) {
-    case 'classes':
-      return new ClassCollector(run, dataset, split);
-    case 'labels':
-      return new LabelCollector(run, split);
-    case 'values':
-      return new ValueCollector(run, dataset, split);
-  }
+  const { task } = lossFacts(run.loss);
+  const collector = COLLECTORS[task](run, dataset, split);
+  const spread = new OutputSpread(task);
+  return {
+    add(sequence) {
+      collector.add(sequence);
+      spread.add(sequence);
+    },
+    document: outcome => ({ ...collector.document(outcome), constant: spread.isConstant }),
+  };
 }
+
+/** By what is predicted; typed, so that none is forgotten. */
+const COLLECTORS: Readonly<Record<Task, (...of: CollectorParts) => EvaluationCollector>> = {
+  classes: (...of) => new ClassCollector(...of),
+  labels: (run, _dataset, split) => new LabelCollector(run, split),
+  values: (...of) => new ValueCollector(...of),
+};
+
+type CollectorParts = [run: ModelRun, dataset: Dataset, split: SplitName];
 
 class ClassCollector implements EvaluationCollector {
   private readonly confusion: number[][] | null;

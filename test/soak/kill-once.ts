@@ -43,7 +43,7 @@ export async function killOnce(
   const directory = runUnder(output);
   if (outcome.signal !== 'SIGKILL' || directory === undefined) return told('it was not killed');
   try {
-    await finish(['resume', directory, '--threads', '2']);
+    await finish(['resume', directory, '--threads', '1']);
   } catch (error) {
     return told(String(error));
   }

@@ -19,7 +19,7 @@ export interface KillableSweep {
 export async function killableSweep(folder: string, trials: number, epochs = 8): Promise<KillableSweep> {
   mkdirSync(folder, { recursive: true });
   const set = ['--set', `training.num_epochs=${epochs}`];
-  const args = ['sweep', writeSweep(folder, trials), ...set, '--backend', 'cpu', '--threads', '2'];
+  const args = ['sweep', writeSweep(folder, trials), ...set, '--backend', 'webasm', '--threads', '2'];
   // as far from the data as those that are killed: checkpoints have the way there in the hash of their config
   const output = join(folder, 'straight', 'output');
   const outcome = await sweepOutcome(PROGRAM, [...args, '--output', output]);

@@ -103,7 +103,7 @@ class SweepKilling {
 
   private next(): string[] {
     if (this.directory !== undefined)
-      return ['sweep', 'resume', this.directory, '--backend', 'cpu', '--threads', '2'];
+      return ['sweep', 'resume', this.directory, '--backend', 'webasm', '--threads', '2'];
     this.begun += 1;
     return [...this.sweep.args, '--output', this.output];
   }

@@ -82,6 +82,13 @@ const READING: ReadonlySet<string> = new Set([
 const table = fs as unknown as Record<string, Call>;
 const originals = Object.fromEntries(CALLS.map(name => [name, table[name]]));
 
+let inUse: FaultyFiles | undefined;
+
+// once for all cases: passing the exchange on to all importers takes longer than a case
+for (const name of CALLS)
+  table[name] = (...args) => (inUse === undefined ? originals[name](...args) : inUse.call(name, args));
+syncBuiltinESMExports();
+
 export class FaultyFiles {
   readonly operations: Operation[] = [];
   /** What a loss of power would leave, as things stand. */
@@ -113,30 +120,28 @@ export class FaultyFiles {
 
   /** Runs `action` on these files. The real ones are back when it ends. */
   during<T>(action: () => T): T {
-    for (const name of CALLS) table[name] = this.wrapped(name);
-    syncBuiltinESMExports();
+    const before = inUse;
+    inUse = this;
     try {
       return action();
     } finally {
-      Object.assign(table, originals);
-      syncBuiltinESMExports();
+      inUse = before;
     }
   }
 
-  private wrapped(name: string): Call {
+  /** Calls `name` of node:fs as these files have it. */
+  call(name: string, args: never[]): unknown {
     const call = name.replace(/Sync$/, '');
-    return (...args: never[]) => {
-      const path = this.pathOf(args[0]);
-      const real = () => originals[name](...args);
-      if (path === undefined || this.depth > 0) return real();
-      if (this.crashed) throw new Crash(call);
-      this.depth++;
-      try {
-        return this.perform({ call, path }, args, real);
-      } finally {
-        this.depth--;
-      }
-    };
+    const path = this.pathOf(args[0]);
+    const real = () => originals[name](...args);
+    if (path === undefined || this.depth > 0) return real();
+    if (this.crashed) throw new Crash(call);
+    this.depth++;
+    try {
+      return this.perform({ call, path }, args, real);
+    } finally {
+      this.depth--;
+    }
   }
 
   /** Undefined for what lies elsewhere. */

@@ -1,13 +1,19 @@
-/** CRC-32 of ISO 3309 and zip: reflected polynomial 0xEDB88320. (node:zlib has it only from Node 20.15 on.) */
+/** CRC-32 of ISO 3309 and zip: reflected polynomial 0xEDB88320. */
+import zlib from 'node:zlib';
+
 const TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
   let value = index;
   for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb88320 : value >>> 1;
   return value;
 });
 
-/** The checksum as an unsigned 32-bit integer. */
-export function crc32(bytes: Uint8Array): number {
+/** The checksum as an unsigned 32-bit integer; for versions of Node that have none. */
+export function tableCrc32(bytes: Uint8Array): number {
   let crc = 0xffffffff;
   for (let i = 0; i < bytes.length; i++) crc = TABLE[(crc ^ bytes[i]) & 0xff] ^ (crc >>> 8);
   return ~crc >>> 0;
 }
+
+/** The checksum as an unsigned 32-bit integer. Node's own, from 20.15 on, is ten times as fast. */
+export const crc32: (bytes: Uint8Array) => number =
+  (zlib as Partial<Pick<typeof zlib, 'crc32'>>).crc32 ?? tableCrc32;

@@ -1,5 +1,6 @@
 /** From a kernel's source to its tree, by acorn (which gpu.js uses too); what is outside the language is refused. */
 import * as acorn from 'acorn';
+import { Recent } from '../../recent.js';
 import {
   type Axis,
   BINARY_FUNCTIONS,
@@ -14,20 +15,12 @@ import {
   type UnaryFunction,
 } from './syntax.js';
 
-/** Trees by source: a plan uses one source at many places, each of which is linted and compiled. */
-const parsed = new Map<string, KernelTree>();
-/** Beyond this many sources the oldest are forgotten; a plan has a few dozen. */
-const MOST_PARSED = 1000;
+/** A plan uses one source at many places, each of which is linted and compiled. */
+const trees = new Recent<KernelTree>(1000);
 
 /** The tree of `source`, a function expression. Throws KernelError with the place of what it does not know. */
 export function parseKernel(source: string): KernelTree {
-  const known = parsed.get(source);
-  if (known) return known;
-  const tree = parse(source);
-  const [oldest] = parsed.keys();
-  if (parsed.size >= MOST_PARSED) parsed.delete(oldest);
-  parsed.set(source, tree);
-  return tree;
+  return trees.get(source, () => parse(source));
 }
 
 function parse(source: string): KernelTree {

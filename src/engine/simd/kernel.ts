@@ -1,11 +1,13 @@
 /**
- * Our kernel class for gpu.js's webasm mode. gpu.js keeps its analysis, its pipelines and their memory; one method is
- * overridden, the one that makes a module of a kernel. Assigned to `gpu.Kernel`, it serves createKernel and createPipeline.
+ * Our kernel class for gpu.js's webasm mode. gpu.js keeps its pipelines and their memory; overridden
+ * are the two methods that analyze a kernel and make a module of it. Assigned to `gpu.Kernel`, it
+ * serves createKernel and createPipeline.
  */
 import { createRequire } from 'node:module';
+import { Recent } from '../../recent.js';
 import { KernelError } from '../language/syntax.js';
 import { machineArithmetic } from './arithmetic.js';
-import { compileKernel } from './compile.js';
+import { type CompileRequest, compileKernel } from './compile.js';
 import type { Layout } from './lower.js';
 
 const require = createRequire(import.meta.url);
@@ -14,6 +16,15 @@ const require = createRequire(import.meta.url);
 interface WebAssemblyKernel {
   readonly source: string | object;
   readonly threadDim: readonly [number, number, number];
+  readonly argumentTypes: readonly string[];
+  returnType: string | null;
+  /** Numbers in each of the results. */
+  componentCount: number;
+  usesRandom: boolean;
+  /** Functions of `Math` that the module imports. */
+  usedMathImports: ReadonlySet<string>;
+  /** Analyzes the source for `_assembleModule`; false if its results can't be stored. */
+  translateSource(): boolean;
   _assembleModule(layout: ModuleLayout, cells: number, shared: boolean): AssembledModule;
 }
 
@@ -42,6 +53,13 @@ const VECTOR_BYTES = 16;
 const LEAST_MAXIMUM_PAGES = 4096;
 const FLOAT_BYTES = 4;
 
+/** A process may open a model several times: to train it, to resume it, to evaluate it. */
+const modules = new Recent<Uint8Array>(1000);
+
+/** What gpu.js finds out about a kernel. */
+type Analysis = Pick<WebAssemblyKernel, 'returnType' | 'componentCount' | 'usesRandom' | 'usedMathImports'>;
+const analyses = new Recent<Analysis | null>(1000);
+
 /** Called when a kernel falls back to gpu.js's own code, with the kernel's source and the reason. */
 export type OnFallback = (source: string, reason: string) => void;
 
@@ -51,14 +69,31 @@ export function simdKernelClass(onFallback: OnFallback): KernelClass {
     WebAssemblyKernel: KernelClass;
   };
   return class SimdKernel extends Base {
+    /**
+     * gpu.js infers the type of every expression, which takes as long as compiling the kernel, and
+     * equal kernels have equal types: layers, steps and runs of a process share the result.
+     */
+    override translateSource(): boolean {
+      const analyze = (): Analysis | null => {
+        if (!super.translateSource()) return null;
+        const { returnType, componentCount, usesRandom, usedMathImports } = this;
+        return { returnType, componentCount, usesRandom, usedMathImports };
+      };
+      const key = JSON.stringify([String(this.source), this.argumentTypes]);
+      const analysis = analyses.get(key, analyze);
+      if (analysis === null) return super.translateSource();
+      Object.assign(this, analysis);
+      return true;
+    }
+
     override _assembleModule(layout: ModuleLayout, cells: number, shared: boolean): AssembledModule {
       const source = String(this.source);
-      const bytes = layout.totalBytes ?? layout.outputOffset + cells * FLOAT_BYTES;
-      const initial = Math.ceil(bytes / PAGE_BYTES) + SPARE_PAGES;
+      const dataBytes = layout.totalBytes ?? layout.outputOffset + cells * FLOAT_BYTES;
+      const initial = Math.ceil(dataBytes / PAGE_BYTES) + SPARE_PAGES;
       const maximum = Math.max(initial, LEAST_MAXIMUM_PAGES);
       const [x, y, z] = this.threadDim;
       try {
-        const compiled = compileKernel({
+        const request: CompileRequest = {
           source,
           layout,
           arithmetic: machineArithmetic(),
@@ -66,14 +101,17 @@ export function simdKernelClass(onFallback: OnFallback): KernelClass {
           extents: { x, y, z },
           memory: { initial, maximum, shared },
           spare: {
-            begin: Math.ceil(bytes / VECTOR_BYTES) * VECTOR_BYTES,
+            begin: Math.ceil(dataBytes / VECTOR_BYTES) * VECTOR_BYTES,
             end: (initial - OVERREAD_PAGES) * PAGE_BYTES,
           },
-        });
-        return { bytes: compiled.bytes, initial, maximum };
+        };
+        const bytes = modules.get(JSON.stringify(request), () => compileKernel(request).bytes);
+        return { bytes, initial, maximum };
       } catch (error) {
         if (!(error instanceof KernelError)) throw error;
         onFallback(source, error.message);
+        // the code of gpu.js needs the analysis itself, not only its result
+        super.translateSource();
         return super._assembleModule(layout, cells, shared);
       }
     }

@@ -1,30 +1,35 @@
-/** Curves of different steps on one axis, as uPlot wants them. */
-import type { Curve } from '../../review/curve.js';
+/** Curves of different places on one axis, as uPlot wants them. */
 
-/** The steps of all curves, and for each curve its values there: null breaks the line, undefined is passed over. */
-export type Aligned = [steps: number[], ...values: (number | null | undefined)[][]];
+/** The places of all lines, and for each line its values there: null breaks it, undefined is passed over. */
+export type Aligned = [places: number[], ...values: (number | null | undefined)[][]];
+
+/** Values over ascending places of the axis. */
+export interface Line {
+  readonly places: readonly number[];
+  readonly values: readonly (number | null | undefined)[];
+}
 
 /** @param isLog what is not above zero has no place on a logarithmic axis, and breaks the line */
-export function align(curves: readonly Curve[], isLog: boolean): Aligned {
-  const steps = [...new Set(curves.flatMap(curve => curve.steps))].sort((a, b) => a - b);
-  const place = new Map(steps.map((step, i) => [step, i]));
-  const columns = curves.map(curve => {
-    const column: (number | null | undefined)[] = new Array(steps.length).fill(undefined);
-    for (const [i, step] of curve.steps.entries()) {
-      const value = curve.values[i];
-      column[place.get(step)!] = isLog && value !== null && value <= 0 ? null : value;
+export function align(lines: readonly Line[], isLog: boolean): Aligned {
+  const places = [...new Set(lines.flatMap(line => line.places))].sort((a, b) => a - b);
+  const index = new Map(places.map((place, i) => [place, i]));
+  const columns = lines.map(line => {
+    const column: (number | null | undefined)[] = new Array(places.length).fill(undefined);
+    for (const [i, place] of line.places.entries()) {
+      const value = line.values[i];
+      column[index.get(place)!] = isLog && typeof value === 'number' && value <= 0 ? null : value;
     }
     return column;
   });
-  return [steps, ...columns];
+  return [places, ...columns];
 }
 
-/** The value of `curve` at `step`, or the newest one before it; undefined before the first. */
-export function valueAt({ steps, values }: Curve, step: number): number | null | undefined {
-  let [low, high] = [0, steps.length];
+/** The value at `place`, or the newest one before it; undefined before the first. */
+export function valueAt({ places, values }: Line, place: number): number | null | undefined {
+  let [low, high] = [0, places.length];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (steps[middle] <= step) low = middle + 1;
+    if (places[middle] <= place) low = middle + 1;
     else high = middle;
   }
   return values[low - 1];

@@ -1,30 +1,42 @@
-/** One chart of curves over steps: drawn by uPlot, told by a legend, a sentence and a table. */
+/** One chart of curves: drawn by uPlot, told by a legend, a sentence and a table. */
 import { useEffect, useId, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import type uPlot from 'uplot';
 import type { Curve } from '../../review/curve.js';
-import { type Aligned, align, valueAt } from './align.js';
+import { type Aligned, align, type Line, valueAt } from './align.js';
 import { useHeading } from './base.js';
 import { describeCurve } from './curve-words.js';
 import { formatMetric } from './format.js';
 import { createPlot } from './plot.js';
 import { ValuesTable } from './values-table.js';
+import { type Places, placeText, type XAxis } from './x-axis.js';
 
 export interface ChartSeries {
-  /** The curve's, such as `test.loss`. */
+  /** The curve's, such as `test.loss`, or the run's in a chart of several runs. */
   readonly name: string;
   readonly label: string;
   /** One of the style sheet. */
-  readonly color: 'train' | 'test' | 'other' | 'faint' | `run-${number}`;
+  readonly color: 'train' | 'validation' | 'test' | 'other' | 'faint' | `run-${number}`;
   readonly isDashed?: boolean;
   readonly curve: Curve;
+  /** Of the run. */
+  readonly places: Places;
+}
+
+/** A series as it is drawn. */
+export interface DrawnSeries extends ChartSeries {
+  readonly isHidden: boolean;
+  readonly line: Line;
+  /** Undefined: nothing is smoothed. */
+  readonly smooth: Line | undefined;
 }
 
 /** What all charts of a run have in common. */
 export interface SharedPlace {
-  /** The step under the cursor. */
+  readonly axis: XAxis;
+  /** The place under the cursor, on the axis. */
   readonly cursor: number | null;
-  setCursor(step: number | null): void;
-  /** The steps that are shown. */
+  setCursor(place: number | null): void;
+  /** The part of the axis that is shown. */
   readonly range: readonly [number, number];
   /** Null: all. */
   setRange(range: readonly [number, number] | null): void;
@@ -32,24 +44,19 @@ export interface SharedPlace {
 
 export interface ChartProps extends SharedPlace {
   readonly title: string;
-  readonly series: readonly ChartSeries[];
+  readonly series: readonly DrawnSeries[];
   readonly isShare: boolean;
   readonly isLog: boolean;
+  /** Shows a series again, or hides it, in all charts. */
+  toggle(name: string): void;
 }
 
 export function Chart(props: ChartProps) {
-  const { title, series, isShare, isLog, cursor, range } = props;
+  const { title, series, isShare, isLog, axis, cursor, range } = props;
   const id = useId();
   const Heading = useHeading(2);
   const box = useRef<HTMLDivElement>(null);
-  const data = useMemo(
-    () =>
-      align(
-        series.map(({ curve }) => curve),
-        isLog,
-      ),
-    [series, isLog],
-  );
+  const data = useMemo(() => align(linesOf(series), isLog), [series, isLog]);
   const show = (value: number) => formatMetric(isShare ? 'accuracy' : series[0].name, value);
   usePlot(box, data, props);
   const told = series.map(one => describeCurve(one, show)).join(' ');
@@ -57,7 +64,7 @@ export function Chart(props: ChartProps) {
     <figure class="chart" data-chart={title}>
       <figcaption>
         <Heading id={id}>{title}</Heading>
-        <Legend series={series} cursor={cursor} show={show} />
+        <Legend {...props} show={show} />
       </figcaption>
       <div
         ref={box}
@@ -69,7 +76,7 @@ export function Chart(props: ChartProps) {
         aria-valuemin={range[0]}
         aria-valuemax={range[1]}
         aria-valuenow={Math.min(range[1], Math.max(range[0], cursor ?? range[1]))}
-        aria-valuetext={valueText(series, cursor, show)}
+        aria-valuetext={valueText(series, axis, cursor, show)}
         onKeyDown={event => {
           if (!event.ctrlKey && !event.metaKey && !event.altKey && onKey(event.key, data[0], props))
             event.preventDefault();
@@ -81,32 +88,45 @@ export function Chart(props: ChartProps) {
   );
 }
 
+/** As the plot has them: the curves, then their smooth forms. */
+function linesOf(series: readonly DrawnSeries[]): readonly Line[] {
+  return [
+    ...series.map(({ line }) => line),
+    ...series.flatMap(({ smooth }) => (smooth === undefined ? [] : [smooth])),
+  ];
+}
+
 /** Keeps a plot in `box` as the properties say. */
 function usePlot(box: { readonly current: HTMLDivElement | null }, data: Aligned, props: ChartProps): void {
   const plot = useRef<uPlot | null>(null);
   // hooks of a plot that lives for long must see the newest properties
   const current = useRef(props);
   current.current = props;
-  // the step that the plot itself told: its cursor is where the pointer is, and stays there
+  // the place that the plot itself told: its cursor is where the pointer is, and stays there
   const told = useRef<number | null>(null);
-  const { series, isLog, isShare, range, cursor } = props;
-  const kinds = series.map(({ name }) => name).join();
+  const { series, isLog, isShare, axis, range, cursor } = props;
+  const kind = JSON.stringify([
+    axis,
+    isLog,
+    isShare,
+    series.map(({ name, isHidden, smooth }) => [name, isHidden, smooth !== undefined]),
+  ]);
   // data follow by `setData`, so that a zoom survives new points
   useLayoutEffect(() => {
     if (box.current === null) return;
-    const created = createPlot(box.current, data, { series, isLog, isShare }, current, told);
+    const created = createPlot(box.current, data, { series, isLog, isShare, axis }, current, told);
     plot.current = created;
     return () => {
       created.destroy();
       plot.current = null;
     };
-  }, [kinds, isLog, isShare]);
+  }, [kind]);
   useLayoutEffect(() => {
     plot.current?.batch(() => {
       plot.current?.setData(data, false);
       plot.current?.setScale('x', { min: range[0], max: range[1] });
     });
-  }, [data, range[0], range[1], isLog]);
+  }, [data, range[0], range[1], kind]);
   useEffect(() => {
     if (cursor !== null && cursor === told.current) return;
     told.current = null;
@@ -118,23 +138,34 @@ function usePlot(box: { readonly current: HTMLDivElement | null }, data: Aligned
 function Legend({
   series,
   cursor,
+  toggle,
   show,
-}: Pick<ChartProps, 'series' | 'cursor'> & { show(value: number): string }) {
+}: Pick<ChartProps, 'series' | 'cursor' | 'toggle'> & { show(value: number): string }) {
   return (
     <ul class="legend">
-      {series.map(({ name, label, color, isDashed = false, curve }) => {
-        const value = cursor === null ? curve.values[curve.values.length - 1] : valueAt(curve, cursor);
+      {series.map(({ name, label, color, isDashed = false, isHidden, line, smooth }) => {
+        const value = valueUnder(line, cursor);
         return (
           <li key={name} data-series={name}>
-            <span class={`swatch ${color} ${isDashed ? 'dashed' : ''}`} aria-hidden="true" /> {label}{' '}
+            <button type="button" aria-pressed={!isHidden} onClick={() => toggle(name)}>
+              <span class={`swatch ${color} ${isDashed ? 'dashed' : ''}`} aria-hidden="true" /> {label}
+            </button>{' '}
             <data class="number" value={String(value ?? '')}>
               {textOf(value, show)}
             </data>
+            {smooth !== undefined && (
+              <span class="smooth"> smoothed {textOf(valueUnder(smooth, cursor), show)}</span>
+            )}
           </li>
         );
       })}
     </ul>
   );
+}
+
+/** Without a cursor the newest. */
+function valueUnder(line: Line, cursor: number | null): number | null | undefined {
+  return cursor === null ? line.values[line.values.length - 1] : valueAt(line, cursor);
 }
 
 function textOf(value: number | null | undefined, show: (value: number) => string): string {
@@ -144,21 +175,24 @@ function textOf(value: number | null | undefined, show: (value: number) => strin
 
 function valueText(
   series: ChartProps['series'],
+  axis: XAxis,
   cursor: number | null,
   show: (value: number) => string,
 ): string {
-  if (cursor === null) return 'no step chosen';
-  const parts = series.map(({ label, curve }) => `${label} ${textOf(valueAt(curve, cursor), show)}`);
-  return `step ${cursor}: ${parts.join(', ')}`;
+  if (cursor === null) return `no ${axis} chosen`;
+  const parts = series
+    .filter(({ isHidden }) => !isHidden)
+    .map(({ label, line }) => `${label} ${textOf(valueAt(line, cursor), show)}`);
+  return `${placeText(axis, cursor)}: ${parts.join(', ')}`;
 }
 
 /** Whether the key meant something. */
 function onKey(
   key: string,
-  steps: readonly number[],
-  { cursor, setCursor, range, setRange }: ChartProps,
+  places: readonly number[],
+  { axis, cursor, setCursor, range, setRange }: ChartProps,
 ): boolean {
-  const shown = steps.filter(step => step >= range[0] && step <= range[1]);
+  const shown = places.filter(place => place >= range[0] && place <= range[1]);
   if (shown.length === 0) return false;
   const at = cursor === null ? shown.length - 1 : nearestIndex(shown, cursor);
   const move = (by: number): true => {
@@ -185,10 +219,10 @@ function onKey(
       return move(shown.length);
     case '+':
     case '=':
-      setRange(zoomed(range, cursor ?? (range[0] + range[1]) / 2, 0.5));
+      setRange(zoomed(range, cursor ?? (range[0] + range[1]) / 2, 0.5, axis));
       return true;
     case '-':
-      setRange(zoomed(range, cursor ?? (range[0] + range[1]) / 2, 2));
+      setRange(zoomed(range, cursor ?? (range[0] + range[1]) / 2, 2, axis));
       return true;
     case '0':
     case 'Escape':
@@ -205,8 +239,9 @@ function zoomed(
   [min, max]: readonly [number, number],
   center: number,
   factor: number,
+  axis: XAxis,
 ): readonly [number, number] {
-  if ((max - min) * factor < 2) return [min, max];
+  if (axis === 'step' && (max - min) * factor < 2) return [min, max];
   return [center - (center - min) * factor, center + (max - center) * factor];
 }
 

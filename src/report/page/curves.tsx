@@ -1,10 +1,12 @@
-/** The curves of a run: which charts there are, and what they share, cursor and zoom. */
+/** The curves of a run or of several: which charts there are, and what they share: axis, cursor, zoom, smoothing. */
 import { useMemo, useState } from 'preact/hooks';
 import type { Curve } from '../../review/curve.js';
 import type { RunReport } from '../document.js';
 import { Section } from './base.js';
-import { Chart, type ChartSeries } from './chart.js';
+import { Chart, type ChartSeries, type DrawnSeries } from './chart.js';
 import { isShare, words } from './format.js';
+import { smoothed, spacingOf } from './smoothing.js';
+import { hasAxis, type Places, placesOf, placeText, X_AXES, type XAxis } from './x-axis.js';
 
 export interface ChartPlan {
   readonly title: string;
@@ -17,14 +19,14 @@ const LOSSES: readonly (readonly [curve: string, label: string, color: ChartSeri
   ['train.loss', 'train, each batch', 'faint'],
   ['epoch.loss', 'train, mean of the epoch', 'train'],
   ['train_set.loss', 'train set', 'other'],
-  ['validation.loss', 'validation', 'other'],
+  ['validation.loss', 'validation', 'validation'],
   ['test.loss', 'test', 'test'],
 ];
 /** Of metrics besides the loss. */
 const SPLITS: readonly (readonly [split: string, label: string, color: ChartSeries['color']])[] = [
   ['epoch', 'train, mean of the epoch', 'train'],
   ['train_set', 'train set', 'other'],
-  ['validation', 'validation', 'other'],
+  ['validation', 'validation', 'validation'],
   ['test', 'test', 'test'],
 ];
 const SINGLE: readonly (readonly [curve: string, title: string])[] = [
@@ -33,63 +35,155 @@ const SINGLE: readonly (readonly [curve: string, title: string])[] = [
   ['samples_per_s', 'Samples per second'],
 ];
 
-export function Curves({ report }: { readonly report: Pick<RunReport, 'curves' | 'steps_per_epoch'> }) {
-  const { curves, steps_per_epoch: perEpoch } = report;
-  const plans = useMemo(() => plansOf(curves), [curves]);
-  return <Charts plans={plans} perEpoch={perEpoch} />;
+export function Curves({ report }: { readonly report: Pick<RunReport, 'curves'> & Places }) {
+  const { curves, steps_per_epoch, elapsed } = report;
+  const plans = useMemo(
+    () => plansOf(curves, { steps_per_epoch, elapsed }),
+    [curves, steps_per_epoch, elapsed],
+  );
+  return <Charts plans={plans} />;
 }
 
-/** Charts that share cursor and zoom. @param perEpoch steps of every epoch, where all have as many */
-export function Charts({
-  plans,
-  perEpoch,
-}: {
-  readonly plans: readonly ChartPlan[];
-  readonly perEpoch: number | null;
-}) {
+/** What the reader has set for all charts. */
+interface Settings {
+  readonly axis: XAxis;
+  readonly isLog: boolean;
+  /** See `smoothed`. */
+  readonly weight: number;
+  readonly hidden: ReadonlySet<string>;
+}
+
+const AXIS_WORDS: Readonly<Record<XAxis, string>> = { step: 'steps', epoch: 'epochs', time: 'time' };
+
+const AT_FIRST: Settings = { axis: 'step', isLog: false, weight: 0, hidden: new Set() };
+
+/** Charts that share axis, cursor, zoom and smoothing. */
+export function Charts({ plans }: { readonly plans: readonly ChartPlan[] }) {
   const [cursor, setCursor] = useState<number | null>(null);
   const [range, setRange] = useState<readonly [number, number] | null>(null);
-  const [isLog, setLog] = useState(false);
+  const [settings, setSettings] = useState<Settings>(AT_FIRST);
+  const { axis, isLog, weight, hidden } = settings;
+  const drawn = useMemo(() => drawnPlans(plans, settings), [plans, axis, weight, hidden]);
   if (plans.length === 0) return null;
-  const extent = extentOf(plans);
+  const extent = extentOf(drawn);
+  const change = (changes: Partial<Settings>) => setSettings(old => ({ ...old, ...changes }));
   const shared = {
+    axis,
     cursor,
     setCursor,
     range: range ?? extent,
     setRange: (to: typeof range) => setRange(within(to, extent)),
+    toggle: (name: string) =>
+      change({
+        hidden: new Set(hidden.has(name) ? [...hidden].filter(one => one !== name) : [...hidden, name]),
+      }),
   };
   return (
     <Section title="Curves">
       <div class="toolbar">
+        <AxisSelect
+          plans={plans}
+          axis={axis}
+          change={to => {
+            change({ axis: to });
+            setRange(null);
+            setCursor(null);
+          }}
+        />
         <label>
-          <input type="checkbox" checked={isLog} onChange={event => setLog(event.currentTarget.checked)} />{' '}
+          smoothing{' '}
+          <input
+            type="range"
+            min={0}
+            max={0.999}
+            step={0.001}
+            value={weight}
+            onInput={event => change({ weight: Number(event.currentTarget.value) })}
+          />
+          <span class="amount">{weight === 0 ? 'off' : weight}</span>
+        </label>
+        <label>
+          <input
+            type="checkbox"
+            checked={isLog}
+            onChange={event => change({ isLog: event.currentTarget.checked })}
+          />{' '}
           logarithmic
         </label>
         <button type="button" disabled={range === null} onClick={() => setRange(null)}>
-          Show all steps
+          Show all {AXIS_WORDS[axis]}
         </button>
         <output class="step" data-cursor={cursor ?? ''}>
-          {placeOf(cursor, range, perEpoch)}
+          {positionText(axis, cursor, range, plans)}
         </output>
       </div>
       <div class="charts">
-        {plans.map(plan => (
+        {drawn.map(plan => (
           <Chart key={plan.title} {...plan} isLog={isLog} {...shared} />
         ))}
       </div>
       <p class="note screen">
-        Drag over a chart to zoom in, double click to zoom out. By keyboard: arrow keys move the cursor, Page
-        Up and Page Down by more, + and − zoom, 0 shows all.
+        Drag over a chart to zoom in, double click to zoom out; click a name to hide its curve. By keyboard:
+        arrow keys move the cursor, Page Up and Page Down by more, + and − zoom, 0 shows all.
+        {weight > 0 && ' Smoothed curves are exponential moving averages; the measurements are behind them.'}
       </p>
     </Section>
   );
 }
 
-/** The steps of all curves together, so that all charts have one axis. */
-function extentOf(plans: readonly ChartPlan[]): readonly [number, number] {
-  const curves = plans.flatMap(({ series }) => series.map(({ curve }) => curve.steps));
-  const first = Math.min(...curves.map(steps => steps[0]));
-  const last = Math.max(...curves.map(steps => steps[steps.length - 1]));
+function AxisSelect({
+  plans,
+  axis,
+  change,
+}: {
+  readonly plans: readonly ChartPlan[];
+  readonly axis: XAxis;
+  change(axis: XAxis): void;
+}) {
+  const runs = [...new Set(plans.flatMap(({ series }) => series.map(({ places }) => places)))];
+  return (
+    <label>
+      over{' '}
+      <select value={axis} onChange={event => change(event.currentTarget.value as XAxis)}>
+        {X_AXES.map(one => (
+          <option key={one} value={one} disabled={!runs.every(places => hasAxis(places, one))}>
+            {AXIS_WORDS[one]}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+/** Less than this of the measurement before is left in a smoothed one: the curve is as it was. */
+const MIN_SMOOTHING = 0.02;
+
+/** All curves are smoothed over the same steps, which are told by those that were measured most often. */
+function drawnPlans(plans: readonly ChartPlan[], settings: Settings) {
+  const spacing = Math.min(...plans.flatMap(({ series }) => series.map(({ curve }) => spacingOf(curve))));
+  return plans.map(plan => ({
+    ...plan,
+    series: plan.series.map(one => drawnSeries(one, spacing, settings)),
+  }));
+}
+
+function drawnSeries(series: ChartSeries, spacing: number, { axis, weight, hidden }: Settings): DrawnSeries {
+  const { curve, name } = series;
+  const places = placesOf(curve.steps, axis, series.places);
+  const isSmooth = weight > 0 && weight ** (spacingOf(curve) / spacing) > MIN_SMOOTHING;
+  return {
+    ...series,
+    isHidden: hidden.has(name),
+    line: { places, values: curve.values },
+    smooth: isSmooth ? { places, values: smoothed(curve, weight, spacing) } : undefined,
+  };
+}
+
+/** The places of all curves together, so that all charts have one axis. */
+function extentOf(plans: readonly { readonly series: readonly DrawnSeries[] }[]): readonly [number, number] {
+  const all = plans.flatMap(({ series }) => series.map(({ line: { places } }) => places));
+  const first = Math.min(...all.map(places => places[0]));
+  const last = Math.max(...all.map(places => places[places.length - 1]));
   return first === last ? [first - 1, last + 1] : [first, last];
 }
 
@@ -102,21 +196,48 @@ function within(
   return [Math.max(first, range[0]), Math.min(last, range[1])];
 }
 
-function placeOf(
+function positionText(
+  axis: XAxis,
   cursor: number | null,
   range: readonly [number, number] | null,
-  perEpoch: number | null,
+  plans: readonly ChartPlan[],
 ): string {
-  if (cursor !== null) {
-    const epoch = perEpoch === null ? '' : `, epoch ${Math.max(1, Math.ceil(cursor / perEpoch))}`;
-    return `step ${cursor}${epoch}`;
-  }
-  return range === null ? '' : `steps ${Math.ceil(range[0])} to ${Math.floor(range[1])}`;
+  if (cursor === null)
+    return range === null
+      ? ''
+      : `${placeText(axis, inside(axis, range[0], Math.ceil))} to ${placeText(axis, inside(axis, range[1], Math.floor)).replace(`${axis} `, '')}`;
+  const each = axis === 'step' ? commonStepsPerEpoch(plans) : null;
+  const epoch = each === null ? '' : `, epoch ${Math.max(1, Math.ceil(cursor / each))}`;
+  return placeText(axis, cursor) + epoch;
 }
 
-function plansOf(curves: RunReport['curves']): readonly ChartPlan[] {
+/** There is no half of a step. */
+function inside(axis: XAxis, place: number, round: (place: number) => number): number {
+  return axis === 'step' ? round(place) : place;
+}
+
+function commonStepsPerEpoch(plans: readonly ChartPlan[]): number | null {
+  const [first, ...others] = plans.flatMap(({ series }) =>
+    series.map(({ places }) => places.steps_per_epoch),
+  );
+  return others.every(other => other === first) ? (first ?? null) : null;
+}
+
+/** Such as a learning rate without a schedule, which the config tells already. */
+export function isConstant({ values: [first, ...others] }: Curve): boolean {
+  return first !== null && others.every(value => value === first);
+}
+
+function plansOf(curves: RunReport['curves'], places: Places): readonly ChartPlan[] {
+  const seriesOf = (name: string, label: string, color: ChartSeries['color']): ChartSeries => ({
+    name,
+    label,
+    color,
+    curve: curves[name],
+    places,
+  });
   const losses = LOSSES.flatMap(([name, label, color]): ChartSeries[] =>
-    name in curves ? [seriesOf(name, label, color, curves[name])] : [],
+    name in curves ? [seriesOf(name, label, color)] : [],
   );
   const known = new Set([...LOSSES, ...SINGLE].map(([name]) => name));
   const measured = [
@@ -129,21 +250,17 @@ function plansOf(curves: RunReport['curves']): readonly ChartPlan[] {
   const metrics = measured.map((metric): ChartPlan => {
     const series = SPLITS.flatMap(([split, label, color]): ChartSeries[] => {
       const name = `${split}.${metric}`;
-      return name in curves ? [seriesOf(name, label, color, curves[name])] : [];
+      return name in curves ? [seriesOf(name, label, color)] : [];
     });
     return { title: capital(words(metric)), series, isShare: isShare(metric) };
   });
   const single = SINGLE.flatMap(([name, title]): ChartPlan[] =>
-    name in curves
-      ? [{ title, series: [seriesOf(name, title.toLowerCase(), 'train', curves[name])], isShare: false }]
+    name in curves && !(name === 'learning_rate' && isConstant(curves[name]))
+      ? [{ title, series: [seriesOf(name, title.toLowerCase(), 'train')], isShare: false }]
       : [],
   );
   const all = [{ title: 'Loss', series: losses, isShare: false }, ...metrics, ...single];
   return all.filter(({ series }) => series.length > 0);
-}
-
-function seriesOf(name: string, label: string, color: ChartSeries['color'], curve: Curve): ChartSeries {
-  return { name, label, color, curve };
 }
 
 function metricOf(name: string): string {

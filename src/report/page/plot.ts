@@ -1,9 +1,10 @@
 /** A uPlot that hands cursor and zoom on instead of keeping them, and takes its colours from the style sheet. */
 import uPlot from 'uplot';
 import { type Aligned, isolated } from './align.js';
-import type { ChartProps, ChartSeries, SharedPlace } from './chart.js';
-import { formatTicks, grouped } from './format.js';
+import type { ChartProps, DrawnSeries, SharedPlace } from './chart.js';
+import { formatTicks } from './format.js';
 import { linearTicks, logTicks } from './scale.js';
+import { tickSteps, tickText } from './x-axis.js';
 
 /** Lines of the epochs are thicker and have points, as far as these can be told apart. */
 const MOST_POINTS = 60;
@@ -11,12 +12,12 @@ const HEIGHT = 210;
 
 /**
  * @param shared read when something happens, since it changes while the plot lives
- * @param told set to the step under the pointer
+ * @param told set to the place under the pointer
  */
 export function createPlot(
   box: HTMLElement,
   data: Aligned,
-  { series, isLog, isShare }: Pick<ChartProps, 'series' | 'isLog' | 'isShare'>,
+  { series, isLog, isShare, axis: xAxis }: Pick<ChartProps, 'series' | 'isLog' | 'isShare' | 'axis'>,
   shared: { readonly current: SharedPlace },
   told: { current: number | null },
 ): uPlot {
@@ -27,11 +28,14 @@ export function createPlot(
     ticks: { show: false },
     font: '12px system-ui, sans-serif',
   };
+  const xText = (x: number | null | undefined): string =>
+    x === null || x === undefined ? '' : tickText(xAxis, x);
   const plot = new uPlot(
     {
       width: Math.max(200, box.clientWidth),
       height: HEIGHT,
-      padding: [8, roomForLast, 0, 0],
+      // for the half of the last label that stands right of the plot
+      padding: [8, ({ scales: { x } }) => Math.max(20, Math.ceil(widthOf(xText(x?.max)) / 2) + 2), 0, 0],
       legend: { show: false },
       cursor: {
         drag: { x: true, y: false, setScale: false },
@@ -51,9 +55,9 @@ export function createPlot(
       axes: [
         {
           ...axis,
-          incrs: WHOLE,
-          space: ({ scales: { x } }) => Math.max(50, widthOf(stepText(x.max)) + 10),
-          values: (_, ticks) => ticks.map(stepText),
+          incrs: tickSteps(xAxis),
+          space: ({ scales: { x } }) => Math.max(50, widthOf(xText(x.max)) + 10),
+          values: (_, ticks) => ticks.map(xText),
           size: 30,
         },
         {
@@ -66,13 +70,17 @@ export function createPlot(
           values: (_, ticks) => tickTexts(ticks, isShare),
         },
       ],
-      series: [{}, ...series.map(one => lineOf(one, color(one.color)))],
+      series: [
+        {},
+        ...series.map(one => lineOf(one, color(one.color), one.smooth !== undefined)),
+        ...series.flatMap(one => (one.smooth === undefined ? [] : [smoothLineOf(one, color(one.color))])),
+      ],
       hooks: {
         setCursor: [
-          ({ cursor: { idx, left = -1 }, data: [steps] }) => {
-            const step = left < 0 || idx === null || idx === undefined ? null : steps[idx];
-            told.current = step;
-            if (step !== shared.current.cursor) shared.current.setCursor(step);
+          ({ cursor: { idx, left = -1 }, data: [places] }) => {
+            const place = left < 0 || idx === null || idx === undefined ? null : places[idx];
+            told.current = place;
+            if (place !== shared.current.cursor) shared.current.setCursor(place);
           },
         ],
         setSelect: [made => select(made, shared.current)],
@@ -98,19 +106,6 @@ export function createPlot(
   return plot;
 }
 
-/** Between two steps there is none. */
-const WHOLE = [1, 2, 5].flatMap(factor => Array.from({ length: 15 }, (_, power) => factor * 10 ** power));
-WHOLE.sort((a, b) => a - b);
-
-function stepText(step: number | null | undefined): string {
-  return step === null || step === undefined ? '' : grouped(Math.round(step));
-}
-
-/** For the half of the last label that stands right of the plot. */
-function roomForLast({ scales: { x } }: uPlot): number {
-  return Math.max(20, Math.ceil(widthOf(stepText(x?.max)) / 2) + 2);
-}
-
 /** In pixels, at least, of digits in the font of the axes. */
 function widthOf(text: string): number {
   return 7.7 * text.length;
@@ -121,16 +116,33 @@ function tickTexts(ticks: readonly number[], isShare: boolean): string[] {
   return texts.map(text => `${text}${isShare ? ' %' : ''}`);
 }
 
-function lineOf({ color, isDashed = false }: ChartSeries, stroke: () => string): uPlot.Series {
-  const isThin = color === 'faint';
+/** @param isBehind a smooth form of it is drawn over it */
+function lineOf(
+  { color, isDashed = false, isHidden }: DrawnSeries,
+  stroke: () => string,
+  isBehind: boolean,
+): uPlot.Series {
+  const isThin = color === 'faint' || isBehind;
   // asked at every drawing, since a curve that is followed grows; what stands alone between gaps would else not be seen
   const filter = (plot: uPlot, i: number): number[] | null =>
     !isThin && hasFew(plot.data[i]) ? null : isolated(plot.data[i]);
   return {
+    show: !isHidden,
     stroke,
     width: isThin ? 1 : 2,
+    alpha: isBehind ? 0.35 : 1,
     ...(isDashed && { dash: [6, 4] }),
     points: { show: true, size: isThin ? 4 : 6, fill: stroke, stroke, filter },
+  };
+}
+
+function smoothLineOf({ isDashed = false, isHidden }: DrawnSeries, stroke: () => string): uPlot.Series {
+  return {
+    show: !isHidden,
+    stroke,
+    width: 2,
+    ...(isDashed && { dash: [6, 4] }),
+    points: { show: true, size: 4, fill: stroke, stroke, filter: (plot, i) => isolated(plot.data[i]) },
   };
 }
 

@@ -6,6 +6,7 @@ import { Curves } from './curves.js';
 import { EvaluationView } from './evaluation-view.js';
 import { counted, formatBytes, formatNumber, formatSeconds, formatTime, words } from './format.js';
 import { GateTable } from './gate-table.js';
+import { Tags } from './list/columns.js';
 
 export function RunView({ report }: { readonly report: RunReport }) {
   return (
@@ -27,7 +28,7 @@ export function RunView({ report }: { readonly report: RunReport }) {
 }
 
 function Head({ report }: { readonly report: RunReport }) {
-  const { id, name, description, state, message, started, gates } = report;
+  const { id, name, description, state, message, started, gates, tags, note } = report;
   const Heading = useHeading(0);
   return (
     <header>
@@ -38,6 +39,12 @@ function Head({ report }: { readonly report: RunReport }) {
         {name} <Badge of={state} />
       </Heading>
       {description !== null && <p class="lead">{description}</p>}
+      {tags.length > 0 && (
+        <p class="tags">
+          <Tags tags={tags} />
+        </p>
+      )}
+      {note !== null && <p class="remarks">{note}</p>}
       {message !== null && (
         <p class="alert" role="note">
           {message}

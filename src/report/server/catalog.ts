@@ -9,6 +9,7 @@ import { isLocked } from '../../experiment/run-lock.js';
 import { DEPTH, deeperFolder, type Found, findRuns, findTrials, kindOf } from '../../review/find.js';
 import { isSweepWorkedOn } from '../../sweep/results/index.js';
 import type { ListDocument, Listed, ListedRun, ListedSweep } from './documents.js';
+import { ListedConfigs } from './list-configs.js';
 import { damagedRun, listRun, type RunPlace } from './list-run.js';
 import { damagedSweep, listSweep } from './list-sweep.js';
 import { LISTED_FILES, RUN_FILES, SWEEP_FILES, signatureOf } from './safe-files.js';
@@ -30,6 +31,9 @@ export class Catalog {
   /** Absolute. */
   readonly root: string;
   private known = new Map<string, Known>();
+  private runs: readonly ListedRun[] = [];
+  private sweeps: readonly ListedSweep[] = [];
+  private readonly configs = new ListedConfigs();
   private places = new Map<string, Place>();
   private deeper: string | undefined;
   private looking: Promise<void> | undefined;
@@ -55,15 +59,15 @@ export class Catalog {
 
   /** As of the last refresh. */
   get list(): ListDocument {
-    const listed = [...this.known.values()].map(known => known.listed);
     return {
       version: 1,
       root: this.root,
       exists: existsSync(this.root),
       depth: DEPTH,
       deeper: this.deeper ?? null,
-      runs: listed.filter((one): one is ListedRun => one.kind === 'run'),
-      sweeps: listed.filter((one): one is ListedSweep => one.kind === 'sweep'),
+      common_config: this.configs.common,
+      runs: this.runs,
+      sweeps: this.sweeps,
     };
   }
 
@@ -86,6 +90,10 @@ export class Catalog {
       known.set(place.path, lookAt(place, this.known.get(place.path)));
     }
     this.known = known;
+    await this.configs.read(places.filter(({ kind }) => kind === 'run'));
+    const listed = [...known.values()].map(one => one.listed);
+    this.runs = this.configs.tell(listed.filter(one => one.kind === 'run'));
+    this.sweeps = listed.filter(one => one.kind === 'sweep');
     this.deeper = deeperUnder(this.root, places);
     this.lookedAt = performance.now();
     this.places = new Map(places.map(place => [place.path, place]));

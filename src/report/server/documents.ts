@@ -1,5 +1,5 @@
 /** What the dashboard's server tells its page besides reports. Types alone, so that the browser's code can share them. */
-import type { RunRow, SweepRow } from '../document.js';
+import type { CommonConfig, RunRow, SweepRow } from '../document.js';
 
 interface ListedEntry {
   /** What went wrong, where something did. */
@@ -36,12 +36,16 @@ export interface ListDocument {
   readonly depth: number;
   /** A folder of the root, relative to it, that has runs or sweeps deeper than that; null where a bounded look finds none. */
   readonly deeper: string | null;
+  /** Of the runs whose config is read. */
+  readonly common_config: CommonConfig;
   readonly runs: readonly ListedRun[];
   readonly sweeps: readonly ListedSweep[];
 }
 
 /** What has become other in the list. */
 export interface ListChange {
+  /** If it has become other; then `changed` has every run whose `config` is another for that. */
+  readonly common_config?: CommonConfig;
   readonly changed: readonly Listed[];
   /** Paths of those that are gone. */
   readonly removed: readonly string[];
@@ -51,6 +55,8 @@ export interface ListChange {
 export interface RunChange {
   readonly steps: number;
   readonly epochs: number;
+  /** At `steps`; see `RunReport.elapsed`. */
+  readonly seconds: number;
   readonly points: Readonly<
     Record<string, { readonly steps: readonly number[]; readonly values: readonly (number | null)[] }>
   >;

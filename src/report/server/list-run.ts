@@ -20,10 +20,11 @@ export interface RunPlace {
   readonly folder: string;
 }
 
-/** Throws UserError where a file cannot be read. */
+/** Without its config, which takes longer to read than everything else. Throws UserError where a file cannot be read. */
 export function listRun({ path, folder }: RunPlace, isWorkedOn: boolean): ListedRun {
   const directory = RunDirectory.open(folder);
   const id = basename(folder);
+  const { tags, note } = directory.readNotes();
   const summary = directory.readSummary();
   if (summary !== undefined && !isWorkedOn) {
     const { name, status, seed } = summary;
@@ -37,6 +38,9 @@ export function listRun({ path, folder }: RunPlace, isWorkedOn: boolean): Listed
       state: status,
       started,
       seed,
+      tags,
+      note,
+      config: null,
       sparkline: null,
       ...fromSummary(summary),
     };
@@ -50,6 +54,9 @@ export function listRun({ path, folder }: RunPlace, isWorkedOn: boolean): Listed
     state: isWorkedOn ? 'running' : 'killed',
     started: manifest?.started ?? startOf(id) ?? null,
     seed: manifest?.seeds.experiment ?? null,
+    tags,
+    note,
+    config: null,
     sparkline: null,
     ...fromLog(endOfLog(directory.files.log)),
   };
@@ -72,6 +79,9 @@ export function damagedRun({ path, folder }: RunPlace, message: string): ListedR
     state: 'damaged',
     started: null,
     seed: null,
+    tags: [],
+    note: null,
+    config: null,
     steps: 0,
     epochs: 0,
     metrics: [],

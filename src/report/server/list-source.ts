@@ -16,7 +16,7 @@ export class ListSource implements Source {
     this.told = now;
     if (before === undefined || before.exists !== now.exists || before.deeper !== now.deeper) return DOCUMENT;
     const change = changeBetween(before, now);
-    return change.changed.length + change.removed.length === 0 ? NOTHING : { kind: 'change', change };
+    return isChange(change) ? { kind: 'change', change } : NOTHING;
   }
 
   document(): ListDocument {
@@ -26,10 +26,15 @@ export class ListSource implements Source {
   close(): void {}
 }
 
+function isChange({ common_config, changed, removed }: ListChange): boolean {
+  return common_config !== undefined || changed.length + removed.length > 0;
+}
+
 function changeBetween(before: ListDocument, now: ListDocument): ListChange {
   const old = byPath(before);
   const current = byPath(now);
   return {
+    ...(before.common_config !== now.common_config && { common_config: now.common_config }),
     // one that did not change is the same object, as the catalog keeps it
     changed: [...current.values()].filter(one => {
       const known = old.get(one.path);

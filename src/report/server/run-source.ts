@@ -36,7 +36,7 @@ export class RunSource implements Source {
     const { restarted, records } = await this.newRecords();
     this.signature = signature;
     if (isOther || restarted || records.some(({ event }) => event !== 'train.step')) return DOCUMENT;
-    return records.length === 0 ? NOTHING : { kind: 'change', change: changeOf(records) };
+    return records.length === 0 ? NOTHING : { kind: 'change', change: changeOf(records, this.log.seconds) };
   }
 
   document(): object {
@@ -66,7 +66,7 @@ export class RunSource implements Source {
 /** Of new ones; more are told as a whole document. */
 const MOST_POINTS = 2000;
 
-function changeOf(records: readonly LogRecord[]): RunChange {
+function changeOf(records: readonly LogRecord[], seconds: number): RunChange {
   const points: Record<string, { steps: number[]; values: (number | null)[] }> = {};
   for (const { curve, step, value } of records.flatMap((record): readonly CurvePoint[] => pointsOf(record))) {
     points[curve] ??= { steps: [], values: [] };
@@ -74,5 +74,5 @@ function changeOf(records: readonly LogRecord[]): RunChange {
     points[curve].values.push(value);
   }
   const { step, epoch } = records[records.length - 1];
-  return { steps: Number(step), epochs: Number(epoch), points };
+  return { steps: Number(step), epochs: Number(epoch), seconds, points };
 }

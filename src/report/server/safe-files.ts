@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { usageError } from '../../errors.js';
 
 /** What the list reads of a run. */
-export const LISTED_FILES = ['summary.json', 'manifest.json', 'log.jsonl'] as const;
+export const LISTED_FILES = ['summary.json', 'manifest.json', 'log.jsonl', 'notes.json'] as const;
 
 /** Every file that a report of a run reads. */
 export const RUN_FILES = [
@@ -15,6 +15,7 @@ export const RUN_FILES = [
   'log.jsonl',
   'run.lock',
   'evaluation.json',
+  'notes.json',
   'checkpoints',
 ] as const;
 

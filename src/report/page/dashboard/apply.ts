@@ -3,10 +3,14 @@ import type { Curve } from '../../../review/curve.js';
 import type { RunReport } from '../../document.js';
 import type { ListChange, ListDocument, Listed, RunChange } from '../../server/documents.js';
 
-export function applyListChange(list: ListDocument, { changed, removed }: ListChange): ListDocument {
+export function applyListChange(
+  list: ListDocument,
+  { common_config = list.common_config, changed, removed }: ListChange,
+): ListDocument {
   const gone = new Set(removed);
   return {
     ...list,
+    common_config,
     runs: merged(list.runs, changed.filter(isRun), gone),
     sweeps: merged(list.sweeps, changed.filter(isSweep), gone),
   };
@@ -33,13 +37,17 @@ function merged<T extends Listed>(
   return added.length === 0 ? kept : [...kept, ...added].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-export function applyRunChange(report: RunReport, { steps, epochs, points }: RunChange): RunReport {
+export function applyRunChange(report: RunReport, { steps, epochs, seconds, points }: RunChange): RunReport {
   const names = [...new Set([...Object.keys(report.curves), ...Object.keys(points)])];
   return {
     ...report,
     steps,
     // those done, of which the one under way is none
     epochs: Math.max(report.epochs, epochs - 1),
+    elapsed: {
+      steps: [...report.elapsed.steps, steps],
+      values: [...report.elapsed.values, seconds],
+    },
     curves: Object.fromEntries(names.map(name => [name, extended(report.curves[name], points[name])])),
   };
 }

@@ -1,6 +1,6 @@
 /** Several runs side by side: their curves in one picture, what they measured, what was set differently. */
 import { useMemo } from 'preact/hooks';
-import type { ComparisonReport, RunReport } from '../../document.js';
+import type { ComparisonReport } from '../../document.js';
 import { Badge, Breakable, Scroll, Section, Value } from '../base.js';
 import { Charts } from '../curves.js';
 import { type Compared, colorOf, comparedCurves, comparedMetrics, differingValues } from './comparison.js';
@@ -54,7 +54,7 @@ interface ComparisonProps extends Props {
 }
 
 function Runs({ compared, comparison }: ComparisonProps) {
-  const metrics = comparedMetrics(compared);
+  const metrics = comparedMetrics(compared, comparison);
   const sideOf = (path: string) => comparison?.sides.find(({ runs }) => runs.includes(path))?.id;
   return (
     <Section title="Runs">
@@ -119,12 +119,7 @@ function Key({ compared: { number } }: { readonly compared: Compared }) {
 
 function ComparedCharts({ compared }: Props) {
   const plans = useMemo(() => comparedCurves(compared), [compared]);
-  return <Charts plans={plans} perEpoch={commonStepsPerEpoch(compared.map(({ report }) => report))} />;
-}
-
-function commonStepsPerEpoch(reports: readonly RunReport[]): number | null {
-  const [first, ...others] = reports.map(report => report.steps_per_epoch);
-  return others.every(other => other === first) ? first : null;
+  return <Charts plans={plans} />;
 }
 
 function Differences({ compared, comparison }: ComparisonProps) {

@@ -1,7 +1,7 @@
 /** What a comparison of runs shows, from their reports. */
-import type { Measured, RunReport } from '../../document.js';
+import type { ComparisonReport, Measured, RunReport } from '../../document.js';
 import type { ChartSeries } from '../chart.js';
-import type { ChartPlan } from '../curves.js';
+import { type ChartPlan, isConstant } from '../curves.js';
 import { isShare, words } from '../format.js';
 
 export interface Compared {
@@ -19,7 +19,16 @@ export function colorOf(number: number): Pick<ChartSeries, 'color' | 'isDashed'>
 }
 
 /** What is asked of a run first; the rest follows by name. */
-const ORDER = ['test.accuracy', 'test.mean_absolute_error', 'test.loss', 'epoch.loss', 'train.loss'];
+const ORDER = [
+  'validation.accuracy',
+  'validation.mean_absolute_error',
+  'validation.loss',
+  'test.accuracy',
+  'test.mean_absolute_error',
+  'test.loss',
+  'epoch.loss',
+  'train.loss',
+];
 const TITLES: Readonly<Record<string, string>> = {
   'epoch.loss': 'Train loss, mean of the epoch',
   'train.loss': 'Train loss, each batch',
@@ -30,7 +39,11 @@ const TITLES: Readonly<Record<string, string>> = {
 /** One chart for each curve that any of them has, one line for each run. */
 export function comparedCurves(compared: readonly Compared[]): readonly ChartPlan[] {
   const names = [...new Set(compared.flatMap(({ report }) => Object.keys(report.curves)))];
+  const isTelling = (name: string) =>
+    name !== 'learning_rate' ||
+    compared.some(({ report: { curves } }) => curves[name] && !isConstant(curves[name]));
   return names
+    .filter(isTelling)
     .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
     .map(name => ({
       title: TITLES[name] ?? capital(words(name)),
@@ -39,7 +52,7 @@ export function comparedCurves(compared: readonly Compared[]): readonly ChartPla
         const curve = report.curves[name];
         return curve === undefined
           ? []
-          : [{ name: path, label: labelOf(report, compared), curve, ...colorOf(number) }];
+          : [{ name: path, label: labelOf(report, compared), curve, places: report, ...colorOf(number) }];
       }),
     }));
 }
@@ -63,8 +76,11 @@ export interface ComparedMetric {
   readonly best: ReadonlySet<string>;
 }
 
-/** Of an accuracy the largest is the best, of anything else the smallest. */
-export function comparedMetrics(compared: readonly Compared[]): readonly ComparedMetric[] {
+/** @param comparison knows which way a metric is better; without it none is called the best */
+export function comparedMetrics(
+  compared: readonly Compared[],
+  comparison: ComparisonReport | undefined,
+): readonly ComparedMetric[] {
   const names = [...new Set(compared.flatMap(({ report }) => report.metrics.map(({ name }) => name)))];
   return names
     .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
@@ -75,8 +91,9 @@ export function comparedMetrics(compared: readonly Compared[]): readonly Compare
         ),
       );
       const finite = [...values.values()].filter(value => typeof value === 'number');
-      const best = isShare(name) ? Math.max(...finite) : Math.min(...finite);
-      const isTold = new Set(finite).size > 1;
+      const direction = comparison?.metrics.find(({ metric }) => metric === name);
+      const best = direction?.larger_is_better ? Math.max(...finite) : Math.min(...finite);
+      const isTold = direction !== undefined && new Set(finite).size > 1;
       return {
         name,
         values,

@@ -1,8 +1,17 @@
 /** The filter of the list: kept in the address, so that it survives a reload and can be passed on. */
-import type { ListDocument } from '../../server/documents.js';
+import type { ListDocument, ListedRun } from '../../server/documents.js';
+import { GroupSelect } from '../list/group-select.js';
+import { SearchBox } from '../list/search-box.js';
 import { type Filter, hashOf } from './route.js';
 
-export function ListFilter({ list, filter }: { readonly list: ListDocument; readonly filter: Filter }) {
+interface Props {
+  readonly list: ListDocument;
+  /** Those that are shown. */
+  readonly runs: readonly ListedRun[];
+  readonly filter: Filter;
+}
+
+export function ListFilter({ list, runs, filter }: Props) {
   const all = [...list.runs, ...list.sweeps];
   const change = (changes: Partial<Filter>): void => {
     // each letter would else be a step of the way back
@@ -11,15 +20,7 @@ export function ListFilter({ list, filter }: { readonly list: ListDocument; read
   };
   return (
     <search class="toolbar filter">
-      <label>
-        Find{' '}
-        <input
-          type="search"
-          value={filter.text}
-          placeholder="name, id or state"
-          onInput={event => change({ text: event.currentTarget.value })}
-        />
-      </label>
+      <SearchBox value={filter.text} change={text => change({ text })} />
       <Select
         label="State"
         value={filter.state}
@@ -31,6 +32,12 @@ export function ListFilter({ list, filter }: { readonly list: ListDocument; read
         value={filter.experiment}
         values={distinct(all.map(({ name }) => name))}
         change={experiment => change({ experiment })}
+      />
+      <GroupSelect
+        rows={runs}
+        common={list.common_config}
+        value={filter.group}
+        change={group => change({ group })}
       />
     </search>
   );

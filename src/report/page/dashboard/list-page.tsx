@@ -1,8 +1,10 @@
-/** All runs and sweeps: found by text, state and experiment, sorted by any column, chosen for a comparison. */
-import { useCallback, useState } from 'preact/hooks';
+/** All runs and sweeps: searched, grouped, sorted by any column, chosen for a comparison. */
+import { useCallback, useMemo, useState } from 'preact/hooks';
 import type { ListDocument, ListedRun, ListedSweep } from '../../server/documents.js';
 import { Section } from '../base.js';
 import { counted } from '../format.js';
+import { SearchHelp, SearchTrouble } from '../list/search-box.js';
+import { useSearch } from '../list/use-search.js';
 import { applyListChange } from './apply.js';
 import { ListFilter } from './list-filter.js';
 import { ListedRuns, ListedSweeps } from './list-tables.js';
@@ -12,17 +14,36 @@ import { Alert, useTitle, Waiting } from './views.js';
 
 export function ListPage({ filter }: { readonly filter: Filter }) {
   const { document: list, trouble } = useLive<ListDocument>('/api/list', applyListChange);
-  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
-  const choose = useCallback(
-    (path: string) => setChosen(old => (old.has(path) ? without(old, path) : new Set([...old, path]))),
-    [],
-  );
   const running = list?.runs.filter(({ state }) => state === 'running').length ?? 0;
   useTitle(running > 0 ? `(${running}) Experiments` : 'Experiments');
   if (list === undefined) return <Waiting title="Experiments" trouble={trouble} />;
   if (list.runs.length + list.sweeps.length === 0) return <Empty list={list} trouble={trouble} />;
-  const runs = newestFirst(list.runs.filter(run => matches(run, filter)));
-  const sweeps = newestFirst(list.sweeps.filter(sweep => matches(sweep, filter)));
+  return <Found list={list} trouble={trouble} running={running} filter={filter} />;
+}
+
+interface FoundProps {
+  readonly list: ListDocument;
+  readonly trouble: string | undefined;
+  readonly running: number;
+  readonly filter: Filter;
+}
+
+function Found({ list, trouble, running, filter }: FoundProps) {
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const choose = useCallback(
+    (paths: readonly string[], isChosen: boolean) =>
+      setChosen(old => {
+        const others = [...old].filter(path => !paths.includes(path));
+        return new Set(isChosen ? [...others, ...paths] : others);
+      }),
+    [],
+  );
+  const found = useSearch(list.runs, list.sweeps, list.common_config, filter.text);
+  const runs = useMemo(
+    () => newestFirst(found.runs.filter(run => isSelected(run, filter))),
+    [found, filter.state, filter.experiment],
+  );
+  const sweeps = newestFirst(found.sweeps.filter(sweep => isSelected(sweep, filter)));
   return (
     <article class="list wide">
       <header>
@@ -30,11 +51,13 @@ export function ListPage({ filter }: { readonly filter: Filter }) {
         <h1>Experiments</h1>
       </header>
       {trouble !== undefined && <Alert>{trouble}</Alert>}
-      <ListFilter list={list} filter={filter} />
+      <ListFilter list={list} runs={runs} filter={filter} />
+      <SearchTrouble unknown={found.unknown} />
       <p class="note" role="status">
         {counted(runs.length, 'run')}, {counted(sweeps.length, 'sweep')}
         {running > 0 && `, ${running} running`}
       </p>
+      <SearchHelp />
       <Deeper list={list} />
       {sweeps.length > 0 && (
         <Section title="Sweeps">
@@ -44,7 +67,13 @@ export function ListPage({ filter }: { readonly filter: Filter }) {
       {runs.length > 0 && (
         <Section title="Runs">
           <Choice chosen={[...chosen]} clear={() => setChosen(new Set())} />
-          <ListedRuns rows={runs} chosen={chosen} choose={choose} />
+          <ListedRuns
+            rows={runs}
+            common={list.common_config}
+            groupBy={filter.group}
+            chosen={chosen}
+            choose={choose}
+          />
         </Section>
       )}
       {runs.length + sweeps.length === 0 && <p>Nothing here fits the filter.</p>}
@@ -112,22 +141,12 @@ function Deeper({ list: { root, depth, deeper } }: { readonly list: ListDocument
   );
 }
 
-function matches(one: ListedRun | ListedSweep, { text, state, experiment }: Filter): boolean {
-  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  const said = `${one.path} ${one.name} ${one.state}`.toLowerCase();
-  return (
-    words.every(word => said.includes(word)) &&
-    (state === '' || one.state === state) &&
-    (experiment === '' || one.name === experiment)
-  );
+function isSelected(one: ListedRun | ListedSweep, { state, experiment }: Filter): boolean {
+  return (state === '' || one.state === state) && (experiment === '' || one.name === experiment);
 }
 
 function newestFirst<T extends ListedRun | ListedSweep>(rows: readonly T[]): readonly T[] {
   return rows.toSorted(
     (a, b) => (b.started ?? '').localeCompare(a.started ?? '') || b.id.localeCompare(a.id),
   );
-}
-
-function without(set: ReadonlySet<string>, path: string): ReadonlySet<string> {
-  return new Set([...set].filter(one => one !== path));
 }

@@ -6,6 +6,8 @@ export interface Filter {
   /** Empty: any. */
   readonly state: string;
   readonly experiment: string;
+  /** What the runs are grouped by; empty: nothing. */
+  readonly group: string;
 }
 
 export type Route =
@@ -16,7 +18,7 @@ export type Route =
 /** More curves are not told apart in one picture. */
 export const MOST_COMPARED = 12;
 
-export const NO_FILTER: Filter = { text: '', state: '', experiment: '' };
+export const NO_FILTER: Filter = { text: '', state: '', experiment: '', group: '' };
 
 /** @param hash with its `#`; what is not known is the list */
 export function parseRoute(hash: string): Route {
@@ -25,14 +27,19 @@ export function parseRoute(hash: string): Route {
   if ((kind === 'run' || kind === 'sweep') && path !== '') return { kind, path: decoded(path) };
   if (kind === 'compare') return { kind, paths: values.getAll('run') };
   const of = (name: string): string => values.get(name) ?? '';
-  return { kind: 'list', filter: { text: of('find'), state: of('state'), experiment: of('experiment') } };
+  return {
+    kind: 'list',
+    filter: { text: of('find'), state: of('state'), experiment: of('experiment'), group: of('group') },
+  };
 }
 
 export function hashOf(route: Route): string {
   switch (route.kind) {
     case 'list': {
-      const { text, state, experiment } = route.filter;
-      const set = Object.entries({ find: text, state, experiment }).filter(([, value]) => value !== '');
+      const { text, state, experiment, group } = route.filter;
+      const set = Object.entries({ find: text, state, experiment, group }).filter(
+        ([, value]) => value !== '',
+      );
       return set.length === 0 ? '#/' : `#/list?${new URLSearchParams(set)}`;
     }
     case 'compare':

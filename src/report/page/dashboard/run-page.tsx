@@ -2,7 +2,7 @@
 import type { RunReport } from '../../document.js';
 import { RunView } from '../run-view.js';
 import { applyRunChange } from './apply.js';
-import { encodePath, hashOf } from './route.js';
+import { encodePath, hashOf, NO_FILTER } from './route.js';
 import { useLive } from './use-live.js';
 import { Alert, useTitle, Waiting } from './views.js';
 
@@ -16,7 +16,7 @@ export function RunPage({ path }: { readonly path: string }) {
       {trouble !== undefined && <Alert>{trouble}</Alert>}
       <p class="trail">
         {sweep === undefined ? (
-          <a href={hashOf({ kind: 'list', filter: { text: '', state: '', experiment: report.name } })}>
+          <a href={hashOf({ kind: 'list', filter: { ...NO_FILTER, experiment: report.name } })}>
             All runs of {report.name}
           </a>
         ) : (

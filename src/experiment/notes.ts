@@ -1,0 +1,70 @@
+/** `notes.json`: tags and a note that people give a run; layout in schemas/notes.schema.json. Nothing that decides a result reads it. */
+import { nearest } from '../config/suggest.js';
+import { usageError } from '../errors.js';
+
+export interface Notes {
+  readonly version: 1;
+  /** Sorted, each once. */
+  readonly tags: readonly string[];
+  readonly note: string | null;
+}
+
+export interface NotesChange {
+  readonly add: readonly string[];
+  readonly remove: readonly string[];
+  /** Undefined: as it is; an empty text removes it. */
+  readonly note: string | undefined;
+}
+
+export const NO_NOTES: Notes = { version: 1, tags: [], note: null };
+
+const MAX_TAGS = 50;
+const MAX_NOTE = 2000;
+/** No spaces, commas or quotes, so that a search can name a tag without quoting it. */
+const TAG = /^[^\s,"]{1,50}$/;
+
+/** Throws exit 2 for a tag or a note that no run can have, whatever it has already. */
+export function checkNotesChange({ add, remove, note }: NotesChange): void {
+  const wrong = add.find(tag => !TAG.test(tag));
+  if (wrong !== undefined)
+    throw usageError({
+      code: 'notes/tag',
+      message: 'this cannot be a tag',
+      expected: '1 to 50 characters without spaces, commas and double quotes',
+      got: JSON.stringify(wrong),
+    });
+  const both = add.find(tag => remove.includes(tag));
+  if (both !== undefined)
+    throw usageError({ code: 'notes/both', message: `the tag '${both}' is both added and removed` });
+  if (note !== undefined && note.trim().length > MAX_NOTE)
+    throw usageError({
+      code: 'notes/note',
+      message: 'the note is too long',
+      expected: `at most ${MAX_NOTE} characters`,
+      got: `${note.trim().length}`,
+    });
+}
+
+/** Adding a tag twice changes nothing. Throws exit 2 if a tag to be removed is not there, or there would be too many. @param file named in errors */
+export function changedNotes(before: Notes, { add, remove, note }: NotesChange, file: string): Notes {
+  const missing = remove.find(tag => !before.tags.includes(tag));
+  if (missing !== undefined) {
+    const suggestion = nearest(missing, before.tags);
+    throw usageError({
+      code: 'notes/no-such-tag',
+      message: `this run has no tag '${missing}'`,
+      file,
+      expected: before.tags.length === 0 ? 'the run has no tags' : `one of ${before.tags.join(', ')}`,
+      ...(suggestion !== undefined && { suggestion }),
+    });
+  }
+  const tags = [...new Set([...before.tags.filter(tag => !remove.includes(tag)), ...add])].sort();
+  if (tags.length > MAX_TAGS)
+    throw usageError({
+      code: 'notes/too-many',
+      message: `a run can have at most ${MAX_TAGS} tags`,
+      file,
+      got: `${tags.length}`,
+    });
+  return { version: 1, tags, note: note === undefined ? before.note : note.trim() || null };
+}

@@ -1,0 +1,18 @@
+/** A memory for what takes long to make: the values of the keys that were asked for last. */
+export class Recent<V> {
+  private readonly values = new Map<string, V>();
+
+  /** @param max values kept; beyond it those are forgotten that nobody has asked for the longest */
+  constructor(private readonly max: number) {}
+
+  /** The value of `key`, which `make` makes if it is not kept. */
+  get(key: string, make: () => V): V {
+    const value = this.values.has(key) ? (this.values.get(key) as V) : make();
+    // a map keeps the order of insertion
+    this.values.delete(key);
+    this.values.set(key, value);
+    const [oldest] = this.values.keys();
+    if (this.values.size > this.max) this.values.delete(oldest);
+    return value;
+  }
+}

@@ -1,0 +1,107 @@
+/** Which columns a reader wants to see, besides those that are shown by themselves. */
+import { useState } from 'preact/hooks';
+import type { RunColumn } from './columns.js';
+
+/** By column name; a column that is not in it is shown if it is one by default. */
+export type ColumnChoice = Readonly<Record<string, boolean>>;
+
+export interface ColumnChoices {
+  readonly choice: ColumnChoice;
+  set(choice: ColumnChoice): void;
+}
+
+/**
+ * @param key of the browser's storage that keeps the choice; undefined: it is kept as long as the page. Without a storage, as in a private
+ * window, it is kept that long as well.
+ */
+export function useColumnChoice(key: string | undefined): ColumnChoices {
+  const [choice, setChoice] = useState<ColumnChoice>(() => stored(key));
+  return {
+    choice,
+    set: changed => {
+      setChoice(changed);
+      store(key, changed);
+    },
+  };
+}
+
+export function chosenColumns<Row>(
+  columns: readonly RunColumn<Row>[],
+  choice: ColumnChoice,
+): readonly RunColumn<Row>[] {
+  return columns.filter(({ name, isDefault }, i) => i === 0 || (choice[name] ?? isDefault));
+}
+
+const SECTIONS = ['Run', 'Config', 'Metrics'] as const;
+
+export function ColumnChooser<Row>({
+  columns: [, ...columns],
+  choices: { choice, set },
+}: {
+  readonly columns: readonly RunColumn<Row>[];
+  readonly choices: ColumnChoices;
+}) {
+  const [sought, setSought] = useState('');
+  const isFound = ({ name, title }: RunColumn<Row>) => `${name} ${title}`.includes(sought.trim());
+  return (
+    <details class="columns">
+      <summary>Columns</summary>
+      <div class="toolbar">
+        <label>
+          Find a column{' '}
+          <input type="search" value={sought} onInput={event => setSought(event.currentTarget.value)} />
+        </label>
+        <button type="button" disabled={Object.keys(choice).length === 0} onClick={() => set({})}>
+          Reset
+        </button>
+      </div>
+      {SECTIONS.map(section => {
+        const offered = columns.filter(column => column.section === section && isFound(column));
+        return (
+          offered.length > 0 && (
+            <fieldset key={section}>
+              <legend>{section}</legend>
+              {offered.map(({ name, title, isDefault }) => (
+                <label key={name} title={name}>
+                  <input
+                    type="checkbox"
+                    checked={choice[name] ?? isDefault}
+                    onChange={event => set(changed(choice, name, event.currentTarget.checked, isDefault))}
+                  />{' '}
+                  {section === 'Config' ? name : title}
+                </label>
+              ))}
+            </fieldset>
+          )
+        );
+      })}
+    </details>
+  );
+}
+
+/** What is as it would be without a choice is none, so that it goes on to follow the runs. */
+function changed(choice: ColumnChoice, name: string, isShown: boolean, isDefault: boolean): ColumnChoice {
+  const { [name]: _, ...others } = choice;
+  return isShown === isDefault ? others : { ...others, [name]: isShown };
+}
+
+function stored(key: string | undefined): ColumnChoice {
+  if (key === undefined) return {};
+  try {
+    const value: unknown = JSON.parse(localStorage.getItem(key) ?? '{}');
+    if (typeof value !== 'object' || value === null) return {};
+    return Object.fromEntries(Object.entries(value).filter(([, shown]) => typeof shown === 'boolean'));
+  } catch {
+    // no storage, or another program's text in it
+    return {};
+  }
+}
+
+function store(key: string | undefined, choice: ColumnChoice): void {
+  if (key === undefined) return;
+  try {
+    localStorage.setItem(key, JSON.stringify(choice));
+  } catch {
+    // the choice lasts as long as the page
+  }
+}

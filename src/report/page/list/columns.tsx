@@ -1,0 +1,272 @@
+/** The columns of the list of runs, and which of them are shown unless the reader chooses others. */
+import type { CommonConfig, SweepRow } from '../../document.js';
+import { Badge, Value } from '../base.js';
+import { formatMetric, formatSeconds, formatTime, isShare, words } from '../format.js';
+import type { Link } from '../links.js';
+import type { SortableColumn } from '../sortable-table.js';
+import { Sparkline } from '../sparkline.js';
+import { differingKeys, isSetting, shortTitles, tellingKeys } from './config-keys.js';
+import { metricOf } from './fields.js';
+import { summarize } from './groups.js';
+import { configValue, numberIn, type RunLine } from './line.js';
+
+export interface RunColumn<Row> extends SortableColumn<Row> {
+  readonly section: 'Run' | 'Config' | 'Metrics';
+  readonly isDefault: boolean;
+}
+
+/** See `tellingKeys`: more columns make a table that is wider than a laptop's screen. */
+const CONFIG_COLUMNS = { few: 4, max: 6 };
+
+/** All there are: the name first, then what tells the runs apart, what they measured, and when. */
+export function runColumns<Row extends RunLine>(
+  rows: readonly Row[],
+  common: CommonConfig,
+  link: Link,
+): readonly RunColumn<Row>[] {
+  const metrics = [...new Set(rows.flatMap(row => row.metrics.map(({ name }) => name)))].sort();
+  // the id begins with the time; a column that says it again is left to who asks for it
+  const isTimed = rows.every(({ id, started }) => started === null || startsWithTime(id));
+  const fact = (column: SortableColumn<Row>, isDefault: boolean): RunColumn<Row> => ({
+    ...column,
+    section: 'Run',
+    isDefault,
+  });
+  const hasAny = (column: SortableColumn<Row>) =>
+    fact(
+      column,
+      rows.some(row => !isEmpty(column, row)),
+    );
+  const ifTelling = (column: SortableColumn<Row>) =>
+    fact(column, rows.length < 2 || rows.some(row => column.sortBy(row) !== column.sortBy(rows[0])));
+  return [
+    ...leadingColumns<Row>(link, { name: 'experiment', id: 'run' }).map(column => fact(column, true)),
+    ...configColumns(rows, common),
+    ...metrics.map(metricColumn<Row>),
+    ...(rows.some(({ sparkline }) => sparkline !== null) ? [fact(curveColumn<Row>(), true)] : []),
+    hasAny(gatesColumn()),
+    hasAny(tagsColumn()),
+    ifTelling({ name: 'epochs', title: 'epochs', sortBy: row => row.epochs, show: row => row.epochs }),
+    ifTelling({ name: 'steps', title: 'steps', sortBy: row => row.steps, show: row => row.steps }),
+    ifTelling({ name: 'seed', title: 'seed', sortBy: row => row.seed, show: row => row.seed ?? '–' }),
+    hasAny(durationColumn()),
+    fact(startedColumn(), !isTimed),
+    hasAny(noteColumn()),
+  ];
+}
+
+function isEmpty<Row>(column: SortableColumn<Row>, row: Row): boolean {
+  const value = column.sortBy(row);
+  return value === null || value === undefined || value === '';
+}
+
+function startsWithTime(id: string): boolean {
+  return /^\d{8}T\d{6}Z/.test(id);
+}
+
+function configColumns<Row extends RunLine>(
+  rows: readonly Row[],
+  common: CommonConfig,
+): readonly RunColumn<Row>[] {
+  const telling = new Set(tellingKeys(rows, common, CONFIG_COLUMNS));
+  const differing = differingKeys(rows, common);
+  const others = new Set([
+    ...rows.flatMap(({ config }) => Object.keys(config ?? {})),
+    ...Object.keys(common),
+  ]);
+  const keys = [
+    ...differing,
+    ...[...others].filter(key => isSetting(key) && !differing.includes(key)).sort(),
+  ];
+  const titles = shortTitles(keys, OWN_TITLES);
+  return keys.map(key => {
+    const read = (row: Row) => configValue(row, common, key);
+    const isText = rows.some(row => numberIn(read(row) ?? '0') === undefined);
+    return {
+      name: key,
+      title: titles.get(key) ?? key,
+      section: 'Config',
+      isDefault: telling.has(key),
+      isText,
+      sortBy: row => numberIn(read(row) ?? '') ?? read(row),
+      show: row => <span class="setting">{read(row) ?? '–'}</span>,
+    };
+  });
+}
+
+const OWN_TITLES: readonly string[] = [
+  'experiment',
+  'run',
+  'state',
+  'epochs',
+  'steps',
+  'seed',
+  'time',
+  'note',
+];
+
+function metricColumn<Row extends RunLine>(metric: string): RunColumn<Row> {
+  const read = (row: Row) => metricOf(row, metric);
+  const numberOf = (row: Row) => {
+    const value = read(row);
+    return typeof value === 'number' ? value : null;
+  };
+  return {
+    name: metric,
+    title: words(metric),
+    section: 'Metrics',
+    isDefault: true,
+    sortBy: numberOf,
+    show: row => <Value metric={metric} value={row.metrics.find(({ name }) => name === metric)?.value} />,
+    summary: {
+      value: rows => summarize(rows.map(numberOf))?.mean,
+      show: rows => <Mean metric={metric} values={rows.map(numberOf)} />,
+    },
+  };
+}
+
+/** The mean of a group, and its standard deviation. */
+function Mean({ metric, values }: { readonly metric: string; readonly values: readonly (number | null)[] }) {
+  const told = summarize(values);
+  if (told === undefined) return '–';
+  const { mean, spread, count } = told;
+  return (
+    <span title={`mean of ${count}${spread === null ? '' : ' ± standard deviation'}`}>
+      <Value metric={metric} value={mean} />
+      {spread !== null && (
+        <small data-spread={String(spread)}>
+          {' '}
+          ± {isShare(metric) ? (100 * spread).toFixed(2) : formatMetric('', Number(spread.toPrecision(2)))}
+        </small>
+      )}
+    </span>
+  );
+}
+
+function tagsColumn<Row extends RunLine>(): SortableColumn<Row> {
+  return {
+    name: 'tags',
+    title: 'tags',
+    isText: true,
+    sortBy: row => row.tags.join(' '),
+    show: row => <Tags tags={row.tags} />,
+  };
+}
+
+export function Tags({ tags }: { readonly tags: readonly string[] }) {
+  return tags.flatMap((tag, i) => [
+    i > 0 && ' ',
+    <span key={tag} class="label">
+      {tag}
+    </span>,
+  ]);
+}
+
+function noteColumn<Row extends RunLine>(): SortableColumn<Row> {
+  return {
+    name: 'note',
+    title: 'note',
+    isText: true,
+    sortBy: row => row.note,
+    show: row => row.note !== null && <span class="remark">{row.note}</span>,
+  };
+}
+
+function gatesColumn<Row extends RunLine>(): SortableColumn<Row> {
+  return {
+    name: 'gates',
+    title: 'gates',
+    isText: true,
+    sortBy: row => row.gates,
+    show: row => (row.gates === null ? '–' : <Badge of={row.gates} />),
+  };
+}
+
+function curveColumn<Row extends RunLine>(): SortableColumn<Row> {
+  return {
+    name: 'curve',
+    title: 'curve',
+    isText: true,
+    sortBy: row => row.sparkline?.metric,
+    show: row => (row.sparkline === null ? '–' : <Sparkline of={row.sparkline} />),
+  };
+}
+
+/** What runs and sweeps begin with: the name, the id with its link, the state. */
+function leadingColumns<Row extends Pick<RunLine, 'name' | 'id' | 'path' | 'state'>>(
+  link: Link,
+  titles: { readonly name: string; readonly id: string },
+): readonly SortableColumn<Row>[] {
+  return [
+    { name: 'name', title: titles.name, isText: true, sortBy: row => row.name, show: row => row.name },
+    {
+      name: 'id',
+      title: titles.id,
+      isText: true,
+      sortBy: row => row.id,
+      show: row => {
+        const href = link(row.path);
+        return href === undefined ? (
+          <span class="id">{row.id}</span>
+        ) : (
+          <a class="id" href={href}>
+            {row.id}
+          </a>
+        );
+      },
+    },
+    {
+      name: 'state',
+      title: 'state',
+      isText: true,
+      sortBy: row => row.state,
+      show: row => <Badge of={row.state} />,
+    },
+  ];
+}
+
+function durationColumn<Row extends Pick<RunLine, 'duration_s'>>(): SortableColumn<Row> {
+  return {
+    name: 'duration',
+    title: 'time',
+    sortBy: row => row.duration_s,
+    show: row => (row.duration_s === null ? '–' : formatSeconds(row.duration_s)),
+    summary: {
+      value: rows => summarize(rows.map(row => row.duration_s))?.mean,
+      show: rows => {
+        const told = summarize(rows.map(row => row.duration_s));
+        return told === undefined ? '–' : <span title="mean">{formatSeconds(told.mean)}</span>;
+      },
+    },
+  };
+}
+
+function startedColumn<Row extends Pick<RunLine, 'started'>>(): SortableColumn<Row> {
+  return {
+    name: 'started',
+    title: 'started',
+    isText: true,
+    sortBy: row => row.started,
+    show: row => (row.started === null ? '–' : formatTime(row.started)),
+  };
+}
+
+/** What the columns need of a sweep. */
+type SweepLine = Omit<SweepRow, 'state' | 'states' | 'goal'> & { readonly state: string };
+
+/** The name first. */
+export function sweepColumns<Row extends SweepLine>(link: Link): readonly SortableColumn<Row>[] {
+  return [
+    ...leadingColumns<Row>(link, { name: 'sweep', id: 'id' }),
+    { name: 'trials', title: 'trials', sortBy: row => row.trials, show: row => row.trials },
+    { name: 'metric', title: 'objective', isText: true, sortBy: row => row.metric, show: row => row.metric },
+    {
+      name: 'best',
+      title: 'best',
+      sortBy: row => row.best?.value,
+      show: row => <Value metric={row.metric} value={row.best?.value ?? null} />,
+    },
+    durationColumn<Row>(),
+    startedColumn<Row>(),
+  ];
+}

@@ -1,0 +1,127 @@
+/** Which keys of the config tell the listed runs apart, and what their columns are called. */
+import type { CommonConfig } from '../../document.js';
+import { configValue, type RunLine } from './line.js';
+
+/** What other columns tell, and what says nothing about the training. */
+const NOT_SETTINGS: ReadonlySet<string> = new Set(['version', 'name', 'description', 'seed']);
+/** Last words that say nothing alone. */
+const VAGUE: ReadonlySet<string> = new Set([
+  'kind',
+  'from',
+  'every',
+  'path',
+  'metric',
+  'mode',
+  'min',
+  'max',
+  'fraction',
+  'count',
+  'last',
+  'best',
+  'seed',
+  'limit',
+]);
+
+export function isSetting(key: string): boolean {
+  return !NOT_SETTINGS.has(key);
+}
+
+/** Keys whose values are not the same in all rows whose config is read, in the order of the configs; a key that a config lacks is a value as well. */
+export function differingKeys(rows: readonly RunLine[], common: CommonConfig): readonly string[] {
+  const read = rows.filter(({ config }) => config !== null);
+  const keys = new Set(read.flatMap(({ config }) => Object.keys(config ?? {})));
+  return [...keys].filter(key => {
+    if (!isSetting(key)) return false;
+    const [first, ...others] = read.map(row => configValue(row, common, key));
+    return others.some(value => value !== first);
+  });
+}
+
+/** What has no part in the results, and is shown to who asks for it. */
+const ASIDE = /^(gates$|checkpoint\.|training\.(log_every|eval_batch_size)$)/;
+/** The parts of a config, those that people vary most first. */
+const PARTS = ['model', 'optimizer', 'loss', 'training', 'dataset'];
+
+/**
+ * Of the differing keys those that a table of limited width shows: those that differ between runs of one experiment, and if these are few some
+ * of the others, since runs of different experiments differ in nearly everything. Keys that only repeat the seed are left out, as are those that
+ * some runs lack only because they are of another kind.
+ */
+export function tellingKeys(
+  rows: readonly RunLine[],
+  common: CommonConfig,
+  { few, max }: { readonly few: number; readonly max: number },
+): readonly string[] {
+  const keys = differingKeys(rows, common).filter(
+    key => !ASIDE.test(key) && !repeatsSeed(key, rows, common) && !followsKind(key, rows, common),
+  );
+  const names = [...new Set(rows.map(({ name }) => name))];
+  const within = new Set(
+    names.flatMap(name =>
+      differingKeys(
+        rows.filter(row => row.name === name),
+        common,
+      ),
+    ),
+  );
+  const ordered = keys.toSorted((a, b) => partOf(a) - partOf(b));
+  const first = ordered.filter(key => within.has(key)).slice(0, max);
+  const others = ordered.filter(key => !within.has(key)).slice(0, Math.max(0, few - first.length));
+  const kept = new Set([...first, ...others]);
+  return keys.filter(key => kept.has(key));
+}
+
+function partOf(key: string): number {
+  const part = PARTS.indexOf(key.split('.')[0]);
+  return part < 0 ? PARTS.length : part;
+}
+
+function repeatsSeed(key: string, rows: readonly RunLine[], common: CommonConfig): boolean {
+  if (!key.endsWith('.seed')) return false;
+  return rows.every(row => {
+    const value = configValue(row, common, key);
+    return value === undefined || value === String(row.seed);
+  });
+}
+
+/** Names of the keys that decide which others an object has. */
+const KINDS = ['kind', 'cell', 'problem'] as const;
+
+/** Whether all runs that have the key say the same, and whether a run has it follows from a kind beside it. */
+function followsKind(key: string, rows: readonly RunLine[], common: CommonConfig): boolean {
+  const values = rows.map(row => configValue(row, common, key));
+  if (new Set(values.filter(value => value !== undefined)).size > 1) return false;
+  const parents = key.split('.').map((_, i, words) => words.slice(0, i).join('.'));
+  const kindKeys = parents.slice(1).flatMap(parent => KINDS.map(name => `${parent}.${name}`));
+  return kindKeys
+    .filter(kindKey => kindKey !== key)
+    .some(kindKey => {
+      const has = new Map<string | undefined, boolean>();
+      const kinds = rows.map(row => configValue(row, common, kindKey));
+      if (new Set(kinds).size < 2) return false;
+      for (const [i, kind] of kinds.entries()) {
+        const isThere = values[i] !== undefined;
+        if ((has.get(kind) ?? isThere) !== isThere) return false;
+        has.set(kind, isThere);
+      }
+      return true;
+    });
+}
+
+/** The fewest last words of each key that no other of the keys ends with. @param taken titles that other columns have */
+export function shortTitles(
+  keys: readonly string[],
+  taken: readonly string[] = [],
+): ReadonlyMap<string, string> {
+  return new Map(
+    keys.map(key => {
+      const words = key.split('.');
+      for (let count = VAGUE.has(words[words.length - 1]) ? 2 : 1; count < words.length; count++) {
+        const title = words.slice(-count).join('.');
+        const isUnique = keys.every(other => other === key || !`.${other}`.endsWith(`.${title}`));
+        if (isUnique && !taken.includes(title)) return [key, title];
+      }
+      return [key, key];
+    }),
+  );
+}

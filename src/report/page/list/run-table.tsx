@@ -1,0 +1,55 @@
+/** The runs as a table: the columns that its reader wants, in groups. */
+import { useMemo } from 'preact/hooks';
+import type { CommonConfig } from '../../document.js';
+import type { Link } from '../links.js';
+import { type SortableColumn, SortableTable } from '../sortable-table.js';
+import { ColumnChooser, chosenColumns, useColumnChoice } from './column-choice.js';
+import { runColumns } from './columns.js';
+import { groupRows } from './groups.js';
+import type { RunLine } from './line.js';
+
+interface Props<Row> {
+  readonly rows: readonly Row[];
+  readonly common: CommonConfig;
+  readonly link: Link;
+  /** Empty: no groups; see `groupRows`. */
+  readonly groupBy: string;
+  /** A column that is always there, behind the first. */
+  readonly choice?: SortableColumn<Row>;
+  /** One that is there if it is not empty, at the end. */
+  readonly message?: SortableColumn<Row>;
+  /** See `useColumnChoice`. */
+  readonly storageKey?: string;
+}
+
+export function RunTable<Row extends RunLine>({
+  rows,
+  common,
+  link,
+  groupBy,
+  choice,
+  message,
+  storageKey,
+}: Props<Row>) {
+  const choices = useColumnChoice(storageKey);
+  const offered = useMemo(() => runColumns(rows, common, link), [rows, common, link]);
+  const groups = useMemo(
+    () => (groupBy === '' ? undefined : groupRows(rows, groupBy, common)),
+    [rows, groupBy, common],
+  );
+  const hasMessages = message !== undefined && rows.some(row => message.sortBy(row) !== null);
+  const [first, ...others] = chosenColumns(offered, choices.choice);
+  return (
+    <>
+      <ColumnChooser columns={offered} choices={choices} />
+      <SortableTable
+        label="Runs"
+        columns={[first, ...(choice ? [choice] : []), ...others, ...(hasMessages ? [message] : [])]}
+        rows={rows}
+        {...(groups !== undefined && { groups })}
+        keyOf={row => row.path}
+        most={100}
+      />
+    </>
+  );
+}

@@ -1,0 +1,56 @@
+/** The runs and sweeps that a search finds. */
+import { useMemo } from 'preact/hooks';
+import type { CommonConfig, SweepRow } from '../../document.js';
+import { Fields } from './fields.js';
+import type { RunLine } from './line.js';
+import { matchesSearch, parseSearch, unknownFields } from './search.js';
+
+type SweepLine = Pick<SweepRow, 'id' | 'name' | 'path' | 'started' | 'metric' | 'best' | 'duration_s'> & {
+  readonly state: string;
+};
+
+export interface Found<Run, Sweep> {
+  readonly runs: readonly Run[];
+  readonly sweeps: readonly Sweep[];
+  /** Fields of the search that nothing has. */
+  readonly unknown: readonly string[];
+}
+
+export function useSearch<Run extends RunLine, Sweep extends SweepLine>(
+  runs: readonly Run[],
+  sweeps: readonly Sweep[],
+  common: CommonConfig,
+  text: string,
+): Found<Run, Sweep> {
+  return useMemo(() => {
+    const lines = sweeps.map(asRun);
+    const fields = new Fields([...runs, ...lines], common);
+    const terms = parseSearch(text);
+    return {
+      runs: runs.filter(row => matchesSearch(row, terms, fields, common)),
+      sweeps: sweeps.filter((_, i) => matchesSearch(lines[i], terms, fields, {})),
+      unknown: unknownFields(terms, fields),
+    };
+  }, [runs, sweeps, common, text]);
+}
+
+/** With as much of a run as a sweep has. */
+function asRun({ id, name, path, state, started, metric, best, duration_s }: SweepLine): RunLine {
+  return {
+    id,
+    name,
+    path,
+    state,
+    started,
+    seed: null,
+    steps: 0,
+    epochs: 0,
+    tags: [],
+    note: null,
+    config: {},
+    metrics: best === null ? [] : [{ name: metric, value: best.value }],
+    gates: null,
+    duration_s,
+    sparkline: null,
+  };
+}

@@ -1,0 +1,96 @@
+/** The configs of the listed runs. Reading one takes milliseconds, so that of thousands a few are read at each look, the newest first. */
+import { basename } from 'node:path';
+import { readPlainConfig } from '../../config/plain.js';
+import { withYoungerDefaults } from '../../config/younger-keys.js';
+import { UserError } from '../../errors.js';
+import { RunDirectory } from '../../experiment/run-directory.js';
+import { commonConfig, restOf } from '../common-config.js';
+import { configTexts } from '../config-values.js';
+import type { CommonConfig } from '../document.js';
+import type { ListedRun } from './documents.js';
+import type { RunPlace } from './list-run.js';
+import { signatureOf } from './safe-files.js';
+
+/** About 300 ms. */
+const MAX_READ = 100;
+
+interface ReadConfig {
+  readonly signature: string;
+  /** Null if it cannot be read; the run's own page says why. */
+  readonly texts: CommonConfig | null;
+}
+
+interface Told {
+  readonly listed: ListedRun;
+  readonly texts: CommonConfig | null;
+  readonly common: CommonConfig;
+  readonly row: ListedRun;
+}
+
+export class ListedConfigs {
+  private known = new Map<string, ReadConfig>();
+  private told = new Map<string, Told>();
+  private commonText = '{}';
+  /** What all configs that are read say alike; the same object as long as it is the same. */
+  common: CommonConfig = {};
+
+  /** Looks at the configs of all `places`. The event loop gets a turn after each that is read. */
+  async read(places: readonly RunPlace[]): Promise<void> {
+    const known = new Map<string, ReadConfig>();
+    const pending: { place: RunPlace; signature: string }[] = [];
+    for (const place of places) {
+      const before = this.known.get(place.path);
+      const signature = signatureOfConfig(place.folder);
+      if (before !== undefined) known.set(place.path, before);
+      if (before?.signature !== signature) pending.push({ place, signature });
+    }
+    pending.sort((a, b) => (basename(a.place.folder) < basename(b.place.folder) ? 1 : -1));
+    for (const { place, signature } of pending.slice(0, MAX_READ)) {
+      known.set(place.path, { signature, texts: textsOf(place.folder) });
+      await new Promise(resolve => setImmediate(resolve));
+    }
+    this.known = known;
+    const common = commonConfig([...known.values()].flatMap(({ texts }) => (texts === null ? [] : [texts])));
+    const text = JSON.stringify(common);
+    if (text === this.commonText) return;
+    this.commonText = text;
+    this.common = common;
+  }
+
+  /** `runs` with what is not common of their configs: the same objects for the same runs. */
+  tell(runs: readonly ListedRun[]): readonly ListedRun[] {
+    const { common } = this;
+    const told = runs.map((listed): Told => {
+      const texts = this.known.get(listed.path)?.texts ?? null;
+      const before = this.told.get(listed.path);
+      if (before?.listed === listed && before.texts === texts && before.common === common) return before;
+      return { listed, texts, common, row: { ...listed, config: texts && restOf(texts, common) } };
+    });
+    this.told = new Map(told.map(one => [one.listed.path, one]));
+    return told.map(({ row }) => row);
+  }
+}
+
+function signatureOfConfig(folder: string): string {
+  return readable(() => signatureOf(folder, ['config.resolved.yaml'])) ?? 'unreadable';
+}
+
+function textsOf(folder: string): CommonConfig | null {
+  return (
+    readable(() => {
+      // a link is not followed
+      signatureOf(folder, ['config.resolved.yaml']);
+      const { resolvedConfig } = RunDirectory.open(folder).files;
+      return configTexts(withYoungerDefaults(readPlainConfig(resolvedConfig)));
+    }) ?? null
+  );
+}
+
+function readable<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof UserError || (error instanceof Error && 'syscall' in error)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,126 @@
+/** Test files as processes, and what they print as one document in TAP (testanything.org). */
+import { spawn } from 'node:child_process';
+import { packageRoot } from '../../src/root.js';
+
+/** After this a file's test ends with an error, unless the file sets another limit for it. */
+const TIMEOUT_S = 600;
+/** A process that does not end by itself then is killed. */
+const KILL_AFTER_S = TIMEOUT_S + 60;
+
+export interface FileResult {
+  readonly file: string;
+  readonly isOk: boolean;
+  /** How the process ended, if it failed. */
+  readonly end: string;
+  readonly seconds: number;
+  /** What the file printed, TAP with a line of totals at its end. */
+  readonly output: string;
+}
+
+/** Runs `file`, relative to the package's root, in Node. What it writes to stderr is passed on. */
+export function runFile(file: string, signal: AbortSignal): Promise<FileResult> {
+  // biome-ignore lint/plugin: how long each file took is shown, not judged
+  const now = () => performance.now();
+  const start = now();
+  const child = spawn(process.execPath, [file], {
+    cwd: packageRoot,
+    env: { ...process.env, TAP_TIMEOUT: String(TIMEOUT_S) },
+    stdio: ['ignore', 'pipe', 'inherit'],
+    signal,
+    timeout: KILL_AFTER_S * 1000,
+    killSignal: 'SIGKILL',
+  });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', chunk => {
+    output += chunk;
+  });
+  return new Promise(resolve => {
+    // an aborted process also closes
+    child.on('error', () => {});
+    child.on('close', (code, killedBy) => {
+      const isOk = code === 0 && countsOf(output).total > 0;
+      const end = code === 0 ? 'no test ran' : (killedBy ?? `exit code ${code}`);
+      resolve({ file, isOk, end, seconds: (now() - start) / 1000, output });
+    });
+  });
+}
+
+/** A subtest for the file, with all its lines. */
+export function everything(result: FileResult, number: number): string {
+  return `# Subtest: ${result.file}\n${indented(result.output)}${resultLine(result, number)}`;
+}
+
+/** A line for the file, below what failed in it. */
+export function failuresOnly(result: FileResult, number: number): string {
+  return `${result.isOk ? '' : indented(failedLines(result.output))}${resultLine(result, number)}`;
+}
+
+/**
+ * Failed assertions with their diagnosis (YAML between `---` and `...`), and whatever is no TAP.
+ * Tests that passed and plans are left out.
+ */
+export function failedLines(tap: string): string {
+  let isPassed = false;
+  let diagnosis: string | undefined;
+  const kept = tap.split('\n').filter(line => {
+    const [, indent, text] = /^( *)(.*)$/.exec(line) as RegExpExecArray;
+    if (diagnosis !== undefined) {
+      if (text === '...' && indent === diagnosis) diagnosis = undefined;
+      return !isPassed;
+    }
+    if (text === '---') {
+      diagnosis = indent;
+      return !isPassed;
+    }
+    if (/^(not )?ok\b/.test(text)) {
+      isPassed = text.startsWith('ok');
+      return !isPassed;
+    }
+    return !(text === '' || /^(TAP version|\d+\.\.\d+|# (Subtest:|\{|time=))/.test(text));
+  });
+  return kept.map(line => `${line}\n`).join('');
+}
+
+export interface Counts {
+  readonly total: number;
+  readonly pass: number;
+  readonly fail: number;
+  readonly todo: number;
+  readonly skip: number;
+}
+
+const NONE: Counts = { total: 0, pass: 0, fail: 0, todo: 0, skip: 0 };
+
+/** Assertions of a file, by the totals that tap prints at its end. */
+export function countsOf(tap: string): Counts {
+  const line = tap.match(/^# \{ total: .*\}$/gm)?.at(-1) ?? '';
+  const found = [...line.matchAll(/(\w+): (\d+)/g)].map(([, name, count]) => [name, Number(count)]);
+  return { ...NONE, ...Object.fromEntries(found) };
+}
+
+/** Assertions of all files; a file that failed without an assertion that did counts as one. */
+export function totals(results: readonly FileResult[]): string {
+  const sum = results
+    .map(({ output, isOk }) => {
+      const counts = countsOf(output);
+      const isSilent = !isOk && counts.fail === 0;
+      return isSilent ? { ...counts, total: counts.total + 1, fail: 1 } : counts;
+    })
+    .reduce(
+      (a, b) =>
+        Object.fromEntries(Object.entries(a).map(([key, n]) => [key, n + b[key as keyof Counts]])) as never,
+      NONE,
+    );
+  return `# { ${Object.entries(sum)
+    .map(([name, count]) => `${name}: ${count}`)
+    .join(', ')} }\n`;
+}
+
+function resultLine({ file, isOk, end, seconds }: FileResult, number: number): string {
+  const time = `time=${(seconds * 1000).toFixed(0)}ms`;
+  return isOk ? `ok ${number} - ${file} # ${time}\n` : `not ok ${number} - ${file}: ${end} # ${time}\n`;
+}
+
+function indented(text: string): string {
+  return text.replace(/^(?=.)/gm, '    ').replace(/(?<=[^\n])$/, '\n');
+}
