@@ -1,5 +1,5 @@
 /** The models of a sweep's points and their data: what points have in common is opened and checked once. */
-import { checkAgainstData, ignoredLabel, type LoadedExperiment, locateInConfig } from '../config/index.js';
+import { checkAgainstData, type LoadedExperiment, locateInConfig } from '../config/index.js';
 import type { Dataset } from '../data/index.js';
 import { type Diagnostic, EXIT, UserError, usageError } from '../errors.js';
 import { checkName } from '../experiment/run-directory.js';
@@ -74,7 +74,7 @@ export class SweepModels {
 
   private dataset({ experiment }: LoadedExperiment): Promise<Dataset> {
     const { dataset, seed, loss } = experiment;
-    const key = JSON.stringify([dataset, seed, loss.kind, ignoredLabel(loss)]);
+    const key = JSON.stringify([dataset, seed, loss.kind]);
     const known = this.datasets.get(key) ?? openData(experiment);
     this.datasets.set(key, known);
     return known;

@@ -7,10 +7,10 @@ import type { DataScaling, Dataset, IGNORED, SequenceInput, Targets } from './da
 export interface DatasetContext {
   /** The experiment's seed, for what is generated or drawn. */
   readonly seed: number;
-  /** A class label that neither trains nor counts, besides {@link IGNORED}. */
-  readonly ignoredLabel?: number | undefined;
   /** Whether value targets are labels of 0 and 1, which no scaling changes. */
   readonly hasLabelTargets?: boolean;
+  /** A class label that neither trains nor counts, besides {@link IGNORED}. */
+  readonly ignoredLabel?: number | undefined;
   /** The scaling that a run was trained with, used in place of one fitted anew. */
   readonly scaling?: DataScaling | undefined;
 }

@@ -1,4 +1,5 @@
 /** What an evaluation saw of a split, gathered while it runs: the content of `evaluation.json`. */
+
 import { lossFacts, type Task, targetSize } from '../config/index.js';
 import type { Dataset, SplitName } from '../data/index.js';
 import type {
@@ -53,7 +54,7 @@ export interface EvaluationCollector {
 
 export function evaluationCollector(run: ModelRun, dataset: Dataset, split: SplitName): EvaluationCollector {
   const { task } = lossFacts(run.loss);
-  const collector = COLLECTORS[task](run, dataset, split);
+  const collector = collectorOf(task, run, dataset, split);
   const spread = new OutputSpread(task);
   return {
     add(sequence) {
@@ -64,14 +65,16 @@ export function evaluationCollector(run: ModelRun, dataset: Dataset, split: Spli
   };
 }
 
-/** By what is predicted; typed, so that none is forgotten. */
-const COLLECTORS: Readonly<Record<Task, (...of: CollectorParts) => EvaluationCollector>> = {
-  classes: (...of) => new ClassCollector(...of),
-  labels: (run, _dataset, split) => new LabelCollector(run, split),
-  values: (...of) => new ValueCollector(...of),
-};
-
-type CollectorParts = [run: ModelRun, dataset: Dataset, split: SplitName];
+function collectorOf(task: Task, run: ModelRun, dataset: Dataset, split: SplitName): EvaluationCollector {
+  switch (task) {
+    case 'classes':
+      return new ClassCollector(run, dataset, split);
+    case 'labels':
+      return new LabelCollector(run, split);
+    case 'values':
+      return new ValueCollector(run, dataset, split);
+  }
+}
 
 class ClassCollector implements EvaluationCollector {
   private readonly confusion: number[][] | null;
