@@ -3,8 +3,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { checkAgainstData, loadExperiment } from '../src/config/index.js';
-import { type Dataset, type DatasetConfig, inDataUnits, type Split } from '../src/data/index.js';
+import type { Dataset, DatasetConfig, Split } from '../src/data/index.js';
 import { packageRoot } from '../src/root.js';
+import { openData } from '../src/training/data.js';
 import { floats, integers, npz, Workplace } from './support/cli.js';
 import { closeTo, complaints, open, sequence } from './support/data-files.js';
 
@@ -69,12 +70,12 @@ t.test('what is scaled leads back to the units of the data', async t => {
     if (test.targets.kind !== 'value') throw new Error('the fixture has values');
     const { values, scaling, size } = test.targets;
     for (let i = 0; i < test.count; i++) {
-      const back = inDataUnits(values.slice(i * size, (i + 1) * size), scaling);
+      const scaled = values.slice(i * size, (i + 1) * size);
+      const back = scaled.map((value, j) => value * (scaling?.scale[j] ?? 0) + (scaling?.offset[j] ?? 0));
       const want = raw.test.targets.values.slice(i * size, (i + 1) * size);
       t.ok(back.every((value, j) => closeTo(value, want[j], 1e-5 * Math.abs(want[j]))));
     }
   }
-  t.same([...inDataUnits(Float32Array.of(1, 2), undefined)], [1, 2]);
 });
 
 t.test('neither validation sequences nor what a limit leaves out count', async t => {
@@ -106,6 +107,19 @@ t.test('neither validation sequences nor what a limit leaves out count', async t
     ),
     [/^data\/normalize \| the data have nothing to normalize/],
   );
+});
+
+t.test('labels of 0 and 1 stay what they are', async t => {
+  const path = work.file(
+    'labels.npz',
+    npz({ x: floats([4, 1, 1], [1, 2, 3, 9]), y: floats([4, 2], [0, 1, 1, 1, 0, 1, 0, 1]) }),
+  );
+  const dataset = { kind: 'npz', path, test_fraction: 0.25, normalize: 'standard' } as const;
+  const data = await openData({ dataset, seed: 0, loss: { kind: 'binary_cross_entropy' } });
+  t.equal(data.scaling?.targets, null);
+  t.ok([...data.train.targets.values].every(value => value === 0 || value === 1));
+  const values = await openData({ dataset, seed: 0, loss: { kind: 'mse' } });
+  t.equal(values.scaling?.targets?.offset.length, 2);
 });
 
 const CONFIG = {

@@ -1,5 +1,6 @@
 /** How a run went, in words. */
 import { basename, delimiter, dirname, relative } from 'node:path';
+import { baselinesSentence, leadingMetric } from '../experiment/baseline-words.js';
 import { gateSentence } from '../experiment/gate-words.js';
 import { metricSentence } from '../experiment/metric-words.js';
 import { selectionSentences } from '../experiment/selection-words.js';
@@ -11,11 +12,13 @@ import { formatDuration } from './progress.js';
 
 /** Results on stdout: the closing sentence, the gates (when quiet only those not passed), the directory. */
 export function tellResult(summary: Summary, quiet: boolean, io: Io): void {
-  const { status, metrics, steps, duration_s, gates, directory } = summary;
+  const { status, metrics, baselines, steps, duration_s, gates, directory } = summary;
   if (status === 'completed') {
     io.out(
       `${closingSentence(metrics.test)} after ${counted(steps, 'step')} in ${formatDuration(duration_s)}.\n`,
     );
+    const trivial = baselines ? baselinesSentence(metrics.test, baselines.test) : '';
+    if (trivial !== '' && !quiet) io.out(`${trivial}\n`);
     for (const gate of gates) if (gate.verdict !== 'passed' || !quiet) io.out(`${gateSentence(gate)}\n`);
   }
   for (const sentence of selectionSentences(summary)) io.out(`${sentence}\n`);
@@ -75,7 +78,7 @@ export function quoted(path: string): string {
 }
 
 /** The first metric besides the loss, or else the loss. */
-function closingSentence({ loss, ...others }: Summary['metrics']['test']): string {
-  const [[metric, value]] = [...Object.entries(others), ['loss', loss] as const];
-  return metricSentence('Test', metric, value);
+function closingSentence(metrics: Summary['metrics']['test']): string {
+  const metric = leadingMetric(metrics) ?? 'loss';
+  return metricSentence('Test', metric, metrics[metric]);
 }

@@ -1,11 +1,12 @@
 /** The models of a sweep's points and their data: what points have in common is opened and checked once. */
 import { checkAgainstData, type LoadedExperiment, locateInConfig } from '../config/index.js';
-import { type Dataset, openDataset } from '../data/index.js';
+import type { Dataset } from '../data/index.js';
 import { type Diagnostic, EXIT, UserError, usageError } from '../errors.js';
 import { checkName } from '../experiment/run-directory.js';
 import { type LoadedSweep, PointComplaints } from '../sweep/config/index.js';
 import type { Point } from '../sweep/space.js';
 import { VARIANT } from '../sweep/trial-runs.js';
+import { openData } from '../training/data.js';
 import { initialParameters, modelSpec } from '../training/session.js';
 
 /** Keys on which it depends whether a config fits its data, and how large the model is. */
@@ -71,9 +72,10 @@ export class SweepModels {
     }
   }
 
-  private dataset({ experiment: { dataset, seed } }: LoadedExperiment): Promise<Dataset> {
-    const key = JSON.stringify([dataset, seed]);
-    const known = this.datasets.get(key) ?? openDataset(dataset, { seed });
+  private dataset({ experiment }: LoadedExperiment): Promise<Dataset> {
+    const { dataset, seed, loss } = experiment;
+    const key = JSON.stringify([dataset, seed, loss.kind]);
+    const known = this.datasets.get(key) ?? openData(experiment);
     this.datasets.set(key, known);
     return known;
   }

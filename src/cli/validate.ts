@@ -1,9 +1,10 @@
 /** `validate`: everything about configs that can be checked without training, their data included. */
 import { checkAgainstData, type LoadedExperiment, loadExperiment, locateInConfig } from '../config/index.js';
 import { OPTIMISTIC, testSelections } from '../config/splits.js';
-import { openDataset, type SplitName } from '../data/index.js';
+import type { SplitName } from '../data/index.js';
 import { type Diagnostic, EXIT, type ExitCode, UserError } from '../errors.js';
 import { checkName } from '../experiment/run-directory.js';
+import { openData } from '../training/data.js';
 import { gateReferences } from '../training/gate-references.js';
 import { initialParameters, modelSpec } from '../training/session.js';
 import { formatDiagnostics } from './diagnostics.js';
@@ -57,10 +58,10 @@ async function judge(file: string, set: readonly string[]): Promise<Verdict> {
 async function checkWithData(
   loaded: LoadedExperiment,
 ): Promise<Pick<Verdict, 'diagnostics' | 'warnings' | 'sequences'>> {
-  const { name, dataset, seed } = loaded.experiment;
+  const { experiment } = loaded;
   try {
-    checkName(name, loaded.locator.atValue(['name'], 'run/name', ''));
-    const data = await openDataset(dataset, { seed });
+    checkName(experiment.name, loaded.locator.atValue(['name'], 'run/name', ''));
+    const data = await openData(experiment);
     const { diagnostics, warnings, sizes } = checkAgainstData(loaded, data);
     gateReferences(loaded);
     if (diagnostics.length === 0) initialParameters(loaded, modelSpec(loaded, sizes));

@@ -4,14 +4,19 @@ import { type Column, type Dataset, inputWidth } from './dataset.js';
 /** Rows of numbers, all of the same width: calls `visit` for the row that begins at `at`. */
 type Rows = (visit: (values: Float32Array, at: number) => void) => void;
 
+interface StatisticsOptions {
+  /** About so many features are read, of sequences spread evenly over the split. Default: all. */
+  readonly maxNumbers?: number;
+  readonly hasLabelTargets?: boolean;
+}
+
 /**
  * The columns of the training split: features of real steps, and value targets; none where they are
- * symbols or classes.
- * @param maxNumbers about so many features are read, of sequences spread evenly over the split
+ * symbols, classes or labels.
  */
 export function trainingColumns(
   { input, train, sequenceLength, columnNames }: Dataset,
-  maxNumbers = Number.POSITIVE_INFINITY,
+  { maxNumbers = Number.POSITIVE_INFINITY, hasLabelTargets = false }: StatisticsOptions = {},
 ): NonNullable<Dataset['columns']> {
   const width = inputWidth(input);
   const row = new Float32Array(sequenceLength * width);
@@ -31,7 +36,10 @@ export function trainingColumns(
   const name = (part: 'features' | 'targets', i: number) => columnNames?.[part](i) ?? `${part} ${i}`;
   return {
     features: input.kind === 'number' ? columnsOf(width, features, i => name('features', i)) : [],
-    targets: targets.kind === 'value' ? columnsOf(targets.size, targetRows, i => name('targets', i)) : [],
+    targets:
+      targets.kind === 'value' && !hasLabelTargets
+        ? columnsOf(targets.size, targetRows, i => name('targets', i))
+        : [],
   };
 }
 

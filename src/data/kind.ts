@@ -7,6 +7,8 @@ import type { DataScaling, Dataset, SequenceInput, Targets } from './dataset.js'
 export interface DatasetContext {
   /** The experiment's seed, for what is generated or drawn. */
   readonly seed: number;
+  /** Whether value targets are labels of 0 and 1, which no scaling changes. */
+  readonly hasLabelTargets?: boolean;
   /** The scaling that a run was trained with, used in place of one fitted anew. */
   readonly scaling?: DataScaling | undefined;
 }

@@ -2,7 +2,7 @@
 
 import { trainingColumns } from './column-statistics.js';
 import { type CsvConfig, csv } from './csv.js';
-import type { DataScaling, Dataset } from './dataset.js';
+import type { Dataset } from './dataset.js';
 import { type IdxConfig, idx } from './idx.js';
 import type { DatasetContext, DatasetFacts, DatasetKind } from './kind.js';
 import { type MnistConfig, mnist } from './mnist.js';
@@ -29,7 +29,7 @@ export async function openDataset(config: DatasetConfig, context: DatasetContext
   const seed = (config.kind === 'synthetic' ? config.seed : undefined) ?? context.seed;
   const divided = dividedTraining(whole, config, seed);
   return config.kind === 'npz' || config.kind === 'csv'
-    ? normalized(divided, config.normalize, context.scaling)
+    ? normalized(divided, config.normalize, context)
     : divided;
 }
 
@@ -39,11 +39,14 @@ const MAX_JUDGED = 2 ** 22;
 function normalized(
   dataset: Dataset,
   method: NormalizeConfig['normalize'],
-  given: DataScaling | undefined,
+  { scaling: given, hasLabelTargets = false }: DatasetContext,
 ): Dataset {
   if (method === 'none') return dataset;
-  if (method === undefined) return { ...dataset, columns: trainingColumns(dataset, MAX_JUDGED) };
-  const columns = trainingColumns(dataset);
+  const columns = trainingColumns(dataset, {
+    ...(method === undefined && { maxNumbers: MAX_JUDGED }),
+    hasLabelTargets,
+  });
+  if (method === undefined) return { ...dataset, columns };
   return { ...scaledDataset(dataset, given ?? fitScaling(method, columns)), columns };
 }
 

@@ -12,6 +12,8 @@ interface EvaluationFacts {
   /** Predictions that counted. */
   readonly predictions: number;
   readonly loss: number;
+  /** Whether the model answered every input alike; absent in files from before it was told. */
+  readonly constant?: boolean;
 }
 
 /** Where a prediction was made. */

@@ -252,6 +252,11 @@ export class RunDirectory {
   }
 
   /** The manifest; `undefined` where the run left none. Throws exit 5 where it is none, exit 2 where it cannot be read. */
+  /** What the latest evaluation saw; undefined if there was none. */
+  readEvaluation(): SplitEvaluation | undefined {
+    return readJson<SplitEvaluation>(this.files.evaluation, 'evaluation');
+  }
+
   readManifest(): Manifest | undefined {
     return readJson<Manifest>(this.files.manifest, 'manifest');
   }
@@ -306,7 +311,7 @@ function checkInside(root: string, parent: string): void {
 }
 
 /** Checked against the schema, which is what `T` is in another language. */
-function readJson<T>(path: string, schema: 'summary' | 'manifest' | 'notes'): T | undefined {
+function readJson<T>(path: string, schema: 'summary' | 'manifest' | 'evaluation' | 'notes'): T | undefined {
   if (isAbsent(path)) return undefined;
   const text = withFile(path, file => file.read(0, file.bytes), { follow: false }).toString('utf8');
   const damaged = (message: string) => damagedError({ code: 'run/damaged', message, file: path });

@@ -13,6 +13,12 @@ export type SplitMetrics = Readonly<Record<string, number>>;
 /** One of each split; a run need not have a validation split. */
 export type BySplit<T> = { readonly train: T; readonly validation?: T; readonly test: T };
 
+/** Answers that look at no input; what each is, `training/baselines.ts` says. */
+export type BaselineName = 'majority' | 'previous' | 'mean' | 'median' | 'quantiles';
+
+/** Those that the targets of a split have, by name; a metric that is not finite is left out. */
+export type SplitBaselines = Readonly<Partial<Record<BaselineName, SplitMetrics>>>;
+
 export interface Summary {
   readonly version: 1;
   /** Name of the run directory. */
@@ -44,6 +50,8 @@ export interface Summary {
    * and empty before. After `restored` they belong to the restored weights.
    */
   readonly metrics: BySplit<SplitMetrics>;
+  /** What trivial answers reach on the splits that are evaluated; absent in older runs, and in those that did not complete. */
+  readonly baselines?: { readonly validation?: SplitBaselines; readonly test: SplitBaselines };
   /** The checkpoint whose weights the run took at its end; absent if it kept those of its last step. */
   readonly restored?: { readonly step: number; readonly epoch: number };
   /**

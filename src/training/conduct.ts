@@ -53,7 +53,7 @@ export async function conductRun(conduct: Conduct, beginning: Beginning): Promis
     const checkpoints = new RunCheckpoints(loaded, directory, trainer, state, events);
     if (from) checkpoints.resumed(from.position.step);
     const end = await train({ ...conduct, trainer, events, checkpoints }, from);
-    return closing.ended(end, events);
+    return closing.ended(end, events, observer);
   } catch (error) {
     observer.failed(closing.failed(error, events));
     if (directory.isResumable) observer.resumable(directory.path);

@@ -18,6 +18,7 @@ import { valuesMeans } from '../metrics/values.js';
 import { answersEachStep } from '../model/heads.js';
 import type { Evaluation } from './evaluator.js';
 import type { Position } from './loop.js';
+import { OutputSpread } from './output-spread.js';
 import { type PredictedSequence, type Prediction, probabilityOf } from './predictions.js';
 import type { ModelRun } from './shards.js';
 import { Worst } from './worst.js';
@@ -43,9 +44,17 @@ export interface EvaluationCollector {
 }
 
 export function evaluationCollector(run: ModelRun, dataset: Dataset, split: SplitName): EvaluationCollector {
-  return lossFacts(run.loss).task === 'classes'
-    ? new ClassCollector(run, dataset, split)
-    : new ValueCollector(run, dataset, split);
+  const { task } = lossFacts(run.loss);
+  const collector =
+    task === 'classes' ? new ClassCollector(run, dataset, split) : new ValueCollector(run, dataset, split);
+  const spread = new OutputSpread(task);
+  return {
+    add(sequence) {
+      collector.add(sequence);
+      spread.add(sequence);
+    },
+    document: outcome => ({ ...collector.document(outcome), constant: spread.isConstant }),
+  };
 }
 
 class ClassCollector implements EvaluationCollector {

@@ -6,7 +6,7 @@ export interface Prediction extends Scored {
   readonly step: number;
   /** Whether it counts in loss and metric: its label is not an ignored one. */
   readonly counts: boolean;
-  /** Before weighting, of scaled values; says nothing where the prediction does not count. */
+  /** Before weighting; says nothing where the prediction does not count. */
   readonly loss: number;
   /** A view that is good only while it is told; so may be `point`. */
   readonly outputs: Float32Array;

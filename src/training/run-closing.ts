@@ -4,9 +4,11 @@ import { EXIT, type ExitCode, UserError } from '../errors.js';
 import { judgeRun, missedIn } from '../experiment/gates.js';
 import type { RunDirectory } from '../experiment/run-directory.js';
 import type { GateResult, Summary } from '../experiment/summary.js';
+import { baselineWarnings } from './baseline-warnings.js';
+import { trivialBaselines } from './baselines.js';
 import { writtenGates } from './gate-references.js';
 import type { LoopEnd } from './loop.js';
-import type { RunResult } from './observer.js';
+import type { RunObserver, RunResult } from './observer.js';
 import type { RunEvents } from './run-events.js';
 import type { RunState } from './run-state.js';
 import { type Ending, type SavedCheckpoints, savedCheckpoints, summarize } from './run-summary.js';
@@ -33,11 +35,19 @@ export class RunClosing {
   ) {}
 
   /** Throws exit 1 where summary or log cannot be written. */
-  ended(end: LoopEnd, events: RunEvents): RunResult {
+  ended(end: LoopEnd, events: RunEvents, observer: RunObserver): RunResult {
     const outcome = this.outcome(end);
     const measured = this.summary(outcome, savedCheckpoints(this.directory));
     const { exitCode, summary } =
-      end.status === 'completed' ? this.judged(measured) : { ...outcome, summary: measured };
+      end.status === 'completed'
+        ? this.judged({ ...measured, baselines: this.baselines() })
+        : { ...outcome, summary: measured };
+    if (summary.status === 'completed') {
+      // a file that was damaged meanwhile says nothing, and is no reason to fail
+      const { split, constant = false } = attempt(() => this.directory.readEvaluation()) ?? {};
+      for (const { code, message } of baselineWarnings(summary, split === 'test' && constant))
+        events.warn(code, message, observer);
+    }
     for (const gate of summary.gates) events.gate(gate);
     this.directory.writeSummary(summary);
     events.ended(summary);
@@ -103,6 +113,15 @@ export class RunClosing {
     if (missed === 0) return { exitCode: EXIT.done, summary: { ...measured, gates } };
     const message = gatesSentence(missed, gates.length);
     return { exitCode: EXIT.gate, summary: { ...measured, exit_code: EXIT.gate, message, gates } };
+  }
+
+  private baselines(): NonNullable<Summary['baselines']> {
+    const { run, dataset } = this.session;
+    const { validation, test } = dataset;
+    return {
+      ...(validation && { validation: trivialBaselines(run, dataset, validation) }),
+      test: trivialBaselines(run, dataset, test),
+    };
   }
 
   private summary(outcome: Outcome, saved: SavedCheckpoints) {

@@ -6,13 +6,14 @@ import {
   type ModelSizes,
   measuredMetrics,
 } from '../config/index.js';
-import { type DataScaling, type Dataset, openDataset } from '../data/index.js';
+import type { DataScaling, Dataset } from '../data/index.js';
 import { type BackendChoice, type BackendRequest, chooseBackend } from '../engine/backend.js';
 import { type Diagnostic, UserError, usageError } from '../errors.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { describeModel, type ModelSpec } from '../model/spec.js';
 import { optimizerOf } from '../optimizers/index.js';
 import { RandomStream } from '../random.js';
+import { openData } from './data.js';
 import { type GateReferences, gateReferences } from './gate-references.js';
 import { lossSettings } from './loss-settings.js';
 import type { ModelRun } from './shards.js';
@@ -47,11 +48,9 @@ export async function openSession(loaded: LoadedExperiment, options: SessionOpti
   const { experiment } = loaded;
   const [choice, dataset] = await Promise.all([
     chooseBackend(options.backend),
-    openDataset(experiment.dataset, { seed: experiment.seed, scaling: options.scaling }).catch(
-      (error: unknown) => {
-        throw error instanceof UserError ? locateInConfig(error, loaded) : error;
-      },
-    ),
+    openData(experiment, options.scaling).catch((error: unknown) => {
+      throw error instanceof UserError ? locateInConfig(error, loaded) : error;
+    }),
   ]);
   return sessionWith(loaded, dataset, { choice, threads: options.threads });
 }

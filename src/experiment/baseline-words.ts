@@ -1,0 +1,48 @@
+/** Trivial baselines in words, and beside what a run reached. */
+import { largerIsBetter } from '../config/metrics.js';
+import { metricSentence } from './metric-words.js';
+import type { SplitBaselines, SplitMetrics } from './summary.js';
+
+export interface BaselineValue {
+  readonly name: string;
+  /** Such as `accuracy`. */
+  readonly metric: string;
+  readonly value: number;
+}
+
+/** The metric that a run is judged by at first sight: the first one besides the loss, or else that. */
+export function leadingMetric({ loss, ...others }: SplitMetrics): string | undefined {
+  const [first] = Object.keys(others);
+  return first ?? (loss === undefined ? undefined : 'loss');
+}
+
+/** What each baseline reaches in the leading metric of `reached`. */
+export function baselineValues(reached: SplitMetrics, baselines: SplitBaselines): BaselineValue[] {
+  const metric = leadingMetric(reached);
+  if (metric === undefined) return [];
+  return Object.entries(baselines).flatMap(([name, values]) =>
+    values[metric] === undefined ? [] : [{ name, metric, value: values[metric] }],
+  );
+}
+
+/** The one that is hardest to beat; undefined if none has that metric. */
+export function bestBaseline(reached: SplitMetrics, baselines: SplitBaselines): BaselineValue | undefined {
+  return baselineValues(reached, baselines).reduce<BaselineValue | undefined>(
+    (best, one) => (best === undefined || isBetter(one, best) ? one : best),
+    undefined,
+  );
+}
+
+/** `Trivial baselines: test accuracy 11.35 % (majority), 40.02 % (previous).`; empty if there are none. */
+export function baselinesSentence(reached: SplitMetrics, baselines: SplitBaselines): string {
+  const values = baselineValues(reached, baselines);
+  if (values.length === 0) return '';
+  const told = values.map(({ name, metric, value }, i) =>
+    `${metricSentence(i === 0 ? 'test' : '', metric, value)} (${name})`.trim(),
+  );
+  return `Trivial baseline${values.length === 1 ? '' : 's'}: ${told.join(', ')}.`;
+}
+
+function isBetter(one: BaselineValue, other: BaselineValue): boolean {
+  return largerIsBetter(`test.${one.metric}`) ? one.value > other.value : one.value < other.value;
+}

@@ -1,0 +1,152 @@
+/** Trivial baselines against scikit-learn's dummy estimators, and what a run says of them. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { loadExperiment } from '../src/config/index.js';
+import type { SplitBaselines } from '../src/experiment/summary.js';
+import { packageRoot } from '../src/root.js';
+import { trivialBaselines } from '../src/training/baselines.js';
+import { openSession } from '../src/training/session.js';
+import { floats, integers, npz, Workplace } from './support/cli.js';
+import { closeTo } from './support/data-files.js';
+
+const { classes, steps, values } = JSON.parse(
+  readFileSync(join(packageRoot, 'test/fixtures/baselines/scikit-learn.json'), 'utf8'),
+);
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+const CONFIG = {
+  version: 1,
+  name: 'trivial',
+  model: { cell: 'lstm', hidden_size: 2 },
+  loss: { kind: 'cross_entropy' },
+  optimizer: { kind: 'adam', learning_rate: 0.01 },
+  training: { num_epochs: 1, batch_size: 8 },
+};
+
+/** One step of one feature for each target, unless each step has a target. */
+function dataset(
+  train: number[] | number[][],
+  test: typeof train,
+  kind: 'class' | 'value',
+  more: object = {},
+) {
+  const arrays = (suffix: string, targets: typeof train) => {
+    const [first] = targets;
+    const width = Array.isArray(first) ? [first.length] : [];
+    const perStep = kind === 'class' && width.length > 0;
+    const shape = [targets.length, ...(perStep ? width : [1]), 1];
+    const numbers = targets.flat();
+    const make = kind === 'class' ? integers : floats;
+    return {
+      [`x${suffix}`]: floats(shape, new Array(targets.length * (perStep ? width[0] : 1)).fill(0.5)),
+      [`y${suffix}`]: make([targets.length, ...width], numbers),
+    };
+  };
+  const path = work.file('data.npz', npz({ ...arrays('', train), ...arrays('_test', test) }));
+  return { kind: 'npz', path, ...more };
+}
+
+async function baselinesOf(config: object): Promise<SplitBaselines> {
+  const loaded = loadExperiment(work.config({ ...CONFIG, ...config }));
+  const session = await openSession(loaded, { backend: 'cpu', threads: 1 });
+  return trivialBaselines(session.run, session.dataset, session.dataset.test);
+}
+
+const near = (got: number | undefined, want: number): boolean =>
+  got !== undefined && closeTo(got, want, 1e-6 * Math.max(1, Math.abs(want)));
+
+t.test('classes: the prior of the training split', async t => {
+  const data = dataset(classes.train, classes.test, 'class');
+  const training = { ...CONFIG.training, metrics: ['accuracy', 'f1', 'auroc'] };
+  const { majority, ...others } = await baselinesOf({ dataset: data, training });
+  t.same(others, {});
+  for (const metric of ['loss', 'accuracy', 'f1']) t.ok(near(majority?.[metric], classes[metric]), metric);
+  t.equal(majority?.auroc, 0.5, 'one answer to all ranks nothing');
+  const absent = await baselinesOf({ dataset: data, model: { ...CONFIG.model, num_classes: 4 } });
+  t.same(Object.keys(absent.majority ?? {}), ['accuracy'], 'a class without a prior has no finite loss');
+});
+
+t.test('steps: the class of the step before', async t => {
+  const model = { ...CONFIG.model, head: { from: 'every' } };
+  const { previous, majority } = await baselinesOf({
+    dataset: dataset(steps.train, steps.test, 'class'),
+    model,
+  });
+  t.ok(near(previous?.accuracy, steps.accuracy));
+  t.ok((majority?.accuracy ?? 1) < steps.accuracy);
+  const gap = [
+    [0, -100, 0, 1],
+    [1, 1, -100, -100],
+  ];
+  const known = await baselinesOf({ dataset: dataset([[0, 0, 0, 1]], gap, 'class'), model });
+  // majority 0 at the first steps; then 0, 0 of 0, 1; then 1 of 1
+  t.equal(known.previous?.accuracy, 3 / 5);
+});
+
+t.test('values: mean, median and quantiles of the training targets, in the units of the data', async t => {
+  for (const normalize of ['none', 'standard']) {
+    const data = dataset(values.train, values.test, 'value', { normalize });
+    const training = { ...CONFIG.training, metrics: ['mean_absolute_error', 'r2'] };
+    const of = (loss: object) => baselinesOf({ dataset: data, training, loss });
+    const { mean, ...others } = await of({ kind: 'mse' });
+    t.same(others, {});
+    t.ok(near(mean?.mean_absolute_error, values.mean.mae), normalize);
+    t.ok(near(mean?.r2, values.mean.r2));
+    if (normalize === 'none') t.ok(near(mean?.loss, values.mean.mse));
+    const { median } = await of({ kind: 'mae' });
+    t.ok(near(median?.mean_absolute_error, values.median.mae));
+    const { quantiles } = await of({ kind: 'quantile', quantiles: values.quantiles.quantiles });
+    if (normalize === 'none') t.ok(near(quantiles?.loss, values.quantiles.loss));
+    t.ok(near(quantiles?.mean_absolute_error, values.median.mae), 'the median among the quantiles');
+  }
+});
+
+t.test('a run tells its baselines, and says so if it is no better', async t => {
+  const noise = { dataset: dataset(classes.train, classes.test, 'class') };
+  const run = await work.train({ ...CONFIG, ...noise });
+  const { baselines, metrics } = JSON.parse(run.finished.stdout);
+  t.ok(near(baselines.test.majority.accuracy, classes.accuracy));
+  t.ok(metrics.test.accuracy <= baselines.test.majority.accuracy, 'inputs that are all alike teach nothing');
+  t.match(run.finished.stderr, 'warning: the model answers every test input alike');
+  t.match(
+    run.finished.stderr,
+    `and accuracy ${(100 * classes.accuracy).toFixed(2)} % without a look at the input (majority)`,
+  );
+  const told = run.events.filter(({ event }) => event === 'warning').map(({ code }) => code);
+  t.same(told, ['run/constant-outputs', 'run/no-better-than-trivial']);
+  const evaluation = JSON.parse(readFileSync(join(run.summary.directory, 'evaluation.json'), 'utf8'));
+  t.equal(evaluation.constant, true);
+
+  const sign = (count: number) => Array.from({ length: count }, (_, i) => (i % 3 === 0 ? 1 : 0));
+  const learnable = work.file(
+    'sign.npz',
+    npz({
+      x: floats(
+        [60, 1, 1],
+        sign(60).map(y => 4 * y - 2),
+      ),
+      y: integers([60], sign(60)),
+      x_test: floats(
+        [30, 1, 1],
+        sign(30).map(y => 4 * y - 2),
+      ),
+      y_test: integers([30], sign(30)),
+    }),
+  );
+  const config = {
+    ...CONFIG,
+    dataset: { kind: 'npz', path: learnable },
+    optimizer: { kind: 'adam', learning_rate: 0.1 },
+    training: { num_epochs: 5, batch_size: 8 },
+  };
+  const learned = await work.cellrun('run', work.config(config), '--output', work.folder());
+  t.equal(learned.code, 0, learned.stderr);
+  t.notMatch(learned.stderr, 'warning');
+  t.match(
+    learned.stdout,
+    /^Test accuracy 100\.00 % .*\nTrivial baseline: test accuracy 66\.67 % \(majority\)\.\n/,
+  );
+});
