@@ -149,13 +149,15 @@ for (const name of ['one', 'three'] as const) {
       t.same(one.target, part(target, one.index));
       t.same(one.prediction, part(values, one.index));
     });
-    // 200 of 450: two of 4.5 sequences
-    t.equal(document.sample?.length, 200);
-    t.same(
-      document.sample?.slice(0, 5).map(({ index }) => index),
-      [0, 2, 4, 6, 9],
-    );
-    t.equal(document.sample?.at(-1)?.index, 447);
+    if (size === 1) {
+      // 200 of 450: two of 4.5 sequences
+      t.equal(document.sample?.length, 200);
+      t.same(
+        document.sample?.slice(0, 5).map(({ index }) => index),
+        [0, 2, 4, 6, 9],
+      );
+      t.equal(document.sample?.at(-1)?.index, 447);
+    }
     for (const { index, target: y, prediction } of document.sample ?? [])
       t.same(
         [y, prediction].map(one => [one].flat()),
