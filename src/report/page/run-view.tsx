@@ -1,6 +1,7 @@
 /** One run: how it ended, what it measured, how it got there, what it stood on. */
 import type { RunReport } from '../document.js';
 import { Badge, Facts, Scroll, Section, useHeading, Value } from './base.js';
+import { BaselineTable } from './baseline-table.js';
 import { ConfigTable } from './config-table.js';
 import { Curves } from './curves.js';
 import { EvaluationView } from './evaluation-view.js';
@@ -16,6 +17,7 @@ export function RunView({ report }: { readonly report: RunReport }) {
       <Curves report={report} />
       {report.evaluation !== null && <EvaluationView evaluation={report.evaluation} />}
       <GateTable gates={report.gates} />
+      <BaselineTable baselines={report.baselines} metrics={report.metrics} />
       <Warnings report={report} />
       <ConfigTable values={report.config} changes={report.changes} />
       <Checkpoints report={report} />
