@@ -192,7 +192,14 @@ t.test(
     const folder = work.folder();
     const file = writeSweep(folder, 2, { method: 'random', pruner: 'none' });
     for (const columns of [70, 40]) {
-      const flags = ['--set', 'training.num_epochs=2', '--backend', 'webasm', '--output', join(folder, 'out')];
+      const flags = [
+        '--set',
+        'training.num_epochs=2',
+        '--backend',
+        'webasm',
+        '--output',
+        join(folder, 'out'),
+      ];
       const command = [...PROGRAM, 'sweep', file, ...flags].map(word => `'${word}'`).join(' ');
       const { stdout, status } = spawnSync(
         SCRIPT,
