@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { loadExperiment } from '../src/config/index.js';
+import { judgeRun } from '../src/experiment/gates.js';
 import type { SplitBaselines } from '../src/experiment/summary.js';
 import { packageRoot } from '../src/root.js';
 import { trivialBaselines } from '../src/training/baselines.js';
@@ -149,4 +150,78 @@ t.test('a run tells its baselines, and says so if it is no better', async t => {
     learned.stdout,
     /^Test accuracy 100\.00 % .*\nTrivial baseline: test accuracy 66\.67 % \(majority\)\.\n/,
   );
+});
+
+t.test('a gate may ask for more than a trivial baseline', async t => {
+  const noise = dataset(classes.train, classes.test, 'class');
+  const gates = [
+    { metric: 'test.accuracy', beats: 'trivial' },
+    { metric: 'test.accuracy', beats: 'trivial', by: 0.05 },
+    { metric: 'test.f1', beats: 'trivial', over: 'seeds' },
+  ];
+  const run = await work.train({ ...CONFIG, dataset: noise, gates });
+  t.equal(run.code, 3);
+  const [plain, by, seeds] = JSON.parse(run.finished.stdout).gates;
+  t.match(plain, { verdict: 'failed', beats: 'trivial' });
+  t.ok(near(plain.reference, classes.accuracy) && near(plain.limit, classes.accuracy));
+  t.match(by, { verdict: 'failed', by: 0.05 });
+  t.ok(near(by.limit, classes.accuracy + 0.05));
+  t.match(seeds, { verdict: 'inconclusive' });
+  t.ok(near(seeds.reference, classes.f1));
+  t.match(
+    run.finished.stderr,
+    `at least ${classes.accuracy + 0.05}, 0.05 more than ${classes.accuracy} of the trivial baseline wanted`,
+  );
+  const review = JSON.parse((await work.cellrun('review', run.directory, '--json')).stdout);
+  const reviewed = review.runs[0].gates.filter(({ over }: { over: string }) => over === 'last');
+  t.same(
+    reviewed.map(({ verdict, limit }: { verdict: string; limit: number }) => [verdict, limit]),
+    [plain, by].map(({ verdict, limit }) => [verdict, limit]),
+    'a review judges alike',
+  );
+});
+
+t.test('what beats a trivial baseline', t => {
+  const baselines = { test: { majority: { accuracy: 0.75 }, previous: { accuracy: 0.5, loss: 2 } } };
+  const verdict = (metric: string, value: number, by?: number) => {
+    const gate = {
+      metric,
+      over: 'last',
+      beats: 'trivial',
+      origin: 'x',
+      ...(by !== undefined && { by }),
+    } as const;
+    const [, name] = metric.split('.');
+    const measured = {
+      metrics: { train: {}, test: { [name]: value } },
+      baselines,
+      ms_per_step: null,
+      peak_rss_mb: 1,
+    };
+    return judgeRun([gate], measured, () => undefined)[0].verdict;
+  };
+  t.equal(verdict('test.accuracy', 0.75), 'failed', 'as good is not better');
+  t.equal(verdict('test.accuracy', 0.76), 'passed');
+  t.equal(verdict('test.accuracy', 0.875, 0.125), 'passed', 'at least by so much');
+  t.equal(verdict('test.accuracy', 0.87, 0.125), 'failed');
+  t.equal(verdict('test.loss', 1.9), 'passed', 'the smaller, the better');
+  t.equal(verdict('test.loss', 1.9, 0.2), 'failed');
+  t.equal(verdict('test.f1', 1), 'inconclusive');
+  const wrong = (gate: object) => {
+    const config = work.config({ ...CONFIG, dataset: { kind: 'npz', path: 'a.npz' }, gates: [gate] });
+    try {
+      loadExperiment(config);
+    } catch (error) {
+      return String(error);
+    }
+    return 'valid';
+  };
+  t.match(
+    wrong({ metric: 'test.accuracy', beats: 'trivial', min: 0.5 }),
+    '`min` and `beats` exclude each other',
+  );
+  t.match(wrong({ metric: 'test.accuracy', min: 0.5, by: 0.1 }), '`by` needs `beats`');
+  t.match(wrong({ metric: 'train.loss', beats: 'trivial' }), 'no trivial baseline has train.loss');
+  t.equal(wrong({ metric: 'test.accuracy', beats: 'trivial', by: 0 }), 'valid');
+  t.end();
 });

@@ -158,7 +158,8 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
         await page.locator('thead th').evaluateAll(all => all.map(one => one.textContent)),
         [
           ...['experiment', 'compare', 'run', 'state', 'learning_rate'],
-          ...['test loss', 'test mean absolute error', 'train loss', 'gates', 'time', 'message'],
+          ...['test mean absolute error', 'test rmse', 'test loss'],
+          ...['train mean absolute error', 'train loss', 'gates', 'time', 'message'],
         ],
         'what differs, and nothing that is empty or the same in all rows',
       );
@@ -255,6 +256,8 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       await page.locator('tr[data-row] .badge.running').waitFor();
       t.match(await page.title(), '(1)');
       await page.locator('tr[data-row] a').click();
+      // where a chart would tell what is under the pointer
+      await page.mouse.move(0, 0);
       const chart = page.locator('[data-chart="Loss"]');
       await chart.waitFor();
       t.match(await title(page), 'running');

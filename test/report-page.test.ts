@@ -8,6 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { parse } from 'csv-parse/sync';
 import type { Locator, Page } from 'playwright-core';
 import t from 'tap';
+import type { Summary } from '../src/experiment/summary.js';
 import { buildReport, readPageAssets, renderPage } from '../src/report/index.js';
 import {
   changeLook,
@@ -105,6 +106,22 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
         index.map(({ file, step }) => [`checkpoints/${file}`, step]),
       );
     }
+  });
+
+  t.test('trivial baselines stand below what the run reached', async t => {
+    const page = await shared('classes');
+    const { metrics, baselines } = readJson<Pick<Summary, 'metrics' | 'baselines'>>(classRun, 'summary.json');
+    const rows = await cellsOf(part(page, 'Trivial baselines').locator('tbody tr'));
+    t.same(
+      rows.map(([name]) => name),
+      ['this run', 'majority'],
+    );
+    const majority = baselines?.test.majority ?? {};
+    const names = Object.keys(majority).sort();
+    t.same(
+      await valuesIn(part(page, 'Trivial baselines').locator('tbody td data')),
+      [metrics.test, majority].flatMap(values => names.map(name => values[name])),
+    );
   });
 
   t.test('gates say value, limit, verdict and line', async t => {

@@ -78,13 +78,24 @@ export function checkGate(
   return [...found, ...checkReach(gate, path, locator)];
 }
 
-/** Either `min`, `max` or both, or a baseline with one of what it allows. */
+/** Either `min`, `max` or both, or a baseline with one of what it allows, or `beats`. */
 function checkBounds(gate: GateConfig, path: Path, locator: Locator): Diagnostic[] {
   const bounds = (['min', 'max'] as const).filter(key => gate[key] !== undefined);
   const allowances = (['max_drop', 'max_regress'] as const).filter(key => gate[key] !== undefined);
+  const others = (['baseline', 'min', 'max', 'max_drop', 'max_regress'] as const).filter(
+    key => gate[key] !== undefined,
+  );
   const at = (key: string, message: string, expected?: string): Diagnostic[] => [
     locator.atKey([...path, key], 'config/gate', message, expected === undefined ? {} : { expected }),
   ];
+  if (gate.beats !== undefined) {
+    const isTold = /^(?:validation|test)\./.test(gate.metric);
+    if (others.length > 0) return at(others[0], `\`${others[0]}\` and \`beats\` exclude each other`);
+    return isTold
+      ? []
+      : at('beats', `no trivial baseline has ${gate.metric}`, 'a metric of validation or test');
+  }
+  if (gate.by !== undefined) return at('by', '`by` needs `beats`', '`beats: trivial`');
   if (gate.baseline === undefined) {
     if (allowances.length > 0)
       return at(
@@ -93,7 +104,7 @@ function checkBounds(gate: GateConfig, path: Path, locator: Locator): Diagnostic
         '`baseline`: a file that `review --pin` wrote',
       );
     if (bounds.length > 0) return [];
-    const expected = '`min` or `max`, or `baseline` with `max_drop` or `max_regress`';
+    const expected = '`min` or `max`, `baseline` with `max_drop` or `max_regress`, or `beats`';
     return [locator.atKey(path, 'config/gate', 'a gate needs a bound', { expected })];
   }
   if (bounds.length > 0)

@@ -1136,7 +1136,7 @@ export interface CheckpointKeep {
   best: number;
 }
 /**
- * What a metric must reach: `min`, `max` or both; or a `baseline` and how much worse than it the metric may be: `max_drop` or `max_regress`.
+ * What a metric must reach: `min`, `max` or both; or a `baseline` and how much worse than it the metric may be: `max_drop` or `max_regress`; or what it `beats`.
  */
 export interface Gate {
   metric: GateMetricName;
@@ -1164,4 +1164,12 @@ export interface Gate {
    * The same as a share of the baseline's mean: 0.05 is 5 per cent.
    */
   max_regress?: number;
+  /**
+   * trivial: the metric must be better than the best trivial baseline on its split, such as the majority class or the mean.
+   */
+  beats?: 'trivial';
+  /**
+   * How much better than what it `beats` the metric must be at least, in its own unit. Default: better by anything.
+   */
+  by?: number;
 }

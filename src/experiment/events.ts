@@ -152,6 +152,8 @@ export interface EventFields {
     readonly baseline?: string;
     readonly max_drop?: number;
     readonly max_regress?: number;
+    readonly beats?: 'trivial';
+    readonly by?: number;
     readonly reference?: number;
     readonly limit?: number;
     readonly verdict: Verdict;

@@ -26,6 +26,7 @@ export function measuredWords(gate: GateResult): string {
 export function wantedWords(gate: GateResult): string {
   const { min, max, baseline, max_drop, max_regress, reference } = gate;
   const bounds = [min === undefined ? '' : `at least ${min}`, max === undefined ? '' : `at most ${max}`];
+  if (gate.beats !== undefined) return beatingWords(gate);
   if (baseline === undefined) return bounds.filter(Boolean).join(' and ');
   const slack = max_drop ?? `${percent(max_regress ?? 0)} %`;
   const side = largerIsBetter(gate.metric) ? 'less' : 'more';
@@ -35,6 +36,14 @@ export function wantedWords(gate: GateResult): string {
       ? ''
       : `${largerIsBetter(gate.metric) ? 'at least' : 'at most'} ${short(gate.limit)}, `;
   return `${limit}at most ${slack} ${side} than ${mean} of ${nameOf(baseline)}`;
+}
+
+/** `more than 0.75 of the trivial baseline`, `at least 0.8, 0.05 more than 0.75 of the trivial baseline` */
+function beatingWords({ metric, by = 0, reference, limit }: GateResult): string {
+  const [more, least] = largerIsBetter(metric) ? ['more', 'at least'] : ['less', 'at most'];
+  const trivial = `than ${reference === undefined ? 'that' : short(reference)} of the trivial baseline`;
+  if (by === 0) return `${more} ${trivial}`;
+  return `${limit === undefined ? '' : `${least} ${short(limit)}, `}${by} ${more} ${trivial}`;
 }
 
 /** A config's baseline is kept as an absolute path, which says nothing to who reads it elsewhere; its place is the gate's. */

@@ -16,13 +16,17 @@ export interface Gate {
   readonly max_drop?: number;
   /** The same as a share of the baseline's mean. */
   readonly max_regress?: number;
+  /** What the metric must be better than: the best trivial baseline on its split. */
+  readonly beats?: 'trivial';
+  /** By how much at least, in its own unit. */
+  readonly by?: number;
 }
 
 /** A gate together with what it is judged by. */
 export interface WrittenGate extends Gate {
   /** `FILE:LINE:COL`, or the option that gave it. */
   readonly origin: string;
-  /** The baseline's mean, where there is a baseline. */
+  /** The baseline's mean, or the trivial baseline's value; absent without either. */
   readonly reference?: number;
 }
 
@@ -35,7 +39,7 @@ export function metricValue(metrics: Metrics, name: string): number | undefined 
 }
 
 /** What of a summary gates judge. */
-export type Measured = Pick<Summary, 'metrics' | 'ms_per_step' | 'step_ratio' | 'peak_rss_mb'>;
+export type Measured = Pick<Summary, 'metrics' | 'baselines' | 'ms_per_step' | 'step_ratio' | 'peak_rss_mb'>;
 
 /** The last value of a metric, or of what training cost; undefined where it was not measured. */
 export function lastValue(measured: Measured, metric: string): number | undefined {
@@ -60,7 +64,8 @@ export function judgeRun(
   measured: Measured,
   best: (metric: string) => number | undefined,
 ): GateResult[] {
-  return gates.map(gate => {
+  return gates.map(written => {
+    const gate = written.beats === undefined ? written : withTrivial(written, measured);
     if (gate.over === 'seeds') return inconclusive(gate, null, LEFT_TO_REVIEW);
     return judgeGate(gate, gate.over === 'best' ? best(gate.metric) : lastValue(measured, gate.metric));
   });
@@ -72,11 +77,29 @@ export function judgeGate(gate: WrittenGate, value: number | undefined): GateRes
   if (!Number.isFinite(value)) return inconclusive(gate, value, `it is ${value}`);
   const within =
     value >= (gate.min ?? Number.NEGATIVE_INFINITY) && value <= (gate.max ?? Number.POSITIVE_INFINITY);
+  if (gate.beats !== undefined) return judgeBeating(gate, value);
   if (gate.baseline === undefined) return told(gate, value, within ? 'passed' : 'failed');
   const limit = worstAllowed(gate);
   if (limit === undefined) return inconclusive(gate, value, 'the baseline does not have it');
   const reached = largerIsBetter(gate.metric) ? value >= limit : value <= limit;
   return { ...told(gate, value, within && reached ? 'passed' : 'failed'), limit };
+}
+
+/** The gate with the value of the trivial baseline that is hardest to beat; without one if none has the metric. */
+function withTrivial(gate: WrittenGate, { baselines }: Measured): WrittenGate {
+  const [split, metric] = gate.metric.split('.');
+  const known = split === 'validation' || split === 'test' ? baselines?.[split] : undefined;
+  const values = Object.values(known ?? {}).flatMap(one => one[metric] ?? []);
+  if (values.length === 0) return gate;
+  return { ...gate, reference: largerIsBetter(gate.metric) ? Math.max(...values) : Math.min(...values) };
+}
+
+function judgeBeating(gate: WrittenGate, value: number): GateResult {
+  const { metric, reference, by = 0 } = gate;
+  if (reference === undefined) return inconclusive(gate, value, 'no trivial baseline has it');
+  const limit = largerIsBetter(metric) ? reference + by : reference - by;
+  const lead = largerIsBetter(metric) ? value - limit : limit - value;
+  return { ...told(gate, value, lead > 0 || (by > 0 && lead === 0) ? 'passed' : 'failed'), limit };
 }
 
 /** Without a verdict, and why. */
@@ -97,7 +120,7 @@ function worstAllowed({ metric, reference, max_drop, max_regress }: WrittenGate)
 }
 
 function told(
-  { metric, over, min, max, baseline, max_drop, max_regress, reference, origin }: WrittenGate,
+  { metric, over, min, max, baseline, max_drop, max_regress, beats, by, reference, origin }: WrittenGate,
   value: number | null,
   verdict: Verdict,
 ): GateResult {
@@ -110,6 +133,8 @@ function told(
     ...(baseline !== undefined && { baseline }),
     ...(max_drop !== undefined && { max_drop }),
     ...(max_regress !== undefined && { max_regress }),
+    ...(beats !== undefined && { beats }),
+    ...(by !== undefined && { by }),
     ...(reference !== undefined && { reference }),
     verdict,
     origin,

@@ -3,7 +3,7 @@ import type { EventFields, RunStatus } from './events.js';
 
 /**
  * A gate's verdict with all that led to it. `value` is null where it was not measured, or is not a single run's; `reference` is the
- * baseline's mean, `limit` the worst value that it allows, `reason` why there is no verdict, `origin` where the gate is written.
+ * baseline's mean or the trivial baseline's value, `limit` the worst value that it allows, `reason` why there is no verdict, `origin` where the gate is written.
  */
 export type GateResult = EventFields['gate'];
 

@@ -50,6 +50,8 @@ export interface RunReport {
   readonly resumes: number;
   /** Final values; of a run under way the newest. */
   readonly metrics: readonly Metric[];
+  /** What answers reach that look at no input; empty until the run has completed. */
+  readonly baselines: readonly BaselineReport[];
   /** Sentences about what was selected by the test split. */
   readonly selected_on_test: readonly string[];
   readonly best: {
@@ -156,6 +158,13 @@ export interface ScoresReport {
   readonly columns: readonly string[];
   /** In the order of the columns. */
   readonly rows: readonly { readonly name: string; readonly values: readonly Measured[] }[];
+}
+
+export interface BaselineReport {
+  /** Such as `majority`. */
+  readonly name: string;
+  /** By `SPLIT.NAME`. */
+  readonly metrics: readonly Metric[];
 }
 
 export interface ClassesReport {

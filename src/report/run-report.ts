@@ -8,11 +8,18 @@ import { listCheckpoints } from '../experiment/checkpoint-index.js';
 import { gateName, wantedWords } from '../experiment/gate-words.js';
 import { nonFiniteName } from '../experiment/json.js';
 import { selectionSentences } from '../experiment/selection-words.js';
-import type { GateResult } from '../experiment/summary.js';
+import type { GateResult, SplitBaselines } from '../experiment/summary.js';
 import { type Curves, finalName, type RunHistory, readHistory } from '../review/history.js';
 import { type RunRecord, readRun } from '../review/run-record.js';
 import { configValues } from './config-values.js';
-import type { CheckpointReport, GateReport, Measured, Metric, RunReport } from './document.js';
+import type {
+  BaselineReport,
+  CheckpointReport,
+  GateReport,
+  Measured,
+  Metric,
+  RunReport,
+} from './document.js';
 import { environmentOf } from './environment.js';
 import { readEvaluation } from './evaluation.js';
 
@@ -53,6 +60,7 @@ export function runReportOf(record: RunRecord, history: RunHistory): RunReport {
     skipped_batches: ended?.skipped_batches ?? 0,
     resumes: history.resumes,
     metrics: ended === undefined ? newestOf(history.curves) : finalMetrics(ended.metrics),
+    baselines: baselinesOf(ended?.baselines),
     best: ended?.best ?? null,
     selected_on_test: ended === undefined ? [] : selectionSentences(ended),
     gates: gatesOf(record),
@@ -89,6 +97,14 @@ export function finalMetrics(metrics: Summary['metrics']): readonly Metric[] {
     })),
   );
   return named.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function baselinesOf(baselines: Summary['baselines']): readonly BaselineReport[] {
+  const { validation = {}, test = {} } = baselines ?? {};
+  return Object.keys(test).map(name => {
+    const of = (split: SplitBaselines) => split[name as keyof SplitBaselines] ?? {};
+    return { name, metrics: finalMetrics({ train: {}, validation: of(validation), test: of(test) }) };
+  });
 }
 
 /** The last point of each curve that is a metric. */

@@ -69,12 +69,13 @@ function caseName({ name, gate }: VerdictLine): string {
 }
 
 /** `>= 0.97 and <= 1`, `max_drop 0.005 of b.json`: without what a baseline made of it, and without a path of the machine. */
-function askedWords({ min, max, max_drop, max_regress, baseline }: GateResult): string {
+function askedWords({ min, max, max_drop, max_regress, beats, by, baseline }: GateResult): string {
   const bounds = [
     ...(min === undefined ? [] : [`>= ${min}`]),
     ...(max === undefined ? [] : [`<= ${max}`]),
     ...(max_drop === undefined ? [] : [`max_drop ${max_drop}`]),
     ...(max_regress === undefined ? [] : [`max_regress ${max_regress}`]),
+    ...(beats === undefined ? [] : [`beats ${beats}${by === undefined ? '' : ` by ${by}`}`]),
   ];
   return `${bounds.join(' and ')}${baseline === undefined ? '' : ` of ${basename(baseline)}`}`;
 }

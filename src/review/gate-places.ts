@@ -56,7 +56,7 @@ function partsOf(path: string): string[] {
   return path.split(/[\\/]/).filter(part => part !== '' && part !== '.');
 }
 
-const SAID = ['metric', 'min', 'max', 'max_drop', 'max_regress'] as const;
+const SAID = ['metric', 'min', 'max', 'max_drop', 'max_regress', 'beats', 'by'] as const;
 
 /** Whether the gate is what the file says there: another file of that name, or one that has changed, says something else. */
 function holds(file: string, { line, col }: Pick<GatePlace, 'line' | 'col'>, gate: Gate): boolean {

@@ -7,7 +7,7 @@ import type { GateResult } from '../experiment/summary.js';
 import type { ReviewedRun } from './run-facts.js';
 import type { RunRecord } from './run-record.js';
 
-const BOUNDS = ['min', 'max', 'max_drop', 'max_regress'] as const;
+const BOUNDS = ['min', 'max', 'max_drop', 'max_regress', 'by'] as const;
 
 /** In the config's order. A run of another version may ask for something else: what is no gate here is left out. */
 export function askedGates({ config, manifest, directory }: RunRecord): WrittenGate[] {
@@ -23,12 +23,13 @@ export function askedGates({ config, manifest, directory }: RunRecord): WrittenG
 }
 
 function gateOf(gate: Readonly<Record<string, unknown>>, metric: string): Gate {
-  const { over, baseline } = gate;
+  const { over, baseline, beats } = gate;
   const numbers = BOUNDS.filter(key => typeof gate[key] === 'number').map(key => [key, gate[key]]);
   return {
     metric,
     over: over === 'best' || over === 'seeds' ? over : 'last',
     ...(typeof baseline === 'string' && { baseline }),
+    ...(beats === 'trivial' && { beats }),
     ...Object.fromEntries(numbers),
   };
 }
@@ -51,8 +52,9 @@ export function ownGates({ asked, summary }: Pick<ReviewedRun, 'asked' | 'summar
 }
 
 /** What two gates that ask for the same have in common. */
-export function sameGate({ metric, over, min, max, baseline, max_drop, max_regress }: Gate): string {
-  return JSON.stringify([metric, over, min, max, baseline, max_drop, max_regress]);
+export function sameGate(gate: Gate): string {
+  const { metric, over, min, max, baseline, max_drop, max_regress, beats, by } = gate;
+  return JSON.stringify([metric, over, min, max, baseline, max_drop, max_regress, beats, by]);
 }
 
 /**

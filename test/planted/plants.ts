@@ -1,32 +1,7 @@
 /** Errors to be planted one at a time into the compiled program: each must make one of its tests fail. */
 
-/** The test files that may catch a plant: test/NAME.test.ts. */
-export type TestName =
-  | 'cells'
-  | 'engine'
-  | 'gates'
-  | 'lint'
-  | 'mathematics'
-  | 'models'
-  | 'ops'
-  | 'reference'
-  | 'report-page'
-  | 'review'
-  | 'schedules'
-  | 'simd'
-  | 'trainer';
-
-export interface Plant {
-  /** Compiled file below the build folder, without its ending. */
-  readonly file: string;
-  /** Text that stands in it exactly once, and what is put in its place. */
-  readonly find: string;
-  readonly replace: string;
-  /** What is wrong then. */
-  readonly why: string;
-  /** Run in this order until one fails. */
-  readonly tests: readonly TestName[];
-}
+import { leaks } from './leaks.js';
+import type { Plant } from './plant.js';
 
 const gradients: readonly Plant[] = [
   {
@@ -870,6 +845,7 @@ export const plants: readonly Plant[] = [
   ...kernels,
   ...compiler,
   ...training,
+  ...leaks,
   ...verdicts,
   ...reports,
 ];

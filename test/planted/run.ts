@@ -9,7 +9,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { packageRoot } from '../../src/root.js';
-import { type Plant, plants, type TestName } from './plants.js';
+import type { Plant, TestName } from './plant.js';
+import { plants } from './plants.js';
 
 /** A planted error may turn a loop into an endless one. */
 const TIMEOUT_MS = 180_000;

@@ -1,12 +1,14 @@
 /** One run: how it ended, what it measured, how it got there, what it stood on. */
 import type { RunReport } from '../document.js';
 import { Badge, Facts, Scroll, Section, useHeading, Value } from './base.js';
+import { BaselineTable } from './baseline-table.js';
 import { ConfigTable } from './config-table.js';
 import { Curves } from './curves.js';
 import { EvaluationView } from './evaluation-view.js';
 import { counted, formatBytes, formatNumber, formatSeconds, formatTime, words } from './format.js';
 import { GateTable } from './gate-table.js';
 import { Tags } from './list/columns.js';
+import { byImportance } from './metric-order.js';
 
 export function RunView({ report }: { readonly report: RunReport }) {
   return (
@@ -15,6 +17,7 @@ export function RunView({ report }: { readonly report: RunReport }) {
       <Curves report={report} />
       {report.evaluation !== null && <EvaluationView evaluation={report.evaluation} />}
       <GateTable gates={report.gates} />
+      <BaselineTable baselines={report.baselines} metrics={report.metrics} />
       <Warnings report={report} />
       <ConfigTable values={report.config} changes={report.changes} />
       <Checkpoints report={report} />
@@ -70,7 +73,7 @@ function Head({ report }: { readonly report: RunReport }) {
 /** The figures that people look for first. */
 function Tiles({ report }: { readonly report: RunReport }) {
   const { metrics, best } = report;
-  const order = [...metrics].sort((a, b) => rank(a.name) - rank(b.name));
+  const order = [...metrics].sort((a, b) => byImportance(a.name, b.name));
   const { selected_on_test } = report;
   return (
     <>
@@ -103,12 +106,6 @@ function Tiles({ report }: { readonly report: RunReport }) {
       ))}
     </>
   );
-}
-
-/** What the test split says comes first, and of it what is not the loss. */
-function rank(name: string): number {
-  const splits = ['test.', 'validation.', 'train.'];
-  return 2 * splits.findIndex(split => name.startsWith(split)) + (name.endsWith('.loss') ? 1 : 0);
 }
 
 function spans({

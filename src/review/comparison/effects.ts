@@ -138,6 +138,8 @@ const EFFECTS: Readonly<Record<Key, readonly Effect[]>> = {
   'gates.baseline': [],
   'gates.max_drop': [],
   'gates.max_regress': [],
+  'gates.beats': [],
+  'gates.by': [],
 };
 
 const BY_KEY: ReadonlyMap<string, readonly Effect[]> = new Map(Object.entries(EFFECTS));

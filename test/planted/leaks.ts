@@ -1,0 +1,69 @@
+/** Errors that let a run know what it is to be tested on, or be judged by what it was selected by. */
+import type { Plant } from './plant.js';
+
+export const leaks: readonly Plant[] = [
+  {
+    file: 'src/data/selection',
+    find: 'return { test: drawn, train: rest };',
+    replace: 'return { test: drawn, train: range(count) };',
+    why: 'test rows stay in the training split',
+    tests: ['data-validation'],
+  },
+  {
+    file: 'src/data/training-part',
+    find: 'train: subset(train, rest, sequenceLength)',
+    replace: 'train',
+    why: 'validation rows stay in the training split',
+    tests: ['data-validation'],
+  },
+  {
+    file: 'src/data/training-part',
+    find: 'validation: subset(train, validation, sequenceLength)',
+    replace: 'validation: dataset.test',
+    why: 'the test split is selected by',
+    tests: ['data-validation'],
+  },
+  {
+    file: 'src/data/table',
+    find: 'const columns = trainingColumns(dataset, {',
+    replace: 'const columns = trainingColumns({ ...dataset, train: dataset.test }, {',
+    why: 'scaling is fitted on the test split',
+    tests: ['data-scaling'],
+  },
+  {
+    file: 'src/data/table',
+    find: 'const divided = dividedTraining(whole, config, seed);',
+    replace:
+      'const divided = { ...dividedTraining(whole, config, seed), ...(config.normalize && { train: whole.train }) };',
+    why: 'scaling is fitted on all rows, those set aside among them',
+    tests: ['data-scaling'],
+  },
+  {
+    file: 'src/data/column-statistics',
+    find: 'const length = train.lengths?.[index] ?? sequenceLength;',
+    replace: 'const length = sequenceLength;',
+    why: 'padding counts in the scaling',
+    tests: ['data-scaling'],
+  },
+  {
+    file: 'src/training/recorder',
+    find: 'session.dataset[name] ?? session.dataset.test',
+    replace: 'session.dataset.test',
+    why: 'what is told as validation is the test split',
+    tests: ['validation'],
+  },
+  {
+    file: 'src/training/recorder',
+    find: "await this.evaluate('test', position)",
+    replace: "await this.evaluate('validation', position)",
+    why: 'the validation split is reported as the test split',
+    tests: ['validation'],
+  },
+  {
+    file: 'src/training/baselines',
+    find: 'constants(run, train.targets).map',
+    replace: 'constants(run, split.targets).map',
+    why: 'trivial baselines are fitted on the split that they are measured on',
+    tests: ['baselines'],
+  },
+];

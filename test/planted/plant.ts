@@ -1,0 +1,33 @@
+/** What a planted error is. */
+
+/** The test files that may catch a plant: test/NAME.test.ts. */
+export type TestName =
+  | 'baselines'
+  | 'cells'
+  | 'data-scaling'
+  | 'data-validation'
+  | 'engine'
+  | 'gates'
+  | 'lint'
+  | 'mathematics'
+  | 'models'
+  | 'ops'
+  | 'reference'
+  | 'report-page'
+  | 'review'
+  | 'schedules'
+  | 'simd'
+  | 'trainer'
+  | 'validation';
+
+export interface Plant {
+  /** Compiled file below the build folder, without its ending. */
+  readonly file: string;
+  /** Text that stands in it exactly once, and what is put in its place. */
+  readonly find: string;
+  readonly replace: string;
+  /** What is wrong then. */
+  readonly why: string;
+  /** Run in this order until one fails. */
+  readonly tests: readonly TestName[];
+}
