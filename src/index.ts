@@ -12,6 +12,7 @@ export type { ClassEvaluation, SplitEvaluation, ValueEvaluation } from './experi
 export type { EventName, RunStatus, Verdict } from './experiment/events.js';
 export type { LogEvent, SummaryFile } from './experiment/files.js';
 export type { Manifest } from './experiment/manifest.js';
+export type { Notes } from './experiment/notes.js';
 export { readSafetensors, type Tensor, type TensorFile, writeSafetensors } from './experiment/safetensors.js';
 export type { GateResult, Summary } from './experiment/summary.js';
 export type { Comparison } from './review/comparison/document.js';

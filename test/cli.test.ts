@@ -24,6 +24,7 @@ import { type Io, processIo } from '../src/cli/io.js';
 import { withVerb } from '../src/cli/program.js';
 import { createProgress, formatDuration } from '../src/cli/progress.js';
 import { packageRoot } from '../src/root.js';
+import { callInProcess } from './support/in-process.js';
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cellrun-cli-')));
 t.teardown(() => rmSync(folder, { recursive: true }));
@@ -32,8 +33,20 @@ const main = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 /** Without what a test runner or a terminal sets. */
 const cleanEnv = { PATH: process.env.PATH, HOME: folder };
 
-function cellrun(...args: string[]): SpawnSyncReturns<string> {
+interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** In a process of its own. */
+function binary(...args: string[]): Ended {
   return spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', cwd: folder, env: cleanEnv });
+}
+
+async function cellrun(...args: string[]): Promise<Ended> {
+  const { code, ...text } = await callInProcess(args, { cwd: folder, env: cleanEnv });
+  return { status: code, ...text };
 }
 
 const VERBS =
@@ -42,30 +55,38 @@ const VERBS =
   );
 
 t.test('help and version', async t => {
-  const help = cellrun('--help');
+  const help = binary('--help');
   t.match(help, { status: 0, stderr: '' });
   for (const verb of VERBS) {
     t.match(help.stdout, new RegExp(`^  ${verb} `, 'm'), verb);
-    t.match(cellrun(verb, '--help'), {
+    t.match(await cellrun(verb, '--help'), {
       status: 0,
       stderr: '',
       stdout: new RegExp(`^Usage: cellrun ${verb} `),
     });
   }
-  t.match(cellrun('help'), { status: 0, stderr: '', stdout: help.stdout });
+  t.match(await cellrun('help'), { status: 0, stderr: '', stdout: help.stdout });
   for (const words of [
     ['help', 'config', 'diff'],
     ['config', 'help', 'diff'],
     ['--no-color', 'help', 'config', 'diff'],
   ]) {
-    t.match(cellrun(...words), { status: 0, stderr: '', stdout: /^Usage: cellrun config diff .*<a> <b>\n/ });
+    t.match(await cellrun(...words), {
+      status: 0,
+      stderr: '',
+      stdout: /^Usage: cellrun config diff .*<a> <b>\n/,
+    });
   }
-  t.match(cellrun('help', 'x.yaml').stderr, /^cellrun: unknown command 'x\.yaml'\n/);
-  t.match(cellrun('validate', 'help').stderr, /^help: the file does not exist\n/, 'a file of that name');
+  t.match((await cellrun('help', 'x.yaml')).stderr, /^cellrun: unknown command 'x\.yaml'\n/);
+  t.match(
+    (await cellrun('validate', 'help')).stderr,
+    /^help: the file does not exist\n/,
+    'a file of that name',
+  );
   const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
-  t.match(cellrun('--version'), { status: 0, stdout: `${version}\n` });
-  t.match(cellrun(), { status: 2, stdout: '', stderr: /^Usage: cellrun/ });
-  t.match(cellrun('config'), { status: 2, stdout: '', stderr: /^Usage: cellrun config/ });
+  t.match(binary('--version'), { status: 0, stdout: `${version}\n` });
+  t.match(await cellrun(), { status: 2, stdout: '', stderr: /^Usage: cellrun/ });
+  t.match(await cellrun('config'), { status: 2, stdout: '', stderr: /^Usage: cellrun config/ });
 });
 
 t.test('a wrong command line is one located message and exit 2', async t => {
@@ -128,7 +149,7 @@ t.test('a wrong command line is one located message and exit 2', async t => {
     ],
   ];
   for (const [args, stderr] of cases) {
-    const result = cellrun(...args);
+    const result = await cellrun(...args);
     t.equal(result.stderr, stderr.replace('VERBS', VERBS.join(', ')), args.join(' '));
     t.match(result, { status: 2, stdout: '' });
   }
@@ -162,22 +183,22 @@ t.test('a config file alone is a run', async t => {
     [['yaml'], ['yaml']],
   ];
   for (const [given, meant] of cases) t.same(withVerb(given, verbs), meant);
-  const missing = cellrun('absent.yaml');
+  const missing = binary('absent.yaml');
   t.equal(missing.status, 2);
   t.match(missing.stderr, 'absent.yaml');
   t.notMatch(missing.stderr, /^ +at /m);
 });
 
 t.test('--json prints exactly one document', async t => {
-  const result = cellrun('doctor', '--json');
+  const result = await cellrun('doctor', '--json');
   t.equal(result.status, 0);
   t.match(JSON.parse(result.stdout), {
     versions: { node: process.versions.node },
     backends: { cpu: { available: true } },
   });
-  const schema = cellrun('schema');
+  const schema = await cellrun('schema');
   t.equal(schema.stdout, readFileSync(join(packageRoot, 'schemas/experiment.schema.json'), 'utf8'));
-  t.match(cellrun('schema', '--list').stdout, /^log-event +Log event$/m);
+  t.match((await cellrun('schema', '--list')).stdout, /^log-event +Log event$/m);
 });
 
 t.test('a reader that goes away does not matter', async t => {

@@ -299,6 +299,11 @@ t.test('a difference is found with 8 seeds, noise is not, and few pairs say what
     verdict: 'not distinguishable',
     reason: '5 pairs cannot reach the 5 % level; 6 pairs can',
   });
+  const single = comparisonBetween(noisy(1, 0.9, 'a'), noisy(1, 0.99, 'b', { config: OTHER }));
+  t.match(single.metrics[0].comparisons[0], {
+    verdict: 'cannot tell',
+    reason: 'one seed: cannot tell; 6 seeds on both sides can reach the 5 % level',
+  });
   const same = comparisonBetween(noisy(8, 0.9, 'a'), noisy(8, 0.9, 'a', { config: OTHER }));
   t.match(same.metrics[0].comparisons[0], { verdict: 'identical', difference: 0, reason: null });
 });
@@ -498,6 +503,7 @@ t.test('sides that change places negate the difference; the order of runs change
     identical: 'identical',
     'not distinguishable': 'not distinguishable',
     'no value': 'no value',
+    'cannot tell': 'cannot tell',
   };
   fc.assert(
     fc.property(measured, measured, (one, other) => {

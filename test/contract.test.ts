@@ -103,6 +103,16 @@ const lines: readonly LogEvent[] = [
   },
   {
     ...head,
+    event: 'eval.trained',
+    split: 'validation',
+    epoch: 1,
+    step: 1,
+    loss: 1,
+    samples: 2,
+    duration_s: 0,
+  },
+  {
+    ...head,
     event: 'checkpoint.saved',
     epoch: 1,
     step: 1,

@@ -9,7 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { Browser, Page } from 'playwright-core';
 import t from 'tap';
@@ -158,7 +158,8 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
         await page.locator('thead th').evaluateAll(all => all.map(one => one.textContent)),
         [
           ...['experiment', 'compare', 'run', 'state', 'learning_rate'],
-          ...['test loss', 'test mean absolute error', 'train loss', 'gates', 'time', 'message'],
+          ...['test mean absolute error', 'test rmse', 'test loss'],
+          ...['train mean absolute error', 'train loss', 'gates', 'time', 'message'],
         ],
         'what differs, and nothing that is empty or the same in all rows',
       );
@@ -255,6 +256,8 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       await page.locator('tr[data-row] .badge.running').waitFor();
       t.match(await page.title(), '(1)');
       await page.locator('tr[data-row] a').click();
+      // where a chart would tell what is under the pointer
+      await page.mouse.move(0, 0);
       const chart = page.locator('[data-chart="Loss"]');
       await chart.waitFor();
       t.match(await title(page), 'running');
@@ -519,6 +522,14 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       );
       await page.getByRole('link', { name: 'The sweep of this trial' }).click();
       await page.locator('article.sweep').waitFor();
+      await page.getByRole('link', { name: 'Compare the curves of these trials' }).click();
+      const lines = page.locator('[data-chart="Test loss"] [data-series]');
+      await lines.first().waitFor();
+      t.same(
+        await lines.evaluateAll(all => all.map(one => one.getAttribute('data-series'))),
+        top.map(({ runs: [path] }: { runs: string[] }) => relative(root, path)),
+        'the best first',
+      );
     });
   });
 

@@ -36,6 +36,14 @@ t.test('SIGKILL with dropout, both directions and carried states', async t => {
     t.equal(await killOnce(run, work.folder(), afterStep(7), inThisProcess), undefined, name);
   }
 });
+t.test('SIGKILL as the rate warms up, is about to fall, and training about to stop early', async t => {
+  const run = await killable(work.folder(), 'a plateau, a warm-up, an average and early stopping');
+  t.match(run.straight, { steps: 27, stopped_early: { metric: 'test.loss' } });
+  // half of the warm-up, the step before the first reduction, the step before the early stop
+  for (const step of [7, 24, 27]) {
+    t.equal(await killOnce(run, work.folder(), afterStep(step), inThisProcess), undefined);
+  }
+});
 t.test('a signal in each phase', async t => {
   for (const figures of await manySignals(work.folder(), extent(8))) holds(t, figures, 1);
 });

@@ -370,15 +370,23 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
 
   t.test('what the runs themselves evaluated', async t => {
     const ofClasses = await openPage(browser, reportOf(classRun));
-    const { confusion } = readJson<{ confusion: number[][] }>(classRun, 'evaluation.json');
+    const { confusion, per_class } = readJson<{
+      confusion: number[][];
+      per_class: Record<'precision' | 'recall' | 'f1' | 'support', number>[];
+    }>(classRun, 'evaluation.json');
     const rows = await cellsOf(part(ofClasses.page, 'Confusion matrix').locator('tbody tr'));
     t.same(
       rows.map(cells => cells.slice(1, -1).map(Number)),
       confusion,
     );
+    t.same(
+      await valuesIn(part(ofClasses.page, 'Each class').locator('td data')),
+      per_class.flatMap(({ precision, recall, f1, support }) => [precision, recall, f1, support]),
+    );
     await ofClasses.close();
     const ofValues = await shared('values');
-    const { worst, sample } = readJson<{
+    const { worst, sample, per_output } = readJson<{
+      per_output: Record<'mean_absolute_error' | 'rmse' | 'r2', number>[];
       worst: { index: number; absolute_error: number }[];
       sample: unknown[];
     }>(valueRun, 'evaluation.json');
@@ -391,7 +399,12 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
       (await cellsOf(shown.locator('tbody tr'))).map(([index]) => Number(index)),
       worst.map(({ index }) => index),
     );
-    t.equal(await shown.locator('.mark').count(), sample.length);
+    t.equal(await shown.locator('svg').count(), 2, 'a plot for each target');
+    t.equal(await shown.locator('.mark').count(), 2 * sample.length);
+    t.same(
+      await valuesIn(part(ofValues, 'Each target').locator('td data')),
+      per_output.flatMap(({ mean_absolute_error: error, rmse, r2 }) => [error, rmse, r2]),
+    );
   });
 
   t.test('a sweep: its table is trials.csv, and can be sorted', async t => {

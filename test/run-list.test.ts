@@ -1,15 +1,18 @@
 /** The list of runs: what a search finds, which columns tell the runs apart, what a group of runs is. */
 import './support/quick.js';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { commonConfig, restOf, withoutCommon } from '../src/report/common-config.js';
+import { applyListChange } from '../src/report/page/dashboard/apply.js';
 import { differingKeys, shortTitles, tellingKeys } from '../src/report/page/list/config-keys.js';
 import { Fields } from '../src/report/page/list/fields.js';
 import { groupRows, summarize } from '../src/report/page/list/groups.js';
 import type { RunLine } from '../src/report/page/list/line.js';
 import { matchesSearch, parseSearch, unknownFields } from '../src/report/page/list/search.js';
 import { Catalog } from '../src/report/server/catalog.js';
+import type { ListChange } from '../src/report/server/documents.js';
+import { ListSource } from '../src/report/server/list-source.js';
 import { Workplace } from './support/cli.js';
 import { makeRun } from './support/dashboard.js';
 
@@ -148,19 +151,28 @@ t.test('which keys tell the runs apart', async t => {
     'one that a run lacks differs, too',
   );
   t.same(
-    tellingKeys(rows, {}, 9),
+    tellingKeys(rows, {}, { few: 9, max: 9 }),
     ['model.cell', 'optimizer.learning_rate', 'training.clip'],
     'not what repeats the seed, or follows from the cell',
   );
-  t.same(tellingKeys(rows, {}, 2), ['model.cell', 'optimizer.learning_rate']);
-  t.same(tellingKeys(rows.slice(0, 1), {}, 9), []);
-  const other = run('e', { 'dataset.path': 'x.csv', 'optimizer.learning_rate': '0.5' }, { name: 'other' });
-  t.same(
-    tellingKeys([...rows, other], {}, 1),
-    ['model.cell'],
-    'what differs within an experiment comes first',
+  t.same(tellingKeys(rows, {}, { few: 2, max: 2 }), ['model.cell', 'optimizer.learning_rate']);
+  t.same(tellingKeys(rows.slice(0, 1), {}, { few: 9, max: 9 }), []);
+  const other = run(
+    'e',
+    { 'dataset.path': 'x.csv', 'loss.kind': 'mse', 'optimizer.kind': 'adam' },
+    { name: 'other' },
   );
-  t.same(tellingKeys([rows[0], other], {}, 1), ['model.cell']);
+  const telling = (few: number, max: number) => tellingKeys([...rows, other], {}, { few, max });
+  t.same(telling(0, 9), ['model.cell', 'optimizer.learning_rate', 'training.clip'], 'within an experiment');
+  t.same(
+    telling(4, 9),
+    ['model.cell', 'optimizer.learning_rate', 'training.clip', 'loss.kind'],
+    'few of those that only differ between experiments, of the model and the training first',
+  );
+  t.same(tellingKeys([rows[0], other], {}, { few: 2, max: 9 }), ['model.cell', 'optimizer.learning_rate']);
+  const aside = ['0', '1'].map(value => run(value, { gates: value, 'checkpoint.every': value }));
+  t.same(differingKeys(aside, {}), ['gates', 'checkpoint.every']);
+  t.same(tellingKeys(aside, {}, { few: 9, max: 9 }), [], 'not what has no part in the results');
 });
 
 t.test('titles as short as tells them apart', async t => {
@@ -303,4 +315,32 @@ t.test('the list: of very many runs the newest configs are read first', async t 
   );
   await catalog.refresh();
   t.same(unread(), []);
+});
+
+t.test('a page that is told the changes of the list has the list', async t => {
+  const root = work.folder();
+  const put = (day: number, learningRate: number, name = 'a') =>
+    makeRun(root, { name, id: `2026010${day}T000000Z-00000000`, status: 'completed', learningRate });
+  const first = put(1, 0.01);
+  const catalog = new Catalog(root);
+  const source = new ListSource(catalog);
+  t.same(await source.look(), { kind: 'document' });
+  let page = source.document();
+  const events = [
+    () => put(2, 0.01),
+    () => put(3, 0.02),
+    () => put(4, 0.02, 'b'),
+    () => writeFileSync(join(first, 'notes.json'), '{"version":1,"tags":["x"],"note":null}'),
+    () => rmSync(join(root, 'b'), { recursive: true }),
+    () => put(3, 0.01),
+  ];
+  for (const [i, happen] of events.entries()) {
+    happen();
+    await catalog.refresh();
+    const news = await source.look();
+    if (news.kind !== 'change') throw new Error(`${i}: ${news.kind}`);
+    page = applyListChange(page, news.change as ListChange);
+    t.same(page, source.document(), `${i}`);
+  }
+  t.same(await source.look(), { kind: 'nothing' });
 });

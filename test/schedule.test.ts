@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import t from 'tap';
 import { packageRoot } from '../src/root.js';
 import type { Pruner, SweepPlan } from '../src/sweep/plan.js';
-import type { Outcome, Segment } from '../src/sweep/records.js';
+import type { Decision, Outcome, Segment } from '../src/sweep/records.js';
 import { bracketSizes, Hyperband } from '../src/sweep/schedule/hyperband.js';
 import { replay } from '../src/sweep/schedule/replay.js';
 import { rungEpochs } from '../src/sweep/schedule/rungs.js';
@@ -90,6 +90,7 @@ const sweeps = fc.record({
       goal: fc.constantFrom('minimize' as const, 'maximize' as const),
     }),
     on_trial_error: fc.constantFrom('continue' as const, 'continue' as const, 'stop' as const),
+    finish_best: fc.boolean(),
   }),
 });
 
@@ -117,6 +118,7 @@ t.test('the same decisions in every order of real ends, after any kills; no epoc
       });
     }
     const last = machine.decisions.at(-1);
+    checkFinalist(plan, machine.decisions);
     if (last?.event === 'sweep.decided') reached[last.reason] += 1;
   });
   fc.assert(property, { numRuns: 400, seed: 5 });
@@ -135,6 +137,57 @@ t.test('ASHA by hand: one lane', async t => {
     ...['+0', '0:0-1', '0p', '+1', '1:0-1', '1p', '+2', '2:0-1', '2p', '1:1-3'],
     ...['1p', '+3', '3:0-1', '3:1-3', '3p', '0x', '1x', '2x', '3x', 'trials 3'],
   ]);
+});
+
+/** A sweep that was not cut off has a trial with all epochs, if one could be trained that far. */
+function checkFinalist({ finish_best }: SweepPlan, decisions: readonly Decision[]): void {
+  const last = decisions.at(-1);
+  if (!finish_best || last?.event !== 'sweep.decided' || !/^(trials|exhausted)$/.test(last.reason)) return;
+  if (decisions.some(({ event }) => event === 'trial.completed')) return;
+  const ends = new Map<number, Decision>();
+  for (const one of decisions) if (one.event === 'trial.measured') ends.set(one.trial, one);
+  for (const one of decisions) {
+    const end = one.event === 'trial.pruned' ? ends.get(one.trial) : undefined;
+    if (end?.event === 'trial.measured' && end.status === 'done' && end.value !== null)
+      throw new Error(`trial ${end.trial} could have been trained to its end`);
+  }
+}
+
+t.test('ASHA trains the best waiting trial to its end if no trial was', async t => {
+  const values = [0.5, 0.3, 0.4, 0.2];
+  const plan = planOf({ budget: budgetOf(4), finish_best: true });
+  const decisions = conduct(schedulerOf(partsOf(plan)), segment => done(segment, values[segment.trial]));
+  t.strictSame(brief(decisions).slice(-8), ['3:1-3', '3p', '3:3-9', '3c', '0x', '1x', '2x', 'trials 3']);
+
+  // eight trials of five epochs: too few for a second halving by a factor of four
+  const pruner: Pruner = { kind: 'asha', min_epochs: 1, reduction_factor: 4 };
+  for (const [finish_best, completed] of [
+    [true, ['0c']],
+    [false, []],
+  ] as const) {
+    const short = planOf({ pruner, epochs: 5, budget: budgetOf(8), finish_best, parallel: 3 });
+    const ended = brief(conduct(schedulerOf(partsOf(short)), segment => done(segment, segment.trial)));
+    t.strictSame(
+      ended.filter(one => one.endsWith('c')),
+      completed,
+    );
+    t.equal(ended.at(-1), 'trials 0');
+  }
+
+  const diverging = conduct(schedulerOf(partsOf(plan)), segment =>
+    segment.trial === 3 && segment.to === 9
+      ? { ...segment, status: 'diverged', value: null }
+      : done(segment, values[segment.trial]),
+  );
+  t.strictSame(
+    brief(diverging).slice(-7),
+    ['3:3-9', '3x', '1:3-9', '1c', '0x', '2x', 'trials 1'],
+    'then the next best',
+  );
+  const timed = schedulerOf(partsOf(plan));
+  timed.endBudget('time', 6);
+  const stopped = brief(conduct(timed, segment => done(segment, values[segment.trial])));
+  t.equal(stopped.at(-1), 'time 3', 'not once the time is over');
 });
 
 t.test('ASHA by hand: two lanes on the virtual clock', async t => {

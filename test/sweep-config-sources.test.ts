@@ -100,13 +100,30 @@ t.test('the command line is a sweep too', async t => {
   });
 });
 
-t.test('the objective of a command line is what the configs declare', async t => {
-  const declared = fromCommandLine(['configs/mnist-lstm.yaml'], ['model.hidden_size=8,16']).plan.objective;
-  t.same(declared, { metric: 'test.accuracy', goal: 'maximize' });
+t.test('without an objective a sweep seeks what the configs judge checkpoints by', async t => {
+  const objectiveOf = (configs: string[], set: string[] = []) =>
+    fromCommandLine(configs, ['model.hidden_size=8,16'], { set }).plan.objective;
+  t.same(objectiveOf(['configs/mnist-lstm.yaml']), { metric: 'test.accuracy', goal: 'maximize' });
   const base = join(scratch, 'base.yaml');
-  const silent = await failure(() => fromCommandLine([base], ['model.hidden_size=8,16']));
-  t.same(told(silent), ['sweep/objective 1:1 command line'], 'and a default declares nothing');
-  t.match(printed(silent), /`--objective METRIC:min` .*; or `checkpoint\.metric` in each config/);
+  const accuracy = { metric: 'test.accuracy', goal: 'maximize' };
+  t.same(objectiveOf([base]), accuracy, 'the default of checkpoint.metric');
+  const validation = ['dataset.validation={ fraction: 0.2 }'];
+  t.same(objectiveOf([base], validation), { ...accuracy, metric: 'validation.accuracy' });
+  const declared = ['checkpoint.metric=train.loss'];
+  t.same(objectiveOf([base], declared), { metric: 'train.loss', goal: 'minimize' });
+
+  const other = write('other.yaml', `${BASE}checkpoint: { metric: test.loss }\n`);
+  const differ = await failure(() => objectiveOf([base, other]));
+  t.same(told(differ), ['sweep/objective 1:1 command line']);
+  t.match(printed(differ), /differ in `checkpoint\.metric`.*expected: `--objective METRIC:min`/s);
+
+  const file = (text: string) => loadSweep(write('silent.yaml', text));
+  const head = 'version: 1\nname: silent\nmethod: grid\nparameters: { model.hidden_size: [4] }\n';
+  t.same(file(`${head}base: base.yaml\n`).plan.objective, accuracy);
+  const variants = await failure(() => file(`${head}variants: [base.yaml, other.yaml]\n`));
+  t.match(told(variants, join(scratch, 'silent.yaml')), ['sweep/objective 5:1']);
+  t.match(printed(variants), /expected: `objective`/);
+
   const also = await failure(() =>
     fromCommandLine([base], ['model.hidden=8,16', 'model.num_layers=[1', 'optimizer.learning_rate=x,1'], {
       flags: { trials: '0', method: '[', pruner: '' },
@@ -114,15 +131,7 @@ t.test('the objective of a command line is what the configs declare', async t =>
   );
   t.same(
     told(also).map(line => line.split(' ')[0]),
-    [
-      'sweep/objective',
-      'config/unknown-key',
-      'config/syntax',
-      'config/type',
-      'config/syntax',
-      'sweep/flag',
-      'config/range',
-    ],
+    ['config/unknown-key', 'config/syntax', 'config/type', 'config/syntax', 'sweep/flag', 'config/range'],
     'what else is wrong is told as well',
   );
   write('vague.yaml', `${BASE}checkpoint: { metric: test.los }\n`);

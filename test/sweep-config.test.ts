@@ -399,12 +399,7 @@ t.test('broken sweeps: mistakes that do not depend on each other are told togeth
     'version: 1\nname: tried\nbase: absent.yaml\nmethod: grid\nparameters: { model.hidden_siz: [1] }\n',
   );
   const without = await failure(() => loadSweep(file));
-  t.same(told(without, file), [
-    'config/missing-key 1:1',
-    'config/missing-file 3:7',
-    'config/unknown-key 5:15',
-  ]);
-  t.match(printed(without), /a mapping with `metric` and `goal`/);
+  t.same(told(without, file), ['config/missing-file 3:7', 'config/unknown-key 5:15']);
 });
 
 t.test('the objective is one that the config reports, and its goal the sensible one', async t => {

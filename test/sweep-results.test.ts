@@ -290,7 +290,16 @@ t.test('importance compares only what saw as many epochs', async t => {
   const [first] = importanceOf(PLAN, rows) ?? [];
   t.equal(first.name, 'model.hidden_size');
   t.ok(first.importance > 0.9, String(first.importance));
-  t.equal(importanceOf(PLAN, rows.slice(0, 2)), null, 'too few tell nothing');
+  const parameters = PLAN.space.parameters.length;
+  t.equal(parameters, 2);
+  t.equal(importanceOf(PLAN, rows.slice(0, 19)), null, 'too few trials');
+  t.ok(importanceOf(PLAN, rows.slice(0, 20)));
+  const [one] = PLAN.space.parameters;
+  const more = {
+    ...PLAN,
+    space: { ...PLAN.space, parameters: [...PLAN.space.parameters, { ...one, name: 'seed' }] },
+  };
+  t.equal(importanceOf(more, rows.slice(0, 29)), null, 'too few for so many parameters');
 });
 
 t.test('values of each epoch from the log of a run', async t => {

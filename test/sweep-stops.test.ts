@@ -35,7 +35,7 @@ function config(data: string) {
     dataset: { kind: 'npz', path: data },
     model: { cell: 'lstm', hidden_size: 4, head: { from: 'last' } },
     loss: { kind: 'cross_entropy' },
-    optimizer: { kind: 'adam', learning_rate: 0.01 },
+    optimizer: { kind: 'adam', learning_rate: 0.01, schedule: { kind: 'cosine', warmup: { epochs: 1 } } },
     training: { num_epochs: 2, batch_size: 10, eval_batch_size: 1 },
   };
 }

@@ -7,13 +7,19 @@ import { checkFacts, type DataFacts } from './data-facts.js';
 import type { Experiment, ModelConfig } from './experiment.js';
 import { checkLabels, checkVariety, type LabelVerdict } from './label-check.js';
 import type { LoadedExperiment } from './load.js';
-import { lossFacts, outputSize } from './losses.js';
+import { checkLossTargets } from './loss-check.js';
+import { lossFacts, outputsFor } from './losses.js';
 import { modelWarnings } from './model-checks.js';
 
 /** What the check needs to know of a split's targets. */
 export type TargetShape =
   | { readonly kind: 'class'; readonly numClasses: number; readonly perStep: boolean }
-  | { readonly kind: 'value'; readonly size: number };
+  | {
+      readonly kind: 'value';
+      readonly size: number;
+      readonly values?: ArrayLike<number>;
+      readonly scaling?: object;
+    };
 
 /** What targets ask of a model. */
 interface TargetFacts {
@@ -87,6 +93,9 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
     const message = `the training and the ${name} split have different kinds of targets`;
     diagnostics.push(locator.atKey(['dataset'], 'config/split-targets', message));
   }
+  const outputSize = outputsOf(experiment, data);
+  if (diagnostics.length === 0)
+    diagnostics.push(...checkLossTargets(loaded, { training: data.train, ...otherSplits(data) }, outputSize));
   const { damage, warnings } = labelsVerdict(loaded, data);
   if (diagnostics.length === 0 && damage.length > 0) throw damagedError(...damage);
   return {
@@ -103,7 +112,7 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
     sizes: {
       input: completeInput(experiment.model, data.input),
       sequenceLength: data.sequenceLength,
-      outputSize: outputsOf(experiment, data),
+      outputSize,
     },
   };
 }
@@ -111,7 +120,7 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
 /** One for each class, or those that the loss has for each number of a target. */
 function outputsOf({ model, loss }: Experiment, data: DataShape): number {
   const { size } = targetFacts(data.train.targets);
-  return size === undefined ? (model.num_classes ?? classesOf(data)) : outputSize(loss, size);
+  return size === undefined ? (model.num_classes ?? classesOf(data)) : outputsFor(loss, size);
 }
 
 function factsOf(data: DataShape): DataFacts {

@@ -12,7 +12,7 @@ export type {
   TrainedMetric,
 } from './experiment.js';
 export { type LoadedExperiment, loadExperiment } from './load.js';
-export { lossFacts, measuredMetrics, targetSize } from './losses.js';
+export { ignoredLabel, lossFacts, measuredMetrics, targetSize } from './losses.js';
 export type { ClassesMetric, LabelsMetric, MeasuredMetric, Task, ValuesMetric } from './metrics.js';
 export { layersOf } from './model-layers.js';
 export { locateInConfig } from './relocate.js';

@@ -47,11 +47,16 @@ export function lossFor(target: Targets['kind']): LossConfig['kind'] | undefined
   return kinds.find(kind => TARGETS[LOSSES[kind].task] === target);
 }
 
+/** The class label that a loss ignores, besides -100; undefined if it has none. */
+export function ignoredLabel(loss: LossConfig): number | undefined {
+  return loss.kind === 'cross_entropy' ? loss.ignored_index : undefined;
+}
+
 /** A loss as far as it decides how many outputs a model has. */
 type OutputsOfLoss = { readonly kind: LossConfig['kind']; readonly quantiles?: readonly number[] };
 
 /** Outputs of the model for a target of so many numbers. */
-export function outputSize({ quantiles = [0] }: OutputsOfLoss, targetSize: number): number {
+export function outputsFor({ quantiles = [0] }: OutputsOfLoss, targetSize: number): number {
   return targetSize * quantiles.length;
 }
 

@@ -67,7 +67,7 @@ export function checkWarmup(
   if (epochs !== undefined && epochs >= num_epochs)
     return complain('epochs', epochs, counted(num_epochs, 'epoch'));
   if (total < 1) return [];
-  if (epochs !== undefined && epochs * batches >= total)
+  if (epochs !== undefined && Number.isFinite(batches) && epochs * batches >= total)
     return complain('epochs', epochs, counted(total, 'update'));
   if (steps !== undefined && steps >= total) return complain('steps', steps, counted(total, 'update'));
   return [];

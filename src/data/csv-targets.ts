@@ -15,13 +15,12 @@ export interface ClassMapping {
 }
 
 /**
- * Classes of all labels of the tables, in sorted order: by value where all are numbers, else by UTF-16 code units.
+ * Classes of all labels but those `ignored` of the tables, in sorted order: by value where all are numbers, else by UTF-16 code units.
  * @throws UserError exit 5 where no label is left or there are too many.
  */
-export function classMapping(tables: readonly CsvTable[]): ClassMapping {
+export function classMapping(tables: readonly CsvTable[], ignored: ReadonlySet<string>): ClassMapping {
   const all = new Set(tables.flatMap(table => table.labels));
-  all.delete(String(IGNORED));
-  const labels = [...all].sort();
+  const labels = [...all].filter(label => !ignored.has(label)).sort();
   if (labels.every(label => NUMBER.test(label))) labels.sort((a, b) => Number(a) - Number(b));
   if (labels.length === 0 || labels.length > MAX_CLASSES) {
     throw damagedError({
@@ -36,14 +35,17 @@ export function classMapping(tables: readonly CsvTable[]): ClassMapping {
   }
   return {
     labels,
-    classes: new Map([...labels.map((label, i) => [label, i] as const), [String(IGNORED), IGNORED]]),
+    classes: new Map(labels.map((label, i) => [label, i])),
   };
 }
 
 /** Labels are texts, so there is no gap between them; only another table may have one that the training table has not. */
-export function csvLabelFacts([train, ...others]: readonly CsvTable[]): LabelFacts {
-  const known = new Set([...train.labels, String(IGNORED)]);
-  const trainClasses = train.labels.filter(label => label !== String(IGNORED)).length;
+export function csvLabelFacts(
+  [train, ...others]: readonly CsvTable[],
+  ignored: ReadonlySet<string>,
+): LabelFacts {
+  const known = new Set([...train.labels, ...ignored]);
+  const trainClasses = train.labels.filter(label => !ignored.has(label)).length;
   const foreign = others.map(table => foreignLabel(table, known)).find(label => label !== undefined);
   return { trainClasses, ...(foreign && { foreign }) };
 }

@@ -3,7 +3,7 @@ import { damagedError } from '../errors.js';
 import { groupOf, type RowList, rowLists } from './csv-order.js';
 import { type CsvColumns, type CsvTable, readCsvTable } from './csv-table.js';
 import { type ClassMapping, classMapping, csvLabelFacts, sequenceTargets } from './csv-targets.js';
-import type { Dataset, Split } from './dataset.js';
+import { type Dataset, IGNORED, type Split } from './dataset.js';
 import type { DatasetContext, DatasetKind } from './kind.js';
 import { MAX_ELEMENTS } from './limits.js';
 import { type Packed, packedSplit } from './packed.js';
@@ -60,7 +60,7 @@ export const csv: DatasetKind<CsvConfig> = {
  * @throws UserError exit 2 where a file or column is missing or the test split is not determined; exit 5 at the line
  * and column of a cell that is wrong.
  */
-async function open(config: CsvConfig, { seed }: DatasetContext): Promise<Dataset> {
+async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): Promise<Dataset> {
   checkOptions(config);
   const { path, validation_path, test_path } = config;
   const read = async (file: string | undefined): Promise<CsvTable | undefined> =>
@@ -72,7 +72,8 @@ async function open(config: CsvConfig, { seed }: DatasetContext): Promise<Datase
   };
   const all = [tables.train, tables.validation, tables.test].filter(table => table !== undefined);
   const parts = partsOf(tables, config, seed);
-  const mapping = config.target_kind === 'class' ? classMapping(all) : undefined;
+  const ignored = new Set([IGNORED, ignoredLabel ?? IGNORED].map(String));
+  const mapping = config.target_kind === 'class' ? classMapping(all, ignored) : undefined;
   const steps = Math.max(...Object.values(parts).map(longest));
   const problems = new Problems();
   const split = (part: Part): Split | undefined => {
@@ -93,7 +94,7 @@ async function open(config: CsvConfig, { seed }: DatasetContext): Promise<Datase
     digests: digestsOf(tables),
     columnNames: { features: i => config.features[i], targets: () => config.target },
     classLabels: mapping?.labels,
-    labels: mapping && csvLabelFacts(all),
+    labels: mapping && csvLabelFacts(all, ignored),
   };
 }
 

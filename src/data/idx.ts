@@ -3,7 +3,7 @@ import type { Dataset } from './dataset.js';
 import { readSource, type SourceFile } from './files.js';
 import { type IdxArray, parseIdx } from './formats/idx.js';
 import { idxContent } from './idx-content.js';
-import type { DatasetKind } from './kind.js';
+import type { DatasetContext, DatasetKind } from './kind.js';
 import { type PictureFiles, type PictureSequence, pictureDataset } from './pictures.js';
 import { configError } from './problems.js';
 import type { TrainingPartConfig } from './training-part.js';
@@ -27,7 +27,7 @@ export const idx: DatasetKind<IdxConfig> = {
 };
 
 /** @throws UserError exit 2 where a file cannot be read, exit 5 where it is damaged (at its byte offset). */
-async function open(config: IdxConfig): Promise<Dataset> {
+async function open(config: IdxConfig, { ignoredLabel }: DatasetContext): Promise<Dataset> {
   const pairs = {
     train: [config.train_images, config.train_labels],
     validation: validationFiles(config),
@@ -43,6 +43,7 @@ async function open(config: IdxConfig): Promise<Dataset> {
     },
     {
       sequence: config.sequence,
+      ignoredLabel,
       digests: [...train, ...validation, ...test].map(({ name, sha256 }) => ({ name, sha256 })),
     },
   );

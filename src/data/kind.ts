@@ -2,13 +2,15 @@
  * What a kind of dataset is to the rest of the program: one object of its file, which the table
  * lists.
  */
-import type { DataScaling, Dataset, SequenceInput, Targets } from './dataset.js';
+import type { DataScaling, Dataset, IGNORED, SequenceInput, Targets } from './dataset.js';
 
 export interface DatasetContext {
   /** The experiment's seed, for what is generated or drawn. */
   readonly seed: number;
   /** Whether value targets are labels of 0 and 1, which no scaling changes. */
   readonly hasLabelTargets?: boolean;
+  /** A class label that neither trains nor counts, besides {@link IGNORED}. */
+  readonly ignoredLabel?: number | undefined;
   /** The scaling that a run was trained with, used in place of one fitted anew. */
   readonly scaling?: DataScaling | undefined;
 }

@@ -29,6 +29,8 @@ export interface LabelFacts {
 
 /** The labels of one file, and how to place the one at a flat index. */
 export interface FileLabels {
+  /** The label that the config ignores: no class needs to have it. */
+  readonly ignored?: number | undefined;
   /** Classes from 0; negative ones are ignored. */
   readonly values: Int32Array;
   at(index: number): PlacedLabel;
@@ -41,7 +43,7 @@ const MAX_NAMED = 5;
 export function labelFacts(train: FileLabels, ...others: readonly FileLabels[]): LabelFacts {
   const largest = largestOf(train);
   const trainClasses = Math.max(0, largest.value + 1);
-  const absent = absentClasses(train.values, trainClasses);
+  const absent = absentClasses(train.values, trainClasses).filter(label => label !== train.ignored);
   const foreign = others.map(file => firstForeign(file, trainClasses)).find(label => label !== undefined);
   const largestOfAll = others.map(largestOf).reduce((a, b) => (b.value > a.value ? b : a), largest);
   return {

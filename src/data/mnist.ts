@@ -7,7 +7,7 @@ import type { Dataset } from './dataset.js';
 import { readSource, sha256 } from './files.js';
 import { type IdxArray, parseIdx } from './formats/idx.js';
 import { idxContent } from './idx-content.js';
-import type { DatasetKind } from './kind.js';
+import type { DatasetContext, DatasetKind } from './kind.js';
 import { type PictureFiles, type PictureSequence, pictureDataset } from './pictures.js';
 import { configError } from './problems.js';
 import type { TrainingPartConfig } from './training-part.js';
@@ -65,7 +65,7 @@ export const mnist: DatasetKind<MnistConfig> = {
 };
 
 /** @throws UserError exit 2 where the files are missing, exit 5 where they are not MNIST's, byte for byte. */
-async function open(config: MnistConfig): Promise<Dataset> {
+async function open(config: MnistConfig, { ignoredLabel }: DatasetContext): Promise<Dataset> {
   const folder = config.path ?? packageFolder();
   const [trainImages, trainLabels, testImages, testLabels] = await Promise.all([
     readPart(folder, PARTS.trainImages),
@@ -78,6 +78,7 @@ async function open(config: MnistConfig): Promise<Dataset> {
     {
       sequence: config.sequence,
       numClasses: CLASSES,
+      ignoredLabel,
       digests: Object.values(PARTS).map(part => ({ name: part.name, sha256: part.sha256 })),
     },
   );

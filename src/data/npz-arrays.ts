@@ -42,13 +42,21 @@ interface Features {
  * The sequences of one split. Labels of steps past a sequence's length become -100; features and
  * symbols there are not looked at.
  * @param suffix of the arrays' names, for messages: '', '_validation' or '_test'.
+ * @param ignored a label that becomes -100
  * @throws UserError exit 5, one diagnostic for each array that is wrong, at its first wrong index.
  */
-export function sequencesOf(arrays: NpzArrays, suffix: string, file: string): NpzSequences {
+export function sequencesOf(
+  arrays: NpzArrays,
+  suffix: string,
+  file: string,
+  ignored: number = IGNORED,
+): NpzSequences {
   const shape = shapeOf(arrays.x, `x${suffix}`, file);
   const problems = new Problems();
   const lengths = problems.attempt(() => lengthsOf(arrays.lengths, shape, `lengths${suffix}`, file));
-  const targets = problems.attempt(() => targetsOf(arrays.y, shape, lengths, `y${suffix}`, file));
+  const targets = problems.attempt(() =>
+    targetsOf(arrays.y, shape, lengths, { name: `y${suffix}`, file, ignored }),
+  );
   const features = problems.attempt(() => featuresOf(arrays.x, shape, lengths, `x${suffix}`, file));
   problems.throwIfAny();
   if (!lengths || !targets || !features) throw new Error('a missing part was reported');
@@ -59,7 +67,9 @@ export function sequencesOf(arrays: NpzArrays, suffix: string, file: string): Np
     packed: { features: values, inputSize: size, starts, lengths, targets },
     ...input,
     steps,
-    ...(targets.kind === 'class' && { labels: placed(targets.values, arrays.y, `y${suffix}`, file) }),
+    ...(targets.kind === 'class' && {
+      labels: placed(targets.values, arrays.y, { name: `y${suffix}`, file, ignored }),
+    }),
   };
 }
 
@@ -125,13 +135,8 @@ function lengthsOf(array: NpyArray | undefined, shape: Shape, name: string, file
   return Int32Array.from(array.values);
 }
 
-function targetsOf(
-  y: NpyArray,
-  shape: Shape,
-  lengths: Int32Array | undefined,
-  name: string,
-  file: string,
-): Targets {
+function targetsOf(y: NpyArray, shape: Shape, lengths: Int32Array | undefined, from: LabelSource): Targets {
+  const { name, file } = from;
   const { count, steps } = shape;
   const [rows, width] = y.shape;
   const perSequence = y.shape.length === 1;
@@ -140,7 +145,7 @@ function targetsOf(
     return { kind: 'value', size: width, values: finite(y, [width], name, file) };
   }
   if (fits && y.integer && (perSequence || width === steps)) {
-    const values = labelsOf(y, name, file);
+    const values = labelsOf(y, from);
     if (!perSequence && lengths !== undefined) maskPadding(values, lengths, steps);
     const numClasses = values.reduce((most, label) => Math.max(most, label + 1), 0);
     if (numClasses === 0)
@@ -154,21 +159,30 @@ function targetsOf(
   });
 }
 
-function labelsOf(y: NpyArray, name: string, file: string): Int32Array {
-  const bad = y.values.findIndex((label: number) => (label < 0 && label !== IGNORED) || label >= MAX_CLASSES);
+/** Where labels stand, and which of them is ignored. */
+interface LabelSource {
+  readonly name: string;
+  readonly file: string;
+  readonly ignored: number;
+}
+
+function labelsOf(y: NpyArray, { name, file, ignored }: LabelSource): Int32Array {
+  const isIgnored = (label: number): boolean => label === IGNORED || label === ignored;
+  const bad = y.values.findIndex((label: number) => !isIgnored(label) && (label < 0 || label >= MAX_CLASSES));
   if (bad >= 0) {
     throw wrong('data/label-range', file, name, indexWords(bad, y.shape.slice(1)), {
       message: 'is not a class label',
-      expected: `0 to ${MAX_CLASSES - 1}, or ${IGNORED} (ignored)`,
+      expected: `0 to ${MAX_CLASSES - 1}, or ${ignored} (ignored)`,
       got: y.exactly(bad),
     });
   }
-  return Int32Array.from(y.values);
+  return Int32Array.from(y.values, (label: number) => (isIgnored(label) ? IGNORED : label));
 }
 
-function placed(values: Int32Array, y: NpyArray, name: string, file: string): FileLabels {
+function placed(values: Int32Array, y: NpyArray, { name, file, ignored }: LabelSource): FileLabels {
   const inner = y.shape.slice(1);
   return {
+    ignored,
     values,
     at: index => ({
       name: `${name}${indexWords(index, inner)}`,

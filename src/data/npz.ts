@@ -42,13 +42,13 @@ export const npz: DatasetKind<NpzConfig> = { open, facts: () => ({}), testDigest
  * 5 where the archive is damaged, shapes do not fit, or a value is out of range (located by array
  * and index).
  */
-async function open(config: NpzConfig, { seed }: DatasetContext): Promise<Dataset> {
+async function open(config: NpzConfig, context: DatasetContext): Promise<Dataset> {
   const source = await readSource(config.path);
   const arrays = readArrays(source);
   checkTestSplit(arrays, config);
   checkValidationArrays(arrays, config);
   return {
-    ...splits(arrays, config, seed),
+    ...splits(arrays, config, context),
     digests: [{ name: source.name, sha256: source.sha256 }],
   };
 }
@@ -135,13 +135,19 @@ function checkValidationArrays(arrays: Arrays, { path, validation_arrays }: NpzC
   }
 }
 
-function splits(arrays: Arrays, config: NpzConfig, seed: number): Omit<Dataset, 'digests'> {
+function splits(
+  arrays: Arrays,
+  config: NpzConfig,
+  { seed, ignoredLabel }: DatasetContext,
+): Omit<Dataset, 'digests'> {
   const problems = new Problems();
   const read = (suffix: Suffix): NpzSequences | undefined => {
     const x = arrays.get(`x${suffix}`);
     const y = arrays.get(`y${suffix}`);
     const lengths = arrays.get(`lengths${suffix}`);
-    return x && y && problems.attempt(() => sequencesOf({ x, y, lengths }, suffix, config.path));
+    return (
+      x && y && problems.attempt(() => sequencesOf({ x, y, lengths }, suffix, config.path, ignoredLabel))
+    );
   };
   const all = read('');
   const validation = config.validation_arrays ? read('_validation') : undefined;

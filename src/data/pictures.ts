@@ -1,5 +1,5 @@
 /** Pictures read as sequences: the datasets of the kinds `mnist` and `idx`. */
-import type { Dataset, Split, Targets } from './dataset.js';
+import { type Dataset, IGNORED, type Split, type Targets } from './dataset.js';
 import { type IdxArray, idxDamage, offsetNote } from './formats/idx.js';
 import { type FileLabels, labelFacts } from './labels.js';
 import { MAX_CLASSES } from './limits.js';
@@ -21,6 +21,8 @@ interface PictureOptions {
   readonly sequence: PictureSequence;
   /** Default: one more than the largest label of all splits. */
   readonly numClasses?: number;
+  /** A label that becomes -100. */
+  readonly ignoredLabel?: number | undefined;
   readonly digests: Dataset['digests'];
 }
 
@@ -40,7 +42,7 @@ export interface PictureSplits {
  */
 export function pictureDataset(files: PictureSplits, options: PictureOptions): Dataset {
   const [height, width] = pictureSize(files);
-  const labelled = (of: PictureFiles): Labelled => ({ files: of, labels: labelsOf(of, options.numClasses) });
+  const labelled = (of: PictureFiles): Labelled => ({ files: of, labels: labelsOf(of, options) });
   const train = labelled(files.train);
   const validation = files.validation && labelled(files.validation);
   const test = labelled(files.test);
@@ -62,7 +64,7 @@ export function pictureDataset(files: PictureSplits, options: PictureOptions): D
     digests: options.digests,
     picture: { height, width },
     ...(options.numClasses === undefined && {
-      labels: labelFacts(placed(train), ...others.map(placed)),
+      labels: labelFacts({ ...placed(train), ignored: options.ignoredLabel }, ...others.map(placed)),
     }),
   };
 }
@@ -156,7 +158,10 @@ function pictureSize({ train, validation, test }: PictureSplits): readonly [numb
   return [height, width];
 }
 
-function labelsOf({ labels, labelsFile }: PictureFiles, numClasses = MAX_CLASSES): Int32Array {
+function labelsOf(
+  { labels, labelsFile }: PictureFiles,
+  { numClasses = MAX_CLASSES, ignoredLabel }: PictureOptions,
+): Int32Array {
   const { values } = labels;
   const bad = values.findIndex((v: number) => !Number.isInteger(v) || v < 0 || v >= numClasses);
   if (bad >= 0) {
@@ -166,7 +171,7 @@ function labelsOf({ labels, labelsFile }: PictureFiles, numClasses = MAX_CLASSES
       got: exactly(values[bad]),
     });
   }
-  return Int32Array.from(values);
+  return Int32Array.from(values, (label: number) => (label === ignoredLabel ? IGNORED : label));
 }
 
 function placed({ files: { labels, labelsFile }, labels: values }: Labelled): FileLabels {

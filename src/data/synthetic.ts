@@ -6,9 +6,9 @@
  * sections 5.1 and 5.2.
  */
 import { RandomStream } from '../random.js';
-import type { Dataset, Split } from './dataset.js';
+import { type Dataset, IGNORED, type Split } from './dataset.js';
 import { sha256 } from './files.js';
-import type { DatasetKind } from './kind.js';
+import type { DatasetContext, DatasetKind } from './kind.js';
 import { MAX_ELEMENTS } from './limits.js';
 import { packedSplit } from './packed.js';
 import { configError } from './problems.js';
@@ -42,7 +42,7 @@ const CATEGORIES = 10;
 const TARGET_CLASSES = ALPHABET + 1;
 
 export const synthetic: DatasetKind<SyntheticConfig> = {
-  open: async (config, { seed }) => generated(config, seed),
+  open: async (config, context) => generated(config, context),
   facts: ({ problem, train_size }) => ({
     inputKind: 'number',
     trainCount: train_size,
@@ -57,7 +57,7 @@ export const synthetic: DatasetKind<SyntheticConfig> = {
  * Generates both splits, each from a stream of its own: the first sequences do not depend on how many follow.
  * @throws UserError exit 2 where an option does not belong to the problem or the data would be too large.
  */
-function generated(config: SyntheticConfig, experimentSeed: number): Dataset {
+function generated(config: SyntheticConfig, { seed: experimentSeed, ignoredLabel }: DatasetContext): Dataset {
   const steps = stepsOf(config);
   const adding = config.problem === 'adding';
   checkSize(config, steps * (adding ? ADDING_FEATURES : 1));
@@ -71,13 +71,21 @@ function generated(config: SyntheticConfig, experimentSeed: number): Dataset {
   return {
     input: { kind: 'number', size: adding ? ADDING_FEATURES : CATEGORIES },
     sequenceLength: steps,
-    train: train.split,
-    test: test.split,
+    train: without(ignoredLabel, train.split),
+    test: without(ignoredLabel, test.split),
     digests: [
       { name: `synthetic/${config.problem}/train`, sha256: train.sha256 },
       { name: `synthetic/${config.problem}/test`, sha256: test.sha256 },
     ],
   };
+}
+
+/** The split with `label` ignored. */
+function without(label: number | undefined, split: Split): Split {
+  const { targets } = split;
+  if (label === undefined || targets.kind !== 'class') return split;
+  const values = targets.values.map(value => (value === label ? IGNORED : value));
+  return { ...split, targets: { ...targets, values } };
 }
 
 /**

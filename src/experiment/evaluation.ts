@@ -47,6 +47,23 @@ export interface PictureLayout {
   readonly encoding: 'base64-uint8';
 }
 
+/** Of a class or label. */
+export interface ClassScores {
+  readonly precision: number;
+  readonly recall: number;
+  readonly f1: number;
+  /** Predictions whose truth it is. */
+  readonly support: number;
+}
+
+/** Of one number of a target. */
+export interface OutputScores {
+  readonly mean_absolute_error: number;
+  readonly rmse: number;
+  /** Absent of a single prediction. */
+  readonly r2?: number;
+}
+
 export interface ClassEvaluation extends EvaluationFacts {
   readonly kind: 'class';
   readonly accuracy: number;
@@ -55,6 +72,8 @@ export interface ClassEvaluation extends EvaluationFacts {
   readonly class_names: readonly string[] | null;
   /** Row: the label; column: the class predicted. `null` where there are too many classes. */
   readonly confusion: readonly (readonly number[])[] | null;
+  /** By class; `null` if there are too many classes. Absent in files of older versions. */
+  readonly per_class?: readonly ClassScores[] | null;
   /** Predictions with a logit that was not a number: they are in no column. */
   readonly undecided: number;
   /** Those of the greatest loss first. */
@@ -70,9 +89,10 @@ export interface WorstValue extends PredictionPlace {
   readonly absolute_error: number;
 }
 
+/** A number, or the first of several. */
 export interface ValuePair extends PredictionPlace {
-  readonly target: number;
-  readonly prediction: number;
+  readonly target: number | readonly number[];
+  readonly prediction: number | readonly number[];
 }
 
 export interface ValueEvaluation extends EvaluationFacts {
@@ -80,9 +100,21 @@ export interface ValueEvaluation extends EvaluationFacts {
   readonly mean_absolute_error: number;
   /** Those of the greatest error first. */
   readonly worst: readonly WorstValue[];
-  /** Spread evenly over the split; `null` where a target is more than one number. */
+  /** By target; `null` if there are too many. Absent in files of older versions. */
+  readonly per_output?: readonly OutputScores[] | null;
+  /** Spread evenly over the split; `null` in files of older versions if a target is more than one number. */
   readonly sample: readonly ValuePair[] | null;
 }
 
+/** Of labels that apply or not; targets and predictions are probabilities. */
+export interface LabelEvaluation extends EvaluationFacts {
+  readonly kind: 'label';
+  readonly accuracy: number;
+  /** By label; `null` if there are too many. */
+  readonly per_label: readonly ClassScores[] | null;
+  /** Those of the greatest loss first. */
+  readonly worst: readonly WorstValue[];
+}
+
 /** What summary.json says in two numbers, in detail. There is no run and no time in it: the same training gives the same bytes. */
-export type SplitEvaluation = ClassEvaluation | ValueEvaluation;
+export type SplitEvaluation = ClassEvaluation | ValueEvaluation | LabelEvaluation;

@@ -2,10 +2,10 @@
 import type { LabelsMetric, TrainedMetric } from '../config/index.js';
 import { RocArea } from './auroc.js';
 import { type ClassScores, Counts } from './counts.js';
-import { type Accumulator, meanOfDefined, type PredictionMetric } from './metric.js';
+import { type Accumulator, meanOfDefined, type PredictionMetric, type Scored } from './metric.js';
 
 /** From which on a target or a probability says that a label applies. */
-export const APPLIES = 0.5;
+const APPLIES = 0.5;
 
 /** The means of what each prediction has by itself. */
 export const labelsMeans: Readonly<Record<Extract<LabelsMetric, TrainedMetric>, PredictionMetric>> = {
@@ -28,15 +28,20 @@ export const labelsMetrics: Readonly<
   auroc: eachLabel,
 };
 
+/** Counts each label of a prediction. */
+export function addLabels(counts: Counts, { point, target }: Pick<Scored, 'point' | 'target'>): void {
+  for (let i = 0; i < target.length; i++) counts.addLabel(i, target[i] >= APPLIES, point[i] >= APPLIES);
+}
+
 /** The mean over all labels. */
 function macro(score: keyof ClassScores): (labels: number) => Accumulator {
   return labels => {
     const counts = new Counts(labels);
     let count = 0;
     return {
-      add({ point, target }) {
+      add(prediction) {
         count++;
-        for (let i = 0; i < labels; i++) counts.addLabel(i, target[i] >= APPLIES, point[i] >= APPLIES);
+        addLabels(counts, prediction);
       },
       get value() {
         return count === 0 ? undefined : meanOfDefined(counts.scores.map(scores => scores[score]));

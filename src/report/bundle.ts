@@ -12,6 +12,7 @@ await build({
   absWorkingDir: packageRoot,
   entryPoints: {
     page: join('src', 'report', 'page', 'main.tsx'),
+    'index-page': join('src', 'report', 'page', 'index-main.tsx'),
     dashboard: join('src', 'report', 'page', 'dashboard', 'main.tsx'),
   },
   outdir: fileURLToPath(new URL('.', import.meta.url)),

@@ -149,6 +149,17 @@ export interface EvaluationReport {
   readonly classes: ClassesReport | null;
   /** Null where the targets are classes. */
   readonly values: ValuesReport | null;
+  /** Of each class, label or target; null if the run left none. */
+  readonly scores: ScoresReport | null;
+}
+
+export interface ScoresReport {
+  /** What a row is. */
+  readonly of: 'class' | 'label' | 'target';
+  /** Such as `precision`. */
+  readonly columns: readonly string[];
+  /** In the order of the columns. */
+  readonly rows: readonly { readonly name: string; readonly values: readonly Measured[] }[];
 }
 
 export interface BaselineReport {
@@ -187,8 +198,8 @@ export interface MistakeReport {
 }
 
 export interface ValuesReport {
-  /** Pairs of a target and its prediction: a sample. */
-  readonly pairs: readonly (readonly [target: number, prediction: number])[];
+  /** Pairs of a target and its prediction, a sample: one list for each of the first targets. */
+  readonly pairs: readonly (readonly (readonly [target: number, prediction: number])[])[];
   readonly worst: readonly {
     readonly index: number;
     readonly id: string | null;

@@ -4,7 +4,7 @@ import { damagedError } from '../errors.js';
 import type { ClassEvaluation, SplitEvaluation, ValueEvaluation } from '../experiment/evaluation.js';
 import { withFile } from '../experiment/opened-file.js';
 import { isAbsent } from '../experiment/unreadable.js';
-import type { ClassesReport, EvaluationReport, ValuesReport } from './document.js';
+import type { ClassesReport, EvaluationReport, ScoresReport, ValuesReport } from './document.js';
 
 /** Null where there is none. Throws exit 5 where the file is none, exit 2 where it cannot be read. */
 export function readEvaluation(path: string): EvaluationReport | null {
@@ -25,33 +25,63 @@ export function readEvaluation(path: string): EvaluationReport | null {
 /** As it was written: a number that JSON lacks is null, with its name in a field beside it, or its name alone in a list; see experiment/json.ts. */
 function reported(written: SplitEvaluation): EvaluationReport {
   const { split, step, epoch, predictions } = written;
-  return { split, step, epoch, predictions, classes: null, values: null, ...detailsOf(written) };
+  const nothing = { classes: null, values: null, scores: null };
+  return { split, step, epoch, predictions, ...nothing, ...detailsOf(written) };
 }
 
-type Details = Partial<Pick<EvaluationReport, 'classes' | 'values'>>;
+type Details = Partial<Pick<EvaluationReport, 'classes' | 'values' | 'scores'>>;
 
 /** By the kind of the targets; typed, so that none is forgotten. */
 const DETAILS: {
   readonly [K in SplitEvaluation['kind']]: (written: Extract<SplitEvaluation, { kind: K }>) => Details;
 } = {
-  class: written => ({ classes: classesOf(written) }),
-  value: written => ({ values: valuesOf(written) }),
+  class: written => ({
+    classes: classesOf(written),
+    scores: scoresOf('class', CLASS_SCORES, written.per_class, namesOf(written)),
+  }),
+  value: written => ({
+    values: { pairs: pairsOf(written.sample ?? []), worst: worstOf(written.worst) },
+    scores: scoresOf('target', OUTPUT_SCORES, written.per_output),
+  }),
+  label: written => ({
+    values: { pairs: [], worst: worstOf(written.worst) },
+    scores: scoresOf('label', CLASS_SCORES, written.per_label),
+  }),
 };
+
+const CLASS_SCORES = ['precision', 'recall', 'f1', 'support'] as const;
+const OUTPUT_SCORES = ['mean_absolute_error', 'rmse', 'r2'] as const;
+
+/** Null if there are none. @param names of the rows; their numbers if absent */
+function scoresOf<C extends string>(
+  of: ScoresReport['of'],
+  columns: readonly C[],
+  rows: readonly { readonly [K in C]?: number }[] | null | undefined,
+  names?: readonly string[],
+): ScoresReport | null {
+  if (!rows) return null;
+  return {
+    of,
+    columns,
+    rows: rows.map((row, i) => ({
+      name: names?.[i] ?? String(i),
+      values: columns.map(column => row[column] ?? Reflect.get(row, `${column}_nonfinite`) ?? null),
+    })),
+  };
+}
+
+function namesOf({ class_names: names, classes }: ClassEvaluation): readonly string[] {
+  return names ?? Array.from({ length: classes }, (_, i) => String(i));
+}
 
 function detailsOf<E extends SplitEvaluation>(written: E): Details {
   return (DETAILS[written.kind] as (written: E) => Details)(written);
 }
 
-function classesOf({
-  classes,
-  class_names: names,
-  confusion,
-  undecided,
-  mistakes,
-  pictures,
-}: ClassEvaluation): ClassesReport {
+function classesOf(written: ClassEvaluation): ClassesReport {
+  const { confusion, undecided, mistakes, pictures } = written;
   return {
-    names: names ?? Array.from({ length: classes }, (_, i) => String(i)),
+    names: namesOf(written),
     confusion,
     undecided,
     mistakes: mistakes.map(
@@ -79,17 +109,24 @@ function classesOf({
   };
 }
 
-function valuesOf({ sample, worst }: ValueEvaluation): ValuesReport {
-  return {
-    pairs: (sample ?? [])
-      .filter(({ prediction }) => Number.isFinite(prediction))
-      .map(({ target, prediction }) => [target, prediction]),
-    worst: worst.map(one => ({
-      index: one.index,
-      id: one.id ?? null,
-      target: one.target,
-      prediction: one.prediction,
-      absolute_error: one.absolute_error ?? Reflect.get(one, 'absolute_error_nonfinite'),
-    })),
-  };
+/** By target, without those that are not finite, which are spelled out. */
+function pairsOf(sample: NonNullable<ValueEvaluation['sample']>): ValuesReport['pairs'] {
+  const numbers = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [value]);
+  const targets = Math.max(0, ...sample.map(({ target }) => numbers(target).length));
+  return Array.from({ length: targets }, (_, k) =>
+    sample.flatMap(({ target, prediction }): (readonly [number, number])[] => {
+      const [y, z] = [numbers(target)[k], numbers(prediction)[k]];
+      return typeof y === 'number' && typeof z === 'number' ? [[y, z]] : [];
+    }),
+  );
+}
+
+function worstOf(worst: ValueEvaluation['worst']): ValuesReport['worst'] {
+  return worst.map(one => ({
+    index: one.index,
+    id: one.id ?? null,
+    target: one.target,
+    prediction: one.prediction,
+    absolute_error: one.absolute_error ?? Reflect.get(one, 'absolute_error_nonfinite'),
+  }));
 }

@@ -7,22 +7,25 @@ import { essentials } from './essentials.js';
 
 /** The browser's code, as the build made it. */
 export interface PageAssets {
+  /** Of runs and sweeps. */
   readonly script: string;
+  /** Of folders of them. */
+  readonly indexScript: string;
   readonly style: string;
 }
 
 /** Reads what `npm run build` has put beside this module. */
 export function readPageAssets(): PageAssets {
   const read = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8');
-  return { script: read('page.js'), style: read('page.css') };
+  return { script: read('page.js'), indexScript: read('index-page.js'), style: read('page.css') };
 }
 
 /** In the head of every page: what tells a report from another HTML file. */
 export const GENERATOR = '<meta name="generator" content="cellrun">';
 
 /** The same bytes for the same document and assets. */
-export function renderPage(report: Report, { script, style }: PageAssets): string {
-  const code = inScript(script);
+export function renderPage(report: Report, { script, indexScript, style }: PageAssets): string {
+  const code = inScript(report.kind === 'index' ? indexScript : script);
   const policy = [
     "default-src 'none'",
     'img-src data:',

@@ -91,9 +91,9 @@ function worstOf(verdicts: readonly Verdict[]): Verdict | null {
   return (['failed', 'inconclusive', 'passed'] as const).find(verdict => verdicts.includes(verdict)) ?? null;
 }
 
-/** The loss of the test split, of the epochs or of the steps: the first that has more than one point. */
+/** The loss of the validation or test split, of the epochs or of the steps: the first that has more than one point. */
 function sparklineOf({ curves }: RunHistory): RunRow['sparkline'] {
-  const metric = ['test.loss', 'epoch.loss', 'train.loss'].find(
+  const metric = ['validation.loss', 'test.loss', 'epoch.loss', 'train.loss'].find(
     name => (curves[name]?.steps.length ?? 0) > 1,
   );
   if (metric === undefined) return null;

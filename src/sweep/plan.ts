@@ -49,6 +49,11 @@ export interface SweepPlan {
   readonly budget: Budget;
   /** Epochs of a trial that is never pruned. */
   readonly epochs: number;
+  /**
+   * Whether the best waiting trial is trained to its end if no trial was, so that a sweep has a
+   * winner with all epochs. Absent in plans of earlier versions, which end without one.
+   */
+  readonly finish_best?: boolean;
   /** Trials at the same time. Part of the plan, because it decides what is known when a point is chosen. */
   readonly parallel: number;
   /** Seconds after which a process of a trial that has not ended counts as hung; null: never. */

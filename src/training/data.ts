@@ -1,5 +1,5 @@
 /** The data of an experiment, opened as its loss needs them. */
-import { type Experiment, lossFacts } from '../config/index.js';
+import { type Experiment, ignoredLabel, lossFacts } from '../config/index.js';
 import { type DataScaling, type Dataset, openDataset } from '../data/index.js';
 
 /**
@@ -11,5 +11,5 @@ export function openData(
   scaling?: DataScaling,
 ): Promise<Dataset> {
   const hasLabelTargets = lossFacts(loss).task === 'labels';
-  return openDataset(dataset, { seed, scaling, hasLabelTargets });
+  return openDataset(dataset, { seed, scaling, hasLabelTargets, ignoredLabel: ignoredLabel(loss) });
 }

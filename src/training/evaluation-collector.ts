@@ -1,10 +1,12 @@
 /** What an evaluation saw of a split, gathered while it runs: the content of `evaluation.json`. */
 
-import { lossFacts, targetSize } from '../config/index.js';
+import { lossFacts, type Task, targetSize } from '../config/index.js';
 import type { Dataset, SplitName } from '../data/index.js';
 import type {
   ClassEvaluation,
+  LabelEvaluation,
   Mistake,
+  OutputScores,
   PictureLayout,
   PredictionPlace,
   SplitEvaluation,
@@ -13,8 +15,10 @@ import type {
   WorstValue,
 } from '../experiment/evaluation.js';
 import { classesMeans, predictedClass } from '../metrics/classes.js';
-import { meanOf } from '../metrics/metric.js';
-import { valuesMeans } from '../metrics/values.js';
+import { Counts } from '../metrics/counts.js';
+import { addLabels, labelsMeans } from '../metrics/labels.js';
+import { meanOf, type Numbers } from '../metrics/metric.js';
+import { Errors, type OutputErrors, valuesMeans } from '../metrics/values.js';
 import { answersEachStep } from '../model/heads.js';
 import type { Evaluation } from './evaluator.js';
 import type { Position } from './loop.js';
@@ -32,6 +36,11 @@ const MOST_PIXELS = 10_000;
 /** Of a target, and of its prediction. */
 const MOST_NUMBERS = 100;
 const MOST_PAIRS = 200;
+/** Numbers of a target that pairs have: as many as are plotted. */
+const MAX_PLOTTED = 4;
+/** Classes or labels whose scores are listed, and targets whose errors are. */
+const MAX_SCORED = 1000;
+const MAX_OUTPUTS = 100;
 
 /** Where the run stood, and what came out. */
 type Outcome = Evaluation & Pick<Position, 'epoch' | 'step'>;
@@ -45,8 +54,7 @@ export interface EvaluationCollector {
 
 export function evaluationCollector(run: ModelRun, dataset: Dataset, split: SplitName): EvaluationCollector {
   const { task } = lossFacts(run.loss);
-  const collector =
-    task === 'classes' ? new ClassCollector(run, dataset, split) : new ValueCollector(run, dataset, split);
+  const collector = collectorOf(task, run, dataset, split);
   const spread = new OutputSpread(task);
   return {
     add(sequence) {
@@ -57,12 +65,24 @@ export function evaluationCollector(run: ModelRun, dataset: Dataset, split: Spli
   };
 }
 
+function collectorOf(task: Task, run: ModelRun, dataset: Dataset, split: SplitName): EvaluationCollector {
+  switch (task) {
+    case 'classes':
+      return new ClassCollector(run, dataset, split);
+    case 'labels':
+      return new LabelCollector(run, split);
+    case 'values':
+      return new ValueCollector(run, dataset, split);
+  }
+}
+
 class ClassCollector implements EvaluationCollector {
   private readonly confusion: number[][] | null;
   private readonly mistakes = new Worst<Mistake>(MOST_WORST);
   private readonly pictures: PictureLayout | null;
   private undecided = 0;
   private readonly accuracy = meanOf(classesMeans.accuracy);
+  private readonly counts: Counts;
 
   constructor(
     private readonly run: ModelRun,
@@ -70,6 +90,7 @@ class ClassCollector implements EvaluationCollector {
     private readonly split: SplitName,
   ) {
     const classes = run.spec.outputSize;
+    this.counts = new Counts(classes);
     this.confusion =
       classes <= MOST_CONFUSED
         ? Array.from({ length: classes }, () => new Array<number>(classes).fill(0))
@@ -83,6 +104,7 @@ class ClassCollector implements EvaluationCollector {
       const predicted = predictedClass(prediction.outputs);
       const [label] = prediction.target;
       this.accuracy.add(prediction);
+      this.counts.addClass(label, predicted);
       if (predicted < 0) this.undecided++;
       else if (this.confusion) this.confusion[label][predicted]++;
       if (predicted !== label)
@@ -103,6 +125,7 @@ class ClassCollector implements EvaluationCollector {
       classes: this.run.spec.outputSize,
       class_names: this.dataset.classLabels ?? null,
       confusion: this.confusion,
+      per_class: this.run.spec.outputSize <= MAX_SCORED ? this.counts.scores : null,
       undecided: this.undecided,
       mistakes: this.mistakes.things,
       pictures: this.pictures,
@@ -128,15 +151,19 @@ class ClassCollector implements EvaluationCollector {
 class ValueCollector implements EvaluationCollector {
   private readonly error = meanOf(valuesMeans.mean_absolute_error);
   private readonly worst = new Worst<WorstValue>(MOST_WORST);
-  private readonly sample: ValuePair[] | null;
+  private readonly sample: ValuePair[] = [];
   private readonly wanted: ReadonlySet<number>;
+  private readonly errors: Errors;
+  /** Numbers of a target. */
+  private readonly size: number;
 
   constructor(
     private readonly run: ModelRun,
     dataset: Dataset,
     private readonly split: SplitName,
   ) {
-    this.sample = targetSize(run.loss, run.spec.outputSize) === 1 ? [] : null;
+    this.size = targetSize(run.loss, run.spec.outputSize);
+    this.errors = new Errors(this.size);
     this.wanted = spread(dataset[split]?.count ?? 0, MOST_PAIRS);
   }
 
@@ -147,14 +174,13 @@ class ValueCollector implements EvaluationCollector {
       const { point, target } = prediction;
       const error = valuesMeans.mean_absolute_error(prediction);
       this.error.add(prediction);
+      this.errors.add(prediction);
       const place = placeOf(this.run, sequence, prediction);
-      this.worst.offer(error, () => ({
-        ...place,
-        target: [...target.subarray(0, MOST_NUMBERS)],
-        prediction: [...point.subarray(0, MOST_NUMBERS)],
-        absolute_error: error,
-      }));
-      if (this.wanted.has(index)) this.sample?.push({ ...place, target: target[0], prediction: point[0] });
+      this.worst.offer(error, () => ({ ...place, ...worstValue(prediction) }));
+      if (!this.wanted.has(index)) continue;
+      const plotted = (values: Numbers) =>
+        this.size === 1 ? values[0] : [...values.subarray(0, MAX_PLOTTED)];
+      this.sample.push({ ...place, target: plotted(target), prediction: plotted(point) });
     }
   }
 
@@ -169,7 +195,62 @@ class ValueCollector implements EvaluationCollector {
       loss,
       mean_absolute_error: this.error.value ?? Number.NaN,
       worst: this.worst.things,
+      per_output: this.size <= MAX_OUTPUTS ? this.errors.outputs.map(outputScores) : null,
       sample: this.sample,
+    };
+  }
+}
+
+/** What is not defined is left out. */
+function outputScores({ r2, ...errors }: OutputErrors): OutputScores {
+  return { ...errors, ...(r2 !== undefined && { r2 }) };
+}
+
+function worstValue(prediction: Prediction): Omit<WorstValue, keyof PredictionPlace> {
+  const { point, target } = prediction;
+  return {
+    target: [...target.subarray(0, MOST_NUMBERS)],
+    prediction: [...point.subarray(0, MOST_NUMBERS)],
+    absolute_error: valuesMeans.mean_absolute_error(prediction),
+  };
+}
+
+class LabelCollector implements EvaluationCollector {
+  private readonly accuracy = meanOf(labelsMeans.accuracy);
+  private readonly counts: Counts;
+  private readonly worst = new Worst<WorstValue>(MOST_WORST);
+
+  constructor(
+    private readonly run: ModelRun,
+    private readonly split: SplitName,
+  ) {
+    this.counts = new Counts(run.spec.outputSize);
+  }
+
+  add(sequence: PredictedSequence): void {
+    for (const prediction of sequence.predictions) {
+      if (!prediction.counts) continue;
+      this.accuracy.add(prediction);
+      addLabels(this.counts, prediction);
+      this.worst.offer(prediction.loss, () => ({
+        ...placeOf(this.run, sequence, prediction),
+        ...worstValue(prediction),
+      }));
+    }
+  }
+
+  document({ epoch, step, count, loss }: Outcome): LabelEvaluation {
+    return {
+      version: 1,
+      kind: 'label',
+      split: this.split,
+      epoch,
+      step,
+      predictions: count,
+      loss,
+      accuracy: this.accuracy.value ?? Number.NaN,
+      per_label: this.run.spec.outputSize <= MAX_SCORED ? this.counts.scores : null,
+      worst: this.worst.things,
     };
   }
 }

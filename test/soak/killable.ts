@@ -49,6 +49,21 @@ export const VARIANTS: Readonly<Record<string, Variant>> = {
     model: { cell: 'gru', dropout: 0.3 },
     training: { last_batch: 'train', shuffle: false, carry_state: true, eval_batch_size: 8 },
   },
+  'a plateau, a warm-up, an average and early stopping': {
+    backend: 'webasm',
+    model: { cell: 'gru', num_layers: 1 },
+    optimizer: {
+      kind: 'adamw',
+      learning_rate: 0.05,
+      schedule: { kind: 'plateau', metric: 'test.loss', factor: 0.5, patience: 0, warmup: { steps: 15 } },
+    },
+    training: {
+      average: { kind: 'ema', decay: 0.9 },
+      evaluate_every: { steps: 9 },
+      early_stopping: { metric: 'test.loss', patience: 3 },
+    },
+    checkpoint: { metric: 'test.loss' },
+  },
 };
 
 /** Trains it in `folder`. */

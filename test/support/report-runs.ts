@@ -29,7 +29,7 @@ export function classesConfig(work: Workplace) {
   };
 }
 
-/** One value for each sequence. One batch is skipped: its loss is not finite. */
+/** Two values for each sequence. One batch is skipped: its loss is not finite. */
 export function valuesConfig(work: Workplace) {
   return {
     version: 1,
@@ -45,12 +45,12 @@ export function valuesConfig(work: Workplace) {
 /** The square of a target of 1e25 is not finite in float32. */
 function valuesDataset(): Uint8Array {
   const x = Array.from({ length: 160 }, (_, i) => Math.sin(i));
-  const y = Array.from({ length: 40 }, (_, i) => (i === 17 ? 1e25 : Math.cos(i)));
+  const y = Array.from({ length: 80 }, (_, i) => (i === 35 ? 1e25 : Math.cos(i)));
   return npz({
     x: floats([40, 2, 2], x),
-    y: floats([40, 1], y),
+    y: floats([40, 2], y),
     x_test: floats([10, 2, 2], x.slice(0, 40)),
-    y_test: floats([10, 1], y.slice(0, 10)),
+    y_test: floats([10, 2], y.slice(0, 20)),
   });
 }
 

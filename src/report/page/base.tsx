@@ -68,6 +68,7 @@ const SIGNS: Readonly<Record<string, string>> = {
   worse: '▼',
   identical: '=',
   'not distinguishable': '≈',
+  'cannot tell': '?',
 };
 
 /** A state or a verdict: a sign and a word, so that it does not depend on colour. */

@@ -53,6 +53,8 @@ interface Settings {
   readonly hidden: ReadonlySet<string>;
 }
 
+const AXIS_WORDS: Readonly<Record<XAxis, string>> = { step: 'steps', epoch: 'epochs', time: 'time' };
+
 const AT_FIRST: Settings = { axis: 'step', isLog: false, weight: 0, hidden: new Set() };
 
 /** Charts that share axis, cursor, zoom and smoothing. */
@@ -61,10 +63,7 @@ export function Charts({ plans }: { readonly plans: readonly ChartPlan[] }) {
   const [range, setRange] = useState<readonly [number, number] | null>(null);
   const [settings, setSettings] = useState<Settings>(AT_FIRST);
   const { axis, isLog, weight, hidden } = settings;
-  const drawn = useMemo(
-    () => plans.map(plan => ({ ...plan, series: drawnSeries(plan.series, settings) })),
-    [plans, axis, weight, hidden],
-  );
+  const drawn = useMemo(() => drawnPlans(plans, settings), [plans, axis, weight, hidden]);
   if (plans.length === 0) return null;
   const extent = extentOf(drawn);
   const change = (changes: Partial<Settings>) => setSettings(old => ({ ...old, ...changes }));
@@ -96,8 +95,8 @@ export function Charts({ plans }: { readonly plans: readonly ChartPlan[] }) {
           <input
             type="range"
             min={0}
-            max={0.99}
-            step={0.01}
+            max={0.999}
+            step={0.001}
             value={weight}
             onInput={event => change({ weight: Number(event.currentTarget.value) })}
           />
@@ -112,7 +111,7 @@ export function Charts({ plans }: { readonly plans: readonly ChartPlan[] }) {
           logarithmic
         </label>
         <button type="button" disabled={range === null} onClick={() => setRange(null)}>
-          Show all steps
+          Show all {AXIS_WORDS[axis]}
         </button>
         <output class="step" data-cursor={cursor ?? ''}>
           {positionText(axis, cursor, range, plans)}
@@ -148,7 +147,7 @@ function AxisSelect({
       <select value={axis} onChange={event => change(event.currentTarget.value as XAxis)}>
         {X_AXES.map(one => (
           <option key={one} value={one} disabled={!runs.every(places => hasAxis(places, one))}>
-            {{ step: 'steps', epoch: 'epochs', time: 'time' }[one]}
+            {AXIS_WORDS[one]}
           </option>
         ))}
       </select>
@@ -159,19 +158,25 @@ function AxisSelect({
 /** Less than this of the measurement before is left in a smoothed one: the curve is as it was. */
 const MIN_SMOOTHING = 0.02;
 
-function drawnSeries(series: readonly ChartSeries[], { axis, weight, hidden }: Settings): DrawnSeries[] {
-  const spacings = series.map(({ curve }) => spacingOf(curve));
-  const spacing = Math.min(...spacings);
-  return series.map((one, i) => {
-    const places = placesOf(one.curve.steps, axis, one.places);
-    const isSmooth = weight > 0 && weight ** (spacings[i] / spacing) > MIN_SMOOTHING;
-    return {
-      ...one,
-      isHidden: hidden.has(one.name),
-      line: { places, values: one.curve.values },
-      smooth: isSmooth ? { places, values: smoothed(one.curve, weight, spacing) } : undefined,
-    };
-  });
+/** All curves are smoothed over the same steps, which are told by those that were measured most often. */
+function drawnPlans(plans: readonly ChartPlan[], settings: Settings) {
+  const spacing = Math.min(...plans.flatMap(({ series }) => series.map(({ curve }) => spacingOf(curve))));
+  return plans.map(plan => ({
+    ...plan,
+    series: plan.series.map(one => drawnSeries(one, spacing, settings)),
+  }));
+}
+
+function drawnSeries(series: ChartSeries, spacing: number, { axis, weight, hidden }: Settings): DrawnSeries {
+  const { curve, name } = series;
+  const places = placesOf(curve.steps, axis, series.places);
+  const isSmooth = weight > 0 && weight ** (spacingOf(curve) / spacing) > MIN_SMOOTHING;
+  return {
+    ...series,
+    isHidden: hidden.has(name),
+    line: { places, values: curve.values },
+    smooth: isSmooth ? { places, values: smoothed(curve, weight, spacing) } : undefined,
+  };
 }
 
 /** The places of all curves together, so that all charts have one axis. */

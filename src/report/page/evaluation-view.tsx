@@ -2,10 +2,11 @@
 import type { EvaluationReport } from '../document.js';
 import { Confusion } from './confusion.js';
 import { Mistakes } from './mistakes.js';
+import { ScoreTable } from './score-table.js';
 import { TrueAndPredicted } from './true-and-predicted.js';
 
 export function EvaluationView({ evaluation }: { readonly evaluation: EvaluationReport }) {
-  const { classes, values } = evaluation;
+  const { classes, values, scores } = evaluation;
   const where = [
     `${evaluation.split} split`,
     evaluation.epoch === null ? '' : `epoch ${evaluation.epoch}`,
@@ -24,6 +25,7 @@ export function EvaluationView({ evaluation }: { readonly evaluation: Evaluation
       )}
       {classes !== null && classes.mistakes.length > 0 && <Mistakes classes={classes} place={place} />}
       {values !== null && <TrueAndPredicted values={values} place={place} />}
+      {scores !== null && <ScoreTable scores={scores} place={place} />}
     </>
   );
 }

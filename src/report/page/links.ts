@@ -10,3 +10,12 @@ export const Links = createContext<Link>(() => undefined);
 export function useLink(): Link {
   return useContext(Links);
 }
+
+/** The address of several runs in one picture, of the same paths; undefined where there is none. */
+export type CompareLink = (paths: readonly string[]) => string | undefined;
+
+export const CompareLinks = createContext<CompareLink>(() => undefined);
+
+export function useCompareLink(): CompareLink {
+  return useContext(CompareLinks);
+}

@@ -1,13 +1,12 @@
-/** The page's beginning: the document is in the page itself; nothing is fetched. */
-import { render } from 'preact';
+/** The page of one run or sweep, and the style of all pages. */
 import 'uplot/dist/uPlot.min.css';
 import './style.css';
-import type { Report } from '../document.js';
-import { ReportView } from './report-view.js';
+import './list/list.css';
+import type { RunReport, SweepReport } from '../document.js';
+import { RunView } from './run-view.js';
+import { show } from './show.js';
+import { SweepView } from './sweep-view.js';
 
-const place = document.querySelector('main');
-const source = document.querySelector('#report')?.textContent;
-if (place !== null && source) {
-  place.replaceChildren();
-  render(<ReportView report={JSON.parse(source) as Report} />, place);
-}
+show<RunReport | SweepReport>(report =>
+  report.kind === 'run' ? <RunView report={report} /> : <SweepView report={report} />,
+);

@@ -8,6 +8,7 @@ import { EvaluationView } from './evaluation-view.js';
 import { counted, formatBytes, formatNumber, formatSeconds, formatTime, words } from './format.js';
 import { GateTable } from './gate-table.js';
 import { Tags } from './list/columns.js';
+import { byImportance } from './metric-order.js';
 
 export function RunView({ report }: { readonly report: RunReport }) {
   return (
@@ -72,7 +73,7 @@ function Head({ report }: { readonly report: RunReport }) {
 /** The figures that people look for first. */
 function Tiles({ report }: { readonly report: RunReport }) {
   const { metrics, best } = report;
-  const order = [...metrics].sort((a, b) => rank(a.name) - rank(b.name));
+  const order = [...metrics].sort((a, b) => byImportance(a.name, b.name));
   const { selected_on_test, baseline_warnings } = report;
   return (
     <>
@@ -105,12 +106,6 @@ function Tiles({ report }: { readonly report: RunReport }) {
       ))}
     </>
   );
-}
-
-/** What the test split says comes first, and of it what is not the loss. */
-function rank(name: string): number {
-  const splits = ['test.', 'validation.', 'train.'];
-  return 2 * splits.findIndex(split => name.startsWith(split)) + (name.endsWith('.loss') ? 1 : 0);
 }
 
 function spans({

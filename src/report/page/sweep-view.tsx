@@ -4,6 +4,7 @@ import type { SweepReport, TrialReport } from '../document.js';
 import { Badge, Facts, Section, Value } from './base.js';
 import { type Brushes, isChosen, sweepAxes } from './brushes.js';
 import { counted, formatSeconds, formatTime, words } from './format.js';
+import { useCompareLink } from './links.js';
 import { Parallel } from './parallel.js';
 import { Pruning } from './pruning.js';
 import { Scatter } from './scatter.js';
@@ -52,6 +53,7 @@ export function SweepView({ report }: { readonly report: SweepReport }) {
             <Parallel {...all} brushes={brushes} setBrushes={setBrushes} />
           </Section>
           <Section title="Trials">
+            <CurvesOfTrials chosen={chosen} />
             <TrialTable {...all} />
           </Section>
           <Section title="Objective by parameter">
@@ -173,6 +175,23 @@ function Stressed({
       <strong>trial {trial.trial}</strong> <Value metric={report.objective.metric} value={trial.value} />{' '}
       <small>{point.join(', ')}</small>
     </span>
+  );
+}
+
+/** More curves are not told apart in one picture. */
+const MAX_CURVES = 6;
+
+/** Where runs can be compared: the learning curves of the best of the chosen trials. */
+function CurvesOfTrials({ chosen }: { readonly chosen: readonly TrialReport[] }) {
+  const compare = useCompareLink();
+  const best = chosen.filter(({ runs }) => runs.length > 0).slice(0, MAX_CURVES);
+  const href = compare(best.map(({ runs: [{ path }] }) => path));
+  if (best.length < 2 || href === undefined) return null;
+  const which = best.length < chosen.length ? `the best ${best.length} of the chosen trials` : 'these trials';
+  return (
+    <p>
+      <a href={href}>Compare the curves of {which}</a>
+    </p>
   );
 }
 

@@ -13,16 +13,17 @@ export function TrueAndPredicted({
 }) {
   const { pairs, worst } = values;
   return (
-    <Section title="True and predicted" note={`${pairs.length} pairs; ${place}. On the line both are equal.`}>
-      {pairs.length > 0 && (
+    <Section title="True and predicted" note={noteOf(pairs, place)}>
+      {pairs.map((ofTarget, k) => (
         <PointPlot
-          label={`${pairs.length} pairs of a true value and its prediction`}
-          x={{ title: 'true', scale: 'linear' }}
-          y={{ title: 'predicted', scale: 'linear' }}
-          points={pairs.map(([x, y], i) => ({ id: i, x, y, className: 'completed' }))}
+          key={targetName(k, pairs)}
+          label={`${ofTarget.length} pairs of a true value and its prediction${suffix(k, pairs)}`}
+          x={{ title: `true${suffix(k, pairs)}`, scale: 'linear' }}
+          y={{ title: `predicted${suffix(k, pairs)}`, scale: 'linear' }}
+          points={ofTarget.map(([x, y], i) => ({ id: i, x, y, className: 'completed' }))}
           diagonal
         />
-      )}
+      ))}
       {worst.length > 0 && (
         <Scroll label="Worst predictions, a table">
           <table class="numbers">
@@ -52,6 +53,20 @@ export function TrueAndPredicted({
       )}
     </Section>
   );
+}
+
+function noteOf(pairs: ValuesReport['pairs'], place: string): string {
+  if (pairs.length === 0) return `${place}.`;
+  const each = pairs.length > 1 ? ` of each of the first ${pairs.length} targets` : '';
+  return `${pairs[0].length} pairs${each}; ${place}. On the line both are equal.`;
+}
+
+function targetName(k: number, pairs: ValuesReport['pairs']): string {
+  return pairs.length > 1 ? `target ${k}` : 'target';
+}
+
+function suffix(k: number, pairs: ValuesReport['pairs']): string {
+  return pairs.length > 1 ? `, ${targetName(k, pairs)}` : '';
 }
 
 function listed(values: readonly Measured[]): string {

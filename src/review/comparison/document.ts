@@ -92,8 +92,17 @@ export interface MetricOfSide {
   readonly left_out: readonly { readonly run_id: string; readonly reason: string }[];
 }
 
-/** `no value`: one of the sides has none, so that there is nothing to judge. */
-export type ComparisonVerdict = 'better' | 'worse' | 'not distinguishable' | 'identical' | 'no value';
+/**
+ * `no value`: one of the sides has none, so that there is nothing to judge. `cannot tell`: one of the
+ * sides has a single seed, which says nothing of chance.
+ */
+export type ComparisonVerdict =
+  | 'better'
+  | 'worse'
+  | 'not distinguishable'
+  | 'cannot tell'
+  | 'identical'
+  | 'no value';
 
 export interface SideComparison {
   readonly side: string;

@@ -20,6 +20,8 @@ interface Compared extends Omit<SideComparison, 'test' | 'verdict' | 'reason'> {
   readonly direction: number;
   /** Whether both sides have the same value with each seed. */
   readonly isIdentical: boolean;
+  /** Values of the side that has fewer. */
+  readonly smaller: number;
   /** The least p that `n` pairs, or runs of the second side, could give. */
   leastP(n: number): number;
 }
@@ -33,7 +35,13 @@ export function compareValues(sides: readonly MetricOfSide[], largerIsBetter: bo
   return compared.map(one => {
     const at = one.test === null ? -1 : tested.indexOf(one.test);
     const test = one.test === null ? null : { ...one.test, p_adjusted: adjusted[at] };
-    const { direction: _direction, isIdentical: _isIdentical, leastP: _leastP, ...told } = one;
+    const {
+      direction: _direction,
+      isIdentical: _isIdentical,
+      smaller: _smaller,
+      leastP: _leastP,
+      ...told
+    } = one;
     const others = tested.filter((_, i) => i !== at).map(({ p }) => p);
     return { ...told, test, ...judge(one, test, { largerIsBetter, others }) };
   });
@@ -48,13 +56,13 @@ function compareSides(first: MetricOfSide, second: MetricOfSide): Compared {
   const smaller = Math.min(first.n, second.n);
   // a few shared seeds among many others would throw most values away
   const paired = pairs.length > 0 && 2 * pairs.length >= smaller;
-  const names = { side: second.side, against: first.side, paired };
+  const names = { side: second.side, against: first.side, paired, smaller };
   return paired
     ? { ...names, unpaired: first.n + second.n - 2 * pairs.length, ...comparePairs(pairs) }
     : { ...names, unpaired: 0, ...compareSamples(valuesOf(first), valuesOf(second)) };
 }
 
-type Outcome = Omit<Compared, 'side' | 'against' | 'paired' | 'unpaired'>;
+type Outcome = Omit<Compared, 'side' | 'against' | 'paired' | 'unpaired' | 'smaller'>;
 
 function comparePairs(pairs: readonly (readonly [number, number])[]): Outcome {
   const differences = differencesOf(pairs);
@@ -129,7 +137,8 @@ function judge(
 ): { verdict: ComparisonVerdict; reason: string | null } {
   if (test === null) return { verdict: 'no value', reason: 'one of the sides has no value that counts' };
   if (compared.isIdentical) return { verdict: 'identical', reason: null };
-  const { direction } = compared;
+  const { direction, smaller } = compared;
+  if (smaller === 1) return { verdict: 'cannot tell', reason: oneSeed(compared, others) };
   if (test.p_adjusted <= ALPHA) {
     if (direction === 0)
       return { verdict: 'not distinguishable', reason: 'its mean and its ranks point to different sides' };
@@ -138,12 +147,27 @@ function judge(
   return { verdict: 'not distinguishable', reason: tooFew(compared, test, others) };
 }
 
-/** Says so where no values at all could have reached the level. */
-function tooFew({ paired, n, leastP }: Compared, test: TestResult, others: readonly number[]): string | null {
-  const reaches = (p: number): boolean => holm([p, ...others])[0] <= ALPHA;
-  if (reaches(test.p_least)) return null;
+function oneSeed({ paired, leastP }: Compared, others: readonly number[]): string {
+  const needed = neededFor(leastP, others);
+  const enough = paired ? `${needed} seeds on both sides` : `${needed} seeds a side`;
+  return `one seed: cannot tell; ${enough} can reach the 5 % level`;
+}
+
+/** The least number of pairs, or of runs a side, whose values can reach the level. */
+function neededFor(leastP: Compared['leastP'], others: readonly number[]): number {
   let needed = 2;
-  while (needed <= MANY && !reaches(leastP(needed))) needed += 1;
+  while (needed <= MANY && !reaches(leastP(needed), others)) needed += 1;
+  return needed;
+}
+
+function reaches(p: number, others: readonly number[]): boolean {
+  return holm([p, ...others])[0] <= ALPHA;
+}
+
+/** Says so if no values at all could have reached the level. */
+function tooFew({ paired, n, leastP }: Compared, test: TestResult, others: readonly number[]): string | null {
+  if (reaches(test.p_least, others)) return null;
+  const needed = neededFor(leastP, others);
   const corrected = others.length > 0 ? `, corrected for ${others.length + 1} comparisons` : '';
   const what = paired ? counted(n, 'pair') : `${counted(n, 'run')} without common seeds`;
   const zeros = paired && leastP(n) < test.p_least ? ', some of which do not differ,' : '';

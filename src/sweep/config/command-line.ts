@@ -43,9 +43,6 @@ export function sweepOfArguments(
       : { variants: { kind: 'list', items: files, place: source.place(0, source.text.length) } }),
     method: scalar('grid', source, 0, 1),
     ...(parameters.entries.size > 0 && { parameters }),
-    ...(flags.objective === undefined && {
-      objective: orBroken(files[0].place, problems, () => declaredObjective(configs, opened, source)),
-    }),
   };
   const { tree, problems: ofFlags } = withFlags(mapping(entries, source), flags);
   return { file: COMMAND_LINE, tree, givenYaml: null, set, problems: [...problems, ...ofFlags] };
@@ -141,33 +138,4 @@ function nameOf(configs: readonly string[], opened: readonly (ConfigSource | und
   const [folder] = folders;
   const name = basename(folder);
   return folders.size === 1 && /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(name) ? name : 'variants';
-}
-
-/** What all configs say that `best` is judged by; broken where one of them may say it, and can't be understood. */
-function declaredObjective(
-  configs: readonly string[],
-  opened: readonly (ConfigSource | undefined)[],
-  source: SourceText,
-): Node {
-  const declared = opened.map(config => {
-    if (config?.locator.isGiven(['checkpoint', 'metric']) === false) return undefined;
-    return config?.judge().experiment.checkpoint ?? 'unknown';
-  });
-  if (declared.includes('unknown')) return { kind: 'broken', place: source.place(0, configs[0].length) };
-  const [first] = declared.filter(one => one !== 'unknown');
-  if (first !== undefined && declared.every(one => one !== 'unknown' && one?.metric === first.metric)) {
-    const metric = scalar(first.metric, source, 0, configs[0].length);
-    const goal = scalar(first.mode === 'max' ? 'maximize' : 'minimize', source, 0, configs[0].length);
-    return mapping({ metric, goal }, source);
-  }
-  throw usageError({
-    code: 'sweep/objective',
-    message:
-      first === undefined
-        ? 'what is sought is not said, neither here nor by `checkpoint.metric` of the config'
-        : 'the configs differ in `checkpoint.metric`, so that it is not said what is sought',
-    ...positionOf(source.place(0, configs[0].length)),
-    expected:
-      '`--objective METRIC:min` or `METRIC:max`, such as test.accuracy:max; or `checkpoint.metric` in each config',
-  });
 }

@@ -3,11 +3,12 @@ import { failed, type LoadedExperiment } from '../../config/load.js';
 import { Locator } from '../../config/locator.js';
 import { type MapNode, valuePlace } from '../../config/tree.js';
 import type { Diagnostic, UserError } from '../../errors.js';
-import type { SweepPlan } from '../plan.js';
+import type { Objective, SweepPlan } from '../plan.js';
 import type { Point, Space } from '../space.js';
 import { VARIANT } from '../trial-runs.js';
 import { Bases, type LoadedBase } from './bases.js';
 import { JudgedPoints } from './judged.js';
+import { objectiveOf } from './objective.js';
 import { inOrder } from './order.js';
 import { checkParameters } from './parameter-checks.js';
 import { exclusionsOf, type LocatedParameter, locatedParameters, withoutPlaces } from './parameters.js';
@@ -52,10 +53,12 @@ export function judgeSweep({ file, tree, givenYaml, set, problems: unread }: Swe
   const settings = settingsOf(shape.tree);
   const locator = new Locator(tree);
   const sweep: JudgedSweep = { tree: shape.tree, settings, unknown: shape.unknown, locator, set };
-  const { problems, bases, space, judged, points, epochs } = judgeParts(sweep);
+  const { problems, bases, space, judged, points, epochs, objective } = judgeParts(sweep);
   const found = [...unread, ...shape.problems, ...problems];
-  if (found.length > 0 || judged === undefined || epochs === undefined) throw refuse(found);
-  const plan = planOf(settings, space, { epochs, seeds: settings.seeds ?? [...judged.seeds.keys()], bases });
+  if (found.length > 0 || judged === undefined || epochs === undefined || objective === undefined)
+    throw refuse(found);
+  const seeds = settings.seeds ?? [...judged.seeds.keys()];
+  const plan = planOf(settings, space, { epochs, seeds, bases, objective });
   const seedPlace = valuePlace(tree, ['seeds']);
   return {
     plan,
@@ -85,6 +88,7 @@ interface Parts {
   /** Undefined where no config could be read. */
   readonly judged?: JudgedPoints;
   readonly epochs?: number;
+  readonly objective?: Objective;
 }
 
 /** Each rule applies to what it can be sure of, whatever is wrong elsewhere, so that as much as possible is told at once. */
@@ -92,10 +96,12 @@ function judgeParts({ tree, settings, unknown, locator, set }: JudgedSweep): Par
   const configs = new Bases(tree, settings);
   const given = [...configs.parameter, ...locatedParameters(tree, settings)];
   const { bases, problems: unreadable } = configs.open(set);
+  const { objective, problems: unsaid } = objectiveOf(settings, bases, locator, unknown);
   const formal = checkParameters(tree, settings, given, unknown);
   const problems = [
     ...formal,
-    ...checkPlan(settings, given, locator, unknown),
+    ...unsaid,
+    ...checkPlan(settings, objective, given, locator, unknown),
     ...checkSet(set, settings, given),
     ...unreadable,
   ];
@@ -108,7 +114,7 @@ function judgeParts({ tree, settings, unknown, locator, set }: JudgedSweep): Par
   const judgeable = soundValues(sound, wrong);
   const isWhole = problems.length === 0 && unknown.keys.size === 0 && unknown.parameters.size === 0;
   if (isWhole) problems.push(...checkSize(space, settings, locator));
-  const rule = unknown.keys.has('objective') ? () => [] : objectiveRule(settings.objective, locator);
+  const rule = objective === undefined ? () => [] : objectiveRule(objective, locator);
   const judged = new JudgedPoints(bases, judgeable, rule);
   const points = unknown.keys.has('exclude')
     ? []
@@ -117,7 +123,15 @@ function judgeParts({ tree, settings, unknown, locator, set }: JudgedSweep): Par
   problems.push(...judged.diagnostics, ...checkCommon(settings, judged, locator, unknown));
   const [epochs] = [...judged.epochs.keys(), bases[0].source.judge().experiment.training?.num_epochs];
   if (epochs !== undefined) problems.push(...checkPruner(settings, judged, epochs, locator));
-  return { problems, bases, space, points, judged, ...(epochs !== undefined && { epochs }) };
+  return {
+    problems,
+    bases,
+    space,
+    points,
+    judged,
+    ...(epochs !== undefined && { epochs }),
+    ...(objective !== undefined && { objective }),
+  };
 }
 
 /** Without the variants that cannot be read. */
@@ -145,9 +159,9 @@ function spaceOf(parameters: readonly LocatedParameter[], exclude: Space['exclud
 function planOf(
   settings: SweepSettings,
   space: Space,
-  { epochs, seeds, bases }: Pick<SweepPlan, 'epochs' | 'seeds' | 'bases'>,
+  { epochs, seeds, bases, objective }: Pick<SweepPlan, 'epochs' | 'seeds' | 'bases' | 'objective'>,
 ): SweepPlan {
-  const { name, seed, method, pruner, objective, budget, parallel, trial_timeout } = settings;
+  const { name, seed, method, pruner, budget, parallel, trial_timeout } = settings;
   return {
     name,
     seed,
@@ -162,6 +176,7 @@ function planOf(
       target: budget.target ?? null,
     },
     epochs,
+    finish_best: true,
     parallel,
     trial_timeout: secondsOf(trial_timeout),
     retries: settings.retries,

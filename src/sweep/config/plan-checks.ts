@@ -5,13 +5,16 @@ import type { Locator } from '../../config/locator.js';
 import { largerIsBetter, rangeOf } from '../../config/metrics.js';
 import { positionOf, SourceText } from '../../config/source.js';
 import type { Diagnostic } from '../../errors.js';
+import type { Objective } from '../plan.js';
 import { COMMAND_LINE } from './bases.js';
 import type { LocatedParameter } from './parameters.js';
 import type { SweepSettings } from './settings.js';
 import type { Unknown } from './shape.js';
 
+/** @param objective undefined if it is not known */
 export function checkPlan(
   settings: SweepSettings,
+  objective: Objective | undefined,
   parameters: readonly LocatedParameter[],
   locator: Locator,
   unknown: Unknown,
@@ -23,7 +26,7 @@ export function checkPlan(
       ? checkVaried(settings, parameters, locator)
       : []),
     ...(areKnown('method') ? checkGrid(settings, parameters) : []),
-    ...(areKnown('objective') ? checkObjective(settings, locator) : []),
+    ...(objective === undefined ? [] : checkObjective(objective, settings, locator)),
     ...(areKnown('method', 'budget') ? checkBudget(settings, locator) : []),
   ];
 }
@@ -70,7 +73,7 @@ function checkGrid({ method }: SweepSettings, parameters: readonly LocatedParame
     }));
 }
 
-function checkObjective({ objective, budget }: SweepSettings, locator: Locator): Diagnostic[] {
+function checkObjective(objective: Objective, { budget }: SweepSettings, locator: Locator): Diagnostic[] {
   const metric = objective.metric as MetricName;
   const better = largerIsBetter(metric) ? 'maximize' : 'minimize';
   const found: Diagnostic[] = [];

@@ -42,7 +42,7 @@ export interface SweepSettings
   readonly exclude: readonly Readonly<Record<string, Value>>[];
   readonly method: Method;
   readonly seeds?: readonly number[];
-  readonly objective: Objective;
+  readonly objective?: Objective;
   readonly pruner: Pruner;
   readonly budget: {
     readonly trials?: number;

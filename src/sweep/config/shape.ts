@@ -73,7 +73,6 @@ const STAND_INS = {
   version: 1,
   name: 'unknown',
   method: 'grid',
-  objective: { metric: 'test.loss', goal: 'minimize' },
 } as const;
 
 function nodeOf(plain: string | number | Readonly<Record<string, string>>, { place }: Node): Node {

@@ -41,6 +41,10 @@ export class Asha implements Pruning {
     rung.promote();
   }
 
+  withdrawn(trial: number): void {
+    for (const rung of this.halvings) rung.withdraw(trial);
+  }
+
   /** The highest with a candidate. */
   private candidateRung(): Rung | undefined {
     return this.halvings.findLast(rung => rung.candidate() !== undefined);
@@ -81,6 +85,12 @@ class Rung {
   /** The candidate goes on. */
   promote(): void {
     this.waiting.shift();
+  }
+
+  /** A trial that may be waiting here waits no more. */
+  withdraw(trial: number): void {
+    const at = this.waiting.findIndex(one => one.trial === trial);
+    if (at >= 0) this.waiting.splice(at, 1);
   }
 }
 

@@ -44,6 +44,10 @@ export class Hyperband implements Pruning {
     this.bracketOf(trial).promoted(trial);
   }
 
+  withdrawn(trial: number): void {
+    this.bracketOf(trial).withdrawn(trial);
+  }
+
   private bracketOf(trial: number): Asha {
     return this.brackets[this.bracket(trial)];
   }

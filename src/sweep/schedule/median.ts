@@ -65,6 +65,8 @@ export class MedianPruning implements Pruning {
   }
 
   promoted(): void {}
+
+  withdrawn(): void {}
 }
 
 /** The mean of the two in the middle where their number is even, as NumPy's percentile. */

@@ -23,4 +23,6 @@ export class NoPruning implements Pruning {
   }
 
   promoted(): void {}
+
+  withdrawn(): void {}
 }

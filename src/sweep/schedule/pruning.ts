@@ -23,6 +23,8 @@ export interface Pruning {
   promotable(): number | undefined;
   /** What `promotable` gave goes on. */
   promoted(trial: number): void;
+  /** A paused trial goes on though it is not promotable. */
+  withdrawn(trial: number): void;
 }
 
 /** Numbers before null, then the older trial first: a total order, so that equal values cannot make a replay differ. */

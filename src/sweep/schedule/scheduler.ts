@@ -38,6 +38,8 @@ export class Scheduler {
   /** Whether a result is known that will end the sweep once virtual time is there. */
   private endIsNear = false;
   private begun = false;
+  /** Virtual time of the last end of a segment. */
+  private now = 0;
   private isFinished = false;
 
   /** `costPerEpoch`: virtual time of one epoch of a point with one seed; above 0, and the same wherever the sweep goes on. */
@@ -90,12 +92,14 @@ export class Scheduler {
     while (!this.isFinished) {
       const job = this.lanes.next;
       if (!job) {
+        if (this.startFinalist()) continue;
         this.finish(this.reason);
         break;
       }
       const measurement = this.outcomes.measure(job);
       if (!measurement) break;
       this.lanes.end(job);
+      this.now = job.end;
       this.conclude(job, measurement);
       const trial = this.decided[job.trial];
       trial.observation = observe(trial, this.goal);
@@ -238,6 +242,21 @@ export class Scheduler {
         this.start(this.decided[promotable], now);
       } else if (point) this.start(this.choose(point), now);
     }
+  }
+
+  /**
+   * Nothing runs and nothing is promotable: if no trial has seen all epochs, the best of those that
+   * wait goes on to its next rung. Returns whether one does.
+   */
+  private startFinalist(): boolean {
+    if (this.plan.finish_best !== true || this.decided.some(({ state }) => state === 'completed'))
+      return false;
+    const waiting = this.decided.filter(({ state }) => state === 'paused');
+    const best = bestOf(waiting, this.goal);
+    if (best === undefined || !this.isAffordable()) return false;
+    this.pruning.withdrawn(best.trial);
+    this.start(best, this.now);
+    return true;
   }
 
   /** For something to start: whether the budget lets it. */

@@ -54,7 +54,7 @@ interface ComparisonProps extends Props {
 }
 
 function Runs({ compared, comparison }: ComparisonProps) {
-  const metrics = comparedMetrics(compared);
+  const metrics = comparedMetrics(compared, comparison);
   const sideOf = (path: string) => comparison?.sides.find(({ runs }) => runs.includes(path))?.id;
   return (
     <Section title="Runs">

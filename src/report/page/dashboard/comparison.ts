@@ -1,8 +1,9 @@
 /** What a comparison of runs shows, from their reports. */
-import type { Measured, RunReport } from '../../document.js';
+import type { ComparisonReport, Measured, RunReport } from '../../document.js';
 import type { ChartSeries } from '../chart.js';
 import { type ChartPlan, isConstant } from '../curves.js';
 import { isShare, words } from '../format.js';
+import { byImportance } from '../metric-order.js';
 
 export interface Compared {
   readonly path: string;
@@ -18,35 +19,25 @@ export function colorOf(number: number): Pick<ChartSeries, 'color' | 'isDashed'>
   return { color: `run-${(number % COLORS) + 1}`, isDashed: number >= COLORS };
 }
 
-/** What is asked of a run first; the rest follows by name. */
-const ORDER = [
-  'validation.accuracy',
-  'validation.mean_absolute_error',
-  'validation.loss',
-  'test.accuracy',
-  'test.mean_absolute_error',
-  'test.loss',
-  'epoch.loss',
-  'train.loss',
-];
 const TITLES: Readonly<Record<string, string>> = {
-  'epoch.loss': 'Train loss, mean of the epoch',
   'train.loss': 'Train loss, each batch',
   grad_norm: 'Gradient norm',
   samples_per_s: 'Samples per second',
 };
 
-/** One chart for each curve that any of them has, one line for each run. */
+/** One chart for each curve that any of them has, one line for each run; none of what was measured once, which a table tells as well. */
 export function comparedCurves(compared: readonly Compared[]): readonly ChartPlan[] {
   const names = [...new Set(compared.flatMap(({ report }) => Object.keys(report.curves)))];
   const isTelling = (name: string) =>
-    name !== 'learning_rate' ||
-    compared.some(({ report: { curves } }) => curves[name] && !isConstant(curves[name]));
+    compared.some(({ report: { curves } }) => {
+      const curve = curves[name];
+      return curve && curve.steps.length > 1 && !(name === 'learning_rate' && isConstant(curve));
+    });
   return names
     .filter(isTelling)
-    .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
+    .sort(byImportance)
     .map(name => ({
-      title: TITLES[name] ?? capital(words(name)),
+      title: titleOf(name),
       isShare: isShare(name),
       series: compared.flatMap(({ path, report, number }): ChartSeries[] => {
         const curve = report.curves[name];
@@ -57,9 +48,9 @@ export function comparedCurves(compared: readonly Compared[]): readonly ChartPla
     }));
 }
 
-function rank(name: string): number {
-  const at = ORDER.indexOf(name);
-  return at < 0 ? ORDER.length : at;
+function titleOf(name: string): string {
+  const [, metric] = /^epoch\.(.+)$/.exec(name) ?? [];
+  return TITLES[name] ?? (metric ? `Train ${words(metric)}, mean of the epoch` : capital(words(name)));
 }
 
 /** As short as tells the runs apart. */
@@ -76,26 +67,28 @@ export interface ComparedMetric {
   readonly best: ReadonlySet<string>;
 }
 
-/** Of an accuracy the largest is the best, of anything else the smallest. */
-export function comparedMetrics(compared: readonly Compared[]): readonly ComparedMetric[] {
+/** @param comparison knows which way a metric is better; without it none is called the best */
+export function comparedMetrics(
+  compared: readonly Compared[],
+  comparison: ComparisonReport | undefined,
+): readonly ComparedMetric[] {
   const names = [...new Set(compared.flatMap(({ report }) => report.metrics.map(({ name }) => name)))];
-  return names
-    .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
-    .map(name => {
-      const values = new Map(
-        compared.flatMap(({ path, report }) =>
-          report.metrics.filter(metric => metric.name === name).map(({ value }) => [path, value] as const),
-        ),
-      );
-      const finite = [...values.values()].filter(value => typeof value === 'number');
-      const best = isShare(name) ? Math.max(...finite) : Math.min(...finite);
-      const isTold = new Set(finite).size > 1;
-      return {
-        name,
-        values,
-        best: new Set(isTold ? [...values].filter(([, value]) => value === best).map(([path]) => path) : []),
-      };
-    });
+  return names.sort(byImportance).map(name => {
+    const values = new Map(
+      compared.flatMap(({ path, report }) =>
+        report.metrics.filter(metric => metric.name === name).map(({ value }) => [path, value] as const),
+      ),
+    );
+    const finite = [...values.values()].filter(value => typeof value === 'number');
+    const direction = comparison?.metrics.find(({ metric }) => metric === name);
+    const best = direction?.larger_is_better ? Math.max(...finite) : Math.min(...finite);
+    const isTold = direction !== undefined && new Set(finite).size > 1;
+    return {
+      name,
+      values,
+      best: new Set(isTold ? [...values].filter(([, value]) => value === best).map(([path]) => path) : []),
+    };
+  });
 }
 
 export interface DifferingValue {

@@ -1,7 +1,7 @@
 /** What is around every view: where one is, and whether what one sees is live. */
 import type { ComponentChildren } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { Links } from '../links.js';
+import { CompareLinks, Links } from '../links.js';
 import type { Connection } from './live.js';
 import { hashOf, NO_FILTER, type Route } from './route.js';
 import { Connections } from './use-live.js';
@@ -38,9 +38,11 @@ export function Frame({ route, children }: { readonly route: Route; readonly chi
             {wasRestarted && connection === 'live' && '; the server was restarted'}
           </p>
         </nav>
-        <main ref={main} tabIndex={-1}>
-          {children}
-        </main>
+        <CompareLinks.Provider value={compareLinkFrom(route)}>
+          <main ref={main} tabIndex={-1}>
+            {children}
+          </main>
+        </CompareLinks.Provider>
       </Links.Provider>
     </Connections.Provider>
   );
@@ -48,8 +50,15 @@ export function Frame({ route, children }: { readonly route: Route; readonly chi
 
 /** The address of a run, relative to the list or to the sweep that is shown. */
 function linkFrom(route: Route): (path: string) => string {
-  const before = route.kind === 'sweep' ? `${route.path}/` : '';
-  return path => hashOf({ kind: 'run', path: before + path });
+  return path => hashOf({ kind: 'run', path: folderOf(route) + path });
+}
+
+function compareLinkFrom(route: Route): (paths: readonly string[]) => string {
+  return paths => hashOf({ kind: 'compare', paths: paths.map(path => folderOf(route) + path) });
+}
+
+function folderOf(route: Route): string {
+  return route.kind === 'sweep' ? `${route.path}/` : '';
 }
 
 /** Whoever follows a link by keyboard or hears the page goes on at the new view, not where the link was. */

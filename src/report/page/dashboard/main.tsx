@@ -3,6 +3,7 @@ import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import 'uplot/dist/uPlot.min.css';
 import '../style.css';
+import '../list/list.css';
 import './dashboard.css';
 import { ComparePage } from './compare-page.js';
 import { Frame } from './frame.js';

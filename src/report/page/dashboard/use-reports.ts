@@ -1,7 +1,7 @@
 /** The reports of several runs, asked for again when the list says that one has changed: one connection, however many runs. */
 import { useEffect, useState } from 'preact/hooks';
 import type { ComparisonReport, RunReport } from '../../document.js';
-import type { ListDocument } from '../../server/documents.js';
+import type { ListDocument, Listed } from '../../server/documents.js';
 import { applyListChange } from './apply.js';
 import { encodePath } from './route.js';
 import { useLive } from './use-live.js';
@@ -19,8 +19,8 @@ const NONE: Reports = { reports: new Map(), comparison: undefined, trouble: unde
 export function useReports(paths: readonly string[]): Reports {
   const list = useLive<ListDocument>('/api/list', applyListChange);
   const [got, setGot] = useState<Reports>(NONE);
-  const rows = paths.map(path => list.document?.runs.find(run => run.path === path));
-  // what the list says of them is other when, and only when, their files are
+  const rows = paths.map(path => list.document && rowOf(path, list.document));
+  // what the list says of them is other when their files are, of a run only then
   const version = list.document === undefined ? undefined : JSON.stringify(rows);
   useEffect(() => {
     if (version === undefined) return;
@@ -34,6 +34,13 @@ export function useReports(paths: readonly string[]): Reports {
     return () => stop.abort();
   }, [paths, version]);
   return { ...got, trouble: list.trouble ?? got.trouble };
+}
+
+/** Of a trial that of its sweep. */
+function rowOf(path: string, { runs, sweeps }: ListDocument): Listed | undefined {
+  return (
+    runs.find(run => run.path === path) ?? sweeps.find(sweep => path.startsWith(`${sweep.path}/trials/`))
+  );
 }
 
 async function readAll(paths: readonly string[], signal: AbortSignal): Promise<Reports> {

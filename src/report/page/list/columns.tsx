@@ -3,6 +3,7 @@ import type { CommonConfig, SweepRow } from '../../document.js';
 import { Badge, Value } from '../base.js';
 import { formatMetric, formatSeconds, formatTime, isShare, words } from '../format.js';
 import type { Link } from '../links.js';
+import { byImportance } from '../metric-order.js';
 import type { SortableColumn } from '../sortable-table.js';
 import { Sparkline } from '../sparkline.js';
 import { differingKeys, isSetting, shortTitles, tellingKeys } from './config-keys.js';
@@ -15,8 +16,11 @@ export interface RunColumn<Row> extends SortableColumn<Row> {
   readonly isDefault: boolean;
 }
 
-/** More columns of config values make a table that is wider than a laptop's screen. */
-const MAX_CONFIG_COLUMNS = 6;
+/** See `tellingKeys`: more columns make a table that is wider than a laptop's screen. */
+const CONFIG_COLUMNS = { few: 4, max: 6 };
+
+/** As many metrics, the most important first. */
+const MAX_METRICS = 4;
 
 /** All there are: the name first, then what tells the runs apart, what they measured, and when. */
 export function runColumns<Row extends RunLine>(
@@ -24,7 +28,7 @@ export function runColumns<Row extends RunLine>(
   common: CommonConfig,
   link: Link,
 ): readonly RunColumn<Row>[] {
-  const metrics = [...new Set(rows.flatMap(row => row.metrics.map(({ name }) => name)))].sort();
+  const metrics = [...new Set(rows.flatMap(row => row.metrics.map(({ name }) => name)))].sort(byImportance);
   // the id begins with the time; a column that says it again is left to who asks for it
   const isTimed = rows.every(({ id, started }) => started === null || startsWithTime(id));
   const fact = (column: SortableColumn<Row>, isDefault: boolean): RunColumn<Row> => ({
@@ -42,7 +46,7 @@ export function runColumns<Row extends RunLine>(
   return [
     ...leadingColumns<Row>(link, { name: 'experiment', id: 'run' }).map(column => fact(column, true)),
     ...configColumns(rows, common),
-    ...metrics.map(metricColumn<Row>),
+    ...metrics.map((metric, i) => metricColumn<Row>(metric, i < MAX_METRICS || metric === 'train.loss')),
     ...(rows.some(({ sparkline }) => sparkline !== null) ? [fact(curveColumn<Row>(), true)] : []),
     hasAny(gatesColumn()),
     hasAny(tagsColumn()),
@@ -68,7 +72,7 @@ function configColumns<Row extends RunLine>(
   rows: readonly Row[],
   common: CommonConfig,
 ): readonly RunColumn<Row>[] {
-  const telling = new Set(tellingKeys(rows, common, MAX_CONFIG_COLUMNS));
+  const telling = new Set(tellingKeys(rows, common, CONFIG_COLUMNS));
   const differing = differingKeys(rows, common);
   const others = new Set([
     ...rows.flatMap(({ config }) => Object.keys(config ?? {})),
@@ -105,7 +109,7 @@ const OWN_TITLES: readonly string[] = [
   'note',
 ];
 
-function metricColumn<Row extends RunLine>(metric: string): RunColumn<Row> {
+function metricColumn<Row extends RunLine>(metric: string, isDefault: boolean): RunColumn<Row> {
   const read = (row: Row) => metricOf(row, metric);
   const numberOf = (row: Row) => {
     const value = read(row);
@@ -115,7 +119,7 @@ function metricColumn<Row extends RunLine>(metric: string): RunColumn<Row> {
     name: metric,
     title: words(metric),
     section: 'Metrics',
-    isDefault: true,
+    isDefault,
     sortBy: numberOf,
     show: row => <Value metric={metric} value={row.metrics.find(({ name }) => name === metric)?.value} />,
     summary: {

@@ -37,14 +37,23 @@ export function differingKeys(rows: readonly RunLine[], common: CommonConfig): r
   });
 }
 
+/** What has no part in the results, and is shown to who asks for it. */
+const ASIDE = /^(gates$|checkpoint\.|training\.(log_every|eval_batch_size)$)/;
+/** The parts of a config, those that people vary most first. */
+const PARTS = ['model', 'optimizer', 'loss', 'training', 'dataset'];
+
 /**
- * Of the differing keys those that a table of limited width shows: first those that differ between runs of one experiment, since runs of
- * different experiments differ in nearly everything. Keys that only repeat the seed are left out, as are those that some runs lack only because
- * they are of another kind.
+ * Of the differing keys those that a table of limited width shows: those that differ between runs of one experiment, and if these are few some
+ * of the others, since runs of different experiments differ in nearly everything. Keys that only repeat the seed are left out, as are those that
+ * some runs lack only because they are of another kind.
  */
-export function tellingKeys(rows: readonly RunLine[], common: CommonConfig, max: number): readonly string[] {
+export function tellingKeys(
+  rows: readonly RunLine[],
+  common: CommonConfig,
+  { few, max }: { readonly few: number; readonly max: number },
+): readonly string[] {
   const keys = differingKeys(rows, common).filter(
-    key => !repeatsSeed(key, rows, common) && !followsKind(key, rows, common),
+    key => !ASIDE.test(key) && !repeatsSeed(key, rows, common) && !followsKind(key, rows, common),
   );
   const names = [...new Set(rows.map(({ name }) => name))];
   const within = new Set(
@@ -55,9 +64,16 @@ export function tellingKeys(rows: readonly RunLine[], common: CommonConfig, max:
       ),
     ),
   );
-  const ordered = [...keys.filter(key => within.has(key)), ...keys.filter(key => !within.has(key))];
-  const kept = new Set(ordered.slice(0, max));
+  const ordered = keys.toSorted((a, b) => partOf(a) - partOf(b));
+  const first = ordered.filter(key => within.has(key)).slice(0, max);
+  const others = ordered.filter(key => !within.has(key)).slice(0, Math.max(0, few - first.length));
+  const kept = new Set([...first, ...others]);
   return keys.filter(key => kept.has(key));
+}
+
+function partOf(key: string): number {
+  const part = PARTS.indexOf(key.split('.')[0]);
+  return part < 0 ? PARTS.length : part;
 }
 
 function repeatsSeed(key: string, rows: readonly RunLine[], common: CommonConfig): boolean {

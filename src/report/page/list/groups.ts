@@ -61,11 +61,14 @@ function readerOf(by: string, common: CommonConfig): (row: RunLine) => readonly 
   }
 }
 
+/** See `tellingKeys`: the columns tell the rest. */
+const LABEL_PARTS = { few: 3, max: 4 };
+
 /** Everything but the seeds counts, and what tells the groups apart is shown. */
 function settingOf(rows: readonly RunLine[], common: CommonConfig): (row: RunLine) => Place {
   const isNoSeed = (key: string) => !key.endsWith('.seed');
   const keys = differingKeys(rows, common).filter(isNoSeed);
-  const shown = tellingKeys(rows, common, Number.POSITIVE_INFINITY).filter(isNoSeed);
+  const shown = tellingKeys(rows, common, LABEL_PARTS).filter(isNoSeed);
   return row => ({
     key: JSON.stringify([row.name, ...keys.map(key => configValue(row, common, key) ?? null)]),
     parts: [row.name, ...shown.flatMap(key => configValue(row, common, key) ?? [])],
