@@ -30,6 +30,26 @@ const surroundings = { cwd: work.path, env: process.env };
 const hasPython = (await execute('/usr/bin/python3', ['--version'], surroundings))?.code === 0;
 const skip = !hasPython && 'there is no python3';
 
+t.test('a review that neither a gate nor a baseline judges does not say that it passed', async t => {
+  const run = copyOf(runs[0], (summary, directory) => {
+    summary.gates = [];
+    withoutGates(directory);
+  });
+  const github = { workspace: undefined, summary: undefined };
+  const printed = (format: 'text' | 'json' | 'markdown' | 'github', gates: string[] = []) => {
+    const io = recorder();
+    t.equal(review([run], { gates, format, github }, io), 0);
+    return io.text();
+  };
+  const parsed = JSON.parse(printed('json'));
+  t.same(validateAgainst('review', parsed), []);
+  t.equal(parsed.verdict, 'no gate');
+  t.match(printed('text'), /^Review: not judged, since there is no gate and no baseline\.$/m);
+  t.match(printed('markdown'), /^## Review: not judged, since there is no gate and no baseline$/m);
+  t.match(printed('github'), /Review: not judged, since there is no gate/);
+  t.match(printed('text', ['test.loss <= 100']), /^Review: passed\.$/m);
+});
+
 t.test('every format says the same', async t => {
   const github = { workspace: undefined, summary: undefined };
   const printed = (format: 'text' | 'json' | 'markdown' | 'junit'): [ExitCode, string] => {

@@ -524,8 +524,8 @@ t.test('the rate is that of training, the time left is of all that is to come', 
     now += 1000 * seconds;
   };
   for (let step = 1; step <= 4; step++) {
-    after(1);
-    progress.step({ epoch: Math.ceil(step / 2), step, samples: 500 });
+    after(4);
+    progress.step({ epoch: Math.ceil(step / 2), step, samples: 2000 });
     after(2);
     progress.saved();
     if (step % 2 === 0) {
@@ -536,9 +536,9 @@ t.test('the rate is that of training, the time left is of all that is to come', 
   }
   t.equal(
     io.text,
-    `epoch 1/2  step 1/4  500 samples/s  0:03 left
-epoch 1/2  step 2/4  500 samples/s  0:04 left
-epoch 2/2  step 3/4  500 samples/s  0:33 left
+    `epoch 1/2  step 1/4  500 samples/s  0:12 left
+epoch 1/2  step 2/4  500 samples/s  0:10 left
+epoch 2/2  step 3/4  500 samples/s  0:36 left
 epoch 2/2  step 4/4  500 samples/s  0:30 left
 `,
   );

@@ -10,6 +10,7 @@ import { formatMarkdown } from '../review/format-markdown.js';
 import { placeOfGate } from '../review/gate-places.js';
 import type { Review, Reviewed } from '../review/review.js';
 import {
+  closingSentence,
   sweepSentences,
   type VerdictGroup,
   type VerdictLine,
@@ -62,7 +63,7 @@ export function githubAnnotations(review: Review, { workspace }: GithubPlace): s
     ...rest(count, 'warnings'),
     ...notices.slice(0, MOST_ANNOTATIONS),
     ...rest(notices.length, 'notes'),
-    `Review: ${review.verdict}.`,
+    closingSentence(review),
     '',
   ].join('\n');
 }

@@ -14,7 +14,13 @@ import type { Curves } from './history.js';
 import type { RunReview } from './judge-run.js';
 import type { Review, Reviewed } from './review.js';
 import { costWords, metricsOfRun } from './run-words.js';
-import { groupName, sweepSentences, type VerdictLine, verdictGroups } from './verdict-lines.js';
+import {
+  closingSentence,
+  groupName,
+  sweepSentences,
+  type VerdictLine,
+  verdictGroups,
+} from './verdict-lines.js';
 
 /** At most `maxBytes` of UTF-8: curves give way first, then the end, which is counted, then all of it. */
 export function formatMarkdown({ review, curves }: Reviewed, maxBytes = Number.POSITIVE_INFINITY): string {
@@ -46,7 +52,7 @@ function cut(lines: readonly string[], maxBytes: number): string {
 
 function headOf(review: Review): string[] {
   return [
-    `## Review: ${review.verdict}`,
+    `## ${closingSentence(review).slice(0, -1)}`,
     '',
     ...verdictTable(review),
     '',

@@ -6,7 +6,7 @@ import { groupNotes } from './group-notes.js';
 import type { RunReview } from './judge-run.js';
 import type { Review } from './review.js';
 import { costWords, metricsOfRun, placeWords } from './run-words.js';
-import { groupName, sweepSentences, verdictGroups } from './verdict-lines.js';
+import { closingSentence, groupName, sweepSentences, verdictGroups } from './verdict-lines.js';
 
 /** Lines without their ends; foreign text in them is as it was written. `nameOf` names a run's directory for the reader. */
 export function textLines(review: Review, nameOf: (directory: string) => string): string[] {
@@ -31,7 +31,7 @@ export function textLines(review: Review, nameOf: (directory: string) => string)
   }
   lines.push(...sweepSentences(review).map(sentence => `warning: ${sentence}`));
   if (review.pinned !== null) lines.push(`Pinned: ${review.pinned}`);
-  return [...lines, `Review: ${review.verdict}.`];
+  return [...lines, closingSentence(review)];
 }
 
 function runLines(run: RunReview, nameOf: (directory: string) => string): string[] {

@@ -52,7 +52,8 @@ export type ReviewFile = Omit<Review, 'runs'> & {
 /** What `--json` prints; layout in schemas/review.schema.json. */
 export interface Review {
   readonly version: 1;
-  readonly verdict: Verdict;
+  /** `no gate`: every run completed, and neither a gate nor a baseline judged any of them. */
+  readonly verdict: Verdict | 'no gate';
   readonly exit_code: ExitCode;
   readonly runs: readonly RunReview[];
   /** Those that could not be read, and are not judged. */
@@ -93,7 +94,11 @@ export function reviewRuns(paths: readonly string[], options: ReviewOptions): Re
   const isDamaged = damaged.length > 0 || sweeps.some(({ state }) => state === 'damaged');
   const isUnfinished = sweeps.some(sweep => sweep.state !== 'completed' && isAsked(sweep, paths));
   const verdict = worst(reviews, groups, isDamaged || isUnfinished);
-  const exit_code = isDamaged ? EXIT.damaged : verdict === 'passed' ? EXIT.done : EXIT.gate;
+  const exit_code = isDamaged
+    ? EXIT.damaged
+    : verdict === 'passed' || verdict === 'no gate'
+      ? EXIT.done
+      : EXIT.gate;
   return {
     review: {
       version: 1,
@@ -159,7 +164,11 @@ function isAsked({ directory }: SweepReview, paths: readonly string[]): boolean 
 }
 
 /** Where nothing was judged nothing has passed. @param isPartial whether there is more to be judged than there is to be read */
-function worst(runs: readonly RunReview[], groups: readonly GroupReview[], isPartial: boolean): Verdict {
+function worst(
+  runs: readonly RunReview[],
+  groups: readonly GroupReview[],
+  isPartial: boolean,
+): Review['verdict'] {
   const judged = runs.filter(({ not_judged }) => not_judged === null);
   const verdicts: Verdict[] = [
     ...(isPartial || judged.length === 0 ? (['inconclusive'] as const) : []),
@@ -169,5 +178,7 @@ function worst(runs: readonly RunReview[], groups: readonly GroupReview[], isPar
     ),
   ];
   if (verdicts.includes('failed')) return 'failed';
-  return verdicts.includes('inconclusive') ? 'inconclusive' : 'passed';
+  if (verdicts.includes('inconclusive')) return 'inconclusive';
+  // that the runs completed says nothing of how good they are
+  return verdicts.length > judged.length ? 'passed' : 'no gate';
 }
