@@ -52,10 +52,8 @@ export interface RunReport {
   readonly metrics: readonly Metric[];
   /** What answers reach that look at no input; empty until the run has completed. */
   readonly baselines: readonly BaselineReport[];
-  /** Sentences about a run that is no better than they are, or answers every input alike. */
-  readonly baseline_warnings: readonly string[];
-  /** Sentences about what was selected by the test split. */
-  readonly selected_on_test: readonly string[];
+  /** What limits the trust in the result, a sentence each. */
+  readonly cautions: readonly string[];
   readonly best: {
     readonly metric: string;
     readonly value: number;
