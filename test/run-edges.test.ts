@@ -317,8 +317,8 @@ t.test('evaluate --json spells a number that is not finite', parallel, async t =
   );
   t.equal(run.code, EXIT.diverged);
   t.match(
-    run.events.filter(({ event }) => event === 'warning'),
-    [{ code: 'eval/not-finite', message: /^step 1: test loss Infinity/, step: 1 }, { step: 2 }],
+    run.events.filter(({ code }) => code === 'eval/not-finite'),
+    [{ event: 'warning', message: /^step 1: test loss Infinity/, step: 1 }, { step: 2 }],
   );
   t.match(run.finished.stderr, /the model after the last step has test loss Infinity/);
   const { code, stdout, stderr } = await work.cellrun('evaluate', run.directory, '--json', ...webasm);

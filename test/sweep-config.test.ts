@@ -55,6 +55,7 @@ t.test('a plan has every default filled in', async t => {
     retries: 1,
     on_trial_error: 'continue',
     bases: [{ name: 'base.yaml', file: join(scratch, 'base.yaml') }],
+    finish_best: true,
   });
   t.same(judged, [{ 'model.hidden_size': 4 }, { 'model.hidden_size': 8 }]);
   t.equal(givenYaml, sweepText(GRID));
