@@ -1,4 +1,7 @@
-/** Weights that are averaged during training: what is saved, what is evaluated, and that a resume changes no byte. */
+/**
+ * Weights that are averaged during training: what is saved, what is evaluated, and that a resume
+ * changes no byte.
+ */
 import { join } from 'node:path';
 import t from 'tap';
 import { loadCheckpoint, resolveCheckpoint } from '../src/experiment/checkpoint-folder.js';

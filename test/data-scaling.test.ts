@@ -1,4 +1,7 @@
-/** Features and value targets scaled by the training split, against scikit-learn, and what a run keeps of it. */
+/**
+ * Features and value targets scaled by the training split, against scikit-learn, and what a run
+ * keeps of it.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';

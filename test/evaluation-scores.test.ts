@@ -1,4 +1,7 @@
-/** `evaluation.json` lists the scores of each class, label and target, against scikit-learn's (`fixtures/metrics`). */
+/**
+ * `evaluation.json` lists the scores of each class, label and target, against scikit-learn's
+ * (`fixtures/metrics`).
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';

@@ -1,4 +1,7 @@
-/** Every loss under every setting in float64, by the references of its ops, against PyTorch (`fixtures/losses/generate.py`). */
+/**
+ * Every loss under every setting in float64, by the references of its ops, against PyTorch
+ * (`fixtures/losses/generate.py`).
+ */
 import './support/quick.js';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

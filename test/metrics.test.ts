@@ -1,4 +1,6 @@
-/** Metrics against scikit-learn (`fixtures/metrics/generate.py`), and their names in the schemas. */
+/**
+ * Metrics against scikit-learn (`fixtures/metrics/generate.py`), and their names in the schemas.
+ */
 import './support/quick.js';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,6 @@
-/** How tests are chosen, run and reported, and that what is slow by its nature fails in a quick one. */
+/**
+ * How tests are chosen, run and reported, and that what is slow by its nature fails in a quick one.
+ */
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

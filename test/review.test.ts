@@ -330,7 +330,7 @@ t.test('a run whose files do not agree that it completed is in doubt', async t =
   const told = (lines: number, warnings: number) =>
     oddities({
       ...judgedOdd,
-      selected_on_test: [],
+      cautions: [],
       damaged_lines: lines,
       warnings: { count: warnings, first: [] },
     });

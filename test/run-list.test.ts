@@ -1,4 +1,7 @@
-/** The list of runs: what a search finds, which columns tell the runs apart, what a group of runs is. */
+/**
+ * The list of runs: what a search finds, which columns tell the runs apart, what a group of runs
+ * is.
+ */
 import './support/quick.js';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -17,7 +17,8 @@ import { selectTests } from './support/select-tests.js';
 import { everything, type FileResult, failuresOnly, runFile, totals } from './support/test-files.js';
 
 const sources = join(packageRoot, 'test');
-// the sources count, since an earlier build may have left files in dist/ that have no source any more
+// the sources count, since an earlier build may have left files in dist/ that have no source any
+// more
 const names = readdirSync(sources).flatMap(file =>
   file.endsWith('.test.ts') ? [basename(file, '.test.ts')] : [],
 );

@@ -1,4 +1,7 @@
-/** Learning rates that change, in whole runs: what is logged, what a resume does, what a longer training changes. */
+/**
+ * Learning rates that change, in whole runs: what is logged, what a resume does, what a longer
+ * training changes.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';

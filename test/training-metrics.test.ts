@@ -1,4 +1,6 @@
-/** Metrics of the training split: over an epoch's batches as they were trained, and across a resume. */
+/**
+ * Metrics of the training split: over an epoch's batches as they were trained, and across a resume.
+ */
 import t from 'tap';
 import type { BatchOrder } from '../src/data/index.js';
 import { RandomStream } from '../src/random.js';
@@ -22,7 +24,10 @@ function dataOf(y: Parameters<typeof npz>[0][string], more: Parameters<typeof np
 
 const label = () => (random.uniform() < 0.2 ? -100 : random.integer(6));
 
-/** Weights that no step changes, so that an epoch sees what an evaluation of the training split sees. */
+/**
+ * Weights that no step changes, so that an epoch sees what an evaluation of the training split
+ * sees.
+ */
 const config = (path: string, loss: object, from = 'last') => ({
   version: 1,
   name: 'training-metrics',

@@ -1,4 +1,7 @@
-/** `evaluate RUN`: the metrics of a checkpoint, computed again from its weights and the run's own config. */
+/**
+ * `evaluate RUN`: the metrics of a checkpoint, computed again from its weights and the run's own
+ * config.
+ */
 import { EXIT, type ExitCode } from '../errors.js';
 import { spellNonFinite } from '../experiment/json.js';
 import { evaluateCheckpoint } from '../training/evaluate.js';

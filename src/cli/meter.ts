@@ -1,7 +1,8 @@
 /**
- * Rate and time left of a training, from what was done since the beginning of this process (a resumed run began in another).
- * All time belongs to the event that ends it: a step, a saved checkpoint, an evaluation. The first step, which compiles,
- * counts only until there is a second one.
+ * Rate and time left of a training, from what was done since the beginning of this process (a
+ * resumed run began in another). All time belongs to the event that ends it: a step, a saved
+ * checkpoint, an evaluation. The first step, which compiles, counts only until there is a second
+ * one.
  */
 export class Meter {
   private mark: number;

@@ -1,9 +1,9 @@
 /** How a run went, in words. */
 import { basename, delimiter, dirname, relative } from 'node:path';
-import { baselinesSentence, baselineWarnings, leadingMetric } from '../experiment/baseline-words.js';
+import { baselinesSentence, leadingMetric } from '../experiment/baseline-words.js';
+import { cautionsOf } from '../experiment/cautions.js';
 import { gateSentence } from '../experiment/gate-words.js';
 import { metricSentence } from '../experiment/metric-words.js';
-import { selectionSentences } from '../experiment/selection-words.js';
 import type { Summary } from '../experiment/summary.js';
 import type { RunResult } from '../training/observer.js';
 import { counted } from '../words.js';
@@ -21,7 +21,6 @@ export function tellResult(summary: Summary, quiet: boolean, io: Io): void {
     if (trivial !== '' && !quiet) io.out(`${trivial}\n`);
     for (const gate of gates) if (gate.verdict !== 'passed' || !quiet) io.out(`${gateSentence(gate)}\n`);
   }
-  for (const sentence of selectionSentences(summary)) io.out(`${sentence}\n`);
   io.out(`Run directory: ${directory}\n`);
 }
 
@@ -29,7 +28,7 @@ export function tellResult(summary: Summary, quiet: boolean, io: Io): void {
 export function tellTrouble({ summary, advice }: RunResult, json: boolean, io: Io): void {
   const { status, message, gates, directory, skipped_batches, steps } = summary;
   for (const gate of json ? gates : []) if (gate.verdict !== 'passed') io.err(`${gateSentence(gate)}\n`);
-  for (const warning of baselineWarnings(summary)) io.err(`warning: ${warning}\n`);
+  for (const caution of cautionsOf(summary)) io.err(`warning: ${caution}\n`);
   if (skipped_batches > 0)
     io.err(
       `warning: ${skipped_batches} of ${counted(steps, 'step')} left out their batch: its loss, gradient or update was not finite\n`,

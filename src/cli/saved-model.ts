@@ -15,7 +15,8 @@ export interface OpenedModel extends SavedModel {
 
 /**
  * @param weights undefined: the average if the run keeps one, else the weights themselves
- * @throws UserError exit 2 if there is no such run, checkpoint or average, exit 5 if a file is damaged
+ * @throws UserError exit 2 if there is no such run, checkpoint or average, exit 5 if a file is
+ * damaged
  */
 export function openModel(
   runPath: string,

@@ -4,7 +4,10 @@ import { changedNotes, checkNotesChange, type Notes, type NotesChange } from '..
 import { RunDirectory } from '../experiment/run-directory.js';
 import type { Io } from './io.js';
 
-/** Changes all runs or, if one of them cannot be changed, none; then prints what they have. Throws UserError (exit 2 or 5). */
+/**
+ * Changes all runs or, if one of them cannot be changed, none; then prints what they have. Throws
+ * UserError (exit 2 or 5).
+ */
 export function tag(
   runs: readonly string[],
   change: NotesChange,

@@ -1,4 +1,7 @@
-/** Development tool, a step of the build: compiles every schema to a module in `validators/` beside this file's compiled form. */
+/**
+ * Development tool, a step of the build: compiles every schema to a module in `validators/` beside
+ * this file's compiled form.
+ */
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { packageRoot } from '../root.js';

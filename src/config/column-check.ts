@@ -12,14 +12,19 @@ export interface ColumnFacts {
 
 /** A larger mean or standard deviation is far from that of normalized data, which are 0 and 1. */
 const MAX_USUAL = 5;
-/** A column with smaller values hardly moves a network; a rare flag of 0 and 1 has a small deviation but is none. */
+/**
+ * A column with smaller values hardly moves a network; a rare flag of 0 and 1 has a small deviation
+ * but is none.
+ */
 const MIN_USUAL = 0.05;
 /** Columns that a warning names. */
 const MAX_NAMED = 5;
 
 const PATH = ['dataset', 'normalize'];
 
-/** @param isScaled whether the config has them scaled; if not, it does not say what is to be done */
+/**
+ * @param isScaled whether the config has them scaled; if not, it does not say what is to be done
+ */
 export function checkColumns(
   { features, targets }: ColumnFacts,
   isScaled: boolean,

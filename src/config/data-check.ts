@@ -164,7 +164,9 @@ function checkLimit(
 /** More sequences to report on or select by than this for each that trains are hardly meant. */
 const MAX_HELD_OUT = 20;
 
-/** A share that is to be the training part's, or that counts in per cent, leaves next to nothing. */
+/**
+ * A share that is to be the training part's, or that counts in per cent, leaves next to nothing.
+ */
 function checkShare(
   { experiment: { dataset }, locator }: LoadedExperiment,
   { train, validation, test }: DataShape,

@@ -18,9 +18,9 @@ export interface Hashes {
 
 /**
  * SHA-256 (hex) of what defines the results. Left out is what only names, watches or judges them:
- * `name`, `description`, `checkpoint`, `gates`, `training.log_every`, `training.metrics`. Paths count relative to the
- * config's folder, so that a checkout elsewhere has the same hash. A key that is younger than the
- * first hashes counts only where it is not at its default.
+ * `name`, `description`, `checkpoint`, `gates`, `training.log_every`, `training.metrics`. Paths
+ * count relative to the config's folder, so that a checkout elsewhere has the same hash. A key that
+ * is younger than the first hashes counts only where it is not at its default.
  * @param folder of the config; absolute
  */
 export function hashExperiment(experiment: Experiment, folder: string): Hashes {

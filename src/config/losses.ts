@@ -5,7 +5,9 @@ import { isTrained, type MeasuredMetric, TASK_METRICS, type Task } from './metri
 
 interface LossFacts {
   readonly task: Task;
-  /** What an evaluation measures beside the loss, unless the config says it; the most telling first. */
+  /**
+   * What an evaluation measures beside the loss, unless the config says it; the most telling first.
+   */
   readonly metrics: readonly MeasuredMetric[];
   /** What decides which checkpoint is the best, unless the config says it. */
   readonly decides: MetricName;
@@ -17,7 +19,10 @@ const VALUES = {
   decides: 'test.loss',
 } as const satisfies LossFacts;
 
-/** Typed by the schema: a loss that is forgotten here does not compile. Of each task the most usual first. */
+/**
+ * Typed by the schema: a loss that is forgotten here does not compile. Of each task the most usual
+ * first.
+ */
 const LOSSES: Readonly<Record<LossConfig['kind'], LossFacts>> = {
   cross_entropy: { task: 'classes', metrics: ['accuracy'], decides: 'test.accuracy' },
   mse: VALUES,
@@ -103,7 +108,9 @@ export function metricsOf(
   return namesOf(measuredMetrics(config), splits);
 }
 
-/** The least that a run with a loss reports that may be of another version; none if it is not known. */
+/**
+ * The least that a run with a loss reports that may be of another version; none if it is not known.
+ */
 export function metricsOfKind(kind: unknown): readonly MetricName[] {
   if (typeof kind !== 'string' || !Object.hasOwn(LOSSES, kind)) return [];
   const [first] = LOSSES[kind as LossConfig['kind']].metrics;

@@ -11,7 +11,9 @@ interface MetricFacts {
 const SHARE: MetricFacts = { largerIsBetter: true, min: 0, max: 1 };
 const ERROR: MetricFacts = { largerIsBetter: false, min: 0, max: Number.POSITIVE_INFINITY };
 
-/** Typed by the schema: a metric that is forgotten here does not compile. The most telling first. */
+/**
+ * Typed by the schema: a metric that is forgotten here does not compile. The most telling first.
+ */
 const FACTS: Readonly<Record<Metric, MetricFacts>> = {
   accuracy: SHARE,
   top_3_accuracy: SHARE,

@@ -1,4 +1,7 @@
-/** JSON Schema validation of everything that has a schema: configs, log events, summaries, manifests. */
+/**
+ * JSON Schema validation of everything that has a schema: configs, log events, summaries,
+ * manifests.
+ */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -15,7 +15,8 @@ export interface ClassMapping {
 }
 
 /**
- * Classes of all labels but those `ignored` of the tables, in sorted order: by value where all are numbers, else by UTF-16 code units.
+ * Classes of all labels but those `ignored` of the tables, in sorted order: by value where all are
+ * numbers, else by UTF-16 code units.
  * @throws UserError exit 5 where no label is left or there are too many.
  */
 export function classMapping(tables: readonly CsvTable[], ignored: ReadonlySet<string>): ClassMapping {
@@ -39,7 +40,10 @@ export function classMapping(tables: readonly CsvTable[], ignored: ReadonlySet<s
   };
 }
 
-/** Labels are texts, so there is no gap between them; only another table may have one that the training table has not. */
+/**
+ * Labels are texts, so there is no gap between them; only another table may have one that the
+ * training table has not.
+ */
 export function csvLabelFacts(
   [train, ...others]: readonly CsvTable[],
   ignored: ReadonlySet<string>,

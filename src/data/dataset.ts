@@ -14,7 +14,10 @@ export interface Scaling {
   readonly scale: readonly number[];
 }
 
-/** How the numbers of a dataset were scaled, by the training split; null where they are symbols or classes. */
+/**
+ * How the numbers of a dataset were scaled, by the training split; null where they are symbols or
+ * classes.
+ */
 export interface DataScaling {
   readonly method: 'standard' | 'min_max';
   /** One of each per feature. */
@@ -97,7 +100,9 @@ export interface Dataset {
   /** T, steps per sequence (the longest one's). */
   readonly sequenceLength: number;
   readonly train: Split;
-  /** Sequences that are set aside from training to select by; absent if the config sets none aside. */
+  /**
+   * Sequences that are set aside from training to select by; absent if the config sets none aside.
+   */
   readonly validation?: Split;
   readonly test: Split;
   /** What was read, for the manifest: SHA-256 of each file's bytes, or of the generated values. */
@@ -110,9 +115,14 @@ export interface Dataset {
    * The largest symbol of both splits, where steps are symbols; to be judged against the config.
    */
   readonly largestSymbol?: PlacedLabel;
-  /** What the data call feature or target value `index`; absent if nobody needs to tell them apart. */
+  /**
+   * What the data call feature or target value `index`; absent if nobody needs to tell them apart.
+   */
   readonly columnNames?: Readonly<Record<'features' | 'targets', (index: number) => string>>;
-  /** Columns that are numbers, before any scaling; absent if the kind scales them, or if none is wanted. */
+  /**
+   * Columns that are numbers, before any scaling; absent if the kind scales them, or if none is
+   * wanted.
+   */
   readonly columns?: Readonly<Record<'features' | 'targets', readonly Column[]>>;
   /** Absent if features and targets are as in the data. */
   readonly scaling?: DataScaling;

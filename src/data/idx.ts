@@ -1,4 +1,7 @@
-/** Dataset kind `idx`: a pair of files for each split in MNIST's format, raw or gzip, pictures of any size. */
+/**
+ * Dataset kind `idx`: a pair of files for each split in MNIST's format, raw or gzip, pictures of
+ * any size.
+ */
 import type { Dataset } from './dataset.js';
 import { readSource, type SourceFile } from './files.js';
 import { type IdxArray, parseIdx } from './formats/idx.js';

@@ -75,7 +75,8 @@ export function sequencesOf(
 
 /**
  * @param suffix of the names of `other`'s arrays
- * @throws UserError exit 5 if the sequences have another T, F or kind of target than the training ones
+ * @throws UserError exit 5 if the sequences have another T, F or kind of target than the training
+ * ones
  */
 export function checkSameShape(train: NpzSequences, other: NpzSequences, suffix: string, file: string): void {
   const problems = new Problems();

@@ -36,8 +36,8 @@ export const npz: DatasetKind<NpzConfig> = { open, facts: () => ({}), testDigest
 /**
  * Opens a file with `x` (`[N, T, F]` numbers, or `[N, T]` integers, which are symbols), `y` (`[N]`
  * or `[N, T]` integer classes, -100 = ignored, or `[N, C]` float targets) and optionally `lengths`
- * `[N]`; the test split is `x_test`, `y_test`, `lengths_test`, or a fraction. Validation sequences may
- * stand in `x_validation`, `y_validation`, `lengths_validation`.
+ * `[N]`; the test split is `x_test`, `y_test`, `lengths_test`, or a fraction. Validation sequences
+ * may stand in `x_validation`, `y_validation`, `lengths_validation`.
  * @throws UserError exit 2 where the file cannot be read or the test split is not determined; exit
  * 5 where the archive is damaged, shapes do not fit, or a value is out of range (located by array
  * and index).
@@ -114,7 +114,9 @@ function checkTestSplit(arrays: Arrays, config: NpzConfig): void {
   }
 }
 
-/** A config alone must tell whether there is a validation split, since its defaults depend on that. */
+/**
+ * A config alone must tell whether there is a validation split, since its defaults depend on that.
+ */
 function checkValidationArrays(arrays: Arrays, { path, validation_arrays }: NpzConfig): void {
   const inFile = arrays.has('x_validation');
   if (inFile && validation_arrays === undefined) {

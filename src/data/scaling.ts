@@ -4,8 +4,9 @@
  *     standard  stored = (x - mean) / s,          s = sqrt(sum of (x - mean)^2 / n)
  *     min_max   stored = (x - min) / (max - min)
  *
- * as `StandardScaler` and `MinMaxScaler` of scikit-learn. Each column has its own; n counts the real
- * steps of the training sequences, not their padding. A column that is constant is only shifted.
+ * as `StandardScaler` and `MinMaxScaler` of scikit-learn. Each column has its own; n counts the
+ * real steps of the training sequences, not their padding. A column that is constant is only
+ * shifted.
  */
 import type { Column, DataScaling, Dataset, Scaling, Split, Targets } from './dataset.js';
 import { configError } from './problems.js';

@@ -10,7 +10,9 @@ export interface BaselineValue {
   readonly value: number;
 }
 
-/** The metric that a run is judged by at first sight: the first one besides the loss, or else that. */
+/**
+ * The metric that a run is judged by at first sight: the first one besides the loss, or else that.
+ */
 export function leadingMetric({ loss, ...others }: SplitMetrics): string | undefined {
   const [first] = Object.keys(others);
   return first ?? (loss === undefined ? undefined : 'loss');
@@ -33,7 +35,10 @@ export function bestBaseline(reached: SplitMetrics, baselines: SplitBaselines): 
   );
 }
 
-/** `Trivial baselines: test accuracy 11.35 % (majority), 40.02 % (previous).`; empty if there are none. */
+/**
+ * `Trivial baselines: test accuracy 11.35 % (majority), 40.02 % (previous).`; empty if there are
+ * none.
+ */
 export function baselinesSentence(reached: SplitMetrics, baselines: SplitBaselines): string {
   const values = baselineValues(reached, baselines);
   if (values.length === 0) return '';

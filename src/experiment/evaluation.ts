@@ -102,7 +102,10 @@ export interface ValueEvaluation extends EvaluationFacts {
   readonly worst: readonly WorstValue[];
   /** By target; `null` if there are too many. Absent in files of older versions. */
   readonly per_output?: readonly OutputScores[] | null;
-  /** Spread evenly over the split; `null` in files of older versions if a target is more than one number. */
+  /**
+   * Spread evenly over the split; `null` in files of older versions if a target is more than one
+   * number.
+   */
   readonly sample: readonly ValuePair[] | null;
 }
 

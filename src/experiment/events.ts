@@ -106,7 +106,10 @@ export interface EventFields {
     readonly duration_s: number;
   } & { readonly [M in Exclude<TrainedMetric, 'loss'>]?: number };
   eval: EvaluationFields;
-  /** The same for the weights themselves, in a run that is evaluated by their average; before its `eval`. */
+  /**
+   * The same for the weights themselves, in a run that is evaluated by their average; before its
+   * `eval`.
+   */
   'eval.trained': EvaluationFields;
   'checkpoint.saved': {
     readonly epoch: number;

@@ -38,7 +38,10 @@ export function wantedWords(gate: GateResult): string {
   return `${limit}at most ${slack} ${side} than ${mean} of ${nameOf(baseline)}`;
 }
 
-/** `more than 0.75 of the trivial baseline`, `at least 0.8, 0.05 more than 0.75 of the trivial baseline` */
+/**
+ * `more than 0.75 of the trivial baseline`, `at least 0.8, 0.05 more than 0.75 of the trivial
+ * baseline`
+ */
 function beatingWords({ metric, by = 0, reference, limit }: GateResult): string {
   const [more, least] = largerIsBetter(metric) ? ['more', 'at least'] : ['less', 'at most'];
   const trivial = `than ${reference === undefined ? 'that' : short(reference)} of the trivial baseline`;

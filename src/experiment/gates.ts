@@ -85,7 +85,10 @@ export function judgeGate(gate: WrittenGate, value: number | undefined): GateRes
   return { ...told(gate, value, within && reached ? 'passed' : 'failed'), limit };
 }
 
-/** The gate with the value of the trivial baseline that is hardest to beat; without one if none has the metric. */
+/**
+ * The gate with the value of the trivial baseline that is hardest to beat; without one if none has
+ * the metric.
+ */
 function withTrivial(gate: WrittenGate, { baselines }: Measured): WrittenGate {
   const [split, metric] = gate.metric.split('.');
   const known = split === 'validation' || split === 'test' ? baselines?.[split] : undefined;

@@ -14,7 +14,9 @@ export interface LogPoint {
   readonly step: number;
   /** Whether the epoch's record and the evaluation after that step are still to come. */
   readonly evaluationIsDue: boolean;
-  /** With a validation split the test split is read at the end of a run, hence again if it resumes. */
+  /**
+   * With a validation split the test split is read at the end of a run, hence again if it resumes.
+   */
   readonly hasValidation?: boolean;
 }
 

@@ -3,7 +3,10 @@ import { dirname } from 'node:path';
 import type { Json } from './json.js';
 import { type GitState, gitState, type Machine, machine, type Versions, versions } from './machine.js';
 
-/** scaled = (value - offset) / scale, one of each per column; null where the data are symbols or classes. */
+/**
+ * scaled = (value - offset) / scale, one of each per column; null where the data are symbols or
+ * classes.
+ */
 export interface ScalingRecord {
   readonly method: 'standard' | 'min_max';
   readonly features: { readonly offset: readonly number[]; readonly scale: readonly number[] } | null;

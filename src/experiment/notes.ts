@@ -1,4 +1,7 @@
-/** `notes.json`: tags and a note that people give a run; layout in schemas/notes.schema.json. Nothing that decides a result reads it. */
+/**
+ * `notes.json`: tags and a note that people give a run; layout in schemas/notes.schema.json.
+ * Nothing that decides a result reads it.
+ */
 import { nearest } from '../config/suggest.js';
 import { usageError } from '../errors.js';
 
@@ -45,7 +48,10 @@ export function checkNotesChange({ add, remove, note }: NotesChange): void {
     });
 }
 
-/** Adding a tag twice changes nothing. Throws exit 2 if a tag to be removed is not there, or there would be too many. @param file named in errors */
+/**
+ * Adding a tag twice changes nothing. Throws exit 2 if a tag to be removed is not there, or there
+ * would be too many. @param file named in errors
+ */
 export function changedNotes(before: Notes, { add, remove, note }: NotesChange, file: string): Notes {
   const missing = remove.find(tag => !before.tags.includes(tag));
   if (missing !== undefined) {

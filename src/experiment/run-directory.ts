@@ -261,7 +261,10 @@ export class RunDirectory {
     return readJson<Manifest>(this.files.manifest, 'manifest');
   }
 
-  /** Empty if nobody has written any. Throws exit 5 if the file is damaged, exit 2 if it cannot be read. */
+  /**
+   * Empty if nobody has written any. Throws exit 5 if the file is damaged, exit 2 if it cannot be
+   * read.
+   */
   readNotes(): Notes {
     return readJson<Notes>(this.files.notes, 'notes') ?? NO_NOTES;
   }

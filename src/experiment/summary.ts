@@ -2,8 +2,9 @@
 import type { EventFields, RunStatus } from './events.js';
 
 /**
- * A gate's verdict with all that led to it. `value` is null where it was not measured, or is not a single run's; `reference` is the
- * baseline's mean or the trivial baseline's value, `limit` the worst value that it allows, `reason` why there is no verdict, `origin` where the gate is written.
+ * A gate's verdict with all that led to it. `value` is null where it was not measured, or is not a
+ * single run's; `reference` is the baseline's mean or the trivial baseline's value, `limit` the
+ * worst value that it allows, `reason` why there is no verdict, `origin` where the gate is written.
  */
 export type GateResult = EventFields['gate'];
 
@@ -50,11 +51,16 @@ export interface Summary {
    * and empty before. After `restored` they belong to the restored weights.
    */
   readonly metrics: BySplit<SplitMetrics>;
-  /** What trivial answers reach on the splits that are evaluated; absent in older runs, and in those that did not complete. */
+  /**
+   * What trivial answers reach on the splits that are evaluated; absent in older runs, and in those
+   * that did not complete.
+   */
   readonly baselines?: { readonly validation?: SplitBaselines; readonly test: SplitBaselines };
   /** Present if the final evaluation found that the model answers every test input alike. */
   readonly constant_outputs?: true;
-  /** The checkpoint whose weights the run took at its end; absent if it kept those of its last step. */
+  /**
+   * The checkpoint whose weights the run took at its end; absent if it kept those of its last step.
+   */
   readonly restored?: { readonly step: number; readonly epoch: number };
   /**
    * What was selected by a metric of the test split, whose test values are therefore optimistic,

@@ -22,7 +22,9 @@ const losses: { readonly [K in LossConfig['kind']]: (settings: SettingsOf<K>) =>
 
 const made = new Recent<Loss>(20);
 
-/** The loss that `settings` describe; the same one for equal settings, so that programs are shared. */
+/**
+ * The loss that `settings` describe; the same one for equal settings, so that programs are shared.
+ */
 export function lossOf<S extends LossSettings>(settings: S): Loss {
   const make = losses[settings.kind] as (settings: S) => Loss;
   return made.get(JSON.stringify(settings), () => make(settings));

@@ -3,8 +3,8 @@ import type { LossConfig } from '../config/index.js';
 import type { Node } from '../graph/node.js';
 
 /**
- * A loss with its settings, as every thread gets it: as a config has it, but with weights of classes
- * that are numbers, and without what the data have already settled.
+ * A loss with its settings, as every thread gets it: as a config has it, but with weights of
+ * classes that are numbers, and without what the data have already settled.
  */
 export type LossSettings = {
   readonly [K in LossConfig['kind']]: { readonly kind: K } & Partial<
@@ -27,8 +27,8 @@ export interface Loss {
   readonly target: 'class' | 'value';
   /**
    * Numbers of a target in the graph for C outputs, as an axis of its own; null: one number without
-   * an axis, a class. A target of the data that has fewer is repeated: each of its numbers stands as
-   * often as there are outputs for it.
+   * an axis, a class. A target of the data that has fewer is repeated: each of its numbers stands
+   * as often as there are outputs for it.
    */
   targetWidth(outputSize: number): number | null;
   /** The vectors that `rows` is given, for C outputs. */
@@ -43,6 +43,8 @@ export interface Loss {
    * is divided by the sum of all shares.
    */
   share(outputSize: number, label: number): number;
-  /** The prediction in the terms of the target, from C outputs; the outputs themselves if absent. */
+  /**
+   * The prediction in the terms of the target, from C outputs; the outputs themselves if absent.
+   */
   readonly point?: (outputs: Float32Array) => Float32Array;
 }

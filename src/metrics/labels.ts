@@ -1,4 +1,7 @@
-/** Metrics of several labels, each of which applies or not, from their probabilities p and targets y from 0 to 1. */
+/**
+ * Metrics of several labels, each of which applies or not, from their probabilities p and targets y
+ * from 0 to 1.
+ */
 import type { LabelsMetric, TrainedMetric } from '../config/index.js';
 import { RocArea } from './auroc.js';
 import { type ClassScores, Counts } from './counts.js';

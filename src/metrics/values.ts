@@ -36,7 +36,9 @@ export class Errors {
   private count = 0;
   private readonly absolute: Float64Array;
   private readonly squared: Float64Array;
-  /** Of the targets so far: their mean, and the sum of squared distances from it (Welford, 1962). */
+  /**
+   * Of the targets so far: their mean, and the sum of squared distances from it (Welford, 1962).
+   */
   private readonly mean: Float64Array;
   private readonly spread: Float64Array;
 

@@ -24,6 +24,8 @@ export interface UpdateInputs {
   readonly gradient: Node;
   readonly state: Readonly<Record<string, Node>>;
   readonly scalars: Readonly<Record<string, Node>>;
-  /** 1 for the elements that weight decay applies to, 0 for the others; absent: it applies to all. */
+  /**
+   * 1 for the elements that weight decay applies to, 0 for the others; absent: it applies to all.
+   */
   readonly decayed?: Node;
 }

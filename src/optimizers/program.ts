@@ -18,9 +18,10 @@ export function paddedSize(size: number): number {
 }
 
 /**
- * Inputs: `parameter`, `gradient` and `state.NAME` [rows, ROW]; the scalars of the optimizer by name and
- * `gradient_scale` (1, or less if the gradient norm is clipped); if `decaysSome`, `decayed` [rows, ROW] (1 for
- * elements that weight decay applies to, else 0). Outputs: `parameter`, `state.NAME` and `TOTAL`.
+ * Inputs: `parameter`, `gradient` and `state.NAME` [rows, ROW]; the scalars of the optimizer by
+ * name and `gradient_scale` (1, or less if the gradient norm is clipped); if `decaysSome`,
+ * `decayed` [rows, ROW] (1 for elements that weight decay applies to, else 0). Outputs:
+ * `parameter`, `state.NAME` and `TOTAL`.
  */
 export function updateProgram<S>(
   optimizer: Optimizer<S>,

@@ -3,7 +3,9 @@ import type { CommonConfig, RunRow } from './document.js';
 
 type WithConfig = Pick<RunRow, 'config'>;
 
-/** Takes what all read configs have in common out of the rows. @param rows with their whole configs */
+/**
+ * Takes what all read configs have in common out of the rows. @param rows with their whole configs
+ */
 export function withoutCommon<Row extends WithConfig>(
   rows: readonly Row[],
 ): { readonly common_config: CommonConfig; readonly rows: readonly Row[] } {

@@ -52,10 +52,8 @@ export interface RunReport {
   readonly metrics: readonly Metric[];
   /** What answers reach that look at no input; empty until the run has completed. */
   readonly baselines: readonly BaselineReport[];
-  /** Sentences about a run that is no better than they are, or answers every input alike. */
-  readonly baseline_warnings: readonly string[];
-  /** Sentences about what was selected by the test split. */
-  readonly selected_on_test: readonly string[];
+  /** What limits the trust in the result, a sentence each. */
+  readonly cautions: readonly string[];
   readonly best: {
     readonly metric: string;
     readonly value: number;
@@ -65,7 +63,10 @@ export interface RunReport {
   readonly gates: readonly GateReport[];
   /** By what they show: `train.loss` is that of single batches, `epoch.loss` the mean of an epoch; see review/history.ts. */
   readonly curves: Readonly<Record<string, Curve>>;
-  /** Seconds since the run began, without the time between a stop and a resume, by step: a rising curve to be interpolated. */
+  /**
+   * Seconds since the run began, without the time between a stop and a resume, by step: a rising
+   * curve to be interpolated.
+   */
   readonly elapsed: Pick<Curve, 'steps' | 'values'>;
   readonly evaluation: EvaluationReport | null;
   readonly config: readonly ConfigValue[];
@@ -287,7 +288,10 @@ export interface IndexReport {
   readonly details: readonly RunReport[];
 }
 
-/** What the configs of all listed runs say alike, so that it is told once; a row's `config` has the rest. */
+/**
+ * What the configs of all listed runs say alike, so that it is told once; a row's `config` has the
+ * rest.
+ */
 export type CommonConfig = Readonly<Record<string, string>>;
 
 export interface RunRow {
@@ -302,7 +306,10 @@ export interface RunRow {
   readonly epochs: number;
   readonly tags: readonly string[];
   readonly note: string | null;
-  /** Values of the config besides `common_config`, by key path, as YAML's flow style has them; null if they are not read. */
+  /**
+   * Values of the config besides `common_config`, by key path, as YAML's flow style has them; null
+   * if they are not read.
+   */
   readonly config: Readonly<Record<string, string>> | null;
   readonly metrics: readonly Metric[];
   /** `failed` where one of them did; null where there are none or the run has not judged them. */

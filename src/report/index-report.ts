@@ -62,7 +62,10 @@ function pathOf(root: string, { path }: Found): string {
   return relative(resolve(root), path).split(sep).join('/');
 }
 
-/** A run as one line of a table, with its whole config. @param path how the table names its directory */
+/**
+ * A run as one line of a table, with its whole config. @param path how the table names its
+ * directory
+ */
 export function runRowOf(record: RunRecord, history: RunHistory, path: string): RunRow {
   const { id, name, state, started, seed, tags, note, steps, epochs, metrics, gates, timings } = runReportOf(
     record,
@@ -91,7 +94,10 @@ function worstOf(verdicts: readonly Verdict[]): Verdict | null {
   return (['failed', 'inconclusive', 'passed'] as const).find(verdict => verdicts.includes(verdict)) ?? null;
 }
 
-/** The loss of the validation or test split, of the epochs or of the steps: the first that has more than one point. */
+/**
+ * The loss of the validation or test split, of the epochs or of the steps: the first that has more
+ * than one point.
+ */
 function sparklineOf({ curves }: RunHistory): RunRow['sparkline'] {
   const metric = ['validation.loss', 'test.loss', 'epoch.loss', 'train.loss'].find(
     name => (curves[name]?.steps.length ?? 0) > 1,

@@ -4,11 +4,10 @@ import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { lineOf } from '../config/plain.js';
 import { isRecord } from '../config/schema-walk.js';
-import { baselineWarnings } from '../experiment/baseline-words.js';
+import { cautionsOf } from '../experiment/cautions.js';
 import { listCheckpoints } from '../experiment/checkpoint-index.js';
 import { gateName, wantedWords } from '../experiment/gate-words.js';
 import { nonFiniteName } from '../experiment/json.js';
-import { selectionSentences } from '../experiment/selection-words.js';
 import type { GateResult, SplitBaselines } from '../experiment/summary.js';
 import { type Curves, finalName, type RunHistory, readHistory } from '../review/history.js';
 import { type RunRecord, readRun } from '../review/run-record.js';
@@ -62,9 +61,8 @@ export function runReportOf(record: RunRecord, history: RunHistory): RunReport {
     resumes: history.resumes,
     metrics: ended === undefined ? newestOf(history.curves) : finalMetrics(ended.metrics),
     baselines: baselinesOf(ended?.baselines),
-    baseline_warnings: ended === undefined ? [] : baselineWarnings(ended),
     best: ended?.best ?? null,
-    selected_on_test: ended === undefined ? [] : selectionSentences(ended),
+    cautions: ended === undefined ? [] : cautionsOf(ended),
     gates: gatesOf(record),
     curves: history.curves,
     elapsed: history.elapsed,

@@ -1,6 +1,5 @@
 /** A review for a terminal. */
 
-import { selectionSentences } from '../experiment/selection-words.js';
 import { counted } from '../words.js';
 import { groupNotes } from './group-notes.js';
 import type { RunReview } from './judge-run.js';
@@ -52,11 +51,11 @@ function runLines(run: RunReview, nameOf: (directory: string) => string): string
 const MOST_WARNINGS = 5;
 
 /** What is odd about a run though it ended. */
-export function oddities({ warnings, damaged_lines, ...facts }: RunReview): string[] {
+export function oddities({ warnings, damaged_lines, cautions }: RunReview): string[] {
   const shown = warnings.first.slice(0, MOST_WARNINGS);
   const left = warnings.count - shown.length;
   return [
-    ...selectionSentences(facts).map(sentence => `  warning: ${sentence}`),
+    ...cautions.map(caution => `  warning: ${caution}`),
     ...shown.map(({ code, message }) => `  warning: ${code}: ${message}`),
     ...(left > 0 ? [`  ${counted(left, 'more warning')}`] : []),
     ...(damaged_lines > 0

@@ -4,7 +4,10 @@ import { isAbsent } from '../experiment/unreadable.js';
 import { type Curve, CurveBuilder } from './curve.js';
 import { type DamagedLine, type LogRecord, readLog } from './log-reader.js';
 
-/** Curves by what they show, such as `test.accuracy`; `train.loss` is that of single batches, `epoch.loss` the mean of an epoch, as are all of `epoch`. */
+/**
+ * Curves by what they show, such as `test.accuracy`; `train.loss` is that of single batches,
+ * `epoch.loss` the mean of an epoch, as are all of `epoch`.
+ */
 export type Curves = Readonly<Record<string, Curve>>;
 
 export interface RunHistory {
@@ -173,7 +176,9 @@ export class HistoryCollector {
   }
 }
 
-/** Adds up the time between the lines of a log, besides the time in which no process was at work. */
+/**
+ * Adds up the time between the lines of a log, besides the time in which no process was at work.
+ */
 class LogClock {
   private before: number | undefined;
   private milliseconds = 0;

@@ -77,7 +77,10 @@ function incomplete(run: ReviewedRun): Diagnostic[] {
   return [{ code: 'review/pin', message: `${run.doubt}, and only runs whose files agree are pinned`, file }];
 }
 
-/** What a run with its loss always reports, and whatever else it measured of other splits than the training one. */
+/**
+ * What a run with its loss always reports, and whatever else it measured of other splits than the
+ * training one.
+ */
 function quality({ deciding, facts }: ReviewedRun): readonly string[] {
   const { validation = {}, test = {} } = facts.metrics ?? {};
   const measured = Object.entries({ validation, test }).flatMap(([split, metrics]) =>

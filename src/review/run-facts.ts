@@ -1,6 +1,7 @@
 /** What a review tells of one run. */
 
 import { BestValues } from '../experiment/best-values.js';
+import { cautionsOf } from '../experiment/cautions.js';
 import type { RunStatus } from '../experiment/events.js';
 import { lastValue, type WrittenGate } from '../experiment/gates.js';
 import type { Manifest } from '../experiment/manifest.js';
@@ -39,8 +40,8 @@ export interface RunFacts {
   /** Final values; a value that is not finite is spelled out on writing. */
   readonly metrics: Summary['metrics'] | null;
   readonly best: Summary['best'];
-  /** What was selected by the test split, whose test values are therefore optimistic. */
-  readonly selected_on_test: readonly string[];
+  /** What limits the trust in its result, a sentence each. */
+  readonly cautions: readonly string[];
   readonly performance: {
     readonly ms_per_step: number | null;
     readonly step_ratio: number | null;
@@ -173,7 +174,7 @@ function factsOf({
     duration_s: summary?.duration_s ?? null,
     metrics: summary?.metrics ?? null,
     best: summary?.best ?? null,
-    selected_on_test: summary?.selected_on_test ?? [],
+    cautions: summary ? cautionsOf(summary) : [],
     performance: {
       ms_per_step: summary?.ms_per_step ?? null,
       step_ratio: (summary && lastValue(summary, 'performance.step_ratio')) ?? null,

@@ -2,7 +2,6 @@
 import { basename, sep } from 'node:path';
 import type { Verdict } from '../experiment/events.js';
 import { gateName, gateSentence } from '../experiment/gate-words.js';
-import { selectionSentences } from '../experiment/selection-words.js';
 import type { GateResult } from '../experiment/summary.js';
 import { counted } from '../words.js';
 import type { MetricVerdict } from './against.js';
@@ -48,7 +47,7 @@ export function verdictGroups({ runs, damaged, groups, sweeps }: Review): Verdic
       run,
       lines: runLines(run),
       files: run.config_files,
-      notes: selectionSentences(run),
+      notes: run.cautions,
     })),
     ...damaged.map(run => ({
       about: `${run.name}/${run.run_id}`,

@@ -6,8 +6,8 @@ export interface CosineSettings {
 }
 
 /**
- * torch.optim.lr_scheduler.CosineAnnealingLR (Loshchilov and Hutter, 2017, without restarts). With update k (0
- * for the first) of n:
+ * torch.optim.lr_scheduler.CosineAnnealingLR (Loshchilov and Hutter, 2017, without restarts). With
+ * update k (0 for the first) of n:
  *
  *     rate = min + (base - min) (1 + cos(pi k / n)) / 2, and min from update n on
  */

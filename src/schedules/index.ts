@@ -1,4 +1,7 @@
-/** The schedules by the `kind` that a config gives them; typed against the config's union, so that none is forgotten. */
+/**
+ * The schedules by the `kind` that a config gives them; typed against the config's union, so that
+ * none is forgotten.
+ */
 import type { ScheduleConfig } from '../config/index.js';
 import { constant } from './constant.js';
 import { cosine } from './cosine.js';
@@ -21,13 +24,17 @@ export interface UpdatePlace {
   /** Planned updates of the whole run. */
   readonly totalUpdates: number;
   readonly updatesPerEpoch: number;
-  /** Values of the metric that the schedule follows, in order; those measured after the update may be among them. */
+  /**
+   * Values of the metric that the schedule follows, in order; those measured after the update may
+   * be among them.
+   */
   history(): readonly Observation[];
 }
 
 /**
- * The learning rate of an update. A warm-up of w updates is PyTorch's `SequentialLR` of `LinearLR` and the schedule: update
- * k (0 for the first) has base (start_factor + (1 - start_factor) k / w), and the schedule begins at update w.
+ * The learning rate of an update. A warm-up of w updates is PyTorch's `SequentialLR` of `LinearLR`
+ * and the schedule: update k (0 for the first) has base (start_factor + (1 - start_factor) k / w),
+ * and the schedule begins at update w.
  * @param base the learning rate that the optimizer's settings state
  */
 export function rateOf(base: number, settings: ScheduleConfig | undefined, place: UpdatePlace): number {

@@ -39,7 +39,10 @@ export function updatesIn(
   return steps ?? epochs * updatesPerEpoch;
 }
 
-/** Share of a decay that is done, 0 to 1: it ends with `length`, or with the planned updates if that is absent. */
+/**
+ * Share of a decay that is done, 0 to 1: it ends with `length`, or with the planned updates if that
+ * is absent.
+ */
 export function shareDone(length: UpdatesOrEpochs | undefined, progress: Progress): number {
   const updates = length === undefined ? progress.total : updatesIn(length, progress);
   return Math.min(1, progress.done / updates);

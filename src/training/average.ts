@@ -13,9 +13,10 @@ export class WeightAverage {
   }
 
   /**
-   * Takes in the parameters after `update`, from 1: they are the average after the first, then a <- a + (1 - decay)
-   * (theta - a), as torch.optim.swa_utils.AveragedModel has it with get_ema_multi_avg_fn. Computed in float64 and
-   * rounded once, hence the same bytes on every backend.
+   * Takes in the parameters after `update`, from 1: they are the average after the first, then a <-
+   * a + (1 - decay) (theta - a), as torch.optim.swa_utils.AveragedModel has it with
+   * get_ema_multi_avg_fn. Computed in float64 and rounded once, hence the same bytes on every
+   * backend.
    */
   add(parameters: Float32Array, update: number): void {
     const { values } = this;

@@ -112,7 +112,9 @@ function quantileOf(values: Float32Array, quantile: number): number {
   return sorted[below] + (at - below) * (above - sorted[below]);
 }
 
-/** The outputs for each prediction of a split, by its position. A view that is good until the next. */
+/**
+ * The outputs for each prediction of a split, by its position. A view that is good until the next.
+ */
 type Answers = (at: number) => Float32Array;
 
 function stepBefore({ values }: Classes, count: number, first: Float32Array): Answers {

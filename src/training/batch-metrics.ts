@@ -1,4 +1,7 @@
-/** Training metrics: what the predictions of a batch were worth when it was trained on, before its update. */
+/**
+ * Training metrics: what the predictions of a batch were worth when it was trained on, before its
+ * update.
+ */
 import { lossFacts, type MeasuredMetric } from '../config/index.js';
 import type { Split } from '../data/index.js';
 import type { SplitMetrics } from '../experiment/summary.js';
@@ -50,8 +53,8 @@ export class BatchMetrics {
   }
 
   /**
-   * Of the batch of the sequences `indices`, which `shards` have computed. Summed in the order of the
-   * batch, so that neither threads nor shards change a bit.
+   * Of the batch of the sequences `indices`, which `shards` have computed. Summed in the order of
+   * the batch, so that neither threads nor shards change a bit.
    */
   of(indices: Uint32Array, shards: readonly ShardMemory[]): MetricSums {
     const { metrics, readout, rows } = this;

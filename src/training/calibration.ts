@@ -5,7 +5,10 @@ import { RunningMedian } from './running-median.js';
 const SHARE = 0.005;
 /** The steps before it compile and warm up, and so does what measures beside them. */
 const FIRST_STEP = 4;
-/** A run of 100 steps has a dozen measurements at least, one of 1000 two dozen: fewer make no median on a busy machine. */
+/**
+ * A run of 100 steps has a dozen measurements at least, one of 1000 two dozen: fewer make no median
+ * on a busy machine.
+ */
 const GROWTH = 1.3;
 /** What a measurement takes, until one has shown it. */
 const EXPECTED_SECONDS = 0.02;
@@ -16,8 +19,9 @@ export class Calibration {
   private spentSeconds = EXPECTED_SECONDS;
 
   /**
-   * Whether to measure after `steps` steps of this process, which took `trainedSeconds`: as often as that time allows, so that the
-   * measurements are spread over the run, and at least each time that the steps have grown by `GROWTH`.
+   * Whether to measure after `steps` steps of this process, which took `trainedSeconds`: as often
+   * as that time allows, so that the measurements are spread over the run, and at least each time
+   * that the steps have grown by `GROWTH`.
    */
   isDue(steps: number, trainedSeconds: number): boolean {
     return steps >= FIRST_STEP * GROWTH ** this.measured || this.spentSeconds <= SHARE * trainedSeconds;

@@ -1,4 +1,7 @@
-/** When training ends before its last step: decided by recorded metrics alone, so a resumed run decides alike. */
+/**
+ * When training ends before its last step: decided by recorded metrics alone, so a resumed run
+ * decides alike.
+ */
 import type { EarlyStopping, Experiment } from '../config/index.js';
 import { largerIsBetter } from '../config/metrics.js';
 

@@ -243,8 +243,8 @@ export class Recorder {
   }
 
   /**
-   * Comes before each checkpoint: a run that resumes from one finds the evaluations up to there, and
-   * makes those after it again.
+   * Comes before each checkpoint: a run that resumes from one finds the evaluations up to there,
+   * and makes those after it again.
    */
   private async writeEvaluation(): Promise<void> {
     const { unwritten } = this;

@@ -47,7 +47,9 @@ export function kindOf(change: Change, loaded: LoadedExperiment): ChangeKind {
   return reasonAgainst(change) === undefined ? 'unsafe' : 'impossible';
 }
 
-/** Whether the learning rate of updates depends on what changes: the planned length of the training. */
+/**
+ * Whether the learning rate of updates depends on what changes: the planned length of the training.
+ */
 function changesRates({ key }: Change, { experiment }: LoadedExperiment): boolean {
   return covers(LENGTH, key) && dependsOnLength(experiment.optimizer.schedule);
 }

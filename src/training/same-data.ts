@@ -18,7 +18,10 @@ export function checkSameData(dataset: Dataset, run: RunData): void {
   if (isFitted) checkScaling(dataset);
 }
 
-/** How far two fits of the same numbers may lie apart, as a share: sums may be added in another order. */
+/**
+ * How far two fits of the same numbers may lie apart, as a share: sums may be added in another
+ * order.
+ */
 const TOLERANCE = 1e-9;
 
 function checkScaling({ scaling, columns, digests }: Dataset): void {

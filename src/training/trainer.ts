@@ -253,7 +253,10 @@ export class Trainer {
   }
 }
 
-/** 1 for each element of a matrix, 0 for biases and the gains of layer normalization; flat and padded. */
+/**
+ * 1 for each element of a matrix, 0 for biases and the gains of layer normalization; flat and
+ * padded.
+ */
 function weightMask(layout: ParameterLayout): Float32Array {
   const mask = new Float32Array(paddedSize(layout.size));
   for (const { shape, offset, size } of layout.parameters)

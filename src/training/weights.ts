@@ -55,8 +55,10 @@ const AVERAGE = 'average.';
 export type WeightsName = 'trained' | 'average';
 
 /**
- * Fills `flat` with the weights of `file`. Names may all have one prefix (as `model.lstm.weight_ih_l0`); other tensors in the
- * file are left alone; `which` chooses among the weights of a checkpoint with an average. Throws exit 2 where a weight is missing or has another shape, exit 5 where the file is damaged.
+ * Fills `flat` with the weights of `file`. Names may all have one prefix (as
+ * `model.lstm.weight_ih_l0`); other tensors in the file are left alone; `which` chooses among the
+ * weights of a checkpoint with an average. Throws exit 2 where a weight is missing or has another
+ * shape, exit 5 where the file is damaged.
  */
 export function loadWeights(
   file: string,

@@ -1,4 +1,6 @@
-/** Errors that let a run know what it is to be tested on, or be judged by what it was selected by. */
+/**
+ * Errors that let a run know what it is to be tested on, or be judged by what it was selected by.
+ */
 import type { Plant } from './plant.js';
 
 export const leaks: readonly Plant[] = [

@@ -112,7 +112,10 @@ export function golden(name: string): Golden {
   };
 }
 
-/** breadth.py states a config's section, generate.py PyTorch's arguments under a name such as `sgd_nesterov`. */
+/**
+ * breadth.py states a config's section, generate.py PyTorch's arguments under a name such as
+ * `sgd_nesterov`.
+ */
 function optimizersOf(settings: Readonly<Record<string, Record<string, unknown>>>): Golden['optimizers'] {
   const entries = Object.entries(settings).map(([name, { lr, ...rest }]) => {
     const optimizer = lr === undefined ? rest : { kind: name.split('_')[0], learning_rate: lr, ...rest };

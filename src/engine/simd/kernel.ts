@@ -1,7 +1,7 @@
 /**
- * Our kernel class for gpu.js's webasm mode. gpu.js keeps its pipelines and their memory; overridden
- * are the two methods that analyze a kernel and make a module of it. Assigned to `gpu.Kernel`, it
- * serves createKernel and createPipeline.
+ * Our kernel class for gpu.js's webasm mode. gpu.js keeps its pipelines and their memory;
+ * overridden are the two methods that analyze a kernel and make a module of it. Assigned to
+ * `gpu.Kernel`, it serves createKernel and createPipeline.
  */
 import { createRequire } from 'node:module';
 import { Recent } from '../../recent.js';

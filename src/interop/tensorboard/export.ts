@@ -1,6 +1,7 @@
 /**
- * A run as TensorBoard reads it: scalars in the folders `train`, `validation` and `test`, so that curves of the same name lie over each other, and the config as
- * text and as hyperparameters beside them. The same run gives the same bytes.
+ * A run as TensorBoard reads it: scalars in the folders `train`, `validation` and `test`, so that
+ * curves of the same name lie over each other, and the config as text and as hyperparameters beside
+ * them. The same run gives the same bytes.
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';

@@ -34,7 +34,10 @@ export interface MeanSettings {
   readonly betas: readonly [number, number];
 }
 
-/** Running mean of the gradient, not corrected for its start at zero: m <- beta1 m + (1 - beta1) g; d <- m. */
+/**
+ * Running mean of the gradient, not corrected for its start at zero: m <- beta1 m + (1 - beta1) g;
+ * d <- m.
+ */
 export const gradientMean: Part<MeanSettings> = {
   state: () => ['exp_avg'],
 

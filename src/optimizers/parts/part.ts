@@ -22,7 +22,10 @@ export interface Change extends Partial<Motion> {
 export interface Part<Settings> {
   /** Names of its buffers; none by default. */
   state?(settings: Settings): readonly string[];
-  /** Its scalars at `step` (1 for the first), computed in float64; parts that share a name share the value. */
+  /**
+   * Its scalars at `step` (1 for the first), computed in float64; parts that share a name share the
+   * value.
+   */
   scalars?(settings: Settings, step: number, learningRate: number): Readonly<Record<string, number>>;
   apply(
     settings: Settings,

@@ -37,8 +37,8 @@ export interface AdaptiveSettings extends MeanSettings {
 }
 
 /**
- * Adam's denominator: v <- beta2 v + (1 - beta2) g^2; d <- d / (sqrt(v) / sqrt(1 - beta2^t) + eps). The correction
- * is computed in float64: 1 - 0.999^t loses four digits in float32.
+ * Adam's denominator: v <- beta2 v + (1 - beta2) g^2; d <- d / (sqrt(v) / sqrt(1 - beta2^t) + eps).
+ * The correction is computed in float64: 1 - 0.999^t loses four digits in float32.
  */
 export const overRootMeanSquare: Part<AdaptiveSettings> = {
   state: ({ amsgrad }) => (amsgrad ? ['exp_avg_sq', 'max_exp_avg_sq'] : ['exp_avg_sq']),
@@ -70,8 +70,9 @@ export interface RootMeanSquareSettings {
 }
 
 /**
- * RMSprop's denominator: v <- alpha v + (1 - alpha) g^2; d <- d / (sqrt(v) + eps); if centered, sqrt(v - a^2) with
- * a <- alpha a + (1 - alpha) g. Rounding may leave a difference below 0, which counts as 0.
+ * RMSprop's denominator: v <- alpha v + (1 - alpha) g^2; d <- d / (sqrt(v) + eps); if centered,
+ * sqrt(v - a^2) with a <- alpha a + (1 - alpha) g. Rounding may leave a difference below 0, which
+ * counts as 0.
  */
 export const overUncorrectedRoot: Part<RootMeanSquareSettings> = {
   state: ({ centered }) => (centered ? ['square_avg', 'grad_avg'] : ['square_avg']),

@@ -1,6 +1,9 @@
 /** Curves of different places on one axis, as uPlot wants them. */
 
-/** The places of all lines, and for each line its values there: null breaks it, undefined is passed over. */
+/**
+ * The places of all lines, and for each line its values there: null breaks it, undefined is passed
+ * over.
+ */
 export type Aligned = [places: number[], ...values: (number | null | undefined)[][]];
 
 /** Values over ascending places of the axis. */

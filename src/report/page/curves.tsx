@@ -1,4 +1,7 @@
-/** The curves of a run or of several: which charts there are, and what they share: axis, cursor, zoom, smoothing. */
+/**
+ * The curves of a run or of several: which charts there are, and what they share: axis, cursor,
+ * zoom, smoothing.
+ */
 import { useMemo, useState } from 'preact/hooks';
 import type { Curve } from '../../review/curve.js';
 import type { RunReport } from '../document.js';
@@ -158,7 +161,10 @@ function AxisSelect({
 /** Less than this of the measurement before is left in a smoothed one: the curve is as it was. */
 const MIN_SMOOTHING = 0.02;
 
-/** All curves are smoothed over the same steps, which are told by those that were measured most often. */
+/**
+ * All curves are smoothed over the same steps, which are told by those that were measured most
+ * often.
+ */
 function drawnPlans(plans: readonly ChartPlan[], settings: Settings) {
   const spacing = Math.min(...plans.flatMap(({ series }) => series.map(({ curve }) => spacingOf(curve))));
   return plans.map(plan => ({

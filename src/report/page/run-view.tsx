@@ -72,9 +72,8 @@ function Head({ report }: { readonly report: RunReport }) {
 
 /** The figures that people look for first. */
 function Tiles({ report }: { readonly report: RunReport }) {
-  const { metrics, best } = report;
+  const { metrics, best, cautions } = report;
   const order = [...metrics].sort((a, b) => byImportance(a.name, b.name));
-  const { selected_on_test, baseline_warnings } = report;
   return (
     <>
       <dl class="tiles">
@@ -99,9 +98,9 @@ function Tiles({ report }: { readonly report: RunReport }) {
           </div>
         )}
       </dl>
-      {[...selected_on_test, ...baseline_warnings].map(sentence => (
-        <p key={sentence} class="note">
-          {sentence}
+      {cautions.map(caution => (
+        <p key={caution} class="note">
+          {caution}
         </p>
       ))}
     </>

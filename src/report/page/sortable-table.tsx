@@ -1,4 +1,7 @@
-/** A table that its reader can sort, in groups that can be opened; what has no value comes last, whichever way. */
+/**
+ * A table that its reader can sort, in groups that can be opened; what has no value comes last,
+ * whichever way.
+ */
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { Scroll } from './base.js';

@@ -1,4 +1,7 @@
-/** The configs of the listed runs. Reading one takes milliseconds, so that of thousands a few are read at each look, the newest first. */
+/**
+ * The configs of the listed runs. Reading one takes milliseconds, so that of thousands a few are
+ * read at each look, the newest first.
+ */
 import { basename } from 'node:path';
 import { readPlainConfig } from '../../config/plain.js';
 import { withYoungerDefaults } from '../../config/younger-keys.js';

@@ -20,7 +20,10 @@ export interface RunPlace {
   readonly folder: string;
 }
 
-/** Without its config, which takes longer to read than everything else. Throws UserError where a file cannot be read. */
+/**
+ * Without its config, which takes longer to read than everything else. Throws UserError where a
+ * file cannot be read.
+ */
 export function listRun({ path, folder }: RunPlace, isWorkedOn: boolean): ListedRun {
   const directory = RunDirectory.open(folder);
   const id = basename(folder);

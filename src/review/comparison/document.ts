@@ -93,8 +93,8 @@ export interface MetricOfSide {
 }
 
 /**
- * `no value`: one of the sides has none, so that there is nothing to judge. `cannot tell`: one of the
- * sides has a single seed, which says nothing of chance.
+ * `no value`: one of the sides has none, so that there is nothing to judge. `cannot tell`: one of
+ * the sides has a single seed, which says nothing of chance.
  */
 export type ComparisonVerdict =
   | 'better'

@@ -25,7 +25,10 @@ const TITLES: Readonly<Record<string, string>> = {
   samples_per_s: 'Samples per second',
 };
 
-/** One chart for each curve that any of them has, one line for each run; none of what was measured once, which a table tells as well. */
+/**
+ * One chart for each curve that any of them has, one line for each run; none of what was measured
+ * once, which a table tells as well.
+ */
 export function comparedCurves(compared: readonly Compared[]): readonly ChartPlan[] {
   const names = [...new Set(compared.flatMap(({ report }) => Object.keys(report.curves)))];
   const isTelling = (name: string) =>

@@ -11,8 +11,8 @@ export interface ColumnChoices {
 }
 
 /**
- * @param key of the browser's storage that keeps the choice; undefined: it is kept as long as the page. Without a storage, as in a private
- * window, it is kept that long as well.
+ * @param key of the browser's storage that keeps the choice; undefined: it is kept as long as the
+ * page. Without a storage, as in a private window, it is kept that long as well.
  */
 export function useColumnChoice(key: string | undefined): ColumnChoices {
   const [choice, setChoice] = useState<ColumnChoice>(() => stored(key));

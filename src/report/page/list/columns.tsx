@@ -1,4 +1,6 @@
-/** The columns of the list of runs, and which of them are shown unless the reader chooses others. */
+/**
+ * The columns of the list of runs, and which of them are shown unless the reader chooses others.
+ */
 import type { CommonConfig, SweepRow } from '../../document.js';
 import { Badge, Value } from '../base.js';
 import { formatMetric, formatSeconds, formatTime, isShare, words } from '../format.js';

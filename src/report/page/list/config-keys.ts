@@ -26,7 +26,10 @@ export function isSetting(key: string): boolean {
   return !NOT_SETTINGS.has(key);
 }
 
-/** Keys whose values are not the same in all rows whose config is read, in the order of the configs; a key that a config lacks is a value as well. */
+/**
+ * Keys whose values are not the same in all rows whose config is read, in the order of the configs;
+ * a key that a config lacks is a value as well.
+ */
 export function differingKeys(rows: readonly RunLine[], common: CommonConfig): readonly string[] {
   const read = rows.filter(({ config }) => config !== null);
   const keys = new Set(read.flatMap(({ config }) => Object.keys(config ?? {})));
@@ -43,9 +46,10 @@ const ASIDE = /^(gates$|checkpoint\.|training\.(log_every|eval_batch_size)$)/;
 const PARTS = ['model', 'optimizer', 'loss', 'training', 'dataset'];
 
 /**
- * Of the differing keys those that a table of limited width shows: those that differ between runs of one experiment, and if these are few some
- * of the others, since runs of different experiments differ in nearly everything. Keys that only repeat the seed are left out, as are those that
- * some runs lack only because they are of another kind.
+ * Of the differing keys those that a table of limited width shows: those that differ between runs
+ * of one experiment, and if these are few some of the others, since runs of different experiments
+ * differ in nearly everything. Keys that only repeat the seed are left out, as are those that some
+ * runs lack only because they are of another kind.
  */
 export function tellingKeys(
   rows: readonly RunLine[],
@@ -87,7 +91,10 @@ function repeatsSeed(key: string, rows: readonly RunLine[], common: CommonConfig
 /** Names of the keys that decide which others an object has. */
 const KINDS = ['kind', 'cell', 'problem'] as const;
 
-/** Whether all runs that have the key say the same, and whether a run has it follows from a kind beside it. */
+/**
+ * Whether all runs that have the key say the same, and whether a run has it follows from a kind
+ * beside it.
+ */
 function followsKind(key: string, rows: readonly RunLine[], common: CommonConfig): boolean {
   const values = rows.map(row => configValue(row, common, key));
   if (new Set(values.filter(value => value !== undefined)).size > 1) return false;
@@ -108,7 +115,10 @@ function followsKind(key: string, rows: readonly RunLine[], common: CommonConfig
     });
 }
 
-/** The fewest last words of each key that no other of the keys ends with. @param taken titles that other columns have */
+/**
+ * The fewest last words of each key that no other of the keys ends with. @param taken titles that
+ * other columns have
+ */
 export function shortTitles(
   keys: readonly string[],
   taken: readonly string[] = [],

@@ -1,4 +1,7 @@
-/** Everything of a run that can be searched, sorted and grouped by, under the names that people type. */
+/**
+ * Everything of a run that can be searched, sorted and grouped by, under the names that people
+ * type.
+ */
 import type { CommonConfig } from '../../document.js';
 import { configValue, type RunLine } from './line.js';
 
@@ -38,8 +41,9 @@ export class Fields {
   }
 
   /**
-   * What `name` means: a fact of the run; else metrics and config keys, by their whole name, by its last words (`accuracy`, `learning_rate`),
-   * or by the initials of the last one (`lr`), whichever of these comes first. Several if the name is ambiguous, none if it is unknown.
+   * What `name` means: a fact of the run; else metrics and config keys, by their whole name, by its
+   * last words (`accuracy`, `learning_rate`), or by the initials of the last one (`lr`), whichever
+   * of these comes first. Several if the name is ambiguous, none if it is unknown.
    */
   resolve(name: string): readonly Reader[] {
     const wanted = name.toLowerCase();

@@ -11,8 +11,9 @@ export interface Group<Row> {
 }
 
 /**
- * @param by `experiment`, `state`, `tag`, `config` or a config key. `config`: everything but the seed, so that a group is one setting and its seeds. A run with
- * several tags is in the group of their combination, so that every run is counted once.
+ * @param by `experiment`, `state`, `tag`, `config` or a config key. `config`: everything but the
+ * seed, so that a group is one setting and its seeds. A run with several tags is in the group of
+ * their combination, so that every run is counted once.
  */
 export function groupRows<Row extends RunLine>(
   rows: readonly Row[],
