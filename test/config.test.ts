@@ -151,7 +151,6 @@ t.test('defaults are filled in and everything is frozen', async t => {
       last_batch: 'train',
       bucket_by_length: false,
       carry_state: false,
-      log_every: 100,
       max_skipped_batches: 0,
       eval_batch_size: 10,
     },

@@ -250,7 +250,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       const training = { num_epochs: 300, batch_size: 40, log_every: 1 };
       const file = work.config({ ...small, training, checkpoint: { every: { steps: 300 } } });
       const running = work.start('run', file, '--json', '--output', root, ...WEBASM);
-      await running.said('step 2/');
+      await running.logged(2, root);
       // the run stands still while the page is read, so that it does not end too early
       running.child.kill('SIGSTOP');
       await page.locator('tr[data-row] .badge.running').waitFor();

@@ -139,7 +139,7 @@ t.test('what a run has taken, from its records', async t => {
 t.test('after an interruption and a kill the times are those of the whole run', async t => {
   const output = work.folder();
   const running = work.start('run', work.config(endless), '--json', '--output', output, ...webasm);
-  await running.said('step 60/');
+  await running.logged(60, output);
   running.child.kill('SIGINT');
   const first = new TrainedRun(await running.finished, output);
   const { directory } = first;
@@ -147,7 +147,7 @@ t.test('after an interruption and a kill the times are those of the whole run', 
   const more = ['resume', directory, '--json', '--threads', '1'];
   const second = work.start(...more);
   const began = one.steps + 300;
-  await second.said(`step ${began - (began % 10)}/`);
+  await second.logged(began, directory);
   second.child.kill('SIGKILL');
   await second.finished;
   const lines = readLog(directory);
@@ -226,7 +226,7 @@ t.test('a run directory that vanishes: the file, exit 1, and nothing to go on wi
   const output = work.folder();
   const config = work.config({ ...endless, checkpoint: { every: { steps: 200 } } });
   const running = work.start('run', config, '--output', output, ...webasm);
-  await running.said('step 20/');
+  await running.logged(20, output);
   rmSync(onlyRun(output), { recursive: true });
   const { code, stdout, stderr } = await running.finished;
   t.match({ code, stdout }, { code: 1, stdout: '' });
@@ -328,7 +328,7 @@ t.test('a process that sleeps: still the owner of its run, and no number is wron
   const output = work.folder();
   const config = { ...endless, checkpoint: { every: { seconds: 1 }, keep: { last: 1 } } };
   const running = work.start('run', work.config(config), '--json', '--output', output, ...webasm);
-  await running.said('step 100/');
+  await running.logged(100, output);
   running.child.kill('SIGSTOP');
   const directory = onlyRun(output);
   const before = readFileSync(join(directory, 'log.jsonl'));
@@ -374,7 +374,7 @@ t.test('a process that sleeps: still the owner of its run, and no number is wron
 t.test('a copy of a run that goes on is a run of its own; the directory by another name is not', async t => {
   const output = work.folder();
   const running = work.start('run', work.config(endless), '--json', '--output', output, ...webasm);
-  await running.said('step 30/');
+  await running.logged(30, output);
   running.child.kill('SIGSTOP');
   const directory = onlyRun(output);
   const copy = join(work.folder(), 'copy');

@@ -252,7 +252,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     const output = work.folder();
     const endless = work.config({ ...small, training: { ...small.training, num_epochs: 1_000_000 } });
     const running = work.start('run', endless, '--json', '--output', output, ...webasm);
-    await running.said('step 5/');
+    await running.logged(5, output);
     running.child.kill(signal);
     const run = new TrainedRun(await running.finished, output);
     t.equal(run.code, 130, run.finished.stderr);
@@ -412,19 +412,20 @@ t.test('memory is flat over 2,000 steps', { skip: !existsSync('/proc/self/status
     model: { ...small.model, num_layers: 1 },
     training: { num_epochs: 100_000, max_steps: 100_000, batch_size: 8, log_every: 500 },
   });
+  const output = work.folder();
   // Left alone, V8 lets garbage pile up before it collects; with a small heap what still grows is a
   // leak.
   const running = work.startWith(
     ['--max-old-space-size=48', '--max-semi-space-size=2'],
-    ['run', config, '--output', work.folder(), ...webasm, '--threads', '1'],
+    ['run', config, '--output', output, ...webasm, '--threads', '1'],
   );
   const residentKilobytes = (): number => {
     const status = readFileSync(`/proc/${running.child.pid}/status`, 'utf8');
     return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
   };
-  await running.said('step 500/');
+  await running.logged(500, output);
   const before = residentKilobytes();
-  await running.said('step 2000/');
+  await running.logged(2000, output);
   const after = residentKilobytes();
   running.child.kill('SIGINT');
   t.equal((await running.finished).code, 130);

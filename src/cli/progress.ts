@@ -1,6 +1,6 @@
 /**
- * How far training or an evaluation is, on stderr: a bar that is redrawn on a terminal; elsewhere a plain line each `logEvery`
- * steps of training; nothing when quiet. The clock here feeds only what is shown.
+ * How far training or an evaluation is, on stderr: a bar that is redrawn on a terminal; elsewhere a plain line of training every
+ * few seconds; nothing when quiet. The clock here feeds only what is shown.
  */
 import { Bar } from './bar.js';
 import type { Io } from './io.js';
@@ -10,7 +10,6 @@ export interface ProgressPlan {
   /** Optimizer steps of the whole training. */
   readonly totalSteps: number;
   readonly numEpochs: number;
-  readonly logEvery: number;
   readonly quiet: boolean;
 }
 
@@ -95,12 +94,19 @@ function barProgress(io: Io, plan: ProgressPlan, clock: () => number): Progress 
   };
 }
 
+/** Milliseconds between two lines of training at least, since logs are kept and read later. */
+const LINE_INTERVAL = 5000;
+
 function lineProgress(io: Io, plan: ProgressPlan, clock: () => number): Progress {
   const training = new TrainingText(plan, clock);
+  let told = clock();
   return {
     step(step) {
       training.add(step);
-      if (step.step % plan.logEvery === 0) io.err(`${training.describe(step)}\n`);
+      const now = clock();
+      if (now - told < LINE_INTERVAL) return;
+      told = now;
+      io.err(`${training.describe(step)}\n`);
     },
     evaluating: () => {},
     evaluated: ({ left }) => training.meter.evaluated(left),

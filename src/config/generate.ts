@@ -39,7 +39,7 @@ export async function writeTypes(): Promise<void> {
   writeFileSync(TARGET, await generateTypes());
 }
 
-/** In a resolved config everything with a default is there, and `extends` and conditions have done their work. */
+/** In a resolved config everything with a default is there, except what the run chooses, and `extends` and conditions have done their work. */
 function resolvedForm(schema: Json): Json {
   const definitions = schema.definitions as Json;
   return transform(schema, definitions) as Json;
@@ -70,6 +70,7 @@ const DROPPED: ReadonlySet<string> = new Set([
   'x-path',
   'x-form',
   'x-default',
+  'x-run-default',
   'x-aliases',
   'x-unhashed-default',
   'examples',
@@ -93,6 +94,7 @@ function requiredKeys(schema: Json, definitions: Json): string[] {
 }
 
 function hasDefault(property: Json, definitions: Json): boolean {
+  if (property['x-run-default'] === true) return false;
   if (property.default !== undefined || property['x-default'] !== undefined) return true;
   if (typeof property.$ref !== 'string') return false;
   return hasDefault(definitions[property.$ref.replace('#/definitions/', '')] as Json, definitions);

@@ -229,7 +229,7 @@ export type GateMetricName =
   | 'performance.peak_rss_mb';
 
 /**
- * What a cellrun config may say: the data, the recurrent network, how it is trained, and what the result must reach. Keys marked x-path are paths relative to the file that states them; x-form is a pattern in words; x-default describes a default that depends on other keys; x-aliases are names that people try; a default marked x-unhashed-default does not count in the hash of a config, since the key is younger than the first hashes.
+ * What a cellrun config may say: the data, the recurrent network, how it is trained, and what the result must reach. Keys marked x-path are paths relative to the file that states them; x-form is a pattern in words; x-default describes a default that depends on other keys; x-run-default marks one that the run chooses, so that the resolved config lacks the key; x-aliases are names that people try; a default marked x-unhashed-default does not count in the hash of a config, since the key is younger than the first hashes.
  */
 export interface Experiment {
   /**
@@ -1034,9 +1034,9 @@ export interface TrainingConfig {
    */
   carry_state: boolean;
   /**
-   * Steps between two logged training steps.
+   * Steps between two logged training steps. Without it, a run picks 1, 2, 5, 10, 20, 50, ..., whichever logs 200 to 500 steps over the planned training, and every step of a shorter one; `manifest.json` says which, and a resumed run keeps it.
    */
-  log_every: number;
+  log_every?: number;
   /**
    * Scale the gradient down where its norm over all parameters is above this.
    */

@@ -29,6 +29,8 @@ export interface Schema {
   /** A `pattern`, or an `enum` of many values, in words. */
   readonly 'x-form'?: string;
   readonly 'x-default'?: string;
+  /** Whether the run chooses the default, so that the resolved config lacks the key. */
+  readonly 'x-run-default'?: boolean;
   readonly 'x-aliases'?: readonly string[];
   /** Whether a config with the default has the hash of one without the key. */
   readonly 'x-unhashed-default'?: boolean;
@@ -160,6 +162,11 @@ export function schemaAt(path: Path, config: unknown, root = experimentSchema())
       isRecord(value) || Array.isArray(value) ? (value as Record<string | number, unknown>)[step] : undefined;
   }
   return schema;
+}
+
+/** Whether a run chooses the value of the key at a path such as `training.log_every` if its config lacks it. */
+export function isChosenByRun(path: string): boolean {
+  return schemaAt(path.split('.'), undefined)?.['x-run-default'] === true;
 }
 
 /** The schema of a key or item, narrowed as `schemaAt` does. */

@@ -25,6 +25,8 @@ export interface ManifestFacts {
   readonly given_config_sha256?: string;
   /** The config and the files that it extends, as named. */
   readonly config_files: readonly string[];
+  /** Steps between two logged training steps; absent if an older version wrote it. */
+  readonly log_every?: number;
   /** `FILE:LINE:COL` or `--set` of each gate, in their order, so that a resumed run names the same places; absent where older versions wrote it. */
   readonly gate_origins?: readonly string[];
   readonly backend: {

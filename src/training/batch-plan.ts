@@ -1,4 +1,4 @@
-/** Which batches a run of a config trains on, and how many steps that makes. */
+/** Which batches a run of a config trains on, how many steps that makes, and which of them are logged. */
 import type { LoadedExperiment } from '../config/index.js';
 import { BatchOrder, type BatchOrderState } from '../data/index.js';
 import type { Session } from './session.js';
@@ -32,4 +32,15 @@ export function totalSteps({ experiment }: LoadedExperiment, order: BatchOrder, 
   const { max_steps, num_epochs } = experiment.training;
   const left = (num_epochs - order.epoch) * order.batchesPerEpoch - order.position;
   return Math.min(max_steps ?? Number.POSITIVE_INFINITY, done + left);
+}
+
+/** Logged steps at least, if there are as many. */
+const MIN_LOGGED = 200;
+
+/** Steps between two logged ones if the config does not say it: 1, 2 or 5 times a power of ten. */
+export function defaultLogEvery(totalSteps: number): number {
+  const most = totalSteps / MIN_LOGGED;
+  if (!(most >= 1)) return 1;
+  const power = 10 ** Math.floor(Math.log10(most));
+  return [5, 2, 1].map(digit => digit * power).find(every => every <= most) ?? power;
 }

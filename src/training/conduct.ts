@@ -23,6 +23,8 @@ export interface Conduct {
   readonly state: RunState;
   readonly observer: RunObserver;
   readonly signal: AbortSignal;
+  /** Steps between two logged ones. */
+  readonly logEvery: number;
   /** Stop resumably once so many epochs are done and evaluated; undefined: go on to the end. */
   readonly pauseAfterEpoch: number | undefined;
   /** When this process began to work on the run, on the clock of `performance`. */
@@ -82,7 +84,6 @@ async function train(parts: Training, from: LoopStart | undefined): Promise<Loop
     directory: directory.path,
     totalSteps: steps,
     numEpochs: training.num_epochs,
-    logEvery: training.log_every,
   });
   const evaluateEvery = training.evaluate_every?.steps;
   const recorder = new Recorder(parts, { totalSteps: steps, batchesPerEpoch, evaluateEvery });

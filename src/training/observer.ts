@@ -11,7 +11,7 @@ export interface EvaluationProgress {
 /** Called while a run goes on, in the order of what happens; what they throw ends the run. */
 export interface RunObserver {
   /** Training begins: `totalSteps` optimizer steps over `numEpochs` epochs. From now on the run in `directory` can be gone on with. */
-  begin(plan: { directory: string; totalSteps: number; numEpochs: number; logEvery: number }): void;
+  begin(plan: { directory: string; totalSteps: number; numEpochs: number }): void;
   /** A step was made; without a loss where its batch was skipped. */
   step(step: { epoch: number; step: number; samples: number; loss?: number }): void;
   /** Many times during an evaluation. */

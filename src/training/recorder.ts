@@ -44,6 +44,8 @@ export interface RunParts {
   readonly observer: RunObserver;
   /** Aborted where the run is to stop. */
   readonly signal: AbortSignal;
+  /** Steps between two logged ones. */
+  readonly logEvery: number;
 }
 
 interface SplitResult {
@@ -188,8 +190,7 @@ export class Recorder {
   }
 
   private isLogged(step: number): boolean {
-    const { log_every } = this.parts.loaded.experiment.training;
-    return step === 1 || step % log_every === 0 || step === this.plan.totalSteps;
+    return step === 1 || step % this.parts.logEvery === 0 || step === this.plan.totalSteps;
   }
 
   /** Undefined if the run was asked to stop before the evaluation came to its end. */

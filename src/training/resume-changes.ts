@@ -7,12 +7,14 @@ import type { Manifest, ManifestChange } from '../experiment/manifest.js';
 
 export type Change = Pick<ManifestChange, 'key' | 'from' | 'to'>;
 
+export const LOG_EVERY = 'training.log_every';
+
 /** Keys, whole or as the beginning of longer ones, that name, watch, judge or prolong a run, and alter no result up to its old end. */
 const SAFE = [
   'description',
   'checkpoint',
   'gates',
-  'training.log_every',
+  LOG_EVERY,
   'training.metrics',
   'training.num_epochs',
   'training.max_steps',
@@ -53,11 +55,13 @@ function changesRates({ key }: Change, { experiment }: LoadedExperiment): boolea
 }
 
 export function configChanges(before: LoadedExperiment, after: LoadedExperiment): Change[] {
-  return configDifferences(before, after).map(({ key, a, b }) => ({
+  const changes = configDifferences(before, after).map(({ key, a, b }) => ({
     key,
     from: (a?.value ?? null) as Json,
     to: (b?.value ?? null) as Json,
   }));
+  // a run whose config does not state it keeps the interval that it began with
+  return changes.filter(({ key, to }) => key !== LOG_EVERY || to !== null);
 }
 
 /** What else decides the bytes of a result. */

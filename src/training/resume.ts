@@ -12,6 +12,7 @@ import { RunDirectory } from '../experiment/run-directory.js';
 import { whileLocked } from '../experiment/run-lock.js';
 import { timesSoFar } from '../experiment/run-times.js';
 import type { Summary } from '../experiment/summary.js';
+import { batchOrder, defaultLogEvery, totalSteps } from './batch-plan.js';
 import { type SavedState, savedState } from './checkpoint-metadata.js';
 import { conductRun } from './conduct.js';
 import { watchedMetrics } from './early-stopping.js';
@@ -26,6 +27,7 @@ import {
   checkAllowed,
   configChanges,
   inWords,
+  LOG_EVERY,
   machineChanges,
   refuseImpossible,
 } from './resume-changes.js';
@@ -111,8 +113,9 @@ async function resumeLocked(
   const evaluationIsDue = saved?.evaluated === false;
   const state = new RunState(watchedMetrics(loaded.experiment), spent);
   const { signal, pauseAfterEpoch } = options;
+  const logEvery = intervalOf(manifest, loaded, session);
   return conductRun(
-    { loaded, session, directory, observer, signal, pauseAfterEpoch, began, state },
+    { loaded, session, directory, observer, signal, pauseAfterEpoch, began, state, logEvery },
     {
       open: () => {
         setAside();
@@ -121,7 +124,7 @@ async function resumeLocked(
           recordChanges(directory, manifest, { loaded, session }, { changes, step, time: options.started });
         const expected = {
           epochs: evaluatedEpochs(saved),
-          loggedEvery: loggedEvery(manifest, loaded, changes),
+          loggedEvery: loggedEvery(manifest, logEvery, changes),
         };
         const cut = cutLog(
           directory.files.log,
@@ -209,17 +212,21 @@ function evaluatedEpochs(saved: SavedState | undefined): number {
   return epochEnded && !saved.evaluated ? epochsDone - 1 : epochsDone;
 }
 
-/** Every `log_every` that the run has had so far: a step that is a multiple of all of them was logged, whichever it was. */
+/** Steps between two logged ones from now on: what the run began with, unless the config says otherwise. */
+function intervalOf({ log_every }: Manifest, loaded: LoadedExperiment, session: Session): number {
+  const given = loaded.experiment.training.log_every ?? log_every;
+  return given ?? defaultLogEvery(totalSteps(loaded, batchOrder(loaded, session)));
+}
+
+/** Every interval that the run has had so far: a step that is a multiple of all of them was logged, whichever it was. */
 function loggedEvery(
-  { changes: earlier = [] }: Manifest,
-  loaded: LoadedExperiment,
+  { log_every, changes: earlier = [] }: Manifest,
+  current: number,
   changes: readonly Change[],
 ): number[] {
-  const changed = [...earlier, ...changes].filter(({ key }) => key === 'training.log_every');
-  return [
-    loaded.experiment.training.log_every,
-    ...changed.flatMap(({ from, to }) => [Number(from), Number(to)]),
-  ];
+  const changed = [...earlier, ...changes].filter(({ key }) => key === LOG_EVERY);
+  const all = [log_every, current, ...changed.flatMap(({ from, to }) => [from, to])];
+  return all.filter(every => typeof every === 'number');
 }
 
 /** The next resume compares with what this one made of the run. */

@@ -4,6 +4,7 @@ import type { GivenConfigs } from '../experiment/given-folder.js';
 import { describeRun } from '../experiment/manifest.js';
 import { checkName, RunDirectory } from '../experiment/run-directory.js';
 import { whileLocked } from '../experiment/run-lock.js';
+import { batchOrder, defaultLogEvery, totalSteps } from './batch-plan.js';
 import { type Beginning, conductRun } from './conduct.js';
 import { watchedMetrics } from './early-stopping.js';
 import { manifestFacts } from './manifest-facts.js';
@@ -45,17 +46,19 @@ export async function runExperiment(
   const began = performance.now();
   const session = await openSession(loaded, options);
   const dataSeconds = (performance.now() - began) / 1000;
+  const logEvery =
+    loaded.experiment.training.log_every ?? defaultLogEvery(totalSteps(loaded, batchOrder(loaded, session)));
   const initial = initialParameters(loaded, session.spec);
   const { givenYaml, resolvedYaml } = loaded;
   const configs: GivenConfigs = { givenYaml, resolvedYaml };
   const directory = makeDirectory(loaded, configs, options);
   const { signal, pauseAfterEpoch } = options;
   const state = new RunState(watchedMetrics(loaded.experiment));
-  const conduct = { loaded, session, directory, observer, signal, pauseAfterEpoch, began, state };
+  const conduct = { loaded, session, directory, observer, signal, pauseAfterEpoch, began, state, logEvery };
   const beginning: Beginning = {
     open: () => {
       const facts = manifestFacts(loaded, session, { ...options, runId: directory.id });
-      directory.writeManifest(describeRun(facts));
+      directory.writeManifest(describeRun({ ...facts, log_every: logEvery }));
       const events = RunEvents.open(directory.files.log, loaded, session);
       events.started(directory.id);
       events.dataReady(dataSeconds);

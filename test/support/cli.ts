@@ -5,11 +5,12 @@
  *     t.teardown(() => work.remove());
  *     const { code, stdout, stderr } = await work.cellrun('validate', work.config(config)); // in this process
  *     const run = await work.train(config, '--backend', 'cpu'); // in this process; run.summary, run.events ...
- *     const { child, said, finished } = work.start('run', path); // a process: signals, kills, two at once
+ *     const { child, said, logged, finished } = work.start('run', path); // a process: signals, kills, two at once
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { zipSync } from 'fflate';
 import { validateAgainst } from '../../src/config/schema.js';
 import {
@@ -31,6 +32,11 @@ export interface Running {
   readonly child: ChildProcess;
   /** Resolves once stderr holds `text`; rejects where the process ends without it. */
   said(text: string): Promise<void>;
+  /**
+   * Resolves once the one run under `output` has logged a step from `step` on; rejects where the
+   * process ends without it.
+   */
+  logged(step: number, output: string): Promise<void>;
   readonly finished: Promise<Finished>;
 }
 
@@ -95,7 +101,18 @@ export class Workplace {
         finished.then(() => reject(new Error(`never said '${wanted}':\n${text.stderr}`)), reject);
         look();
       });
-    return { child, said, finished };
+    let isOver = false;
+    const over = () => {
+      isOver = true;
+    };
+    finished.then(over, over);
+    const logged = async (step: number, output: string): Promise<void> => {
+      while (latestStep(output) < step) {
+        if (isOver) throw new Error(`never logged step ${step}:\n${text.stderr}`);
+        await sleep(5);
+      }
+    };
+    return { child, said, logged, finished };
   }
 
   /** Runs the program to its end in this process; calls made at once run one after another. */
@@ -109,6 +126,20 @@ export class Workplace {
     const finished = await this.cellrun('run', this.config(config), '--json', '--output', output, ...flags);
     return new TrainedRun(finished, output);
   }
+}
+
+/** The latest step in the log of the one run under `output`; -1 without one. */
+function latestStep(output: string): number {
+  const names = existsSync(output) ? readdirSync(output, { recursive: true, encoding: 'utf8' }) : [];
+  const logs = names.filter(name => basename(name) === 'log.jsonl');
+  if (logs.length > 1) throw new Error(`${logs.length} runs in ${output}`);
+  const text = logs.map(name => readFileSync(join(output, name), 'utf8')).join('');
+  // the last line may be half written
+  const step = text
+    .split('\n')
+    .slice(0, -1)
+    .findLast(line => line.includes('"event":"train.step"'));
+  return step === undefined ? -1 : Number(JSON.parse(step).step);
 }
 
 export interface LogLine {

@@ -1,5 +1,6 @@
 /** What differs between sides besides the results: their configs, their data, what they ran on. */
 import { dirname, isAbsolute, relative } from 'node:path';
+import { isChosenByRun } from '../../config/schema-walk.js';
 import type { Json } from '../../experiment/json.js';
 import type { Manifest } from '../../experiment/manifest.js';
 import { earlierValues } from '../earlier-values.js';
@@ -20,7 +21,12 @@ export function configDifferences(sides: readonly Side[], all: boolean): ConfigD
       const values = configs.map(side =>
         distinct(side.flatMap(one => (one.has(key) ? [one.get(key) as Json] : []))),
       );
-      return { key, values, differs: differs(values), changes: changesOf(key, { sameData, drawn }) };
+      return {
+        key,
+        values,
+        differs: isDifference(key, values),
+        changes: changesOf(key, { sameData, drawn }),
+      };
     })
     .filter(difference => all || difference.differs);
 }
@@ -145,6 +151,11 @@ function distinct(values: readonly Json[]): Json[] {
     const [x, y] = [JSON.stringify(a), JSON.stringify(b)];
     return x < y ? -1 : Number(x > y);
   });
+}
+
+/** A key that the run chooses if a config lacks it makes no difference to such a config. */
+function isDifference(key: string, values: readonly (readonly Json[])[]): boolean {
+  return differs(values) && differs(isChosenByRun(key) ? values.filter(of => of.length > 0) : values);
 }
 
 function differs(values: readonly (readonly Json[])[]): boolean {
