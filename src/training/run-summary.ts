@@ -5,6 +5,7 @@ import { EXECUTORS } from '../engine/executable.js';
 import type { ExitCode } from '../errors.js';
 import { bestOf, listCheckpoints } from '../experiment/checkpoint-folder.js';
 import type { RunStatus } from '../experiment/events.js';
+import { metricValue } from '../experiment/gates.js';
 import type { RunDirectory } from '../experiment/run-directory.js';
 import { addTimes, type RunTimes, stepRatio } from '../experiment/run-times.js';
 import type { Summary } from '../experiment/summary.js';
@@ -65,14 +66,15 @@ export function summarize(
 /** What of the result was selected by the test split. */
 function selectedOnTest(
   experiment: Experiment,
-  { position, stoppedEarly }: RunState,
+  { position, stoppedEarly, restored, metrics }: RunState,
   { best }: SavedCheckpoints,
 ): string[] {
   return testSelections(experiment).flatMap(({ path: [section], what }) => {
     if (section === 'training' && stoppedEarly === undefined) return [];
     if (section !== 'checkpoint') return [what];
-    // a checkpoint that is the last one as well has the value that every run would have
     if (best === null || best.step === position?.step) return [];
+    // a value that the last step has as well owes nothing to the selection
+    if (restored === undefined && metricValue(metrics, best.metric) === best.value) return [];
     return [`${what} (step ${best.step}, ${best.metric} ${Number(best.value.toPrecision(4))})`];
   });
 }

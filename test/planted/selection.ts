@@ -39,8 +39,8 @@ export const selection: readonly Plant[] = [
   },
   {
     file: 'src/experiment/log-history',
-    find: "hasValidation && event.event === 'eval' && event.split === 'test'",
-    replace: "!hasValidation && event.event === 'eval' && event.split === 'test'",
+    find: "hasValidation && isEvaluation(event) && event.split === 'test'",
+    replace: "!hasValidation && isEvaluation(event) && event.split === 'test'",
     why: 'a longer run keeps the test evaluation of its old end',
     tests: ['validation'],
   },
