@@ -13,7 +13,7 @@ import {
   patienceAfter,
 } from '../src/training/early-stopping.js';
 import { compareRuns } from '../src/verify/compare-runs.js';
-import { type LogLine, readLog, Workplace } from './support/cli.js';
+import { floats, integers, type LogLine, npz, readLog, Workplace } from './support/cli.js';
 import { resume, stopAt, train } from './support/runs.js';
 
 const work = new Workplace();
@@ -179,6 +179,59 @@ t.test('training stops early, and the best weights are those of the final metric
   t.match(JSON.parse(kept.stdout), { step: last?.step });
 });
 
+t.test('an early end is told, and its last step is in the log', async t => {
+  const output = work.folder();
+  const config = { ...stopping, training: { ...stopping.training, log_every: 1000 } };
+  const flags = ['--output', output, '--backend', 'webasm'];
+  const run = await work.cellrun('run', work.config(config), ...flags);
+  const [id] = readdirSync(join(output, config.name));
+  const directory = join(output, config.name, id);
+  const { steps, restored } = summaryOf(directory);
+  t.match(run.stdout, new RegExp(`with the weights of step ${restored.step}, after ${steps} steps`));
+  t.match(
+    run.stderr,
+    /stopped early after epoch \d+, step \d+: validation.loss did not improve on [\d.]+ in 3 evaluations/,
+  );
+  const logged = readLog(directory).filter(({ event }) => event === 'train.step');
+  t.equal(logged.at(-1)?.step, steps);
+  t.notOk('test.restored_step' in buildRunReport(directory).curves);
+  const changed = await work.cellrun(
+    'resume',
+    directory,
+    '--set',
+    'training.early_stopping.restore_best=false',
+  );
+  t.equal(changed.code, 2, 'the final metrics would be others');
+  const other = await work.cellrun('resume', directory, '--set', 'dataset.validation.count=8');
+  t.equal(other.code, 2);
+  t.match(other.stderr, /its best checkpoint and its decisions are by this validation split/);
+});
+
+t.test('a metric without a value on the split decides nothing, and that is told once', async t => {
+  const { y, ...rest } = {
+    x: floats(
+      [12, 2, 1],
+      Array.from({ length: 24 }, (_, i) => i / 24),
+    ),
+    y: integers(
+      [12],
+      Array.from({ length: 12 }, (_, i) => i % 2),
+    ),
+  };
+  const path = work.file('one.npz', npz({ ...rest, y, x_test: rest.x, y_test: y }));
+  const { summary } = await train(work, {
+    ...config,
+    dataset: { kind: 'npz', path, validation: { count: 1 } },
+    loss: { kind: 'cross_entropy' },
+    training: { ...config.training, early_stopping: { metric: 'validation.auroc', patience: 9 } },
+  });
+  const told = readLog(summary.directory).filter(({ code }) => code === 'eval/undefined');
+  t.match(told, [
+    { message: 'validation.auroc has no value on this split, so nothing can be decided by it' },
+  ]);
+  t.equal(told.length, 1);
+});
+
 t.test('without restore_best the last weights stay', async t => {
   const { early_stopping } = stopping.training;
   const { summary } = await train(work, {
@@ -309,7 +362,7 @@ t.test('what a config cannot select by', async t => {
       dataset: { ...config.dataset, validation: undefined },
       ...withStopping({ metric: 'validation.loss' }),
     }),
-    /^2[\s\S]*validation.loss needs a validation split, such as dataset.validation/,
+    /^2[\s\S]*validation.loss needs a validation split\n[\s\S]*dataset.validation, such as/,
   );
   t.match(
     await problems({ checkpoint: { metric: 'train.loss' }, ...withStopping({ metric: 'validation.loss' }) }),
@@ -338,6 +391,10 @@ t.test('evaluate and predict read any split that there is', async t => {
   t.equal(missing.code, 2);
   t.match(missing.stderr, /this run has no validation split/);
 });
+
+function summaryOf(directory: string) {
+  return JSON.parse(readFileSync(join(directory, 'summary.json'), 'utf8'));
+}
 
 function evaluationOf(directory: string): Record<string, unknown> {
   return JSON.parse(readFileSync(join(directory, 'evaluation.json'), 'utf8'));

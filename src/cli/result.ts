@@ -12,10 +12,11 @@ import { formatDuration } from './progress.js';
 
 /** Results on stdout: the closing sentence, the gates (when quiet only those not passed), the directory. */
 export function tellResult(summary: Summary, quiet: boolean, io: Io): void {
-  const { status, metrics, baselines, steps, duration_s, gates, directory } = summary;
+  const { status, metrics, baselines, steps, restored, duration_s, gates, directory } = summary;
   if (status === 'completed') {
+    const weights = restored ? ` with the weights of step ${restored.step},` : '';
     io.out(
-      `${closingSentence(metrics.test)} after ${counted(steps, 'step')} in ${formatDuration(duration_s)}.\n`,
+      `${closingSentence(metrics.test)}${weights} after ${counted(steps, 'step')} in ${formatDuration(duration_s)}.\n`,
     );
     const trivial = baselines ? baselinesSentence(metrics.test, baselines.test) : '';
     if (trivial !== '' && !quiet) io.out(`${trivial}\n`);

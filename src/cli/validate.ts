@@ -79,9 +79,11 @@ async function checkWithData(
 
 function selectionWarnings({ experiment, locator }: LoadedExperiment): Diagnostic[] {
   const expected = 'a validation split to select by, such as dataset.validation: { fraction: 0.1 }';
-  return testSelections(experiment).map(({ path, what }) =>
-    locator.atValue(path, 'config/selected-on-test', `${what} is ${OPTIMISTIC}`, { expected }),
-  );
+  return testSelections(experiment).map(({ path, what }) => {
+    // a default stands nowhere in the file
+    const place = locator.isGiven(path) ? path : ['dataset'];
+    return locator.atValue(place, 'config/selected-on-test', `${what} is ${OPTIMISTIC}`, { expected });
+  });
 }
 
 function report(

@@ -49,15 +49,24 @@ function unmeasured(
   const other = metric.replace(/^test\./, 'validation.');
   const suggestion = measured.includes(other) ? other : nearest(metric, measured);
   const { task } = lossFacts(loss);
-  const expected = `a metric of ${task}: ${['loss', ...TASK_METRICS[task]].join(' | ')}`;
-  const more = { expected, ...(suggestion === undefined ? {} : { suggestion }) };
-  const message =
-    metric.startsWith('validation.') && !hasValidation(dataset)
-      ? `${metric} needs a validation split, such as dataset.validation: { fraction: 0.1 }`
-      : metric.startsWith('test.') && hasValidation(dataset)
-        ? `${metric} is measured once, at the end: with a validation split nothing is selected by the test split`
-        : `${metric} is not measured with loss ${loss.kind}`;
-  return [locator.atValue(path, 'config/metric', message, more)];
+  const metrics = ['loss', ...TASK_METRICS[task]];
+  const more = suggestion === undefined ? {} : { suggestion };
+  const complain = (message: string, expected: string) => [
+    locator.atValue(path, 'config/metric', message, { expected, ...more }),
+  ];
+  if (!metrics.includes(metric.slice(metric.indexOf('.') + 1)))
+    return complain(
+      `${metric} is not measured with loss ${loss.kind}`,
+      `a metric of ${task}: ${metrics.join(' | ')}`,
+    );
+  if (metric.startsWith('validation.') && !hasValidation(dataset))
+    return complain(`${metric} needs a validation split`, 'dataset.validation, such as { fraction: 0.1 }');
+  if (metric.startsWith('test.') && hasValidation(dataset))
+    return complain(
+      `${metric} is measured once, at the end: with a validation split nothing is selected by the test split`,
+      'a metric of the validation split',
+    );
+  return complain(`${metric} is not measured in training`, 'loss, accuracy, or a mean over predictions');
 }
 
 /** @param measuring what of the config is valid */

@@ -3,7 +3,15 @@ import { type JsonObject, unspellNumbers } from './json.js';
 import type { BySplit, SplitMetrics } from './summary.js';
 
 /** The numbers of a `train.epoch` or an `eval` that are no metric. */
-const OTHERS: ReadonlySet<string> = new Set(['v', 'seq', 'epoch', 'step', 'samples', 'duration_s']);
+const OTHERS: ReadonlySet<string> = new Set([
+  'v',
+  'seq',
+  'epoch',
+  'step',
+  'samples',
+  'restored_step',
+  'duration_s',
+]);
 
 /** Names of the metrics in a `train.epoch` or an `eval`: numbers, and nulls that stand for one. */
 export function metricsIn(event: { readonly [field: string]: unknown }): string[] {

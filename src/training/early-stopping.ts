@@ -69,6 +69,11 @@ export class MetricHistory {
     for (const [name, values] of this.series) values.push({ update, value: measured(name) ?? Number.NaN });
   }
 
+  /** Names of the metrics that this history keeps. */
+  get metrics(): Iterable<string> {
+    return this.series.keys();
+  }
+
   of(metric: string): readonly Measurement[] {
     return this.series.get(metric) ?? [];
   }

@@ -81,7 +81,7 @@ export class Recorder {
       this.reportFallbacks();
     }
     if (!report.updated) events.skipped(report, skippedSentence(report, loaded), observer);
-    if (this.isLogged(step)) events.step(report, state.stepTimes.takeRate());
+    if (this.isLogged(report)) events.step(report, state.stepTimes.takeRate());
     observer.step({ epoch, step, samples, ...(report.updated && { loss: report.loss }) });
     // if an evaluation is due, the checkpoint waits for it
     if (!report.evaluationIsDue && checkpoints.isDue(step))
@@ -107,12 +107,13 @@ export class Recorder {
     if (report.epochEnded)
       for (const [name, value] of Object.entries(train)) state.best.add(`train.${name}`, value);
     for (const [name, value] of Object.entries(result.metrics)) state.best.add(`${split}.${name}`, value);
-    state.history.add(report.step - report.skipped, metric => metricValue(state.metrics, metric));
+    this.keepHistory(report);
     state.evaluated = true;
     this.unwritten = result.document;
     this.tellEvaluation(split, report, result);
     const { early_stopping } = loaded.experiment.training;
-    if (early_stopping && this.isFinished) events.stoppedEarly(report, this.stopOf(early_stopping));
+    if (early_stopping && this.isFinished && report.step < this.plan.totalSteps)
+      events.stoppedEarly(report, this.stopOf(early_stopping));
     await this.saveWhereDue(report);
     return true;
   }
@@ -142,7 +143,7 @@ export class Recorder {
         patience: stop.patience,
         best: Number.isFinite(stop.best) ? stop.best : null,
       };
-      observer.line(earlyStopSentence(position, stop));
+      observer.line(earlyStopSentence(position, stop, early_stopping.min_delta));
     }
     const isOther = early_stopping?.restore_best === true && this.restoreBest(position);
     if (!session.dataset.validation && !isOther) return true;
@@ -167,6 +168,17 @@ export class Recorder {
     events.step(end, 0);
   }
 
+  /** What decides by a metric without a value never decides, which is said once. */
+  private keepHistory({ step, epoch, skipped }: Position): void {
+    const { state, events, observer } = this.parts;
+    state.history.add(step - skipped, metric => metricValue(state.metrics, metric));
+    for (const metric of state.history.metrics) {
+      if (metricValue(state.metrics, metric) !== undefined || state.history.of(metric).length > 1) continue;
+      const message = `${metric} has no value on this split, so nothing can be decided by it`;
+      events.undefinedMetric({ step, epoch }, message, observer);
+    }
+  }
+
   /** The split whose metrics select: the test split only if there is no other. */
   private get decidingSplit(): 'validation' | 'test' {
     return this.parts.session.dataset.validation ? 'validation' : 'test';
@@ -185,12 +197,15 @@ export class Recorder {
     const best = checkpoints.restoreBest();
     if (!best || best.position.step === step) return false;
     state.metrics = best.metrics;
-    state.restored = { step: best.position.step, epoch: best.position.epoch };
+    state.restored = best.position;
     return true;
   }
 
-  private isLogged(step: number): boolean {
-    return step === 1 || step % this.parts.logEvery === 0 || step === this.plan.totalSteps;
+  /** Training may stop early after any evaluation, and the last step is always logged. */
+  private isLogged({ step, evaluationIsDue }: StepReport): boolean {
+    const { loaded, logEvery } = this.parts;
+    const mayBeLast = evaluationIsDue && loaded.experiment.training.early_stopping !== undefined;
+    return step === 1 || step % logEvery === 0 || step === this.plan.totalSteps || mayBeLast;
   }
 
   /** Undefined if the run was asked to stop before the evaluation came to its end. */

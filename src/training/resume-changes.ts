@@ -19,7 +19,8 @@ const SAFE = [
   'training.num_epochs',
   'training.max_steps',
   'training.evaluate_every',
-  'training.early_stopping',
+  'training.early_stopping.patience',
+  'training.early_stopping.min_delta',
   'training.max_skipped_batches',
   'training.eval_batch_size',
 ];
@@ -32,6 +33,8 @@ const IMPOSSIBLE: Readonly<Record<string, string>> = {
   name: 'its directory and all that is in it have that name',
   seed: 'its initialisation and the order of its batches are what the first seed made; another would only be recorded',
   'model.init_from': 'weights are read only where a run begins',
+  'dataset.validation': 'its best checkpoint and its decisions are by this validation split',
+  'dataset.validation_arrays': 'its best checkpoint and its decisions are by this validation split',
   'dataset.normalize': 'its weights are those for data of this scaling',
   model: 'its checkpoints are of this model',
   loss: 'its model is of this loss',

@@ -190,6 +190,16 @@ export class RunEvents {
     observer.warning(message);
   }
 
+  /** A metric that decides something was not measured, as `message` tells the reader too. */
+  undefinedMetric(
+    { epoch, step }: Pick<Position, 'epoch' | 'step'>,
+    message: string,
+    observer: RunObserver,
+  ): void {
+    this.log.emit({ event: 'warning', code: 'eval/undefined', message, epoch, step });
+    observer.warning(message);
+  }
+
   /** A warning that the reader is told as well. */
   warn(code: string, message: string, observer: RunObserver): void {
     this.warning(code, message);

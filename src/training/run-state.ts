@@ -16,7 +16,7 @@ export class RunState {
   /** The metrics that decide what follows. */
   readonly history: MetricHistory;
   /** The checkpoint whose weights were taken at the end. */
-  restored: Summary['restored'];
+  restored: Position | undefined;
   stoppedEarly: Summary['stopped_early'];
   /** Over all evaluations, those of earlier processes included. */
   readonly best = new BestValues();

@@ -52,7 +52,9 @@ export function summarize(
     skipped_batches: state.position?.skipped ?? 0,
     evaluated: state.evaluated,
     metrics: state.metrics,
-    ...(state.restored && { restored: state.restored }),
+    ...(state.restored && {
+      restored: { step: state.restored.step, epoch: state.restored.epochsDone },
+    }),
     ...(state.stoppedEarly && { stopped_early: state.stoppedEarly }),
     gates: [],
     ...times,

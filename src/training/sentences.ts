@@ -21,9 +21,17 @@ export function evaluationSentence(
   );
 }
 
-export function earlyStopSentence({ epoch, step }: Position, { metric, best, patience }: EarlyStop): string {
-  const value = Number.isNaN(best) ? 'it was never finite' : `the best value is ${best.toPrecision(4)}`;
-  return `stopped early after epoch ${epoch}, step ${step}: ${metric} did not improve for ${counted(patience, 'evaluation')}; ${value}`;
+export function earlyStopSentence(
+  { epoch, step }: Position,
+  { metric, best, patience }: EarlyStop,
+  minDelta: number,
+): string {
+  const times = counted(patience, 'evaluation');
+  const by = minDelta > 0 ? ` by more than ${minDelta}` : '';
+  const why = Number.isNaN(best)
+    ? `${metric} had no finite value in ${times}`
+    : `${metric} did not improve on ${best.toPrecision(4)}${by} in ${times}`;
+  return `stopped early after epoch ${epoch}, step ${step}: ${why}`;
 }
 
 /** `test loss Infinity`, of each value that is not finite; empty where all are. */
