@@ -194,7 +194,13 @@ t.test('an early end is told, and its last step is in the log', async t => {
   );
   const logged = readLog(directory).filter(({ event }) => event === 'train.step');
   t.equal(logged.at(-1)?.step, steps);
-  t.notOk('test.restored_step' in buildRunReport(directory).curves);
+  const report = buildRunReport(directory);
+  t.notOk('test.restored_step' in report.curves);
+  t.match(
+    report.ending,
+    /training stopped early: validation.loss no longer improved; the weights are those of step/,
+  );
+  t.match((await work.cellrun('review', directory)).stdout, report.ending ?? '');
   const changed = await work.cellrun(
     'resume',
     directory,

@@ -1,4 +1,4 @@
-/** What limits the trust in a result, though the run completed. */
+/** What a reader should know of a result besides its numbers. */
 import { OPTIMISTIC } from '../config/splits.js';
 import { baselineWarnings } from './baseline-words.js';
 import type { Summary } from './summary.js';
@@ -10,4 +10,13 @@ import type { Summary } from './summary.js';
 export function cautionsOf(summary: Summary): string[] {
   const { selected_on_test = [] } = summary;
   return [...selected_on_test.map(what => `${what} is ${OPTIMISTIC}`), ...baselineWarnings(summary)];
+}
+
+/** How training ended before its last step, or with other weights than those of its last step. */
+export function endingOf({ stopped_early, restored }: Summary): string | null {
+  const sentences = [
+    ...(stopped_early ? [`training stopped early: ${stopped_early.metric} no longer improved`] : []),
+    ...(restored ? [`the weights are those of step ${restored.step}, the best checkpoint`] : []),
+  ];
+  return sentences.length > 0 ? sentences.join('; ') : null;
 }

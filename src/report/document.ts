@@ -52,6 +52,8 @@ export interface RunReport {
   readonly metrics: readonly Metric[];
   /** What answers reach that look at no input; empty until the run has completed. */
   readonly baselines: readonly BaselineReport[];
+  /** How training ended early, or with restored weights; null if it did neither. */
+  readonly ending: string | null;
   /** What limits the trust in the result, a sentence each. */
   readonly cautions: readonly string[];
   readonly best: {

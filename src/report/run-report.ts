@@ -4,7 +4,7 @@ import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { lineOf } from '../config/plain.js';
 import { isRecord } from '../config/schema-walk.js';
-import { cautionsOf } from '../experiment/cautions.js';
+import { cautionsOf, endingOf } from '../experiment/cautions.js';
 import { listCheckpoints } from '../experiment/checkpoint-index.js';
 import { gateName, wantedWords } from '../experiment/gate-words.js';
 import { nonFiniteName } from '../experiment/json.js';
@@ -62,6 +62,7 @@ export function runReportOf(record: RunRecord, history: RunHistory): RunReport {
     metrics: ended === undefined ? newestOf(history.curves) : finalMetrics(ended.metrics),
     baselines: baselinesOf(ended?.baselines),
     best: ended?.best ?? null,
+    ending: ended === undefined ? null : endingOf(ended),
     cautions: ended === undefined ? [] : cautionsOf(ended),
     gates: gatesOf(record),
     curves: history.curves,

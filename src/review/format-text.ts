@@ -44,6 +44,7 @@ function runLines(run: RunReview, nameOf: (directory: string) => string): string
     ...(place === '' ? [] : [`  ${place}`]),
     ...(metrics.length === 0 ? [] : [`  ${metrics.join(', ')}`]),
     ...(run.steps === null ? [] : [`  ${costWords(run).join(', ')}`]),
+    ...(run.ending === null ? [] : [`  ${run.ending}`]),
     ...(run.completed.verdict === 'passed' && run.gates.length === 0 ? ['  no gate of its own'] : []),
   ];
 }

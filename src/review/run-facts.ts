@@ -1,7 +1,7 @@
 /** What a review tells of one run. */
 
 import { BestValues } from '../experiment/best-values.js';
-import { cautionsOf } from '../experiment/cautions.js';
+import { cautionsOf, endingOf } from '../experiment/cautions.js';
 import type { RunStatus } from '../experiment/events.js';
 import { lastValue, type WrittenGate } from '../experiment/gates.js';
 import type { Manifest } from '../experiment/manifest.js';
@@ -40,6 +40,8 @@ export interface RunFacts {
   /** Final values; a value that is not finite is spelled out on writing. */
   readonly metrics: Summary['metrics'] | null;
   readonly best: Summary['best'];
+  /** How training ended early, or with restored weights; null if it did neither. */
+  readonly ending: string | null;
   /** What limits the trust in its result, a sentence each. */
   readonly cautions: readonly string[];
   readonly performance: {
@@ -174,6 +176,7 @@ function factsOf({
     duration_s: summary?.duration_s ?? null,
     metrics: summary?.metrics ?? null,
     best: summary?.best ?? null,
+    ending: summary ? endingOf(summary) : null,
     cautions: summary ? cautionsOf(summary) : [],
     performance: {
       ms_per_step: summary?.ms_per_step ?? null,

@@ -72,7 +72,7 @@ function Head({ report }: { readonly report: RunReport }) {
 
 /** The figures that people look for first. */
 function Tiles({ report }: { readonly report: RunReport }) {
-  const { metrics, best, cautions } = report;
+  const { metrics, best, ending, cautions } = report;
   const order = [...metrics].sort((a, b) => byImportance(a.name, b.name));
   return (
     <>
@@ -98,6 +98,7 @@ function Tiles({ report }: { readonly report: RunReport }) {
           </div>
         )}
       </dl>
+      {ending !== null && <p class="note">{ending}</p>}
       {cautions.map(caution => (
         <p key={caution} class="note">
           {caution}
