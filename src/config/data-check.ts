@@ -171,10 +171,13 @@ function checkShare(
   { experiment: { dataset }, locator }: LoadedExperiment,
   { train, validation, test }: DataShape,
 ): Diagnostic[] {
-  const isShared = (key: string) => Object.hasOwn(dataset, key);
-  const key = ['test_fraction', 'validation'].find(isShared);
   const limit = ('limit' in dataset ? dataset.limit : undefined) ?? Number.POSITIVE_INFINITY;
-  const heldOut = (isShared('test_fraction') ? test.count : 0) + (validation?.count ?? 0);
+  const shares = Object.entries({ test_fraction: test.count, validation: validation?.count ?? 0 }).filter(
+    ([key]) => Object.hasOwn(dataset, key),
+  );
+  const heldOut = shares.reduce((sum, [, count]) => sum + count, 0);
+  // the key that takes most of them
+  const [key] = shares.toSorted(([, a], [, b]) => b - a)[0] ?? [];
   const isFew = train.count === 1 || heldOut > MAX_HELD_OUT * train.count;
   if (key === undefined || train.count >= limit || !isFew) return [];
   const [is, sequences] = train.count === 1 ? ['is', 'sequence'] : ['are', 'sequences'];
