@@ -65,6 +65,35 @@ t.test('a config against its data', async t => {
   t.equal(checkAgainstData(values, shape({ kind: 'value', size: 2 })).sizes.outputSize, 2);
 });
 
+t.test('a split whose labels are all ignored', async t => {
+  const told = (train: number[], validation: number[], test: number[], ...set: string[]) => {
+    const split = (labels: number[]) => ({
+      count: labels.length,
+      targets: { kind: 'class', numClasses: 2, perStep: false, values: Int32Array.from(labels) } as const,
+    });
+    const data = {
+      input: { kind: 'number', size: 1 } as const,
+      sequenceLength: 1,
+      train: split(train),
+      validation: split(validation),
+      test: split(test),
+    };
+    const loaded = loadExperiment(write('ignored.yaml', MINIMAL), { set });
+    return checkAgainstData(loaded, data).diagnostics.map(d => `${d.file}:${d.line} ${d.message}`);
+  };
+  t.same(told([0, 1, -100], [-100, 1], [0]), []);
+  const [validation, ...others] = told([0, 1], [-100, -100], [0], 'loss.ignored_index=1');
+  t.match(
+    validation,
+    /^--set:1 no prediction of the validation split counts: all of its labels are ignored$/,
+  );
+  t.same(others, []);
+  t.match(told([-100], [0], [-100]), [
+    /ignored\.yaml:3 no prediction of the training split/,
+    /no prediction of the test split/,
+  ]);
+});
+
 t.test('splits and batches of a size that is hardly meant', async t => {
   const warnings = (train: number, test: number, validation: number, ...set: string[]) => {
     const loaded = loadExperiment(write('sizes.yaml', MINIMAL), { set });

@@ -1,5 +1,5 @@
 /** The last check before training: the config against the data that were read, and the model's completed sizes. */
-import type { SequenceInput } from '../data/dataset.js';
+import { IGNORED, type SequenceInput } from '../data/dataset.js';
 import type { LabelFacts, PlacedLabel } from '../data/labels.js';
 import { type Diagnostic, damagedError } from '../errors.js';
 import { type ColumnFacts, checkColumns } from './column-check.js';
@@ -13,7 +13,12 @@ import { modelWarnings } from './model-checks.js';
 
 /** What the check needs to know of a split's targets. */
 export type TargetShape =
-  | { readonly kind: 'class'; readonly numClasses: number; readonly perStep: boolean }
+  | {
+      readonly kind: 'class';
+      readonly numClasses: number;
+      readonly perStep: boolean;
+      readonly values?: Int32Array;
+    }
   | {
       readonly kind: 'value';
       readonly size: number;
@@ -96,6 +101,7 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
   const outputSize = outputsOf(experiment, data);
   if (diagnostics.length === 0)
     diagnostics.push(...checkLossTargets(loaded, { training: data.train, ...otherSplits(data) }, outputSize));
+  diagnostics.push(...checkCounted(loaded, { training: data.train, ...otherSplits(data) }));
   const { damage, warnings } = labelsVerdict(loaded, data);
   if (diagnostics.length === 0 && damage.length > 0) throw damagedError(...damage);
   return {
@@ -148,6 +154,24 @@ function labelsVerdict({ experiment: { loss, model } }: LoadedExperiment, data: 
   if (data.labels === undefined || lossFacts(loss).target !== 'class') return { damage: [], warnings: [] };
   if (model.num_classes !== undefined) return { damage: [], warnings: checkVariety(data.labels) };
   return checkLabels(data.labels, classesOf(data));
+}
+
+/** The loss and all metrics of a split without a label that counts are undefined. */
+function checkCounted(
+  { locator }: LoadedExperiment,
+  splits: Readonly<Record<string, SplitShape>>,
+): Diagnostic[] {
+  const empty = Object.entries(splits).filter(
+    ([, { targets }]) => targets.kind === 'class' && targets.values?.every(label => label === IGNORED),
+  );
+  const key = ['loss', 'ignored_index'];
+  return empty.map(([name]) =>
+    locator.atValue(
+      locator.isGiven(key) ? key : ['dataset'],
+      'config/no-predictions',
+      `no prediction of the ${name} split counts: all of its labels are ignored`,
+    ),
+  );
 }
 
 /** A limit is an upper bound, so that one that nothing reaches is no error, but perhaps a slip. */
