@@ -10,6 +10,7 @@ import type { LoadedExperiment } from './load.js';
 import { checkLossTargets } from './loss-check.js';
 import { lossFacts, outputsFor } from './losses.js';
 import { modelWarnings } from './model-checks.js';
+import { checkOverlap } from './overlap-check.js';
 
 /** What the check needs to know of a split's targets. */
 export type TargetShape =
@@ -51,6 +52,7 @@ interface SplitShape {
   readonly count: number;
   readonly targets: TargetShape;
   readonly lengths?: Int32Array;
+  id?(index: number): string;
 }
 
 /** What the check needs to know of a dataset; every `Dataset` is one. */
@@ -65,6 +67,7 @@ export interface DataShape {
   /** Of numbers that the config may have scaled. */
   readonly columns?: ColumnFacts;
   readonly scaling?: object;
+  readonly digests?: readonly { readonly name: string; readonly sha256: string }[];
 }
 
 /** The sizes that a config leaves to the data. */
@@ -112,6 +115,7 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
       ...checkLengths(loaded, data),
       ...checkShare(loaded, data),
       ...checkBatch(loaded, data),
+      ...checkOverlap(loaded, data.digests ?? [], { training: data.train, ...otherSplits(data) }),
       ...(data.columns ? checkColumns(data.columns, data.scaling !== undefined, locator) : []),
       ...warnings,
     ],
