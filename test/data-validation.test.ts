@@ -271,6 +271,9 @@ t.test('files and groups that two splits have in common', async t => {
   t.same(await judge({ ...csv, test_path: copy }), [
     'test_path: the file of `test_path` has the same bytes as that of `path`',
   ]);
+  t.match(await judge({ ...csv, validation_path: copy, test_fraction: 0.5 }), [
+    'validation_path: the file of `validation_path` has',
+  ]);
   const shared = ['group: 1 group is in both the training and the validation split: "rec4"'];
   t.same(await judge({ ...csv, validation_path: other, test_path: apart }), shared);
   t.same(await judge({ ...csv, path: other, validation_path: apart, test_path: copy }), [

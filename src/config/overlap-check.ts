@@ -30,19 +30,25 @@ function checkCopies(
   digests: readonly { readonly name: string; readonly sha256: string }[],
 ): Diagnostic[] {
   const keys = new Map(Object.entries(dataset).map(([key, value]) => [value, key]));
-  const first = new Map<string, string>();
-  return digests.flatMap(({ name, sha256 }) => {
+  const files = digests.flatMap(({ name, sha256 }) => {
     const key = keys.get(name);
-    if (key === undefined || key.endsWith('_labels')) return [];
-    const other = first.get(sha256);
-    if (other === undefined) {
-      first.set(sha256, key);
-      return [];
-    }
-    const message = `the file of \`${key}\` has the same bytes as that of \`${other}\``;
-    const expected = 'other sequences in each split';
-    return [locator.atValue(['dataset', key], 'data/same-file', message, { expected })];
+    return key === undefined || key.endsWith('_labels') ? [] : [{ key, sha256 }];
   });
+  // the file that is trained on is not the one to complain of
+  const isTrained = ({ key }: { readonly key: string }) => key === 'path' || key === 'train_images';
+  const first = new Map<string, string>();
+  return files
+    .toSorted((a, b) => Number(isTrained(b)) - Number(isTrained(a)))
+    .flatMap(({ key, sha256 }) => {
+      const other = first.get(sha256);
+      if (other === undefined) {
+        first.set(sha256, key);
+        return [];
+      }
+      const message = `the file of \`${key}\` has the same bytes as that of \`${other}\``;
+      const expected = 'other sequences in each split';
+      return [locator.atValue(['dataset', key], 'data/same-file', message, { expected })];
+    });
 }
 
 /** Groups of csv data have names; those of two files may be parts of one recording. */
