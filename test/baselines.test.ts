@@ -66,8 +66,32 @@ t.test('classes: the prior of the training split', async t => {
   t.same(others, {});
   for (const metric of ['loss', 'accuracy', 'f1']) t.ok(near(majority?.[metric], classes[metric]), metric);
   t.equal(majority?.auroc, 0.5, 'one answer to all ranks nothing');
-  const absent = await baselinesOf({ dataset: data, model: { ...CONFIG.model, num_classes: 4 } });
-  t.same(Object.keys(absent.majority ?? {}), ['accuracy'], 'a class without a prior has no finite loss');
+});
+
+t.test('a class or label that no training target has', async t => {
+  const LOG = ['accuracy', 'perplexity', 'bits_per_symbol'];
+  const training = { ...CONFIG.training, metrics: LOG };
+  const model = { ...CONFIG.model, num_classes: 4 };
+  const of = async (config: object) => (await baselinesOf({ model, training, ...config })).majority ?? {};
+  const data = dataset(classes.train, classes.test, 'class');
+  const unused = await of({ dataset: data });
+  t.ok(near(unused.loss, classes.loss), 'it costs nothing if the split has none either');
+  t.ok(near(unused.perplexity, Math.exp(classes.loss)));
+  t.ok(near(unused.bits_per_symbol, classes.loss / Math.LN2));
+  const loss = { kind: 'cross_entropy', label_smoothing: 0.1 };
+  t.same(Object.keys(await of({ dataset: data, loss })), LOG, 'a smoothed target has a share in it');
+  const used = await of({ dataset: dataset(classes.train, [...classes.test, 3], 'class') });
+  t.same(Object.keys(used), ['accuracy'], 'what is infinite is left out, however the log of 0 is stored');
+
+  const labels = (test: number[][]) => ({
+    dataset: dataset(new Array(49).fill([1, 0]), test, 'value', { normalize: 'none' }),
+    loss: { kind: 'binary_cross_entropy' },
+    model: CONFIG.model,
+    training: CONFIG.training,
+  });
+  t.equal((await of(labels([[1, 0]]))).loss, 0);
+  t.notOk('loss' in (await of(labels([[1, 1]]))));
+  t.notOk('loss' in (await of(labels([[0, 0]]))));
 });
 
 t.test('steps: the class of the step before', async t => {

@@ -65,18 +65,50 @@ t.test('a config against its data', async t => {
   t.equal(checkAgainstData(values, shape({ kind: 'value', size: 2 })).sizes.outputSize, 2);
 });
 
+t.test('a split whose labels are all ignored', async t => {
+  const told = (train: number[], validation: number[], test: number[], ...set: string[]) => {
+    const split = (labels: number[]) => ({
+      count: labels.length,
+      targets: { kind: 'class', numClasses: 2, perStep: false, values: Int32Array.from(labels) } as const,
+    });
+    const data = {
+      input: { kind: 'number', size: 1 } as const,
+      sequenceLength: 1,
+      train: split(train),
+      validation: split(validation),
+      test: split(test),
+    };
+    const loaded = loadExperiment(write('ignored.yaml', MINIMAL), { set });
+    return checkAgainstData(loaded, data).diagnostics.map(d => `${d.file}:${d.line} ${d.message}`);
+  };
+  t.same(told([0, 1, -100], [-100, 1], [0]), []);
+  const [validation, ...others] = told([0, 1], [-100, -100], [0], 'loss.ignored_index=1');
+  t.match(
+    validation,
+    /^--set:1 no prediction of the validation split counts: all of its labels are ignored$/,
+  );
+  t.same(others, []);
+  t.match(told([-100], [0], [-100]), [
+    /ignored\.yaml:3 no prediction of the training split/,
+    /no prediction of the test split/,
+  ]);
+});
+
 t.test('splits and batches of a size that is hardly meant', async t => {
-  const told = (train: number, test: number, ...set: string[]) => {
+  const warnings = (train: number, test: number, validation: number, ...set: string[]) => {
     const loaded = loadExperiment(write('sizes.yaml', MINIMAL), { set });
     const targets = { kind: 'class', numClasses: 2, perStep: false } as const;
     const data = {
       input: { kind: 'number', size: 1 } as const,
       sequenceLength: 1,
       train: { count: train, targets },
+      ...(validation > 0 && { validation: { count: validation, targets } }),
       test: { count: test, targets },
     };
-    return checkAgainstData(loaded, data).warnings.map(d => `${d.code} ${d.file}: ${d.message}`);
+    return checkAgainstData(loaded, data).warnings;
   };
+  const told = (train: number, test: number, ...set: string[]) =>
+    warnings(train, test, 0, ...set).map(d => `${d.code} ${d.file}: ${d.message}`);
   const share = 'dataset.test_fraction=0.9999';
   t.same(told(10, 90, share), []);
   t.same(told(1, 9, share, 'training.batch_size=1'), [
@@ -85,6 +117,16 @@ t.test('splits and batches of a size that is hardly meant', async t => {
   t.match(told(40, 801, share), [/only 40 training sequences are left, with 801 set aside/]);
   t.same(told(40, 800, share), []);
   t.same(told(40, 801), [], 'test data of their own may be many');
+  const both = (test: number, validation: number) =>
+    warnings(1, test, validation, 'training.batch_size=1', share, 'dataset.validation.fraction=0.9').map(
+      d => `${d.source}: ${d.message}`,
+    );
+  t.match(
+    both(9, 90),
+    [/^dataset\.validation\.fraction=0\.9: only 1 .* 99 set aside/],
+    'what takes most is shown',
+  );
+  t.match(both(90, 9), [/^dataset\.test_fraction/]);
   t.same(told(40, 801, share, 'dataset.limit=40'), [], 'a limit is meant');
   const batch = told(9, 9)[0];
   t.match(

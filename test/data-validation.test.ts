@@ -3,7 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { zipSync } from 'fflate';
 import t from 'tap';
-import type { Dataset, DatasetConfig, Split } from '../src/data/index.js';
+import { checkAgainstData, loadExperiment } from '../src/config/index.js';
+import { type Dataset, type DatasetConfig, openDataset, type Split } from '../src/data/index.js';
 import { classes, complaints, idx, idxFolder, npy, open, sequence } from './support/data-files.js';
 
 const folder = t.testdir();
@@ -227,4 +228,70 @@ t.test('what cannot be set aside is told', async t => {
   for (const [name, code, wrong, message] of cases) {
     t.match((await complaints(code, () => open(wrong))).join('\n'), message, name);
   }
+});
+
+t.test('files and groups that two splits have in common', async t => {
+  const write = (name: string, text: string): string => {
+    const path = join(folder, name);
+    writeFileSync(path, text);
+    return path;
+  };
+  const table = (name: string, ...groups: string[]): string =>
+    write(name, `g,a,y\n${groups.map((group, i) => `${group},${i % 2},${i % 2 ? 'x' : 'y'}`).join('\n')}\n`);
+  const path = table('one.csv', 'rec1', 'rec2', 'rec3', 'rec4');
+  const copy = table('copy.csv', 'rec1', 'rec2', 'rec3', 'rec4');
+  const other = table('other.csv', 'rec4', 'rec5', 'rec6', 'rec7');
+  const apart = table('apart.csv', 'rec8', 'rec9');
+  const judge = async (dataset: object): Promise<string[]> => {
+    const config = {
+      version: 1,
+      name: 'overlap',
+      dataset,
+      model: { cell: 'lstm', hidden_size: 2 },
+      loss: { kind: 'cross_entropy' },
+      optimizer: { kind: 'adam', learning_rate: 0.01 },
+      training: { num_epochs: 1, batch_size: 1 },
+    };
+    const loaded = loadExperiment(write('overlap.json', JSON.stringify(config, null, 1)));
+    const data = await openDataset(loaded.experiment.dataset, { seed: 0 });
+    return checkAgainstData(loaded, data).warnings.map(
+      d => `${/"(\w+)"/.exec(d.source ?? '')?.[1]}: ${d.message}`,
+    );
+  };
+  const csv = {
+    kind: 'csv',
+    features: ['a'],
+    target: 'y',
+    target_kind: 'class',
+    sequence: { group: 'g' },
+    path,
+  };
+  t.same(await judge({ ...csv, test_path: apart }), []);
+  t.same(await judge({ ...csv, test_fraction: 0.25, validation: { count: 1 } }), []);
+  t.same(await judge({ ...csv, test_path: copy }), [
+    'test_path: the file of `test_path` has the same bytes as that of `path`',
+  ]);
+  t.match(await judge({ ...csv, validation_path: copy, test_fraction: 0.5 }), [
+    'validation_path: the file of `validation_path` has',
+  ]);
+  const shared = ['group: 1 group is in both the training and the validation split: "rec4"'];
+  t.same(await judge({ ...csv, validation_path: other, test_path: apart }), shared);
+  t.same(await judge({ ...csv, path: other, validation_path: apart, test_path: copy }), [
+    'group: 1 group is in both the training and the test split: "rec4"',
+  ]);
+  const twice = (dataset: object) => complaints(2, () => judge({ ...csv, ...dataset }));
+  t.match(await twice({ test_path: `${folder}/./one.csv` }), [
+    /^config\/same-file \d+:\d+\+\d+ \| `test_path` is the same file as `path`/,
+  ]);
+  t.match(await twice({ validation_path: other, test_path: other }), [
+    /`test_path` is the same file as `validation_path`/,
+  ]);
+
+  const labels = idx(8, [2], Buffer.from([0, 1]));
+  const files = idxFolder(folder, { train_labels: labels, test_labels: labels });
+  t.same(
+    await judge(files),
+    ['test_images: the file of `test_images` has the same bytes as that of `train_images`'],
+    'equal labels are no sign of equal sequences',
+  );
 });

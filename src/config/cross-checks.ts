@@ -1,4 +1,5 @@
 /** What the schema cannot say: rules between keys, judged on a config that is valid by itself. */
+import { resolve } from 'node:path';
 import { datasetFacts } from '../data/table.js';
 import type { Diagnostic } from '../errors.js';
 import { checkFacts } from './data-facts.js';
@@ -7,6 +8,7 @@ import { checkGate, checkMetric, checkSelectingMetric } from './gate-checks.js';
 import type { Locator } from './locator.js';
 import { largerIsBetter } from './metrics.js';
 import { checkModel } from './model-checks.js';
+import { mapPaths } from './paths.js';
 import { checkSchedule } from './schedule-checks.js';
 
 /** All complaints that need no data, about those sections of a config that are valid by themselves. */
@@ -15,6 +17,7 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
   return [
     ...(dataset === undefined ? [] : checkFacts(experiment, datasetFacts(dataset), locator)),
     ...checkCsv(experiment, locator),
+    ...checkFiles(experiment, locator),
     ...checkValidation(experiment, locator),
     ...checkModel(experiment, locator),
     ...checkOptimizer(experiment, locator),
@@ -44,6 +47,25 @@ function checkCsv({ dataset }: PartialExperiment, locator: Locator): Diagnostic[
     const message = `the target column "${dataset.target}" is also a feature`;
     found.push(locator.atValue(['dataset', 'features', leak], 'config/target-leak', message));
   }
+  return found;
+}
+
+/** A file that is two parts of the data would be trained on and tested on. */
+function checkFiles({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
+  const found: Diagnostic[] = [];
+  const keys = new Map<string, string>();
+  mapPaths({ dataset }, (path, at) => {
+    const file = resolve(path);
+    const other = keys.get(file);
+    const key = String(at.at(-1));
+    if (other === undefined) keys.set(file, key);
+    else {
+      const message = `\`${key}\` is the same file as \`${other}\``;
+      const expected = 'a file of its own for each split';
+      found.push(locator.atValue(at, 'config/same-file', message, { expected }));
+    }
+    return path;
+  });
   return found;
 }
 

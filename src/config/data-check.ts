@@ -1,5 +1,5 @@
 /** The last check before training: the config against the data that were read, and the model's completed sizes. */
-import type { SequenceInput } from '../data/dataset.js';
+import { IGNORED, type SequenceInput } from '../data/dataset.js';
 import type { LabelFacts, PlacedLabel } from '../data/labels.js';
 import { type Diagnostic, damagedError } from '../errors.js';
 import { type ColumnFacts, checkColumns } from './column-check.js';
@@ -10,10 +10,16 @@ import type { LoadedExperiment } from './load.js';
 import { checkLossTargets } from './loss-check.js';
 import { lossFacts, outputsFor } from './losses.js';
 import { modelWarnings } from './model-checks.js';
+import { checkOverlap } from './overlap-check.js';
 
 /** What the check needs to know of a split's targets. */
 export type TargetShape =
-  | { readonly kind: 'class'; readonly numClasses: number; readonly perStep: boolean }
+  | {
+      readonly kind: 'class';
+      readonly numClasses: number;
+      readonly perStep: boolean;
+      readonly values?: Int32Array;
+    }
   | {
       readonly kind: 'value';
       readonly size: number;
@@ -46,6 +52,7 @@ interface SplitShape {
   readonly count: number;
   readonly targets: TargetShape;
   readonly lengths?: Int32Array;
+  id?(index: number): string;
 }
 
 /** What the check needs to know of a dataset; every `Dataset` is one. */
@@ -60,6 +67,7 @@ export interface DataShape {
   /** Of numbers that the config may have scaled. */
   readonly columns?: ColumnFacts;
   readonly scaling?: object;
+  readonly digests?: readonly { readonly name: string; readonly sha256: string }[];
 }
 
 /** The sizes that a config leaves to the data. */
@@ -96,6 +104,7 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
   const outputSize = outputsOf(experiment, data);
   if (diagnostics.length === 0)
     diagnostics.push(...checkLossTargets(loaded, { training: data.train, ...otherSplits(data) }, outputSize));
+  diagnostics.push(...checkCounted(loaded, { training: data.train, ...otherSplits(data) }));
   const { damage, warnings } = labelsVerdict(loaded, data);
   if (diagnostics.length === 0 && damage.length > 0) throw damagedError(...damage);
   return {
@@ -106,6 +115,7 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
       ...checkLengths(loaded, data),
       ...checkShare(loaded, data),
       ...checkBatch(loaded, data),
+      ...checkOverlap(loaded, data.digests ?? [], { training: data.train, ...otherSplits(data) }),
       ...(data.columns ? checkColumns(data.columns, data.scaling !== undefined, locator) : []),
       ...warnings,
     ],
@@ -150,6 +160,24 @@ function labelsVerdict({ experiment: { loss, model } }: LoadedExperiment, data: 
   return checkLabels(data.labels, classesOf(data));
 }
 
+/** The loss and all metrics of a split without a label that counts are undefined. */
+function checkCounted(
+  { locator }: LoadedExperiment,
+  splits: Readonly<Record<string, SplitShape>>,
+): Diagnostic[] {
+  const empty = Object.entries(splits).filter(
+    ([, { targets }]) => targets.kind === 'class' && targets.values?.every(label => label === IGNORED),
+  );
+  const key = ['loss', 'ignored_index'];
+  return empty.map(([name]) =>
+    locator.atValue(
+      locator.isGiven(key) ? key : ['dataset'],
+      'config/no-predictions',
+      `no prediction of the ${name} split counts: all of its labels are ignored`,
+    ),
+  );
+}
+
 /** A limit is an upper bound, so that one that nothing reaches is no error, but perhaps a slip. */
 function checkLimit(
   { experiment: { dataset }, locator }: LoadedExperiment,
@@ -171,10 +199,13 @@ function checkShare(
   { experiment: { dataset }, locator }: LoadedExperiment,
   { train, validation, test }: DataShape,
 ): Diagnostic[] {
-  const isShared = (key: string) => Object.hasOwn(dataset, key);
-  const key = ['test_fraction', 'validation'].find(isShared);
   const limit = ('limit' in dataset ? dataset.limit : undefined) ?? Number.POSITIVE_INFINITY;
-  const heldOut = (isShared('test_fraction') ? test.count : 0) + (validation?.count ?? 0);
+  const shares = Object.entries({ test_fraction: test.count, validation: validation?.count ?? 0 }).filter(
+    ([key]) => Object.hasOwn(dataset, key),
+  );
+  const heldOut = shares.reduce((sum, [, count]) => sum + count, 0);
+  // the key that takes most of them
+  const [key] = shares.toSorted(([, a], [, b]) => b - a)[0] ?? [];
   const isFew = train.count === 1 || heldOut > MAX_HELD_OUT * train.count;
   if (key === undefined || train.count >= limit || !isFew) return [];
   const [is, sequences] = train.count === 1 ? ['is', 'sequence'] : ['are', 'sequences'];

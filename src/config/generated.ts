@@ -645,7 +645,7 @@ export interface CrossEntropyLoss {
    */
   kind: 'cross_entropy';
   /**
-   * What each class weighs in the mean: a positive number for each, or `balanced`: N / (K n) for a class with n of the N training labels, where K is the number of classes that have one; a class without a training label weighs 1. The mean divides by the sum of the weights of the labels.
+   * What each class weighs in the mean: a positive number for each, in the order of the classes (labels of csv data: numbers by value, words alphabetically, without the ignored label), or `balanced`: N / (K n) for a class with n of the N training labels, where K is the number of classes that have one; a class without a training label weighs 1. The mean divides by the sum of the weights of the labels.
    */
   class_weights?: 'balanced' | [number, ...number[]];
   /**

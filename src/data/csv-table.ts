@@ -53,6 +53,12 @@ const ABSENT = -1;
 /** Names of columns that a complaint lists. */
 const MOST_NAMED = 30;
 
+/** Cells of a column that are complained about. */
+const MAX_CELLS = 20;
+
+/** Fewer cells that are not numbers are typos. */
+const MIN_WORDS = 3;
+
 /** Columns that are complained about; who names the wrong file need not hear of each. */
 const MOST_MISSING = 20;
 
@@ -65,8 +71,24 @@ export async function readCsvTable(path: string, columns: CsvColumns): Promise<C
   const problems = new Problems();
   const reader = new TableReader(source, columns, problems);
   scanCsv(source.bytes, source.name, reader, problems);
+  reader.tellCells();
   problems.throwIfAny();
   return reader.table();
+}
+
+interface BadCell {
+  readonly text: string;
+  /** Of its row, for {@link placeInCsv}. */
+  readonly start: number;
+  readonly column: number;
+  describe(text: string, place: CsvPlace): Diagnostic;
+}
+
+/** Those of one column. */
+interface BadCells {
+  readonly first: BadCell[];
+  /** How many hold text instead of a number. */
+  words: number;
 }
 
 class TableReader {
@@ -78,6 +100,8 @@ class TableReader {
   private readonly labels = new TextCodes();
   private readonly groupNames = new TextCodes();
   private readonly starts: number[] = [];
+  /** By column. */
+  private readonly badCells = new Map<number, BadCells>();
 
   constructor(
     private readonly source: SourceFile,
@@ -130,25 +154,56 @@ class TableReader {
     const text = cell.trim();
     const value = Math.fround(Number(text));
     if (NUMBER.test(text) && Number.isFinite(value)) return value;
-    this.complain(text, start, column, badNumber);
+    this.complain({ text, start, column, describe: badNumber });
     return 0;
   }
 
   private text(cell: string, start: number, column: number): string {
     const text = cell.trim();
-    if (text === '' || /^nan$/i.test(text)) this.complain(text, start, column, missingCell);
+    if (isMissing(text)) this.complain({ text, start, column, describe: missingCell });
     return text;
   }
 
-  /** A wide row may have thousands of such cells, and each place takes a look through the row. */
-  private complain(
-    text: string,
-    start: number,
-    column: number,
-    describe: (text: string, place: CsvPlace) => Diagnostic,
-  ): void {
-    if (this.problems.full) return;
-    this.problems.add(describe(text, placeInCsv(this.source.bytes, this.source.name, start, column)));
+  /** Kept for the end, when it is known whether the whole column is the wrong one. */
+  private complain(cell: BadCell): void {
+    const { column, text, describe } = cell;
+    const found = this.badCells.get(column) ?? { first: [], words: 0 };
+    this.badCells.set(column, found);
+    if (found.first.length < MAX_CELLS) found.first.push(cell);
+    if (describe === badNumber && isWord(text)) found.words++;
+  }
+
+  /**
+   * Adds the complaints about cells, in the order of the file; one about a column that holds words.
+   * A wide row may have thousands of them, and to place one takes a look through the file.
+   */
+  tellCells(): void {
+    const told = [...this.badCells].flatMap(([column, { first, words }]) =>
+      words >= MIN_WORDS && 2 * words > this.starts.length ? [this.wordColumn(column, first, words)] : first,
+    );
+    for (const { text, start, column, describe } of told.toSorted(
+      (a, b) => a.start - b.start || a.column - b.column,
+    )) {
+      if (this.problems.full) return;
+      this.problems.add(describe(text, placeInCsv(this.source.bytes, this.source.name, start, column)));
+    }
+  }
+
+  private wordColumn(column: number, cells: readonly BadCell[], words: number): BadCell {
+    const { indices, columns, starts } = this;
+    const first = cells.find(({ text }) => isWord(text)) ?? cells[0];
+    return {
+      ...first,
+      describe(text, place) {
+        const feature = indices.features.indexOf(column);
+        const { name } = feature < 0 ? columns.target : columns.features[feature];
+        return {
+          ...badNumber(text, place),
+          message: `column ${JSON.stringify(name)} holds words: ${words} of ${starts.length} cells are not numbers`,
+          expected: feature < 0 ? 'numbers, or `target_kind: class`' : 'a column of numbers',
+        };
+      },
+    };
   }
 }
 
@@ -209,11 +264,19 @@ function missingColumn(
   };
 }
 
+function isMissing(text: string): boolean {
+  return text === '' || /^nan$/i.test(text);
+}
+
+function isWord(text: string): boolean {
+  return !isMissing(text) && !NUMBER.test(text) && !/^[+-]?inf(inity)?$/i.test(text);
+}
+
 function badNumber(text: string, place: CsvPlace): Diagnostic {
   const numeric = NUMBER.test(text);
-  if (text === '' || /^nan$/i.test(text)) return missingCell(text, place);
+  if (isMissing(text)) return missingCell(text, place);
   return {
-    code: numeric || /^[+-]?inf(inity)?$/i.test(text) ? 'data/not-finite' : 'data/csv-number',
+    code: isWord(text) ? 'data/csv-number' : 'data/not-finite',
     message: numeric ? 'the number is too large for float32' : 'the cell is not a number',
     ...place,
     expected: 'a finite number',

@@ -24,8 +24,10 @@ type Values = Extract<Targets, { kind: 'value' }>;
 interface Constant {
   /** [C], in the model's own units. */
   readonly outputs: Float32Array;
-  /** Whether no target can be infinitely far from it. */
-  readonly hasLoss: boolean;
+  /** Whether it gives some class or label the probability 0, which a smoothed loss asks of all. */
+  readonly hasZero?: boolean;
+  /** Whether it gives every target of a split a probability above 0; absent if any target is. */
+  isPossible?(targets: Targets): boolean;
 }
 
 /** Stands for log 0, and 1e4 for the logit of 1: no sum of these is NaN. */
@@ -34,10 +36,21 @@ const LOG_OF_ZERO = -1e4;
 /** The baselines of a split, fitted on the training split of its dataset. */
 export function trivialBaselines(run: ModelRun, { train }: Dataset, split: Split): SplitBaselines {
   const { targets } = split;
-  const measure = ({ outputs, hasLoss }: Constant): SplitMetrics => ({
-    ...(hasLoss && finite('loss', meanLoss(run.loss, outputs, split.targets))),
-    ...measured(run, split, () => outputs, run.metrics),
-  });
+  const measure = (constant: Constant): SplitMetrics => {
+    const { outputs, hasZero = false } = constant;
+    const isPossible = constant.isPossible?.(targets) ?? true;
+    const hasLoss = isPossible && !(hasZero && isSmoothed(run.loss));
+    return {
+      ...(hasLoss && finite('loss', meanLoss(run.loss, outputs, targets))),
+      // `LOG_OF_ZERO` would make them finite
+      ...measured(
+        run,
+        split,
+        () => outputs,
+        run.metrics.filter(name => isPossible || !OF_LIKELIHOOD.has(name)),
+      ),
+    };
+  };
   const found: [BaselineName, SplitMetrics][] = constants(run, train.targets).map(([name, constant]) => [
     name,
     measure(constant),
@@ -64,7 +77,6 @@ function constants({ loss, spec }: ModelRun, train: Targets): [BaselineName, Con
     outputs: Float32Array.from({ length: outputSize }, (_, i) =>
       of(columns[Math.floor(i / perTarget)], i % perTarget),
     ),
-    hasLoss: true,
   });
   const constant: [BaselineName, Constant][] = [['mean', outputs(meanOf)]];
   if (loss.kind === 'mae' || loss.kind === 'huber')
@@ -82,25 +94,37 @@ function classPrior({ values }: Classes, classes: number): Constant {
   const total = counts.reduce((sum, count) => sum + count, 0);
   return {
     outputs: Float32Array.from(counts, count => (count === 0 ? LOG_OF_ZERO : Math.log(count / total))),
-    hasLoss: counts.every(count => count > 0),
+    hasZero: counts.includes(0),
+    isPossible: split =>
+      split.kind !== 'class' || split.values.every(label => label === IGNORED || counts[label] > 0),
   };
 }
 
 function labelPrior({ values, size }: Values): Constant {
-  const shares = new Float64Array(size);
+  const sums = new Float64Array(size);
   values.forEach((label, at) => {
-    shares[at % size] += (label * size) / values.length;
+    sums[at % size] += label;
   });
+  // divided last, so that labels which are all 1 have the share 1
+  const shares = sums.map(sum => (sum * size) / values.length);
   const logit = (share: number) =>
     Math.max(LOG_OF_ZERO, Math.min(-LOG_OF_ZERO, Math.log(share / (1 - share))));
   return {
     outputs: Float32Array.from(shares, logit),
-    hasLoss: shares.every(share => share > 0 && share < 1),
+    isPossible: split =>
+      split.values.every((label, at) => {
+        const share = shares[at % size];
+        return (share > 0 || label === 0) && (share < 1 || label === 1);
+      }),
   };
 }
 
 function meanOf(values: Float32Array): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+function isSmoothed(loss: ModelRun['loss']): boolean {
+  return loss.kind === 'cross_entropy' && (loss.label_smoothing ?? 0) > 0;
 }
 
 /** Linear between the two nearest values, as NumPy's default. */
@@ -132,6 +156,9 @@ function stepBefore({ values }: Classes, count: number, first: Float32Array): An
     return answer;
   };
 }
+
+/** Metrics that are infinite if a target has the probability 0. */
+const OF_LIKELIHOOD: ReadonlySet<MeasuredMetric> = new Set(['perplexity', 'bits_per_symbol']);
 
 /** Metrics of the class that is decided for alone. */
 const OF_DECISIONS: ReadonlySet<MeasuredMetric> = new Set(['accuracy', 'precision', 'recall', 'f1']);
