@@ -4,10 +4,11 @@ import { basename, dirname, join } from 'node:path';
 import t from 'tap';
 import { githubAnnotations } from '../src/cli/review-github.js';
 import { validateAgainst } from '../src/config/schema.js';
+import { buildSweepReport } from '../src/report/sweep-report.js';
 import { formatJunit } from '../src/review/format-junit.js';
 import { reviewRuns } from '../src/review/review.js';
 import { checkSchemas } from '../src/review/schema-check.js';
-import { bestRow, readSweepResults } from '../src/sweep/results/index.js';
+import { bestRow, readSweepResults, sweepCautions } from '../src/sweep/results/index.js';
 import { Workplace } from './support/cli.js';
 import { longerConfig, randomDataset } from './support/small-run.js';
 import { sweepInProcess } from './support/sweeps.js';
@@ -69,6 +70,33 @@ t.test('trials that their sweep pruned are named and not judged', async t => {
   const alone = judge(pruned[0].directory);
   t.equal(alone.exit_code, 3, 'where nothing is judged nothing has passed');
   t.equal(alone.verdict, 'inconclusive');
+});
+
+t.test('a best trial that is selected on the test split is told everywhere', async t => {
+  const CAUTION = 'the best trial is selected on the test split: this value is optimistic';
+  const summary = JSON.parse(readFileSync(join(sweep, 'summary.json'), 'utf8'));
+  t.same(summary.selected_on_test, ['the best trial']);
+  t.match(readFileSync(join(sweep, 'best.yaml'), 'utf8'), `# Caution: ${CAUTION}.`);
+  const [status, closing] = [
+    await work.cellrun('sweep', 'status', sweep),
+    await work.cellrun('sweep', 'resume', sweep),
+  ];
+  for (const { stdout } of [status, closing]) t.match(stdout, `warning: ${CAUTION}\n`);
+  t.same(buildSweepReport(sweep).cautions, [CAUTION]);
+  const [winner] = summary.best.runs;
+  const { runs } = judge(sweep);
+  t.same(
+    runs.filter(({ cautions }) => cautions.includes(CAUTION)).map(({ directory }) => directory),
+    [winner],
+    'of the winner alone',
+  );
+  t.ok(judge(winner).runs[0].cautions.includes(CAUTION));
+  for (const format of ['text', 'json', 'markdown', 'junit', 'github'])
+    t.match((await work.cellrun('review', sweep, '--format', format)).stdout, CAUTION, format);
+  const { plan, records } = readSweepResults(sweep);
+  const ofSplit = (split: string) => ({ objective: { ...plan.objective, metric: `${split}.loss` } });
+  t.same(sweepCautions(ofSplit('validation'), records.rows), []);
+  t.same(sweepCautions(ofSplit('test'), records.rows.slice(0, 1)), [], 'of one there is no choice');
 });
 
 t.test('all files of a sweep fit their schemas, one by one as well', async t => {

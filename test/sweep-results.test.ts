@@ -456,7 +456,7 @@ t.test('every journal and summary that was written here fits its schema, which i
     const summary = JSON.parse(JSON.stringify(summaryOf(readSweepResults(path)))) as Record<string, unknown>;
     t.same(complaints('sweep-summary', summary), []);
     t.not(complaints('sweep-summary', { ...summary, unknown: 1 }).length, 0);
-    for (const key of Object.keys(summary)) {
+    for (const key of Object.keys(summary).filter(name => name !== 'selected_on_test')) {
       const { [key]: _, ...rest } = summary;
       t.not(complaints('sweep-summary', rest).length, 0, `without ${key}`);
     }
