@@ -99,6 +99,36 @@ t.test('a best trial that is selected on the test split is told everywhere', asy
   t.same(sweepCautions(ofSplit('test'), records.rows.slice(0, 1)), [], 'of one there is no choice');
 });
 
+t.test('a sweep has the epochs of trials that early stopping ended', async t => {
+  const base = longerConfig('data.npz', 6);
+  const early_stopping = { metric: 'test.loss', patience: 1, min_delta: 1e6, restore_best: false };
+  const text = { ...base, name: 'early', training: { ...base.training, early_stopping } };
+  writeFileSync(join(folder, 'early.yaml'), JSON.stringify(text));
+  const file = join(folder, 'early-sweep.yaml');
+  writeFileSync(
+    file,
+    JSON.stringify({
+      version: 1,
+      name: 'early',
+      base: 'early.yaml',
+      method: 'grid',
+      seeds: [0, 1],
+      objective: { metric: 'test.loss', goal: 'minimize' },
+      pruner: 'none',
+      parameters: { 'optimizer.learning_rate': [0.01, 0.005] },
+    }),
+  );
+  const early = await sweepInProcess(work, file, join(folder, 'experiments'));
+  const { runs, verdict } = judge(early);
+  const epochs = runs.map(run => run.epochs);
+  t.same(epochs, [2, 2, 2, 2]);
+  t.equal(verdict, 'passed', 'no run is in doubt');
+  const { best, epochs_trained } = JSON.parse(readFileSync(join(early, 'summary.json'), 'utf8'));
+  t.same([best.epochs, epochs_trained], [2, 8]);
+  const { code, stdout } = await work.cellrun('sweep', 'replay', early);
+  t.equal(code, 0, stdout);
+});
+
 t.test('all files of a sweep fit their schemas, one by one as well', async t => {
   const { files, diagnostics } = checkSchemas([
     sweep,

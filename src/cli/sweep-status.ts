@@ -119,7 +119,7 @@ function passedOver({ plan, records }: SweepResults): string[] {
   if (best === undefined || better === undefined) return [];
   const value = Number((better.value ?? Number.NaN).toPrecision(5));
   return [
-    `trial ${better.trial} (${better.state}) had ${plan.objective.metric} ${value} after ${counted(better.epochs, 'epoch')}; the best is sought among those with the most, ${best.epochs}`,
+    `trial ${better.trial} (${better.state}) had ${plan.objective.metric} ${value} after ${counted(better.epochs, 'epoch')}; the best is sought among those with the most, ${best.rung}`,
   ];
 }
 

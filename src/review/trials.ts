@@ -122,8 +122,8 @@ export class Trials {
 }
 
 /** By what its runs reached; undefined where one was elsewhere than the others when the trial was measured, or has no value. */
-function meanOf({ seeds, epochs }: TrialRow): number | undefined {
-  const values = seeds.flatMap(one => (one.epochs === epochs && one.value !== null ? [one.value] : []));
+function meanOf({ seeds, rung }: TrialRow): number | undefined {
+  const values = seeds.flatMap(one => (one.rung === rung && one.value !== null ? [one.value] : []));
   if (values.length < seeds.length) return undefined;
   return momentsOf(values).mean;
 }
