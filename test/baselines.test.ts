@@ -248,3 +248,39 @@ t.test('what beats a trivial baseline', t => {
   t.equal(wrong({ metric: 'test.accuracy', beats: 'trivial', by: 0 }), 'valid');
   t.end();
 });
+
+t.test('a gate over seeds asks for more than the mean of the trivial baselines of its runs', async t => {
+  // of 9 class 0 and 6 class 1, the test sequences that a seed draws differ in their classes
+  const rows = Array.from({ length: 15 }, (_, i) => `${i},0.5,${i % 5 < 3 ? 'a' : 'b'}`);
+  const path = work.file('drawn.csv', ['id,x,label', ...rows, ''].join('\n'));
+  const data = {
+    kind: 'csv',
+    path,
+    features: ['x'],
+    target: 'label',
+    target_kind: 'class',
+    sequence: { group: 'id' },
+    test_fraction: 0.4,
+  };
+  const gates = [{ metric: 'test.accuracy', beats: 'trivial', over: 'seeds' }];
+  const directories: string[] = [];
+  const own: number[] = [];
+  for (const seed of [0, 1, 2]) {
+    const { directory, finished } = await work.train({ ...CONFIG, dataset: data, gates, seed });
+    directories.push(directory);
+    own.push(JSON.parse(finished.stdout).baselines.test.majority.accuracy);
+  }
+  t.ok(new Set(own).size > 1, 'the splits differ');
+  const mean = own.reduce((sum, value) => sum + value, 0) / own.length;
+  const verdictOf = async (...order: number[]) => {
+    const paths = order.map(at => directories[at]);
+    const { stdout } = await work.cellrun('review', ...paths, '--json');
+    // it is written in the config of each run
+    const { origin: _, ...told } = JSON.parse(stdout).groups[0].gates[0];
+    return told;
+  };
+  const forward = await verdictOf(0, 1, 2);
+  t.ok(near(forward.reference, mean), 'the mean of all');
+  t.same(await verdictOf(2, 1, 0), forward);
+  t.same(await verdictOf(1, 0, 2), forward);
+});

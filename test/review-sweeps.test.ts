@@ -4,10 +4,11 @@ import { basename, dirname, join } from 'node:path';
 import t from 'tap';
 import { githubAnnotations } from '../src/cli/review-github.js';
 import { validateAgainst } from '../src/config/schema.js';
+import { buildSweepReport } from '../src/report/sweep-report.js';
 import { formatJunit } from '../src/review/format-junit.js';
 import { reviewRuns } from '../src/review/review.js';
 import { checkSchemas } from '../src/review/schema-check.js';
-import { bestRow, readSweepResults } from '../src/sweep/results/index.js';
+import { bestRow, readSweepResults, sweepCautions } from '../src/sweep/results/index.js';
 import { Workplace } from './support/cli.js';
 import { longerConfig, randomDataset } from './support/small-run.js';
 import { sweepInProcess } from './support/sweeps.js';
@@ -69,6 +70,63 @@ t.test('trials that their sweep pruned are named and not judged', async t => {
   const alone = judge(pruned[0].directory);
   t.equal(alone.exit_code, 3, 'where nothing is judged nothing has passed');
   t.equal(alone.verdict, 'inconclusive');
+});
+
+t.test('a best trial that is selected on the test split is told everywhere', async t => {
+  const CAUTION = 'the best trial is selected on the test split: this value is optimistic';
+  const summary = JSON.parse(readFileSync(join(sweep, 'summary.json'), 'utf8'));
+  t.same(summary.selected_on_test, ['the best trial']);
+  t.match(readFileSync(join(sweep, 'best.yaml'), 'utf8'), `# Caution: ${CAUTION}.`);
+  const [status, closing] = [
+    await work.cellrun('sweep', 'status', sweep),
+    await work.cellrun('sweep', 'resume', sweep),
+  ];
+  for (const { stdout } of [status, closing]) t.match(stdout, `warning: ${CAUTION}\n`);
+  t.same(buildSweepReport(sweep).cautions, [CAUTION]);
+  const [winner] = summary.best.runs;
+  const { runs } = judge(sweep);
+  t.same(
+    runs.filter(({ cautions }) => cautions.includes(CAUTION)).map(({ directory }) => directory),
+    [winner],
+    'of the winner alone',
+  );
+  t.ok(judge(winner).runs[0].cautions.includes(CAUTION));
+  for (const format of ['text', 'json', 'markdown', 'junit', 'github'])
+    t.match((await work.cellrun('review', sweep, '--format', format)).stdout, CAUTION, format);
+  const { plan, records } = readSweepResults(sweep);
+  const ofSplit = (split: string) => ({ objective: { ...plan.objective, metric: `${split}.loss` } });
+  t.same(sweepCautions(ofSplit('validation'), records.rows), []);
+  t.same(sweepCautions(ofSplit('test'), records.rows.slice(0, 1)), [], 'of one there is no choice');
+});
+
+t.test('a sweep has the epochs of trials that early stopping ended', async t => {
+  const base = longerConfig('data.npz', 6);
+  const early_stopping = { metric: 'test.loss', patience: 1, min_delta: 1e6, restore_best: false };
+  const text = { ...base, name: 'early', training: { ...base.training, early_stopping } };
+  writeFileSync(join(folder, 'early.yaml'), JSON.stringify(text));
+  const file = join(folder, 'early-sweep.yaml');
+  writeFileSync(
+    file,
+    JSON.stringify({
+      version: 1,
+      name: 'early',
+      base: 'early.yaml',
+      method: 'grid',
+      seeds: [0, 1],
+      objective: { metric: 'test.loss', goal: 'minimize' },
+      pruner: 'none',
+      parameters: { 'optimizer.learning_rate': [0.01, 0.005] },
+    }),
+  );
+  const early = await sweepInProcess(work, file, join(folder, 'experiments'));
+  const { runs, verdict } = judge(early);
+  const epochs = runs.map(run => run.epochs);
+  t.same(epochs, [2, 2, 2, 2]);
+  t.equal(verdict, 'passed', 'no run is in doubt');
+  const { best, epochs_trained } = JSON.parse(readFileSync(join(early, 'summary.json'), 'utf8'));
+  t.same([best.epochs, epochs_trained], [2, 8]);
+  const { code, stdout } = await work.cellrun('sweep', 'replay', early);
+  t.equal(code, 0, stdout);
 });
 
 t.test('all files of a sweep fit their schemas, one by one as well', async t => {

@@ -82,7 +82,7 @@ t.test('what became of each trial', async t => {
     ],
     "a run's seconds count from its beginning, so that they are not added up over its segments",
   );
-  t.same(rows[0].seeds, [{ seed: 0, epochs: 9, value: 0.7 }]);
+  t.same(rows[0].seeds, [{ seed: 0, rung: 9, epochs: 9, value: 0.7 }]);
 });
 
 t.test('a trial that diverged has the epochs that it saw, not those that it was to see', async t => {
@@ -90,6 +90,33 @@ t.test('a trial that diverged has the epochs that it saw, not those that it was 
   const story = [begun(), chosen(0, 0.1, 4), advanced(0, 0, 6), ...parts, measured(0, 6, null, 'diverged')];
   const { epochsTrained, rows } = readSweepResults(directoryOf(story).path).records;
   t.match({ epochsTrained, rows }, { epochsTrained: 1, rows: [{ state: 'diverged', epochs: 1 }] });
+});
+
+t.test('a trial that ended early has the epochs that it saw, and counts for all', async t => {
+  const whole = [chosen(0, 0.1, 4), advanced(0, 0, 9), ...segment(0, [0, 9], 0.6), measured(0, 9, 0.6)];
+  const early = [
+    ...[chosen(1, 0.1, 8), advanced(1, 0, 3), ...segment(1, [0, 3], 0.7, { epochs: 2 })],
+    ...[measured(1, 3, 0.7), advanced(1, 3, 9), ...segment(1, [3, 9], 0.7, { epochs: 2 })],
+    measured(1, 9, 0.7),
+  ];
+  const directory = directoryOf([begun(), ...whole, ...early]);
+  const { epochsTrained, rows } = readSweepResults(directory.path).records;
+  t.equal(epochsTrained, 9 + 2);
+  t.same(
+    rows.map(({ rung, epochs }) => [rung, epochs]),
+    [
+      [9, 9],
+      [9, 2],
+    ],
+  );
+  t.equal(bestRow(PLAN, { rows, winner: undefined })?.trial, 1, 'it is ranked by the rung');
+  writeResults(directory);
+  t.match(readFileSync(directory.files.table, 'utf8'), /^1,stopped,2,0\.7,/m);
+  t.match(readFileSync(directory.files.best, 'utf8'), '# 2 of 9 epochs.');
+  t.match(JSON.parse(readFileSync(directory.files.summary, 'utf8')), {
+    epochs_trained: 11,
+    best: { trial: 1, epochs: 2 },
+  });
 });
 
 t.test('a journal at every length tells a state of the sweep', async t => {
@@ -163,7 +190,7 @@ t.test('who leads', async t => {
   const undecided = { rows: records.rows, winner: undefined };
   t.equal(bestRow(PLAN, undecided)?.trial, 0);
   const lower = { objective: { metric: 'test.loss', goal: 'minimize' } } as const;
-  const equal = records.rows.map(row => ({ ...row, epochs: 9, value: [2, 1, 1, null][row.trial] }));
+  const equal = records.rows.map(row => ({ ...row, rung: 9, value: [2, 1, 1, null][row.trial] }));
   t.equal(bestRow(lower, { rows: equal, winner: undefined })?.trial, 1, 'of equal ones the oldest');
   t.equal(bestRow(PLAN, { rows: equal, winner: undefined })?.trial, 0);
   t.equal(bestRow(PLAN, { rows: records.rows, winner: 1 })?.trial, 1, 'what was decided counts');
@@ -278,6 +305,7 @@ t.test('importance compares only what saw as many epochs', async t => {
       trial,
       point: { 'optimizer.learning_rate': rate, 'model.hidden_size': hidden },
       state: 'completed' as const,
+      rung: trial < 30 ? 9 : 1,
       epochs: trial < 30 ? 9 : 1,
       // after one epoch another parameter decides
       value: trial < 30 ? hidden : Math.log(rate),
@@ -456,7 +484,7 @@ t.test('every journal and summary that was written here fits its schema, which i
     const summary = JSON.parse(JSON.stringify(summaryOf(readSweepResults(path)))) as Record<string, unknown>;
     t.same(complaints('sweep-summary', summary), []);
     t.not(complaints('sweep-summary', { ...summary, unknown: 1 }).length, 0);
-    for (const key of Object.keys(summary)) {
+    for (const key of Object.keys(summary).filter(name => name !== 'selected_on_test')) {
       const { [key]: _, ...rest } = summary;
       t.not(complaints('sweep-summary', rest).length, 0, `without ${key}`);
     }

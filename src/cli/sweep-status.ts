@@ -11,6 +11,7 @@ import {
   readSweepResults,
   type SweepResults,
   summaryOf,
+  sweepCautions,
   type Table,
   type TableFormat,
   type TrialRow,
@@ -101,9 +102,14 @@ function weights({ plan, records }: SweepResults): string {
   return `\nimportance: ${parts.join(', ')}\n`;
 }
 
-/** What the table of the best does not say: a better value after fewer epochs, and the trials that diverged or failed. */
+/**
+ * What the table of the best does not say: what limits the trust in it, a better value after fewer
+ * epochs, and the trials that diverged or failed.
+ */
 export function remarks(results: SweepResults): string {
-  const lines = [...passedOver(results), ...divergences(results), ...failures(results)];
+  const { plan, records } = results;
+  const cautions = sweepCautions(plan, records.rows).map(caution => `warning: ${caution}`);
+  const lines = [...cautions, ...passedOver(results), ...divergences(results), ...failures(results)];
   return lines.length === 0 ? '' : `\n${lines.map(line => `${line}\n`).join('')}`;
 }
 
@@ -113,7 +119,7 @@ function passedOver({ plan, records }: SweepResults): string[] {
   if (best === undefined || better === undefined) return [];
   const value = Number((better.value ?? Number.NaN).toPrecision(5));
   return [
-    `trial ${better.trial} (${better.state}) had ${plan.objective.metric} ${value} after ${counted(better.epochs, 'epoch')}; the best is sought among those with the most, ${best.epochs}`,
+    `trial ${better.trial} (${better.state}) had ${plan.objective.metric} ${value} after ${counted(better.epochs, 'epoch')}; the best is sought among those with the most, ${best.rung}`,
   ];
 }
 

@@ -70,8 +70,10 @@ export function createSweepView(
     },
     decided: decision => {
       trials.add(decision);
-      const text = sentence(plan, decision);
-      if (text !== undefined && block === undefined && !quiet) tell(text);
+      if (block === undefined && !quiet) {
+        const text = sentence(plan, decision, trials);
+        if (text !== undefined) tell(text);
+      }
       draw();
     },
     started: (segment, attempt) => {
@@ -100,12 +102,14 @@ export function createSweepView(
 const FORGOTTEN: JournalRecord = { event: 'sweep.redecided', time: '', retry_failed: false };
 
 /** What a decision means to a reader who sees no table; undefined where nothing is to be told. */
-function sentence(plan: SweepPlan, decision: Decision): string | undefined {
+function sentence(plan: SweepPlan, decision: Decision, trials: TrialCollector): string | undefined {
   switch (decision.event) {
     case 'trial.chosen':
       return `trial ${decision.trial}: ${describePoint(decision.point) || 'the config as it is'}`;
     case 'trial.measured': {
-      const { trial, epochs, value, spread, status } = decision;
+      const { trial, value, spread, status } = decision;
+      // fewer than those that it is counted for if early stopping ended it
+      const { epochs } = trials.result.rows.find(row => row.trial === trial) ?? decision;
       if (status === 'diverged') return `trial ${trial}: diverged within ${counted(epochs, 'epoch')}`;
       const shown = value === null ? 'not finite' : String(Number(value.toPrecision(5)));
       const within = spread === null ? '' : ` ± ${Number(spread.toPrecision(2))}`;

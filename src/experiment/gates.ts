@@ -85,16 +85,19 @@ export function judgeGate(gate: WrittenGate, value: number | undefined): GateRes
   return { ...told(gate, value, within && reached ? 'passed' : 'failed'), limit };
 }
 
-/**
- * The gate with the value of the trivial baseline that is hardest to beat; without one if none has
- * the metric.
- */
-function withTrivial(gate: WrittenGate, { baselines }: Measured): WrittenGate {
-  const [split, metric] = gate.metric.split('.');
+/** The gate with the value of the trivial baseline to beat; without one if none has the metric. */
+function withTrivial(gate: WrittenGate, measured: Measured): WrittenGate {
+  const reference = hardestTrivial(gate.metric, measured);
+  return reference === undefined ? gate : { ...gate, reference };
+}
+
+/** The value of the trivial baseline that is hardest to beat; undefined if none has `name`. */
+export function hardestTrivial(name: string, { baselines }: Pick<Measured, 'baselines'>): number | undefined {
+  const [split, metric] = name.split('.');
   const known = split === 'validation' || split === 'test' ? baselines?.[split] : undefined;
   const values = Object.values(known ?? {}).flatMap(one => one[metric] ?? []);
-  if (values.length === 0) return gate;
-  return { ...gate, reference: largerIsBetter(gate.metric) ? Math.max(...values) : Math.min(...values) };
+  if (values.length === 0) return undefined;
+  return largerIsBetter(name) ? Math.max(...values) : Math.min(...values);
 }
 
 function judgeBeating(gate: WrittenGate, value: number): GateResult {

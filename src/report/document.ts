@@ -235,6 +235,8 @@ export interface SweepReport {
   readonly trials: readonly TrialReport[];
   /** Of all trials, of which `trials` may be a part. */
   readonly states: Readonly<Record<TrialState, number>>;
+  /** What limits the trust in the best trial, a sentence each. */
+  readonly cautions: readonly string[];
   /** The winner, or who leads. */
   readonly best: number | null;
   /** Shares of the objective's variance; null where too few trials tell. */

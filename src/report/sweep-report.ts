@@ -9,6 +9,7 @@ import {
   readSweepResults,
   type SweepResults,
   summaryOf,
+  sweepCautions,
   type TrialRow,
   trialTable,
   troubleOf,
@@ -45,6 +46,7 @@ export function sweepReportOf(results: SweepResults): SweepReport {
     parameters: parametersOf(plan, rows),
     trials: thinned(rows).map(row => trialOf(row, results)),
     states: summaryOf(results).states,
+    cautions: sweepCautions(plan, records.rows),
     best: bestRow(plan, records)?.trial ?? null,
     importance: importancesOf(plan, records.rows),
   };

@@ -1,7 +1,7 @@
 /** Runs that differ in their seed alone: what a mean over seeds, a baseline and a pin are about. */
 
 import { momentsOf } from '../experiment/baseline.js';
-import { inconclusive, judgeGate, type WrittenGate } from '../experiment/gates.js';
+import { hardestTrivial, inconclusive, judgeGate, type WrittenGate } from '../experiment/gates.js';
 import type { GateResult } from '../experiment/summary.js';
 import type { FlatConfig } from './deciding.js';
 import { ownGates, sameGate } from './own-gates.js';
@@ -89,10 +89,25 @@ function judgeSeeds({ asked, gate }: SeedsGate, runs: readonly ReviewedRun[]): G
   if (gate === undefined) return inconclusive(asked, null, 'the runs recorded nothing of it');
   const values = seedValues(runs, run => run.last(gate.metric));
   if (values.size < 2) return inconclusive(gate, null, 'a mean over seeds takes two seeds at least');
+  return judgeGate(gate.beats === undefined ? gate : withMeanTrivial(gate, runs), meanOf(values));
+}
+
+/**
+ * The gate with the mean of what each run has to beat: splits that are drawn from the seed differ
+ * in their trivial baselines. Without a reference if a run has none.
+ */
+function withMeanTrivial({ reference: _, ...gate }: WrittenGate, runs: readonly ReviewedRun[]): WrittenGate {
+  const reference = meanOf(
+    seedValues(runs, ({ summary }) => summary && hardestTrivial(gate.metric, summary)),
+  );
+  return reference === undefined ? gate : { ...gate, reference };
+}
+
+/** What one run lacks, the mean lacks. */
+function meanOf(values: ReadonlyMap<number, number | undefined>): number | undefined {
   const numbers = [...values.values()];
-  // what one run lacks, the mean lacks
-  if (numbers.some(value => value === undefined)) return judgeGate(gate, undefined);
-  return judgeGate(gate, momentsOf(numbers as number[]).mean);
+  const known = numbers.filter(value => value !== undefined);
+  return known.length < numbers.length ? undefined : momentsOf(known).mean;
 }
 
 /** The value of each seed, ascending; undefined where its run has none. @param runs of different seeds */

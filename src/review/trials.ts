@@ -5,7 +5,14 @@
 import { basename, dirname } from 'node:path';
 import { placeOf, UserError } from '../errors.js';
 import { momentsOf } from '../experiment/baseline.js';
-import { readSweepResults, type SweepResults, type TrialRow, troubleOf } from '../sweep/results/index.js';
+import {
+  bestRow,
+  readSweepResults,
+  type SweepResults,
+  sweepCautions,
+  type TrialRow,
+  troubleOf,
+} from '../sweep/results/index.js';
 import { counted } from '../words.js';
 import { sweepFolder } from './find.js';
 import type { ReviewedRun } from './run-facts.js';
@@ -30,6 +37,10 @@ interface KnownSweep {
   readonly epochs: number;
   /** The objective's. */
   readonly metric: string;
+  /** The trial that it selected. */
+  readonly best: TrialRow | undefined;
+  /** What limits the trust in that. */
+  readonly cautions: readonly string[];
 }
 
 /** The sweeps of the runs that it is asked about, each read once. */
@@ -47,10 +58,20 @@ export class Trials {
     return `${row.state} by its sweep after ${row.epochs} of ${counted(sweep.epochs, 'epoch')}`;
   }
 
-  /** The run with its gates where the user wrote them, and in doubt where its sweep tells something else of it. Any other run as it is. */
+  /**
+   * The run with its gates where the user wrote them, with what limits the trust in the trial that
+   * its sweep selected, and in doubt if its sweep tells something else of it. Any other run as it is.
+   */
   placed(run: ReviewedRun): ReviewedRun {
-    const placed = this.withOrigins(run);
+    const placed = this.withCautions(this.withOrigins(run));
     return run.doubt === undefined ? { ...placed, doubt: this.contradiction(run) } : placed;
+  }
+
+  private withCautions(run: ReviewedRun): ReviewedRun {
+    const { facts } = run;
+    const sweep = this.sweepOf(facts.directory);
+    if (sweep?.best === undefined || sweep.rows.get(facts.directory) !== sweep.best) return run;
+    return { ...run, facts: { ...facts, cautions: [...facts.cautions, ...sweep.cautions] } };
   }
 
   /** Why a run that completed is not the one that its sweep decided by; undefined where it is. */
@@ -101,8 +122,8 @@ export class Trials {
 }
 
 /** By what its runs reached; undefined where one was elsewhere than the others when the trial was measured, or has no value. */
-function meanOf({ seeds, epochs }: TrialRow): number | undefined {
-  const values = seeds.flatMap(one => (one.epochs === epochs && one.value !== null ? [one.value] : []));
+function meanOf({ seeds, rung }: TrialRow): number | undefined {
+  const values = seeds.flatMap(one => (one.rung === rung && one.value !== null ? [one.value] : []));
   if (values.length < seeds.length) return undefined;
   return momentsOf(values).mean;
 }
@@ -114,7 +135,7 @@ function readSound(folder: string): KnownSweep {
     if (!(error instanceof UserError)) throw error;
     const message = error.diagnostics.map(one => `${placeOf(one)}${one.message}`).join('; ');
     const review = { directory: folder, name: basename(dirname(folder)), state: 'damaged', message } as const;
-    return { review, bases: [], rows: new Map(), epochs: 0, metric: '' };
+    return { review, bases: [], rows: new Map(), epochs: 0, metric: '', best: undefined, cautions: [] };
   }
 }
 
@@ -126,7 +147,15 @@ function readSweep(folder: string): KnownSweep {
   );
   const review = { directory: folder, name: plan.name, state, message: messageOf(results) };
   const { metric } = plan.objective;
-  return { review, bases: plan.bases, rows: new Map(rows), epochs: plan.epochs, metric };
+  return {
+    review,
+    bases: plan.bases,
+    rows: new Map(rows),
+    epochs: plan.epochs,
+    metric,
+    best: bestRow(plan, records),
+    cautions: sweepCautions(plan, records.rows),
+  };
 }
 
 function messageOf({ state, records, damage }: SweepResults): string | null {

@@ -15,7 +15,7 @@ export interface SegmentResult {
   readonly outcome: Outcome;
   readonly exitCode: number | null;
   readonly message: string | null;
-  /** Whole epochs of the run; null where it left no summary. */
+  /** Whole epochs up to here: fewer than the segment's if it diverged or ended early; null without a summary. */
   readonly epochs: number | null;
   readonly trainSeconds: number | null;
 }
@@ -36,7 +36,8 @@ export function finishedSegment(
   const value = valueAtEnd(segment, summary, directory, objective);
   if (value === undefined) return undefined;
   const outcome: Outcome = { ...segment, status: 'done', value: Number.isFinite(value) ? value : null };
-  return { outcome, exitCode, message: null, epochs: segment.to, trainSeconds };
+  // early stopping and `training.max_steps` end a run before the segment does
+  return { outcome, exitCode, message: null, epochs: Math.min(epochs, segment.to), trainSeconds };
 }
 
 /**

@@ -137,6 +137,11 @@ function Head({ report, total }: { readonly report: SweepReport; readonly total:
       <p class="note">
         {[started === null ? '' : formatTime(started), reason ?? ''].filter(Boolean).join(' · ')}
       </p>
+      {report.cautions.map(caution => (
+        <p key={caution} class="note">
+          {caution}
+        </p>
+      ))}
     </header>
   );
 }

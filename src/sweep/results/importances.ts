@@ -22,8 +22,8 @@ export function importanceOf(plan: SweepPlan, rows: readonly TrialRow[]): readon
   const byEpochs = new Map<number, TrialRow[]>();
   for (const row of rows) {
     if (row.value === null) continue;
-    const group = byEpochs.get(row.epochs);
-    if (group === undefined) byEpochs.set(row.epochs, [row]);
+    const group = byEpochs.get(row.rung);
+    if (group === undefined) byEpochs.set(row.rung, [row]);
     else group.push(row);
   }
   const [all = []] = [...byEpochs.values()].toSorted((a, b) => b.length - a.length);

@@ -9,6 +9,9 @@ export type TrialState = 'running' | 'stopped' | 'paused' | 'pruned' | 'complete
 /** The last result of a trial's run with one of the seeds. */
 export interface SeedResult {
   readonly seed: number;
+  /** That the scheduler counts it for. */
+  readonly rung: number;
+  /** That it trained: fewer if it diverged or ended early. */
   readonly epochs: number;
   readonly value: number | null;
 }
@@ -17,7 +20,9 @@ export interface TrialRow {
   readonly trial: number;
   readonly point: Point;
   readonly state: TrialState;
-  /** Up to the last measurement. */
+  /** That the scheduler counts it for, at the last measurement: what trials are ranked by. */
+  readonly rung: number;
+  /** That it trained until then: fewer if it diverged or ended early, the most of its seeds. */
   readonly epochs: number;
   /** Mean of the objective over the seeds at the last measurement; null where there is none or it is not finite. */
   readonly value: number | null;
@@ -78,8 +83,8 @@ export function betterEarlier(
 /** Best first: more epochs before fewer, since fewer are another measure; then by value; those without one last. */
 export function ranked({ objective }: Pick<SweepPlan, 'objective'>, rows: readonly TrialRow[]): TrialRow[] {
   const sign = objective.goal === 'maximize' ? -1 : 1;
-  const rank = ({ value, epochs, trial }: TrialRow): readonly number[] =>
-    value === null ? [1, -epochs, 0, trial] : [0, -epochs, sign * value, trial];
+  const rank = ({ value, rung, epochs, trial }: TrialRow): readonly number[] =>
+    value === null ? [1, -epochs, 0, trial] : [0, -rung, sign * value, trial];
   return rows.toSorted((a, b) => compareLists(rank(a), rank(b)));
 }
 
@@ -107,7 +112,7 @@ interface Building {
   readonly trial: number;
   readonly point: Point;
   state: TrialState;
-  epochs: number;
+  rung: number;
   value: number | null;
   spread: number | null;
 }
@@ -137,22 +142,19 @@ export class TrialCollector {
         return;
       case 'trial.chosen': {
         const { trial, point } = record;
-        this.trials.set(trial, { trial, point, state: 'running', epochs: 0, value: null, spread: null });
+        this.trials.set(trial, { trial, point, state: 'running', rung: 0, value: null, spread: null });
         return;
       }
       case 'trial.advanced':
         this.change(record.trial, { state: 'running' });
         return;
       case 'trial.measured': {
-        const { epochs, value, spread, status } = record;
+        const { epochs: rung, value, spread, status } = record;
         this.change(record.trial, {
-          epochs,
+          rung,
           value,
           spread,
-          ...(status === 'diverged' && {
-            state: 'diverged',
-            epochs: this.mostEpochs(record.trial) ?? epochs,
-          }),
+          ...(status === 'diverged' && { state: 'diverged' }),
         });
         return;
       }
@@ -200,6 +202,7 @@ export class TrialCollector {
   get result(): SweepRecords {
     const rows = [...this.trials.values()].map(built => ({
       ...built,
+      epochs: Math.min(built.rung, this.mostEpochs(built.trial) ?? built.rung),
       seeds: [...(this.runs.get(built.trial)?.values() ?? [])].toSorted((a, b) => a.seed - b.seed),
       seconds: this.seconds.get(built.trial) ?? 0,
       message: built.state === 'failed' ? (this.messages.get(built.trial) ?? null) : null,
@@ -231,9 +234,8 @@ export class TrialCollector {
     if (trained !== null) this.addSeconds(trial, seed, trained);
     if (message !== null) this.messages.set(trial, message);
     if (status === 'failed') return;
-    // one that diverged has not seen all epochs that the scheduler counts it for
-    const epochs = status === 'diverged' ? (record.epochs ?? to) : to;
-    runs.set(seed, { seed, epochs, value });
+    const epochs = Math.min(to, record.epochs ?? to);
+    runs.set(seed, { seed, rung: to, epochs, value });
     // a kill may have the end of a segment told twice
     if (!this.trained.has(keyOf(record))) this.epochsTrained += Math.max(0, epochs - from);
     this.trained.add(keyOf(record));

@@ -6,6 +6,7 @@ import type { SweepPlan } from '../plan.js';
 import type { Importance } from '../search/importance.js';
 import type { SweepDirectory } from '../sweep-directory.js';
 import { baseOf, overridesOf } from '../trial-runs.js';
+import { selectedOnTest, sweepCautions } from './cautions.js';
 import { importanceOf } from './importances.js';
 import { readSweepResults, type SweepResults, type SweepState } from './read.js';
 import { formatTable } from './table.js';
@@ -26,12 +27,18 @@ export function writeResults(directory: SweepDirectory): SweepResults {
   directory.write('table', formatTable(fullTable(plan, records.rows), 'csv'));
   directory.write('summary', `${JSON.stringify(summaryOf(results), undefined, 2)}\n`);
   const best = bestRow(plan, records);
-  if (best !== undefined) directory.write('best', bestYaml(plan, directory, best));
+  if (best !== undefined)
+    directory.write('best', bestYaml(plan, directory, best, sweepCautions(plan, records.rows)));
   return results;
 }
 
 /** The config of a trial's first seed, runnable as it is, with a head that says where it comes from. */
-export function bestYaml(plan: SweepPlan, directory: SweepDirectory, row: TrialRow): string {
+function bestYaml(
+  plan: SweepPlan,
+  directory: SweepDirectory,
+  row: TrialRow,
+  cautions: readonly string[],
+): string {
   const { metric } = plan.objective;
   const seeds =
     plan.seeds.length === 1
@@ -40,6 +47,7 @@ export function bestYaml(plan: SweepPlan, directory: SweepDirectory, row: TrialR
   const head = [
     `Trial ${row.trial} of the sweep ${plan.name} (${directory.id}), its best: ${metric} ${row.value} after`,
     `${row.epochs} of ${counted(plan.epochs, 'epoch')}${seeds}.`,
+    ...cautions.map(caution => `Caution: ${caution}.`),
     `  ${describePoint(row.point)}`,
     '  ./run best.yaml',
   ];
@@ -86,6 +94,8 @@ export interface SweepSummary {
   readonly states: Readonly<Record<TrialState, number>>;
   readonly epochs_trained: number;
   readonly duration_s: number | null;
+  /** As in a run's summary. */
+  readonly selected_on_test?: readonly string[];
   readonly best: SummaryTrial | null;
   /** A better value after fewer epochs than the best has. */
   readonly better_earlier: SummaryTrial | null;
@@ -100,6 +110,7 @@ export function summaryOf(results: SweepResults): SweepSummary {
   const { rows } = records;
   const best = bestRow(plan, records);
   const better = betterEarlier(plan, rows, best);
+  const selected = selectedOnTest(plan, rows);
   const described = (row: TrialRow): SummaryTrial => ({
     trial: row.trial,
     state: row.state,
@@ -122,6 +133,7 @@ export function summaryOf(results: SweepResults): SweepSummary {
     states: Object.fromEntries(counts) as Readonly<Record<TrialState, number>>,
     epochs_trained: records.epochsTrained,
     duration_s: records.seconds ?? null,
+    ...(selected.length > 0 && { selected_on_test: selected }),
     best: best === undefined ? null : described(best),
     better_earlier: better === undefined ? null : described(better),
     top: ranked(plan, rows)
