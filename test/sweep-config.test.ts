@@ -410,9 +410,40 @@ t.test('the objective is one that the config reports, and its goal the sensible 
   const absent = await attempt('{ metric: test.mean_absolute_error, goal: minimize }');
   t.same(told(absent, file), ['sweep/metric 4:22']);
   t.match(printed(absent), /is not measured with loss cross_entropy$/m, 'of no point in particular');
+  const asked = '{ metric: test.f1, goal: maximize }';
+  const unmeasured = await attempt(asked);
+  t.same(told(unmeasured, file), ['sweep/metric 4:22']);
+  t.match(
+    printed(unmeasured),
+    /do not measure test\.f1: their `training\.metrics` lacks f1$.*`training\.metrics: \[accuracy, f1\]`/ms,
+  );
+  const set = ['training.metrics=[accuracy, f1]'];
+  const path = write('objective.yaml', sweepText(GRID, `objective: ${asked}`));
+  t.equal(loadSweep(path, { set }).plan.objective.metric, 'test.f1', 'which mends it');
   t.same(told(await attempt('{ metric: test.loss, goal: maximize }'), file), ['sweep/goal 4:39']);
   t.same(told(await attempt('{ metric: test.loss }'), file), ['config/missing-key 4:1']);
   t.same(told(await attempt('test.loss'), file), ['config/type 4:12']);
+});
+
+t.test('an objective on a split that the sweep varies is warned about', async t => {
+  const warningsOf = (parameter: string, metric: string) => {
+    const set = parameter.startsWith('dataset.validation') ? [] : ['dataset.validation={fraction: 0.25}'];
+    const lines = `method: grid\nparameters:\n  ${parameter}`;
+    const objective = `objective: { metric: ${metric}, goal: minimize }`;
+    return loadSweep(write('split.yaml', sweepText(lines, objective)), { set }).warnings;
+  };
+  const fraction = 'dataset.validation.fraction: [0.1, 0.2]';
+  const [warning, ...more] = warningsOf(fraction, 'validation.loss');
+  t.same(more, []);
+  t.match(warning, {
+    code: 'sweep/split',
+    file: join(scratch, 'split.yaml'),
+    message:
+      'the sweep varies `dataset.validation.fraction`, so its trials are compared by validation.loss on different validation splits',
+  });
+  t.same(warningsOf(fraction, 'train.loss'), []);
+  t.same(warningsOf(fraction, 'test.loss'), [], 'the test split is the same');
+  t.same(warningsOf('model.hidden_size: [4, 8]', 'validation.loss'), []);
 });
 
 t.test('what is wrong with a base stands in the base', async t => {

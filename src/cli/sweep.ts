@@ -50,7 +50,7 @@ export interface SweepOptions extends ConductOptions {
 export async function sweep(words: readonly string[], options: SweepOptions, io: Io): Promise<ExitCode> {
   const loaded = together(launcherProblems(options), () => load(words, options));
   const models = new SweepModels(loaded);
-  const warnings = await models.check();
+  const warnings = [...loaded.warnings, ...(await models.check())];
   if (warnings.length > 0) io.err(`${formatWarnings(warnings, io.color.err)}\n`);
   const { plan, bases, givenYaml } = loaded;
   if (options.dryRun) {

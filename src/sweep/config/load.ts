@@ -14,7 +14,7 @@ import { checkParameters } from './parameter-checks.js';
 import { exclusionsOf, type LocatedParameter, locatedParameters, withoutPlaces } from './parameters.js';
 import { checkPlan, checkSet } from './plan-checks.js';
 import { pointsToJudge } from './points.js';
-import { checkCommon, checkPruner, checkSize, objectiveRule } from './run-checks.js';
+import { checkCommon, checkPruner, checkSize, objectiveRule, splitWarnings } from './run-checks.js';
 import { type SweepSettings, secondsOf, settingsOf } from './settings.js';
 import { shapeOf, type Unknown } from './shape.js';
 import { soundParameters, soundValues } from './sound.js';
@@ -27,6 +27,8 @@ export interface LoadedSweep {
   readonly locator: Locator;
   /** The sweep file as given; null where the command line is the sweep. */
   readonly givenYaml: string | null;
+  /** What does not keep it from running. */
+  readonly warnings: readonly Diagnostic[];
   /** The points that were judged: all of a finite space, else its corners and a sample. */
   readonly judged: readonly Point[];
   /** The config of a point with one of the seeds, the plan's first unless named; complaints about it point to the sweep's own lines. */
@@ -53,7 +55,7 @@ export function judgeSweep({ file, tree, givenYaml, set, problems: unread }: Swe
   const settings = settingsOf(shape.tree);
   const locator = new Locator(tree);
   const sweep: JudgedSweep = { tree: shape.tree, settings, unknown: shape.unknown, locator, set };
-  const { problems, bases, space, judged, points, epochs, objective } = judgeParts(sweep);
+  const { problems, warnings, bases, space, judged, points, epochs, objective } = judgeParts(sweep);
   const found = [...unread, ...shape.problems, ...problems];
   if (found.length > 0 || judged === undefined || epochs === undefined || objective === undefined)
     throw refuse(found);
@@ -65,6 +67,7 @@ export function judgeSweep({ file, tree, givenYaml, set, problems: unread }: Swe
     bases,
     locator,
     givenYaml,
+    warnings,
     judged: points,
     configAt: (point, seed = plan.seeds[0]) => judged.configAt(point, seed, seedPlace),
   };
@@ -82,6 +85,7 @@ interface JudgedSweep {
 /** What stands after judging; a sweep's plan where there are no problems. */
 interface Parts {
   readonly problems: readonly Diagnostic[];
+  readonly warnings: readonly Diagnostic[];
   readonly bases: readonly LoadedBase[];
   readonly space: Space;
   readonly points: readonly Point[];
@@ -108,7 +112,8 @@ function judgeParts({ tree, settings, unknown, locator, set }: JudgedSweep): Par
   const { parameters } = inOrder(given);
   const sound = soundParameters(withBases(parameters, bases), formal, unknown);
   const space: Space = { parameters: parameters.map(withoutPlaces), exclude: exclusionsOf(tree) };
-  if (bases.length === 0) return { problems, bases, space, points: [] };
+  const warnings = objective === undefined ? [] : splitWarnings(objective, given);
+  if (bases.length === 0) return { problems, warnings, bases, space, points: [] };
   const wrong = bases.flatMap(({ source }) => checkValues(source, sound));
   problems.push(...wrong.flatMap(({ diagnostics }) => diagnostics));
   const judgeable = soundValues(sound, wrong);
@@ -125,6 +130,7 @@ function judgeParts({ tree, settings, unknown, locator, set }: JudgedSweep): Par
   if (epochs !== undefined) problems.push(...checkPruner(settings, judged, epochs, locator));
   return {
     problems,
+    warnings,
     bases,
     space,
     points,

@@ -1,8 +1,9 @@
 /** Rules between a sweep and the configs of its points. */
 import type { MetricName } from '../../config/experiment.js';
 import type { Locator } from '../../config/locator.js';
-import { metricsOf } from '../../config/losses.js';
-import { splitsOf } from '../../config/splits.js';
+import { type Measuring, measuredMetrics, metricsOf } from '../../config/losses.js';
+import { positionOf } from '../../config/source.js';
+import { possibleMetrics, splitsOf } from '../../config/splits.js';
 import { nearest } from '../../config/suggest.js';
 import type { Diagnostic } from '../../errors.js';
 import type { Objective } from '../plan.js';
@@ -10,6 +11,7 @@ import { gridSize, pointsAtMost } from '../search/grid.js';
 import type { Space } from '../space.js';
 import { COMMAND_LINE } from './bases.js';
 import type { JudgedPoints, PointRule } from './judged.js';
+import type { LocatedParameter } from './parameters.js';
 import { MAX_GRID } from './points.js';
 import type { SweepSettings } from './settings.js';
 import type { Unknown } from './shape.js';
@@ -20,11 +22,43 @@ export function objectiveRule({ metric }: Objective, locator: Locator): PointRul
     if (loss === undefined) return [];
     const reported = metricsOf({ ...config, loss }, splitsOf(dataset));
     if (reported.includes(metric as MetricName)) return [];
+    if (possibleMetrics(loss, dataset).includes(metric as MetricName))
+      return [unmeasured(metric, { ...config, loss }, locator)];
     const suggestion = nearest(metric, reported);
     const more = { expected: reported.join(' | '), ...(suggestion !== undefined && { suggestion }) };
     const message = `${metric} is not measured with loss ${loss.kind}`;
     return [locator.atValue(['objective', 'metric'], 'sweep/metric', message, more)];
   };
+}
+
+/** Of a metric that the trials could measure. */
+function unmeasured(metric: string, config: Measuring, locator: Locator): Diagnostic {
+  const [, name] = metric.split('.');
+  const metrics = [...measuredMetrics(config), name].join(', ');
+  return locator.atValue(
+    ['objective', 'metric'],
+    'sweep/metric',
+    `the trials do not measure ${metric}: their \`training.metrics\` lacks ${name}`,
+    { expected: `\`training.metrics: [${metrics}]\` in the config, or by \`--set\`` },
+  );
+}
+
+/**
+ * Warnings about an objective whose split the sweep itself varies: values on different sequences
+ * are no comparison.
+ */
+export function splitWarnings({ metric }: Objective, parameters: readonly LocatedParameter[]): Diagnostic[] {
+  const [split] = metric.split('.');
+  if (split === 'train') return [];
+  // the test split is drawn first, and the validation split from what it leaves
+  const deciding = split === 'validation' ? /^dataset\.(validation|test_fraction\b)/ : /^dataset\.test/;
+  return parameters
+    .filter(({ keys }) => keys.some(key => deciding.test(key)))
+    .map(({ given, keyPlace }) => ({
+      code: 'sweep/split',
+      message: `the sweep varies \`${given}\`, so its trials are compared by ${metric} on different ${split} splits`,
+      ...positionOf(keyPlace),
+    }));
 }
 
 /** A space must have points, and a grid an end that can be waited for. */
