@@ -164,7 +164,7 @@ export class Recorder {
   async diverged(end: Extract<LoopEnd, { status: 'diverged' }>): Promise<void> {
     const { events } = this.parts;
     await this.save({ value: null, temporary: true });
-    events.step(end, 0);
+    events.step(end, undefined);
   }
 
   /** The split whose metrics select: the test split only if there is no other. */
