@@ -157,9 +157,9 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       t.same(
         await page.locator('thead th').evaluateAll(all => all.map(one => one.textContent)),
         [
-          ...['experiment', 'compare', 'run', 'state', 'learning_rate'],
+          ...['experiment', 'compare', 'run', 'state'],
           ...['test mean absolute error', 'test rmse', 'test loss'],
-          ...['train mean absolute error', 'train loss', 'gates', 'time', 'message'],
+          ...['train mean absolute error', 'train loss', 'learning_rate', 'gates', 'time', 'message'],
         ],
         'what differs, and nothing that is empty or the same in all rows',
       );
@@ -486,6 +486,54 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
       await page.getByText('Columns', { exact: true }).click();
       await page.getByRole('checkbox', { name: 'test loss' }).uncheck();
       t.equal(await page.locator('[data-column="test.loss"]').count(), 0, 'also without a storage');
+    });
+  });
+
+  t.test('a list of many different runs fits a laptop’s screen, the metrics first', async t => {
+    const root = work.folder();
+    const optimizers = [
+      { kind: 'adam', betas: [0.9, 0.999], eps: 1e-8, amsgrad: false },
+      { kind: 'lion', betas: [0.9, 0.99] },
+      { kind: 'rmsprop', eps: 1e-10, centered: false },
+      { kind: 'sgd', momentum: 0.9 },
+    ];
+    for (let day = 1; day <= 8; day++)
+      makeRun(root, {
+        name: day % 2 === 0 ? 'mnist-lstm-by-rows' : 'adding',
+        id: `2026010${day}T000000Z-00000000`,
+        status: 'completed',
+        metrics: { f1: 0.5, top_3_accuracy: 0.75, auroc: 0.5 },
+        sections: {
+          optimizer: { ...optimizers[Math.floor((day - 1) / 2)], learning_rate: 0.001 * day },
+          model: {
+            cell: 'lstm',
+            hidden_size: 8 * day,
+            num_layers: 1 + (day % 2),
+            dropout: day > 4 ? 0.1 : 0,
+            head: { from: 'last' },
+          },
+          training: { num_epochs: 2, batch_size: 10 * day, max_gradient_norm: day },
+        },
+      });
+    const dashboard = await start(root);
+    t.teardown(() => dashboard.close());
+    await view(dashboard.url, '', { width: 1280 }, async page => {
+      await page.waitForSelector('tr[data-row]');
+      const heads = await page
+        .locator('thead button')
+        .evaluateAll(all => all.map(one => String(one.getAttribute('title'))));
+      t.same(heads.slice(0, 5), ['name', 'chosen', 'id', 'state', 'test.accuracy']);
+      const lastMetric = heads.findLastIndex(head => /^(test|train|validation)\./.test(head));
+      const settings = heads.filter(head => /^(model|optimizer|training)\./.test(head));
+      t.ok(settings.length > 0, heads.join(' '));
+      for (const setting of settings) t.ok(heads.indexOf(setting) > lastMetric, setting);
+      t.ok(
+        await page.evaluate(
+          `(({ scrollWidth, clientWidth }) => scrollWidth <= clientWidth)(document.querySelector('.scroll'))`,
+        ),
+        `the table fits: ${heads.join(' ')}`,
+      );
+      await keepPicture(page, 'dashboard-many-1280');
     });
   });
 

@@ -167,6 +167,56 @@ t.test('quantiles: an output for each, and the median is the prediction', async 
   t.ok(Math.abs(run.summary.metrics.test.mean_absolute_error - error) < 1e-12);
 });
 
+t.test('predict prints every quantile, in the units of the data', async t => {
+  const scales = [100, 0.1];
+  const y = numbers(2 * N).map((value, i) => scales[i % 2] * (value + 3));
+  const quantiles = [0.7, 0.5, 0.2];
+  const base = config(data(floats([N, 2], y)), { kind: 'quantile', quantiles });
+  const run = await work.train(
+    { ...base, dataset: { ...base.dataset, normalize: 'standard' } },
+    '--backend',
+    'webasm',
+  );
+  t.equal(run.code, 0, run.finished.stderr);
+  const { stdout } = await work.cellrun('predict', run.directory);
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line));
+  for (const line of lines) {
+    t.same(Object.keys(line), ['index', 'predicted', 'quantiles', 'target']);
+    t.same(Object.keys(line.quantiles), ['0.7', '0.5', '0.2']);
+    t.same(line.predicted, line.quantiles['0.5']);
+  }
+  // the loss is the pinball loss of scaled targets, by its definition
+  const deviations = [0, 1].map(column => {
+    const values = lines.map(({ target }) => target[column]);
+    const mean = values.reduce((sum, value) => sum + value, 0) / N;
+    return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / N);
+  });
+  const losses = lines.flatMap(({ quantiles: predicted, target }) =>
+    quantiles.flatMap(q =>
+      deviations.map((deviation, column) => {
+        const above = (target[column] - predicted[q][column]) / deviation;
+        return Math.max(q * above, (q - 1) * above);
+      }),
+    ),
+  );
+  const loss = losses.reduce((sum, one) => sum + one, 0) / losses.length;
+  const { loss: expected } = run.summary.metrics.test;
+  t.ok(Math.abs(loss - expected) < 1e-5 * expected, `${loss} ${expected}`);
+
+  const csv = await work.cellrun('predict', run.directory, '--format', 'csv', '--limit', '1');
+  const [header, first] = csv.stdout.trim().split('\n');
+  t.equal(
+    header,
+    'index,predicted_0,predicted_1,quantile_0.7_0,quantile_0.7_1,quantile_0.5_0,quantile_0.5_1,' +
+      'quantile_0.2_0,quantile_0.2_1,target_0,target_1',
+  );
+  const { predicted, quantiles: told, target } = lines[0];
+  t.same(first.split(',').map(Number), [0, predicted, told['0.7'], told['0.5'], told['0.2'], target].flat());
+});
+
 t.test('what training.metrics, a gate and a checkpoint ask for is measured', async t => {
   const path = data(integers([N], labels));
   const asked = {

@@ -69,7 +69,7 @@ t.test('what is wrong is said of all runs at once, and nothing is written', asyn
   for (const [words, message] of [
     [
       ['--remove', 'papr'],
-      /has no tag 'papr'[\s\S]*expected: one of paper[\s\S]*did you mean paper[\s\S]*the run has no tags/,
+      /has no tag 'papr'[\s\S]*expected: one of paper[\s\S]*did you mean paper[\s\S]*'papr' cannot be removed: this run has no tags/,
     ],
     [['--add', 'two words'], /this cannot be a tag[\s\S]*got: "two words"/],
     [['--add', ''], /this cannot be a tag/],

@@ -225,6 +225,12 @@ t.test(
     ]);
     const steps = events(directory).filter(({ event }) => event === 'train.step');
     t.equal(steps.at(-1)?.learning_rate, 0.001);
+    const log = events(directory);
+    const [first, ...others] = log
+      .slice(log.findLastIndex(({ event }) => event === 'run.resume'))
+      .filter(({ event }) => event === 'train.step');
+    t.notOk('samples_per_s' in first, 'the first step of a process compiles');
+    t.ok(others.length > 0 && others.every(step => Number(step.samples_per_s) > 0));
     sound(t, directory);
   },
 );

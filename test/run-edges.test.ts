@@ -27,6 +27,7 @@ import { runExperiment } from '../src/training/run.js';
 import { RunClosing } from '../src/training/run-closing.js';
 import { RunState } from '../src/training/run-state.js';
 import { openSession } from '../src/training/session.js';
+import { StepTimes } from '../src/training/step-times.js';
 import { type Finished, floats, npz, readLog, TrainedRun, Workplace } from './support/cli.js';
 import { callInProcess } from './support/in-process.js';
 import { execute, onSmallDisk } from './support/programs.js';
@@ -541,6 +542,43 @@ epoch 2/2  step 3/4  500 samples/s  0:36 left
 epoch 2/2  step 4/4  500 samples/s  0:30 left
 `,
   );
+});
+
+t.test('neither rate nor time left count what starts a process up', async t => {
+  const io = recordedIo(80, false);
+  let now = 0;
+  const progress = createProgress(io, { totalSteps: 44, numEpochs: 2, quiet: false }, () => now);
+  const after = (seconds: number): void => {
+    now += 1000 * seconds;
+  };
+  // a resumed run first makes up for an evaluation that it was stopped in
+  after(60);
+  progress.evaluated({ left: 1 });
+  after(30);
+  progress.step({ epoch: 2, step: 41, samples: 2000, loss: 1 });
+  after(5);
+  progress.step({ epoch: 2, step: 42, samples: 2000, loss: 1 });
+  t.equal(
+    io.text,
+    `epoch 2/2  step 41/44  loss 1.000
+epoch 2/2  step 42/44  loss 1.000  400 samples/s  0:10 left
+`,
+  );
+});
+
+t.test('the logged rate leaves out the first step, which compiles', async t => {
+  const times = new StepTimes();
+  times.add(10, 5);
+  t.equal(times.takeRate(), undefined);
+  times.add(10, 0.125);
+  times.add(6, 0.125);
+  t.equal(times.takeRate(), 64);
+  t.equal(times.takeRate(), undefined);
+  const others = new StepTimes();
+  others.add(10, 5);
+  others.add(8, 0.5);
+  t.equal(others.takeRate(), 16, 'also of an event that tells of several steps');
+  t.equal(others.total, 5.5);
 });
 
 t.test('an evaluation is seen on a terminal alone', async t => {

@@ -353,11 +353,11 @@ t.test('a process that sleeps: still the owner of its run, and no number is wron
   t.equal(run.code, 130, run.finished.stderr);
   const wrong = run.events.flatMap(line => {
     const below = Object.entries(line).filter(([, value]) => typeof value === 'number' && !(value >= 0));
-    const isStill = line.event === 'train.step' && !(Number(line.samples_per_s) > 0);
+    const isStill = line.event === 'train.step' && line.step !== 1 && !(Number(line.samples_per_s) > 0);
     return below.length > 0 || isStill ? [line] : [];
   });
   t.ok(run.events.length > 100, `${run.events.length} records`);
-  t.same(wrong, [], 'no number is below zero, and every step has a speed');
+  t.same(wrong, [], 'no number is below zero, and every step but the first has a speed');
   const times = run.events.map(({ time }) => Date.parse(String(time)));
   t.same(
     times,

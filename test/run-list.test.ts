@@ -178,6 +178,35 @@ t.test('which keys tell the runs apart', async t => {
   t.same(tellingKeys(aside, {}, { few: 9, max: 9 }), [], 'not what has no part in the results');
 });
 
+t.test('a key that follows from a kind is not shown; the one that varies most comes first', async t => {
+  const optimizers: readonly Config[] = [
+    { kind: 'adam', betas: '[0.9,0.999]', eps: '1e-8' },
+    { kind: 'lion', betas: '[0.9,0.99]' },
+    { kind: 'rmsprop', eps: '1e-10', centered: 'false' },
+  ];
+  const rows = [...optimizers, ...optimizers].map((optimizer, i) =>
+    run(String(i), {
+      'training.clip': i === 0 ? '5' : '1',
+      'model.hidden_size': String(8 * (i % 2)),
+      ...Object.fromEntries(Object.entries(optimizer).map(([key, value]) => [`optimizer.${key}`, value])),
+      'optimizer.learning_rate': String(i),
+    }),
+  );
+  const few = { few: 9, max: 9 };
+  t.same(tellingKeys(rows, {}, few), [
+    'optimizer.learning_rate',
+    'optimizer.kind',
+    'model.hidden_size',
+    'training.clip',
+  ]);
+  const tuned = run('6', {
+    'optimizer.kind': 'adam',
+    'optimizer.betas': '[0.8,0.9]',
+    'optimizer.eps': '1e-8',
+  });
+  t.ok(tellingKeys([...rows, tuned], {}, few).includes('optimizer.betas'), 'one that was chosen');
+});
+
 t.test('titles as short as tells them apart', async t => {
   const titles = (keys: readonly string[], taken?: readonly string[]) => [
     ...shortTitles(keys, taken).values(),

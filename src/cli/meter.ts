@@ -1,20 +1,20 @@
 /**
  * Rate and time left of a training, from what was done since the beginning of this process (a
  * resumed run began in another). All time belongs to the event that ends it: a step, a saved
- * checkpoint, an evaluation. The first step, which compiles, counts only until there is a second
- * one.
+ * checkpoint, an evaluation. What comes before the end of the first step starts the process up,
+ * reads data and compiles: it says nothing of what is to come and never counts.
  */
 export class Meter {
   private mark: number;
-  private samples = 0;
+  /** Steps that have ended, the first one among them. */
   private steps = 0;
-  /** The first step: milliseconds and sequences. */
-  private first = { time: 0, samples: 0 };
+  /** Sequences of the steps that count. */
+  private samples = 0;
   /** Milliseconds. */
   private readonly spent = { steps: 0, saves: 0, evaluations: 0 };
-  private evaluations = { done: 0, left: 0 };
+  private readonly evaluations = { done: 0, left: 0 };
 
-  /** `clock` gives milliseconds from any beginning. */
+  /** `clock` returns milliseconds from any beginning. */
   constructor(private readonly clock: () => number) {
     this.mark = clock();
   }
@@ -22,41 +22,44 @@ export class Meter {
   /** A step over `samples` sequences has ended. */
   step(samples: number): void {
     const time = this.lap();
-    if (this.steps === 0) this.first = { time, samples };
+    this.steps += 1;
+    if (this.steps === 1) return;
     this.spent.steps += time;
     this.samples += samples;
-    this.steps += 1;
   }
 
   saved(): void {
-    this.spent.saves += this.lap();
+    const time = this.lap();
+    if (this.steps > 0) this.spent.saves += time;
   }
 
   /** An evaluation has ended, and `left` more are to come. */
   evaluated(left: number): void {
-    this.spent.evaluations += this.lap();
-    this.evaluations = { done: this.evaluations.done + 1, left };
+    const time = this.lap();
+    this.evaluations.left = left;
+    if (this.steps === 0) return;
+    this.spent.evaluations += time;
+    this.evaluations.done += 1;
   }
 
-  /** Sequences per second of training: neither saving nor evaluating counts. */
-  get rate(): number {
-    const { time, samples } = this.startUp;
-    return (1000 * (this.samples - samples)) / Math.max(1e-3, this.spent.steps - time);
+  /**
+   * Sequences per second of training, without saving and evaluating; undefined before the second
+   * step.
+   */
+  get rate(): number | undefined {
+    if (this.steps < 2) return undefined;
+    return (1000 * this.samples) / Math.max(1e-3, this.spent.steps);
   }
 
-  /** Seconds that `steps` more steps take, with what is saved between them and, once one has been measured, the evaluations. */
-  secondsLeft(steps: number): number {
-    const { time, steps: begun } = this.startUp;
-    const each =
-      (this.spent.steps - time) / Math.max(1, this.steps - begun) +
-      this.spent.saves / Math.max(1, this.steps);
+  /**
+   * Seconds that `steps` more steps take, with what is saved between them and, once one has been
+   * measured, the evaluations; undefined before the second step.
+   */
+  secondsLeft(steps: number): number | undefined {
+    if (this.steps < 2) return undefined;
+    const each = this.spent.steps / (this.steps - 1) + this.spent.saves / this.steps;
     const evaluation = this.spent.evaluations / Math.max(1, this.evaluations.done);
     return (each * Math.max(0, steps) + evaluation * this.evaluations.left) / 1000;
-  }
-
-  /** What does not count, once it is not all there is. */
-  private get startUp(): { time: number; samples: number; steps: number } {
-    return this.steps > 1 ? { ...this.first, steps: 1 } : { time: 0, samples: 0, steps: 0 };
   }
 
   /** Milliseconds since the last event. */

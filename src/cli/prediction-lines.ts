@@ -20,7 +20,7 @@ export function jsonLine(form: PredictionForm, { index, id, predictions }: Predi
 function jsonFields(form: PredictionForm, predictions: readonly Prediction[]): object {
   const { columns, fields, lists } = TARGETS[form.kind];
   const [first] = predictions;
-  if (lists) return lists(first);
+  if (lists) return lists(form, first);
   if (!form.perStep) return fields(form, first);
   const steps = predictions.map(prediction => fields(form, prediction));
   return Object.fromEntries(columns(form).map(name => [name, steps.map(step => step[name])]));
@@ -52,7 +52,7 @@ interface PredictionColumns {
   /** One for each column. */
   fields(form: PredictionForm, prediction: Prediction): Fields;
   /** What a JSON line has instead, where a prediction is several numbers. */
-  lists?(prediction: Prediction): object;
+  lists?(form: PredictionForm, prediction: Prediction): object;
 }
 
 /** Typed, so that no kind is forgotten. */
@@ -65,14 +65,33 @@ const TARGETS: Readonly<Record<PredictionForm['kind'], PredictionColumns>> = {
     fields: classFields,
   },
   value: {
-    columns: ({ size }) => ['predicted', 'target'].flatMap(name => numbered(name, size)),
-    fields: ({ size }, { point, target }) => {
-      const numbers = (name: string, of: Numbers) => numbered(name, size).map((key, i) => [key, of[i]]);
-      return Object.fromEntries([...numbers('predicted', point), ...numbers('target', target)]);
+    columns: ({ size, quantiles }) =>
+      ['predicted', ...quantiles.map(quantileColumn), 'target'].flatMap(name => numbered(name, size)),
+    fields: (form, prediction) => {
+      const numbers = (name: string, of: Numbers) =>
+        numbered(name, form.size).map((key, i) => [key, of[i]] as const);
+      const quantiles = form.quantilesOf(prediction);
+      return Object.fromEntries([
+        ...numbers('predicted', prediction.point),
+        ...form.quantiles.flatMap((level, k) => numbers(quantileColumn(level), quantiles[k])),
+        ...numbers('target', prediction.target),
+      ]);
     },
-    lists: ({ point, target }) => ({ predicted: [...point], target: [...target] }),
+    lists: (form, prediction) => {
+      const quantiles = form.quantilesOf(prediction);
+      const listed = form.quantiles.map((level, k) => [String(level), [...quantiles[k]]] as const);
+      return {
+        predicted: [...prediction.point],
+        ...(listed.length > 0 && { quantiles: Object.fromEntries(listed) }),
+        target: [...prediction.target],
+      };
+    },
   },
 };
+
+function quantileColumn(level: number): string {
+  return `quantile_${level}`;
+}
 
 function numbered(name: string, size: number): string[] {
   return Array.from({ length: size }, (_, i) => `${name}_${i}`);

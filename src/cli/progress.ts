@@ -134,9 +134,15 @@ class TrainingText {
 
   describe({ epoch, step }: ProgressStep): string {
     const { numEpochs, totalSteps } = this.plan;
-    const loss = this.loss === undefined ? '' : `  loss ${this.loss.toPrecision(4)}`;
-    const left = formatDuration(this.meter.secondsLeft(totalSteps - step));
-    return `epoch ${epoch}/${numEpochs}  step ${step}/${totalSteps}${loss}  ${formatRate(this.meter.rate)}  ${left} left`;
+    const { rate } = this.meter;
+    const left = this.meter.secondsLeft(totalSteps - step);
+    return [
+      `epoch ${epoch}/${numEpochs}`,
+      `step ${step}/${totalSteps}`,
+      ...(this.loss === undefined ? [] : [`loss ${this.loss.toPrecision(4)}`]),
+      ...(rate === undefined ? [] : [formatRate(rate)]),
+      ...(left === undefined ? [] : [`${formatDuration(left)} left`]),
+    ].join('  ');
   }
 }
 

@@ -94,7 +94,8 @@ export interface EventFields {
     readonly learning_rate: number;
     /** L2 norm over all gradients, before clipping. */
     readonly grad_norm: number;
-    readonly samples_per_s: number;
+    /** Absent if no step but the first of a process was made since the event before. */
+    readonly samples_per_s?: number;
   };
   /** With the metrics of the epoch's batches, as they were trained. */
   'train.epoch': {

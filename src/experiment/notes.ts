@@ -55,12 +55,18 @@ export function checkNotesChange({ add, remove, note }: NotesChange): void {
 export function changedNotes(before: Notes, { add, remove, note }: NotesChange, file: string): Notes {
   const missing = remove.find(tag => !before.tags.includes(tag));
   if (missing !== undefined) {
+    if (before.tags.length === 0)
+      throw usageError({
+        code: 'notes/no-such-tag',
+        message: `the tag '${missing}' cannot be removed: this run has no tags`,
+        file,
+      });
     const suggestion = nearest(missing, before.tags);
     throw usageError({
       code: 'notes/no-such-tag',
       message: `this run has no tag '${missing}'`,
       file,
-      expected: before.tags.length === 0 ? 'the run has no tags' : `one of ${before.tags.join(', ')}`,
+      expected: `one of ${before.tags.join(', ')}`,
       ...(suggestion !== undefined && { suggestion }),
     });
   }

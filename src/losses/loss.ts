@@ -47,4 +47,13 @@ export interface Loss {
    * The prediction in the terms of the target, from C outputs; the outputs themselves if absent.
    */
   readonly point?: (outputs: Float32Array) => Float32Array;
+  /** The quantiles that it predicts, in the order of the config; absent if it predicts none. */
+  readonly quantiles?: readonly PredictedQuantile[];
+}
+
+export interface PredictedQuantile {
+  /** Between 0 and 1. */
+  readonly level: number;
+  /** The quantile of each number of the target, from C outputs. */
+  readonly point: (outputs: Float32Array) => Float32Array;
 }

@@ -13,7 +13,10 @@ import type { Loss, SettingsOf } from './loss.js';
  * target, then those of the second, and so on.
  */
 export function quantile({ quantiles = [0.1, 0.5, 0.9] }: SettingsOf<'quantile'>): Loss {
-  const median = nearest(quantiles, 0.5);
+  const predicted = quantiles.map((level, k) => ({
+    level,
+    point: (outputs: Float32Array) => outputs.filter((_, i) => i % quantiles.length === k),
+  }));
   return {
     target: 'value',
     targetWidth: outputSize => outputSize,
@@ -27,7 +30,8 @@ export function quantile({ quantiles = [0.1, 0.5, 0.9] }: SettingsOf<'quantile'>
       return sum(add(multiply(q, relu(above)), multiply(affine(q, -1, 1), relu(below))), [0]);
     },
     share: outputSize => outputSize,
-    point: outputs => outputs.filter((_, i) => i % quantiles.length === median),
+    point: predicted[nearest(quantiles, 0.5)].point,
+    quantiles: predicted,
   };
 }
 

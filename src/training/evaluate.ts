@@ -4,12 +4,14 @@ import type { Dataset, Split, SplitName } from '../data/index.js';
 import { Engine } from '../engine/index.js';
 import { usageError } from '../errors.js';
 import { lossOf } from '../losses/index.js';
+import type { Numbers } from '../metrics/metric.js';
 import { answersEachStep } from '../model/heads.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { type Evaluation, Evaluator } from './evaluator.js';
 import type { EvaluationProgress } from './observer.js';
 import { createPool } from './pool.js';
-import type { PredictionWatcher } from './predictions.js';
+import type { Prediction, PredictionWatcher } from './predictions.js';
+import { Readout } from './readout.js';
 import { checkSameData, type RunData } from './same-data.js';
 import { type BackendOptions, openSession, type Session } from './session.js';
 import { allocateParameters } from './shards.js';
@@ -70,6 +72,10 @@ export interface PredictionForm {
   readonly perStep: boolean;
   /** Numbers of a value. */
   readonly size: number;
+  /** Levels of the predicted quantiles; empty if the loss predicts none. */
+  readonly quantiles: readonly number[];
+  /** The value of each of these quantiles, in the units of the data. */
+  quantilesOf(prediction: Prediction): readonly Numbers[];
   /** Whether the data name the sequences. */
   readonly named: boolean;
   /** The name of each class, where the data name them. */
@@ -84,9 +90,13 @@ export async function predictCheckpoint(
 ): Promise<void> {
   await withModel(model, options, async (evaluator, { dataset, spec, run }) => {
     const all = splitOf(dataset, split);
+    const loss = lossOf(run.loss);
+    const readout = new Readout(loss, all.targets);
     const watch = begin({
       named: all.id !== undefined,
-      kind: lossOf(run.loss).target,
+      kind: loss.target,
+      quantiles: loss.quantiles?.map(({ level }) => level) ?? [],
+      quantilesOf: ({ outputs }) => readout.quantiles(outputs),
       perStep: answersEachStep(spec.head),
       size: targetSize(run.loss, spec.outputSize),
       ...(dataset.classLabels && { classNames: dataset.classLabels }),

@@ -18,6 +18,11 @@ export class Readout {
     return inDataUnits(this.loss.point?.(outputs) ?? outputs, this.scaling);
   }
 
+  /** The quantiles that `outputs` predict, as `Loss.quantiles` has them; none for other losses. */
+  quantiles(outputs: Float32Array): readonly Numbers[] {
+    return (this.loss.quantiles ?? []).map(({ point }) => inDataUnits(point(outputs), this.scaling));
+  }
+
   /** The target of prediction `at` of a split, counted over all its sequences and steps. */
   target(at: number): Numbers {
     const { targets } = this;

@@ -165,7 +165,7 @@ export class Recorder {
   async diverged(end: Extract<LoopEnd, { status: 'diverged' }>): Promise<void> {
     const { events } = this.parts;
     await this.save({ value: null, temporary: true });
-    events.step(end, 0);
+    events.step(end, undefined);
   }
 
   /** What decides by a metric without a value never decides, which is said once. */

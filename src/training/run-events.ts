@@ -119,7 +119,8 @@ export class RunEvents {
     });
   }
 
-  step(report: LoggedStep, samplesPerSecond: number): void {
+  /** `samplesPerSecond` is undefined if no step was measured since the event before. */
+  step(report: LoggedStep, samplesPerSecond: number | undefined): void {
     const { epoch, step, loss, learningRate, gradientNorm } = report;
     this.log.emit({
       event: 'train.step',
@@ -128,7 +129,7 @@ export class RunEvents {
       loss,
       learning_rate: learningRate,
       grad_norm: gradientNorm,
-      samples_per_s: samplesPerSecond,
+      ...(samplesPerSecond !== undefined && { samples_per_s: samplesPerSecond }),
     });
   }
 

@@ -12,7 +12,9 @@ export class StepTimes {
     this.all += seconds;
     this.steps++;
     this.median.add(seconds);
-    this.window = { samples: this.window.samples + samples, seconds: this.window.seconds + seconds };
+    // the first step of a process compiles, which says nothing of the others
+    if (this.steps > 1)
+      this.window = { samples: this.window.samples + samples, seconds: this.window.seconds + seconds };
   }
 
   get count(): number {
@@ -30,10 +32,13 @@ export class StepTimes {
     return value === null ? null : 1000 * value;
   }
 
-  /** Sequences per second over the steps since this was last asked for. */
-  takeRate(): number {
+  /**
+   * Sequences per second over the steps since this was last asked for, the first step left out;
+   * undefined if there was no other.
+   */
+  takeRate(): number | undefined {
     const { samples, seconds } = this.window;
     this.window = { samples: 0, seconds: 0 };
-    return samples / seconds;
+    return samples > 0 ? samples / seconds : undefined;
   }
 }

@@ -152,12 +152,16 @@ export interface MadeRun {
   readonly accuracy?: number;
   readonly learningRate?: number;
   readonly log?: readonly string[];
+  /** Whole sections that replace those of the config. */
+  readonly sections?: Readonly<Record<string, object>>;
+  /** Metrics of the test split besides `loss` and `accuracy`. */
+  readonly metrics?: Readonly<Record<string, number>>;
 }
 
 /** Writes a run directory as a run leaves it, in no time; `status` undefined: as one that was killed. Gives its path. */
 export function makeRun(
   root: string,
-  { name, id, status, accuracy = 0.9, learningRate = 0.01, log = logLines(2, 3) }: MadeRun,
+  { name, id, status, accuracy = 0.9, learningRate = 0.01, log = logLines(2, 3), sections, metrics }: MadeRun,
 ): string {
   const directory = join(root, name, id);
   mkdirSync(directory, { recursive: true });
@@ -177,6 +181,7 @@ export function makeRun(
     model: { cell: 'lstm', hidden_size: 16, num_layers: 1, head: { from: 'last' } },
     optimizer: { kind: 'adam', learning_rate: learningRate },
     training: { num_epochs: 2, batch_size: 10 },
+    ...sections,
   };
   put('config.resolved.yaml', JSON.stringify(config));
   put('config.yaml', JSON.stringify(config));
@@ -199,7 +204,7 @@ export function makeRun(
       steps: 6,
       epochs: 2,
       skipped_batches: 0,
-      metrics: { train: { loss: 0.5 }, test: { loss: 0.25, accuracy } },
+      metrics: { train: { loss: 0.5 }, test: { loss: 0.25, accuracy, ...metrics } },
       gates: [
         {
           metric: 'test.accuracy',

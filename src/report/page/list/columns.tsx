@@ -18,13 +18,29 @@ export interface RunColumn<Row> extends SortableColumn<Row> {
   readonly isDefault: boolean;
 }
 
-/** See `tellingKeys`: more columns make a table that is wider than a laptop's screen. */
+/** See `tellingKeys`. */
 const CONFIG_COLUMNS = { few: 4, max: 6 };
+
+/** Pixels that a table has on a laptop's screen, which is 1280 wide. */
+const TABLE_WIDTH = 1220;
+/** Estimates in pixels: of a letter, and of what stands beside the text of a cell. */
+const LETTER = 7.5;
+const CELL_PADDING = 20;
+const CURVE = 110;
+/** Of the column in which runs are chosen for a comparison. */
+const CHOICE = 80;
+/** Letters of a number as it is formatted. */
+const NUMBER_LETTERS = 8;
+/** Cells of texts are cut off here; see `.setting`. */
+const MAX_LETTERS = 34;
 
 /** As many metrics, the most important first. */
 const MAX_METRICS = 4;
 
-/** All there are: the name first, then what tells the runs apart, what they measured, and when. */
+/**
+ * All there are: the name first, then what the runs measured, what tells them apart, and when they
+ * ran. By default as many settings are shown as a laptop's screen has room for.
+ */
 export function runColumns<Row extends RunLine>(
   rows: readonly Row[],
   common: CommonConfig,
@@ -45,11 +61,12 @@ export function runColumns<Row extends RunLine>(
     );
   const ifTelling = (column: SortableColumn<Row>) =>
     fact(column, rows.length < 2 || rows.some(row => column.sortBy(row) !== column.sortBy(rows[0])));
-  return [
+  const before = [
     ...leadingColumns<Row>(link, { name: 'experiment', id: 'run' }).map(column => fact(column, true)),
-    ...configColumns(rows, common),
     ...metrics.map((metric, i) => metricColumn<Row>(metric, i < MAX_METRICS || metric === 'train.loss')),
     ...(rows.some(({ sparkline }) => sparkline !== null) ? [fact(curveColumn<Row>(), true)] : []),
+  ];
+  const after = [
     hasAny(gatesColumn()),
     hasAny(tagsColumn()),
     ifTelling({ name: 'epochs', title: 'epochs', sortBy: row => row.epochs, show: row => row.epochs }),
@@ -59,6 +76,22 @@ export function runColumns<Row extends RunLine>(
     fact(startedColumn(), !isTimed),
     hasAny(noteColumn()),
   ];
+  const others = [...before, ...after].filter(({ isDefault }) => isDefault);
+  const taken = others.reduce((sum, column) => sum + widthOf(column, rows), CHOICE);
+  return [...before, ...configColumns(rows, common, TABLE_WIDTH - taken), ...after];
+}
+
+/** About how many pixels a column takes. */
+function widthOf<Row>({ name, title, isText, sortBy }: SortableColumn<Row>, rows: readonly Row[]): number {
+  if (name === 'curve') return CURVE;
+  const lengths = rows.map(row => {
+    const value = sortBy(row) ?? '';
+    return isText ? String(value).length : NUMBER_LETTERS;
+  });
+  // titles are broken between words
+  const longest = Math.max(...title.split(' ').map(word => word.length));
+  const letters = Math.max(longest, Math.min(MAX_LETTERS, Math.max(0, ...lengths)));
+  return LETTER * letters + CELL_PADDING;
 }
 
 function isEmpty<Row>(column: SortableColumn<Row>, row: Row): boolean {
@@ -70,11 +103,12 @@ function startsWithTime(id: string): boolean {
   return /^\d{8}T\d{6}Z/.test(id);
 }
 
+/** @param room pixels for those that are shown by default */
 function configColumns<Row extends RunLine>(
   rows: readonly Row[],
   common: CommonConfig,
+  room: number,
 ): readonly RunColumn<Row>[] {
-  const telling = new Set(tellingKeys(rows, common, CONFIG_COLUMNS));
   const differing = differingKeys(rows, common);
   const others = new Set([
     ...rows.flatMap(({ config }) => Object.keys(config ?? {})),
@@ -85,20 +119,31 @@ function configColumns<Row extends RunLine>(
     ...[...others].filter(key => isSetting(key) && !differing.includes(key)).sort(),
   ];
   const titles = shortTitles(keys, OWN_TITLES);
-  return keys.map(key => {
+  const columns = keys.map((key): SettingColumn<Row> => {
     const read = (row: Row) => configValue(row, common, key);
     const isText = rows.some(row => numberIn(read(row) ?? '0') === undefined);
     return {
       name: key,
       title: titles.get(key) ?? key,
       section: 'Config',
-      isDefault: telling.has(key),
       isText,
       sortBy: row => numberIn(read(row) ?? '') ?? read(row),
       show: row => <span class="setting">{read(row) ?? '–'}</span>,
     };
   });
+  const shown = new Set<string>();
+  let left = room;
+  for (const key of tellingKeys(rows, common, CONFIG_COLUMNS)) {
+    const column = columns.find(({ name }) => name === key);
+    const width = column === undefined ? 0 : widthOf(column, rows);
+    if (width > left) continue;
+    left -= width;
+    shown.add(key);
+  }
+  return columns.map(column => ({ ...column, isDefault: shown.has(column.name) }));
 }
+
+type SettingColumn<Row> = Omit<RunColumn<Row>, 'isDefault'>;
 
 const OWN_TITLES: readonly string[] = [
   'experiment',

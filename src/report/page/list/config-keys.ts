@@ -60,19 +60,28 @@ export function tellingKeys(
     key => !ASIDE.test(key) && !repeatsSeed(key, rows, common) && !followsKind(key, rows, common),
   );
   const names = [...new Set(rows.map(({ name }) => name))];
-  const within = new Set(
-    names.flatMap(name =>
-      differingKeys(
-        rows.filter(row => row.name === name),
-        common,
-      ),
-    ),
-  );
-  const ordered = keys.toSorted((a, b) => partOf(a) - partOf(b));
-  const first = ordered.filter(key => within.has(key)).slice(0, max);
-  const others = ordered.filter(key => !within.has(key)).slice(0, Math.max(0, few - first.length));
-  const kept = new Set([...first, ...others]);
-  return keys.filter(key => kept.has(key));
+  const rowsOf = (name: string) => rows.filter(row => row.name === name);
+  const ordered = keys
+    .map(key => ({
+      key,
+      within: names.reduce((sum, name) => sum + deviating(rowsOf(name), common, key), 0),
+      overall: deviating(rows, common, key),
+    }))
+    .toSorted((a, b) => b.within - a.within || b.overall - a.overall || partOf(a.key) - partOf(b.key));
+  const first = ordered.filter(({ within }) => within > 0).slice(0, max);
+  const others = ordered.filter(({ within }) => within === 0).slice(0, Math.max(0, few - first.length));
+  return [...first, ...others].map(({ key }) => key);
+}
+
+/** How many runs have another value than the most common one. */
+function deviating(rows: readonly RunLine[], common: CommonConfig, key: string): number {
+  const counts = new Map<string | undefined, number>();
+  const read = rows.filter(({ config }) => config !== null);
+  for (const row of read) {
+    const value = configValue(row, common, key);
+    counts.set(value, (counts.get(value) ?? 0) + 1);
+  }
+  return read.length - Math.max(0, ...counts.values());
 }
 
 function partOf(key: string): number {
@@ -92,26 +101,25 @@ function repeatsSeed(key: string, rows: readonly RunLine[], common: CommonConfig
 const KINDS = ['kind', 'cell', 'problem'] as const;
 
 /**
- * Whether all runs that have the key say the same, and whether a run has it follows from a kind
- * beside it.
+ * Whether some runs lack the key, and a kind beside it decides which do and what the others have:
+ * the betas of an optimizer, which only some kinds have, each with its own default.
  */
 function followsKind(key: string, rows: readonly RunLine[], common: CommonConfig): boolean {
-  const values = rows.map(row => configValue(row, common, key));
-  if (new Set(values.filter(value => value !== undefined)).size > 1) return false;
+  const read = rows.filter(({ config }) => config !== null);
+  const values = read.map(row => configValue(row, common, key));
+  if (!values.includes(undefined)) return false;
   const parents = key.split('.').map((_, i, words) => words.slice(0, i).join('.'));
   const kindKeys = parents.slice(1).flatMap(parent => KINDS.map(name => `${parent}.${name}`));
   return kindKeys
     .filter(kindKey => kindKey !== key)
     .some(kindKey => {
-      const has = new Map<string | undefined, boolean>();
-      const kinds = rows.map(row => configValue(row, common, kindKey));
+      const known = new Map<string | undefined, string | undefined>();
+      const kinds = read.map(row => configValue(row, common, kindKey));
       if (new Set(kinds).size < 2) return false;
-      for (const [i, kind] of kinds.entries()) {
-        const isThere = values[i] !== undefined;
-        if ((has.get(kind) ?? isThere) !== isThere) return false;
-        has.set(kind, isThere);
-      }
-      return true;
+      return kinds.every((kind, i) => {
+        if (!known.has(kind)) known.set(kind, values[i]);
+        return known.get(kind) === values[i];
+      });
     });
 }
 
