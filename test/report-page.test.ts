@@ -178,12 +178,17 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
       for (const [title, field] of [
         ['Gradient norm', 'grad_norm'],
         ['Samples per second', 'samples_per_s'],
-      ])
-        t.same(
-          (await tableOf(page, title))[title.toLowerCase()],
-          seriesIn(log, 'train.step', field),
-          `${name}: ${field}`,
-        );
+      ]) {
+        // the first step has no rate; nor has the one that diverged
+        const measured = log.filter(line => field in line);
+        if (measured.length === 0) t.equal(await chart(page, title).count(), 0, `${name}: no ${field}`);
+        else
+          t.same(
+            (await tableOf(page, title))[title.toLowerCase()],
+            seriesIn(measured, 'train.step', field),
+            `${name}: ${field}`,
+          );
+      }
       t.equal(await chart(page, 'Learning rate').count(), 0, 'it is the same all the time');
       if (name === 'classes')
         t.same((await tableOf(page, 'Accuracy')).test, seriesIn(log, 'eval', 'accuracy'));
