@@ -1,4 +1,6 @@
-/** Which steps a run logs if its config does not say it, and what becomes of that when it goes on. */
+/**
+ * Which steps a run logs if its config does not say it, and what becomes of that when it goes on.
+ */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';

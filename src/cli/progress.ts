@@ -1,6 +1,7 @@
 /**
- * How far training or an evaluation is, on stderr: a bar that is redrawn on a terminal; elsewhere a plain line of training every
- * few seconds; nothing when quiet. The clock here feeds only what is shown.
+ * How far training or an evaluation is, on stderr: a bar that is redrawn on a terminal; elsewhere a
+ * plain line of training every few seconds; nothing when quiet. The clock here feeds only what is
+ * shown.
  */
 import { Bar } from './bar.js';
 import type { Io } from './io.js';

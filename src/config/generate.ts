@@ -39,7 +39,10 @@ export async function writeTypes(): Promise<void> {
   writeFileSync(TARGET, await generateTypes());
 }
 
-/** In a resolved config everything with a default is there, except what the run chooses, and `extends` and conditions have done their work. */
+/**
+ * In a resolved config everything with a default is there, except what the run chooses, and
+ * `extends` and conditions have done their work.
+ */
 function resolvedForm(schema: Json): Json {
   const definitions = schema.definitions as Json;
   return transform(schema, definitions) as Json;

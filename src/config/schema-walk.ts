@@ -164,7 +164,10 @@ export function schemaAt(path: Path, config: unknown, root = experimentSchema())
   return schema;
 }
 
-/** Whether a run chooses the value of the key at a path such as `training.log_every` if its config lacks it. */
+/**
+ * Whether a run chooses the value of the key at a path such as `training.log_every` if its config
+ * lacks it.
+ */
 export function isChosenByRun(path: string): boolean {
   return schemaAt(path.split('.'), undefined)?.['x-run-default'] === true;
 }

@@ -60,7 +60,8 @@ export class Trials {
 
   /**
    * The run with its gates where the user wrote them, with what limits the trust in the trial that
-   * its sweep selected, and in doubt if its sweep tells something else of it. Any other run as it is.
+   * its sweep selected, and in doubt if its sweep tells something else of it. Any other run as it
+   * is.
    */
   placed(run: ReviewedRun): ReviewedRun {
     const placed = this.withCautions(this.withOrigins(run));

@@ -15,7 +15,10 @@ export interface SegmentResult {
   readonly outcome: Outcome;
   readonly exitCode: number | null;
   readonly message: string | null;
-  /** Whole epochs up to here: fewer than the segment's if it diverged or ended early; null without a summary. */
+  /**
+   * Whole epochs up to here: fewer than the segment's if it diverged or ended early; null without a
+   * summary.
+   */
   readonly epochs: number | null;
   readonly trainSeconds: number | null;
 }

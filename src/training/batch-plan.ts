@@ -1,4 +1,7 @@
-/** Which batches a run of a config trains on, how many steps that makes, and which of them are logged. */
+/**
+ * Which batches a run of a config trains on, how many steps that makes, and which of them are
+ * logged.
+ */
 import type { LoadedExperiment } from '../config/index.js';
 import { BatchOrder, type BatchOrderState } from '../data/index.js';
 import type { Session } from './session.js';

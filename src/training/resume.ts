@@ -212,13 +212,19 @@ function evaluatedEpochs(saved: SavedState | undefined): number {
   return epochEnded && !saved.evaluated ? epochsDone - 1 : epochsDone;
 }
 
-/** Steps between two logged ones from now on: what the run began with, unless the config says otherwise. */
+/**
+ * Steps between two logged ones from now on: what the run began with, unless the config says
+ * otherwise.
+ */
 function intervalOf({ log_every }: Manifest, loaded: LoadedExperiment, session: Session): number {
   const given = loaded.experiment.training.log_every ?? log_every;
   return given ?? defaultLogEvery(totalSteps(loaded, batchOrder(loaded, session)));
 }
 
-/** Every interval that the run has had so far: a step that is a multiple of all of them was logged, whichever it was. */
+/**
+ * Every interval that the run has had so far: a step that is a multiple of all of them was logged,
+ * whichever it was.
+ */
 function loggedEvery(
   { log_every, changes: earlier = [] }: Manifest,
   current: number,

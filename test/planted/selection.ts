@@ -1,4 +1,6 @@
-/** Errors in what selects by a validation split: early stopping, the best weights, the final test. */
+/**
+ * Errors in what selects by a validation split: early stopping, the best weights, the final test.
+ */
 import type { Plant } from './plant.js';
 
 export const selection: readonly Plant[] = [
