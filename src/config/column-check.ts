@@ -23,7 +23,7 @@ const MAX_NAMED = 5;
 const PATH = ['dataset', 'normalize'];
 
 /**
- * @param isScaled whether the config has them scaled; if not, it does not say what is to be done
+ * @param isScaled whether the config scales the columns; if not, it does not set `normalize`
  */
 export function checkColumns(
   { features, targets }: ColumnFacts,

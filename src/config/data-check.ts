@@ -193,7 +193,7 @@ function checkLimit(
 const MAX_HELD_OUT = 20;
 
 /**
- * A share that is to be the training part's, or that counts in per cent, leaves next to nothing.
+ * A fraction meant for the training part, or given in per cent, leaves almost no sequences.
  */
 function checkShare(
   { experiment: { dataset }, locator }: LoadedExperiment,

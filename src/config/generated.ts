@@ -709,7 +709,7 @@ export interface HuberLoss {
  */
 export interface QuantileLoss {
   /**
-   * For value targets, of which quantiles are predicted.
+   * For value targets: predicts quantiles of them.
    */
   kind: 'quantile';
   /**
@@ -813,7 +813,7 @@ export interface CosineSchedule {
   warmup?: Warmup;
 }
 /**
- * The decay ends after so many updates or epochs, warm-up not counted, and the rate stays where it is. Absent: at the planned end of training.
+ * Updates or epochs until the decay ends, without the warm-up. The rate is constant afterwards. Default: the decay ends with the planned training.
  */
 export interface ScheduleLength {
   steps?: ScheduleSteps;

@@ -60,12 +60,12 @@ export function ignoredLabel(loss: LossConfig): number | undefined {
 /** A loss as far as it decides how many outputs a model has. */
 type OutputsOfLoss = { readonly kind: LossConfig['kind']; readonly quantiles?: readonly number[] };
 
-/** Outputs of the model for a target of so many numbers. */
+/** How many outputs the model needs for the given size of a target. */
 export function outputsFor({ quantiles = [0] }: OutputsOfLoss, targetSize: number): number {
   return targetSize * quantiles.length;
 }
 
-/** Classes, or numbers of a target, for a model of so many outputs. */
+/** The size of a target (its classes or numbers) for the given number of outputs. */
 export function targetSize({ quantiles = [0] }: OutputsOfLoss, outputSize: number): number {
   return outputSize / quantiles.length;
 }

@@ -1,5 +1,5 @@
 /**
- * Metrics of several labels, each of which applies or not, from their probabilities p and targets y
+ * Metrics of several independent labels, from their probabilities p and targets y
  * from 0 to 1.
  */
 import type { LabelsMetric, TrainedMetric } from '../config/index.js';
