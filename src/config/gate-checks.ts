@@ -15,36 +15,19 @@ export interface Measuring {
   readonly dataset?: DatasetConfig | undefined;
 }
 
-/** A metric that the schema knows but that a run of this config cannot measure. */
+/**
+ * A metric that the schema knows but that a run of this config cannot measure, or cannot choose.
+ * @param choices the metrics that may stand there: by default all that a run can measure
+ */
 export function checkMetric(
   { loss, dataset }: Measuring,
   metric: GateMetricName,
   path: Path,
   locator: Locator,
+  choices = possibleMetrics,
 ): Diagnostic[] {
-  return loss === undefined
-    ? []
-    : unmeasured({ loss, dataset, metric }, possibleMetrics(loss, dataset), path, locator);
-}
-
-/** A metric that a run of this config cannot select by. */
-export function checkSelectingMetric(
-  { loss, dataset }: Measuring,
-  metric: GateMetricName,
-  path: Path,
-  locator: Locator,
-): Diagnostic[] {
-  return loss === undefined
-    ? []
-    : unmeasured({ loss, dataset, metric }, selectingMetrics(loss, dataset), path, locator);
-}
-
-function unmeasured(
-  { loss, dataset, metric }: { loss: LossConfig; dataset: DatasetConfig | undefined; metric: GateMetricName },
-  measured: readonly string[],
-  path: Path,
-  locator: Locator,
-): Diagnostic[] {
+  if (loss === undefined) return [];
+  const measured: readonly string[] = choices(loss, dataset);
   if (measured.includes(metric)) return [];
   const other = metric.replace(/^test\./, 'validation.');
   const suggestion = measured.includes(other) ? other : nearest(metric, measured);
@@ -67,6 +50,16 @@ function unmeasured(
       'a metric of the validation split',
     );
   return complain(`${metric} is not measured in training`, 'loss, accuracy, or a mean over predictions');
+}
+
+/** A metric that a run of this config cannot select by. */
+export function checkSelectingMetric(
+  measuring: Measuring,
+  metric: GateMetricName,
+  path: Path,
+  locator: Locator,
+): Diagnostic[] {
+  return checkMetric(measuring, metric, path, locator, selectingMetrics);
 }
 
 /** @param measuring what of the config is valid */
