@@ -115,9 +115,9 @@ async function withModel<T>(
   const { dataset, spec, run } = session;
   if (data) checkSameData(dataset, data);
   const layout = new ParameterLayout(spec);
-  const parameters = allocateParameters(layout);
-  loadWeights(file, layout, parameters, weights);
   const engine = await Engine.start(run.backend);
+  const parameters = allocateParameters(layout, engine.heap);
+  loadWeights(file, layout, parameters, weights);
   const pool = createPool(engine, run, parameters);
   try {
     return await use(new Evaluator(pool, run, loaded.experiment.training.eval_batch_size), session);
