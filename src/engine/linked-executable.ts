@@ -87,6 +87,11 @@ export class LinkedExecutable {
   private readonly slots: number[];
   private readonly steps: readonly BoundStep[];
   private readonly outputs: readonly BoundOutput[];
+  /**
+   * Milliseconds of each step in the run in which it was fastest, if set: whatever else the machine
+   * does only makes a step slower.
+   */
+  times: Float64Array | undefined;
   /** Copies of inputs that do not lie in the heap. */
   private readonly staged = new Map<string, Float32Array>();
 
@@ -130,10 +135,13 @@ export class LinkedExecutable {
     for (const { name, slot, scratch } of this.outputs) {
       if (scratch !== undefined) slots[slot] = this.address(into[name]) ?? scratch;
     }
-    for (const { run, slots: own, operands } of this.steps) {
+    const { times } = this;
+    this.steps.forEach(({ run, slots: own, operands }, step) => {
       for (let i = 0; i < own.length; i++) operands[i] = slots[own[i]];
+      const began = times ? performance.now() : 0;
       run.apply(undefined, operands);
-    }
+      if (times) times[step] = Math.min(times[step], performance.now() - began);
+    });
     const results: Record<string, Float32Array> = {};
     for (const { name, slot, size, scratch } of this.outputs) {
       const place = into[name];

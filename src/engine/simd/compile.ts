@@ -7,6 +7,7 @@ import type { KernelIr } from './ir.js';
 import { lower, type Parameter } from './lower.js';
 import { emitPack, planPacks } from './pack.js';
 import type { Origin } from './pointers.js';
+import { OUTPUT, splitAfterSums } from './split.js';
 import type { Target } from './target.js';
 import { chooseTiling, cutColumns, cutIntoPieces, hasLoops, LANES, type Piece } from './tile.js';
 import { TileCode } from './tile-code.js';
@@ -54,7 +55,7 @@ function kernelFunction(
 ): { f: FunctionAssembler; spareBytes: number } {
   const f = new FunctionAssembler('run', [...given.map(({ type }) => TYPES[type]), 'i32', 'i32']);
   const parameters: KernelParameters = {
-    arguments: new Map(given.map(({ name }, i) => [name, i])),
+    arguments: new Map([...given.map(({ name }) => name), OUTPUT].map((name, i) => [name, i])),
     splats: splats(f, given),
     output: given.length,
     spare: given.length + 1,
@@ -68,10 +69,11 @@ function kernelFunction(
   const columnsOutside = hasLoops(ir);
   const largest = { vectors: tiling.vectors, rows: tiling.rows(tiling.vectors) };
   const { packs, bytes: spareBytes } = columnsOutside ? planPacks(ir, largest) : { packs: [], bytes: 0 };
-  const code = (columns: number, rows: number) => {
+  const { sums, finish } = splitAfterSums(ir);
+  const code = (columns: number, rows: number, part = sums) => {
     const vectors = Math.ceil(columns / LANES);
     const lanes = columns - (vectors - 1) * LANES;
-    return new TileCode(f, ir, target.arithmetic, parameters, origin, { rows, vectors }, lanes, packs);
+    return new TileCode(f, part, target.arithmetic, parameters, origin, { rows, vectors }, lanes, packs);
   };
   over(f, origin.z, cutIntoPieces(z, 1), () => {
     if (!columnsOutside) {
@@ -87,7 +89,10 @@ function kernelFunction(
         const vectors = Math.ceil(columns / LANES);
         emitPack(f, pack, vectors, parameters.spare, () => first.originOf(pack.load));
       }
-      over(f, origin.y, rowPieces(columns), rows => code(columns, rows).emit());
+      over(f, origin.y, rowPieces(columns), rows =>
+        code(columns, rows).emit({ isRaw: finish !== undefined }),
+      );
+      if (finish) over(f, origin.y, cutIntoPieces(y, 1), () => code(columns, 1, finish).emit());
     });
   });
   return { f, spareBytes };

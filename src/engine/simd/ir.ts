@@ -115,7 +115,7 @@ export function scaleAffine({ constant, terms }: Affine, factor: number): Affine
 }
 
 /** The values that `value` is computed from, in the order in which they are. */
-function operandsOf(value: Value): readonly Value[] {
+export function operandsOf(value: Value): readonly Value[] {
   switch (value.kind) {
     case 'unary':
       return [value.operand];

@@ -39,8 +39,11 @@ export class TileCode {
     this.stored = Array.from({ length: tile.vectors }, () => f.local('v128'));
   }
 
-  /** Computes the tile and stores it in the output. */
-  emit(): void {
+  /**
+   * Computes the tile and stores it in the output: as it is if it `isRaw`, because another pass
+   * finishes it.
+   */
+  emit({ isRaw = false } = {}): void {
     const { extents, body, result } = this.ir;
     const element: Affine = {
       constant: 0,
@@ -58,7 +61,8 @@ export class TileCode {
     for (let row = 0; row < this.tile.rows; row++) {
       this.stored.forEach((local, vector) => {
         this.values.emit(result, { row, vector });
-        this.flush(local);
+        if (isRaw) this.f.set(local);
+        else this.flush(local);
       });
       this.storeRow(pointer, row * extents.x * FLOAT_BYTES);
     }

@@ -31,6 +31,12 @@ const OPCODES = {
   max: 'f32x4.max',
 } as const satisfies Record<BinaryOperation, string>;
 
+const LIMITS = { min: 'f32x4.pmin', max: 'f32x4.pmax' } as const;
+
+function isNumber(value: Value): boolean {
+  return value.kind === 'constant' && !Number.isNaN(value.value);
+}
+
 /** The locals of a kernel's parameters. */
 export interface KernelParameters {
   /** By the name of the argument. */
@@ -179,9 +185,7 @@ export class Values {
         this.unary(value, place);
         return;
       case 'binary':
-        this.emit(value.left, place);
-        this.emit(value.right, place);
-        f.op(OPCODES[value.operation]);
+        this.binary(value, place);
         return;
       case 'multiply-add':
         this.emit(value.left, place);
@@ -190,6 +194,16 @@ export class Values {
           this.emit(value.addend, place),
         );
     }
+  }
+
+  private binary({ operation, left, right }: Extract<Value, { kind: 'binary' }>, place: Place): void {
+    const isLimit = (operation === 'min' || operation === 'max') && [left, right].some(isNumber);
+    // the second operand of pmin and pmax is never what is not a number, so that the first passes if
+    // it is; min and max see to both, which takes eight instructions on x86-64
+    const swap = isLimit && isNumber(left);
+    this.emit(swap ? right : left, place);
+    this.emit(swap ? left : right, place);
+    this.f.op(isLimit ? LIMITS[operation as keyof typeof LIMITS] : OPCODES[operation]);
   }
 
   private unary({ operation, operand }: Extract<Value, { kind: 'unary' }>, place: Place): void {
