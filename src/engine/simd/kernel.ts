@@ -10,7 +10,7 @@ import { KernelError } from '../language/syntax.js';
 import type { KernelArgument } from '../source.js';
 import { compileKernel } from './compile.js';
 import type { Parameter } from './lower.js';
-import type { Target } from './target.js';
+import { makeModule, type Target } from './target.js';
 
 const require = createRequire(import.meta.url);
 
@@ -152,7 +152,7 @@ export function simdKernelClass(target: Target, onFallback: OnFallback): KernelC
       const request = { source, parameters, extents: { x, y, z }, target };
       const compile = (): KernelCode => {
         const { bytes, spareBytes } = compileKernel({ ...request, memory: MEMORY });
-        return { kind: 'own', module: new WebAssembly.Module(bytes), spareBytes };
+        return { kind: 'own', module: makeModule(bytes, target.width), spareBytes };
       };
       try {
         this.code = codes.get(JSON.stringify(request), compile);
