@@ -5,11 +5,12 @@ import type { Backend } from './backend.js';
 import { type Executable, PipelineExecutable } from './executable.js';
 import { gpuLibrary, installWebGpu } from './gpu.js';
 import { Heap } from './heap.js';
-import { type LinkedPlan, linkPlan } from './link.js';
+import { type LinkedPlan, linkPlan, WidthError } from './link.js';
 import { LinkedExecutable, LinkedRuntime } from './linked-executable.js';
-import { makePlan } from './plan.js';
+import { makePlan, type Plan } from './plan.js';
+import { Prover } from './proof.js';
 import { simdKernelClass } from './simd/kernel.js';
-import { machineTarget, type Target } from './simd/target.js';
+import { machineTarget, type Target, type Width } from './simd/target.js';
 
 /** A kernel that runs gpu.js's own code instead of ours, and why. */
 export interface Fallback {
@@ -20,8 +21,8 @@ export interface Fallback {
 export interface EngineOptions {
   /** The memory that programs compute in; one of its own by default. */
   readonly heap?: Heap;
-  /** What kernels are compiled for on webasm; what suits this machine by default. */
-  readonly target?: Target;
+  /** What kernels are compiled for on webasm; what pays on this machine by default. */
+  readonly width?: Width | undefined;
 }
 
 /** gpu.js opened on one backend; compiles programs until it is closed. */
@@ -36,6 +37,9 @@ export class Engine {
   private readonly runtime: LinkedRuntime;
   private readonly linked = new WeakMap<Program, LinkedPlan>();
   readonly fallbacks: Fallback[] = [];
+  /** The kernel for which code for 256 bits was given up; undefined: none. */
+  refuted: string | undefined;
+  private readonly prover: Prover;
 
   private constructor(
     readonly backend: Backend,
@@ -45,20 +49,21 @@ export class Engine {
     readonly links: boolean,
   ) {
     this.runtime = new LinkedRuntime(heap);
+    this.prover = new Prover(heap, bytes => this.runtime.scratchAt(bytes));
   }
 
-  static async start(backend: Backend, { heap = new Heap(), target }: EngineOptions = {}): Promise<Engine> {
+  static async start(backend: Backend, { heap = new Heap(), width }: EngineOptions = {}): Promise<Engine> {
     if (backend === 'webgpu') await installWebGpu();
     const { GPU } = gpuLibrary();
     const gpu = new GPU({ mode: backend });
     const engine = new Engine(backend, heap, gpu, backend === 'webasm' && !Engine.asShipped);
-    if (engine.links) {
-      const kernel = simdKernelClass(target ?? machineTarget(), (source, reason) =>
-        engine.fallbacks.push({ source, reason }),
-      );
-      Object.assign(gpu, { Kernel: kernel });
-    }
+    if (engine.links) engine.compileFor(machineTarget(width));
     return engine;
+  }
+
+  private compileFor(target: Target): void {
+    const kernel = simdKernelClass(target, (source, reason) => this.fallbacks.push({ source, reason }));
+    Object.assign(this.gpu, { Kernel: kernel });
   }
 
   compile(program: Program): Executable {
@@ -76,9 +81,20 @@ export class Engine {
 
   /** The program compiled for the heap; only if the engine `links`. */
   link(program: Program): LinkedPlan {
-    const plan = this.linked.get(program) ?? linkPlan(this.gpu, makePlan(program));
-    this.linked.set(program, plan);
-    return plan;
+    const known = this.linked.get(program) ?? this.linkProven(makePlan(program));
+    this.linked.set(program, known);
+    return known;
+  }
+
+  private linkProven(plan: Plan): LinkedPlan {
+    try {
+      return linkPlan(this.gpu, plan, this.prover);
+    } catch (error) {
+      if (!(error instanceof WidthError)) throw error;
+      this.refuted = error.kernel;
+      this.compileFor(machineTarget(128));
+      return linkPlan(this.gpu, plan, this.prover);
+    }
   }
 
   /** Releases all compiled programs and, on webgpu, the device: the process can end. */

@@ -9,6 +9,7 @@ import { createKernel, ExecutionError } from './executable.js';
 import { tensorInput } from './gpu.js';
 import { ALIGNMENT } from './heap.js';
 import type { Kernel, Plan, Step } from './plan.js';
+import type { Prover } from './proof.js';
 import type { KernelCode, SimdKernel } from './simd/kernel.js';
 
 export interface LinkedInput {
@@ -45,12 +46,22 @@ export interface LinkedPlan {
   readonly outputs: readonly LinkedOutput[];
 }
 
+/** A kernel for 256 bits that does not compute what it must. */
+export class WidthError extends Error {
+  override readonly name = 'WidthError';
+
+  constructor(readonly kernel: string) {
+    super(`${kernel} computes other values at 256 bits`);
+  }
+}
+
 /**
  * Compiles the kernels of `plan` with gpu.js on its webasm backend.
  *
  * @throws ExecutionError if gpu.js would not run a kernel on that backend
+ * @throws WidthError if `prover` refutes a kernel
  */
-export function linkPlan(gpu: GPU, plan: Plan): LinkedPlan {
+export function linkPlan(gpu: GPU, plan: Plan, prover: Prover): LinkedPlan {
   const slots = new Map<Node, number>();
   for (const node of plan.inputs) slots.set(node, slots.size);
   const numbers: number[] = [];
@@ -68,7 +79,7 @@ export function linkPlan(gpu: GPU, plan: Plan): LinkedPlan {
     typeof operand === 'number' ? operand : (slots.get(operand) as number);
   const firstUse = new Map<Kernel, Step>();
   for (const step of plan.steps) if (!firstUse.has(step.kernel)) firstUse.set(step.kernel, step);
-  const codes = new Map([...firstUse].map(([kernel, step]) => [kernel, compile(gpu, kernel, step)]));
+  const codes = new Map([...firstUse].map(([kernel, step]) => [kernel, compile(gpu, step, prover)]));
   const order = [...codes.keys()];
   return {
     inputs: plan.inputs.map(({ name, shape }) => ({
@@ -90,7 +101,8 @@ export function linkPlan(gpu: GPU, plan: Plan): LinkedPlan {
   };
 }
 
-function compile(gpu: GPU, kernel: Kernel, step: Step): KernelCode {
+function compile(gpu: GPU, step: Step, prover: Prover): KernelCode {
+  const { kernel } = step;
   const shortcut = createKernel(gpu, 'webasm', kernel);
   // gpu.js takes the sizes of arrays from what a kernel is first called with
   const samples = step.operands.map(operand => {
@@ -102,8 +114,12 @@ function compile(gpu: GPU, kernel: Kernel, step: Step): KernelCode {
     kernel: SimdKernel & { build(...args: unknown[]): void };
   };
   built.build(...samples);
-  if (!built.code) throw new ExecutionError(`gpu.js does not run ${kernel.name} on webasm`);
-  return built.code;
+  const { compiled } = built;
+  if (!compiled) throw new ExecutionError(`gpu.js does not run ${kernel.name} on webasm`);
+  if (compiled.unproven && !prover.agree(step, compiled.unproven)) throw new WidthError(kernel.name);
+  // equal kernels of a process share what was compiled
+  compiled.unproven = undefined;
+  return compiled.code;
 }
 
 /**

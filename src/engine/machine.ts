@@ -13,6 +13,8 @@ export interface ExecutionReport {
   readonly executor: string | null;
   /** Kernels that ran gpu.js's own code instead of ours. */
   readonly fallbacks: readonly Fallback[];
+  /** The kernel for which code for 256 bits was given up, if there is one. */
+  readonly refuted?: string | undefined;
 }
 
 /** Compiles a program when it is first run. */
@@ -22,8 +24,8 @@ export class KernelMachine {
   constructor(private readonly engine: Engine) {}
 
   get report(): ExecutionReport {
-    const { backend, fallbacks } = this.engine;
-    return { executor: this.compiled.size > 0 ? EXECUTORS[backend] : null, fallbacks };
+    const { backend, fallbacks, refuted } = this.engine;
+    return { executor: this.compiled.size > 0 ? EXECUTORS[backend] : null, fallbacks, refuted };
   }
 
   allocate(size: number): Float32Array {

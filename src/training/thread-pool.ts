@@ -125,7 +125,7 @@ export class ThreadPool implements ShardPool {
       shares.map((shards, w) => this.computers[w].ask<ExecutionReport>({ group, slot, shards })),
     );
     const fallbacks = [...this.engine.fallbacks, ...reports.flatMap(report => report.fallbacks)];
-    return { executor: reports[0].executor, fallbacks };
+    return { executor: reports[0].executor, fallbacks, refuted: this.engine.refuted };
   }
 }
 

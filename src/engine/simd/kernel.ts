@@ -8,9 +8,10 @@ import { Recent } from '../../recent.js';
 import { MAX_PAGES } from '../heap.js';
 import { KernelError } from '../language/syntax.js';
 import type { KernelArgument } from '../source.js';
-import { compileKernel } from './compile.js';
+import type { KernelPair } from '../proof.js';
+import { type CompileRequest, compileKernel } from './compile.js';
 import type { Parameter } from './lower.js';
-import { makeModule, type Target } from './target.js';
+import { makeBaselineModule, makeModule, type Target } from './target.js';
 
 const require = createRequire(import.meta.url);
 
@@ -90,7 +91,13 @@ type KernelClass = new (...settings: never[]) => WebAssemblyKernel;
 
 /** A kernel that was built by the class below. */
 export interface SimdKernel {
+  readonly compiled: CompiledCode;
+}
+
+export interface CompiledCode {
   readonly code: KernelCode;
+  /** What 256-bit code is compared with before it is trusted; undefined if it needs no proof. */
+  unproven?: KernelPair | undefined;
 }
 
 /** What gpu.js finds out about a kernel. */
@@ -101,7 +108,7 @@ type Analysis = Pick<WebAssemblyKernel, 'returnType' | 'componentCount' | 'usesR
  * are analyzed and compiled once.
  */
 const analyses = new Recent<Analysis | null>(1000);
-const codes = new Recent<KernelCode>(1000);
+const codes = new Recent<CompiledCode>(1000);
 
 /** Every module imports the heap, whatever its size is by then. */
 const MEMORY = { initial: 1, maximum: MAX_PAGES, shared: true };
@@ -115,13 +122,26 @@ const PARAMETER_TYPES: Readonly<Record<KernelArgument['type'], Parameter['type']
   Integer: 'integer',
 };
 
-/** A class for `gpu.Kernel` whose kernels have their code in `code` once they are built. */
+function compile(request: Omit<CompileRequest, 'memory'>): CompiledCode {
+  const { target } = request;
+  const { bytes, spareBytes } = compileKernel({ ...request, memory: MEMORY });
+  const module = makeModule(bytes, target.width);
+  if (target.width === 128) return { code: { kind: 'own', module, spareBytes } };
+  const narrow = compileKernel({ ...request, target: { ...target, width: 128 }, memory: MEMORY });
+  const modules = [module, makeBaselineModule(narrow.bytes)] as const;
+  return {
+    code: { kind: 'own', module, spareBytes },
+    unproven: { modules, spareBytes: Math.max(spareBytes, narrow.spareBytes) },
+  };
+}
+
+/** A class for `gpu.Kernel` whose kernels are `compiled` once they are built. */
 export function simdKernelClass(target: Target, onFallback: OnFallback): KernelClass {
   const { WebAssemblyKernel: Base } = require('gpu.js/src/backend/web-assembly/kernel') as {
     WebAssemblyKernel: KernelClass;
   };
   return class extends Base implements SimdKernel {
-    code!: KernelCode;
+    compiled!: CompiledCode;
 
     /**
      * gpu.js infers the type of every expression, which takes as long as compiling the kernel, and
@@ -150,16 +170,12 @@ export function simdKernelClass(target: Target, onFallback: OnFallback): KernelC
       });
       const [x, y, z] = this.threadDim;
       const request = { source, parameters, extents: { x, y, z }, target };
-      const compile = (): KernelCode => {
-        const { bytes, spareBytes } = compileKernel({ ...request, memory: MEMORY });
-        return { kind: 'own', module: makeModule(bytes, target.width), spareBytes };
-      };
       try {
-        this.code = codes.get(JSON.stringify(request), compile);
+        this.compiled = codes.get(JSON.stringify(request), () => compile(request));
       } catch (error) {
         if (!(error instanceof KernelError)) throw error;
         onFallback(source, error.message);
-        this.code = this.foreignCode(layout, x * y * z);
+        this.compiled = { code: this.foreignCode(layout, x * y * z) };
       }
     }
 
