@@ -12,10 +12,7 @@ import type { Step } from './plan.js';
 import type { WasmModule } from './simd/kernel.js';
 
 declare const WebAssembly: {
-  Instance: new (
-    module: WasmModule,
-    imports: object,
-  ) => { exports: { run(...operands: number[]): void } };
+  Instance: new (module: WasmModule, imports: object) => { exports: { run(...operands: number[]): void } };
 };
 
 /** A prime, so that no two rows of an array are alike. */

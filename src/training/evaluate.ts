@@ -115,7 +115,7 @@ async function withModel<T>(
   const { dataset, spec, run } = session;
   if (data) checkSameData(dataset, data);
   const layout = new ParameterLayout(spec);
-  const engine = await Engine.start(run.backend);
+  const engine = await Engine.start(run.backend, { width: run.width });
   const parameters = allocateParameters(layout, engine.heap);
   loadWeights(file, layout, parameters, weights);
   const pool = createPool(engine, run, parameters);

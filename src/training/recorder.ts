@@ -18,8 +18,8 @@ import {
   earlyStopSentence,
   evaluationSentence,
   fallbackSentence,
-  refutedSentence,
   notFiniteMetrics,
+  refutedSentence,
   skippedSentence,
 } from './sentences.js';
 import type { Session } from './session.js';

@@ -6,6 +6,7 @@ import type { MeasuredMetric } from '../config/index.js';
 import type { Backend } from '../engine/backend.js';
 import type { Heap, HeapSpan } from '../engine/heap.js';
 import type { ExecutionReport } from '../engine/machine.js';
+import type { Width } from '../engine/simd/target.js';
 import { type LossSettings, lossOf } from '../losses/index.js';
 import { declaredInputs, predictionsOf, widthOf } from '../model/inputs.js';
 import { ParameterLayout } from '../model/parameters.js';
@@ -18,6 +19,8 @@ import { evaluationShards, type ShardRows, trainingShards } from './batch.js';
 export interface ModelRun {
   readonly backend: Backend;
   readonly threads: number;
+  /** Bits of vectors on webasm; undefined: those that pay on this machine. */
+  readonly width?: Width | undefined;
   readonly spec: ModelSpec;
   readonly loss: LossSettings;
   /** What evaluations measure beside the loss. */

@@ -98,7 +98,7 @@ export class Trainer {
     settings: S,
     makePool = createPool,
   ): Promise<Trainer> {
-    const engine = await Engine.start(options.backend);
+    const engine = await Engine.start(options.backend, { width: options.width });
     const layout = new ParameterLayout(options.spec);
     const decayed = options.weightDecayOn === 'weights' ? weightMask(layout) : undefined;
     const updater = Updater.create(engine, optimizer, settings, layout.size, decayed);

@@ -28,10 +28,7 @@ export interface WidthFinding {
 declare const WebAssembly: {
   Module: new (bytes: Uint8Array) => WasmModule;
   Memory: new (limits: { initial: number; maximum: number; shared: boolean }) => object;
-  Instance: new (
-    module: WasmModule,
-    imports: object,
-  ) => { exports: { run(...operands: number[]): void } };
+  Instance: new (module: WasmModule, imports: object) => { exports: { run(...operands: number[]): void } };
 };
 
 /** Earlier versions of V8 print an error if they are given the flag. */
@@ -75,7 +72,10 @@ function measure(): WidthFinding {
  */
 export function makeModule(bytes: Uint8Array, width: Width): WasmModule {
   if (width === 128 || !knowsMerging()) return new WebAssembly.Module(bytes);
-  return withFlags([MERGE, '--no-liftoff', '--no-wasm-lazy-compilation'], () => new WebAssembly.Module(bytes));
+  return withFlags(
+    [MERGE, '--no-liftoff', '--no-wasm-lazy-compilation'],
+    () => new WebAssembly.Module(bytes),
+  );
 }
 
 /** A module that the baseline compiler makes, which knows nothing of merging. */
