@@ -43,15 +43,25 @@ const CALLS = fileURLToPath(new URL('support/calls.js', import.meta.url));
 const surroundings = { cwd: work.path, env: { PATH: process.env.PATH, HOME: work.path } };
 const webasm = ['--backend', 'webasm', '--threads', '1'];
 
-/** Says when the first module of the program has been loaded, and keeps the next ones waiting. */
-const HELD = `data:text/javascript,${encodeURIComponent(`import { register } from 'node:module';
-register('data:text/javascript,' + encodeURIComponent(\`
-import { writeSync } from 'node:fs';
+/**
+ * Holds the program before any of its verbs has been loaded, and says so. The module itself waits:
+ * a hook that waited would keep the main thread from signals on Node 24.
+ */
+const HELD_MODULE = `import { writeSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
-export async function load(url, context, next) {
-  if (url.endsWith('/cli/program.js')) { writeSync(2, 'loading\\\\n'); await setTimeout(60000); }
-  return next(url, context);
-}\`));`)}`;
+writeSync(2, 'loading\\n');
+await setTimeout(60000);`;
+const HELD = dataModule(`import { register } from 'node:module';
+register(${JSON.stringify(
+  dataModule(`export function load(url, context, next) {
+  if (!url.endsWith('/cli/program.js')) return next(url, context);
+  return { format: 'module', shortCircuit: true, source: ${JSON.stringify(HELD_MODULE)} };
+}`),
+)});`);
+
+function dataModule(source: string): string {
+  return `data:text/javascript,${encodeURIComponent(source)}`;
+}
 
 const STREAM = 'test/run-edges';
 
