@@ -14,7 +14,8 @@ export interface NamedColumn {
 
 export interface CsvColumns {
   readonly features: readonly NamedColumn[];
-  readonly target: NamedColumn;
+  /** Several only for `value`. */
+  readonly targets: readonly NamedColumn[];
   readonly targetKind: 'class' | 'value';
   readonly group?: NamedColumn;
   readonly order?: NamedColumn;
@@ -25,8 +26,9 @@ export interface CsvTable {
   readonly rows: number;
   /** `[rows, F]`. */
   readonly features: Float32Array;
-  /** Of each row: the number, or the code of the class label in `labels`. */
+  /** `[rows, targets]`: the numbers, or the codes of class labels in `labels`. */
   readonly targets: readonly number[];
+  readonly targetNames: readonly string[];
   /** Distinct class labels, in the order of their first row; empty for numeric targets. */
   readonly labels: readonly string[];
   /** Code of the group of each row, counted in the order of their first rows; absent without a grouping column. */
@@ -34,13 +36,13 @@ export interface CsvTable {
   readonly groupNames: readonly string[];
   /** Cells of the order column; absent without one. */
   readonly order?: readonly string[];
-  /** Place of row `row`'s cell in one of the columns. */
-  place(row: number, column: 'target' | 'order'): CsvPlace;
+  /** Place of row `row`'s cell in one of the columns; of several targets in that of number `target`. */
+  place(row: number, column: 'target' | 'order', target?: number): CsvPlace;
 }
 
 interface ColumnIndices {
   readonly features: readonly number[];
-  readonly target: number;
+  readonly targets: readonly number[];
   readonly group: number;
   readonly order: number;
 }
@@ -92,7 +94,7 @@ interface BadCells {
 }
 
 class TableReader {
-  private indices: ColumnIndices = { features: [], target: 0, group: ABSENT, order: ABSENT };
+  private indices: ColumnIndices = { features: [], targets: [], group: ABSENT, order: ABSENT };
   private readonly features = new FloatList();
   private readonly targets: number[] = [];
   private readonly groups: number[] = [];
@@ -119,11 +121,14 @@ class TableReader {
   }
 
   row(fields: readonly string[], start: number): void {
-    const { features, target, group, order } = this.indices;
+    const { features, targets, group, order } = this.indices;
     this.starts.push(start);
     for (const column of features) this.features.push(this.number(fields[column], start, column));
-    if (this.columns.targetKind === 'value') this.targets.push(this.number(fields[target], start, target));
-    else this.targets.push(this.labels.code(this.text(fields[target], start, target)));
+    for (const target of targets) {
+      const isValue = this.columns.targetKind === 'value';
+      const read = isValue ? this.number : this.label;
+      this.targets.push(read.call(this, fields[target], start, target));
+    }
     if (group !== ABSENT) this.groups.push(this.groupNames.code(this.text(fields[group], start, group)));
     if (order !== ABSENT) this.order.push(this.text(fields[order], start, order));
   }
@@ -142,11 +147,15 @@ class TableReader {
       rows: starts.length,
       features: this.features.toArray(),
       targets: this.targets,
+      targetNames: this.columns.targets.map(({ name }) => name),
       labels: this.labels.texts,
       groups: indices.group === ABSENT ? undefined : this.groups,
       groupNames: this.groupNames.texts,
       order: indices.order === ABSENT ? undefined : this.order,
-      place: (row, column) => placeInCsv(source.bytes, source.name, starts[row], indices[column]),
+      place: (row, column, target = 0) => {
+        const index = column === 'order' ? indices.order : indices.targets[target];
+        return placeInCsv(source.bytes, source.name, starts[row], index);
+      },
     };
   }
 
@@ -156,6 +165,10 @@ class TableReader {
     if (NUMBER.test(text) && Number.isFinite(value)) return value;
     this.complain({ text, start, column, describe: badNumber });
     return 0;
+  }
+
+  private label(cell: string, start: number, column: number): number {
+    return this.labels.code(this.text(cell, start, column));
   }
 
   private text(cell: string, start: number, column: number): string {
@@ -196,11 +209,15 @@ class TableReader {
       ...first,
       describe(text, place) {
         const feature = indices.features.indexOf(column);
-        const { name } = feature < 0 ? columns.target : columns.features[feature];
+        const { name } =
+          feature < 0 ? columns.targets[indices.targets.indexOf(column)] : columns.features[feature];
         return {
           ...badNumber(text, place),
           message: `column ${JSON.stringify(name)} holds words: ${words} of ${starts.length} cells are not numbers`,
-          expected: feature < 0 ? 'numbers, or `target_kind: class`' : 'a column of numbers',
+          expected:
+            feature < 0 && columns.targets.length === 1
+              ? 'numbers, or `target_kind: class`'
+              : 'a column of numbers',
         };
       },
     };
@@ -228,7 +245,7 @@ function columnIndices(
   };
   const found = {
     features: columns.features.map(indexOf),
-    target: indexOf(columns.target),
+    targets: columns.targets.map(indexOf),
     group: columns.group === undefined ? ABSENT : indexOf(columns.group),
     order: columns.order === undefined ? ABSENT : indexOf(columns.order),
   };

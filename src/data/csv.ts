@@ -20,7 +20,8 @@ export interface CsvConfig extends TrainingPartConfig, NormalizeConfig {
   readonly test_path?: string;
   readonly test_fraction?: number;
   readonly features: readonly string[];
-  readonly target: string;
+  /** One column, or several columns of values. */
+  readonly target: string | readonly string[];
   readonly target_kind: 'class' | 'value';
   /** Without it every row is a sequence of one step. */
   readonly sequence?: {
@@ -92,7 +93,8 @@ async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): 
     ...(validation && { validation }),
     test,
     digests: digestsOf(tables),
-    columnNames: { features: i => config.features[i], targets: () => config.target },
+    columnNames: { features: i => config.features[i], targets: i => targetsOf(config)[i] },
+    ...(config.target_kind === 'value' && { targetNames: targetsOf(config) }),
     classLabels: mapping?.labels,
     labels: mapping && csvLabelFacts(all, ignored),
   };
@@ -118,6 +120,14 @@ function checkOptions(config: CsvConfig): void {
       expected: 'either dataset.test_path or dataset.test_fraction',
     });
   }
+  if (config.target_kind === 'class' && typeof config.target !== 'string') {
+    throw configError({
+      code: 'data/class-targets',
+      keyPath: ['dataset', 'target'],
+      message: 'classes are read from one column',
+      expected: 'the name of one column, or `target_kind: value` to predict several',
+    });
+  }
   if (config.sequence?.per_step && config.target_kind === 'value') {
     throw configError({
       code: 'data/per-step-values',
@@ -128,11 +138,18 @@ function checkOptions(config: CsvConfig): void {
   }
 }
 
+function targetsOf({ target }: CsvConfig): readonly string[] {
+  return typeof target === 'string' ? [target] : target;
+}
+
 function columnsOf({ features, target, target_kind, sequence }: CsvConfig): CsvColumns {
   const named = (name: string, ...path: (string | number)[]) => ({ name, keyPath: ['dataset', ...path] });
   return {
     features: features.map((name, i) => named(name, 'features', i)),
-    target: named(target, 'target'),
+    targets:
+      typeof target === 'string'
+        ? [named(target, 'target')]
+        : target.map((name, i) => named(name, 'target', i)),
     targetKind: target_kind,
     group: sequence && named(sequence.group, 'sequence', 'group'),
     order: sequence?.order === undefined ? undefined : named(sequence.order, 'sequence', 'order'),

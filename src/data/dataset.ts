@@ -109,6 +109,8 @@ export interface Dataset {
   readonly digests: readonly { readonly name: string; readonly sha256: string }[];
   /** The label of each class, where the data name their classes (for the manifest and for predictions). */
   readonly classLabels?: readonly string[];
+  /** The name of each target value, if the data name them. */
+  readonly targetNames?: readonly string[];
   /** Where classes were counted from labels: what those say, to be judged against the config. */
   readonly labels?: LabelFacts;
   /**

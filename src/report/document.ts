@@ -201,6 +201,8 @@ export interface MistakeReport {
 }
 
 export interface ValuesReport {
+  /** Of the targets; null if the data name none. */
+  readonly names: readonly string[] | null;
   /** Pairs of a target and its prediction, a sample: one list for each of the first targets. */
   readonly pairs: readonly (readonly (readonly [target: number, prediction: number])[])[];
   readonly worst: readonly {

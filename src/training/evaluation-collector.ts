@@ -70,7 +70,7 @@ function collectorOf(task: Task, run: ModelRun, dataset: Dataset, split: SplitNa
     case 'classes':
       return new ClassCollector(run, dataset, split);
     case 'labels':
-      return new LabelCollector(run, split);
+      return new LabelCollector(run, dataset, split);
     case 'values':
       return new ValueCollector(run, dataset, split);
   }
@@ -159,7 +159,7 @@ class ValueCollector implements EvaluationCollector {
 
   constructor(
     private readonly run: ModelRun,
-    dataset: Dataset,
+    private readonly dataset: Dataset,
     private readonly split: SplitName,
   ) {
     this.size = targetSize(run.loss, run.spec.outputSize);
@@ -195,6 +195,7 @@ class ValueCollector implements EvaluationCollector {
       loss,
       mean_absolute_error: this.error.value ?? Number.NaN,
       worst: this.worst.things,
+      target_names: this.dataset.targetNames ?? null,
       per_output: this.size <= MAX_OUTPUTS ? this.errors.outputs.map(outputScores) : null,
       sample: this.sample,
     };
@@ -222,6 +223,7 @@ class LabelCollector implements EvaluationCollector {
 
   constructor(
     private readonly run: ModelRun,
+    private readonly dataset: Dataset,
     private readonly split: SplitName,
   ) {
     this.counts = new Counts(run.spec.outputSize);
@@ -249,6 +251,7 @@ class LabelCollector implements EvaluationCollector {
       predictions: count,
       loss,
       accuracy: this.accuracy.value ?? Number.NaN,
+      target_names: this.dataset.targetNames ?? null,
       per_label: this.run.spec.outputSize <= MAX_SCORED ? this.counts.scores : null,
       worst: this.worst.things,
     };
