@@ -1,5 +1,5 @@
 /** The last check before training: the config against the data that were read, and the model's completed sizes. */
-import { IGNORED, type SequenceInput } from '../data/dataset.js';
+import { IGNORED, inputWidth, type SequenceInput } from '../data/dataset.js';
 import type { LabelFacts, PlacedLabel } from '../data/labels.js';
 import { type Diagnostic, damagedError } from '../errors.js';
 import { type ColumnFacts, checkColumns } from './column-check.js';
@@ -52,7 +52,10 @@ interface SplitShape {
   readonly count: number;
   readonly targets: TargetShape;
   readonly lengths?: Int32Array;
+  /** As `Split.read`; absent if the sequences are not compared. */
+  read?(index: number, out: Float32Array, offset: number, stepStride: number): void;
   id?(index: number): string;
+  readonly idIsPlace?: true;
 }
 
 /** What the check needs to know of a dataset; every `Dataset` is one. */
@@ -115,7 +118,12 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
       ...checkLengths(loaded, data),
       ...checkShare(loaded, data),
       ...checkBatch(loaded, data),
-      ...checkOverlap(loaded, data.digests ?? [], { training: data.train, ...otherSplits(data) }),
+      ...checkOverlap(
+        loaded,
+        data.digests ?? [],
+        { training: data.train, ...otherSplits(data) },
+        { steps: data.sequenceLength, width: inputWidth(data.input) },
+      ),
       ...(data.columns ? checkColumns(data.columns, data.scaling !== undefined, locator) : []),
       ...warnings,
     ],

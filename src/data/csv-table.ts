@@ -2,7 +2,7 @@
 import { type Diagnostic, damagedError } from '../errors.js';
 import { FloatList, TextCodes } from './columns.js';
 import { readSource, type SourceFile } from './files.js';
-import { type CsvPlace, placeInCsv, scanCsv } from './formats/csv.js';
+import { type CsvPlace, placeInCsv, recordLines, scanCsv } from './formats/csv.js';
 import { MAX_CSV_BYTES } from './limits.js';
 import { type ConfigDiagnostic, configError, Problems } from './problems.js';
 
@@ -36,6 +36,8 @@ export interface CsvTable {
   readonly groupNames: readonly string[];
   /** Cells of the order column; absent without one. */
   readonly order?: readonly string[];
+  /** The line of the file on which a row begins, from 1. */
+  line(row: number): number;
   /** Place of row `row`'s cell in one of the columns; of several targets in that of number `target`. */
   place(row: number, column: 'target' | 'order', target?: number): CsvPlace;
 }
@@ -142,6 +144,7 @@ class TableReader {
         file: source.name,
       });
     }
+    let lines: Uint32Array | undefined;
     return {
       source,
       rows: starts.length,
@@ -152,6 +155,10 @@ class TableReader {
       groups: indices.group === ABSENT ? undefined : this.groups,
       groupNames: this.groupNames.texts,
       order: indices.order === ABSENT ? undefined : this.order,
+      line: row => {
+        lines ??= recordLines(source.bytes, starts);
+        return lines[row];
+      },
       place: (row, column, target = 0) => {
         const index = column === 'order' ? indices.order : indices.targets[target];
         return placeInCsv(source.bytes, source.name, starts[row], index);

@@ -177,9 +177,10 @@ function partsOf(tables: Tables, config: CsvConfig, seed: number): Splits<Part> 
   };
 }
 
-/** The rows of a group are a sequence that the table names; a row alone has no name. */
-function namesOf({ table, lists }: Part): Pick<Split, 'id'> {
-  return table.groups === undefined ? {} : { id: index => groupOf(table, lists[index][0]) };
+/** The rows of a group are a sequence that the table names; a row alone has but its line. */
+function namesOf({ table, lists }: Part): Pick<Split, 'id' | 'idIsPlace'> {
+  if (table.groups !== undefined) return { id: index => groupOf(table, lists[index][0]) };
+  return { id: index => `line ${table.line(lists[index][0])}`, idIsPlace: true };
 }
 
 function pick({ table, lists }: Part, indices: Uint32Array): Part {

@@ -89,8 +89,10 @@ export interface Split {
    * length are written as zeros.
    */
   read(index: number, out: Float32Array, offset: number, stepStride: number): void;
-  /** What the data call sequence `index`; absent if they name no sequence. */
+  /** What the data call sequence `index`, or where it stands in them; absent if they say neither. */
   id?(index: number): string;
+  /** Set if `id` is a place such as `x[3]`, which says nothing about the sequences of other splits. */
+  readonly idIsPlace?: true;
   /** The grey values of sequence `index` as it was before it became one, row by row; present where `Dataset.picture` is. */
   picture?(index: number): Uint8Array;
 }

@@ -79,6 +79,21 @@ export function placeInCsv(bytes: Buffer, file: string, start: number, field: nu
   return { file, line, column: column + 1, length: fieldLength(source, column), source };
 }
 
+/** The lines on which records begin; `starts` ascend and are those that {@link CsvHandlers.row} got. */
+export function recordLines(bytes: Buffer, starts: readonly number[]): Uint32Array {
+  const end = bytes.includes(LINE_FEED) ? LINE_FEED : CARRIAGE_RETURN;
+  let line = 1;
+  let next = bytes.indexOf(end);
+  return Uint32Array.from(starts, start => {
+    const from = recordStart(bytes, start);
+    while (next >= 0 && next < from) {
+      line++;
+      next = bytes.indexOf(end, next + 1);
+    }
+    return line;
+  });
+}
+
 function fieldLength(source: string, from: number): number {
   const quote = source[from] === '"' ? source.indexOf('"', from + 1) : -1;
   const end = quote >= 0 ? quote + 1 : source.indexOf(',', from);
