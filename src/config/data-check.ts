@@ -11,6 +11,7 @@ import { checkLossTargets } from './loss-check.js';
 import { lossFacts, outputsFor } from './losses.js';
 import { modelWarnings } from './model-checks.js';
 import { checkOverlap } from './overlap-check.js';
+import { trainingWarnings } from './training-checks.js';
 
 /** What the check needs to know of a split's targets. */
 export type TargetShape =
@@ -115,9 +116,8 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
     warnings: [
       ...modelWarnings(experiment, locator),
       ...checkLimit(loaded, data),
-      ...checkLengths(loaded, data),
       ...checkShare(loaded, data),
-      ...checkBatch(loaded, data),
+      ...trainingWarnings(loaded, data.train, outputSize),
       ...checkOverlap(
         loaded,
         data.digests ?? [],
@@ -219,21 +219,6 @@ function checkShare(
   const [is, sequences] = train.count === 1 ? ['is', 'sequence'] : ['are', 'sequences'];
   const message = `only ${train.count} training ${sequences} ${is} left, with ${heldOut} set aside`;
   return [locator.atValue(['dataset', key], 'data/few-training-sequences', message)];
-}
-
-function checkBatch({ experiment, locator }: LoadedExperiment, { train }: DataShape): Diagnostic[] {
-  const { batch_size: size, last_batch } = experiment.training;
-  if (size <= train.count || last_batch === 'drop') return [];
-  const message = `the batch is larger than the training split (${train.count} ${train.count === 1 ? 'sequence' : 'sequences'}), so an epoch is one step`;
-  const more = { expected: `at most ${train.count}`, got: String(size) };
-  return [locator.atValue(['training', 'batch_size'], 'data/batch-size', message, more)];
-}
-
-/** Sequences of one length are alike to whoever sorts them by it. */
-function checkLengths({ experiment, locator }: LoadedExperiment, { train }: DataShape): Diagnostic[] {
-  if (!experiment.training.bucket_by_length || train.lengths !== undefined) return [];
-  const message = 'all training sequences have the same length, so `bucket_by_length` has no effect';
-  return [locator.atValue(['training', 'bucket_by_length'], 'data/one-length', message)];
 }
 
 /** A class may occur in one split only. */
