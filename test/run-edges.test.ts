@@ -542,14 +542,15 @@ t.test('the rate is that of training, the time left is of all that is to come', 
     if (step % 2 === 0) {
       after(30);
       progress.evaluating({ done: 1, total: 1 });
-      progress.evaluated({ left: (4 - step) / 2 });
+      progress.evaluated({ left: (4 - step) / 2, text: `evaluated at ${step}` });
     }
   }
   t.equal(
     io.text,
     `epoch 1/2  step 2/4  500 samples/s  0:10 left
-epoch 2/2  step 3/4  500 samples/s  0:36 left
+evaluated at 2
 epoch 2/2  step 4/4  500 samples/s  0:30 left
+evaluated at 4
 `,
   );
 });
@@ -563,14 +564,15 @@ t.test('neither rate nor time left count what starts a process up', async t => {
   };
   // a resumed run first makes up for an evaluation that it was stopped in
   after(60);
-  progress.evaluated({ left: 1 });
+  progress.evaluated({ left: 1, text: 'evaluated' });
   after(30);
   progress.step({ epoch: 2, step: 41, samples: 2000, loss: 1 });
   after(5);
   progress.step({ epoch: 2, step: 42, samples: 2000, loss: 1 });
   t.equal(
     io.text,
-    `epoch 2/2  step 41/44  loss 1.000
+    `evaluated
+epoch 2/2  step 41/44  loss 1.000
 epoch 2/2  step 42/44  loss 1.000  400 samples/s  0:10 left
 `,
   );

@@ -110,7 +110,7 @@ function observer(
     },
     step: step => progress?.step(step),
     evaluating: step => progress?.evaluating(step),
-    evaluated: evaluations => progress?.evaluated(evaluations),
+    evaluated: evaluation => progress?.evaluated(evaluation),
     saved: () => progress?.saved(),
     warning: text => tell(`warning: ${text}`),
     line: text => {

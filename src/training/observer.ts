@@ -16,8 +16,8 @@ export interface RunObserver {
   step(step: { epoch: number; step: number; samples: number; loss?: number }): void;
   /** Many times during an evaluation. */
   evaluating(progress: EvaluationProgress): void;
-  /** An evaluation came to its end, and `left` more are to come. */
-  evaluated(evaluations: { left: number }): void;
+  /** An evaluation came to its end, as `text` tells the reader; `left` more are to come. */
+  evaluated(evaluation: { left: number; text: string }): void;
   /** A checkpoint was written. */
   saved(): void;
   /** Something is not as it should be, and the run goes on. */

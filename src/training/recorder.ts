@@ -282,8 +282,8 @@ export class Recorder {
     events.evaluation('eval', split, position, metrics, { samples: count, seconds, ...restored });
     observer.evaluated({
       left: split === 'test' && this.decidingSplit !== 'test' ? 0 : this.evaluationsAfter(position),
+      text: evaluationSentence(split, state.restored ?? position, state.metrics),
     });
-    observer.line(evaluationSentence(split, state.restored ?? position, state.metrics));
     const odd = notFiniteMetrics(split, metrics);
     if (odd !== '') events.notFinite(position, `step ${position.step}: ${odd} is not finite`, observer);
   }
