@@ -419,7 +419,11 @@ t.test('the objective is one that the config reports, and its goal the sensible 
   ] as const) {
     const { plan, bases, configAt, judged } = loadSweep(path, { set: [...set] });
     t.equal(plan.objective.metric, 'test.f1');
-    t.same(configAt(judged[0]).experiment.training.metrics, metrics, 'measured beside what the checkpoint goes by');
+    t.same(
+      configAt(judged[0]).experiment.training.metrics,
+      metrics,
+      'measured beside what the checkpoint goes by',
+    );
     t.same(parse(bases[0].yaml).training.metrics, metrics, 'and frozen so');
   }
   const gated = loadSweep(path, { set: ['gates=[{ metric: test.f1, min: 0.1 }]'] });

@@ -239,6 +239,10 @@ export interface SweepReport {
   readonly states: Readonly<Record<TrialState, number>>;
   /** What limits the trust in the best trial, a sentence each. */
   readonly cautions: readonly string[];
+  /** The trivial baseline that is hardest to beat on the objective; null if none is known. */
+  readonly baseline: { readonly name: string; readonly value: number } | null;
+  readonly tags: readonly string[];
+  readonly note: string | null;
   /** The winner, or who leads. */
   readonly best: number | null;
   /** Shares of the objective's variance; null where too few trials tell. */
@@ -341,6 +345,8 @@ export interface SweepRow {
   readonly states: Readonly<Record<TrialState, number>>;
   readonly best: { readonly trial: number; readonly value: number } | null;
   readonly duration_s: number | null;
+  readonly tags: readonly string[];
+  readonly note: string | null;
 }
 
 /** Several runs against each other; what `compare` says of them. */
