@@ -1,5 +1,6 @@
 /** The verbs that train: `run` and `resume`. */
 import { type Command, Option } from 'commander';
+import type { Width } from '../engine/simd/target.js';
 import {
   backendOption,
   type DashboardFlags,
@@ -15,6 +16,7 @@ import {
   tagOption,
   threadsOption,
   verb,
+  widthOption,
   withDashboard,
 } from './flags.js';
 import { collect, parseFolder, type ResumeOptions, type RunOptions } from './options.js';
@@ -22,6 +24,7 @@ import { collect, parseFolder, type ResumeOptions, type RunOptions } from './opt
 export function addRun(program: Command, { io, commandLine, finish }: Shell): void {
   type Flags = Pick<RunOptions, 'set' | 'backend' | 'output'> & {
     threads?: number;
+    width?: Width;
     directory?: string;
     pauseAfterEpoch?: number;
     tag: readonly string[];
@@ -33,6 +36,7 @@ export function addRun(program: Command, { io, commandLine, finish }: Shell): vo
     .addOption(setOption())
     .addOption(backendOption())
     .addOption(threadsOption())
+    .addOption(widthOption())
     .addOption(outputOption('where experiments are written'))
     .addOption(
       new Option(
@@ -50,6 +54,7 @@ export function addRun(program: Command, { io, commandLine, finish }: Shell): vo
         set,
         backend,
         threads,
+        width,
         output,
         directory,
         pauseAfterEpoch,
@@ -66,6 +71,7 @@ export function addRun(program: Command, { io, commandLine, finish }: Shell): vo
             set,
             backend,
             threads,
+            width,
             output,
             directory,
             pauseAfterEpoch,
@@ -86,6 +92,7 @@ export function addResume(program: Command, { io, commandLine, finish }: Shell):
   type Flags = Pick<ResumeOptions, 'set' | 'allowChange'> & {
     backend?: ResumeOptions['backend'];
     threads?: number;
+    width?: Width;
     strict?: boolean;
     pauseAfterEpoch?: number;
     json?: boolean;
@@ -100,6 +107,7 @@ export function addResume(program: Command, { io, commandLine, finish }: Shell):
     )
     .addOption(keptBackendOption('the run'))
     .addOption(threadsOption())
+    .addOption(widthOption())
     .option('--strict', 'fail on a damaged checkpoint instead of taking the one before')
     .addOption(pauseOption())
     .addOption(jsonOption('the summary'))
@@ -110,6 +118,7 @@ export function addResume(program: Command, { io, commandLine, finish }: Shell):
         allowChange,
         backend,
         threads,
+        width,
         pauseAfterEpoch,
         strict = false,
         json = false,
@@ -124,6 +133,7 @@ export function addResume(program: Command, { io, commandLine, finish }: Shell):
             allowChange,
             backend,
             threads,
+            width,
             pauseAfterEpoch,
             strict,
             json,

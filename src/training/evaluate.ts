@@ -122,9 +122,9 @@ async function withModel<T>(
   const { dataset, spec, run } = session;
   if (data) checkSameData(dataset, data);
   const layout = new ParameterLayout(spec);
-  const parameters = allocateParameters(layout);
+  const engine = await Engine.start(run.backend, { width: run.width });
+  const parameters = allocateParameters(layout, engine.heap);
   loadWeights(file, layout, parameters, weights);
-  const engine = await Engine.start(run.backend);
   const pool = createPool(engine, run, parameters);
   try {
     return await use(new Evaluator(pool, run, loaded.experiment.training.eval_batch_size), session);

@@ -2,6 +2,7 @@
 
 import { lossFacts, type MeasuredMetric, targetSize } from '../config/index.js';
 import type { Split } from '../data/dataset.js';
+import type { ExecutionReport } from '../engine/machine.js';
 import type { SplitMetrics } from '../experiment/summary.js';
 import { lossOf } from '../losses/index.js';
 import type { Loss } from '../losses/loss.js';
@@ -17,7 +18,6 @@ import {
   type ShardGroup,
   type ShardJob,
   type ShardPool,
-  type ShardReport,
   startAnew,
 } from './shards.js';
 
@@ -43,14 +43,14 @@ export interface EvaluationOptions {
 interface Running {
   readonly slot: number;
   readonly from: number;
-  readonly computed: Promise<ShardReport>;
+  readonly computed: Promise<ExecutionReport>;
 }
 
 export class Evaluator {
   private readonly shards: ShardGroup;
   private readonly job: ShardJob;
   private readonly loss: Loss;
-  private report: ShardReport = { executor: null, fallbacks: [] };
+  private report: ExecutionReport = { executor: null, fallbacks: [] };
 
   /** The parameters of `pool` are read anew at each evaluation. */
   constructor(
@@ -65,7 +65,7 @@ export class Evaluator {
   }
 
   /** What executes the kernels; known after the first evaluation. */
-  get execution(): ShardReport {
+  get execution(): ExecutionReport {
     return this.report;
   }
 
