@@ -1,4 +1,7 @@
-/** The columns of a CSV file that a config names, as numbers and label codes, each row with its place. */
+/**
+ * The columns of a CSV file that a config names, as numbers and label codes, each row with its
+ * place.
+ */
 import { type Diagnostic, damagedError } from '../errors.js';
 import { FloatList, TextCodes } from './columns.js';
 import { readSource, type SourceFile } from './files.js';
@@ -31,14 +34,19 @@ export interface CsvTable {
   readonly targetNames: readonly string[];
   /** Distinct class labels, in the order of their first row; empty for numeric targets. */
   readonly labels: readonly string[];
-  /** Code of the group of each row, counted in the order of their first rows; absent without a grouping column. */
+  /**
+   * Code of the group of each row, counted in the order of their first rows; absent without a
+   * grouping column.
+   */
   readonly groups?: readonly number[];
   readonly groupNames: readonly string[];
   /** Cells of the order column; absent without one. */
   readonly order?: readonly string[];
   /** The line of the file on which a row begins, from 1. */
   line(row: number): number;
-  /** Place of row `row`'s cell in one of the columns; of several targets in that of number `target`. */
+  /**
+   * Place of row `row`'s cell in one of the columns; of several targets in that of number `target`.
+   */
   place(row: number, column: 'target' | 'order', target?: number): CsvPlace;
 }
 
@@ -49,7 +57,10 @@ interface ColumnIndices {
   readonly order: number;
 }
 
-/** Decimal numbers with an optional exponent; not what JavaScript accepts beyond (hex, empty, Infinity). */
+/**
+ * Decimal numbers with an optional exponent; not what JavaScript accepts beyond (hex, empty,
+ * Infinity).
+ */
 export const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 const ABSENT = -1;
@@ -68,7 +79,8 @@ const MOST_MISSING = 20;
 
 /**
  * Reads the named columns of a file.
- * @throws UserError exit 2 where the file or a column is missing; exit 5 with all rows that are wrong.
+ * @throws UserError exit 2 where the file or a column is missing; exit 5 with all rows that are
+ * wrong.
  */
 export async function readCsvTable(path: string, columns: CsvColumns): Promise<CsvTable> {
   const source = await readSource(path, MAX_CSV_BYTES);

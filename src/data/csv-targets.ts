@@ -62,8 +62,8 @@ function foreignLabel(table: CsvTable, known: ReadonlySet<string>): PlacedLabel 
 }
 
 /**
- * The targets of the sequences `lists`: classes with a `mapping`, else numbers; one per step with `steps` (T), else
- * one per sequence.
+ * The targets of the sequences `lists`: classes with a `mapping`, else numbers; one per step with
+ * `steps` (T), else one per sequence.
  * @throws UserError exit 5 at the first row of each sequence whose target differs from the others.
  */
 export function sequenceTargets(

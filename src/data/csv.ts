@@ -27,7 +27,10 @@ export interface CsvConfig extends TrainingPartConfig, NormalizeConfig {
   readonly sequence?: {
     readonly group: string;
     readonly order?: string;
-    /** Each row labels its own step (classes only). Default: all rows of a group carry its one target. */
+    /**
+     * Each row labels its own step (classes only). Default: all rows of a group carry its one
+     * target.
+     */
     readonly per_step?: boolean;
   };
 }
@@ -57,9 +60,10 @@ export const csv: DatasetKind<CsvConfig> = {
 };
 
 /**
- * Class labels become classes in sorted order (numbers by value, else by code units) over all files; -100 is ignored.
- * @throws UserError exit 2 where a file or column is missing or the test split is not determined; exit 5 at the line
- * and column of a cell that is wrong.
+ * Class labels become classes in sorted order (numbers by value, else by code units) over all
+ * files; -100 is ignored.
+ * @throws UserError exit 2 where a file or column is missing or the test split is not determined;
+ * exit 5 at the line and column of a cell that is wrong.
  */
 async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): Promise<Dataset> {
   checkOptions(config);

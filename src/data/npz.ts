@@ -1,4 +1,7 @@
-/** Dataset kind `npz`: NumPy arrays `x`, `y`, `lengths`, `ids` and the same with `_test` in one archive. */
+/**
+ * Dataset kind `npz`: NumPy arrays `x`, `y`, `lengths`, `ids` and the same with `_test` in one
+ * archive.
+ */
 import { damagedError } from '../errors.js';
 import type { Dataset, Split } from './dataset.js';
 import { readSource, type SourceFile } from './files.js';
@@ -17,7 +20,10 @@ import type { TrainingPartConfig } from './training-part.js';
 export interface NpzConfig extends TrainingPartConfig, NormalizeConfig {
   readonly kind: 'npz';
   readonly path: string;
-  /** Share of the sequences that tests, where the file has no `x_test`. Drawn by the experiment's seed. */
+  /**
+   * Share of the sequences that tests, where the file has no `x_test`. Drawn by the experiment's
+   * seed.
+   */
   readonly test_fraction?: number;
   /** Whether `x_validation` and its like are the validation split; needed if the file has them. */
   readonly validation_arrays?: boolean;

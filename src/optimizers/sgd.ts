@@ -11,7 +11,8 @@ export interface SgdSettings {
 }
 
 /**
- * Stochastic gradient descent as torch.optim.SGD (dampening 0). With gradient g, momentum mu, weight decay lambda:
+ * Stochastic gradient descent as torch.optim.SGD (dampening 0). With gradient g, momentum mu,
+ * weight decay lambda:
  *
  *     g <- g + lambda theta        b <- mu b + g        theta <- theta - lr (g + mu b  if nesterov, else b)
  *

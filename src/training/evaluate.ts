@@ -86,7 +86,10 @@ export interface PredictionForm {
   readonly classNames?: readonly string[];
 }
 
-/** Predicts the sequences of a split and tells each to what `begin` gives. Throws exit 5 where the data are not those of the run. */
+/**
+ * Predicts the sequences of a split and tells each to what `begin` gives. Throws exit 5 where the
+ * data are not those of the run.
+ */
 export async function predictCheckpoint(
   model: SavedModel,
   { split, limit = Number.POSITIVE_INFINITY, signal, ...options }: PredictionOptions,

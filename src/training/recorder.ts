@@ -1,4 +1,7 @@
-/** What follows a training step and an epoch: events, evaluation, checkpoints, and what the observer is told. */
+/**
+ * What follows a training step and an epoch: events, evaluation, checkpoints, and what the observer
+ * is told.
+ */
 import type { EarlyStopping, LoadedExperiment } from '../config/index.js';
 import type { Split } from '../data/index.js';
 import type { SplitEvaluation } from '../experiment/evaluation.js';
