@@ -76,6 +76,15 @@ function collectorOf(task: Task, run: ModelRun, dataset: Dataset, split: SplitNa
   }
 }
 
+/** What every document begins with. */
+function factsOf<K extends SplitEvaluation['kind']>(
+  kind: K,
+  split: SplitName,
+  { epoch, step, count, loss }: Outcome,
+) {
+  return { version: 1, kind, split, epoch, step, predictions: count, loss } as const;
+}
+
 class ClassCollector implements EvaluationCollector {
   private readonly confusion: number[][] | null;
   private readonly mistakes = new Worst<Mistake>(MOST_WORST);
@@ -112,15 +121,9 @@ class ClassCollector implements EvaluationCollector {
     }
   }
 
-  document({ epoch, step, count, loss }: Outcome): ClassEvaluation {
+  document(outcome: Outcome): ClassEvaluation {
     return {
-      version: 1,
-      kind: 'class',
-      split: this.split,
-      epoch,
-      step,
-      predictions: count,
-      loss,
+      ...factsOf('class', this.split, outcome),
       accuracy: this.accuracy.value ?? Number.NaN,
       classes: this.run.spec.outputSize,
       class_names: this.dataset.classLabels ?? null,
@@ -184,15 +187,9 @@ class ValueCollector implements EvaluationCollector {
     }
   }
 
-  document({ epoch, step, count, loss }: Outcome): ValueEvaluation {
+  document(outcome: Outcome): ValueEvaluation {
     return {
-      version: 1,
-      kind: 'value',
-      split: this.split,
-      epoch,
-      step,
-      predictions: count,
-      loss,
+      ...factsOf('value', this.split, outcome),
       mean_absolute_error: this.error.value ?? Number.NaN,
       worst: this.worst.things,
       target_names: this.dataset.targetNames ?? null,
@@ -241,15 +238,9 @@ class LabelCollector implements EvaluationCollector {
     }
   }
 
-  document({ epoch, step, count, loss }: Outcome): LabelEvaluation {
+  document(outcome: Outcome): LabelEvaluation {
     return {
-      version: 1,
-      kind: 'label',
-      split: this.split,
-      epoch,
-      step,
-      predictions: count,
-      loss,
+      ...factsOf('label', this.split, outcome),
       accuracy: this.accuracy.value ?? Number.NaN,
       target_names: this.dataset.targetNames ?? null,
       per_label: this.run.spec.outputSize <= MAX_SCORED ? this.counts.scores : null,
