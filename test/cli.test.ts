@@ -383,13 +383,16 @@ t.test('in a log, evaluations share the five seconds; the first and the last are
     for (let epoch = 1; epoch <= end; epoch++) {
       now += 1000 * seconds;
       progress.step({ epoch, step: epoch, samples: 1 });
-      progress.evaluated({ left: count - epoch, text: `evaluation ${epoch}` });
+      progress.evaluated({ split: 'validation', left: count - epoch, text: `evaluation ${epoch}` });
     }
     return progress;
   };
   const frequent = recorder();
   evaluate(frequent, 1, 12, 12).end();
   t.equal(frequent.text, [1, 5, 10, 12].map(epoch => `evaluation ${epoch}\n`).join(''));
+  const both = recorder();
+  evaluate(both, 1, 12, 8).evaluated({ split: 'test', left: 0, text: 'test' });
+  t.match(both.text, /evaluation 5\nevaluation 8\ntest\n$/, 'the last of each split');
   const rare = recorder();
   evaluate(rare, 6, 3, 3).end();
   t.same(

@@ -542,7 +542,7 @@ t.test('the rate is that of training, the time left is of all that is to come', 
     if (step % 2 === 0) {
       after(30);
       progress.evaluating({ done: 1, total: 1 });
-      progress.evaluated({ left: (4 - step) / 2, text: `evaluated at ${step}` });
+      progress.evaluated({ split: 'test', left: (4 - step) / 2, text: `evaluated at ${step}` });
     }
   }
   t.equal(
@@ -564,7 +564,7 @@ t.test('neither rate nor time left count what starts a process up', async t => {
   };
   // a resumed run first makes up for an evaluation that it was stopped in
   after(60);
-  progress.evaluated({ left: 1, text: 'evaluated' });
+  progress.evaluated({ split: 'test', left: 1, text: 'evaluated' });
   after(30);
   progress.step({ epoch: 2, step: 41, samples: 2000, loss: 1 });
   after(5);

@@ -35,8 +35,8 @@ export interface EvaluationStep {
 export interface Progress {
   step(step: ProgressStep): void;
   evaluating(step: EvaluationStep): void;
-  /** An evaluation has ended, as `text` says; `left` more are to come. */
-  evaluated(evaluation: { readonly left: number; readonly text: string }): void;
+  /** As `RunObserver.evaluated`. */
+  evaluated(evaluation: { readonly split: string; readonly left: number; readonly text: string }): void;
   /** A checkpoint has been written. */
   saved(): void;
   /** Writes a whole line of its own, above the bar where there is one; swallowed when quiet. */
@@ -101,11 +101,11 @@ function barProgress(io: Io, plan: ProgressPlan, clock: () => number): Progress 
 /** Milliseconds between two lines at least, since logs are kept and read later. */
 const LINE_INTERVAL = 5000;
 
-/** The first evaluation and the last are always told, of the others those that are due. */
+/** The first evaluation of a split and the last are always told, of the others those that are due. */
 function lineProgress(io: Io, plan: ProgressPlan, clock: () => number): Progress {
   const training = new TrainingText(plan, clock);
   let told = clock();
-  let isFirst = true;
+  let splitBefore: string | undefined;
   /** The latest evaluation, if it has not been told. */
   let untold: string | undefined;
   const tell = (text: string): void => {
@@ -123,11 +123,14 @@ function lineProgress(io: Io, plan: ProgressPlan, clock: () => number): Progress
       if (isDue()) tell(untold ?? training.describe(step));
     },
     evaluating: () => {},
-    evaluated({ left, text }) {
+    evaluated({ split, left, text }) {
       training.meter.evaluated(left);
-      if (isFirst || left === 0 || isDue()) tell(text);
+      const isOther = split !== splitBefore;
+      splitBefore = split;
+      // the last one of the split before
+      if (isOther) tellUntold();
+      if (isOther || left === 0 || isDue()) tell(text);
       else untold = text;
-      isFirst = false;
     },
     saved: () => training.meter.saved(),
     line(text) {

@@ -19,8 +19,8 @@ export interface RunObserver {
   step(step: { epoch: number; step: number; samples: number; loss?: number }): void;
   /** Many times during an evaluation. */
   evaluating(progress: EvaluationProgress): void;
-  /** An evaluation came to its end, as `text` tells the reader; `left` more are to come. */
-  evaluated(evaluation: { left: number; text: string }): void;
+  /** An evaluation of a split has ended, as `text` tells the reader; `left` more are to come. */
+  evaluated(evaluation: { split: string; left: number; text: string }): void;
   /** A checkpoint was written. */
   saved(): void;
   /** Something is not as it should be, and the run goes on. */

@@ -285,6 +285,7 @@ export class Recorder {
     const restored = state.restored && { restored_step: state.restored.step };
     events.evaluation('eval', split, position, metrics, { samples: count, seconds, ...restored });
     observer.evaluated({
+      split,
       left: split === 'test' && this.decidingSplit !== 'test' ? 0 : this.evaluationsAfter(position),
       text: evaluationSentence(split, state.restored ?? position, state.metrics),
     });
