@@ -376,6 +376,40 @@ epoch 2/2  step 276/400  loss 0.005000  2500 samples/s  0:05 left
   t.same([0, 4.2, 65, 3661].map(formatDuration), ['0:00', '0:05', '1:05', '1:01:01']);
 });
 
+t.test('in a log, evaluations share the five seconds; the first and the last are told', async t => {
+  const evaluate = (io: Io, seconds: number, count: number, end: number) => {
+    let now = 0;
+    const progress = createProgress(io, { totalSteps: 100, numEpochs: count, quiet: false }, () => now);
+    for (let epoch = 1; epoch <= end; epoch++) {
+      now += 1000 * seconds;
+      progress.step({ epoch, step: epoch, samples: 1 });
+      progress.evaluated({ split: 'validation', left: count - epoch, text: `evaluation ${epoch}` });
+    }
+    return progress;
+  };
+  const frequent = recorder();
+  evaluate(frequent, 1, 12, 12).end();
+  t.equal(frequent.text, [1, 5, 10, 12].map(epoch => `evaluation ${epoch}\n`).join(''));
+  const both = recorder();
+  evaluate(both, 1, 12, 8).evaluated({ split: 'test', left: 0, text: 'test' });
+  t.match(both.text, /evaluation 5\nevaluation 8\ntest\n$/, 'the last of each split');
+  const rare = recorder();
+  evaluate(rare, 6, 3, 3).end();
+  t.same(
+    rare.text.split('\n').filter(line => line.startsWith('evaluation')),
+    [1, 2, 3].map(epoch => `evaluation ${epoch}`),
+  );
+  const stopped = recorder();
+  evaluate(stopped, 1, 12, 4).line('stopped early');
+  t.equal(stopped.text, 'evaluation 1\nevaluation 4\nstopped early\n', 'in the order of what happened');
+  const ended = recorder();
+  evaluate(ended, 1, 12, 3).end();
+  t.equal(ended.text, 'evaluation 1\nevaluation 3\n');
+  const terminal = recorder({ interactive: true, columns: 60 });
+  evaluate(terminal, 1, 12, 12).end();
+  t.equal(terminal.text.match(/evaluation \d+\n/g)?.length, 12, 'on a terminal each has its line');
+});
+
 t.test('NO_COLOR, CI and terminals decide what is written', async t => {
   const stream = (isTTY: boolean) =>
     ({ isTTY, columns: 100, on: () => {}, write: () => true }) as unknown as NodeJS.WriteStream;

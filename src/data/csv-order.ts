@@ -10,8 +10,9 @@ const ZONED = /(?:Z|[+-]\d{2}:\d{2})$/;
 const DATE_LENGTH = 'YYYY-MM-DD'.length;
 
 /**
- * The sequences of a table in the order of their first rows. Without a grouping column every row is a sequence of one
- * step; without an order column the steps go in the order of the file. Adds to `problems` what cannot be ordered.
+ * The sequences of a table in the order of their first rows. Without a grouping column every row is
+ * a sequence of one step; without an order column the steps go in the order of the file. Adds to
+ * `problems` what cannot be ordered.
  */
 export function rowLists(table: CsvTable, problems: Problems): RowList[] {
   const lists = grouped(table);
@@ -34,7 +35,10 @@ function grouped({ rows, groups, groupNames }: CsvTable): number[][] {
   return lists;
 }
 
-/** Numbers where all cells are numbers, milliseconds since 1970 where all are ISO 8601 dates or times (else UTC). */
+/**
+ * Numbers where all cells are numbers, milliseconds since 1970 where all are ISO 8601 dates or
+ * times (else UTC).
+ */
 function orderKeys(table: CsvTable, cells: readonly string[], problems: Problems): Float64Array | undefined {
   const numeric = NUMBER.test(cells[0]);
   const keys = Float64Array.from(cells, numeric ? numberKey : timeKey);

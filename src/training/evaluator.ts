@@ -1,4 +1,6 @@
-/** Loss and metric of a model over a split, in batches; one is written while another is computed. */
+/**
+ * Loss and metric of a model over a split, in batches; one is written while another is computed.
+ */
 
 import { lossFacts, type MeasuredMetric, targetSize } from '../config/index.js';
 import type { Split } from '../data/dataset.js';
@@ -29,7 +31,9 @@ export interface Evaluation {
   readonly count: number;
 }
 
-/** One batch is computed while the next is written and waits for the threads that are done first. */
+/**
+ * One batch is computed while the next is written and waits for the threads that are done first.
+ */
 const SLOTS = 2;
 
 export interface EvaluationOptions {
@@ -70,16 +74,17 @@ export class Evaluator {
   }
 
   /**
-   * Compiles, by computing whatever the batch's memory holds. An evaluation does so by itself; ahead of it, a run takes all the
-   * memory that it will need at its beginning.
+   * Compiles, by computing whatever the batch's memory holds. An evaluation does so by itself;
+   * ahead of it, a run takes all the memory that it will need at its beginning.
    */
   async warmUp(): Promise<void> {
     await this.shards.compute(0);
   }
 
   /**
-   * Means over the predictions of `split` that count, summed in float64 in the order of the data, which is the same for any number of
-   * threads; null where `signal` is aborted before the last batch.
+   * Means over the predictions of `split` that count, summed in float64 in the order of the data,
+   * which is the same for any number of threads; null where `signal` is aborted before the last
+   * batch.
    */
   async evaluate(split: Split, { signal, watch }: EvaluationOptions = {}): Promise<Evaluation | null> {
     const { spec, loss } = this.run;

@@ -1,4 +1,7 @@
-/** A run that goes on where it stopped, so that what follows is the same to the byte as if it never had. */
+/**
+ * A run that goes on where it stopped, so that what follows is the same to the byte as if it never
+ * had.
+ */
 import { statSync } from 'node:fs';
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import type { BackendRequest } from '../engine/backend.js';
@@ -48,7 +51,9 @@ export interface ResumeOptions {
   readonly width?: Width | undefined;
   /** `key.path=value`: what is to be other than it was. */
   readonly set: readonly string[];
-  /** Keys, whole or as the beginning of longer ones, that may change though they alter the results. */
+  /**
+   * Keys, whole or as the beginning of longer ones, that may change though they alter the results.
+   */
   readonly allowChange: readonly string[];
   /** Whether a damaged checkpoint is an error rather than a warning. */
   readonly strict: boolean;
@@ -61,9 +66,10 @@ export interface ResumeOptions {
 }
 
 /**
- * Goes on with the run in the directory `path` from its newest whole checkpoint, or from its beginning where there is none. Throws exit 2
- * where that is no run, is in use, or something changed that alters results; exit 5 where its files or data are damaged. A run
- * that is already complete gives its result again.
+ * Goes on with the run in the directory `path` from its newest whole checkpoint, or from its
+ * beginning where there is none. Throws exit 2 where that is no run, is in use, or something
+ * changed that alters results; exit 5 where its files or data are damaged. A run that is already
+ * complete gives its result again.
  */
 export async function resumeExperiment(
   path: string,
@@ -163,7 +169,10 @@ async function resumeLocked(
   );
 }
 
-/** The result of a run that has nothing left to do. One that was killed before its closing record still has to write that. */
+/**
+ * The result of a run that has nothing left to do. One that was killed before its closing record
+ * still has to write that.
+ */
 function completeResult(directory: RunDirectory, summary: Summary | undefined): RunResult | undefined {
   if (summary?.status !== 'completed') return undefined;
   const last = readEvents(directory.files.log).at(-1);
@@ -172,7 +181,10 @@ function completeResult(directory: RunDirectory, summary: Summary | undefined): 
   return { exitCode: summary.exit_code as ExitCode, summary: { ...summary, directory: directory.path } };
 }
 
-/** Throws exit 2 where the run never got as far as to say what it is, exit 5 where it did and no longer does. */
+/**
+ * Throws exit 2 where the run never got as far as to say what it is, exit 5 where it did and no
+ * longer does.
+ */
 function manifestOf(directory: RunDirectory): Manifest {
   const manifest = directory.readManifest();
   if (manifest) return manifest;

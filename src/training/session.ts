@@ -46,7 +46,10 @@ export interface Session {
   readonly warnings: readonly Diagnostic[];
 }
 
-/** Reads the data, completes the model's sizes from them and chooses the backend. Throws UserError (exit 2 or 5). */
+/**
+ * Reads the data, completes the model's sizes from them and chooses the backend. Throws UserError
+ * (exit 2 or 5).
+ */
 export async function openSession(loaded: LoadedExperiment, options: SessionOptions): Promise<Session> {
   const { experiment } = loaded;
   const [choice, dataset] = await Promise.all([
@@ -99,10 +102,16 @@ export async function createTrainer(loaded: LoadedExperiment, { dataset, run }: 
   return Trainer.create(options, optimizerOf(optimizer), optimizer);
 }
 
-/** Parameters that one flat array can hold and that a gradient per shard leaves room for: a gigabyte of them. */
+/**
+ * Parameters that one flat array can hold and that a gradient per shard leaves room for: a gigabyte
+ * of them.
+ */
 const MAX_PARAMETERS = 2 ** 28;
 
-/** The model with the sizes that the data give it. Throws exit 2 where it is larger than any machine at hand trains. */
+/**
+ * The model with the sizes that the data give it. Throws exit 2 where it is larger than any machine
+ * at hand trains.
+ */
 export function modelSpec({ experiment, locator }: LoadedExperiment, sizes: ModelSizes): ModelSpec {
   const spec = describeModel(experiment.model, { ...sizes, carriesState: experiment.training.carry_state });
   const { size } = new ParameterLayout(spec);
@@ -117,7 +126,10 @@ export function modelSpec({ experiment, locator }: LoadedExperiment, sizes: Mode
   return spec;
 }
 
-/** PyTorch's default initialisation, or the weights of `model.init_from`; flat. Throws exit 2 or 5 where those do not fit. */
+/**
+ * PyTorch's default initialisation, or the weights of `model.init_from`; flat. Throws exit 2 or 5
+ * where those do not fit.
+ */
 export function initialParameters(loaded: LoadedExperiment, spec: ModelSpec): Float32Array {
   const { seed, model } = loaded.experiment;
   const layout = new ParameterLayout(spec);

@@ -51,11 +51,17 @@ export interface StepResult {
   readonly loss: number;
   /** Before clipping. */
   readonly gradientNorm: number;
-  /** Whether the update was made: not where loss, gradient, updated parameters or optimizer state are not finite. */
+  /**
+   * Whether the update was made: not where loss, gradient, updated parameters or optimizer state
+   * are not finite.
+   */
   readonly updated: boolean;
   /** Of the batch, before the update; empty if none was made. */
   readonly metrics: MetricSums;
-  /** Parameters whose gradient, or whose update, has a value that is not finite; looked for only where no update was made. */
+  /**
+   * Parameters whose gradient, or whose update, has a value that is not finite; looked for only
+   * where no update was made.
+   */
   readonly notFinite: readonly string[];
 }
 
@@ -129,7 +135,10 @@ export class Trainer {
     }
   }
 
-  /** What executes the kernels, and the kernels that gpu.js's own code runs; known after the first step. */
+  /**
+   * What executes the kernels, and the kernels that gpu.js's own code runs; known after the first
+   * step.
+   */
   get execution(): ExecutionReport {
     return this.report;
   }
@@ -242,7 +251,9 @@ export class Trainer {
     return loss;
   }
 
-  /** In the order of the shards, whoever computed them: the same bytes for any number of threads. */
+  /**
+   * In the order of the shards, whoever computed them: the same bytes for any number of threads.
+   */
   private sumGradients(): void {
     const { gradient } = this;
     this.shards.slots[0].forEach((memory, s) => {

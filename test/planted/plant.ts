@@ -7,6 +7,7 @@ export type TestName =
   | 'data-scaling'
   | 'data-validation'
   | 'engine'
+  | 'equal-sequences'
   | 'gates'
   | 'lint'
   | 'losses'
@@ -18,6 +19,7 @@ export type TestName =
   | 'report-page'
   | 'review'
   | 'schedules'
+  | 'sequence-ids'
   | 'simd'
   | 'trainer'
   | 'validation';

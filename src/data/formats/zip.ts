@@ -1,4 +1,7 @@
-/** Reading named members of a zip archive, with bounds on what they expand to and their checksums verified. */
+/**
+ * Reading named members of a zip archive, with bounds on what they expand to and their checksums
+ * verified.
+ */
 import { createRequire } from 'node:module';
 import { damagedError, type UserError } from '../../errors.js';
 import { crc32 } from './crc32.js';
@@ -30,7 +33,10 @@ export interface Wanted {
   accepts(name: string): boolean;
   /** Bound on the sum of what the members expand to. */
   readonly maxBytes: number;
-  /** Whether a member can be what is wanted, by how it begins and by how many bytes the archive says it expands to: else it is left out. */
+  /**
+   * Whether a member can be what is wanted, by how it begins and by how many bytes the archive says
+   * it expands to: else it is left out.
+   */
   fits(name: string, head: Uint8Array, bytes: number): boolean;
 }
 
@@ -61,7 +67,8 @@ function unzipMembers(
   const filter = (member: { name: string; originalSize: number }): boolean => {
     if (++seen > MAX_MEMBERS) throw new Refused(`more than ${MAX_MEMBERS} members`);
     if (!accepts(member.name)) return false;
-    // Which of the two is meant, nobody knows; and thousands of entries for one large member would be unpacked one after the other.
+    // Which of the two is meant, nobody knows; and thousands of entries for one large member would
+    // be unpacked one after the other.
     if (taken.has(member.name)) throw new Refused(`it has two members ${member.name}`, 'data/zip');
     taken.add(member.name);
     total += member.originalSize;
@@ -90,7 +97,10 @@ interface Entry {
   readonly offset: number;
 }
 
-/** How a member begins, from what it is compressed to at its beginning; undefined where that is damaged, as unpacking it will tell. */
+/**
+ * How a member begins, from what it is compressed to at its beginning; undefined where that is
+ * damaged, as unpacking it will tell.
+ */
 function headOf(bytes: Buffer, entry: Entry | undefined): Uint8Array | undefined {
   if (entry === undefined || entry.offset + MEMBER_BYTES > bytes.length) return undefined;
   const { offset, method, compressedBytes } = entry;
