@@ -2,6 +2,7 @@
 import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, openSync } from 'node:fs';
 import { writeWhole } from './atomic.js';
 import { naming, tidyUp } from './file-error.js';
+import { refuseUnlessOwned } from './ownership.js';
 
 /** A link in the place of a log could lead anywhere. (Windows has no such flag, and no links without special rights.) */
 const APPENDING = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0);
@@ -27,6 +28,7 @@ export class LogFile {
 
   /** Appends `line` before it returns. Throws exit 1 where that fails; the file is then what it was before, or will be before the next. */
   write(line: string): void {
+    refuseUnlessOwned(this.path);
     naming(this.path, () => {
       if (this.torn) this.takeBack();
       this.torn = true;

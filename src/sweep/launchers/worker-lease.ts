@@ -1,7 +1,10 @@
 /**
  * A worker has a job on lease: it renews its lock on it as long as it lives, and when the lock runs out, another worker may begin the job.
- * By then no process of this one may be working on it, even where it was only cut off from the queue.
+ * By then no process of this one may be working on it, even where it was only cut off from the queue, or was stopped itself: each
+ * renewal tells the process of the job until when it may write (`ownership.ts`).
  */
+import { monotonicNow } from '../../experiment/ownership.js';
+import type { TaskLease } from '../launcher.js';
 import type { StopRequest } from './queue-job.js';
 
 /** Shares of the lease without a renewal; a worker that is not cut off renews after half of it at most. */
@@ -14,6 +17,8 @@ interface Lease {
   renewed: number;
   asked?: StopRequest;
   readonly stop: (how: StopRequest) => void;
+  /** Tells the process: it is to stop in time even where this one is stopped itself. */
+  readonly tell: (lease: TaskLease) => void;
 }
 
 export class Leases {
@@ -26,19 +31,23 @@ export class Leases {
    */
   constructor(
     private readonly duration: number,
-    private readonly now: () => number = () => performance.now(),
+    private readonly now: () => number = monotonicNow,
   ) {
     this.timer = setInterval(() => this.look(), duration / LOOKS);
   }
 
-  begin(id: string, stop: Lease['stop']): void {
-    this.running.set(id, { renewed: this.now(), stop });
+  begin(id: string, stop: Lease['stop'], tell: Lease['tell'] = () => {}): void {
+    this.running.set(id, { renewed: this.now(), stop, tell });
+    this.renewed([id]);
   }
 
   renewed(ids: readonly string[]): void {
     for (const id of ids) {
       const lease = this.running.get(id);
-      if (lease !== undefined) lease.renewed = this.now();
+      if (lease === undefined) continue;
+      lease.renewed = this.now();
+      const after = (share: number) => lease.renewed + share * this.duration;
+      lease.tell({ interrupt: after(INTERRUPT_AFTER), end: after(KILL_AFTER) });
     }
   }
 
