@@ -12,7 +12,7 @@ import { formatDuration } from './progress.js';
 
 /** Results on stdout: the closing sentence, the gates (when quiet only those not passed), the directory. */
 export function tellResult(summary: Summary, quiet: boolean, io: Io): void {
-  const { status, metrics, baselines, steps, restored, duration_s, gates, directory } = summary;
+  const { status, metrics, baselines, steps, restored, duration_s, gates, directory, digests } = summary;
   if (status === 'completed') {
     const weights = restored ? ` with the weights of step ${restored.step},` : '';
     io.out(
@@ -23,6 +23,8 @@ export function tellResult(summary: Summary, quiet: boolean, io: Io): void {
     for (const gate of gates) if (gate.verdict !== 'passed' || !quiet) io.out(`${gateSentence(gate)}\n`);
   }
   io.out(`Run directory: ${directory}\n`);
+  if (digests?.log && !quiet)
+    io.out(`Log: ${counted(digests.log.records, 'record')}, SHA-256 ${digests.log.sha256}\n`);
 }
 
 /** What keeps a run from counting as done is said on stderr; a failed gate only where stdout does not say it. */

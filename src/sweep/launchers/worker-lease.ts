@@ -9,6 +9,8 @@ import type { StopRequest } from './queue-job.js';
 
 /** Shares of the lease without a renewal; a worker that is not cut off renews after half of it at most. */
 const INTERRUPT_AFTER = 0.65;
+/** A process that nobody asks, since its worker is stopped itself. A second signal would end it before it has saved. */
+const STOPS_BY_ITSELF_AFTER = 0.75;
 const KILL_AFTER = 0.85;
 /** Looks per lease. */
 const LOOKS = 20;
@@ -45,9 +47,11 @@ export class Leases {
     for (const id of ids) {
       const lease = this.running.get(id);
       if (lease === undefined) continue;
+      // its process has stopped by itself, or is about to
+      if (this.share(lease) >= INTERRUPT_AFTER) this.ask(lease, 'interrupt');
       lease.renewed = this.now();
       const after = (share: number) => lease.renewed + share * this.duration;
-      lease.tell({ interrupt: after(INTERRUPT_AFTER), end: after(KILL_AFTER) });
+      lease.tell({ interrupt: after(STOPS_BY_ITSELF_AFTER), end: after(KILL_AFTER) });
     }
   }
 
@@ -56,11 +60,11 @@ export class Leases {
     for (const id of ids) this.ask(this.running.get(id), 'kill');
   }
 
-  /** Tells whether the process was asked to stop. */
+  /** Tells whether the process was asked to stop, or had been told to stop by itself by now. */
   end(id: string): boolean {
-    const asked = this.running.get(id)?.asked;
+    const lease = this.running.get(id);
     this.running.delete(id);
-    return asked !== undefined;
+    return lease !== undefined && (lease.asked !== undefined || this.share(lease) >= INTERRUPT_AFTER);
   }
 
   close(): void {
@@ -69,10 +73,14 @@ export class Leases {
 
   private look(): void {
     for (const lease of this.running.values()) {
-      const share = (this.now() - lease.renewed) / this.duration;
+      const share = this.share(lease);
       if (share > KILL_AFTER) this.ask(lease, 'kill');
       else if (share > INTERRUPT_AFTER) this.ask(lease, 'interrupt');
     }
+  }
+
+  private share({ renewed }: Lease): number {
+    return (this.now() - renewed) / this.duration;
   }
 
   private ask(lease: Lease | undefined, how: StopRequest): void {
