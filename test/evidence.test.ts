@@ -267,3 +267,39 @@ t.test('the digest that a run prints is that of its log', async t => {
   t.equal(lines.length, Number(records) + 1, 'all but run.end');
   t.equal(createHash('sha256').update(lines.slice(0, -1).join('')).digest('hex'), sha256);
 });
+
+t.test('a log that is removed while the run writes to it is put back, and told', async t => {
+  let removed = '';
+  const { summary } = await trainUntil(work, config, 2);
+  const log = join(summary.directory, 'log.jsonl');
+  const before = readFileSync(log, 'utf8');
+  const step = (made: { readonly step: number }) => {
+    if (made.step !== 4) return;
+    removed = readFileSync(log, 'utf8');
+    rmSync(log);
+  };
+  t.equal((await resume(summary.directory, {}, { step })).summary.status, 'completed');
+  const text = readFileSync(log, 'utf8');
+  t.ok(text.startsWith(removed) && removed.length > before.length, 'nothing of it is lost');
+  readLog(summary.directory).forEach(({ seq }, i) => void t.equal(seq, i));
+  t.match(
+    readLog(summary.directory).find(({ event }) => event === 'warning'),
+    { code: 'log/restored' },
+  );
+  t.equal((await review(summary.directory)).code, 0);
+});
+
+t.test('a log in whose place another file is put ends the run', async t => {
+  const { summary } = await trainUntil(work, config, 2);
+  const log = join(summary.directory, 'log.jsonl');
+  const step = (made: { readonly step: number }) => {
+    if (made.step !== 4) return;
+    rmSync(log);
+    writeFileSync(log, 'of another');
+  };
+  await refused(t, resume(summary.directory, {}, { step }), {
+    exitCode: 1,
+    diagnostics: [{ code: 'log/replaced', file: log }],
+  });
+  t.equal(readFileSync(log, 'utf8'), 'of another', 'which is not touched');
+});

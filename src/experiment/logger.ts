@@ -15,8 +15,12 @@ export interface LogOptions {
   readonly clock?: () => Date;
 }
 
+/** The code of the warning that the log was put back. */
+const LOG_RESTORED = 'log/restored';
+
 export class EventLog {
   private readonly logger: Logger;
+  private wasPutBack = false;
   private readonly hash = createHash('sha256');
 
   private constructor(
@@ -34,7 +38,7 @@ export class EventLog {
       // pino's own destination keeps what a full disk refused and would later write it into the middle of another line
       {
         write: (line: string) => {
-          file.write(line);
+          this.wasPutBack ||= file.write(line);
           this.hash.update(line);
         },
       },
@@ -58,6 +62,13 @@ export class EventLog {
     const fields = spellNonFinite(event);
     this.logger[levelOf(event, fields)]({ v: EVENT_VERSION, seq: this.seq, ...fields });
     this.seq += 1;
+    if (!this.wasPutBack) return;
+    this.wasPutBack = false;
+    this.emit({
+      event: 'warning',
+      code: LOG_RESTORED,
+      message: 'log.jsonl had been removed, and was put back',
+    });
   }
 
   /** Over all events so far: what `head -n RECORDS log.jsonl | sha256sum` prints. */
