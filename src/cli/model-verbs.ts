@@ -53,11 +53,16 @@ export function addPredict(program: Command, { io, finish }: Shell): void {
         .choices(PREDICTION_FORMATS)
         .default(PREDICTION_FORMATS[0]),
     )
+    .option(
+      '--raw',
+      "csv: no apostrophe before text that a spreadsheet takes for a formula ('=…', '@…', '+a', '-a')",
+    )
     .addOption(new Option('--limit <n>', 'the first so many sequences').argParser(parseCount))
     .addOption(backendOption())
     .addOption(threadsOption())
-    .action(async (run: string, { checkpoint, weights, split, format, limit, backend, threads }: Flags) => {
+    .action(async (run: string, flags: Flags) => {
+      const { checkpoint, weights, split, format, raw, limit, backend, threads } = flags;
       const { predict } = await import('./predict.js');
-      finish(await predict(run, { checkpoint, weights, split, format, limit, backend, threads }, io));
+      finish(await predict(run, { checkpoint, weights, split, format, raw, limit, backend, threads }, io));
     });
 }

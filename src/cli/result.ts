@@ -7,6 +7,7 @@ import { metricSentence } from '../experiment/metric-words.js';
 import type { Summary } from '../experiment/summary.js';
 import type { RunResult } from '../training/observer.js';
 import { counted } from '../words.js';
+import { printable } from './diagnostics.js';
 import type { Io } from './io.js';
 import { formatDuration } from './progress.js';
 
@@ -22,7 +23,7 @@ export function tellResult(summary: Summary, quiet: boolean, io: Io): void {
     if (trivial !== '' && !quiet) io.out(`${trivial}\n`);
     for (const gate of gates) if (gate.verdict !== 'passed' || !quiet) io.out(`${gateSentence(gate)}\n`);
   }
-  io.out(`Run directory: ${directory}\n`);
+  io.out(`Run directory: ${printable(directory)}\n`);
   if (digests?.log && !quiet)
     io.out(`Log: ${counted(digests.log.records, 'record')}, SHA-256 ${digests.log.sha256}\n`);
 }
@@ -77,7 +78,14 @@ export function programCalled(
 
 /** As a shell takes it. */
 export function quoted(path: string): string {
+  // a line break would begin a line of its own, and anything else of the kind drive the terminal
+  if (/\p{Cc}/u.test(path)) return `$'${path.replaceAll(/[\\']/g, '\\$&').replaceAll(/\p{Cc}/gu, escaped)}'`;
   return /^[\w./+:@=,-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
+}
+
+/** As the shells that know `$'…'` write a control character. */
+function escaped(character: string): string {
+  return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
 }
 
 /** The first metric besides the loss, or else the loss. */
