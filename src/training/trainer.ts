@@ -34,6 +34,11 @@ export interface TrainerOptions extends ModelRun {
   readonly averageDecay?: number;
 }
 
+export interface TrainerParts {
+  readonly engine?: Engine;
+  readonly makePool?: typeof createPool;
+}
+
 /** One batch is computed while the next is written. */
 const SLOTS = 2;
 
@@ -97,18 +102,18 @@ export class Trainer {
     this.writer = new BatchWriter(options.train, options.spec, options.loss, job.shape, options.seed);
   }
 
-  /** `makePool` decides who computes the shards. */
+  /** `engine` is closed with the trainer; `makePool` decides who computes the shards. */
   static async create<S>(
     options: TrainerOptions,
     optimizer: Optimizer<S>,
     settings: S,
-    makePool = createPool,
+    { engine, makePool = createPool }: TrainerParts = {},
   ): Promise<Trainer> {
-    const engine = await Engine.start(options.backend, { width: options.width });
+    const own = engine ?? (await Engine.start(options.backend, { width: options.width }));
     const layout = new ParameterLayout(options.spec);
     const decayed = options.weightDecayOn === 'weights' ? weightMask(layout) : undefined;
-    const updater = Updater.create(engine, optimizer, settings, layout.size, decayed);
-    return new Trainer(options, engine, updater, makePool);
+    const updater = Updater.create(own, optimizer, settings, layout.size, decayed);
+    return new Trainer(options, own, updater, makePool);
   }
 
   get optimizerState(): Readonly<Record<string, Float32Array>> {
