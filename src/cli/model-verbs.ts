@@ -58,6 +58,10 @@ export function addPredict(program: Command, { io, finish }: Shell): void {
         .choices(PREDICTION_FORMATS)
         .default(PREDICTION_FORMATS[0]),
     )
+    .option(
+      '--raw',
+      "csv: no apostrophe before text that a spreadsheet takes for a formula ('=…', '@…', '+a', '-a')",
+    )
     .addOption(new Option('--limit <n>', 'the first so many sequences').argParser(parseCount))
     .addOption(backendOption())
     .addOption(threadsOption())

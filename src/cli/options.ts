@@ -110,6 +110,8 @@ export interface PredictOptions extends BackendOptions {
   readonly weights: WeightsName | undefined;
   readonly split: EvaluatedSplit;
   readonly format: (typeof PREDICTION_FORMATS)[number];
+  /** Whether text is printed as it is, also what a spreadsheet would take for a formula. */
+  readonly raw?: boolean | undefined;
   /** `undefined`: all sequences. */
   readonly limit: number | undefined;
 }

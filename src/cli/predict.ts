@@ -8,14 +8,13 @@ import { openModel } from './saved-model.js';
 
 export async function predict(
   runPath: string,
-  { checkpoint, weights, format, ...options }: PredictOptions,
+  { checkpoint, weights, format, raw, ...options }: PredictOptions,
   io: Io,
 ): Promise<ExitCode> {
   const model = openModel(runPath, checkpoint, weights);
   await predictCheckpoint(model, { ...options, signal: io.outClosed }, form => {
     if (format === 'csv') io.out(csvHeader(form));
-    const lines = format === 'csv' ? csvLines : jsonLine;
-    return sequence => io.out(lines(form, sequence));
+    return sequence => io.out(format === 'csv' ? csvLines(form, sequence, raw) : jsonLine(form, sequence));
   });
   return EXIT.done;
 }

@@ -26,17 +26,27 @@ function jsonFields(form: PredictionForm, predictions: readonly Prediction[]): o
   return Object.fromEntries(columns(form).map(name => [name, steps.map(step => step[name])]));
 }
 
-/** A line for each prediction: RFC 4180, but with newlines alone. */
-export function csvLines(form: PredictionForm, { index, id, predictions }: PredictedSequence): string {
+/**
+ * A line for each prediction: RFC 4180, but with newlines alone. Text that a spreadsheet would take for a formula begins with an
+ * apostrophe, unless `isRaw`.
+ */
+export function csvLines(
+  form: PredictionForm,
+  { index, id, predictions }: PredictedSequence,
+  isRaw = false,
+): string {
   const { fields } = TARGETS[form.kind];
   return predictions
     .map(prediction =>
-      csvLine({
-        index,
-        ...(id !== undefined && { id }),
-        ...(form.perStep && { step: prediction.step }),
-        ...fields(form, prediction),
-      }),
+      csvLine(
+        {
+          index,
+          ...(id !== undefined && { id }),
+          ...(form.perStep && { step: prediction.step }),
+          ...fields(form, prediction),
+        },
+        isRaw,
+      ),
     )
     .join('');
 }
@@ -120,12 +130,18 @@ function classFields({ classNames }: PredictionForm, { outputs, target }: Predic
   };
 }
 
-function csvLine(fields: Fields): string {
-  return `${Object.values(fields).map(csvField).join()}\n`;
+function csvLine(fields: Fields, isRaw: boolean): string {
+  return `${Object.values(fields)
+    .map(value => csvField(value, isRaw))
+    .join()}\n`;
 }
 
-function csvField(value: number | string | null): string {
+/** What spreadsheets take for a formula; numbers with a sign are none. */
+const FORMULA = /^(?:[=@\t\r]|[+-](?!(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$))/;
+
+function csvField(value: number | string | null, isRaw: boolean): string {
   if (value === null) return '';
   if (typeof value === 'number') return nonFiniteName(value) ?? String(value);
-  return /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
+  const text = !isRaw && FORMULA.test(value) ? `'${value}` : value;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

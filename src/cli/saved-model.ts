@@ -2,8 +2,10 @@
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import { usageError } from '../errors.js';
 import { loadCheckpoint, resolveCheckpoint } from '../experiment/checkpoint-folder.js';
+import { ownStepHashes, refuseForeign } from '../experiment/checkpoint-identity.js';
 import { RunDirectory } from '../experiment/run-directory.js';
 import type { SavedModel } from '../training/evaluate.js';
+import { configFolder } from '../training/frozen-config.js';
 import type { WeightsName } from '../training/weights.js';
 import type { WhichCheckpoint } from './options.js';
 
@@ -25,11 +27,17 @@ export function openModel(
 ): OpenedModel {
   const directory = RunDirectory.open(runPath);
   const { files } = directory;
-  const loaded = loadExperiment(files.resolvedConfig);
+  const data = directory.readManifest();
+  const loaded = loadExperiment(files.resolvedConfig, data && { folder: configFolder(directory, data) });
   const chosen = which ?? directory.readSummary()?.restored?.step ?? 'last';
   const file = resolveCheckpoint(files.checkpoints, chosen);
-  const { step, epoch } = loadCheckpoint(file);
-  const data = directory.readManifest();
+  const checkpoint = loadCheckpoint(file);
+  const { step, epoch } = checkpoint;
+  if (data) {
+    // an edited config has a hash of its own
+    const current = data.config_hash === loaded.hash ? loaded.stepHash : undefined;
+    refuseForeign([checkpoint], ownStepHashes(data, data.step_hash ?? current));
+  }
   return { loaded, file, weights: chosenWeights(runPath, loaded, weights), data, step, epoch };
 }
 

@@ -4,6 +4,7 @@ import { datasetFacts } from '../data/table.js';
 import type { Diagnostic } from '../errors.js';
 import { checkFacts } from './data-facts.js';
 import type { PartialExperiment } from './experiment.js';
+import { checkFloats } from './float-checks.js';
 import { checkGate, checkMetric, checkSelectingMetric } from './gate-checks.js';
 import type { Locator } from './locator.js';
 import { largerIsBetter } from './metrics.js';
@@ -19,6 +20,7 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
     ...checkCsv(experiment, locator),
     ...checkFiles(experiment, locator),
     ...checkValidation(experiment, locator),
+    ...checkFloats(experiment, locator),
     ...checkModel(experiment, locator),
     ...checkOptimizer(experiment, locator),
     ...checkMetrics(experiment, locator),

@@ -23,6 +23,8 @@ export interface Conduct {
   readonly loaded: LoadedExperiment;
   readonly session: Session;
   readonly directory: RunDirectory;
+  /** As its manifest says it; its folder may have been renamed since it began. */
+  readonly runId: string;
   readonly state: RunState;
   readonly observer: RunObserver;
   readonly signal: AbortSignal;
@@ -47,8 +49,8 @@ export interface Beginning {
  * summary and closing event are written as far as they can be.
  */
 export async function conductRun(conduct: Conduct, beginning: Beginning): Promise<RunResult> {
-  const { loaded, session, directory, state, observer, began } = conduct;
-  const closing = new RunClosing(loaded, session, directory, state, began);
+  const { loaded, session, directory, runId, state, observer, began } = conduct;
+  const closing = new RunClosing(loaded, session, directory, runId, state, began);
   let events: RunEvents | undefined;
   let trainer: Trainer | undefined;
   try {

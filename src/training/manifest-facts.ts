@@ -12,9 +12,19 @@ import type { Session } from './session.js';
 export function manifestFacts(
   loaded: LoadedExperiment,
   { choice, dataset, run, spec }: Session,
-  { runId, started, commandLine }: { runId: string; started: Date; commandLine: readonly string[] },
+  {
+    directory,
+    runId,
+    started,
+    commandLine,
+  }: {
+    readonly directory: string;
+    readonly runId: string;
+    readonly started: Date;
+    readonly commandLine: readonly string[];
+  },
 ): ManifestFacts {
-  const { experiment, hash, files, givenYaml } = loaded;
+  const { experiment, hash, stepHash, files, givenYaml } = loaded;
   const onGpu = choice.backend === 'webgpu';
   const seeds = { experiment: experiment.seed };
   return {
@@ -22,6 +32,8 @@ export function manifestFacts(
     name: experiment.name,
     started,
     config_hash: hash,
+    step_hash: stepHash,
+    directory,
     given_config_sha256: configDigest(givenYaml),
     config_files: files,
     gate_origins: gateOrigins(loaded),

@@ -52,6 +52,11 @@ export class RunEvents {
     this.log.flush();
   }
 
+  /** Over all events so far. */
+  digest(): ReturnType<EventLog['digest']> {
+    return this.log.digest();
+  }
+
   close(): void {
     this.log.close();
   }

@@ -57,13 +57,25 @@ export async function runExperiment(
   const directory = makeDirectory(loaded, configs, options);
   const { signal, pauseAfterEpoch } = options;
   const state = new RunState(watchedMetrics(loaded.experiment));
-  const conduct = { loaded, session, directory, observer, signal, pauseAfterEpoch, began, state, logEvery };
+  const runId = directory.id;
+  const conduct = {
+    loaded,
+    session,
+    directory,
+    runId,
+    observer,
+    signal,
+    pauseAfterEpoch,
+    began,
+    state,
+    logEvery,
+  };
   const beginning: Beginning = {
     open: () => {
-      const facts = manifestFacts(loaded, session, { ...options, runId: directory.id });
+      const facts = manifestFacts(loaded, session, { ...options, directory: directory.path, runId });
       directory.writeManifest(describeRun({ ...facts, log_every: logEvery }));
       const events = RunEvents.open(directory.files.log, loaded, session);
-      events.started(directory.id);
+      events.started(runId);
       events.dataReady(dataSeconds);
       return events;
     },

@@ -55,6 +55,8 @@ export function scanCsv(bytes: Buffer, file: string, handlers: CsvHandlers, prob
       bom: true,
       skip_empty_lines: true,
       relax_column_count: true,
+      // left to itself, the parser takes the end of the first line for that of all
+      record_delimiter: bytes.includes(LINE_FEED) ? ['\r\n', '\n'] : ['\r'],
       max_record_size: MAX_RECORD_BYTES,
       on_record: onRecord,
     });
