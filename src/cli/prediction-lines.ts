@@ -52,7 +52,8 @@ export function csvLines(
 }
 
 export function csvHeader(form: PredictionForm): string {
-  const columns = TARGETS[form.kind].columns(form).map(csvField);
+  // no name of a column begins as a formula does
+  const columns = TARGETS[form.kind].columns(form).map(name => csvField(name, true));
   return `${['index', ...(form.named ? ['id'] : []), ...(form.perStep ? ['step'] : []), ...columns].join()}\n`;
 }
 
