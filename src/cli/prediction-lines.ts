@@ -51,9 +51,8 @@ export function csvLines(
     .join('');
 }
 
-export function csvHeader(form: PredictionForm): string {
-  // no name of a column begins as a formula does
-  const columns = TARGETS[form.kind].columns(form).map(name => csvField(name, true));
+export function csvHeader(form: PredictionForm, isRaw = false): string {
+  const columns = TARGETS[form.kind].columns(form).map(name => csvField(name, isRaw));
   return `${['index', ...(form.named ? ['id'] : []), ...(form.perStep ? ['step'] : []), ...columns].join()}\n`;
 }
 
