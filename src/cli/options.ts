@@ -84,6 +84,8 @@ export interface GraphOptions extends BackendOptions {
   readonly format: (typeof GRAPH_FORMATS)[number];
   /** Name of a kernel whose source and compiled code are printed instead. */
   readonly emit: string | undefined;
+  /** Run a few steps, and print where their time goes. */
+  readonly profile?: boolean | undefined;
 }
 
 /** One of a run's checkpoints: by name, or by its step. */

@@ -19,7 +19,7 @@ import { type GateReferences, gateReferences } from './gate-references.js';
 import { lossSettings } from './loss-settings.js';
 import type { ModelRun } from './shards.js';
 import { usableCores } from './threads.js';
-import { Trainer, type TrainerOptions } from './trainer.js';
+import { Trainer, type TrainerOptions, type TrainerParts } from './trainer.js';
 import { loadWeights } from './weights.js';
 
 export interface BackendOptions {
@@ -88,7 +88,11 @@ export function sessionWith(
 }
 
 /** A trainer with the experiment's optimizer; its parameters are not yet set. */
-export async function createTrainer(loaded: LoadedExperiment, { dataset, run }: Session): Promise<Trainer> {
+export async function createTrainer(
+  loaded: LoadedExperiment,
+  { dataset, run }: Session,
+  parts?: TrainerParts,
+): Promise<Trainer> {
   const { training, optimizer } = loaded.experiment;
   const clip = training.gradient_clip_norm;
   const options: TrainerOptions = {
@@ -99,7 +103,7 @@ export async function createTrainer(loaded: LoadedExperiment, { dataset, run }: 
     weightDecayOn: optimizer.weight_decay_on,
     ...(training.average && { averageDecay: training.average.decay }),
   };
-  return Trainer.create(options, optimizerOf(optimizer), optimizer);
+  return Trainer.create(options, optimizerOf(optimizer), optimizer, parts);
 }
 
 /**
