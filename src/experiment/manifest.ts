@@ -13,6 +13,18 @@ export interface ScalingRecord {
   readonly targets: { readonly offset: readonly number[]; readonly scale: readonly number[] } | null;
 }
 
+/** What a prediction must know of the data of a run; `DataRecord` of `data/`. */
+interface DataRecord {
+  readonly input:
+    | { readonly kind: 'number'; readonly size: number }
+    | { readonly kind: 'symbol'; readonly count: number };
+  readonly sequence_length: number;
+  readonly variable_length: boolean;
+  readonly output_size: number;
+  readonly class_names?: readonly string[];
+  readonly picture?: { readonly height: number; readonly width: number };
+}
+
 /** What only the run itself knows. */
 export interface ManifestFacts {
   readonly run_id: string;
@@ -42,6 +54,8 @@ export interface ManifestFacts {
     readonly adapter: string | null;
   };
   readonly datasets: readonly { readonly name: string; readonly sha256: string }[];
+  /** What a prediction must know of the data; absent if an older version wrote it. */
+  readonly data?: DataRecord;
   /** How features and targets were scaled; absent if they were not. */
   readonly scaling?: ScalingRecord;
   /** Every seed that decides something, by what it decides. */
