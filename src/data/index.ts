@@ -18,6 +18,7 @@ export {
   type DataRecord,
   isRejected,
   type NewSequence,
+  newSplit,
   type ReadSequence,
   type RejectedSequence,
   type SequenceReader,

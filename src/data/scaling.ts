@@ -70,8 +70,11 @@ export function scaledDataset(dataset: Dataset, scaling: DataScaling): Dataset {
   };
 }
 
-/** @param steps T */
-function scaledSplit(split: Split, { features, targets }: DataScaling, steps: number): Split {
+/**
+ * The split with its features and value targets scaled; what is null is left alone.
+ * @param steps T
+ */
+export function scaledSplit(split: Split, { features, targets }: DataScaling, steps: number): Split {
   const scaled = targets === null ? split : { ...split, targets: scaledTargets(split.targets, targets) };
   return features === null ? scaled : { ...scaled, read: scaledRead(split, features, steps) };
 }
