@@ -537,8 +537,11 @@ t.test('classes with names', async t => {
   }
   const csv = await work.cellrun('predict', run.directory, '--format', 'csv', ...webasm);
   const [head, ...lines] = csv.stdout.trimEnd().split('\n');
-  t.equal(head, 'index,predicted,predicted_name,probability,label,label_name');
-  const named = /^\d+,\d,(plain|"a, ""b"""),[\d.e-]+,\d,(plain|"a, ""b""")$/;
+  t.equal(
+    head,
+    'index,predicted,predicted_name,probability,label,label_name,"probability_a, ""b""",probability_plain',
+  );
+  const named = /^\d+,\d,(plain|"a, ""b"""),[\d.e-]+,\d,(plain|"a, ""b"""),[\d.e-]+,[\d.e-]+$/;
   for (const line of lines) t.match(line, named);
 });
 
