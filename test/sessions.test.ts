@@ -62,7 +62,7 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   'lstm with projections, the mean': {
     data: { target: 'class' },
-    model: { projection_size: 3, head: { from: 'mean', hidden_sizes: [4] } },
+    model: { projection_size: 3, head: { from: 'mean', hidden_sizes: [4], activation: 'tanh' } },
     normalize: 'standard',
   },
   'min_lstm, the largest outputs': {
