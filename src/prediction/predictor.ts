@@ -141,27 +141,36 @@ export class Predictor {
   ): AsyncGenerator<PredictedBatch> {
     let waiting: Placed[] = [];
     let index = 0;
-    for await (const list of lists) {
-      for (const sequence of list) {
-        const position = index++;
-        const problems = isRejected(sequence) ? sequence.problems : this.unfit(sequence);
-        if (problems.length > 0) {
-          if (onRejected) {
-            onRejected(problems, position);
-            continue;
+    try {
+      for await (const list of lists) {
+        for (const sequence of list) {
+          const placed = { sequence, position: index++ };
+          if (!this.isSound(placed, onRejected)) continue;
+          if (waiting.length > 0 && waiting.length >= this.mostWith(waiting, placed)) {
+            yield this.batchOf(waiting);
+            waiting = [];
           }
-          if (waiting.length > 0) yield this.batchOf(waiting);
-          throw damagedError(...problems);
+          waiting.push(placed);
         }
-        const placed = { sequence: sequence as NewSequence, position };
-        if (waiting.length > 0 && waiting.length >= this.mostWith(waiting, placed)) {
-          yield this.batchOf(waiting);
-          waiting = [];
-        }
-        waiting.push(placed);
       }
+    } catch (error) {
+      if (waiting.length > 0) yield this.batchOf(waiting);
+      throw error;
     }
     if (waiting.length > 0) yield this.batchOf(waiting);
+  }
+
+  /** Throws exit 5 if the sequence cannot be predicted and nobody takes rejections. */
+  private isSound(
+    placed: { readonly sequence: ReadSequence; readonly position: number },
+    onRejected: RejectionOptions['onRejected'],
+  ): placed is Placed {
+    const { sequence, position } = placed;
+    const problems = isRejected(sequence) ? sequence.problems : this.unfit(sequence);
+    if (problems.length === 0) return true;
+    if (!onRejected) throw damagedError(...problems);
+    onRejected(problems, position);
+    return false;
   }
 
   /** Complaints about a sequence that the model cannot take. */
