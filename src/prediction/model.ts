@@ -74,8 +74,8 @@ export class Model {
 
   /**
    * Predicts sequences in their order, which may be longer or shorter than those of the training.
-   * They are computed batch by batch, so that memory is bounded however many there are; a batch
-   * begins once it is full or `sequences` end. For answers at once use a {@link session}.
+   * They are computed in batches, so that memory is bounded however many there are; a batch begins
+   * once it is full, or `sequences` pause. For answers to each step at once use a {@link session}.
    * @throws UserError exit 5 at the first sequence that does not fit the model, unless
    * `onRejected` is given; those before it have been predicted by then
    */
