@@ -6,7 +6,8 @@
 /**
  * What is learned from, by kind.
  */
-export type DatasetConfig = MnistDataset | IdxDataset | NpzDataset | CsvDataset | SyntheticDataset;
+export type DatasetConfig =
+  MnistDataset | IdxDataset | NpzDataset | CsvDataset | JsonlDataset | TextDataset | SyntheticDataset;
 /**
  * How a picture becomes a sequence: rows reads one row of pixels a step, pixels reads one pixel a step, row after row.
  */
@@ -23,6 +24,18 @@ export type TestFraction = number;
  * How features and value targets are scaled, column by column, by the training split alone: standard to mean 0 and variance 1, min_max to 0..1. Losses are of scaled targets; predictions and other metrics are in the units of the data. Without it nothing is scaled, and a warning names columns far from mean 0 and variance 1.
  */
 export type Normalize = 'standard' | 'min_max' | 'none';
+/**
+ * What one symbol of a text is: a character (a Unicode code point), a byte of its UTF-8, or a word between white space.
+ */
+export type TextLevel = 'character' | 'byte' | 'word';
+/**
+ * Symbols that occur less often in the training split are unknown: they share one symbol.
+ */
+export type MinCount = number;
+/**
+ * Share of the symbols set aside for the test split: the last ones.
+ */
+export type TextTestFraction = number;
 /**
  * The recurrent network: equal layers of one cell, or a list of layers; perhaps an embedding below them; the head above them.
  */
@@ -408,6 +421,103 @@ export interface CsvSequence {
    * Whether every row has a target of its own, for a head on every step; otherwise the rows of a sequence agree on one.
    */
   per_step: boolean;
+}
+/**
+ * JSON Lines: one JSON object a line, each with a sequence of numbers, symbols or text and its target.
+ */
+export interface JsonlDataset {
+  /**
+   * JSON Lines.
+   */
+  kind: 'jsonl';
+  /**
+   * The file; .gz is decompressed.
+   */
+  path: string;
+  /**
+   * Another file with the sequences to select by; give this or `validation`, or none of them.
+   */
+  validation_path?: string;
+  /**
+   * Another file with the test split; give this or test_fraction.
+   */
+  test_path?: string;
+  test_fraction?: TestFraction;
+  /**
+   * The field that holds the sequence.
+   */
+  input: string;
+  /**
+   * What the field holds. number: a list of numbers, or of lists of F numbers. symbol: a list of strings. text: a string, which `level` cuts into symbols.
+   */
+  input_kind: 'number' | 'symbol' | 'text';
+  level?: TextLevel;
+  min_count: MinCount;
+  /**
+   * The field to predict.
+   */
+  target: string;
+  /**
+   * Whether the target is one of several classes, or one or more numbers.
+   */
+  target_kind: 'class' | 'value';
+  /**
+   * Whether the target is a list with a class for each step, for a head on every step; null is ignored.
+   */
+  per_step: boolean;
+  /**
+   * The field that names a sequence in predictions.
+   */
+  id?: string;
+  normalize?: Normalize;
+  validation?: Validation;
+  limit?: Limit;
+}
+/**
+ * Text for a language model: the target of each step is the symbol that follows.
+ */
+export interface TextDataset {
+  /**
+   * Text for a language model.
+   */
+  kind: 'text';
+  /**
+   * The file, or several that are one text; .gz is decompressed.
+   *
+   * @minItems 1
+   * @maxItems 65536
+   */
+  path: string | [string, ...string[]];
+  /**
+   * Another file with the text to select by; give this or `validation`, or none of them.
+   */
+  validation_path?: string;
+  /**
+   * Another file with the text to test on; give this or test_fraction.
+   */
+  test_path?: string;
+  test_fraction?: TextTestFraction;
+  level: TextLevel;
+  min_count: MinCount;
+  /**
+   * Steps of a sequence. With `training.carry_state` the state goes on from one to the next, and gradients reach back this far.
+   */
+  sequence_length: number;
+  validation?: TextValidation;
+  limit?: Limit;
+}
+/**
+ * The last part of the training text, set aside to select by: either a `fraction` of its symbols or a `count` of sequences.
+ */
+export interface TextValidation {
+  /**
+   * Share of the symbols that do not test.
+   */
+  fraction?: number;
+  /**
+   * Number of sequences.
+   */
+  count?: number;
 }
 /**
  * Generated problems that test long memory: adding and copy_memory, after Hochreiter and Schmidhuber (1997).

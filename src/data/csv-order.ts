@@ -1,5 +1,6 @@
 /** Rows of a table to sequences: grouped by one column, sorted by another. */
-import { type CsvTable, NUMBER } from './csv-table.js';
+import type { CsvTable } from './csv-table.js';
+import { NUMBER } from './label-texts.js';
 import type { Problems } from './problems.js';
 
 /** The rows of one sequence, in the order of its steps. */

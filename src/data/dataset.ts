@@ -4,6 +4,7 @@
  */
 
 import type { LabelFacts, PlacedLabel } from './labels.js';
+import type { SymbolTexts, Vocabulary } from './vocabulary.js';
 
 /** Class label of a sequence or step that neither trains nor counts. */
 export const IGNORED = -100;
@@ -115,6 +116,14 @@ export interface Dataset {
    * The largest symbol of both splits, where steps are symbols; to be judged against the config.
    */
   readonly largestSymbol?: PlacedLabel;
+  /** What symbols stand for, if the data give them as text. */
+  readonly vocabulary?: Vocabulary;
+  /** Of each split, the share of symbols that `vocabulary` does not know. */
+  readonly unknownShares?: Readonly<Partial<Record<SplitName, number>>>;
+  /**
+   * Absent once symbols have the numbers of `vocabulary`: until then they are codes of these texts.
+   */
+  readonly symbolTexts?: SymbolTexts;
   /**
    * What the data call feature or target value `index`; absent if nobody needs to tell them apart.
    */

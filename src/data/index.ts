@@ -12,5 +12,7 @@ export {
   type SplitName,
   type Targets,
 } from './dataset.js';
+export type { DatasetContext } from './kind.js';
 export { fitScaling, inDataUnits, isConstant } from './scaling.js';
 export { type DatasetConfig, openDataset } from './table.js';
+export type { Vocabulary } from './vocabulary.js';

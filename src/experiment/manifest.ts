@@ -13,6 +13,13 @@ export interface ScalingRecord {
   readonly targets: { readonly offset: readonly number[]; readonly scale: readonly number[] } | null;
 }
 
+/** What symbols stand for; the first stands for all that are unknown. */
+export interface VocabularyRecord {
+  /** How text is cut into symbols; null if the data list them. */
+  readonly level: 'character' | 'byte' | 'word' | null;
+  readonly symbols: readonly string[];
+}
+
 /** What only the run itself knows. */
 export interface ManifestFacts {
   readonly run_id: string;
@@ -44,6 +51,8 @@ export interface ManifestFacts {
   readonly datasets: readonly { readonly name: string; readonly sha256: string }[];
   /** How features and targets were scaled; absent if they were not. */
   readonly scaling?: ScalingRecord;
+  /** Absent if the data are numbers, or number their symbols themselves. */
+  readonly vocabulary?: VocabularyRecord;
   /** Every seed that decides something, by what it decides. */
   readonly seeds: Readonly<Record<string, number>>;
   readonly parameters: number;

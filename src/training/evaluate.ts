@@ -12,7 +12,7 @@ import type { EvaluationProgress } from './observer.js';
 import { createPool } from './pool.js';
 import type { Prediction, PredictionWatcher } from './predictions.js';
 import { Readout } from './readout.js';
-import { checkSameData, type RunData } from './same-data.js';
+import { checkSameData, fittedBy, type RunData } from './same-data.js';
 import { type BackendOptions, openSession, type Session } from './session.js';
 import { allocateParameters } from './shards.js';
 import { watchedSplit } from './watched-split.js';
@@ -111,7 +111,7 @@ async function withModel<T>(
   options: BackendOptions,
   use: (evaluator: Evaluator, session: Session) => Promise<T>,
 ): Promise<T> {
-  const session = await openSession(loaded, { ...options, scaling: data?.scaling });
+  const session = await openSession(loaded, { ...options, ...fittedBy(data) });
   const { dataset, spec, run } = session;
   if (data) checkSameData(dataset, data);
   const layout = new ParameterLayout(spec);

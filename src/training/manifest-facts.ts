@@ -35,6 +35,7 @@ export function manifestFacts(
     },
     datasets: dataset.digests,
     ...(dataset.scaling && { scaling: dataset.scaling }),
+    ...(dataset.vocabulary && { vocabulary: dataset.vocabulary }),
     seeds: experiment.dataset.kind === 'synthetic' ? { ...seeds, dataset: experiment.dataset.seed } : seeds,
     parameters: new ParameterLayout(spec).size,
     command_line: commandLine,

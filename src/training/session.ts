@@ -6,14 +6,14 @@ import {
   type ModelSizes,
   measuredMetrics,
 } from '../config/index.js';
-import type { DataScaling, Dataset } from '../data/index.js';
+import type { Dataset } from '../data/index.js';
 import { type BackendChoice, type BackendRequest, chooseBackend } from '../engine/backend.js';
 import { type Diagnostic, UserError, usageError } from '../errors.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { describeModel, type ModelSpec } from '../model/spec.js';
 import { optimizerOf } from '../optimizers/index.js';
 import { RandomStream } from '../random.js';
-import { openData } from './data.js';
+import { type Fitted, openData } from './data.js';
 import { type GateReferences, gateReferences } from './gate-references.js';
 import { lossSettings } from './loss-settings.js';
 import type { ModelRun } from './shards.js';
@@ -27,10 +27,8 @@ export interface BackendOptions {
   readonly threads: number | undefined;
 }
 
-export interface SessionOptions extends BackendOptions {
-  /** The scaling of the run that the session belongs to; absent: it is fitted. */
-  readonly scaling?: DataScaling | undefined;
-}
+/** What the run that the session belongs to has fitted may be given. */
+export type SessionOptions = BackendOptions & Fitted;
 
 export interface Session {
   readonly dataset: Dataset;
@@ -48,7 +46,7 @@ export async function openSession(loaded: LoadedExperiment, options: SessionOpti
   const { experiment } = loaded;
   const [choice, dataset] = await Promise.all([
     chooseBackend(options.backend),
-    openData(experiment, options.scaling).catch((error: unknown) => {
+    openData(experiment, options).catch((error: unknown) => {
       throw error instanceof UserError ? locateInConfig(error, loaded) : error;
     }),
   ]);

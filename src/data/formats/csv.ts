@@ -1,8 +1,8 @@
 /** Comma-separated files (RFC 4180, UTF-8, first record = column names), read record by record with their places. */
-import { isUtf8 } from 'node:buffer';
 import { CsvError, parse } from 'csv-parse/sync';
 import { type Diagnostic, damagedError } from '../../errors.js';
 import type { Problems } from '../problems.js';
+import { checkUtf8 } from './utf8.js';
 
 /** Where a field stands in the file, with its source line: the place part of a {@link Diagnostic}. */
 export type CsvPlace = Required<Pick<Diagnostic, 'file' | 'line' | 'column' | 'length' | 'source'>>;
@@ -24,7 +24,8 @@ const BYTE_ORDER_MARK_BYTES = 3;
  * @throws UserError exit 5 where the file is empty or not UTF-8; whatever a handler throws.
  */
 export function scanCsv(bytes: Buffer, file: string, handlers: CsvHandlers, problems: Problems): void {
-  checkText(bytes, file);
+  checkNotEmpty(bytes, file);
+  checkUtf8(bytes, file);
   let columns = 0;
   let start = 0;
   const onRecord = (fields: string[], info: { readonly bytes: number }): null => {
@@ -103,42 +104,14 @@ function isLineEnd(char: string): boolean {
   return char === '\n' || char === '\r';
 }
 
-function checkText(bytes: Buffer, file: string): void {
-  if (bytes.length === 0) {
-    throw damagedError({
-      code: 'data/csv-empty',
-      message: 'the file is empty',
-      file,
-      expected: 'a line of column names, then rows',
-    });
-  }
-  if (!isUtf8(bytes)) {
-    throw damagedError({
-      code: 'data/csv-encoding',
-      message: 'the file is not UTF-8 text',
-      file,
-      offset: firstBadByte(bytes),
-      expected: 'UTF-8',
-    });
-  }
-}
-
-/** Where text stops being UTF-8, by halving: what comes before is, but for a character that is cut off at its end. */
-function firstBadByte(bytes: Buffer): number {
-  let [good, bad] = [0, bytes.length];
-  while (bad - good > 1) {
-    const middle = (good + bad) >> 1;
-    if (isUtf8(bytes.subarray(0, wholeCharacters(bytes, middle)))) good = middle;
-    else bad = middle;
-  }
-  return good;
-}
-
-/** `end`, or the beginning of the character that goes beyond it. */
-function wholeCharacters(bytes: Buffer, end: number): number {
-  let at = end;
-  while (at > 0 && end - at < 4 && (bytes[at] & 0xc0) === 0x80) at--;
-  return at;
+function checkNotEmpty(bytes: Buffer, file: string): void {
+  if (bytes.length > 0) return;
+  throw damagedError({
+    code: 'data/csv-empty',
+    message: 'the file is empty',
+    file,
+    expected: 'a line of column names, then rows',
+  });
 }
 
 function ragged(bytes: Buffer, file: string, start: number, columns: number, got: number): Diagnostic {

@@ -1,0 +1,450 @@
+/** Sequences from JSON Lines and from text, and the vocabulary of their symbols. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import t from 'tap';
+import { checkAgainstData, loadExperiment } from '../src/config/index.js';
+import type { DatasetConfig } from '../src/data/index.js';
+import { openDataset } from '../src/data/index.js';
+import { symbolsOf } from '../src/data/vocabulary.js';
+import { packageRoot } from '../src/root.js';
+import { compareRuns } from '../src/verify/compare-runs.js';
+import { readLog, Workplace } from './support/cli.js';
+import { classes, complaints, line, open, sequence } from './support/data-files.js';
+import { relativeError } from './support/goldens.js';
+import { resume, stopAt, train } from './support/runs.js';
+
+const folder = join(packageRoot, 'test/fixtures/text');
+const file = (name: string): string => join(folder, name);
+const json = (name: string) => JSON.parse(readFileSync(file(name), 'utf8'));
+
+type Level = 'character' | 'byte' | 'word';
+const LEVELS: readonly Level[] = ['character', 'byte', 'word'];
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+t.test('text: symbols and vocabularies are those that Python has', async t => {
+  const { fraction, symbols, training, vocabularies } = json('expected.json');
+  for (const level of LEVELS) {
+    for (const min_count of [1, 2]) {
+      for (const name of ['prose.txt', 'prose.txt.gz']) {
+        const data = await open({
+          kind: 'text',
+          path: file(name),
+          level,
+          sequence_length: 1,
+          test_fraction: fraction,
+          min_count,
+        });
+        const known: string[] = vocabularies[level][min_count];
+        t.same(data.vocabulary, { level, symbols: known }, `${level} ${name}`);
+        const numbers = (all: string[]) => all.map(symbol => Math.max(0, known.indexOf(symbol)));
+        const read = numbers(training[level]);
+        t.same(
+          Array.from({ length: data.train.count }, (_, i) => sequence(data, data.train, i).flat()).flat(),
+          read.slice(0, -1),
+        );
+        t.same(classes(data.train), read.slice(1));
+        t.same(
+          classes(data.test),
+          numbers(symbols[level].slice(training[level].length)).slice(1),
+          'the last part tests, and unknown symbols are targets as well',
+        );
+      }
+    }
+  }
+  t.same(
+    symbolsOf('a\u001cb\u0085c\u00a0d\ufeffe', 'word'),
+    ['a', 'b', 'c', 'd\ufeffe'],
+    'white space of Python',
+  );
+});
+
+t.test('text: each symbol but the first is the target of one step, in the order of its row', async t => {
+  const path = join(t.testdir(), 'numbers.txt');
+  await fc.assert(
+    fc.asyncProperty(
+      fc.record({
+        length: fc.integer({ min: 60, max: 300 }),
+        sequence_length: fc.integer({ min: 1, max: 40 }),
+        streams: fc.integer({ min: 1, max: 8 }),
+        hasValidation: fc.boolean(),
+        limit: fc.option(fc.integer({ min: 8, max: 12 }), { nil: undefined }),
+      }),
+      async ({ length, sequence_length, streams, hasValidation, limit }) => {
+        const words = Array.from({ length }, (_, i) => `w${String(i).padStart(4, '0')}`);
+        writeFileSync(path, words.join(' '));
+        const data = await openDataset(
+          {
+            kind: 'text',
+            path,
+            level: 'word',
+            sequence_length,
+            test_fraction: 0.25,
+            ...(hasValidation && { validation: { fraction: 0.25 } }),
+            ...(limit !== undefined && { limit }),
+          },
+          { seed: 0, streams },
+        );
+        const all = [...words, '<eos>'];
+        const test = Math.round(all.length * 0.25);
+        const rest = all.length - test;
+        const held = hasValidation ? Math.round(rest * 0.25) : 0;
+        const most = limit === undefined ? Number.POSITIVE_INFINITY : limit * sequence_length + 1;
+        const parts = {
+          train: all.slice(0, Math.min(rest - held, most)),
+          validation: all.slice(rest - held, rest),
+          test: all.slice(rest),
+        };
+        const { symbols } = data.vocabulary!;
+        for (const name of hasValidation
+          ? (['train', 'validation', 'test'] as const)
+          : (['train', 'test'] as const)) {
+          const split = data[name]!;
+          const isTrained = new Set(parts.train);
+          const part = parts[name].map(word => (isTrained.has(word) ? word : '<unk>'));
+          if (split.count % streams !== 0) return false;
+          // read as a model does: row by row of each batch
+          const [inputs, targets]: string[][] = [[], []];
+          for (let row = 0; row < streams; row++) {
+            for (let at = row; at < split.count; at += streams) {
+              const steps = sequence(data, split, at).flat();
+              classes(split)
+                .slice(at * sequence_length, (at + 1) * sequence_length)
+                .forEach((target, step) => {
+                  if (target === -100) return;
+                  inputs.push(symbols[steps[step]]);
+                  targets.push(symbols[target]);
+                });
+            }
+          }
+          if (JSON.stringify(inputs) !== JSON.stringify(part.slice(0, -1))) return false;
+          if (JSON.stringify(targets) !== JSON.stringify(part.slice(1))) return false;
+        }
+        return true;
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+t.test('text: what does not fit is told at its place', async t => {
+  const directory = t.testdir({
+    short: 'ab',
+    cut: Buffer.from('aé').subarray(0, 2).toString('latin1'),
+  });
+  const cut = join(directory, 'cut');
+  writeFileSync(cut, Buffer.concat([Buffer.from('abc déf'), Buffer.of(0xf0, 0x9f, 0xa5)]));
+  const text = (path: string, more: object = {}): DatasetConfig =>
+    ({
+      kind: 'text',
+      path,
+      level: 'character',
+      sequence_length: 2,
+      test_fraction: 0.5,
+      ...more,
+    }) as DatasetConfig;
+  t.same(await complaints(5, () => open(text(cut))), [
+    'data/encoding 8 | the file is not UTF-8 text | expected UTF-8',
+  ]);
+  t.equal((await open(text(cut, { level: 'byte' }))).vocabulary?.level, 'byte', 'bytes may be anything');
+  t.match(await complaints(2, () => open(text(join(directory, 'short')))), [
+    /^data\/text-too-short \| the training split has too little text \| expected two symbols or more \| got 1 symbol$/,
+  ]);
+  t.match(await complaints(2, () => open(text(cut, { level: 'byte', min_count: 9 }))), [
+    /^data\/vocabulary \| no symbol of the training split is that frequent \| expected at most 1, .* got 9$/,
+  ]);
+  writeFileSync(cut, Buffer.from([0x61, 0x80, 0x62]));
+  t.match(await complaints(5, () => open(text(cut))), [/^data\/encoding 1 /]);
+  t.match(await complaints(2, () => open(text(join(directory, 'absent')))), [/there is no such file/]);
+});
+
+interface Golden {
+  readonly vocabulary: string[];
+  readonly steps: number[];
+  readonly tests: number[];
+}
+
+const languageModel = {
+  version: 1,
+  name: 'language-model',
+  dataset: {
+    kind: 'text',
+    path: file('language-model.txt'),
+    level: 'character',
+    sequence_length: 7,
+    test_fraction: 0.2,
+  },
+  model: {
+    cell: 'gru',
+    hidden_size: 8,
+    num_layers: 2,
+    embedding: { size: 3 },
+    head: { from: 'every' },
+    init_from: file('language-model.safetensors'),
+  },
+  loss: { kind: 'cross_entropy' },
+  optimizer: { kind: 'adam', learning_rate: 0.03 },
+  training: {
+    num_epochs: 10,
+    batch_size: 4,
+    shuffle: false,
+    carry_state: true,
+    log_every: 1,
+    metrics: ['perplexity', 'bits_per_symbol'],
+  },
+  checkpoint: { every: { steps: 5 }, keep: { last: 100, best: 1 }, metric: 'test.loss' },
+};
+
+t.test('a language model learns as in PyTorch, and goes on with the same states', async t => {
+  const golden: Golden = json('language-model.json');
+  const whole = await train(work, languageModel);
+  const log = readLog(whole.summary.directory);
+  const losses = log.filter(({ event }) => event === 'train.step').map(({ loss }) => Number(loss));
+  t.equal(losses.length, golden.steps.length);
+  losses.forEach((loss, i) => {
+    // differences of float32 grow from step to step
+    const tolerance = i < 20 ? 1e-5 : 1e-3;
+    if (relativeError([loss], [golden.steps[i]]) > tolerance) t.equal(loss, golden.steps[i], `step ${i + 1}`);
+  });
+  const tests = log.filter(({ event }) => event === 'eval');
+  t.equal(tests.length, golden.tests.length);
+  tests.forEach((evaluation, i) => {
+    const want = golden.tests[i];
+    for (const [name, value] of Object.entries({
+      loss: want,
+      perplexity: Math.exp(want),
+      bits_per_symbol: want / Math.LN2,
+    }))
+      if (relativeError([Number(evaluation[name])], [value]) > 3e-3)
+        t.equal(evaluation[name], value, `epoch ${i + 1} ${name}`);
+  });
+  t.same(JSON.parse(readFileSync(join(whole.summary.directory, 'manifest.json'), 'utf8')).vocabulary, {
+    level: 'character',
+    symbols: golden.vocabulary,
+  });
+
+  const stopped = await train(work, languageModel, stopAt(18));
+  const resumed = await resume(stopped.summary.directory);
+  t.same(compareRuns(whole.summary.directory, resumed.summary.directory), [], 'stopped within an epoch');
+});
+
+const records = (more: object = {}): DatasetConfig =>
+  ({
+    kind: 'jsonl',
+    path: file('records.jsonl'),
+    test_path: file('records.jsonl'),
+    input: 'words',
+    input_kind: 'symbol',
+    target: 'class',
+    target_kind: 'class',
+    ...more,
+  }) as DatasetConfig;
+
+t.test('jsonl: sequences, targets and names are those that Python reads', async t => {
+  const want: { id: unknown; words: unknown[]; tags: (string | null)[]; n: number[]; class: boolean }[] =
+    json('expected.json').records;
+  const tagged = await open(records({ target: 'tags', per_step: true, id: 'id' }));
+  const symbols = tagged.vocabulary!.symbols;
+  t.same(tagged.vocabulary, {
+    level: null,
+    symbols: ['<unk>', 'cat', '12', 'The', 'a', 'the', '\u2028sat', '\ud800'],
+  });
+  t.same(tagged.classLabels, ['D', 'N', 'V']);
+  t.equal(tagged.sequenceLength, 4);
+  t.same(
+    [...tagged.train.lengths!],
+    want.map(({ words }) => words.length),
+  );
+  want.forEach(({ id, words, tags }, i) => {
+    t.equal(tagged.train.id!(i), String(id));
+    t.same(
+      sequence(tagged, tagged.train, i)
+        .flat()
+        .slice(0, words.length)
+        .map(symbol => symbols[symbol]),
+      words.map(String),
+    );
+    const classOf = (tag: string | null | undefined) =>
+      'DNV'.includes(tag ?? '-') ? 'DNV'.indexOf(tag!) : -100;
+    t.same(
+      classes(tagged.train).slice(4 * i, 4 * i + 4),
+      [0, 1, 2, 3].map(step => classOf(tags[step])),
+    );
+  });
+
+  const numbers = await open(records({ input: 'n', input_kind: 'number' }));
+  t.same(numbers.input, { kind: 'number', size: 1 });
+  want.forEach(({ n }, i) => {
+    const padded = [0, 1, 2, 3].map(step => Math.fround(n[step] ?? 0));
+    t.same(sequence(numbers, numbers.train, i).flat(), padded);
+  });
+  t.same(
+    classes(numbers.train),
+    want.map(({ class: label }) => Number(label)),
+    'booleans are sorted as words',
+  );
+
+  const path = join(t.testdir(), 'a.jsonl');
+  const rows = [
+    {
+      x: [
+        [1, 2],
+        [3, 4],
+      ],
+      y: [5, 6],
+      text: 'a b',
+    },
+    { x: [[7, 8]], y: [9, 10], text: 'b 🥊b' },
+  ];
+  writeFileSync(path, rows.map(row => JSON.stringify(row)).join('\n'));
+  const values = await open({
+    ...records({ input: 'x', input_kind: 'number', target: 'y', target_kind: 'value' }),
+    path,
+    test_path: path,
+  } as DatasetConfig);
+  t.same(values.input, { kind: 'number', size: 2 });
+  t.match(values.train.targets, { kind: 'value', size: 2, values: [5, 6, 9, 10] });
+  t.same(sequence(values, values.train, 1), [
+    [7, 8],
+    [0, 0],
+  ]);
+  for (const [level, want] of [
+    ['character', ['<unk>', ' ', 'b', 'a', '🥊']],
+    ['word', ['<unk>', 'a', 'b', '🥊b']],
+    ['byte', ['<unk>', ' ', 'b', 'a', '\x8a', '\x9f', '\xa5', '\xf0']],
+  ] as const) {
+    const config = records({ input: 'text', input_kind: 'text', level, target: 'y', target_kind: 'value' });
+    const data = await open({ ...config, path, test_path: path } as DatasetConfig);
+    t.same([...data.vocabulary!.symbols].sort(), [...want].sort(), level);
+    t.equal(data.vocabulary!.level, level);
+  }
+});
+
+t.test('the vocabulary is that of the sequences that train', async t => {
+  const path = join(t.testdir(), 'a.jsonl');
+  const lines = ['a a b', 'a b', 'a c', 'd'].map((x, i) => JSON.stringify({ x, y: i % 2, i }));
+  writeFileSync(path, lines.join('\n'));
+  const config = (more: object): DatasetConfig =>
+    records({ path, test_path: path, input: 'x', input_kind: 'text', level: 'word', target: 'y', ...more });
+  const symbolsWith = async (more: object) => (await open(config(more))).vocabulary?.symbols;
+  t.same(await symbolsWith({}), ['<unk>', 'a', 'b', 'c', 'd']);
+  t.same(await symbolsWith({ validation: { count: 1, select: 'last' } }), ['<unk>', 'a', 'b', 'c']);
+  t.same(await symbolsWith({ limit: 2 }), ['<unk>', 'a', 'b']);
+  t.same(await symbolsWith({ min_count: 2 }), ['<unk>', 'a', 'b']);
+  const data = await open(config({ validation: { count: 1, select: 'last' } }));
+  t.same(sequence(data, data.validation!, 0), [[0], [0], [0]], 'what only others have is unknown');
+  t.same(sequence(data, data.test, 3), [[0], [0], [0]]);
+  t.same(data.unknownShares, { train: 0, validation: 1, test: 1 / 8 });
+  const loaded = loadExperiment(
+    work.config({
+      ...languageModel,
+      model: { cell: 'gru', hidden_size: 8, embedding: { size: 3 } },
+      training: { num_epochs: 1, batch_size: 4 },
+      dataset: config({ test_path: 'other.jsonl' }),
+    }),
+  );
+  const { warnings } = checkAgainstData(loaded, data);
+  t.match(warnings.filter(({ code }) => code === 'data/unknown-symbols').map(line), [
+    /^data\/unknown-symbols .*\| 100\.0 % of the symbols of the validation split are unknown, and 0\.0 % of the training split/,
+    /\| 12\.5 % of the symbols of the test split/,
+  ]);
+  const given = { level: 'word', symbols: ['<unk>', 'c', 'a'] } as const;
+  const known = await openDataset(config({}), { seed: 0, vocabulary: given });
+  t.same(known.vocabulary, given, 'a run keeps its own');
+  t.same(sequence(known, known.train, 2), [[2], [1], [0]]);
+});
+
+t.test('jsonl: what is wrong is told with its line and field', async t => {
+  const path = join(t.testdir(), 'a.jsonl');
+  const told = (exit: number, lines: string[], more: object = {}) => {
+    writeFileSync(path, lines.join('\n'));
+    return complaints(exit, () => open(records({ path, test_path: undefined, test_fraction: 0.5, ...more })));
+  };
+  const good = '{"words": ["a"], "class": 1}';
+  const cases: [string, string[], object, RegExp[]][] = [
+    [
+      'a line that is cut off',
+      [good, '{"words": ["a"], "cl'],
+      {},
+      [
+        /^data\/jsonl-line 2:1\+20 \| the line is not valid JSON: Unterminated string in JSON.* \| expected one JSON object a line$/,
+      ],
+    ],
+    [
+      'no object',
+      [good, '', '[1]', '3'],
+      {},
+      [/^data\/jsonl-line 3:1\+3 \| the line is not a JSON object/, /jsonl-line 4:1/],
+    ],
+    [
+      'a field that is missing',
+      [good, '{"words": ["a"]}'],
+      {},
+      [/^data\/jsonl-missing-field 2:1\+16 \| the record has no field "class"/],
+    ],
+    [
+      'an empty sequence',
+      [good, '{"words": [], "class": 1}'],
+      {},
+      [
+        /^data\/jsonl-value 2:2\+7 \| the record has a wrong field "words" \| expected at least one step \| got \[\]$/,
+      ],
+    ],
+    [
+      'a word that is none',
+      [good, '{"words": ["a", null], "class": 1}'],
+      {},
+      [/2:2\+7 .* \| expected strings, numbers or booleans \| got null$/],
+    ],
+    [
+      'no list',
+      [good, '{"words": "a", "class": [1]}'],
+      {},
+      [/expected a list with the symbol of each step \| got a$/, /^data\/jsonl-value 2:16\+7 .*got \[1\]$/],
+    ],
+    [
+      'too few classes',
+      ['{"words": ["a", "b"], "class": [1]}', good],
+      { per_step: true },
+      [
+        /1:23\+7 .*expected 2 classes, one for each step of "words" \| got 1 classes/,
+        /expected a list with the class of each step \| got 1$/,
+      ],
+    ],
+    [
+      'widths',
+      ['{"words": [[1, 2], [3]], "class": 1}'],
+      { input_kind: 'number' },
+      [/expected 2 numbers a step \| got \[3\]/],
+    ],
+    [
+      'not finite',
+      [good.replace('"a"', '1e39'), good.replace('"a"', '"1"')],
+      { input_kind: 'number' },
+      [/^data\/not-finite 1:2\+7 .*got 1e\+39/, /not-finite 2:2/],
+    ],
+    [
+      'other targets',
+      ['{"words": ["a"], "class": [1, 2]}', good],
+      { target_kind: 'value' },
+      [/expected 2 numbers, as in the first record \| got 1/],
+    ],
+    ['no records', ['', ' '], {}, [/^data\/jsonl-empty \| the file has no records/]],
+  ];
+  for (const [name, lines, more, want] of cases) t.match(await told(5, lines, more), want, name);
+  t.match(await told(2, ['{"word": ["a"], "class": 1}']), [
+    /^data\/jsonl-missing-field \| the first record of .* has no field "words" \| expected one of word, class$/,
+  ]);
+  t.equal(
+    (
+      await told(
+        5,
+        Array.from({ length: 99 }, () => '{'),
+      )
+    ).length,
+    20,
+    'as many as anybody reads',
+  );
+});
