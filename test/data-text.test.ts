@@ -4,8 +4,15 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import { checkAgainstData, loadExperiment } from '../src/config/index.js';
-import type { DatasetConfig } from '../src/data/index.js';
-import { openDataset } from '../src/data/index.js';
+import {
+  type DataRecord,
+  type Dataset,
+  type DatasetConfig,
+  isRejected,
+  newSequences,
+  openDataset,
+  type ReadSequence,
+} from '../src/data/index.js';
 import { symbolsOf } from '../src/data/vocabulary.js';
 import { packageRoot } from '../src/root.js';
 import { compareRuns } from '../src/verify/compare-runs.js';
@@ -220,7 +227,7 @@ t.test('a language model learns as in PyTorch, and goes on with the same states'
       if (relativeError([Number(evaluation[name])], [value]) > 3e-3)
         t.equal(evaluation[name], value, `epoch ${i + 1} ${name}`);
   });
-  t.same(JSON.parse(readFileSync(join(whole.summary.directory, 'manifest.json'), 'utf8')).vocabulary, {
+  t.same(JSON.parse(readFileSync(join(whole.summary.directory, 'manifest.json'), 'utf8')).data.vocabulary, {
     level: 'character',
     symbols: golden.vocabulary,
   });
@@ -447,4 +454,102 @@ t.test('jsonl: what is wrong is told with its line and field', async t => {
     20,
     'as many as anybody reads',
   );
+});
+
+/** What is read of a file that comes in pieces of `size` bytes. */
+async function readInPieces(config: DatasetConfig, data: Dataset, path: string, size: number) {
+  const bytes = readFileSync(path);
+  const chunks = async function* () {
+    for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+  };
+  const record: DataRecord = {
+    input: data.input,
+    sequence_length: data.sequenceLength,
+    variable_length: true,
+    output_size: 2,
+    ...(data.vocabulary && { vocabulary: data.vocabulary }),
+  };
+  const all: ReadSequence[] = [];
+  const source = { name: path, size: bytes.length, chunks: chunks() };
+  for await (const some of newSequences(config, record).read(source)) all.push(...some);
+  return all;
+}
+
+t.test('sequences to predict are read as those that train, in pieces of any size', async t => {
+  const tagged = records({ target: 'tags', per_step: true, id: 'id' });
+  const numbers = records({ input: 'n', input_kind: 'number' });
+  for (const config of [tagged, numbers]) {
+    const data = await open(config);
+    for (const size of [1, 2, 3, 7, 50, 1000]) {
+      const read = await readInPieces(config, data, file('records.jsonl'), size);
+      t.equal(read.length, 4);
+      read.forEach((one, i) => {
+        if (isRejected(one)) t.fail(`rejected: ${one.problems.map(line)}`);
+        else {
+          const steps = sequence(data, data.train, i).flat().slice(0, one.length);
+          t.same([...one.values], steps, `${size} bytes`);
+          t.equal(one.length, data.train.lengths?.[i] ?? data.sequenceLength);
+          t.equal(one.id, config === tagged ? data.train.id!(i) : undefined);
+        }
+      });
+    }
+  }
+  const { symbols } = json('expected.json');
+  for (const level of LEVELS) {
+    const config: DatasetConfig = {
+      kind: 'text',
+      path: file('prose.txt'),
+      level,
+      sequence_length: 1,
+      test_fraction: 0.1,
+      min_count: 1,
+    };
+    const data = await open(config);
+    for (const size of [1, 2, 5, 1000]) {
+      const read = await readInPieces(config, data, file('prose.txt'), size);
+      const texts = read.map(one =>
+        isRejected(one) ? [] : [...one.values].map(symbol => data.vocabulary!.symbols[symbol]),
+      );
+      const ends = new Set(['\r', '\n', '<eos>', ...(level === 'byte' ? [] : ['\ufeff'])]);
+      const known = (text: string) => (data.vocabulary!.symbols.includes(text) ? text : '<unk>');
+      t.same(
+        texts.flat().filter(text => !ends.has(text)),
+        symbols[level].map(known).filter((text: string) => !ends.has(text)),
+        `${level}, ${size} bytes`,
+      );
+    }
+  }
+});
+
+t.test('what cannot be predicted is told, and what follows is read', async t => {
+  const path = join(t.testdir(), 'a.jsonl');
+  const config = records({ id: 'id' });
+  const data = await open(config);
+  writeFileSync(
+    path,
+    '{"words": ["cat", "new"]}\n{"words": 3, "id": "x"}\n{"word\n\n{"words": [], "id": []}\n{"id": 4, "words": ["a"], "class": 7}',
+  );
+  const read = await readInPieces(config, data, path, 10);
+  t.same(
+    read.map(one => (isRejected(one) ? [one.id, ...one.problems.map(line)] : [one.id, ...one.values])),
+    [
+      [undefined, 1, 0],
+      [
+        'x',
+        'data/jsonl-value 2:2+7 | the record has a wrong field "words" | expected a list with the symbol of each step | got 3',
+      ],
+      [
+        undefined,
+        'data/jsonl-line 3:1+6 | the line is not valid JSON: Unterminated string in JSON at position 6 | expected one JSON object a line',
+      ],
+      [
+        undefined,
+        'data/jsonl-value 5:15+4 | the record has a wrong field "id" | expected strings, numbers or booleans | got []',
+        'data/jsonl-value 5:2+7 | the record has a wrong field "words" | expected at least one step | got []',
+      ],
+      ['4', 4],
+    ],
+  );
+  writeFileSync(path, Buffer.concat([Buffer.from('{"words": ["a"]}\n{"words": ["'), Buffer.of(0xc3)]));
+  t.match(await complaints(5, () => readInPieces(config, data, path, 5)), [/^data\/encoding 29 \|/]);
 });

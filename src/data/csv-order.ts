@@ -1,5 +1,7 @@
 /** Rows of a table to sequences: grouped by one column, sorted by another. */
+import type { Diagnostic } from '../errors.js';
 import type { CsvTable } from './csv-table.js';
+import type { CsvPlace } from './formats/csv.js';
 import { NUMBER } from './label-texts.js';
 import type { Problems } from './problems.js';
 
@@ -38,21 +40,30 @@ function grouped({ rows, groups, groupNames }: CsvTable): number[][] {
 /** Numbers where all cells are numbers, milliseconds since 1970 where all are ISO 8601 dates or times (else UTC). */
 function orderKeys(table: CsvTable, cells: readonly string[], problems: Problems): Float64Array | undefined {
   const numeric = NUMBER.test(cells[0]);
-  const keys = Float64Array.from(cells, numeric ? numberKey : timeKey);
+  const keys = Float64Array.from(cells, orderKey(numeric));
   const bad = keys.findIndex(key => !Number.isFinite(key));
   if (bad < 0) return keys;
-  problems.add({
-    code: 'data/csv-order',
-    message: 'the order column mixes what cannot be compared',
-    ...table.place(bad, 'order'),
-    expected: numeric ? 'numbers, as in the first row' : 'numbers, or ISO 8601 dates or times',
-    got: JSON.stringify(cells[bad].slice(0, 60)),
-  });
+  problems.add(mixedOrder(cells[bad], numeric, table.place(bad, 'order')));
   return undefined;
 }
 
-function numberKey(cell: string): number {
-  return NUMBER.test(cell) ? Number(cell) : Number.NaN;
+/**
+ * What compares the cells of an order column: their value if it is `numeric`, else milliseconds
+ * since 1970. NaN for a cell of another kind.
+ */
+export function orderKey(numeric: boolean): (cell: string) => number {
+  return numeric ? cell => (NUMBER.test(cell) ? Number(cell) : Number.NaN) : timeKey;
+}
+
+/** The complaint about a cell that has no key. */
+export function mixedOrder(cell: string, numeric: boolean, place: CsvPlace): Diagnostic {
+  return {
+    code: 'data/csv-order',
+    message: 'the order column mixes what cannot be compared',
+    ...place,
+    expected: numeric ? 'numbers, as in the first row' : 'numbers, or ISO 8601 dates or times',
+    got: JSON.stringify(cell.slice(0, 60)),
+  };
 }
 
 function timeKey(cell: string): number {

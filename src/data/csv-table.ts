@@ -149,10 +149,9 @@ class TableReader {
   }
 
   private number(cell: string, start: number, column: number): number {
-    const text = cell.trim();
-    const value = Math.fround(Number(text));
-    if (NUMBER.test(text) && Number.isFinite(value)) return value;
-    this.complain({ text, start, column, describe: badNumber });
+    const value = cellNumber(cell);
+    if (value !== undefined) return value;
+    this.complain({ text: cell.trim(), start, column, describe: badNumber });
     return 0;
   }
 
@@ -262,7 +261,14 @@ function missingColumn(
   };
 }
 
-function isMissing(text: string): boolean {
+/** The float32 value of a cell; undefined unless it is a finite number. */
+export function cellNumber(cell: string): number | undefined {
+  const text = cell.trim();
+  const value = Math.fround(Number(text));
+  return NUMBER.test(text) && Number.isFinite(value) ? value : undefined;
+}
+
+export function isMissing(text: string): boolean {
   return text === '' || /^nan$/i.test(text);
 }
 
@@ -270,7 +276,8 @@ function isWord(text: string): boolean {
   return !isMissing(text) && !NUMBER.test(text) && !/^[+-]?inf(inity)?$/i.test(text);
 }
 
-function badNumber(text: string, place: CsvPlace): Diagnostic {
+/** The complaint about a cell that is no number. */
+export function badNumber(text: string, place: CsvPlace): Diagnostic {
   const numeric = NUMBER.test(text);
   if (isMissing(text)) return missingCell(text, place);
   return {
@@ -282,7 +289,7 @@ function badNumber(text: string, place: CsvPlace): Diagnostic {
   };
 }
 
-function missingCell(text: string, place: CsvPlace): Diagnostic {
+export function missingCell(text: string, place: CsvPlace): Diagnostic {
   return {
     code: 'data/csv-missing-value',
     message: text === '' ? 'the cell is empty' : 'the cell is NaN',

@@ -1,6 +1,7 @@
 /** Dataset kind `csv`: columns by name, rows of a group as one sequence. */
 import { damagedError } from '../errors.js';
 import { groupOf, type RowList, rowLists } from './csv-order.js';
+import { csvSequences } from './csv-sequences.js';
 import { type CsvColumns, type CsvTable, readCsvTable } from './csv-table.js';
 import { labelTexts, sequenceTargets } from './csv-targets.js';
 import type { Dataset, Split } from './dataset.js';
@@ -54,6 +55,7 @@ export const csv: DatasetKind<CsvConfig> = {
     perStep: sequence?.per_step ?? false,
   }),
   testDigests: 1,
+  newSequences: csvSequences,
 };
 
 /**

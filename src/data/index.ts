@@ -1,5 +1,6 @@
 /** Datasets: what they look like, how one is opened, and which sequences form a batch. */
 export { type BatchOptions, BatchOrder, type BatchOrderState, sequentialBatches } from './batches.js';
+export { fileBytes, streamBytes } from './byte-sources.js';
 export {
   type Column,
   type DataScaling,
@@ -13,6 +14,15 @@ export {
   type Targets,
 } from './dataset.js';
 export type { DatasetContext } from './kind.js';
+export {
+  type ByteSource,
+  type DataRecord,
+  isRejected,
+  type NewSequence,
+  type ReadSequence,
+  type RejectedSequence,
+  type SequenceReader,
+} from './new-sequences.js';
 export { fitScaling, inDataUnits, isConstant } from './scaling.js';
-export { type DatasetConfig, openDataset } from './table.js';
+export { type DatasetConfig, newSequences, openDataset } from './table.js';
 export type { Vocabulary } from './vocabulary.js';

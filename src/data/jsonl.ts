@@ -3,13 +3,7 @@ import { damagedError } from '../errors.js';
 import { FloatList, TextCodes } from './columns.js';
 import { type Dataset, IGNORED, type Split, type Targets } from './dataset.js';
 import { readContent, type SourceFile } from './files.js';
-import {
-  checkHasRecords,
-  type JsonRecord,
-  type LinePlace,
-  placeInLines,
-  scanJsonl,
-} from './formats/jsonl.js';
+import { JsonlPieces, type JsonRecord, type LinePlace, type RecordLine, scanJsonl } from './formats/jsonl.js';
 import type { DatasetContext, DatasetKind } from './kind.js';
 import {
   type ClassMapping,
@@ -20,12 +14,13 @@ import {
   labelTextFacts,
 } from './label-texts.js';
 import { MAX_ELEMENTS, MAX_TEXT_BYTES } from './limits.js';
+import type { DataRecord, ReadSequence, SequenceReader } from './new-sequences.js';
 import { packedSplit } from './packed.js';
 import { configError, Problems } from './problems.js';
 import type { NormalizeConfig } from './scaling.js';
 import { range, testSelection } from './selection.js';
 import type { TrainingPartConfig } from './training-part.js';
-import { symbolsOf, type TextLevel, type VocabularyConfig } from './vocabulary.js';
+import { symbolNumbers, symbolsOf, type TextLevel, UNKNOWN, type VocabularyConfig } from './vocabulary.js';
 
 export interface JsonlConfig extends TrainingPartConfig, NormalizeConfig, VocabularyConfig {
   readonly kind: 'jsonl';
@@ -56,6 +51,7 @@ export const jsonl: DatasetKind<JsonlConfig> = {
     perStep: per_step,
   }),
   testDigests: 1,
+  newSequences,
 };
 
 /** The records of one file, one after another. */
@@ -188,9 +184,45 @@ async function readTable(path: string, config: JsonlConfig, common: Common): Pro
   const source = await readContent(path, MAX_TEXT_BYTES);
   const problems = new Problems();
   const reader = new TableReader(source, config, common, problems);
-  scanJsonl(source.bytes, path, (record, start) => reader.record(record, start), problems);
-  problems.throwIfAny();
+  scanJsonl(source.bytes, path, (record, line) => reader.record(record, line), problems);
   return reader.table();
+}
+
+/** Sequences to predict: those of the field `input`, one a line. */
+function newSequences(config: JsonlConfig, { input, vocabulary }: DataRecord): SequenceReader {
+  const numbers = vocabulary && symbolNumbers(vocabulary);
+  const codeOf = (text: string): number => numbers?.get(text) ?? UNKNOWN;
+  const shape = input.kind === 'number' ? { features: input.size } : {};
+  return {
+    async *read({ name, chunks }) {
+      let done: ReadSequence[] = [];
+      const pieces = new JsonlPieces(name, {
+        record: (record, line) => done.push(readSequence(record, line)),
+        broken: problem => done.push({ problems: [problem] }),
+      });
+      for await (const chunk of chunks) {
+        pieces.push(chunk);
+        yield done;
+        done = [];
+      }
+      pieces.end();
+      yield done;
+    },
+  };
+
+  function readSequence(record: JsonRecord, line: RecordLine): ReadSequence {
+    const problems = new Problems();
+    const attempt = <T>(field: string, read: (value: unknown) => T): T | undefined =>
+      attemptField(record, field, { read, problems, line });
+    const values = new FloatList(64);
+    const id =
+      config.id === undefined || !Object.hasOwn(record, config.id) ? undefined : attempt(config.id, textOf);
+    const length = attempt(config.input, value => addSteps(value, config, { shape, codeOf, out: values }));
+    const named = id !== undefined && { id };
+    return length === undefined || problems.all.length > 0
+      ? { problems: problems.all, ...named }
+      : { length, values: values.toArray(), ...named, place: line.place() };
+  }
 }
 
 /** A value that is wrong: what it should be. */
@@ -204,6 +236,80 @@ class Unfit extends Error {
   }
 }
 
+/** What `read` makes of a record's field; what does not fit becomes a problem at its place. */
+function attemptField<T>(
+  record: JsonRecord,
+  name: string,
+  {
+    read,
+    problems,
+    line,
+  }: { readonly read: (value: unknown) => T; readonly problems: Problems; readonly line: RecordLine },
+): T | undefined {
+  try {
+    if (Object.hasOwn(record, name)) return read(record[name]);
+    throw new Unfit('this field in every record', undefined, 'data/jsonl-missing-field');
+  } catch (error) {
+    if (!(error instanceof Unfit)) throw error;
+    const { code, expected, value } = error;
+    const has = value === undefined ? 'the record has no' : 'the record has a wrong';
+    problems.add({
+      code,
+      message: `${has} field ${JSON.stringify(name)}`,
+      ...line.place(name),
+      expected,
+      ...(value !== undefined && { got: words(value) }),
+    });
+    return undefined;
+  }
+}
+
+interface Steps {
+  /** F, told by the first step that has it not yet. */
+  readonly shape: { features?: number };
+  /** The code of a symbol's text. */
+  codeOf(text: string): number;
+  readonly out: FloatList;
+}
+
+/** Adds the steps of a sequence, and returns how many there are. */
+function addSteps(value: unknown, config: JsonlConfig, steps: Steps): number {
+  const count = config.input_kind === 'number' ? addNumbers(value, steps) : addSymbols(value, config, steps);
+  if (count === 0) throw new Unfit('at least one step', value);
+  return count;
+}
+
+function addNumbers(value: unknown, { shape, out }: Steps): number {
+  if (!Array.isArray(value)) throw new Unfit('a list with the numbers of each step', value);
+  for (const step of value) {
+    const numbers = Array.isArray(step) ? step : [step];
+    shape.features ??= numbers.length;
+    if (numbers.length !== shape.features || numbers.length === 0)
+      throw new Unfit(`${Math.max(1, shape.features)} numbers a step`, step);
+    for (const number of numbers) out.push(finite(number));
+  }
+  return value.length;
+}
+
+function addSymbols(
+  value: unknown,
+  { input_kind, level = 'character' }: JsonlConfig,
+  { codeOf, out }: Steps,
+): number {
+  if (input_kind === 'text') {
+    if (typeof value !== 'string') throw new Unfit('a string', value);
+    let count = 0;
+    for (const symbol of symbolsOf(value, level)) {
+      out.push(codeOf(symbol));
+      count++;
+    }
+    return count;
+  }
+  if (!Array.isArray(value)) throw new Unfit('a list with the symbol of each step', value);
+  for (const symbol of value) out.push(codeOf(textOf(symbol)));
+  return value.length;
+}
+
 /** Code of a label that is null. */
 const NO_LABEL = -1;
 
@@ -214,8 +320,8 @@ class TableReader {
   private readonly lengths: number[] = [];
   private readonly ids: string[] = [];
   private readonly labels = new TextCodes();
-  /** Where the record that has a label first begins, by the label's code. */
-  private readonly labelStarts: number[] = [];
+  /** Where each label stands first, by its code. */
+  private readonly labelPlaces: LinePlace[] = [];
   private rows = 0;
 
   constructor(
@@ -225,30 +331,30 @@ class TableReader {
     private readonly problems: Problems,
   ) {}
 
-  record(record: JsonRecord, start: number): void {
+  record(record: JsonRecord, line: RecordLine): void {
     if (this.starts.length === 0) this.checkFields(record);
-    const { input, target, id } = this.config;
+    const { config, common, problems, features: out } = this;
+    const attempt = <T>(name: string, read: (value: unknown) => T): T | undefined =>
+      attemptField(record, name, { read, problems, line });
+    const codeOf = (text: string): number => common.symbols.code(text);
+    const length =
+      attempt(config.input, value => addSteps(value, config, { shape: common, codeOf, out })) ?? 0;
     this.starts.push(this.rows);
-    const length = this.attempt(input, start, () => this.sequence(this.field(record, input))) ?? 0;
     this.lengths.push(length);
-    this.attempt(target, start, () => this.target(this.field(record, target), length, start));
-    if (id !== undefined) this.attempt(id, start, () => this.ids.push(labelText(this.field(record, id))));
+    this.rows += length;
+    attempt(config.target, value => this.target(value, length, line));
+    if (config.id !== undefined) attempt(config.id, value => this.ids.push(textOf(value)));
   }
 
   table(): Table {
-    const { source, features, targets, starts, lengths, ids, labels, labelStarts } = this;
-    checkHasRecords(starts.length, source.name);
+    const { source, features, targets, starts, lengths, ids, labels, labelPlaces } = this;
     return {
       source,
       features: features.toArray(),
       starts,
       lengths,
       targets: targets.toArray(),
-      labels: {
-        file: source.name,
-        labels: labels.texts,
-        placeOf: code => this.place(labelStarts[code], this.config.target),
-      },
+      labels: { file: source.name, labels: labels.texts, placeOf: code => labelPlaces[code] },
       ids,
     };
   }
@@ -272,101 +378,34 @@ class TableReader {
     );
   }
 
-  private field(record: JsonRecord, name: string): unknown {
-    if (!Object.hasOwn(record, name))
-      throw new Unfit('this field in every record', undefined, 'data/jsonl-missing-field');
-    return record[name];
-  }
-
-  /** Adds the steps of a sequence, and returns how many there are. */
-  private sequence(value: unknown): number {
-    const steps = this.config.input_kind === 'number' ? this.numbers(value) : this.symbols(value);
-    if (steps === 0) throw new Unfit('at least one step', value);
-    this.rows += steps;
-    return steps;
-  }
-
-  private numbers(value: unknown): number {
-    if (!Array.isArray(value)) throw new Unfit('a list with the numbers of each step', value);
-    for (const step of value) {
-      const numbers = Array.isArray(step) ? step : [step];
-      this.common.features ??= numbers.length;
-      if (numbers.length !== this.common.features || numbers.length === 0)
-        throw new Unfit(`${Math.max(1, this.common.features)} numbers a step`, step);
-      for (const number of numbers) this.features.push(finite(number));
-    }
-    return value.length;
-  }
-
-  private symbols(value: unknown): number {
-    const { input_kind, level = 'character' } = this.config;
-    const { symbols } = this.common;
-    let steps = 0;
-    const add = (text: string): void => {
-      this.features.push(symbols.code(text));
-      steps++;
-    };
-    if (input_kind === 'text') {
-      if (typeof value !== 'string') throw new Unfit('a string', value);
-      for (const symbol of symbolsOf(value, level)) add(symbol);
-    } else {
-      if (!Array.isArray(value)) throw new Unfit('a list with the symbol of each step', value);
-      for (const symbol of value) add(labelText(symbol));
-    }
-    return steps;
-  }
-
-  private target(value: unknown, length: number, start: number): void {
-    const { target_kind, per_step } = this.config;
-    if (target_kind === 'value') {
+  private target(value: unknown, length: number, line: RecordLine): void {
+    const { config, common } = this;
+    if (config.target_kind === 'value') {
       const numbers = Array.isArray(value) ? value : [value];
-      this.common.targets ??= numbers.length;
-      if (numbers.length !== this.common.targets || numbers.length === 0)
-        throw new Unfit(`${Math.max(1, this.common.targets)} numbers, as in the first record`, value);
+      common.targets ??= numbers.length;
+      if (numbers.length !== common.targets || numbers.length === 0)
+        throw new Unfit(`${Math.max(1, common.targets)} numbers, as in the first record`, value);
       for (const number of numbers) this.targets.push(finite(number));
-    } else if (!per_step) this.label(value, start);
+    } else if (!config.per_step) this.label(value, line);
     else {
       if (!Array.isArray(value)) throw new Unfit('a list with the class of each step', value);
       // a sequence that is wrong has been complained about
-      if (value.length !== length && length > 0)
-        throw new Unfit(
-          `${length} classes, one for each step of ${JSON.stringify(this.config.input)}`,
-          `${value.length} classes`,
-        );
-      for (const label of value) this.label(label, start);
+      if (value.length !== length && length > 0) {
+        const expected = `${length} classes, one for each step of ${JSON.stringify(config.input)}`;
+        throw new Unfit(expected, `${value.length} classes`);
+      }
+      for (const label of value) this.label(label, line);
     }
   }
 
-  private label(value: unknown, start: number): void {
+  private label(value: unknown, line: RecordLine): void {
     if (value === null) {
       this.targets.push(NO_LABEL);
       return;
     }
-    const code = this.labels.code(labelText(value));
-    this.labelStarts[code] ??= start;
+    const code = this.labels.code(textOf(value));
+    if (code === this.labelPlaces.length) this.labelPlaces.push(line.place(this.config.target));
     this.targets.push(code);
-  }
-
-  /** What `read` returns; what does not fit becomes a problem at the record's field `name`. */
-  private attempt<T>(name: string, start: number, read: () => T): T | undefined {
-    try {
-      return read();
-    } catch (error) {
-      if (!(error instanceof Unfit)) throw error;
-      const { code, expected, value } = error;
-      this.problems.add({
-        code,
-        message: `${value === undefined ? 'the record has no' : 'the record has a wrong'} field ${JSON.stringify(name)}`,
-        ...this.place(start, name),
-        expected,
-        ...(value !== undefined && { got: words(value) }),
-      });
-      return undefined;
-    }
-  }
-
-  private place(start: number, name: string): LinePlace {
-    return placeInLines(this.source.bytes, this.source.name, start, name);
   }
 }
 
@@ -386,7 +425,7 @@ function finite(value: unknown): number {
 }
 
 /** The text of a symbol, a class or a name. */
-function labelText(value: unknown): string {
+function textOf(value: unknown): string {
   if (typeof value === 'string') return value;
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   throw new Unfit('strings, numbers or booleans', value);

@@ -3,6 +3,7 @@
  * lists.
  */
 import type { DataScaling, Dataset, IGNORED, SequenceInput, Targets } from './dataset.js';
+import type { DataRecord, SequenceReader } from './new-sequences.js';
 import type { Vocabulary } from './vocabulary.js';
 
 export interface DatasetContext {
@@ -49,4 +50,9 @@ export interface DatasetKind<Config> {
   readonly dividesItself?: boolean;
   /** How many of the digests, the last of them, are of what is tested on. */
   readonly testDigests: number;
+  /**
+   * What reads sequences to predict as those of a run were read, from its config and what it
+   * remembers of its data; the files of its dataset need not be there.
+   */
+  newSequences(config: Config, data: DataRecord): SequenceReader;
 }

@@ -262,7 +262,7 @@ function finite(
   return values;
 }
 
-function wrong(
+export function wrong(
   code: string,
   file: string,
   name: string,
@@ -277,12 +277,12 @@ function wrong(
   });
 }
 
-function shapeWords(array: NpyArray): string {
+export function shapeWords(array: NpyArray): string {
   return `[${array.shape.join(', ')}]`;
 }
 
 /** The flat position `flat` as an index of all dimensions, of which `inner` are those after the first. */
-function indexWords(flat: number, inner: readonly number[]): string {
+export function indexWords(flat: number, inner: readonly number[]): string {
   const index: number[] = [];
   let rest = flat;
   for (const size of inner.toReversed()) {

@@ -7,6 +7,7 @@ import { type IdxConfig, idx } from './idx.js';
 import { type JsonlConfig, jsonl } from './jsonl.js';
 import type { DatasetContext, DatasetFacts, DatasetKind } from './kind.js';
 import { type MnistConfig, mnist } from './mnist.js';
+import type { DataRecord, SequenceReader } from './new-sequences.js';
 import { type NpzConfig, npz } from './npz.js';
 import { fitScaling, type NormalizeConfig, scaledDataset } from './scaling.js';
 import { type SyntheticConfig, synthetic } from './synthetic.js';
@@ -77,6 +78,11 @@ export function datasetFacts(config: DatasetConfig): DatasetFacts {
   const facts = kindOf(config).facts(config);
   const { trainCount: total } = facts;
   return total === undefined ? facts : { ...facts, trainCount: trainingCount(total, config) };
+}
+
+/** What reads sequences to predict for a run of `config` that remembers `data`. */
+export function newSequences(config: DatasetConfig, data: DataRecord): SequenceReader {
+  return kindOf(config).newSequences(config, data);
 }
 
 /** The table's entry for a config's kind: that both belong together is what the table's type says. */

@@ -15,15 +15,17 @@
 import { TextCodes } from './columns.js';
 import { type Dataset, IGNORED, type Split, type SplitName } from './dataset.js';
 import { readContent, type SourceFile } from './files.js';
-import { checkUtf8, markLength } from './formats/utf8.js';
+import { checkUtf8, LinePieces, markLength } from './formats/utf8.js';
 import type { DatasetContext, DatasetKind } from './kind.js';
 import { MAX_TEXT_BYTES } from './limits.js';
+import type { DataRecord, ReadSequence, SequenceReader } from './new-sequences.js';
 import { configError } from './problems.js';
 import { shareOf, type TestPartConfig } from './selection.js';
 import type { ValidationConfig } from './training-part.js';
 import {
   fitVocabulary,
   LINE_END,
+  symbolNumbers,
   symbolsByCode,
   symbolsOf,
   type TextLevel,
@@ -50,7 +52,31 @@ export const text: DatasetKind<TextConfig> = {
   facts: () => ({ inputKind: 'symbol', targetKind: 'class', perStep: true }),
   testDigests: 1,
   dividesItself: true,
+  newSequences,
 };
+
+/** Sequences to predict: each line is a text of its own. */
+function newSequences({ level }: TextConfig, { vocabulary }: DataRecord): SequenceReader {
+  const numbers = vocabulary && symbolNumbers(vocabulary);
+  return {
+    async *read({ name, chunks }) {
+      let done: ReadSequence[] = [];
+      const lines = new LinePieces(name, level !== 'byte', ({ bytes, number }) => {
+        if (bytes.length === 0) return;
+        const values = Float32Array.from(symbolsOf(bytes, level), symbol => numbers?.get(symbol) ?? UNKNOWN);
+        const place = { file: name, line: number };
+        if (values.length > 0) done.push({ length: values.length, values, place });
+      });
+      for await (const chunk of chunks) {
+        lines.push(chunk);
+        yield done;
+        done = [];
+      }
+      lines.end();
+      yield done;
+    },
+  };
+}
 
 interface Layout {
   /** T. */
@@ -132,9 +158,7 @@ async function readStream(paths: readonly string[], level: TextLevel, codes: Tex
 }
 
 function fileCodes({ bytes, name }: SourceFile, level: TextLevel, codes: TextCodes): Uint32Array {
-  if (level === 'byte') {
-    return Uint32Array.from(bytes, byte => codes.code(String.fromCharCode(byte)));
-  }
+  if (level === 'byte') return Uint32Array.from(symbolsOf(bytes, level), symbol => codes.code(symbol));
   checkUtf8(bytes, name);
   const content = bytes.toString('utf8', markLength(bytes));
   if (level === 'character') {

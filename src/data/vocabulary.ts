@@ -41,15 +41,11 @@ const WHITE_SPACE = new RegExp(
   `[\t-\r${String.fromCharCode(0x1c)}-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+`,
 );
 
-const CUTS: Readonly<Record<TextLevel, (text: string) => Iterable<string>>> = {
-  character: text => text,
-  byte: text => Buffer.from(text, 'utf8').toString('latin1'),
-  word: text => text.split(WHITE_SPACE).filter(word => word !== ''),
-};
-
-/** The symbols of `text`: code points, bytes of its UTF-8, or words between white space. */
-export function symbolsOf(text: string, level: TextLevel): Iterable<string> {
-  return CUTS[level](text);
+/** The symbols of a text, or of its UTF-8: code points, bytes, or words between white space. */
+export function symbolsOf(text: string | Buffer, level: TextLevel): Iterable<string> {
+  if (level === 'byte') return Buffer.from(text).toString('latin1');
+  const decoded = text.toString();
+  return level === 'character' ? decoded : decoded.split(WHITE_SPACE).filter(word => word !== '');
 }
 
 /** The number of each symbol of a vocabulary, by its text. */

@@ -14,10 +14,23 @@ export interface ScalingRecord {
 }
 
 /** What symbols stand for; the first stands for all that are unknown. */
-export interface VocabularyRecord {
+interface VocabularyRecord {
   /** How text is cut into symbols; null if the data list them. */
   readonly level: 'character' | 'byte' | 'word' | null;
   readonly symbols: readonly string[];
+}
+
+/** What a prediction must know of the data of a run; `DataRecord` of `data/`. */
+interface DataRecord {
+  readonly input:
+    | { readonly kind: 'number'; readonly size: number }
+    | { readonly kind: 'symbol'; readonly count: number };
+  readonly sequence_length: number;
+  readonly variable_length: boolean;
+  readonly output_size: number;
+  readonly class_names?: readonly string[];
+  readonly picture?: { readonly height: number; readonly width: number };
+  readonly vocabulary?: VocabularyRecord;
 }
 
 /** What only the run itself knows. */
@@ -49,10 +62,10 @@ export interface ManifestFacts {
     readonly adapter: string | null;
   };
   readonly datasets: readonly { readonly name: string; readonly sha256: string }[];
+  /** What a prediction must know of the data; absent if an older version wrote it. */
+  readonly data?: DataRecord;
   /** How features and targets were scaled; absent if they were not. */
   readonly scaling?: ScalingRecord;
-  /** Absent if the data are numbers, or number their symbols themselves. */
-  readonly vocabulary?: VocabularyRecord;
   /** Every seed that decides something, by what it decides. */
   readonly seeds: Readonly<Record<string, number>>;
   readonly parameters: number;

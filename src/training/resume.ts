@@ -20,7 +20,7 @@ import { configFolder, frozenConfig, isGivenConfigEdited } from './frozen-config
 import { gateOrigins, withGateOrigins } from './gate-references.js';
 import { leftSummary } from './left-summary.js';
 import type { LoopStart } from './loop.js';
-import { manifestFacts } from './manifest-facts.js';
+import { dataRecord, manifestFacts } from './manifest-facts.js';
 import type { RunObserver, RunResult } from './observer.js';
 import {
   type Change,
@@ -254,6 +254,7 @@ function recordChanges(
     config_hash: loaded.hash,
     gate_origins: gateOrigins(loaded),
     datasets: digests,
+    data: dataRecord(session),
     changes: [...(manifest.changes ?? []), ...recorded],
   });
 }

@@ -5,11 +5,11 @@ import type { Manifest } from '../experiment/manifest.js';
 import type { Fitted } from './data.js';
 
 /** What a run says of the data that it was trained on. */
-export type RunData = Pick<Manifest, 'datasets' | 'scaling' | 'vocabulary' | 'changes'>;
+export type RunData = Pick<Manifest, 'datasets' | 'data' | 'scaling' | 'changes'>;
 
 /** What a run fitted on its training split; nothing without a run. */
 export function fittedBy(run: RunData | undefined): Fitted {
-  return { scaling: run?.scaling, vocabulary: run?.vocabulary };
+  return { scaling: run?.scaling, vocabulary: run?.data?.vocabulary };
 }
 
 /**

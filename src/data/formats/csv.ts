@@ -1,8 +1,9 @@
 /** Comma-separated files (RFC 4180, UTF-8, first record = column names), read record by record with their places. */
+import { Parser } from 'csv-parse';
 import { CsvError, parse } from 'csv-parse/sync';
-import { type Diagnostic, damagedError } from '../../errors.js';
+import { type Diagnostic, damagedError, type UserError } from '../../errors.js';
 import type { Problems } from '../problems.js';
-import { checkUtf8 } from './utf8.js';
+import { checkUtf8, wholeLength } from './utf8.js';
 
 /** Where a field stands in the file, with its source line: the place part of a {@link Diagnostic}. */
 export type CsvPlace = Required<Pick<Diagnostic, 'file' | 'line' | 'column' | 'length' | 'source'>>;
@@ -15,6 +16,14 @@ export interface CsvHandlers {
 }
 
 const MAX_RECORD_BYTES = 2 ** 20;
+/** Of every file, whether it is read at once or piece by piece. */
+const OPTIONS = {
+  bom: true,
+  skip_empty_lines: true,
+  relax_column_count: true,
+  max_record_size: MAX_RECORD_BYTES,
+} as const;
+
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const BYTE_ORDER_MARK_BYTES = 3;
@@ -24,8 +33,7 @@ const BYTE_ORDER_MARK_BYTES = 3;
  * @throws UserError exit 5 where the file is empty or not UTF-8; whatever a handler throws.
  */
 export function scanCsv(bytes: Buffer, file: string, handlers: CsvHandlers, problems: Problems): void {
-  checkNotEmpty(bytes, file);
-  checkUtf8(bytes, file);
+  checkText(bytes, file);
   let columns = 0;
   let start = 0;
   const onRecord = (fields: string[], info: { readonly bytes: number }): null => {
@@ -37,19 +45,13 @@ export function scanCsv(bytes: Buffer, file: string, handlers: CsvHandlers, prob
     } else if (fields.length === columns) {
       handlers.row(fields, at);
     } else {
-      problems.add(ragged(bytes, file, at, columns, fields.length));
+      problems.add(ragged(columns, fields.length, field => placeInCsv(bytes, file, at, field)));
     }
     if (problems.full) problems.throwIfAny();
     return null;
   };
   try {
-    parse(bytes, {
-      bom: true,
-      skip_empty_lines: true,
-      relax_column_count: true,
-      max_record_size: MAX_RECORD_BYTES,
-      on_record: onRecord,
-    });
+    parse(bytes, { ...OPTIONS, on_record: onRecord });
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     const field = typeof error.column === 'number' ? error.column : 0;
@@ -61,7 +63,16 @@ export function scanCsv(bytes: Buffer, file: string, handlers: CsvHandlers, prob
 export function placeInCsv(bytes: Buffer, file: string, start: number, field: number): CsvPlace {
   const from = recordStart(bytes, start);
   const text = bytes.toString('utf8', from, from + MAX_RECORD_BYTES);
-  let line = lineNumber(bytes, from);
+  return placeInRecord(text, { file, line: lineNumber(bytes, from) }, field);
+}
+
+/** The place of field `field` in the record that `text` begins with, in line `first` of `file`. */
+function placeInRecord(
+  text: string,
+  { file, line: first }: Pick<CsvPlace, 'file' | 'line'>,
+  field: number,
+): CsvPlace {
+  let line = first;
   let lineStart = 0;
   let quoted = false;
   let remaining = field;
@@ -86,8 +97,8 @@ function fieldLength(source: string, from: number): number {
   return Math.max(1, (end < 0 ? source.length : end) - from);
 }
 
-function recordStart(bytes: Buffer, start: number): number {
-  let at = start === 0 && bytes[0] === 0xef ? BYTE_ORDER_MARK_BYTES : start;
+function recordStart(bytes: Buffer, start: number, isFirst = start === 0): number {
+  let at = isFirst && bytes[0] === 0xef ? BYTE_ORDER_MARK_BYTES : start;
   while (bytes[at] === LINE_FEED || bytes[at] === CARRIAGE_RETURN) at++;
   return at;
 }
@@ -104,9 +115,13 @@ function isLineEnd(char: string): boolean {
   return char === '\n' || char === '\r';
 }
 
-function checkNotEmpty(bytes: Buffer, file: string): void {
-  if (bytes.length > 0) return;
-  throw damagedError({
+function checkText(bytes: Buffer, file: string): void {
+  if (bytes.length === 0) throw emptyFile(file);
+  checkUtf8(bytes, file);
+}
+
+function emptyFile(file: string): UserError {
+  return damagedError({
     code: 'data/csv-empty',
     message: 'the file is empty',
     file,
@@ -114,11 +129,11 @@ function checkNotEmpty(bytes: Buffer, file: string): void {
   });
 }
 
-function ragged(bytes: Buffer, file: string, start: number, columns: number, got: number): Diagnostic {
+function ragged(columns: number, got: number, place: (field: number) => CsvPlace): Diagnostic {
   return {
     code: 'data/csv-ragged',
     message: got < columns ? 'the row has too few fields' : 'the row has too many fields',
-    ...placeInCsv(bytes, file, start, Math.min(got - 1, columns)),
+    ...place(Math.min(got - 1, columns)),
     expected: `${columns} fields, as in the header`,
     got: `${got} field${got === 1 ? '' : 's'}`,
   };
@@ -137,4 +152,176 @@ function broken(error: CsvError, place: CsvPlace): Diagnostic {
     ...place,
     expected: 'quotes around a whole field, doubled inside',
   };
+}
+
+/** A record of a file that is read piece by piece; good only during the call that is given it. */
+export interface CsvRecord {
+  /** As many as in the header, unless told otherwise. */
+  readonly fields: readonly string[];
+  /** The line that it begins in. */
+  readonly line: number;
+  /** The place of field `field`, counted from 0. */
+  place(field: number): CsvPlace;
+}
+
+export interface CsvPieceHandlers {
+  /** Called once, with the column names. */
+  header(record: CsvRecord): void;
+  row(record: CsvRecord): void;
+  /** Called for a record that has another number of fields than the header. */
+  ragged(record: CsvRecord, problem: Diagnostic): void;
+}
+
+/**
+ * Reads a file piece by piece: the same records as {@link scanCsv}, of which it keeps no more than
+ * the one that a piece ends within.
+ */
+export class CsvPieces {
+  private readonly parser: Parser;
+  /** What the parser has not made a record of yet, and the record that it is telling. */
+  private window: Buffer = Buffer.alloc(0);
+  /** Where the window begins in the file. */
+  private base = 0;
+  /** The line of the byte `counted`. */
+  private line = 1;
+  private counted = 0;
+  /** Where the record begins that comes next, or that is being told. */
+  private start = 0;
+  /** Up to here the file is UTF-8. */
+  private checked = 0;
+  /** Fields of the header; 0 before it. */
+  private columns = 0;
+  private lineEnd: number | undefined;
+  private failure: unknown;
+
+  constructor(
+    private readonly file: string,
+    private readonly handlers: CsvPieceHandlers,
+  ) {
+    this.parser = new Parser({
+      ...OPTIONS,
+      on_record: (fields: string[], { bytes }: { readonly bytes: number }): null => {
+        try {
+          this.record(fields, bytes);
+        } catch (error) {
+          // the parser would wrap it
+          this.failure ??= error;
+        }
+        this.start = bytes;
+        return null;
+      },
+    });
+  }
+
+  /** @throws UserError exit 5 if no record can be told from here on; whatever a handler throws */
+  push(piece: Buffer): void {
+    if (piece.length === 0) return;
+    this.window = this.window.length === 0 ? piece : Buffer.concat([this.window, piece]);
+    this.checkText(wholeLength(this.window));
+    // not by `write`: the queue of a stream tells an error only later
+    this.parser._transform(piece, 'latin1', error => this.check(error));
+    this.check(undefined);
+    this.forget();
+  }
+
+  /** After the last piece. Throws as `push` does, and exit 5 if there was none. */
+  end(): void {
+    if (this.base + this.window.length === 0) throw emptyFile(this.file);
+    this.checkText(this.window.length);
+    this.parser._flush(error => this.check(error));
+    this.check(undefined);
+  }
+
+  private record(fields: readonly string[], end: number): void {
+    if (this.failure !== undefined) return;
+    const from = recordStart(this.window, this.start - this.base, this.start === 0);
+    const text = () => this.window.toString('utf8', from, end - this.base);
+    const record = new PlacedRecord(fields, this.file, () => this.lineAt(from), text);
+    if (this.columns === 0) {
+      this.columns = fields.length;
+      this.handlers.header(record);
+    } else if (fields.length === this.columns) this.handlers.row(record);
+    else {
+      const problem = ragged(this.columns, fields.length, field => record.place(field));
+      this.handlers.ragged(record, problem);
+    }
+  }
+
+  private check(error: Error | null | undefined): void {
+    if (this.failure !== undefined) throw this.failure;
+    if (!error) return;
+    if (!(error instanceof CsvError)) throw error;
+    const field = typeof error.column === 'number' ? error.column : 0;
+    const from = recordStart(this.window, this.start - this.base, this.start === 0);
+    const text = this.window.toString('utf8', from, from + MAX_RECORD_BYTES);
+    const place = placeInRecord(text, { file: this.file, line: this.lineAt(from) }, field);
+    throw damagedError(broken(error, place));
+  }
+
+  /** @param end of what has come of the window in whole characters */
+  private checkText(end: number): void {
+    const text = this.window.subarray(this.checked - this.base, end);
+    checkUtf8(text, this.file, this.checked);
+    this.checked = this.base + end;
+  }
+
+  /** Lets go of what has been told, and of the empty lines behind it. */
+  private forget(): void {
+    const { window } = this;
+    // a mark of the byte order is part of the first record
+    const told = this.start - this.base;
+    let to = told;
+    if (this.start > 0) while (isLineEndByte(window[to])) to++;
+    // the second half of a CRLF may be yet to come
+    if (to > told && to === window.length) to--;
+    if (to === 0) return;
+    this.lineAt(to);
+    this.base += to;
+    this.start = Math.max(this.start, this.base);
+    this.window = window.subarray(to);
+    this.checked = Math.max(this.checked, this.base);
+  }
+
+  /** The line of byte `at` of the window, which is not before the one that was asked for last. */
+  private lineAt(at: number): number {
+    const { window, base } = this;
+    this.lineEnd ??= lineEndOf(window);
+    const end = this.lineEnd ?? LINE_FEED;
+    let next = window.indexOf(end, this.counted - base);
+    for (; next >= 0 && next < at; next = window.indexOf(end, next + 1)) this.line++;
+    this.counted = Math.max(this.counted, base + at);
+    return this.line;
+  }
+}
+
+/** Its place is looked for only if somebody asks for it. */
+class PlacedRecord implements CsvRecord {
+  constructor(
+    readonly fields: readonly string[],
+    private readonly file: string,
+    private readonly lineOf: () => number,
+    private readonly text: () => string,
+  ) {}
+
+  get line(): number {
+    return this.lineOf();
+  }
+
+  place(field: number): CsvPlace {
+    return placeInRecord(this.text(), { file: this.file, line: this.line }, field);
+  }
+}
+
+/**
+ * What ends the lines of a file that begins like this: LF, unless a CR without one comes first.
+ * Undefined as long as that is open.
+ */
+function lineEndOf(bytes: Buffer): number | undefined {
+  const at = bytes.findIndex(isLineEndByte);
+  if (at < 0 || (bytes[at] === CARRIAGE_RETURN && at + 1 === bytes.length)) return undefined;
+  return bytes[at] === CARRIAGE_RETURN && bytes[at + 1] !== LINE_FEED ? CARRIAGE_RETURN : LINE_FEED;
+}
+
+function isLineEndByte(byte: number): boolean {
+  return byte === LINE_FEED || byte === CARRIAGE_RETURN;
 }

@@ -1,46 +1,87 @@
 /** JSON Lines: one JSON object a line, UTF-8; empty lines are passed over. */
 import { type Diagnostic, damagedError } from '../../errors.js';
 import type { Problems } from '../problems.js';
-import { checkUtf8, markLength } from './utf8.js';
+import { LinePieces, type TextLine } from './utf8.js';
 
 /** Where something stands in the file, with its source line. */
 export type LinePlace = Required<Pick<Diagnostic, 'file' | 'line' | 'column' | 'length' | 'source'>>;
 
 export type JsonRecord = Readonly<Record<string, unknown>>;
 
-/** Called for each record; `start` is for {@link placeInLines}. */
-export type OnRecord = (record: JsonRecord, start: number) => void;
+/** The line that a record stands in; good only during the call that is given it. */
+export interface RecordLine {
+  /** Counted from 1. */
+  readonly number: number;
+  /** The place of the field `name`, or of the whole line if it has none. */
+  place(name?: string): LinePlace;
+}
 
-const LINE_FEED = 0x0a;
+export interface JsonlHandlers {
+  record(record: JsonRecord, line: RecordLine): void;
+  /** Called for a line that holds no JSON object. */
+  broken(problem: Diagnostic): void;
+}
 
-/**
- * Reads all records. Lines that hold no JSON object are added to `problems`; reading stops once
- * those are full.
- * @throws UserError exit 5 if the file is not UTF-8; whatever `onRecord` throws
- */
-export function scanJsonl(bytes: Buffer, file: string, onRecord: OnRecord, problems: Problems): void {
-  checkUtf8(bytes, file);
-  for (let start = markLength(bytes); start < bytes.length; ) {
-    const end = lineEnd(bytes, start);
-    const text = bytes.toString('utf8', start, end);
-    if (/\S/.test(text)) {
-      const record = parseRecord(text);
-      if (typeof record === 'string') {
-        problems.add({
-          code: 'data/jsonl-line',
-          message: record,
-          ...placeInLines(bytes, file, start),
-          expected: 'one JSON object a line',
-        });
-      } else onRecord(record, start);
-      if (problems.full) problems.throwIfAny();
+/** Reads a file piece by piece; see {@link LinePieces}. */
+export class JsonlPieces {
+  private readonly lines: LinePieces;
+
+  constructor(
+    private readonly file: string,
+    private readonly handlers: JsonlHandlers,
+  ) {
+    this.lines = new LinePieces(file, true, line => this.line(line));
+  }
+
+  /** @throws UserError exit 5 if the file is not UTF-8; whatever a handler throws */
+  push(piece: Buffer): void {
+    this.lines.push(piece);
+  }
+
+  /** After the last piece. */
+  end(): void {
+    this.lines.end();
+  }
+
+  private line({ bytes, number }: TextLine): void {
+    const source = bytes.toString('utf8');
+    if (!/\S/.test(source)) return;
+    const place = (name?: string) => placeInLine(source, { file: this.file, line: number }, name);
+    const record = parseRecord(source);
+    if (typeof record !== 'string') this.handlers.record(record, { number, place });
+    else {
+      const expected = 'one JSON object a line';
+      this.handlers.broken({ code: 'data/jsonl-line', message: record, ...place(), expected });
     }
-    start = end + 1;
   }
 }
 
-/** @throws UserError exit 5 for a file without records */
-export function checkHasRecords(count: number, file: string): void {
+/**
+ * Reads all records of a file. Lines that hold no JSON object are added to `problems`; reading stops
+ * once those are full.
+ * @throws UserError exit 5 if the file is not UTF-8 or has no records; whatever `onRecord` throws
+ */
+export function scanJsonl(
+  bytes: Buffer,
+  file: string,
+  onRecord: JsonlHandlers['record'],
+  problems: Problems,
+): void {
+  let count = 0;
+  const pieces = new JsonlPieces(file, {
+    record(record, line) {
+      count++;
+      onRecord(record, line);
+      if (problems.full) problems.throwIfAny();
+    },
+    broken(problem) {
+      problems.add(problem);
+      if (problems.full) problems.throwIfAny();
+    },
+  });
+  pieces.push(bytes);
+  pieces.end();
+  problems.throwIfAny();
   if (count > 0) return;
   throw damagedError({
     code: 'data/jsonl-empty',
@@ -63,23 +104,14 @@ function parseRecord(text: string): JsonRecord | string {
   }
 }
 
-/**
- * The place of the line that begins at byte `start`: of the value of its field `name`, or of the
- * whole line if it has none.
- */
-export function placeInLines(bytes: Buffer, file: string, start: number, name?: string): LinePlace {
-  const source = bytes.toString('utf8', start, lineEnd(bytes, start)).replace(/\r$/, '');
-  let line = 1;
-  for (let at = bytes.indexOf(LINE_FEED); at >= 0 && at < start; at = bytes.indexOf(LINE_FEED, at + 1))
-    line++;
+function placeInLine(
+  source: string,
+  where: Pick<LinePlace, 'file' | 'line'>,
+  name: string | undefined,
+): LinePlace {
   const key = name === undefined ? '' : JSON.stringify(name);
   const at = key === '' ? -1 : source.indexOf(key);
   return at < 0
-    ? { file, line, column: 1, length: Math.max(1, source.length), source }
-    : { file, line, column: at + 1, length: key.length, source };
-}
-
-function lineEnd(bytes: Buffer, start: number): number {
-  const end = bytes.indexOf(LINE_FEED, start);
-  return end < 0 ? bytes.length : end;
+    ? { ...where, column: 1, length: Math.max(1, source.length), source }
+    : { ...where, column: at + 1, length: key.length, source };
 }

@@ -63,6 +63,10 @@ interface Layout {
   readonly count: number;
 }
 
+export function isNpy(bytes: Buffer): boolean {
+  return bytes.toString('latin1', 0, MAGIC.length) === MAGIC;
+}
+
 /**
  * The layout of an array by how its bytes begin.
  * @param bytes its beginning at least, as far as the header goes
