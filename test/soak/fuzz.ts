@@ -14,6 +14,7 @@ import { idxFiles, idxGzipFiles, npzFiles } from './fuzz-data.js';
 import { runDirectories } from './fuzz-run-directory.js';
 import { checkpointFiles, jsonFiles, logFiles, safetensorsFiles } from './fuzz-run-files.js';
 import type { FuzzRead, FuzzTarget } from './fuzz-target.js';
+import { jsonlFiles, textFiles } from './fuzz-text.js';
 
 export const TARGETS: readonly FuzzTarget[] = [
   yamlConfigs,
@@ -23,6 +24,8 @@ export const TARGETS: readonly FuzzTarget[] = [
   idxFiles,
   idxGzipFiles,
   csvFiles,
+  jsonlFiles,
+  textFiles,
   safetensorsFiles,
   checkpointFiles,
   logFiles,
