@@ -401,7 +401,7 @@ t.test('the hash names what defines results', async t => {
 t.test('the resolved config loads again as the same experiment', async t => {
   for (const name of SAMPLES) {
     const first = loadExperiment(join('configs', name));
-    const second = loadExperiment(write(name, first.resolvedYaml));
+    const second = loadExperiment(write(name, first.resolvedYaml), { folder: resolve('configs') });
     t.same(second.experiment, first.experiment);
     t.equal(second.hash, first.hash);
     t.equal(second.resolvedYaml, first.resolvedYaml);
