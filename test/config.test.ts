@@ -1,7 +1,7 @@
 /** Configs as files: what is read, merged, overridden and complained about. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import t from 'tap';
 import { validate } from '../src/cli/validate.js';
 import { type LoadedExperiment, loadExperiment, locateInConfig } from '../src/config/index.js';
