@@ -52,9 +52,15 @@ export type Targets =
       readonly size: number;
       /** `[N, C]`, row-major. */
       readonly values: Float32Array;
-      /** Leads from `values` back to the data's units; absent if the values are not scaled. */
-      readonly scaling?: Scaling;
+      /**
+       * Leads from `values` back to the data's units, perhaps for each sequence another way; absent
+       * if the values are not scaled.
+       */
+      readonly scaling?: Scaling | ((index: number) => Scaling);
     };
+
+/** Forecasts that need no model: the last value, and the last value of the same season. */
+export type NaiveForecast = 'last_value' | 'seasonal_naive';
 
 /** What a step of a sequence is: numbers, or one of several symbols. */
 export type SequenceInput =
@@ -92,6 +98,13 @@ export interface Split {
   read(index: number, out: Float32Array, offset: number, stepStride: number): void;
   /** What the data call sequence `index`; absent if they name no sequence. */
   id?(index: number): string;
+  /**
+   * What an error of sequence `index` is divided by in MASE, in the units of the data: the error that
+   * the naive forecast has in training. Undefined if that is not known or 0.
+   */
+  errorScale?(index: number): number | undefined;
+  /** Naive forecasts of sequence `index`, `[C]` as `targets` has them; present of forecasts. */
+  readonly naive?: Readonly<Partial<Record<NaiveForecast, (index: number) => Float32Array>>>;
   /** The grey values of sequence `index` as it was before it became one, row by row; present where `Dataset.picture` is. */
   picture?(index: number): Uint8Array;
 }

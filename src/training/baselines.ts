@@ -7,6 +7,8 @@
  *     mean       of each target
  *     median     of each target, with `mae` and `huber`, whose best constant it is
  *     quantiles  of each target, with `quantile`, likewise
+ *     last_value, seasonal_naive  of forecasts: the last value that is known, or that of the season
+ *                before (`Split.naive`)
  */
 import { lossFacts, type MeasuredMetric, targetSize } from '../config/index.js';
 import { type Dataset, IGNORED, type Split, type Targets } from '../data/index.js';
@@ -61,6 +63,12 @@ export function trivialBaselines(run: ModelRun, { train }: Dataset, split: Split
     const metrics = run.metrics.filter(name => OF_DECISIONS.has(name));
     const answers = stepBefore(targets, split.count, first.outputs);
     found.push(['previous', measured(run, split, answers, metrics)]);
+  }
+  for (const name of ['last_value', 'seasonal_naive'] as const) {
+    const forecast = split.naive?.[name];
+    if (!forecast) continue;
+    const answers: Answers = at => repeatedTo(run.spec.outputSize, forecast(at));
+    found.push([name, measured(run, split, answers, run.metrics)]);
   }
   return Object.fromEntries(found);
 }
@@ -157,6 +165,12 @@ function stepBefore({ values }: Classes, count: number, first: Float32Array): An
   };
 }
 
+/** Each value as often as a model of `size` outputs has outputs for it. */
+function repeatedTo(size: number, values: Float32Array): Float32Array {
+  const each = size / values.length;
+  return Float32Array.from({ length: size }, (_, i) => values[Math.floor(i / each)]);
+}
+
 /** Metrics that are infinite if a target has the probability 0. */
 const OF_LIKELIHOOD: ReadonlySet<MeasuredMetric> = new Set(['perplexity', 'bits_per_symbol']);
 
@@ -165,7 +179,7 @@ const OF_DECISIONS: ReadonlySet<MeasuredMetric> = new Set(['accuracy', 'precisio
 
 function measured(
   { loss, spec }: ModelRun,
-  { targets }: Split,
+  { targets, errorScale }: Split,
   answers: Answers,
   names: readonly MeasuredMetric[],
 ): SplitMetrics {
@@ -178,7 +192,12 @@ function measured(
   for (let at = 0; at < targets.values.length / width; at++) {
     if (targets.kind === 'class' && targets.values[at] === IGNORED) continue;
     const outputs = answers(at);
-    const scored = { outputs, point: readout.point(outputs), target: readout.target(at) };
+    const scored = {
+      outputs,
+      point: readout.point(outputs, at),
+      target: readout.target(at),
+      errorScale: errorScale?.(at),
+    };
     for (const [, metric] of gathered) metric.add(scored);
   }
   return Object.assign({}, ...gathered.map(([name, { value }]) => finite(name, value)));

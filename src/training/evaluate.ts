@@ -96,7 +96,7 @@ export async function predictCheckpoint(
       named: all.id !== undefined,
       kind: loss.target,
       quantiles: loss.quantiles?.map(({ level }) => level) ?? [],
-      quantilesOf: ({ outputs }) => readout.quantiles(outputs),
+      quantilesOf: ({ outputs, at }) => readout.quantiles(outputs, at),
       perStep: answersEachStep(spec.head),
       size: targetSize(run.loss, spec.outputSize),
       ...(dataset.classLabels && { classNames: dataset.classLabels }),

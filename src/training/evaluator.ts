@@ -120,7 +120,7 @@ export class Evaluator {
 
   /** What came out for sequence `index`, which is number `at` of the batch in `slot`. */
   private sequence(
-    { lengths, id }: Split,
+    { lengths, id, errorScale }: Split,
     readout: Readout,
     index: number,
     { slot, at }: { readonly slot: number; readonly at: number },
@@ -137,11 +137,13 @@ export class Evaluator {
       const outputs = predictions.subarray(i * width, (i + 1) * width);
       return {
         step,
+        at: first + step,
         counts: weight[i] !== 0,
         loss: rows[i],
         outputs,
-        point: readout.point(outputs),
+        point: readout.point(outputs, first + step),
         target: readout.target(first + step),
+        errorScale: errorScale?.(first + step),
       };
     });
     return { index, ...(id && { id: id(index) }), predictions: told };

@@ -4,6 +4,8 @@ import type { Scored } from '../metrics/metric.js';
 export interface Prediction extends Scored {
   /** Step of its sequence, from 0; 0 where the model answers once a sequence. */
   readonly step: number;
+  /** Its place among all targets of the split. */
+  readonly at: number;
   /** Whether it counts in loss and metric: its label is not an ignored one. */
   readonly counts: boolean;
   /** Before weighting; says nothing where the prediction does not count. */
