@@ -4,17 +4,18 @@
  */
 import { EXIT, type ExitCode } from '../errors.js';
 import { spellNonFinite } from '../experiment/json.js';
-import { evaluateCheckpoint } from '../training/evaluate.js';
+import { evaluateCheckpoint } from '../prediction/evaluate.js';
+import { openModel, type SavedModel } from '../prediction/saved-model.js';
+import { hintingAtMovedData } from './hinted-error.js';
 import type { Io } from './io.js';
 import type { EvaluateOptions } from './options.js';
 import { createEvaluationDisplay } from './progress.js';
-import { type OpenedModel, openModel } from './saved-model.js';
 
 export async function evaluate(runPath: string, options: EvaluateOptions, io: Io): Promise<ExitCode> {
-  const model = openModel(runPath, options.checkpoint, options.weights);
+  const model = openModel(runPath, options);
   const { file, step, epoch } = model;
   const { split } = options;
-  const { loss, metrics, count } = await measure(model, options, io);
+  const { loss, metrics, count } = await hintingAtMovedData(() => measure(model, options, io));
   if (options.json) {
     const measured = { [split]: { loss, ...metrics } };
     const answer = { version: 1, checkpoint: file, step, epoch, metrics: measured, predictions: count };
@@ -26,7 +27,7 @@ export async function evaluate(runPath: string, options: EvaluateOptions, io: Io
   return EXIT.done;
 }
 
-async function measure(model: OpenedModel, options: EvaluateOptions, io: Io) {
+async function measure(model: SavedModel, options: EvaluateOptions, io: Io) {
   const display = createEvaluationDisplay(io, options.quiet);
   try {
     return await evaluateCheckpoint(model, options, progress => display.evaluating(progress));

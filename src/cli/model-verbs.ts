@@ -11,7 +11,9 @@ import {
   weightsOption,
 } from './flags.js';
 import {
+  collect,
   type EvaluateOptions,
+  ON_ERROR,
   PREDICTION_FORMATS,
   type PredictOptions,
   parseCount,
@@ -19,7 +21,7 @@ import {
 } from './options.js';
 
 export function addEvaluate(program: Command, { io, finish }: Shell): void {
-  type Flags = Pick<EvaluateOptions, 'checkpoint' | 'weights' | 'split' | 'backend'> & {
+  type Flags = Pick<EvaluateOptions, 'checkpoint' | 'weights' | 'set' | 'split' | 'backend'> & {
     threads?: number;
     json?: boolean;
     quiet?: boolean;
@@ -28,6 +30,7 @@ export function addEvaluate(program: Command, { io, finish }: Shell): void {
     .addOption(checkpointOption())
     .addOption(splitOption())
     .addOption(weightsOption())
+    .addOption(movedDataOption())
     .addOption(backendOption())
     .addOption(threadsOption())
     .addOption(jsonOption('the result'))
@@ -42,22 +45,46 @@ function splitOption(): Option {
   return new Option('--split <name>', 'the split to read').choices(SPLITS).default(SPLITS[0]);
 }
 
+/** Of a run that has ended only the place of its data can change. */
+function movedDataOption(): Option {
+  return new Option('--set <dataset.path=file>', "where the run's data lie now (repeatable)")
+    .argParser(collect)
+    .default([], 'none');
+}
+
 export function addPredict(program: Command, { io, finish }: Shell): void {
-  type Flags = Omit<PredictOptions, 'threads' | 'limit'> & { threads?: number; limit?: number };
-  verb(program, 'predict <run>', "print a checkpoint's prediction for every sequence")
-    .addOption(checkpointOption())
+  type Flags = Omit<PredictOptions, 'threads'> & { threads?: number };
+  verb(program, 'predict <run>', "print a checkpoint's prediction for every sequence of a split or a file")
+    .addOption(
+      new Option(
+        '--input <file>',
+        "new sequences in the format of the run's data, without labels; - is standard input",
+      ).conflicts('split'),
+    )
     .addOption(splitOption())
-    .addOption(weightsOption())
+    .addOption(
+      new Option('--on-error <what>', 'what becomes of a sequence of the input that cannot be read')
+        .choices(ON_ERROR)
+        .default(ON_ERROR[0]),
+    )
     .addOption(
       new Option('--format <format>', 'how to print them')
         .choices(PREDICTION_FORMATS)
         .default(PREDICTION_FORMATS[0]),
     )
+    .addOption(
+      new Option('--top <k>', 'the k most probable classes, in place of the probabilities of all').argParser(
+        parseCount,
+      ),
+    )
     .addOption(new Option('--limit <n>', 'the first so many sequences').argParser(parseCount))
+    .addOption(checkpointOption())
+    .addOption(weightsOption())
+    .addOption(movedDataOption())
     .addOption(backendOption())
     .addOption(threadsOption())
-    .action(async (run: string, { checkpoint, weights, split, format, limit, backend, threads }: Flags) => {
+    .action(async (run: string, { threads, ...options }: Flags) => {
       const { predict } = await import('./predict.js');
-      finish(await predict(run, { checkpoint, weights, split, format, limit, backend, threads }, io));
+      finish(await predict(run, { ...options, threads }, io));
     });
 }

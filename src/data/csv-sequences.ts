@@ -28,6 +28,8 @@ const MAX_NUMBERS = 2 ** 24;
 
 export function csvSequences({ features, sequence }: CsvConfig): SequenceReader {
   return {
+    hasIds: sequence !== undefined,
+    hasTimes: sequence?.order !== undefined,
     async *read({ name, size, chunks }) {
       const isGathered = size !== undefined && size <= MAX_GATHERED_BYTES;
       const rows = new RowReader(name, { features, ...sequence }, isGathered);
@@ -215,7 +217,8 @@ function closed({ id, values, order, problems, place, rows }: Open, columns: Col
   const sorted = order.toSorted((a, b) => a.key - b.key || a.row - b.row);
   const tie = sorted.findIndex(({ key }, i) => i > 0 && key === sorted[i - 1].key);
   if (tie > 0) problems.push(samePlace(id, sorted[tie - 1], sorted[tie], place.file));
-  if (problems.length > 0) return { problems, ...named };
+  const inOrderOfLines = problems.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0));
+  if (problems.length > 0) return { problems: inOrderOfLines, ...named };
   const size = columns.features.length;
   const read = values.toArray();
   const inOrder = columns.order === undefined || sorted.every(({ row }, i) => row === i);

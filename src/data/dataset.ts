@@ -27,6 +27,12 @@ export interface DataScaling {
   readonly targets: Scaling | null;
 }
 
+/** Of the columns of each series, and of those that training did not have. */
+export interface SeriesScaling {
+  readonly pooled: Scaling;
+  readonly series: readonly (Scaling & { readonly name: string })[];
+}
+
 /** A feature or target value over the training split, in the units of the data. */
 export interface Column {
   readonly name: string;
@@ -148,6 +154,8 @@ export interface Dataset {
   readonly columns?: Readonly<Record<'features' | 'targets', readonly Column[]>>;
   /** Absent if features and targets are as in the data. */
   readonly scaling?: DataScaling;
+  /** How the columns of each series are scaled, if each is by itself. */
+  readonly seriesScaling?: SeriesScaling;
   /** Height and width of a picture, where the sequences are pictures (for reports). */
   readonly picture?: { readonly height: number; readonly width: number };
 }

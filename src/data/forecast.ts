@@ -14,10 +14,11 @@
 import { orderKey, rowLists } from './csv-order.js';
 import { type CsvTable, readCsvTable } from './csv-table.js';
 import type { Column, Dataset, Scaling, Split, SplitName } from './dataset.js';
+import { type CalendarFeature, forecastSequences, rowValues, windowShape } from './forecast-sequences.js';
 import type { DatasetContext, DatasetKind } from './kind.js';
 import { NUMBER } from './label-texts.js';
 import { configError, Problems } from './problems.js';
-import { columnScaling, type NormalizeConfig } from './scaling.js';
+import { columnScaling, type NormalizeConfig, repeated } from './scaling.js';
 import { shareOf } from './selection.js';
 import type { ValidationConfig } from './training-part.js';
 
@@ -51,26 +52,12 @@ export interface ForecastConfig extends Required<NormalizeConfig> {
   readonly limit?: number;
 }
 
-export type CalendarFeature = 'hour' | 'day_of_week' | 'day_of_month' | 'day_of_year' | 'month';
-
 export const forecast: DatasetKind<ForecastConfig> = {
   open,
   facts: () => ({ inputKind: 'number', targetKind: 'value', perStep: false }),
   testDigests: 1,
   dividesItself: true,
-};
-
-const MS_OF_DAY = 86_400_000;
-/** Days of a Gregorian year on average. */
-const DAYS_OF_YEAR = 365.2425;
-
-/** Where in its cycle a time is, from 0 to 1. */
-const CYCLES: Readonly<Record<CalendarFeature, (time: Date) => number>> = {
-  hour: time => (time.getTime() / MS_OF_DAY) % 1,
-  day_of_week: time => ((time.getUTCDay() + 6) % 7) / 7,
-  day_of_month: time => (time.getUTCDate() - 1) / 31,
-  day_of_year: time => (time.getTime() - Date.UTC(time.getUTCFullYear(), 0)) / MS_OF_DAY / DAYS_OF_YEAR,
-  month: time => time.getUTCMonth() / 12,
+  newSequences: forecastSequences,
 };
 
 /** The steps of one series in their order. */
@@ -103,7 +90,7 @@ interface Cuts {
  * line and column of a cell that is wrong
  */
 async function open(config: ForecastConfig, _context: DatasetContext): Promise<Dataset> {
-  const { features = [], known = [], calendar = [], horizon, input_steps, normalize } = config;
+  const { features = [], known = [], calendar = [], normalize } = config;
   const table = await readTable(config);
   const keys = timeKeys(table, config);
   const cuts = cutsOf(keys, config);
@@ -114,7 +101,8 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
   );
   problems.throwIfAny();
   const trainEnd = cuts.validation ?? cuts.test;
-  const width = 1 + features.length + known.length;
+  const shape = windowShape(config);
+  const { width } = shape;
   const value = (row: number, column: number): number =>
     column === 0 ? table.targets[row] : table.features[row * (width - 1) + column - 1];
   const fit = (rows: readonly number[]) =>
@@ -149,21 +137,10 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
       ),
     };
   });
-  const calendarOf = calendar.length === 0 ? undefined : calendarValues(keys, calendar);
-  const hasFuture = known.length + calendar.length > 0;
-  const size = width + 2 * calendar.length + (hasFuture ? 1 : 0);
-  const steps = input_steps + (hasFuture ? horizon : 0);
-  const shape = {
-    steps,
-    width,
-    observed: 1 + features.length,
-    hasFuture,
-    calendarOf,
-    calendar: 2 * calendar.length,
-  };
+  const { size, steps } = shape;
   const split = (name: SplitName): Split => {
     const windows = windowsOf(all, keys, cuts, name, config);
-    return forecastSplit(windows, shape, config, index => idOf(windows[index], table));
+    return forecastSplit(windows, keys, config, index => idOf(windows[index], table));
   };
   const train = split('train');
   const names = [
@@ -179,12 +156,20 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
     train,
     ...(cuts.validation !== undefined && { validation: split('validation') }),
     test: split('test'),
+    seriesScaling: {
+      pooled: scalingOf(pooled),
+      series: all.map(({ name, scalings }) => ({ name, ...scalingOf(scalings) })),
+    },
     digests: [{ name: table.source.name, sha256: table.source.sha256 }],
     columnNames: {
       features: i => (i === 0 ? config.target : names[i]),
       targets: i => `${config.target} ${i + 1} ahead`,
     },
   };
+}
+
+function scalingOf(pairs: readonly (readonly [offset: number, scale: number])[]): Scaling {
+  return { offset: pairs.map(([offset]) => offset), scale: pairs.map(([, scale]) => scale) };
 }
 
 function readTable({
@@ -259,16 +244,16 @@ function cutsOf(keys: Float64Array, { test_fraction, validation }: ForecastConfi
 }
 
 /** A column over some rows, as `columnScaling` needs it. */
-function statistics(rows: readonly number[], valueOf: (row: number) => number): Column {
+function statistics(rows: readonly number[], of: (row: number) => number): Column {
   let [sum, min, max] = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const row of rows) {
-    const value = valueOf(row);
+    const value = of(row);
     sum += value;
     min = Math.min(min, value);
     max = Math.max(max, value);
   }
   const mean = sum / rows.length;
-  const squares = rows.reduce((total, row) => total + (valueOf(row) - mean) ** 2, 0);
+  const squares = rows.reduce((total, row) => total + (of(row) - mean) ** 2, 0);
   return { name: '', mean, deviation: Math.sqrt(squares / rows.length), min, max };
 }
 
@@ -278,19 +263,6 @@ function naiveErrorOf(targets: readonly number[], season = 1): number | undefine
   let sum = 0;
   for (let t = season; t < targets.length; t++) sum += Math.abs(targets[t] - targets[t - season]);
   return count > 0 && sum > 0 ? sum / count : undefined;
-}
-
-/** Sine and cosine of each calendar feature, by row. */
-function calendarValues(keys: Float64Array, calendar: readonly CalendarFeature[]): Float32Array {
-  const values = new Float32Array(keys.length * 2 * calendar.length);
-  keys.forEach((key, row) => {
-    const time = new Date(key);
-    calendar.forEach((feature, i) => {
-      const angle = 2 * Math.PI * CYCLES[feature](time);
-      values.set([Math.sin(angle), Math.cos(angle)], (row * calendar.length + i) * 2);
-    });
-  });
-  return values;
 }
 
 /** The windows of a split, series by series; see the top of this file. */
@@ -326,24 +298,17 @@ function windowsOf(
   return name === 'train' ? windows.slice(0, limit) : windows;
 }
 
-interface Shape {
-  readonly steps: number;
-  /** Columns of a series. */
-  readonly width: number;
-  /** Those of them that the future does not have: target and features. */
-  readonly observed: number;
-  readonly hasFuture: boolean;
-  /** Numbers of the calendar at each step. */
-  readonly calendar: number;
-  readonly calendarOf: Float32Array | undefined;
-}
-
 function forecastSplit(
   windows: readonly Window[],
-  { steps, width, observed, hasFuture, calendar, calendarOf }: Shape,
-  { input_steps, horizon, season }: ForecastConfig,
+  keys: Float64Array,
+  config: ForecastConfig,
   id: (index: number) => string,
 ): Split {
+  const { input_steps, horizon, season, calendar = [] } = config;
+  const { steps, size, width, observed, hasFuture } = windowShape(config);
+  // a row without its columns, which stand in the series
+  const rest = (row: number, isFuture: boolean): number[] =>
+    rowValues([], keys[row], { calendar, isFuture, hasFuture });
   const targetAt = ({ values }: Series, step: number): number => values[step * width];
   const targets = new Float32Array(windows.length * horizon);
   windows.forEach(({ series, origin }, i) => {
@@ -377,19 +342,13 @@ function forecastSplit(
       for (let step = 0; step < steps; step++) {
         const at = origin - input_steps + step;
         const isFuture = step >= input_steps;
-        let to = offset + step * stepStride;
+        const to = offset + step * stepStride;
         for (let c = 0; c < width; c++)
-          out[to++] = isFuture && c < observed ? 0 : series.values[at * width + c];
-        const from = series.rows[at] * calendar;
-        for (let c = 0; c < calendar; c++) out[to++] = calendarOf?.[from + c] ?? 0;
-        if (hasFuture) out[to] = isFuture ? 1 : 0;
+          out[to + c] = isFuture && c < observed ? 0 : series.values[at * width + c];
+        if (size > width) out.set(rest(series.rows[at], isFuture), to + width);
       }
     },
   };
-}
-
-function repeated([offset, scale]: readonly [number, number], size: number): Scaling {
-  return { offset: new Array<number>(size).fill(offset), scale: new Array<number>(size).fill(scale) };
 }
 
 /** The series and the time of the first target, or its row, counted from 1. */

@@ -19,6 +19,7 @@ export {
   type DataRecord,
   isRejected,
   type NewSequence,
+  newSplit,
   type ReadSequence,
   type RejectedSequence,
   type SequenceReader,

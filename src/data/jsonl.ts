@@ -194,6 +194,8 @@ function newSequences(config: JsonlConfig, { input, vocabulary }: DataRecord): S
   const codeOf = (text: string): number => numbers?.get(text) ?? UNKNOWN;
   const shape = input.kind === 'number' ? { features: input.size } : {};
   return {
+    hasIds: config.id !== undefined,
+    hasTimes: false,
     async *read({ name, chunks }) {
       let done: ReadSequence[] = [];
       const pieces = new JsonlPieces(name, {

@@ -28,6 +28,8 @@ const LIST = 64;
 
 export function numpySequences(data: DataRecord): SequenceReader {
   return {
+    hasIds: false,
+    hasTimes: false,
     async *read(source) {
       const bytes = await allBytes(source);
       const arrays = arraysOf(bytes, source.name);

@@ -215,6 +215,8 @@ const LIST_VALUES = 2 ** 16;
 /** Reads the pictures of an IDX file, which must be as large as those of the run. */
 export function pictureSequences(sequence: PictureSequence, { picture }: DataRecord): SequenceReader {
   return {
+    hasIds: false,
+    hasTimes: false,
     async *read(source) {
       const name = source.name;
       const images = parseIdx({ file: name, bytes: await allBytes(source) }, 3);

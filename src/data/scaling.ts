@@ -57,6 +57,11 @@ export function columnScaling(
   return [offset, isConstant(column) ? 1 : scale];
 }
 
+/** The same scaling for `size` numbers. */
+export function repeated([offset, scale]: readonly [offset: number, scale: number], size: number): Scaling {
+  return { offset: new Array<number>(size).fill(offset), scale: new Array<number>(size).fill(scale) };
+}
+
 function fitted(method: DataScaling['method'], columns: readonly Column[]): Scaling | null {
   if (columns.length === 0) return null;
   const pairs = columns.map(column => columnScaling(method, column));
@@ -76,8 +81,11 @@ export function scaledDataset(dataset: Dataset, scaling: DataScaling): Dataset {
   };
 }
 
-/** @param steps T */
-function scaledSplit(split: Split, { features, targets }: DataScaling, steps: number): Split {
+/**
+ * The split with its features and value targets scaled; what is null is left alone.
+ * @param steps T
+ */
+export function scaledSplit(split: Split, { features, targets }: DataScaling, steps: number): Split {
   const scaled = targets === null ? split : { ...split, targets: scaledTargets(split.targets, targets) };
   return features === null ? scaled : { ...scaled, read: scaledRead(split, features, steps) };
 }

@@ -3,6 +3,7 @@
 import { trainingColumns } from './column-statistics.js';
 import { type CsvConfig, csv } from './csv.js';
 import type { Dataset } from './dataset.js';
+import { type ForecastConfig, forecast } from './forecast.js';
 import { type IdxConfig, idx } from './idx.js';
 import { type JsonlConfig, jsonl } from './jsonl.js';
 import type { DatasetContext, DatasetFacts, DatasetKind } from './kind.js';
@@ -22,13 +23,14 @@ export type DatasetConfig =
   | CsvConfig
   | JsonlConfig
   | TextConfig
+  | ForecastConfig
   | SyntheticConfig;
 
 type DatasetTable = {
   readonly [K in DatasetConfig['kind']]: DatasetKind<Extract<DatasetConfig, { kind: K }>>;
 };
 
-export const datasets: DatasetTable = { mnist, idx, npz, csv, jsonl, text, synthetic };
+export const datasets: DatasetTable = { mnist, idx, npz, csv, jsonl, text, forecast, synthetic };
 
 /**
  * Opens the dataset that `config` describes. Paths are taken as they are; relative ones from the working directory.

@@ -59,6 +59,8 @@ export const text: DatasetKind<TextConfig> = {
 function newSequences({ level }: TextConfig, { vocabulary }: DataRecord): SequenceReader {
   const numbers = vocabulary && symbolNumbers(vocabulary);
   return {
+    hasIds: false,
+    hasTimes: false,
     async *read({ name, chunks }) {
       let done: ReadSequence[] = [];
       const lines = new LinePieces(name, level !== 'byte', ({ bytes, number }) => {

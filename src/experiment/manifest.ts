@@ -31,6 +31,14 @@ interface DataRecord {
   readonly class_names?: readonly string[];
   readonly picture?: { readonly height: number; readonly width: number };
   readonly vocabulary?: VocabularyRecord;
+  readonly series_scaling?: {
+    readonly pooled: { readonly offset: readonly number[]; readonly scale: readonly number[] };
+    readonly series: readonly {
+      readonly name: string;
+      readonly offset: readonly number[];
+      readonly scale: readonly number[];
+    }[];
+  };
 }
 
 /** What only the run itself knows. */

@@ -56,5 +56,6 @@ export function dataRecord({ dataset, run, spec }: Pick<Session, 'dataset' | 'ru
     ...(dataset.classLabels && { class_names: dataset.classLabels }),
     ...(dataset.picture && { picture: dataset.picture }),
     ...(dataset.vocabulary && { vocabulary: dataset.vocabulary }),
+    ...(dataset.seriesScaling && { series_scaling: dataset.seriesScaling }),
   };
 }

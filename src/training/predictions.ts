@@ -4,8 +4,6 @@ import type { Scored } from '../metrics/metric.js';
 export interface Prediction extends Scored {
   /** Step of its sequence, from 0; 0 where the model answers once a sequence. */
   readonly step: number;
-  /** Its place among all targets of the split. */
-  readonly at: number;
   /** Whether it counts in loss and metric: its label is not an ignored one. */
   readonly counts: boolean;
   /** Before weighting; says nothing where the prediction does not count. */
@@ -28,7 +26,15 @@ export type PredictionWatcher = (sequence: PredictedSequence) => void;
 
 /** softmax(z)_k = e^(z_k - m) / sum over i of e^(z_i - m), m the greatest of z, in float64; NaN where it is not defined. */
 export function probabilityOf(logits: ArrayLike<number>, k: number): number {
-  const values = Array.from(logits);
-  const most = Math.max(...values);
-  return Math.exp(values[k] - most) / values.reduce((sum, z) => sum + Math.exp(z - most), 0);
+  return probabilities(logits)[k];
+}
+
+/** softmax(z) of all classes. */
+export function probabilities(logits: ArrayLike<number>): Float64Array {
+  const values = Float64Array.from(logits);
+  const most = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  for (let k = 0; k < values.length; k++) values[k] = Math.exp(values[k] - most);
+  const sum = values.reduce((a, b) => a + b, 0);
+  for (let k = 0; k < values.length; k++) values[k] /= sum;
+  return values;
 }

@@ -57,17 +57,23 @@ function scalingWords(scaling: Scaling | null, i: number): string {
   return scaling === null ? 'none' : `offset ${scaling.offset[i]}, scale ${scaling.scale[i]}`;
 }
 
-/** Throws exit 5 where one of `now` has another digest than in the run's manifest. */
+/**
+ * Throws exit 5 if one of `now` has another digest than in the run's manifest. A file that the
+ * manifest does not know has been moved: it is the one in its place there.
+ */
 function checkDigests(now: Dataset['digests'], then: Dataset['digests']): void {
   const known = new Map(then.map(({ name, sha256 }) => [name, sha256]));
-  const changed = digestChanges(now, then).filter(({ name }) => known.has(name));
+  const changed = now.flatMap(({ name, sha256 }, place) => {
+    const expected = known.get(name) ?? then.at(place)?.sha256;
+    return expected === undefined || expected === sha256 ? [] : [{ name, sha256, expected }];
+  });
   if (changed.length === 0) return;
   throw damagedError(
-    ...changed.map(({ name, sha256 }) => ({
+    ...changed.map(({ name, sha256, expected }) => ({
       code: 'run/data-changed',
       message: 'the data are not those that the run was trained and measured on',
       file: name,
-      expected: `SHA-256 ${known.get(name)}`,
+      expected: `SHA-256 ${expected}`,
       got: sha256,
     })),
   );

@@ -1,0 +1,139 @@
+/** Trained models for programs: `loadModel` opens the model of a run directory. */
+import type { Readable } from 'node:stream';
+import {
+  type ByteSource,
+  fileBytes,
+  newSequences,
+  type ReadSequence,
+  type SequenceInput,
+  streamBytes,
+} from '../data/index.js';
+import type { BackendRequest } from '../engine/backend.js';
+import type { AnswerForm, SequencePrediction } from './answers.js';
+import { givenSequence, type SequenceValues, type StepForm } from './given-values.js';
+import { type OpenedModel, openWithoutData } from './open.js';
+import { Predictor, type RejectionOptions } from './predictor.js';
+import { type OpenModelOptions, openModel, type SavedModel } from './saved-model.js';
+import { type Session, StepModel } from './session.js';
+
+export interface LoadModelOptions extends Pick<OpenModelOptions, 'checkpoint' | 'weights'> {
+  /** Where kernels run. Default: `auto`. */
+  readonly backend?: BackendRequest;
+  /** Threads for kernels. Default: as many as the process may use. */
+  readonly threads?: number;
+}
+
+/**
+ * The model of the run directory `run`, which may be a copy on another machine: nothing else is
+ * read, the run's data are not needed.
+ *
+ * @example
+ * const model = await loadModel('experiments/wind/20260101T120000Z-1a2b3c4d');
+ * for await (const { id, answers } of model.predict(sequences)) console.log(id, answers[0].predicted);
+ * await model.close();
+ *
+ * @throws UserError exit 2 if there is no such run or checkpoint, or the backend is not there; exit 5
+ * if a file is damaged, or if the run is of a version that did not record what its data were like
+ */
+export async function loadModel(run: string, options: LoadModelOptions = {}): Promise<Model> {
+  const { backend = 'auto', threads, ...which } = options;
+  const saved = openModel(run, which);
+  return new Model(saved, await openWithoutData(saved, { backend, threads }));
+}
+
+/** A trained model. It computes in threads that do not keep the process alive. */
+export class Model {
+  /** What the answers are like. */
+  readonly form: AnswerForm;
+  private readonly stepForm: StepForm;
+  private stepModel: StepModel | undefined;
+  /** Those that predict nothing just now: each works on memory of its own. */
+  private readonly idle: Predictor[] = [];
+
+  /** Use {@link loadModel}. */
+  constructor(
+    private readonly saved: SavedModel,
+    private readonly opened: OpenedModel,
+  ) {
+    const predictor = new Predictor(opened);
+    this.idle.push(predictor);
+    this.form = predictor.form;
+    const { dataset } = saved.loaded.experiment;
+    this.stepForm = {
+      input: opened.data.input,
+      ...('features' in dataset && { featureNames: dataset.features }),
+    };
+  }
+
+  /** What a step of a sequence is: F numbers, or one of several symbols. */
+  get input(): SequenceInput {
+    return this.opened.data.input;
+  }
+
+  /**
+   * Predicts sequences in their order, which may be longer or shorter than those of the training.
+   * They are computed batch by batch, so that memory is bounded however many there are; a batch
+   * begins once it is full or `sequences` end. For answers at once use a {@link session}.
+   * @throws UserError exit 5 at the first sequence that does not fit the model, unless
+   * `onRejected` is given; those before it have been predicted by then
+   */
+  predict(
+    sequences: Iterable<SequenceValues> | AsyncIterable<SequenceValues>,
+    options: RejectionOptions = {},
+  ): AsyncGenerator<SequencePrediction> {
+    return this.sequences(this.given(sequences), options);
+  }
+
+  /**
+   * Predicts the sequences of a file in the format of the run's data, or of a stream of its bytes:
+   * the same columns, lengths and scaling; labels are not looked at.
+   * @param input path of the file, or a stream such as `process.stdin`
+   * @throws UserError as `predict`, at their place in the file; exit 2 if it cannot be read
+   */
+  predictFile(input: string | Readable, options: RejectionOptions = {}): AsyncGenerator<SequencePrediction> {
+    return this.sequences(this.read(input), options);
+  }
+
+  /**
+   * Begins a sequence that is given step by step, as for live streams. Any number of sessions may be
+   * open.
+   * @throws UserError exit 2 if the model is bidirectional
+   */
+  session(): Session {
+    this.stepModel ??= new StepModel(this.opened, this.form, this.stepForm);
+    return this.stepModel.session();
+  }
+
+  /** Ends the threads. Predictions that are under way fail. */
+  close(): Promise<void> {
+    return this.opened.close();
+  }
+
+  private async *sequences(
+    lists: AsyncIterable<readonly ReadSequence[]>,
+    options: RejectionOptions,
+  ): AsyncGenerator<SequencePrediction> {
+    const predictor = this.idle.pop() ?? new Predictor(this.opened);
+    try {
+      for await (const batch of predictor.sequences(lists, options)) yield* batch;
+    } finally {
+      this.idle.push(predictor);
+    }
+  }
+
+  private async *given(
+    sequences: Iterable<SequenceValues> | AsyncIterable<SequenceValues>,
+  ): AsyncGenerator<readonly ReadSequence[]> {
+    let index = 0;
+    for await (const sequence of sequences) yield [givenSequence(sequence, index++, this.stepForm)];
+  }
+
+  private async *read(input: string | Readable): AsyncGenerator<readonly ReadSequence[]> {
+    const reader = newSequences(this.saved.loaded.experiment.dataset, this.opened.data);
+    yield* reader.read(await sourceOf(input));
+  }
+}
+
+function sourceOf(input: string | Readable): Promise<ByteSource> {
+  return typeof input === 'string' ? fileBytes(input) : streamBytes('<stream>', input);
+}
