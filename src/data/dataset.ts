@@ -109,8 +109,11 @@ export interface Split {
    * the naive forecast has in training. Undefined if that is not known or 0.
    */
   errorScale?(index: number): number | undefined;
-  /** Naive forecasts of sequence `index`, `[C]` as `targets` has them; present of forecasts. */
-  readonly naive?: Readonly<Partial<Record<NaiveForecast, (index: number) => Float32Array>>>;
+  /**
+   * Naive forecasts of sequence `index`, `[C]` as `targets` has them, undefined if the series does not
+   * go back far enough; present of forecasts.
+   */
+  readonly naive?: Readonly<Partial<Record<NaiveForecast, (index: number) => Float32Array | undefined>>>;
   /** The grey values of sequence `index` as it was before it became one, row by row; present where `Dataset.picture` is. */
   picture?(index: number): Uint8Array;
 }

@@ -316,11 +316,11 @@ function forecastSplit(
   });
   const naive =
     (stepOf: (origin: number, h: number) => number) =>
-    (index: number): Float32Array => {
+    (index: number): Float32Array | undefined => {
       const { series, origin } = windows[index];
-      return Float32Array.from({ length: horizon }, (_, h) => targetAt(series, stepOf(origin, h)));
+      const steps = Array.from({ length: horizon }, (_, h) => stepOf(origin, h));
+      return steps[0] < 0 ? undefined : Float32Array.from(steps, step => targetAt(series, step));
     };
-  const hasSeason = season !== undefined && windows.every(({ origin }) => origin >= season);
   return {
     count: windows.length,
     targets: {
@@ -333,7 +333,7 @@ function forecastSplit(
     errorScale: index => windows[index].series.naiveError,
     naive: {
       last_value: naive(origin => origin - 1),
-      ...(hasSeason && {
+      ...(season !== undefined && {
         seasonal_naive: naive((origin, h) => origin + h - season * Math.ceil((h + 1) / season)),
       }),
     },

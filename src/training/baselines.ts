@@ -67,7 +67,10 @@ export function trivialBaselines(run: ModelRun, { train }: Dataset, split: Split
   for (const name of ['last_value', 'seasonal_naive'] as const) {
     const forecast = split.naive?.[name];
     if (!forecast) continue;
-    const answers: Answers = at => repeatedTo(run.spec.outputSize, forecast(at));
+    const answers: Answers = at => {
+      const values = forecast(at);
+      return values && repeatedTo(run.spec.outputSize, values);
+    };
     found.push([name, measured(run, split, answers, run.metrics)]);
   }
   return Object.fromEntries(found);
@@ -145,9 +148,10 @@ function quantileOf(values: Float32Array, quantile: number): number {
 }
 
 /**
- * The outputs for each prediction of a split, by its position. A view that is good until the next.
+ * The outputs for each prediction of a split, by its position; one without outputs does not count. A
+ * view that is good until the next.
  */
-type Answers = (at: number) => Float32Array;
+type Answers = (at: number) => Float32Array | undefined;
 
 function stepBefore({ values }: Classes, count: number, first: Float32Array): Answers {
   const steps = values.length / count;
@@ -192,6 +196,7 @@ function measured(
   for (let at = 0; at < targets.values.length / width; at++) {
     if (targets.kind === 'class' && targets.values[at] === IGNORED) continue;
     const outputs = answers(at);
+    if (outputs === undefined) continue;
     const scored = {
       outputs,
       point: readout.point(outputs, at),
