@@ -24,6 +24,7 @@ export type {
   ValueAnswer,
 } from './prediction/answers.js';
 export { topClasses } from './prediction/answers.js';
+export type { GenerateOptions } from './prediction/generate.js';
 export type { SequenceValues, StepValues } from './prediction/given-values.js';
 export { type LoadModelOptions, loadModel, type Model } from './prediction/model.js';
 export type { RejectionOptions } from './prediction/predictor.js';

@@ -1,17 +1,23 @@
 /** Predictions of sequences that no split holds: the same as an evaluation's, from every format, streamed. */
+
+import { execFile } from 'node:child_process';
 import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import t from 'tap';
 import { validateAgainst } from '../src/config/schema.js';
 import { loadModel, UserError } from '../src/index.js';
+import { packageRoot } from '../src/root.js';
 import { floats, integers, npz, Workplace } from './support/cli.js';
 import { idx } from './support/data-files.js';
 import { copies, train } from './support/runs.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
+
+const execute = promisify(execFile);
 
 const webasm = ['--backend', 'webasm', '--threads', '1'];
 
@@ -608,4 +614,13 @@ t.test('the library: the same predictions of values that a program hands over', 
   };
   await t.rejects(stopped(), UserError);
   t.equal(before.length, 1);
+});
+
+t.test('the example of the README runs', async t => {
+  const source = readFileSync(join(packageRoot, 'test/examples/predict.ts'), 'utf8');
+  t.ok(readFileSync(join(packageRoot, 'README.md'), 'utf8').includes(`\`\`\`ts\n${source}\`\`\`\n`));
+  const example = join(packageRoot, 'dist/test/examples/predict.js');
+  const ran = await execute(process.execPath, [example, await runOf[NAMED]()]);
+  t.match(ran.stdout, /^0 monday \{\n {2}kind: 'class',.*\n1 undefined \{.*\n {2}step: 1,/s);
+  t.equal(ran.stderr, '');
 });

@@ -9,7 +9,9 @@ import {
   streamBytes,
 } from '../data/index.js';
 import type { BackendRequest } from '../engine/backend.js';
+import { usageError } from '../errors.js';
 import type { AnswerForm, SequencePrediction } from './answers.js';
+import { type GenerateOptions, generateSymbols } from './generate.js';
 import { givenSequence, type SequenceValues, type StepForm } from './given-values.js';
 import { type OpenedModel, openWithoutData } from './open.js';
 import { Predictor, type RejectionOptions } from './predictor.js';
@@ -102,6 +104,23 @@ export class Model {
   session(): Session {
     this.stepModel ??= new StepModel(this.opened, this.form, this.stepForm);
     return this.stepModel.session();
+  }
+
+  /**
+   * Lets a language model go on after `prompt`, symbol by symbol; these are not yielded. Symbols are
+   * numbers from 0; the same seed draws the same ones.
+   * @throws UserError exit 2 if the model does not say of each step which symbol comes next, exit 5 if
+   * the prompt has a symbol that the model does not know
+   */
+  generate(prompt: readonly number[], options: GenerateOptions): AsyncGenerator<number> {
+    const { input, form } = this;
+    if (input.kind !== 'symbol' || form.kind !== 'class' || form.size !== input.count) {
+      throw usageError({
+        code: 'model/not-generative',
+        message: 'only a language model makes up sequences: one whose classes are the symbols that it reads',
+      });
+    }
+    return generateSymbols(this.session(), input.count, prompt, options);
   }
 
   /** Ends the threads. Predictions that are under way fail. */
