@@ -8,12 +8,16 @@ import {
   type DataRecord,
   type Dataset,
   type DatasetConfig,
+  decodeText,
+  encodeText,
   isRejected,
   newSequences,
   openDataset,
   type ReadSequence,
+  type Vocabulary,
 } from '../src/data/index.js';
 import { symbolsOf } from '../src/data/vocabulary.js';
+import { loadModel } from '../src/prediction/model.js';
 import { packageRoot } from '../src/root.js';
 import { compareRuns } from '../src/verify/compare-runs.js';
 import { readLog, Workplace } from './support/cli.js';
@@ -552,4 +556,78 @@ t.test('what cannot be predicted is told, and what follows is read', async t => 
   );
   writeFileSync(path, Buffer.concat([Buffer.from('{"words": ["a"]}\n{"words": ["'), Buffer.of(0xc3)]));
   t.match(await complaints(5, () => readInPieces(config, data, path, 5)), [/^data\/encoding 29 \|/]);
+});
+
+t.test('a language model makes up the text that PyTorch does', async t => {
+  const { prompt, greedy } = json('language-model.json');
+  const { summary } = await train(work, languageModel);
+  const generate = async (...flags: string[]) => {
+    const { code, stdout, stderr } = await work.cellrun(
+      'predict',
+      summary.directory,
+      '--checkpoint',
+      'last',
+      '--generate',
+      ...flags,
+    );
+    return { code, stdout, stderr };
+  };
+  const likeliest = await generate('--prompt', prompt, '--length', '30', '--temperature', '0');
+  t.same(likeliest, { code: 0, stdout: `${prompt}${greedy}\n`, stderr: '' });
+  const drawn = await generate('--length', '40', '--seed', '3', '--temperature', '0.8');
+  t.equal(drawn.stdout.length, 41);
+  t.same(
+    await generate('--length', '40', '--seed', '3', '--temperature', '0.8'),
+    drawn,
+    'the same seed, the same text',
+  );
+  t.not((await generate('--length', '40', '--seed', '4', '--temperature', '0.8')).stdout, drawn.stdout);
+  t.notMatch(
+    (await generate('--length', '300', '--temperature', '50')).stdout,
+    '<unk>',
+    'what is unknown is no text',
+  );
+  const model = await loadModel(summary.directory, { checkpoint: 'last', backend: 'webasm', threads: 1 });
+  const pieces: string[] = [];
+  for await (const piece of model.generateText(prompt, { length: 30, temperature: 0 })) pieces.push(piece);
+  t.equal(pieces.join(''), greedy);
+  await model.close();
+  const alone = await work.cellrun('predict', summary.directory, '--seed', '1');
+  t.match(alone, { code: 2, stderr: /--seed belongs to --generate/ });
+  const input = work.file('lines.txt', 'der wal \nahoi? \n');
+  const scored = await work.cellrun('predict', summary.directory, '--checkpoint', 'last', '--input', input);
+  const told = scored.stdout
+    .trim()
+    .split('\n')
+    .map(text => JSON.parse(text));
+  t.same(
+    told.map(({ predicted }) => predicted.length),
+    [8, 6],
+    'each line is a text of its own',
+  );
+  t.equal(told[0].predicted_name.at(-1), greedy[0]);
+});
+
+t.test('texts are put together as they were cut', async t => {
+  const decoded = async (symbols: number[], vocabulary: Vocabulary, isContinued = false) => {
+    const given = async function* () {
+      yield* symbols;
+    };
+    let text = '';
+    for await (const piece of decodeText(given(), vocabulary, isContinued)) text += piece;
+    return text;
+  };
+  await fc.assert(
+    fc.asyncProperty(fc.string({ unit: 'grapheme' }), async text => {
+      for (const level of ['character', 'byte'] as const) {
+        const vocabulary = { level, symbols: ['<unk>', ...new Set(symbolsOf(text, level))] };
+        if ((await decoded(encodeText(text, vocabulary), vocabulary)) !== text) return false;
+      }
+      return true;
+    }),
+  );
+  const words = { level: 'word', symbols: ['<unk>', '<eos>', 'a', 'b'] } as const;
+  t.same(encodeText('a  b\n\nb c', words), [2, 3, 1, 1, 3, 0]);
+  t.equal(await decoded([2, 3, 1, 1, 3], words), 'a b\n\nb');
+  t.equal(await decoded([2, 1, 3], words, true), ' a\nb', 'after a prompt');
 });

@@ -17,6 +17,8 @@ import {
   PREDICTION_FORMATS,
   type PredictOptions,
   parseCount,
+  parseSeed,
+  parseTemperature,
   SPLITS,
 } from './options.js';
 
@@ -78,6 +80,26 @@ export function addPredict(program: Command, { io, finish }: Shell): void {
       ),
     )
     .addOption(new Option('--limit <n>', 'the first so many sequences').argParser(parseCount))
+    .addOption(
+      new Option('--generate', 'let a language model make up text instead').conflicts([
+        'input',
+        'split',
+        'onError',
+        'format',
+        'top',
+        'limit',
+        'set',
+      ]),
+    )
+    .addOption(new Option('--prompt <text>', 'what the generated text begins with (default: nothing)'))
+    .addOption(new Option('--length <n>', 'symbols to generate (default: 500)').argParser(parseCount))
+    .addOption(
+      new Option(
+        '--temperature <t>',
+        'below 1 the likely symbols become likelier; 0 takes the likeliest (default: 1)',
+      ).argParser(parseTemperature),
+    )
+    .addOption(new Option('--seed <n>', 'decides what is drawn (default: 0)').argParser(parseSeed))
     .addOption(checkpointOption())
     .addOption(weightsOption())
     .addOption(movedDataOption())

@@ -26,4 +26,4 @@ export {
 } from './new-sequences.js';
 export { fitScaling, inDataUnits, isConstant } from './scaling.js';
 export { type DatasetConfig, newSequences, openDataset } from './table.js';
-export type { Vocabulary } from './vocabulary.js';
+export { decodeText, encodeText, UNKNOWN, type Vocabulary } from './vocabulary.js';

@@ -24,6 +24,7 @@ import { shareOf, type TestPartConfig } from './selection.js';
 import type { ValidationConfig } from './training-part.js';
 import {
   fitVocabulary,
+  LINE_BREAK,
   LINE_END,
   symbolNumbers,
   symbolsByCode,
@@ -179,7 +180,7 @@ function fileCodes({ bytes, name }: SourceFile, level: TextLevel, codes: TextCod
 
 /** As Python reads a text file line by line; what follows the last line end is a line if it is not empty. */
 function linesOf(content: string): string[] {
-  const lines = content.split(/\r\n|\n|\r/);
+  const lines = content.split(LINE_BREAK);
   if (lines.at(-1) === '') lines.pop();
   return lines;
 }

@@ -3,6 +3,7 @@
  * kind reads them as codes of their texts; the vocabulary is fitted on the training split alone, as
  * scaling is.
  */
+import { StringDecoder } from 'node:string_decoder';
 import type { Dataset, Split } from './dataset.js';
 import { MAX_SYMBOLS } from './limits.js';
 import { configError } from './problems.js';
@@ -36,6 +37,8 @@ const UNKNOWN_TEXT = '<unk>';
 /** The word that the end of a line is. */
 export const LINE_END = '<eos>';
 
+export const LINE_BREAK = /\r\n|\n|\r/;
+
 /** What Python's `str.split()` takes as white space. */
 const WHITE_SPACE = new RegExp(
   `[\t-\r${String.fromCharCode(0x1c)}-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+`,
@@ -46,6 +49,47 @@ export function symbolsOf(text: string | Buffer, level: TextLevel): Iterable<str
   if (level === 'byte') return Buffer.from(text).toString('latin1');
   const decoded = text.toString();
   return level === 'character' ? decoded : decoded.split(WHITE_SPACE).filter(word => word !== '');
+}
+
+/** The symbols of a text that may have several lines, each end of which is a word. */
+function* symbolsOfLines(text: string, level: TextLevel): Generator<string> {
+  if (level !== 'word') {
+    yield* symbolsOf(text, level);
+    return;
+  }
+  for (const [i, line] of text.split(LINE_BREAK).entries()) {
+    if (i > 0) yield LINE_END;
+    yield* symbolsOf(line, level);
+  }
+}
+
+/** The numbers of the symbols of a text that continues; without a level, of words that are symbols. */
+export function encodeText(text: string, vocabulary: Vocabulary): number[] {
+  const numbers = symbolNumbers(vocabulary);
+  const { level } = vocabulary;
+  const symbols = level === null ? symbolsOf(text, 'word') : symbolsOfLines(text, level);
+  return Array.from(symbols, symbol => numbers.get(symbol) ?? UNKNOWN);
+}
+
+/** The text of symbols, piece by piece; that of symbol `k` of words begins with a space unless it begins a line. */
+export async function* decodeText(
+  symbols: AsyncIterable<number>,
+  { level, symbols: texts }: Vocabulary,
+  isContinued: boolean,
+): AsyncGenerator<string> {
+  const bytes = new StringDecoder('utf8');
+  let isLineStart = !isContinued;
+  for await (const symbol of symbols) {
+    const text = texts[symbol];
+    if (level === 'character') yield text;
+    else if (level === 'byte') yield bytes.write(Buffer.from(text, 'latin1'));
+    else {
+      const isEnd = text === LINE_END;
+      yield isEnd ? '\n' : `${isLineStart ? '' : ' '}${text}`;
+      isLineStart = isEnd;
+    }
+  }
+  yield bytes.end();
 }
 
 /** The number of each symbol of a vocabulary, by its text. */
