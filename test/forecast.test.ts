@@ -155,6 +155,65 @@ t.test('a run reports MASE beside the naive forecasts, and forecasts in the unit
 const START = Date.UTC(2024, 0, 1);
 const dayOf = (i: number) => new Date(START + i * 86_400_000).toISOString().slice(0, 10);
 
+t.test('a backtest forecasts each step of a split once', async t => {
+  const rows = Array.from({ length: 60 }, (_, i) => `${dayOf(i)},${i % 7 === 0 ? 20 : (i * 13) % 11}`);
+  const path = work.file('backtest.csv', ['day,y', ...rows].join('\n'));
+  const { series: _s, features: _f, known: _k, calendar: _c, validation: _v, ...rest } = sales;
+  const { summary } = await train(work, {
+    version: 1,
+    name: 'backtest',
+    dataset: { ...rest, path, target: 'y', stride: 1 },
+    model: { cell: 'gru', hidden_size: 4 },
+    loss: { kind: 'mse' },
+    optimizer: { kind: 'adam', learning_rate: 0.01 },
+    training: { num_epochs: 1, batch_size: 8, metrics: ['mase', 'mean_absolute_error'] },
+  });
+  const { stdout, code, stderr } = await work.cellrun(
+    'evaluate',
+    summary.directory,
+    '--backtest',
+    '--json',
+    '--backend',
+    'webasm',
+  );
+  t.equal(code, 0, stderr);
+  const { origins, mean, horizon } = JSON.parse(stdout);
+  t.equal(horizon, 3);
+  t.same(
+    origins.map(({ id }: { id: string }) => id),
+    [45, 48, 51, 54, 57].map(dayOf),
+  );
+  const y = (i: number) => Number(rows[i].split(',')[1]);
+  const naiveError =
+    Array.from({ length: 38 }, (_, i) => Math.abs(y(i + 7) - y(i))).reduce((a, b) => a + b, 0) / 38;
+  const last = [45, 48, 51, 54, 57].map(
+    origin => [0, 1, 2].reduce((sum, h) => sum + Math.abs(y(origin + h) - y(origin - 1)), 0) / 3,
+  );
+  origins.forEach(
+    ({ last_value }: { last_value: { mean_absolute_error: number; mase: number } }, i: number) => {
+      t.ok(closeTo(last_value.mean_absolute_error, last[i], 1e-4));
+      t.ok(closeTo(last_value.mase, last[i] / naiveError, 1e-4));
+    },
+  );
+  t.ok(closeTo(mean.last_value.mean_absolute_error, last.reduce((a, b) => a + b, 0) / 5, 1e-4));
+  const alike = await work.cellrun(
+    'evaluate',
+    summary.directory,
+    '--set',
+    'dataset.stride=3',
+    '--json',
+    '--backend',
+    'webasm',
+  );
+  t.ok(
+    closeTo(JSON.parse(alike.stdout).metrics.test.mase, mean.model.mase, 1e-9),
+    'the model is evaluated as ever',
+  );
+  const table = await work.cellrun('evaluate', summary.directory, '--backtest', '--backend', 'webasm');
+  t.match(table.stdout, /^origin +model mae +model mase +last_value mae.*\n2024-02-15 +\d/);
+  t.match(table.stdout, /\nmean of 5 +\d/);
+});
+
 t.test('nothing of a later split changes what an earlier one holds', async t => {
   const path = join(t.testdir(), 'a.csv');
   const table = fc.record({

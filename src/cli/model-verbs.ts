@@ -23,7 +23,7 @@ import {
 } from './options.js';
 
 export function addEvaluate(program: Command, { io, finish }: Shell): void {
-  type Flags = Pick<EvaluateOptions, 'checkpoint' | 'weights' | 'set' | 'split' | 'backend'> & {
+  type Flags = Pick<EvaluateOptions, 'checkpoint' | 'weights' | 'set' | 'split' | 'backend' | 'backtest'> & {
     threads?: number;
     json?: boolean;
     quiet?: boolean;
@@ -31,6 +31,12 @@ export function addEvaluate(program: Command, { io, finish }: Shell): void {
   verb(program, 'evaluate <run>', 'the metrics of a run directory, from one of its checkpoints')
     .addOption(checkpointOption())
     .addOption(splitOption())
+    .addOption(
+      new Option(
+        '--backtest',
+        'forecast from one origin after another, a horizon apart, beside naive forecasts',
+      ),
+    )
     .addOption(weightsOption())
     .addOption(movedDataOption())
     .addOption(backendOption())

@@ -87,6 +87,8 @@ export interface EvaluateOptions extends BackendOptions, OpenModelOptions {
   readonly split: EvaluatedSplit;
   readonly json: boolean;
   readonly quiet: boolean;
+  /** Forecast from one origin after another. */
+  readonly backtest?: boolean;
 }
 
 export const SPLITS = ['test', 'validation', 'train'] as const;

@@ -7,6 +7,7 @@ export {
   type Dataset,
   IGNORED,
   inputWidth,
+  type NaiveForecast,
   type Scaling,
   type SequenceInput,
   type Split,

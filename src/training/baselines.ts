@@ -11,7 +11,7 @@
  *                before (`Split.naive`)
  */
 import { lossFacts, type MeasuredMetric, targetSize } from '../config/index.js';
-import { type Dataset, IGNORED, type Split, type Targets } from '../data/index.js';
+import { type Dataset, IGNORED, type NaiveForecast, type Split, type Targets } from '../data/index.js';
 import type { BaselineName, SplitBaselines, SplitMetrics } from '../experiment/summary.js';
 import { lossOf } from '../losses/index.js';
 import { accumulator } from '../metrics/index.js';
@@ -65,12 +65,8 @@ export function trivialBaselines(run: ModelRun, { train }: Dataset, split: Split
     found.push(['previous', measured(run, split, answers, metrics)]);
   }
   for (const name of ['last_value', 'seasonal_naive'] as const) {
-    const forecast = split.naive?.[name];
-    if (!forecast) continue;
-    const answers: Answers = at => {
-      const values = forecast(at);
-      return values && repeatedTo(run.spec.outputSize, values);
-    };
+    if (split.naive?.[name] === undefined) continue;
+    const answers: Answers = at => naiveOutputs(split, name, at, run.spec.outputSize);
     found.push([name, measured(run, split, answers, run.metrics)]);
   }
   return Object.fromEntries(found);
@@ -169,10 +165,19 @@ function stepBefore({ values }: Classes, count: number, first: Float32Array): An
   };
 }
 
-/** Each value as often as a model of `size` outputs has outputs for it. */
-function repeatedTo(size: number, values: Float32Array): Float32Array {
-  const each = size / values.length;
-  return Float32Array.from({ length: size }, (_, i) => values[Math.floor(i / each)]);
+/**
+ * What a model of `size` outputs would put out for the naive forecast `name` of sequence `at`;
+ * undefined if there is none.
+ */
+export function naiveOutputs(
+  { naive }: Split,
+  name: NaiveForecast,
+  at: number,
+  size: number,
+): Float32Array | undefined {
+  const values = naive?.[name]?.(at);
+  const each = size / (values?.length ?? 1);
+  return values && Float32Array.from({ length: size }, (_, i) => values[Math.floor(i / each)]);
 }
 
 /** Metrics that are infinite if a target has the probability 0. */
