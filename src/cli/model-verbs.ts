@@ -20,11 +20,13 @@ import {
   PREDICTION_FORMATS,
   type PredictOptions,
   parseCount,
+  parseSeed,
+  parseTemperature,
   SPLITS,
 } from './options.js';
 
 export function addEvaluate(program: Command, { io, finish }: Shell): void {
-  type Flags = Pick<EvaluateOptions, 'checkpoint' | 'weights' | 'set' | 'split' | 'backend'> & {
+  type Flags = Pick<EvaluateOptions, 'checkpoint' | 'weights' | 'set' | 'split' | 'backend' | 'backtest'> & {
     threads?: number;
     width?: Width;
     json?: boolean;
@@ -33,6 +35,12 @@ export function addEvaluate(program: Command, { io, finish }: Shell): void {
   verb(program, 'evaluate <run>', 'the metrics of a run directory, from one of its checkpoints')
     .addOption(checkpointOption())
     .addOption(splitOption())
+    .addOption(
+      new Option(
+        '--backtest',
+        'forecast from one origin after another, a horizon apart, beside naive forecasts',
+      ),
+    )
     .addOption(weightsOption())
     .addOption(movedDataOption())
     .addOption(backendOption())
@@ -83,6 +91,26 @@ export function addPredict(program: Command, { io, finish }: Shell): void {
       ),
     )
     .addOption(new Option('--limit <n>', 'the first so many sequences').argParser(parseCount))
+    .addOption(
+      new Option('--generate', 'let a language model make up text instead').conflicts([
+        'input',
+        'split',
+        'onError',
+        'format',
+        'top',
+        'limit',
+        'set',
+      ]),
+    )
+    .addOption(new Option('--prompt <text>', 'what the generated text begins with (default: nothing)'))
+    .addOption(new Option('--length <n>', 'symbols to generate (default: 500)').argParser(parseCount))
+    .addOption(
+      new Option(
+        '--temperature <t>',
+        'below 1 the likely symbols become likelier; 0 takes the likeliest (default: 1)',
+      ).argParser(parseTemperature),
+    )
+    .addOption(new Option('--seed <n>', 'decides what is drawn (default: 0)').argParser(parseSeed))
     .addOption(checkpointOption())
     .addOption(weightsOption())
     .addOption(movedDataOption())

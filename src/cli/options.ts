@@ -90,6 +90,8 @@ export interface EvaluateOptions extends BackendOptions, OpenModelOptions {
   readonly split: EvaluatedSplit;
   readonly json: boolean;
   readonly quiet: boolean;
+  /** Forecast from one origin after another. */
+  readonly backtest?: boolean;
 }
 
 export const SPLITS = ['test', 'validation', 'train'] as const;
@@ -109,6 +111,18 @@ export interface PredictOptions extends BackendOptions, OpenModelOptions {
   readonly top?: number;
   /** `undefined`: all sequences. */
   readonly limit?: number;
+  /** Make up text; the others count only then. */
+  readonly generate?: boolean;
+  readonly prompt?: string;
+  readonly length?: number;
+  readonly temperature?: number;
+  readonly seed?: number;
+}
+
+export function parseTemperature(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
+  throw new InvalidArgumentError('Expected a number from 0 on.');
 }
 
 /** For repeatable options: each value after the ones before it. */

@@ -2,6 +2,7 @@
 import { type ByteSource, fileBytes, streamBytes } from '../data/index.js';
 import { type Diagnostic, EXIT, type ExitCode, usageError } from '../errors.js';
 import type { SequencePrediction } from '../prediction/answers.js';
+import { loadModel } from '../prediction/model.js';
 import { type PredictionForm, predictInput, predictSplit } from '../prediction/predict.js';
 import { openModel } from '../prediction/saved-model.js';
 import { counted } from '../words.js';
@@ -16,6 +17,8 @@ const [STDIN, STDIN_NAME] = ['-', '<stdin>'];
 
 export async function predict(runPath: string, options: PredictOptions, io: Io): Promise<ExitCode> {
   const { input, split, limit = Number.POSITIVE_INFINITY } = options;
+  if (options.generate) return generate(runPath, options, io);
+  refuseLoose(options);
   const saved = openModel(runPath, options);
   const write = (form: PredictionForm, predictions: AsyncIterable<readonly SequencePrediction[]>) =>
     writeLines(form, predictions, { ...options, limit }, io);
@@ -27,6 +30,37 @@ export async function predict(runPath: string, options: PredictOptions, io: Io):
   const onRejected = options.onError === 'skip' ? rejections.add : undefined;
   const source = await openInput(input, io);
   return rejections.tell(await predictInput(saved, source, { ...options, onRejected }, write));
+}
+
+/** Writes the prompt and what the model makes of it, symbol by symbol. */
+async function generate(
+  runPath: string,
+  { prompt = '', length = 500, temperature, seed, ...options }: PredictOptions,
+  io: Io,
+): Promise<ExitCode> {
+  const model = await loadModel(runPath, options);
+  try {
+    io.out(prompt);
+    for await (const text of model.generateText(prompt, { length, temperature, seed })) {
+      io.out(text);
+      if (io.outClosed?.aborted) break;
+      await io.drained?.();
+    }
+    io.out('\n');
+    return EXIT.done;
+  } finally {
+    await model.close();
+  }
+}
+
+/** An option that is said without the one that it belongs to would do nothing. */
+function refuseLoose(options: PredictOptions): void {
+  const loose = (['prompt', 'length', 'temperature', 'seed'] as const).find(
+    key => options[key] !== undefined,
+  );
+  if (loose === undefined) return;
+  const message = `--${loose} belongs to --generate`;
+  throw usageError({ code: 'cli/generate', message, file: `--${loose}`, expected: 'both, or none of them' });
 }
 
 async function openInput(input: string, { stdin, outClosed }: Io): Promise<ByteSource> {

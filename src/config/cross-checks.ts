@@ -16,7 +16,9 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
   const { dataset, gates = [] } = experiment;
   return [
     ...(dataset === undefined ? [] : checkFacts(experiment, datasetFacts(dataset), locator)),
-    ...checkCsv(experiment, locator),
+    ...checkTestSplit(experiment, locator),
+    ...checkLeak(experiment, locator),
+    ...checkPerStep(experiment, locator),
     ...checkFiles(experiment, locator),
     ...checkValidation(experiment, locator),
     ...checkModel(experiment, locator),
@@ -29,25 +31,38 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
   ];
 }
 
-function checkCsv({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
-  if (dataset?.kind !== 'csv') return [];
-  const found: Diagnostic[] = [];
-  if (dataset.test_path === undefined && dataset.test_fraction === undefined) {
-    const expected = '`test_path`: a second table, or `test_fraction`: a share such as 0.2';
-    found.push(
+/** The kinds whose test split is a file of its own or a part of the only one. */
+function checkTestSplit({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
+  if (dataset?.kind !== 'csv' && dataset?.kind !== 'jsonl' && dataset?.kind !== 'text') return [];
+  const { test_path, test_fraction } = dataset;
+  if (test_path === undefined && test_fraction === undefined) {
+    const expected = '`test_path`: a second file, or `test_fraction`: a share such as 0.2';
+    return [
       locator.atKey(['dataset'], 'config/no-test-split', 'the dataset has no test split', { expected }),
-    );
+    ];
   }
-  if (dataset.test_path !== undefined && dataset.test_fraction !== undefined) {
-    const message = '`test_path` and `test_fraction` exclude each other';
-    found.push(locator.atKey(['dataset', 'test_fraction'], 'config/two-test-splits', message));
-  }
-  const leak = dataset.features.indexOf(dataset.target);
-  if (leak >= 0) {
+  if (test_path === undefined || test_fraction === undefined) return [];
+  const message = '`test_path` and `test_fraction` exclude each other';
+  return [locator.atKey(['dataset', 'test_fraction'], 'config/two-test-splits', message)];
+}
+
+/** A target that is also an input needs no model. */
+function checkLeak({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
+  if (dataset?.kind === 'csv') {
+    const leak = dataset.features.indexOf(dataset.target);
     const message = `the target column "${dataset.target}" is also a feature`;
-    found.push(locator.atValue(['dataset', 'features', leak], 'config/target-leak', message));
+    return leak < 0 ? [] : [locator.atValue(['dataset', 'features', leak], 'config/target-leak', message)];
   }
-  return found;
+  if (dataset?.kind !== 'jsonl' || dataset.input !== dataset.target) return [];
+  const message = `the target field "${dataset.target}" is also the input`;
+  return [locator.atValue(['dataset', 'input'], 'config/target-leak', message)];
+}
+
+/** Numeric targets are one or more per sequence. */
+function checkPerStep({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
+  if (dataset?.kind !== 'jsonl' || !dataset.per_step || dataset.target_kind === 'class') return [];
+  const message = '`per_step` needs classes: numeric targets are one list per sequence';
+  return [locator.atValue(['dataset', 'per_step'], 'config/per-step-values', message)];
 }
 
 /** A file that is two parts of the data would be trained on and tested on. */

@@ -67,6 +67,7 @@ export interface DataShape {
   /** Of numbers that the config may have scaled. */
   readonly columns?: ColumnFacts;
   readonly scaling?: object;
+  readonly unknownShares?: Readonly<Partial<Record<string, number>>>;
   readonly digests?: readonly { readonly name: string; readonly sha256: string }[];
 }
 
@@ -117,6 +118,7 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
       ...checkBatch(loaded, data),
       ...checkOverlap(loaded, data.digests ?? [], { training: data.train, ...otherSplits(data) }),
       ...(data.columns ? checkColumns(data.columns, data.scaling !== undefined, locator) : []),
+      ...checkUnknown(loaded, data),
       ...warnings,
     ],
     sizes: {
@@ -219,6 +221,20 @@ function checkBatch({ experiment, locator }: LoadedExperiment, { train }: DataSh
   const message = `the batch is larger than the training split (${train.count} ${train.count === 1 ? 'sequence' : 'sequences'}), so an epoch is one step`;
   const more = { expected: `at most ${train.count}`, got: String(size) };
   return [locator.atValue(['training', 'batch_size'], 'data/batch-size', message, more)];
+}
+
+/** A share of unknown symbols that says little of the model if it is met in new data alone. */
+const MAX_UNKNOWN = 0.05;
+
+/** Symbols that training never had, such as those of another language. */
+function checkUnknown({ locator }: LoadedExperiment, { unknownShares = {} }: DataShape): Diagnostic[] {
+  const { train = 0, ...others } = unknownShares;
+  const high = Object.entries(others).filter(([, share = 0]) => share > MAX_UNKNOWN && share > 2 * train);
+  return high.map(([name, share = 0]) => {
+    const percent = (of: number): string => `${(100 * of).toFixed(1)} %`;
+    const message = `${percent(share)} of the symbols of the ${name} split are unknown, and ${percent(train)} of the training split`;
+    return locator.atKey(['dataset', 'min_count'], 'data/unknown-symbols', message);
+  });
 }
 
 /** Sequences of one length are alike to whoever sorts them by it. */

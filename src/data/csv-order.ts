@@ -1,7 +1,8 @@
 /** Rows of a table to sequences: grouped by one column, sorted by another. */
 import type { Diagnostic } from '../errors.js';
-import { type CsvTable, NUMBER } from './csv-table.js';
+import type { CsvTable } from './csv-table.js';
 import type { CsvPlace } from './formats/csv.js';
+import { NUMBER } from './label-texts.js';
 import type { Problems } from './problems.js';
 
 /** The rows of one sequence, in the order of its steps. */

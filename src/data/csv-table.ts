@@ -3,7 +3,8 @@ import { type Diagnostic, damagedError } from '../errors.js';
 import { FloatList, TextCodes } from './columns.js';
 import { readSource, type SourceFile } from './files.js';
 import { type CsvPlace, placeInCsv, scanCsv } from './formats/csv.js';
-import { MAX_CSV_BYTES } from './limits.js';
+import { NUMBER } from './label-texts.js';
+import { MAX_TEXT_BYTES } from './limits.js';
 import { type ConfigDiagnostic, configError, Problems } from './problems.js';
 
 /** A column's name, and where in the config it is given. */
@@ -45,9 +46,6 @@ interface ColumnIndices {
   readonly order: number;
 }
 
-/** Decimal numbers with an optional exponent; not what JavaScript accepts beyond (hex, empty, Infinity). */
-export const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
-
 const ABSENT = -1;
 
 /** Names of columns that a complaint lists. */
@@ -67,7 +65,7 @@ const MOST_MISSING = 20;
  * @throws UserError exit 2 where the file or a column is missing; exit 5 with all rows that are wrong.
  */
 export async function readCsvTable(path: string, columns: CsvColumns): Promise<CsvTable> {
-  const source = await readSource(path, MAX_CSV_BYTES);
+  const source = await readSource(path, MAX_TEXT_BYTES);
   const problems = new Problems();
   const reader = new TableReader(source, columns, problems);
   scanCsv(source.bytes, source.name, reader, problems);

@@ -51,6 +51,15 @@ export async function readSource(path: string, maxBytes = MAX_BYTES): Promise<So
   }
 }
 
+/**
+ * The same, decompressed if it is a gzip file; the digest is that of the file itself.
+ * @throws UserError likewise, and exit 5 if the stream is damaged or expands to more than `maxBytes`
+ */
+export async function readContent(path: string, maxBytes = MAX_BYTES): Promise<SourceFile> {
+  const source = await readSource(path, maxBytes);
+  return { ...source, bytes: decompressed(source.bytes, path, Math.min(maxBytes, expansionLimit())) };
+}
+
 /** What is thrown where the system refuses to read `path` (exit 2); a `UserError` as it is. */
 export function unreadableFile(path: string, error: unknown): UserError {
   if (error instanceof UserError) return error;

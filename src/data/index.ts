@@ -7,12 +7,14 @@ export {
   type Dataset,
   IGNORED,
   inputWidth,
+  type NaiveForecast,
   type Scaling,
   type SequenceInput,
   type Split,
   type SplitName,
   type Targets,
 } from './dataset.js';
+export type { DatasetContext } from './kind.js';
 export {
   type ByteSource,
   type DataRecord,
@@ -25,3 +27,4 @@ export {
 } from './new-sequences.js';
 export { fitScaling, inDataUnits, isConstant } from './scaling.js';
 export { type DatasetConfig, newSequences, openDataset } from './table.js';
+export { decodeText, encodeText, UNKNOWN, type Vocabulary } from './vocabulary.js';

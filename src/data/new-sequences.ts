@@ -3,9 +3,18 @@
  * labels, one after the other, as the run's own data were, by what the run remembers of these.
  */
 import type { Diagnostic } from '../errors.js';
-import { type DataScaling, inputWidth, type SequenceInput, type Split, type Targets } from './dataset.js';
+import {
+  type DataScaling,
+  inputWidth,
+  type Scaling,
+  type SequenceInput,
+  type SeriesScaling,
+  type Split,
+  type Targets,
+} from './dataset.js';
 import { packedSplit } from './packed.js';
 import { scaledSplit } from './scaling.js';
+import type { Vocabulary } from './vocabulary.js';
 
 /** What a run remembers of its data besides their scaling: all that prediction needs to know. */
 export interface DataRecord {
@@ -20,6 +29,10 @@ export interface DataRecord {
   readonly class_names?: readonly string[];
   /** Present if the sequences are pictures. */
   readonly picture?: { readonly height: number; readonly width: number };
+  /** Present if the data give symbols as text. */
+  readonly vocabulary?: Vocabulary;
+  /** Present if each series is scaled by itself. */
+  readonly series_scaling?: SeriesScaling;
 }
 
 /** A sequence in the units of the data: nothing is scaled yet. */
@@ -32,6 +45,8 @@ export interface NewSequence {
   readonly id?: string;
   /** The time of each step, as the input writes it; absent if steps have none. */
   readonly times?: readonly string[];
+  /** Leads from predicted values to the units of the data, if each sequence has its own scaling. */
+  readonly targetScaling?: Scaling;
   /** Where it begins, to say what is wrong with the whole of it. */
   readonly place?: Partial<Diagnostic>;
 }
@@ -82,6 +97,12 @@ interface SplitOptions {
   targets(count: number): Targets;
 }
 
+/** The targets, with the scaling of each sequence if it has its own. */
+function scaledBack(targets: Targets, sequences: readonly NewSequence[]): Targets {
+  if (targets.kind !== 'value' || sequences[0]?.targetScaling === undefined) return targets;
+  return { ...targets, scaling: index => sequences[index].targetScaling as Scaling };
+}
+
 /** New sequences as a split, scaled as those that the model was trained on. */
 export function newSplit(
   sequences: readonly NewSequence[],
@@ -93,7 +114,13 @@ export function newSplit(
   for (let i = 1; i < starts.length; i++) starts[i] = starts[i - 1] + lengths[i - 1];
   const features = new Float32Array(inputSize * lengths.reduce((sum, length) => sum + length, 0));
   sequences.forEach(({ values }, i) => void features.set(values, starts[i] * inputSize));
-  const packed = { features, inputSize, starts, lengths, targets: targets(sequences.length) };
+  const packed = {
+    features,
+    inputSize,
+    starts,
+    lengths,
+    targets: scaledBack(targets(sequences.length), sequences),
+  };
   const split = packedSplit(packed, steps);
   return scaling === undefined ? split : scaledSplit(split, { ...scaling, targets: null }, steps);
 }

@@ -13,6 +13,13 @@ export interface ScalingRecord {
   readonly targets: { readonly offset: readonly number[]; readonly scale: readonly number[] } | null;
 }
 
+/** What symbols stand for; the first stands for all that are unknown. */
+interface VocabularyRecord {
+  /** How text is cut into symbols; null if the data list them. */
+  readonly level: 'character' | 'byte' | 'word' | null;
+  readonly symbols: readonly string[];
+}
+
 /** What a prediction must know of the data of a run; `DataRecord` of `data/`. */
 interface DataRecord {
   readonly input:
@@ -23,6 +30,15 @@ interface DataRecord {
   readonly output_size: number;
   readonly class_names?: readonly string[];
   readonly picture?: { readonly height: number; readonly width: number };
+  readonly vocabulary?: VocabularyRecord;
+  readonly series_scaling?: {
+    readonly pooled: { readonly offset: readonly number[]; readonly scale: readonly number[] };
+    readonly series: readonly {
+      readonly name: string;
+      readonly offset: readonly number[];
+      readonly scale: readonly number[];
+    }[];
+  };
 }
 
 /** What only the run itself knows. */

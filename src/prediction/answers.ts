@@ -94,6 +94,8 @@ export function answerForm(
 interface Outcome extends AnswerPlace {
   /** `[C]`; may be overwritten afterwards. */
   readonly outputs: Float32Array;
+  /** Its place among all predictions of the split. */
+  readonly at: number;
   /** As of a split; absent without labels. */
   readonly target?: Numbers;
 }
@@ -102,15 +104,15 @@ interface Outcome extends AnswerPlace {
 export function answerOf(
   { kind, classNames }: AnswerForm,
   readout: Readout,
-  { step, time, outputs, target }: Outcome,
+  { step, time, outputs, target, at }: Outcome,
 ): Answer {
   const place = { step, ...(time !== undefined && { time }) };
   if (kind === 'value') {
     return {
       kind,
       ...place,
-      values: Float64Array.from(readout.point(outputs)),
-      quantiles: readout.quantiles(outputs).map(values => Float64Array.from(values)),
+      values: Float64Array.from(readout.point(outputs, at)),
+      quantiles: readout.quantiles(outputs, at).map(values => Float64Array.from(values)),
       ...(target && { target: Float64Array.from(target) }),
     };
   }

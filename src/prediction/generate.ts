@@ -10,21 +10,29 @@ export interface GenerateOptions {
    * What outputs are divided by before their softmax: below 1 the likely become likelier; 0 takes
    * the likeliest, of equal ones the first. Default: 1.
    */
-  readonly temperature?: number;
+  readonly temperature?: number | undefined;
   /** Decides what is drawn. Default: 0. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
+}
+
+/** Which symbols there are to draw. */
+interface Drawable {
+  /** Symbols are 0 to this, exclusive. */
+  readonly symbols: number;
+  /** The one that is never drawn, if there is one: what stands for all that are unknown is no text. */
+  readonly excluded: number | undefined;
 }
 
 /**
  * Goes on after the symbols of `prompt`, which are not among those that are yielded. Without a
- * prompt the first symbol is one of all `symbols`, each as likely.
+ * prompt the first symbol is one of all that can be drawn, each as likely.
  * @param session a new one of a model whose classes are the symbols that it reads
  * @throws UserError exit 2 if the temperature is no number from 0 on, exit 5 if a symbol of the prompt
  * is none of the model
  */
 export async function* generateSymbols(
   session: Session,
-  symbols: number,
+  { symbols, excluded }: Drawable,
   prompt: readonly number[],
   { length, temperature = 1, seed = 0 }: GenerateOptions,
 ): AsyncGenerator<number> {
@@ -33,8 +41,9 @@ export async function* generateSymbols(
   let logits: Float32Array | undefined;
   for (const symbol of prompt) logits = await next(session, symbol);
   for (let made = 0; made < length; made++) {
-    const symbol =
-      logits === undefined ? random.integer(symbols) : drawClass(logits, temperature, random.uniform());
+    if (logits === undefined) logits = new Float32Array(symbols);
+    if (excluded !== undefined) logits[excluded] = Number.NEGATIVE_INFINITY;
+    const symbol = drawClass(logits, temperature, random.uniform());
     yield symbol;
     if (made + 1 < length) logits = await next(session, symbol);
   }

@@ -2,11 +2,15 @@
 import type { Readable } from 'node:stream';
 import {
   type ByteSource,
+  decodeText,
+  encodeText,
   fileBytes,
   newSequences,
   type ReadSequence,
   type SequenceInput,
   streamBytes,
+  UNKNOWN,
+  type Vocabulary,
 } from '../data/index.js';
 import type { BackendRequest } from '../engine/backend.js';
 import { usageError } from '../errors.js';
@@ -120,7 +124,30 @@ export class Model {
         message: 'only a language model makes up sequences: one whose classes are the symbols that it reads',
       });
     }
-    return generateSymbols(this.session(), input.count, prompt, options);
+    const excluded = this.vocabulary && UNKNOWN;
+    return generateSymbols(this.session(), { symbols: input.count, excluded }, prompt, options);
+  }
+
+  /**
+   * Lets a language model go on with a text, piece by piece; the prompt is not yielded. Symbols of the
+   * prompt that the model does not know are read as unknown ones.
+   * @throws UserError as `generate`; exit 2 if the model's symbols are no text
+   */
+  async *generateText(prompt: string, options: GenerateOptions): AsyncGenerator<string> {
+    const { vocabulary } = this;
+    if (vocabulary === undefined) {
+      throw usageError({
+        code: 'model/no-vocabulary',
+        message: 'the symbols of this model are numbers, which stand for no text',
+        expected: '`generate` of the library, with numbers',
+      });
+    }
+    const symbols = encodeText(prompt, vocabulary);
+    yield* decodeText(this.generate(symbols, options), vocabulary, symbols.length > 0);
+  }
+
+  private get vocabulary(): Vocabulary | undefined {
+    return this.opened.data.vocabulary;
   }
 
   /** Ends the threads. Predictions that are under way fail. */

@@ -7,7 +7,7 @@ import type { LossSettings } from '../losses/index.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { dataRecord } from '../training/manifest-facts.js';
 import { createPool } from '../training/pool.js';
-import { checkSameData } from '../training/same-data.js';
+import { checkSameData, fittedBy } from '../training/same-data.js';
 import { type BackendOptions, modelSpec, openSession, widthOn } from '../training/session.js';
 import { allocateParameters, type ModelRun } from '../training/shards.js';
 import { usableCores } from '../training/threads.js';
@@ -34,7 +34,7 @@ export async function withData<T>(
   use: (model: OpenedModel, dataset: Dataset) => Promise<T>,
 ): Promise<T> {
   const { loaded, manifest } = saved;
-  const session = await openSession(loaded, { ...options, scaling: manifest?.scaling });
+  const session = await openSession(loaded, { ...options, ...fittedBy(manifest) });
   const { dataset, run } = session;
   if (manifest) checkSameData(dataset, manifest);
   const data = dataRecord(session);
@@ -52,14 +52,17 @@ export async function openWithoutData(saved: SavedModel, options: BackendOptions
   const data = dataRecordOf(saved);
   const { backend } = await chooseBackend(options.backend);
   const { input, sequence_length: sequenceLength, output_size: outputSize } = data;
+  const { experiment } = loaded;
+  const spec = modelSpec(loaded, { input, sequenceLength, outputSize });
   const run: ModelRun = {
     backend,
     threads: options.threads ?? usableCores(),
     width: widthOn(backend, options.width),
-    spec: modelSpec(loaded, { input, sequenceLength, outputSize }),
+    // texts to predict are no parts of one stream
+    spec: { ...spec, carriesState: spec.carriesState && experiment.dataset.kind !== 'text' },
     loss: unweighted(loaded),
     metrics: [],
-    seed: loaded.experiment.seed,
+    seed: experiment.seed,
     sequenceLength,
     variableLength: data.variable_length,
   };

@@ -112,6 +112,7 @@ export class Predictor {
       return answerOf(form, readout, {
         step,
         outputs,
+        at: index * perSequence + step,
         ...(time !== undefined && { time }),
         ...(hasLabels && { target: readout.target(index * perSequence + step) }),
       });

@@ -98,7 +98,7 @@ export class StepModel {
     }
     await this.computer.compute(this.model.parameters, this.memory);
     for (const [name, state] of states) state.set(carried.before[name]);
-    return answerOf(this.form, this.readout, { step, outputs: predictions });
+    return answerOf(this.form, this.readout, { step, outputs: predictions, at: 0 });
   }
 
   private scaled(values: Float32Array): Float32Array {

@@ -101,14 +101,18 @@ interface OfSequence {
   readonly readout: Readout;
 }
 
-function withTargets({ id }: Split, { index, first, predictions, readout }: OfSequence): PredictedSequence {
+function withTargets(
+  { id, errorScale }: Split,
+  { index, first, predictions, readout }: OfSequence,
+): PredictedSequence {
   return {
     index,
     ...(id && { id: id(index) }),
     predictions: predictions.map(one => ({
       ...one,
-      point: readout.point(one.outputs),
+      point: readout.point(one.outputs, first + one.step),
       target: readout.target(first + one.step),
+      errorScale: errorScale?.(index),
     })),
   };
 }

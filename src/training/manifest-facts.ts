@@ -56,5 +56,7 @@ export function dataRecord({ dataset, run, spec }: Pick<Session, 'dataset' | 'ru
     output_size: spec.outputSize,
     ...(dataset.classLabels && { class_names: dataset.classLabels }),
     ...(dataset.picture && { picture: dataset.picture }),
+    ...(dataset.vocabulary && { vocabulary: dataset.vocabulary }),
+    ...(dataset.seriesScaling && { series_scaling: dataset.seriesScaling }),
   };
 }

@@ -35,7 +35,7 @@ import {
 import { checkPlace, checkUse } from './resume-place.js';
 import { RunEvents } from './run-events.js';
 import { RunState } from './run-state.js';
-import { checkSameData, digestChanges } from './same-data.js';
+import { checkSameData, digestChanges, fittedBy } from './same-data.js';
 import { initialParameters, openSession, type Session } from './session.js';
 import type { Trainer } from './trainer.js';
 import { restoreTraining } from './weights.js';
@@ -88,9 +88,8 @@ async function resumeLocked(
   const loaded = hasOtherGates ? frozen : withGateOrigins(frozen, manifest.gate_origins ?? []);
   refuseImpossible(edits, options.allowChange, loaded);
   const backend = options.backend ?? (manifest.backend.name as BackendRequest);
-  const { scaling } = manifest;
   const { threads, width } = options;
-  const session = await openSession(loaded, { backend, threads, width, scaling });
+  const session = await openSession(loaded, { backend, threads, width, ...fittedBy(manifest) });
   const isOtherData = edits.some(({ key }) => key.startsWith('dataset.'));
   if (!isOtherData) checkSameData(session.dataset, manifest);
   const dataSeconds = (performance.now() - began) / 1000;

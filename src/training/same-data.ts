@@ -2,9 +2,15 @@
 import { type Dataset, fitScaling, type Scaling } from '../data/index.js';
 import { damagedError } from '../errors.js';
 import type { Manifest } from '../experiment/manifest.js';
+import type { Fitted } from './data.js';
 
 /** What a run says of the data that it was trained on. */
-export type RunData = Pick<Manifest, 'datasets' | 'scaling' | 'changes'>;
+export type RunData = Pick<Manifest, 'datasets' | 'data' | 'scaling' | 'changes'>;
+
+/** What a run fitted on its training split; nothing without a run. */
+export function fittedBy(run: RunData | undefined): Fitted {
+  return { scaling: run?.scaling, vocabulary: run?.data?.vocabulary };
+}
 
 /**
  * Checks that a dataset is the one that a run read, and that its training split still fits the

@@ -15,6 +15,7 @@ import { csvInputs, idxInputs, npzInputs } from './fuzz-inputs.js';
 import { runDirectories } from './fuzz-run-directory.js';
 import { checkpointFiles, jsonFiles, logFiles, safetensorsFiles } from './fuzz-run-files.js';
 import type { FuzzRead, FuzzTarget } from './fuzz-target.js';
+import { jsonlFiles, textFiles } from './fuzz-text.js';
 
 export const TARGETS: readonly FuzzTarget[] = [
   yamlConfigs,
@@ -27,6 +28,8 @@ export const TARGETS: readonly FuzzTarget[] = [
   csvInputs,
   npzInputs,
   idxInputs,
+  jsonlFiles,
+  textFiles,
   safetensorsFiles,
   checkpointFiles,
   logFiles,

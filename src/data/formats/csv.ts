@@ -1,9 +1,9 @@
 /** Comma-separated files (RFC 4180, UTF-8, first record = column names), read record by record with their places. */
-import { isUtf8 } from 'node:buffer';
 import { Parser } from 'csv-parse';
 import { CsvError, parse } from 'csv-parse/sync';
 import { type Diagnostic, damagedError, type UserError } from '../../errors.js';
 import type { Problems } from '../problems.js';
+import { badByte, checkUtf8, notUtf8, wholeLength } from './utf8.js';
 
 /** Where a field stands in the file, with its source line: the place part of a {@link Diagnostic}. */
 export type CsvPlace = Required<Pick<Diagnostic, 'file' | 'line' | 'column' | 'length' | 'source'>>;
@@ -117,7 +117,7 @@ function isLineEnd(char: string): boolean {
 
 function checkText(bytes: Buffer, file: string): void {
   if (bytes.length === 0) throw emptyFile(file);
-  if (!isUtf8(bytes)) throw notText(file, firstBadByte(bytes));
+  checkUtf8(bytes, file);
 }
 
 function emptyFile(file: string): UserError {
@@ -127,49 +127,6 @@ function emptyFile(file: string): UserError {
     file,
     expected: 'a line of column names, then rows',
   });
-}
-
-function notText(file: string, offset: number): UserError {
-  return damagedError({
-    code: 'data/csv-encoding',
-    message: 'the file is not UTF-8 text',
-    file,
-    offset,
-    expected: 'UTF-8',
-  });
-}
-
-/**
- * The beginning of the first character that is none: by halving the place up to which the text is
- * UTF-8, and from a little before it character by character.
- */
-function firstBadByte(bytes: Buffer): number {
-  let [good, bad] = [0, bytes.length];
-  while (bad - good > 1) {
-    const middle = (good + bad) >> 1;
-    if (isUtf8(bytes.subarray(0, wholeCharacters(bytes, middle)))) good = middle;
-    else bad = middle;
-  }
-  let at = wholeCharacters(bytes, Math.max(0, good - 4));
-  for (let end = at; at < bytes.length; at = end) {
-    end = at + characterLength(bytes[at]);
-    if (end > bytes.length || !isUtf8(bytes.subarray(at, end))) return at;
-  }
-  return at;
-}
-
-/** Bytes of the character that begins with `byte`. */
-function characterLength(byte: number): number {
-  if (byte >= 0xf0) return 4;
-  if (byte >= 0xe0) return 3;
-  return byte >= 0xc0 ? 2 : 1;
-}
-
-/** `end`, or the beginning of the character that goes beyond it. */
-function wholeCharacters(bytes: Buffer, end: number): number {
-  let at = end;
-  while (at > 0 && end - at < 4 && (bytes[at] & 0xc0) === 0x80) at--;
-  return at;
 }
 
 function ragged(columns: number, got: number, place: (field: number) => CsvPlace): Diagnostic {
@@ -254,13 +211,13 @@ export class CsvPieces implements CsvRecord {
   push(piece: Buffer): void {
     if (piece.length === 0) return;
     this.window = this.window.length === 0 ? piece : Buffer.concat([this.window, piece]);
-    const bad = this.badText(cutCharacter(this.window));
+    const bad = this.badText(wholeLength(this.window));
     // what is not text may not be cut off from the piece before
     const sound = bad === undefined ? piece : piece.subarray(0, Math.max(0, bad - this.received));
     this.received += piece.length;
     // not by `write`: the queue of a stream tells an error only later
     this.parser._transform(sound, 'latin1', error => this.check(error));
-    if (bad !== undefined) throw notText(this.file, bad);
+    if (bad !== undefined) throw notUtf8(this.file, bad);
     this.forget();
   }
 
@@ -268,7 +225,7 @@ export class CsvPieces implements CsvRecord {
   end(): void {
     if (this.received === 0) throw emptyFile(this.file);
     const bad = this.badText(this.window.length);
-    if (bad !== undefined) throw notText(this.file, bad);
+    if (bad !== undefined) throw notUtf8(this.file, bad);
     this.parser._flush(error => this.check(error));
   }
 
@@ -335,7 +292,8 @@ export class CsvPieces implements CsvRecord {
    */
   private badText(end: number): number | undefined {
     const text = this.window.subarray(this.checked - this.base, end);
-    if (!isUtf8(text)) return this.checked + firstBadByte(text);
+    const bad = badByte(text);
+    if (bad !== undefined) return this.checked + bad;
     this.checked = this.base + end;
     return undefined;
   }
@@ -385,15 +343,4 @@ function lineEndOf(bytes: Buffer): Buffer | undefined {
   if (at < 0 || (bytes[at] === CARRIAGE_RETURN && at + 1 === bytes.length)) return undefined;
   const length = bytes[at] === CARRIAGE_RETURN && bytes[at + 1] === LINE_FEED ? 2 : 1;
   return bytes.subarray(at, at + length);
-}
-
-/** The length of `bytes` without a character that is cut off at their end. */
-function cutCharacter(bytes: Buffer): number {
-  const { length } = bytes;
-  for (let back = 1; back <= Math.min(3, length); back++) {
-    const byte = bytes[length - back];
-    if ((byte & 0xc0) === 0x80) continue;
-    return characterLength(byte) > back ? length - back : length;
-  }
-  return length;
 }
