@@ -187,6 +187,13 @@ const CASES: Readonly<Record<string, { config: object; input: string }>> = {
     config: config(csvData({ sequence: undefined, target: 'step_label' }), crossEntropy),
     input: csvTestPath,
   },
+  'csv, several values with names': {
+    config: config(csvData({ sequence: undefined, target: ['level', 't'], target_kind: 'value' }), {
+      kind: 'quantile',
+      quantiles: [0.2, 0.5],
+    }),
+    input: csvTestPath,
+  },
   'npz, classes with weights, the largest outputs': {
     config: config(
       { kind: 'npz', path: work.file('classes.npz', archive(classesOf)) },
@@ -304,6 +311,11 @@ t.test('formats: all probabilities or the best, names, times and quantiles', asy
     ...webasm,
   );
   t.match(values.stdout, /^index,id,time,predicted_0,quantile_0\.1_0,quantile_0\.5_0,quantile_0\.9_0\n/);
+  const several = await runOf['csv, several values with names']();
+  const byName = await work.cellrun('predict', several, '--input', csvTestPath, '--limit', '1', ...webasm);
+  const [one] = linesOf(byName.stdout);
+  t.match(one, { id: 'line 2', predicted: { level: Number, t: Number } });
+  t.same(one.predicted, (one.quantiles as Record<string, object>)['0.5']);
   const ranked = await work.cellrun('predict', quantiles, '--input', csvTestPath, '--top', '2', ...webasm);
   t.match(ranked, { code: 2, stderr: '--top: this model predicts values' });
 });
