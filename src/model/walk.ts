@@ -318,9 +318,17 @@ function blockName(spec: ModelSpec, { units, hasHead, steps }: Block): string {
   return `${parts.join(' and ')}${steps > 0 ? ` over ${counted(steps, 'step')}` : ''}`;
 }
 
-/** The states that a model carries from batch to batch, with their sizes of a row. */
-export function carriedStates(spec: ModelSpec): { readonly name: string; readonly size: number }[] {
+interface CarriedState {
+  readonly name: string;
+  /** Numbers of a row. */
+  readonly size: number;
+  /** What it holds at the start of a sequence. */
+  readonly start: number;
+}
+
+/** The states that a model carries from batch to batch. */
+export function carriedStates(spec: ModelSpec): CarriedState[] {
   if (!spec.carriesState) return [];
   const [block] = makeSchedule(spec, { steps: 1, variableLength: false });
-  return blockLinks(spec, block, false).incoming.map(({ name, size }) => ({ name, size }));
+  return blockLinks(spec, block, false).incoming.map(({ name, size, start }) => ({ name, size, start }));
 }
