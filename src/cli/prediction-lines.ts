@@ -20,12 +20,14 @@ export interface PredictionStyle extends PredictionForm {
   readonly raw: boolean;
 }
 
-/** Of more classes the probabilities are told only by `top`: a line for each step would be a page. */
+/**
+ * Of more classes the probabilities are told only by `top`: a line for each step would be a page.
+ */
 const MAX_PROBABILITIES = 100;
 
 /**
- * One JSON object for a sequence. If the model answers at every step, and if it predicts values, its fields are lists; a number in
- * a list that is not finite is its name.
+ * One JSON object for a sequence. If the model answers at every step, and if it predicts values,
+ * its fields are lists; a number in a list that is not finite is its name.
  */
 export function jsonLine(style: PredictionStyle, { index, id, answers }: SequencePrediction): string {
   const steps = answers.map(answer => ({
@@ -67,8 +69,8 @@ function named(values: Float64Array, { targetNames }: PredictionStyle): object {
 }
 
 /**
- * A line for each answer: RFC 4180, but with newlines alone. Text that a spreadsheet would take for a
- * formula begins with an apostrophe, unless `raw`.
+ * A line for each answer: RFC 4180, but with newlines alone. Text that a spreadsheet would take for
+ * a formula begins with an apostrophe, unless `raw`.
  */
 export function csvLines(style: PredictionStyle, { index, id, answers }: SequencePrediction): string {
   return answers
