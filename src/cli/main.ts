@@ -1,7 +1,12 @@
 #!/usr/bin/env node
 /** The program's entry: the process's arguments, streams and exit code, and nothing else, are handled here. */
 import './early-signals.js';
+import v8 from 'node:v8';
 import { Call } from './call.js';
+
+// The young generation would grow to three times 16 MB while a config is read, and stay so. What is
+// allocated during training lies outside of it. Costs a twentieth of the start, saves 50 MB.
+v8.setFlagsFromString('--semi-space-growth-factor=1');
 
 const call = new Call(process.argv.slice(2), process);
 

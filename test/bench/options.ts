@@ -16,6 +16,8 @@ export interface BenchOptions extends PeerOptions {
   readonly threads: number | undefined;
   readonly json: string | undefined;
   readonly check: string | undefined;
+  /** Whether --check allows twice the ratio, as on machines that nobody keeps quiet. */
+  readonly loosely: boolean;
   readonly plot: string | undefined;
   readonly markdown: boolean;
 }
@@ -38,6 +40,7 @@ taking turns round by round; prints our time over theirs.
   --threads N       threads of the models (default: all cores, 2 at most)
   --json FILE       write everything as JSON
   --check BASELINE  exit 1 where a ratio is worse than in this JSON by more than its noise
+  --loosely         with --check: only where it is worse than twice as large
   --plot FILE       draw how a training step grows with its sizes, as SVG
   --markdown        print the tables as Markdown
 `;
@@ -101,6 +104,7 @@ function parse(args: readonly string[]) {
         threads: text,
         json: text,
         check: text,
+        loosely: flag,
         plot: text,
         markdown: flag,
       },
