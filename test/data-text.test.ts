@@ -420,8 +420,8 @@ t.test('jsonl: what is wrong is told with its line and field', async t => {
       ['{"words": ["a", "b"], "class": [1]}', good],
       { per_step: true },
       [
-        /1:23\+7 .*expected 2 classes, one for each step of "words" \| got 1 classes/,
-        /expected a list with the class of each step \| got 1$/,
+        /1:23\+7 .*expected 2 targets, one for each step of "words" \| got 1 targets/,
+        /expected a list with the target of each step \| got 1$/,
       ],
     ],
     [

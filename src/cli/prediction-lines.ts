@@ -35,6 +35,11 @@ export function jsonLine(style: PredictionStyle, { index, id, answers }: Sequenc
   return `${JSON.stringify(spellNonFinite({ index, id, ...fields }))}\n`;
 }
 
+/** A step without a target has none. */
+function known(target: number): number | null {
+  return Number.isNaN(target) ? null : target;
+}
+
 /** By field the list of its values. */
 function listed(first: object, steps: readonly object[]): object {
   return Object.fromEntries(Object.keys(first).map(key => [key, steps.map(step => Reflect.get(step, key))]));
@@ -55,7 +60,7 @@ function answerFields(answer: Answer, style: PredictionStyle): object {
   return {
     predicted: [...values],
     ...(levels.length > 0 && { quantiles: Object.fromEntries(levels) }),
-    ...(target && { target: [...target] }),
+    ...(target && { target: Array.from(target, known) }),
   };
 }
 
@@ -127,12 +132,12 @@ function classColumns(answer: ClassAnswer, style: PredictionStyle): Fields {
 }
 
 function valueColumns({ values, quantiles, target }: ValueAnswer, style: PredictionStyle): Fields {
-  const numbers = (name: string, of: Float64Array) =>
+  const numbers = (name: string, of: ArrayLike<number | null>) =>
     Array.from(of, (value, i) => [`${name}_${i}`, value] as const);
   return Object.fromEntries([
     ...numbers('predicted', values),
     ...style.quantiles.flatMap((level, k) => numbers(`quantile_${level}`, quantiles[k])),
-    ...(target ? numbers('target', target) : []),
+    ...(target ? numbers('target', Array.from(target, known)) : []),
   ]);
 }
 

@@ -22,6 +22,17 @@ export function sequenceTargets(
   steps: number | undefined,
 ): Targets {
   if (steps === undefined) checkConstant(table, lists);
+  if (mapping === undefined && steps !== undefined) {
+    const values = new Float32Array(lists.length * steps).fill(Number.NaN);
+    lists.forEach(
+      (list, i) =>
+        void values.set(
+          list.map(row => table.targets[row]),
+          i * steps,
+        ),
+    );
+    return { kind: 'value', size: 1, values, perStep: true };
+  }
   if (mapping === undefined) {
     return { kind: 'value', size: 1, values: Float32Array.from(lists, list => table.targets[list[0]]) };
   }

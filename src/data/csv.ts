@@ -9,7 +9,7 @@ import type { DatasetContext, DatasetKind } from './kind.js';
 import { type ClassMapping, classMapping, ignoredLabels, labelTextFacts } from './label-texts.js';
 import { MAX_ELEMENTS } from './limits.js';
 import { type Packed, packedSplit } from './packed.js';
-import { configError, Problems } from './problems.js';
+import { Problems } from './problems.js';
 import type { NormalizeConfig } from './scaling.js';
 import { range, testSelection } from './selection.js';
 import type { TrainingPartConfig } from './training-part.js';
@@ -28,7 +28,7 @@ export interface CsvConfig extends TrainingPartConfig, NormalizeConfig {
   readonly sequence?: {
     readonly group: string;
     readonly order?: string;
-    /** Each row labels its own step (classes only). Default: all rows of a group carry its one target. */
+    /** Each row has the target of its own step. Default: all rows of a group carry its one target. */
     readonly per_step?: boolean;
   };
 }
@@ -64,7 +64,6 @@ export const csv: DatasetKind<CsvConfig> = {
  * and column of a cell that is wrong.
  */
 async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): Promise<Dataset> {
-  checkOptions(config);
   const { path, validation_path, test_path } = config;
   const read = async (file: string | undefined): Promise<CsvTable | undefined> =>
     file === undefined ? undefined : readCsvTable(file, columnsOf(config));
@@ -109,17 +108,6 @@ function digestsOf({ train, validation, test }: Tables): Dataset['digests'] {
   return ordered.flatMap(table =>
     table === undefined ? [] : [{ name: table.source.name, sha256: table.source.sha256 }],
   );
-}
-
-function checkOptions(config: CsvConfig): void {
-  if (config.sequence?.per_step && config.target_kind === 'value') {
-    throw configError({
-      code: 'data/per-step-values',
-      keyPath: ['dataset', 'sequence', 'per_step'],
-      message: 'numeric targets are one per sequence',
-      expected: 'dataset.target_kind: class where dataset.sequence.per_step is set',
-    });
-  }
 }
 
 function columnsOf({ features, target, target_kind, sequence }: CsvConfig): CsvColumns {

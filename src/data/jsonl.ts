@@ -160,6 +160,15 @@ function targetsOf(
   mapping: ClassMapping | undefined,
   { steps, size }: { readonly steps: number | undefined; readonly size: number },
 ): Targets {
+  if (mapping === undefined && steps !== undefined) {
+    const width = steps * size;
+    const values = new Float32Array(indices.length * width).fill(Number.NaN);
+    indices.forEach((from, to) => {
+      const start = table.starts[from] * size;
+      values.set(table.targets.subarray(start, start + table.lengths[from] * size), to * width);
+    });
+    return { kind: 'value', size, values, perStep: true };
+  }
   if (mapping === undefined) {
     const values = new Float32Array(indices.length * size);
     indices.forEach((from, to) => {
@@ -381,23 +390,35 @@ class TableReader {
   }
 
   private target(value: unknown, length: number, line: RecordLine): void {
-    const { config, common } = this;
-    if (config.target_kind === 'value') {
-      const numbers = Array.isArray(value) ? value : [value];
-      common.targets ??= numbers.length;
-      if (numbers.length !== common.targets || numbers.length === 0)
-        throw new Unfit(`${Math.max(1, common.targets)} numbers, as in the first record`, value);
-      for (const number of numbers) this.targets.push(finite(number));
-    } else if (!config.per_step) this.label(value, line);
-    else {
-      if (!Array.isArray(value)) throw new Unfit('a list with the class of each step', value);
-      // a sequence that is wrong has been complained about
-      if (value.length !== length && length > 0) {
-        const expected = `${length} classes, one for each step of ${JSON.stringify(config.input)}`;
-        throw new Unfit(expected, `${value.length} classes`);
-      }
-      for (const label of value) this.label(label, line);
+    const { target_kind, per_step, input } = this.config;
+    const one = (target: unknown): void =>
+      target_kind === 'value' ? this.numbers(target) : this.label(target, line);
+    if (!per_step) {
+      one(value);
+      return;
     }
+    if (!Array.isArray(value)) throw new Unfit('a list with the target of each step', value);
+    // a sequence that is wrong has been complained about
+    if (value.length !== length && length > 0) {
+      const expected = `${length} targets, one for each step of ${JSON.stringify(input)}`;
+      throw new Unfit(expected, `${value.length} targets`);
+    }
+    for (const target of value) one(target);
+  }
+
+  /** The numbers of a target; of a step that has none NaN. */
+  private numbers(value: unknown): void {
+    const { common, targets } = this;
+    if (value === null && this.config.per_step) {
+      if (common.targets === undefined) throw new Unfit('a first step with a target', value);
+      for (let i = 0; i < common.targets; i++) targets.push(Number.NaN);
+      return;
+    }
+    const numbers = Array.isArray(value) ? value : [value];
+    common.targets ??= numbers.length;
+    if (numbers.length !== common.targets || numbers.length === 0)
+      throw new Unfit(`${Math.max(1, common.targets)} numbers, as in the first record`, value);
+    for (const number of numbers) targets.push(finite(number));
   }
 
   private label(value: unknown, line: RecordLine): void {
