@@ -394,7 +394,7 @@ export interface CsvDataset {
    */
   kind: 'csv';
   /**
-   * The table.
+   * The table; .gz is decompressed.
    */
   path: string;
   /**
@@ -452,7 +452,7 @@ export interface JsonlDataset {
    */
   kind: 'jsonl';
   /**
-   * The file; .gz is decompressed.
+   * The records: a file, all files of a folder, or those that a pattern such as data/*.jsonl matches. .gz is decompressed.
    */
   path: string;
   /**
@@ -503,7 +503,7 @@ export interface TextDataset {
    */
   kind: 'text';
   /**
-   * The file, or several that are one text; .gz is decompressed.
+   * The text: a file, a folder, a pattern such as data/*.txt, or several of them, which are one text. .gz is decompressed.
    *
    * @minItems 1
    * @maxItems 65536

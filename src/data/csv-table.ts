@@ -1,7 +1,7 @@
 /** The columns of a CSV file that a config names, as numbers and label codes, each row with its place. */
 import { type Diagnostic, damagedError } from '../errors.js';
 import { FloatList, TextCodes } from './columns.js';
-import { readSource, type SourceFile } from './files.js';
+import { readContent, type SourceFile } from './files.js';
 import { type CsvPlace, placeInCsv, scanCsv } from './formats/csv.js';
 import { NUMBER } from './label-texts.js';
 import { MAX_TEXT_BYTES } from './limits.js';
@@ -65,7 +65,7 @@ const MOST_MISSING = 20;
  * @throws UserError exit 2 where the file or a column is missing; exit 5 with all rows that are wrong.
  */
 export async function readCsvTable(path: string, columns: CsvColumns): Promise<CsvTable> {
-  const source = await readSource(path, MAX_TEXT_BYTES);
+  const source = await readContent(path, MAX_TEXT_BYTES);
   const problems = new Problems();
   const reader = new TableReader(source, columns, problems);
   scanCsv(source.bytes, source.name, reader, problems);
