@@ -14,7 +14,7 @@ import { idxFiles, idxGzipFiles, npzFiles } from './fuzz-data.js';
 import { runDirectories } from './fuzz-run-directory.js';
 import { checkpointFiles, jsonFiles, logFiles, safetensorsFiles } from './fuzz-run-files.js';
 import type { FuzzRead, FuzzTarget } from './fuzz-target.js';
-import { jsonlFiles, textFiles } from './fuzz-text.js';
+import { forecastFiles, jsonlFiles, textFiles } from './fuzz-text.js';
 
 export const TARGETS: readonly FuzzTarget[] = [
   yamlConfigs,
@@ -26,6 +26,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   csvFiles,
   jsonlFiles,
   textFiles,
+  forecastFiles,
   safetensorsFiles,
   checkpointFiles,
   logFiles,
