@@ -593,6 +593,22 @@ t.test('the library: the same predictions of values that a program hands over', 
   }
   t.same(await all(model.predict(sequences)), given);
 
+  // who waits for an answer before it goes on gets it
+  let answered = () => {};
+  async function* waiting() {
+    yield sequences[0];
+    await new Promise<void>(resolve => {
+      answered = resolve;
+    });
+    yield sequences[1];
+  }
+  const turns = [];
+  for await (const one of model.predict(waiting())) {
+    turns.push(one);
+    answered();
+  }
+  t.same(turns, given.slice(0, 2));
+
   const bad = [sequences[0], [[1, 2, 3]], [], [[1, 'x']], [{ a: 1 }], sequences[1]] as typeof sequences;
   const problems: string[] = [];
   const good = await all(

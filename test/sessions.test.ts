@@ -234,3 +234,71 @@ t.test('symbols are drawn as often as they are likely', t => {
   t.equal(drawClass(Float32Array.from([0, -Infinity]), 1, 1 - 2 ** -53), 0);
   t.end();
 });
+
+t.test('texts are symbols as those of the data', async t => {
+  const words = ['tern', 'auk', 'owl', 'kite', 'rook', 'swan', 'crow', 'lark'];
+  const lines = words.map((text, i) => JSON.stringify({ text, y: i % 2 ? 'a' : 'b' })).join('\n');
+  const { summary } = await train(work, {
+    version: 1,
+    name: 'texts',
+    dataset: {
+      kind: 'jsonl',
+      path: work.file('birds.jsonl', lines),
+      test_fraction: 0.25,
+      input: 'text',
+      input_kind: 'text',
+      level: 'character',
+      target: 'y',
+      target_kind: 'class',
+    },
+    model: { cell: 'gru', hidden_size: 4, embedding: { size: 3 } },
+    loss: { kind: 'cross_entropy' },
+    optimizer: { kind: 'adam', learning_rate: 0.05 },
+    training: { num_epochs: 1, batch_size: 4 },
+  });
+  const model = await loadModel(summary.directory, { backend: 'webasm', threads: 1 });
+  t.teardown(() => model.close());
+  const texts = ['crane', 'zzé', 'owl'];
+  const input = work.file('new.jsonl', texts.map(text => JSON.stringify({ text })).join('\n'));
+  const want: number[][] = [];
+  for await (const { answers } of model.predictFile(input)) want.push(outputs(answers[0]));
+  t.equal(want.length, 3);
+  const given: number[][] = [];
+  const ways = [texts[0], { id: 'x', steps: texts[1] }, [...texts[2]]];
+  for await (const { answers } of model.predict(ways)) given.push(outputs(answers[0]));
+  t.same(given, want);
+  const session = model.session();
+  for (const [i, character] of [...texts[0]].entries()) {
+    const answer = await session.step(character);
+    if (i === texts[0].length - 1) t.same(outputs(answer), want[0]);
+  }
+  const numbers = await modelOf(CASES['min_gru, symbols']);
+  t.teardown(() => numbers.close());
+  await t.rejects(numbers.session().step('a'), { message: 'step 0 is a text' });
+  await t.rejects(numbers.predict(['abc']).next(), { message: 'sequence 0 is a text' });
+});
+
+t.test('a model that forecasts takes no values', async t => {
+  const rows = Array.from({ length: 60 }, (_, i) => `${i},${i}`);
+  const { summary } = await train(work, {
+    version: 1,
+    name: 'forecast',
+    dataset: {
+      kind: 'forecast',
+      path: work.file('load.csv', ['day,load', ...rows].join('\n')),
+      time: 'day',
+      target: 'load',
+      input_steps: 4,
+      horizon: 2,
+      test_fraction: 0.25,
+    },
+    model: { cell: 'gru', hidden_size: 3 },
+    loss: { kind: 'mse' },
+    optimizer: { kind: 'adam', learning_rate: 0.05 },
+    training: { num_epochs: 1, batch_size: 4 },
+  });
+  const model = await loadModel(summary.directory, { backend: 'webasm', threads: 1 });
+  t.teardown(() => model.close());
+  t.throws(() => model.session(), { message: /a model that forecasts reads the windows of a table/ });
+  t.throws(() => model.predict([[[1]]]), { message: /a model that forecasts reads the windows of a table/ });
+});

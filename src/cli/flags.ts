@@ -12,6 +12,7 @@ import {
   parseCount,
   parseFolder,
   parseThreads,
+  parseWidth,
 } from './options.js';
 
 /** What a verb needs of the program that it is part of. */
@@ -72,6 +73,13 @@ export function threadsOption(): Option {
   return new Option('--threads <n>', 'threads for kernels (default: the program chooses)').argParser(
     parseThreads,
   );
+}
+
+export function widthOption(): Option {
+  return new Option(
+    '--width <bits>',
+    'vector width that kernels are compiled for: 128 or 256 (default: the faster one; results are equal)',
+  ).argParser(parseWidth);
 }
 
 export function checkpointOption(): Option {

@@ -1,5 +1,7 @@
 /** The verbs that put a run's saved weights to work. */
+
 import { type Command, Option } from 'commander';
+import type { Width } from '../engine/simd/target.js';
 import {
   backendOption,
   checkpointOption,
@@ -9,6 +11,7 @@ import {
   threadsOption,
   verb,
   weightsOption,
+  widthOption,
 } from './flags.js';
 import {
   collect,
@@ -25,6 +28,7 @@ import {
 export function addEvaluate(program: Command, { io, finish }: Shell): void {
   type Flags = Pick<EvaluateOptions, 'checkpoint' | 'weights' | 'set' | 'split' | 'backend' | 'backtest'> & {
     threads?: number;
+    width?: Width;
     json?: boolean;
     quiet?: boolean;
   };
@@ -41,6 +45,7 @@ export function addEvaluate(program: Command, { io, finish }: Shell): void {
     .addOption(movedDataOption())
     .addOption(backendOption())
     .addOption(threadsOption())
+    .addOption(widthOption())
     .addOption(jsonOption('the result'))
     .addOption(quietOption())
     .action(async (run: string, { json = false, quiet = false, threads, ...options }: Flags) => {
@@ -111,6 +116,7 @@ export function addPredict(program: Command, { io, finish }: Shell): void {
     .addOption(movedDataOption())
     .addOption(backendOption())
     .addOption(threadsOption())
+    .addOption(widthOption())
     .action(async (run: string, { threads, ...options }: Flags) => {
       const { predict } = await import('./predict.js');
       finish(await predict(run, { ...options, threads }, io));

@@ -1,5 +1,6 @@
 /** The verbs that train: `run` and `resume`. */
 import { type Command, Option } from 'commander';
+import type { Width } from '../engine/simd/target.js';
 import {
   backendOption,
   type DashboardFlags,
@@ -13,6 +14,7 @@ import {
   setOption,
   threadsOption,
   verb,
+  widthOption,
   withDashboard,
 } from './flags.js';
 import { collect, parseFolder, type ResumeOptions, type RunOptions } from './options.js';
@@ -20,6 +22,7 @@ import { collect, parseFolder, type ResumeOptions, type RunOptions } from './opt
 export function addRun(program: Command, { io, commandLine, finish }: Shell): void {
   type Flags = Pick<RunOptions, 'set' | 'backend' | 'output'> & {
     threads?: number;
+    width?: Width;
     directory?: string;
     pauseAfterEpoch?: number;
     tag: readonly string[];
@@ -31,6 +34,7 @@ export function addRun(program: Command, { io, commandLine, finish }: Shell): vo
     .addOption(setOption())
     .addOption(backendOption())
     .addOption(threadsOption())
+    .addOption(widthOption())
     .addOption(outputOption('where experiments are written'))
     .addOption(
       new Option(
@@ -52,6 +56,7 @@ export function addRun(program: Command, { io, commandLine, finish }: Shell): vo
         set,
         backend,
         threads,
+        width,
         output,
         directory,
         pauseAfterEpoch,
@@ -68,6 +73,7 @@ export function addRun(program: Command, { io, commandLine, finish }: Shell): vo
             set,
             backend,
             threads,
+            width,
             output,
             directory,
             pauseAfterEpoch,
@@ -88,6 +94,7 @@ export function addResume(program: Command, { io, commandLine, finish }: Shell):
   type Flags = Pick<ResumeOptions, 'set' | 'allowChange'> & {
     backend?: ResumeOptions['backend'];
     threads?: number;
+    width?: Width;
     strict?: boolean;
     pauseAfterEpoch?: number;
     json?: boolean;
@@ -102,6 +109,7 @@ export function addResume(program: Command, { io, commandLine, finish }: Shell):
     )
     .addOption(keptBackendOption('the run'))
     .addOption(threadsOption())
+    .addOption(widthOption())
     .option('--strict', 'fail on a damaged checkpoint instead of taking the one before')
     .addOption(pauseOption())
     .addOption(jsonOption('the summary'))
@@ -112,6 +120,7 @@ export function addResume(program: Command, { io, commandLine, finish }: Shell):
         allowChange,
         backend,
         threads,
+        width,
         pauseAfterEpoch,
         strict = false,
         json = false,
@@ -126,6 +135,7 @@ export function addResume(program: Command, { io, commandLine, finish }: Shell):
             allowChange,
             backend,
             threads,
+            width,
             pauseAfterEpoch,
             strict,
             json,

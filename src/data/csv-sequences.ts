@@ -18,7 +18,7 @@ import { SeenTexts } from './seen-texts.js';
  * In a file up to this size the rows of a group may stand anywhere, as in training; in a larger one,
  * and in a stream, which are not kept in memory, they stand together.
  */
-export const MAX_GATHERED_BYTES = 2 ** 26;
+export const MAX_GATHERED_BYTES = 2 ** 24;
 
 /** Complaints about one sequence that are told. */
 const MAX_TOLD = 20;
@@ -34,11 +34,17 @@ export function csvSequences({ features, sequence }: CsvConfig): SequenceReader 
       const isGathered = size !== undefined && size <= MAX_GATHERED_BYTES;
       const rows = new RowReader(name, { features, ...sequence }, isGathered);
       const pieces = new CsvPieces(name, rows);
-      for await (const chunk of chunks) {
-        pieces.push(chunk);
+      try {
+        for await (const chunk of chunks) {
+          pieces.push(chunk);
+          yield rows.take();
+        }
+        pieces.end();
+      } catch (error) {
+        // those before it are predicted, whatever the pieces that they come in
         yield rows.take();
+        throw error;
       }
-      pieces.end();
       rows.end();
       yield rows.take();
     },

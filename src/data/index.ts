@@ -27,4 +27,4 @@ export {
 } from './new-sequences.js';
 export { fitScaling, inDataUnits, isConstant } from './scaling.js';
 export { type DatasetConfig, newSequences, openDataset } from './table.js';
-export { decodeText, encodeText, UNKNOWN, type Vocabulary } from './vocabulary.js';
+export { decodeText, encodeText, symbolNumbers, UNKNOWN, type Vocabulary } from './vocabulary.js';

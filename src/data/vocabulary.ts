@@ -92,9 +92,16 @@ export async function* decodeText(
   yield bytes.end();
 }
 
+/** By vocabulary: texts are encoded one by one. */
+const numbered = new WeakMap<Vocabulary, ReadonlyMap<string, number>>();
+
 /** The number of each symbol of a vocabulary, by its text. */
-export function symbolNumbers({ symbols }: Vocabulary): ReadonlyMap<string, number> {
-  return new Map(symbols.map((text, number) => [text, number]));
+export function symbolNumbers(vocabulary: Vocabulary): ReadonlyMap<string, number> {
+  const known = numbered.get(vocabulary);
+  if (known) return known;
+  const numbers = new Map(vocabulary.symbols.map((text, number) => [text, number]));
+  numbered.set(vocabulary, numbers);
+  return numbers;
 }
 
 /**

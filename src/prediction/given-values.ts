@@ -1,18 +1,36 @@
 /** Steps and sequences that a program hands over, checked and made those that readers give. */
-import type { NewSequence, ReadSequence, SequenceInput } from '../data/index.js';
+import {
+  encodeText,
+  type NewSequence,
+  type ReadSequence,
+  type SequenceInput,
+  symbolNumbers,
+  UNKNOWN,
+  type Vocabulary,
+} from '../data/index.js';
 import { type Diagnostic, damagedError } from '../errors.js';
 
 /**
  * One step of a sequence in the units of the data: F numbers, or by the names of the features if the
- * data name them; of a model of symbols one symbol, from 0.
+ * data name them; of a model of symbols one symbol: its number from 0, or its text. A text that the
+ * model does not know is the unknown symbol.
  */
-export type StepValues = ArrayLike<number> | Readonly<Record<string, number>> | number;
+export type StepValues =
+  | readonly number[]
+  | Float32Array
+  | Readonly<Record<string, number>>
+  | number
+  | string;
 
-/** A sequence to predict: its steps, alone or with what they are called. */
+/**
+ * A sequence to predict: its steps, alone or with what they are called. A text is cut into its
+ * symbols, as those of the data were.
+ */
 export type SequenceValues =
+  | string
   | readonly StepValues[]
   | {
-      readonly steps: readonly StepValues[];
+      readonly steps: string | readonly StepValues[];
       /** Comes back with the prediction. */
       readonly id?: string;
       /** One for each step; come back with the answers. */
@@ -23,14 +41,20 @@ export type SequenceValues =
 export interface StepForm {
   readonly input: SequenceInput;
   readonly featureNames?: readonly string[];
+  /** Absent if symbols have no texts. */
+  readonly vocabulary?: Vocabulary;
 }
 
 /** The sequence `given`, number `index` of those that are handed over. */
 export function givenSequence(given: SequenceValues, index: number, form: StepForm): ReadSequence {
-  const { steps, id, times } = 'steps' in given ? given : { steps: given, id: undefined, times: undefined };
+  const { steps: listed, id, times } = typeof given === 'object' && 'steps' in given ? given : alone(given);
   const place = `sequence ${index}`;
   const named = id !== undefined && { id };
   const problems: Diagnostic[] = [];
+  const isText = typeof listed === 'string';
+  if (isText && !form.vocabulary) return { problems: [unfit(`${place} is a text`, NO_TEXTS)], ...named };
+  const steps =
+    isText && form.vocabulary ? encodeText(listed, form.vocabulary) : (listed as readonly StepValues[]);
   if (steps.length === 0) problems.push(unfit(`${place} has no steps`));
   if (times !== undefined && times.length !== steps.length) {
     const counts = { expected: `${steps.length} times`, got: `${times.length} times` };
@@ -48,6 +72,12 @@ export function givenSequence(given: SequenceValues, index: number, form: StepFo
   return sequence;
 }
 
+function alone(steps: string | readonly StepValues[]) {
+  return { steps, id: undefined, times: undefined };
+}
+
+const NO_TEXTS = { expected: 'numbers: this model has no vocabulary' };
+
 /** The numbers of one step. Throws exit 5 if they do not fit the model. */
 export function givenStep(given: StepValues, form: StepForm, place: string): Float32Array {
   const values = new Float32Array(form.input.kind === 'number' ? form.input.size : 1);
@@ -59,10 +89,15 @@ export function givenStep(given: StepValues, form: StepForm, place: string): Flo
 /** Writes a step to the beginning of `out`; returns what is wrong with it. */
 function writeStep(
   given: StepValues,
-  { input, featureNames }: StepForm,
+  { input, featureNames, vocabulary }: StepForm,
   out: Float32Array,
   place: string,
 ): Diagnostic | undefined {
+  if (typeof given === 'string') {
+    if (vocabulary === undefined) return unfit(`${place} is a text`, NO_TEXTS);
+    out[0] = symbolNumbers(vocabulary).get(given) ?? UNKNOWN;
+    return undefined;
+  }
   if (input.kind === 'symbol') {
     if (typeof given === 'number' && Number.isInteger(given) && given >= 0 && given < input.count) {
       out[0] = given;
@@ -86,13 +121,18 @@ function writeStep(
   return undefined;
 }
 
-function numbersOf(given: StepValues, featureNames: readonly string[] | undefined): ArrayLike<number> {
+function numbersOf(
+  given: Exclude<StepValues, string>,
+  featureNames: readonly string[] | undefined,
+): ArrayLike<number> {
   if (typeof given === 'number') return [given];
   if (isList(given)) return given;
   return (featureNames ?? []).map(name => given[name]);
 }
 
-function isList(given: ArrayLike<number> | Readonly<Record<string, number>>): given is ArrayLike<number> {
+function isList(
+  given: readonly number[] | Float32Array | Readonly<Record<string, number>>,
+): given is readonly number[] | Float32Array {
   return Array.isArray(given) || ArrayBuffer.isView(given);
 }
 

@@ -51,7 +51,8 @@ export async function loadModel(run: string, options: LoadModelOptions = {}): Pr
 export class Model {
   /** What the answers are like. */
   readonly form: AnswerForm;
-  private readonly stepForm: StepForm;
+  /** Undefined if sequences can be read from tables alone. */
+  private readonly stepForm: StepForm | undefined;
   private stepModel: StepModel | undefined;
   /** Those that predict nothing just now: each works on memory of its own. */
   private readonly idle: Predictor[] = [];
@@ -65,9 +66,12 @@ export class Model {
     this.idle.push(predictor);
     this.form = predictor.form;
     const { dataset } = saved.loaded.experiment;
+    const { input, vocabulary } = opened.data;
+    if (dataset.kind === 'forecast') return;
     this.stepForm = {
-      input: opened.data.input,
-      ...('features' in dataset && { featureNames: dataset.features }),
+      input,
+      ...(dataset.kind === 'csv' && { featureNames: dataset.features }),
+      ...(vocabulary && { vocabulary }),
     };
   }
 
@@ -78,16 +82,17 @@ export class Model {
 
   /**
    * Predicts sequences in their order, which may be longer or shorter than those of the training.
-   * They are computed batch by batch, so that memory is bounded however many there are; a batch
-   * begins once it is full or `sequences` end. For answers at once use a {@link session}.
+   * They are computed in batches, so that memory is bounded however many there are; a batch begins
+   * once it is full, or `sequences` pause. For answers to each step at once use a {@link session}; a
+   * model that forecasts reads tables alone, by {@link predictFile}.
    * @throws UserError exit 5 at the first sequence that does not fit the model, unless
-   * `onRejected` is given; those before it have been predicted by then
+   * `onRejected` is given; those before it have been predicted by then. Exit 2 if the model forecasts
    */
   predict(
     sequences: Iterable<SequenceValues> | AsyncIterable<SequenceValues>,
     options: RejectionOptions = {},
   ): AsyncGenerator<SequencePrediction> {
-    return this.sequences(this.given(sequences), options);
+    return this.sequences(this.given(sequences, this.givenForm), options);
   }
 
   /**
@@ -103,10 +108,10 @@ export class Model {
   /**
    * Begins a sequence that is given step by step, as for live streams. Any number of sessions may be
    * open.
-   * @throws UserError exit 2 if the model is bidirectional
+   * @throws UserError exit 2 if the model is bidirectional, or forecasts
    */
   session(): Session {
-    this.stepModel ??= new StepModel(this.opened, this.form, this.stepForm);
+    this.stepModel ??= new StepModel(this.opened, this.form, this.givenForm);
     return this.stepModel.session();
   }
 
@@ -146,6 +151,15 @@ export class Model {
     yield* decodeText(this.generate(symbols, options), vocabulary, symbols.length > 0);
   }
 
+  private get givenForm(): StepForm {
+    if (this.stepForm) return this.stepForm;
+    throw usageError({
+      code: 'model/forecast',
+      message: 'a model that forecasts reads the windows of a table, each series in its own scale',
+      expected: '`predictFile` of such a table',
+    });
+  }
+
   private get vocabulary(): Vocabulary | undefined {
     return this.opened.data.vocabulary;
   }
@@ -169,9 +183,10 @@ export class Model {
 
   private async *given(
     sequences: Iterable<SequenceValues> | AsyncIterable<SequenceValues>,
+    form: StepForm,
   ): AsyncGenerator<readonly ReadSequence[]> {
     let index = 0;
-    for await (const sequence of sequences) yield [givenSequence(sequence, index++, this.stepForm)];
+    for await (const sequence of sequences) yield [givenSequence(sequence, index++, form)];
   }
 
   private async *read(input: string | Readable): AsyncGenerator<readonly ReadSequence[]> {

@@ -8,7 +8,7 @@ import { ParameterLayout } from '../model/parameters.js';
 import { dataRecord } from '../training/manifest-facts.js';
 import { createPool } from '../training/pool.js';
 import { checkSameData, fittedBy } from '../training/same-data.js';
-import { type BackendOptions, modelSpec, openSession } from '../training/session.js';
+import { type BackendOptions, modelSpec, openSession, widthOn } from '../training/session.js';
 import { allocateParameters, type ModelRun } from '../training/shards.js';
 import { usableCores } from '../training/threads.js';
 import { loadWeights } from '../training/weights.js';
@@ -57,6 +57,7 @@ export async function openWithoutData(saved: SavedModel, options: BackendOptions
   const run: ModelRun = {
     backend,
     threads: options.threads ?? usableCores(),
+    width: widthOn(backend, options.width),
     // texts to predict are no parts of one stream
     spec: { ...spec, carriesState: spec.carriesState && experiment.dataset.kind !== 'text' },
     loss: unweighted(loaded),
@@ -79,9 +80,9 @@ async function start(
   of: Pick<PredictingModel, 'data' | 'scaling'>,
 ): Promise<OpenedModel> {
   const layout = new ParameterLayout(run.spec);
-  const parameters = allocateParameters(layout);
+  const engine = await Engine.start(run.backend, { width: run.width });
+  const parameters = allocateParameters(layout, engine.heap);
   loadWeights(file, layout, parameters, weights);
-  const engine = await Engine.start(run.backend);
   const pool = createPool(engine, run, parameters);
   const close = async (): Promise<void> => {
     await pool.close();

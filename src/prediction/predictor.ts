@@ -142,27 +142,41 @@ export class Predictor {
   ): AsyncGenerator<PredictedBatch> {
     let waiting: Placed[] = [];
     let index = 0;
-    for await (const list of lists) {
-      for (const sequence of list) {
-        const position = index++;
-        const problems = isRejected(sequence) ? sequence.problems : this.unfit(sequence);
-        if (problems.length > 0) {
-          if (onRejected) {
-            onRejected(problems, position);
-            continue;
-          }
-          if (waiting.length > 0) yield this.batchOf(waiting);
-          throw damagedError(...problems);
-        }
-        const placed = { sequence: sequence as NewSequence, position };
-        if (waiting.length > 0 && waiting.length >= this.mostWith(waiting, placed)) {
+    try {
+      for await (const list of pausing(lists)) {
+        // who sends a sequence now and then is not kept waiting for a full batch
+        if (list === undefined && waiting.length > 0 && !this.model.run.spec.carriesState) {
           yield this.batchOf(waiting);
           waiting = [];
         }
-        waiting.push(placed);
+        for (const sequence of list ?? []) {
+          const placed = { sequence, position: index++ };
+          if (!this.isSound(placed, onRejected)) continue;
+          if (waiting.length > 0 && waiting.length >= this.mostWith(waiting, placed)) {
+            yield this.batchOf(waiting);
+            waiting = [];
+          }
+          waiting.push(placed);
+        }
       }
+    } catch (error) {
+      if (waiting.length > 0) yield this.batchOf(waiting);
+      throw error;
     }
     if (waiting.length > 0) yield this.batchOf(waiting);
+  }
+
+  /** Throws exit 5 if the sequence cannot be predicted and nobody takes rejections. */
+  private isSound(
+    placed: { readonly sequence: ReadSequence; readonly position: number },
+    onRejected: RejectionOptions['onRejected'],
+  ): placed is Placed {
+    const { sequence, position } = placed;
+    const problems = isRejected(sequence) ? sequence.problems : this.unfit(sequence);
+    if (problems.length === 0) return true;
+    if (!onRejected) throw damagedError(...problems);
+    onRejected(problems, position);
+    return false;
   }
 
   /** Complaints about a sequence that the model cannot take. */
@@ -244,6 +258,37 @@ interface Placed {
 
 function longest(waiting: readonly Placed[]): number {
   return waiting.reduce((most, { sequence }) => Math.max(most, sequence.length), 0);
+}
+
+/** Milliseconds after which a source pauses. */
+const PAUSE_MS = 50;
+
+/** What `source` yields; undefined once it has nothing for a while. */
+async function* pausing<T>(source: AsyncIterable<T>): AsyncGenerator<T | undefined> {
+  const iterator = source[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = iterator.next();
+      if (!(await isWithin(next, PAUSE_MS))) yield undefined;
+      const { value, done } = await next;
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    // not awaited: who waits for its source ends only with that
+    iterator.return?.().catch(() => {});
+  }
+}
+
+function isWithin(promise: Promise<unknown>, milliseconds: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const timer = setTimeout(resolve, milliseconds, false);
+    const settle = () => {
+      clearTimeout(timer);
+      resolve(true);
+    };
+    promise.then(settle, settle);
+  });
 }
 
 /**

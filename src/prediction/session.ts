@@ -1,4 +1,5 @@
 /** A model step by step: each answer is that to the sequence as far as it has come. */
+import { KernelMachine } from '../engine/machine.js';
 import { usageError } from '../errors.js';
 import { lossOf } from '../losses/index.js';
 import type { ModelSpec } from '../model/spec.js';
@@ -22,10 +23,15 @@ export interface Session<A extends Answer = Answer> {
   reset(): void;
 }
 
+/** What a sequence carries from step to step, by name. */
+type States = ReadonlyMap<string, Float32Array>;
+
 /** A model compiled for one step of one sequence, for all its sessions. */
 export class StepModel {
   private readonly computer: ShardComputer;
   private readonly job: ShardJob;
+  /** Of the step that is being computed; memory of kernels is never given back. */
+  private readonly memory: ShardMemory;
   private readonly readout: Readout;
   private last: Promise<unknown> = Promise.resolve();
 
@@ -40,22 +46,24 @@ export class StepModel {
     const shape = { batch: 1, sequenceLength: 1, variableLength: false, training: false };
     const spec = { ...run.spec, carriesState: true, carriesPool: true };
     this.job = { backend: run.backend, spec, loss: run.loss, shape, withGradient: false };
-    this.computer = new ShardComputer(engine, this.job);
+    const [[memory]] = allocateShards(this.job, { shards: 1, slots: 1 }, engine.heap);
+    this.memory = memory;
+    this.computer = new ShardComputer(new KernelMachine(engine), this.job);
     this.readout = new Readout(lossOf(run.loss), noTargets(model, 1)(1));
   }
 
   session(): Session {
-    let memory = this.begin();
+    let states = this.begin();
     let taken = 0;
     return {
       step: async given => {
         const values = givenStep(given, this.steps, `step ${taken}`);
-        const of = memory;
+        const of = states;
         const step = taken++;
         return this.inOrder(() => this.compute(of, step, this.scaled(values)));
       },
       reset: () => {
-        memory = this.begin();
+        states = this.begin();
         taken = 0;
       },
     };
@@ -68,25 +76,29 @@ export class StepModel {
     return result;
   }
 
-  private begin(): ShardMemory {
-    const [[memory]] = allocateShards(this.job, { shards: 1, slots: 1 });
-    for (const { name, start } of carriedStates(this.job.spec)) memory.carried.before[name].fill(start);
-    return memory;
+  private begin(): States {
+    return new Map(
+      carriedStates(this.job.spec).map(({ name, size, start }) => [name, new Float32Array(size).fill(start)]),
+    );
   }
 
-  private async compute(memory: ShardMemory, step: number, values: Float32Array): Promise<Answer> {
-    const { inputs } = memory.batch;
+  /** Computes a step of the sequence that has come to `states`, and takes these on. */
+  private async compute(states: States, step: number, values: Float32Array): Promise<Answer> {
+    const { batch, carried, predictions } = this.memory;
+    const { inputs } = batch;
     inputs.x.set(values);
+    for (const [name, state] of states) carried.before[name].set(state);
     if (inputs.pool) {
       // the mean of t outputs is that of t - 1, times (t - 1) / t, and the last one's share of 1 / t
       inputs.pool[0] = 1 / (step + 1);
-      for (const [name, pooled] of Object.entries(memory.carried.before)) {
+      for (const [name, pooled] of Object.entries(carried.before)) {
         if (!name.startsWith('pool.')) continue;
         for (let i = 0; i < pooled.length; i++) pooled[i] = (pooled[i] * step) / (step + 1);
       }
     }
-    await this.computer.compute(this.model.parameters, memory);
-    return answerOf(this.form, this.readout, { step, outputs: memory.predictions, at: 0 });
+    await this.computer.compute(this.model.parameters, this.memory);
+    for (const [name, state] of states) state.set(carried.before[name]);
+    return answerOf(this.form, this.readout, { step, outputs: predictions, at: 0 });
   }
 
   private scaled(values: Float32Array): Float32Array {

@@ -2,6 +2,7 @@
 
 import { lossFacts, type MeasuredMetric, targetSize } from '../config/index.js';
 import type { Split } from '../data/dataset.js';
+import type { ExecutionReport } from '../engine/machine.js';
 import type { SplitMetrics } from '../experiment/summary.js';
 import { lossOf } from '../losses/index.js';
 import type { Loss } from '../losses/loss.js';
@@ -11,7 +12,7 @@ import { predictionsOf } from '../model/inputs.js';
 import { type Forwarded, ForwardPass, inTurn, type SplitBatch } from './forward.js';
 import type { PredictedSequence, PredictionWatcher } from './predictions.js';
 import { Readout } from './readout.js';
-import type { ModelRun, ShardPool, ShardReport } from './shards.js';
+import type { ModelRun, ShardPool } from './shards.js';
 
 export interface Evaluation {
   readonly loss: number;
@@ -43,7 +44,7 @@ export class Evaluator {
   }
 
   /** What executes the kernels; known after the first evaluation. */
-  get execution(): ShardReport {
+  get execution(): ExecutionReport {
     return this.forward.execution;
   }
 

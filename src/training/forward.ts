@@ -1,5 +1,6 @@
 /** The forward pass of a model over batches of sequences; one is written while another is computed. */
 import type { Split } from '../data/dataset.js';
+import type { ExecutionReport } from '../engine/machine.js';
 import { predictionsOf } from '../model/inputs.js';
 import { BatchWriter } from './batch.js';
 import {
@@ -8,7 +9,6 @@ import {
   type ShardGroup,
   type ShardJob,
   type ShardPool,
-  type ShardReport,
   startAnew,
 } from './shards.js';
 
@@ -36,7 +36,7 @@ const SLOTS = 2;
 export class ForwardPass {
   private readonly shards: ShardGroup;
   private readonly job: ShardJob;
-  private report: ShardReport = { executor: null, fallbacks: [] };
+  private report: ExecutionReport = { executor: null, fallbacks: [] };
 
   /** The parameters of `pool` are read anew at each batch. */
   constructor(
@@ -55,7 +55,7 @@ export class ForwardPass {
   }
 
   /** What executes the kernels; known after the first batch. */
-  get execution(): ShardReport {
+  get execution(): ExecutionReport {
     return this.report;
   }
 

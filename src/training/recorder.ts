@@ -19,6 +19,7 @@ import {
   evaluationSentence,
   fallbackSentence,
   notFiniteMetrics,
+  refutedSentence,
   skippedSentence,
 } from './sentences.js';
 import type { Session } from './session.js';
@@ -330,8 +331,8 @@ export class Recorder {
 
   private reportFallbacks(): void {
     const { trainer, events, observer } = this.parts;
-    for (const fallback of trainer.execution.fallbacks) {
-      events.warn('engine/fallback', fallbackSentence(fallback), observer);
-    }
+    const { fallbacks, refuted } = trainer.execution;
+    for (const fallback of fallbacks) events.warn('engine/fallback', fallbackSentence(fallback), observer);
+    if (refuted !== undefined) events.warn('engine/width', refutedSentence(refuted), observer);
   }
 }

@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs';
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import type { BackendRequest } from '../engine/backend.js';
+import type { Width } from '../engine/simd/target.js';
 import { type ExitCode, usageError } from '../errors.js';
 import { bestOf, type Checkpoint, listCheckpoints } from '../experiment/checkpoint-folder.js';
 import { latestCheckpoint } from '../experiment/latest-checkpoint.js';
@@ -43,6 +44,8 @@ export interface ResumeOptions {
   /** Undefined: the backend that the run began with. */
   readonly backend: BackendRequest | undefined;
   readonly threads: number | undefined;
+  /** Undefined: what pays on this machine. */
+  readonly width?: Width | undefined;
   /** `key.path=value`: what is to be other than it was. */
   readonly set: readonly string[];
   /** Keys, whole or as the beginning of longer ones, that may change though they alter the results. */
@@ -85,7 +88,8 @@ async function resumeLocked(
   const loaded = hasOtherGates ? frozen : withGateOrigins(frozen, manifest.gate_origins ?? []);
   refuseImpossible(edits, options.allowChange, loaded);
   const backend = options.backend ?? (manifest.backend.name as BackendRequest);
-  const session = await openSession(loaded, { backend, threads: options.threads, ...fittedBy(manifest) });
+  const { threads, width } = options;
+  const session = await openSession(loaded, { backend, threads, width, ...fittedBy(manifest) });
   const isOtherData = edits.some(({ key }) => key.startsWith('dataset.'));
   if (!isOtherData) checkSameData(session.dataset, manifest);
   const dataSeconds = (performance.now() - began) / 1000;

@@ -123,6 +123,11 @@ export function fallbackSentence({ source, reason }: { source: string; reason: s
   return `a kernel runs gpu.js's own code (${reason}): ${source.split('\n')[0]}`;
 }
 
+/** `kernel` is its name in `graph`. */
+export function refutedSentence(kernel: string): string {
+  return `kernel ${kernel} computes other values at 256 bits on this machine: the run uses 128 bits`;
+}
+
 export function gatesSentence(missed: number, all: number): string {
   return `${missed} of ${counted(all, 'gate')} not passed`;
 }

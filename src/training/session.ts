@@ -7,7 +7,8 @@ import {
   measuredMetrics,
 } from '../config/index.js';
 import type { Dataset } from '../data/index.js';
-import { type BackendChoice, type BackendRequest, chooseBackend } from '../engine/backend.js';
+import { type Backend, type BackendChoice, type BackendRequest, chooseBackend } from '../engine/backend.js';
+import { measuredWidth, type Width } from '../engine/simd/target.js';
 import { type Diagnostic, UserError, usageError } from '../errors.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { describeModel, type ModelSpec } from '../model/spec.js';
@@ -25,6 +26,8 @@ export interface BackendOptions {
   readonly backend: BackendRequest;
   /** Undefined: as many as the process may use. */
   readonly threads: number | undefined;
+  /** Bits of vectors on webasm; undefined: those that pay on this machine. */
+  readonly width?: Width | undefined;
 }
 
 /** What the run that the session belongs to has fitted may be given. */
@@ -50,14 +53,14 @@ export async function openSession(loaded: LoadedExperiment, options: SessionOpti
       throw error instanceof UserError ? locateInConfig(error, loaded) : error;
     }),
   ]);
-  return sessionWith(loaded, dataset, { choice, threads: options.threads });
+  return sessionWith(loaded, dataset, { choice, threads: options.threads, width: options.width });
 }
 
 /** The same for data that have been read. Throws exit 2 where they do not fit the config. */
 export function sessionWith(
   loaded: LoadedExperiment,
   dataset: Dataset,
-  { choice, threads }: { readonly choice: BackendChoice; readonly threads: number | undefined },
+  { choice, threads, width }: { readonly choice: BackendChoice } & Pick<BackendOptions, 'threads' | 'width'>,
 ): Session {
   const { diagnostics, warnings, sizes } = checkAgainstData(loaded, dataset);
   if (diagnostics.length > 0) throw usageError(...diagnostics);
@@ -66,6 +69,7 @@ export function sessionWith(
   const run: ModelRun = {
     backend: choice.backend,
     threads: threads ?? usableCores(),
+    width: widthOn(choice.backend, width),
     spec,
     loss: lossSettings(loaded, dataset.train, spec),
     metrics: measuredMetrics(loaded.experiment),
@@ -76,6 +80,11 @@ export function sessionWith(
     ),
   };
   return { dataset, spec, choice, run, references, warnings };
+}
+
+/** Bits of vectors; undefined on backends that choose by themselves. */
+export function widthOn(backend: Backend, asked: Width | undefined): Width | undefined {
+  return backend === 'webasm' ? (asked ?? measuredWidth().width) : undefined;
 }
 
 /** A trainer with the experiment's optimizer; its parameters are not yet set. */

@@ -1,6 +1,7 @@
 /** A model in training: its parameters and one optimizer step. Knows no files and no schedule. */
 import type { Split } from '../data/dataset.js';
 import { Engine } from '../engine/index.js';
+import type { ExecutionReport } from '../engine/machine.js';
 import type { Tensor } from '../experiment/safetensors.js';
 import { sizeOf } from '../graph/shape.js';
 import { ParameterLayout } from '../model/parameters.js';
@@ -19,7 +20,6 @@ import {
   planShards,
   type ShardGroup,
   type ShardPool,
-  type ShardReport,
   startAnew,
 } from './shards.js';
 import { clipFactor, gradientNorm, Updater } from './updater.js';
@@ -70,7 +70,7 @@ export class Trainer {
   private readonly writer: BatchWriter;
   private readonly measured: BatchMetrics;
   private slot = 0;
-  private report: ShardReport = { executor: null, fallbacks: [] };
+  private report: ExecutionReport = { executor: null, fallbacks: [] };
 
   private constructor(
     private readonly options: TrainerOptions,
@@ -79,8 +79,8 @@ export class Trainer {
     makePool: typeof createPool,
   ) {
     this.layout = new ParameterLayout(options.spec);
-    this.parameters = allocateParameters(this.layout);
-    this.gradient = new Float32Array(this.parameters.length);
+    this.parameters = allocateParameters(this.layout, engine.heap);
+    this.gradient = engine.heap.allocate(this.parameters.length);
     const { averageDecay } = options;
     this.averaged =
       averageDecay === undefined ? undefined : new WeightAverage(this.parameters.length, averageDecay);
@@ -98,7 +98,7 @@ export class Trainer {
     settings: S,
     makePool = createPool,
   ): Promise<Trainer> {
-    const engine = await Engine.start(options.backend);
+    const engine = await Engine.start(options.backend, { width: options.width });
     const layout = new ParameterLayout(options.spec);
     const decayed = options.weightDecayOn === 'weights' ? weightMask(layout) : undefined;
     const updater = Updater.create(engine, optimizer, settings, layout.size, decayed);
@@ -130,7 +130,7 @@ export class Trainer {
   }
 
   /** What executes the kernels, and the kernels that gpu.js's own code runs; known after the first step. */
-  get execution(): ShardReport {
+  get execution(): ExecutionReport {
     return this.report;
   }
 

@@ -1,7 +1,8 @@
 /** Applies gradients to parameters: norm, clipping, the optimizer's kernels, and the state that it keeps. */
 
-import type { Executable, Value } from '../engine/executable.js';
+import type { Executable } from '../engine/executable.js';
 import type { Engine } from '../engine/index.js';
+import type { Value } from '../engine/linked-executable.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { paddedSize, TOTAL, updateProgram } from '../optimizers/program.js';
 
@@ -36,10 +37,9 @@ export class Updater {
     private readonly executable: Executable,
     private readonly scalars: (step: number, learningRate: number) => Readonly<Record<string, number>>,
     private readonly masks: Readonly<Record<string, Float32Array>>,
-    states: readonly string[],
-    size: number,
+    state: Record<string, Float32Array>,
   ) {
-    this.state = Object.fromEntries(states.map(name => [name, new Float32Array(paddedSize(size))]));
+    this.state = state;
   }
 
   /**
@@ -58,8 +58,9 @@ export class Updater {
       engine.compile(updateProgram(optimizer, settings, size, { decaysSome: decayed !== undefined })),
       (step, learningRate) => optimizer.scalars(settings, step, learningRate),
       decayed === undefined ? {} : { decayed },
-      optimizer.state(settings),
-      size,
+      Object.fromEntries(
+        optimizer.state(settings).map(name => [name, engine.heap.allocate(paddedSize(size))]),
+      ),
     );
   }
 

@@ -10,6 +10,7 @@ import { contenders, missingTfjs, startAll } from './contenders.js';
 import { measureDashboard } from './dashboard.js';
 import { measureCase, type Pace } from './measure.js';
 import type { BenchOptions } from './options.js';
+import { measurePredict } from './predict.js';
 import { type Figure, RESULTS_VERSION, type Results, type Row } from './results.js';
 import { measureReview } from './review.js';
 import { measureSoak } from './soak.js';
@@ -30,6 +31,7 @@ const FIGURES = [
   ['whole', 'whole/run'],
   ['whole', 'whole/peak-rss'],
   ['whole', 'whole/review'],
+  ['whole', 'whole/predict'],
   ['whole', 'whole/status'],
   ['whole', 'whole/suggestion'],
   ['whole', 'whole/trial'],
@@ -86,6 +88,10 @@ export async function runBench(options: BenchOptions, progress: (text: string) =
   if (figuresWanted.some(([, id]) => id === 'whole/review')) {
     progress('review of a long log');
     figures.push(...(await measureReview(options.rounds)));
+  }
+  if (figuresWanted.some(([, id]) => id === 'whole/predict')) {
+    progress('prediction of a gigabyte');
+    figures.push(...(await measurePredict()));
   }
   if (figuresWanted.some(([flag]) => flag === 'soak')) {
     progress('memory over 10,000 steps');

@@ -30,7 +30,7 @@ taking turns round by round; prints our time over theirs.
   --tfjs DIR        a folder in which @tensorflow/tfjs and @tensorflow/tfjs-backend-wasm are installed
   --against DIR     also another checkout of cellrun, built, such as an older commit's
   --quick           the reference sizes only, short rounds: a smoke test
-  --whole           also the whole program: a run of configs/mnist-lstm.yaml, its start, its memory; sweeps; a review of a long log
+  --whole           also the whole program: a run of configs/mnist-lstm.yaml, its start, its memory; sweeps; a review of a long log; predictions of 1 GiB
   --soak            also the memory after 10,000 steps
   --dashboard       also how long the dashboard lets one wait
   --only PATTERN    only rows whose id matches this regular expression, such as train_step or ^whole/

@@ -164,6 +164,13 @@ const TARGETS: readonly Target[] = [
     value: figure('whole/review-rss'),
   },
   {
+    what: 'peak RSS of predicting 1 GiB of csv',
+    floor: 300,
+    aim: 250,
+    unit: 'MB',
+    value: figure('whole/predict-rss'),
+  },
+  {
     what: 'status of a sweep of 10,000 trials',
     floor: 1,
     aim: 0.5,

@@ -11,6 +11,7 @@ import { temporaryFolder } from '../support/temporary-folder.js';
 import { jsonConfigs, setArguments, yamlConfigs } from './fuzz-configs.js';
 import { csvFiles } from './fuzz-csv.js';
 import { idxFiles, idxGzipFiles, npzFiles } from './fuzz-data.js';
+import { csvInputs, idxInputs, npzInputs } from './fuzz-inputs.js';
 import { runDirectories } from './fuzz-run-directory.js';
 import { checkpointFiles, jsonFiles, logFiles, safetensorsFiles } from './fuzz-run-files.js';
 import type { FuzzRead, FuzzTarget } from './fuzz-target.js';
@@ -24,6 +25,9 @@ export const TARGETS: readonly FuzzTarget[] = [
   idxFiles,
   idxGzipFiles,
   csvFiles,
+  csvInputs,
+  npzInputs,
+  idxInputs,
   jsonlFiles,
   textFiles,
   forecastFiles,

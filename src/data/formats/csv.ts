@@ -3,7 +3,7 @@ import { Parser } from 'csv-parse';
 import { CsvError, parse } from 'csv-parse/sync';
 import { type Diagnostic, damagedError, type UserError } from '../../errors.js';
 import type { Problems } from '../problems.js';
-import { checkUtf8, wholeLength } from './utf8.js';
+import { badByte, checkUtf8, notUtf8, wholeLength } from './utf8.js';
 
 /** Where a field stands in the file, with its source line: the place part of a {@link Diagnostic}. */
 export type CsvPlace = Required<Pick<Diagnostic, 'file' | 'line' | 'column' | 'length' | 'source'>>;
@@ -97,8 +97,8 @@ function fieldLength(source: string, from: number): number {
   return Math.max(1, (end < 0 ? source.length : end) - from);
 }
 
-function recordStart(bytes: Buffer, start: number, isFirst = start === 0): number {
-  let at = isFirst && bytes[0] === 0xef ? BYTE_ORDER_MARK_BYTES : start;
+function recordStart(bytes: Buffer, start: number): number {
+  let at = start === 0 && bytes[0] === 0xef ? BYTE_ORDER_MARK_BYTES : start;
   while (bytes[at] === LINE_FEED || bytes[at] === CARRIAGE_RETURN) at++;
   return at;
 }
@@ -176,109 +176,137 @@ export interface CsvPieceHandlers {
  * Reads a file piece by piece: the same records as {@link scanCsv}, of which it keeps no more than
  * the one that a piece ends within.
  */
-export class CsvPieces {
-  private readonly parser: Parser;
+export class CsvPieces implements CsvRecord {
+  /** Of the record that is being told, whose place is looked for only if somebody asks for it. */
+  fields: readonly string[] = [];
+  private readonly parser = new RecordParser((fields, end) => this.record(fields, end));
   /** What the parser has not made a record of yet, and the record that it is telling. */
   private window: Buffer = Buffer.alloc(0);
   /** Where the window begins in the file. */
   private base = 0;
   /** The line of the byte `counted`. */
-  private line = 1;
+  private countedLine = 1;
   private counted = 0;
   /** Where the record begins that comes next, or that is being told. */
   private start = 0;
+  /** Where the record ends that is being told. */
+  private recordEnd = 0;
+  /** Bytes that have come. */
+  private received = 0;
   /** Up to here the file is UTF-8. */
   private checked = 0;
   /** Fields of the header; 0 before it. */
   private columns = 0;
-  private lineEnd: number | undefined;
-  private failure: unknown;
+  private lineEnd: Buffer | undefined;
 
   constructor(
     private readonly file: string,
     private readonly handlers: CsvPieceHandlers,
-  ) {
-    this.parser = new Parser({
-      ...OPTIONS,
-      on_record: (fields: string[], { bytes }: { readonly bytes: number }): null => {
-        try {
-          this.record(fields, bytes);
-        } catch (error) {
-          // the parser would wrap it
-          this.failure ??= error;
-        }
-        this.start = bytes;
-        return null;
-      },
-    });
-  }
+  ) {}
 
-  /** @throws UserError exit 5 if no record can be told from here on; whatever a handler throws */
+  /**
+   * Records before one that cannot be told are told.
+   * @throws UserError exit 5 if no record can be told from here on; whatever a handler throws
+   */
   push(piece: Buffer): void {
     if (piece.length === 0) return;
     this.window = this.window.length === 0 ? piece : Buffer.concat([this.window, piece]);
-    this.checkText(wholeLength(this.window));
+    const bad = this.badText(wholeLength(this.window));
+    // what is not text may not be cut off from the piece before
+    const sound = bad === undefined ? piece : piece.subarray(0, Math.max(0, bad - this.received));
+    this.received += piece.length;
     // not by `write`: the queue of a stream tells an error only later
-    this.parser._transform(piece, 'latin1', error => this.check(error));
-    this.check(undefined);
+    this.parser._transform(sound, 'latin1', error => this.check(error));
+    if (bad !== undefined) throw notUtf8(this.file, bad);
     this.forget();
   }
 
   /** After the last piece. Throws as `push` does, and exit 5 if there was none. */
   end(): void {
-    if (this.base + this.window.length === 0) throw emptyFile(this.file);
-    this.checkText(this.window.length);
+    if (this.received === 0) throw emptyFile(this.file);
+    const bad = this.badText(this.window.length);
+    if (bad !== undefined) throw notUtf8(this.file, bad);
     this.parser._flush(error => this.check(error));
-    this.check(undefined);
+  }
+
+  /** The line of the record that is being told. */
+  get line(): number {
+    return this.lineAt(this.from);
+  }
+
+  place(field: number): CsvPlace {
+    const { window, file, from, base } = this;
+    const text = window.toString('utf8', from, this.recordEnd - base);
+    return placeInRecord(text, { file, line: this.line }, field);
   }
 
   private record(fields: readonly string[], end: number): void {
-    if (this.failure !== undefined) return;
-    const from = recordStart(this.window, this.start - this.base, this.start === 0);
-    const text = () => this.window.toString('utf8', from, end - this.base);
-    const record = new PlacedRecord(fields, this.file, () => this.lineAt(from), text);
+    this.fields = fields;
+    this.recordEnd = end;
     if (this.columns === 0) {
       this.columns = fields.length;
-      this.handlers.header(record);
-    } else if (fields.length === this.columns) this.handlers.row(record);
+      this.handlers.header(this);
+    } else if (fields.length === this.columns) this.handlers.row(this);
     else {
-      const problem = ragged(this.columns, fields.length, field => record.place(field));
-      this.handlers.ragged(record, problem);
+      this.handlers.ragged(
+        this,
+        ragged(this.columns, fields.length, field => this.place(field)),
+      );
     }
+    this.start = end;
+  }
+
+  /** Where the record that is being told begins in the window. */
+  private get from(): number {
+    const isFirst = this.start === 0 && this.window[0] === 0xef;
+    return isFirst
+      ? this.behindEmptyLines(BYTE_ORDER_MARK_BYTES)
+      : this.behindEmptyLines(this.start - this.base);
+  }
+
+  private behindEmptyLines(at: number): number {
+    const { window } = this;
+    this.lineEnd ??= lineEndOf(window);
+    const { lineEnd } = this;
+    if (lineEnd === undefined) return at;
+    let behind = at;
+    for (let matched = 0; window[behind + matched] === lineEnd[matched]; ) {
+      if (++matched < lineEnd.length) continue;
+      behind += matched;
+      matched = 0;
+    }
+    return behind;
   }
 
   private check(error: Error | null | undefined): void {
-    if (this.failure !== undefined) throw this.failure;
     if (!error) return;
     if (!(error instanceof CsvError)) throw error;
+    this.recordEnd = this.start + MAX_RECORD_BYTES;
     const field = typeof error.column === 'number' ? error.column : 0;
-    const from = recordStart(this.window, this.start - this.base, this.start === 0);
-    const text = this.window.toString('utf8', from, from + MAX_RECORD_BYTES);
-    const place = placeInRecord(text, { file: this.file, line: this.lineAt(from) }, field);
-    throw damagedError(broken(error, place));
+    throw damagedError(broken(error, this.place(field)));
   }
 
-  /** @param end of what has come of the window in whole characters */
-  private checkText(end: number): void {
+  /**
+   * Where what has come stops being text; undefined if it does not.
+   * @param end of what has come of the window in whole characters
+   */
+  private badText(end: number): number | undefined {
     const text = this.window.subarray(this.checked - this.base, end);
-    checkUtf8(text, this.file, this.checked);
+    const bad = badByte(text);
+    if (bad !== undefined) return this.checked + bad;
     this.checked = this.base + end;
+    return undefined;
   }
 
   /** Lets go of what has been told, and of the empty lines behind it. */
   private forget(): void {
-    const { window } = this;
     // a mark of the byte order is part of the first record
-    const told = this.start - this.base;
-    let to = told;
-    if (this.start > 0) while (isLineEndByte(window[to])) to++;
-    // the second half of a CRLF may be yet to come
-    if (to > told && to === window.length) to--;
-    if (to === 0) return;
+    if (this.start === 0) return;
+    const to = this.behindEmptyLines(this.start - this.base);
     this.lineAt(to);
     this.base += to;
     this.start = Math.max(this.start, this.base);
-    this.window = window.subarray(to);
+    this.window = this.window.subarray(to);
     this.checked = Math.max(this.checked, this.base);
   }
 
@@ -286,42 +314,33 @@ export class CsvPieces {
   private lineAt(at: number): number {
     const { window, base } = this;
     this.lineEnd ??= lineEndOf(window);
-    const end = this.lineEnd ?? LINE_FEED;
+    const end = this.lineEnd?.at(-1) ?? LINE_FEED;
     let next = window.indexOf(end, this.counted - base);
-    for (; next >= 0 && next < at; next = window.indexOf(end, next + 1)) this.line++;
+    for (; next >= 0 && next < at; next = window.indexOf(end, next + 1)) this.countedLine++;
     this.counted = Math.max(this.counted, base + at);
-    return this.line;
+    return this.countedLine;
   }
 }
 
-/** Its place is looked for only if somebody asks for it. */
-class PlacedRecord implements CsvRecord {
-  constructor(
-    readonly fields: readonly string[],
-    private readonly file: string,
-    private readonly lineOf: () => number,
-    private readonly text: () => string,
-  ) {}
-
-  get line(): number {
-    return this.lineOf();
+/** Tells each record with the byte that it ends at; a callback of the parser's costs twice as much. */
+class RecordParser extends Parser {
+  constructor(private readonly tell: (fields: readonly string[], end: number) => void) {
+    super(OPTIONS);
   }
 
-  place(field: number): CsvPlace {
-    return placeInRecord(this.text(), { file: this.file, line: this.line }, field);
+  override push(fields: readonly string[]): boolean {
+    this.tell(fields, this.info.bytes);
+    return true;
   }
 }
 
 /**
- * What ends the lines of a file that begins like this: LF, unless a CR without one comes first.
- * Undefined as long as that is open.
+ * What ends the lines of a file that begins like this, by the first of them; undefined as long as
+ * that is open.
  */
-function lineEndOf(bytes: Buffer): number | undefined {
-  const at = bytes.findIndex(isLineEndByte);
+function lineEndOf(bytes: Buffer): Buffer | undefined {
+  const at = bytes.findIndex(byte => byte === LINE_FEED || byte === CARRIAGE_RETURN);
   if (at < 0 || (bytes[at] === CARRIAGE_RETURN && at + 1 === bytes.length)) return undefined;
-  return bytes[at] === CARRIAGE_RETURN && bytes[at + 1] !== LINE_FEED ? CARRIAGE_RETURN : LINE_FEED;
-}
-
-function isLineEndByte(byte: number): boolean {
-  return byte === LINE_FEED || byte === CARRIAGE_RETURN;
+  const length = bytes[at] === CARRIAGE_RETURN && bytes[at + 1] === LINE_FEED ? 2 : 1;
+  return bytes.subarray(at, at + length);
 }

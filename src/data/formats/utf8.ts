@@ -1,6 +1,6 @@
 /** Text files: whether they are UTF-8, and how a string is cut into lines. */
 import { isUtf8 } from 'node:buffer';
-import { damagedError } from '../../errors.js';
+import { damagedError, type UserError } from '../../errors.js';
 
 /**
  * @param base where `bytes` begin in the file
@@ -8,30 +8,45 @@ import { damagedError } from '../../errors.js';
  * at the end
  */
 export function checkUtf8(bytes: Buffer, file: string, base = 0): void {
-  if (isUtf8(bytes)) return;
-  throw damagedError({
+  const bad = badByte(bytes);
+  if (bad !== undefined) throw notUtf8(file, base + bad);
+}
+
+export function notUtf8(file: string, offset: number): UserError {
+  return damagedError({
     code: 'data/encoding',
     message: 'the file is not UTF-8 text',
     file,
-    offset: base + firstBadByte(bytes),
+    offset,
     expected: 'UTF-8',
   });
 }
 
 /**
- * Where text stops being UTF-8, by halving: what comes before is, except for a character that is
- * cut off at its end.
+ * The beginning of the first character that is not UTF-8, undefined if all are: by halving the place
+ * up to which the text is, and from a little before it character by character.
  */
-function firstBadByte(bytes: Buffer): number {
+export function badByte(bytes: Buffer): number | undefined {
+  if (isUtf8(bytes)) return undefined;
   let [good, bad] = [0, bytes.length];
   while (bad - good > 1) {
     const middle = (good + bad) >> 1;
     if (isUtf8(bytes.subarray(0, wholeCharacters(bytes, middle)))) good = middle;
     else bad = middle;
   }
-  const start = wholeCharacters(bytes, good);
-  // a stray continuation byte belongs to no character
-  return bytes[start] < 0x80 ? good : start;
+  let at = wholeCharacters(bytes, Math.max(0, good - 4));
+  for (let end = at; at < bytes.length; at = end) {
+    end = at + characterLength(bytes[at]);
+    if (end > bytes.length || !isUtf8(bytes.subarray(at, end))) break;
+  }
+  return at;
+}
+
+/** Bytes of the character that begins with `byte`. */
+function characterLength(byte: number): number {
+  if (byte >= 0xf0) return 4;
+  if (byte >= 0xe0) return 3;
+  return byte >= 0xc0 ? 2 : 1;
 }
 
 /** `end`, or the beginning of the character that goes beyond it. */
@@ -47,8 +62,7 @@ export function wholeLength(bytes: Buffer): number {
   for (let back = 1; back <= Math.min(3, length); back++) {
     const byte = bytes[length - back];
     if ((byte & 0xc0) === 0x80) continue;
-    const size = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
-    return size > back ? length - back : length;
+    return characterLength(byte) > back ? length - back : length;
   }
   return length;
 }
