@@ -6,9 +6,14 @@ export function plainMarkdown(text: string): string {
     .replaceAll(/[\\|`*[\]~#]/g, '\\$&')
     // within a word it is none of emphasis
     .replaceAll(/(?<![\p{L}\p{N}])_|_(?![\p{L}\p{N}])/gu, '\\_');
-  return escaped
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('@', '&#64;');
+  return (
+    escaped
+      .replaceAll('&', '&amp;')
+      .replaceAll('<', '&lt;')
+      .replaceAll('>', '&gt;')
+      .replaceAll('@', '&#64;')
+      // what renderers make links of without any brackets
+      .replaceAll('://', '&#58;//')
+      .replaceAll(/\bwww\./gi, match => `${match.slice(0, -1)}&#46;`)
+  );
 }

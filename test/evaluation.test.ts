@@ -451,10 +451,18 @@ t.test('the file of a run says what predict says, for any number of threads', as
     .slice(0, 3)
     .flatMap(({ index, predicted, probability, probabilities, label }) =>
       label.map((y, step) =>
-        [index, step, predicted[step], probability[step], y, ...probabilities[step]].join(),
+        [
+          index,
+          `x_test[${index}]`,
+          step,
+          predicted[step],
+          probability[step],
+          y,
+          ...probabilities[step],
+        ].join(),
       ),
     );
-  const columns = 'index,step,predicted,probability,label,probability_0,probability_1,probability_2';
+  const columns = 'index,id,step,predicted,probability,label,probability_0,probability_1,probability_2';
   t.equal(csv.stdout, `${[columns, ...rows].join('\n')}\n`);
   const train = await work.cellrun('predict', run.directory, '--split', 'train', '--limit', '9', ...webasm);
   t.same(
@@ -495,11 +503,24 @@ t.test('values: the file and predict', async t => {
   const { document } = evaluationIn(run);
   t.same(validateAgainst('evaluation', document), []);
   const said = await work.cellrun('predict', run.directory, ...webasm);
-  const lines = linesOf(said.stdout) as unknown as { index: number; predicted: number[]; target: number[] }[];
+  const printed = linesOf(said.stdout) as unknown as Record<'predicted' | 'target', number[]>[];
+  // the shortest decimals of float32 numbers
+  t.ok(printed.every(({ target: [y] }) => String(y).length <= '-0.1234567890'.length));
+  const lines = printed.map(({ predicted, target }, index) => ({
+    index,
+    id: `x_test[${index}]`,
+    predicted: predicted.map(Math.fround),
+    target: target.map(Math.fround),
+  }));
   t.equal(lines.length, 30);
   t.same(
     document.sample,
-    lines.map(({ index, predicted: [prediction], target: [target] }) => ({ index, target, prediction })),
+    lines.map(({ index, id, predicted: [prediction], target: [target] }) => ({
+      index,
+      id,
+      target,
+      prediction,
+    })),
   );
   const errors = lines.map(({ index, predicted: [z], target: [y] }) => ({ index, error: Math.abs(z - y) }));
   errors.sort((a, b) => b.error - a.error || a.index - b.index);
@@ -510,7 +531,10 @@ t.test('values: the file and predict', async t => {
   const mean = errors.reduce((sum, { error }) => sum + error, 0) / 30;
   near(t, document.mean_absolute_error, mean, 'mean absolute error');
   const csv = await work.cellrun('predict', run.directory, '--format', 'csv', '--limit', '1', ...webasm);
-  t.equal(csv.stdout, `index,predicted_0,target_0\n0,${lines[0].predicted[0]},${lines[0].target[0]}\n`);
+  t.equal(
+    csv.stdout,
+    `index,id,predicted_0,target_0\n0,x_test[0],${printed[0].predicted[0]},${printed[0].target[0]}\n`,
+  );
 });
 
 t.test('classes with names', async t => {
@@ -539,9 +563,9 @@ t.test('classes with names', async t => {
   const [head, ...lines] = csv.stdout.trimEnd().split('\n');
   t.equal(
     head,
-    'index,predicted,predicted_name,probability,label,label_name,"probability_a, ""b""",probability_plain',
+    'index,id,predicted,predicted_name,probability,label,label_name,"probability_a, ""b""",probability_plain',
   );
-  const named = /^\d+,\d,(plain|"a, ""b"""),[\d.e-]+,\d,(plain|"a, ""b"""),[\d.e-]+,[\d.e-]+$/;
+  const named = /^\d+,line \d+,\d,(plain|"a, ""b"""),[\d.e-]+,\d,(plain|"a, ""b"""),[\d.e-]+,[\d.e-]+$/;
   for (const line of lines) t.match(line, named);
 });
 

@@ -35,7 +35,11 @@ const linesOf = (text: string): Line[] =>
 
 /** Without what only sequences of a split have, or only those of an input. */
 const unlabelled = (lines: readonly Line[]) =>
-  lines.map(({ label, label_name, target, time, ...line }) => line);
+  lines.map(({ label, label_name, target, time, ...line }) => ({
+    ...line,
+    // an input has one array
+    id: line.id?.replace('x_test[', 'x['),
+  }));
 
 /** A number that looks random; the same for the same `i`. */
 const noise = (i: number): number => ((i * 2_654_435_761) % 1009) / 1009 - 0.5;

@@ -330,6 +330,7 @@ t.test('damage beside the checkpoints is told, and an error on request', async t
     /step-00000090\.safetensors is left out: this is not a file$/,
     /index\.json: this is not the index of checkpoints, and is written anew$/,
     /summary\.json: this is not JSON; it is set aside/,
+    /^this directory is a copy of the run in /,
     /^config\.yaml was edited since the run began and is not read/,
   ]);
   t.ok(existsSync(path('summary.json.damaged')));

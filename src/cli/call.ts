@@ -4,12 +4,15 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EXIT, type ExitCode, UserError } from '../errors.js';
+import { EXIT, type ExitCode, UserError, usageError } from '../errors.js';
 import { refusal } from '../experiment/refusals.js';
 import { packageRoot } from '../root.js';
 import { formatDiagnostics } from './diagnostics.js';
+import { exhausted } from './exhausted.js';
 import { HintedError } from './hinted-error.js';
-import { type Io, processIo, type Terminal } from './io.js';
+import { type Io, isClosed, processIo, type Terminal } from './io.js';
+
+const STDOUT = 1;
 
 export class Call {
   private readonly io: Io;
@@ -18,7 +21,7 @@ export class Call {
   /** @param argv without node and script */
   constructor(
     private readonly argv: readonly string[],
-    terminal: Terminal,
+    private readonly terminal: Terminal,
   ) {
     this.io = processIo(terminal, argv.includes('--no-color'));
     this.verbose = argv.includes('--verbose') || Boolean(terminal.env.DEBUG);
@@ -27,12 +30,18 @@ export class Call {
   /** Runs the command line to its end and says what went wrong. */
   async run(): Promise<ExitCode> {
     try {
+      if (this.isUnheard()) throw unheard();
       // loaded only now, so that a signal that comes meanwhile finds its listener
       const { runCommandLine } = await import('./program.js');
       return await runCommandLine(this.argv, this.io, packageVersion());
     } catch (error) {
       return this.fail(error);
     }
+  }
+
+  /** Before anything is done whose result nobody could read. */
+  private isUnheard(): boolean {
+    return this.argv.includes('--json') && this.terminal.stdout.fd === STDOUT && isClosed(STDOUT);
   }
 
   /** Says what went wrong and returns the exit code for it. */
@@ -58,6 +67,15 @@ export class Call {
   }
 }
 
+function unheard(): UserError {
+  return usageError({
+    code: 'cli/stdout-closed',
+    message: '--json has nowhere to print to: stdout is closed',
+    file: 'stdout',
+    expected: 'a file, a pipe or a terminal; without --json a run needs none',
+  });
+}
+
 function packageVersion(): string {
   const { version }: { version?: unknown } = JSON.parse(
     readFileSync(join(packageRoot, 'package.json'), 'utf8'),
@@ -65,9 +83,11 @@ function packageVersion(): string {
   return String(version);
 }
 
-/** What the operating system refused is no defect of ours: a full disk, a missing permission. */
+/** What the operating system refused is no defect of ours: a full disk, a missing permission, a limit of whoever runs it. */
 function systemFailure(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
+  const resource = exhausted(error);
+  if (resource !== undefined) return resource;
   const { path, syscall }: NodeJS.ErrnoException = error;
   const reason = refusal(error);
   return reason === undefined ? undefined : `${path ?? syscall ?? 'system'}: ${reason}`;

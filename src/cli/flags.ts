@@ -59,6 +59,17 @@ export function setOption(): Option {
     .default([], 'none');
 }
 
+/** @param subject what is tagged */
+export function tagOption(subject: 'run' | 'sweep'): Option {
+  return new Option('--tag <tag>', `a tag for the ${subject}, which \`tag\` can change later (repeatable)`)
+    .argParser(collect)
+    .default([], 'none');
+}
+
+export function noteOption(subject: 'run' | 'sweep'): Option {
+  return new Option('--note <text>', `a note about the ${subject}`);
+}
+
 export function backendOption(): Option {
   return new Option('--backend <name>', 'where kernels run').choices(BACKEND_REQUESTS).default('auto');
 }

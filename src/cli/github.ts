@@ -1,7 +1,7 @@
 /** Diagnostics as GitHub workflow commands, which become annotations on the lines of a pull request. */
 import type { Diagnostic } from '../errors.js';
 import { relativeTo } from '../review/gate-places.js';
-import type { Severity } from './diagnostics.js';
+import { printable, type Severity } from './diagnostics.js';
 
 /** What an annotation is shown as and on. */
 export interface Annotating {
@@ -50,7 +50,8 @@ function sentence(d: Diagnostic, isFile: boolean): string {
 }
 
 function escapeMessage(text: string): string {
-  return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
+  const shown = text.split(/\r?\n/).map(printable).join('\n');
+  return shown.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A');
 }
 
 function escapeProperty(text: string): string {

@@ -1,3 +1,5 @@
+import { constants, readFileSync, readlinkSync } from 'node:fs';
+
 /** The streams a verb may write to; tests pass their own. Results go to `out`, everything else to `err`. */
 import type { Readable } from 'node:stream';
 export interface Io {
@@ -24,6 +26,7 @@ export interface Io {
 
 /** The part of a `NodeJS.WriteStream` that is used. */
 export interface OutputStream {
+  readonly fd?: number;
   readonly isTTY?: boolean;
   readonly columns?: number;
   readonly rows?: number;
@@ -112,6 +115,20 @@ function writer(
       fail(error as NodeJS.ErrnoException);
     }
   };
+}
+
+/**
+ * Whether the process was started with `file` closed, as by `>&-`. Node then opens /dev/null in its place, for reading and writing; a shell's
+ * `>/dev/null` is for writing alone. Known on Linux only.
+ */
+export function isClosed(file: number): boolean {
+  try {
+    const flags = /^flags:\s+([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${file}`, 'utf8'))?.[1] ?? '';
+    const isBoth = (Number.parseInt(flags, 8) & 0b11) === constants.O_RDWR;
+    return isBoth && readlinkSync(`/proc/self/fd/${file}`) === '/dev/null';
+  } catch {
+    return false;
+  }
 }
 
 /** By the locale, in the order of POSIX; the console of Linux and dumb terminals have few letters whatever the locale. */

@@ -90,6 +90,10 @@ export function addPredict(program: Command, { io, finish }: Shell): void {
         parseCount,
       ),
     )
+    .option(
+      '--raw',
+      "csv: no apostrophe before text that a spreadsheet takes for a formula ('=…', '@…', '+a', '-a')",
+    )
     .addOption(new Option('--limit <n>', 'the first so many sequences').argParser(parseCount))
     .addOption(
       new Option('--generate', 'let a language model make up text instead').conflicts([

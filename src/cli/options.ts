@@ -84,6 +84,8 @@ export interface GraphOptions extends BackendOptions {
   readonly format: (typeof GRAPH_FORMATS)[number];
   /** Name of a kernel whose source and compiled code are printed instead. */
   readonly emit: string | undefined;
+  /** Run a few steps, and print where their time goes. */
+  readonly profile?: boolean | undefined;
 }
 
 export interface EvaluateOptions extends BackendOptions, OpenModelOptions {
@@ -109,6 +111,8 @@ export interface PredictOptions extends BackendOptions, OpenModelOptions {
   readonly format: (typeof PREDICTION_FORMATS)[number];
   /** The most probable classes that are told; `undefined`: the probabilities of all. */
   readonly top?: number;
+  /** Whether text is printed as it is, also what a spreadsheet would take for a formula. */
+  readonly raw?: boolean | undefined;
   /** `undefined`: all sequences. */
   readonly limit?: number;
   /** Make up text; the others count only then. */

@@ -75,14 +75,19 @@ async function openInput(input: string, { stdin, outClosed }: Io): Promise<ByteS
 async function writeLines(
   form: PredictionForm,
   predictions: AsyncIterable<readonly SequencePrediction[]>,
-  { format, top, limit }: Pick<PredictOptions, 'format' | 'top'> & { readonly limit: number },
+  {
+    format,
+    top,
+    raw = false,
+    limit,
+  }: Pick<PredictOptions, 'format' | 'top' | 'raw'> & { readonly limit: number },
   io: Io,
 ): Promise<number> {
   if (top !== undefined && form.kind !== 'class') {
     const message = 'this model predicts values: there are no classes to rank';
     throw usageError({ code: 'cli/top', message, file: '--top' });
   }
-  const style = { ...form, top };
+  const style = { ...form, top, raw };
   if (format === 'csv') io.out(csvHeader(style));
   const lines = format === 'csv' ? csvLines : jsonLine;
   let written = 0;

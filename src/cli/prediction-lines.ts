@@ -16,6 +16,8 @@ type Fields = Readonly<Record<string, number | string | null>>;
 export interface PredictionStyle extends PredictionForm {
   /** The most probable classes that are told; undefined: the probabilities of all. */
   readonly top: number | undefined;
+  /** csv: text that a spreadsheet would take for a formula is printed as it is. */
+  readonly raw: boolean;
 }
 
 /** Of more classes the probabilities are told only by `top`: a line for each step would be a page. */
@@ -56,25 +58,38 @@ function answerFields(answer: Answer, style: PredictionStyle): object {
     };
   }
   const { values, quantiles, target } = answer;
-  const levels = style.quantiles.map((level, k) => [String(level), [...quantiles[k]]] as const);
+  const levels = style.quantiles.map((level, k) => [String(level), named(quantiles[k], style)] as const);
   return {
-    predicted: [...values],
+    predicted: named(values, style),
     ...(levels.length > 0 && { quantiles: Object.fromEntries(levels) }),
-    ...(target && { target: Array.from(target, known) }),
+    ...(target && { target: named(Array.from(target, known), style) }),
   };
 }
 
-/** A line for each answer: RFC 4180, but with newlines alone. */
+/** The numbers of a value: a list, or by the names of the targets. */
+function named(values: ArrayLike<number | null>, { targetNames }: PredictionStyle): object {
+  return targetNames
+    ? Object.fromEntries(targetNames.map((name, i) => [name, values[i]]))
+    : Array.from(values);
+}
+
+/**
+ * A line for each answer: RFC 4180, but with newlines alone. Text that a spreadsheet would take for a
+ * formula begins with an apostrophe, unless `raw`.
+ */
 export function csvLines(style: PredictionStyle, { index, id, answers }: SequencePrediction): string {
   return answers
     .map(answer =>
-      csvLine({
-        index,
-        ...(style.hasIds && { id: id ?? null }),
-        ...(style.perStep && { step: answer.step }),
-        ...(style.hasTimes && { time: answer.time ?? null }),
-        ...(answer.kind === 'class' ? classColumns(answer, style) : valueColumns(answer, style)),
-      }),
+      csvLine(
+        {
+          index,
+          ...(style.hasIds && { id: id ?? null }),
+          ...(style.perStep && { step: answer.step }),
+          ...(style.hasTimes && { time: answer.time ?? null }),
+          ...(answer.kind === 'class' ? classColumns(answer, style) : valueColumns(answer, style)),
+        },
+        style,
+      ),
     )
     .join('');
 }
@@ -90,7 +105,7 @@ export function csvHeader(style: PredictionStyle): string {
       style.kind === 'class' ? classColumns(noClass(style), style) : valueColumns(noValue(style), style),
     ),
   ];
-  return csvText(columns);
+  return csvText(columns, style);
 }
 
 function noClass({ size, hasLabels }: PredictionStyle): ClassAnswer {
@@ -133,7 +148,7 @@ function classColumns(answer: ClassAnswer, style: PredictionStyle): Fields {
 
 function valueColumns({ values, quantiles, target }: ValueAnswer, style: PredictionStyle): Fields {
   const numbers = (name: string, of: ArrayLike<number | null>) =>
-    Array.from(of, (value, i) => [`${name}_${i}`, value] as const);
+    Array.from(of, (value, i) => [`${name}_${style.targetNames?.[i] ?? i}`, value] as const);
   return Object.fromEntries([
     ...numbers('predicted', values),
     ...style.quantiles.flatMap((level, k) => numbers(`quantile_${level}`, quantiles[k])),
@@ -156,16 +171,20 @@ function classFields(
   };
 }
 
-function csvLine(fields: Fields): string {
-  return csvText(Object.values(fields));
+function csvLine(fields: Fields, style: PredictionStyle): string {
+  return csvText(Object.values(fields), style);
 }
 
-function csvText(values: readonly (number | string | null)[]): string {
-  return `${values.map(csvField).join()}\n`;
+function csvText(values: readonly (number | string | null)[], { raw }: PredictionStyle): string {
+  return `${values.map(value => csvField(value, raw)).join()}\n`;
 }
 
-function csvField(value: number | string | null): string {
+/** What spreadsheets take for a formula; numbers with a sign are none. */
+const FORMULA = /^(?:[=@\t\r]|[+-](?!(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$))/;
+
+function csvField(value: number | string | null, isRaw: boolean): string {
   if (value === null) return '';
   if (typeof value === 'number') return nonFiniteName(value) ?? String(value);
-  return /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
+  const text = !isRaw && FORMULA.test(value) ? `'${value}` : value;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

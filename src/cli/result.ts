@@ -7,12 +7,13 @@ import { metricSentence } from '../experiment/metric-words.js';
 import type { Summary } from '../experiment/summary.js';
 import type { RunResult } from '../training/observer.js';
 import { counted } from '../words.js';
+import { printable } from './diagnostics.js';
 import type { Io } from './io.js';
 import { formatDuration } from './progress.js';
 
 /** Results on stdout: the closing sentence, the gates (when quiet only those not passed), the directory. */
 export function tellResult(summary: Summary, quiet: boolean, io: Io): void {
-  const { status, metrics, baselines, steps, restored, duration_s, gates, directory } = summary;
+  const { status, metrics, baselines, steps, restored, duration_s, gates, directory, digests } = summary;
   if (status === 'completed') {
     const weights = restored ? ` with the weights of step ${restored.step},` : '';
     io.out(
@@ -22,7 +23,9 @@ export function tellResult(summary: Summary, quiet: boolean, io: Io): void {
     if (trivial !== '' && !quiet) io.out(`${trivial}\n`);
     for (const gate of gates) if (gate.verdict !== 'passed' || !quiet) io.out(`${gateSentence(gate)}\n`);
   }
-  io.out(`Run directory: ${directory}\n`);
+  io.out(`Run directory: ${printable(directory)}\n`);
+  if (digests?.log && !quiet)
+    io.out(`Log: ${counted(digests.log.records, 'record')}, SHA-256 ${digests.log.sha256}\n`);
 }
 
 /** What keeps a run from counting as done is said on stderr; a failed gate only where stdout does not say it. */
@@ -75,7 +78,14 @@ export function programCalled(
 
 /** As a shell takes it. */
 export function quoted(path: string): string {
+  // a line break would begin a line of its own, and anything else of the kind drive the terminal
+  if (/\p{Cc}/u.test(path)) return `$'${path.replaceAll(/[\\']/g, '\\$&').replaceAll(/\p{Cc}/gu, escaped)}'`;
   return /^[\w./+:@=,-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
+}
+
+/** As the shells that know `$'…'` write a control character. */
+function escaped(character: string): string {
+  return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
 }
 
 /** The first metric besides the loss, or else the loss. */

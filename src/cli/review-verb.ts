@@ -23,6 +23,7 @@ interface Given {
   readonly maxDrop?: number;
   readonly maxRegress?: number;
   readonly schema?: boolean;
+  readonly recompute?: boolean;
 }
 
 export function addReview(program: Command, { io, finish }: Shell): void {
@@ -42,6 +43,7 @@ export function addReview(program: Command, { io, finish }: Shell): void {
     .addOption(new Option('--pin <file>', 'write the baseline of these runs'))
     .addOption(new Option('--format <format>', 'how to report').choices(FORMATS).default('text'))
     .addOption(jsonFormatOption())
+    .option('--recompute', 'evaluate the final weights again, and compare')
     .option('--schema', 'check files against their schemas instead: logs, run directories, sweeps')
     .addHelpText('after', HELP)
     .action(async (paths: string[], given: Given) => {
@@ -54,6 +56,8 @@ export function addReview(program: Command, { io, finish }: Shell): void {
         return;
       }
       const { review } = await import('./review.js');
+      // what computes is loaded only for whoever asks for it
+      const doubts = given.recompute ? await (await import('./recompute.js')).recompute(paths) : undefined;
       const { gate: gates, pin, baseline, maxDrop, maxRegress, format, json } = given;
       finish(
         review(
@@ -66,6 +70,7 @@ export function addReview(program: Command, { io, finish }: Shell): void {
             max_regress: maxRegress,
             format: json ? 'json' : format,
             github: githubPlace(process.env),
+            doubts,
           },
           io,
         ),
@@ -105,6 +110,9 @@ function parseSlack(text: string): number {
 }
 
 const HELP = `
+The files of a run must agree with each other, else it is inconclusive. They can be forged together: compare the SHA-256 of the log with the
+one that the run printed, or --recompute.
+
 A path is the directory of a run, of an experiment or of a sweep. A gate is METRIC >= NUMBER or METRIC <= NUMBER, of the last value unless
 \`over best\` or \`over seeds\` (the mean of runs that differ in their seed alone) follows. A run that did not complete never passes.
 

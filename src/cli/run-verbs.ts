@@ -7,11 +7,13 @@ import {
   dashboardOf,
   jsonOption,
   keptBackendOption,
+  noteOption,
   outputOption,
   pauseOption,
   quietOption,
   type Shell,
   setOption,
+  tagOption,
   threadsOption,
   verb,
   widthOption,
@@ -43,12 +45,8 @@ export function addRun(program: Command, { io, commandLine, finish }: Shell): vo
       ).argParser(parseFolder),
     )
     .addOption(pauseOption())
-    .addOption(
-      new Option('--tag <tag>', 'a tag for the run, which `tag` can change later (repeatable)')
-        .argParser(collect)
-        .default([], 'none'),
-    )
-    .option('--note <text>', 'a note about the run')
+    .addOption(tagOption('run'))
+    .addOption(noteOption('run'))
     .addOption(jsonOption('the summary'))
     .addOption(quietOption())
     .action(async (config: string, flags: Flags) => {

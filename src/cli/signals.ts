@@ -1,4 +1,5 @@
 /** Stopping a run from outside: the first SIGINT or SIGTERM asks for it, the second ends the process at once. */
+import { leaseUntil, monotonicNow } from '../experiment/ownership.js';
 import type { Io } from './io.js';
 import { endAtOnce, takeSignals } from './stop-at-once.js';
 
@@ -20,12 +21,12 @@ export function onStopSignal(
   };
   const giveBack = takeSignals(listener);
   const orphaned = () => controller.abort();
-  watchStarter(orphaned);
+  const forget = watchStarter(orphaned);
   return {
     signal: controller.signal,
     release: () => {
       giveBack();
-      process.off('disconnect', orphaned);
+      forget();
     },
   };
 }
@@ -34,10 +35,33 @@ export function onStopSignal(
  * A sweep keeps a channel to each of its trials, which closes with the sweep's process however that ends: nobody is left to go on for.
  * Listening must not keep the process alive.
  */
-function watchStarter(gone: () => void): void {
+function watchStarter(gone: () => void): () => void {
   // it may have ended while this program was being loaded
   if (process.connected === false) gone();
-  if (!process.channel) return;
+  if (!process.channel) return () => {};
+  let timer: NodeJS.Timeout | undefined;
+  const told = (message: unknown) => {
+    const lease = leaseIn(message);
+    if (lease === undefined) return;
+    leaseUntil(lease.end);
+    clearTimeout(timer);
+    // a worker that was itself stopped asks for nothing
+    timer = setTimeout(gone, Math.max(0, lease.interrupt - monotonicNow()));
+    timer.unref();
+  };
   process.on('disconnect', gone);
+  process.on('message', told);
   process.channel.unref();
+  return () => {
+    clearTimeout(timer);
+    process.off('disconnect', gone);
+    process.off('message', told);
+  };
+}
+
+/** What a queue's worker sends again and again (`sweep/launcher.ts`). */
+function leaseIn(message: unknown): { readonly interrupt: number; readonly end: number } | undefined {
+  const { lease } = (message ?? {}) as { lease?: { interrupt?: unknown; end?: unknown } };
+  const { interrupt, end } = lease ?? {};
+  return typeof interrupt === 'number' && typeof end === 'number' ? { interrupt, end } : undefined;
 }

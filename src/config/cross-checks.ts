@@ -4,6 +4,7 @@ import { datasetFacts } from '../data/table.js';
 import type { Diagnostic } from '../errors.js';
 import { checkFacts } from './data-facts.js';
 import type { PartialExperiment } from './experiment.js';
+import { checkFloats } from './float-checks.js';
 import { checkGate, checkMetric, checkSelectingMetric } from './gate-checks.js';
 import type { Locator } from './locator.js';
 import { largerIsBetter } from './metrics.js';
@@ -20,6 +21,7 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
     ...checkLeak(experiment, locator),
     ...checkFiles(experiment, locator),
     ...checkValidation(experiment, locator),
+    ...checkFloats(experiment, locator),
     ...checkModel(experiment, locator),
     ...checkOptimizer(experiment, locator),
     ...checkMetrics(experiment, locator),
@@ -48,9 +50,16 @@ function checkTestSplit({ dataset }: PartialExperiment, locator: Locator): Diagn
 /** A target that is also an input needs no model. */
 function checkLeak({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
   if (dataset?.kind === 'csv') {
-    const leak = dataset.features.indexOf(dataset.target);
-    const message = `the target column "${dataset.target}" is also a feature`;
-    return leak < 0 ? [] : [locator.atValue(['dataset', 'features', leak], 'config/target-leak', message)];
+    const targets = new Set([dataset.target].flat());
+    const found = dataset.features.flatMap((feature, i) => {
+      if (!targets.has(feature)) return [];
+      const message = `the target column "${feature}" is also a feature`;
+      return [locator.atValue(['dataset', 'features', i], 'config/target-leak', message)];
+    });
+    if (dataset.target_kind !== 'class' || typeof dataset.target === 'string') return found;
+    const message = 'classes are read from one column, but `target` lists several';
+    const expected = 'the name of one column, or `target_kind: value`';
+    return [...found, locator.atValue(['dataset', 'target'], 'config/class-targets', message, { expected })];
   }
   if (dataset?.kind !== 'jsonl' || dataset.input !== dataset.target) return [];
   const message = `the target field "${dataset.target}" is also the input`;

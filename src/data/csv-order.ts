@@ -13,8 +13,9 @@ const ZONED = /(?:Z|[+-]\d{2}:\d{2})$/;
 const DATE_LENGTH = 'YYYY-MM-DD'.length;
 
 /**
- * The sequences of a table in the order of their first rows. Without a grouping column every row is a sequence of one
- * step; without an order column the steps go in the order of the file. Adds to `problems` what cannot be ordered.
+ * The sequences of a table in the order of their first rows. Without a grouping column every row is
+ * a sequence of one step; without an order column the steps go in the order of the file. Adds to
+ * `problems` what cannot be ordered.
  */
 export function rowLists(table: CsvTable, problems: Problems): RowList[] {
   const lists = grouped(table);
@@ -22,7 +23,7 @@ export function rowLists(table: CsvTable, problems: Problems): RowList[] {
   const keys = orderKeys(table, table.order, problems);
   if (keys === undefined) return lists;
   for (const list of lists) {
-    list.sort((a, b) => keys[a] - keys[b] || a - b);
+    list.sort((a, b) => compare(keys, a, b) || a - b);
     addTies(list, keys, table, problems);
   }
   return lists;
@@ -37,12 +38,23 @@ function grouped({ rows, groups, groupNames }: CsvTable): number[][] {
   return lists;
 }
 
+/** Of each row. */
+interface OrderKeys {
+  readonly whole: Float64Array;
+  /** What is less than a millisecond, as a share of one: no float64 has a date with its microseconds. */
+  readonly rest: Float64Array | undefined;
+}
+
+function compare({ whole, rest }: OrderKeys, a: number, b: number): number {
+  return whole[a] - whole[b] || (rest === undefined ? 0 : rest[a] - rest[b]);
+}
+
 /** Numbers where all cells are numbers, milliseconds since 1970 where all are ISO 8601 dates or times (else UTC). */
-function orderKeys(table: CsvTable, cells: readonly string[], problems: Problems): Float64Array | undefined {
+function orderKeys(table: CsvTable, cells: readonly string[], problems: Problems): OrderKeys | undefined {
   const numeric = NUMBER.test(cells[0]);
-  const keys = Float64Array.from(cells, orderKey(numeric));
-  const bad = keys.findIndex(key => !Number.isFinite(key));
-  if (bad < 0) return keys;
+  const whole = Float64Array.from(cells, orderKey(numeric));
+  const bad = whole.findIndex(key => !Number.isFinite(key));
+  if (bad < 0) return { whole, rest: numeric ? undefined : Float64Array.from(cells, belowMilliseconds) };
   problems.add(mixedOrder(cells[bad], numeric, table.place(bad, 'order')));
   return undefined;
 }
@@ -67,14 +79,27 @@ export function mixedOrder(cell: string, numeric: boolean, place: CsvPlace): Dia
 }
 
 function timeKey(cell: string): number {
-  if (!TIMESTAMP.test(cell)) return Number.NaN;
+  if (!TIMESTAMP.test(cell) || !isDay(cell)) return Number.NaN;
   const iso = cell.replace(' ', 'T');
   return Date.parse(iso.length > DATE_LENGTH && !ZONED.test(iso) ? `${iso}Z` : iso);
 }
 
-function addTies(list: RowList, keys: Float64Array, table: CsvTable, problems: Problems): void {
+/** Engines take 30 February for 1 or 2 March. */
+function isDay(cell: string): boolean {
+  const [year, month, day] = cell.slice(0, DATE_LENGTH).split('-').map(Number);
+  // day 0 of the month after is the last of this one
+  return day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
+}
+
+/** Of `12:00:00.123456`, 0.456. */
+export function belowMilliseconds(cell: string): number {
+  const [, digits = ''] = /\.\d{3}(\d+)/.exec(cell) ?? [];
+  return digits === '' ? 0 : Number(`0.${digits}`);
+}
+
+function addTies(list: RowList, keys: OrderKeys, table: CsvTable, problems: Problems): void {
   for (let i = 1; i < list.length && !problems.full; i++) {
-    if (keys[list[i]] !== keys[list[i - 1]]) continue;
+    if (compare(keys, list[i], list[i - 1]) !== 0) continue;
     const earlier = table.place(list[i - 1], 'order').line;
     problems.add({
       code: 'data/csv-order',

@@ -6,7 +6,7 @@
 import type { Diagnostic } from '../errors.js';
 import { FloatList } from './columns.js';
 import type { CsvConfig } from './csv.js';
-import { mixedOrder, orderKey } from './csv-order.js';
+import { belowMilliseconds, mixedOrder, orderKey } from './csv-order.js';
 import { badNumber, cellNumber, isMissing, missingCell } from './csv-table.js';
 import { type CsvPieceHandlers, CsvPieces, type CsvRecord } from './formats/csv.js';
 import { NUMBER } from './label-texts.js';
@@ -28,7 +28,7 @@ const MAX_NUMBERS = 2 ** 24;
 
 export function csvSequences({ features, sequence }: CsvConfig): SequenceReader {
   return {
-    hasIds: sequence !== undefined,
+    hasIds: true,
     hasTimes: sequence?.order !== undefined,
     async *read({ name, size, chunks }) {
       const isGathered = size !== undefined && size <= MAX_GATHERED_BYTES;
@@ -71,6 +71,8 @@ interface Open {
 interface OrderCell {
   readonly text: string;
   readonly key: number;
+  /** What of a time is less than a millisecond; 0 for numbers. */
+  readonly rest: number;
   readonly line: number;
   /** Of its row in the sequence. */
   readonly row: number;
@@ -201,7 +203,13 @@ class RowReader implements CsvPieceHandlers {
     else if (!Number.isFinite(key)) complain(open, () => mixedOrder(text, isNumeric, record.place(order)));
     else {
       this.isNumeric = isNumeric;
-      open.order.push({ text, key, line: record.line, row: open.rows });
+      open.order.push({
+        text,
+        key,
+        rest: isNumeric ? 0 : belowMilliseconds(text),
+        line: record.line,
+        row: open.rows,
+      });
     }
   }
 
@@ -218,11 +226,17 @@ function complain({ problems }: Open, problem: () => Diagnostic): void {
   if (problems.length < MAX_TOLD) problems.push(problem());
 }
 
-function closed({ id, values, order, problems, place, rows }: Open, columns: Columns): ReadSequence {
-  const named = id !== undefined && { id };
-  const sorted = order.toSorted((a, b) => a.key - b.key || a.row - b.row);
-  const tie = sorted.findIndex(({ key }, i) => i > 0 && key === sorted[i - 1].key);
-  if (tie > 0) problems.push(samePlace(id, sorted[tie - 1], sorted[tie], place.file));
+function compare(a: OrderCell, b: OrderCell): number {
+  return a.key - b.key || a.rest - b.rest;
+}
+
+function closed(open: Open, columns: Columns): ReadSequence {
+  const { values, order, problems, place, rows } = open;
+  // a row alone has but its line
+  const named = { id: open.id ?? `line ${place.line}` };
+  const sorted = order.toSorted((a, b) => compare(a, b) || a.row - b.row);
+  const tie = sorted.findIndex((cell, i) => i > 0 && compare(cell, sorted[i - 1]) === 0);
+  if (tie > 0) problems.push(samePlace(open.id, sorted[tie - 1], sorted[tie], place.file));
   const inOrderOfLines = problems.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0));
   if (problems.length > 0) return { problems: inOrderOfLines, ...named };
   const size = columns.features.length;

@@ -9,7 +9,7 @@ import type { DatasetContext, DatasetKind } from './kind.js';
 import { type ClassMapping, classMapping, ignoredLabels, labelTextFacts } from './label-texts.js';
 import { MAX_ELEMENTS } from './limits.js';
 import { type Packed, packedSplit } from './packed.js';
-import { Problems } from './problems.js';
+import { configError, Problems } from './problems.js';
 import type { NormalizeConfig } from './scaling.js';
 import { range, testSelection } from './selection.js';
 import type { TrainingPartConfig } from './training-part.js';
@@ -22,7 +22,8 @@ export interface CsvConfig extends TrainingPartConfig, NormalizeConfig {
   readonly test_path?: string;
   readonly test_fraction?: number;
   readonly features: readonly string[];
-  readonly target: string;
+  /** One column, or several columns of values. */
+  readonly target: string | readonly string[];
   readonly target_kind: 'class' | 'value';
   /** Without it every row is a sequence of one step. */
   readonly sequence?: {
@@ -59,11 +60,13 @@ export const csv: DatasetKind<CsvConfig> = {
 };
 
 /**
- * Class labels become classes in sorted order (numbers by value, else by code units) over all files; -100 is ignored.
- * @throws UserError exit 2 where a file or column is missing or the test split is not determined; exit 5 at the line
- * and column of a cell that is wrong.
+ * Class labels become classes in sorted order (numbers by value, else by code units) over all
+ * files; -100 is ignored.
+ * @throws UserError exit 2 where a file or column is missing or the test split is not determined;
+ * exit 5 at the line and column of a cell that is wrong.
  */
 async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): Promise<Dataset> {
+  checkOptions(config);
   const { path, validation_path, test_path } = config;
   const read = async (file: string | undefined): Promise<CsvTable | undefined> =>
     file === undefined ? undefined : readCsvTable(file, columnsOf(config));
@@ -96,7 +99,8 @@ async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): 
     ...(validation && { validation }),
     test,
     digests: digestsOf(tables),
-    columnNames: { features: i => config.features[i], targets: () => config.target },
+    columnNames: { features: i => config.features[i], targets: i => targetsOf(config)[i] },
+    ...(config.target_kind === 'value' && { targetNames: targetsOf(config) }),
     classLabels: mapping?.labels,
     labels: mapping && labelTextFacts(all, ignored),
   };
@@ -110,11 +114,29 @@ function digestsOf({ train, validation, test }: Tables): Dataset['digests'] {
   );
 }
 
+function checkOptions(config: CsvConfig): void {
+  if (config.target_kind === 'class' && typeof config.target !== 'string') {
+    throw configError({
+      code: 'data/class-targets',
+      keyPath: ['dataset', 'target'],
+      message: 'classes are read from one column',
+      expected: 'the name of one column, or `target_kind: value` to predict several',
+    });
+  }
+}
+
+function targetsOf({ target }: CsvConfig): readonly string[] {
+  return typeof target === 'string' ? [target] : target;
+}
+
 function columnsOf({ features, target, target_kind, sequence }: CsvConfig): CsvColumns {
   const named = (name: string, ...path: (string | number)[]) => ({ name, keyPath: ['dataset', ...path] });
   return {
     features: features.map((name, i) => named(name, 'features', i)),
-    target: named(target, 'target'),
+    targets:
+      typeof target === 'string'
+        ? [named(target, 'target')]
+        : target.map((name, i) => named(name, 'target', i)),
     targetKind: target_kind,
     group: sequence && named(sequence.group, 'sequence', 'group'),
     order: sequence?.order === undefined ? undefined : named(sequence.order, 'sequence', 'order'),
@@ -141,9 +163,10 @@ function partsOf(tables: Tables, config: CsvConfig, seed: number): Splits<Part> 
   };
 }
 
-/** The rows of a group are a sequence that the table names; a row alone has no name. */
-function namesOf({ table, lists }: Part): Pick<Split, 'id'> {
-  return table.groups === undefined ? {} : { id: index => groupOf(table, lists[index][0]) };
+/** The rows of a group are a sequence that the table names; a row alone has but its line. */
+function namesOf({ table, lists }: Part): Pick<Split, 'id' | 'idIsPlace'> {
+  if (table.groups !== undefined) return { id: index => groupOf(table, lists[index][0]) };
+  return { id: index => `line ${table.line(lists[index][0])}`, idIsPlace: true };
 }
 
 function pick({ table, lists }: Part, indices: Uint32Array): Part {

@@ -186,7 +186,7 @@ function readTable({
       ...features.map((name, i) => named(name, 'features', i)),
       ...known.map((name, i) => named(name, 'known', i)),
     ],
-    target: named(target, 'target'),
+    targets: [named(target, 'target')],
     targetKind: 'value',
     ...(series !== undefined && { group: named(series, 'series') }),
     ...(time !== undefined && { order: named(time, 'time') }),

@@ -30,7 +30,10 @@ export const idx: DatasetKind<IdxConfig> = {
   newSequences: ({ sequence }, data) => pictureSequences(sequence, data),
 };
 
-/** @throws UserError exit 2 where a file cannot be read, exit 5 where it is damaged (at its byte offset). */
+/**
+ * @throws UserError exit 2 where a file cannot be read, exit 5 where it is damaged (at its byte
+ * offset).
+ */
 async function open(config: IdxConfig, { ignoredLabel }: DatasetContext): Promise<Dataset> {
   const pairs = {
     train: [config.train_images, config.train_labels],

@@ -27,6 +27,8 @@ export interface DataRecord {
   readonly output_size: number;
   /** The label of each class; absent if the data name none. */
   readonly class_names?: readonly string[];
+  /** The name of each number of a target; absent if the data name none. */
+  readonly target_names?: readonly string[];
   /** Present if the sequences are pictures. */
   readonly picture?: { readonly height: number; readonly width: number };
   /** Present if the data give symbols as text. */

@@ -4,7 +4,7 @@
  */
 import { damagedError } from '../errors.js';
 import { allBytes } from './byte-sources.js';
-import { isNpy, type NpyArray, npyLayout, parseNpy } from './formats/npy.js';
+import { checkNpyLayout, isNpy, type NpyArray, parseNpy, parseNpyTexts } from './formats/npy.js';
 import { readZip } from './formats/zip.js';
 import { expansionLimit } from './limits.js';
 import type { DataRecord, ReadSequence, SequenceReader } from './new-sequences.js';
@@ -14,6 +14,8 @@ import { Problems } from './problems.js';
 interface Arrays {
   readonly x: NpyArray;
   readonly lengths?: NpyArray | undefined;
+  /** What the sequences are called; by their places if absent. */
+  readonly ids?: readonly string[] | undefined;
 }
 
 interface Shape {
@@ -28,7 +30,7 @@ const LIST = 64;
 
 export function numpySequences(data: DataRecord): SequenceReader {
   return {
-    hasIds: false,
+    hasIds: true,
     hasTimes: false,
     async *read(source) {
       const bytes = await allBytes(source);
@@ -49,19 +51,26 @@ function arraysOf(bytes: Buffer, file: string): Arrays {
   const members = readZip(bytes, file, {
     accepts: member => {
       found.push(member.replace(/\.npy$/, ''));
-      return member === 'x.npy' || member === 'lengths.npy';
+      return ['x.npy', 'lengths.npy', 'ids.npy'].includes(member);
     },
     maxBytes: expansionLimit(),
     // a member that expands to another size than its header says is not expanded at all
-    fits: (member, head, size) =>
-      problems.attempt(() => npyLayout(head, size, file, member.replace(/\.npy$/, ''))) !== undefined,
+    fits: (member, head, size) => {
+      const [name] = member.split('.');
+      const check = () => {
+        checkNpyLayout(head, size, file, name, { texts: name === 'ids' });
+        return true;
+      };
+      return problems.attempt(check) ?? false;
+    },
   });
   problems.throwIfAny();
   const [x, lengths] = ['x', 'lengths'].map(name => {
     const member = members.get(`${name}.npy`);
     return member && parseNpy(member, file, name);
   });
-  if (x) return { x, lengths };
+  const texts = members.get('ids.npy');
+  if (x) return { x, lengths, ids: texts && parseNpyTexts(texts, file, 'ids') };
   throw damagedError({
     code: 'data/npz-missing',
     message: 'the file has no array x',
@@ -71,7 +80,7 @@ function arraysOf(bytes: Buffer, file: string): Arrays {
   });
 }
 
-function shapeOf({ x, lengths }: Arrays, { input }: DataRecord, file: string): Shape {
+function shapeOf({ x, lengths, ids }: Arrays, { input }: DataRecord, file: string): Shape {
   const [count, steps, width = 1] = x.shape;
   const fits =
     input.kind === 'number'
@@ -91,18 +100,27 @@ function shapeOf({ x, lengths }: Arrays, { input }: DataRecord, file: string): S
       got: `${lengths.dtype} ${shapeWords(lengths)}`,
     });
   }
+  if (ids && ids.length !== count) {
+    throw wrong('data/shape-mismatch', file, 'ids', '', {
+      message: 'does not fit array x',
+      expected: `[${count}]`,
+      got: `[${ids.length}]`,
+    });
+  }
   return { count, steps, width };
 }
 
 function sequenceOf(
   index: number,
-  { x, lengths }: Arrays,
+  { x, lengths, ids }: Arrays,
   { steps, width }: Shape,
   { input }: DataRecord,
   file: string,
 ): ReadSequence {
+  const id = ids?.[index] ?? `x[${index}]`;
   const refused = (...complaint: Parameters<typeof wrong>): ReadSequence => ({
     problems: wrong(...complaint).diagnostics,
+    id,
   });
   const length = lengths?.values[index] ?? steps;
   if (lengths && (length < 1 || length > steps)) {
@@ -125,7 +143,7 @@ function sequenceOf(
     }
   }
   const bad = values.findIndex(value => !Number.isFinite(value));
-  if (bad < 0) return { length, values, place: { file } };
+  if (bad < 0) return { length, values, id, place: { file } };
   return refused('data/not-finite', file, 'x', indexWords(from + bad, [steps, width]), {
     message: 'is not a finite float32 number',
     got: x.exactly(from + bad),

@@ -23,6 +23,16 @@ export interface EngineOptions {
   readonly heap?: Heap;
   /** What kernels are compiled for on webasm; what pays on this machine by default. */
   readonly width?: Width | undefined;
+  /** Whether to time each kernel; on webasm only. */
+  readonly profiled?: boolean;
+}
+
+/** The times of a program's kernels. */
+export interface ProfiledPlan {
+  readonly plan: Plan;
+  /** Milliseconds of each of the plan's steps in the run in which it was fastest. */
+  readonly times: Float64Array;
+  readonly runs: number;
 }
 
 /** gpu.js opened on one backend; compiles programs until it is closed. */
@@ -36,6 +46,8 @@ export class Engine {
   private readonly open = new Set<Executable>();
   private readonly runtime: LinkedRuntime;
   private readonly linked = new WeakMap<Program, LinkedPlan>();
+  private readonly timed: { readonly plan: Plan; readonly linked: LinkedExecutable }[] = [];
+  private isProfiled = false;
   readonly fallbacks: Fallback[] = [];
   /** The kernel for which code for 256 bits was given up; undefined: none. */
   refuted: string | undefined;
@@ -52,12 +64,16 @@ export class Engine {
     this.prover = new Prover(heap, bytes => this.runtime.scratchAt(bytes));
   }
 
-  static async start(backend: Backend, { heap = new Heap(), width }: EngineOptions = {}): Promise<Engine> {
+  static async start(
+    backend: Backend,
+    { heap = new Heap(), width, profiled = false }: EngineOptions = {},
+  ): Promise<Engine> {
     if (backend === 'webgpu') await installWebGpu();
     const { GPU } = gpuLibrary();
     const gpu = new GPU({ mode: backend });
     const engine = new Engine(backend, heap, gpu, backend === 'webasm' && !Engine.asShipped);
     if (engine.links) engine.compileFor(machineTarget(width));
+    engine.isProfiled = profiled && engine.links;
     return engine;
   }
 
@@ -69,6 +85,7 @@ export class Engine {
   compile(program: Program): Executable {
     if (this.links) {
       const linked = new LinkedExecutable(this.runtime, this.link(program));
+      if (this.isProfiled) this.timed.push({ plan: makePlan(program), linked });
       return {
         run: async (values, into) => linked.run(values, into),
         destroy: async () => {},
@@ -94,6 +111,20 @@ export class Engine {
       this.refuted = error.kernel;
       this.compileFor(machineTarget(128));
       return linkPlan(this.gpu, plan, this.prover);
+    }
+  }
+
+  /** What was timed since `resetProfile`, if the engine is `profiled`. */
+  get profiled(): readonly ProfiledPlan[] {
+    return this.timed.flatMap(({ plan, linked: { profile } }) => (profile ? [{ plan, ...profile }] : []));
+  }
+
+  resetProfile(): void {
+    for (const { plan, linked } of this.timed) {
+      linked.profile = {
+        times: new Float64Array(plan.steps.length).fill(Number.POSITIVE_INFINITY),
+        runs: 0,
+      };
     }
   }
 

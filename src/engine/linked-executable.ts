@@ -87,11 +87,8 @@ export class LinkedExecutable {
   private readonly slots: number[];
   private readonly steps: readonly BoundStep[];
   private readonly outputs: readonly BoundOutput[];
-  /**
-   * Milliseconds of each step in the run in which it was fastest, if set: whatever else the machine
-   * does only makes a step slower.
-   */
-  times: Float64Array | undefined;
+  /** If set, how often the plan ran, and milliseconds of each step in the run in which it was fastest. */
+  profile: { readonly times: Float64Array; runs: number } | undefined;
   /** Copies of inputs that do not lie in the heap. */
   private readonly staged = new Map<string, Float32Array>();
 
@@ -135,13 +132,14 @@ export class LinkedExecutable {
     for (const { name, slot, scratch } of this.outputs) {
       if (scratch !== undefined) slots[slot] = this.address(into[name]) ?? scratch;
     }
-    const { times } = this;
+    const times = this.profile?.times;
     this.steps.forEach(({ run, slots: own, operands }, step) => {
       for (let i = 0; i < own.length; i++) operands[i] = slots[own[i]];
       const began = times ? performance.now() : 0;
       run.apply(undefined, operands);
       if (times) times[step] = Math.min(times[step], performance.now() - began);
     });
+    if (this.profile) this.profile.runs++;
     const results: Record<string, Float32Array> = {};
     for (const { name, slot, size, scratch } of this.outputs) {
       const place = into[name];

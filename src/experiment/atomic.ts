@@ -5,6 +5,7 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { naming, tidyUp } from './file-error.js';
+import { refuseUnlessOwned } from './ownership.js';
 
 /** How a temporary file begins; readers of a folder skip such names, and a crash may leave one behind. */
 export const TEMPORARY_PREFIX = '.tmp-';
@@ -34,6 +35,7 @@ export class AtomicFile {
   /** Until it is committed, the file is named after `path` and this process; `alias` stands for the former where that name would mislead. */
   static create(path: string, alias: string = basename(path)): AtomicFile {
     const temporary = join(dirname(path), `${TEMPORARY_PREFIX}${process.pid}-${alias}`);
+    refuseUnlessOwned(path);
     return naming(path, () => {
       // left by a process of the same number, or a link that somebody put there, which is not to be followed
       rmSync(temporary, { force: true });
@@ -54,6 +56,7 @@ export class AtomicFile {
         } finally {
           this.close();
         }
+        refuseUnlessOwned(this.path);
         renameSync(this.temporary, this.path);
       } catch (error) {
         this.remove();
@@ -95,6 +98,7 @@ export function writeFlushed(path: string, chunks: readonly (Uint8Array | string
 }
 
 function writeNew(path: string, chunks: readonly (Uint8Array | string)[]): void {
+  refuseUnlessOwned(path);
   const file = openSync(path, 'wx', 0o644);
   try {
     try {

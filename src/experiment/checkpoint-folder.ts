@@ -45,7 +45,7 @@ export const STATE_KEY = 'cellrun';
  * Every checkpoint of `folder` by rising step; empty where there is no folder. Throws exit 5 for a damaged one, exit 2 where one cannot
  * be read.
  */
-export function listCheckpoints(folder: string): CheckpointEntry[] {
+export function listCheckpoints(folder: string): (CheckpointEntry & { readonly metadata: JsonObject })[] {
   return checkpointNames(folder).map(name => entryOf(join(folder, name)));
 }
 
@@ -128,9 +128,12 @@ export function loadCheckpoint(path: string): Checkpoint {
   };
 }
 
-function entryOf(path: string): CheckpointEntry {
-  const { step, epoch, metric, temporary } = stateOf(path, readSafetensorsMetadata(path, { follow: false }));
-  return { path, step, epoch, metric, temporary };
+function entryOf(path: string): CheckpointEntry & { readonly metadata: JsonObject } {
+  const { step, epoch, metric, temporary, metadata } = stateOf(
+    path,
+    readSafetensorsMetadata(path, { follow: false }),
+  );
+  return { path, step, epoch, metric, temporary, metadata };
 }
 
 interface State {

@@ -17,6 +17,7 @@ import {
 import { indexPath } from './checkpoint-index.js';
 import { naming } from './file-error.js';
 import { type JsonObject, nonFiniteName, spellNonFinite } from './json.js';
+import { refuseUnlessOwned } from './ownership.js';
 import { type Tensors, writeSafetensors } from './safetensors.js';
 
 export interface CheckpointPolicy {
@@ -157,5 +158,6 @@ export class CheckpointStore {
 }
 
 function remove(path: string): void {
+  refuseUnlessOwned(path);
   naming(path, () => rmSync(path, { force: true }));
 }

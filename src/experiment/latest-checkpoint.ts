@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { type Diagnostic, damagedError, EXIT, UserError } from '../errors.js';
 import { checkpointNames, refuseLink } from './checkpoint-files.js';
 import { type Checkpoint, loadCheckpoint } from './checkpoint-folder.js';
+import type { SavedCheckpoint } from './checkpoint-identity.js';
 import { indexPath, indexProblem, readIndex } from './checkpoint-index.js';
 import { naming } from './file-error.js';
+import { refuseUnlessOwned } from './ownership.js';
 import { unreadable } from './unreadable.js';
 
 const ASIDE = '.damaged';
@@ -13,6 +15,8 @@ const ASIDE = '.damaged';
 export interface LatestCheckpoint {
   /** Undefined where there is none. */
   readonly checkpoint: Checkpoint | undefined;
+  /** All that are whole. */
+  readonly whole: readonly SavedCheckpoint[];
   /** What is wrong with the damaged ones, which have gone, and what is wrong with the index. */
   readonly damaged: readonly Diagnostic[];
   /** Gives the damaged ones another name. Throws exit 1 where the system refuses. */
@@ -27,6 +31,7 @@ export function latestCheckpoint(folder: string, { strict }: { readonly strict: 
   naming(folder, () => refuseLink(folder));
   const damaged = new Map<string, readonly Diagnostic[]>();
   let checkpoint: Checkpoint | undefined;
+  const whole: SavedCheckpoint[] = [];
   const names = checkpointNames(folder);
   for (const name of names.toReversed()) {
     const path = join(folder, name);
@@ -34,6 +39,8 @@ export function latestCheckpoint(folder: string, { strict }: { readonly strict: 
       refuseOther(path);
       const loaded = loadCheckpoint(path);
       checkpoint ??= loaded;
+      const { tensors: _, ...rest } = loaded;
+      whole.push(rest);
     } catch (error) {
       if (!(error instanceof UserError) || error.exitCode !== EXIT.damaged) throw error;
       damaged.set(path, error.diagnostics);
@@ -43,9 +50,10 @@ export function latestCheckpoint(folder: string, { strict }: { readonly strict: 
   if (found.length > 0 && !checkpoint) throw new UserError(EXIT.damaged, [...found, noneLeft(folder)]);
   if (found.length > 0 && strict) throw new UserError(EXIT.damaged, found);
   const setAside = () => {
+    for (const path of damaged.keys()) refuseUnlessOwned(path);
     for (const path of damaged.keys()) naming(path, () => renameSync(path, `${path}${ASIDE}`));
   };
-  return { checkpoint, damaged: found, setAside };
+  return { checkpoint, whole, damaged: found, setAside };
 }
 
 /** A folder or a pipe of that name holds no checkpoint; where a link leads there may be a whole one, which reading it says. */

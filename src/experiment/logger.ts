@@ -2,10 +2,12 @@
  * `log.jsonl`: one event a line, written through to the file before `emit` returns, so that a crash loses nothing.
  * Byte layout of a line: `{"level":…,"time":…,"v":…,"seq":…,"event":…,` the event's fields in the order given, `}\n`.
  */
+import { createHash } from 'node:crypto';
 import { type Logger, pino } from 'pino';
 import { EVENT_VERSION, type RunEvent } from './events.js';
 import { type JsonObject, spellNonFinite } from './json.js';
 import { LogFile } from './log-file.js';
+import { withFile } from './opened-file.js';
 
 export interface LogOptions {
   /** The number of the next event. */
@@ -13,8 +15,13 @@ export interface LogOptions {
   readonly clock?: () => Date;
 }
 
+/** The code of the warning that the log was put back. */
+const LOG_RESTORED = 'log/restored';
+
 export class EventLog {
   private readonly logger: Logger;
+  private wasPutBack = false;
+  private readonly hash = createHash('sha256');
 
   private constructor(
     private readonly file: LogFile,
@@ -29,7 +36,12 @@ export class EventLog {
         formatters: { level: label => ({ level: label }) },
       },
       // pino's own destination keeps what a full disk refused and would later write it into the middle of another line
-      file,
+      {
+        write: (line: string) => {
+          this.wasPutBack ||= file.write(line);
+          this.hash.update(line);
+        },
+      },
     );
   }
 
@@ -37,7 +49,9 @@ export class EventLog {
    * Opens `path` for appending after `seq` whole lines. Throws exit 1 where that fails. `clock` only stamps lines.
    */
   static open(path: string, { seq = 0, clock = () => new Date() }: LogOptions = {}): EventLog {
-    return new EventLog(LogFile.open(path), seq, clock);
+    const log = new EventLog(LogFile.open(path), seq, clock);
+    if (seq > 0) withFile(path, file => log.hash.update(file.read(0, file.bytes)), { follow: false });
+    return log;
   }
 
   /**
@@ -48,6 +62,18 @@ export class EventLog {
     const fields = spellNonFinite(event);
     this.logger[levelOf(event, fields)]({ v: EVENT_VERSION, seq: this.seq, ...fields });
     this.seq += 1;
+    if (!this.wasPutBack) return;
+    this.wasPutBack = false;
+    this.emit({
+      event: 'warning',
+      code: LOG_RESTORED,
+      message: 'log.jsonl had been removed, and was put back',
+    });
+  }
+
+  /** Over all events so far: what `head -n RECORDS log.jsonl | sha256sum` prints. */
+  digest(): { readonly records: number; readonly sha256: string } {
+    return { records: this.seq, sha256: this.hash.copy().digest('hex') };
   }
 
   /** Brings every event to the disk, so that nothing saved afterwards outlives it. Throws exit 1 where the system refuses. */

@@ -29,6 +29,7 @@ interface DataRecord {
   readonly variable_length: boolean;
   readonly output_size: number;
   readonly class_names?: readonly string[];
+  readonly target_names?: readonly string[];
   readonly picture?: { readonly height: number; readonly width: number };
   readonly vocabulary?: VocabularyRecord;
   readonly series_scaling?: {
@@ -49,6 +50,10 @@ export interface ManifestFacts {
   readonly started: Date;
   /** SHA-256 of the resolved config, hex. */
   readonly config_hash: string;
+  /** SHA-256 (hex) of what decides a training step, which each checkpoint has; absent in runs of older versions. */
+  readonly step_hash?: string;
+  /** The directory, absolute, as it was when the run began: a copy lies elsewhere. Absent likewise. */
+  readonly directory?: string;
   /** SHA-256 of config.yaml, hex; absent in runs of versions that did not say it. */
   readonly given_config_sha256?: string;
   /** The config and the files that it extends, as named. */
@@ -105,6 +110,8 @@ export interface Manifest extends Omit<ManifestFacts, 'started'> {
   readonly versions: Versions;
   readonly git: GitState | null;
   readonly machine: Machine;
+  /** Those that its config had before it changed: earlier checkpoints have them. Absent if there were none. */
+  readonly earlier_step_hashes?: readonly string[];
   /** Absent where nothing was. */
   readonly changes?: readonly ManifestChange[];
 }

@@ -1,4 +1,5 @@
 /** The directory of one run: created exclusively, its config written before anything runs, never outside its root. */
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { validateAgainst } from '../config/schema.js';
@@ -71,7 +72,7 @@ export class RunDirectory {
     };
   }
 
-  /** The directory's name, unique within its experiment. */
+  /** The directory's name, unique within its experiment; that of a new run, but not of one that was renamed or copied since. */
   get id(): string {
     return basename(this.path);
   }
@@ -227,6 +228,19 @@ export class RunDirectory {
     });
   }
 
+  /** Where the run lies that this directory is a copy of; undefined where it is none, or the original has gone or cannot be read. */
+  originalBy({ directory, run_id, started }: Manifest): string | undefined {
+    if (directory === undefined || directory === this.path) return undefined;
+    try {
+      const [here, there] = [this.path, directory].map(path => statSync(path));
+      if (here.dev === there.dev && here.ino === there.ino) return undefined;
+      const original = new RunDirectory(directory).readManifest();
+      return original?.run_id === run_id && original.started === started ? directory : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
   writeManifest(manifest: Manifest): void {
     writeJsonAtomic(this.files.manifest, spellNonFinite(manifest));
   }
@@ -251,12 +265,20 @@ export class RunDirectory {
     return { ...summary, metrics: unspellMetrics(summary.metrics) };
   }
 
-  /** The manifest; `undefined` where the run left none. Throws exit 5 where it is none, exit 2 where it cannot be read. */
   /** What the latest evaluation saw; undefined if there was none. */
   readEvaluation(): SplitEvaluation | undefined {
     return readJson<SplitEvaluation>(this.files.evaluation, 'evaluation');
   }
 
+  /** SHA-256 (hex) of evaluation.json; undefined where there is none. Throws as `readEvaluation` does. */
+  evaluationDigest(): string | undefined {
+    const { evaluation } = this.files;
+    if (isAbsent(evaluation)) return undefined;
+    const bytes = withFile(evaluation, file => file.read(0, file.bytes), { follow: false });
+    return createHash('sha256').update(bytes).digest('hex');
+  }
+
+  /** The manifest; `undefined` where the run left none. Throws exit 5 where it is none, exit 2 where it cannot be read. */
   readManifest(): Manifest | undefined {
     return readJson<Manifest>(this.files.manifest, 'manifest');
   }
@@ -314,7 +336,10 @@ function checkInside(root: string, parent: string): void {
 }
 
 /** Checked against the schema, which is what `T` is in another language. */
-function readJson<T>(path: string, schema: 'summary' | 'manifest' | 'evaluation' | 'notes'): T | undefined {
+export function readJson<T>(
+  path: string,
+  schema: 'summary' | 'manifest' | 'evaluation' | 'notes',
+): T | undefined {
   if (isAbsent(path)) return undefined;
   const text = withFile(path, file => file.read(0, file.bytes), { follow: false }).toString('utf8');
   const damaged = (message: string) => damagedError({ code: 'run/damaged', message, file: path });

@@ -27,6 +27,17 @@ export type BaselineName =
 /** Those that the targets of a split have, by name; a metric that is not finite is left out. */
 export type SplitBaselines = Readonly<Partial<Record<BaselineName, SplitMetrics>>>;
 
+/** By which an edit of what a run wrote is found; what that proves and what not is in src/INVARIANTS.md. */
+export interface SummaryDigests {
+  /** Over the first `records` lines of log.jsonl, all that precede `run.end`: what `head -n RECORDS log.jsonl | sha256sum` prints. */
+  readonly log: { readonly records: number; readonly sha256: string } | null;
+  /** SHA-256 (hex) of evaluation.json; null where there is none. */
+  readonly evaluation: string | null;
+}
+
+/** What summary.json says of the checkpoints that are there. */
+export type SavedCheckpoints = Pick<Summary, 'best' | 'checkpoints'>;
+
 export interface Summary {
   readonly version: 1;
   /** Name of the run directory. */
@@ -104,4 +115,6 @@ export interface Summary {
   readonly peak_rss_mb: number;
   /** Files relative to the run directory. */
   readonly checkpoints: { readonly last: string | null; readonly best: string | null };
+  /** Absent in older runs. */
+  readonly digests?: SummaryDigests;
 }

@@ -1,5 +1,5 @@
 /** What a model says of a sequence, in the units and words of the data. */
-import { IGNORED } from '../data/index.js';
+import { type DataRecord, IGNORED } from '../data/index.js';
 import type { LossSettings } from '../losses/index.js';
 import { lossOf } from '../losses/index.js';
 import { predictedClass } from '../metrics/classes.js';
@@ -41,7 +41,8 @@ export interface ValueAnswer extends AnswerPlace {
   readonly kind: 'value';
   /**
    * The prediction in the units of the data, one number for each of a target; for labels their
-   * probabilities, for quantiles the one nearest to 0.5.
+   * probabilities, for quantiles the one nearest to 0.5. The shortest decimals that say as much as
+   * the float32 numbers that the model computes.
    */
   readonly values: Float64Array;
   /** The predicted quantiles alike, in the order of `loss.quantiles`; empty for other losses. */
@@ -73,12 +74,14 @@ export interface AnswerForm {
   readonly quantiles: readonly number[];
   /** The name of each class; absent if the data name none. */
   readonly classNames?: readonly string[];
+  /** The name of each number of a value; absent if there is one, or the data name none. */
+  readonly targetNames?: readonly string[];
 }
 
 export function answerForm(
   { head, outputSize }: ModelSpec,
   loss: LossSettings,
-  classNames: readonly string[] | undefined,
+  { class_names: classNames, target_names: targetNames }: DataRecord,
 ): AnswerForm {
   const { target, quantiles = [] } = lossOf(loss);
   return {
@@ -87,6 +90,7 @@ export function answerForm(
     size: outputSize / Math.max(1, quantiles.length),
     quantiles: quantiles.map(({ level }) => level),
     ...(classNames && { classNames }),
+    ...(targetNames && targetNames.length > 1 && { targetNames }),
   };
 }
 
@@ -107,13 +111,14 @@ export function answerOf(
   { step, time, outputs, target, at }: Outcome,
 ): Answer {
   const place = { step, ...(time !== undefined && { time }) };
+  const decimals = (values: Numbers) => Float64Array.from(readout.decimals(values, at));
   if (kind === 'value') {
     return {
       kind,
       ...place,
-      values: Float64Array.from(readout.point(outputs, at)),
-      quantiles: readout.quantiles(outputs, at).map(values => Float64Array.from(values)),
-      ...(target && { target: Float64Array.from(target) }),
+      values: decimals(readout.point(outputs, at)),
+      quantiles: readout.quantiles(outputs, at).map(decimals),
+      ...(target && { target: decimals(target) }),
     };
   }
   const best = predictedClass(outputs);

@@ -68,7 +68,7 @@ export class Predictor {
 
   constructor(private readonly model: PredictingModel) {
     const { run, data } = model;
-    this.form = answerForm(run.spec, run.loss, data.class_names);
+    this.form = answerForm(run.spec, run.loss, data);
   }
 
   /** Predictions of the first `limit` sequences of `split` in their order, with labels, batch by batch. */

@@ -3,8 +3,10 @@ import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import type { DataRecord } from '../data/index.js';
 import { type Diagnostic, damagedError, usageError } from '../errors.js';
 import { loadCheckpoint, resolveCheckpoint } from '../experiment/checkpoint-folder.js';
+import { ownStepHashes, refuseForeign } from '../experiment/checkpoint-identity.js';
 import type { Manifest } from '../experiment/manifest.js';
 import { RunDirectory } from '../experiment/run-directory.js';
+import { configFolder } from '../training/frozen-config.js';
 import type { WeightsName } from '../training/weights.js';
 
 /** One of a run's checkpoints: by name, or by its step. */
@@ -46,11 +48,18 @@ export function openModel(
   const directory = RunDirectory.open(path);
   const { files } = directory;
   refuseOtherKeys(set);
-  const loaded = loadExperiment(files.resolvedConfig, { set });
+  const manifest = directory.readManifest();
+  const folder = manifest && { folder: configFolder(directory, manifest) };
+  const loaded = loadExperiment(files.resolvedConfig, { ...folder, set });
   const chosen = checkpoint ?? directory.readSummary()?.restored?.step ?? 'last';
   const file = resolveCheckpoint(files.checkpoints, chosen);
-  const { step, epoch } = loadCheckpoint(file);
-  const manifest = directory.readManifest();
+  const saved = loadCheckpoint(file);
+  const { step, epoch } = saved;
+  if (manifest) {
+    // an edited config has a hash of its own, and so has one with other places of its data
+    const current = manifest.config_hash === loaded.hash ? loaded.stepHash : undefined;
+    refuseForeign([saved], ownStepHashes(manifest, manifest.step_hash ?? current));
+  }
   return { path, loaded, file, weights: chosenWeights(path, loaded, weights), manifest, step, epoch };
 }
 

@@ -19,19 +19,23 @@ export class LogProof {
   /** The first run that the log names and that is not the one asked about. */
   private other: string | undefined;
 
-  /** `summary` is that of the run; undefined if it has none. */
-  constructor(private readonly summary: Summary | undefined) {}
+  /** `summary` is that of the run; undefined if it has none. `runId` is what its manifest calls it. */
+  constructor(
+    private readonly summary: Summary | undefined,
+    private readonly runId = summary?.run_id,
+  ) {}
 
   add(record: LogRecord): void {
     this.last = record;
     const { event, run_id, split, step } = record;
-    const { run_id: runId, restored } = this.summary ?? {};
+    const { run_id: laterId, restored } = this.summary ?? {};
     const isFinal = restored === undefined || restored.step === step;
     if (event === 'eval' && split === 'test') this.test = record;
     if (event === 'eval' && split === 'validation' && isFinal) this.validation = record;
     if (event === 'train.epoch' && isFinal) this.epoch = record;
     if (event !== 'run.start' && event !== 'run.resume') return;
-    if (typeof run_id === 'string' && run_id !== runId) this.other ??= run_id;
+    // older versions called a run that was renamed by its new name when it went on
+    if (typeof run_id === 'string' && run_id !== this.runId && run_id !== laterId) this.other ??= run_id;
   }
 
   /** Why it does not follow from the log that the run of `summary` completed; undefined where it does. @param isTorn whether the log ends within a line */

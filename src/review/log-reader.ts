@@ -29,15 +29,18 @@ export interface LinesEnd {
 }
 
 /**
- * Calls `visit` for each event of the log at `path`, in its order, and `damaged` for each whole line that is none. Throws exit 2 where the file cannot
+ * Calls `visit` for each event of the log at `path`, in its order, `damaged` for each whole line that is none, and `raw` for all of them, undefined for one
+ * of more than 4 MiB. Throws exit 2 where the file cannot
  * be read, exit 5 where the disk cannot give its bytes; whatever `visit` throws.
  */
 export function readLog(
   path: string,
   visit: (record: LogRecord, line: number) => void,
   damaged: (line: DamagedLine) => void,
+  raw: (text: string | undefined) => void = () => {},
 ): LinesEnd {
   return eachLine(path, (text, line) => {
+    raw(text);
     const parsed = text === undefined ? TOO_LONG : parseEvent(text);
     if (typeof parsed === 'string') damaged({ line, message: parsed });
     else visit(parsed, line);

@@ -26,15 +26,15 @@ export interface ReadRuns {
   refuseDamage(): void;
 }
 
-/** @param paths run directories, absolute */
-export function readRuns(paths: readonly string[]): ReadRuns {
+/** @param paths run directories, absolute @param doubts what speaks against them besides their files */
+export function readRuns(paths: readonly string[], doubts?: ReadonlyMap<string, string>): ReadRuns {
   const trials = new Trials();
   const runs = new Map<ReviewedRun, string | undefined>();
   const damaged: DamagedRun[] = [];
   const problems: Diagnostic[] = [];
   for (const directory of paths) {
     try {
-      const run = trials.placed(reviewedRun(directory));
+      const run = trials.placed(reviewedRun(directory, doubts?.get(directory)));
       runs.set(run, trials.notJudged(directory, run.facts.state));
     } catch (error) {
       if (!(error instanceof UserError)) throw error;

@@ -25,6 +25,8 @@ export interface ReviewOptions extends Limits {
   readonly baseline?: string;
   /** A file to write a baseline to. */
   readonly pin?: string;
+  /** What speaks against runs besides their files, by their directories. */
+  readonly doubts?: ReadonlyMap<string, string>;
 }
 
 /** What is judged of several runs that differ in their seed alone; those that are not judged belong to none. */
@@ -79,7 +81,7 @@ export function reviewRuns(paths: readonly string[], options: ReviewOptions): Re
   const gates = commandGates(options.gates);
   checkLimits(options);
   const baseline = options.baseline === undefined ? undefined : readBaseline(options.baseline);
-  const read = readRuns(runPaths(paths));
+  const read = readRuns(runPaths(paths), options.doubts);
   const { runs, damaged, sweeps } = read;
   if (options.pin !== undefined) read.refuseDamage();
   const judged = runs.filter(run => read.stopped(run) === undefined);

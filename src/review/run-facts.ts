@@ -9,6 +9,7 @@ import type { Summary } from '../experiment/summary.js';
 import { isAbsent } from '../experiment/unreadable.js';
 import { counted } from '../words.js';
 import { type Deciding, decidingOf } from './deciding.js';
+import { FileProof } from './file-proof.js';
 import { type Curves, finalName, HistoryCollector, type LoggedWarning, type RunHistory } from './history.js';
 import { LogProof } from './log-proof.js';
 import { readLog } from './log-reader.js';
@@ -75,8 +76,8 @@ export interface ReviewedRun {
 /** A curve is drawn in a line or a small picture. */
 const POINTS = 64;
 
-/** Throws as `readRun` does, and where the log cannot be read. */
-export function reviewedRun(path: string): ReviewedRun {
+/** `more` is what else speaks against it. Throws as `readRun` does, and where the log cannot be read. */
+export function reviewedRun(path: string, more?: string): ReviewedRun {
   const record = readRun(path);
   const { summary } = record;
   const { history, doubt } = readLogOf(record);
@@ -87,34 +88,38 @@ export function reviewedRun(path: string): ReviewedRun {
     deciding: decidingOf(record),
     curves: history.curves,
     asked: askedGates(record),
-    doubt,
+    doubt: doubt ?? more,
     last: metric => (summary === undefined ? undefined : lastValue(summary, metric)),
     best: metric => best.get(metric),
   };
 }
 
-function readLogOf({ directory, state, manifest, summary }: RunRecord): {
+function readLogOf(record: RunRecord): {
   readonly history: RunHistory;
   readonly doubt: string | undefined;
 } {
+  const { directory, state, manifest, summary } = record;
   const { log } = directory.files;
   const collector = new HistoryCollector(POINTS);
-  const proof = new LogProof(summary);
+  const proof = new LogProof(summary, manifest?.run_id);
+  const files = new FileProof(record);
   const isMissing = isAbsent(log);
   const { isTorn } = isMissing
     ? { isTorn: false }
     : readLog(
         log,
-        record => {
-          collector.add(record);
-          proof.add(record);
+        event => {
+          collector.add(event);
+          proof.add(event);
+          files.addEvent(event);
         },
         line => collector.addDamage(line),
+        text => files.addLine(text),
       );
   const doubts = (): string | undefined => {
     if (state !== 'completed' || summary === undefined) return undefined;
     if (manifest === undefined) return 'its manifest is missing';
-    return isMissing ? 'its log is missing' : proof.doubt(summary, isTorn);
+    return isMissing ? 'its log is missing' : (proof.doubt(summary, isTorn) ?? files.doubt(summary));
   };
   return { history: collector.history, doubt: doubts() };
 }
@@ -177,13 +182,18 @@ function factsOf({
     metrics: summary?.metrics ?? null,
     best: summary?.best ?? null,
     ending: summary ? endingOf(summary) : null,
-    cautions: summary ? cautionsOf(summary) : [],
+    cautions: [...(summary ? cautionsOf(summary) : []), ...copyCaution({ directory, manifest })],
     performance: {
       ms_per_step: summary?.ms_per_step ?? null,
       step_ratio: (summary && lastValue(summary, 'performance.step_ratio')) ?? null,
       peak_rss_mb: summary?.peak_rss_mb ?? null,
     },
   };
+}
+
+function copyCaution({ directory, manifest }: Pick<RunRecord, 'directory' | 'manifest'>): string[] {
+  const original = manifest && directory.originalBy(manifest);
+  return original === undefined ? [] : [`this is a copy of the run in ${original}`];
 }
 
 /** Curves keep their extremes, so that they have the best values of all evaluations. */

@@ -32,7 +32,9 @@ export function readRun(path: string): RunRecord {
   const config = withYoungerDefaults(readPlainConfig(directory.files.resolvedConfig));
   const name =
     manifest?.name ?? summary?.name ?? (typeof config.name === 'string' ? config.name : directory.id);
-  return { directory, id: directory.id, name, state: stateOf(directory, summary), config, manifest, summary };
+  // a folder may be renamed; what is in it names the run
+  const id = manifest?.run_id ?? summary?.run_id ?? directory.id;
+  return { directory, id, name, state: stateOf(directory, summary), config, manifest, summary };
 }
 
 function stateOf({ files }: RunDirectory, summary: Summary | undefined): RunState {

@@ -18,6 +18,7 @@ import {
 import { createInterface } from 'node:readline';
 import { damagedError, type UserError } from '../errors.js';
 import { naming } from '../experiment/file-error.js';
+import { refuseUnlessOwned } from '../experiment/ownership.js';
 import { counted } from '../words.js';
 import { isEvent, type JournalRecord } from './records.js';
 
@@ -49,6 +50,7 @@ export class Journal {
 
   /** Appends the records and brings them to the disk before it returns. Throws exit 1 where that fails: then none counts. */
   append(...records: readonly JournalRecord[]): void {
+    refuseUnlessOwned(this.path);
     naming(this.path, () => {
       for (const record of records) this.write(record);
       if (records.length > 0) fsyncSync(this.file);

@@ -27,6 +27,14 @@ export interface TaskEnd {
   readonly stderr: string;
 }
 
+/** On `monotonicNow`, in milliseconds. */
+export interface TaskLease {
+  /** When the process stops by itself, resumably. */
+  readonly interrupt: number;
+  /** From when on it writes nothing. */
+  readonly end: number;
+}
+
 export interface RunningTask {
   /** Names the process to people and to a later `sweep resume`: a process id, a job id. */
   readonly process: string;
@@ -34,6 +42,8 @@ export interface RunningTask {
   readonly end: Promise<TaskEnd>;
   /** Asks the process to stop resumably (SIGINT), or at once. */
   stop(how: 'interrupt' | 'kill'): Promise<void>;
+  /** Tells the process until when it may write; absent where nobody has it on lease. */
+  lease?(lease: TaskLease): void;
 }
 
 export interface Launcher {

@@ -4,7 +4,7 @@
  */
 import { EXIT, UserError } from '../errors.js';
 import { type DecisionObserver, DecisionRecord, type RecordedHistory } from './decision-record.js';
-import { isHeldElsewhere, untilFree } from './free-run.js';
+import { untilFree } from './free-run.js';
 import type { Journal } from './journal.js';
 import type { Launcher, RunningTask, Task, TaskEnd } from './launcher.js';
 import type { SweepPlan } from './plan.js';
@@ -148,7 +148,12 @@ export class Orchestrator {
     const before = this.attempts.get(idOf(segment));
     if (before?.process) await this.awaitEarlier(segment, before.process);
     for (let tries = 0; ; ) {
-      await untilFree(path, this.parts.signal);
+      await untilFree(path, this.parts.signal, lock =>
+        this.tellAbout(
+          segment,
+          `waiting for a process of another machine that works on its run; if it is sure to be gone, remove ${lock}`,
+        ),
+      );
       const done = finishedSegment(segment, path, plan.objective);
       if (done) return this.finish(done);
       if (this.isStopping) return;
@@ -157,8 +162,8 @@ export class Orchestrator {
       const result = finishedSegment(segment, path, plan.objective);
       if (result) return this.finish(result);
       if (this.isStopping) return;
-      // a process that a killed sweep left behind took the run after it was found free: wait for it again
-      if (foundInUse(end) && !isHeldElsewhere(path)) continue;
+      // another process took the run after it was found free: wait for it again
+      if (foundInUse(end)) continue;
       // a limit of whoever runs it came first; what it has trained is kept
       const wasStopped = end.exitCode === EXIT.interrupted && !end.timedOut;
       const isFurther = trainedSteps(path) > steps;

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { EXIT } from '../errors.js';
 import { metricValue } from '../experiment/gates.js';
+import { LEASE_LOST, LOCK_LOST } from '../experiment/ownership.js';
 import { NO_SPACE } from '../experiment/refusals.js';
 import { RunDirectory } from '../experiment/run-directory.js';
 import { IN_USE } from '../experiment/run-lock.js';
@@ -107,9 +108,10 @@ export function isOutOfSpace({ exitCode, stderr }: TaskEnd): boolean {
   return isRefusal && NO_SPACE.some(reason => stderr.includes(reason));
 }
 
-/** Whether another process held the run: says nothing about the trial. */
+/** Whether another process held the run, or took it: says nothing about the trial. */
 export function foundInUse({ exitCode, stderr }: TaskEnd): boolean {
-  return exitCode === EXIT.usage && stderr.includes(IN_USE);
+  if (exitCode === EXIT.usage) return stderr.includes(IN_USE);
+  return exitCode === EXIT.unexpected && [LOCK_LOST, LEASE_LOST].some(text => stderr.includes(text));
 }
 
 /** Whether another try could end otherwise: not where config or command line are wrong. */

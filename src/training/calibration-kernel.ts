@@ -1,6 +1,7 @@
 /**
- * A product of a fixed size through the engine: how fast this machine computes just now, whatever else runs on it. It has the size of the
- * gates of an LSTM of 128 units in batches of 100, [100, 256] x [256, 512], 26.2 MFLOP.
+ * A product of a fixed size through the engine: how fast this machine computes just now, whatever
+ * else runs on it. It has the size of the gates of an LSTM of 128 units in batches of 100, [100,
+ * 256] x [256, 512], 26.2 MFLOP.
  */
 import type { Backend } from '../engine/backend.js';
 import type { Executable } from '../engine/executable.js';
@@ -10,8 +11,9 @@ import { contract } from '../ops/contract.js';
 const [ROWS, INNER, COLUMNS] = [100, 256, 512];
 
 /**
- * Products of one measurement: some milliseconds, as long as a thread works on its part of a small step. Their number is fixed, since one
- * that ended with the time would be short exactly where it is disturbed.
+ * Products of one measurement: some milliseconds, as long as a thread works on its part of a small
+ * step. Their number is fixed, since one that ended with the time would be short exactly where it
+ * is disturbed.
  */
 const PRODUCTS: Readonly<Record<Backend, number>> = { webasm: 6, webgpu: 6, cpu: 1 };
 

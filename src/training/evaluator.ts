@@ -57,8 +57,9 @@ export class Evaluator {
   }
 
   /**
-   * Means over the predictions of `split` that count, summed in float64 in the order of the data, which is the same for any number of
-   * threads; null where `signal` is aborted before the last batch.
+   * Means over the predictions of `split` that count, summed in float64 in the order of the data,
+   * which is the same for any number of threads; null where `signal` is aborted before the last
+   * batch.
    */
   async evaluate(split: Split, { signal, watch }: EvaluationOptions = {}): Promise<Evaluation | null> {
     const { forward } = this;

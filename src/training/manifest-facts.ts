@@ -13,10 +13,20 @@ import type { Session } from './session.js';
 export function manifestFacts(
   loaded: LoadedExperiment,
   session: Session,
-  { runId, started, commandLine }: { runId: string; started: Date; commandLine: readonly string[] },
+  {
+    directory,
+    runId,
+    started,
+    commandLine,
+  }: {
+    readonly directory: string;
+    readonly runId: string;
+    readonly started: Date;
+    readonly commandLine: readonly string[];
+  },
 ): ManifestFacts {
   const { choice, dataset, run, spec } = session;
-  const { experiment, hash, files, givenYaml } = loaded;
+  const { experiment, hash, stepHash, files, givenYaml } = loaded;
   const onGpu = choice.backend === 'webgpu';
   const seeds = { experiment: experiment.seed };
   return {
@@ -24,6 +34,8 @@ export function manifestFacts(
     name: experiment.name,
     started,
     config_hash: hash,
+    step_hash: stepHash,
+    directory,
     given_config_sha256: configDigest(givenYaml),
     config_files: files,
     gate_origins: gateOrigins(loaded),
@@ -55,6 +67,7 @@ export function dataRecord({ dataset, run, spec }: Pick<Session, 'dataset' | 'ru
     variable_length: run.variableLength,
     output_size: spec.outputSize,
     ...(dataset.classLabels && { class_names: dataset.classLabels }),
+    ...(dataset.targetNames && { target_names: dataset.targetNames }),
     ...(dataset.picture && { picture: dataset.picture }),
     ...(dataset.vocabulary && { vocabulary: dataset.vocabulary }),
     ...(dataset.seriesScaling && { series_scaling: dataset.seriesScaling }),

@@ -33,6 +33,11 @@ export function createPool(engine: Engine, run: ModelRun, parameters: Float32Arr
     : new ThreadPool(engine, parameters, run.threads);
 }
 
+/** This thread, whatever the run says. */
+export function createLocalPool(engine: Engine, _run: ModelRun, parameters: Float32Array): ShardPool {
+  return new LocalPool(engine, parameters);
+}
+
 class LocalPool implements ShardPool {
   private readonly kernel: CalibrationKernel;
 

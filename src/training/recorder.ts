@@ -1,4 +1,7 @@
-/** What follows a training step and an epoch: events, evaluation, checkpoints, and what the observer is told. */
+/**
+ * What follows a training step and an epoch: events, evaluation, checkpoints, and what the observer
+ * is told.
+ */
 import type { EarlyStopping, LoadedExperiment } from '../config/index.js';
 import type { Split } from '../data/index.js';
 import type { SplitEvaluation } from '../experiment/evaluation.js';
@@ -282,9 +285,10 @@ export class Recorder {
     const restored = state.restored && { restored_step: state.restored.step };
     events.evaluation('eval', split, position, metrics, { samples: count, seconds, ...restored });
     observer.evaluated({
+      split,
       left: split === 'test' && this.decidingSplit !== 'test' ? 0 : this.evaluationsAfter(position),
+      text: evaluationSentence(split, state.restored ?? position, state.metrics),
     });
-    observer.line(evaluationSentence(split, state.restored ?? position, state.metrics));
     const odd = notFiniteMetrics(split, metrics);
     if (odd !== '') events.notFinite(position, `step ${position.step}: ${odd} is not finite`, observer);
   }

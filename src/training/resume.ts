@@ -1,10 +1,21 @@
-/** A run that goes on where it stopped, so that what follows is the same to the byte as if it never had. */
+/**
+ * A run that goes on where it stopped, so that what follows is the same to the byte as if it never
+ * had.
+ */
 import { statSync } from 'node:fs';
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import type { BackendRequest } from '../engine/backend.js';
 import type { Width } from '../engine/simd/target.js';
-import { type ExitCode, usageError } from '../errors.js';
+import { damagedError, type ExitCode, UserError, usageError } from '../errors.js';
 import { bestOf, type Checkpoint, listCheckpoints } from '../experiment/checkpoint-folder.js';
+import {
+  CheckpointProof,
+  FOREIGN,
+  foreignStepHash,
+  ownStepHashes,
+  refuseForeign,
+  type SavedCheckpoint,
+} from '../experiment/checkpoint-identity.js';
 import { latestCheckpoint } from '../experiment/latest-checkpoint.js';
 import { type CutLog, cutLog, LOG_LOST, readEvents } from '../experiment/log-history.js';
 import { versions } from '../experiment/machine.js';
@@ -48,7 +59,9 @@ export interface ResumeOptions {
   readonly width?: Width | undefined;
   /** `key.path=value`: what is to be other than it was. */
   readonly set: readonly string[];
-  /** Keys, whole or as the beginning of longer ones, that may change though they alter the results. */
+  /**
+   * Keys, whole or as the beginning of longer ones, that may change though they alter the results.
+   */
   readonly allowChange: readonly string[];
   /** Whether a damaged checkpoint is an error rather than a warning. */
   readonly strict: boolean;
@@ -61,9 +74,10 @@ export interface ResumeOptions {
 }
 
 /**
- * Goes on with the run in the directory `path` from its newest whole checkpoint, or from its beginning where there is none. Throws exit 2
- * where that is no run, is in use, or something changed that alters results; exit 5 where its files or data are damaged. A run
- * that is already complete gives its result again.
+ * Goes on with the run in the directory `path` from its newest whole checkpoint, or from its
+ * beginning where there is none. Throws exit 2 where that is no run, is in use, or something
+ * changed that alters results; exit 5 where its files or data are damaged. A run that is already
+ * complete gives its result again.
  */
 export async function resumeExperiment(
   path: string,
@@ -81,6 +95,7 @@ async function resumeLocked(
 ): Promise<RunResult> {
   const began = performance.now();
   const manifest = manifestOf(directory);
+  const { run_id: runId } = manifest;
   directory.removeTemporaryFiles();
   const { before, loaded: frozen } = loadConfigs(directory, manifest, options);
   const edits = configChanges(before, frozen);
@@ -93,14 +108,26 @@ async function resumeLocked(
   const isOtherData = edits.some(({ key }) => key.startsWith('dataset.'));
   if (!isOtherData) checkSameData(session.dataset, manifest);
   const dataSeconds = (performance.now() - began) / 1000;
-  const { backend: runsOn } = manifestFacts(loaded, session, { ...options, runId: directory.id });
-  const changes = [...edits, ...machineChanges(manifest, { backend: runsOn, versions: versions() })];
+  const { backend: runsOn } = manifestFacts(loaded, session, {
+    ...options,
+    directory: directory.path,
+    runId,
+  });
+  const alters = [...edits, ...machineChanges(manifest, { backend: runsOn, versions: versions() })];
   const left = leftSummary(directory, options);
   // a key to allow though nothing changed is refused below, also in a run that is complete
-  const asksNothing = changes.length === 0 && options.allowChange.length === 0;
+  const asksNothing = alters.length === 0 && options.allowChange.length === 0;
   const complete = asksNothing ? completeResult(directory, left.summary) : undefined;
-  if (complete) return complete;
-  const { checkpoint, damaged, setAside } = latestCheckpoint(directory.files.checkpoints, options);
+  if (complete) {
+    refuseForeign(
+      readableCheckpoints(directory),
+      ownStepHashes(manifest, manifest.step_hash ?? before.stepHash),
+    );
+    return complete;
+  }
+  const { checkpoint, whole, damaged, setAside } = latestCheckpoint(directory.files.checkpoints, options);
+  const foreign = foreignChange(directory, manifest, before, { whole, checkpoint, ...options });
+  const changes = [...alters, ...foreign];
   const saved = checkpoint && savedState(checkpoint.path, checkpoint);
   // before a user is asked to allow what cannot be
   const wanted = { loaded, session, changes };
@@ -118,13 +145,18 @@ async function resumeLocked(
   const { signal, pauseAfterEpoch } = options;
   const logEvery = intervalOf(manifest, loaded, session);
   return conductRun(
-    { loaded, session, directory, observer, signal, pauseAfterEpoch, began, state, logEvery },
+    { loaded, session, directory, runId, observer, signal, pauseAfterEpoch, began, state, logEvery },
     {
       open: () => {
         setAside();
         left.setAside();
         if (changes.length > 0)
-          recordChanges(directory, manifest, { loaded, session }, { changes, step, time: options.started });
+          recordChanges(
+            directory,
+            manifest,
+            { loaded, frozen: before, session },
+            { changes, step, time: options.started },
+          );
         const expected = {
           epochs: evaluatedEpochs(saved),
           loggedEvery: loggedEvery(manifest, logEvery, changes),
@@ -136,9 +168,9 @@ async function resumeLocked(
         );
         for (const event of readEvents(directory.files.log)) state.best.addEvent(event);
         const events = RunEvents.open(directory.files.log, loaded, session, cut.seq);
-        if (!cut.kept.has('run.start')) events.started(directory.id);
+        if (!cut.kept.has('run.start')) events.started(runId);
         if (!cut.kept.has('data.ready')) events.dataReady(dataSeconds);
-        events.resumed(directory.id, step, cut, { changes: changes.map(inWords), before: spent });
+        events.resumed(runId, step, cut, { changes: changes.map(inWords), before: spent });
         if (cut.lostHistory) events.warn(LOG_LOST, lostHistory(cut), observer);
         for (const { code, message, file } of damaged)
           events.warn(
@@ -147,6 +179,9 @@ async function resumeLocked(
             observer,
           );
         if (left.problem !== undefined) events.warn('run/summary', left.problem, observer);
+        const original = directory.originalBy(manifest);
+        // the log has to be what it would be without a stop; a review finds a copy by its manifest
+        if (original !== undefined) observer.warning(copySentence(original));
         if (isGivenConfigEdited(directory, manifest)) events.warn('config/edited', EDITED, observer);
         if (!cut.kept.has('graph.compiled')) events.compiled();
         if (checkpoint && saved && !cut.saved) tellCheckpoint(events, directory, checkpoint, saved);
@@ -162,13 +197,26 @@ async function resumeLocked(
   );
 }
 
-/** The result of a run that has nothing left to do. One that was killed before its closing record still has to write that. */
+/**
+ * The result of a run that has nothing left to do. One that was killed before its closing record
+ * still has to write that.
+ */
 function completeResult(directory: RunDirectory, summary: Summary | undefined): RunResult | undefined {
   if (summary?.status !== 'completed') return undefined;
   const last = readEvents(directory.files.log).at(-1);
   if (last && last.event !== 'run.end') return undefined;
   // the directory may have been moved or copied since
   return { exitCode: summary.exit_code as ExitCode, summary: { ...summary, directory: directory.path } };
+}
+
+/** Of a run that is complete, whose result no damaged checkpoint changes. */
+function readableCheckpoints({ files }: RunDirectory): SavedCheckpoint[] {
+  try {
+    return listCheckpoints(files.checkpoints);
+  } catch (error) {
+    if (error instanceof UserError) return [];
+    throw error;
+  }
 }
 
 /** Throws exit 2 where the run never got as far as to say what it is, exit 5 where it did and no longer does. */
@@ -203,9 +251,52 @@ const INDEX = 'checkpoint/index';
 const EDITED =
   'config.yaml was edited since the run began and is not read: a run goes by its config.resolved.yaml; changes are given by --set';
 
+function copySentence(original: string): string {
+  return `this directory is a copy of the run in ${original}: both have its name from now on, and results of their own`;
+}
+
 function lostHistory({ replacedFile }: CutLog): string {
   const rest = replacedFile === null ? '' : `; what is left of them is in ${replacedFile}`;
   return `log.jsonl has lost records from before the checkpoint${rest}`;
+}
+
+/**
+ * Throws exit 5 where a checkpoint is another run's, or says other metrics than the log; gives the change where going on from the newest is allowed
+ * by name.
+ */
+function foreignChange(
+  { files }: RunDirectory,
+  manifest: Manifest,
+  { stepHash }: LoadedExperiment,
+  {
+    whole,
+    checkpoint,
+    allowChange,
+  }: {
+    readonly whole: readonly SavedCheckpoint[];
+    readonly checkpoint: Checkpoint | undefined;
+    readonly allowChange: readonly string[];
+  },
+): Change[] {
+  const own = ownStepHashes(manifest, manifest.step_hash ?? stepHash);
+  const from = checkpoint && foreignStepHash(checkpoint, own);
+  if (from !== undefined && allowChange.includes(FOREIGN))
+    return [{ key: FOREIGN, from: manifest.step_hash ?? stepHash, to: from }];
+  refuseForeign(whole, own, `, or --allow-change ${FOREIGN} to go on from it, which is recorded`);
+  // one that was taken over by name has another run's metrics
+  if (manifest.changes?.some(({ key }) => key === FOREIGN)) return [];
+  const proof = new CheckpointProof(whole);
+  for (const event of readEvents(files.log)) proof.add(event);
+  const contradictions = proof.contradictions();
+  if (contradictions.length === 0) return [];
+  throw damagedError(
+    ...contradictions.map(({ path, message }) => ({
+      code: 'checkpoint/other-metrics',
+      message: `this checkpoint is not the one that the log tells of: ${message}`,
+      file: path,
+      expected: 'the checkpoint of this run, put back from a copy, or none',
+    })),
+  );
 }
 
 /** Epochs whose records the log must have had when the checkpoint was written. */
@@ -242,7 +333,7 @@ function loggedEvery(
 function recordChanges(
   directory: RunDirectory,
   manifest: Manifest,
-  { loaded, session }: { loaded: LoadedExperiment; session: Session },
+  { loaded, frozen, session }: { loaded: LoadedExperiment; frozen: LoadedExperiment; session: Session },
   { changes, step, time }: { changes: readonly Change[]; step: number; time: Date },
 ): void {
   const { digests } = session.dataset;
@@ -256,11 +347,26 @@ function recordChanges(
   directory.changeConfig(loaded.resolvedYaml, {
     ...manifest,
     config_hash: loaded.hash,
+    ...stepHashes(manifest, loaded, frozen, changes),
     gate_origins: gateOrigins(loaded),
     datasets: digests,
     data: dataRecord(session),
     changes: [...(manifest.changes ?? []), ...recorded],
   });
+}
+
+/** Hashes that the run's checkpoints may have from now on. What an older version did not record of earlier ones is not known now either. */
+function stepHashes(
+  manifest: Manifest,
+  { stepHash }: LoadedExperiment,
+  before: LoadedExperiment,
+  changes: readonly Change[],
+): Pick<Manifest, 'step_hash' | 'earlier_step_hashes'> {
+  const known = ownStepHashes(manifest, manifest.step_hash ?? before.stepHash);
+  if (known === undefined) return {};
+  const foreign = changes.flatMap(({ key, to }) => (key === FOREIGN && typeof to === 'string' ? [to] : []));
+  const earlier = [...new Set([...known, ...foreign])].filter(hash => hash !== stepHash);
+  return { step_hash: stepHash, ...(earlier.length > 0 && { earlier_step_hashes: earlier }) };
 }
 
 /** The process was killed between writing the checkpoint and saying so. */

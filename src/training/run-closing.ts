@@ -3,14 +3,15 @@ import type { LoadedExperiment } from '../config/index.js';
 import { EXIT, type ExitCode, UserError } from '../errors.js';
 import { judgeRun, missedIn } from '../experiment/gates.js';
 import type { RunDirectory } from '../experiment/run-directory.js';
-import type { GateResult, Summary } from '../experiment/summary.js';
+import { savedCheckpoints } from '../experiment/saved-checkpoints.js';
+import type { GateResult, SavedCheckpoints, Summary, SummaryDigests } from '../experiment/summary.js';
 import { trivialBaselines } from './baselines.js';
 import { writtenGates } from './gate-references.js';
 import type { LoopEnd } from './loop.js';
 import type { RunResult } from './observer.js';
 import type { RunEvents } from './run-events.js';
 import type { RunState } from './run-state.js';
-import { type Ending, type SavedCheckpoints, savedCheckpoints, summarize } from './run-summary.js';
+import { type Ending, summarize } from './run-summary.js';
 import {
   divergedAdvice,
   divergedSentence,
@@ -29,6 +30,7 @@ export class RunClosing {
     private readonly loaded: LoadedExperiment,
     private readonly session: Session,
     private readonly directory: RunDirectory,
+    private readonly runId: string,
     private readonly state: RunState,
     private readonly began: number,
   ) {}
@@ -37,11 +39,12 @@ export class RunClosing {
   ended(end: LoopEnd, events: RunEvents): RunResult {
     const outcome = this.outcome(end);
     const measured = this.summary(outcome, savedCheckpoints(this.directory));
-    const { exitCode, summary } =
+    const { exitCode, summary: judged } =
       end.status === 'completed'
         ? this.judged({ ...measured, baselines: this.baselines(), ...this.constancy() })
         : { ...outcome, summary: measured };
-    for (const gate of summary.gates) events.gate(gate);
+    for (const gate of judged.gates) events.gate(gate);
+    const summary = { ...judged, digests: this.digests(events) };
     this.directory.writeSummary(summary);
     events.ended(summary);
     if (summary.status !== 'diverged') return { exitCode, summary };
@@ -52,15 +55,20 @@ export class RunClosing {
     return { exitCode, summary, advice: divergedAdvice(updates, this.loaded) };
   }
 
-  /** Leaves what can be left of a run that `error` has ended, and gives its summary; never throws. `events` is absent where no log was opened. */
+  /**
+   * Leaves what can be left of a run that `error` has ended, and gives its summary; never throws.
+   * `events` is absent where no log was opened.
+   */
   failed(error: unknown, events: RunEvents | undefined): Summary {
     const exitCode: ExitCode = error instanceof UserError ? error.exitCode : EXIT.unexpected;
     const [message] = (error instanceof Error ? error.message : String(error)).split('\n');
     const saved = attempt(() => savedCheckpoints(this.directory));
-    const summary = this.summary(
+    const told = this.summary(
       { status: 'failed', exitCode, message },
       saved ?? { best: null, checkpoints: { last: null, best: null } },
     );
+    const digests = attempt(() => this.digests(events));
+    const summary = digests ? { ...told, digests } : told;
     attempt(() => this.directory.writeSummary(summary));
     attempt(() => events?.ended(summary));
     return summary;
@@ -123,13 +131,29 @@ export class RunClosing {
     };
   }
 
+  private digests(events: RunEvents | undefined): SummaryDigests {
+    return {
+      log: events?.digest() ?? null,
+      evaluation: attempt(() => this.directory.evaluationDigest()) ?? null,
+    };
+  }
+
   private summary(outcome: Outcome, saved: SavedCheckpoints) {
     const duration = (performance.now() - this.began) / 1000;
-    return summarize(this.loaded, this.session, this.directory, this.state, { ...outcome, duration, saved });
+    return summarize(
+      this.loaded,
+      this.session,
+      { directory: this.directory, runId: this.runId },
+      this.state,
+      { ...outcome, duration, saved },
+    );
   }
 }
 
-/** What cannot be done any more must not hide the error that ended the run, which is the one that is reported. */
+/**
+ * What cannot be done any more must not hide the error that ended the run, which is the one that is
+ * reported.
+ */
 function attempt<T>(action: () => T): T | undefined {
   try {
     return action();

@@ -3,12 +3,11 @@ import type { Experiment, LoadedExperiment } from '../config/index.js';
 import { testSelections } from '../config/splits.js';
 import { EXECUTORS } from '../engine/executable.js';
 import type { ExitCode } from '../errors.js';
-import { bestOf, listCheckpoints } from '../experiment/checkpoint-folder.js';
 import type { RunStatus } from '../experiment/events.js';
 import { metricValue } from '../experiment/gates.js';
 import type { RunDirectory } from '../experiment/run-directory.js';
 import { addTimes, type RunTimes, stepRatio } from '../experiment/run-times.js';
-import type { Summary } from '../experiment/summary.js';
+import type { SavedCheckpoints, Summary } from '../experiment/summary.js';
 import { ParameterLayout } from '../model/parameters.js';
 import type { RunState } from './run-state.js';
 import type { Session } from './session.js';
@@ -23,12 +22,10 @@ export interface Ending {
   readonly saved: SavedCheckpoints;
 }
 
-export type SavedCheckpoints = Pick<Summary, 'best' | 'checkpoints'>;
-
 export function summarize(
   { experiment, hash }: LoadedExperiment,
   { choice, spec }: Session,
-  directory: RunDirectory,
+  { directory, runId }: { readonly directory: RunDirectory; readonly runId: string },
   state: RunState,
   { status, exitCode, message, duration, saved }: Ending,
 ): Summary {
@@ -36,7 +33,7 @@ export function summarize(
   const selected = selectedOnTest(experiment, state, saved);
   return {
     version: 1,
-    run_id: directory.id,
+    run_id: runId,
     name: experiment.name,
     ...(experiment.description !== undefined && { description: experiment.description }),
     status,
@@ -90,21 +87,5 @@ function timesHere({ stepTimes, evalSeconds, calibration }: RunState, duration: 
     ms_per_step: stepTimes.medianMilliseconds,
     calibration_ms: calibration.medianMilliseconds,
     peak_rss_mb: process.resourceUsage().maxRSS / 1024,
-  };
-}
-
-/** What summary.json says of the checkpoints that are there. Throws exit 5 where one is damaged. */
-export function savedCheckpoints(directory: RunDirectory): SavedCheckpoints {
-  const entries = listCheckpoints(directory.files.checkpoints);
-  const last = entries.at(-1);
-  const best = bestOf(entries);
-  return {
-    best: best
-      ? { metric: best.metric.name, value: best.metric.value as number, step: best.step, epoch: best.epoch }
-      : null,
-    checkpoints: {
-      last: last ? directory.nameOf(last.path) : null,
-      best: best ? directory.nameOf(best.path) : null,
-    },
   };
 }

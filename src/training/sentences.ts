@@ -69,7 +69,10 @@ export function divergedSentence(
   return `training diverged at step ${step}: ${notFiniteWords(result)}; ${kept}; ${skips}; ${rate}, ${clip}`;
 }
 
-/** What might keep a run from diverging; before the first update it is neither the learning rate nor the size of the gradient. */
+/**
+ * What might keep a run from diverging; before the first update it is neither the learning rate nor
+ * the size of the gradient.
+ */
 export function divergedAdvice(updates: number, { experiment }: LoadedExperiment): string {
   if (updates === 0) {
     const from = experiment.model.init_from === undefined ? '' : ', or in the weights of model.init_from';

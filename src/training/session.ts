@@ -19,7 +19,7 @@ import { type GateReferences, gateReferences } from './gate-references.js';
 import { lossSettings } from './loss-settings.js';
 import type { ModelRun } from './shards.js';
 import { usableCores } from './threads.js';
-import { Trainer, type TrainerOptions } from './trainer.js';
+import { Trainer, type TrainerOptions, type TrainerParts } from './trainer.js';
 import { loadWeights } from './weights.js';
 
 export interface BackendOptions {
@@ -44,7 +44,10 @@ export interface Session {
   readonly warnings: readonly Diagnostic[];
 }
 
-/** Reads the data, completes the model's sizes from them and chooses the backend. Throws UserError (exit 2 or 5). */
+/**
+ * Reads the data, completes the model's sizes from them and chooses the backend. Throws UserError
+ * (exit 2 or 5).
+ */
 export async function openSession(loaded: LoadedExperiment, options: SessionOptions): Promise<Session> {
   const { experiment } = loaded;
   const [choice, dataset] = await Promise.all([
@@ -88,7 +91,11 @@ export function widthOn(backend: Backend, asked: Width | undefined): Width | und
 }
 
 /** A trainer with the experiment's optimizer; its parameters are not yet set. */
-export async function createTrainer(loaded: LoadedExperiment, { dataset, run }: Session): Promise<Trainer> {
+export async function createTrainer(
+  loaded: LoadedExperiment,
+  { dataset, run }: Session,
+  parts?: TrainerParts,
+): Promise<Trainer> {
   const { training, optimizer } = loaded.experiment;
   const clip = training.gradient_clip_norm;
   const options: TrainerOptions = {
@@ -99,13 +106,19 @@ export async function createTrainer(loaded: LoadedExperiment, { dataset, run }: 
     weightDecayOn: optimizer.weight_decay_on,
     ...(training.average && { averageDecay: training.average.decay }),
   };
-  return Trainer.create(options, optimizerOf(optimizer), optimizer);
+  return Trainer.create(options, optimizerOf(optimizer), optimizer, parts);
 }
 
-/** Parameters that one flat array can hold and that a gradient per shard leaves room for: a gigabyte of them. */
+/**
+ * Parameters that one flat array can hold and that a gradient per shard leaves room for: a gigabyte
+ * of them.
+ */
 const MAX_PARAMETERS = 2 ** 28;
 
-/** The model with the sizes that the data give it. Throws exit 2 where it is larger than any machine at hand trains. */
+/**
+ * The model with the sizes that the data give it. Throws exit 2 where it is larger than any machine
+ * at hand trains.
+ */
 export function modelSpec({ experiment, locator }: LoadedExperiment, sizes: ModelSizes): ModelSpec {
   const spec = describeModel(experiment.model, { ...sizes, carriesState: experiment.training.carry_state });
   const { size } = new ParameterLayout(spec);
@@ -120,7 +133,10 @@ export function modelSpec({ experiment, locator }: LoadedExperiment, sizes: Mode
   return spec;
 }
 
-/** PyTorch's default initialisation, or the weights of `model.init_from`; flat. Throws exit 2 or 5 where those do not fit. */
+/**
+ * PyTorch's default initialisation, or the weights of `model.init_from`; flat. Throws exit 2 or 5
+ * where those do not fit.
+ */
 export function initialParameters(loaded: LoadedExperiment, spec: ModelSpec): Float32Array {
   const { seed, model } = loaded.experiment;
   const layout = new ParameterLayout(spec);

@@ -1,6 +1,7 @@
 /**
- * The shards of a batch: what each computes, the memory that it works on, and who computes it. Which thread that is changes no
- * result; the number of shards would, so it depends on the batch size alone.
+ * The shards of a batch: what each computes, the memory that it works on, and who computes it.
+ * Which thread that is changes no result; the number of shards would, so it depends on the batch
+ * size alone.
  */
 import type { MeasuredMetric } from '../config/index.js';
 import type { Backend } from '../engine/backend.js';
@@ -119,7 +120,9 @@ export function startAnew({ before }: CarriedStates): void {
   for (const state of Object.values(before)) state.fill(0);
 }
 
-/** The shards of one kind of batch, each with as many batches and their results as there are slots. */
+/**
+ * The shards of one kind of batch, each with as many batches and their results as there are slots.
+ */
 export interface ShardGroup {
   /**
    * By slot, then by shard; a shard's slots share one gradient, and the states that pass from batch
@@ -127,8 +130,9 @@ export interface ShardGroup {
    */
   readonly slots: readonly (readonly ShardMemory[])[];
   /**
-   * Computes all shards of `slot` and resolves when the last is done. Slots are computed in the order in which they are asked for;
-   * a thread that is done with one begins the next without waiting for the others.
+   * Computes all shards of `slot` and resolves when the last is done. Slots are computed in the
+   * order in which they are asked for; a thread that is done with one begins the next without
+   * waiting for the others.
    */
   compute(slot: number): Promise<ExecutionReport>;
 }
@@ -138,12 +142,16 @@ export interface GroupSize {
   readonly slots: number;
 }
 
-/** Where shards are computed; all groups work with the same parameters, which are read anew each time. */
+/**
+ * Where shards are computed; all groups work with the same parameters, which are read anew each
+ * time.
+ */
 export interface ShardPool {
   group(job: ShardJob, plan: GroupSize): ShardGroup;
   /**
-   * Milliseconds of the calibration kernel, run at once by as many threads as compute that many `shards`: those of the slowest, for
-   * which a training step would wait. Nothing else may be under way.
+   * Milliseconds of the calibration kernel, run at once by as many threads as compute that many
+   * `shards`: those of the slowest, for which a training step would wait. Nothing else may be under
+   * way.
    */
   calibrate(shards: number): Promise<number>;
   close(): Promise<void>;

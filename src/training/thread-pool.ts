@@ -1,6 +1,6 @@
 /**
- * Worker threads that compute shards. Parameters, inputs and results lie in memory that the threads share; a message only says
- * which shards of which group are to be computed.
+ * Worker threads that compute shards. Parameters, inputs and results lie in memory that the threads
+ * share; a message only says which shards of which group are to be computed.
  */
 import { Worker } from 'node:worker_threads';
 import type { Backend } from '../engine/backend.js';
@@ -47,8 +47,8 @@ export type WorkerRequest =
 export type WorkerReply = { readonly answer: ExecutionReport | number } | { readonly error: Error };
 
 /**
- * A computing thread makes little garbage, and its large arrays lie outside this. The default lets each thread keep fifty megabytes
- * of it before looking.
+ * A computing thread makes little garbage, and its large arrays lie outside this. The default lets
+ * each thread keep fifty megabytes of it before looking.
  */
 const YOUNG_GENERATION_MB = 8;
 
@@ -65,7 +65,10 @@ export class ThreadPool implements ShardPool {
     private readonly threads: number,
   ) {}
 
-  /** Shard s of a group always goes to thread s modulo the number of threads, which keeps its caches. */
+  /**
+   * Shard s of a group always goes to thread s modulo the number of threads, which keeps its
+   * caches.
+   */
   group(job: ShardJob, size: GroupSize): ShardGroup {
     const { heap } = this.engine;
     const slots = allocateShards(job, size, heap);

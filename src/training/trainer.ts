@@ -34,6 +34,11 @@ export interface TrainerOptions extends ModelRun {
   readonly averageDecay?: number;
 }
 
+export interface TrainerParts {
+  readonly engine?: Engine;
+  readonly makePool?: typeof createPool;
+}
+
 /** One batch is computed while the next is written. */
 const SLOTS = 2;
 
@@ -51,11 +56,17 @@ export interface StepResult {
   readonly loss: number;
   /** Before clipping. */
   readonly gradientNorm: number;
-  /** Whether the update was made: not where loss, gradient, updated parameters or optimizer state are not finite. */
+  /**
+   * Whether the update was made: not where loss, gradient, updated parameters or optimizer state
+   * are not finite.
+   */
   readonly updated: boolean;
   /** Of the batch, before the update; empty if none was made. */
   readonly metrics: MetricSums;
-  /** Parameters whose gradient, or whose update, has a value that is not finite; looked for only where no update was made. */
+  /**
+   * Parameters whose gradient, or whose update, has a value that is not finite; looked for only
+   * where no update was made.
+   */
   readonly notFinite: readonly string[];
 }
 
@@ -91,18 +102,18 @@ export class Trainer {
     this.writer = new BatchWriter(options.train, options.spec, options.loss, job.shape, options.seed);
   }
 
-  /** `makePool` decides who computes the shards. */
+  /** `engine` is closed with the trainer; `makePool` decides who computes the shards. */
   static async create<S>(
     options: TrainerOptions,
     optimizer: Optimizer<S>,
     settings: S,
-    makePool = createPool,
+    { engine, makePool = createPool }: TrainerParts = {},
   ): Promise<Trainer> {
-    const engine = await Engine.start(options.backend, { width: options.width });
+    const own = engine ?? (await Engine.start(options.backend, { width: options.width }));
     const layout = new ParameterLayout(options.spec);
     const decayed = options.weightDecayOn === 'weights' ? weightMask(layout) : undefined;
-    const updater = Updater.create(engine, optimizer, settings, layout.size, decayed);
-    return new Trainer(options, engine, updater, makePool);
+    const updater = Updater.create(own, optimizer, settings, layout.size, decayed);
+    return new Trainer(options, own, updater, makePool);
   }
 
   get optimizerState(): Readonly<Record<string, Float32Array>> {
@@ -129,7 +140,10 @@ export class Trainer {
     }
   }
 
-  /** What executes the kernels, and the kernels that gpu.js's own code runs; known after the first step. */
+  /**
+   * What executes the kernels, and the kernels that gpu.js's own code runs; known after the first
+   * step.
+   */
   get execution(): ExecutionReport {
     return this.report;
   }
@@ -242,7 +256,9 @@ export class Trainer {
     return loss;
   }
 
-  /** In the order of the shards, whoever computed them: the same bytes for any number of threads. */
+  /**
+   * In the order of the shards, whoever computed them: the same bytes for any number of threads.
+   */
   private sumGradients(): void {
     const { gradient } = this;
     this.shards.slots[0].forEach((memory, s) => {

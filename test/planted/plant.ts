@@ -9,6 +9,7 @@ export type TestName =
   | 'data-validation'
   | 'forecast'
   | 'engine'
+  | 'equal-sequences'
   | 'gates'
   | 'lint'
   | 'losses'
@@ -20,6 +21,7 @@ export type TestName =
   | 'report-page'
   | 'review'
   | 'schedules'
+  | 'sequence-ids'
   | 'simd'
   | 'trainer'
   | 'validation';

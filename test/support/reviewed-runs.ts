@@ -1,5 +1,6 @@
 /** Runs that reviews are made of, changed copies of them, and what a review says. */
-import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Io } from '../../src/cli/io.js';
 import { UserError } from '../../src/errors.js';
@@ -76,6 +77,20 @@ export function reach(
     /"event":"eval","split":"test"/.test(line) ? JSON.stringify({ ...JSON.parse(line), ...test }) : line,
   );
   writeFileSync(file, logged.join('\n'));
+  agree(summary, directory);
+}
+
+/** As if the run in `directory`, whose log or summary was changed, had left nothing that says otherwise: without its weights. */
+export function agree(summary: Record<string, unknown>, directory: string): void {
+  for (const name of ['checkpoints', 'evaluation.json'])
+    rmSync(join(directory, name), { recursive: true, force: true });
+  const lines = readFileSync(join(directory, 'log.jsonl'), 'utf8').split(/(?<=\n)/);
+  const told = lines.slice(
+    0,
+    lines.findLastIndex(line => line.includes('"event":"run.end"')),
+  );
+  const sha256 = createHash('sha256').update(told.join('')).digest('hex');
+  summary.digests = { log: { records: told.length, sha256 }, evaluation: null };
 }
 
 /** Without the gates of its config, as far as the review can see. */

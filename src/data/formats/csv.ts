@@ -1,17 +1,25 @@
-/** Comma-separated files (RFC 4180, UTF-8, first record = column names), read record by record with their places. */
+/**
+ * Comma-separated files (RFC 4180, UTF-8, first record = column names), read record by record with
+ * their places.
+ */
 import { Parser } from 'csv-parse';
 import { CsvError, parse } from 'csv-parse/sync';
 import { type Diagnostic, damagedError, type UserError } from '../../errors.js';
 import type { Problems } from '../problems.js';
 import { badByte, checkUtf8, notUtf8, wholeLength } from './utf8.js';
 
-/** Where a field stands in the file, with its source line: the place part of a {@link Diagnostic}. */
+/**
+ * Where a field stands in the file, with its source line: the place part of a {@link Diagnostic}.
+ */
 export type CsvPlace = Required<Pick<Diagnostic, 'file' | 'line' | 'column' | 'length' | 'source'>>;
 
 export interface CsvHandlers {
   /** Called once, with the column names. */
   header(names: readonly string[]): void;
-  /** Called for each further record that has as many fields as the header. `start` is for {@link placeInCsv}. */
+  /**
+   * Called for each further record that has as many fields as the header. `start` is for {@link
+   * placeInCsv}.
+   */
   row(fields: readonly string[], start: number): void;
 }
 
@@ -24,12 +32,17 @@ const OPTIONS = {
   max_record_size: MAX_RECORD_BYTES,
 } as const;
 
+/** What ends records: left to itself, the parser takes the end of the first one for that of all. */
+const LINE_FEEDS = ['\r\n', '\n'];
+const CARRIAGE_RETURNS = ['\r'];
+
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const BYTE_ORDER_MARK_BYTES = 3;
 
 /**
- * Reads all records. Ragged rows and broken quotes are added to `problems`; reading stops when those are full.
+ * Reads all records. Ragged rows and broken quotes are added to `problems`; reading stops when
+ * those are full.
  * @throws UserError exit 5 where the file is empty or not UTF-8; whatever a handler throws.
  */
 export function scanCsv(bytes: Buffer, file: string, handlers: CsvHandlers, problems: Problems): void {
@@ -51,7 +64,8 @@ export function scanCsv(bytes: Buffer, file: string, handlers: CsvHandlers, prob
     return null;
   };
   try {
-    parse(bytes, { ...OPTIONS, on_record: onRecord });
+    const record_delimiter = bytes.includes(LINE_FEED) ? LINE_FEEDS : CARRIAGE_RETURNS;
+    parse(bytes, { ...OPTIONS, record_delimiter, on_record: onRecord });
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     const field = typeof error.column === 'number' ? error.column : 0;
@@ -89,6 +103,23 @@ function placeInRecord(
   const source = text.slice(lineStart).split(/[\r\n]/, 1)[0];
   const column = Math.min(at - lineStart, source.length);
   return { file, line, column: column + 1, length: fieldLength(source, column), source };
+}
+
+/**
+ * The lines on which records begin; `starts` ascend and are those that {@link CsvHandlers.row} got.
+ */
+export function recordLines(bytes: Buffer, starts: readonly number[]): Uint32Array {
+  const end = bytes.includes(LINE_FEED) ? LINE_FEED : CARRIAGE_RETURN;
+  let line = 1;
+  let next = bytes.indexOf(end);
+  return Uint32Array.from(starts, start => {
+    const from = recordStart(bytes, start);
+    while (next >= 0 && next < from) {
+      line++;
+      next = bytes.indexOf(end, next + 1);
+    }
+    return line;
+  });
 }
 
 function fieldLength(source: string, from: number): number {
@@ -179,7 +210,8 @@ export interface CsvPieceHandlers {
 export class CsvPieces implements CsvRecord {
   /** Of the record that is being told, whose place is looked for only if somebody asks for it. */
   fields: readonly string[] = [];
-  private readonly parser = new RecordParser((fields, end) => this.record(fields, end));
+  /** Undefined until the end of the first line has come, which tells that of all. */
+  private parser: RecordParser | undefined;
   /** What the parser has not made a record of yet, and the record that it is telling. */
   private window: Buffer = Buffer.alloc(0);
   /** Where the window begins in the file. */
@@ -197,7 +229,8 @@ export class CsvPieces implements CsvRecord {
   private checked = 0;
   /** Fields of the header; 0 before it. */
   private columns = 0;
-  private lineEnd: Buffer | undefined;
+  /** The last byte of each line end; undefined until the first has come. */
+  private ending: number | undefined;
 
   constructor(
     private readonly file: string,
@@ -215,8 +248,7 @@ export class CsvPieces implements CsvRecord {
     // what is not text may not be cut off from the piece before
     const sound = bad === undefined ? piece : piece.subarray(0, Math.max(0, bad - this.received));
     this.received += piece.length;
-    // not by `write`: the queue of a stream tells an error only later
-    this.parser._transform(sound, 'latin1', error => this.check(error));
+    this.parse(sound, bad);
     if (bad !== undefined) throw notUtf8(this.file, bad);
     this.forget();
   }
@@ -226,7 +258,27 @@ export class CsvPieces implements CsvRecord {
     if (this.received === 0) throw emptyFile(this.file);
     const bad = this.badText(this.window.length);
     if (bad !== undefined) throw notUtf8(this.file, bad);
+    this.parser ??= this.begin(LINE_FEEDS);
     this.parser._flush(error => this.check(error));
+  }
+
+  /** @param bad where what has come stops being text */
+  private parse(piece: Buffer, bad: number | undefined): void {
+    if (this.parser) {
+      // not by `write`: the queue of a stream tells an error only later
+      this.parser._transform(piece, 'latin1', error => this.check(error));
+      return;
+    }
+    this.ending ??= endingOf(this.window);
+    if (this.ending === undefined) return;
+    this.parser = this.begin(this.ending === CARRIAGE_RETURN ? CARRIAGE_RETURNS : LINE_FEEDS, bad);
+  }
+
+  /** Begins with what has come, up to `bad`. */
+  private begin(recordDelimiters: string[], bad?: number): RecordParser {
+    const parser = new RecordParser(recordDelimiters, (fields, end) => this.record(fields, end));
+    parser._transform(this.window.subarray(0, bad), 'latin1', error => this.check(error));
+    return parser;
   }
 
   /** The line of the record that is being told. */
@@ -265,17 +317,14 @@ export class CsvPieces implements CsvRecord {
   }
 
   private behindEmptyLines(at: number): number {
-    const { window } = this;
-    this.lineEnd ??= lineEndOf(window);
-    const { lineEnd } = this;
-    if (lineEnd === undefined) return at;
+    const { window, ending } = this;
     let behind = at;
-    for (let matched = 0; window[behind + matched] === lineEnd[matched]; ) {
-      if (++matched < lineEnd.length) continue;
-      behind += matched;
-      matched = 0;
+    for (;;) {
+      if (window[behind] === ending) behind++;
+      else if (ending === LINE_FEED && window[behind] === CARRIAGE_RETURN && window[behind + 1] === LINE_FEED)
+        behind += 2;
+      else return behind;
     }
-    return behind;
   }
 
   private check(error: Error | null | undefined): void {
@@ -313,8 +362,7 @@ export class CsvPieces implements CsvRecord {
   /** The line of byte `at` of the window, which is not before the one that was asked for last. */
   private lineAt(at: number): number {
     const { window, base } = this;
-    this.lineEnd ??= lineEndOf(window);
-    const end = this.lineEnd?.at(-1) ?? LINE_FEED;
+    const end = this.ending ?? LINE_FEED;
     let next = window.indexOf(end, this.counted - base);
     for (; next >= 0 && next < at; next = window.indexOf(end, next + 1)) this.countedLine++;
     this.counted = Math.max(this.counted, base + at);
@@ -324,8 +372,11 @@ export class CsvPieces implements CsvRecord {
 
 /** Tells each record with the byte that it ends at; a callback of the parser's costs twice as much. */
 class RecordParser extends Parser {
-  constructor(private readonly tell: (fields: readonly string[], end: number) => void) {
-    super(OPTIONS);
+  constructor(
+    recordDelimiters: string[],
+    private readonly tell: (fields: readonly string[], end: number) => void,
+  ) {
+    super({ ...OPTIONS, record_delimiter: recordDelimiters });
   }
 
   override push(fields: readonly string[]): boolean {
@@ -335,12 +386,11 @@ class RecordParser extends Parser {
 }
 
 /**
- * What ends the lines of a file that begins like this, by the first of them; undefined as long as
- * that is open.
+ * The last byte of the line ends of a file that begins like this, by the first of them: of LF and
+ * CRLF or, without any LF, of CR. Undefined as long as that is open.
  */
-function lineEndOf(bytes: Buffer): Buffer | undefined {
+function endingOf(bytes: Buffer): number | undefined {
   const at = bytes.findIndex(byte => byte === LINE_FEED || byte === CARRIAGE_RETURN);
   if (at < 0 || (bytes[at] === CARRIAGE_RETURN && at + 1 === bytes.length)) return undefined;
-  const length = bytes[at] === CARRIAGE_RETURN && bytes[at + 1] === LINE_FEED ? 2 : 1;
-  return bytes.subarray(at, at + length);
+  return bytes[at] === CARRIAGE_RETURN && bytes[at + 1] !== LINE_FEED ? CARRIAGE_RETURN : LINE_FEED;
 }

@@ -28,6 +28,8 @@ export interface DashboardOptions {
    * Time between two looks at the files. Default: a second or less, depending on what is watched.
    */
   readonly lookEveryMs?: number;
+  /** How long a client may take for the head of a request, and say or read nothing. Default: ten seconds, a minute. */
+  readonly timeouts?: { readonly headers: number; readonly idle: number };
 }
 
 export interface Dashboard {
@@ -40,7 +42,11 @@ export interface Dashboard {
 /** A browser opens six to a server at most. */
 const MOST_CONNECTIONS = 256;
 const MOST_STREAMS = 64;
-const HEADERS_TIMEOUT_MS = 10_000;
+const TIMEOUTS = { headers: 10_000, idle: 60_000 };
+/** Node looks every 30 s by itself. */
+const CHECK_EVERY_MS = 1_000;
+/** For a refusal to be read. */
+const REFUSED_MS = 1_000;
 const REQUEST_TIMEOUT_MS = 15_000;
 const KEEP_ALIVE_MS = 5_000;
 /** After what is not there yet. */
@@ -54,16 +60,20 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
   started += 1;
   const name = `${process.pid.toString(36)}-${Date.now().toString(36)}-${started}`;
   const channels = new Channels(name, catalog, options);
+  const { timeouts = TIMEOUTS } = options;
   const handler = new Handler(options, name, channels);
   const server = createServer(
     {
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: timeouts.headers,
+      requestTimeout: Math.max(REQUEST_TIMEOUT_MS, timeouts.headers),
       keepAliveTimeout: KEEP_ALIVE_MS,
+      connectionsCheckingInterval: Math.min(CHECK_EVERY_MS, timeouts.headers),
     },
     (request, response) => void handler.handle(request, response),
   );
   server.maxConnections = MOST_CONNECTIONS;
+  // of a stream of events, its beats are activity enough
+  server.timeout = timeouts.idle;
   server.on('clientError', (error, socket) => refuseSocket(error, socket as Socket));
   // neither is offered, and Node would wait for somebody to take the socket
   server.on('upgrade', (_request, socket) => socket.destroy());
@@ -211,7 +221,12 @@ function refuseSocket(error: Error & { code?: string }, socket: Socket): void {
     HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
     ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
   }[error.code ?? ''];
-  socket.end(`HTTP/1.1 ${status ?? '400 Bad Request'}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  // once it is written: a client that does not close its own end would keep the socket
+  socket.end(
+    `HTTP/1.1 ${status ?? '400 Bad Request'}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+    () => socket.destroy(),
+  );
+  socket.setTimeout(REFUSED_MS, () => socket.destroy());
 }
 
 function listening(server: Server, { host, port }: Pick<DashboardOptions, 'host' | 'port'>): Promise<void> {

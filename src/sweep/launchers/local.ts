@@ -29,6 +29,10 @@ export class LocalLauncher implements Launcher {
       process: processIdentity(child.pid ?? 0),
       end: ended(child, timeout),
       stop: how => stop(child.pid, how),
+      lease: lease => {
+        // a process that has ended needs none
+        if (child.connected) child.send({ lease }, () => {});
+      },
     };
   }
 

@@ -2,15 +2,17 @@
  * A worker of a queue: takes jobs and runs each in a process of its own, so that its own process stays free to renew its locks. Which
  * worker takes a job, and that another one takes it after this one was lost, is BullMQ's.
  */
-import { readFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Job, Queue, Worker } from 'bullmq';
 import { EXIT, UserError } from '../../errors.js';
+import { lockHolder } from '../../experiment/run-lock.js';
+import { untilFree } from '../free-run.js';
 import type { RunningTask, Task, TaskEnd } from '../launcher.js';
-import { isPausedAt } from '../segment-result.js';
+import { foundInUse, isPausedAt } from '../segment-result.js';
 import { LocalLauncher } from './local.js';
 import { openQueue, parseQueue, type QueueLibrary } from './queue-connection.js';
 import { checkedJob, type QueueJob, refusedEnd, type StopRequest, stoppedEnd } from './queue-job.js';
@@ -101,13 +103,17 @@ class Work {
     const task = this.accepted(job);
     if (!('args' in task)) return task;
     if (this.signal.aborted) return this.putBack(job, token);
-    if (job.attemptsStarted > 1) releaseFromAfar(task);
+    if (job.attemptsStarted > 1) await this.takeFromLoser(task);
     this.plan.say(`${task.id}: ${task.directory}`);
     const id = job.id ?? task.id;
     const end = await this.run(id, task);
     this.plan.say(`${task.id}: ${endWords(end, task)}`);
     // what this worker did to it is no result
     const isOurs = this.leases.end(id) || this.signal.aborted;
+    if (foundInUse(end)) {
+      await sleep(POLL_MS);
+      return this.putBack(job, token);
+    }
     const wasInterrupted = end.exitCode === EXIT.interrupted || end.signal !== null;
     return isOurs && wasInterrupted && !end.timedOut ? this.putBack(job, token) : end;
   }
@@ -131,13 +137,29 @@ class Work {
   private async run(id: string, task: Task): Promise<TaskEnd> {
     const running = await this.launcher.start(task);
     this.running.set(id, running);
-    this.leases.begin(id, how => void running.stop(how));
+    this.leases.begin(
+      id,
+      how => void running.stop(how),
+      lease => running.lease?.(lease),
+    );
     try {
       if (this.signal.aborted) await running.stop('interrupt');
       return await running.end;
     } finally {
       this.running.delete(id);
     }
+  }
+
+  /**
+   * A job that was begun before has lost its worker, whose process stops by itself before its lease ends. One that is still there
+   * a lease later was stopped, or is of a machine of which nobody here can know: its lock is taken away, so that it stops before it writes
+   * anything should it wake up (`experiment/ownership.ts`).
+   */
+  private async takeFromLoser({ directory }: Task): Promise<void> {
+    const patience = AbortSignal.any([this.signal, AbortSignal.timeout(this.plan.lease * 1000)]);
+    await untilFree(directory, patience);
+    const lock = join(directory, 'run.lock');
+    if (!this.signal.aborted && lockHolder(lock) !== undefined) rmSync(lock, { force: true });
   }
 
   private async putBack(job: Job<QueueJob, TaskEnd>, token: string | undefined): Promise<never> {
@@ -168,22 +190,6 @@ class Work {
       // an outage, of which others tell
       return null;
     }
-  }
-}
-
-/**
- * A job that was begun before has lost its worker, whose processes have ended with its lease. The lock of one of another machine, of which
- * nobody here could know that, has to give way.
- */
-function releaseFromAfar({ directory }: Task): void {
-  const lock = join(directory, 'run.lock');
-  try {
-    const { host }: { host?: unknown } = JSON.parse(readFileSync(lock, 'utf8'));
-    if (host !== hostname()) rmSync(lock, { force: true });
-  } catch (error) {
-    // no lock, or a torn one, which the program itself sees to
-    const isHarmless = error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === 'ENOENT';
-    if (!isHarmless) throw error;
   }
 }
 
