@@ -39,6 +39,11 @@ export function jsonLine(style: PredictionStyle, { index, id, answers }: Sequenc
   return `${JSON.stringify(spellNonFinite({ index, id, ...fields }))}\n`;
 }
 
+/** A step without a target has none. */
+function known(target: number): number | null {
+  return Number.isNaN(target) ? null : target;
+}
+
 /** By field the list of its values. */
 function listed(first: object, steps: readonly object[]): object {
   return Object.fromEntries(Object.keys(first).map(key => [key, steps.map(step => Reflect.get(step, key))]));
@@ -59,13 +64,15 @@ function answerFields(answer: Answer, style: PredictionStyle): object {
   return {
     predicted: named(values, style),
     ...(levels.length > 0 && { quantiles: Object.fromEntries(levels) }),
-    ...(target && { target: named(target, style) }),
+    ...(target && { target: named(Array.from(target, known), style) }),
   };
 }
 
 /** The numbers of a value: a list, or by the names of the targets. */
-function named(values: Float64Array, { targetNames }: PredictionStyle): object {
-  return targetNames ? Object.fromEntries(targetNames.map((name, i) => [name, values[i]])) : [...values];
+function named(values: ArrayLike<number | null>, { targetNames }: PredictionStyle): object {
+  return targetNames
+    ? Object.fromEntries(targetNames.map((name, i) => [name, values[i]]))
+    : Array.from(values);
 }
 
 /**
@@ -142,12 +149,12 @@ function classColumns(answer: ClassAnswer, style: PredictionStyle): Fields {
 }
 
 function valueColumns({ values, quantiles, target }: ValueAnswer, style: PredictionStyle): Fields {
-  const numbers = (name: string, of: Float64Array) =>
+  const numbers = (name: string, of: ArrayLike<number | null>) =>
     Array.from(of, (value, i) => [`${name}_${style.targetNames?.[i] ?? i}`, value] as const);
   return Object.fromEntries([
     ...numbers('predicted', values),
     ...style.quantiles.flatMap((level, k) => numbers(`quantile_${level}`, quantiles[k])),
-    ...(target ? numbers('target', target) : []),
+    ...(target ? numbers('target', Array.from(target, known)) : []),
   ]);
 }
 
