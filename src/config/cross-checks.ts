@@ -19,7 +19,6 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
     ...(dataset === undefined ? [] : checkFacts(experiment, datasetFacts(dataset), locator)),
     ...checkTestSplit(experiment, locator),
     ...checkLeak(experiment, locator),
-    ...checkPerStep(experiment, locator),
     ...checkFiles(experiment, locator),
     ...checkValidation(experiment, locator),
     ...checkFloats(experiment, locator),
@@ -65,13 +64,6 @@ function checkLeak({ dataset }: PartialExperiment, locator: Locator): Diagnostic
   if (dataset?.kind !== 'jsonl' || dataset.input !== dataset.target) return [];
   const message = `the target field "${dataset.target}" is also the input`;
   return [locator.atValue(['dataset', 'input'], 'config/target-leak', message)];
-}
-
-/** Numeric targets are one or more per sequence. */
-function checkPerStep({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
-  if (dataset?.kind !== 'jsonl' || !dataset.per_step || dataset.target_kind === 'class') return [];
-  const message = '`per_step` needs classes: numeric targets are one list per sequence';
-  return [locator.atValue(['dataset', 'per_step'], 'config/per-step-values', message)];
 }
 
 /** A file that is two parts of the data would be trained on and tested on. */
