@@ -1,9 +1,15 @@
 #!/usr/bin/env node
 /** The program's entry: the process's arguments, streams and exit code, and nothing else, are handled here. */
 import './early-signals.js';
-import { Call } from './call.js';
+import { writeSync } from 'node:fs';
 
-const call = new Call(process.argv.slice(2), process);
-
-process.on('uncaughtException', error => process.exit(call.fail(error)));
-process.exitCode = await call.run();
+try {
+  const { Call } = await import('./call.js');
+  const call = new Call(process.argv.slice(2), process);
+  process.on('uncaughtException', error => process.exit(call.fail(error)));
+  process.exitCode = await call.run();
+} catch (error) {
+  // not even what words errors could be loaded
+  writeSync(2, `cellrun: the program cannot be loaded: ${error instanceof Error ? error.message : error}\n`);
+  process.exitCode = 1;
+}
