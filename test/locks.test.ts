@@ -39,11 +39,12 @@ interface Holder {
   readonly child: ChildProcess;
   /** The next line that it says. */
   said(): Promise<string>;
+  ask(...words: string[]): Promise<string>;
 }
 
-/** A process that takes the lock at `lock`, says `locked` or why not, and appends to `log` at each line of its stdin. */
-function holder(lock: string, log: string, inNamespaces = false): Holder {
-  const program = [process.execPath, HOLDER, lock, log];
+/** A process that takes the lock at `lock` at once: it says `ok`, or why not. */
+function holder(lock: string, inNamespaces = false): Holder {
+  const program = [process.execPath, HOLDER];
   const [command, ...args] = inNamespaces ? [...NAMESPACES, ...program] : program;
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   t.teardown(() => child.kill('SIGKILL'));
@@ -55,15 +56,18 @@ function holder(lock: string, log: string, inNamespaces = false): Holder {
     rest = parts.pop() ?? '';
     for (const line of parts) (waiting.shift() ?? (one => lines.push(one)))(line);
   });
-  return {
-    child,
-    said: () =>
-      new Promise(resolve => {
-        const line = lines.shift();
-        if (line === undefined) waiting.push(resolve);
-        else resolve(line);
-      }),
+  const said = () =>
+    new Promise<string>(resolve => {
+      const line = lines.shift();
+      if (line === undefined) waiting.push(resolve);
+      else resolve(line);
+    });
+  const ask = (...words: string[]) => {
+    child.stdin.write(`${JSON.stringify(words)}\n`);
+    return said();
   };
+  child.stdin.write(`${JSON.stringify(['lock', lock])}\n`);
+  return { child, said, ask };
 }
 
 /** That `action` throws what `pattern` says. */
@@ -77,8 +81,6 @@ function fails(t: Test, action: () => unknown, pattern: object, why = 'refused')
   t.match(thrown, pattern, why);
 }
 
-const write = ({ child }: Holder) => child.stdin?.write('write\n');
-
 async function ended({ child }: Holder, signal: NodeJS.Signals): Promise<void> {
   const gone = new Promise(resolve => child.once('close', resolve));
   child.kill(signal);
@@ -91,23 +93,23 @@ function place(): { lock: string; log: string } {
 }
 
 t.test('a process in other PID, UTS and network namespaces', { skip: noNamespaces }, async t => {
-  const { lock, log } = place();
-  const here = holder(lock, log);
-  t.equal(await here.said(), 'locked');
-  t.match(await holder(lock, log, true).said(), /is working on this run/, 'it sees the one outside');
+  const { lock } = place();
+  const here = holder(lock);
+  t.equal(await here.said(), 'ok');
+  t.match(await holder(lock, true).said(), /is working on this run/, 'it sees the one outside');
   await ended(here, 'SIGKILL');
 
-  const there = holder(lock, log, true);
-  t.equal(await there.said(), 'locked', 'the lock of a killed process is taken over');
-  t.match(await holder(lock, log).said(), /is working on this run/, 'and the one outside sees it');
+  const there = holder(lock, true);
+  t.equal(await there.said(), 'ok', 'the lock of a killed process is taken over');
+  t.match(await holder(lock).said(), /is working on this run/, 'and the one outside sees it');
   t.ok(isLocked(lock));
   t.equal(lockHolder(lock), 'here', 'of the same kernel, whatever its host name');
   // the process of that number here is another one, or none
   const { pid } = JSON.parse(readFileSync(lock, 'utf8')) as { pid: number };
   t.not(pid, there.child.pid);
   await ended(there, 'SIGKILL');
-  const again = holder(lock, log);
-  t.equal(await again.said(), 'locked');
+  const again = holder(lock);
+  t.equal(await again.said(), 'ok');
   t.equal(JSON.parse(readFileSync(lock, 'utf8')).fence, 3);
 });
 
@@ -154,13 +156,13 @@ t.test('locks of older versions are read', t => {
 });
 
 t.test('what killed processes left of attempts at a lock goes, that of others stays', async t => {
-  const { lock, log } = place();
+  const { lock } = place();
   const beside = (number: number) => `${lock}.${number}`;
   const other = { ...processPlace(), token: 'a', fence: 1 };
   writeFileSync(beside(1), JSON.stringify({ ...other, started: '1', advisory: true }));
   writeFileSync(beside(2), '');
   writeFileSync(beside(3), JSON.stringify({ ...other, pid: 1, pid_namespace: 'pid:[1]', advisory: false }));
-  const held = holder(beside(4), log);
+  const held = holder(beside(4));
   await held.said();
   lockRun(lock)();
   t.same(
@@ -177,18 +179,16 @@ function takeOver(lock: string): () => void {
 
 t.test('a stopped process that has lost its lock writes nothing when it wakes up', async t => {
   const { lock, log } = place();
-  const loser = holder(lock, log);
+  const loser = holder(lock);
   await loser.said();
-  write(loser);
-  t.equal(await loser.said(), 'written');
+  t.equal(await loser.ask('write', log), 'ok');
   loser.child.kill('SIGSTOP');
   fails(t, () => lockRun(lock), { diagnostics: [{ code: 'run/in-use' }] }, 'a stopped process lives');
   const release = takeOver(lock);
   loser.child.kill('SIGCONT');
-  write(loser);
-  t.match(await loser.said(), /no longer has its lock/);
+  t.match(await loser.ask('write', log), /no longer has its lock/);
   t.equal(readFileSync(log, 'utf8').split('\n').length, 2);
-  await ended(loser, 'SIGTERM');
+  t.equal(await loser.ask('release'), 'ok');
   t.ok(isLocked(lock), 'nor does it remove the lock of the other');
   release();
 });
@@ -216,7 +216,7 @@ t.test('every way of writing is fenced', t => {
 });
 
 const data = work.file('data.npz', randomDataset('test/locks', { train: 64, test: 20, seed: 1 }));
-const config = { ...longerConfig(data, 3), name: 'locked' };
+const config = { ...longerConfig(data, 3), name: 'ok' };
 
 t.test('a run whose lock is taken over stops, and leaves what it is to the other', async t => {
   const { summary } = await trainUntil(work, config, 2);
@@ -245,12 +245,11 @@ t.test('a run whose lock is taken over stops, and leaves what it is to the other
 
 t.test('a clock that jumps moves no lock', async (t: Test) => {
   const { lock, log } = place();
-  const held = holder(lock, log);
+  const held = holder(lock);
   await held.said();
   for (const date of [new Date(0), new Date('2100-01-01')]) {
     utimesSync(lock, date, date);
     t.ok(isLocked(lock));
-    write(held);
-    t.equal(await held.said(), 'written');
+    t.equal(await held.ask('write', log), 'ok');
   }
 });

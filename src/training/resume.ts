@@ -13,7 +13,14 @@ import {
   type SavedCheckpoint,
 } from '../experiment/checkpoint-identity.js';
 import { latestCheckpoint } from '../experiment/latest-checkpoint.js';
-import { type CutLog, cutLog, LOG_LOST, type LoggedEvent, readEvents } from '../experiment/log-history.js';
+import {
+  type CutLog,
+  cutLog,
+  LOG_LOST,
+  type LoggedEvent,
+  logDigest,
+  readEvents,
+} from '../experiment/log-history.js';
 import { versions } from '../experiment/machine.js';
 import type { Manifest } from '../experiment/manifest.js';
 import { RunDirectory } from '../experiment/run-directory.js';
@@ -194,7 +201,7 @@ function completeResult(directory: RunDirectory, summary: Summary | undefined): 
   const last = readEvents(directory.files.log).at(-1);
   // a summary that its log does not bear out may be another run's
   const isBorneOut = last?.event === 'run.end' && last.status === 'completed' && last.steps === summary.steps;
-  if (last && !isBorneOut) return undefined;
+  if (last && (!isBorneOut || isEdited(directory, summary))) return undefined;
   // the directory may have been moved or copied since
   return { exitCode: summary.exit_code as ExitCode, summary: { ...summary, directory: directory.path } };
 }
@@ -207,6 +214,13 @@ function readableCheckpoints({ files }: RunDirectory): SavedCheckpoint[] {
     if (error instanceof UserError) return [];
     throw error;
   }
+}
+
+/** Whether the log is no longer the one that the summary was written with. */
+function isEdited({ files }: RunDirectory, { digests }: Summary): boolean {
+  if (!digests?.log) return false;
+  const { records, sha256 } = digests.log;
+  return logDigest(files.log, records) !== sha256;
 }
 
 /** Throws exit 2 where the run never got as far as to say what it is, exit 5 where it did and no longer does. */
