@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { writeAtomic } from '../src/experiment/atomic.js';
+import { LogFile } from '../src/experiment/log-file.js';
 import { EventLog } from '../src/experiment/logger.js';
+import { leaseUntil, monotonicNow } from '../src/experiment/ownership.js';
 import { processPlace } from '../src/experiment/process-identity.js';
 import { RunDirectory } from '../src/experiment/run-directory.js';
 import { isLocked, lockHolder, lockRun } from '../src/experiment/run-lock.js';
@@ -201,14 +203,16 @@ t.test('every way of writing is fenced', t => {
   const log = EventLog.open(join(folder, 'log.jsonl'));
   const journal = Journal.open(join(folder, 'journal.jsonl'), 'one');
   writeAtomic(join(folder, 'checkpoints', 'index.json'), ['{}']);
+  const own = readFileSync(lock, 'utf8');
   const lost = { exitCode: 1, diagnostics: [{ code: 'run/lock-lost', file: lock }] };
   rmSync(lock);
   fails(t, () => log.emit({ event: 'warning', code: 'a', message: 'b' }), lost);
   fails(t, () => writeAtomic(join(folder, 'summary.json'), ['{}']), lost);
   fails(t, () => writeAtomic(join(folder, 'checkpoints', 'index.json'), ['{}']), lost);
   fails(t, () => journal.append({ event: 'sweep.stop', time: '', seconds: 0, reason: 'interrupted' }), lost);
-  writeFileSync(lock, '');
+  writeFileSync(lock, own);
   fails(t, () => writeAtomic(join(folder, 'summary.json'), ['{}']), lost, 'for good');
+  writeFileSync(lock, '');
   release();
   writeAtomic(join(folder, 'summary.json'), ['{}']);
   t.equal(readFileSync(lock, 'utf8'), '', 'a lock that is not its own stays');
@@ -252,4 +256,19 @@ t.test('a clock that jumps moves no lock', async (t: Test) => {
     t.ok(isLocked(lock));
     t.equal(await held.ask('write', log), 'ok');
   }
+});
+
+t.test('a process whose lease has ended writes nothing more', t => {
+  const { lock, log } = place();
+  const release = lockRun(lock);
+  t.teardown(() => leaseUntil(Number.POSITIVE_INFINITY));
+  const file = LogFile.open(log);
+  leaseUntil(monotonicNow() + 60_000);
+  file.write('{}\n');
+  leaseUntil(monotonicNow() - 1);
+  fails(t, () => file.write('{}\n'), { exitCode: 1, diagnostics: [{ code: 'run/lease-lost' }] });
+  t.equal(readFileSync(log, 'utf8'), '{}\n');
+  file.close();
+  release();
+  t.end();
 });
