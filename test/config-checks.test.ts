@@ -158,6 +158,140 @@ t.test('splits and batches of a size that is hardly meant', async t => {
   t.same(told(10, 9), []);
 });
 
+t.test('a patience that the run is too short for', async t => {
+  const told = (
+    steps: { epochs: number; every?: number; max?: number; count?: number },
+    ...set: string[]
+  ) => {
+    const { epochs, every, max, count = 100 } = steps;
+    const file = write('patience.yaml', MINIMAL);
+    const training = [`num_epochs=${epochs}`, 'batch_size=10'];
+    if (every !== undefined) training.push(`evaluate_every.steps=${every}`);
+    if (max !== undefined) training.push(`max_steps=${max}`);
+    const loaded = loadExperiment(file, { set: [...training.map(one => `training.${one}`), ...set] });
+    const split = { count, targets: { kind: 'class', numClasses: 9, perStep: false } } as const;
+    const data = {
+      input: { kind: 'number', size: 1 } as const,
+      sequenceLength: 1,
+      train: split,
+      test: split,
+    };
+    return checkAgainstData(loaded, data)
+      .warnings.filter(d => d.code === 'config/unreached-patience')
+      .map(d => d.message);
+  };
+  const stop = (patience: number) => `training.early_stopping.patience=${patience}`;
+  t.same(told({ epochs: 5 }, stop(3)), [], 'it may run out at the fourth of five evaluations');
+  t.same(told({ epochs: 5 }, stop(4)), [
+    'this patience cannot run out in this run: it needs 5 evaluations before the last, and there are 5 in all',
+  ]);
+  const plateau = (patience: number) =>
+    `optimizer.schedule={kind: plateau, metric: train.loss, patience: ${patience}}`;
+  t.same(told({ epochs: 5 }, plateau(2)), [], 'the fifth epoch has the smaller rate');
+  t.match(told({ epochs: 5 }, plateau(3)), [/^the learning rate cannot be reduced in this run/]);
+  // counted one by one, as the loop does
+  const property = fc.property(
+    fc.record({
+      epochs: fc.integer({ min: 1, max: 4 }),
+      every: fc.option(fc.integer({ min: 1, max: 9 }), { nil: undefined }),
+      max: fc.option(fc.integer({ min: 1, max: 30 }), { nil: undefined }),
+      count: fc.integer({ min: 10, max: 75 }),
+    }),
+    ({ epochs, every, max, count }) => {
+      const perEpoch = Math.ceil(count / 10);
+      const last = Math.min(epochs * perEpoch, max ?? Number.POSITIVE_INFINITY);
+      let evaluations = 0;
+      for (let step = 1; step <= last; step++) {
+        if (step % perEpoch === 0 || step === last || (every !== undefined && step % every === 0))
+          evaluations++;
+      }
+      const steps = { epochs, count, ...(every && { every }), ...(max && { max }) };
+      const reached = evaluations > 2 ? told(steps, stop(evaluations - 2)) : [];
+      const [unreached = ''] = told(steps, stop(Math.max(1, evaluations - 1)));
+      return reached.length === 0 && unreached.endsWith(`and there are ${evaluations} in all`);
+    },
+  );
+  fc.assert(property, { numRuns: 60 });
+});
+
+t.test('top-k accuracy of k classes or fewer', async t => {
+  const told = (numClasses: number, ...set: string[]) => {
+    const loaded = loadExperiment(write('ranks.yaml', MINIMAL), { set });
+    const split = { count: 1000, targets: { kind: 'class', numClasses, perStep: false } } as const;
+    const data = {
+      input: { kind: 'number', size: 1 } as const,
+      sequenceLength: 1,
+      train: split,
+      test: split,
+    };
+    return checkAgainstData(loaded, data).warnings.map(d => `${d.source}: ${d.message}`);
+  };
+  const metrics = 'training.metrics=[accuracy, top_3_accuracy, top_5_accuracy]';
+  t.same(told(6, metrics), []);
+  t.match(told(4, metrics), [
+    /top_5_accuracy is 1 whatever the model answers, since there are only 4 classes/,
+  ]);
+  t.match(told(3, metrics), [/top_3_accuracy is 1 .* only 3 classes/, /top_5_accuracy is 1/]);
+  t.match(told(3, 'checkpoint.metric=test.top_3_accuracy'), [/top_3_accuracy is 1/]);
+});
+
+t.test('names that other libraries have, and numbers without their key', async t => {
+  const told = (...set: string[]) =>
+    printed(failure(() => loadExperiment(write('names.yaml', MINIMAL), { set })));
+  const names: Record<string, readonly [meant: string, word: string][]> = {
+    'loss.kind': [
+      ['cross_entropy', 'CrossEntropyLoss'],
+      ['cross_entropy', 'nn.NLLLoss'],
+      ['binary_cross_entropy', 'BCEWithLogitsLoss'],
+      ['binary_cross_entropy', 'BCELoss'],
+      ['mse', 'MSELoss'],
+      ['mae', 'L1Loss'],
+      ['huber', 'SmoothL1Loss'],
+      ['huber', 'HuberLoss'],
+    ],
+    'optimizer.kind': [
+      ['sgd', 'SGD'],
+      ['adam', 'torch.optim.Adam'],
+      ['adamw', 'AdamW'],
+      ['rmsprop', 'RMSprop'],
+      ['adagrad', 'Adagrad'],
+      ['nadam', 'NAdam'],
+      ['lion', 'Lion'],
+    ],
+    'optimizer.schedule.kind': [
+      ['constant', 'ConstantLR'],
+      ['step', 'StepLR'],
+      ['exponential', 'ExponentialLR'],
+      ['cosine', 'CosineAnnealingLR'],
+      ['linear', 'LinearLR'],
+      ['one_cycle', 'torch.optim.lr_scheduler.OneCycleLR'],
+      ['plateau', 'ReduceLROnPlateau'],
+    ],
+  };
+  for (const [key, pairs] of Object.entries(names)) {
+    for (const [meant, word] of pairs)
+      t.match(told(`${key}=${word}`), new RegExp(`did you mean ${meant}\\?`), word);
+  }
+  t.match(told('optimizer.schedule=StepLR'), /did you mean \{ kind: step \}\?/);
+  const bare: Record<string, string> = {
+    'dataset.validation=0.1': '{ fraction: 0.1 }',
+    'dataset.validation=5000': '{ count: 5000 }',
+    'optimizer.schedule={kind: cosine, warmup: 5}': '{ epochs: 5 }',
+    'optimizer.schedule={kind: step, every: 10}': '{ epochs: 10 }',
+    'training.evaluate_every=50': '{ steps: 50 }',
+  };
+  for (const [set, meant] of Object.entries(bare)) {
+    const text = told(set);
+    t.ok(text.includes(`did you mean ${meant}?`), text);
+    t.match(text, /has the wrong type/);
+  }
+  t.notMatch(told('dataset.validation=-1'), /did you mean/);
+  const scaled = MINIMAL.replace(/dataset: .*/, 'dataset: { kind: npz, path: a.npz, normalize: minmax }');
+  const { diagnostics } = failure(() => loadExperiment(write('scaled.yaml', scaled)));
+  t.match(diagnostics, [{ code: 'config/choice', suggestion: 'min_max' }]);
+  t.equal(diagnostics.length, 1);
+});
+
 t.test('labels that would silently enlarge the model', async t => {
   const file = write('labels.yaml', MINIMAL);
   const train = (values: number[]): FileLabels => ({

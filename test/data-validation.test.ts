@@ -1,5 +1,5 @@
 /** Validation sequences: set aside from the training part, or given by the data themselves. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { zipSync } from 'fflate';
 import t from 'tap';
@@ -236,10 +236,14 @@ t.test('files and groups that two splits have in common', async t => {
     writeFileSync(path, text);
     return path;
   };
+  let value = 0;
   const table = (name: string, ...groups: string[]): string =>
-    write(name, `g,a,y\n${groups.map((group, i) => `${group},${i % 2},${i % 2 ? 'x' : 'y'}`).join('\n')}\n`);
+    write(
+      name,
+      `g,a,y\n${groups.map((group, i) => `${group},${value++ / 10},${i % 2 ? 'x' : 'y'}`).join('\n')}\n`,
+    );
   const path = table('one.csv', 'rec1', 'rec2', 'rec3', 'rec4');
-  const copy = table('copy.csv', 'rec1', 'rec2', 'rec3', 'rec4');
+  const copy = write('copy.csv', readFileSync(path, 'utf8'));
   const other = table('other.csv', 'rec4', 'rec5', 'rec6', 'rec7');
   const apart = table('apart.csv', 'rec8', 'rec9');
   const judge = async (dataset: object): Promise<string[]> => {

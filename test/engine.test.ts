@@ -2,6 +2,7 @@
 import t from 'tap';
 import { BACKENDS, type Backend, chooseBackend } from '../src/engine/backend.js';
 import { Engine } from '../src/engine/index.js';
+import { KernelMachine } from '../src/engine/machine.js';
 import { answersEachStep } from '../src/model/heads.js';
 import { ParameterLayout } from '../src/model/parameters.js';
 import { optimizerOf } from '../src/optimizers/index.js';
@@ -42,10 +43,10 @@ for (const backend of BACKENDS) {
       const expected = golden(name);
       const { spec, batch, values } = expected;
       const layout = new ParameterLayout(spec);
-      const { job, batches } = goldenShard(expected, backend, true);
+      const { job, batches } = goldenShard(expected, backend, true, engine.heap);
       const [{ gradient, predictions, carried }] = batches;
       // its kernels are compiled when it first runs, once for all tests of this golden
-      const computer = new ShardComputer(engine, job);
+      const computer = new ShardComputer(new KernelMachine(engine), job);
       if (!spec.carriesState) {
         await t.test(`gradient of ${name}`, async t => {
           const flat = initialParameters(expected);
@@ -61,8 +62,11 @@ for (const backend of BACKENDS) {
           }
           // its programs are others; what a backend makes of them is seen above
           if (backend !== 'webasm') return;
-          const evaluation = goldenShard(expected, backend, false);
-          await new ShardComputer(engine, evaluation.job).compute(flat, evaluation.batches[0]);
+          const evaluation = goldenShard(expected, backend, false, engine.heap);
+          await new ShardComputer(new KernelMachine(engine), evaluation.job).compute(
+            flat,
+            evaluation.batches[0],
+          );
           const evaluated = evaluation.batches[0].predictions;
           t.ok(relativeError(evaluated, predictions) < 1e-6, 'an evaluation predicts the same');
         });

@@ -449,9 +449,9 @@ t.test('the file of a run says what predict says, for any number of threads', as
   const rows = lines
     .slice(0, 3)
     .flatMap(({ index, predicted, probability, label }) =>
-      label.map((y, step) => [index, step, predicted[step], probability[step], y].join()),
+      label.map((y, step) => [index, `x_test[${index}]`, step, predicted[step], probability[step], y].join()),
     );
-  t.equal(csv.stdout, `${['index,step,predicted,probability,label', ...rows].join('\n')}\n`);
+  t.equal(csv.stdout, `${['index,id,step,predicted,probability,label', ...rows].join('\n')}\n`);
   const train = await work.cellrun('predict', run.directory, '--split', 'train', '--limit', '9', ...webasm);
   t.same(
     linesOf(train.stdout).map(({ label }) => label.at(-1)),
@@ -491,11 +491,24 @@ t.test('values: the file and predict', async t => {
   const { document } = evaluationIn(run);
   t.same(validateAgainst('evaluation', document), []);
   const said = await work.cellrun('predict', run.directory, ...webasm);
-  const lines = linesOf(said.stdout) as unknown as { index: number; predicted: number[]; target: number[] }[];
+  const printed = linesOf(said.stdout) as unknown as Record<'predicted' | 'target', number[]>[];
+  // the shortest decimals of float32 numbers
+  t.ok(printed.every(({ target: [y] }) => String(y).length <= '-0.1234567890'.length));
+  const lines = printed.map(({ predicted, target }, index) => ({
+    index,
+    id: `x_test[${index}]`,
+    predicted: predicted.map(Math.fround),
+    target: target.map(Math.fround),
+  }));
   t.equal(lines.length, 30);
   t.same(
     document.sample,
-    lines.map(({ index, predicted: [prediction], target: [target] }) => ({ index, target, prediction })),
+    lines.map(({ index, id, predicted: [prediction], target: [target] }) => ({
+      index,
+      id,
+      target,
+      prediction,
+    })),
   );
   const errors = lines.map(({ index, predicted: [z], target: [y] }) => ({ index, error: Math.abs(z - y) }));
   errors.sort((a, b) => b.error - a.error || a.index - b.index);
@@ -506,7 +519,10 @@ t.test('values: the file and predict', async t => {
   const mean = errors.reduce((sum, { error }) => sum + error, 0) / 30;
   near(t, document.mean_absolute_error, mean, 'mean absolute error');
   const csv = await work.cellrun('predict', run.directory, '--format', 'csv', '--limit', '1', ...webasm);
-  t.equal(csv.stdout, `index,predicted_0,target_0\n0,${lines[0].predicted[0]},${lines[0].target[0]}\n`);
+  t.equal(
+    csv.stdout,
+    `index,id,predicted_0,target_0\n0,x_test[0],${printed[0].predicted[0]},${printed[0].target[0]}\n`,
+  );
 });
 
 t.test('classes with names', async t => {
@@ -533,8 +549,8 @@ t.test('classes with names', async t => {
   }
   const csv = await work.cellrun('predict', run.directory, '--format', 'csv', ...webasm);
   const [head, ...lines] = csv.stdout.trimEnd().split('\n');
-  t.equal(head, 'index,predicted,predicted_name,probability,label,label_name');
-  const named = /^\d+,\d,(plain|"a, ""b"""),[\d.e-]+,\d,(plain|"a, ""b""")$/;
+  t.equal(head, 'index,id,predicted,predicted_name,probability,label,label_name');
+  const named = /^\d+,line \d+,\d,(plain|"a, ""b"""),[\d.e-]+,\d,(plain|"a, ""b""")$/;
   for (const line of lines) t.match(line, named);
 });
 

@@ -22,9 +22,13 @@ const webasm = ['--backend', 'webasm', '--threads', '1'];
 
 /** `y` of sequences of one step of one feature, the same to test with. */
 function labelled(y: number[]): string {
-  const x = floats([y.length, 1, 1], new Float32Array(y.length));
+  const rows = (first: number) =>
+    floats(
+      [y.length, 1, 1],
+      Float32Array.from(y, (_, i) => first + i / 10),
+    );
   const labels = integers([y.length], y);
-  return work.file('data.npz', npz({ x, y: labels, x_test: x, y_test: labels }));
+  return work.file('data.npz', npz({ x: rows(0), y: labels, x_test: rows(1), y_test: labels }));
 }
 
 const config = {

@@ -396,7 +396,8 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
     await hasTrained(task);
     await server.kill();
     const before = epochsSoFar(task);
-    await comesTrue(() => epochsSoFar(task) > before + 1);
+    // or it has come to its end meanwhile
+    await comesTrue(() => epochsSoFar(task) > Math.min(before + 1, EPOCHS - 1));
     await server.startAgain();
     t.match(await running.end, { exitCode: 0 });
     t.match(await waiting.end, { exitCode: 0 }, 'a job that waited is not lost either');

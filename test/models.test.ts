@@ -8,6 +8,7 @@ import { cells } from '../src/cells/index.js';
 import { targetSize } from '../src/config/index.js';
 import type { Targets } from '../src/data/dataset.js';
 import { Engine } from '../src/engine/index.js';
+import { KernelMachine } from '../src/engine/machine.js';
 import { makePlan } from '../src/engine/plan.js';
 import { type LossSettings, lossOf as lossOfSettings } from '../src/losses/index.js';
 
@@ -151,7 +152,7 @@ async function byKernels(given: Case, engine: Engine) {
   const { loss, steps, batch, lengths, seed } = given;
   const shape = { batch, sequenceLength: steps, variableLength: lengths !== null, training: true };
   const job: ShardJob = { backend: engine.backend, spec, loss, shape, withGradient: true };
-  const [[memory]] = allocateShards(job, { shards: 1, slots: 1 });
+  const [[memory]] = allocateShards(job, { shards: 1, slots: 1 }, engine.heap);
   new BatchWriter(dataOf(given), spec, loss, shape, seed).write(
     Uint32Array.from({ length: batch }, (_, i) => i),
     [memory.batch],
@@ -160,7 +161,7 @@ async function byKernels(given: Case, engine: Engine) {
   const flat = new Float32Array(paddedSize(layout.size));
   const random = RandomStream.of(seed, 'test/weights');
   for (let i = 0; i < layout.size; i++) flat[i] = 2 * random.uniform() - 1;
-  await new ShardComputer(engine, job).compute(flat, memory);
+  await new ShardComputer(new KernelMachine(engine), job).compute(flat, memory);
   const rows = Array.from({ length: batch }, (_, row) => row);
   return { spec, layout, flat, memory, exact: readRows({ spec, loss, shape, shards: [memory.batch] }, rows) };
 }

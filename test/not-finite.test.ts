@@ -141,9 +141,11 @@ class Bench {
       },
       adam,
       ADAM,
-      (...given) => {
-        pool = new FaultyPool(createPool(...given));
-        return pool;
+      {
+        makePool: (...given) => {
+          pool = new FaultyPool(createPool(...given));
+          return pool;
+        },
       },
     );
     trainer.layout.initialise(trainer.parameters, RandomStream.of(0, 'model/init'));

@@ -5,8 +5,8 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { BACKENDS, type Backend, chooseBackend } from '../src/engine/backend.js';
-import type { Value } from '../src/engine/executable.js';
 import { Engine } from '../src/engine/index.js';
+import type { Value } from '../src/engine/linked-executable.js';
 import { makePlan, type Plan } from '../src/engine/plan.js';
 import { SMALLEST_RESULT } from '../src/engine/simd/tile-code.js';
 import { differentiate } from '../src/graph/differentiate.js';

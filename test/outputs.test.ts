@@ -90,6 +90,7 @@ t.test('text of a name stays within its line, and is no formula, link or escape'
     named: true,
     size: 1,
     quantiles: [],
+    decimals: () => [],
     quantilesOf: () => [],
   } as const;
   const line = (id: string, isRaw = false) =>

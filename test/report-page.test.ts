@@ -392,7 +392,7 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
     const ofValues = await shared('values');
     const { worst, sample, per_output } = readJson<{
       per_output: Record<'mean_absolute_error' | 'rmse' | 'r2', number>[];
-      worst: { index: number; absolute_error: number }[];
+      worst: { id: string; absolute_error: number }[];
       sample: unknown[];
     }>(valueRun, 'evaluation.json');
     const shown = part(ofValues, 'True and predicted');
@@ -401,8 +401,8 @@ t.test('in a browser', { skip: chromiumMissing() ?? false, timeout: 600_000 }, a
       worst.map(({ absolute_error: error }) => error),
     );
     t.same(
-      (await cellsOf(shown.locator('tbody tr'))).map(([index]) => Number(index)),
-      worst.map(({ index }) => index),
+      (await cellsOf(shown.locator('tbody tr'))).map(([sequence]) => sequence),
+      worst.map(({ id }) => id),
     );
     t.equal(await shown.locator('svg').count(), 2, 'a plot for each target');
     t.equal(await shown.locator('.mark').count(), 2 * sample.length);

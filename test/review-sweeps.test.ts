@@ -1,9 +1,10 @@
 /** Reviews of sweeps: what a sweep stopped itself counts for nothing, and gates are told where the user wrote them. */
-import { appendFileSync, cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import t from 'tap';
 import { githubAnnotations } from '../src/cli/review-github.js';
 import { validateAgainst } from '../src/config/schema.js';
+import { listSweep } from '../src/report/server/list-sweep.js';
 import { buildSweepReport } from '../src/report/sweep-report.js';
 import { formatJunit } from '../src/review/format-junit.js';
 import { reviewRuns } from '../src/review/review.js';
@@ -97,6 +98,70 @@ t.test('a best trial that is selected on the test split is told everywhere', asy
   const ofSplit = (split: string) => ({ objective: { ...plan.objective, metric: `${split}.loss` } });
   t.same(sweepCautions(ofSplit('validation'), records.rows), []);
   t.same(sweepCautions(ofSplit('test'), records.rows.slice(0, 1)), [], 'of one there is no choice');
+});
+
+t.test('a sweep tells what a trivial baseline has on its objective', async t => {
+  const summaryIn = (folder: string) => JSON.parse(readFileSync(join(folder, 'summary.json'), 'utf8'));
+  const { best, baseline } = summaryIn(sweep);
+  const { majority } = summaryIn(best.runs[0]).baselines.test;
+  t.same(baseline, { name: 'majority', value: majority.loss });
+  const shown = Number(majority.loss.toPrecision(5));
+  const line = `trivial baseline: test.loss ${shown} (majority)\n`;
+  for (const verb of ['status', 'resume']) t.match((await work.cellrun('sweep', verb, sweep)).stdout, line);
+  t.same(buildSweepReport(sweep).baseline, baseline);
+
+  const WARNING = 'the best trial is no better than the trivial baseline';
+  /** A sweep whose winner has these baselines. */
+  const withBaselines = (test: object | undefined) =>
+    copyOf(directory => {
+      const run = join(directory, 'trials', basename(best.runs[0]));
+      const { baselines: _, ...summary } = summaryIn(run);
+      writeFileSync(
+        join(run, 'summary.json'),
+        JSON.stringify({ ...summary, ...(test !== undefined && { baselines: { test } }) }),
+      );
+    });
+  for (const [test, name, isBeaten] of [
+    [{ majority: { loss: best.value + 1 }, previous: { loss: best.value + 2 } }, 'majority', true],
+    [{ majority: { loss: best.value + 1 }, previous: { loss: best.value } }, 'previous', false],
+    [{ majority: { loss: best.value - 0.1 }, previous: { accuracy: 1 } }, 'majority', false],
+  ] as const) {
+    const copy = withBaselines(test);
+    const { stdout } = await work.cellrun('sweep', 'status', copy);
+    t.match(stdout, new RegExp(`trivial baseline: test\\.loss [\\d.]+ \\(${name}\\)`), 'the hardest to beat');
+    t.equal(stdout.includes(`warning: ${WARNING}`), !isBeaten);
+    t.equal(buildSweepReport(copy).cautions.includes(WARNING), !isBeaten);
+  }
+  t.notMatch((await work.cellrun('sweep', 'status', withBaselines(undefined))).stdout, /trivial/);
+});
+
+t.test('a sweep has tags and a note', async t => {
+  const output = join(work.folder(), 'experiments');
+  const refused = await work.cellrun('sweep', sweepFile, '--output', output, '--tag', 'a b');
+  t.match(refused, { code: 2, stderr: /this cannot be a tag/ });
+  t.notOk(existsSync(output), 'before anything is trained');
+  const words = [join(folder, 'base.yaml'), 'optimizer.learning_rate=0.01', '--objective', 'test.loss:min'];
+  const notes = ['--tag', 'x', '--note', 'for the paper'];
+  const trained = await work.cellrun('sweep', ...words, ...notes, '--output', output, '--json');
+  t.equal(trained.code, 0, trained.stderr);
+  const tagged = JSON.parse(trained.stdout).directory;
+  const written = () => JSON.parse(readFileSync(join(tagged, 'notes.json'), 'utf8'));
+  t.same(written(), { version: 1, tags: ['x'], note: 'for the paper' });
+  t.match((await work.cellrun('sweep', 'status', tagged)).stdout, 'tagged: x; "for the paper"\n');
+  const run = join(tagged, 'trials', 't0000-s0');
+  t.match(await work.cellrun('tag', tagged, run, '--add', 'y'), {
+    code: 0,
+    stdout: `${tagged}: x, y; "for the paper"\n${run}: y\n`,
+  });
+  t.same(written().tags, ['x', 'y']);
+  t.match(await work.cellrun('review', '--schema', tagged), { code: 0 });
+  t.match(buildSweepReport(tagged), { tags: ['x', 'y'], note: 'for the paper' });
+  const { stdout } = await work.cellrun('report', output, '--json');
+  t.match(JSON.parse(stdout).sweeps, [{ tags: ['x', 'y'], note: 'for the paper' }]);
+  t.match(listSweep({ path: 'a', folder: tagged }), { tags: ['x', 'y'], note: 'for the paper' });
+  t.match(await work.cellrun('sweep', 'replay', tagged), { code: 0 }, 'nothing that is decided reads them');
+  writeFileSync(join(tagged, 'notes.json'), '{');
+  t.match(await work.cellrun('tag', tagged), { code: 5, stderr: /notes\.json/ });
 });
 
 t.test('a sweep has the epochs of trials that early stopping ended', async t => {

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { loadExperiment } from '../src/config/index.js';
 import type { UserError } from '../src/errors.js';
 import { packageRoot } from '../src/root.js';
@@ -410,16 +410,31 @@ t.test('the objective is one that the config reports, and its goal the sensible 
   const absent = await attempt('{ metric: test.mean_absolute_error, goal: minimize }');
   t.same(told(absent, file), ['sweep/metric 4:22']);
   t.match(printed(absent), /is not measured with loss cross_entropy$/m, 'of no point in particular');
-  const asked = '{ metric: test.f1, goal: maximize }';
-  const unmeasured = await attempt(asked);
-  t.same(told(unmeasured, file), ['sweep/metric 4:22']);
+  const asked = 'objective: { metric: test.f1, goal: maximize }';
+  const path = write('objective.yaml', sweepText(GRID, asked));
+  for (const [set, metrics] of [
+    [[], ['accuracy', 'f1']],
+    [['training.metrics=[recall]'], ['recall', 'accuracy', 'f1']],
+    [['training.metrics=[f1, auroc]'], ['f1', 'auroc']],
+  ] as const) {
+    const { plan, bases, configAt, judged } = loadSweep(path, { set: [...set] });
+    t.equal(plan.objective.metric, 'test.f1');
+    t.same(
+      configAt(judged[0]).experiment.training.metrics,
+      metrics,
+      'measured beside what the checkpoint goes by',
+    );
+    t.same(parse(bases[0].yaml).training.metrics, metrics, 'and frozen so');
+  }
+  const gated = loadSweep(path, { set: ['gates=[{ metric: test.f1, min: 0.1 }]'] });
+  t.equal(parse(gated.bases[0].yaml).training.metrics, undefined, 'a gate has it measured already');
+  const varied = 'method: grid\nparameters:\n  training.metrics: [[accuracy], [f1]]';
+  const unmeasured = await failure(() => loadSweep(write('objective.yaml', sweepText(varied, asked))));
   t.match(
     printed(unmeasured),
-    /do not measure test\.f1: their `training\.metrics` lacks f1$.*`training\.metrics: \[accuracy, f1\]`/ms,
+    /do not measure test\.f1: their `training\.metrics` lacks f1; at training\.metrics=\["accuracy"\]$/m,
+    'a sweep that varies the metrics must vary them so',
   );
-  const set = ['training.metrics=[accuracy, f1]'];
-  const path = write('objective.yaml', sweepText(GRID, `objective: ${asked}`));
-  t.equal(loadSweep(path, { set }).plan.objective.metric, 'test.f1', 'which mends it');
   t.same(told(await attempt('{ metric: test.loss, goal: maximize }'), file), ['sweep/goal 4:39']);
   t.same(told(await attempt('{ metric: test.loss }'), file), ['config/missing-key 4:1']);
   t.same(told(await attempt('test.loss'), file), ['config/type 4:12']);
@@ -444,6 +459,29 @@ t.test('an objective on a split that the sweep varies is warned about', async t 
   t.same(warningsOf(fraction, 'train.loss'), []);
   t.same(warningsOf(fraction, 'test.loss'), [], 'the test split is the same');
   t.same(warningsOf('model.hidden_size: [4, 8]', 'validation.loss'), []);
+});
+
+t.test('variants with different splits are warned about', async t => {
+  const variant = (name: string, dataset: string) =>
+    write(name, BASE.replace(/^dataset: \{(.*)\}$/m, `dataset: {$1, ${dataset} }`));
+  const warningsOf = (metric: string) => {
+    const text = sweepText('method: grid', `objective: { metric: ${metric}, goal: minimize }`);
+    const path = write('variants.yaml', text.replace('base: base.yaml', 'variants: [a.yaml, b.yaml]'));
+    return loadSweep(path).warnings.map(d => `${d.line}: ${d.message}`);
+  };
+  variant('a.yaml', 'validation: { fraction: 0.25 }');
+  variant('b.yaml', 'validation: { fraction: 0.5 }');
+  t.same(warningsOf('validation.loss'), [
+    '3: the variants differ in `dataset.validation.fraction`, so their trials are compared by validation.loss on different validation splits',
+  ]);
+  t.same(warningsOf('test.loss'), []);
+  t.same(warningsOf('train.loss'), []);
+  variant('b.yaml', 'validation: { count: 20 }');
+  t.match(warningsOf('validation.loss'), [
+    /differ in `dataset\.validation\.fraction`, `dataset\.validation\.count`,/,
+  ]);
+  variant('b.yaml', 'validation: { fraction: 0.25, select: random }');
+  t.same(warningsOf('validation.loss'), [], 'a default is no difference');
 });
 
 t.test('what is wrong with a base stands in the base', async t => {

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import t from 'tap';
 import type { Split } from '../src/data/dataset.js';
+import { Heap } from '../src/engine/heap.js';
 import type { ParameterLayout } from '../src/model/parameters.js';
 import type { ModelSpec } from '../src/model/spec.js';
 import { sgd } from '../src/optimizers/sgd.js';
@@ -107,7 +108,7 @@ for (const [batchSize, size] of [
       shape,
       withGradient: true,
     } as const;
-    const [[{ batch }]] = allocateShards(job, { shards: 1, slots: 1 });
+    const [[{ batch }]] = allocateShards(job, { shards: 1, slots: 1 }, new Heap());
     new BatchWriter(data, spec, job.loss, shape).write(some, [batch]);
     const rows = Array.from(some, (_, row) => row);
     const reference = new Reference(spec, job.loss, readRows({ ...job, shards: [batch] }, rows));
@@ -159,7 +160,7 @@ t.test('dropout depends on seed, step, row, layer and unit, not on threads', asy
   const write = (rows: number, step: number) => {
     const job = { backend: 'webasm', spec, loss: { kind: 'cross_entropy' }, withGradient: true } as const;
     const own = { ...shape, batch: rows };
-    const [slot] = allocateShards({ ...job, shape: own }, { shards: batchSize / rows, slots: 1 });
+    const [slot] = allocateShards({ ...job, shape: own }, { shards: batchSize / rows, slots: 1 }, new Heap());
     const batches = slot.map(({ batch }) => batch);
     new BatchWriter(train, spec, job.loss, own, 7).write(Uint32Array.from(all), batches, step);
     const name = 'dropout.1.0';

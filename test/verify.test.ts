@@ -297,7 +297,7 @@ t.test('verify backends: no more steps than the config makes', async t => {
   );
   t.match(
     proof.backends.map(({ executor }) => executor),
-    ['generic', 'fused-sync'],
+    ['generic', 'linked'],
     'each ran as itself',
   );
   const { cpu, webasm } = proof.steps[0].loss;

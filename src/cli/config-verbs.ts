@@ -1,6 +1,15 @@
 /** The verbs that say what a config means and train nothing: `validate`, `config`, `graph` and `schema`. */
 import { Argument, type Command, Option } from 'commander';
-import { backendOption, jsonFormatOption, type Shell, setOption, threadsOption, verb } from './flags.js';
+import type { Width } from '../engine/simd/target.js';
+import {
+  backendOption,
+  jsonFormatOption,
+  type Shell,
+  setOption,
+  threadsOption,
+  verb,
+  widthOption,
+} from './flags.js';
 import { GRAPH_FORMATS, type RunOptions } from './options.js';
 
 export function addValidate(program: Command, { io, finish }: Shell): void {
@@ -73,7 +82,9 @@ export function addGraph(program: Command, { io, finish }: Shell): void {
     threads?: number;
     format: (typeof GRAPH_FORMATS)[number];
     json?: boolean;
-    emit?: string;
+    emit: string | undefined;
+    profile?: boolean;
+    width?: Width;
   };
   verb(program, 'graph <config>', 'the compiled graph: nodes, shapes, parameters, FLOPs, kernels, memory')
     .addOption(setOption())
@@ -82,9 +93,11 @@ export function addGraph(program: Command, { io, finish }: Shell): void {
     .addOption(new Option('--format <format>', 'how to print it').choices(GRAPH_FORMATS).default('text'))
     .addOption(jsonFormatOption())
     .option('--emit <kernel>', "print one kernel's source and the WebAssembly made of it")
-    .action(async (config: string, { json, set, backend, threads, format, emit }: Flags) => {
+    .option('--profile', 'run a few steps and print where their time goes, kernel by kernel')
+    .addOption(widthOption())
+    .action(async (config: string, { json, format, threads, ...flags }: Flags) => {
       const { graph } = await import('./graph.js');
-      finish(await graph(config, { set, backend, threads, format: json ? 'json' : format, emit }, io));
+      finish(await graph(config, { ...flags, threads, format: json ? 'json' : format }, io));
     });
 }
 

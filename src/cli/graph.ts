@@ -6,6 +6,7 @@ import { EXIT, type ExitCode, usageError } from '../errors.js';
 import { reachable } from '../graph/node.js';
 import { shapeText } from '../graph/shape.js';
 import { ParameterLayout } from '../model/parameters.js';
+import { profileStep, type StepProfile } from '../training/profile.js';
 import { openSession } from '../training/session.js';
 import { type PlannedProgram, stepCosts } from '../training/step-costs.js';
 import { counted } from '../words.js';
@@ -14,7 +15,22 @@ import type { GraphOptions } from './options.js';
 
 export async function graph(config: string, options: GraphOptions, io: Io): Promise<ExitCode> {
   const loaded = loadExperiment(config, { set: options.set });
-  const { spec, run, choice } = await openSession(loaded, options);
+  const session = await openSession(loaded, options);
+  const { spec, run, choice } = session;
+  if (options.profile) {
+    if (choice.backend !== 'webasm') {
+      throw usageError({
+        code: 'graph/profile',
+        message: 'only webasm kernels are timed one by one',
+        file: '--profile',
+        expected: '--backend webasm',
+        got: choice.backend,
+      });
+    }
+    const profile = await profileStep(loaded, session, PROFILED_STEPS);
+    io.out(options.format === 'json' ? `${JSON.stringify(profile)}\n` : profileText(profile));
+    return EXIT.done;
+  }
   const step = stepCosts(run, loaded.experiment.training.batch_size);
   const { programs } = step;
   if (options.emit !== undefined) {
@@ -49,6 +65,41 @@ export async function graph(config: string, options: GraphOptions, io: Io): Prom
     io.out(text(summary, layout, programs));
   }
   return EXIT.done;
+}
+
+/** Enough for each kernel to run once undisturbed. */
+const PROFILED_STEPS = 10;
+/** Kernels that are printed; the rest are summed. */
+const MAX_PRINTED = 20;
+
+function profileText({ steps, width, step_ms, kernels, other, batch_ms }: StepProfile): string {
+  const row = (ms: number, share: number, rest: string) =>
+    `${ms.toFixed(2).padStart(9)} ${(100 * share).toFixed(1).padStart(6)} %  ${rest}`;
+  const lines = [
+    `a training step in one thread: ${step_ms.toFixed(1)} ms, at ${width} bits, the fastest of ${steps}`,
+    `writing the next batch, at the same time: ${batch_ms.toFixed(1)} ms`,
+    '',
+    '       ms    share  GFLOP/s     GB/s  calls  kernel',
+  ];
+  for (const { program, kernel, calls, ms, share, flops_per_s, bytes } of kernels.slice(0, MAX_PRINTED)) {
+    const rates = [flops_per_s / 1e9, (bytes / ms) * 1e-6].map(rate => rate.toFixed(1).padStart(7));
+    lines.push(row(ms, share, `${rates.join('  ')} ${String(calls).padStart(6)}  ${kernel}: ${program}`));
+  }
+  const rest = kernels.slice(MAX_PRINTED);
+  const sum = (of: (one: (typeof rest)[number]) => number) => rest.reduce((total, one) => total + of(one), 0);
+  const indent = ' '.repeat(25);
+  if (rest.length > 0) {
+    const named = `the other ${counted(rest.length, 'kernel')}`;
+    lines.push(
+      row(
+        sum(({ ms }) => ms),
+        sum(({ share }) => share),
+        `${indent}${named}`,
+      ),
+    );
+  }
+  lines.push(row(other.ms, other.share, `${indent}not kernels: sums of gradients, the norm, calls`));
+  return `${lines.join('\n')}\n`;
 }
 
 /** Source and WebAssembly of the kernel `name` in the first program that has it. */

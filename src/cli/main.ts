@@ -2,6 +2,11 @@
 /** The program's entry: the process's arguments, streams and exit code, and nothing else, are handled here. */
 import './early-signals.js';
 import { writeSync } from 'node:fs';
+import v8 from 'node:v8';
+
+// The young generation would grow to three times 16 MB while a config is read, and stay so. What is
+// allocated during training lies outside of it. Costs a twentieth of the start, saves 50 MB.
+v8.setFlagsFromString('--semi-space-growth-factor=1');
 
 try {
   const { Call } = await import('./call.js');

@@ -1,5 +1,7 @@
 /** The verbs that put a run's saved weights to work. */
+
 import { type Command, Option } from 'commander';
+import type { Width } from '../engine/simd/target.js';
 import {
   backendOption,
   checkpointOption,
@@ -9,6 +11,7 @@ import {
   threadsOption,
   verb,
   weightsOption,
+  widthOption,
 } from './flags.js';
 import {
   type EvaluateOptions,
@@ -21,6 +24,7 @@ import {
 export function addEvaluate(program: Command, { io, finish }: Shell): void {
   type Flags = Pick<EvaluateOptions, 'checkpoint' | 'weights' | 'split' | 'backend'> & {
     threads?: number;
+    width?: Width;
     json?: boolean;
     quiet?: boolean;
   };
@@ -30,6 +34,7 @@ export function addEvaluate(program: Command, { io, finish }: Shell): void {
     .addOption(weightsOption())
     .addOption(backendOption())
     .addOption(threadsOption())
+    .addOption(widthOption())
     .addOption(jsonOption('the result'))
     .addOption(quietOption())
     .action(async (run: string, { json = false, quiet = false, threads, ...options }: Flags) => {
@@ -60,9 +65,9 @@ export function addPredict(program: Command, { io, finish }: Shell): void {
     .addOption(new Option('--limit <n>', 'the first so many sequences').argParser(parseCount))
     .addOption(backendOption())
     .addOption(threadsOption())
-    .action(async (run: string, flags: Flags) => {
-      const { checkpoint, weights, split, format, raw, limit, backend, threads } = flags;
+    .addOption(widthOption())
+    .action(async (run: string, { limit, threads, ...options }: Flags) => {
       const { predict } = await import('./predict.js');
-      finish(await predict(run, { checkpoint, weights, split, format, raw, limit, backend, threads }, io));
+      finish(await predict(run, { ...options, limit, threads }, io));
     });
 }

@@ -2,6 +2,7 @@
 
 import { InvalidArgumentError } from 'commander';
 import type { Backend, BackendRequest } from '../engine/backend.js';
+import type { Width } from '../engine/simd/target.js';
 import type { WeightsName } from '../training/weights.js';
 
 /** Restated, so that `--help` need not load the engine; the type holds both equal. */
@@ -17,6 +18,8 @@ export interface BackendOptions {
   readonly backend: BackendRequest;
   /** `undefined`: the program chooses. */
   readonly threads: number | undefined;
+  /** Bits of vectors on webasm; `undefined`: those that pay. */
+  readonly width?: Width | undefined;
 }
 
 /** Whether a dashboard is started beside the work, and when it ends. */
@@ -81,6 +84,8 @@ export interface GraphOptions extends BackendOptions {
   readonly format: (typeof GRAPH_FORMATS)[number];
   /** Name of a kernel whose source and compiled code are printed instead. */
   readonly emit: string | undefined;
+  /** Run a few steps, and print where their time goes. */
+  readonly profile?: boolean | undefined;
 }
 
 /** One of a run's checkpoints: by name, or by its step. */
@@ -122,6 +127,11 @@ export function collect(value: string, before: readonly string[]): string[] {
 export function parseFolder(text: string): string {
   if (text.trim() !== '') return text;
   throw new InvalidArgumentError('Expected the name of a folder.');
+}
+
+export function parseWidth(text: string): Width {
+  if (text === '128' || text === '256') return Number(text) as Width;
+  throw new InvalidArgumentError('Expected 128 or 256.');
 }
 
 export function parseThreads(text: string): number {

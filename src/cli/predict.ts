@@ -13,7 +13,7 @@ export async function predict(
 ): Promise<ExitCode> {
   const model = openModel(runPath, checkpoint, weights);
   await predictCheckpoint(model, { ...options, signal: io.outClosed }, form => {
-    if (format === 'csv') io.out(csvHeader(form));
+    if (format === 'csv') io.out(csvHeader(form, raw));
     return sequence => io.out(format === 'csv' ? csvLines(form, sequence, raw) : jsonLine(form, sequence));
   });
   return EXIT.done;

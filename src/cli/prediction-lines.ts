@@ -51,8 +51,8 @@ export function csvLines(
     .join('');
 }
 
-export function csvHeader(form: PredictionForm): string {
-  const columns = TARGETS[form.kind].columns(form);
+export function csvHeader(form: PredictionForm, isRaw = false): string {
+  const columns = TARGETS[form.kind].columns(form).map(name => csvField(name, isRaw));
   return `${['index', ...(form.named ? ['id'] : []), ...(form.perStep ? ['step'] : []), ...columns].join()}\n`;
 }
 
@@ -75,11 +75,13 @@ const TARGETS: Readonly<Record<PredictionForm['kind'], PredictionColumns>> = {
     fields: classFields,
   },
   value: {
-    columns: ({ size, quantiles }) =>
-      ['predicted', ...quantiles.map(quantileColumn), 'target'].flatMap(name => numbered(name, size)),
+    columns: form =>
+      ['predicted', ...form.quantiles.map(quantileColumn), 'target'].flatMap(name => columnsOf(name, form)),
     fields: (form, prediction) => {
-      const numbers = (name: string, of: Numbers) =>
-        numbered(name, form.size).map((key, i) => [key, of[i]] as const);
+      const numbers = (name: string, of: Numbers) => {
+        const decimals = form.decimals(of);
+        return columnsOf(name, form).map((key, i) => [key, decimals[i]] as const);
+      };
       const quantiles = form.quantilesOf(prediction);
       return Object.fromEntries([
         ...numbers('predicted', prediction.point),
@@ -89,11 +91,11 @@ const TARGETS: Readonly<Record<PredictionForm['kind'], PredictionColumns>> = {
     },
     lists: (form, prediction) => {
       const quantiles = form.quantilesOf(prediction);
-      const listed = form.quantiles.map((level, k) => [String(level), [...quantiles[k]]] as const);
+      const levels = form.quantiles.map((level, k) => [String(level), listed(quantiles[k], form)] as const);
       return {
-        predicted: [...prediction.point],
-        ...(listed.length > 0 && { quantiles: Object.fromEntries(listed) }),
-        target: [...prediction.target],
+        predicted: listed(prediction.point, form),
+        ...(levels.length > 0 && { quantiles: Object.fromEntries(levels) }),
+        target: listed(prediction.target, form),
       };
     },
   },
@@ -103,8 +105,15 @@ function quantileColumn(level: number): string {
   return `quantile_${level}`;
 }
 
-function numbered(name: string, size: number): string[] {
-  return Array.from({ length: size }, (_, i) => `${name}_${i}`);
+/** One for each number of a value: `predicted_temperature`, or `predicted_0`. */
+function columnsOf(name: string, { size, targetNames }: PredictionForm): string[] {
+  return Array.from({ length: size }, (_, i) => `${name}_${targetNames?.[i] ?? i}`);
+}
+
+/** The numbers of a value: a list, or by the names of the targets. */
+function listed(values: Numbers, { targetNames, decimals }: PredictionForm): object {
+  const numbers = decimals(values);
+  return targetNames ? Object.fromEntries(targetNames.map((name, i) => [name, numbers[i]])) : numbers;
 }
 
 /** A class that is not known is null. */

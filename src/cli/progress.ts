@@ -1,6 +1,6 @@
 /**
  * How far training or an evaluation is, on stderr: a bar that is redrawn on a terminal; elsewhere a
- * plain line of training every few seconds; nothing when quiet. The clock here feeds only what is
+ * plain line every few seconds; nothing when quiet. The clock here feeds only what is
  * shown.
  */
 import { Bar } from './bar.js';
@@ -35,8 +35,8 @@ export interface EvaluationStep {
 export interface Progress {
   step(step: ProgressStep): void;
   evaluating(step: EvaluationStep): void;
-  /** An evaluation has ended, and `left` more are to come. */
-  evaluated(evaluations: { readonly left: number }): void;
+  /** As `RunObserver.evaluated`. */
+  evaluated(evaluation: { readonly split: string; readonly left: number; readonly text: string }): void;
   /** A checkpoint has been written. */
   saved(): void;
   /** Writes a whole line of its own, above the bar where there is one; swallowed when quiet. */
@@ -88,32 +88,57 @@ function barProgress(io: Io, plan: ProgressPlan, clock: () => number): Progress 
       bar.draw(step.step / plan.totalSteps, () => training.describe(step));
     },
     evaluating: step => drawEvaluation(bar, step),
-    evaluated: ({ left }) => training.meter.evaluated(left),
+    evaluated: ({ left, text }) => {
+      training.meter.evaluated(left);
+      bar.line(text);
+    },
     saved: () => training.meter.saved(),
     line: text => bar.line(text),
     end: () => bar.clear(),
   };
 }
 
-/** Milliseconds between two lines of training at least, since logs are kept and read later. */
+/** Milliseconds between two lines at least, since logs are kept and read later. */
 const LINE_INTERVAL = 5000;
 
+/** The first evaluation of a split and the last are always told, of the others those that are due. */
 function lineProgress(io: Io, plan: ProgressPlan, clock: () => number): Progress {
   const training = new TrainingText(plan, clock);
   let told = clock();
+  let splitBefore: string | undefined;
+  /** The latest evaluation, if it has not been told. */
+  let untold: string | undefined;
+  const tell = (text: string): void => {
+    told = clock();
+    untold = undefined;
+    io.err(`${text}\n`);
+  };
+  const tellUntold = (): void => {
+    if (untold !== undefined) tell(untold);
+  };
+  const isDue = () => clock() - told >= LINE_INTERVAL;
   return {
     step(step) {
       training.add(step);
-      const now = clock();
-      if (now - told < LINE_INTERVAL) return;
-      told = now;
-      io.err(`${training.describe(step)}\n`);
+      if (isDue()) tell(untold ?? training.describe(step));
     },
     evaluating: () => {},
-    evaluated: ({ left }) => training.meter.evaluated(left),
+    evaluated({ split, left, text }) {
+      training.meter.evaluated(left);
+      const isOther = split !== splitBefore;
+      splitBefore = split;
+      // the last one of the split before
+      if (isOther) tellUntold();
+      if (isOther || left === 0 || isDue()) tell(text);
+      else untold = text;
+    },
     saved: () => training.meter.saved(),
-    line: text => io.err(`${text}\n`),
-    end: () => {},
+    line(text) {
+      // in the order of what happened
+      tellUntold();
+      io.err(`${text}\n`);
+    },
+    end: tellUntold,
   };
 }
 

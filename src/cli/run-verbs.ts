@@ -1,18 +1,22 @@
 /** The verbs that train: `run` and `resume`. */
 import { type Command, Option } from 'commander';
+import type { Width } from '../engine/simd/target.js';
 import {
   backendOption,
   type DashboardFlags,
   dashboardOf,
   jsonOption,
   keptBackendOption,
+  noteOption,
   outputOption,
   pauseOption,
   quietOption,
   type Shell,
   setOption,
+  tagOption,
   threadsOption,
   verb,
+  widthOption,
   withDashboard,
 } from './flags.js';
 import { collect, parseFolder, type ResumeOptions, type RunOptions } from './options.js';
@@ -20,6 +24,7 @@ import { collect, parseFolder, type ResumeOptions, type RunOptions } from './opt
 export function addRun(program: Command, { io, commandLine, finish }: Shell): void {
   type Flags = Pick<RunOptions, 'set' | 'backend' | 'output'> & {
     threads?: number;
+    width?: Width;
     directory?: string;
     pauseAfterEpoch?: number;
     tag: readonly string[];
@@ -31,6 +36,7 @@ export function addRun(program: Command, { io, commandLine, finish }: Shell): vo
     .addOption(setOption())
     .addOption(backendOption())
     .addOption(threadsOption())
+    .addOption(widthOption())
     .addOption(outputOption('where experiments are written'))
     .addOption(
       new Option(
@@ -39,12 +45,8 @@ export function addRun(program: Command, { io, commandLine, finish }: Shell): vo
       ).argParser(parseFolder),
     )
     .addOption(pauseOption())
-    .addOption(
-      new Option('--tag <tag>', 'a tag for the run, which `tag` can change later (repeatable)')
-        .argParser(collect)
-        .default([], 'none'),
-    )
-    .option('--note <text>', 'a note about the run')
+    .addOption(tagOption('run'))
+    .addOption(noteOption('run'))
     .addOption(jsonOption('the summary'))
     .addOption(quietOption())
     .action(async (config: string, flags: Flags) => {
@@ -52,6 +54,7 @@ export function addRun(program: Command, { io, commandLine, finish }: Shell): vo
         set,
         backend,
         threads,
+        width,
         output,
         directory,
         pauseAfterEpoch,
@@ -68,6 +71,7 @@ export function addRun(program: Command, { io, commandLine, finish }: Shell): vo
             set,
             backend,
             threads,
+            width,
             output,
             directory,
             pauseAfterEpoch,
@@ -88,6 +92,7 @@ export function addResume(program: Command, { io, commandLine, finish }: Shell):
   type Flags = Pick<ResumeOptions, 'set' | 'allowChange'> & {
     backend?: ResumeOptions['backend'];
     threads?: number;
+    width?: Width;
     strict?: boolean;
     pauseAfterEpoch?: number;
     json?: boolean;
@@ -102,6 +107,7 @@ export function addResume(program: Command, { io, commandLine, finish }: Shell):
     )
     .addOption(keptBackendOption('the run'))
     .addOption(threadsOption())
+    .addOption(widthOption())
     .option('--strict', 'fail on a damaged checkpoint instead of taking the one before')
     .addOption(pauseOption())
     .addOption(jsonOption('the summary'))
@@ -112,6 +118,7 @@ export function addResume(program: Command, { io, commandLine, finish }: Shell):
         allowChange,
         backend,
         threads,
+        width,
         pauseAfterEpoch,
         strict = false,
         json = false,
@@ -126,6 +133,7 @@ export function addResume(program: Command, { io, commandLine, finish }: Shell):
             allowChange,
             backend,
             threads,
+            width,
             pauseAfterEpoch,
             strict,
             json,

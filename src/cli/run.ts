@@ -16,7 +16,7 @@ import type { ResumeOptions, RunOptions } from './options.js';
 import { createProgress, type Progress } from './progress.js';
 import { resumeHint, tellResult, tellTrouble } from './result.js';
 import { onStopSignal } from './signals.js';
-import { noteRun } from './tag.js';
+import { addNotes } from './tag.js';
 
 export async function run(config: string, options: RunOptions, io: Io): Promise<ExitCode> {
   const notes = { add: options.tags, remove: [], note: options.note };
@@ -29,7 +29,7 @@ export async function run(config: string, options: RunOptions, io: Io): Promise<
       {
         ...observer,
         begin: plan => {
-          if (notes.add.length > 0 || notes.note !== undefined) noteRun(plan.directory, notes);
+          addNotes(plan.directory, notes);
           observer.begin(plan);
         },
       },
@@ -110,7 +110,7 @@ function observer(
     },
     step: step => progress?.step(step),
     evaluating: step => progress?.evaluating(step),
-    evaluated: evaluations => progress?.evaluated(evaluations),
+    evaluated: evaluation => progress?.evaluated(evaluation),
     saved: () => progress?.saved(),
     warning: text => tell(`warning: ${text}`),
     line: text => {

@@ -3,10 +3,12 @@
 import { nearest } from '../config/suggest.js';
 import { EXIT, type ExitCode, usageError } from '../errors.js';
 import {
+  beatsBaseline,
   bestRow,
   betterEarlier,
   formatTable,
   importanceOf,
+  objectiveBaseline,
   ranked,
   readSweepResults,
   type SweepResults,
@@ -22,6 +24,7 @@ import { counted } from '../words.js';
 import type { Io } from './io.js';
 import { formatDuration } from './progress.js';
 import { quoted } from './result.js';
+import { notesInWords } from './tag.js';
 
 /** Of the terminal, or enough for most tables where there is none. */
 export function widthOf(io: Io): number {
@@ -79,6 +82,8 @@ function headline({ plan, directory, state, records }: SweepResults): string {
       `best ${plan.objective.metric} ${Number(best.value.toPrecision(5))}${spread}: trial ${best.trial} after ${best.epochs} of ${counted(plan.epochs, 'epoch')}`,
     );
   }
+  const notes = directory.readNotes();
+  if (notes.tags.length > 0 || notes.note !== null) lines.push(`tagged: ${notesInWords(notes)}`);
   if (state === 'running' && running.length > 0)
     lines.push(`running: ${running.map(({ trial, to }) => `trial ${trial} to epoch ${to}`).join(', ')}`);
   if (state === 'interrupted' || state === 'killed')
@@ -109,8 +114,25 @@ function weights({ plan, records }: SweepResults): string {
 export function remarks(results: SweepResults): string {
   const { plan, records } = results;
   const cautions = sweepCautions(plan, records.rows).map(caution => `warning: ${caution}`);
-  const lines = [...cautions, ...passedOver(results), ...divergences(results), ...failures(results)];
+  const lines = [
+    ...trivial(results),
+    ...cautions,
+    ...passedOver(results),
+    ...divergences(results),
+    ...failures(results),
+  ];
   return lines.length === 0 ? '' : `\n${lines.map(line => `${line}\n`).join('')}`;
+}
+
+/** What answers reach that look at no input, and whether the best trial does better. */
+function trivial({ plan, directory, records }: SweepResults): string[] {
+  const baseline = objectiveBaseline(plan, directory, records);
+  if (baseline === undefined) return [];
+  const value = Number(baseline.value.toPrecision(5));
+  const told = `trivial baseline: ${plan.objective.metric} ${value} (${baseline.name})`;
+  return beatsBaseline(plan, bestRow(plan, records), baseline) === false
+    ? [told, 'warning: the best trial is no better than the trivial baseline']
+    : [told];
 }
 
 function passedOver({ plan, records }: SweepResults): string[] {

@@ -6,10 +6,12 @@ import {
   dashboardOf,
   jsonOption,
   keptBackendOption,
+  noteOption,
   outputOption,
   quietOption,
   type Shell,
   setOption,
+  tagOption,
   verb,
   withDashboard,
 } from './flags.js';
@@ -32,7 +34,11 @@ type Conducted = Omit<
 
 type Given = Conducted &
   Pick<SweepOptions, 'set' | 'output' | 'backend'> &
-  SweepOptions['flags'] & { readonly dryRun?: boolean };
+  SweepOptions['flags'] & {
+    readonly dryRun?: boolean;
+    readonly tag: readonly string[];
+    readonly note?: string;
+  };
 
 export function addSweep(program: Command, shell: Shell): void {
   const { io, finish, version } = shell;
@@ -47,6 +53,8 @@ export function addSweep(program: Command, shell: Shell): void {
     .addOption(new Option('--pruner <name>', 'none, median, asha or hyperband; or a mapping'))
     .addOption(new Option('--parallel <n>', 'trials at the same time (default: 1)'))
     .addOption(outputOption('where experiments are written'))
+    .addOption(tagOption('sweep'))
+    .addOption(noteOption('sweep'))
     .option('--dry-run', 'list the points and estimate the time instead');
   conducting(sweep)
     .addOption(backendOption())
@@ -55,9 +63,13 @@ export function addSweep(program: Command, shell: Shell): void {
       const { objective, method, trials, time, target, seeds, pruner, parallel, ...rest } = given;
       const flags = defined({ objective, method, trials, time, target, seeds, pruner, parallel });
       const { sweep: run } = await import('./sweep.js');
-      const { set, output, backend, dryRun = false } = rest;
+      const { set, output, backend, dryRun = false, tag: tags, note } = rest;
       finish(
-        await run(words, { ...complete(rest, version, command), backend, set, output, dryRun, flags }, io),
+        await run(
+          words,
+          { ...complete(rest, version, command), backend, set, output, dryRun, flags, tags, note },
+          io,
+        ),
       );
     });
   addStatus(sweep, shell);

@@ -3,6 +3,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BackendRequest } from '../engine/backend.js';
 import { type Diagnostic, EXIT, type ExitCode, UserError, usageError } from '../errors.js';
+import { checkNotesChange } from '../experiment/notes.js';
 import {
   fromCommandLine,
   isSweepFile,
@@ -26,6 +27,7 @@ import { type LauncherOptions, launcherFlags, launcherOf, launcherProblems } fro
 import { SweepModels } from './sweep-models.js';
 import { bestTable, remarks } from './sweep-status.js';
 import { createSweepView } from './sweep-view.js';
+import { addNotes } from './tag.js';
 
 export interface ConductOptions extends LauncherOptions {
   /** `undefined`: what the sweep had before. */
@@ -44,11 +46,17 @@ export interface SweepOptions extends ConductOptions {
   readonly flags: SweepFlags;
   readonly output: string;
   readonly dryRun: boolean;
+  readonly tags: readonly string[];
+  readonly note: string | undefined;
 }
 
 /** @param words a sweep file; or configs, and `key=value,value…` */
 export async function sweep(words: readonly string[], options: SweepOptions, io: Io): Promise<ExitCode> {
-  const loaded = together(launcherProblems(options), () => load(words, options));
+  const notes = { add: options.tags, remove: [], note: options.note };
+  const loaded = together(launcherProblems(options), () => {
+    checkNotesChange(notes);
+    return load(words, options);
+  });
   const models = new SweepModels(loaded);
   const warnings = [...loaded.warnings, ...(await models.check())];
   if (warnings.length > 0) io.err(`${formatWarnings(warnings, io.color.err)}\n`);
@@ -61,7 +69,10 @@ export async function sweep(words: readonly string[], options: SweepOptions, io:
   }
   const { output } = options;
   return conduct(options, output, io, (conducting, opened) =>
-    runSweep({ plan, bases, givenYaml, output }, conducting, opened),
+    runSweep({ plan, bases, givenYaml, output }, conducting, directory => {
+      addNotes(directory.path, notes);
+      opened(directory);
+    }),
   );
 }
 

@@ -5,7 +5,7 @@ import { collect } from './options.js';
 
 export function addTag(program: Command, { io, finish }: Shell): void {
   type Flags = { add: readonly string[]; remove: readonly string[]; note?: string; json?: boolean };
-  verb(program, 'tag <run...>', 'give runs tags and a note, or print those they have')
+  verb(program, 'tag <run...>', 'give runs or sweeps tags and a note, or print those they have')
     .addOption(new Option('--add <tag>', 'add a tag (repeatable)').argParser(collect).default([], 'none'))
     .addOption(
       new Option('--remove <tag>', 'remove a tag (repeatable)').argParser(collect).default([], 'none'),

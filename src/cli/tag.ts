@@ -1,11 +1,22 @@
-/** `tag RUN…`: tags and notes, which people may change as long as a run exists. */
+/** `tag RUN…`: tags and notes, which people may change as long as a run or sweep exists. */
 import { EXIT, type ExitCode, UserError } from '../errors.js';
 import { changedNotes, checkNotesChange, type Notes, type NotesChange } from '../experiment/notes.js';
 import { RunDirectory } from '../experiment/run-directory.js';
+import { SweepDirectory } from '../sweep/sweep-directory.js';
 import type { Io } from './io.js';
 
+/** A run or a sweep. */
+interface Noted {
+  readNotes(): Notes;
+  writeNotes(notes: Notes): void;
+}
+
+function openNoted(path: string): Noted {
+  return SweepDirectory.isAt(path) ? SweepDirectory.open(path) : RunDirectory.open(path);
+}
+
 /**
- * Changes all runs or, if one of them cannot be changed, none; then prints what they have. Throws
+ * Changes all runs and sweeps or, if one of them cannot be changed, none; then prints what they have. Throws
  * UserError (exit 2 or 5).
  */
 export function tag(
@@ -17,7 +28,7 @@ export function tag(
   checkNotesChange(change);
   const isChange = change.add.length + change.remove.length > 0 || change.note !== undefined;
   const noted = eachOf(runs, path => {
-    const directory = RunDirectory.open(path);
+    const directory = openNoted(path);
     const before = directory.readNotes();
     return { path, directory, notes: isChange ? changedNotes(before, change, path) : before };
   });
@@ -26,13 +37,17 @@ export function tag(
     io.out(
       `${JSON.stringify({ version: 1, runs: noted.map(({ path, notes: { tags, note } }) => ({ path, tags, note })) })}\n`,
     );
-  else for (const { path, notes } of noted) io.out(`${path}: ${inWords(notes)}\n`);
+  else for (const { path, notes } of noted) io.out(`${path}: ${notesInWords(notes)}\n`);
   return EXIT.done;
 }
 
-/** Adds to the notes of the run in `directory`, whose change `checkNotesChange` has passed. */
-export function noteRun(directory: string, change: NotesChange): void {
-  const opened = RunDirectory.open(directory);
+/**
+ * Adds to the notes of the run or sweep in `directory`, whose change `checkNotesChange` has passed;
+ * writes nothing if there is nothing to add.
+ */
+export function addNotes(directory: string, change: NotesChange): void {
+  if (change.add.length === 0 && change.note === undefined) return;
+  const opened = openNoted(directory);
   opened.writeNotes(changedNotes(opened.readNotes(), change, directory));
 }
 
@@ -56,7 +71,7 @@ function eachOf<T>(runs: readonly string[], read: (path: string) => T): readonly
   return results;
 }
 
-function inWords({ tags, note }: Notes): string {
+export function notesInWords({ tags, note }: Notes): string {
   const parts = [tags.join(', '), note === null ? '' : JSON.stringify(note)].filter(Boolean);
   return parts.length === 0 ? 'no tags and no note' : parts.join('; ');
 }

@@ -14,7 +14,7 @@ import {
   taggedWithin,
 } from './schema-walk.js';
 import { positionOf } from './source.js';
-import { meantKey, nearest } from './suggest.js';
+import { meantKey, meantTag } from './suggest.js';
 import {
   describeValue,
   formatPath,
@@ -135,14 +135,14 @@ class Explainer {
     const found = nodeAt(this.tree, at);
     if (found === undefined) return this.missingTag(path, tag);
     if (found.value.kind === 'broken') return undefined;
-    const tags = (this.taggedAt(path)?.branches ?? []).map(branch => branch.tag);
+    const branches = this.taggedAt(path)?.branches ?? [];
     const given = toPlain(found.value);
-    const meant = typeof given === 'string' ? nearest(given, tags) : undefined;
+    const meant = typeof given === 'string' ? meantTag(given, branches) : undefined;
     return {
       code: 'config/unknown-kind',
       message: `\`${formatPath(at)}\` has no choice ${describeGiven(given)}`,
       ...positionOf(valuePlace(this.tree, at)),
-      expected: tags.join(' | '),
+      expected: branches.map(branch => branch.tag).join(' | '),
       got: describeValue(found.value),
       ...(meant === undefined ? {} : { suggestion: meant }),
     };

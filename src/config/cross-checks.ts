@@ -44,10 +44,16 @@ function checkCsv({ dataset }: PartialExperiment, locator: Locator): Diagnostic[
     const message = '`test_path` and `test_fraction` exclude each other';
     found.push(locator.atKey(['dataset', 'test_fraction'], 'config/two-test-splits', message));
   }
-  const leak = dataset.features.indexOf(dataset.target);
-  if (leak >= 0) {
-    const message = `the target column "${dataset.target}" is also a feature`;
-    found.push(locator.atValue(['dataset', 'features', leak], 'config/target-leak', message));
+  const targets = new Set([dataset.target].flat());
+  dataset.features.forEach((feature, i) => {
+    if (!targets.has(feature)) return;
+    const message = `the target column "${feature}" is also a feature`;
+    found.push(locator.atValue(['dataset', 'features', i], 'config/target-leak', message));
+  });
+  if (dataset.target_kind === 'class' && typeof dataset.target !== 'string') {
+    const message = 'classes are read from one column, but `target` lists several';
+    const expected = 'the name of one column, or `target_kind: value`';
+    found.push(locator.atValue(['dataset', 'target'], 'config/class-targets', message, { expected }));
   }
   return found;
 }

@@ -1,5 +1,5 @@
 /** The last check before training: the config against the data that were read, and the model's completed sizes. */
-import { IGNORED, type SequenceInput } from '../data/dataset.js';
+import { IGNORED, inputWidth, type SequenceInput } from '../data/dataset.js';
 import type { LabelFacts, PlacedLabel } from '../data/labels.js';
 import { type Diagnostic, damagedError } from '../errors.js';
 import { type ColumnFacts, checkColumns } from './column-check.js';
@@ -11,6 +11,7 @@ import { checkLossTargets } from './loss-check.js';
 import { lossFacts, outputsFor } from './losses.js';
 import { modelWarnings } from './model-checks.js';
 import { checkOverlap } from './overlap-check.js';
+import { trainingWarnings } from './training-checks.js';
 
 /** What the check needs to know of a split's targets. */
 export type TargetShape =
@@ -52,7 +53,10 @@ interface SplitShape {
   readonly count: number;
   readonly targets: TargetShape;
   readonly lengths?: Int32Array;
+  /** As `Split.read`; absent if the sequences are not compared. */
+  read?(index: number, out: Float32Array, offset: number, stepStride: number): void;
   id?(index: number): string;
+  readonly idIsPlace?: true;
 }
 
 /** What the check needs to know of a dataset; every `Dataset` is one. */
@@ -112,10 +116,14 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
     warnings: [
       ...modelWarnings(experiment, locator),
       ...checkLimit(loaded, data),
-      ...checkLengths(loaded, data),
       ...checkShare(loaded, data),
-      ...checkBatch(loaded, data),
-      ...checkOverlap(loaded, data.digests ?? [], { training: data.train, ...otherSplits(data) }),
+      ...trainingWarnings(loaded, data.train, outputSize),
+      ...checkOverlap(
+        loaded,
+        data.digests ?? [],
+        { training: data.train, ...otherSplits(data) },
+        { steps: data.sequenceLength, width: inputWidth(data.input) },
+      ),
       ...(data.columns ? checkColumns(data.columns, data.scaling !== undefined, locator) : []),
       ...warnings,
     ],
@@ -211,21 +219,6 @@ function checkShare(
   const [is, sequences] = train.count === 1 ? ['is', 'sequence'] : ['are', 'sequences'];
   const message = `only ${train.count} training ${sequences} ${is} left, with ${heldOut} set aside`;
   return [locator.atValue(['dataset', key], 'data/few-training-sequences', message)];
-}
-
-function checkBatch({ experiment, locator }: LoadedExperiment, { train }: DataShape): Diagnostic[] {
-  const { batch_size: size, last_batch } = experiment.training;
-  if (size <= train.count || last_batch === 'drop') return [];
-  const message = `the batch is larger than the training split (${train.count} ${train.count === 1 ? 'sequence' : 'sequences'}), so an epoch is one step`;
-  const more = { expected: `at most ${train.count}`, got: String(size) };
-  return [locator.atValue(['training', 'batch_size'], 'data/batch-size', message, more)];
-}
-
-/** Sequences of one length are alike to whoever sorts them by it. */
-function checkLengths({ experiment, locator }: LoadedExperiment, { train }: DataShape): Diagnostic[] {
-  if (!experiment.training.bucket_by_length || train.lengths !== undefined) return [];
-  const message = 'all training sequences have the same length, so `bucket_by_length` has no effect';
-  return [locator.atValue(['training', 'bucket_by_length'], 'data/one-length', message)];
 }
 
 /** A class may occur in one split only. */

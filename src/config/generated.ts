@@ -380,9 +380,9 @@ export interface CsvDataset {
    */
   features: [string, ...string[]];
   /**
-   * Name of the column to predict.
+   * Name of the column to predict; a list predicts several columns (`target_kind: value`).
    */
-  target: string;
+  target: string | [string, ...string[]];
   /**
    * Whether the target is one of several classes or a number.
    */

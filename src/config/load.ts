@@ -91,6 +91,12 @@ export class ConfigSource {
     return judge(tree, problems);
   }
 
+  /** The same with something else set in it. */
+  with(assignments: readonly Assignment[]): ConfigSource {
+    const { tree, problems } = this.changed(assignments);
+    return new ConfigSource(this.file, this.folder, this.layers, tree, problems);
+  }
+
   /** Throws UserError (exit 2) with everything that is wrong. */
   load(assignments: readonly Assignment[] = []): LoadedExperiment {
     const { tree, problems } = this.changed(assignments);

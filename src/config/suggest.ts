@@ -1,6 +1,6 @@
 /** What the user probably meant. */
 import { distance } from 'fastest-levenshtein';
-import { allKeys, type KnownKey, type Schema } from './schema-walk.js';
+import { allKeys, type Branch, type KnownKey, type Schema } from './schema-walk.js';
 
 /** Longer words are no typing slips of ours, and comparing them costs their product. */
 const MAX_WORD = 64;
@@ -48,6 +48,23 @@ export function meantKey(word: string, properties: ReadonlyMap<string, Schema>):
     if ((schema['x-aliases'] ?? []).some(alias => normalize(alias) === wanted)) return key;
   }
   return nearest(word, [...properties.keys()]);
+}
+
+/** The branch of a union that a tag means: by the name that PyTorch or another library has, or a near spelling. */
+export function meantTag(word: string, branches: readonly Branch[]): string | undefined {
+  // `torch.optim.lr_scheduler.StepLR`, `nn.MSELoss`
+  const name = word.slice(word.lastIndexOf('.') + 1);
+  const wanted = normalize(name);
+  const aliased = branches.find(({ schema }) =>
+    (schema['x-aliases'] ?? []).some(alias => normalize(alias) === wanted),
+  );
+  return (
+    aliased?.tag ??
+    nearest(
+      name,
+      branches.map(({ tag }) => tag),
+    )
+  );
 }
 
 /** Where in the whole schema a key stands, by its exact name first, then by its aliases and near spellings. */

@@ -1,6 +1,6 @@
 /** What a value of the wrong type or choice was probably meant to be. */
 import { branchesOf, type Schema, taggedWithin } from './schema-walk.js';
-import { nearest } from './suggest.js';
+import { meantTag, nearest } from './suggest.js';
 import type { Node } from './tree.js';
 
 const BOOLEAN_WORDS: ReadonlyMap<string, string> = new Map([
@@ -24,16 +24,14 @@ export function suggestValue(node: Node, asked: Schema, whole: Schema): string |
   const tags = branchesOf(whole) ?? (hasWords(whole) ? undefined : taggedWithin(whole));
   if (tags !== undefined) {
     if (typeof value !== 'string') return undefined;
-    const tag = nearest(
-      value,
-      tags.branches.map(branch => branch.tag),
-    );
+    const tag = meantTag(value, tags.branches);
     return tag === undefined ? undefined : `{ ${tags.key}: ${tag} }`;
   }
   if (asked.oneOf !== undefined) {
     const words = asked.oneOf.flatMap(branch => branch.enum ?? []).map(String);
     return typeof value === 'string' ? nearest(value, words) : mappingHint(asked.oneOf, written);
   }
+  if (typeof value === 'number' && asked.type === 'object') return unitHint(whole, value, written);
   if (value === null) return undefined;
   if (asked.type === 'string' && typeof value !== 'string') return `"${written}"`;
   if (asked.type === 'array') return (asked.minItems ?? 0) > 1 ? undefined : `[${written}]`;
@@ -62,6 +60,34 @@ function listHint(node: Node, asked: Schema): string | undefined {
 function mappingHint(branches: readonly Schema[], written: string): string | undefined {
   const unit = branches.flatMap(branch => Object.keys(branch.properties ?? {}))[0];
   return unit === undefined ? undefined : `{ ${unit}: ${written} }`;
+}
+
+/**
+ * A bare number where a mapping is wanted that says what the number is: the first key of the
+ * schema's examples that may have it, such as `{ epochs: 5 }` or `{ fraction: 0.1 }`.
+ */
+function unitHint(
+  { properties = {}, examples = [] }: Schema,
+  value: number,
+  written: string,
+): string | undefined {
+  const keys = examples.flatMap(example => Object.keys(Object(example)));
+  const fitting = keys.find(key => {
+    const property = properties[key];
+    return typeof property === 'object' && accepts(property, value);
+  });
+  return fitting === undefined ? undefined : `{ ${fitting}: ${written} }`;
+}
+
+function accepts(schema: Schema, value: number): boolean {
+  const { type, minimum, maximum, exclusiveMinimum, exclusiveMaximum } = schema;
+  return (
+    (type === 'number' || (type === 'integer' && Number.isInteger(value))) &&
+    !(minimum !== undefined && value < minimum) &&
+    !(maximum !== undefined && value > maximum) &&
+    !(exclusiveMinimum !== undefined && value <= exclusiveMinimum) &&
+    !(exclusiveMaximum !== undefined && value >= exclusiveMaximum)
+  );
 }
 
 /** What is left of a name without everything that a name must not have. */

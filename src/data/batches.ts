@@ -27,7 +27,9 @@ export interface BatchOptions {
  */
 const POOL_BATCHES = 50;
 
-/** Plain JSON. The permutation of the epoch under way follows from `generator`, so it is not kept. */
+/**
+ * Plain JSON. The permutation of the epoch under way follows from `generator`, so it is not kept.
+ */
 export interface BatchOrderState {
   /** 0-based. */
   readonly epoch: number;
@@ -119,7 +121,10 @@ export class BatchOrder {
     };
   }
 
-  /** Sequence indices of the next batch, going on to the next epoch at the end. A view, valid until the next call. */
+  /**
+   * Sequence indices of the next batch, going on to the next epoch at the end. A view, valid until
+   * the next call.
+   */
   next(): Uint32Array {
     this.arrangeOnce();
     const from = this.currentPosition * this.options.batchSize;

@@ -1,6 +1,8 @@
 /** Columns that grow while a file is read. */
 
-/** Float32 values, at four bytes each while they grow (an array of numbers takes eight and more). */
+/**
+ * Float32 values, at four bytes each while they grow (an array of numbers takes eight and more).
+ */
 export class FloatList {
   private values = new Float32Array(1024);
   private length = 0;

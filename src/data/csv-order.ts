@@ -10,8 +10,9 @@ const ZONED = /(?:Z|[+-]\d{2}:\d{2})$/;
 const DATE_LENGTH = 'YYYY-MM-DD'.length;
 
 /**
- * The sequences of a table in the order of their first rows. Without a grouping column every row is a sequence of one
- * step; without an order column the steps go in the order of the file. Adds to `problems` what cannot be ordered.
+ * The sequences of a table in the order of their first rows. Without a grouping column every row is
+ * a sequence of one step; without an order column the steps go in the order of the file. Adds to
+ * `problems` what cannot be ordered.
  */
 export function rowLists(table: CsvTable, problems: Problems): RowList[] {
   const lists = grouped(table);

@@ -1,8 +1,11 @@
-/** The columns of a CSV file that a config names, as numbers and label codes, each row with its place. */
+/**
+ * The columns of a CSV file that a config names, as numbers and label codes, each row with its
+ * place.
+ */
 import { type Diagnostic, damagedError } from '../errors.js';
 import { FloatList, TextCodes } from './columns.js';
 import { readSource, type SourceFile } from './files.js';
-import { type CsvPlace, placeInCsv, scanCsv } from './formats/csv.js';
+import { type CsvPlace, placeInCsv, recordLines, scanCsv } from './formats/csv.js';
 import { MAX_CSV_BYTES } from './limits.js';
 import { type ConfigDiagnostic, configError, Problems } from './problems.js';
 
@@ -14,7 +17,8 @@ export interface NamedColumn {
 
 export interface CsvColumns {
   readonly features: readonly NamedColumn[];
-  readonly target: NamedColumn;
+  /** Several only for `value`. */
+  readonly targets: readonly NamedColumn[];
   readonly targetKind: 'class' | 'value';
   readonly group?: NamedColumn;
   readonly order?: NamedColumn;
@@ -25,27 +29,38 @@ export interface CsvTable {
   readonly rows: number;
   /** `[rows, F]`. */
   readonly features: Float32Array;
-  /** Of each row: the number, or the code of the class label in `labels`. */
+  /** `[rows, targets]`: the numbers, or the codes of class labels in `labels`. */
   readonly targets: readonly number[];
+  readonly targetNames: readonly string[];
   /** Distinct class labels, in the order of their first row; empty for numeric targets. */
   readonly labels: readonly string[];
-  /** Code of the group of each row, counted in the order of their first rows; absent without a grouping column. */
+  /**
+   * Code of the group of each row, counted in the order of their first rows; absent without a
+   * grouping column.
+   */
   readonly groups?: readonly number[];
   readonly groupNames: readonly string[];
   /** Cells of the order column; absent without one. */
   readonly order?: readonly string[];
-  /** Place of row `row`'s cell in one of the columns. */
-  place(row: number, column: 'target' | 'order'): CsvPlace;
+  /** The line of the file on which a row begins, from 1. */
+  line(row: number): number;
+  /**
+   * Place of row `row`'s cell in one of the columns; of several targets in that of number `target`.
+   */
+  place(row: number, column: 'target' | 'order', target?: number): CsvPlace;
 }
 
 interface ColumnIndices {
   readonly features: readonly number[];
-  readonly target: number;
+  readonly targets: readonly number[];
   readonly group: number;
   readonly order: number;
 }
 
-/** Decimal numbers with an optional exponent; not what JavaScript accepts beyond (hex, empty, Infinity). */
+/**
+ * Decimal numbers with an optional exponent; not what JavaScript accepts beyond (hex, empty,
+ * Infinity).
+ */
 export const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 const ABSENT = -1;
@@ -64,7 +79,8 @@ const MOST_MISSING = 20;
 
 /**
  * Reads the named columns of a file.
- * @throws UserError exit 2 where the file or a column is missing; exit 5 with all rows that are wrong.
+ * @throws UserError exit 2 where the file or a column is missing; exit 5 with all rows that are
+ * wrong.
  */
 export async function readCsvTable(path: string, columns: CsvColumns): Promise<CsvTable> {
   const source = await readSource(path, MAX_CSV_BYTES);
@@ -92,7 +108,7 @@ interface BadCells {
 }
 
 class TableReader {
-  private indices: ColumnIndices = { features: [], target: 0, group: ABSENT, order: ABSENT };
+  private indices: ColumnIndices = { features: [], targets: [], group: ABSENT, order: ABSENT };
   private readonly features = new FloatList();
   private readonly targets: number[] = [];
   private readonly groups: number[] = [];
@@ -119,11 +135,14 @@ class TableReader {
   }
 
   row(fields: readonly string[], start: number): void {
-    const { features, target, group, order } = this.indices;
+    const { features, targets, group, order } = this.indices;
     this.starts.push(start);
     for (const column of features) this.features.push(this.number(fields[column], start, column));
-    if (this.columns.targetKind === 'value') this.targets.push(this.number(fields[target], start, target));
-    else this.targets.push(this.labels.code(this.text(fields[target], start, target)));
+    for (const target of targets) {
+      const isValue = this.columns.targetKind === 'value';
+      const read = isValue ? this.number : this.label;
+      this.targets.push(read.call(this, fields[target], start, target));
+    }
     if (group !== ABSENT) this.groups.push(this.groupNames.code(this.text(fields[group], start, group)));
     if (order !== ABSENT) this.order.push(this.text(fields[order], start, order));
   }
@@ -137,16 +156,25 @@ class TableReader {
         file: source.name,
       });
     }
+    let lines: Uint32Array | undefined;
     return {
       source,
       rows: starts.length,
       features: this.features.toArray(),
       targets: this.targets,
+      targetNames: this.columns.targets.map(({ name }) => name),
       labels: this.labels.texts,
       groups: indices.group === ABSENT ? undefined : this.groups,
       groupNames: this.groupNames.texts,
       order: indices.order === ABSENT ? undefined : this.order,
-      place: (row, column) => placeInCsv(source.bytes, source.name, starts[row], indices[column]),
+      line: row => {
+        lines ??= recordLines(source.bytes, starts);
+        return lines[row];
+      },
+      place: (row, column, target = 0) => {
+        const index = column === 'order' ? indices.order : indices.targets[target];
+        return placeInCsv(source.bytes, source.name, starts[row], index);
+      },
     };
   }
 
@@ -156,6 +184,10 @@ class TableReader {
     if (NUMBER.test(text) && Number.isFinite(value)) return value;
     this.complain({ text, start, column, describe: badNumber });
     return 0;
+  }
+
+  private label(cell: string, start: number, column: number): number {
+    return this.labels.code(this.text(cell, start, column));
   }
 
   private text(cell: string, start: number, column: number): string {
@@ -196,11 +228,15 @@ class TableReader {
       ...first,
       describe(text, place) {
         const feature = indices.features.indexOf(column);
-        const { name } = feature < 0 ? columns.target : columns.features[feature];
+        const { name } =
+          feature < 0 ? columns.targets[indices.targets.indexOf(column)] : columns.features[feature];
         return {
           ...badNumber(text, place),
           message: `column ${JSON.stringify(name)} holds words: ${words} of ${starts.length} cells are not numbers`,
-          expected: feature < 0 ? 'numbers, or `target_kind: class`' : 'a column of numbers',
+          expected:
+            feature < 0 && columns.targets.length === 1
+              ? 'numbers, or `target_kind: class`'
+              : 'a column of numbers',
         };
       },
     };
@@ -228,7 +264,7 @@ function columnIndices(
   };
   const found = {
     features: columns.features.map(indexOf),
-    target: indexOf(columns.target),
+    targets: columns.targets.map(indexOf),
     group: columns.group === undefined ? ABSENT : indexOf(columns.group),
     order: columns.order === undefined ? ABSENT : indexOf(columns.order),
   };

@@ -1,5 +1,5 @@
 /** From the target column of a table to the targets of its sequences. */
-import { damagedError } from '../errors.js';
+import { type Diagnostic, damagedError } from '../errors.js';
 import { groupOf, type RowList } from './csv-order.js';
 import { type CsvTable, NUMBER } from './csv-table.js';
 import { IGNORED, type Targets } from './dataset.js';
@@ -62,8 +62,8 @@ function foreignLabel(table: CsvTable, known: ReadonlySet<string>): PlacedLabel 
 }
 
 /**
- * The targets of the sequences `lists`: classes with a `mapping`, else numbers; one per step with `steps` (T), else
- * one per sequence.
+ * The targets of the sequences `lists`: classes with a `mapping`, else numbers; one per step with
+ * `steps` (T), else one per sequence.
  * @throws UserError exit 5 at the first row of each sequence whose target differs from the others.
  */
 export function sequenceTargets(
@@ -74,7 +74,12 @@ export function sequenceTargets(
 ): Targets {
   if (steps === undefined) checkConstant(table, lists);
   if (mapping === undefined) {
-    return { kind: 'value', size: 1, values: Float32Array.from(lists, list => table.targets[list[0]]) };
+    const size = table.targetNames.length;
+    const values = new Float32Array(lists.length * size);
+    lists.forEach(([row], i) => {
+      for (let k = 0; k < size; k++) values[i * size + k] = table.targets[row * size + k];
+    });
+    return { kind: 'value', size, values };
   }
   const numClasses = mapping.labels.length;
   const classOfCode = table.labels.map(label => mapping.classes.get(label) ?? IGNORED);
@@ -98,21 +103,45 @@ export function sequenceTargets(
 
 function checkConstant(table: CsvTable, lists: readonly RowList[]): void {
   const problems = new Problems();
-  const isClass = table.labels.length > 0;
-  const words = (row: number): string =>
-    isClass ? table.labels[table.targets[row]] : String(table.targets[row]);
   for (const list of lists) {
-    const differs = list.find(row => table.targets[row] !== table.targets[list[0]]);
-    if (differs === undefined) continue;
-    problems.add({
-      code: 'data/csv-target',
-      message: `the rows of group ${JSON.stringify(groupOf(table, differs))} have different targets`,
-      ...table.place(differs, 'target'),
-      expected: `${words(list[0])}, as in line ${table.place(list[0], 'target').line}`,
-      got: words(differs),
-      suggestion: isClass ? 'dataset.sequence.per_step: true' : undefined,
-    });
+    const place = differingTarget(table, list);
+    if (place === undefined) continue;
+    problems.add(differs(table, list[0], place));
     if (problems.full) break;
   }
   problems.throwIfAny();
+}
+
+/** The first target of a group that is not that of the group's first row. */
+function differingTarget(
+  { targets, targetNames: { length: size } }: CsvTable,
+  [first, ...others]: RowList,
+): { readonly row: number; readonly target: number } | undefined {
+  for (const row of others) {
+    for (let target = 0; target < size; target++) {
+      if (targets[row * size + target] !== targets[first * size + target]) return { row, target };
+    }
+  }
+  return undefined;
+}
+
+function differs(
+  table: CsvTable,
+  first: number,
+  { row, target }: { readonly row: number; readonly target: number },
+): Diagnostic {
+  const { targets, targetNames, labels } = table;
+  const isClass = labels.length > 0;
+  const words = (at: number): string => {
+    const value = targets[at * targetNames.length + target];
+    return isClass ? labels[value] : String(value);
+  };
+  return {
+    code: 'data/csv-target',
+    message: `the rows of group ${JSON.stringify(groupOf(table, row))} have different targets`,
+    ...table.place(row, 'target', target),
+    expected: `${words(first)}, as in line ${table.place(first, 'target', target).line}`,
+    got: words(row),
+    suggestion: isClass ? 'dataset.sequence.per_step: true' : undefined,
+  };
 }

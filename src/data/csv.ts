@@ -20,13 +20,17 @@ export interface CsvConfig extends TrainingPartConfig, NormalizeConfig {
   readonly test_path?: string;
   readonly test_fraction?: number;
   readonly features: readonly string[];
-  readonly target: string;
+  /** One column, or several columns of values. */
+  readonly target: string | readonly string[];
   readonly target_kind: 'class' | 'value';
   /** Without it every row is a sequence of one step. */
   readonly sequence?: {
     readonly group: string;
     readonly order?: string;
-    /** Each row labels its own step (classes only). Default: all rows of a group carry its one target. */
+    /**
+     * Each row labels its own step (classes only). Default: all rows of a group carry its one
+     * target.
+     */
     readonly per_step?: boolean;
   };
 }
@@ -56,9 +60,10 @@ export const csv: DatasetKind<CsvConfig> = {
 };
 
 /**
- * Class labels become classes in sorted order (numbers by value, else by code units) over all files; -100 is ignored.
- * @throws UserError exit 2 where a file or column is missing or the test split is not determined; exit 5 at the line
- * and column of a cell that is wrong.
+ * Class labels become classes in sorted order (numbers by value, else by code units) over all
+ * files; -100 is ignored.
+ * @throws UserError exit 2 where a file or column is missing or the test split is not determined;
+ * exit 5 at the line and column of a cell that is wrong.
  */
 async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): Promise<Dataset> {
   checkOptions(config);
@@ -92,7 +97,8 @@ async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): 
     ...(validation && { validation }),
     test,
     digests: digestsOf(tables),
-    columnNames: { features: i => config.features[i], targets: () => config.target },
+    columnNames: { features: i => config.features[i], targets: i => targetsOf(config)[i] },
+    ...(config.target_kind === 'value' && { targetNames: targetsOf(config) }),
     classLabels: mapping?.labels,
     labels: mapping && csvLabelFacts(all, ignored),
   };
@@ -118,6 +124,14 @@ function checkOptions(config: CsvConfig): void {
       expected: 'either dataset.test_path or dataset.test_fraction',
     });
   }
+  if (config.target_kind === 'class' && typeof config.target !== 'string') {
+    throw configError({
+      code: 'data/class-targets',
+      keyPath: ['dataset', 'target'],
+      message: 'classes are read from one column',
+      expected: 'the name of one column, or `target_kind: value` to predict several',
+    });
+  }
   if (config.sequence?.per_step && config.target_kind === 'value') {
     throw configError({
       code: 'data/per-step-values',
@@ -128,11 +142,18 @@ function checkOptions(config: CsvConfig): void {
   }
 }
 
+function targetsOf({ target }: CsvConfig): readonly string[] {
+  return typeof target === 'string' ? [target] : target;
+}
+
 function columnsOf({ features, target, target_kind, sequence }: CsvConfig): CsvColumns {
   const named = (name: string, ...path: (string | number)[]) => ({ name, keyPath: ['dataset', ...path] });
   return {
     features: features.map((name, i) => named(name, 'features', i)),
-    target: named(target, 'target'),
+    targets:
+      typeof target === 'string'
+        ? [named(target, 'target')]
+        : target.map((name, i) => named(name, 'target', i)),
     targetKind: target_kind,
     group: sequence && named(sequence.group, 'sequence', 'group'),
     order: sequence?.order === undefined ? undefined : named(sequence.order, 'sequence', 'order'),
@@ -160,9 +181,10 @@ function partsOf(tables: Tables, config: CsvConfig, seed: number): Splits<Part> 
   };
 }
 
-/** The rows of a group are a sequence that the table names; a row alone has no name. */
-function namesOf({ table, lists }: Part): Pick<Split, 'id'> {
-  return table.groups === undefined ? {} : { id: index => groupOf(table, lists[index][0]) };
+/** The rows of a group are a sequence that the table names; a row alone has but its line. */
+function namesOf({ table, lists }: Part): Pick<Split, 'id' | 'idIsPlace'> {
+  if (table.groups !== undefined) return { id: index => groupOf(table, lists[index][0]) };
+  return { id: index => `line ${table.line(lists[index][0])}`, idIsPlace: true };
 }
 
 function pick({ table, lists }: Part, indices: Uint32Array): Part {

@@ -1,6 +1,7 @@
 /**
- * What the rest of the program sees of a dataset, whatever its kind: two splits of sequences that are read one at a
- * time, straight into a batch. Nothing here knows how the data are stored; images stay bytes until they are read.
+ * What the rest of the program sees of a dataset, whatever its kind: two splits of sequences that
+ * are read one at a time, straight into a batch. Nothing here knows how the data are stored; images
+ * stay bytes until they are read.
  */
 
 import type { LabelFacts, PlacedLabel } from './labels.js';
@@ -41,7 +42,10 @@ export type Targets =
   | {
       readonly kind: 'class';
       readonly numClasses: number;
-      /** One class per sequence `[N]`, or one per step `[N, T]` (row-major) when `perStep`; {@link IGNORED} = ignored. */
+      /**
+       * One class per sequence `[N]`, or one per step `[N, T]` (row-major) when `perStep`; {@link
+       * IGNORED} = ignored.
+       */
       readonly values: Int32Array;
       readonly perStep: boolean;
     }
@@ -89,9 +93,18 @@ export interface Split {
    * length are written as zeros.
    */
   read(index: number, out: Float32Array, offset: number, stepStride: number): void;
-  /** What the data call sequence `index`; absent if they name no sequence. */
+  /**
+   * What the data call sequence `index`, or where it stands in them; absent if they say neither.
+   */
   id?(index: number): string;
-  /** The grey values of sequence `index` as it was before it became one, row by row; present where `Dataset.picture` is. */
+  /**
+   * Set if `id` is a place such as `x[3]`, which says nothing about the sequences of other splits.
+   */
+  readonly idIsPlace?: true;
+  /**
+   * The grey values of sequence `index` as it was before it became one, row by row; present where
+   * `Dataset.picture` is.
+   */
   picture?(index: number): Uint8Array;
 }
 
@@ -107,8 +120,13 @@ export interface Dataset {
   readonly test: Split;
   /** What was read, for the manifest: SHA-256 of each file's bytes, or of the generated values. */
   readonly digests: readonly { readonly name: string; readonly sha256: string }[];
-  /** The label of each class, where the data name their classes (for the manifest and for predictions). */
+  /**
+   * The label of each class, where the data name their classes (for the manifest and for
+   * predictions).
+   */
   readonly classLabels?: readonly string[];
+  /** The name of each target value, if the data name them. */
+  readonly targetNames?: readonly string[];
   /** Where classes were counted from labels: what those say, to be judged against the config. */
   readonly labels?: LabelFacts;
   /**

@@ -26,7 +26,8 @@ const REASONS: Readonly<Record<string, string>> = {
 
 /**
  * Reads the file at `path`.
- * @throws UserError exit 2 where it cannot be read, is no regular file, or is larger than `maxBytes`.
+ * @throws UserError exit 2 where it cannot be read, is no regular file, or is larger than
+ * `maxBytes`.
  */
 export async function readSource(path: string, maxBytes = MAX_BYTES): Promise<SourceFile> {
   try {
@@ -61,7 +62,8 @@ export function sha256(...parts: readonly NodeJS.ArrayBufferView[]): string {
 
 /**
  * The content of a gzip file; any other file is returned as it is.
- * @throws UserError exit 5 where the stream is damaged (at its compressed offset) or expands to more than `maxBytes`.
+ * @throws UserError exit 5 where the stream is damaged (at its compressed offset) or expands to
+ * more than `maxBytes`.
  */
 export function decompressed(bytes: Buffer, file: string, maxBytes = expansionLimit()): Buffer {
   if (!isGzip(bytes)) return bytes;
@@ -125,8 +127,9 @@ const TRAILER_BYTES = 8;
 const SEARCH_BYTES = 2 ** 27;
 
 /**
- * The first byte up to which a damaged stream no longer decompresses; its length where it only ends too early. zlib does not tell, but it
- * does take streams that just stop, so that the byte is found by halving: in large files the search ends before the byte, never behind.
+ * The first byte up to which a damaged stream no longer decompresses; its length where it only ends
+ * too early. zlib does not tell, but it does take streams that just stop, so that the byte is found
+ * by halving: in large files the search ends before the byte, never behind.
  */
 function damageOffset(bytes: Buffer, maxBytes: number): number {
   if (partly(bytes, bytes.length, maxBytes)) return bytes.length;

@@ -29,7 +29,10 @@ export const idx: DatasetKind<IdxConfig> = {
   testDigests: 2,
 };
 
-/** @throws UserError exit 2 where a file cannot be read, exit 5 where it is damaged (at its byte offset). */
+/**
+ * @throws UserError exit 2 where a file cannot be read, exit 5 where it is damaged (at its byte
+ * offset).
+ */
 async function open(config: IdxConfig, { ignoredLabel }: DatasetContext): Promise<Dataset> {
   const pairs = {
     train: [config.train_images, config.train_labels],

@@ -1,4 +1,7 @@
-/** What the labels of a dataset's files say of its classes; whether that is meant is judged against the config. */
+/**
+ * What the labels of a dataset's files say of its classes; whether that is meant is judged against
+ * the config.
+ */
 import type { Diagnostic } from '../errors.js';
 
 /** A label or symbol, and where it stands. */
@@ -13,13 +16,16 @@ export interface PlacedLabel {
 }
 
 /**
- * Of a dataset with class labels. Training labels are all of the training file, whatever part of it `limit` leaves out or
- * is held out as the test split: neither changes the model.
+ * Of a dataset with class labels. Training labels are all of the training file, whatever part of it
+ * `limit` leaves out or is held out as the test split: neither changes the model.
  */
 export interface LabelFacts {
   /** Classes that the training labels need: the largest of them and one. */
   readonly trainClasses: number;
-  /** How many classes below the largest no training label has, the first of them, and what the largest is; if any. */
+  /**
+   * How many classes below the largest no training label has, the first of them, and what the
+   * largest is; if any.
+   */
   readonly gap?: { readonly count: number; readonly first: readonly number[]; readonly largest: PlacedLabel };
   /** The largest label of all splits. */
   readonly largest?: PlacedLabel;

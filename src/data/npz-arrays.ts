@@ -1,4 +1,7 @@
-/** From the arrays of one split of an .npz file to checked sequences: shapes, lengths, labels, finite features. */
+/**
+ * From the arrays of one split of an .npz file to checked sequences: shapes, lengths, labels,
+ * finite features.
+ */
 import { type Diagnostic, damagedError, type UserError } from '../errors.js';
 import { IGNORED, type SequenceInput, type Targets } from './dataset.js';
 import type { NpyArray } from './formats/npy.js';
@@ -243,7 +246,10 @@ function symbolsOf(
   };
 }
 
-/** The values as float32, all finite but the `skipped` ones. `inner` are the dimensions after the first. */
+/**
+ * The values as float32, all finite but the `skipped` ones. `inner` are the dimensions after the
+ * first.
+ */
 function finite(
   array: NpyArray,
   inner: readonly number[],
@@ -281,7 +287,10 @@ function shapeWords(array: NpyArray): string {
   return `[${array.shape.join(', ')}]`;
 }
 
-/** The flat position `flat` as an index of all dimensions, of which `inner` are those after the first. */
+/**
+ * The flat position `flat` as an index of all dimensions, of which `inner` are those after the
+ * first.
+ */
 function indexWords(flat: number, inner: readonly number[]): string {
   const index: number[] = [];
   let rest = flat;

@@ -1,8 +1,11 @@
-/** Dataset kind `npz`: NumPy arrays `x`, `y`, `lengths` and the same with `_test` in one archive. */
+/**
+ * Dataset kind `npz`: NumPy arrays `x`, `y`, `lengths`, `ids` and the same with `_test` in one
+ * archive.
+ */
 import { damagedError } from '../errors.js';
 import type { Dataset, Split } from './dataset.js';
 import { readSource, type SourceFile } from './files.js';
-import { type NpyArray, npyLayout, parseNpy } from './formats/npy.js';
+import { checkNpyLayout, type NpyArray, parseNpy, parseNpyTexts } from './formats/npy.js';
 import { readZip } from './formats/zip.js';
 import type { DatasetContext, DatasetKind } from './kind.js';
 import { type FileLabels, labelFacts } from './labels.js';
@@ -11,13 +14,16 @@ import { checkSameShape, type NpzSequences, sequencesOf } from './npz-arrays.js'
 import { type Packed, packedSplit, selectSequences } from './packed.js';
 import { configError, Problems } from './problems.js';
 import type { NormalizeConfig } from './scaling.js';
-import { holdOut } from './selection.js';
+import { holdOut, range } from './selection.js';
 import type { TrainingPartConfig } from './training-part.js';
 
 export interface NpzConfig extends TrainingPartConfig, NormalizeConfig {
   readonly kind: 'npz';
   readonly path: string;
-  /** Share of the sequences that tests, where the file has no `x_test`. Drawn by the experiment's seed. */
+  /**
+   * Share of the sequences that tests, where the file has no `x_test`. Drawn by the experiment's
+   * seed.
+   */
   readonly test_fraction?: number;
   /** Whether `x_validation` and its like are the validation split; needed if the file has them. */
   readonly validation_arrays?: boolean;
@@ -29,15 +35,22 @@ type ArrayName = `${'x' | 'y' | 'lengths'}${Suffix}`;
 const ARRAYS: readonly ArrayName[] = (['', '_validation', '_test'] as const).flatMap(
   suffix => [`x${suffix}`, `y${suffix}`, `lengths${suffix}`] as const,
 );
-type Arrays = ReadonlyMap<ArrayName, NpyArray>;
+/** What the sequences are called: texts or integers `[N]`. */
+type IdsName = `ids${Suffix}`;
+const IDS: readonly IdsName[] = ['ids', 'ids_validation', 'ids_test'];
+
+interface Arrays {
+  readonly numbers: ReadonlyMap<ArrayName, NpyArray>;
+  readonly ids: ReadonlyMap<IdsName, readonly string[]>;
+}
 
 export const npz: DatasetKind<NpzConfig> = { open, facts: () => ({}), testDigests: 1 };
 
 /**
  * Opens a file with `x` (`[N, T, F]` numbers, or `[N, T]` integers, which are symbols), `y` (`[N]`
  * or `[N, T]` integer classes, -100 = ignored, or `[N, C]` float targets) and optionally `lengths`
- * `[N]`; the test split is `x_test`, `y_test`, `lengths_test`, or a fraction. Validation sequences
- * may stand in `x_validation`, `y_validation`, `lengths_validation`.
+ * `[N]` and `ids` `[N]`; the test split is the same with `_test`, or a fraction. Validation
+ * sequences may stand in the same with `_validation`.
  * @throws UserError exit 2 where the file cannot be read or the test split is not determined; exit
  * 5 where the archive is damaged, shapes do not fit, or a value is out of range (located by array
  * and index).
@@ -55,19 +68,25 @@ async function open(config: NpzConfig, context: DatasetContext): Promise<Dataset
 
 function readArrays(source: SourceFile): Arrays {
   const names = new Map<string, ArrayName>(ARRAYS.map(name => [`${name}.npy`, name]));
+  const idsNames = new Map<string, IdsName>(IDS.map(name => [`${name}.npy`, name]));
   const found: string[] = [];
   const problems = new Problems();
   const unfit = new Set<string>();
   const members = readZip(source.bytes, source.name, {
     accepts: member => {
       found.push(member.replace(/\.npy$/, ''));
-      return names.has(member);
+      return names.has(member) || idsNames.has(member);
     },
     maxBytes: expansionLimit(),
     // a member that expands to another size than its header says is not expanded at all
     fits: (member, head, bytes) => {
-      const name = names.get(member) ?? 'x';
-      if (problems.attempt(() => npyLayout(head, bytes, source.name, name)) === undefined) unfit.add(member);
+      const ids = idsNames.get(member);
+      const name = ids ?? names.get(member) ?? 'x';
+      const check = () => {
+        checkNpyLayout(head, bytes, source.name, name, { texts: ids !== undefined });
+        return true;
+      };
+      if (problems.attempt(check) === undefined) unfit.add(member);
       return !unfit.has(member);
     },
   });
@@ -87,8 +106,14 @@ function readArrays(source: SourceFile): Arrays {
       });
     }
   }
+  const ids = new Map<IdsName, readonly string[]>();
+  for (const [member, name] of idsNames) {
+    const bytes = members.get(member);
+    const texts = bytes && problems.attempt(() => parseNpyTexts(bytes, source.name, name));
+    if (texts) ids.set(name, texts);
+  }
   problems.throwIfAny();
-  return arrays;
+  return { numbers: arrays, ids };
 }
 
 /** `x` and `y` always are; of another split's arrays each of the two if any other one is there. */
@@ -98,10 +123,10 @@ function isRequired(name: ArrayName, found: readonly string[]): boolean {
   return split === undefined || found.some(other => ARRAY_OF_SPLIT.exec(other)?.[1] === split);
 }
 
-const ARRAY_OF_SPLIT = /^(?:x|y|lengths)_(validation|test)$/;
+const ARRAY_OF_SPLIT = /^(?:x|y|lengths|ids)_(validation|test)$/;
 
-function checkTestSplit(arrays: Arrays, config: NpzConfig): void {
-  const inFile = arrays.has('x_test');
+function checkTestSplit({ numbers }: Arrays, config: NpzConfig): void {
+  const inFile = numbers.has('x_test');
   if (inFile === (config.test_fraction !== undefined)) {
     throw configError({
       code: 'data/test-split',
@@ -117,8 +142,8 @@ function checkTestSplit(arrays: Arrays, config: NpzConfig): void {
 /**
  * A config alone must tell whether there is a validation split, since its defaults depend on that.
  */
-function checkValidationArrays(arrays: Arrays, { path, validation_arrays }: NpzConfig): void {
-  const inFile = arrays.has('x_validation');
+function checkValidationArrays({ numbers }: Arrays, { path, validation_arrays }: NpzConfig): void {
+  const inFile = numbers.has('x_validation');
   if (inFile && validation_arrays === undefined) {
     throw configError({
       code: 'data/validation-split',
@@ -138,15 +163,15 @@ function checkValidationArrays(arrays: Arrays, { path, validation_arrays }: NpzC
 }
 
 function splits(
-  arrays: Arrays,
+  { numbers, ids }: Arrays,
   config: NpzConfig,
   { seed, ignoredLabel }: DatasetContext,
 ): Omit<Dataset, 'digests'> {
   const problems = new Problems();
   const read = (suffix: Suffix): NpzSequences | undefined => {
-    const x = arrays.get(`x${suffix}`);
-    const y = arrays.get(`y${suffix}`);
-    const lengths = arrays.get(`lengths${suffix}`);
+    const x = numbers.get(`x${suffix}`);
+    const y = numbers.get(`y${suffix}`);
+    const lengths = numbers.get(`lengths${suffix}`);
     return (
       x && y && problems.attempt(() => sequencesOf({ x, y, lengths }, suffix, config.path, ignoredLabel))
     );
@@ -156,13 +181,25 @@ function splits(
   const given = read('_test');
   problems.throwIfAny();
   if (all === undefined) throw damagedError({ code: 'data/npz', message: 'no sequences', file: config.path });
+  for (const [suffix, sequences] of [
+    ['', all],
+    ['_validation', validation],
+    ['_test', given],
+  ] as const) {
+    const names = ids.get(`ids${suffix}`);
+    if (sequences && names) checkIds(names, sequences.packed.starts.length, suffix, config.path);
+  }
   const others = [validation, given].filter(split => split !== undefined);
   if (validation !== undefined) checkSameShape(all, validation, '_validation', config.path);
   if (given !== undefined) checkSameShape(all, given, '_test', config.path);
   const numClasses = Math.max(...[all, ...others].map(classesOf));
-  const split = ({ packed }: NpzSequences, indices?: Uint32Array): Split => {
+  const split = (suffix: Suffix, { packed }: NpzSequences, indices?: Uint32Array): Split => {
     const chosen = indices === undefined ? packed : selectSequences(packed, indices, all.steps);
-    return packedSplit(withClasses(chosen, numClasses), all.steps);
+    const rows = indices ?? range(packed.starts.length);
+    return {
+      ...packedSplit(withClasses(chosen, numClasses), all.steps),
+      ...namesOf(rows, suffix, ids.get(`ids${suffix}`)),
+    };
   };
   const heldOut =
     given === undefined
@@ -172,13 +209,35 @@ function splits(
   return {
     input,
     sequenceLength: all.steps,
-    train: split(all, heldOut?.train),
-    ...(validation && { validation: split(validation) }),
-    test: split(given ?? all, heldOut?.test),
+    train: split('', all, heldOut?.train),
+    ...(validation && { validation: split('_validation', validation) }),
+    test: given === undefined ? split('', all, heldOut?.test) : split('_test', given),
     columnNames: { features: i => `x[:, :, ${i}]`, targets: i => `y[:, ${i}]` },
     labels: all.labels && labelFacts(all.labels, ...labelsOf(others)),
     largestSymbol,
   };
+}
+
+/** One for each sequence. */
+function checkIds(ids: readonly string[], count: number, suffix: Suffix, file: string): void {
+  if (ids.length === count) return;
+  throw damagedError({
+    code: 'data/shape-mismatch',
+    message: `array ids${suffix} does not fit array x${suffix}`,
+    file,
+    expected: `[${count}]`,
+    got: `[${ids.length}]`,
+  });
+}
+
+/** What the rows of an array are called: by the archive's ids, else by their place in it. */
+function namesOf(
+  rows: Uint32Array,
+  suffix: Suffix,
+  ids: readonly string[] | undefined,
+): Pick<Split, 'id' | 'idIsPlace'> {
+  if (ids) return { id: index => ids[rows[index]] };
+  return { id: index => `x${suffix}[${rows[index]}]`, idIsPlace: true };
 }
 
 function labelsOf(splits: readonly NpzSequences[]): FileLabels[] {

@@ -1,6 +1,7 @@
 /**
- * Sequences stored as float32 rows one after another: a sequence is a run of rows. Padding is never stored, so that
- * one long sequence among many short ones costs nothing; selecting sequences copies no features.
+ * Sequences stored as float32 rows one after another: a sequence is a run of rows. Padding is never
+ * stored, so that one long sequence among many short ones costs nothing; selecting sequences copies
+ * no features.
  */
 import type { Split, Targets } from './dataset.js';
 
@@ -16,7 +17,9 @@ export interface Packed {
   readonly targets: Targets;
 }
 
-/** The sequences `indices`, in that order. `steps` is T, the row width of targets given per step. */
+/**
+ * The sequences `indices`, in that order. `steps` is T, the row width of targets given per step.
+ */
 export function selectSequences(packed: Packed, indices: Uint32Array, steps: number): Packed {
   return {
     ...packed,

@@ -90,7 +90,9 @@ function pictureSplit(files: PictureFiles, targets: Targets, steps: number, inpu
   return { ...split, picture: greyPictures(features, size) };
 }
 
-/** Floats have no scale of their own: the least of all the pictures is black, the greatest white. */
+/**
+ * Floats have no scale of their own: the least of all the pictures is black, the greatest white.
+ */
 function greyPictures(pixels: Float32Array, size: number): Split['picture'] {
   let range: readonly [number, number] | undefined;
   return index => {

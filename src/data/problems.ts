@@ -1,4 +1,7 @@
-/** What is wrong with an input: collected, so that all of it is reported at once, and traced to the config where that is wrong. */
+/**
+ * What is wrong with an input: collected, so that all of it is reported at once, and traced to the
+ * config where that is wrong.
+ */
 import { type Diagnostic, damagedError, EXIT, UserError, usageError } from '../errors.js';
 
 /** A file that is wrong in every row is told apart from a few typos by the first of them. */
@@ -37,7 +40,10 @@ export class Problems {
   }
 }
 
-/** A complaint about a value of the config that only the data reveal. Where the value stands, the config's own part knows. */
+/**
+ * A complaint about a value of the config that only the data reveal. Where the value stands, the
+ * config's own part knows.
+ */
 export interface ConfigDiagnostic extends Diagnostic {
   /** From the config's root, such as `['dataset', 'features', 0]`. */
   readonly keyPath: readonly (string | number)[];

@@ -16,9 +16,10 @@ export function range(count: number): Uint32Array {
 }
 
 /**
- * Draws `round(count * fraction)` of `count` sequences for the test split, at least one, leaving at least one.
- * The same seed draws the same sequences.
- * @throws UserError exit 2 where fewer than two sequences are there to share or the fraction is not between 0 and 1.
+ * Draws `round(count * fraction)` of `count` sequences for the test split, at least one, leaving at
+ * least one. The same seed draws the same sequences.
+ * @throws UserError exit 2 where fewer than two sequences are there to share or the fraction is not
+ * between 0 and 1.
  */
 export function holdOut(count: number, fraction: number, seed: number, file: string): Selection {
   if (!(fraction > 0 && fraction < 1)) {

@@ -14,6 +14,7 @@ export function subset(split: Split, indices: Uint32Array, steps: number): Split
     ...(lengths?.some(length => length < steps) && { lengths }),
     read: (index, out, offset, stepStride) => split.read(indices[index], out, offset, stepStride),
     ...(split.id && { id: index => (split.id as NonNullable<Split['id']>)(indices[index]) }),
+    ...(split.idIsPlace && { idIsPlace: true }),
     ...(split.picture && {
       picture: index => (split.picture as NonNullable<Split['picture']>)(indices[index]),
     }),

@@ -1,9 +1,9 @@
 /**
  * Dataset kind `synthetic`: two problems that need a memory over many steps, generated from a seed.
  *
- * Both are of Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997 (experiments 4 and
- * 2), in the standard form of Arjovsky, Shah and Bengio, "Unitary Evolution Recurrent Neural Networks", ICML 2016,
- * sections 5.1 and 5.2.
+ * Both are of Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997
+ * (experiments 4 and 2), in the standard form of Arjovsky, Shah and Bengio, "Unitary Evolution
+ * Recurrent Neural Networks", ICML 2016, sections 5.1 and 5.2.
  */
 import { RandomStream } from '../random.js';
 import { type Dataset, IGNORED, type Split } from './dataset.js';
@@ -54,8 +54,10 @@ export const synthetic: DatasetKind<SyntheticConfig> = {
 };
 
 /**
- * Generates both splits, each from a stream of its own: the first sequences do not depend on how many follow.
- * @throws UserError exit 2 where an option does not belong to the problem or the data would be too large.
+ * Generates both splits, each from a stream of its own: the first sequences do not depend on how
+ * many follow.
+ * @throws UserError exit 2 where an option does not belong to the problem or the data would be too
+ * large.
  */
 function generated(config: SyntheticConfig, { seed: experimentSeed, ignoredLabel }: DatasetContext): Dataset {
   const steps = stepsOf(config);
@@ -89,9 +91,9 @@ function without(label: number | undefined, split: Split): Split {
 }
 
 /**
- * The adding problem: T steps of two features, a value uniform in [0, 1) and a marker, which is 1 at one step drawn
- * uniformly from the first floor(T/2) and at one from the others, else 0. The target is the sum of the two marked
- * values. Always answering 1 has a mean squared error of 1/6.
+ * The adding problem: T steps of two features, a value uniform in [0, 1) and a marker, which is 1
+ * at one step drawn uniformly from the first floor(T/2) and at one from the others, else 0. The
+ * target is the sum of the two marked values. Always answering 1 has a mean squared error of 1/6.
  */
 function addingProblem(stream: RandomStream, count: number, steps: number): Generated {
   const half = Math.floor(steps / 2);
@@ -115,10 +117,10 @@ function addingProblem(stream: RandomStream, count: number, steps: number): Gene
 }
 
 /**
- * The copy-memory problem: one-hot steps of ten categories. Ten symbols uniform in 0..7, then delay-1 blanks (8), the
- * delimiter (9), ten blanks; T = delay + 20. The target of each step is a class: blank for the first delay+10 steps,
- * then the ten symbols in order. Nine classes, since the delimiter is never asked for. Without a memory the best
- * cross-entropy is 10 ln 8 / T.
+ * The copy-memory problem: one-hot steps of ten categories. Ten symbols uniform in 0..7, then
+ * delay-1 blanks (8), the delimiter (9), ten blanks; T = delay + 20. The target of each step is a
+ * class: blank for the first delay+10 steps, then the ten symbols in order. Nine classes, since the
+ * delimiter is never asked for. Without a memory the best cross-entropy is 10 ln 8 / T.
  */
 function copyMemoryProblem(stream: RandomStream, count: number, steps: number): Generated {
   const inputs = new Uint8Array(count * steps).fill(BLANK);

@@ -1,4 +1,6 @@
-/** The dataset kinds. Adding one: a file here, a line in the table, a branch in the schema, a test. */
+/**
+ * The dataset kinds. Adding one: a file here, a line in the table, a branch in the schema, a test.
+ */
 
 import { trainingColumns } from './column-statistics.js';
 import { type CsvConfig, csv } from './csv.js';
@@ -20,8 +22,10 @@ type DatasetTable = {
 export const datasets: DatasetTable = { mnist, idx, npz, csv, synthetic };
 
 /**
- * Opens the dataset that `config` describes. Paths are taken as they are; relative ones from the working directory.
- * @throws UserError exit 2 where the config asks for what is not there, exit 5 where data are damaged.
+ * Opens the dataset that `config` describes. Paths are taken as they are; relative ones from the
+ * working directory.
+ * @throws UserError exit 2 where the config asks for what is not there, exit 5 where data are
+ * damaged.
  */
 export async function openDataset(config: DatasetConfig, context: DatasetContext): Promise<Dataset> {
   const whole = await kindOf(config).open(config, context);
@@ -57,7 +61,9 @@ export function datasetFacts(config: DatasetConfig): DatasetFacts {
   return total === undefined ? facts : { ...facts, trainCount: trainingCount(total, config) };
 }
 
-/** The table's entry for a config's kind: that both belong together is what the table's type says. */
+/**
+ * The table's entry for a config's kind: that both belong together is what the table's type says.
+ */
 function kindOf<C extends DatasetConfig>(config: C): DatasetKind<C> {
   return datasets[config.kind] as DatasetKind<C>;
 }

@@ -1,22 +1,40 @@
-/** A plan made runnable: gpu.js kernels in one pipeline, with what really ran asserted at every call. */
+/** Plans made runnable: over the heap on webasm, else by a pipeline of gpu.js whose every call is checked. */
 import type { GPU, GPUVariableType, IKernelRunShortcut, IPipelineRunShortcut } from 'gpu.js';
 import { EXIT, UserError } from '../errors.js';
 import type { Node } from '../graph/node.js';
 import { sizeOf } from '../graph/shape.js';
 import type { Backend } from './backend.js';
 import { gpuSize, tensorInput } from './gpu.js';
+import type { Value } from './linked-executable.js';
 import type { Kernel, Plan, Step } from './plan.js';
 import type { KernelArgument } from './source.js';
 
-/** A tensor (row-major) or, for an input of shape [], a number. */
-export type Value = Float32Array | number;
+/** A program made runnable. */
+export interface Executable {
+  /**
+   * Runs the program on `values`, one for each of the graph's inputs by name. A result is written
+   * to its array in `into`, if there is one: an array of the engine's heap that is no input. Results
+   * without are valid until the next run of any program of this engine.
+   *
+   * @throws ExecutionError if gpu.js did not run it as planned
+   * @throws DeviceLostError if the GPU is gone
+   */
+  run(
+    values: Readonly<Record<string, Value>>,
+    into?: Readonly<Record<string, Float32Array>>,
+  ): Promise<Record<string, Float32Array>>;
+  destroy(): Promise<void>;
+}
 
-/** The executor that gpu.js must have used; anything else is a silent degradation. */
-export const EXECUTORS: Readonly<Record<Backend, string>> = {
+/** gpu.js's name for what a pipeline must have used; anything else is a silent degradation. */
+const PIPELINES: Readonly<Record<Backend, string>> = {
   webasm: 'fused-sync',
   webgpu: 'fused-encoder',
   cpu: 'generic',
 };
+
+/** What executes kernels: linked plans of ours on webasm, else a pipeline of gpu.js. */
+export const EXECUTORS: Readonly<Record<Backend, string>> = { ...PIPELINES, webasm: 'linked' };
 
 /** The plan did not run as it must: gpu.js degraded it, or its results can't be trusted. */
 export class ExecutionError extends Error {
@@ -59,7 +77,7 @@ const CANARY: Pick<Kernel, 'text' | 'output'> = {
   output: [4],
 };
 
-export class Executable {
+export class PipelineExecutable implements Executable {
   private readonly pipeline: IPipelineRunShortcut;
   private readonly names: readonly string[];
   private calls = 0;
@@ -73,16 +91,10 @@ export class Executable {
     this.pipeline = gpu.createPipeline(orchestration(gpu, backend, plan), { threads: false });
   }
 
-  /** How the plan ran: gpu.js's name for the executor. Null before the first run. */
-  get executor(): string | null {
-    return this.calls > 0 ? this.pipeline.executorKind : null;
-  }
-
-  /**
-   * Runs the plan on `values`, one for each of the graph's inputs by name. The results are the caller's to keep.
-   * Throws ExecutionError where gpu.js did not run it as planned, DeviceLostError where the GPU is gone.
-   */
-  async run(values: Readonly<Record<string, Value>>): Promise<Record<string, Float32Array>> {
+  async run(
+    values: Readonly<Record<string, Value>>,
+    into: Readonly<Record<string, Float32Array>> = {},
+  ): Promise<Record<string, Float32Array>> {
     const canary = (this.calls % 1000) + 1;
     const given = this.plan.inputs.map(node => {
       const value = values[node.name as string];
@@ -98,7 +110,11 @@ export class Executable {
     this.calls++;
     this.assertExecution(results[0], canary);
     return Object.fromEntries(
-      this.names.map((name, i) => [name, flat(results[i + 1], this.plan.outputs.get(name) as Node)]),
+      this.names.map((name, i) => {
+        const result = flat(results[i + 1], this.plan.outputs.get(name) as Node);
+        into[name]?.set(result);
+        return [name, into[name] ?? result];
+      }),
     );
   }
 
@@ -116,9 +132,9 @@ export class Executable {
 
   private assertExecution(canary: Float32Array, expected: number): void {
     const { executorKind, backend, fallbackReason } = this.pipeline;
-    if (executorKind !== EXECUTORS[this.backend] || backend !== this.backend) {
+    if (executorKind !== PIPELINES[this.backend] || backend !== this.backend) {
       throw new ExecutionError(
-        `planned for ${this.backend} (${EXECUTORS[this.backend]}), ran as ${backend} (${executorKind}): ${fallbackReason}`,
+        `planned for ${this.backend} (${PIPELINES[this.backend]}), ran as ${backend} (${executorKind}): ${fallbackReason}`,
       );
     }
     if (!canary.every((value, x) => value === expected * 2 + x)) {
@@ -150,7 +166,7 @@ function call(kernel: IKernelRunShortcut | undefined, operands: unknown[]): unkn
   return (kernel as unknown as (...operands: unknown[]) => unknown)(...operands);
 }
 
-function createKernel(
+export function createKernel(
   gpu: GPU,
   backend: Backend,
   { text, output }: Pick<Kernel, 'text' | 'output'>,

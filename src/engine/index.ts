@@ -2,38 +2,130 @@
 import type { GPU } from 'gpu.js';
 import type { Program } from '../graph/node.js';
 import type { Backend } from './backend.js';
-import { Executable } from './executable.js';
+import { type Executable, PipelineExecutable } from './executable.js';
 import { gpuLibrary, installWebGpu } from './gpu.js';
-import { makePlan } from './plan.js';
+import { Heap } from './heap.js';
+import { type LinkedPlan, linkPlan, WidthError } from './link.js';
+import { LinkedExecutable, LinkedRuntime } from './linked-executable.js';
+import { makePlan, type Plan } from './plan.js';
+import { Prover } from './proof.js';
 import { simdKernelClass } from './simd/kernel.js';
+import { machineTarget, type Target, type Width } from './simd/target.js';
+
+/** A kernel that runs gpu.js's own code instead of ours, and why. */
+export interface Fallback {
+  readonly source: string;
+  readonly reason: string;
+}
+
+export interface EngineOptions {
+  /** The memory that programs compute in; one of its own by default. */
+  readonly heap?: Heap;
+  /** What kernels are compiled for on webasm; what pays on this machine by default. */
+  readonly width?: Width | undefined;
+  /** Whether to time each kernel; on webasm only. */
+  readonly profiled?: boolean;
+}
+
+/** The times of a program's kernels. */
+export interface ProfiledPlan {
+  readonly plan: Plan;
+  /** Milliseconds of each of the plan's steps in the run in which it was fastest. */
+  readonly times: Float64Array;
+  readonly runs: number;
+}
 
 /** gpu.js opened on one backend; compiles programs until it is closed. */
 export class Engine {
+  /**
+   * Whether engines that start from now on run gpu.js's own code in its own pipelines on webasm too:
+   * a benchmark compares with it.
+   */
+  static asShipped = false;
+
   private readonly open = new Set<Executable>();
-  /** Kernels that run gpu.js's own code instead of ours, and why. */
-  readonly fallbacks: { readonly source: string; readonly reason: string }[] = [];
+  private readonly runtime: LinkedRuntime;
+  private readonly linked = new WeakMap<Program, LinkedPlan>();
+  private readonly timed: { readonly plan: Plan; readonly linked: LinkedExecutable }[] = [];
+  private isProfiled = false;
+  readonly fallbacks: Fallback[] = [];
+  /** The kernel for which code for 256 bits was given up; undefined: none. */
+  refuted: string | undefined;
+  private readonly prover: Prover;
 
   private constructor(
     readonly backend: Backend,
+    readonly heap: Heap,
     private readonly gpu: GPU,
-  ) {}
+    /** Whether programs are linked: compiled once, and run over the heap by any thread. */
+    readonly links: boolean,
+  ) {
+    this.runtime = new LinkedRuntime(heap);
+    this.prover = new Prover(heap, bytes => this.runtime.scratchAt(bytes));
+  }
 
-  static async start(backend: Backend): Promise<Engine> {
+  static async start(
+    backend: Backend,
+    { heap = new Heap(), width, profiled = false }: EngineOptions = {},
+  ): Promise<Engine> {
     if (backend === 'webgpu') await installWebGpu();
     const { GPU } = gpuLibrary();
     const gpu = new GPU({ mode: backend });
-    const engine = new Engine(backend, gpu);
-    if (backend === 'webasm') {
-      const kernel = simdKernelClass((source, reason) => engine.fallbacks.push({ source, reason }));
-      Object.assign(gpu, { Kernel: kernel });
-    }
+    const engine = new Engine(backend, heap, gpu, backend === 'webasm' && !Engine.asShipped);
+    if (engine.links) engine.compileFor(machineTarget(width));
+    engine.isProfiled = profiled && engine.links;
     return engine;
   }
 
+  private compileFor(target: Target): void {
+    const kernel = simdKernelClass(target, (source, reason) => this.fallbacks.push({ source, reason }));
+    Object.assign(this.gpu, { Kernel: kernel });
+  }
+
   compile(program: Program): Executable {
-    const executable = new Executable(this.gpu, this.backend, makePlan(program));
+    if (this.links) {
+      const linked = new LinkedExecutable(this.runtime, this.link(program));
+      if (this.isProfiled) this.timed.push({ plan: makePlan(program), linked });
+      return {
+        run: async (values, into) => linked.run(values, into),
+        destroy: async () => {},
+      };
+    }
+    const executable = new PipelineExecutable(this.gpu, this.backend, makePlan(program));
     this.open.add(executable);
     return executable;
+  }
+
+  /** The program compiled for the heap; only if the engine `links`. */
+  link(program: Program): LinkedPlan {
+    const known = this.linked.get(program) ?? this.linkProven(makePlan(program));
+    this.linked.set(program, known);
+    return known;
+  }
+
+  private linkProven(plan: Plan): LinkedPlan {
+    try {
+      return linkPlan(this.gpu, plan, this.prover);
+    } catch (error) {
+      if (!(error instanceof WidthError)) throw error;
+      this.refuted = error.kernel;
+      this.compileFor(machineTarget(128));
+      return linkPlan(this.gpu, plan, this.prover);
+    }
+  }
+
+  /** What was timed since `resetProfile`, if the engine is `profiled`. */
+  get profiled(): readonly ProfiledPlan[] {
+    return this.timed.flatMap(({ plan, linked: { profile } }) => (profile ? [{ plan, ...profile }] : []));
+  }
+
+  resetProfile(): void {
+    for (const { plan, linked } of this.timed) {
+      linked.profile = {
+        times: new Float64Array(plan.steps.length).fill(Number.POSITIVE_INFINITY),
+        runs: 0,
+      };
+    }
   }
 
   /** Releases all compiled programs and, on webgpu, the device: the process can end. */

@@ -1,6 +1,6 @@
 /** Writes the source of a kernel: the expression of one node and of all that is fused into it. */
 import type { Node } from '../graph/node.js';
-import type { Expression, Index, KernelWriter } from '../graph/op.js';
+import type { Expression, Index, KernelWriter, Op, Reader } from '../graph/op.js';
 import type { Fusion } from './fuse.js';
 
 /** What a kernel reads: a stored tensor, a scalar input of the graph, or an integer fixed when the plan is made. */
@@ -59,8 +59,23 @@ class SourceWriter implements KernelWriter {
   value(node: Node, index: Index): Expression {
     const { op } = node;
     if (!op) return this.read(node, index);
-    const inputs = node.inputs.map(input => (at: Index) => this.read(input, at));
-    return op.emit(this, inputs, index, node);
+    return op.emit(this, this.readers(node), index, node);
+  }
+
+  private readers(node: Node): Reader[] {
+    return node.inputs.map(input => {
+      const read = (index: Index) => this.read(input, index);
+      if (!this.sums(input)) return read;
+      const from = (start: Expression, index: Index) =>
+        (input.op as Op).emit(this, this.readers(input), index, input, start);
+      return Object.assign(read, { from });
+    });
+  }
+
+  /** Whether this kernel computes `node` by loops that can begin at any value. */
+  private sums(node: Node): boolean {
+    if (this.fusion.isStored(node) || !node.op?.accumulates) return false;
+    return node.op.kind === 'reduction' || node.inputs.some(input => this.sums(input));
   }
 
   define(value: Expression): Expression {
@@ -72,9 +87,9 @@ class SourceWriter implements KernelWriter {
     });
   }
 
-  sum(extents: readonly number[], term: (variables: Index) => Expression): Expression {
+  sum(extents: readonly number[], term: (variables: Index) => Expression, start = '0'): Expression {
     const total = this.fresh('s');
-    this.line(`let ${total} = 0;`);
+    this.line(`let ${total} = ${start};`);
     const nest = (rest: readonly number[], variables: Index) => {
       if (rest.length === 0) this.line(`${total} += ${term(variables)};`);
       else this.loop(rest[0], 0, variable => nest(rest.slice(1), [...variables, variable]));

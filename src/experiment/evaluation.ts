@@ -100,6 +100,8 @@ export interface ValueEvaluation extends EvaluationFacts {
   readonly mean_absolute_error: number;
   /** Those of the greatest error first. */
   readonly worst: readonly WorstValue[];
+  /** `null` if the data do not name their targets. Absent in files of older versions. */
+  readonly target_names?: readonly string[] | null;
   /** By target; `null` if there are too many. Absent in files of older versions. */
   readonly per_output?: readonly OutputScores[] | null;
   /**
@@ -113,6 +115,8 @@ export interface ValueEvaluation extends EvaluationFacts {
 export interface LabelEvaluation extends EvaluationFacts {
   readonly kind: 'label';
   readonly accuracy: number;
+  /** `null` if the data do not name their labels. Absent in files of older versions. */
+  readonly target_names?: readonly string[] | null;
   /** By label; `null` if there are too many. */
   readonly per_label: readonly ClassScores[] | null;
   /** Those of the greatest loss first. */

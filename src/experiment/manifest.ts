@@ -41,6 +41,11 @@ export interface ManifestFacts {
     readonly executor: string;
     /** How products are added on webasm; `null` elsewhere. The same bytes can be expected only where this is the same. */
     readonly arithmetic: 'fused' | 'separate' | null;
+    /**
+     * Bits of vectors that kernels were compiled for on webasm; changes no result. `null` elsewhere,
+     * absent if an older version wrote it.
+     */
+    readonly width?: 128 | 256 | null;
     readonly threads: number | null;
     /** The GPU as its driver names it; `null` without one. */
     readonly adapter: string | null;

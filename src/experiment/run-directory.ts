@@ -336,7 +336,10 @@ function checkInside(root: string, parent: string): void {
 }
 
 /** Checked against the schema, which is what `T` is in another language. */
-function readJson<T>(path: string, schema: 'summary' | 'manifest' | 'evaluation' | 'notes'): T | undefined {
+export function readJson<T>(
+  path: string,
+  schema: 'summary' | 'manifest' | 'evaluation' | 'notes',
+): T | undefined {
   if (isAbsent(path)) return undefined;
   const text = withFile(path, file => file.read(0, file.bytes), { follow: false }).toString('utf8');
   const damaged = (message: string) => damagedError({ code: 'run/damaged', message, file: path });

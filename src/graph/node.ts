@@ -73,6 +73,12 @@ export interface Program {
   readonly outputs: ReadonlyMap<string, Node>;
 }
 
+/** A program that is made when it is first needed; equal keys are one program. */
+export interface KeyedProgram {
+  readonly key: string;
+  make(): Program;
+}
+
 /** The nodes that `roots` depend on, inputs before readers. */
 export function reachable(roots: Iterable<Node>): Node[] {
   const seen = new Set<Node>();

@@ -12,17 +12,21 @@ export type Expression = string;
 export type Index = readonly Expression[];
 
 /** The value of an input at an index; emits whatever statements that takes. */
-export type Reader = (index: Index) => Expression;
+export interface Reader {
+  (index: Index): Expression;
+  /** `start` plus the value, if the value is a sum that this kernel computes: the sum begins there. */
+  readonly from?: (start: Expression, index: Index) => Expression;
+}
 
 /** Writes the statements of one kernel; handed to `Op.emit`. */
 export interface KernelWriter {
   /** Names `value` so that it is computed once; gives the name. */
   define(value: Expression): Expression;
   /**
-   * Sums `term` over loop variables that run from 0 to each of `extents`; gives the name of the sum.
-   * Nested from the first (outermost) to the last.
+   * Sums `term` over loop variables that run from 0 to each of `extents`, beginning at `start` (0
+   * by default); returns the name of the sum. Nested from the first (outermost) to the last.
    */
-  sum(extents: readonly number[], term: (variables: Index) => Expression): Expression;
+  sum(extents: readonly number[], term: (variables: Index) => Expression, start?: Expression): Expression;
   /** Largest `term` over one loop variable that runs from 0 to `extent`; gives its name. */
   max(extent: number, term: (variable: Expression) => Expression): Expression;
   /** The value of the case whose number equals the integer `selector`; the last case where none does. */
@@ -55,8 +59,19 @@ export interface Op<A = unknown> {
   gradient(node: Node<A>, cotangent: Node): readonly (Node | null)[];
   /** The result in float64, row-major; the independent definition that kernels and gradients are tested against. */
   reference(inputs: readonly Tensor[], attributes: A, shape: Shape): Float64Array;
-  /** The expression of the result's element at `index`. */
-  emit(writer: KernelWriter, inputs: readonly Reader[], index: Index, node: Node<A>): Expression;
+  /**
+   * Whether `emit` can begin at a `start`, to which the result is added. A kernel that adds the
+   * addend at the end instead holds two sets of sums in registers.
+   */
+  readonly accumulates?: true;
+  /** The expression of the result's element at `index`, added to `start` if there is one. */
+  emit(
+    writer: KernelWriter,
+    inputs: readonly Reader[],
+    index: Index,
+    node: Node<A>,
+    start?: Expression,
+  ): Expression;
   /** Floating-point operations for the whole result; an addition, a product and a function call each count one. */
   flops(node: Node<A>): number;
 }

@@ -1,4 +1,7 @@
-/** The losses by the `kind` that a config gives them; typed against the config's union, so that none is forgotten. */
+/**
+ * The losses by the `kind` that a config gives them; typed against the config's union, so that none
+ * is forgotten.
+ */
 import type { LossConfig } from '../config/index.js';
 import { Recent } from '../recent.js';
 import { binaryCrossEntropy } from './binary_cross_entropy.js';

@@ -1,5 +1,6 @@
 /** What passes between the blocks of one walk through a schedule. */
-import type { BlockLinks, BlockParameter, blockInputs, StateSpec } from './blocks.js';
+import type { KeyedProgram } from '../graph/node.js';
+import type { BlockLinks, BlockParameter, blockInputs } from './blocks.js';
 import type { Block } from './schedule.js';
 import { type ModelSpec, outputSizes } from './spec.js';
 
@@ -27,86 +28,104 @@ export interface WalkResult<A> {
 
 /** A block with what a walk looks up of it, once for all batches of a length. */
 export interface PlannedBlock {
+  /** In the order of the forward pass. */
+  readonly index: number;
   readonly block: Block;
   readonly links: BlockLinks;
-  readonly parameters: readonly BlockParameter[];
+  /** Whether other blocks read a parameter too. */
+  readonly parameters: readonly (BlockParameter & { readonly isShared: boolean })[];
   readonly inputs: ReturnType<typeof blockInputs>;
-  /** Of its programs. */
-  readonly keys: { readonly forward: string; readonly gradient: string };
+  readonly forward: KeyedProgram;
+  readonly gradient: KeyedProgram;
 }
 
 /**
- * What passes between the blocks of one walk: states, sequences of outputs, and the cotangents of
- * both.
+ * What passes between the blocks of a walk: states, sequences of outputs, and the cotangents of
+ * both. Its arrays are used again by every batch of the same length. Blocks write into them where
+ * they can, so that nothing is copied.
  */
 export class Tape<A extends Numbers> {
-  private readonly states = new Map<string, A>();
-  private readonly cotangentsOfStates = new Map<string, A>();
-  /** By layer and part, [T, B, D]. */
-  private readonly sequences = new Map<string, A>();
-  private readonly cotangentsOfSequences = new Map<string, A>();
+  private readonly arrays = new Map<string, A>();
+  private states = new Map<string, A>();
+  private cotangents = new Map<string, A>();
 
   constructor(
     private readonly spec: ModelSpec,
     private readonly batch: number,
-    private readonly given: WalkBatch<A>,
+    private readonly length: number,
     private readonly allocate: (size: number) => A,
-  ) {
-    for (const [name, state] of Object.entries(given.states ?? {})) this.states.set(name, state);
+  ) {}
+
+  /** Begins with a batch, which may bring the states it starts with. */
+  begin({ states = {} }: WalkBatch<A>): void {
+    this.states = new Map(Object.entries(states));
+    this.cotangents = new Map();
+    for (const [key, array] of this.arrays) if (key.startsWith(SUMMED)) array.fill(0);
   }
 
   /** States and sequences that come into a block. */
   inputs({ block, links }: PlannedBlock): Arrays<A> {
     const values: Arrays<A> = {};
-    for (const state of links.incoming) values[`state.${state.local}`] = this.stateOf(state);
-    this.below(links).forEach((key, part) => {
-      values[`below.${part}`] = this.steps(this.sequence(this.sequences, key), block, key);
+    for (const { name, local, size, start } of links.incoming) {
+      const started = () => this.array(`start.${start}.${size}`, this.batch * size, start);
+      values[`state.${local}`] = this.states.get(name) ?? started();
+    }
+    this.below(links).forEach((part, i) => {
+      values[`below.${i}`] = this.steps('sequence', part, block);
     });
     return values;
   }
 
-  cotangents({ block, links }: PlannedBlock): Arrays<A> {
+  /** Where a block writes the states and sequences that it passes on, which later blocks read. */
+  outputs({ index, block, links }: PlannedBlock): Arrays<A> {
+    const places: Arrays<A> = {};
+    for (const { name, local, size } of links.outgoing) {
+      const place = this.array(`state.${index}.${name}`, this.batch * size);
+      places[`state.${local}`] = place;
+      this.states.set(name, place);
+    }
+    for (const part of this.above(links)) {
+      const all = this.steps('sequence', part, block);
+      const size = all.length / block.steps;
+      for (let t = 0; t < block.steps; t++) {
+        places[`above.${part.part}.${t}`] = all.subarray(t * size, (t + 1) * size) as A;
+      }
+    }
+    return places;
+  }
+
+  /** Cotangents of what a block passed on. */
+  cotangentsOf({ block, links }: PlannedBlock): Arrays<A> {
     const values: Arrays<A> = {};
     for (const { name, local, size } of links.outgoingCotangents) {
-      const known = this.cotangentsOfStates.get(name);
-      values[`cotangent.state.${local}`] = known ?? this.allocate(this.batch * size);
+      const zeros = () => this.array(`zeros.${size}`, this.batch * size);
+      values[`cotangent.state.${local}`] = this.cotangents.get(name) ?? zeros();
     }
-    for (const unit of links.above) {
-      const part = unit.reverse ? 1 : 0;
-      const key = sequenceKey(unit.layer, part);
-      values[`cotangent.above.${part}`] = this.steps(
-        this.sequence(this.cotangentsOfSequences, key),
-        block,
-        key,
-      );
+    for (const part of this.above(links)) {
+      values[`cotangent.above.${part.part}`] = this.steps(SUMMED, part, block);
     }
     return values;
   }
 
-  /** Takes what a block passes on. */
-  keep({ block, links }: PlannedBlock, out: Arrays<A>): void {
-    for (const { name, local } of links.outgoing) this.states.set(name, out[`state.${local}`]);
-    for (const unit of links.above) {
-      const part = unit.reverse ? 1 : 0;
-      const key = sequenceKey(unit.layer, part);
-      const all = this.steps(this.sequence(this.sequences, key), block, key);
-      const size = all.length / block.steps;
-      for (let t = 0; t < block.steps; t++) all.set(out[`above.${part}.${t}`], t * size);
+  /** Where a block writes the gradients of the states that came into it. */
+  gradients({ index, links }: PlannedBlock): Arrays<A> {
+    const places: Arrays<A> = {};
+    for (const { name, local, size } of links.incomingGradients) {
+      const place = this.array(`gradient.${index}.${name}`, this.batch * size);
+      places[`gradient.state.${local}`] = place;
+      this.cotangents.set(name, place);
     }
+    return places;
   }
 
-  keepGradients({ block, links }: PlannedBlock, out: Arrays<A>): void {
-    for (const { name, local, size } of links.incomingGradients) {
-      const known = out[`gradient.state.${local}`];
-      this.cotangentsOfStates.set(name, known ?? this.allocate(this.batch * size));
-    }
-    this.below(links).forEach((key, part) => {
-      const all = this.steps(this.sequence(this.cotangentsOfSequences, key), block, key);
+  /** Adds the gradients of the sequences that came into a block: both directions of a layer read them. */
+  addGradients({ block, links }: PlannedBlock, out: Readonly<Arrays<A>>): void {
+    this.below(links).forEach((part, i) => {
+      const all = this.steps(SUMMED, part, block);
       const size = all.length / block.steps;
       for (let t = 0; t < block.steps; t++) {
-        const values = out[`gradient.below.${part}.${t}`] ?? [];
-        // both directions of the layer above read it
-        for (let i = 0; i < values.length; i++) all[t * size + i] += values[i];
+        const values = out[`gradient.below.${i}.${t}`] ?? [];
+        for (let at = 0; at < values.length; at++) all[t * size + at] += values[at];
       }
     });
   }
@@ -115,43 +134,44 @@ export class Tape<A extends Numbers> {
     for (const [name, state] of Object.entries(states ?? {})) state.set(this.states.get(name)!);
   }
 
-  private stateOf({ name, size, start }: StateSpec): A {
-    let state = this.states.get(name);
-    if (!state) {
-      state = this.allocate(this.batch * size);
-      state.fill(start);
-      this.states.set(name, state);
-    }
-    return state;
-  }
-
-  /** The sequences of the layer that a block reads. */
-  private below({ below }: BlockLinks): string[] {
-    return below === undefined
-      ? []
-      : outputSizes(this.spec, below).map((_, part) => sequenceKey(below, part));
-  }
-
-  private sequence(of: Map<string, A>, key: string): A {
-    let found = of.get(key);
+  private array(key: string, size: number, value = 0): A {
+    let found = this.arrays.get(key);
     if (!found) {
-      found = this.allocate(this.given.steps * this.batch * this.sizeOf(key));
-      of.set(key, found);
+      found = this.allocate(size);
+      if (value !== 0) found.fill(value);
+      this.arrays.set(key, found);
     }
     return found;
   }
 
-  private steps(sequence: A, { start, steps }: Block, key: string): A {
-    const size = this.batch * this.sizeOf(key);
-    return sequence.subarray(start * size, (start + steps) * size) as A;
+  /** The sequences of the layer that a block reads. */
+  private below({ below }: BlockLinks): SequencePart[] {
+    if (below === undefined) return [];
+    return outputSizes(this.spec, below).map((size, part) => ({ layer: below, part, size }));
   }
 
-  private sizeOf(key: string): number {
-    const [layer, part] = key.split('.').map(Number);
-    return outputSizes(this.spec, layer)[part];
+  /** The sequences that a block writes. */
+  private above({ above }: BlockLinks): SequencePart[] {
+    return above.map(({ layer, reverse }) => {
+      const part = reverse ? 1 : 0;
+      return { layer, part, size: outputSizes(this.spec, layer)[part] };
+    });
+  }
+
+  /** The steps of a block in a sequence, [S, B, D]. */
+  private steps(kind: string, { layer, part, size }: SequencePart, { start, steps }: Block): A {
+    const row = this.batch * size;
+    const all = this.array(`${kind}.${layer}.${part}`, this.length * row);
+    return all.subarray(start * row, (start + steps) * row) as A;
   }
 }
 
-function sequenceKey(layer: number, part: number): string {
-  return `${layer}.${part}`;
+/** Keys of arrays that are added to, and so begin with zeros. */
+const SUMMED = 'cotangents';
+
+/** The outputs of a direction of a layer, [T, B, size]. */
+interface SequencePart {
+  readonly layer: number;
+  readonly part: number;
+  readonly size: number;
 }

@@ -5,12 +5,12 @@
  * computes the programs is the caller's: kernels in float32, or the references of the ops in
  * float64.
  */
-import type { Program } from '../graph/node.js';
+import type { KeyedProgram, Program } from '../graph/node.js';
 import type { Loss } from '../losses/loss.js';
 import { counted } from '../words.js';
 import { blockInputs, blockLinks, hasLoss, parametersOf, programKey } from './blocks.js';
 import { answersEachStep } from './heads.js';
-import { constantName, type DeclaredInput, declaredInputs, type InputOptions, widthOf } from './inputs.js';
+import { constantName, declaredInputs, type InputOptions, widthOf } from './inputs.js';
 import { EMBEDDING, ParameterLayout } from './parameters.js';
 import { blockProgram } from './programs.js';
 import { type Block, makeSchedule } from './schedule.js';
@@ -26,10 +26,13 @@ import {
 
 /** Who computes programs. */
 export interface Machine<A extends Numbers> {
-  /** Zeros. */
+  /** Zeros, kept for good. */
   allocate(size: number): A;
-  /** Runs the program of `key`, which `make` makes; results are the caller's to keep. */
-  run(key: string, make: () => Program, values: Readonly<Arrays<A>>): Promise<Arrays<A>>;
+  /**
+   * Runs a program. Results are written to their arrays in `into`; those without one are valid until
+   * the next run.
+   */
+  run(program: KeyedProgram, values: Readonly<Arrays<A>>, into: Readonly<Arrays<A>>): Promise<Arrays<A>>;
 }
 
 export interface WalkShape extends InputOptions {
@@ -40,13 +43,73 @@ export interface WalkShape extends InputOptions {
   readonly maxCellSteps?: number;
 }
 
+/** The blocks of a batch of `steps` steps, in the order of the forward pass. */
+function planBlocks(spec: ModelSpec, loss: Loss, shape: WalkShape, steps: number): readonly PlannedBlock[] {
+  const { sequenceLength: longest, variableLength, training, maxCellSteps, batch } = shape;
+  const layout = new ParameterLayout(spec);
+  const declared = declaredInputs(spec, loss, shape);
+  const schedule = makeSchedule(spec, {
+    steps,
+    longest,
+    variableLength,
+    ...(maxCellSteps && { maxCellSteps }),
+  });
+  const parameters = schedule.map(block => parametersOf(layout, block));
+  const readers = new Map<number, number>();
+  for (const { offset } of parameters.flat()) readers.set(offset, (readers.get(offset) ?? 0) + 1);
+  return schedule.map((block, index) => {
+    const program = (gradient: boolean): KeyedProgram => {
+      const options = { batch, variableLength, training, gradient };
+      return {
+        key: programKey(spec, block, options),
+        make: () => blockProgram(spec, loss, block, options),
+      };
+    };
+    return {
+      index,
+      block,
+      links: blockLinks(spec, block, variableLength),
+      parameters: parameters[index].map(one => ({
+        ...one,
+        isShared: (readers.get(one.offset) as number) > 1,
+      })),
+      inputs: blockInputs(spec, block, declared),
+      forward: program(false),
+      gradient: program(true),
+    };
+  });
+}
+
+/**
+ * The programs that a batch of `steps` steps runs, with or without gradient, in the order in which
+ * they first run.
+ */
+export function batchPrograms(
+  spec: ModelSpec,
+  loss: Loss,
+  shape: WalkShape,
+  steps: number,
+  withGradient: boolean,
+): readonly KeyedProgram[] {
+  const blocks = planBlocks(spec, loss, shape, steps);
+  const forward = blocks.map(block => block.forward);
+  const programs = withGradient
+    ? [...forward.slice(0, -1), ...blocks.map(block => block.gradient).reverse()]
+    : forward;
+  return [...new Map(programs.map(program => [program.key, program])).values()];
+}
+
+interface WalkPlan<A extends Numbers> {
+  readonly blocks: readonly PlannedBlock[];
+  readonly tape: Tape<A>;
+}
+
 export class ScheduleWalk<A extends Numbers> {
   readonly layout: ParameterLayout;
-  private readonly inputs: readonly DeclaredInput[];
   /** What the graph of the loss reads, by the names of its inputs. */
   private readonly constants: Readonly<Arrays<A>>;
   /** By the steps of a batch. */
-  private readonly planned = new Map<number, readonly PlannedBlock[]>();
+  private readonly plans = new Map<number, WalkPlan<A>>();
 
   constructor(
     private readonly spec: ModelSpec,
@@ -55,7 +118,6 @@ export class ScheduleWalk<A extends Numbers> {
     private readonly machine: Machine<A>,
   ) {
     this.layout = new ParameterLayout(spec);
-    this.inputs = declaredInputs(spec, loss, shape);
     this.constants = Object.fromEntries(
       Object.entries(loss.constants?.(spec.outputSize) ?? {}).map(([name, values]) => {
         const array = machine.allocate(values.length);
@@ -67,73 +129,61 @@ export class ScheduleWalk<A extends Numbers> {
 
   /** Loss and predictions; `parameters` are flat. */
   async evaluate(parameters: A, batch: WalkBatch<A>, result: WalkResult<A>): Promise<void> {
-    const tape = new Tape(this.spec, this.shape.batch, batch, size => this.machine.allocate(size));
-    for (const block of this.blocksOf(batch.steps)) {
-      const out = await this.run(block, false, parameters, batch, tape.inputs(block));
-      this.collect(block, out, result);
-      tape.keep(block, out);
+    const { blocks, tape } = this.planOf(batch.steps);
+    tape.begin(batch);
+    for (const block of blocks) {
+      const values = this.valuesOf(block, parameters, batch, tape.inputs(block));
+      this.collect(block, await this.machine.run(block.forward, values, tape.outputs(block)), result);
     }
     tape.finish(result);
   }
 
-  /** Adds the gradient of the sum of weight * loss to `gradient`, which is flat. */
-  async addGradient(parameters: A, batch: WalkBatch<A>, result: WalkResult<A>, gradient: A): Promise<void> {
-    const tape = new Tape(this.spec, this.shape.batch, batch, size => this.machine.allocate(size));
-    const blocks = this.blocksOf(batch.steps);
+  /** Writes the gradient of the sum of weight * loss to `gradient`, which is flat and holds zeros. */
+  async writeGradient(parameters: A, batch: WalkBatch<A>, result: WalkResult<A>, gradient: A): Promise<void> {
+    const { blocks, tape } = this.planOf(batch.steps);
+    tape.begin(batch);
     const before: Arrays<A>[] = [];
     for (const block of blocks) {
-      const values = tape.inputs(block);
+      const values = this.valuesOf(block, parameters, batch, tape.inputs(block));
       before.push(values);
       // the last block's gradient goes through its forward pass anyway
-      if (before.length < blocks.length)
-        tape.keep(block, await this.run(block, false, parameters, batch, values));
+      if (before.length < blocks.length) await this.machine.run(block.forward, values, tape.outputs(block));
     }
     for (let at = blocks.length - 1; at >= 0; at--) {
       const block = blocks[at];
-      const values = { ...before[at], ...tape.cotangents(block) };
-      const out = await this.run(block, true, parameters, batch, values);
+      // what the block passes back takes the place of what it reads, so that is looked up first
+      const values = { ...before[at], ...tape.cotangentsOf(block) };
+      const places = { ...tape.gradients(block), ...this.ownGradients(block, gradient) };
+      if (at === blocks.length - 1) Object.assign(places, tape.outputs(block));
+      const out = await this.machine.run(block.gradient, values, places);
       this.collect(block, out, result);
-      if (at === blocks.length - 1) tape.keep(block, out);
       this.accumulate(block, out, batch, gradient);
-      tape.keepGradients(block, out);
+      tape.addGradients(block, out);
     }
     tape.finish(result);
   }
-
-  private blocksOf(steps: number): readonly PlannedBlock[] {
-    let found = this.planned.get(steps);
-    if (!found) {
-      const { sequenceLength: longest, variableLength, maxCellSteps } = this.shape;
-      const options = { steps, longest, variableLength, ...(maxCellSteps && { maxCellSteps }) };
-      found = makeSchedule(this.spec, options).map(block => this.plan(block));
-      this.planned.set(steps, found);
+  private planOf(steps: number): WalkPlan<A> {
+    const { spec, loss, shape } = this;
+    let plan = this.plans.get(steps);
+    if (!plan) {
+      plan = {
+        blocks: planBlocks(spec, loss, shape, steps),
+        tape: new Tape(spec, shape.batch, steps, size => this.machine.allocate(size)),
+      };
+      this.plans.set(steps, plan);
     }
-    return found;
+    return plan;
   }
 
-  private plan(block: Block): PlannedBlock {
-    const { batch, variableLength, training } = this.shape;
-    const key = (gradient: boolean) =>
-      programKey(this.spec, block, { batch, variableLength, training, gradient });
-    return {
-      block,
-      links: blockLinks(this.spec, block, variableLength),
-      parameters: parametersOf(this.layout, block),
-      inputs: blockInputs(this.spec, block, this.inputs),
-      keys: { forward: key(false), gradient: key(true) },
-    };
-  }
-
-  private run(
-    { block, parameters: own, inputs: read, keys }: PlannedBlock,
-    gradient: boolean,
+  /** What a block's programs read, beside the cotangents. */
+  private valuesOf(
+    { block, parameters: own, inputs: read }: PlannedBlock,
     parameters: A,
     { inputs }: WalkBatch<A>,
     values: Readonly<Arrays<A>>,
-  ): Promise<Arrays<A>> {
-    const { spec, loss, shape } = this;
-    const { batch, variableLength, training } = shape;
-    const given: Arrays<A> = { ...values, ...(hasLoss(spec, block) && this.constants) };
+  ): Arrays<A> {
+    const { batch } = this.shape;
+    const given: Arrays<A> = { ...values, ...(hasLoss(this.spec, block) && this.constants) };
     for (const { name, offset, size } of own) given[name] = parameters.subarray(offset, offset + size) as A;
     for (const { input, local } of read) {
       const [from, count] =
@@ -141,8 +191,7 @@ export class ScheduleWalk<A extends Numbers> {
       const size = batch * widthOf(input);
       given[local] = inputs[input.name].subarray(from * size, (from + count) * size) as A;
     }
-    const make = () => blockProgram(spec, loss, block, { batch, variableLength, training, gradient });
-    return this.machine.run(gradient ? keys.gradient : keys.forward, make, given);
+    return given;
   }
 
   /**
@@ -152,7 +201,11 @@ export class ScheduleWalk<A extends Numbers> {
     return answersEachStep(this.spec.head) ? [start, steps] : [0, 1];
   }
 
-  private collect({ block }: PlannedBlock, out: Arrays<A>, { rows, predictions }: WalkResult<A>): void {
+  private collect(
+    { block }: PlannedBlock,
+    out: Readonly<Arrays<A>>,
+    { rows, predictions }: WalkResult<A>,
+  ): void {
     if (!hasLoss(this.spec, block)) return;
     const { batch } = this.shape;
     const [from, count] = this.predictions(block);
@@ -163,15 +216,24 @@ export class ScheduleWalk<A extends Numbers> {
     }
   }
 
+  /** Where a block writes the gradients of parameters that no other block reads. */
+  private ownGradients({ parameters }: PlannedBlock, gradient: A): Arrays<A> {
+    return Object.fromEntries(
+      parameters
+        .filter(({ isShared }) => !isShared)
+        .map(({ name, offset, size }) => [`gradient.${name}`, gradient.subarray(offset, offset + size) as A]),
+    );
+  }
+
   private accumulate(
     { block, parameters }: PlannedBlock,
-    out: Arrays<A>,
+    out: Readonly<Arrays<A>>,
     { inputs }: WalkBatch<A>,
     gradient: A,
   ): void {
-    for (const { name, offset } of parameters) {
+    for (const { name, offset, isShared } of parameters) {
       // a parameter that no result depends on (recurrent weights of a single step) has no output
-      const part = out[`gradient.${name}`] ?? [];
+      const part = isShared ? (out[`gradient.${name}`] ?? []) : [];
       for (let i = 0; i < part.length; i++) gradient[offset + i] += part[i];
     }
     if (this.spec.input.kind === 'symbol') this.scatter(block, out, inputs.x, gradient);
@@ -181,7 +243,7 @@ export class ScheduleWalk<A extends Numbers> {
    * Adds the gradient of each row that was read from the embedding to that row: work for the
    * symbols read, not for all there are.
    */
-  private scatter({ start, steps }: Block, out: Arrays<A>, symbols: A, gradient: A): void {
+  private scatter({ start, steps }: Block, out: Readonly<Arrays<A>>, symbols: A, gradient: A): void {
     const { batch } = this.shape;
     const [table] = this.layout.blocksOf(EMBEDDING);
     for (let t = 0; t < steps; t++) {
@@ -209,7 +271,7 @@ export interface StepProgram {
 }
 
 /**
- * The programs that `addGradient` runs for a batch of the longest sequences, in the order in which
+ * The programs that `writeGradient` runs for a batch of the longest sequences, in the order in which
  * they first run.
  */
 export function stepPrograms(spec: ModelSpec, loss: Loss, shape: WalkShape): StepProgram[] {

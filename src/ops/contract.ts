@@ -41,6 +41,7 @@ function extent(extents: Map<string, number>, letters: Iterable<string>): number
 export const contractOp: Op<Attributes> = {
   name: 'contract',
   kind: 'reduction',
+  accumulates: true,
   readsOnce: false,
   shape(inputs, attributes) {
     const extents = extentsOf(attributes, inputs);
@@ -73,7 +74,7 @@ export const contractOp: Op<Attributes> = {
     });
     return result;
   },
-  emit(writer, [x, y], index, { inputs, attributes }) {
+  emit(writer, [x, y], index, { inputs, attributes }, start) {
     const extents = extentsOf(
       attributes,
       inputs.map(input => input.shape),
@@ -87,6 +88,7 @@ export const contractOp: Op<Attributes> = {
     return writer.sum(
       extent(extents, letters),
       variables => `${x(at(a, variables))} * ${y(at(b, variables))}`,
+      start,
     );
   },
   flops({ inputs, attributes }) {

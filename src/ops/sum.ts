@@ -11,6 +11,7 @@ interface Attributes {
 export const sumOp: Op<Attributes> = {
   name: 'sum',
   kind: 'reduction',
+  accumulates: true,
   readsOnce: true,
   shape([x], { keep }) {
     requireShape(keep.length > 0 && keep.length < x.length, 'sum', 'some axes must stay and some must go');
@@ -25,7 +26,7 @@ export const sumOp: Op<Attributes> = {
     });
     return result;
   },
-  emit(writer, [x], index, { inputs, attributes: { keep } }) {
+  emit(writer, [x], index, { inputs, attributes: { keep } }, start) {
     const { shape } = inputs[0];
     const gone = shape.map((_, axis) => axis).filter(axis => !keep.includes(axis));
     return writer.sum(
@@ -36,6 +37,7 @@ export const sumOp: Op<Attributes> = {
             keep.includes(axis) ? index[keep.indexOf(axis)] : variables[gone.indexOf(axis)],
           ),
         ),
+      start,
     );
   },
   flops: ({ inputs: [x] }) => sizeOf(x.shape),

@@ -1,4 +1,7 @@
-/** The optimizers by the `kind` that a config gives them; typed against the config's union, so that none is forgotten. */
+/**
+ * The optimizers by the `kind` that a config gives them; typed against the config's union, so that
+ * none is forgotten.
+ */
 import type { OptimizerConfig } from '../config/index.js';
 import { adagrad } from './adagrad.js';
 import { adam } from './adam.js';

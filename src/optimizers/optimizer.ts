@@ -1,6 +1,7 @@
 /**
- * What an optimizer is: named state beside each parameter, and one update written with ops. Everything that changes
- * from step to step, or that a schedule or a sweep may change, reaches the kernels as a scalar argument.
+ * What an optimizer is: named state beside each parameter, and one update written with ops.
+ * Everything that changes from step to step, or that a schedule or a sweep may change, reaches the
+ * kernels as a scalar argument.
  */
 import type { Node } from '../graph/node.js';
 
@@ -10,7 +11,10 @@ export interface Update {
 }
 
 export interface Optimizer<Settings> {
-  /** Names of the buffers that it keeps beside each parameter, as PyTorch calls them; all start at zero. */
+  /**
+   * Names of the buffers that it keeps beside each parameter, as PyTorch calls them; all start at
+   * zero.
+   */
   state(settings: Settings): readonly string[];
   /** The scalars of `step` (1 for the first), computed in float64. */
   scalars(settings: Settings, step: number, learningRate: number): Readonly<Record<string, number>>;

@@ -1,4 +1,7 @@
-/** The update of all parameters as a graph of its own: they lie in one flat array, so each result is one kernel. */
+/**
+ * The update of all parameters as a graph of its own: they lie in one flat array, so each result is
+ * one kernel.
+ */
 import { Graph, type Node, type Program } from '../graph/node.js';
 import { add } from '../ops/add.js';
 import { broadcast } from '../ops/broadcast.js';
@@ -6,10 +9,16 @@ import { multiply } from '../ops/multiply.js';
 import { sum } from '../ops/sum.js';
 import type { Optimizer } from './optimizer.js';
 
-/** Width of the rows in which the flat arrays are given to kernels: bounded in each dimension, and a multiple of every vector width. */
+/**
+ * Width of the rows in which the flat arrays are given to kernels: bounded in each dimension, and a
+ * multiple of every vector width.
+ */
 export const ROW = 1024;
 
-/** The output that is the sum over all the others and their rows, [ROW]: finite only where each of their elements is. */
+/**
+ * The output that is the sum over all the others and their rows, [ROW]: finite only where each of
+ * their elements is.
+ */
 export const TOTAL = 'total';
 
 /** Elements of a flat array of `size` parameters, padded to whole rows. */

@@ -11,9 +11,12 @@ export interface SgdSettings {
 }
 
 /**
- * Stochastic gradient descent as torch.optim.SGD (dampening 0). With gradient g, momentum mu, weight decay lambda:
+ * Stochastic gradient descent as torch.optim.SGD (dampening 0). With gradient g, momentum mu,
+ * weight decay lambda:
  *
- *     g <- g + lambda theta        b <- mu b + g        theta <- theta - lr (g + mu b  if nesterov, else b)
+ *     g <- g + lambda theta
+ *     b <- mu b + g
+ *     theta <- theta - lr (g + mu b  if nesterov, else b)
  *
  * Without momentum, b is g. Sutskever et al. (2013) for momentum and Nesterov's form.
  */

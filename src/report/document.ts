@@ -201,6 +201,8 @@ export interface MistakeReport {
 }
 
 export interface ValuesReport {
+  /** Of the targets; null if the data name none. */
+  readonly names: readonly string[] | null;
   /** Pairs of a target and its prediction, a sample: one list for each of the first targets. */
   readonly pairs: readonly (readonly (readonly [target: number, prediction: number])[])[];
   readonly worst: readonly {
@@ -237,6 +239,10 @@ export interface SweepReport {
   readonly states: Readonly<Record<TrialState, number>>;
   /** What limits the trust in the best trial, a sentence each. */
   readonly cautions: readonly string[];
+  /** The trivial baseline that is hardest to beat on the objective; null if none is known. */
+  readonly baseline: { readonly name: string; readonly value: number } | null;
+  readonly tags: readonly string[];
+  readonly note: string | null;
   /** The winner, or who leads. */
   readonly best: number | null;
   /** Shares of the objective's variance; null where too few trials tell. */
@@ -339,6 +345,8 @@ export interface SweepRow {
   readonly states: Readonly<Record<TrialState, number>>;
   readonly best: { readonly trial: number; readonly value: number } | null;
   readonly duration_s: number | null;
+  readonly tags: readonly string[];
+  readonly note: string | null;
 }
 
 /** Several runs against each other; what `compare` says of them. */

@@ -1,7 +1,12 @@
 /** `evaluation.json`, where the run left one. */
 import { validateAgainst } from '../config/schema.js';
 import { damagedError } from '../errors.js';
-import type { ClassEvaluation, SplitEvaluation, ValueEvaluation } from '../experiment/evaluation.js';
+import type {
+  ClassEvaluation,
+  LabelEvaluation,
+  SplitEvaluation,
+  ValueEvaluation,
+} from '../experiment/evaluation.js';
 import { withFile } from '../experiment/opened-file.js';
 import { isAbsent } from '../experiment/unreadable.js';
 import type { ClassesReport, EvaluationReport, ScoresReport, ValuesReport } from './document.js';
@@ -40,24 +45,31 @@ const DETAILS: {
     scores: scoresOf('class', CLASS_SCORES, written.per_class, namesOf(written)),
   }),
   value: written => ({
-    values: { pairs: pairsOf(written.sample ?? []), worst: worstOf(written.worst) },
-    scores: scoresOf('target', OUTPUT_SCORES, written.per_output),
+    values: valuesOf(written, pairsOf(written.sample ?? [])),
+    scores: scoresOf('target', OUTPUT_SCORES, written.per_output, written.target_names),
   }),
   label: written => ({
-    values: { pairs: [], worst: worstOf(written.worst) },
-    scores: scoresOf('label', CLASS_SCORES, written.per_label),
+    values: valuesOf(written, []),
+    scores: scoresOf('label', CLASS_SCORES, written.per_label, written.target_names),
   }),
 };
 
 const CLASS_SCORES = ['precision', 'recall', 'f1', 'support'] as const;
 const OUTPUT_SCORES = ['mean_absolute_error', 'rmse', 'r2'] as const;
 
+function valuesOf(
+  { target_names: names = null, worst }: ValueEvaluation | LabelEvaluation,
+  pairs: ValuesReport['pairs'],
+): ValuesReport {
+  return { names, pairs, worst: worstOf(worst) };
+}
+
 /** Null if there are none. @param names of the rows; their numbers if absent */
 function scoresOf<C extends string>(
   of: ScoresReport['of'],
   columns: readonly C[],
   rows: readonly { readonly [K in C]?: number }[] | null | undefined,
-  names?: readonly string[],
+  names?: readonly string[] | null,
 ): ScoresReport | null {
   if (!rows) return null;
   return {

@@ -113,6 +113,7 @@ function sparklineOf({ curves }: RunHistory): RunRow['sparkline'] {
 export function sweepRowOf(directory: string, path: string): SweepRow {
   const results = readSweepResults(directory);
   const { sweep_id, name, status, objective, trials, states, best, duration_s } = summaryOf(results);
+  const { tags, note } = results.directory.readNotes();
   return {
     id: sweep_id,
     name,
@@ -125,5 +126,7 @@ export function sweepRowOf(directory: string, path: string): SweepRow {
     states,
     best: best === null || best.value === null ? null : { trial: best.trial, value: best.value },
     duration_s,
+    tags,
+    note,
   };
 }

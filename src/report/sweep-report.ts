@@ -2,6 +2,7 @@
 import { relative, sep } from 'node:path';
 import type { Budget, Method, Pruner, SweepPlan } from '../sweep/plan.js';
 import {
+  beatsBaseline,
   bestRow,
   epochValues,
   importanceOf,
@@ -30,6 +31,8 @@ export function buildSweepReport(path: string): SweepReport {
 export function sweepReportOf(results: SweepResults): SweepReport {
   const { plan, directory, state, records } = results;
   const rows = ranked(plan, records.rows);
+  const { baseline, states } = summaryOf(results);
+  const { tags, note } = directory.readNotes();
   return {
     kind: 'sweep',
     version: 1,
@@ -45,8 +48,16 @@ export function sweepReportOf(results: SweepResults): SweepReport {
     settings: settingsOf(plan),
     parameters: parametersOf(plan, rows),
     trials: thinned(rows).map(row => trialOf(row, results)),
-    states: summaryOf(results).states,
-    cautions: sweepCautions(plan, records.rows),
+    states,
+    cautions: [
+      ...sweepCautions(plan, records.rows),
+      ...(beatsBaseline(plan, bestRow(plan, records), baseline) === false
+        ? ['the best trial is no better than the trivial baseline']
+        : []),
+    ],
+    baseline: baseline ?? null,
+    tags,
+    note,
     best: bestRow(plan, records)?.trial ?? null,
     importance: importancesOf(plan, records.rows),
   };

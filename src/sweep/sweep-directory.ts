@@ -5,8 +5,9 @@ import { damagedError, usageError } from '../errors.js';
 import { writeAtomic, writeFlushed, writeJsonAtomic } from '../experiment/atomic.js';
 import { whereNotJson } from '../experiment/json.js';
 import { createExclusively } from '../experiment/new-folder.js';
+import { NO_NOTES, type Notes } from '../experiment/notes.js';
 import { withFile } from '../experiment/opened-file.js';
-import { checkName } from '../experiment/run-directory.js';
+import { checkName, readJson } from '../experiment/run-directory.js';
 import type { Base, SweepPlan } from './plan.js';
 import type { Segment } from './records.js';
 
@@ -56,6 +57,7 @@ export class SweepDirectory {
       summary: at('summary.json'),
       table: at('trials.csv'),
       best: at('best.yaml'),
+      notes: at('notes.json'),
     };
   }
 
@@ -85,6 +87,11 @@ export class SweepDirectory {
     if (givenYaml !== null) writeFlushed(given, [givenYaml]);
     writeJsonAtomic(planFile, plan);
     return directory;
+  }
+
+  /** Whether `path` is the directory of a sweep. */
+  static isAt(path: string): boolean {
+    return existsSync(new SweepDirectory(resolve(path)).files.plan);
   }
 
   /** An existing sweep. Throws exit 2 where `path` is not one. */
@@ -121,6 +128,15 @@ export class SweepDirectory {
   /** Where the run of a trial with one of the seeds is. */
   runPath({ trial, seed }: Pick<Segment, 'trial' | 'seed'>): string {
     return join(this.files.trials, `t${String(trial).padStart(4, '0')}-s${seed}`);
+  }
+
+  /** Throws as `readPlan` does. */
+  readNotes(): Notes {
+    return readJson<Notes>(this.files.notes, 'notes') ?? NO_NOTES;
+  }
+
+  writeNotes(notes: Notes): void {
+    writeJsonAtomic(this.files.notes, notes);
   }
 
   write(file: 'summary' | 'table' | 'best', text: string): void {

@@ -7,8 +7,8 @@ import { BatchOrder, type BatchOrderState } from '../data/index.js';
 import type { Session } from './session.js';
 
 /**
- * The order of the batches from the first, or from where it stood at `state`. Throws exit 2 where the training split does not fill one
- * batch, exit 5 where `state` is none of these data.
+ * The order of the batches from the first, or from where it stood at `state`. Throws exit 2 where
+ * the training split does not fill one batch, exit 5 where `state` is none of these data.
  */
 export function batchOrder(
   { experiment }: LoadedExperiment,
@@ -29,7 +29,8 @@ export function batchOrder(
 }
 
 /**
- * Optimizer steps of a whole run that has made `done` and whose next batch is that of `order`. The epochs behind it may have had other batches.
+ * Optimizer steps of a whole run that has made `done` and whose next batch is that of `order`. The
+ * epochs behind it may have had other batches.
  */
 export function totalSteps({ experiment }: LoadedExperiment, order: BatchOrder, done = 0): number {
   const { max_steps, num_epochs } = experiment.training;

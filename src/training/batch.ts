@@ -26,8 +26,8 @@ export interface ShardRows {
 }
 
 /**
- * How a batch is cut into shards for training. It depends on nothing but the batch size, so the sums that make a gradient are the
- * same whatever the number of threads.
+ * How a batch is cut into shards for training. It depends on nothing but the batch size, so the
+ * sums that make a gradient are the same whatever the number of threads.
  */
 export function trainingShards(batchSize: number): ShardRows {
   const shards = Math.max(1, Math.min(MAX_SHARDS, Math.floor(batchSize / MIN_ROWS)));
@@ -36,7 +36,10 @@ export function trainingShards(batchSize: number): ShardRows {
   return { shards: even, rows: Math.ceil(batchSize / even) };
 }
 
-/** One for each thread: nothing is summed over rows here, and each shard costs a copy of the parameters. */
+/**
+ * One for each thread: nothing is summed over rows here, and each shard costs a copy of the
+ * parameters.
+ */
 export function evaluationShards(batchSize: number, threads: number): ShardRows {
   const shards = Math.max(1, Math.min(threads, Math.floor(batchSize / MIN_ROWS)));
   return { shards, rows: Math.ceil(batchSize / shards) };

@@ -1,4 +1,7 @@
-/** How fast the machine was while a run trained, by a kernel that is measured now and then. Shown and recorded, and decides nothing. */
+/**
+ * How fast the machine was while a run trained, by a kernel that is measured now and then. Shown
+ * and recorded, and decides nothing.
+ */
 import { RunningMedian } from './running-median.js';
 
 /** Of the time that training takes, at most; but for what a short run needs. */

@@ -1,4 +1,7 @@
-/** What a checkpoint says of a run beside its tensors: where it stands, what it measured. Plain JSON, no clock in it. */
+/**
+ * What a checkpoint says of a run beside its tensors: where it stands, what it measured. Plain
+ * JSON, no clock in it.
+ */
 import type { BatchOrderState } from '../data/index.js';
 import { damagedError } from '../errors.js';
 import type { Metrics } from '../experiment/gates.js';
@@ -34,8 +37,9 @@ export function checkpointMetadata(
 }
 
 /**
- * What `checkpointMetadata` wrote for the checkpoint of `step`, when `epochsDone` epochs were done. Throws exit 5 where `metadata` are
- * something else; what the batch order must satisfy is its own to check.
+ * What `checkpointMetadata` wrote for the checkpoint of `step`, when `epochsDone` epochs were done.
+ * Throws exit 5 where `metadata` are something else; what the batch order must satisfy is its own
+ * to check.
  */
 export function savedState(
   file: string,

@@ -1,4 +1,7 @@
-/** What a new run and one that goes on have in common: training between its beginning and its end, whatever that end is. */
+/**
+ * What a new run and one that goes on have in common: training between its beginning and its end,
+ * whatever that end is.
+ */
 
 import type { LoadedExperiment } from '../config/index.js';
 import { DeviceLostError } from '../engine/executable.js';
@@ -42,8 +45,8 @@ export interface Beginning {
 }
 
 /**
- * The run directory must be this process's alone. Throws what ends the run unexpectedly, after summary and closing event are
- * written as far as they can be.
+ * The run directory must be this process's alone. Throws what ends the run unexpectedly, after
+ * summary and closing event are written as far as they can be.
  */
 export async function conductRun(conduct: Conduct, beginning: Beginning): Promise<RunResult> {
   const { loaded, session, directory, runId, state, observer, began } = conduct;

@@ -76,13 +76,20 @@ export interface PredictionForm {
   readonly quantiles: readonly number[];
   /** The value of each of these quantiles, in the units of the data. */
   quantilesOf(prediction: Prediction): readonly Numbers[];
+  /** The shortest decimals that say as much as the numbers of a value. */
+  decimals(values: Numbers): readonly number[];
   /** Whether the data name the sequences. */
   readonly named: boolean;
+  /** The name of each number of a value, if the data name them and there are several. */
+  readonly targetNames?: readonly string[];
   /** The name of each class, where the data name them. */
   readonly classNames?: readonly string[];
 }
 
-/** Predicts the sequences of a split and tells each to what `begin` gives. Throws exit 5 where the data are not those of the run. */
+/**
+ * Predicts the sequences of a split and tells each to what `begin` gives. Throws exit 5 where the
+ * data are not those of the run.
+ */
 export async function predictCheckpoint(
   model: SavedModel,
   { split, limit = Number.POSITIVE_INFINITY, signal, ...options }: PredictionOptions,
@@ -92,13 +99,16 @@ export async function predictCheckpoint(
     const all = splitOf(dataset, split);
     const loss = lossOf(run.loss);
     const readout = new Readout(loss, all.targets);
+    const size = targetSize(run.loss, spec.outputSize);
     const watch = begin({
       named: all.id !== undefined,
       kind: loss.target,
       quantiles: loss.quantiles?.map(({ level }) => level) ?? [],
       quantilesOf: ({ outputs }) => readout.quantiles(outputs),
+      decimals: values => readout.decimals(values),
       perStep: answersEachStep(spec.head),
-      size: targetSize(run.loss, spec.outputSize),
+      size,
+      ...(size > 1 && dataset.targetNames && { targetNames: dataset.targetNames }),
       ...(dataset.classLabels && { classNames: dataset.classLabels }),
     });
     const first: Split = { ...all, count: Math.min(all.count, limit) };
@@ -115,9 +125,9 @@ async function withModel<T>(
   const { dataset, spec, run } = session;
   if (data) checkSameData(dataset, data);
   const layout = new ParameterLayout(spec);
-  const parameters = allocateParameters(layout);
+  const engine = await Engine.start(run.backend, { width: run.width });
+  const parameters = allocateParameters(layout, engine.heap);
   loadWeights(file, layout, parameters, weights);
-  const engine = await Engine.start(run.backend);
   const pool = createPool(engine, run, parameters);
   try {
     return await use(new Evaluator(pool, run, loaded.experiment.training.eval_batch_size), session);

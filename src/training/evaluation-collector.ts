@@ -70,10 +70,19 @@ function collectorOf(task: Task, run: ModelRun, dataset: Dataset, split: SplitNa
     case 'classes':
       return new ClassCollector(run, dataset, split);
     case 'labels':
-      return new LabelCollector(run, split);
+      return new LabelCollector(run, dataset, split);
     case 'values':
       return new ValueCollector(run, dataset, split);
   }
+}
+
+/** What every document begins with. */
+function factsOf<K extends SplitEvaluation['kind']>(
+  kind: K,
+  split: SplitName,
+  { epoch, step, count, loss }: Outcome,
+) {
+  return { version: 1, kind, split, epoch, step, predictions: count, loss } as const;
 }
 
 class ClassCollector implements EvaluationCollector {
@@ -112,15 +121,9 @@ class ClassCollector implements EvaluationCollector {
     }
   }
 
-  document({ epoch, step, count, loss }: Outcome): ClassEvaluation {
+  document(outcome: Outcome): ClassEvaluation {
     return {
-      version: 1,
-      kind: 'class',
-      split: this.split,
-      epoch,
-      step,
-      predictions: count,
-      loss,
+      ...factsOf('class', this.split, outcome),
       accuracy: this.accuracy.value ?? Number.NaN,
       classes: this.run.spec.outputSize,
       class_names: this.dataset.classLabels ?? null,
@@ -159,7 +162,7 @@ class ValueCollector implements EvaluationCollector {
 
   constructor(
     private readonly run: ModelRun,
-    dataset: Dataset,
+    private readonly dataset: Dataset,
     private readonly split: SplitName,
   ) {
     this.size = targetSize(run.loss, run.spec.outputSize);
@@ -184,17 +187,12 @@ class ValueCollector implements EvaluationCollector {
     }
   }
 
-  document({ epoch, step, count, loss }: Outcome): ValueEvaluation {
+  document(outcome: Outcome): ValueEvaluation {
     return {
-      version: 1,
-      kind: 'value',
-      split: this.split,
-      epoch,
-      step,
-      predictions: count,
-      loss,
+      ...factsOf('value', this.split, outcome),
       mean_absolute_error: this.error.value ?? Number.NaN,
       worst: this.worst.things,
+      target_names: this.dataset.targetNames ?? null,
       per_output: this.size <= MAX_OUTPUTS ? this.errors.outputs.map(outputScores) : null,
       sample: this.sample,
     };
@@ -222,6 +220,7 @@ class LabelCollector implements EvaluationCollector {
 
   constructor(
     private readonly run: ModelRun,
+    private readonly dataset: Dataset,
     private readonly split: SplitName,
   ) {
     this.counts = new Counts(run.spec.outputSize);
@@ -239,16 +238,11 @@ class LabelCollector implements EvaluationCollector {
     }
   }
 
-  document({ epoch, step, count, loss }: Outcome): LabelEvaluation {
+  document(outcome: Outcome): LabelEvaluation {
     return {
-      version: 1,
-      kind: 'label',
-      split: this.split,
-      epoch,
-      step,
-      predictions: count,
-      loss,
+      ...factsOf('label', this.split, outcome),
       accuracy: this.accuracy.value ?? Number.NaN,
+      target_names: this.dataset.targetNames ?? null,
       per_label: this.run.spec.outputSize <= MAX_SCORED ? this.counts.scores : null,
       worst: this.worst.things,
     };

@@ -1,7 +1,10 @@
-/** Loss and metric of a model over a split, in batches; one is written while another is computed. */
+/**
+ * Loss and metric of a model over a split, in batches; one is written while another is computed.
+ */
 
 import { lossFacts, type MeasuredMetric, targetSize } from '../config/index.js';
 import type { Split } from '../data/dataset.js';
+import type { ExecutionReport } from '../engine/machine.js';
 import type { SplitMetrics } from '../experiment/summary.js';
 import { lossOf } from '../losses/index.js';
 import type { Loss } from '../losses/loss.js';
@@ -17,7 +20,6 @@ import {
   type ShardGroup,
   type ShardJob,
   type ShardPool,
-  type ShardReport,
   startAnew,
 } from './shards.js';
 
@@ -29,7 +31,9 @@ export interface Evaluation {
   readonly count: number;
 }
 
-/** One batch is computed while the next is written and waits for the threads that are done first. */
+/**
+ * One batch is computed while the next is written and waits for the threads that are done first.
+ */
 const SLOTS = 2;
 
 export interface EvaluationOptions {
@@ -43,14 +47,14 @@ export interface EvaluationOptions {
 interface Running {
   readonly slot: number;
   readonly from: number;
-  readonly computed: Promise<ShardReport>;
+  readonly computed: Promise<ExecutionReport>;
 }
 
 export class Evaluator {
   private readonly shards: ShardGroup;
   private readonly job: ShardJob;
   private readonly loss: Loss;
-  private report: ShardReport = { executor: null, fallbacks: [] };
+  private report: ExecutionReport = { executor: null, fallbacks: [] };
 
   /** The parameters of `pool` are read anew at each evaluation. */
   constructor(
@@ -65,21 +69,22 @@ export class Evaluator {
   }
 
   /** What executes the kernels; known after the first evaluation. */
-  get execution(): ShardReport {
+  get execution(): ExecutionReport {
     return this.report;
   }
 
   /**
-   * Compiles, by computing whatever the batch's memory holds. An evaluation does so by itself; ahead of it, a run takes all the
-   * memory that it will need at its beginning.
+   * Compiles, by computing whatever the batch's memory holds. An evaluation does so by itself;
+   * ahead of it, a run takes all the memory that it will need at its beginning.
    */
   async warmUp(): Promise<void> {
     await this.shards.compute(0);
   }
 
   /**
-   * Means over the predictions of `split` that count, summed in float64 in the order of the data, which is the same for any number of
-   * threads; null where `signal` is aborted before the last batch.
+   * Means over the predictions of `split` that count, summed in float64 in the order of the data,
+   * which is the same for any number of threads; null where `signal` is aborted before the last
+   * batch.
    */
   async evaluate(split: Split, { signal, watch }: EvaluationOptions = {}): Promise<Evaluation | null> {
     const { spec, loss } = this.run;

@@ -13,7 +13,10 @@ export function configFolder(directory: RunDirectory, { config_files }: Manifest
   return dirname(config_files.at(-1) ?? directory.path);
 }
 
-/** Throws exit 5 where it is no longer the config that the manifest speaks of, exit 2 where it cannot be read. */
+/**
+ * Throws exit 5 where it is no longer the config that the manifest speaks of, exit 2 where it
+ * cannot be read.
+ */
 export function frozenConfig(directory: RunDirectory, manifest: Manifest): LoadedExperiment {
   const { resolvedConfig } = directory.files;
   const folder = configFolder(directory, manifest);
@@ -33,7 +36,10 @@ export function configDigest(content: string | Uint8Array): string {
   return createHash('sha256').update(content).digest('hex');
 }
 
-/** Whether `config.yaml` in the directory is no longer what the run was given. Manifests of earlier versions do not say what that was. */
+/**
+ * Whether `config.yaml` in the directory is no longer what the run was given. Manifests of earlier
+ * versions do not say what that was.
+ */
 export function isGivenConfigEdited({ files }: RunDirectory, { given_config_sha256 }: Manifest): boolean {
   if (given_config_sha256 === undefined || isAbsent(files.config)) return false;
   const content = withFile(files.config, file => file.read(0, file.bytes), { follow: false });

@@ -1,14 +1,22 @@
-/** What the gates of a config compare with: the means of their baselines, read before anything is trained. */
+/**
+ * What the gates of a config compare with: the means of their baselines, read before anything is
+ * trained.
+ */
 import { existsSync } from 'node:fs';
 import { type LoadedExperiment, locateInConfig } from '../config/index.js';
 import { type Diagnostic, EXIT, UserError, usageError } from '../errors.js';
 import { type Baseline, readBaseline } from '../experiment/baseline.js';
 import type { WrittenGate } from '../experiment/gates.js';
 
-/** The baseline's mean of each gate, in the gates' order; undefined where a gate has no baseline. */
+/**
+ * The baseline's mean of each gate, in the gates' order; undefined where a gate has no baseline.
+ */
 export type GateReferences = readonly (number | undefined)[];
 
-/** Throws every complaint at once: exit 5 where a baseline is damaged, else exit 2 where one is missing or lacks the metric. */
+/**
+ * Throws every complaint at once: exit 5 where a baseline is damaged, else exit 2 where one is
+ * missing or lacks the metric.
+ */
 export function gateReferences(loaded: LoadedExperiment): GateReferences {
   const problems: UserError[] = [];
   const references = loaded.experiment.gates.map((_, index) => {
@@ -33,7 +41,10 @@ export function gateOrigins({
   return experiment.gates.map((_, index) => origin(`gates.${index}`));
 }
 
-/** The same config whose gates are said to be written where `origins` has them: a frozen config tells only of itself. */
+/**
+ * The same config whose gates are said to be written where `origins` has them: a frozen config
+ * tells only of itself.
+ */
 export function withGateOrigins(loaded: LoadedExperiment, origins: readonly string[]): LoadedExperiment {
   const places = new Map(origins.map((place, index) => [`gates.${index}`, place]));
   return { ...loaded, origin: key => places.get(key) ?? loaded.origin(key) };

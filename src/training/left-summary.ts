@@ -1,4 +1,7 @@
-/** The summary that a run's last process left, which a resume reads for its times and can do without. */
+/**
+ * The summary that a run's last process left, which a resume reads for its times and can do
+ * without.
+ */
 import { renameSync } from 'node:fs';
 import { damagedError, EXIT, UserError } from '../errors.js';
 import { naming } from '../experiment/file-error.js';

@@ -42,6 +42,7 @@ export function manifestFacts(
       reason: choice.reason,
       executor: EXECUTORS[choice.backend],
       arithmetic: choice.backend === 'webasm' ? machineArithmetic() : null,
+      width: run.width ?? null,
       threads: onGpu ? null : run.threads,
       adapter: onGpu ? (choice.adapter?.description ?? null) : null,
     },

@@ -10,14 +10,17 @@ export interface EvaluationProgress {
 
 /** Called while a run goes on, in the order of what happens; what they throw ends the run. */
 export interface RunObserver {
-  /** Training begins: `totalSteps` optimizer steps over `numEpochs` epochs. From now on the run in `directory` can be gone on with. */
+  /**
+   * Training begins: `totalSteps` optimizer steps over `numEpochs` epochs. From now on the run in
+   * `directory` can be gone on with.
+   */
   begin(plan: { directory: string; totalSteps: number; numEpochs: number }): void;
   /** A step was made; without a loss where its batch was skipped. */
   step(step: { epoch: number; step: number; samples: number; loss?: number }): void;
   /** Many times during an evaluation. */
   evaluating(progress: EvaluationProgress): void;
-  /** An evaluation came to its end, and `left` more are to come. */
-  evaluated(evaluations: { left: number }): void;
+  /** An evaluation of a split has ended, as `text` tells the reader; `left` more are to come. */
+  evaluated(evaluation: { split: string; left: number; text: string }): void;
   /** A checkpoint was written. */
   saved(): void;
   /** Something is not as it should be, and the run goes on. */
@@ -28,7 +31,10 @@ export interface RunObserver {
   end(): void;
   /** An error has ended the run: what summary.json says of it, as far as it could be written. */
   failed(summary: Summary): void;
-  /** An error has ended the run in `directory`; once its cause is gone, the run can go on from there. */
+  /**
+   * An error has ended the run in `directory`; once its cause is gone, the run can go on from
+   * there.
+   */
   resumable(directory: string): void;
 }
 

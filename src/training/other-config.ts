@@ -1,11 +1,17 @@
-/** `run CONFIG --directory D` where a run of another config has begun in D: what differs, and what could be done. */
+/**
+ * `run CONFIG --directory D` where a run of another config has begun in D: what differs, and what
+ * could be done.
+ */
 import type { LoadedExperiment } from '../config/index.js';
 import { usageError } from '../errors.js';
 import type { RunDirectory } from '../experiment/run-directory.js';
 import { frozenConfig } from './frozen-config.js';
 import { type Change, configChanges, describeChanges, kindOf } from './resume-changes.js';
 
-/** Throws exit 2 with every key that differs and its classification; exit 5 where the config in `directory` is no longer the run's. */
+/**
+ * Throws exit 2 with every key that differs and its classification; exit 5 where the config in
+ * `directory` is no longer the run's.
+ */
 export function refuseOtherConfig(directory: RunDirectory, loaded: LoadedExperiment): void {
   const manifest = directory.readManifest();
   if (manifest === undefined) return;

@@ -1,6 +1,7 @@
 /** Who computes the shards of a run. */
 import type { Engine } from '../engine/index.js';
-import { CalibrationKernel } from './calibration-kernel.js';
+import { type ExecutionReport, KernelMachine } from '../engine/machine.js';
+import { CalibrationKernel, calibrationProgram } from './calibration-kernel.js';
 import {
   allocateShards,
   type GroupSize,
@@ -9,7 +10,6 @@ import {
   type ShardGroup,
   type ShardJob,
   type ShardPool,
-  type ShardReport,
 } from './shards.js';
 import { ThreadPool } from './thread-pool.js';
 
@@ -30,7 +30,12 @@ export function computeInThreads(isOn: boolean): boolean {
 export function createPool(engine: Engine, run: ModelRun, parameters: Float32Array): ShardPool {
   return run.backend === 'webgpu' || !inThreads
     ? new LocalPool(engine, parameters)
-    : new ThreadPool(parameters, run.threads, run.backend);
+    : new ThreadPool(engine, parameters, run.threads);
+}
+
+/** This thread, whatever the run says. */
+export function createLocalPool(engine: Engine, _run: ModelRun, parameters: Float32Array): ShardPool {
+  return new LocalPool(engine, parameters);
 }
 
 class LocalPool implements ShardPool {
@@ -40,14 +45,14 @@ class LocalPool implements ShardPool {
     private readonly engine: Engine,
     private readonly parameters: Float32Array,
   ) {
-    this.kernel = new CalibrationKernel(engine);
+    this.kernel = new CalibrationKernel(engine.backend, engine.compile(calibrationProgram()));
   }
 
   group(job: ShardJob, size: GroupSize): ShardGroup {
-    const slots = allocateShards(job, size);
-    const computer = new ShardComputer(this.engine, job);
+    const slots = allocateShards(job, size, this.engine.heap);
+    const computer = new ShardComputer(new KernelMachine(this.engine), job);
     const computeNow = async (slot: number) => {
-      let report: ShardReport = { executor: null, fallbacks: [] };
+      let report: ExecutionReport = { executor: null, fallbacks: [] };
       for (const memory of slots[slot]) report = await computer.compute(this.parameters, memory);
       return report;
     };

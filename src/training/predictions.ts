@@ -1,4 +1,7 @@
-/** What a model says of the sequences of a split, as an evaluation tells it one sequence after the other. */
+/**
+ * What a model says of the sequences of a split, as an evaluation tells it one sequence after the
+ * other.
+ */
 import type { Scored } from '../metrics/metric.js';
 
 export interface Prediction extends Scored {
@@ -24,7 +27,10 @@ export interface PredictedSequence {
 /** Told of each sequence of a split, in their order. */
 export type PredictionWatcher = (sequence: PredictedSequence) => void;
 
-/** softmax(z)_k = e^(z_k - m) / sum over i of e^(z_i - m), m the greatest of z, in float64; NaN where it is not defined. */
+/**
+ * softmax(z)_k = e^(z_k - m) / sum over i of e^(z_i - m), m the greatest of z, in float64; NaN
+ * where it is not defined.
+ */
 export function probabilityOf(logits: ArrayLike<number>, k: number): number {
   const values = Array.from(logits);
   const most = Math.max(...values);

@@ -29,4 +29,43 @@ export class Readout {
     const size = targets.kind === 'value' ? targets.size : 1;
     return inDataUnits(targets.values.subarray(at * size, (at + 1) * size), this.scaling);
   }
+
+  /**
+   * The shortest decimals that say as much as `values`, which are a `point`, a quantile or a
+   * `target`: those are float32, so 21.299999237060547 is 21.3.
+   */
+  decimals(values: Numbers): number[] {
+    const { scaling } = this;
+    return Array.from(values, (value, i) => {
+      if (!scaling) return shortestDecimal(value, 0);
+      const { offset, scale } = { offset: scaling.offset[i], scale: scaling.scale[i] };
+      return shortestDecimal(value, roundingOf((value - offset) / scale) * Math.abs(scale));
+    });
+  }
 }
+
+/**
+ * The shortest decimal with the float32 of `value`; with an `error`, one that is off by no more
+ * than that and the rounding to float32.
+ */
+function shortestDecimal(value: number, error: number): number {
+  if (!Number.isFinite(value)) return value;
+  const tolerance = error === 0 ? 0 : roundingOf(value) + error;
+  for (let digits = 1; digits < MAX_DIGITS; digits++) {
+    const decimal = Number(value.toPrecision(digits));
+    if (Math.fround(decimal) === value || Math.abs(decimal - value) < tolerance) return decimal;
+  }
+  return value;
+}
+
+/** Digits that tell any two float64 numbers apart. */
+const MAX_DIGITS = 17;
+
+/** Half the distance of float32 numbers near `value`. */
+function roundingOf(value: number): number {
+  const exponent = Math.floor(Math.log2(Math.abs(value)));
+  return 2 ** (Math.max(exponent, MIN_EXPONENT) - 24);
+}
+
+/** Of float32 numbers that are not subnormal. */
+const MIN_EXPONENT = -126;

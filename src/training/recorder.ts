@@ -1,4 +1,7 @@
-/** What follows a training step and an epoch: events, evaluation, checkpoints, and what the observer is told. */
+/**
+ * What follows a training step and an epoch: events, evaluation, checkpoints, and what the observer
+ * is told.
+ */
 import type { EarlyStopping, LoadedExperiment } from '../config/index.js';
 import type { Split } from '../data/index.js';
 import type { SplitEvaluation } from '../experiment/evaluation.js';
@@ -19,6 +22,7 @@ import {
   evaluationSentence,
   fallbackSentence,
   notFiniteMetrics,
+  refutedSentence,
   skippedSentence,
 } from './sentences.js';
 import type { Session } from './session.js';
@@ -281,9 +285,10 @@ export class Recorder {
     const restored = state.restored && { restored_step: state.restored.step };
     events.evaluation('eval', split, position, metrics, { samples: count, seconds, ...restored });
     observer.evaluated({
+      split,
       left: split === 'test' && this.decidingSplit !== 'test' ? 0 : this.evaluationsAfter(position),
+      text: evaluationSentence(split, state.restored ?? position, state.metrics),
     });
-    observer.line(evaluationSentence(split, state.restored ?? position, state.metrics));
     const odd = notFiniteMetrics(split, metrics);
     if (odd !== '') events.notFinite(position, `step ${position.step}: ${odd} is not finite`, observer);
   }
@@ -330,8 +335,8 @@ export class Recorder {
 
   private reportFallbacks(): void {
     const { trainer, events, observer } = this.parts;
-    for (const fallback of trainer.execution.fallbacks) {
-      events.warn('engine/fallback', fallbackSentence(fallback), observer);
-    }
+    const { fallbacks, refuted } = trainer.execution;
+    for (const fallback of fallbacks) events.warn('engine/fallback', fallbackSentence(fallback), observer);
+    if (refuted !== undefined) events.warn('engine/width', refutedSentence(refuted), observer);
   }
 }

@@ -1,4 +1,7 @@
-/** What is no longer as it was when a run began: what may change freely, and what a user must allow by name. */
+/**
+ * What is no longer as it was when a run began: what may change freely, and what a user must allow
+ * by name.
+ */
 import { configDifferences } from '../config/diff.js';
 import { dependsOnLength, type LoadedExperiment } from '../config/index.js';
 import { type Diagnostic, usageError } from '../errors.js';
@@ -9,7 +12,10 @@ export type Change = Pick<ManifestChange, 'key' | 'from' | 'to'>;
 
 export const LOG_EVERY = 'training.log_every';
 
-/** Keys, whole or as the beginning of longer ones, that name, watch, judge or prolong a run, and alter no result up to its old end. */
+/**
+ * Keys, whole or as the beginning of longer ones, that name, watch, judge or prolong a run, and
+ * alter no result up to its old end.
+ */
 const SAFE = [
   'description',
   'checkpoint',
@@ -28,7 +34,10 @@ const SAFE = [
 /** Keys, likewise, that say how long a run trains. */
 const LENGTH = ['training.num_epochs', 'training.max_steps'];
 
-/** Keys, likewise, that no run can change once it has begun, with the reason. The first that covers a key is the one that counts. */
+/**
+ * Keys, likewise, that no run can change once it has begun, with the reason. The first that covers
+ * a key is the one that counts.
+ */
 const IMPOSSIBLE: Readonly<Record<string, string>> = {
   name: 'its directory and all that is in it have that name',
   seed: 'its initialisation and the order of its batches are what the first seed made; another would only be recorded',
@@ -83,8 +92,8 @@ export function machineChanges(then: Manifest, now: Pick<Manifest, 'backend' | '
 }
 
 /**
- * Throws exit 2 with every change that alters results and is not among `allowed`, or that no run can make, and with every key of `allowed`
- * that nothing changed: it is mistyped, or the change is.
+ * Throws exit 2 with every change that alters results and is not among `allowed`, or that no run
+ * can make, and with every key of `allowed` that nothing changed: it is mistyped, or the change is.
  */
 export function checkAllowed(
   changes: readonly Change[],
@@ -100,7 +109,10 @@ export function checkAllowed(
   if (problems.length > 0) throw usageError(...problems);
 }
 
-/** Throws exit 2 with all changes where one of them is such that no run can make it: the data need not be read to know. */
+/**
+ * Throws exit 2 with all changes where one of them is such that no run can make it: the data need
+ * not be read to know.
+ */
 export function refuseImpossible(
   changes: readonly Change[],
   allowed: readonly string[],

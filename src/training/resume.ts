@@ -1,7 +1,11 @@
-/** A run that goes on where it stopped, so that what follows is the same to the byte as if it never had. */
+/**
+ * A run that goes on where it stopped, so that what follows is the same to the byte as if it never
+ * had.
+ */
 import { statSync } from 'node:fs';
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import type { BackendRequest } from '../engine/backend.js';
+import type { Width } from '../engine/simd/target.js';
 import { damagedError, type ExitCode, UserError, usageError } from '../errors.js';
 import { bestOf, type Checkpoint, listCheckpoints } from '../experiment/checkpoint-folder.js';
 import {
@@ -58,9 +62,13 @@ export interface ResumeOptions {
   /** Undefined: the backend that the run began with. */
   readonly backend: BackendRequest | undefined;
   readonly threads: number | undefined;
+  /** Undefined: what pays on this machine. */
+  readonly width?: Width | undefined;
   /** `key.path=value`: what is to be other than it was. */
   readonly set: readonly string[];
-  /** Keys, whole or as the beginning of longer ones, that may change though they alter the results. */
+  /**
+   * Keys, whole or as the beginning of longer ones, that may change though they alter the results.
+   */
   readonly allowChange: readonly string[];
   /** Whether a damaged checkpoint is an error rather than a warning. */
   readonly strict: boolean;
@@ -73,9 +81,10 @@ export interface ResumeOptions {
 }
 
 /**
- * Goes on with the run in the directory `path` from its newest whole checkpoint, or from its beginning where there is none. Throws exit 2
- * where that is no run, is in use, or something changed that alters results; exit 5 where its files or data are damaged. A run
- * that is already complete gives its result again.
+ * Goes on with the run in the directory `path` from its newest whole checkpoint, or from its
+ * beginning where there is none. Throws exit 2 where that is no run, is in use, or something
+ * changed that alters results; exit 5 where its files or data are damaged. A run that is already
+ * complete gives its result again.
  */
 export async function resumeExperiment(
   path: string,
@@ -102,7 +111,8 @@ async function resumeLocked(
   refuseImpossible(edits, options.allowChange, loaded);
   const backend = options.backend ?? (manifest.backend.name as BackendRequest);
   const { scaling } = manifest;
-  const session = await openSession(loaded, { backend, threads: options.threads, scaling });
+  const { threads, width } = options;
+  const session = await openSession(loaded, { backend, threads, width, scaling });
   const isOtherData = edits.some(({ key }) => key.startsWith('dataset.'));
   if (!isOtherData) checkSameData(session.dataset, manifest);
   const dataSeconds = (performance.now() - began) / 1000;
@@ -195,7 +205,10 @@ async function resumeLocked(
   );
 }
 
-/** The result of a run that has nothing left to do. One that was killed before its closing record still has to write that. */
+/**
+ * The result of a run that has nothing left to do. One that was killed before its closing record
+ * still has to write that.
+ */
 function completeResult(directory: RunDirectory, summary: Summary | undefined): RunResult | undefined {
   if (summary?.status !== 'completed') return undefined;
   const last = readEvents(directory.files.log).at(-1);

@@ -33,7 +33,9 @@ export class RunCheckpoints {
     this.store = CheckpointStore.open(directory.files.checkpoints, { keep, metric, mode });
   }
 
-  /** Whether `checkpoint.every` asks for one after `step`; an epoch's end is the caller's to know. */
+  /**
+   * Whether `checkpoint.every` asks for one after `step`; an epoch's end is the caller's to know.
+   */
   isDue(step: number): boolean {
     const { every } = this.loaded.experiment.checkpoint;
     if (every === 'epoch') return false;
@@ -46,8 +48,9 @@ export class RunCheckpoints {
   }
 
   /**
-   * Saves the run as it stands. Nothing happens before the first step, nor where this step is saved already and a value adds nothing
-   * to it. What the system refuses is tried again before exit 1 is thrown, with a warning in the log for each time.
+   * Saves the run as it stands. Nothing happens before the first step, nor where this step is saved
+   * already and a value adds nothing to it. What the system refuses is tried again before exit 1 is
+   * thrown, with a warning in the log for each time.
    */
   async save({ value, temporary }: SaveOptions): Promise<void> {
     const { position, metrics, evaluated, history } = this.state;

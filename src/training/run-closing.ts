@@ -55,7 +55,10 @@ export class RunClosing {
     return { exitCode, summary, advice: divergedAdvice(updates, this.loaded) };
   }
 
-  /** Leaves what can be left of a run that `error` has ended, and gives its summary; never throws. `events` is absent where no log was opened. */
+  /**
+   * Leaves what can be left of a run that `error` has ended, and gives its summary; never throws.
+   * `events` is absent where no log was opened.
+   */
   failed(error: unknown, events: RunEvents | undefined): Summary {
     const exitCode: ExitCode = error instanceof UserError ? error.exitCode : EXIT.unexpected;
     const [message] = (error instanceof Error ? error.message : String(error)).split('\n');
@@ -147,7 +150,10 @@ export class RunClosing {
   }
 }
 
-/** What cannot be done any more must not hide the error that ended the run, which is the one that is reported. */
+/**
+ * What cannot be done any more must not hide the error that ended the run, which is the one that is
+ * reported.
+ */
 function attempt<T>(action: () => T): T | undefined {
   try {
     return action();

@@ -39,7 +39,10 @@ export class RunEvents {
     private readonly session: Session,
   ) {}
 
-  /** Appends to the log at `path`, which has `seq` events. Throws exit 1, here and on every event, where that cannot be written. */
+  /**
+   * Appends to the log at `path`, which has `seq` events. Throws exit 1, here and on every event,
+   * where that cannot be written.
+   */
   static open(path: string, loaded: LoadedExperiment, session: Session, seq = 0): RunEvents {
     return new RunEvents(EventLog.open(path, { seq }), loaded, session);
   }

@@ -20,7 +20,10 @@ export type { RunObserver, RunResult } from './observer.js';
 export interface RunOptions extends BackendOptions {
   /** The output root, as the user named it. */
   readonly output: string;
-  /** Where the run is to be instead of a new place under `output`; gone on from where it has begun there. */
+  /**
+   * Where the run is to be instead of a new place under `output`; gone on from where it has begun
+   * there.
+   */
   readonly directory?: string;
   /** Stop resumably once so many epochs are done and evaluated. */
   readonly pauseAfterEpoch?: number;
@@ -32,9 +35,9 @@ export interface RunOptions extends BackendOptions {
 }
 
 /**
- * Trains, evaluates, judges the gates and writes the run directory. Throws UserError before the directory exists where config
- * or data are wrong; after that every end, an unexpected one included, leaves a summary and a closing event as far as they can
- * still be written.
+ * Trains, evaluates, judges the gates and writes the run directory. Throws UserError before the
+ * directory exists where config or data are wrong; after that every end, an unexpected one
+ * included, leaves a summary and a closing event as far as they can still be written.
  */
 export async function runExperiment(
   loaded: LoadedExperiment,

@@ -1,4 +1,7 @@
-/** The median of positive numbers as they come, in constant memory and to 0.5 %: a histogram whose bins grow by 1 % each. */
+/**
+ * The median of positive numbers as they come, in constant memory and to 0.5 %: a histogram whose
+ * bins grow by 1 % each.
+ */
 
 /** What is less counts as this; for seconds a nanosecond. */
 const LEAST = 1e-9;
@@ -18,7 +21,10 @@ export class RunningMedian {
     this.total += 1;
   }
 
-  /** Within 0.5 % of the median, that of an even count being the mean of its two middle values; null where there is no value. */
+  /**
+   * Within 0.5 % of the median, that of an even count being the mean of its two middle values; null
+   * where there is no value.
+   */
   get value(): number | null {
     if (this.total === 0) return null;
     return (this.ranked(Math.floor((this.total - 1) / 2)) + this.ranked(Math.floor(this.total / 2))) / 2;

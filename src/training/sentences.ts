@@ -69,7 +69,10 @@ export function divergedSentence(
   return `training diverged at step ${step}: ${notFiniteWords(result)}; ${kept}; ${skips}; ${rate}, ${clip}`;
 }
 
-/** What might keep a run from diverging; before the first update it is neither the learning rate nor the size of the gradient. */
+/**
+ * What might keep a run from diverging; before the first update it is neither the learning rate nor
+ * the size of the gradient.
+ */
 export function divergedAdvice(updates: number, { experiment }: LoadedExperiment): string {
   if (updates === 0) {
     const from = experiment.model.init_from === undefined ? '' : ', or in the weights of model.init_from';
@@ -121,6 +124,11 @@ export function droppedSentence(sequences: number): string {
 /** A kernel that runs slower than ours; `source` is its text. */
 export function fallbackSentence({ source, reason }: { source: string; reason: string }): string {
   return `a kernel runs gpu.js's own code (${reason}): ${source.split('\n')[0]}`;
+}
+
+/** `kernel` is its name in `graph`. */
+export function refutedSentence(kernel: string): string {
+  return `kernel ${kernel} computes other values at 256 bits on this machine: the run uses 128 bits`;
 }
 
 export function gatesSentence(missed: number, all: number): string {

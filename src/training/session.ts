@@ -8,6 +8,7 @@ import {
 } from '../config/index.js';
 import type { DataScaling, Dataset } from '../data/index.js';
 import { type BackendChoice, type BackendRequest, chooseBackend } from '../engine/backend.js';
+import { measuredWidth, type Width } from '../engine/simd/target.js';
 import { type Diagnostic, UserError, usageError } from '../errors.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { describeModel, type ModelSpec } from '../model/spec.js';
@@ -18,13 +19,15 @@ import { type GateReferences, gateReferences } from './gate-references.js';
 import { lossSettings } from './loss-settings.js';
 import type { ModelRun } from './shards.js';
 import { usableCores } from './threads.js';
-import { Trainer, type TrainerOptions } from './trainer.js';
+import { Trainer, type TrainerOptions, type TrainerParts } from './trainer.js';
 import { loadWeights } from './weights.js';
 
 export interface BackendOptions {
   readonly backend: BackendRequest;
   /** Undefined: as many as the process may use. */
   readonly threads: number | undefined;
+  /** Bits of vectors on webasm; undefined: those that pay on this machine. */
+  readonly width?: Width | undefined;
 }
 
 export interface SessionOptions extends BackendOptions {
@@ -43,7 +46,10 @@ export interface Session {
   readonly warnings: readonly Diagnostic[];
 }
 
-/** Reads the data, completes the model's sizes from them and chooses the backend. Throws UserError (exit 2 or 5). */
+/**
+ * Reads the data, completes the model's sizes from them and chooses the backend. Throws UserError
+ * (exit 2 or 5).
+ */
 export async function openSession(loaded: LoadedExperiment, options: SessionOptions): Promise<Session> {
   const { experiment } = loaded;
   const [choice, dataset] = await Promise.all([
@@ -52,14 +58,14 @@ export async function openSession(loaded: LoadedExperiment, options: SessionOpti
       throw error instanceof UserError ? locateInConfig(error, loaded) : error;
     }),
   ]);
-  return sessionWith(loaded, dataset, { choice, threads: options.threads });
+  return sessionWith(loaded, dataset, { choice, threads: options.threads, width: options.width });
 }
 
 /** The same for data that have been read. Throws exit 2 where they do not fit the config. */
 export function sessionWith(
   loaded: LoadedExperiment,
   dataset: Dataset,
-  { choice, threads }: { readonly choice: BackendChoice; readonly threads: number | undefined },
+  { choice, threads, width }: { readonly choice: BackendChoice } & Pick<BackendOptions, 'threads' | 'width'>,
 ): Session {
   const { diagnostics, warnings, sizes } = checkAgainstData(loaded, dataset);
   if (diagnostics.length > 0) throw usageError(...diagnostics);
@@ -68,6 +74,7 @@ export function sessionWith(
   const run: ModelRun = {
     backend: choice.backend,
     threads: threads ?? usableCores(),
+    width: choice.backend === 'webasm' ? (width ?? measuredWidth().width) : undefined,
     spec,
     loss: lossSettings(loaded, dataset.train, spec),
     metrics: measuredMetrics(loaded.experiment),
@@ -81,7 +88,11 @@ export function sessionWith(
 }
 
 /** A trainer with the experiment's optimizer; its parameters are not yet set. */
-export async function createTrainer(loaded: LoadedExperiment, { dataset, run }: Session): Promise<Trainer> {
+export async function createTrainer(
+  loaded: LoadedExperiment,
+  { dataset, run }: Session,
+  parts?: TrainerParts,
+): Promise<Trainer> {
   const { training, optimizer } = loaded.experiment;
   const clip = training.gradient_clip_norm;
   const options: TrainerOptions = {
@@ -92,13 +103,19 @@ export async function createTrainer(loaded: LoadedExperiment, { dataset, run }: 
     weightDecayOn: optimizer.weight_decay_on,
     ...(training.average && { averageDecay: training.average.decay }),
   };
-  return Trainer.create(options, optimizerOf(optimizer), optimizer);
+  return Trainer.create(options, optimizerOf(optimizer), optimizer, parts);
 }
 
-/** Parameters that one flat array can hold and that a gradient per shard leaves room for: a gigabyte of them. */
+/**
+ * Parameters that one flat array can hold and that a gradient per shard leaves room for: a gigabyte
+ * of them.
+ */
 const MAX_PARAMETERS = 2 ** 28;
 
-/** The model with the sizes that the data give it. Throws exit 2 where it is larger than any machine at hand trains. */
+/**
+ * The model with the sizes that the data give it. Throws exit 2 where it is larger than any machine
+ * at hand trains.
+ */
 export function modelSpec({ experiment, locator }: LoadedExperiment, sizes: ModelSizes): ModelSpec {
   const spec = describeModel(experiment.model, { ...sizes, carriesState: experiment.training.carry_state });
   const { size } = new ParameterLayout(spec);
@@ -113,7 +130,10 @@ export function modelSpec({ experiment, locator }: LoadedExperiment, sizes: Mode
   return spec;
 }
 
-/** PyTorch's default initialisation, or the weights of `model.init_from`; flat. Throws exit 2 or 5 where those do not fit. */
+/**
+ * PyTorch's default initialisation, or the weights of `model.init_from`; flat. Throws exit 2 or 5
+ * where those do not fit.
+ */
 export function initialParameters(loaded: LoadedExperiment, spec: ModelSpec): Float32Array {
   const { seed, model } = loaded.experiment;
   const layout = new ParameterLayout(spec);

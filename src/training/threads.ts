@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 
 /**
- * The cores that this process may really use: those that its affinity allows, or fewer where a container's quota
- * (cgroup v2 `cpu.max`, or v1) gives less time than that.
+ * The cores that this process may really use: those that its affinity allows, or fewer where a
+ * container's quota (cgroup v2 `cpu.max`, or v1) gives less time than that.
  */
 export function usableCores(): number {
   return Math.max(1, Math.min(availableParallelism(), Math.floor(quota() + 0.5)));

@@ -1,6 +1,7 @@
 /** A model in training: its parameters and one optimizer step. Knows no files and no schedule. */
 import type { Split } from '../data/dataset.js';
 import { Engine } from '../engine/index.js';
+import type { ExecutionReport } from '../engine/machine.js';
 import type { Tensor } from '../experiment/safetensors.js';
 import { sizeOf } from '../graph/shape.js';
 import { ParameterLayout } from '../model/parameters.js';
@@ -19,7 +20,6 @@ import {
   planShards,
   type ShardGroup,
   type ShardPool,
-  type ShardReport,
   startAnew,
 } from './shards.js';
 import { clipFactor, gradientNorm, Updater } from './updater.js';
@@ -32,6 +32,11 @@ export interface TrainerOptions extends ModelRun {
   readonly weightDecayOn?: 'all' | 'weights';
   /** Keep an average of the parameters, of which each update keeps this share. */
   readonly averageDecay?: number;
+}
+
+export interface TrainerParts {
+  readonly engine?: Engine;
+  readonly makePool?: typeof createPool;
 }
 
 /** One batch is computed while the next is written. */
@@ -51,11 +56,17 @@ export interface StepResult {
   readonly loss: number;
   /** Before clipping. */
   readonly gradientNorm: number;
-  /** Whether the update was made: not where loss, gradient, updated parameters or optimizer state are not finite. */
+  /**
+   * Whether the update was made: not where loss, gradient, updated parameters or optimizer state
+   * are not finite.
+   */
   readonly updated: boolean;
   /** Of the batch, before the update; empty if none was made. */
   readonly metrics: MetricSums;
-  /** Parameters whose gradient, or whose update, has a value that is not finite; looked for only where no update was made. */
+  /**
+   * Parameters whose gradient, or whose update, has a value that is not finite; looked for only
+   * where no update was made.
+   */
   readonly notFinite: readonly string[];
 }
 
@@ -70,7 +81,7 @@ export class Trainer {
   private readonly writer: BatchWriter;
   private readonly measured: BatchMetrics;
   private slot = 0;
-  private report: ShardReport = { executor: null, fallbacks: [] };
+  private report: ExecutionReport = { executor: null, fallbacks: [] };
 
   private constructor(
     private readonly options: TrainerOptions,
@@ -79,8 +90,8 @@ export class Trainer {
     makePool: typeof createPool,
   ) {
     this.layout = new ParameterLayout(options.spec);
-    this.parameters = allocateParameters(this.layout);
-    this.gradient = new Float32Array(this.parameters.length);
+    this.parameters = allocateParameters(this.layout, engine.heap);
+    this.gradient = engine.heap.allocate(this.parameters.length);
     const { averageDecay } = options;
     this.averaged =
       averageDecay === undefined ? undefined : new WeightAverage(this.parameters.length, averageDecay);
@@ -91,18 +102,18 @@ export class Trainer {
     this.writer = new BatchWriter(options.train, options.spec, options.loss, job.shape, options.seed);
   }
 
-  /** `makePool` decides who computes the shards. */
+  /** `engine` is closed with the trainer; `makePool` decides who computes the shards. */
   static async create<S>(
     options: TrainerOptions,
     optimizer: Optimizer<S>,
     settings: S,
-    makePool = createPool,
+    { engine, makePool = createPool }: TrainerParts = {},
   ): Promise<Trainer> {
-    const engine = await Engine.start(options.backend);
+    const own = engine ?? (await Engine.start(options.backend, { width: options.width }));
     const layout = new ParameterLayout(options.spec);
     const decayed = options.weightDecayOn === 'weights' ? weightMask(layout) : undefined;
-    const updater = Updater.create(engine, optimizer, settings, layout.size, decayed);
-    return new Trainer(options, engine, updater, makePool);
+    const updater = Updater.create(own, optimizer, settings, layout.size, decayed);
+    return new Trainer(options, own, updater, makePool);
   }
 
   get optimizerState(): Readonly<Record<string, Float32Array>> {
@@ -129,8 +140,11 @@ export class Trainer {
     }
   }
 
-  /** What executes the kernels, and the kernels that gpu.js's own code runs; known after the first step. */
-  get execution(): ShardReport {
+  /**
+   * What executes the kernels, and the kernels that gpu.js's own code runs; known after the first
+   * step.
+   */
+  get execution(): ExecutionReport {
     return this.report;
   }
 
@@ -242,7 +256,9 @@ export class Trainer {
     return loss;
   }
 
-  /** In the order of the shards, whoever computed them: the same bytes for any number of threads. */
+  /**
+   * In the order of the shards, whoever computed them: the same bytes for any number of threads.
+   */
   private sumGradients(): void {
     const { gradient } = this;
     this.shards.slots[0].forEach((memory, s) => {

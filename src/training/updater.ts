@@ -1,7 +1,11 @@
-/** Applies gradients to parameters: norm, clipping, the optimizer's kernels, and the state that it keeps. */
+/**
+ * Applies gradients to parameters: norm, clipping, the optimizer's kernels, and the state that it
+ * keeps.
+ */
 
-import type { Executable, Value } from '../engine/executable.js';
+import type { Executable } from '../engine/executable.js';
 import type { Engine } from '../engine/index.js';
+import type { Value } from '../engine/linked-executable.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { paddedSize, TOTAL, updateProgram } from '../optimizers/program.js';
 
@@ -9,8 +13,8 @@ import { paddedSize, TOTAL, updateProgram } from '../optimizers/program.js';
 const CLIP_EPSILON = 1e-6;
 
 /**
- * Euclidean norm of an array padded to whole rows, accumulated in float64 in four sums, none of which waits for another; not finite
- * where an element is not.
+ * Euclidean norm of an array padded to whole rows, accumulated in float64 in four sums, none of
+ * which waits for another; not finite where an element is not.
  */
 export function gradientNorm(gradient: Float32Array): number {
   let [a, b, c, d] = [0, 0, 0, 0];
@@ -23,7 +27,10 @@ export function gradientNorm(gradient: Float32Array): number {
   return Math.sqrt(a + b + (c + d));
 }
 
-/** The factor that brings a gradient of norm `norm` down to `most`; 1 where it is not above, or nothing is clipped. */
+/**
+ * The factor that brings a gradient of norm `norm` down to `most`; 1 where it is not above, or
+ * nothing is clipped.
+ */
 export function clipFactor(norm: number, most: number | undefined): number {
   return most === undefined ? 1 : Math.min(1, most / (norm + CLIP_EPSILON));
 }
@@ -36,10 +43,9 @@ export class Updater {
     private readonly executable: Executable,
     private readonly scalars: (step: number, learningRate: number) => Readonly<Record<string, number>>,
     private readonly masks: Readonly<Record<string, Float32Array>>,
-    states: readonly string[],
-    size: number,
+    state: Record<string, Float32Array>,
   ) {
-    this.state = Object.fromEntries(states.map(name => [name, new Float32Array(paddedSize(size))]));
+    this.state = state;
   }
 
   /**
@@ -58,15 +64,17 @@ export class Updater {
       engine.compile(updateProgram(optimizer, settings, size, { decaysSome: decayed !== undefined })),
       (step, learningRate) => optimizer.scalars(settings, step, learningRate),
       decayed === undefined ? {} : { decayed },
-      optimizer.state(settings),
-      size,
+      Object.fromEntries(
+        optimizer.state(settings).map(name => [name, engine.heap.allocate(paddedSize(size))]),
+      ),
     );
   }
 
   /**
-   * Updates `parameters` and the state in place with `gradient` times `scale`. All arrays are flat and padded to whole
-   * rows (`paddedSize`); `step` is 1 for the first update. Where a result is not finite nothing is changed; gives the results
-   * of which that is so: none where the update was made.
+   * Updates `parameters` and the state in place with `gradient` times `scale`. All arrays are flat
+   * and padded to whole rows (`paddedSize`); `step` is 1 for the first update. Where a result is
+   * not finite nothing is changed; gives the results of which that is so: none where the update was
+   * made.
    */
   async apply(
     parameters: Float32Array,
@@ -94,8 +102,8 @@ export class Updater {
 }
 
 /**
- * Whether every element of an array padded to whole rows is finite. A sum is that only where every term is, and in float64 finite
- * float32 numbers never overflow.
+ * Whether every element of an array padded to whole rows is finite. A sum is that only where every
+ * term is, and in float64 finite float32 numbers never overflow.
  */
 export function isFiniteThroughout(values: Float32Array): boolean {
   let [a, b, c, d] = [0, 0, 0, 0];

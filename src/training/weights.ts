@@ -173,7 +173,10 @@ function describeTensor(tensor: Tensor | undefined): string {
   return tensor ? `${tensor.dtype} ${shapeText(tensor.shape)}` : 'nothing';
 }
 
-/** The prefix that the first weight has in the file; empty where it is there as it is, or not at all. */
+/**
+ * The prefix that the first weight has in the file; empty where it is there as it is, or not at
+ * all.
+ */
 function commonPrefix(tensors: ReadonlyMap<string, unknown>, layout: ParameterLayout): string {
   const [{ name: first }] = layout.parameters;
   if (tensors.has(first)) return '';

@@ -1,59 +1,94 @@
-/** The thread that computes shards: it compiles each group's job once, computes the shards that it is told, and measures how fast it is. */
+/** The thread that computes shards, and measures how fast it is. */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { Backend } from '../engine/backend.js';
-import { Engine } from '../engine/index.js';
-import { CalibrationKernel } from './calibration-kernel.js';
-import { ShardComputer, type ShardGroup, type ShardJob, type ShardReport } from './shards.js';
-import type { WorkerReply, WorkerRequest } from './thread-pool.js';
+import { Heap } from '../engine/heap.js';
+import type { Engine } from '../engine/index.js';
+import { LinkedExecutable, LinkedRuntime } from '../engine/linked-executable.js';
+import { type ExecutionReport, KernelMachine, LinkedMachine } from '../engine/machine.js';
+import { CalibrationKernel, calibrationProgram } from './calibration-kernel.js';
+import { openShard, ShardComputer, type ShardMemory } from './shards.js';
+import type { WorkerReply, WorkerRequest, WorkerSetup } from './thread-pool.js';
 
-const parameters = workerData as Float32Array;
-const groups = new Map<number, { computer: Promise<ShardComputer>; slots: ShardGroup['slots'] }>();
+const setup = workerData as WorkerSetup;
+const heap = new Heap(setup.memory);
+const parameters = heap.open(setup.parameters);
+const runtime = new LinkedRuntime(heap);
+
+interface Group {
+  readonly machine: LinkedMachine | KernelMachine;
+  readonly computer: ShardComputer;
+  readonly slots: readonly (readonly ShardMemory[])[];
+}
+
+const groups = new Map<number, Promise<Group>>();
 let engine: Promise<Engine> | undefined;
-let kernel: Promise<CalibrationKernel> | undefined;
+let kernel: CalibrationKernel | undefined;
 /** Settled when everything asked for so far is computed. */
 let last: Promise<void> = Promise.resolve();
 
-function startEngine(backend: Backend): Promise<Engine> {
-  engine ??= Engine.start(backend);
+/** Only backends without linked plans compile here: gpu.js takes time and memory to load. */
+function startEngine(): Promise<Engine> {
+  engine ??= import('../engine/index.js').then(({ Engine }) => Engine.start(setup.backend, { heap }));
   return engine;
 }
 
-async function compute(group: number, slot: number, shards: readonly number[]): Promise<ShardReport> {
+async function open({ job, slots }: Extract<WorkerRequest, { job: unknown }>): Promise<Group> {
+  const machine = setup.links ? new LinkedMachine(runtime) : new KernelMachine(await startEngine());
+  return {
+    machine,
+    computer: new ShardComputer(machine, job),
+    slots: slots.map(shards => shards.map(spans => openShard(spans, heap))),
+  };
+}
+
+async function groupOf(group: number): Promise<Group> {
   const found = groups.get(group);
   if (!found) throw new Error(`group ${group} is not set up`);
-  const computer = await found.computer;
-  let report: ShardReport = { executor: null, fallbacks: [] };
-  for (const shard of shards) report = await computer.compute(parameters, found.slots[slot][shard]);
+  return found;
+}
+
+async function compute(group: number, slot: number, shards: readonly number[]): Promise<ExecutionReport> {
+  const { computer, slots } = await groupOf(group);
+  let report: ExecutionReport = { executor: null, fallbacks: [] };
+  for (const shard of shards) report = await computer.compute(parameters, slots[slot][shard]);
   return report;
 }
 
-async function calibrate(backend: Backend): Promise<number> {
-  kernel ??= startEngine(backend).then(one => new CalibrationKernel(one));
-  return (await kernel).measure();
+async function calibrate({
+  calibrate: plan,
+}: Extract<WorkerRequest, { calibrate: unknown }>): Promise<number> {
+  if (!kernel) {
+    const linked = plan && new LinkedExecutable(runtime, plan);
+    const executable = linked
+      ? { run: async (values: Record<string, Float32Array>) => linked.run(values) }
+      : (await startEngine()).compile(calibrationProgram());
+    kernel = new CalibrationKernel(setup.backend, executable);
+  }
+  return kernel.measure();
+}
+
+async function answer(request: WorkerRequest): Promise<ExecutionReport | number | undefined> {
+  if ('job' in request) {
+    groups.set(request.group, open(request));
+    return undefined;
+  }
+  if ('plans' in request) {
+    const { machine } = await groupOf(request.group);
+    if (machine instanceof LinkedMachine) for (const [key, plan] of request.plans) machine.add(key, plan);
+    return undefined;
+  }
+  if ('calibrate' in request) return calibrate(request);
+  return compute(request.group, request.slot, request.shards);
 }
 
 function reply(message: WorkerReply): void {
   parentPort?.postMessage(message);
 }
 
-function answer(request: Exclude<WorkerRequest, { job: ShardJob }>): Promise<ShardReport | number> {
-  if ('calibrate' in request) return calibrate(request.calibrate);
-  return compute(request.group, request.slot, request.shards);
-}
-
 parentPort?.on('message', (request: WorkerRequest) => {
-  if ('job' in request) {
-    const { group, job, slots } = request;
-    groups.set(group, {
-      computer: startEngine(job.backend).then(one => new ShardComputer(one, job)),
-      slots,
-    });
-    return;
-  }
   // one after the other, in the order in which they are asked for
   last = last.then(() =>
     answer(request).then(
-      answer => reply({ answer }),
+      found => void (found !== undefined && reply({ answer: found })),
       (error: Error) => reply({ error }),
     ),
   );

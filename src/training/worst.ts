@@ -11,7 +11,10 @@ export class Worst<T> {
 
   constructor(private readonly most: number) {}
 
-  /** `make` is called where the thing is among the worst so far. What is not a number is worse than infinity. */
+  /**
+   * `make` is called where the thing is among the worst so far. What is not a number is worse than
+   * infinity.
+   */
   offer(badness: number, make: () => T): void {
     const worse = (a: number, b: number) => (Number.isNaN(a) ? !Number.isNaN(b) : a > b);
     const { kept, most } = this;

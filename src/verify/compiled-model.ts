@@ -25,8 +25,8 @@ export class CompiledModel {
     const { run, spec, dataset } = session;
     const { shards, job } = planShards(run, loaded.experiment.training.batch_size, true);
     const indices = batchOrder(loaded, session).next();
-    const engine = await Engine.start(run.backend);
-    const parameters = allocateParameters(new ParameterLayout(spec));
+    const engine = await Engine.start(run.backend, { width: run.width });
+    const parameters = allocateParameters(new ParameterLayout(spec), engine.heap);
     const pool = createPool(engine, run, parameters);
     const group = pool.group(job, { shards, slots: 1 });
     const batch = {

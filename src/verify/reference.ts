@@ -3,13 +3,14 @@
  * order of the same schedule, interpreted with the references of the ops.
  */
 import { interpret } from '../graph/interpret.js';
-import { type Program, reachable } from '../graph/node.js';
+import { type KeyedProgram, type Program, reachable } from '../graph/node.js';
 import { type LossSettings, lossOf } from '../losses/index.js';
 import { type InputOptions, predictionsOf } from '../model/inputs.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { blockProgram } from '../model/programs.js';
 import { MAX_CELL_STEPS, makeSchedule } from '../model/schedule.js';
 import type { ModelSpec } from '../model/spec.js';
+import type { Arrays } from '../model/tape.js';
 import { type Machine, ScheduleWalk, type WalkShape } from '../model/walk.js';
 
 /** As the batch of a shard (`training/shards.ts`), in float64. */
@@ -43,17 +44,23 @@ class Interpreter implements Machine<Float64Array> {
   }
 
   async run(
-    key: string,
-    make: () => Program,
-    values: Readonly<Record<string, Float64Array>>,
-  ): Promise<Record<string, Float64Array>> {
+    { key, make }: KeyedProgram,
+    values: Readonly<Arrays<Float64Array>>,
+    into: Readonly<Arrays<Float64Array>>,
+  ): Promise<Arrays<Float64Array>> {
     let program = this.programs.get(key);
     if (!program) {
       program = make();
       this.programs.set(key, program);
     }
     const known = interpret([...program.outputs.values()], values);
-    return Object.fromEntries([...program.outputs].map(([name, node]) => [name, known.get(node)!.data]));
+    return Object.fromEntries(
+      [...program.outputs].map(([name, node]) => {
+        const { data } = known.get(node)!;
+        into[name]?.set(data);
+        return [name, into[name] ?? data];
+      }),
+    );
   }
 }
 
@@ -107,7 +114,7 @@ export class Reference {
   async gradientAt(parameters: Float64Array): Promise<Gradient> {
     const result = this.emptyResult();
     const gradient = new Float64Array(this.layout.size);
-    await this.walk.addGradient(parameters, this.batch, result, gradient);
+    await this.walk.writeGradient(parameters, this.batch, result, gradient);
     return { loss: this.weightedLoss(result.rows), gradient };
   }
 

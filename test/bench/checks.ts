@@ -3,8 +3,8 @@
  * clipping need it too, and what the update does more than its results need: the kernel that sums them, and reading the sums. That
  * the loss is looked at costs nothing that a clock can see.
  */
-import type { Value } from '../../src/engine/executable.js';
 import { Engine } from '../../src/engine/index.js';
+import type { Value } from '../../src/engine/linked-executable.js';
 import { adam } from '../../src/optimizers/adam.js';
 import { TOTAL, updateProgram } from '../../src/optimizers/program.js';
 import type { Trainer } from '../../src/training/trainer.js';

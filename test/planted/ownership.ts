@@ -128,11 +128,4 @@ export const ownership: readonly Plant[] = [
     why: 'a worker trains on a file that the plan does not name',
     tests: ['launchers-bullmq'],
   },
-  {
-    file: 'src/config/float-checks',
-    find: 'Math.abs(value) < MIN_NORMAL',
-    replace: 'Math.abs(value) < 0',
-    why: 'a learning rate that is 0 in float32 is valid',
-    tests: ['config-checks'],
-  },
 ];

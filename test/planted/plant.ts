@@ -4,10 +4,10 @@
 export type TestName =
   | 'baselines'
   | 'cells'
-  | 'config-checks'
   | 'data-scaling'
   | 'data-validation'
   | 'engine'
+  | 'equal-sequences'
   | 'evidence'
   | 'gates'
   | 'invariants'
@@ -23,6 +23,7 @@ export type TestName =
   | 'report-page'
   | 'review'
   | 'schedules'
+  | 'sequence-ids'
   | 'simd'
   | 'trainer'
   | 'validation';

@@ -216,7 +216,8 @@ export function readLog(directory: string): LogLine[] {
 
 export type NpyContent =
   | { readonly descr: '<f4'; readonly shape: readonly number[]; readonly values: Float32Array }
-  | { readonly descr: '<i8'; readonly shape: readonly number[]; readonly values: BigInt64Array };
+  | { readonly descr: '<i8'; readonly shape: readonly number[]; readonly values: BigInt64Array }
+  | { readonly descr: '<U1'; readonly shape: readonly number[]; readonly values: Uint32Array };
 
 export function floats(shape: readonly number[], values: ArrayLike<number>): NpyContent {
   return { descr: '<f4', shape, values: Float32Array.from(values) };

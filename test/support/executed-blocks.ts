@@ -5,6 +5,9 @@
 import { type Profiler, Session } from 'node:inspector';
 import { setFlagsFromString } from 'node:v8';
 
+/** V8's optimizing compilers; Node 22 and later use maglev. */
+const OPTIMIZERS = ['opt', 'maglev'] as const;
+
 /**
  * Counts the blocks of JavaScript that an action executes, those of libraries included. The count
  * is the same on every machine, however busy. It leaves out what does not run as JavaScript:
@@ -15,7 +18,7 @@ export class BlockCounter {
 
   constructor() {
     // optimized code skips some of the counters
-    setFlagsFromString('--no-opt');
+    for (const compiler of OPTIMIZERS) setFlagsFromString(`--no-${compiler}`);
     this.session.connect();
     this.session.post('Profiler.enable');
     this.session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true });
@@ -40,7 +43,7 @@ export class BlockCounter {
 
   close(): void {
     this.session.disconnect();
-    setFlagsFromString('--opt');
+    for (const compiler of OPTIMIZERS) setFlagsFromString(`--${compiler}`);
   }
 
   /** The blocks since it was last asked. */

@@ -1,5 +1,6 @@
 /** Batches of a golden in the memory of one shard, as training writes them. */
 import type { Backend } from '../../src/engine/backend.js';
+import { Heap } from '../../src/engine/heap.js';
 import { ParameterLayout } from '../../src/model/parameters.js';
 import { paddedSize } from '../../src/optimizers/program.js';
 import { BatchWriter } from '../../src/training/batch.js';
@@ -18,6 +19,7 @@ export function goldenShard(
   { spec, loss, batch, steps, split }: Golden,
   backend: Backend,
   withGradient: boolean,
+  heap = new Heap(),
 ): GoldenShard {
   const job: ShardJob = {
     backend,
@@ -31,7 +33,7 @@ export function goldenShard(
     },
     withGradient,
   };
-  const slots = allocateShards(job, { shards: 1, slots: split.count / batch });
+  const slots = allocateShards(job, { shards: 1, slots: split.count / batch }, heap);
   const writer = new BatchWriter(split, spec, loss, job.shape);
   slots.forEach(([memory], slot) => {
     writer.write(

@@ -1,16 +1,24 @@
-/** Comma-separated files (RFC 4180, UTF-8, first record = column names), read record by record with their places. */
+/**
+ * Comma-separated files (RFC 4180, UTF-8, first record = column names), read record by record with
+ * their places.
+ */
 import { isUtf8 } from 'node:buffer';
 import { CsvError, parse } from 'csv-parse/sync';
 import { type Diagnostic, damagedError } from '../../errors.js';
 import type { Problems } from '../problems.js';
 
-/** Where a field stands in the file, with its source line: the place part of a {@link Diagnostic}. */
+/**
+ * Where a field stands in the file, with its source line: the place part of a {@link Diagnostic}.
+ */
 export type CsvPlace = Required<Pick<Diagnostic, 'file' | 'line' | 'column' | 'length' | 'source'>>;
 
 export interface CsvHandlers {
   /** Called once, with the column names. */
   header(names: readonly string[]): void;
-  /** Called for each further record that has as many fields as the header. `start` is for {@link placeInCsv}. */
+  /**
+   * Called for each further record that has as many fields as the header. `start` is for {@link
+   * placeInCsv}.
+   */
   row(fields: readonly string[], start: number): void;
 }
 
@@ -20,7 +28,8 @@ const CARRIAGE_RETURN = 0x0d;
 const BYTE_ORDER_MARK_BYTES = 3;
 
 /**
- * Reads all records. Ragged rows and broken quotes are added to `problems`; reading stops when those are full.
+ * Reads all records. Ragged rows and broken quotes are added to `problems`; reading stops when
+ * those are full.
  * @throws UserError exit 5 where the file is empty or not UTF-8; whatever a handler throws.
  */
 export function scanCsv(bytes: Buffer, file: string, handlers: CsvHandlers, problems: Problems): void {
@@ -81,6 +90,23 @@ export function placeInCsv(bytes: Buffer, file: string, start: number, field: nu
   return { file, line, column: column + 1, length: fieldLength(source, column), source };
 }
 
+/**
+ * The lines on which records begin; `starts` ascend and are those that {@link CsvHandlers.row} got.
+ */
+export function recordLines(bytes: Buffer, starts: readonly number[]): Uint32Array {
+  const end = bytes.includes(LINE_FEED) ? LINE_FEED : CARRIAGE_RETURN;
+  let line = 1;
+  let next = bytes.indexOf(end);
+  return Uint32Array.from(starts, start => {
+    const from = recordStart(bytes, start);
+    while (next >= 0 && next < from) {
+      line++;
+      next = bytes.indexOf(end, next + 1);
+    }
+    return line;
+  });
+}
+
 function fieldLength(source: string, from: number): number {
   const quote = source[from] === '"' ? source.indexOf('"', from + 1) : -1;
   const end = quote >= 0 ? quote + 1 : source.indexOf(',', from);
@@ -125,7 +151,10 @@ function checkText(bytes: Buffer, file: string): void {
   }
 }
 
-/** Where text stops being UTF-8, by halving: what comes before is, but for a character that is cut off at its end. */
+/**
+ * Where text stops being UTF-8, by halving: what comes before is, but for a character that is cut
+ * off at its end.
+ */
 function firstBadByte(bytes: Buffer): number {
   let [good, bad] = [0, bytes.length];
   while (bad - good > 1) {

@@ -1,6 +1,7 @@
 /**
- * The IDX format of the MNIST files: two zero bytes, a type byte, the number of dimensions, each dimension as a
- * big-endian 32-bit integer, then the values in C order, big-endian. (LeCun, Cortes, Burges: THE MNIST DATABASE.)
+ * The IDX format of the MNIST files: two zero bytes, a type byte, the number of dimensions, each
+ * dimension as a big-endian 32-bit integer, then the values in C order, big-endian. (LeCun, Cortes,
+ * Burges: THE MNIST DATABASE.)
  */
 import { type Diagnostic, damagedError, type UserError } from '../../errors.js';
 import { MAX_BYTES } from '../limits.js';
@@ -45,7 +46,8 @@ const TYPES: ReadonlyMap<number, IdxType> = new Map([
 const HEADER_BYTES = 4;
 
 /**
- * Parses the decompressed bytes of an IDX file that must have `rank` dimensions. Byte values are a view, not a copy.
+ * Parses the decompressed bytes of an IDX file that must have `rank` dimensions. Byte values are a
+ * view, not a copy.
  * @throws UserError exit 5, at the byte offset where the file is wrong.
  */
 export function parseIdx(source: IdxSource, rank: number): IdxArray {
@@ -76,7 +78,10 @@ export function parseIdx(source: IdxSource, rank: number): IdxArray {
   return { dims, values: type.decode(data, count), dataOffset, itemSize, zipped: source.zipped };
 }
 
-/** The length of a whole file by its header; undefined where `beginning` is no header, or only a part of one. */
+/**
+ * The length of a whole file by its header; undefined where `beginning` is no header, or only a
+ * part of one.
+ */
 export function statedBytes(beginning: Uint8Array): number | undefined {
   const view = new DataView(beginning.buffer, beginning.byteOffset, beginning.byteLength);
   if (view.byteLength < HEADER_BYTES || view.getUint16(0) !== 0) return undefined;

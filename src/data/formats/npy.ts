@@ -1,6 +1,6 @@
 /**
- * NumPy's .npy format, versions 1 to 3: magic, version, header length, a Python dict literal with `descr`,
- * `fortran_order` and `shape`, then the values. (NumPy Enhancement Proposal 1.)
+ * NumPy's .npy format, versions 1 to 3: magic, version, header length, a Python dict literal with
+ * `descr`, `fortran_order` and `shape`, then the values. (NumPy Enhancement Proposal 1.)
  */
 import { damagedError, type UserError } from '../../errors.js';
 import { MAX_ELEMENTS } from '../limits.js';
@@ -56,20 +56,83 @@ interface Header {
   readonly shape: readonly number[];
 }
 
-interface Layout {
+interface Layout<Type> {
   readonly header: Header;
   readonly dataOffset: number;
-  readonly type: Dtype;
+  readonly type: Type;
   readonly count: number;
 }
 
+/** The types that an array may have, by what NumPy calls them. */
+interface Types<Type> {
+  of(descr: string): Type | undefined;
+  /** All of them, for messages. */
+  readonly words: string;
+}
+
+const NUMBERS: Types<Dtype> = {
+  of: descr => DTYPES.get(descr.replace('>', '<')),
+  words: `${[...DTYPES.keys()].join(', ')}, or > for <`,
+};
+
+interface TextType {
+  readonly itemSize: number;
+  /** Undefined if the item is no text. */
+  decode(item: Buffer): string | undefined;
+}
+
+/** `U`: UTF-32, `S`: bytes; both are filled up with zeros. */
+const TEXTS: Types<TextType> = {
+  of(descr) {
+    const [, order, letter, digits] = /^([<>|=]?)([US])(\d{1,4})$/.exec(descr) ?? [];
+    const length = Number(digits);
+    if (letter === 'S')
+      return { itemSize: length, decode: item => item.toString('utf8').replace(/\0+$/, '') };
+    if (letter === 'U') return { itemSize: 4 * length, decode: item => utf32(item, order === '>') };
+    return undefined;
+  },
+  words: '<U8, |S8, or any other length',
+};
+
+function utf32(item: Buffer, isBigEndian: boolean): string | undefined {
+  const codes: number[] = [];
+  for (let at = 0; at < item.length; at += 4) {
+    const code = isBigEndian ? item.readUInt32BE(at) : item.readUInt32LE(at);
+    if (code > 0x10ffff) return undefined;
+    codes.push(code);
+  }
+  return String.fromCodePoint(...codes).replace(/\0+$/, '');
+}
+
 /**
- * The layout of an array by how its bytes begin.
+ * Holds the layout of an array against its bytes, by how they begin.
  * @param bytes its beginning at least, as far as the header goes
  * @param total of the whole array, header included
+ * @param options.texts whether the array may hold texts as well
  * @throws UserError exit 5, naming `file` and the array `name`
  */
-export function npyLayout(bytes: Uint8Array, total: number, file: string, name: string): Layout {
+export function checkNpyLayout(
+  bytes: Uint8Array,
+  total: number,
+  file: string,
+  name: string,
+  { texts }: { readonly texts: boolean },
+): void {
+  npyLayout<{ readonly itemSize: number }>(bytes, total, file, name, texts ? TEXTS_OR_NUMBERS : NUMBERS);
+}
+
+const TEXTS_OR_NUMBERS: Types<TextType | Dtype> = {
+  of: descr => TEXTS.of(descr) ?? NUMBERS.of(descr),
+  words: `${TEXTS.words}, or integers`,
+};
+
+function npyLayout<Type extends { readonly itemSize: number }>(
+  bytes: Uint8Array,
+  total: number,
+  file: string,
+  name: string,
+  types: Types<Type>,
+): Layout<Type> {
   const fail = (message: string, expected?: string, got?: string): UserError =>
     damagedError({ code: 'data/npy', message: `array ${name}: ${message}`, file, expected, got });
   const { text, dataOffset } = headerText(bytes, fail);
@@ -77,11 +140,8 @@ export function npyLayout(bytes: Uint8Array, total: number, file: string, name: 
   if (header === undefined) {
     throw fail('the .npy header is damaged', "a dict of 'descr', 'fortran_order' and 'shape'", text.trim());
   }
-  const type = DTYPES.get(header.descr.replace('>', '<'));
-  if (type === undefined) {
-    const expected = `${[...DTYPES.keys()].join(', ')}, or > for <`;
-    throw fail('this type of values is not supported', expected, header.descr);
-  }
+  const type = types.of(header.descr);
+  if (type === undefined) throw fail('this type of values is not supported', types.words, header.descr);
   const { shape } = header;
   const count = shape.reduce((product, size) => product * size, 1);
   if (!(count <= MAX_ELEMENTS)) {
@@ -99,7 +159,7 @@ export function npyLayout(bytes: Uint8Array, total: number, file: string, name: 
  * @throws UserError exit 5, naming `file` and the array `name`.
  */
 export function parseNpy(bytes: Uint8Array, file: string, name: string): NpyArray {
-  const { header, dataOffset, type, count } = npyLayout(bytes, bytes.length, file, name);
+  const { header, dataOffset, type, count } = npyLayout(bytes, bytes.length, file, name, NUMBERS);
   const { shape } = header;
   const isBigEndian = header.descr.startsWith('>');
   const values = isBigEndian
@@ -119,6 +179,31 @@ export function parseNpy(bytes: Uint8Array, file: string, name: string): NpyArra
       return String(isSigned ? view.getBigInt64(at, !isBigEndian) : view.getBigUint64(at, !isBigEndian));
     },
   };
+}
+
+/**
+ * The texts of an array `[N]`; of integers, their digits.
+ * @throws UserError exit 5, naming `file` and the array `name`
+ */
+export function parseNpyTexts(bytes: Uint8Array, file: string, name: string): readonly string[] {
+  const { header, dataOffset, type, count } = npyLayout(bytes, bytes.length, file, name, TEXTS_OR_NUMBERS);
+  const fail = (message: string, expected: string, got: string): UserError =>
+    damagedError({ code: 'data/npy', message: `array ${name}: ${message}`, file, expected, got });
+  if (header.shape.length !== 1)
+    throw fail('the array has the wrong shape', '[N]', `[${header.shape.join(', ')}]`);
+  if ('view' in type) {
+    if (!type.integer)
+      throw fail('this type of values is not supported', TEXTS_OR_NUMBERS.words, header.descr);
+    const { exactly } = parseNpy(bytes, file, name);
+    return Array.from({ length: count }, (_, i) => exactly(i));
+  }
+  const { itemSize, decode } = type;
+  const data = Buffer.from(bytes.buffer, bytes.byteOffset + dataOffset, count * itemSize);
+  return Array.from({ length: count }, (_, i) => {
+    const text = decode(data.subarray(i * itemSize, (i + 1) * itemSize));
+    if (text === undefined) throw fail(`item ${i} is no text`, 'Unicode code points', header.descr);
+    return text;
+  });
 }
 
 function headerText(

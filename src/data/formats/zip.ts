@@ -32,7 +32,10 @@ export interface Wanted {
   accepts(name: string): boolean;
   /** Bound on the sum of what the members expand to. */
   readonly maxBytes: number;
-  /** Whether a member can be what is wanted, by how it begins and by how many bytes the archive says it expands to: else it is left out. */
+  /**
+   * Whether a member can be what is wanted, by how it begins and by how many bytes the archive says
+   * it expands to: else it is left out.
+   */
   fits(name: string, head: Uint8Array, bytes: number): boolean;
 }
 

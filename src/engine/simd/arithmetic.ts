@@ -35,7 +35,7 @@ function probe(): Arithmetic {
   const f = new FunctionAssembler('run', []);
   f.i32(0).float(FACTOR).float(FACTOR).float(ADDEND).op('f32x4.relaxed_madd').memory('v128.store', 0);
   const limits = { initial: 1, maximum: 1 };
-  const bytes = assembleModule({ ...limits, shared: false }, [f]);
+  const bytes = assembleModule({ ...limits, shared: false }, f);
   if (!WebAssembly.validate(bytes)) v8.setFlagsFromString(FLAG);
   if (!WebAssembly.validate(bytes)) return 'separate';
   const memory = new WebAssembly.Memory(limits);

@@ -8,15 +8,10 @@
 const OPCODES = {
   else: [0x05],
   end: [0x0b],
-  return: [0x0f],
   'i32.eq': [0x46],
-  'i32.ne': [0x47],
   'i32.lt_s': [0x48],
-  'i32.ge_s': [0x4e],
   'i32.add': [0x6a],
   'i32.mul': [0x6c],
-  'i32.div_u': [0x6e],
-  'i32.rem_u': [0x70],
   'i32.or': [0x72],
   'f32.convert_i32_s': [0xb2],
   'i32.trunc_sat_f32_s': [0xfc, 0x00],
@@ -50,7 +45,6 @@ const OPCODES = {
 
 /** Loads and stores; each takes an alignment and an offset. */
 const MEMORY_OPCODES = {
-  'i32.load': [0x28],
   'f32.load': [0x2a],
   'v128.load': [0xfd, 0x00],
   'v128.load32_splat': [0xfd, 0x09],
@@ -62,9 +56,9 @@ const SHIFTS = { 'i32x4.shl': [0xfd, 0xab, 0x01], 'i32x4.shr_s': [0xfd, 0xac, 0x
 
 type Plain = keyof typeof OPCODES;
 type Memory = keyof typeof MEMORY_OPCODES;
-export type ValueType = 'i32' | 'v128';
+export type ValueType = 'i32' | 'f32' | 'v128';
 
-const VALUE_TYPES: Readonly<Record<ValueType, number>> = { i32: 0x7f, v128: 0x7b };
+const VALUE_TYPES: Readonly<Record<ValueType, number>> = { i32: 0x7f, f32: 0x7d, v128: 0x7b };
 /** Every access may be unaligned; the hint costs nothing on the machines at hand. */
 const ALIGN_4 = 2;
 
@@ -98,10 +92,23 @@ function floatBytes(value: number): number[] {
   return [scratch.getUint8(0), scratch.getUint8(1), scratch.getUint8(2), scratch.getUint8(3)];
 }
 
+/** A vector of four equal lanes, as an instruction. */
+function splatBytes(lane: readonly number[]): number[] {
+  return [0xfd, 0x0c, ...lane, ...lane, ...lane, ...lane];
+}
+
+interface Constant {
+  readonly local: number;
+  readonly lane: readonly number[];
+  readonly text: () => string;
+}
+
 /** One function under construction. Locals are numbers; the parameters come first. */
 export class FunctionAssembler {
   private readonly code: number[] = [];
   private readonly lines: (() => string)[] = [];
+  /** Constants that are set before everything else, by the bytes of a lane. */
+  private readonly constants = new Map<string, Constant>();
   private readonly locals: ValueType[] = [];
   private depth = 1;
 
@@ -138,13 +145,17 @@ export class FunctionAssembler {
     return this.write(() => `i32.const ${value}`, [0x41, ...signed(value)]);
   }
 
-  /** The same float in all four lanes. */
+  /** The same float in all four lanes, written where it is used. */
   float(value: number): this {
-    const bytes = floatBytes(value);
-    return this.write(
-      () => `v128.const f32x4 ${Math.fround(value)}`,
-      [0xfd, 0x0c, ...bytes, ...bytes, ...bytes, ...bytes],
-    );
+    return this.splat(floatBytes(value), () => `v128.const f32x4 ${Math.fround(value)}`);
+  }
+
+  /**
+   * The same float in all four lanes, from a local that is set at the beginning of the function: at
+   * 256 bits a constant takes seven instructions wherever it stands.
+   */
+  constant(value: number): this {
+    return this.hoisted(floatBytes(value), () => `v128.const f32x4 ${Math.fround(value)}`);
   }
 
   /** Four floats, lane 0 first. */
@@ -155,13 +166,21 @@ export class FunctionAssembler {
     );
   }
 
-  /** The same 32 bits in all four lanes. */
+  /** The same 32 bits in all four lanes, from a local as `constant`. */
   bits(value: number): this {
     const lane = [value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24];
-    return this.write(
-      () => `v128.const i32x4 0x${(value >>> 0).toString(16)}`,
-      [0xfd, 0x0c, ...lane, ...lane, ...lane, ...lane],
-    );
+    return this.hoisted(lane, () => `v128.const i32x4 0x${(value >>> 0).toString(16)}`);
+  }
+
+  private hoisted(lane: readonly number[], text: () => string): this {
+    const key = lane.join();
+    const known = this.constants.get(key) ?? { local: this.local('v128'), lane, text };
+    this.constants.set(key, known);
+    return this.get(known.local);
+  }
+
+  private splat(lane: readonly number[], text: () => string): this {
+    return this.write(text, splatBytes(lane));
   }
 
   shift(name: keyof typeof SHIFTS, count: number): this {
@@ -206,22 +225,26 @@ export class FunctionAssembler {
     return this.write(() => `br_if ${depth}`, [0x0d, ...unsigned(depth)]);
   }
 
-  call(index: number, name: string): this {
-    return this.write(() => `call ${name}`, [0x10, ...unsigned(index)]);
-  }
-
   listing(): string {
     const locals = this.locals.map((type, i) => `${this.parameters.length + i}: ${type}`).join(', ');
     const header = `func ${this.name}(${this.parameters.join(', ')})  ;; locals ${locals}`;
-    return [header, ...this.lines.map(line => line()), ''].join('\n');
+    const constants = [...this.constants.values()].map(
+      ({ local, text }) => `  ${text()}\n  local.set ${local}`,
+    );
+    return [header, ...constants, ...this.lines.map(line => line()), ''].join('\n');
   }
 
   /** The function's entry in the code section. */
   body(): number[] {
     const locals = this.locals.flatMap(type => [1, VALUE_TYPES[type]]);
     const declared = [...unsigned(this.locals.length), ...locals];
-    const size = unsigned(declared.length + this.code.length + OPCODES.end.length);
-    return size.concat(declared, this.code, OPCODES.end);
+    const constants = [...this.constants.values()].flatMap(({ local, lane }) => [
+      ...splatBytes(lane),
+      0x21,
+      ...unsigned(local),
+    ]);
+    const size = unsigned(declared.length + constants.length + this.code.length + OPCODES.end.length);
+    return size.concat(declared, constants, this.code, OPCODES.end);
   }
 
   /** The text is made only where a listing is asked for. */
@@ -239,33 +262,21 @@ export interface MemoryLimits {
   readonly shared: boolean;
 }
 
-/** A module that imports `env.memory` and exports the first of `functions`, which call each other by their position. */
-export function assembleModule(memory: MemoryLimits, functions: readonly FunctionAssembler[]): Uint8Array {
-  const section = (id: number, items: readonly (readonly number[])[]) => {
-    const content = unsigned(items.length).concat(...items);
-    return [id].concat(unsigned(content.length), content);
-  };
+/** A module that imports `env.memory` and exports one function by its name. */
+export function assembleModule(memory: MemoryLimits, one: FunctionAssembler): Uint8Array {
+  const section = (id: number, item: readonly number[]) => [id, ...unsigned(item.length + 1), 1, ...item];
   const text = (value: string) => [...unsigned(value.length), ...Buffer.from(value, 'latin1')];
-  const types = functions.map(({ parameters }) => [
-    0x60,
-    ...unsigned(parameters.length),
-    ...parameters.map(type => VALUE_TYPES[type]),
-    0,
-  ]);
+  const { parameters } = one;
+  const type = [0x60, ...unsigned(parameters.length), ...parameters.map(each => VALUE_TYPES[each]), 0];
   const limits = [memory.shared ? 3 : 1, ...unsigned(memory.initial), ...unsigned(memory.maximum)];
+  const header = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
   return Uint8Array.from(
-    [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00].concat(
-      section(1, types),
-      section(2, [[...text('env'), ...text('memory'), 0x02, ...limits]]),
-      section(
-        3,
-        functions.map((_, i) => unsigned(i)),
-      ),
-      section(7, [[...text(functions[0].name), 0x00, 0x00]]),
-      section(
-        10,
-        functions.map(one => one.body()),
-      ),
+    header.concat(
+      section(1, type),
+      section(2, [...text('env'), ...text('memory'), 0x02, ...limits]),
+      section(3, unsigned(0)),
+      section(7, [...text(one.name), 0x00, 0x00]),
+      section(10, one.body()),
     ),
   );
 }

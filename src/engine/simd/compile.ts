@@ -1,87 +1,84 @@
 /** From a kernel's source to a WebAssembly module: parse, lower, choose a tile, write the loops over tiles. */
 import { parseKernel } from '../language/parse.js';
 import type { Axis } from '../language/syntax.js';
-import type { Arithmetic } from './arithmetic.js';
-import { assembleModule, FunctionAssembler, type MemoryLimits } from './assembler.js';
-import { contractProducts } from './contract.js';
+import { assembleModule, FunctionAssembler, type MemoryLimits, type ValueType } from './assembler.js';
+import { fuseMultiplyAdd } from './fuse-multiply-add.js';
 import type { KernelIr } from './ir.js';
-import { type Layout, lower } from './lower.js';
+import { lower, type Parameter } from './lower.js';
 import { emitPack, planPacks } from './pack.js';
 import type { Origin } from './pointers.js';
+import { OUTPUT, splitAfterSums } from './split.js';
+import type { Target } from './target.js';
 import { chooseTiling, cutColumns, cutIntoPieces, hasLoops, LANES, type Piece } from './tile.js';
 import { TileCode } from './tile-code.js';
+import type { KernelParameters } from './values.js';
 
 export interface CompileRequest {
   readonly source: string;
-  readonly layout: Layout;
-  readonly outputOffset: number;
-  readonly arithmetic: Arithmetic;
+  /** In the order of the source's. */
+  readonly parameters: readonly Parameter[];
   /** The output's extents, x (contiguous) first. */
   readonly extents: Readonly<Record<Axis, number>>;
+  readonly target: Target;
+  /** Those of the memory that the module will import. */
   readonly memory: MemoryLimits;
-  /** Bytes of the memory that belong to nobody: from `begin` to `end`. */
-  readonly spare: { readonly begin: number; readonly end: number };
 }
 
-export interface CompiledModule {
+export interface CompiledKernel {
   readonly bytes: Uint8Array;
-  /** The module's functions, readable. */
+  /** Bytes of memory that `run` needs for copies. */
+  readonly spareBytes: number;
+  /** The module's function, readable. */
   readonly listing: () => string;
 }
 
 /**
- * The module exports `run(start, end, seed)`, which computes the cells `start` to `end` (exclusive) of the output, in storage
- * order; over memory that is not shared, always all of them. Throws KernelError where the source is outside the language.
+ * The module exports `run(...arguments, output, spare)`: addresses of arrays, floats and integers in
+ * the order of the source's parameters, the address of the output, and that of `spareBytes` bytes
+ * that nobody else uses meanwhile. An address may be any multiple of 4.
+ *
+ * @throws KernelError if the source is outside the language
  */
-export function compileKernel(request: CompileRequest): CompiledModule {
-  const ir = contractProducts(lower(parseKernel(request.source), request.layout, request.extents));
-  const functions = [wholeFunction(ir, request)];
-  if (request.memory.shared) functions.push(rangeFunction(ir, request));
-  return {
-    bytes: assembleModule(request.memory, functions),
-    listing: () => functions.map(one => one.listing()).join('\n'),
-  };
+export function compileKernel(request: CompileRequest): CompiledKernel {
+  const { source, parameters, extents, target, memory } = request;
+  const ir = fuseMultiplyAdd(lower(parseKernel(source), parameters, extents));
+  const { f, spareBytes } = kernelFunction(ir, parameters, target);
+  return { bytes: assembleModule(memory, f), spareBytes, listing: () => f.listing() };
 }
 
-/** Parameters of `run`: start, end, seed. */
-const START = 0;
-const END = 1;
-const SEED = 2;
+const TYPES: Readonly<Record<Parameter['type'], ValueType>> = { array: 'i32', float: 'f32', integer: 'i32' };
 
-/**
- * `run`: all of the output in tiles. A part of it, which only gpu.js's own threads ask for and which they do over shared
- * memory, is left to the other function.
- */
-function wholeFunction(
+function kernelFunction(
   ir: KernelIr,
-  { outputOffset, arithmetic, memory: { shared }, spare }: CompileRequest,
-): FunctionAssembler {
-  const f = new FunctionAssembler('run', ['i32', 'i32', 'i32']);
+  given: readonly Parameter[],
+  target: Target,
+): { f: FunctionAssembler; spareBytes: number } {
+  const f = new FunctionAssembler('run', [...given.map(({ type }) => TYPES[type]), 'i32', 'i32']);
+  const parameters: KernelParameters = {
+    arguments: new Map([...given.map(({ name }) => name), OUTPUT].map((name, i) => [name, i])),
+    splats: splats(f, given),
+    output: given.length,
+    spare: given.length + 1,
+  };
   const { x, y, z } = ir.extents;
-  const cells = x * y * z;
-  if (shared) {
-    f.get(START).i32(0).op('i32.ne').get(END).i32(cells).op('i32.ne').op('i32.or').if();
-    f.get(START).get(END).get(SEED).call(1, 'range').op('return').op('end');
-  }
-
   const origin: Origin = { x: f.local('i32'), y: f.local('i32'), z: f.local('i32') };
-  const tiling = chooseTiling(ir, arithmetic);
+  const tiling = chooseTiling(ir, target);
   const columnPieces = cutColumns(x, tiling.vectors);
   const rowPieces = (columns: number) => cutIntoPieces(y, tiling.rows(Math.ceil(columns / LANES)));
   // products read a panel of columns again for each row: it stays in the nearest cache if the rows go round inside
   const columnsOutside = hasLoops(ir);
-  // threads that share the memory would overwrite each other's copies
   const largest = { vectors: tiling.vectors, rows: tiling.rows(tiling.vectors) };
-  const packs = columnsOutside && !shared ? planPacks(ir, largest, spare.begin, spare.end) : [];
-  const code = (columns: number, rows: number) => {
+  const { packs, bytes: spareBytes } = columnsOutside ? planPacks(ir, largest) : { packs: [], bytes: 0 };
+  const { sums, finish } = splitAfterSums(ir);
+  const code = (columns: number, rows: number, part = sums) => {
     const vectors = Math.ceil(columns / LANES);
     const lanes = columns - (vectors - 1) * LANES;
-    return new TileCode(f, ir, arithmetic, origin, { rows, vectors }, lanes, packs);
+    return new TileCode(f, part, target.arithmetic, parameters, origin, { rows, vectors }, lanes, packs);
   };
   over(f, origin.z, cutIntoPieces(z, 1), () => {
     if (!columnsOutside) {
       over(f, origin.y, rowPieces(x), rows =>
-        over(f, origin.x, columnPieces, columns => code(columns, rows).emit(outputOffset)),
+        over(f, origin.x, columnPieces, columns => code(columns, rows).emit()),
       );
       return;
     }
@@ -89,30 +86,28 @@ function wholeFunction(
       f.i32(0).set(origin.y);
       const first = code(columns, 1);
       for (const pack of packs) {
-        emitPack(f, pack, Math.ceil(columns / LANES), () => first.originOf(pack.load.element));
+        const vectors = Math.ceil(columns / LANES);
+        emitPack(f, pack, vectors, parameters.spare, () => first.originOf(pack.load));
       }
-      over(f, origin.y, rowPieces(columns), rows => code(columns, rows).emit(outputOffset));
+      over(f, origin.y, rowPieces(columns), rows =>
+        code(columns, rows).emit({ isRaw: finish !== undefined }),
+      );
+      if (finish) over(f, origin.y, cutIntoPieces(y, 1), () => code(columns, 1, finish).emit());
     });
   });
-  return f;
+  return { f, spareBytes };
 }
 
-/** `range`: cell by cell. */
-function rangeFunction(ir: KernelIr, { arithmetic, outputOffset }: CompileRequest): FunctionAssembler {
-  const f = new FunctionAssembler('range', ['i32', 'i32', 'i32']);
-  const { x, y } = ir.extents;
-  const origin: Origin = { x: f.local('i32'), y: f.local('i32'), z: f.local('i32') };
-  f.get(START).get(END).op('i32.ge_s').if().op('return').op('end');
-  f.loop();
-  f.get(START).i32(x).op('i32.rem_u').set(origin.x);
-  f.get(START).i32(x).op('i32.div_u').i32(y).op('i32.rem_u').set(origin.y);
-  f.get(START)
-    .i32(x * y)
-    .op('i32.div_u')
-    .set(origin.z);
-  new TileCode(f, ir, arithmetic, origin, { rows: 1, vectors: 1 }, 1, []).emit(outputOffset);
-  f.get(START).i32(1).op('i32.add').tee(START).get(END).op('i32.lt_s').branchIf(0).op('end');
-  return f;
+/** Puts each float argument into all lanes of a vector, once. */
+function splats(f: FunctionAssembler, given: readonly Parameter[]): ReadonlyMap<string, number> {
+  const found = new Map<string, number>();
+  given.forEach(({ name, type }, parameter) => {
+    if (type !== 'float') return;
+    const local = f.local('v128');
+    f.get(parameter).op('f32x4.splat').set(local);
+    found.set(name, local);
+  });
+  return found;
 }
 
 /** Writes `body` for each piece: a loop over its steps with the position in `local`, or no loop for a single one. */

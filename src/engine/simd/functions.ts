@@ -39,22 +39,22 @@ const TWO_TO_23 = 8388608;
  */
 export function emitExp(f: FunctionAssembler, arithmetic: Arithmetic, x: number, [n, r, p]: Scratch): void {
   const { plusProduct, minusProduct } = multiplyAdd(f, arithmetic);
-  f.get(x).float(EXP_MOST).op('f32x4.pmin').float(EXP_LEAST).op('f32x4.pmax').set(r);
-  f.get(r).float(Math.LOG2E);
-  plusProduct(() => f.float(ROUNDER - 1));
+  f.get(x).constant(EXP_MOST).op('f32x4.pmin').constant(EXP_LEAST).op('f32x4.pmax').set(r);
+  f.get(r).constant(Math.LOG2E);
+  plusProduct(() => f.constant(ROUNDER - 1));
   f.tee(p)
-    .float(ROUNDER - 1)
+    .constant(ROUNDER - 1)
     .op('f32x4.sub')
     .set(n);
-  f.get(n).float(LN2_HIGH);
+  f.get(n).constant(LN2_HIGH);
   minusProduct(() => f.get(r));
-  f.set(r).get(n).float(LN2_LOW);
+  f.set(r).get(n).constant(LN2_LOW);
   minusProduct(() => f.get(r));
   f.set(r);
   horner(f, arithmetic, r, EXP);
   f.get(r).op('f32x4.mul').get(r);
   plusProduct(() => f.get(r));
-  f.float(1).op('f32x4.add');
+  f.constant(1).op('f32x4.add');
   f.get(p).shift('i32x4.shl', MANTISSA_BITS).bits(ONE_BITS).op('i32x4.add').op('f32x4.mul').tee(p);
   f.get(p).op('f32x4.add');
 }
@@ -71,14 +71,14 @@ export function emitTanh(
   const twice = a;
   f.get(d).get(d).op('f32x4.add').set(twice);
   emitExp(f, arithmetic, twice, [b, c, a, d]);
-  f.float(1).op('f32x4.add').set(a);
-  f.float(1).float(2).get(a).op('f32x4.div').op('f32x4.sub').set(a);
+  f.constant(1).op('f32x4.add').set(a);
+  f.constant(1).constant(2).get(a).op('f32x4.div').op('f32x4.sub').set(a);
   f.get(d).get(d).op('f32x4.mul').set(b);
   horner(f, arithmetic, b, TANH);
   f.get(b).op('f32x4.mul').get(d);
   plusProduct(() => f.get(d));
   f.set(b);
-  f.get(b).get(a).get(d).float(TANH_BEND).op('f32x4.lt').op('v128.bitselect');
+  f.get(b).get(a).get(d).constant(TANH_BEND).op('f32x4.lt').op('v128.bitselect');
   f.get(x).bits(0x80000000).op('v128.and').op('v128.or');
 }
 
@@ -94,32 +94,38 @@ export function emitLog(
 ): void {
   const { plusProduct } = multiplyAdd(f, arithmetic);
   f.get(x)
-    .float(TWO_TO_23)
+    .constant(TWO_TO_23)
     .op('f32x4.mul')
     .get(x)
     .get(x)
-    .float(SMALLEST_NORMAL)
+    .constant(SMALLEST_NORMAL)
     .op('f32x4.lt')
     .op('v128.bitselect')
     .set(m);
   f.get(m).bits(SQRT_HALF_BITS).op('i32x4.sub').set(e);
   f.get(e).bits(0x007fffff).op('v128.and').bits(SQRT_HALF_BITS).op('i32x4.add').set(u);
   f.get(e).shift('i32x4.shr_s', MANTISSA_BITS).op('f32x4.convert_i32x4_s');
-  f.float(MANTISSA_BITS).get(x).float(SMALLEST_NORMAL).op('f32x4.lt').op('v128.and').op('f32x4.sub').set(e);
-  f.get(u).float(-1).op('f32x4.add').get(u).float(1).op('f32x4.add').op('f32x4.div').set(s);
+  f.constant(MANTISSA_BITS)
+    .get(x)
+    .constant(SMALLEST_NORMAL)
+    .op('f32x4.lt')
+    .op('v128.and')
+    .op('f32x4.sub')
+    .set(e);
+  f.get(u).constant(-1).op('f32x4.add').get(u).constant(1).op('f32x4.add').op('f32x4.div').set(s);
   f.get(s).get(s).op('f32x4.mul').set(u);
   horner(f, arithmetic, u, [2 / 3, 2 / 5, 2 / 7, 2 / 9]);
   f.get(u).op('f32x4.mul').get(s).op('f32x4.mul').set(u);
-  f.get(e).float(LN2_LOW);
+  f.get(e).constant(LN2_LOW);
   plusProduct(() => f.get(u));
   f.get(s).get(s).op('f32x4.add').op('f32x4.add').set(u);
-  f.get(e).float(LN2_HIGH);
+  f.get(e).constant(LN2_HIGH);
   plusProduct(() => f.get(u));
   f.set(m);
   // infinity stays, and so does NaN, which equals nothing
-  f.get(m).get(x).get(x).get(x).op('f32x4.sub').float(0).op('f32x4.eq').op('v128.bitselect').set(m);
-  f.float(Number.NEGATIVE_INFINITY).get(m).get(x).float(0).op('f32x4.eq').op('v128.bitselect').set(m);
-  f.float(Number.NaN).get(m).get(x).float(0).op('f32x4.lt').op('v128.bitselect');
+  f.get(m).get(x).get(x).get(x).op('f32x4.sub').constant(0).op('f32x4.eq').op('v128.bitselect').set(m);
+  f.constant(Number.NEGATIVE_INFINITY).get(m).get(x).constant(0).op('f32x4.eq').op('v128.bitselect').set(m);
+  f.constant(Number.NaN).get(m).get(x).constant(0).op('f32x4.lt').op('v128.bitselect');
 }
 
 /** The polynomial in local `x` with `coefficients` from the constant upwards, left on the stack. */
@@ -130,10 +136,10 @@ function horner(
   coefficients: readonly number[],
 ): void {
   const { plusProduct } = multiplyAdd(f, arithmetic);
-  f.float(coefficients[coefficients.length - 1]);
+  f.constant(coefficients[coefficients.length - 1]);
   for (let i = coefficients.length - 2; i >= 0; i--) {
     f.get(x);
-    plusProduct(() => f.float(coefficients[i]));
+    plusProduct(() => f.constant(coefficients[i]));
   }
 }
 

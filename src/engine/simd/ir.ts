@@ -21,17 +21,14 @@ export type BinaryOperation = 'add' | 'subtract' | 'multiply' | 'divide' | 'min'
 
 export type Value = { readonly varies: Variation } & (
   | { readonly kind: 'constant'; readonly value: number }
-  /** A float argument at byte `offset`. */
-  | { readonly kind: 'scalar'; readonly offset: number }
+  /** A float argument. */
+  | { readonly kind: 'scalar'; readonly name: string }
   /** An integer as a float. */
   | { readonly kind: 'integer'; readonly value: Affine }
-  /**
-   * The element at byte `base` plus four times `element`, and as much further as the elements of
-   * `gathered` say.
-   */
+  /** The element `element` of `array`, and as much further as the elements of `gathered` say. */
   | {
       readonly kind: 'load';
-      readonly base: number;
+      readonly array: string;
       readonly element: Affine;
       readonly gathered: readonly GatheredIndex[];
     }
@@ -89,8 +86,8 @@ export interface KernelIr {
   readonly extents: Readonly<Record<Axis, number>>;
   /** How each local varies; a local is one or several vectors, depending on that. */
   readonly locals: readonly Variation[];
-  /** Integer arguments by name: the byte offset of each. */
-  readonly integers: ReadonlyMap<string, number>;
+  /** The names of integer arguments that indices depend on. */
+  readonly integers: ReadonlySet<string>;
   readonly body: readonly Instruction[];
   readonly result: Value;
 }
@@ -118,7 +115,7 @@ export function scaleAffine({ constant, terms }: Affine, factor: number): Affine
 }
 
 /** The values that `value` is computed from, in the order in which they are. */
-function operandsOf(value: Value): readonly Value[] {
+export function operandsOf(value: Value): readonly Value[] {
   switch (value.kind) {
     case 'unary':
       return [value.operand];

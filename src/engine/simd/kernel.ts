@@ -1,22 +1,58 @@
 /**
- * Our kernel class for gpu.js's webasm mode. gpu.js keeps its pipelines and their memory;
- * overridden are the two methods that analyze a kernel and make a module of it. Assigned to
- * `gpu.Kernel`, it serves createKernel and createPipeline.
+ * Our kernel class for gpu.js's webasm mode. gpu.js parses a kernel, infers its types and decides
+ * what it returns; overridden are the two methods that do so and that make a module of it, whose
+ * code can be sent to other threads.
  */
 import { createRequire } from 'node:module';
 import { Recent } from '../../recent.js';
+import { MAX_PAGES } from '../heap.js';
 import { KernelError } from '../language/syntax.js';
-import { machineArithmetic } from './arithmetic.js';
+import type { KernelPair } from '../proof.js';
+import type { KernelArgument } from '../source.js';
 import { type CompileRequest, compileKernel } from './compile.js';
-import type { Layout } from './lower.js';
+import type { Parameter } from './lower.js';
+import { makeBaselineModule, makeModule, type Target } from './target.js';
 
 const require = createRequire(import.meta.url);
+
+declare const WebAssembly: { Module: new (bytes: Uint8Array) => WasmModule };
+
+/** A `WebAssembly.Module`: it can be sent to another thread. */
+export type WasmModule = object;
+
+/** What one kernel runs; plain data and a module. */
+export type KernelCode =
+  | {
+      /** Ours: `run(...arguments, output, spare)`, as `compileKernel` describes it. */
+      readonly kind: 'own';
+      readonly module: WasmModule;
+      readonly spareBytes: number;
+    }
+  | {
+      /** gpu.js's: `run(start, end, seed)` over a memory of its own, laid out as told. */
+      readonly kind: 'foreign';
+      readonly module: WasmModule;
+      /** Pages of its memory. */
+      readonly initial: number;
+      readonly maximum: number;
+      /** Functions of `Math` that it imports. */
+      readonly mathImports: readonly string[];
+      /** Byte offsets of its arguments, in their order. */
+      readonly offsets: readonly number[];
+      readonly types: readonly KernelArgument['type'][];
+      /** Numbers of each array, in the order of the arguments. */
+      readonly sizes: readonly number[];
+      readonly outputOffset: number;
+      /** Numbers of its output. */
+      readonly cells: number;
+    };
 
 /** What we use of gpu.js's kernel class, which its types leave out. */
 interface WebAssemblyKernel {
   readonly source: string | object;
   readonly threadDim: readonly [number, number, number];
   readonly argumentTypes: readonly string[];
+  readonly argumentNames: readonly string[];
   returnType: string | null;
   /** Numbers in each of the results. */
   componentCount: number;
@@ -25,14 +61,23 @@ interface WebAssemblyKernel {
   usedMathImports: ReadonlySet<string>;
   /** Analyzes the source for `_assembleModule`; false if its results can't be stored. */
   translateSource(): boolean;
+  computeLayout(args: readonly unknown[]): ModuleLayout;
+  _instantiate(key: string, args: readonly unknown[]): void;
   _assembleModule(layout: ModuleLayout, cells: number, shared: boolean): AssembledModule;
 }
 
-interface ModuleLayout extends Layout {
-  readonly constantArrays: Readonly<Record<string, unknown>>;
+interface ModuleLayout {
+  /** By name; `dims` has x first. */
+  readonly arrays: Readonly<Record<string, LayoutArray>>;
+  readonly scalars: Readonly<Record<string, { readonly offset: number }>>;
   readonly outputOffset: number;
-  /** Set by pipelines, whose modules share one memory. */
-  readonly totalBytes?: number;
+}
+
+interface LayoutArray {
+  /** Bytes. */
+  readonly offset: number;
+  readonly dims: readonly number[];
+  readonly flatLength: number;
 }
 
 interface AssembledModule {
@@ -44,31 +89,60 @@ interface AssembledModule {
 
 type KernelClass = new (...settings: never[]) => WebAssemblyKernel;
 
-const PAGE_BYTES = 65536;
-/** Pages beyond the data, as gpu.js has them; copies of matrix columns go there. */
-const SPARE_PAGES = 16;
-/** Of those, the last ones stay free: vectors at the end of the last array are loaded whole. */
-const OVERREAD_PAGES = 1;
-const VECTOR_BYTES = 16;
-const LEAST_MAXIMUM_PAGES = 4096;
-const FLOAT_BYTES = 4;
+/** A kernel that was built by the class below. */
+export interface SimdKernel {
+  readonly compiled: CompiledCode;
+}
 
-/** A process may open a model several times: to train it, to resume it, to evaluate it. */
-const modules = new Recent<Uint8Array>(1000);
+export interface CompiledCode {
+  readonly code: KernelCode;
+  /** What 256-bit code is compared with before it is trusted; undefined if it needs no proof. */
+  unproven?: KernelPair | undefined;
+}
 
 /** What gpu.js finds out about a kernel. */
 type Analysis = Pick<WebAssemblyKernel, 'returnType' | 'componentCount' | 'usesRandom' | 'usedMathImports'>;
+
+/**
+ * A process may open a model several times: to train it, to resume it, to evaluate it. Its kernels
+ * are analyzed and compiled once.
+ */
 const analyses = new Recent<Analysis | null>(1000);
+const codes = new Recent<CompiledCode>(1000);
+
+/** Every module imports the heap, whatever its size is by then. */
+const MEMORY = { initial: 1, maximum: MAX_PAGES, shared: true };
 
 /** Called when a kernel falls back to gpu.js's own code, with the kernel's source and the reason. */
 export type OnFallback = (source: string, reason: string) => void;
 
-/** A class for `gpu.Kernel` that compiles kernels with `compileKernel`. */
-export function simdKernelClass(onFallback: OnFallback): KernelClass {
+const PARAMETER_TYPES: Readonly<Record<KernelArgument['type'], Parameter['type']>> = {
+  Input: 'array',
+  Float: 'float',
+  Integer: 'integer',
+};
+
+function compile(request: Omit<CompileRequest, 'memory'>): CompiledCode {
+  const { target } = request;
+  const { bytes, spareBytes } = compileKernel({ ...request, memory: MEMORY });
+  const module = makeModule(bytes, target.width);
+  if (target.width === 128) return { code: { kind: 'own', module, spareBytes } };
+  const narrow = compileKernel({ ...request, target: { ...target, width: 128 }, memory: MEMORY });
+  const modules = [module, makeBaselineModule(narrow.bytes)] as const;
+  return {
+    code: { kind: 'own', module, spareBytes },
+    unproven: { modules, spareBytes: Math.max(spareBytes, narrow.spareBytes) },
+  };
+}
+
+/** A class for `gpu.Kernel` whose kernels are `compiled` once they are built. */
+export function simdKernelClass(target: Target, onFallback: OnFallback): KernelClass {
   const { WebAssemblyKernel: Base } = require('gpu.js/src/backend/web-assembly/kernel') as {
     WebAssemblyKernel: KernelClass;
   };
-  return class SimdKernel extends Base {
+  return class extends Base implements SimdKernel {
+    compiled!: CompiledCode;
+
     /**
      * gpu.js infers the type of every expression, which takes as long as compiling the kernel, and
      * equal kernels have equal types: layers, steps and runs of a process share the result.
@@ -86,34 +160,41 @@ export function simdKernelClass(onFallback: OnFallback): KernelClass {
       return true;
     }
 
-    override _assembleModule(layout: ModuleLayout, cells: number, shared: boolean): AssembledModule {
+    override _instantiate(_key: string, args: readonly unknown[]): void {
       const source = String(this.source);
-      const dataBytes = layout.totalBytes ?? layout.outputOffset + cells * FLOAT_BYTES;
-      const initial = Math.ceil(dataBytes / PAGE_BYTES) + SPARE_PAGES;
-      const maximum = Math.max(initial, LEAST_MAXIMUM_PAGES);
+      const layout = this.computeLayout(args);
+      const types = this.argumentTypes as readonly KernelArgument['type'][];
+      const parameters = this.argumentNames.map((name, i): Parameter => {
+        const type = PARAMETER_TYPES[types[i]];
+        return type === 'array' ? { name, type, extents: layout.arrays[name].dims } : { name, type };
+      });
       const [x, y, z] = this.threadDim;
+      const request = { source, parameters, extents: { x, y, z }, target };
       try {
-        const request: CompileRequest = {
-          source,
-          layout,
-          arithmetic: machineArithmetic(),
-          outputOffset: layout.outputOffset,
-          extents: { x, y, z },
-          memory: { initial, maximum, shared },
-          spare: {
-            begin: Math.ceil(dataBytes / VECTOR_BYTES) * VECTOR_BYTES,
-            end: (initial - OVERREAD_PAGES) * PAGE_BYTES,
-          },
-        };
-        const bytes = modules.get(JSON.stringify(request), () => compileKernel(request).bytes);
-        return { bytes, initial, maximum };
+        this.compiled = codes.get(JSON.stringify(request), () => compile(request));
       } catch (error) {
         if (!(error instanceof KernelError)) throw error;
         onFallback(source, error.message);
-        // the code of gpu.js needs the analysis itself, not only its result
-        super.translateSource();
-        return super._assembleModule(layout, cells, shared);
+        this.compiled = { code: this.foreignCode(layout, x * y * z) };
       }
+    }
+
+    private foreignCode(layout: ModuleLayout, cells: number): KernelCode {
+      // the code of gpu.js needs the analysis itself, not only its result
+      super.translateSource();
+      const { bytes, initial, maximum } = this._assembleModule(layout, cells, false);
+      return {
+        kind: 'foreign',
+        module: new WebAssembly.Module(bytes),
+        initial,
+        maximum,
+        mathImports: [...this.usedMathImports],
+        offsets: this.argumentNames.map(name => (layout.arrays[name] ?? layout.scalars[name]).offset),
+        types: this.argumentTypes as readonly KernelArgument['type'][],
+        sizes: this.argumentNames.map(name => layout.arrays[name]?.flatLength ?? 1),
+        outputOffset: layout.outputOffset,
+        cells,
+      };
     }
   };
 }

@@ -1,4 +1,4 @@
-/** From a kernel's tree and its memory layout to the intermediate form. */
+/** From a kernel's tree and its arguments to the intermediate form. */
 import type { Axis, Expression, KernelTree, Statement } from '../language/syntax.js';
 import { KernelError } from '../language/syntax.js';
 import {
@@ -16,11 +16,11 @@ import {
   type Variation,
 } from './ir.js';
 
-/** Where gpu.js put the kernel's arguments: byte offsets, and the sizes of arrays, x first. */
-export interface Layout {
-  readonly arrays: Readonly<Record<string, { readonly offset: number; readonly dims: readonly number[] }>>;
-  readonly scalars: Readonly<Record<string, { readonly offset: number; readonly type: string }>>;
-}
+/** An argument of a kernel; the extents of an array are x (contiguous) first. */
+export type Parameter = { readonly name: string } & (
+  | { readonly type: 'array'; readonly extents: readonly number[] }
+  | { readonly type: 'float' | 'integer' }
+);
 
 const NOWHERE: Variation = { x: false, y: false };
 
@@ -32,8 +32,12 @@ const OPERATIONS: Readonly<Record<string, BinaryOperation>> = {
 };
 
 /** Throws KernelError where the kernel is outside what this compiler knows. */
-export function lower(tree: KernelTree, layout: Layout, extents: Readonly<Record<Axis, number>>): KernelIr {
-  const lowering = new Lowering(layout);
+export function lower(
+  tree: KernelTree,
+  parameters: readonly Parameter[],
+  extents: Readonly<Record<Axis, number>>,
+): KernelIr {
+  const lowering = new Lowering(new Map(parameters.map(one => [one.name, one])));
   const body = lowering.settle(tree.body);
   return {
     extents,
@@ -48,10 +52,10 @@ type Binding = { readonly kind: 'local'; readonly local: number } | { readonly k
 
 class Lowering {
   readonly locals: Variation[] = [];
-  readonly integers = new Map<string, number>();
+  readonly integers = new Set<string>();
   private scopes: Map<string, Binding>[] = [new Map()];
 
-  constructor(private readonly layout: Layout) {}
+  constructor(private readonly parameters: ReadonlyMap<string, Parameter>) {}
 
   /**
    * Lowers `statements` until the variation of every local is settled: one that is added to in a loop varies wherever what
@@ -167,9 +171,8 @@ class Lowering {
     if (binding?.kind === 'local') {
       return { kind: 'local', local: binding.local, varies: this.locals[binding.local] };
     }
-    const scalar = this.layout.scalars[name];
-    if (!scalar || scalar.type === 'Boolean') throw new KernelError(`'${name}' is not a number`);
-    return { kind: 'scalar', offset: scalar.offset, varies: NOWHERE };
+    if (this.parameters.get(name)?.type !== 'float') throw new KernelError(`'${name}' is not a number`);
+    return { kind: 'scalar', name, varies: NOWHERE };
   }
 
   private unary(operation: UnaryOperation, operand: Value): Value {
@@ -177,21 +180,21 @@ class Lowering {
   }
 
   private load(array: string, index: readonly Expression[]): Load {
-    const place = this.layout.arrays[array];
-    if (!place) throw new KernelError(`'${array}' is not an array`);
+    const parameter = this.parameters.get(array);
+    if (parameter?.type !== 'array') throw new KernelError(`'${array}' is not an array`);
     let element: Affine = { constant: 0, terms: new Map() };
     const gathered: GatheredIndex[] = [];
     let stride = 1;
     [...index].reverse().forEach((one, axis) => {
       if (one.kind === 'read') gathered.push({ index: this.gatheredIndex(array, one), stride });
       else element = addAffine(element, this.index(array, one), stride);
-      stride *= place.dims[axis];
+      stride *= parameter.extents[axis];
     });
     const varies = gathered.reduce(
       (all, { index }) => union(all, index.varies),
       this.affineVariation(element),
     );
-    return { kind: 'load', base: place.offset, element, gathered, varies };
+    return { kind: 'load', array, element, gathered, varies };
   }
 
   private gatheredIndex(array: string, { array: from, index }: Extract<Expression, { kind: 'read' }>): Load {
@@ -245,9 +248,8 @@ class Lowering {
   private isInteger(name: string): boolean {
     const binding = this.find(name);
     if (binding) return binding.kind === 'loop';
-    const scalar = this.layout.scalars[name];
-    if (scalar?.type !== 'Integer') return false;
-    this.integers.set(name, scalar.offset);
+    if (this.parameters.get(name)?.type !== 'integer') return false;
+    this.integers.add(name);
     return true;
   }
 

@@ -9,12 +9,15 @@ import { LANES, type Tile } from './tile.js';
 
 const FLOAT_BYTES = 4;
 /** Row tiles that must share a column for a copy to pay. */
-const LEAST_ROW_TILES = 3;
+const MIN_ROW_TILES = 3;
 /**
  * Floats from one row to the next from which on a column evicts itself. Measured on x86-64 with 128 floats (hidden size 128)
  * copies cost 3 % and gain nothing; with 512 they make products 1.6 times as fast.
  */
-const LEAST_STRIDE = 256;
+const MIN_STRIDE = 256;
+
+/** Copies larger than this would not stay in the nearest caches. */
+const MAX_BYTES = 15 * 65536;
 
 type Loop = Extract<Instruction, { kind: 'loop' }>;
 
@@ -22,15 +25,21 @@ export interface Pack {
   readonly load: Load;
   /** The loops that the load moves with, outermost first. */
   readonly loops: readonly Loop[];
-  /** Byte address of the copy. */
+  /** Bytes from the beginning of the spare memory to the copy. */
   readonly at: number;
 }
 
-/** The loads worth packing for tiles of at most `tile`, with places from byte `at` on, as many as fit below `end`. */
-export function planPacks(ir: KernelIr, tile: Tile, at: number, end: number): Pack[] {
-  if (ir.extents.y < LEAST_ROW_TILES * tile.rows) return [];
+export interface PackPlan {
+  readonly packs: readonly Pack[];
+  /** Of spare memory, for all copies. */
+  readonly bytes: number;
+}
+
+/** The loads worth packing for tiles of at most `tile`. */
+export function planPacks(ir: KernelIr, tile: Tile): PackPlan {
   const packs: Pack[] = [];
-  let next = at;
+  let next = 0;
+  if (ir.extents.y < MIN_ROW_TILES * tile.rows) return { packs, bytes: next };
   const walk = (instructions: readonly Instruction[], loops: readonly Loop[]) => {
     for (const instruction of instructions) {
       if (instruction.kind === 'loop') walk(instruction.body, [...loops, instruction]);
@@ -39,14 +48,14 @@ export function planPacks(ir: KernelIr, tile: Tile, at: number, end: number): Pa
         const own = loops.filter(loop => coefficient(load.element, loop.variable) !== 0);
         if (!isWorthPacking(load, own)) return;
         const bytes = rounds(own) * tile.vectors * LANES * FLOAT_BYTES;
-        if (next + bytes > end) return;
+        if (next + bytes > MAX_BYTES) return;
         packs.push({ load, loops: own, at: next });
         next += bytes;
       });
     }
   };
   walk(ir.body, []);
-  return packs;
+  return { packs, bytes: next };
 }
 
 /**
@@ -55,43 +64,50 @@ export function planPacks(ir: KernelIr, tile: Tile, at: number, end: number): Pa
  */
 function isWorthPacking({ element, gathered }: Load, loops: readonly Loop[]): boolean {
   const innermost = loops.at(-1);
-  if (!innermost || gathered.length > 0 || coefficient(element, 'x') !== 1 || coefficient(element, 'y') !== 0)
-    return false;
-  return coefficient(element, innermost.variable) >= LEAST_STRIDE;
+  if (!innermost || loops.some(({ from }) => from !== 0)) return false;
+  if (gathered.length > 0 || coefficient(element, 'x') !== 1 || coefficient(element, 'y') !== 0) return false;
+  return coefficient(element, innermost.variable) >= MIN_STRIDE;
 }
 
 function rounds(loops: readonly Loop[]): number {
-  return loops.reduce((product, { from, to }) => product * (to - from), 1);
+  return loops.reduce((product, { to }) => product * to, 1);
 }
 
-/** Where the copy of `pack` for `vectors` vectors has what its load reads: an element relative to the address `pack.at`. */
+/** Where the copy of `pack` for `vectors` vectors has what its load reads, counted from `pack.at`. */
 export function packedElement({ loops }: Pack, vectors: number): Affine {
   const terms = new Map<string, number>();
-  let constant = 0;
   let stride = vectors * LANES;
-  for (const { variable, from, to } of [...loops].reverse()) {
+  for (const { variable, to } of [...loops].reverse()) {
     terms.set(variable, stride);
-    constant -= from * stride;
-    stride *= to - from;
+    stride *= to;
   }
-  return { constant, terms };
+  return { constant: 0, terms };
 }
 
-/** Copies what `pack` needs for one column of tiles; `pointer` leaves the address of its first element on the stack. */
-export function emitPack(f: FunctionAssembler, pack: Pack, vectors: number, pointer: () => void): void {
-  const { element, base } = pack.load;
+/**
+ * Copies what `pack` needs for one column of tiles to the spare memory, whose address is in local
+ * `spare`; `pointer` leaves the address of its first element on the stack.
+ */
+export function emitPack(
+  f: FunctionAssembler,
+  pack: Pack,
+  vectors: number,
+  spare: number,
+  pointer: () => void,
+): void {
+  const { element } = pack.load;
   const source = f.local('i32');
   const target = f.local('i32');
   pointer();
   f.set(source);
-  f.i32(0).set(target);
+  f.get(spare).set(target);
   const nest = (loops: readonly Loop[]) => {
     if (loops.length === 0) {
       for (let vector = 0; vector < vectors; vector++) {
         const offset = vector * LANES * FLOAT_BYTES;
         f.get(target)
           .get(source)
-          .memory('v128.load', base + element.constant * FLOAT_BYTES + offset);
+          .memory('v128.load', element.constant * FLOAT_BYTES + offset);
         f.memory('v128.store', pack.at + offset);
       }
       f.get(target)
@@ -100,15 +116,12 @@ export function emitPack(f: FunctionAssembler, pack: Pack, vectors: number, poin
         .set(target);
       return;
     }
-    const [{ variable, from, to }, ...inner] = loops;
+    const [{ variable, to }, ...inner] = loops;
     const step = coefficient(element, variable) * FLOAT_BYTES;
     const counter = f.local('i32');
     const start = f.local('i32');
-    f.get(source)
-      .i32(from * step)
-      .op('i32.add')
-      .set(start);
-    f.i32(from).set(counter);
+    f.get(source).set(start);
+    f.i32(0).set(counter);
     f.loop();
     f.get(start).set(source);
     nest(inner);

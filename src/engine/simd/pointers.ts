@@ -1,16 +1,23 @@
 /** Integers at run time: where the tile stands, loop counters, arguments, and the addresses that follow from them. */
 import type { Axis } from '../language/syntax.js';
 import type { FunctionAssembler } from './assembler.js';
-import { type Affine, coefficient, type KernelIr } from './ir.js';
+import { type Affine, coefficient } from './ir.js';
 
 const FLOAT_BYTES = 4;
 
 /** Where the tile stands: locals with the integers x, y and z of its first element. */
 export type Origin = Readonly<Record<Axis, number>>;
 
+/** The element `element` of the array whose address is in local `base`. */
+export interface Place {
+  readonly base: number;
+  readonly element: Affine;
+}
+
 /**
- * All reads whose element moves alike share one pointer, a local with a byte address. Rows and vectors differ by constants, which are
- * the instruction's offset; a loop only steps its pointers.
+ * Pointers are locals with byte addresses. Reads of an array whose elements move alike share one:
+ * rows and vectors of the tile differ by constants, which are the instruction's offset, and a loop
+ * only steps its pointers.
  */
 export class Pointers {
   /** Locals by what they depend on. */
@@ -21,25 +28,26 @@ export class Pointers {
 
   constructor(
     private readonly f: FunctionAssembler,
-    private readonly ir: KernelIr,
+    /** The locals of the kernel's arguments. */
+    private readonly parameters: ReadonlyMap<string, number>,
     private readonly origin: Origin,
   ) {}
 
-  /** The local that points to `element` (its constant left out) at this place of the code. */
-  of(element: Affine): number {
-    const pointer = this.locals.get(this.key(element));
+  /** The local that points to `place` (its constant left out) here. */
+  of(place: Place): number {
+    const pointer = this.locals.get(this.key(place));
     if (pointer === undefined) throw new Error('a pointer was used before it was set');
     return pointer;
   }
 
-  /** Sets the pointers to `elements` as far as they depend on the tile and the arguments. */
-  enterTile(elements: readonly Affine[]): void {
-    for (const element of elements) {
-      const key = this.key(element);
+  /** Sets the pointers to `places` as far as they depend on the tile and the arguments. */
+  enterTile(places: readonly Place[]): void {
+    for (const place of places) {
+      const key = this.key(place);
       if (this.locals.has(key)) continue;
       const pointer = this.f.local('i32');
       this.locals.set(key, pointer);
-      this.originOf(element);
+      this.originOf(place);
       this.f.set(pointer);
     }
   }
@@ -51,23 +59,21 @@ export class Pointers {
     return counter;
   }
 
-  /** Sets the pointers to `elements` that move with loop `variable`; gives them and the bytes that each round moves them. */
-  enterLoop(variable: string, from: number, elements: readonly Affine[]): Map<number, number> {
-    const moving = elements.filter(element => coefficient(element, variable) !== 0);
-    const outer = moving.map(element => this.of(element));
+  /** Sets the pointers to `places` that move with loop `variable`; returns the bytes that each round moves them. */
+  enterLoop(variable: string, from: number, places: readonly Place[]): Map<number, number> {
+    const moving = places.filter(({ element }) => coefficient(element, variable) !== 0);
+    const outer = moving.map(place => this.of(place));
     this.entered.add(variable);
     const stepping = new Map<number, number>();
-    moving.forEach((element, i) => {
-      const key = this.key(element);
+    moving.forEach((place, i) => {
+      const key = this.key(place);
       const pointer = this.locals.get(key) ?? this.f.local('i32');
       this.locals.set(key, pointer);
       if (stepping.has(pointer)) return;
-      const step = coefficient(element, variable) * FLOAT_BYTES;
-      this.f
-        .get(outer[i])
-        .i32(from * step)
-        .op('i32.add')
-        .set(pointer);
+      const step = coefficient(place.element, variable) * FLOAT_BYTES;
+      this.f.get(outer[i]);
+      if (from !== 0) this.f.i32(from * step).op('i32.add');
+      this.f.set(pointer);
       stepping.set(pointer, step);
     });
     return stepping;
@@ -77,37 +83,38 @@ export class Pointers {
     this.entered.delete(variable);
   }
 
-  /** Leaves the address on the stack that `element` has at the tile's origin and before all loops. */
-  originOf(element: Affine): void {
-    this.sum(element, name => this.isFixed(name), FLOAT_BYTES);
+  /** Leaves the address on the stack that `place` has at the tile's origin and before all loops. */
+  originOf({ base, element }: Place): void {
+    this.f.get(base);
+    this.add(element, name => this.isFixed(name), FLOAT_BYTES);
   }
 
   /** Leaves `value` without its constant on the stack. */
   integer(value: Affine): void {
-    this.sum(value, () => true, 1);
+    this.f.i32(0);
+    this.add(value, () => true, 1);
   }
 
   /** Whether `name` does not change while a tile is computed. */
   private isFixed(name: string): boolean {
-    return name in this.origin || this.ir.integers.has(name);
+    return name in this.origin || this.parameters.has(name);
   }
 
-  /** What the pointer to an element depends on here: the tile, the arguments, and the loops that are entered. */
-  private key({ terms }: Affine): string {
-    return [...terms]
+  /** What a pointer depends on here: array, tile, arguments, and the loops that are entered. */
+  private key({ base, element }: Place): string {
+    const terms = [...element.terms]
       .filter(([name]) => this.isFixed(name) || this.entered.has(name))
-      .map(([name, factor]) => `${factor}${name}`)
-      .sort()
-      .join('+');
+      .map(([name, factor]) => `${factor}${name}`);
+    return [base, ...terms.sort()].join('+');
   }
 
-  private sum({ terms }: Affine, wanted: (name: string) => boolean, unit: number): void {
-    this.f.i32(0);
+  /** Adds the terms of `value` that are `wanted`, times `unit`, to what is on the stack. */
+  private add({ terms }: Affine, wanted: (name: string) => boolean, unit: number): void {
     for (const [name, factor] of terms) {
       if (!wanted(name)) continue;
-      const argument = this.ir.integers.get(name);
+      const argument = this.parameters.get(name);
       if (name in this.origin) this.f.get(this.origin[name as Axis]);
-      else if (argument !== undefined) this.f.i32(0).memory('i32.load', argument);
+      else if (argument !== undefined) this.f.get(argument);
       else this.f.get(this.counter(name));
       this.f
         .i32(factor * unit)

@@ -1,6 +1,7 @@
 /** How much of the output one round of the code computes: rows times vectors of four. */
-import type { Arithmetic } from './arithmetic.js';
+
 import { forEachLoad, forEachValue, type Instruction, type KernelIr } from './ir.js';
+import type { Target, Width } from './target.js';
 
 export const LANES = 4;
 
@@ -24,28 +25,45 @@ export interface Piece {
   readonly size: number;
 }
 
-/** Vectors of a tile with sums, and the rows that go with so many vectors. */
-const SUMS: Readonly<Record<Arithmetic, { readonly vectors: number; readonly rows: readonly number[] }>> = {
-  fused: { vectors: 3, rows: [4, 4, 3] },
-  separate: { vectors: 2, rows: [4, 4] },
-};
+interface SumTile {
+  /** Vectors of a tile with sums. */
+  readonly vectors: number;
+  /** The rows that go with so many vectors, from one on. */
+  readonly rows: readonly number[];
+}
 
 /**
- * With loops, every value loaded in one serves as many products as possible. Which tile is best was measured on x86-64 (Sapphire
- * Rapids), whose sixteen registers must hold the sums and what they are made of, and whose two ports for products or three for
- * products and sums must never wait. Separate: four rows of two vectors reach 41 GFLOP/s; nine
- * sums or more reach 28 to 37. Fused: nine sums of three rows and three vectors, 47 over all of a training step, against 46 of
- * eight sums in four rows and 35 of ten or more.
- * Without loops a kernel streams: one row, two vectors, so that long chains of arithmetic overlap.
+ * Which tile of sums is best was measured on x86-64: sixteen registers must hold the sums and what
+ * they are made of, and the ports for products must never wait.
+ *
+ * - 256 bits: five rows of four vectors are ten sums, two columns and a splat, 24 instructions for
+ *   ten multiply-adds without a spill; six rows spill. Tails with an odd vector are merged in part.
+ * - Fused at 128 bits: nine sums of three rows and three vectors reach 47 GFLOP/s over all of a
+ *   training step, eight sums in four rows 46, ten or more 35.
+ * - Separate: four rows of two vectors reach 41 GFLOP/s, nine sums or more 28 to 37.
  */
-export function chooseTiling(ir: KernelIr, arithmetic: Arithmetic): Tiling {
+const SUMS: Readonly<Record<string, SumTile>> = {
+  'fused 256': { vectors: 4, rows: [6, 5, 5, 5] },
+  'fused 128': { vectors: 3, rows: [4, 4, 3] },
+  'separate 256': { vectors: 4, rows: [4, 4, 4, 4] },
+  'separate 128': { vectors: 2, rows: [4, 4] },
+};
+
+/** Vectors of a tile without sums. */
+const STREAMED: Readonly<Record<Width, number>> = { 256: 4, 128: 2 };
+
+/**
+ * With loops, every value loaded in one serves as many products as possible. Without loops a kernel
+ * streams: one row, several vectors, so that long chains of arithmetic overlap.
+ */
+export function chooseTiling(ir: KernelIr, { arithmetic, width }: Target): Tiling {
   if (branchesAlong(ir.body, 'y')) return { vectors: 1, rows: () => 1 };
   if (hasLoops(ir)) {
-    const { vectors, rows } = SUMS[arithmetic];
+    const { vectors, rows } = SUMS[`${arithmetic} ${width}`];
     return { vectors, rows: vectors => rows[vectors - 1] };
   }
   if (readsAcross(ir)) return { vectors: 1, rows: () => LANES };
-  return { vectors: 2, rows: () => 1 };
+  return { vectors: STREAMED[width], rows: () => 1 };
 }
 
 export function hasLoops(ir: KernelIr): boolean {
@@ -65,18 +83,19 @@ export function cutIntoPieces(extent: number, size: number): Piece[] {
   return pieces.filter(({ from, to }) => to > from);
 }
 
-/** The columns of `extent` floats in pieces of at most `vectors` vectors; where the last vector is not whole, its tile is a piece. */
+/**
+ * The columns of `extent` floats in pieces of at most `vectors` vectors: as many as possible of that
+ * size, and what is left. If the last vector is not whole, its tile is a piece.
+ */
 export function cutColumns(extent: number, vectors: number): Piece[] {
-  const pieces = cutIntoPieces(Math.ceil(extent / LANES), vectors).map(({ from, to, size }) => ({
-    from: from * LANES,
-    to: to * LANES,
-    size: size * LANES,
-  }));
-  if (extent % LANES === 0) return pieces;
-  const { from, to, size } = pieces.pop() as Piece;
-  const last = to - size;
-  if (last > from) pieces.push({ from, to: last, size });
-  return [...pieces, { from: last, to: extent, size: extent - last }];
+  const step = vectors * LANES;
+  const whole = Math.floor(extent / step) * step;
+  const rest = Math.floor((extent - whole) / LANES) * LANES;
+  return [
+    { from: 0, to: whole, size: step },
+    { from: whole, to: whole + rest, size: rest },
+    { from: whole + rest, to: extent, size: extent - whole - rest },
+  ].filter(({ from, to }) => to > from);
 }
 
 /** Whether a load goes along y where the output goes along x, as in a transposition. */

@@ -17,7 +17,7 @@ import {
   type Variation,
 } from './ir.js';
 import { type Pack, packedElement } from './pack.js';
-import type { Pointers } from './pointers.js';
+import type { Place as Address, Pointers } from './pointers.js';
 import { LANES, type Tile } from './tile.js';
 
 const FLOAT_BYTES = 4;
@@ -30,6 +30,23 @@ const OPCODES = {
   min: 'f32x4.min',
   max: 'f32x4.max',
 } as const satisfies Record<BinaryOperation, string>;
+
+const LIMITS = { min: 'f32x4.pmin', max: 'f32x4.pmax' } as const;
+
+function isNumber(value: Value): boolean {
+  return value.kind === 'constant' && !Number.isNaN(value.value);
+}
+
+/** The locals of a kernel's parameters. */
+export interface KernelParameters {
+  /** By the name of the argument. */
+  readonly arguments: ReadonlyMap<string, number>;
+  /** Vectors of float arguments, each in all lanes. */
+  readonly splats: ReadonlyMap<string, number>;
+  readonly output: number;
+  /** The address of memory for copies. */
+  readonly spare: number;
+}
 
 /** A position inside the tile. */
 export interface Place {
@@ -50,7 +67,7 @@ export class Values {
   private readonly temporaries: number[] = [];
   private temporariesUsed = 0;
   /** Where loads are read instead that were copied before. */
-  private readonly packed = new Map<Load, Pick<Load, 'base' | 'element'>>();
+  private readonly packed = new Map<Load, Address & { readonly bytes: number }>();
 
   /** `lanes` of the last vector are part of the output. */
   constructor(
@@ -60,10 +77,12 @@ export class Values {
     private readonly pointers: Pointers,
     private readonly tile: Tile,
     private readonly lanes: number,
+    private readonly parameters: KernelParameters,
     packs: readonly Pack[],
   ) {
     for (const pack of packs) {
-      this.packed.set(pack.load, { base: pack.at, element: packedElement(pack, tile.vectors) });
+      const element = packedElement(pack, tile.vectors);
+      this.packed.set(pack.load, { base: parameters.spare, element, bytes: pack.at });
     }
     this.withProduct = multiplyAdd(f, arithmetic);
     this.scratch = [f.local('v128'), f.local('v128'), f.local('v128'), f.local('v128')];
@@ -72,14 +91,19 @@ export class Values {
   }
 
   /** Where `value` reads. */
-  elementsOf(value: Value): Affine[] {
-    const found: Affine[] = [];
+  addressesOf(value: Value): Address[] {
+    const found: Address[] = [];
     const visit = (load: Load) => {
-      found.push((this.packed.get(load) ?? load).element);
+      found.push(this.addressOf(load));
       for (const { index } of load.gathered) visit(index);
     };
     forEachLoad(value, visit);
     return found;
+  }
+
+  private addressOf(load: Load): Address & { readonly bytes: number } {
+    const base = this.parameters.arguments.get(load.array) as number;
+    return this.packed.get(load) ?? { base, element: load.element, bytes: 0 };
   }
 
   /**
@@ -137,10 +161,10 @@ export class Values {
     const { f } = this;
     switch (value.kind) {
       case 'constant':
-        f.float(value.value);
+        f.constant(value.value);
         return;
       case 'scalar':
-        f.i32(0).memory('v128.load32_splat', value.offset);
+        f.get(this.parameters.splats.get(value.name) as number);
         return;
       case 'integer':
         this.integerVector(value.value, place);
@@ -161,9 +185,7 @@ export class Values {
         this.unary(value, place);
         return;
       case 'binary':
-        this.emit(value.left, place);
-        this.emit(value.right, place);
-        f.op(OPCODES[value.operation]);
+        this.binary(value, place);
         return;
       case 'multiply-add':
         this.emit(value.left, place);
@@ -172,6 +194,16 @@ export class Values {
           this.emit(value.addend, place),
         );
     }
+  }
+
+  private binary({ operation, left, right }: Extract<Value, { kind: 'binary' }>, place: Place): void {
+    const isLimit = (operation === 'min' || operation === 'max') && [left, right].some(isNumber);
+    // the second operand of pmin and pmax is never what is not a number, so that the first passes if
+    // it is; min and max see to both, which takes eight instructions on x86-64
+    const swap = isLimit && isNumber(left);
+    this.emit(swap ? right : left, place);
+    this.emit(swap ? left : right, place);
+    this.f.op(isLimit ? LIMITS[operation as keyof typeof LIMITS] : OPCODES[operation]);
   }
 
   private unary({ operation, operand }: Extract<Value, { kind: 'unary' }>, place: Place): void {
@@ -204,12 +236,12 @@ export class Values {
 
   /** Leaves what `load` reads at `place` on the stack: contiguous along x in one go, else lane by lane. */
   private load(load: Load, { row, vector }: Place): void {
-    const packed = this.packed.get(load);
-    const { element, base } = packed ?? load;
+    const address = this.addressOf(load);
+    const { element } = address;
     const along = coefficient(load.element, 'x');
     const offset = element.constant + row * coefficient(element, 'y') + vector * LANES * along;
-    const bytes = base + offset * FLOAT_BYTES;
-    const pointer = this.address(load, element, row);
+    const bytes = address.bytes + offset * FLOAT_BYTES;
+    const pointer = this.pointerTo(load, address, row);
     const valid = vector === this.tile.vectors - 1 ? this.lanes : LANES;
     if (along === 0) this.f.get(pointer).memory('v128.load32_splat', bytes);
     else if (along === 1) this.f.get(pointer).memory('v128.load', bytes);
@@ -231,8 +263,8 @@ export class Values {
    * A local with the address that `load` has in the tile's first row and vector, but for its
    * gathered indices: those of `row`.
    */
-  private address({ gathered }: Load, element: Affine, row: number): number {
-    const pointer = this.pointers.of(element);
+  private pointerTo({ gathered }: Load, address: Address, row: number): number {
+    const pointer = this.pointers.of(address);
     if (gathered.length === 0) return pointer;
     this.f.get(pointer);
     this.addGathered(gathered, row);
@@ -243,12 +275,12 @@ export class Values {
   /** Adds what `gathered` say in `row` to the address on the stack. */
   private addGathered(gathered: readonly GatheredIndex[], row: number): void {
     for (const { index, stride } of gathered) {
-      const { base, element } = index;
+      const { element } = index;
       const offset = element.constant + row * coefficient(element, 'y');
-      this.f.get(this.pointers.of(element));
+      this.f.get(this.pointers.of(this.addressOf(index)));
       this.addGathered(index.gathered, row);
       this.f
-        .memory('f32.load', base + offset * FLOAT_BYTES)
+        .memory('f32.load', offset * FLOAT_BYTES)
         .op('i32.trunc_sat_f32_s')
         .i32(stride * FLOAT_BYTES)
         .op('i32.mul')

@@ -1,8 +1,8 @@
 /** What the model said of single sequences: which classes it takes for which, and its worst mistakes. */
 import type { EvaluationReport } from '../document.js';
 import { Confusion } from './confusion.js';
+import { ScoreTable } from './measured-tables.js';
 import { Mistakes } from './mistakes.js';
-import { ScoreTable } from './score-table.js';
 import { TrueAndPredicted } from './true-and-predicted.js';
 
 export function EvaluationView({ evaluation }: { readonly evaluation: EvaluationReport }) {

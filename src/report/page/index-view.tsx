@@ -43,7 +43,7 @@ export function IndexView({ report }: { readonly report: IndexReport }) {
         <Section title="Sweeps">
           <SortableTable
             label="Sweeps"
-            columns={sweepColumns<SweepRow>(link)}
+            columns={sweepColumns<SweepRow>(sweeps, link)}
             rows={sweeps}
             keyOf={row => row.path}
             most={100}

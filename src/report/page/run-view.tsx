@@ -1,13 +1,13 @@
 /** One run: how it ended, what it measured, how it got there, what it stood on. */
 import type { RunReport } from '../document.js';
 import { Badge, Facts, Scroll, Section, useHeading, Value } from './base.js';
-import { BaselineTable } from './baseline-table.js';
 import { ConfigTable } from './config-table.js';
 import { Curves } from './curves.js';
 import { EvaluationView } from './evaluation-view.js';
 import { counted, formatBytes, formatNumber, formatSeconds, formatTime, words } from './format.js';
 import { GateTable } from './gate-table.js';
 import { Tags } from './list/columns.js';
+import { BaselineTable } from './measured-tables.js';
 import { byImportance } from './metric-order.js';
 
 export function RunView({ report }: { readonly report: RunReport }) {

@@ -5,6 +5,7 @@ import { Badge, Facts, Section, Value } from './base.js';
 import { type Brushes, isChosen, sweepAxes } from './brushes.js';
 import { counted, formatSeconds, formatTime, words } from './format.js';
 import { useCompareLink } from './links.js';
+import { Tags } from './list/columns.js';
 import { Parallel } from './parallel.js';
 import { Pruning } from './pruning.js';
 import { Scatter } from './scatter.js';
@@ -96,6 +97,9 @@ function Head({ report, total }: { readonly report: SweepReport; readonly total:
     epochs,
     epochs_trained: trained,
     duration_s: seconds,
+    baseline,
+    tags,
+    note,
   } = report;
   const leader = trials.find(({ trial }) => trial === best);
   const counts = STATES.filter(one => report.states[one] > 0).map(one => `${report.states[one]} ${one}`);
@@ -107,7 +111,22 @@ function Head({ report, total }: { readonly report: SweepReport; readonly total:
       <h1>
         {name} <Badge of={state} />
       </h1>
+      {tags.length > 0 && (
+        <p class="tags">
+          <Tags tags={tags} />
+        </p>
+      )}
+      {note !== null && <p class="remarks">{note}</p>}
       <dl class="tiles">
+        {baseline !== null && (
+          <div data-metric="baseline">
+            <dt>trivial baseline</dt>
+            <dd>
+              <Value metric={objective.metric} value={baseline.value} />
+              <small> {baseline.name}</small>
+            </dd>
+          </div>
+        )}
         {leader !== undefined && (
           <div data-metric="best">
             <dt>best {words(objective.metric)}</dt>

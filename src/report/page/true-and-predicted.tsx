@@ -11,15 +11,16 @@ export function TrueAndPredicted({
   readonly values: ValuesReport;
   readonly place: string;
 }) {
-  const { pairs, worst } = values;
+  const { names, pairs, worst } = values;
+  const titles = pairs.map((_, k) => names?.[k] ?? (pairs.length > 1 ? `target ${k}` : ''));
   return (
     <Section title="True and predicted" note={noteOf(pairs, place)}>
       {pairs.map((ofTarget, k) => (
         <PointPlot
-          key={targetName(k, pairs)}
-          label={`${ofTarget.length} pairs of a true value and its prediction${suffix(k, pairs)}`}
-          x={{ title: `true${suffix(k, pairs)}`, scale: 'linear' }}
-          y={{ title: `predicted${suffix(k, pairs)}`, scale: 'linear' }}
+          key={titles[k]}
+          label={`${ofTarget.length} pairs of a true value and its prediction${suffix(titles[k])}`}
+          x={{ title: `true${suffix(titles[k])}`, scale: 'linear' }}
+          y={{ title: `predicted${suffix(titles[k])}`, scale: 'linear' }}
           points={ofTarget.map(([x, y], i) => ({ id: i, x, y, className: 'completed' }))}
           diagonal
         />
@@ -31,8 +32,8 @@ export function TrueAndPredicted({
             <thead>
               <tr>
                 <th scope="col">sequence</th>
-                <th scope="col">true</th>
-                <th scope="col">predicted</th>
+                <th scope="col">true{inOrder(names)}</th>
+                <th scope="col">predicted{inOrder(names)}</th>
                 <th scope="col">absolute error</th>
               </tr>
             </thead>
@@ -61,12 +62,13 @@ function noteOf(pairs: ValuesReport['pairs'], place: string): string {
   return `${pairs[0].length} pairs${each}; ${place}. On the line both are equal.`;
 }
 
-function targetName(k: number, pairs: ValuesReport['pairs']): string {
-  return pairs.length > 1 ? `target ${k}` : 'target';
+function suffix(title: string): string {
+  return title === '' ? '' : `, ${title}`;
 }
 
-function suffix(k: number, pairs: ValuesReport['pairs']): string {
-  return pairs.length > 1 ? `, ${targetName(k, pairs)}` : '';
+/** ` (temperature, humidity)` if a list of them is told. */
+function inOrder(names: readonly string[] | null): string {
+  return names === null || names.length < 2 ? '' : ` (${names.join(', ')})`;
 }
 
 function listed(values: readonly Measured[]): string {

@@ -8,6 +8,7 @@ import type { RunPlace } from './list-run.js';
 export function listSweep({ path, folder }: RunPlace): ListedSweep {
   const { directory, plan, state, records } = readSweepResults(folder);
   const best = bestRow(plan, records);
+  const { tags, note } = directory.readNotes();
   return {
     kind: 'sweep',
     path,
@@ -21,6 +22,8 @@ export function listSweep({ path, folder }: RunPlace): ListedSweep {
     running: state === 'running' ? new Set(records.running.map(({ trial }) => trial)).size : 0,
     best: best === undefined || best.value === null ? null : { trial: best.trial, value: best.value },
     duration_s: records.seconds ?? null,
+    tags,
+    note,
     message: null,
   };
 }
@@ -40,6 +43,8 @@ export function damagedSweep({ path, folder }: RunPlace, message: string): Liste
     running: 0,
     best: null,
     duration_s: null,
+    tags: [],
+    note: null,
     message,
   };
 }

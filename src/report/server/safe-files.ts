@@ -25,6 +25,7 @@ export const SWEEP_FILES = [
   'sweep.yaml',
   'sweep.lock',
   'summary.json',
+  'notes.json',
   'configs',
   'trials',
 ] as const;

@@ -1,8 +1,13 @@
 /** The configs that trials start from: one, or one for each variant. */
 import { basename, dirname, extname, isAbsolute, join } from 'node:path';
+import type { MetricName } from '../../config/experiment.js';
 import { type ConfigSource, openConfig } from '../../config/load.js';
+import { measuredMetrics, metricsOf } from '../../config/losses.js';
+import type { Place } from '../../config/source.js';
+import { possibleMetrics, splitsOf } from '../../config/splits.js';
 import { type MapNode, type Node, nodeAt } from '../../config/tree.js';
 import { type Diagnostic, UserError } from '../../errors.js';
+import type { Base } from '../plan.js';
 import type { FrozenBase } from '../sweep-directory.js';
 import { VARIANT } from '../trial-runs.js';
 import type { LocatedParameter } from './parameters.js';
@@ -77,15 +82,48 @@ function openBase(name: string, node: Node, set: readonly string[]): LoadedBase 
   const source = openConfig(file, { set, ...(!isArgument && { asked: node.place }) });
   const { experiment, files, origin } = source.load();
   const origins = experiment.gates.map((_, i) => origin(`gates.${i}`));
-  return {
+  return fromSource(source, {
     name,
     file,
     ...(origins.length > 0 && { gate_origins: origins, config_files: files }),
+  });
+}
+
+function fromSource(source: ConfigSource, base: Base): LoadedBase {
+  return {
+    ...base,
     source,
     get yaml() {
       return source.portableYaml;
     },
   };
+}
+
+/**
+ * The base with `metric` among what its runs measure, as a gate would add it to its own run; the
+ * base itself if they measure it already or cannot.
+ * @param place what asks for the metric
+ */
+export function measuring(base: LoadedBase, metric: string, place: Place): LoadedBase {
+  const { name, file, gate_origins, config_files, source } = base;
+  const { loss, dataset, ...config } = source.judge().experiment;
+  if (loss === undefined) return base;
+  const measured = { ...config, loss };
+  const isMeasured = metricsOf(measured, splitsOf(dataset)).includes(metric as MetricName);
+  if (isMeasured || !possibleMetrics(loss, dataset).includes(metric as MetricName)) return base;
+  const metrics = [...measuredMetrics(measured), metric.slice(metric.indexOf('.') + 1)];
+  const items = metrics.map(value => ({ kind: 'scalar', value, written: value, place }) as const);
+  const assignment = {
+    key: 'training.metrics',
+    keyPlace: place,
+    value: { kind: 'list', items, place },
+  } as const;
+  return fromSource(source.with([assignment]), {
+    name,
+    file,
+    ...(gate_origins !== undefined && { gate_origins }),
+    ...(config_files !== undefined && { config_files }),
+  });
 }
 
 /** Each config's own file name, told apart by a number where two have the same. */

@@ -6,7 +6,7 @@ import type { Diagnostic, UserError } from '../../errors.js';
 import type { Objective, SweepPlan } from '../plan.js';
 import type { Point, Space } from '../space.js';
 import { VARIANT } from '../trial-runs.js';
-import { Bases, type LoadedBase } from './bases.js';
+import { Bases, type LoadedBase, measuring } from './bases.js';
 import { JudgedPoints } from './judged.js';
 import { objectiveOf } from './objective.js';
 import { inOrder } from './order.js';
@@ -99,8 +99,11 @@ interface Parts {
 function judgeParts({ tree, settings, unknown, locator, set }: JudgedSweep): Parts {
   const configs = new Bases(tree, settings);
   const given = [...configs.parameter, ...locatedParameters(tree, settings)];
-  const { bases, problems: unreadable } = configs.open(set);
-  const { objective, problems: unsaid } = objectiveOf(settings, bases, locator, unknown);
+  const { bases: opened, problems: unreadable } = configs.open(set);
+  const { objective, problems: unsaid } = objectiveOf(settings, opened, locator, unknown);
+  const asked = valuePlace(tree, ['objective']);
+  const bases =
+    objective === undefined ? opened : opened.map(base => measuring(base, objective.metric, asked));
   const formal = checkParameters(tree, settings, given, unknown);
   const problems = [
     ...formal,
@@ -112,7 +115,7 @@ function judgeParts({ tree, settings, unknown, locator, set }: JudgedSweep): Par
   const { parameters } = inOrder(given);
   const sound = soundParameters(withBases(parameters, bases), formal, unknown);
   const space: Space = { parameters: parameters.map(withoutPlaces), exclude: exclusionsOf(tree) };
-  const warnings = objective === undefined ? [] : splitWarnings(objective, given);
+  const warnings = objective === undefined ? [] : splitWarnings(objective, given, bases, locator);
   if (bases.length === 0) return { problems, warnings, bases, space, points: [] };
   const wrong = bases.flatMap(({ source }) => checkValues(source, sound));
   problems.push(...wrong.flatMap(({ diagnostics }) => diagnostics));

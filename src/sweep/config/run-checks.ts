@@ -1,5 +1,6 @@
 /** Rules between a sweep and the configs of its points. */
 import type { MetricName } from '../../config/experiment.js';
+import { flatValues } from '../../config/flat.js';
 import type { Locator } from '../../config/locator.js';
 import { type Measuring, measuredMetrics, metricsOf } from '../../config/losses.js';
 import { positionOf } from '../../config/source.js';
@@ -9,7 +10,7 @@ import type { Diagnostic } from '../../errors.js';
 import type { Objective } from '../plan.js';
 import { gridSize, pointsAtMost } from '../search/grid.js';
 import type { Space } from '../space.js';
-import { COMMAND_LINE } from './bases.js';
+import { COMMAND_LINE, type LoadedBase } from './bases.js';
 import type { JudgedPoints, PointRule } from './judged.js';
 import type { LocatedParameter } from './parameters.js';
 import { MAX_GRID } from './points.js';
@@ -47,18 +48,42 @@ function unmeasured(metric: string, config: Measuring, locator: Locator): Diagno
  * Warnings about an objective whose split the sweep itself varies: values on different sequences
  * are no comparison.
  */
-export function splitWarnings({ metric }: Objective, parameters: readonly LocatedParameter[]): Diagnostic[] {
+export function splitWarnings(
+  { metric }: Objective,
+  parameters: readonly LocatedParameter[],
+  bases: readonly LoadedBase[],
+  locator: Locator,
+): Diagnostic[] {
   const [split] = metric.split('.');
   if (split === 'train') return [];
   // the test split is drawn first, and the validation split from what it leaves
   const deciding = split === 'validation' ? /^dataset\.(validation|test_fraction\b)/ : /^dataset\.test/;
-  return parameters
+  const varied = parameters
     .filter(({ keys }) => keys.some(key => deciding.test(key)))
     .map(({ given, keyPlace }) => ({
       code: 'sweep/split',
       message: `the sweep varies \`${given}\`, so its trials are compared by ${metric} on different ${split} splits`,
       ...positionOf(keyPlace),
     }));
+  const differing = differingKeys(bases, deciding);
+  if (differing.length === 0) return varied;
+  const keys = differing.map(key => `\`${key}\``).join(', ');
+  const message = `the variants differ in ${keys}, so their trials are compared by ${metric} on different ${split} splits`;
+  return [...varied, locator.atKey(['variants'], 'sweep/split', message)];
+}
+
+/** Keys that match `pattern` and do not have the same value in all configs. */
+function differingKeys(bases: readonly LoadedBase[], pattern: RegExp): readonly string[] {
+  const configs = bases.map(({ source }) => {
+    const { dataset } = source.judge().experiment;
+    return new Map(
+      flatValues({ dataset })
+        .filter(([key]) => pattern.test(key))
+        .map(([key, value]) => [key, JSON.stringify(value)]),
+    );
+  });
+  const keys = new Set(configs.flatMap(config => [...config.keys()]));
+  return [...keys].filter(key => new Set(configs.map(config => config.get(key))).size > 1);
 }
 
 /** A space must have points, and a grid an end that can be waited for. */

@@ -1,4 +1,5 @@
 /** Reading sweeps back: what became of their trials, as tables, as a summary, as the best config. */
+export { beatsBaseline, objectiveBaseline } from './baseline.js';
 export { sweepCautions } from './cautions.js';
 export { epochValues } from './history.js';
 export { importanceOf } from './importances.js';

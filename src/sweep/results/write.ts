@@ -6,6 +6,7 @@ import type { SweepPlan } from '../plan.js';
 import type { Importance } from '../search/importance.js';
 import type { SweepDirectory } from '../sweep-directory.js';
 import { baseOf, overridesOf } from '../trial-runs.js';
+import { type ObjectiveBaseline, objectiveBaseline } from './baseline.js';
 import { selectedOnTest, sweepCautions } from './cautions.js';
 import { importanceOf } from './importances.js';
 import { readSweepResults, type SweepResults, type SweepState } from './read.js';
@@ -97,6 +98,8 @@ export interface SweepSummary {
   /** As in a run's summary. */
   readonly selected_on_test?: readonly string[];
   readonly best: SummaryTrial | null;
+  /** The trivial baseline that is hardest to beat on the objective; absent if none is known. */
+  readonly baseline?: ObjectiveBaseline;
   /** A better value after fewer epochs than the best has. */
   readonly better_earlier: SummaryTrial | null;
   /** The best five. */
@@ -110,6 +113,7 @@ export function summaryOf(results: SweepResults): SweepSummary {
   const { rows } = records;
   const best = bestRow(plan, records);
   const better = betterEarlier(plan, rows, best);
+  const baseline = objectiveBaseline(plan, directory, records);
   const selected = selectedOnTest(plan, rows);
   const described = (row: TrialRow): SummaryTrial => ({
     trial: row.trial,
@@ -135,6 +139,7 @@ export function summaryOf(results: SweepResults): SweepSummary {
     duration_s: records.seconds ?? null,
     ...(selected.length > 0 && { selected_on_test: selected }),
     best: best === undefined ? null : described(best),
+    ...(baseline && { baseline }),
     better_earlier: better === undefined ? null : described(better),
     top: ranked(plan, rows)
       .filter(({ value }) => value !== null)

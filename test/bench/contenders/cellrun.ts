@@ -6,10 +6,11 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import { BroadcastChannel } from 'node:worker_threads';
+import { EXECUTORS } from '../../../src/engine/executable.js';
 import { Engine } from '../../../src/engine/index.js';
+import type { ExecutionReport } from '../../../src/engine/machine.js';
 import { versions } from '../../../src/experiment/machine.js';
 import { RandomStream } from '../../../src/random.js';
-import type { ShardReport } from '../../../src/training/shards.js';
 import { type BenchCase, MODELS } from '../cases.js';
 import { answerRequests, type Workload } from './answer.js';
 import { LEARNING_RATE, openTrainer, randomSplit } from './model.js';
@@ -30,9 +31,9 @@ channel.onmessage = () => {
 channel.unref();
 
 /** A benchmark must measure what it says: our class without fallbacks, or gpu.js's own in every engine. */
-async function verify({ executor, fallbacks }: ShardReport, engines: number): Promise<void> {
+async function verify({ executor, fallbacks }: ExecutionReport, engines: number): Promise<void> {
   await setTimeout(DELIVERY_MS);
-  if (executor !== 'fused-sync') throw new Error(`ran as ${executor}`);
+  if (executor !== EXECUTORS.webasm) throw new Error(`ran as ${executor}`);
   if (fallbacks.length > 0) throw new Error(`fell back to gpu.js's own code: ${fallbacks[0].reason}`);
   if (shipped && kept < engines) throw new Error(`${kept} of ${engines} engines ran gpu.js's own code`);
   if (!shipped && kept > 0) throw new Error("an engine ran gpu.js's own code");
@@ -71,7 +72,7 @@ async function openKernels(one: BenchCase): Promise<Workload> {
   const call = async () => {
     await executable.run(values);
   };
-  const report = () => ({ executor: executable.executor, fallbacks: engine.fallbacks });
+  const report = () => ({ executor: EXECUTORS.webasm, fallbacks: engine.fallbacks });
   return { call, verify: () => verify(report(), 1), close: () => engine.close() };
 }
 

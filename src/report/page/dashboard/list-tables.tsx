@@ -69,7 +69,7 @@ function linkToRun(path: string): string {
 
 export function ListedSweeps({ rows }: { readonly rows: readonly ListedSweep[] }) {
   const columns = [
-    ...sweepColumns<ListedSweep>(path => hashOf({ kind: 'sweep', path })),
+    ...sweepColumns<ListedSweep>(rows, path => hashOf({ kind: 'sweep', path })),
     ...(rows.some(({ message }) => message !== null) ? [MESSAGE] : []),
   ];
   return (

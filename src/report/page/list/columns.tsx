@@ -194,7 +194,7 @@ function Mean({ metric, values }: { readonly metric: string; readonly values: re
   );
 }
 
-function tagsColumn<Row extends RunLine>(): SortableColumn<Row> {
+function tagsColumn<Row extends Pick<RunLine, 'tags'>>(): SortableColumn<Row> {
   return {
     name: 'tags',
     title: 'tags',
@@ -213,7 +213,7 @@ export function Tags({ tags }: { readonly tags: readonly string[] }) {
   ]);
 }
 
-function noteColumn<Row extends RunLine>(): SortableColumn<Row> {
+function noteColumn<Row extends Pick<RunLine, 'note'>>(): SortableColumn<Row> {
   return {
     name: 'note',
     title: 'note',
@@ -305,8 +305,11 @@ function startedColumn<Row extends Pick<RunLine, 'started'>>(): SortableColumn<R
 /** What the columns need of a sweep. */
 type SweepLine = Omit<SweepRow, 'state' | 'states' | 'goal'> & { readonly state: string };
 
-/** The name first. */
-export function sweepColumns<Row extends SweepLine>(link: Link): readonly SortableColumn<Row>[] {
+/** The name first; tags and notes if any sweep has some. */
+export function sweepColumns<Row extends SweepLine>(
+  rows: readonly Row[],
+  link: Link,
+): readonly SortableColumn<Row>[] {
   return [
     ...leadingColumns<Row>(link, { name: 'sweep', id: 'id' }),
     { name: 'trials', title: 'trials', sortBy: row => row.trials, show: row => row.trials },
@@ -317,7 +320,9 @@ export function sweepColumns<Row extends SweepLine>(link: Link): readonly Sortab
       sortBy: row => row.best?.value,
       show: row => <Value metric={row.metric} value={row.best?.value ?? null} />,
     },
+    ...(rows.some(({ tags }) => tags.length > 0) ? [tagsColumn<Row>()] : []),
     durationColumn<Row>(),
     startedColumn<Row>(),
+    ...(rows.some(({ note }) => note !== null) ? [noteColumn<Row>()] : []),
   ];
 }

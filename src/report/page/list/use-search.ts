@@ -5,7 +5,10 @@ import { Fields } from './fields.js';
 import type { RunLine } from './line.js';
 import { matchesSearch, parseSearch, unknownFields } from './search.js';
 
-type SweepLine = Pick<SweepRow, 'id' | 'name' | 'path' | 'started' | 'metric' | 'best' | 'duration_s'> & {
+type SweepLine = Pick<
+  SweepRow,
+  'id' | 'name' | 'path' | 'started' | 'metric' | 'best' | 'duration_s' | 'tags' | 'note'
+> & {
   readonly state: string;
 };
 
@@ -35,7 +38,7 @@ export function useSearch<Run extends RunLine, Sweep extends SweepLine>(
 }
 
 /** With as much of a run as a sweep has. */
-function asRun({ id, name, path, state, started, metric, best, duration_s }: SweepLine): RunLine {
+function asRun({ id, name, path, state, started, metric, best, duration_s, tags, note }: SweepLine): RunLine {
   return {
     id,
     name,
@@ -45,8 +48,8 @@ function asRun({ id, name, path, state, started, metric, best, duration_s }: Swe
     seed: null,
     steps: 0,
     epochs: 0,
-    tags: [],
-    note: null,
+    tags,
+    note,
     config: {},
     metrics: best === null ? [] : [{ name: metric, value: best.value }],
     gates: null,

@@ -1,34 +1,34 @@
 /**
- * Contraction: a product and the sum it goes into become one multiply-add. Every sum of a kernel is contracted alike, in tiles and
+ * A product and the sum it goes into become one multiply-add. Every sum of a kernel is fused alike, in tiles and
  * tails, so that where an element lies does not change it.
  */
 import type { Instruction, KernelIr, Value } from './ir.js';
 
-export function contractProducts(ir: KernelIr): KernelIr {
-  return { ...ir, body: ir.body.map(contractInstruction), result: contractValue(ir.result) };
+export function fuseMultiplyAdd(ir: KernelIr): KernelIr {
+  return { ...ir, body: ir.body.map(fuseInInstruction), result: fuseInValue(ir.result) };
 }
 
-function contractInstruction(instruction: Instruction): Instruction {
+function fuseInInstruction(instruction: Instruction): Instruction {
   switch (instruction.kind) {
     case 'set':
-      return { ...instruction, value: contractValue(instruction.value) };
+      return { ...instruction, value: fuseInValue(instruction.value) };
     case 'loop':
-      return { ...instruction, body: instruction.body.map(contractInstruction) };
+      return { ...instruction, body: instruction.body.map(fuseInInstruction) };
     case 'branch':
       return {
         ...instruction,
-        cases: instruction.cases.map(one => ({ ...one, body: one.body.map(contractInstruction) })),
-        otherwise: instruction.otherwise.map(contractInstruction),
+        cases: instruction.cases.map(one => ({ ...one, body: one.body.map(fuseInInstruction) })),
+        otherwise: instruction.otherwise.map(fuseInInstruction),
       };
   }
 }
 
 /** Loads and other leaves stay the same objects, by which later passes know them. */
-function contractValue(value: Value): Value {
-  if (value.kind === 'unary') return { ...value, operand: contractValue(value.operand) };
+function fuseInValue(value: Value): Value {
+  if (value.kind === 'unary') return { ...value, operand: fuseInValue(value.operand) };
   if (value.kind !== 'binary') return value;
-  const left = contractValue(value.left);
-  const right = contractValue(value.right);
+  const left = fuseInValue(value.left);
+  const right = fuseInValue(value.right);
   const { operation, varies } = value;
   if (operation === 'add' || operation === 'subtract') {
     if (isProduct(right)) return multiplyAdd(right, left, operation === 'subtract', varies);

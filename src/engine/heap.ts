@@ -1,0 +1,95 @@
+/**
+ * The memory that kernels compute in: one WebAssembly memory that all threads of a run share, so
+ * that parameters, batches, gradients and results are read and written where they lie.
+ */
+
+/** The part of WebAssembly's interface that is used here; its types belong to the browser's library. */
+declare const WebAssembly: {
+  Memory: new (limits: { initial: number; maximum: number; shared: true }) => WasmMemory;
+};
+
+/** A `WebAssembly.Memory` over a SharedArrayBuffer; threads pass it to each other. */
+export interface WasmMemory {
+  readonly buffer: SharedArrayBuffer;
+  grow(pages: number): number;
+}
+
+/** Where an array lies in a heap: it can be sent to another thread, which opens it there. */
+export interface HeapSpan {
+  readonly at: number;
+  /** Floats. */
+  readonly length: number;
+}
+
+const PAGE_BYTES = 65536;
+/** All that 32-bit addresses reach. */
+export const MAX_PAGES = 65536;
+/** Arrays begin at a cache line, so that threads never write to the same one. */
+export const ALIGNMENT = 64;
+/** Vectors at the end of an array are loaded whole; what they read beyond it is never used. */
+const OVERREAD_BYTES = 64;
+/** Growing takes a system call, and a new view in each thread. */
+const GROWTH_PAGES = 64;
+const FLOAT_BYTES = Float32Array.BYTES_PER_ELEMENT;
+/** The first line of the memory holds the address of the first free byte, in units of ALIGNMENT. */
+const NEXT = 0;
+
+/** Memory that is taken and never given back: it is free when the run is over. */
+export class Heap {
+  private readonly known = new WeakSet<ArrayBufferLike>();
+  private buffer: SharedArrayBuffer;
+  private words: Int32Array;
+
+  /** Without `memory` a new one; a thread passes that of the heap it joins. */
+  constructor(
+    readonly memory: WasmMemory = new WebAssembly.Memory({
+      initial: 1,
+      maximum: MAX_PAGES,
+      shared: true,
+    }),
+  ) {
+    this.buffer = memory.buffer;
+    this.words = new Int32Array(this.buffer, 0, 1);
+    this.known.add(this.buffer);
+    Atomics.compareExchange(this.words, NEXT, 0, 1);
+  }
+
+  /**
+   * Zeros, from any thread.
+   *
+   * @throws RangeError if all 4 GiB are taken
+   */
+  allocate(length: number): Float32Array {
+    return this.open({ at: this.reserve(length * FLOAT_BYTES), length });
+  }
+
+  /** The address of `bytes` free bytes, which are zero. */
+  reserve(bytes: number): number {
+    const units = Math.ceil(bytes / ALIGNMENT);
+    const at = Atomics.add(this.words, NEXT, units) * ALIGNMENT;
+    const needed = Math.ceil((at + units * ALIGNMENT + OVERREAD_BYTES) / PAGE_BYTES);
+    const missing = needed - this.memory.buffer.byteLength / PAGE_BYTES;
+    if (missing > 0) {
+      const room = MAX_PAGES - this.memory.buffer.byteLength / PAGE_BYTES;
+      if (missing > room) throw new RangeError('the model and its batches need more than 4 GiB');
+      // several threads may grow it at once, which makes it larger than necessary
+      this.memory.grow(Math.min(room, missing + GROWTH_PAGES));
+    }
+    return at;
+  }
+
+  /** The array at `span`, which any thread may have allocated. */
+  open({ at, length }: HeapSpan): Float32Array {
+    if (at + length * FLOAT_BYTES > this.buffer.byteLength) {
+      this.buffer = this.memory.buffer;
+      this.known.add(this.buffer);
+    }
+    return new Float32Array(this.buffer, at, length);
+  }
+
+  /** Where `array` lies; undefined if it is not of this heap. */
+  spanOf(array: Float32Array): HeapSpan | undefined {
+    if (!this.known.has(array.buffer)) return undefined;
+    return { at: array.byteOffset, length: array.length };
+  }
+}

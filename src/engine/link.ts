@@ -1,0 +1,154 @@
+/**
+ * Links a plan for the heap: each kernel's code, compiled once, and the place of every array. The
+ * result is plain data, which any thread can run (`linked-executable.ts`).
+ */
+import type { GPU, IKernelRunShortcut } from 'gpu.js';
+import type { Node } from '../graph/node.js';
+import { sizeOf } from '../graph/shape.js';
+import { createKernel, ExecutionError } from './executable.js';
+import { tensorInput } from './gpu.js';
+import { ALIGNMENT } from './heap.js';
+import type { Kernel, Plan, Step } from './plan.js';
+import type { Prover } from './proof.js';
+import type { KernelCode, SimdKernel } from './simd/kernel.js';
+
+export interface LinkedInput {
+  readonly name: string;
+  /** Floats; undefined for a number. */
+  readonly size: number | undefined;
+}
+
+export interface LinkedOutput {
+  readonly name: string;
+  readonly slot: number;
+  readonly size: number;
+}
+
+export interface LinkedStep {
+  /** Which of `codes` it runs. */
+  readonly code: number;
+  /** Those of its operands, then that of its result. */
+  readonly slots: readonly number[];
+}
+
+/**
+ * What a step reads and writes are slots: numbers, or addresses of arrays. The inputs come first, in
+ * their order; then numbers that never change; then the arrays that steps write.
+ */
+export interface LinkedPlan {
+  readonly inputs: readonly LinkedInput[];
+  readonly numbers: readonly number[];
+  /** Of each array that is written: bytes from the beginning of the scratch memory. */
+  readonly offsets: readonly number[];
+  readonly scratchBytes: number;
+  readonly codes: readonly KernelCode[];
+  readonly steps: readonly LinkedStep[];
+  readonly outputs: readonly LinkedOutput[];
+}
+
+/** A kernel for 256 bits that does not compute what it must. */
+export class WidthError extends Error {
+  override readonly name = 'WidthError';
+
+  constructor(readonly kernel: string) {
+    super(`${kernel} computes other values at 256 bits`);
+  }
+}
+
+/**
+ * Compiles the kernels of `plan` with gpu.js on its webasm backend.
+ *
+ * @throws ExecutionError if gpu.js would not run a kernel on that backend
+ * @throws WidthError if `prover` refutes a kernel
+ */
+export function linkPlan(gpu: GPU, plan: Plan, prover: Prover): LinkedPlan {
+  const slots = new Map<Node, number>();
+  for (const node of plan.inputs) slots.set(node, slots.size);
+  const numbers: number[] = [];
+  const numberSlot = (value: number) => {
+    if (!numbers.includes(value)) numbers.push(value);
+    return plan.inputs.length + numbers.indexOf(value);
+  };
+  const operands = plan.steps.map(step =>
+    step.operands.map(operand => (typeof operand === 'number' ? numberSlot(operand) : operand)),
+  );
+  plan.steps.forEach(({ node }, i) => {
+    slots.set(node, plan.inputs.length + numbers.length + i);
+  });
+  const slotOf = (operand: Node | number) =>
+    typeof operand === 'number' ? operand : (slots.get(operand) as number);
+  const firstUse = new Map<Kernel, Step>();
+  for (const step of plan.steps) if (!firstUse.has(step.kernel)) firstUse.set(step.kernel, step);
+  const codes = new Map([...firstUse].map(([kernel, step]) => [kernel, compile(gpu, step, prover)]));
+  const order = [...codes.keys()];
+  return {
+    inputs: plan.inputs.map(({ name, shape }) => ({
+      name: name as string,
+      size: shape.length === 0 ? undefined : sizeOf(shape),
+    })),
+    numbers,
+    ...placeArrays(plan),
+    codes: [...codes.values()],
+    steps: plan.steps.map(({ kernel, node }, i) => ({
+      code: order.indexOf(kernel),
+      slots: [...operands[i], node].map(slotOf),
+    })),
+    outputs: [...plan.outputs].map(([name, node]) => ({
+      name,
+      slot: slots.get(node) as number,
+      size: sizeOf(node.shape),
+    })),
+  };
+}
+
+function compile(gpu: GPU, step: Step, prover: Prover): KernelCode {
+  const { kernel } = step;
+  const shortcut = createKernel(gpu, 'webasm', kernel);
+  // gpu.js takes the sizes of arrays from what a kernel is first called with
+  const samples = step.operands.map(operand => {
+    if (typeof operand === 'number') return operand;
+    const { shape } = operand;
+    return shape.length === 0 ? 0.5 : tensorInput(new Float32Array(sizeOf(shape)), shape);
+  });
+  const { kernel: built } = shortcut as IKernelRunShortcut & {
+    kernel: SimdKernel & { build(...args: unknown[]): void };
+  };
+  built.build(...samples);
+  const { compiled } = built;
+  if (!compiled) throw new ExecutionError(`gpu.js does not run ${kernel.name} on webasm`);
+  if (compiled.unproven && !prover.agree(step, compiled.unproven)) throw new WidthError(kernel.name);
+  // equal kernels of a process share what was compiled
+  compiled.unproven = undefined;
+  return compiled.code;
+}
+
+/**
+ * Places the arrays that steps write. One takes over the place of an array whose last reader has
+ * run, if it fits; results stay.
+ */
+function placeArrays({ steps, outputs }: Plan): { offsets: number[]; scratchBytes: number } {
+  const lastRead = new Map<Node, number>();
+  steps.forEach(({ operands }, i) => {
+    for (const operand of operands) if (typeof operand !== 'number') lastRead.set(operand, i);
+  });
+  for (const node of outputs.values()) lastRead.set(node, Number.POSITIVE_INFINITY);
+  const places: { at: number; bytes: number; until: number }[] = [];
+  let scratchBytes = 0;
+  const offsets = steps.map(({ node }, i) => {
+    const bytes = Math.ceil((sizeOf(node.shape) * Float32Array.BYTES_PER_ELEMENT) / ALIGNMENT) * ALIGNMENT;
+    const until = lastRead.get(node) ?? i;
+    // of those that are free the smallest: none is written that the step itself reads
+    const free = places
+      .filter(place => place.until < i && place.bytes >= bytes)
+      .sort((a, b) => a.bytes - b.bytes)[0];
+    if (free && free.bytes < 2 * bytes) {
+      free.until = until;
+      return free.at;
+    }
+    const place = { at: scratchBytes, bytes, until };
+    places.push(place);
+    scratchBytes += bytes;
+    return place.at;
+  });
+  return { offsets, scratchBytes };
+}

