@@ -121,11 +121,4 @@ export const ownership: readonly Plant[] = [
     why: "a run goes on with another run's log",
     tests: ['evidence'],
   },
-  {
-    file: 'src/sweep/launchers/queue-job',
-    find: '!distribution.values.some(one => sameValue(one, value))',
-    replace: 'false',
-    why: 'a worker trains on a file that the plan does not name',
-    tests: ['launchers-bullmq'],
-  },
 ];

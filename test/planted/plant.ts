@@ -11,7 +11,6 @@ export type TestName =
   | 'evidence'
   | 'gates'
   | 'invariants'
-  | 'launchers-bullmq'
   | 'lint'
   | 'locks'
   | 'losses'
