@@ -146,6 +146,15 @@ t.test('a machine that was started again has no processes of before', t => {
   t.end();
 });
 
+t.test('what the kernel says of a lock counts more than what is in the file', async t => {
+  const { lock } = place();
+  const held = holder(lock);
+  t.equal(await held.said(), 'ok');
+  writeFileSync(lock, JSON.stringify({ ...processPlace(), pid: 2 ** 22 + 1, started: '1' }));
+  t.ok(isLocked(lock), 'a process has it, though its number is of none');
+  fails(t, () => lockRun(lock), { diagnostics: [{ code: 'run/in-use' }] });
+});
+
 t.test('locks of older versions are read', t => {
   const { lock } = place();
   const { pid, host, started } = processPlace();
@@ -270,5 +279,20 @@ t.test('a process whose lease has ended writes nothing more', t => {
   t.equal(readFileSync(log, 'utf8'), '{}\n');
   file.close();
   release();
+  t.end();
+});
+
+t.test('a journal that is removed or exchanged while a sweep writes to it stops the sweep', t => {
+  const path = join(work.folder(), 'journal.jsonl');
+  const journal = Journal.open(path, 'one');
+  const record = { event: 'sweep.stop', time: '', seconds: 0, reason: 'interrupted' } as const;
+  journal.append(record);
+  rmSync(path);
+  const gone = { exitCode: 1, diagnostics: [{ code: 'sweep/journal-gone', file: path }] };
+  fails(t, () => journal.append(record), gone);
+  writeFileSync(path, '');
+  fails(t, () => journal.append(record), gone);
+  t.equal(readFileSync(path, 'utf8'), '');
+  journal.close();
   t.end();
 });
