@@ -4,8 +4,7 @@
 const THREADS = 'the system starts no more threads or processes (`ulimit -u`, or a limit of the container)';
 const MEMORY = 'there is not enough memory (`ulimit -v`, a limit of the container, or the machine itself)';
 /** V8 reserves it, so that no access needs to be checked. */
-const WEBASSEMBLY =
-  "the kernels' memory, for which each thread reserves 10 GiB of address space (--backend cpu reserves none)";
+const WEBASSEMBLY = "the kernels' memory, for which up to 10 GiB of address space are reserved";
 const FILES = 'there are too many open files (`ulimit -n`)';
 
 /** By what Node and V8 say; their errors have no codes of their own for memory. */

@@ -3,6 +3,8 @@
  * that parameters, batches, gradients and results are read and written where they lie.
  */
 
+import { readFileSync } from 'node:fs';
+
 /** The part of WebAssembly's interface that is used here; its types belong to the browser's library. */
 declare const WebAssembly: {
   Memory: new (limits: { initial: number; maximum: number; shared: true }) => WasmMemory;
@@ -34,6 +36,30 @@ const FLOAT_BYTES = Float32Array.BYTES_PER_ELEMENT;
 /** The first line of the memory holds the address of the first free byte, in units of ALIGNMENT. */
 const NEXT = 0;
 
+/**
+ * Address space that V8 reserves for a memory and for the threads that compute in it: 13 GiB in
+ * Node 20, 9 in Node 24.
+ */
+const ADDRESS_SPACE = 14e9;
+
+function newMemory(): WasmMemory {
+  // V8 would abort the process when a thread starts
+  if (addressSpaceLimit() < ADDRESS_SPACE) {
+    throw new RangeError('WebAssembly.Memory(): the address space of this process is limited');
+  }
+  return new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
+}
+
+/** Bytes; infinite if nothing limits it, or the system does not say. */
+function addressSpaceLimit(): number {
+  try {
+    const [, limit] = /^Max address space +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
+    return limit === undefined ? Number.POSITIVE_INFINITY : Number(limit);
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
+}
+
 /** Memory that is taken and never given back: it is free when the run is over. */
 export class Heap {
   private readonly known = new WeakSet<ArrayBufferLike>();
@@ -41,13 +67,7 @@ export class Heap {
   private words: Int32Array;
 
   /** Without `memory` a new one; a thread passes that of the heap it joins. */
-  constructor(
-    readonly memory: WasmMemory = new WebAssembly.Memory({
-      initial: 1,
-      maximum: MAX_PAGES,
-      shared: true,
-    }),
-  ) {
+  constructor(readonly memory: WasmMemory = newMemory()) {
     this.buffer = memory.buffer;
     this.words = new Int32Array(this.buffer, 0, 1);
     this.known.add(this.buffer);
