@@ -3,6 +3,7 @@
 import { compiler, gradients, kernels } from './computation.js';
 import { leaks } from './leaks.js';
 import type { Plant } from './plant.js';
+import { predictions } from './predictions.js';
 import { selection } from './selection.js';
 
 const training: readonly Plant[] = [
@@ -371,6 +372,7 @@ export const plants: readonly Plant[] = [
   ...training,
   ...leaks,
   ...selection,
+  ...predictions,
   ...verdicts,
   ...reports,
 ];
