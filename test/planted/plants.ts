@@ -2,6 +2,7 @@
 
 import { compiler, gradients, kernels } from './computation.js';
 import { leaks } from './leaks.js';
+import { ownership } from './ownership.js';
 import type { Plant } from './plant.js';
 import { predictions } from './predictions.js';
 import { selection } from './selection.js';
@@ -371,6 +372,7 @@ export const plants: readonly Plant[] = [
   ...compiler,
   ...training,
   ...leaks,
+  ...ownership,
   ...selection,
   ...predictions,
   ...verdicts,
