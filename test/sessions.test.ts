@@ -139,6 +139,18 @@ for (const [name, one] of Object.entries(CASES)) {
     const again = await sessions[0].step(given[1][0]);
     t.same(outputs(again), got[1][0], 'a session begins anew');
     t.equal(again.step, 0);
+    if (one.training) return;
+    // several times as long as those that it was trained on, and among short ones
+    const long = [...given.flat(), ...given.flat()];
+    const walked = model.session();
+    const steps: number[][] = [];
+    for (const step of long) steps.push(outputs(await walked.step(step)));
+    const found: number[][] = [];
+    for await (const { answers } of model.predict([given[0], long, given[1]]))
+      found.push(outputs(answers.at(-1) as Answer));
+    const apart = found[1].map((value, i) => Math.abs(value - steps[long.length - 1][i]));
+    t.ok(Math.max(...apart) <= (name.includes('mean') ? 1e-6 : 0), `${Math.max(...apart)} apart`);
+    t.same([found[0], found[2]], [want[0][T - 1], want[1][T - 1]]);
   });
 }
 

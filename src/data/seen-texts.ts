@@ -1,48 +1,75 @@
 /** Texts that have been seen, in eight bytes each. */
-import { createHash } from 'node:crypto';
 
 /** More are not kept: 64 MiB of them. */
 const MAX_SEEN = 2 ** 22;
 
+/** Two words of 32 bits. */
+type Hash = readonly [number, number];
+
 /**
- * A set of texts that keeps 63 bits of a hash of each, in a table with open addressing. That two
- * texts of four million are taken for one has a probability of 1e-6. Those beyond the first four
+ * A set of texts that keeps a hash of 64 bits of each, in a table with open addressing. That any two
+ * of four million texts are taken for one has a probability of 1e-6. Those beyond the first four
  * million are not kept.
  */
 export class SeenTexts {
-  private hashes = new BigUint64Array(1024);
+  /** Pairs of words; 0, 0 is an empty place. */
+  private table = new Uint32Array(2 * 1024);
   private size = 0;
 
   has(text: string): boolean {
-    return this.hashes[this.slotOf(hashOf(text))] !== 0n;
+    return !this.isEmpty(this.placeOf(hashOf(text)));
   }
 
   add(text: string): void {
     if (this.size === MAX_SEEN) return;
-    if (2 * this.size >= this.hashes.length) this.grow();
+    if (4 * this.size >= this.table.length) this.grow();
     const hash = hashOf(text);
-    const slot = this.slotOf(hash);
-    if (this.hashes[slot] === 0n) this.size++;
-    this.hashes[slot] = hash;
+    const place = this.placeOf(hash);
+    if (this.isEmpty(place)) this.size++;
+    this.table.set(hash, place);
   }
 
-  /** Where `hash` is, or an empty place for it. */
-  private slotOf(hash: bigint): number {
-    const { hashes } = this;
-    const mask = hashes.length - 1;
-    let slot = Number(hash & 0xffffffffn) & mask;
-    while (hashes[slot] !== 0n && hashes[slot] !== hash) slot = (slot + 1) & mask;
-    return slot;
+  /** Where `hash` is in the table, or an empty place for it. */
+  private placeOf([high, low]: Hash): number {
+    const { table } = this;
+    const mask = table.length - 2;
+    let place = (2 * low) & mask;
+    while (!this.isEmpty(place) && (table[place] !== high || table[place + 1] !== low))
+      place = (place + 2) & mask;
+    return place;
+  }
+
+  private isEmpty(place: number): boolean {
+    return this.table[place] === 0 && this.table[place + 1] === 0;
   }
 
   private grow(): void {
-    const before = this.hashes;
-    this.hashes = new BigUint64Array(2 * before.length);
-    for (const hash of before) if (hash !== 0n) this.hashes[this.slotOf(hash)] = hash;
+    const before = this.table;
+    this.table = new Uint32Array(2 * before.length);
+    for (let at = 0; at < before.length; at += 2) {
+      const [high, low] = [before[at], before[at + 1]];
+      if (high !== 0 || low !== 0) this.table.set([high, low], this.placeOf([high, low]));
+    }
   }
 }
 
-/** Never 0, which stands for an empty place. */
-function hashOf(text: string): bigint {
-  return createHash('sha1').update(text).digest().readBigUInt64LE(0) | 1n;
+/**
+ * Two multiplicative hashes of the code units with the finalizer of MurmurHash3 (Appleby, 2011);
+ * never 0, 0.
+ */
+function hashOf(text: string): Hash {
+  let [a, b] = [0x9e3779b9, 0x85ebca6b];
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    a = Math.imul(a ^ unit, 0x01000193) ^ (a >>> 15);
+    b = Math.imul(b ^ unit, 0xc2b2ae35) ^ (b >>> 13);
+  }
+  return [finished(a ^ text.length), (finished(b + a) | 1) >>> 0];
+}
+
+function finished(value: number): number {
+  let h = value;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return (h ^ (h >>> 16)) >>> 0;
 }

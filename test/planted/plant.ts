@@ -20,11 +20,13 @@ export type TestName =
   | 'metrics'
   | 'models'
   | 'ops'
+  | 'predict'
   | 'reference'
   | 'report-page'
   | 'review'
   | 'schedules'
   | 'sequence-ids'
+  | 'sessions'
   | 'simd'
   | 'trainer'
   | 'validation';

@@ -4,6 +4,7 @@ import { compiler, gradients, kernels } from './computation.js';
 import { leaks } from './leaks.js';
 import { ownership } from './ownership.js';
 import type { Plant } from './plant.js';
+import { predictions } from './predictions.js';
 import { selection } from './selection.js';
 
 const training: readonly Plant[] = [
@@ -373,6 +374,7 @@ export const plants: readonly Plant[] = [
   ...leaks,
   ...ownership,
   ...selection,
+  ...predictions,
   ...verdicts,
   ...reports,
 ];

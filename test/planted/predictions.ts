@@ -1,0 +1,47 @@
+/** Errors in what a model says of sequences that no split holds. */
+import type { Plant } from './plant.js';
+
+export const predictions: readonly Plant[] = [
+  {
+    file: 'src/data/new-sequences',
+    find: 'scaling === undefined ? split :',
+    replace: 'true ? split :',
+    why: 'new sequences are not scaled as those of the training',
+    tests: ['predict'],
+  },
+  {
+    file: 'src/data/csv-sequences',
+    find: 'compare(a, b) || a.row - b.row',
+    replace: 'a.row - b.row',
+    why: 'the rows of a new sequence are not put in order',
+    tests: ['predict'],
+  },
+  {
+    file: 'src/prediction/session',
+    find: 'state.set(carried.before[name])',
+    replace: 'state',
+    why: 'a session forgets the steps that it was given',
+    tests: ['sessions'],
+  },
+  {
+    file: 'src/prediction/session',
+    find: 'carried.before[name].set(state)',
+    replace: 'state',
+    why: 'sessions go on with the states of each other',
+    tests: ['sessions'],
+  },
+  {
+    file: 'src/prediction/model',
+    find: 'this.idle.pop() ??',
+    replace: 'this.idle[0] ??',
+    why: 'predictions at the same time write into the same memory',
+    tests: ['predict'],
+  },
+  {
+    file: 'src/prediction/predictor',
+    find: 'position: index => waiting[index].position,',
+    replace: 'position: index => index,',
+    why: 'predictions have the positions of other sequences',
+    tests: ['predict'],
+  },
+];
