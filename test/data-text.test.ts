@@ -690,3 +690,19 @@ t.test('folders, patterns and compressed files', async t => {
     /the gzip stream ends too early/,
   ]);
 });
+
+t.test('a file that is named twice is told by its keys', t => {
+  const config = {
+    ...languageModel,
+    dataset: {
+      ...languageModel.dataset,
+      path: ['a.txt', 'b.txt', 'a.txt'],
+      test_fraction: undefined,
+      test_path: 'b.txt',
+    },
+  };
+  t.throws(() => loadExperiment(work.config(config)), {
+    message: /`path\.2` is the same file as `path\.0`[^]*`test_path` is the same file as `path\.1`/,
+  });
+  t.end();
+});
