@@ -65,6 +65,28 @@ t.test('a config against its data', async t => {
   t.equal(checkAgainstData(values, shape({ kind: 'value', size: 2 })).sizes.outputSize, 2);
 });
 
+t.test('numbers that float32 takes for 0 or 1', async t => {
+  const file = write('floats.yaml', MINIMAL);
+  const told = (...set: string[]) =>
+    failure(() => loadExperiment(file, { set })).diagnostics.map(({ code, message }) => `${code} ${message}`);
+  const cases: [set: string, becomes: number][] = [
+    ['optimizer.learning_rate=1e-320', 0],
+    ['optimizer.learning_rate=1e-39', 0],
+    ['training.gradient_clip_norm=1e-50', 0],
+    ['optimizer.betas=[0.9, 0.99999999]', 1],
+    ['optimizer.eps=1e-60', 0],
+    ['model.dropout=0.99999999999', 1],
+  ];
+  for (const [set, becomes] of cases)
+    t.match(told(set), [new RegExp(`^config/float32 this is ${becomes} in float32`)], set);
+  for (const set of [
+    'optimizer.betas=[0.9, 0.9999999]',
+    'optimizer.betas=[0, 0.5]',
+    'optimizer.learning_rate=1e-37',
+  ])
+    t.ok(loadExperiment(file, { set: [set] }), set);
+});
+
 t.test('a split whose labels are all ignored', async t => {
   const told = (train: number[], validation: number[], test: number[], ...set: string[]) => {
     const split = (labels: number[]) => ({

@@ -12,6 +12,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
@@ -287,6 +288,36 @@ t.test('who is answered', async t => {
   t.equal(status({ url: 'http://127.0.0.1/' }), 400);
   t.equal(status(also({ 'content-length': '5' })), 413);
   t.equal(status(also({ 'transfer-encoding': 'chunked' })), 413);
+});
+
+t.test('connections that say nothing make room, and so do those that do not close', async t => {
+  const root = newFolder();
+  const dashboard = await startReportDashboard({
+    root,
+    host: '127.0.0.1',
+    port: 0,
+    defect: error => defects.push(error),
+    timeouts: { headers: 200, idle: 400 },
+  });
+  t.teardown(() => dashboard.close());
+  const { port } = new URL(dashboard.url);
+  const idle = Array.from({ length: 256 }, (_, i) => {
+    const socket = connect({ host: '127.0.0.1', port: Number(port), allowHalfOpen: true });
+    // a third says nothing, a third begins a request, a third is refused and keeps its end open
+    if (i % 3 === 1) socket.write('GET / HTTP/1.1\r\nHost: ');
+    if (i % 3 === 2) socket.write('nonsense\r\n\r\n');
+    socket.on('error', () => {});
+    socket.resume();
+    return socket;
+  });
+  t.teardown(() => idle.map(socket => socket.destroy()));
+  const answered = () =>
+    ask(dashboard.url, '/api/list').then(
+      ({ status }) => status === 200,
+      () => false,
+    );
+  while (!(await answered()));
+  t.pass('there is room again');
 });
 
 t.test('requests as they should not be', async t => {

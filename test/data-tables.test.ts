@@ -8,6 +8,7 @@ import { inputWidth } from '../src/data/dataset.js';
 import { crc32, tableCrc32 } from '../src/data/formats/crc32.js';
 import { readZip } from '../src/data/formats/zip.js';
 import type { DatasetConfig } from '../src/data/index.js';
+import { packageRoot } from '../src/root.js';
 import { anything, classes, complaints, fixture, npy, open, sequence } from './support/data-files.js';
 
 interface Expected {
@@ -69,6 +70,17 @@ t.test('npz: files that NumPy wrote give what NumPy reads', async t => {
   t.match(values.train.targets, { kind: 'value', size: 2 });
   const versions = await open({ kind: 'npz', path: fixture('versions.npz'), test_fraction: 0.5, limit: 3 });
   t.match(versions.train.targets, { kind: 'class', numClasses: 2 });
+});
+
+t.test('npz: Zip64 and bytes before the archive change nothing', async t => {
+  const zip = (name: string) => join(packageRoot, 'test', 'fixtures', 'zip', `${name}.npz`);
+  const plain = await open({ kind: 'npz', path: zip('plain') });
+  for (const name of ['prefixed', 'zip64', 'zip64-prefixed', 'zip64-entries']) {
+    const data = await open({ kind: 'npz', path: zip(name) });
+    t.same(classes(data.train), [0, 1, 1, 0], name);
+    for (let i = 0; i < 4; i++) t.same(sequence(data, data.train, i), sequence(plain, plain.train, i), name);
+    t.same(sequence(data, data.test, 1), sequence(plain, plain.test, 1), name);
+  }
 });
 
 t.test('npz: what is wrong is named by array and index', async t => {
@@ -330,4 +342,37 @@ t.test('csv: groups become sequences, ordered and padded', async t => {
   t.same(sequence(days, long, 0), [[3], [2], [1]], 'times sort as times');
   t.same(classes(long), [-100, 0, 1], 'numeric labels sort as numbers; -100 stays');
   t.same(classes(long === days.train ? days.test : days.train), [1, -100, -100], 'padding is ignored');
+});
+
+t.test('csv: order to the microsecond, days that the calendar has, line ends of both kinds', async t => {
+  const path = join(t.testdir(), 'data.csv');
+  const base = { kind: 'csv', path, test_fraction: 0.5, target_kind: 'class' } as const;
+  const ordered = { ...base, features: ['v'], target: 'y', sequence: { group: 'g', order: 'at' } } as const;
+  const rows = (...times: string[]) =>
+    `at,g,v,y\n${times.map((at, i) => `${at},1,${i},a\n`).join('')}2020-01-01,2,9,b\n`;
+  const at = (digits: string) => `2024-05-01T12:00:00.${digits}Z`;
+  writeFileSync(path, rows(at('123458'), at('123456'), at('1234565'), at('123')));
+  const data = await open(ordered);
+  const long = [data.train, data.test].find(split => split.lengths === undefined || split.lengths[0] === 4);
+  t.same(long && sequence(data, long, 0), [[3], [1], [2], [0]]);
+  writeFileSync(path, rows(at('123456'), at('123456')));
+  t.match(await complaints(5, () => open(ordered)), [/have the same place in the order/]);
+  for (const day of ['2023-02-30', '2023-02-29', '2024-04-31', '2024-02-30T10:00'])
+    await (async () => {
+      writeFileSync(path, rows(day));
+      t.match(await complaints(5, () => open(ordered)), [/cannot be compared.*got/], day);
+    })();
+  writeFileSync(path, rows('2024-02-29', '2024-02-28'));
+  await open(ordered);
+
+  const plain = { ...base, features: ['a'], target: 'y' } as const;
+  for (const text of ['a,y\r\n1,p\n2,q\n3,p\n', 'a,y\n1,p\r\n2,q\r\n3,p', 'a,y\r1,p\r2,q\r3,p\r']) {
+    writeFileSync(path, text);
+    const { train, test } = await open(plain);
+    t.same(
+      [train.count + test.count, [...classes(train), ...classes(test)].length],
+      [3, 3],
+      JSON.stringify(text),
+    );
+  }
 });

@@ -303,3 +303,15 @@ t.test('a log in whose place another file is put ends the run', async t => {
   });
   t.equal(readFileSync(log, 'utf8'), 'of another', 'which is not touched');
 });
+
+t.test("another run's log is not gone on with", async t => {
+  const [a, b] = [await trainUntil(work, config, 2), await trainUntil(work, other, 2)];
+  const log = join(a.summary.directory, 'log.jsonl');
+  cpSync(join(b.summary.directory, 'log.jsonl'), log);
+  // two runs of one second differ in the end of their names alone
+  t.not(a.summary.run_id, b.summary.run_id);
+  await refused(t, resume(a.summary.directory), {
+    exitCode: 5,
+    diagnostics: [{ code: 'log/foreign', file: log }],
+  });
+});

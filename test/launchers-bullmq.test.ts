@@ -1,17 +1,21 @@
 /** The BullMQ launcher and its workers against a Redis server: the real program on both ends. */
-import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import t, { type Test } from 'tap';
+import { lockRun } from '../src/experiment/run-lock.js';
+import { Journal } from '../src/sweep/journal.js';
 import type { Task } from '../src/sweep/launcher.js';
 import { BullmqLauncher, type BullmqOptions } from '../src/sweep/launchers/bullmq.js';
 import { MissingWorkers } from '../src/sweep/launchers/missing-workers.js';
 import { parseQueue } from '../src/sweep/launchers/queue-connection.js';
-import { checkedJob, jobId, queueJob, readEnd } from '../src/sweep/launchers/queue-job.js';
+import { jobId, queueJob, readEnd, taskOfJob } from '../src/sweep/launchers/queue-job.js';
 import { endWords, workOn } from '../src/sweep/launchers/worker.js';
 import { Leases } from '../src/sweep/launchers/worker-lease.js';
+import { SweepDirectory } from '../src/sweep/sweep-directory.js';
 import { type Running, readLog, Workplace } from './support/cli.js';
 import { RedisServer, redisMissing } from './support/redis.js';
 import { longerConfig, randomDataset } from './support/small-run.js';
+import { PLAN } from './support/sweep-stories.js';
 import { comesTrue } from './support/waiting.js';
 
 const EPOCHS = 20;
@@ -26,35 +30,58 @@ t.teardown(() => work.remove());
 
 const root = work.folder();
 const data = work.file('data.npz', randomDataset('test/bullmq', { train: 640, test: 64, seed: 1 }));
-const config = join(root, 'base.yaml');
-writeFileSync(config, JSON.stringify(longerConfig(data, EPOCHS)));
 
 let numbered = 0;
 
-/** A training of some seconds. */
-function training(set: readonly string[] = [], more: Partial<Task> = {}): Task {
+interface Training {
+  readonly epochs?: number;
+  readonly hidden_size?: number;
+  /** Of the plan. */
+  readonly trial_timeout?: number;
+}
+
+/** The first trial of a sweep of its own, a training of some seconds. */
+function training(
+  { epochs = EPOCHS, hidden_size = 16, trial_timeout }: Training = {},
+  more: Partial<Task> = {},
+): Task {
   numbered += 1;
-  const id = `t${String(numbered).padStart(4, '0')}-s0-e${EPOCHS}`;
-  const directory = join(root, 'trials', id);
-  const flags = ['--directory', directory, '--backend', 'webasm', '--threads', '1', '--quiet'];
-  const args = ['run', config, ...set.flatMap(value => ['--set', value]), ...flags];
+  const config = longerConfig(data, epochs);
+  const yaml = JSON.stringify({ ...config, model: { ...config.model, hidden_size } });
+  const plan = {
+    ...PLAN,
+    epochs,
+    space: { parameters: [], exclude: [] },
+    trial_timeout: trial_timeout ?? null,
+  };
+  const sweep = SweepDirectory.create(plan, {
+    outputRoot: join(root, String(numbered)),
+    started: new Date(0),
+    givenYaml: null,
+    bases: [{ ...PLAN.bases[0], yaml }],
+  });
+  const journal = Journal.open(sweep.files.journal, 'test');
+  const time = new Date(0).toISOString();
+  journal.append({ event: 'sweep.start', time, id: sweep.id, plan, backend: 'webasm', version: '' });
+  journal.append({ event: 'trial.chosen', trial: 0, point: {} });
+  journal.close();
   return {
-    id,
-    trial: numbered,
+    id: `t${String(numbered).padStart(4, '0')}-s0-e${epochs}`,
+    trial: 0,
     seed: 0,
     from: 0,
-    to: EPOCHS,
+    to: epochs,
     attempt: 1,
-    directory,
-    args,
+    directory: sweep.runPath({ trial: 0, seed: 0 }),
+    args: [],
     threads: 1,
-    timeout: null,
+    timeout: trial_timeout ?? null,
     ...more,
   };
 }
 
-const ENDLESS = ['training.num_epochs=100000'];
-const SHORT = ['training.num_epochs=2'];
+const ENDLESS = { epochs: 100_000 };
+const SHORT = { epochs: 2 };
 
 const logOf = ({ directory }: Task): string => {
   const path = join(directory, 'log.jsonl');
@@ -103,44 +130,65 @@ t.test('addresses of queues', async t => {
 });
 
 t.test('what a worker carries out, and what it refuses', async t => {
-  const job = queueJob(training());
-  t.strictSame(checkedJob(JSON.parse(JSON.stringify(job)), root), job);
-  const begun = { ...job, args: ['resume', job.directory, '--pause-after-epoch', '3', '--quiet'] };
-  t.strictSame(checkedJob(begun, root), begun);
+  const task = training();
+  const job = queueJob(task);
+  const { args, ...named } = taskOfJob(JSON.parse(JSON.stringify(job)), root).task;
+  const { args: _, ...own } = task;
+  t.strictSame(named, own);
+  const base = join(job.sweep, 'configs', 'base.yaml');
+  const place = ['--directory', task.directory, '--pause-after-epoch', '20', '--threads', '1', '--quiet'];
+  t.strictSame(args, ['run', base, '--set', 'seed=0', '--backend', 'webasm', ...place], 'all by the plan');
+  t.equal(taskOfJob({ ...job, stop: 'kill' }, root).stop, 'kill');
   const outside = work.folder();
+  cpSync(job.sweep, join(outside, 'sweep'), { recursive: true });
   symlinkSync(outside, join(root, 'link'));
-  const at = (directory: string) => ({ directory, args: ['run', config, '--directory', directory] });
   const refused: Record<string, object> = {
-    'another verb': { args: ['verify', 'resume', config, '--directory', job.directory] },
-    'a flag of its own': { args: [...job.args, '--output', outside] },
-    'a flag in one word': { args: [...job.args, '--output=/tmp'] },
-    'a flag without its value': { args: [...job.args, '--set'] },
-    'a flag of Node': { args: ['--import', 'x.mjs', ...job.args] },
-    'a second file': { args: ['run', config, config, '--directory', job.directory] },
-    'another directory': { args: ['run', config, '--directory', join(root, 'other')] },
-    'two directories': { args: [...job.args, '--directory', outside] },
-    'no directory': { args: ['run', config] },
-    'another run': { args: ['resume', join(root, 'other')] },
-    'a resume that runs': { args: ['resume', job.directory, '--directory', job.directory] },
-    'outside of the root': at(join(outside, 'run')),
-    'beside the root': at(`${root}-beside/run`),
-    upwards: at(`${root}/trials/../../run`),
-    relative: at('trials/run'),
-    'through a link': at(join(root, 'link', 'run')),
-    'a config from outside': { args: ['run', data, '--directory', job.directory] },
+    'arguments of its own': { args: ['run', '/etc/passwd'] },
+    'a value of its own': { set: ['dataset.path=/etc/passwd'] },
+    'a run directory of its own': { directory: join(root, 'other') },
+    'outside of the root': { sweep: join(outside, 'sweep') },
+    'beside the root': { sweep: `${root}-beside` },
+    upwards: { sweep: `${job.sweep}/../${basename(job.sweep)}` },
+    relative: { sweep: 'sweep' },
+    'through a link': { sweep: join(root, 'link', 'sweep') },
+    'another trial': { trial: 1 },
+    'another seed': { seed: 1 },
+    'more epochs than any trial has': { to: 21 },
+    'no epoch': { from: 20 },
     'a field too many': { command: 'ls' },
-    'another version': { version: 2 },
-    'no arguments': { args: [] },
-    'arguments that are no text': { args: ['run', { toString: 'x' }] },
-    'no number': { timeout: '1' },
+    'the version before': { version: 1 },
+    'no number of threads': { threads: 0 },
     'an id that is none': { id: '../x' },
     'a request that is none': { stop: 'now' },
   };
   for (const [why, change] of Object.entries(refused))
-    t.throws(() => checkedJob({ ...job, ...change }, root), /the worker refuses the job/, why);
+    t.throws(() => taskOfJob({ ...job, ...change }, root), /the worker refuses the job/, why);
+  t.throws(() => taskOfJob({ ...job, sweep: root }, root), /not a sweep directory/);
   for (const nothing of [null, undefined, 1, 'run', [], {}])
-    t.throws(() => checkedJob(nothing, root), /the worker refuses the job/);
-  t.not(jobId({ ...job, directory: join(root, 'elsewhere') }), jobId(job), 'sweeps do not share jobs');
+    t.throws(() => taskOfJob(nothing, root), /the worker refuses the job/);
+  symlinkSync(outside, join(job.sweep, 'trials', 't0001-s0'));
+  const linked = Journal.open(join(job.sweep, 'journal.jsonl'), 'other');
+  linked.append({ event: 'trial.chosen', trial: 1, point: {} });
+  linked.close();
+  t.throws(() => taskOfJob({ ...job, trial: 1 }, root), /is not in/, 'a run directory that leads out');
+  const choice = [
+    { keys: ['dataset.path'], name: 'dataset.path', distribution: { kind: 'choice', values: ['a'] } },
+  ];
+  const plan = {
+    ...JSON.parse(readFileSync(join(job.sweep, 'plan.json'), 'utf8')),
+    space: { parameters: choice, exclude: [] },
+  };
+  writeFileSync(join(job.sweep, 'plan.json'), JSON.stringify(plan));
+  const chosen = (path: string) => {
+    const journal = Journal.open(join(job.sweep, 'journal.jsonl'), path);
+    journal.append({ event: 'trial.chosen', trial: 0, point: { 'dataset.path': path } });
+    journal.close();
+  };
+  chosen('/etc/passwd');
+  t.throws(() => taskOfJob(job, root), /another value of dataset\.path than the plan/);
+  chosen('a');
+  t.ok(taskOfJob(job, root));
+  t.not(jobId({ ...task, directory: join(root, 'elsewhere') }), jobId(task), 'sweeps do not share jobs');
   t.match(readEnd({ exitCode: 'x' }), { exitCode: null, signal: null }, 'a result is checked as well');
 });
 
@@ -208,12 +256,10 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
     const launcher = await open(t, queue);
     const worker = await startWorker(t, queue, '--concurrency', '2');
     const good = training(SHORT);
-    const pausing = training([], { to: 2 });
-    const paused = { ...pausing, args: [...pausing.args, '--pause-after-epoch', '2'] };
-    const bad = training(['model.hidden_size=-1']);
-    const hung = training(ENDLESS, { timeout: 1 });
-    const away = training([], { directory: join(work.folder(), 'run') });
-    const foreign = { ...away, args: ['run', config, '--directory', away.directory] };
+    const paused = training({}, { to: 2 });
+    const bad = training({ hidden_size: -1 });
+    const hung = training({ ...ENDLESS, trial_timeout: 1 });
+    const foreign = training({}, { directory: join(work.folder(), 'trials', 'run') });
     const [done, partly, wrong, late, refused] = await Promise.all(
       [good, paused, bad, hung, foreign].map(async task => (await launcher.start(task)).end),
     );
@@ -224,7 +270,7 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
     t.match(late, { timedOut: true });
     t.not(late.exitCode, 0);
     t.match(refused, { exitCode: 2, stderr: /is not in .*/ });
-    t.notOk(existsSync(away.directory), 'nothing was written there');
+    t.notOk(existsSync(foreign.directory), 'nothing was written there');
     worker.child.kill('SIGTERM');
     const { code, stderr } = await worker.finished;
     t.equal(code, 0);
@@ -233,7 +279,7 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
   });
 
   t.test('the other ends in words', async t => {
-    const task = training([], { timeout: 9 });
+    const task = training({}, { timeout: 9 });
     const end = { exitCode: 1, signal: null, timedOut: false, stderr: '' };
     t.equal(endWords({ ...end, timedOut: true }, task), 'stopped, since it did not end within 9 s');
     t.equal(endWords({ ...end, exitCode: 4 }, task), 'diverged');
@@ -291,7 +337,7 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
     t.match(await running.end, { exitCode: 130, signal: null, timedOut: false });
     t.match(await killed.end, { exitCode: null, signal: 'SIGKILL' });
     const last = epochsOf(task).length + 2;
-    const again = await launcher.start({ ...task, args: [...task.args, '--pause-after-epoch', `${last}`] });
+    const again = await launcher.start({ ...task, to: last });
     t.match(await again.end, { exitCode: 130 });
     t.strictSame(
       epochsOf(task),
@@ -378,6 +424,56 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
     await comesTrue(() => logOf(task).includes('"run.resume"'));
     await running.stop('interrupt');
     t.match(await running.end, { exitCode: 130 });
+  });
+
+  t.test('a stopped worker: its process stops by itself, and another worker goes on', async t => {
+    const queue = queueOf('sleeps');
+    const launcher = await open(t, queue);
+    const first = await startWorker(t, queue, '--lease', SHORT_LEASE);
+    const task = training();
+    const running = await launcher.start(task);
+    await hasTrained(task);
+    first.child.kill('SIGSTOP');
+    await startWorker(t, queue, '--lease', SHORT_LEASE);
+    t.match(await running.end, { exitCode: 0, signal: null });
+    first.child.kill('SIGCONT');
+    t.strictSame(epochsOf(task), EVERY_EPOCH, 'each epoch once');
+  });
+
+  t.test('a stopped worker and its stopped process, which writes nothing when it wakes up', async t => {
+    const queue = queueOf('dreams');
+    const launcher = await open(t, queue);
+    const first = await startWorker(t, queue, '--lease', SHORT_LEASE);
+    const task = training();
+    const running = await launcher.start(task);
+    await hasTrained(task);
+    const { pid } = JSON.parse(readFileSync(join(task.directory, 'run.lock'), 'utf8')) as { pid: number };
+    process.kill(pid, 'SIGSTOP');
+    first.child.kill('SIGSTOP');
+    await startWorker(t, queue, '--lease', SHORT_LEASE);
+    t.match(await running.end, { exitCode: 0, signal: null });
+    const before = readFileSync(join(task.directory, 'log.jsonl'));
+    process.kill(pid, 'SIGCONT');
+    await comesTrue(
+      () => !existsSync(`/proc/${pid}`) || readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z '),
+    );
+    first.child.kill('SIGCONT');
+    t.same(readFileSync(join(task.directory, 'log.jsonl')), before);
+    t.strictSame(epochsOf(task), EVERY_EPOCH, 'each epoch once');
+  });
+
+  t.test('a run that another process has is waited for, and is no result', async t => {
+    const queue = queueOf('waits');
+    const launcher = await open(t, queue);
+    const task = training(SHORT);
+    mkdirSync(task.directory);
+    const release = lockRun(join(task.directory, 'run.lock'));
+    const worker = await startWorker(t, queue);
+    const running = await launcher.start(task);
+    await worker.said('back in the queue');
+    release();
+    t.match(await running.end, { exitCode: 0 });
+    t.strictSame(epochsOf(task), [1, 2]);
   });
 
   t.test('jobs outlive the launcher, and none is there twice', async t => {

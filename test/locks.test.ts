@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t, { type Test } from 'tap';
 import { writeAtomic } from '../src/experiment/atomic.js';
+import { LogFile } from '../src/experiment/log-file.js';
 import { EventLog } from '../src/experiment/logger.js';
+import { leaseUntil, monotonicNow } from '../src/experiment/ownership.js';
 import { processPlace } from '../src/experiment/process-identity.js';
 import { RunDirectory } from '../src/experiment/run-directory.js';
 import { isLocked, lockHolder, lockRun } from '../src/experiment/run-lock.js';
@@ -39,11 +41,12 @@ interface Holder {
   readonly child: ChildProcess;
   /** The next line that it says. */
   said(): Promise<string>;
+  ask(...words: string[]): Promise<string>;
 }
 
-/** A process that takes the lock at `lock`, says `locked` or why not, and appends to `log` at each line of its stdin. */
-function holder(lock: string, log: string, inNamespaces = false): Holder {
-  const program = [process.execPath, HOLDER, lock, log];
+/** A process that takes the lock at `lock` at once: it says `ok`, or why not. */
+function holder(lock: string, inNamespaces = false): Holder {
+  const program = [process.execPath, HOLDER];
   const [command, ...args] = inNamespaces ? [...NAMESPACES, ...program] : program;
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   t.teardown(() => child.kill('SIGKILL'));
@@ -55,15 +58,18 @@ function holder(lock: string, log: string, inNamespaces = false): Holder {
     rest = parts.pop() ?? '';
     for (const line of parts) (waiting.shift() ?? (one => lines.push(one)))(line);
   });
-  return {
-    child,
-    said: () =>
-      new Promise(resolve => {
-        const line = lines.shift();
-        if (line === undefined) waiting.push(resolve);
-        else resolve(line);
-      }),
+  const said = () =>
+    new Promise<string>(resolve => {
+      const line = lines.shift();
+      if (line === undefined) waiting.push(resolve);
+      else resolve(line);
+    });
+  const ask = (...words: string[]) => {
+    child.stdin.write(`${JSON.stringify(words)}\n`);
+    return said();
   };
+  child.stdin.write(`${JSON.stringify(['lock', lock])}\n`);
+  return { child, said, ask };
 }
 
 /** That `action` throws what `pattern` says. */
@@ -77,8 +83,6 @@ function fails(t: Test, action: () => unknown, pattern: object, why = 'refused')
   t.match(thrown, pattern, why);
 }
 
-const write = ({ child }: Holder) => child.stdin?.write('write\n');
-
 async function ended({ child }: Holder, signal: NodeJS.Signals): Promise<void> {
   const gone = new Promise(resolve => child.once('close', resolve));
   child.kill(signal);
@@ -91,23 +95,23 @@ function place(): { lock: string; log: string } {
 }
 
 t.test('a process in other PID, UTS and network namespaces', { skip: noNamespaces }, async t => {
-  const { lock, log } = place();
-  const here = holder(lock, log);
-  t.equal(await here.said(), 'locked');
-  t.match(await holder(lock, log, true).said(), /is working on this run/, 'it sees the one outside');
+  const { lock } = place();
+  const here = holder(lock);
+  t.equal(await here.said(), 'ok');
+  t.match(await holder(lock, true).said(), /is working on this run/, 'it sees the one outside');
   await ended(here, 'SIGKILL');
 
-  const there = holder(lock, log, true);
-  t.equal(await there.said(), 'locked', 'the lock of a killed process is taken over');
-  t.match(await holder(lock, log).said(), /is working on this run/, 'and the one outside sees it');
+  const there = holder(lock, true);
+  t.equal(await there.said(), 'ok', 'the lock of a killed process is taken over');
+  t.match(await holder(lock).said(), /is working on this run/, 'and the one outside sees it');
   t.ok(isLocked(lock));
   t.equal(lockHolder(lock), 'here', 'of the same kernel, whatever its host name');
   // the process of that number here is another one, or none
   const { pid } = JSON.parse(readFileSync(lock, 'utf8')) as { pid: number };
   t.not(pid, there.child.pid);
   await ended(there, 'SIGKILL');
-  const again = holder(lock, log);
-  t.equal(await again.said(), 'locked');
+  const again = holder(lock);
+  t.equal(await again.said(), 'ok');
   t.equal(JSON.parse(readFileSync(lock, 'utf8')).fence, 3);
 });
 
@@ -142,6 +146,15 @@ t.test('a machine that was started again has no processes of before', t => {
   t.end();
 });
 
+t.test('what the kernel says of a lock counts more than what is in the file', async t => {
+  const { lock } = place();
+  const held = holder(lock);
+  t.equal(await held.said(), 'ok');
+  writeFileSync(lock, JSON.stringify({ ...processPlace(), pid: 2 ** 22 + 1, started: '1' }));
+  t.ok(isLocked(lock), 'a process has it, though its number is of none');
+  fails(t, () => lockRun(lock), { diagnostics: [{ code: 'run/in-use' }] });
+});
+
 t.test('locks of older versions are read', t => {
   const { lock } = place();
   const { pid, host, started } = processPlace();
@@ -154,13 +167,13 @@ t.test('locks of older versions are read', t => {
 });
 
 t.test('what killed processes left of attempts at a lock goes, that of others stays', async t => {
-  const { lock, log } = place();
+  const { lock } = place();
   const beside = (number: number) => `${lock}.${number}`;
   const other = { ...processPlace(), token: 'a', fence: 1 };
   writeFileSync(beside(1), JSON.stringify({ ...other, started: '1', advisory: true }));
   writeFileSync(beside(2), '');
   writeFileSync(beside(3), JSON.stringify({ ...other, pid: 1, pid_namespace: 'pid:[1]', advisory: false }));
-  const held = holder(beside(4), log);
+  const held = holder(beside(4));
   await held.said();
   lockRun(lock)();
   t.same(
@@ -177,18 +190,16 @@ function takeOver(lock: string): () => void {
 
 t.test('a stopped process that has lost its lock writes nothing when it wakes up', async t => {
   const { lock, log } = place();
-  const loser = holder(lock, log);
+  const loser = holder(lock);
   await loser.said();
-  write(loser);
-  t.equal(await loser.said(), 'written');
+  t.equal(await loser.ask('write', log), 'ok');
   loser.child.kill('SIGSTOP');
   fails(t, () => lockRun(lock), { diagnostics: [{ code: 'run/in-use' }] }, 'a stopped process lives');
   const release = takeOver(lock);
   loser.child.kill('SIGCONT');
-  write(loser);
-  t.match(await loser.said(), /no longer has its lock/);
+  t.match(await loser.ask('write', log), /no longer has its lock/);
   t.equal(readFileSync(log, 'utf8').split('\n').length, 2);
-  await ended(loser, 'SIGTERM');
+  t.equal(await loser.ask('release'), 'ok');
   t.ok(isLocked(lock), 'nor does it remove the lock of the other');
   release();
 });
@@ -201,14 +212,16 @@ t.test('every way of writing is fenced', t => {
   const log = EventLog.open(join(folder, 'log.jsonl'));
   const journal = Journal.open(join(folder, 'journal.jsonl'), 'one');
   writeAtomic(join(folder, 'checkpoints', 'index.json'), ['{}']);
+  const own = readFileSync(lock, 'utf8');
   const lost = { exitCode: 1, diagnostics: [{ code: 'run/lock-lost', file: lock }] };
   rmSync(lock);
   fails(t, () => log.emit({ event: 'warning', code: 'a', message: 'b' }), lost);
   fails(t, () => writeAtomic(join(folder, 'summary.json'), ['{}']), lost);
   fails(t, () => writeAtomic(join(folder, 'checkpoints', 'index.json'), ['{}']), lost);
   fails(t, () => journal.append({ event: 'sweep.stop', time: '', seconds: 0, reason: 'interrupted' }), lost);
-  writeFileSync(lock, '');
+  writeFileSync(lock, own);
   fails(t, () => writeAtomic(join(folder, 'summary.json'), ['{}']), lost, 'for good');
+  writeFileSync(lock, '');
   release();
   writeAtomic(join(folder, 'summary.json'), ['{}']);
   t.equal(readFileSync(lock, 'utf8'), '', 'a lock that is not its own stays');
@@ -216,7 +229,7 @@ t.test('every way of writing is fenced', t => {
 });
 
 const data = work.file('data.npz', randomDataset('test/locks', { train: 64, test: 20, seed: 1 }));
-const config = { ...longerConfig(data, 3), name: 'locked' };
+const config = { ...longerConfig(data, 3), name: 'ok' };
 
 t.test('a run whose lock is taken over stops, and leaves what it is to the other', async t => {
   const { summary } = await trainUntil(work, config, 2);
@@ -245,12 +258,41 @@ t.test('a run whose lock is taken over stops, and leaves what it is to the other
 
 t.test('a clock that jumps moves no lock', async (t: Test) => {
   const { lock, log } = place();
-  const held = holder(lock, log);
+  const held = holder(lock);
   await held.said();
   for (const date of [new Date(0), new Date('2100-01-01')]) {
     utimesSync(lock, date, date);
     t.ok(isLocked(lock));
-    write(held);
-    t.equal(await held.said(), 'written');
+    t.equal(await held.ask('write', log), 'ok');
   }
+});
+
+t.test('a process whose lease has ended writes nothing more', t => {
+  const { lock, log } = place();
+  const release = lockRun(lock);
+  t.teardown(() => leaseUntil(Number.POSITIVE_INFINITY));
+  const file = LogFile.open(log);
+  leaseUntil(monotonicNow() + 60_000);
+  file.write('{}\n');
+  leaseUntil(monotonicNow() - 1);
+  fails(t, () => file.write('{}\n'), { exitCode: 1, diagnostics: [{ code: 'run/lease-lost' }] });
+  t.equal(readFileSync(log, 'utf8'), '{}\n');
+  file.close();
+  release();
+  t.end();
+});
+
+t.test('a journal that is removed or exchanged while a sweep writes to it stops the sweep', t => {
+  const path = join(work.folder(), 'journal.jsonl');
+  const journal = Journal.open(path, 'one');
+  const record = { event: 'sweep.stop', time: '', seconds: 0, reason: 'interrupted' } as const;
+  journal.append(record);
+  rmSync(path);
+  const gone = { exitCode: 1, diagnostics: [{ code: 'sweep/journal-gone', file: path }] };
+  fails(t, () => journal.append(record), gone);
+  writeFileSync(path, '');
+  fails(t, () => journal.append(record), gone);
+  t.equal(readFileSync(path, 'utf8'), '');
+  journal.close();
+  t.end();
 });

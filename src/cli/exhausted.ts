@@ -3,6 +3,9 @@
 /** Linux gives out threads and processes by one limit. */
 const THREADS = 'the system starts no more threads or processes (`ulimit -u`, or a limit of the container)';
 const MEMORY = 'there is not enough memory (`ulimit -v`, a limit of the container, or the machine itself)';
+/** V8 reserves it, so that no access needs to be checked. */
+const WEBASSEMBLY =
+  "the kernels' memory, for which each thread reserves 10 GiB of address space (--backend cpu reserves none)";
 const FILES = 'there are too many open files (`ulimit -n`)';
 
 /** By what Node and V8 say; their errors have no codes of their own for memory. */
@@ -32,8 +35,10 @@ export function exhausted(error: Error): string | undefined {
     case 'ERR_MEMORY_ALLOCATION_FAILED':
       return told(MEMORY, '');
     default:
-      return error instanceof RangeError && OF_MEMORY.test(error.message)
-        ? told(MEMORY, 'arrays for the data or the model')
-        : undefined;
+      if (!(error instanceof RangeError && OF_MEMORY.test(error.message))) return undefined;
+      return told(
+        MEMORY,
+        /WebAssembly/.test(error.message) ? WEBASSEMBLY : 'arrays for the data or the model',
+      );
   }
 }

@@ -365,7 +365,7 @@ export interface IdxDataset {
   limit?: Limit;
 }
 /**
- * A NumPy archive with x ([N,T,F] numbers or [N,T] integer symbols), y ([N] or [N,T] integer classes, -100 = ignored, or [N,C] or [N,T,C] float targets, NaN = ignored step) and optional lengths [N]; x_test, y_test, lengths_test likewise, and with `validation_arrays` x_validation, y_validation, lengths_validation.
+ * A NumPy archive with x ([N,T,F] numbers or [N,T] integer symbols), y ([N] or [N,T] integer classes, -100 = ignored, or [N,C] or [N,T,C] float targets, NaN = ignored step) and optional lengths [N] and ids [N] (texts or integers, what the sequences are called); x_test, y_test, … likewise, and with `validation_arrays` x_validation, y_validation, …
  */
 export interface NpzDataset {
   /**

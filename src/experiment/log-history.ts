@@ -2,6 +2,7 @@
  * The log of a run that goes on: what was written after the checkpoint moves to a file beside it, since it will be written again. So
  * the log stays one series with contiguous numbers, and nothing that was ever written is lost.
  */
+import { createHash } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
 import { writeAtomic } from './atomic.js';
 import type { EventName } from './events.js';
@@ -101,6 +102,13 @@ export function readEvents(path: string): LoggedEvent[] {
   return wholeLines(readLog(path))
     .map(parsedEvent)
     .filter(event => event !== undefined);
+}
+
+/** SHA-256 (hex) of the first `records` lines of the log at `path`, which may be absent. Throws as `readEvents` does. */
+export function logDigest(path: string, records: number): string {
+  const hash = createHash('sha256');
+  for (const line of wholeLines(readLog(path)).slice(0, records)) hash.update(line);
+  return hash.digest('hex');
 }
 
 /** Undefined where the line is torn, or no event. */

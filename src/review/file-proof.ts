@@ -20,10 +20,13 @@ import type { SplitMetrics, Summary } from '../experiment/summary.js';
 import type { LogRecord } from './log-reader.js';
 import type { RunRecord } from './run-record.js';
 
+const PIECE = 1 << 16;
+
 /** Collects the log line by line. */
 export class FileProof {
   private readonly hash = createHash('sha256');
   private lines = 0;
+  private pending = '';
   /** Of the first so many lines that the summary is about. */
   private sha256: string | undefined;
   private readonly checkpoints: readonly SavedCheckpoint[];
@@ -40,10 +43,18 @@ export class FileProof {
   /** A whole line without its end; undefined for one that is longer than any of ours. */
   addLine(text: string | undefined): void {
     const { digests } = this.record.summary ?? {};
-    if (!digests?.log || this.lines > digests.log.records) return;
-    if (this.lines === digests.log.records) this.sha256 = this.hash.copy().digest('hex');
+    if (!digests?.log || this.sha256 !== undefined) return;
+    if (this.lines === digests.log.records) {
+      this.hash.update(this.pending);
+      this.sha256 = this.hash.digest('hex');
+      return;
+    }
     this.lines += 1;
-    this.hash.update(`${text}\n`);
+    // a line at a time takes as long as everything else that a review does with it
+    this.pending += `${text}\n`;
+    if (this.pending.length < PIECE) return;
+    this.hash.update(this.pending);
+    this.pending = '';
   }
 
   addEvent(record: LogRecord): void {

@@ -10,13 +10,15 @@ import {
   constants,
   createReadStream,
   existsSync,
+  fstatSync,
   fsyncSync,
+  lstatSync,
   openSync,
   readFileSync,
   writeSync,
 } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { damagedError, type UserError } from '../errors.js';
+import { damagedError, EXIT, UserError } from '../errors.js';
 import { naming } from '../experiment/file-error.js';
 import { refuseUnlessOwned } from '../experiment/ownership.js';
 import { counted } from '../words.js';
@@ -51,6 +53,7 @@ export class Journal {
   /** Appends the records and brings them to the disk before it returns. Throws exit 1 where that fails: then none counts. */
   append(...records: readonly JournalRecord[]): void {
     refuseUnlessOwned(this.path);
+    this.refuseUnlessThere();
     naming(this.path, () => {
       for (const record of records) this.write(record);
       if (records.length > 0) fsyncSync(this.file);
@@ -59,6 +62,23 @@ export class Journal {
 
   close(): void {
     closeSync(this.file);
+  }
+
+  /** What is written to a file that was removed is lost, and with it what the sweep has decided. */
+  private refuseUnlessThere(): void {
+    const [own, there] = naming(this.path, () => [
+      fstatSync(this.file),
+      lstatSync(this.path, { throwIfNoEntry: false }),
+    ]);
+    if (there?.ino === own.ino && there.dev === own.dev) return;
+    throw new UserError(EXIT.unexpected, [
+      {
+        code: 'sweep/journal-gone',
+        message: 'the journal was removed, or another file has taken its place: the sweep stops',
+        file: this.path,
+        expected: 'the journal, put back from a copy; then `sweep resume` goes on',
+      },
+    ]);
   }
 
   private write(record: JournalRecord): void {

@@ -21,6 +21,7 @@ import {
   trainedSteps,
 } from './segment-result.js';
 import type { SweepDirectory } from './sweep-directory.js';
+import { placeArguments } from './trial-runs.js';
 
 export interface SweepObserver extends DecisionObserver {
   started(segment: Segment, attempt: number): void;
@@ -222,21 +223,12 @@ export class Orchestrator {
   private task(segment: Segment, attempt: number): Task {
     const { directory, threads, plan } = this.parts;
     const path = directory.runPath(segment);
-    const flags = [
-      '--directory',
-      path,
-      '--pause-after-epoch',
-      String(segment.to),
-      '--threads',
-      String(threads),
-      '--quiet',
-    ];
     return {
       ...segmentOf(segment),
       id: idOf(segment),
       attempt,
       directory: path,
-      args: [...this.parts.argsOf(segment), ...flags],
+      args: [...this.parts.argsOf(segment), ...placeArguments(path, segment.to, threads)],
       threads,
       timeout: plan.trial_timeout,
     };

@@ -1,7 +1,6 @@
 /** A sweep from its plan to its directory, new or gone on with. */
-import { EXIT, type ExitCode, UserError, usageError } from '../errors.js';
+import { EXIT, type ExitCode, usageError } from '../errors.js';
 import { processIdentity } from '../experiment/process-identity.js';
-import { RunDirectory } from '../experiment/run-directory.js';
 import { whileLocked } from '../experiment/run-lock.js';
 import { Journal, readJournal } from './journal.js';
 import type { Launcher } from './launcher.js';
@@ -13,7 +12,7 @@ import { troubleOf } from './results/trouble.js';
 import { Scheduler } from './schedule/scheduler.js';
 import { createSampler } from './search/index.js';
 import { type FrozenBase, SweepDirectory } from './sweep-directory.js';
-import { costModel, trialArguments } from './trial-runs.js';
+import { backendOf, beganOn, costModel, trialArguments } from './trial-runs.js';
 
 export interface SweepOptions {
   /** Threads of all trials together; each gets its share, one at least. */
@@ -163,24 +162,6 @@ function refuseRetry({ method, on_trial_error }: SweepPlan, { path }: SweepDirec
     file: path,
     expected: 'another sweep; or this one without --retry-failed',
   });
-}
-
-/** What the trials were last told to run on; undefined before the first, and in journals that do not say it. */
-function backendOf(records: readonly JournalRecord[]): string | undefined {
-  const last = records.findLast(({ event }) => event === 'sweep.start' || event === 'sweep.resume');
-  return last !== undefined && 'backend' in last ? last.backend : undefined;
-}
-
-/** The backend of a run that has begun; undefined where it has not, or does not say it. */
-function beganOn(path: string): string | undefined {
-  if (!RunDirectory.hasBegun(path)) return undefined;
-  try {
-    return RunDirectory.open(path).readManifest()?.backend.name;
-  } catch (error) {
-    // the run itself says what is wrong with its files
-    if (error instanceof UserError) return undefined;
-    throw error;
-  }
 }
 
 /** Of a sweep at its end, by its journal, which has what earlier processes found as well. */

@@ -1,6 +1,9 @@
 /** From a trial's point to the command line of its runs, and to what they cost. */
 import { loadExperiment } from '../config/index.js';
+import { UserError } from '../errors.js';
+import { RunDirectory } from '../experiment/run-directory.js';
 import type { Base, SweepPlan } from './plan.js';
+import type { JournalRecord } from './records.js';
 import { assignments, type Point, type Value } from './space.js';
 import type { SweepDirectory } from './sweep-directory.js';
 
@@ -30,6 +33,29 @@ export function trialArguments(
 ): readonly string[] {
   const set = [...overridesOf(plan, point), `seed=${seed}`].flatMap(override => ['--set', override]);
   return ['run', directory.baseFile(baseOf(plan, point)), ...set];
+}
+
+/** The flags that put a run of a sweep into its place, and end it at its segment's. */
+export function placeArguments(path: string, to: number, threads: number): readonly string[] {
+  return ['--directory', path, '--pause-after-epoch', String(to), '--threads', String(threads), '--quiet'];
+}
+
+/** What the trials were last told to run on; undefined before the first, and in journals that do not say it. */
+export function backendOf(records: readonly JournalRecord[]): string | undefined {
+  const last = records.findLast(({ event }) => event === 'sweep.start' || event === 'sweep.resume');
+  return last !== undefined && 'backend' in last ? last.backend : undefined;
+}
+
+/** The backend of a run that has begun; undefined where it has not, or does not say it. */
+export function beganOn(path: string): string | undefined {
+  if (!RunDirectory.hasBegun(path)) return undefined;
+  try {
+    return RunDirectory.open(path).readManifest()?.backend.name;
+  } catch (error) {
+    // the run itself says what is wrong with its files
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
 }
 
 /**

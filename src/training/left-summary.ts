@@ -3,8 +3,9 @@
  * without.
  */
 import { renameSync } from 'node:fs';
-import { EXIT, UserError } from '../errors.js';
+import { damagedError, EXIT, UserError } from '../errors.js';
 import { naming } from '../experiment/file-error.js';
+import { refuseUnlessOwned } from '../experiment/ownership.js';
 import type { RunDirectory } from '../experiment/run-directory.js';
 import type { Summary } from '../experiment/summary.js';
 
@@ -18,16 +19,35 @@ export interface LeftSummary {
 }
 
 /** Throws exit 2 or 5 where it cannot be read or is damaged and `strict`. Changes nothing. */
-export function leftSummary(directory: RunDirectory, { strict }: { readonly strict: boolean }): LeftSummary {
+export function leftSummary(
+  directory: RunDirectory,
+  runId: string,
+  { strict }: { readonly strict: boolean },
+): LeftSummary {
   try {
-    return { summary: directory.readSummary(), problem: undefined, setAside: () => {} };
+    const summary = directory.readSummary();
+    refuseForeign(summary, directory, runId);
+    return { summary, problem: undefined, setAside: () => {} };
   } catch (error) {
     if (!(error instanceof UserError) || error.exitCode === EXIT.unexpected || strict) throw error;
     const { summary: path } = directory.files;
     return {
       summary: undefined,
       problem: `${error.message}; it is set aside, and with it the times of the process that wrote it`,
-      setAside: () => naming(path, () => renameSync(path, `${path}.damaged`)),
+      setAside: () => {
+        refuseUnlessOwned(path);
+        naming(path, () => renameSync(path, `${path}.damaged`));
+      },
     };
   }
+}
+
+/** Older versions called a run that was renamed by its new name when it went on. */
+function refuseForeign(summary: Summary | undefined, directory: RunDirectory, runId: string): void {
+  if (summary === undefined || [runId, directory.id].includes(summary.run_id)) return;
+  throw damagedError({
+    code: 'run/foreign-summary',
+    message: `this is the summary of another run, ${summary.run_id}`,
+    file: directory.files.summary,
+  });
 }

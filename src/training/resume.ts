@@ -17,7 +17,14 @@ import {
   type SavedCheckpoint,
 } from '../experiment/checkpoint-identity.js';
 import { latestCheckpoint } from '../experiment/latest-checkpoint.js';
-import { type CutLog, cutLog, LOG_LOST, readEvents } from '../experiment/log-history.js';
+import {
+  type CutLog,
+  cutLog,
+  LOG_LOST,
+  type LoggedEvent,
+  logDigest,
+  readEvents,
+} from '../experiment/log-history.js';
 import { versions } from '../experiment/machine.js';
 import type { Manifest } from '../experiment/manifest.js';
 import { RunDirectory } from '../experiment/run-directory.js';
@@ -114,7 +121,7 @@ async function resumeLocked(
     runId,
   });
   const alters = [...edits, ...machineChanges(manifest, { backend: runsOn, versions: versions() })];
-  const left = leftSummary(directory, options);
+  const left = leftSummary(directory, runId, options);
   // a key to allow though nothing changed is refused below, also in a run that is complete
   const asksNothing = alters.length === 0 && options.allowChange.length === 0;
   const complete = asksNothing ? completeResult(directory, left.summary) : undefined;
@@ -204,7 +211,9 @@ async function resumeLocked(
 function completeResult(directory: RunDirectory, summary: Summary | undefined): RunResult | undefined {
   if (summary?.status !== 'completed') return undefined;
   const last = readEvents(directory.files.log).at(-1);
-  if (last && last.event !== 'run.end') return undefined;
+  // a summary that its log does not bear out may be another run's
+  const isBorneOut = last?.event === 'run.end' && last.status === 'completed' && last.steps === summary.steps;
+  if (last && (!isBorneOut || isEdited(directory, summary))) return undefined;
   // the directory may have been moved or copied since
   return { exitCode: summary.exit_code as ExitCode, summary: { ...summary, directory: directory.path } };
 }
@@ -217,6 +226,13 @@ function readableCheckpoints({ files }: RunDirectory): SavedCheckpoint[] {
     if (error instanceof UserError) return [];
     throw error;
   }
+}
+
+/** Whether the log is no longer the one that the summary was written with. */
+function isEdited({ files }: RunDirectory, { digests }: Summary): boolean {
+  if (!digests?.log) return false;
+  const { records, sha256 } = digests.log;
+  return logDigest(files.log, records) !== sha256;
 }
 
 /** Throws exit 2 where the run never got as far as to say what it is, exit 5 where it did and no longer does. */
@@ -286,7 +302,10 @@ function foreignChange(
   // one that was taken over by name has another run's metrics
   if (manifest.changes?.some(({ key }) => key === FOREIGN)) return [];
   const proof = new CheckpointProof(whole);
-  for (const event of readEvents(files.log)) proof.add(event);
+  for (const event of readEvents(files.log)) {
+    refuseOtherLog(event, manifest, files.log);
+    proof.add(event);
+  }
   const contradictions = proof.contradictions();
   if (contradictions.length === 0) return [];
   throw damagedError(
@@ -297,6 +316,18 @@ function foreignChange(
       expected: 'the checkpoint of this run, put back from a copy, or none',
     })),
   );
+}
+
+/** Only how a run begins is looked at: older versions called one that was renamed by its new name when it went on. */
+function refuseOtherLog({ event, run_id }: LoggedEvent, manifest: Manifest, file: string): void {
+  if (event !== 'run.start' || run_id === manifest.run_id) return;
+  throw damagedError({
+    code: 'log/foreign',
+    message: 'this is the log of another run',
+    file,
+    expected: `the log of ${manifest.run_id}, put back from a copy, or none`,
+    got: `that of ${run_id}`,
+  });
 }
 
 /** Epochs whose records the log must have had when the checkpoint was written. */

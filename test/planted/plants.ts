@@ -2,6 +2,7 @@
 
 import { compiler, gradients, kernels } from './computation.js';
 import { leaks } from './leaks.js';
+import { ownership } from './ownership.js';
 import type { Plant } from './plant.js';
 import { selection } from './selection.js';
 
@@ -370,6 +371,7 @@ export const plants: readonly Plant[] = [
   ...compiler,
   ...training,
   ...leaks,
+  ...ownership,
   ...selection,
   ...verdicts,
   ...reports,

@@ -11,6 +11,7 @@ export const PARTS = [
   'every-step',
   'signals',
   'sweeps',
+  'invariants',
 ] as const;
 export type Part = (typeof PARTS)[number];
 
@@ -32,6 +33,8 @@ export interface SoakOptions {
   readonly sweepKills: number;
   /** Trials of such a sweep. */
   readonly trials: number;
+  /** Random sequences of what may happen to a run. */
+  readonly sequences: number;
   /** Runs at a time. */
   readonly jobs: number;
 }
@@ -50,6 +53,7 @@ Tries to lose what a run has written and to break every reader; prints one table
   --signals N      how often runs are asked to stop (default 300)
   --sweep-kills N  how often a sweep is killed at random moments (default 50)
   --trials N       trials of that sweep (default 24)
+  --sequences N    random sequences of what may happen to a run (default 10000)
   --jobs N         runs at a time (default 2)
 `;
 
@@ -62,6 +66,7 @@ const NUMBERS = {
   signals: text('300'),
   'sweep-kills': text('50'),
   trials: text('24'),
+  sequences: text('10000'),
   jobs: text('2'),
 };
 
@@ -91,6 +96,7 @@ export function parseOptions(args: readonly string[]): SoakOptions {
     signals: whole('signals'),
     sweepKills: whole('sweep-kills'),
     trials: whole('trials', 1),
+    sequences: whole('sequences'),
     jobs: whole('jobs', 1),
   };
   if (problems.length > 0) throw usageError(...problems);

@@ -2,6 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { usageError } from '../../src/errors.js';
+import { Workplace } from '../support/cli.js';
 import { boundedFuzz } from './bounded-fuzz.js';
 import { injectFaults } from './faults.js';
 import { inOwnProcess } from './finish.js';
@@ -9,6 +10,7 @@ import { flipCheckpoint, flipIndex } from './flips.js';
 import { TARGETS } from './fuzz.js';
 import { casesOf } from './fuzz-target.js';
 import { HOSTILE, tryHostile } from './hostile.js';
+import { createWorld, trySequences } from './invariants.js';
 import { manySweepKills } from './killed-sweeps.js';
 import type { Part, SoakOptions } from './options.js';
 import { SCENARIOS } from './scenarios.js';
@@ -38,7 +40,28 @@ export const runs: Readonly<Record<Part, Run>> = {
   'every-step': everyStep,
   signals,
   sweeps,
+  invariants,
 };
+
+/** A hundred at a time, each of a seed of its own, so that a failure is found again soon. */
+async function* invariants({ sequences, seed }: SoakOptions): AsyncGenerator<Figures> {
+  const work = new Workplace();
+  const world = await createWorld(work);
+  const failures: string[] = [];
+  let commands = 0;
+  try {
+    for (let done = 0; done < sequences; done += 100) {
+      const tried = await trySequences(world, Math.min(100, sequences - done), seed + done / 100);
+      commands += tried.commands;
+      if (tried.failure !== undefined) failures.push(tried.failure);
+    }
+  } finally {
+    world.end();
+    work.remove();
+  }
+  const note = `${commands} commands`;
+  yield { what: 'sequences', cases: sequences, failed: failures.length, failures, note };
+}
 
 async function* faults(_: SoakOptions, folder: string): AsyncGenerator<Figures> {
   for (const scenario of SCENARIOS) {

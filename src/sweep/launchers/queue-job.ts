@@ -1,24 +1,28 @@
 /**
- * What stands in a queue. Whoever can write to Redis can put anything there, so a worker carries out only what is certain to be a run of a
- * sweep: `run` or `resume`, the flags that sweeps use, and files within its root.
+ * What stands in a queue. Whoever can write to Redis can put anything there, so a job only names a sweep, one of its trials and how far to train it.
+ * All else, config, values, seed and backend, the worker takes from the sweep's frozen plan and its journal, which lie within the worker's root.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
-import { dirname, resolve, sep } from 'node:path';
+import { basename, dirname, resolve, sep } from 'node:path';
 import { validateAgainst } from '../../config/schema.js';
 import { EXIT, type UserError, usageError } from '../../errors.js';
+import { readJournal } from '../journal.js';
 import type { Task, TaskEnd } from '../launcher.js';
+import type { SweepPlan } from '../plan.js';
+import type { JournalRecord } from '../records.js';
+import { type Point, sameValue } from '../space.js';
+import { SweepDirectory } from '../sweep-directory.js';
+import { backendOf, baseOf, beganOn, placeArguments, trialArguments } from '../trial-runs.js';
 
 export type StopRequest = 'interrupt' | 'kill';
 
-export interface QueueJob extends Task {
-  readonly version: 1;
+export interface QueueJob extends Omit<Task, 'directory' | 'args' | 'timeout'> {
+  readonly version: 2;
+  /** Absolute path of the sweep's directory. */
+  readonly sweep: string;
   readonly stop: StopRequest | null;
 }
-
-/** With a value each, but for the last. */
-const FLAGS = ['--set', '--backend', '--threads', '--directory', '--pause-after-epoch'];
-const BARE_FLAGS = ['--quiet'];
 
 /** The same for the same task of the same sweep, whoever asks: a queue holds no two jobs of one name. */
 export function jobId({ id, directory }: Pick<Task, 'id' | 'directory'>): string {
@@ -26,33 +30,69 @@ export function jobId({ id, directory }: Pick<Task, 'id' | 'directory'>): string
 }
 
 export function queueJob(task: Task): QueueJob {
-  const { id, trial, seed, from, to, attempt, directory, args, threads, timeout } = task;
-  return { version: 1, id, trial, seed, from, to, attempt, directory, args, threads, timeout, stop: null };
+  const { id, trial, seed, from, to, attempt, directory, threads } = task;
+  const sweep = dirname(dirname(directory));
+  return { version: 2, id, trial, seed, from, to, attempt, sweep, threads, stop: null };
 }
 
-/** `data` as the job that it is. Throws exit 2 where it is none, or one that this worker must not carry out; `root` is absolute. */
-export function checkedJob(data: unknown, root: string): QueueJob {
+/** What a worker makes of a job. */
+export interface QueuedTask {
+  readonly task: Task;
+  readonly stop: StopRequest | null;
+}
+
+/**
+ * The task that `data` names, as its sweep has it. Throws exit 2 where it names none, or one that this worker must not carry out; exit 5 where the
+ * sweep's files are damaged; `root` is absolute.
+ */
+export function taskOfJob(data: unknown, root: string): QueuedTask {
   const [violation] = validateAgainst('queue-job', data);
   if (violation !== undefined) throw refusal(`job data${violation.instancePath} ${violation.message}`);
-  const job = data as QueueJob;
-  checkArguments(job);
-  for (const path of new Set([job.directory, job.args[1]])) checkInside(root, path);
-  return job;
+  const { sweep, stop, version: _, ...segment } = data as QueueJob;
+  checkInside(root, sweep);
+  const directory = SweepDirectory.open(sweep);
+  const { plan: planFile, journal, configs } = directory.files;
+  for (const path of [planFile, journal, configs]) checkInside(root, path);
+  const plan = directory.readPlan();
+  const { records } = readJournal(journal);
+  const point = pointOf(records, segment);
+  checkSegment(plan, point, segment);
+  const path = directory.runPath(segment);
+  const base = baseOf(plan, point);
+  if (base.name !== basename(base.name)) throw refusal(`the plan's config ${base.name} is no name of a file`);
+  for (const file of [path, directory.baseFile(base)]) checkInside(root, file);
+  const backend = beganOn(path) ?? backendOf(records) ?? 'auto';
+  const args = [
+    ...trialArguments(plan, directory, point, segment.seed),
+    '--backend',
+    backend,
+    ...placeArguments(path, segment.to, segment.threads),
+  ];
+  return { task: { ...segment, directory: path, args, timeout: plan.trial_timeout }, stop };
 }
 
-function checkArguments({ args, directory }: QueueJob): void {
-  const [verb, target, ...flags] = args;
-  if (verb !== 'run' && verb !== 'resume') throw refusal(`'${verb}' is nothing that a sweep runs`);
-  const places = verb === 'resume' ? [target] : [];
-  while (flags.length > 0) {
-    const flag = flags.shift() ?? '';
-    if (BARE_FLAGS.includes(flag)) continue;
-    const value = flags.shift();
-    if (!FLAGS.includes(flag) || value === undefined) throw refusal(`'${flag}' is no flag that a sweep uses`);
-    if (flag === '--directory') places.push(value);
+/** As the journal has it, where the sweep wrote it before it put the job into the queue. */
+function pointOf(records: readonly JournalRecord[], { trial }: Pick<QueueJob, 'trial'>): Point {
+  const chosen = records.findLast(record => record.event === 'trial.chosen' && record.trial === trial);
+  if (chosen?.event !== 'trial.chosen') throw refusal(`the sweep's journal has no trial ${trial}`);
+  return chosen.point;
+}
+
+/** What a sweep would never ask for is not of its making. */
+function checkSegment(
+  { seeds, epochs, space }: SweepPlan,
+  point: Point,
+  { seed, from, to }: Pick<QueueJob, 'seed' | 'from' | 'to'>,
+): void {
+  if (!seeds.includes(seed)) throw refusal(`the sweep has no seed ${seed}`);
+  if (!(from < to && to <= epochs)) throw refusal(`the sweep trains no run from epoch ${from} to ${to}`);
+  for (const { name, distribution } of space.parameters) {
+    const value = point[name];
+    if (value === undefined || distribution.kind !== 'choice') continue;
+    // paths are among them
+    if (!distribution.values.some(one => sameValue(one, value)))
+      throw refusal(`the journal has another value of ${name} than the plan gives a choice of`);
   }
-  if (places.length !== 1 || places[0] !== directory)
-    throw refusal('the arguments do not name the directory of the job, once');
 }
 
 /** Links count for where they lead. What is not there yet lies where its folder leads. */

@@ -15,7 +15,7 @@ import type { RunningTask, Task, TaskEnd } from '../launcher.js';
 import { foundInUse, isPausedAt } from '../segment-result.js';
 import { LocalLauncher } from './local.js';
 import { openQueue, parseQueue, type QueueLibrary } from './queue-connection.js';
-import { checkedJob, type QueueJob, refusedEnd, type StopRequest, stoppedEnd } from './queue-job.js';
+import { type QueueJob, refusedEnd, type StopRequest, stoppedEnd, taskOfJob } from './queue-job.js';
 import { Leases } from './worker-lease.js';
 
 const PROGRAM = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
@@ -125,8 +125,8 @@ class Work {
   /** The task of a job, or its end where there is nothing to do. */
   private accepted(job: Job<QueueJob, TaskEnd>): Task | TaskEnd {
     try {
-      const task = checkedJob(job.data, this.plan.root);
-      return task.stop === null ? task : stoppedEnd(task.stop);
+      const { task, stop } = taskOfJob(job.data, this.plan.root);
+      return stop === null ? task : stoppedEnd(stop);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       this.plan.say(`${job.id}: ${error.message}`);

@@ -1,0 +1,656 @@
+/**
+ * The invariants of src/INVARIANTS.md, held by random sequences: a run and a sweep are begun, gone on with, stopped, killed and reviewed, while
+ * clocks jump, disks fill up, files are lost or exchanged and other processes, in namespaces of their own as well, want the same directory. After
+ * each command the files must say nothing that is not so.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import fs, {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import { UserError } from '../../src/errors.js';
+import { loadCheckpoint } from '../../src/experiment/checkpoint-folder.js';
+import { isLocked } from '../../src/experiment/run-lock.js';
+import type { Summary } from '../../src/experiment/summary.js';
+import { reviewRuns } from '../../src/review/review.js';
+import { readJournal } from '../../src/sweep/journal.js';
+import { queueJob, taskOfJob } from '../../src/sweep/launchers/queue-job.js';
+import { idOf } from '../../src/sweep/orchestrator.js';
+import { SweepDirectory } from '../../src/sweep/sweep-directory.js';
+import type { RunResult } from '../../src/training/observer.js';
+import type { Workplace } from '../support/cli.js';
+import { resume, stopAt, train } from '../support/runs.js';
+import { randomDataset } from '../support/small-run.js';
+import { resumeInProcess, sweepInProcess } from '../support/sweeps.js';
+
+const HOLDER = fileURLToPath(new URL('../support/lock-holder.js', import.meta.url));
+const NAMESPACES = ['unshare', '-r', '--user', '--pid', '--fork', '--kill-child', '--mount-proc', '--uts'];
+const EPOCHS = 3;
+/** Two an epoch. */
+const STEPS = 2 * EPOCHS;
+
+/** Another process that takes locks and writes at command. */
+class Second {
+  private readonly child: ChildProcess;
+  private readonly waiting: ((line: string) => void)[] = [];
+
+  constructor(prefix: readonly string[]) {
+    const [command, ...args] = [...prefix, process.execPath, HOLDER];
+    this.child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      for (const line of text.split('\n').slice(0, -1)) this.waiting.shift()?.(line);
+    });
+  }
+
+  /** Says `ok`, or why not. */
+  ask(...words: string[]): Promise<string> {
+    const answer = new Promise<string>(resolve => this.waiting.push(resolve));
+    this.child.stdin?.write(`${JSON.stringify(words)}\n`);
+    return answer;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  end(): void {
+    this.child.kill('SIGKILL');
+  }
+}
+
+/** What all sequences share: trained once, compared with and never changed. */
+export interface World {
+  readonly work: Workplace;
+  readonly config: object;
+  /** The run that nothing happened to. */
+  readonly straight: RunResult;
+  /** One of another seed and learning rate. */
+  readonly foreign: RunResult;
+  readonly sweepFile: string;
+  /** Rows of the sweep that nothing happened to. */
+  readonly sweepRows: string;
+  /** By whether they are in namespaces of their own; where those are not permitted, none is. */
+  readonly seconds: readonly Second[];
+  end(): void;
+}
+
+export async function createWorld(work: Workplace): Promise<World> {
+  const data = work.file('data.npz', randomDataset('invariants', { train: 16, test: 8, seed: 1 }));
+  const config = {
+    version: 1,
+    name: 'held',
+    dataset: { kind: 'npz', path: data },
+    model: { cell: 'rnn', hidden_size: 3, head: { from: 'last' } },
+    loss: { kind: 'cross_entropy' },
+    optimizer: { kind: 'adam', learning_rate: 0.02 },
+    training: { num_epochs: EPOCHS, batch_size: 8, log_every: 1 },
+    checkpoint: { every: { steps: 1 }, keep: { last: 2, best: 1 }, metric: 'test.accuracy' },
+  };
+  const straight = await train(work, config);
+  const foreign = await train(work, { ...config, seed: 5, optimizer: { kind: 'adam', learning_rate: 0.1 } });
+  const folder = work.folder();
+  writeFileSync(join(folder, 'base.yaml'), JSON.stringify({ ...config, name: 'base' }));
+  const sweepFile = join(folder, 'sweep.yaml');
+  const sweep = {
+    version: 1,
+    name: 'held',
+    seed: 1,
+    base: 'base.yaml',
+    parameters: { 'optimizer.learning_rate': [0.01, 0.05] },
+    method: { kind: 'grid' },
+    objective: { metric: 'test.loss', goal: 'minimize' },
+  };
+  writeFileSync(sweepFile, JSON.stringify(sweep));
+  const sweepRows = rowsOf(await sweepInProcess(work, sweepFile, work.folder()));
+  const [unshare, ...rest] = NAMESPACES;
+  const isPermitted = spawnSync(unshare, [...rest, 'true']).status === 0;
+  const seconds = [new Second([]), ...(isPermitted ? [new Second(NAMESPACES)] : [])];
+  return {
+    work,
+    config,
+    straight,
+    foreign,
+    sweepFile,
+    sweepRows,
+    seconds,
+    end: () => {
+      for (const second of seconds) second.end();
+    },
+  };
+}
+
+/** Of each trial: its point and its values, without places and times. */
+function rowsOf(sweep: string): string {
+  const ends = readJournal(join(sweep, 'journal.jsonl')).records.flatMap(record =>
+    record.event === 'segment.end' ? [`${record.trial} ${record.to} ${record.status} ${record.value}`] : [],
+  );
+  return [...new Set(ends)].sort().join('\n');
+}
+
+/** What the sequence knows of its run. */
+interface Model {
+  begun: boolean;
+  /** Whether something was lost or exchanged, of which a refusal may tell. */
+  isDamaged: boolean;
+}
+
+/** The run and the sweep of one sequence. */
+class Real {
+  directory: string;
+  sweep: string | undefined;
+
+  constructor(readonly world: World) {
+    this.directory = join(world.work.folder(), 'run');
+  }
+
+  get lock(): string {
+    return join(this.directory, 'run.lock');
+  }
+
+  path(name: string): string {
+    return join(this.directory, name);
+  }
+
+  /** Of every file but locks, by name. */
+  content(): string {
+    if (!existsSync(this.directory)) return '';
+    const names = readdirSync(this.directory, { recursive: true, encoding: 'utf8' });
+    return names
+      .filter(name => !name.includes('.lock') && statSync(this.path(name)).isFile())
+      .sort()
+      .map(name => `${name} ${readFileSync(this.path(name)).toString('base64')}`)
+      .join('\n');
+  }
+}
+
+type Command = fc.AsyncCommand<Model, Real>;
+
+/** Begins the run, or goes on with it, until `stop`; what is refused changes nothing. */
+async function goOn(
+  model: Model,
+  real: Real,
+  stop: number,
+  during: (step: number) => void = () => {},
+): Promise<RunResult | UserError> {
+  const { signal, observer } = stopAt(stop);
+  const step: NonNullable<typeof observer.step> = made => {
+    observer.step?.(made);
+    during(made.step);
+  };
+  const honest = (result: RunResult): RunResult => {
+    const { status, metrics } = result.summary;
+    if (status === 'completed')
+      must(
+        JSON.stringify(metrics) === JSON.stringify(real.world.straight.summary.metrics),
+        'a run ends with other metrics than it has',
+      );
+    return result;
+  };
+  try {
+    if (model.begun) return honest(await resume(real.directory, { signal }, { step }));
+    const result = await train(real.world.work, real.world.config, {
+      directory: real.directory,
+      signal,
+      observer: { step },
+    });
+    model.begun = true;
+    return honest(result);
+  } catch (error) {
+    if (error instanceof UserError) return error;
+    throw error;
+  } finally {
+    model.begun ||= existsSync(real.path('manifest.json'));
+  }
+}
+
+function must(condition: boolean, what: string): void {
+  if (!condition) throw new Error(what);
+}
+
+/** Nothing that the files say is not so. */
+function holdInvariants(model: Model, real: Real): void {
+  const { straight } = real.world;
+  must(!isLocked(real.lock), 'a lock tells of a process that works here no more');
+  if (!existsSync(real.path('manifest.json'))) return;
+  const { run_id } = JSON.parse(readFileSync(real.path('manifest.json'), 'utf8'));
+  const summary = summaryOf(real);
+  if (!model.isDamaged && summary?.run_id === run_id && summary?.status === 'completed')
+    must(
+      JSON.stringify(summary.metrics) === JSON.stringify(straight.summary.metrics),
+      'a run is complete with other metrics than it has',
+    );
+  if (!model.isDamaged) {
+    const lines = logOf(real);
+    for (const [i, { seq }] of lines.entries()) must(seq === i, `record ${i} of the log has number ${seq}`);
+    for (const name of checkpointsOf(real)) loadCheckpoint(real.path(`checkpoints/${name}`));
+  }
+  const { review } = reviewRuns([real.directory], { gates: [] });
+  const [run] = review.runs;
+  if (run?.completed.verdict !== 'passed') return;
+  must(
+    JSON.stringify(run.metrics) === JSON.stringify(straight.summary.metrics),
+    'a review passes a run with other metrics than it has',
+  );
+  for (const name of checkpointsOf(real)) {
+    const its = join(straight.summary.directory, 'checkpoints', name);
+    if (existsSync(its))
+      must(
+        readFileSync(its).equals(readFileSync(real.path(`checkpoints/${name}`))),
+        `a review passes a run with another ${name}`,
+      );
+  }
+}
+
+const checkpointsOf = (real: Real): string[] =>
+  existsSync(real.path('checkpoints'))
+    ? readdirSync(real.path('checkpoints')).filter(name => /^step-.*\.safetensors$/.test(name))
+    : [];
+
+function summaryOf(real: Real): Summary | undefined {
+  try {
+    return JSON.parse(readFileSync(real.path('summary.json'), 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+function logOf(real: Real): { readonly seq?: number }[] {
+  if (!existsSync(real.path('log.jsonl'))) return [];
+  const lines = readFileSync(real.path('log.jsonl'), 'utf8').split('\n');
+  // a killed process may leave a part of its last line
+  return lines.slice(0, -1).map(line => JSON.parse(line));
+}
+
+interface Named {
+  readonly name: string;
+  readonly check?: (model: Model) => boolean;
+  readonly run: (model: Model, real: Real) => Promise<void> | void;
+}
+
+function command({ name, check = () => true, run }: Named): Command {
+  return {
+    check,
+    run: async (model, real) => {
+      await run(model, real);
+      holdInvariants(model, real);
+    },
+    toString: () => name,
+  };
+}
+
+/** A refusal is in order where something was damaged; whatever else is wrong must not be called so. */
+function expectDone(model: Model, outcome: RunResult | UserError, status: 'completed' | 'any'): void {
+  if (outcome instanceof UserError) {
+    must(model.isDamaged, `refused though nothing is wrong: ${outcome.message}`);
+    must([2, 5].includes(outcome.exitCode), `exit ${outcome.exitCode}: ${outcome.message}`);
+    return;
+  }
+  if (status === 'completed')
+    must(outcome.summary.status === 'completed', `it ended ${outcome.summary.status}`);
+}
+
+const toStep = (step: number): Command =>
+  command({
+    name: `train until step ${step}`,
+    run: async (model, real) => expectDone(model, await goOn(model, real, step), 'any'),
+  });
+
+const toEnd = (): Command =>
+  command({
+    name: 'train to the end',
+    run: async (model, real) =>
+      expectDone(model, await goOn(model, real, Number.POSITIVE_INFINITY), 'completed'),
+  });
+
+/** As SIGKILL leaves it: all that was written by then, the lock included. */
+const kill = (step: number): Command =>
+  command({
+    name: `kill after step ${step}`,
+    run: async (model, real) => {
+      const left = `${real.directory}-left`;
+      await goOn(model, real, Number.POSITIVE_INFINITY, made => {
+        if (made === step) cpSync(real.directory, left, { recursive: true });
+      });
+      if (!existsSync(left)) return;
+      rmSync(real.directory, { recursive: true });
+      renameSync(left, real.directory);
+    },
+  });
+
+/** Every write in the directory fails from the `writes`-th on. */
+const fullDisk = (writes: number): Command =>
+  command({
+    name: `no room after ${writes} writes`,
+    run: async (model, real) => {
+      const original = fs.writeSync;
+      let left = writes;
+      const failing = (file: number, ...rest: unknown[]): number => {
+        if (file > 2 && left-- <= 0)
+          throw Object.assign(new Error('no room'), { code: 'ENOSPC', syscall: 'write' });
+        return (original as (...args: unknown[]) => number)(file, ...rest);
+      };
+      fs.writeSync = failing as typeof fs.writeSync;
+      syncBuiltinESMExports();
+      try {
+        const outcome = await goOn(model, real, Number.POSITIVE_INFINITY);
+        if (outcome instanceof UserError)
+          must(outcome.exitCode === 1 || model.isDamaged, `exit ${outcome.exitCode}: ${outcome.message}`);
+      } finally {
+        fs.writeSync = original;
+        syncBuiltinESMExports();
+      }
+      // what says that the run had begun may not have been written either: then it begins again
+      if (!existsSync(real.path('manifest.json'))) model.begun = false;
+    },
+  });
+
+const FILES = [
+  'log.jsonl',
+  'summary.json',
+  'evaluation.json',
+  'checkpoints/index.json',
+  'checkpoint',
+] as const;
+
+function fileOf(real: Real, name: (typeof FILES)[number]): string | undefined {
+  const last = checkpointsOf(real).sort().at(-1);
+  const path = name === 'checkpoint' ? last && real.path(`checkpoints/${last}`) : real.path(name);
+  return path !== undefined && existsSync(path) ? path : undefined;
+}
+
+const lose = (name: (typeof FILES)[number]): Command =>
+  command({
+    name: `lose ${name}`,
+    check: model => model.begun,
+    run: (model, real) => {
+      const file = fileOf(real, name);
+      if (file === undefined) return;
+      rmSync(file);
+      model.isDamaged = true;
+    },
+  });
+
+const cut = (name: (typeof FILES)[number]): Command =>
+  command({
+    name: `cut ${name} to its half`,
+    check: model => model.begun,
+    run: (model, real) => {
+      const file = fileOf(real, name);
+      if (file === undefined) return;
+      truncateSync(file, Math.floor(statSync(file).size / 2));
+      model.isDamaged = true;
+    },
+  });
+
+/** For the file of that name of a run with another seed. */
+const swap = (name: (typeof FILES)[number]): Command =>
+  command({
+    name: `exchange ${name}`,
+    check: model => model.begun,
+    run: (model, real) => {
+      const file = fileOf(real, name);
+      if (file === undefined) return;
+      const { directory } = real.world.foreign.summary;
+      const its = join(directory, relative(real.directory, file));
+      if (!existsSync(its)) return;
+      cpSync(its, file);
+      model.isDamaged = true;
+    },
+  });
+
+const swapAll = (): Command =>
+  command({
+    name: 'exchange all checkpoints',
+    check: model => model.begun,
+    run: (model, real) => {
+      if (checkpointsOf(real).length === 0) return;
+      rmSync(real.path('checkpoints'), { recursive: true });
+      cpSync(join(real.world.foreign.summary.directory, 'checkpoints'), real.path('checkpoints'), {
+        recursive: true,
+      });
+      model.isDamaged = true;
+    },
+  });
+
+/** Summary and log say better numbers, alike. */
+const forge = (): Command =>
+  command({
+    name: 'edit summary and log alike',
+    check: model => model.begun,
+    run: (model, real) => {
+      const loss = summaryOf(real)?.metrics.test.loss;
+      if (loss === undefined) return;
+      for (const name of ['summary.json', 'log.jsonl'])
+        if (existsSync(real.path(name)))
+          writeFileSync(
+            real.path(name),
+            readFileSync(real.path(name), 'utf8').replaceAll(String(loss), '0.0123'),
+          );
+      model.isDamaged = true;
+    },
+  });
+
+/** While another process has the lock, perhaps stopped: nobody gets in, and nothing changes. */
+const secondWriter = (index: number, isStopped: boolean): Command =>
+  command({
+    name: `a second writer${index === 1 ? ' in its own namespaces' : ''}${isStopped ? ', stopped' : ''}`,
+    check: model => model.begun,
+    run: async (model, real) => {
+      const second = real.world.seconds[index] ?? real.world.seconds[0];
+      must((await second.ask('lock', real.lock)) === 'ok', 'a free run is not to be had');
+      if (isStopped) second.signal('SIGSTOP');
+      const before = real.content();
+      const outcome = await goOn(model, real, Number.POSITIVE_INFINITY);
+      must(outcome instanceof UserError && outcome.exitCode === 2, 'two processes work on one run');
+      must(real.content() === before, 'a process that was refused the run has changed it');
+      if (isStopped) second.signal('SIGCONT');
+      must((await second.ask('release')) === 'ok', 'the lock cannot be released');
+    },
+  });
+
+/** Another process takes the lock away at `step`: from then on the first writes nothing. */
+const takeOver = (index: number, step: number): Command =>
+  command({
+    name: `the lock is taken over after step ${step}`,
+    run: async (model, real) => {
+      const second = real.world.seconds[index] ?? real.world.seconds[0];
+      let before: string | undefined;
+      const taken = (made: number) => {
+        if (made !== step) return;
+        rmSync(real.lock);
+        writeFileSync(real.lock, JSON.stringify({ pid: 1, host: 'another', started: null, token: 'other' }));
+        before = real.content();
+      };
+      const outcome = await goOn(model, real, Number.POSITIVE_INFINITY, taken);
+      if (before === undefined) return;
+      must(outcome instanceof UserError, 'a process that has lost its lock goes on');
+      must(real.content() === before, 'a process that has lost its lock has written');
+      rmSync(real.lock);
+      must((await second.ask('lock', real.lock)) === 'ok', 'a free run is not to be had');
+      must((await second.ask('release')) === 'ok', 'the lock cannot be released');
+    },
+  });
+
+/** A process that is stopped while it has the lock, and wakes up when another one has it. */
+const lateWriter = (index: number): Command =>
+  command({
+    name: 'a writer wakes up after it has lost its lock',
+    check: model => model.begun,
+    run: async (_, real) => {
+      const second = real.world.seconds[index] ?? real.world.seconds[0];
+      const file = real.path('late.jsonl');
+      must((await second.ask('lock', real.lock)) === 'ok', 'a free run is not to be had');
+      must((await second.ask('write', file)) === 'ok', 'the owner of a lock cannot write');
+      const before = readFileSync(file, 'utf8');
+      second.signal('SIGSTOP');
+      rmSync(real.lock);
+      writeFileSync(real.lock, 'of another');
+      second.signal('SIGCONT');
+      must((await second.ask('write', file)) !== 'ok', 'a process that has lost its lock writes');
+      must(readFileSync(file, 'utf8') === before, 'a process that has lost its lock has written');
+      await second.ask('release');
+      must(readFileSync(real.lock, 'utf8') === 'of another', 'it has removed the lock of another');
+      rmSync(real.lock);
+      rmSync(file);
+    },
+  });
+
+/** All dates of this process, and of the lock, are others from here on. */
+const clockJump = (days: number): Command =>
+  command({
+    name: `the clock jumps by ${days} days`,
+    run: async (model, real) => {
+      const { now } = Date;
+      const Original = Date;
+      const offset = days * 86_400_000;
+      globalThis.Date = class extends Original {
+        constructor(...args: []) {
+          super(...(args.length === 0 ? ([now() + offset] as unknown as []) : args));
+        }
+        static override now(): number {
+          return now() + offset;
+        }
+      } as DateConstructor;
+      try {
+        const touch = (step: number) => {
+          if (step % 2 === 0 && existsSync(real.lock)) utimesSync(real.lock, new Date(), new Date());
+        };
+        expectDone(model, await goOn(model, real, STEPS - 1, touch), 'any');
+      } finally {
+        globalThis.Date = Original;
+      }
+    },
+  });
+
+const move = (): Command =>
+  command({
+    name: 'rename the directory',
+    check: model => model.begun,
+    run: (_, real) => {
+      const to = join(real.world.work.folder(), 'renamed');
+      renameSync(real.directory, to);
+      real.directory = to;
+    },
+  });
+
+/** What a kill leaves of the sweep's last line, and a trial that a worker trains by its job. */
+const sweepOn = (how: 'to its end' | 'torn' | 'by a worker'): Command =>
+  command({
+    name: `a sweep, ${how}`,
+    run: async (_, real) => {
+      const { work, sweepFile, sweepRows } = real.world;
+      if (real.sweep === undefined) {
+        const output = work.folder();
+        real.sweep = await sweepInProcess(work, sweepFile, output);
+        must(rowsOf(real.sweep) === sweepRows, 'a sweep has other results');
+      }
+      const { sweep } = real;
+      const journal = join(sweep, 'journal.jsonl');
+      if (how !== 'to its end') {
+        const lines = readFileSync(journal, 'utf8').split('\n');
+        const at = lines.findLastIndex(line => line.includes('"segment.end"'));
+        writeFileSync(journal, `${lines.slice(0, at).join('\n')}\n`);
+        if (how === 'torn') appendFileSync(journal, lines[at].slice(0, lines[at].length / 2));
+        else await byWorker(real, sweep, Number(/"trial":(\d+)/.exec(lines[at])?.[1]));
+      }
+      await resumeInProcess(work, sweep, { warning: () => {} });
+      must(rowsOf(sweep) === sweepRows, 'a sweep that was gone on with has other results');
+    },
+  });
+
+async function byWorker(real: Real, sweep: string, trial: number): Promise<void> {
+  const directory = SweepDirectory.open(sweep).runPath({ trial, seed: 0 });
+  const segment = { trial, seed: 0, from: 0, to: EPOCHS };
+  const job = queueJob({
+    ...segment,
+    id: idOf(segment),
+    attempt: 1,
+    directory,
+    args: [],
+    threads: 1,
+    timeout: null,
+  });
+  rmSync(directory, { recursive: true });
+  const { task } = taskOfJob(JSON.parse(JSON.stringify(job)), dirname(sweep));
+  const { code, stderr } = await real.world.work.cellrun(...task.args);
+  must(code === 0, `a worker's trial ended with ${code}: ${stderr}`);
+  mkdirSync(directory, { recursive: true });
+}
+
+const step = fc.integer({ min: 1, max: STEPS });
+const file = fc.constantFrom(...FILES);
+const who = fc.constantFrom(0, 1);
+
+/** One of each kind; what costs a sweep or a process is rarer. */
+const commands = fc.commands(
+  [
+    step.map(toStep),
+    fc.constant(toEnd()),
+    step.map(kill),
+    fc.integer({ min: 0, max: 60 }).map(fullDisk),
+    file.map(lose),
+    file.map(cut),
+    file.map(swap),
+    fc.constant(swapAll()),
+    fc.constant(forge()),
+    fc.tuple(who, fc.boolean()).map(([index, isStopped]) => secondWriter(index, isStopped)),
+    fc.tuple(who, step).map(([index, at]) => takeOver(index, at)),
+    who.map(lateWriter),
+    fc.constantFrom(-400, -1, 1, 400).map(clockJump),
+    fc.constant(move()),
+    fc.constantFrom('to its end' as const, 'torn' as const, 'by a worker' as const).map(sweepOn),
+  ],
+  { maxCommands: 12 },
+);
+
+export interface SequenceFigures {
+  readonly sequences: number;
+  /** Commands that were carried out. */
+  readonly commands: number;
+  /** The first that failed, with its seed and path, in words. */
+  readonly failure: string | undefined;
+}
+
+/** Draws `count` sequences by `seed`. */
+export async function trySequences(world: World, count: number, seed: number): Promise<SequenceFigures> {
+  let carriedOut = 0;
+  const property = fc.asyncProperty(commands, async sequence => {
+    const setup = () => ({ model: { begun: false, isDamaged: false }, real: new Real(world) });
+    let made: Real | undefined;
+    await fc.asyncModelRun(() => {
+      const { model, real } = setup();
+      made = real;
+      return { model, real };
+    }, sequence);
+    carriedOut += String(sequence).split(',').length;
+    if (made !== undefined) rmSync(dirname(made.directory), { recursive: true, force: true });
+  });
+  const { failed, counterexample, errorInstance, counterexamplePath } = await fc.check(property, {
+    numRuns: count,
+    seed,
+    endOnFailure: true,
+  });
+  const why =
+    errorInstance instanceof Error
+      ? errorInstance.stack?.split('\n').slice(0, 3).join(' ')
+      : String(errorInstance);
+  return {
+    sequences: count,
+    commands: carriedOut,
+    failure: failed ? `seed ${seed}, path ${counterexamplePath}: ${counterexample}: ${why}` : undefined,
+  };
+}
