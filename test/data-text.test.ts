@@ -690,3 +690,77 @@ t.test('folders, patterns and compressed files', async t => {
     /the gzip stream ends too early/,
   ]);
 });
+
+t.test('a file that is named twice is told by its keys', t => {
+  const config = {
+    ...languageModel,
+    dataset: {
+      ...languageModel.dataset,
+      path: ['a.txt', 'b.txt', 'a.txt'],
+      test_fraction: undefined,
+      test_path: 'b.txt',
+    },
+  };
+  t.throws(() => loadExperiment(work.config(config)), {
+    message: /`path\.2` is the same file as `path\.0`.*`test_path` is the same file as `path\.1`/s,
+  });
+  t.end();
+});
+
+t.test('csv: symbols by group are those of the same data as JSON Lines', async t => {
+  const directory = t.testdir();
+  const sentences = [
+    ['the cat sat', 'D N V'],
+    ['the "big, red" dog nan', 'D A N V'],
+    ['a cat ran', 'D N V'],
+  ].map(([words, tags]) => [words.match(/"[^"]*"|\S+/g)!, tags.split(' ')] as const);
+  const [csvPath, jsonlPath] = [join(directory, 'a.csv'), join(directory, 'a.jsonl')];
+  const rows = sentences.flatMap(([words, tags], s) =>
+    words.map((word, i) => `s${s},${i},${word},${tags[i]}`),
+  );
+  writeFileSync(csvPath, ['s,i,word,tag', ...rows.toReversed()].join('\n'));
+  const lines = sentences
+    .map(([words, tags], s) =>
+      JSON.stringify({ id: `s${s}`, words: words.map(word => word.replaceAll('"', '')), tags }),
+    )
+    .toReversed();
+  writeFileSync(jsonlPath, lines.join('\n'));
+  const common = { test_fraction: 0.34, target_kind: 'class', min_count: 1 } as const;
+  const table: DatasetConfig = {
+    ...common,
+    kind: 'csv',
+    path: csvPath,
+    features: ['word'],
+    input_kind: 'symbol',
+    target: 'tag',
+    sequence: { group: 's', order: 'i', per_step: true },
+  };
+  const [csv, jsonl] = [
+    await open(table),
+    await open(
+      records({ ...common, path: jsonlPath, test_path: undefined, target: 'tags', per_step: true, id: 'id' }),
+    ),
+  ];
+  t.same([csv.vocabulary, csv.input, csv.classLabels], [jsonl.vocabulary, jsonl.input, jsonl.classLabels]);
+  for (const name of ['train', 'test'] as const) {
+    t.same(classes(csv[name]), classes(jsonl[name]));
+    for (let i = 0; i < csv[name].count; i++) {
+      t.equal(csv[name].id!(i), jsonl[name].id!(i));
+      t.same(sequence(csv, csv[name], i), sequence(jsonl, jsonl[name], i));
+    }
+  }
+  const read = await readInPieces(table, csv, csvPath, 5);
+  const train = read.filter(one => !isRejected(one) && one.id === csv.train.id!(0));
+  t.match(train, [
+    {
+      values: sequence(csv, csv.train, 0)
+        .flat()
+        .slice(0, csv.train.lengths?.[0] ?? csv.sequenceLength),
+    },
+  ]);
+  t.match(await complaints(2, () => open({ ...table, features: ['word', 'i'] })), [
+    /^data\/symbol-columns \| symbols are read from one column/,
+  ]);
+  writeFileSync(csvPath, 's,i,word,tag\na,1,,D\nb,1,x,D');
+  t.match(await complaints(5, () => open(table)), [/^data\/csv-missing-value 2:5/]);
+});

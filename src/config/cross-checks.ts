@@ -73,7 +73,7 @@ function checkFiles({ dataset }: PartialExperiment, locator: Locator): Diagnosti
   mapPaths({ dataset }, (path, at) => {
     const file = resolve(path);
     const other = keys.get(file);
-    const key = String(at.at(-1));
+    const key = at.slice(1).join('.');
     if (other === undefined) keys.set(file, key);
     else {
       const message = `\`${key}\` is the same file as \`${other}\``;

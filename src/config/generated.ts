@@ -414,6 +414,14 @@ export interface CsvDataset {
    */
   features: [string, ...string[]];
   /**
+   * What the features are. number: numbers. symbol: one column of texts, each of which is a symbol of the vocabulary; the steps of a sequence are the rows of a group.
+   */
+  input_kind?: 'number' | 'symbol';
+  /**
+   * Symbols that occur less often in the training split are unknown: they share one symbol. Without it none is.
+   */
+  min_count?: number;
+  /**
    * Name of the column to predict; a list predicts several columns (`target_kind: value`).
    */
   target: string | [string, ...string[]];

@@ -8,11 +8,12 @@ import { FloatList } from './columns.js';
 import type { CsvConfig } from './csv.js';
 import { belowMilliseconds, mixedOrder, orderKey } from './csv-order.js';
 import { badNumber, cellNumber, isMissing, missingCell } from './csv-table.js';
-import { type CsvPieceHandlers, CsvPieces, type CsvRecord } from './formats/csv.js';
+import { type CsvPieceHandlers, CsvPieces, type CsvPlace, type CsvRecord } from './formats/csv.js';
 import { NUMBER } from './label-texts.js';
-import type { ReadSequence, SequenceReader } from './new-sequences.js';
+import type { DataRecord, ReadSequence, SequenceReader } from './new-sequences.js';
 import { Problems } from './problems.js';
 import { SeenTexts } from './seen-texts.js';
+import { symbolNumbers, UNKNOWN } from './vocabulary.js';
 
 /**
  * In a file up to this size the rows of a group may stand anywhere, as in training; in a larger
@@ -26,13 +27,14 @@ const MAX_TOLD = 20;
 /** Numbers of one sequence: 64 MiB of them. */
 const MAX_NUMBERS = 2 ** 24;
 
-export function csvSequences({ features, sequence }: CsvConfig): SequenceReader {
+export function csvSequences({ features, sequence }: CsvConfig, { vocabulary }: DataRecord): SequenceReader {
+  const symbols = vocabulary && symbolNumbers(vocabulary);
   return {
     hasIds: true,
     hasTimes: sequence?.order !== undefined,
     async *read({ name, size, chunks }) {
       const isGathered = size !== undefined && size <= MAX_GATHERED_BYTES;
-      const rows = new RowReader(name, { features, ...sequence }, isGathered);
+      const rows = new RowReader(name, { features, symbols, ...sequence }, isGathered);
       const pieces = new CsvPieces(name, rows);
       try {
         for await (const chunk of chunks) {
@@ -53,6 +55,8 @@ export function csvSequences({ features, sequence }: CsvConfig): SequenceReader 
 
 interface Columns {
   readonly features: readonly string[];
+  /** Numbers of the symbols, by their texts; absent if features are numbers. */
+  readonly symbols?: ReadonlyMap<string, number> | undefined;
   readonly group?: string;
   readonly order?: string;
 }
@@ -128,8 +132,8 @@ class RowReader implements CsvPieceHandlers {
     const open = this.sequenceOf(id, record, () => record.place(group));
     for (const column of features) {
       const cell = record.fields[column];
-      const value = cellNumber(cell);
-      if (value === undefined) complain(open, () => badNumber(cell.trim(), record.place(column)));
+      const value = this.value(cell);
+      if (value === undefined) complain(open, () => this.badCell(cell, record.place(column)));
       // what is wrong is not predicted
       else if (open.problems.length === 0) open.values.push(value);
     }
@@ -137,6 +141,18 @@ class RowReader implements CsvPieceHandlers {
     open.rows++;
     if (open.values.size > MAX_NUMBERS) complain(open, () => tooLong(open));
     if (id === undefined) this.close('');
+  }
+
+  /** Undefined if the cell has none. */
+  private value(cell: string): number | undefined {
+    const { symbols } = this.columns;
+    if (symbols === undefined) return cellNumber(cell);
+    const text = cell.trim();
+    return text === '' ? undefined : (symbols.get(text) ?? UNKNOWN);
+  }
+
+  private badCell(cell: string, place: CsvPlace): Diagnostic {
+    return this.columns.symbols ? missingCell(cell.trim(), place) : badNumber(cell.trim(), place);
   }
 
   /** The sequence of the row misses a step then. */

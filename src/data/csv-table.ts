@@ -18,6 +18,8 @@ export interface NamedColumn {
 
 export interface CsvColumns {
   readonly features: readonly NamedColumn[];
+  /** Numbers the cells of the features, which are symbols; absent if they are numbers. */
+  readonly symbols?: TextCodes | undefined;
   /** Several only for `value`. */
   readonly targets: readonly NamedColumn[];
   readonly targetKind: 'class' | 'value';
@@ -132,7 +134,10 @@ class TableReader {
   row(fields: readonly string[], start: number): void {
     const { features, targets, group, order } = this.indices;
     this.starts.push(start);
-    for (const column of features) this.features.push(this.number(fields[column], start, column));
+    for (const column of features) {
+      const read = this.columns.symbols ? this.symbol : this.number;
+      this.features.push(read.call(this, fields[column], start, column));
+    }
     for (const target of targets) {
       const isValue = this.columns.targetKind === 'value';
       const read = isValue ? this.number : this.label;
@@ -171,6 +176,13 @@ class TableReader {
         return placeInCsv(source.bytes, source.name, starts[row], index);
       },
     };
+  }
+
+  /** The code of a symbol, which may be any word. */
+  private symbol(cell: string, start: number, column: number): number {
+    const text = cell.trim();
+    if (text === '') this.complain({ text, start, column, describe: missingCell });
+    return this.columns.symbols?.code(text) ?? 0;
   }
 
   private number(cell: string, start: number, column: number): number {

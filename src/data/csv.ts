@@ -1,5 +1,6 @@
 /** Dataset kind `csv`: columns by name, rows of a group as one sequence. */
 import { damagedError } from '../errors.js';
+import { TextCodes } from './columns.js';
 import { groupOf, type RowList, rowLists } from './csv-order.js';
 import { csvSequences } from './csv-sequences.js';
 import { type CsvColumns, type CsvTable, readCsvTable } from './csv-table.js';
@@ -13,8 +14,9 @@ import { configError, Problems } from './problems.js';
 import type { NormalizeConfig } from './scaling.js';
 import { range, testSelection } from './selection.js';
 import type { TrainingPartConfig } from './training-part.js';
+import type { VocabularyConfig } from './vocabulary.js';
 
-export interface CsvConfig extends TrainingPartConfig, NormalizeConfig {
+export interface CsvConfig extends TrainingPartConfig, NormalizeConfig, VocabularyConfig {
   readonly kind: 'csv';
   readonly path: string;
   readonly validation_path?: string;
@@ -22,6 +24,8 @@ export interface CsvConfig extends TrainingPartConfig, NormalizeConfig {
   readonly test_path?: string;
   readonly test_fraction?: number;
   readonly features: readonly string[];
+  /** Whether the one feature is a symbol, given as text. Default: `number`. */
+  readonly input_kind?: 'number' | 'symbol';
   /** One column, or several columns of values. */
   readonly target: string | readonly string[];
   readonly target_kind: 'class' | 'value';
@@ -50,8 +54,8 @@ type Tables = Partial<Splits<CsvTable>> & Pick<Splits<CsvTable>, 'train'>;
 
 export const csv: DatasetKind<CsvConfig> = {
   open,
-  facts: ({ target_kind, sequence }) => ({
-    inputKind: 'number',
+  facts: ({ input_kind = 'number', target_kind, sequence }) => ({
+    inputKind: input_kind,
     targetKind: target_kind,
     perStep: sequence?.per_step ?? false,
   }),
@@ -68,10 +72,13 @@ export const csv: DatasetKind<CsvConfig> = {
 async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): Promise<Dataset> {
   checkOptions(config);
   const { path, validation_path, test_path } = config;
+  // one numbering of all files
+  const symbols = config.input_kind === 'symbol' ? new TextCodes() : undefined;
+  const columns = { ...columnsOf(config), symbols };
   const read = async (file: string | undefined): Promise<CsvTable | undefined> =>
-    file === undefined ? undefined : readCsvTable(file, columnsOf(config));
+    file === undefined ? undefined : readCsvTable(file, columns);
   const tables = {
-    train: await readCsvTable(path, columnsOf(config)),
+    train: await readCsvTable(path, columns),
     validation: await read(validation_path),
     test: await read(test_path),
   };
@@ -93,7 +100,10 @@ async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): 
   problems.throwIfAny();
   if (train === undefined || test === undefined) throw new Error('a missing part was reported');
   return {
-    input: { kind: 'number', size: config.features.length },
+    input: symbols
+      ? { kind: 'symbol', count: symbols.texts.length }
+      : { kind: 'number', size: config.features.length },
+    ...(symbols && { symbolTexts: { level: null, texts: symbols.texts } }),
     sequenceLength: steps,
     train,
     ...(validation && { validation }),
@@ -115,6 +125,14 @@ function digestsOf({ train, validation, test }: Tables): Dataset['digests'] {
 }
 
 function checkOptions(config: CsvConfig): void {
+  if (config.input_kind === 'symbol' && config.features.length > 1) {
+    throw configError({
+      code: 'data/symbol-columns',
+      keyPath: ['dataset', 'features'],
+      message: 'symbols are read from one column',
+      expected: 'one feature, or `input_kind: number`',
+    });
+  }
   if (config.target_kind === 'class' && typeof config.target !== 'string') {
     throw configError({
       code: 'data/class-targets',
