@@ -1,6 +1,7 @@
 /** Sequences from JSON Lines and from text, and the vocabulary of their symbols. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import t from 'tap';
 import { checkAgainstData, loadExperiment } from '../src/config/index.js';
@@ -420,8 +421,8 @@ t.test('jsonl: what is wrong is told with its line and field', async t => {
       ['{"words": ["a", "b"], "class": [1]}', good],
       { per_step: true },
       [
-        /1:23\+7 .*expected 2 classes, one for each step of "words" \| got 1 classes/,
-        /expected a list with the class of each step \| got 1$/,
+        /1:23\+7 .*expected 2 targets, one for each step of "words" \| got 1 targets/,
+        /expected a list with the target of each step \| got 1$/,
       ],
     ],
     [
@@ -630,4 +631,78 @@ t.test('texts are put together as they were cut', async t => {
   t.same(encodeText('a  b\n\nb c', words), [2, 3, 1, 1, 3, 0]);
   t.equal(await decoded([2, 3, 1, 1, 3], words), 'a b\n\nb');
   t.equal(await decoded([2, 1, 3], words, true), ' a\nb', 'after a prompt');
+});
+
+t.test('folders, patterns and compressed files', async t => {
+  const directory = t.testdir({
+    'b.txt': 'bb\n',
+    'a.txt': 'a\n',
+    '.hidden': 'x',
+    'c.md': 'c\n',
+    sub: { 'd.txt': 'd\n' },
+    empty: {},
+    'r2.jsonl': '{"words": ["b"], "class": 1}',
+    'r1.jsonl': '{"words": ["a"], "class": 0}\n',
+    'odd[1].txt': 'o\n',
+  });
+  const at = (name: string) => join(directory, name);
+  const text = async (path: string | [string, ...string[]]) => {
+    const data = await open({
+      kind: 'text',
+      path,
+      level: 'character',
+      sequence_length: 50,
+      test_path: at('a.txt'),
+      min_count: 1,
+    });
+    const { symbols } = data.vocabulary!;
+    const [first] = sequence(data, data.train, 0).flat();
+    const read = [first, ...classes(data.train).filter(symbol => symbol >= 0)]
+      .map(symbol => symbols[symbol])
+      .join('');
+    return [read, data.digests.map(({ name }) => name.slice(directory.length + 1)).join()];
+  };
+  t.same(await text(at('*.txt')), ['a\nbb\no\n', 'a.txt,b.txt,odd[1].txt,a.txt']);
+  t.same(await text(at('**/[ad].txt')), ['a\nd\n', 'a.txt,sub/d.txt,a.txt']);
+  t.same(await text([at('c.md'), at('sub')]), ['c\nd\n', 'c.md,sub/d.txt,a.txt']);
+  t.same(await text(at('odd[1].txt')), ['o\n', 'odd[1].txt,a.txt'], 'a name that exists is no pattern');
+  t.match(await complaints(2, () => text(at('*.none'))), [/^data\/no-files \| no file matches the pattern/]);
+  t.match(await complaints(2, () => text(at('empty'))), [/the folder has no files/]);
+  t.match(await complaints(2, () => text(at('absent'))), [/there is no such file/]);
+
+  const parted = await open(records({ path: at('r*.jsonl'), test_path: at('r1.jsonl') }));
+  t.same([parted.train.count, classes(parted.train), parted.classLabels], [2, [0, 1], ['0', '1']]);
+  const table = 'a,b,y\n1,2,up\n3,4,down\n5,6,up\n';
+  const csv = (name: string, content: string | Buffer): DatasetConfig => {
+    writeFileSync(at(name), content);
+    return {
+      kind: 'csv',
+      path: at(name),
+      features: ['a', 'b'],
+      target: 'y',
+      target_kind: 'class',
+      test_fraction: 0.3,
+    };
+  };
+  const [plain, packed] = [await open(csv('t.csv', table)), await open(csv('t.csv.gz', gzipSync(table)))];
+  t.same(sequence(packed, packed.train, 1), sequence(plain, plain.train, 1));
+  t.match(await complaints(5, () => open(csv('bad.csv.gz', gzipSync(table).subarray(0, 30)))), [
+    /the gzip stream ends too early/,
+  ]);
+});
+
+t.test('a file that is named twice is told by its keys', t => {
+  const config = {
+    ...languageModel,
+    dataset: {
+      ...languageModel.dataset,
+      path: ['a.txt', 'b.txt', 'a.txt'],
+      test_fraction: undefined,
+      test_path: 'b.txt',
+    },
+  };
+  t.throws(() => loadExperiment(work.config(config)), {
+    message: /`path\.2` is the same file as `path\.0`[\s\S]*`test_path` is the same file as `path\.1`/,
+  });
+  t.end();
 });

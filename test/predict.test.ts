@@ -1,4 +1,7 @@
-/** Predictions of sequences that no split holds: the same as an evaluation's, from every format, streamed. */
+/**
+ * Predictions of sequences that no split holds: the same as an evaluation's, from every format,
+ * streamed.
+ */
 
 import { execFile } from 'node:child_process';
 import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';

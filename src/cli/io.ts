@@ -1,6 +1,9 @@
 import { constants, readFileSync, readlinkSync } from 'node:fs';
 
-/** The streams a verb may write to; tests pass their own. Results go to `out`, everything else to `err`. */
+/**
+ * The streams a verb may write to; tests pass their own. Results go to `out`, everything else to
+ * `err`.
+ */
 import type { Readable } from 'node:stream';
 export interface Io {
   /** Writes to stdout as it is. */
@@ -9,7 +12,10 @@ export interface Io {
   err(text: string): void;
   /** Aborted once nobody reads stdout any more; absent where that cannot be. */
   readonly outClosed?: AbortSignal;
-  /** Resolves when little of what was written to stdout waits for its reader; absent where nothing waits. */
+  /**
+   * Resolves when little of what was written to stdout waits for its reader; absent where nothing
+   * waits.
+   */
   drained?(): Promise<void>;
   /** Standard input; absent where there is none. */
   readonly stdin?: Readable;
@@ -46,8 +52,9 @@ export interface Terminal {
 }
 
 /**
- * The process's own streams. Colour needs a terminal and neither `--no-color`, `NO_COLOR` (https://no-color.org: any
- * value but the empty one) nor `TERM=dumb`; a redrawn line needs a terminal outside of `CI`.
+ * The process's own streams. Colour needs a terminal and neither `--no-color`, `NO_COLOR`
+ * (https://no-color.org: any value but the empty one) nor `TERM=dumb`; a redrawn line needs a
+ * terminal outside of `CI`.
  */
 export function processIo(terminal: Terminal, noColor: boolean): Io {
   const { stdout, stderr, env } = terminal;
@@ -90,8 +97,9 @@ function drained(stream: OutputStream): Promise<void> {
 }
 
 /**
- * A reader such as `head` may close its end before everything is written. That takes away the rest of the output, not
- * the work: what is still to be said is dropped, and the exit code stays that of the work.
+ * A reader such as `head` may close its end before everything is written. That takes away the rest
+ * of the output, not the work: what is still to be said is dropped, and the exit code stays that of
+ * the work.
  */
 function writer(
   stream: OutputStream,
@@ -118,8 +126,8 @@ function writer(
 }
 
 /**
- * Whether the process was started with `file` closed, as by `>&-`. Node then opens /dev/null in its place, for reading and writing; a shell's
- * `>/dev/null` is for writing alone. Known on Linux only.
+ * Whether the process was started with `file` closed, as by `>&-`. Node then opens /dev/null in its
+ * place, for reading and writing; a shell's `>/dev/null` is for writing alone. Known on Linux only.
  */
 export function isClosed(file: number): boolean {
   try {
@@ -131,7 +139,10 @@ export function isClosed(file: number): boolean {
   }
 }
 
-/** By the locale, in the order of POSIX; the console of Linux and dumb terminals have few letters whatever the locale. */
+/**
+ * By the locale, in the order of POSIX; the console of Linux and dumb terminals have few letters
+ * whatever the locale.
+ */
 function isUnicode(env: Terminal['env']): boolean {
   if (env.TERM === 'dumb' || env.TERM === 'linux') return false;
   const locale = [env.LC_ALL, env.LC_CTYPE, env.LANG].find(isSet) ?? '';

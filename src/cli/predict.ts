@@ -1,4 +1,7 @@
-/** `predict RUN`: what a checkpoint says of each sequence of a split or an input, written while it is computed. */
+/**
+ * `predict RUN`: what a checkpoint says of each sequence of a split or an input, written while it
+ * is computed.
+ */
 import { type ByteSource, fileBytes, streamBytes } from '../data/index.js';
 import { type Diagnostic, EXIT, type ExitCode, usageError } from '../errors.js';
 import type { SequencePrediction } from '../prediction/answers.js';

@@ -20,12 +20,14 @@ export interface PredictionStyle extends PredictionForm {
   readonly raw: boolean;
 }
 
-/** Of more classes the probabilities are told only by `top`: a line for each step would be a page. */
+/**
+ * Of more classes the probabilities are told only by `top`: a line for each step would be a page.
+ */
 const MAX_PROBABILITIES = 100;
 
 /**
- * One JSON object for a sequence. If the model answers at every step, and if it predicts values, its fields are lists; a number in
- * a list that is not finite is its name.
+ * One JSON object for a sequence. If the model answers at every step, and if it predicts values,
+ * its fields are lists; a number in a list that is not finite is its name.
  */
 export function jsonLine(style: PredictionStyle, { index, id, answers }: SequencePrediction): string {
   const steps = answers.map(answer => ({
@@ -35,6 +37,11 @@ export function jsonLine(style: PredictionStyle, { index, id, answers }: Sequenc
   const [first] = steps;
   const fields = style.perStep ? listed(first ?? {}, steps) : first;
   return `${JSON.stringify(spellNonFinite({ index, id, ...fields }))}\n`;
+}
+
+/** A step without a target has none. */
+function known(target: number): number | null {
+  return Number.isNaN(target) ? null : target;
 }
 
 /** By field the list of its values. */
@@ -57,18 +64,20 @@ function answerFields(answer: Answer, style: PredictionStyle): object {
   return {
     predicted: named(values, style),
     ...(levels.length > 0 && { quantiles: Object.fromEntries(levels) }),
-    ...(target && { target: named(target, style) }),
+    ...(target && { target: named(Array.from(target, known), style) }),
   };
 }
 
 /** The numbers of a value: a list, or by the names of the targets. */
-function named(values: Float64Array, { targetNames }: PredictionStyle): object {
-  return targetNames ? Object.fromEntries(targetNames.map((name, i) => [name, values[i]])) : [...values];
+function named(values: ArrayLike<number | null>, { targetNames }: PredictionStyle): object {
+  return targetNames
+    ? Object.fromEntries(targetNames.map((name, i) => [name, values[i]]))
+    : Array.from(values);
 }
 
 /**
- * A line for each answer: RFC 4180, but with newlines alone. Text that a spreadsheet would take for a
- * formula begins with an apostrophe, unless `raw`.
+ * A line for each answer: RFC 4180, but with newlines alone. Text that a spreadsheet would take for
+ * a formula begins with an apostrophe, unless `raw`.
  */
 export function csvLines(style: PredictionStyle, { index, id, answers }: SequencePrediction): string {
   return answers
@@ -140,12 +149,12 @@ function classColumns(answer: ClassAnswer, style: PredictionStyle): Fields {
 }
 
 function valueColumns({ values, quantiles, target }: ValueAnswer, style: PredictionStyle): Fields {
-  const numbers = (name: string, of: Float64Array) =>
+  const numbers = (name: string, of: ArrayLike<number | null>) =>
     Array.from(of, (value, i) => [`${name}_${style.targetNames?.[i] ?? i}`, value] as const);
   return Object.fromEntries([
     ...numbers('predicted', values),
     ...style.quantiles.flatMap((level, k) => numbers(`quantile_${level}`, quantiles[k])),
-    ...(target ? numbers('target', target) : []),
+    ...(target ? numbers('target', Array.from(target, known)) : []),
   ]);
 }
 

@@ -19,7 +19,6 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
     ...(dataset === undefined ? [] : checkFacts(experiment, datasetFacts(dataset), locator)),
     ...checkTestSplit(experiment, locator),
     ...checkLeak(experiment, locator),
-    ...checkPerStep(experiment, locator),
     ...checkFiles(experiment, locator),
     ...checkValidation(experiment, locator),
     ...checkFloats(experiment, locator),
@@ -67,13 +66,6 @@ function checkLeak({ dataset }: PartialExperiment, locator: Locator): Diagnostic
   return [locator.atValue(['dataset', 'input'], 'config/target-leak', message)];
 }
 
-/** Numeric targets are one or more per sequence. */
-function checkPerStep({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
-  if (dataset?.kind !== 'jsonl' || !dataset.per_step || dataset.target_kind === 'class') return [];
-  const message = '`per_step` needs classes: numeric targets are one list per sequence';
-  return [locator.atValue(['dataset', 'per_step'], 'config/per-step-values', message)];
-}
-
 /** A file that is two parts of the data would be trained on and tested on. */
 function checkFiles({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
   const found: Diagnostic[] = [];
@@ -81,7 +73,7 @@ function checkFiles({ dataset }: PartialExperiment, locator: Locator): Diagnosti
   mapPaths({ dataset }, (path, at) => {
     const file = resolve(path);
     const other = keys.get(file);
-    const key = String(at.at(-1));
+    const key = at.slice(1).join('.');
     if (other === undefined) keys.set(file, key);
     else {
       const message = `\`${key}\` is the same file as \`${other}\``;

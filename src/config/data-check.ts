@@ -24,7 +24,8 @@ export type TargetShape =
   | {
       readonly kind: 'value';
       readonly size: number;
-      readonly values?: ArrayLike<number>;
+      readonly values?: Float32Array;
+      readonly perStep?: boolean;
       readonly scaling?: object;
     };
 
@@ -42,7 +43,7 @@ const TARGETS: {
   readonly [K in TargetShape['kind']]: (targets: Extract<TargetShape, { kind: K }>) => TargetFacts;
 } = {
   class: ({ numClasses, perStep }) => ({ numClasses, perStep }),
-  value: ({ size }) => ({ size, perStep: false }),
+  value: ({ size, perStep = false }) => ({ size, perStep }),
 };
 
 function targetFacts<T extends TargetShape>(targets: T): TargetFacts {
@@ -175,8 +176,10 @@ function checkCounted(
   { locator }: LoadedExperiment,
   splits: Readonly<Record<string, SplitShape>>,
 ): Diagnostic[] {
-  const empty = Object.entries(splits).filter(
-    ([, { targets }]) => targets.kind === 'class' && targets.values?.every(label => label === IGNORED),
+  const empty = Object.entries(splits).filter(([, { targets }]) =>
+    targets.kind === 'class'
+      ? targets.values?.every(label => label === IGNORED)
+      : targets.values?.every(Number.isNaN),
   );
   const key = ['loss', 'ignored_index'];
   return empty.map(([name]) =>

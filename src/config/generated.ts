@@ -144,6 +144,7 @@ export type MetricName =
   | 'validation.recall'
   | 'validation.f1'
   | 'validation.auroc'
+  | 'validation.average_precision'
   | 'validation.perplexity'
   | 'validation.bits_per_symbol'
   | 'validation.mean_absolute_error'
@@ -158,6 +159,7 @@ export type MetricName =
   | 'test.recall'
   | 'test.f1'
   | 'test.auroc'
+  | 'test.average_precision'
   | 'test.perplexity'
   | 'test.bits_per_symbol'
   | 'test.mean_absolute_error'
@@ -200,7 +202,7 @@ export type DecoupledWeightDecay = number;
  */
 export type AverageConfig = EmaAverage;
 /**
- * A metric. Of classes: accuracy, top_3_accuracy, top_5_accuracy, precision, recall, f1, auroc, perplexity, bits_per_symbol. Of labels: accuracy, precision, recall, f1, auroc. Of values: mean_absolute_error, rmse, r2; of forecasts also mase.
+ * A metric. Of classes: accuracy, top_3_accuracy, top_5_accuracy, precision, recall, f1, auroc, average_precision, perplexity, bits_per_symbol. Of labels: accuracy, precision, recall, f1, auroc, average_precision. Of values: mean_absolute_error, rmse, r2; of forecasts also mase.
  */
 export type MeasuredMetric =
   | 'accuracy'
@@ -210,6 +212,7 @@ export type MeasuredMetric =
   | 'recall'
   | 'f1'
   | 'auroc'
+  | 'average_precision'
   | 'perplexity'
   | 'bits_per_symbol'
   | 'mean_absolute_error'
@@ -233,6 +236,7 @@ export type GateMetricName =
   | 'validation.recall'
   | 'validation.f1'
   | 'validation.auroc'
+  | 'validation.average_precision'
   | 'validation.perplexity'
   | 'validation.bits_per_symbol'
   | 'validation.mean_absolute_error'
@@ -247,6 +251,7 @@ export type GateMetricName =
   | 'test.recall'
   | 'test.f1'
   | 'test.auroc'
+  | 'test.average_precision'
   | 'test.perplexity'
   | 'test.bits_per_symbol'
   | 'test.mean_absolute_error'
@@ -360,7 +365,7 @@ export interface IdxDataset {
   limit?: Limit;
 }
 /**
- * A NumPy archive with x ([N,T,F] numbers or [N,T] integer symbols), y ([N] or [N,T] integer classes, -100 = ignored, or [N,C] float targets) and optional lengths [N] and ids [N] (texts or integers, what the sequences are called); x_test, y_test, … likewise, and with `validation_arrays` x_validation, y_validation, …
+ * A NumPy archive with x ([N,T,F] numbers or [N,T] integer symbols), y ([N] or [N,T] integer classes, -100 = ignored, or [N,C] or [N,T,C] float targets, NaN = ignored step) and optional lengths [N] and ids [N] (texts or integers, what the sequences are called); x_test, y_test, … likewise, and with `validation_arrays` x_validation, y_validation, …
  */
 export interface NpzDataset {
   /**
@@ -389,7 +394,7 @@ export interface CsvDataset {
    */
   kind: 'csv';
   /**
-   * The table.
+   * The table; .gz is decompressed.
    */
   path: string;
   /**
@@ -447,7 +452,7 @@ export interface JsonlDataset {
    */
   kind: 'jsonl';
   /**
-   * The file; .gz is decompressed.
+   * The records: a file, all files of a folder, or those that a pattern such as data/*.jsonl matches. .gz is decompressed.
    */
   path: string;
   /**
@@ -478,7 +483,7 @@ export interface JsonlDataset {
    */
   target_kind: 'class' | 'value';
   /**
-   * Whether the target is a list with a class for each step, for a head on every step; null is ignored.
+   * Whether the target is a list with a class, or numbers, for each step, for a head on every step; null is ignored.
    */
   per_step: boolean;
   /**
@@ -498,7 +503,7 @@ export interface TextDataset {
    */
   kind: 'text';
   /**
-   * The file, or several that are one text; .gz is decompressed.
+   * The text: a file, a folder, a pattern such as data/*.txt, or several of them, which are one text. .gz is decompressed.
    *
    * @minItems 1
    * @maxItems 65536

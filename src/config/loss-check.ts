@@ -9,6 +9,7 @@ interface SplitTargets {
     readonly kind: 'class' | 'value';
     readonly size?: number;
     readonly values?: ArrayLike<number>;
+    readonly perStep?: boolean;
     readonly scaling?: object;
   };
 }
@@ -47,7 +48,7 @@ function checkLabelTargets(
   splits: Readonly<Record<string, SplitTargets>>,
 ): Diagnostic[] {
   for (const [name, { targets }] of Object.entries(splits)) {
-    const { kind, size = 1, values = [], scaling } = targets;
+    const { kind, size = 1, values = [], perStep, scaling } = targets;
     if (kind !== 'value') continue;
     const expected = 'targets from 0 to 1';
     if (scaling !== undefined) {
@@ -56,8 +57,10 @@ function checkLabelTargets(
       return [locator.atValue(['loss', 'kind'], 'config/label-targets', message, more)];
     }
     for (let i = 0; i < values.length; i++) {
-      if (values[i] >= 0 && values[i] <= 1) continue;
-      const place = `${name} sequence ${Math.floor(i / size)}${size > 1 ? `, label ${i % size}` : ''}`;
+      // steps with NaN are ignored
+      if ((values[i] >= 0 && values[i] <= 1) || Number.isNaN(values[i])) continue;
+      const each = perStep ? 'step' : 'sequence';
+      const place = `${name} ${each} ${Math.floor(i / size)}${size > 1 ? `, label ${i % size}` : ''}`;
       const message = `loss ${loss.kind} needs ${expected}, but the target of ${place} is ${values[i]}`;
       return [locator.atValue(['loss', 'kind'], 'config/label-targets', message, { suggestion: 'mse' })];
     }

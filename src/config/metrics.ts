@@ -22,6 +22,7 @@ const FACTS: Readonly<Record<Metric, MetricFacts>> = {
   precision: SHARE,
   recall: SHARE,
   auroc: SHARE,
+  average_precision: SHARE,
   mean_absolute_error: ERROR,
   rmse: ERROR,
   r2: { largerIsBetter: true, min: Number.NEGATIVE_INFINITY, max: 1 },
@@ -50,10 +51,11 @@ export const TASK_METRICS = {
     'recall',
     'f1',
     'auroc',
+    'average_precision',
     'perplexity',
     'bits_per_symbol',
   ],
-  labels: ['accuracy', 'precision', 'recall', 'f1', 'auroc'],
+  labels: ['accuracy', 'precision', 'recall', 'f1', 'auroc', 'average_precision'],
   values: ['mean_absolute_error', 'rmse', 'r2', 'mase'],
 } as const satisfies Readonly<Record<Task, readonly MeasuredMetric[]>>;
 

@@ -11,8 +11,8 @@ import type { ByteSource } from './new-sequences.js';
 
 /**
  * The bytes of the file at `path`, which may be a pipe.
- * @throws UserError exit 2 if it cannot be read, exit 5 if a gzip stream is damaged; both also while
- * it is read
+ * @throws UserError exit 2 if it cannot be read, exit 5 if a gzip stream is damaged; both also
+ * while it is read
  */
 export async function fileBytes(path: string): Promise<ByteSource> {
   try {

@@ -31,7 +31,9 @@ export function trainingColumns(
   const { targets } = train;
   const targetRows: Rows = visit => {
     if (targets.kind !== 'value') return;
-    for (let at = 0; at < targets.values.length; at += targets.size) visit(targets.values, at);
+    for (let at = 0; at < targets.values.length; at += targets.size) {
+      if (!Number.isNaN(targets.values[at])) visit(targets.values, at);
+    }
   };
   const name = (part: 'features' | 'targets', i: number) => columnNames?.[part](i) ?? `${part} ${i}`;
   return {

@@ -15,8 +15,8 @@ import { Problems } from './problems.js';
 import { SeenTexts } from './seen-texts.js';
 
 /**
- * In a file up to this size the rows of a group may stand anywhere, as in training; in a larger one,
- * and in a stream, which are not kept in memory, they stand together.
+ * In a file up to this size the rows of a group may stand anywhere, as in training; in a larger
+ * one, and in a stream, which are not kept in memory, they stand together.
  */
 export const MAX_GATHERED_BYTES = 2 ** 24;
 

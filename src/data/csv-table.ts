@@ -4,7 +4,7 @@
  */
 import { type Diagnostic, damagedError } from '../errors.js';
 import { FloatList, TextCodes } from './columns.js';
-import { readSource, type SourceFile } from './files.js';
+import { readContent, type SourceFile } from './files.js';
 import { type CsvPlace, placeInCsv, recordLines, scanCsv } from './formats/csv.js';
 import { NUMBER } from './label-texts.js';
 import { MAX_TEXT_BYTES } from './limits.js';
@@ -78,7 +78,7 @@ const MOST_MISSING = 20;
  * wrong.
  */
 export async function readCsvTable(path: string, columns: CsvColumns): Promise<CsvTable> {
-  const source = await readSource(path, MAX_TEXT_BYTES);
+  const source = await readContent(path, MAX_TEXT_BYTES);
   const problems = new Problems();
   const reader = new TableReader(source, columns, problems);
   scanCsv(source.bytes, source.name, reader, problems);

@@ -23,6 +23,16 @@ export function sequenceTargets(
   steps: number | undefined,
 ): Targets {
   if (steps === undefined) checkConstant(table, lists);
+  if (mapping === undefined && steps !== undefined) {
+    const size = table.targetNames.length;
+    const values = new Float32Array(lists.length * steps * size).fill(Number.NaN);
+    lists.forEach((list, i) => {
+      list.forEach((row, step) => {
+        for (let k = 0; k < size; k++) values[(i * steps + step) * size + k] = table.targets[row * size + k];
+      });
+    });
+    return { kind: 'value', size, values, perStep: true };
+  }
   if (mapping === undefined) {
     const size = table.targetNames.length;
     const values = new Float32Array(lists.length * size);

@@ -29,10 +29,7 @@ export interface CsvConfig extends TrainingPartConfig, NormalizeConfig {
   readonly sequence?: {
     readonly group: string;
     readonly order?: string;
-    /**
-     * Each row labels its own step (classes only). Default: all rows of a group carry its one
-     * target.
-     */
+    /** Each row has the target of its own step. Default: all rows of a group carry its one target. */
     readonly per_step?: boolean;
   };
 }
@@ -124,14 +121,6 @@ function checkOptions(config: CsvConfig): void {
       keyPath: ['dataset', 'target'],
       message: 'classes are read from one column',
       expected: 'the name of one column, or `target_kind: value` to predict several',
-    });
-  }
-  if (config.sequence?.per_step && config.target_kind === 'value') {
-    throw configError({
-      code: 'data/per-step-values',
-      keyPath: ['dataset', 'sequence', 'per_step'],
-      message: 'numeric targets are one per sequence',
-      expected: 'dataset.target_kind: class where dataset.sequence.per_step is set',
     });
   }
 }

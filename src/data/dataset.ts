@@ -57,10 +57,13 @@ export type Targets =
     }
   | {
       readonly kind: 'value';
-      /** C, the number of target values of a sequence. */
+      /** C, the number of target values of a sequence, or of a step when `perStep`. */
       readonly size: number;
-      /** `[N, C]`, row-major. */
+      /**
+       * `[N, C]`, or `[N, T, C]` when `perStep`, row-major. A step with NaN neither trains nor counts.
+       */
       readonly values: Float32Array;
+      readonly perStep?: boolean;
       /**
        * Leads from `values` back to the data's units, perhaps for each sequence another way; absent
        * if the values are not scaled.

@@ -4,6 +4,7 @@ import { FloatList, TextCodes } from './columns.js';
 import { type Dataset, IGNORED, type Split, type Targets, type TextLevel } from './dataset.js';
 import { readContent, type SourceFile } from './files.js';
 import { JsonlPieces, type JsonRecord, type LinePlace, type RecordLine, scanJsonl } from './formats/jsonl.js';
+import { inputFiles } from './input-files.js';
 import type { DatasetContext, DatasetKind } from './kind.js';
 import {
   type ClassMapping,
@@ -54,9 +55,9 @@ export const jsonl: DatasetKind<JsonlConfig> = {
   newSequences,
 };
 
-/** The records of one file, one after another. */
+/** The records of one split's files, one after another. */
 interface Table {
-  readonly source: SourceFile;
+  readonly sources: readonly Pick<SourceFile, 'name' | 'sha256'>[];
   /** `[rows, F]`, or the code of the symbol of each step. */
   readonly features: Float32Array;
   readonly starts: readonly number[];
@@ -107,7 +108,7 @@ async function open(config: JsonlConfig, { seed, ignoredLabel }: DatasetContext)
     ...(validation && { validation: split(validation) }),
     test: split(given ?? train, selection?.test),
     // what is tested on comes last
-    digests: (given ? tables : tables.toReversed()).map(({ source: { name, sha256 } }) => ({ name, sha256 })),
+    digests: (given ? tables : tables.toReversed()).flatMap(({ sources }) => sources),
     columnNames: {
       features: i => (common.features === 1 ? config.input : `${config.input}[${i}]`),
       targets: i => (common.targets === 1 ? config.target : `${config.target}[${i}]`),
@@ -132,14 +133,14 @@ function splitOf(
     readonly common: Common;
   },
 ): Split {
-  const { features, ids, source } = table;
+  const { features, ids, sources } = table;
   const starts = Uint32Array.from(indices, i => table.starts[i]);
   const lengths = Int32Array.from(indices, i => table.lengths[i]);
   if (config.per_step && indices.length * steps > MAX_ELEMENTS) {
     throw damagedError({
       code: 'data/too-large',
       message: `one sequence has ${steps} steps; padding every sequence to that length takes too much memory`,
-      file: source.name,
+      file: sources[0].name,
     });
   }
   const targets = targetsOf(table, indices, mapping, {
@@ -160,6 +161,15 @@ function targetsOf(
   mapping: ClassMapping | undefined,
   { steps, size }: { readonly steps: number | undefined; readonly size: number },
 ): Targets {
+  if (mapping === undefined && steps !== undefined) {
+    const width = steps * size;
+    const values = new Float32Array(indices.length * width).fill(Number.NaN);
+    indices.forEach((from, to) => {
+      const start = table.starts[from] * size;
+      values.set(table.targets.subarray(start, start + table.lengths[from] * size), to * width);
+    });
+    return { kind: 'value', size, values, perStep: true };
+  }
   if (mapping === undefined) {
     const values = new Float32Array(indices.length * size);
     indices.forEach((from, to) => {
@@ -180,12 +190,18 @@ function targetsOf(
   return { kind: 'class', numClasses, values, perStep: true };
 }
 
+/** The records of all files of `path`. */
 async function readTable(path: string, config: JsonlConfig, common: Common): Promise<Table> {
-  const source = await readContent(path, MAX_TEXT_BYTES);
   const problems = new Problems();
-  const reader = new TableReader(source, config, common, problems);
-  scanJsonl(source.bytes, path, (record, line) => reader.record(record, line), problems);
-  return reader.table();
+  const files = await inputFiles(path);
+  const reader = new TableReader(files[0], config, common, problems);
+  const sources: Pick<SourceFile, 'name' | 'sha256'>[] = [];
+  for (const file of files) {
+    const { bytes, name, sha256 } = await readContent(file, MAX_TEXT_BYTES);
+    scanJsonl(bytes, file, (record, line) => reader.record(record, line), problems);
+    sources.push({ name, sha256 });
+  }
+  return { ...reader.table(), sources };
 }
 
 /** Sequences to predict: those of the field `input`, one a line. */
@@ -327,7 +343,7 @@ class TableReader {
   private rows = 0;
 
   constructor(
-    private readonly source: SourceFile,
+    private readonly file: string,
     private readonly config: JsonlConfig,
     private readonly common: Common,
     private readonly problems: Problems,
@@ -348,15 +364,14 @@ class TableReader {
     if (config.id !== undefined) attempt(config.id, value => this.ids.push(textOf(value)));
   }
 
-  table(): Table {
-    const { source, features, targets, starts, lengths, ids, labels, labelPlaces } = this;
+  table(): Omit<Table, 'sources'> {
+    const { file, features, targets, starts, lengths, ids, labels, labelPlaces } = this;
     return {
-      source,
       features: features.toArray(),
       starts,
       lengths,
       targets: targets.toArray(),
-      labels: { file: source.name, labels: labels.texts, placeOf: code => labelPlaces[code] },
+      labels: { file, labels: labels.texts, placeOf: code => labelPlaces[code] },
       ids,
     };
   }
@@ -373,7 +388,7 @@ class TableReader {
       ...missing.map(([key, name]) => ({
         code: 'data/jsonl-missing-field',
         keyPath: ['dataset', key],
-        message: `the first record of ${this.source.name} has no field ${JSON.stringify(name)}`,
+        message: `the first record of ${this.file} has no field ${JSON.stringify(name)}`,
         expected: `one of ${names.slice(0, MAX_NAMED).join(', ')}${names.length > MAX_NAMED ? ', …' : ''}`,
         alternatives: names,
       })),
@@ -381,23 +396,35 @@ class TableReader {
   }
 
   private target(value: unknown, length: number, line: RecordLine): void {
-    const { config, common } = this;
-    if (config.target_kind === 'value') {
-      const numbers = Array.isArray(value) ? value : [value];
-      common.targets ??= numbers.length;
-      if (numbers.length !== common.targets || numbers.length === 0)
-        throw new Unfit(`${Math.max(1, common.targets)} numbers, as in the first record`, value);
-      for (const number of numbers) this.targets.push(finite(number));
-    } else if (!config.per_step) this.label(value, line);
-    else {
-      if (!Array.isArray(value)) throw new Unfit('a list with the class of each step', value);
-      // a sequence that is wrong has been complained about
-      if (value.length !== length && length > 0) {
-        const expected = `${length} classes, one for each step of ${JSON.stringify(config.input)}`;
-        throw new Unfit(expected, `${value.length} classes`);
-      }
-      for (const label of value) this.label(label, line);
+    const { target_kind, per_step, input } = this.config;
+    const one = (target: unknown): void =>
+      target_kind === 'value' ? this.numbers(target) : this.label(target, line);
+    if (!per_step) {
+      one(value);
+      return;
     }
+    if (!Array.isArray(value)) throw new Unfit('a list with the target of each step', value);
+    // a sequence that is wrong has been complained about
+    if (value.length !== length && length > 0) {
+      const expected = `${length} targets, one for each step of ${JSON.stringify(input)}`;
+      throw new Unfit(expected, `${value.length} targets`);
+    }
+    for (const target of value) one(target);
+  }
+
+  /** The numbers of a target; of a step that has none NaN. */
+  private numbers(value: unknown): void {
+    const { common, targets } = this;
+    if (value === null && this.config.per_step) {
+      if (common.targets === undefined) throw new Unfit('a first step with a target', value);
+      for (let i = 0; i < common.targets; i++) targets.push(Number.NaN);
+      return;
+    }
+    const numbers = Array.isArray(value) ? value : [value];
+    common.targets ??= numbers.length;
+    if (numbers.length !== common.targets || numbers.length === 0)
+      throw new Unfit(`${Math.max(1, common.targets)} numbers, as in the first record`, value);
+    for (const number of numbers) targets.push(finite(number));
   }
 
   private label(value: unknown, line: RecordLine): void {

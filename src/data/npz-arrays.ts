@@ -97,7 +97,7 @@ export function checkSameShape(train: NpzSequences, other: NpzSequences, suffix:
 }
 
 function targetWords(targets: Targets): string {
-  if (targets.kind === 'value') return `${targets.size} values a sequence`;
+  if (targets.kind === 'value') return `${targets.size} values a ${targets.perStep ? 'step' : 'sequence'}`;
   return targets.perStep ? 'one class a step' : 'one class a sequence';
 }
 
@@ -148,6 +148,12 @@ function targetsOf(y: NpyArray, shape: Shape, lengths: Int32Array | undefined, f
   if (fits && !y.integer && !perSequence) {
     return { kind: 'value', size: width, values: finite(y, [width], name, file) };
   }
+  if (rows === count && y.shape.length === 3 && width === steps && y.shape[2] > 0 && !y.integer) {
+    const size = y.shape[2];
+    const isPadding = (at: number): boolean =>
+      lengths !== undefined && Math.floor(at / size) % steps >= lengths[Math.floor(at / (size * steps))];
+    return { kind: 'value', size, values: stepValues(y, size, from, isPadding), perStep: true };
+  }
   if (fits && y.integer && (perSequence || width === steps)) {
     const values = labelsOf(y, from);
     if (!perSequence && lengths !== undefined) maskPadding(values, lengths, steps);
@@ -158,9 +164,27 @@ function targetsOf(y: NpyArray, shape: Shape, lengths: Int32Array | undefined, f
   }
   throw wrong('data/shape-mismatch', file, name, '', {
     message: 'has the wrong shape or type',
-    expected: `integers [${count}] or [${count}, ${steps}] (classes), or floats [${count}, C]`,
+    expected: `integers [${count}] or [${count}, ${steps}] (classes), or floats [${count}, C] or [${count}, ${steps}, C]`,
     got: `${y.dtype} ${shapeWords(y)}`,
   });
+}
+
+/** Numbers of each step; those of a step may all be NaN, as those of padding become. */
+function stepValues(
+  y: NpyArray,
+  size: number,
+  { name, file }: LabelSource,
+  isPadding: (at: number) => boolean,
+): Float32Array {
+  const isIgnored = (at: number): boolean => {
+    const first = at - (at % size);
+    for (let c = 0; c < size; c++) if (!Number.isNaN(y.values[first + c])) return false;
+    return true;
+  };
+  const skipped = (at: number): boolean => isPadding(at) || isIgnored(at);
+  return finite(y, y.shape.slice(1), name, file, skipped).map((value, at) =>
+    isPadding(at) ? Number.NaN : value,
+  );
 }
 
 /** Where labels stand, and which of them is ignored. */

@@ -1,6 +1,7 @@
 /**
- * Sequences to predict from NumPy arrays: an archive with `x` and optionally `lengths`, or `x` alone
- * as an .npy file. As in training `x` is `[N, T, F]`, or `[N, T]` integers, which are symbols.
+ * Sequences to predict from NumPy arrays: an archive with `x` and optionally `lengths`, or `x`
+ * alone as an .npy file. As in training `x` is `[N, T, F]`, or `[N, T]` integers, which are
+ * symbols.
  */
 import { damagedError } from '../errors.js';
 import { allBytes } from './byte-sources.js';

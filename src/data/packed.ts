@@ -51,8 +51,9 @@ export function packedSplit(packed: Packed, steps: number): Split {
 /** The targets of the sequences `indices`; `steps` is T. */
 export function selectTargets(targets: Targets, indices: Uint32Array, steps: number): Targets {
   if (targets.kind === 'value') {
-    const values = new Float32Array(indices.length * targets.size);
-    return { ...targets, values: copyRows(targets.values, values, indices, targets.size) };
+    const width = targets.size * (targets.perStep ? steps : 1);
+    const values = new Float32Array(indices.length * width);
+    return { ...targets, values: copyRows(targets.values, values, indices, width) };
   }
   const width = targets.perStep ? steps : 1;
   const values = new Int32Array(indices.length * width);

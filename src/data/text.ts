@@ -16,6 +16,7 @@ import { TextCodes } from './columns.js';
 import { type Dataset, IGNORED, type Split, type SplitName, type TextLevel } from './dataset.js';
 import { readContent, type SourceFile } from './files.js';
 import { checkUtf8, LinePieces, markLength } from './formats/utf8.js';
+import { inputFiles } from './input-files.js';
 import type { DatasetContext, DatasetKind } from './kind.js';
 import { MAX_TEXT_BYTES } from './limits.js';
 import type { DataRecord, ReadSequence, SequenceReader } from './new-sequences.js';
@@ -35,7 +36,7 @@ import {
 
 export interface TextConfig extends VocabularyConfig, Omit<TestPartConfig, 'path'> {
   readonly kind: 'text';
-  /** Several files are one text. */
+  /** Several files, folders and patterns are one text. */
   readonly path: string | readonly string[];
   readonly validation_path?: string;
   readonly level: TextLevel;
@@ -98,9 +99,9 @@ async function open(
   const { level, sequence_length: steps } = config;
   const codes = new TextCodes();
   const read = async (paths: string | readonly string[] | undefined): Promise<Stream | undefined> =>
-    paths === undefined ? undefined : readStream([paths].flat(), level, codes);
+    paths === undefined ? undefined : readStream(paths, level, codes);
   const files = {
-    train: await readStream([config.path].flat(), level, codes),
+    train: await readStream(config.path, level, codes),
     validation: await read(config.validation_path),
     test: await read(config.test_path),
   };
@@ -142,10 +143,14 @@ interface Stream {
   readonly codes: Uint32Array;
 }
 
-async function readStream(paths: readonly string[], level: TextLevel, codes: TextCodes): Promise<Stream> {
+async function readStream(
+  paths: string | readonly string[],
+  level: TextLevel,
+  codes: TextCodes,
+): Promise<Stream> {
   const sources: SourceFile[] = [];
   const parts: Uint32Array[] = [];
-  for (const path of paths) {
+  for (const path of await inputFiles(paths)) {
     const source = await readContent(path, MAX_TEXT_BYTES);
     sources.push({ ...source, bytes: Buffer.alloc(0) });
     parts.push(fileCodes(source, level, codes));

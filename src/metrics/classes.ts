@@ -1,8 +1,9 @@
 /** Metrics of predictions of one of several classes, from C logits z and the class y. */
 import type { ClassesMetric, TrainedMetric } from '../config/index.js';
-import { RocArea } from './auroc.js';
+
 import { type ClassScores, Counts } from './counts.js';
 import { type Accumulator, meanOf, meanOfDefined, type PredictionMetric, type Scored } from './metric.js';
+import { Ranking } from './ranking.js';
 
 /** The means of what each prediction has by itself. */
 export const classesMeans: Readonly<Record<Extract<ClassesMetric, TrainedMetric>, PredictionMetric>> = {
@@ -17,7 +18,8 @@ export const classesMetrics: Readonly<
   precision: macro('precision'),
   recall: macro('recall'),
   f1: macro('f1'),
-  auroc: oneAgainstRest,
+  auroc: oneAgainstRest('rocArea'),
+  average_precision: oneAgainstRest('averagePrecision'),
   perplexity: () => ofCrossEntropy(Math.exp),
   bits_per_symbol: () => ofCrossEntropy(mean => mean / Math.LN2),
 };
@@ -65,25 +67,27 @@ function macro(score: keyof ClassScores): (classes: number) => Accumulator {
 }
 
 /**
- * The mean over the classes that some labels are and some are not; of two classes, that of the
- * second. A class is scored by its probability, of which the logarithm tells more apart.
+ * The mean over the classes for which it is defined; of two classes, that of the second. A class is
+ * scored by its probability, of which the logarithm tells more apart.
  */
-function oneAgainstRest(classes: number): Accumulator {
-  const areas = Array.from({ length: classes === 2 ? 1 : classes }, () => new RocArea());
-  return {
-    add({ outputs, target }) {
-      const y = target[0];
-      if (classes === 2) {
-        areas[0].add(outputs[1] - outputs[0], y === 1);
-        return;
-      }
-      const total = logSumExp(outputs);
-      // outputs are float32, and so is what tells them apart: equal ones in another order are equal
-      areas.forEach((area, k) => void area.add(Math.fround(outputs[k] - total), y === k));
-    },
-    get value() {
-      return meanOfDefined(areas.map(area => area.value));
-    },
+function oneAgainstRest(score: 'rocArea' | 'averagePrecision'): (classes: number) => Accumulator {
+  return classes => {
+    const areas = Array.from({ length: classes === 2 ? 1 : classes }, () => new Ranking());
+    return {
+      add({ outputs, target }) {
+        const y = target[0];
+        if (classes === 2) {
+          areas[0].add(outputs[1] - outputs[0], y === 1);
+          return;
+        }
+        const total = logSumExp(outputs);
+        // outputs are float32, and so is what tells them apart: equal ones in another order are equal
+        areas.forEach((area, k) => void area.add(Math.fround(outputs[k] - total), y === k));
+      },
+      get value() {
+        return meanOfDefined(areas.map(area => area[score]));
+      },
+    };
   };
 }
 

@@ -3,9 +3,9 @@
  * from 0 to 1.
  */
 import type { LabelsMetric, TrainedMetric } from '../config/index.js';
-import { RocArea } from './auroc.js';
 import { type ClassScores, Counts } from './counts.js';
 import { type Accumulator, meanOfDefined, type PredictionMetric, type Scored } from './metric.js';
+import { Ranking } from './ranking.js';
 
 /** From which on a target or a probability says that a label applies. */
 const APPLIES = 0.5;
@@ -28,7 +28,8 @@ export const labelsMetrics: Readonly<
   precision: macro('precision'),
   recall: macro('recall'),
   f1: macro('f1'),
-  auroc: eachLabel,
+  auroc: eachLabel('rocArea'),
+  average_precision: eachLabel('averagePrecision'),
 };
 
 /** Counts each label of a prediction. */
@@ -53,14 +54,17 @@ function macro(score: keyof ClassScores): (labels: number) => Accumulator {
   };
 }
 
-/** The mean over the labels that apply somewhere and somewhere not. */
-function eachLabel(labels: number): Accumulator {
-  const areas = Array.from({ length: labels }, () => new RocArea());
-  return {
-    // logits tell more apart than probabilities, which reach 1
-    add: ({ outputs, target }) => areas.forEach((area, i) => void area.add(outputs[i], target[i] >= APPLIES)),
-    get value() {
-      return meanOfDefined(areas.map(area => area.value));
-    },
+/** The mean over the labels for which it is defined. */
+function eachLabel(score: 'rocArea' | 'averagePrecision'): (labels: number) => Accumulator {
+  return labels => {
+    const areas = Array.from({ length: labels }, () => new Ranking());
+    return {
+      // logits tell more apart than probabilities, which reach 1
+      add: ({ outputs, target }) =>
+        areas.forEach((area, i) => void area.add(outputs[i], target[i] >= APPLIES)),
+      get value() {
+        return meanOfDefined(areas.map(area => area[score]));
+      },
+    };
   };
 }

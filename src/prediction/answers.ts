@@ -13,8 +13,8 @@ interface AnswerPlace {
   /** Step of its sequence, from 0; 0 if the model answers once a sequence. */
   readonly step: number;
   /**
-   * The time of the step, or of the last one if the model answers once a sequence, as the data write
-   * it; absent if they say none.
+   * The time of the step, or of the last one if the model answers once a sequence, as the data
+   * write it; absent if they say none.
    */
   readonly time?: string;
 }
@@ -22,7 +22,9 @@ interface AnswerPlace {
 /** Of a model that is trained with `cross_entropy`. */
 export interface ClassAnswer extends AnswerPlace {
   readonly kind: 'class';
-  /** The class of the largest output, of equal ones the first; null if an output is not a number. */
+  /**
+   * The class of the largest output, of equal ones the first; null if an output is not a number.
+   */
   readonly predicted: number | null;
   /** What the data call that class; null if there is none, absent if the data name no classes. */
   readonly name?: string | null;
@@ -143,7 +145,10 @@ export interface RankedClass {
   readonly probability: number;
 }
 
-/** The `count` most probable classes of an answer, of equal ones the first; none if an output is not a number. */
+/**
+ * The `count` most probable classes of an answer, of equal ones the first; none if an output is not
+ * a number.
+ */
 export function topClasses(
   { predicted, probabilities: shares }: ClassAnswer,
   count: number,

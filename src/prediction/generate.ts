@@ -1,4 +1,7 @@
-/** Symbols that a language model makes up: each is drawn from what the model says of those before it. */
+/**
+ * Symbols that a language model makes up: each is drawn from what the model says of those before
+ * it.
+ */
 import { usageError } from '../errors.js';
 import { RandomStream } from '../random.js';
 import type { Session } from './session.js';
@@ -19,7 +22,9 @@ export interface GenerateOptions {
 interface Drawable {
   /** Symbols are 0 to this, exclusive. */
   readonly symbols: number;
-  /** The one that is never drawn, if there is one: what stands for all that are unknown is no text. */
+  /**
+   * The one that is never drawn, if there is one: what stands for all that are unknown is no text.
+   */
   readonly excluded: number | undefined;
 }
 
@@ -27,8 +32,8 @@ interface Drawable {
  * Goes on after the symbols of `prompt`, which are not among those that are yielded. Without a
  * prompt the first symbol is one of all that can be drawn, each as likely.
  * @param session a new one of a model whose classes are the symbols that it reads
- * @throws UserError exit 2 if the temperature is no number from 0 on, exit 5 if a symbol of the prompt
- * is none of the model
+ * @throws UserError exit 2 if the temperature is no number from 0 on, exit 5 if a symbol of the
+ * prompt is none of the model
  */
 export async function* generateSymbols(
   session: Session,

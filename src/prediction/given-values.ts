@@ -11,9 +11,9 @@ import {
 import { type Diagnostic, damagedError } from '../errors.js';
 
 /**
- * One step of a sequence in the units of the data: F numbers, or by the names of the features if the
- * data name them; of a model of symbols one symbol: its number from 0, or its text. A text that the
- * model does not know is the unknown symbol.
+ * One step of a sequence in the units of the data: F numbers, or by the names of the features if
+ * the data name them; of a model of symbols one symbol: its number from 0, or its text. A text that
+ * the model does not know is the unknown symbol.
  */
 export type StepValues =
   | readonly number[]

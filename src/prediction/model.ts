@@ -38,8 +38,8 @@ export interface LoadModelOptions extends Pick<OpenModelOptions, 'checkpoint' | 
  * for await (const { id, answers } of model.predict(sequences)) console.log(id, answers[0].predicted);
  * await model.close();
  *
- * @throws UserError exit 2 if there is no such run or checkpoint, or the backend is not there; exit 5
- * if a file is damaged, or if the run is of a version that did not record what its data were like
+ * @throws UserError exit 2 if there is no such run or checkpoint, or the backend is not there; exit
+ * 5 if a file is damaged, or if the run is of a version that did not record what its data were like
  */
 export async function loadModel(run: string, options: LoadModelOptions = {}): Promise<Model> {
   const { backend = 'auto', threads, ...which } = options;
@@ -83,10 +83,10 @@ export class Model {
   /**
    * Predicts sequences in their order, which may be longer or shorter than those of the training.
    * They are computed in batches, so that memory is bounded however many there are; a batch begins
-   * once it is full, or `sequences` pause. For answers to each step at once use a {@link session}; a
-   * model that forecasts reads tables alone, by {@link predictFile}.
-   * @throws UserError exit 5 at the first sequence that does not fit the model, unless
-   * `onRejected` is given; those before it have been predicted by then. Exit 2 if the model forecasts
+   * once it is full, or `sequences` pause. For answers to each step at once use a {@link session};
+   * a model that forecasts reads tables alone, by {@link predictFile}.
+   * @throws UserError exit 5 at the first sequence that does not fit the model, unless `onRejected`
+   * is given; those before it have been predicted by then. Exit 2 if the model forecasts
    */
   predict(
     sequences: Iterable<SequenceValues> | AsyncIterable<SequenceValues>,
@@ -106,8 +106,8 @@ export class Model {
   }
 
   /**
-   * Begins a sequence that is given step by step, as for live streams. Any number of sessions may be
-   * open.
+   * Begins a sequence that is given step by step, as for live streams. Any number of sessions may
+   * be open.
    * @throws UserError exit 2 if the model is bidirectional, or forecasts
    */
   session(): Session {
@@ -116,10 +116,10 @@ export class Model {
   }
 
   /**
-   * Lets a language model go on after `prompt`, symbol by symbol; these are not yielded. Symbols are
-   * numbers from 0; the same seed draws the same ones.
-   * @throws UserError exit 2 if the model does not say of each step which symbol comes next, exit 5 if
-   * the prompt has a symbol that the model does not know
+   * Lets a language model go on after `prompt`, symbol by symbol; these are not yielded. Symbols
+   * are numbers from 0; the same seed draws the same ones.
+   * @throws UserError exit 2 if the model does not say of each step which symbol comes next, exit 5
+   * if the prompt has a symbol that the model does not know
    */
   generate(prompt: readonly number[], options: GenerateOptions): AsyncGenerator<number> {
     const { input, form } = this;
@@ -134,8 +134,8 @@ export class Model {
   }
 
   /**
-   * Lets a language model go on with a text, piece by piece; the prompt is not yielded. Symbols of the
-   * prompt that the model does not know are read as unknown ones.
+   * Lets a language model go on with a text, piece by piece; the prompt is not yielded. Symbols of
+   * the prompt that the model does not know are read as unknown ones.
    * @throws UserError as `generate`; exit 2 if the model's symbols are no text
    */
   async *generateText(prompt: string, options: GenerateOptions): AsyncGenerator<string> {

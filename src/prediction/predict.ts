@@ -41,8 +41,8 @@ export function predictSplit<T>(
 /**
  * Predicts the sequences of `source`, which has the format of the run's data; these need not be
  * there.
- * @throws UserError exit 5 if the source is damaged, or the run does not remember what its data were
- * like
+ * @throws UserError exit 5 if the source is damaged, or the run does not remember what its data
+ * were like
  */
 export async function predictInput<T>(
   saved: SavedModel,

@@ -1,6 +1,6 @@
 /**
- * The one way from sequences to predictions, for splits of a run's data and for new sequences alike:
- * batches, forward passes, answers.
+ * The one way from sequences to predictions, for splits of a run's data and for new sequences
+ * alike: batches, forward passes, answers.
  */
 import { targetSize } from '../config/index.js';
 import {
@@ -71,7 +71,10 @@ export class Predictor {
     this.form = answerForm(run.spec, run.loss, data);
   }
 
-  /** Predictions of the first `limit` sequences of `split` in their order, with labels, batch by batch. */
+  /**
+   * Predictions of the first `limit` sequences of `split` in their order, with labels, batch by
+   * batch.
+   */
   split(split: Split, limit: number): AsyncGenerator<readonly SequencePrediction[]> {
     const first: Split = { ...split, count: Math.min(split.count, limit) };
     return this.predict(this.batchesOfSplit(first));
@@ -79,8 +82,8 @@ export class Predictor {
 
   /**
    * Predictions of new sequences in their order, batch by batch.
-   * @throws UserError exit 5 at the first sequence that cannot be read, unless rejections are taken;
-   * those before it have been predicted by then
+   * @throws UserError exit 5 at the first sequence that cannot be read, unless rejections are
+   * taken; those before it have been predicted by then
    */
   sequences(
     lists: AsyncIterable<readonly ReadSequence[]>,
@@ -208,7 +211,9 @@ export class Predictor {
     return Math.max(1, Math.min(batchSize, fitting));
   }
 
-  /** Steps of the pass for a sequence of `length` steps: few lengths, so that little is compiled. */
+  /**
+   * Steps of the pass for a sequence of `length` steps: few lengths, so that little is compiled.
+   */
   private stepsFor(length: number): number {
     let steps = this.model.run.sequenceLength;
     while (steps < length) steps *= 2;

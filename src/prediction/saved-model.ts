@@ -63,7 +63,9 @@ export function openModel(
   return { path, loaded, file, weights: chosenWeights(path, loaded, weights), manifest, step, epoch };
 }
 
-/** What the run remembers of its data. Throws exit 5 if it is of a version that remembered nothing. */
+/**
+ * What the run remembers of its data. Throws exit 5 if it is of a version that remembered nothing.
+ */
 export function dataRecordOf({ path, manifest }: SavedModel): DataRecord {
   if (manifest?.data) return manifest.data;
   throw damagedError({

@@ -77,7 +77,7 @@ function constants({ loss, spec }: ModelRun, train: Targets): [BaselineName, Con
   if (train.kind === 'class') return [['majority', classPrior(train, outputSize)]];
   if (lossFacts(loss).task === 'labels') return [['majority', labelPrior(train)]];
   const columns = Array.from({ length: train.size }, (_, i) =>
-    train.values.filter((_, at) => at % train.size === i),
+    train.values.filter((value, at) => at % train.size === i && !Number.isNaN(value)),
   );
   const perTarget = outputSize / train.size;
   const outputs = (of: (column: Float32Array, which: number) => number): Constant => ({
@@ -107,7 +107,8 @@ function classPrior({ values }: Classes, classes: number): Constant {
   };
 }
 
-function labelPrior({ values, size }: Values): Constant {
+function labelPrior({ values: all, size }: Values): Constant {
+  const values = all.filter(value => !Number.isNaN(value));
   const sums = new Float64Array(size);
   values.forEach((label, at) => {
     sums[at % size] += label;
@@ -121,7 +122,7 @@ function labelPrior({ values, size }: Values): Constant {
     isPossible: split =>
       split.values.every((label, at) => {
         const share = shares[at % size];
-        return (share > 0 || label === 0) && (share < 1 || label === 1);
+        return Number.isNaN(label) || ((share > 0 || label === 0) && (share < 1 || label === 1));
       }),
   };
 }
@@ -186,6 +187,13 @@ const OF_LIKELIHOOD: ReadonlySet<MeasuredMetric> = new Set(['perplexity', 'bits_
 /** Metrics of the class that is decided for alone. */
 const OF_DECISIONS: ReadonlySet<MeasuredMetric> = new Set(['accuracy', 'precision', 'recall', 'f1']);
 
+/** Whether prediction `at` of a split does not count. */
+function isIgnored(targets: Targets, at: number): boolean {
+  return targets.kind === 'class'
+    ? targets.values[at] === IGNORED
+    : Number.isNaN(targets.values[at * targets.size]);
+}
+
 function measured(
   { loss, spec }: ModelRun,
   { targets, errorScale }: Split,
@@ -199,7 +207,7 @@ function measured(
   const readout = new Readout(lossOf(loss), targets);
   const width = targets.kind === 'value' ? targets.size : 1;
   for (let at = 0; at < targets.values.length / width; at++) {
-    if (targets.kind === 'class' && targets.values[at] === IGNORED) continue;
+    if (isIgnored(targets, at)) continue;
     const outputs = answers(at);
     if (outputs === undefined) continue;
     const scored = {

@@ -139,7 +139,10 @@ export class BatchWriter {
   private counts(index: number, t: number): boolean {
     const { targets } = this.split;
     if (this.predictions > 1 && t >= this.lengthOf(index)) return false;
-    return targets.kind === 'value' || targets.values[index * this.predictions + t] !== IGNORED;
+    const at = index * this.predictions + t;
+    return targets.kind === 'value'
+      ? !Number.isNaN(targets.values[at * targets.size])
+      : targets.values[at] !== IGNORED;
   }
 
   private writeRow({ inputs }: ShardBatch, row: Row, facts: BatchFacts): void {
@@ -179,7 +182,11 @@ export class BatchWriter {
         const own = targets.kind === 'value' ? targets.size : 1;
         const from = (index * this.predictions + t) * own;
         const at = (t * this.shape.batch + row) * width;
-        for (let c = 0; c < width; c++) values[at + c] = targets.values[from + Math.floor((c * own) / width)];
+        // what is ignored weighs nothing, and yet must be a number
+        for (let c = 0; c < width; c++) {
+          const value = targets.values[from + Math.floor((c * own) / width)];
+          values[at + c] = Number.isNaN(value) ? 0 : value;
+        }
       }
     },
     weight: (_input, values, { index, row }, { weight }) => {

@@ -33,8 +33,10 @@ function meanOfClasses(settings: LossSettings, outputs: Float32Array, labels: In
 function meanOfValues(
   settings: LossSettings,
   outputs: Float32Array,
-  { values, size }: Extract<Targets, { kind: 'value' }>,
+  { values: all, size }: Extract<Targets, { kind: 'value' }>,
 ): number {
+  // targets that are ignored are NaN throughout
+  const values = all.filter(value => !Number.isNaN(value));
   const { share, targetWidth } = lossOf(settings);
   const width = targetWidth(outputs.length) ?? 1;
   const count = values.length / size;

@@ -1,4 +1,6 @@
-/** The forward pass of a model over batches of sequences; one is written while another is computed. */
+/**
+ * The forward pass of a model over batches of sequences; one is written while another is computed.
+ */
 import type { Split } from '../data/dataset.js';
 import type { ExecutionReport } from '../engine/machine.js';
 import { predictionsOf } from '../model/inputs.js';
@@ -18,7 +20,10 @@ export interface SplitBatch {
   readonly indices: Uint32Array;
 }
 
-/** What comes out of a prediction; `outputs` [C] is a view that holds until its slot is written again. */
+/**
+ * What comes out of a prediction; `outputs` [C] is a view that holds until its slot is written
+ * again.
+ */
 export interface Forwarded {
   /** Step of its sequence, from 0; 0 if the model answers once a sequence. */
   readonly step: number;
@@ -29,10 +34,15 @@ export interface Forwarded {
   readonly outputs: Float32Array;
 }
 
-/** One batch is computed while the next is written and waits for the threads that are done first. */
+/**
+ * One batch is computed while the next is written and waits for the threads that are done first.
+ */
 const SLOTS = 2;
 
-/** A model compiled for batches of one shape: `batchSize` sequences of up to `run.sequenceLength` steps. */
+/**
+ * A model compiled for batches of one shape: `batchSize` sequences of up to `run.sequenceLength`
+ * steps.
+ */
 export class ForwardPass {
   private readonly shards: ShardGroup;
   private readonly job: ShardJob;
@@ -83,7 +93,9 @@ export class ForwardPass {
     this.report = await this.shards.compute(slot);
   }
 
-  /** The predictions of number `at` of the batch in `slot`, which is a sequence of `length` steps. */
+  /**
+   * The predictions of number `at` of the batch in `slot`, which is a sequence of `length` steps.
+   */
   predictions(slot: number, at: number, length = this.run.sequenceLength): Forwarded[] {
     const { spec } = this.run;
     const { batch: rowsOfShard } = this.job.shape;

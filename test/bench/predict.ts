@@ -1,4 +1,6 @@
-/** How long `predict --input` takes for a gigabyte of csv, as a whole process, and how much memory. */
+/**
+ * How long `predict --input` takes for a gigabyte of csv, as a whole process, and how much memory.
+ */
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

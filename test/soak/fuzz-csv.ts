@@ -7,7 +7,7 @@ import { mutateBytes, mutateText, onceIn, pick } from '../support/mutations.js';
 import type { FuzzTarget } from './fuzz-target.js';
 import { openSoundly } from './sound-dataset.js';
 
-const CSV_TOKENS = [
+export const CSV_TOKENS = [
   ',',
   ',,',
   '"',

@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { type DatasetConfig, isRejected, newSequences } from '../../src/data/index.js';
 import type { RandomStream } from '../../src/random.js';
 import { mutateBytes, mutateJson, mutateText, onceIn, pick } from '../support/mutations.js';
+import { CSV_TOKENS } from './fuzz-csv.js';
 import { ensure, type FuzzTarget } from './fuzz-target.js';
 import { openSoundly } from './sound-dataset.js';
 
@@ -151,3 +152,66 @@ export const textFiles: FuzzTarget = {
     };
   },
 };
+
+export const forecastFiles: FuzzTarget = {
+  name: 'forecast',
+  open: folder => {
+    const path = join(folder, 'data.csv');
+    return random => {
+      const isDated = !onceIn(random, 3);
+      const rows = Array.from({ length: 8 + random.integer(24) }, (_, i) => [
+        `s${i % 2}`,
+        isDated ? new Date(Date.UTC(2024, 0, 1 + (i >> 1))).toISOString().slice(0, 10) : i,
+        onceIn(random, 40) ? '' : random.integer(100) / 7,
+        random.integer(9),
+        i % 3,
+      ]);
+      const text = ['s,t,y,x,k', ...rows.map(row => row.join(','))].join(pick(random, ['\n', '\r\n']));
+      const mutated = onceIn(random, 2) ? text : mutateText(text, random, CSV_TOKENS);
+      writeFileSync(path, onceIn(random, 6) ? mutateBytes(Buffer.from(mutated), random) : mutated);
+      const config: DatasetConfig = {
+        kind: 'forecast',
+        path,
+        target: 'y',
+        ...(!onceIn(random, 3) && { series: 's' }),
+        ...(!onceIn(random, 3) && { time: 't' }),
+        ...(onceIn(random, 2) && { features: ['x'] }),
+        ...(onceIn(random, 2) && { known: ['k'] }),
+        ...(onceIn(random, 3) && { calendar: ['month', 'day_of_week'] as const }),
+        input_steps: 1 + random.integer(3),
+        horizon: 1 + random.integer(3),
+        stride: 1 + random.integer(2),
+        ...(onceIn(random, 2) && { season: 2 }),
+        normalize: pick(random, ['standard', 'min_max', 'none'] as const),
+        test_fraction: pick(random, [0.2, 0.4]),
+        ...(onceIn(random, 2) && { validation: { fraction: 0.3 } }),
+      };
+      return onceIn(random, 3) ? () => forecastFrom(config, path) : () => openSoundly(config);
+    };
+  },
+};
+
+/** Reads the file as one to forecast from. */
+async function forecastFrom(config: DatasetConfig, path: string): Promise<void> {
+  const bytes = readFileSync(path);
+  const chunks = async function* () {
+    yield bytes;
+  };
+  const record = {
+    input: { kind: 'number', size: 1 },
+    sequence_length: 3,
+    variable_length: false,
+    output_size: 1,
+  } as const;
+  for await (const list of newSequences(config, record).read({
+    name: path,
+    size: bytes.length,
+    chunks: chunks(),
+  })) {
+    for (const one of list) {
+      if (isRejected(one)) ensure(one.problems.length > 0, 'what is rejected has a reason');
+      else
+        ensure(one.values.every(Number.isFinite) && one.values.length % one.length === 0, 'steps are whole');
+    }
+  }
+}

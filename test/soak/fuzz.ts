@@ -15,7 +15,7 @@ import { csvInputs, idxInputs, npzInputs } from './fuzz-inputs.js';
 import { runDirectories } from './fuzz-run-directory.js';
 import { checkpointFiles, jsonFiles, logFiles, safetensorsFiles } from './fuzz-run-files.js';
 import type { FuzzRead, FuzzTarget } from './fuzz-target.js';
-import { jsonlFiles, textFiles } from './fuzz-text.js';
+import { forecastFiles, jsonlFiles, textFiles } from './fuzz-text.js';
 
 export const TARGETS: readonly FuzzTarget[] = [
   yamlConfigs,
@@ -30,6 +30,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   idxInputs,
   jsonlFiles,
   textFiles,
+  forecastFiles,
   safetensorsFiles,
   checkpointFiles,
   logFiles,

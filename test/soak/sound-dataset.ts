@@ -29,8 +29,14 @@ function checkSplit(data: Dataset, { count, lengths, targets, read }: Split): vo
     const isClass = (value: number) => value === -100 || (value >= 0 && value < targets.numClasses);
     ensure(targets.values.every(isClass), 'classes are in range');
   } else {
-    ensure(targets.values.length === count * targets.size, 'each has its targets');
-    ensure(targets.values.every(Number.isFinite), 'targets are finite');
+    const { size, values, perStep = false } = targets;
+    ensure(values.length === count * size * (perStep ? sequenceLength : 1), 'each has its targets');
+    const isStep = (at: number) =>
+      values.subarray(at - (at % size), at - (at % size) + size).every(Number.isNaN);
+    ensure(
+      values.every((value, at) => Number.isFinite(value) || (perStep && isStep(at))),
+      'targets are finite, or those of a step are ignored',
+    );
   }
   const out = new Float32Array(sequenceLength * inputSize);
   for (let i = 0; i < Math.min(count, 50); i++) {

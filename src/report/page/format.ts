@@ -52,7 +52,8 @@ export function formatMetric(metric: string, value: Measured | undefined): strin
   return !isPlain && MEASURED.test(metric) ? value.toPrecision(4) : formatNumber(value);
 }
 
-const MEASURED = /loss|error|norm|\.(precision|recall|f1|auroc|perplexity|bits_per_symbol|rmse|r2)$/;
+const MEASURED =
+  /loss|error|norm|\.(precision|recall|f1|auroc|average_precision|perplexity|bits_per_symbol|rmse|r2|mase)$/;
 
 /** `1:05`, `2:03:04`; below ten seconds with a decimal. */
 export function formatSeconds(seconds: number): string {
