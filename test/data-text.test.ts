@@ -702,7 +702,7 @@ t.test('a file that is named twice is told by its keys', t => {
     },
   };
   t.throws(() => loadExperiment(work.config(config)), {
-    message: /`path\.2` is the same file as `path\.0`.*`test_path` is the same file as `path\.1`/s,
+    message: /`path\.2` is the same file as `path\.0`[\s\S]*`test_path` is the same file as `path\.1`/,
   });
   t.end();
 });

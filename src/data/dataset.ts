@@ -5,7 +5,6 @@
  */
 
 import type { LabelFacts, PlacedLabel } from './labels.js';
-import type { SymbolTexts, Vocabulary } from './vocabulary.js';
 
 /** Class label of a sequence or step that neither trains nor counts. */
 export const IGNORED = -100;
@@ -95,6 +94,23 @@ export function inputWidth(input: SequenceInput): number {
 
 /** The splits of a dataset, in the order of a run: trained on, selected by, reported. */
 export type SplitName = 'train' | 'validation' | 'test';
+
+/** What one symbol of a text is. A byte is written as the character with its number. */
+export type TextLevel = 'character' | 'byte' | 'word';
+
+export interface Vocabulary {
+  /** How text is cut; null if the data list their symbols. */
+  readonly level: TextLevel | null;
+  /** The text of each symbol, by its number; the first stands for all that are unknown. */
+  readonly symbols: readonly string[];
+}
+
+/** Symbols by the codes that a reader gave their texts. */
+export interface SymbolTexts {
+  readonly level: TextLevel | null;
+  /** Distinct texts of all splits, by code. */
+  readonly texts: readonly string[];
+}
 
 /** Sequences of one split, all padded to the same number of steps. */
 export interface Split {

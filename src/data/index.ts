@@ -13,6 +13,7 @@ export {
   type Split,
   type SplitName,
   type Targets,
+  type Vocabulary,
 } from './dataset.js';
 export type { DatasetContext } from './kind.js';
 export {
@@ -27,4 +28,4 @@ export {
 } from './new-sequences.js';
 export { fitScaling, inDataUnits, isConstant } from './scaling.js';
 export { type DatasetConfig, newSequences, openDataset } from './table.js';
-export { decodeText, encodeText, symbolNumbers, UNKNOWN, type Vocabulary } from './vocabulary.js';
+export { decodeText, encodeText, symbolNumbers, UNKNOWN } from './vocabulary.js';

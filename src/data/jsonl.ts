@@ -1,7 +1,7 @@
 /** Dataset kind `jsonl`: a sequence a line, as numbers, symbols or text. */
 import { damagedError } from '../errors.js';
 import { FloatList, TextCodes } from './columns.js';
-import { type Dataset, IGNORED, type Split, type Targets } from './dataset.js';
+import { type Dataset, IGNORED, type Split, type Targets, type TextLevel } from './dataset.js';
 import { readContent, type SourceFile } from './files.js';
 import { JsonlPieces, type JsonRecord, type LinePlace, type RecordLine, scanJsonl } from './formats/jsonl.js';
 import { inputFiles } from './input-files.js';
@@ -21,7 +21,7 @@ import { configError, Problems } from './problems.js';
 import type { NormalizeConfig } from './scaling.js';
 import { range, testSelection } from './selection.js';
 import type { TrainingPartConfig } from './training-part.js';
-import { symbolNumbers, symbolsOf, type TextLevel, UNKNOWN, type VocabularyConfig } from './vocabulary.js';
+import { symbolNumbers, symbolsOf, UNKNOWN, type VocabularyConfig } from './vocabulary.js';
 
 export interface JsonlConfig extends TrainingPartConfig, NormalizeConfig, VocabularyConfig {
   readonly kind: 'jsonl';

@@ -2,9 +2,8 @@
  * What a kind of dataset is to the rest of the program: one object of its file, which the table
  * lists.
  */
-import type { DataScaling, Dataset, IGNORED, SequenceInput, Targets } from './dataset.js';
+import type { DataScaling, Dataset, IGNORED, SequenceInput, Targets, Vocabulary } from './dataset.js';
 import type { DataRecord, SequenceReader } from './new-sequences.js';
-import type { Vocabulary } from './vocabulary.js';
 
 export interface DatasetContext {
   /** The experiment's seed, for what is generated or drawn. */

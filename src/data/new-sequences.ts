@@ -11,10 +11,10 @@ import {
   type SeriesScaling,
   type Split,
   type Targets,
+  type Vocabulary,
 } from './dataset.js';
 import { packedSplit } from './packed.js';
 import { scaledSplit } from './scaling.js';
-import type { Vocabulary } from './vocabulary.js';
 
 /** What a run remembers of its data besides their scaling: all that prediction needs to know. */
 export interface DataRecord {

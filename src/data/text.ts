@@ -13,7 +13,7 @@
  * them, and the target of the last step of each row.
  */
 import { TextCodes } from './columns.js';
-import { type Dataset, IGNORED, type Split, type SplitName } from './dataset.js';
+import { type Dataset, IGNORED, type Split, type SplitName, type TextLevel } from './dataset.js';
 import { readContent, type SourceFile } from './files.js';
 import { checkUtf8, LinePieces, markLength } from './formats/utf8.js';
 import { inputFiles } from './input-files.js';
@@ -30,7 +30,6 @@ import {
   symbolNumbers,
   symbolsByCode,
   symbolsOf,
-  type TextLevel,
   UNKNOWN,
   type VocabularyConfig,
 } from './vocabulary.js';

@@ -4,31 +4,14 @@
  * scaling is.
  */
 import { StringDecoder } from 'node:string_decoder';
-import type { Dataset, Split } from './dataset.js';
+import type { Dataset, Split, SymbolTexts, TextLevel, Vocabulary } from './dataset.js';
 import { MAX_SYMBOLS } from './limits.js';
 import { configError } from './problems.js';
-
-/** What one symbol of a text is. A byte is written as the character with its number. */
-export type TextLevel = 'character' | 'byte' | 'word';
 
 /** The keys of the kinds whose symbols are texts. */
 export interface VocabularyConfig {
   /** Symbols that occur less often in the training split are unknown. Default: 1. */
   readonly min_count?: number;
-}
-
-export interface Vocabulary {
-  /** How text is cut; null if the data list their symbols. */
-  readonly level: TextLevel | null;
-  /** The text of each symbol, by its number; the first stands for all that are unknown. */
-  readonly symbols: readonly string[];
-}
-
-/** Symbols by the codes that a reader gave their texts. */
-export interface SymbolTexts {
-  readonly level: TextLevel | null;
-  /** Distinct texts of all splits, by code. */
-  readonly texts: readonly string[];
 }
 
 /** The number and the text of the symbol that stands for every unknown one. */
