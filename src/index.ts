@@ -15,6 +15,20 @@ export type { Manifest } from './experiment/manifest.js';
 export type { Notes } from './experiment/notes.js';
 export { readSafetensors, type Tensor, type TensorFile, writeSafetensors } from './experiment/safetensors.js';
 export type { GateResult, Summary } from './experiment/summary.js';
+export type {
+  Answer,
+  AnswerForm,
+  ClassAnswer,
+  RankedClass,
+  SequencePrediction,
+  ValueAnswer,
+} from './prediction/answers.js';
+export { topClasses } from './prediction/answers.js';
+export type { GenerateOptions } from './prediction/generate.js';
+export type { SequenceValues, StepValues } from './prediction/given-values.js';
+export { type LoadModelOptions, loadModel, type Model } from './prediction/model.js';
+export type { RejectionOptions } from './prediction/predictor.js';
+export type { Session } from './prediction/session.js';
 export type { Comparison } from './review/comparison/document.js';
 export type { ReviewFile } from './review/review.js';
 export type { JournalRecord } from './sweep/records.js';

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import t from 'tap';
 import { loadCheckpoint, resolveCheckpoint } from '../src/experiment/checkpoint-folder.js';
-import type { Tensors } from '../src/experiment/safetensors.js';
+import { readSafetensors, type Tensors } from '../src/experiment/safetensors.js';
 import { compareRuns } from '../src/verify/compare-runs.js';
 import { readLog, Workplace } from './support/cli.js';
 import { resume, train, trainUntil } from './support/runs.js';
@@ -107,6 +107,27 @@ t.test('the run is evaluated by the average, and logs what the weights reach', a
   ];
   t.equal(byDefault.stdout, average.stdout);
   t.not(byDefault.stdout, trained.stdout);
+
+  const exported = async (run: string, ...flags: string[]) => {
+    const { code, stdout, stderr } = await work.cellrun('export', run, '--json', ...flags);
+    t.equal(code, 0, stderr);
+    const [{ file, weights }] = JSON.parse(stdout).exports;
+    return { file, weights, ...readSafetensors(file) };
+  };
+  const checkpoint = readSafetensors(resolveCheckpoint(join(directory, 'checkpoints'), 'last')).tensors;
+  const alone = await exported(directory, '--weights', 'trained', '-o', work.folder());
+  t.same(
+    [...alone.tensors],
+    [...checkpoint].filter(([name]) => !/^(optimizer|average|carried)\./.test(name)),
+  );
+  t.same([alone.weights, alone.metadata], ['trained', { format: 'pt' }]);
+  const byWeights = await exported(directory, '--weights');
+  t.equal(byWeights.file, join(directory, 'weights.safetensors'));
+  t.equal(byWeights.weights, 'average');
+  t.same([...byWeights.tensors.keys()], [...alone.tensors.keys()]);
+  for (const [name, tensor] of byWeights.tensors) t.same(tensor, checkpoint.get(`average.${name}`));
+  t.match(await work.cellrun('export', directory, '--weights', '--tensorboard'), { code: 2 });
+  t.match(await work.cellrun('export', plain.summary.directory, '--weights', 'average'), { code: 2 });
 
   const refused = await work.cellrun('evaluate', plain.summary.directory, '--weights', 'average');
   t.equal(refused.code, 2);

@@ -1,7 +1,7 @@
 /** Configs as files: what is read, merged, overridden and complained about. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import t from 'tap';
 import { validate } from '../src/cli/validate.js';
 import { type LoadedExperiment, loadExperiment, locateInConfig } from '../src/config/index.js';
@@ -401,7 +401,7 @@ t.test('the hash names what defines results', async t => {
 t.test('the resolved config loads again as the same experiment', async t => {
   for (const name of SAMPLES) {
     const first = loadExperiment(join('configs', name));
-    const second = loadExperiment(write(name, first.resolvedYaml));
+    const second = loadExperiment(write(name, first.resolvedYaml), { folder: resolve('configs') });
     t.same(second.experiment, first.experiment);
     t.equal(second.hash, first.hash);
     t.equal(second.resolvedYaml, first.resolvedYaml);

@@ -3,6 +3,7 @@ import t from 'tap';
 import { BACKENDS, type Backend, chooseBackend } from '../src/engine/backend.js';
 import { Engine } from '../src/engine/index.js';
 import { KernelMachine } from '../src/engine/machine.js';
+import type { Width } from '../src/engine/simd/target.js';
 import { answersEachStep } from '../src/model/heads.js';
 import { ParameterLayout } from '../src/model/parameters.js';
 import { optimizerOf } from '../src/optimizers/index.js';
@@ -30,12 +31,23 @@ function withinSequences({ spec, steps, split }: Golden, logits: ArrayLike<numbe
   });
 }
 
-for (const backend of BACKENDS) {
+/** Every backend, and both widths of vectors if the backend has them. */
+const ENGINES = BACKENDS.flatMap((backend): { backend: Backend; width?: Width }[] =>
+  backend === 'webasm'
+    ? [
+        { backend, width: 128 },
+        { backend, width: 256 },
+      ]
+    : [{ backend }],
+);
+
+for (const { backend, width } of ENGINES) {
   const skip = await available(backend);
-  t.test(`backend ${backend}`, { skip }, async t => {
-    const engine = await Engine.start(backend);
+  t.test(`backend ${backend}${width ? ` at ${width} bits` : ''}`, { skip }, async t => {
+    const engine = await Engine.start(backend, { width });
     t.teardown(() => engine.close());
     t.afterEach(() => {
+      if (engine.refuted !== undefined) throw new Error(`${engine.refuted} is wrong at ${width} bits`);
       if (engine.fallbacks.length > 0)
         throw new Error(`gpu.js's own code ran: ${engine.fallbacks[0].reason}`);
     });

@@ -380,6 +380,7 @@ interface Line {
   readonly index: number;
   readonly predicted: number[];
   readonly probability: number[];
+  readonly probabilities: number[][];
   readonly label: (number | null)[];
 }
 
@@ -448,10 +449,21 @@ t.test('the file of a run says what predict says, for any number of threads', as
   const csv = await work.cellrun('predict', run.directory, '--format', 'csv', '--limit', '3', ...webasm);
   const rows = lines
     .slice(0, 3)
-    .flatMap(({ index, predicted, probability, label }) =>
-      label.map((y, step) => [index, `x_test[${index}]`, step, predicted[step], probability[step], y].join()),
+    .flatMap(({ index, predicted, probability, probabilities, label }) =>
+      label.map((y, step) =>
+        [
+          index,
+          `x_test[${index}]`,
+          step,
+          predicted[step],
+          probability[step],
+          y,
+          ...probabilities[step],
+        ].join(),
+      ),
     );
-  t.equal(csv.stdout, `${['index,id,step,predicted,probability,label', ...rows].join('\n')}\n`);
+  const columns = 'index,id,step,predicted,probability,label,probability_0,probability_1,probability_2';
+  t.equal(csv.stdout, `${[columns, ...rows].join('\n')}\n`);
   const train = await work.cellrun('predict', run.directory, '--split', 'train', '--limit', '9', ...webasm);
   t.same(
     linesOf(train.stdout).map(({ label }) => label.at(-1)),
@@ -549,8 +561,11 @@ t.test('classes with names', async t => {
   }
   const csv = await work.cellrun('predict', run.directory, '--format', 'csv', ...webasm);
   const [head, ...lines] = csv.stdout.trimEnd().split('\n');
-  t.equal(head, 'index,id,predicted,predicted_name,probability,label,label_name');
-  const named = /^\d+,line \d+,\d,(plain|"a, ""b"""),[\d.e-]+,\d,(plain|"a, ""b""")$/;
+  t.equal(
+    head,
+    'index,id,predicted,predicted_name,probability,label,label_name,"probability_a, ""b""",probability_plain',
+  );
+  const named = /^\d+,line \d+,\d,(plain|"a, ""b"""),[\d.e-]+,\d,(plain|"a, ""b"""),[\d.e-]+,[\d.e-]+$/;
   for (const line of lines) t.match(line, named);
 });
 

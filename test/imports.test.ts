@@ -57,6 +57,7 @@ t.test('the imports follow the rules, and a planted violation of each rule is fo
     ['graph-knows-no-op', 'src/graph/planted-j.ts', '../ops/index.js'],
     ['mathematics-knows-no-machine', 'src/ops/planted-k.ts', '../engine/index.js'],
     ['engine-knows-no-training', 'src/engine/planted-l.ts', '../model/spec.js'],
+    ['training-does-not-predict', 'src/training/planted-x.ts', '../prediction/answers.js'],
     ['data-is-a-source', 'src/data/planted-m.ts', '../experiment/json.js'],
     ['config-is-a-source', 'src/config/planted-n.ts', '../experiment/json.js'],
     ['experiment-writes-what-it-is-given', 'src/experiment/planted-o.ts', '../data/index.js'],

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { exhausted } from '../src/cli/exhausted.js';
 import { formatAnnotations } from '../src/cli/github.js';
-import { csvLines } from '../src/cli/prediction-lines.js';
+import { csvLines, type PredictionStyle } from '../src/cli/prediction-lines.js';
 import { resumeHint } from '../src/cli/result.js';
 import { EXIT } from '../src/errors.js';
 import { plainMarkdown } from '../src/markdown.js';
@@ -84,21 +84,17 @@ t.test('text of a name stays within its line, and is no formula, link or escape'
     'see https&#58;//evil.example or www&#46;evil.example',
   );
 
-  const form = {
-    kind: 'class',
-    perStep: false,
-    named: true,
-    size: 1,
-    quantiles: [],
-    decimals: () => [],
-    quantilesOf: () => [],
-  } as const;
-  const line = (id: string, isRaw = false) =>
-    csvLines(
-      form,
-      { index: 0, id, predictions: [{ step: 0, outputs: [1, 0], target: [0] }] as never },
-      isRaw,
-    ).split(',')[1];
+  const line = (id: string, raw = false) => {
+    const [probabilities, logits] = [Float64Array.of(0.9, 0.1), Float32Array.of(2, 0)];
+    const answer = { kind: 'class', step: 0, predicted: 0, probability: 0.9, probabilities, logits } as const;
+    const style = { kind: 'class', perStep: false, hasIds: true, hasTimes: false, hasLabels: false, size: 2 };
+    const told = csvLines({ ...style, quantiles: [], top: undefined, raw } as unknown as PredictionStyle, {
+      index: 0,
+      id,
+      answers: [answer],
+    });
+    return told.split(',')[1];
+  };
   for (const text of ['=1+1', '@SUM(1)', '+a', '-a', '-2+3+cmd|x', '\tx'])
     t.match(line(text), `'${text}`, text);
   for (const text of ['-5', '+1.5e3', '-.5', 'a=b', '']) t.equal(line(text), text, text);

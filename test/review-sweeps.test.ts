@@ -108,6 +108,8 @@ t.test('a sweep tells what a trivial baseline has on its objective', async t => 
   const shown = Number(majority.loss.toPrecision(5));
   const line = `trivial baseline: test.loss ${shown} (majority)\n`;
   for (const verb of ['status', 'resume']) t.match((await work.cellrun('sweep', verb, sweep)).stdout, line);
+  t.match((await work.cellrun('compare', sweep)).stdout, line);
+  t.notMatch((await work.cellrun('compare', sweep, '--format', 'csv')).stdout, /trivial/);
   t.same(buildSweepReport(sweep).baseline, baseline);
 
   const WARNING = 'the best trial is no better than the trivial baseline';

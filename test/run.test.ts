@@ -8,6 +8,7 @@ import { type Tensor, type Tensors, writeSafetensors } from '../src/experiment/s
 import { ParameterLayout } from '../src/model/parameters.js';
 import { RandomStream } from '../src/random.js';
 import { packageRoot } from '../src/root.js';
+import type { StepProfile } from '../src/training/profile.js';
 import { type Finished, floats, integers, npz, readLog, TrainedRun, Workplace } from './support/cli.js';
 import { modelOf } from './support/models.js';
 
@@ -431,6 +432,33 @@ t.test('memory is flat over 2,000 steps', { skip: !existsSync('/proc/self/status
   t.equal((await running.finished).code, 130);
   t.ok(before > 10_000, `${before} kB`);
   t.ok(after <= 1.1 * before, `${before} kB after 500 steps, ${after} kB after 2,000`);
+});
+
+t.test('graph --profile tells where the time of a step goes', async t => {
+  const quick = join(packageRoot, 'configs/mnist-lstm-small.yaml');
+  const graph = (...flags: string[]) =>
+    work.cellrun('graph', quick, '--set', 'training.batch_size=20', ...flags);
+  const { code, stdout, stderr } = await graph(...webasm, '--profile', '--json', '--width', '128');
+  t.equal(code, 0, stderr);
+  const profile = JSON.parse(stdout) as StepProfile;
+  const { kernels, other } = profile;
+  t.match(profile, { version: 1, width: 128 });
+  const shares = kernels.reduce((sum, { share }) => sum + share, other.share);
+  t.ok(shares > 0.99 && shares < 1.5, `parts make the whole, the fastest of each less: ${shares}`);
+  const counted = JSON.parse((await graph(...webasm, '--json')).stdout);
+  const own = kernels.filter(({ program }) => !program.endsWith('update'));
+  const flops = own.reduce((sum, { flops_per_s, ms }) => sum + (flops_per_s * ms) / 1000, 0);
+  t.ok(Math.abs(flops / counted.flops_per_step - 1) < 1e-9, 'every kernel of the step, as often as it runs');
+  t.equal(
+    own.reduce((sum, { calls }) => sum + calls, 0),
+    counted.kernels_per_step,
+  );
+  t.ok(kernels.some(({ program }) => program.endsWith('update')));
+  const text = await graph(...webasm, '--profile');
+  t.match(text.stdout, /^a training step in one thread: .* ms, at (128|256) bits/);
+  t.match(text.stdout, /not kernels/);
+  const gpu = await graph('--backend', 'cpu', '--profile');
+  t.match(gpu, { code: 2, stderr: /--profile: only webasm kernels are timed/ });
 });
 
 t.test('graph explains the reference experiment without training it', async t => {

@@ -1,11 +1,17 @@
 /** The verb `export`. */
 import { type Command, Option } from 'commander';
 import { usageError } from '../errors.js';
-import { jsonOption, type Shell, verb } from './flags.js';
+import type { WeightsName } from '../training/weights.js';
+import type { ExportOptions } from './export.js';
+import { checkpointOption, jsonOption, type Shell, verb } from './flags.js';
 import { parseFolder } from './options.js';
 
 export function addExport(program: Command, { io, finish }: Shell): void {
-  type Flags = { tensorboard?: boolean; output?: string; json?: boolean };
+  type Flags = Omit<ExportOptions, 'json'> & {
+    tensorboard?: boolean;
+    weights?: true | WeightsName;
+    json?: boolean;
+  };
   verb(
     program,
     'export <runs...>',
@@ -14,19 +20,34 @@ export function addExport(program: Command, { io, finish }: Shell): void {
     .option('--tensorboard', 'event files: curves, config and hyperparameters')
     .addOption(
       new Option(
+        '--weights [which]',
+        'weights.safetensors: the weights alone under the names of PyTorch; trained or average (default: the average if the run keeps one)',
+      )
+        .choices(['trained', 'average'] satisfies WeightsName[])
+        .conflicts('tensorboard'),
+    )
+    .addOption(checkpointOption().conflicts('tensorboard'))
+    .addOption(
+      new Option(
         '-o, --output <dir>',
-        "where to (default: a folder `tensorboard` in each run's directory)",
+        "where to (default: each run's directory, event files in a folder `tensorboard` there)",
       ).argParser(parseFolder),
     )
     .addOption(jsonOption('what was written'))
-    .action(async (paths: string[], { tensorboard = false, output, json = false }: Flags) => {
-      if (!tensorboard)
-        throw usageError({
-          code: 'cli/export-format',
-          message: 'export needs to be told the format',
-          expected: '--tensorboard',
-        });
-      const { exportTensorboard } = await import('./export.js');
-      finish(exportTensorboard(paths, { output, json }, io));
-    });
+    .action(
+      async (paths: string[], { tensorboard = false, weights, output, checkpoint, json = false }: Flags) => {
+        if (!tensorboard && weights === undefined)
+          throw usageError({
+            code: 'cli/export-format',
+            message: 'export needs to be told the format',
+            expected: '--tensorboard or --weights',
+          });
+        const { exportTensorboard, exportWeights } = await import('./export.js');
+        if (tensorboard) finish(exportTensorboard(paths, { output, json }, io));
+        else {
+          const which = weights === true ? undefined : weights;
+          finish(exportWeights(paths, { output, json, checkpoint, weights: which }, io));
+        }
+      },
+    );
 }

@@ -1,17 +1,23 @@
-/** `export RUN… --tensorboard`: what other programs read of a run. */
+/** `export RUN… --tensorboard`, `--weights`: what other programs read of a run. */
 import { join, resolve, sep } from 'node:path';
 import { EXIT, type ExitCode } from '../errors.js';
 import { atNamedPlace } from '../experiment/file-error.js';
+import { makeFolder } from '../experiment/new-folder.js';
+import { readSafetensors, writeSafetensors } from '../experiment/safetensors.js';
 import { exportRun } from '../interop/tensorboard/export.js';
+import { openModel, type WhichCheckpoint } from '../prediction/saved-model.js';
 import { type Found, kindOf, runsAt } from '../review/find.js';
 import { readRun } from '../review/run-record.js';
+import { type WeightsName, weightsAlone } from '../training/weights.js';
 import type { Io } from './io.js';
 import { quoted } from './result.js';
 
 export interface ExportOptions {
   /** Undefined: into each run's own directory. */
-  readonly output: string | undefined;
+  readonly output?: string | undefined;
   readonly json: boolean;
+  /** Of the weights; see `openModel`. */
+  readonly checkpoint?: WhichCheckpoint | undefined;
 }
 
 export function exportTensorboard(
@@ -32,6 +38,31 @@ export function exportTensorboard(
     const folder = output ?? commonFolder(written.map(({ directory }) => directory));
     io.err(`Look at it with: tensorboard --logdir ${quoted(folder)}\n`);
   }
+  return EXIT.done;
+}
+
+const WEIGHTS = 'weights.safetensors';
+
+export function exportWeights(
+  paths: readonly string[],
+  { output, json, ...which }: ExportOptions & { readonly weights?: WeightsName | undefined },
+  io: Io,
+): ExitCode {
+  const runs = paths.flatMap(path => runsAt(path));
+  const isOne = paths.length === 1 && kindOf(paths[0]) === 'run';
+  // before anything is written
+  const models = runs.map(found => ({ found, model: openModel(found.path, which) }));
+  const written = models.map(({ found: { path, name, id }, model: { file, weights, step } }) => {
+    const folder = output === undefined ? path : isOne ? resolve(output) : join(resolve(output), name, id);
+    const target = join(folder, WEIGHTS);
+    const tensors = weightsAlone(readSafetensors(file).tensors, weights);
+    makeFolder(folder, output ?? folder, 'this folder');
+    // what programs that read PyTorch's files look for
+    atNamedPlace(() => writeSafetensors(target, tensors, { format: 'pt' }));
+    return { run: path, file: target, weights, step, tensors: tensors.size };
+  });
+  if (json) io.out(`${JSON.stringify({ version: 1, format: 'weights', exports: written })}\n`);
+  else for (const { file } of written) io.out(`${file}\n`);
   return EXIT.done;
 }
 

@@ -98,7 +98,7 @@ function profileText({ steps, width, step_ms, kernels, other, batch_ms }: StepPr
       ),
     );
   }
-  lines.push(row(other.ms, other.share, `${indent}not kernels: sums of gradients, the norm, calls`));
+  lines.push(row(other.ms, other.share, `${indent}not kernels: the gradient's norm, copies, calls`));
   return `${lines.join('\n')}\n`;
 }
 

@@ -1,6 +1,7 @@
 import { constants, readFileSync, readlinkSync } from 'node:fs';
 
 /** The streams a verb may write to; tests pass their own. Results go to `out`, everything else to `err`. */
+import type { Readable } from 'node:stream';
 export interface Io {
   /** Writes to stdout as it is. */
   out(text: string): void;
@@ -8,6 +9,10 @@ export interface Io {
   err(text: string): void;
   /** Aborted once nobody reads stdout any more; absent where that cannot be. */
   readonly outClosed?: AbortSignal;
+  /** Resolves when little of what was written to stdout waits for its reader; absent where nothing waits. */
+  drained?(): Promise<void>;
+  /** Standard input; absent where there is none. */
+  readonly stdin?: Readable;
   /** Whether colour may be used on each stream. */
   readonly color: { readonly out: boolean; readonly err: boolean };
   /** Whether stderr is a terminal that can redraw a line. */
@@ -25,14 +30,18 @@ export interface OutputStream {
   readonly isTTY?: boolean;
   readonly columns?: number;
   readonly rows?: number;
+  /** Whether more waits to be written than the stream wants to keep. */
+  readonly writableNeedDrain?: boolean;
   write(text: string): unknown;
   on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown;
+  once?(event: 'drain' | 'close', listener: () => void): unknown;
 }
 
 /** What of a process decides how it may be written to. */
 export interface Terminal {
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
+  readonly stdin?: Readable;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
@@ -40,7 +49,8 @@ export interface Terminal {
  * The process's own streams. Colour needs a terminal and neither `--no-color`, `NO_COLOR` (https://no-color.org: any
  * value but the empty one) nor `TERM=dumb`; a redrawn line needs a terminal outside of `CI`.
  */
-export function processIo({ stdout, stderr, env }: Terminal, noColor: boolean): Io {
+export function processIo(terminal: Terminal, noColor: boolean): Io {
+  const { stdout, stderr, env } = terminal;
   const plain = noColor || isSet(env.NO_COLOR) || env.TERM === 'dumb';
   const closed = new AbortController();
   return {
@@ -51,6 +61,11 @@ export function processIo({ stdout, stderr, env }: Terminal, noColor: boolean): 
       () => closed.abort(),
     ),
     outClosed: closed.signal,
+    drained: () => drained(stdout),
+    // asked for when it is wanted: it is opened by that
+    get stdin() {
+      return terminal.stdin;
+    },
     // a run does not end because nobody can hear of it
     err: writer(stderr, () => true, 'stderr'),
     color: { out: stdout.isTTY === true && !plain, err: stderr.isTTY === true && !plain },
@@ -64,6 +79,14 @@ export function processIo({ stdout, stderr, env }: Terminal, noColor: boolean): 
       return stderr.rows || undefined;
     },
   };
+}
+
+function drained(stream: OutputStream): Promise<void> {
+  return new Promise(resolve => {
+    if (!stream.writableNeedDrain || stream.once === undefined) return resolve();
+    stream.once('drain', resolve);
+    stream.once('close', resolve);
+  });
 }
 
 /**

@@ -3,7 +3,7 @@
 import { InvalidArgumentError } from 'commander';
 import type { Backend, BackendRequest } from '../engine/backend.js';
 import type { Width } from '../engine/simd/target.js';
-import type { WeightsName } from '../training/weights.js';
+import type { OpenModelOptions, WhichCheckpoint } from '../prediction/saved-model.js';
 
 /** Restated, so that `--help` need not load the engine; the type holds both equal. */
 export const BACKEND_REQUESTS = [
@@ -88,34 +88,45 @@ export interface GraphOptions extends BackendOptions {
   readonly profile?: boolean | undefined;
 }
 
-/** One of a run's checkpoints: by name, or by its step. */
-export type WhichCheckpoint = 'last' | 'best' | number;
-
-export interface EvaluateOptions extends BackendOptions {
-  /** `undefined`: the one whose weights the run had at its end. */
-  readonly checkpoint: WhichCheckpoint | undefined;
-  /** `undefined`: the average if the run keeps one, else the weights of the last update. */
-  readonly weights: WeightsName | undefined;
+export interface EvaluateOptions extends BackendOptions, OpenModelOptions {
   readonly split: EvaluatedSplit;
   readonly json: boolean;
   readonly quiet: boolean;
+  /** Forecast from one origin after another. */
+  readonly backtest?: boolean;
 }
 
 export const SPLITS = ['test', 'validation', 'train'] as const;
 export type EvaluatedSplit = (typeof SPLITS)[number];
 export const PREDICTION_FORMATS = ['jsonl', 'csv'] as const;
 
-export interface PredictOptions extends BackendOptions {
-  /** `undefined`: the one whose weights the run had at its end. */
-  readonly checkpoint: WhichCheckpoint | undefined;
-  /** `undefined`: the average if the run keeps one, else the weights of the last update. */
-  readonly weights: WeightsName | undefined;
+/** What becomes of a sequence that cannot be read: it ends the predictions, or is left out. */
+export const ON_ERROR = ['stop', 'skip'] as const;
+
+export interface PredictOptions extends BackendOptions, OpenModelOptions {
   readonly split: EvaluatedSplit;
+  /** A file or `-`, in place of a split. */
+  readonly input?: string;
+  readonly onError: (typeof ON_ERROR)[number];
   readonly format: (typeof PREDICTION_FORMATS)[number];
+  /** The most probable classes that are told; `undefined`: the probabilities of all. */
+  readonly top?: number;
   /** Whether text is printed as it is, also what a spreadsheet would take for a formula. */
   readonly raw?: boolean | undefined;
   /** `undefined`: all sequences. */
-  readonly limit: number | undefined;
+  readonly limit?: number;
+  /** Make up text; the others count only then. */
+  readonly generate?: boolean;
+  readonly prompt?: string;
+  readonly length?: number;
+  readonly temperature?: number;
+  readonly seed?: number;
+}
+
+export function parseTemperature(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
+  throw new InvalidArgumentError('Expected a number from 0 on.');
 }
 
 /** For repeatable options: each value after the ones before it. */

@@ -1,139 +1,175 @@
 /** Predictions as lines of text. */
-import { IGNORED } from '../data/index.js';
 import { nonFiniteName, spellNonFinite } from '../experiment/json.js';
-import { predictedClass } from '../metrics/classes.js';
-import type { Numbers } from '../metrics/metric.js';
-import type { PredictionForm } from '../training/evaluate.js';
-import { type PredictedSequence, type Prediction, probabilityOf } from '../training/predictions.js';
+import {
+  type Answer,
+  type ClassAnswer,
+  type SequencePrediction,
+  topClasses,
+  type ValueAnswer,
+} from '../prediction/answers.js';
+import type { PredictionForm } from '../prediction/predict.js';
 
-/** Of one prediction, by the name of its column. */
+/** Of one answer, by the name of its column. */
 type Fields = Readonly<Record<string, number | string | null>>;
 
+/** How predictions are told. */
+export interface PredictionStyle extends PredictionForm {
+  /** The most probable classes that are told; undefined: the probabilities of all. */
+  readonly top: number | undefined;
+  /** csv: text that a spreadsheet would take for a formula is printed as it is. */
+  readonly raw: boolean;
+}
+
+/** Of more classes the probabilities are told only by `top`: a line for each step would be a page. */
+const MAX_PROBABILITIES = 100;
+
 /**
- * One JSON object for a sequence. Where the model answers at every step, and where it predicts values, its fields are lists; a number in
+ * One JSON object for a sequence. If the model answers at every step, and if it predicts values, its fields are lists; a number in
  * a list that is not finite is its name.
  */
-export function jsonLine(form: PredictionForm, { index, id, predictions }: PredictedSequence): string {
-  return `${JSON.stringify(spellNonFinite({ index, id, ...jsonFields(form, predictions) }))}\n`;
+export function jsonLine(style: PredictionStyle, { index, id, answers }: SequencePrediction): string {
+  const steps = answers.map(answer => ({
+    ...(answer.time !== undefined && { time: answer.time }),
+    ...answerFields(answer, style),
+  }));
+  const [first] = steps;
+  const fields = style.perStep ? listed(first ?? {}, steps) : first;
+  return `${JSON.stringify(spellNonFinite({ index, id, ...fields }))}\n`;
 }
 
-function jsonFields(form: PredictionForm, predictions: readonly Prediction[]): object {
-  const { columns, fields, lists } = TARGETS[form.kind];
-  const [first] = predictions;
-  if (lists) return lists(form, first);
-  if (!form.perStep) return fields(form, first);
-  const steps = predictions.map(prediction => fields(form, prediction));
-  return Object.fromEntries(columns(form).map(name => [name, steps.map(step => step[name])]));
+/** By field the list of its values. */
+function listed(first: object, steps: readonly object[]): object {
+  return Object.fromEntries(Object.keys(first).map(key => [key, steps.map(step => Reflect.get(step, key))]));
+}
+
+function answerFields(answer: Answer, style: PredictionStyle): object {
+  if (answer.kind === 'class') {
+    const { top } = style;
+    const isShort = answer.probabilities.length <= MAX_PROBABILITIES;
+    return {
+      ...classFields(answer, style),
+      ...(top !== undefined && { top: topClasses(answer, top, style.classNames) }),
+      ...(top === undefined && isShort && { probabilities: [...answer.probabilities] }),
+    };
+  }
+  const { values, quantiles, target } = answer;
+  const levels = style.quantiles.map((level, k) => [String(level), named(quantiles[k], style)] as const);
+  return {
+    predicted: named(values, style),
+    ...(levels.length > 0 && { quantiles: Object.fromEntries(levels) }),
+    ...(target && { target: named(target, style) }),
+  };
+}
+
+/** The numbers of a value: a list, or by the names of the targets. */
+function named(values: Float64Array, { targetNames }: PredictionStyle): object {
+  return targetNames ? Object.fromEntries(targetNames.map((name, i) => [name, values[i]])) : [...values];
 }
 
 /**
- * A line for each prediction: RFC 4180, but with newlines alone. Text that a spreadsheet would take for a formula begins with an
- * apostrophe, unless `isRaw`.
+ * A line for each answer: RFC 4180, but with newlines alone. Text that a spreadsheet would take for a
+ * formula begins with an apostrophe, unless `raw`.
  */
-export function csvLines(
-  form: PredictionForm,
-  { index, id, predictions }: PredictedSequence,
-  isRaw = false,
-): string {
-  const { fields } = TARGETS[form.kind];
-  return predictions
-    .map(prediction =>
+export function csvLines(style: PredictionStyle, { index, id, answers }: SequencePrediction): string {
+  return answers
+    .map(answer =>
       csvLine(
         {
           index,
-          ...(id !== undefined && { id }),
-          ...(form.perStep && { step: prediction.step }),
-          ...fields(form, prediction),
+          ...(style.hasIds && { id: id ?? null }),
+          ...(style.perStep && { step: answer.step }),
+          ...(style.hasTimes && { time: answer.time ?? null }),
+          ...(answer.kind === 'class' ? classColumns(answer, style) : valueColumns(answer, style)),
         },
-        isRaw,
+        style,
       ),
     )
     .join('');
 }
 
-export function csvHeader(form: PredictionForm, isRaw = false): string {
-  const columns = TARGETS[form.kind].columns(form).map(name => csvField(name, isRaw));
-  return `${['index', ...(form.named ? ['id'] : []), ...(form.perStep ? ['step'] : []), ...columns].join()}\n`;
+export function csvHeader(style: PredictionStyle): string {
+  const columns = [
+    'index',
+    ...(style.hasIds ? ['id'] : []),
+    ...(style.perStep ? ['step'] : []),
+    ...(style.hasTimes ? ['time'] : []),
+    // the columns of an answer do not depend on what it says
+    ...Object.keys(
+      style.kind === 'class' ? classColumns(noClass(style), style) : valueColumns(noValue(style), style),
+    ),
+  ];
+  return csvText(columns, style);
 }
 
-/** How a prediction is told, by the kind of its target. */
-interface PredictionColumns {
-  columns(form: PredictionForm): readonly string[];
-  /** One for each column. */
-  fields(form: PredictionForm, prediction: Prediction): Fields;
-  /** What a JSON line has instead, where a prediction is several numbers. */
-  lists?(form: PredictionForm, prediction: Prediction): object;
-}
-
-/** Typed, so that no kind is forgotten. */
-const TARGETS: Readonly<Record<PredictionForm['kind'], PredictionColumns>> = {
-  class: {
-    columns: ({ classNames }) =>
-      classNames
-        ? ['predicted', 'predicted_name', 'probability', 'label', 'label_name']
-        : ['predicted', 'probability', 'label'],
-    fields: classFields,
-  },
-  value: {
-    columns: form =>
-      ['predicted', ...form.quantiles.map(quantileColumn), 'target'].flatMap(name => columnsOf(name, form)),
-    fields: (form, prediction) => {
-      const numbers = (name: string, of: Numbers) => {
-        const decimals = form.decimals(of);
-        return columnsOf(name, form).map((key, i) => [key, decimals[i]] as const);
-      };
-      const quantiles = form.quantilesOf(prediction);
-      return Object.fromEntries([
-        ...numbers('predicted', prediction.point),
-        ...form.quantiles.flatMap((level, k) => numbers(quantileColumn(level), quantiles[k])),
-        ...numbers('target', prediction.target),
-      ]);
-    },
-    lists: (form, prediction) => {
-      const quantiles = form.quantilesOf(prediction);
-      const levels = form.quantiles.map((level, k) => [String(level), listed(quantiles[k], form)] as const);
-      return {
-        predicted: listed(prediction.point, form),
-        ...(levels.length > 0 && { quantiles: Object.fromEntries(levels) }),
-        target: listed(prediction.target, form),
-      };
-    },
-  },
-};
-
-function quantileColumn(level: number): string {
-  return `quantile_${level}`;
-}
-
-/** One for each number of a value: `predicted_temperature`, or `predicted_0`. */
-function columnsOf(name: string, { size, targetNames }: PredictionForm): string[] {
-  return Array.from({ length: size }, (_, i) => `${name}_${targetNames?.[i] ?? i}`);
-}
-
-/** The numbers of a value: a list, or by the names of the targets. */
-function listed(values: Numbers, { targetNames, decimals }: PredictionForm): object {
-  const numbers = decimals(values);
-  return targetNames ? Object.fromEntries(targetNames.map((name, i) => [name, numbers[i]])) : numbers;
-}
-
-/** A class that is not known is null. */
-function classFields({ classNames }: PredictionForm, { outputs, target }: Prediction): Fields {
-  const predicted = predictedClass(outputs);
-  const [label] = target;
-  const known = label !== IGNORED;
+function noClass({ size, hasLabels }: PredictionStyle): ClassAnswer {
+  const probabilities = new Float64Array(size);
+  const [step, probability, logits] = [0, Number.NaN, new Float32Array(size)];
   return {
-    predicted: predicted < 0 ? null : predicted,
-    ...(classNames && { predicted_name: classNames[predicted] ?? null }),
-    probability: predicted < 0 ? Number.NaN : probabilityOf(outputs, predicted),
-    label: known ? label : null,
-    ...(classNames && { label_name: known ? classNames[label] : null }),
+    kind: 'class',
+    step,
+    predicted: null,
+    probability,
+    probabilities,
+    logits,
+    ...(hasLabels && { label: null }),
   };
 }
 
-function csvLine(fields: Fields, isRaw: boolean): string {
-  return `${Object.values(fields)
-    .map(value => csvField(value, isRaw))
-    .join()}\n`;
+function noValue({ size, quantiles, hasLabels }: PredictionStyle): ValueAnswer {
+  const values = new Float64Array(size);
+  const alike = quantiles.map(() => values);
+  return { kind: 'value', step: 0, values, quantiles: alike, ...(hasLabels && { target: values }) };
+}
+
+function classColumns(answer: ClassAnswer, style: PredictionStyle): Fields {
+  const { top, classNames, size } = style;
+  const fields: Record<string, number | string | null> = { ...classFields(answer, style) };
+  if (top !== undefined) {
+    const ranked = topClasses(answer, top, classNames);
+    for (let rank = 1; rank <= Math.min(top, size); rank++) {
+      const one = ranked.at(rank - 1);
+      fields[`top_${rank}`] = one?.class ?? null;
+      if (classNames) fields[`top_${rank}_name`] = one?.name ?? null;
+      fields[`top_${rank}_probability`] = one?.probability ?? Number.NaN;
+    }
+  } else if (size <= MAX_PROBABILITIES) {
+    for (const [k, probability] of answer.probabilities.entries())
+      fields[`probability_${classNames?.[k] ?? k}`] = probability;
+  }
+  return fields;
+}
+
+function valueColumns({ values, quantiles, target }: ValueAnswer, style: PredictionStyle): Fields {
+  const numbers = (name: string, of: Float64Array) =>
+    Array.from(of, (value, i) => [`${name}_${style.targetNames?.[i] ?? i}`, value] as const);
+  return Object.fromEntries([
+    ...numbers('predicted', values),
+    ...style.quantiles.flatMap((level, k) => numbers(`quantile_${level}`, quantiles[k])),
+    ...(target ? numbers('target', target) : []),
+  ]);
+}
+
+/** A class that is not known is null. */
+function classFields(
+  { predicted, probability, label }: ClassAnswer,
+  { classNames }: PredictionStyle,
+): Fields {
+  const nameOf = (k: number | null) => (k === null ? null : (classNames?.[k] ?? null));
+  return {
+    predicted,
+    ...(classNames && { predicted_name: nameOf(predicted) }),
+    probability,
+    ...(label !== undefined && { label }),
+    ...(label !== undefined && classNames && { label_name: nameOf(label) }),
+  };
+}
+
+function csvLine(fields: Fields, style: PredictionStyle): string {
+  return csvText(Object.values(fields), style);
+}
+
+function csvText(values: readonly (number | string | null)[], { raw }: PredictionStyle): string {
+  return `${values.map(value => csvField(value, raw)).join()}\n`;
 }
 
 /** What spreadsheets take for a formula; numbers with a sign are none. */

@@ -6,9 +6,9 @@ import { UserError } from '../errors.js';
 import { versions } from '../experiment/machine.js';
 import { RunDirectory } from '../experiment/run-directory.js';
 import type { SplitMetrics } from '../experiment/summary.js';
+import { evaluateCheckpoint } from '../prediction/evaluate.js';
+import { openModel } from '../prediction/saved-model.js';
 import { runPaths } from '../review/targets.js';
-import { evaluateCheckpoint } from '../training/evaluate.js';
-import { openModel } from './saved-model.js';
 
 /** Relative; between backends, and where multiply-add is fused and where not, sums differ in their last digits. */
 const TOLERANCE = 1e-3;
@@ -37,7 +37,7 @@ async function difference(path: string): Promise<string | undefined> {
   const [summary, manifest] = [directory.readSummary(), directory.readManifest()];
   // it does not pass anyway
   if (summary?.status !== 'completed' || manifest === undefined) return undefined;
-  const model = openModel(path, summary.restored?.step ?? summary.steps);
+  const model = openModel(path, { checkpoint: summary.restored?.step ?? summary.steps });
   const { name: backend, arithmetic } = manifest.backend;
   const isExact =
     (backend === 'cpu' || (backend === 'webasm' && arithmetic === machineArithmetic())) &&

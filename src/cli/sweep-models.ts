@@ -6,7 +6,7 @@ import { checkName } from '../experiment/run-directory.js';
 import { type LoadedSweep, PointComplaints } from '../sweep/config/index.js';
 import type { Point } from '../sweep/space.js';
 import { VARIANT } from '../sweep/trial-runs.js';
-import { openData } from '../training/data.js';
+import { openData, streamsOf } from '../training/data.js';
 import { initialParameters, modelSpec } from '../training/session.js';
 
 /** Keys on which it depends whether a config fits its data, and how large the model is. */
@@ -73,8 +73,8 @@ export class SweepModels {
   }
 
   private dataset({ experiment }: LoadedExperiment): Promise<Dataset> {
-    const { dataset, seed, loss } = experiment;
-    const key = JSON.stringify([dataset, seed, loss.kind]);
+    const { dataset, seed, loss, training } = experiment;
+    const key = JSON.stringify([dataset, seed, loss.kind, streamsOf(training)]);
     const known = this.datasets.get(key) ?? openData(experiment);
     this.datasets.set(key, known);
     return known;

@@ -121,6 +121,11 @@ export function remarks(results: SweepResults): string {
     ...divergences(results),
     ...failures(results),
   ];
+  return block(lines);
+}
+
+/** Lines below something else; nothing without any. */
+function block(lines: readonly string[]): string {
   return lines.length === 0 ? '' : `\n${lines.map(line => `${line}\n`).join('')}`;
 }
 
@@ -187,7 +192,8 @@ export function compareTrials(path: string, options: CompareOptions, io: Io): Ex
       file: '--min',
       expected: '--min below --max',
     });
-  const { plan, records } = readTelling(path, io);
+  const results = readTelling(path, io);
+  const { plan, records } = results;
   const within = ({ value }: TrialRow): boolean =>
     (min === undefined || (value !== null && value >= min)) &&
     (max === undefined || (value !== null && value <= max));
@@ -200,6 +206,7 @@ export function compareTrials(path: string, options: CompareOptions, io: Io): Ex
   const table = sorted(tableOf(!options.all), tableOf(false), options.sort);
   const top = { ...table, rows: table.rows.slice(0, options.top) };
   io.out(formatTable(top, options.format, widthOf(io)));
+  if (options.format === 'text') io.out(block(trivial(results)));
   return EXIT.done;
 }
 

@@ -17,7 +17,9 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
   const { dataset, gates = [] } = experiment;
   return [
     ...(dataset === undefined ? [] : checkFacts(experiment, datasetFacts(dataset), locator)),
-    ...checkCsv(experiment, locator),
+    ...checkTestSplit(experiment, locator),
+    ...checkLeak(experiment, locator),
+    ...checkPerStep(experiment, locator),
     ...checkFiles(experiment, locator),
     ...checkValidation(experiment, locator),
     ...checkFloats(experiment, locator),
@@ -31,31 +33,45 @@ export function crossCheck(experiment: PartialExperiment, locator: Locator): Dia
   ];
 }
 
-function checkCsv({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
-  if (dataset?.kind !== 'csv') return [];
-  const found: Diagnostic[] = [];
-  if (dataset.test_path === undefined && dataset.test_fraction === undefined) {
-    const expected = '`test_path`: a second table, or `test_fraction`: a share such as 0.2';
-    found.push(
+/** The kinds whose test split is a file of its own or a part of the only one. */
+function checkTestSplit({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
+  if (dataset?.kind !== 'csv' && dataset?.kind !== 'jsonl' && dataset?.kind !== 'text') return [];
+  const { test_path, test_fraction } = dataset;
+  if (test_path === undefined && test_fraction === undefined) {
+    const expected = '`test_path`: a second file, or `test_fraction`: a share such as 0.2';
+    return [
       locator.atKey(['dataset'], 'config/no-test-split', 'the dataset has no test split', { expected }),
-    );
+    ];
   }
-  if (dataset.test_path !== undefined && dataset.test_fraction !== undefined) {
-    const message = '`test_path` and `test_fraction` exclude each other';
-    found.push(locator.atKey(['dataset', 'test_fraction'], 'config/two-test-splits', message));
-  }
-  const targets = new Set([dataset.target].flat());
-  dataset.features.forEach((feature, i) => {
-    if (!targets.has(feature)) return;
-    const message = `the target column "${feature}" is also a feature`;
-    found.push(locator.atValue(['dataset', 'features', i], 'config/target-leak', message));
-  });
-  if (dataset.target_kind === 'class' && typeof dataset.target !== 'string') {
+  if (test_path === undefined || test_fraction === undefined) return [];
+  const message = '`test_path` and `test_fraction` exclude each other';
+  return [locator.atKey(['dataset', 'test_fraction'], 'config/two-test-splits', message)];
+}
+
+/** A target that is also an input needs no model. */
+function checkLeak({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
+  if (dataset?.kind === 'csv') {
+    const targets = new Set([dataset.target].flat());
+    const found = dataset.features.flatMap((feature, i) => {
+      if (!targets.has(feature)) return [];
+      const message = `the target column "${feature}" is also a feature`;
+      return [locator.atValue(['dataset', 'features', i], 'config/target-leak', message)];
+    });
+    if (dataset.target_kind !== 'class' || typeof dataset.target === 'string') return found;
     const message = 'classes are read from one column, but `target` lists several';
     const expected = 'the name of one column, or `target_kind: value`';
-    found.push(locator.atValue(['dataset', 'target'], 'config/class-targets', message, { expected }));
+    return [...found, locator.atValue(['dataset', 'target'], 'config/class-targets', message, { expected })];
   }
-  return found;
+  if (dataset?.kind !== 'jsonl' || dataset.input !== dataset.target) return [];
+  const message = `the target field "${dataset.target}" is also the input`;
+  return [locator.atValue(['dataset', 'input'], 'config/target-leak', message)];
+}
+
+/** Numeric targets are one or more per sequence. */
+function checkPerStep({ dataset }: PartialExperiment, locator: Locator): Diagnostic[] {
+  if (dataset?.kind !== 'jsonl' || !dataset.per_step || dataset.target_kind === 'class') return [];
+  const message = '`per_step` needs classes: numeric targets are one list per sequence';
+  return [locator.atValue(['dataset', 'per_step'], 'config/per-step-values', message)];
 }
 
 /** A file that is two parts of the data would be trained on and tested on. */

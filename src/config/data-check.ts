@@ -71,6 +71,7 @@ export interface DataShape {
   /** Of numbers that the config may have scaled. */
   readonly columns?: ColumnFacts;
   readonly scaling?: object;
+  readonly unknownShares?: Readonly<Partial<Record<string, number>>>;
   readonly digests?: readonly { readonly name: string; readonly sha256: string }[];
 }
 
@@ -125,6 +126,7 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
         { steps: data.sequenceLength, width: inputWidth(data.input) },
       ),
       ...(data.columns ? checkColumns(data.columns, data.scaling !== undefined, locator) : []),
+      ...checkUnknown(loaded, data),
       ...warnings,
     ],
     sizes: {
@@ -219,6 +221,20 @@ function checkShare(
   const [is, sequences] = train.count === 1 ? ['is', 'sequence'] : ['are', 'sequences'];
   const message = `only ${train.count} training ${sequences} ${is} left, with ${heldOut} set aside`;
   return [locator.atValue(['dataset', key], 'data/few-training-sequences', message)];
+}
+
+/** A share of unknown symbols that says little of the model if it is met in new data alone. */
+const MAX_UNKNOWN = 0.05;
+
+/** Symbols that training never had, such as those of another language. */
+function checkUnknown({ locator }: LoadedExperiment, { unknownShares = {} }: DataShape): Diagnostic[] {
+  const { train = 0, ...others } = unknownShares;
+  const high = Object.entries(others).filter(([, share = 0]) => share > MAX_UNKNOWN && share > 2 * train);
+  return high.map(([name, share = 0]) => {
+    const percent = (of: number): string => `${(100 * of).toFixed(1)} %`;
+    const message = `${percent(share)} of the symbols of the ${name} split are unknown, and ${percent(train)} of the training split`;
+    return locator.atKey(['dataset', 'min_count'], 'data/unknown-symbols', message);
+  });
 }
 
 /** A class may occur in one split only. */

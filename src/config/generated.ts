@@ -6,7 +6,15 @@
 /**
  * What is learned from, by kind.
  */
-export type DatasetConfig = MnistDataset | IdxDataset | NpzDataset | CsvDataset | SyntheticDataset;
+export type DatasetConfig =
+  | MnistDataset
+  | IdxDataset
+  | NpzDataset
+  | CsvDataset
+  | JsonlDataset
+  | TextDataset
+  | ForecastDataset
+  | SyntheticDataset;
 /**
  * How a picture becomes a sequence: rows reads one row of pixels a step, pixels reads one pixel a step, row after row.
  */
@@ -23,6 +31,22 @@ export type TestFraction = number;
  * How features and value targets are scaled, column by column, by the training split alone: standard to mean 0 and variance 1, min_max to 0..1. Losses are of scaled targets; predictions and other metrics are in the units of the data. Without it nothing is scaled, and a warning names columns far from mean 0 and variance 1.
  */
 export type Normalize = 'standard' | 'min_max' | 'none';
+/**
+ * What one symbol of a text is: a character (a Unicode code point), a byte of its UTF-8, or a word between white space.
+ */
+export type TextLevel = 'character' | 'byte' | 'word';
+/**
+ * Symbols that occur less often in the training split are unknown: they share one symbol.
+ */
+export type MinCount = number;
+/**
+ * Share of the symbols set aside for the test split: the last ones.
+ */
+export type TextTestFraction = number;
+/**
+ * Share of the points in time set aside for the test split: the last ones.
+ */
+export type ForecastTestFraction = number;
 /**
  * The recurrent network: equal layers of one cell, or a list of layers; perhaps an embedding below them; the head above them.
  */
@@ -125,6 +149,7 @@ export type MetricName =
   | 'validation.mean_absolute_error'
   | 'validation.rmse'
   | 'validation.r2'
+  | 'validation.mase'
   | 'test.loss'
   | 'test.accuracy'
   | 'test.top_3_accuracy'
@@ -137,7 +162,8 @@ export type MetricName =
   | 'test.bits_per_symbol'
   | 'test.mean_absolute_error'
   | 'test.rmse'
-  | 'test.r2';
+  | 'test.r2'
+  | 'test.mase';
 /**
  * Share of the previous update that is kept.
  */
@@ -174,7 +200,7 @@ export type DecoupledWeightDecay = number;
  */
 export type AverageConfig = EmaAverage;
 /**
- * A metric. Of classes: accuracy, top_3_accuracy, top_5_accuracy, precision, recall, f1, auroc, perplexity, bits_per_symbol. Of labels: accuracy, precision, recall, f1, auroc. Of values: mean_absolute_error, rmse, r2.
+ * A metric. Of classes: accuracy, top_3_accuracy, top_5_accuracy, precision, recall, f1, auroc, perplexity, bits_per_symbol. Of labels: accuracy, precision, recall, f1, auroc. Of values: mean_absolute_error, rmse, r2; of forecasts also mase.
  */
 export type MeasuredMetric =
   | 'accuracy'
@@ -188,7 +214,8 @@ export type MeasuredMetric =
   | 'bits_per_symbol'
   | 'mean_absolute_error'
   | 'rmse'
-  | 'r2';
+  | 'r2'
+  | 'mase';
 /**
  * What a gate may judge: a metric; or what training cost, where smaller is better: `step_ratio`, the median training step over the time of a calibration kernel in the same process, so that a slow machine does not fail it; `ms_per_step`, that step in milliseconds; `peak_rss_mb`, the peak resident memory in MiB.
  */
@@ -211,6 +238,7 @@ export type GateMetricName =
   | 'validation.mean_absolute_error'
   | 'validation.rmse'
   | 'validation.r2'
+  | 'validation.mase'
   | 'test.loss'
   | 'test.accuracy'
   | 'test.top_3_accuracy'
@@ -224,6 +252,7 @@ export type GateMetricName =
   | 'test.mean_absolute_error'
   | 'test.rmse'
   | 'test.r2'
+  | 'test.mase'
   | 'performance.step_ratio'
   | 'performance.ms_per_step'
   | 'performance.peak_rss_mb';
@@ -331,7 +360,7 @@ export interface IdxDataset {
   limit?: Limit;
 }
 /**
- * A NumPy archive with x ([N,T,F] numbers or [N,T] integer symbols), y ([N] or [N,T] integer classes, -100 = ignored, or [N,C] float targets) and optional lengths [N]; x_test, y_test, lengths_test likewise, and with `validation_arrays` x_validation, y_validation, lengths_validation.
+ * A NumPy archive with x ([N,T,F] numbers or [N,T] integer symbols), y ([N] or [N,T] integer classes, -100 = ignored, or [N,C] float targets) and optional lengths [N] and ids [N] (texts or integers, what the sequences are called); x_test, y_test, … likewise, and with `validation_arrays` x_validation, y_validation, …
  */
 export interface NpzDataset {
   /**
@@ -408,6 +437,208 @@ export interface CsvSequence {
    * Whether every row has a target of its own, for a head on every step; otherwise the rows of a sequence agree on one.
    */
   per_step: boolean;
+}
+/**
+ * JSON Lines: one JSON object a line, each with a sequence of numbers, symbols or text and its target.
+ */
+export interface JsonlDataset {
+  /**
+   * JSON Lines.
+   */
+  kind: 'jsonl';
+  /**
+   * The file; .gz is decompressed.
+   */
+  path: string;
+  /**
+   * Another file with the sequences to select by; give this or `validation`, or none of them.
+   */
+  validation_path?: string;
+  /**
+   * Another file with the test split; give this or test_fraction.
+   */
+  test_path?: string;
+  test_fraction?: TestFraction;
+  /**
+   * The field that holds the sequence.
+   */
+  input: string;
+  /**
+   * What the field holds. number: a list of numbers, or of lists of F numbers. symbol: a list of strings. text: a string, which `level` cuts into symbols.
+   */
+  input_kind: 'number' | 'symbol' | 'text';
+  level?: TextLevel;
+  min_count: MinCount;
+  /**
+   * The field to predict.
+   */
+  target: string;
+  /**
+   * Whether the target is one of several classes, or one or more numbers.
+   */
+  target_kind: 'class' | 'value';
+  /**
+   * Whether the target is a list with a class for each step, for a head on every step; null is ignored.
+   */
+  per_step: boolean;
+  /**
+   * The field that names a sequence in predictions.
+   */
+  id?: string;
+  normalize?: Normalize;
+  validation?: Validation;
+  limit?: Limit;
+}
+/**
+ * Text for a language model: the target of each step is the symbol that follows.
+ */
+export interface TextDataset {
+  /**
+   * Text for a language model.
+   */
+  kind: 'text';
+  /**
+   * The file, or several that are one text; .gz is decompressed.
+   *
+   * @minItems 1
+   * @maxItems 65536
+   */
+  path: string | [string, ...string[]];
+  /**
+   * Another file with the text to select by; give this or `validation`, or none of them.
+   */
+  validation_path?: string;
+  /**
+   * Another file with the text to test on; give this or test_fraction.
+   */
+  test_path?: string;
+  test_fraction?: TextTestFraction;
+  level: TextLevel;
+  min_count: MinCount;
+  /**
+   * Steps of a sequence. With `training.carry_state` the state goes on from one to the next, and gradients reach back this far.
+   */
+  sequence_length: number;
+  validation?: TextValidation;
+  limit?: Limit;
+}
+/**
+ * The last part of the training text, set aside to select by: either a `fraction` of its symbols or a `count` of sequences.
+ */
+export interface TextValidation {
+  /**
+   * Share of the symbols that do not test.
+   */
+  fraction?: number;
+  /**
+   * Number of sequences.
+   */
+  count?: number;
+}
+/**
+ * Windows over one or several series of a table: the next `horizon` values of the target from the `input_steps` steps before them.
+ */
+export interface ForecastDataset {
+  /**
+   * Windows over series.
+   */
+  kind: 'forecast';
+  /**
+   * The table, with a header; .gz is decompressed.
+   */
+  path: string;
+  /**
+   * Name of the column to forecast.
+   */
+  target: string;
+  /**
+   * Column whose equal values make one series; without it the table is one series. Each series is scaled by itself.
+   */
+  series?: string;
+  /**
+   * Column that orders the steps, of numbers or of ISO 8601 dates or times; without it the order of the file.
+   */
+  time?: string;
+  /**
+   * Other columns that the model reads, known up to the last step that it reads.
+   *
+   * @minItems 1
+   * @maxItems 65536
+   */
+  features?: [string, ...string[]];
+  /**
+   * Columns that are known in advance, such as holidays: the model reads them up to the last step that it forecasts.
+   *
+   * @minItems 1
+   * @maxItems 65536
+   */
+  known?: [string, ...string[]];
+  /**
+   * Features of `time` that the model reads like those of `known`, as sine and cosine.
+   *
+   * @minItems 1
+   * @maxItems 5
+   */
+  calendar?:
+    | ['hour' | 'day_of_week' | 'day_of_month' | 'day_of_year' | 'month']
+    | [
+        'hour' | 'day_of_week' | 'day_of_month' | 'day_of_year' | 'month',
+        'hour' | 'day_of_week' | 'day_of_month' | 'day_of_year' | 'month'
+      ]
+    | [
+        'hour' | 'day_of_week' | 'day_of_month' | 'day_of_year' | 'month',
+        'hour' | 'day_of_week' | 'day_of_month' | 'day_of_year' | 'month',
+        'hour' | 'day_of_week' | 'day_of_month' | 'day_of_year' | 'month'
+      ]
+    | [
+        'hour' | 'day_of_week' | 'day_of_month' | 'day_of_year' | 'month',
+        'hour' | 'day_of_week' | 'day_of_month' | 'day_of_year' | 'month',
+        'hour' | 'day_of_week' | 'day_of_month' | 'day_of_year' | 'month',
+        'hour' | 'day_of_week' | 'day_of_month' | 'day_of_year' | 'month'
+      ]
+    | [
+        'hour' | 'day_of_week' | 'day_of_month' | 'day_of_year' | 'month',
+        'hour' | 'day_of_week' | 'day_of_month' | 'day_of_year' | 'month',
+        'hour' | 'day_of_week' | 'day_of_month' | 'day_of_year' | 'month',
+        'hour' | 'day_of_week' | 'day_of_month' | 'day_of_year' | 'month',
+        'hour' | 'day_of_week' | 'day_of_month' | 'day_of_year' | 'month'
+      ];
+  /**
+   * Steps that a window reads.
+   */
+  input_steps: number;
+  /**
+   * Steps that a window forecasts, all at once.
+   */
+  horizon: number;
+  /**
+   * Steps between two windows of a series.
+   */
+  stride: number;
+  /**
+   * Steps of a season, such as 7 of daily data with a weekly rhythm: for the seasonal naive forecast and for MASE, which without it compares with the last value.
+   */
+  season?: number;
+  /**
+   * How the columns of each series are scaled, by its own rows of the training split: standard to mean 0 and variance 1, min_max to 0..1. Losses are of scaled values; forecasts and other metrics are in the units of the data.
+   */
+  normalize: 'standard' | 'min_max' | 'none';
+  test_fraction: ForecastTestFraction;
+  validation?: ForecastValidation;
+  limit?: Limit;
+}
+/**
+ * The last points in time before the test split, set aside to select by: either a `fraction` or a `count` of them.
+ */
+export interface ForecastValidation {
+  /**
+   * Share of the points in time that do not test.
+   */
+  fraction?: number;
+  /**
+   * Number of points in time.
+   */
+  count?: number;
 }
 /**
  * Generated problems that test long memory: adding and copy_memory, after Hochreiter and Schmidhuber (1997).

@@ -25,6 +25,7 @@ const FACTS: Readonly<Record<Metric, MetricFacts>> = {
   mean_absolute_error: ERROR,
   rmse: ERROR,
   r2: { largerIsBetter: true, min: Number.NEGATIVE_INFINITY, max: 1 },
+  mase: ERROR,
   // e to a cross-entropy, which is at least 0
   perplexity: { largerIsBetter: false, min: 1, max: Number.POSITIVE_INFINITY },
   bits_per_symbol: ERROR,
@@ -53,7 +54,7 @@ export const TASK_METRICS = {
     'bits_per_symbol',
   ],
   labels: ['accuracy', 'precision', 'recall', 'f1', 'auroc'],
-  values: ['mean_absolute_error', 'rmse', 'r2'],
+  values: ['mean_absolute_error', 'rmse', 'r2', 'mase'],
 } as const satisfies Readonly<Record<Task, readonly MeasuredMetric[]>>;
 
 export type ClassesMetric = (typeof TASK_METRICS)['classes'][number];

@@ -4,8 +4,13 @@
  * Float32 values, at four bytes each while they grow (an array of numbers takes eight and more).
  */
 export class FloatList {
-  private values = new Float32Array(1024);
+  private values: Float32Array;
   private length = 0;
+
+  /** @param capacity how many fit before the first growth */
+  constructor(capacity = 1024) {
+    this.values = new Float32Array(capacity);
+  }
 
   push(value: number): void {
     if (this.length === this.values.length) {
@@ -14,6 +19,10 @@ export class FloatList {
       this.values = larger;
     }
     this.values[this.length++] = value;
+  }
+
+  get size(): number {
+    return this.length;
   }
 
   toArray(): Float32Array {

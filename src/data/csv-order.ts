@@ -1,5 +1,8 @@
 /** Rows of a table to sequences: grouped by one column, sorted by another. */
-import { type CsvTable, NUMBER } from './csv-table.js';
+import type { Diagnostic } from '../errors.js';
+import type { CsvTable } from './csv-table.js';
+import type { CsvPlace } from './formats/csv.js';
+import { NUMBER } from './label-texts.js';
 import type { Problems } from './problems.js';
 
 /** The rows of one sequence, in the order of its steps. */
@@ -49,21 +52,30 @@ function compare({ whole, rest }: OrderKeys, a: number, b: number): number {
 /** Numbers where all cells are numbers, milliseconds since 1970 where all are ISO 8601 dates or times (else UTC). */
 function orderKeys(table: CsvTable, cells: readonly string[], problems: Problems): OrderKeys | undefined {
   const numeric = NUMBER.test(cells[0]);
-  const whole = Float64Array.from(cells, numeric ? numberKey : timeKey);
+  const whole = Float64Array.from(cells, orderKey(numeric));
   const bad = whole.findIndex(key => !Number.isFinite(key));
   if (bad < 0) return { whole, rest: numeric ? undefined : Float64Array.from(cells, belowMilliseconds) };
-  problems.add({
-    code: 'data/csv-order',
-    message: 'the order column mixes what cannot be compared',
-    ...table.place(bad, 'order'),
-    expected: numeric ? 'numbers, as in the first row' : 'numbers, or ISO 8601 dates or times',
-    got: JSON.stringify(cells[bad].slice(0, 60)),
-  });
+  problems.add(mixedOrder(cells[bad], numeric, table.place(bad, 'order')));
   return undefined;
 }
 
-function numberKey(cell: string): number {
-  return NUMBER.test(cell) ? Number(cell) : Number.NaN;
+/**
+ * What compares the cells of an order column: their value if it is `numeric`, else milliseconds
+ * since 1970. NaN for a cell of another kind.
+ */
+export function orderKey(numeric: boolean): (cell: string) => number {
+  return numeric ? cell => (NUMBER.test(cell) ? Number(cell) : Number.NaN) : timeKey;
+}
+
+/** The complaint about a cell that has no key. */
+export function mixedOrder(cell: string, numeric: boolean, place: CsvPlace): Diagnostic {
+  return {
+    code: 'data/csv-order',
+    message: 'the order column mixes what cannot be compared',
+    ...place,
+    expected: numeric ? 'numbers, as in the first row' : 'numbers, or ISO 8601 dates or times',
+    got: JSON.stringify(cell.slice(0, 60)),
+  };
 }
 
 function timeKey(cell: string): number {
@@ -80,7 +92,7 @@ function isDay(cell: string): boolean {
 }
 
 /** Of `12:00:00.123456`, 0.456. */
-function belowMilliseconds(cell: string): number {
+export function belowMilliseconds(cell: string): number {
   const [, digits = ''] = /\.\d{3}(\d+)/.exec(cell) ?? [];
   return digits === '' ? 0 : Number(`0.${digits}`);
 }

@@ -6,7 +6,8 @@ import { type Diagnostic, damagedError } from '../errors.js';
 import { FloatList, TextCodes } from './columns.js';
 import { readSource, type SourceFile } from './files.js';
 import { type CsvPlace, placeInCsv, recordLines, scanCsv } from './formats/csv.js';
-import { MAX_CSV_BYTES } from './limits.js';
+import { NUMBER } from './label-texts.js';
+import { MAX_TEXT_BYTES } from './limits.js';
 import { type ConfigDiagnostic, configError, Problems } from './problems.js';
 
 /** A column's name, and where in the config it is given. */
@@ -57,12 +58,6 @@ interface ColumnIndices {
   readonly order: number;
 }
 
-/**
- * Decimal numbers with an optional exponent; not what JavaScript accepts beyond (hex, empty,
- * Infinity).
- */
-export const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
-
 const ABSENT = -1;
 
 /** Names of columns that a complaint lists. */
@@ -83,7 +78,7 @@ const MOST_MISSING = 20;
  * wrong.
  */
 export async function readCsvTable(path: string, columns: CsvColumns): Promise<CsvTable> {
-  const source = await readSource(path, MAX_CSV_BYTES);
+  const source = await readSource(path, MAX_TEXT_BYTES);
   const problems = new Problems();
   const reader = new TableReader(source, columns, problems);
   scanCsv(source.bytes, source.name, reader, problems);
@@ -179,10 +174,9 @@ class TableReader {
   }
 
   private number(cell: string, start: number, column: number): number {
-    const text = cell.trim();
-    const value = Math.fround(Number(text));
-    if (NUMBER.test(text) && Number.isFinite(value)) return value;
-    this.complain({ text, start, column, describe: badNumber });
+    const value = cellNumber(cell);
+    if (value !== undefined) return value;
+    this.complain({ text: cell.trim(), start, column, describe: badNumber });
     return 0;
   }
 
@@ -300,7 +294,14 @@ function missingColumn(
   };
 }
 
-function isMissing(text: string): boolean {
+/** The float32 value of a cell; undefined unless it is a finite number. */
+export function cellNumber(cell: string): number | undefined {
+  const text = cell.trim();
+  const value = Math.fround(Number(text));
+  return NUMBER.test(text) && Number.isFinite(value) ? value : undefined;
+}
+
+export function isMissing(text: string): boolean {
   return text === '' || /^nan$/i.test(text);
 }
 
@@ -308,7 +309,8 @@ function isWord(text: string): boolean {
   return !isMissing(text) && !NUMBER.test(text) && !/^[+-]?inf(inity)?$/i.test(text);
 }
 
-function badNumber(text: string, place: CsvPlace): Diagnostic {
+/** The complaint about a cell that is no number. */
+export function badNumber(text: string, place: CsvPlace): Diagnostic {
   const numeric = NUMBER.test(text);
   if (isMissing(text)) return missingCell(text, place);
   return {
@@ -320,7 +322,7 @@ function badNumber(text: string, place: CsvPlace): Diagnostic {
   };
 }
 
-function missingCell(text: string, place: CsvPlace): Diagnostic {
+export function missingCell(text: string, place: CsvPlace): Diagnostic {
   return {
     code: 'data/csv-missing-value',
     message: text === '' ? 'the cell is empty' : 'the cell is NaN',

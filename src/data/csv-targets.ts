@@ -1,64 +1,14 @@
 /** From the target column of a table to the targets of its sequences. */
-import { type Diagnostic, damagedError } from '../errors.js';
+import type { Diagnostic } from '../errors.js';
 import { groupOf, type RowList } from './csv-order.js';
-import { type CsvTable, NUMBER } from './csv-table.js';
+import type { CsvTable } from './csv-table.js';
 import { IGNORED, type Targets } from './dataset.js';
-import type { LabelFacts, PlacedLabel } from './labels.js';
-import { MAX_CLASSES } from './limits.js';
+import { type ClassMapping, classesByCode, type LabelTexts } from './label-texts.js';
 import { Problems } from './problems.js';
 
-export interface ClassMapping {
-  /** Label text of each class. */
-  readonly labels: readonly string[];
-  /** Class of a label text. */
-  readonly classes: ReadonlyMap<string, number>;
-}
-
-/**
- * Classes of all labels but those `ignored` of the tables, in sorted order: by value where all are
- * numbers, else by UTF-16 code units.
- * @throws UserError exit 5 where no label is left or there are too many.
- */
-export function classMapping(tables: readonly CsvTable[], ignored: ReadonlySet<string>): ClassMapping {
-  const all = new Set(tables.flatMap(table => table.labels));
-  const labels = [...all].filter(label => !ignored.has(label)).sort();
-  if (labels.every(label => NUMBER.test(label))) labels.sort((a, b) => Number(a) - Number(b));
-  if (labels.length === 0 || labels.length > MAX_CLASSES) {
-    throw damagedError({
-      code: 'data/label-range',
-      message:
-        labels.length === 0 ? 'the target column has ignored labels only' : 'there are too many classes',
-      file: tables[0].source.name,
-      expected: `1 to ${MAX_CLASSES} different labels`,
-      got: String(labels.length),
-      suggestion: labels.length === 0 ? undefined : 'dataset.target_kind: value',
-    });
-  }
-  return {
-    labels,
-    classes: new Map(labels.map((label, i) => [label, i])),
-  };
-}
-
-/**
- * Labels are texts, so there is no gap between them; only another table may have one that the
- * training table has not.
- */
-export function csvLabelFacts(
-  [train, ...others]: readonly CsvTable[],
-  ignored: ReadonlySet<string>,
-): LabelFacts {
-  const known = new Set([...train.labels, ...ignored]);
-  const trainClasses = train.labels.filter(label => !ignored.has(label)).length;
-  const foreign = others.map(table => foreignLabel(table, known)).find(label => label !== undefined);
-  return { trainClasses, ...(foreign && { foreign }) };
-}
-
-function foreignLabel(table: CsvTable, known: ReadonlySet<string>): PlacedLabel | undefined {
-  const code = table.labels.findIndex(label => !known.has(label));
-  if (code < 0) return undefined;
-  const place = table.place(table.targets.indexOf(code), 'target');
-  return { name: 'the label', value: JSON.stringify(table.labels[code]), place };
+export function labelTexts(table: CsvTable): LabelTexts {
+  const { source, labels, targets } = table;
+  return { file: source.name, labels, placeOf: code => table.place(targets.indexOf(code), 'target') };
 }
 
 /**
@@ -82,7 +32,7 @@ export function sequenceTargets(
     return { kind: 'value', size, values };
   }
   const numClasses = mapping.labels.length;
-  const classOfCode = table.labels.map(label => mapping.classes.get(label) ?? IGNORED);
+  const classOfCode = classesByCode(labelTexts(table), mapping);
   const classOf = (row: number): number => classOfCode[table.targets[row]];
   if (steps === undefined) {
     return {

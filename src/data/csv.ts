@@ -1,15 +1,17 @@
 /** Dataset kind `csv`: columns by name, rows of a group as one sequence. */
 import { damagedError } from '../errors.js';
 import { groupOf, type RowList, rowLists } from './csv-order.js';
+import { csvSequences } from './csv-sequences.js';
 import { type CsvColumns, type CsvTable, readCsvTable } from './csv-table.js';
-import { type ClassMapping, classMapping, csvLabelFacts, sequenceTargets } from './csv-targets.js';
-import { type Dataset, IGNORED, type Split } from './dataset.js';
+import { labelTexts, sequenceTargets } from './csv-targets.js';
+import type { Dataset, Split } from './dataset.js';
 import type { DatasetContext, DatasetKind } from './kind.js';
+import { type ClassMapping, classMapping, ignoredLabels, labelTextFacts } from './label-texts.js';
 import { MAX_ELEMENTS } from './limits.js';
 import { type Packed, packedSplit } from './packed.js';
 import { configError, Problems } from './problems.js';
 import type { NormalizeConfig } from './scaling.js';
-import { holdOut, range } from './selection.js';
+import { range, testSelection } from './selection.js';
 import type { TrainingPartConfig } from './training-part.js';
 
 export interface CsvConfig extends TrainingPartConfig, NormalizeConfig {
@@ -57,6 +59,7 @@ export const csv: DatasetKind<CsvConfig> = {
     perStep: sequence?.per_step ?? false,
   }),
   testDigests: 1,
+  newSequences: csvSequences,
 };
 
 /**
@@ -75,9 +78,11 @@ async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): 
     validation: await read(validation_path),
     test: await read(test_path),
   };
-  const all = [tables.train, tables.validation, tables.test].filter(table => table !== undefined);
+  const all = [tables.train, tables.validation, tables.test].flatMap(table =>
+    table === undefined ? [] : [labelTexts(table)],
+  );
   const parts = partsOf(tables, config, seed);
-  const ignored = new Set([IGNORED, ignoredLabel ?? IGNORED].map(String));
+  const ignored = ignoredLabels(ignoredLabel);
   const mapping = config.target_kind === 'class' ? classMapping(all, ignored) : undefined;
   const steps = Math.max(...Object.values(parts).map(longest));
   const problems = new Problems();
@@ -100,7 +105,7 @@ async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): 
     columnNames: { features: i => config.features[i], targets: i => targetsOf(config)[i] },
     ...(config.target_kind === 'value' && { targetNames: targetsOf(config) }),
     classLabels: mapping?.labels,
-    labels: mapping && csvLabelFacts(all, ignored),
+    labels: mapping && labelTextFacts(all, ignored),
   };
 }
 
@@ -113,17 +118,6 @@ function digestsOf({ train, validation, test }: Tables): Dataset['digests'] {
 }
 
 function checkOptions(config: CsvConfig): void {
-  if ((config.test_path === undefined) === (config.test_fraction === undefined)) {
-    throw configError({
-      code: 'data/test-split',
-      keyPath: config.test_path === undefined ? ['dataset'] : ['dataset', 'test_fraction'],
-      message:
-        config.test_path === undefined
-          ? 'the config does not say which sequences test'
-          : 'dataset.test_path and dataset.test_fraction exclude each other',
-      expected: 'either dataset.test_path or dataset.test_fraction',
-    });
-  }
   if (config.target_kind === 'class' && typeof config.target !== 'string') {
     throw configError({
       code: 'data/class-targets',
@@ -167,11 +161,10 @@ function partsOf(tables: Tables, config: CsvConfig, seed: number): Splits<Part> 
   const validation = tables.validation && part(tables.validation);
   const given = tables.test && part(tables.test);
   problems.throwIfAny();
-  const count = all.lists.length;
-  const chosen =
-    given === undefined
-      ? holdOut(count, config.test_fraction ?? 0, seed, config.path)
-      : { train: range(count), test: range(given.lists.length) };
+  const chosen = testSelection(config, all.lists.length, seed) ?? {
+    train: range(all.lists.length),
+    test: range(given?.lists.length ?? 0),
+  };
   // sequences are padded to the longest one that is used, which a limit may leave out
   const limit = config.validation === undefined ? config.limit : undefined;
   return {

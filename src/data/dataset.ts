@@ -5,6 +5,7 @@
  */
 
 import type { LabelFacts, PlacedLabel } from './labels.js';
+import type { SymbolTexts, Vocabulary } from './vocabulary.js';
 
 /** Class label of a sequence or step that neither trains nor counts. */
 export const IGNORED = -100;
@@ -25,6 +26,12 @@ export interface DataScaling {
   readonly features: Scaling | null;
   /** One of each per target value. */
   readonly targets: Scaling | null;
+}
+
+/** Of the columns of each series, and of those that training did not have. */
+export interface SeriesScaling {
+  readonly pooled: Scaling;
+  readonly series: readonly (Scaling & { readonly name: string })[];
 }
 
 /** A feature or target value over the training split, in the units of the data. */
@@ -55,9 +62,15 @@ export type Targets =
       readonly size: number;
       /** `[N, C]`, row-major. */
       readonly values: Float32Array;
-      /** Leads from `values` back to the data's units; absent if the values are not scaled. */
-      readonly scaling?: Scaling;
+      /**
+       * Leads from `values` back to the data's units, perhaps for each sequence another way; absent
+       * if the values are not scaled.
+       */
+      readonly scaling?: Scaling | ((index: number) => Scaling);
     };
+
+/** Forecasts that need no model: the last value, and the last value of the same season. */
+export type NaiveForecast = 'last_value' | 'seasonal_naive';
 
 /** What a step of a sequence is: numbers, or one of several symbols. */
 export type SequenceInput =
@@ -102,6 +115,16 @@ export interface Split {
    */
   readonly idIsPlace?: true;
   /**
+   * What an error of sequence `index` is divided by in MASE, in the units of the data: the error that
+   * the naive forecast has in training. Undefined if that is not known or 0.
+   */
+  errorScale?(index: number): number | undefined;
+  /**
+   * Naive forecasts of sequence `index`, `[C]` as `targets` has them, undefined if the series does not
+   * go back far enough; present of forecasts.
+   */
+  readonly naive?: Readonly<Partial<Record<NaiveForecast, (index: number) => Float32Array | undefined>>>;
+  /**
    * The grey values of sequence `index` as it was before it became one, row by row; present where
    * `Dataset.picture` is.
    */
@@ -133,6 +156,14 @@ export interface Dataset {
    * The largest symbol of both splits, where steps are symbols; to be judged against the config.
    */
   readonly largestSymbol?: PlacedLabel;
+  /** What symbols stand for, if the data give them as text. */
+  readonly vocabulary?: Vocabulary;
+  /** Of each split, the share of symbols that `vocabulary` does not know. */
+  readonly unknownShares?: Readonly<Partial<Record<SplitName, number>>>;
+  /**
+   * Absent once symbols have the numbers of `vocabulary`: until then they are codes of these texts.
+   */
+  readonly symbolTexts?: SymbolTexts;
   /**
    * What the data call feature or target value `index`; absent if nobody needs to tell them apart.
    */
@@ -144,6 +175,8 @@ export interface Dataset {
   readonly columns?: Readonly<Record<'features' | 'targets', readonly Column[]>>;
   /** Absent if features and targets are as in the data. */
   readonly scaling?: DataScaling;
+  /** How the columns of each series are scaled, if each is by itself. */
+  readonly seriesScaling?: SeriesScaling;
   /** Height and width of a picture, where the sequences are pictures (for reports). */
   readonly picture?: { readonly height: number; readonly width: number };
 }

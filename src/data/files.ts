@@ -16,6 +16,7 @@ export interface SourceFile {
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
   ENOTDIR: 'there is no such file',
+  EISDIR: 'it is a directory',
   EACCES: 'permission denied',
   EPERM: 'permission denied',
   ELOOP: 'too many symbolic links',
@@ -47,10 +48,24 @@ export async function readSource(path: string, maxBytes = MAX_BYTES): Promise<So
     const bytes = await readFile(path);
     return { name: path, bytes, sha256: sha256(bytes) };
   } catch (error) {
-    if (error instanceof UserError) throw error;
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    throw unreadable(path, REASONS[code] ?? `the system reports ${code}`);
+    throw unreadableFile(path, error);
   }
+}
+
+/**
+ * The same, decompressed if it is a gzip file; the digest is that of the file itself.
+ * @throws UserError likewise, and exit 5 if the stream is damaged or expands to more than `maxBytes`
+ */
+export async function readContent(path: string, maxBytes = MAX_BYTES): Promise<SourceFile> {
+  const source = await readSource(path, maxBytes);
+  return { ...source, bytes: decompressed(source.bytes, path, Math.min(maxBytes, expansionLimit())) };
+}
+
+/** What is thrown where the system refuses to read `path` (exit 2); a `UserError` as it is. */
+export function unreadableFile(path: string, error: unknown): UserError {
+  if (error instanceof UserError) return error;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return unreadable(path, REASONS[code] ?? `the system reports ${code}`);
 }
 
 /** SHA-256 over the parts one after another, lower-case hex. */
@@ -96,7 +111,7 @@ export function decompressedBeginning(bytes: Buffer, file: string): Buffer | und
   return beginning ?? decompressed(bytes, file);
 }
 
-function isGzip(bytes: Buffer): boolean {
+export function isGzip(bytes: Buffer): boolean {
   return bytes.length >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 

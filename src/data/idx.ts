@@ -7,7 +7,7 @@ import { readSource, type SourceFile } from './files.js';
 import { type IdxArray, parseIdx } from './formats/idx.js';
 import { idxContent } from './idx-content.js';
 import type { DatasetContext, DatasetKind } from './kind.js';
-import { type PictureFiles, type PictureSequence, pictureDataset } from './pictures.js';
+import { type PictureFiles, type PictureSequence, pictureDataset, pictureSequences } from './pictures.js';
 import { configError } from './problems.js';
 import type { TrainingPartConfig } from './training-part.js';
 
@@ -27,6 +27,7 @@ export const idx: DatasetKind<IdxConfig> = {
   open,
   facts: () => ({ inputKind: 'number', targetKind: 'class', perStep: false }),
   testDigests: 2,
+  newSequences: ({ sequence }, data) => pictureSequences(sequence, data),
 };
 
 /**

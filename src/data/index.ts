@@ -1,16 +1,30 @@
 /** Datasets: what they look like, how one is opened, and which sequences form a batch. */
 export { type BatchOptions, BatchOrder, type BatchOrderState, sequentialBatches } from './batches.js';
+export { fileBytes, streamBytes } from './byte-sources.js';
 export {
   type Column,
   type DataScaling,
   type Dataset,
   IGNORED,
   inputWidth,
+  type NaiveForecast,
   type Scaling,
   type SequenceInput,
   type Split,
   type SplitName,
   type Targets,
 } from './dataset.js';
+export type { DatasetContext } from './kind.js';
+export {
+  type ByteSource,
+  type DataRecord,
+  isRejected,
+  type NewSequence,
+  newSplit,
+  type ReadSequence,
+  type RejectedSequence,
+  type SequenceReader,
+} from './new-sequences.js';
 export { fitScaling, inDataUnits, isConstant } from './scaling.js';
-export { type DatasetConfig, openDataset } from './table.js';
+export { type DatasetConfig, newSequences, openDataset } from './table.js';
+export { decodeText, encodeText, symbolNumbers, UNKNOWN, type Vocabulary } from './vocabulary.js';

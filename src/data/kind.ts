@@ -3,6 +3,8 @@
  * lists.
  */
 import type { DataScaling, Dataset, IGNORED, SequenceInput, Targets } from './dataset.js';
+import type { DataRecord, SequenceReader } from './new-sequences.js';
+import type { Vocabulary } from './vocabulary.js';
 
 export interface DatasetContext {
   /** The experiment's seed, for what is generated or drawn. */
@@ -11,8 +13,12 @@ export interface DatasetContext {
   readonly hasLabelTargets?: boolean;
   /** A class label that neither trains nor counts, besides {@link IGNORED}. */
   readonly ignoredLabel?: number | undefined;
+  /** Rows of a batch, if each continues the row of the batch before it; else 1, the default. */
+  readonly streams?: number;
   /** The scaling that a run was trained with, used in place of one fitted anew. */
   readonly scaling?: DataScaling | undefined;
+  /** The vocabulary that a run was trained with, likewise. */
+  readonly vocabulary?: Vocabulary | undefined;
 }
 
 /** What is known of data; absent where it is not known yet. */
@@ -37,6 +43,16 @@ export interface DatasetKind<Config> {
   open(config: Config, context: DatasetContext): Promise<Dataset>;
   /** What the config alone says, before any data are read; of all training sequences likewise. */
   facts(config: Config): DatasetFacts;
+  /**
+   * Whether `open` sets validation sequences aside and applies the limit itself, since the data must
+   * be divided before they become sequences.
+   */
+  readonly dividesItself?: boolean;
   /** How many of the digests, the last of them, are of what is tested on. */
   readonly testDigests: number;
+  /**
+   * What reads sequences to predict as those of a run were read, from its config and what it
+   * remembers of its data; the files of its dataset need not be there.
+   */
+  newSequences(config: Config, data: DataRecord): SequenceReader;
 }

@@ -11,7 +11,7 @@ import { readSource, sha256 } from './files.js';
 import { type IdxArray, parseIdx } from './formats/idx.js';
 import { idxContent } from './idx-content.js';
 import type { DatasetContext, DatasetKind } from './kind.js';
-import { type PictureFiles, type PictureSequence, pictureDataset } from './pictures.js';
+import { type PictureFiles, type PictureSequence, pictureDataset, pictureSequences } from './pictures.js';
 import { configError } from './problems.js';
 import type { TrainingPartConfig } from './training-part.js';
 
@@ -68,6 +68,7 @@ export const mnist: DatasetKind<MnistConfig> = {
     trainCount: TRAIN_COUNT,
   }),
   testDigests: 2,
+  newSequences: ({ sequence }, data) => pictureSequences(sequence, data),
 };
 
 /**

@@ -268,7 +268,7 @@ function finite(
   return values;
 }
 
-function wrong(
+export function wrong(
   code: string,
   file: string,
   name: string,
@@ -283,7 +283,7 @@ function wrong(
   });
 }
 
-function shapeWords(array: NpyArray): string {
+export function shapeWords(array: NpyArray): string {
   return `[${array.shape.join(', ')}]`;
 }
 
@@ -291,7 +291,7 @@ function shapeWords(array: NpyArray): string {
  * The flat position `flat` as an index of all dimensions, of which `inner` are those after the
  * first.
  */
-function indexWords(flat: number, inner: readonly number[]): string {
+export function indexWords(flat: number, inner: readonly number[]): string {
   const index: number[] = [];
   let rest = flat;
   for (const size of inner.toReversed()) {

@@ -11,6 +11,7 @@ import type { DatasetContext, DatasetKind } from './kind.js';
 import { type FileLabels, labelFacts } from './labels.js';
 import { expansionLimit } from './limits.js';
 import { checkSameShape, type NpzSequences, sequencesOf } from './npz-arrays.js';
+import { numpySequences } from './numpy-sequences.js';
 import { type Packed, packedSplit, selectSequences } from './packed.js';
 import { configError, Problems } from './problems.js';
 import type { NormalizeConfig } from './scaling.js';
@@ -44,7 +45,12 @@ interface Arrays {
   readonly ids: ReadonlyMap<IdsName, readonly string[]>;
 }
 
-export const npz: DatasetKind<NpzConfig> = { open, facts: () => ({}), testDigests: 1 };
+export const npz: DatasetKind<NpzConfig> = {
+  open,
+  facts: () => ({}),
+  testDigests: 1,
+  newSequences: (_, data) => numpySequences(data),
+};
 
 /**
  * Opens a file with `x` (`[N, T, F]` numbers, or `[N, T]` integers, which are symbols), `y` (`[N]`

@@ -1,8 +1,11 @@
 /** Pictures read as sequences: the datasets of the kinds `mnist` and `idx`. */
+import type { UserError } from '../errors.js';
+import { allBytes } from './byte-sources.js';
 import { type Dataset, IGNORED, type Split, type Targets } from './dataset.js';
-import { type IdxArray, idxDamage, offsetNote } from './formats/idx.js';
+import { type IdxArray, idxDamage, offsetNote, parseIdx } from './formats/idx.js';
 import { type FileLabels, labelFacts } from './labels.js';
 import { MAX_CLASSES } from './limits.js';
+import type { DataRecord, ReadSequence, SequenceReader } from './new-sequences.js';
 import { packedSplit } from './packed.js';
 
 /** `rows`: H steps of W features; `pixels`: H*W steps of one feature, row by row. */
@@ -120,21 +123,29 @@ function byteReader(pixels: Uint8Array, steps: number, inputSize: number): Split
 
 function floatsOf({ images, imagesFile }: PictureFiles): Float32Array {
   const { values } = images;
-  if (!(values instanceof Float32Array || values instanceof Float64Array)) {
-    throw idxDamage('data/idx-type', { file: imagesFile, zipped: images.zipped }, 2, {
-      message: 'pictures of this integer type have no known scale',
-      expected: 'unsigned bytes (08), float (0d) or double (0e)',
-    });
-  }
+  if (!isFloats(values)) throw noScale(imagesFile, images.zipped);
   const floats = values instanceof Float32Array ? values : Float32Array.from(values);
   const bad = floats.findIndex(value => !Number.isFinite(value));
-  if (bad >= 0) {
-    throw idxDamage('data/not-finite', { file: imagesFile, zipped: images.zipped }, offsetOf(images, bad), {
-      message: 'a pixel is not a finite float32 number',
-      got: String(values[bad]),
-    });
-  }
+  if (bad >= 0) throw notFinite(images, imagesFile, bad);
   return floats;
+}
+
+function isFloats(values: IdxArray['values']): values is Float32Array | Float64Array {
+  return values instanceof Float32Array || values instanceof Float64Array;
+}
+
+function noScale(file: string, zipped: boolean | undefined): UserError {
+  return idxDamage('data/idx-type', { file, zipped }, 2, {
+    message: 'pictures of this integer type have no known scale',
+    expected: 'unsigned bytes (08), float (0d) or double (0e)',
+  });
+}
+
+function notFinite(images: IdxArray, file: string, index: number): UserError {
+  return idxDamage('data/not-finite', { file, zipped: images.zipped }, offsetOf(images, index), {
+    message: 'a pixel is not a finite float32 number',
+    got: String(images.values[index]),
+  });
 }
 
 function pictureSize({ train, validation, test }: PictureSplits): readonly [number, number] {
@@ -198,4 +209,48 @@ function exactly(value: number): string {
 
 function largest(values: Int32Array): number {
   return values.reduce((most, value) => Math.max(most, value), 0);
+}
+
+/** Values that one list of sequences holds, about. */
+const LIST_VALUES = 2 ** 16;
+
+/** Reads the pictures of an IDX file, which must be as large as those of the run. */
+export function pictureSequences(sequence: PictureSequence, { picture }: DataRecord): SequenceReader {
+  return {
+    hasIds: false,
+    hasTimes: false,
+    async *read(source) {
+      const name = source.name;
+      const images = parseIdx({ file: name, bytes: await allBytes(source) }, 3);
+      const [count, height, width] = images.dims;
+      if (picture && (picture.height !== height || picture.width !== width)) {
+        throw idxDamage('data/shape-mismatch', { file: name }, 8, {
+          message: 'the pictures have another size than those that the run was trained on',
+          expected: `${picture.height} x ${picture.width}`,
+          got: `${height} x ${width}`,
+        });
+      }
+      const inputSize = sequence === 'rows' ? width : 1;
+      const size = height * width;
+      const valuesOf = pixelReader(images, name);
+      const perList = Math.max(1, Math.floor(LIST_VALUES / size));
+      for (let from = 0; from < count; from += perList) {
+        yield Array.from({ length: Math.min(perList, count - from) }, (_, i): ReadSequence => {
+          const at = (from + i) * size;
+          const values = valuesOf(at, size);
+          const bad = values.findIndex(value => !Number.isFinite(value));
+          if (bad >= 0) return { problems: notFinite(images, name, at + bad).diagnostics };
+          return { length: size / inputSize, values, place: { file: name, offset: offsetOf(images, at) } };
+        });
+      }
+    },
+  };
+}
+
+/** What gives `size` pixels from `at` on as features. */
+function pixelReader({ values, zipped }: IdxArray, file: string): (at: number, size: number) => Float32Array {
+  if (values instanceof Uint8Array)
+    return (at, size) => Float32Array.from(values.subarray(at, at + size), value => SCALE[value]);
+  if (!isFloats(values)) throw noScale(file, zipped);
+  return (at, size) => Float32Array.from(values.subarray(at, at + size));
 }

@@ -23,6 +23,11 @@ export class Problems {
     }
   }
 
+  /** Those that would be shown. */
+  get all(): readonly Diagnostic[] {
+    return this.shown;
+  }
+
   /** Runs `read`; the damage that it throws is kept, and `undefined` stands for its result. */
   attempt<T>(read: () => T): T | undefined {
     try {

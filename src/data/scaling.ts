@@ -48,12 +48,23 @@ export function fitScaling(
   return { method, features: fitted(method, features), targets: fitted(method, targets) };
 }
 
+/** What a method makes of a column that has been read. */
+export function columnScaling(
+  method: DataScaling['method'],
+  column: Column,
+): readonly [offset: number, scale: number] {
+  const [offset, scale] = METHODS[method](column);
+  return [offset, isConstant(column) ? 1 : scale];
+}
+
+/** The same scaling for `size` numbers. */
+export function repeated([offset, scale]: readonly [offset: number, scale: number], size: number): Scaling {
+  return { offset: new Array<number>(size).fill(offset), scale: new Array<number>(size).fill(scale) };
+}
+
 function fitted(method: DataScaling['method'], columns: readonly Column[]): Scaling | null {
   if (columns.length === 0) return null;
-  const pairs = columns.map(column => {
-    const [offset, scale] = METHODS[method](column);
-    return [offset, isConstant(column) ? 1 : scale];
-  });
+  const pairs = columns.map(column => columnScaling(method, column));
   return { offset: pairs.map(([offset]) => offset), scale: pairs.map(([, scale]) => scale) };
 }
 
@@ -70,8 +81,11 @@ export function scaledDataset(dataset: Dataset, scaling: DataScaling): Dataset {
   };
 }
 
-/** @param steps T */
-function scaledSplit(split: Split, { features, targets }: DataScaling, steps: number): Split {
+/**
+ * The split with its features and value targets scaled; what is null is left alone.
+ * @param steps T
+ */
+export function scaledSplit(split: Split, { features, targets }: DataScaling, steps: number): Split {
   const scaled = targets === null ? split : { ...split, targets: scaledTargets(split.targets, targets) };
   return features === null ? scaled : { ...scaled, read: scaledRead(split, features, steps) };
 }

@@ -15,6 +15,34 @@ export function range(count: number): Uint32Array {
   return Uint32Array.from({ length: count }, (_, i) => i);
 }
 
+/** Where the test split of a kind with files comes from. */
+export interface TestPartConfig {
+  readonly path: string;
+  readonly test_path?: string;
+  readonly test_fraction?: number;
+}
+
+/**
+ * Which of `count` sequences train and which test; undefined if those that test have a file of
+ * their own.
+ * @throws UserError exit 2 unless the config gives either such a file or a fraction
+ */
+export function testSelection(config: TestPartConfig, count: number, seed: number): Selection | undefined {
+  const { path, test_path, test_fraction } = config;
+  if ((test_path === undefined) === (test_fraction === undefined)) {
+    throw configError({
+      code: 'data/test-split',
+      keyPath: test_path === undefined ? ['dataset'] : TEST_FRACTION,
+      message:
+        test_path === undefined
+          ? 'the config does not say which sequences test'
+          : 'dataset.test_path and dataset.test_fraction exclude each other',
+      expected: 'either dataset.test_path or dataset.test_fraction',
+    });
+  }
+  return test_fraction === undefined ? undefined : holdOut(count, test_fraction, seed, path);
+}
+
 /**
  * Draws `round(count * fraction)` of `count` sequences for the test split, at least one, leaving at
  * least one. The same seed draws the same sequences.

@@ -10,6 +10,7 @@ import { type Dataset, IGNORED, type Split } from './dataset.js';
 import { sha256 } from './files.js';
 import type { DatasetContext, DatasetKind } from './kind.js';
 import { MAX_ELEMENTS } from './limits.js';
+import { numpySequences } from './numpy-sequences.js';
 import { packedSplit } from './packed.js';
 import { configError } from './problems.js';
 import type { TrainingPartConfig } from './training-part.js';
@@ -51,6 +52,7 @@ export const synthetic: DatasetKind<SyntheticConfig> = {
       : { targetKind: 'class', perStep: true, numClasses: TARGET_CLASSES }),
   }),
   testDigests: 1,
+  newSequences: (_, data) => numpySequences(data),
 };
 
 /**

@@ -5,21 +5,34 @@
 import { trainingColumns } from './column-statistics.js';
 import { type CsvConfig, csv } from './csv.js';
 import type { Dataset } from './dataset.js';
+import { type ForecastConfig, forecast } from './forecast.js';
 import { type IdxConfig, idx } from './idx.js';
+import { type JsonlConfig, jsonl } from './jsonl.js';
 import type { DatasetContext, DatasetFacts, DatasetKind } from './kind.js';
 import { type MnistConfig, mnist } from './mnist.js';
+import type { DataRecord, SequenceReader } from './new-sequences.js';
 import { type NpzConfig, npz } from './npz.js';
 import { fitScaling, type NormalizeConfig, scaledDataset } from './scaling.js';
 import { type SyntheticConfig, synthetic } from './synthetic.js';
+import { type TextConfig, text } from './text.js';
 import { dividedTraining, trainingCount } from './training-part.js';
+import { withVocabulary } from './vocabulary.js';
 
-export type DatasetConfig = MnistConfig | IdxConfig | NpzConfig | CsvConfig | SyntheticConfig;
+export type DatasetConfig =
+  | MnistConfig
+  | IdxConfig
+  | NpzConfig
+  | CsvConfig
+  | JsonlConfig
+  | TextConfig
+  | ForecastConfig
+  | SyntheticConfig;
 
 type DatasetTable = {
   readonly [K in DatasetConfig['kind']]: DatasetKind<Extract<DatasetConfig, { kind: K }>>;
 };
 
-export const datasets: DatasetTable = { mnist, idx, npz, csv, synthetic };
+export const datasets: DatasetTable = { mnist, idx, npz, csv, jsonl, text, forecast, synthetic };
 
 /**
  * Opens the dataset that `config` describes. Paths are taken as they are; relative ones from the
@@ -31,10 +44,22 @@ export async function openDataset(config: DatasetConfig, context: DatasetContext
   const whole = await kindOf(config).open(config, context);
   // generated data that have a seed of their own stay the same for every seed of the experiment
   const seed = (config.kind === 'synthetic' ? config.seed : undefined) ?? context.seed;
-  const divided = dividedTraining(whole, config, seed);
-  return config.kind === 'npz' || config.kind === 'csv'
-    ? normalized(divided, config.normalize, context)
-    : divided;
+  const divided = kindOf(config).dividesItself ? whole : dividedTraining(whole, config, seed);
+  const spelled = spelledOut(divided, config, context);
+  return config.kind === 'npz' || config.kind === 'csv' || config.kind === 'jsonl'
+    ? normalized(spelled, config.normalize, context)
+    : spelled;
+}
+
+/** Symbols that are codes of texts get the numbers of a vocabulary. */
+function spelledOut(
+  { symbolTexts, ...dataset }: Dataset,
+  config: DatasetConfig,
+  { vocabulary }: DatasetContext,
+): Dataset {
+  return symbolTexts
+    ? withVocabulary(dataset, symbolTexts, 'min_count' in config ? config : {}, vocabulary)
+    : dataset;
 }
 
 /** Numbers of which the columns of data that are not normalized are judged. */
@@ -59,6 +84,11 @@ export function datasetFacts(config: DatasetConfig): DatasetFacts {
   const facts = kindOf(config).facts(config);
   const { trainCount: total } = facts;
   return total === undefined ? facts : { ...facts, trainCount: trainingCount(total, config) };
+}
+
+/** What reads sequences to predict for a run of `config` that remembers `data`. */
+export function newSequences(config: DatasetConfig, data: DataRecord): SequenceReader {
+  return kindOf(config).newSequences(config, data);
 }
 
 /**

@@ -64,10 +64,7 @@ export function baselineWarnings({
   const { metric, value, name } = best;
   const reached = metricSentence('test', metric, test[metric]);
   const trivial = metricSentence('', metric, value).trim();
-  return [
-    ...found,
-    `the model is no better than a trivial baseline: ${reached}, and ${trivial} without a look at the input (${name})`,
-  ];
+  return [...found, `the model is no better than a trivial baseline: ${reached}, and ${trivial} by ${name}`];
 }
 
 function isBetter(one: BaselineValue, other: BaselineValue): boolean {

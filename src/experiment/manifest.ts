@@ -13,6 +13,35 @@ export interface ScalingRecord {
   readonly targets: { readonly offset: readonly number[]; readonly scale: readonly number[] } | null;
 }
 
+/** What symbols stand for; the first stands for all that are unknown. */
+interface VocabularyRecord {
+  /** How text is cut into symbols; null if the data list them. */
+  readonly level: 'character' | 'byte' | 'word' | null;
+  readonly symbols: readonly string[];
+}
+
+/** What a prediction must know of the data of a run; `DataRecord` of `data/`. */
+interface DataRecord {
+  readonly input:
+    | { readonly kind: 'number'; readonly size: number }
+    | { readonly kind: 'symbol'; readonly count: number };
+  readonly sequence_length: number;
+  readonly variable_length: boolean;
+  readonly output_size: number;
+  readonly class_names?: readonly string[];
+  readonly target_names?: readonly string[];
+  readonly picture?: { readonly height: number; readonly width: number };
+  readonly vocabulary?: VocabularyRecord;
+  readonly series_scaling?: {
+    readonly pooled: { readonly offset: readonly number[]; readonly scale: readonly number[] };
+    readonly series: readonly {
+      readonly name: string;
+      readonly offset: readonly number[];
+      readonly scale: readonly number[];
+    }[];
+  };
+}
+
 /** What only the run itself knows. */
 export interface ManifestFacts {
   readonly run_id: string;
@@ -51,6 +80,8 @@ export interface ManifestFacts {
     readonly adapter: string | null;
   };
   readonly datasets: readonly { readonly name: string; readonly sha256: string }[];
+  /** What a prediction must know of the data; absent if an older version wrote it. */
+  readonly data?: DataRecord;
   /** How features and targets were scaled; absent if they were not. */
   readonly scaling?: ScalingRecord;
   /** Every seed that decides something, by what it decides. */

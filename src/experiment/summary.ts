@@ -15,7 +15,14 @@ export type SplitMetrics = Readonly<Record<string, number>>;
 export type BySplit<T> = { readonly train: T; readonly validation?: T; readonly test: T };
 
 /** Answers that look at no input; what each is, `training/baselines.ts` says. */
-export type BaselineName = 'majority' | 'previous' | 'mean' | 'median' | 'quantiles';
+export type BaselineName =
+  | 'majority'
+  | 'previous'
+  | 'mean'
+  | 'median'
+  | 'quantiles'
+  | 'last_value'
+  | 'seasonal_naive';
 
 /** Those that the targets of a split have, by name; a metric that is not finite is left out. */
 export type SplitBaselines = Readonly<Partial<Record<BaselineName, SplitMetrics>>>;

@@ -11,6 +11,8 @@ export interface Scored {
   readonly point: Numbers;
   /** The class `[1]`, or numbers as `point` has them. */
   readonly target: Numbers;
+  /** What MASE divides an error by; undefined if it is not known. */
+  readonly errorScale?: number | undefined;
 }
 
 /** Takes predictions one by one, in the order of the data: its sums are those of that order. */

@@ -16,7 +16,27 @@ export const valuesMetrics: Readonly<
 > = {
   rmse: macro('rmse'),
   r2: macro('r2'),
+  mase: scaledError,
 };
+
+/**
+ * The mean of |z - y| / q, where q is the error of the naive forecast in training (Hyndman and
+ * Koehler, 2006); predictions without q do not count.
+ */
+function scaledError(): Accumulator {
+  let [sum, count] = [0, 0];
+  return {
+    add(prediction) {
+      const { errorScale } = prediction;
+      if (errorScale === undefined) return;
+      sum += valuesMeans.mean_absolute_error(prediction) / errorScale;
+      count++;
+    },
+    get value() {
+      return count === 0 ? undefined : sum / count;
+    },
+  };
+}
 
 /** How far the predictions of one target are from it. */
 export interface OutputErrors {

@@ -92,7 +92,7 @@ export function blockLinks(spec: ModelSpec, block: Block, variableLength: boolea
   const ofTop = hasHead && units.length === 0 && readsStates ? topOutputs(spec) : [];
   const feedsHead = closes && !hasHead && readsStates && units.some(({ layer }) => layer === top);
   const headStates = feedsHead ? topOutputs(spec).map(({ name }) => name) : [];
-  const carried = spec.carriesState ? states.filter(state => !isPool(state)) : [];
+  const carried = spec.carriesState ? states.filter(state => spec.carriesPool || !isPool(state)) : [];
   const last = units.at(-1)?.layer;
   const passesOn = last !== undefined && (last < top || (!hasHead && !readsStates));
   return {

@@ -40,6 +40,8 @@ export interface ModelSpec {
   readonly outputSize: number;
   /** Whether a batch starts with the states that the batch before it ended with. */
   readonly carriesState: boolean;
+  /** Whether the head's pool is one of these states; not in training. */
+  readonly carriesPool?: boolean;
 }
 
 /** One direction of one layer. */

@@ -138,10 +138,15 @@ export class ScheduleWalk<A extends Numbers> {
     tape.finish(result);
   }
 
-  /** Writes the gradient of the sum of weight * loss to `gradient`, which is flat and holds zeros. */
+  /** Writes the gradient of the sum of weight * loss to `gradient`, which is flat. */
   async writeGradient(parameters: A, batch: WalkBatch<A>, result: WalkResult<A>, gradient: A): Promise<void> {
     const { blocks, tape } = this.planOf(batch.steps);
     tape.begin(batch);
+    for (const { parameters } of blocks) {
+      // what several blocks add to, and what may have no gradient, begins with zeros
+      for (const { offset, size, isShared } of parameters)
+        if (isShared) gradient.fill(0, offset, offset + size);
+    }
     const before: Arrays<A>[] = [];
     for (const block of blocks) {
       const values = this.valuesOf(block, parameters, batch, tape.inputs(block));
@@ -231,10 +236,12 @@ export class ScheduleWalk<A extends Numbers> {
     { inputs }: WalkBatch<A>,
     gradient: A,
   ): void {
-    for (const { name, offset, isShared } of parameters) {
+    for (const { name, offset, size, isShared } of parameters) {
       // a parameter that no result depends on (recurrent weights of a single step) has no output
-      const part = isShared ? (out[`gradient.${name}`] ?? []) : [];
-      for (let i = 0; i < part.length; i++) gradient[offset + i] += part[i];
+      const part = out[`gradient.${name}`];
+      if (!isShared) {
+        if (!part) gradient.fill(0, offset, offset + size);
+      } else if (part) for (let i = 0; i < part.length; i++) gradient[offset + i] += part[i];
     }
     if (this.spec.input.kind === 'symbol') this.scatter(block, out, inputs.x, gradient);
   }
@@ -311,9 +318,17 @@ function blockName(spec: ModelSpec, { units, hasHead, steps }: Block): string {
   return `${parts.join(' and ')}${steps > 0 ? ` over ${counted(steps, 'step')}` : ''}`;
 }
 
-/** The states that a model carries from batch to batch, with their sizes of a row. */
-export function carriedStates(spec: ModelSpec): { readonly name: string; readonly size: number }[] {
+interface CarriedState {
+  readonly name: string;
+  /** Numbers of a row. */
+  readonly size: number;
+  /** What it holds at the start of a sequence. */
+  readonly start: number;
+}
+
+/** The states that a model carries from batch to batch. */
+export function carriedStates(spec: ModelSpec): CarriedState[] {
   if (!spec.carriesState) return [];
   const [block] = makeSchedule(spec, { steps: 1, variableLength: false });
-  return blockLinks(spec, block, false).incoming.map(({ name, size }) => ({ name, size }));
+  return blockLinks(spec, block, false).incoming.map(({ name, size, start }) => ({ name, size, start }));
 }

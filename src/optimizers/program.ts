@@ -27,6 +27,17 @@ export function paddedSize(size: number): number {
 }
 
 /**
+ * The sum of the gradients of `shards` shards, in their order. Inputs: `shard.0`, `shard.1`, ...
+ * [rows, ROW]; output: `gradient` [rows, ROW].
+ */
+export function gradientSumProgram(size: number, shards: number): Program {
+  const graph = new Graph();
+  const shape = [paddedSize(size) / ROW, ROW];
+  const parts = Array.from({ length: shards }, (_, i) => graph.input(`shard.${i}`, shape));
+  return { graph, outputs: new Map([['gradient', parts.reduce(add)]]) };
+}
+
+/**
  * Inputs: `parameter`, `gradient` and `state.NAME` [rows, ROW]; the scalars of the optimizer by
  * name and `gradient_scale` (1, or less if the gradient norm is clipped); if `decaysSome`,
  * `decayed` [rows, ROW] (1 for elements that weight decay applies to, else 0). Outputs:

@@ -7,9 +7,11 @@
  *     mean       of each target
  *     median     of each target, with `mae` and `huber`, whose best constant it is
  *     quantiles  of each target, with `quantile`, likewise
+ *     last_value, seasonal_naive  of forecasts: the last value that is known, or that of the season
+ *                before (`Split.naive`)
  */
 import { lossFacts, type MeasuredMetric, targetSize } from '../config/index.js';
-import { type Dataset, IGNORED, type Split, type Targets } from '../data/index.js';
+import { type Dataset, IGNORED, type NaiveForecast, type Split, type Targets } from '../data/index.js';
 import type { BaselineName, SplitBaselines, SplitMetrics } from '../experiment/summary.js';
 import { lossOf } from '../losses/index.js';
 import { accumulator } from '../metrics/index.js';
@@ -61,6 +63,11 @@ export function trivialBaselines(run: ModelRun, { train }: Dataset, split: Split
     const metrics = run.metrics.filter(name => OF_DECISIONS.has(name));
     const answers = stepBefore(targets, split.count, first.outputs);
     found.push(['previous', measured(run, split, answers, metrics)]);
+  }
+  for (const name of ['last_value', 'seasonal_naive'] as const) {
+    if (split.naive?.[name] === undefined) continue;
+    const answers: Answers = at => naiveOutputs(split, name, at, run.spec.outputSize);
+    found.push([name, measured(run, split, answers, run.metrics)]);
   }
   return Object.fromEntries(found);
 }
@@ -137,9 +144,10 @@ function quantileOf(values: Float32Array, quantile: number): number {
 }
 
 /**
- * The outputs for each prediction of a split, by its position. A view that is good until the next.
+ * The outputs for each prediction of a split, by its position; one without outputs does not count. A
+ * view that is good until the next.
  */
-type Answers = (at: number) => Float32Array;
+type Answers = (at: number) => Float32Array | undefined;
 
 function stepBefore({ values }: Classes, count: number, first: Float32Array): Answers {
   const steps = values.length / count;
@@ -157,6 +165,21 @@ function stepBefore({ values }: Classes, count: number, first: Float32Array): An
   };
 }
 
+/**
+ * What a model of `size` outputs would put out for the naive forecast `name` of sequence `at`;
+ * undefined if there is none.
+ */
+export function naiveOutputs(
+  { naive }: Split,
+  name: NaiveForecast,
+  at: number,
+  size: number,
+): Float32Array | undefined {
+  const values = naive?.[name]?.(at);
+  const each = size / (values?.length ?? 1);
+  return values && Float32Array.from({ length: size }, (_, i) => values[Math.floor(i / each)]);
+}
+
 /** Metrics that are infinite if a target has the probability 0. */
 const OF_LIKELIHOOD: ReadonlySet<MeasuredMetric> = new Set(['perplexity', 'bits_per_symbol']);
 
@@ -165,7 +188,7 @@ const OF_DECISIONS: ReadonlySet<MeasuredMetric> = new Set(['accuracy', 'precisio
 
 function measured(
   { loss, spec }: ModelRun,
-  { targets }: Split,
+  { targets, errorScale }: Split,
   answers: Answers,
   names: readonly MeasuredMetric[],
 ): SplitMetrics {
@@ -178,7 +201,13 @@ function measured(
   for (let at = 0; at < targets.values.length / width; at++) {
     if (targets.kind === 'class' && targets.values[at] === IGNORED) continue;
     const outputs = answers(at);
-    const scored = { outputs, point: readout.point(outputs), target: readout.target(at) };
+    if (outputs === undefined) continue;
+    const scored = {
+      outputs,
+      point: readout.point(outputs, at),
+      target: readout.target(at),
+      errorScale: errorScale?.(at),
+    };
     for (const [, metric] of gathered) metric.add(scored);
   }
   return Object.assign({}, ...gathered.map(([name, { value }]) => finite(name, value)));

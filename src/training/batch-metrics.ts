@@ -69,11 +69,11 @@ export class BatchMetrics {
       const { batch, predictions: all } = shards[Math.floor(inBatch / rows)];
       const { weight } = batch.inputs;
       for (let step = 0; step < steps; step++) {
-        const at = step * rows + (inBatch % rows);
-        if (weight[at] === 0) continue;
-        const outputs = all.subarray(at * width, (at + 1) * width);
-        const target = readout.target(index * each + step);
-        const scored = { outputs, point: readout.point(outputs), target };
+        const row = step * rows + (inBatch % rows);
+        if (weight[row] === 0) continue;
+        const outputs = all.subarray(row * width, (row + 1) * width);
+        const at = index * each + step;
+        const scored = { outputs, point: readout.point(outputs, at), target: readout.target(at) };
         for (let m = 0; m < sums.length; m++) sums[m] += metrics[m][1](scored);
         predictions++;
       }

@@ -1,6 +1,4 @@
-/**
- * Loss and metric of a model over a split, in batches; one is written while another is computed.
- */
+/** Loss and metric of a model over a split, in batches. */
 
 import { lossFacts, type MeasuredMetric, targetSize } from '../config/index.js';
 import type { Split } from '../data/dataset.js';
@@ -11,17 +9,10 @@ import type { Loss } from '../losses/loss.js';
 import { accumulator } from '../metrics/index.js';
 import type { Accumulator } from '../metrics/metric.js';
 import { predictionsOf } from '../model/inputs.js';
-import { BatchWriter } from './batch.js';
-import type { PredictedSequence, Prediction, PredictionWatcher } from './predictions.js';
+import { type Forwarded, ForwardPass, inTurn, type SplitBatch } from './forward.js';
+import type { PredictedSequence, PredictionWatcher } from './predictions.js';
 import { Readout } from './readout.js';
-import {
-  type ModelRun,
-  planShards,
-  type ShardGroup,
-  type ShardJob,
-  type ShardPool,
-  startAnew,
-} from './shards.js';
+import type { ModelRun, ShardPool } from './shards.js';
 
 export interface Evaluation {
   readonly loss: number;
@@ -31,11 +22,6 @@ export interface Evaluation {
   readonly count: number;
 }
 
-/**
- * One batch is computed while the next is written and waits for the threads that are done first.
- */
-const SLOTS = 2;
-
 export interface EvaluationOptions {
   /** Aborted where the evaluation is to stop. */
   readonly signal?: AbortSignal | undefined;
@@ -43,18 +29,9 @@ export interface EvaluationOptions {
   readonly watch?: PredictionWatcher;
 }
 
-/** A batch that is being computed: the sequences of the split from `from` on. */
-interface Running {
-  readonly slot: number;
-  readonly from: number;
-  readonly computed: Promise<ExecutionReport>;
-}
-
 export class Evaluator {
-  private readonly shards: ShardGroup;
-  private readonly job: ShardJob;
+  private readonly forward: ForwardPass;
   private readonly loss: Loss;
-  private report: ExecutionReport = { executor: null, fallbacks: [] };
 
   /** The parameters of `pool` are read anew at each evaluation. */
   constructor(
@@ -62,23 +39,21 @@ export class Evaluator {
     private readonly run: ModelRun,
     private readonly batchSize: number,
   ) {
-    const { shards, job } = planShards(run, batchSize, false);
-    this.job = job;
+    this.forward = new ForwardPass(pool, run, batchSize);
     this.loss = lossOf(run.loss);
-    this.shards = pool.group(job, { shards, slots: SLOTS });
   }
 
   /** What executes the kernels; known after the first evaluation. */
   get execution(): ExecutionReport {
-    return this.report;
+    return this.forward.execution;
   }
 
   /**
-   * Compiles, by computing whatever the batch's memory holds. An evaluation does so by itself;
-   * ahead of it, a run takes all the memory that it will need at its beginning.
+   * Compiles. An evaluation does so by itself; ahead of it, a run takes all the memory that it will
+   * need at its beginning.
    */
-  async warmUp(): Promise<void> {
-    await this.shards.compute(0);
+  warmUp(): Promise<void> {
+    return this.forward.warmUp();
   }
 
   /**
@@ -87,70 +62,60 @@ export class Evaluator {
    * batch.
    */
   async evaluate(split: Split, { signal, watch }: EvaluationOptions = {}): Promise<Evaluation | null> {
-    const { spec, loss } = this.run;
-    const writer = new BatchWriter(split, spec, loss, this.job.shape);
-    const write = (slot: number, from: number) => {
-      const length = Math.min(this.batchSize, split.count - from);
-      const indices = Uint32Array.from({ length }, (_, i) => from + i);
-      writer.write(
-        indices,
-        this.shards.slots[slot].map(memory => memory.batch),
-      );
-    };
+    const { forward } = this;
     const totals = new Totals(this.run, this.loss);
     const readout = new Readout(this.loss, split.targets);
-    const finish = async ({ slot, from, computed }: Running) => {
-      this.report = await computed;
-      for (let index = from; index < Math.min(from + this.batchSize, split.count); index++) {
-        const sequence = this.sequence(split, readout, index, { slot, at: index - from });
+    forward.startAnew();
+    const batches = batchesOf(split, this.batchSize, signal);
+    const targets = predictionsOf(this.run.spec, this.run.sequenceLength);
+    let done = 0;
+    for await (const { batch, slot } of inTurn(batches, (to, one) => forward.compute(to, one))) {
+      batch.indices.forEach((index, at) => {
+        const predictions = forward.predictions(slot, at, split.lengths?.[index]);
+        const sequence = withTargets(split, { index, first: index * targets, predictions, readout });
         totals.add(sequence);
         watch?.(sequence);
-      }
-    };
-    for (const { carried } of this.shards.slots[0]) startAnew(carried);
-    let before: Running | undefined;
-    let from = 0;
-    for (let slot = 0; from < split.count && !signal?.aborted; from += this.batchSize) {
-      write(slot, from);
-      const running = { slot, from, computed: this.shards.compute(slot) };
-      // where the one before fails, that is what is thrown
-      running.computed.catch(() => {});
-      if (before) await finish(before);
-      before = running;
-      slot = 1 - slot;
+      });
+      done += batch.indices.length;
     }
-    if (before) await finish(before);
-    return from < split.count ? null : totals.means();
+    return done < split.count ? null : totals.means();
   }
+}
 
-  /** What came out for sequence `index`, which is number `at` of the batch in `slot`. */
-  private sequence(
-    { lengths, id }: Split,
-    readout: Readout,
-    index: number,
-    { slot, at }: { readonly slot: number; readonly at: number },
-  ): PredictedSequence {
-    const { spec, sequenceLength } = this.run;
-    const { batch: rowsOfShard } = this.job.shape;
-    const { rows, predictions, batch } = this.shards.slots[slot][Math.floor(at / rowsOfShard)];
-    const width = spec.outputSize;
-    const first = index * predictionsOf(spec, sequenceLength);
-    const steps = predictionsOf(spec, lengths?.[index] ?? sequenceLength);
-    const { weight } = batch.inputs;
-    const told = Array.from({ length: steps }, (_, step): Prediction => {
-      const i = step * rowsOfShard + (at % rowsOfShard);
-      const outputs = predictions.subarray(i * width, (i + 1) * width);
-      return {
-        step,
-        counts: weight[i] !== 0,
-        loss: rows[i],
-        outputs,
-        point: readout.point(outputs),
-        target: readout.target(first + step),
-      };
-    });
-    return { index, ...(id && { id: id(index) }), predictions: told };
+/** The sequences of `split` in their order, until `signal` is aborted. */
+export async function* batchesOf(
+  split: Split,
+  batchSize: number,
+  signal?: AbortSignal,
+): AsyncGenerator<SplitBatch> {
+  for (let from = 0; from < split.count && !signal?.aborted; from += batchSize) {
+    const length = Math.min(batchSize, split.count - from);
+    yield { split, indices: Uint32Array.from({ length }, (_, i) => from + i) };
   }
+}
+
+interface OfSequence {
+  readonly index: number;
+  /** Of its targets in the split. */
+  readonly first: number;
+  readonly predictions: readonly Forwarded[];
+  readonly readout: Readout;
+}
+
+function withTargets(
+  { id, errorScale }: Split,
+  { index, first, predictions, readout }: OfSequence,
+): PredictedSequence {
+  return {
+    index,
+    ...(id && { id: id(index) }),
+    predictions: predictions.map(one => ({
+      ...one,
+      point: readout.point(one.outputs, first + one.step),
+      target: readout.target(first + one.step),
+      errorScale: errorScale?.(index),
+    })),
+  };
 }
 
 class Totals {

@@ -32,7 +32,15 @@ export type PredictionWatcher = (sequence: PredictedSequence) => void;
  * where it is not defined.
  */
 export function probabilityOf(logits: ArrayLike<number>, k: number): number {
-  const values = Array.from(logits);
-  const most = Math.max(...values);
-  return Math.exp(values[k] - most) / values.reduce((sum, z) => sum + Math.exp(z - most), 0);
+  return probabilities(logits)[k];
+}
+
+/** softmax(z) of all classes. */
+export function probabilities(logits: ArrayLike<number>): Float64Array {
+  const values = Float64Array.from(logits);
+  const most = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  for (let k = 0; k < values.length; k++) values[k] = Math.exp(values[k] - most);
+  const sum = values.reduce((a, b) => a + b, 0);
+  for (let k = 0; k < values.length; k++) values[k] /= sum;
+  return values;
 }

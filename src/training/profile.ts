@@ -30,7 +30,7 @@ export interface StepProfile {
   readonly step_ms: number;
   /** Slowest first. */
   readonly kernels: readonly KernelProfile[];
-  /** What a step does beside its kernels: gradients summed, the norm, calls. */
+  /** What a step does beside its kernels: the gradient's norm, copies, calls. */
   readonly other: { readonly ms: number; readonly share: number };
   /** Milliseconds to write a batch, which threads overlap with the step before. */
   readonly batch_ms: number;
@@ -39,7 +39,7 @@ export interface StepProfile {
 /** Steps before the first that counts: the memory has been touched by then. */
 const WARM_UP = 3;
 
-const UPDATE = 'update of the parameters';
+const UPDATE = 'sum of gradients and update';
 
 /**
  * Trains `steps` steps in this thread and times each kernel; of every call the fastest counts, since

@@ -4,38 +4,43 @@ import type { Loss } from '../losses/loss.js';
 import type { Numbers } from '../metrics/metric.js';
 
 export class Readout {
-  private readonly scaling: Scaling | undefined;
-
   constructor(
     private readonly loss: Loss,
     private readonly targets: Targets,
-  ) {
-    this.scaling = targets.kind === 'value' ? targets.scaling : undefined;
+  ) {}
+
+  /**
+   * What `outputs` predict at `at`, counted as {@link target} counts: a view of them unless they have
+   * to be changed.
+   */
+  point(outputs: Float32Array, at: number): Numbers {
+    return inDataUnits(this.loss.point?.(outputs) ?? outputs, this.scaling(at));
   }
 
-  /** The prediction that `outputs` make: a view of them unless they have to be changed. */
-  point(outputs: Float32Array): Numbers {
-    return inDataUnits(this.loss.point?.(outputs) ?? outputs, this.scaling);
-  }
-
-  /** The quantiles that `outputs` predict, as `Loss.quantiles` has them; none for other losses. */
-  quantiles(outputs: Float32Array): readonly Numbers[] {
-    return (this.loss.quantiles ?? []).map(({ point }) => inDataUnits(point(outputs), this.scaling));
+  /** The quantiles, likewise, as `Loss.quantiles` has them; none for other losses. */
+  quantiles(outputs: Float32Array, at: number): readonly Numbers[] {
+    return (this.loss.quantiles ?? []).map(({ point }) => inDataUnits(point(outputs), this.scaling(at)));
   }
 
   /** The target of prediction `at` of a split, counted over all its sequences and steps. */
   target(at: number): Numbers {
     const { targets } = this;
     const size = targets.kind === 'value' ? targets.size : 1;
-    return inDataUnits(targets.values.subarray(at * size, (at + 1) * size), this.scaling);
+    return inDataUnits(targets.values.subarray(at * size, (at + 1) * size), this.scaling(at));
+  }
+
+  /** Values are one target a sequence. */
+  private scaling(index: number): Scaling | undefined {
+    const scaling = this.targets.kind === 'value' ? this.targets.scaling : undefined;
+    return typeof scaling === 'function' ? scaling(index) : scaling;
   }
 
   /**
    * The shortest decimals that say as much as `values`, which are a `point`, a quantile or a
-   * `target`: those are float32, so 21.299999237060547 is 21.3.
+   * `target` at `at`: those are float32, so 21.299999237060547 is 21.3.
    */
-  decimals(values: Numbers): number[] {
-    const { scaling } = this;
+  decimals(values: Numbers, at: number): number[] {
+    const scaling = this.scaling(at);
     return Array.from(values, (value, i) => {
       if (!scaling) return shortestDecimal(value, 0);
       const { offset, scale } = { offset: scaling.offset[i], scale: scaling.scale[i] };

@@ -39,7 +39,7 @@ import { configFolder, frozenConfig, isGivenConfigEdited } from './frozen-config
 import { gateOrigins, withGateOrigins } from './gate-references.js';
 import { leftSummary } from './left-summary.js';
 import type { LoopStart } from './loop.js';
-import { manifestFacts } from './manifest-facts.js';
+import { dataRecord, manifestFacts } from './manifest-facts.js';
 import type { RunObserver, RunResult } from './observer.js';
 import {
   type Change,
@@ -53,7 +53,7 @@ import {
 import { checkPlace, checkUse } from './resume-place.js';
 import { RunEvents } from './run-events.js';
 import { RunState } from './run-state.js';
-import { checkSameData, digestChanges } from './same-data.js';
+import { checkSameData, digestChanges, fittedBy } from './same-data.js';
 import { initialParameters, openSession, type Session } from './session.js';
 import type { Trainer } from './trainer.js';
 import { restoreTraining } from './weights.js';
@@ -110,9 +110,8 @@ async function resumeLocked(
   const loaded = hasOtherGates ? frozen : withGateOrigins(frozen, manifest.gate_origins ?? []);
   refuseImpossible(edits, options.allowChange, loaded);
   const backend = options.backend ?? (manifest.backend.name as BackendRequest);
-  const { scaling } = manifest;
   const { threads, width } = options;
-  const session = await openSession(loaded, { backend, threads, width, scaling });
+  const session = await openSession(loaded, { backend, threads, width, ...fittedBy(manifest) });
   const isOtherData = edits.some(({ key }) => key.startsWith('dataset.'));
   if (!isOtherData) checkSameData(session.dataset, manifest);
   const dataSeconds = (performance.now() - began) / 1000;
@@ -382,6 +381,7 @@ function recordChanges(
     ...stepHashes(manifest, loaded, frozen, changes),
     gate_origins: gateOrigins(loaded),
     datasets: digests,
+    data: dataRecord(session),
     changes: [...(manifest.changes ?? []), ...recorded],
   });
 }

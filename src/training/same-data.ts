@@ -2,9 +2,15 @@
 import { type Dataset, fitScaling, type Scaling } from '../data/index.js';
 import { damagedError } from '../errors.js';
 import type { Manifest } from '../experiment/manifest.js';
+import type { Fitted } from './data.js';
 
 /** What a run says of the data that it was trained on. */
-export type RunData = Pick<Manifest, 'datasets' | 'scaling' | 'changes'>;
+export type RunData = Pick<Manifest, 'datasets' | 'data' | 'scaling' | 'changes'>;
+
+/** What a run fitted on its training split; nothing without a run. */
+export function fittedBy(run: RunData | undefined): Fitted {
+  return { scaling: run?.scaling, vocabulary: run?.data?.vocabulary };
+}
 
 /**
  * Checks that a dataset is the one that a run read, and that its training split still fits the
@@ -51,17 +57,23 @@ function scalingWords(scaling: Scaling | null, i: number): string {
   return scaling === null ? 'none' : `offset ${scaling.offset[i]}, scale ${scaling.scale[i]}`;
 }
 
-/** Throws exit 5 where one of `now` has another digest than in the run's manifest. */
+/**
+ * Throws exit 5 if one of `now` has another digest than in the run's manifest. A file that the
+ * manifest does not know has been moved: it is the one in its place there.
+ */
 function checkDigests(now: Dataset['digests'], then: Dataset['digests']): void {
   const known = new Map(then.map(({ name, sha256 }) => [name, sha256]));
-  const changed = digestChanges(now, then).filter(({ name }) => known.has(name));
+  const changed = now.flatMap(({ name, sha256 }, place) => {
+    const expected = known.get(name) ?? then.at(place)?.sha256;
+    return expected === undefined || expected === sha256 ? [] : [{ name, sha256, expected }];
+  });
   if (changed.length === 0) return;
   throw damagedError(
-    ...changed.map(({ name, sha256 }) => ({
+    ...changed.map(({ name, sha256, expected }) => ({
       code: 'run/data-changed',
       message: 'the data are not those that the run was trained and measured on',
       file: name,
-      expected: `SHA-256 ${known.get(name)}`,
+      expected: `SHA-256 ${expected}`,
       got: sha256,
     })),
   );

@@ -6,15 +6,15 @@ import {
   type ModelSizes,
   measuredMetrics,
 } from '../config/index.js';
-import type { DataScaling, Dataset } from '../data/index.js';
-import { type BackendChoice, type BackendRequest, chooseBackend } from '../engine/backend.js';
+import type { Dataset } from '../data/index.js';
+import { type Backend, type BackendChoice, type BackendRequest, chooseBackend } from '../engine/backend.js';
 import { measuredWidth, type Width } from '../engine/simd/target.js';
 import { type Diagnostic, UserError, usageError } from '../errors.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { describeModel, type ModelSpec } from '../model/spec.js';
 import { optimizerOf } from '../optimizers/index.js';
 import { RandomStream } from '../random.js';
-import { openData } from './data.js';
+import { type Fitted, openData } from './data.js';
 import { type GateReferences, gateReferences } from './gate-references.js';
 import { lossSettings } from './loss-settings.js';
 import type { ModelRun } from './shards.js';
@@ -30,10 +30,8 @@ export interface BackendOptions {
   readonly width?: Width | undefined;
 }
 
-export interface SessionOptions extends BackendOptions {
-  /** The scaling of the run that the session belongs to; absent: it is fitted. */
-  readonly scaling?: DataScaling | undefined;
-}
+/** What the run that the session belongs to has fitted may be given. */
+export type SessionOptions = BackendOptions & Fitted;
 
 export interface Session {
   readonly dataset: Dataset;
@@ -54,7 +52,7 @@ export async function openSession(loaded: LoadedExperiment, options: SessionOpti
   const { experiment } = loaded;
   const [choice, dataset] = await Promise.all([
     chooseBackend(options.backend),
-    openData(experiment, options.scaling).catch((error: unknown) => {
+    openData(experiment, options).catch((error: unknown) => {
       throw error instanceof UserError ? locateInConfig(error, loaded) : error;
     }),
   ]);
@@ -74,7 +72,7 @@ export function sessionWith(
   const run: ModelRun = {
     backend: choice.backend,
     threads: threads ?? usableCores(),
-    width: choice.backend === 'webasm' ? (width ?? measuredWidth().width) : undefined,
+    width: widthOn(choice.backend, width),
     spec,
     loss: lossSettings(loaded, dataset.train, spec),
     metrics: measuredMetrics(loaded.experiment),
@@ -85,6 +83,11 @@ export function sessionWith(
     ),
   };
   return { dataset, spec, choice, run, references, warnings };
+}
+
+/** Bits of vectors; undefined on backends that choose by themselves. */
+export function widthOn(backend: Backend, asked: Width | undefined): Width | undefined {
+  return backend === 'webasm' ? (asked ?? measuredWidth().width) : undefined;
 }
 
 /** A trainer with the experiment's optimizer; its parameters are not yet set. */

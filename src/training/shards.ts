@@ -98,7 +98,6 @@ export class ShardComputer {
     const batch = { steps: memory.batch.steps[0], inputs: memory.batch.inputs, states: carried.before };
     const result = { rows, predictions, states: carried.after };
     if (this.job.withGradient) {
-      gradient.fill(0);
       await this.walk.writeGradient(parameters, batch, result, gradient);
     } else {
       await this.walk.evaluate(parameters, batch, result);

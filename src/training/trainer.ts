@@ -1,5 +1,6 @@
 /** A model in training: its parameters and one optimizer step. Knows no files and no schedule. */
 import type { Split } from '../data/dataset.js';
+import type { Executable } from '../engine/executable.js';
 import { Engine } from '../engine/index.js';
 import type { ExecutionReport } from '../engine/machine.js';
 import type { Tensor } from '../experiment/safetensors.js';
@@ -7,7 +8,7 @@ import { sizeOf } from '../graph/shape.js';
 import { ParameterLayout } from '../model/parameters.js';
 import { carriedStates } from '../model/walk.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
-import { paddedSize } from '../optimizers/program.js';
+import { gradientSumProgram, paddedSize } from '../optimizers/program.js';
 import { WeightAverage } from './average.js';
 import { BatchWriter } from './batch.js';
 import { BatchMetrics, type MetricSums, NO_METRICS } from './batch-metrics.js';
@@ -75,6 +76,8 @@ export class Trainer {
   /** Flat, padded to whole rows. */
   readonly parameters: Float32Array;
   private readonly gradient: Float32Array;
+  /** Undefined if there is only one shard. */
+  private readonly gradientSum: Executable | undefined;
   private readonly averaged: WeightAverage | undefined;
   private readonly pool: ShardPool;
   private readonly shards: ShardGroup;
@@ -98,6 +101,7 @@ export class Trainer {
     const { shards, job } = planShards(options, options.batchSize, true);
     this.pool = makePool(engine, options, this.parameters);
     this.shards = this.pool.group(job, { shards, slots: SLOTS });
+    if (shards > 1) this.gradientSum = engine.compile(gradientSumProgram(this.layout.size, shards));
     this.measured = new BatchMetrics(options, options.train, job.shape.batch);
     this.writer = new BatchWriter(options.train, options.spec, options.loss, job.shape, options.seed);
   }
@@ -173,7 +177,7 @@ export class Trainer {
     if (startsEpoch) for (const { carried } of shards) startAnew(carried);
     this.report = await this.shards.compute(slot);
     const loss = this.weightedLoss(slot);
-    this.sumGradients();
+    await this.sumGradients();
     const norm = gradientNorm(this.gradient);
     if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
       const notFinite = this.notFiniteIn([this.gradient]);
@@ -259,13 +263,13 @@ export class Trainer {
   /**
    * In the order of the shards, whoever computed them: the same bytes for any number of threads.
    */
-  private sumGradients(): void {
-    const { gradient } = this;
-    this.shards.slots[0].forEach((memory, s) => {
-      const part = memory.gradient;
-      if (s === 0) gradient.set(part);
-      else for (let i = 0; i < gradient.length; i++) gradient[i] += part[i];
-    });
+  private async sumGradients(): Promise<void> {
+    const { gradient, gradientSum } = this;
+    const parts = this.shards.slots[0].map(memory => memory.gradient);
+    if (gradientSum) {
+      const values = Object.fromEntries(parts.map((part, s) => [`shard.${s}`, part]));
+      await gradientSum.run(values, { gradient });
+    } else gradient.set(parts[0]);
   }
 }
 

@@ -39,7 +39,7 @@ export function trainingTensors(
 ): Map<string, Tensor> {
   const tensors = parameterTensors(layout, parameters);
   for (const [state, flat] of Object.entries(optimizerState)) {
-    for (const [name, tensor] of parameterTensors(layout, flat, `optimizer.${state}.`))
+    for (const [name, tensor] of parameterTensors(layout, flat, `${OPTIMIZER}${state}.`))
       tensors.set(name, tensor);
   }
   if (average)
@@ -50,6 +50,18 @@ export function trainingTensors(
 
 const CARRIED = 'carried.';
 const AVERAGE = 'average.';
+const OPTIMIZER = 'optimizer.';
+
+/** The weights among the `tensors` of a checkpoint, under PyTorch's names and without the rest of its state. */
+export function weightsAlone(tensors: Tensors, which: WeightsName): Map<string, Tensor> {
+  const isOther = (name: string) => [OPTIMIZER, CARRIED, AVERAGE].some(prefix => name.startsWith(prefix));
+  const chosen =
+    which === 'average'
+      ? [...tensors].filter(([name]) => name.startsWith(AVERAGE))
+      : [...tensors].filter(([name]) => !isOther(name));
+  const prefix = which === 'average' ? AVERAGE : '';
+  return new Map(chosen.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
+}
 
 /** Which weights of a checkpoint: those of the last update, or their average. */
 export type WeightsName = 'trained' | 'average';
@@ -125,7 +137,7 @@ export function unfitTensors(
 ): Diagnostic[] {
   const prefixes = [
     '',
-    ...optimizerStates.map(state => `optimizer.${state}.`),
+    ...optimizerStates.map(state => `${OPTIMIZER}${state}.`),
     ...(hasAverage ? [AVERAGE] : []),
   ];
   const expected = [
@@ -163,7 +175,7 @@ export function restoreTraining(
     }
   };
   fill(parameters, '');
-  for (const [state, flat] of Object.entries(optimizerState)) fill(flat, `optimizer.${state}.`);
+  for (const [state, flat] of Object.entries(optimizerState)) fill(flat, `${OPTIMIZER}${state}.`);
   if (average) fill(average, AVERAGE);
   const carried = [...tensors].filter(([name]) => name.startsWith(CARRIED));
   return new Map(carried.map(([name, tensor]) => [name.slice(CARRIED.length), tensor]));
@@ -181,7 +193,7 @@ function commonPrefix(tensors: ReadonlyMap<string, unknown>, layout: ParameterLa
   const [{ name: first }] = layout.parameters;
   if (tensors.has(first)) return '';
   const found = [...tensors.keys()].find(
-    name => name.endsWith(`.${first}`) && !name.startsWith('optimizer.') && !name.startsWith(AVERAGE),
+    name => name.endsWith(`.${first}`) && !name.startsWith(OPTIMIZER) && !name.startsWith(AVERAGE),
   );
   return found ? found.slice(0, -first.length) : '';
 }

@@ -1,15 +1,17 @@
 /** One run of the benchmark, from its options to its results. */
+import { readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { usageError } from '../../src/errors.js';
 import { gitState, machine, versions } from '../../src/experiment/machine.js';
 import { usableCores } from '../../src/training/threads.js';
 import { BUCKETED_LENGTHS, bucketedId, measureBucketed } from './bucketed.js';
 import { allCases, type BenchCase, quickCases } from './cases.js';
-import { measureChecks } from './checks.js';
+import { measureCalibrated, measureChecks } from './checks.js';
 import { contenders, missingTfjs, startAll } from './contenders.js';
 import { measureDashboard } from './dashboard.js';
 import { measureCase, type Pace } from './measure.js';
 import type { BenchOptions } from './options.js';
+import { measurePredict } from './predict.js';
 import { type Figure, RESULTS_VERSION, type Results, type Row } from './results.js';
 import { measureReview } from './review.js';
 import { measureSoak } from './soak.js';
@@ -25,11 +27,13 @@ const DEFAULT_THREADS = 2;
 /** What is no case, by the option that asks for it; without one it is always measured. */
 const FIGURES = [
   [undefined, 'checks/step'],
+  [undefined, 'step/calibration'],
   ...BUCKETED_LENGTHS.map(length => [undefined, bucketedId(length)] as const),
   ['whole', 'whole/start'],
   ['whole', 'whole/run'],
   ['whole', 'whole/peak-rss'],
   ['whole', 'whole/review'],
+  ['whole', 'whole/predict'],
   ['whole', 'whole/status'],
   ['whole', 'whole/suggestion'],
   ['whole', 'whole/trial'],
@@ -71,6 +75,10 @@ export async function runBench(options: BenchOptions, progress: (text: string) =
     progress('checks/step');
     figures.push(await measureChecks(threads, options.rounds));
   }
+  if (figuresWanted.some(([, id]) => id === 'step/calibration')) {
+    progress('step/calibration');
+    figures.push(await measureCalibrated(threads, options.rounds));
+  }
   for (const length of BUCKETED_LENGTHS) {
     const id = bucketedId(length);
     if (!figuresWanted.some(one => one[1] === id)) continue;
@@ -87,6 +95,10 @@ export async function runBench(options: BenchOptions, progress: (text: string) =
     progress('review of a long log');
     figures.push(...(await measureReview(options.rounds)));
   }
+  if (figuresWanted.some(([, id]) => id === 'whole/predict')) {
+    progress('prediction of a gigabyte');
+    figures.push(...(await measurePredict()));
+  }
   if (figuresWanted.some(([flag]) => flag === 'soak')) {
     progress('memory over 10,000 steps');
     figures.push(...(await measureSoak(threads)));
@@ -99,6 +111,7 @@ export async function runBench(options: BenchOptions, progress: (text: string) =
     version: RESULTS_VERSION,
     date: new Date().toISOString(),
     machine: machine(),
+    vectors: widestVectors(),
     versions: found,
     rounds: options.rounds,
     threads,
@@ -152,4 +165,16 @@ async function measureRows(
     }
   }
   return rows;
+}
+
+/** From what Linux says of the processor. */
+function widestVectors(): Results['vectors'] {
+  let flags = '';
+  try {
+    flags = readFileSync('/proc/cpuinfo', 'utf8');
+  } catch {
+    // another system: nothing is said
+  }
+  if (/\bavx512f\b/.test(flags)) return 'AVX-512';
+  return /\bavx2\b/.test(flags) ? 'AVX2' : 'other';
 }

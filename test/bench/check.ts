@@ -7,6 +7,8 @@ import { noiseOf, type Spread } from './statistics.js';
  * the machine, another clock rate.
  */
 const BETWEEN_RUNS = 0.1;
+/** The same on another machine, or beside other work. */
+const LOOSELY = 1;
 /** Where more growth than this would pass for noise, nothing can be said. */
 const MOST_ALLOWED = 0.6;
 
@@ -38,7 +40,7 @@ export interface Check {
  * that is 0.67 standard deviations of a single round; twice it, for both runs together, is exceeded by chance far less than
  * once in a hundred, since the median of five rounds is steadier than a round. 0.1 is what runs differ by anyway.
  */
-export function compare(before: Results, now: Results): Check {
+export function compare(before: Results, now: Results, { loosely = false } = {}): Check {
   const after = ratiosOf(now);
   const regressions: Regression[] = [];
   const noisy: string[] = [];
@@ -50,8 +52,9 @@ export function compare(before: Results, now: Results): Check {
       missing.push(id);
       continue;
     }
-    const allowed = BETWEEN_RUNS + 2 * Math.hypot(noiseOf(old), noiseOf(ratio));
-    if (allowed > MOST_ALLOWED) {
+    const noise = 2 * Math.hypot(noiseOf(old), noiseOf(ratio));
+    const allowed = (loosely ? LOOSELY : BETWEEN_RUNS) + noise;
+    if (noise > MOST_ALLOWED - BETWEEN_RUNS) {
       noisy.push(id);
       continue;
     }

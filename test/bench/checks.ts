@@ -56,6 +56,48 @@ export async function measureChecks(threads: number, rounds: number): Promise<Fi
   }
 }
 
+/** Steps between two looks at the calibration kernel: both see the same minute. */
+const CALIBRATED_STEPS = 5;
+
+/**
+ * A training step over the calibration kernel in the same threads: no other program is needed, and a
+ * slower machine moves both, so that CI can hold it to a limit.
+ */
+export async function measureCalibrated(threads: number, rounds: number): Promise<Figure> {
+  const one = benchCase('train_step', { ...REFERENCE, threads });
+  const trainer = await openTrainer(one, randomSplit(one), threads);
+  try {
+    const indices = Uint32Array.from({ length: one.batch_size }, (_, i) => i);
+    let made = 0;
+    const round = async () => {
+      const steps: number[] = [];
+      const kernels: number[] = [];
+      for (let i = 0; i < CALIBRATED_STEPS; i++) {
+        const batch = trainer.prepare(indices, ++made, true);
+        const began = performance.now();
+        await trainer.step(batch, made, LEARNING_RATE);
+        steps.push(performance.now() - began);
+        kernels.push(await trainer.calibrate());
+      }
+      return [medianOf(steps), medianOf(kernels)] as const;
+    };
+    await round();
+    const measured: (readonly [number, number])[] = [];
+    for (let i = 0; i < rounds; i++) measured.push(await round());
+    const [steps, kernels] = [0, 1].map(at => measured.map(pair => pair[at]));
+    return {
+      id: 'step/calibration',
+      what: 'training step',
+      unit: 'ms',
+      ours: spreadOf(steps),
+      other: { name: 'calibration kernel', value: spreadOf(kernels) },
+      ratio: ratioOf(steps, kernels),
+    };
+  } finally {
+    await trainer.close();
+  }
+}
+
 /** Makes steps, and times each and its parts apart; milliseconds. */
 function stopwatch(one: BenchCase, trainer: Trainer, engine: Engine): (steps: number) => Promise<Times> {
   const program = updateProgram(adam, ADAM, trainer.layout.size);

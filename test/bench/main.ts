@@ -40,7 +40,7 @@ async function main(args: readonly string[]): Promise<number> {
   if (!baseline) return EXIT.done;
   if (baseline.machine.cpu !== machine.cpu)
     out(`- the baseline is from another processor: ${baseline.machine.cpu}\n`);
-  const check = compare(baseline, results);
+  const check = compare(baseline, results, options);
   out(checkText(check));
   return check.regressions.length > 0 || check.compared === 0 ? EXIT.unexpected : EXIT.done;
 }

@@ -12,6 +12,13 @@ export interface Finished {
   readonly started: number;
 }
 
+interface RunOptions {
+  readonly allowed?: readonly number[];
+  readonly watch?: (pid: number) => void;
+  /** Whether what it prints is returned. Default: true. */
+  readonly keepsOutput?: boolean;
+}
+
 /**
  * Runs a program; `watch` is called with its process id about every quarter of a second. Throws where it ends with an exit code
  * other than those `allowed`.
@@ -19,18 +26,21 @@ export interface Finished {
 export function runProgram(
   program: string,
   args: readonly string[],
-  { allowed = [0], watch }: { allowed?: readonly number[]; watch?: (pid: number) => void } = {},
+  { allowed = [0], watch, keepsOutput = true }: RunOptions = {},
 ): Promise<Finished> {
   return new Promise((resolve, reject) => {
     const started = Date.now();
     const began = performance.now();
-    const child = spawn(program, args, { cwd: packageRoot, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(program, args, {
+      cwd: packageRoot,
+      stdio: ['ignore', keepsOutput ? 'pipe' : 'ignore', 'pipe'],
+    });
     let stdout = '';
     let stderr = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       stdout += text;
     });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       stderr = `${stderr}${text}`.slice(-2000);
     });
     const timer = watch && setInterval(() => child.pid !== undefined && watch(child.pid), 250);
@@ -42,6 +52,16 @@ export function runProgram(
       else reject(new Error(`${program} ended with ${code}: ${stderr.trim()}`));
     });
   });
+}
+
+/** The greatest resident memory so far, MB; 0 where the system does not tell or the process has ended. */
+export function peakMemory(pid: number): number {
+  try {
+    const [, kilobytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+    return Number(kilobytes ?? 0) / 1024;
+  } catch {
+    return 0;
+  }
 }
 
 export interface LoggedStep {

@@ -44,6 +44,8 @@ export interface Results {
   /** ISO. */
   readonly date: string;
   readonly machine: Machine;
+  /** The widest vectors of the processor; absent in older files. */
+  readonly vectors?: 'AVX-512' | 'AVX2' | 'other';
   readonly versions: Readonly<Record<string, string>>;
   readonly rounds: number;
   readonly threads: number;

@@ -1,18 +1,9 @@
 /** How long `review` takes for a run with a long log, as a whole process, and how much memory. */
-import {
-  closeSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../src/root.js';
-import { runProgram } from './programs.js';
+import { peakMemory, runProgram } from './programs.js';
 import type { Figure } from './results.js';
 import { spreadOf } from './statistics.js';
 
@@ -47,16 +38,6 @@ export async function measureReview(rounds: number): Promise<Figure[]> {
     ];
   } finally {
     rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-/** The greatest resident memory so far, MB; 0 where the system does not tell or the process has ended. */
-function peakMemory(pid: number): number {
-  try {
-    const [, kilobytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-    return Number(kilobytes ?? 0) / 1024;
-  } catch {
-    return 0;
   }
 }
 

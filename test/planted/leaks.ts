@@ -34,9 +34,8 @@ export const leaks: readonly Plant[] = [
   },
   {
     file: 'src/data/table',
-    find: 'const divided = dividedTraining(whole, config, seed);',
-    replace:
-      'const divided = { ...dividedTraining(whole, config, seed), ...(config.normalize && { train: whole.train }) };',
+    find: 'kindOf(config).dividesItself ? whole : dividedTraining(whole, config, seed);',
+    replace: '{ ...dividedTraining(whole, config, seed), ...(config.normalize && { train: whole.train }) };',
     why: 'scaling is fitted on all rows, those set aside among them',
     tests: ['data-scaling'],
   },
@@ -67,6 +66,41 @@ export const leaks: readonly Plant[] = [
     replace: 'constants(run, split.targets).map',
     why: 'trivial baselines are fitted on the split that they are measured on',
     tests: ['baselines'],
+  },
+  {
+    file: 'src/data/vocabulary',
+    find: 'eachSymbol(train, sequenceLength,',
+    replace: 'eachSymbol(test, sequenceLength,',
+    why: 'the vocabulary is fitted on the test split',
+    tests: ['data-text'],
+  },
+  {
+    file: 'src/data/text',
+    find: 'for (const code of parts.train)',
+    replace: 'for (const code of files.train.codes)',
+    why: 'the vocabulary of a language model knows the test split',
+    tests: ['data-text'],
+  },
+  {
+    file: 'src/data/forecast',
+    find: 'keys[row] < trainEnd',
+    replace: 'keys[row] < cuts.test',
+    why: 'series are scaled by the validation split as well',
+    tests: ['forecast'],
+  },
+  {
+    file: 'src/data/forecast',
+    find: 'keys[rows[origin + horizon - 1]] >= to',
+    replace: 'keys[rows[origin]] >= to',
+    why: 'the last windows of a split predict steps of the next one',
+    tests: ['forecast'],
+  },
+  {
+    file: 'src/data/forecast',
+    find: 'isFuture && c < observed ? 0 :',
+    replace: '',
+    why: 'a window reads what it is to forecast',
+    tests: ['forecast'],
   },
   {
     file: 'src/config/equal-sequences',

@@ -11,9 +11,11 @@ import { temporaryFolder } from '../support/temporary-folder.js';
 import { jsonConfigs, setArguments, yamlConfigs } from './fuzz-configs.js';
 import { csvFiles } from './fuzz-csv.js';
 import { idxFiles, idxGzipFiles, npzFiles } from './fuzz-data.js';
+import { csvInputs, idxInputs, npzInputs } from './fuzz-inputs.js';
 import { runDirectories } from './fuzz-run-directory.js';
 import { checkpointFiles, jsonFiles, logFiles, safetensorsFiles } from './fuzz-run-files.js';
 import type { FuzzRead, FuzzTarget } from './fuzz-target.js';
+import { jsonlFiles, textFiles } from './fuzz-text.js';
 
 export const TARGETS: readonly FuzzTarget[] = [
   yamlConfigs,
@@ -23,6 +25,11 @@ export const TARGETS: readonly FuzzTarget[] = [
   idxFiles,
   idxGzipFiles,
   csvFiles,
+  csvInputs,
+  npzInputs,
+  idxInputs,
+  jsonlFiles,
+  textFiles,
   safetensorsFiles,
   checkpointFiles,
   logFiles,

@@ -22,7 +22,7 @@ export function runFile(file: string, signal: AbortSignal): Promise<FileResult> 
   // biome-ignore lint/plugin: how long each file took is shown, not judged
   const now = () => performance.now();
   const start = now();
-  const child = spawn(process.execPath, [file], {
+  const child = spawn(process.execPath, [...process.execArgv, file], {
     cwd: packageRoot,
     env: { ...process.env, TAP_TIMEOUT: String(TIMEOUT_S) },
     stdio: ['ignore', 'pipe', 'inherit'],

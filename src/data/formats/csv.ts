@@ -2,10 +2,11 @@
  * Comma-separated files (RFC 4180, UTF-8, first record = column names), read record by record with
  * their places.
  */
-import { isUtf8 } from 'node:buffer';
+import { Parser } from 'csv-parse';
 import { CsvError, parse } from 'csv-parse/sync';
-import { type Diagnostic, damagedError } from '../../errors.js';
+import { type Diagnostic, damagedError, type UserError } from '../../errors.js';
 import type { Problems } from '../problems.js';
+import { badByte, checkUtf8, notUtf8, wholeLength } from './utf8.js';
 
 /**
  * Where a field stands in the file, with its source line: the place part of a {@link Diagnostic}.
@@ -23,6 +24,18 @@ export interface CsvHandlers {
 }
 
 const MAX_RECORD_BYTES = 2 ** 20;
+/** Of every file, whether it is read at once or piece by piece. */
+const OPTIONS = {
+  bom: true,
+  skip_empty_lines: true,
+  relax_column_count: true,
+  max_record_size: MAX_RECORD_BYTES,
+} as const;
+
+/** What ends records: left to itself, the parser takes the end of the first one for that of all. */
+const LINE_FEEDS = ['\r\n', '\n'];
+const CARRIAGE_RETURNS = ['\r'];
+
 const LINE_FEED = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const BYTE_ORDER_MARK_BYTES = 3;
@@ -45,21 +58,14 @@ export function scanCsv(bytes: Buffer, file: string, handlers: CsvHandlers, prob
     } else if (fields.length === columns) {
       handlers.row(fields, at);
     } else {
-      problems.add(ragged(bytes, file, at, columns, fields.length));
+      problems.add(ragged(columns, fields.length, field => placeInCsv(bytes, file, at, field)));
     }
     if (problems.full) problems.throwIfAny();
     return null;
   };
   try {
-    parse(bytes, {
-      bom: true,
-      skip_empty_lines: true,
-      relax_column_count: true,
-      // left to itself, the parser takes the end of the first line for that of all
-      record_delimiter: bytes.includes(LINE_FEED) ? ['\r\n', '\n'] : ['\r'],
-      max_record_size: MAX_RECORD_BYTES,
-      on_record: onRecord,
-    });
+    const record_delimiter = bytes.includes(LINE_FEED) ? LINE_FEEDS : CARRIAGE_RETURNS;
+    parse(bytes, { ...OPTIONS, record_delimiter, on_record: onRecord });
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     const field = typeof error.column === 'number' ? error.column : 0;
@@ -71,7 +77,16 @@ export function scanCsv(bytes: Buffer, file: string, handlers: CsvHandlers, prob
 export function placeInCsv(bytes: Buffer, file: string, start: number, field: number): CsvPlace {
   const from = recordStart(bytes, start);
   const text = bytes.toString('utf8', from, from + MAX_RECORD_BYTES);
-  let line = lineNumber(bytes, from);
+  return placeInRecord(text, { file, line: lineNumber(bytes, from) }, field);
+}
+
+/** The place of field `field` in the record that `text` begins with, in line `first` of `file`. */
+function placeInRecord(
+  text: string,
+  { file, line: first }: Pick<CsvPlace, 'file' | 'line'>,
+  field: number,
+): CsvPlace {
+  let line = first;
   let lineStart = 0;
   let quoted = false;
   let remaining = field;
@@ -132,51 +147,24 @@ function isLineEnd(char: string): boolean {
 }
 
 function checkText(bytes: Buffer, file: string): void {
-  if (bytes.length === 0) {
-    throw damagedError({
-      code: 'data/csv-empty',
-      message: 'the file is empty',
-      file,
-      expected: 'a line of column names, then rows',
-    });
-  }
-  if (!isUtf8(bytes)) {
-    throw damagedError({
-      code: 'data/csv-encoding',
-      message: 'the file is not UTF-8 text',
-      file,
-      offset: firstBadByte(bytes),
-      expected: 'UTF-8',
-    });
-  }
+  if (bytes.length === 0) throw emptyFile(file);
+  checkUtf8(bytes, file);
 }
 
-/**
- * Where text stops being UTF-8, by halving: what comes before is, but for a character that is cut
- * off at its end.
- */
-function firstBadByte(bytes: Buffer): number {
-  let [good, bad] = [0, bytes.length];
-  while (bad - good > 1) {
-    const middle = (good + bad) >> 1;
-    if (isUtf8(bytes.subarray(0, wholeCharacters(bytes, middle)))) good = middle;
-    else bad = middle;
-  }
-  return good;
+function emptyFile(file: string): UserError {
+  return damagedError({
+    code: 'data/csv-empty',
+    message: 'the file is empty',
+    file,
+    expected: 'a line of column names, then rows',
+  });
 }
 
-/** `end`, or the beginning of the character that goes beyond it. */
-function wholeCharacters(bytes: Buffer, end: number): number {
-  let at = end;
-  while (at > 0 && end - at < 4 && (bytes[at] & 0xc0) === 0x80) at--;
-  return at;
-}
-
-function ragged(bytes: Buffer, file: string, start: number, columns: number, got: number): Diagnostic {
+function ragged(columns: number, got: number, place: (field: number) => CsvPlace): Diagnostic {
   return {
     code: 'data/csv-ragged',
     message: got < columns ? 'the row has too few fields' : 'the row has too many fields',
-    ...placeInCsv(bytes, file, start, Math.min(got - 1, columns)),
+    ...place(Math.min(got - 1, columns)),
     expected: `${columns} fields, as in the header`,
     got: `${got} field${got === 1 ? '' : 's'}`,
   };
@@ -195,4 +183,214 @@ function broken(error: CsvError, place: CsvPlace): Diagnostic {
     ...place,
     expected: 'quotes around a whole field, doubled inside',
   };
+}
+
+/** A record of a file that is read piece by piece; good only during the call that is given it. */
+export interface CsvRecord {
+  /** As many as in the header, unless told otherwise. */
+  readonly fields: readonly string[];
+  /** The line that it begins in. */
+  readonly line: number;
+  /** The place of field `field`, counted from 0. */
+  place(field: number): CsvPlace;
+}
+
+export interface CsvPieceHandlers {
+  /** Called once, with the column names. */
+  header(record: CsvRecord): void;
+  row(record: CsvRecord): void;
+  /** Called for a record that has another number of fields than the header. */
+  ragged(record: CsvRecord, problem: Diagnostic): void;
+}
+
+/**
+ * Reads a file piece by piece: the same records as {@link scanCsv}, of which it keeps no more than
+ * the one that a piece ends within.
+ */
+export class CsvPieces implements CsvRecord {
+  /** Of the record that is being told, whose place is looked for only if somebody asks for it. */
+  fields: readonly string[] = [];
+  /** Undefined until the end of the first line has come, which tells that of all. */
+  private parser: RecordParser | undefined;
+  /** What the parser has not made a record of yet, and the record that it is telling. */
+  private window: Buffer = Buffer.alloc(0);
+  /** Where the window begins in the file. */
+  private base = 0;
+  /** The line of the byte `counted`. */
+  private countedLine = 1;
+  private counted = 0;
+  /** Where the record begins that comes next, or that is being told. */
+  private start = 0;
+  /** Where the record ends that is being told. */
+  private recordEnd = 0;
+  /** Bytes that have come. */
+  private received = 0;
+  /** Up to here the file is UTF-8. */
+  private checked = 0;
+  /** Fields of the header; 0 before it. */
+  private columns = 0;
+  /** The last byte of each line end; undefined until the first has come. */
+  private ending: number | undefined;
+
+  constructor(
+    private readonly file: string,
+    private readonly handlers: CsvPieceHandlers,
+  ) {}
+
+  /**
+   * Records before one that cannot be told are told.
+   * @throws UserError exit 5 if no record can be told from here on; whatever a handler throws
+   */
+  push(piece: Buffer): void {
+    if (piece.length === 0) return;
+    this.window = this.window.length === 0 ? piece : Buffer.concat([this.window, piece]);
+    const bad = this.badText(wholeLength(this.window));
+    // what is not text may not be cut off from the piece before
+    const sound = bad === undefined ? piece : piece.subarray(0, Math.max(0, bad - this.received));
+    this.received += piece.length;
+    this.parse(sound, bad);
+    if (bad !== undefined) throw notUtf8(this.file, bad);
+    this.forget();
+  }
+
+  /** After the last piece. Throws as `push` does, and exit 5 if there was none. */
+  end(): void {
+    if (this.received === 0) throw emptyFile(this.file);
+    const bad = this.badText(this.window.length);
+    if (bad !== undefined) throw notUtf8(this.file, bad);
+    this.parser ??= this.begin(LINE_FEEDS);
+    this.parser._flush(error => this.check(error));
+  }
+
+  /** @param bad where what has come stops being text */
+  private parse(piece: Buffer, bad: number | undefined): void {
+    if (this.parser) {
+      // not by `write`: the queue of a stream tells an error only later
+      this.parser._transform(piece, 'latin1', error => this.check(error));
+      return;
+    }
+    this.ending ??= endingOf(this.window);
+    if (this.ending === undefined) return;
+    this.parser = this.begin(this.ending === CARRIAGE_RETURN ? CARRIAGE_RETURNS : LINE_FEEDS, bad);
+  }
+
+  /** Begins with what has come, up to `bad`. */
+  private begin(recordDelimiters: string[], bad?: number): RecordParser {
+    const parser = new RecordParser(recordDelimiters, (fields, end) => this.record(fields, end));
+    parser._transform(this.window.subarray(0, bad), 'latin1', error => this.check(error));
+    return parser;
+  }
+
+  /** The line of the record that is being told. */
+  get line(): number {
+    return this.lineAt(this.from);
+  }
+
+  place(field: number): CsvPlace {
+    const { window, file, from, base } = this;
+    const text = window.toString('utf8', from, this.recordEnd - base);
+    return placeInRecord(text, { file, line: this.line }, field);
+  }
+
+  private record(fields: readonly string[], end: number): void {
+    this.fields = fields;
+    this.recordEnd = end;
+    if (this.columns === 0) {
+      this.columns = fields.length;
+      this.handlers.header(this);
+    } else if (fields.length === this.columns) this.handlers.row(this);
+    else {
+      this.handlers.ragged(
+        this,
+        ragged(this.columns, fields.length, field => this.place(field)),
+      );
+    }
+    this.start = end;
+  }
+
+  /** Where the record that is being told begins in the window. */
+  private get from(): number {
+    const isFirst = this.start === 0 && this.window[0] === 0xef;
+    return isFirst
+      ? this.behindEmptyLines(BYTE_ORDER_MARK_BYTES)
+      : this.behindEmptyLines(this.start - this.base);
+  }
+
+  private behindEmptyLines(at: number): number {
+    const { window, ending } = this;
+    let behind = at;
+    for (;;) {
+      if (window[behind] === ending) behind++;
+      else if (ending === LINE_FEED && window[behind] === CARRIAGE_RETURN && window[behind + 1] === LINE_FEED)
+        behind += 2;
+      else return behind;
+    }
+  }
+
+  private check(error: Error | null | undefined): void {
+    if (!error) return;
+    if (!(error instanceof CsvError)) throw error;
+    this.recordEnd = this.start + MAX_RECORD_BYTES;
+    const field = typeof error.column === 'number' ? error.column : 0;
+    throw damagedError(broken(error, this.place(field)));
+  }
+
+  /**
+   * Where what has come stops being text; undefined if it does not.
+   * @param end of what has come of the window in whole characters
+   */
+  private badText(end: number): number | undefined {
+    const text = this.window.subarray(this.checked - this.base, end);
+    const bad = badByte(text);
+    if (bad !== undefined) return this.checked + bad;
+    this.checked = this.base + end;
+    return undefined;
+  }
+
+  /** Lets go of what has been told, and of the empty lines behind it. */
+  private forget(): void {
+    // a mark of the byte order is part of the first record
+    if (this.start === 0) return;
+    const to = this.behindEmptyLines(this.start - this.base);
+    this.lineAt(to);
+    this.base += to;
+    this.start = Math.max(this.start, this.base);
+    this.window = this.window.subarray(to);
+    this.checked = Math.max(this.checked, this.base);
+  }
+
+  /** The line of byte `at` of the window, which is not before the one that was asked for last. */
+  private lineAt(at: number): number {
+    const { window, base } = this;
+    const end = this.ending ?? LINE_FEED;
+    let next = window.indexOf(end, this.counted - base);
+    for (; next >= 0 && next < at; next = window.indexOf(end, next + 1)) this.countedLine++;
+    this.counted = Math.max(this.counted, base + at);
+    return this.countedLine;
+  }
+}
+
+/** Tells each record with the byte that it ends at; a callback of the parser's costs twice as much. */
+class RecordParser extends Parser {
+  constructor(
+    recordDelimiters: string[],
+    private readonly tell: (fields: readonly string[], end: number) => void,
+  ) {
+    super({ ...OPTIONS, record_delimiter: recordDelimiters });
+  }
+
+  override push(fields: readonly string[]): boolean {
+    this.tell(fields, this.info.bytes);
+    return true;
+  }
+}
+
+/**
+ * The last byte of the line ends of a file that begins like this, by the first of them: of LF and
+ * CRLF or, without any LF, of CR. Undefined as long as that is open.
+ */
+function endingOf(bytes: Buffer): number | undefined {
+  const at = bytes.findIndex(byte => byte === LINE_FEED || byte === CARRIAGE_RETURN);
+  if (at < 0 || (bytes[at] === CARRIAGE_RETURN && at + 1 === bytes.length)) return undefined;
+  return bytes[at] === CARRIAGE_RETURN && bytes[at + 1] !== LINE_FEED ? CARRIAGE_RETURN : LINE_FEED;
 }

@@ -63,6 +63,10 @@ interface Layout<Type> {
   readonly count: number;
 }
 
+export function isNpy(bytes: Buffer): boolean {
+  return bytes.toString('latin1', 0, MAGIC.length) === MAGIC;
+}
+
 /** The types that an array may have, by what NumPy calls them. */
 interface Types<Type> {
   of(descr: string): Type | undefined;

@@ -11,8 +11,11 @@ type LeafPath<T> = T extends readonly (infer Item)[]
     : '';
 type Joined<Key extends string, Rest extends string> = Rest extends '' ? Key : `${Key}.${Rest}`;
 
-/** The keys of a model's layers have the effects of those that equal layers share. */
-type Key = Exclude<LeafPath<Experiment>, `model.layers.${string}`>;
+/**
+ * The keys of a model's layers have the effects of those that equal layers share, and all keys of a
+ * dataset have one.
+ */
+type Key = Exclude<LeafPath<Experiment>, `model.layers.${string}` | `dataset.${string}`>;
 
 /** Typed by the schema: a key that is forgotten here does not compile. */
 const EFFECTS: Readonly<Record<Key, readonly Effect[]>> = {
@@ -20,36 +23,6 @@ const EFFECTS: Readonly<Record<Key, readonly Effect[]>> = {
   name: [],
   description: [],
   seed: ['initialisation', 'data_order'],
-  'dataset.kind': ['data'],
-  'dataset.sequence': ['data'],
-  'dataset.path': ['data'],
-  'dataset.limit': ['data'],
-  'dataset.normalize': ['data'],
-  'dataset.validation_arrays': ['data'],
-  'dataset.validation.fraction': ['data'],
-  'dataset.validation.count': ['data'],
-  'dataset.validation.select': ['data'],
-  'dataset.validation_images': ['data'],
-  'dataset.validation_labels': ['data'],
-  'dataset.validation_path': ['data'],
-  'dataset.train_images': ['data'],
-  'dataset.train_labels': ['data'],
-  'dataset.test_images': ['data'],
-  'dataset.test_labels': ['data'],
-  'dataset.test_fraction': ['data'],
-  'dataset.test_path': ['data'],
-  'dataset.features': ['data'],
-  'dataset.target': ['data'],
-  'dataset.target_kind': ['data'],
-  'dataset.sequence.group': ['data'],
-  'dataset.sequence.order': ['data'],
-  'dataset.sequence.per_step': ['data'],
-  'dataset.problem': ['data'],
-  'dataset.sequence_length': ['data'],
-  'dataset.delay': ['data'],
-  'dataset.train_size': ['data'],
-  'dataset.test_size': ['data'],
-  'dataset.seed': ['data'],
   'model.cell': ['numerics'],
   'model.hidden_size': ['numerics'],
   'model.num_layers': ['numerics'],
@@ -146,6 +119,7 @@ const BY_KEY: ReadonlyMap<string, readonly Effect[]> = new Map(Object.entries(EF
 
 /** What a value at a key such as `gates.0.min` changes, also one that a run had until some step; empty: nothing. */
 export function effectsOf(key: string): readonly Effect[] {
+  if (key.startsWith('dataset.')) return ['data'];
   return (
     BY_KEY.get(withoutIndexes(key.replace(UNTIL, '')).replace('model.layers.', 'model.')) ??
     (key === 'gates' ? [] : ['unknown'])

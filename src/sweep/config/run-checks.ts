@@ -23,10 +23,10 @@ export function objectiveRule({ metric }: Objective, locator: Locator): PointRul
     if (loss === undefined) return [];
     const reported = metricsOf({ ...config, loss }, splitsOf(dataset));
     if (reported.includes(metric as MetricName)) return [];
-    if (possibleMetrics(loss, dataset).includes(metric as MetricName))
-      return [unmeasured(metric, { ...config, loss }, locator)];
-    const suggestion = nearest(metric, reported);
-    const more = { expected: reported.join(' | '), ...(suggestion !== undefined && { suggestion }) };
+    const possible = possibleMetrics(loss, dataset);
+    if (possible.includes(metric as MetricName)) return [unmeasured(metric, { ...config, loss }, locator)];
+    const suggestion = nearest(metric, possible);
+    const more = { expected: possible.join(' | '), ...(suggestion !== undefined && { suggestion }) };
     const message = `${metric} is not measured with loss ${loss.kind}`;
     return [locator.atValue(['objective', 'metric'], 'sweep/metric', message, more)];
   };

@@ -1,0 +1,117 @@
+/** JSON Lines: one JSON object a line, UTF-8; empty lines are passed over. */
+import { type Diagnostic, damagedError } from '../../errors.js';
+import type { Problems } from '../problems.js';
+import { LinePieces, type TextLine } from './utf8.js';
+
+/** Where something stands in the file, with its source line. */
+export type LinePlace = Required<Pick<Diagnostic, 'file' | 'line' | 'column' | 'length' | 'source'>>;
+
+export type JsonRecord = Readonly<Record<string, unknown>>;
+
+/** The line that a record stands in; good only during the call that is given it. */
+export interface RecordLine {
+  /** Counted from 1. */
+  readonly number: number;
+  /** The place of the field `name`, or of the whole line if it has none. */
+  place(name?: string): LinePlace;
+}
+
+export interface JsonlHandlers {
+  record(record: JsonRecord, line: RecordLine): void;
+  /** Called for a line that holds no JSON object. */
+  broken(problem: Diagnostic): void;
+}
+
+/** Reads a file piece by piece; see {@link LinePieces}. */
+export class JsonlPieces {
+  private readonly lines: LinePieces;
+
+  constructor(
+    private readonly file: string,
+    private readonly handlers: JsonlHandlers,
+  ) {
+    this.lines = new LinePieces(file, true, line => this.line(line));
+  }
+
+  /** @throws UserError exit 5 if the file is not UTF-8; whatever a handler throws */
+  push(piece: Buffer): void {
+    this.lines.push(piece);
+  }
+
+  /** After the last piece. */
+  end(): void {
+    this.lines.end();
+  }
+
+  private line({ bytes, number }: TextLine): void {
+    const source = bytes.toString('utf8');
+    if (!/\S/.test(source)) return;
+    const place = (name?: string) => placeInLine(source, { file: this.file, line: number }, name);
+    const record = parseRecord(source);
+    if (typeof record !== 'string') this.handlers.record(record, { number, place });
+    else {
+      const expected = 'one JSON object a line';
+      this.handlers.broken({ code: 'data/jsonl-line', message: record, ...place(), expected });
+    }
+  }
+}
+
+/**
+ * Reads all records of a file. Lines that hold no JSON object are added to `problems`; reading stops
+ * once those are full.
+ * @throws UserError exit 5 if the file is not UTF-8 or has no records; whatever `onRecord` throws
+ */
+export function scanJsonl(
+  bytes: Buffer,
+  file: string,
+  onRecord: JsonlHandlers['record'],
+  problems: Problems,
+): void {
+  let count = 0;
+  const pieces = new JsonlPieces(file, {
+    record(record, line) {
+      count++;
+      onRecord(record, line);
+      if (problems.full) problems.throwIfAny();
+    },
+    broken(problem) {
+      problems.add(problem);
+      if (problems.full) problems.throwIfAny();
+    },
+  });
+  pieces.push(bytes);
+  pieces.end();
+  problems.throwIfAny();
+  if (count > 0) return;
+  throw damagedError({
+    code: 'data/jsonl-empty',
+    message: 'the file has no records',
+    file,
+    expected: 'one JSON object a line',
+  });
+}
+
+/** The record, or what is wrong with it. */
+function parseRecord(text: string): JsonRecord | string {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonRecord;
+    return 'the line is not a JSON object';
+  } catch (error) {
+    // V8 quotes the text itself, which the source line shows
+    const reason = (error as SyntaxError).message.replace(/, (?:\.\.\.)?".*/s, '').replace(/ \(line.*/, '');
+    return `the line is not valid JSON: ${reason}`;
+  }
+}
+
+function placeInLine(
+  source: string,
+  where: Pick<LinePlace, 'file' | 'line'>,
+  name: string | undefined,
+): LinePlace {
+  const key = name === undefined ? '' : JSON.stringify(name);
+  const at = key === '' ? -1 : source.indexOf(key);
+  return at < 0
+    ? { ...where, column: 1, length: Math.max(1, source.length), source }
+    : { ...where, column: at + 1, length: key.length, source };
+}

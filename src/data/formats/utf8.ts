@@ -1,0 +1,150 @@
+/** Text files: whether they are UTF-8, and how a string is cut into lines. */
+import { isUtf8 } from 'node:buffer';
+import { damagedError, type UserError } from '../../errors.js';
+
+/**
+ * @param base where `bytes` begin in the file
+ * @throws UserError exit 5 at the first byte that is not UTF-8, such as a character that is cut off
+ * at the end
+ */
+export function checkUtf8(bytes: Buffer, file: string, base = 0): void {
+  const bad = badByte(bytes);
+  if (bad !== undefined) throw notUtf8(file, base + bad);
+}
+
+export function notUtf8(file: string, offset: number): UserError {
+  return damagedError({
+    code: 'data/encoding',
+    message: 'the file is not UTF-8 text',
+    file,
+    offset,
+    expected: 'UTF-8',
+  });
+}
+
+/**
+ * The beginning of the first character that is not UTF-8, undefined if all are: by halving the place
+ * up to which the text is, and from a little before it character by character.
+ */
+export function badByte(bytes: Buffer): number | undefined {
+  if (isUtf8(bytes)) return undefined;
+  let [good, bad] = [0, bytes.length];
+  while (bad - good > 1) {
+    const middle = (good + bad) >> 1;
+    if (isUtf8(bytes.subarray(0, wholeCharacters(bytes, middle)))) good = middle;
+    else bad = middle;
+  }
+  let at = wholeCharacters(bytes, Math.max(0, good - 4));
+  for (let end = at; at < bytes.length; at = end) {
+    end = at + characterLength(bytes[at]);
+    if (end > bytes.length || !isUtf8(bytes.subarray(at, end))) break;
+  }
+  return at;
+}
+
+/** Bytes of the character that begins with `byte`. */
+function characterLength(byte: number): number {
+  if (byte >= 0xf0) return 4;
+  if (byte >= 0xe0) return 3;
+  return byte >= 0xc0 ? 2 : 1;
+}
+
+/** `end`, or the beginning of the character that goes beyond it. */
+function wholeCharacters(bytes: Buffer, end: number): number {
+  let at = end;
+  while (at > 0 && end - at < 4 && (bytes[at] & 0xc0) === 0x80) at--;
+  return at;
+}
+
+/** The length of `bytes` without a character that is cut off at their end. */
+export function wholeLength(bytes: Buffer): number {
+  const { length } = bytes;
+  for (let back = 1; back <= Math.min(3, length); back++) {
+    const byte = bytes[length - back];
+    if ((byte & 0xc0) === 0x80) continue;
+    return characterLength(byte) > back ? length - back : length;
+  }
+  return length;
+}
+
+/** Length of a byte order mark at the beginning, which is no part of the text. */
+export function markLength(bytes: Buffer): number {
+  return bytes.length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+}
+
+/** A line that {@link LinePieces} tells; good only during the call that is given it. */
+export interface TextLine {
+  /** Without its end. */
+  readonly bytes: Buffer;
+  /** Counted from 1. */
+  readonly number: number;
+}
+
+const LINE_FEED = 0x0a;
+
+/** Longer lines are no text that anybody wrote: 64 MiB. */
+const MAX_LINE_BYTES = 2 ** 26;
+
+/**
+ * Cuts a file that is read piece by piece into lines, of which it keeps no more than the one that a
+ * piece ends within. A byte order mark at the beginning is left out, and so is the CR of a CRLF.
+ */
+export class LinePieces {
+  private parts: Buffer[] = [];
+  private kept = 0;
+  private number = 1;
+  /** Where the line that comes next begins in the file. */
+  private start = 0;
+
+  /** @param isText whether lines must be UTF-8 */
+  constructor(
+    private readonly file: string,
+    private readonly isText: boolean,
+    private readonly onLine: (line: TextLine) => void,
+  ) {}
+
+  /** @throws UserError exit 5 if a line is not UTF-8 or far too long; whatever `onLine` throws */
+  push(piece: Buffer): void {
+    let from = 0;
+    for (let end = piece.indexOf(LINE_FEED); end >= 0; end = piece.indexOf(LINE_FEED, from)) {
+      this.keep(piece.subarray(from, end));
+      this.tell(1);
+      from = end + 1;
+    }
+    if (from < piece.length) this.keep(Buffer.from(piece.subarray(from)));
+  }
+
+  /** After the last piece: what follows the last line end is a line if it is not empty. */
+  end(): void {
+    if (this.kept > 0) this.tell(0);
+  }
+
+  private keep(part: Buffer): void {
+    this.parts.push(part);
+    this.kept += part.length;
+    if (this.kept <= MAX_LINE_BYTES) return;
+    throw damagedError({
+      code: 'data/line-too-long',
+      message: 'the line is too long',
+      file: this.file,
+      line: this.number,
+      expected: `at most ${MAX_LINE_BYTES} bytes`,
+    });
+  }
+
+  /** @param endLength bytes of the line end */
+  private tell(endLength: number): void {
+    const whole = this.parts.length === 1 ? this.parts[0] : Buffer.concat(this.parts);
+    const mark = this.isText && this.number === 1 ? markLength(whole) : 0;
+    if (this.isText) checkUtf8(whole, this.file, this.start);
+    this.onLine({ bytes: whole.subarray(mark, contentEnd(whole)), number: this.number });
+    this.start += whole.length + endLength;
+    this.number++;
+    this.parts = [];
+    this.kept = 0;
+  }
+}
+
+function contentEnd(line: Buffer): number {
+  return line.at(-1) === 0x0d ? line.length - 1 : line.length;
+}

@@ -1,0 +1,103 @@
+/**
+ * A rolling backtest of a forecasting model: it forecasts from one origin after another, a horizon
+ * apart, so that each step of a split is forecast once. Weights stay as they are.
+ */
+import type { SplitName } from '../data/index.js';
+import { usageError } from '../errors.js';
+import { lossOf } from '../losses/index.js';
+import type { Numbers } from '../metrics/metric.js';
+import { valuesMeans } from '../metrics/values.js';
+import { naiveOutputs } from '../training/baselines.js';
+import { Evaluator } from '../training/evaluator.js';
+import { Readout } from '../training/readout.js';
+import type { BackendOptions } from '../training/session.js';
+import { splitOf } from './evaluate.js';
+import { withData } from './open.js';
+import { type OpenModelOptions, openModel, type SavedModel } from './saved-model.js';
+
+/** What a forecast is off by, in the units of the data. */
+export interface ForecastErrors {
+  /** Mean over the steps of the horizon. */
+  readonly mean_absolute_error: number;
+  /** Absent if the training split does not tell the error of its naive forecast. */
+  readonly mase?: number;
+}
+
+/** Of the model and of the naive forecasts; one that the series is too short for is absent. */
+export type ForecastsErrors = Readonly<{ model: ForecastErrors } & Partial<Record<Naive, ForecastErrors>>>;
+
+const NAIVE = ['last_value', 'seasonal_naive'] as const;
+type Naive = (typeof NAIVE)[number];
+
+export interface Backtest {
+  readonly saved: SavedModel;
+  /** Steps of a forecast. */
+  readonly horizon: number;
+  /** In the order of the data, series by series. */
+  readonly origins: readonly (ForecastsErrors & { readonly id: string })[];
+  /** Means over the origins that have each. */
+  readonly mean: ForecastsErrors;
+}
+
+/**
+ * @throws UserError exit 2 if the run does not forecast or has no such split, exit 5 if the data are
+ * not those of the run
+ */
+export function backtest(
+  path: string,
+  { split, set = [], ...options }: BackendOptions & OpenModelOptions & { readonly split: SplitName },
+): Promise<Backtest> {
+  const { dataset } = openModel(path, { ...options, set }).loaded.experiment;
+  if (dataset.kind !== 'forecast') {
+    throw usageError({
+      code: 'cli/backtest',
+      message: 'only forecasts can be tested back: this run does not forecast',
+      file: path,
+      expected: 'a run of `dataset.kind: forecast`',
+      got: dataset.kind,
+    });
+  }
+  const { horizon } = dataset;
+  const saved = openModel(path, { ...options, set: [...set, `dataset.stride=${horizon}`] });
+  return withData(saved, options, async ({ run, pool, batchSize }, data) => {
+    const windows = splitOf(data, split);
+    const origins: (ForecastsErrors & { id: string })[] = [];
+    const readout = new Readout(lossOf(run.loss), windows.targets);
+    await new Evaluator(pool, run, batchSize).evaluate(windows, {
+      watch: ({ index, id = '', predictions: [{ point }] }) => {
+        const errors = (values: Numbers) =>
+          errorsOf(values, readout.target(index), windows.errorScale?.(index));
+        const naive = NAIVE.flatMap(name => {
+          const outputs = naiveOutputs(windows, name, index, run.spec.outputSize);
+          return outputs === undefined ? [] : [[name, errors(readout.point(outputs, index))] as const];
+        });
+        origins.push({ id, model: errors(point), ...Object.fromEntries(naive) });
+      },
+    });
+    return { saved, horizon, origins, mean: meanOf(origins) };
+  });
+}
+
+function errorsOf(point: Numbers, target: Numbers, scale: number | undefined): ForecastErrors {
+  const error = valuesMeans.mean_absolute_error({ outputs: point, point, target });
+  return { mean_absolute_error: error, ...(scale !== undefined && { mase: error / scale }) };
+}
+
+function meanOf(origins: readonly ForecastsErrors[]): ForecastsErrors {
+  const mean = (name: 'model' | Naive): ForecastErrors | undefined => {
+    const all = origins.flatMap(({ [name]: errors }) => (errors === undefined ? [] : [errors]));
+    const average = (values: readonly number[]) =>
+      values.reduce((sum, value) => sum + value, 0) / values.length;
+    const scaled = all.flatMap(({ mase }) => (mase === undefined ? [] : [mase]));
+    if (all.length === 0) return undefined;
+    return {
+      mean_absolute_error: average(all.map(errors => errors.mean_absolute_error)),
+      ...(scaled.length > 0 && { mase: average(scaled) }),
+    };
+  };
+  const naive = NAIVE.flatMap(name => {
+    const errors = mean(name);
+    return errors === undefined ? [] : [[name, errors] as const];
+  });
+  return { model: mean('model') as ForecastErrors, ...Object.fromEntries(naive) };
+}

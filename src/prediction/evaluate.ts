@@ -1,0 +1,38 @@
+/** A checkpoint measured on its run's own data. */
+import type { Dataset, Split, SplitName } from '../data/index.js';
+import { usageError } from '../errors.js';
+import { type Evaluation, Evaluator } from '../training/evaluator.js';
+import type { EvaluationProgress } from '../training/observer.js';
+import type { BackendOptions } from '../training/session.js';
+import { watchedSplit } from '../training/watched-split.js';
+import { withData } from './open.js';
+import type { SavedModel } from './saved-model.js';
+
+/**
+ * The metrics of `model` on a split of its experiment, exactly as the run itself computes them.
+ * `watch` is called for each sequence.
+ * @throws UserError exit 2 if there is no such split, exit 5 if the data are not those of the run.
+ */
+export function evaluateCheckpoint(
+  model: SavedModel,
+  { split, ...options }: BackendOptions & { readonly split: SplitName },
+  watch: (progress: EvaluationProgress) => void,
+): Promise<Evaluation> {
+  return withData(model, options, async ({ run, pool, batchSize }, dataset) => {
+    const evaluator = new Evaluator(pool, run, batchSize);
+    return (await evaluator.evaluate(watchedSplit(splitOf(dataset, split), watch))) as Evaluation;
+  });
+}
+
+/** Throws exit 2 if there is no such split. */
+export function splitOf(dataset: Dataset, name: SplitName): Split {
+  const split = dataset[name];
+  if (split) return split;
+  throw usageError({
+    code: 'data/no-split',
+    message: `this run has no ${name} split`,
+    file: '--split',
+    expected: (['train', 'validation', 'test'] as const).filter(one => dataset[one]).join(' | '),
+    got: name,
+  });
+}

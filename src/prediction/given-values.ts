@@ -1,0 +1,141 @@
+/** Steps and sequences that a program hands over, checked and made those that readers give. */
+import {
+  encodeText,
+  type NewSequence,
+  type ReadSequence,
+  type SequenceInput,
+  symbolNumbers,
+  UNKNOWN,
+  type Vocabulary,
+} from '../data/index.js';
+import { type Diagnostic, damagedError } from '../errors.js';
+
+/**
+ * One step of a sequence in the units of the data: F numbers, or by the names of the features if the
+ * data name them; of a model of symbols one symbol: its number from 0, or its text. A text that the
+ * model does not know is the unknown symbol.
+ */
+export type StepValues =
+  | readonly number[]
+  | Float32Array
+  | Readonly<Record<string, number>>
+  | number
+  | string;
+
+/**
+ * A sequence to predict: its steps, alone or with what they are called. A text is cut into its
+ * symbols, as those of the data were.
+ */
+export type SequenceValues =
+  | string
+  | readonly StepValues[]
+  | {
+      readonly steps: string | readonly StepValues[];
+      /** Comes back with the prediction. */
+      readonly id?: string;
+      /** One for each step; come back with the answers. */
+      readonly times?: readonly string[];
+    };
+
+/** What steps are, and what the features are called. */
+export interface StepForm {
+  readonly input: SequenceInput;
+  readonly featureNames?: readonly string[];
+  /** Absent if symbols have no texts. */
+  readonly vocabulary?: Vocabulary;
+}
+
+/** The sequence `given`, number `index` of those that are handed over. */
+export function givenSequence(given: SequenceValues, index: number, form: StepForm): ReadSequence {
+  const { steps: listed, id, times } = typeof given === 'object' && 'steps' in given ? given : alone(given);
+  const place = `sequence ${index}`;
+  const named = id !== undefined && { id };
+  const problems: Diagnostic[] = [];
+  const isText = typeof listed === 'string';
+  if (isText && !form.vocabulary) return { problems: [unfit(`${place} is a text`, NO_TEXTS)], ...named };
+  const steps =
+    isText && form.vocabulary ? encodeText(listed, form.vocabulary) : (listed as readonly StepValues[]);
+  if (steps.length === 0) problems.push(unfit(`${place} has no steps`));
+  if (times !== undefined && times.length !== steps.length) {
+    const counts = { expected: `${steps.length} times`, got: `${times.length} times` };
+    problems.push(unfit(`${place} has not as many times as steps`, counts));
+  }
+  const width = form.input.kind === 'number' ? form.input.size : 1;
+  const values = new Float32Array(steps.length * width);
+  for (const [step, one] of steps.entries()) {
+    const wrong = writeStep(one, form, values.subarray(step * width), `${place}, step ${step}`);
+    if (wrong) problems.push(wrong);
+    if (problems.length > 0) break;
+  }
+  if (problems.length > 0) return { problems, ...named };
+  const sequence: NewSequence = { length: steps.length, values, ...named, ...(times && { times }) };
+  return sequence;
+}
+
+function alone(steps: string | readonly StepValues[]) {
+  return { steps, id: undefined, times: undefined };
+}
+
+const NO_TEXTS = { expected: 'numbers: this model has no vocabulary' };
+
+/** The numbers of one step. Throws exit 5 if they do not fit the model. */
+export function givenStep(given: StepValues, form: StepForm, place: string): Float32Array {
+  const values = new Float32Array(form.input.kind === 'number' ? form.input.size : 1);
+  const wrong = writeStep(given, form, values, place);
+  if (wrong) throw damagedError(wrong);
+  return values;
+}
+
+/** Writes a step to the beginning of `out`; returns what is wrong with it. */
+function writeStep(
+  given: StepValues,
+  { input, featureNames, vocabulary }: StepForm,
+  out: Float32Array,
+  place: string,
+): Diagnostic | undefined {
+  if (typeof given === 'string') {
+    if (vocabulary === undefined) return unfit(`${place} is a text`, NO_TEXTS);
+    out[0] = symbolNumbers(vocabulary).get(given) ?? UNKNOWN;
+    return undefined;
+  }
+  if (input.kind === 'symbol') {
+    if (typeof given === 'number' && Number.isInteger(given) && given >= 0 && given < input.count) {
+      out[0] = given;
+      return undefined;
+    }
+    const expected = `an integer from 0 to ${input.count - 1}`;
+    return unfit(`${place} is not a symbol of the model`, { expected, got: String(given) });
+  }
+  const numbers = numbersOf(given, featureNames);
+  if (numbers.length !== input.size) {
+    const expected = `${input.size} numbers${featureNames ? `, or an object with ${featureNames.join(', ')}` : ''}`;
+    return unfit(`${place} does not fit the model`, { expected, got: `${numbers.length} numbers` });
+  }
+  for (let f = 0; f < input.size; f++) {
+    const value = numbers[f];
+    out[f] = value;
+    if (typeof value === 'number' && Number.isFinite(out[f])) continue;
+    const name = featureNames?.[f] ?? `feature ${f}`;
+    return unfit(`${place}: ${name} is not a finite float32 number`, { got: String(value) });
+  }
+  return undefined;
+}
+
+function numbersOf(
+  given: Exclude<StepValues, string>,
+  featureNames: readonly string[] | undefined,
+): ArrayLike<number> {
+  if (typeof given === 'number') return [given];
+  if (isList(given)) return given;
+  return (featureNames ?? []).map(name => given[name]);
+}
+
+function isList(
+  given: readonly number[] | Float32Array | Readonly<Record<string, number>>,
+): given is readonly number[] | Float32Array {
+  return Array.isArray(given) || ArrayBuffer.isView(given);
+}
+
+function unfit(message: string, more: Pick<Diagnostic, 'expected' | 'got'> = {}): Diagnostic {
+  return { code: 'data/given-values', message, ...more };
+}

@@ -1,0 +1,200 @@
+/** Trained models for programs: `loadModel` opens the model of a run directory. */
+import type { Readable } from 'node:stream';
+import {
+  type ByteSource,
+  decodeText,
+  encodeText,
+  fileBytes,
+  newSequences,
+  type ReadSequence,
+  type SequenceInput,
+  streamBytes,
+  UNKNOWN,
+  type Vocabulary,
+} from '../data/index.js';
+import type { BackendRequest } from '../engine/backend.js';
+import { usageError } from '../errors.js';
+import type { AnswerForm, SequencePrediction } from './answers.js';
+import { type GenerateOptions, generateSymbols } from './generate.js';
+import { givenSequence, type SequenceValues, type StepForm } from './given-values.js';
+import { type OpenedModel, openWithoutData } from './open.js';
+import { Predictor, type RejectionOptions } from './predictor.js';
+import { type OpenModelOptions, openModel, type SavedModel } from './saved-model.js';
+import { type Session, StepModel } from './session.js';
+
+export interface LoadModelOptions extends Pick<OpenModelOptions, 'checkpoint' | 'weights'> {
+  /** Where kernels run. Default: `auto`. */
+  readonly backend?: BackendRequest;
+  /** Threads for kernels. Default: as many as the process may use. */
+  readonly threads?: number;
+}
+
+/**
+ * The model of the run directory `run`, which may be a copy on another machine: nothing else is
+ * read, the run's data are not needed.
+ *
+ * @example
+ * const model = await loadModel('experiments/wind/20260101T120000Z-1a2b3c4d');
+ * for await (const { id, answers } of model.predict(sequences)) console.log(id, answers[0].predicted);
+ * await model.close();
+ *
+ * @throws UserError exit 2 if there is no such run or checkpoint, or the backend is not there; exit 5
+ * if a file is damaged, or if the run is of a version that did not record what its data were like
+ */
+export async function loadModel(run: string, options: LoadModelOptions = {}): Promise<Model> {
+  const { backend = 'auto', threads, ...which } = options;
+  const saved = openModel(run, which);
+  return new Model(saved, await openWithoutData(saved, { backend, threads }));
+}
+
+/** A trained model. It computes in threads that do not keep the process alive. */
+export class Model {
+  /** What the answers are like. */
+  readonly form: AnswerForm;
+  /** Undefined if sequences can be read from tables alone. */
+  private readonly stepForm: StepForm | undefined;
+  private stepModel: StepModel | undefined;
+  /** Those that predict nothing just now: each works on memory of its own. */
+  private readonly idle: Predictor[] = [];
+
+  /** Use {@link loadModel}. */
+  constructor(
+    private readonly saved: SavedModel,
+    private readonly opened: OpenedModel,
+  ) {
+    const predictor = new Predictor(opened);
+    this.idle.push(predictor);
+    this.form = predictor.form;
+    const { dataset } = saved.loaded.experiment;
+    const { input, vocabulary } = opened.data;
+    if (dataset.kind === 'forecast') return;
+    this.stepForm = {
+      input,
+      ...(dataset.kind === 'csv' && { featureNames: dataset.features }),
+      ...(vocabulary && { vocabulary }),
+    };
+  }
+
+  /** What a step of a sequence is: F numbers, or one of several symbols. */
+  get input(): SequenceInput {
+    return this.opened.data.input;
+  }
+
+  /**
+   * Predicts sequences in their order, which may be longer or shorter than those of the training.
+   * They are computed in batches, so that memory is bounded however many there are; a batch begins
+   * once it is full, or `sequences` pause. For answers to each step at once use a {@link session}; a
+   * model that forecasts reads tables alone, by {@link predictFile}.
+   * @throws UserError exit 5 at the first sequence that does not fit the model, unless
+   * `onRejected` is given; those before it have been predicted by then. Exit 2 if the model forecasts
+   */
+  predict(
+    sequences: Iterable<SequenceValues> | AsyncIterable<SequenceValues>,
+    options: RejectionOptions = {},
+  ): AsyncGenerator<SequencePrediction> {
+    return this.sequences(this.given(sequences, this.givenForm), options);
+  }
+
+  /**
+   * Predicts the sequences of a file in the format of the run's data, or of a stream of its bytes:
+   * the same columns, lengths and scaling; labels are not looked at.
+   * @param input path of the file, or a stream such as `process.stdin`
+   * @throws UserError as `predict`, at their place in the file; exit 2 if it cannot be read
+   */
+  predictFile(input: string | Readable, options: RejectionOptions = {}): AsyncGenerator<SequencePrediction> {
+    return this.sequences(this.read(input), options);
+  }
+
+  /**
+   * Begins a sequence that is given step by step, as for live streams. Any number of sessions may be
+   * open.
+   * @throws UserError exit 2 if the model is bidirectional, or forecasts
+   */
+  session(): Session {
+    this.stepModel ??= new StepModel(this.opened, this.form, this.givenForm);
+    return this.stepModel.session();
+  }
+
+  /**
+   * Lets a language model go on after `prompt`, symbol by symbol; these are not yielded. Symbols are
+   * numbers from 0; the same seed draws the same ones.
+   * @throws UserError exit 2 if the model does not say of each step which symbol comes next, exit 5 if
+   * the prompt has a symbol that the model does not know
+   */
+  generate(prompt: readonly number[], options: GenerateOptions): AsyncGenerator<number> {
+    const { input, form } = this;
+    if (input.kind !== 'symbol' || form.kind !== 'class' || form.size !== input.count) {
+      throw usageError({
+        code: 'model/not-generative',
+        message: 'only a language model makes up sequences: one whose classes are the symbols that it reads',
+      });
+    }
+    const excluded = this.vocabulary && UNKNOWN;
+    return generateSymbols(this.session(), { symbols: input.count, excluded }, prompt, options);
+  }
+
+  /**
+   * Lets a language model go on with a text, piece by piece; the prompt is not yielded. Symbols of the
+   * prompt that the model does not know are read as unknown ones.
+   * @throws UserError as `generate`; exit 2 if the model's symbols are no text
+   */
+  async *generateText(prompt: string, options: GenerateOptions): AsyncGenerator<string> {
+    const { vocabulary } = this;
+    if (vocabulary === undefined) {
+      throw usageError({
+        code: 'model/no-vocabulary',
+        message: 'the symbols of this model are numbers, which stand for no text',
+        expected: '`generate` of the library, with numbers',
+      });
+    }
+    const symbols = encodeText(prompt, vocabulary);
+    yield* decodeText(this.generate(symbols, options), vocabulary, symbols.length > 0);
+  }
+
+  private get givenForm(): StepForm {
+    if (this.stepForm) return this.stepForm;
+    throw usageError({
+      code: 'model/forecast',
+      message: 'a model that forecasts reads the windows of a table, each series in its own scale',
+      expected: '`predictFile` of such a table',
+    });
+  }
+
+  private get vocabulary(): Vocabulary | undefined {
+    return this.opened.data.vocabulary;
+  }
+
+  /** Ends the threads. Predictions that are under way fail. */
+  close(): Promise<void> {
+    return this.opened.close();
+  }
+
+  private async *sequences(
+    lists: AsyncIterable<readonly ReadSequence[]>,
+    options: RejectionOptions,
+  ): AsyncGenerator<SequencePrediction> {
+    const predictor = this.idle.pop() ?? new Predictor(this.opened);
+    try {
+      for await (const batch of predictor.sequences(lists, options)) yield* batch;
+    } finally {
+      this.idle.push(predictor);
+    }
+  }
+
+  private async *given(
+    sequences: Iterable<SequenceValues> | AsyncIterable<SequenceValues>,
+    form: StepForm,
+  ): AsyncGenerator<readonly ReadSequence[]> {
+    let index = 0;
+    for await (const sequence of sequences) yield [givenSequence(sequence, index++, form)];
+  }
+
+  private async *read(input: string | Readable): AsyncGenerator<readonly ReadSequence[]> {
+    const reader = newSequences(this.saved.loaded.experiment.dataset, this.opened.data);
+    yield* reader.read(await sourceOf(input));
+  }
+}
+
+function sourceOf(input: string | Readable): Promise<ByteSource> {
+  return typeof input === 'string' ? fileBytes(input) : streamBytes('<stream>', input);
+}

@@ -1,0 +1,93 @@
+/** From a saved model to one that computes: with its run's data, or without them. */
+import type { LoadedExperiment } from '../config/index.js';
+import type { Dataset } from '../data/index.js';
+import { chooseBackend } from '../engine/backend.js';
+import { Engine } from '../engine/index.js';
+import type { LossSettings } from '../losses/index.js';
+import { ParameterLayout } from '../model/parameters.js';
+import { dataRecord } from '../training/manifest-facts.js';
+import { createPool } from '../training/pool.js';
+import { checkSameData, fittedBy } from '../training/same-data.js';
+import { type BackendOptions, modelSpec, openSession, widthOn } from '../training/session.js';
+import { allocateParameters, type ModelRun } from '../training/shards.js';
+import { usableCores } from '../training/threads.js';
+import { loadWeights } from '../training/weights.js';
+import type { PredictingModel } from './predictor.js';
+import { dataRecordOf, type SavedModel } from './saved-model.js';
+
+/** A model that computes until it is closed. */
+export interface OpenedModel extends PredictingModel {
+  /** Flat. */
+  readonly parameters: Float32Array;
+  /** Of this thread. */
+  readonly engine: Engine;
+  close(): Promise<void>;
+}
+
+/**
+ * Runs `use` with the model and the data of its run.
+ * @throws UserError exit 2 if the data cannot be opened, exit 5 if they are not those of the run
+ */
+export async function withData<T>(
+  saved: SavedModel,
+  options: BackendOptions,
+  use: (model: OpenedModel, dataset: Dataset) => Promise<T>,
+): Promise<T> {
+  const { loaded, manifest } = saved;
+  const session = await openSession(loaded, { ...options, ...fittedBy(manifest) });
+  const { dataset, run } = session;
+  if (manifest) checkSameData(dataset, manifest);
+  const data = dataRecord(session);
+  const model = await start(saved, run, { data, scaling: dataset.scaling });
+  return use(model, dataset).finally(() => model.close());
+}
+
+/**
+ * The model without the data of its run.
+ * @throws UserError exit 5 if the run does not remember what its data were like, or if its weights
+ * are damaged
+ */
+export async function openWithoutData(saved: SavedModel, options: BackendOptions): Promise<OpenedModel> {
+  const { loaded, manifest } = saved;
+  const data = dataRecordOf(saved);
+  const { backend } = await chooseBackend(options.backend);
+  const { input, sequence_length: sequenceLength, output_size: outputSize } = data;
+  const { experiment } = loaded;
+  const spec = modelSpec(loaded, { input, sequenceLength, outputSize });
+  const run: ModelRun = {
+    backend,
+    threads: options.threads ?? usableCores(),
+    width: widthOn(backend, options.width),
+    // texts to predict are no parts of one stream
+    spec: { ...spec, carriesState: spec.carriesState && experiment.dataset.kind !== 'text' },
+    loss: unweighted(loaded),
+    metrics: [],
+    seed: experiment.seed,
+    sequenceLength,
+    variableLength: data.variable_length,
+  };
+  return start(saved, run, { data, scaling: manifest?.scaling });
+}
+
+/** Weights of classes are those of the training data; no prediction depends on them. */
+function unweighted({ experiment: { loss } }: LoadedExperiment): LossSettings {
+  return loss.kind === 'cross_entropy' ? { kind: loss.kind } : loss;
+}
+
+async function start(
+  { loaded, file, weights }: SavedModel,
+  run: ModelRun,
+  of: Pick<PredictingModel, 'data' | 'scaling'>,
+): Promise<OpenedModel> {
+  const layout = new ParameterLayout(run.spec);
+  const engine = await Engine.start(run.backend, { width: run.width });
+  const parameters = allocateParameters(layout, engine.heap);
+  loadWeights(file, layout, parameters, weights);
+  const pool = createPool(engine, run, parameters);
+  const close = async (): Promise<void> => {
+    await pool.close();
+    await engine.close();
+  };
+  const batchSize = loaded.experiment.training.eval_batch_size;
+  return { run, pool, parameters, engine, close, batchSize, ...of };
+}

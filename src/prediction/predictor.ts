@@ -1,0 +1,313 @@
+/**
+ * The one way from sequences to predictions, for splits of a run's data and for new sequences alike:
+ * batches, forward passes, answers.
+ */
+import { targetSize } from '../config/index.js';
+import {
+  type DataRecord,
+  type DataScaling,
+  IGNORED,
+  inputWidth,
+  isRejected,
+  type NewSequence,
+  newSplit,
+  type ReadSequence,
+  type Split,
+  type Targets,
+} from '../data/index.js';
+import { type Diagnostic, damagedError } from '../errors.js';
+import { lossOf } from '../losses/index.js';
+import { answersEachStep } from '../model/heads.js';
+import { batchesOf } from '../training/evaluator.js';
+import { ForwardPass, inTurn, type SplitBatch } from '../training/forward.js';
+import { Readout } from '../training/readout.js';
+import type { ModelRun, ShardPool } from '../training/shards.js';
+import { type Answer, type AnswerForm, answerForm, answerOf, type SequencePrediction } from './answers.js';
+
+/** Steps of a sequence: an LSTM of 128 units takes a gigabyte for as many. */
+const MAX_STEPS = 2 ** 18;
+
+/** Numbers that the inputs of a batch hold if its sequences are longer than those of the run. */
+const MAX_BATCH_NUMBERS = 2 ** 22;
+
+/** What predicts: a model with its weights, and what it knows of the data. */
+export interface PredictingModel {
+  readonly run: ModelRun;
+  /** Has the model's weights. */
+  readonly pool: ShardPool;
+  /** Sequences that are computed together. */
+  readonly batchSize: number;
+  readonly data: DataRecord;
+  readonly scaling: DataScaling | undefined;
+}
+
+/** What becomes of a sequence that cannot be read. */
+export interface RejectionOptions {
+  /**
+   * Told of each sequence that cannot be read, with its position in the input; the others are
+   * predicted. If absent, the first of them ends the predictions with an error.
+   */
+  readonly onRejected?: ((problems: readonly Diagnostic[], index: number) => void) | undefined;
+}
+
+/** Sequences that are computed together, and what their answers say beside the outputs. */
+interface PredictedBatch extends SplitBatch {
+  /** Position in the input of sequence `index` of the split. */
+  position(index: number): number;
+  /** What the input calls it; undefined if it has no name. */
+  id(index: number): string | undefined;
+  /** The times of its steps; undefined if they have none. */
+  times(index: number): readonly string[] | undefined;
+  readonly hasLabels: boolean;
+  readonly pass: ForwardPass;
+}
+
+export class Predictor {
+  readonly form: AnswerForm;
+  private readonly passes = new Map<string, ForwardPass>();
+
+  constructor(private readonly model: PredictingModel) {
+    const { run, data } = model;
+    this.form = answerForm(run.spec, run.loss, data);
+  }
+
+  /** Predictions of the first `limit` sequences of `split` in their order, with labels, batch by batch. */
+  split(split: Split, limit: number): AsyncGenerator<readonly SequencePrediction[]> {
+    const first: Split = { ...split, count: Math.min(split.count, limit) };
+    return this.predict(this.batchesOfSplit(first));
+  }
+
+  /**
+   * Predictions of new sequences in their order, batch by batch.
+   * @throws UserError exit 5 at the first sequence that cannot be read, unless rejections are taken;
+   * those before it have been predicted by then
+   */
+  sequences(
+    lists: AsyncIterable<readonly ReadSequence[]>,
+    options: RejectionOptions = {},
+  ): AsyncGenerator<readonly SequencePrediction[]> {
+    return this.predict(this.batchesOfSequences(lists, options));
+  }
+
+  private async *predict(
+    batches: AsyncIterable<PredictedBatch>,
+  ): AsyncGenerator<readonly SequencePrediction[]> {
+    for (const pass of this.passes.values()) pass.startAnew();
+    for await (const { batch, slot } of inTurn(batches, (to, one) => one.pass.compute(to, one))) {
+      const readout = new Readout(lossOf(this.model.run.loss), batch.split.targets);
+      yield Array.from(batch.indices, (index, at) => this.prediction(batch, readout, { index, at, slot }));
+    }
+  }
+
+  private prediction(
+    { split, pass, hasLabels, ...batch }: PredictedBatch,
+    readout: Readout,
+    { index, at, slot }: { readonly index: number; readonly at: number; readonly slot: number },
+  ): SequencePrediction {
+    const { form } = this;
+    const times = batch.times(index);
+    const perSequence = form.perStep ? pass.steps : 1;
+    const answers = pass.predictions(slot, at, split.lengths?.[index]).map(({ step, outputs }): Answer => {
+      const time = form.perStep ? times?.[step] : times?.at(-1);
+      return answerOf(form, readout, {
+        step,
+        outputs,
+        at: index * perSequence + step,
+        ...(time !== undefined && { time }),
+        ...(hasLabels && { target: readout.target(index * perSequence + step) }),
+      });
+    });
+    const id = batch.id(index);
+    return { index: batch.position(index), ...(id !== undefined && { id }), answers };
+  }
+
+  private async *batchesOfSplit(split: Split): AsyncGenerator<PredictedBatch> {
+    const { run, batchSize } = this.model;
+    const pass = this.pass(run.sequenceLength, run.variableLength, batchSize);
+    for await (const batch of batchesOf(split, batchSize)) {
+      yield {
+        ...batch,
+        position: index => index,
+        id: index => split.id?.(index),
+        times: () => undefined,
+        hasLabels: true,
+        pass,
+      };
+    }
+  }
+
+  private async *batchesOfSequences(
+    lists: AsyncIterable<readonly ReadSequence[]>,
+    { onRejected }: RejectionOptions,
+  ): AsyncGenerator<PredictedBatch> {
+    let waiting: Placed[] = [];
+    let index = 0;
+    try {
+      for await (const list of pausing(lists)) {
+        // who sends a sequence now and then is not kept waiting for a full batch
+        if (list === undefined && waiting.length > 0 && !this.model.run.spec.carriesState) {
+          yield this.batchOf(waiting);
+          waiting = [];
+        }
+        for (const sequence of list ?? []) {
+          const placed = { sequence, position: index++ };
+          if (!this.isSound(placed, onRejected)) continue;
+          if (waiting.length > 0 && waiting.length >= this.mostWith(waiting, placed)) {
+            yield this.batchOf(waiting);
+            waiting = [];
+          }
+          waiting.push(placed);
+        }
+      }
+    } catch (error) {
+      if (waiting.length > 0) yield this.batchOf(waiting);
+      throw error;
+    }
+    if (waiting.length > 0) yield this.batchOf(waiting);
+  }
+
+  /** Throws exit 5 if the sequence cannot be predicted and nobody takes rejections. */
+  private isSound(
+    placed: { readonly sequence: ReadSequence; readonly position: number },
+    onRejected: RejectionOptions['onRejected'],
+  ): placed is Placed {
+    const { sequence, position } = placed;
+    const problems = isRejected(sequence) ? sequence.problems : this.unfit(sequence);
+    if (problems.length === 0) return true;
+    if (!onRejected) throw damagedError(...problems);
+    onRejected(problems, position);
+    return false;
+  }
+
+  /** Complaints about a sequence that the model cannot take. */
+  private unfit({ length, place }: NewSequence): readonly Diagnostic[] {
+    const { run } = this.model;
+    // states pass from the batches of one pass alone
+    const most = run.spec.carriesState ? run.sequenceLength : MAX_STEPS;
+    if (length <= most) return [];
+    return [
+      {
+        code: 'data/sequence-too-long',
+        message: 'the sequence is too long to be predicted',
+        ...place,
+        expected: `at most ${most} steps`,
+        got: `${length} steps`,
+      },
+    ];
+  }
+
+  /** How many sequences a batch of those that wait and `next` may have. */
+  private mostWith(waiting: readonly Placed[], next: Placed): number {
+    return this.rowsOf(this.stepsFor(Math.max(longest(waiting), next.sequence.length)));
+  }
+
+  private rowsOf(steps: number): number {
+    const { run, batchSize, data } = this.model;
+    if (steps === run.sequenceLength) return batchSize;
+    const fitting = Math.floor(MAX_BATCH_NUMBERS / (steps * inputWidth(data.input)));
+    return Math.max(1, Math.min(batchSize, fitting));
+  }
+
+  /** Steps of the pass for a sequence of `length` steps: few lengths, so that little is compiled. */
+  private stepsFor(length: number): number {
+    let steps = this.model.run.sequenceLength;
+    while (steps < length) steps *= 2;
+    return steps;
+  }
+
+  private batchOf(waiting: readonly Placed[]): PredictedBatch {
+    const { run, data, scaling } = this.model;
+    const steps = this.stepsFor(longest(waiting));
+    // states that pass from batch to batch pass within one pass
+    const isAny = run.variableLength || run.spec.carriesState;
+    const isVariable = isAny || waiting.some(({ sequence }) => sequence.length !== steps);
+    const sequences = waiting.map(({ sequence }) => sequence);
+    const split = newSplit(sequences, {
+      input: data.input,
+      steps,
+      scaling,
+      targets: noTargets(this.model, steps),
+    });
+    return {
+      split,
+      indices: Uint32Array.from(waiting.keys()),
+      position: index => waiting[index].position,
+      id: index => sequences[index].id,
+      times: index => sequences[index].times,
+      hasLabels: false,
+      pass: this.pass(steps, isVariable, this.rowsOf(steps)),
+    };
+  }
+
+  private pass(steps: number, variableLength: boolean, rows: number): ForwardPass {
+    const key = `${steps} ${variableLength}`;
+    const known = this.passes.get(key);
+    if (known) return known;
+    const { run, pool } = this.model;
+    const made = new ForwardPass(pool, { ...run, sequenceLength: steps, variableLength }, rows);
+    this.passes.set(key, made);
+    return made;
+  }
+}
+
+/** A sequence and its position in the input. */
+interface Placed {
+  readonly sequence: NewSequence;
+  readonly position: number;
+}
+
+function longest(waiting: readonly Placed[]): number {
+  return waiting.reduce((most, { sequence }) => Math.max(most, sequence.length), 0);
+}
+
+/** Milliseconds after which a source pauses. */
+const PAUSE_MS = 50;
+
+/** What `source` yields; undefined once it has nothing for a while. */
+async function* pausing<T>(source: AsyncIterable<T>): AsyncGenerator<T | undefined> {
+  const iterator = source[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = iterator.next();
+      if (!(await isWithin(next, PAUSE_MS))) yield undefined;
+      const { value, done } = await next;
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    // not awaited: who waits for its source ends only with that
+    iterator.return?.().catch(() => {});
+  }
+}
+
+function isWithin(promise: Promise<unknown>, milliseconds: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const timer = setTimeout(resolve, milliseconds, false);
+    const settle = () => {
+      clearTimeout(timer);
+      resolve(true);
+    };
+    promise.then(settle, settle);
+  });
+}
+
+/**
+ * What takes the place of targets for sequences of up to `steps` steps, by their number: it has
+ * only the shape and the scaling of these.
+ */
+export function noTargets(
+  { run: { spec, loss }, scaling }: Pick<PredictingModel, 'run' | 'scaling'>,
+  steps: number,
+): (count: number) => Targets {
+  const perStep = answersEachStep(spec.head);
+  return count => {
+    const answers = count * (perStep ? steps : 1);
+    if (lossOf(loss).target === 'class') {
+      const values = new Int32Array(answers).fill(IGNORED);
+      return { kind: 'class', numClasses: spec.outputSize, values, perStep };
+    }
+    const size = targetSize(loss, spec.outputSize);
+    const own = scaling?.targets;
+    return { kind: 'value', size, values: new Float32Array(answers * size), ...(own && { scaling: own }) };
+  };
+}

@@ -1,0 +1,153 @@
+/** JSON Lines and texts, whole and in pieces. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { type DatasetConfig, isRejected, newSequences } from '../../src/data/index.js';
+import type { RandomStream } from '../../src/random.js';
+import { mutateBytes, mutateJson, mutateText, onceIn, pick } from '../support/mutations.js';
+import { ensure, type FuzzTarget } from './fuzz-target.js';
+import { openSoundly } from './sound-dataset.js';
+
+const TOKENS = [
+  '\n',
+  '\r\n',
+  '\r',
+  '\uFEFF',
+  '"',
+  '{',
+  '}',
+  '[',
+  ']',
+  ',',
+  'null',
+  '1e999',
+  '-0',
+  '\\ud800',
+  '\0',
+  '\u2028',
+  '🥊',
+  '__proto__',
+  '<unk>',
+  '<eos>',
+  ' ',
+];
+
+/** Reads the file as an input to predict, in pieces of some size; whatever it holds must be told. */
+async function readToPredict(config: DatasetConfig, path: string, size: number): Promise<void> {
+  const bytes = readFileSync(path);
+  const chunks = async function* () {
+    for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+  };
+  const isNumber = config.kind === 'jsonl' && config.input_kind === 'number';
+  const level = 'level' in config ? (config.level ?? null) : null;
+  const reader = newSequences(config, {
+    input: isNumber ? { kind: 'number', size: 1 } : { kind: 'symbol', count: 3 },
+    sequence_length: 5,
+    variable_length: true,
+    output_size: 2,
+    ...(!isNumber && { vocabulary: { level, symbols: ['<unk>', 'a', 'b'] } }),
+  });
+  for await (const sequences of reader.read({ name: path, size: bytes.length, chunks: chunks() })) {
+    for (const one of sequences) {
+      if (isRejected(one)) ensure(one.problems.length > 0, 'what is rejected has a reason');
+      else {
+        ensure(one.length >= 1 && one.values.length === one.length, 'a step has its number');
+        ensure(
+          one.values.every(value => Number.isFinite(value) && (isNumber || value <= 2)),
+          'all are known',
+        );
+      }
+    }
+  }
+}
+
+/** Written as it is, damaged or cut off, perhaps as gzip. */
+function write(path: string, text: string, random: RandomStream): void {
+  const mutated = onceIn(random, 3) ? text : mutateText(text, random, TOKENS);
+  const bytes = onceIn(random, 6) ? mutateBytes(Buffer.from(mutated), random) : Buffer.from(mutated);
+  const cut = onceIn(random, 8) ? bytes.subarray(0, random.integer(bytes.length + 1)) : bytes;
+  writeFileSync(path, onceIn(random, 10) ? gzipSync(cut) : cut);
+}
+
+function record(random: RandomStream, i: number) {
+  const steps = 1 + random.integer(4);
+  const list = <T>(make: () => T): T[] => Array.from({ length: steps }, make);
+  return {
+    id: onceIn(random, 2) ? i : `s${i}`,
+    x: list(() => random.integer(100) / 7),
+    s: list(() => pick(random, ['a', 'b', 'c', 7, true])),
+    t: list(() => pick(random, ['a', 'b ', 'é', '🥊', '\n'])).join(''),
+    y: pick(random, ['up', 'down', null, 1, -100]),
+    tags: list(() => pick(random, ['A', 'B', null])),
+    v: onceIn(random, 20) ? [1, 2] : random.integer(9) / 3,
+  };
+}
+
+export const jsonlFiles: FuzzTarget = {
+  name: 'jsonl',
+  open: folder => {
+    const [path, test] = [join(folder, 'data.jsonl'), join(folder, 'test.jsonl')];
+    const lines = (random: RandomStream): string =>
+      Array.from({ length: 3 + random.integer(8) }, (_, i) => {
+        const made = record(random, i);
+        return JSON.stringify(onceIn(random, 20) ? mutateJson(made, random) : made);
+      }).join(pick(random, ['\n', '\n', '\r\n']));
+    return random => {
+      write(path, lines(random), random);
+      const hasTest = onceIn(random, 2);
+      if (hasTest) write(test, lines(random), random);
+      const [input, input_kind] = pick(random, [
+        ['x', 'number'],
+        ['s', 'symbol'],
+        ['t', 'text'],
+      ] as const);
+      const [target, target_kind, per_step] = pick(random, [
+        ['y', 'class', false],
+        ['tags', 'class', true],
+        ['v', 'value', false],
+      ] as const);
+      const config: DatasetConfig = {
+        kind: 'jsonl',
+        path,
+        ...(hasTest ? { test_path: test } : { test_fraction: 0.3 }),
+        input,
+        input_kind,
+        ...(input_kind === 'text' && { level: pick(random, ['character', 'byte', 'word'] as const) }),
+        min_count: pick(random, [1, 1, 2]),
+        target,
+        target_kind,
+        per_step,
+        ...(onceIn(random, 2) && { id: 'id' }),
+      };
+      const size = 1 + random.integer(60);
+      return onceIn(random, 3) ? () => readToPredict(config, path, size) : () => openSoundly(config);
+    };
+  },
+};
+
+export const textFiles: FuzzTarget = {
+  name: 'text',
+  open: folder => {
+    const [path, second] = [join(folder, 'a.txt'), join(folder, 'b.txt')];
+    const text = (random: RandomStream): string =>
+      Array.from({ length: 10 + random.integer(60) }, () =>
+        pick(random, ['a', 'b', ' ', 'é', '🥊', '\n', 'wort']),
+      ).join('');
+    return random => {
+      write(path, text(random), random);
+      write(second, text(random), random);
+      const config: DatasetConfig = {
+        kind: 'text',
+        path: onceIn(random, 3) ? [path, second] : path,
+        test_fraction: pick(random, [0.1, 0.5]),
+        level: pick(random, ['character', 'byte', 'word'] as const),
+        sequence_length: 1 + random.integer(9),
+        min_count: pick(random, [1, 1, 3]),
+        ...(onceIn(random, 3) && { validation: { fraction: 0.3 } }),
+        ...(onceIn(random, 5) && { limit: 1 + random.integer(3) }),
+      };
+      const size = 1 + random.integer(60);
+      return onceIn(random, 4) ? () => readToPredict(config, path, size) : () => openSoundly(config);
+    };
+  },
+};
