@@ -372,11 +372,13 @@ export const IN_USE = 'is working on this run';
 
 function inUse(path: string, { pid, host, pid_namespace }: Partial<Owner> = {}) {
   const isForeign = pid_namespace !== undefined && pid_namespace !== processPlace().pid_namespace;
+  const isKnown = isAdvisoryLocked(path) === true;
   const who = `${pid} on ${host}${isForeign ? ', as its own PID namespace numbers it' : ''}`;
   return usageError({
     code: 'run/in-use',
     message: `another process${pid === undefined ? '' : ` (${who})`} ${IN_USE}`,
     file: path,
-    expected: 'that it ends; if it is sure to be gone, remove this file',
+    // what the kernel says cannot be wrong
+    expected: isKnown ? 'that it ends' : 'that it ends; if it is sure to be gone, remove this file',
   });
 }
