@@ -47,6 +47,11 @@ export async function graph(config: string, options: GraphOptions, io: Io): Prom
     flops_per_step: step.flops,
     kernels_per_step: step.kernels,
     bytes: step.bytes,
+    // on a GPU each kernel is a dispatch; elsewhere nothing is copied
+    ...(choice.backend === 'webgpu' && {
+      dispatches_per_step: step.kernels,
+      transferred_bytes_per_step: step.transferredBytes,
+    }),
   };
   if (options.format === 'json') {
     const parameters = layout.parameters.map(({ name, shape }) => ({ name, shape }));

@@ -1,5 +1,5 @@
 /** What a plan costs, counted from the plan itself. */
-import { type Program, reachable } from '../graph/node.js';
+import { type Node, type Program, reachable } from '../graph/node.js';
 import { sizeOf } from '../graph/shape.js';
 import { makePlan, type Plan } from './plan.js';
 
@@ -15,16 +15,20 @@ export interface PlanCosts {
   readonly flops: number;
   /** Inputs and buffers on the device; buffers are reused once their last reader has run. */
   readonly bytes: number;
+  /** Inputs and results, which gpu.js copies to a GPU and back in every run. */
+  readonly transferredBytes: number;
 }
 
 export function describePlan(program: Program, plan: Plan = makePlan(program)): PlanCosts {
-  const inputs = plan.inputs.reduce((total, node) => total + sizeOf(node.shape), 0);
+  const elements = (nodes: readonly Node[]) => nodes.reduce((total, { shape }) => total + sizeOf(shape), 0);
+  const inputs = elements(plan.inputs);
   return {
     nodes: reachable(program.outputs.values()).length,
     distinctKernels: plan.kernels.length,
     kernels: plan.steps.length,
     flops: plan.steps.reduce((total, step) => total + step.flops, 0),
     bytes: (inputs + bufferElements(plan)) * FLOAT_BYTES,
+    transferredBytes: (inputs + elements([...plan.outputs.values()])) * FLOAT_BYTES,
   };
 }
 

@@ -22,6 +22,8 @@ export interface StepCosts {
   readonly flops: number;
   /** Inputs and buffers of all programs, as often as threads hold them. */
   readonly bytes: number;
+  /** Bytes that a step copies to a GPU and back. */
+  readonly transferredBytes: number;
 }
 
 export function stepCosts(run: ModelRun, batchSize: number): StepCosts {
@@ -38,6 +40,7 @@ export function stepCosts(run: ModelRun, batchSize: number): StepCosts {
     nodes: sum(({ costs }) => costs.nodes),
     kernels: shards * sum(({ costs, runs }) => costs.kernels * runs),
     flops: shards * sum(({ costs, runs }) => costs.flops * runs),
+    transferredBytes: shards * sum(({ costs, runs }) => costs.transferredBytes * runs),
     bytes: Math.min(shards, run.threads) * sum(({ costs }) => costs.bytes),
   };
 }
