@@ -315,3 +315,11 @@ t.test("another run's log is not gone on with", async t => {
     diagnostics: [{ code: 'log/foreign', file: log }],
   });
 });
+
+t.test('an edited summary of a complete run is not said again once its log has gone', async t => {
+  const { summary } = await train(work, config);
+  const { directory } = summary;
+  rmSync(join(directory, 'log.jsonl'));
+  edit(directory, 'summary.json', text => text.replaceAll(`${summary.metrics.test.loss}`, '0.0125'));
+  t.same((await resume(directory)).summary.metrics, summary.metrics);
+});

@@ -213,7 +213,8 @@ function completeResult(directory: RunDirectory, summary: Summary | undefined): 
   const last = readEvents(directory.files.log).at(-1);
   // a summary that its log does not bear out may be another run's
   const isBorneOut = last?.event === 'run.end' && last.status === 'completed' && last.steps === summary.steps;
-  if (last && (!isBorneOut || isEdited(directory, summary))) return undefined;
+  // of a log that has gone, a summary of this version tells that there was one
+  if ((last && !isBorneOut) || isEdited(directory, summary)) return undefined;
   // the directory may have been moved or copied since
   return { exitCode: summary.exit_code as ExitCode, summary: { ...summary, directory: directory.path } };
 }

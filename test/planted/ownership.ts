@@ -109,7 +109,7 @@ export const ownership: readonly Plant[] = [
   },
   {
     file: 'src/training/resume',
-    find: '|| isEdited(directory, summary)',
+    find: ' || isEdited(directory, summary)',
     replace: '',
     why: 'a run that is complete says an edited result again',
     tests: ['invariants'],

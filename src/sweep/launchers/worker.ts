@@ -156,8 +156,14 @@ class Work {
    * anything should it wake up (`experiment/ownership.ts`).
    */
   private async takeFromLoser({ directory }: Task): Promise<void> {
-    const patience = AbortSignal.any([this.signal, AbortSignal.timeout(this.plan.lease * 1000)]);
-    await untilFree(directory, patience);
+    // not `AbortSignal.any`: on Node 20 a timeout's signal that only such a one knows may be collected and never come
+    const patience = new AbortController();
+    const give = () => patience.abort();
+    const timer = setTimeout(give, this.plan.lease * 1000);
+    this.signal.addEventListener('abort', give);
+    await untilFree(directory, patience.signal);
+    clearTimeout(timer);
+    this.signal.removeEventListener('abort', give);
     const lock = join(directory, 'run.lock');
     if (!this.signal.aborted && lockHolder(lock) !== undefined) rmSync(lock, { force: true });
   }
