@@ -549,7 +549,7 @@ t.test('skips in the first and last step, at the end of an epoch, and in all of 
     config(work.file('data.npz', dataset([0, 15, 30, 45])), { max_skipped_batches: 8 }, { gates }),
     work.folder(),
     {
-      line: text => lines.push(text),
+      evaluated: ({ text }) => lines.push(text),
       warning: text => warned.push(text),
     },
   );

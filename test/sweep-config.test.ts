@@ -560,7 +560,8 @@ t.test('the arguments of a trial lead to the config that was judged', async () =
   const names = fc
     .string({ unit: 'grapheme', minLength: 1, maxLength: 8 })
     .filter(text => !/\p{Cc}|\uFEFF/u.test(text));
-  const share = fc.double({ min: 0, max: 0.999, noNaN: true });
+  // what float32 takes for 0 is refused
+  const share = fc.double({ min: 0, max: 0.999, noNaN: true }).map(value => (value < 1e-30 ? 0 : value));
   const space = fc.record({
     target: fc.uniqueArray(
       fc.oneof(names, fc.constantFrom('null', 'true', '1e3', '"q"', "'", 'a: b', '#', ' x ')),
@@ -569,7 +570,7 @@ t.test('the arguments of a trial lead to the config that was judged', async () =
         maxLength: 4,
       },
     ),
-    rate: fc.uniqueArray(fc.double({ min: 1e-300, max: 1000, noNaN: true }), { minLength: 1, maxLength: 3 }),
+    rate: fc.uniqueArray(fc.double({ min: 1e-30, max: 1000, noNaN: true }), { minLength: 1, maxLength: 3 }),
     betas: fc.array(fc.tuple(share, share), {
       minLength: 1,
       maxLength: 1,
