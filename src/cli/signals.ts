@@ -31,6 +31,9 @@ export function onStopSignal(
   };
 }
 
+/** Milliseconds in which messages that have arrived are read. */
+const UNREAD_MS = 50;
+
 /**
  * A sweep keeps a channel to each of its trials, which closes with the sweep's process however that ends: nobody is left to go on for.
  * Listening must not keep the process alive.
@@ -40,14 +43,18 @@ function watchStarter(gone: () => void): () => void {
   if (process.connected === false) gone();
   if (!process.channel) return () => {};
   let timer: NodeJS.Timeout | undefined;
+  const after = (milliseconds: number, then: () => void) => {
+    clearTimeout(timer);
+    timer = setTimeout(then, milliseconds);
+    timer.unref();
+  };
   const told = (message: unknown) => {
     const lease = leaseIn(message);
     if (lease === undefined) return;
     leaseUntil(lease.end);
-    clearTimeout(timer);
-    // a worker that was itself stopped asks for nothing
-    timer = setTimeout(gone, Math.max(0, lease.interrupt - monotonicNow()));
-    timer.unref();
+    // A worker that was itself stopped asks for nothing. If this thread was busy until now, timers
+    // come before messages: a renewal that waits to be read sets the timer anew.
+    after(Math.max(0, lease.interrupt - monotonicNow()), () => after(UNREAD_MS, gone));
   };
   process.on('disconnect', gone);
   process.on('message', told);
