@@ -79,7 +79,7 @@ const MAX_PRINTED = 20;
 
 function profileText({ steps, width, step_ms, kernels, other, batch_ms }: StepProfile): string {
   const row = (ms: number, share: number, rest: string) =>
-    `${ms.toFixed(2).padStart(9)} ${(100 * share).toFixed(1).padStart(6)} %  ${rest}`;
+    `${ms.toFixed(3).padStart(9)} ${(100 * share).toFixed(1).padStart(6)} %  ${rest}`;
   const lines = [
     `a training step in one thread: ${step_ms.toFixed(1)} ms, at ${width} bits, the fastest of ${steps}`,
     `writing the next batch, at the same time: ${batch_ms.toFixed(1)} ms`,

@@ -35,13 +35,20 @@ node_install_needed() {
   [ -z "$(find "$failed" -mmin -600 2>/dev/null)" ]
 }
 
+# Replaces its shell, so that a signal to it reaches npm. Offline it gives up at once.
+npm_install_node() {
+  cd "$node_tools" && exec npm ci --no-audit --no-fund --ignore-scripts --loglevel=error --fetch-retries=0 \
+    >"$node_tools/.log" 2>&1 9>&-
+}
+
 # Installs it. Not being able to is no error: a slower Node computes the same.
 install_node() {
   local version=$1
   printf 'cellrun: installing Node.js %s, once: %s on the PATH computes half as fast (CELLRUN_NODE=system keeps it)\n' \
     "$FAST_NODE" "$version" >&2
-  if (cd "$node_tools" && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error) >"$node_tools/.log" 2>&1 9>&- \
-    && "$(pinned_node)" --version >/dev/null 2>&1; then
+  # in the background: of a step in the foreground the shell would await the end before it looks after a signal
+  npm_install_node &
+  if wait $! && "$(pinned_node)" --version >/dev/null 2>&1; then
     rm -f "$node_tools/.failed" "$node_tools/.log"
   else
     touch "$node_tools/.failed"
@@ -54,6 +61,12 @@ chosen_node() {
   case ${CELLRUN_NODE-} in
     '') if is_slow_node "$1" && [ -x "$(pinned_node)" ] && [ ! -e "$node_tools/.failed" ]; then pinned_node; else printf 'node'; fi ;;
     system) printf 'node' ;;
-    *) printf '%s' "$CELLRUN_NODE" ;;
+    *)
+      if ! "$CELLRUN_NODE" --version >/dev/null 2>&1; then
+        printf 'cellrun: CELLRUN_NODE is no Node.js: %s; expected: system, or the path of a node\n' "$CELLRUN_NODE" >&2
+        return 2
+      fi
+      printf '%s' "$CELLRUN_NODE"
+      ;;
   esac
 }
