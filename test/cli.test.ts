@@ -549,7 +549,10 @@ t.test('an older Node on the PATH is replaced, if that is possible and wanted', 
   const chosen = launch(program, [], { path: failing, node: join(own, 'mine') });
   t.match(chosen, { stdout: 'mine\n', stderr: '' });
   const wrong = launch(program, [], { path: failing, node: 'no-such-node' });
-  t.match(wrong, { status: 2, stderr: /^cellrun: CELLRUN_NODE is no Node.js: no-such-node; expected: system/ });
+  t.match(wrong, {
+    status: 2,
+    stderr: /^cellrun: CELLRUN_NODE is no Node.js: no-such-node; expected: system/,
+  });
   const newer = launch(program, ['x'], { path: older('exit 1', 24), node: '' });
   t.match(newer, { stdout: `${folder} x\n`, stderr: '' }, 'one that is new enough is kept');
   const script = join(root, 'dist/src/cli/main.js');
