@@ -1,4 +1,7 @@
-/** What a reader may believe: each file of a run is held to the others, and what is another run's is told. */
+/**
+ * What a reader may believe: each file of a run is held to the others, and what is another run's is
+ * told.
+ */
 import { createHash } from 'node:crypto';
 import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

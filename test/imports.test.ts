@@ -136,8 +136,9 @@ const globals: readonly GlobalRule[] = [
   },
   {
     expression: /^performance\.now$|^process\.hrtime/,
-    // the width of vectors, which changes no byte of a result, is found out by timing; a profile is timed;
-    // verify tells how long it will take; a sweep's decisions are those of schedule/ and search/; a server's clock says when to look again, not what is seen
+    // the width of vectors, which changes no byte of a result, is found out by timing; a profile is
+    // timed; verify tells how long it will take; a sweep's decisions are those of schedule/ and
+    // search/; a server's clock says when to look again, not what is seen
     allowed: [
       'cli/',
       'engine/linked-executable.ts',

@@ -1,4 +1,7 @@
-/** Random sequences of what may happen to runs and sweeps; `npm run soak -- --parts invariants` is the long form. */
+/**
+ * Random sequences of what may happen to runs and sweeps; `npm run soak -- --parts invariants` is
+ * the long form.
+ */
 import t from 'tap';
 import { createWorld, trySequences } from './soak/invariants.js';
 import { Workplace } from './support/cli.js';

@@ -1,4 +1,7 @@
-/** Who may write to a run: two processes never do, whatever namespaces they are in, and one that has lost its lock stops. */
+/**
+ * Who may write to a run: two processes never do, whatever namespaces they are in, and one that has
+ * lost its lock stops.
+ */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -182,7 +185,10 @@ t.test('what killed processes left of attempts at a lock goes, that of others st
   );
 });
 
-/** Takes the lock at `lock` away from whoever has it, as a worker does whose job another one had, and takes it. */
+/**
+ * Takes the lock at `lock` away from whoever has it, as a worker does whose job another one had,
+ * and takes it.
+ */
 function takeOver(lock: string): () => void {
   rmSync(lock);
   return lockRun(lock);

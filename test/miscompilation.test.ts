@@ -22,7 +22,10 @@ interface Sum {
   readonly columns: number;
 }
 
-/** The smallest kernel known that V8 gets wrong: found by random kernels, made smaller by fast-check. */
+/**
+ * The smallest kernel known that V8 gets wrong: found by random kernels, made smaller by
+ * fast-check.
+ */
 const sumOp: Op<Sum> = {
   name: 'sum_from',
   kind: 'reduction',

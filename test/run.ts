@@ -5,9 +5,9 @@
  * what failed in it; `--tap` prints everything. Exit code: 0, 1 if a test failed, 2 for a wrong
  * command line.
  *
- * Flags of Node hold for all files, such as `--no-liftoff`. Files run in plain Node, two at a time. The runner of tap loads a TypeScript compiler and
- * coverage into each of them and into all programs that they start, which takes longer than most
- * files do.
+ * Flags of Node hold for all files, such as `--no-liftoff`. Files run in plain Node, two at a time.
+ * The runner of tap loads a TypeScript compiler and coverage into each of them and into all
+ * programs that they start, which takes longer than most files do.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';

@@ -1,4 +1,7 @@
-/** Our compiler from kernels to WebAssembly, for every target: the accuracy of its functions, random kernels, what it writes, what it refuses. */
+/**
+ * Our compiler from kernels to WebAssembly, for every target: the accuracy of its functions, random
+ * kernels, what it writes, what it refuses.
+ */
 import fc from 'fast-check';
 import t from 'tap';
 import { Engine } from '../src/engine/index.js';

@@ -1,4 +1,7 @@
-/** Numbers and labels for each step: trained, measured and predicted; steps without one do not count. */
+/**
+ * Numbers and labels for each step: trained, measured and predicted; steps without one do not
+ * count.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';

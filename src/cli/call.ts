@@ -83,7 +83,10 @@ function packageVersion(): string {
   return String(version);
 }
 
-/** What the operating system refused is no defect of ours: a full disk, a missing permission, a limit of whoever runs it. */
+/**
+ * What the operating system refused is no defect of ours: a full disk, a missing permission, a
+ * limit of whoever runs it.
+ */
 function systemFailure(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const resource = exhausted(error);

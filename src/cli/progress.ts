@@ -101,7 +101,9 @@ function barProgress(io: Io, plan: ProgressPlan, clock: () => number): Progress 
 /** Milliseconds between two lines at least, since logs are kept and read later. */
 const LINE_INTERVAL = 5000;
 
-/** The first evaluation of a split and the last are always told, of the others those that are due. */
+/**
+ * The first evaluation of a split and the last are always told, of the others those that are due.
+ */
 function lineProgress(io: Io, plan: ProgressPlan, clock: () => number): Progress {
   const training = new TrainingText(plan, clock);
   let told = clock();

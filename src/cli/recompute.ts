@@ -1,4 +1,7 @@
-/** `review --recompute`: the final weights of completed runs evaluated again, for whoever does not want to believe their numbers. */
+/**
+ * `review --recompute`: the final weights of completed runs evaluated again, for whoever does not
+ * want to believe their numbers.
+ */
 import { resolve } from 'node:path';
 import type { BackendRequest } from '../engine/backend.js';
 import { machineArithmetic } from '../engine/simd/arithmetic.js';
@@ -10,10 +13,16 @@ import { evaluateCheckpoint } from '../prediction/evaluate.js';
 import { openModel } from '../prediction/saved-model.js';
 import { runPaths } from '../review/targets.js';
 
-/** Relative; between backends, and where multiply-add is fused and where not, sums differ in their last digits. */
+/**
+ * Relative; between backends, and where multiply-add is fused and where not, sums differ in their
+ * last digits.
+ */
 const TOLERANCE = 1e-3;
 
-/** Why the numbers of runs are not those of their weights, by directory; nothing of a run whose numbers are. */
+/**
+ * Why the numbers of runs are not those of their weights, by directory; nothing of a run whose
+ * numbers are.
+ */
 export async function recompute(paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
   const doubts = new Map<string, string>();
   for (const path of runPaths(paths)) {

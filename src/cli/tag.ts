@@ -16,8 +16,8 @@ function openNoted(path: string): Noted {
 }
 
 /**
- * Changes all runs and sweeps or, if one of them cannot be changed, none; then prints what they have. Throws
- * UserError (exit 2 or 5).
+ * Changes all runs and sweeps or, if one of them cannot be changed, none; then prints what they
+ * have. Throws UserError (exit 2 or 5).
  */
 export function tag(
   runs: readonly string[],

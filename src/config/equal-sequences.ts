@@ -1,4 +1,6 @@
-/** Equal sequences of different splits, found by their hashes: linear in time, bounded in memory. */
+/**
+ * Equal sequences of different splits, found by their hashes: linear in time, bounded in memory.
+ */
 
 export interface ComparedSequences {
   readonly count: number;
@@ -24,7 +26,10 @@ export interface SharedSequences<Split> {
   readonly example: { readonly of: number; readonly among: number };
 }
 
-/** Sequences of a split that are looked for in others, and as many that tell how usual equal ones are. */
+/**
+ * Sequences of a split that are looked for in others, and as many that tell how usual equal ones
+ * are.
+ */
 const MAX_HASHED = 2 ** 20;
 
 /**

@@ -1,4 +1,7 @@
-/** Numbers that kernels compute with are float32: what is 0 or 1 there, though the config says another number, would do nothing. */
+/**
+ * Numbers that kernels compute with are float32: what is 0 or 1 there, though the config says
+ * another number, would do nothing.
+ */
 import type { Diagnostic } from '../errors.js';
 import type { PartialExperiment } from './experiment.js';
 import type { Locator } from './locator.js';

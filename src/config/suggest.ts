@@ -50,7 +50,10 @@ export function meantKey(word: string, properties: ReadonlyMap<string, Schema>):
   return nearest(word, [...properties.keys()]);
 }
 
-/** The branch of a union that a tag means: by the name that PyTorch or another library has, or a near spelling. */
+/**
+ * The branch of a union that a tag means: by the name that PyTorch or another library has, or a
+ * near spelling.
+ */
 export function meantTag(word: string, branches: readonly Branch[]): string | undefined {
   // `torch.optim.lr_scheduler.StepLR`, `nn.MSELoss`
   const name = word.slice(word.lastIndexOf('.') + 1);

@@ -41,7 +41,10 @@ function grouped({ rows, groups, groupNames }: CsvTable): number[][] {
 /** Of each row. */
 interface OrderKeys {
   readonly whole: Float64Array;
-  /** What is less than a millisecond, as a share of one: no float64 has a date with its microseconds. */
+  /**
+   * What is less than a millisecond, as a share of one: no float64 has a date with its
+   * microseconds.
+   */
   readonly rest: Float64Array | undefined;
 }
 

@@ -33,7 +33,9 @@ export interface CsvConfig extends TrainingPartConfig, NormalizeConfig, Vocabula
   readonly sequence?: {
     readonly group: string;
     readonly order?: string;
-    /** Each row has the target of its own step. Default: all rows of a group carry its one target. */
+    /**
+     * Each row has the target of its own step. Default: all rows of a group carry its one target.
+     */
     readonly per_step?: boolean;
   };
 }

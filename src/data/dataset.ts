@@ -60,7 +60,8 @@ export type Targets =
       /** C, the number of target values of a sequence, or of a step when `perStep`. */
       readonly size: number;
       /**
-       * `[N, C]`, or `[N, T, C]` when `perStep`, row-major. A step with NaN neither trains nor counts.
+       * `[N, C]`, or `[N, T, C]` when `perStep`, row-major. A step with NaN neither trains nor
+       * counts.
        */
       readonly values: Float32Array;
       readonly perStep?: boolean;
@@ -134,13 +135,13 @@ export interface Split {
    */
   readonly idIsPlace?: true;
   /**
-   * What an error of sequence `index` is divided by in MASE, in the units of the data: the error that
-   * the naive forecast has in training. Undefined if that is not known or 0.
+   * What an error of sequence `index` is divided by in MASE, in the units of the data: the error
+   * that the naive forecast has in training. Undefined if that is not known or 0.
    */
   errorScale?(index: number): number | undefined;
   /**
-   * Naive forecasts of sequence `index`, `[C]` as `targets` has them, undefined if the series does not
-   * go back far enough; present of forecasts.
+   * Naive forecasts of sequence `index`, `[C]` as `targets` has them, undefined if the series does
+   * not go back far enough; present of forecasts.
    */
   readonly naive?: Readonly<Partial<Record<NaiveForecast, (index: number) => Float32Array | undefined>>>;
   /**

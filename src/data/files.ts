@@ -54,7 +54,8 @@ export async function readSource(path: string, maxBytes = MAX_BYTES): Promise<So
 
 /**
  * The same, decompressed if it is a gzip file; the digest is that of the file itself.
- * @throws UserError likewise, and exit 5 if the stream is damaged or expands to more than `maxBytes`
+ * @throws UserError likewise, and exit 5 if the stream is damaged or expands to more than
+ * `maxBytes`
  */
 export async function readContent(path: string, maxBytes = MAX_BYTES): Promise<SourceFile> {
   const source = await readSource(path, maxBytes);

@@ -61,7 +61,9 @@ export function windowShape({
   };
 }
 
-/** All numbers of a step: its scaled columns, sine and cosine of the calendar at `key`, the flag. */
+/**
+ * All numbers of a step: its scaled columns, sine and cosine of the calendar at `key`, the flag.
+ */
 export function rowValues(
   columns: readonly number[],
   key: number,

@@ -1,14 +1,15 @@
 /**
- * Dataset kind `forecast`: windows over the series of a table. A window reads `input_steps` steps (L)
- * and predicts the target of the `horizon` steps (H) that follow.
+ * Dataset kind `forecast`: windows over the series of a table. A window reads `input_steps` steps
+ * (L) and predicts the target of the `horizon` steps (H) that follow.
  *
- * A step of a sequence has the target, the features, what is known in advance (columns, and calendar
- * features as sine and cosine) and, if anything is known in advance, a flag. Then a sequence has
- * L + H steps: in the last H the target and the features are 0 and the flag is 1.
+ * A step of a sequence has the target, the features, what is known in advance (columns, and
+ * calendar features as sine and cosine) and, if anything is known in advance, a flag. Then a
+ * sequence has L + H steps: in the last H the target and the features are 0 and the flag is 1.
  *
  * Splits are parts of time, the same for all series: a window belongs to the split that has all of
- * its targets; those whose targets lie in two splits are left out. What a window reads may lie in an
- * earlier split, never in a later one. Each series is scaled by its own rows of the training split.
+ * its targets; those whose targets lie in two splits are left out. What a window reads may lie in
+ * an earlier split, never in a later one. Each series is scaled by its own rows of the training
+ * split.
  */
 
 import { orderKey, rowLists } from './csv-order.js';
@@ -86,8 +87,8 @@ interface Cuts {
 }
 
 /**
- * @throws UserError exit 2 if the file or a column is missing or a split has no window; exit 5 at the
- * line and column of a cell that is wrong
+ * @throws UserError exit 2 if the file or a column is missing or a split has no window; exit 5 at
+ * the line and column of a cell that is wrong
  */
 async function open(config: ForecastConfig, _context: DatasetContext): Promise<Dataset> {
   const { features = [], known = [], calendar = [], normalize } = config;

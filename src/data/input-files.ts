@@ -1,12 +1,15 @@
-/** The files that a config's path stands for: one, those of a folder, or those that a pattern matches. */
+/**
+ * The files that a config's path stands for: one, those of a folder, or those that a pattern
+ * matches.
+ */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { usageError } from '../errors.js';
 
 /**
- * The files of `paths`, in the order of the paths; those of a folder (without its folders and hidden
- * files) or of a pattern such as `data/*.txt` in the order of their names' code units.
+ * The files of `paths`, in the order of the paths; those of a folder (without its folders and
+ * hidden files) or of a pattern such as `data/*.txt` in the order of their names' code units.
  * @throws UserError exit 2 if a folder or a pattern stands for no file
  */
 export async function inputFiles(paths: string | readonly string[]): Promise<readonly string[]> {

@@ -43,8 +43,8 @@ export interface DatasetKind<Config> {
   /** What the config alone says, before any data are read; of all training sequences likewise. */
   facts(config: Config): DatasetFacts;
   /**
-   * Whether `open` sets validation sequences aside and applies the limit itself, since the data must
-   * be divided before they become sequences.
+   * Whether `open` sets validation sequences aside and applies the limit itself, since the data
+   * must be divided before they become sequences.
    */
   readonly dividesItself?: boolean;
   /** How many of the digests, the last of them, are of what is tested on. */

@@ -4,7 +4,10 @@ import { IGNORED } from './dataset.js';
 import type { LabelFacts, PlacedLabel } from './labels.js';
 import { MAX_CLASSES } from './limits.js';
 
-/** Decimal numbers with an optional exponent; not what JavaScript accepts beyond (hex, empty, Infinity). */
+/**
+ * Decimal numbers with an optional exponent; not what JavaScript accepts beyond (hex, empty,
+ * Infinity).
+ */
 export const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
 /** The labels of one file. */

@@ -17,7 +17,10 @@ export function expansionLimit(): number {
   return Math.min(MAX_BYTES, Math.floor(Math.min(totalmem(), constrained) / 2));
 }
 
-/** Largest CSV, JSON Lines or text file, which needs several times its size while it is read: 256 MiB. */
+/**
+ * Largest CSV, JSON Lines or text file, which needs several times its size while it is read: 256
+ * MiB.
+ */
 export const MAX_TEXT_BYTES = 2 ** 28;
 
 /** Most numbers that one array of a dataset may hold: 2^28, one GiB as float32. */

@@ -7,9 +7,9 @@ const MAX_SEEN = 2 ** 22;
 type Hash = readonly [number, number];
 
 /**
- * A set of texts that keeps a hash of 64 bits of each, in a table with open addressing. That any two
- * of four million texts are taken for one has a probability of 1e-6. Those beyond the first four
- * million are not kept.
+ * A set of texts that keeps a hash of 64 bits of each, in a table with open addressing. That any
+ * two of four million texts are taken for one has a probability of 1e-6. Those beyond the first
+ * four million are not kept.
  */
 export class SeenTexts {
   /** Pairs of words; 0, 0 is an empty place. */

@@ -182,7 +182,10 @@ function fileCodes({ bytes, name }: SourceFile, level: TextLevel, codes: TextCod
   return Uint32Array.from(found);
 }
 
-/** As Python reads a text file line by line; what follows the last line end is a line if it is not empty. */
+/**
+ * As Python reads a text file line by line; what follows the last line end is a line if it is not
+ * empty.
+ */
 function linesOf(content: string): string[] {
   const lines = content.split(LINE_BREAK);
   if (lines.at(-1) === '') lines.pop();

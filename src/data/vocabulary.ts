@@ -46,7 +46,9 @@ function* symbolsOfLines(text: string, level: TextLevel): Generator<string> {
   }
 }
 
-/** The numbers of the symbols of a text that continues; without a level, of words that are symbols. */
+/**
+ * The numbers of the symbols of a text that continues; without a level, of words that are symbols.
+ */
 export function encodeText(text: string, vocabulary: Vocabulary): number[] {
   const numbers = symbolNumbers(vocabulary);
   const { level } = vocabulary;
@@ -54,7 +56,10 @@ export function encodeText(text: string, vocabulary: Vocabulary): number[] {
   return Array.from(symbols, symbol => numbers.get(symbol) ?? UNKNOWN);
 }
 
-/** The text of symbols, piece by piece; that of symbol `k` of words begins with a space unless it begins a line. */
+/**
+ * The text of symbols, piece by piece; that of symbol `k` of words begins with a space unless it
+ * begins a line.
+ */
 export async function* decodeText(
   symbols: AsyncIterable<number>,
   { level, symbols: texts }: Vocabulary,

@@ -1,4 +1,7 @@
-/** Plans made runnable: over the heap on webasm, else by a pipeline of gpu.js whose every call is checked. */
+/**
+ * Plans made runnable: over the heap on webasm, else by a pipeline of gpu.js whose every call is
+ * checked.
+ */
 import type { GPU, GPUVariableType, IKernelRunShortcut, IPipelineRunShortcut } from 'gpu.js';
 import { EXIT, UserError } from '../errors.js';
 import type { Node } from '../graph/node.js';
@@ -13,8 +16,8 @@ import type { KernelArgument } from './source.js';
 export interface Executable {
   /**
    * Runs the program on `values`, one for each of the graph's inputs by name. A result is written
-   * to its array in `into`, if there is one: an array of the engine's heap that is no input. Results
-   * without are valid until the next run of any program of this engine.
+   * to its array in `into`, if there is one: an array of the engine's heap that is no input.
+   * Results without are valid until the next run of any program of this engine.
    *
    * @throws ExecutionError if gpu.js did not run it as planned
    * @throws DeviceLostError if the GPU is gone

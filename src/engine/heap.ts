@@ -5,7 +5,9 @@
 
 import { readFileSync } from 'node:fs';
 
-/** The part of WebAssembly's interface that is used here; its types belong to the browser's library. */
+/**
+ * The part of WebAssembly's interface that is used here; its types belong to the browser's library.
+ */
 declare const WebAssembly: {
   Memory: new (limits: { initial: number; maximum: number; shared: true }) => WasmMemory;
 };

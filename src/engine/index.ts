@@ -38,8 +38,8 @@ export interface ProfiledPlan {
 /** gpu.js opened on one backend; compiles programs until it is closed. */
 export class Engine {
   /**
-   * Whether engines that start from now on run gpu.js's own code in its own pipelines on webasm too:
-   * a benchmark compares with it.
+   * Whether engines that start from now on run gpu.js's own code in its own pipelines on webasm
+   * too: a benchmark compares with it.
    */
   static asShipped = false;
 

@@ -32,8 +32,8 @@ export interface LinkedStep {
 }
 
 /**
- * What a step reads and writes are slots: numbers, or addresses of arrays. The inputs come first, in
- * their order; then numbers that never change; then the arrays that steps write.
+ * What a step reads and writes are slots: numbers, or addresses of arrays. The inputs come first,
+ * in their order; then numbers that never change; then the arrays that steps write.
  */
 export interface LinkedPlan {
   readonly inputs: readonly LinkedInput[];

@@ -1,4 +1,6 @@
-/** Runs linked plans in this thread. Loads nothing of gpu.js, so that a computing thread is small. */
+/**
+ * Runs linked plans in this thread. Loads nothing of gpu.js, so that a computing thread is small.
+ */
 import type { Heap, WasmMemory } from './heap.js';
 import type { LinkedInput, LinkedOutput, LinkedPlan } from './link.js';
 import type { KernelCode, WasmModule } from './simd/kernel.js';
@@ -8,7 +10,9 @@ export type Value = Float32Array | number;
 
 type Run = (...operands: number[]) => void;
 
-/** The part of WebAssembly's interface that is used here; its types belong to the browser's library. */
+/**
+ * The part of WebAssembly's interface that is used here; its types belong to the browser's library.
+ */
 declare const WebAssembly: {
   Memory: new (limits: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
   Instance: new (module: WasmModule, imports: object) => { readonly exports: { readonly run: Run } };
@@ -87,7 +91,10 @@ export class LinkedExecutable {
   private readonly slots: number[];
   private readonly steps: readonly BoundStep[];
   private readonly outputs: readonly BoundOutput[];
-  /** If set, how often the plan ran, and milliseconds of each step in the run in which it was fastest. */
+  /**
+   * If set, how often the plan ran, and milliseconds of each step in the run in which it was
+   * fastest.
+   */
   profile: { readonly times: Float64Array; runs: number } | undefined;
   /** Copies of inputs that do not lie in the heap. */
   private readonly staged = new Map<string, Float32Array>();

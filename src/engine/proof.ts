@@ -1,6 +1,6 @@
 /**
- * Proof before trust: a kernel compiled for 256 bits is computed beside the same kernel compiled for
- * 128 bits by V8's baseline compiler, which merges nothing. Both must write the same bytes.
+ * Proof before trust: a kernel compiled for 256 bits is computed beside the same kernel compiled
+ * for 128 bits by V8's baseline compiler, which merges nothing. Both must write the same bytes.
  *
  * V8's merging is experimental. It has been seen to lose the start of a sum in the upper half of a
  * merged vector (test/miscompilation.test.ts); whatever else it may get wrong is found here before

@@ -1,8 +1,9 @@
 /**
- * Advisory locks on open files, which the kernel releases when their process ends, however it ends: Node has none of its own.
- * `fs-native-extensions` takes them as open file description locks (Linux), `flock` (macOS) or `LockFileEx` (Windows).
- * They hold across PID, UTS, network and mount namespaces of one kernel, and over NFS where its lock manager runs.
- * On systems without a prebuilt binding (musl, FreeBSD) there are none, and `run-lock.ts` goes by what it knows of processes.
+ * Advisory locks on open files, which the kernel releases when their process ends, however it ends:
+ * Node has none of its own. `fs-native-extensions` takes them as open file description locks
+ * (Linux), `flock` (macOS) or `LockFileEx` (Windows). They hold across PID, UTS, network and mount
+ * namespaces of one kernel, and over NFS where its lock manager runs. On systems without a prebuilt
+ * binding (musl, FreeBSD) there are none, and `run-lock.ts` goes by what it knows of processes.
  */
 import { closeSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -31,8 +32,8 @@ function binding(): Binding | null {
 }
 
 /**
- * Locks the open file until it is closed. Returns false if another process has it locked, undefined if there are no such locks here.
- * `shared` locks exclude only those that are not.
+ * Locks the open file until it is closed. Returns false if another process has it locked, undefined
+ * if there are no such locks here. `shared` locks exclude only those that are not.
  */
 export function tryAdvisoryLock(file: number, shared = false): boolean | undefined {
   try {
@@ -43,7 +44,10 @@ export function tryAdvisoryLock(file: number, shared = false): boolean | undefin
   }
 }
 
-/** Whether another open file holds a lock on the file at `path`; undefined if that cannot be told. Throws what the system says where it cannot be opened. */
+/**
+ * Whether another open file holds a lock on the file at `path`; undefined if that cannot be told.
+ * Throws what the system says where it cannot be opened.
+ */
 export function isAdvisoryLocked(path: string): boolean | undefined {
   let file: number;
   try {

@@ -1,6 +1,7 @@
 /**
- * Whether a checkpoint is of the run in whose folder it lies. A checkpoint has no run's name in it, since equal runs have equal bytes; it has
- * the hash of what decides a training step (config, seed, data), and the metrics of the run so far, which the run's log has as well.
+ * Whether a checkpoint is of the run in whose folder it lies. A checkpoint has no run's name in it,
+ * since equal runs have equal bytes; it has the hash of what decides a training step (config, seed,
+ * data), and the metrics of the run so far, which the run's log has as well.
  */
 import { type Diagnostic, damagedError } from '../errors.js';
 import type { CheckpointEntry } from './checkpoint-folder.js';
@@ -15,8 +16,10 @@ export type SavedCheckpoint = CheckpointEntry & { readonly metadata: JsonObject 
 export const FOREIGN = 'step_hash';
 
 /**
- * Hashes that checkpoints of the run may have; undefined where an older version wrote the manifest and it does not say.
- * @param current that of the run's config, where it was computed; manifests of older versions do not have it
+ * Hashes that checkpoints of the run may have; undefined where an older version wrote the manifest
+ * and it does not say.
+ * @param current that of the run's config, where it was computed; manifests of older versions do
+ * not have it
  */
 export function ownStepHashes(
   { step_hash, earlier_step_hashes = [], changes = [] }: Manifest,
@@ -28,7 +31,10 @@ export function ownStepHashes(
   return new Set([current, ...earlier_step_hashes]);
 }
 
-/** The hash that makes `checkpoint` another run's; undefined where it is the run's own, as far as that can be told. */
+/**
+ * The hash that makes `checkpoint` another run's; undefined where it is the run's own, as far as
+ * that can be told.
+ */
 export function foreignStepHash(
   { metadata }: Pick<SavedCheckpoint, 'metadata'>,
   own: ReadonlySet<string> | undefined,
@@ -37,7 +43,10 @@ export function foreignStepHash(
   return own === undefined || typeof found !== 'string' || own.has(found) ? undefined : found;
 }
 
-/** Throws exit 5 with both identities for each of `checkpoints` that is another run's and not among `allowed`. */
+/**
+ * Throws exit 5 with both identities for each of `checkpoints` that is another run's and not among
+ * `allowed`.
+ */
 export function refuseForeign(
   checkpoints: readonly Pick<SavedCheckpoint, 'path' | 'metadata'>[],
   own: ReadonlySet<string> | undefined,
@@ -73,9 +82,15 @@ interface LoggedEvent {
   readonly [field: string]: unknown;
 }
 
-/** Holds what checkpoints say they measured to the log of their run; what it keeps does not grow with the log. */
+/**
+ * Holds what checkpoints say they measured to the log of their run; what it keeps does not grow
+ * with the log.
+ */
 export class CheckpointProof {
-  /** Whether no record is missing between those that are there: of lost ones, the last evaluation may be one. */
+  /**
+   * Whether no record is missing between those that are there: of lost ones, the last evaluation
+   * may be one.
+   */
   private isWhole = true;
   private count = 0;
   private readonly logged: readonly (readonly [SavedCheckpoint, Logged])[];
@@ -100,7 +115,10 @@ export class CheckpointProof {
     }
   }
 
-  /** What the log says otherwise, a sentence for each checkpoint; what it no longer has contradicts nothing. */
+  /**
+   * What the log says otherwise, a sentence for each checkpoint; what it no longer has contradicts
+   * nothing.
+   */
   contradictions(): { readonly path: string; readonly message: string }[] {
     return this.logged.flatMap(([checkpoint, logged]) => {
       const message = contradiction(checkpoint, logged, this.isWhole);

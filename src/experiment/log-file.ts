@@ -37,9 +37,10 @@ export class LogFile {
   }
 
   /**
-   * Appends `line` before it returns. A file that was removed meanwhile is put back first, with all that was in it; returns whether it was.
-   * Throws exit 1 where that fails; the file is then what it was before, or will be before the next. Exit 1 as well where another file has taken
-   * its place: what is written here would be lost.
+   * Appends `line` before it returns. A file that was removed meanwhile is put back first, with all
+   * that was in it; returns whether it was. Throws exit 1 where that fails; the file is then what
+   * it was before, or will be before the next. Exit 1 as well where another file has taken its
+   * place: what is written here would be lost.
    */
   write(line: string): boolean {
     refuseUnlessOwned(this.path);

@@ -104,7 +104,10 @@ export function readEvents(path: string): LoggedEvent[] {
     .filter(event => event !== undefined);
 }
 
-/** SHA-256 (hex) of the first `records` lines of the log at `path`, which may be absent. Throws as `readEvents` does. */
+/**
+ * SHA-256 (hex) of the first `records` lines of the log at `path`, which may be absent. Throws as
+ * `readEvents` does.
+ */
 export function logDigest(path: string, records: number): string {
   const hash = createHash('sha256');
   for (const line of wholeLines(readLog(path)).slice(0, records)) hash.update(line);

@@ -50,9 +50,14 @@ export interface ManifestFacts {
   readonly started: Date;
   /** SHA-256 of the resolved config, hex. */
   readonly config_hash: string;
-  /** SHA-256 (hex) of what decides a training step, which each checkpoint has; absent in runs of older versions. */
+  /**
+   * SHA-256 (hex) of what decides a training step, which each checkpoint has; absent in runs of
+   * older versions.
+   */
   readonly step_hash?: string;
-  /** The directory, absolute, as it was when the run began: a copy lies elsewhere. Absent likewise. */
+  /**
+   * The directory, absolute, as it was when the run began: a copy lies elsewhere. Absent likewise.
+   */
   readonly directory?: string;
   /** SHA-256 of config.yaml, hex; absent in runs of versions that did not say it. */
   readonly given_config_sha256?: string;
@@ -71,8 +76,8 @@ export interface ManifestFacts {
     /** How products are added on webasm; `null` elsewhere. The same bytes can be expected only where this is the same. */
     readonly arithmetic: 'fused' | 'separate' | null;
     /**
-     * Bits of vectors that kernels were compiled for on webasm; changes no result. `null` elsewhere,
-     * absent if an older version wrote it.
+     * Bits of vectors that kernels were compiled for on webasm; changes no result. `null`
+     * elsewhere, absent if an older version wrote it.
      */
     readonly width?: 128 | 256 | null;
     readonly threads: number | null;
@@ -110,7 +115,10 @@ export interface Manifest extends Omit<ManifestFacts, 'started'> {
   readonly versions: Versions;
   readonly git: GitState | null;
   readonly machine: Machine;
-  /** Those that its config had before it changed: earlier checkpoints have them. Absent if there were none. */
+  /**
+   * Those that its config had before it changed: earlier checkpoints have them. Absent if there
+   * were none.
+   */
   readonly earlier_step_hashes?: readonly string[];
   /** Absent where nothing was. */
   readonly changes?: readonly ManifestChange[];

@@ -1,10 +1,12 @@
 /**
- * What this process may write to: the directories whose locks it holds. `run-lock.ts` takes a lock and registers it here; every append,
- * rename and removal in such a directory asks `refuseUnlessOwned` first. So a writer whose lock another process has taken over
- * (it was stopped, its machine was suspended, its share was away) stops before its next write instead of writing into the other's run.
+ * What this process may write to: the directories whose locks it holds. `run-lock.ts` takes a lock
+ * and registers it here; every append, rename and removal in such a directory asks
+ * `refuseUnlessOwned` first. So a writer whose lock another process has taken over (it was stopped,
+ * its machine was suspended, its share was away) stops before its next write instead of writing
+ * into the other's run.
  *
- * The registry is one per process because a lock is one per process, and because a writer that had to be handed its lock
- * could be forgotten: a path is enough.
+ * The registry is one per process because a lock is one per process, and because a writer that had
+ * to be handed its lock could be forgotten: a path is enough.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
@@ -28,12 +30,18 @@ const holdings = new Map<string, Holding>();
 /** When the lease on this process's work ends, on `monotonicNow`. */
 let leaseEnd = Number.POSITIVE_INFINITY;
 
-/** Milliseconds on a clock that all processes of a machine share and that no change of the date moves. */
+/**
+ * Milliseconds on a clock that all processes of a machine share and that no change of the date
+ * moves.
+ */
 export function monotonicNow(): number {
   return Number(process.hrtime.bigint()) / 1e6;
 }
 
-/** Registers that `text` in the file `lock` makes the `folders`, all names of one, this process's own. Returns what ends that. */
+/**
+ * Registers that `text` in the file `lock` makes the `folders`, all names of one, this process's
+ * own. Returns what ends that.
+ */
 export function hold(lock: string, text: string, folders: readonly string[]): () => void {
   const holding: Holding = { lock, text, lost: false };
   for (const folder of folders) holdings.set(folder, holding);
@@ -58,15 +66,17 @@ function contentOf(lock: string): string | undefined {
 }
 
 /**
- * This process may write until `end` on `monotonicNow`; a queue's worker renews that while the job is its own. A point in time, not
- * a duration: a process that was stopped may read of it long after it was sent.
+ * This process may write until `end` on `monotonicNow`; a queue's worker renews that while the job
+ * is its own. A point in time, not a duration: a process that was stopped may read of it long after
+ * it was sent.
  */
 export function leaseUntil(end: number): void {
   leaseEnd = end;
 }
 
 /**
- * Returns if this process holds the lock of the directory that `path` lies in, or if it never had one for it.
+ * Returns if this process holds the lock of the directory that `path` lies in, or if it never had
+ * one for it.
  * @throws UserError exit 1 if it has lost that lock, or the lease under which it works
  */
 export function refuseUnlessOwned(path: string): void {

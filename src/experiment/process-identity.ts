@@ -1,11 +1,16 @@
-/** Which process is meant, though numbers of processes are given out again, and anew in each PID namespace. */
+/**
+ * Which process is meant, though numbers of processes are given out again, and anew in each PID
+ * namespace.
+ */
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
 export interface ProcessPlace {
   readonly pid: number;
   readonly host: string;
-  /** When the process started, in ticks since the machine did; null where the system does not tell. */
+  /**
+   * When the process started, in ticks since the machine did; null where the system does not tell.
+   */
   readonly started: string | null;
   /** A number of this start of the machine; null where the system does not tell. */
   readonly boot: string | null;
@@ -13,7 +18,9 @@ export interface ProcessPlace {
   readonly pid_namespace: string | null;
 }
 
-/** Of this process; it does not change while it lives, but for a machine that is given another name. */
+/**
+ * Of this process; it does not change while it lives, but for a machine that is given another name.
+ */
 export function processPlace(): ProcessPlace {
   return { pid: process.pid, host: hostname(), ...own() };
 }
@@ -37,7 +44,10 @@ function attempt(read: () => string): string | null {
   }
 }
 
-/** `PID@TICKS HOST BOOT NAMESPACE`: the number, when it started in ticks since the machine did, the machine's name, and where both count. */
+/**
+ * `PID@TICKS HOST BOOT NAMESPACE`: the number, when it started in ticks since the machine did, the
+ * machine's name, and where both count.
+ */
 export function processIdentity(pid: number): string {
   const { host, boot, pid_namespace } = processPlace();
   return `${pid}@${processInfo(pid)?.started ?? ''} ${host} ${boot ?? ''} ${pid_namespace ?? ''}`;

@@ -72,7 +72,10 @@ export class RunDirectory {
     };
   }
 
-  /** The directory's name, unique within its experiment; that of a new run, but not of one that was renamed or copied since. */
+  /**
+   * The directory's name, unique within its experiment; that of a new run, but not of one that was
+   * renamed or copied since.
+   */
   get id(): string {
     return basename(this.path);
   }
@@ -228,7 +231,10 @@ export class RunDirectory {
     });
   }
 
-  /** Where the run lies that this directory is a copy of; undefined where it is none, or the original has gone or cannot be read. */
+  /**
+   * Where the run lies that this directory is a copy of; undefined where it is none, or the
+   * original has gone or cannot be read.
+   */
   originalBy({ directory, run_id, started }: Manifest): string | undefined {
     if (directory === undefined || directory === this.path) return undefined;
     try {
@@ -270,7 +276,10 @@ export class RunDirectory {
     return readJson<SplitEvaluation>(this.files.evaluation, 'evaluation');
   }
 
-  /** SHA-256 (hex) of evaluation.json; undefined where there is none. Throws as `readEvaluation` does. */
+  /**
+   * SHA-256 (hex) of evaluation.json; undefined where there is none. Throws as `readEvaluation`
+   * does.
+   */
   evaluationDigest(): string | undefined {
     const { evaluation } = this.files;
     if (isAbsent(evaluation)) return undefined;
@@ -278,7 +287,10 @@ export class RunDirectory {
     return createHash('sha256').update(bytes).digest('hex');
   }
 
-  /** The manifest; `undefined` where the run left none. Throws exit 5 where it is none, exit 2 where it cannot be read. */
+  /**
+   * The manifest; `undefined` where the run left none. Throws exit 5 where it is none, exit 2 where
+   * it cannot be read.
+   */
   readManifest(): Manifest | undefined {
     return readJson<Manifest>(this.files.manifest, 'manifest');
   }

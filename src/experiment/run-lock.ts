@@ -1,16 +1,21 @@
 /**
- * `run.lock`: who is working on a run. Two processes in one directory would take each other's files for their own.
+ * `run.lock`: who is working on a run. Two processes in one directory would take each other's files
+ * for their own.
  *
  * What holds it, strongest first:
- * - an advisory lock on the open file (`advisory-lock.ts`). The kernel releases it when the process ends, and shows it to
- *   every process that sees the file, whatever its PID namespace or host name: two containers on one machine, two clients of an NFS server.
- * - without one (no binding, a file system without locks): process number and start, on the same boot and in the same PID
- *   namespace. Of a process in another namespace, or of a namesake of this machine, only a heartbeat tells: the owner
- *   touches the file, and whoever wants it watches for longer than several beats on a monotonic clock.
- * - of a process on a machine of another name nothing can be known without an advisory lock, so it counts as alive.
+ * - an advisory lock on the open file (`advisory-lock.ts`). The kernel releases it when the process
+ *   ends, and shows it to every process that sees the file, whatever its PID namespace or host
+ *   name: two containers on one machine, two clients of an NFS server.
+ * - without one (no binding, a file system without locks): process number and start, on the same
+ *   boot and in the same PID namespace. Of a process in another namespace, or of a namesake of this
+ *   machine, only a heartbeat tells: the owner touches the file, and whoever wants it watches for
+ *   longer than several beats on a monotonic clock.
+ * - of a process on a machine of another name nothing can be known without an advisory lock, so it
+ *   counts as alive.
  *
- * Whatever the reason for taking a lock over, a token in the file fences the loser: each append, rename and removal first
- * compares it (`ownership.ts`), so that a process which was only stopped does not write when it wakes up.
+ * Whatever the reason for taking a lock over, a token in the file fences the loser: each append,
+ * rename and removal first compares it (`ownership.ts`), so that a process which was only stopped
+ * does not write when it wakes up.
  */
 import { randomInt, randomUUID } from 'node:crypto';
 import {
@@ -46,7 +51,10 @@ interface Owner {
   readonly started: string | null;
   /** The run directory, absolute and without links: a lock that was copied with its directory tells of another one. */
   readonly directory?: string;
-  /** Of this start of the machine; null where the system does not tell. Absent, like all below, in locks of older versions. */
+  /**
+   * Of this start of the machine; null where the system does not tell. Absent, like all below, in
+   * locks of older versions.
+   */
   readonly boot?: string | null;
   /** In which `pid` is meant; null where there are none. */
   readonly pid_namespace?: string | null;
@@ -198,7 +206,10 @@ function linked(from: string, to: string): boolean {
   }
 }
 
-/** Removes a lock whose owner is no more, and no other one that may have come in its place. Gives its fence; undefined where it had gone. */
+/**
+ * Removes a lock whose owner is no more, and no other one that may have come in its place. Gives
+ * its fence; undefined where it had gone.
+ */
 function takeAway(path: string): number | undefined {
   const found = read(path);
   if (found === undefined) return undefined;
@@ -211,7 +222,8 @@ function takeAway(path: string): number | undefined {
     throw error;
   }
   try {
-    // of several that find the owner gone, one takes the file away; the others come back to what is there then
+    // of several that find the owner gone, one takes the file away; the others come back to what is
+    // there then
     if (tryAdvisoryLock(file) === false) {
       pause(PAUSE_MS);
       return undefined;
@@ -224,7 +236,9 @@ function takeAway(path: string): number | undefined {
   }
 }
 
-/** Without advisory locks another lock may have come in this one's place meanwhile: it is put back. */
+/**
+ * Without advisory locks another lock may have come in this one's place meanwhile: it is put back.
+ */
 function takeAside(path: string, found: Partial<Owner>): number | undefined {
   const aside = `${path}.stale-${randomInt(2 ** 47)}`;
   try {
@@ -248,7 +262,10 @@ function pause(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
-/** Removes what processes that are no more left beside the lock when they were killed in taking it; `PATH.NUMBER` and `PATH.stale-NUMBER`. */
+/**
+ * Removes what processes that are no more left beside the lock when they were killed in taking it;
+ * `PATH.NUMBER` and `PATH.stale-NUMBER`.
+ */
 function removeAttempts(path: string): void {
   const folder = dirname(path);
   for (const name of readdirSync(folder)) {
@@ -339,7 +356,10 @@ function isAlive(path: string, owner: Partial<Owner>): boolean {
   return state === 'unknown' ? beats(path) : state === 'alive';
 }
 
-/** Watches whether the owner touches its lock. No date is compared with another machine's, nor with an earlier one of this machine's. */
+/**
+ * Watches whether the owner touches its lock. No date is compared with another machine's, nor with
+ * an earlier one of this machine's.
+ */
 function beats(path: string): boolean {
   const touched = () => lstatSync(path, { throwIfNoEntry: false })?.mtimeMs;
   const before = touched();
@@ -352,8 +372,9 @@ function beats(path: string): boolean {
 }
 
 /**
- * File systems that no two machines use at once, by the numbers of statfs(2): ext, xfs, btrfs, tmpfs, overlay, zfs, f2fs, ramfs, bcachefs.
- * There a lock of an earlier boot is of a process that is no more.
+ * File systems that no two machines use at once, by the numbers of statfs(2): ext, xfs, btrfs,
+ * tmpfs, overlay, zfs, f2fs, ramfs, bcachefs. There a lock of an earlier boot is of a process that
+ * is no more.
  */
 const OWN_DISKS: ReadonlySet<number> = new Set([
   0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630, 0x2fc12fc1, 0xf2f52010, 0x858458f6, 0xca451a4e,

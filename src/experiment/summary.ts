@@ -27,9 +27,15 @@ export type BaselineName =
 /** Those that the targets of a split have, by name; a metric that is not finite is left out. */
 export type SplitBaselines = Readonly<Partial<Record<BaselineName, SplitMetrics>>>;
 
-/** By which an edit of what a run wrote is found; what that proves and what not is in src/INVARIANTS.md. */
+/**
+ * By which an edit of what a run wrote is found; what that proves and what not is in
+ * src/INVARIANTS.md.
+ */
 export interface SummaryDigests {
-  /** Over the first `records` lines of log.jsonl, all that precede `run.end`: what `head -n RECORDS log.jsonl | sha256sum` prints. */
+  /**
+   * Over the first `records` lines of log.jsonl, all that precede `run.end`: what `head -n RECORDS
+   * log.jsonl | sha256sum` prints.
+   */
   readonly log: { readonly records: number; readonly sha256: string } | null;
   /** SHA-256 (hex) of evaluation.json; null where there is none. */
   readonly evaluation: string | null;

@@ -14,7 +14,9 @@ export type Index = readonly Expression[];
 /** The value of an input at an index; emits whatever statements that takes. */
 export interface Reader {
   (index: Index): Expression;
-  /** `start` plus the value, if the value is a sum that this kernel computes: the sum begins there. */
+  /**
+   * `start` plus the value, if the value is a sum that this kernel computes: the sum begins there.
+   */
   readonly from?: (start: Expression, index: Index) => Expression;
 }
 

@@ -81,7 +81,8 @@ function oneAgainstRest(score: 'rocArea' | 'averagePrecision'): (classes: number
           return;
         }
         const total = logSumExp(outputs);
-        // outputs are float32, and so is what tells them apart: equal ones in another order are equal
+        // outputs are float32, and so is what tells them apart: equal ones in another order are
+        // equal
         areas.forEach((area, k) => void area.add(Math.fround(outputs[k] - total), y === k));
       },
       get value() {

@@ -28,8 +28,8 @@ export class Ranking {
 
   /**
    * Area under the receiver operating characteristic: the probability that a positive has a larger
-   * score than a negative, where equal scores count half (Mann and Whitney, 1947). Undefined without
-   * a positive or without a negative; NaN if a score is.
+   * score than a negative, where equal scores count half (Mann and Whitney, 1947). Undefined
+   * without a positive or without a negative; NaN if a score is.
    */
   get rocArea(): number | undefined {
     const [positives, negatives] = this.sorted();
@@ -47,8 +47,8 @@ export class Ranking {
 
   /**
    * The mean over the positives of the precision among all that have a score at least as large: the
-   * sum of (R_n - R_(n-1)) P_n over falling thresholds, as scikit-learn's `average_precision_score`.
-   * Undefined without a positive; NaN if a score is.
+   * sum of (R_n - R_(n-1)) P_n over falling thresholds, as scikit-learn's
+   * `average_precision_score`. Undefined without a positive; NaN if a score is.
    */
   get averagePrecision(): number | undefined {
     const [positives, negatives] = this.sorted();

@@ -118,7 +118,10 @@ export class Tape<A extends Numbers> {
     return places;
   }
 
-  /** Adds the gradients of the sequences that came into a block: both directions of a layer read them. */
+  /**
+   * Adds the gradients of the sequences that came into a block: both directions of a layer read
+   * them.
+   */
   addGradients({ block, links }: PlannedBlock, out: Readonly<Arrays<A>>): void {
     this.below(links).forEach((part, i) => {
       const all = this.steps(SUMMED, part, block);

@@ -29,8 +29,8 @@ export interface Machine<A extends Numbers> {
   /** Zeros, kept for good. */
   allocate(size: number): A;
   /**
-   * Runs a program. Results are written to their arrays in `into`; those without one are valid until
-   * the next run.
+   * Runs a program. Results are written to their arrays in `into`; those without one are valid
+   * until the next run.
    */
   run(program: KeyedProgram, values: Readonly<Arrays<A>>, into: Readonly<Arrays<A>>): Promise<Arrays<A>>;
 }
@@ -278,8 +278,8 @@ export interface StepProgram {
 }
 
 /**
- * The programs that `writeGradient` runs for a batch of the longest sequences, in the order in which
- * they first run.
+ * The programs that `writeGradient` runs for a batch of the longest sequences, in the order in
+ * which they first run.
  */
 export function stepPrograms(spec: ModelSpec, loss: Loss, shape: WalkShape): StepProgram[] {
   const { sequenceLength: steps, batch, variableLength, training, maxCellSteps } = shape;

@@ -33,10 +33,9 @@ export interface LoadModelOptions extends Pick<OpenModelOptions, 'checkpoint' | 
  * The model of the run directory `run`, which may be a copy on another machine: nothing else is
  * read, the run's data are not needed.
  *
- * @example
- * const model = await loadModel('experiments/wind/20260101T120000Z-1a2b3c4d');
- * for await (const { id, answers } of model.predict(sequences)) console.log(id, answers[0].predicted);
- * await model.close();
+ * @example const model = await loadModel('experiments/wind/20260101T120000Z-1a2b3c4d'); for await
+ * (const { id, answers } of model.predict(sequences)) console.log(id, answers[0].predicted); await
+ * model.close();
  *
  * @throws UserError exit 2 if there is no such run or checkpoint, or the backend is not there; exit
  * 5 if a file is damaged, or if the run is of a version that did not record what its data were like

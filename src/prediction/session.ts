@@ -89,7 +89,8 @@ export class StepModel {
     inputs.x.set(values);
     for (const [name, state] of states) carried.before[name].set(state);
     if (inputs.pool) {
-      // the mean of t outputs is that of t - 1, times (t - 1) / t, and the last one's share of 1 / t
+      // the mean of t outputs is that of t - 1, times (t - 1) / t, and the last one's share of 1 /
+      // t
       inputs.pool[0] = 1 / (step + 1);
       for (const [name, pooled] of Object.entries(carried.before)) {
         if (!name.startsWith('pool.')) continue;

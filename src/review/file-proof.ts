@@ -1,6 +1,7 @@
 /**
- * Whether the files of a run that says it completed agree with each other: summary, log, evaluation, checkpoints and their index. What is not
- * there contradicts nothing, since a run may be kept without its weights; what is there must fit.
+ * Whether the files of a run that says it completed agree with each other: summary, log,
+ * evaluation, checkpoints and their index. What is not there contradicts nothing, since a run may
+ * be kept without its weights; what is there must fit.
  */
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';

@@ -19,7 +19,9 @@ export class LogProof {
   /** The first run that the log names and that is not the one asked about. */
   private other: string | undefined;
 
-  /** `summary` is that of the run; undefined if it has none. `runId` is what its manifest calls it. */
+  /**
+   * `summary` is that of the run; undefined if it has none. `runId` is what its manifest calls it.
+   */
   constructor(
     private readonly summary: Summary | undefined,
     private readonly runId = summary?.run_id,

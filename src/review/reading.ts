@@ -26,7 +26,9 @@ export interface ReadRuns {
   refuseDamage(): void;
 }
 
-/** @param paths run directories, absolute @param doubts what speaks against them besides their files */
+/**
+ * @param paths run directories, absolute @param doubts what speaks against them besides their files
+ */
 export function readRuns(paths: readonly string[], doubts?: ReadonlyMap<string, string>): ReadRuns {
   const trials = new Trials();
   const runs = new Map<ReviewedRun, string | undefined>();

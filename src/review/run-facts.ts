@@ -76,7 +76,10 @@ export interface ReviewedRun {
 /** A curve is drawn in a line or a small picture. */
 const POINTS = 64;
 
-/** `more` is what else speaks against it. Throws as `readRun` does, and where the log cannot be read. */
+/**
+ * `more` is what else speaks against it. Throws as `readRun` does, and where the log cannot be
+ * read.
+ */
 export function reviewedRun(path: string, more?: string): ReviewedRun {
   const record = readRun(path);
   const { summary } = record;

@@ -40,7 +40,10 @@ export function placeArguments(path: string, to: number, threads: number): reado
   return ['--directory', path, '--pause-after-epoch', String(to), '--threads', String(threads), '--quiet'];
 }
 
-/** What the trials were last told to run on; undefined before the first, and in journals that do not say it. */
+/**
+ * What the trials were last told to run on; undefined before the first, and in journals that do not
+ * say it.
+ */
 export function backendOf(records: readonly JournalRecord[]): string | undefined {
   const last = records.findLast(({ event }) => event === 'sweep.start' || event === 'sweep.resume');
   return last !== undefined && 'backend' in last ? last.backend : undefined;

@@ -145,8 +145,8 @@ function quantileOf(values: Float32Array, quantile: number): number {
 }
 
 /**
- * The outputs for each prediction of a split, by its position; one without outputs does not count. A
- * view that is good until the next.
+ * The outputs for each prediction of a split, by its position; one without outputs does not count.
+ * A view that is good until the next.
  */
 type Answers = (at: number) => Float32Array | undefined;
 

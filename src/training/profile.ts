@@ -42,8 +42,8 @@ const WARM_UP = 3;
 const UPDATE = 'sum of gradients and update';
 
 /**
- * Trains `steps` steps in this thread and times each kernel; of every call the fastest counts, since
- * whatever else the machine does only makes it slower.
+ * Trains `steps` steps in this thread and times each kernel; of every call the fastest counts,
+ * since whatever else the machine does only makes it slower.
  */
 export async function profileStep(
   loaded: LoadedExperiment,

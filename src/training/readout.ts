@@ -10,8 +10,8 @@ export class Readout {
   ) {}
 
   /**
-   * What `outputs` predict at `at`, counted as {@link target} counts: a view of them unless they have
-   * to be changed.
+   * What `outputs` predict at `at`, counted as {@link target} counts: a view of them unless they
+   * have to be changed.
    */
   point(outputs: Float32Array, at: number): Numbers {
     return inDataUnits(this.loss.point?.(outputs) ?? outputs, this.scaling(at));

@@ -278,8 +278,8 @@ function lostHistory({ replacedFile }: CutLog): string {
 }
 
 /**
- * Throws exit 5 where a checkpoint is another run's, or says other metrics than the log; gives the change where going on from the newest is allowed
- * by name.
+ * Throws exit 5 where a checkpoint is another run's, or says other metrics than the log; gives the
+ * change where going on from the newest is allowed by name.
  */
 function foreignChange(
   { files }: RunDirectory,
@@ -319,7 +319,10 @@ function foreignChange(
   );
 }
 
-/** Only how a run begins is looked at: older versions called one that was renamed by its new name when it went on. */
+/**
+ * Only how a run begins is looked at: older versions called one that was renamed by its new name
+ * when it went on.
+ */
 function refuseOtherLog({ event, run_id }: LoggedEvent, manifest: Manifest, file: string): void {
   if (event !== 'run.start' || run_id === manifest.run_id) return;
   throw damagedError({
@@ -387,7 +390,10 @@ function recordChanges(
   });
 }
 
-/** Hashes that the run's checkpoints may have from now on. What an older version did not record of earlier ones is not known now either. */
+/**
+ * Hashes that the run's checkpoints may have from now on. What an older version did not record of
+ * earlier ones is not known now either.
+ */
 function stepHashes(
   manifest: Manifest,
   { stepHash }: LoadedExperiment,

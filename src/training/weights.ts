@@ -52,7 +52,10 @@ const CARRIED = 'carried.';
 const AVERAGE = 'average.';
 const OPTIMIZER = 'optimizer.';
 
-/** The weights among the `tensors` of a checkpoint, under PyTorch's names and without the rest of its state. */
+/**
+ * The weights among the `tensors` of a checkpoint, under PyTorch's names and without the rest of
+ * its state.
+ */
 export function weightsAlone(tensors: Tensors, which: WeightsName): Map<string, Tensor> {
   const isOther = (name: string) => [OPTIMIZER, CARRIED, AVERAGE].some(prefix => name.startsWith(prefix));
   const chosen =

@@ -60,8 +60,8 @@ export async function measureChecks(threads: number, rounds: number): Promise<Fi
 const CALIBRATED_STEPS = 5;
 
 /**
- * A training step over the calibration kernel in the same threads: no other program is needed, and a
- * slower machine moves both, so that CI can hold it to a limit.
+ * A training step over the calibration kernel in the same threads: no other program is needed, and
+ * a slower machine moves both, so that CI can hold it to a limit.
  */
 export async function measureCalibrated(threads: number, rounds: number): Promise<Figure> {
   const one = benchCase('train_step', { ...REFERENCE, threads });

@@ -54,7 +54,10 @@ export function runProgram(
   });
 }
 
-/** The greatest resident memory so far, MB; 0 where the system does not tell or the process has ended. */
+/**
+ * The greatest resident memory so far, MB; 0 where the system does not tell or the process has
+ * ended.
+ */
 export function peakMemory(pid: number): number {
   try {
     const [, kilobytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];

@@ -69,7 +69,10 @@ const stepOverPyTorch = (
   value: ratio(reference('train_step', 'PyTorch', ...sizes)),
 });
 
-/** Only on processors with, or without, vectors of 512 bits: with them PyTorch computes 16 lanes at once. */
+/**
+ * Only on processors with, or without, vectors of 512 bits: with them PyTorch computes 16 lanes at
+ * once.
+ */
 const onlyWith = (vectors: Results['vectors'], target: Target): Target => ({
   ...target,
   what: `${target.what}, ${vectors}`,

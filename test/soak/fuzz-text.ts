@@ -33,7 +33,9 @@ const TOKENS = [
   ' ',
 ];
 
-/** Reads the file as an input to predict, in pieces of some size; whatever it holds must be told. */
+/**
+ * Reads the file as an input to predict, in pieces of some size; whatever it holds must be told.
+ */
 async function readToPredict(config: DatasetConfig, path: string, size: number): Promise<void> {
   const bytes = readFileSync(path);
   const chunks = async function* () {

@@ -1,6 +1,7 @@
 /**
- * The invariants of src/INVARIANTS.md, held by random sequences: a run and a sweep are begun, gone on with, stopped, killed and reviewed, while
- * clocks jump, disks fill up, files are lost or exchanged and other processes, in namespaces of their own as well, want the same directory. After
+ * The invariants of src/INVARIANTS.md, held by random sequences: a run and a sweep are begun, gone
+ * on with, stopped, killed and reviewed, while clocks jump, disks fill up, files are lost or
+ * exchanged and other processes, in namespaces of their own as well, want the same directory. After
  * each command the files must say nothing that is not so.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
@@ -292,7 +293,9 @@ function command({ name, check = () => true, run }: Named): Command {
   };
 }
 
-/** A refusal is in order where something was damaged; whatever else is wrong must not be called so. */
+/**
+ * A refusal is in order where something was damaged; whatever else is wrong must not be called so.
+ */
 function expectDone(model: Model, outcome: RunResult | UserError, status: 'completed' | 'any'): void {
   if (outcome instanceof UserError) {
     must(model.isDamaged, `refused though nothing is wrong: ${outcome.message}`);

@@ -243,7 +243,8 @@ const locking: Scenario = {
       lost: () => undefined,
       undone: () => undefined,
       unfinished: () => {
-        // what a failing disk kept of a lock that was taken away, or of an attempt at one, holds nobody up; the next lock removes it
+        // what a failing disk kept of a lock that was taken away, or of an attempt at one, holds
+        // nobody up; the next lock removes it
         const names = readdirSync(folder).filter(name => name !== 'host' && !/^run\.lock\./.test(name));
         return names.length === 0 ? undefined : `${names} is left`;
       },

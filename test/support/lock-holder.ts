@@ -1,6 +1,6 @@
 /**
- * Another process: each line of stdin is a JSON list, `["lock", FILE]`, `["write", FILE]` or `["release"]`, and is answered by a line, `ok` or
- * what is wrong.
+ * Another process: each line of stdin is a JSON list, `["lock", FILE]`, `["write", FILE]` or
+ * `["release"]`, and is answered by a line, `ok` or what is wrong.
  */
 import { createInterface } from 'node:readline';
 import { UserError } from '../../src/errors.js';

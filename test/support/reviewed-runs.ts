@@ -80,7 +80,10 @@ export function reach(
   agree(summary, directory);
 }
 
-/** As if the run in `directory`, whose log or summary was changed, had left nothing that says otherwise: without its weights. */
+/**
+ * As if the run in `directory`, whose log or summary was changed, had left nothing that says
+ * otherwise: without its weights.
+ */
 export function agree(summary: Record<string, unknown>, directory: string): void {
   for (const name of ['checkpoints', 'evaluation.json'])
     rmSync(join(directory, name), { recursive: true, force: true });

@@ -370,7 +370,9 @@ export class CsvPieces implements CsvRecord {
   }
 }
 
-/** Tells each record with the byte that it ends at; a callback of the parser's costs twice as much. */
+/**
+ * Tells each record with the byte that it ends at; a callback of the parser's costs twice as much.
+ */
 class RecordParser extends Parser {
   constructor(
     recordDelimiters: string[],

@@ -57,8 +57,8 @@ export class JsonlPieces {
 }
 
 /**
- * Reads all records of a file. Lines that hold no JSON object are added to `problems`; reading stops
- * once those are full.
+ * Reads all records of a file. Lines that hold no JSON object are added to `problems`; reading
+ * stops once those are full.
  * @throws UserError exit 5 if the file is not UTF-8 or has no records; whatever `onRecord` throws
  */
 export function scanJsonl(

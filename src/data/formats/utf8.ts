@@ -23,8 +23,8 @@ export function notUtf8(file: string, offset: number): UserError {
 }
 
 /**
- * The beginning of the first character that is not UTF-8, undefined if all are: by halving the place
- * up to which the text is, and from a little before it character by character.
+ * The beginning of the first character that is not UTF-8, undefined if all are: by halving the
+ * place up to which the text is, and from a little before it character by character.
  */
 export function badByte(bytes: Buffer): number | undefined {
   if (isUtf8(bytes)) return undefined;

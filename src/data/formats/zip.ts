@@ -1,6 +1,7 @@
 /**
- * Reading named members of a zip archive, with bounds on what they expand to and their checksums verified. Our own walk through the directory:
- * fflate's takes a Zip64 entry for damaged unless the whole archive is Zip64, and knows of no bytes before the archive.
+ * Reading named members of a zip archive, with bounds on what they expand to and their checksums
+ * verified. Our own walk through the directory: fflate's takes a Zip64 entry for damaged unless the
+ * whole archive is Zip64, and knows of no bytes before the archive.
  */
 import { createRequire } from 'node:module';
 import { inflateRawSync } from 'node:zlib';
@@ -120,7 +121,10 @@ interface Entry {
   readonly offset: number;
 }
 
-/** Where what a member is compressed to begins, behind its own header; undefined where that is not in the file. */
+/**
+ * Where what a member is compressed to begins, behind its own header; undefined where that is not
+ * in the file.
+ */
 function dataStart(bytes: Buffer, { offset }: Entry): number | undefined {
   if (offset + MEMBER_BYTES > bytes.length || bytes.readUInt32LE(offset) !== MEMBER) return undefined;
   return offset + MEMBER_BYTES + bytes.readUInt16LE(offset + 26) + bytes.readUInt16LE(offset + 28);
@@ -152,7 +156,10 @@ interface DirectoryPlace {
   readonly prefix: number;
 }
 
-/** From the record at the end (APPNOTE 4.3.16), or that of Zip64 before it (4.3.14), which numpy writes of files beyond 4 GiB. */
+/**
+ * From the record at the end (APPNOTE 4.3.16), or that of Zip64 before it (4.3.14), which numpy
+ * writes of files beyond 4 GiB.
+ */
 function directoryPlace(bytes: Buffer, file: string): DirectoryPlace {
   const end = bytes.lastIndexOf(DIRECTORY_END);
   if (end < 0 || end + DIRECTORY_END_BYTES > bytes.length)
@@ -200,7 +207,10 @@ function directoryOf(bytes: Buffer, file: string): readonly Entry[] {
   return entries;
 }
 
-/** `sizes` as they are, where they do not fit into 32 bits: the extra field 1 has those, in this order (APPNOTE 4.5.3). */
+/**
+ * `sizes` as they are, where they do not fit into 32 bits: the extra field 1 has those, in this
+ * order (APPNOTE 4.5.3).
+ */
 function withZip64(sizes: readonly number[], extra: Buffer): readonly number[] {
   let rest: Buffer = Buffer.alloc(0);
   for (let at = 0; at + 4 <= extra.length; at += 4 + extra.readUInt16LE(at + 2))

@@ -33,9 +33,9 @@ export interface CompiledKernel {
 }
 
 /**
- * The module exports `run(...arguments, output, spare)`: addresses of arrays, floats and integers in
- * the order of the source's parameters, the address of the output, and that of `spareBytes` bytes
- * that nobody else uses meanwhile. An address may be any multiple of 4.
+ * The module exports `run(...arguments, output, spare)`: addresses of arrays, floats and integers
+ * in the order of the source's parameters, the address of the output, and that of `spareBytes`
+ * bytes that nobody else uses meanwhile. An address may be any multiple of 4.
  *
  * @throws KernelError if the source is outside the language
  */

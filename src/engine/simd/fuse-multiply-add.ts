@@ -1,6 +1,6 @@
 /**
- * A product and the sum it goes into become one multiply-add. Every sum of a kernel is fused alike, in tiles and
- * tails, so that where an element lies does not change it.
+ * A product and the sum it goes into become one multiply-add. Every sum of a kernel is fused alike,
+ * in tiles and tails, so that where an element lies does not change it.
  */
 import type { Instruction, KernelIr, Value } from './ir.js';
 

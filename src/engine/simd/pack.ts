@@ -73,7 +73,9 @@ function rounds(loops: readonly Loop[]): number {
   return loops.reduce((product, { to }) => product * to, 1);
 }
 
-/** Where the copy of `pack` for `vectors` vectors has what its load reads, counted from `pack.at`. */
+/**
+ * Where the copy of `pack` for `vectors` vectors has what its load reads, counted from `pack.at`.
+ */
 export function packedElement({ loops }: Pack, vectors: number): Affine {
   const terms = new Map<string, number>();
   let stride = vectors * LANES;

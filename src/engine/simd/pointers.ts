@@ -59,7 +59,10 @@ export class Pointers {
     return counter;
   }
 
-  /** Sets the pointers to `places` that move with loop `variable`; returns the bytes that each round moves them. */
+  /**
+   * Sets the pointers to `places` that move with loop `variable`; returns the bytes that each round
+   * moves them.
+   */
   enterLoop(variable: string, from: number, places: readonly Place[]): Map<number, number> {
     const moving = places.filter(({ element }) => coefficient(element, variable) !== 0);
     const outer = moving.map(place => this.of(place));

@@ -1,9 +1,10 @@
 /**
  * What the compiler writes code for, found out by computing and timing.
  *
- * WebAssembly's vectors have 128 bits. V8's optimizing compiler can merge two neighbouring operations
- * into one of 256 bits if it is told to (`--experimental-wasm-revectorize`). Whether that pays depends
- * on the processor and on V8: without the merge the larger tiles that it needs are slower.
+ * WebAssembly's vectors have 128 bits. V8's optimizing compiler can merge two neighbouring
+ * operations into one of 256 bits if it is told to (`--experimental-wasm-revectorize`). Whether
+ * that pays depends on the processor and on V8: without the merge the larger tiles that it needs
+ * are slower.
  */
 import v8 from 'node:v8';
 import { MAX_PAGES } from '../heap.js';

@@ -84,8 +84,8 @@ export function cutIntoPieces(extent: number, size: number): Piece[] {
 }
 
 /**
- * The columns of `extent` floats in pieces of at most `vectors` vectors: as many as possible of that
- * size, and what is left. If the last vector is not whole, its tile is a piece.
+ * The columns of `extent` floats in pieces of at most `vectors` vectors: as many as possible of
+ * that size, and what is left. If the last vector is not whole, its tile is a piece.
  */
 export function cutColumns(extent: number, vectors: number): Piece[] {
   const step = vectors * LANES;

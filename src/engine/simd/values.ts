@@ -198,8 +198,8 @@ export class Values {
 
   private binary({ operation, left, right }: Extract<Value, { kind: 'binary' }>, place: Place): void {
     const isLimit = (operation === 'min' || operation === 'max') && [left, right].some(isNumber);
-    // the second operand of pmin and pmax is never what is not a number, so that the first passes if
-    // it is; min and max see to both, which takes eight instructions on x86-64
+    // the second operand of pmin and pmax is never what is not a number, so that the first passes
+    // if it is; min and max see to both, which takes eight instructions on x86-64
     const swap = isLimit && isNumber(left);
     this.emit(swap ? right : left, place);
     this.emit(swap ? left : right, place);

@@ -28,7 +28,10 @@ export interface DashboardOptions {
    * Time between two looks at the files. Default: a second or less, depending on what is watched.
    */
   readonly lookEveryMs?: number;
-  /** How long a client may take for the head of a request, and say or read nothing. Default: ten seconds, a minute. */
+  /**
+   * How long a client may take for the head of a request, and say or read nothing. Default: ten
+   * seconds, a minute.
+   */
   readonly timeouts?: { readonly headers: number; readonly idle: number };
 }
 

@@ -1,6 +1,7 @@
 /**
- * What stands in a queue. Whoever can write to Redis can put anything there, so a job only names a sweep, one of its trials and how far to train it.
- * All else, config, values, seed and backend, the worker takes from the sweep's frozen plan and its journal, which lie within the worker's root.
+ * What stands in a queue. Whoever can write to Redis can put anything there, so a job only names a
+ * sweep, one of its trials and how far to train it. All else, config, values, seed and backend, the
+ * worker takes from the sweep's frozen plan and its journal, which lie within the worker's root.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
@@ -42,8 +43,8 @@ export interface QueuedTask {
 }
 
 /**
- * The task that `data` names, as its sweep has it. Throws exit 2 where it names none, or one that this worker must not carry out; exit 5 where the
- * sweep's files are damaged; `root` is absolute.
+ * The task that `data` names, as its sweep has it. Throws exit 2 where it names none, or one that
+ * this worker must not carry out; exit 5 where the sweep's files are damaged; `root` is absolute.
  */
 export function taskOfJob(data: unknown, root: string): QueuedTask {
   const [violation] = validateAgainst('queue-job', data);

@@ -1,7 +1,8 @@
 /**
- * A worker has a job on lease: it renews its lock on it as long as it lives, and when the lock runs out, another worker may begin the job.
- * By then no process of this one may be working on it, even where it was only cut off from the queue, or was stopped itself: each
- * renewal tells the process of the job until when it may write (`ownership.ts`).
+ * A worker has a job on lease: it renews its lock on it as long as it lives, and when the lock runs
+ * out, another worker may begin the job. By then no process of this one may be working on it, even
+ * where it was only cut off from the queue, or was stopped itself: each renewal tells the process
+ * of the job until when it may write (`ownership.ts`).
  */
 import { monotonicNow } from '../../experiment/ownership.js';
 import type { TaskLease } from '../launcher.js';
@@ -9,7 +10,10 @@ import type { StopRequest } from './queue-job.js';
 
 /** Shares of the lease without a renewal; a worker that is not cut off renews after half of it at most. */
 const INTERRUPT_AFTER = 0.65;
-/** A process that nobody asks, since its worker is stopped itself. A second signal would end it before it has saved. */
+/**
+ * A process that nobody asks, since its worker is stopped itself. A second signal would end it
+ * before it has saved.
+ */
 const STOPS_BY_ITSELF_AFTER = 0.75;
 const KILL_AFTER = 0.85;
 /** Looks per lease. */

@@ -151,12 +151,14 @@ class Work {
   }
 
   /**
-   * A job that was begun before has lost its worker, whose process stops by itself before its lease ends. One that is still there
-   * a lease later was stopped, or is of a machine of which nobody here can know: its lock is taken away, so that it stops before it writes
-   * anything should it wake up (`experiment/ownership.ts`).
+   * A job that was begun before has lost its worker, whose process stops by itself before its lease
+   * ends. One that is still there a lease later was stopped, or is of a machine of which nobody
+   * here can know: its lock is taken away, so that it stops before it writes anything should it
+   * wake up (`experiment/ownership.ts`).
    */
   private async takeFromLoser({ directory }: Task): Promise<void> {
-    // not `AbortSignal.any`: on Node 20 a timeout's signal that only such a one knows may be collected and never come
+    // not `AbortSignal.any`: on Node 20 a timeout's signal that only such a one knows may be
+    // collected and never come
     const patience = new AbortController();
     const give = () => patience.abort();
     const timer = setTimeout(give, this.plan.lease * 1000);

@@ -1,6 +1,7 @@
 /**
- * Loaded before the contender `cellrun` (`node --import`), this makes gpu.js run its own code in its own pipelines: plans, shards
- * and threads stay as they are. Threads inherit `--import`, and each says on a channel that it was made so.
+ * Loaded before the contender `cellrun` (`node --import`), this makes gpu.js run its own code in
+ * its own pipelines: plans, shards and threads stay as they are. Threads inherit `--import`, and
+ * each says on a channel that it was made so.
  */
 import { BroadcastChannel } from 'node:worker_threads';
 import { Engine } from '../../../src/engine/index.js';
