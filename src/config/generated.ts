@@ -633,6 +633,14 @@ export interface ForecastDataset {
    */
   season?: number;
   /**
+   * What the values of a window are measured from, for series whose level changes: `last_value`, the last value that it reads, or `season`, the mean of the values that it reads at the same place of a `season`. Without it they are scaled as they are.
+   */
+  relative_to?: 'last_value' | 'season';
+  /**
+   * Whether the model answers at each step of the horizon (`head: {from: every}`), where it reads what is known in advance of that step, and not with all values at the last step.
+   */
+  per_step: boolean;
+  /**
    * How the columns of each series are scaled, by its own rows of the training split: standard to mean 0 and variance 1, min_max to 0..1. Losses are of scaled values; forecasts and other metrics are in the units of the data.
    */
   normalize: 'standard' | 'min_max' | 'none';
