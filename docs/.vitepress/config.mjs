@@ -1,0 +1,1 @@
+export default { title: 'cellrun', themeConfig: { search: { provider: 'local' } } };

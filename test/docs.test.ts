@@ -1,0 +1,62 @@
+/** Every command and every config of the documents works, every link leads somewhere, and the reference is current. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import t from 'tap';
+import { packageRoot } from '../src/root.js';
+import { referencePages } from './docs/reference.js';
+import { Workplace } from './support/cli.js';
+import { anchorsOf, blocksOf, Document, linksOf } from './support/documents.js';
+
+const read = (path: string): string => readFileSync(join(packageRoot, path), 'utf8');
+
+const docs = readdirSync(join(packageRoot, 'docs'), { recursive: true, encoding: 'utf8' })
+  .filter(path => path.endsWith('.md') && !path.startsWith('.vitepress'))
+  .map(path => `docs/${path}`)
+  .toSorted();
+const pages = ['README.md', 'CONTRIBUTING.md', ...docs];
+
+t.test('the reference is what the schemas and the command line say', async t => {
+  for (const [name, text] of Object.entries(referencePages()))
+    t.ok(read(`docs/reference/${name}`) === text, `${name}: run \`node dist/test/docs/generate.js\``);
+});
+
+t.test('links lead somewhere', async t => {
+  for (const page of pages) {
+    const anchors = anchorsOf(read(page));
+    t.same(
+      anchors.filter((anchor, i) => anchors.indexOf(anchor) !== i),
+      [],
+      `${page}: headings of one name`,
+    );
+    for (const link of linksOf(read(page)).filter(link => !/^[a-z]+:/.test(link))) {
+      const [path, anchor] = link.split('#');
+      const target = path === '' ? page : join(dirname(page), path);
+      if (!existsSync(join(packageRoot, target))) t.fail(`${page}: ${link}`);
+      else if (anchor !== undefined && !anchorsOf(read(target)).includes(anchor))
+        t.fail(`${page}: no heading ${link}`);
+    }
+  }
+});
+
+t.test('lines fit a reader', async t => {
+  const readme = read('README.md').split('\n');
+  t.ok(readme.length < 200, `README.md has ${readme.length} lines`);
+  t.same(
+    readme.filter(line => line.length >= 120),
+    [],
+  );
+});
+
+for (const page of pages) {
+  const blocks = blocksOf(read(page));
+  if (blocks.length === 0) continue;
+  t.test(`${page} can be followed`, async t => {
+    const work = new Workplace();
+    t.teardown(() => work.remove());
+    const document = new Document(work);
+    for (const block of blocks) {
+      const place = `${page}:${block.line}`;
+      await t.resolves(document.check(block), place);
+    }
+  });
+}
