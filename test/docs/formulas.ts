@@ -3,8 +3,8 @@
  * does not compile.
  */
 import type { LossConfig, OptimizerConfig, ScheduleConfig } from '../../src/config/experiment.js';
-import type { ClassesMetric, LabelsMetric, ValuesMetric } from '../../src/config/metrics.js';
-import { EXIT } from '../../src/errors.js';
+import type { ClassesMetric, LabelsMetric, ValuesMetric } from '../../src/config/rules/metrics.js';
+import { EXIT } from '../../src/util/errors.js';
 import type { BaselineName } from '../../src/experiment/summary.js';
 
 export const CLASSES: Readonly<Record<ClassesMetric, string>> = {

@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { packageRoot } from '../../src/root.js';
+import { packageRoot } from '../../src/util/root.js';
 import { referencePages } from './reference.js';
 
 const folder = join(packageRoot, 'docs', 'reference');

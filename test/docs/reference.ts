@@ -1,7 +1,7 @@
 /** The generated pages of docs/reference: every config key, verb, flag, event, metric and exit code. */
-import { lossFacts } from '../../src/config/losses.js';
-import { isTrained, largerIsBetter, type MeasuredMetric, rangeOf, type Task } from '../../src/config/metrics.js';
-import { EXIT } from '../../src/errors.js';
+import { lossFacts } from '../../src/config/rules/losses.js';
+import { isTrained, largerIsBetter, type MeasuredMetric, rangeOf, type Task } from '../../src/config/rules/metrics.js';
+import { EXIT } from '../../src/util/errors.js';
 import { commandLine } from './command-tables.js';
 import {
   BASELINES,

@@ -3,7 +3,7 @@
  * it that have a definition of their own get a section; the keys of others are listed with a dotted
  * path.
  */
-import { readSchema } from '../../src/config/schema.js';
+import { readSchema } from '../../src/config/schema/schema.js';
 
 interface Schema {
   readonly $ref?: string;

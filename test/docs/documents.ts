@@ -5,6 +5,7 @@
  *     ```yaml [readings.yaml]      written as a file; a config must be valid as far as it goes
  *     ```yaml                      part of a config: its sections replace those of a base
  *     ```yaml base=readings.yaml   the same, of a file that the page has written
+ *     ```yaml wrong                a config that commands refuse
  *     ```yaml ci                   a workflow: its `./run` commands must exist, with their flags
  *     ```sh                        commands that end with 0, one after another
  *     ```sh exit=3                 ... the last one with 3
@@ -21,10 +22,10 @@ import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { parse } from 'yaml';
 import { buildProgram, withVerb } from '../../src/cli/program.js';
-import { packageRoot } from '../../src/root.js';
-import type { Finished, Workplace } from './cli.js';
-import { main } from './in-process.js';
-import { execute } from './programs.js';
+import { packageRoot } from '../../src/util/root.js';
+import type { Finished, Workplace } from '../support/cli.js';
+import { main } from '../support/in-process.js';
+import { execute } from '../support/programs.js';
 
 export interface Block {
   readonly language: string;
@@ -106,6 +107,7 @@ export class Document {
 
   private async checkYaml({ title, text, marks }: Block): Promise<void> {
     const content = parse(text);
+    if (marks.has('wrong')) return;
     if (marks.has('ci')) {
       for (const [command] of text.matchAll(/\.\/run .*/g)) checkWords(command);
     } else if (title === undefined) {

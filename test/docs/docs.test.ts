@@ -1,11 +1,14 @@
-/** Every command and every config of the documents works, every link leads somewhere, and the reference is current. */
+/**
+ * Every command and every config of the documents works, every link leads somewhere, and the
+ * reference is current. `node dist/test/docs/docs.test.js PAGE...` follows these pages alone.
+ */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
-import { packageRoot } from '../src/root.js';
-import { referencePages } from './docs/reference.js';
-import { Workplace } from './support/cli.js';
-import { anchorsOf, blocksOf, Document, linksOf } from './support/documents.js';
+import { packageRoot } from '../../src/util/root.js';
+import { referencePages } from './reference.js';
+import { Workplace } from '../support/cli.js';
+import { anchorsOf, blocksOf, Document, linksOf } from './documents.js';
 
 const read = (path: string): string => readFileSync(join(packageRoot, path), 'utf8');
 
@@ -47,7 +50,8 @@ t.test('lines fit a reader', async t => {
   );
 });
 
-for (const page of pages) {
+const wanted = process.argv.slice(2);
+for (const page of wanted.length > 0 ? wanted : pages) {
   const blocks = blocksOf(read(page));
   if (blocks.length === 0) continue;
   t.test(`${page} can be followed`, async t => {
@@ -56,7 +60,10 @@ for (const page of pages) {
     const document = new Document(work);
     for (const block of blocks) {
       const place = `${page}:${block.line}`;
-      await t.resolves(document.check(block), place);
+      await document.check(block).then(
+        () => t.pass(place),
+        error => t.fail(`${place}: ${error instanceof Error ? error.message : error}`),
+      );
     }
   });
 }
