@@ -58,6 +58,8 @@ for (const page of wanted.length > 0 ? wanted : pages) {
     const work = new Workplace();
     t.teardown(() => work.remove());
     const document = new Document(work);
+    const before = /^<!-- follows (\S+) -->$/m.exec(read(page))?.[1];
+    if (before !== undefined) document.writeFiles(read(join(dirname(page), before)));
     for (const block of blocks) {
       const place = `${page}:${block.line}`;
       await document.check(block).then(

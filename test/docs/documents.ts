@@ -15,7 +15,8 @@
  *     ```text output               lines that the commands before printed, whatever the numbers
  *     ```ts file=test/examples/a.ts   the same text as the file, which a test runs
  *
- * `RUN` and `SWEEP` in commands are the newest run and sweep.
+ * `RUN` and `SWEEP` in commands are the newest run and sweep. A page with the comment
+ * `<!-- follows data.md -->` has the files that the page data.md writes.
  */
 import { existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -26,6 +27,9 @@ import { packageRoot } from '../../src/util/root.js';
 import type { Finished, Workplace } from '../support/cli.js';
 import { main } from '../support/in-process.js';
 import { execute } from '../support/programs.js';
+
+/** Stands for Python packages that Debian lacks. */
+const PYTHON_STUBS = join(packageRoot, 'test', 'fixtures', 'python');
 
 export interface Block {
   readonly language: string;
@@ -94,6 +98,12 @@ export class Document {
     });
   }
 
+  /** Writes the files of a page that this one follows. */
+  writeFiles(markdown: string): void {
+    for (const { title, text } of blocksOf(markdown))
+      if (title !== undefined) writeFileSync(join(this.work.path, title), text);
+  }
+
   async check(block: Block): Promise<void> {
     const { language, title, text, marks } = block;
     const file = marks.get('file');
@@ -152,7 +162,8 @@ export class Document {
     if (words !== undefined && words[0] === './run')
       return this.work.cellrun(...words.slice(1), ...(plainWords(extra) ?? []));
     const { cwd, env } = this.work.place;
-    return execute('bash', ['-ec', line], { cwd, env: { ...env, EXTRA: extra } });
+    const command = line.replace(/^python3 /, '/usr/bin/python3 ');
+    return execute('bash', ['-ec', command], { cwd, env: { ...env, EXTRA: extra, PYTHONPATH: PYTHON_STUBS } });
   }
 
   private filledIn(line: string): string {
@@ -188,10 +199,17 @@ function withoutNumbers(line: string): string {
     .trim();
 }
 
-/** The commands of a script: a line each, or the whole script where it has a loop. */
+/** The commands of a script, a line each; loops over words are unrolled. */
 function commandsOf(script: string): string[] {
-  if (/^(for|while|if) /m.test(script)) return [script];
-  return script
+  const unrolled = script.replaceAll(
+    /^for (\w+) in (.*); do\n([\s\S]*?)^done\n/gm,
+    (_, name: string, words: string, body: string) =>
+      words
+        .split(' ')
+        .map(word => body.replaceAll(`$${name}`, word))
+        .join(''),
+  );
+  return unrolled
     .replaceAll('\\\n', ' ')
     .split('\n')
     .map(line => line.trim())
@@ -233,7 +251,7 @@ function checkWords(line: string): void {
   if (depth === 0) throw new Error(`there is no verb ${words[0]}`);
   const known = command.options.flatMap(({ long, short }) => [long, short]);
   for (const word of words) {
-    const flag = /^--?[a-z][a-z-]*/.exec(word)?.[0];
+    const flag = /^(--[a-z][a-z-]*|-[a-z]$)/.exec(word)?.[0];
     if (flag !== undefined && flag !== '--help' && !known.includes(flag))
       throw new Error(`${command.name()} has no flag ${flag}`);
   }
