@@ -6,8 +6,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
 import { packageRoot } from '../../src/util/root.js';
-import { referencePages } from './reference.js';
+
 import { Workplace } from '../support/cli.js';
+import { generatedPages } from './generated.js';
 import { anchorsOf, blocksOf, Document, linksOf } from './documents.js';
 
 const read = (path: string): string => readFileSync(join(packageRoot, path), 'utf8');
@@ -18,9 +19,9 @@ const docs = readdirSync(join(packageRoot, 'docs'), { recursive: true, encoding:
   .toSorted();
 const pages = ['README.md', 'CONTRIBUTING.md', ...docs];
 
-t.test('the reference is what the schemas and the command line say', async t => {
-  for (const [name, text] of Object.entries(referencePages()))
-    t.ok(read(`docs/reference/${name}`) === text, `${name}: run \`node dist/test/docs/generate.js\``);
+t.test('generated texts are what schemas, command line and measurements say', async t => {
+  for (const [path, text] of Object.entries(generatedPages()))
+    t.ok(read(path) === text, `${path}: run \`node dist/test/docs/generate.js\``);
 });
 
 t.test('links lead somewhere', async t => {
