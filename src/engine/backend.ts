@@ -20,8 +20,9 @@ export interface BackendChoice {
 }
 
 /**
- * The backend for `request`. `auto` takes a hardware WebGPU adapter, else webasm; a software adapter is slower than
- * webasm and is taken only when asked for. Throws UserError (exit 2) where the requested backend is not there.
+ * The backend for `request`. `auto` takes a hardware WebGPU adapter, else webasm; a software
+ * adapter is slower than webasm and is taken only when asked for. Throws UserError (exit 2) where
+ * the requested backend is not there.
  */
 export async function chooseBackend(request: BackendRequest): Promise<BackendChoice> {
   if (request === 'cpu' || request === 'webasm') return { backend: request, reason: 'as requested' };
@@ -51,7 +52,10 @@ function probedWebGpu(): ReturnType<typeof probeWebGpu> {
   return probed;
 }
 
-/** Looks for an adapter in another process; see probe.ts. A driver that hangs or crashes there does no harm here. */
+/**
+ * Looks for an adapter in another process; see probe.ts. A driver that hangs or crashes there does
+ * no harm here.
+ */
 async function probeWebGpu(): Promise<AdapterInfo | { readonly missing: string }> {
   const script = fileURLToPath(new URL('./probe.js', import.meta.url));
   try {

@@ -1,4 +1,7 @@
-/** The directory of one run: created exclusively, its config written before anything runs, never outside its root. */
+/**
+ * The directory of one run: created exclusively, its config written before anything runs, never
+ * outside its root.
+ */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
@@ -44,7 +47,10 @@ export interface RunFiles {
   readonly checkpoints: string;
 }
 
-/** A letter or digit first: no hidden folder, no flag, no way upwards. As in schemas/experiment.schema.json. */
+/**
+ * A letter or digit first: no hidden folder, no flag, no way upwards. As in
+ * schemas/experiment.schema.json.
+ */
 const NAME = /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 /** Where the output root keeps what `verify` proved. */
 export const PROOFS = 'verify';
@@ -86,8 +92,9 @@ export class RunDirectory {
   }
 
   /**
-   * Creates `<outputRoot>/<name>/<UTC time>-<8 hex>/` with both configs in it. Throws exit 2 where the name is not
-   * allowed or leads out of the root, or the root is not a folder that can be written to; exit 1 where the configs cannot be.
+   * Creates `<outputRoot>/<name>/<UTC time>-<8 hex>/` with both configs in it. Throws exit 2 where
+   * the name is not allowed or leads out of the root, or the root is not a folder that can be
+   * written to; exit 1 where the configs cannot be.
    */
   static create(run: NewRun): RunDirectory {
     checkName(run.name);
@@ -101,9 +108,10 @@ export class RunDirectory {
   }
 
   /**
-   * The directory `path` itself, made where it is missing, for a run that is to begin there: nothing is written to it before it is locked and
-   * `takeConfigs` is called. Throws exit 2 where the folder cannot be made or holds anything of somebody else's, exit 5 where it holds
-   * a run that has lost its config or its manifest.
+   * The directory `path` itself, made where it is missing, for a run that is to begin there:
+   * nothing is written to it before it is locked and `takeConfigs` is called. Throws exit 2 where
+   * the folder cannot be made or holds anything of somebody else's, exit 5 where it holds a run
+   * that has lost its config or its manifest.
    */
   static at(path: string, configs: GivenConfigs): RunDirectory {
     const directory = new RunDirectory(resolve(path));
@@ -114,8 +122,9 @@ export class RunDirectory {
   }
 
   /**
-   * Writes both configs to a directory that `at` gave. What a process left of them that ended before its run had begun is completed.
-   * Throws as `at` does, and exit 1 where the configs cannot be written.
+   * Writes both configs to a directory that `at` gave. What a process left of them that ended
+   * before its run had begun is completed. Throws as `at` does, and exit 1 where the configs cannot
+   * be written.
    */
   takeConfigs(configs: GivenConfigs): void {
     this.refuseUnlessFree(configs);
@@ -135,7 +144,10 @@ export class RunDirectory {
     });
   }
 
-  /** Throws exit 5 where the run had begun, as its log or its checkpoints say, but no longer says what it is. */
+  /**
+   * Throws exit 5 where the run had begun, as its log or its checkpoints say, but no longer says
+   * what it is.
+   */
   refuseLostManifest(): void {
     const { resolvedConfig, manifest, log, checkpoints } = this.files;
     if (!existsSync(resolvedConfig) || !isAbsent(manifest)) return;
@@ -189,7 +201,10 @@ export class RunDirectory {
     return existsSync(directory.files.resolvedConfig) || directory.hasLostConfig;
   }
 
-  /** An existing run, to read from. Throws exit 2 where `path` is not one, exit 5 where it is one that has lost its config. */
+  /**
+   * An existing run, to read from. Throws exit 2 where `path` is not one, exit 5 where it is one
+   * that has lost its config.
+   */
   static open(path: string): RunDirectory {
     const directory = new RunDirectory(resolve(path));
     const fail = (message: string): UserError => usageError({ code: 'run/not-a-run', message, file: path });
@@ -203,8 +218,9 @@ export class RunDirectory {
   }
 
   /**
-   * Replaces the config that a resume goes by, together with the manifest that has its hash: the new config waits under another name
-   * until the manifest speaks of it, so that a crash between the two is settled by `settleResolvedConfig`.
+   * Replaces the config that a resume goes by, together with the manifest that has its hash: the
+   * new config waits under another name until the manifest speaks of it, so that a crash between
+   * the two is settled by `settleResolvedConfig`.
    */
   changeConfig(resolvedYaml: string, manifest: Manifest): void {
     writeAtomic(this.nextConfig, [resolvedYaml]);
@@ -212,7 +228,10 @@ export class RunDirectory {
     this.settleResolvedConfig(() => true);
   }
 
-  /** Finishes or undoes a change that a crash cut short; `isCurrent` says whether the config in a file is the manifest's. */
+  /**
+   * Finishes or undoes a change that a crash cut short; `isCurrent` says whether the config in a
+   * file is the manifest's.
+   */
   settleResolvedConfig(isCurrent: (file: string) => boolean): void {
     const { nextConfig, files } = this;
     if (!existsSync(nextConfig)) return;
@@ -223,7 +242,10 @@ export class RunDirectory {
     });
   }
 
-  /** Removes what killed processes left of files that they were writing; no other may be at work here. Throws exit 1 where the system refuses. */
+  /**
+   * Removes what killed processes left of files that they were writing; no other may be at work
+   * here. Throws exit 1 where the system refuses.
+   */
   removeTemporaryFiles(): void {
     withFileErrors(this.path, () => {
       for (const entry of readdirSync(this.path, { withFileTypes: true }))
@@ -259,12 +281,18 @@ export class RunDirectory {
     writeJsonAtomic(this.files.evaluation, spellNonFinite(evaluation));
   }
 
-  /** How the run's own files name the file at `path`: relative to the directory, with forward slashes. */
+  /**
+   * How the run's own files name the file at `path`: relative to the directory, with forward
+   * slashes.
+   */
   nameOf(path: string): string {
     return relative(this.path, path).split(sep).join('/');
   }
 
-  /** The summary; `undefined` where the run left none. Throws exit 5 where it is none, exit 2 where it cannot be read. */
+  /**
+   * The summary; `undefined` where the run left none. Throws exit 5 where it is none, exit 2 where
+   * it cannot be read.
+   */
   readSummary(): Summary | undefined {
     const summary = readJson<Summary>(this.files.summary, 'summary');
     if (!summary) return undefined;
@@ -312,7 +340,10 @@ export class RunDirectory {
   }
 }
 
-/** Throws exit 2 unless `name` can safely be a folder's name inside the output root. @param place where the name is written */
+/**
+ * Throws exit 2 unless `name` can safely be a folder's name inside the output root. @param place
+ * where the name is written
+ */
 export function checkName(name: string, place: Partial<Diagnostic> = {}): void {
   const reserved = RESERVED.find(one => one === name.toLowerCase());
   if (NAME.test(name) && reserved === undefined) return;

@@ -1,4 +1,7 @@
-/** What matters of a document as plain HTML: what is seen where no script runs, such as in a mail program. */
+/**
+ * What matters of a document as plain HTML: what is seen where no script runs, such as in a mail
+ * program.
+ */
 import type { IndexReport, Report, RunReport, SweepReport } from './document.js';
 import { escapeHtml } from './escape.js';
 

@@ -19,7 +19,10 @@ import { canonical, type Parameter, type Value } from '../sweep/space.js';
 import { counted } from '../util/words.js';
 import type { Fact, ParameterReport, SweepReport, TrialReport } from './document.js';
 
-/** Of more trials the best and, evenly, of the others: more lines could not be told apart, and a page has to stay small. */
+/**
+ * Of more trials the best and, evenly, of the others: more lines could not be told apart, and a
+ * page has to stay small.
+ */
 const MAX_TRIALS = 500;
 
 /** Throws UserError as `readSweepResults` does. */

@@ -1,4 +1,7 @@
-/** Files of any origin checked against the schemas: every violation with its line and column, in memory that does not grow with a log. */
+/**
+ * Files of any origin checked against the schemas: every violation with its line and column, in
+ * memory that does not grow with a log.
+ */
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { compileSchema, wholeSchema } from '../config/schema/schema.js';
@@ -131,7 +134,8 @@ function checkLog(
       if (wantsMore()) report([{ code: 'schema/not-json', message: TOO_LONG, file, line, column: 1 }]);
       return;
     }
-    // an empty line before each record of a journal keeps one that was torn from swallowing the next
+    // an empty line before each record of a journal keeps one that was torn from swallowing the
+    // next
     if (schema === 'journal' && text === '') return;
     parts += 1;
     const value = parsed(text);
@@ -199,7 +203,10 @@ function checkDocument(file: string, schema: string, report: Tell): Pick<Checked
   return { parts: 1, wrong: 1 };
 }
 
-/** JSON is YAML, so that what explains configs explains this too. `value` is undefined where the text is no JSON. */
+/**
+ * JSON is YAML, so that what explains configs explains this too. `value` is undefined where the
+ * text is no JSON.
+ */
 function violations(
   source: SourceText,
   schema: string,
@@ -240,7 +247,10 @@ function notJson(source: SourceText): Diagnostic {
 
 const BYTE_ORDER_MARK = '\ufeff';
 
-/** That the format is of another version, which explains whatever else is wrong; undefined where it is not. */
+/**
+ * That the format is of another version, which explains whatever else is wrong; undefined where it
+ * is not.
+ */
 function otherVersion(
   source: SourceText,
   schema: string,

@@ -1,4 +1,7 @@
-/** What other programs rely on: the files' schemas, the types of their readers, and the prose about both say the same. */
+/**
+ * What other programs rely on: the files' schemas, the types of their readers, and the prose about
+ * both say the same.
+ */
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import t from 'tap';
@@ -139,7 +142,10 @@ const lines: readonly LogEvent[] = [
   { ...head, event: 'run.end', status: 'completed', exit_code: 0, epochs: 1, steps: 1, duration_s: 1 },
 ];
 
-/** A program's folder with the package in it as `npm install` would leave it, of what `npm pack` puts into it. */
+/**
+ * A program's folder with the package in it as `npm install` would leave it, of what `npm pack`
+ * puts into it.
+ */
 async function installed(): Promise<string> {
   const folder = place.folder();
   const modules = join(folder, 'node_modules');
@@ -175,7 +181,10 @@ t.test('the type of a log line takes what the schema takes', async t => {
   t.same(lines.map(({ event }) => event).sort(), [...events.keys()].sort(), 'one of each');
 });
 
-/** Properties at any depth of a schema that say nothing of themselves; conditions have none of their own. */
+/**
+ * Properties at any depth of a schema that say nothing of themselves; conditions have none of their
+ * own.
+ */
 function unexplainedIn(part: unknown, path: string): string[] {
   if (typeof part !== 'object' || part === null) return [];
   const { properties = {} } = part as { properties?: Record<string, Schema> };

@@ -1,4 +1,7 @@
-/** The safetensors reader and writer, against files that PyTorch's values were written to by other code. */
+/**
+ * The safetensors reader and writer, against files that PyTorch's values were written to by other
+ * code.
+ */
 import '../support/quick.js';
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';

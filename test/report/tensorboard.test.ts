@@ -1,4 +1,7 @@
-/** `export --tensorboard`: the files hold what the run's files hold, as told by readers that are none of ours. */
+/**
+ * `export --tensorboard`: the files hold what the run's files hold, as told by readers that are
+ * none of ours.
+ */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import t from 'tap';
@@ -31,7 +34,10 @@ interface Event {
   };
 }
 
-/** The messages' layout as python3-protobuf takes it; undefined where this machine has no reader but ours. */
+/**
+ * The messages' layout as python3-protobuf takes it; undefined where this machine has no reader but
+ * ours.
+ */
 async function describeMessages(): Promise<string | undefined> {
   const descriptors = join(place.folder(), 'events.pb');
   const made = await execute(

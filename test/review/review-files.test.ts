@@ -1,4 +1,6 @@
-/** Reading runs back from their files: logs of any length and in any state, curves, what lies where. */
+/**
+ * Reading runs back from their files: logs of any length and in any state, curves, what lies where.
+ */
 import '../support/quick.js';
 import { appendFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** Reviews of sweeps: what a sweep stopped itself counts for nothing, and gates are told where the user wrote them. */
+/**
+ * Reviews of sweeps: what a sweep stopped itself counts for nothing, and gates are told where the
+ * user wrote them.
+ */
 import { appendFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import t from 'tap';

@@ -1,4 +1,6 @@
-/** Runs that go on: the same bytes as if they had never stopped, and what keeps a run from going on. */
+/**
+ * Runs that go on: the same bytes as if they had never stopped, and what keeps a run from going on.
+ */
 import fs, {
   cpSync,
   existsSync,

@@ -14,8 +14,9 @@ export function isCheckpointName(name: string): boolean {
 }
 
 /**
- * Names of the checkpoints in `folder` by rising step; none where there is no such folder. A folder that cannot be read is not taken for
- * one that is empty: a run would begin anew. Throws exit 2 or 5 there.
+ * Names of the checkpoints in `folder` by rising step; none where there is no such folder. A folder
+ * that cannot be read is not taken for one that is empty: a run would begin anew. Throws exit 2 or
+ * 5 there.
  */
 export function checkpointNames(folder: string): string[] {
   if (isAbsent(folder)) return [];

@@ -1,7 +1,7 @@
 /**
- * Reading a `checkpoints/` folder. The files themselves are the truth: each carries its step, epoch and metric in its
- * checked header, so nothing depends on a list beside them being up to date. `index.json` is written for other readers; here
- * it only tells of a file that has gone.
+ * Reading a `checkpoints/` folder. The files themselves are the truth: each carries its step, epoch
+ * and metric in its checked header, so nothing depends on a list beside them being up to date.
+ * `index.json` is written for other readers; here it only tells of a file that has gone.
  */
 import { basename, join } from 'node:path';
 import { damagedError, usageError } from '../../util/errors.js';
@@ -42,14 +42,17 @@ export type Which = 'last' | 'best' | number;
 export const STATE_KEY = 'cellrun';
 
 /**
- * Every checkpoint of `folder` by rising step; empty where there is no folder. Throws exit 5 for a damaged one, exit 2 where one cannot
- * be read.
+ * Every checkpoint of `folder` by rising step; empty where there is no folder. Throws exit 5 for a
+ * damaged one, exit 2 where one cannot be read.
  */
 export function listCheckpoints(folder: string): (CheckpointEntry & { readonly metadata: JsonObject })[] {
   return checkpointNames(folder).map(name => entryOf(join(folder, name)));
 }
 
-/** The entry with the best finite metric, the earliest among equals; `undefined` where no metric is finite. */
+/**
+ * The entry with the best finite metric, the earliest among equals; `undefined` where no metric is
+ * finite.
+ */
 export function bestOf(entries: readonly CheckpointEntry[]): CheckpointEntry | undefined {
   return rankByMetric(entries)[0];
 }
@@ -63,7 +66,10 @@ export function rankByMetric(entries: readonly CheckpointEntry[]): CheckpointEnt
     .sort((a, b) => cost(a) - cost(b) || a.step - b.step);
 }
 
-/** Finds `last`, `best` or the one of a step among `entries`; exit 2 with what there is where it does not exist. */
+/**
+ * Finds `last`, `best` or the one of a step among `entries`; exit 2 with what there is where it
+ * does not exist.
+ */
 export function selectCheckpoint(
   folder: string,
   entries: readonly CheckpointEntry[],
@@ -86,8 +92,8 @@ export function selectCheckpoint(
 }
 
 /**
- * Resolves a checkpoint of `folder` to its file. Throws exit 2 where there never was such a one or it is no longer kept, exit 5
- * where one is damaged or the one meant has gone.
+ * Resolves a checkpoint of `folder` to its file. Throws exit 2 where there never was such a one or
+ * it is no longer kept, exit 5 where one is damaged or the one meant has gone.
  */
 export function resolveCheckpoint(folder: string, which: Which): string {
   const entries = listCheckpoints(folder);
@@ -113,7 +119,10 @@ function checkNotLost(folder: string, entries: readonly CheckpointEntry[], which
   });
 }
 
-/** Reads one checkpoint file with all its tensors, digests checked. Throws exit 2 (absent) or 5 (damaged). */
+/**
+ * Reads one checkpoint file with all its tensors, digests checked. Throws exit 2 (absent) or 5
+ * (damaged).
+ */
 export function loadCheckpoint(path: string): Checkpoint {
   const { tensors, metadata } = readSafetensors(path, { follow: false });
   const state = stateOf(path, metadata);
@@ -156,7 +165,10 @@ function stateOf(path: string, metadata: Readonly<Record<string, string>>): Stat
   });
 }
 
-/** Steps are sorted by name where a run goes on, and by what the file says where it is listed: both must be one. */
+/**
+ * Steps are sorted by name where a run goes on, and by what the file says where it is listed: both
+ * must be one.
+ */
 function checkStep(path: string, state: State): State {
   const name = basename(path);
   if (!isCheckpointName(name) || name === checkpointName(state.step)) return state;

@@ -24,8 +24,9 @@ export interface LatestCheckpoint {
 }
 
 /**
- * Reads every checkpoint of `folder`, digests and all, and changes nothing. Throws exit 5 with what is wrong where `strict`, or where there
- * were checkpoints and none is whole; exit 2 where one cannot be got at, and so may be whole, or where it or the folder is a link.
+ * Reads every checkpoint of `folder`, digests and all, and changes nothing. Throws exit 5 with what
+ * is wrong where `strict`, or where there were checkpoints and none is whole; exit 2 where one
+ * cannot be got at, and so may be whole, or where it or the folder is a link.
  */
 export function latestCheckpoint(folder: string, { strict }: { readonly strict: boolean }): LatestCheckpoint {
   withFileErrors(folder, () => refuseLink(folder));
@@ -56,7 +57,10 @@ export function latestCheckpoint(folder: string, { strict }: { readonly strict: 
   return { checkpoint, whole, damaged: found, setAside };
 }
 
-/** A folder or a pipe of that name holds no checkpoint; where a link leads there may be a whole one, which reading it says. */
+/**
+ * A folder or a pipe of that name holds no checkpoint; where a link leads there may be a whole one,
+ * which reading it says.
+ */
 function refuseOther(path: string): void {
   let info: Stats;
   try {
@@ -68,7 +72,10 @@ function refuseOther(path: string): void {
   throw damagedError({ code: 'checkpoint/no-file', message: 'this is not a file', file: path });
 }
 
-/** The index is written anew with the next checkpoint; a process that is killed before it wrote its first one has saved one checkpoint. */
+/**
+ * The index is written anew with the next checkpoint; a process that is killed before it wrote its
+ * first one has saved one checkpoint.
+ */
 function indexDamage(folder: string, count: number): Diagnostic[] {
   const message = indexProblem(folder, count > 1);
   return message === undefined ? [] : [{ code: 'checkpoint/index', message, file: indexPath(folder) }];
@@ -83,7 +90,10 @@ function noneLeft(folder: string): Diagnostic {
   };
 }
 
-/** Files that the index names and that are neither there nor set aside. It is replaced before a run removes one itself. */
+/**
+ * Files that the index names and that are neither there nor set aside. It is replaced before a run
+ * removes one itself.
+ */
 function lostCheckpoints(folder: string): Diagnostic[] {
   const isThere = (name: string) => ['', ASIDE].some(end => existsSync(join(folder, name + end)));
   const names = readIndex(folder)?.files ?? [];

@@ -1,4 +1,7 @@
-/** Reading parts of a file whose size is not to be trusted to fit into memory, nor its name to be that of a file. */
+/**
+ * Reading parts of a file whose size is not to be trusted to fit into memory, nor its name to be
+ * that of a file.
+ */
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSync } from 'node:fs';
 import { UserError, usageError } from '../../util/errors.js';
 import { unreadable } from './unreadable.js';
@@ -24,8 +27,9 @@ export interface Opening {
 const WITHOUT_LINKS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0);
 
 /**
- * Runs `use` on the file at `path`, opened. Throws exit 2 where it cannot be read, is no regular file, a link that is not to be followed
- * or larger than `maxBytes`, exit 5 where the disk cannot give its bytes; whatever else `use` throws.
+ * Runs `use` on the file at `path`, opened. Throws exit 2 where it cannot be read, is no regular
+ * file, a link that is not to be followed or larger than `maxBytes`, exit 5 where the disk cannot
+ * give its bytes; whatever else `use` throws.
  */
 export function withFile<T>(
   path: string,

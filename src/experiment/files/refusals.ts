@@ -16,13 +16,19 @@ const REASONS: Readonly<Record<string, string>> = {
   ENODEV: 'the disk is gone',
 };
 
-/** Where these are refused, another place must be named; of the others the state of the machine is the cause. */
+/**
+ * Where these are refused, another place must be named; of the others the state of the machine is
+ * the cause.
+ */
 const OF_THE_PLACE: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ENAMETOOLONG']);
 
 /** What is said where there is no room to write. */
 export const NO_SPACE: readonly string[] = [REASONS.ENOSPC, REASONS.EDQUOT];
 
-/** Why `error` was thrown; undefined where the system refused nothing. `own` has the words for codes that say something else there. */
+/**
+ * Why `error` was thrown; undefined where the system refused nothing. `own` has the words for codes
+ * that say something else there.
+ */
 export function refusal(error: unknown, own: Readonly<Record<string, string>> = {}): string | undefined {
   const code = codeOf(error) ?? '';
   return own[code] ?? REASONS[code];

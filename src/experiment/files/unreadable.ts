@@ -20,8 +20,8 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /**
- * What is thrown where reading `file` failed: exit 5 where the disk cannot give its bytes, else exit 2, for a file that cannot be got at
- * may still be whole.
+ * What is thrown where reading `file` failed: exit 5 where the disk cannot give its bytes, else
+ * exit 2, for a file that cannot be got at may still be whole.
  */
 export function unreadable(file: string, error: unknown): UserError {
   const code = codeOf(error) ?? 'unknown error';
@@ -32,8 +32,8 @@ export function unreadable(file: string, error: unknown): UserError {
 }
 
 /**
- * Whether nothing is there, not even a link that leads nowhere. Throws exit 2 where that cannot be known: what cannot be got at must not
- * be taken for what is not there.
+ * Whether nothing is there, not even a link that leads nowhere. Throws exit 2 where that cannot be
+ * known: what cannot be got at must not be taken for what is not there.
  */
 export function isAbsent(path: string): boolean {
   try {

@@ -1,4 +1,7 @@
-/** A baseline: what runs of one config reached, in a small file that is committed and judged against. `review --pin` writes it. */
+/**
+ * A baseline: what runs of one config reached, in a small file that is committed and judged
+ * against. `review --pin` writes it.
+ */
 import { validateAgainst } from '../../config/schema/schema.js';
 import { damagedError } from '../../util/errors.js';
 import { type Json, whereNotJson } from '../files/json.js';
@@ -40,7 +43,10 @@ const VERSION = 1;
 /** A larger file is no baseline. */
 const MAX_BYTES = 16 * 2 ** 20;
 
-/** Count, mean and spread of values by seed; summed in the order of the seeds, so that the same values give the same bytes. */
+/**
+ * Count, mean and spread of values by seed; summed in the order of the seeds, so that the same
+ * values give the same bytes.
+ */
 export function summarizeSeeds(bySeed: Readonly<Record<string, number>>): BaselineMetric {
   const seeds = Object.keys(bySeed).sort((a, b) => Number(a) - Number(b));
   const values = seeds.map(seed => bySeed[seed]);
@@ -53,7 +59,10 @@ export function summarizeSeeds(bySeed: Readonly<Record<string, number>>): Baseli
   };
 }
 
-/** Mean and sample standard deviation (n - 1, in two passes); `spread` is null for a single value. @param values one at least */
+/**
+ * Mean and sample standard deviation (n - 1, in two passes); `spread` is null for a single value.
+ * @param values one at least
+ */
 export function momentsOf(values: readonly number[]): { mean: number; spread: number | null } {
   const first = values[0];
   // equal values have exactly their own mean, which a sum would round away from

@@ -1,4 +1,7 @@
-/** Judging gates, in a run and in a review alike: a metric that was not measured, or is not finite, never passes. */
+/**
+ * Judging gates, in a run and in a review alike: a metric that was not measured, or is not finite,
+ * never passes.
+ */
 import { largerIsBetter } from '../../config/rules/metrics.js';
 import type { Verdict } from '../log/events.js';
 import type { BySplit, GateResult, SplitMetrics, Summary } from '../summary.js';
@@ -118,7 +121,10 @@ export function missedIn(gates: readonly GateResult[]): GateResult[] {
   return gates.filter(({ over, verdict }) => over !== 'seeds' && verdict !== 'passed');
 }
 
-/** The worst value that a baseline allows: its mean, less (for what should be large) or more than it by `max_drop` or `max_regress`. */
+/**
+ * The worst value that a baseline allows: its mean, less (for what should be large) or more than it
+ * by `max_drop` or `max_regress`.
+ */
 function worstAllowed({ metric, reference, max_drop, max_regress }: WrittenGate): number | undefined {
   if (reference === undefined) return undefined;
   const slack = max_drop ?? (max_regress ?? 0) * Math.abs(reference);

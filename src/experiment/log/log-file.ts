@@ -1,4 +1,7 @@
-/** A file of whole lines: what a failed write leaves of a line is taken back, so that no later line runs into it. */
+/**
+ * A file of whole lines: what a failed write leaves of a line is taken back, so that no later line
+ * runs into it.
+ */
 import {
   closeSync,
   constants,
@@ -14,7 +17,10 @@ import { writeAtomic, writeWhole } from '../files/atomic.js';
 import { tidyUp, withFileErrors } from '../files/file-error.js';
 import { refuseUnlessOwned } from '../locks/ownership.js';
 
-/** A link in the place of a log could lead anywhere. (Windows has no such flag, and no links without special rights.) */
+/**
+ * A link in the place of a log could lead anywhere. (Windows has no such flag, and no links without
+ * special rights.)
+ */
 const APPENDING = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0);
 
 export class LogFile {
@@ -28,7 +34,10 @@ export class LogFile {
     private size: number,
   ) {}
 
-  /** Opens `path` for appending, creating it. Throws exit 1 where the system refuses, or where it is a link. */
+  /**
+   * Opens `path` for appending, creating it. Throws exit 1 where the system refuses, or where it is
+   * a link.
+   */
   static open(path: string): LogFile {
     return withFileErrors(path, () => {
       const file = openSync(path, APPENDING, 0o644);
@@ -97,7 +106,9 @@ export class LogFile {
     closeSync(this.file);
   }
 
-  /** A pipe or a device has no size to go back to; the failed write is what its reader is told of. */
+  /**
+   * A pipe or a device has no size to go back to; the failed write is what its reader is told of.
+   */
   private takeBack(): void {
     if (fstatSync(this.file).isFile()) ftruncateSync(this.file, this.size);
     this.torn = false;

@@ -49,8 +49,9 @@ const STATUS: Readonly<Record<RunState, keyof typeof SESSION_STATUS>> = {
 };
 
 /**
- * Writes the event files of `run` below the folder `target`, replacing those of an earlier export. Gives their paths. Throws exit 2 where
- * event files of another run or program are there, exit 1 where the system refuses; what reading the log throws.
+ * Writes the event files of `run` below the folder `target`, replacing those of an earlier export.
+ * Gives their paths. Throws exit 2 where event files of another run or program are there, exit 1
+ * where the system refuses; what reading the log throws.
  */
 export function exportRun(run: RunRecord, target: string): string[] {
   const started = secondsOf(run.manifest?.started) ?? 0;

@@ -1,4 +1,7 @@
-/** One sweep: where it stands, how its parameters and its objective go together, what became of each trial. */
+/**
+ * One sweep: where it stands, how its parameters and its objective go together, what became of each
+ * trial.
+ */
 import { useMemo, useState } from 'preact/hooks';
 import type { SweepReport, TrialReport } from '../document.js';
 import { Badge, Facts, Section, Value } from './base.js';

@@ -1,4 +1,6 @@
-/** The dashboard's server: HTTP over the catalog and its channels. It reads files and writes none. */
+/**
+ * The dashboard's server: HTTP over the catalog and its channels. It reads files and writes none.
+ */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { isIPv6 } from 'node:net';
@@ -179,8 +181,9 @@ class Handler {
   }
 
   /**
-   * Who asks for a run or sweep that is not there waits until it is: a refused stream would be asked for again and again, with an error on the
-   * browser's console each time. Undefined once the page is gone.
+   * Who asks for a run or sweep that is not there waits until it is: a refused stream would be
+   * asked for again and again, with an error on the browser's console each time. Undefined once the
+   * page is gone.
    */
   private async comingInto(stream: EventStream, subject: Subject): Promise<Channel | undefined> {
     while (stream.isOpen) {

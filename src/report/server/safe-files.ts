@@ -1,4 +1,6 @@
-/** What of a run or sweep may be read for a browser: regular files that lie where they seem to lie. */
+/**
+ * What of a run or sweep may be read for a browser: regular files that lie where they seem to lie.
+ */
 import { lstatSync, type Stats } from 'node:fs';
 import { basename, join } from 'node:path';
 import { usageError } from '../../util/errors.js';
@@ -37,8 +39,9 @@ const FOLDERS: readonly string[] = ['checkpoints', 'configs', 'trials'];
 const ABSENT = '-';
 
 /**
- * When and how large each of the files of `folder` is: equal texts for unchanged files. Throws exit 2 where one of them is a link, which
- * could lead out of the folder, or is no regular file, such as a pipe, which could keep its reader waiting.
+ * When and how large each of the files of `folder` is: equal texts for unchanged files. Throws exit
+ * 2 where one of them is a link, which could lead out of the folder, or is no regular file, such as
+ * a pipe, which could keep its reader waiting.
  */
 export function signatureOf(folder: string, files: readonly string[]): string {
   return files.map(name => signatureOfFile(join(folder, name))).join(' ');

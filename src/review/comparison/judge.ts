@@ -1,4 +1,7 @@
-/** Whether two sides differ by more than chance: paired by seed where they share seeds, each side against the first. */
+/**
+ * Whether two sides differ by more than chance: paired by seed where they share seeds, each side
+ * against the first.
+ */
 
 import { momentsOf } from '../../experiment/judging/baseline.js';
 import { counted } from '../../util/words.js';
@@ -111,8 +114,8 @@ function agreed(ranks: number, difference: number): number {
 }
 
 /**
- * Second less first. What is equal but for the rounding of a subtraction is a tie: differences count in units of 2^-48 of the largest value,
- * 16 times what float64 can be off there.
+ * Second less first. What is equal but for the rounding of a subtraction is a tie: differences
+ * count in units of 2^-48 of the largest value, 16 times what float64 can be off there.
  */
 function differencesOf(pairs: readonly (readonly [number, number])[]): number[] {
   const largest = Math.max(...pairs.flat().map(Math.abs));

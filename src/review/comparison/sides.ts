@@ -39,8 +39,8 @@ export function distinguishingRuns(side: Side): readonly PlacedRun[] {
 }
 
 /**
- * The sides of all groups, in order; of one group the best trial's, then those with runs that count, by the values that set them apart. Notes
- * tell which groups have several.
+ * The sides of all groups, in order; of one group the best trial's, then those with runs that
+ * count, by the values that set them apart. Notes tell which groups have several.
  */
 export function sidesOf(groups: readonly Group[]): { readonly sides: Side[]; readonly notes: string[] } {
   const notes: string[] = [];
@@ -132,7 +132,10 @@ function compareParts(a: Part, b: Part, keys: readonly string[]): number {
   return 0;
 }
 
-/** Of runs with the same seed the newest counts: the same config gives the same result, unless code or machine changed. */
+/**
+ * Of runs with the same seed the newest counts: the same config gives the same result, unless code
+ * or machine changed.
+ */
 function place(runs: readonly RunRecord[]): PlacedRun[] {
   const placed = runs.map(record => ({ record, seed: seedOf(record), leftOut: reasonToLeaveOut(record) }));
   const newest = new Map<number | null, PlacedRun>();

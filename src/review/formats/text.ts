@@ -7,7 +7,10 @@ import type { Review } from '../review.js';
 import { costWords, metricsOfRun, placeWords } from './run-words.js';
 import { closingSentence, groupName, sweepSentences, verdictGroups } from './verdict-lines.js';
 
-/** Lines without their ends; foreign text in them is as it was written. `nameOf` names a run's directory for the reader. */
+/**
+ * Lines without their ends; foreign text in them is as it was written. `nameOf` names a run's
+ * directory for the reader.
+ */
 export function textLines(review: Review, nameOf: (directory: string) => string): string[] {
   const lines: string[] = [];
   const verdicts = verdictGroups(review);

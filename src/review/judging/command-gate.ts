@@ -95,7 +95,10 @@ function overOf(
   return over;
 }
 
-/** `ms_per_step` is what reports call `performance.ms_per_step`; one of several metrics is named by its split too. */
+/**
+ * `ms_per_step` is what reports call `performance.ms_per_step`; one of several metrics is named by
+ * its split too.
+ */
 function meant(metric: string): string | undefined {
   const [alike, ...others] = metrics().filter(one => one.endsWith(`.${metric}`));
   return alike !== undefined && others.length === 0 ? alike : nearest(metric, metrics());

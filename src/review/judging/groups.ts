@@ -38,7 +38,10 @@ export interface LeftOut {
   readonly reason: string;
 }
 
-/** Of runs with one seed the newest counts, as in a comparison: the same config gives the same result, unless code or machine changed. */
+/**
+ * Of runs with one seed the newest counts, as in a comparison: the same config gives the same
+ * result, unless code or machine changed.
+ */
 export function newestOfSeeds(runs: readonly ReviewedRun[]): {
   readonly counted: readonly ReviewedRun[];
   readonly leftOut: readonly LeftOut[];
@@ -69,7 +72,10 @@ interface SeedsGate {
   readonly gate: WrittenGate | undefined;
 }
 
-/** The gates over seeds of the runs' configs, each once, and those of the command line; judged over the group. */
+/**
+ * The gates over seeds of the runs' configs, each once, and those of the command line; judged over
+ * the group.
+ */
 export function judgeGroup(runs: readonly ReviewedRun[], given: readonly WrittenGate[]): GateResult[] {
   const own = runs
     .flatMap(run => ownGates(run))
@@ -110,7 +116,10 @@ function meanOf(values: ReadonlyMap<number, number | undefined>): number | undef
   return known.length < numbers.length ? undefined : momentsOf(known).mean;
 }
 
-/** The value of each seed, ascending; undefined where its run has none. @param runs of different seeds */
+/**
+ * The value of each seed, ascending; undefined where its run has none. @param runs of different
+ * seeds
+ */
 export function seedValues(
   runs: readonly ReviewedRun[],
   measure: (run: ReviewedRun) => number | undefined,

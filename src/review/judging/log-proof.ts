@@ -1,4 +1,7 @@
-/** Whether a log bears out what the summary says: that this run came to its end, and with these metrics. */
+/**
+ * Whether a log bears out what the summary says: that this run came to its end, and with these
+ * metrics.
+ */
 import type { SplitMetrics, Summary } from '../../experiment/summary.js';
 import type { LogRecord } from '../reading/log-reader.js';
 
@@ -40,7 +43,10 @@ export class LogProof {
     if (typeof run_id === 'string' && run_id !== this.runId && run_id !== laterId) this.other ??= run_id;
   }
 
-  /** Why it does not follow from the log that the run of `summary` completed; undefined where it does. @param isTorn whether the log ends within a line */
+  /**
+   * Why it does not follow from the log that the run of `summary` completed; undefined where it
+   * does. @param isTorn whether the log ends within a line
+   */
   doubt(summary: Summary, isTorn: boolean): string | undefined {
     const { steps } = summary;
     const { last, other } = this;

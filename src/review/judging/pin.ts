@@ -11,7 +11,10 @@ import { type Diagnostic, EXIT, UserError, usageError } from '../../util/errors.
 import { notCompleted, type ReviewedRun } from '../reading/run-facts.js';
 import { type Deciding, movedBetween, movedWords, sorted } from './deciding.js';
 
-/** Throws exit 2 where the runs are not ones of a baseline, or `file` is something else or cannot be written to; exit 1 where the system refuses else. */
+/**
+ * Throws exit 2 where the runs are not ones of a baseline, or `file` is something else or cannot be
+ * written to; exit 1 where the system refuses else.
+ */
 export function pin(file: string, runs: readonly ReviewedRun[]): Baseline {
   refuseForeign(file);
   const baseline = baselineOf(runs);
@@ -36,7 +39,10 @@ function refuseForeign(file: string): void {
   }
 }
 
-/** The baseline of runs in any order, the same for each. Throws exit 2 with everything that keeps them from being one. */
+/**
+ * The baseline of runs in any order, the same for each. Throws exit 2 with everything that keeps
+ * them from being one.
+ */
 export function baselineOf(given: readonly ReviewedRun[]): Baseline {
   const runs = [...given].sort(
     (a, b) => (a.facts.seed ?? 0) - (b.facts.seed ?? 0) || (a.facts.directory < b.facts.directory ? -1 : 1),

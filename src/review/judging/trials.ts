@@ -1,6 +1,7 @@
 /**
- * What sweeps say of the runs of their trials. One that its sweep paused or pruned is as it was meant to be and is not judged; whatever ended
- * otherwise is. Its gates are written in the user's config, of which the sweep has a copy.
+ * What sweeps say of the runs of their trials. One that its sweep paused or pruned is as it was
+ * meant to be and is not judged; whatever ended otherwise is. Its gates are written in the user's
+ * config, of which the sweep has a copy.
  */
 import { basename, dirname } from 'node:path';
 import { momentsOf } from '../../experiment/judging/baseline.js';
@@ -47,7 +48,10 @@ interface KnownSweep {
 export class Trials {
   private readonly sweeps = new Map<string, KnownSweep>();
 
-  /** Why the run in the directory `run` is not judged; undefined where it is, also where its sweep is damaged and cannot say so. */
+  /**
+   * Why the run in the directory `run` is not judged; undefined where it is, also where its sweep
+   * is damaged and cannot say so.
+   */
   notJudged(run: string, state: RunState): string | undefined {
     const sweep = this.sweepOf(run);
     const row = sweep?.rows.get(run);
@@ -122,7 +126,10 @@ export class Trials {
   }
 }
 
-/** By what its runs reached; undefined where one was elsewhere than the others when the trial was measured, or has no value. */
+/**
+ * By what its runs reached; undefined where one was elsewhere than the others when the trial was
+ * measured, or has no value.
+ */
 function meanOf({ seeds, rung }: TrialRow): number | undefined {
   const values = seeds.flatMap(one => (one.rung === rung && one.value !== null ? [one.value] : []));
   if (values.length < seeds.length) return undefined;

@@ -1,4 +1,7 @@
-/** Curves of any length in constant memory: what is left out lies between the extremes that are kept. */
+/**
+ * Curves of any length in constant memory: what is left out lies between the extremes that are
+ * kept.
+ */
 
 /** A measured quantity over optimizer steps; the lists are equally long. */
 export interface Curve {
@@ -23,8 +26,9 @@ interface Bucket {
 }
 
 /**
- * Keeps every measurement as long as there are no more than `capacity`, then the smallest and the largest of each of at most `capacity`
- * pieces of equally many, besides the first and the last one; so that a single spike among a million steps is still seen.
+ * Keeps every measurement as long as there are no more than `capacity`, then the smallest and the
+ * largest of each of at most `capacity` pieces of equally many, besides the first and the last one;
+ * so that a single spike among a million steps is still seen.
  */
 export class CurveBuilder {
   private buckets: Bucket[] = [];

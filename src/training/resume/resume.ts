@@ -236,7 +236,10 @@ function isEdited({ files }: RunDirectory, { digests }: Summary): boolean {
   return logDigest(files.log, records) !== sha256;
 }
 
-/** Throws exit 2 where the run never got as far as to say what it is, exit 5 where it did and no longer does. */
+/**
+ * Throws exit 2 where the run never got as far as to say what it is, exit 5 where it did and no
+ * longer does.
+ */
 function manifestOf(directory: RunDirectory): Manifest {
   const manifest = directory.readManifest();
   if (manifest) return manifest;

@@ -1,4 +1,7 @@
-/** Whether runs differ by more than chance: the metrics of each side, and each side against the first. */
+/**
+ * Whether runs differ by more than chance: the metrics of each side, and each side against the
+ * first.
+ */
 import type { ComparisonReport } from '../../document.js';
 import { Badge, Scroll, Section, Value } from '../base.js';
 import { formatNumber, isShare } from '../format.js';
