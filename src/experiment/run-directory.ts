@@ -92,9 +92,10 @@ export class RunDirectory {
   }
 
   /**
-   * Creates `<outputRoot>/<name>/<UTC time>-<8 hex>/` with both configs in it. Throws exit 2 where
-   * the name is not allowed or leads out of the root, or the root is not a folder that can be
-   * written to; exit 1 where the configs cannot be.
+   * Creates `<outputRoot>/<name>/<UTC time>-<8 hex>/` with both configs in it.
+   * @throws UserError (exit 2) if the name is not allowed or leads out of the root, or the root is
+   *   not a folder that can be written to
+   * @throws UserError (exit 1) if the configs cannot be
    */
   static create(run: NewRun): RunDirectory {
     checkName(run.name);
@@ -109,9 +110,9 @@ export class RunDirectory {
 
   /**
    * The directory `path` itself, made where it is missing, for a run that is to begin there:
-   * nothing is written to it before it is locked and `takeConfigs` is called. Throws exit 2 where
-   * the folder cannot be made or holds anything of somebody else's, exit 5 where it holds a run
-   * that has lost its config or its manifest.
+   * nothing is written to it before it is locked and `takeConfigs` is called.
+   * @throws UserError (exit 2) if the folder cannot be made or holds anything of somebody else's
+   * @throws UserError (exit 5) if it holds a run that has lost its config or its manifest
    */
   static at(path: string, configs: GivenConfigs): RunDirectory {
     const directory = new RunDirectory(resolve(path));
@@ -145,8 +146,8 @@ export class RunDirectory {
   }
 
   /**
-   * Throws exit 5 where the run had begun, as its log or its checkpoints say, but no longer says
-   * what it is.
+   * @throws UserError (exit 5) if the run had begun, as its log or its checkpoints say, but no
+   *   longer says what it is
    */
   refuseLostManifest(): void {
     const { resolvedConfig, manifest, log, checkpoints } = this.files;
@@ -202,8 +203,9 @@ export class RunDirectory {
   }
 
   /**
-   * An existing run, to read from. Throws exit 2 where `path` is not one, exit 5 where it is one
-   * that has lost its config.
+   * An existing run, to read from.
+   * @throws UserError (exit 2) if `path` is not one
+   * @throws UserError (exit 5) if it is one that has lost its config
    */
   static open(path: string): RunDirectory {
     const directory = new RunDirectory(resolve(path));
@@ -244,7 +246,8 @@ export class RunDirectory {
 
   /**
    * Removes what killed processes left of files that they were writing; no other may be at work
-   * here. Throws exit 1 where the system refuses.
+   * here.
+   * @throws UserError (exit 1) if the system refuses
    */
   removeTemporaryFiles(): void {
     withFileErrors(this.path, () => {
@@ -290,8 +293,9 @@ export class RunDirectory {
   }
 
   /**
-   * The summary; `undefined` where the run left none. Throws exit 5 where it is none, exit 2 where
-   * it cannot be read.
+   * The summary; `undefined` where the run left none.
+   * @throws UserError (exit 5) if it is none
+   * @throws UserError (exit 2) if it cannot be read
    */
   readSummary(): Summary | undefined {
     const summary = readJson<Summary>(this.files.summary, 'summary');
@@ -316,16 +320,18 @@ export class RunDirectory {
   }
 
   /**
-   * The manifest; `undefined` where the run left none. Throws exit 5 where it is none, exit 2 where
-   * it cannot be read.
+   * The manifest; `undefined` where the run left none.
+   * @throws UserError (exit 5) if it is none
+   * @throws UserError (exit 2) if it cannot be read
    */
   readManifest(): Manifest | undefined {
     return readJson<Manifest>(this.files.manifest, 'manifest');
   }
 
   /**
-   * Empty if nobody has written any. Throws exit 5 if the file is damaged, exit 2 if it cannot be
-   * read.
+   * Empty if nobody has written any.
+   * @throws UserError (exit 5) if the file is damaged
+   * @throws UserError (exit 2) if it cannot be read
    */
   readNotes(): Notes {
     return readJson<Notes>(this.files.notes, 'notes') ?? NO_NOTES;
@@ -341,8 +347,8 @@ export class RunDirectory {
 }
 
 /**
- * Throws exit 2 unless `name` can safely be a folder's name inside the output root. @param place
- * where the name is written
+ * @param place where the name is written
+ * @throws UserError (exit 2) unless `name` can safely be a folder's name inside the output root
  */
 export function checkName(name: string, place: Partial<Diagnostic> = {}): void {
   const reserved = RESERVED.find(one => one === name.toLowerCase());

@@ -12,7 +12,9 @@ import { damagedError } from '../util/errors.js';
 import type { ClassesReport, EvaluationReport, ScoresReport, ValuesReport } from './document.js';
 
 /**
- * Null where there is none. Throws exit 5 where the file is none, exit 2 where it cannot be read.
+ * Null where there is none.
+ * @throws UserError (exit 5) if the file is none
+ * @throws UserError (exit 2) if it cannot be read
  */
 export function readEvaluation(path: string): EvaluationReport | null {
   if (isAbsent(path)) return null;

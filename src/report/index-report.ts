@@ -22,8 +22,9 @@ const MAX_DETAILS = 20;
 
 /**
  * Of everything under `root`: an output root, or the folder of an experiment. What cannot be read
- * is told and left out. Throws exit 2 where there is no run and no sweep, or `root` is no folder
- * that can be read.
+ * is told and left out.
+ * @throws UserError (exit 2) if there is no run and no sweep, or `root` is no folder that can be
+ *   read
  */
 export function buildIndexReport(root: string): IndexReport {
   const found = findRuns(root);

@@ -80,9 +80,10 @@ export interface Reviewed {
 }
 
 /**
- * Judges the runs at `paths`: directories of runs, experiments, sweeps. Throws exit 2 where one of
- * them is none, an option is wrong or a pin is refused; exit 5 where the baseline is damaged, or a
- * run that is to be pinned. Damaged runs are told in the review otherwise.
+ * Judges the runs at `paths`: directories of runs, experiments, sweeps. Damaged runs are told in
+ * the review otherwise.
+ * @throws UserError (exit 2) if one of them is none, an option is wrong or a pin is refused
+ * @throws UserError (exit 5) if the baseline is damaged, or a run that is to be pinned
  */
 export function reviewRuns(paths: readonly string[], options: ReviewOptions): Reviewed {
   const gates = commandGates(options.gates);

@@ -36,7 +36,7 @@ export interface SchemaCheck {
 /** More than anyone reads at once. */
 export const MAX_SHOWN = 100;
 
-/** Throws exit 2 where a path is nothing that has a schema, or cannot be read. */
+/** @throws UserError (exit 2) if a path is nothing that has a schema, or cannot be read */
 export function checkSchemas(paths: readonly string[]): SchemaCheck {
   const diagnostics: Diagnostic[] = [];
   const report = (found: readonly Diagnostic[]): void => {

@@ -12,8 +12,8 @@ export interface ProofPlace {
 }
 
 /**
- * Makes the folder of proofs, so that nothing is proved in vain. Throws exit 2 where it cannot be
- * made.
+ * Makes the folder of proofs, so that nothing is proved in vain.
+ * @throws UserError (exit 2) if it cannot be made
  */
 export function makePlace(output: string): string {
   const folder = join(output, PROOFS);

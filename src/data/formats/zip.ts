@@ -42,7 +42,7 @@ export interface Wanted {
 
 /**
  * The members of the archive that are wanted, by name.
- * @throws UserError exit 5 where the archive is damaged, a checksum differs or the bound is passed
+ * @throws UserError (exit 5) if the archive is damaged, a checksum differs or the bound is passed
  */
 export function readZip(bytes: Buffer, file: string, wanted: Wanted): ReadonlyMap<string, Uint8Array> {
   return unzipMembers(bytes, file, wanted, directoryOf(bytes, file));

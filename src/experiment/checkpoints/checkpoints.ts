@@ -87,7 +87,8 @@ export class CheckpointStore {
 
   /**
    * Writes one checkpoint; the same step again replaces it. Older ones go only after it is safely
-   * on the disk. Throws exit 1 where the system refuses.
+   * on the disk.
+   * @throws UserError (exit 1) if the system refuses
    */
   save(input: CheckpointInput): SavedCheckpoint {
     const path = join(this.folder, checkpointName(input.step));
@@ -116,12 +117,18 @@ export class CheckpointStore {
     return this.policy.mode === 'max' ? value > best : value < best;
   }
 
-  /** The file of a checkpoint. Throws exit 2 where there is none. */
+  /**
+   * The file of a checkpoint.
+   * @throws UserError (exit 2) if there is none
+   */
   resolve(which: Which): string {
     return selectCheckpoint(this.folder, this.entries, which).path;
   }
 
-  /** Reads a checkpoint with all its tensors. Throws exit 2 (absent) or 5 (damaged). */
+  /**
+   * Reads a checkpoint with all its tensors.
+   * @throws UserError (exit 2) if it is absent, (exit 5) if it is damaged
+   */
   load(which: Which): Checkpoint {
     return loadCheckpoint(this.resolve(which));
   }

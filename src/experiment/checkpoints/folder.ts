@@ -42,8 +42,9 @@ export type Which = 'last' | 'best' | number;
 export const STATE_KEY = 'cellrun';
 
 /**
- * Every checkpoint of `folder` by rising step; empty where there is no folder. Throws exit 5 for a
- * damaged one, exit 2 where one cannot be read.
+ * Every checkpoint of `folder` by rising step; empty where there is no folder.
+ * @throws UserError (exit 5) for a damaged one
+ * @throws UserError (exit 2) if one cannot be read
  */
 export function listCheckpoints(folder: string): (CheckpointEntry & { readonly metadata: JsonObject })[] {
   return checkpointNames(folder).map(name => entryOf(join(folder, name)));
@@ -92,8 +93,9 @@ export function selectCheckpoint(
 }
 
 /**
- * Resolves a checkpoint of `folder` to its file. Throws exit 2 where there never was such a one or
- * it is no longer kept, exit 5 where one is damaged or the one meant has gone.
+ * Resolves a checkpoint of `folder` to its file.
+ * @throws UserError (exit 2) if there never was such a one or it is no longer kept
+ * @throws UserError (exit 5) if one is damaged or the one meant has gone
  */
 export function resolveCheckpoint(folder: string, which: Which): string {
   const entries = listCheckpoints(folder);
@@ -120,8 +122,8 @@ function checkNotLost(folder: string, entries: readonly CheckpointEntry[], which
 }
 
 /**
- * Reads one checkpoint file with all its tensors, digests checked. Throws exit 2 (absent) or 5
- * (damaged).
+ * Reads one checkpoint file with all its tensors, digests checked.
+ * @throws UserError (exit 2) if it is absent, (exit 5) if it is damaged
  */
 export function loadCheckpoint(path: string): Checkpoint {
   const { tensors, metadata } = readSafetensors(path, { follow: false });

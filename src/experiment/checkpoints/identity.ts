@@ -44,8 +44,8 @@ export function foreignStepHash(
 }
 
 /**
- * Throws exit 5 with both identities for each of `checkpoints` that is another run's and not among
- * `allowed`.
+ * @throws UserError (exit 5) with both identities for each of `checkpoints` that is another run's
+ *   and not among `allowed`
  */
 export function refuseForeign(
   checkpoints: readonly Pick<SavedCheckpoint, 'path' | 'metadata'>[],

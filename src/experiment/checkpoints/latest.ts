@@ -19,14 +19,19 @@ export interface LatestCheckpoint {
   readonly whole: readonly SavedCheckpoint[];
   /** What is wrong with the damaged ones, which have gone, and what is wrong with the index. */
   readonly damaged: readonly Diagnostic[];
-  /** Gives the damaged ones another name. Throws exit 1 where the system refuses. */
+  /**
+   * Gives the damaged ones another name.
+   * @throws UserError (exit 1) if the system refuses
+   */
   setAside(): void;
 }
 
 /**
- * Reads every checkpoint of `folder`, digests and all, and changes nothing. Throws exit 5 with what
- * is wrong where `strict`, or where there were checkpoints and none is whole; exit 2 where one
- * cannot be got at, and so may be whole, or where it or the folder is a link.
+ * Reads every checkpoint of `folder`, digests and all, and changes nothing.
+ * @throws UserError (exit 5) with what is wrong where `strict`, or where there were checkpoints and
+ *   none is whole
+ * @throws UserError (exit 2) if one cannot be got at, and so may be whole, or where it or the
+ *   folder is a link
  */
 export function latestCheckpoint(folder: string, { strict }: { readonly strict: boolean }): LatestCheckpoint {
   withFileErrors(folder, () => refuseLink(folder));

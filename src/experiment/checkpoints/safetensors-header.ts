@@ -31,8 +31,8 @@ export const MAX_HEADER_BYTES = 100_000_000;
 
 /**
  * Parses the beginning of `file`: `bytes` holds at least the whole header, or the whole file where
- * it ends earlier; `fileBytes` is the file's length. Throws exit 5 with the file and an offset
- * where a rule of the format is broken.
+ * it ends earlier; `fileBytes` is the file's length.
+ * @throws UserError (exit 5) with the file and an offset where a rule of the format is broken
  */
 export function parseHeader(bytes: Buffer, fileBytes: number, file: string): Header {
   const damaged = (offset: number, message: string): UserError =>

@@ -67,8 +67,9 @@ export function writeSafetensors(
 }
 
 /**
- * Reads a whole file. Throws exit 2 where it cannot be read and exit 5, with the file and the byte
- * offset, where it is not exactly a safetensors file or a digest in it does not fit.
+ * Reads a whole file.
+ * @throws UserError (exit 2) if it cannot be read and exit 5, with the file and the byte offset,
+ *   where it is not exactly a safetensors file or a digest in it does not fit
  */
 export function readSafetensors(path: string, opening: Pick<Opening, 'follow'> = {}): TensorFile {
   const read = (file: OpenedFile): TensorFile => {

@@ -104,8 +104,8 @@ export function writeJsonAtomic(path: string, value: object): void {
 }
 
 /**
- * Writes a new file through to the disk, though not in one step. Throws exit 1 where it exists or
- * the system refuses.
+ * Writes a new file through to the disk, though not in one step.
+ * @throws UserError (exit 1) if it exists or the system refuses
  */
 export function writeFlushed(path: string, chunks: readonly (Uint8Array | string)[]): void {
   withFileErrors(path, () => {

@@ -22,8 +22,8 @@ interface Places {
 
 /**
  * The name of an entry that no process can have left which began a run of these configs and ended
- * before it wrote its manifest; undefined where there is none. Throws exit 2 or 5 where a file
- * cannot be read.
+ * before it wrote its manifest; undefined where there is none.
+ * @throws UserError (exit 2) or 5 where a file cannot be read
  */
 export function foreignEntry(
   { config, resolvedConfig, lock }: Places,

@@ -64,8 +64,9 @@ function makeExclusively(path: string, named: string): boolean {
 }
 
 /**
- * Makes the folder `path` and those above it where they are missing. Throws exit 2 where they
- * cannot be made, naming what the user `named` and `what` that is.
+ * Makes the folder `path` and those above it where they are missing.
+ * @throws UserError (exit 2) if they cannot be made, naming what the user `named` and `what` that
+ *   is
  */
 export function makeFolder(path: string, named: string, what = 'the output directory'): void {
   try {

@@ -27,9 +27,10 @@ export interface Opening {
 const WITHOUT_LINKS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0);
 
 /**
- * Runs `use` on the file at `path`, opened. Throws exit 2 where it cannot be read, is no regular
- * file, a link that is not to be followed or larger than `maxBytes`, exit 5 where the disk cannot
- * give its bytes; whatever else `use` throws.
+ * Runs `use` on the file at `path`, opened.
+ * @throws UserError (exit 2) if it cannot be read, is no regular file, a link that is not to be
+ *   followed or larger than `maxBytes`
+ * @throws UserError (exit 5) if the disk cannot give its bytes; whatever else `use` throws
  */
 export function withFile<T>(
   path: string,

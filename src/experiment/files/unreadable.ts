@@ -32,8 +32,9 @@ export function unreadable(file: string, error: unknown): UserError {
 }
 
 /**
- * Whether nothing is there, not even a link that leads nowhere. Throws exit 2 where that cannot be
- * known: what cannot be got at must not be taken for what is not there.
+ * Whether nothing is there, not even a link that leads nowhere.
+ * @throws UserError (exit 2) if that cannot be known: what cannot be got at must not be taken for
+ *   what is not there
  */
 export function isAbsent(path: string): boolean {
   try {

@@ -72,7 +72,10 @@ export function momentsOf(values: readonly number[]): { mean: number; spread: nu
   return { mean, spread: Math.sqrt(squares / (values.length - 1)) };
 }
 
-/** Throws exit 2 where `path` cannot be read, exit 5 where it is no baseline. */
+/**
+ * @throws UserError (exit 2) if `path` cannot be read
+ * @throws UserError (exit 5) if it is no baseline
+ */
 export function readBaseline(path: string): Baseline {
   const text = withFile(path, file => file.read(0, file.bytes), { maxBytes: MAX_BYTES }).toString('utf8');
   const damaged = (message: string) => damagedError({ code: 'baseline/damaged', message, file: path });

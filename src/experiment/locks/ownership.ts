@@ -77,7 +77,7 @@ export function leaseUntil(end: number): void {
 /**
  * Returns if this process holds the lock of the directory that `path` lies in, or if it never had
  * one for it.
- * @throws UserError exit 1 if it has lost that lock, or the lease under which it works
+ * @throws UserError (exit 1) if it has lost that lock, or the lease under which it works
  */
 export function refuseUnlessOwned(path: string): void {
   const holding = holdingOf(path);

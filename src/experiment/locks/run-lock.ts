@@ -81,8 +81,9 @@ const WATCH_MS = 30_000;
 const PAUSE_MS = 20;
 
 /**
- * Makes the file at `path` the lock of this process; gives what releases it. Throws exit 2 where
- * another process has it, exit 1 where the system refuses.
+ * Makes the file at `path` the lock of this process; gives what releases it.
+ * @throws UserError (exit 2) if another process has it
+ * @throws UserError (exit 1) if the system refuses
  */
 export function lockRun(path: string): () => void {
   const attempt = new Attempt(path);

@@ -35,8 +35,8 @@ export class LogFile {
   ) {}
 
   /**
-   * Opens `path` for appending, creating it. Throws exit 1 where the system refuses, or where it is
-   * a link.
+   * Opens `path` for appending, creating it.
+   * @throws UserError (exit 1) if the system refuses, or where it is a link
    */
   static open(path: string): LogFile {
     return withFileErrors(path, () => {
@@ -47,9 +47,10 @@ export class LogFile {
 
   /**
    * Appends `line` before it returns. A file that was removed meanwhile is put back first, with all
-   * that was in it; returns whether it was. Throws exit 1 where that fails; the file is then what
-   * it was before, or will be before the next. Exit 1 as well where another file has taken its
-   * place: what is written here would be lost.
+   * that was in it; returns whether it was. Exit 1 as well where another file has taken its place:
+   * what is written here would be lost.
+   * @throws UserError (exit 1) if that fails; the file is then what it was before, or will be
+   *   before the next
    */
   write(line: string): boolean {
     refuseUnlessOwned(this.path);
@@ -97,7 +98,10 @@ export class LogFile {
     this.torn = false;
   }
 
-  /** Brings to the disk what the system still holds back. Throws exit 1 where it refuses. */
+  /**
+   * Brings to the disk what the system still holds back.
+   * @throws UserError (exit 1) if it refuses
+   */
   flush(): void {
     withFileErrors(this.path, () => fsyncSync(this.file));
   }

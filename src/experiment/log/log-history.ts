@@ -52,8 +52,9 @@ export interface CutLog {
 
 /**
  * Cuts the log at `path`, which may be absent, after what belongs to `point`; what it has lost is
- * looked for where it is known what is `expected`. Throws exit 1 where the system refuses to write,
- * exit 2 or 5 where it cannot be read.
+ * looked for where it is known what is `expected`.
+ * @throws UserError (exit 1) if the system refuses to write
+ * @throws UserError (exit 2) or 5 where it cannot be read
  */
 export function cutLog(path: string, point: LogPoint, expected?: ExpectedRecords): CutLog {
   const lines = wholeLines(readLog(path));

@@ -49,8 +49,8 @@ export class EventLog {
   }
 
   /**
-   * Opens `path` for appending after `seq` whole lines. Throws exit 1 where that fails. `clock`
-   * only stamps lines.
+   * Opens `path` for appending after `seq` whole lines. `clock` only stamps lines.
+   * @throws UserError (exit 1) if that fails
    */
   static open(path: string, { seq = 0, clock = () => new Date() }: LogOptions = {}): EventLog {
     const log = new EventLog(LogFile.open(path), seq, clock);
@@ -60,8 +60,9 @@ export class EventLog {
 
   /**
    * Appends one event. A number that is not finite becomes `null` with a `<field>_nonfinite` beside
-   * it and raises the level to `warn`. Throws exit 1 where the event could not be written, such as
-   * on a full disk; the next one takes its number.
+   * it and raises the level to `warn`.
+   * @throws UserError (exit 1) if the event could not be written, such as on a full disk; the next
+   *   one takes its number
    */
   emit(event: RunEvent): void {
     const fields = spellNonFinite(event);
@@ -82,8 +83,8 @@ export class EventLog {
   }
 
   /**
-   * Brings every event to the disk, so that nothing saved afterwards outlives it. Throws exit 1
-   * where the system refuses.
+   * Brings every event to the disk, so that nothing saved afterwards outlives it.
+   * @throws UserError (exit 1) if the system refuses
    */
   flush(): void {
     this.file.flush();

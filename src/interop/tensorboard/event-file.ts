@@ -13,7 +13,8 @@ export class EventFile {
 
   /**
    * `opened` is in seconds since 1970. While it is written, the file has a name that TensorBoard
-   * passes over. Throws exit 1 where the system refuses, as all methods do.
+   * passes over.
+   * @throws UserError (exit 1) if the system refuses, as all methods do
    */
   constructor(path: string, opened: number) {
     this.file = AtomicFile.create(path, 'events');

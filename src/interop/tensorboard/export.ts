@@ -50,8 +50,9 @@ const STATUS: Readonly<Record<RunState, keyof typeof SESSION_STATUS>> = {
 
 /**
  * Writes the event files of `run` below the folder `target`, replacing those of an earlier export.
- * Gives their paths. Throws exit 2 where event files of another run or program are there, exit 1
- * where the system refuses; what reading the log throws.
+ * Gives their paths.
+ * @throws UserError (exit 2) if event files of another run or program are there
+ * @throws UserError (exit 1) if the system refuses; what reading the log throws
  */
 export function exportRun(run: RunRecord, target: string): string[] {
   const started = secondsOf(run.manifest?.started) ?? 0;

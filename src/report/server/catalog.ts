@@ -45,7 +45,10 @@ export class Catalog {
     this.root = resolve(root);
   }
 
-  /** Looks at all files again. Throws exit 2 where the root cannot be read. */
+  /**
+   * Looks at all files again.
+   * @throws UserError (exit 2) if the root cannot be read
+   */
   refresh(): Promise<void> {
     this.looking ??= this.look().finally(() => {
       this.looking = undefined;

@@ -58,7 +58,9 @@ const KEEP_ALIVE_MS = 5_000;
 const LOOK_AGAIN_MS = 3_000;
 let started = 0;
 
-/** Throws exit 2 where the root cannot be read, or the port or the host is not to be had. */
+/**
+ * @throws UserError (exit 2) if the root cannot be read, or the port or the host is not to be had
+ */
 export async function startDashboard(options: DashboardOptions): Promise<Dashboard> {
   const catalog = new Catalog(options.root);
   await catalog.refresh();

@@ -18,8 +18,9 @@ export interface ReadGroups {
 }
 
 /**
- * Each argument is a run, a sweep, or a folder of runs. Throws exit 2 with every argument that is
- * none of these; a run that cannot be read is left out.
+ * Each argument is a run, a sweep, or a folder of runs.
+ * @throws UserError (exit 2) with every argument that is none of these; a run that cannot be read
+ *   is left out
  */
 export function readGroups(paths: readonly string[]): ReadGroups {
   const wrong: UserError[] = [];

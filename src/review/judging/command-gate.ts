@@ -16,7 +16,7 @@ const FORM = /^(\s*)([A-Za-z_.]*)(\s*)(>=|<=|[<>=!]*)(\s*)([-+\w.]*)(\s*)(.*)$/s
 /** As YAML and JSON write numbers; `0x10` is more likely a slip than sixteen. */
 const DECIMAL = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i;
 
-/** Throws exit 2 with the place of every mistake. */
+/** @throws UserError (exit 2) with the place of every mistake */
 export function commandGates(texts: readonly string[]): WrittenGate[] {
   const problems: Diagnostic[] = [];
   const gates = texts.flatMap(text => {

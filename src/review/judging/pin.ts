@@ -12,8 +12,9 @@ import { notCompleted, type ReviewedRun } from '../reading/run-facts.js';
 import { type Deciding, movedBetween, movedWords, sorted } from './deciding.js';
 
 /**
- * Throws exit 2 where the runs are not ones of a baseline, or `file` is something else or cannot be
- * written to; exit 1 where the system refuses else.
+ * @throws UserError (exit 2) if the runs are not ones of a baseline, or `file` is something else or
+ *   cannot be written to
+ * @throws UserError (exit 1) if the system refuses else
  */
 export function pin(file: string, runs: readonly ReviewedRun[]): Baseline {
   refuseForeign(file);
@@ -40,8 +41,8 @@ function refuseForeign(file: string): void {
 }
 
 /**
- * The baseline of runs in any order, the same for each. Throws exit 2 with everything that keeps
- * them from being one.
+ * The baseline of runs in any order, the same for each.
+ * @throws UserError (exit 2) with everything that keeps them from being one
  */
 export function baselineOf(given: readonly ReviewedRun[]): Baseline {
   const runs = [...given].sort(

@@ -25,7 +25,8 @@ const LOOK = { depth: 6, folders: 500 };
 /**
  * The runs and sweeps under `root` that lie in it, in a folder of it, or where `run` and `sweep`
  * write: by name, then by id, which begins with the time; not the runs of a sweep's trials, see
- * `findTrials`. Links are not followed. Throws exit 2 where `root` is no folder that can be read.
+ * `findTrials`. Links are not followed.
+ * @throws UserError (exit 2) if `root` is no folder that can be read
  */
 export function findRuns(root: string): Found[] {
   const top = resolve(root);
@@ -74,8 +75,8 @@ export function findTrials(sweep: string): Found[] {
 
 /**
  * The runs that `path` stands for: itself, the trials of a sweep, the runs of an experiment's
- * folder, or all those of an output root. Throws exit 2 where there are none, or `path` cannot be
- * read.
+ * folder, or all those of an output root.
+ * @throws UserError (exit 2) if there are none, or `path` cannot be read
  */
 export function runsAt(path: string): Found[] {
   const top = resolve(path);

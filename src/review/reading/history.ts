@@ -204,8 +204,8 @@ class LogClock {
 }
 
 /**
- * The history of the log at `path`; an empty one where there is none. Throws exit 2 or 5 where it
- * cannot be read.
+ * The history of the log at `path`; an empty one where there is none.
+ * @throws UserError (exit 2) or 5 where it cannot be read
  */
 export function readHistory(path: string, { capacity }: { readonly capacity: number }): RunHistory {
   const collector = new HistoryCollector(capacity);

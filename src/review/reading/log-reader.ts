@@ -36,9 +36,9 @@ export interface LinesEnd {
 
 /**
  * Calls `visit` for each event of the log at `path`, in its order, `damaged` for each whole line
- * that is none, and `raw` for all of them, undefined for one of more than 4 MiB. Throws exit 2
- * where the file cannot be read, exit 5 where the disk cannot give its bytes; whatever `visit`
- * throws.
+ * that is none, and `raw` for all of them, undefined for one of more than 4 MiB.
+ * @throws UserError (exit 2) if the file cannot be read
+ * @throws UserError (exit 5) if the disk cannot give its bytes; whatever `visit` throws
  */
 export function readLog(
   path: string,

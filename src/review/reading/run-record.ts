@@ -30,8 +30,8 @@ export interface RunRecord {
 }
 
 /**
- * Throws exit 2 where `path` is no run directory or a file in it cannot be read, exit 5 where one
- * is damaged.
+ * @throws UserError (exit 2) if `path` is no run directory or a file in it cannot be read
+ * @throws UserError (exit 5) if one is damaged
  */
 export function readRun(path: string): RunRecord {
   const directory = RunDirectory.open(path);
