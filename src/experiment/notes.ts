@@ -32,7 +32,7 @@ export function checkNotesChange({ add, remove, note }: NotesChange): void {
   if (wrong !== undefined)
     throw usageError({
       code: 'notes/tag',
-      message: 'this cannot be a tag',
+      message: 'this is not a valid tag',
       expected: '1 to 50 characters without spaces, commas and double quotes',
       got: JSON.stringify(wrong),
     });

@@ -139,9 +139,9 @@ export class RunDirectory {
     if (foreign === undefined) return;
     throw usageError({
       code: 'run/not-empty',
-      message: `this folder holds something that no run of this config left there: ${foreign}`,
+      message: `this directory contains something that is not from a run of this config: ${foreign}`,
       file: this.path,
-      expected: 'a folder that is empty or not there yet, or a run directory',
+      expected: 'an empty or new directory, or a run directory',
     });
   }
 
@@ -155,10 +155,9 @@ export class RunDirectory {
     if (isAbsent(log) && checkpointNames(checkpoints).length === 0) return;
     throw damagedError({
       code: 'run/manifest-lost',
-      message:
-        'the manifest of this run has gone, without which it cannot go on; what it has saved is untouched',
+      message: 'manifest.json is missing, so this run cannot resume; its other files are unchanged',
       file: manifest,
-      expected: 'the file, put back from a copy of the directory',
+      expected: 'the file, restored from a backup',
     });
   }
 
@@ -171,10 +170,9 @@ export class RunDirectory {
   private lostConfig(): UserError {
     return damagedError({
       code: 'run/config-lost',
-      message:
-        'the config of this run has gone, which is what the run goes by; what it has saved is untouched',
+      message: 'config.resolved.yaml is missing, so this run cannot resume; its other files are unchanged',
       file: this.files.resolvedConfig,
-      expected: 'the file, put back from a copy of the directory',
+      expected: 'the file, restored from a backup',
     });
   }
 
@@ -210,7 +208,7 @@ export class RunDirectory {
   static open(path: string): RunDirectory {
     const directory = new RunDirectory(resolve(path));
     const fail = (message: string): UserError => usageError({ code: 'run/not-a-run', message, file: path });
-    if (!existsSync(directory.path)) throw fail('there is no such run directory');
+    if (!existsSync(directory.path)) throw fail('no such run directory');
     if (!statSync(directory.path).isDirectory()) throw fail('this is a file, not a run directory');
     if (directory.hasLostConfig) throw directory.lostConfig();
     if (!existsSync(directory.files.resolvedConfig)) {
@@ -359,10 +357,10 @@ export function checkName(name: string, place: Partial<Diagnostic> = {}): void {
     message:
       reserved !== undefined
         ? `the name '${reserved}' is reserved`
-        : 'this name cannot be a folder in the output directory',
+        : 'this name cannot be a directory in the output directory',
     expected:
       reserved !== undefined
-        ? 'another name: a folder of that name holds something else'
+        ? 'another name: a directory with that name contains something else'
         : 'at most 100 letters, digits, dots, hyphens and underscores, a letter or digit first, no two dots in a row',
     got: JSON.stringify(name),
   });
@@ -379,7 +377,7 @@ function checkInside(root: string, parent: string): void {
   if (inside !== '' && inside !== '..' && !inside.startsWith(`..${sep}`) && dirname(inside) === '.') return;
   throw usageError({
     code: 'run/outside',
-    message: 'the experiment folder is a link that leads out of the output directory',
+    message: 'the experiment directory is a link to a place outside the output directory',
     file: parent,
   });
 }

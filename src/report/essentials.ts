@@ -38,7 +38,7 @@ function ofRun({ name, id, state, message, steps, epochs, metrics, gates, tags, 
     heading(`${name} ${id}`),
     message === null ? '' : `<p>${escapeHtml(message)}</p>`,
     table([], facts),
-    verdicts.length === 0 ? '' : table(['gate', 'value', 'wanted', 'verdict', 'asked for in'], verdicts),
+    verdicts.length === 0 ? '' : table(['gate', 'value', 'wanted', 'verdict', 'requested in'], verdicts),
   ].join('\n');
 }
 

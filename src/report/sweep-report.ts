@@ -72,9 +72,9 @@ function reasonOf({ reason }: SweepResults['records']): string | null {
 
 const REASONS: Readonly<Record<string, string>> = {
   exhausted: 'every point was tried',
-  trials: 'as many trials as it may have',
-  time: 'its time is over',
-  target: 'the target is reached',
+  trials: 'the maximum number of trials was reached',
+  time: 'the time limit was reached',
+  target: 'the target was reached',
 };
 
 function importancesOf(plan: SweepPlan, rows: readonly TrialRow[]): SweepReport['importance'] {

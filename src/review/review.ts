@@ -150,13 +150,13 @@ function checkLimits({ baseline, max_drop, max_regress }: ReviewOptions): void {
   if (max_drop !== undefined && max_regress !== undefined)
     throw usageError({
       code: 'cli/limits',
-      message: '--max-drop and --max-regress exclude each other',
+      message: '--max-drop and --max-regress cannot be combined',
       file,
     });
   if (baseline === undefined && (max_drop ?? max_regress) !== undefined)
     throw usageError({
       code: 'cli/limits',
-      message: 'a limit of the loss against a baseline needs one',
+      message: '--max-drop and --max-regress need a baseline',
       file,
       expected: '--baseline FILE',
     });

@@ -164,7 +164,7 @@ function gap(source: SourceText, wanted: number, seq: number | undefined): Diagn
   const position = place ? positionOf(place) : { file: source.file, column: 1 };
   return {
     code: 'schema/seq',
-    message: '`seq` does not go on from the line before',
+    message: '`seq` does not follow the previous line',
     ...position,
     expected: String(wanted),
     got: String(seq),
@@ -186,12 +186,12 @@ function parsed(text: string): unknown {
 
 /** A process that was killed may leave a part of a line. */
 function tornEnd(file: string, line: number): Diagnostic {
-  const message = 'the last line has no end: whoever wrote it was stopped';
+  const message = 'the last line is incomplete: its writer was stopped';
   return { code: 'schema/torn', message, file, line, column: 1 };
 }
 
 function emptyLog(file: string): Diagnostic {
-  return { code: 'schema/empty', message: 'this log has no line', file, line: 1, column: 1 };
+  return { code: 'schema/empty', message: 'this log is empty', file, line: 1, column: 1 };
 }
 
 function checkDocument(file: string, schema: string, report: Tell): Pick<CheckedFile, 'parts' | 'wrong'> {
@@ -239,7 +239,7 @@ function notJson(source: SourceText): Diagnostic {
   const isMarked = length === 0 && text.startsWith(BYTE_ORDER_MARK);
   return {
     code,
-    message: isMarked ? 'this is not JSON: a byte order mark stands before it' : 'this is not JSON',
+    message: isMarked ? 'this is not JSON: it starts with a byte order mark' : 'this is not JSON',
     ...positionOf(source.place(Math.min(length, Math.max(0, text.length - 1)))),
     expected: 'one JSON object',
   };
@@ -265,7 +265,7 @@ function otherVersion(
     const place = root && nodeAt(root, [key])?.value.place;
     return {
       code: 'schema/version',
-      message: `this is version ${found} of the format, of which this program knows version ${known}`,
+      message: `format version ${found} is not supported (supported: ${known})`,
       ...(place ? positionOf(place) : { file: source.file, line: 1, column: 1 }),
     };
   }

@@ -204,7 +204,7 @@ async function compareSteps(
     const proof = { step, loss: of('loss'), gradient_norm: of('gradientNorm'), largest };
     compared.push({ proof, apart });
     note(
-      `step ${step} of ${last}: ${largest.difference.toExponential(1)} apart at most (${largest.tensor}, ${largest.backends.join(' and ')})`,
+      `step ${step} of ${last}: largest difference ${largest.difference.toExponential(1)} (${largest.tensor}, ${largest.backends.join(' and ')})`,
     );
     if (isBeyond(largest)) break;
   }

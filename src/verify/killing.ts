@@ -180,6 +180,6 @@ function oneLine(text: string): string {
 function throwIfStopped(stop: Stop | undefined): void {
   if (!stop?.aborted) return;
   throw new UserError(EXIT.interrupted, [
-    { code: 'verify/interrupted', message: 'interrupted: nothing was proved, and nothing is kept' },
+    { code: 'verify/interrupted', message: 'interrupted: nothing was proved and nothing was kept' },
   ]);
 }

@@ -684,7 +684,7 @@ t.test('serve: prints its address, ends in order, and says what is wrong with wh
     if (signal === 'SIGINT') {
       const taken = await place.cellrun('serve', '--port', new URL(url).port);
       t.equal(taken.code, 2);
-      t.match(taken.stderr, /another program listens there/);
+      t.match(taken.stderr, /the address is already in use/);
     }
     child.kill(signal);
     t.same(await finished, { code: 0, stdout: address, stderr: '' });

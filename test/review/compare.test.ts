@@ -374,7 +374,7 @@ t.test('what does not count is told', async t => {
     test: null,
     difference: null,
     verdict: 'no value',
-    reason: 'one of the sides has no value that counts',
+    reason: 'one side has no valid value',
   });
 });
 
@@ -760,7 +760,7 @@ t.test('real runs, from the command line', async t => {
     const error = await refused(fast, join(folder, 'empty'), join(folder, 'absent'));
     t.equal(error.exitCode, 2);
     t.match(error.diagnostics, [
-      { code: 'run/not-a-run', message: 'there is no run here' },
+      { code: 'run/not-a-run', message: 'no runs found here' },
       { code: 'file/unreadable', message: 'there is no such file' },
     ]);
     t.match((await refused(fast)).diagnostics, [{ code: 'compare/one-side' }]);

@@ -244,7 +244,7 @@ t.test('runs that lie too deep to be found are told by a folder in which they ar
     new UserError(EXIT.usage, [
       {
         code: 'run/not-a-run',
-        message: 'there is no run here',
+        message: 'no runs found here',
         file: join(root, 'far'),
         expected: `such as ${join(root, 'far', '1', '2', '3', '4')}: runs deeper than 2 folders are not looked for`,
       },

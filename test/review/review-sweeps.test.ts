@@ -143,7 +143,7 @@ t.test('a sweep tells what a trivial baseline has on its objective', async t => 
 t.test('a sweep has tags and a note', async t => {
   const output = join(work.folder(), 'experiments');
   const refused = await work.cellrun('sweep', sweepFile, '--output', output, '--tag', 'a b');
-  t.match(refused, { code: 2, stderr: /this cannot be a tag/ });
+  t.match(refused, { code: 2, stderr: /this is not a valid tag/ });
   t.notOk(existsSync(output), 'before anything is trained');
   const words = [join(folder, 'base.yaml'), 'optimizer.learning_rate=0.01', '--objective', 'test.loss:min'];
   const notes = ['--tag', 'x', '--note', 'for the paper'];

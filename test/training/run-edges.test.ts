@@ -215,8 +215,8 @@ t.test('an output root that cannot be written to is one message and exit 2', par
   const file = work.file('file', '');
   for (const [output, told] of [
     [dangling, 'or a link that leads nowhere'],
-    [file, 'a part of the path is a file'],
-    [join(file, 'below'), 'a part of the path is a file'],
+    [file, 'a component of the path is a file'],
+    [join(file, 'below'), 'a component of the path is a file'],
   ]) {
     const { code, stdout, stderr } = await work.cellrun('run', config, '--output', output, ...webasm);
     t.match({ code, stdout }, { code: 2, stdout: '' }, stderr);

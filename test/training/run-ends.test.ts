@@ -238,7 +238,7 @@ t.test('a run directory that vanishes: the file, exit 1, and nothing to go on wi
   t.match({ code, stdout }, { code: 1, stdout: '' });
   t.match(
     stderr,
-    /\/(log\.jsonl|evaluation\.json|step-\d+\.safetensors): the file cannot be written: the folder that it stands in is gone\n$/,
+    /\/(log\.jsonl|evaluation\.json|step-\d+\.safetensors): the file cannot be written: its directory no longer exists\n$/,
   );
   t.notOk(existsSync(join(output, 'small', 'checkpoints')));
 });

@@ -22,7 +22,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ELOOP: 'too many symbolic links',
   ENAMETOOLONG: 'the path is too long',
   EIO: 'the disk reports an input/output error',
-  ERR_INVALID_ARG_VALUE: 'the path holds a NUL character',
+  ERR_INVALID_ARG_VALUE: 'the path contains a NUL character',
 };
 
 /**

@@ -34,9 +34,9 @@ export function refuseLink(folder: string): void {
   if (!lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink()) return;
   throw usageError({
     code: 'checkpoint/link',
-    message: 'the folder of the checkpoints is a link, which is not followed',
+    message: 'checkpoints/ is a symbolic link, which cellrun does not follow',
     file: folder,
-    expected: 'a folder of its own in each run',
+    expected: 'a real directory in each run',
   });
 }
 

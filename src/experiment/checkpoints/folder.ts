@@ -116,7 +116,7 @@ function checkNotLost(folder: string, entries: readonly CheckpointEntry[], which
   if (named === undefined || named === null || entries.some(({ path }) => basename(path) === named)) return;
   throw damagedError({
     code: 'checkpoint/lost',
-    message: 'this checkpoint has gone: the index beside it names it, but there is no such file',
+    message: 'this checkpoint is missing: checkpoints/index.json lists it, but the file does not exist',
     file: join(folder, named),
   });
 }
@@ -161,7 +161,7 @@ function stateOf(path: string, metadata: Readonly<Record<string, string>>): Stat
   if (state !== undefined) return checkStep(path, state);
   throw damagedError({
     code: 'checkpoint/no-state',
-    message: `these are tensors, but not a checkpoint: the header has no usable '${STATE_KEY}' entry`,
+    message: `not a checkpoint: the header of this safetensors file has no valid '${STATE_KEY}' entry`,
     file: path,
     offset: 8,
   });
@@ -176,7 +176,7 @@ function checkStep(path: string, state: State): State {
   if (!isCheckpointName(name) || name === checkpointName(state.step)) return state;
   throw damagedError({
     code: 'checkpoint/step',
-    message: `this is the checkpoint of step ${state.step} under the name of another`,
+    message: `this file holds the checkpoint of step ${state.step}, but its name says another step`,
     file: path,
     offset: 8,
     expected: checkpointName(state.step),

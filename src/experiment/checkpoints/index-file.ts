@@ -41,8 +41,8 @@ export function readIndex(folder: string): CheckpointIndex | undefined {
  */
 export function indexProblem(folder: string, isWanted: boolean): string | undefined {
   if (readIndex(folder) !== undefined) return undefined;
-  if (!isAbsent(indexPath(folder))) return 'this is not the index of checkpoints, and is written anew';
-  return isWanted ? 'the index of the checkpoints has gone, and is written anew' : undefined;
+  if (!isAbsent(indexPath(folder))) return 'this is not a valid checkpoint index; it will be rewritten';
+  return isWanted ? 'the checkpoint index is missing; it will be rewritten' : undefined;
 }
 
 /** What is known of a kept checkpoint without opening its file. */

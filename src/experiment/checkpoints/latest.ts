@@ -89,9 +89,9 @@ function indexDamage(folder: string, count: number): Diagnostic[] {
 function noneLeft(folder: string): Diagnostic {
   return {
     code: 'checkpoint/none-whole',
-    message: 'no whole checkpoint is left to go on from',
+    message: 'no intact checkpoint is left to resume from',
     file: folder,
-    expected: 'a whole one, put back from a copy of the directory; or a new run of this config',
+    expected: 'an intact checkpoint restored from a backup, or a new run of this config',
   };
 }
 
@@ -106,7 +106,7 @@ function lostCheckpoints(folder: string): Diagnostic[] {
     .filter(name => !isThere(name))
     .map(name => ({
       code: 'checkpoint/lost',
-      message: 'this checkpoint has gone: the index beside it names it, but there is no such file',
+      message: 'this checkpoint is missing: checkpoints/index.json lists it, but the file does not exist',
       file: join(folder, name),
     }));
 }

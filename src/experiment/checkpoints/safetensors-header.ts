@@ -42,7 +42,7 @@ export function parseHeader(bytes: Buffer, fileBytes: number, file: string): Hea
   const text = decodeHeader(bytes.subarray(LENGTH_BYTES, dataStart), damaged);
   const header = parseObject(text, damaged);
   const repeated = repeatedKey(text);
-  if (repeated !== undefined) throw damaged(LENGTH_BYTES, `the header names '${repeated}' twice`);
+  if (repeated !== undefined) throw damaged(LENGTH_BYTES, `the header contains '${repeated}' twice`);
   const metadata = metadataOf(header, damaged);
   const entries = Object.entries(header)
     .filter(([name]) => name !== '__metadata__')

@@ -119,7 +119,7 @@ function digestedBytes(file: OpenedFile, header: Header, entry: Entry, path: str
   if (header.metadata[DIGEST_PREFIX + entry.name] === sha256(bytes)) return bytes;
   throw damagedError({
     code: 'safetensors/digest',
-    message: `the bytes of tensor '${entry.name}' do not have the digest that the file states`,
+    message: `the bytes of tensor '${entry.name}' do not match the digest in the file`,
     file: path,
     offset: header.dataStart + entry.begin,
   });
@@ -165,7 +165,7 @@ function checkHeaderDigest(
   if (stated === headerDigest(entries, described)) return;
   throw damagedError({
     code: 'safetensors/digest',
-    message: 'the header does not have the digest that it states',
+    message: 'the header does not match its digest',
     file: path,
     offset: 8,
   });

@@ -4,9 +4,9 @@ import { isOfThePlace, refusal } from './refusals.js';
 
 /** What these mean where a file is to be written. */
 const OF_A_FILE: Readonly<Record<string, string>> = {
-  ENOENT: 'the folder that it stands in is gone',
-  EISDIR: 'there is a folder of that name',
-  ELOOP: 'there is a link of that name, which is not followed',
+  ENOENT: 'its directory no longer exists',
+  EISDIR: 'a directory with that name exists',
+  ELOOP: 'a symbolic link with that name exists, which cellrun does not follow',
 };
 
 /**

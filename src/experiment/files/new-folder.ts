@@ -78,10 +78,10 @@ export function makeFolder(path: string, named: string, what = 'the output direc
 
 /** What these mean where a folder is to be made. */
 const OF_A_FOLDER: Readonly<Record<string, string>> = {
-  EEXIST: 'there is a file of that name, or a link that leads nowhere',
-  ENOENT: 'this place takes no folders',
-  ELOOP: 'there are too many symbolic links on the way',
-  ERR_INVALID_ARG_VALUE: 'the path holds a NUL character',
+  EEXIST: 'a file or a broken symbolic link with that name exists',
+  ENOENT: 'cannot create a directory here',
+  ELOOP: 'too many symbolic links in the path',
+  ERR_INVALID_ARG_VALUE: 'the path contains a NUL character',
 };
 const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 

@@ -59,8 +59,8 @@ function refuseUnlessFile(
   const refused = (message: string, expected?: string): UserError =>
     usageError({ code: 'file/unreadable', message, file: path, ...(expected !== undefined && { expected }) });
   if (info.isSymbolicLink())
-    throw refused('this is a link, which is not followed', 'the file itself, copied to this place');
-  if (info.isDirectory()) throw refused('this is a folder, not a file');
+    throw refused('this is a symbolic link, which cellrun does not follow', 'a copy of the file itself');
+  if (info.isDirectory()) throw refused('this is a directory, not a file');
   if (!info.isFile()) throw refused('this is not a regular file');
   if (info.size >= maxBytes) throw refused('the file is larger than 2 GiB');
 }

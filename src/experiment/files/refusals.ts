@@ -2,18 +2,18 @@
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: 'no space left on the disk',
-  EDQUOT: 'the disk quota is used up',
+  EDQUOT: 'the disk quota is exhausted',
   EACCES: 'permission denied',
   EPERM: 'permission denied',
   EROFS: 'the file system is read-only',
-  ENOTDIR: 'a part of the path is a file',
+  ENOTDIR: 'a component of the path is a file',
   ENAMETOOLONG: 'the path is too long',
-  EIO: 'the disk reports an error',
+  EIO: 'the disk reported an error',
   EFBIG: 'the file is too large for the file system',
   EMFILE: 'too many open files',
   ENFILE: 'too many open files',
-  ESTALE: 'the network file system has lost it',
-  ENODEV: 'the disk is gone',
+  ESTALE: 'the network file system lost the file (stale handle)',
+  ENODEV: 'the disk is not available',
 };
 
 /**

@@ -4,19 +4,19 @@ import { damagedError, type UserError, usageError } from '../../util/errors.js';
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
-  ENOTDIR: 'a part of the path is a file',
-  EISDIR: 'this is a folder, not a file',
-  EACCES: 'the file may not be read (permission denied)',
-  EPERM: 'the file may not be read (permission denied)',
-  ELOOP: 'there are too many symbolic links on the way',
+  ENOTDIR: 'a component of the path is a file',
+  EISDIR: 'this is a directory, not a file',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  ELOOP: 'too many symbolic links in the path',
   ENAMETOOLONG: 'the path is too long',
   EMFILE: 'the file cannot be read: too many open files',
   ENFILE: 'the file cannot be read: too many open files',
-  EIO: 'the disk reports an error',
-  ESTALE: 'the network file system has lost it',
-  ENODEV: 'the disk is gone',
+  EIO: 'the disk reported an error',
+  ESTALE: 'the network file system lost the file (stale handle)',
+  ENODEV: 'the disk is not available',
   ERR_FS_FILE_TOO_LARGE: 'the file is larger than 2 GiB',
-  ERR_INVALID_ARG_VALUE: 'the path holds a NUL character',
+  ERR_INVALID_ARG_VALUE: 'the path contains a NUL character',
 };
 
 /**
@@ -26,7 +26,7 @@ const REASONS: Readonly<Record<string, string>> = {
 export function unreadable(file: string, error: unknown): UserError {
   const code = codeOf(error) ?? 'unknown error';
   if (code === 'EIO' && error instanceof Error && 'syscall' in error && error.syscall === 'read')
-    return damagedError({ code: 'file/unreadable', message: 'the disk reports an error', file, offset: 0 });
+    return damagedError({ code: 'file/unreadable', message: 'the disk reported an error', file, offset: 0 });
   const message = REASONS[code] ?? `the file cannot be read (${code})`;
   return usageError({ code: 'file/unreadable', message, file });
 }

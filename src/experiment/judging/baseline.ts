@@ -88,9 +88,7 @@ export function readBaseline(path: string): Baseline {
   }
   const { version } = Object(value) as { version?: unknown };
   if (typeof version === 'number' && version !== VERSION)
-    throw damaged(
-      `this is version ${version} of the format of baselines, of which this program knows ${VERSION}`,
-    );
+    throw damaged(`baseline format version ${version} is not supported (supported: ${VERSION})`);
   const [wrong] = validateAgainst('baseline', value);
   if (wrong) throw damaged(`this is not a baseline: ${wrong.instancePath} ${wrong.message}`);
   const baseline = value as Baseline;

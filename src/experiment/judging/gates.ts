@@ -59,7 +59,7 @@ export function lastValue(measured: Measured, metric: string): number | undefine
 }
 
 /** Why a gate over seeds has no verdict in a run. */
-const LEFT_TO_REVIEW = 'left to `review`, which is given several runs';
+const LEFT_TO_REVIEW = 'judged by `review`, which sees several runs';
 
 /** The verdicts of one run. `best` gives the best value of a metric over the evaluations. */
 export function judgeRun(

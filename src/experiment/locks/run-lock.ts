@@ -421,6 +421,8 @@ function inUse(path: string, { pid, host, pid_namespace }: Partial<Owner> = {}) 
     message: `another process${pid === undefined ? '' : ` (${who})`} ${IN_USE}`,
     file: path,
     // what the kernel says cannot be wrong
-    expected: isKnown ? 'that it ends' : 'that it ends; if it is sure to be gone, remove this file',
+    expected: isKnown
+      ? 'that it ends'
+      : 'wait for it to end; if you are sure that it has ended, remove this file',
   });
 }

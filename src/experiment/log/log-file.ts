@@ -78,7 +78,7 @@ export class LogFile {
     if (there === undefined) return true;
     if (there.ino === own.ino && there.dev === own.dev) return false;
     throw new UserError(EXIT.unexpected, [
-      { code: 'log/replaced', message: 'another file has taken the place of this log', file: this.path },
+      { code: 'log/replaced', message: 'the log was replaced by another file', file: this.path },
     ]);
   }
 
@@ -88,7 +88,7 @@ export class LogFile {
     for (let done = 0; done < content.length; ) {
       const read = readSync(this.file, content, done, content.length - done, done);
       if (read === 0)
-        throw Object.assign(new Error('its content has gone'), { code: 'EIO', syscall: 'read' });
+        throw Object.assign(new Error('its content was removed'), { code: 'EIO', syscall: 'read' });
       done += read;
     }
     writeAtomic(this.path, [content]);

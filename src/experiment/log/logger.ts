@@ -73,7 +73,7 @@ export class EventLog {
     this.emit({
       event: 'warning',
       code: LOG_RESTORED,
-      message: 'log.jsonl had been removed, and was put back',
+      message: 'log.jsonl was removed during the run and has been restored',
     });
   }
 

@@ -89,9 +89,9 @@ function prepare(folder: string, name: string): void {
   const whose = FILE.test(foreign) ? "another run's" : "another program's";
   throw usageError({
     code: 'export/foreign',
-    message: `${whose} event file is here (${foreign}), and TensorBoard would take both for one run`,
+    message: `${whose} event file is here (${foreign}); TensorBoard would merge both into one run`,
     file: folder,
-    expected: 'a folder without event files, see --output',
+    expected: 'a directory without event files; see --output',
   });
 }
 

@@ -228,7 +228,7 @@ function Importance({ report: { importance, parameters, objective } }: { readonl
   return (
     <Section
       title="Importance"
-      note={`The share of the differences of ${objective.metric} that each parameter explains.`}
+      note={`The share of the variance of ${objective.metric} that each parameter explains.`}
     >
       <table class="bars">
         <tbody>

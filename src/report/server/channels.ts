@@ -119,5 +119,5 @@ export class Channels {
 }
 
 function tooMany(): UserError {
-  return usageError({ code: 'serve/busy', message: 'too many runs are watched at the same time' });
+  return usageError({ code: 'serve/busy', message: 'too many runs are being watched' });
 }

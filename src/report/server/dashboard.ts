@@ -143,7 +143,7 @@ class Handler {
       }
       case 'comparison': {
         const document = await this.channels.comparison(route.paths);
-        if (document === undefined) refuse(response, 404, 'one of these runs is not there');
+        if (document === undefined) refuse(response, 404, 'one of these runs does not exist');
         else answerJson(response, document);
         return;
       }
@@ -161,7 +161,7 @@ class Handler {
     response: ServerResponse,
   ): Promise<void> {
     if (this.streams >= MAX_STREAMS) {
-      refuse(response, 503, 'too many pages watch at the same time');
+      refuse(response, 503, 'too many pages are open');
       return;
     }
     this.streams += 1;
@@ -176,7 +176,7 @@ class Handler {
     }
     const stream: EventStream = new EventStream(response, this.name, () => channel?.leave(stream));
     if (channel === undefined) {
-      stream.send(troubled(`${missing(subject)}; once there is, it is shown here`));
+      stream.send(troubled(`${missing(subject)}; this page shows it as soon as it exists`));
       channel = await this.comingInto(stream, subject);
     }
     await channel?.join(stream, headerOf(request, 'last-event-id') ?? after);
@@ -210,7 +210,7 @@ class Handler {
 
 function missing(subject: Subject): string {
   return subject.kind === 'list'
-    ? 'there is no list'
+    ? 'the list does not exist yet'
     : `there is no ${subject.kind} '${subject.path.slice(0, 200)}'`;
 }
 
@@ -245,11 +245,11 @@ function listening(server: Server, { host, port }: Pick<DashboardOptions, 'host'
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'another program listens there',
+  EADDRINUSE: 'the address is already in use',
   EACCES: 'permission denied',
-  EADDRNOTAVAIL: 'this is no address of this machine',
+  EADDRNOTAVAIL: 'this is not an address of this machine',
   ENOTFOUND: 'there is no such host',
-  EAI_AGAIN: 'the name of the host cannot be looked up',
+  EAI_AGAIN: 'the host name cannot be resolved',
 };
 
 function refusedAddress(error: NodeJS.ErrnoException, host: string, port: number): Error {

@@ -35,12 +35,11 @@ export function refusalOf(asked: Asked, host: string): Refusal | undefined {
     return { status: 400, message: 'there is more than one Host' };
   if (!isOwnHost(headers.host, host))
     return { status: 421, message: `this server does not answer to the name '${shown(headers.host)}'` };
-  if (!isOwnOrigin(headers)) return { status: 403, message: 'pages of other origins get no answer' };
-  if (method !== 'GET' && method !== 'HEAD')
-    return { status: 405, message: 'only GET and HEAD are answered' };
+  if (!isOwnOrigin(headers)) return { status: 403, message: 'requests from other origins are refused' };
+  if (method !== 'GET' && method !== 'HEAD') return { status: 405, message: 'only GET and HEAD are allowed' };
   if (url.length > MAX_URL) return { status: 414, message: 'the address is too long' };
   if (!url.startsWith('/')) return { status: 400, message: 'the address must begin with a slash' };
-  if (hasBody(headers)) return { status: 413, message: 'a request has no body here' };
+  if (hasBody(headers)) return { status: 413, message: 'requests must not have a body' };
   return undefined;
 }
 

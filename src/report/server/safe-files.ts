@@ -58,7 +58,8 @@ function refuseUnsafe(path: string, found: Stats): void {
   const name = basename(path);
   const refused = (code: string, message: string) =>
     usageError({ code, message: `${name}: ${message}`, file: path });
-  if (found.isSymbolicLink()) throw refused('serve/link', 'this is a symbolic link, which is not followed');
+  if (found.isSymbolicLink())
+    throw refused('serve/link', 'this is a symbolic link, which cellrun does not follow');
   if (!(FOLDERS.includes(name) ? found.isDirectory() : found.isFile()))
-    throw refused('serve/special', 'this is no regular file, and is not read');
+    throw refused('serve/special', 'this is not a regular file');
 }

@@ -115,7 +115,7 @@ export function factNotes(sides: readonly Side[]): string[] {
   const names = dirty.map(({ id }) => id).join(', ');
   return [
     ...mixed,
-    `${names} ran with changes that were not committed, so their code may differ though the revision is the same`,
+    `${names} ran with uncommitted changes, so their code may differ although the revision is the same`,
   ];
 }
 

@@ -138,13 +138,13 @@ function judge(
   test: TestResult | null,
   { largerIsBetter, others }: Family,
 ): { verdict: ComparisonVerdict; reason: string | null } {
-  if (test === null) return { verdict: 'no value', reason: 'one of the sides has no value that counts' };
+  if (test === null) return { verdict: 'no value', reason: 'one side has no valid value' };
   if (compared.isIdentical) return { verdict: 'identical', reason: null };
   const { direction, smaller } = compared;
   if (smaller === 1) return { verdict: 'cannot tell', reason: oneSeed(compared, others) };
   if (test.p_adjusted <= ALPHA) {
     if (direction === 0)
-      return { verdict: 'not distinguishable', reason: 'its mean and its ranks point to different sides' };
+      return { verdict: 'not distinguishable', reason: 'its mean and its ranks favor different sides' };
     return { verdict: direction > 0 === largerIsBetter ? 'better' : 'worse', reason: null };
   }
   return { verdict: 'not distinguishable', reason: tooFew(compared, test, others) };

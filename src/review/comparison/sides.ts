@@ -147,7 +147,7 @@ function place(runs: readonly RunRecord[]): PlacedRun[] {
     .map(run => {
       const counted = newest.get(run.seed);
       if (run.leftOut !== null || counted === run) return run;
-      return { ...run, leftOut: `seed ${run.seed} was run again by ${counted?.record.id}, which counts` };
+      return { ...run, leftOut: `replaced by ${counted?.record.id} with the same seed ${run.seed}` };
     })
     .toSorted((a, b) => (a.seed ?? -1) - (b.seed ?? -1) || compareIds(a, b));
 }
@@ -162,7 +162,7 @@ function reasonToLeaveOut({ state, summary }: RunRecord): string | null {
   const place = summary === undefined ? '' : ` after step ${summary.steps}`;
   const REASONS: Readonly<Record<Exclude<typeof state, 'completed'>, string>> = {
     running: 'it is still running',
-    killed: 'its process ended without saying how',
+    killed: 'its process ended without an exit status',
     interrupted: `it was interrupted${place}`,
     diverged: `it diverged${place}`,
     failed: `it failed${place}`,

@@ -48,7 +48,7 @@ function runLines(run: RunReview, nameOf: (directory: string) => string): string
     ...(metrics.length === 0 ? [] : [`  ${metrics.join(', ')}`]),
     ...(run.steps === null ? [] : [`  ${costWords(run).join(', ')}`]),
     ...(run.ending === null ? [] : [`  ${run.ending}`]),
-    ...(run.completed.verdict === 'passed' && run.gates.length === 0 ? ['  no gate of its own'] : []),
+    ...(run.completed.verdict === 'passed' && run.gates.length === 0 ? ['  no gates in its config'] : []),
   ];
 }
 

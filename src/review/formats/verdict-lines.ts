@@ -129,9 +129,7 @@ function damageLine({ message }: DamagedRun): VerdictLine {
 
 /** `Review: passed.` */
 export function closingSentence({ verdict }: Review): string {
-  return verdict === 'no gate'
-    ? 'Review: not judged, since there is no gate and no baseline.'
-    : `Review: ${verdict}.`;
+  return verdict === 'no gate' ? 'Review: not judged: no gate and no baseline.' : `Review: ${verdict}.`;
 }
 
 /** What is to be known of the sweeps of which runs were reviewed, a sentence each. */

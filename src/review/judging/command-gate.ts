@@ -49,7 +49,7 @@ function commandGate(text: string): WrittenGate {
     throw fail(
       metricAt,
       metric.length,
-      metric === '' ? 'a gate begins with a metric' : `there is no metric ${metric}`,
+      metric === '' ? 'a gate starts with a metric' : `there is no metric ${metric}`,
       expected,
     );
   }
@@ -89,7 +89,7 @@ function overOf(
     });
   }
   if (over === 'best' && isPerformance(metric))
-    throw fail(`${metric} is measured once, so that no value is the best`, {
+    throw fail(`${metric} is measured once, so it has no best value`, {
       expected: 'over last, or over seeds',
     });
   return over;

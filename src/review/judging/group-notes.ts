@@ -28,7 +28,7 @@ function movedLines({ comparison }: Pick<GroupReview, 'comparison'>): string[] {
     : [];
   if (moved.length > 0)
     return [
-      `moved since ${file}:`,
+      `changed since ${file}:`,
       ...moved.map(one => `  ${movedWords(one)}`),
       ...unknown.map(line => `  ${line}`),
     ];

@@ -55,7 +55,7 @@ export function newestOfSeeds(runs: readonly ReviewedRun[]): {
   const leftOut = runs.flatMap(run => {
     const { facts } = newest.get(keyOf(run)) ?? run;
     if (facts === run.facts) return [];
-    const reason = `seed ${facts.seed} was run again by ${facts.run_id}, which counts`;
+    const reason = `replaced by ${facts.run_id} with the same seed ${facts.seed}`;
     return [{ run_id: run.facts.run_id, reason }];
   });
   return { counted: runs.filter(run => newest.get(keyOf(run)) === run), leftOut };
@@ -92,9 +92,9 @@ export function judgeGroup(runs: readonly ReviewedRun[], given: readonly Written
 function judgeSeeds({ asked, gate }: SeedsGate, runs: readonly ReviewedRun[]): GateResult {
   const why = notJudgeable(runs);
   if (why !== undefined) return inconclusive(asked, null, why);
-  if (gate === undefined) return inconclusive(asked, null, 'the runs recorded nothing of it');
+  if (gate === undefined) return inconclusive(asked, null, 'the runs did not record it');
   const values = seedValues(runs, run => run.last(gate.metric));
-  if (values.size < 2) return inconclusive(gate, null, 'a mean over seeds takes two seeds at least');
+  if (values.size < 2) return inconclusive(gate, null, 'a mean over seeds needs at least two seeds');
   return judgeGate(gate.beats === undefined ? gate : withMeanTrivial(gate, runs), meanOf(values));
 }
 

@@ -50,12 +50,12 @@ export class LogProof {
   doubt(summary: Summary, isTorn: boolean): string | undefined {
     const { steps } = summary;
     const { last, other } = this;
-    if (last === undefined) return 'its log has no event';
-    if (other !== undefined) return `its log is that of another run, ${other}`;
-    if (isTorn) return 'the end of its log is lost';
-    if (last.event !== 'run.end') return 'its log goes on to no end of the run';
+    if (last === undefined) return 'its log is empty';
+    if (other !== undefined) return `its log belongs to another run, ${other}`;
+    if (isTorn) return 'its log has lost its last lines';
+    if (last.event !== 'run.end') return 'its log has no end of the run';
     if (last.status !== 'completed' || last.steps !== steps)
-      return `its log ends with ${last.status} after step ${last.steps}, its summary with completed after step ${steps}`;
+      return `its log ends with ${last.status} after step ${last.steps}, but its summary says completed after step ${steps}`;
     return this.otherMetric(summary);
   }
 
@@ -74,7 +74,7 @@ export class LogProof {
     for (const [name, value, inLog] of told) {
       if (value === undefined) continue;
       const isSame = Number.isFinite(value) ? inLog === value : inLog === null;
-      if (!isSame) return `its summary has ${name} ${value}, and its log ${inLog ?? 'no such value'}`;
+      if (!isSame) return `its summary has ${name} ${value}, but its log has ${inLog ?? 'no such value'}`;
     }
     return undefined;
   }

@@ -68,12 +68,12 @@ export function sameGate(gate: Gate): string {
  * than its metric has.
  */
 export function judgeOwn({ asked, recorded }: OwnGate, run: ReviewedRun): GateResult {
-  if (recorded === undefined) return inconclusive(asked, null, 'the run recorded no verdict on it');
+  if (recorded === undefined) return inconclusive(asked, null, 'the run recorded no verdict for it');
   const gate = { ...recorded, origin: asked.origin };
   if (gate.verdict === 'inconclusive') return gate;
   const measured = gate.over === 'best' ? run.best(gate.metric) : run.last(gate.metric);
   if (gate.value === measured) return judgeGate(gate, gate.value);
   const source = gate.over === 'best' ? 'the log' : 'summary.json';
   const other = measured === undefined ? 'none' : String(measured);
-  return inconclusive(gate, gate.value, `that is the gate's value, but as the metric ${source} has ${other}`);
+  return inconclusive(gate, gate.value, `${source} has this value for the gate, but ${other} for the metric`);
 }

@@ -33,9 +33,9 @@ function refuseForeign(file: string): void {
     if (!(error instanceof UserError)) throw error;
     throw usageError({
       code: 'review/pin',
-      message: 'this file is no baseline, and is not overwritten',
+      message: 'this file is not a baseline and is not overwritten',
       file,
-      expected: 'a baseline, or a file that is not there yet',
+      expected: 'a baseline, or a file that does not exist yet',
     });
   }
 }

@@ -87,15 +87,15 @@ export class Trials {
     if (sweep === undefined || row === undefined || told === undefined || facts.state !== 'completed')
       return undefined;
     if (facts.epochs !== null && facts.epochs > told.epochs)
-      return `it has gone on to epoch ${facts.epochs}, of which its sweep, which had it after ${told.epochs}, does not know`;
+      return `it continued to epoch ${facts.epochs}, but its sweep recorded ${told.epochs}`;
     const value = last(sweep.metric);
     const isSame = Number.isFinite(value) ? value === told.value : told.value === null;
-    if (!isSame) return `its sweep has ${sweep.metric} ${told.value} of it, and the run ${value}`;
+    if (!isSame) return `its sweep recorded ${sweep.metric} ${told.value}, but the run has ${value}`;
     const mean = meanOf(row);
     // a sum rounds by the order of the seeds
     if (mean === undefined || row.value === null || Math.abs(mean - row.value) <= 1e-9 * Math.abs(mean))
       return undefined;
-    return `its sweep decided by ${sweep.metric} ${row.value}, and the mean over the seeds is ${mean}`;
+    return `its sweep used ${sweep.metric} ${row.value}, but the mean over the seeds is ${mean}`;
   }
 
   /** Of a sweep that does not know where the gates were written, they are in the user's file. */

@@ -42,7 +42,7 @@ export class CurveBuilder {
   /** @param capacity even, so that buckets can be merged in pairs */
   constructor(private readonly capacity: number) {
     if (capacity < 2 || capacity % 2 !== 0)
-      throw new RangeError(`${capacity} is no even number from 2 upwards`);
+      throw new RangeError(`${capacity} is not an even number of at least 2`);
   }
 
   /** `step` is not below those before. */

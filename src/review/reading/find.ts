@@ -88,12 +88,12 @@ export function runsAt(path: string): Found[] {
   const deeper = kind === 'sweep' ? undefined : deeperFolder(top, runs);
   throw usageError({
     code: 'run/not-a-run',
-    message: kind === 'sweep' ? 'this sweep has no trials yet' : 'there is no run here',
+    message: kind === 'sweep' ? 'this sweep has no trials yet' : 'no runs found here',
     file: path,
     expected:
       deeper === undefined
         ? 'a run directory, a sweep, or a folder of runs'
-        : `such as ${join(path, deeper)}: runs deeper than ${DEPTH} folders are not looked for`,
+        : `such as ${join(path, deeper)}: cellrun searches ${DEPTH} levels of directories`,
   });
 }
 

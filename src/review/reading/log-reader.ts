@@ -55,7 +55,7 @@ export function readLog(
 }
 
 /** What is said of a line of which nothing is kept. */
-export const TOO_LONG = 'the line is longer than any event';
+export const TOO_LONG = 'the line is longer than an event can be';
 
 /** The event of a line without its end, or why it is none. */
 export function parseEvent(text: string): LogRecord | string {

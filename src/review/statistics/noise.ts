@@ -61,7 +61,7 @@ export function judgeNoise(
     return {
       verdict: 'inconclusive',
       value: null,
-      reason: 'it was not measured, or is not finite, in every run',
+      reason: 'at least one run has no finite value',
     };
   const numbers = values as number[];
   const value = momentsOf(numbers).mean;
@@ -70,7 +70,7 @@ export function judgeNoise(
     return {
       verdict: 'failed',
       value,
-      reason: `not identical: seed ${other.seed} gave ${other.pinned} with the same config, data and code`,
+      reason: `not identical: seed ${other.seed} reached ${other.pinned} with the same config, data and code`,
     };
   if (runs.every(({ pinned }) => pinned !== undefined))
     return { verdict: 'passed', value, reason: 'identical' };
@@ -85,7 +85,7 @@ function judgeDifference(metric: string, values: readonly number[], baseline: Ba
   if (worse <= 0)
     return { verdict: 'passed', value, reason: worse === 0 ? 'equal' : 'better than the mean', ...limit };
   if (!noise)
-    return { verdict: 'inconclusive', value, reason: 'worse, and one run has no noise to compare with' };
+    return { verdict: 'inconclusive', value, reason: 'worse, but one run gives no estimate of the noise' };
   const p = noise.error === 0 ? 0 : upperTail(worse / noise.error, noise.df);
   return p < SIGNIFICANCE
     ? { verdict: 'failed', value, reason: 'worse by more than the noise', p, ...limit }

@@ -18,8 +18,8 @@ export function Significance({ report }: { readonly report: ComparisonReport }) 
       title={isCompared ? 'Differences' : 'Over the seeds'}
       note={
         isCompared
-          ? 'Runs that differ by nothing but their seed are one side; the others are compared with the first.'
-          : 'These runs differ by nothing but their seed.'
+          ? 'Runs that differ only in their seed form one side; the other sides are compared with the first.'
+          : 'These runs differ only in their seed.'
       }
     >
       <ul class="sides">
