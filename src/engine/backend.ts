@@ -1,5 +1,6 @@
 /** Which of gpu.js's backends runs the kernels, and why. */
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { usageError } from '../errors.js';
@@ -25,13 +26,14 @@ export interface BackendChoice {
  */
 export async function chooseBackend(request: BackendRequest): Promise<BackendChoice> {
   if (request === 'cpu' || request === 'webasm') return { backend: request, reason: 'as requested' };
-  const found = request === 'auto' ? await probedWebGpu() : await installWebGpu();
   if (request === 'auto') {
+    const found = mayHaveGpu() ? await webGpuAdapter() : NO_DEVICE;
     if ('missing' in found) return { backend: 'webasm', reason: found.missing };
     if (!found.software) return { backend: 'webgpu', reason: 'hardware WebGPU adapter', adapter: found };
     const reason = `the only WebGPU adapter is software (${found.description})`;
     return { backend: 'webasm', reason, adapter: found };
   }
+  const found = await installWebGpu();
   if (!('missing' in found)) return { backend: 'webgpu', reason: 'as requested', adapter: found };
   throw usageError({
     code: 'backend/missing',
@@ -41,12 +43,24 @@ export async function chooseBackend(request: BackendRequest): Promise<BackendCho
   });
 }
 
+/** Device files through which Linux drivers reach a GPU: DRM, NVIDIA's own, WSL, Adreno, Mali. */
+const DEVICE_FILES = ['/dev/dri', '/dev/nvidiactl', '/dev/dxg', '/dev/kgsl-3d0', '/dev/mali0'];
+const NO_DEVICE = { missing: 'there is no graphics device' };
+
+/** Looking for an adapter takes another process 0.1 s: a file tells without one that there is none. */
+function mayHaveGpu(): boolean {
+  return process.platform !== 'linux' || DEVICE_FILES.some(file => existsSync(file));
+}
+
 const PROBE_TIMEOUT_MS = 10_000;
 
 let probed: ReturnType<typeof probeWebGpu> | undefined;
 
-/** Looks once: adapters do not come and go while a process lives. */
-function probedWebGpu(): ReturnType<typeof probeWebGpu> {
+/**
+ * The WebGPU adapter of this machine, or why there is none. Looks once: adapters do not come and go
+ * while a process lives.
+ */
+export function webGpuAdapter(): ReturnType<typeof probeWebGpu> {
   probed ??= probeWebGpu();
   return probed;
 }
