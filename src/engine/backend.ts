@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { usageError } from '../errors.js';
+import { usageError } from '../util/errors.js';
 import { type AdapterInfo, installWebGpu } from './gpu.js';
 
 const execute = promisify(execFile);
