@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { programFile } from '../root.js';
 import type { Io } from './io.js';
 import type { DashboardOption } from './options.js';
 import { takeSignals } from './stop-at-once.js';
@@ -26,7 +26,7 @@ export async function startDashboardBeside(
   io: Io,
 ): Promise<DashboardBeside> {
   if (option === 'none') return NONE;
-  const program = fileURLToPath(new URL('./main.js', import.meta.url));
+  const program = programFile('cli/main.js');
   // a group of its own: Ctrl-C at the terminal is for the run, whose last steps are still to be seen
   const child = spawn(process.execPath, [program, 'serve', resolve(folder), '--json'], {
     detached: true,

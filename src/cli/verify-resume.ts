@@ -1,5 +1,5 @@
 /** `verify resume CONFIG`: proves on this machine that a killed run goes on as if it never had been. */
-import { fileURLToPath } from 'node:url';
+import { programFile } from '../root.js';
 import { loadExperiment } from '../config/index.js';
 import type { ExitCode } from '../errors.js';
 import { type ResumeProof, verifyResume } from '../verify/resume.js';
@@ -24,7 +24,7 @@ export async function verifyResumeOf(
       prove: async (started, note) => {
         const verified = await verifyResume({
           config,
-          program: [process.execPath, fileURLToPath(new URL('./main.js', import.meta.url))],
+          program: [process.execPath, programFile('cli/main.js')],
           flags: [
             ...set.flatMap(one => ['--set', one]),
             ...['--backend', backend],

@@ -6,7 +6,7 @@
 import { createRequire } from 'node:module';
 import type { Ajv, ValidateFunction } from 'ajv';
 
-const load = createRequire(import.meta.url);
+const require = createRequire(import.meta.url);
 
 /** Our annotations: they guide people and the type generator, not validation. */
 const ANNOTATIONS = ['x-path', 'x-form', 'x-default', 'x-run-default', 'x-aliases', 'x-unhashed-default'];
@@ -17,7 +17,7 @@ export function compileValidator(schema: object): ValidateFunction {
 
 /** The same validator as the text of a CommonJS module, its only export. */
 export function validatorSource(schema: object): string {
-  const standalone = load('ajv/dist/standalone') as {
+  const standalone = require('ajv/dist/standalone') as {
     default(library: Ajv, validate: ValidateFunction): string;
   };
   const library = ajv({ source: true });
@@ -25,7 +25,7 @@ export function validatorSource(schema: object): string {
 }
 
 function ajv(code: { readonly source?: boolean } = {}): Ajv {
-  const { Ajv } = load('ajv') as { Ajv: new (options: object) => Ajv };
+  const { Ajv } = require('ajv') as { Ajv: new (options: object) => Ajv };
   const library = new Ajv({
     strict: true,
     strictRequired: false,

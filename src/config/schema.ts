@@ -6,14 +6,13 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { ErrorObject, ValidateFunction } from 'ajv';
-import { packageRoot } from '../root.js';
+import { packageRoot, programFile } from '../root.js';
 import { compileValidator } from './schema-compiler.js';
 
 export type SchemaError = ErrorObject;
 
-const load = createRequire(import.meta.url);
+const require = createRequire(import.meta.url);
 const compiled = new Map<string, ValidateFunction>();
 const whole = new Map<string, object>();
 
@@ -130,7 +129,7 @@ export function schemaToValidate(name: string): object {
 
 /** Where the build leaves the validator of a schema, as a CommonJS module. */
 export function validatorFile(name: string): string {
-  return fileURLToPath(new URL(`validators/${name}.cjs`, import.meta.url));
+  return programFile(`config/validators/${name}.cjs`);
 }
 
 /** Tells a schema from what it was when its validator was compiled. */
@@ -147,6 +146,6 @@ interface ValidatorModule {
 function builtValidator(name: string): ValidateFunction | undefined {
   const file = validatorFile(name);
   if (!existsSync(file)) return undefined;
-  const built = load(file) as ValidatorModule;
+  const built = require(file) as ValidatorModule;
   return built.schemaHash === schemaHash(name) ? built.validate : undefined;
 }

@@ -10,6 +10,7 @@ import type { LinkedPlan } from '../engine/link.js';
 import type { ExecutionReport } from '../engine/machine.js';
 import { lossOf } from '../losses/index.js';
 import { batchPrograms } from '../model/walk.js';
+import { programFile } from '../root.js';
 import { calibrationProgram } from './calibration-kernel.js';
 import {
   allocateShards,
@@ -143,7 +144,7 @@ class Computer {
   private readonly worker: Worker;
 
   constructor(setup: WorkerSetup) {
-    this.worker = new Worker(new URL('./worker.js', import.meta.url), {
+    this.worker = new Worker(programFile('training/worker.js'), {
       workerData: setup,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });

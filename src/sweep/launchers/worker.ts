@@ -6,7 +6,7 @@ import { rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { programFile } from '../../root.js';
 import type { Job, Queue, Worker } from 'bullmq';
 import { EXIT, UserError } from '../../errors.js';
 import { lockHolder } from '../../experiment/run-lock.js';
@@ -18,7 +18,7 @@ import { openQueue, parseQueue, type QueueLibrary } from './queue-connection.js'
 import { type QueueJob, refusedEnd, type StopRequest, stoppedEnd, taskOfJob } from './queue-job.js';
 import { Leases } from './worker-lease.js';
 
-const PROGRAM = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
+const PROGRAM = programFile('cli/main.js');
 /** Between two looks whether the sweep wants a job stopped. */
 const POLL_MS = 1_000;
 /** How often a job may lose its worker; it is not the job's fault, but one that takes every worker down must come to an end. */
