@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative, sep } from 'node:path';
 import t from 'tap';
 import ts from 'typescript';
-import { packageRoot } from '../src/root.js';
+import { packageRoot } from '../src/util/root.js';
 
 const copy = mkdtempSync(join(tmpdir(), 'cellrun-imports-'));
 t.teardown(() => rmSync(copy, { recursive: true }));
@@ -125,7 +125,7 @@ const globals: readonly GlobalRule[] = [
     expression:
       /^(globalThis\.)?(Math\.random|crypto\.getRandomValues)$|^(randomBytes|randomUUID|randomInt)$/,
     // a lock's name and token must be unique, and no result knows them
-    allowed: ['experiment/run-lock.ts'],
+    allowed: ['experiment/locks/run-lock.ts'],
     reason: 'chance comes from the seeded generator alone',
   },
   {

@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Summary } from '../src/experiment/summary.js';
-import { packageRoot } from '../src/root.js';
+import { packageRoot } from '../src/util/root.js';
 
 const SEEDS = [0, 1, 2];
 /** PyTorch over six seeds: 96.7 to 98.1 %, 97.5 % on average. */

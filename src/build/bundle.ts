@@ -7,15 +7,15 @@
  */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
-import { type ProgramFile, packageRoot } from '../root.js';
+import { type ProgramFile, packageRoot } from '../util/root.js';
 
 /** What is started by its path, and what users import. Each keeps its place below `src`. */
 const ENTRIES = [
   'cli/main.js',
   'engine/probe.js',
-  'training/worker.js',
+  'training/step/worker.js',
   'index.js',
 ] as const satisfies readonly (ProgramFile | 'index.js')[];
 
@@ -52,10 +52,7 @@ const lazyRequire: Plugin = {
   name: 'lazy-require',
   setup({ onLoad }) {
     onLoad({ filter: /[\\/]src[\\/].*\.ts$/ }, ({ path }) => ({
-      contents: readFileSync(path, 'utf8').replace(
-        'const require = createRequire(import.meta.url);',
-        '',
-      ),
+      contents: readFileSync(path, 'utf8').replace('const require = createRequire(import.meta.url);', ''),
       loader: 'ts',
     }));
   },
@@ -87,7 +84,8 @@ const { metafile } = await build({
 
 refuseUndeclared(metafile);
 for (const asset of ASSETS)
-  if (existsSync(join(compiled, asset))) cpSync(join(compiled, asset), join(bundle, asset), { recursive: true });
+  if (existsSync(join(compiled, asset)))
+    cpSync(join(compiled, asset), join(bundle, asset), { recursive: true });
 copyDeclarations('index.d.ts');
 writeFileSync(join(bundle, 'LICENSES.txt'), licences(metafile));
 
@@ -95,7 +93,11 @@ writeFileSync(join(bundle, 'LICENSES.txt'), licences(metafile));
 function refuseUndeclared({ outputs }: Metafile): void {
   for (const { imports } of Object.values(outputs))
     for (const { path, external: isExternal = false } of imports)
-      if (isExternal && !isBuiltin(path) && !external.some(name => path === name || path.startsWith(`${name}/`)))
+      if (
+        isExternal &&
+        !isBuiltin(path) &&
+        !external.some(name => path === name || path.startsWith(`${name}/`))
+      )
         throw new Error(`the bundle imports ${path}, which is neither in it nor in package.json`);
 }
 
@@ -108,7 +110,8 @@ function copyDeclarations(file: string, copied = new Set<string>()): void {
   mkdirSync(dirname(target), { recursive: true });
   writeFileSync(target, text.replace(/^\/\/# sourceMappingURL=.*$/m, ''));
   for (const [, , module] of text.matchAll(/(?:\bfrom |\bimport\(|^import )(['"])([^'"\n]+)\1/gm)) {
-    if (module.startsWith('.')) copyDeclarations(join(dirname(file), module).replace(/\.js$/, '.d.ts'), copied);
+    if (module.startsWith('.'))
+      copyDeclarations(join(dirname(file), module).replace(/\.js$/, '.d.ts'), copied);
     else if (!isBuiltin(module)) throw new Error(`${file} has types of ${module}, which users do not have`);
   }
 }
@@ -119,16 +122,17 @@ function licences({ inputs }: Metafile): string {
     Object.keys(inputs).flatMap(input => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0] ?? []),
   );
   const notices = [...folders].sort().map(folder => {
-    const { name, version, license = 'no licence named' } = packageFileIn(join(packageRoot, folder));
+    const { name, version, license } = packageFileIn(join(packageRoot, folder));
+    if (license === undefined) throw new Error(`${name} names no licence`);
     return `${name} ${version} (${license})\n\n${licenceIn(join(packageRoot, folder))}`;
   });
   return `This package contains the following packages.\n\n${notices.join(`\n${'-'.repeat(80)}\n\n`)}`;
 }
 
+/** Some packages name their licence without its text. */
 function licenceIn(folder: string): string {
   const file = readdirSync(folder).find(name => /^licen[cs]e/i.test(name));
-  if (file === undefined) throw new Error(`${relative(packageRoot, folder)} has no licence file`);
-  return readFileSync(join(folder, file), 'utf8');
+  return file === undefined ? '' : readFileSync(join(folder, file), 'utf8');
 }
 
 function packageFileIn(folder: string): PackageFile {

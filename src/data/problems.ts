@@ -2,7 +2,7 @@
  * What is wrong with an input: collected, so that all of it is reported at once, and traced to the
  * config where that is wrong.
  */
-import { type Diagnostic, damagedError, EXIT, UserError, usageError } from '../errors.js';
+import { type Diagnostic, damagedError, EXIT, UserError, usageError } from '../util/errors.js';
 
 /** A file that is wrong in every row is told apart from a few typos by the first of them. */
 const MOST_SHOWN = 20;

@@ -1,8 +1,9 @@
 /** Which of gpu.js's backends runs the kernels, and why. */
+
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { usageError } from '../errors.js';
-import { programFile } from '../root.js';
+import { usageError } from '../util/errors.js';
+import { programFile } from '../util/root.js';
 import { installWebGpu } from './gpu.js';
 
 const execute = promisify(execFile);

@@ -1,7 +1,7 @@
 /** A document as one HTML file that needs nothing else: script, style and data are in it, and its policy allows nothing but these. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { programFile } from '../root.js';
+import { programFile } from '../util/root.js';
 import type { Report } from './document.js';
 import { escapeHtml } from './escape.js';
 import { essentials } from './essentials.js';

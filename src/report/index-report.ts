@@ -1,11 +1,11 @@
 /** The report of a directory of runs and sweeps: a table of them, and the runs' own reports where these are few. */
 import { basename, relative, resolve, sep } from 'node:path';
-import { UserError } from '../errors.js';
-import type { Verdict } from '../experiment/events.js';
-import { type Found, findRuns, runsAt } from '../review/find.js';
-import { type RunHistory, readHistory } from '../review/history.js';
-import { type RunRecord, readRun } from '../review/run-record.js';
+import type { Verdict } from '../experiment/log/events.js';
+import { type Found, findRuns, runsAt } from '../review/reading/find.js';
+import { type RunHistory, readHistory } from '../review/reading/history.js';
+import { type RunRecord, readRun } from '../review/reading/run-record.js';
 import { readSweepResults, summaryOf } from '../sweep/results/index.js';
+import { UserError } from '../util/errors.js';
 import { withoutCommon } from './common-config.js';
 import { configTexts } from './config-values.js';
 import type { IndexReport, RunReport, RunRow, SweepRow } from './document.js';

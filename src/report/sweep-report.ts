@@ -16,7 +16,7 @@ import {
   troubleOf,
 } from '../sweep/results/index.js';
 import { canonical, type Parameter, type Value } from '../sweep/space.js';
-import { counted } from '../words.js';
+import { counted } from '../util/words.js';
 import type { Fact, ParameterReport, SweepReport, TrialReport } from './document.js';
 
 /** Of more trials the best and, evenly, of the others: more lines could not be told apart, and a page has to stay small. */

@@ -1,17 +1,17 @@
 /** Files of any origin checked against the schemas: every violation with its line and column, in memory that does not grow with a log. */
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { explainSchemaErrors } from '../config/complaints.js';
-import { parseConfig } from '../config/parse.js';
-import { compileSchema, wholeSchema } from '../config/schema.js';
-import { isRecord, type Schema } from '../config/schema-walk.js';
-import { positionOf, SourceText } from '../config/source.js';
-import { nodeAt } from '../config/tree.js';
-import { type Diagnostic, usageError } from '../errors.js';
-import { soundLength } from '../experiment/json.js';
-import { withFile } from '../experiment/opened-file.js';
-import { findTrials, kindOf, runsAt } from './find.js';
-import { eachLine, TOO_LONG } from './log-reader.js';
+import { compileSchema, wholeSchema } from '../config/schema/schema.js';
+import { isRecord, type Schema } from '../config/schema/walk.js';
+import { explainSchemaErrors } from '../config/wording/complaints.js';
+import { parseConfig } from '../config/yaml/parse.js';
+import { positionOf, SourceText } from '../config/yaml/source.js';
+import { nodeAt } from '../config/yaml/tree.js';
+import { soundLength } from '../experiment/files/json.js';
+import { withFile } from '../experiment/files/opened-file.js';
+import { type Diagnostic, usageError } from '../util/errors.js';
+import { findTrials, kindOf, runsAt } from './reading/find.js';
+import { eachLine, TOO_LONG } from './reading/log-reader.js';
 
 export interface CheckedFile {
   /** As named, or in the directory that was named. */

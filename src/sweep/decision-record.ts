@@ -1,5 +1,5 @@
 /** The decisions of a sweep on their way into its journal, held against those that are in it already. */
-import { damagedError, type UserError } from '../errors.js';
+import { damagedError, type UserError } from '../util/errors.js';
 import type { Journal } from './journal.js';
 import { type Decision, decisionsOf, type JournalRecord } from './records.js';
 

@@ -18,10 +18,10 @@ import {
   writeSync,
 } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { damagedError, EXIT, UserError } from '../errors.js';
-import { naming } from '../experiment/file-error.js';
-import { refuseUnlessOwned } from '../experiment/ownership.js';
-import { counted } from '../words.js';
+import { naming } from '../experiment/files/file-error.js';
+import { refuseUnlessOwned } from '../experiment/locks/ownership.js';
+import { damagedError, EXIT, UserError } from '../util/errors.js';
+import { counted } from '../util/words.js';
 import { isEvent, type JournalRecord } from './records.js';
 
 const VERSION = 1;

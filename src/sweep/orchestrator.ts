@@ -2,7 +2,7 @@
  * Carries a sweep out: starts what the scheduler gives out, reports what became of it, writes both into the journal. It decides nothing:
  * what it must not forget is in the journal before it acts on it, so that it can be killed at any moment.
  */
-import { EXIT, UserError } from '../errors.js';
+import { EXIT, UserError } from '../util/errors.js';
 import { type DecisionObserver, DecisionRecord, type RecordedHistory } from './decision-record.js';
 import { untilFree } from './free-run.js';
 import type { Journal } from './journal.js';

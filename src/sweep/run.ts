@@ -1,7 +1,8 @@
 /** A sweep from its plan to its directory, new or gone on with. */
-import { EXIT, type ExitCode, usageError } from '../errors.js';
-import { processIdentity } from '../experiment/process-identity.js';
-import { whileLocked } from '../experiment/run-lock.js';
+
+import { processIdentity } from '../experiment/locks/process-identity.js';
+import { whileLocked } from '../experiment/locks/run-lock.js';
+import { EXIT, type ExitCode, usageError } from '../util/errors.js';
 import { Journal, readJournal } from './journal.js';
 import type { Launcher } from './launcher.js';
 import { Orchestrator, type SweepEnd, type SweepObserver } from './orchestrator.js';

@@ -6,12 +6,12 @@
 
 import { loadExperiment } from '../config/index.js';
 import type { BackendRequest } from '../engine/backend.js';
-import { usageError } from '../errors.js';
 import type { Shape } from '../graph/shape.js';
 import { type Parameter, ParameterLayout } from '../model/parameters.js';
-import { RandomStream } from '../random.js';
-import { initialParameters, openSession, type Session } from '../training/session.js';
-import { counted } from '../words.js';
+import { initialParameters, openSession, type Session } from '../training/run/session.js';
+import { usageError } from '../util/errors.js';
+import { RandomStream } from '../util/random.js';
+import { counted } from '../util/words.js';
 import { CompiledModel } from './compiled-model.js';
 import { type Derivative, differentiateAtZero } from './differences.js';
 import { distance, norm, relative } from './norms.js';

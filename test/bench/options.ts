@@ -1,7 +1,7 @@
 /** The arguments of `npm run bench`. */
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { type Diagnostic, usageError } from '../../src/errors.js';
+import { type Diagnostic, usageError } from '../../src/util/errors.js';
 import { contenderOf, type PeerOptions } from './contenders.js';
 
 export interface BenchOptions extends PeerOptions {

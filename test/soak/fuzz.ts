@@ -3,9 +3,9 @@
  * is a failure, and so is much work.
  */
 import { readFileSync, rmSync } from 'node:fs';
-import { formatDiagnostics } from '../../src/cli/diagnostics.js';
-import { EXIT, UserError } from '../../src/errors.js';
-import { RandomStream } from '../../src/random.js';
+import { formatDiagnostics } from '../../src/cli/terminal/diagnostics.js';
+import { EXIT, UserError } from '../../src/util/errors.js';
+import { RandomStream } from '../../src/util/random.js';
 import type { StepCounter } from '../support/steps.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { jsonConfigs, setArguments, yamlConfigs } from './fuzz-configs.js';

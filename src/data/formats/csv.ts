@@ -4,7 +4,7 @@
  */
 import { Parser } from 'csv-parse';
 import { CsvError, parse } from 'csv-parse/sync';
-import { type Diagnostic, damagedError, type UserError } from '../../errors.js';
+import { type Diagnostic, damagedError, type UserError } from '../../util/errors.js';
 import type { Problems } from '../problems.js';
 import { badByte, checkUtf8, notUtf8, wholeLength } from './utf8.js';
 

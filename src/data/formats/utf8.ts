@@ -1,6 +1,6 @@
 /** Text files: whether they are UTF-8, and how a string is cut into lines. */
 import { isUtf8 } from 'node:buffer';
-import { damagedError, type UserError } from '../../errors.js';
+import { damagedError, type UserError } from '../../util/errors.js';
 
 /**
  * @param base where `bytes` begin in the file

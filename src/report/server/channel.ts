@@ -2,7 +2,7 @@
  * One source and the pages that watch it. Everything told has a number, and what was told since the last whole document is kept, so that a
  * page that lost its connection gets exactly what it missed, or the whole document where that is no longer known.
  */
-import { UserError } from '../../errors.js';
+import { UserError } from '../../util/errors.js';
 import type { Trouble } from './documents.js';
 import type { News, Source } from './source.js';
 

@@ -1,6 +1,7 @@
 /** The channels that pages watch, made when they are first asked for and kept for a while after they were last of use. */
-import { type UserError, usageError } from '../../errors.js';
-import type { RunHistory } from '../../review/history.js';
+
+import type { RunHistory } from '../../review/reading/history.js';
+import { type UserError, usageError } from '../../util/errors.js';
 import type { Catalog, Place } from './catalog.js';
 import { Channel } from './channel.js';
 import { ListSource } from './list-source.js';

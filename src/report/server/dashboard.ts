@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net';
 import { isIPv6 } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
-import { UserError, usageError } from '../../errors.js';
+import { UserError, usageError } from '../../util/errors.js';
 import { answer, answerJson, HEADERS, refuse } from './answers.js';
 import { type Assets, typeOf } from './assets.js';
 import { Catalog } from './catalog.js';

@@ -1,6 +1,7 @@
 /** The live dashboard: everything under a folder of experiments, in a browser. */
-import { readRun } from '../../review/run-record.js';
-import { programFile } from '../../root.js';
+
+import { readRun } from '../../review/reading/run-record.js';
+import { programFile } from '../../util/root.js';
 import { comparisonReportOf } from '../comparison-report.js';
 import { runReportOf } from '../run-report.js';
 import { buildSweepReport } from '../sweep-report.js';

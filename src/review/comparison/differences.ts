@@ -1,10 +1,10 @@
 /** What differs between sides besides the results: their configs, their data, what they ran on. */
 import { dirname, isAbsolute, relative } from 'node:path';
-import { isChosenByRun } from '../../config/schema-walk.js';
-import type { Json } from '../../experiment/json.js';
+import { isChosenByRun } from '../../config/schema/walk.js';
+import type { Json } from '../../experiment/files/json.js';
 import type { Manifest } from '../../experiment/manifest.js';
-import { earlierValues } from '../earlier-values.js';
-import type { RunRecord } from '../run-record.js';
+import { earlierValues } from '../reading/earlier-values.js';
+import type { RunRecord } from '../reading/run-record.js';
 import { type ConfigValues, valuesOf } from './config-values.js';
 import type { ConfigDifference, Effect, FactDifference } from './document.js';
 import { effectsOf, isDataPath } from './effects.js';

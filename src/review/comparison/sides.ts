@@ -1,6 +1,6 @@
 /** Which runs are replicates of each other: the sides of a comparison. */
 import stableStringify from 'safe-stable-stringify';
-import type { RunRecord } from '../run-record.js';
+import type { RunRecord } from '../reading/run-record.js';
 import { type ConfigValues, DATA, decisiveValues, drawsWithSeed, valuesOf } from './config-values.js';
 
 /** What one argument of `compare` led to. */

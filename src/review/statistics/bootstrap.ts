@@ -3,9 +3,9 @@
  * Bootstrap" (1993), chapter 14; the acceleration of several samples as in Davison and Hinkley, "Bootstrap Methods and their Application"
  * (1997), section 5.3.
  */
-import { momentsOf } from '../../experiment/baseline.js';
-import { normalMass, normalQuantile } from '../../normal.js';
-import { RandomStream } from '../../random.js';
+import { momentsOf } from '../../experiment/judging/baseline.js';
+import { normalMass, normalQuantile } from '../../util/normal.js';
+import { RandomStream } from '../../util/random.js';
 import type { Interval } from './interval.js';
 
 const RESAMPLES = 10_000;

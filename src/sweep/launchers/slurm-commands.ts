@@ -1,7 +1,7 @@
 /** Slurm's own commands: what is asked of them, and what they answer. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { type UserError, usageError } from '../../errors.js';
+import { type UserError, usageError } from '../../util/errors.js';
 
 const run = promisify(execFile);
 

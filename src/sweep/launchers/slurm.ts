@@ -5,7 +5,7 @@
  */
 import { basename, dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { programFile } from '../../root.js';
+import { programFile } from '../../util/root.js';
 import type { Launcher, RunningTask, Task } from '../launcher.js';
 import { SlurmBatch } from './slurm-batch.js';
 import {
