@@ -7,7 +7,7 @@ import { type Diagnostic, damagedError, type UserError, usageError } from '../ut
 import { checkpointNames } from './checkpoints/files.js';
 import type { SplitEvaluation } from './evaluation.js';
 import { flushFolder, TEMPORARY_PREFIX, writeAtomic, writeFlushed, writeJsonAtomic } from './files/atomic.js';
-import { naming } from './files/file-error.js';
+import { withFileErrors } from './files/file-error.js';
 import { foreignEntry, type GivenConfigs, isWhole } from './files/given-folder.js';
 import { notJson, spellNonFinite } from './files/json.js';
 import { claimStamped, makeFolder } from './files/new-folder.js';
@@ -216,7 +216,7 @@ export class RunDirectory {
   settleResolvedConfig(isCurrent: (file: string) => boolean): void {
     const { nextConfig, files } = this;
     if (!existsSync(nextConfig)) return;
-    naming(nextConfig, () => {
+    withFileErrors(nextConfig, () => {
       if (isCurrent(nextConfig)) renameSync(nextConfig, files.resolvedConfig);
       else rmSync(nextConfig);
       flushFolder(this.path);
@@ -225,7 +225,7 @@ export class RunDirectory {
 
   /** Removes what killed processes left of files that they were writing; no other may be at work here. Throws exit 1 where the system refuses. */
   removeTemporaryFiles(): void {
-    naming(this.path, () => {
+    withFileErrors(this.path, () => {
       for (const entry of readdirSync(this.path, { withFileTypes: true }))
         if (entry.isFile() && entry.name.startsWith(TEMPORARY_PREFIX)) rmSync(join(this.path, entry.name));
     });

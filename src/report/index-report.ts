@@ -15,7 +15,7 @@ import { runReportOf } from './run-report.js';
 const SHORT = 60;
 const SPARK = 24;
 /** Runs whose own reports are part of the page: about 25 kB each. */
-const MOST_DETAILS = 20;
+const MAX_DETAILS = 20;
 
 /**
  * Of everything under `root`: an output root, or the folder of an experiment. What cannot be read is told and left out. Throws exit 2 where
@@ -25,7 +25,7 @@ export function buildIndexReport(root: string): IndexReport {
   const found = findRuns(root);
   // which says what is wrong where there are none
   const all = found.length > 0 ? found : runsAt(root);
-  const withDetails = all.filter(({ kind }) => kind === 'run').length <= MOST_DETAILS;
+  const withDetails = all.filter(({ kind }) => kind === 'run').length <= MAX_DETAILS;
   const runs: RunRow[] = [];
   const sweeps: SweepRow[] = [];
   const details: RunReport[] = [];

@@ -52,7 +52,7 @@ export class DecisionRecord {
   }
 
   /** To be called where all that the journal's results lead to is added. A result is in the journal before what follows from it. */
-  tellLostResults(): void {
+  logLostResults(): void {
     const { length } = this.recorded;
     if (length === 0) return;
     this.parts.observer.warning(

@@ -43,7 +43,7 @@ export const TOLERANCES = {
  * Errors are parts of the tensor's own gradient norm, but of no less than this part of the whole gradient's. Gradients can vanish over
  * long sequences: kernels store as zero what is smaller than 2^-100, and no difference tells apart what the loss is rounded by.
  */
-const LEAST_PARTS = { kernels: 1e-20, differences: 1e-3 } as const;
+const MIN_PARTS = { kernels: 1e-20, differences: 1e-3 } as const;
 
 /** Of a tensor's gradient. */
 export interface TensorProof {
@@ -211,9 +211,9 @@ async function checkTensor(
   const whole = norm(given.exact.gradient);
   const direction = Float64Array.from(own, () => (given.random.uniform() < 0.5 ? -1 : 1));
   const expected = own.reduce((slope, value, i) => slope + value * direction[i], 0);
-  const scale = Math.max(gradientNorm, LEAST_PARTS.differences * whole);
+  const scale = Math.max(gradientNorm, MIN_PARTS.differences * whole);
   const slope = await slopeAlong(direction, offset, ENOUGH * scale, given);
-  const kernelError = relative(distance(kernels, own), Math.max(gradientNorm, LEAST_PARTS.kernels * whole));
+  const kernelError = relative(distance(kernels, own), Math.max(gradientNorm, MIN_PARTS.kernels * whole));
   const differenceError = relative(Math.abs(slope.value - expected), scale);
   return {
     name,

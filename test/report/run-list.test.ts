@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { commonConfig, restOf, withoutCommon } from '../../src/report/common-config.js';
 import { applyListChange } from '../../src/report/page/dashboard/apply.js';
-import { differingKeys, shortTitles, tellingKeys } from '../../src/report/page/list/config-keys.js';
+import { differingKeys, distinguishingKeys, shortTitles } from '../../src/report/page/list/config-keys.js';
 import { Fields } from '../../src/report/page/list/fields.js';
 import { groupRows, summarize } from '../../src/report/page/list/groups.js';
 import type { RunLine } from '../../src/report/page/list/line.js';
@@ -154,28 +154,31 @@ t.test('which keys tell the runs apart', async t => {
     'one that a run lacks differs, too',
   );
   t.same(
-    tellingKeys(rows, {}, { few: 9, max: 9 }),
+    distinguishingKeys(rows, {}, { few: 9, max: 9 }),
     ['model.cell', 'optimizer.learning_rate', 'training.clip'],
     'not what repeats the seed, or follows from the cell',
   );
-  t.same(tellingKeys(rows, {}, { few: 2, max: 2 }), ['model.cell', 'optimizer.learning_rate']);
-  t.same(tellingKeys(rows.slice(0, 1), {}, { few: 9, max: 9 }), []);
+  t.same(distinguishingKeys(rows, {}, { few: 2, max: 2 }), ['model.cell', 'optimizer.learning_rate']);
+  t.same(distinguishingKeys(rows.slice(0, 1), {}, { few: 9, max: 9 }), []);
   const other = run(
     'e',
     { 'dataset.path': 'x.csv', 'loss.kind': 'mse', 'optimizer.kind': 'adam' },
     { name: 'other' },
   );
-  const telling = (few: number, max: number) => tellingKeys([...rows, other], {}, { few, max });
+  const telling = (few: number, max: number) => distinguishingKeys([...rows, other], {}, { few, max });
   t.same(telling(0, 9), ['model.cell', 'optimizer.learning_rate', 'training.clip'], 'within an experiment');
   t.same(
     telling(4, 9),
     ['model.cell', 'optimizer.learning_rate', 'training.clip', 'loss.kind'],
     'few of those that only differ between experiments, of the model and the training first',
   );
-  t.same(tellingKeys([rows[0], other], {}, { few: 2, max: 9 }), ['model.cell', 'optimizer.learning_rate']);
+  t.same(distinguishingKeys([rows[0], other], {}, { few: 2, max: 9 }), [
+    'model.cell',
+    'optimizer.learning_rate',
+  ]);
   const aside = ['0', '1'].map(value => run(value, { gates: value, 'checkpoint.every': value }));
   t.same(differingKeys(aside, {}), ['gates', 'checkpoint.every']);
-  t.same(tellingKeys(aside, {}, { few: 9, max: 9 }), [], 'not what has no part in the results');
+  t.same(distinguishingKeys(aside, {}, { few: 9, max: 9 }), [], 'not what has no part in the results');
 });
 
 t.test('a key that follows from a kind is not shown; the one that varies most comes first', async t => {
@@ -193,7 +196,7 @@ t.test('a key that follows from a kind is not shown; the one that varies most co
     }),
   );
   const few = { few: 9, max: 9 };
-  t.same(tellingKeys(rows, {}, few), [
+  t.same(distinguishingKeys(rows, {}, few), [
     'optimizer.learning_rate',
     'optimizer.kind',
     'model.hidden_size',
@@ -204,7 +207,7 @@ t.test('a key that follows from a kind is not shown; the one that varies most co
     'optimizer.betas': '[0.8,0.9]',
     'optimizer.eps': '1e-8',
   });
-  t.ok(tellingKeys([...rows, tuned], {}, few).includes('optimizer.betas'), 'one that was chosen');
+  t.ok(distinguishingKeys([...rows, tuned], {}, few).includes('optimizer.betas'), 'one that was chosen');
 });
 
 t.test('titles as short as tells them apart', async t => {

@@ -30,7 +30,7 @@ export interface KilledReport {
 }
 
 /** Kills of one run at most, so that many come to their end. */
-export const MOST_KILLS = 12;
+export const MAX_KILLS = 12;
 
 export interface KilledRun {
   readonly seed: number;

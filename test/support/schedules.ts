@@ -61,7 +61,7 @@ export function done(segment: Segment, value: number | null): Outcome {
 }
 
 /** Segments end in the order in which they were given out; all decisions. */
-export function conduct(
+export function drive(
   scheduler: Scheduler,
   world: World,
   each: (segment: Segment) => void = () => {},

@@ -20,9 +20,9 @@ import {
   ASHA,
   brief,
   budgetOf,
-  conduct,
   counting,
   done,
+  drive,
   journalOf,
   linesOf,
   partsOf,
@@ -39,12 +39,12 @@ t.test('budgets', async t => {
 
   await t.test('points run out', async t => {
     const plan = planOf({ pruner: none });
-    const decisions = conduct(schedulerOf(partsOf(plan, () => 1, counting(3))), world);
+    const decisions = drive(schedulerOf(partsOf(plan, () => 1, counting(3))), world);
     t.equal(brief(decisions).at(-1), 'exhausted 2');
   });
   await t.test('target, with its trial as the best', async t => {
     const plan = planOf({ budget: budgetOf(null, 0.25) });
-    const decisions = conduct(schedulerOf(partsOf(plan)), world);
+    const decisions = drive(schedulerOf(partsOf(plan)), world);
     // trial 3 has 1/4 after one epoch, where others have more epochs and less
     t.equal(brief(decisions).at(-1), 'target 3');
   });
@@ -52,14 +52,14 @@ t.test('budgets', async t => {
     const plan = planOf({ pruner: none, on_trial_error: 'stop', budget: budgetOf(9) });
     const failing: World = segment =>
       segment.trial === 2 ? { ...segment, status: 'failed', value: null } : world(segment);
-    const decisions = conduct(schedulerOf(partsOf(plan)), failing);
+    const decisions = drive(schedulerOf(partsOf(plan)), failing);
     t.strictSame(brief(decisions).slice(-4), ['+2', '2:0-9', '2f', 'trial_error 1']);
   });
   await t.test('time: what runs is let finish, what waits is not promoted', async t => {
     const { plan, cost, values } = twoLanes;
     const scheduler = schedulerOf(partsOf(plan, cost));
     let position: number | undefined;
-    const decisions = conduct(
+    const decisions = drive(
       scheduler,
       segment => done(segment, values[segment.trial]),
       segment => {
@@ -169,7 +169,7 @@ t.test('what if', async t => {
       for (const pruner of [none, ASHA, median, { ...ASHA, kind: 'hyperband' as const }]) {
         const parts = partsOf(free(pruner), cost);
         let trained = 0;
-        const decisions = conduct(schedulerOf(parts), calm, ({ from, to }) => {
+        const decisions = drive(schedulerOf(parts), calm, ({ from, to }) => {
           trained += to - from;
         });
         const result = whatIf(
@@ -256,7 +256,7 @@ t.test(
         const value = trainings[order[segment.trial]].accuracy[segment.to - 1];
         return value === undefined ? { ...segment, status: 'diverged', value: null } : done(segment, value);
       };
-      const decided = conduct(scheduler, world, ({ from, to }) => {
+      const decided = drive(scheduler, world, ({ from, to }) => {
         epochs += to - from;
       }).at(-1);
       return { epochs, best: (decided?.event === 'sweep.decided' && decided.best?.value) || 0 };
@@ -286,7 +286,7 @@ t.test('the work of deciding grows with the trials and not faster', async t => {
     const decide = (trials: number) => {
       const plan = planOf({ pruner, parallel: 8, budget: budgetOf(trials) });
       return () =>
-        void conduct(schedulerOf(partsOf(plan)), segment => done(segment, (segment.trial * 7919) % 10_007));
+        void drive(schedulerOf(partsOf(plan)), segment => done(segment, (segment.trial * 7919) % 10_007));
     };
     const times = blocks.growth(1000, decide);
     t.ok(times < 6, `${pruner.kind}: four times the trials are ${times.toFixed(1)} times the work`);

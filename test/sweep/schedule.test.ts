@@ -18,9 +18,9 @@ import {
   ASHA,
   brief,
   budgetOf,
-  conduct,
   counting,
   done,
+  drive,
   linesOf,
   Machine,
   noise,
@@ -106,7 +106,7 @@ t.test('the same decisions in every order of real ends, after any kills; no epoc
 
     const inOrder = schedulerOf(parts);
     if (machine.budgetEnd !== undefined) inOrder.endBudget('time', machine.budgetEnd);
-    if (linesOf(conduct(inOrder, world)) !== linesOf(machine.decisions))
+    if (linesOf(drive(inOrder, world)) !== linesOf(machine.decisions))
       throw new Error('another order decides otherwise');
     const again = replay(parts, machine.journal.records);
     if (!again.same || again.unwritten > 0) throw new Error('the journal does not replay');
@@ -132,7 +132,7 @@ t.test('ASHA by hand: one lane', async t => {
   // rungs 1, 3, 9: of three trials at a rung the best goes on, of four still one
   const values = [0.5, 0.3, 0.4, 0.2];
   const plan = planOf({ budget: budgetOf(4) });
-  const decisions = conduct(schedulerOf(partsOf(plan)), segment => done(segment, values[segment.trial]));
+  const decisions = drive(schedulerOf(partsOf(plan)), segment => done(segment, values[segment.trial]));
   t.strictSame(brief(decisions), [
     ...['+0', '0:0-1', '0p', '+1', '1:0-1', '1p', '+2', '2:0-1', '2p', '1:1-3'],
     ...['1p', '+3', '3:0-1', '3:1-3', '3p', '0x', '1x', '2x', '3x', 'trials 3'],
@@ -156,7 +156,7 @@ function checkFinalist({ finish_best }: SweepPlan, decisions: readonly Decision[
 t.test('ASHA trains the best waiting trial to its end if no trial was', async t => {
   const values = [0.5, 0.3, 0.4, 0.2];
   const plan = planOf({ budget: budgetOf(4), finish_best: true });
-  const decisions = conduct(schedulerOf(partsOf(plan)), segment => done(segment, values[segment.trial]));
+  const decisions = drive(schedulerOf(partsOf(plan)), segment => done(segment, values[segment.trial]));
   t.strictSame(brief(decisions).slice(-8), ['3:1-3', '3p', '3:3-9', '3c', '0x', '1x', '2x', 'trials 3']);
 
   // eight trials of five epochs: too few for a second halving by a factor of four
@@ -166,7 +166,7 @@ t.test('ASHA trains the best waiting trial to its end if no trial was', async t 
     [false, []],
   ] as const) {
     const short = planOf({ pruner, epochs: 5, budget: budgetOf(8), finish_best, parallel: 3 });
-    const ended = brief(conduct(schedulerOf(partsOf(short)), segment => done(segment, segment.trial)));
+    const ended = brief(drive(schedulerOf(partsOf(short)), segment => done(segment, segment.trial)));
     t.strictSame(
       ended.filter(one => one.endsWith('c')),
       completed,
@@ -174,7 +174,7 @@ t.test('ASHA trains the best waiting trial to its end if no trial was', async t 
     t.equal(ended.at(-1), 'trials 0');
   }
 
-  const diverging = conduct(schedulerOf(partsOf(plan)), segment =>
+  const diverging = drive(schedulerOf(partsOf(plan)), segment =>
     segment.trial === 3 && segment.to === 9
       ? { ...segment, status: 'diverged', value: null }
       : done(segment, values[segment.trial]),
@@ -186,15 +186,13 @@ t.test('ASHA trains the best waiting trial to its end if no trial was', async t 
   );
   const timed = schedulerOf(partsOf(plan));
   timed.endBudget('time', 6);
-  const stopped = brief(conduct(timed, segment => done(segment, values[segment.trial])));
+  const stopped = brief(drive(timed, segment => done(segment, values[segment.trial])));
   t.equal(stopped.at(-1), 'time 3', 'not once the time is over');
 });
 
 t.test('ASHA by hand: two lanes on the virtual clock', async t => {
   const { plan, cost, values } = twoLanes;
-  const decisions = conduct(schedulerOf(partsOf(plan, cost)), segment =>
-    done(segment, values[segment.trial]),
-  );
+  const decisions = drive(schedulerOf(partsOf(plan, cost)), segment => done(segment, values[segment.trial]));
   t.strictSame(brief(decisions), [
     ...['+0', '0:0-1', '+1', '1:0-1'],
     ...['1p', '+2', '2:0-1'], // time 1: one of one is no half
@@ -226,7 +224,7 @@ t.test('ASHA as its paper states it, on random sweeps', async () => {
       const plan = planOf({ pruner, epochs, parallel, budget: budgetOf(trials) });
       const cost = (trial: number) => 1 + Math.floor(5 * noise(seed, trial, 99));
       const world = worldOf(seed, 0);
-      const advances = conduct(schedulerOf(partsOf(plan, cost)), world).filter(
+      const advances = drive(schedulerOf(partsOf(plan, cost)), world).filter(
         decision => decision.event === 'trial.advanced',
       );
       const value = (trial: number, to: number) => world({ trial, seed: 0, from: 0, to }).value as number;
@@ -327,7 +325,7 @@ t.test('Hyperband by hand', async t => {
   const pruner: Pruner = { kind: 'hyperband', min_epochs: 1, reduction_factor: 3 };
   const plan = planOf({ pruner, epochs: 3, budget: budgetOf(5) });
   const values = [0.3, 0.9, 0.2, 0.8, 0.4];
-  const decisions = conduct(schedulerOf(partsOf(plan)), segment => done(segment, values[segment.trial]));
+  const decisions = drive(schedulerOf(partsOf(plan)), segment => done(segment, values[segment.trial]));
   t.strictSame(brief(decisions), [
     ...['+0', '0:0-1', '0p', '+1', '1:0-3', '1c', '+2', '2:0-1', '2p', '+3', '3:0-3', '3c'],
     ...['+4', '4:0-1', '4p', '2:1-3', '2c', '0x', '4x', 'trials 2'],
@@ -349,7 +347,7 @@ t.test('median: stops what Optuna stops', async t => {
       objective: { metric: 'm', goal },
     });
     const scheduler = schedulerOf(partsOf(plan));
-    conduct(scheduler, segment => done(segment, curves[segment.trial][segment.to - 1]));
+    drive(scheduler, segment => done(segment, curves[segment.trial][segment.to - 1]));
     t.strictSame(
       scheduler.trials().map(trial => trial.epochs),
       ended,
@@ -408,7 +406,7 @@ t.test('of a finite space no point comes twice, given out ahead or not', async t
   for (const pruner of [ASHA, { kind: 'none' } as const]) {
     const plan = planOf({ pruner, space, parallel: 3, budget: budgetOf(9) });
     const scheduler = schedulerOf(partsOf(plan, () => 1, createSampler(space, plan.method, plan.seed)));
-    const decisions = conduct(scheduler, worldOf(1, 0));
+    const decisions = drive(scheduler, worldOf(1, 0));
     const points = scheduler.trials().map(({ point }) => point.x as number);
     t.strictSame([...points].sort(), values, pruner.kind);
     t.match(decisions.at(-1), { reason: 'exhausted' });
@@ -455,7 +453,7 @@ t.test('seeds: mean, spread, and what becomes of a trial whose seeds differ', as
     return done(segment, values[segment.seed]);
   };
   const scheduler = schedulerOf(partsOf(plan));
-  const measured = conduct(scheduler, world).filter(({ event }) => event === 'trial.measured');
+  const measured = drive(scheduler, world).filter(({ event }) => event === 'trial.measured');
   const rest = { event: 'trial.measured', epochs: 2 };
   t.strictSame(measured, [
     // the squares of -2, -1 and 3 sum to 14
@@ -473,11 +471,11 @@ t.test('a diverged trial counts at its rung and is never promoted', async t => {
   const plan = planOf({ budget: budgetOf(3) });
   const world: World = segment =>
     segment.trial === 1 ? { ...segment, status: 'diverged', value: null } : done(segment, segment.trial / 10);
-  t.strictSame(brief(conduct(schedulerOf(partsOf(plan)), world)), [
+  t.strictSame(brief(drive(schedulerOf(partsOf(plan)), world)), [
     ...['+0', '0:0-1', '0p', '+1', '1:0-1', '1x', '+2', '2:0-1', '2p', '0:1-3', '0p', '0x', '2x', 'trials 0'],
   ]);
   const hopeless: World = segment => ({ ...segment, status: 'diverged', value: null });
-  t.strictSame(brief(conduct(schedulerOf(partsOf(plan)), hopeless)), [
+  t.strictSame(brief(drive(schedulerOf(partsOf(plan)), hopeless)), [
     ...['+0', '0:0-1', '0x', '+1', '1:0-1', '1x', '+2', '2:0-1', '2x', 'trials none'],
   ]);
 });
@@ -504,7 +502,7 @@ t.test('what a sampler is told', async t => {
     if (segment.trial === 1) return { ...segment, status: 'diverged', value: null };
     return done(segment, segment.trial);
   };
-  conduct(schedulerOf(partsOf(plan, trial => (trial === 2 ? 20 : 1), sampler)), world);
+  drive(schedulerOf(partsOf(plan, trial => (trial === 2 ? 20 : 1), sampler)), world);
   const failed = { trial: 0, epochs: 0, state: 'failed', value: null };
   const diverged = { trial: 1, epochs: 1, state: 'complete', value: null };
   t.strictSame(heard.slice(0, 5), [
@@ -534,6 +532,6 @@ t.test('the best is sought where most epochs were seen', async t => {
   const objective = { metric: 'test.accuracy', goal: 'maximize' } as const;
   const plan = planOf({ pruner, objective, epochs: 2, budget: budgetOf(4) });
   const world: World = segment => done(segment, values[segment.trial][segment.to - 1]);
-  const decisions = conduct(schedulerOf(partsOf(plan)), world);
+  const decisions = drive(schedulerOf(partsOf(plan)), world);
   t.match(decisions.at(-1), { best: { trial: 3, value: 0.5, spread: null } });
 });

@@ -15,10 +15,10 @@ import type { BackendOptions } from '../options.js';
 import type { PointModel, SweepModels } from './models.js';
 
 /** Models that are probed; of more, these are the first. */
-const MOST_PROBES = 4;
+const MAX_PROBES = 4;
 const WARM_STEPS = 2;
 const PROBE_SECONDS = 0.5;
-const MOST_STEPS = 50;
+const MAX_STEPS = 50;
 
 export interface PointEstimate {
   readonly point: Point;
@@ -74,7 +74,7 @@ export async function estimate(
     const key = keyOf(model);
     const costed = costs.get(key) ?? costOf(model, { choice, threads: options.threads });
     costs.set(key, costed);
-    if (probes.length < MOST_PROBES && !probes.some(probe => probe.key === key)) {
+    if (probes.length < MAX_PROBES && !probes.some(probe => probe.key === key)) {
       probes.push({ key, flops: costed.flops, ...(await probed(model.loaded, costed.session)) });
     }
     const probe = probes.find(one => one.key === key) ?? nearestProbe(probes, costed.flops);
@@ -123,7 +123,7 @@ async function probed(
     const { learning_rate } = loaded.experiment.optimizer;
     const measured: number[] = [];
     let spent = 0;
-    for (let step = 1; measured.length < MOST_STEPS && spent < PROBE_SECONDS; step++) {
+    for (let step = 1; measured.length < MAX_STEPS && spent < PROBE_SECONDS; step++) {
       const began = performance.now();
       await trainer.step(trainer.prepare(order.next(), step, step === 1), step, learning_rate);
       const seconds = (performance.now() - began) / 1000;

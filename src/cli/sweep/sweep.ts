@@ -12,7 +12,12 @@ import {
 } from '../../sweep/config/index.js';
 import { readJournal } from '../../sweep/journal.js';
 import { bestRow, formatTable, summaryOf, troubleOf, writeResults } from '../../sweep/results/index.js';
-import { type SweepOptions as Conducting, resumeSweep, runSweep, type SweepResult } from '../../sweep/run.js';
+import {
+  type SweepOptions as OrchestratorOptions,
+  resumeSweep,
+  runSweep,
+  type SweepResult,
+} from '../../sweep/run.js';
 import { SweepDirectory } from '../../sweep/sweep-directory.js';
 import { usableCores } from '../../training/step/threads.js';
 import { type Diagnostic, EXIT, type ExitCode, UserError, usageError } from '../../util/errors.js';
@@ -29,7 +34,7 @@ import { SweepModels } from './models.js';
 import { bestTable, remarks } from './status.js';
 import { createSweepView } from './view.js';
 
-export interface ConductOptions extends LauncherOptions {
+export interface SweepRunOptions extends LauncherOptions {
   /** `undefined`: what the sweep had before. */
   readonly backend: BackendRequest | undefined;
   /** Of all trials together; `undefined`: as many as the machine has cores. */
@@ -40,7 +45,7 @@ export interface ConductOptions extends LauncherOptions {
   readonly version: string;
 }
 
-export interface SweepOptions extends ConductOptions {
+export interface SweepOptions extends SweepRunOptions {
   readonly backend: BackendRequest;
   readonly set: readonly string[];
   readonly flags: SweepFlags;
@@ -68,24 +73,24 @@ export async function sweep(words: readonly string[], options: SweepOptions, io:
     return dryRun(loaded, models, { ...options, threads }, io);
   }
   const { output } = options;
-  return conduct(options, output, io, (conducting, opened) =>
-    runSweep({ plan, bases, givenYaml, output }, conducting, directory => {
+  return runToEnd(options, output, io, (shared, opened) =>
+    runSweep({ plan, bases, givenYaml, output }, shared, directory => {
       addNotes(directory.path, notes);
       opened(directory);
     }),
   );
 }
 
-export interface ResumeOptions extends ConductOptions {
+export interface ResumeOptions extends SweepRunOptions {
   /** Whether failed trials are tried again. */
   readonly retryFailed: boolean;
 }
 
 export async function resumeSweepAt(path: string, options: ResumeOptions, io: Io): Promise<ExitCode> {
   const directory = together(launcherProblems(options), () => SweepDirectory.open(path));
-  return conduct(options, path, io, (conducting, opened) => {
+  return runToEnd(options, path, io, (shared, opened) => {
     opened(directory);
-    return resumeSweep(path, { ...conducting, retryFailed: options.retryFailed });
+    return resumeSweep(path, { ...shared, retryFailed: options.retryFailed });
   });
 }
 
@@ -139,7 +144,7 @@ function configsIn(path: string): readonly string[] {
 }
 
 /** The flags that a sweep must be gone on with, as they were given. */
-function repeated(options: ConductOptions): RepeatedFlags {
+function repeated(options: SweepRunOptions): RepeatedFlags {
   const { backend, threads } = options;
   const { flags, note } = launcherFlags(options);
   return {
@@ -152,10 +157,13 @@ function repeated(options: ConductOptions): RepeatedFlags {
   };
 }
 
-type Start = (options: Conducting, opened: (directory: SweepDirectory) => void) => Promise<SweepResult>;
+type Start = (
+  options: OrchestratorOptions,
+  opened: (directory: SweepDirectory) => void,
+) => Promise<SweepResult>;
 
 /** @param watched the folder that a dashboard shows */
-async function conduct(options: ConductOptions, watched: string, io: Io, start: Start): Promise<ExitCode> {
+async function runToEnd(options: SweepRunOptions, watched: string, io: Io, start: Start): Promise<ExitCode> {
   let directory: SweepDirectory | undefined;
   let view: ReturnType<typeof createSweepView> | undefined;
   // what is said of a signal must not come between the table and its place
@@ -194,7 +202,7 @@ async function conduct(options: ConductOptions, watched: string, io: Io, start: 
       opened,
     );
     view?.end();
-    tell(done, options, io, end === 'interrupted');
+    print(done, options, io, end === 'interrupted');
     if (!stop.signal.aborted) {
       // signals are now for the dashboard
       stop.release();
@@ -214,7 +222,7 @@ async function conduct(options: ConductOptions, watched: string, io: Io, start: 
   }
 }
 
-function tell(directory: SweepDirectory, options: ConductOptions, io: Io, isInterrupted: boolean): void {
+function print(directory: SweepDirectory, options: SweepRunOptions, io: Io, isInterrupted: boolean): void {
   const { json, quiet } = options;
   const results = writeResults(directory);
   const { plan, records } = results;

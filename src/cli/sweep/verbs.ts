@@ -18,11 +18,11 @@ import {
 import { collect, parseThreads } from '../options.js';
 import { SWEEP_HELP } from './help.js';
 import { LAUNCHERS } from './launcher.js';
-import type { ConductOptions, SweepOptions } from './sweep.js';
+import type { SweepOptions, SweepRunOptions } from './sweep.js';
 
-/** Flags that only conducting a sweep has. */
-type Conducted = Omit<
-  ConductOptions,
+/** Flags that only runFlags a sweep has. */
+type RunFlags = Omit<
+  SweepRunOptions,
   'version' | 'backend' | 'json' | 'quiet' | 'threads' | 'queue' | 'dashboard'
 > &
   DashboardFlags & {
@@ -32,7 +32,7 @@ type Conducted = Omit<
     readonly quiet?: boolean;
   };
 
-type Given = Conducted &
+type Given = RunFlags &
   Pick<SweepOptions, 'set' | 'output' | 'backend'> &
   SweepOptions['flags'] & {
     readonly dryRun?: boolean;
@@ -56,7 +56,7 @@ export function addSweep(program: Command, shell: Shell): void {
     .addOption(tagOption('sweep'))
     .addOption(noteOption('sweep'))
     .option('--dry-run', 'list the points and estimate the time instead');
-  conducting(sweep)
+  runFlags(sweep)
     .addOption(backendOption())
     .addHelpText('after', SWEEP_HELP)
     .action(async (words: string[], given: Given, command: Command) => {
@@ -87,8 +87,8 @@ function addStatus(sweep: Command, { io, finish }: Shell): void {
 }
 
 function addResume(sweep: Command, { io, finish, version }: Shell): void {
-  type Flags = Conducted & { readonly backend?: ConductOptions['backend']; readonly retryFailed?: boolean };
-  conducting(verb(sweep, 'resume <sweep>', 'go on exactly where a sweep stopped'))
+  type Flags = RunFlags & { readonly backend?: SweepRunOptions['backend']; readonly retryFailed?: boolean };
+  runFlags(verb(sweep, 'resume <sweep>', 'go on exactly where a sweep stopped'))
     .addOption(keptBackendOption('the sweep'))
     .addOption(new Option('--retry-failed', 'try trials that failed again, from where they were'))
     .action(async (path: string, given: Flags, command: Command) => {
@@ -109,7 +109,7 @@ function addReplay(sweep: Command, { io, finish }: Shell): void {
 }
 
 /** The flags of whatever starts trials. */
-function conducting(command: Command): Command {
+function runFlags(command: Command): Command {
   return withDashboard(command)
     .addOption(new Option('--launcher <name>', 'what starts the trials').choices(LAUNCHERS).default('local'))
     .addOption(
@@ -130,10 +130,10 @@ function conducting(command: Command): Command {
 }
 
 function complete(
-  { launcher, queue, sbatch, threads, json = false, quiet = false, ...flags }: Conducted,
+  { launcher, queue, sbatch, threads, json = false, quiet = false, ...flags }: RunFlags,
   version: string,
   command: Command,
-): Omit<ConductOptions, 'backend'> {
+): Omit<SweepRunOptions, 'backend'> {
   // the environment has it for workers as well, whatever the launcher of this sweep
   const isMeant = launcher === 'bullmq' || command.getOptionValueSource('queue') === 'cli';
   return {

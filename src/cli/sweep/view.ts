@@ -63,7 +63,7 @@ export function createSweepView(
     if (block !== undefined && clock() - drawn >= REDRAW_MS) redraw();
   };
   const stopTicking = block === undefined ? () => {} : ticking(redraw);
-  const tell = (text: string): void => (block === undefined ? io.err(`${text}\n`) : block.line(text));
+  const print = (text: string): void => (block === undefined ? io.err(`${text}\n`) : block.line(text));
   return {
     recall: records => {
       for (const record of records) trials.add(record);
@@ -72,7 +72,7 @@ export function createSweepView(
       trials.add(decision);
       if (block === undefined && !quiet) {
         const text = sentence(plan, decision, trials);
-        if (text !== undefined) tell(text);
+        if (text !== undefined) print(text);
       }
       draw();
     },
@@ -90,8 +90,8 @@ export function createSweepView(
       for (const record of [FORGOTTEN, ...decisions]) trials.add(record);
       draw();
     },
-    warning: text => tell(`warning: ${text}`),
-    line: tell,
+    warning: text => print(`warning: ${text}`),
+    line: print,
     end: () => {
       stopTicking();
       block?.clear();

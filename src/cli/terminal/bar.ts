@@ -5,7 +5,7 @@ import type { Io } from './io.js';
 const REDRAW_MS = 100;
 const WIDTH = 24;
 /** A shorter bar says nothing. */
-const LEAST_WIDTH = 6;
+const MIN_WIDTH = 6;
 /** Moves the cursor to the line's start and clears it. */
 const CLEAR = '\r\u001b[2K';
 
@@ -40,7 +40,7 @@ export class Bar {
   }
 
   private filled(fraction: number, width: number): string {
-    if (width < LEAST_WIDTH) return '';
+    if (width < MIN_WIDTH) return '';
     const colors = pico.createColors(this.io.color.err);
     const full = Math.round(Math.min(1, fraction) * width);
     return `${colors.green('━'.repeat(full))}${colors.dim('─'.repeat(width - full))} `;

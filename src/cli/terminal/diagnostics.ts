@@ -27,7 +27,7 @@ export function formatDiagnostics(
 }
 
 /** Of one kind, as many as anyone reads. */
-const MOST_WARNINGS = 5;
+const MAX_WARNINGS = 5;
 
 /** Warnings likewise; of those of one kind the first few, and how many more there are. */
 export function formatWarnings(diagnostics: readonly Diagnostic[], color: boolean): string {
@@ -35,7 +35,7 @@ export function formatWarnings(diagnostics: readonly Diagnostic[], color: boolea
   const shown = diagnostics.filter(({ code }) => {
     const count = (kinds.get(code) ?? 0) + 1;
     kinds.set(code, count);
-    return count <= MOST_WARNINGS;
+    return count <= MAX_WARNINGS;
   });
   const left = diagnostics.length - shown.length;
   const more = left > 0 ? `\nwarning: and ${left} more like these\n` : '';

@@ -2,7 +2,7 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { writeAtomic } from '../../experiment/files/atomic.js';
-import { atNamedPlace, naming } from '../../experiment/files/file-error.js';
+import { atNamedPlace, withFileErrors } from '../../experiment/files/file-error.js';
 import { makeFolder } from '../../experiment/files/new-folder.js';
 import { usageError } from '../../util/errors.js';
 
@@ -27,7 +27,7 @@ export function writeOutput(path: string, text: string, kind: OutputKind): void 
 }
 
 function prepare(path: string, { what, isOurs }: OutputKind): void {
-  const found = naming(path, () => statSync(path, { throwIfNoEntry: false }));
+  const found = withFileErrors(path, () => statSync(path, { throwIfNoEntry: false }));
   if (found === undefined) {
     makeFolder(dirname(path), path, 'its folder');
     return;
@@ -45,7 +45,7 @@ function prepare(path: string, { what, isOurs }: OutputKind): void {
 }
 
 function headOf(path: string): string {
-  return naming(path, () => {
+  return withFileErrors(path, () => {
     const file = openSync(path, 'r');
     try {
       const bytes = Buffer.alloc(HEAD_BYTES);

@@ -109,20 +109,20 @@ function lineProgress(io: Io, plan: ProgressPlan, clock: () => number): Progress
   let told = clock();
   let splitBefore: string | undefined;
   /** The latest evaluation, if it has not been told. */
-  let untold: string | undefined;
-  const tell = (text: string): void => {
+  let pending: string | undefined;
+  const print = (text: string): void => {
     told = clock();
-    untold = undefined;
+    pending = undefined;
     io.err(`${text}\n`);
   };
-  const tellUntold = (): void => {
-    if (untold !== undefined) tell(untold);
+  const printPending = (): void => {
+    if (pending !== undefined) print(pending);
   };
   const isDue = () => clock() - told >= LINE_INTERVAL;
   return {
     step(step) {
       training.add(step);
-      if (isDue()) tell(untold ?? training.describe(step));
+      if (isDue()) print(pending ?? training.describe(step));
     },
     evaluating: () => {},
     evaluated({ split, left, text }) {
@@ -130,17 +130,17 @@ function lineProgress(io: Io, plan: ProgressPlan, clock: () => number): Progress
       const isOther = split !== splitBefore;
       splitBefore = split;
       // the last one of the split before
-      if (isOther) tellUntold();
-      if (isOther || left === 0 || isDue()) tell(text);
-      else untold = text;
+      if (isOther) printPending();
+      if (isOther || left === 0 || isDue()) print(text);
+      else pending = text;
     },
     saved: () => training.meter.saved(),
     line(text) {
       // in the order of what happened
-      tellUntold();
+      printPending();
       io.err(`${text}\n`);
     },
-    end: tellUntold,
+    end: printPending,
   };
 }
 

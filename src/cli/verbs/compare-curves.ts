@@ -1,7 +1,7 @@
 /** The learning curves below a comparison's tables. */
 import { nearest } from '../../config/wording/suggest.js';
 import { compareCurves, curveNames, type SideHistories } from '../../review/comparison/curves.js';
-import { type Side, tellingRuns } from '../../review/comparison/sides.js';
+import { distinguishingRuns, type Side } from '../../review/comparison/sides.js';
 import { type RunHistory, readHistory } from '../../review/reading/history.js';
 import { UserError, usageError } from '../../util/errors.js';
 import { lineChart } from '../terminal/chart.js';
@@ -40,7 +40,7 @@ function chartOf(
 }
 
 function usualNames(side: Side): string[] {
-  const { checkpoint } = tellingRuns(side)[0].record.config as { checkpoint?: { metric?: unknown } };
+  const { checkpoint } = distinguishingRuns(side)[0].record.config as { checkpoint?: { metric?: unknown } };
   const metric = String(checkpoint?.metric);
   return ['train.loss', metric.startsWith('test.') ? metric : 'test.loss'];
 }
@@ -48,7 +48,7 @@ function usualNames(side: Side): string[] {
 function historiesOf(side: Side, io: Io): RunHistory[] {
   const warn = (error: UserError): void =>
     io.err(formatDiagnostics(error.diagnostics, { color: io.color.err, severity: 'warning' }));
-  return tellingRuns(side).flatMap(({ record }) => {
+  return distinguishingRuns(side).flatMap(({ record }) => {
     const { log } = record.directory.files;
     try {
       const history = readHistory(log, { capacity: CAPACITY });

@@ -14,7 +14,7 @@ import type { Io } from '../terminal/io.js';
 import { createEvaluationDisplay } from '../terminal/progress.js';
 
 export async function evaluate(runPath: string, options: EvaluateOptions, io: Io): Promise<ExitCode> {
-  if (options.backtest) return tellBacktest(runPath, options, io);
+  if (options.backtest) return printBacktest(runPath, options, io);
   const model = openModel(runPath, options);
   const { file, step, epoch } = model;
   const { split } = options;
@@ -30,7 +30,7 @@ export async function evaluate(runPath: string, options: EvaluateOptions, io: Io
   return EXIT.done;
 }
 
-async function tellBacktest(runPath: string, options: EvaluateOptions, io: Io): Promise<ExitCode> {
+async function printBacktest(runPath: string, options: EvaluateOptions, io: Io): Promise<ExitCode> {
   const { split, json } = options;
   const { saved, horizon, origins, mean } = await hintingAtMovedData(() => backtest(runPath, options));
   const { file, step, epoch } = saved;

@@ -32,7 +32,7 @@ export async function predict(runPath: string, options: PredictOptions, io: Io):
   const rejections = new Rejections(io);
   const onRejected = options.onError === 'skip' ? rejections.add : undefined;
   const source = await openInput(input, io);
-  return rejections.tell(await predictInput(saved, source, { ...options, onRejected }, write));
+  return rejections.printCount(await predictInput(saved, source, { ...options, onRejected }, write));
 }
 
 /** Writes the prompt and what the model makes of it, symbol by symbol. */
@@ -122,7 +122,7 @@ class Rejections {
   };
 
   /** Says how many there were; an input that is all wrong is no input of this model. */
-  tell(predicted: number): ExitCode {
+  printCount(predicted: number): ExitCode {
     if (this.count === 0) return EXIT.done;
     const all = counted(this.count + predicted, 'sequence');
     this.io.err(`${this.count} of ${all} left out, since they cannot be read\n`);

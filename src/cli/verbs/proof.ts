@@ -14,7 +14,7 @@ export interface Proving<P extends object> {
 }
 
 /** Exit 1 where it does not hold. */
-export async function tellProof<P extends object>(
+export async function printProof<P extends object>(
   { prove, text, holds }: Proving<P>,
   { json, quiet }: Pick<RunOptions, 'json' | 'quiet'>,
   io: Io,

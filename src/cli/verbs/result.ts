@@ -12,7 +12,7 @@ import type { Io } from '../terminal/io.js';
 import { formatDuration } from '../terminal/progress.js';
 
 /** Results on stdout: the closing sentence, the gates (when quiet only those not passed), the directory. */
-export function tellResult(summary: Summary, quiet: boolean, io: Io): void {
+export function printResult(summary: Summary, quiet: boolean, io: Io): void {
   const { status, metrics, baselines, steps, restored, duration_s, gates, directory, digests } = summary;
   if (status === 'completed') {
     const weights = restored ? ` with the weights of step ${restored.step},` : '';
@@ -29,7 +29,7 @@ export function tellResult(summary: Summary, quiet: boolean, io: Io): void {
 }
 
 /** What keeps a run from counting as done is said on stderr; a failed gate only where stdout does not say it. */
-export function tellTrouble({ summary, advice }: RunResult, json: boolean, io: Io): void {
+export function printProblems({ summary, advice }: RunResult, json: boolean, io: Io): void {
   const { status, message, gates, directory, skipped_batches, steps } = summary;
   for (const gate of json ? gates : []) if (gate.verdict !== 'passed') io.err(`${gateSentence(gate)}\n`);
   for (const caution of cautionsOf(summary)) io.err(`warning: ${caution}\n`);

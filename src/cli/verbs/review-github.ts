@@ -4,7 +4,7 @@
  */
 import { appendFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { naming } from '../../experiment/files/file-error.js';
+import { withFileErrors } from '../../experiment/files/file-error.js';
 import { formatMarkdown } from '../../review/formats/markdown.js';
 import {
   closingSentence,
@@ -34,8 +34,8 @@ export function githubPlace(env: Readonly<Record<string, string | undefined>>): 
   };
 }
 
-const MOST_ANNOTATIONS = 10;
-const MOST_SUMMARY_BYTES = 2 ** 20;
+const MAX_ANNOTATIONS = 10;
+const MAX_SUMMARY_BYTES = 2 ** 20;
 
 /** One workflow command a line; what does not fit is counted in a plain one. */
 export function githubAnnotations(review: Review, { workspace }: GithubPlace): string {
@@ -57,11 +57,11 @@ export function githubAnnotations(review: Review, { workspace }: GithubPlace): s
   const warnings = [...sweeps, ...logged];
   const count = review.runs.reduce((sum, run) => sum + run.warnings.count, sweeps.length);
   return [
-    ...errors.slice(0, MOST_ANNOTATIONS),
+    ...errors.slice(0, MAX_ANNOTATIONS),
     ...rest(errors.length, 'verdicts that did not pass'),
-    ...warnings.slice(0, MOST_ANNOTATIONS),
+    ...warnings.slice(0, MAX_ANNOTATIONS),
     ...rest(count, 'warnings'),
-    ...notices.slice(0, MOST_ANNOTATIONS),
+    ...notices.slice(0, MAX_ANNOTATIONS),
     ...rest(notices.length, 'notes'),
     closingSentence(review),
     '',
@@ -69,7 +69,7 @@ export function githubAnnotations(review: Review, { workspace }: GithubPlace): s
 }
 
 function rest(count: number, what: string): string[] {
-  return count > MOST_ANNOTATIONS ? [`${count - MOST_ANNOTATIONS} more ${what} are not annotated.`] : [];
+  return count > MAX_ANNOTATIONS ? [`${count - MAX_ANNOTATIONS} more ${what} are not annotated.`] : [];
 }
 
 function errorLine(
@@ -85,9 +85,9 @@ function errorLine(
 export function writeJobSummary(reviewed: Reviewed, { summary }: GithubPlace): readonly Diagnostic[] {
   if (summary === undefined) return [];
   try {
-    naming(summary, () => {
+    withFileErrors(summary, () => {
       const used = statSync(summary, { throwIfNoEntry: false })?.size ?? 0;
-      appendFileSync(summary, formatMarkdown(reviewed, MOST_SUMMARY_BYTES - used));
+      appendFileSync(summary, formatMarkdown(reviewed, MAX_SUMMARY_BYTES - used));
     });
     return [];
   } catch (error) {

@@ -1,6 +1,6 @@
 /** `review --schema PATH…`: logs and documents of any origin against the schemas. */
 
-import { type CheckedFile, checkSchemas, MOST_SHOWN, type SchemaCheck } from '../../review/schema-check.js';
+import { type CheckedFile, checkSchemas, MAX_SHOWN, type SchemaCheck } from '../../review/schema-check.js';
 import { EXIT, type ExitCode } from '../../util/errors.js';
 import { formatDiagnostics } from '../terminal/diagnostics.js';
 import { formatAnnotations } from '../terminal/github.js';
@@ -17,13 +17,13 @@ export function reviewSchema(
   if (format === 'json')
     io.out(`${JSON.stringify({ version: 1, valid: isValid, ...check }, undefined, 2)}\n`);
   else if (format === 'github') io.out(formatAnnotations(check.diagnostics, { file: paths[0], workspace }));
-  else tell(check, io);
+  else print(check, io);
   return isValid ? EXIT.done : EXIT.damaged;
 }
 
-function tell({ files, diagnostics }: SchemaCheck, io: Io): void {
+function print({ files, diagnostics }: SchemaCheck, io: Io): void {
   if (diagnostics.length > 0) io.err(`${formatDiagnostics(diagnostics, { color: io.color.err })}\n`);
-  if (diagnostics.length === MOST_SHOWN) io.err(`Only the first ${MOST_SHOWN} problems are shown.\n`);
+  if (diagnostics.length === MAX_SHOWN) io.err(`Only the first ${MAX_SHOWN} problems are shown.\n`);
   for (const checked of files) io.out(`${checked.file}: ${verdictOf(checked)}\n`);
 }
 

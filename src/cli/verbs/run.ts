@@ -15,14 +15,14 @@ import { HintedError } from '../terminal/hinted-error.js';
 import type { Io } from '../terminal/io.js';
 import { createProgress, type Progress } from '../terminal/progress.js';
 import { startDashboardBeside } from './dashboard-process.js';
-import { resumeHint, tellResult, tellTrouble } from './result.js';
+import { printProblems, printResult, resumeHint } from './result.js';
 import { addNotes } from './tag.js';
 
 export async function run(config: string, options: RunOptions, io: Io): Promise<ExitCode> {
   const notes = { add: options.tags, remove: [], note: options.note };
   checkNotesChange(notes);
   const loaded = loadExperiment(config, { set: options.set });
-  return conduct(options, options.directory ?? options.output, io, (signal, observer) =>
+  return runToEnd(options, options.directory ?? options.output, io, (signal, observer) =>
     runExperiment(
       loaded,
       { ...options, started: new Date(), signal },
@@ -43,13 +43,13 @@ export async function resume(path: string, options: ResumeOptions, io: Io): Prom
     io.err(
       `warning: ${path} is a trial of a sweep, which will not know what comes now; \`sweep resume ${sweep}\` is how a sweep goes on\n`,
     );
-  return conduct(options, path, io, (signal, observer) =>
+  return runToEnd(options, path, io, (signal, observer) =>
     resumeExperiment(path, { ...options, started: new Date(), signal }, observer),
   );
 }
 
 /** @param watched the folder that a dashboard shows */
-async function conduct(
+async function runToEnd(
   { quiet, json, dashboard }: Pick<RunOptions, 'quiet' | 'json' | 'dashboard'>,
   watched: string,
   io: Io,
@@ -74,9 +74,9 @@ async function conduct(
   try {
     const result = await train(stop.signal, observing);
     const { exitCode, summary } = result;
-    if (json) tellJson(summary, io);
-    else tellResult(summary, quiet, io);
-    tellTrouble(result, json, io);
+    if (json) printJson(summary, io);
+    else printResult(summary, quiet, io);
+    printProblems(result, json, io);
     if (!stop.signal.aborted) {
       // signals are now for the dashboard
       stop.release();
@@ -84,7 +84,7 @@ async function conduct(
     }
     return exitCode;
   } catch (error) {
-    if (json && failed !== undefined) tellJson(failed, io);
+    if (json && failed !== undefined) printJson(failed, io);
     throw left === undefined ? error : new HintedError(error, resumeHint('resume', left));
   } finally {
     stop.release();
@@ -92,7 +92,7 @@ async function conduct(
   }
 }
 
-function tellJson(summary: Summary, io: Io): void {
+function printJson(summary: Summary, io: Io): void {
   io.out(`${JSON.stringify(spellNonFinite(summary))}\n`);
 }
 
@@ -102,7 +102,7 @@ function observer(
   { begin, failed, resumable }: Pick<RunObserver, 'begin' | 'failed' | 'resumable'>,
 ): RunObserver {
   let progress: Progress | undefined;
-  const tell = (text: string) => (progress && !quiet ? progress.line(text) : io.err(`${text}\n`));
+  const print = (text: string) => (progress && !quiet ? progress.line(text) : io.err(`${text}\n`));
   return {
     begin: plan => {
       begin(plan);
@@ -112,9 +112,9 @@ function observer(
     evaluating: step => progress?.evaluating(step),
     evaluated: evaluation => progress?.evaluated(evaluation),
     saved: () => progress?.saved(),
-    warning: text => tell(`warning: ${text}`),
+    warning: text => print(`warning: ${text}`),
     line: text => {
-      if (!quiet) tell(text);
+      if (!quiet) print(text);
     },
     end: () => progress?.end(),
     failed,

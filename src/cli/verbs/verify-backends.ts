@@ -4,10 +4,10 @@ import { counted } from '../../util/words.js';
 import { type ApartAt, type BackendsProof, verifyBackends } from '../../verify/backends.js';
 import type { VerifyBackendsOptions } from '../options.js';
 import type { Io } from '../terminal/io.js';
-import { tellProof } from './proof.js';
+import { printProof } from './proof.js';
 
 export function verifyBackendsOf(config: string, options: VerifyBackendsOptions, io: Io): Promise<ExitCode> {
-  return tellProof(
+  return printProof(
     {
       prove: (started, note) => verifyBackends({ ...options, config, started, note }),
       text,

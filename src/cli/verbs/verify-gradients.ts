@@ -6,14 +6,14 @@ import { counted } from '../../util/words.js';
 import { type GradientsProof, type TensorProof, verifyGradients } from '../../verify/gradients.js';
 import type { VerifyGradientsOptions } from '../options.js';
 import type { Io } from '../terminal/io.js';
-import { tellProof } from './proof.js';
+import { printProof } from './proof.js';
 
 export function verifyGradientsOf(
   config: string,
   options: VerifyGradientsOptions,
   io: Io,
 ): Promise<ExitCode> {
-  return tellProof(
+  return printProof(
     {
       prove: (started, note) => verifyGradients({ ...options, config, started, note }),
       text,

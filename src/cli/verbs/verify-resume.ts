@@ -8,7 +8,7 @@ import { type ResumeProof, verifyResume } from '../../verify/resume.js';
 import type { VerifyResumeOptions } from '../options.js';
 import { onStopSignal } from '../signals.js';
 import type { Io } from '../terminal/io.js';
-import { tellProof } from './proof.js';
+import { printProof } from './proof.js';
 
 /** The runs are kept where anything differs. */
 export async function verifyResumeOf(
@@ -20,7 +20,7 @@ export async function verifyResumeOf(
   // what is wrong with the config is said as `run` says it
   loadExperiment(config, { set });
   const stop = onStopSignal(io);
-  const proved = tellProof(
+  const proved = printProof(
     {
       prove: async (started, note) => {
         const verified = await verifyResume({

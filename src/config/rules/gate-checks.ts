@@ -135,7 +135,7 @@ function checkOver({ metric, over, baseline }: GateConfig, path: Path, locator: 
 }
 
 /** A smaller number is more likely to be a slip of another kind than a bound in per cent. */
-const LEAST_PERCENTAGE = 20;
+const MIN_PERCENTAGE = 20;
 
 /** A bound outside the metric's range can never be met, such as an accuracy in per cent. */
 function checkReach({ metric, min, max }: GateConfig, path: Path, locator: Locator): Diagnostic[] {
@@ -146,7 +146,7 @@ function checkReach({ metric, min, max }: GateConfig, path: Path, locator: Locat
       ? `from ${range.min} to ${range.max}`
       : `at most ${range.max}`;
     const more = { expected, got: String(min) };
-    const isPercentage = min >= LEAST_PERCENTAGE && min <= 100;
+    const isPercentage = min >= MIN_PERCENTAGE && min <= 100;
     const suggestion = isPercentage ? { suggestion: String(fromPercent(min)) } : {};
     return [locator.atValue([...path, 'min'], 'config/gate', message, { ...more, ...suggestion })];
   }

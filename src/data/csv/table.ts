@@ -63,7 +63,7 @@ interface ColumnIndices {
 const ABSENT = -1;
 
 /** Names of columns that a complaint lists. */
-const MOST_NAMED = 30;
+const MAX_NAMED = 30;
 
 /** Cells of a column that are complained about. */
 const MAX_CELLS = 20;
@@ -72,7 +72,7 @@ const MAX_CELLS = 20;
 const MIN_WORDS = 3;
 
 /** Columns that are complained about; who names the wrong file need not hear of each. */
-const MOST_MISSING = 20;
+const MAX_MISSING = 20;
 
 /**
  * Reads the named columns of a file.
@@ -84,7 +84,7 @@ export async function readCsvTable(path: string, columns: CsvColumns): Promise<C
   const problems = new Problems();
   const reader = new TableReader(source, columns, problems);
   scanCsv(source.bytes, source.name, reader, problems);
-  reader.tellCells();
+  reader.reportCells();
   problems.throwIfAny();
   return reader.table();
 }
@@ -215,7 +215,7 @@ class TableReader {
    * Adds the complaints about cells, in the order of the file; one about a column that holds words.
    * A wide row may have thousands of them, and to place one takes a look through the file.
    */
-  tellCells(): void {
+  reportCells(): void {
     const told = [...this.badCells].flatMap(([column, { first, words }]) =>
       words >= MIN_WORDS && 2 * words > this.starts.length ? [this.wordColumn(column, first, words)] : first,
     );
@@ -260,9 +260,9 @@ function columnIndices(
   const places = placesOf(names);
   const indexOf = ({ name, keyPath }: NamedColumn): number => {
     const [index = ABSENT, again] = places.get(name) ?? [];
-    if (index === ABSENT && missing.length < MOST_MISSING)
+    if (index === ABSENT && missing.length < MAX_MISSING)
       missing.push({ ...missingColumn(name, names, file), keyPath });
-    if (again !== undefined && doubled.length < MOST_MISSING) {
+    if (again !== undefined && doubled.length < MAX_MISSING) {
       const message = `two columns are named ${JSON.stringify(name)}`;
       doubled.push({ code: 'data/csv-duplicate-column', message, ...placeOfColumn(again) });
     }
@@ -301,7 +301,7 @@ function missingColumn(
   return {
     code: 'data/csv-missing-column',
     message: `${file} has no column ${JSON.stringify(name)}${hint}`,
-    expected: `one of ${names.slice(0, MOST_NAMED).join(', ')}${names.length > MOST_NAMED ? ', …' : ''}`,
+    expected: `one of ${names.slice(0, MAX_NAMED).join(', ')}${names.length > MAX_NAMED ? ', …' : ''}`,
     alternatives: names,
   };
 }

@@ -376,13 +376,13 @@ export class CsvPieces implements CsvRecord {
 class RecordParser extends Parser {
   constructor(
     recordDelimiters: string[],
-    private readonly tell: (fields: readonly string[], end: number) => void,
+    private readonly handle: (fields: readonly string[], end: number) => void,
   ) {
     super({ ...OPTIONS, record_delimiter: recordDelimiters });
   }
 
   override push(fields: readonly string[]): boolean {
-    this.tell(fields, this.info.bytes);
+    this.handle(fields, this.info.bytes);
     return true;
   }
 }

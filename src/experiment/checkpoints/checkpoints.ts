@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { flushFolder, TEMPORARY_PREFIX, writeJsonAtomic } from '../files/atomic.js';
-import { naming } from '../files/file-error.js';
+import { withFileErrors } from '../files/file-error.js';
 import { type JsonObject, nonFiniteName, spellNonFinite } from '../files/json.js';
 import { refuseUnlessOwned } from '../locks/ownership.js';
 import { checkpointName, refuseLink } from './files.js';
@@ -68,7 +68,7 @@ export class CheckpointStore {
    * exit 2 where it is a link or one cannot be read, exit 1 where the system refuses.
    */
   static open(folder: string, policy: CheckpointPolicy): CheckpointStore {
-    naming(folder, () => {
+    withFileErrors(folder, () => {
       refuseLink(folder);
       mkdirSync(folder, { recursive: true });
       flushFolder(dirname(folder));
@@ -159,5 +159,5 @@ export class CheckpointStore {
 
 function remove(path: string): void {
   refuseUnlessOwned(path);
-  naming(path, () => rmSync(path, { force: true }));
+  withFileErrors(path, () => rmSync(path, { force: true }));
 }

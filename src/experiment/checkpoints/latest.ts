@@ -2,7 +2,7 @@
 import { existsSync, lstatSync, renameSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { type Diagnostic, damagedError, EXIT, UserError } from '../../util/errors.js';
-import { naming } from '../files/file-error.js';
+import { withFileErrors } from '../files/file-error.js';
 import { unreadable } from '../files/unreadable.js';
 import { refuseUnlessOwned } from '../locks/ownership.js';
 import { checkpointNames, refuseLink } from './files.js';
@@ -28,7 +28,7 @@ export interface LatestCheckpoint {
  * were checkpoints and none is whole; exit 2 where one cannot be got at, and so may be whole, or where it or the folder is a link.
  */
 export function latestCheckpoint(folder: string, { strict }: { readonly strict: boolean }): LatestCheckpoint {
-  naming(folder, () => refuseLink(folder));
+  withFileErrors(folder, () => refuseLink(folder));
   const damaged = new Map<string, readonly Diagnostic[]>();
   let checkpoint: Checkpoint | undefined;
   const whole: SavedCheckpoint[] = [];
@@ -51,7 +51,7 @@ export function latestCheckpoint(folder: string, { strict }: { readonly strict: 
   if (found.length > 0 && strict) throw new UserError(EXIT.damaged, found);
   const setAside = () => {
     for (const path of damaged.keys()) refuseUnlessOwned(path);
-    for (const path of damaged.keys()) naming(path, () => renameSync(path, `${path}${ASIDE}`));
+    for (const path of damaged.keys()) withFileErrors(path, () => renameSync(path, `${path}${ASIDE}`));
   };
   return { checkpoint, whole, damaged: found, setAside };
 }

@@ -5,7 +5,7 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { refuseUnlessOwned } from '../locks/ownership.js';
-import { naming, tidyUp } from './file-error.js';
+import { tidyUp, withFileErrors } from './file-error.js';
 
 /** How a temporary file begins; readers of a folder skip such names, and a crash may leave one behind. */
 export const TEMPORARY_PREFIX = '.tmp-';
@@ -36,7 +36,7 @@ export class AtomicFile {
   static create(path: string, alias: string = basename(path)): AtomicFile {
     const temporary = join(dirname(path), `${TEMPORARY_PREFIX}${process.pid}-${alias}`);
     refuseUnlessOwned(path);
-    return naming(path, () => {
+    return withFileErrors(path, () => {
       // left by a process of the same number, or a link that somebody put there, which is not to be followed
       rmSync(temporary, { force: true });
       return new AtomicFile(path, temporary, openSync(temporary, 'wx', 0o644));
@@ -44,12 +44,12 @@ export class AtomicFile {
   }
 
   write(chunk: Uint8Array | string): void {
-    naming(this.path, () => writeWhole(this.file, chunk));
+    withFileErrors(this.path, () => writeWhole(this.file, chunk));
   }
 
   /** Brings the file to the disk and under its name. Where that fails, nothing is left of it. */
   commit(): void {
-    naming(this.path, () => {
+    withFileErrors(this.path, () => {
       try {
         try {
           fsyncSync(this.file);
@@ -91,7 +91,7 @@ export function writeJsonAtomic(path: string, value: object): void {
 
 /** Writes a new file through to the disk, though not in one step. Throws exit 1 where it exists or the system refuses. */
 export function writeFlushed(path: string, chunks: readonly (Uint8Array | string)[]): void {
-  naming(path, () => {
+  withFileErrors(path, () => {
     writeNew(path, chunks);
     flushFolder(dirname(path));
   });

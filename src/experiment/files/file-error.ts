@@ -10,7 +10,7 @@ const OF_A_FILE: Readonly<Record<string, string>> = {
 };
 
 /** Runs `action` on `file`. What the system refuses meanwhile is thrown as exit 1 with the file; anything else as it is. */
-export function naming<T>(file: string, action: () => T): T {
+export function withFileErrors<T>(file: string, action: () => T): T {
   try {
     return action();
   } catch (error) {
@@ -18,7 +18,7 @@ export function naming<T>(file: string, action: () => T): T {
   }
 }
 
-/** Runs `action`, which writes what the user named: where that place cannot be written to, the exit 1 of `naming` becomes exit 2. */
+/** Runs `action`, which writes what the user named: where that place cannot be written to, the exit 1 of `withFileErrors` becomes exit 2. */
 export function atNamedPlace<T>(action: () => T): T {
   try {
     return action();

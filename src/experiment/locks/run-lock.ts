@@ -38,7 +38,7 @@ import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { usageError } from '../../util/errors.js';
 import { writeWhole } from '../files/atomic.js';
-import { naming, tidyUp } from '../files/file-error.js';
+import { tidyUp, withFileErrors } from '../files/file-error.js';
 import { codeOf } from '../files/refusals.js';
 import { isAdvisoryLocked, tryAdvisoryLock } from './advisory-lock.js';
 import { hold, isStillHeld } from './ownership.js';
@@ -82,7 +82,7 @@ const PAUSE_MS = 20;
 export function lockRun(path: string): () => void {
   const attempt = new Attempt(path);
   try {
-    naming(path, () => attempt.claim());
+    withFileErrors(path, () => attempt.claim());
   } catch (error) {
     tidyUp(() => attempt.giveUp());
     throw error;
@@ -102,8 +102,8 @@ class Attempt {
 
   constructor(private readonly path: string) {
     this.mine = `${path}.${randomInt(2 ** 47)}`;
-    const directory = naming(path, () => realpathSync(dirname(path)));
-    this.file = naming(path, () => openSync(this.mine, 'ax', 0o644));
+    const directory = withFileErrors(path, () => realpathSync(dirname(path)));
+    this.file = withFileErrors(path, () => openSync(this.mine, 'ax', 0o644));
     const advisory = tryAdvisoryLock(this.file) === true;
     this.owner = { ...processPlace(), directory, token: randomUUID(), advisory };
   }
@@ -128,7 +128,7 @@ class Attempt {
     beat.unref();
     return () => {
       // what cannot be removed stays this process's own, and can be released again
-      naming(path, () => {
+      withFileErrors(path, () => {
         if (isStillHeld(path, text)) rmSync(path, { force: true });
       });
       this.tidy();
@@ -137,7 +137,7 @@ class Attempt {
       if (!this.isOpen) return;
       // even where closing fails, the number may be another file's from now on
       this.isOpen = false;
-      naming(path, () => closeSync(file));
+      withFileErrors(path, () => closeSync(file));
     };
   }
 
@@ -277,7 +277,7 @@ function removeAttempts(path: string): void {
 }
 
 function remove(path: string): void {
-  naming(path, () => rmSync(path, { force: true }));
+  withFileErrors(path, () => rmSync(path, { force: true }));
 }
 
 /** Undefined where there is none any more, or something that is none; without an owner where it does not say who that is. */

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { EXIT, UserError } from '../../util/errors.js';
 import { writeAtomic, writeWhole } from '../files/atomic.js';
-import { naming, tidyUp } from '../files/file-error.js';
+import { tidyUp, withFileErrors } from '../files/file-error.js';
 import { refuseUnlessOwned } from '../locks/ownership.js';
 
 /** A link in the place of a log could lead anywhere. (Windows has no such flag, and no links without special rights.) */
@@ -30,7 +30,7 @@ export class LogFile {
 
   /** Opens `path` for appending, creating it. Throws exit 1 where the system refuses, or where it is a link. */
   static open(path: string): LogFile {
-    return naming(path, () => {
+    return withFileErrors(path, () => {
       const file = openSync(path, APPENDING, 0o644);
       return new LogFile(path, file, fstatSync(file).size);
     });
@@ -44,7 +44,7 @@ export class LogFile {
    */
   write(line: string): boolean {
     refuseUnlessOwned(this.path);
-    return naming(this.path, () => {
+    return withFileErrors(this.path, () => {
       const wasGone = this.isGone();
       if (wasGone) this.putBack();
       if (this.torn) this.takeBack();
@@ -90,7 +90,7 @@ export class LogFile {
 
   /** Brings to the disk what the system still holds back. Throws exit 1 where it refuses. */
   flush(): void {
-    naming(this.path, () => fsyncSync(this.file));
+    withFileErrors(this.path, () => fsyncSync(this.file));
   }
 
   close(): void {

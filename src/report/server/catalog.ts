@@ -92,7 +92,7 @@ export class Catalog {
     this.known = known;
     await this.configs.read(places.filter(({ kind }) => kind === 'run'));
     const listed = [...known.values()].map(one => one.listed);
-    this.runs = this.configs.tell(listed.filter(one => one.kind === 'run'));
+    this.runs = this.configs.withConfigs(listed.filter(one => one.kind === 'run'));
     this.sweeps = listed.filter(one => one.kind === 'sweep');
     this.deeper = deeperUnder(this.root, places);
     this.lookedAt = performance.now();

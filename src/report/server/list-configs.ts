@@ -61,7 +61,7 @@ export class ListedConfigs {
   }
 
   /** `runs` with what is not common of their configs: the same objects for the same runs. */
-  tell(runs: readonly ListedRun[]): readonly ListedRun[] {
+  withConfigs(runs: readonly ListedRun[]): readonly ListedRun[] {
     const { common } = this;
     const told = runs.map((listed): Told => {
       const texts = this.known.get(listed.path)?.texts ?? null;

@@ -56,15 +56,15 @@ export class RunSource implements Source {
       const news = this.log.poll();
       restarted ||= news.restarted;
       // of many only that there were some is of interest: they are told as a whole
-      records = records.length > MOST_POINTS ? records : [...records, ...news.records];
-      if (!news.more) return { restarted: restarted || records.length > MOST_POINTS, records };
+      records = records.length > MAX_POINTS ? records : [...records, ...news.records];
+      if (!news.more) return { restarted: restarted || records.length > MAX_POINTS, records };
       await new Promise(resolve => setImmediate(resolve));
     }
   }
 }
 
 /** Of new ones; more are told as a whole document. */
-const MOST_POINTS = 2000;
+const MAX_POINTS = 2000;
 
 function changeOf(records: readonly LogRecord[], seconds: number): RunChange {
   const points: Record<string, { steps: number[]; values: (number | null)[] }> = {};

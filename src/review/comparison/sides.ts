@@ -33,7 +33,7 @@ export function countedRuns({ runs }: Side): PlacedRun[] {
 }
 
 /** The runs that say what a side is: those that count, or all where none does. */
-export function tellingRuns(side: Side): readonly PlacedRun[] {
+export function distinguishingRuns(side: Side): readonly PlacedRun[] {
   const counted = countedRuns(side);
   return counted.length > 0 ? counted : side.runs;
 }

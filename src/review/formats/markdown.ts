@@ -118,15 +118,15 @@ function runTable(runs: readonly RunReview[]): string[] {
 }
 
 /** Runs of one group in one picture; more lines than this are not told apart. */
-const MOST_LINES = 6;
+const MAX_LINES = 6;
 /** Points along a curve. */
-const MOST_POINTS = 50;
+const MAX_POINTS = 50;
 
 function chartsOf({ runs, groups }: Review, curves: readonly Curves[]): string[] {
   return groups.flatMap(group => {
     const members = group.runs
       .map(id => curves[runs.findIndex(run => run.run_id === id)])
-      .slice(0, MOST_LINES);
+      .slice(0, MAX_LINES);
     const names = [...new Set(members.flatMap(own => Object.keys(own)))].filter(name =>
       name.startsWith('test.'),
     );
@@ -148,7 +148,7 @@ function chart(title: string, metric: string, curves: readonly Curve[]): string[
     Math.min(...lines.map(points => points[0].step)),
     Math.max(...lines.map(points => points[points.length - 1].step)),
   ];
-  const count = Math.min(MOST_POINTS, Math.max(...lines.map(points => points.length)));
+  const count = Math.min(MAX_POINTS, Math.max(...lines.map(points => points.length)));
   const steps = Array.from({ length: count }, (_, i) => from + ((to - from) * i) / (count - 1));
   const drawn = lines.map(points => `  line [${steps.map(step => valueAt(points, step)).join(', ')}]`);
   return [

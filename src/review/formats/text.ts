@@ -49,11 +49,11 @@ function runLines(run: RunReview, nameOf: (directory: string) => string): string
   ];
 }
 
-const MOST_WARNINGS = 5;
+const MAX_WARNINGS = 5;
 
 /** What is odd about a run though it ended. */
 export function oddities({ warnings, damaged_lines, cautions }: RunReview): string[] {
-  const shown = warnings.first.slice(0, MOST_WARNINGS);
+  const shown = warnings.first.slice(0, MAX_WARNINGS);
   const left = warnings.count - shown.length;
   return [
     ...cautions.map(caution => `  warning: ${caution}`),

@@ -86,15 +86,15 @@ export function groupName(group: GroupReview): string {
   return runs.length === 1 ? `${what}, seed ${which}` : `${what}, ${runs.length} runs, seeds ${which}`;
 }
 
-const MOST_DISTINCT = 6;
+const MAX_DISTINCT = 6;
 
 /** What tells a group from others of its name. */
 function distinctWords({ distinct }: GroupReview, sign: string): string[] {
   const words = Object.entries(distinct).map(
     ([key, value]) => `${key}${sign}${typeof value === 'string' ? value : JSON.stringify(value)}`,
   );
-  const left = words.length - MOST_DISTINCT;
-  return left > 0 ? [...words.slice(0, MOST_DISTINCT), `${left} more`] : words;
+  const left = words.length - MAX_DISTINCT;
+  return left > 0 ? [...words.slice(0, MAX_DISTINCT), `${left} more`] : words;
 }
 
 function runLines({ completed, gates, state, not_judged }: RunReview): VerdictLine[] {

@@ -11,7 +11,7 @@ import type { Interval } from './interval.js';
 const RESAMPLES = 10_000;
 const LEVEL = 0.95;
 /** Of fewer values there are so few different resamples, 35 of four, that an interval would look much surer than it is. */
-const LEAST_VALUES = 5;
+const MIN_VALUES = 5;
 
 /** A sample whose mean is added to, or taken from, the statistic. */
 interface Term {
@@ -21,12 +21,12 @@ interface Term {
 
 /** Of the mean of one sample; null of fewer than five values. The same values in the same order always give the same interval. */
 export function meanInterval(values: readonly number[]): Interval | null {
-  return values.length < LEAST_VALUES ? null : interval([{ values, sign: 1 }]);
+  return values.length < MIN_VALUES ? null : interval([{ values, sign: 1 }]);
 }
 
 /** Of the mean of `second` less that of `first`, which are independent; null where one has fewer than five values. */
 export function differenceInterval(first: readonly number[], second: readonly number[]): Interval | null {
-  if (Math.min(first.length, second.length) < LEAST_VALUES) return null;
+  if (Math.min(first.length, second.length) < MIN_VALUES) return null;
   const terms: Term[] = [
     { values: first, sign: -1 },
     { values: second, sign: 1 },

@@ -22,7 +22,7 @@ const PROGRAM = programFile('cli/main.js');
 /** Between two looks whether the sweep wants a job stopped. */
 const POLL_MS = 1_000;
 /** How often a job may lose its worker; it is not the job's fault, but one that takes every worker down must come to an end. */
-const MOST_LOSSES = 10;
+const MAX_LOSSES = 10;
 
 export interface WorkerPlan {
   /** `redis://…`, see `parseQueue`. */
@@ -51,7 +51,7 @@ export async function workOn(plan: WorkerPlan, signal: AbortSignal): Promise<voi
       name: `${hostname()}:${process.pid}`,
       lockDuration: plan.lease * 1000,
       stalledInterval: (plan.lease * 1000) / 2,
-      maxStalledCount: MOST_LOSSES,
+      maxStalledCount: MAX_LOSSES,
     }),
   );
   plan.say(`waiting for tasks of ${address.shown} in ${plan.root}`);

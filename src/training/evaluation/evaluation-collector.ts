@@ -28,14 +28,14 @@ import { OutputSpread } from './output-spread.js';
 import { Worst } from './worst.js';
 
 /** Predictions that are told one by one. */
-const MOST_WORST = 24;
+const MAX_WORST = 24;
 /** A larger matrix serves no reader; its size grows with the square. */
-const MOST_CONFUSED = 100;
+const MAX_CONFUSED = 100;
 /** Larger pictures would make the file one of megabytes. */
-const MOST_PIXELS = 10_000;
+const MAX_PIXELS = 10_000;
 /** Of a target, and of its prediction. */
-const MOST_NUMBERS = 100;
-const MOST_PAIRS = 200;
+const MAX_NUMBERS = 100;
+const MAX_PAIRS = 200;
 /** Numbers of a target that pairs have: as many as are plotted. */
 const MAX_PLOTTED = 4;
 /** Classes or labels whose scores are listed, and targets whose errors are. */
@@ -87,7 +87,7 @@ function factsOf<K extends SplitEvaluation['kind']>(
 
 class ClassCollector implements EvaluationCollector {
   private readonly confusion: number[][] | null;
-  private readonly mistakes = new Worst<Mistake>(MOST_WORST);
+  private readonly mistakes = new Worst<Mistake>(MAX_WORST);
   private readonly pictures: PictureLayout | null;
   private undecided = 0;
   private readonly accuracy = meanOf(classesMeans.accuracy);
@@ -101,7 +101,7 @@ class ClassCollector implements EvaluationCollector {
     const classes = run.spec.outputSize;
     this.counts = new Counts(classes);
     this.confusion =
-      classes <= MOST_CONFUSED
+      classes <= MAX_CONFUSED
         ? Array.from({ length: classes }, () => new Array<number>(classes).fill(0))
         : null;
     this.pictures = pictureLayout(dataset, split);
@@ -153,7 +153,7 @@ class ClassCollector implements EvaluationCollector {
 
 class ValueCollector implements EvaluationCollector {
   private readonly error = meanOf(valuesMeans.mean_absolute_error);
-  private readonly worst = new Worst<WorstValue>(MOST_WORST);
+  private readonly worst = new Worst<WorstValue>(MAX_WORST);
   private readonly sample: ValuePair[] = [];
   private readonly wanted: ReadonlySet<number>;
   private readonly errors: Errors;
@@ -167,7 +167,7 @@ class ValueCollector implements EvaluationCollector {
   ) {
     this.size = targetSize(run.loss, run.spec.outputSize);
     this.errors = new Errors(this.size);
-    this.wanted = spread(dataset[split]?.count ?? 0, MOST_PAIRS);
+    this.wanted = spread(dataset[split]?.count ?? 0, MAX_PAIRS);
   }
 
   add(sequence: PredictedSequence): void {
@@ -207,8 +207,8 @@ function outputScores({ r2, ...errors }: OutputErrors): OutputScores {
 function worstValue(prediction: Prediction): Omit<WorstValue, keyof PredictionPlace> {
   const { point, target } = prediction;
   return {
-    target: [...target.subarray(0, MOST_NUMBERS)],
-    prediction: [...point.subarray(0, MOST_NUMBERS)],
+    target: [...target.subarray(0, MAX_NUMBERS)],
+    prediction: [...point.subarray(0, MAX_NUMBERS)],
     absolute_error: valuesMeans.mean_absolute_error(prediction),
   };
 }
@@ -216,7 +216,7 @@ function worstValue(prediction: Prediction): Omit<WorstValue, keyof PredictionPl
 class LabelCollector implements EvaluationCollector {
   private readonly accuracy = meanOf(labelsMeans.accuracy);
   private readonly counts: Counts;
-  private readonly worst = new Worst<WorstValue>(MOST_WORST);
+  private readonly worst = new Worst<WorstValue>(MAX_WORST);
 
   constructor(
     private readonly run: ModelRun,
@@ -262,7 +262,7 @@ function placeOf(
 }
 
 function pictureLayout({ picture, ...splits }: Dataset, split: SplitName): PictureLayout | null {
-  if (!picture || !splits[split]?.picture || picture.width * picture.height > MOST_PIXELS) return null;
+  if (!picture || !splits[split]?.picture || picture.width * picture.height > MAX_PIXELS) return null;
   return { width: picture.width, height: picture.height, encoding: 'base64-uint8' };
 }
 

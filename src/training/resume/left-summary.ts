@@ -3,7 +3,7 @@
  * without.
  */
 import { renameSync } from 'node:fs';
-import { naming } from '../../experiment/files/file-error.js';
+import { withFileErrors } from '../../experiment/files/file-error.js';
 import { refuseUnlessOwned } from '../../experiment/locks/ownership.js';
 import type { RunDirectory } from '../../experiment/run-directory.js';
 import type { Summary } from '../../experiment/summary.js';
@@ -36,7 +36,7 @@ export function leftSummary(
       problem: `${error.message}; it is set aside, and with it the times of the process that wrote it`,
       setAside: () => {
         refuseUnlessOwned(path);
-        naming(path, () => renameSync(path, `${path}.damaged`));
+        withFileErrors(path, () => renameSync(path, `${path}.damaged`));
       },
     };
   }

@@ -33,7 +33,6 @@ import type { Summary } from '../../experiment/summary.js';
 import { damagedError, type ExitCode, UserError, usageError } from '../../util/errors.js';
 import { batchOrder, defaultLogEvery, totalSteps } from '../run/batch-plan.js';
 import { type SavedState, savedState } from '../run/checkpoint-metadata.js';
-import { conductRun } from '../run/conduct.js';
 import { watchedMetrics } from '../run/early-stopping.js';
 import { RunEvents } from '../run/events.js';
 import { gateOrigins, withGateOrigins } from '../run/gate-references.js';
@@ -42,6 +41,7 @@ import { dataRecord, manifestFacts } from '../run/manifest-facts.js';
 import type { RunObserver, RunResult } from '../run/observer.js';
 import { initialParameters, openSession, type Session } from '../run/session.js';
 import { RunState } from '../run/state.js';
+import { trainRun } from '../run/train.js';
 import type { Trainer } from '../step/trainer.js';
 import { restoreTraining } from '../step/weights.js';
 import {
@@ -151,7 +151,7 @@ async function resumeLocked(
   const state = new RunState(watchedMetrics(loaded.experiment), spent);
   const { signal, pauseAfterEpoch } = options;
   const logEvery = intervalOf(manifest, loaded, session);
-  return conductRun(
+  return trainRun(
     { loaded, session, directory, runId, observer, signal, pauseAfterEpoch, began, state, logEvery },
     {
       open: () => {
@@ -191,7 +191,7 @@ async function resumeLocked(
         if (original !== undefined) observer.warning(copySentence(original));
         if (isGivenConfigEdited(directory, manifest)) events.warn('config/edited', EDITED, observer);
         if (!cut.kept.has('graph.compiled')) events.compiled();
-        if (checkpoint && saved && !cut.saved) tellCheckpoint(events, directory, checkpoint, saved);
+        if (checkpoint && saved && !cut.saved) logCheckpoint(events, directory, checkpoint, saved);
         return events;
       },
       place: (trainer, events) => {
@@ -408,7 +408,7 @@ function stepHashes(
 }
 
 /** The process was killed between writing the checkpoint and saying so. */
-function tellCheckpoint(
+function logCheckpoint(
   events: RunEvents,
   directory: RunDirectory,
   { path, step, metric, temporary }: Checkpoint,

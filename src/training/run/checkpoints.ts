@@ -11,7 +11,7 @@ import type { Trainer } from '../step/trainer.js';
 import { loadWeights, trainingTensors } from '../step/weights.js';
 import { checkpointMetadata, type SavedState, savedState } from './checkpoint-metadata.js';
 import type { RunEvents } from './events.js';
-import { persist } from './persist.js';
+import { retryWrite } from './retry-write.js';
 import type { RunState } from './state.js';
 
 export interface SaveOptions {
@@ -73,7 +73,7 @@ export class RunCheckpoints {
       metric: value,
       temporary,
     };
-    const saved = await persist(
+    const saved = await retryWrite(
       () => this.saveOnce(input),
       message => this.events.warning('checkpoint/retry', message),
     );

@@ -17,7 +17,7 @@ import { isExhausted, patienceAfter } from './early-stopping.js';
 import type { EarlyStop, RunEvents } from './events.js';
 import type { EvaluationReport, LoopEnd, Position, StepReport } from './loop.js';
 import type { RunObserver } from './observer.js';
-import { persist } from './persist.js';
+import { retryWrite } from './retry-write.js';
 import {
   earlyStopSentence,
   evaluationSentence,
@@ -114,7 +114,7 @@ export class Recorder {
     this.keepHistory(report);
     state.evaluated = true;
     this.unwritten = result.document;
-    this.tellEvaluation(split, report, result);
+    this.logEvaluation(split, report, result);
     const { early_stopping } = loaded.experiment.training;
     if (early_stopping && this.isFinished && report.step < this.plan.totalSteps)
       events.stoppedEarly(report, this.stopOf(early_stopping));
@@ -155,7 +155,7 @@ export class Recorder {
     if (!result) return false;
     state.metrics = { ...state.metrics, test: result.metrics };
     this.unwritten = result.document;
-    this.tellEvaluation('test', position, result);
+    this.logEvaluation('test', position, result);
     await this.writeEvaluation();
     return true;
   }
@@ -269,14 +269,14 @@ export class Recorder {
     const { unwritten } = this;
     if (!unwritten) return;
     const { directory, events } = this.parts;
-    await persist(
+    await retryWrite(
       () => directory.writeEvaluation(unwritten),
       message => events.warning('evaluation/retry', message),
     );
     this.unwritten = undefined;
   }
 
-  private tellEvaluation(
+  private logEvaluation(
     split: 'validation' | 'test',
     position: Position,
     { metrics, count, seconds }: SplitResult,

@@ -7,13 +7,13 @@ import { checkName, RunDirectory } from '../../experiment/run-directory.js';
 import { refuseOtherConfig } from '../resume/other-config.js';
 import { resumeExperiment } from '../resume/resume.js';
 import { batchOrder, defaultLogEvery, totalSteps } from './batch-plan.js';
-import { type Beginning, conductRun } from './conduct.js';
 import { watchedMetrics } from './early-stopping.js';
 import { RunEvents } from './events.js';
 import { manifestFacts } from './manifest-facts.js';
 import type { RunObserver, RunResult } from './observer.js';
 import { type BackendOptions, initialParameters, openSession } from './session.js';
 import { RunState } from './state.js';
+import { type Beginning, trainRun } from './train.js';
 
 export type { RunObserver, RunResult } from './observer.js';
 
@@ -58,7 +58,7 @@ export async function runExperiment(
   const { signal, pauseAfterEpoch } = options;
   const state = new RunState(watchedMetrics(loaded.experiment));
   const runId = directory.id;
-  const conduct = {
+  const context = {
     loaded,
     session,
     directory,
@@ -87,12 +87,12 @@ export async function runExperiment(
     },
   };
   const { files } = directory;
-  if (options.directory === undefined) return whileLocked(files.lock, () => conductRun(conduct, beginning));
+  if (options.directory === undefined) return whileLocked(files.lock, () => trainRun(context, beginning));
   const begun = await whileLocked(files.lock, async () => {
     // another process may have been at work here while this one read the data
     if (directory.isResumable) return undefined;
     directory.takeConfigs(configs);
-    return conductRun(conduct, beginning);
+    return trainRun(context, beginning);
   });
   return begun ?? goOn(directory.path, loaded, options, observer);
 }

@@ -106,11 +106,11 @@ function notFiniteWords({
     : `the gradient norm is ${gradientNorm}${where}`;
 }
 
-const MOST_LISTED = 3;
+const MAX_LISTED = 3;
 
 function listed(names: readonly string[]): string {
-  const left = names.length - MOST_LISTED;
-  return names.slice(0, MOST_LISTED).join(', ') + (left > 0 ? ` and ${left} more` : '');
+  const left = names.length - MAX_LISTED;
+  return names.slice(0, MAX_LISTED).join(', ') + (left > 0 ? ` and ${left} more` : '');
 }
 
 export function interruptedSentence(step: number): string {

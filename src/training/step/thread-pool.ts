@@ -56,8 +56,8 @@ const YOUNG_GENERATION_MB = 8;
 
 export class ThreadPool implements ShardPool {
   private readonly computers: Computer[] = [];
-  /** What every thread has been told, for those that start later. */
-  private readonly told: WorkerRequest[] = [];
+  /** What was posted to every thread, for those that start later. */
+  private readonly posted: WorkerRequest[] = [];
   private groups = 0;
 
   /** At most `threads` threads; only those are started that a group has shards for. */
@@ -76,7 +76,7 @@ export class ThreadPool implements ShardPool {
     const slots = allocateShards(job, size, heap);
     const group = this.groups++;
     const described = slots.map(shards => shards.map(memory => describeShard(memory, heap)));
-    this.tell({ group, job, slots: described });
+    this.post({ group, job, slots: described });
     while (this.computers.length < Math.min(this.threads, size.shards)) this.computers.push(this.start());
     const known = new Set<string>();
     const compute = (slot: number) => {
@@ -94,12 +94,12 @@ export class ThreadPool implements ShardPool {
     const missing = programs.filter(({ key }) => !known.has(key));
     if (missing.length === 0) return;
     for (const { key } of missing) known.add(key);
-    this.tell({ group, plans: missing.map(({ key, make }) => [key, this.engine.link(make())]) });
+    this.post({ group, plans: missing.map(({ key, make }) => [key, this.engine.link(make())]) });
   }
 
-  private tell(request: WorkerRequest): void {
-    for (const computer of this.computers) computer.tell(request);
-    this.told.push(request);
+  private post(request: WorkerRequest): void {
+    for (const computer of this.computers) computer.post(request);
+    this.posted.push(request);
   }
 
   async calibrate(shards: number): Promise<number> {
@@ -117,7 +117,7 @@ export class ThreadPool implements ShardPool {
     const { backend, links, heap } = this.engine;
     const parameters = heap.spanOf(this.parameters) as HeapSpan;
     const computer = new Computer({ backend, links, memory: heap.memory, parameters });
-    for (const request of this.told) computer.tell(request);
+    for (const request of this.posted) computer.post(request);
     return computer;
   }
 
@@ -161,7 +161,7 @@ class Computer {
   }
 
   /** Nothing is answered. */
-  tell(request: WorkerRequest): void {
+  post(request: WorkerRequest): void {
     this.worker.postMessage(request);
   }
 

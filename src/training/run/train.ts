@@ -19,7 +19,7 @@ import { droppedSentence } from './sentences.js';
 import { createTrainer, type Session } from './session.js';
 import type { RunState } from './state.js';
 
-export interface Conduct {
+export interface RunContext {
   readonly loaded: LoadedExperiment;
   readonly session: Session;
   readonly directory: RunDirectory;
@@ -48,8 +48,8 @@ export interface Beginning {
  * The run directory must be this process's alone. Throws what ends the run unexpectedly, after
  * summary and closing event are written as far as they can be.
  */
-export async function conductRun(conduct: Conduct, beginning: Beginning): Promise<RunResult> {
-  const { loaded, session, directory, runId, state, observer, began } = conduct;
+export async function trainRun(context: RunContext, beginning: Beginning): Promise<RunResult> {
+  const { loaded, session, directory, runId, state, observer, began } = context;
   const closing = new RunClosing(loaded, session, directory, runId, state, began);
   let events: RunEvents | undefined;
   let trainer: Trainer | undefined;
@@ -59,7 +59,7 @@ export async function conductRun(conduct: Conduct, beginning: Beginning): Promis
     const from = beginning.place(trainer, events);
     const checkpoints = new RunCheckpoints(loaded, directory, trainer, state, events);
     if (from) checkpoints.resumed(from.position.step);
-    const end = await train({ ...conduct, trainer, events, checkpoints }, from);
+    const end = await train({ ...context, trainer, events, checkpoints }, from);
     return closing.ended(end, events);
   } catch (error) {
     observer.failed(closing.failed(error, events));
@@ -72,7 +72,7 @@ export async function conductRun(conduct: Conduct, beginning: Beginning): Promis
   }
 }
 
-interface Training extends Conduct {
+interface Training extends RunContext {
   readonly trainer: Trainer;
   readonly events: RunEvents;
   readonly checkpoints: RunCheckpoints;

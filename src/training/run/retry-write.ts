@@ -11,7 +11,7 @@ const RETRY_AFTER_MS = [100, 1000];
  * What `write` gives. What the system refuses is tried again, `refused` being told each time,
  * before exit 1 is thrown.
  */
-export async function persist<T>(write: () => T, refused: (message: string) => void): Promise<T> {
+export async function retryWrite<T>(write: () => T, refused: (message: string) => void): Promise<T> {
   for (const wait of RETRY_AFTER_MS) {
     try {
       return write();
