@@ -1,16 +1,27 @@
 /** Which of gpu.js's backends runs the kernels, and why. */
+
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { usageError } from '../util/errors.js';
-import { type AdapterInfo, installWebGpu } from './gpu.js';
+import { programFile } from '../util/root.js';
+import { installWebGpu } from './gpu.js';
 
 const execute = promisify(execFile);
 
 export const BACKENDS = ['webgpu', 'webasm', 'cpu'] as const;
 export type Backend = (typeof BACKENDS)[number];
 export type BackendRequest = Backend | 'auto';
+
+/** The subset of a WebGPU adapter's description that identifies it. */
+export interface AdapterInfo {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly device: string;
+  readonly description: string;
+  /** Whether the processor does the work: correct, and slower than webasm. */
+  readonly software: boolean;
+}
 
 export interface BackendChoice {
   readonly backend: Backend;
@@ -67,7 +78,7 @@ export function webGpuAdapter(): ReturnType<typeof probeWebGpu> {
 
 /** Looks for an adapter in another process; see probe.ts. A driver that hangs or crashes there does no harm here. */
 async function probeWebGpu(): Promise<AdapterInfo | { readonly missing: string }> {
-  const script = fileURLToPath(new URL('./probe.js', import.meta.url));
+  const script = programFile('engine/probe.js');
   try {
     const { stdout } = await execute(process.execPath, [script], { timeout: PROBE_TIMEOUT_MS });
     return JSON.parse(stdout) as AdapterInfo | { missing: string };

@@ -1,8 +1,7 @@
 /** `doctor`: what this machine offers, asked of the machine itself, and what `--backend auto` would make of it. */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { type BackendChoice, chooseBackend, webGpuAdapter } from '../../engine/backend.js';
-import type { AdapterInfo } from '../../engine/gpu.js';
+import { type AdapterInfo, type BackendChoice, chooseBackend, webGpuAdapter } from '../../engine/backend.js';
 import { type Arithmetic, machineArithmetic } from '../../engine/simd/arithmetic.js';
 import { measuredWidth, type WidthFinding } from '../../engine/simd/target.js';
 import { type Machine, machine, type Versions, versions } from '../../experiment/machine.js';

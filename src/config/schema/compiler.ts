@@ -6,18 +6,18 @@
 import { createRequire } from 'node:module';
 import type { Ajv, Options, ValidateFunction } from 'ajv';
 
-const load = createRequire(import.meta.url);
+const require = createRequire(import.meta.url);
 
 /** Our annotations: they guide people and the type generator, not validation. */
 const ANNOTATIONS = ['x-path', 'x-form', 'x-default', 'x-run-default', 'x-aliases', 'x-unhashed-default'];
 
 export function compileValidator(schema: object): ValidateFunction {
-  return ajv('ajv').compile(schema);
+  return ajv(require('ajv') as AjvModule).compile(schema);
 }
 
 /** The same validator as the text of a CommonJS module, its only export. */
 export function validatorSource(schema: object): string {
-  const library = ajv('ajv', { code: { source: true } });
+  const library = ajv(require('ajv') as AjvModule, { code: { source: true } });
   return sourceOf(library, library.compile(schema));
 }
 
@@ -29,7 +29,7 @@ export function validatorSource(schema: object): string {
  */
 export function quickValidatorSource(schema: object): string {
   // the draft that has `unevaluatedProperties`
-  const library = ajv('ajv/dist/2019', {
+  const library = ajv(require('ajv/dist/2019') as AjvModule, {
     code: { source: true },
     allErrors: false,
     verbose: false,
@@ -42,14 +42,17 @@ export function quickValidatorSource(schema: object): string {
 }
 
 function sourceOf(library: Ajv, validate: ValidateFunction): string {
-  const standalone = load('ajv/dist/standalone') as {
+  const standalone = require('ajv/dist/standalone') as {
     default(library: Ajv, validate: ValidateFunction): string;
   };
   return standalone.default(library, validate);
 }
 
-function ajv(draft: 'ajv' | 'ajv/dist/2019', { code, ...options }: Options = {}): Ajv {
-  const { default: Library } = load(draft) as { default: new (options: Options) => Ajv };
+interface AjvModule {
+  readonly default: new (options: Options) => Ajv;
+}
+
+function ajv({ default: Library }: AjvModule, { code, ...options }: Options = {}): Ajv {
   const library = new Library({
     strict: true,
     strictRequired: false,

@@ -6,14 +6,13 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { ErrorObject, ValidateFunction } from 'ajv';
-import { packageRoot } from '../../util/root.js';
+import { packageRoot, programFile } from '../../util/root.js';
 import { compileValidator } from './compiler.js';
 
 export type SchemaError = ErrorObject;
 
-const load = createRequire(import.meta.url);
+const require = createRequire(import.meta.url);
 const compiled = new Map<string, ValidateFunction>();
 const quick = new Map<string, ((value: unknown) => boolean) | undefined>();
 const whole = new Map<string, object>();
@@ -136,7 +135,7 @@ export function schemaToValidate(name: string): object {
  */
 export function validatorFile(name: string, form: 'complete' | 'quick' = 'complete'): string {
   const file = form === 'complete' ? `${name}.cjs` : `${name}.quick.cjs`;
-  return fileURLToPath(new URL(`validators/${file}`, import.meta.url));
+  return programFile(`config/validators/${file}`);
 }
 
 /** Tells a schema from what it was when its validator was compiled. */
@@ -153,7 +152,7 @@ interface ValidatorModule {
 function builtValidator(name: string, form: 'complete' | 'quick'): ValidateFunction | undefined {
   const file = validatorFile(name, form);
   if (!existsSync(file)) return undefined;
-  const built = load(file) as ValidatorModule;
+  const built = require(file) as ValidatorModule;
   return built.schemaHash === schemaHash(name) ? built.validate : undefined;
 }
 
