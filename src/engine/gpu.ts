@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module';
 import type { GPU, Input } from 'gpu.js';
 import type { Shape } from '../graph/shape.js';
+import type { AdapterInfo } from './backend.js';
 
 const require = createRequire(import.meta.url);
 
@@ -22,16 +23,6 @@ let library: GpuLibrary | undefined;
 export function gpuLibrary(): GpuLibrary {
   library ??= require('gpu.js') as GpuLibrary;
   return library;
-}
-
-/** The subset of a WebGPU adapter's description that identifies it. */
-export interface AdapterInfo {
-  readonly vendor: string;
-  readonly architecture: string;
-  readonly device: string;
-  readonly description: string;
-  /** Whether the processor does the work: correct, and slower than webasm. */
-  readonly software: boolean;
 }
 
 interface WebGpuModule {

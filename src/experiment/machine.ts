@@ -8,6 +8,8 @@ import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../util/root.js';
 
+const require = createRequire(import.meta.url);
+
 export interface Versions {
   readonly cellrun: string;
   readonly node: string;
@@ -36,7 +38,7 @@ export function versions(): Versions {
   return {
     cellrun: versionIn(join(packageRoot, 'package.json')),
     node: process.versions.node,
-    'gpu.js': versionIn(createRequire(join(packageRoot, 'package.json')).resolve('gpu.js/package.json')),
+    'gpu.js': (require('gpu.js/package.json') as { version: string }).version,
   };
 }
 

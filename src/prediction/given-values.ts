@@ -37,6 +37,15 @@ export type SequenceValues =
       readonly times?: readonly string[];
     };
 
+/** What becomes of a sequence that cannot be read. */
+export interface RejectionOptions {
+  /**
+   * Told of each sequence that cannot be read, with its position in the input; the others are
+   * predicted. If absent, the first of them ends the predictions with an error.
+   */
+  readonly onRejected?: ((problems: readonly Diagnostic[], index: number) => void) | undefined;
+}
+
 /** What steps are, and what the features are called. */
 export interface StepForm {
   readonly input: SequenceInput;

@@ -16,9 +16,9 @@ import type { BackendRequest } from '../engine/backend.js';
 import { usageError } from '../util/errors.js';
 import type { AnswerForm, SequencePrediction } from './answers.js';
 import { type GenerateOptions, generateSymbols } from './generate.js';
-import { givenSequence, type SequenceValues, type StepForm } from './given-values.js';
+import { givenSequence, type RejectionOptions, type SequenceValues, type StepForm } from './given-values.js';
 import { type OpenedModel, openWithoutData } from './open.js';
-import { Predictor, type RejectionOptions } from './predictor.js';
+import { Predictor } from './predictor.js';
 import { type OpenModelOptions, openModel, type SavedModel } from './saved-model.js';
 import { type Session, StepModel } from './session.js';
 
@@ -57,7 +57,7 @@ export class Model {
   /** Those that predict nothing just now: each works on memory of its own. */
   private readonly idle: Predictor[] = [];
 
-  /** Use {@link loadModel}. */
+  /** @internal Use {@link loadModel}. */
   constructor(
     private readonly saved: SavedModel,
     private readonly opened: OpenedModel,

@@ -3,8 +3,9 @@ import { type ByteSource, newSequences, type SplitName } from '../data/index.js'
 import type { BackendOptions } from '../training/run/session.js';
 import type { AnswerForm, SequencePrediction } from './answers.js';
 import { splitOf } from './evaluate.js';
+import type { RejectionOptions } from './given-values.js';
 import { openWithoutData, withData } from './open.js';
-import { Predictor, type RejectionOptions } from './predictor.js';
+import { Predictor } from './predictor.js';
 import type { SavedModel } from './saved-model.js';
 
 /** What predictions are like, to be known before the first. */

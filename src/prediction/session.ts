@@ -35,7 +35,10 @@ export class StepModel {
   private readonly readout: Readout;
   private last: Promise<unknown> = Promise.resolve();
 
-  /** @throws UserError (exit 2) if a layer is bidirectional */
+  /**
+   * @internal Use `Model.session`.
+   * @throws UserError (exit 2) if a layer is bidirectional
+   */
   constructor(
     private readonly model: OpenedModel,
     private readonly form: AnswerForm,

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { programFile } from '../util/root.js';
 import type { Report } from './document.js';
 import { escapeHtml } from './escape.js';
 import { essentials } from './essentials.js';
@@ -19,7 +20,7 @@ export interface PageAssets {
 
 /** Reads what `npm run build` has put beside this module. */
 export function readPageAssets(): PageAssets {
-  const read = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8');
+  const read = (name: string): string => readFileSync(programFile(`report/${name}`), 'utf8');
   return { script: read('page.js'), indexScript: read('index-page.js'), style: read('page.css') };
 }
 

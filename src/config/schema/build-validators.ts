@@ -5,8 +5,8 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { packageRoot } from '../../util/root.js';
-import { validatorSource } from './compiler.js';
-import { schemaHash, schemaToValidate, validatorFile } from './schema.js';
+import { quickValidatorSource, validatorSource } from './compiler.js';
+import { readSchema, schemaHash, schemaToValidate, validatorFile } from './schema.js';
 
 const ENDING = '.schema.json';
 const names = readdirSync(join(packageRoot, 'schemas')).flatMap(file =>
@@ -14,8 +14,13 @@ const names = readdirSync(join(packageRoot, 'schemas')).flatMap(file =>
 );
 
 for (const name of names) {
-  const file = validatorFile(name);
+  write(name, 'complete', validatorSource(schemaToValidate(name)));
+  write(name, 'quick', quickValidatorSource(readSchema(name)));
+}
+
+function write(name: string, form: 'complete' | 'quick', source: string): void {
+  const file = validatorFile(name, form);
   mkdirSync(dirname(file), { recursive: true });
   const exported = `module.exports = { validate: module.exports, schemaHash: '${schemaHash(name)}' };`;
-  writeFileSync(file, `${validatorSource(schemaToValidate(name))}\n${exported}\n`);
+  writeFileSync(file, `${source}\n${exported}\n`);
 }

@@ -8,9 +8,9 @@ import { inflateRawSync } from 'node:zlib';
 import { damagedError, type UserError } from '../../util/errors.js';
 import { crc32 } from './crc32.js';
 
-const load = createRequire(import.meta.url);
+const require = createRequire(import.meta.url);
 /** Loaded on first use, so that a command that reads no archive does not pay. */
-const fflate = (): typeof import('fflate') => load('fflate');
+const fflate = (): typeof import('fflate') => require('fflate');
 
 const DIRECTORY_END = Buffer.from('PK\x05\x06', 'latin1');
 const DIRECTORY_END_BYTES = 22;
