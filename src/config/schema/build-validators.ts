@@ -1,9 +1,10 @@
 /**
- * Development tool, a step of the build: compiles every schema to a module in `validators/` beside
- * this file's compiled form.
+ * Development tool, a step of the build: compiles every schema to a module in `config/validators/`
+ * of the compiled program, with what ajv's code needs at run time in it.
  */
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from 'esbuild';
 import { packageRoot } from '../../util/root.js';
 import { validatorSource } from './compiler.js';
 import { schemaHash, schemaToValidate, validatorFile } from './schema.js';
@@ -13,9 +14,21 @@ const names = readdirSync(join(packageRoot, 'schemas')).flatMap(file =>
   file.endsWith(ENDING) ? [file.slice(0, -ENDING.length)] : [],
 );
 
-for (const name of names) {
-  const file = validatorFile(name);
-  mkdirSync(dirname(file), { recursive: true });
-  const exported = `module.exports = { validate: module.exports, schemaHash: '${schemaHash(name)}' };`;
-  writeFileSync(file, `${validatorSource(schemaToValidate(name))}\n${exported}\n`);
-}
+await Promise.all(
+  names.map(name => {
+    const exported = `module.exports = { validate: module.exports, schemaHash: '${schemaHash(name)}' };`;
+    return build({
+      stdin: {
+        contents: `${validatorSource(schemaToValidate(name))}\n${exported}\n`,
+        resolveDir: packageRoot,
+      },
+      outfile: validatorFile(name),
+      bundle: true,
+      format: 'cjs',
+      platform: 'node',
+      target: 'node20',
+      charset: 'utf8',
+      logLevel: 'warning',
+    });
+  }),
+);
