@@ -28,7 +28,7 @@ module.exports = {
   forbidden: [
     { name: 'no-circular', comment: 'a cycle means two files are one concept, or an arrow points upwards; gradients of ops are ops, and some are the gradient of each other', severity: 'error', from: { pathNot: '^src/ops/' }, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
     { name: 'not-resolvable', comment: 'an import of what is not there fails at run time, perhaps only in one verb', severity: 'error', from: {}, to: { couldNotResolve: true } },
-    { name: 'no-dev-packages', comment: 'a user installs the program without the development packages; the generator of types and the bundler are development tools, and the page is bundled with what it imports', severity: 'error', from: { path: '^src/', pathNot: '^src/(config/generate\\.ts$|report/bundle\\.ts$|report/page/)' }, to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] } },
+    { name: 'no-dev-packages', comment: 'a user installs the program without the development packages; the generator of types and the bundler are development tools, and the page is bundled with what it imports', severity: 'error', from: { path: '^src/', pathNot: '^src/(config/schema/generate\\.ts$|report/bundle\\.ts$|report/page/)' }, to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] } },
 
     only('gpu.js-in-engine', 'the engine alone knows how kernels run, so that everything else works on every backend', inside('engine'), packages('gpu.js', 'webgpu')),
     only('ajv-and-yaml-in-config', 'every format is validated through one helper, which words and locates the errors', '^(src/config/|test/)', packages('ajv', 'yaml')),

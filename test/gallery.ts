@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { runCommandLine } from '../src/cli/program.js';
 import { buildReport, readPageAssets, renderPage } from '../src/report/index.js';
-import { packageRoot } from '../src/root.js';
+import { packageRoot } from '../src/util/root.js';
 import { chromiumMissing, openPage, startChromium } from './support/browser.js';
 
 /** As wide as a README is shown, about, at twice the pixels of the text. */

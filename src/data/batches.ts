@@ -2,8 +2,8 @@
  * Which sequences form which batch: shuffled anew each epoch, perhaps grouped by length, and
  * resumable in the middle of one.
  */
-import { damagedError, usageError } from '../errors.js';
-import { type RandomState, RandomStream } from '../random.js';
+import { damagedError, usageError } from '../util/errors.js';
+import { type RandomState, RandomStream } from '../util/random.js';
 import { range } from './selection.js';
 
 export interface BatchOptions {

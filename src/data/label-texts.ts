@@ -1,8 +1,8 @@
 /** Class labels that files give as text, numbered over all files of a dataset. */
-import { damagedError } from '../errors.js';
+import { damagedError } from '../util/errors.js';
 import { IGNORED } from './dataset.js';
 import type { LabelFacts, PlacedLabel } from './labels.js';
-import { MAX_CLASSES } from './limits.js';
+import { MAX_CLASSES } from './reading/limits.js';
 
 /**
  * Decimal numbers with an optional exponent; not what JavaScript accepts beyond (hex, empty,

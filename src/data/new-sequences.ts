@@ -2,7 +2,7 @@
  * Sequences that no split holds: those that a trained model is to predict. They are read without
  * labels, one after the other, as the run's own data were, by what the run remembers of these.
  */
-import type { Diagnostic } from '../errors.js';
+import type { Diagnostic } from '../util/errors.js';
 import {
   type DataScaling,
   inputWidth,

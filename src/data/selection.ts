@@ -1,5 +1,5 @@
 /** Which sequences of one file train and which test. */
-import { RandomStream } from '../random.js';
+import { RandomStream } from '../util/random.js';
 import { configError } from './problems.js';
 
 const TEST_FRACTION = ['dataset', 'test_fraction'];

@@ -2,7 +2,7 @@
  * What becomes of the training sequences of a dataset, whatever its kind: some are set aside for
  * validation, and `limit` counts those that are left.
  */
-import { RandomStream } from '../random.js';
+import { RandomStream } from '../util/random.js';
 import type { Dataset, Split } from './dataset.js';
 import { configError } from './problems.js';
 import { draw, range, shareOf } from './selection.js';

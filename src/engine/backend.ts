@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { usageError } from '../errors.js';
+import { usageError } from '../util/errors.js';
 import { type AdapterInfo, installWebGpu } from './gpu.js';
 
 const execute = promisify(execFile);

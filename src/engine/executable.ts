@@ -3,9 +3,9 @@
  * checked.
  */
 import type { GPU, GPUVariableType, IKernelRunShortcut, IPipelineRunShortcut } from 'gpu.js';
-import { EXIT, UserError } from '../errors.js';
 import type { Node } from '../graph/node.js';
 import { sizeOf } from '../graph/shape.js';
+import { EXIT, UserError } from '../util/errors.js';
 import type { Backend } from './backend.js';
 import { gpuSize, tensorInput } from './gpu.js';
 import type { Value } from './linked-executable.js';

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { packageRoot } from '../root.js';
+import { packageRoot } from '../util/root.js';
 
 export interface Versions {
   readonly cellrun: string;

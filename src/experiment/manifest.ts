@@ -1,6 +1,6 @@
 /** `manifest.json`: everything needed to explain a run and to repeat it; layout in schemas/manifest.schema.json. */
 import { dirname } from 'node:path';
-import type { Json } from './json.js';
+import type { Json } from './files/json.js';
 import { type GitState, gitState, type Machine, machine, type Versions, versions } from './machine.js';
 
 /**

@@ -2,8 +2,8 @@
  * `notes.json`: tags and a note that people give a run; layout in schemas/notes.schema.json.
  * Nothing that decides a result reads it.
  */
-import { nearest } from '../config/suggest.js';
-import { usageError } from '../errors.js';
+import { nearest } from '../config/wording/suggest.js';
+import { usageError } from '../util/errors.js';
 
 export interface Notes {
   readonly version: 1;

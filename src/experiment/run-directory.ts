@@ -2,22 +2,22 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
-import { validateAgainst } from '../config/schema.js';
-import { type Diagnostic, damagedError, type UserError, usageError } from '../errors.js';
-import { flushFolder, TEMPORARY_PREFIX, writeAtomic, writeFlushed, writeJsonAtomic } from './atomic.js';
-import { checkpointNames } from './checkpoint-files.js';
+import { validateAgainst } from '../config/schema/schema.js';
+import { type Diagnostic, damagedError, type UserError, usageError } from '../util/errors.js';
+import { checkpointNames } from './checkpoints/files.js';
 import type { SplitEvaluation } from './evaluation.js';
-import { naming } from './file-error.js';
-import { foreignEntry, type GivenConfigs, isWhole } from './given-folder.js';
-import { notJson, spellNonFinite } from './json.js';
+import { flushFolder, TEMPORARY_PREFIX, writeAtomic, writeFlushed, writeJsonAtomic } from './files/atomic.js';
+import { withFileErrors } from './files/file-error.js';
+import { foreignEntry, type GivenConfigs, isWhole } from './files/given-folder.js';
+import { notJson, spellNonFinite } from './files/json.js';
+import { claimStamped, makeFolder } from './files/new-folder.js';
+import { withFile } from './files/opened-file.js';
+import { isAbsent } from './files/unreadable.js';
+import { isLocked } from './locks/run-lock.js';
+import { unspellMetrics } from './log/metric-fields.js';
 import type { Manifest } from './manifest.js';
-import { unspellMetrics } from './metric-fields.js';
-import { claimStamped, makeFolder } from './new-folder.js';
 import { NO_NOTES, type Notes } from './notes.js';
-import { withFile } from './opened-file.js';
-import { isLocked } from './run-lock.js';
 import type { Summary } from './summary.js';
-import { isAbsent } from './unreadable.js';
 
 export interface NewRun extends GivenConfigs {
   /** The experiment's name; see `checkName`. */
@@ -216,7 +216,7 @@ export class RunDirectory {
   settleResolvedConfig(isCurrent: (file: string) => boolean): void {
     const { nextConfig, files } = this;
     if (!existsSync(nextConfig)) return;
-    naming(nextConfig, () => {
+    withFileErrors(nextConfig, () => {
       if (isCurrent(nextConfig)) renameSync(nextConfig, files.resolvedConfig);
       else rmSync(nextConfig);
       flushFolder(this.path);
@@ -225,7 +225,7 @@ export class RunDirectory {
 
   /** Removes what killed processes left of files that they were writing; no other may be at work here. Throws exit 1 where the system refuses. */
   removeTemporaryFiles(): void {
-    naming(this.path, () => {
+    withFileErrors(this.path, () => {
       for (const entry of readdirSync(this.path, { withFileTypes: true }))
         if (entry.isFile() && entry.name.startsWith(TEMPORARY_PREFIX)) rmSync(join(this.path, entry.name));
     });

@@ -4,7 +4,7 @@
  * Of one that was killed only its records tell: it counts from the first of them to the last by their time stamps, its training as far
  * as the last logged step, at the rate logged there; its memory is not known, nor are the times of its single steps.
  */
-import type { LoggedEvent } from './log-history.js';
+import type { LoggedEvent } from './log/log-history.js';
 import type { Summary } from './summary.js';
 
 /** As summary.json names them. */

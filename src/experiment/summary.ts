@@ -1,5 +1,5 @@
 /** `summary.json`: what came out of a run; layout in schemas/summary.schema.json. Also what `--json` prints. */
-import type { EventFields, RunStatus } from './events.js';
+import type { EventFields, RunStatus } from './log/events.js';
 
 /**
  * A gate's verdict with all that led to it. `value` is null where it was not measured, or is not a

@@ -1,7 +1,7 @@
 /** A model's parameters: PyTorch's names and shapes, in one flat array. */
 import type { ParameterShape } from '../cells/cell.js';
 import { type Shape, sizeOf } from '../graph/shape.js';
-import type { RandomStream } from '../random.js';
+import type { RandomStream } from '../util/random.js';
 import { cellOf, type ModelSpec, outputSizes, type Unit, unitName, unitsOf } from './spec.js';
 
 /** Who reads a parameter: a direction of a layer by its `unitName`, the head or the embedding. */

@@ -15,7 +15,7 @@ import { addAll } from '../ops/index.js';
 import { multiply } from '../ops/multiply.js';
 import { affine } from '../ops/polynomial.js';
 import { select } from '../ops/select.js';
-import { Recent } from '../recent.js';
+import { Recent } from '../util/recent.js';
 import {
   type BlockLinks,
   type BlockOptions,

@@ -93,7 +93,7 @@ export function batchLengths(spec: ModelSpec, options: ScheduleOptions): number[
     const count = Math.ceil(steps / segment);
     // where segments are few, a batch can end within one too, at the same places of each:
     // remainders of few lengths
-    const parts = Math.ceil(LEAST_LENGTHS / count);
+    const parts = Math.ceil(MIN_LENGTHS / count);
     const left = Array.from({ length: count * parts }, (_, i) => {
       const segments = Math.floor(i / parts);
       return segments * segment + Math.round(((i % parts) * segment) / parts);
@@ -113,7 +113,7 @@ const LENGTHS = 8;
  * Of a schedule that is cut, whose programs are large. With 4, sorted lengths uniform in 1..T take
  * 0.63 of the steps.
  */
-const LEAST_LENGTHS = 4;
+const MIN_LENGTHS = 4;
 
 function firstLayerOf(spec: ModelSpec, units: readonly Unit[]): number {
   return units[0]?.layer ?? spec.layers.length;

@@ -3,14 +3,14 @@
  * apart, so that each step of a split is forecast once. Weights stay as they are.
  */
 import type { SplitName } from '../data/index.js';
-import { usageError } from '../errors.js';
 import { lossOf } from '../losses/index.js';
 import type { Numbers } from '../metrics/metric.js';
 import { valuesMeans } from '../metrics/values.js';
-import { naiveOutputs } from '../training/baselines.js';
-import { Evaluator } from '../training/evaluator.js';
-import { Readout } from '../training/readout.js';
-import type { BackendOptions } from '../training/session.js';
+import { naiveOutputs } from '../training/evaluation/baselines.js';
+import { Evaluator } from '../training/evaluation/evaluator.js';
+import type { BackendOptions } from '../training/run/session.js';
+import { Readout } from '../training/step/readout.js';
+import { usageError } from '../util/errors.js';
 import { splitOf } from './evaluate.js';
 import { withData } from './open.js';
 import { type OpenModelOptions, openModel, type SavedModel } from './saved-model.js';

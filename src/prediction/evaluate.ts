@@ -1,10 +1,10 @@
 /** A checkpoint measured on its run's own data. */
 import type { Dataset, Split, SplitName } from '../data/index.js';
-import { usageError } from '../errors.js';
-import { type Evaluation, Evaluator } from '../training/evaluator.js';
-import type { EvaluationProgress } from '../training/observer.js';
-import type { BackendOptions } from '../training/session.js';
-import { watchedSplit } from '../training/watched-split.js';
+import { type Evaluation, Evaluator } from '../training/evaluation/evaluator.js';
+import { watchedSplit } from '../training/evaluation/watched-split.js';
+import type { EvaluationProgress } from '../training/run/observer.js';
+import type { BackendOptions } from '../training/run/session.js';
+import { usageError } from '../util/errors.js';
 import { withData } from './open.js';
 import type { SavedModel } from './saved-model.js';
 

@@ -2,8 +2,8 @@
  * Symbols that a language model makes up: each is drawn from what the model says of those before
  * it.
  */
-import { usageError } from '../errors.js';
-import { RandomStream } from '../random.js';
+import { usageError } from '../util/errors.js';
+import { RandomStream } from '../util/random.js';
 import type { Session } from './session.js';
 
 export interface GenerateOptions {

@@ -8,7 +8,7 @@ import {
   UNKNOWN,
   type Vocabulary,
 } from '../data/index.js';
-import { type Diagnostic, damagedError } from '../errors.js';
+import { type Diagnostic, damagedError } from '../util/errors.js';
 
 /**
  * One step of a sequence in the units of the data: F numbers, or by the names of the features if

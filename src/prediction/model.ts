@@ -13,7 +13,7 @@ import {
   type Vocabulary,
 } from '../data/index.js';
 import type { BackendRequest } from '../engine/backend.js';
-import { usageError } from '../errors.js';
+import { usageError } from '../util/errors.js';
 import type { AnswerForm, SequencePrediction } from './answers.js';
 import { type GenerateOptions, generateSymbols } from './generate.js';
 import { givenSequence, type SequenceValues, type StepForm } from './given-values.js';

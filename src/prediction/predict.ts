@@ -1,6 +1,6 @@
 /** The predictions of a saved model for a split of its run's data, or for an input. */
 import { type ByteSource, newSequences, type SplitName } from '../data/index.js';
-import type { BackendOptions } from '../training/session.js';
+import type { BackendOptions } from '../training/run/session.js';
 import type { AnswerForm, SequencePrediction } from './answers.js';
 import { splitOf } from './evaluate.js';
 import { openWithoutData, withData } from './open.js';

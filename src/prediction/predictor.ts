@@ -15,13 +15,13 @@ import {
   type Split,
   type Targets,
 } from '../data/index.js';
-import { type Diagnostic, damagedError } from '../errors.js';
 import { lossOf } from '../losses/index.js';
 import { answersEachStep } from '../model/heads.js';
-import { batchesOf } from '../training/evaluator.js';
-import { ForwardPass, inTurn, type SplitBatch } from '../training/forward.js';
-import { Readout } from '../training/readout.js';
-import type { ModelRun, ShardPool } from '../training/shards.js';
+import { batchesOf } from '../training/evaluation/evaluator.js';
+import { ForwardPass, inTurn, type SplitBatch } from '../training/step/forward.js';
+import { Readout } from '../training/step/readout.js';
+import type { ModelRun, ShardPool } from '../training/step/shards.js';
+import { type Diagnostic, damagedError } from '../util/errors.js';
 import { type Answer, type AnswerForm, answerForm, answerOf, type SequencePrediction } from './answers.js';
 
 /** Steps of a sequence: an LSTM of 128 units takes a gigabyte for as many. */

@@ -1,13 +1,13 @@
 /** A run directory and one of its checkpoints, whose weights are to be put to work. */
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import type { DataRecord } from '../data/index.js';
-import { type Diagnostic, damagedError, usageError } from '../errors.js';
-import { loadCheckpoint, resolveCheckpoint } from '../experiment/checkpoint-folder.js';
-import { ownStepHashes, refuseForeign } from '../experiment/checkpoint-identity.js';
+import { loadCheckpoint, resolveCheckpoint } from '../experiment/checkpoints/folder.js';
+import { ownStepHashes, refuseForeign } from '../experiment/checkpoints/identity.js';
 import type { Manifest } from '../experiment/manifest.js';
 import { RunDirectory } from '../experiment/run-directory.js';
-import { configFolder } from '../training/frozen-config.js';
-import type { WeightsName } from '../training/weights.js';
+import { configFolder } from '../training/resume/frozen-config.js';
+import type { WeightsName } from '../training/step/weights.js';
+import { type Diagnostic, damagedError, usageError } from '../util/errors.js';
 
 /** One of a run's checkpoints: by name, or by its step. */
 export type WhichCheckpoint = 'last' | 'best' | number;

@@ -1,11 +1,11 @@
 /** A model step by step: each answer is that to the sequence as far as it has come. */
 import { KernelMachine } from '../engine/machine.js';
-import { usageError } from '../errors.js';
 import { lossOf } from '../losses/index.js';
 import type { ModelSpec } from '../model/spec.js';
 import { carriedStates } from '../model/walk.js';
-import { Readout } from '../training/readout.js';
-import { allocateShards, ShardComputer, type ShardJob, type ShardMemory } from '../training/shards.js';
+import { Readout } from '../training/step/readout.js';
+import { allocateShards, ShardComputer, type ShardJob, type ShardMemory } from '../training/step/shards.js';
+import { usageError } from '../util/errors.js';
 import { type Answer, type AnswerForm, answerOf } from './answers.js';
 import { givenStep, type StepForm, type StepValues } from './given-values.js';
 import type { OpenedModel } from './open.js';

@@ -1,5 +1,5 @@
 /** The report of whatever a path is. */
-import { kindOf } from '../review/find.js';
+import { kindOf } from '../review/reading/find.js';
 import type { Report } from './document.js';
 import { buildIndexReport } from './index-report.js';
 import { buildRunReport } from './run-report.js';

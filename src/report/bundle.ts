@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { packageRoot } from '../root.js';
+import { packageRoot } from '../util/root.js';
 
 /** What the script contains; each report passes it on, and with it its licence. */
 const BUNDLED = ['preact', 'uplot'];

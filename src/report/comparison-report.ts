@@ -1,7 +1,7 @@
 /** Runs compared, for the dashboard: the document of `compare --json`, with what it says in words. */
 import { comparisonOf } from '../review/comparison/compare.js';
 import { describeSide, effectWords, listed, sentencesOf } from '../review/comparison/sentences.js';
-import type { RunRecord } from '../review/run-record.js';
+import type { RunRecord } from '../review/reading/run-record.js';
 import type { ComparisonReport } from './document.js';
 
 /**

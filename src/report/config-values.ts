@@ -1,6 +1,6 @@
 /** A config's values beside their defaults. */
-import { fillDefaults } from '../config/defaults.js';
-import { isRecord } from '../config/schema-walk.js';
+import { fillDefaults } from '../config/merge/defaults.js';
+import { isRecord } from '../config/schema/walk.js';
 import { canonical, type Value } from '../sweep/space.js';
 import type { ConfigValue } from './document.js';
 

@@ -2,9 +2,9 @@
  * What a report shows, as plain JSON: made from files by the builders in this folder, drawn by the page, served by the dashboard. Keys are
  * in snake_case, as in the files that people read. This file is types alone, so that the browser's code can share it.
  */
-import type { RunStatus, Verdict } from '../experiment/events.js';
+import type { RunStatus, Verdict } from '../experiment/log/events.js';
 import type { MetricComparison } from '../review/comparison/document.js';
-import type { Curve } from '../review/curve.js';
+import type { Curve } from '../review/reading/curve.js';
 
 export type Report = RunReport | SweepReport | IndexReport;
 

@@ -1,14 +1,14 @@
 /** `evaluation.json`, where the run left one. */
-import { validateAgainst } from '../config/schema.js';
-import { damagedError } from '../errors.js';
+import { validateAgainst } from '../config/schema/schema.js';
 import type {
   ClassEvaluation,
   LabelEvaluation,
   SplitEvaluation,
   ValueEvaluation,
 } from '../experiment/evaluation.js';
-import { withFile } from '../experiment/opened-file.js';
-import { isAbsent } from '../experiment/unreadable.js';
+import { withFile } from '../experiment/files/opened-file.js';
+import { isAbsent } from '../experiment/files/unreadable.js';
+import { damagedError } from '../util/errors.js';
 import type { ClassesReport, EvaluationReport, ScoresReport, ValuesReport } from './document.js';
 
 /** Null where there is none. Throws exit 5 where the file is none, exit 2 where it cannot be read. */

@@ -1,22 +1,22 @@
 /** A review: runs judged from their files. */
 import { join, resolve, sep } from 'node:path';
-import { EXIT, type ExitCode, usageError } from '../errors.js';
-import { type Baseline, readBaseline } from '../experiment/baseline.js';
-import type { Verdict } from '../experiment/events.js';
-import type { SummaryFile } from '../experiment/files.js';
-import type { WrittenGate } from '../experiment/gates.js';
+import type { SummaryFile } from '../experiment/files/files.js';
+import { type Baseline, readBaseline } from '../experiment/judging/baseline.js';
+import type { WrittenGate } from '../experiment/judging/gates.js';
+import type { Verdict } from '../experiment/log/events.js';
 import type { GateResult } from '../experiment/summary.js';
-import { type Comparison, compareWith, type Limits } from './against.js';
-import { commandGates } from './command-gate.js';
-import type { FlatConfig } from './deciding.js';
-import { distinctOf, groupsOf, judgeGroup, type LeftOut, newestOfSeeds } from './groups.js';
-import type { Curves } from './history.js';
-import { judgeRun, type RunReview } from './judge-run.js';
-import { pin } from './pin.js';
-import { type DamagedRun, readRuns } from './reading.js';
-import type { ReviewedRun } from './run-facts.js';
-import { runPaths } from './targets.js';
-import type { SweepReview } from './trials.js';
+import { EXIT, type ExitCode, usageError } from '../util/errors.js';
+import { type Comparison, compareWith, type Limits } from './judging/against.js';
+import { commandGates } from './judging/command-gate.js';
+import type { FlatConfig } from './judging/deciding.js';
+import { distinctOf, groupsOf, judgeGroup, type LeftOut, newestOfSeeds } from './judging/groups.js';
+import { judgeRun, type RunReview } from './judging/judge-run.js';
+import { pin } from './judging/pin.js';
+import type { SweepReview } from './judging/trials.js';
+import type { Curves } from './reading/history.js';
+import { type DamagedRun, readRuns } from './reading/reading.js';
+import type { ReviewedRun } from './reading/run-facts.js';
+import { runPaths } from './reading/targets.js';
 
 export interface ReviewOptions extends Limits {
   /** Such as `test.accuracy >= 0.97 over best`. */

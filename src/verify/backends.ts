@@ -4,12 +4,12 @@
  */
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import { type Backend, type BackendChoice, chooseBackend } from '../engine/backend.js';
-import { EXIT, UserError } from '../errors.js';
 import { ParameterLayout } from '../model/parameters.js';
-import { batchOrder, totalSteps } from '../training/batch-plan.js';
-import { learningRates } from '../training/learning-rate.js';
-import { createTrainer, initialParameters, openSession, type Session } from '../training/session.js';
-import type { Trainer } from '../training/trainer.js';
+import { batchOrder, totalSteps } from '../training/run/batch-plan.js';
+import { learningRates } from '../training/run/learning-rate.js';
+import { createTrainer, initialParameters, openSession, type Session } from '../training/run/session.js';
+import type { Trainer } from '../training/step/trainer.js';
+import { EXIT, UserError } from '../util/errors.js';
 import { makePlace, type ProofPlace, writeProof } from './proof.js';
 import {
   type Apart,

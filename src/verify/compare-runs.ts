@@ -95,7 +95,7 @@ function compareLogs(expected: string, actual: string): Difference[] {
   const torn = now.findIndex(({ seq }, i) => seq !== i);
   if (torn >= 0) return [{ file, what: `line ${torn + 1} has seq ${now[torn].seq}, not ${torn}` }];
   const [before, after] = [then, now].map(lines =>
-    lines.filter(line => !tellsOfStop(line)).map(withoutTimes),
+    lines.filter(line => !recordsStop(line)).map(withoutTimes),
   );
   const at = before.findIndex((line, i) => line !== after[i]);
   if (at >= 0) return [{ file, what: `record ${at + 1} is ${after[at] ?? 'missing'}, not ${before[at]}` }];
@@ -111,7 +111,7 @@ function readSeries(path: string): Line[] {
 }
 
 /** What only a run that was stopped has. */
-function tellsOfStop({ event, temporary }: Line): boolean {
+function recordsStop({ event, temporary }: Line): boolean {
   return event === 'run.resume' || temporary === true;
 }
 

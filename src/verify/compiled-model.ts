@@ -2,11 +2,11 @@
 import type { LoadedExperiment } from '../config/index.js';
 import { Engine } from '../engine/index.js';
 import { ParameterLayout } from '../model/parameters.js';
-import { BatchWriter } from '../training/batch.js';
-import { batchOrder } from '../training/batch-plan.js';
-import { createPool } from '../training/pool.js';
-import type { Session } from '../training/session.js';
-import { allocateParameters, planShards, type ShardGroup, type ShardPool } from '../training/shards.js';
+import { batchOrder } from '../training/run/batch-plan.js';
+import type { Session } from '../training/run/session.js';
+import { BatchWriter } from '../training/step/batch.js';
+import { createPool } from '../training/step/pool.js';
+import { allocateParameters, planShards, type ShardGroup, type ShardPool } from '../training/step/shards.js';
 import type { Gradient } from './reference.js';
 import type { BatchInShards } from './sampled-rows.js';
 

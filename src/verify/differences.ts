@@ -12,7 +12,7 @@ export interface Derivative {
 const FIRST_STEP = 1e-3;
 /** Each step is the one before divided by this. */
 const SHRINK = 4;
-const MOST_STEPS = 6;
+const MAX_STEPS = 6;
 /** Roundings of a loss that its value is off by, at a guess. */
 const ROUNDINGS = 8;
 
@@ -26,7 +26,7 @@ export async function differentiateAtZero(
 ): Promise<Derivative> {
   let best: Derivative = { value: Number.NaN, uncertainty: Number.POSITIVE_INFINITY };
   let before: number[] = [];
-  for (let i = 0; i < MOST_STEPS; i++) {
+  for (let i = 0; i < MAX_STEPS; i++) {
     const step = FIRST_STEP / SHRINK ** i;
     const [above, below] = [await f(step), await f(-step)];
     const row = extrapolate((above - below) / (2 * step), before);

@@ -6,12 +6,12 @@
 
 import { loadExperiment } from '../config/index.js';
 import type { BackendRequest } from '../engine/backend.js';
-import { usageError } from '../errors.js';
 import type { Shape } from '../graph/shape.js';
 import { type Parameter, ParameterLayout } from '../model/parameters.js';
-import { RandomStream } from '../random.js';
-import { initialParameters, openSession, type Session } from '../training/session.js';
-import { counted } from '../words.js';
+import { initialParameters, openSession, type Session } from '../training/run/session.js';
+import { usageError } from '../util/errors.js';
+import { RandomStream } from '../util/random.js';
+import { counted } from '../util/words.js';
 import { CompiledModel } from './compiled-model.js';
 import { type Derivative, differentiateAtZero } from './differences.js';
 import { distance, norm, relative } from './norms.js';
@@ -43,7 +43,7 @@ export const TOLERANCES = {
  * Errors are parts of the tensor's own gradient norm, but of no less than this part of the whole gradient's. Gradients can vanish over
  * long sequences: kernels store as zero what is smaller than 2^-100, and no difference tells apart what the loss is rounded by.
  */
-const LEAST_PARTS = { kernels: 1e-20, differences: 1e-3 } as const;
+const MIN_PARTS = { kernels: 1e-20, differences: 1e-3 } as const;
 
 /** Of a tensor's gradient. */
 export interface TensorProof {
@@ -211,9 +211,9 @@ async function checkTensor(
   const whole = norm(given.exact.gradient);
   const direction = Float64Array.from(own, () => (given.random.uniform() < 0.5 ? -1 : 1));
   const expected = own.reduce((slope, value, i) => slope + value * direction[i], 0);
-  const scale = Math.max(gradientNorm, LEAST_PARTS.differences * whole);
+  const scale = Math.max(gradientNorm, MIN_PARTS.differences * whole);
   const slope = await slopeAlong(direction, offset, ENOUGH * scale, given);
-  const kernelError = relative(distance(kernels, own), Math.max(gradientNorm, LEAST_PARTS.kernels * whole));
+  const kernelError = relative(distance(kernels, own), Math.max(gradientNorm, MIN_PARTS.kernels * whole));
   const differenceError = relative(Math.abs(slope.value - expected), scale);
   return {
     name,

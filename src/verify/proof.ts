@@ -1,8 +1,8 @@
 /** Where a proof is kept, and in what form. */
 import { join } from 'node:path';
-import { writeJsonAtomic } from '../experiment/atomic.js';
-import { spellNonFinite } from '../experiment/json.js';
-import { makeFolder, utcStamp } from '../experiment/new-folder.js';
+import { writeJsonAtomic } from '../experiment/files/atomic.js';
+import { spellNonFinite } from '../experiment/files/json.js';
+import { makeFolder, utcStamp } from '../experiment/files/new-folder.js';
 import { PROOFS } from '../experiment/run-directory.js';
 
 export interface ProofPlace {

@@ -2,7 +2,7 @@
 import { type LossSettings, lossOf } from '../losses/index.js';
 import { declaredInputs, predictionsOf, widthOf } from '../model/inputs.js';
 import type { ModelSpec } from '../model/spec.js';
-import type { ShardBatch, ShardShape } from '../training/shards.js';
+import type { ShardBatch, ShardShape } from '../training/step/shards.js';
 import type { ReferenceBatch } from './reference.js';
 
 export interface BatchInShards {

@@ -1,6 +1,6 @@
 /** How far two backends are apart after the same optimizer steps, and how far rounding may take them. */
 import type { Parameter as LaidOut } from '../model/parameters.js';
-import type { StepResult } from '../training/trainer.js';
+import type { StepResult } from '../training/step/trainer.js';
 import { relative } from './norms.js';
 
 type Parameter = Pick<LaidOut, 'name' | 'offset' | 'size'>;

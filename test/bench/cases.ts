@@ -43,9 +43,9 @@ export interface BenchCase {
 type Sizes = Pick<BenchCase, 'hidden_size' | 'batch_size' | 'sequence_length' | 'threads'>;
 
 const TEST_SET = 10_000;
-/** A timed call of a kernel benchmark does about this much, in at most MOST_REPEATS kernels. */
+/** A timed call of a kernel benchmark does about this much, in at most MAX_REPEATS kernels. */
 const CALL_FLOPS = 2e8;
-const MOST_REPEATS = 8;
+const MAX_REPEATS = 8;
 
 export const REFERENCE: Sizes = { hidden_size: 128, batch_size: 100, sequence_length: 28, threads: 1 };
 export const HIDDEN_SIZES = [32, 128, 512] as const;
@@ -110,7 +110,7 @@ export function benchCase(benchmark: Benchmark, sizes: Sizes, model: ModelName =
     repeats: 1,
   };
   if (!kernel) return one;
-  return { ...one, repeats: Math.min(MOST_REPEATS, Math.max(1, Math.round(CALL_FLOPS / flopsOf(one)))) };
+  return { ...one, repeats: Math.min(MAX_REPEATS, Math.max(1, Math.round(CALL_FLOPS / flopsOf(one)))) };
 }
 
 /**

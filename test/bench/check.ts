@@ -10,7 +10,7 @@ const BETWEEN_RUNS = 0.1;
 /** The same on another machine, or beside other work. */
 const LOOSELY = 1;
 /** Where more growth than this would pass for noise, nothing can be said. */
-const MOST_ALLOWED = 0.6;
+const MAX_ALLOWED = 0.6;
 
 export interface Regression {
   readonly id: string;
@@ -54,7 +54,7 @@ export function compare(before: Results, now: Results, { loosely = false } = {})
     }
     const noise = 2 * Math.hypot(noiseOf(old), noiseOf(ratio));
     const allowed = (loosely ? LOOSELY : BETWEEN_RUNS) + noise;
-    if (noise > MOST_ALLOWED - BETWEEN_RUNS) {
+    if (noise > MAX_ALLOWED - BETWEEN_RUNS) {
       noisy.push(id);
       continue;
     }

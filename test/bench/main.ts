@@ -4,7 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { EXIT, placeOf, UserError } from '../../src/errors.js';
+import { EXIT, placeOf, UserError } from '../../src/util/errors.js';
 import { runBench } from './bench.js';
 import { compare } from './check.js';
 import { HELP, parseOptions } from './options.js';

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { packageRoot } from '../../src/root.js';
+import { packageRoot } from '../../src/util/root.js';
 import { runProgram } from './programs.js';
 import type { Figure } from './results.js';
 import { ratioOf, spreadOf } from './statistics.js';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Summary } from '../../src/experiment/summary.js';
-import { packageRoot } from '../../src/root.js';
+import { packageRoot } from '../../src/util/root.js';
 import { peersFolder } from './contenders.js';
 import { measureStatus, measureSuggestion } from './long-sweeps.js';
 import { type Finished, loggedSteps, mnistFolder, runProgram } from './programs.js';

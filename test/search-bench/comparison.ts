@@ -1,10 +1,10 @@
 /** Searches with our TPE on the problems, and the recorded ones of Optuna. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { packageRoot } from '../../src/root.js';
 import { createSampler } from '../../src/sweep/search/index.js';
 import type { Observation, Sampler } from '../../src/sweep/search/sampler.js';
 import type { Point } from '../../src/sweep/space.js';
+import { packageRoot } from '../../src/util/root.js';
 import { EPOCHS, type LstmTable } from './lstm-problem.js';
 import { furtherProblems, type Problem, problems } from './problems.js';
 

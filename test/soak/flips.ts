@@ -1,11 +1,11 @@
 /** Every single flipped bit and every length of a small checkpoint, and of the index beside it. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EXIT, UserError } from '../../src/errors.js';
-import { loadCheckpoint, resolveCheckpoint, type Which } from '../../src/experiment/checkpoint-folder.js';
-import { CheckpointStore } from '../../src/experiment/checkpoints.js';
-import { latestCheckpoint } from '../../src/experiment/latest-checkpoint.js';
-import type { Tensor } from '../../src/experiment/safetensors.js';
+import { CheckpointStore } from '../../src/experiment/checkpoints/checkpoints.js';
+import { loadCheckpoint, resolveCheckpoint, type Which } from '../../src/experiment/checkpoints/folder.js';
+import { latestCheckpoint } from '../../src/experiment/checkpoints/latest.js';
+import type { Tensor } from '../../src/experiment/checkpoints/safetensors.js';
+import { EXIT, UserError } from '../../src/util/errors.js';
 
 export interface FlipReport {
   readonly file: string;

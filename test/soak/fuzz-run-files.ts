@@ -2,27 +2,27 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BatchOrder } from '../../src/data/index.js';
+import { CheckpointStore } from '../../src/experiment/checkpoints/checkpoints.js';
 import {
   listCheckpoints,
   loadCheckpoint,
   resolveCheckpoint,
   STATE_KEY,
-} from '../../src/experiment/checkpoint-folder.js';
-import { CheckpointStore } from '../../src/experiment/checkpoints.js';
-import type { Json } from '../../src/experiment/json.js';
-import { latestCheckpoint } from '../../src/experiment/latest-checkpoint.js';
-import { type CutLog, cutLog } from '../../src/experiment/log-history.js';
-import { lockRun } from '../../src/experiment/run-lock.js';
+} from '../../src/experiment/checkpoints/folder.js';
+import { latestCheckpoint } from '../../src/experiment/checkpoints/latest.js';
 import {
   readSafetensors,
   readSafetensorsMetadata,
   type Tensor,
   writeSafetensors,
-} from '../../src/experiment/safetensors.js';
+} from '../../src/experiment/checkpoints/safetensors.js';
+import type { Json } from '../../src/experiment/files/json.js';
+import { lockRun } from '../../src/experiment/locks/run-lock.js';
+import { type CutLog, cutLog } from '../../src/experiment/log/log-history.js';
 import { ParameterLayout } from '../../src/model/parameters.js';
-import type { RandomStream } from '../../src/random.js';
-import { savedState } from '../../src/training/checkpoint-metadata.js';
-import { loadWeights, trainingTensors } from '../../src/training/weights.js';
+import { savedState } from '../../src/training/run/checkpoint-metadata.js';
+import { loadWeights, trainingTensors } from '../../src/training/step/weights.js';
+import type { RandomStream } from '../../src/util/random.js';
 import { modelOf } from '../support/models.js';
 import { mutateBytes, mutateJson, mutateText, onceIn, pick } from '../support/mutations.js';
 import { ensure, type FuzzTarget } from './fuzz-target.js';

@@ -5,7 +5,7 @@ import { loadExperiment } from '../../src/config/index.js';
 import { openDataset } from '../../src/data/index.js';
 import { RunDirectory } from '../../src/experiment/run-directory.js';
 import { ParameterLayout } from '../../src/model/parameters.js';
-import { loadWeights } from '../../src/training/weights.js';
+import { loadWeights } from '../../src/training/step/weights.js';
 import { modelOf } from '../support/models.js';
 import type { HostileCase, Place } from './hostile.js';
 

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join, sep } from 'node:path';
-import { EXIT, UserError } from '../../src/errors.js';
+import { EXIT, UserError } from '../../src/util/errors.js';
 import { recordedWrites } from '../support/recorded-writes.js';
 import { indexCases, zipCases } from './hostile-content.js';
 import { linkCases } from './hostile-links.js';

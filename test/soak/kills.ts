@@ -1,6 +1,6 @@
 /** SIGKILL at random moments: runs are killed, resumed, killed again, and at their end compared with one that never was. */
 import { join } from 'node:path';
-import { RandomStream } from '../../src/random.js';
+import { RandomStream } from '../../src/util/random.js';
 import { isDone, runUnder } from '../../src/verify/killing.js';
 import { drawKill } from './draw-kill.js';
 import type { Finish } from './finish.js';
@@ -30,7 +30,7 @@ export interface KilledReport {
 }
 
 /** Kills of one run at most, so that many come to their end. */
-export const MOST_KILLS = 12;
+export const MAX_KILLS = 12;
 
 export interface KilledRun {
   readonly seed: number;

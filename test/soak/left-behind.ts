@@ -1,9 +1,9 @@
 /** What a process leaves in a run directory when a signal ends it: what it was doing, and whether anything was lost. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { TEMPORARY_PREFIX } from '../../src/experiment/atomic.js';
-import { checkpointNames } from '../../src/experiment/checkpoint-files.js';
-import { loadCheckpoint, resolveCheckpoint } from '../../src/experiment/checkpoint-folder.js';
+import { checkpointNames } from '../../src/experiment/checkpoints/files.js';
+import { loadCheckpoint, resolveCheckpoint } from '../../src/experiment/checkpoints/folder.js';
+import { TEMPORARY_PREFIX } from '../../src/experiment/files/atomic.js';
 import { compareRuns } from '../../src/verify/compare-runs.js';
 import { type LogLine, readLog } from '../support/cli.js';
 

@@ -3,7 +3,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { isAbsent } from '../../src/experiment/unreadable.js';
+import { isAbsent } from '../../src/experiment/files/unreadable.js';
 import { cameTo, type Outcome, type Program, runUnder, startRun } from '../../src/verify/killing.js';
 
 const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));

@@ -1,17 +1,17 @@
 /** What is done to a run's files while faults are injected: each scenario knows what must be there afterwards, whatever went wrong. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bestOf, listCheckpoints, loadCheckpoint } from '../../src/experiment/checkpoint-folder.js';
 import {
   type CheckpointInput,
   type CheckpointPolicy,
   CheckpointStore,
-} from '../../src/experiment/checkpoints.js';
-import { latestCheckpoint } from '../../src/experiment/latest-checkpoint.js';
-import { LogFile } from '../../src/experiment/log-file.js';
-import { cutLog } from '../../src/experiment/log-history.js';
-import { lockRun } from '../../src/experiment/run-lock.js';
-import type { Tensor } from '../../src/experiment/safetensors.js';
+} from '../../src/experiment/checkpoints/checkpoints.js';
+import { bestOf, listCheckpoints, loadCheckpoint } from '../../src/experiment/checkpoints/folder.js';
+import { latestCheckpoint } from '../../src/experiment/checkpoints/latest.js';
+import type { Tensor } from '../../src/experiment/checkpoints/safetensors.js';
+import { lockRun } from '../../src/experiment/locks/run-lock.js';
+import { LogFile } from '../../src/experiment/log/log-file.js';
+import { cutLog } from '../../src/experiment/log/log-history.js';
 import type { Fault } from '../support/faulty-files.js';
 
 export interface Scenario {

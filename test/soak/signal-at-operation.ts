@@ -31,7 +31,7 @@ function send(operation: string): void {
 }
 
 /** Of the same operation in a row only so many count: one file is written in a hundred parts, and all else would hardly be hit. */
-const MOST_ALIKE = 2;
+const MAX_ALIKE = 2;
 let before = '';
 let alike = 0;
 
@@ -40,7 +40,7 @@ function reach(operation: string, first = () => {}): void {
   if (!counts || done || !only.test(operation)) return;
   alike = operation === before ? alike + 1 : 1;
   before = operation;
-  if (alike > MOST_ALIKE && !searchParams.has('only')) return;
+  if (alike > MAX_ALIKE && !searchParams.has('only')) return;
   left -= 1;
   if (left > 0) return;
   first();

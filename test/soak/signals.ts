@@ -1,10 +1,10 @@
 /** SIGINT and SIGTERM in each phase of a run: what it leaves is closed and whole, and goes on to the same end. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EXIT } from '../../src/errors.js';
-import { TEMPORARY_PREFIX } from '../../src/experiment/atomic.js';
+import { TEMPORARY_PREFIX } from '../../src/experiment/files/atomic.js';
 import type { Summary } from '../../src/experiment/summary.js';
-import { RandomStream } from '../../src/random.js';
+import { EXIT } from '../../src/util/errors.js';
+import { RandomStream } from '../../src/util/random.js';
 import { isDone, type Outcome, runUnder } from '../../src/verify/killing.js';
 import { readLog } from '../support/cli.js';
 import { drawSignal, PHASES, type Phase } from './draw-signal.js';

@@ -41,7 +41,7 @@ export async function killSweep(
 }
 
 /** Differences that are told; of more, nobody reads the rest. */
-const MOST_TOLD = 5;
+const MAX_TOLD = 5;
 
 class SweepKilling {
   private readonly hits: string[] = [];
@@ -72,7 +72,7 @@ class SweepKilling {
 
   private report(failures: readonly string[], epochs: EpochCount): KilledSweepReport {
     const found = [...failures, ...epochs.wrong];
-    const shown = found.slice(0, MOST_TOLD).join('; ');
+    const shown = found.slice(0, MAX_TOLD).join('; ');
     const told = found.length === 0 ? [] : [`${shown}; killed ${this.history.join('; ')}`];
     return { kills: this.hits.length, hits: this.hits, epochs, failures: told };
   }

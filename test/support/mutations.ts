@@ -1,6 +1,6 @@
 /** Seeded damage to bytes, texts and JSON values: the same stream gives the same damage. */
-import type { Json } from '../../src/experiment/json.js';
-import type { RandomStream } from '../../src/random.js';
+import type { Json } from '../../src/experiment/files/json.js';
+import type { RandomStream } from '../../src/util/random.js';
 
 export function pick<T>(random: RandomStream, choices: readonly T[]): T {
   return choices[random.integer(choices.length)];

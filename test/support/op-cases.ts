@@ -23,7 +23,7 @@ import { stack } from '../../src/ops/stack.js';
 import { subtract } from '../../src/ops/subtract.js';
 import { sum } from '../../src/ops/sum.js';
 import { transpose } from '../../src/ops/transpose.js';
-import type { RandomStream } from '../../src/random.js';
+import type { RandomStream } from '../../src/util/random.js';
 
 /**
  * Where an input's values lie: anywhere; above zero; on both sides of zero but away from it; class

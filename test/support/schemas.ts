@@ -1,5 +1,5 @@
 /** What every schema of ours owes its readers. */
-import type { Schema } from '../../src/config/schema-walk.js';
+import type { Schema } from '../../src/config/schema/walk.js';
 
 /** What is missing at a key that stands at `path`: a description, an example, the bounds of a number. */
 export function unexplained({ path, schema }: { path: readonly string[]; schema: Schema }): string[] {

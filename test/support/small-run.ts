@@ -1,6 +1,7 @@
 /** What runs that are over in a moment need. */
-import { RandomStream } from '../../src/random.js';
-import type { RunObserver } from '../../src/training/observer.js';
+
+import type { RunObserver } from '../../src/training/run/observer.js';
+import { RandomStream } from '../../src/util/random.js';
 import { floats, integers, npz } from './cli.js';
 
 export const silentObserver: RunObserver = {

@@ -4,7 +4,7 @@
  */
 import { Parser } from 'csv-parse';
 import { CsvError, parse } from 'csv-parse/sync';
-import { type Diagnostic, damagedError, type UserError } from '../../errors.js';
+import { type Diagnostic, damagedError, type UserError } from '../../util/errors.js';
 import type { Problems } from '../problems.js';
 import { badByte, checkUtf8, notUtf8, wholeLength } from './utf8.js';
 
@@ -376,13 +376,13 @@ export class CsvPieces implements CsvRecord {
 class RecordParser extends Parser {
   constructor(
     recordDelimiters: string[],
-    private readonly tell: (fields: readonly string[], end: number) => void,
+    private readonly handle: (fields: readonly string[], end: number) => void,
   ) {
     super({ ...OPTIONS, record_delimiter: recordDelimiters });
   }
 
   override push(fields: readonly string[]): boolean {
-    this.tell(fields, this.info.bytes);
+    this.handle(fields, this.info.bytes);
     return true;
   }
 }

@@ -3,8 +3,8 @@
  * dimension as a big-endian 32-bit integer, then the values in C order, big-endian. (LeCun, Cortes,
  * Burges: THE MNIST DATABASE.)
  */
-import { type Diagnostic, damagedError, type UserError } from '../../errors.js';
-import { MAX_BYTES } from '../limits.js';
+import { type Diagnostic, damagedError, type UserError } from '../../util/errors.js';
+import { MAX_BYTES } from '../reading/limits.js';
 
 export type IdxValues = Uint8Array | Int8Array | Int16Array | Int32Array | Float32Array | Float64Array;
 

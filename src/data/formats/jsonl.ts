@@ -1,5 +1,5 @@
 /** JSON Lines: one JSON object a line, UTF-8; empty lines are passed over. */
-import { type Diagnostic, damagedError } from '../../errors.js';
+import { type Diagnostic, damagedError } from '../../util/errors.js';
 import type { Problems } from '../problems.js';
 import { LinePieces, type TextLine } from './utf8.js';
 

@@ -2,8 +2,8 @@
  * NumPy's .npy format, versions 1 to 3: magic, version, header length, a Python dict literal with
  * `descr`, `fortran_order` and `shape`, then the values. (NumPy Enhancement Proposal 1.)
  */
-import { damagedError, type UserError } from '../../errors.js';
-import { MAX_ELEMENTS } from '../limits.js';
+import { damagedError, type UserError } from '../../util/errors.js';
+import { MAX_ELEMENTS } from '../reading/limits.js';
 
 export type NpyValues =
   | Int8Array

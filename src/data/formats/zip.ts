@@ -5,7 +5,7 @@
  */
 import { createRequire } from 'node:module';
 import { inflateRawSync } from 'node:zlib';
-import { damagedError, type UserError } from '../../errors.js';
+import { damagedError, type UserError } from '../../util/errors.js';
 import { crc32 } from './crc32.js';
 
 const load = createRequire(import.meta.url);

@@ -1,6 +1,6 @@
 /** From a kernel's source to its tree, by acorn (which gpu.js uses too); what is outside the language is refused. */
 import * as acorn from 'acorn';
-import { Recent } from '../../recent.js';
+import { Recent } from '../../util/recent.js';
 import {
   type Axis,
   BINARY_FUNCTIONS,

@@ -1,6 +1,6 @@
 /**
  * Vector code of the functions that WebAssembly does not have. Each takes its argument from local `x` and leaves the result
- * on the stack. Error bounds over all finite floats (test/simd.test.ts): exp, tanh, log at most 4 ULP or 3e-7 absolute;
+ * on the stack. Error bounds over all finite floats (test/engine/simd.test.ts): exp, tanh, log at most 4 ULP or 3e-7 absolute;
  * NaN in, NaN out. The polynomials are minimax fits in float64 of the remainders named beside them.
  */
 import type { Arithmetic } from './arithmetic.js';

@@ -4,7 +4,7 @@
  * code can be sent to other threads.
  */
 import { createRequire } from 'node:module';
-import { Recent } from '../../recent.js';
+import { Recent } from '../../util/recent.js';
 import { MAX_PAGES } from '../heap.js';
 import { KernelError } from '../language/syntax.js';
 import type { KernelPair } from '../proof.js';

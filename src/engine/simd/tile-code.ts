@@ -124,7 +124,7 @@ export class TileCode {
     for (let row = 0; row < targets.length; row++) {
       for (let vector = 0; vector < targets[row].length; vector++) {
         // a local may be where a sum starts, and V8 has lost the upper half of a start that both
-        // halves of a merged vector share (test/miscompilation.test.ts)
+        // halves of a merged vector share (test/engine/miscompilation.test.ts)
         if (value.kind === 'constant') this.f.float(value.value);
         else this.values.emit(value, { row, vector });
         this.f.set(targets[row][vector]);

@@ -1,5 +1,5 @@
 /** One file of events, written piece by piece; it appears under its name when it is whole. */
-import { AtomicFile } from '../../experiment/atomic.js';
+import { AtomicFile } from '../../experiment/files/atomic.js';
 import { fileVersion } from './messages.js';
 import { frame } from './record.js';
 

@@ -6,13 +6,13 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SplitName } from '../../config/experiment.js';
-import { flatValues } from '../../config/flat.js';
-import { usageError } from '../../errors.js';
-import { metricsIn } from '../../experiment/metric-fields.js';
-import { makeFolder } from '../../experiment/new-folder.js';
-import { isAbsent } from '../../experiment/unreadable.js';
-import { type LogRecord, readLog } from '../../review/log-reader.js';
-import type { RunRecord, RunState } from '../../review/run-record.js';
+import { flatValues } from '../../config/merge/flat.js';
+import { makeFolder } from '../../experiment/files/new-folder.js';
+import { isAbsent } from '../../experiment/files/unreadable.js';
+import { metricsIn } from '../../experiment/log/metric-fields.js';
+import { type LogRecord, readLog } from '../../review/reading/log-reader.js';
+import type { RunRecord, RunState } from '../../review/reading/run-record.js';
+import { usageError } from '../../util/errors.js';
 import { EventFile } from './event-file.js';
 import {
   type Hyperparameter,

@@ -7,7 +7,7 @@ import { linearTicks, logTicks } from './scale.js';
 import { tickSteps, tickText } from './x-axis.js';
 
 /** Lines of the epochs are thicker and have points, as far as these can be told apart. */
-const MOST_POINTS = 60;
+const MAX_POINTS = 60;
 const HEIGHT = 210;
 
 /**
@@ -149,7 +149,7 @@ function smoothLineOf({ isDashed = false, isHidden }: DrawnSeries, stroke: () =>
 function hasFew(values: uPlot.AlignedData[number]): boolean {
   let count = 0;
   for (const value of values) if (value !== null && value !== undefined) count += 1;
-  return count <= MOST_POINTS;
+  return count <= MAX_POINTS;
 }
 
 function select(plot: uPlot, shared: SharedPlace): void {

@@ -79,14 +79,14 @@ export function linearTicks(low: number, high: number): readonly number[] {
 }
 
 /** More labels stand too near to each other on the smallest of the charts. */
-const MOST_POWERS = 8;
+const MAX_POWERS = 8;
 const STRIDES = [1, 2, 3, 5, 10, 20, 50, 100];
 
 /** Powers of ten, of many of them only every second, third, fifth, …; where there are fewer than three, 2 and 5 times these as well, else linear ones. */
 export function logTicks(low: number, high: number): readonly number[] {
   const first = Math.ceil(Math.log10(low) - 1e-9);
   const last = Math.floor(Math.log10(high) + 1e-9);
-  const stride = STRIDES.find(one => (last - first) / one < MOST_POWERS) ?? MOST_POWERS;
+  const stride = STRIDES.find(one => (last - first) / one < MAX_POWERS) ?? MAX_POWERS;
   const powers = range(first, last).filter(power => power % stride === 0);
   if (powers.length >= 3) return powers.map(power => Number(`1e${power}`));
   const ticks = range(first - 1, last)

@@ -4,10 +4,10 @@
  */
 import { existsSync, lstatSync } from 'node:fs';
 import { basename, join, relative, resolve, sep } from 'node:path';
-import { UserError } from '../../errors.js';
-import { isLocked } from '../../experiment/run-lock.js';
-import { DEPTH, deeperFolder, type Found, findRuns, findTrials, kindOf } from '../../review/find.js';
+import { isLocked } from '../../experiment/locks/run-lock.js';
+import { DEPTH, deeperFolder, type Found, findRuns, findTrials, kindOf } from '../../review/reading/find.js';
 import { isSweepWorkedOn } from '../../sweep/results/index.js';
+import { UserError } from '../../util/errors.js';
 import type { ListDocument, Listed, ListedRun, ListedSweep } from './documents.js';
 import { ListedConfigs } from './list-configs.js';
 import { damagedRun, listRun, type RunPlace } from './list-run.js';
@@ -92,7 +92,7 @@ export class Catalog {
     this.known = known;
     await this.configs.read(places.filter(({ kind }) => kind === 'run'));
     const listed = [...known.values()].map(one => one.listed);
-    this.runs = this.configs.tell(listed.filter(one => one.kind === 'run'));
+    this.runs = this.configs.withConfigs(listed.filter(one => one.kind === 'run'));
     this.sweeps = listed.filter(one => one.kind === 'sweep');
     this.deeper = deeperUnder(this.root, places);
     this.lookedAt = performance.now();

@@ -2,7 +2,7 @@
  * One source and the pages that watch it. Everything told has a number, and what was told since the last whole document is kept, so that a
  * page that lost its connection gets exactly what it missed, or the whole document where that is no longer known.
  */
-import { UserError } from '../../errors.js';
+import { UserError } from '../../util/errors.js';
 import type { Trouble } from './documents.js';
 import type { News, Source } from './source.js';
 
@@ -21,8 +21,8 @@ export interface Watcher {
 }
 
 /** More changes are told as a whole document, so that what pages add up, and what is kept here, stays small. */
-const MOST_KEPT = 1000;
-const MOST_KEPT_CHARACTERS = 1 << 20;
+const MAX_KEPT = 1000;
+const MAX_KEPT_CHARACTERS = 1 << 20;
 /** A look may take a part of the time: of a fifth of a second each second. */
 const SHARE = 5;
 
@@ -118,37 +118,37 @@ export class Channel {
   private take(news: News): void {
     const wasInTrouble = this.trouble !== undefined;
     this.trouble = undefined;
-    if (news.kind === 'document' || wasInTrouble) this.tellWhole();
-    else if (news.kind === 'change') this.tellChange(JSON.stringify(news.change));
+    if (news.kind === 'document' || wasInTrouble) this.sendWhole();
+    else if (news.kind === 'change') this.sendChange(JSON.stringify(news.change));
   }
 
-  private tellWhole(): void {
+  private sendWhole(): void {
     this.number += 1;
     this.kept = [];
     this.keptCharacters = 0;
-    if (this.isWatched) this.tell(this.whole());
+    if (this.isWatched) this.send(this.whole());
   }
 
-  private tellChange(data: string): void {
+  private sendChange(data: string): void {
     this.keptCharacters += data.length;
-    if (this.kept.length >= MOST_KEPT || this.keptCharacters > MOST_KEPT_CHARACTERS) {
-      this.tellWhole();
+    if (this.kept.length >= MAX_KEPT || this.keptCharacters > MAX_KEPT_CHARACTERS) {
+      this.sendWhole();
       return;
     }
     this.number += 1;
     const message: Message = { id: this.id, event: 'change', data };
     this.kept.push(message);
-    this.tell(message);
+    this.send(message);
   }
 
   private fail(error: unknown): void {
     const message = this.reasonOf(error);
     if (message === this.trouble) return;
     this.trouble = message;
-    this.tell(troubled(message));
+    this.send(troubled(message));
   }
 
-  private tell(message: Message): void {
+  private send(message: Message): void {
     for (const watcher of this.watchers) watcher.send(message);
   }
 

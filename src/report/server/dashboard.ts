@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net';
 import { isIPv6 } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
-import { UserError, usageError } from '../../errors.js';
+import { UserError, usageError } from '../../util/errors.js';
 import { answer, answerJson, HEADERS, refuse } from './answers.js';
 import { type Assets, typeOf } from './assets.js';
 import { Catalog } from './catalog.js';
@@ -43,8 +43,8 @@ export interface Dashboard {
 }
 
 /** A browser opens six to a server at most. */
-const MOST_CONNECTIONS = 256;
-const MOST_STREAMS = 64;
+const MAX_CONNECTIONS = 256;
+const MAX_STREAMS = 64;
 const TIMEOUTS = { headers: 10_000, idle: 60_000 };
 /** Node looks every 30 s by itself. */
 const CHECK_EVERY_MS = 1_000;
@@ -74,7 +74,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     },
     (request, response) => void handler.handle(request, response),
   );
-  server.maxConnections = MOST_CONNECTIONS;
+  server.maxConnections = MAX_CONNECTIONS;
   // of a stream of events, its beats are activity enough
   server.timeout = timeouts.idle;
   server.on('clientError', (error, socket) => refuseSocket(error, socket as Socket));
@@ -156,7 +156,7 @@ class Handler {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
-    if (this.streams >= MOST_STREAMS) {
+    if (this.streams >= MAX_STREAMS) {
       refuse(response, 503, 'too many pages watch at the same time');
       return;
     }

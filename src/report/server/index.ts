@@ -1,6 +1,6 @@
 /** The live dashboard: everything under a folder of experiments, in a browser. */
 import { fileURLToPath } from 'node:url';
-import { readRun } from '../../review/run-record.js';
+import { readRun } from '../../review/reading/run-record.js';
 import { comparisonReportOf } from '../comparison-report.js';
 import { runReportOf } from '../run-report.js';
 import { buildSweepReport } from '../sweep-report.js';

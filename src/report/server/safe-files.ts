@@ -1,7 +1,7 @@
 /** What of a run or sweep may be read for a browser: regular files that lie where they seem to lie. */
 import { lstatSync, type Stats } from 'node:fs';
 import { basename, join } from 'node:path';
-import { usageError } from '../../errors.js';
+import { usageError } from '../../util/errors.js';
 
 /** What the list reads of a run. */
 export const LISTED_FILES = ['summary.json', 'manifest.json', 'log.jsonl', 'notes.json'] as const;

@@ -1,7 +1,7 @@
 /** A config as its values by key, so that configs can be compared key by key. */
-import { flatValues } from '../../config/flat.js';
-import { earlierValues } from '../earlier-values.js';
-import type { RunRecord } from '../run-record.js';
+import { flatValues } from '../../config/merge/flat.js';
+import { earlierValues } from '../reading/earlier-values.js';
+import type { RunRecord } from '../reading/run-record.js';
 import { effectsOf, isDataPath } from './effects.js';
 
 export type ConfigValues = ReadonlyMap<string, unknown>;

@@ -1,8 +1,8 @@
 /** Learning curves of sides: the mean over their seeds. */
 
-import { momentsOf } from '../../experiment/baseline.js';
-import type { Curve } from '../curve.js';
-import type { RunHistory } from '../history.js';
+import { momentsOf } from '../../experiment/judging/baseline.js';
+import type { Curve } from '../reading/curve.js';
+import type { RunHistory } from '../reading/history.js';
 
 export interface SideCurve {
   readonly side: string;

@@ -1,18 +1,18 @@
 /** What differs between sides besides the results: their configs, their data, what they ran on. */
 import { dirname, isAbsolute, relative } from 'node:path';
-import { isChosenByRun } from '../../config/schema-walk.js';
-import type { Json } from '../../experiment/json.js';
+import { isChosenByRun } from '../../config/schema/walk.js';
+import type { Json } from '../../experiment/files/json.js';
 import type { Manifest } from '../../experiment/manifest.js';
-import { earlierValues } from '../earlier-values.js';
-import type { RunRecord } from '../run-record.js';
+import { earlierValues } from '../reading/earlier-values.js';
+import type { RunRecord } from '../reading/run-record.js';
 import { type ConfigValues, valuesOf } from './config-values.js';
 import type { ConfigDifference, Effect, FactDifference } from './document.js';
 import { effectsOf, isDataPath } from './effects.js';
-import { type Side, tellingRuns } from './sides.js';
+import { distinguishingRuns, type Side } from './sides.js';
 
 /** @param all every key, not only those that differ */
 export function configDifferences(sides: readonly Side[], all: boolean): ConfigDifference[] {
-  const configs = sides.map(side => tellingRuns(side).map(({ record }) => portableValues(record)));
+  const configs = sides.map(side => distinguishingRuns(side).map(({ record }) => portableValues(record)));
   const keys = [...new Set(configs.flat().flatMap(values => [...values.keys()]))];
   const sameData = sameEverywhere(sides, manifest => manifest.datasets.map(({ sha256 }) => sha256));
   const drawn = configs.flat().some(values => values.has('dataset.test_fraction'));
@@ -140,7 +140,7 @@ function sameEverywhere(sides: readonly Side[], of: (manifest: Manifest) => Json
 }
 
 function manifestsOf(side: Side): Manifest[] {
-  return tellingRuns(side).flatMap(({ record }) => record.manifest ?? []);
+  return distinguishingRuns(side).flatMap(({ record }) => record.manifest ?? []);
 }
 
 /** Without repetitions, in order: numbers by size, all else by their text. */

@@ -1,5 +1,5 @@
 /** What a comparison says, as a plain document: what `compare --json` prints, laid out in schemas/comparison.schema.json. */
-import type { Json } from '../../experiment/json.js';
+import type { Json } from '../../experiment/files/json.js';
 import type { Interval } from '../statistics/interval.js';
 
 export interface Comparison {

@@ -1,6 +1,6 @@
 /** What each key of a config changes: two runs that differ in nothing but keys without an effect have the same weights and metrics. */
 import type { Experiment } from '../../config/experiment.js';
-import { allKeys } from '../../config/schema-walk.js';
+import { allKeys } from '../../config/schema/walk.js';
 import type { Effect } from './document.js';
 
 /** The paths of all keys with a value of their own; lists of mappings without the index. */

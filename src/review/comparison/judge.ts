@@ -1,7 +1,7 @@
 /** Whether two sides differ by more than chance: paired by seed where they share seeds, each side against the first. */
 
-import { momentsOf } from '../../experiment/baseline.js';
-import { counted } from '../../words.js';
+import { momentsOf } from '../../experiment/judging/baseline.js';
+import { counted } from '../../util/words.js';
 import { differenceInterval, meanInterval } from '../statistics/bootstrap.js';
 import { holm } from '../statistics/holm.js';
 import { leastRankSumP, mannWhitney } from '../statistics/mann-whitney.js';

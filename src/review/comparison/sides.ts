@@ -1,6 +1,6 @@
 /** Which runs are replicates of each other: the sides of a comparison. */
 import stableStringify from 'safe-stable-stringify';
-import type { RunRecord } from '../run-record.js';
+import type { RunRecord } from '../reading/run-record.js';
 import { type ConfigValues, DATA, decisiveValues, drawsWithSeed, valuesOf } from './config-values.js';
 
 /** What one argument of `compare` led to. */
@@ -33,7 +33,7 @@ export function countedRuns({ runs }: Side): PlacedRun[] {
 }
 
 /** The runs that say what a side is: those that count, or all where none does. */
-export function tellingRuns(side: Side): readonly PlacedRun[] {
+export function distinguishingRuns(side: Side): readonly PlacedRun[] {
   const counted = countedRuns(side);
   return counted.length > 0 ? counted : side.runs;
 }

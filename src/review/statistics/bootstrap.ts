@@ -3,15 +3,15 @@
  * Bootstrap" (1993), chapter 14; the acceleration of several samples as in Davison and Hinkley, "Bootstrap Methods and their Application"
  * (1997), section 5.3.
  */
-import { momentsOf } from '../../experiment/baseline.js';
-import { normalMass, normalQuantile } from '../../normal.js';
-import { RandomStream } from '../../random.js';
+import { momentsOf } from '../../experiment/judging/baseline.js';
+import { normalMass, normalQuantile } from '../../util/normal.js';
+import { RandomStream } from '../../util/random.js';
 import type { Interval } from './interval.js';
 
 const RESAMPLES = 10_000;
 const LEVEL = 0.95;
 /** Of fewer values there are so few different resamples, 35 of four, that an interval would look much surer than it is. */
-const LEAST_VALUES = 5;
+const MIN_VALUES = 5;
 
 /** A sample whose mean is added to, or taken from, the statistic. */
 interface Term {
@@ -21,12 +21,12 @@ interface Term {
 
 /** Of the mean of one sample; null of fewer than five values. The same values in the same order always give the same interval. */
 export function meanInterval(values: readonly number[]): Interval | null {
-  return values.length < LEAST_VALUES ? null : interval([{ values, sign: 1 }]);
+  return values.length < MIN_VALUES ? null : interval([{ values, sign: 1 }]);
 }
 
 /** Of the mean of `second` less that of `first`, which are independent; null where one has fewer than five values. */
 export function differenceInterval(first: readonly number[], second: readonly number[]): Interval | null {
-  if (Math.min(first.length, second.length) < LEAST_VALUES) return null;
+  if (Math.min(first.length, second.length) < MIN_VALUES) return null;
   const terms: Term[] = [
     { values: first, sign: -1 },
     { values: second, sign: 1 },

@@ -1,7 +1,7 @@
 /** Trials on this machine, each in a process group of its own that ends with the sweep, however that ends. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { isSameProcess, processIdentity } from '../../experiment/process-identity.js';
+import { isSameProcess, processIdentity } from '../../experiment/locks/process-identity.js';
 import type { Launcher, RunningTask, Task, TaskEnd } from '../launcher.js';
 import { Tail } from './tail.js';
 

@@ -5,7 +5,7 @@ import { activate } from '../../../src/ops/activate.js';
 import { broadcast } from '../../../src/ops/broadcast.js';
 import { contract } from '../../../src/ops/contract.js';
 import { addAll } from '../../../src/ops/index.js';
-import { RandomStream } from '../../../src/random.js';
+import { RandomStream } from '../../../src/util/random.js';
 import type { BenchCase } from '../cases.js';
 
 const GATES = 4;

@@ -16,7 +16,7 @@ export type Route =
   | { readonly kind: 'compare'; readonly paths: readonly string[] };
 
 /** More curves are not told apart in one picture. */
-export const MOST_COMPARED = 12;
+export const MAX_COMPARED = 12;
 
 export const NO_FILTER: Filter = { text: '', state: '', experiment: '', group: '' };
 
