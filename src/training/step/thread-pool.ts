@@ -2,6 +2,7 @@
  * Worker threads that compute shards. Parameters, inputs and results lie in memory that the threads
  * share; a message only says which shards of which group are to be computed.
  */
+
 import { Worker } from 'node:worker_threads';
 import type { Backend } from '../../engine/backend.js';
 import type { HeapSpan, WasmMemory } from '../../engine/heap.js';
@@ -10,6 +11,7 @@ import type { LinkedPlan } from '../../engine/link.js';
 import type { ExecutionReport } from '../../engine/machine.js';
 import { lossOf } from '../../losses/index.js';
 import { batchPrograms } from '../../model/walk.js';
+import { programFile } from '../../util/root.js';
 import { calibrationProgram } from '../timing/calibration-kernel.js';
 import {
   allocateShards,
@@ -141,9 +143,11 @@ interface Waiting {
 class Computer {
   private readonly waiting: Waiting[] = [];
   private readonly worker: Worker;
+  /** Why the thread has ended. Nobody answers what it is asked from then on. */
+  private ended: Error | undefined;
 
   constructor(setup: WorkerSetup) {
-    this.worker = new Worker(new URL('./worker.js', import.meta.url), {
+    this.worker = new Worker(programFile('training/step/worker.js'), {
       workerData: setup,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
@@ -155,6 +159,7 @@ class Computer {
       else one?.resolve(reply.answer);
     });
     this.worker.on('error', error => this.fail(error));
+    this.worker.on('messageerror', error => this.fail(error));
     this.worker.on('exit', code => this.fail(new Error(`a computing thread ended with code ${code}`)));
   }
 
@@ -166,6 +171,7 @@ class Computer {
   /** `T` is what the thread answers to such a request. */
   ask<T extends ExecutionReport | number>(request: WorkerRequest): Promise<T> {
     return new Promise((resolve, reject) => {
+      if (this.ended !== undefined) return reject(this.ended);
       this.waiting.push({ resolve: answer => resolve(answer as T), reject });
       this.worker.ref();
       this.worker.postMessage(request);
@@ -177,6 +183,8 @@ class Computer {
   }
 
   private fail(error: Error): void {
+    // an error is followed by the exit, which says less
+    this.ended ??= error;
     this.worker.unref();
     for (const one of this.waiting.splice(0)) one.reject(error);
   }
