@@ -21,7 +21,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EPERM: 'permission denied',
   ELOOP: 'too many symbolic links',
   ENAMETOOLONG: 'the path is too long',
-  EIO: 'the disk reports an input/output error',
+  EIO: 'the disk reported an input/output error',
   ERR_INVALID_ARG_VALUE: 'the path contains a NUL character',
 };
 
@@ -66,7 +66,7 @@ export async function readContent(path: string, maxBytes = MAX_BYTES): Promise<S
 export function unreadableFile(path: string, error: unknown): UserError {
   if (error instanceof UserError) return error;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return unreadable(path, REASONS[code] ?? `the system reports ${code}`);
+  return unreadable(path, REASONS[code] ?? `the system reported ${code}`);
 }
 
 /** SHA-256 over the parts one after another, lower-case hex. */

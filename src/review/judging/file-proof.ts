@@ -103,7 +103,7 @@ export class FileProof {
     for (const [name, value] of Object.entries(summary.metrics[split] ?? {})) {
       const found = values[name];
       if (typeof found === 'number' && !Object.is(found, value))
-        return `its summary has ${split}.${name} ${value}, but evaluation.json has ${found}`;
+        return `${split}.${name} is ${value} in its summary and ${found} in evaluation.json`;
     }
     const end = summary.restored?.step ?? summary.steps;
     if (split === 'test' && step !== end)
@@ -119,11 +119,11 @@ export class FileProof {
     const last = checkpoints.at(-1);
     if (last === undefined) return undefined;
     if (last.step !== summary.steps)
-      return `it ended after step ${summary.steps}, but its last checkpoint is from step ${last.step}`;
+      return `it ended after step ${summary.steps} and its last checkpoint is from step ${last.step}`;
     const told = savedCheckpoints(record.directory, checkpoints);
     for (const key of ['best', 'checkpoints'] as const)
       if (!isEqual(told[key], summary[key]))
-        return `its summary has ${key} ${JSON.stringify(summary[key])}, but its checkpoints have ${JSON.stringify(told[key])}`;
+        return `${key} is ${JSON.stringify(summary[key])} in its summary and ${JSON.stringify(told[key])} in its checkpoints`;
     const end = checkpoints.find(({ step }) => step === (summary.restored?.step ?? summary.steps));
     // what was taken over by name measured something else before
     if (record.manifest?.changes?.some(({ key }) => key === FOREIGN)) return undefined;
@@ -169,7 +169,7 @@ function otherMetric({ path, metadata }: SavedCheckpoint, { metrics }: Summary):
     for (const [name, value] of Object.entries(saved[split] ?? {})) {
       const inSummary = told[name];
       if (typeof value === 'number' && inSummary !== undefined && inSummary !== value)
-        return `its summary has ${split}.${name} ${inSummary}, but its checkpoint ${basename(path)} has ${value}`;
+        return `${split}.${name} is ${inSummary} in its summary and ${value} in its checkpoint ${basename(path)}`;
     }
   }
   return undefined;

@@ -24,9 +24,9 @@ export function frozenConfig(directory: RunDirectory, manifest: Manifest): Loade
   if (frozen.hash === manifest.config_hash) return frozen;
   throw damagedError({
     code: 'resume/config-edited',
-    message: 'this file was edited since the run began, and it is what the run goes by',
+    message: 'this file was edited after the run started',
     file: resolvedConfig,
-    expected: `it as it was (\`config show ${manifest.config_files.at(-1)}\` prints it, with each --set of the run; hash ${manifest.config_hash}); a change is given by \`resume --set KEY=VALUE\``,
+    expected: `the original file (\`config show ${manifest.config_files.at(-1)}\` prints it, with each --set of the run; hash ${manifest.config_hash}); to change a key, use \`resume --set KEY=VALUE\``,
     got: `hash ${frozen.hash}`,
   });
 }

@@ -246,9 +246,9 @@ function manifestOf(directory: RunDirectory): Manifest {
   directory.refuseLostManifest();
   throw usageError({
     code: 'resume/not-begun',
-    message: 'this run was stopped before it had written its manifest, so there is nothing to go on with',
+    message: 'this run stopped before it wrote its manifest, so there is nothing to resume',
     file: directory.path,
-    expected: 'its command given again, which loses nothing; config.resolved.yaml here is its config',
+    expected: 'run its command again; its config is config.resolved.yaml in this directory',
   });
 }
 
@@ -269,14 +269,14 @@ function loadConfigs(
 /** The code of what is wrong with the index, which is no checkpoint that could be left out. */
 const INDEX = 'checkpoint/index';
 const EDITED =
-  'config.yaml was edited since the run began and is not read: a run goes by its config.resolved.yaml; changes are given by --set';
+  'config.yaml was edited after the run started and is ignored: a run resumes from config.resolved.yaml; use --set to change a key';
 
 function copySentence(original: string): string {
-  return `this directory is a copy of the run in ${original}: both have its name from now on, and results of their own`;
+  return `this directory is a copy of the run in ${original}: both keep the same run id but will have separate results`;
 }
 
 function lostHistory({ replacedFile }: CutLog): string {
-  const rest = replacedFile === null ? '' : `; what is left of them is in ${replacedFile}`;
+  const rest = replacedFile === null ? '' : `; the remaining ones are in ${replacedFile}`;
   return `log.jsonl has lost records from before the checkpoint${rest}`;
 }
 
@@ -302,7 +302,7 @@ function foreignChange(
   const from = checkpoint && foreignStepHash(checkpoint, own);
   if (from !== undefined && allowChange.includes(FOREIGN))
     return [{ key: FOREIGN, from: manifest.step_hash ?? stepHash, to: from }];
-  refuseForeign(whole, own, `, or --allow-change ${FOREIGN} to go on from it, which is recorded`);
+  refuseForeign(whole, own, `, or --allow-change ${FOREIGN} to resume from it, which the manifest records`);
   // one that was taken over by name has another run's metrics
   if (manifest.changes?.some(({ key }) => key === FOREIGN)) return [];
   const proof = new CheckpointProof(whole);
@@ -315,9 +315,9 @@ function foreignChange(
   throw damagedError(
     ...contradictions.map(({ path, message }) => ({
       code: 'checkpoint/other-metrics',
-      message: `this checkpoint is not the one that the log tells of: ${message}`,
+      message: `this checkpoint contradicts the log: ${message}`,
       file: path,
-      expected: 'the checkpoint of this run, put back from a copy, or none',
+      expected: 'the checkpoint of this run restored from a backup, or no checkpoint',
     })),
   );
 }
@@ -332,7 +332,7 @@ function refuseOtherLog({ event, run_id }: LoggedEvent, manifest: Manifest, file
     code: 'log/foreign',
     message: 'this is the log of another run',
     file,
-    expected: `the log of ${manifest.run_id}, put back from a copy, or none`,
+    expected: `the log of ${manifest.run_id} restored from a backup, or no log`,
     got: `that of ${run_id}`,
   });
 }
