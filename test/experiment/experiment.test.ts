@@ -251,7 +251,7 @@ t.test('summary and manifest say what their schemas say', async t => {
   t.match(written, { metrics: { train: { loss: null, loss_nonfinite: 'nan' } } });
   t.same(validateAgainst('summary', written), []);
   t.not(validateAgainst('summary', { ...written, extra: 1 }).length, 0);
-  run.writeManifest(describeRun(facts));
+  run.writeManifest(describeRun(facts, null));
   t.same(validateAgainst('manifest', run.readManifest()), []);
   t.same(
     readdirSync(run.path).filter(name => name.startsWith('.')),
@@ -268,27 +268,27 @@ t.test('machine, versions and git are read from where they are', async t => {
   t.equal(versions().node, process.version.slice(1));
   t.ok(machine().cores >= 1 && machine().memory_mb > 100);
   const repository = fresh();
-  t.equal(gitState(repository), null, 'outside of a repository');
+  t.equal(await gitState(repository), null, 'outside of a repository');
   const git = (...args: string[]) =>
     execFileSync('git', ['-C', repository, '-c', 'user.name=x', '-c', 'user.email=x@example.org', ...args], {
       encoding: 'utf8',
       stdio: 'pipe',
     });
   git('init');
-  t.equal(gitState(repository), null, 'without a commit');
+  t.equal(await gitState(repository), null, 'without a commit');
   writeFileSync(join(repository, 'a'), '1');
   git('add', '.');
   git('commit', '-m', 'x');
   const revision = git('rev-parse', 'HEAD').trim();
   writeFileSync(join(repository, 'untracked'), '');
-  t.same(gitState(repository), { revision, dirty: false });
+  t.same(await gitState(repository), { revision, dirty: false });
   writeFileSync(join(repository, 'a'), '2');
-  t.same(gitState(repository), { revision, dirty: true });
-  const here = { ...facts, config_files: [join(repository, 'a')] };
-  t.same(describeRun(here).git, { revision, dirty: true }, 'around the config');
+  t.same(await gitState(repository), { revision, dirty: true });
+  git('add', '.');
+  t.same(await gitState(repository), { revision, dirty: true }, 'staged');
   const trap = join(repository, 'started');
   git('config', 'core.fsmonitor', `touch ${trap}; false`);
-  t.same(gitState(repository), { revision, dirty: true });
+  t.same(await gitState(repository), { revision, dirty: true });
   t.notOk(existsSync(trap), 'what the repository would have started is not started');
 });
 
