@@ -10,13 +10,14 @@ import {
   CheckpointProof,
   FOREIGN,
   foreignStepHash,
+  otherMetric,
   ownStepHashes,
   type SavedCheckpoint,
 } from '../../experiment/checkpoints/identity.js';
 import { listCheckpoints as listedInIndex } from '../../experiment/checkpoints/index-file.js';
 import { savedCheckpoints } from '../../experiment/checkpoints/saved.js';
 import type { JsonObject } from '../../experiment/files/json.js';
-import type { SplitMetrics, Summary } from '../../experiment/summary.js';
+import type { Summary } from '../../experiment/summary.js';
 import { UserError } from '../../util/errors.js';
 import type { LogRecord } from '../reading/log-reader.js';
 import type { RunRecord } from '../reading/run-record.js';
@@ -159,20 +160,6 @@ function readable({ directory, state }: RunRecord): {
     const [{ file = '', message }] = error.diagnostics;
     return { checkpoints: [], damage: `its checkpoint ${basename(file)} cannot be read: ${message}` };
   }
-}
-
-/** Of the checkpoint whose weights are the run's at its end. */
-function otherMetric({ path, metadata }: SavedCheckpoint, { metrics }: Summary): string | undefined {
-  const saved = (metadata.metrics ?? {}) as Readonly<Record<string, JsonObject | undefined>>;
-  for (const split of ['train', 'validation', 'test'] as const) {
-    const told: SplitMetrics = metrics[split] ?? {};
-    for (const [name, value] of Object.entries(saved[split] ?? {})) {
-      const inSummary = told[name];
-      if (typeof value === 'number' && inSummary !== undefined && inSummary !== value)
-        return `${split}.${name} is ${inSummary} in its summary and ${value} in its checkpoint ${basename(path)}`;
-    }
-  }
-  return undefined;
 }
 
 function isEqual(a: object | null, b: object | null): boolean {

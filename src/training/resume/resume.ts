@@ -3,6 +3,7 @@
  * had.
  */
 import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
 import type { BackendRequest } from '../../engine/backend.js';
 import type { Width } from '../../engine/simd/target.js';
@@ -11,11 +12,13 @@ import {
   CheckpointProof,
   FOREIGN,
   foreignStepHash,
+  otherMetric,
   ownStepHashes,
   refuseForeign,
   type SavedCheckpoint,
 } from '../../experiment/checkpoints/identity.js';
 import { latestCheckpoint } from '../../experiment/checkpoints/latest.js';
+import { isAbsent } from '../../experiment/files/unreadable.js';
 import { whileLocked } from '../../experiment/locks/run-lock.js';
 import {
   type CutLog,
@@ -126,11 +129,12 @@ async function resumeLocked(
   const asksNothing = alters.length === 0 && options.allowChange.length === 0;
   const complete = asksNothing ? completeResult(directory, left.summary) : undefined;
   if (complete) {
-    refuseForeign(
-      readableCheckpoints(directory),
-      ownStepHashes(manifest, manifest.step_hash ?? before.stepHash),
-    );
-    return complete;
+    const saved = readableCheckpoints(directory);
+    refuseForeign(saved, ownStepHashes(manifest, manifest.step_hash ?? before.stepHash));
+    if (!contradicts(saved, complete.summary, manifest)) {
+      tellMissing(directory, complete.summary, options, observer);
+      return complete;
+    }
   }
   const { checkpoint, whole, damaged, setAside } = latestCheckpoint(directory.files.checkpoints, options);
   const foreign = foreignChange(directory, manifest, before, { whole, checkpoint, ...options });
@@ -217,6 +221,33 @@ function completeResult(directory: RunDirectory, summary: Summary | undefined): 
   if ((last && !isBorneOut) || isEdited(directory, summary)) return undefined;
   // the directory may have been moved or copied since
   return { exitCode: summary.exit_code as ExitCode, summary: { ...summary, directory: directory.path } };
+}
+
+/**
+ * Whether the weights that the run ended with were measured otherwise than its summary says. Those
+ * that were taken over by name measured something else before.
+ */
+function contradicts(saved: readonly SavedCheckpoint[], summary: Summary, { changes }: Manifest): boolean {
+  const end = saved.find(({ step }) => step === (summary.restored?.step ?? summary.steps));
+  if (end === undefined || changes?.some(({ key }) => key === FOREIGN)) return false;
+  return otherMetric(end, summary) !== undefined;
+}
+
+/** Throws exit 5 if `strict` and checkpoints are gone that the summary of a complete run names. */
+function tellMissing(
+  directory: RunDirectory,
+  { checkpoints }: Summary,
+  { strict }: ResumeOptions,
+  observer: RunObserver,
+): void {
+  const missing = [...new Set(Object.values(checkpoints))].flatMap(name => {
+    const file = name === null ? undefined : join(directory.path, name);
+    return file === undefined || !isAbsent(file) ? [] : [file];
+  });
+  if (missing.length === 0) return;
+  const message = 'the run is complete, but this checkpoint of it is gone';
+  if (strict) throw damagedError(...missing.map(file => ({ code: 'checkpoint/gone', message, file })));
+  for (const file of missing) observer.warning(`${file}: ${message}`);
 }
 
 /** Of a run that is complete, whose result no damaged checkpoint changes. */
