@@ -16,9 +16,9 @@ export type DatasetConfig =
   | ForecastDataset
   | SyntheticDataset;
 /**
- * How to read an image as a sequence: rows, one row of pixels per step; pixels, one pixel per step, row by row.
+ * How to read an image as a sequence: rows, one row of pixels per step; pixels, one pixel per step, row by row; permuted_pixels, the pixels in one random order, the same for all images and seeds.
  */
-export type PictureSequence = 'rows' | 'pixels';
+export type PictureSequence = 'rows' | 'pixels' | 'permuted_pixels';
 /**
  * Use only the first N training sequences (all of them, with a warning, if there are fewer). The number of classes is still that of all training labels.
  */
