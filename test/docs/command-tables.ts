@@ -1,7 +1,9 @@
 /** The command line as Markdown: usage, arguments and flags of every verb, read from commander. */
-import type { Command, Option } from 'commander';
 import { buildProgram } from '../../src/cli/program.js';
 import { cell, code, sentence, table } from './schema-tables.js';
+
+type Command = ReturnType<typeof buildProgram>;
+type Option = Command['options'][number];
 
 const SHARED = ['--no-color', '--verbose', '--help'];
 
@@ -78,6 +80,8 @@ function notes(command: Command, written: string[]): string[] {
   written.length = 0;
   command.outputHelp();
   const whole = written.join('');
-  const text = whole.slice(whole.indexOf(command.helpInformation()) + command.helpInformation().length).trim();
+  const text = whole
+    .slice(whole.indexOf(command.helpInformation()) + command.helpInformation().length)
+    .trim();
   return text === '' ? [] : [`\`\`\`text\n${text}\n\`\`\``];
 }

@@ -18,9 +18,16 @@
  * `RUN` and `SWEEP` in commands are the newest run and sweep. A page with the comment
  * `<!-- follows data.md -->` has the files that the page data.md writes.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Command } from 'commander';
 import { parse } from 'yaml';
 import { buildProgram, withVerb } from '../../src/cli/program.js';
 import { packageRoot } from '../../src/util/root.js';
@@ -168,7 +175,10 @@ export class Document {
       return this.work.cellrun(...words.slice(1), ...(plainWords(extra) ?? []));
     const { cwd, env } = this.work.place;
     const command = line.replace(/^python3 /, '/usr/bin/python3 ');
-    return execute('bash', ['-ec', command], { cwd, env: { ...env, EXTRA: extra, PYTHONPATH: PYTHON_STUBS } });
+    return execute('bash', ['-ec', command], {
+      cwd,
+      env: { ...env, EXTRA: extra, PYTHONPATH: PYTHON_STUBS },
+    });
   }
 
   private filledIn(line: string): string {
@@ -232,7 +242,7 @@ function plainWords(line: string): string[] | undefined {
   return words;
 }
 
-let program: Command | undefined;
+let program: ReturnType<typeof buildProgram> | undefined;
 
 /** That the verb of a `./run` command and its flags exist. */
 function checkWords(line: string): void {
