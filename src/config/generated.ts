@@ -132,7 +132,7 @@ export type ScheduleFactor = number;
  */
 export type MinLearningRate = number;
 /**
- * A split and a metric of it. schemas/README.md has the formulas.
+ * A split and a metric of it. docs/reference/metrics.md has the formulas.
  */
 export type MetricName =
   | 'train.loss'
@@ -1311,7 +1311,7 @@ export interface TrainingConfig {
   evaluate_every?: EvaluationInterval;
   early_stopping?: EarlyStopping;
   /**
-   * Metrics to evaluate in addition to the loss; those that are means over predictions are also measured in training. Metrics used by a gate, a checkpoint or early stopping are always measured. Default: accuracy for cross_entropy, accuracy and f1 for binary_cross_entropy, otherwise mean_absolute_error and rmse. schemas/README.md has the formulas.
+   * Metrics to evaluate in addition to the loss; those that are means over predictions are also measured in training. Metrics used by a gate, a checkpoint or early stopping are always measured. Default: accuracy for cross_entropy, accuracy and f1 for binary_cross_entropy, otherwise mean_absolute_error and rmse. docs/reference/metrics.md has the formulas.
    */
   metrics?: MeasuredMetric[];
   /**
