@@ -69,7 +69,7 @@ t.test('every format says the same', async t => {
   t.equal(failed, 3);
   const [, text] = printed('text');
   t.equal(
-    text.match(/^ {2}Gate test\.accuracy failed: [\d.]+, at least 0\.99 wanted \(.*small\.yaml:\d+:5\)\.$/gm)
+    text.match(/^ {2}Gate test\.accuracy failed: [\d.]+ < 0\.99 \(.*small\.yaml:\d+:5\)\.$/gm)
       ?.length,
     failed,
   );
