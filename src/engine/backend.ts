@@ -32,8 +32,9 @@ export interface BackendChoice {
 }
 
 /**
- * The backend for `request`. `auto` takes a hardware WebGPU adapter, else webasm; a software adapter is slower than
- * webasm and is taken only when asked for. Throws UserError (exit 2) where the requested backend is not there.
+ * The backend for `request`. `auto` takes a hardware WebGPU adapter, else webasm; a software
+ * adapter is slower than webasm and is taken only when asked for. Throws UserError (exit 2) where
+ * the requested backend is not there.
  */
 export async function chooseBackend(request: BackendRequest): Promise<BackendChoice> {
   if (request === 'cpu' || request === 'webasm') return { backend: request, reason: 'as requested' };
@@ -56,7 +57,7 @@ export async function chooseBackend(request: BackendRequest): Promise<BackendCho
 
 /** Device files through which Linux drivers reach a GPU: DRM, NVIDIA's own, WSL, Adreno, Mali. */
 const DEVICE_FILES = ['/dev/dri', '/dev/nvidiactl', '/dev/dxg', '/dev/kgsl-3d0', '/dev/mali0'];
-const NO_DEVICE = { missing: 'there is no graphics device' };
+const NO_DEVICE = { missing: 'no graphics device found' };
 
 /** Looking for an adapter takes another process 0.1 s: a file tells without one that there is none. */
 function mayHaveGpu(): boolean {
@@ -76,7 +77,10 @@ export function webGpuAdapter(): ReturnType<typeof probeWebGpu> {
   return probed;
 }
 
-/** Looks for an adapter in another process; see probe.ts. A driver that hangs or crashes there does no harm here. */
+/**
+ * Looks for an adapter in another process; see probe.ts. A driver that hangs or crashes there does
+ * no harm here.
+ */
 async function probeWebGpu(): Promise<AdapterInfo | { readonly missing: string }> {
   const script = programFile('engine/probe.js');
   try {

@@ -1,4 +1,6 @@
-/** What a run stood on: versions, machine, source revision. Nothing here names a host or a person. */
+/**
+ * The environment of a run: versions, machine, source revision. Nothing here names a host or a person.
+ */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -74,8 +74,8 @@ export class Predictor {
 
   /**
    * Predictions of new sequences in their order, batch by batch.
-   * @throws UserError exit 5 at the first sequence that cannot be read, unless rejections are
-   * taken; those before it have been predicted by then
+   * @throws UserError (exit 5) at the first sequence that cannot be read, unless rejections are
+   *   taken; those before it have been predicted by then
    */
   sequences(
     lists: AsyncIterable<readonly ReadSequence[]>,
@@ -102,10 +102,12 @@ export class Predictor {
     const { form } = this;
     const times = batch.times(index);
     const perSequence = form.perStep ? pass.steps : 1;
-    const answers = pass.predictions(slot, at, split.lengths?.[index]).map(({ step, outputs }): Answer => {
+    const first = this.model.data.first_answer ?? 0;
+    const predictions = pass.predictions(slot, at, split.lengths?.[index]).slice(first);
+    const answers = predictions.map(({ step, outputs }): Answer => {
       const time = form.perStep ? times?.[step] : times?.at(-1);
       return answerOf(form, readout, {
-        step,
+        step: step - first,
         outputs,
         at: index * perSequence + step,
         ...(time !== undefined && { time }),
@@ -161,7 +163,7 @@ export class Predictor {
     if (waiting.length > 0) yield this.batchOf(waiting);
   }
 
-  /** Throws exit 5 if the sequence cannot be predicted and nobody takes rejections. */
+  /** @throws UserError (exit 5) if the sequence cannot be predicted and nobody takes rejections */
   private isSound(
     placed: { readonly sequence: ReadSequence; readonly position: number },
     onRejected: RejectionOptions['onRejected'],
@@ -183,7 +185,7 @@ export class Predictor {
     return [
       {
         code: 'data/sequence-too-long',
-        message: 'the sequence is too long to be predicted',
+        message: 'the sequence is too long to predict',
         ...place,
         expected: `at most ${most} steps`,
         got: `${length} steps`,
