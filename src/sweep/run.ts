@@ -20,6 +20,8 @@ export interface SweepOptions {
   readonly threads: number;
   /** As `run` takes it; undefined: what the sweep had before, of which its journal knows. */
   readonly backend: string | undefined;
+  /** Bits of vectors on webasm; undefined: those that pay where a trial runs. */
+  readonly width?: 128 | 256 | undefined;
   /** Makes what starts the trials of the sweep in a directory; `warn` tells people a line. */
   launcher(directory: SweepDirectory, warn: (text: string) => void): Promise<Launcher> | Launcher;
   readonly observer: SweepObserver;
@@ -130,6 +132,7 @@ async function conductLocked(
           '--backend',
           // a run goes on where it began: there alone it ends with the bytes that it would have had
           beganOn(directory.runPath({ trial, seed })) ?? backend,
+          ...(options.width === undefined ? [] : ['--width', String(options.width)]),
         ],
         now,
       },

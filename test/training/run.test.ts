@@ -462,6 +462,10 @@ t.test('graph --profile tells where the time of a step goes', async t => {
   t.match(text.stdout, /not kernels/);
   const gpu = await graph('--backend', 'cpu', '--profile');
   t.match(gpu, { code: 2, stderr: /--profile: only webasm kernels are timed/ });
+  const diagram = await graph(...webasm, '--profile', '--format', 'mermaid');
+  t.match(diagram, { code: 2, stdout: '', stderr: /--format: a profile is a table/ });
+  const narrow = await graph('--backend', 'cpu', '--width', '128');
+  t.match(narrow, { code: 2, stdout: '', stderr: /--width: backend cpu has no vector width/ });
 });
 
 t.test('graph explains the reference experiment without training it', async t => {
