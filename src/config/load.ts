@@ -12,7 +12,7 @@ import { crossCheck } from './rules/cross-checks.js';
 import { type SchemaError, validateAgainst } from './schema/schema.js';
 import { explainSchemaErrors } from './wording/complaints.js';
 import { Locator } from './yaml/locator.js';
-import type { Place } from './yaml/source.js';
+import { type Place, SourceText } from './yaml/source.js';
 import { type MapNode, nodeAt, toPlain } from './yaml/tree.js';
 
 /** More than anyone reads at once; what is left shows after the first are repaired. */
@@ -48,14 +48,27 @@ export interface OpenOptions {
   readonly asked?: Place;
 }
 
-/** Loads, checks and resolves a config. Throws UserError (exit 2) with everything that is wrong. */
-export function loadExperiment(file: string, options: OpenOptions = {}): LoadedExperiment {
-  return openConfig(file, options).load();
+/**
+ * Loads, checks and resolves a config, from a file or from an object.
+ * @throws UserError (exit 2) with everything that is wrong
+ */
+export function loadExperiment(config: string | object, options: OpenOptions = {}): LoadedExperiment {
+  return openConfig(config, options).load();
+}
+
+/** What messages call a config or a sweep that is an object of the calling program. */
+const OBJECT = '<object>';
+
+/** An object as the YAML that it stands for, which messages show. Its paths start at the working directory. */
+export function objectText(value: object): SourceText {
+  return new SourceText(OBJECT, stringify(value, { lineWidth: 0 }), resolve('.'));
 }
 
 /** Reads a config without judging what it says. Throws UserError (exit 2) where it cannot be read or is no YAML mapping. */
-export function openConfig(file: string, options: OpenOptions = {}): ConfigSource {
-  const layers = readLayers(file, options.asked);
+export function openConfig(config: string | object, options: OpenOptions = {}): ConfigSource {
+  const given = typeof config === 'string' ? config : objectText(config);
+  const layers = readLayers(given, options.asked);
+  const { file } = layers.source;
   if (layers.tree === undefined) throw failed(layers.problems, file);
   const { tree, problems } = applyOverrides(layers.tree, options.set ?? [], resolve('.'));
   const folder = options.folder ?? dirname(resolve(file));

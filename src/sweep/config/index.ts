@@ -14,9 +14,12 @@ interface LoadOptions {
   readonly flags?: SweepFlags;
 }
 
-/** Loads a sweep file and judges its points, without reading data. Throws UserError (exit 2) with everything that is wrong. */
-export function loadSweep(file: string, { set = [], flags = {} }: LoadOptions = {}): LoadedSweep {
-  return judgeSweep(readSweep(file, set, flags));
+/**
+ * Loads a sweep, from a file or from an object, and judges its points, without reading data.
+ * @throws UserError (exit 2) with everything that is wrong
+ */
+export function loadSweep(sweep: string | object, { set = [], flags = {} }: LoadOptions = {}): LoadedSweep {
+  return judgeSweep(readSweep(sweep, set, flags));
 }
 
 /** The same for configs and `key=value,value…` on the command line. Throws UserError (exit 2). */

@@ -1,5 +1,6 @@
 /** A sweep file as a tree, with what flags say in its place. */
 import { dirname, resolve } from 'node:path';
+import { objectText } from '../../config/load.js';
 import { parseConfig, parseText } from '../../config/yaml/parse.js';
 import { type Place, positionOf, readSource, SourceText } from '../../config/yaml/source.js';
 import type { MapNode, Node } from '../../config/yaml/tree.js';
@@ -20,13 +21,18 @@ export interface SweepFlags {
   readonly parallel?: string;
 }
 
-/** @throws UserError (exit 2) where the file is no YAML mapping */
-export function readSweep(file: string, set: readonly string[], flags: SweepFlags): SweepText {
-  const path = resolve(file);
-  const source = readSource(file, path, dirname(path));
+/**
+ * @param sweep a file, or what one would hold
+ * @throws UserError (exit 2) where the file is no YAML mapping
+ */
+export function readSweep(sweep: string | object, set: readonly string[], flags: SweepFlags): SweepText {
+  const source =
+    typeof sweep === 'string'
+      ? readSource(sweep, resolve(sweep), dirname(resolve(sweep)))
+      : objectText(sweep);
   const { root, problems } = parseConfig(source);
   if (root === undefined || problems.length > 0) throw usageError(...problems);
-  return { file, ...withFlags(root, flags), givenYaml: source.text, set };
+  return { file: source.file, ...withFlags(root, flags), givenYaml: source.text, set };
 }
 
 /** Keys that a config can't have: a file with one is a sweep. */
