@@ -1,6 +1,7 @@
 /**
- * `npm run reproduce`: the reference experiment in full, three seeds, through the launcher, as a user would run it. Keeps the three
- * summaries under experiments/reference/ and fails where the accuracy is not PyTorch's.
+ * `npm run reproduce`: the reference experiment in full, three seeds, through the launcher, as a
+ * user would run it. Keeps the three summaries under experiments/reference/ and fails where the
+ * accuracy is not PyTorch's.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';

@@ -84,7 +84,7 @@ export interface SequenceReader {
   /**
    * The sequences in the order of the input. A list holds those that one piece of the input
    * completes, and may be empty.
-   * @throws UserError exit 5 if nothing after a place can be read
+   * @throws UserError (exit 5) if nothing after a place can be read
    */
   read(source: ByteSource): AsyncIterable<readonly ReadSequence[]>;
 }

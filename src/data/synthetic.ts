@@ -58,8 +58,8 @@ export const synthetic: DatasetKind<SyntheticConfig> = {
 /**
  * Generates both splits, each from a stream of its own: the first sequences do not depend on how
  * many follow.
- * @throws UserError exit 2 where an option does not belong to the problem or the data would be too
- * large.
+ * @throws UserError (exit 2) if an option does not belong to the problem or the data would be too
+ *   large.
  */
 function generated(config: SyntheticConfig, { seed: experimentSeed, ignoredLabel }: DatasetContext): Dataset {
   const steps = stepsOf(config);

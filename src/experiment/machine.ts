@@ -1,4 +1,6 @@
-/** What a run stood on: versions, machine, source revision. Nothing here names a host or a person. */
+/**
+ * What a run stood on: versions, machine, source revision. Nothing here names a host or a person.
+ */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -50,7 +52,10 @@ export function machine(): Machine {
   };
 }
 
-/** The state of the repository around `folder`; `null` outside of one, or where git is not installed. */
+/**
+ * The state of the repository around `folder`; `null` outside of one, or where git is not
+ * installed.
+ */
 export function gitState(folder: string): GitState | null {
   try {
     const revision = git(folder, ['rev-parse', 'HEAD']).trim();

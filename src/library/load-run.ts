@@ -25,7 +25,7 @@ export interface RunCheckpoint {
   readonly best: boolean;
   /**
    * Reads the weights, by PyTorch's names, and the optimizer's state as `optimizer.STATE.WEIGHT`.
-   * @throws UserError exit 5 if the file is damaged
+   * @throws UserError (exit 5) if the file is damaged
    */
   tensors(): ReadonlyMap<string, Tensor>;
 }
@@ -53,7 +53,7 @@ export interface LoadedRun {
   /**
    * Reads every measurement of the log, by name: `train.loss` (of single batches), `epoch.loss` (the
    * mean of an epoch), `validation.accuracy`, `test.loss`, `learning_rate`, `grad_norm` and so on.
-   * @throws UserError exit 5 if the log cannot be read
+   * @throws UserError (exit 5) if the log cannot be read
    */
   history(): Readonly<Record<string, Curve>>;
 }
@@ -65,7 +65,7 @@ export interface LoadedRun {
  * const { summary, checkpoints, history } = loadRun(directory);
  * const { steps, values } = history()['validation.loss'];
  *
- * @throws UserError exit 2 if this is no run directory or a file cannot be read, exit 5 if a file is
+ * @throws UserError (exit 2) if this is no run directory or a file cannot be read, (exit 5) if a file is
  * damaged
  */
 export function loadRun(directory: string): LoadedRun {

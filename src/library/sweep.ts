@@ -80,7 +80,7 @@ export interface SweepResult {
  * });
  * console.log(summary.best?.point, summary.best?.value);
  *
- * @throws UserError exit 2 if the sweep, one of its configs or an option is wrong, exit 5 if a data
+ * @throws UserError (exit 2) if the sweep, one of its configs or an option is wrong, (exit 5) if a data
  * file is damaged; no trial has begun then
  */
 export async function sweep(

@@ -40,8 +40,8 @@ export interface Backtest {
 }
 
 /**
- * @throws UserError exit 2 if the run does not forecast or has no such split, exit 5 if the data
- * are not those of the run
+ * @throws UserError (exit 2) if the run does not forecast or has no such split, (exit 5) if the
+ * data are not those of the run
  */
 export function backtest(
   path: string,

@@ -87,7 +87,10 @@ function alone(steps: string | readonly StepValues[]) {
 
 const NO_TEXTS = { expected: 'numbers: this model has no vocabulary' };
 
-/** The numbers of one step. Throws exit 5 if they do not fit the model. */
+/**
+ * The numbers of one step.
+ * @throws UserError (exit 5) if they do not fit the model
+ */
 export function givenStep(given: StepValues, form: StepForm, place: string): Float32Array {
   const values = new Float32Array(form.input.kind === 'number' ? form.input.size : 1);
   const wrong = writeStep(given, form, values, place);

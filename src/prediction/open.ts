@@ -39,7 +39,8 @@ export async function withData<T>(
 
 /**
  * The model and the data of its run.
- * @throws UserError exit 2 if the data cannot be opened, exit 5 if they are not those of the run
+ * @throws UserError (exit 2) if the data cannot be opened, (exit 5) if they are not those of the
+ * run
  */
 export async function openWithData(
   saved: SavedModel,
@@ -56,8 +57,8 @@ export async function openWithData(
 
 /**
  * The model without the data of its run.
- * @throws UserError exit 5 if the run does not remember what its data were like, or if its weights
- * are damaged
+ * @throws UserError (exit 5) if the run does not remember what its data were like, or if its
+ *   weights are damaged
  */
 export async function openWithoutData(saved: SavedModel, options: BackendOptions): Promise<OpenedModel> {
   const { loaded, manifest } = saved;

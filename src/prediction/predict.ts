@@ -23,8 +23,8 @@ type Use<T> = (form: PredictionForm, predictions: AsyncIterable<readonly Sequenc
 
 /**
  * Predicts the first `limit` sequences of a split.
- * @throws UserError exit 2 if there is no such split, or the data cannot be opened; exit 5 if they
- * are not those of the run
+ * @throws UserError (exit 2) if there is no such split, or the data cannot be opened; (exit 5) if
+ *   they are not those of the run
  */
 export function predictSplit<T>(
   saved: SavedModel,
@@ -42,8 +42,8 @@ export function predictSplit<T>(
 /**
  * Predicts the sequences of `source`, which has the format of the run's data; these need not be
  * there.
- * @throws UserError exit 5 if the source is damaged, or the run does not remember what its data
- * were like
+ * @throws UserError (exit 5) if the source is damaged, or the run does not remember what its data
+ *   were like
  */
 export async function predictInput<T>(
   saved: SavedModel,

@@ -74,8 +74,8 @@ export class Predictor {
 
   /**
    * Predictions of new sequences in their order, batch by batch.
-   * @throws UserError exit 5 at the first sequence that cannot be read, unless rejections are
-   * taken; those before it have been predicted by then
+   * @throws UserError (exit 5) at the first sequence that cannot be read, unless rejections are
+   *   taken; those before it have been predicted by then
    */
   sequences(
     lists: AsyncIterable<readonly ReadSequence[]>,
@@ -161,7 +161,7 @@ export class Predictor {
     if (waiting.length > 0) yield this.batchOf(waiting);
   }
 
-  /** Throws exit 5 if the sequence cannot be predicted and nobody takes rejections. */
+  /** @throws UserError (exit 5) if the sequence cannot be predicted and nobody takes rejections */
   private isSound(
     placed: { readonly sequence: ReadSequence; readonly position: number },
     onRejected: RejectionOptions['onRejected'],

@@ -38,8 +38,8 @@ export interface OpenModelOptions {
 }
 
 /**
- * @throws UserError exit 2 if there is no such run, checkpoint or average, exit 5 if a file is
- * damaged
+ * @throws UserError (exit 2) if there is no such run, checkpoint or average, (exit 5) if a file is
+ *   damaged
  */
 export function openModel(
   path: string,
@@ -64,7 +64,8 @@ export function openModel(
 }
 
 /**
- * What the run remembers of its data. Throws exit 5 if it is of a version that remembered nothing.
+ * What the run remembers of its data.
+ * @throws UserError (exit 5) if it is of a version that remembered nothing
  */
 export function dataRecordOf({ path, manifest }: SavedModel): DataRecord {
   if (manifest?.data) return manifest.data;

@@ -16,7 +16,7 @@ export interface Session<A extends Answer = Answer> {
   /**
    * Takes the next step of the sequence and answers what the model would say of the sequence if it
    * ended there. Steps are taken in the order of the calls, whether or not these are awaited.
-   * @throws UserError exit 5 if the step does not fit the model; the sequence goes on without it
+   * @throws UserError (exit 5) if the step does not fit the model; the sequence goes on without it
    */
   step(values: StepValues): Promise<A>;
   /** Begins a new sequence; steps that are under way belong to the old one. */
@@ -37,7 +37,7 @@ export class StepModel {
 
   /**
    * @internal Use `Model.session`.
-   * @throws UserError exit 2 if a layer is bidirectional
+   * @throws UserError (exit 2) if a layer is bidirectional
    */
   constructor(
     private readonly model: OpenedModel,

@@ -1,4 +1,7 @@
-/** A document as one HTML file that needs nothing else: script, style and data are in it, and its policy allows nothing but these. */
+/**
+ * A document as one HTML file that needs nothing else: script, style and data are in it, and its
+ * policy allows nothing but these.
+ */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { programFile } from '../util/root.js';
@@ -76,7 +79,10 @@ function inData(json: string): string {
   return json.replaceAll('<', '\\u003c');
 }
 
-/** The same for our own code, where `<` may be an operator: the bundler escapes it in texts, and this holds it to that. */
+/**
+ * The same for our own code, where `<` may be an operator: the bundler escapes it in texts, and
+ * this holds it to that.
+ */
 function inScript(script: string): string {
   if (/<\/script|<!--/i.test(script)) throw new Error('the script of the page would end its own element');
   return script;

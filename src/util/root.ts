@@ -1,4 +1,4 @@
-/** Where the package lies: schemas and sample configs are read from here, built or not. */
+/** The package's folder: schemas and sample configs are read from here, built or not. */
 import { existsSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -133,7 +133,10 @@ interface Told {
   version(versions: Readonly<Record<string, string>>): void;
 }
 
-/** The cases of one number of threads run in the same processes, which then end: libraries fix their threads at the start. */
+/**
+ * The cases of one number of threads run in the same processes, which then end: libraries fix their
+ * threads at the start.
+ */
 async function measureRows(
   cases: readonly BenchCase[],
   options: BenchOptions,

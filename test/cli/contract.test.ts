@@ -1,4 +1,7 @@
-/** What other programs rely on: the files' schemas, the types of their readers, and the prose about both say the same. */
+/**
+ * What other programs rely on: the files' schemas, the types of their readers, and the prose about
+ * both say the same.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -129,7 +132,10 @@ t.test('the type of a log line takes what the schema takes', async t => {
   t.same(lines.map(({ event }) => event).sort(), [...events.keys()].sort(), 'one of each');
 });
 
-/** Properties at any depth of a schema that say nothing of themselves; conditions have none of their own. */
+/**
+ * Properties at any depth of a schema that say nothing of themselves; conditions have none of their
+ * own.
+ */
 function unexplainedIn(part: unknown, path: string): string[] {
   if (typeof part !== 'object' || part === null) return [];
   const { properties = {} } = part as { properties?: Record<string, Schema> };

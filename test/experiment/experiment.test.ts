@@ -174,13 +174,16 @@ t.test('hostile names and outputs never leave the output root', async t => {
   writeFileSync(join(root, 'file'), '');
   t.match(
     failureOf(() => RunDirectory.create(newRun(join(root, 'file')))).message,
-    'a part of the path is a file',
+    'a component of the path is a file',
   );
   t.match(failureOf(() => RunDirectory.create(newRun(root, 'file'))).message, 'there is a file of that name');
   if (existsSync('/proc/self')) {
-    t.match(failureOf(() => RunDirectory.create(newRun('/proc/x'))).message, 'this place takes no folders');
+    t.match(
+      failureOf(() => RunDirectory.create(newRun('/proc/x'))).message,
+      'cannot create a directory here',
+    );
   }
-  t.match(failureOf(() => RunDirectory.open(join(root, 'absent'))).message, 'there is no such run directory');
+  t.match(failureOf(() => RunDirectory.open(join(root, 'absent'))).message, 'no such run directory');
   t.match(
     failureOf(() => RunDirectory.open(join(root, 'file'))).message,
     'this is a file, not a run directory',
@@ -458,15 +461,12 @@ t.test('a number that is not finite is spelled out and never quiet', async t => 
 t.test('a file that cannot be written is named, with exit 1', async t => {
   const [absent, taken] = [join(folder, 'absent', 'log.jsonl'), fresh()];
   const refused: [() => unknown, string][] = [
-    [
-      () => EventLog.open(absent),
-      `${absent}: the file cannot be written: the folder that it stands in is gone`,
-    ],
+    [() => EventLog.open(absent), `${absent}: the file cannot be written: its directory no longer exists`],
     [
       () => writeJsonAtomic(absent, {}),
-      `${absent}: the file cannot be written: the folder that it stands in is gone`,
+      `${absent}: the file cannot be written: its directory no longer exists`,
     ],
-    [() => EventLog.open(taken), `${taken}: the file cannot be written: there is a folder of that name`],
+    [() => EventLog.open(taken), `${taken}: the file cannot be written: a directory with that name exists`],
     [() => writeFlushed(taken, []), `${taken}: the file cannot be written: EEXIST`],
   ];
   if (existsSync('/dev/full')) {

@@ -32,7 +32,8 @@ t.test('verdicts on values', async t => {
     [gate({ min: 0 }), Number.NaN, 'inconclusive'],
     [gate({ min: 0 }), Number.POSITIVE_INFINITY, 'inconclusive'],
     [gate({ metric: 'test.loss', max: 1 }), Number.NEGATIVE_INFINITY, 'inconclusive'],
-    // an accuracy of 0.75 may drop by 0.25 to 0.5, or by a third of itself; all of these are exact in binary
+    // an accuracy of 0.75 may drop by 0.25 to 0.5, or by a third of itself; all of these are exact
+    // in binary
     [compared({ reference: 0.75, max_drop: 0.25 }), 0.5, 'passed'],
     [compared({ reference: 0.75, max_drop: 0.25 }), 0.4999, 'failed'],
     [compared({ reference: 0.5, max_regress: 0.5 }), 0.25, 'passed'],

@@ -1,4 +1,7 @@
-/** The safetensors reader and writer, against files that PyTorch's values were written to by other code. */
+/**
+ * The safetensors reader and writer, against files that PyTorch's values were written to by other
+ * code.
+ */
 import '../support/quick.js';
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -230,8 +233,8 @@ t.test('everything that is not exactly such a file is located', async t => {
     if (offset === 8) t.equal(error.diagnostics[0].offset, 8, name);
   }
   t.equal(failureOf(() => readSafetensors(join(folder, 'absent'))).exitCode, EXIT.usage);
-  t.match(failureOf(() => readSafetensors(folder)).message, 'this is a folder, not a file');
-  t.match(failureOf(() => readSafetensorsMetadata(folder)).message, 'this is a folder, not a file');
+  t.match(failureOf(() => readSafetensors(folder)).message, 'this is a directory, not a file');
+  t.match(failureOf(() => readSafetensorsMetadata(folder)).message, 'this is a directory, not a file');
 });
 
 t.test('a header of 30 MB and one of a million levels are read or refused', async t => {

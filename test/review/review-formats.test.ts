@@ -327,7 +327,7 @@ t.test('foreign files are checked against the schemas', async t => {
   const log = readFileSync(join(runs[0], 'log.jsonl'), 'utf8');
   const first = log.slice(0, log.indexOf('\n') + 1);
   const odd: [string, string, string, RegExp][] = [
-    ['empty.jsonl', '', '1:1', /this log has no line/],
+    ['empty.jsonl', '', '1:1', /this log is empty/],
     ['mark.jsonl', `\ufeff${log}`, '1:1', /a byte order mark stands before it/],
     ['at.jsonl', `${first}{"event": nope}\n`, '2:12', /this is not JSON/],
     ['end.jsonl', `${first}{"event":1`, '2:1', /the last line has no end/],

@@ -1,4 +1,7 @@
-/** Reviews of sweeps: what a sweep stopped itself counts for nothing, and gates are told where the user wrote them. */
+/**
+ * Reviews of sweeps: what a sweep stopped itself counts for nothing, and gates are told where the
+ * user wrote them.
+ */
 import { appendFileSync, cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import t from 'tap';
@@ -140,7 +143,7 @@ t.test('a sweep tells what a trivial baseline has on its objective', async t => 
 t.test('a sweep has tags and a note', async t => {
   const output = join(work.folder(), 'experiments');
   const refused = await work.cellrun('sweep', sweepFile, '--output', output, '--tag', 'a b');
-  t.match(refused, { code: 2, stderr: /this cannot be a tag/ });
+  t.match(refused, { code: 2, stderr: /this is not a valid tag/ });
   t.notOk(existsSync(output), 'before anything is trained');
   const words = [join(folder, 'base.yaml'), 'optimizer.learning_rate=0.01', '--objective', 'test.loss:min'];
   const notes = ['--tag', 'x', '--note', 'for the paper'];

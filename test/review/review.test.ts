@@ -303,10 +303,10 @@ t.test('a run whose files do not agree that it completed is in doubt', async t =
   const cases: [RegExp, Parameters<typeof copyOf>[1]][] = [
     [/but its manifest is missing$/, (_, directory) => rmSync(join(directory, 'manifest.json'))],
     [/but its log is missing$/, (_, directory) => rmSync(join(directory, 'log.jsonl'))],
-    [/but its log has no event$/, log(() => '')],
-    [/but its log has no event$/, log(() => 'x\n'.repeat(100))],
-    [/but the end of its log is lost$/, log(text => text.slice(0, -20))],
-    [/but its log goes on to no end of the run$/, log(text => text.replace(/^.*"run\.end".*\n/m, ''))],
+    [/but its log is empty$/, log(() => '')],
+    [/but its log is empty$/, log(() => 'x\n'.repeat(100))],
+    [/but its log has lost its last lines$/, log(text => text.slice(0, -20))],
+    [/but its log has no end of the run$/, log(text => text.replace(/^.*"run\.end".*\n/m, ''))],
     [/but its log is that of another run, x$/, log(text => text.replace(/"run_id":"[^"]*"/, '"run_id":"x"'))],
     [
       /but its log ends with diverged after step 4, its summary with completed after step 4$/,
@@ -366,10 +366,10 @@ t.test('a gate whose value is not the metric, or that has no verdict, is inconcl
   const none = copyOf(runs[0], summary => Object.assign(summary, { gates: [] }));
   const { review: judged } = judge([none]);
   t.match(judged.runs[0].gates, [
-    { metric: 'test.accuracy', verdict: 'inconclusive', reason: 'the run recorded no verdict on it' },
+    { metric: 'test.accuracy', verdict: 'inconclusive', reason: 'the run recorded no verdict for it' },
     { metric: 'test.loss', verdict: 'inconclusive' },
   ]);
-  t.match(judged.groups[0].gates, [{ verdict: 'inconclusive', reason: 'the runs recorded nothing of it' }]);
+  t.match(judged.groups[0].gates, [{ verdict: 'inconclusive', reason: 'the runs did not record it' }]);
 });
 
 t.test('a metric that is missing or not finite never passes, whatever the limits', async () => {
@@ -409,7 +409,7 @@ t.test('a metric that is missing or not finite never passes, whatever the limits
 t.test('a gate of the command line that is wrong is shown where it is', async t => {
   const cases: [string, number, string, string?][] = [
     ['test.acuracy >= 0.9', 1, 'there is no metric test.acuracy', 'test.accuracy'],
-    ['', 1, 'a gate begins with a metric'],
+    ['', 1, 'a gate starts with a metric'],
     ['test.loss < 1', 11, 'a gate compares with >= or <=', '<='],
     ['test.loss', 10, 'a gate compares with >= or <='],
     ['test.loss <= x', 14, 'a gate compares with a number, not x'],

@@ -1,4 +1,7 @@
-/** Sweeps as a whole, with real processes: the long form of the kills is `npm run soak -- --parts sweeps`. */
+/**
+ * Sweeps as a whole, with real processes: the long form of the kills is `npm run soak -- --parts
+ * sweeps`.
+ */
 import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

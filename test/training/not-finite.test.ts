@@ -1,4 +1,7 @@
-/** Loss, gradient, input or update not finite: found in that step, nothing of it in the weights; the batch skipped, or the run ended. */
+/**
+ * Loss, gradient, input or update not finite: found in that step, nothing of it in the weights; the
+ * batch skipped, or the run ended.
+ */
 import { cpSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -158,7 +161,9 @@ class Bench {
     return new Bench(trainer, pool as FaultyPool, split, arraysOf(trainer));
   }
 
-  /** Training up to step `end`, from the beginning or from where an earlier one stood after a step. */
+  /**
+   * Training up to step `end`, from the beginning or from where an earlier one stood after a step.
+   */
   async train(
     faults: readonly Fault[],
     {
@@ -203,7 +208,10 @@ class Bench {
     return { end: ended, steps, epochs, after, last: arraysOf(this.trainer) };
   }
 
-  /** The same without a loop: all batches but that of step `without`, after those that led to `from`. */
+  /**
+   * The same without a loop: all batches but that of step `without`, after those that led to
+   * `from`.
+   */
   async trainWithout(without: number, from: Arrays): Promise<Arrays[]> {
     this.restore(from);
     this.pool.spoil = undefined;
@@ -388,7 +396,10 @@ t.test('an update is judged by each of its results, not by their sum', async t =
   await engine.close();
 });
 
-/** Sixty sequences, four batches an epoch; the target of each sequence in `bad` is finite, its squared error is not. */
+/**
+ * Sixty sequences, four batches an epoch; the target of each sequence in `bad` is finite, its
+ * squared error is not.
+ */
 function dataset(bad: readonly number[]): Uint8Array {
   const random = RandomStream.of(2, 'test/not-finite');
   const features = (count: number) => Array.from({ length: count * 4 }, () => random.uniform() - 0.5);

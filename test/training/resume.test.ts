@@ -1,4 +1,6 @@
-/** Runs that go on: the same bytes as if they had never stopped, and what keeps a run from going on. */
+/**
+ * Runs that go on: the same bytes as if they had never stopped, and what keeps a run from going on.
+ */
 import fs, {
   cpSync,
   existsSync,
@@ -328,7 +330,7 @@ t.test('damage beside the checkpoints is told, and an error on request', async t
   t.equal(done.status, 'completed');
   t.match(told, [
     /step-00000090\.safetensors is left out: this is not a file$/,
-    /index\.json: this is not the index of checkpoints, and is written anew$/,
+    /index\.json: this is not a valid checkpoint index; it will be rewritten$/,
     /summary\.json: this is not JSON; it is set aside/,
     /^this directory is a copy of the run in /,
     /^config\.yaml was edited since the run began and is not read/,
@@ -346,7 +348,13 @@ t.test("a run's own files are not read through links", async t => {
     symlinkSync(elsewhere, file);
     await refused(t, resume(directory, { strict: true }), {
       exitCode: 2,
-      diagnostics: [{ file, message: 'this is a link, which is not followed', expected: /^the file itself/ }],
+      diagnostics: [
+        {
+          file,
+          message: 'this is a symbolic link, which cellrun does not follow',
+          expected: /^the file itself/,
+        },
+      ],
     });
   }
 });
@@ -659,7 +667,7 @@ t.test('a save that fails for a moment is tried again, and told', async t => {
     [
       {
         code: 'checkpoint/retry',
-        message: /the file cannot be written: the folder that it stands in is gone; trying again$/,
+        message: /the file cannot be written: its directory no longer exists; trying again$/,
       },
     ],
   );

@@ -93,9 +93,9 @@ function headline({ plan, directory, state, records }: SweepResults): string {
 
 const REASONS: Readonly<Record<string, string>> = {
   exhausted: 'every point was tried',
-  trials: 'as many trials as it may have',
-  time: 'its time is over',
-  target: 'the target is reached',
+  trials: 'the maximum number of trials was reached',
+  time: 'the time limit was reached',
+  target: 'the target was reached',
 };
 
 function weights({ plan, records }: SweepResults): string {

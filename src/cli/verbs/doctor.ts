@@ -1,7 +1,7 @@
 /** `doctor`: what this machine offers, asked of the machine itself, and what `--backend auto` would make of it. */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { type AdapterInfo, type BackendChoice, chooseBackend } from '../../engine/backend.js';
+import { type AdapterInfo, type BackendChoice, chooseBackend, webGpuAdapter } from '../../engine/backend.js';
 import { type Arithmetic, machineArithmetic } from '../../engine/simd/arithmetic.js';
 import { measuredWidth, type WidthFinding } from '../../engine/simd/target.js';
 import { type Machine, machine, type Versions, versions } from '../../experiment/machine.js';
@@ -27,14 +27,13 @@ interface Findings {
 }
 
 export async function doctor(options: { readonly json: boolean }, io: Io): Promise<ExitCode> {
-  const choice = await chooseBackend('auto');
-  const findings = examine(choice);
+  const [choice, adapter] = await Promise.all([chooseBackend('auto'), webGpuAdapter()]);
+  const findings = examine(choice, 'missing' in adapter ? null : adapter);
   io.out(options.json ? `${JSON.stringify(findings, null, 2)}\n` : describe(findings));
   return EXIT.done;
 }
 
-function examine(choice: BackendChoice): Findings {
-  const adapter = choice.adapter ?? null;
+function examine(choice: BackendChoice, adapter: AdapterInfo | null): Findings {
   return {
     versions: versions(),
     machine: machine(),

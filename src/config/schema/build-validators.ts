@@ -6,8 +6,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { packageRoot } from '../../util/root.js';
-import { validatorSource } from './compiler.js';
-import { schemaHash, schemaToValidate, validatorFile } from './schema.js';
+import { quickValidatorSource, validatorSource } from './compiler.js';
+import { readSchema, schemaHash, schemaToValidate, validatorFile } from './schema.js';
 
 const ENDING = '.schema.json';
 const names = readdirSync(join(packageRoot, 'schemas')).flatMap(file =>
@@ -15,20 +15,22 @@ const names = readdirSync(join(packageRoot, 'schemas')).flatMap(file =>
 );
 
 await Promise.all(
-  names.map(name => {
-    const exported = `module.exports = { validate: module.exports, schemaHash: '${schemaHash(name)}' };`;
-    return build({
-      stdin: {
-        contents: `${validatorSource(schemaToValidate(name))}\n${exported}\n`,
-        resolveDir: packageRoot,
-      },
-      outfile: validatorFile(name),
-      bundle: true,
-      format: 'cjs',
-      platform: 'node',
-      target: 'node20',
-      charset: 'utf8',
-      logLevel: 'warning',
-    });
-  }),
+  names.flatMap(name => [
+    write(name, 'complete', validatorSource(schemaToValidate(name))),
+    write(name, 'quick', quickValidatorSource(readSchema(name))),
+  ]),
 );
+
+function write(name: string, form: 'complete' | 'quick', source: string): Promise<unknown> {
+  const exported = `module.exports = { validate: module.exports, schemaHash: '${schemaHash(name)}' };`;
+  return build({
+    stdin: { contents: `${source}\n${exported}\n`, resolveDir: packageRoot },
+    outfile: validatorFile(name, form),
+    bundle: true,
+    format: 'cjs',
+    platform: 'node',
+    target: 'node20',
+    charset: 'utf8',
+    logLevel: 'warning',
+  });
+}

@@ -52,7 +52,10 @@ function compare({ whole, rest }: OrderKeys, a: number, b: number): number {
   return whole[a] - whole[b] || (rest === undefined ? 0 : rest[a] - rest[b]);
 }
 
-/** Numbers where all cells are numbers, milliseconds since 1970 where all are ISO 8601 dates or times (else UTC). */
+/**
+ * Numbers where all cells are numbers, milliseconds since 1970 where all are ISO 8601 dates or
+ * times (else UTC).
+ */
 function orderKeys(table: CsvTable, cells: readonly string[], problems: Problems): OrderKeys | undefined {
   const numeric = NUMBER.test(cells[0]);
   const whole = Float64Array.from(cells, orderKey(numeric));

@@ -76,8 +76,8 @@ const MAX_MISSING = 20;
 
 /**
  * Reads the named columns of a file.
- * @throws UserError exit 2 where the file or a column is missing; exit 5 with all rows that are
- * wrong.
+ * @throws UserError (exit 2) if the file or a column is missing; exit 5 with all rows that are
+ *   wrong.
  */
 export async function readCsvTable(path: string, columns: CsvColumns): Promise<CsvTable> {
   const source = await readContent(path, MAX_TEXT_BYTES);

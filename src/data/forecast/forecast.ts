@@ -87,8 +87,8 @@ interface Cuts {
 }
 
 /**
- * @throws UserError exit 2 if the file or a column is missing or a split has no window; exit 5 at
- * the line and column of a cell that is wrong
+ * @throws UserError (exit 2) if the file or a column is missing or a split has no window; (exit 5)
+ * at the line and column of a cell that is wrong
  */
 async function open(config: ForecastConfig, _context: DatasetContext): Promise<Dataset> {
   const { features = [], known = [], calendar = [], normalize } = config;

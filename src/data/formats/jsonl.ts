@@ -33,7 +33,7 @@ export class JsonlPieces {
     this.lines = new LinePieces(file, true, line => this.line(line));
   }
 
-  /** @throws UserError exit 5 if the file is not UTF-8; whatever a handler throws */
+  /** @throws UserError (exit 5) if the file is not UTF-8; whatever a handler throws */
   push(piece: Buffer): void {
     this.lines.push(piece);
   }
@@ -59,7 +59,7 @@ export class JsonlPieces {
 /**
  * Reads all records of a file. Lines that hold no JSON object are added to `problems`; reading
  * stops once those are full.
- * @throws UserError exit 5 if the file is not UTF-8 or has no records; whatever `onRecord` throws
+ * @throws UserError (exit 5) if the file is not UTF-8 or has no records; whatever `onRecord` throws
  */
 export function scanJsonl(
   bytes: Buffer,

@@ -42,7 +42,7 @@ export interface Wanted {
 
 /**
  * The members of the archive that are wanted, by name.
- * @throws UserError exit 5 where the archive is damaged, a checksum differs or the bound is passed
+ * @throws UserError (exit 5) if the archive is damaged, a checksum differs or the bound is passed
  */
 export function readZip(bytes: Buffer, file: string, wanted: Wanted): ReadonlyMap<string, Uint8Array> {
   return unzipMembers(bytes, file, wanted, directoryOf(bytes, file));
@@ -62,7 +62,8 @@ function unzipMembers(
   for (const entry of directory) {
     const { name, originalBytes } = entry;
     if (!accepts(name)) continue;
-    // Which of the two is meant, nobody knows; and thousands of entries for one large member would be unpacked one after the other.
+    // Which of the two is meant, nobody knows; and thousands of entries for one large member would
+    // be unpacked one after the other.
     if (taken.has(name)) throw refused(`it has two members ${name}`, 'data/zip');
     taken.add(name);
     total += originalBytes;
@@ -130,7 +131,10 @@ function dataStart(bytes: Buffer, { offset }: Entry): number | undefined {
   return offset + MEMBER_BYTES + bytes.readUInt16LE(offset + 26) + bytes.readUInt16LE(offset + 28);
 }
 
-/** How a member begins, from what it is compressed to at its beginning; undefined where that is damaged, as unpacking it will tell. */
+/**
+ * How a member begins, from what it is compressed to at its beginning; undefined where that is
+ * damaged, as unpacking it will tell.
+ */
 function headOf(bytes: Buffer, entry: Entry): Uint8Array | undefined {
   const { method, compressedBytes } = entry;
   const from = dataStart(bytes, entry);

@@ -46,7 +46,8 @@ interface Features {
  * symbols there are not looked at.
  * @param suffix of the arrays' names, for messages: '', '_validation' or '_test'.
  * @param ignored a label that becomes -100
- * @throws UserError exit 5, one diagnostic for each array that is wrong, at its first wrong index.
+ * @throws UserError (exit 5), one diagnostic for each array that is wrong, at its first wrong
+ *   index.
  */
 export function sequencesOf(
   arrays: NpzArrays,
@@ -78,8 +79,8 @@ export function sequencesOf(
 
 /**
  * @param suffix of the names of `other`'s arrays
- * @throws UserError exit 5 if the sequences have another T, F or kind of target than the training
- * ones
+ * @throws UserError (exit 5) if the sequences have another T, F or kind of target than the training
+ *   ones
  */
 export function checkSameShape(train: NpzSequences, other: NpzSequences, suffix: string, file: string): void {
   const problems = new Problems();

@@ -57,9 +57,9 @@ export const npz: DatasetKind<NpzConfig> = {
  * or `[N, T]` integer classes, -100 = ignored, or `[N, C]` float targets) and optionally `lengths`
  * `[N]` and `ids` `[N]`; the test split is the same with `_test`, or a fraction. Validation
  * sequences may stand in the same with `_validation`.
- * @throws UserError exit 2 where the file cannot be read or the test split is not determined; exit
- * 5 where the archive is damaged, shapes do not fit, or a value is out of range (located by array
- * and index).
+ * @throws UserError (exit 2) if the file cannot be read or the test split is not determined; exit 5
+ *   where the archive is damaged, shapes do not fit, or a value is out of range (located by array
+ *   and index).
  */
 async function open(config: NpzConfig, context: DatasetContext): Promise<Dataset> {
   const source = await readSource(config.path);

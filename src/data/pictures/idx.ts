@@ -31,8 +31,8 @@ export const idx: DatasetKind<IdxConfig> = {
 };
 
 /**
- * @throws UserError exit 2 where a file cannot be read, exit 5 where it is damaged (at its byte
- * offset).
+ * @throws UserError (exit 2) if a file cannot be read, (exit 5) if it is damaged (at its byte
+ *   offset).
  */
 async function open(config: IdxConfig, { ignoredLabel }: DatasetContext): Promise<Dataset> {
   const pairs = {

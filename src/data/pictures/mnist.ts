@@ -72,8 +72,8 @@ export const mnist: DatasetKind<MnistConfig> = {
 };
 
 /**
- * @throws UserError exit 2 where the files are missing, exit 5 where they are not MNIST's, byte for
- * byte.
+ * @throws UserError (exit 2) if the files are missing, (exit 5) if they are not MNIST's, byte for
+ *   byte.
  */
 async function open(config: MnistConfig, { ignoredLabel }: DatasetContext): Promise<Dataset> {
   const folder = config.path ?? packageFolder();

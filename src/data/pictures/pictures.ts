@@ -42,7 +42,7 @@ export interface PictureSplits {
 /**
  * The dataset of a pair of IDX files for each split. Unsigned bytes are scaled to 0..1, floats are
  * taken as they are.
- * @throws UserError exit 5 where the files do not fit together or a value is out of range.
+ * @throws UserError (exit 5) if the files do not fit together or a value is out of range.
  */
 export function pictureDataset(files: PictureSplits, options: PictureOptions): Dataset {
   const [height, width] = pictureSize(files);

@@ -22,13 +22,13 @@ const REASONS: Readonly<Record<string, string>> = {
   ELOOP: 'too many symbolic links',
   ENAMETOOLONG: 'the path is too long',
   EIO: 'the disk reports an input/output error',
-  ERR_INVALID_ARG_VALUE: 'the path holds a NUL character',
+  ERR_INVALID_ARG_VALUE: 'the path contains a NUL character',
 };
 
 /**
  * Reads the file at `path`.
- * @throws UserError exit 2 where it cannot be read, is no regular file, or is larger than
- * `maxBytes`.
+ * @throws UserError (exit 2) if it cannot be read, is no regular file, or is larger than
+ *   `maxBytes`.
  */
 export async function readSource(path: string, maxBytes = MAX_BYTES): Promise<SourceFile> {
   try {
@@ -78,8 +78,8 @@ export function sha256(...parts: readonly NodeJS.ArrayBufferView[]): string {
 
 /**
  * The content of a gzip file; any other file is returned as it is.
- * @throws UserError exit 5 where the stream is damaged (at its compressed offset) or expands to
- * more than `maxBytes`.
+ * @throws UserError (exit 5) if the stream is damaged (at its compressed offset) or expands to more
+ *   than `maxBytes`.
  */
 export function decompressed(bytes: Buffer, file: string, maxBytes = expansionLimit()): Buffer {
   if (!isGzip(bytes)) return bytes;
@@ -104,7 +104,7 @@ const BEGINNING_BYTES = 4096;
 
 /**
  * What a gzip file begins with; undefined for any other file.
- * @throws UserError exit 5 where the stream is damaged.
+ * @throws UserError (exit 5) if the stream is damaged.
  */
 export function decompressedBeginning(bytes: Buffer, file: string): Buffer | undefined {
   if (!isGzip(bytes)) return undefined;

@@ -89,8 +89,8 @@ interface Layout {
 }
 
 /**
- * @throws UserError exit 2 if a file is missing or a split has too few symbols; exit 5 if a file is
- * not UTF-8 (unless its symbols are bytes)
+ * @throws UserError (exit 2) if a file is missing or a split has too few symbols; (exit 5) if a
+ * file is not UTF-8 (unless its symbols are bytes)
  */
 async function open(
   config: TextConfig,

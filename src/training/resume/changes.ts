@@ -96,8 +96,9 @@ export function machineChanges(then: Manifest, now: Pick<Manifest, 'backend' | '
 }
 
 /**
- * Throws exit 2 with every change that alters results and is not among `allowed`, or that no run
- * can make, and with every key of `allowed` that nothing changed: it is mistyped, or the change is.
+ * @throws UserError (exit 2) with every change that alters results and is not among `allowed`, or
+ *   that no run can make, and with every key of `allowed` that nothing changed: it is mistyped, or
+ *   the change is
  */
 export function checkAllowed(
   changes: readonly Change[],
@@ -114,8 +115,8 @@ export function checkAllowed(
 }
 
 /**
- * Throws exit 2 with all changes where one of them is such that no run can make it: the data need
- * not be read to know.
+ * @throws UserError (exit 2) with all changes where one of them is such that no run can make it:
+ *   the data need not be read to know
  */
 export function refuseImpossible(
   changes: readonly Change[],

@@ -14,8 +14,8 @@ export function configFolder(directory: RunDirectory, { config_files }: Manifest
 }
 
 /**
- * Throws exit 5 where it is no longer the config that the manifest speaks of, exit 2 where it
- * cannot be read.
+ * @throws UserError (exit 5) if it is no longer the config that the manifest speaks of
+ * @throws UserError (exit 2) if it cannot be read
  */
 export function frozenConfig(directory: RunDirectory, manifest: Manifest): LoadedExperiment {
   const { resolvedConfig } = directory.files;

@@ -14,11 +14,17 @@ export interface LeftSummary {
   readonly summary: Summary | undefined;
   /** Why one that is there is of no use. */
   readonly problem: string | undefined;
-  /** Gives one of no use another name. Throws exit 1 where the system refuses. */
+  /**
+   * Gives one of no use another name.
+   * @throws UserError (exit 1) if the system refuses
+   */
   setAside(): void;
 }
 
-/** Throws exit 2 or 5 where it cannot be read or is damaged and `strict`. Changes nothing. */
+/**
+ * Changes nothing.
+ * @throws UserError (exit 2) or 5 where it cannot be read or is damaged and `strict`
+ */
 export function leftSummary(
   directory: RunDirectory,
   runId: string,

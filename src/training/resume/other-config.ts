@@ -9,8 +9,8 @@ import { type Change, configChanges, describeChanges, kindOf } from './changes.j
 import { frozenConfig } from './frozen-config.js';
 
 /**
- * Throws exit 2 with every key that differs and its classification; exit 5 where the config in
- * `directory` is no longer the run's.
+ * @throws UserError (exit 2) with every key that differs and its classification
+ * @throws UserError (exit 5) if the config in `directory` is no longer the run's
  */
 export function refuseOtherConfig(directory: RunDirectory, loaded: LoadedExperiment): void {
   const manifest = directory.readManifest();

@@ -21,9 +21,10 @@ interface Wanted {
 }
 
 /**
- * `checkpoint` and what it says are undefined where there is none. Throws exit 2 where the changes
- * ask for another model, optimizer or batches than the checkpoint is of, or for an end before it;
- * exit 5 where it is not whole, or was lost.
+ * `checkpoint` and what it says are undefined where there is none.
+ * @throws UserError (exit 2) if the changes ask for another model, optimizer or batches than the
+ *   checkpoint is of, or for an end before it
+ * @throws UserError (exit 5) if it is not whole, or was lost
  */
 export function checkPlace(
   directory: RunDirectory,
@@ -87,8 +88,8 @@ function checkNothingLost({ files }: RunDirectory): void {
 }
 
 /**
- * Throws exit 2 where what alters results has no step left to alter: the run would merely say that
- * it was trained so.
+ * @throws UserError (exit 2) if what alters results has no step left to alter: the run would merely
+ *   say that it was trained so
  */
 export function checkUse(saved: SavedState | undefined, { loaded, session, changes }: Wanted): void {
   const change = changes.find(one => kindOf(one, loaded) === 'unsafe');

@@ -82,9 +82,9 @@ export interface ResumeOptions {
 
 /**
  * Goes on with the run in the directory `path` from its newest whole checkpoint, or from its
- * beginning where there is none. Throws exit 2 where that is no run, is in use, or something
- * changed that alters results; exit 5 where its files or data are damaged. A run that is already
- * complete gives its result again.
+ * beginning where there is none. A run that is already complete gives its result again.
+ * @throws UserError (exit 2) if that is no run, is in use, or something changed that alters results
+ * @throws UserError (exit 5) if its files or data are damaged
  */
 export async function resumeExperiment(
   path: string,
@@ -236,7 +236,10 @@ function isEdited({ files }: RunDirectory, { digests }: Summary): boolean {
   return logDigest(files.log, records) !== sha256;
 }
 
-/** Throws exit 2 where the run never got as far as to say what it is, exit 5 where it did and no longer does. */
+/**
+ * @throws UserError (exit 2) if the run never got as far as to say what it is
+ * @throws UserError (exit 5) if it did and no longer does
+ */
 function manifestOf(directory: RunDirectory): Manifest {
   const manifest = directory.readManifest();
   if (manifest) return manifest;
@@ -278,8 +281,8 @@ function lostHistory({ replacedFile }: CutLog): string {
 }
 
 /**
- * Throws exit 5 where a checkpoint is another run's, or says other metrics than the log; gives the
- * change where going on from the newest is allowed by name.
+ * @throws UserError (exit 5) if a checkpoint is another run's, or says other metrics than the log;
+ *   gives the change where going on from the newest is allowed by name
  */
 function foreignChange(
   { files }: RunDirectory,

@@ -38,8 +38,8 @@ export function checkpointMetadata(
 
 /**
  * What `checkpointMetadata` wrote for the checkpoint of `step`, when `epochsDone` epochs were done.
- * Throws exit 5 where `metadata` are something else; what the batch order must satisfy is its own
- * to check.
+ * @throws UserError (exit 5) if `metadata` are something else; what the batch order must satisfy is
+ *   its own to check
  */
 export function savedState(
   file: string,

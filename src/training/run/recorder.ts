@@ -79,13 +79,13 @@ export class Recorder {
     state.position = report;
     state.evaluated = false;
     state.stepTimes.add(samples, seconds);
+    if (!report.updated) events.skipped(report, skippedSentence(report, loaded), observer);
+    if (this.isLogged(report)) events.step(report, state.stepTimes.takeRate());
     if (!this.stepped) {
       this.stepped = true;
       await this.warmEvaluator();
       this.reportFallbacks();
     }
-    if (!report.updated) events.skipped(report, skippedSentence(report, loaded), observer);
-    if (this.isLogged(report)) events.step(report, state.stepTimes.takeRate());
     observer.step({ epoch, step, samples, ...(report.updated && { loss: report.loss }) });
     // if an evaluation is due, the checkpoint waits for it
     if (!report.evaluationIsDue && checkpoints.isDue(step))

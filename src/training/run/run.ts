@@ -97,7 +97,7 @@ export async function runExperiment(
   return begun ?? goOn(directory.path, loaded, options, observer);
 }
 
-/** Throws exit 2 where what has begun in `directory` is another experiment. */
+/** @throws UserError (exit 2) if what has begun in `directory` is another experiment */
 async function goOn(
   directory: string,
   loaded: LoadedExperiment,

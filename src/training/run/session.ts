@@ -64,7 +64,10 @@ export async function openSession(loaded: LoadedExperiment, options: SessionOpti
   return sessionWith(loaded, dataset, { choice, threads: options.threads, width: options.width });
 }
 
-/** The same for data that have been read. Throws exit 2 where they do not fit the config. */
+/**
+ * The same for data that have been read.
+ * @throws UserError (exit 2) if they do not fit the config
+ */
 export function sessionWith(
   loaded: LoadedExperiment,
   dataset: Dataset,
@@ -121,8 +124,8 @@ export async function createTrainer(
 const MAX_PARAMETERS = 2 ** 28;
 
 /**
- * The model with the sizes that the data give it. Throws exit 2 where it is larger than any machine
- * at hand trains.
+ * The model with the sizes that the data give it.
+ * @throws UserError (exit 2) if it is larger than any machine at hand trains
  */
 export function modelSpec({ experiment, locator }: LoadedExperiment, sizes: ModelSizes): ModelSpec {
   const spec = describeModel(experiment.model, { ...sizes, carriesState: experiment.training.carry_state });
@@ -139,8 +142,8 @@ export function modelSpec({ experiment, locator }: LoadedExperiment, sizes: Mode
 }
 
 /**
- * PyTorch's default initialisation, or the weights of `model.init_from`; flat. Throws exit 2 or 5
- * where those do not fit.
+ * PyTorch's default initialisation, or the weights of `model.init_from`; flat.
+ * @throws UserError (exit 2) or 5 where those do not fit
  */
 export function initialParameters(loaded: LoadedExperiment, spec: ModelSpec): Float32Array {
   const { seed, model } = loaded.experiment;

@@ -143,6 +143,8 @@ interface Waiting {
 class Computer {
   private readonly waiting: Waiting[] = [];
   private readonly worker: Worker;
+  /** Why the thread has ended. Nobody answers what it is asked from then on. */
+  private ended: Error | undefined;
 
   constructor(setup: WorkerSetup) {
     this.worker = new Worker(programFile('training/step/worker.js'), {
@@ -157,6 +159,7 @@ class Computer {
       else one?.resolve(reply.answer);
     });
     this.worker.on('error', error => this.fail(error));
+    this.worker.on('messageerror', error => this.fail(error));
     this.worker.on('exit', code => this.fail(new Error(`a computing thread ended with code ${code}`)));
   }
 
@@ -168,6 +171,7 @@ class Computer {
   /** `T` is what the thread answers to such a request. */
   ask<T extends ExecutionReport | number>(request: WorkerRequest): Promise<T> {
     return new Promise((resolve, reject) => {
+      if (this.ended !== undefined) return reject(this.ended);
       this.waiting.push({ resolve: answer => resolve(answer as T), reject });
       this.worker.ref();
       this.worker.postMessage(request);
@@ -179,6 +183,8 @@ class Computer {
   }
 
   private fail(error: Error): void {
+    // an error is followed by the exit, which says less
+    this.ended ??= error;
     this.worker.unref();
     for (const one of this.waiting.splice(0)) one.reject(error);
   }
