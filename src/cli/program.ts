@@ -8,6 +8,7 @@ import type { Io } from './terminal/io.js';
 import { addCompare } from './verbs/compare-verb.js';
 import { addConfig, addGraph, addSchema, addValidate } from './verbs/config-verbs.js';
 import { addExport } from './verbs/export-verb.js';
+import { addInit } from './verbs/init-verb.js';
 import { addEvaluate, addPredict } from './verbs/model-verbs.js';
 import { addReport } from './verbs/report-verb.js';
 import { addReview } from './verbs/review-verb.js';
@@ -95,6 +96,7 @@ export function buildProgram(shell: Shell): Command {
     addWorker,
     addExport,
     addSchema,
+    addInit,
     addDoctor,
   ])
     add(program, shell);

@@ -633,6 +633,14 @@ export interface ForecastDataset {
    */
   season?: number;
   /**
+   * Measure the values of a window relative to a reference, for series whose level changes: `last_value` subtracts the last input value, `season` the mean of the input values at the same position in the season. By default, values are not shifted.
+   */
+  relative_to?: 'last_value' | 'season';
+  /**
+   * Predict one step of the horizon at a time (`head: {from: every}`), reading the features known in advance for that step, instead of predicting all values at the last input step.
+   */
+  per_step: boolean;
+  /**
    * How to scale the columns of each series, fitted on its rows in the training split: standard to mean 0 and variance 1, min_max to 0..1. Losses are computed on scaled values; forecasts and other metrics are in the units of the data.
    */
   normalize: 'standard' | 'min_max' | 'none';

@@ -102,10 +102,12 @@ export class Predictor {
     const { form } = this;
     const times = batch.times(index);
     const perSequence = form.perStep ? pass.steps : 1;
-    const answers = pass.predictions(slot, at, split.lengths?.[index]).map(({ step, outputs }): Answer => {
+    const first = this.model.data.first_answer ?? 0;
+    const predictions = pass.predictions(slot, at, split.lengths?.[index]).slice(first);
+    const answers = predictions.map(({ step, outputs }): Answer => {
       const time = form.perStep ? times?.[step] : times?.at(-1);
       return answerOf(form, readout, {
-        step,
+        step: step - first,
         outputs,
         at: index * perSequence + step,
         ...(time !== undefined && { time }),

