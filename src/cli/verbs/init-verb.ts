@@ -2,10 +2,8 @@
 import { type Command, Option } from 'commander';
 import { EXIT } from '../../util/errors.js';
 import { type Shell, verb } from '../flags.js';
+import { TEMPLATES } from '../options.js';
 import type { InitOptions } from './init.js';
-
-export const TEMPLATES = ['mnist', 'csv', 'text', 'forecast'] as const;
-export type Template = (typeof TEMPLATES)[number];
 
 export function addInit(program: Command, { io, finish }: Shell): void {
   verb(program, 'init [file]', 'write a first config and print the next command')

@@ -6,9 +6,9 @@ import { usageError } from '../../util/errors.js';
 import { optionalFile } from '../../util/optional-package.js';
 import { packageRoot } from '../../util/root.js';
 import type { NamedColumns, Table } from '../init/table.js';
+import { TEMPLATES, type Template } from '../options.js';
 import { programName, quoted } from '../program-name.js';
 import type { Io } from '../terminal/io.js';
-import { TEMPLATES, type Template } from './init-verb.js';
 
 export interface InitOptions extends NamedColumns {
   readonly template?: Template;
