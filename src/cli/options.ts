@@ -130,7 +130,7 @@ export interface PredictOptions extends BackendOptions, OpenModelOptions {
 export function parseTemperature(text: string): number {
   const value = Number(text);
   if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
-  throw new InvalidArgumentError('Expected a number from 0 on.');
+  throw new InvalidArgumentError('Expected a number of at least 0.');
 }
 
 /** For repeatable options: each value after the ones before it. */

@@ -1,8 +1,8 @@
-/** The models of a sweep's points and their data: what points have in common is opened and checked once. */
+/** The models of a sweep's points and their data. Points with the same data share an open dataset. */
 import { checkAgainstData, type LoadedExperiment, locateInConfig } from '../config/index.js';
 import type { Dataset } from '../data/index.js';
 import { checkName } from '../experiment/run-directory.js';
-import { type LoadedSweep, PointComplaints } from '../sweep/config/index.js';
+import { type LoadedSweep, PointDiagnostics } from '../sweep/config/index.js';
 import type { Point } from '../sweep/space.js';
 import { VARIANT } from '../sweep/trial-runs.js';
 import { openData, streamsOf } from '../training/run/data.js';
@@ -23,12 +23,13 @@ export class SweepModels {
   constructor(private readonly sweep: LoadedSweep) {}
 
   /**
-   * Checks the points that were judged against their data. Gives warnings.
-   * @throws UserError with everything that is wrong, naming the points (exit 2), or that data are damaged (exit 5)
+   * Checks the sweep's points against their data.
+   * @returns warnings
+   * @throws UserError (exit 2) with all problems and the points that have them; (exit 5) if data are damaged
    */
   async check(): Promise<readonly Diagnostic[]> {
     checkName(this.sweep.plan.name);
-    const complaints = new PointComplaints();
+    const problems = new PointDiagnostics();
     const warnings = new Map<string, Diagnostic>();
     for (const point of this.distinct()) {
       try {
@@ -36,10 +37,10 @@ export class SweepModels {
         for (const warning of found.warnings) warnings.set(warning.message, warning);
       } catch (error) {
         if (!(error instanceof UserError) || error.exitCode !== EXIT.usage) throw error;
-        complaints.add(error.diagnostics, decisive(point));
+        problems.add(error.diagnostics, decisive(point));
       }
     }
-    if (complaints.diagnostics.length > 0) throw usageError(...complaints.diagnostics);
+    if (problems.diagnostics.length > 0) throw usageError(...problems.diagnostics);
     return [...warnings.values()];
   }
 
@@ -51,7 +52,7 @@ export class SweepModels {
   /** One point of those that agree in all that decides. */
   private distinct(): readonly Point[] {
     const points = new Map<string, Point>();
-    for (const point of this.sweep.judged) {
+    for (const point of this.sweep.points) {
       const key = JSON.stringify(decisive(point));
       if (!points.has(key)) points.set(key, point);
     }

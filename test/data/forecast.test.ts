@@ -166,7 +166,7 @@ t.test('values are measured from those of the same place in the season, as by Nu
     }
   }
   t.match(await complaints(2, () => open({ ...relative, season: 7 })), [
-    /^data\/relative-to \| a window does not read a whole season \| expected input_steps of 7 or more \| got input_steps: 5$/,
+    /^data\/relative-to \| the input window is shorter than the season \| expected input_steps of 7 or more \| got input_steps: 5$/,
   ]);
   const { season: _, ...without } = relative;
   t.match(await complaints(2, () => open(without)), [/`relative_to: season` needs `season`/]);
@@ -462,7 +462,7 @@ t.test('the last steps of a table are forecast from as they would be in a split'
   const days = [1, 2, 3, 4, 5].map(day => `a,2024-01-0${day},1,${day === 5 ? 'x' : 1},0`);
   t.match(await told([head, ...days].join('\n')), [
     [
-      /the series does not say what is known in advance \| expected 3 rows without a target at its end \| got 0$/,
+      /the series lacks the features known in advance \| expected 3 rows without a target at its end \| got 0$/,
     ],
   ]);
   const ahead = [6, 7, 8].map(day => `a,2024-01-0${day},,,0`);

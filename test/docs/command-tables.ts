@@ -78,6 +78,8 @@ function notes(command: Command, written: string[]): string[] {
   written.length = 0;
   command.outputHelp();
   const whole = written.join('');
-  const text = whole.slice(whole.indexOf(command.helpInformation()) + command.helpInformation().length).trim();
+  const text = whole
+    .slice(whole.indexOf(command.helpInformation()) + command.helpInformation().length)
+    .trim();
   return text === '' ? [] : [`\`\`\`text\n${text}\n\`\`\``];
 }

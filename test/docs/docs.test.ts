@@ -8,8 +8,8 @@ import t from 'tap';
 import { packageRoot } from '../../src/util/root.js';
 
 import { Workplace } from '../support/cli.js';
-import { generatedPages } from './generated.js';
 import { anchorsOf, blocksOf, Document, linksOf } from './documents.js';
+import { generatedPages } from './generated.js';
 
 const read = (path: string): string => readFileSync(join(packageRoot, path), 'utf8');
 

@@ -163,7 +163,10 @@ export class Document {
       return this.work.cellrun(...words.slice(1), ...(plainWords(extra) ?? []));
     const { cwd, env } = this.work.place;
     const command = line.replace(/^python3 /, '/usr/bin/python3 ');
-    return execute('bash', ['-ec', command], { cwd, env: { ...env, EXTRA: extra, PYTHONPATH: PYTHON_STUBS } });
+    return execute('bash', ['-ec', command], {
+      cwd,
+      env: { ...env, EXTRA: extra, PYTHONPATH: PYTHON_STUBS },
+    });
   }
 
   private filledIn(line: string): string {

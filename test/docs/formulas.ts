@@ -4,8 +4,8 @@
  */
 import type { LossConfig, OptimizerConfig, ScheduleConfig } from '../../src/config/experiment.js';
 import type { ClassesMetric, LabelsMetric, ValuesMetric } from '../../src/config/rules/metrics.js';
-import { EXIT } from '../../src/util/errors.js';
 import type { BaselineName } from '../../src/experiment/summary.js';
+import type { EXIT } from '../../src/util/errors.js';
 
 export const CLASSES: Readonly<Record<ClassesMetric, string>> = {
   accuracy: 'share of predictions whose class is y_n',
@@ -19,7 +19,8 @@ export const CLASSES: Readonly<Record<ClassesMetric, string>> = {
     'macro average over the classes that are present and not universal. For one class: the share of (positive, negative) pairs whose positive has the larger probability; ties count half. With two classes only the second counts',
   average_precision:
     'macro average over the classes that are present. For one class: the mean over its positives n of the precision among all predictions with a probability at least as large as that of n. With two classes only the second counts',
-  perplexity: 'exp of the mean of l_n, where l_n = log sum_k exp(z_nk) - z_n,y_n, without weights and smoothing',
+  perplexity:
+    'exp of the mean of l_n, where l_n = log sum_k exp(z_nk) - z_n,y_n, without weights and smoothing',
   bits_per_symbol: 'mean of l_n, divided by log 2',
 };
 
@@ -114,9 +115,14 @@ export const BASELINES: readonly (BaselineText & { readonly name: BaselineName }
   {
     name: 'majority',
     targets: 'classes',
-    answer: 'z_k = log(n_k / n), where n_k of the n training targets are of class k. The decision is the most frequent class',
+    answer:
+      'z_k = log(n_k / n), where n_k of the n training targets are of class k. The decision is the most frequent class',
   },
-  { name: 'majority', targets: 'labels', answer: 'z_k = log(p_k / (1 - p_k)), where p_k is the share of 1 in label k' },
+  {
+    name: 'majority',
+    targets: 'labels',
+    answer: 'z_k = log(p_k / (1 - p_k)), where p_k is the share of 1 in label k',
+  },
   {
     name: 'previous',
     targets: 'one class per step',

@@ -250,7 +250,10 @@ export class SchemaTables {
 
   /** A schema and the schemas that it is composed of, references followed. */
   private forms(schema: Schema): Schema[] {
-    const parts = [...(schema.allOf ?? []), ...(this.taggedUnion(schema) === undefined ? (schema.oneOf ?? []) : [])];
+    const parts = [
+      ...(schema.allOf ?? []),
+      ...(this.taggedUnion(schema) === undefined ? (schema.oneOf ?? []) : []),
+    ];
     const inner = parts.map(part => this.resolved(part)).filter(part => !('if' in part));
     return [schema, ...inner.flatMap(part => this.forms(part))];
   }
@@ -288,10 +291,13 @@ export class SchemaTables {
     if (schema.const !== undefined) return code(String(schema.const));
     if (schema['x-form'] !== undefined) return schema['x-form'];
     if (schema.enum !== undefined) return schema.enum.map(value => code(String(value))).join(', ');
-    if (schema.oneOf !== undefined) return [...new Set(schema.oneOf.map(form => this.typeOf(form)))].join('; or ');
+    if (schema.oneOf !== undefined)
+      return [...new Set(schema.oneOf.map(form => this.typeOf(form)))].join('; or ');
     const types = typeof schema.type === 'string' ? [schema.type] : (schema.type ?? []);
     if (types.length === 0) return 'any';
-    const names = types.map(type => (type === 'array' ? this.listOf(schema) : `${NAMES[type] ?? type}${boundsOf(schema, type)}`));
+    const names = types.map(type =>
+      type === 'array' ? this.listOf(schema) : `${NAMES[type] ?? type}${boundsOf(schema, type)}`,
+    );
     return names.join(' or ');
   }
 

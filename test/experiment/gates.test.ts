@@ -200,9 +200,9 @@ t.test('a baseline that is missing, damaged or lacks the metric ends a run befor
     [
       join(folder, 'none.json'),
       2,
-      /config\.yaml:\d+:\d+: there is no baseline .*none\.json\n[\s\S]*--set gates=\[\]/,
+      /config\.yaml:\d+:\d+: baseline .*none\.json does not exist\n[\s\S]*--set gates=\[\]/,
     ],
-    [folder, 2, /config\.yaml:\d+:\d+: .*this is a folder/],
+    [folder, 2, /config\.yaml:\d+:\d+: .*this is a directory/],
     [at('no.json', '{\n  x'), 5, /no\.json:2:3: this is not JSON$/m],
     [at('other.json', '{"version":1}'), 5, /other\.json: this is not a baseline/],
     [at('edited.json', JSON.stringify(edited)), 5, /edited\.json: the count, mean or spread of test\.loss/],

@@ -304,7 +304,7 @@ t.test('evaluate refuses what is not what the run left', parallel, async t => {
   writeFileSync(path, dataset(70, 30, 5));
   const changed = await evaluate();
   t.match(changed, { code: EXIT.damaged, stdout: '' });
-  t.match(changed.stderr, `${path}: the data are not those that the run was trained and measured on`);
+  t.match(changed.stderr, `${path}: the data have changed since the run was trained`);
   t.match(changed.stderr, /expected: SHA-256 [0-9a-f]{64}\n {2}got: [0-9a-f]{64}\n$/);
   writeFileSync(path, original);
   t.equal((await evaluate()).code, 0, 'the same bytes again');

@@ -119,7 +119,7 @@ async function readPart(folder: string, part: Part): Promise<ReadPart> {
   if (digest !== part.sha256) {
     throw damagedError({
       code: 'data/digest',
-      message: 'this is not the MNIST file of that name: its SHA-256 differs',
+      message: 'this is not the original MNIST file: its SHA-256 differs',
       file,
       expected: part.sha256,
       got: digest,

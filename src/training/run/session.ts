@@ -1,4 +1,5 @@
 /** From a loaded config to what is trained: dataset, model sizes, backend, trainer. */
+import { setImmediate } from 'node:timers/promises';
 import {
   checkAgainstData,
   type LoadedExperiment,
@@ -13,6 +14,7 @@ import {
   type BackendRequest,
   chooseBackend,
 } from '../../engine/backend.js';
+import { Engine } from '../../engine/index.js';
 import { measuredWidth, type Width } from '../../engine/simd/target.js';
 import { ParameterLayout } from '../../model/parameters.js';
 import { describeModel, type ModelSpec } from '../../model/spec.js';
@@ -56,7 +58,12 @@ export interface Session {
 export async function openSession(loaded: LoadedExperiment, options: SessionOptions): Promise<Session> {
   const { experiment } = loaded;
   const [choice, dataset] = await Promise.all([
-    chooseBackend(options.backend),
+    chooseBackend(options.backend).then(async choice => {
+      // once the files are being read
+      await setImmediate();
+      if (choice.backend === 'webasm') Engine.prepare(options.width);
+      return choice;
+    }),
     openData(experiment, options).catch((error: unknown) => {
       throw error instanceof UserError ? locateInConfig(error, loaded) : error;
     }),
