@@ -96,7 +96,7 @@ t.test('groups of one name and the same seeds are told apart, each with its own 
     const lines = textLines(judged, basename);
     const lineAfter = (rate: string): string | undefined => {
       const head = lines.indexOf(`small, optimizer.learning_rate ${rate}, 3 runs, seeds 0, 1, 2`);
-      return lines.slice(head).find(line => /Gate test\.loss over seeds/.test(line));
+      return lines.slice(head).find(line => /Gate test\.loss over seeds \w+: \S+ \S+ 6\b/.test(line));
     };
     t.match(lineAfter('0.01'), /over seeds passed/);
     t.match(lineAfter('0.5'), /over seeds failed: 7/);
@@ -473,7 +473,7 @@ t.test('a baseline is the same in any order, and its own runs are identical to i
     reach({ loss: 1e-9, accuracy: 1 }, summary, directory);
   });
   t.match(judge([other], { baseline: a }).review.groups[0].comparison?.metrics, [
-    { verdict: 'failed', reason: /^not identical: seed 1 gave/ },
+    { verdict: 'failed', reason: /^not identical: seed 1 reached/ },
     { verdict: 'failed' },
   ]);
 });
