@@ -1,6 +1,6 @@
 /**
- * Development tool, a step of the build: compiles every schema to a module in `validators/` beside
- * this file's compiled form.
+ * Step of the build: compiles every schema to a module in `validators/`, next to this compiled
+ * file.
  */
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
