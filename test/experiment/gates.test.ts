@@ -146,18 +146,21 @@ t.test('what a config may not say of a gate', async t => {
   const cases: [object, string][] = [
     [{ metric: 'test.accuracy' }, 'a gate needs a bound'],
     [{ metric: 'test.accuracy', max_drop: 1 }, '`max_drop` needs a `baseline`'],
-    [{ metric: 'test.accuracy', baseline: 'b.json' }, 'says how much worse'],
+    [{ metric: 'test.accuracy', baseline: 'b.json' }, '`baseline` needs `max_drop` or `max_regress`'],
     [
       { metric: 'test.accuracy', baseline: 'b.json', max_drop: 1, max_regress: 1 },
-      '`max_drop` and `max_regress` exclude',
+      '`max_drop` and `max_regress` cannot be combined',
     ],
-    [{ metric: 'test.accuracy', baseline: 'b.json', max_drop: 1, min: 0.5 }, '`min` and `baseline` exclude'],
+    [
+      { metric: 'test.accuracy', baseline: 'b.json', max_drop: 1, min: 0.5 },
+      '`min` and `baseline` cannot be combined',
+    ],
     [{ metric: 'test.accuracy', over: 'best', baseline: 'b.json', max_drop: 1 }, 'no best values'],
-    [{ metric: 'performance.step_ratio', over: 'best', max: 1 }, 'measured once'],
+    [{ metric: 'performance.step_ratio', over: 'best', max: 1 }, 'measured only once'],
     [{ metric: 'performance.peak_rss_mb', min: -2, max: -1 }, 'never below 0'],
-    [{ metric: 'performance.step_ration', max: 1 }, 'is none of the choices'],
+    [{ metric: 'performance.step_ration', max: 1 }, 'is not one of the choices'],
     [{ metric: 'test.mean_absolute_error', max: 1 }, 'is not measured with loss cross_entropy'],
-    [{ metric: 'test.loss', max: 1, over: 'mean' }, 'is none of the choices'],
+    [{ metric: 'test.loss', max: 1, over: 'mean' }, 'is not one of the choices'],
   ];
   for (const [one, message] of cases) {
     try {

@@ -316,7 +316,7 @@ t.test('foreign files are checked against the schemas', async t => {
   );
   t.match(places, [
     /^log\.jsonl 3 \d+ `seq` does not follow/,
-    /^log\.jsonl 4 10 `level` is none of the choices/,
+    /^log\.jsonl 4 10 `level` is not one of the choices/,
     /^log\.jsonl 5 1 this is not a JSON object/,
     /^log\.jsonl 6 \d+ unknown key `los`/,
     /^log\.jsonl 7 1 the last line is incomplete/,

@@ -238,10 +238,10 @@ t.test('what beats a trivial baseline', t => {
   };
   t.match(
     wrong({ metric: 'test.accuracy', beats: 'trivial', min: 0.5 }),
-    '`min` and `beats` exclude each other',
+    '`min` and `beats` cannot be combined',
   );
   t.match(wrong({ metric: 'test.accuracy', min: 0.5, by: 0.1 }), '`by` needs `beats`');
-  t.match(wrong({ metric: 'train.loss', beats: 'trivial' }), 'no trivial baseline has train.loss');
+  t.match(wrong({ metric: 'train.loss', beats: 'trivial' }), 'trivial baselines do not have train.loss');
   t.equal(wrong({ metric: 'test.accuracy', beats: 'trivial', by: 0 }), 'valid');
   t.end();
 });
