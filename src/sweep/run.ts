@@ -49,7 +49,9 @@ export interface SweepResult {
   readonly directory: SweepDirectory;
 }
 
-/** Throws exit 2 where the directory cannot be made. `opened` is told of it before anything runs. */
+/**
+ * Throws exit 2 where the directory cannot be made. `opened` is told of it before anything runs.
+ */
 export async function runSweep(
   { plan, bases, givenYaml, output }: NewSweep,
   options: SweepOptions,
@@ -71,8 +73,8 @@ export interface ResumeSweepOptions extends SweepOptions {
 }
 
 /**
- * Goes on with a sweep: what was under way when it stopped goes on from its own checkpoint. Throws exit 2 where `path` is none or is in use,
- * or failed trials cannot be tried again.
+ * Goes on with a sweep: what was under way when it stopped goes on from its own checkpoint. Throws
+ * exit 2 where `path` is none or is in use, or failed trials cannot be tried again.
  */
 export async function resumeSweep(path: string, options: ResumeSweepOptions): Promise<SweepResult> {
   return runToEnd(SweepDirectory.open(path), options);
@@ -173,7 +175,10 @@ function verdictOf({ files }: SweepDirectory): ExitCode {
   return troubleOf(recordsOf(readJournal(files.journal).records))?.exitCode ?? EXIT.done;
 }
 
-/** Seconds that earlier processes worked, by the first and the last record of each; the last of a killed one is the last that it wrote. */
+/**
+ * Seconds that earlier processes worked, by the first and the last record of each; the last of a
+ * killed one is the last that it wrote.
+ */
 function secondsOf(records: readonly JournalRecord[]): number {
   let seconds = 0;
   let began: number | undefined;

@@ -202,8 +202,8 @@ t.test('a failed gate ends with 3 and is named', async t => {
   const config = work.config({ ...small, gates });
   const { code, stdout, stderr } = await work.cellrun('run', config, '--output', output, '--backend', 'cpu');
   t.equal(code, 3, stderr);
-  t.match(stdout, /^Gate test\.accuracy failed: [\d.]+, at least 0\.99 wanted \(.*config\.yaml:\d+:5\)\.$/m);
-  t.match(stdout, /^Gate train\.loss failed: [\d.]+, at most 0\.000001 wanted \(.*config\.yaml:\d+:5\)\.$/m);
+  t.match(stdout, /^Gate test\.accuracy failed: [\d.]+ < 0\.99 \(.*config\.yaml:\d+:5\)\.$/m);
+  t.match(stdout, /^Gate train\.loss failed: [\d.]+ > 0\.000001 \(.*config\.yaml:\d+:5\)\.$/m);
   t.match(stdout, /^Gate test\.loss passed: /m);
   const directory = /^Run directory: (.*)$/m.exec(stdout)?.[1] ?? '';
   const verdicts = readLog(directory)

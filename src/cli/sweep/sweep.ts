@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { BackendRequest } from '../../engine/backend.js';
 import type { Width } from '../../engine/simd/target.js';
 import { checkNotesChange } from '../../experiment/notes.js';
+import { SweepModels } from '../../library/sweep-models.js';
 import {
   fromCommandLine,
   isSweepFile,
@@ -31,7 +32,6 @@ import { startDashboardBeside } from '../verbs/dashboard-process.js';
 import { type RepeatedFlags, resumeHint } from '../verbs/result.js';
 import { addNotes } from '../verbs/tag.js';
 import { type LauncherOptions, launcherFlags, launcherOf, launcherProblems } from './launcher.js';
-import { SweepModels } from './models.js';
 import { bestTable, remarks } from './status.js';
 import { createSweepView } from './view.js';
 

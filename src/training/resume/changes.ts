@@ -4,7 +4,7 @@
  */
 
 import { dependsOnLength, type LoadedExperiment } from '../../config/index.js';
-import { configDifferences } from '../../config/merge/diff.js';
+import { configDifferences } from '../../config/wording/explain.js';
 import type { Json } from '../../experiment/files/json.js';
 import type { Manifest, ManifestChange } from '../../experiment/manifest.js';
 import { type Diagnostic, usageError } from '../../util/errors.js';
