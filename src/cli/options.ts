@@ -13,6 +13,10 @@ export const BACKEND_REQUESTS = [
   'cpu',
 ] as const satisfies readonly BackendRequest[];
 
+/** Of `init`. */
+export const TEMPLATES = ['mnist', 'csv', 'text', 'forecast'] as const;
+export type Template = (typeof TEMPLATES)[number];
+
 /** Where and on how many threads kernels run. */
 export interface BackendOptions {
   readonly backend: BackendRequest;
