@@ -263,7 +263,7 @@ export type GateMetricName =
   | 'performance.peak_rss_mb';
 
 /**
- * What a cellrun config may say: the data, the recurrent network, how it is trained, and what the result must reach. Keys marked x-path are paths relative to the file that states them; x-form is a pattern in words; x-default describes a default that depends on other keys; x-run-default marks one that the run chooses, so that the resolved config lacks the key; x-aliases are names that people try; a default marked x-unhashed-default does not count in the hash of a config, since the key is younger than the first hashes.
+ * What a cellrun config may say: the data, the recurrent network, how it is trained, and what the result must reach. Keys marked x-path are paths relative to the file that states them; x-form is a pattern in words; x-default describes a default that depends on other keys; x-run-default marks one that the run chooses, so that the resolved config lacks the key; x-aliases are names that people try; x-excludes lists keys that an inherited config loses where the key is given; a default marked x-unhashed-default does not count in the hash of a config, since the key is younger than the first hashes.
  */
 export interface Experiment {
   /**

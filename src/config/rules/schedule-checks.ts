@@ -60,16 +60,21 @@ export function checkWarmup(
   const perEpoch = (trainCount ?? Number.POSITIVE_INFINITY) / batch_size;
   const batches = last_batch === 'drop' ? Math.floor(perEpoch) : Math.ceil(perEpoch);
   const total = Math.min(num_epochs * batches, max_steps);
-  const complain = (key: string, got: number, length: string): Diagnostic[] => {
+  const complain = (key: string, got: string, length: string): Diagnostic[] => {
     const message = `the warm-up must be shorter than the training of ${length}`;
-    return [locator.atValue([...WARMUP, key], 'config/schedule', message, { got: String(got) })];
+    return [locator.atValue([...WARMUP, key], 'config/schedule', message, { got })];
   };
   if (epochs !== undefined && epochs >= num_epochs)
-    return complain('epochs', epochs, counted(num_epochs, 'epoch'));
+    return complain('epochs', counted(epochs, 'epoch'), counted(num_epochs, 'epoch'));
   if (total < 1) return [];
   if (epochs !== undefined && Number.isFinite(batches) && epochs * batches >= total)
-    return complain('epochs', epochs, counted(total, 'update'));
-  if (steps !== undefined && steps >= total) return complain('steps', steps, counted(total, 'update'));
+    return complain(
+      'epochs',
+      `${counted(epochs, 'epoch')}, which have ${counted(epochs * batches, 'update')}`,
+      counted(total, 'update'),
+    );
+  if (steps !== undefined && steps >= total)
+    return complain('steps', counted(steps, 'update'), counted(total, 'update'));
   return [];
 }
 

@@ -9,7 +9,15 @@ import type { Ajv, ValidateFunction } from 'ajv';
 const load = createRequire(import.meta.url);
 
 /** Our annotations: they guide people and the type generator, not validation. */
-const ANNOTATIONS = ['x-path', 'x-form', 'x-default', 'x-run-default', 'x-aliases', 'x-unhashed-default'];
+const ANNOTATIONS = [
+  'x-path',
+  'x-form',
+  'x-default',
+  'x-run-default',
+  'x-aliases',
+  'x-unhashed-default',
+  'x-excludes',
+];
 
 export function compileValidator(schema: object): ValidateFunction {
   return ajv().compile(schema);
