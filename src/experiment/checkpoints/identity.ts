@@ -46,8 +46,8 @@ export function foreignStepHash(
 }
 
 /**
- * Throws exit 5 with both identities for each of `checkpoints` that is another run's and not among
- * `allowed`.
+ * @throws UserError (exit 5) with both identities for each of `checkpoints` that is another run's
+ *   and not among `allowed`
  */
 export function refuseForeign(
   checkpoints: readonly Pick<SavedCheckpoint, 'path' | 'metadata'>[],
@@ -60,7 +60,7 @@ export function refuseForeign(
     return [
       {
         code: 'checkpoint/foreign',
-        message: 'this checkpoint is of another run: its config, seed or data are others',
+        message: 'this checkpoint is from another run with a different config, seed or data',
         file: checkpoint.path,
         expected: `step_hash ${[...(own ?? [])].join(' or ')}${more}`,
         got: `step_hash ${found}`,
@@ -152,11 +152,11 @@ function contradiction(
       if (!isOwn) continue;
       const inLog = event?.[name];
       if (inLog === undefined || inLog === value) continue;
-      return `it has ${split}.${name} ${value}, and the log ${inLog} at step ${event?.step}`;
+      return `it has ${split}.${name} ${value}, but the log has ${inLog} at step ${event?.step}`;
     }
   if (last?.event !== 'checkpoint.saved' || last.metric !== metric.name || last.value === metric.value)
     return undefined;
-  return `it has ${metric.name} ${metric.value}, and the log ${last.value}`;
+  return `it has ${metric.name} ${metric.value}, but the log has ${last.value}`;
 }
 
 /**
@@ -170,7 +170,7 @@ export function otherMetric({ path, metadata }: SavedCheckpoint, { metrics }: Su
     for (const [name, value] of Object.entries(saved[split] ?? {})) {
       const inSummary = told[name];
       if (typeof value === 'number' && inSummary !== undefined && inSummary !== value)
-        return `its summary has ${split}.${name} ${inSummary}, and its checkpoint ${basename(path)} ${value}`;
+        return `${split}.${name} is ${inSummary} in its summary and ${value} in its checkpoint ${basename(path)}`;
     }
   }
   return undefined;

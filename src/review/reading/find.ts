@@ -16,14 +16,18 @@ export interface Found {
 }
 
 const SWEEPS = 'sweeps';
-/** How many folders below a root its runs may lie; its sweeps may lie one deeper, under `sweeps`. */
+/**
+ * How many folders below a root its runs may lie; its sweeps may lie one deeper, under `sweeps`.
+ */
 export const DEPTH = 2;
 /** How far a look for what lies deeper goes: enough for an example. */
 const LOOK = { depth: 6, folders: 500 };
 
 /**
- * The runs and sweeps under `root` that lie in it, in a folder of it, or where `run` and `sweep` write: by name, then by id, which begins with
- * the time; not the runs of a sweep's trials, see `findTrials`. Links are not followed. Throws exit 2 where `root` is no folder that can be read.
+ * The runs and sweeps under `root` that lie in it, in a folder of it, or where `run` and `sweep`
+ * write: by name, then by id, which begins with the time; not the runs of a sweep's trials, see
+ * `findTrials`. Links are not followed.
+ * @throws UserError (exit 2) if `root` is no folder that can be read
  */
 export function findRuns(root: string): Found[] {
   const top = resolve(root);
@@ -34,8 +38,8 @@ export function findRuns(root: string): Found[] {
 }
 
 /**
- * A folder whose runs or sweeps `findRuns` does find, where there are any below `root` that lie too deep to be among the `found`: relative to
- * `root`. Undefined where a bounded look finds none.
+ * A folder whose runs or sweeps `findRuns` does find, where there are any below `root` that lie too
+ * deep to be among the `found`: relative to `root`. Undefined where a bounded look finds none.
  */
 export function deeperFolder(root: string, found: readonly Pick<Found, 'path'>[]): string | undefined {
   const top = resolve(root);
@@ -71,8 +75,9 @@ export function findTrials(sweep: string): Found[] {
 }
 
 /**
- * The runs that `path` stands for: itself, the trials of a sweep, the runs of an experiment's folder, or all those of an output root. Throws exit 2
- * where there are none, or `path` cannot be read.
+ * The runs that `path` stands for: itself, the trials of a sweep, the runs of an experiment's
+ * folder, or all those of an output root.
+ * @throws UserError (exit 2) if there are none, or `path` cannot be read
  */
 export function runsAt(path: string): Found[] {
   const top = resolve(path);
@@ -85,12 +90,12 @@ export function runsAt(path: string): Found[] {
   const deeper = kind === 'sweep' ? undefined : deeperFolder(top, runs);
   throw usageError({
     code: 'run/not-a-run',
-    message: kind === 'sweep' ? 'this sweep has no trials yet' : 'there is no run here',
+    message: kind === 'sweep' ? 'this sweep has no trials yet' : 'no runs found here',
     file: path,
     expected:
       deeper === undefined
         ? 'a run directory, a sweep, or a folder of runs'
-        : `such as ${join(path, deeper)}: runs deeper than ${DEPTH} folders are not looked for`,
+        : `such as ${join(path, deeper)}: cellrun searches ${DEPTH} levels of directories`,
   });
 }
 

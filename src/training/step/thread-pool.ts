@@ -2,6 +2,7 @@
  * Worker threads that compute shards. Parameters, inputs and results lie in memory that the threads
  * share; a message only says which shards of which group are to be computed.
  */
+
 import { Worker } from 'node:worker_threads';
 import type { Backend } from '../../engine/backend.js';
 import type { HeapSpan, WasmMemory } from '../../engine/heap.js';
@@ -10,6 +11,7 @@ import type { LinkedPlan } from '../../engine/link.js';
 import type { ExecutionReport } from '../../engine/machine.js';
 import { lossOf } from '../../losses/index.js';
 import { batchPrograms } from '../../model/walk.js';
+import { programFile } from '../../util/root.js';
 import { calibrationProgram } from '../timing/calibration-kernel.js';
 import {
   allocateShards,
@@ -146,7 +148,7 @@ class Computer {
   private isClosing = false;
 
   constructor(setup: WorkerSetup) {
-    this.worker = new Worker(new URL('./worker.js', import.meta.url), {
+    this.worker = new Worker(programFile('training/step/worker.js'), {
       workerData: setup,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
