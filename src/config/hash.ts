@@ -20,16 +20,17 @@ export interface Hashes {
 }
 
 /**
- * SHA-256 (hex) of everything that affects results, so without `name`, `description`, `checkpoint`,
- * `gates`, `training.log_every` and `training.metrics`. Paths are hashed relative to the config's
- * directory, so that a checkout elsewhere has the same hash. Younger keys count only if they differ
- * from their defaults.
+ * SHA-256 (hex) of everything that affects results, so without `name`, `description`,
+ * `dataset.obtain`, `checkpoint`, `gates`, `training.log_every` and `training.metrics`. Paths are
+ * hashed relative to the config's directory, so that a checkout elsewhere has the same hash. Younger
+ * keys count only if they differ from their defaults.
  * @param folder directory of the config; absolute
  */
 export function hashExperiment(experiment: Experiment, folder: string): Hashes {
   const counted = withoutYoungerDefaults(experiment) as Experiment;
   const portable = mapPaths(counted, path => relative(folder, path).split(sep).join('/'));
-  const { version, seed, dataset, model, loss, optimizer, training } = portable;
+  const { version, seed, dataset: described, model, loss, optimizer, training } = portable;
+  const { obtain: _obtain, ...dataset } = { obtain: undefined, ...described };
   const { log_every: _, metrics: _metrics, ...trained } = training;
   const {
     num_epochs: _epochs,

@@ -1,4 +1,7 @@
-/** What matters of a document as plain HTML: what is seen where no script runs, such as in a mail program. */
+/**
+ * What matters of a document as plain HTML: what is seen where no script runs, such as in a mail
+ * program.
+ */
 import type { IndexReport, Report, RunReport, SweepReport } from './document.js';
 import { escapeHtml } from './escape.js';
 
@@ -30,12 +33,12 @@ function ofRun({ name, id, state, message, steps, epochs, metrics, gates, tags, 
     ...(note === null ? [] : [['note', note]]),
     ...metrics.map(metric => [metric.name, metric.value]),
   ];
-  const verdicts = gates.map(gate => [gate.name, gate.value, gate.wanted, gate.verdict, gate.place]);
+  const verdicts = gates.map(gate => [gate.name, gate.value, gate.required, gate.verdict, gate.place]);
   return [
     heading(`${name} ${id}`),
     message === null ? '' : `<p>${escapeHtml(message)}</p>`,
     table([], facts),
-    verdicts.length === 0 ? '' : table(['gate', 'value', 'wanted', 'verdict', 'asked for in'], verdicts),
+    verdicts.length === 0 ? '' : table(['gate', 'value', 'required', 'verdict', 'requested in'], verdicts),
   ].join('\n');
 }
 

@@ -22,6 +22,8 @@ export interface SweepOptions {
    * As for `run --backend`; undefined for the sweep's previous backend, which its journal records.
    */
   readonly backend: string | undefined;
+  /** Vector width in bits on webasm; undefined for the best one where a trial runs. */
+  readonly width?: 128 | 256 | undefined;
   /** Creates the launcher for the trials of a sweep; `warn` prints a line. */
   launcher(directory: SweepDirectory, warn: (text: string) => void): Promise<Launcher> | Launcher;
   readonly observer: SweepObserver;
@@ -132,6 +134,7 @@ async function runLocked(
           '--backend',
           // a run keeps its backend, since only there it stays byte-identical
           backendOfRun(directory.runPath({ trial, seed })) ?? backend,
+          ...(options.width === undefined ? [] : ['--width', String(options.width)]),
         ],
         now,
       },

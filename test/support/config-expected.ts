@@ -1,6 +1,7 @@
 /**
- * What each broken config under test/fixtures/configs/broken must be told: `CODE LINE:COLUMN`, written by hand from
- * the fixture's text. The full messages stand beside the fixtures, in `NAME.txt`.
+ * What each broken config under test/fixtures/configs/broken must be told: `CODE LINE:COLUMN`,
+ * written by hand from the fixture's text. The full messages stand beside the fixtures, in
+ * `NAME.txt`.
  */
 export const BROKEN: Readonly<Record<string, readonly string[]>> = {
   'unknown-key-near.yaml': ['unknown-key 4:22'],
@@ -141,8 +142,9 @@ export const BROKEN: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * What each config under test/fixtures/configs/misfit, valid by itself, must be told once its data are read, as
- * `EXIT FILE:LINE:COLUMN CODE` in the fixture's folder; written by hand. The full messages stand beside them.
+ * What each config under test/fixtures/configs/misfit, valid by itself, must be told once its data
+ * are read, as `EXIT FILE:LINE:COLUMN CODE` in the fixture's folder; written by hand. The full
+ * messages stand beside them.
  */
 export const MISFIT: Readonly<Record<string, readonly string[]>> = {
   'columns.yaml': [
@@ -155,6 +157,7 @@ export const MISFIT: Readonly<Record<string, readonly string[]>> = {
   'folder.yaml': ['2 folder.yaml:5:9 data/unreadable'],
   'limit.yaml': ['0 limit.yaml:11:10 data/limit'],
   'not-normalized.yaml': ['0 not-normalized.yaml:3:1 data/not-normalized'],
+  'obtain.yaml': ['2 obtain.yaml:5:9 data/unreadable'],
   'one-sequence.yaml': ['2 one-sequence.yaml:6:18 data/test-fraction'],
   'separator.yaml': [
     '2 separator.yaml:7:14 data/csv-missing-column',

@@ -134,7 +134,7 @@ t.test('status says how far a sweep is', async t => {
   const done = said(directoryOf(STORY));
   t.match(
     done,
-    /completed \(as many trials as it may have\)\n4 of 4 trials: 1 completed, 1 pruned, 1 diverged, 1 failed; 13 epochs in 1:15\n/,
+    /completed \(the maximum number of trials was reached\)\n4 of 4 trials: 1 completed, 1 pruned, 1 diverged, 1 failed; 13 epochs in 1:15\n/,
   );
   t.match(done, /best test\.accuracy 0\.7: trial 0 after 9 of 9 epochs/);
   t.match(done, /trial 3 failed: killed by SIGKILL/);
@@ -446,6 +446,8 @@ t.test('flags of a sweep that do not go together', async t => {
   ];
   t.equal(await attempt(...varied, '--launcher', 'bullmq'), 'cli/launcher');
   t.equal(await attempt(...varied, '--sbatch=--partition=x'), 'cli/launcher');
+  const queue = ['--launcher', 'bullmq', '--queue', 'redis://host'];
+  t.equal(await attempt(...varied, ...queue, '--width', '128'), 'cli/launcher', 'workers choose theirs');
   t.equal(await attempt(...varied, '--queue', 'redis://host'), 'cli/launcher');
   t.equal(await attempt(...varied, '--launcher', 'bullmq', '--queue', 'host'), 'queue/address');
   for (const flags of [['--launcher', 'bullmq'], ['--queue', 'redis://host'], ['--sbatch=-x']])
@@ -552,10 +554,7 @@ t.test('a damaged plan is told in plain words, with the place where it can be ha
     ['{\n  "name": x', at(2, 11)],
     ['{\n  "name": "x",', at(2, 14)],
     ['[]', `${files.plan}: the plan of the sweep has no \`name\``],
-    [
-      whole.replace('"objective"', '"other"'),
-      `${files.plan}: the plan of the sweep has no \`objective\``,
-    ],
+    [whole.replace('"objective"', '"other"'), `${files.plan}: the plan of the sweep has no \`objective\``],
   ]) {
     writeFileSync(files.plan, text);
     let thrown: unknown;
@@ -585,7 +584,7 @@ t.test('every flag of a verb below another is its own', async t => {
     const { verb } = find(shell());
     const words = verb.registeredArguments.filter(({ required }) => required).map(() => 'x');
     for (const { long, required, argChoices } of verb.options) {
-      const values = required ? (argChoices ?? ['8', 'x=1', 'cpu,webasm']) : [undefined];
+      const values = required ? (argChoices ?? ['8', '128', 'x=1', 'cpu,webasm']) : [undefined];
       const taken = await Promise.all(
         values.map(async value => {
           const program = shell();

@@ -1,6 +1,7 @@
 /** How long a process of a trial takes before it trains, by a process that does all of that and ends: `graph` of one of the configs. */
+
 import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { programFile } from '../../util/root.js';
 import type { BackendOptions } from '../options.js';
 
 export interface StartedConfig extends BackendOptions {
@@ -11,7 +12,7 @@ export interface StartedConfig extends BackendOptions {
 
 /** Seconds. */
 export async function secondsToStart({ config, set, backend, threads }: StartedConfig): Promise<number> {
-  const program = fileURLToPath(new URL('../main.js', import.meta.url));
+  const program = programFile('cli/main.js');
   const flags = [
     ...['--backend', backend],
     ...(threads === undefined ? [] : ['--threads', String(threads)]),

@@ -23,7 +23,7 @@ import { EXIT, type ExitCode, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { Io } from '../terminal/io.js';
 import { formatDuration } from '../terminal/progress.js';
-import { quoted } from '../verbs/result.js';
+import { quoted } from '../program-name.js';
 import { notesInWords } from '../verbs/tag.js';
 
 /** Of the terminal, or enough for most tables where there is none. */
@@ -93,9 +93,9 @@ function headline({ plan, directory, state, records }: SweepResults): string {
 
 const REASONS: Readonly<Record<string, string>> = {
   exhausted: 'every point was tried',
-  trials: 'as many trials as it may have',
-  time: 'its time is over',
-  target: 'the target is reached',
+  trials: 'the maximum number of trials was reached',
+  time: 'the time limit was reached',
+  target: 'the target was reached',
 };
 
 function weights({ plan, records }: SweepResults): string {

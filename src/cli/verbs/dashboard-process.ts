@@ -2,10 +2,11 @@
  * A dashboard beside a run or sweep, in a process of its own: training keeps its thread, its memory and its results, and cannot be
  * stopped by what happens there. It ends with the program that started it, however that ends, since the channel between them then closes.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { programFile } from '../../util/root.js';
 import type { DashboardOption } from '../options.js';
 import { takeSignals } from '../stop-at-once.js';
 import type { Io } from '../terminal/io.js';
@@ -26,7 +27,7 @@ export async function startDashboardBeside(
   io: Io,
 ): Promise<DashboardBeside> {
   if (option === 'none') return NONE;
-  const program = fileURLToPath(new URL('../main.js', import.meta.url));
+  const program = programFile('cli/main.js');
   // a group of its own: Ctrl-C at the terminal is for the run, whose last steps are still to be seen
   const child = spawn(process.execPath, [program, 'serve', resolve(folder), '--json'], {
     detached: true,

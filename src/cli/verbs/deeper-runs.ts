@@ -8,6 +8,6 @@ export function warnOfDeeper(folder: string, io: Io): void {
   const deeper = kindOf(folder) === undefined ? deeperFolder(folder, findRuns(folder)) : undefined;
   if (deeper !== undefined)
     io.err(
-      `warning: ${folder}: runs deeper than ${DEPTH} folders are not looked for; there are some in ${join(folder, deeper)}\n`,
+      `warning: ${folder}: cellrun searches ${DEPTH} levels of directories; there are some in ${join(folder, deeper)}\n`,
     );
 }

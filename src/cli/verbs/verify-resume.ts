@@ -1,7 +1,8 @@
 /** `verify resume CONFIG`: proves on this machine that a killed run goes on as if it never had been. */
-import { fileURLToPath } from 'node:url';
+
 import { loadExperiment } from '../../config/index.js';
 import type { ExitCode } from '../../util/errors.js';
+import { programFile } from '../../util/root.js';
 import { counted } from '../../util/words.js';
 import { type ResumeProof, verifyResume } from '../../verify/resume.js';
 import type { VerifyResumeOptions } from '../options.js';
@@ -24,7 +25,7 @@ export async function verifyResumeOf(
       prove: async (started, note) => {
         const verified = await verifyResume({
           config,
-          program: [process.execPath, fileURLToPath(new URL('../main.js', import.meta.url))],
+          program: [process.execPath, programFile('cli/main.js')],
           flags: [
             ...set.flatMap(one => ['--set', one]),
             ...['--backend', backend],

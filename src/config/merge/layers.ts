@@ -24,15 +24,15 @@ export interface Layers {
 }
 
 /**
- * Reads `file` and everything it extends.
+ * Reads `given`, a file or a text that is in no file, and everything it extends.
  * @param asked the place that names the file, unless it is the command line
  * @throws UserError (exit 2) if the config itself cannot be read
  */
-export function readLayers(file: string, asked?: Place): Layers {
-  if (file === '')
+export function readLayers(given: string | SourceText, asked?: Place): Layers {
+  if (given === '')
     throw usageError({ code: 'config/missing-file', message: 'the name of the config is empty' });
-  const path = resolve(file);
-  const source = readSource(file, path, dirname(path), asked);
+  const path = typeof given === 'string' ? resolve(given) : join(given.folder, given.file);
+  const source = typeof given === 'string' ? readSource(given, path, dirname(path), asked) : given;
   const reader = new LayerReader();
   const tree = reader.read(source, [path]);
   return { ...(tree === undefined ? {} : { tree }), problems: reader.problems, files: reader.files, source };

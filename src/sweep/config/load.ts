@@ -46,11 +46,11 @@ export interface LoadedSweep {
 }
 
 /**
- * Loads a sweep file and checks its points, without reading data.
+ * Loads a sweep, from a file or from an object, and checks its points, without reading data.
  * @throws UserError (exit 2) if anything is wrong
  */
-export function loadSweep(file: string, { set = [], flags = {} }: LoadOptions = {}): LoadedSweep {
-  return checkSweep(readSweep(file, set, flags));
+export function loadSweep(sweep: string | object, { set = [], flags = {} }: LoadOptions = {}): LoadedSweep {
+  return checkSweep(readSweep(sweep, set, flags));
 }
 
 /**

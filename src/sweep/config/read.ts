@@ -1,5 +1,6 @@
 /** Reads a sweep file as a tree, with the values of flags merged in. */
 import { dirname, resolve } from 'node:path';
+import { objectText } from '../../config/load.js';
 import { validateAgainst } from '../../config/schema/schema.js';
 import { sweepSchema } from '../../config/schema/walk.js';
 import { explainSchemaErrors } from '../../config/wording/schema-errors.js';
@@ -38,13 +39,18 @@ export interface SweepFlags {
   readonly parallel?: string;
 }
 
-/** @throws UserError (exit 2) if the file is not a YAML mapping */
-export function readSweep(file: string, set: readonly string[], flags: SweepFlags): SweepText {
-  const path = resolve(file);
-  const source = readSource(file, path, dirname(path));
+/**
+ * @param sweep the path of a file, or its content as an object
+ * @throws UserError (exit 2) if the file is not a YAML mapping
+ */
+export function readSweep(sweep: string | object, set: readonly string[], flags: SweepFlags): SweepText {
+  const source =
+    typeof sweep === 'string'
+      ? readSource(sweep, resolve(sweep), dirname(resolve(sweep)))
+      : objectText(sweep);
   const { root, problems } = parseConfig(source);
   if (root === undefined || problems.length > 0) throw usageError(...problems);
-  return { file, ...withFlags(root, flags), givenYaml: source.text, set };
+  return { file: source.file, ...withFlags(root, flags), givenYaml: source.text, set };
 }
 
 /** Keys that only sweeps have. */
