@@ -18,15 +18,16 @@ export interface Hashes {
 
 /**
  * SHA-256 (hex) of what defines the results. Left out is what only names, watches or judges them:
- * `name`, `description`, `checkpoint`, `gates`, `training.log_every`, `training.metrics`. Paths
- * count relative to the config's folder, so that a checkout elsewhere has the same hash. A key that
+ * `name`, `description`, `dataset.obtain`, `checkpoint`, `gates`, `training.log_every`,
+ * `training.metrics`. Paths count relative to the config's folder, so that a checkout elsewhere has the same hash. A key that
  * is younger than the first hashes counts only where it is not at its default.
  * @param folder of the config; absolute
  */
 export function hashExperiment(experiment: Experiment, folder: string): Hashes {
   const counted = withoutYoungerDefaults(experiment) as Experiment;
   const portable = mapPaths(counted, path => relative(folder, path).split(sep).join('/'));
-  const { version, seed, dataset, model, loss, optimizer, training } = portable;
+  const { version, seed, dataset: described, model, loss, optimizer, training } = portable;
+  const { obtain: _obtain, ...dataset } = { obtain: undefined, ...described };
   const { log_every: _, metrics: _metrics, ...trained } = training;
   const {
     num_epochs: _epochs,

@@ -333,6 +333,38 @@ t.test('a backtest forecasts each step of a split once', async t => {
   t.match(table.stdout, /\nmean of 5 +\d/);
 });
 
+t.test(
+  'the evaluation keeps a sample of the predictions of all windows, and the run can be pinned',
+  async t => {
+    const rows = Array.from({ length: 400 }, (_, i) => `${dayOf(i)},${(i * 13) % 11}`);
+    const path = work.file('long.csv', ['day,y', ...rows].join('\n'));
+    const { series: _s, features: _f, known: _k, validation: _v, ...rest } = relative;
+    const { summary } = await train(work, {
+      version: 1,
+      name: 'long',
+      dataset: { ...rest, path, target: 'y', stride: 1 },
+      model: { cell: 'gru', hidden_size: 2, head: { from: 'every' } },
+      loss: { kind: 'mae' },
+      optimizer: { kind: 'adam', learning_rate: 0.01 },
+      training: { num_epochs: 1, max_steps: 2, batch_size: 8, metrics: ['mase'] },
+    });
+    const { sample } = JSON.parse(readFileSync(join(summary.directory, 'evaluation.json'), 'utf8'));
+    t.equal(sample.length, 200);
+    const places = sample.map(
+      (one: { index: number; step_in_sequence: number }) => `${one.index} ${one.step_in_sequence}`,
+    );
+    t.equal(new Set(places).size, 200);
+    t.ok(sample[0].index <= 1 && sample.at(-1).index >= 96, 'from the first windows to the last');
+    const baseline = join(work.folder(), 'long.json');
+    const { code, stderr } = await work.cellrun('review', summary.directory, '--pin', baseline);
+    t.equal(code, 0, stderr);
+    t.ok(
+      JSON.parse(readFileSync(baseline, 'utf8')).metrics['test.mase'],
+      'without the metric that its loss has by default',
+    );
+  },
+);
+
 t.test('nothing of a later split changes what an earlier one holds', async t => {
   const path = join(t.testdir(), 'a.csv');
   const table = fc.record({
@@ -478,7 +510,7 @@ t.test('the last steps of a table are forecast from as they would be in a split'
 t.test('what cannot be split or read is told', async t => {
   const with_ = (more: object) => complaints(2, () => open({ ...sales, ...more }));
   t.match(await with_({ horizon: 30 }), [
-    /^data\/no-window \| the training split has no window of 30 steps after 5 steps to read/,
+    /^data\/no-window \| the training split has no window of 5 input steps and 30 steps to predict/,
   ]);
   t.match(await with_({ validation: { count: 30 } }), [
     /leaves no points in time to train on \| expected at most 29 \| got 30$/,

@@ -1,10 +1,10 @@
 /**
  * `npm run reproduce -- NAME…`: trains the named rows of the results table through the launcher, as a user would, and
- * rewrites the table. Fails if a mean misses its target. Without a name: the reference.
+ * rewrites the table and the row's baseline in experiments/baselines. Fails if a mean misses its target. Without a name: the reference.
  *
  *     --seeds 0,1,2     which seeds
  *     --pytorch         the same with PyTorch (python3-torch)
- *     --record PATH…    records finished runs, or files that train.py printed, of the one row NAME instead of training
+ *     --record PATH     records a finished run, or what train.py printed, of the one row NAME instead of training; repeatable
  *     --table           only writes the table
  */
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
@@ -34,10 +34,15 @@ const { values: flags, positionals: names } = parseArgs({
   },
 });
 
+const launcher = join(packageRoot, 'run');
 const chosen = flags.table ? [] : (names.length === 0 ? ['mnist-lstm'] : names).map(named);
 for (const experiment of chosen) {
   if (flags.record.length > 0) for (const path of flags.record) record(experiment, path);
-  else for (const seed of flags.seeds.split(',').map(Number)) train(experiment, seed);
+  else
+    pin(
+      experiment,
+      flags.seeds.split(',').map(seed => train(experiment, Number(seed))),
+    );
 }
 writeFileSync(join(packageRoot, 'experiments/results.md'), table());
 for (const experiment of chosen) {
@@ -55,10 +60,17 @@ function named(name: string): Experiment {
   process.exit(2);
 }
 
-function train(experiment: Experiment, seed: number): void {
+/** Writes the baseline that later runs can be reviewed against; one run has no spread. */
+function pin({ name }: Experiment, runs: readonly string[]): void {
+  if (runs.length < 2) return;
+  const file = join(packageRoot, 'experiments/baselines', `${name}.json`);
+  called(launcher, ['review', ...runs, '--pin', file, '--quiet'], [0, 3]);
+}
+
+/** Returns the run directory. */
+function train(experiment: Experiment, seed: number): string {
   const { name, config, set = [], metric, summaries } = experiment;
   const options = [config, ...[...set, `seed=${seed}`].flatMap(one => ['--set', one])];
-  const launcher = join(packageRoot, 'run');
   const run = called(launcher, [...options, '--output', 'experiments', '--json'], [0, 3]);
   const summary = JSON.parse(run.stdout) as Summary;
   // where it ran is no part of the result
@@ -70,7 +82,7 @@ function train(experiment: Experiment, seed: number): void {
     writeFileSync(file, `${JSON.stringify(kept, null, 2)}\n`);
   }
   tell(experiment, seed, 'ours', summary.metrics.test[metric], summary.duration_s);
-  if (!flags.pytorch) return;
+  if (!flags.pytorch) return summary.directory;
   const resolved = called(launcher, ['config', 'show', ...options, '--json']);
   const python = called(
     '/usr/bin/python3',
@@ -81,6 +93,7 @@ function train(experiment: Experiment, seed: number): void {
   const result = JSON.parse(python.stdout) as PyTorchRun;
   recordPyTorch(name, result);
   tell(experiment, seed, 'PyTorch', result.metrics.test[metric], result.duration_s);
+  return summary.directory;
 }
 
 function tell(

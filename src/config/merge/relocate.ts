@@ -8,7 +8,8 @@ import { mapPaths } from './paths.js';
 
 /**
  * The error with every complaint about a value of the config, or about a whole file (missing, not readable: exit 2, no place
- * in the file), moved to the value or path in the config. What is wrong inside a file stays there.
+ * in the file), moved to the value or path in the config. What is wrong inside a file stays there. A data file that cannot be
+ * read is told with `dataset.obtain`.
  */
 export function locateInConfig(error: UserError, loaded: LoadedExperiment): UserError {
   if (error.exitCode !== EXIT.usage) return error;
@@ -31,7 +32,14 @@ function relocate(d: Diagnostic, named: ReadonlyMap<string, Path>, loaded: Loade
   if (isConfigDiagnostic(d)) return atKeyPath(d, loaded);
   if (d.file === undefined || d.line !== undefined || d.offset !== undefined) return d;
   const at = named.get(d.file) ?? [...named].find(([path]) => d.file?.startsWith(`${path}/`))?.[1];
-  return at === undefined ? d : { ...d, ...loaded.locator.atValue(at, d.code, `${d.file}: ${d.message}`) };
+  if (at === undefined) return d;
+  const { dataset } = loaded.experiment;
+  const obtain = 'obtain' in dataset && d.code === 'data/unreadable' ? dataset.obtain : undefined;
+  return {
+    ...d,
+    ...loaded.locator.atValue(at, d.code, `${d.file}: ${d.message}`),
+    ...(obtain !== undefined && { expected: `the data, by: ${obtain}` }),
+  };
 }
 
 function atKeyPath(
