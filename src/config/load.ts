@@ -10,7 +10,7 @@ import { type Assignment, applyAssignments, applyOverrides } from './merge/overr
 import { mapPaths } from './merge/paths.js';
 import { crossCheck } from './rules/cross-checks.js';
 import { type SchemaError, validateAgainst } from './schema/schema.js';
-import { explainSchemaErrors } from './wording/complaints.js';
+import { explainSchemaErrors } from './wording/schema-errors.js';
 import { Locator } from './yaml/locator.js';
 import { type Place, SourceText } from './yaml/source.js';
 import { type MapNode, nodeAt, toPlain } from './yaml/tree.js';
@@ -27,7 +27,10 @@ export interface LoadedExperiment {
   readonly givenYaml: string;
   /** SHA-256 (hex) of everything that affects results. */
   readonly hash: string;
-  /** SHA-256 (hex) of everything that affects a training step, without the number of steps; stored in checkpoints. */
+  /**
+   * SHA-256 (hex) of everything that affects a training step, without the number of steps; stored
+   * in checkpoints.
+   */
   readonly stepHash: string;
   /** The config as the user named it. */
   readonly file: string;
@@ -35,12 +38,17 @@ export interface LoadedExperiment {
   readonly files: readonly string[];
   /** Makes diagnostics that point into the config's files and arguments. */
   readonly locator: Locator;
-  /** Where the value at a key path such as `optimizer.betas.0` came from: `FILE:LINE:COL`, `--set` or `default`. */
+  /**
+   * Where the value at a key path such as `optimizer.betas.0` came from: `FILE:LINE:COL`, `--set`
+   * or `default`.
+   */
   origin(keyPath: string): string;
 }
 
 export interface OpenOptions {
-  /** Arguments `key.path=value`, merged last. Relative paths in them start at the working directory. */
+  /**
+   * Arguments `key.path=value`, merged last. Relative paths in them start at the working directory.
+   */
   readonly set?: readonly string[];
   /** Directory of the original config, so that a run's resolved config has the hash of the run. */
   readonly folder?: string;

@@ -27,6 +27,15 @@ export async function graph(config: string, options: GraphOptions, io: Io): Prom
         got: choice.backend,
       });
     }
+    if (options.format === 'mermaid') {
+      throw usageError({
+        code: 'graph/profile',
+        message: 'a profile is a table, not a diagram',
+        file: '--format',
+        expected: 'text or json with --profile',
+        got: 'mermaid',
+      });
+    }
     const profile = await profileStep(loaded, session, PROFILED_STEPS);
     io.out(options.format === 'json' ? `${JSON.stringify(profile)}\n` : profileText(profile));
     return EXIT.done;

@@ -6,7 +6,7 @@
 import { failed, type LoadedExperiment } from '../../config/load.js';
 import { validateAgainst } from '../../config/schema/schema.js';
 import { sweepSchema } from '../../config/schema/walk.js';
-import { explainSchemaErrors } from '../../config/wording/complaints.js';
+import { explainSchemaErrors } from '../../config/wording/schema-errors.js';
 import { Locator } from '../../config/yaml/locator.js';
 import { toPlain, valuePlace } from '../../config/yaml/tree.js';
 import type { Diagnostic, UserError } from '../../util/errors.js';

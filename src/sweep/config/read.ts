@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { objectText } from '../../config/load.js';
 import { validateAgainst } from '../../config/schema/schema.js';
 import { sweepSchema } from '../../config/schema/walk.js';
-import { explainSchemaErrors } from '../../config/wording/complaints.js';
+import { explainSchemaErrors } from '../../config/wording/schema-errors.js';
 import { Locator } from '../../config/yaml/locator.js';
 import { parseConfig, parseText } from '../../config/yaml/parse.js';
 import { type Place, positionOf, readSource, SourceText } from '../../config/yaml/source.js';
@@ -65,7 +65,10 @@ const SWEEP_KEYS: readonly string[] = [
   'seeds',
 ];
 
-/** Whether a file is a sweep rather than a config; true if it is neither, since it may be a broken sweep. */
+/**
+ * Whether a file is a sweep rather than a config; true if it is neither, since it may be a broken
+ * sweep.
+ */
 export function isSweepFile(file: string): boolean {
   const path = resolve(file);
   const { root } = parseConfig(readSource(file, path, dirname(path)));
@@ -108,7 +111,10 @@ export function withFlags(tree: MapNode, flags: SweepFlags): Pick<SweepText, 'tr
   return { tree: { ...tree, entries: changed }, problems };
 }
 
-/** The node that `read` returns; if it throws, a broken node, with its diagnostics added to `problems`. */
+/**
+ * The node that `read` returns; if it throws, a broken node, with its diagnostics added to
+ * `problems`.
+ */
 export function orBroken(place: Place, problems: Diagnostic[], read: () => Node): Node {
   try {
     return read();
