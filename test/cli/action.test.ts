@@ -1,4 +1,4 @@
-/** The GitHub action, its steps run as GitHub runs them; advice of `doctor`; addresses of schemas. */
+/** The GitHub action, run as GitHub does; advice of `doctor`; addresses of schemas. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
