@@ -98,6 +98,20 @@ t.test('its program trains, predicts and reports', async t => {
   t.same(JSON.parse(schema.stdout), readSchema('log-event'));
 });
 
+t.test('init writes a config, and the command that it prints trains', async t => {
+  const written = await cellrun('init', '--template', 'csv');
+  t.match(written, { code: 0, stdout: /^Next: npx cellrun waves\.cellrun\.yaml$/m }, written.stderr);
+  const text = readFileSync(join(folder, 'waves.cellrun.yaml'), 'utf8');
+  const [, schema] = /^# yaml-language-server: \$schema=(.*)$/m.exec(text) ?? [];
+  t.equal(schema, 'node_modules/cellrun/schemas/experiment.schema.json');
+  t.ok(existsSync(join(folder, schema)));
+  const fast = ['training.num_epochs=2', 'model.hidden_size=8', 'gates=[]'];
+  const [, command = ''] = /^Next: (.*)$/m.exec(written.stdout) ?? [];
+  const ran = await inFolder('bash', '-c', `${command} ${fast.join(' ')} --json`);
+  t.equal(ran.code, 0, ran.stderr);
+  t.equal(JSON.parse(ran.stdout).epochs, 2);
+});
+
 t.test('programs use it as a library', async t => {
   const example = (name: string, ...args: string[]) => {
     const script = join(folder, `${name}.mjs`);

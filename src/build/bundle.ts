@@ -101,7 +101,7 @@ function refuseUndeclared({ outputs }: Metafile): void {
         throw new Error(`the bundle imports ${path}, which is neither in it nor in package.json`);
 }
 
-/** Copies a file of types with all that it imports. They may use no package, since none is installed with them. */
+/** Copies a file of types with all that it imports. No package is installed with them. */
 function copyDeclarations(file: string, copied = new Set<string>()): void {
   if (copied.has(file)) return;
   copied.add(file);

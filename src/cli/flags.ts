@@ -54,10 +54,7 @@ export function withSharedFlags(command: Command): Command {
 }
 
 export function setOption(): Option {
-  return new Option(
-    '--set <key.path=value>',
-    'override a value of the config (repeatable); `run` takes key.path=value without --set, too',
-  )
+  return new Option('--set <key.path=value>', 'override a value of the config (repeatable)')
     .argParser(collect)
     .default([], 'none');
 }

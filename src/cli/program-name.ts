@@ -3,8 +3,8 @@ import { basename, delimiter, dirname, join } from 'node:path';
 
 /**
  * The words that start the program again: the clone's launcher names itself in the environment; a
- * program of `node_modules/.bin`, which no shell finds by its name, is started by `npx`; a link that
- * the shell finds goes by its name; anything else by its path.
+ * program of `node_modules/.bin`, which no shell finds by its name, is started by `npx`; a link
+ * that the shell finds goes by its name; anything else by its path.
  */
 export function programName(
   argv: readonly string[],

@@ -1,4 +1,4 @@
-/** Command lines as people type them: `key=value` without `--set`, and the names of other programs' verbs. */
+/** Command lines as people type them: `key=value` without `--set`, verbs of other programs. */
 import type { Command } from 'commander';
 
 const ASSIGNMENT = /^[A-Za-z_][\w.-]*=/;

@@ -46,13 +46,14 @@ export interface LoadedRun {
   readonly manifest: Manifest | undefined;
   /** Final metrics, gates, times; undefined until a process has ended. */
   readonly summary: Summary | undefined;
-  /** The last evaluation: scores by class or output, worst predictions; undefined if none was made. */
+  /** The last evaluation: scores, worst predictions; undefined if none was made. */
   readonly evaluation: SplitEvaluation | undefined;
   /** By rising step. */
   readonly checkpoints: readonly RunCheckpoint[];
   /**
-   * Reads every measurement of the log, by name: `train.loss` (of single batches), `epoch.loss` (the
-   * mean of an epoch), `validation.accuracy`, `test.loss`, `learning_rate`, `grad_norm` and so on.
+   * Reads every measurement of the log, by name: `train.loss` (of single batches), `epoch.loss`
+   * (the mean of an epoch), `validation.accuracy`, `test.loss`, `learning_rate`, `grad_norm` and
+   * so on.
    * @throws UserError (exit 5) if the log cannot be read
    */
   history(): Readonly<Record<string, Curve>>;
@@ -65,8 +66,8 @@ export interface LoadedRun {
  * const { summary, checkpoints, history } = loadRun(directory);
  * const { steps, values } = history()['validation.loss'];
  *
- * @throws UserError (exit 2) if this is no run directory or a file cannot be read, (exit 5) if a file is
- * damaged
+ * @throws UserError (exit 2) if this is no run directory or a file cannot be read, (exit 5) if a
+ * file is damaged
  */
 export function loadRun(directory: string): LoadedRun {
   const { directory: opened, id, name, state, config, manifest, summary } = readRun(directory);

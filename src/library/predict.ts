@@ -58,8 +58,8 @@ export interface EvaluationResult {
  * @example
  * const { loss, metrics } = await evaluate(directory, { checkpoint: 'best' });
  *
- * @throws UserError (exit 2) if there is no such run, checkpoint or split, or the data cannot be read;
- * (exit 5) if a file is damaged or the data are not those of the run
+ * @throws UserError (exit 2) if there is no such run, checkpoint or split, or the data cannot be
+ * read; (exit 5) if a file is damaged or the data are not those of the run
  */
 export async function evaluate(directory: string, options: EvaluateOptions = {}): Promise<EvaluationResult> {
   const { split = 'test', checkpoint, weights, set, backend = 'auto', threads, signal, onProgress } = options;
@@ -97,7 +97,7 @@ export interface PredictOptions extends SavedModelOptions, RejectionOptions {
  *
  * @example
  * for await (const { id, answers } of predict(directory, 'new.csv')) console.log(id, answers[0]);
- * for await (const { index, answers } of predict(directory, [[[0.1], [0.2]]])) console.log(index, answers);
+ * for await (const { answers } of predict(directory, [[[0.1], [0.2]]])) console.log(answers);
  *
  * @throws UserError (exit 2) if there is no such run, checkpoint or split, or the input cannot be
  * read; (exit 5) if a file is damaged, or at the first sequence that the model cannot read unless

@@ -1,4 +1,4 @@
-/** The models of a sweep's points and their data. Points with the same data share an open dataset. */
+/** The models of a sweep's points and their data; points with the same data share a dataset. */
 import { checkAgainstData, type LoadedExperiment, locateInConfig } from '../config/index.js';
 import type { Dataset } from '../data/index.js';
 import { checkName } from '../experiment/run-directory.js';
@@ -25,7 +25,8 @@ export class SweepModels {
   /**
    * Checks the sweep's points against their data.
    * @returns warnings
-   * @throws UserError (exit 2) with all problems and the points that have them; (exit 5) if data are damaged
+   * @throws UserError (exit 2) with all problems and the points that have them; (exit 5) if data
+   * are damaged
    */
   async check(): Promise<readonly Diagnostic[]> {
     checkName(this.sweep.plan.name);

@@ -69,8 +69,8 @@ export interface SweepResult {
  * Runs all trials of a sweep on this machine, each in a process of its own. If `sweep` is the
  * directory of a sweep that was stopped, it is resumed.
  *
- * @param sweep the path of a sweep file or of a sweep's directory, or the content of a sweep file as
- * an object, whose paths start at the working directory and whose `version` may be left out
+ * @param sweep the path of a sweep file or of a sweep's directory, or the content of a sweep file
+ * as an object, whose paths start at the working directory and whose `version` may be left out
  *
  * @example
  * const { summary } = await sweep({
@@ -80,8 +80,8 @@ export interface SweepResult {
  * });
  * console.log(summary.best?.point, summary.best?.value);
  *
- * @throws UserError (exit 2) if the sweep, one of its configs or an option is wrong, (exit 5) if a data
- * file is damaged; no trial has begun then
+ * @throws UserError (exit 2) if the sweep, one of its configs or an option is wrong, (exit 5) if a
+ * data file is damaged; no trial has begun then
  */
 export async function sweep(
   sweep: string | Readonly<Record<string, unknown>>,

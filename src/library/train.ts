@@ -109,8 +109,8 @@ export interface RunResult {
  * const { summary } = await run('config.yaml', { set: { 'training.num_epochs': 3 } });
  * console.log(summary.metrics.test);
  *
- * @throws UserError (exit 2) if the config or an option is wrong, (exit 5) if a data file is damaged;
- * nothing is trained then
+ * @throws UserError (exit 2) if the config or an option is wrong, (exit 5) if a data file is
+ * damaged; nothing is trained then
  */
 export async function run(config: Config, options: RunOptions = {}): Promise<RunResult> {
   const { set, backend = 'auto', output = 'experiments', directory, ...training } = options;
@@ -128,8 +128,8 @@ export async function run(config: Config, options: RunOptions = {}): Promise<Run
  * const stopped = await run('config.yaml', { pauseAfterEpoch: 1 });
  * const { status } = await resume(stopped.directory);
  *
- * @throws UserError (exit 2) if there is no such run, if another process works on it, or if something
- * changed that must not; (exit 5) if a file is damaged
+ * @throws UserError (exit 2) if there is no such run, if another process works on it, or if
+ * something changed that must not; (exit 5) if a file is damaged
  */
 export async function resume(directory: string, options: ResumeOptions = {}): Promise<RunResult> {
   const { set, backend, allowChange = [], strict = false, ...training } = options;

@@ -1,4 +1,4 @@
-/** The action for GitHub, its steps run as GitHub runs them; what `doctor` advises; where editors find schemas. */
+/** The GitHub action, run as GitHub does; advice of `doctor`; addresses of schemas. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';

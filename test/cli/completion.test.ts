@@ -1,4 +1,4 @@
-/** What people type: shells complete it, `key=value` needs no `--set`, other programs' names are understood. */
+/** What people type: completion, `key=value` without `--set`, verbs of other programs. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -33,7 +33,7 @@ t.test('files of torch.save are told from damaged ones', async t => {
   t.equal(refusal('\x10\x00\x00\x00\x00\x00\x00\x00{}')?.exitCode, 5);
 });
 
-/** What the package safetensors does, as far as the command needs it, by the format's description. */
+/** The part of the package safetensors that the command needs, by the description of the format. */
 const SAVE_FILE = `
 import json, struct
 def save_file(tensors, path):

@@ -1,4 +1,4 @@
-/** `completion SHELL`: scripts that complete verbs, options and their choices, made from the command line itself. */
+/** `completion SHELL`: scripts that complete verbs, options and choices. */
 import type { Command, Option } from 'commander';
 
 const NAME = 'cellrun';

@@ -224,8 +224,8 @@ function nameOf(path: string): string {
 }
 
 /**
- * Where an editor finds the schema: in the package if it is installed above the config, so that both
- * have the same version, else on the web.
+ * Where an editor finds the schema: in the package if it is installed above the config, so that
+ * both have the same version, else on the web.
  */
 function schemaFor(folder: string): string {
   const file = 'schemas/experiment.schema.json';
