@@ -12,6 +12,7 @@ const guide = [
   ['Resuming', 'resuming'],
   ['Dashboard and reports', 'dashboard'],
   ['Predictions', 'predictions'],
+  ['Library', 'library'],
   ['Performance', 'performance'],
   ['Reproducibility', 'reproducibility'],
 ];

@@ -246,7 +246,7 @@ let program: ReturnType<typeof buildProgram> | undefined;
 
 /** That the verb of a `./run` command and its flags exist. */
 function checkWords(line: string): void {
-  const [, rest] = /^\.\/run (.*)$/.exec(line) ?? [];
+  const [, rest] = /^(?:\.\/run|npx cellrun) (.*)$/.exec(line) ?? [];
   if (rest === undefined) return;
   const io = { out: () => {}, err: () => {}, color: { out: false, err: false }, interactive: false };
   program ??= buildProgram({ io, commandLine: [], version: '', finish: () => {} });

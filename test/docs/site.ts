@@ -1,6 +1,7 @@
 /**
  * Development tool: opens every page of the built site (`npm run docs`) in a browser, on a phone
- * and on a desktop, light and dark, and uses the search. Exit code 1 if anything is wrong.
+ * and on a desktop, light and dark, and uses the search; with arguments only pages such as
+ * `guide/start.html`. Exit code 1 if anything is wrong.
  */
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -21,8 +22,9 @@ const missing = chromiumMissing();
 if (missing !== undefined) throw new Error(missing);
 
 const site = join(packageRoot, 'docs', '.vitepress', 'dist');
+const wanted = process.argv.slice(2);
 const pages = readdirSync(site, { recursive: true, encoding: 'utf8' }).filter(
-  path => path.endsWith('.html') && path !== '404.html',
+  path => path.endsWith('.html') && path !== '404.html' && (wanted.length === 0 || wanted.includes(path)),
 );
 
 const TYPES: Readonly<Record<string, string>> = {
