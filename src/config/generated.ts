@@ -24,7 +24,7 @@ export type PictureSequence = 'rows' | 'pixels' | 'permuted_pixels';
  */
 export type Limit = number;
 /**
- * How to get the data, such as a command: the error that a file is missing repeats it. It does not change the experiment.
+ * How to get the data, such as a command. Errors about missing data files quote it. It does not affect results.
  */
 export type Obtain = string;
 /**

@@ -77,7 +77,7 @@ t.test('a config against its data', async t => {
   t.equal(checkAgainstData(values, shape({ kind: 'value', size: 2 })).sizes.outputSize, 2);
 });
 
-t.test('numbers that float32 takes for 0 or 1', async t => {
+t.test('numbers that become 0 or 1 in float32 are rejected', async t => {
   const file = write('floats.yaml', MINIMAL);
   const told = (...set: string[]) =>
     failure(() => loadExperiment(file, { set })).diagnostics.map(({ code, message }) => `${code} ${message}`);
@@ -125,7 +125,7 @@ t.test('a split whose labels are all ignored', async t => {
   ]);
 });
 
-t.test('splits and batches of a size that is hardly meant', async t => {
+t.test('warns of very small splits and very large batches', async t => {
   const warnings = (train: number, test: number, validation: number, ...set: string[]) => {
     const loaded = loadExperiment(write('sizes.yaml', MINIMAL), { set });
     const targets = { kind: 'class', numClasses: 2, perStep: false } as const;
@@ -171,7 +171,7 @@ t.test('splits and batches of a size that is hardly meant', async t => {
   t.same(told(10, 9), []);
 });
 
-t.test('a patience that the run is too short for', async t => {
+t.test('warns of a patience that exceeds the run', async t => {
   const told = (
     steps: { epochs: number; every?: number; max?: number; count?: number },
     ...set: string[]
@@ -227,7 +227,7 @@ t.test('a patience that the run is too short for', async t => {
   fc.assert(property, { numRuns: 60 });
 });
 
-t.test('top-k accuracy of k classes or fewer', async t => {
+t.test('warns of top-k accuracy with at most k classes', async t => {
   const told = (numClasses: number, ...set: string[]) => {
     const loaded = loadExperiment(write('ranks.yaml', MINIMAL), { set });
     const split = { count: 1000, targets: { kind: 'class', numClasses, perStep: false } } as const;
@@ -246,7 +246,7 @@ t.test('top-k accuracy of k classes or fewer', async t => {
   t.match(told(3, 'checkpoint.metric=test.top_3_accuracy'), [/top_3_accuracy is always 1/]);
 });
 
-t.test('names that other libraries have, and numbers without their key', async t => {
+t.test('suggests keys for names of other libraries and for bare numbers', async t => {
   const told = (...set: string[]) =>
     printed(failure(() => loadExperiment(write('names.yaml', MINIMAL), { set })));
   const names: Record<string, readonly [meant: string, word: string][]> = {
@@ -362,7 +362,7 @@ t.test('labels that would silently enlarge the model', async t => {
   );
 });
 
-t.test('a limit beyond the data is told', async t => {
+t.test('warns of a limit that exceeds the data', async t => {
   const file = write('limit.yaml', MINIMAL.replace('a.npz }', 'a.npz, limit: 11 }'));
   const split = { count: 11, targets: { kind: 'class', numClasses: 2, perStep: false } } as const;
   const data = { input: { kind: 'number', size: 1 } as const, sequenceLength: 1, train: split, test: split };
@@ -379,7 +379,7 @@ t.test('a limit beyond the data is told', async t => {
   ]);
 });
 
-t.test('near names', async t => {
+t.test('suggests similar names', async t => {
   const near: [string, string[], string | undefined][] = [
     ['nmae', ['name', 'seed'], 'name'],
     ['sede', ['seed'], 'seed'],
@@ -400,7 +400,7 @@ t.test('the schema explains itself', async t => {
   t.ok(isClosed(experimentSchema()), 'every object is closed');
 });
 
-t.test('every schema is one, and compiles', async t => {
+t.test('every schema is valid and compiles', async t => {
   const drafts = [new Ajv(), new Ajv2019()];
   const files = readdirSync(join(packageRoot, 'schemas')).filter(file => file.endsWith('.schema.json'));
   const names = files.map(file => file.replace('.schema.json', ''));
@@ -422,7 +422,7 @@ t.test('every schema is one, and compiles', async t => {
   for (const metaSchema of drafts) t.notOk(metaSchema.validateSchema({ type: 'number', minimum: 'x' }));
 });
 
-t.test('the quick validator accepts nothing that the complete one refuses', async t => {
+t.test('the quick validator accepts nothing that the complete one rejects', async t => {
   const read = (folder: string) =>
     readdirSync(folder)
       .filter(file => file.endsWith('.yaml'))
@@ -488,7 +488,7 @@ function repeated(piece: string): (size: number) => string {
   return size => piece.repeat(Math.floor(size / piece.length));
 }
 
-t.test('hostile files are refused, with work in proportion to their size', async t => {
+t.test('hostile files are rejected in time proportional to their size', async t => {
   const refusal = (text: (size: number) => string) => (size: number) => {
     const file = write(`hostile-${size}.yaml`, text(size));
     return () => {
@@ -519,7 +519,7 @@ const character = fc
   .filter(code => code < 0xd800 || code > 0xdfff)
   .map(code => String.fromCodePoint(code));
 
-t.test('whatever happens to a config, a UserError or a result', async () => {
+t.test('any damaged config leads to a UserError or a result', async () => {
   const texts = [
     ...SAMPLES.map(name => readFileSync(join('configs', name), 'utf8')),
     readFileSync(`${VALID_FOLDER}/anchors.yaml`, 'utf8'),
@@ -586,7 +586,7 @@ t.test('whatever happens to a config, a UserError or a result', async () => {
   );
 });
 
-t.test('any --set gives a UserError or a result', async () => {
+t.test('any --set leads to a UserError or a result', async () => {
   const file = write('set.yaml', MINIMAL);
   const keys = allKeys().map(({ path }) => path.join('.'));
   const value = fc.oneof(

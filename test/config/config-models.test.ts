@@ -45,7 +45,7 @@ function complaints(model: string, training?: string, ...set: string[]): string[
 
 const HEAD = { from: 'last', hidden_sizes: [], activation: 'relu', dropout: 0 };
 
-t.test('equal layers are the same layer again and again', async t => {
+t.test('equal layers repeat one layer', async t => {
   const model = modelOf('{ cell: lstm, hidden_size: 8, num_layers: 3, bidirectional: true, dropout: 0.25 }');
   t.same(model, {
     cell: 'lstm',
@@ -74,7 +74,7 @@ t.test('equal layers are the same layer again and again', async t => {
   });
 });
 
-t.test('listed layers have defaults of their own', async t => {
+t.test('listed layers have their own defaults', async t => {
   const model = modelOf(
     '{ layers: [{ cell: lstm, hidden_size: 8, projection_size: 3 }, { cell: rnn, hidden_size: 4 }] }',
   );
@@ -89,7 +89,7 @@ t.test('listed layers have defaults of their own', async t => {
   t.equal(layersOf(model), 'layers' in model && model.layers);
 });
 
-t.test('each cell of the schema can be said in both forms, with the same keys', async t => {
+t.test('each cell has the same keys in both forms of a model', async t => {
   const layer = schemaAt(['model', 'layers', 0], undefined);
   const cells = (layer && branchesOf(layer)?.branches) ?? [];
   t.ok(cells.length >= 4);
@@ -117,7 +117,7 @@ t.test('each cell of the schema can be said in both forms, with the same keys', 
   ]);
 });
 
-t.test('a key of another cell is told with the cell that has it', async t => {
+t.test('a key of another cell is reported with the cell that has it', async t => {
   t.match(complaints('{ cell: gru, hidden_size: 8, projection_size: 3 }'), [
     /^unknown-key \| projection_size \| .* it belongs to `cell: lstm`, but `cell` is gru here/,
   ]);
@@ -131,7 +131,7 @@ t.test('a key of another cell is told with the cell that has it', async t => {
   );
 });
 
-t.test('layers are listed or equal, not both', async t => {
+t.test('listed and equal layers cannot be combined', async t => {
   t.match(complaints('{ layers: [] }'), [/^length \| \[\] \| `model\.layers` must not be empty/]);
   const both =
     '{ layers: [{ cell: gru, hidden_size: 8 }], cell: gru, hidden_size: 8, num_layers: 2, bidirectional: true }';
@@ -153,7 +153,7 @@ t.test('layers are listed or equal, not both', async t => {
   ]);
 });
 
-t.test('names that people try', async t => {
+t.test('suggests keys for common names', async t => {
   const tried: [model: string, meant: string][] = [
     ['{ cell: lstm, hidden_size: 8, proj_size: 3 }', 'projection_size'],
     ['{ cell: lstm, hidden_size: 8, bi: true }', 'bidirectional'],
@@ -186,7 +186,7 @@ t.test('names that people try', async t => {
   t.match(complaints('{ cell: gru, hidden_size: 8, dropout: 1 }'), [/^range \| 1 .* must be below 1/]);
 });
 
-t.test('--set, extends and what they leave of the other form', async t => {
+t.test('--set and extends remove keys of the other form', async t => {
   const equal = '{ cell: lstm, hidden_size: 8, projection_size: 3, num_layers: 2, dropout: 0.5 }';
   t.match(modelOf(equal, 'model.bidirectional=true'), { bidirectional: true, projection_size: 3 });
   const listed = 'model.layers=[{cell: gru, hidden_size: 3}, {cell: rnn, hidden_size: 4}]';
@@ -248,7 +248,7 @@ t.test('explain and diff', async t => {
   t.same(keys, ['model.layers.1.cell', 'model.layers.1.nonlinearity']);
 });
 
-t.test('younger keys at their defaults leave a config its hash', async t => {
+t.test('younger keys at their defaults do not change the hash', async t => {
   // written by the program before it had these keys
   t.equal(
     loadExperiment('configs/mnist-lstm.yaml').hash,
@@ -283,7 +283,7 @@ t.test('younger keys at their defaults leave a config its hash', async t => {
   t.equal(hashes.add(plain).size, others.length + 1);
 });
 
-t.test('a run from before a key is compared as one with its default', async t => {
+t.test('a run older than a key is compared as if the key had its default', async t => {
   const old = {
     version: 1,
     model: { cell: 'lstm', hidden_size: 8, num_layers: 1, head: { from: 'last' } },
@@ -312,7 +312,7 @@ t.test('a run from before a key is compared as one with its default', async t =>
   ]);
 });
 
-t.test('what a layer norm, a projection and carried state exclude', async t => {
+t.test('keys that cannot be combined with layer norm, projections and carried state', async t => {
   t.match(complaints('{ cell: lstm, hidden_size: 8, projection_size: 8 }'), [
     /^projection-size \| 8 \| `projection_size` must be less than `hidden_size` \(8\) \| at most 7/,
   ]);
@@ -354,7 +354,7 @@ const SHAPE: DataShape = {
   test: { count: 9, targets: { kind: 'class', numClasses: 2, perStep: false } },
 };
 
-t.test('what changes nothing is warned of', async t => {
+t.test('warns of keys without effect', async t => {
   const warnings = (model: string, train: Partial<DataShape['train']> = {}, ...set: string[]) =>
     checkAgainstData(load(model, ...set), { ...SHAPE, train: { ...SHAPE.train, ...train } }).warnings.map(
       d => `${d.code} ${d.message}`,
@@ -376,7 +376,7 @@ t.test('what changes nothing is warned of', async t => {
   );
 });
 
-t.test('validate finds without data what a kind of data already says', async t => {
+t.test('validate checks facts about the kind of data without reading data', async t => {
   const io = recorder();
   const mnist = write(
     'mnist.yaml',

@@ -25,7 +25,7 @@ process.chdir(packageRoot);
 const scratch = t.testdir({});
 const write = writerIn(scratch);
 
-t.test('broken configs: every complaint at its place, every message as committed', async t => {
+t.test('broken configs: every problem at its place, with the committed message', async t => {
   const files = readdirSync(BROKEN_FOLDER).filter(name => !name.endsWith('.txt'));
   t.same(files.sort(), Object.keys(BROKEN).sort(), 'each fixture has its expectation');
   t.ok(files.length >= 100);
@@ -41,7 +41,7 @@ t.test('broken configs: every complaint at its place, every message as committed
   }
 });
 
-t.test('configs that do not fit their data: located where they can be mended', async t => {
+t.test('configs that do not fit their data: errors at the place to fix', async t => {
   const files = readdirSync(MISFIT_FOLDER).filter(name => name.endsWith('.yaml'));
   t.same(files.sort(), Object.keys(MISFIT).sort(), 'each fixture has its expectation');
   for (const name of files) {
@@ -61,7 +61,7 @@ t.test('configs that do not fit their data: located where they can be mended', a
   }
 });
 
-t.test('a complaint about a value of the config is moved to it', async t => {
+t.test('a problem with a value of the config is moved to its place', async t => {
   const loaded = loadExperiment(write('mnist.yaml', MINIMAL.replace('npz, path: a.npz', 'mnist')));
   const missing = configError({
     code: 'data/mnist-missing',
@@ -84,7 +84,7 @@ t.test('a complaint about a value of the config is moved to it', async t => {
   t.match(locateInConfig(few, set).diagnostics, [{ file: '--set', line: 1, column: 23 }]);
 });
 
-t.test('files that are no config', async t => {
+t.test('files that are not configs', async t => {
   t.match(
     printed(failure(() => loadExperiment('nowhere/x.yaml'))),
     /^nowhere\/x\.yaml: the file does not exist\n$/,
@@ -168,7 +168,7 @@ t.test('defaults are filled in and everything is frozen', async t => {
   t.not(again.gates, experiment.gates);
 });
 
-t.test('the reference config says what the design fixes', async t => {
+t.test('the reference config matches the design', async t => {
   const { experiment } = loadExperiment('configs/mnist-lstm.yaml');
   t.match(experiment, {
     name: 'mnist-lstm',
@@ -196,7 +196,7 @@ t.test('sample configs load, name their schema, and are named after their file',
   }
 });
 
-t.test('a file that is no config is not shown by what extends it', async t => {
+t.test('errors do not show the content of an extended file that is not a config', async t => {
   write('secret.txt', 'root:x:0:0\n');
   const file = write('extends-secret.yaml', 'extends: secret.txt\n');
   const error: unknown = await Promise.resolve()
@@ -228,7 +228,7 @@ t.test(
   },
 );
 
-t.test('a changed kind keeps shared keys and drops the inherited ones of the old kind', async t => {
+t.test('changing a kind keeps shared keys and drops inherited keys of the old kind', async t => {
   const { optimizer } = loadExperiment(`${VALID_FOLDER}/nested/derived.yaml`).experiment;
   t.same(optimizer, {
     kind: 'sgd',
@@ -295,7 +295,7 @@ t.test('--set is typed by the schema', async t => {
   t.equal(loadExperiment(file, { set: ['seed=3'] }).origin('seed'), '--set');
 });
 
-t.test('--set that is wrong is shown in the argument', async t => {
+t.test('errors in --set are located in the argument', async t => {
   const file = write('set.yaml', MINIMAL);
   const complaints: Record<string, string> = {
     seed: 'set-syntax 1:1',
@@ -341,7 +341,7 @@ t.test('--set that is wrong is shown in the argument', async t => {
   t.equal(Object.hasOwn(Object.prototype, 'x'), false, 'no prototype was touched');
 });
 
-t.test('names of inherited object members are ordinary words', async t => {
+t.test('names of inherited object members are ordinary keys', async t => {
   const file = write('members.yaml', MINIMAL);
   const complaints = printed(
     failure(() => loadExperiment(file, { set: ['optimizer.toString=1', 'training.shuffle=valueOf'] })),
@@ -352,7 +352,7 @@ t.test('names of inherited object members are ordinary words', async t => {
   t.match(printed(failure(() => loadExperiment(shuffle))), /got: the string "constructor"\n$/);
 });
 
-t.test('errors of files, bases and --set come together', async t => {
+t.test('errors of files, bases and --set are reported together', async t => {
   write('bad-base.yaml', MINIMAL.replace('lstm', 'lsmt'));
   const file = write('bad-top.yaml', 'extends: bad-base.yaml\nseed: -1\n');
   const error = failure(() => loadExperiment(file, { set: ['training.batch_size=0'] }));
@@ -362,14 +362,14 @@ t.test('errors of files, bases and --set come together', async t => {
   );
 });
 
-t.test('a long list of errors is cut, and says so', async t => {
+t.test('a long list of errors is truncated with a note', async t => {
   const many = Array.from({ length: 150 }, (_, i) => `zzz_${i}: 1`).join('\n');
   const error = failure(() => loadExperiment(write('many.yaml', `${MINIMAL}${many}\n`)));
   t.equal(error.diagnostics.length, 101);
   t.match(error.diagnostics[100].message, /^50 more problems/);
 });
 
-t.test('the hash names what defines results', async t => {
+t.test('the hash covers everything that affects results', async t => {
   const hash = (text: string, set: string[] = []): string =>
     loadExperiment(write('hash.yaml', text), { set }).hash;
   const reference = hash(MINIMAL);

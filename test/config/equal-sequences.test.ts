@@ -20,7 +20,7 @@ function split(rows: readonly (readonly number[])[]): ComparedSequences {
   };
 }
 
-t.test('they are those that comparing each with each finds', async () => {
+t.test('shared sequences are those that comparing all pairs finds', async () => {
   const row = fc.tuple(fc.integer({ min: 0, max: 9 }), fc.float({ noNaN: true }), fc.nat(1));
   const rows = fc.array(row, { minLength: 1, maxLength: 12 });
   const key = (one: readonly number[]) => one.map(value => (Object.is(value, -0) ? '-0' : value)).join();
@@ -37,7 +37,7 @@ t.test('they are those that comparing each with each finds', async () => {
   fc.assert(property, { numRuns: 300 });
 });
 
-t.test('the work grows with the sequences, not with their pairs', async t => {
+t.test('finding shared sequences takes linear work', async t => {
   let reads = 0;
   const counted = (count: number) => ({
     ...split(Array.from({ length: count }, (_, i) => [i, 0, 0])),
@@ -51,7 +51,7 @@ t.test('the work grows with the sequences, not with their pairs', async t => {
   t.ok(reads < 500 * (3 + 2 * 3) + 1000, `${reads} reads`);
 });
 
-t.test('few different sequences are usual, and say nothing', async t => {
+t.test('no warning if few sequences are distinct', async t => {
   const categories = split(Array.from({ length: 40 }, (_, i) => [i % 3, 0, 0]));
   t.same(sharedSequences([categories, categories], { steps: STEPS, width: 1 }), []);
 });
@@ -74,7 +74,7 @@ const warned = async (dataset: object, loss?: string): Promise<string[]> => {
     .filter(line => line.includes(' is also in the ') || line.includes(' are also in the '));
 };
 
-t.test('an archive and a table with a leak name a pair', async t => {
+t.test('warnings about a leak in an archive or a table name a pair', async t => {
   const part = (first: number, count: number, shift = 0): Record<string, NpyContent> => ({
     x: floats(
       [count, 2, 1],
@@ -131,7 +131,7 @@ t.test('an archive and a table with a leak name a pair', async t => {
   ]);
 });
 
-t.test('names that two splits share are told first', async t => {
+t.test('shared names are reported before equal sequences', async t => {
   const rows = (first: number) => floats([4, 1, 1], [first, first + 0.1, first + 0.2, first + 0.3]);
   const y = integers([4], [0, 1, 0, 1]);
   const path = work.file(

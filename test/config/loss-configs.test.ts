@@ -36,7 +36,7 @@ const weights = (run: TrainedRun) =>
   [...run.checkpoint().tensors].map(([name, { data }]) => [name, [...(data as Float32Array)]]);
 const parsed = (run: TrainedRun, file: string) => JSON.parse(readFileSync(join(run.directory, file), 'utf8'));
 
-t.test('a label of one’s own is ignored like -100', async t => {
+t.test('loss.ignored_index is ignored like -100', async t => {
   const usual = await train(data(integers([N], labels)), { kind: 'cross_entropy' });
   t.equal(usual.code, 0, usual.finished.stderr);
   for (const ignored of [-1, 7, 0]) {
@@ -111,7 +111,7 @@ t.test('balanced weights are those of the training labels', async t => {
   t.equal(validated.code, 2, 'validate says so too');
 });
 
-t.test('several labels', async t => {
+t.test('multi-label targets', async t => {
   const y = numbers(2 * N).map(value => (value > 0 ? 1 : 0));
   const loss = { kind: 'binary_cross_entropy', positive_weights: [1, 3] };
   const run = await train(data(floats([N, 2], y)), loss, { metrics: ['auroc', 'accuracy'] });
@@ -149,7 +149,7 @@ t.test('several labels', async t => {
   );
 });
 
-t.test('quantiles: an output for each, and the median is the prediction', async t => {
+t.test('quantiles: one output each, and the median is the prediction', async t => {
   const y = numbers(2 * N);
   const loss = { kind: 'quantile', quantiles: [0.2, 0.5, 0.7] };
   const run = await train(data(floats([N, 2], y)), loss, { metrics: ['mean_absolute_error', 'r2'] });
@@ -219,7 +219,7 @@ t.test('predict prints every quantile, in the units of the data', async t => {
   t.equal(first, [0, 'x_test[0]', predicted, told['0.7'], told['0.5'], told['0.2'], target].flat().join());
 });
 
-t.test('what training.metrics, a gate and a checkpoint ask for is measured', async t => {
+t.test('metrics of training.metrics, gates and checkpoints are measured', async t => {
   const path = data(integers([N], labels));
   const asked = {
     ...config(path, { kind: 'cross_entropy' }, { metrics: ['top_3_accuracy'] }),

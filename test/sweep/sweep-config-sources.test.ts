@@ -100,7 +100,7 @@ t.test('the command line is a sweep too', async t => {
   });
 });
 
-t.test('without an objective a sweep seeks what the configs judge checkpoints by', async t => {
+t.test('the default objective is checkpoint.metric of the configs', async t => {
   const objectiveOf = (configs: string[], set: string[] = []) =>
     fromCommandLine(configs, ['model.hidden_size=8,16'], { set }).plan.objective;
   t.same(objectiveOf(['configs/mnist-lstm.yaml']), { metric: 'test.accuracy', goal: 'maximize' });
@@ -151,7 +151,7 @@ t.test('without an objective a sweep seeks what the configs judge checkpoints by
   );
 });
 
-t.test('a broken command line is shown with its place', async t => {
+t.test('errors in a command line are located in it', async t => {
   const words =
     (assignments: string[], flags = {}) =>
     async () => {
@@ -216,7 +216,7 @@ t.test('a broken command line is shown with its place', async t => {
   );
 });
 
-t.test('a long command line is no nesting', async t => {
+t.test('a long command line does not count as nesting', async t => {
   const sizes = Array.from({ length: 200 }, (_, i) => i + 1);
   const words = [`model.hidden_size=${sizes.join(',')}`, 'model.num_layers=1,2'];
   const { points } = fromCommandLine(['configs/mnist-lstm.yaml'], words);
@@ -281,7 +281,7 @@ t.test('several configs are variants', async t => {
   ]);
 });
 
-t.test('flags win over a sweep file, and --set goes to its config', async t => {
+t.test('flags override a sweep file, and --set applies to its config', async t => {
   const file = write('sweep.yaml', sweepText(`${GRID}budget: { trials: 3, target: 0.5 }\nparallel: 2\n`));
   const { plan } = loadSweep(file, {
     set: ['training.num_epochs=7'],
@@ -347,7 +347,7 @@ training: { num_epochs: 1, batch_size: 4, last_batch: drop }
   t.same(await new SweepModels(load(GRID)).check(), []);
 });
 
-t.test('of spaces that cannot be listed corners and a sample are judged', async t => {
+t.test('corners and a sample of infinite spaces are checked', async t => {
   const lines =
     'method: random\nbudget: { trials: 3 }\nparameters:\n  optimizer.learning_rate: { kind: log_uniform, low: 1e-4, high: 0.1 }\n  model.hidden_size: { kind: int, low: 1, high: 16 }\n';
   const { points } = load(lines);
@@ -362,7 +362,7 @@ t.test('of spaces that cannot be listed corners and a sample are judged', async 
   t.same(load(lines).points, points, 'the same each time');
 });
 
-t.test('a pruner by itself', async t => {
+t.test('a pruner given by a flag alone', async t => {
   t.same(prunerOf('what-if', 'asha', 4), { kind: 'asha', min_epochs: 1, reduction_factor: 4 });
   t.same(prunerOf('what-if', '{ kind: hyperband, min_epochs: 2 }', 4), {
     kind: 'hyperband',
@@ -376,7 +376,7 @@ t.test('a pruner by itself', async t => {
   t.same(told(await failure(() => prunerOf('what-if', 'ahsa', 4))), ['config/choice 1:1 --what-if']);
 });
 
-t.test('sweep files and configs are told apart', async t => {
+t.test('sweep files are distinguished from configs', async t => {
   t.ok(isSweepFile('configs/sweeps/mnist-lstm.yaml'));
   t.notOk(isSweepFile('configs/mnist-lstm.yaml'));
   t.notOk(isSweepFile('configs/mnist-lstm-quick.yaml'));
@@ -421,7 +421,7 @@ t.test("the schema's own examples are valid", async t => {
   }
 });
 
-t.test('whatever happens to a sweep, a UserError or a plan', async () => {
+t.test('any damaged sweep file leads to a UserError or a plan', async () => {
   const text = sweepText(
     'method: tpe\nbudget: { trials: 3 }\nparameters:\n  optimizer.kind: [sgd, adam]\n  optimizer.momentum: { kind: uniform, low: 0, high: 0.9, when: { optimizer.kind: sgd } }\n  model.hidden_size,model.num_layers: { kind: paired, values: [[1, 2], [2, 1]] }\nexclude: [{ optimizer.kind: sgd }]\npruner: { kind: asha, min_epochs: 2 }\n',
   );
@@ -474,7 +474,7 @@ t.test('whatever happens to a sweep, a UserError or a plan', async () => {
   );
 });
 
-t.test('any words on the command line give a UserError or a plan', async () => {
+t.test('any command line leads to a UserError or a plan', async () => {
   const keys = allKeys().map(({ path }) => path.join('.'));
   const value = fc.oneof(
     fc.constantFrom(

@@ -29,7 +29,7 @@ function load(lines: string): LoadedSweep {
   return loadSweep(write('sweep.yaml', sweepText(lines)));
 }
 
-t.test('a plan has every default filled in', async t => {
+t.test('a plan has all defaults filled in', async t => {
   const { plan, points, givenYaml } = load(GRID);
   t.same(plan, {
     name: 'tried',
@@ -61,7 +61,7 @@ t.test('a plan has every default filled in', async t => {
   t.equal(givenYaml, sweepText(GRID));
 });
 
-t.test('everything that a sweep may say arrives in its plan', async t => {
+t.test('a plan contains everything from the sweep file', async t => {
   const { plan } = load(`
 description: all of it
 method: { kind: tpe, n_startup_trials: 3 }
@@ -325,7 +325,7 @@ const BROKEN: Readonly<Record<string, readonly [lines: string, told: readonly st
     'both base and variants': [`${GRID}variants: [base.yaml]`, ['sweep/base 7:1']],
   };
 
-t.test('broken sweeps: every complaint at its place', async t => {
+t.test('broken sweeps: every problem at its place', async t => {
   const file = join(scratch, 'broken.yaml');
   for (const [name, [lines, expected, message]] of Object.entries(BROKEN)) {
     write('broken.yaml', sweepText(lines));
@@ -433,7 +433,7 @@ t.test('broken sweeps: checking stops after the first stage with errors', async 
   t.same(told(without, file), ['config/missing-file 3:7', 'config/unknown-key 5:15']);
 });
 
-t.test('the objective is one that the config reports, and its goal the sensible one', async t => {
+t.test('the objective must be a reported metric with the right goal', async t => {
   const attempt = (objective: string) =>
     failure(() => loadSweep(write('objective.yaml', sweepText(GRID, `objective: ${objective}`))));
   const file = join(scratch, 'objective.yaml');
@@ -470,7 +470,7 @@ t.test('the objective is one that the config reports, and its goal the sensible 
   t.same(told(await attempt('test.loss'), file), ['config/type 4:12']);
 });
 
-t.test('an objective on a split that the sweep varies is warned about', async t => {
+t.test('warns of an objective on a split that the sweep varies', async t => {
   const warningsOf = (parameter: string, metric: string) => {
     const set = parameter.startsWith('dataset.validation') ? [] : ['dataset.validation={fraction: 0.25}'];
     const lines = `method: grid\nparameters:\n  ${parameter}`;
@@ -491,7 +491,7 @@ t.test('an objective on a split that the sweep varies is warned about', async t 
   t.same(warningsOf('model.hidden_size: [4, 8]', 'validation.loss'), []);
 });
 
-t.test('variants with different splits are warned about', async t => {
+t.test('warns of variants with different splits', async t => {
   const variant = (name: string, dataset: string) =>
     write(name, BASE.replace(/^dataset: \{(.*)\}$/m, `dataset: {$1, ${dataset} }`));
   const warningsOf = (metric: string) => {
@@ -514,7 +514,7 @@ t.test('variants with different splits are warned about', async t => {
   t.same(warningsOf('validation.loss'), [], 'a default is no difference');
 });
 
-t.test('what is wrong with a base stands in the base', async t => {
+t.test('problems of a base are located in the base', async t => {
   const file = write('sweep.yaml', sweepText(GRID).replace('base.yaml', 'absent.yaml'));
   const absent = await failure(() => loadSweep(file));
   t.same(told(absent, file), ['config/missing-file 3:7'], 'a missing one where it is asked for');
@@ -525,7 +525,7 @@ t.test('what is wrong with a base stands in the base', async t => {
   t.same(told(wrong, file), ['config/type 7:25 wrong.yaml']);
 });
 
-t.test('points keep what follows other keys', async t => {
+t.test('points keep defaults that depend on other keys', async t => {
   const { configAt, bases } = load(
     'method: grid\nparameters:\n  training.batch_size: [5, 20]\n  optimizer.kind: [sgd, adam]',
   );
@@ -549,7 +549,7 @@ t.test('points keep what follows other keys', async t => {
   t.match(bases[0].yaml, /weight_decay: 0/, 'which has the other defaults');
 });
 
-t.test('paths start at the file that states them', async t => {
+t.test('paths are relative to the file that contains them', async t => {
   mkdirSync(join(scratch, 'deep'), { recursive: true });
   const sweep = `version: 1
 name: paths
@@ -586,7 +586,7 @@ exclude: [{ dataset: { kind: mnist, path: e }, model.head.from: every }]
   t.notOk('init_from' in configAt(points[1]).experiment.model, 'null leaves out what the base does not have');
 });
 
-t.test('the arguments of a trial lead to the config that was judged', async () => {
+t.test('the arguments of a trial lead to the checked config', async () => {
   const names = fc
     .string({ unit: 'grapheme', minLength: 1, maxLength: 8 })
     .filter(text => !/\p{Cc}|\uFEFF/u.test(text));

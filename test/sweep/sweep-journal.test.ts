@@ -46,7 +46,7 @@ t.test(
   },
 );
 
-t.test('what a killed process left of a line swallows no other', async t => {
+t.test('an incomplete line of a killed process does not corrupt the next one', async t => {
   const path = join(t.testdir(), 'journal.jsonl');
   const chosen = (trial: number): JournalRecord => ({ event: 'trial.chosen', trial, point: { a: trial } });
   const first = Journal.open(path, 'first');
@@ -194,7 +194,7 @@ t.test('every record is a line that fits the schema', async t => {
   t.equal(schema.oneOf.length, lines.length, 'the schema knows the same records as the type');
 });
 
-t.test('every plan that there can be fits the schema, and the schemas are closed and explained', async t => {
+t.test('any plan fits the schema, and the schemas are closed and described', async t => {
   const started = (plan: object) =>
     complaints('journal', { ...SAMPLES['sweep.start'], plan, v: 1, writer: 'w', n: 1 });
   const asha = { min_epochs: 1, reduction_factor: 3 };
@@ -217,7 +217,7 @@ t.test('every plan that there can be fits the schema, and the schemas are closed
   }
 });
 
-t.test('a line that is no record is left out, and told; one of another version is refused', async t => {
+t.test('damaged lines are skipped with a warning; another version is rejected', async t => {
   const path = join(t.testdir(), 'journal.jsonl');
   const stamp = { v: 1, writer: 'w', n: 2 };
   const failed = SAMPLES['trial.failed'];

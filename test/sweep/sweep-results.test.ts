@@ -51,7 +51,7 @@ const scratch = work.folder();
 const stories = new SweepStories(scratch);
 const directoryOf = stories.directoryOf.bind(stories);
 
-t.test('what became of each trial', async t => {
+t.test('the result of each trial', async t => {
   const { records, state } = readSweepResults(directoryOf(STORY).path);
   t.equal(state, 'completed');
   const { rows, ...rest } = records;
@@ -85,14 +85,14 @@ t.test('what became of each trial', async t => {
   t.same(rows[0].seeds, [{ seed: 0, rung: 9, epochs: 9, value: 0.7 }]);
 });
 
-t.test('a trial that diverged has the epochs that it saw, not those that it was to see', async t => {
+t.test('a diverged trial has its trained epochs, not the planned ones', async t => {
   const parts = segment(0, [0, 6], null, { status: 'diverged', epochs: 1 });
   const story = [begun(), chosen(0, 0.1, 4), advanced(0, 0, 6), ...parts, measured(0, 6, null, 'diverged')];
   const { epochsTrained, rows } = readSweepResults(directoryOf(story).path).records;
   t.match({ epochsTrained, rows }, { epochsTrained: 1, rows: [{ state: 'diverged', epochs: 1 }] });
 });
 
-t.test('a trial that ended early has the epochs that it saw, and counts for all', async t => {
+t.test('a trial that ended early has its trained epochs and counts for all', async t => {
   const whole = [chosen(0, 0.1, 4), advanced(0, 0, 9), ...segment(0, [0, 9], 0.6), measured(0, 9, 0.6)];
   const early = [
     ...[chosen(1, 0.1, 8), advanced(1, 0, 3), ...segment(1, [0, 3], 0.7, { epochs: 2 })],
@@ -119,7 +119,7 @@ t.test('a trial that ended early has the epochs that it saw, and counts for all'
   });
 });
 
-t.test('a journal at every length tells a state of the sweep', async t => {
+t.test('a journal of any length leads to a state of the sweep', async t => {
   const states = ['stopped', 'paused', 'pruned', 'completed', 'diverged', 'failed'];
   for (let length = 0; length <= STORY.length; length++) {
     const { records } = readSweepResults(directoryOf(STORY.slice(0, length)).path);
@@ -133,7 +133,7 @@ t.test('a journal at every length tells a state of the sweep', async t => {
   t.match(underWay.rows[0], { state: 'stopped', epochs: 1, value: 0.5 }, 'since nobody works on it');
 });
 
-t.test('seeds: mean and spread come from the decisions, the values of each from its runs', async t => {
+t.test('seeds: mean and spread come from the decisions, individual values from the runs', async t => {
   const plan: SweepPlan = { ...PLAN, seeds: [3, 5], pruner: { kind: 'none' } };
   const directory = directoryOf(
     [
@@ -180,7 +180,7 @@ t.test('seeds: mean and spread come from the decisions, the values of each from 
   ]);
 });
 
-t.test('who leads', async t => {
+t.test('the leading trial', async t => {
   const { records } = readSweepResults(directoryOf(STORY).path);
   t.same(
     ranked(PLAN, records.rows).map(({ trial }) => trial),
@@ -241,7 +241,7 @@ t.test('tables in each format', async t => {
   t.ok(narrow.split('\n').every(line => line.length <= 40) && narrow.includes('xxx…'), narrow);
 });
 
-t.test('of the parameters only those that differ', async t => {
+t.test('tables show only parameters that differ', async t => {
   const { records } = readSweepResults(directoryOf(STORY).path);
   const names = (rows: typeof records.rows) =>
     trialTable(PLAN, rows, { changed: true }).columns.map(c => c.name);
@@ -256,13 +256,13 @@ t.test('of the parameters only those that differ', async t => {
   );
 });
 
-t.test('a torn line at the end is no record, and no error', async t => {
+t.test('an incomplete last line is neither a record nor an error', async t => {
   const directory = directoryOf(STORY);
   appendFileSync(directory.files.journal, '\n{"event":"trial.chosen","trial":4,"po');
   t.equal(readSweepResults(directory.path).records.rows.length, 4);
 });
 
-t.test('what stays of a sweep: table, summary and the best config', async t => {
+t.test('the results of a sweep: table, summary and best config', async t => {
   const directory = directoryOf(STORY);
   writeResults(directory);
   const best = readFileSync(directory.files.best, 'utf8');
@@ -296,7 +296,7 @@ t.test('the config of a trial has its seed', async t => {
   t.equal(trialConfig(PLAN, directory, { point }, 7).experiment.seed, 7);
 });
 
-t.test('importance compares only what saw as many epochs', async t => {
+t.test('importance compares only trials with the same number of epochs', async t => {
   const random = RandomStream.of(1, 'test');
   const rows = Array.from({ length: 40 }, (_, trial) => {
     const hidden = trial % 2 === 0 ? 4 : 8;
@@ -359,7 +359,7 @@ t.test('values of each epoch from the log of a run', async t => {
   t.same(epochValues(train, place), [{ epoch: 1, value: 2 }]);
 });
 
-t.test('what an epoch costs: the weights of the recurrent layers, however they are set', async t => {
+t.test('the cost of an epoch is the number of recurrent weights, however they are set', async t => {
   const choice = (name: string, ...values: Value[]) =>
     ({ keys: name.split(','), name, distribution: { kind: 'choice', values } }) as const;
   const cost = (parameters: readonly Parameter[], point: Point): number => {
@@ -407,7 +407,7 @@ t.test(
   },
 );
 
-t.test('a sweep that has come to nothing is no success', async t => {
+t.test('a sweep without any value fails', async t => {
   const decided = (reason: 'trials' | 'trial_error', best: number | null): JournalRecord => ({
     event: 'sweep.decided',
     reason,

@@ -261,7 +261,7 @@ t.test('signals of every kind, one after another', async t => {
   checkSame(t, directory, straight);
 });
 
-t.test('a sweep that goes on with another backend says so, and remembers it', async t => {
+t.test('resuming with another backend warns, and is recorded', async t => {
   const copy = copied(straight);
   const warned = /warning: the sweep used --backend (\w+); trials that have not started will run on (\w+)/;
   const resumed = async (...flags: string[]) => {
@@ -274,7 +274,7 @@ t.test('a sweep that goes on with another backend says so, and remembers it', as
   t.same(await resumed('--backend', 'webasm'), ['cpu', 'webasm']);
 });
 
-t.test('with another backend, trials that have begun keep theirs', async t => {
+t.test('with another backend, started trials keep theirs', async t => {
   const warnings: string[] = [];
   const warning = (text: string) => warnings.push(text);
   await resumeInProcess(work, begun, { backend: 'cpu', warning });
@@ -283,7 +283,7 @@ t.test('with another backend, trials that have begun keep theirs', async t => {
   t.equal(readJson(join(begun, 'summary.json')).states.failed, 0);
 });
 
-t.test('a sweep whose journal was damaged goes on, and says so', async t => {
+t.test('a sweep with a damaged journal continues with a warning', async t => {
   const resume = (directory: string) => work.cellrun(...RESUME, directory);
   const damaged = (change: (lines: string[]) => readonly string[]): string => {
     const directory = copied(straight);
@@ -336,7 +336,7 @@ t.test('a sweep whose journal was damaged goes on, and says so', async t => {
     const directory = damaged(change);
     const { code, stderr } = await resume(directory);
     t.equal(code, 0, stderr);
-    t.match(stderr, /^warning: the journal has lost decisions; all of them are made again/m, what);
+    t.match(stderr, /^warning: the journal has lost decisions; all are made again/m, what);
     checkSame(t, directory, straight);
     const summaries = [directory, straight].map(sweep => {
       const {
@@ -358,7 +358,7 @@ t.test('a sweep whose journal was damaged goes on, and says so', async t => {
   }
 });
 
-t.test('at its end a sweep stops what it no longer needs', async t => {
+t.test('a sweep stops trials that it no longer needs', async t => {
   const sweep = {
     version: 1,
     name: 'target',
@@ -390,7 +390,7 @@ t.test('at its end a sweep stops what it no longer needs', async t => {
   t.match(stdout, /^ +0 {2}completed /m);
 });
 
-t.test('failed trials: the exit code, the closing line, no file that is not there', async t => {
+t.test('failed trials: exit code and closing line, without missing files', async t => {
   const run = (onError: string) =>
     work.cellrun('sweep', failing(onError), '--output', work.folder(), ...FLAGS);
   const stopped = await run('stop');
@@ -451,7 +451,7 @@ function newlyLoaded(words: readonly string[], flags: SweepFlags = {}): NewSweep
   return { ...loaded, output: work.folder() };
 }
 
-t.test('a trial that was stopped from outside is tried again, and that is said', async t => {
+t.test('a trial that was stopped from outside is resumed with a warning', async t => {
   const warnings: string[] = [];
   let starts = 0;
   const launcher = pretending(({ directory }) => {
@@ -467,7 +467,7 @@ t.test('a trial that was stopped from outside is tried again, and that is said',
   t.same(warnings, ['trial 0, seed 0: stopped from outside; resuming it']);
 });
 
-t.test('a full disk is no failure of a trial: the sweep stops, and goes on when there is room', async t => {
+t.test('a full disk stops the sweep instead of failing a trial, and the sweep can be resumed', async t => {
   let isFull = true;
   const launcher = pretending(({ trial, directory }) => {
     if (isFull && trial === 1)
@@ -502,7 +502,7 @@ t.test('a full disk is no failure of a trial: the sweep stops, and goes on when 
   t.equal(journal().filter(({ event }) => event === 'trial.completed').length, 3);
 });
 
-t.test('failed trials are tried again where that is asked for', async t => {
+t.test('--retry-failed retries failed trials', async t => {
   const flags = { method: 'random', trials: '4', pruner: 'asha' };
   for (const words of [['model.hidden_size=2,3,4'], ['optimizer.learning_rate=uniform(0.1,0.2)']]) {
     const isDrawn = words[0].includes('uniform');
@@ -537,7 +537,7 @@ t.test('failed trials are tried again where that is asked for', async t => {
   }
 });
 
-t.test('a search that knew of failures takes none back', async t => {
+t.test('--retry-failed is rejected if tpe used the failures', async t => {
   const launcher = pretending(({ trial, directory }) => {
     if (trial === 0) return { ...ENDED, exitCode: 1 };
     leave(directory, { epochs: 2 });
@@ -554,7 +554,7 @@ t.test('a search that knew of failures takes none back', async t => {
   });
 });
 
-t.test('what a run directory says of a segment', async t => {
+t.test('the result of a segment from its run directory', async t => {
   const objective = { metric: 'test.loss', goal: 'minimize' } as const;
   const segment = { trial: 0, seed: 0, from: 1, to: 2 };
   const log = (...epochs: number[]): string =>

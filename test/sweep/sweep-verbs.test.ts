@@ -125,7 +125,7 @@ t.test('compare: bounds, order, number and formats', async t => {
     );
 });
 
-t.test('status says how far a sweep is', async t => {
+t.test('status shows the progress of a sweep', async t => {
   const said = (directory: SweepDirectory): string => {
     const io = recorder();
     t.equal(sweepStatus(directory.path, { json: false }, io), 0);
@@ -170,7 +170,7 @@ t.test('status says how far a sweep is', async t => {
   });
 });
 
-t.test('replay decides the same, and tells where a journal was changed', async t => {
+t.test('replay repeats the decisions and reports changes of the journal', async t => {
   const directory = simulated({ ...PLAN, budget: { trials: 12, seconds: null, target: null } });
   const io = recorder();
   t.equal(sweepReplay(directory.path, { whatIf: undefined, json: false }, io), 0);
@@ -185,7 +185,7 @@ t.test('replay decides the same, and tells where a journal was changed', async t
   t.match(JSON.parse(changed.text.out), { same: false, recorded: /trial\.paused/ });
 });
 
-t.test('another pruner: what it would have saved, and what nobody knows', async t => {
+t.test('what-if with another pruner: savings and unknowns', async t => {
   const whole = simulated({
     ...PLAN,
     pruner: { kind: 'none' },
@@ -482,7 +482,7 @@ t.test('a replay needs a journal', async t => {
   t.match(status.text.out, /: not begun\n/);
 });
 
-t.test('what is damaged in a journal is told, and what a killed process left at its end is not', async t => {
+t.test('damage in a journal is reported, an incomplete last line is not', async t => {
   const damaged = (change: (lines: string[]) => readonly string[]): string => {
     const { path, files } = directoryOf(STORY);
     const lines = readFileSync(files.journal, 'utf8').split('\n');
@@ -523,7 +523,7 @@ t.test('what is damaged in a journal is told, and what a killed process left at 
   );
   t.equal(
     damaged(lines => lines.toSpliced(1, 4)),
-    'warning: journal.jsonl has lost 2 records before line 2\n',
+    'warning: journal.jsonl is missing 2 records before line 2\n',
   );
   t.equal(
     damaged(lines => lines.with(-1, '{"event":"trial.chosen","trial":4,"po')),
@@ -543,7 +543,7 @@ t.test('what is damaged in a journal is told, and what a killed process left at 
   ]);
 });
 
-t.test('a damaged plan is told in plain words, with the place where it can be had', async t => {
+t.test('a damaged plan is reported with its place', async t => {
   const { path, files } = directoryOf(STORY);
   const whole = readFileSync(files.plan, 'utf8');
   const at = (line: number, column: number) =>
@@ -568,7 +568,7 @@ t.test('a damaged plan is told in plain words, with the place where it can be ha
   writeFileSync(files.plan, whole);
 });
 
-t.test('every flag of a verb below another is its own', async t => {
+t.test('flags of nested verbs are separate', async t => {
   type Command = ReturnType<typeof buildProgram>;
   const shell = (): Command =>
     buildProgram({ io: recorder(), commandLine: [], version: '0', finish: () => {} });
@@ -615,7 +615,7 @@ t.test('every flag of a verb below another is its own', async t => {
   t.equal(await runCommandLine(['--no-color', 'sweep', '--verbose', 'status', path], recorder(), '0'), 0);
 });
 
-t.test('how to go on says with which flags', async t => {
+t.test('the resume command includes the flags', async t => {
   const none = { launcher: 'local', queue: undefined, sbatch: [] } as const;
   const hint = (options: Partial<LauncherOptions>): string =>
     resumeHint('sweep resume', 'out/x y', launcherFlags({ ...none, ...options })).replace(
@@ -637,7 +637,7 @@ t.test('how to go on says with which flags', async t => {
   );
 });
 
-t.test('a folder of variants is a sweep, by their names', async t => {
+t.test('a directory of variants is a sweep', async t => {
   const folder = join(scratch, 'several');
   const { mkdirSync } = await import('node:fs');
   mkdirSync(folder);
@@ -671,7 +671,7 @@ t.test('a folder of variants is a sweep, by their names', async t => {
   await t.rejects(runCommandLine(['sweep', empty], recorder(), '0'), /there is no config in this folder/);
 });
 
-t.test('a worker makes its folder', async t => {
+t.test('a worker creates its directory', async t => {
   const root = join(scratch, 'made', 'root');
   const words = ['worker', '--queue', 'redis://127.0.0.1:1', '--root', root];
   await t.rejects(runCommandLine(words, recorder(), '0'), {

@@ -30,7 +30,7 @@ t.setTimeout(900_000);
 const work = new Workplace();
 t.teardown(() => work.remove());
 
-t.test('a sweep that is killed ends as one that was never killed', async t => {
+t.test('a killed sweep ends like one that was never killed', async t => {
   const folder = work.folder();
   const sweep = await killableSweep(folder, 3, 4);
   const records = recordsOf(sweep.straight);
@@ -92,7 +92,7 @@ t.test('a sweep that is killed ends as one that was never killed', async t => {
   });
 });
 
-t.test('a trial that cannot run is one failed trial, and is told with its reason', async t => {
+t.test('a trial that cannot run fails with its reason', async t => {
   const warnings: string[] = [];
   const { end, directory } = await conducted(work.folder(), [0.01, -1], {
     warning: text => warnings.push(text),
@@ -109,7 +109,7 @@ t.test('a trial that cannot run is one failed trial, and is told with its reason
   t.same(sweepComplaints(directory.path), []);
 });
 
-t.test('a trial waits for the process that has its run, and that nobody knows of', async t => {
+t.test('a trial waits for an unknown process that holds its run', async t => {
   const folder = work.folder();
   let release: (() => void) | undefined;
   const begun: boolean[] = [];
@@ -139,7 +139,7 @@ t.test('a trial waits for the process that has its run, and that nobody knows of
   );
 });
 
-t.test('a run that is stopped within an evaluation has no result yet', async t => {
+t.test('a run stopped during an evaluation has no result yet', async t => {
   const folder = work.folder();
   writeSweep(folder, 1);
   const directory = join(folder, 'run');
@@ -165,7 +165,7 @@ t.test('a run that is stopped within an evaluation has no result yet', async t =
   t.match(result(), { outcome: { status: 'done', value: evaluated()[1].loss } });
 });
 
-t.test('a trial whose sweep is gone before it begins stops', async t => {
+t.test('a trial whose sweep is gone before it starts stops', async t => {
   const folder = work.folder();
   writeSweep(folder, 1);
   const [node, ...first] = PROGRAM;
