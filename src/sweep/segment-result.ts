@@ -90,7 +90,7 @@ export function failureSentence(
   // what it says after that is about its being stopped
   if (timedOut) return `it did not end within ${timeout} s`;
   // how to go on with a trial is the sweep's to know
-  const lines = stderr.split('\n').filter(line => line.trim() !== '' && !/^Go on with: /.test(line));
+  const lines = stderr.split('\n').filter(line => line.trim() !== '' && !/^Resume with: /.test(line));
   // lines that are indented explain the one above
   const last = lines.findLast(line => !/^\s/.test(line)) ?? lines.at(-1) ?? '';
   const how =

@@ -115,7 +115,7 @@ function closed({ stdout, stderr }: Outcome, directory: string | undefined): Ver
     failures.push(`the newest checkpoint is of step ${newest}, the last record's ${steps}, ${summary.steps}`);
   if (temporary.run || temporary.checkpoints) failures.push('temporary files are left');
   if (existsSync(join(directory, 'run.lock'))) failures.push('the lock is left');
-  if (!stderr.includes('Go on with: ')) failures.push(`no word on how to go on: ${stderr}`);
+  if (!stderr.includes('Resume with: ')) failures.push(`no word on how to go on: ${stderr}`);
   return { outcome: steps === 0 ? 'stopped before the first step' : 'stopped with a checkpoint', failures };
 }
 

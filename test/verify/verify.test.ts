@@ -156,10 +156,10 @@ t.test('verify gradients: what it prints', async t => {
   const { code, stdout, stderr } = await work.start('verify', 'gradients', work.config(config), ...flags)
     .finished;
   t.equal(code, 0, stderr);
-  t.match(stdout, /^webasm: 3 of the first batch's 20 sequences of 5 steps\n/);
+  t.match(stdout, /^webasm: 3 of 20 sequences of the first batch, 5 steps each\n/);
   for (const name of [...PARAMETERS, 'fc.weight', 'fc.bias'])
     t.match(stdout, new RegExp(`^${name} +\\[.*\\](?: +\\d\\.\\de-\\d+){3}$`, 'm'));
-  t.match(stdout, /\nEvery gradient holds\.\nProof: .*-gradients\.json\n$/);
+  t.match(stdout, /\nAll gradients are within tolerance\.\nProof: .*-gradients\.json\n$/);
   t.match(stderr, /^webasm: the gradient of 3 of 20 sequences\n/);
   t.match(stderr, /differences: fc\.bias \(10 of 10(, about \d+ s left)?\)\n$/);
 });
@@ -276,10 +276,7 @@ t.test('verify backends: what it prints', async t => {
   t.equal(code, 0, stderr);
   for (const name of ['loss', 'gradient_norm', ...PARAMETERS, 'fc.weight', 'fc.bias'])
     t.match(stdout, new RegExp(`^${name} +\\S+ +1\\.0e-\\d +[1-4]  webasm and cpu$`, 'm'));
-  t.match(
-    stdout,
-    /\nwebasm, cpu: the same within tolerance in all of 4 steps\.\nProof: .*-backends\.json\n$/,
-  );
+  t.match(stdout, /\nwebasm, cpu agree within tolerance in all 4 steps\.\nProof: .*-backends\.json\n$/);
   t.match(stderr, /^step 4 of 4: .* apart at most \(\S+, webasm and cpu\)$/m);
 });
 
@@ -430,7 +427,7 @@ t.test('planted errors', async t => {
     t.ok(proof.steps[1].largest.difference < 1e-4, 'and not before');
     t.match(
       words.stdout,
-      /\ncpu and webasm part at step 3: lstm\.weight_ih_l0 is \S+ apart, more than 1\.0e-3 \(at most .* the step before, .* at the first\)\.\n/,
+      /\ncpu and webasm differ from step 3 on: lstm\.weight_ih_l0 by \S+ > 1\.0e-3 \(largest difference one step before: .*; at step 1: .*\)\.\n/,
     );
   });
 

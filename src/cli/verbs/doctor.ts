@@ -1,4 +1,7 @@
-/** `doctor`: what this machine offers, asked of the machine itself, and what `--backend auto` would make of it. */
+/**
+ * `doctor`: prints this machine's hardware, backends and versions, and what `--backend auto`
+ * chooses.
+ */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { type BackendChoice, chooseBackend } from '../../engine/backend.js';
@@ -6,9 +9,10 @@ import type { AdapterInfo } from '../../engine/gpu.js';
 import { type Arithmetic, machineArithmetic } from '../../engine/simd/arithmetic.js';
 import { measuredWidth, type WidthFinding } from '../../engine/simd/target.js';
 import { type Machine, machine, type Versions, versions } from '../../experiment/machine.js';
-import { EXIT, type ExitCode } from '../../util/errors.js';
+import { EXIT } from '../../util/errors.js';
 import { packageRoot } from '../../util/root.js';
-import type { Io } from '../terminal/io.js';
+import { json } from '../options.js';
+import { defineVerb } from '../verb.js';
 
 interface Findings {
   readonly versions: Versions;
@@ -19,7 +23,7 @@ interface Findings {
     readonly webasm: {
       readonly available: boolean;
       readonly arithmetic: Arithmetic;
-      /** Bits of vectors that pay, and how that was found out. */
+      /** The faster vector width in bits, and how it was measured. */
       readonly width: WidthFinding;
     };
     readonly cpu: { readonly available: boolean };
@@ -27,12 +31,14 @@ interface Findings {
   readonly datasets: { readonly mnist: boolean };
 }
 
-export async function doctor(options: { readonly json: boolean }, io: Io): Promise<ExitCode> {
-  const choice = await chooseBackend('auto');
-  const findings = examine(choice);
-  io.out(options.json ? `${JSON.stringify(findings, null, 2)}\n` : describe(findings));
-  return EXIT.done;
-}
+export const verb = defineVerb({
+  options: { json: json('the findings') },
+  async action(_, { json }, { io }) {
+    const findings = examine(await chooseBackend('auto'));
+    io.out(json ? `${JSON.stringify(findings, null, 2)}\n` : describe(findings));
+    return EXIT.done;
+  },
+});
 
 function examine(choice: BackendChoice): Findings {
   const adapter = choice.adapter ?? null;
@@ -79,7 +85,7 @@ function webasmText({ arithmetic, width }: Findings['backends']['webasm']): stri
 }
 
 function adapterName({ description, device, vendor }: AdapterInfo): string {
-  return description || device || vendor || 'an adapter without a name';
+  return description || device || vendor || 'an unnamed adapter';
 }
 
 function isInstalled(module: string): boolean {

@@ -1,4 +1,4 @@
-/** `validate`: everything about configs that can be checked without training, their data included. */
+/** `validate CONFIG…`: checks configs and their data without training. */
 import {
   checkAgainstData,
   type LoadedExperiment,
@@ -12,41 +12,40 @@ import { openData } from '../../training/run/data.js';
 import { gateReferences } from '../../training/run/gate-references.js';
 import { initialParameters, modelSpec } from '../../training/run/session.js';
 import { type Diagnostic, EXIT, type ExitCode, UserError } from '../../util/errors.js';
+import { jsonFormat, set } from '../options.js';
 import { formatDiagnostics } from '../terminal/diagnostics.js';
 import { formatAnnotations } from '../terminal/github.js';
 import type { Io } from '../terminal/io.js';
+import { choice, defineVerb } from '../verb.js';
 
-export interface ValidateOptions {
-  readonly format: 'text' | 'json' | 'github';
-  readonly set: readonly string[];
-  /** The folder of the checkout, under GitHub Actions. */
-  readonly workspace?: string | undefined;
-}
+export const verb = defineVerb({
+  arguments: '<config...>',
+  options: {
+    set,
+    format: choice('<format>', ['text', 'json', 'github'], 'output format').default('text'),
+    json: jsonFormat,
+  },
+  help: 'Exit codes: 0 all configs are valid, 2 a config is wrong, 5 data is damaged.',
+  async action([configs], { set, format, json }, { io }) {
+    const verdicts: Verdict[] = [];
+    for (const file of configs) verdicts.push(await judge(file, set));
+    print(verdicts, json ? 'json' : format, io);
+    const codes = verdicts.map(verdict => verdict.exitCode);
+    if (codes.includes(EXIT.usage)) return EXIT.usage;
+    return codes.find(code => code !== EXIT.done) ?? EXIT.done;
+  },
+});
 
 interface Verdict {
   readonly file: string;
   readonly valid: boolean;
-  /** The code that this config alone would lead to. */
+  /** The exit code for this config alone. */
   readonly exitCode: ExitCode;
   readonly diagnostics: readonly Diagnostic[];
-  /** What a run would do but its reader may not expect. */
+  /** Valid, but perhaps not intended. */
   readonly warnings: readonly Diagnostic[];
-  /** N of each split; absent if the data could not be read. */
+  /** Per split; absent if the data could not be read. */
   readonly sequences?: Readonly<Partial<Record<SplitName, number>>>;
-}
-
-/** Judges each config; the exit code is 2 where a config is wrong, else 5 where data are damaged, else 0. */
-export async function validate(
-  configs: readonly string[],
-  { format, set, workspace }: ValidateOptions,
-  io: Io,
-): Promise<ExitCode> {
-  const verdicts: Verdict[] = [];
-  for (const file of configs) verdicts.push(await judge(file, set));
-  report(verdicts, { format, workspace }, io);
-  const codes = verdicts.map(verdict => verdict.exitCode);
-  if (codes.includes(EXIT.usage)) return EXIT.usage;
-  return codes.find(code => code !== EXIT.done) ?? EXIT.done;
 }
 
 async function judge(file: string, set: readonly string[]): Promise<Verdict> {
@@ -85,44 +84,36 @@ async function checkWithData(
 function selectionWarnings({ experiment, locator }: LoadedExperiment): Diagnostic[] {
   const expected = 'a validation split to select by, such as dataset.validation: { fraction: 0.1 }';
   return testSelections(experiment).map(({ path, what }) => {
-    // a default stands nowhere in the file
+    // a default has no line in the file
     const place = locator.isGiven(path) ? path : ['dataset'];
     return locator.atValue(place, 'config/selected-on-test', `${what} is ${OPTIMISTIC}`, { expected });
   });
 }
 
-function report(
-  verdicts: readonly Verdict[],
-  { format, workspace }: Omit<ValidateOptions, 'set'>,
-  io: Io,
-): void {
+function print(verdicts: readonly Verdict[], format: 'text' | 'json' | 'github', io: Io): void {
   switch (format) {
     case 'json': {
-      const configs = verdicts.map(({ file, valid, diagnostics, warnings, sequences }) => ({
-        file,
-        valid,
-        diagnostics,
-        warnings,
-        sequences,
-      }));
+      const configs = verdicts.map(({ exitCode, ...config }) => config);
       io.out(`${JSON.stringify({ valid: verdicts.every(({ valid }) => valid), configs }, undefined, 2)}\n`);
       return;
     }
-    case 'github':
+    case 'github': {
+      const workspace = process.env.GITHUB_WORKSPACE || undefined;
       for (const { file, diagnostics, warnings } of verdicts) {
         io.out(formatAnnotations(diagnostics, { file, workspace }));
         io.out(formatAnnotations(warnings, { file, workspace, severity: 'warning' }));
       }
       return;
+    }
     case 'text':
-      for (const verdict of verdicts) reportText(verdict, io);
+      for (const verdict of verdicts) printText(verdict, io);
       return;
     default:
       format satisfies never;
   }
 }
 
-function reportText({ file, valid, diagnostics, warnings, sequences }: Verdict, io: Io): void {
+function printText({ file, valid, diagnostics, warnings, sequences }: Verdict, io: Io): void {
   if (warnings.length > 0) {
     io.err(`${formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' })}\n`);
   }

@@ -8,7 +8,7 @@ export type { LoadedSweep } from './load.js';
 export { prunerOf } from './pruner.js';
 export { isSweepFile, type SweepFlags } from './read.js';
 
-interface LoadOptions {
+export interface LoadOptions {
   /** Arguments `key.path=value` for every config. */
   readonly set?: readonly string[];
   readonly flags?: SweepFlags;
