@@ -29,13 +29,11 @@ export type {
 } from './prediction/answers.js';
 export { topClasses } from './prediction/answers.js';
 export type { GenerateOptions } from './prediction/generate.js';
-export type { SequenceValues, StepValues } from './prediction/given-values.js';
+export type { RejectionOptions, SequenceValues, StepValues } from './prediction/given-values.js';
 export { type LoadModelOptions, loadModel, type Model } from './prediction/model.js';
-export type { RejectionOptions } from './prediction/predictor.js';
 export type { Session } from './prediction/session.js';
 export type { Comparison } from './review/comparison/document.js';
 export type { ReviewFile } from './review/review.js';
 export type { JournalRecord } from './sweep/records.js';
 export type { SweepSummary } from './sweep/results/index.js';
-export { type RunObserver, type RunOptions, type RunResult, runExperiment } from './training/run/run.js';
 export { type Diagnostic, EXIT, type ExitCode, UserError } from './util/errors.js';

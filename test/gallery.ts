@@ -1,6 +1,7 @@
 /**
- * Makes the pictures that the README shows: `npm run gallery` trains the reference experiment and the example sweep, reports both, and photographs the
- * reports; `npm run gallery -- RUN SWEEP` takes directories that are there already.
+ * Makes the pictures that the README shows: `npm run gallery` trains the reference experiment and
+ * the example sweep, reports both, and photographs the reports; `npm run gallery -- RUN SWEEP`
+ * takes directories that are there already.
  */
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,7 @@
-/** The rules of the map, executed: who may import whom, and where clocks, chance and the process may be touched. */
+/**
+ * The rules of the map, executed: who may import whom, and where clocks, chance and the process may
+ * be touched.
+ */
 import { spawnSync } from 'node:child_process';
 import {
   cpSync,
@@ -154,7 +157,10 @@ const globals: readonly GlobalRule[] = [
   },
 ];
 
-/** `FILE:LINE: expression (reason)` of each breach in one file; comments and strings are no expressions. */
+/**
+ * `FILE:LINE: expression (reason)` of each breach in one file; comments and strings are no
+ * expressions.
+ */
 function breaches(file: string, text: string): string[] {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.ES2023, true);
   const found: string[] = [];

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { refusal } from '../experiment/files/refusals.js';
 import { EXIT, type ExitCode, UserError, usageError } from '../util/errors.js';
 import { packageRoot } from '../util/root.js';
+import { checkNames } from './names.js';
 import { formatDiagnostics } from './terminal/diagnostics.js';
 import { exhausted } from './terminal/exhausted.js';
 import { HintedError } from './terminal/hinted-error.js';
@@ -28,6 +29,7 @@ export class Call {
   async run(): Promise<ExitCode> {
     try {
       if (this.isStdoutMissing()) throw stdoutMissing();
+      checkNames(this.argv);
       const { runCommandLine } = await import('./program.js');
       return await runCommandLine(this.argv, this.io, packageVersion());
     } catch (error) {

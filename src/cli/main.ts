@@ -4,7 +4,10 @@
  * process.
  */
 import { writeSync } from 'node:fs';
+import module from 'node:module';
+import { join } from 'node:path';
 import v8 from 'node:v8';
+import { packageRoot } from '../util/root.js';
 import { SIGNALS, stopAtOnce } from './stop-at-once.js';
 
 // Loading takes a good part of a second, before a run can listen for signals itself.
@@ -13,6 +16,12 @@ for (const name of SIGNALS) process.on(name, stopAtOnce);
 // Reading a config would grow the young generation to three times 16 MB, for good. Training
 // allocates outside of it. Costs a twentieth of the start, saves 50 MB.
 v8.setFlagsFromString('--semi-space-growth-factor=1');
+
+// Keeps compiled code beside the program, which saves a tenth of a second at the next start. This
+// is safe: anyone who can write there could change the program itself. Absent in Node 20.
+(module as { enableCompileCache?(folder: string): unknown }).enableCompileCache?.(
+  join(packageRoot, 'dist', '.cache'),
+);
 
 try {
   const { Call } = await import('./call.js');

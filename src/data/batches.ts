@@ -52,7 +52,7 @@ export class BatchOrder {
   private currentPosition = 0;
   private arranged = false;
 
-  /** @throws UserError exit 2 where not a single batch would be formed. */
+  /** @throws UserError (exit 2) if not a single batch would be formed. */
   constructor(private readonly options: BatchOptions) {
     const { count, batchSize, lastBatch, seed } = options;
     const batches = count / batchSize;
@@ -73,7 +73,7 @@ export class BatchOrder {
 
   /**
    * The order that stood at `state`: it hands out what that one would have handed out next.
-   * @throws UserError exit 5 where `state` is none of an order of these `options`.
+   * @throws UserError (exit 5) if `state` is none of an order of these `options`.
    */
   static restore(options: BatchOptions, state: BatchOrderState): BatchOrder {
     const restored = new BatchOrder(options);
@@ -90,7 +90,7 @@ export class BatchOrder {
     if (!valid) {
       throw damagedError({
         code: 'data/batch-state',
-        message: 'the saved position in the training data does not fit this dataset',
+        message: 'the saved position does not fit this dataset',
         expected: `${options.count} sequences in ${restored.batchesPerEpoch} batches`,
         got: `epoch ${epoch}, batch ${position} of ${count} sequences`,
       });

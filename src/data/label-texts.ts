@@ -34,7 +34,7 @@ export function ignoredLabels(given: number | undefined): ReadonlySet<string> {
 /**
  * Classes of all labels except those `ignored`, in sorted order: by value if all are numbers, else
  * by UTF-16 code units.
- * @throws UserError exit 5 if no label is left or there are too many.
+ * @throws UserError (exit 5) if no label is left or there are too many.
  */
 export function classMapping(tables: readonly LabelTexts[], ignored: ReadonlySet<string>): ClassMapping {
   const all = new Set(tables.flatMap(table => table.labels));
@@ -44,7 +44,7 @@ export function classMapping(tables: readonly LabelTexts[], ignored: ReadonlySet
     throw damagedError({
       code: 'data/label-range',
       message:
-        labels.length === 0 ? 'the target column has ignored labels only' : 'there are too many classes',
+        labels.length === 0 ? 'the target column contains only ignored labels' : 'there are too many classes',
       file: tables[0].file,
       expected: `1 to ${MAX_CLASSES} different labels`,
       got: String(labels.length),

@@ -31,7 +31,7 @@ export function isConstant({ min, max }: Column): boolean {
 
 /**
  * What scales the columns of a training split.
- * @throws UserError exit 2 if the data have no numbers to scale
+ * @throws UserError (exit 2) if the data have no numbers to scale
  */
 export function fitScaling(
   method: DataScaling['method'],
@@ -41,7 +41,7 @@ export function fitScaling(
     throw configError({
       code: 'data/normalize',
       keyPath: ['dataset', 'normalize'],
-      message: 'the data have nothing to normalize: their features are symbols and their targets classes',
+      message: 'nothing to normalize: the features are symbols and the targets classes',
       expected: 'no `normalize`',
     });
   }

@@ -25,7 +25,7 @@ export interface TestPartConfig {
 /**
  * Which of `count` sequences train and which test; undefined if those that test have a file of
  * their own.
- * @throws UserError exit 2 unless the config gives either such a file or a fraction
+ * @throws UserError (exit 2) unless the config gives either such a file or a fraction
  */
 export function testSelection(config: TestPartConfig, count: number, seed: number): Selection | undefined {
   const { path, test_path, test_fraction } = config;
@@ -35,8 +35,8 @@ export function testSelection(config: TestPartConfig, count: number, seed: numbe
       keyPath: test_path === undefined ? ['dataset'] : TEST_FRACTION,
       message:
         test_path === undefined
-          ? 'the config does not say which sequences test'
-          : 'dataset.test_path and dataset.test_fraction exclude each other',
+          ? 'the test split is not defined'
+          : 'dataset.test_path and dataset.test_fraction cannot be combined',
       expected: 'either dataset.test_path or dataset.test_fraction',
     });
   }
@@ -46,15 +46,15 @@ export function testSelection(config: TestPartConfig, count: number, seed: numbe
 /**
  * Draws `round(count * fraction)` of `count` sequences for the test split, at least one, leaving at
  * least one. The same seed draws the same sequences.
- * @throws UserError exit 2 where fewer than two sequences are there to share or the fraction is not
- * between 0 and 1.
+ * @throws UserError (exit 2) if fewer than two sequences are there to share or the fraction is not
+ *   between 0 and 1.
  */
 export function holdOut(count: number, fraction: number, seed: number, file: string): Selection {
   if (!(fraction > 0 && fraction < 1)) {
     throw configError({
       code: 'data/test-fraction',
       keyPath: TEST_FRACTION,
-      message: 'test_fraction must lie between 0 and 1, exclusive',
+      message: 'test_fraction must be between 0 and 1 (exclusive)',
       got: String(fraction),
     });
   }
@@ -62,7 +62,7 @@ export function holdOut(count: number, fraction: number, seed: number, file: str
     throw configError({
       code: 'data/test-fraction',
       keyPath: TEST_FRACTION,
-      message: 'test_fraction needs two sequences or more to share',
+      message: 'test_fraction needs at least two sequences',
       got: `${count} sequence${count === 1 ? '' : 's'} in ${file}`,
     });
   }

@@ -58,8 +58,8 @@ export const synthetic: DatasetKind<SyntheticConfig> = {
 /**
  * Generates both splits, each from a stream of its own: the first sequences do not depend on how
  * many follow.
- * @throws UserError exit 2 where an option does not belong to the problem or the data would be too
- * large.
+ * @throws UserError (exit 2) if an option does not belong to the problem or the data would be too
+ *   large.
  */
 function generated(config: SyntheticConfig, { seed: experimentSeed, ignoredLabel }: DatasetContext): Dataset {
   const steps = stepsOf(config);
@@ -172,7 +172,7 @@ function stepsOf(config: SyntheticConfig): number {
     throw configError({
       code: 'data/synthetic-steps',
       keyPath: ['dataset', other === undefined ? option : adding ? 'delay' : 'sequence_length'],
-      message: `the problem ${config.problem} is given its length by dataset.${option} alone`,
+      message: `problem ${config.problem} sets its length with dataset.${option} only`,
       expected: `${option} of ${least} or more${adding ? '' : '; the sequences are delay + 20 long'}`,
       got: other === undefined ? String(given) : adding ? 'delay' : 'sequence_length',
     });

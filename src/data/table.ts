@@ -37,8 +37,8 @@ export const datasets: DatasetTable = { mnist, idx, npz, csv, jsonl, text, forec
 /**
  * Opens the dataset that `config` describes. Paths are taken as they are; relative ones from the
  * working directory.
- * @throws UserError exit 2 where the config asks for what is not there, exit 5 where data are
- * damaged.
+ * @throws UserError (exit 2) if the config asks for what is not there, (exit 5) if data are
+ *   damaged.
  */
 export async function openDataset(config: DatasetConfig, context: DatasetContext): Promise<Dataset> {
   const whole = await kindOf(config).open(config, context);

@@ -11,7 +11,8 @@ import type { SavedModel } from './saved-model.js';
 /**
  * The metrics of `model` on a split of its experiment, exactly as the run itself computes them.
  * `watch` is called for each sequence.
- * @throws UserError exit 2 if there is no such split, exit 5 if the data are not those of the run.
+ * @throws UserError (exit 2) if there is no such split, (exit 5) if the data are not those of the
+ *   run.
  */
 export function evaluateCheckpoint(
   model: SavedModel,
@@ -24,7 +25,7 @@ export function evaluateCheckpoint(
   });
 }
 
-/** Throws exit 2 if there is no such split. */
+/** @throws UserError (exit 2) if there is no such split */
 export function splitOf(dataset: Dataset, name: SplitName): Split {
   const split = dataset[name];
   if (split) return split;

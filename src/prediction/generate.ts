@@ -32,8 +32,8 @@ interface Drawable {
  * Goes on after the symbols of `prompt`, which are not among those that are yielded. Without a
  * prompt the first symbol is one of all that can be drawn, each as likely.
  * @param session a new one of a model whose classes are the symbols that it reads
- * @throws UserError exit 2 if the temperature is no number from 0 on, exit 5 if a symbol of the
- * prompt is none of the model
+ * @throws UserError (exit 2) if the temperature is no number from 0 on, (exit 5) if a symbol of the
+ *   prompt is none of the model
  */
 export async function* generateSymbols(
   session: Session,
@@ -83,8 +83,8 @@ function checkTemperature(temperature: number): void {
   if (temperature >= 0 && Number.isFinite(temperature)) return;
   throw usageError({
     code: 'model/temperature',
-    message: 'this is no temperature',
-    expected: 'a number from 0 on',
+    message: 'this is not a valid temperature',
+    expected: 'a number of at least 0',
     got: String(temperature),
   });
 }

@@ -37,6 +37,15 @@ export type SequenceValues =
       readonly times?: readonly string[];
     };
 
+/** What becomes of a sequence that cannot be read. */
+export interface RejectionOptions {
+  /**
+   * Told of each sequence that cannot be read, with its position in the input; the others are
+   * predicted. If absent, the first of them ends the predictions with an error.
+   */
+  readonly onRejected?: ((problems: readonly Diagnostic[], index: number) => void) | undefined;
+}
+
 /** What steps are, and what the features are called. */
 export interface StepForm {
   readonly input: SequenceInput;
@@ -58,7 +67,7 @@ export function givenSequence(given: SequenceValues, index: number, form: StepFo
   if (steps.length === 0) problems.push(unfit(`${place} has no steps`));
   if (times !== undefined && times.length !== steps.length) {
     const counts = { expected: `${steps.length} times`, got: `${times.length} times` };
-    problems.push(unfit(`${place} has not as many times as steps`, counts));
+    problems.push(unfit(`${place} has a different number of times and steps`, counts));
   }
   const width = form.input.kind === 'number' ? form.input.size : 1;
   const values = new Float32Array(steps.length * width);
@@ -78,7 +87,10 @@ function alone(steps: string | readonly StepValues[]) {
 
 const NO_TEXTS = { expected: 'numbers: this model has no vocabulary' };
 
-/** The numbers of one step. Throws exit 5 if they do not fit the model. */
+/**
+ * The numbers of one step.
+ * @throws UserError (exit 5) if they do not fit the model
+ */
 export function givenStep(given: StepValues, form: StepForm, place: string): Float32Array {
   const values = new Float32Array(form.input.kind === 'number' ? form.input.size : 1);
   const wrong = writeStep(given, form, values, place);

@@ -26,7 +26,8 @@ export interface OpenedModel extends PredictingModel {
 
 /**
  * Runs `use` with the model and the data of its run.
- * @throws UserError exit 2 if the data cannot be opened, exit 5 if they are not those of the run
+ * @throws UserError (exit 2) if the data cannot be opened, (exit 5) if they are not those of the
+ * run
  */
 export async function withData<T>(
   saved: SavedModel,
@@ -44,8 +45,8 @@ export async function withData<T>(
 
 /**
  * The model without the data of its run.
- * @throws UserError exit 5 if the run does not remember what its data were like, or if its weights
- * are damaged
+ * @throws UserError (exit 5) if the run does not remember what its data were like, or if its
+ *   weights are damaged
  */
 export async function openWithoutData(saved: SavedModel, options: BackendOptions): Promise<OpenedModel> {
   const { loaded, manifest } = saved;

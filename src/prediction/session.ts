@@ -16,7 +16,7 @@ export interface Session<A extends Answer = Answer> {
   /**
    * Takes the next step of the sequence and answers what the model would say of the sequence if it
    * ended there. Steps are taken in the order of the calls, whether or not these are awaited.
-   * @throws UserError exit 5 if the step does not fit the model; the sequence goes on without it
+   * @throws UserError (exit 5) if the step does not fit the model; the sequence goes on without it
    */
   step(values: StepValues): Promise<A>;
   /** Begins a new sequence; steps that are under way belong to the old one. */
@@ -35,7 +35,10 @@ export class StepModel {
   private readonly readout: Readout;
   private last: Promise<unknown> = Promise.resolve();
 
-  /** @throws UserError exit 2 if a layer is bidirectional */
+  /**
+   * @internal Use `Model.session`.
+   * @throws UserError (exit 2) if a layer is bidirectional
+   */
   constructor(
     private readonly model: OpenedModel,
     private readonly form: AnswerForm,
@@ -113,7 +116,7 @@ function refuseBidirectional({ layers }: ModelSpec): void {
   if (!layers.some(({ settings }) => settings.bidirectional)) return;
   throw usageError({
     code: 'model/bidirectional',
-    message: 'a bidirectional model reads a sequence from its end, so that it cannot take it step by step',
+    message: 'a bidirectional model reads sequences from both ends, so it cannot run step by step',
     expected: '`predict` with whole sequences',
   });
 }

@@ -1,4 +1,7 @@
-/** Development tool: makes the scripts and style sheets of report and dashboard beside this file's compiled form, from the browser's code in `page/`. */
+/**
+ * Development tool: makes the scripts and style sheets of report and dashboard beside this file's
+ * compiled form, from the browser's code in `page/`.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,7 @@
-/** The report of a directory of runs and sweeps: a table of them, and the runs' own reports where these are few. */
+/**
+ * The report of a directory of runs and sweeps: a table of them, and the runs' own reports where
+ * these are few.
+ */
 import { basename, relative, resolve, sep } from 'node:path';
 import type { Verdict } from '../experiment/log/events.js';
 import { type Found, findRuns, runsAt } from '../review/reading/find.js';
@@ -18,8 +21,10 @@ const SPARK = 24;
 const MAX_DETAILS = 20;
 
 /**
- * Of everything under `root`: an output root, or the folder of an experiment. What cannot be read is told and left out. Throws exit 2 where
- * there is no run and no sweep, or `root` is no folder that can be read.
+ * Of everything under `root`: an output root, or the folder of an experiment. What cannot be read
+ * is told and left out.
+ * @throws UserError (exit 2) if there is no run and no sweep, or `root` is no folder that can be
+ *   read
  */
 export function buildIndexReport(root: string): IndexReport {
   const found = findRuns(root);

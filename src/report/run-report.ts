@@ -23,7 +23,10 @@ import type {
 import { environmentOf } from './environment.js';
 import { readEvaluation } from './evaluation.js';
 
-/** Pieces of a curve at most: two of its points each, more than a chart of ordinary width has pixels. */
+/**
+ * Pieces of a curve at most: two of its points each, more than a chart of ordinary width has
+ * pixels.
+ */
 const CAPACITY = 600;
 
 /**

@@ -19,7 +19,10 @@ import { canonical, type Parameter, type Value } from '../sweep/space.js';
 import { counted } from '../util/words.js';
 import type { Fact, ParameterReport, SweepReport, TrialReport } from './document.js';
 
-/** Of more trials the best and, evenly, of the others: more lines could not be told apart, and a page has to stay small. */
+/**
+ * Of more trials the best and, evenly, of the others: more lines could not be told apart, and a
+ * page has to stay small.
+ */
 const MAX_TRIALS = 500;
 
 /** Throws UserError as `readSweepResults` does. */
@@ -69,9 +72,9 @@ function reasonOf({ reason }: SweepResults['records']): string | null {
 
 const REASONS: Readonly<Record<string, string>> = {
   exhausted: 'every point was tried',
-  trials: 'as many trials as it may have',
-  time: 'its time is over',
-  target: 'the target is reached',
+  trials: 'the maximum number of trials was reached',
+  time: 'the time limit was reached',
+  target: 'the target was reached',
 };
 
 function importancesOf(plan: SweepPlan, rows: readonly TrialRow[]): SweepReport['importance'] {

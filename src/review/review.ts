@@ -29,7 +29,10 @@ export interface ReviewOptions extends Limits {
   readonly doubts?: ReadonlyMap<string, string>;
 }
 
-/** What is judged of several runs that differ in their seed alone; those that are not judged belong to none. */
+/**
+ * What is judged of several runs that differ in their seed alone; those that are not judged belong
+ * to none.
+ */
 export interface GroupReview {
   readonly name: string;
   /** What its config has where other groups of that name have something else, by key. */
@@ -44,7 +47,10 @@ export interface GroupReview {
   readonly comparison?: Comparison;
 }
 
-/** What `--json` prints, as its readers get it: metrics that are not finite are null, with their names beside them (`json.ts`). */
+/**
+ * What `--json` prints, as its readers get it: metrics that are not finite are null, with their
+ * names beside them (`json.ts`).
+ */
 export type ReviewFile = Omit<Review, 'runs'> & {
   readonly runs: readonly (Omit<RunReview, 'metrics'> & {
     readonly metrics: SummaryFile['metrics'] | null;
@@ -74,8 +80,10 @@ export interface Reviewed {
 }
 
 /**
- * Judges the runs at `paths`: directories of runs, experiments, sweeps. Throws exit 2 where one of them is none, an option is wrong or a pin
- * is refused; exit 5 where the baseline is damaged, or a run that is to be pinned. Damaged runs are told in the review otherwise.
+ * Judges the runs at `paths`: directories of runs, experiments, sweeps. Damaged runs are told in
+ * the review otherwise.
+ * @throws UserError (exit 2) if one of them is none, an option is wrong or a pin is refused
+ * @throws UserError (exit 5) if the baseline is damaged, or a run that is to be pinned
  */
 export function reviewRuns(paths: readonly string[], options: ReviewOptions): Reviewed {
   const gates = commandGates(options.gates);
@@ -142,19 +150,22 @@ function checkLimits({ baseline, max_drop, max_regress }: ReviewOptions): void {
   if (max_drop !== undefined && max_regress !== undefined)
     throw usageError({
       code: 'cli/limits',
-      message: '--max-drop and --max-regress exclude each other',
+      message: '--max-drop and --max-regress cannot be combined',
       file,
     });
   if (baseline === undefined && (max_drop ?? max_regress) !== undefined)
     throw usageError({
       code: 'cli/limits',
-      message: 'a limit of the loss against a baseline needs one',
+      message: '--max-drop and --max-regress need a baseline',
       file,
       expected: '--baseline FILE',
     });
 }
 
-/** Metrics that a gate of the config compares with its own baseline: it says what counts, so that noise is not asked. */
+/**
+ * Metrics that a gate of the config compares with its own baseline: it says what counts, so that
+ * noise is not asked.
+ */
 function ownBaselines(runs: readonly ReviewedRun[]): ReadonlySet<string> {
   const gates = runs.flatMap(({ summary }) => summary?.gates ?? []);
   return new Set(gates.filter(({ baseline }) => baseline !== undefined).map(({ metric }) => metric));
@@ -165,7 +176,10 @@ function isAsked({ directory }: SweepReview, paths: readonly string[]): boolean 
   return paths.some(path => `${directory}${sep}`.startsWith(join(resolve(path), sep)));
 }
 
-/** Where nothing was judged nothing has passed. @param isPartial whether there is more to be judged than there is to be read */
+/**
+ * Where nothing was judged nothing has passed. @param isPartial whether there is more to be judged
+ * than there is to be read
+ */
 function worst(
   runs: readonly RunReview[],
   groups: readonly GroupReview[],

@@ -1,4 +1,7 @@
-/** Files of any origin checked against the schemas: every violation with its line and column, in memory that does not grow with a log. */
+/**
+ * Files of any origin checked against the schemas: every violation with its line and column, in
+ * memory that does not grow with a log.
+ */
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { compileSchema, wholeSchema } from '../config/schema/schema.js';
@@ -33,7 +36,7 @@ export interface SchemaCheck {
 /** More than anyone reads at once. */
 export const MAX_SHOWN = 100;
 
-/** Throws exit 2 where a path is nothing that has a schema, or cannot be read. */
+/** @throws UserError (exit 2) if a path is nothing that has a schema, or cannot be read */
 export function checkSchemas(paths: readonly string[]): SchemaCheck {
   const diagnostics: Diagnostic[] = [];
   const report = (found: readonly Diagnostic[]): void => {
@@ -131,7 +134,8 @@ function checkLog(
       if (wantsMore()) report([{ code: 'schema/not-json', message: TOO_LONG, file, line, column: 1 }]);
       return;
     }
-    // an empty line before each record of a journal keeps one that was torn from swallowing the next
+    // an empty line before each record of a journal keeps one that was torn from swallowing the
+    // next
     if (schema === 'journal' && text === '') return;
     parts += 1;
     const value = parsed(text);
@@ -160,7 +164,7 @@ function gap(source: SourceText, wanted: number, seq: number | undefined): Diagn
   const position = place ? positionOf(place) : { file: source.file, column: 1 };
   return {
     code: 'schema/seq',
-    message: '`seq` does not go on from the line before',
+    message: '`seq` does not follow the previous line',
     ...position,
     expected: String(wanted),
     got: String(seq),
@@ -182,12 +186,12 @@ function parsed(text: string): unknown {
 
 /** A process that was killed may leave a part of a line. */
 function tornEnd(file: string, line: number): Diagnostic {
-  const message = 'the last line has no end: whoever wrote it was stopped';
+  const message = 'the last line is incomplete: its writer was stopped';
   return { code: 'schema/torn', message, file, line, column: 1 };
 }
 
 function emptyLog(file: string): Diagnostic {
-  return { code: 'schema/empty', message: 'this log has no line', file, line: 1, column: 1 };
+  return { code: 'schema/empty', message: 'this log is empty', file, line: 1, column: 1 };
 }
 
 function checkDocument(file: string, schema: string, report: Tell): Pick<CheckedFile, 'parts' | 'wrong'> {
@@ -199,7 +203,10 @@ function checkDocument(file: string, schema: string, report: Tell): Pick<Checked
   return { parts: 1, wrong: 1 };
 }
 
-/** JSON is YAML, so that what explains configs explains this too. `value` is undefined where the text is no JSON. */
+/**
+ * JSON is YAML, so that what explains configs explains this too. `value` is undefined where the
+ * text is no JSON.
+ */
 function violations(
   source: SourceText,
   schema: string,
@@ -232,7 +239,7 @@ function notJson(source: SourceText): Diagnostic {
   const isMarked = length === 0 && text.startsWith(BYTE_ORDER_MARK);
   return {
     code,
-    message: isMarked ? 'this is not JSON: a byte order mark stands before it' : 'this is not JSON',
+    message: isMarked ? 'this is not JSON: it starts with a byte order mark' : 'this is not JSON',
     ...positionOf(source.place(Math.min(length, Math.max(0, text.length - 1)))),
     expected: 'one JSON object',
   };
@@ -240,7 +247,10 @@ function notJson(source: SourceText): Diagnostic {
 
 const BYTE_ORDER_MARK = '\ufeff';
 
-/** That the format is of another version, which explains whatever else is wrong; undefined where it is not. */
+/**
+ * That the format is of another version, which explains whatever else is wrong; undefined where it
+ * is not.
+ */
 function otherVersion(
   source: SourceText,
   schema: string,
@@ -255,7 +265,7 @@ function otherVersion(
     const place = root && nodeAt(root, [key])?.value.place;
     return {
       code: 'schema/version',
-      message: `this is version ${found} of the format, of which this program knows version ${known}`,
+      message: `format version ${found} is not supported (supported: ${known})`,
       ...(place ? positionOf(place) : { file: source.file, line: 1, column: 1 }),
     };
   }

@@ -48,6 +48,17 @@ export function canonical(value: Value): string {
   return `{${entries.map(([key, part]) => `${JSON.stringify(key)}:${canonical(part)}`).join(',')}}`;
 }
 
+/** `model.hidden_size=64, optimizer.kind=adam` */
+export function describePoint(point: Point): string {
+  const parts = Object.entries(point).map(([name, value]) => `${name}=${describeValue(value)}`);
+  return parts.join(', ');
+}
+
+/** Strings without quotes, everything else as JSON. */
+export function describeValue(value: Value): string {
+  return typeof value === 'string' ? value : canonical(value);
+}
+
 /** Whether `parameter` exists at a point that has the parameters before it. */
 export function exists({ condition }: Parameter, point: Point): boolean {
   if (!condition) return true;

@@ -1,6 +1,6 @@
 /**
  * Errors that a user can cause, as data: what is wrong, where, what would be right.
- * Everything else that is thrown is a defect of ours and ends with exit code 1.
+ * Everything else that is thrown is a bug in cellrun and ends with exit code 1.
  * This file depends on nothing; printing is the command line's job (`cli/`).
  */
 
@@ -17,11 +17,14 @@ export const EXIT = {
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** One located complaint. Only `code` and `message` are always there; a missing place is never invented. */
+/**
+ * One located complaint. Only `code` and `message` are always there; a missing place is never
+ * invented.
+ */
 export interface Diagnostic {
   /** Stable identifier for tests and tools, such as `config/unknown-key`. */
   readonly code: string;
-  /** What is wrong, one sentence without the place. */
+  /** What is wrong, in one sentence without the location. */
   readonly message: string;
   /** The file as the user named it, or a pseudo file such as `--set`. */
   readonly file?: string;
@@ -29,7 +32,7 @@ export interface Diagnostic {
   readonly line?: number;
   /** 1-based, in UTF-16 code units. */
   readonly column?: number;
-  /** How many code units the caret underlines. */
+  /** Number of code units that the caret underlines. */
   readonly length?: number;
   /** The source line, for the caret. */
   readonly source?: string;
@@ -42,7 +45,10 @@ export interface Diagnostic {
   readonly suggestion?: string;
 }
 
-/** One or more diagnostics and the exit code they lead to. All problems of one input are reported together. */
+/**
+ * One or more diagnostics and the exit code they lead to. All problems of one input are reported
+ * together.
+ */
 export class UserError extends Error {
   override readonly name = 'UserError';
 
@@ -65,7 +71,7 @@ export function damagedError(...diagnostics: Diagnostic[]): UserError {
   return new UserError(EXIT.damaged, diagnostics);
 }
 
-/** `FILE:LINE:COL: `, as far as it is known; empty where nothing is. */
+/** `FILE:LINE:COL: ` as far as it is known; empty if nothing is. */
 export function placeOf(d: Diagnostic): string {
   if (d.file === undefined) return '';
   if (d.line !== undefined) return `${d.file}:${d.line}:${d.column ?? 1}: `;

@@ -1,4 +1,4 @@
-/** Text of whatever origin in Markdown: no table, no HTML, no link, no mention. On one line. */
+/** Escapes text of any origin for Markdown: no table, HTML, link or mention, and on one line. */
 export function plainMarkdown(text: string): string {
   const escaped = text
     .replaceAll(/\s+/g, ' ')

@@ -1,8 +1,10 @@
-/** The normal distribution: probabilities to about 13 digits, also far out, and draws within bounds. */
+/**
+ * The normal distribution: probabilities to about 13 digits, also far out, and draws within bounds.
+ */
 import type { RandomStream } from './random.js';
 
 export const SQRT_2PI = Math.sqrt(2 * Math.PI);
-/** Where the series of erf gives way to the continued fraction of erfc. */
+/** The argument from which the continued fraction of erfc replaces the series of erf. */
 const SERIES_END = 2;
 const FRACTION_TERMS = 60;
 
@@ -11,14 +13,19 @@ export function normalDensity(z: number): number {
   return Math.exp((-z * z) / 2) / SQRT_2PI;
 }
 
-/** The probability of [a, b], a <= b, under the standard normal; computed on the side where nothing cancels. */
+/**
+ * The probability of [a, b], a <= b, under the standard normal; computed on the side that avoids
+ * cancellation.
+ */
 export function normalMass(a: number, b: number): number {
   if (a > 0) return upperTail(a) - upperTail(b);
   if (b < 0) return upperTail(-b) - upperTail(-a);
   return 1 - upperTail(-a) - upperTail(b);
 }
 
-/** The z with P(Z <= z) = p for the standard normal, 0 < p < 1, by bisection; infinite at the ends. */
+/**
+ * The z with P(Z <= z) = p for the standard normal, 0 < p < 1, by bisection; infinite at the ends.
+ */
 export function normalQuantile(p: number): number {
   if (p <= 0 || p >= 1) return p <= 0 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
   // the lower half mirrors the upper one, so that both are equally exact
@@ -32,8 +39,9 @@ export function normalQuantile(p: number): number {
 }
 
 /**
- * A normal number of mean `mu` and deviation `sigma` within [low, high], by rejection. `mu` must lie in the interval and `sigma` must
- * not be greater than its length: then a draw is within with probability 0.34 at least.
+ * A normal number of mean `mu` and deviation `sigma` within [low, high], by rejection. `mu` must
+ * lie in the interval and `sigma` must not be greater than its length: then a draw is within with
+ * probability 0.34 at least.
  */
 export function truncatedNormal(
   random: RandomStream,

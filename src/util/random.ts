@@ -1,7 +1,8 @@
 /**
- * The one source of randomness: xoroshiro128+ streams split from a seed.
- * Every consumer (initialisation, shuffling, synthetic data) asks for a stream of its own by name, so that adding
- * a draw in one place never shifts the draws of another. A stream's state can be saved and restored exactly.
+ * The one source of randomness: xoroshiro128+ streams split from a seed. Every consumer
+ * (initialisation, shuffling, synthetic data) requests its own stream by name, so that adding a
+ * draw in one place never shifts the draws of another. A stream's state can be saved and restored
+ * exactly.
  */
 import { createHash } from 'node:crypto';
 import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
@@ -13,7 +14,7 @@ export type RandomState = readonly number[];
 export class RandomStream {
   private constructor(private readonly generator: JumpableRandomGenerator) {}
 
-  /** The stream `name` of experiment seed `seed`; the same pair always gives the same stream. */
+  /** The stream `name` of experiment seed `seed`; the same pair always returns the same stream. */
   static of(seed: number, name: string): RandomStream {
     const digest = createHash('sha256').update(`${seed}/${name}`).digest();
     return RandomStream.restore([0, 4, 8, 12].map(at => digest.readInt32LE(at)));
@@ -59,8 +60,8 @@ export class RandomStream {
 
 /**
  * Numbers that are a function of counters, such as the step, the row and the unit of a dropout
- * mask: whoever computes them, in whatever order and after whatever interruption, computes the
- * same. The mixing is the finalizer of MurmurHash3 (Appleby, 2011).
+ * mask: they are the same in any order of computation and after any interruption. The mixing is the
+ * finalizer of MurmurHash3 (Appleby, 2011).
  */
 export class CounterRandom {
   private readonly seed: number;

@@ -1,8 +1,8 @@
-/** A memory for what takes long to make: the values of the keys that were asked for last. */
+/** A least-recently-used cache for values that are slow to make. */
 export class Recent<V> {
   private readonly values = new Map<string, V>();
 
-  /** @param max values kept; beyond it those are forgotten that nobody has asked for the longest */
+  /** @param max values kept; beyond it the least recently used is dropped */
   constructor(private readonly max: number) {}
 
   /** The value of `key`, which `make` makes if it is not kept. */

@@ -1,6 +1,6 @@
-/** Where the package lies: schemas and sample configs are read from here, built or not. */
+/** The package's folder: schemas and sample configs are read from here, built or not. */
 import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 function findRoot(): string {
@@ -15,3 +15,17 @@ function findRoot(): string {
 
 /** Absolute path of the directory that holds package.json, schemas/ and configs/. */
 export const packageRoot: string = findRoot();
+
+/** Files that the program starts by their path. */
+export type ProgramFile = 'cli/main.js' | 'engine/probe.js' | 'training/step/worker.js';
+
+/**
+ * Absolute path of a file of the running program: in `dist/src` as the compiler wrote it, or in
+ * `dist/bundle`, where modules are joined but these files keep their places.
+ *
+ * @param file a program, or what the build has made for it, such as `report/page.js`
+ */
+export function programFile(file: ProgramFile | `config/validators/${string}` | `report/${string}`): string {
+  const [, form] = relative(packageRoot, fileURLToPath(import.meta.url)).split(sep);
+  return join(packageRoot, 'dist', form, file);
+}

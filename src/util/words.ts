@@ -1,4 +1,4 @@
-/** Numbers of things, as a sentence has them: `1 step`, `2 steps`. */
+/** Counts with their nouns: `1 step`, `2 steps`. */
 export function counted(
   count: number,
   thing:

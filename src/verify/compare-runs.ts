@@ -1,4 +1,7 @@
-/** Whether two run directories say the same: checkpoints and evaluation to the byte, metrics, and the series of their logs without its times. */
+/**
+ * Whether two run directories say the same: checkpoints and evaluation to the byte, metrics, and
+ * the series of their logs without its times.
+ */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,7 +29,10 @@ export function compareRuns(expected: string, actual: string): Difference[] {
   ];
 }
 
-/** Of every file in `checkpoints/` and of the evaluation, by name: what must be the same to the byte. */
+/**
+ * Of every file in `checkpoints/` and of the evaluation, by name: what must be the same to the
+ * byte.
+ */
 export function resultDigests(run: string): FileDigest[] {
   const folder = join(run, 'checkpoints');
   const checkpoints = existsSync(folder) ? readdirSync(folder).sort() : [];

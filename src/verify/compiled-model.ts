@@ -1,4 +1,7 @@
-/** A config's model as training compiles it, holding its first training batch: the same shards, threads and kernels. */
+/**
+ * A config's model as training compiles it, holding its first training batch: the same shards,
+ * threads and kernels.
+ */
 import type { LoadedExperiment } from '../config/index.js';
 import { Engine } from '../engine/index.js';
 import { ParameterLayout } from '../model/parameters.js';
@@ -39,7 +42,10 @@ export class CompiledModel {
     return new CompiledModel(batch, engine, pool, group, parameters);
   }
 
-  /** Loss and gradient at `parameters`, flat in the layout's order; the kernels' float32, added up over the shards in float64. */
+  /**
+   * Loss and gradient at `parameters`, flat in the layout's order; the kernels' float32, added up
+   * over the shards in float64.
+   */
   async gradientAt(parameters: Float32Array): Promise<Gradient> {
     this.parameters.set(parameters);
     await this.group.compute(0);

@@ -1,11 +1,15 @@
 /**
- * Derivatives from values alone: central differences at shrinking steps, extrapolated to step zero (Richardson's scheme with the
- * error estimate of Ridders, 1982, Accurate computation of F'(x) and F'(x) F''(x)).
+ * Derivatives from values alone: central differences at shrinking steps, extrapolated to step zero
+ * (Richardson's scheme with the error estimate of Ridders, 1982, Accurate computation of F'(x) and
+ * F'(x) F''(x)).
  */
 
 export interface Derivative {
   readonly value: number;
-  /** What `value` may be off by: the extrapolation's own estimate, and not less than what rounding makes of the differences. */
+  /**
+   * What `value` may be off by: the extrapolation's own estimate, and not less than what rounding
+   * makes of the differences.
+   */
   readonly uncertainty: number;
 }
 
@@ -17,8 +21,8 @@ const MAX_STEPS = 6;
 const ROUNDINGS = 8;
 
 /**
- * The derivative of `f` at 0. Stops at the first step that leaves no more than `enough` of uncertainty: a kink nearby may need small ones,
- * until which the differences do not settle.
+ * The derivative of `f` at 0. Stops at the first step that leaves no more than `enough` of
+ * uncertainty: a kink nearby may need small ones, until which the differences do not settle.
  */
 export async function differentiateAtZero(
   f: (x: number) => Promise<number>,

@@ -1,6 +1,6 @@
 /**
- * Proves on this machine that runs of a config survive SIGKILL: they are killed in the middle of training, saving and logging, resumed,
- * and compared byte by byte with a run that never was.
+ * Proves on this machine that runs of a config survive SIGKILL: they are killed in the middle of
+ * training, saving and logging, resumed, and compared byte by byte with a run that never was.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -66,7 +66,10 @@ const MAX_KILLS = 3;
 /** Every step is logged, so that it is known where a run is when it is killed. */
 const LOG_EVERY_STEP = ['--set', 'training.log_every=1'];
 
-/** Throws UserError where a run fails, with what it complained of, or the proof is given up; no runs are kept then. */
+/**
+ * Throws UserError where a run fails, with what it complained of, or the proof is given up; no runs
+ * are kept then.
+ */
 export async function verifyResume(options: VerifyResumeOptions): Promise<Verified> {
   makePlace(options.output);
   const folder = mkdtempSync(join(tmpdir(), 'cellrun-verify-'));

@@ -122,8 +122,8 @@ export async function runBench(options: BenchOptions, progress: (text: string) =
 }
 
 /** A checkout by its place and, where git knows it, its commit. */
-function describe(folder: string): string {
-  const state = gitState(folder);
+async function describe(folder: string): Promise<string> {
+  const state = await gitState(folder);
   return state ? `${folder} (${state.revision.slice(0, 7)}${state.dirty ? ', changed' : ''})` : folder;
 }
 
@@ -133,7 +133,10 @@ interface Told {
   version(versions: Readonly<Record<string, string>>): void;
 }
 
-/** The cases of one number of threads run in the same processes, which then end: libraries fix their threads at the start. */
+/**
+ * The cases of one number of threads run in the same processes, which then end: libraries fix their
+ * threads at the start.
+ */
 async function measureRows(
   cases: readonly BenchCase[],
   options: BenchOptions,
@@ -143,7 +146,7 @@ async function measureRows(
   const rows: Row[] = [];
   const missing = options.tfjs === undefined ? undefined : missingTfjs(options.tfjs);
   if (missing !== undefined) told.note(`TensorFlow.js is not measured: ${missing}`);
-  if (options.against !== undefined) told.note(`the other build is ${describe(options.against)}`);
+  if (options.against !== undefined) told.note(`the other build is ${await describe(options.against)}`);
   if (options.peers && options.tfjs === undefined) told.note('TensorFlow.js is not measured: no --tfjs');
   const list = contenders({ ...options, tfjs: missing === undefined ? options.tfjs : undefined });
   for (const threads of new Set(cases.map(one => one.threads))) {

@@ -1,4 +1,7 @@
-/** What waits for a sweep that has many trials: its status as a whole process, and the next suggestion of TPE. */
+/**
+ * What waits for a sweep that has many trials: its status as a whole process, and the next
+ * suggestion of TPE.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

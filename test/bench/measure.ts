@@ -14,7 +14,9 @@ export interface Pace {
 
 /** Calls in one round at most; the median needs no more. */
 const MAX_CALLS = 50;
-/** Threads of the one before have gone to sleep by then: some libraries let them spin for a while. */
+/**
+ * Threads of the one before have gone to sleep by then: some libraries let them spin for a while.
+ */
 const PAUSE_MS = 25;
 
 /** One row: every contender is made ready, then A B C A B C … for `rounds` rounds. */

@@ -20,8 +20,8 @@ interface RunOptions {
 }
 
 /**
- * Runs a program; `watch` is called with its process id about every quarter of a second. Throws where it ends with an exit code
- * other than those `allowed`.
+ * Runs a program; `watch` is called with its process id about every quarter of a second. Throws
+ * where it ends with an exit code other than those `allowed`.
  */
 export function runProgram(
   program: string,

@@ -35,7 +35,10 @@ export interface Figure {
   readonly ours: Spread;
   /** What it is compared with, where it is. */
   readonly other?: { readonly name: string; readonly value: Spread };
-  /** Ours over the other's; or, without another, a ratio that the figure is by itself. Below 1 is better. */
+  /**
+   * Ours over the other's; or, without another, a ratio that the figure is by itself. Below 1 is
+   * better.
+   */
   readonly ratio?: Spread;
 }
 

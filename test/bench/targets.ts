@@ -7,7 +7,10 @@ import { noiseOf, ratioOf, type Spread } from './statistics.js';
 
 export type Verdict = 'aim reached' | 'floor reached' | 'missed' | 'not measured' | 'too noisy';
 
-/** A figure that its own rounds scatter this much about says nothing: the machine was doing something else. */
+/**
+ * A figure that its own rounds scatter this much about says nothing: the machine was doing
+ * something else.
+ */
 export const MAX_NOISE = 0.15;
 
 export interface Target {

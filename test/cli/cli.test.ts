@@ -443,6 +443,11 @@ function clone(name: string): string {
     mkdirSync(dirname(join(root, step)), { recursive: true });
     writeFileSync(join(root, step), 'export {};\n');
   }
+  mkdirSync(join(root, 'src/build'));
+  writeFileSync(
+    join(root, 'src/build/bundle.ts'),
+    "import { cpSync } from 'node:fs';\ncpSync('dist/src/cli', 'dist/bundle/cli', { recursive: true });\n",
+  );
   return root;
 }
 

@@ -118,7 +118,7 @@ t.test('config show and explain', async t => {
   t.equal(
     one.outText(),
     `training.eval_batch_size
-  Sequences per batch of an evaluation.
+  Sequences per batch in evaluations.
   expected: a whole number from 1 to 65536
   default:  training.batch_size
   example:  500

@@ -1,27 +1,15 @@
-/** What other programs rely on: the files' schemas, the types of their readers, and the prose about both say the same. */
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+/**
+ * What other programs rely on: the files' schemas, the types of their readers, and the prose about
+ * both say the same.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { readSchema, validateAgainst } from '../../src/config/schema/schema.js';
 import type { LogEvent } from '../../src/experiment/files/files.js';
 import { packageRoot } from '../../src/util/root.js';
-import { Workplace } from '../support/cli.js';
-import { execute } from '../support/programs.js';
-
-const place = new Workplace();
-t.teardown(() => place.remove());
 
 const prose = readFileSync(join(packageRoot, 'schemas', 'README.md'), 'utf8');
-
-const small = {
-  version: 1,
-  name: 'packed',
-  dataset: { kind: 'synthetic', problem: 'adding', sequence_length: 6, train_size: 40, test_size: 20 },
-  model: { cell: 'lstm', hidden_size: 4, head: { from: 'last' } },
-  loss: { kind: 'mse' },
-  optimizer: { kind: 'adam', learning_rate: 0.01 },
-  training: { num_epochs: 1, batch_size: 20 },
-};
 
 type Schema = { readonly [key: string]: unknown };
 const definitions = (name: string) =>
@@ -139,43 +127,15 @@ const lines: readonly LogEvent[] = [
   { ...head, event: 'run.end', status: 'completed', exit_code: 0, epochs: 1, steps: 1, duration_s: 1 },
 ];
 
-/** A program's folder with the package in it as `npm install` would leave it, of what `npm pack` puts into it. */
-async function installed(): Promise<string> {
-  const folder = place.folder();
-  const modules = join(folder, 'node_modules');
-  mkdirSync(join(modules, 'cellrun'), { recursive: true });
-  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
-  const { dependencies } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
-  for (const name of Object.keys(dependencies)) {
-    mkdirSync(dirname(join(modules, name)), { recursive: true });
-    symlinkSync(join(packageRoot, 'node_modules', name), join(modules, name));
-  }
-  const surroundings = { cwd: packageRoot, env: process.env };
-  const packed = await execute(
-    'npm',
-    ['pack', '--ignore-scripts', '--pack-destination', folder, '--json'],
-    surroundings,
-  );
-  const [{ filename }] = JSON.parse(packed?.stdout ?? '');
-  const unpacked = await execute(
-    'tar',
-    ['-xzf', join(folder, filename), '-C', join(modules, 'cellrun'), '--strip-components=1'],
-    surroundings,
-  );
-  if (unpacked?.code !== 0) throw new Error(unpacked?.stderr);
-  return folder;
-}
-
-const program = await installed();
-const inProgram = (...args: readonly string[]) =>
-  execute(process.execPath, args, { cwd: program, env: process.env });
-
 t.test('the type of a log line takes what the schema takes', async t => {
   for (const line of lines) t.same(validateAgainst('log-event', line), [], line.event);
   t.same(lines.map(({ event }) => event).sort(), [...events.keys()].sort(), 'one of each');
 });
 
-/** Properties at any depth of a schema that say nothing of themselves; conditions have none of their own. */
+/**
+ * Properties at any depth of a schema that say nothing of themselves; conditions have none of their
+ * own.
+ */
 function unexplainedIn(part: unknown, path: string): string[] {
   if (typeof part !== 'object' || part === null) return [];
   const { properties = {} } = part as { properties?: Record<string, Schema> };
@@ -211,58 +171,4 @@ t.test('every file, event and metric is explained in prose', async t => {
   t.same(missing(logged.filter(name => !places.has(name))), []);
   const summary = (readSchema('summary') as { properties: Record<string, Schema> }).properties;
   t.same(missing(numbers(summary)), []);
-});
-
-t.test('the package has all that its program needs', async t => {
-  const cellrun = (...args: string[]) => inProgram('node_modules/cellrun/dist/src/cli/main.js', ...args);
-  const ended = await cellrun('run', place.config(small), '--output', 'experiments', '--json');
-  t.equal(ended?.code, 0, String(ended?.stderr));
-  const { directory } = JSON.parse(ended?.stdout ?? '');
-  const report = await cellrun('report', directory);
-  t.equal(report?.code, 0, String(report?.stderr));
-  const schema = await cellrun('schema', 'log-event');
-  t.equal(schema?.code, 0, String(schema?.stderr));
-  t.same(JSON.parse(schema?.stdout ?? ''), readSchema('log-event'));
-});
-
-t.test('a program that reads logs compiles against the package', async t => {
-  const reader = `
-    import { readFileSync } from 'node:fs';
-    import type {
-      Baseline, Comparison, JournalRecord, LogEvent, Manifest, ReviewFile, SummaryFile, SweepSummary,
-      SplitEvaluation,
-    } from 'cellrun';
-    export type Files = [Baseline, Comparison, JournalRecord, Manifest, SummaryFile, SweepSummary, SplitEvaluation];
-    export const isSound = ({ version, verdict, exit_code, runs, groups, damaged, sweeps }: ReviewFile): boolean =>
-      version === 1 && verdict === 'passed' && exit_code === 0 && damaged.length + sweeps.length === 0 &&
-      runs.every(({ completed, metrics }) => completed.verdict === 'passed' && metrics?.test.loss !== null) &&
-      groups.every(({ gates, comparison }) => gates.every(gate => gate.value !== null) && comparison?.moved.length === 0);
-    const lines = readFileSync('log.jsonl', 'utf8').trimEnd().split('\\n').map(line => JSON.parse(line) as LogEvent);
-    for (const line of lines) {
-      if (line.event !== 'train.step') continue;
-      const step: number = line.step;
-      const loss: number | null = line.loss;
-      const why: 'nan' | 'inf' | '-inf' | undefined = line.loss_nonfinite;
-      process.stdout.write([step, loss ?? why].join() + '\\n');
-    }`;
-  const files = {
-    'good.ts': reader,
-    'careless.ts': reader.replace('const loss: number | null', 'const loss: number'),
-    'wrong.ts': reader.replace("verdict === 'passed' &&", "verdict === 'good' &&"),
-  };
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(program, name), text);
-  const tsc = join(packageRoot, 'node_modules', 'typescript', 'bin', 'tsc');
-  const flags = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023'];
-  const compiled = await inProgram(tsc, ...flags, ...Object.keys(files));
-  const errors = [...(compiled?.stdout ?? '').matchAll(/^(\S+?)\(\d+,\d+\): error (TS\d+)/gm)];
-  t.same(
-    errors.map(([, file, code]) => `${file} ${code}`).sort(),
-    [
-      // a number that is not finite is not forgotten
-      'careless.ts TS2322',
-      // a review has the verdicts that it has
-      'wrong.ts TS2367',
-    ],
-    String(compiled?.stdout),
-  );
 });

@@ -1,4 +1,7 @@
-/** Input at the edge of what is sensible: hints that must not mislead, numbers that are not what is written, files that are none. */
+/**
+ * Input at the edge of what is sensible: hints that must not mislead, numbers that are not what is
+ * written, files that are none.
+ */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

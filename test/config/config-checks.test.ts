@@ -5,12 +5,13 @@ import { Ajv } from 'ajv';
 import { Ajv2019 } from 'ajv/dist/2019.js';
 import fc from 'fast-check';
 import t from 'tap';
-import { parseDocument } from 'yaml';
+import { type Document, parseDocument } from 'yaml';
 import { checkAgainstData, type DataShape, loadExperiment } from '../../src/config/index.js';
 import { compileValidator } from '../../src/config/schema/compiler.js';
 import { typesAreCurrent } from '../../src/config/schema/generate.js';
 import {
   compileSchema,
+  quickValidator,
   readSchema,
   schemaHash,
   schemaToValidate,
@@ -20,10 +21,21 @@ import {
 import { allKeys, experimentSchema } from '../../src/config/schema/walk.js';
 import { nearest } from '../../src/config/wording/suggest.js';
 import { type FileLabels, labelFacts } from '../../src/data/labels.js';
+import type { Json } from '../../src/experiment/files/json.js';
 import { UserError } from '../../src/util/errors.js';
+import { RandomStream } from '../../src/util/random.js';
 import { packageRoot } from '../../src/util/root.js';
-import { failure, MINIMAL, printed, SAMPLES, VALID_FOLDER, writerIn } from '../support/config-texts.js';
+import {
+  BROKEN_FOLDER,
+  failure,
+  MINIMAL,
+  printed,
+  SAMPLES,
+  VALID_FOLDER,
+  writerIn,
+} from '../support/config-texts.js';
 import { BlockCounter } from '../support/executed-blocks.js';
+import { mutateJson, pick } from '../support/mutations.js';
 import { isClosed, unexplained } from '../support/schemas.js';
 
 process.chdir(packageRoot);
@@ -405,9 +417,43 @@ t.test('every schema is one, and compiles', async t => {
       t.equal(built(value), fresh(value), name);
       t.same(built.errors, fresh.errors, `${name}: as compiled now`);
     }
-    t.equal(readFileSync(validatorFile(name), 'utf8').includes(schemaHash(name)), true, 'npm run build');
+    for (const form of ['complete', 'quick'] as const)
+      t.ok(readFileSync(validatorFile(name, form), 'utf8').includes(schemaHash(name)), 'npm run build');
   }
   for (const metaSchema of drafts) t.notOk(metaSchema.validateSchema({ type: 'number', minimum: 'x' }));
+});
+
+t.test('the quick validator accepts nothing that the complete one refuses', async t => {
+  const read = (folder: string) =>
+    readdirSync(folder)
+      .filter(file => file.endsWith('.yaml'))
+      .map(file => parseDocument(readFileSync(join(folder, file), 'utf8')))
+      .flatMap(document => (document.errors.length > 0 ? [] : (asJson(document) ?? [])));
+  const asJson = (document: Document) => {
+    try {
+      return JSON.parse(JSON.stringify(document.toJS() ?? null)) as Json;
+    } catch {
+      return undefined; // a fixture of what YAML forbids
+    }
+  };
+  const texts = [...read('configs'), ...read(VALID_FOLDER), ...read(BROKEN_FOLDER)];
+  const examples = allKeys().flatMap(({ schema }) => (schema.examples ?? []) as Json[]);
+  const random = RandomStream.of(0, 'test/quick-validator');
+  const quick = quickValidator('experiment');
+  let valid = 0;
+  const values = [
+    ...texts,
+    // one damaged value in a valid config, and an example where none belongs
+    ...Array.from({ length: 1500 }, () => mutateJson(pick(random, texts), random, examples)),
+  ];
+  for (const value of values) {
+    const isValid = compileSchema('experiment')(value);
+    if (isValid) valid++;
+    if (quick?.(value) !== isValid) t.equal(quick?.(value), isValid, JSON.stringify(value));
+  }
+  t.ok(valid > 40, `${valid} of ${values.length} are valid`);
+  for (const name of ['constructor', 'toString', 'hasOwnProperty'])
+    t.equal(quick?.({ ...(parseDocument(MINIMAL).toJS() as object), [name]: {} }), false, name);
 });
 
 t.test("the schema's own examples are valid", async t => {

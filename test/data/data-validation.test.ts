@@ -205,7 +205,7 @@ t.test('what cannot be set aside is told', async t => {
       'one sequence',
       2,
       { ...lone, validation: { fraction: 0.5 } },
-      /two training sequences or more.*got 1 training seq/,
+      /at least two training sequences.*got 1 training seq/,
     ],
     ['no size', 2, { ...config, validation: {} }, /either fraction or count/],
     ['two sizes', 2, { ...config, validation: { count: 2, fraction: 0.1 } }, /either fraction or count/],
@@ -214,7 +214,7 @@ t.test('what cannot be set aside is told', async t => {
       'data of their own and others',
       2,
       { ...own, validation_arrays: true, validation: { count: 1 } },
-      /validation sequences of their own/,
+      /already contain a validation split/,
     ],
     ['no data of their own', 2, { ...config, validation_arrays: true }, /has no x_validation/],
     [

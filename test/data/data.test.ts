@@ -168,7 +168,8 @@ t.test('idx: damage is located by its byte offset', async t => {
 });
 
 t.test('gzip: damage is located', async t => {
-  // Stored blocks only, so that the format (RFC 1952 and 1951) says where every byte of the content stands.
+  // Stored blocks only, so that the format (RFC 1952 and 1951) says where every byte of the content
+  // stands.
   const content = Buffer.from('0123456789'.repeat(20));
   const good = gzipSync(content, { level: 0 });
   const header = 10;
@@ -185,7 +186,8 @@ t.test('gzip: damage is located', async t => {
   const offset = async (bytes: Buffer): Promise<number> => Number(damaged.exec((await told(bytes))[0])?.[1]);
   // The method and the flags are judged together, at the second of their bytes.
   t.equal(await offset(spoilt(2)), 3, 'the method');
-  // The length of a stored block and its complement are judged together, at the last of the four bytes.
+  // The length of a stored block and its complement are judged together, at the last of the four
+  // bytes.
   t.equal(await offset(spoilt(header + 1)), header + 4, 'the length of a block');
   // The checksum and the length are judged at the last of their four bytes each.
   t.equal(await offset(spoilt(header + block + 100)), good.length - 5, 'a byte of the content: the checksum');

@@ -10,6 +10,7 @@ import {
   isRejected,
   newSequences,
   type ReadSequence,
+  type Scaling,
   type Split,
 } from '../../src/data/index.js';
 import { packageRoot } from '../../src/util/root.js';
@@ -36,6 +37,11 @@ type Splits = 'train' | 'validation' | 'test';
 const expected: {
   readonly splits: Record<Splits, Window[]>;
   readonly mase: Record<'validation' | 'test', Record<'last_value' | 'seasonal_naive', number>>;
+  /** By id: with `relative_to: season` and `per_step`, and a season of two days. */
+  readonly relative: Record<
+    string,
+    { readonly x: number[][]; readonly scaled: number[]; readonly seasonal_naive: number[] }
+  >;
 } = JSON.parse(readFileSync(join(folder, 'sales.json'), 'utf8'));
 
 const sales: ForecastConfig = {
@@ -114,6 +120,113 @@ t.test('windows, scaling and naive forecasts are those of NumPy', async t => {
     });
   }
 });
+
+const relative: ForecastConfig = { ...sales, season: 2, relative_to: 'season', per_step: true };
+
+t.test('values are measured from those of the same place in the season, as by NumPy', async t => {
+  const data = await open(relative);
+  t.equal(data.firstAnswer, 5);
+  const vector = await open({ ...relative, per_step: false });
+  for (const name of ['train', 'validation', 'test'] as const) {
+    const split = data[name]!;
+    const { targets } = split;
+    if (targets.kind !== 'value' || typeof targets.scaling !== 'function') throw new Error('values');
+    for (let i = 0; i < split.count; i++) {
+      const id = split.id!(i);
+      const want = expected.relative[id];
+      const { y } = expected.splits[name][i];
+      t.ok(
+        sequence(data, split, i).every((step, s) => near(step, want.x[s])),
+        id,
+      );
+      const stored = [...targets.values.subarray(i * 8, (i + 1) * 8)];
+      t.ok(stored.slice(0, 5).every(Number.isNaN), 'steps that are read have no target');
+      t.ok(near(stored.slice(5), want.scaled));
+      const inUnits = (at: number, value: number): number => {
+        const { offset, scale } = (targets.scaling as (at: number) => Scaling)(at);
+        return value * scale[0] + offset[0];
+      };
+      const ahead = [5, 6, 7].map(step => i * 8 + step);
+      t.ok(
+        near(
+          ahead.map(at => inUnits(at, targets.values[at])),
+          y,
+        ),
+      );
+      t.ok(
+        near(
+          ahead.map(at => inUnits(at, split.naive!.seasonal_naive!(at)![0])),
+          want.seasonal_naive,
+        ),
+        'the naive forecast',
+      );
+      t.equal(split.naive!.seasonal_naive!(i * 8 + 4), undefined);
+      const whole = targetsOf(vector[name]!, i);
+      t.ok(near(whole.stored, want.scaled) && near(whole.values, y), 'all at once');
+    }
+  }
+  t.match(await complaints(2, () => open({ ...relative, season: 7 })), [
+    /^data\/relative-to \| the input window is shorter than the season \| expected input_steps of 7 or more \| got input_steps: 5$/,
+  ]);
+  const { season: _, ...without } = relative;
+  t.match(await complaints(2, () => open(without)), [/`relative_to: season` needs `season`/]);
+});
+
+t.test(
+  'a model that answers at each step is scored, tested back and asked for the horizon alone',
+  async t => {
+    const { summary } = await train(work, {
+      version: 1,
+      name: 'each-step',
+      dataset: relative,
+      model: { cell: 'gru', hidden_size: 4, head: { from: 'every' } },
+      loss: { kind: 'mae' },
+      optimizer: { kind: 'adam', learning_rate: 0.01 },
+      training: { num_epochs: 2, batch_size: 4, metrics: ['mase', 'mean_absolute_error'] },
+    });
+    const windows = expected.splits.test;
+    const errors = (forecasts: readonly (readonly number[])[]): number => {
+      const all = forecasts.flatMap((one, i) => one.map((value, h) => Math.abs(value - windows[i].y[h])));
+      return all.reduce((sum, error) => sum + error, 0) / all.length;
+    };
+    const naive = errors(windows.map(({ id }) => expected.relative[id].seasonal_naive));
+    t.ok(closeTo(summary.baselines!.test!.seasonal_naive!.mean_absolute_error!, naive, 1e-5));
+    const { code, stdout, stderr } = await work.cellrun('predict', summary.directory);
+    t.equal(code, 0, stderr);
+    const told = stdout
+      .trim()
+      .split('\n')
+      .map(text => JSON.parse(text));
+    t.ok(told.every(({ target }, i) => near(target.flat(), windows[i].y)));
+    const predicted: number[][] = told.map(one => one.predicted.flat());
+    t.ok(closeTo(summary.metrics.test!.mean_absolute_error!, errors(predicted), 1e-5));
+    // the last windows again, as new data whose future is not known
+    const rows = readFileSync(sales.path, 'utf8').trim().split('\r\n');
+    const { id } = told[0];
+    const [region, day] = id.split(' ');
+    const last = new Date(Date.parse(day) + 2 * 86_400_000).toISOString().slice(0, 10);
+    const future = rows.flatMap((text, i) => {
+      const cells = text.split(',');
+      if (i === 0) return [text];
+      if (cells[0] !== region || cells[1] > last) return [];
+      return [cells[1] >= day ? [cells[0], cells[1], '', '', cells[4]].join() : text];
+    });
+    const input = work.file('future.csv', future.join('\n'));
+    const again = await work.cellrun('predict', summary.directory, '--input', input);
+    t.equal(again.code, 0, again.stderr);
+    const one = JSON.parse(again.stdout);
+    t.same(one.predicted, told[0].predicted, 'to the bit');
+    t.equal(one.predicted.length, 3);
+    const back = await work.cellrun('evaluate', summary.directory, '--backtest', '--json');
+    t.equal(back.code, 0, back.stderr);
+    const { origins } = JSON.parse(back.stdout);
+    const index = told.findIndex(window => window.id === origins[0].id);
+    const error =
+      predicted[index].reduce((sum, value, h) => sum + Math.abs(value - windows[index].y[h]), 0) / 3;
+    t.ok(closeTo(origins[0].model.mean_absolute_error, error, 1e-5));
+    t.ok(origins[0].seasonal_naive.mean_absolute_error > 0);
+  },
+);
 
 t.test('a run reports MASE beside the naive forecasts, and forecasts in the units of the data', async t => {
   const config = {
@@ -331,7 +444,7 @@ t.test('the last steps of a table are forecast from as they would be in a split'
       t.ok(near(one.values, window.x.flat()), window.id);
       t.equal(one.id, region);
       t.equal(one.times?.at(-1), last);
-      const { offset, scale } = one.targetScaling!;
+      const { offset, scale } = one.targetScaling!(0);
       t.ok(
         near(
           window.scaled.map((value, h) => value * scale[h] + offset[h]),
@@ -349,7 +462,7 @@ t.test('the last steps of a table are forecast from as they would be in a split'
   const days = [1, 2, 3, 4, 5].map(day => `a,2024-01-0${day},1,${day === 5 ? 'x' : 1},0`);
   t.match(await told([head, ...days].join('\n')), [
     [
-      /the series does not say what is known in advance \| expected 3 rows without a target at its end \| got 0$/,
+      /the series lacks the features known in advance \| expected 3 rows without a target at its end \| got 0$/,
     ],
   ]);
   const ahead = [6, 7, 8].map(day => `a,2024-01-0${day},,,0`);

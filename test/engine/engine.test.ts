@@ -1,4 +1,7 @@
-/** Every backend that this machine has, against PyTorch's float64 values: logits, loss, gradients, ten optimizer steps. */
+/**
+ * Every backend that this machine has, against PyTorch's float64 values: logits, loss, gradients,
+ * ten optimizer steps.
+ */
 import t from 'tap';
 import { BACKENDS, type Backend, chooseBackend } from '../../src/engine/backend.js';
 import { Engine } from '../../src/engine/index.js';

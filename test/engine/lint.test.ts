@@ -1,4 +1,7 @@
-/** The lint over kernels: each rule refuses the kernel that breaks it and accepts the nearest one that does not. */
+/**
+ * The lint over kernels: each rule refuses the kernel that breaks it and accepts the nearest one
+ * that does not.
+ */
 import '../support/quick.js';
 import t from 'tap';
 import { type Argument, lintKernel } from '../../src/engine/language/lint.js';

@@ -76,7 +76,9 @@ function ulpOf(value: number): number {
 }
 
 const CHUNK = 1 << 16;
-/** A prime, so that every exponent and sign is met with ever other mantissas: 2.1 million numbers. */
+/**
+ * A prime, so that every exponent and sign is met with ever other mantissas: 2.1 million numbers.
+ */
 const STRIDE = 2039;
 const SPECIAL = [
   0,
@@ -106,7 +108,9 @@ interface Worst {
 
 interface Sampled {
   readonly count: number;
-  /** The largest of min(error in ULP / 4, absolute error / 3e-7): at most 1 where the bound holds. */
+  /**
+   * The largest of min(error in ULP / 4, absolute error / 3e-7): at most 1 where the bound holds.
+   */
   readonly excess: number;
   /** Where the error in ULP is largest, and where the absolute error of a result below 2 is. */
   readonly inUlps: Worst;
@@ -264,7 +268,10 @@ function prepare(
   };
 }
 
-/** The first byte outside `ranges` (from, to; ascending) where `after` differs from `before`; -1 where there is none. */
+/**
+ * The first byte outside `ranges` (from, to; ascending) where `after` differs from `before`; -1
+ * where there is none.
+ */
 function firstChange(before: Uint8Array, after: Uint8Array, ranges: readonly [number, number][]): number {
   const ends = [0, ...ranges.map(([, to]) => to)];
   const starts = [...ranges.map(([from]) => from), before.length];

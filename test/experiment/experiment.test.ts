@@ -167,20 +167,26 @@ t.test('hostile names and outputs never leave the output root', async t => {
   symlinkSync(elsewhere, join(root, 'linked'));
   t.match(
     failureOf(() => RunDirectory.create(newRun(root, 'linked'))).message,
-    'leads out of the output directory',
+    'a link to a place outside the output directory',
   );
   t.same(readdirSync(elsewhere), []);
 
   writeFileSync(join(root, 'file'), '');
   t.match(
     failureOf(() => RunDirectory.create(newRun(join(root, 'file')))).message,
-    'a part of the path is a file',
+    'a component of the path is a file',
   );
-  t.match(failureOf(() => RunDirectory.create(newRun(root, 'file'))).message, 'there is a file of that name');
+  t.match(
+    failureOf(() => RunDirectory.create(newRun(root, 'file'))).message,
+    'a file or a broken symbolic link with that name exists',
+  );
   if (existsSync('/proc/self')) {
-    t.match(failureOf(() => RunDirectory.create(newRun('/proc/x'))).message, 'this place takes no folders');
+    t.match(
+      failureOf(() => RunDirectory.create(newRun('/proc/x'))).message,
+      'cannot create a directory here',
+    );
   }
-  t.match(failureOf(() => RunDirectory.open(join(root, 'absent'))).message, 'there is no such run directory');
+  t.match(failureOf(() => RunDirectory.open(join(root, 'absent'))).message, 'no such run directory');
   t.match(
     failureOf(() => RunDirectory.open(join(root, 'file'))).message,
     'this is a file, not a run directory',
@@ -245,7 +251,7 @@ t.test('summary and manifest say what their schemas say', async t => {
   t.match(written, { metrics: { train: { loss: null, loss_nonfinite: 'nan' } } });
   t.same(validateAgainst('summary', written), []);
   t.not(validateAgainst('summary', { ...written, extra: 1 }).length, 0);
-  run.writeManifest(describeRun(facts));
+  run.writeManifest(describeRun(facts, null));
   t.same(validateAgainst('manifest', run.readManifest()), []);
   t.same(
     readdirSync(run.path).filter(name => name.startsWith('.')),
@@ -262,27 +268,27 @@ t.test('machine, versions and git are read from where they are', async t => {
   t.equal(versions().node, process.version.slice(1));
   t.ok(machine().cores >= 1 && machine().memory_mb > 100);
   const repository = fresh();
-  t.equal(gitState(repository), null, 'outside of a repository');
+  t.equal(await gitState(repository), null, 'outside of a repository');
   const git = (...args: string[]) =>
     execFileSync('git', ['-C', repository, '-c', 'user.name=x', '-c', 'user.email=x@example.org', ...args], {
       encoding: 'utf8',
       stdio: 'pipe',
     });
   git('init');
-  t.equal(gitState(repository), null, 'without a commit');
+  t.equal(await gitState(repository), null, 'without a commit');
   writeFileSync(join(repository, 'a'), '1');
   git('add', '.');
   git('commit', '-m', 'x');
   const revision = git('rev-parse', 'HEAD').trim();
   writeFileSync(join(repository, 'untracked'), '');
-  t.same(gitState(repository), { revision, dirty: false });
+  t.same(await gitState(repository), { revision, dirty: false });
   writeFileSync(join(repository, 'a'), '2');
-  t.same(gitState(repository), { revision, dirty: true });
-  const here = { ...facts, config_files: [join(repository, 'a')] };
-  t.same(describeRun(here).git, { revision, dirty: true }, 'around the config');
+  t.same(await gitState(repository), { revision, dirty: true });
+  git('add', '.');
+  t.same(await gitState(repository), { revision, dirty: true }, 'staged');
   const trap = join(repository, 'started');
   git('config', 'core.fsmonitor', `touch ${trap}; false`);
-  t.same(gitState(repository), { revision, dirty: true });
+  t.same(await gitState(repository), { revision, dirty: true });
   t.notOk(existsSync(trap), 'what the repository would have started is not started');
 });
 
@@ -458,15 +464,12 @@ t.test('a number that is not finite is spelled out and never quiet', async t => 
 t.test('a file that cannot be written is named, with exit 1', async t => {
   const [absent, taken] = [join(folder, 'absent', 'log.jsonl'), fresh()];
   const refused: [() => unknown, string][] = [
-    [
-      () => EventLog.open(absent),
-      `${absent}: the file cannot be written: the folder that it stands in is gone`,
-    ],
+    [() => EventLog.open(absent), `${absent}: the file cannot be written: its directory no longer exists`],
     [
       () => writeJsonAtomic(absent, {}),
-      `${absent}: the file cannot be written: the folder that it stands in is gone`,
+      `${absent}: the file cannot be written: its directory no longer exists`,
     ],
-    [() => EventLog.open(taken), `${taken}: the file cannot be written: there is a folder of that name`],
+    [() => EventLog.open(taken), `${taken}: the file cannot be written: a directory with that name exists`],
     [() => writeFlushed(taken, []), `${taken}: the file cannot be written: EEXIST`],
   ];
   if (existsSync('/dev/full')) {
@@ -698,7 +701,7 @@ t.test('a damaged or missing checkpoint is said, never guessed around', async t 
     'an index says nothing else',
   );
   const golden = join(packageRoot, 'test/fixtures/goldens/lstm_odd.safetensors');
-  t.match(failureOf(() => loadCheckpoint(golden)).message, 'these are tensors, but not a checkpoint');
+  t.match(failureOf(() => loadCheckpoint(golden)).message, 'not a checkpoint');
   const other = fresh();
   filled(other, max, [0.5]);
   t.match(failureOf(() => resolveCheckpoint(other, 7)).diagnostics[0], {

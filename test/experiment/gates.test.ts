@@ -32,7 +32,8 @@ t.test('verdicts on values', async t => {
     [gate({ min: 0 }), Number.NaN, 'inconclusive'],
     [gate({ min: 0 }), Number.POSITIVE_INFINITY, 'inconclusive'],
     [gate({ metric: 'test.loss', max: 1 }), Number.NEGATIVE_INFINITY, 'inconclusive'],
-    // an accuracy of 0.75 may drop by 0.25 to 0.5, or by a third of itself; all of these are exact in binary
+    // an accuracy of 0.75 may drop by 0.25 to 0.5, or by a third of itself; all of these are exact
+    // in binary
     [compared({ reference: 0.75, max_drop: 0.25 }), 0.5, 'passed'],
     [compared({ reference: 0.75, max_drop: 0.25 }), 0.4999, 'failed'],
     [compared({ reference: 0.5, max_regress: 0.5 }), 0.25, 'passed'],
@@ -199,9 +200,9 @@ t.test('a baseline that is missing, damaged or lacks the metric ends a run befor
     [
       join(folder, 'none.json'),
       2,
-      /config\.yaml:\d+:\d+: there is no baseline .*none\.json\n[\s\S]*--set gates=\[\]/,
+      /config\.yaml:\d+:\d+: baseline .*none\.json does not exist\n[\s\S]*--set gates=\[\]/,
     ],
-    [folder, 2, /config\.yaml:\d+:\d+: .*this is a folder/],
+    [folder, 2, /config\.yaml:\d+:\d+: .*this is a directory/],
     [at('no.json', '{\n  x'), 5, /no\.json:2:3: this is not JSON$/m],
     [at('other.json', '{"version":1}'), 5, /other\.json: this is not a baseline/],
     [at('edited.json', JSON.stringify(edited)), 5, /edited\.json: the count, mean or spread of test\.loss/],

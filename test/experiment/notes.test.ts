@@ -71,12 +71,12 @@ t.test('what is wrong is said of all runs at once, and nothing is written', asyn
       ['--remove', 'papr'],
       /has no tag 'papr'[\s\S]*expected: one of paper[\s\S]*did you mean paper[\s\S]*'papr' cannot be removed: this run has no tags/,
     ],
-    [['--add', 'two words'], /this cannot be a tag[\s\S]*got: "two words"/],
-    [['--add', ''], /this cannot be a tag/],
+    [['--add', 'two words'], /this is not a valid tag[\s\S]*got: "two words"/],
+    [['--add', ''], /this is not a valid tag/],
     [['--add', 'x'.repeat(51)], /1 to 50 characters/],
     [['--add', 'x', '--remove', 'x'], /the tag 'x' is both added and removed/],
     [['--note', 'x'.repeat(2001)], /the note is too long[\s\S]*got: 2001/],
-    [[join(work.path, 'absent'), '--add', 'x'], /absent: there is no such run directory/],
+    [[join(work.path, 'absent'), '--add', 'x'], /absent: no such run directory/],
     [Array.from({ length: 51 }, (_, i) => ['--add', `t${i}`]).flat(), /at most 50 tags/],
   ] as const)
     t.match(await work.cellrun('tag', first, second, ...words), { code: 2, stdout: '', stderr: message });
@@ -103,7 +103,7 @@ t.test('run --tag --note; a review does not read them, a report shows them', asy
   });
   const words = ['run', config, '--backend', 'webasm', '--quiet', '--output', output];
   const refused = await work.cellrun(...words, '--tag', 'a b');
-  t.match(refused, { code: 2, stderr: /this cannot be a tag/ });
+  t.match(refused, { code: 2, stderr: /this is not a valid tag/ });
   t.notOk(existsSync(join(output, 'adding')), 'before anything is trained');
   const summaries = [];
   for (const flags of [['--tag', 'x', '--tag', 'y', '--note', 'for <the> paper'], []]) {

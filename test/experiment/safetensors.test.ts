@@ -1,4 +1,7 @@
-/** The safetensors reader and writer, against files that PyTorch's values were written to by other code. */
+/**
+ * The safetensors reader and writer, against files that PyTorch's values were written to by other
+ * code.
+ */
 import '../support/quick.js';
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -179,14 +182,14 @@ t.test('everything that is not exactly such a file is located', async t => {
     ['not an object', handmade('[]'), "the header does not begin with '{'", 8],
     ['not JSON', handmade('{"w"'), 'the header is not JSON', 8],
     ['not UTF-8', handmade('{"\u0001"').fill(0xff, 10, 11), 'the header is not UTF-8', 8],
-    ['twice', handmade(`{"w":{${good}},"w":{${good}}}`, four), "the header names 'w' twice", 8],
+    ['twice', handmade(`{"w":{${good}},"w":{${good}}}`, four), "the header contains 'w' twice", 8],
     [
       'twice, escaped',
       handmade(`{"w":{${good}},"\\u0077":{${good}}}`, four),
-      "the header names 'w' twice",
+      "the header contains 'w' twice",
       8,
     ],
-    ['twice, nested', handmade(one(`${good},"shape":[1]`), four), "the header names 'shape' twice", 8],
+    ['twice, nested', handmade(one(`${good},"shape":[1]`), four), "the header contains 'shape' twice", 8],
     [
       'dtype',
       handmade(one(good.replace('F32', 'BF16')), four),
@@ -230,8 +233,8 @@ t.test('everything that is not exactly such a file is located', async t => {
     if (offset === 8) t.equal(error.diagnostics[0].offset, 8, name);
   }
   t.equal(failureOf(() => readSafetensors(join(folder, 'absent'))).exitCode, EXIT.usage);
-  t.match(failureOf(() => readSafetensors(folder)).message, 'this is a folder, not a file');
-  t.match(failureOf(() => readSafetensorsMetadata(folder)).message, 'this is a folder, not a file');
+  t.match(failureOf(() => readSafetensors(folder)).message, 'this is a directory, not a file');
+  t.match(failureOf(() => readSafetensorsMetadata(folder)).message, 'this is a directory, not a file');
 });
 
 t.test('a header of 30 MB and one of a million levels are read or refused', async t => {

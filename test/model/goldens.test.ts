@@ -97,7 +97,10 @@ function checkGradient(t: Test, run: TrainedRun, expected: Golden): void {
 
 const ONE_STEP = { kind: 'sgd', learning_rate: 1 };
 
-/** Those that go through the command line on cpu too; engine.test.ts has all of them on every backend. */
+/**
+ * Those that go through the command line on cpu too; engine.test.ts has all of them on every
+ * backend.
+ */
 const ON_CPU: readonly string[] = ['lstm_base', 'breadth/embedding_gru_bi', 'breadth/mixed_stack'];
 
 for (const name of GOLDENS) {

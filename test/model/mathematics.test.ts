@@ -1,6 +1,6 @@
 /**
- * What PyTorch's values in the fixtures leave open: optimizers under every setting against the formulas of their papers,
- * written out for one number; the losses' weights; the initial values.
+ * What PyTorch's values in the fixtures leave open: optimizers under every setting against the
+ * formulas of their papers, written out for one number; the losses' weights; the initial values.
  */
 import '../support/quick.js';
 import t, { type Test } from 'tap';

@@ -1,6 +1,7 @@
 /**
- * Every op held to the same tests: its gradient against differences of its float64 reference, its kernel against the
- * reference on every backend, its shape rule; then random graphs of all ops, planned and run.
+ * Every op held to the same tests: its gradient against differences of its float64 reference, its
+ * kernel against the reference on every backend, its shape rule; then random graphs of all ops,
+ * planned and run.
  */
 import fc from 'fast-check';
 import t from 'tap';
@@ -55,7 +56,10 @@ function total(results: readonly Node[], cotangents: readonly Node[], values: Va
 
 const STEP = 1e-5;
 
-/** Throws where a gradient of the total is not the central difference. Gives the gradients, null where there is none. */
+/**
+ * Throws where a gradient of the total is not the central difference. Gives the gradients, null
+ * where there is none.
+ */
 function checkGradient(
   results: readonly Node[],
   cotangents: readonly Node[],
@@ -141,7 +145,10 @@ t.test('the gradient at a kink', async t => {
   );
 });
 
-/** Values that kernels get wrong more easily than ordinary ones. NaN and infinity only where a backend promises them. */
+/**
+ * Values that kernels get wrong more easily than ordinary ones. NaN and infinity only where a
+ * backend promises them.
+ */
 const FILLS = ['ordinary', 'zeros', 'denormals', 'large', 'not finite'] as const;
 type Fill = (typeof FILLS)[number];
 
@@ -217,7 +224,8 @@ function firstError(
     const fresh = new Graph();
     const root = one.build(one.inputs.map((input, i) => inputOf(fresh, `x${i}`, input)));
     const expected = interpret([root], graph).get(root)?.data as Float64Array;
-    // contract lays its operands out anew; the letters of the magnitude's reference are those of its own operands
+    // contract lays its operands out anew; the letters of the magnitude's reference are those of
+    // its own operands
     const operands = interpret(root.inputs, graph);
     const inputs = root.inputs.map(input => operands.get(input) as Tensor);
     return {
@@ -460,7 +468,10 @@ interface RandomProgram {
   readonly inputs: Node[];
 }
 
-/** What no other node of a random graph reads, and the gradients of the last, added to `program` with `prefix`. */
+/**
+ * What no other node of a random graph reads, and the gradients of the last, added to `program`
+ * with `prefix`.
+ */
 function addRandom(
   { graph, outputs, inputs }: RandomProgram,
   prefix: string,

@@ -1,4 +1,7 @@
-/** Every kind of model in float64, by the references of the ops, against PyTorch: the mathematics, without any kernel. */
+/**
+ * Every kind of model in float64, by the references of the ops, against PyTorch: the mathematics,
+ * without any kernel.
+ */
 import '../support/quick.js';
 import t from 'tap';
 import { ParameterLayout } from '../../src/model/parameters.js';

@@ -1,4 +1,7 @@
-/** Errors to be planted one at a time into the compiled program: each must make one of its tests fail. */
+/**
+ * Errors to be planted one at a time into the compiled program: each must make one of its tests
+ * fail.
+ */
 
 import { compiler, gradients, kernels } from './computation.js';
 import { leaks } from './leaks.js';

@@ -1,4 +1,7 @@
-/** The dashboard in a real browser, over real runs: what is on the page is what is in the files, and stays so while they grow. */
+/**
+ * The dashboard in a real browser, over real runs: what is on the page is what is in the files, and
+ * stays so while they grow.
+ */
 import {
   appendFileSync,
   cpSync,
@@ -28,7 +31,10 @@ import { type RunSummary, readLog, Workplace } from '../support/cli.js';
 import { logLines, makeRun } from '../support/dashboard.js';
 import { sweepInProcess } from '../support/sweeps.js';
 
-/** The machine may be busy; how soon a point is on the page is not what these tests are about, as long as it comes. */
+/**
+ * The machine may be busy; how soon a point is on the page is not what these tests are about, as
+ * long as it comes.
+ */
 const PATIENCE = 60_000;
 
 const work = new Workplace();
@@ -110,7 +116,9 @@ t.test('in a browser', { skip: chromiumMissing() ?? false }, async t => {
     if (defects.length > 0) throw defects.splice(0)[0];
   });
 
-  /** Opens a view; at the end nothing may have been said on the console, nor asked of anyone else. */
+  /**
+   * Opens a view; at the end nothing may have been said on the console, nor asked of anyone else.
+   */
   async function view(
     url: string,
     hash: string,

@@ -1,4 +1,7 @@
-/** The dashboard's server over real HTTP: what it tells, whom it answers, how it follows files that change under it. */
+/**
+ * The dashboard's server over real HTTP: what it tells, whom it answers, how it follows files that
+ * change under it.
+ */
 import { deepStrictEqual } from 'node:assert';
 import { execFileSync } from 'node:child_process';
 import {
@@ -72,7 +75,8 @@ const change = fc.oneof(
   },
   // what a failed write left of a line is taken back
   fc.record({ kind: fc.constant('take back' as const) }),
-  // a resume puts the beginning of the log in its place, by a new file of the same name; or in the same file
+  // a resume puts the beginning of the log in its place, by a new file of the same name; or in the
+  // same file
   fc.record({
     kind: fc.constantFrom('replace' as const, 'cut' as const),
     keep: fc.double({ min: 0, max: 1, noNaN: true }),
@@ -680,7 +684,7 @@ t.test('serve: prints its address, ends in order, and says what is wrong with wh
     if (signal === 'SIGINT') {
       const taken = await place.cellrun('serve', '--port', new URL(url).port);
       t.equal(taken.code, 2);
-      t.match(taken.stderr, /another program listens there/);
+      t.match(taken.stderr, /the address is already in use/);
     }
     child.kill(signal);
     t.same(await finished, { code: 0, stdout: address, stderr: '' });
@@ -704,7 +708,7 @@ t.test('serve: prints its address, ends in order, and says what is wrong with wh
   for (const [args, message] of [
     [['serve', '--port', '70000'], /from 0 to 65535/],
     [['serve', place.file('x.txt', '')], /x\.txt/],
-    [['serve', '--host', '203.0.113.1'], /no address of this machine/],
+    [['serve', '--host', '203.0.113.1'], /not an address of this machine/],
   ] as const) {
     const { code, stderr } = await place.cellrun(...args);
     t.equal(code, 2, stderr);

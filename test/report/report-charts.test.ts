@@ -1,4 +1,7 @@
-/** Charts at their edges, in a real browser: values that are not there, that are huge, or that span many powers of ten. */
+/**
+ * Charts at their edges, in a real browser: values that are not there, that are huge, or that span
+ * many powers of ten.
+ */
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, Locator, Page } from 'playwright-core';

@@ -1,4 +1,7 @@
-/** `export --tensorboard`: the files hold what the run's files hold, as told by readers that are none of ours. */
+/**
+ * `export --tensorboard`: the files hold what the run's files hold, as told by readers that are
+ * none of ours.
+ */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import t from 'tap';
@@ -31,7 +34,10 @@ interface Event {
   };
 }
 
-/** The messages' layout as python3-protobuf takes it; undefined where this machine has no reader but ours. */
+/**
+ * The messages' layout as python3-protobuf takes it; undefined where this machine has no reader but
+ * ours.
+ */
 async function describeMessages(): Promise<string | undefined> {
   const descriptors = join(place.folder(), 'events.pb');
   const made = await execute(
@@ -265,16 +271,19 @@ t.test('folders of runs, and what is refused', async t => {
   t.match(noFormat.stderr, '--tensorboard');
   const nothing = await place.cellrun('export', place.folder(), '--tensorboard');
   t.equal(nothing.code, 2);
-  t.match(nothing.stderr, 'there is no run here');
+  t.match(nothing.stderr, 'no runs found here');
 
   const file = join(place.folder(), 'file');
   writeFileSync(file, '');
   const blocked = await place.cellrun('export', runs[1], '--tensorboard', '-o', join(file, 'below'));
   t.equal(blocked.code, 2);
-  t.match(blocked.stderr, 'a part of the path is a file');
+  t.match(blocked.stderr, 'a component of the path is a file');
   const onFile = await place.cellrun('export', runs[1], '--tensorboard', '-o', file);
   t.equal(onFile.code, 2);
-  t.match(onFile.stderr, 'this folder cannot be created: there is a file of that name');
+  t.match(
+    onFile.stderr,
+    'this folder cannot be created: a file or a broken symbolic link with that name exists',
+  );
   rmSync(file);
   t.notOk(existsSync(file));
 });

@@ -1,4 +1,7 @@
-/** `compare`: statistics against SciPy's, sides, differences, verdicts, curves, and real runs from the command line. */
+/**
+ * `compare`: statistics against SciPy's, sides, differences, verdicts, curves, and real runs from
+ * the command line.
+ */
 import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
@@ -357,7 +360,7 @@ t.test('what does not count is told', async t => {
   t.same(
     sides[0].runs.flatMap(({ run_id, left_out }) => (left_out === null ? [] : [[run_id, left_out]])),
     [
-      ['older', 'seed 0 was run again by run-0, which counts'],
+      ['older', 'replaced by run-0 with the same seed 0'],
       ['run-7', 'it diverged after step 8'],
       ['run-8', 'it is still running'],
     ],
@@ -371,7 +374,7 @@ t.test('what does not count is told', async t => {
     test: null,
     difference: null,
     verdict: 'no value',
-    reason: 'one of the sides has no value that counts',
+    reason: 'one side has no valid value',
   });
 });
 
@@ -484,7 +487,7 @@ t.test('versions, code and machines are told, with what they can change', async 
   );
   t.match(mixed.notes, [
     /^the runs of A differ in versions.gpu.js, git.revision, git.dirty$/,
-    /^A, B ran with changes/,
+    /^A, B ran with uncommitted changes/,
   ]);
 });
 
@@ -540,7 +543,8 @@ t.test('differences that are equal but for rounding are ties', async t => {
     pairs.map(([a], seed) => told(seed, a)),
     pairs.map(([, b], seed) => told(seed, b, { config: OTHER })),
   ).metrics[0];
-  // as ties 2, 2 and -2 no assignment of signs but +++ and --- is further out; by size 2, 3 and -1 would give 0.5
+  // as ties 2, 2 and -2 no assignment of signs but +++ and --- is further out; by size 2, 3 and -1
+  // would give 0.5
   t.equal(comparisons[0].test?.p, 1);
 });
 
@@ -756,7 +760,7 @@ t.test('real runs, from the command line', async t => {
     const error = await refused(fast, join(folder, 'empty'), join(folder, 'absent'));
     t.equal(error.exitCode, 2);
     t.match(error.diagnostics, [
-      { code: 'run/not-a-run', message: 'there is no run here' },
+      { code: 'run/not-a-run', message: 'no runs found here' },
       { code: 'file/unreadable', message: 'there is no such file' },
     ]);
     t.match((await refused(fast)).diagnostics, [{ code: 'compare/one-side' }]);

@@ -1,4 +1,6 @@
-/** Reading runs back from their files: logs of any length and in any state, curves, what lies where. */
+/**
+ * Reading runs back from their files: logs of any length and in any state, curves, what lies where.
+ */
 import '../support/quick.js';
 import { appendFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -242,9 +244,9 @@ t.test('runs that lie too deep to be found are told by a folder in which they ar
     new UserError(EXIT.usage, [
       {
         code: 'run/not-a-run',
-        message: 'there is no run here',
+        message: 'no runs found here',
         file: join(root, 'far'),
-        expected: `such as ${join(root, 'far', '1', '2', '3', '4')}: runs deeper than 2 folders are not looked for`,
+        expected: `such as ${join(root, 'far', '1', '2', '3', '4')}: cellrun searches 2 levels of directories`,
       },
     ]),
   );

@@ -143,7 +143,7 @@ t.test(
     });
     const gates = ['test.loss <= 100 over seeds'];
     const { runs: judged, groups } = judge([edited, ...runs.slice(1)], { baseline: file, gates }).review;
-    const doubt = `its summary has test.loss 0.05, and its log ${loss}`;
+    const doubt = `test.loss is 0.05 in its summary and ${loss} in its log`;
     t.match(judged[0].completed, {
       verdict: 'inconclusive',
       reason: `the run says that it completed, but ${doubt}`,
@@ -164,7 +164,7 @@ t.test(
     for (const [field, change] of Object.entries(fields))
       t.match(
         judge([copyOf(runs[0], change)]).review.runs[0].completed.reason,
-        new RegExp(`its summary has ${field} 1e-9, and its log \\d`),
+        new RegExp(`${field} is 1e-9 in its summary and \\d`),
       );
     t.match(
       failure(() => judge([edited], { pin: join(work.folder(), 'c.json') })),
@@ -191,10 +191,10 @@ t.test('of runs with one seed the newest counts', async t => {
     const { groups } = judge(paths, { gates: ['test.loss <= 100 over seeds'] }).review;
     t.equal(groups[0].gates.at(-1)?.value, (7 + other) / 2);
     t.same(groups[0].seeds.toSorted(), [0, 1]);
-    const reason = `seed 0 was run again by ${basename(again)}, which counts`;
+    const reason = `replaced by ${basename(again)} with the same seed 0`;
     t.same(groups[0].left_out, [{ run_id: basename(runs[0]), reason }]);
     const { stdout } = await work.cellrun('review', ...paths);
-    t.match(stdout, /^small, 2 runs, seeds (0, 1|1, 0)\n {2}left out: \S+: seed 0 was run again by /m);
+    t.match(stdout, /^small, 2 runs, seeds (0, 1|1, 0)\n {2}left out: \S+: replaced by /m);
   }
 });
 
@@ -228,11 +228,11 @@ t.test('a damaged run hides no verdict of another', async t => {
       directory => writeFileSync(join(directory, 'config.resolved.yaml'), '{ name: ['),
     ],
     [
-      /config\.resolved\.yaml: the config of this run has gone/,
+      /config\.resolved\.yaml is missing, so this run cannot resume/,
       directory => rmSync(join(directory, 'config.resolved.yaml')),
     ],
     [
-      /log\.jsonl: this is a folder/,
+      /log\.jsonl: this is a directory/,
       directory => {
         rmSync(join(directory, 'log.jsonl'));
         mkdirSync(join(directory, 'log.jsonl'));
@@ -293,16 +293,16 @@ t.test('a run whose files do not agree that it completed is in doubt', async t =
   const cases: [RegExp, Parameters<typeof copyOf>[1]][] = [
     [/but its manifest is missing$/, (_, directory) => rmSync(join(directory, 'manifest.json'))],
     [/but its log is missing$/, (_, directory) => rmSync(join(directory, 'log.jsonl'))],
-    [/but its log has no event$/, log(() => '')],
-    [/but its log has no event$/, log(() => 'x\n'.repeat(100))],
-    [/but the end of its log is lost$/, log(text => text.slice(0, -20))],
-    [/but its log goes on to no end of the run$/, log(text => text.replace(/^.*"run\.end".*\n/m, ''))],
-    [/but its log is that of another run, x$/, log(text => text.replace(/"run_id":"[^"]*"/, '"run_id":"x"'))],
+    [/but its log is empty$/, log(() => '')],
+    [/but its log is empty$/, log(() => 'x\n'.repeat(100))],
+    [/but its log has lost its last lines$/, log(text => text.slice(0, -20))],
+    [/but its log has no end of the run$/, log(text => text.replace(/^.*"run\.end".*\n/m, ''))],
+    [/but its log belongs to another run, x$/, log(text => text.replace(/"run_id":"[^"]*"/, '"run_id":"x"'))],
     [
-      /but its log ends with diverged after step 4, its summary with completed after step 4$/,
+      /but its log ends with diverged after step 4 and its summary with completed after step 4$/,
       log(text => text.replace(/("run\.end".*"status":")completed/, '$1diverged')),
     ],
-    [/after step 3, its summary/, log(text => text.replace(/("run\.end".*"steps":)4/, '$13'))],
+    [/after step 3 and its summary/, log(text => text.replace(/("run\.end".*"steps":)4/, '$13'))],
   ];
   for (const [reason, by] of cases) {
     const { review: judged } = judge([copyOf(runs[0], by)]);
@@ -339,7 +339,7 @@ t.test('a gate whose value is not the metric, or that has no verdict, is inconcl
   t.match(judge([set(1)]).review.runs[0].gates[0], {
     verdict: 'inconclusive',
     value: recorded.value,
-    reason: "that is the gate's value, but as the metric summary.json has 1",
+    reason: 'summary.json has this value for the gate, but 1 for the metric',
   });
   t.match(judge([set(null)]).review.runs[0].gates[0], {
     verdict: 'inconclusive',
@@ -356,10 +356,10 @@ t.test('a gate whose value is not the metric, or that has no verdict, is inconcl
   const none = copyOf(runs[0], summary => Object.assign(summary, { gates: [] }));
   const { review: judged } = judge([none]);
   t.match(judged.runs[0].gates, [
-    { metric: 'test.accuracy', verdict: 'inconclusive', reason: 'the run recorded no verdict on it' },
+    { metric: 'test.accuracy', verdict: 'inconclusive', reason: 'the run recorded no verdict for it' },
     { metric: 'test.loss', verdict: 'inconclusive' },
   ]);
-  t.match(judged.groups[0].gates, [{ verdict: 'inconclusive', reason: 'the runs recorded nothing of it' }]);
+  t.match(judged.groups[0].gates, [{ verdict: 'inconclusive', reason: 'the runs did not record it' }]);
 });
 
 t.test('a metric that is missing or not finite never passes, whatever the limits', async () => {
@@ -399,7 +399,7 @@ t.test('a metric that is missing or not finite never passes, whatever the limits
 t.test('a gate of the command line that is wrong is shown where it is', async t => {
   const cases: [string, number, string, string?][] = [
     ['test.acuracy >= 0.9', 1, 'there is no metric test.acuracy', 'test.accuracy'],
-    ['', 1, 'a gate begins with a metric'],
+    ['', 1, 'a gate starts with a metric'],
     ['test.loss < 1', 11, 'a gate compares with >= or <=', '<='],
     ['test.loss', 10, 'a gate compares with >= or <='],
     ['test.loss <= x', 14, 'a gate compares with a number, not x'],
@@ -412,7 +412,7 @@ t.test('a gate of the command line that is wrong is shown where it is', async t 
     [
       'performance.step_ratio <= 1 over best',
       29,
-      'performance.step_ratio is measured once, so that no value is the best',
+      'performance.step_ratio is measured once, so it has no best value',
     ],
   ];
   for (const [text, column, message, suggestion] of cases) {

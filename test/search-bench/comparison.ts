@@ -87,8 +87,9 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * The probability that a regret of `ours` is less than one of `theirs` (ties count half), and how many deviations it lies above one half by
- * the rank test of H. B. Mann and D. R. Whitney (1947), with the correction for ties.
+ * The probability that a regret of `ours` is less than one of `theirs` (ties count half), and how
+ * many deviations it lies above one half by the rank test of H. B. Mann and D. R. Whitney (1947),
+ * with the correction for ties.
  */
 export function rankTest(ours: readonly number[], theirs: readonly number[]) {
   const wins = ours.flatMap(a => theirs.map((b): number => (a < b ? 1 : a === b ? 0.5 : 0)));

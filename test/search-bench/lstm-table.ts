@@ -1,7 +1,8 @@
 /**
- * Records the table that searches and pruners are measured on: 500 points of `lstm-problem.ts`, drawn at random from a fixed seed,
- * each trained by this program for 9 epochs on one thread. `node dist/test/search-bench/lstm-table.js [ROWS]`; goes on where
- * an earlier call stopped, and takes about two seconds a row.
+ * Records the table that searches and pruners are measured on: 500 points of `lstm-problem.ts`,
+ * drawn at random from a fixed seed, each trained by this program for 9 epochs on one thread. `node
+ * dist/test/search-bench/lstm-table.js [ROWS]`; goes on where an earlier call stopped, and takes
+ * about two seconds a row.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -31,7 +31,10 @@ function checkpoints(folder: string): { first: string; newest: string } {
   return { first, newest };
 }
 
-/** The newest of two: damage is said with exit 5, file and offset, and the run can go on from the one before. */
+/**
+ * The newest of two: damage is said with exit 5, file and offset, and the run can go on from the
+ * one before.
+ */
 export function flipCheckpoint(folder: string): FlipReport {
   const { newest } = checkpoints(folder);
   return flipAll(newest, () => detection(newest) ?? fallback(folder));
@@ -59,7 +62,9 @@ function fallback(folder: string): string | undefined {
   return checkpoint?.step === 100 && damaged.length === 1 ? undefined : 'the one before was not taken';
 }
 
-/** The index is never believed: each checkpoint is found as if it was not there, or said to be lost. */
+/**
+ * The index is never believed: each checkpoint is found as if it was not there, or said to be lost.
+ */
 export function flipIndex(folder: string): FlipReport {
   const { first, newest } = checkpoints(folder);
   const right: readonly (readonly [Which, string])[] = [

@@ -1,4 +1,7 @@
-/** The files of a run directory and of weights: safetensors, checkpoints, the log, the JSON files beside them. */
+/**
+ * The files of a run directory and of weights: safetensors, checkpoints, the log, the JSON files
+ * beside them.
+ */
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BatchOrder } from '../../src/data/index.js';
@@ -73,7 +76,10 @@ const HEADER_VALUES: readonly Json[] = [
   [0, 1e15],
 ];
 
-/** Files as other programs write them, without digests, so that every rule of the format stands alone. */
+/**
+ * Files as other programs write them, without digests, so that every rule of the format stands
+ * alone.
+ */
 export const safetensorsFiles: FuzzTarget = {
   name: 'safetensors',
   open: folder => {
@@ -179,7 +185,9 @@ const LOG_TOKENS = [
   '\u2028',
 ];
 
-/** What was in the log is afterwards in it or beside it, byte for byte, and its numbers have no gap. */
+/**
+ * What was in the log is afterwards in it or beside it, byte for byte, and its numbers have no gap.
+ */
 export const logFiles: FuzzTarget = {
   name: 'log.jsonl',
   open: folder => {
@@ -210,7 +218,10 @@ function checkCut(folder: string, bytes: Buffer, { seq, replacedFile }: CutLog):
   ensure(readdirSync(folder).length === 1, 'nothing else is left');
 }
 
-/** `index.json` and `run.lock`: whatever they say, checkpoints are found or said to be lost, and the lock is taken or said to be held. */
+/**
+ * `index.json` and `run.lock`: whatever they say, checkpoints are found or said to be lost, and the
+ * lock is taken or said to be held.
+ */
 export const jsonFiles: FuzzTarget = {
   name: 'index and lock',
   open: folder => {

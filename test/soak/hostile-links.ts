@@ -1,4 +1,7 @@
-/** A link in the place of each file of a run: it is replaced, refused or read, but what it leads to is not written. */
+/**
+ * A link in the place of each file of a run: it is replaced, refused or read, but what it leads to
+ * is not written.
+ */
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { CheckpointStore } from '../../src/experiment/checkpoints/checkpoints.js';

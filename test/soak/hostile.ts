@@ -1,4 +1,7 @@
-/** Names and links that lead elsewhere: whatever is done with them, nothing outside the output root is written. */
+/**
+ * Names and links that lead elsewhere: whatever is done with them, nothing outside the output root
+ * is written.
+ */
 import {
   lstatSync,
   mkdirSync,

@@ -1,4 +1,7 @@
-/** SIGKILL at random moments: runs are killed, resumed, killed again, and at their end compared with one that never was. */
+/**
+ * SIGKILL at random moments: runs are killed, resumed, killed again, and at their end compared with
+ * one that never was.
+ */
 import { join } from 'node:path';
 import { RandomStream } from '../../src/util/random.js';
 import { isDone, runUnder } from '../../src/verify/killing.js';
@@ -40,7 +43,10 @@ export interface KilledRun {
   readonly finish: Finish;
 }
 
-/** Kills a run at most `most` times; `number` decides when, and on how many threads each of its processes works. */
+/**
+ * Kills a run at most `most` times; `number` decides when, and on how many threads each of its
+ * processes works.
+ */
 export async function killAgainAndAgain(
   run: Killable,
   folder: string,

@@ -1,4 +1,7 @@
-/** What is done to a run's files while faults are injected: each scenario knows what must be there afterwards, whatever went wrong. */
+/**
+ * What is done to a run's files while faults are injected: each scenario knows what must be there
+ * afterwards, whatever went wrong.
+ */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -18,7 +21,9 @@ export interface Scenario {
   readonly name: string;
   /** Makes the empty `folder` what it is before. */
   prepare(folder: string): Attempt;
-  /** Whether a process that ends in the middle can be told by the same process, which still lives. */
+  /**
+   * Whether a process that ends in the middle can be told by the same process, which still lives.
+   */
   readonly survivesCrash: boolean;
 }
 
@@ -27,7 +32,10 @@ export interface Attempt {
   act(): unknown;
   /** The same once more, by this process or by one that begins anew. */
   again(anew: boolean): unknown;
-  /** What is wrong after `act`, however that ended, and whatever the fault; undefined where nothing is lost. */
+  /**
+   * What is wrong after `act`, however that ended, and whatever the fault; undefined where nothing
+   * is lost.
+   */
   lost(fault?: Fault): string | undefined;
   /** What is wrong after `act` has succeeded and the power was lost. */
   undone(): string | undefined;
@@ -58,7 +66,10 @@ function isWhole(path: string, { step, tensors, metric }: CheckpointInput): bool
   );
 }
 
-/** Saving `next` after `before`, which left some checkpoints; `opened` while faults are injected, or before. */
+/**
+ * Saving `next` after `before`, which left some checkpoints; `opened` while faults are injected, or
+ * before.
+ */
 function saving(
   name: string,
   before: readonly CheckpointInput[],

@@ -1,6 +1,7 @@
 /**
- * Loaded before the program (`node --import`): sends the process a signal at an exact operation on files, which no outside observer could
- * time. What to do is in this module's own URL; see `AtOperation` in moments.ts.
+ * Loaded before the program (`node --import`): sends the process a signal at an exact operation on
+ * files, which no outside observer could time. What to do is in this module's own URL; see
+ * `AtOperation` in moments.ts.
  */
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
@@ -17,7 +18,10 @@ const after = searchParams.get('after');
 const only = new RegExp(searchParams.get('only') ?? '');
 const torn = searchParams.has('torn');
 
-/** Operations until the signal; they count once something that `after`, if there is one, matches was written. */
+/**
+ * Operations until the signal; they count once something that `after`, if there is one, matches was
+ * written.
+ */
 let left = Number(searchParams.get('at'));
 let counts = after === null;
 let done = false;
@@ -30,7 +34,10 @@ function send(operation: string): void {
   process.kill(process.pid, signal);
 }
 
-/** Of the same operation in a row only so many count: one file is written in a hundred parts, and all else would hardly be hit. */
+/**
+ * Of the same operation in a row only so many count: one file is written in a hundred parts, and
+ * all else would hardly be hit.
+ */
 const MAX_ALIKE = 2;
 let before = '';
 let alike = 0;

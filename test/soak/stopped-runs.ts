@@ -1,4 +1,7 @@
-/** Many runs that are stopped and go on, a few at a time; each part of the soak that is made of such runs, as lines of its table. */
+/**
+ * Many runs that are stopped and go on, a few at a time; each part of the soak that is made of such
+ * runs, as lines of its table.
+ */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { PHASES, type Phase } from './draw-signal.js';

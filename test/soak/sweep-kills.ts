@@ -1,4 +1,7 @@
-/** SIGKILL at random moments of a sweep: it is gone on with, killed again, and at its end compared with one that never was. */
+/**
+ * SIGKILL at random moments of a sweep: it is gone on with, killed again, and at its end compared
+ * with one that never was.
+ */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Pace } from './draw-sweep-kill.js';
@@ -29,7 +32,9 @@ export interface KilledSweepReport {
 /** Gives the moment of the next kill. */
 export type NextMoment = (pace: Pace) => SweepMoment;
 
-/** Kills a sweep in `folder`, which is made, `most` times, or until it comes to its end before that. */
+/**
+ * Kills a sweep in `folder`, which is made, `most` times, or until it comes to its end before that.
+ */
 export async function killSweep(
   sweep: KillableSweep,
   folder: string,

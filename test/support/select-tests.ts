@@ -2,7 +2,8 @@
 import { basename } from 'node:path';
 
 /**
- * @param files all tests as paths below `test/` without their endings, such as `config/config-verbs`
+ * @param files all tests as paths below `test/` without their endings, such as
+ * `config/config-verbs`
  * @param wanted names, paths of sources or of compiled files, or folders; none means all
  */
 export function selectTests(

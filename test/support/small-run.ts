@@ -34,7 +34,10 @@ export function randomDataset(
   return npz({ ...first, x_test: second.x, y_test: second.y });
 }
 
-/** The config of a training that takes some seconds, with a checkpoint after each of its epochs; `data` is a file of a `randomDataset`. */
+/**
+ * The config of a training that takes some seconds, with a checkpoint after each of its epochs;
+ * `data` is a file of a `randomDataset`.
+ */
 export function longerConfig(data: string, epochs: number) {
   return {
     version: 1,

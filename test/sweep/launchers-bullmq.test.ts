@@ -536,7 +536,7 @@ t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async
   t.test('a worker without a queue or a root', async t => {
     const file = work.file('taken', '');
     const missing = await work.cellrun('worker', '--queue', shared.url, '--root', join(file, 'below'));
-    t.match(missing, { code: 2, stderr: /this folder cannot be created: a part of the path is a file/ });
+    t.match(missing, { code: 2, stderr: /this folder cannot be created: a component of the path is a file/ });
     const nowhere = await work.cellrun('worker', '--queue', 'redis://127.0.0.1:1', '--root', root);
     t.match(nowhere, { code: 2, stderr: /cannot reach redis:\/\/127\.0\.0\.1:1/ });
     t.match(await work.cellrun('worker', '--root', root), { code: 2, stderr: /--queue/ });

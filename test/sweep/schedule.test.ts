@@ -303,7 +303,8 @@ t.test('rungs', async t => {
 });
 
 t.test('Hyperband: the brackets of the paper', async t => {
-  // Table 1 of Li et al. (2018), "Hyperband: A Novel Bandit-Based Approach", R = 81, eta = 3: n_0 of each bracket
+  // Table 1 of Li et al. (2018), "Hyperband: A Novel Bandit-Based Approach", R = 81, eta = 3: n_0
+  // of each bracket
   t.strictSame(bracketSizes(5, 3), [81, 34, 15, 8, 5]);
   const hyperband = new Hyperband([1, 3, 9, 27, 81], 3);
   const counts = [0, 0, 0, 0, 0];
@@ -321,7 +322,8 @@ t.test('Hyperband: the brackets of the paper', async t => {
 });
 
 t.test('Hyperband by hand', async t => {
-  // rungs 1, 3: of four trials, ceil(2 * 3 / 2) = 3 begin in bracket 0 and 2 in bracket 1, which stops none: dealt 0, 1, 0, 1, 0
+  // rungs 1, 3: of four trials, ceil(2 * 3 / 2) = 3 begin in bracket 0 and 2 in bracket 1, which
+  // stops none: dealt 0, 1, 0, 1, 0
   const pruner: Pruner = { kind: 'hyperband', min_epochs: 1, reduction_factor: 3 };
   const plan = planOf({ pruner, epochs: 3, budget: budgetOf(5) });
   const values = [0.3, 0.9, 0.2, 0.8, 0.4];
@@ -481,7 +483,8 @@ t.test('a diverged trial counts at its rung and is never promoted', async t => {
 });
 
 t.test('what a sampler is told', async t => {
-  // rungs 1, 2, 4, two lanes; trial 0 fails, 1 diverges, 2 takes long, the others have their number as accuracy
+  // rungs 1, 2, 4, two lanes; trial 0 fails, 1 diverges, 2 takes long, the others have their number
+  // as accuracy
   const plan = planOf({
     method: { kind: 'tpe', n_startup_trials: 0, n_ei_candidates: 1 },
     pruner: { kind: 'asha', min_epochs: 1, reduction_factor: 2 },

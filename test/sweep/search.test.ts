@@ -1,4 +1,7 @@
-/** Search methods: what they may suggest, how well they find, and what parameters matter. Expected values: optuna_reference.py. */
+/**
+ * Search methods: what they may suggest, how well they find, and what parameters matter. Expected
+ * values: optuna_reference.py.
+ */
 import '../support/quick.js';
 import fc from 'fast-check';
 import t from 'tap';
@@ -204,7 +207,10 @@ const distributions: fc.Arbitrary<Distribution> = fc.oneof(
     .map(([low, by]): Distribution => ({ kind: 'log_uniform', low, high: low * by })),
 );
 
-/** Spaces in which a parameter may depend on an earlier one, with up to two patterns of values that occur. */
+/**
+ * Spaces in which a parameter may depend on an earlier one, with up to two patterns of values that
+ * occur.
+ */
 const spaces: fc.Arbitrary<Space> = fc
   .array(fc.tuple(distributions, fc.nat(), fc.nat()), { minLength: 1, maxLength: 6 })
   .chain(definitions => {
@@ -512,7 +518,8 @@ t.test('importance: shares of functions whose variance is known', async t => {
   const factor = (x: number, a: number) => (Math.abs(4 * x - 2) + a) / (1 + a);
   const shares = sharesOf(g, 600, ({ x, y, z }) => factor(x, 0) * factor(y, 1) * factor(z, 9));
   close(shares, { x: 100 / 126, y: 25 / 126, z: 1 / 126 }, 0.06);
-  // k decides between two levels and which of two slopes counts: variances 1/4, and 1/12 of a half's square each
+  // k decides between two levels and which of two slopes counts: variances 1/4, and 1/12 of a
+  // half's square each
   const branches = spaceOf([
     parameter('k', choice('p', 'q')),
     parameter('p', uniform(0, 1), ['k', 'p']),

@@ -366,7 +366,8 @@ t.test('what an epoch costs: the weights of the recurrent layers, however they a
     const plan = { ...PLAN, space: { parameters, exclude: [] } };
     return costModel(plan, directoryOf([begun(plan)], plan))(point);
   };
-  // one matrix of H x H for each layer's own state, one for the state of the layer below; the base has one layer of 8
+  // one matrix of H x H for each layer's own state, one for the state of the layer below; the base
+  // has one layer of 8
   t.equal(cost([], {}), 8 * 8);
   t.equal(cost([choice('model.num_layers', 3)], { 'model.num_layers': 3 }), 5 * 8 * 8);
   const pair = 'model.hidden_size,optimizer.learning_rate';

@@ -133,7 +133,7 @@ t.test('status says how far a sweep is', async t => {
   const done = await said(directoryOf(STORY));
   t.match(
     done,
-    /completed \(the maximum number of trials is reached\)\n4 of 4 trials: 1 completed, 1 pruned, 1 diverged, 1 failed; 13 epochs in 1:15\n/,
+    /completed \(the maximum number of trials was reached\)\n4 of 4 trials: 1 completed, 1 pruned, 1 diverged, 1 failed; 13 epochs in 1:15\n/,
   );
   t.match(done, /best test\.accuracy 0\.7: trial 0 after 9 of 9 epochs/);
   t.match(done, /trial 3 failed: it was ended by SIGKILL/);

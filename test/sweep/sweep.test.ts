@@ -1,4 +1,7 @@
-/** Sweeps as a whole, with real processes: the long form of the kills is `npm run soak -- --parts sweeps`. */
+/**
+ * Sweeps as a whole, with real processes: the long form of the kills is `npm run soak -- --parts
+ * sweeps`.
+ */
 import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -270,7 +273,7 @@ t.test(
     t.match(other.stderr, /the run in this directory was started with another config/);
     const full = await run('--directory', folder);
     t.equal(full.code, 2);
-    t.match(full.stderr, /this folder holds something that no run of this config left there/);
+    t.match(full.stderr, /this directory contains something that is not from a run of this config/);
     mkdirSync(at('left'));
     const given = readFileSync(join(folder, 'base.yaml'), 'utf8');
     writeFileSync(join(at('left'), 'config.yaml'), given.slice(0, given.length / 2));

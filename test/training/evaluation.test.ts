@@ -1,4 +1,6 @@
-/** What an evaluation leaves behind, what `predict` says, and the calibration beside the step times. */
+/**
+ * What an evaluation leaves behind, what `predict` says, and the calibration beside the step times.
+ */
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -1,4 +1,7 @@
-/** What a run has written survives: every fault at every operation of a save, every flipped bit. The long form is `npm run soak`. */
+/**
+ * What a run has written survives: every fault at every operation of a save, every flipped bit. The
+ * long form is `npm run soak`.
+ */
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
@@ -59,7 +62,10 @@ t.test('a line of the log and a lock survive two faults in a row', async t => {
   }
 });
 
-/** Replaces a file by `write`; the old or the new content must be there, and the new one once it has returned. */
+/**
+ * Replaces a file by `write`; the old or the new content must be there, and the new one once it has
+ * returned.
+ */
 function replacing(name: string, write: (path: string, content: string) => void): Scenario {
   const prepare = (path: string): Attempt => {
     const file = join(path, 'file');

@@ -1,4 +1,7 @@
-/** Runs that are killed or asked to stop, real processes all, go on to the same end. The long form is `npm run soak`. */
+/**
+ * Runs that are killed or asked to stop, real processes all, go on to the same end. The long form
+ * is `npm run soak`.
+ */
 import t, { type Test } from 'tap';
 import { inThisProcess } from '../soak/finish.js';
 import { afterStep, killOnce, seamsAtEnd } from '../soak/kill-once.js';

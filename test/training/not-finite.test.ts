@@ -1,4 +1,7 @@
-/** Loss, gradient, input or update not finite: found in that step, nothing of it in the weights; the batch skipped, or the run ended. */
+/**
+ * Loss, gradient, input or update not finite: found in that step, nothing of it in the weights; the
+ * batch skipped, or the run ended.
+ */
 import { cpSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
@@ -158,7 +161,9 @@ class Bench {
     return new Bench(trainer, pool as FaultyPool, split, arraysOf(trainer));
   }
 
-  /** Training up to step `end`, from the beginning or from where an earlier one stood after a step. */
+  /**
+   * Training up to step `end`, from the beginning or from where an earlier one stood after a step.
+   */
   async train(
     faults: readonly Fault[],
     {
@@ -203,7 +208,10 @@ class Bench {
     return { end: ended, steps, epochs, after, last: arraysOf(this.trainer) };
   }
 
-  /** The same without a loop: all batches but that of step `without`, after those that led to `from`. */
+  /**
+   * The same without a loop: all batches but that of step `without`, after those that led to
+   * `from`.
+   */
   async trainWithout(without: number, from: Arrays): Promise<Arrays[]> {
     this.restore(from);
     this.pool.spoil = undefined;
@@ -388,7 +396,10 @@ t.test('an update is judged by each of its results, not by their sum', async t =
   await engine.close();
 });
 
-/** Sixty sequences, four batches an epoch; the target of each sequence in `bad` is finite, its squared error is not. */
+/**
+ * Sixty sequences, four batches an epoch; the target of each sequence in `bad` is finite, its
+ * squared error is not.
+ */
 function dataset(bad: readonly number[]): Uint8Array {
   const random = RandomStream.of(2, 'test/not-finite');
   const features = (count: number) => Array.from({ length: count * 4 }, () => random.uniform() - 0.5);
@@ -510,7 +521,7 @@ t.test('a run that diverged can go on where more may be skipped, to the same byt
   t.equal(told.length, 1);
   t.match(
     ended.summary.message,
-    /^training diverged at step 6: the loss is Infinity, the gradient norm \S+.*; checkpoints\/step-00000005\.safetensors is of the step before; 1 batch was skipped before, and training\.max_skipped_batches is 1 \(\S+:\d+:\d+\); optimizer\.learning_rate is 0\.02 \(\S+:\d+:\d+\), training\.gradient_clip_norm is not set$/,
+    /^training diverged at step 6: the loss is Infinity, the gradient norm \S+.*; checkpoints\/step-00000005\.safetensors is from the previous step; 1 batch was skipped before, and training\.max_skipped_batches is 1 \(\S+:\d+:\d+\); optimizer\.learning_rate is 0\.02 \(\S+:\d+:\d+\), training\.gradient_clip_norm is not set$/,
   );
   const rate = 'try a smaller optimizer.learning_rate';
   t.equal(ended.advice, `${rate}, or training.gradient_clip_norm`);
@@ -530,7 +541,7 @@ t.test('a run that diverged can go on where more may be skipped, to the same byt
     steps: 0,
     skipped_batches: 0,
     message:
-      /^training diverged at step 1: .*; nothing was trained before it; training\.max_skipped_batches is 0 \(default\), so that no batch is skipped; optimizer\.learning_rate/,
+      /^training diverged at step 1: .*; no earlier step was trained; training\.max_skipped_batches is 0 \(default\), so no batch is skipped; optimizer\.learning_rate/,
   });
 });
 
@@ -563,7 +574,7 @@ t.test('skips in the first and last step, at the end of an epoch, and in all of 
     warned.slice(0, 5),
     [1, 2, 3, 4, 5].map(step => new RegExp(`^step ${step}: batch skipped: `)),
   );
-  t.same(warned.slice(5), ['more batches are skipped; log.jsonl has each']);
+  t.same(warned.slice(5), ['more batches are skipped; log.jsonl lists all of them']);
   t.equal(events(all.summary.directory, 'warning').length, 8, 'the log has each');
   t.match(all, {
     exitCode: 3,

@@ -1,4 +1,6 @@
-/** Runs that go on: the same bytes as if they had never stopped, and what keeps a run from going on. */
+/**
+ * Runs that go on: the same bytes as if they had never stopped, and what keeps a run from going on.
+ */
 import fs, {
   cpSync,
   existsSync,
@@ -156,13 +158,13 @@ t.test(
         {
           code: 'resume/changed',
           file: '--set',
-          message: '`optimizer.learning_rate` is not what the run began with, and it alters the results',
+          message: '`optimizer.learning_rate` differs from the start of the run, so results would differ',
           expected: '0.02, or --allow-change optimizer.learning_rate to go on with what is given',
           got: '0.001',
         },
         {
           code: 'resume/safe',
-          message: /^`training.num_epochs` may change \(it was 2\)/,
+          message: /^`training.num_epochs` may change \(was 2\)/,
           got: '3',
         },
       ],
@@ -190,7 +192,7 @@ t.test(
           {
             code: 'resume/nothing-left',
             message:
-              'the run has made all of its 6 steps, so that a change of `optimizer.learning_rate` would have no effect',
+              'the run has completed all of its 6 steps, so changing `optimizer.learning_rate` has no effect',
           },
         ],
       },
@@ -254,7 +256,9 @@ t.test('what cannot be gone on with is refused before anything is written', asyn
   await refused(t, resume(directory, coarse), { exitCode: 2, diagnostics: [{ code: 'resume/unfit' }] });
   await refused(t, resume(directory, { set: ['training.num_epochs=1'] }), {
     exitCode: 2,
-    diagnostics: [{ code: 'resume/past-end', message: 'the run has made 7 steps and is to end after 3' }],
+    diagnostics: [
+      { code: 'resume/past-end', message: 'the run has completed 7 steps, but the new config ends after 3' },
+    ],
   });
   t.same(files(), before);
 });
@@ -328,10 +332,10 @@ t.test('damage beside the checkpoints is told, and an error on request', async t
   t.equal(done.status, 'completed');
   t.match(told, [
     /step-00000090\.safetensors is left out: this is not a file$/,
-    /index\.json: this is not the index of checkpoints, and is written anew$/,
+    /index\.json: this is not a valid checkpoint index; it will be rewritten$/,
     /summary\.json: this is not JSON; it is set aside/,
     /^this directory is a copy of the run in /,
-    /^config\.yaml was edited since the run began and is not read/,
+    /^config\.yaml was edited after the run started and is ignored/,
   ]);
   t.ok(existsSync(path('summary.json.damaged')));
   sound(t, directory);
@@ -346,7 +350,13 @@ t.test("a run's own files are not read through links", async t => {
     symlinkSync(elsewhere, file);
     await refused(t, resume(directory, { strict: true }), {
       exitCode: 2,
-      diagnostics: [{ file, message: 'this is a link, which is not followed', expected: /^the file itself/ }],
+      diagnostics: [
+        {
+          file,
+          message: 'this is a symbolic link, which cellrun does not follow',
+          expected: /^the file itself/,
+        },
+      ],
     });
   }
 });
@@ -371,7 +381,7 @@ t.test('a config that has gone is told as damage, whoever reads the run', async 
   for (const verb of [['evaluate'], ['predict'], ['review'], ['report'], ['compare', directory]]) {
     const { code, stdout, stderr } = await work.cellrun(...verb, directory);
     t.equal(code, 5, verb[0]);
-    t.match(stdout + stderr, 'config.resolved.yaml: the config of this run has gone', verb[0]);
+    t.match(stdout + stderr, 'config.resolved.yaml is missing, so this run cannot resume', verb[0]);
   }
 });
 
@@ -405,7 +415,7 @@ t.test('another config for a directory where a run has begun: key by key, with w
     exitCode: 2,
     diagnostics: [
       { code: 'run/other-config', message: /`resume --set training\.num_epochs=5` goes on/ },
-      { code: 'resume/safe', message: /^`training\.num_epochs` may change \(it was 4\)/, got: '5' },
+      { code: 'resume/safe', message: /^`training\.num_epochs` may change \(was 4\)/, got: '5' },
     ],
   });
   await refused(t, run({ ...longer, optimizer: { kind: 'adam', learning_rate: 1 } }, { directory }), {
@@ -423,7 +433,7 @@ t.test('another config for a directory where a run has begun: key by key, with w
   await refused(t, run(moving, { directory: plain }), {
     diagnostics: [
       { message: /needs a directory of its own$/ },
-      { code: 'resume/impossible', message: /no state of momentum$/, expected: '0, or a new run' },
+      { code: 'resume/impossible', message: /no momentum$/, expected: '0, or a new run' },
     ],
   });
   const copy = join(work.folder(), 'copy');
@@ -659,7 +669,7 @@ t.test('a save that fails for a moment is tried again, and told', async t => {
     [
       {
         code: 'checkpoint/retry',
-        message: /the file cannot be written: the folder that it stands in is gone; trying again$/,
+        message: /the file cannot be written: its directory no longer exists; trying again$/,
       },
     ],
   );

@@ -1,4 +1,7 @@
-/** What a run does where something cuts it short: a signal, a full disk, a closed stream, files that changed or went away. */
+/**
+ * What a run does where something cuts it short: a signal, a full disk, a closed stream, files that
+ * changed or went away.
+ */
 import {
   existsSync,
   mkdirSync,
@@ -80,7 +83,9 @@ const small = {
   training: { num_epochs: 2, batch_size: 32, log_every: 1 },
 };
 
-/** One step an epoch, then an evaluation that takes many seconds: its batches are of one sequence. */
+/**
+ * One step an epoch, then an evaluation that takes many seconds: its batches are of one sequence.
+ */
 const longEvaluation = {
   ...small,
   dataset: { kind: 'npz', path: work.file('long.npz', dataset(32, 60_000)) },
@@ -210,8 +215,8 @@ t.test('an output root that cannot be written to is one message and exit 2', par
   const file = work.file('file', '');
   for (const [output, told] of [
     [dangling, 'or a link that leads nowhere'],
-    [file, 'a part of the path is a file'],
-    [join(file, 'below'), 'a part of the path is a file'],
+    [file, 'a component of the path is a file'],
+    [join(file, 'below'), 'a component of the path is a file'],
   ]) {
     const { code, stdout, stderr } = await work.cellrun('run', config, '--output', output, ...webasm);
     t.match({ code, stdout }, { code: 2, stdout: '' }, stderr);
@@ -299,7 +304,7 @@ t.test('evaluate refuses what is not what the run left', parallel, async t => {
   writeFileSync(path, dataset(70, 30, 5));
   const changed = await evaluate();
   t.match(changed, { code: EXIT.damaged, stdout: '' });
-  t.match(changed.stderr, `${path}: the data are not those that the run was trained and measured on`);
+  t.match(changed.stderr, `${path}: the data have changed since the run was trained`);
   t.match(changed.stderr, /expected: SHA-256 [0-9a-f]{64}\n {2}got: [0-9a-f]{64}\n$/);
   writeFileSync(path, original);
   t.equal((await evaluate()).code, 0, 'the same bytes again');
@@ -610,7 +615,9 @@ t.test('an evaluation is seen on a terminal alone', async t => {
 
 const hasScript = (process.env.PATH ?? '').split(delimiter).some(bin => existsSync(join(bin, 'script')));
 
-/** What the program writes on a terminal of `columns`, both streams, cut where a line is drawn anew. */
+/**
+ * What the program writes on a terminal of `columns`, both streams, cut where a line is drawn anew.
+ */
 async function onTerminal(columns: number, ...args: string[]) {
   const words = args.map(word => `'${word}'`).join(' ');
   const command = `stty cols ${columns} rows 24; ${program} ${words}`;

@@ -1,4 +1,7 @@
-/** What is left of a run, and said of it, where its process is killed, stopped, suspended, or its disk fails it. */
+/**
+ * What is left of a run, and said of it, where its process is killed, stopped, suspended, or its
+ * disk fails it.
+ */
 import fs, { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
@@ -80,7 +83,10 @@ const START = Date.parse('2026-01-31T12:00:00Z');
 const at = (seconds: number, record: object): LoggedEvent =>
   ({ seq: 0, time: new Date(START + 1000 * seconds).toISOString(), ...record }) as unknown as LoggedEvent;
 
-/** The process begins at 0, is killed in its second epoch, ten steps of 4 sequences after the last step of the first. */
+/**
+ * The process begins at 0, is killed in its second epoch, ten steps of 4 sequences after the last
+ * step of the first.
+ */
 const killed = [
   at(0, { event: 'run.start' }),
   at(0, { event: 'data.ready', duration_s: 3 }),
@@ -206,7 +212,7 @@ t.test('a full disk: the file, exit 1, how to go on, and that works', async t =>
   // the run may have been past the end that is asked for; what it says then is clear as well
   if (code === 10)
     t.match(JSON.parse(readFileSync(join(saved, 'result.json'), 'utf8')), { status: 'completed' });
-  else t.match(stderr, /the run has made \d+ steps and is to end after 300/);
+  else t.match(stderr, /the run has completed \d+ steps, but the new config ends after 300/);
 });
 
 t.test('a disk that is full before the first step: nothing is said to go on with', async t => {
@@ -232,7 +238,7 @@ t.test('a run directory that vanishes: the file, exit 1, and nothing to go on wi
   t.match({ code, stdout }, { code: 1, stdout: '' });
   t.match(
     stderr,
-    /\/(log\.jsonl|evaluation\.json|step-\d+\.safetensors): the file cannot be written: the folder that it stands in is gone\n$/,
+    /\/(log\.jsonl|evaluation\.json|step-\d+\.safetensors): the file cannot be written: its directory no longer exists\n$/,
   );
   t.notOk(existsSync(join(output, 'small', 'checkpoints')));
 });

@@ -26,7 +26,10 @@ function floatsOf(tensors: Tensors, name: string): Float32Array {
   return tensor.data;
 }
 
-/** Random sequences with random classes, so that the test loss rises once the training set is learned by heart. */
+/**
+ * Random sequences with random classes, so that the test loss rises once the training set is
+ * learned by heart.
+ */
 function randomData(trainCount: number, testCount: number): string {
   const random = RandomStream.of(7, 'test/run');
   const draw = (count: number) => ({
@@ -478,7 +481,8 @@ t.test('graph explains the reference experiment without training it', async t =>
   t.equal(described.parameters, parameters);
   t.match(text.stdout, new RegExp(`^parameters +${parameters.toLocaleString('en')}$`, 'm'));
 
-  // Products of the gates, per step W_ih x and, but for the first step, W_hh h; 2 FLOPs each multiplication.
+  // Products of the gates, per step W_ih x and, but for the first step, W_hh h; 2 FLOPs each
+  // multiplication.
   const gates = 2 * B * 4 * H;
   const inputs = [T * F, T * H];
   const recurrent = 2 * (T - 1) * H;

@@ -210,7 +210,7 @@ t.test('an early end is told, and its last step is in the log', async t => {
   t.equal(changed.code, 2, 'the final metrics would be others');
   const other = await work.cellrun('resume', directory, '--set', 'dataset.validation.count=8');
   t.equal(other.code, 2);
-  t.match(other.stderr, /its best checkpoint and its decisions are by this validation split/);
+  t.match(other.stderr, /its best checkpoint was selected on this validation split/);
 });
 
 t.test('a metric without a value on the split decides nothing, and that is told once', async t => {
@@ -233,7 +233,7 @@ t.test('a metric without a value on the split decides nothing, and that is told 
   });
   const told = readLog(summary.directory).filter(({ code }) => code === 'eval/undefined');
   t.match(told, [
-    { message: 'validation.auroc has no value on this split, so nothing can be decided by it' },
+    { message: 'validation.auroc has no value on this split, so it cannot select a checkpoint' },
   ]);
   t.equal(told.length, 1);
 });

@@ -1,4 +1,7 @@
-/** Proofs of gradients and backends: what holds, and that an error planted into the program is found where it is. */
+/**
+ * Proofs of gradients and backends: what holds, and that an error planted into the program is found
+ * where it is.
+ */
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -17,7 +20,10 @@ import { callInProcess, type ProgramModules } from '../support/in-process.js';
 const work = new Workplace();
 t.teardown(() => work.remove());
 
-/** 60 random sequences of `steps` steps of 3 features in 4 classes; training labels where `label` does not say otherwise. */
+/**
+ * 60 random sequences of `steps` steps of 3 features in 4 classes; training labels where `label`
+ * does not say otherwise.
+ */
 function sequences(steps: number, label: (i: number) => number | undefined = () => undefined): string {
   const random = RandomStream.of(1, 'test/verify');
   const x = (count: number) => {

@@ -6,7 +6,6 @@
  * model by the probe.
  */
 import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import type { LoadedExperiment } from '../../config/index.js';
 import { chooseBackend } from '../../engine/backend.js';
 import { ParameterLayout } from '../../model/parameters.js';
@@ -15,6 +14,7 @@ import { batchOrder, totalSteps } from '../../training/run/batch-plan.js';
 import type { BackendOptions } from '../../training/run/session.js';
 import { createTrainer, initialParameters, type Session, sessionWith } from '../../training/run/session.js';
 import { stepCosts } from '../../training/timing/step-costs.js';
+import { programFile } from '../../util/root.js';
 import type { PointModel, SweepModels } from './models.js';
 
 /** Only the first models are probed. */
@@ -169,7 +169,7 @@ interface StartOptions extends BackendOptions {
  * and ends: `graph` of one of the configs.
  */
 export async function secondsToStart({ config, set, backend, threads }: StartOptions): Promise<number> {
-  const program = fileURLToPath(new URL('../main.js', import.meta.url));
+  const program = programFile('cli/main.js');
   const flags = [
     ...['--backend', backend],
     ...(threads === undefined ? [] : ['--threads', String(threads)]),

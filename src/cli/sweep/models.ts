@@ -2,7 +2,7 @@
 import { checkAgainstData, type LoadedExperiment, locateInConfig } from '../../config/index.js';
 import type { Dataset } from '../../data/index.js';
 import { checkName } from '../../experiment/run-directory.js';
-import { type LoadedSweep, PointComplaints } from '../../sweep/config/index.js';
+import { type LoadedSweep, PointDiagnostics } from '../../sweep/config/index.js';
 import type { Point } from '../../sweep/space.js';
 import { VARIANT } from '../../sweep/trial-runs.js';
 import { openData, streamsOf } from '../../training/run/data.js';
@@ -28,7 +28,7 @@ export class SweepModels {
    */
   async check(): Promise<readonly Diagnostic[]> {
     checkName(this.sweep.plan.name);
-    const complaints = new PointComplaints();
+    const problems = new PointDiagnostics();
     const warnings = new Map<string, Diagnostic>();
     for (const point of this.distinct()) {
       try {
@@ -36,10 +36,10 @@ export class SweepModels {
         for (const warning of found.warnings) warnings.set(warning.message, warning);
       } catch (error) {
         if (!(error instanceof UserError) || error.exitCode !== EXIT.usage) throw error;
-        complaints.add(error.diagnostics, decisive(point));
+        problems.add(error.diagnostics, decisive(point));
       }
     }
-    if (complaints.diagnostics.length > 0) throw usageError(...complaints.diagnostics);
+    if (problems.diagnostics.length > 0) throw usageError(...problems.diagnostics);
     return [...warnings.values()];
   }
 
@@ -51,7 +51,7 @@ export class SweepModels {
   /** One point of each group that agrees in all decisive keys. */
   private distinct(): readonly Point[] {
     const points = new Map<string, Point>();
-    for (const point of this.sweep.judged) {
+    for (const point of this.sweep.points) {
       const key = JSON.stringify(decisive(point));
       if (!points.has(key)) points.set(key, point);
     }

@@ -61,7 +61,7 @@ function replayed({ plan, directory, journal }: SweepResults, json: boolean, io:
 
 /** What another pruner would have decided. */
 function pruned({ plan, directory, journal }: SweepResults, text: string, json: boolean, io: Io): ExitCode {
-  const pruner = prunerOf('what-if', text, plan);
+  const pruner = prunerOf('what-if', text, plan.epochs);
   const { epochs, best, unknown, isExact } = tryPruner(
     {
       plan,

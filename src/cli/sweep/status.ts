@@ -69,10 +69,10 @@ function headline({ plan, directory, state, records }: SweepResults): string {
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  exhausted: 'all points were tried',
-  trials: 'the maximum number of trials is reached',
-  time: 'the time is up',
-  target: 'the target is reached',
+  exhausted: 'every point was tried',
+  trials: 'the maximum number of trials was reached',
+  time: 'the time limit was reached',
+  target: 'the target was reached',
 };
 
 function importances({ plan, records }: SweepResults): string {

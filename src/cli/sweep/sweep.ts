@@ -6,8 +6,8 @@ import {
   fromCommandLine,
   isSweepFile,
   type LoadedSweep,
-  type LoadOptions,
   loadSweep,
+  type SweepFlags,
 } from '../../sweep/config/index.js';
 import { runSweep } from '../../sweep/run.js';
 import { usableCores } from '../../training/step/threads.js';
@@ -87,7 +87,10 @@ function withoutUndefined<T extends object>(values: T): Partial<T> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
 
-function load(words: readonly string[], { set, flags }: Required<LoadOptions>): LoadedSweep {
+function load(
+  words: readonly string[],
+  options: { readonly set: readonly string[]; readonly flags: SweepFlags },
+): LoadedSweep {
   const assignments = words.filter(word => word.includes('='));
   const files = words.filter(word => !word.includes('=')).flatMap(configsIn);
   if (files.length === 0) {
@@ -96,12 +99,12 @@ function load(words: readonly string[], { set, flags }: Required<LoadOptions>): 
   }
   const sweeps = files.filter(isSweepFile);
   if (files.length === 1 && sweeps.length === 1 && assignments.length === 0)
-    return loadSweep(files[0], { set, flags });
+    return loadSweep(files[0], options);
   if (sweeps.length > 0) {
     const message = `${sweeps[0]} is a sweep file, which cannot be combined with other words`;
     throw usageError({ code: 'cli/sweep', message, expected: 'the sweep file alone, or configs' });
   }
-  return fromCommandLine(files, assignments, { set, flags });
+  return fromCommandLine(files, assignments, options);
 }
 
 const CONFIG = /\.(ya?ml|json)$/i;

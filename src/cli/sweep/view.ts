@@ -3,7 +3,6 @@
  * trials, else a line per result. Warnings are printed at once. The clock affects only what is
  * shown.
  */
-import { describePoint } from '../../sweep/config/index.js';
 import type { SweepObserver } from '../../sweep/orchestrator.js';
 import type { SweepPlan } from '../../sweep/plan.js';
 import type { Decision, JournalRecord } from '../../sweep/records.js';
@@ -16,6 +15,7 @@ import {
   type TrialRow,
   trialTable,
 } from '../../sweep/results/index.js';
+import { describePoint } from '../../sweep/space.js';
 import { counted } from '../../util/words.js';
 import { Block } from '../terminal/block.js';
 import type { Io } from '../terminal/io.js';

@@ -3,10 +3,11 @@
  * It ends with the program that started it, however that ends, because the channel between them
  * closes.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { programFile } from '../../util/root.js';
 import { takeSignals } from '../stop-at-once.js';
 import type { Io } from '../terminal/io.js';
 
@@ -32,7 +33,7 @@ export async function startDashboardBeside(
   io: Io,
 ): Promise<DashboardBeside> {
   if (!dashboard && !keepDashboard) return NONE;
-  const program = fileURLToPath(new URL('../main.js', import.meta.url));
+  const program = programFile('cli/main.js');
   // a process group of its own: Ctrl-C stops the run, whose last steps the dashboard still shows
   const child = spawn(process.execPath, [program, 'serve', resolve(folder), '--json'], {
     detached: true,

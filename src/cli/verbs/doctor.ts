@@ -4,8 +4,7 @@
  */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { type BackendChoice, chooseBackend } from '../../engine/backend.js';
-import type { AdapterInfo } from '../../engine/gpu.js';
+import { type AdapterInfo, type BackendChoice, chooseBackend, webGpuAdapter } from '../../engine/backend.js';
 import { type Arithmetic, machineArithmetic } from '../../engine/simd/arithmetic.js';
 import { measuredWidth, type WidthFinding } from '../../engine/simd/target.js';
 import { type Machine, machine, type Versions, versions } from '../../experiment/machine.js';
@@ -34,14 +33,14 @@ interface Findings {
 export const verb = defineVerb({
   options: { json: json('the findings') },
   async action(_, { json }, { io }) {
-    const findings = examine(await chooseBackend('auto'));
+    const [choice, adapter] = await Promise.all([chooseBackend('auto'), webGpuAdapter()]);
+    const findings = examine(choice, 'missing' in adapter ? null : adapter);
     io.out(json ? `${JSON.stringify(findings, null, 2)}\n` : describe(findings));
     return EXIT.done;
   },
 });
 
-function examine(choice: BackendChoice): Findings {
-  const adapter = choice.adapter ?? null;
+function examine(choice: BackendChoice, adapter: AdapterInfo | null): Findings {
   return {
     versions: versions(),
     machine: machine(),

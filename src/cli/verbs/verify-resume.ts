@@ -1,5 +1,5 @@
 /** `verify resume CONFIG`: checks that a killed and resumed run ends like an uninterrupted one. */
-import { fileURLToPath } from 'node:url';
+import { programFile } from '../../util/root.js';
 import { counted } from '../../util/words.js';
 import type { ResumeProof } from '../../verify/resume.js';
 import { backend, seed } from '../options.js';
@@ -24,7 +24,6 @@ Exit codes: 0 all runs are byte-identical, 1 one is not; the runs are kept then.
     // reports errors of the config as `run` does
     loadExperiment(config, { set });
     const stop = onStopSignal(io);
-    const main = fileURLToPath(new URL('../main.js', import.meta.url));
     const flags = [
       ...set.flatMap(one => ['--set', one]),
       ...['--backend', backend],
@@ -36,7 +35,7 @@ Exit codes: 0 all runs are byte-identical, 1 one is not; the runs are kept then.
           const verified = await verifyResume({
             ...options,
             config,
-            program: [process.execPath, main],
+            program: [process.execPath, programFile('cli/main.js')],
             flags,
             started,
             note,

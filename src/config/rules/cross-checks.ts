@@ -108,7 +108,7 @@ function checkValidation({ dataset }: PartialExperiment, locator: Locator): Diag
     found.push(locator.atKey(path, 'config/two-validation-splits', message));
   }
   if (dataset.kind === 'idx' && files.length === 1) {
-    const message = 'validation pictures and their labels are two files';
+    const message = 'validation images and labels are two files';
     const expected = '`validation_images` and `validation_labels`';
     found.push(locator.atKey(['dataset', files[0]], 'config/validation', message, { expected }));
   }

@@ -97,7 +97,7 @@ export interface DataVerdict {
 
 /**
  * All complaints about a config and its data, and the sizes of the model.
- * @throws UserError exit 5 where only labels are wrong, at their place in the data
+ * @throws UserError (exit 5) if only labels are wrong, at their place in the data
  */
 export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): DataVerdict {
   const { experiment, locator } = loaded;

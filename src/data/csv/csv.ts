@@ -68,8 +68,8 @@ export const csv: DatasetKind<CsvConfig> = {
 /**
  * Class labels become classes in sorted order (numbers by value, else by code units) over all
  * files; -100 is ignored.
- * @throws UserError exit 2 where a file or column is missing or the test split is not determined;
- * exit 5 at the line and column of a cell that is wrong.
+ * @throws UserError (exit 2) if a file or column is missing or the test split is not determined;
+ *   exit 5 at the line and column of a cell that is wrong.
  */
 async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): Promise<Dataset> {
   checkOptions(config);

@@ -52,7 +52,10 @@ function compare({ whole, rest }: OrderKeys, a: number, b: number): number {
   return whole[a] - whole[b] || (rest === undefined ? 0 : rest[a] - rest[b]);
 }
 
-/** Numbers where all cells are numbers, milliseconds since 1970 where all are ISO 8601 dates or times (else UTC). */
+/**
+ * Numbers where all cells are numbers, milliseconds since 1970 where all are ISO 8601 dates or
+ * times (else UTC).
+ */
 function orderKeys(table: CsvTable, cells: readonly string[], problems: Problems): OrderKeys | undefined {
   const numeric = NUMBER.test(cells[0]);
   const whole = Float64Array.from(cells, orderKey(numeric));
@@ -74,7 +77,7 @@ export function orderKey(numeric: boolean): (cell: string) => number {
 export function mixedOrder(cell: string, numeric: boolean, place: CsvPlace): Diagnostic {
   return {
     code: 'data/csv-order',
-    message: 'the order column mixes what cannot be compared',
+    message: 'the order column mixes numbers and dates',
     ...place,
     expected: numeric ? 'numbers, as in the first row' : 'numbers, or ISO 8601 dates or times',
     got: JSON.stringify(cell.slice(0, 60)),
@@ -106,7 +109,7 @@ function addTies(list: RowList, keys: OrderKeys, table: CsvTable, problems: Prob
     const earlier = table.place(list[i - 1], 'order').line;
     problems.add({
       code: 'data/csv-order',
-      message: `two rows of group ${JSON.stringify(groupOf(table, list[i]))} have the same place in the order`,
+      message: `two rows of group ${JSON.stringify(groupOf(table, list[i]))} have the same value in the order column`,
       ...table.place(list[i], 'order'),
       got: `${table.order?.[list[i]]}, as in line ${earlier}`,
     });

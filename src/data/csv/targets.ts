@@ -14,7 +14,8 @@ export function labelTexts(table: CsvTable): LabelTexts {
 /**
  * The targets of the sequences `lists`: classes with a `mapping`, else numbers; one per step with
  * `steps` (T), else one per sequence.
- * @throws UserError exit 5 at the first row of each sequence whose target differs from the others.
+ * @throws UserError (exit 5) at the first row of each sequence whose target differs from the
+ *   others.
  */
 export function sequenceTargets(
   table: CsvTable,

@@ -5,6 +5,10 @@
  * A step of a sequence has the target, the features, what is known in advance (columns, and
  * calendar features as sine and cosine) and, if anything is known in advance, a flag. Then a
  * sequence has L + H steps: in the last H the target and the features are 0 and the flag is 1.
+ * With `per_step` each of these H steps has the target of its own time, and the first L have none.
+ *
+ * With `relative_to` the values of a window are measured from their level: the last value that it
+ * reads, or the mean of those at the same place of a season.
  *
  * Splits are parts of time, the same for all series: a window belongs to the split that has all of
  * its targets; those whose targets lie in two splits are left out. What a window reads may lie in
@@ -18,10 +22,19 @@ import type { Column, Dataset, Scaling, Split, SplitName } from '../dataset.js';
 import type { DatasetContext, DatasetKind } from '../kind.js';
 import { NUMBER } from '../label-texts.js';
 import { configError, Problems } from '../problems.js';
-import { columnScaling, type NormalizeConfig, repeated } from '../scaling.js';
+import { columnScaling, type NormalizeConfig } from '../scaling.js';
 import { shareOf } from '../selection.js';
 import type { ValidationConfig } from '../training-part.js';
-import { type CalendarFeature, forecastSequences, rowValues, windowShape } from './sequences.js';
+import {
+  type CalendarFeature,
+  forecastSequences,
+  type Levels,
+  levelAt,
+  levelsOf,
+  type RelativeTo,
+  rowValues,
+  windowShape,
+} from './sequences.js';
 
 export interface ForecastConfig extends Required<NormalizeConfig> {
   readonly kind: 'forecast';
@@ -45,6 +58,10 @@ export interface ForecastConfig extends Required<NormalizeConfig> {
   readonly stride: number;
   /** m: steps of a season, for the seasonal naive forecast and MASE. */
   readonly season?: number;
+  /** What the values of a window are measured from; absent: they are scaled as they are. */
+  readonly relative_to?: RelativeTo;
+  /** Whether each step of the horizon has a target of its own, not the window H of them. */
+  readonly per_step?: boolean;
   /** The last share of the points in time. */
   readonly test_fraction: number;
   /** The last share, or number, of the points in time before those. */
@@ -55,7 +72,7 @@ export interface ForecastConfig extends Required<NormalizeConfig> {
 
 export const forecast: DatasetKind<ForecastConfig> = {
   open,
-  facts: () => ({ inputKind: 'number', targetKind: 'value', perStep: false }),
+  facts: ({ per_step = false }) => ({ inputKind: 'number', targetKind: 'value', perStep: per_step }),
   testDigests: 1,
   dividesItself: true,
   newSequences: forecastSequences,
@@ -87,11 +104,12 @@ interface Cuts {
 }
 
 /**
- * @throws UserError exit 2 if the file or a column is missing or a split has no window; exit 5 at
- * the line and column of a cell that is wrong
+ * @throws UserError (exit 2) if the file or a column is missing or a split has no window; (exit 5)
+ * at the line and column of a cell that is wrong
  */
 async function open(config: ForecastConfig, _context: DatasetContext): Promise<Dataset> {
-  const { features = [], known = [], calendar = [], normalize } = config;
+  const { features = [], known = [], calendar = [], normalize, per_step = false } = config;
+  const levels = levelsOf(config);
   const table = await readTable(config);
   const keys = timeKeys(table, config);
   const cuts = cutsOf(keys, config);
@@ -106,21 +124,22 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
   const { width } = shape;
   const value = (row: number, column: number): number =>
     column === 0 ? table.targets[row] : table.features[row * (width - 1) + column - 1];
-  const fit = (rows: readonly number[]) =>
-    Array.from({ length: width }, (_, column) =>
-      normalize === 'none'
-        ? ([0, 1] as const)
-        : columnScaling(
-            normalize,
-            statistics(rows, row => value(row, column)),
-          ),
-    );
+  const fit = (rows: readonly number[], histories: readonly (readonly number[])[] = [rows]) =>
+    Array.from({ length: width }, (_, column): readonly [offset: number, scale: number] => {
+      if (normalize === 'none') return [0, 1];
+      const of = (row: number): number => value(row, column);
+      if (column > 0 || levels === undefined) return columnScaling(normalize, statistics(rows.map(of)));
+      const moves = histories.flatMap(history => changes(history.map(of), levels));
+      return [0, columnScaling(normalize, statistics(moves))[1]];
+    });
   const isTrained = (row: number): boolean => keys[row] < trainEnd;
-  const pooled = fit([...keys.keys()].filter(isTrained));
-  const all = lists.map((rows): Series => {
-    const trained = rows.filter(isTrained);
+  const reach = levels === undefined ? 0 : levels.period * levels.count;
+  const histories = lists.map(rows => rows.filter(isTrained));
+  const pooled = fit([...keys.keys()].filter(isTrained), histories);
+  const all = lists.map((rows, i): Series => {
+    const trained = histories[i];
     // a series that begins later has nothing to be scaled by
-    const scalings = trained.length === 0 ? pooled : fit(trained);
+    const scalings = trained.length <= reach ? pooled : fit(trained);
     const values = new Float64Array(rows.length * width);
     rows.forEach((row, step) => {
       for (let c = 0; c < width; c++)
@@ -154,6 +173,7 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
   return {
     input: { kind: 'number', size },
     sequenceLength: steps,
+    ...(per_step && { firstAnswer: config.input_steps }),
     train,
     ...(cuts.validation !== undefined && { validation: split('validation') }),
     test: split('test'),
@@ -164,7 +184,7 @@ async function open(config: ForecastConfig, _context: DatasetContext): Promise<D
     digests: [{ name: table.source.name, sha256: table.source.sha256 }],
     columnNames: {
       features: i => (i === 0 ? config.target : names[i]),
-      targets: i => `${config.target} ${i + 1} ahead`,
+      targets: i => (per_step ? config.target : `${config.target} ${i + 1} ahead`),
     },
   };
 }
@@ -225,7 +245,7 @@ function cutsOf(keys: Float64Array, { test_fraction, validation }: ForecastConfi
     throw configError({
       code: 'data/test-fraction',
       keyPath: ['dataset', 'test_fraction'],
-      message: `a split into ${parts} parts needs as many points in time`,
+      message: `a split into ${parts} parts needs at least ${parts} points in time`,
       got: String(times.length),
     });
   }
@@ -244,18 +264,25 @@ function cutsOf(keys: Float64Array, { test_fraction, validation }: ForecastConfi
   return { validation: times[before - held], test: times[before] };
 }
 
-/** A column over some rows, as `columnScaling` needs it. */
-function statistics(rows: readonly number[], of: (row: number) => number): Column {
+/** Numbers of a column, as `columnScaling` needs them. */
+function statistics(values: readonly number[]): Column {
   let [sum, min, max] = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (const row of rows) {
-    const value = of(row);
+  for (const value of values) {
     sum += value;
     min = Math.min(min, value);
     max = Math.max(max, value);
   }
-  const mean = sum / rows.length;
-  const squares = rows.reduce((total, row) => total + (of(row) - mean) ** 2, 0);
-  return { name: '', mean, deviation: Math.sqrt(squares / rows.length), min, max };
+  const mean = sum / values.length;
+  const squares = values.reduce((total, value) => total + (value - mean) ** 2, 0);
+  return { name: '', mean, deviation: Math.sqrt(squares / values.length), min, max };
+}
+
+/** How far each value is from its level, if it is the first to be forecast. */
+function changes(values: readonly number[], levels: Levels): number[] {
+  const reach = levels.period * levels.count;
+  return values
+    .slice(reach)
+    .map((value, i) => value - levelAt(levels, step => values[step], { origin: i + reach, step: i + reach }));
 }
 
 /** What MASE divides by (Hyndman and Koehler, 2006); undefined if the training rows do not tell. */
@@ -293,7 +320,7 @@ function windowsOf(
     throw configError({
       code: 'data/no-window',
       keyPath: ['dataset', 'horizon'],
-      message: `the ${name === 'train' ? 'training' : name} split has no window of ${horizon} steps after ${input_steps} steps to read`,
+      message: `the ${name === 'train' ? 'training' : name} split has no window of ${input_steps} input steps and ${horizon} steps to predict`,
     });
   }
   return name === 'train' ? windows.slice(0, limit) : windows;
@@ -305,30 +332,61 @@ function forecastSplit(
   config: ForecastConfig,
   id: (index: number) => string,
 ): Split {
-  const { input_steps, horizon, season, calendar = [] } = config;
+  const { input_steps, horizon, season, calendar = [], per_step = false } = config;
   const { steps, size, width, observed, hasFuture } = windowShape(config);
+  const levels = levelsOf(config);
+  /** Of the target of window `i` at a step of its series, scaled. */
+  const level = (i: number, step: number): number => {
+    const { series, origin } = windows[i];
+    if (levels === undefined) return 0;
+    return levelAt(levels, one => series.values[one * width], { origin, step });
+  };
   // a row without its columns, which stand in the series
   const rest = (row: number, isFuture: boolean): number[] =>
     rowValues([], keys[row], { calendar, isFuture, hasFuture });
-  const targetAt = ({ values }: Series, step: number): number => values[step * width];
-  const targets = new Float32Array(windows.length * horizon);
-  windows.forEach(({ series, origin }, i) => {
-    for (let h = 0; h < horizon; h++) targets[i * horizon + h] = targetAt(series, origin + h);
+  /** The target of window `i` at a step of its series, scaled. */
+  const targetAt = (i: number, step: number): number =>
+    windows[i].series.values[step * width] - level(i, step);
+  // with `per_step` a window has a prediction for each of its steps
+  const [predictions, first] = per_step ? [steps, input_steps] : [1, 0];
+  const numTargets = per_step ? 1 : horizon;
+  const targets = new Float32Array(windows.length * predictions * numTargets).fill(Number.NaN);
+  windows.forEach(({ origin }, i) => {
+    const from = i * predictions + first;
+    for (let h = 0; h < horizon; h++) targets[from * numTargets + h] = targetAt(i, origin + h);
   });
   const naive =
     (stepOf: (origin: number, h: number) => number) =>
-    (index: number): Float32Array | undefined => {
-      const { series, origin } = windows[index];
-      const steps = Array.from({ length: horizon }, (_, h) => stepOf(origin, h));
-      return steps[0] < 0 ? undefined : Float32Array.from(steps, step => targetAt(series, step));
+    (at: number): Float32Array | undefined => {
+      const i = Math.floor(at / predictions);
+      const h = (at % predictions) - first;
+      const { origin } = windows[i];
+      if (h < 0 || stepOf(origin, 0) < 0) return undefined;
+      const { values } = windows[i].series;
+      // measured from the level of the step that is forecast
+      return Float32Array.from({ length: numTargets }, (_, more) => {
+        const step = origin + h + more;
+        return values[stepOf(origin, h + more) * width] - level(i, step);
+      });
     };
   return {
     count: windows.length,
     targets: {
       kind: 'value',
-      size: horizon,
+      size: numTargets,
       values: targets,
-      scaling: index => repeated(windows[index].series.scalings[0], horizon),
+      ...(per_step && { perStep: true }),
+      scaling: at => {
+        const i = Math.floor(at / predictions);
+        const { series, origin } = windows[i];
+        const [offset, scale] = series.scalings[0];
+        const from = origin + (at % predictions) - first;
+        const steps = Array.from({ length: numTargets }, (_, more) => from + more);
+        return {
+          offset: steps.map(step => offset + level(i, step) * scale),
+          scale: steps.map(() => scale),
+        };
+      },
     },
     id,
     errorScale: index => windows[index].series.naiveError,
@@ -345,7 +403,8 @@ function forecastSplit(
         const isFuture = step >= input_steps;
         const to = offset + step * stepStride;
         for (let c = 0; c < width; c++)
-          out[to + c] = isFuture && c < observed ? 0 : series.values[at * width + c];
+          out[to + c] =
+            isFuture && c < observed ? 0 : series.values[at * width + c] - (c === 0 ? level(index, at) : 0);
         if (size > width) out.set(rest(series.rows[at], isFuture), to + width);
       }
     },

@@ -5,14 +5,21 @@
 import type { Diagnostic } from '../../util/errors.js';
 import { mixedOrder, orderKey } from '../csv/order.js';
 import { badNumber, cellNumber, isMissing, missingCell } from '../csv/table.js';
+import type { Scaling } from '../dataset.js';
 import { type CsvPlace, placeInCsv, scanCsv } from '../formats/csv.js';
 import { NUMBER } from '../label-texts.js';
 import type { ByteSource, DataRecord, ReadSequence, SequenceReader } from '../new-sequences.js';
-import { Problems } from '../problems.js';
+import { configError, Problems } from '../problems.js';
 import { allBytes } from '../reading/byte-sources.js';
 import { MAX_TEXT_BYTES } from '../reading/limits.js';
 import { repeated } from '../scaling.js';
 import type { ForecastConfig } from './forecast.js';
+
+/**
+ * `last_value`: the last value that a window reads; `season`: the mean of those that it reads at
+ * the same place of a season.
+ */
+export type RelativeTo = 'last_value' | 'season';
 
 export type CalendarFeature = 'hour' | 'day_of_week' | 'day_of_month' | 'day_of_year' | 'month';
 
@@ -49,9 +56,10 @@ export function windowShape({
   calendar = [],
   input_steps,
   horizon,
+  per_step = false,
 }: ForecastConfig): WindowShape {
   const width = 1 + features.length + known.length;
-  const hasFuture = known.length + calendar.length > 0;
+  const hasFuture = per_step || known.length + calendar.length > 0;
   return {
     size: width + 2 * calendar.length + (hasFuture ? 1 : 0),
     width,
@@ -59,6 +67,48 @@ export function windowShape({
     hasFuture,
     steps: input_steps + (hasFuture ? horizon : 0),
   };
+}
+
+/** The level of a step: the mean of the values `period`, 2 `period`, … `count` `period` before it. */
+export interface Levels {
+  readonly period: number;
+  readonly count: number;
+}
+
+/**
+ * Undefined without `relative_to`.
+ * @throws UserError exit 2 if a window does not read a season
+ */
+export function levelsOf({ relative_to, season, input_steps }: ForecastConfig): Levels | undefined {
+  if (relative_to === undefined) return undefined;
+  if (relative_to === 'last_value') return { period: 1, count: 1 };
+  if (season !== undefined && season <= input_steps)
+    return { period: season, count: Math.floor(input_steps / season) };
+  throw configError({
+    code: 'data/relative-to',
+    keyPath: ['dataset', 'relative_to'],
+    message:
+      season === undefined
+        ? '`relative_to: season` needs `season`'
+        : 'the input window is shorter than the season',
+    expected: season === undefined ? 'dataset.season' : `input_steps of ${season} or more`,
+    ...(season !== undefined && { got: `input_steps: ${input_steps}` }),
+  });
+}
+
+/**
+ * The level of a step of a window that begins to forecast at `origin`: steps that it reads have the
+ * level of the steps of the same place in a season that it forecasts.
+ */
+export function levelAt(
+  { period, count }: Levels,
+  valueAt: (step: number) => number,
+  { origin, step }: { readonly origin: number; readonly step: number },
+): number {
+  const phase = (((step - origin) % period) + period) % period;
+  let sum = 0;
+  for (let k = 1; k <= count; k++) sum += valueAt(origin + phase - k * period);
+  return sum / count;
 }
 
 /**
@@ -104,8 +154,13 @@ export function forecastSequences(config: ForecastConfig, { series_scaling }: Da
         const place = { file: source.name, line: steps[0].place(undefined).line };
         const id = config.series !== undefined && { id: name };
         if (Array.isArray(read)) return { problems: read, ...id };
-        const target = repeated([offset[0], scale[0]], config.horizon);
-        return { ...read, ...id, targetScaling: target, place };
+        const { level, ...sequence } = read;
+        const { input_steps, horizon, per_step = false } = config;
+        const targetScaling = (step: number): Scaling => {
+          const steps = per_step ? [step] : Array.from({ length: horizon }, (_, h) => input_steps + h);
+          return { offset: steps.map(one => offset[0] + level(one)), scale: steps.map(() => scale[0]) };
+        };
+        return { ...sequence, ...id, targetScaling, place };
       });
     },
   };
@@ -144,7 +199,7 @@ class Rows {
           code: 'data/csv-missing-column',
           message: `there is no column ${JSON.stringify(name)}, which the model reads`,
           ...placeInCsv(this.bytes, this.file, 0, 0),
-          expected: 'a first line with the names of the columns, as in the data that the run was trained on',
+          expected: 'a header line with the column names of the training data',
           got: known.join(', ').slice(0, 200),
         });
       }
@@ -183,12 +238,19 @@ class Rows {
 /** The last window of a series, or what is wrong with it. */
 function windowOf(
   unordered: readonly Step[],
-  { input_steps, horizon, calendar = [] }: ForecastConfig,
+  config: ForecastConfig,
   shape: WindowShape,
   { offset, scale }: { readonly offset: readonly number[]; readonly scale: readonly number[] },
 ):
-  | { readonly length: number; readonly values: Float32Array; readonly times?: readonly string[] }
+  | {
+      readonly length: number;
+      readonly values: Float32Array;
+      readonly times?: readonly string[];
+      /** Of a step of the window, in the units of the data. */
+      level(step: number): number;
+    }
   | Diagnostic[] {
+  const { input_steps, horizon, calendar = [] } = config;
   const steps = unordered.toSorted((a, b) => a.key - b.key);
   const last = steps.findLastIndex(({ cells }) => cells[0] !== '');
   const ahead = shape.hasFuture ? horizon : 0;
@@ -196,7 +258,7 @@ function windowOf(
   const line = steps[0].place(undefined);
   if (first < 0 || last + ahead >= steps.length) {
     const message =
-      first < 0 ? 'the series has too few steps' : 'the series does not say what is known in advance';
+      first < 0 ? 'the series has too few steps' : 'the series lacks the features known in advance';
     const expected =
       first < 0 ? `${input_steps} rows with a target` : `${horizon} rows without a target at its end`;
     const got = first < 0 ? `${last + 1}` : `${steps.length - 1 - last}`;
@@ -205,13 +267,17 @@ function windowOf(
   const problems = new Problems();
   const window = steps.slice(first, last + 1 + ahead);
   const values = new Float32Array(window.length * shape.size);
+  const levels = levelsOf(config);
+  const targetAt = (step: number): number => cellNumber(window[step].cells[0]) ?? 0;
+  const level = (step: number): number =>
+    levels === undefined ? 0 : levelAt(levels, targetAt, { origin: input_steps, step });
   window.forEach(({ cells, key, place }, step) => {
     const isFuture = step >= input_steps;
     const numbers = cells.map((cell, column) => {
       if (isFuture && column < shape.observed) return 0;
       const value = cellNumber(cell);
       if (value === undefined) problems.add(badNumber(cell, place(column)));
-      return ((value ?? 0) - offset[column]) / scale[column];
+      return ((value ?? 0) - offset[column] - (column === 0 ? level(step) : 0)) / scale[column];
     });
     values.set(
       rowValues(numbers, key, { calendar, isFuture, hasFuture: shape.hasFuture }),
@@ -220,5 +286,5 @@ function windowOf(
   });
   if (problems.all.length > 0) return [...problems.all];
   const times = window.flatMap(({ time }) => (time === undefined ? [] : [time]));
-  return { length: window.length, values, ...(times.length > 0 && { times }) };
+  return { length: window.length, values, level, ...(times.length > 0 && { times }) };
 }

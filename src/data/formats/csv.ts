@@ -43,7 +43,7 @@ const BYTE_ORDER_MARK_BYTES = 3;
 /**
  * Reads all records. Ragged rows and broken quotes are added to `problems`; reading stops when
  * those are full.
- * @throws UserError exit 5 where the file is empty or not UTF-8; whatever a handler throws.
+ * @throws UserError (exit 5) if the file is empty or not UTF-8; whatever a handler throws.
  */
 export function scanCsv(bytes: Buffer, file: string, handlers: CsvHandlers, problems: Problems): void {
   checkText(bytes, file);
@@ -176,12 +176,12 @@ function broken(error: CsvError, place: CsvPlace): Diagnostic {
       ? 'a quoted field of this record is never closed'
       : error.code === 'CSV_MAX_RECORD_SIZE'
         ? `the record is longer than ${MAX_RECORD_BYTES} bytes (perhaps a quote is not closed)`
-        : 'a quote stands inside a field';
+        : 'a quote inside an unquoted field';
   return {
     code: 'data/csv-quote',
     message,
     ...place,
-    expected: 'quotes around a whole field, doubled inside',
+    expected: 'quotes around the whole field, and doubled quotes inside it',
   };
 }
 
@@ -239,7 +239,7 @@ export class CsvPieces implements CsvRecord {
 
   /**
    * Records before one that cannot be told are told.
-   * @throws UserError exit 5 if no record can be told from here on; whatever a handler throws
+   * @throws UserError (exit 5) if no record can be told from here on; whatever a handler throws
    */
   push(piece: Buffer): void {
     if (piece.length === 0) return;

@@ -48,7 +48,7 @@ const HEADER_BYTES = 4;
 /**
  * Parses the decompressed bytes of an IDX file that must have `rank` dimensions. Byte values are a
  * view, not a copy.
- * @throws UserError exit 5, at the byte offset where the file is wrong.
+ * @throws UserError (exit 5), at the byte offset where the file is wrong.
  */
 export function parseIdx(source: IdxSource, rank: number): IdxArray {
   const { bytes } = source;

@@ -113,7 +113,7 @@ function utf32(item: Buffer, isBigEndian: boolean): string | undefined {
  * @param bytes its beginning at least, as far as the header goes
  * @param total of the whole array, header included
  * @param options.texts whether the array may hold texts as well
- * @throws UserError exit 5, naming `file` and the array `name`
+ * @throws UserError (exit 5), naming `file` and the array `name`
  */
 export function checkNpyLayout(
   bytes: Uint8Array,
@@ -160,7 +160,7 @@ function npyLayout<Type extends { readonly itemSize: number }>(
 
 /**
  * Parses one .npy member. Values are a view on `bytes` where their alignment allows it.
- * @throws UserError exit 5, naming `file` and the array `name`.
+ * @throws UserError (exit 5), naming `file` and the array `name`.
  */
 export function parseNpy(bytes: Uint8Array, file: string, name: string): NpyArray {
   const { header, dataOffset, type, count } = npyLayout(bytes, bytes.length, file, name, NUMBERS);
@@ -187,7 +187,7 @@ export function parseNpy(bytes: Uint8Array, file: string, name: string): NpyArra
 
 /**
  * The texts of an array `[N]`; of integers, their digits.
- * @throws UserError exit 5, naming `file` and the array `name`
+ * @throws UserError (exit 5), naming `file` and the array `name`
  */
 export function parseNpyTexts(bytes: Uint8Array, file: string, name: string): readonly string[] {
   const { header, dataOffset, type, count } = npyLayout(bytes, bytes.length, file, name, TEXTS_OR_NUMBERS);
@@ -205,7 +205,7 @@ export function parseNpyTexts(bytes: Uint8Array, file: string, name: string): re
   const data = Buffer.from(bytes.buffer, bytes.byteOffset + dataOffset, count * itemSize);
   return Array.from({ length: count }, (_, i) => {
     const text = decode(data.subarray(i * itemSize, (i + 1) * itemSize));
-    if (text === undefined) throw fail(`item ${i} is no text`, 'Unicode code points', header.descr);
+    if (text === undefined) throw fail(`item ${i} is not text`, 'Unicode code points', header.descr);
     return text;
   });
 }

@@ -4,8 +4,8 @@ import { damagedError, type UserError } from '../../util/errors.js';
 
 /**
  * @param base where `bytes` begin in the file
- * @throws UserError exit 5 at the first byte that is not UTF-8, such as a character that is cut off
- * at the end
+ * @throws UserError (exit 5) at the first byte that is not UTF-8, such as a character that is cut
+ *   off at the end
  */
 export function checkUtf8(bytes: Buffer, file: string, base = 0): void {
   const bad = badByte(bytes);
@@ -103,7 +103,7 @@ export class LinePieces {
     private readonly onLine: (line: TextLine) => void,
   ) {}
 
-  /** @throws UserError exit 5 if a line is not UTF-8 or far too long; whatever `onLine` throws */
+  /** @throws UserError (exit 5) if a line is not UTF-8 or far too long; whatever `onLine` throws */
   push(piece: Buffer): void {
     let from = 0;
     for (let end = piece.indexOf(LINE_FEED); end >= 0; end = piece.indexOf(LINE_FEED, from)) {

@@ -8,9 +8,9 @@ import { inflateRawSync } from 'node:zlib';
 import { damagedError, type UserError } from '../../util/errors.js';
 import { crc32 } from './crc32.js';
 
-const load = createRequire(import.meta.url);
+const require = createRequire(import.meta.url);
 /** Loaded on first use, so that a command that reads no archive does not pay. */
-const fflate = (): typeof import('fflate') => load('fflate');
+const fflate = (): typeof import('fflate') => require('fflate');
 
 const DIRECTORY_END = Buffer.from('PK\x05\x06', 'latin1');
 const DIRECTORY_END_BYTES = 22;
@@ -42,7 +42,7 @@ export interface Wanted {
 
 /**
  * The members of the archive that are wanted, by name.
- * @throws UserError exit 5 where the archive is damaged, a checksum differs or the bound is passed
+ * @throws UserError (exit 5) if the archive is damaged, a checksum differs or the bound is passed
  */
 export function readZip(bytes: Buffer, file: string, wanted: Wanted): ReadonlyMap<string, Uint8Array> {
   return unzipMembers(bytes, file, wanted, directoryOf(bytes, file));
@@ -62,14 +62,13 @@ function unzipMembers(
   for (const entry of directory) {
     const { name, originalBytes } = entry;
     if (!accepts(name)) continue;
-    // Which of the two is meant, nobody knows; and thousands of entries for one large member would be unpacked one after the other.
-    if (taken.has(name)) throw refused(`it has two members ${name}`, 'data/zip');
+    // Which of the two is meant, nobody knows; and thousands of entries for one large member would
+    // be unpacked one after the other.
+    if (taken.has(name)) throw refused(`it contains ${name} twice`, 'data/zip');
     taken.add(name);
     total += originalBytes;
     if (!(total <= maxBytes))
-      throw refused(
-        `its ${bytes.length} bytes expand to ${total} or more, and ${maxBytes} are the most here`,
-      );
+      throw refused(`its ${bytes.length} bytes expand to at least ${total} bytes; the limit is ${maxBytes}`);
     const head = headOf(bytes, entry);
     if (head !== undefined && !fits(name, head, originalBytes)) continue;
     const content = contentOf(bytes, file, entry);
@@ -86,11 +85,11 @@ function contentOf(bytes: Buffer, file: string, entry: Entry): Uint8Array {
   const { name, method, compressedBytes, originalBytes } = entry;
   const from = dataStart(bytes, entry);
   if (from === undefined || from + compressedBytes > bytes.length)
-    throw broken(`member ${name} is not where the directory says`);
+    throw broken(`member ${name} is not at the offset in the directory`);
   const stored = bytes.subarray(from, from + compressedBytes);
   if (method === 0) {
     if (stored.length !== originalBytes)
-      throw broken(`member ${name} has another size than the directory says`);
+      throw broken(`the size of member ${name} differs from the directory`);
     // an array has to begin where its type can
     return Uint8Array.from(stored);
   }
@@ -105,8 +104,7 @@ function contentOf(bytes: Buffer, file: string, entry: Entry): Uint8Array {
   } catch (error) {
     throw broken(`member ${name}: ${error instanceof Error ? error.message : error}`);
   }
-  if (content.length !== originalBytes)
-    throw broken(`member ${name} has another size than the directory says`);
+  if (content.length !== originalBytes) throw broken(`the size of member ${name} differs from the directory`);
   return content;
 }
 
@@ -130,7 +128,10 @@ function dataStart(bytes: Buffer, { offset }: Entry): number | undefined {
   return offset + MEMBER_BYTES + bytes.readUInt16LE(offset + 26) + bytes.readUInt16LE(offset + 28);
 }
 
-/** How a member begins, from what it is compressed to at its beginning; undefined where that is damaged, as unpacking it will tell. */
+/**
+ * How a member begins, from what it is compressed to at its beginning; undefined where that is
+ * damaged, as unpacking it will tell.
+ */
 function headOf(bytes: Buffer, entry: Entry): Uint8Array | undefined {
   const { method, compressedBytes } = entry;
   const from = dataStart(bytes, entry);
@@ -176,7 +177,7 @@ function directoryPlace(bytes: Buffer, file: string): DirectoryPlace {
   // the record stands right before its locator, which says where without counting a prefix
   const record = locator - DIRECTORY_END_64_BYTES;
   if (record < 0 || bytes.readUInt32LE(record) !== DIRECTORY_END_64)
-    throw damage(file, 'the zip archive is damaged (its Zip64 record is not where it should be)', 'data/zip');
+    throw damage(file, 'the zip archive is damaged (its Zip64 record is misplaced)', 'data/zip');
   return place(uint64(bytes, record + 40), uint64(bytes, record + 48), record);
 }
 

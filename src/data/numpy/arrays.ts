@@ -46,7 +46,8 @@ interface Features {
  * symbols there are not looked at.
  * @param suffix of the arrays' names, for messages: '', '_validation' or '_test'.
  * @param ignored a label that becomes -100
- * @throws UserError exit 5, one diagnostic for each array that is wrong, at its first wrong index.
+ * @throws UserError (exit 5), one diagnostic for each array that is wrong, at its first wrong
+ *   index.
  */
 export function sequencesOf(
   arrays: NpzArrays,
@@ -78,8 +79,8 @@ export function sequencesOf(
 
 /**
  * @param suffix of the names of `other`'s arrays
- * @throws UserError exit 5 if the sequences have another T, F or kind of target than the training
- * ones
+ * @throws UserError (exit 5) if the sequences have another T, F or kind of target than the training
+ *   ones
  */
 export function checkSameShape(train: NpzSequences, other: NpzSequences, suffix: string, file: string): void {
   const problems = new Problems();
@@ -159,7 +160,7 @@ function targetsOf(y: NpyArray, shape: Shape, lengths: Int32Array | undefined, f
     if (!perSequence && lengths !== undefined) maskPadding(values, lengths, steps);
     const numClasses = values.reduce((most, label) => Math.max(most, label + 1), 0);
     if (numClasses === 0)
-      throw wrong('data/label-range', file, name, '', { message: 'has ignored labels only' });
+      throw wrong('data/label-range', file, name, '', { message: 'contains only ignored labels' });
     return { kind: 'class', numClasses, values, perStep: !perSequence };
   }
   throw wrong('data/shape-mismatch', file, name, '', {

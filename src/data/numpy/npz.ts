@@ -57,9 +57,9 @@ export const npz: DatasetKind<NpzConfig> = {
  * or `[N, T]` integer classes, -100 = ignored, or `[N, C]` float targets) and optionally `lengths`
  * `[N]` and `ids` `[N]`; the test split is the same with `_test`, or a fraction. Validation
  * sequences may stand in the same with `_validation`.
- * @throws UserError exit 2 where the file cannot be read or the test split is not determined; exit
- * 5 where the archive is damaged, shapes do not fit, or a value is out of range (located by array
- * and index).
+ * @throws UserError (exit 2) if the file cannot be read or the test split is not determined; exit 5
+ *   where the archive is damaged, shapes do not fit, or a value is out of range (located by array
+ *   and index).
  */
 async function open(config: NpzConfig, context: DatasetContext): Promise<Dataset> {
   const source = await readSource(config.path);
@@ -138,8 +138,8 @@ function checkTestSplit({ numbers }: Arrays, config: NpzConfig): void {
       code: 'data/test-split',
       keyPath: ['dataset', inFile ? 'test_fraction' : 'path'],
       message: inFile
-        ? `${config.path} has x_test, so dataset.test_fraction must not be given`
-        : `${config.path} has no x_test, so it does not say which sequences test`,
+        ? `${config.path} has x_test, so remove dataset.test_fraction`
+        : `${config.path} has no x_test, so the test split is not defined`,
       expected: inFile ? undefined : 'arrays x_test and y_test, or dataset.test_fraction',
     });
   }
@@ -154,8 +154,8 @@ function checkValidationArrays({ numbers }: Arrays, { path, validation_arrays }:
     throw configError({
       code: 'data/validation-split',
       keyPath: ['dataset', 'path'],
-      message: `${path} has x_validation, and the config does not say whether to use it`,
-      expected: 'dataset.validation_arrays: true, or false to leave it alone',
+      message: `${path} has x_validation, but the config does not say whether to use it`,
+      expected: 'dataset.validation_arrays: true, or false to ignore it',
     });
   }
   if (!inFile && validation_arrays) {

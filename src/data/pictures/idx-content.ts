@@ -10,7 +10,7 @@ const EXCESS_BYTES = 2 ** 20;
 /**
  * No more is decompressed than the header states, so that a small file cannot take the machine's
  * memory; of one whose header is wrong just the beginning, which is all that the complaint needs.
- * Throws exit 5 where the gzip stream is damaged.
+ * @throws UserError (exit 5) if the gzip stream is damaged
  */
 export function idxContent({ name, bytes }: SourceFile): IdxSource {
   const beginning = decompressedBeginning(bytes, name);

@@ -31,8 +31,8 @@ export const idx: DatasetKind<IdxConfig> = {
 };
 
 /**
- * @throws UserError exit 2 where a file cannot be read, exit 5 where it is damaged (at its byte
- * offset).
+ * @throws UserError (exit 2) if a file cannot be read, (exit 5) if it is damaged (at its byte
+ *   offset).
  */
 async function open(config: IdxConfig, { ignoredLabel }: DatasetContext): Promise<Dataset> {
   const pairs = {
@@ -63,7 +63,7 @@ function validationFiles(config: IdxConfig): readonly string[] | undefined {
   throw configError({
     code: 'data/validation',
     keyPath: ['dataset', images === undefined ? 'validation_labels' : 'validation_images'],
-    message: 'validation pictures and their labels are two files',
+    message: 'validation images and labels are two files',
     expected: 'both dataset.validation_images and dataset.validation_labels',
   });
 }

@@ -72,8 +72,8 @@ export const mnist: DatasetKind<MnistConfig> = {
 };
 
 /**
- * @throws UserError exit 2 where the files are missing, exit 5 where they are not MNIST's, byte for
- * byte.
+ * @throws UserError (exit 2) if the files are missing, (exit 5) if they are not MNIST's, byte for
+ *   byte.
  */
 async function open(config: MnistConfig, { ignoredLabel }: DatasetContext): Promise<Dataset> {
   const folder = config.path ?? packageFolder();
@@ -119,7 +119,7 @@ async function readPart(folder: string, part: Part): Promise<ReadPart> {
   if (digest !== part.sha256) {
     throw damagedError({
       code: 'data/digest',
-      message: 'this is not the MNIST file of that name: its SHA-256 differs',
+      message: 'this is not the original MNIST file: its SHA-256 differs',
       file,
       expected: part.sha256,
       got: digest,

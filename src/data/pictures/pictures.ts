@@ -42,7 +42,7 @@ export interface PictureSplits {
 /**
  * The dataset of a pair of IDX files for each split. Unsigned bytes are scaled to 0..1, floats are
  * taken as they are.
- * @throws UserError exit 5 where the files do not fit together or a value is out of range.
+ * @throws UserError (exit 5) if the files do not fit together or a value is out of range.
  */
 export function pictureDataset(files: PictureSplits, options: PictureOptions): Dataset {
   const [height, width] = pictureSize(files);
@@ -153,7 +153,7 @@ function pictureSize({ train, validation, test }: PictureSplits): readonly [numb
   for (const { images, labels, imagesFile, labelsFile } of [train, ...Object.values(others)]) {
     if (labels.dims[0] !== images.dims[0]) {
       throw idxDamage('data/count-mismatch', { file: labelsFile, zipped: labels.zipped }, 4, {
-        message: 'there are not as many labels as pictures',
+        message: 'the number of labels differs from the number of pictures',
         expected: `${images.dims[0]} labels, as in ${imagesFile}`,
         got: `${labels.dims[0]}`,
       });
@@ -164,7 +164,7 @@ function pictureSize({ train, validation, test }: PictureSplits): readonly [numb
     const [, otherHeight, otherWidth] = images.dims;
     if (height === otherHeight && width === otherWidth) continue;
     throw idxDamage('data/shape-mismatch', { file: imagesFile, zipped: images.zipped }, 8, {
-      message: `the ${name} pictures have another size than the training pictures`,
+      message: `the ${name} pictures differ in size from the training pictures`,
       expected: `${height} x ${width}, as in ${train.imagesFile}`,
       got: `${otherHeight} x ${otherWidth}`,
     });
@@ -225,7 +225,7 @@ export function pictureSequences(sequence: PictureSequence, { picture }: DataRec
       const [count, height, width] = images.dims;
       if (picture && (picture.height !== height || picture.width !== width)) {
         throw idxDamage('data/shape-mismatch', { file: name }, 8, {
-          message: 'the pictures have another size than those that the run was trained on',
+          message: 'the pictures differ in size from the training pictures of the run',
           expected: `${picture.height} x ${picture.width}`,
           got: `${height} x ${width}`,
         });

@@ -11,8 +11,8 @@ import { MAX_BYTES } from './limits.js';
 
 /**
  * The bytes of the file at `path`, which may be a pipe.
- * @throws UserError exit 2 if it cannot be read, exit 5 if a gzip stream is damaged; both also
- * while it is read
+ * @throws UserError (exit 2) if it cannot be read, (exit 5) if a gzip stream is damaged; both also
+ *   while it is read
  */
 export async function fileBytes(path: string): Promise<ByteSource> {
   try {
@@ -46,7 +46,10 @@ export async function streamBytes(name: string, stream: Readable, size?: number)
     : { name, size, chunks };
 }
 
-/** All bytes of `source`. Throws exit 5 if they are more than `maxBytes`. */
+/**
+ * All bytes of `source`.
+ * @throws UserError (exit 5) if they are more than `maxBytes`
+ */
 export async function allBytes({ name, chunks }: ByteSource, maxBytes = MAX_BYTES): Promise<Buffer> {
   const parts: Buffer[] = [];
   let total = 0;
@@ -55,7 +58,7 @@ export async function allBytes({ name, chunks }: ByteSource, maxBytes = MAX_BYTE
     if (total > maxBytes) {
       throw damagedError({
         code: 'data/too-large',
-        message: 'there is too much data',
+        message: 'too much data',
         file: name,
         expected: `at most ${maxBytes} bytes`,
       });

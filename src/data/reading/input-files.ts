@@ -10,7 +10,7 @@ import { usageError } from '../../util/errors.js';
 /**
  * The files of `paths`, in the order of the paths; those of a folder (without its folders and
  * hidden files) or of a pattern such as `data/*.txt` in the order of their names' code units.
- * @throws UserError exit 2 if a folder or a pattern stands for no file
+ * @throws UserError (exit 2) if a folder or a pattern stands for no file
  */
 export async function inputFiles(paths: string | readonly string[]): Promise<readonly string[]> {
   const lists = await Promise.all([paths].flat().map(filesOf));
@@ -26,7 +26,7 @@ async function filesOf(path: string): Promise<readonly string[]> {
     );
     return some(
       path,
-      'the folder has no files',
+      'the directory has no files',
       names.sort().map(name => join(path, name)),
     );
   }

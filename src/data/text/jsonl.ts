@@ -85,8 +85,8 @@ interface Common {
 /**
  * Class labels become classes in sorted order (numbers by value, else by code units) over all
  * files; -100 and null are ignored.
- * @throws UserError exit 2 if a file is missing, the first record lacks a field or the test split
- * is not determined; exit 5 at the line of a record that is wrong
+ * @throws UserError (exit 2) if a file is missing, the first record lacks a field or the test split
+ *   is not determined; (exit 5) at the line of a record that is wrong
  */
 async function open(config: JsonlConfig, { seed, ignoredLabel }: DatasetContext): Promise<Dataset> {
   const common: Common = { symbols: new TextCodes() };

@@ -96,7 +96,7 @@ export function symbolNumbers(vocabulary: Vocabulary): ReadonlyMap<string, numbe
  * The symbols that occur `min_count` times or more, the most frequent first, equally frequent ones
  * by code units.
  * @param counts occurrences in the training split, by code
- * @throws UserError exit 2 if no symbol is left
+ * @throws UserError (exit 2) if no symbol is left
  */
 export function fitVocabulary(
   { level, texts }: SymbolTexts,
@@ -111,7 +111,7 @@ export function fitVocabulary(
       keyPath: ['dataset', 'min_count'],
       message:
         known.length === 0
-          ? 'no symbol of the training split is that frequent'
+          ? 'no symbol of the training split occurs that often'
           : 'there are too many symbols',
       expected:
         known.length === 0

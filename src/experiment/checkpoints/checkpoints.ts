@@ -1,4 +1,7 @@
-/** Writing checkpoints: each file whole or absent, `last` and `best` always resolvable, old ones removed by a rule. */
+/**
+ * Writing checkpoints: each file whole or absent, `last` and `best` always resolvable, old ones
+ * removed by a rule.
+ */
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { flushFolder, TEMPORARY_PREFIX, writeJsonAtomic } from '../files/atomic.js';
@@ -33,7 +36,10 @@ export interface CheckpointInput {
   readonly step: number;
   /** Whole epochs done. */
   readonly epoch: number;
-  /** Weights under PyTorch's names, optimizer state as `optimizer.<state>.<weight>`; any names are kept. */
+  /**
+   * Weights under PyTorch's names, optimizer state as `optimizer.<state>.<weight>`; any names are
+   * kept.
+   */
   readonly tensors: Tensors;
   /** Anything else that going on needs. */
   readonly metadata: JsonObject;
@@ -64,8 +70,9 @@ export class CheckpointStore {
   }
 
   /**
-   * Opens `folder`, creating it, and brings to its end what an interrupted save left undone. Throws exit 5 where a checkpoint in it is damaged,
-   * exit 2 where it is a link or one cannot be read, exit 1 where the system refuses.
+   * Opens `folder`, creating it, and brings to its end what an interrupted save left undone. Throws
+   * exit 5 where a checkpoint in it is damaged, exit 2 where it is a link or one cannot be read,
+   * exit 1 where the system refuses.
    */
   static open(folder: string, policy: CheckpointPolicy): CheckpointStore {
     withFileErrors(folder, () => {
@@ -78,7 +85,11 @@ export class CheckpointStore {
     return new CheckpointStore(folder, policy);
   }
 
-  /** Writes one checkpoint; the same step again replaces it. Older ones go only after it is safely on the disk. Throws exit 1 where the system refuses. */
+  /**
+   * Writes one checkpoint; the same step again replaces it. Older ones go only after it is safely
+   * on the disk.
+   * @throws UserError (exit 1) if the system refuses
+   */
   save(input: CheckpointInput): SavedCheckpoint {
     const path = join(this.folder, checkpointName(input.step));
     const { name, mode, value } = this.metricOf(input.metric);
@@ -106,12 +117,18 @@ export class CheckpointStore {
     return this.policy.mode === 'max' ? value > best : value < best;
   }
 
-  /** The file of a checkpoint. Throws exit 2 where there is none. */
+  /**
+   * The file of a checkpoint.
+   * @throws UserError (exit 2) if there is none
+   */
   resolve(which: Which): string {
     return selectCheckpoint(this.folder, this.entries, which).path;
   }
 
-  /** Reads a checkpoint with all its tensors. Throws exit 2 (absent) or 5 (damaged). */
+  /**
+   * Reads a checkpoint with all its tensors.
+   * @throws UserError (exit 2) if it is absent, (exit 5) if it is damaged
+   */
   load(which: Which): Checkpoint {
     return loadCheckpoint(this.resolve(which));
   }
@@ -122,8 +139,8 @@ export class CheckpointStore {
   }
 
   /**
-   * The index is replaced before a file goes, so it never names one that is not there. What could not be removed stays among the entries,
-   * for the next save to remove.
+   * The index is replaced before a file goes, so it never names one that is not there. What could
+   * not be removed stays among the entries, for the next save to remove.
    */
   private prune(): void {
     const kept = this.kept();

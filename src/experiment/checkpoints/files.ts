@@ -14,8 +14,9 @@ export function isCheckpointName(name: string): boolean {
 }
 
 /**
- * Names of the checkpoints in `folder` by rising step; none where there is no such folder. A folder that cannot be read is not taken for
- * one that is empty: a run would begin anew. Throws exit 2 or 5 there.
+ * Names of the checkpoints in `folder` by rising step; none where there is no such folder. A folder
+ * that cannot be read is not taken for one that is empty: a run would begin anew.
+ * @throws UserError (exit 2) or (exit 5) in that case
  */
 export function checkpointNames(folder: string): string[] {
   if (isAbsent(folder)) return [];
@@ -26,14 +27,16 @@ export function checkpointNames(folder: string): string[] {
   }
 }
 
-/** Throws exit 2 where `folder` is a link: what is written to a run must stay inside it. */
+/**
+ * @throws UserError (exit 2) if `folder` is a link: what is written to a run must stay inside it
+ */
 export function refuseLink(folder: string): void {
   if (!lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink()) return;
   throw usageError({
     code: 'checkpoint/link',
-    message: 'the folder of the checkpoints is a link, which is not followed',
+    message: 'checkpoints/ is a symbolic link, which cellrun does not follow',
     file: folder,
-    expected: 'a folder of its own in each run',
+    expected: 'a real directory in each run',
   });
 }
 

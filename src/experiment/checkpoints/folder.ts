@@ -1,7 +1,7 @@
 /**
- * Reading a `checkpoints/` folder. The files themselves are the truth: each carries its step, epoch and metric in its
- * checked header, so nothing depends on a list beside them being up to date. `index.json` is written for other readers; here
- * it only tells of a file that has gone.
+ * Reading a `checkpoints/` folder. The files themselves are the truth: each carries its step, epoch
+ * and metric in its checked header, so nothing depends on a list beside them being up to date.
+ * `index.json` is written for other readers; here it only tells of a file that has gone.
  */
 import { basename, join } from 'node:path';
 import { damagedError, usageError } from '../../util/errors.js';
@@ -42,14 +42,18 @@ export type Which = 'last' | 'best' | number;
 export const STATE_KEY = 'cellrun';
 
 /**
- * Every checkpoint of `folder` by rising step; empty where there is no folder. Throws exit 5 for a damaged one, exit 2 where one cannot
- * be read.
+ * Every checkpoint of `folder` by rising step; empty where there is no folder.
+ * @throws UserError (exit 5) for a damaged one
+ * @throws UserError (exit 2) if one cannot be read
  */
 export function listCheckpoints(folder: string): (CheckpointEntry & { readonly metadata: JsonObject })[] {
   return checkpointNames(folder).map(name => entryOf(join(folder, name)));
 }
 
-/** The entry with the best finite metric, the earliest among equals; `undefined` where no metric is finite. */
+/**
+ * The entry with the best finite metric, the earliest among equals; `undefined` where no metric is
+ * finite.
+ */
 export function bestOf(entries: readonly CheckpointEntry[]): CheckpointEntry | undefined {
   return rankByMetric(entries)[0];
 }
@@ -63,7 +67,10 @@ export function rankByMetric(entries: readonly CheckpointEntry[]): CheckpointEnt
     .sort((a, b) => cost(a) - cost(b) || a.step - b.step);
 }
 
-/** Finds `last`, `best` or the one of a step among `entries`; exit 2 with what there is where it does not exist. */
+/**
+ * Finds `last`, `best` or the one of a step among `entries`; exit 2 with what there is where it
+ * does not exist.
+ */
 export function selectCheckpoint(
   folder: string,
   entries: readonly CheckpointEntry[],
@@ -86,8 +93,9 @@ export function selectCheckpoint(
 }
 
 /**
- * Resolves a checkpoint of `folder` to its file. Throws exit 2 where there never was such a one or it is no longer kept, exit 5
- * where one is damaged or the one meant has gone.
+ * Resolves a checkpoint of `folder` to its file.
+ * @throws UserError (exit 2) if there never was such a one or it is no longer kept
+ * @throws UserError (exit 5) if one is damaged or the one meant has gone
  */
 export function resolveCheckpoint(folder: string, which: Which): string {
   const entries = listCheckpoints(folder);
@@ -108,12 +116,15 @@ function checkNotLost(folder: string, entries: readonly CheckpointEntry[], which
   if (named === undefined || named === null || entries.some(({ path }) => basename(path) === named)) return;
   throw damagedError({
     code: 'checkpoint/lost',
-    message: 'this checkpoint has gone: the index beside it names it, but there is no such file',
+    message: 'this checkpoint is missing: checkpoints/index.json lists it, but the file does not exist',
     file: join(folder, named),
   });
 }
 
-/** Reads one checkpoint file with all its tensors, digests checked. Throws exit 2 (absent) or 5 (damaged). */
+/**
+ * Reads one checkpoint file with all its tensors, digests checked.
+ * @throws UserError (exit 2) if it is absent, (exit 5) if it is damaged
+ */
 export function loadCheckpoint(path: string): Checkpoint {
   const { tensors, metadata } = readSafetensors(path, { follow: false });
   const state = stateOf(path, metadata);
@@ -150,19 +161,22 @@ function stateOf(path: string, metadata: Readonly<Record<string, string>>): Stat
   if (state !== undefined) return checkStep(path, state);
   throw damagedError({
     code: 'checkpoint/no-state',
-    message: `these are tensors, but not a checkpoint: the header has no usable '${STATE_KEY}' entry`,
+    message: `not a checkpoint: the header of this safetensors file has no valid '${STATE_KEY}' entry`,
     file: path,
     offset: 8,
   });
 }
 
-/** Steps are sorted by name where a run goes on, and by what the file says where it is listed: both must be one. */
+/**
+ * Steps are sorted by name where a run goes on, and by what the file says where it is listed: both
+ * must be one.
+ */
 function checkStep(path: string, state: State): State {
   const name = basename(path);
   if (!isCheckpointName(name) || name === checkpointName(state.step)) return state;
   throw damagedError({
     code: 'checkpoint/step',
-    message: `this is the checkpoint of step ${state.step} under the name of another`,
+    message: `this file holds the checkpoint of step ${state.step}, but its name says another step`,
     file: path,
     offset: 8,
     expected: checkpointName(state.step),

@@ -1,6 +1,7 @@
 /**
- * `checkpoints/index.json` as its reader here needs it: not to find checkpoints, whose files are the truth, but to notice that
- * one has gone. It is replaced before a file is removed, so it never names one that a run took away itself.
+ * `checkpoints/index.json` as its reader here needs it: not to find checkpoints, whose files are
+ * the truth, but to notice that one has gone. It is replaced before a file is removed, so it never
+ * names one that a run took away itself.
  */
 import { lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,7 +24,10 @@ export function indexPath(folder: string): string {
   return join(folder, INDEX_NAME);
 }
 
-/** The index of `folder`; undefined where it is absent or says nothing of use: it is not what checkpoints are read by. */
+/**
+ * The index of `folder`; undefined where it is absent or says nothing of use: it is not what
+ * checkpoints are read by.
+ */
 export function readIndex(folder: string): CheckpointIndex | undefined {
   const { last, best, checkpoints } = parsed(textOf(indexPath(folder)));
   if (!isName(last) || !Array.isArray(checkpoints)) return undefined;
@@ -31,11 +35,14 @@ export function readIndex(folder: string): CheckpointIndex | undefined {
   return { last, best: isName(best) ? best : null, files: files.filter(isName) };
 }
 
-/** Why the index of `folder` says nothing of use; undefined where it does, or is absent though nobody asks for it. */
+/**
+ * Why the index of `folder` says nothing of use; undefined where it does, or is absent though
+ * nobody asks for it.
+ */
 export function indexProblem(folder: string, isWanted: boolean): string | undefined {
   if (readIndex(folder) !== undefined) return undefined;
-  if (!isAbsent(indexPath(folder))) return 'this is not the index of checkpoints, and is written anew';
-  return isWanted ? 'the index of the checkpoints has gone, and is written anew' : undefined;
+  if (!isAbsent(indexPath(folder))) return 'this is not a valid checkpoint index; it will be rewritten';
+  return isWanted ? 'the checkpoint index is missing; it will be rewritten' : undefined;
 }
 
 /** What is known of a kept checkpoint without opening its file. */
@@ -44,14 +51,19 @@ export interface ListedCheckpoint {
   readonly step: number;
   /** Whole epochs done. */
   readonly epoch: number;
-  /** The metric that `best` means, and its value; null where it was not measured or is not finite. */
+  /**
+   * The metric that `best` means, and its value; null where it was not measured or is not finite.
+   */
   readonly metric: string;
   readonly value: number | null;
   readonly last: boolean;
   readonly best: boolean;
 }
 
-/** The checkpoints that the index of `folder` names, for those who only tell of them; empty where it says nothing of use. */
+/**
+ * The checkpoints that the index of `folder` names, for those who only tell of them; empty where it
+ * says nothing of use.
+ */
 export function listCheckpoints(folder: string): readonly ListedCheckpoint[] {
   const { metric, last, best, checkpoints } = parsed(textOf(indexPath(folder)));
   if (!Array.isArray(checkpoints)) return [];
@@ -72,7 +84,10 @@ export function listCheckpoints(folder: string): readonly ListedCheckpoint[] {
   );
 }
 
-/** Empty where it cannot be read. Anything but a file of ordinary size is none of ours, and a pipe would keep us waiting. */
+/**
+ * Empty where it cannot be read. Anything but a file of ordinary size is none of ours, and a pipe
+ * would keep us waiting.
+ */
 function textOf(path: string): string {
   try {
     const info = lstatSync(path);

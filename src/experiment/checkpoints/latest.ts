@@ -19,13 +19,19 @@ export interface LatestCheckpoint {
   readonly whole: readonly SavedCheckpoint[];
   /** What is wrong with the damaged ones, which have gone, and what is wrong with the index. */
   readonly damaged: readonly Diagnostic[];
-  /** Gives the damaged ones another name. Throws exit 1 where the system refuses. */
+  /**
+   * Gives the damaged ones another name.
+   * @throws UserError (exit 1) if the system refuses
+   */
   setAside(): void;
 }
 
 /**
- * Reads every checkpoint of `folder`, digests and all, and changes nothing. Throws exit 5 with what is wrong where `strict`, or where there
- * were checkpoints and none is whole; exit 2 where one cannot be got at, and so may be whole, or where it or the folder is a link.
+ * Reads every checkpoint of `folder`, digests and all, and changes nothing.
+ * @throws UserError (exit 5) with what is wrong where `strict`, or where there were checkpoints and
+ *   none is whole
+ * @throws UserError (exit 2) if one cannot be got at, and so may be whole, or where it or the
+ *   folder is a link
  */
 export function latestCheckpoint(folder: string, { strict }: { readonly strict: boolean }): LatestCheckpoint {
   withFileErrors(folder, () => refuseLink(folder));
@@ -56,7 +62,10 @@ export function latestCheckpoint(folder: string, { strict }: { readonly strict: 
   return { checkpoint, whole, damaged: found, setAside };
 }
 
-/** A folder or a pipe of that name holds no checkpoint; where a link leads there may be a whole one, which reading it says. */
+/**
+ * A folder or a pipe of that name holds no checkpoint; where a link leads there may be a whole one,
+ * which reading it says.
+ */
 function refuseOther(path: string): void {
   let info: Stats;
   try {
@@ -68,7 +77,10 @@ function refuseOther(path: string): void {
   throw damagedError({ code: 'checkpoint/no-file', message: 'this is not a file', file: path });
 }
 
-/** The index is written anew with the next checkpoint; a process that is killed before it wrote its first one has saved one checkpoint. */
+/**
+ * The index is written anew with the next checkpoint; a process that is killed before it wrote its
+ * first one has saved one checkpoint.
+ */
 function indexDamage(folder: string, count: number): Diagnostic[] {
   const message = indexProblem(folder, count > 1);
   return message === undefined ? [] : [{ code: 'checkpoint/index', message, file: indexPath(folder) }];
@@ -77,13 +89,16 @@ function indexDamage(folder: string, count: number): Diagnostic[] {
 function noneLeft(folder: string): Diagnostic {
   return {
     code: 'checkpoint/none-whole',
-    message: 'no whole checkpoint is left to go on from',
+    message: 'no intact checkpoint is left to resume from',
     file: folder,
-    expected: 'a whole one, put back from a copy of the directory; or a new run of this config',
+    expected: 'an intact checkpoint restored from a backup, or a new run of this config',
   };
 }
 
-/** Files that the index names and that are neither there nor set aside. It is replaced before a run removes one itself. */
+/**
+ * Files that the index names and that are neither there nor set aside. It is replaced before a run
+ * removes one itself.
+ */
 function lostCheckpoints(folder: string): Diagnostic[] {
   const isThere = (name: string) => ['', ASIDE].some(end => existsSync(join(folder, name + end)));
   const names = readIndex(folder)?.files ?? [];
@@ -91,7 +106,7 @@ function lostCheckpoints(folder: string): Diagnostic[] {
     .filter(name => !isThere(name))
     .map(name => ({
       code: 'checkpoint/lost',
-      message: 'this checkpoint has gone: the index beside it names it, but there is no such file',
+      message: 'this checkpoint is missing: checkpoints/index.json lists it, but the file does not exist',
       file: join(folder, name),
     }));
 }

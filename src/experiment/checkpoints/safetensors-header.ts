@@ -1,4 +1,7 @@
-/** The header of a safetensors file: parsed and held against every rule of the format before a value is touched. */
+/**
+ * The header of a safetensors file: parsed and held against every rule of the format before a value
+ * is touched.
+ */
 import { damagedError, type UserError } from '../../util/errors.js';
 import { notJson } from '../files/json.js';
 import { type DType, ELEMENT_BYTES, elementCount, isDType } from './tensor-types.js';
@@ -27,8 +30,9 @@ export interface Header {
 export const MAX_HEADER_BYTES = 100_000_000;
 
 /**
- * Parses the beginning of `file`: `bytes` holds at least the whole header, or the whole file where it ends earlier;
- * `fileBytes` is the file's length. Throws exit 5 with the file and an offset where a rule of the format is broken.
+ * Parses the beginning of `file`: `bytes` holds at least the whole header, or the whole file where
+ * it ends earlier; `fileBytes` is the file's length.
+ * @throws UserError (exit 5) with the file and an offset where a rule of the format is broken
  */
 export function parseHeader(bytes: Buffer, fileBytes: number, file: string): Header {
   const damaged = (offset: number, message: string): UserError =>
@@ -38,12 +42,13 @@ export function parseHeader(bytes: Buffer, fileBytes: number, file: string): Hea
   const text = decodeHeader(bytes.subarray(LENGTH_BYTES, dataStart), damaged);
   const header = parseObject(text, damaged);
   const repeated = repeatedKey(text);
-  if (repeated !== undefined) throw damaged(LENGTH_BYTES, `the header names '${repeated}' twice`);
+  if (repeated !== undefined) throw damaged(LENGTH_BYTES, `the header contains '${repeated}' twice`);
   const metadata = metadataOf(header, damaged);
   const entries = Object.entries(header)
     .filter(([name]) => name !== '__metadata__')
     .map(([name, value]) => entryOf(name, value, message => damaged(LENGTH_BYTES, message)))
-    // Empty tensors share their place with a neighbour, so the end decides between equal beginnings.
+    // Empty tensors share their place with a neighbour, so the end decides between equal
+    // beginnings.
     .sort((a, b) => a.begin - b.begin || a.end - b.end);
   checkLayout(entries, fileBytes - dataStart, (at, message) => damaged(dataStart + at, message));
   return { entries, metadata, dataStart };
@@ -81,7 +86,10 @@ function parseObject(text: string, damaged: Damaged): Record<string, unknown> {
   return header;
 }
 
-/** JSON.parse keeps the last of two equal keys in silence; this walks the tokens of valid JSON and finds them. */
+/**
+ * JSON.parse keeps the last of two equal keys in silence; this walks the tokens of valid JSON and
+ * finds them.
+ */
 function repeatedKey(text: string): string | undefined {
   const open: Set<string>[] = [];
   for (let at = 0; at < text.length; at++) {
@@ -102,7 +110,10 @@ function repeatedKey(text: string): string | undefined {
   return undefined;
 }
 
-/** The place after the closing quote of the string that opens at `start`. Not a regular expression: those overflow on long strings. */
+/**
+ * The place after the closing quote of the string that opens at `start`. Not a regular expression:
+ * those overflow on long strings.
+ */
 function stringEnd(text: string, start: number): number {
   let at = start + 1;
   while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1;

@@ -1,9 +1,11 @@
 /**
- * safetensors (https://github.com/huggingface/safetensors, "Format"): eight bytes little-endian header length, a JSON
- * header, then the tensors' bytes without gaps. Reading is strict: what is not exactly such a file is damaged.
+ * safetensors (https://github.com/huggingface/safetensors, "Format"): eight bytes little-endian
+ * header length, a JSON header, then the tensors' bytes without gaps. Reading is strict: what is
+ * not exactly such a file is damaged.
  *
- * Files written here also carry digests in `__metadata__`: `sha256.<tensor>` of each tensor's bytes and `sha256` of the
- * header's meaning, so that no flipped bit passes unseen. Files without them, as other programs write, are read too.
+ * Files written here also carry digests in `__metadata__`: `sha256.<tensor>` of each tensor's bytes
+ * and `sha256` of the header's meaning, so that no flipped bit passes unseen. Files without them,
+ * as other programs write, are read too.
  */
 import { createHash } from 'node:crypto';
 import { damagedError } from '../../util/errors.js';
@@ -34,8 +36,9 @@ const DIGEST_PREFIX = 'sha256.';
 const METADATA = '__metadata__';
 
 /**
- * Writes `tensors` and `metadata` to `path`, whole or not at all, names in sorted order so that equal content is equal
- * bytes. Returns the number of bytes. A tensor whose shape does not fit its data is a defect of the caller.
+ * Writes `tensors` and `metadata` to `path`, whole or not at all, names in sorted order so that
+ * equal content is equal bytes. Returns the number of bytes. A tensor whose shape does not fit its
+ * data is a defect of the caller.
  */
 export function writeSafetensors(
   path: string,
@@ -64,8 +67,9 @@ export function writeSafetensors(
 }
 
 /**
- * Reads a whole file. Throws exit 2 where it cannot be read and exit 5, with the file and the byte offset, where it is not exactly a
- * safetensors file or a digest in it does not fit.
+ * Reads a whole file.
+ * @throws UserError (exit 2) if it cannot be read and exit 5, with the file and the byte offset,
+ *   where it is not exactly a safetensors file or a digest in it does not fit
  */
 export function readSafetensors(path: string, opening: Pick<Opening, 'follow'> = {}): TensorFile {
   const read = (file: OpenedFile): TensorFile => {
@@ -81,7 +85,10 @@ export function readSafetensors(path: string, opening: Pick<Opening, 'follow'> =
   return withFile(path, read, opening);
 }
 
-/** As `readSafetensors`, but reads and checks the header alone: the metadata without the cost of the values. */
+/**
+ * As `readSafetensors`, but reads and checks the header alone: the metadata without the cost of the
+ * values.
+ */
 export function readSafetensorsMetadata(
   path: string,
   opening: Pick<Opening, 'follow'> = {},
@@ -89,7 +96,10 @@ export function readSafetensorsMetadata(
   return withFile(path, file => withoutDigests(readHeader(file, path).metadata), opening);
 }
 
-/** The header, held against the format's rules and its digest. No more of the file is read, whatever length it states. */
+/**
+ * The header, held against the format's rules and its digest. No more of the file is read, whatever
+ * length it states.
+ */
 function readHeader(file: OpenedFile, path: string): Header {
   const length = file.read(0, Math.min(LENGTH_BYTES, file.bytes));
   const stated = length.length < LENGTH_BYTES ? 0n : length.readBigUInt64LE(0);
@@ -109,7 +119,7 @@ function digestedBytes(file: OpenedFile, header: Header, entry: Entry, path: str
   if (header.metadata[DIGEST_PREFIX + entry.name] === sha256(bytes)) return bytes;
   throw damagedError({
     code: 'safetensors/digest',
-    message: `the bytes of tensor '${entry.name}' do not have the digest that the file states`,
+    message: `the bytes of tensor '${entry.name}' do not match the digest in the file`,
     file: path,
     offset: header.dataStart + entry.begin,
   });
@@ -155,7 +165,7 @@ function checkHeaderDigest(
   if (stated === headerDigest(entries, described)) return;
   throw damagedError({
     code: 'safetensors/digest',
-    message: 'the header does not have the digest that it states',
+    message: 'the header does not match its digest',
     file: path,
     offset: 8,
   });

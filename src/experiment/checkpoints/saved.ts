@@ -4,7 +4,10 @@ import type { RunDirectory } from '../run-directory.js';
 import type { SavedCheckpoints } from '../summary.js';
 import { bestOf, type CheckpointEntry, listCheckpoints } from './folder.js';
 
-/** What summary.json says of the checkpoints that are there. Throws exit 5 where one is damaged. */
+/**
+ * What summary.json says of the checkpoints that are there.
+ * @throws UserError (exit 5) if one is damaged
+ */
 export function savedCheckpoints(
   directory: RunDirectory,
   entries: readonly CheckpointEntry[] = listCheckpoints(directory.files.checkpoints),

@@ -1,4 +1,7 @@
-/** The tensors that a safetensors file of ours may hold: five element types, each with its typed array. */
+/**
+ * The tensors that a safetensors file of ours may hold: five element types, each with its typed
+ * array.
+ */
 
 interface Arrays {
   readonly F32: Float32Array;
@@ -23,7 +26,9 @@ export function isDType(name: unknown): name is DType {
   return typeof name === 'string' && Object.hasOwn(ELEMENT_BYTES, name);
 }
 
-/** The number of values of `shape`; `undefined` where it is no shape or too large to count exactly. */
+/**
+ * The number of values of `shape`; `undefined` where it is no shape or too large to count exactly.
+ */
 export function elementCount(shape: readonly number[]): number | undefined {
   let count = 1;
   for (const size of shape) {
@@ -34,9 +39,13 @@ export function elementCount(shape: readonly number[]): number | undefined {
   return count;
 }
 
-/** A tensor over a copy of little-endian `bytes`, whose length must be a multiple of the element size. */
+/**
+ * A tensor over a copy of little-endian `bytes`, whose length must be a multiple of the element
+ * size.
+ */
 export function tensorFromBytes(dtype: DType, shape: readonly number[], bytes: Uint8Array): Tensor {
-  // A typed array needs an aligned start. Not `slice`, which shares memory when the bytes are a Buffer.
+  // A typed array needs an aligned start. Not `slice`, which shares memory when the bytes are a
+  // Buffer.
   const copy = new Uint8Array(bytes).buffer;
   switch (dtype) {
     case 'F32':
@@ -52,7 +61,10 @@ export function tensorFromBytes(dtype: DType, shape: readonly number[], bytes: U
   }
 }
 
-/** The tensor's bytes, without a copy. Node runs on little-endian machines alone in practice, as the format wants. */
+/**
+ * The tensor's bytes, without a copy. Node runs on little-endian machines alone in practice, as the
+ * format wants.
+ */
 export function tensorBytes(tensor: Tensor): Uint8Array {
   const { buffer, byteOffset, byteLength } = tensor.data;
   return new Uint8Array(buffer, byteOffset, byteLength);

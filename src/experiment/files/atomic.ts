@@ -1,16 +1,23 @@
 /**
- * Files that are whole or absent: written under a temporary name in the same folder, flushed to the disk, then renamed.
- * Whoever reads the final name never sees half of it, whatever instant the process or the machine stopped at.
+ * Files that are whole or absent: written under a temporary name in the same folder, flushed to the
+ * disk, then renamed. Whoever reads the final name never sees half of it, whatever instant the
+ * process or the machine stopped at.
  */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { refuseUnlessOwned } from '../locks/ownership.js';
 import { tidyUp, withFileErrors } from './file-error.js';
 
-/** How a temporary file begins; readers of a folder skip such names, and a crash may leave one behind. */
+/**
+ * How a temporary file begins; readers of a folder skip such names, and a crash may leave one
+ * behind.
+ */
 export const TEMPORARY_PREFIX = '.tmp-';
 
-/** Writes `chunks` one after the other to `path`, replacing what was there in one step. Throws exit 1 where the system refuses. */
+/**
+ * Writes `chunks` one after the other to `path`, replacing what was there in one step. Throws exit
+ * 1 where the system refuses.
+ */
 export function writeAtomic(path: string, chunks: readonly (Uint8Array | string)[]): void {
   const file = AtomicFile.create(path);
   try {
@@ -22,7 +29,10 @@ export function writeAtomic(path: string, chunks: readonly (Uint8Array | string)
   file.commit();
 }
 
-/** A file that is written piece by piece and appears under its name all at once. Its methods throw exit 1 where the system refuses. */
+/**
+ * A file that is written piece by piece and appears under its name all at once. Its methods throw
+ * exit 1 where the system refuses.
+ */
 export class AtomicFile {
   private isOpen = true;
 
@@ -32,12 +42,16 @@ export class AtomicFile {
     private readonly file: number,
   ) {}
 
-  /** Until it is committed, the file is named after `path` and this process; `alias` stands for the former where that name would mislead. */
+  /**
+   * Until it is committed, the file is named after `path` and this process; `alias` stands for the
+   * former where that name would mislead.
+   */
   static create(path: string, alias: string = basename(path)): AtomicFile {
     const temporary = join(dirname(path), `${TEMPORARY_PREFIX}${process.pid}-${alias}`);
     refuseUnlessOwned(path);
     return withFileErrors(path, () => {
-      // left by a process of the same number, or a link that somebody put there, which is not to be followed
+      // left by a process of the same number, or a link that somebody put there, which is not to be
+      // followed
       rmSync(temporary, { force: true });
       return new AtomicFile(path, temporary, openSync(temporary, 'wx', 0o644));
     });
@@ -89,7 +103,10 @@ export function writeJsonAtomic(path: string, value: object): void {
   writeAtomic(path, [`${JSON.stringify(value, null, 2)}\n`]);
 }
 
-/** Writes a new file through to the disk, though not in one step. Throws exit 1 where it exists or the system refuses. */
+/**
+ * Writes a new file through to the disk, though not in one step.
+ * @throws UserError (exit 1) if it exists or the system refuses
+ */
 export function writeFlushed(path: string, chunks: readonly (Uint8Array | string)[]): void {
   withFileErrors(path, () => {
     writeNew(path, chunks);
@@ -113,7 +130,10 @@ function writeNew(path: string, chunks: readonly (Uint8Array | string)[]): void 
   }
 }
 
-/** One write call may take only a part (full disks, more than 2 GiB), so the rest is offered again. Gives the bytes written. */
+/**
+ * One write call may take only a part (full disks, more than 2 GiB), so the rest is offered again.
+ * Gives the bytes written.
+ */
 export function writeWhole(file: number, chunk: Uint8Array | string): number {
   const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
   let done = 0;
@@ -128,7 +148,10 @@ export function writeWhole(file: number, chunk: Uint8Array | string): number {
 /** A device that takes nothing without a reason would be offered the same bytes for ever. */
 const STUCK = { code: 'EIO', syscall: 'write' };
 
-/** Without this a new name, or the going of one, may be lost with the power. Windows cannot open a folder, and needs no such call. */
+/**
+ * Without this a new name, or the going of one, may be lost with the power. Windows cannot open a
+ * folder, and needs no such call.
+ */
 export function flushFolder(folder: string): void {
   if (process.platform === 'win32') return;
   const handle = openSync(folder, 'r');

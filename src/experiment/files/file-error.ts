@@ -4,12 +4,15 @@ import { isOfThePlace, refusal } from './refusals.js';
 
 /** What these mean where a file is to be written. */
 const OF_A_FILE: Readonly<Record<string, string>> = {
-  ENOENT: 'the folder that it stands in is gone',
-  EISDIR: 'there is a folder of that name',
-  ELOOP: 'there is a link of that name, which is not followed',
+  ENOENT: 'its directory no longer exists',
+  EISDIR: 'a directory with that name exists',
+  ELOOP: 'a symbolic link with that name exists, which cellrun does not follow',
 };
 
-/** Runs `action` on `file`. What the system refuses meanwhile is thrown as exit 1 with the file; anything else as it is. */
+/**
+ * Runs `action` on `file`. What the system refuses meanwhile is thrown as exit 1 with the file;
+ * anything else as it is.
+ */
 export function withFileErrors<T>(file: string, action: () => T): T {
   try {
     return action();
@@ -18,7 +21,10 @@ export function withFileErrors<T>(file: string, action: () => T): T {
   }
 }
 
-/** Runs `action`, which writes what the user named: where that place cannot be written to, the exit 1 of `withFileErrors` becomes exit 2. */
+/**
+ * Runs `action`, which writes what the user named: where that place cannot be written to, the exit
+ * 1 of `withFileErrors` becomes exit 2.
+ */
 export function atNamedPlace<T>(action: () => T): T {
   try {
     return action();
@@ -29,8 +35,9 @@ export function atNamedPlace<T>(action: () => T): T {
 }
 
 /**
- * Tidies up where something has gone wrong already, which is what will be said. What the system refuses of that is left as it is, for
- * whoever comes next to deal with; anything else is a defect and comes out.
+ * Tidies up where something has gone wrong already, which is what will be said. What the system
+ * refuses of that is left as it is, for whoever comes next to deal with; anything else is a defect
+ * and comes out.
  */
 export function tidyUp(action: () => void): void {
   try {

@@ -1,4 +1,7 @@
-/** A run's files as their readers get them: numbers that JSON cannot hold are null, with their names beside them (`json.ts`). */
+/**
+ * A run's files as their readers get them: numbers that JSON cannot hold are null, with their names
+ * beside them (`json.ts`).
+ */
 import type { Metric } from '../../config/experiment.js';
 import type { EVENT_VERSION, EventFields, EventName } from '../log/events.js';
 import type { BySplit, Summary } from '../summary.js';

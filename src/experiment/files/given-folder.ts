@@ -1,4 +1,7 @@
-/** A folder that the user names for a run to be in: what lies there must be of that very run, or nothing of it is touched. */
+/**
+ * A folder that the user names for a run to be in: what lies there must be of that very run, or
+ * nothing of it is touched.
+ */
 import { readdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { TEMPORARY_PREFIX } from './atomic.js';
@@ -18,8 +21,9 @@ interface Places {
 }
 
 /**
- * The name of an entry that no process can have left which began a run of these configs and ended before it wrote its manifest;
- * undefined where there is none. Throws exit 2 or 5 where a file cannot be read.
+ * The name of an entry that no process can have left which began a run of these configs and ended
+ * before it wrote its manifest; undefined where there is none.
+ * @throws UserError (exit 2) or 5 where a file cannot be read
  */
 export function foreignEntry(
   { config, resolvedConfig, lock }: Places,

@@ -4,8 +4,8 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 export type JsonObject = { readonly [key: string]: Json };
 
 /**
- * That `what` is no JSON, with the place as far as the `error` of `JSON.parse` says it. What stands there is left out: it may be
- * anybody's.
+ * That `what` is no JSON, with the place as far as the `error` of `JSON.parse` says it. What stands
+ * there is left out: it may be anybody's.
  */
 export function notJson(what: string, error: unknown): string {
   const told = error instanceof SyntaxError ? error.message : '';
@@ -13,7 +13,10 @@ export function notJson(what: string, error: unknown): string {
   return `${what} is not JSON${where === undefined ? '' : `, ${where}`}`;
 }
 
-/** How much of `text` is the beginning of something that is JSON; undefined where all of it is JSON. Parsers say in some cases only where they stopped. */
+/**
+ * How much of `text` is the beginning of something that is JSON; undefined where all of it is JSON.
+ * Parsers say in some cases only where they stopped.
+ */
 export function soundLength(text: string): number | undefined {
   if (isJson(text)) return undefined;
   let [sound, wrong] = [0, text.length + 1];
@@ -63,8 +66,9 @@ export function nonFiniteName(value: number): NonFinite | undefined {
 }
 
 /**
- * A copy of `value` in which every number `x: NaN` has become `x: null, x_nonfinite: "nan"` (likewise infinities), at
- * any depth. A number that is not finite inside a list becomes its name, since a list has no place for a second key.
+ * A copy of `value` in which every number `x: NaN` has become `x: null, x_nonfinite: "nan"`
+ * (likewise infinities), at any depth. A number that is not finite inside a list becomes its name,
+ * since a list has no place for a second key.
  */
 export function spellNonFinite(value: object): JsonObject {
   const spelled: [string, Json][] = [];

@@ -1,11 +1,17 @@
-/** Making folders in the output root: exclusively, flushed, and with what the system refuses told as a complaint about that root. */
+/**
+ * Making folders in the output root: exclusively, flushed, and with what the system refuses told as
+ * a complaint about that root.
+ */
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EXIT, UserError, usageError } from '../../util/errors.js';
 import { flushFolder } from './atomic.js';
 import { codeOf, isOfThePlace, refusal } from './refusals.js';
 
-/** Two runs of one config in a second take the next free second; more than this at once is a loop of ours. */
+/**
+ * Two runs of one config in a second take the next free second; more than this at once is a loop of
+ * ours.
+ */
 const MAX_COLLISIONS = 1000;
 
 /** `20260131T235959Z`: sorts by time, and is a legal file name everywhere. */
@@ -23,7 +29,10 @@ export interface Stamping {
   nameOf(stamp: string): string;
 }
 
-/** Makes `parent` where it is missing, and in it a new folder named after the time `started`. Throws exit 2 where it cannot be made. */
+/**
+ * Makes `parent` where it is missing, and in it a new folder named after the time `started`. Throws
+ * exit 2 where it cannot be made.
+ */
 export function createExclusively(parent: string, started: Date, stamping: Stamping): string {
   makeFolder(parent, stamping.named);
   return claimStamped(parent, started, stamping);
@@ -40,7 +49,9 @@ export function claimStamped(parent: string, started: Date, { named, nameOf }: S
   ]);
 }
 
-/** Not recursive, so that the system itself refuses a directory which another process has just made. */
+/**
+ * Not recursive, so that the system itself refuses a directory which another process has just made.
+ */
 function makeExclusively(path: string, named: string): boolean {
   try {
     mkdirSync(path);
@@ -53,8 +64,9 @@ function makeExclusively(path: string, named: string): boolean {
 }
 
 /**
- * Makes the folder `path` and those above it where they are missing. Throws exit 2 where they cannot be made, naming what the user `named` and
- * `what` that is.
+ * Makes the folder `path` and those above it where they are missing.
+ * @throws UserError (exit 2) if they cannot be made, naming what the user `named` and `what` that
+ *   is
  */
 export function makeFolder(path: string, named: string, what = 'the output directory'): void {
   try {
@@ -66,10 +78,10 @@ export function makeFolder(path: string, named: string, what = 'the output direc
 
 /** What these mean where a folder is to be made. */
 const OF_A_FOLDER: Readonly<Record<string, string>> = {
-  EEXIST: 'there is a file of that name, or a link that leads nowhere',
-  ENOENT: 'this place takes no folders',
-  ELOOP: 'there are too many symbolic links on the way',
-  ERR_INVALID_ARG_VALUE: 'the path holds a NUL character',
+  EEXIST: 'a file or a broken symbolic link with that name exists',
+  ENOENT: 'cannot create a directory here',
+  ELOOP: 'too many symbolic links in the path',
+  ERR_INVALID_ARG_VALUE: 'the path contains a NUL character',
 };
 const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT']);
 
@@ -86,8 +98,8 @@ function outputError(error: unknown, named: string, what = 'the output directory
 }
 
 /**
- * One folder after the other, from the first that is missing. Node's own `recursive` goes round for ever where a file system
- * answers "no such folder" to the making of one, as /proc does.
+ * One folder after the other, from the first that is missing. Node's own `recursive` goes round for
+ * ever where a file system answers "no such folder" to the making of one, as /proc does.
  */
 function makeFolders(path: string): void {
   if (!existsSync(dirname(path))) makeFolders(dirname(path));

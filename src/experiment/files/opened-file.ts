@@ -1,4 +1,7 @@
-/** Reading parts of a file whose size is not to be trusted to fit into memory, nor its name to be that of a file. */
+/**
+ * Reading parts of a file whose size is not to be trusted to fit into memory, nor its name to be
+ * that of a file.
+ */
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSync } from 'node:fs';
 import { UserError, usageError } from '../../util/errors.js';
 import { unreadable } from './unreadable.js';
@@ -24,8 +27,10 @@ export interface Opening {
 const WITHOUT_LINKS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0);
 
 /**
- * Runs `use` on the file at `path`, opened. Throws exit 2 where it cannot be read, is no regular file, a link that is not to be followed
- * or larger than `maxBytes`, exit 5 where the disk cannot give its bytes; whatever else `use` throws.
+ * Runs `use` on the file at `path`, opened.
+ * @throws UserError (exit 2) if it cannot be read, is no regular file, a link that is not to be
+ *   followed or larger than `maxBytes`
+ * @throws UserError (exit 5) if the disk cannot give its bytes; whatever else `use` throws
  */
 export function withFile<T>(
   path: string,
@@ -54,8 +59,8 @@ function refuseUnlessFile(
   const refused = (message: string, expected?: string): UserError =>
     usageError({ code: 'file/unreadable', message, file: path, ...(expected !== undefined && { expected }) });
   if (info.isSymbolicLink())
-    throw refused('this is a link, which is not followed', 'the file itself, copied to this place');
-  if (info.isDirectory()) throw refused('this is a folder, not a file');
+    throw refused('this is a symbolic link, which cellrun does not follow', 'a copy of the file itself');
+  if (info.isDirectory()) throw refused('this is a directory, not a file');
   if (!info.isFile()) throw refused('this is not a regular file');
   if (info.size >= maxBytes) throw refused('the file is larger than 2 GiB');
 }

@@ -2,27 +2,33 @@
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: 'no space left on the disk',
-  EDQUOT: 'the disk quota is used up',
+  EDQUOT: 'the disk quota is exhausted',
   EACCES: 'permission denied',
   EPERM: 'permission denied',
   EROFS: 'the file system is read-only',
-  ENOTDIR: 'a part of the path is a file',
+  ENOTDIR: 'a component of the path is a file',
   ENAMETOOLONG: 'the path is too long',
-  EIO: 'the disk reports an error',
+  EIO: 'the disk reported an error',
   EFBIG: 'the file is too large for the file system',
   EMFILE: 'too many open files',
   ENFILE: 'too many open files',
-  ESTALE: 'the network file system has lost it',
-  ENODEV: 'the disk is gone',
+  ESTALE: 'the network file system lost the file (stale handle)',
+  ENODEV: 'the disk is not available',
 };
 
-/** Where these are refused, another place must be named; of the others the state of the machine is the cause. */
+/**
+ * Where these are refused, another place must be named; of the others the state of the machine is
+ * the cause.
+ */
 const OF_THE_PLACE: ReadonlySet<string> = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'ENAMETOOLONG']);
 
 /** What is said where there is no room to write. */
 export const NO_SPACE: readonly string[] = [REASONS.ENOSPC, REASONS.EDQUOT];
 
-/** Why `error` was thrown; undefined where the system refused nothing. `own` has the words for codes that say something else there. */
+/**
+ * Why `error` was thrown; undefined where the system refused nothing. `own` has the words for codes
+ * that say something else there.
+ */
 export function refusal(error: unknown, own: Readonly<Record<string, string>> = {}): string | undefined {
   const code = codeOf(error) ?? '';
   return own[code] ?? REASONS[code];

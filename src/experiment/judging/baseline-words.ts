@@ -57,14 +57,14 @@ export function baselineWarnings({
 }: Pick<Summary, 'status' | 'metrics' | 'baselines' | 'constant_outputs'>): string[] {
   if (status !== 'completed') return [];
   const found = constant_outputs
-    ? ['the model answers every test input alike: it has not learned to tell them apart']
+    ? ['the model gives the same answer for every test input: it has not learned to distinguish them']
     : [];
   const best = baselines && bestBaseline(test, baselines.test);
   if (best === undefined || isBetter({ ...best, value: test[best.metric] }, best)) return found;
   const { metric, value, name } = best;
   const reached = metricSentence('test', metric, test[metric]);
   const trivial = metricSentence('', metric, value).trim();
-  return [...found, `the model is no better than a trivial baseline: ${reached}, and ${trivial} by ${name}`];
+  return [...found, `the model is no better than a trivial baseline: ${reached}, ${trivial} for ${name}`];
 }
 
 function isBetter(one: BaselineValue, other: BaselineValue): boolean {

@@ -1,4 +1,7 @@
-/** A baseline: what runs of one config reached, in a small file that is committed and judged against. `review --pin` writes it. */
+/**
+ * A baseline: what runs of one config reached, in a small file that is committed and judged
+ * against. `review --pin` writes it.
+ */
 import { validateAgainst } from '../../config/schema/schema.js';
 import { damagedError } from '../../util/errors.js';
 import { type Json, whereNotJson } from '../files/json.js';
@@ -40,7 +43,10 @@ const VERSION = 1;
 /** A larger file is no baseline. */
 const MAX_BYTES = 16 * 2 ** 20;
 
-/** Count, mean and spread of values by seed; summed in the order of the seeds, so that the same values give the same bytes. */
+/**
+ * Count, mean and spread of values by seed; summed in the order of the seeds, so that the same
+ * values give the same bytes.
+ */
 export function summarizeSeeds(bySeed: Readonly<Record<string, number>>): BaselineMetric {
   const seeds = Object.keys(bySeed).sort((a, b) => Number(a) - Number(b));
   const values = seeds.map(seed => bySeed[seed]);
@@ -53,7 +59,10 @@ export function summarizeSeeds(bySeed: Readonly<Record<string, number>>): Baseli
   };
 }
 
-/** Mean and sample standard deviation (n - 1, in two passes); `spread` is null for a single value. @param values one at least */
+/**
+ * Mean and sample standard deviation (n - 1, in two passes); `spread` is null for a single value.
+ * @param values one at least
+ */
 export function momentsOf(values: readonly number[]): { mean: number; spread: number | null } {
   const first = values[0];
   // equal values have exactly their own mean, which a sum would round away from
@@ -63,7 +72,10 @@ export function momentsOf(values: readonly number[]): { mean: number; spread: nu
   return { mean, spread: Math.sqrt(squares / (values.length - 1)) };
 }
 
-/** Throws exit 2 where `path` cannot be read, exit 5 where it is no baseline. */
+/**
+ * @throws UserError (exit 2) if `path` cannot be read
+ * @throws UserError (exit 5) if it is no baseline
+ */
 export function readBaseline(path: string): Baseline {
   const text = withFile(path, file => file.read(0, file.bytes), { maxBytes: MAX_BYTES }).toString('utf8');
   const damaged = (message: string) => damagedError({ code: 'baseline/damaged', message, file: path });
@@ -76,9 +88,7 @@ export function readBaseline(path: string): Baseline {
   }
   const { version } = Object(value) as { version?: unknown };
   if (typeof version === 'number' && version !== VERSION)
-    throw damaged(
-      `this is version ${version} of the format of baselines, of which this program knows ${VERSION}`,
-    );
+    throw damaged(`baseline format version ${version} is not supported (supported: ${VERSION})`);
   const [wrong] = validateAgainst('baseline', value);
   if (wrong) throw damaged(`this is not a baseline: ${wrong.instancePath} ${wrong.message}`);
   const baseline = value as Baseline;

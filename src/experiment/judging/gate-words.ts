@@ -3,7 +3,10 @@ import { basename, isAbsolute } from 'node:path';
 import { largerIsBetter } from '../../config/rules/metrics.js';
 import type { GateResult } from '../summary.js';
 
-/** `Gate test.accuracy failed: 0.91, at least 0.96 wanted (configs/x.yaml:17:5).`; one that passed needs no place. */
+/**
+ * `Gate test.accuracy failed: 0.91, at least 0.96 wanted (configs/x.yaml:17:5).`; one that passed
+ * needs no place.
+ */
 export function gateSentence(gate: GateResult): string {
   const { verdict, origin } = gate;
   const place = verdict === 'passed' ? '' : ` (${origin})`;
@@ -49,7 +52,10 @@ function beatingWords({ metric, by = 0, reference, limit }: GateResult): string 
   return `${limit === undefined ? '' : `${least} ${short(limit)}, `}${by} ${more} ${trivial}`;
 }
 
-/** A config's baseline is kept as an absolute path, which says nothing to who reads it elsewhere; its place is the gate's. */
+/**
+ * A config's baseline is kept as an absolute path, which says nothing to who reads it elsewhere;
+ * its place is the gate's.
+ */
 function nameOf(baseline: string): string {
   return isAbsolute(baseline) ? basename(baseline) : baseline;
 }
@@ -71,8 +77,9 @@ function boundsOf({ metric, min, max, limit }: GateResult): { min?: number; max?
 const DIGITS = 6;
 
 /**
- * `value` in six significant digits that say the same of the bounds as all its digits do: where the nearest such number lies on
- * the other side of a bound, or on it, the next one away from it. In full where it equals a bound, or the bounds leave no room for either.
+ * `value` in six significant digits that say the same of the bounds as all its digits do: where the
+ * nearest such number lies on the other side of a bound, or on it, the next one away from it. In
+ * full where it equals a bound, or the bounds leave no room for either.
  */
 function formatMeasured(value: number, { min, max }: Pick<GateResult, 'min' | 'max'>): string {
   if (value === min || value === max) return String(value);

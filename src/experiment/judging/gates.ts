@@ -1,4 +1,7 @@
-/** Judging gates, in a run and in a review alike: a metric that was not measured, or is not finite, never passes. */
+/**
+ * Judging gates, in a run and in a review alike: a metric that was not measured, or is not finite,
+ * never passes.
+ */
 import { largerIsBetter } from '../../config/rules/metrics.js';
 import type { Verdict } from '../log/events.js';
 import type { BySplit, GateResult, SplitMetrics, Summary } from '../summary.js';
@@ -56,7 +59,7 @@ export function lastValue(measured: Measured, metric: string): number | undefine
 }
 
 /** Why a gate over seeds has no verdict in a run. */
-const LEFT_TO_REVIEW = 'left to `review`, which is given several runs';
+const LEFT_TO_REVIEW = 'judged by `review`, which sees several runs';
 
 /** The verdicts of one run. `best` gives the best value of a metric over the evaluations. */
 export function judgeRun(
@@ -118,7 +121,10 @@ export function missedIn(gates: readonly GateResult[]): GateResult[] {
   return gates.filter(({ over, verdict }) => over !== 'seeds' && verdict !== 'passed');
 }
 
-/** The worst value that a baseline allows: its mean, less (for what should be large) or more than it by `max_drop` or `max_regress`. */
+/**
+ * The worst value that a baseline allows: its mean, less (for what should be large) or more than it
+ * by `max_drop` or `max_regress`.
+ */
 function worstAllowed({ metric, reference, max_drop, max_regress }: WrittenGate): number | undefined {
   if (reference === undefined) return undefined;
   const slack = max_drop ?? (max_regress ?? 0) * Math.abs(reference);

@@ -77,7 +77,7 @@ export function leaseUntil(end: number): void {
 /**
  * Returns if this process holds the lock of the directory that `path` lies in, or if it never had
  * one for it.
- * @throws UserError exit 1 if it has lost that lock, or the lease under which it works
+ * @throws UserError (exit 1) if it has lost that lock, or the lease under which it works
  */
 export function refuseUnlessOwned(path: string): void {
   const holding = holdingOf(path);
@@ -101,7 +101,7 @@ function holdingOf(path: string): Holding | undefined {
 }
 
 /** How the messages begin; none of them is a result of what the process was to do. */
-export const LOCK_LOST = 'this process no longer has its lock';
+export const LOCK_LOST = 'this process has lost its lock';
 export const LEASE_LOST = 'the lease on this job ran out';
 
 function lostLock(file: string): UserError {
@@ -109,9 +109,9 @@ function lostLock(file: string): UserError {
   return new UserError(EXIT.unexpected, [
     {
       code: 'run/lock-lost',
-      message: `${LOCK_LOST}: another one has taken it over, or the file was removed`,
+      message: `${LOCK_LOST}: another process took it over, or the lock file was removed`,
       file,
-      expected: 'nothing more is written here by this process',
+      expected: 'this process writes nothing more here',
       got: now === undefined ? 'no such file' : now.slice(0, MAX_SHOWN),
     },
   ]);
@@ -123,7 +123,7 @@ function lostLease(file: string): UserError {
       code: 'run/lease-lost',
       message: `${LEASE_LOST}, since the queue's worker did not renew it in time`,
       file,
-      expected: 'nothing more is written here by this process; another worker goes on with the job',
+      expected: 'this process writes nothing more here; another worker continues the job',
     },
   ]);
 }

@@ -53,7 +53,10 @@ export function processIdentity(pid: number): string {
   return `${pid}@${processInfo(pid)?.started ?? ''} ${host} ${boot ?? ''} ${pid_namespace ?? ''}`;
 }
 
-/** Whether the process that had this identity still runs here. Where the system does not tell when processes started, one of that number. */
+/**
+ * Whether the process that had this identity still runs here. Where the system does not tell when
+ * processes started, one of that number.
+ */
 export function isSameProcess(identity: string): boolean {
   const [, number, started, host, boot, namespace] =
     /^(\d+)@(\d*) (\S*)(?: (\S*) (\S*))?$/.exec(identity) ?? [];
@@ -77,7 +80,10 @@ export function exists(pid: number): boolean {
   }
 }
 
-/** From /proc/PID/stat (proc(5)), whose second field, a name, may itself have spaces and brackets; undefined without one. */
+/**
+ * From /proc/PID/stat (proc(5)), whose second field, a name, may itself have spaces and brackets;
+ * undefined without one.
+ */
 export function processInfo(pid: number): { readonly ended: boolean; readonly started: string } | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

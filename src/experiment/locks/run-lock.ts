@@ -47,9 +47,14 @@ import { exists, processInfo, processPlace } from './process-identity.js';
 interface Owner {
   readonly pid: number;
   readonly host: string;
-  /** When the process started, in ticks since the machine did; null where the system does not tell. */
+  /**
+   * When the process started, in ticks since the machine did; null where the system does not tell.
+   */
   readonly started: string | null;
-  /** The run directory, absolute and without links: a lock that was copied with its directory tells of another one. */
+  /**
+   * The run directory, absolute and without links: a lock that was copied with its directory tells
+   * of another one.
+   */
   readonly directory?: string;
   /**
    * Of this start of the machine; null where the system does not tell. Absent, like all below, in
@@ -76,8 +81,9 @@ const WATCH_MS = 30_000;
 const PAUSE_MS = 20;
 
 /**
- * Makes the file at `path` the lock of this process; gives what releases it. Throws exit 2 where another process has it, exit 1 where
- * the system refuses.
+ * Makes the file at `path` the lock of this process; gives what releases it.
+ * @throws UserError (exit 2) if another process has it
+ * @throws UserError (exit 1) if the system refuses
  */
 export function lockRun(path: string): () => void {
   const attempt = new Attempt(path);
@@ -161,7 +167,10 @@ class Attempt {
   }
 }
 
-/** Whether a process works on what the lock at `path` is for; where the lock cannot be looked at, none is known to. Changes nothing. */
+/**
+ * Whether a process works on what the lock at `path` is for; where the lock cannot be looked at,
+ * none is known to. Changes nothing.
+ */
 export function isLocked(path: string): boolean {
   try {
     const owner = read(path);
@@ -172,8 +181,8 @@ export function isLocked(path: string): boolean {
 }
 
 /**
- * Runs `action` while the file at `path` is the lock of this process. Throws as `lockRun` does, else what `action` throws, which is told
- * rather than a lock that then cannot be removed.
+ * Runs `action` while the file at `path` is the lock of this process. Throws as `lockRun` does,
+ * else what `action` throws, which is told rather than a lock that then cannot be removed.
  */
 export async function whileLocked<T>(path: string, action: () => Promise<T>): Promise<T> {
   const release = lockRun(path);
@@ -188,14 +197,20 @@ export async function whileLocked<T>(path: string, action: () => Promise<T>): Pr
   return result;
 }
 
-/** Where the process is that has the file at `path` as its lock, as far as that can be told; undefined where none has. */
+/**
+ * Where the process is that has the file at `path` as its lock, as far as that can be told;
+ * undefined where none has.
+ */
 export function lockHolder(path: string): 'here' | 'elsewhere' | undefined {
   const found = read(path);
   if (found === undefined || !mayBeAlive(path, found) || isCopied(path, found)) return undefined;
   return isOfThisBoot(found) ? 'here' : 'elsewhere';
 }
 
-/** Linking, unlike writing, fails where the name is taken, and never shows a file that is half written. */
+/**
+ * Linking, unlike writing, fails where the name is taken, and never shows a file that is half
+ * written.
+ */
 function linked(from: string, to: string): boolean {
   try {
     linkSync(from, to);
@@ -280,7 +295,10 @@ function remove(path: string): void {
   withFileErrors(path, () => rmSync(path, { force: true }));
 }
 
-/** Undefined where there is none any more, or something that is none; without an owner where it does not say who that is. */
+/**
+ * Undefined where there is none any more, or something that is none; without an owner where it does
+ * not say who that is.
+ */
 function read(path: string): Partial<Owner> | undefined {
   const info = lstatSync(path, { throwIfNoEntry: false });
   if (!info?.isFile()) return undefined;
@@ -308,7 +326,10 @@ function isOwner(found: unknown): found is Owner {
   return Number.isSafeInteger(pid) && Number(pid) > 0 && typeof host === 'string' && isKnown;
 }
 
-/** Whether the owner is at work in the directory that this one was copied from: its lock is there as well, and that is another one. */
+/**
+ * Whether the owner is at work in the directory that this one was copied from: its lock is there as
+ * well, and that is another one.
+ */
 function isCopied(path: string, { host, directory }: Partial<Owner>): boolean {
   if (directory === undefined || host !== hostname()) return false;
   try {
@@ -400,6 +421,8 @@ function inUse(path: string, { pid, host, pid_namespace }: Partial<Owner> = {}) 
     message: `another process${pid === undefined ? '' : ` (${who})`} ${IN_USE}`,
     file: path,
     // what the kernel says cannot be wrong
-    expected: isKnown ? 'that it ends' : 'that it ends; if it is sure to be gone, remove this file',
+    expected: isKnown
+      ? 'that it ends'
+      : 'wait for it to end; if you are sure that it has ended, remove this file',
   });
 }

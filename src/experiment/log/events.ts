@@ -1,6 +1,7 @@
 /**
- * The events of `log.jsonl`, as callers give them; the logger adds `level`, `time`, `v` and `seq`. Fields are flat, names
- * are snake_case, durations are seconds. `schemas/log-event.schema.json` says the same for readers in any language.
+ * The events of `log.jsonl`, as callers give them; the logger adds `level`, `time`, `v` and `seq`.
+ * Fields are flat, names are snake_case, durations are seconds. `schemas/log-event.schema.json`
+ * says the same for readers in any language.
  */
 import type { Metric, SplitName, TrainedMetric } from '../../config/experiment.js';
 
@@ -10,7 +11,10 @@ export const EVENT_VERSION = 1;
 /** How a run ended; also `status` in summary.json. */
 export type RunStatus = 'completed' | 'interrupted' | 'diverged' | 'failed';
 
-/** A gate's outcome; `inconclusive` where its metric was not measured, is not finite, or is one that a single run cannot judge. */
+/**
+ * A gate's outcome; `inconclusive` where its metric was not measured, is not finite, or is one that
+ * a single run cannot judge.
+ */
 export type Verdict = 'passed' | 'failed' | 'inconclusive';
 
 /** With the metrics of the split. */
@@ -25,7 +29,9 @@ type EvaluationFields = {
   readonly duration_s: number;
 } & { readonly [M in Exclude<Metric, 'loss'>]?: number };
 
-/** Fields of each event by its name. Any number may be NaN or infinite; the logger spells that out. */
+/**
+ * Fields of each event by its name. Any number may be NaN or infinite; the logger spells that out.
+ */
 export interface EventFields {
   'run.start': {
     readonly run_id: string;
@@ -36,7 +42,10 @@ export interface EventFields {
     /** Version of cellrun. */
     readonly version: string;
   };
-  /** The run goes on in another process; what follows takes the place of what was logged after `step`. */
+  /**
+   * The run goes on in another process; what follows takes the place of what was logged after
+   * `step`.
+   */
   'run.resume': {
     readonly run_id: string;
     /** Optimizer steps done in the checkpoint that it goes on from; 0 where there was none. */
@@ -48,7 +57,10 @@ export interface EventFields {
     readonly replaced_records: number;
     /** The file beside this log that has them; `null` where there were none. */
     readonly replaced_file: string | null;
-    /** What is no longer as it was, such as `training.num_epochs: 2 -> 4`; `null` where nothing changed. */
+    /**
+     * What is no longer as it was, such as `training.num_epochs: 2 -> 4`; `null` where nothing
+     * changed.
+     */
     readonly changes: string | null;
     /** What the run had taken before, over all its processes, as summary.json names it. */
     readonly duration_s: number;

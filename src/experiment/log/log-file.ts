@@ -1,4 +1,7 @@
-/** A file of whole lines: what a failed write leaves of a line is taken back, so that no later line runs into it. */
+/**
+ * A file of whole lines: what a failed write leaves of a line is taken back, so that no later line
+ * runs into it.
+ */
 import {
   closeSync,
   constants,
@@ -14,7 +17,10 @@ import { writeAtomic, writeWhole } from '../files/atomic.js';
 import { tidyUp, withFileErrors } from '../files/file-error.js';
 import { refuseUnlessOwned } from '../locks/ownership.js';
 
-/** A link in the place of a log could lead anywhere. (Windows has no such flag, and no links without special rights.) */
+/**
+ * A link in the place of a log could lead anywhere. (Windows has no such flag, and no links without
+ * special rights.)
+ */
 const APPENDING = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0);
 
 export class LogFile {
@@ -28,7 +34,10 @@ export class LogFile {
     private size: number,
   ) {}
 
-  /** Opens `path` for appending, creating it. Throws exit 1 where the system refuses, or where it is a link. */
+  /**
+   * Opens `path` for appending, creating it.
+   * @throws UserError (exit 1) if the system refuses, or where it is a link
+   */
   static open(path: string): LogFile {
     return withFileErrors(path, () => {
       const file = openSync(path, APPENDING, 0o644);
@@ -38,9 +47,10 @@ export class LogFile {
 
   /**
    * Appends `line` before it returns. A file that was removed meanwhile is put back first, with all
-   * that was in it; returns whether it was. Throws exit 1 where that fails; the file is then what
-   * it was before, or will be before the next. Exit 1 as well where another file has taken its
-   * place: what is written here would be lost.
+   * that was in it; returns whether it was. Exit 1 as well where another file has taken its place:
+   * what is written here would be lost.
+   * @throws UserError (exit 1) if that fails; the file is then what it was before, or will be
+   *   before the next
    */
   write(line: string): boolean {
     refuseUnlessOwned(this.path);
@@ -68,7 +78,7 @@ export class LogFile {
     if (there === undefined) return true;
     if (there.ino === own.ino && there.dev === own.dev) return false;
     throw new UserError(EXIT.unexpected, [
-      { code: 'log/replaced', message: 'another file has taken the place of this log', file: this.path },
+      { code: 'log/replaced', message: 'the log was replaced by another file', file: this.path },
     ]);
   }
 
@@ -78,7 +88,7 @@ export class LogFile {
     for (let done = 0; done < content.length; ) {
       const read = readSync(this.file, content, done, content.length - done, done);
       if (read === 0)
-        throw Object.assign(new Error('its content has gone'), { code: 'EIO', syscall: 'read' });
+        throw Object.assign(new Error('its content was removed'), { code: 'EIO', syscall: 'read' });
       done += read;
     }
     writeAtomic(this.path, [content]);
@@ -88,7 +98,10 @@ export class LogFile {
     this.torn = false;
   }
 
-  /** Brings to the disk what the system still holds back. Throws exit 1 where it refuses. */
+  /**
+   * Brings to the disk what the system still holds back.
+   * @throws UserError (exit 1) if it refuses
+   */
   flush(): void {
     withFileErrors(this.path, () => fsyncSync(this.file));
   }
@@ -97,7 +110,9 @@ export class LogFile {
     closeSync(this.file);
   }
 
-  /** A pipe or a device has no size to go back to; the failed write is what its reader is told of. */
+  /**
+   * A pipe or a device has no size to go back to; the failed write is what its reader is told of.
+   */
   private takeBack(): void {
     if (fstatSync(this.file).isFile()) ftruncateSync(this.file, this.size);
     this.torn = false;

@@ -1,6 +1,7 @@
 /**
- * The log of a run that goes on: what was written after the checkpoint moves to a file beside it, since it will be written again. So
- * the log stays one series with contiguous numbers, and nothing that was ever written is lost.
+ * The log of a run that goes on: what was written after the checkpoint moves to a file beside it,
+ * since it will be written again. So the log stays one series with contiguous numbers, and nothing
+ * that was ever written is lost.
  */
 import { createHash } from 'node:crypto';
 import { basename, dirname, join } from 'node:path';
@@ -34,9 +35,14 @@ export interface CutLog {
   readonly seq: number;
   /** Names of the events that stay. */
   readonly kept: ReadonlySet<EventName>;
-  /** Whether the checkpoint of the point's step is among them; one from before its evaluation is not the one that has the metrics. */
+  /**
+   * Whether the checkpoint of the point's step is among them; one from before its evaluation is not
+   * the one that has the metrics.
+   */
   readonly saved: boolean;
-  /** Whether lines from before the point are gone or were moved: someone else has been at the file. */
+  /**
+   * Whether lines from before the point are gone or were moved: someone else has been at the file.
+   */
   readonly lostHistory: boolean;
   /** Lines that were moved, a torn one included. */
   readonly replaced: number;
@@ -45,8 +51,10 @@ export interface CutLog {
 }
 
 /**
- * Cuts the log at `path`, which may be absent, after what belongs to `point`; what it has lost is looked for where it is known what is `expected`. Throws exit 1 where the system refuses to write, exit 2
- * or 5 where it cannot be read.
+ * Cuts the log at `path`, which may be absent, after what belongs to `point`; what it has lost is
+ * looked for where it is known what is `expected`.
+ * @throws UserError (exit 1) if the system refuses to write
+ * @throws UserError (exit 2) or 5 where it cannot be read
  */
 export function cutLog(path: string, point: LogPoint, expected?: ExpectedRecords): CutLog {
   const lines = wholeLines(readLog(path));
@@ -71,7 +79,9 @@ export function cutLog(path: string, point: LogPoint, expected?: ExpectedRecords
   return { ...stay, replaced: lines.length - end, replacedFile };
 }
 
-/** A log that cannot be got at is not taken for one that is empty: what it says would be said again. */
+/**
+ * A log that cannot be got at is not taken for one that is empty: what it says would be said again.
+ */
 function readLog(path: string): Buffer {
   if (isAbsent(path)) return Buffer.alloc(0);
   return withFile(path, file => file.read(0, file.bytes), { follow: false });
@@ -97,7 +107,10 @@ export interface LoggedEvent {
   readonly [field: string]: unknown;
 }
 
-/** The events of the log at `path`, which may be absent; lines that are none are left out. Throws exit 2 or 5 where it cannot be read. */
+/**
+ * The events of the log at `path`, which may be absent; lines that are none are left out. Throws
+ * exit 2 or 5 where it cannot be read.
+ */
 export function readEvents(path: string): LoggedEvent[] {
   return wholeLines(readLog(path))
     .map(parsedEvent)
@@ -156,9 +169,10 @@ const isEvaluation = ({ event }: LoggedEvent): boolean => event === 'eval' || ev
 export const LOG_LOST = 'log/lost';
 
 /**
- * Whether the log lacks what was flushed to it before the checkpoint. That is not counted in the checkpoint: how often steps are logged
- * may change without changing a byte of it, and resumes have records of their own. It follows from the point. What an earlier
- * warning told of is not told again.
+ * Whether the log lacks what was flushed to it before the checkpoint. That is not counted in the
+ * checkpoint: how often steps are logged may change without changing a byte of it, and resumes have
+ * records of their own. It follows from the point. What an earlier warning told of is not told
+ * again.
  */
 function lacksRecords(
   events: readonly LoggedEvent[],

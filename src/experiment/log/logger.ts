@@ -1,6 +1,7 @@
 /**
- * `log.jsonl`: one event a line, written through to the file before `emit` returns, so that a crash loses nothing.
- * Byte layout of a line: `{"level":…,"time":…,"v":…,"seq":…,"event":…,` the event's fields in the order given, `}\n`.
+ * `log.jsonl`: one event a line, written through to the file before `emit` returns, so that a crash
+ * loses nothing. Byte layout of a line: `{"level":…,"time":…,"v":…,"seq":…,"event":…,` the event's
+ * fields in the order given, `}\n`.
  */
 import { createHash } from 'node:crypto';
 import { type Logger, pino } from 'pino';
@@ -30,12 +31,14 @@ export class EventLog {
   ) {
     this.logger = pino(
       {
-        // Neither process id nor host: they would make equal runs differ and say nothing that the manifest does not.
+        // Neither process id nor host: they would make equal runs differ and say nothing that the
+        // manifest does not.
         base: undefined,
         timestamp: () => `,"time":"${this.clock().toISOString()}"`,
         formatters: { level: label => ({ level: label }) },
       },
-      // pino's own destination keeps what a full disk refused and would later write it into the middle of another line
+      // pino's own destination keeps what a full disk refused and would later write it into the
+      // middle of another line
       {
         write: (line: string) => {
           this.wasPutBack ||= file.write(line);
@@ -46,7 +49,8 @@ export class EventLog {
   }
 
   /**
-   * Opens `path` for appending after `seq` whole lines. Throws exit 1 where that fails. `clock` only stamps lines.
+   * Opens `path` for appending after `seq` whole lines. `clock` only stamps lines.
+   * @throws UserError (exit 1) if that fails
    */
   static open(path: string, { seq = 0, clock = () => new Date() }: LogOptions = {}): EventLog {
     const log = new EventLog(LogFile.open(path), seq, clock);
@@ -55,8 +59,10 @@ export class EventLog {
   }
 
   /**
-   * Appends one event. A number that is not finite becomes `null` with a `<field>_nonfinite` beside it and raises the
-   * level to `warn`. Throws exit 1 where the event could not be written, such as on a full disk; the next one takes its number.
+   * Appends one event. A number that is not finite becomes `null` with a `<field>_nonfinite` beside
+   * it and raises the level to `warn`.
+   * @throws UserError (exit 1) if the event could not be written, such as on a full disk; the next
+   *   one takes its number
    */
   emit(event: RunEvent): void {
     const fields = spellNonFinite(event);
@@ -67,7 +73,7 @@ export class EventLog {
     this.emit({
       event: 'warning',
       code: LOG_RESTORED,
-      message: 'log.jsonl had been removed, and was put back',
+      message: 'log.jsonl was removed during the run and has been restored',
     });
   }
 
@@ -76,7 +82,10 @@ export class EventLog {
     return { records: this.seq, sha256: this.hash.copy().digest('hex') };
   }
 
-  /** Brings every event to the disk, so that nothing saved afterwards outlives it. Throws exit 1 where the system refuses. */
+  /**
+   * Brings every event to the disk, so that nothing saved afterwards outlives it.
+   * @throws UserError (exit 1) if the system refuses
+   */
   flush(): void {
     this.file.flush();
   }

@@ -12,8 +12,9 @@ export class EventFile {
   private bytes = 0;
 
   /**
-   * `opened` is in seconds since 1970. While it is written, the file has a name that TensorBoard passes over. Throws exit 1 where the system
-   * refuses, as all methods do.
+   * `opened` is in seconds since 1970. While it is written, the file has a name that TensorBoard
+   * passes over.
+   * @throws UserError (exit 1) if the system refuses, as all methods do
    */
   constructor(path: string, opened: number) {
     this.file = AtomicFile.create(path, 'events');

@@ -1,4 +1,7 @@
-/** Parallel coordinates: an upright axis for each parameter and for the objective, a line for each trial. */
+/**
+ * Parallel coordinates: an upright axis for each parameter and for the objective, a line for each
+ * trial.
+ */
 import type { TrialReport } from '../document.js';
 import { Scroll } from './base.js';
 import { BrushedAxis, NO_VALUE_TOP, PARALLEL_HEIGHT, topOf } from './brushed-axis.js';

@@ -54,7 +54,9 @@ function Cell({ value, metric }: { readonly value: number | null | undefined; re
   return value === null ? 'not finite' : <Value metric={metric} value={value} />;
 }
 
-/** Of a curve with many steps as many evenly among them, the last included; those of the others all. */
+/**
+ * Of a curve with many steps as many evenly among them, the last included; those of the others all.
+ */
 function rowsOf(series: ChartProps['series']): readonly number[] {
   const kept = series.flatMap(({ curve: { steps } }) => {
     const every = Math.max(1, Math.ceil(steps.length / MAX_ROWS));

@@ -1,6 +1,7 @@
 /**
- * What lies under the root, kept up to date. A run or sweep is read again only where one of its files has another time, size or number, so
- * that a second look costs no more than asking for those. Whatever a browser names is looked up here: no path of its making is ever opened.
+ * What lies under the root, kept up to date. A run or sweep is read again only where one of its
+ * files has another time, size or number, so that a second look costs no more than asking for
+ * those. Whatever a browser names is looked up here: no path of its making is ever opened.
  */
 import { existsSync, lstatSync } from 'node:fs';
 import { basename, join, relative, resolve, sep } from 'node:path';
@@ -44,7 +45,10 @@ export class Catalog {
     this.root = resolve(root);
   }
 
-  /** Looks at all files again. Throws exit 2 where the root cannot be read. */
+  /**
+   * Looks at all files again.
+   * @throws UserError (exit 2) if the root cannot be read
+   */
   refresh(): Promise<void> {
     this.looking ??= this.look().finally(() => {
       this.looking = undefined;
@@ -52,7 +56,10 @@ export class Catalog {
     return this.looking;
   }
 
-  /** The same, unless that was done just now: who starts the server has its list without a second look. */
+  /**
+   * The same, unless that was done just now: who starts the server has its list without a second
+   * look.
+   */
   async freshen(): Promise<void> {
     if (performance.now() - this.lookedAt > FRESH_MS) await this.refresh();
   }
@@ -71,7 +78,10 @@ export class Catalog {
     };
   }
 
-  /** The run or sweep that the list has at `path`; of a run also a trial's, `SWEEP/trials/NAME`. Undefined where there is none. */
+  /**
+   * The run or sweep that the list has at `path`; of a run also a trial's, `SWEEP/trials/NAME`.
+   * Undefined where there is none.
+   */
   find(kind: Found['kind'], path: string): Place | undefined {
     const place = this.places.get(path);
     if (place !== undefined) return place.kind === kind ? place : undefined;
@@ -143,7 +153,9 @@ function lookAtSweep(place: Place, before: Known | undefined): Known {
   }
 }
 
-/** A run that cannot be read, or goes while it is looked at, is no reason not to show the others. */
+/**
+ * A run that cannot be read, or goes while it is looked at, is no reason not to show the others.
+ */
 function reasonOf(error: unknown): string {
   if (error instanceof UserError || (error instanceof Error && 'syscall' in error)) return error.message;
   throw error;

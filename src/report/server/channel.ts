@@ -1,6 +1,7 @@
 /**
- * One source and the pages that watch it. Everything told has a number, and what was told since the last whole document is kept, so that a
- * page that lost its connection gets exactly what it missed, or the whole document where that is no longer known.
+ * One source and the pages that watch it. Everything told has a number, and what was told since the
+ * last whole document is kept, so that a page that lost its connection gets exactly what it missed,
+ * or the whole document where that is no longer known.
  */
 import { UserError } from '../../util/errors.js';
 import type { Trouble } from './documents.js';
@@ -20,7 +21,10 @@ export interface Watcher {
   send(message: Message): void;
 }
 
-/** More changes are told as a whole document, so that what pages add up, and what is kept here, stays small. */
+/**
+ * More changes are told as a whole document, so that what pages add up, and what is kept here,
+ * stays small.
+ */
 const MAX_KEPT = 1000;
 const MAX_KEPT_CHARACTERS = 1 << 20;
 /** A look may take a part of the time: of a fifth of a second each second. */
@@ -37,7 +41,8 @@ export class Channel {
   private lastUse = performance.now();
 
   /**
-   * @param name unique among all channels of all servers, so that the numbers of another one are not taken for those of this one
+   * @param name unique among all channels of all servers, so that the numbers of another one are
+   * not taken for those of this one
    * @param source closed with the channel
    * @param defect told of what is no user's fault and no file's
    * @param everyMs between two looks at the files
@@ -65,7 +70,10 @@ export class Channel {
     return this.source.document();
   }
 
-  /** From now on the page is told everything. @param after the id of the last message that it got, if it knows one */
+  /**
+   * From now on the page is told everything. @param after the id of the last message that it got,
+   * if it knows one
+   */
   async join(watcher: Watcher, after: string | undefined): Promise<void> {
     this.lastUse = performance.now();
     await this.look();

@@ -1,4 +1,7 @@
-/** The channels that pages watch, made when they are first asked for and kept for a while after they were last of use. */
+/**
+ * The channels that pages watch, made when they are first asked for and kept for a while after they
+ * were last of use.
+ */
 
 import type { RunHistory } from '../../review/reading/history.js';
 import { type UserError, usageError } from '../../util/errors.js';
@@ -45,7 +48,9 @@ export class Channels {
     private readonly options: ChannelsOptions,
   ) {}
 
-  /** Undefined where there is no such run or sweep. Throws `UserError` where too many are watched. */
+  /**
+   * Undefined where there is no such run or sweep. Throws `UserError` where too many are watched.
+   */
   async of(subject: Subject): Promise<Channel | undefined> {
     const key = subject.kind === 'list' ? 'list' : `${subject.kind} ${subject.path}`;
     const known = this.open.get(key);
@@ -114,5 +119,5 @@ export class Channels {
 }
 
 function tooMany(): UserError {
-  return usageError({ code: 'serve/busy', message: 'too many runs are watched at the same time' });
+  return usageError({ code: 'serve/busy', message: 'too many runs are being watched' });
 }

@@ -1,4 +1,7 @@
-/** Addresses of the server: what each asks for. The parts of a path are looked up in the catalog, never opened. */
+/**
+ * Addresses of the server: what each asks for. The parts of a path are looked up in the catalog,
+ * never opened.
+ */
 import type { Subject } from './channels.js';
 
 export type Route =
@@ -6,7 +9,9 @@ export type Route =
   | { readonly kind: 'document'; readonly subject: Subject }
   /** Of 2 to `MAX_COMPARED` runs. */
   | { readonly kind: 'comparison'; readonly paths: readonly string[] }
-  /** `after`: the id of the last message that the page got; it can ask by `Last-Event-ID` as well. */
+  /**
+   * `after`: the id of the last message that the page got; it can ask by `Last-Event-ID` as well.
+   */
   | { readonly kind: 'events'; readonly subject: Subject; readonly after: string | undefined };
 
 /** What the page is made of, by address. */
@@ -21,8 +26,9 @@ const EVENTS = '/events';
 const MAX_COMPARED = 12;
 
 /**
- * `/api/comparison?run=PATH&run=PATH`; `/api/list`, `/api/runs/PATH`, `/api/sweeps/PATH`, each also with `/events` after it. Undefined where there is nothing; throws URIError
- * for what is no address.
+ * `/api/comparison?run=PATH&run=PATH`; `/api/list`, `/api/runs/PATH`, `/api/sweeps/PATH`, each also
+ * with `/events` after it. Undefined where there is nothing; throws URIError for what is no
+ * address.
  * @param target as it stands in the request: a path, perhaps with a query
  */
 export function routeOf(target: string): Route | undefined {

@@ -1,4 +1,7 @@
-/** One sweep as a source: its report, told whole whenever its journal, or the log of one of its trials, has grown. */
+/**
+ * One sweep as a source: its report, told whole whenever its journal, or the log of one of its
+ * trials, has grown.
+ */
 import { findTrials } from '../../review/reading/find.js';
 import { isSweepWorkedOn } from '../../sweep/results/index.js';
 import { SWEEP_FILES, signatureOf } from './safe-files.js';

@@ -17,7 +17,8 @@ export function drawsWithSeed(values: ConfigValues): boolean {
 }
 
 /**
- * The values that decide the results, but for the seed, those that were changed on the way included: runs in which all of these are equal are replicates of each other. Files of data count
+ * The values that decide the results, but for the seed, those that were changed on the way
+ * included: runs in which all of these are equal are replicates of each other. Files of data count
  * by what is in them where the manifest knows it.
  */
 export function decisiveValues({ config, manifest }: RunRecord): ConfigValues {

@@ -33,7 +33,10 @@ export function configDifferences(sides: readonly Side[], all: boolean): ConfigD
 
 const GATES_BASELINE = /^gates\.\d+\.baseline$/;
 
-/** As in `valuesOf`, but the baselines of gates, which decide no result, as their config names them: where it lay is no difference. */
+/**
+ * As in `valuesOf`, but the baselines of gates, which decide no result, as their config names them:
+ * where it lay is no difference.
+ */
 function portableValues({ config, manifest }: RunRecord): ConfigValues {
   const file = manifest?.config_files.at(-1);
   const entries = [...valuesOf(config), ...earlierValues(manifest)].map(([key, value]) => {
@@ -62,8 +65,9 @@ interface Fact {
 }
 
 /**
- * Threads, cores and memory change no bit of a result (src/README.md). Node's version may: on the cpu backend it computes the exponentials. The
- * processor's name may not: what matters of it is `backend.arithmetic`.
+ * Threads, cores and memory change no bit of a result (src/README.md). Node's version may: on the
+ * cpu backend it computes the exponentials. The processor's name may not: what matters of it is
+ * `backend.arithmetic`.
  */
 const FACTS: readonly Fact[] = [
   { key: 'parameters', changesResults: true, of: ({ parameters }) => parameters },
@@ -94,7 +98,10 @@ export function factDifferences(sides: readonly Side[], all: boolean): FactDiffe
     .filter(difference => all || difference.differs);
 }
 
-/** What may explain a difference and yet is not seen in the table: it is the same on all sides, or differs within one. */
+/**
+ * What may explain a difference and yet is not seen in the table: it is the same on all sides, or
+ * differs within one.
+ */
 export function factNotes(sides: readonly Side[]): string[] {
   const mixed = sides.flatMap(side => {
     const keys = FACTS.filter(
@@ -108,7 +115,7 @@ export function factNotes(sides: readonly Side[]): string[] {
   const names = dirty.map(({ id }) => id).join(', ');
   return [
     ...mixed,
-    `${names} ran with changes that were not committed, so their code may differ though the revision is the same`,
+    `${names} ran with uncommitted changes, so their code may differ although the revision is the same`,
   ];
 }
 

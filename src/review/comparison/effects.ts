@@ -1,4 +1,7 @@
-/** What each key of a config changes: two runs that differ in nothing but keys without an effect have the same weights and metrics. */
+/**
+ * What each key of a config changes: two runs that differ in nothing but keys without an effect
+ * have the same weights and metrics.
+ */
 import type { Experiment } from '../../config/experiment.js';
 import { allKeys } from '../../config/schema/walk.js';
 import type { Effect } from './document.js';
@@ -117,7 +120,10 @@ const EFFECTS: Readonly<Record<Key, readonly Effect[]>> = {
 
 const BY_KEY: ReadonlyMap<string, readonly Effect[]> = new Map(Object.entries(EFFECTS));
 
-/** What a value at a key such as `gates.0.min` changes, also one that a run had until some step; empty: nothing. */
+/**
+ * What a value at a key such as `gates.0.min` changes, also one that a run had until some step;
+ * empty: nothing.
+ */
 export function effectsOf(key: string): readonly Effect[] {
   if (key.startsWith('dataset.')) return ['data'];
   return (

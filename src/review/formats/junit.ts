@@ -1,8 +1,10 @@
 /**
- * A review as a JUnit report, which Jenkins and GitLab read: a test suite for each run (and for what is judged of several), a test case for each
- * verdict; failed is a failure, inconclusive an error, what was not looked at is skipped. Elements and attributes are those of the schema
- * that Jenkins' xunit plugin checks reports with (junit-10.xsd). Suites and cases have the same names at every review, and no two cases have
- * the same, since both programs tell them apart by these and keep their history.
+ * A review as a JUnit report, which Jenkins and GitLab read: a test suite for each run (and for
+ * what is judged of several), a test case for each verdict; failed is a failure, inconclusive an
+ * error, what was not looked at is skipped. Elements and attributes are those of the schema that
+ * Jenkins' xunit plugin checks reports with (junit-10.xsd). Suites and cases have the same names at
+ * every review, and no two cases have the same, since both programs tell them apart by these and
+ * keep their history.
  */
 import { basename } from 'node:path';
 import { gateName } from '../../experiment/judging/gate-words.js';
@@ -24,7 +26,10 @@ export function formatJunit(review: Review): string {
   ].join('\n');
 }
 
-/** Names that were given before get a number, in the order of the review; as they are in the file, since two may differ in what has no place there. */
+/**
+ * Names that were given before get a number, in the order of the review; as they are in the file,
+ * since two may differ in what has no place there.
+ */
 function distinguisher(mark: string): (name: string) => string {
   const given = new Set<string>();
   return text => {
@@ -68,7 +73,10 @@ function caseName({ name, gate }: VerdictLine): string {
   return `${gateName(gate)} ${askedWords(gate)}`;
 }
 
-/** `>= 0.97 and <= 1`, `max_drop 0.005 of b.json`: without what a baseline made of it, and without a path of the machine. */
+/**
+ * `>= 0.97 and <= 1`, `max_drop 0.005 of b.json`: without what a baseline made of it, and without a
+ * path of the machine.
+ */
 function askedWords({ min, max, max_drop, max_regress, beats, by, baseline }: GateResult): string {
   const bounds = [
     ...(min === undefined ? [] : [`>= ${min}`]),

@@ -1,6 +1,7 @@
 /**
- * A review as Markdown, for a job summary or a note on a merge request. Curves are Mermaid's xychart, which GitHub draws in job summaries and
- * GitLab in notes (both render `mermaid` blocks: docs.github.com, "Creating diagrams"; docs.gitlab.com, "GitLab Flavored Markdown"), whereas both
+ * A review as Markdown, for a job summary or a note on a merge request. Curves are Mermaid's
+ * xychart, which GitHub draws in job summaries and GitLab in notes (both render `mermaid` blocks:
+ * docs.github.com, "Creating diagrams"; docs.gitlab.com, "GitLab Flavored Markdown"), whereas both
  * strip inline SVG and pictures as data URIs.
  */
 
@@ -22,7 +23,10 @@ import {
   verdictGroups,
 } from './verdict-lines.js';
 
-/** At most `maxBytes` of UTF-8: curves give way first, then the end, which is counted, then all of it. */
+/**
+ * At most `maxBytes` of UTF-8: curves give way first, then the end, which is counted, then all of
+ * it.
+ */
 export function formatMarkdown({ review, curves }: Reviewed, maxBytes = Number.POSITIVE_INFINITY): string {
   const head = headOf(review);
   const drawn = [...head, ...chartsOf(review, curves)].join('\n');
@@ -163,7 +167,10 @@ function chart(title: string, metric: string, curves: readonly Curve[]): string[
   ];
 }
 
-/** Mermaid's own first colour is next to invisible on white. These can be told from light and from dark ground. */
+/**
+ * Mermaid's own first colour is next to invisible on white. These can be told from light and from
+ * dark ground.
+ */
 const COLORS = `%%{init: {"themeVariables": {"xyChart": {"plotColorPalette": "#1f83d6, #d1631f, #2a9d5c, #a35bd0, #b5851f, #d0478f"}}}}%%`;
 
 interface Point {

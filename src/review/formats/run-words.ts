@@ -3,7 +3,10 @@ import { counted } from '../../util/words.js';
 import type { RunFacts } from '../reading/run-facts.js';
 import { short } from './verdict-lines.js';
 
-/** `webasm, fused, 2 threads; linux x64, Intel…; cellrun 0.1.0, node 20.20.2; git 3f2a1bc, with changes`; empty where nothing is known. */
+/**
+ * `webasm, fused, 2 threads; linux x64, Intel…; cellrun 0.1.0, node 20.20.2; git 3f2a1bc, with
+ * changes`; empty where nothing is known.
+ */
 export function placeWords({ backend, machine, versions, git }: RunFacts): string {
   const parts = [
     backend && [

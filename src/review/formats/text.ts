@@ -7,7 +7,10 @@ import type { Review } from '../review.js';
 import { costWords, metricsOfRun, placeWords } from './run-words.js';
 import { closingSentence, groupName, sweepSentences, verdictGroups } from './verdict-lines.js';
 
-/** Lines without their ends; foreign text in them is as it was written. `nameOf` names a run's directory for the reader. */
+/**
+ * Lines without their ends; foreign text in them is as it was written. `nameOf` names a run's
+ * directory for the reader.
+ */
 export function textLines(review: Review, nameOf: (directory: string) => string): string[] {
   const lines: string[] = [];
   const verdicts = verdictGroups(review);
@@ -45,7 +48,7 @@ function runLines(run: RunReview, nameOf: (directory: string) => string): string
     ...(metrics.length === 0 ? [] : [`  ${metrics.join(', ')}`]),
     ...(run.steps === null ? [] : [`  ${costWords(run).join(', ')}`]),
     ...(run.ending === null ? [] : [`  ${run.ending}`]),
-    ...(run.completed.verdict === 'passed' && run.gates.length === 0 ? ['  no gate of its own'] : []),
+    ...(run.completed.verdict === 'passed' && run.gates.length === 0 ? ['  no gates in its config'] : []),
   ];
 }
 

@@ -1,4 +1,7 @@
-/** Every verdict of a review as one line, whatever it is about: what texts, annotations and test reports are made of. */
+/**
+ * Every verdict of a review as one line, whatever it is about: what texts, annotations and test
+ * reports are made of.
+ */
 import { basename, sep } from 'node:path';
 import { gateName, gateSentence } from '../../experiment/judging/gate-words.js';
 import type { Verdict } from '../../experiment/log/events.js';
@@ -25,7 +28,10 @@ export interface VerdictLine {
 /** The lines of a run, then those of a group; `about` names it. */
 export interface VerdictGroup {
   readonly about: string;
-  /** The same for the same experiment and seed at every review, so that a history can be kept; several groups may have the same. */
+  /**
+   * The same for the same experiment and seed at every review, so that a history can be kept;
+   * several groups may have the same.
+   */
   readonly identity: string;
   /** Absent for what is judged of several runs. */
   readonly run?: RunReview;
@@ -123,9 +129,7 @@ function damageLine({ message }: DamagedRun): VerdictLine {
 
 /** `Review: passed.` */
 export function closingSentence({ verdict }: Review): string {
-  return verdict === 'no gate'
-    ? 'Review: not judged, since there is no gate and no baseline.'
-    : `Review: ${verdict}.`;
+  return verdict === 'no gate' ? 'Review: not judged: no gate and no baseline.' : `Review: ${verdict}.`;
 }
 
 /** What is to be known of the sweeps of which runs were reviewed, a sentence each. */

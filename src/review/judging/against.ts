@@ -28,7 +28,10 @@ export interface MetricVerdict {
   readonly count: number;
   /** The worst value that passes; absent where that is not known. */
   readonly limit?: number;
-  /** The chance of a value this bad or worse, were nothing different; absent where noise was not asked. */
+  /**
+   * The chance of a value this bad or worse, were nothing different; absent where noise was not
+   * asked.
+   */
   readonly p?: number;
 }
 
@@ -36,7 +39,9 @@ export interface Comparison {
   /** As the user named it. */
   readonly file: string;
   readonly moved: readonly Moved[];
-  /** What the baseline does not tell, so that it may have moved: data that are drawn from the seed. */
+  /**
+   * What the baseline does not tell, so that it may have moved: data that are drawn from the seed.
+   */
   readonly not_pinned: readonly 'data'[];
   /** The quality metrics, those of the test split. */
   readonly metrics: readonly MetricVerdict[];
@@ -126,7 +131,10 @@ function seedsOf(metric: string, baseline: Baseline, runs: readonly ReviewedRun[
   });
 }
 
-/** Whether a run has the config, data, code, backend, arithmetic and seed of a pinned one, so that determinism promises its bytes. */
+/**
+ * Whether a run has the config, data, code, backend, arithmetic and seed of a pinned one, so that
+ * determinism promises its bytes.
+ */
 function isRepetition({ facts, deciding }: ReviewedRun, baseline: Baseline): boolean {
   if (deciding === undefined || facts.git?.dirty === true || baseline.git.some(({ dirty }) => dirty))
     return false;

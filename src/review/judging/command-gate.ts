@@ -16,7 +16,7 @@ const FORM = /^(\s*)([A-Za-z_.]*)(\s*)(>=|<=|[<>=!]*)(\s*)([-+\w.]*)(\s*)(.*)$/s
 /** As YAML and JSON write numbers; `0x10` is more likely a slip than sixteen. */
 const DECIMAL = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i;
 
-/** Throws exit 2 with the place of every mistake. */
+/** @throws UserError (exit 2) with the place of every mistake */
 export function commandGates(texts: readonly string[]): WrittenGate[] {
   const problems: Diagnostic[] = [];
   const gates = texts.flatMap(text => {
@@ -49,7 +49,7 @@ function commandGate(text: string): WrittenGate {
     throw fail(
       metricAt,
       metric.length,
-      metric === '' ? 'a gate begins with a metric' : `there is no metric ${metric}`,
+      metric === '' ? 'a gate starts with a metric' : `there is no metric ${metric}`,
       expected,
     );
   }
@@ -89,13 +89,16 @@ function overOf(
     });
   }
   if (over === 'best' && isPerformance(metric))
-    throw fail(`${metric} is measured once, so that no value is the best`, {
+    throw fail(`${metric} is measured once, so it has no best value`, {
       expected: 'over last, or over seeds',
     });
   return over;
 }
 
-/** `ms_per_step` is what reports call `performance.ms_per_step`; one of several metrics is named by its split too. */
+/**
+ * `ms_per_step` is what reports call `performance.ms_per_step`; one of several metrics is named by
+ * its split too.
+ */
 function meant(metric: string): string | undefined {
   const [alike, ...others] = metrics().filter(one => one.endsWith(`.${metric}`));
   return alike !== undefined && others.length === 0 ? alike : nearest(metric, metrics());

@@ -1,4 +1,7 @@
-/** What decides a run's results, taken from its files so that two runs can be compared: config, data, code, backend. */
+/**
+ * What decides a run's results, taken from its files so that two runs can be compared: config,
+ * data, code, backend.
+ */
 import { dirname, isAbsolute, relative, sep } from 'node:path';
 import { flatValues } from '../../config/merge/flat.js';
 import { mapPaths } from '../../config/merge/paths.js';
@@ -79,8 +82,9 @@ export function movedBetween(before: Deciding, after: Deciding): Moved[] {
 }
 
 /**
- * What of all that moved makes the test metrics those of another task: another loss, other data to test on, or another way to make data. What is trained
- * on, and the place of the same files, may differ.
+ * What of all that moved makes the test metrics those of another task: another loss, other data to
+ * test on, or another way to make data. What is trained on, and the place of the same files, may
+ * differ.
  */
 export function otherTask(before: Deciding, after: Deciding): Moved[] {
   const [tested, now] = [before, after].map(({ config, datasets }) =>

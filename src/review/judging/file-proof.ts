@@ -10,13 +10,14 @@ import {
   CheckpointProof,
   FOREIGN,
   foreignStepHash,
+  otherMetric,
   ownStepHashes,
   type SavedCheckpoint,
 } from '../../experiment/checkpoints/identity.js';
 import { listCheckpoints as listedInIndex } from '../../experiment/checkpoints/index-file.js';
 import { savedCheckpoints } from '../../experiment/checkpoints/saved.js';
 import type { JsonObject } from '../../experiment/files/json.js';
-import type { SplitMetrics, Summary } from '../../experiment/summary.js';
+import type { Summary } from '../../experiment/summary.js';
 import { UserError } from '../../util/errors.js';
 import type { LogRecord } from '../reading/log-reader.js';
 import type { RunRecord } from '../reading/run-record.js';
@@ -79,7 +80,8 @@ export class FileProof {
     const own = manifest && ownStepHashes(manifest);
     const found = this.checkpoints.find(one => foreignStepHash(one, own) !== undefined);
     return (
-      found && `its checkpoint ${basename(found.path)} is of another run: its config, seed or data are others`
+      found &&
+      `its checkpoint ${basename(found.path)} is from another run with a different config, seed or data`
     );
   }
 
@@ -88,9 +90,9 @@ export class FileProof {
     if (digests === undefined)
       return this.record.manifest?.step_hash === undefined
         ? undefined
-        : 'its summary has lost the digest of its log';
+        : 'its summary lacks the digest of its log';
     if (digests.log === null || digests.log.sha256 === this.sha256) return undefined;
-    return 'its log is not the one that its summary was written with: a line was edited, added or removed';
+    return 'its log does not match the digest in its summary: a line was edited, added or removed';
   }
 
   private otherEvaluation(summary: Summary): string | undefined {
@@ -102,14 +104,14 @@ export class FileProof {
     for (const [name, value] of Object.entries(summary.metrics[split] ?? {})) {
       const found = values[name];
       if (typeof found === 'number' && !Object.is(found, value))
-        return `its summary has ${split}.${name} ${value}, and evaluation.json ${found}`;
+        return `${split}.${name} is ${value} in its summary and ${found} in evaluation.json`;
     }
     const end = summary.restored?.step ?? summary.steps;
     if (split === 'test' && step !== end)
-      return `evaluation.json is of step ${step}, and its end of step ${end}`;
+      return `evaluation.json is from step ${step}, but the run ended at step ${end}`;
     const { digests } = summary;
     if (digests && digests.evaluation !== null && digests.evaluation !== directory.evaluationDigest())
-      return 'evaluation.json is not the one that its summary was written with';
+      return 'evaluation.json does not match the digest in its summary';
     return undefined;
   }
 
@@ -118,11 +120,11 @@ export class FileProof {
     const last = checkpoints.at(-1);
     if (last === undefined) return undefined;
     if (last.step !== summary.steps)
-      return `it ended after step ${summary.steps}, and its last checkpoint is of step ${last.step}`;
+      return `it ended after step ${summary.steps} and its last checkpoint is from step ${last.step}`;
     const told = savedCheckpoints(record.directory, checkpoints);
     for (const key of ['best', 'checkpoints'] as const)
       if (!isEqual(told[key], summary[key]))
-        return `its summary has ${key} ${JSON.stringify(summary[key])}, and its checkpoints ${JSON.stringify(told[key])}`;
+        return `${key} is ${JSON.stringify(summary[key])} in its summary and ${JSON.stringify(told[key])} in its checkpoints`;
     const end = checkpoints.find(({ step }) => step === (summary.restored?.step ?? summary.steps));
     // what was taken over by name measured something else before
     if (record.manifest?.changes?.some(({ key }) => key === FOREIGN)) return undefined;
@@ -131,9 +133,7 @@ export class FileProof {
 
   private otherThanLog(): string | undefined {
     const [found] = this.proof.contradictions();
-    return (
-      found && `its checkpoint ${basename(found.path)} is not the one that its log tells of: ${found.message}`
-    );
+    return found && `its checkpoint ${basename(found.path)} contradicts its log: ${found.message}`;
   }
 
   private otherIndex(): string | undefined {
@@ -143,7 +143,7 @@ export class FileProof {
       const one: CheckpointEntry | undefined = files.get(file);
       return one && (one.step !== step || one.epoch !== epoch || one.metric.value !== value);
     });
-    return other && `the index of its checkpoints says of ${other.file} what that file does not`;
+    return other && `its checkpoint index contradicts ${other.file}`;
   }
 }
 
@@ -160,20 +160,6 @@ function readable({ directory, state }: RunRecord): {
     const [{ file = '', message }] = error.diagnostics;
     return { checkpoints: [], damage: `its checkpoint ${basename(file)} cannot be read: ${message}` };
   }
-}
-
-/** Of the checkpoint whose weights are the run's at its end. */
-function otherMetric({ path, metadata }: SavedCheckpoint, { metrics }: Summary): string | undefined {
-  const saved = (metadata.metrics ?? {}) as Readonly<Record<string, JsonObject | undefined>>;
-  for (const split of ['train', 'validation', 'test'] as const) {
-    const told: SplitMetrics = metrics[split] ?? {};
-    for (const [name, value] of Object.entries(saved[split] ?? {})) {
-      const inSummary = told[name];
-      if (typeof value === 'number' && inSummary !== undefined && inSummary !== value)
-        return `its summary has ${split}.${name} ${inSummary}, and its checkpoint ${basename(path)} ${value}`;
-    }
-  }
-  return undefined;
 }
 
 function isEqual(a: object | null, b: object | null): boolean {

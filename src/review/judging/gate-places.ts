@@ -1,4 +1,7 @@
-/** Where in a checkout the gates of runs are written, though the runs may be from another folder or another machine. */
+/**
+ * Where in a checkout the gates of runs are written, though the runs may be from another folder or
+ * another machine.
+ */
 import { existsSync, realpathSync } from 'node:fs';
 import { isAbsolute, join, normalize, relative, sep } from 'node:path';
 import { itemsAt } from '../../config/merge/plain.js';
@@ -13,8 +16,9 @@ export interface GatePlace {
 }
 
 /**
- * Undefined where the checkout `workspace` has no such file with that gate at that place. `configFiles` are absolute, on the machine of the run; of one that
- * lies elsewhere the longest end of its path counts that the checkout has too.
+ * Undefined where the checkout `workspace` has no such file with that gate at that place.
+ * `configFiles` are absolute, on the machine of the run; of one that lies elsewhere the longest end
+ * of its path counts that the checkout has too.
  */
 export function placeOfGate(
   gate: Gate & { readonly origin: string },
@@ -31,7 +35,10 @@ export function placeOfGate(
   return file === undefined ? undefined : { file: relativeTo(workspace, file) ?? file, ...place };
 }
 
-/** `path` as GitHub wants it, relative to the folder `root` with forward slashes; undefined where it lies outside, or is not there. */
+/**
+ * `path` as GitHub wants it, relative to the folder `root` with forward slashes; undefined where it
+ * lies outside, or is not there.
+ */
 export function relativeTo(root: string, path: string): string | undefined {
   if (!existsSync(path) || !existsSync(root)) return undefined;
   const inside = relative(realpathSync(root), realpathSync(path));
@@ -58,7 +65,10 @@ function partsOf(path: string): string[] {
 
 const SAID = ['metric', 'min', 'max', 'max_drop', 'max_regress', 'beats', 'by'] as const;
 
-/** Whether the gate is what the file says there: another file of that name, or one that has changed, says something else. */
+/**
+ * Whether the gate is what the file says there: another file of that name, or one that has changed,
+ * says something else.
+ */
 function holds(file: string, { line, col }: Pick<GatePlace, 'line' | 'col'>, gate: Gate): boolean {
   const there = itemsAt(file, ['gates']).find(item => item.line === line && item.column === col);
   const said = there?.value;

@@ -1,4 +1,7 @@
-/** What is to be known of a group besides its verdicts, in words: which of its runs count, and what is no longer as when the baseline was pinned. */
+/**
+ * What is to be known of a group besides its verdicts, in words: which of its runs count, and what
+ * is no longer as when the baseline was pinned.
+ */
 
 import type { GroupReview } from '../review.js';
 import { movedWords } from './deciding.js';
@@ -13,7 +16,10 @@ export function groupNotes(group: GroupReview): string[] {
   ];
 }
 
-/** A title and a line for each thing that moved, indented below it; empty where no baseline was given. */
+/**
+ * A title and a line for each thing that moved, indented below it; empty where no baseline was
+ * given.
+ */
 function movedLines({ comparison }: Pick<GroupReview, 'comparison'>): string[] {
   if (comparison === undefined) return [];
   const { moved, not_pinned, file } = comparison;
@@ -22,7 +28,7 @@ function movedLines({ comparison }: Pick<GroupReview, 'comparison'>): string[] {
     : [];
   if (moved.length > 0)
     return [
-      `moved since ${file}:`,
+      `changed since ${file}:`,
       ...moved.map(one => `  ${movedWords(one)}`),
       ...unknown.map(line => `  ${line}`),
     ];

@@ -38,7 +38,10 @@ export interface LeftOut {
   readonly reason: string;
 }
 
-/** Of runs with one seed the newest counts, as in a comparison: the same config gives the same result, unless code or machine changed. */
+/**
+ * Of runs with one seed the newest counts, as in a comparison: the same config gives the same
+ * result, unless code or machine changed.
+ */
 export function newestOfSeeds(runs: readonly ReviewedRun[]): {
   readonly counted: readonly ReviewedRun[];
   readonly leftOut: readonly LeftOut[];
@@ -52,7 +55,7 @@ export function newestOfSeeds(runs: readonly ReviewedRun[]): {
   const leftOut = runs.flatMap(run => {
     const { facts } = newest.get(keyOf(run)) ?? run;
     if (facts === run.facts) return [];
-    const reason = `seed ${facts.seed} was run again by ${facts.run_id}, which counts`;
+    const reason = `replaced by ${facts.run_id} with the same seed ${facts.seed}`;
     return [{ run_id: run.facts.run_id, reason }];
   });
   return { counted: runs.filter(run => newest.get(keyOf(run)) === run), leftOut };
@@ -69,7 +72,10 @@ interface SeedsGate {
   readonly gate: WrittenGate | undefined;
 }
 
-/** The gates over seeds of the runs' configs, each once, and those of the command line; judged over the group. */
+/**
+ * The gates over seeds of the runs' configs, each once, and those of the command line; judged over
+ * the group.
+ */
 export function judgeGroup(runs: readonly ReviewedRun[], given: readonly WrittenGate[]): GateResult[] {
   const own = runs
     .flatMap(run => ownGates(run))
@@ -86,9 +92,9 @@ export function judgeGroup(runs: readonly ReviewedRun[], given: readonly Written
 function judgeSeeds({ asked, gate }: SeedsGate, runs: readonly ReviewedRun[]): GateResult {
   const why = notJudgeable(runs);
   if (why !== undefined) return inconclusive(asked, null, why);
-  if (gate === undefined) return inconclusive(asked, null, 'the runs recorded nothing of it');
+  if (gate === undefined) return inconclusive(asked, null, 'the runs did not record it');
   const values = seedValues(runs, run => run.last(gate.metric));
-  if (values.size < 2) return inconclusive(gate, null, 'a mean over seeds takes two seeds at least');
+  if (values.size < 2) return inconclusive(gate, null, 'a mean over seeds needs at least two seeds');
   return judgeGate(gate.beats === undefined ? gate : withMeanTrivial(gate, runs), meanOf(values));
 }
 
@@ -110,7 +116,10 @@ function meanOf(values: ReadonlyMap<number, number | undefined>): number | undef
   return known.length < numbers.length ? undefined : momentsOf(known).mean;
 }
 
-/** The value of each seed, ascending; undefined where its run has none. @param runs of different seeds */
+/**
+ * The value of each seed, ascending; undefined where its run has none. @param runs of different
+ * seeds
+ */
 export function seedValues(
   runs: readonly ReviewedRun[],
   measure: (run: ReviewedRun) => number | undefined,

@@ -7,9 +7,15 @@ import { notCompleted, type ReviewedRun, type RunFacts } from '../reading/run-fa
 import { judgeOwn, ownGates } from './own-gates.js';
 
 export interface RunReview extends RunFacts {
-  /** Why it counts for nothing, such as `pruned by its sweep after 3 of 9 epochs`; null where it is judged. */
+  /**
+   * Why it counts for nothing, such as `pruned by its sweep after 3 of 9 epochs`; null where it is
+   * judged.
+   */
   readonly not_judged: string | null;
-  /** The first check: a run that did not complete never passes; inconclusive where its files do not agree that it did. */
+  /**
+   * The first check: a run that did not complete never passes; inconclusive where its files do not
+   * agree that it did.
+   */
   readonly completed: { readonly verdict: Verdict; readonly reason: string | null };
   /** Those of its config and of the command line, without those over seeds. */
   readonly gates: readonly GateResult[];

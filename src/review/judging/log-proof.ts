@@ -1,4 +1,7 @@
-/** Whether a log bears out what the summary says: that this run came to its end, and with these metrics. */
+/**
+ * Whether a log bears out what the summary says: that this run came to its end, and with these
+ * metrics.
+ */
 import type { SplitMetrics, Summary } from '../../experiment/summary.js';
 import type { LogRecord } from '../reading/log-reader.js';
 
@@ -40,16 +43,19 @@ export class LogProof {
     if (typeof run_id === 'string' && run_id !== this.runId && run_id !== laterId) this.other ??= run_id;
   }
 
-  /** Why it does not follow from the log that the run of `summary` completed; undefined where it does. @param isTorn whether the log ends within a line */
+  /**
+   * Why it does not follow from the log that the run of `summary` completed; undefined where it
+   * does. @param isTorn whether the log ends within a line
+   */
   doubt(summary: Summary, isTorn: boolean): string | undefined {
     const { steps } = summary;
     const { last, other } = this;
-    if (last === undefined) return 'its log has no event';
-    if (other !== undefined) return `its log is that of another run, ${other}`;
-    if (isTorn) return 'the end of its log is lost';
-    if (last.event !== 'run.end') return 'its log goes on to no end of the run';
+    if (last === undefined) return 'its log is empty';
+    if (other !== undefined) return `its log belongs to another run, ${other}`;
+    if (isTorn) return 'its log has lost its last lines';
+    if (last.event !== 'run.end') return 'its log has no end of the run';
     if (last.status !== 'completed' || last.steps !== steps)
-      return `its log ends with ${last.status} after step ${last.steps}, its summary with completed after step ${steps}`;
+      return `its log ends with ${last.status} after step ${last.steps} and its summary with completed after step ${steps}`;
     return this.otherMetric(summary);
   }
 
@@ -68,7 +74,7 @@ export class LogProof {
     for (const [name, value, inLog] of told) {
       if (value === undefined) continue;
       const isSame = Number.isFinite(value) ? inLog === value : inLog === null;
-      if (!isSame) return `its summary has ${name} ${value}, and its log ${inLog ?? 'no such value'}`;
+      if (!isSame) return `${name} is ${value} in its summary and ${inLog ?? 'missing'} in its log`;
     }
     return undefined;
   }

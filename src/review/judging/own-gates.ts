@@ -1,4 +1,6 @@
-/** The gates that a run's config asks for, and whether the run's files agree on what became of them. */
+/**
+ * The gates that a run's config asks for, and whether the run's files agree on what became of them.
+ */
 import { basename } from 'node:path';
 import { lineOf } from '../../config/merge/plain.js';
 import { isRecord } from '../../config/schema/walk.js';
@@ -9,7 +11,10 @@ import type { RunRecord } from '../reading/run-record.js';
 
 const BOUNDS = ['min', 'max', 'max_drop', 'max_regress', 'by'] as const;
 
-/** In the config's order. A run of another version may ask for something else: what is no gate here is left out. */
+/**
+ * In the config's order. A run of another version may ask for something else: what is no gate here
+ * is left out.
+ */
 export function askedGates({ config, manifest, directory }: RunRecord): WrittenGate[] {
   const file = directory.files.resolvedConfig;
   const asked = Array.isArray(config.gates) ? config.gates : [];
@@ -58,16 +63,17 @@ export function sameGate(gate: Gate): string {
 }
 
 /**
- * A gate of a run that completed, judged again by what it recorded: no baseline need be at hand, and none that has moved matters. Inconclusive where the
- * run recorded nothing, or another value than its metric has.
+ * A gate of a run that completed, judged again by what it recorded: no baseline need be at hand,
+ * and none that has moved matters. Inconclusive where the run recorded nothing, or another value
+ * than its metric has.
  */
 export function judgeOwn({ asked, recorded }: OwnGate, run: ReviewedRun): GateResult {
-  if (recorded === undefined) return inconclusive(asked, null, 'the run recorded no verdict on it');
+  if (recorded === undefined) return inconclusive(asked, null, 'the run recorded no verdict for it');
   const gate = { ...recorded, origin: asked.origin };
   if (gate.verdict === 'inconclusive') return gate;
   const measured = gate.over === 'best' ? run.best(gate.metric) : run.last(gate.metric);
   if (gate.value === measured) return judgeGate(gate, gate.value);
   const source = gate.over === 'best' ? 'the log' : 'summary.json';
   const other = measured === undefined ? 'none' : String(measured);
-  return inconclusive(gate, gate.value, `that is the gate's value, but as the metric ${source} has ${other}`);
+  return inconclusive(gate, gate.value, `${source} has this value for the gate, but ${other} for the metric`);
 }

@@ -11,7 +11,11 @@ import { type Diagnostic, EXIT, UserError, usageError } from '../../util/errors.
 import { notCompleted, type ReviewedRun } from '../reading/run-facts.js';
 import { type Deciding, movedBetween, movedWords, sorted } from './deciding.js';
 
-/** Throws exit 2 where the runs are not ones of a baseline, or `file` is something else or cannot be written to; exit 1 where the system refuses else. */
+/**
+ * @throws UserError (exit 2) if the runs are not ones of a baseline, or `file` is something else or
+ *   cannot be written to
+ * @throws UserError (exit 1) if the system refuses else
+ */
 export function pin(file: string, runs: readonly ReviewedRun[]): Baseline {
   refuseForeign(file);
   const baseline = baselineOf(runs);
@@ -29,14 +33,17 @@ function refuseForeign(file: string): void {
     if (!(error instanceof UserError)) throw error;
     throw usageError({
       code: 'review/pin',
-      message: 'this file is no baseline, and is not overwritten',
+      message: 'this file is not a baseline and is not overwritten',
       file,
-      expected: 'a baseline, or a file that is not there yet',
+      expected: 'a baseline, or a file that does not exist yet',
     });
   }
 }
 
-/** The baseline of runs in any order, the same for each. Throws exit 2 with everything that keeps them from being one. */
+/**
+ * The baseline of runs in any order, the same for each.
+ * @throws UserError (exit 2) with everything that keeps them from being one
+ */
 export function baselineOf(given: readonly ReviewedRun[]): Baseline {
   const runs = [...given].sort(
     (a, b) => (a.facts.seed ?? 0) - (b.facts.seed ?? 0) || (a.facts.directory < b.facts.directory ? -1 : 1),

@@ -1,6 +1,7 @@
 /**
- * What sweeps say of the runs of their trials. One that its sweep paused or pruned is as it was meant to be and is not judged; whatever ended
- * otherwise is. Its gates are written in the user's config, of which the sweep has a copy.
+ * What sweeps say of the runs of their trials. One that its sweep paused or pruned is as it was
+ * meant to be and is not judged; whatever ended otherwise is. Its gates are written in the user's
+ * config, of which the sweep has a copy.
  */
 import { basename, dirname } from 'node:path';
 import { momentsOf } from '../../experiment/judging/baseline.js';
@@ -47,7 +48,10 @@ interface KnownSweep {
 export class Trials {
   private readonly sweeps = new Map<string, KnownSweep>();
 
-  /** Why the run in the directory `run` is not judged; undefined where it is, also where its sweep is damaged and cannot say so. */
+  /**
+   * Why the run in the directory `run` is not judged; undefined where it is, also where its sweep
+   * is damaged and cannot say so.
+   */
   notJudged(run: string, state: RunState): string | undefined {
     const sweep = this.sweepOf(run);
     const row = sweep?.rows.get(run);
@@ -83,15 +87,15 @@ export class Trials {
     if (sweep === undefined || row === undefined || told === undefined || facts.state !== 'completed')
       return undefined;
     if (facts.epochs !== null && facts.epochs > told.epochs)
-      return `it has gone on to epoch ${facts.epochs}, of which its sweep, which had it after ${told.epochs}, does not know`;
+      return `it continued to epoch ${facts.epochs}, but its sweep recorded ${told.epochs}`;
     const value = last(sweep.metric);
     const isSame = Number.isFinite(value) ? value === told.value : told.value === null;
-    if (!isSame) return `its sweep has ${sweep.metric} ${told.value} of it, and the run ${value}`;
+    if (!isSame) return `its sweep recorded ${sweep.metric} ${told.value}, but the run has ${value}`;
     const mean = meanOf(row);
     // a sum rounds by the order of the seeds
     if (mean === undefined || row.value === null || Math.abs(mean - row.value) <= 1e-9 * Math.abs(mean))
       return undefined;
-    return `its sweep decided by ${sweep.metric} ${row.value}, and the mean over the seeds is ${mean}`;
+    return `its sweep used ${sweep.metric} ${row.value}, but the mean over the seeds is ${mean}`;
   }
 
   /** Of a sweep that does not know where the gates were written, they are in the user's file. */
@@ -122,7 +126,10 @@ export class Trials {
   }
 }
 
-/** By what its runs reached; undefined where one was elsewhere than the others when the trial was measured, or has no value. */
+/**
+ * By what its runs reached; undefined where one was elsewhere than the others when the trial was
+ * measured, or has no value.
+ */
 function meanOf({ seeds, rung }: TrialRow): number | undefined {
   const values = seeds.flatMap(one => (one.rung === rung && one.value !== null ? [one.value] : []));
   if (values.length < seeds.length) return undefined;

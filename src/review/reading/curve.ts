@@ -1,4 +1,7 @@
-/** Curves of any length in constant memory: what is left out lies between the extremes that are kept. */
+/**
+ * Curves of any length in constant memory: what is left out lies between the extremes that are
+ * kept.
+ */
 
 /** A measured quantity over optimizer steps; the lists are equally long. */
 export interface Curve {
@@ -23,8 +26,9 @@ interface Bucket {
 }
 
 /**
- * Keeps every measurement as long as there are no more than `capacity`, then the smallest and the largest of each of at most `capacity`
- * pieces of equally many, besides the first and the last one; so that a single spike among a million steps is still seen.
+ * Keeps every measurement as long as there are no more than `capacity`, then the smallest and the
+ * largest of each of at most `capacity` pieces of equally many, besides the first and the last one;
+ * so that a single spike among a million steps is still seen.
  */
 export class CurveBuilder {
   private buckets: Bucket[] = [];
@@ -38,7 +42,7 @@ export class CurveBuilder {
   /** @param capacity even, so that buckets can be merged in pairs */
   constructor(private readonly capacity: number) {
     if (capacity < 2 || capacity % 2 !== 0)
-      throw new RangeError(`${capacity} is no even number from 2 upwards`);
+      throw new RangeError(`${capacity} is not an even number of at least 2`);
   }
 
   /** `step` is not below those before. */

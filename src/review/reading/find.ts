@@ -1,4 +1,5 @@
 /** What lies under an output root: runs and sweeps, by their folders alone. */
+import { isUtf8 } from 'node:buffer';
 import { type Dirent, existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { unreadable } from '../../experiment/files/unreadable.js';
@@ -15,14 +16,18 @@ export interface Found {
 }
 
 const SWEEPS = 'sweeps';
-/** How many folders below a root its runs may lie; its sweeps may lie one deeper, under `sweeps`. */
+/**
+ * How many folders below a root its runs may lie; its sweeps may lie one deeper, under `sweeps`.
+ */
 export const DEPTH = 2;
 /** How far a look for what lies deeper goes: enough for an example. */
 const LOOK = { depth: 6, folders: 500 };
 
 /**
- * The runs and sweeps under `root` that lie in it, in a folder of it, or where `run` and `sweep` write: by name, then by id, which begins with
- * the time; not the runs of a sweep's trials, see `findTrials`. Links are not followed. Throws exit 2 where `root` is no folder that can be read.
+ * The runs and sweeps under `root` that lie in it, in a folder of it, or where `run` and `sweep`
+ * write: by name, then by id, which begins with the time; not the runs of a sweep's trials, see
+ * `findTrials`. Links are not followed.
+ * @throws UserError (exit 2) if `root` is no folder that can be read
  */
 export function findRuns(root: string): Found[] {
   const top = resolve(root);
@@ -33,8 +38,8 @@ export function findRuns(root: string): Found[] {
 }
 
 /**
- * A folder whose runs or sweeps `findRuns` does find, where there are any below `root` that lie too deep to be among the `found`: relative to
- * `root`. Undefined where a bounded look finds none.
+ * A folder whose runs or sweeps `findRuns` does find, where there are any below `root` that lie too
+ * deep to be among the `found`: relative to `root`. Undefined where a bounded look finds none.
  */
 export function deeperFolder(root: string, found: readonly Pick<Found, 'path'>[]): string | undefined {
   const top = resolve(root);
@@ -70,25 +75,27 @@ export function findTrials(sweep: string): Found[] {
 }
 
 /**
- * The runs that `path` stands for: itself, the trials of a sweep, the runs of an experiment's folder, or all those of an output root. Throws exit 2
- * where there are none, or `path` cannot be read.
+ * The runs that `path` stands for: itself, the trials of a sweep, the runs of an experiment's
+ * folder, or all those of an output root.
+ * @throws UserError (exit 2) if there are none, or `path` cannot be read
  */
 export function runsAt(path: string): Found[] {
   const top = resolve(path);
   const kind = kindOf(top);
   if (kind === 'run') return [{ kind, path: top, name: basename(dirname(top)), id: basename(top) }];
   const runs = kind === 'sweep' ? findTrials(top) : findRuns(top);
+  if (kind === undefined) refuseUnnameable([top, ...foldersIn(top).map(name => join(top, name))]);
   const found = runs.filter(one => one.kind === 'run');
   if (found.length > 0) return found;
   const deeper = kind === 'sweep' ? undefined : deeperFolder(top, runs);
   throw usageError({
     code: 'run/not-a-run',
-    message: kind === 'sweep' ? 'this sweep has no trials yet' : 'there is no run here',
+    message: kind === 'sweep' ? 'this sweep has no trials yet' : 'no runs found here',
     file: path,
     expected:
       deeper === undefined
         ? 'a run directory, a sweep, or a folder of runs'
-        : `such as ${join(path, deeper)}: runs deeper than ${DEPTH} folders are not looked for`,
+        : `such as ${join(path, deeper)}: cellrun searches ${DEPTH} levels of directories`,
   });
 }
 
@@ -125,6 +132,36 @@ function foldersIn(path: string): string[] {
     .filter(entry => entry.isDirectory())
     .map(entry => entry.name)
     .sort();
+}
+
+/**
+ * Node gives a name that is not UTF-8 as another one, of which there is no file. Throws exit 2 if
+ * a run in one of the `folders` has such a name: it would be left out without a word.
+ */
+function refuseUnnameable(folders: readonly string[]): void {
+  const runs = folders.flatMap(folder =>
+    unnameableIn(folder).flatMap(name => {
+      const config = Buffer.concat([Buffer.from(`${folder}/`), name, Buffer.from('/config.resolved.yaml')]);
+      return existsSync(config) ? [join(folder, name.toString())] : [];
+    }),
+  );
+  if (runs.length === 0) return;
+  throw usageError(
+    ...runs.map(file => ({
+      code: 'run/not-utf-8',
+      message: 'the name of this run directory is not UTF-8, so it cannot be opened',
+      file,
+      expected: 'another name, by `mv`',
+    })),
+  );
+}
+
+function unnameableIn(folder: string): Buffer[] {
+  try {
+    return readdirSync(folder, { encoding: 'buffer' }).filter(name => !isUtf8(name));
+  } catch {
+    return [];
+  }
 }
 
 /** None where the folder may not be read. */

@@ -1,4 +1,7 @@
-/** What a run's log tells: its curves, its evaluations, what was odd. One pass, in memory that does not grow with the log. */
+/**
+ * What a run's log tells: its curves, its evaluations, what was odd. One pass, in memory that does
+ * not grow with the log.
+ */
 
 import { isAbsent } from '../../experiment/files/unreadable.js';
 import { metricsIn } from '../../experiment/log/metric-fields.js';
@@ -98,7 +101,9 @@ export class HistoryCollector {
   private readonly clock = new LogClock();
   private readonly elapsed: CurveBuilder;
 
-  /** @param capacity pieces that a curve is cut into where it has more points; see `CurveBuilder` */
+  /**
+   * @param capacity pieces that a curve is cut into where it has more points; see `CurveBuilder`
+   */
   constructor(private readonly capacity: number) {
     this.elapsed = new CurveBuilder(capacity);
   }
@@ -198,7 +203,10 @@ class LogClock {
   }
 }
 
-/** The history of the log at `path`; an empty one where there is none. Throws exit 2 or 5 where it cannot be read. */
+/**
+ * The history of the log at `path`; an empty one where there is none.
+ * @throws UserError (exit 2) or 5 where it cannot be read
+ */
 export function readHistory(path: string, { capacity }: { readonly capacity: number }): RunHistory {
   const collector = new HistoryCollector(capacity);
   if (!isAbsent(path))

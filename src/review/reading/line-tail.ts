@@ -1,4 +1,7 @@
-/** Following a file of lines that another process appends to, and may put a shorter one in the place of. */
+/**
+ * Following a file of lines that another process appends to, and may put a shorter one in the place
+ * of.
+ */
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from 'node:fs';
 
 export interface TailNews {
@@ -15,14 +18,18 @@ const READING = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_
 const CHUNK_BYTES = 1 << 20;
 /** As for `readLog`: what is longer is no log, and is told of as an empty line. */
 const MAX_LINE_BYTES = 16 << 20;
-/** A line of a log ends with its number and its fields, so that so much of its end is not that of another one. */
+/**
+ * A line of a log ends with its number and its fields, so that so much of its end is not that of
+ * another one.
+ */
 const ANCHOR_BYTES = 64;
 const NEWLINE = 0x0a;
 
 /**
- * Reads by offset, a piece at each call. The file stays open between calls, so that the system gives its number to no other: a file of
- * another number under the same name is another one. One that was cut short in its place is told by its size, or by what stands before
- * the offset. The part of a line at the end is read again until it is whole.
+ * Reads by offset, a piece at each call. The file stays open between calls, so that the system
+ * gives its number to no other: a file of another number under the same name is another one. One
+ * that was cut short in its place is told by its size, or by what stands before the offset. The
+ * part of a line at the end is read again until it is whole.
  */
 export class LineTail {
   private opened: { readonly file: number; readonly dev: bigint; readonly ino: bigint } | undefined;
@@ -33,7 +40,10 @@ export class LineTail {
 
   constructor(private readonly path: string) {}
 
-  /** What has come since the last call. A file that is not there, or is no regular one, has no lines. Throws what the system refuses else. */
+  /**
+   * What has come since the last call. A file that is not there, or is no regular one, has no
+   * lines. Throws what the system refuses else.
+   */
   read(): TailNews {
     const before = this.offset;
     if (!this.isSame()) this.reopen();

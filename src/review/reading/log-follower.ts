@@ -1,10 +1,16 @@
-/** A run's history while its log is still being written: at every moment what `readHistory` would give. */
+/**
+ * A run's history while its log is still being written: at every moment what `readHistory` would
+ * give.
+ */
 import { HistoryCollector, type RunHistory } from './history.js';
 import { LineTail } from './line-tail.js';
 import { type LogRecord, parseEvent } from './log-reader.js';
 
 export interface LogNews {
-  /** Whether the log begins anew, since a resume replaced its end: `records` are then the first of it. */
+  /**
+   * Whether the log begins anew, since a resume replaced its end: `records` are then the first of
+   * it.
+   */
   readonly restarted: boolean;
   readonly records: readonly LogRecord[];
   /** Whether more can be taken in at once. */
@@ -25,7 +31,9 @@ export class LogFollower {
     this.collector = new HistoryCollector(capacity);
   }
 
-  /** Takes in what has come since the last call, a megabyte at most. Throws what the system refuses. */
+  /**
+   * Takes in what has come since the last call, a megabyte at most. Throws what the system refuses.
+   */
   poll(): LogNews {
     const { restarted, lines, more } = this.tail.read();
     if (restarted) {

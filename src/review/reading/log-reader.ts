@@ -1,6 +1,6 @@
 /**
- * Reading `log.jsonl` of any length in constant memory. What a killed process left of its last line is no damage; any other line that is
- * no event is told to the caller and passed over.
+ * Reading `log.jsonl` of any length in constant memory. What a killed process left of its last line
+ * is no damage; any other line that is no event is told to the caller and passed over.
  */
 import { type OpenedFile, withFile } from '../../experiment/files/opened-file.js';
 
@@ -16,7 +16,10 @@ export interface DamagedLine {
   readonly message: string;
 }
 
-/** Larger ones cost memory (a megabyte twice as much in all) and gain nothing: measured on lines of 300 bytes. */
+/**
+ * Larger ones cost memory (a megabyte twice as much in all) and gain nothing: measured on lines of
+ * 300 bytes.
+ */
 const CHUNK_BYTES = 1 << 16;
 /** No event is nearly as long; what is longer is no log. */
 const MAX_LINE_BYTES = 4 << 20;
@@ -24,15 +27,18 @@ const NEWLINE = 0x0a;
 
 /** How a file of lines ended. */
 export interface LinesEnd {
-  /** Whether something stands behind the last whole line: a process that was killed may leave a part of one. */
+  /**
+   * Whether something stands behind the last whole line: a process that was killed may leave a part
+   * of one.
+   */
   readonly isTorn: boolean;
 }
 
 /**
  * Calls `visit` for each event of the log at `path`, in its order, `damaged` for each whole line
- * that is none, and `raw` for all of them, undefined for one of more than 4 MiB. Throws exit 2
- * where the file cannot be read, exit 5 where the disk cannot give its bytes; whatever `visit`
- * throws.
+ * that is none, and `raw` for all of them, undefined for one of more than 4 MiB.
+ * @throws UserError (exit 2) if the file cannot be read
+ * @throws UserError (exit 5) if the disk cannot give its bytes; whatever `visit` throws
  */
 export function readLog(
   path: string,
@@ -49,7 +55,7 @@ export function readLog(
 }
 
 /** What is said of a line of which nothing is kept. */
-export const TOO_LONG = 'the line is longer than any event';
+export const TOO_LONG = 'the line is longer than an event can be';
 
 /** The event of a line without its end, or why it is none. */
 export function parseEvent(text: string): LogRecord | string {
@@ -64,7 +70,10 @@ export function parseEvent(text: string): LogRecord | string {
   return value as LogRecord;
 }
 
-/** Calls `visit` with each whole line, without its end; with undefined for one of more than 4 MiB. Throws as `readLog` does. */
+/**
+ * Calls `visit` with each whole line, without its end; with undefined for one of more than 4 MiB.
+ * Throws as `readLog` does.
+ */
 export function eachLine(path: string, visit: (text: string | undefined, line: number) => void): LinesEnd {
   return withFile(path, file => visitLines(file, visit), { maxBytes: Number.POSITIVE_INFINITY });
 }

@@ -22,7 +22,7 @@ export interface ReadRuns {
   readonly sweeps: readonly SweepReview[];
   /** Why a run is not judged; undefined where it is. */
   stopped(run: ReviewedRun): string | undefined;
-  /** Throws exit 5 with all that is damaged, where anything is. */
+  /** @throws UserError (exit 5) with all that is damaged, where anything is */
   refuseDamage(): void;
 }
 

@@ -27,7 +27,10 @@ export interface RunFacts {
   readonly message: string | null;
   readonly seed: number | null;
   readonly config_hash: string | null;
-  /** The config and what it extends, as absolute paths on the machine of the run; the config is the last. */
+  /**
+   * The config and what it extends, as absolute paths on the machine of the run; the config is the
+   * last.
+   */
   readonly config_files: readonly string[];
   /** ISO 8601, UTC. */
   readonly started: string | null;
@@ -65,7 +68,10 @@ export interface ReviewedRun {
   readonly curves: Curves;
   /** The gates of its config. */
   readonly asked: readonly WrittenGate[];
-  /** Why its files do not prove that it completed, as it says; undefined where they do, and of a run that says something else. */
+  /**
+   * Why its files do not prove that it completed, as it says; undefined where they do, and of a run
+   * that says something else.
+   */
   readonly doubt: string | undefined;
   /** The last value of a metric; undefined where it was not measured. */
   last(metric: string): number | undefined;

@@ -1,4 +1,7 @@
-/** A run as its directory tells of it, whether or not a process still works on it, and whatever machine and day it is from. */
+/**
+ * A run as its directory tells of it, whether or not a process still works on it, and whatever
+ * machine and day it is from.
+ */
 import { readPlainConfig } from '../../config/merge/plain.js';
 import { withYoungerDefaults } from '../../config/merge/younger-keys.js';
 import { isLocked } from '../../experiment/locks/run-lock.js';
@@ -20,11 +23,16 @@ export interface RunRecord {
   readonly config: Readonly<Record<string, unknown>>;
   /** Absent where the run was killed before it wrote one. */
   readonly manifest: Manifest | undefined;
-  /** As the process wrote it that ended last, in order; of a run that goes on it tells of that time. */
+  /**
+   * As the process wrote it that ended last, in order; of a run that goes on it tells of that time.
+   */
   readonly summary: Summary | undefined;
 }
 
-/** Throws exit 2 where `path` is no run directory or a file in it cannot be read, exit 5 where one is damaged. */
+/**
+ * @throws UserError (exit 2) if `path` is no run directory or a file in it cannot be read
+ * @throws UserError (exit 5) if one is damaged
+ */
 export function readRun(path: string): RunRecord {
   const directory = RunDirectory.open(path);
   const manifest = directory.readManifest();

@@ -2,7 +2,10 @@
 import { type Diagnostic, UserError, usageError } from '../../util/errors.js';
 import { runsAt } from './find.js';
 
-/** Run directories, absolute, each once, in the order given. Throws exit 2 with every path that stands for none. */
+/**
+ * Run directories, absolute, each once, in the order given.
+ * @throws UserError (exit 2) with every path that stands for none
+ */
 export function runPaths(paths: readonly string[]): string[] {
   const problems: Diagnostic[] = [];
   const found = paths.flatMap(path => {

@@ -1,15 +1,20 @@
 /**
- * Whether a metric is worse than its baseline by more than its noise, which is what seeds alone make of it.
+ * Whether a metric is worse than its baseline by more than its noise, which is what seeds alone
+ * make of it.
  *
- * The rule, for the mean of k runs against the n runs of a baseline (mean m, sample standard deviation s):
- * 1. not measured or not finite in any of the runs: inconclusive;
- * 2. a run of the same config, data, code, backend, arithmetic and seed as a pinned one must have its very value: identical, else failed;
- * 3. as good as the baseline's mean, or better: passed;
- * 4. worse, and n = 1: inconclusive, for one run has no spread;
- * 5. worse: failed where a one-sided test at 5 % says so, else passed as not distinguishable. For k = 1 that is the prediction interval of a
- *    new observation, t = (m - x) / (s sqrt(1 + 1/n)) with n - 1 degrees of freedom (Hahn and Meeker, Statistical Intervals, section 4.7);
- *    for k > 1 Welch's test, t = (m - mean) / sqrt(s^2/n + s'^2/k), with the degrees of freedom of Welch and Satterthwaite
- *    (Welch, Biometrika 34, 1947). Both take the values of different seeds as independent and normal.
+ * The rule for the mean of k runs against the n runs of a baseline (mean m, sample standard
+ * deviation s), higher being better:
+ *
+ * 1. inconclusive if any of the k runs has no finite value; 2. failed if a run with the config,
+ * data, code, backend, arithmetic and seed of a pinned run has
+ *    another value, else identical;
+ * 3. passed if the mean is at least m; 4. inconclusive if n = 1: one run has no spread; 5. failed
+ * if a one-sided test at 5 % rejects, else passed as not distinguishable. For k = 1 the
+ *    test is the prediction interval of a new observation, t = (m - x) / (s sqrt(1 + 1/n)) with
+ *    n - 1 degrees of freedom (Hahn and Meeker, Statistical Intervals, section 4.7); for k > 1 it is
+ *    Welch's test, t = (m - mean) / sqrt(s^2/n + s'^2/k), with the degrees of freedom of Welch and
+ *    Satterthwaite (Welch, Biometrika 34, 1947). Both assume that the values of different seeds are
+ *    independent and normal.
  */
 import { largerIsBetter } from '../../config/rules/metrics.js';
 import { type BaselineMetric, momentsOf } from '../../experiment/judging/baseline.js';
@@ -19,7 +24,10 @@ import { upperQuantile, upperTail } from './student-t.js';
 /** The chance to fail a run that is as good as the baseline. */
 export const SIGNIFICANCE = 0.05;
 
-/** A run's value; `pinned` where it is a repetition of one of the baseline's runs, and must have its value. */
+/**
+ * A run's value; `pinned` where it is a repetition of one of the baseline's runs, and must have its
+ * value.
+ */
 export interface SeedValue {
   readonly seed: number;
   readonly value: number | undefined;
@@ -32,7 +40,9 @@ export interface NoiseVerdict {
   readonly reason: string;
   /** Mean of the runs; null where it cannot be told. */
   readonly value: number | null;
-  /** The worst value that is not distinguishable; absent where the baseline's noise is not known. */
+  /**
+   * The worst value that is not distinguishable; absent where the baseline's noise is not known.
+   */
   readonly limit?: number;
   /** The chance of a value this bad or worse, were nothing different. */
   readonly p?: number;
@@ -51,7 +61,7 @@ export function judgeNoise(
     return {
       verdict: 'inconclusive',
       value: null,
-      reason: 'it was not measured, or is not finite, in every run',
+      reason: 'at least one run has no finite value',
     };
   const numbers = values as number[];
   const value = momentsOf(numbers).mean;
@@ -60,7 +70,7 @@ export function judgeNoise(
     return {
       verdict: 'failed',
       value,
-      reason: `not identical: seed ${other.seed} gave ${other.pinned} with the same config, data and code`,
+      reason: `not identical: seed ${other.seed} reached ${other.pinned} with the same config, data and code`,
     };
   if (runs.every(({ pinned }) => pinned !== undefined))
     return { verdict: 'passed', value, reason: 'identical' };
@@ -75,7 +85,7 @@ function judgeDifference(metric: string, values: readonly number[], baseline: Ba
   if (worse <= 0)
     return { verdict: 'passed', value, reason: worse === 0 ? 'equal' : 'better than the mean', ...limit };
   if (!noise)
-    return { verdict: 'inconclusive', value, reason: 'worse, and one run has no noise to compare with' };
+    return { verdict: 'inconclusive', value, reason: 'worse, but one run gives no estimate of the noise' };
   const p = noise.error === 0 ? 0 : upperTail(worse / noise.error, noise.df);
   return p < SIGNIFICANCE
     ? { verdict: 'failed', value, reason: 'worse by more than the noise', p, ...limit }

@@ -1,8 +1,9 @@
 /** Student's t distribution, as far as one-sided tests and intervals need it. */
 
 /**
- * P(T >= t) for t >= 0 with `df` degrees of freedom, not necessarily whole: half of the regularised incomplete beta function
- * I_x(df/2, 1/2) at x = df / (df + t^2) (Abramowitz and Stegun 26.5.27). Relative error below 1e-10.
+ * P(T >= t) for t >= 0 with `df` degrees of freedom, not necessarily whole: half of the regularised
+ * incomplete beta function I_x(df/2, 1/2) at x = df / (df + t^2) (Abramowitz and Stegun 26.5.27).
+ * Relative error below 1e-10.
  */
 export function upperTail(t: number, df: number): number {
   if (t === Number.POSITIVE_INFINITY) return 0;
@@ -22,7 +23,10 @@ export function upperQuantile(p: number, df: number): number {
   return (low + high) / 2;
 }
 
-/** I_x(a, b), by its continued fraction (DLMF 8.17.22), which converges fast below (a + 1) / (a + b + 2); above, by symmetry (8.17.4). */
+/**
+ * I_x(a, b), by its continued fraction (DLMF 8.17.22), which converges fast below (a + 1) / (a + b
+ * + 2); above, by symmetry (8.17.4).
+ */
 function regularizedBeta(x: number, a: number, b: number): number {
   if (x <= 0) return 0;
   if (x >= 1) return 1;

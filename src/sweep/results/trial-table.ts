@@ -1,7 +1,6 @@
 /** Trials as a table: what they reached, and of what was set only what differs between them. */
-import { describeValue } from '../config/complaints.js';
 import type { SweepPlan } from '../plan.js';
-import { canonical, type Value } from '../space.js';
+import { canonical, describeValue, type Value } from '../space.js';
 import type { Cell, Column, Table } from './table.js';
 import type { TrialRow } from './trials.js';
 

@@ -1,9 +1,9 @@
 /** What stays of a sweep besides its trials: `trials.csv`, `summary.json` and `best.yaml`. */
 import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
 import { counted } from '../../util/words.js';
-import { describePoint } from '../config/complaints.js';
 import type { SweepPlan } from '../plan.js';
 import type { Importance } from '../search/importance.js';
+import { describePoint } from '../space.js';
 import type { SweepDirectory } from '../sweep-directory.js';
 import { baseOf, overridesOf } from '../trial-runs.js';
 import { type ObjectiveBaseline, objectiveBaseline } from './baseline.js';

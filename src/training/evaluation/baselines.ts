@@ -167,7 +167,7 @@ function stepBefore({ values }: Classes, count: number, first: Float32Array): An
 }
 
 /**
- * What a model of `size` outputs would put out for the naive forecast `name` of sequence `at`;
+ * What a model of `size` outputs would put out for the naive forecast `name` of prediction `at`;
  * undefined if there is none.
  */
 export function naiveOutputs(
@@ -196,7 +196,7 @@ function isIgnored(targets: Targets, at: number): boolean {
 
 function measured(
   { loss, spec }: ModelRun,
-  { targets, errorScale }: Split,
+  { targets, errorScale, count }: Split,
   answers: Answers,
   names: readonly MeasuredMetric[],
 ): SplitMetrics {
@@ -206,7 +206,8 @@ function measured(
   );
   const readout = new Readout(lossOf(loss), targets);
   const width = targets.kind === 'value' ? targets.size : 1;
-  for (let at = 0; at < targets.values.length / width; at++) {
+  const predictions = targets.values.length / width;
+  for (let at = 0; at < predictions; at++) {
     if (isIgnored(targets, at)) continue;
     const outputs = answers(at);
     if (outputs === undefined) continue;
@@ -214,7 +215,7 @@ function measured(
       outputs,
       point: readout.point(outputs, at),
       target: readout.target(at),
-      errorScale: errorScale?.(at),
+      errorScale: errorScale?.(Math.floor((at * count) / predictions)),
     };
     for (const [, metric] of gathered) metric.add(scored);
   }

@@ -14,11 +14,17 @@ export interface LeftSummary {
   readonly summary: Summary | undefined;
   /** Why one that is there is of no use. */
   readonly problem: string | undefined;
-  /** Gives one of no use another name. Throws exit 1 where the system refuses. */
+  /**
+   * Gives one of no use another name.
+   * @throws UserError (exit 1) if the system refuses
+   */
   setAside(): void;
 }
 
-/** Throws exit 2 or 5 where it cannot be read or is damaged and `strict`. Changes nothing. */
+/**
+ * Changes nothing.
+ * @throws UserError (exit 2) or 5 where it cannot be read or is damaged and `strict`
+ */
 export function leftSummary(
   directory: RunDirectory,
   runId: string,
@@ -33,7 +39,7 @@ export function leftSummary(
     const { summary: path } = directory.files;
     return {
       summary: undefined,
-      problem: `${error.message}; it is set aside, and with it the times of the process that wrote it`,
+      problem: `${error.message}; it is renamed, and the times of its process are lost`,
       setAside: () => {
         refuseUnlessOwned(path);
         withFileErrors(path, () => renameSync(path, `${path}.damaged`));

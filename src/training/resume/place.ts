@@ -21,9 +21,10 @@ interface Wanted {
 }
 
 /**
- * `checkpoint` and what it says are undefined where there is none. Throws exit 2 where the changes
- * ask for another model, optimizer or batches than the checkpoint is of, or for an end before it;
- * exit 5 where it is not whole, or was lost.
+ * `checkpoint` and what it says are undefined where there is none.
+ * @throws UserError (exit 2) if the changes ask for another model, optimizer or batches than the
+ *   checkpoint is of, or for an end before it
+ * @throws UserError (exit 5) if it is not whole, or was lost
  */
 export function checkPlace(
   directory: RunDirectory,
@@ -71,7 +72,7 @@ function refusal(problems: readonly Diagnostic[], changes: readonly Change[]): U
   return usageError({
     ...first,
     code: 'resume/unfit',
-    message: `the run cannot go on from its checkpoint with what is to change (${changes.map(inWords).join('; ')}): ${first.message}`,
+    message: `the run cannot resume from its checkpoint with these changes (${changes.map(inWords).join('; ')}): ${first.message}`,
   });
 }
 
@@ -81,14 +82,14 @@ function checkNothingLost({ files }: RunDirectory): void {
     return;
   throw damagedError({
     code: 'resume/checkpoints-lost',
-    message: 'the log tells of checkpoints, but there is none: put one back, or start the run anew',
+    message: 'the log records checkpoints, but none exists: restore one, or start a new run',
     file: files.checkpoints,
   });
 }
 
 /**
- * Throws exit 2 where what alters results has no step left to alter: the run would merely say that
- * it was trained so.
+ * @throws UserError (exit 2) if what alters results has no step left to alter: the run would merely
+ *   say that it was trained so
  */
 export function checkUse(saved: SavedState | undefined, { loaded, session, changes }: Wanted): void {
   const change = changes.find(one => kindOf(one, loaded) === 'unsafe');
@@ -97,7 +98,7 @@ export function checkUse(saved: SavedState | undefined, { loaded, session, chang
   if (position.step < endOf(position, loaded, session)) return;
   throw usageError({
     code: 'resume/nothing-left',
-    message: `the run has made all of its ${counted(position.step, 'step')}, so that a change of \`${change.key}\` would have no effect`,
+    message: `the run has completed all of its ${counted(position.step, 'step')}, so changing \`${change.key}\` has no effect`,
     expected: 'more steps as well: --set training.num_epochs=N or training.max_steps=N; or a new run',
   });
 }
@@ -112,10 +113,10 @@ function checkEnd({ position }: SavedState, loaded: LoadedExperiment, session: S
   const end = endOf(position, loaded, session);
   if (position.step <= end) return;
   const decides = end === training.max_steps ? 'max_steps' : 'num_epochs';
-  const message = `the run has made ${counted(position.step, 'step')} and is to end after ${end}`;
+  const message = `the run has completed ${counted(position.step, 'step')}, but the new config ends after ${end}`;
   throw usageError(
     loaded.locator.atValue(['training', decides], 'resume/past-end', message, {
-      expected: 'training.num_epochs and training.max_steps that reach at least as far',
+      expected: 'larger training.num_epochs or training.max_steps',
       got: `num_epochs ${training.num_epochs}, max_steps ${training.max_steps ?? 'not set'}`,
     }),
   );

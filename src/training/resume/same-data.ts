@@ -15,7 +15,7 @@ export function fittedBy(run: RunData | undefined): Fitted {
 /**
  * Checks that a dataset is the one that a run read, and that its training split still fits the
  * scaling that the run was trained with.
- * @throws UserError exit 5 if one of them is not
+ * @throws UserError (exit 5) if one of them is not
  */
 export function checkSameData(dataset: Dataset, run: RunData): void {
   checkDigests(dataset.digests, run.datasets);
@@ -39,7 +39,7 @@ function checkScaling({ scaling, columns, digests }: Dataset): void {
     if (index < 0) continue;
     throw damagedError({
       code: 'run/scaling-changed',
-      message: `the scaling of ${columns[part][index].name} in manifest.json is not that of the run's training split`,
+      message: `the scaling of ${columns[part][index].name} in manifest.json does not match the training split`,
       file: digests[0].name,
       expected: scalingWords(then, index),
       got: scalingWords(fitted, index),
@@ -58,8 +58,8 @@ function scalingWords(scaling: Scaling | null, i: number): string {
 }
 
 /**
- * Throws exit 5 if one of `now` has another digest than in the run's manifest. A file that the
- * manifest does not know has been moved: it is the one in its place there.
+ * A file that the manifest does not know has been moved: it is the one in its place there.
+ * @throws UserError (exit 5) if one of `now` has another digest than in the run's manifest
  */
 function checkDigests(now: Dataset['digests'], then: Dataset['digests']): void {
   const known = new Map(then.map(({ name, sha256 }) => [name, sha256]));
@@ -71,7 +71,7 @@ function checkDigests(now: Dataset['digests'], then: Dataset['digests']): void {
   throw damagedError(
     ...changed.map(({ name, sha256, expected }) => ({
       code: 'run/data-changed',
-      message: 'the data are not those that the run was trained and measured on',
+      message: 'the data have changed since the run was trained',
       file: name,
       expected: `SHA-256 ${expected}`,
       got: sha256,

@@ -7,8 +7,9 @@ import { BatchOrder, type BatchOrderState } from '../../data/index.js';
 import type { Session } from './session.js';
 
 /**
- * The order of the batches from the first, or from where it stood at `state`. Throws exit 2 where
- * the training split does not fill one batch, exit 5 where `state` is none of these data.
+ * The order of the batches from the first, or from where it stood at `state`.
+ * @throws UserError (exit 2) if the training split does not fill one batch
+ * @throws UserError (exit 5) if `state` is none of these data
  */
 export function batchOrder(
   { experiment }: LoadedExperiment,

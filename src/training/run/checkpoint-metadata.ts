@@ -38,8 +38,8 @@ export function checkpointMetadata(
 
 /**
  * What `checkpointMetadata` wrote for the checkpoint of `step`, when `epochsDone` epochs were done.
- * Throws exit 5 where `metadata` are something else; what the batch order must satisfy is its own
- * to check.
+ * @throws UserError (exit 5) if `metadata` are something else; what the batch order must satisfy is
+ *   its own to check
  */
 export function savedState(
   file: string,
@@ -55,7 +55,7 @@ export function savedState(
   if (!order || !isMetrics(metrics) || !isEpoch(epoch) || !isPartOf(step, skipped) || !isHistory(history)) {
     throw damagedError({
       code: 'checkpoint/no-position',
-      message: 'this checkpoint does not say where its run stood, so the run cannot resume from it',
+      message: 'this checkpoint does not contain the position of its run, so the run cannot resume from it',
       file,
     });
   }

@@ -25,7 +25,7 @@ export class RunCheckpoints {
   private readonly store: CheckpointStore;
   private saved = { step: -1, time: performance.now() };
 
-  /** Throws exit 1 where the system refuses the folder. */
+  /** @throws UserError (exit 1) if the system refuses the folder */
   constructor(
     private readonly loaded: LoadedExperiment,
     private readonly directory: RunDirectory,

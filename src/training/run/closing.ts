@@ -35,7 +35,7 @@ export class RunClosing {
     private readonly began: number,
   ) {}
 
-  /** Throws exit 1 where summary or log cannot be written. */
+  /** @throws UserError (exit 1) if summary or log cannot be written */
   ended(end: LoopEnd, events: RunEvents): RunResult {
     const outcome = this.outcome(end);
     const measured = this.summary(outcome, savedCheckpoints(this.directory));

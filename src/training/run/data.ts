@@ -7,7 +7,7 @@ export type Fitted = Pick<DatasetContext, 'scaling' | 'vocabulary'>;
 
 /**
  * @param fitted by the run that the data are opened for
- * @throws UserError exit 2 or 5 if the data cannot be opened as the config says
+ * @throws UserError (exit 2) or 5 if the data cannot be opened as the config says
  */
 export function openData(
   {

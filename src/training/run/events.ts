@@ -40,14 +40,17 @@ export class RunEvents {
   ) {}
 
   /**
-   * Appends to the log at `path`, which has `seq` events. Throws exit 1, here and on every event,
-   * where that cannot be written.
+   * Appends to the log at `path`, which has `seq` events.
+   * @throws exit 1, here and on every event, where that cannot be written
    */
   static open(path: string, loaded: LoadedExperiment, session: Session, seq = 0): RunEvents {
     return new RunEvents(EventLog.open(path, { seq }), loaded, session);
   }
 
-  /** Brings every event to the disk. Throws exit 1 where the system refuses. */
+  /**
+   * Brings every event to the disk.
+   * @throws UserError (exit 1) if the system refuses
+   */
   flush(): void {
     this.log.flush();
   }
@@ -190,7 +193,8 @@ export class RunEvents {
     this.log.emit({ event: 'warning', code: 'training/skipped', message, ...place });
     this.skips += 1;
     if (this.skips <= TOLD_SKIPS) observer.warning(message);
-    if (this.skips === TOLD_SKIPS + 1) observer.warning('more batches are skipped; log.jsonl has each');
+    if (this.skips === TOLD_SKIPS + 1)
+      observer.warning('more batches are skipped; log.jsonl lists all of them');
   }
 
   /** An evaluation gave what is no number to go by, as `message` tells the reader too. */

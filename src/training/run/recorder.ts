@@ -79,13 +79,13 @@ export class Recorder {
     state.position = report;
     state.evaluated = false;
     state.stepTimes.add(samples, seconds);
+    if (!report.updated) events.skipped(report, skippedSentence(report, loaded), observer);
+    if (this.isLogged(report)) events.step(report, state.stepTimes.takeRate());
     if (!this.stepped) {
       this.stepped = true;
       await this.warmEvaluator();
       this.reportFallbacks();
     }
-    if (!report.updated) events.skipped(report, skippedSentence(report, loaded), observer);
-    if (this.isLogged(report)) events.step(report, state.stepTimes.takeRate());
     observer.step({ epoch, step, samples, ...(report.updated && { loss: report.loss }) });
     // if an evaluation is due, the checkpoint waits for it
     if (!report.evaluationIsDue && checkpoints.isDue(step))
@@ -178,7 +178,7 @@ export class Recorder {
     state.history.add(step - skipped, metric => metricValue(state.metrics, metric));
     for (const metric of state.history.metrics) {
       if (metricValue(state.metrics, metric) !== undefined || state.history.of(metric).length > 1) continue;
-      const message = `${metric} has no value on this split, so nothing can be decided by it`;
+      const message = `${metric} has no value on this split, so it cannot select a checkpoint`;
       events.undefinedMetric({ step, epoch }, message, observer);
     }
   }

@@ -1,4 +1,5 @@
 /** From a loaded config to what is trained: dataset, model sizes, backend, trainer. */
+import { setImmediate } from 'node:timers/promises';
 import {
   checkAgainstData,
   type LoadedExperiment,
@@ -13,6 +14,7 @@ import {
   type BackendRequest,
   chooseBackend,
 } from '../../engine/backend.js';
+import { Engine } from '../../engine/index.js';
 import { measuredWidth, type Width } from '../../engine/simd/target.js';
 import { ParameterLayout } from '../../model/parameters.js';
 import { describeModel, type ModelSpec } from '../../model/spec.js';
@@ -56,7 +58,12 @@ export interface Session {
 export async function openSession(loaded: LoadedExperiment, options: SessionOptions): Promise<Session> {
   const { experiment } = loaded;
   const [choice, dataset] = await Promise.all([
-    chooseBackend(options.backend),
+    chooseBackend(options.backend).then(async choice => {
+      // once the files are being read
+      await setImmediate();
+      if (choice.backend === 'webasm') Engine.prepare(options.width);
+      return choice;
+    }),
     openData(experiment, options).catch((error: unknown) => {
       throw error instanceof UserError ? locateInConfig(error, loaded) : error;
     }),
@@ -64,7 +71,10 @@ export async function openSession(loaded: LoadedExperiment, options: SessionOpti
   return sessionWith(loaded, dataset, { choice, threads: options.threads, width: options.width });
 }
 
-/** The same for data that have been read. Throws exit 2 where they do not fit the config. */
+/**
+ * The same for data that have been read.
+ * @throws UserError (exit 2) if they do not fit the config
+ */
 export function sessionWith(
   loaded: LoadedExperiment,
   dataset: Dataset,
@@ -121,8 +131,8 @@ export async function createTrainer(
 const MAX_PARAMETERS = 2 ** 28;
 
 /**
- * The model with the sizes that the data give it. Throws exit 2 where it is larger than any machine
- * at hand trains.
+ * The model with the sizes that the data give it.
+ * @throws UserError (exit 2) if it is larger than any machine at hand trains
  */
 export function modelSpec({ experiment, locator }: LoadedExperiment, sizes: ModelSizes): ModelSpec {
   const spec = describeModel(experiment.model, { ...sizes, carriesState: experiment.training.carry_state });
@@ -139,8 +149,8 @@ export function modelSpec({ experiment, locator }: LoadedExperiment, sizes: Mode
 }
 
 /**
- * PyTorch's default initialisation, or the weights of `model.init_from`; flat. Throws exit 2 or 5
- * where those do not fit.
+ * PyTorch's default initialisation, or the weights of `model.init_from`; flat.
+ * @throws UserError (exit 2) or 5 where those do not fit
  */
 export function initialParameters(loaded: LoadedExperiment, spec: ModelSpec): Float32Array {
   const { seed, model } = loaded.experiment;

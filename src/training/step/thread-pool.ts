@@ -2,6 +2,7 @@
  * Worker threads that compute shards. Parameters, inputs and results lie in memory that the threads
  * share; a message only says which shards of which group are to be computed.
  */
+
 import { Worker } from 'node:worker_threads';
 import type { Backend } from '../../engine/backend.js';
 import type { HeapSpan, WasmMemory } from '../../engine/heap.js';
@@ -10,6 +11,7 @@ import type { LinkedPlan } from '../../engine/link.js';
 import type { ExecutionReport } from '../../engine/machine.js';
 import { lossOf } from '../../losses/index.js';
 import { batchPrograms } from '../../model/walk.js';
+import { programFile } from '../../util/root.js';
 import { calibrationProgram } from '../timing/calibration-kernel.js';
 import {
   allocateShards,
@@ -141,20 +143,24 @@ interface Waiting {
 class Computer {
   private readonly waiting: Waiting[] = [];
   private readonly worker: Worker;
+  /** Why the thread has ended. Nobody answers what it is asked from then on. */
+  private ended: Error | undefined;
+  private isClosing = false;
 
   constructor(setup: WorkerSetup) {
-    this.worker = new Worker(new URL('./worker.js', import.meta.url), {
+    this.worker = new Worker(programFile('training/step/worker.js'), {
       workerData: setup,
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
     });
     this.worker.unref(); // an idle thread does not keep the process
     this.worker.on('message', (reply: WorkerReply) => {
       const one = this.waiting.shift();
-      if (this.waiting.length === 0) this.worker.unref();
+      if (this.waiting.length === 0) this.rest();
       if ('error' in reply) one?.reject(reply.error);
       else one?.resolve(reply.answer);
     });
     this.worker.on('error', error => this.fail(error));
+    this.worker.on('messageerror', error => this.fail(error));
     this.worker.on('exit', code => this.fail(new Error(`a computing thread ended with code ${code}`)));
   }
 
@@ -166,6 +172,7 @@ class Computer {
   /** `T` is what the thread answers to such a request. */
   ask<T extends ExecutionReport | number>(request: WorkerRequest): Promise<T> {
     return new Promise((resolve, reject) => {
+      if (this.ended !== undefined) return reject(this.ended);
       this.waiting.push({ resolve: answer => resolve(answer as T), reject });
       this.worker.ref();
       this.worker.postMessage(request);
@@ -173,11 +180,22 @@ class Computer {
   }
 
   async terminate(): Promise<void> {
+    this.isClosing = true;
     await this.worker.terminate();
   }
 
+  /**
+   * Nothing is waited for. One that is being closed keeps the process until it has ended: what
+   * awaits that, such as the message of a failure, would otherwise be lost with the process.
+   */
+  private rest(): void {
+    if (!this.isClosing) this.worker.unref();
+  }
+
   private fail(error: Error): void {
-    this.worker.unref();
+    // an error is followed by the exit, which says less
+    this.ended ??= error;
+    this.rest();
     for (const one of this.waiting.splice(0)) one.reject(error);
   }
 }

@@ -73,8 +73,9 @@ export type WeightsName = 'trained' | 'average';
 /**
  * Fills `flat` with the weights of `file`. Names may all have one prefix (as
  * `model.lstm.weight_ih_l0`); other tensors in the file are left alone; `which` chooses among the
- * weights of a checkpoint with an average. Throws exit 2 where a weight is missing or has another
- * shape, exit 5 where the file is damaged.
+ * weights of a checkpoint with an average.
+ * @throws UserError (exit 2) if a weight is missing or has another shape
+ * @throws UserError (exit 5) if the file is damaged
  */
 export function loadWeights(
   file: string,

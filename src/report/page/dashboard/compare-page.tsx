@@ -1,4 +1,7 @@
-/** Several runs side by side: their curves in one picture, what they measured, what was set differently. */
+/**
+ * Several runs side by side: their curves in one picture, what they measured, what was set
+ * differently.
+ */
 import { useMemo } from 'preact/hooks';
 import type { ComparisonReport } from '../../document.js';
 import { Badge, Breakable, Scroll, Section, Value } from '../base.js';

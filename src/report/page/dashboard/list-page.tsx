@@ -112,8 +112,8 @@ function Empty({ list, trouble }: { readonly list: ListDocument; readonly troubl
       {trouble !== undefined && <Alert>{trouble}</Alert>}
       <Deeper list={list} />
       <p>
-        {list.exists ? 'This folder has no runs and no sweeps.' : 'This folder is not there yet.'} Start one,
-        and it appears here by itself:
+        {list.exists ? 'This directory has no runs and no sweeps.' : 'This directory does not exist yet.'}{' '}
+        Start one, and it appears here by itself:
       </p>
       <ul>
         <li>

@@ -1,4 +1,7 @@
-/** Which view the page shows: kept in the address behind `#`, so that views can be linked to, and going back leads back. */
+/**
+ * Which view the page shows: kept in the address behind `#`, so that views can be linked to, and
+ * going back leads back.
+ */
 
 /** What of the list is shown. */
 export interface Filter {
