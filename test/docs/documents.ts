@@ -20,7 +20,6 @@
  */
 import { existsSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { Command } from 'commander';
 import { parse } from 'yaml';
 import { buildProgram, withVerb } from '../../src/cli/program.js';
 import { packageRoot } from '../../src/util/root.js';
@@ -238,7 +237,7 @@ function checkWords(line: string): void {
   const [, rest] = /^\.\/run (.*)$/.exec(line) ?? [];
   if (rest === undefined) return;
   const plain = rest.split(/ [|>&]|;| #/)[0].trim();
-  let command: Command = program;
+  let command = program as Pick<typeof program, 'commands' | 'options' | 'name'>;
   const words = withVerb(
     plain.split(/\s+/),
     program.commands.map(one => one.name()),

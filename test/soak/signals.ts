@@ -80,7 +80,7 @@ function judge(
   directory: string | undefined,
   before: string | undefined,
 ): Verdict {
-  const isHeard = outcome.stderr.includes(`${one.signal}: stopping after the step`);
+  const isHeard = outcome.stderr.includes(`${one.signal}: stopping after the current step`);
   if (!isHeard) return unheard(outcome, directory, before);
   if (outcome.code === EXIT.interrupted && outcome.stdout !== '') return closed(outcome, directory);
   if (isDone(outcome)) return { outcome: 'done before it could stop', failures: whole(directory) };

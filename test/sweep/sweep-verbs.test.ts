@@ -401,7 +401,7 @@ t.test('a dry run lists the points with their parameters and trains nothing', as
   t.equal(await runCommandLine([...random, ...pruned, ...objective], few, '0'), 0);
   t.notMatch(few.text.out, /are listed/, 'there are no more points than two');
   t.match(few.text.out, /for 2 trials of 9 epochs with 2 seeds, 1 at a time, or less: asha stops some early/);
-  t.match(few.text.out, /; a trial has up to 3 with each seed, one at each rung\.$/m);
+  t.match(few.text.out, /; a trial has up to 3 per seed, one per rung\.$/m);
   rmSync(base);
 });
 

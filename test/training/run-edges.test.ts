@@ -116,7 +116,7 @@ t.test('a second signal ends the process at once, and says how to go on', parall
   t.equal(code, 130);
   t.match(
     stderr,
-    /: stopping after the step.*\ncellrun: SIG(INT|TERM): stopped\nResume with: .* resume \S+\n$/,
+    /: stopping after the current step.*\ncellrun: SIG(INT|TERM): stopped\nResume with: .* resume \S+\n$/,
   );
   const directory = onlyRun(output);
   t.match(stderr, `${basename(directory)}\n`);
@@ -214,7 +214,7 @@ t.test('an output root that cannot be written to is one message and exit 2', par
   symlinkSync(join(work.path, 'nowhere', 'at', 'all'), dangling);
   const file = work.file('file', '');
   for (const [output, told] of [
-    [dangling, 'or a link that leads nowhere'],
+    [dangling, 'or a broken symbolic link'],
     [file, 'a component of the path is a file'],
     [join(file, 'below'), 'a component of the path is a file'],
   ]) {

@@ -283,7 +283,7 @@ t.test('verify backends: what it prints', async t => {
   for (const name of ['loss', 'gradient_norm', ...PARAMETERS, 'fc.weight', 'fc.bias'])
     t.match(stdout, new RegExp(`^${name} +\\S+ +1\\.0e-\\d +[1-4]  webasm and cpu$`, 'm'));
   t.match(stdout, /\nwebasm, cpu agree within tolerance in all 4 steps\.\nProof: .*-backends\.json\n$/);
-  t.match(stderr, /^step 4 of 4: .* apart at most \(\S+, webasm and cpu\)$/m);
+  t.match(stderr, /^step 4 of 4: largest difference \S+ \(\S+, webasm and cpu\)$/m);
 });
 
 t.test('verify backends: no more steps than the config makes', async t => {
