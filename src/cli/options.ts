@@ -10,7 +10,10 @@ export const BACKENDS = ['auto', 'webgpu', 'webasm', 'cpu'] as const satisfies r
 
 export const WEIGHTS = ['trained', 'average'] as const satisfies readonly WeightsName[];
 
-export const set = list('<key.path=value>', 'override a value of the config');
+export const set = list(
+  '<key.path=value>',
+  'override a value of the config; `run` also takes key.path=value without --set',
+);
 
 export const backend = choice('<name>', BACKENDS, 'compute backend').default('auto');
 

@@ -4,6 +4,7 @@
  */
 import { Command, CommanderError } from 'commander';
 import { EXIT, type ExitCode, usageError } from '../util/errors.js';
+import { verbMeant, withAssignments } from './short-forms.js';
 import type { Io } from './terminal/io.js';
 import { addCommand, type Shell, type Verb, withSharedOptions } from './verb.js';
 
@@ -126,6 +127,14 @@ const VERBS: Catalogue = {
     summary: 'print a JSON Schema',
     load: async () => (await import('./verbs/schema.js')).verb,
   },
+  init: {
+    summary: 'write a first config and print the next command',
+    load: async () => (await import('./verbs/init.js')).verb,
+  },
+  completion: {
+    summary: 'print a script that completes verbs and options in a shell',
+    load: async () => (await import('./verbs/completion.js')).completionVerb(buildProgram),
+  },
   doctor: {
     summary: "print this machine's hardware, backends and versions",
     load: async () => (await import('./verbs/doctor.js')).verb,
@@ -150,8 +159,9 @@ export async function runCommandLine(argv: readonly string[], io: Io, version: s
       code = finished;
     },
   };
-  const words = withVerb(argv, [HELP, ...Object.keys(VERBS)]);
-  const program = await buildProgram(shell, words);
+  const typed = withVerb(argv, [HELP, ...Object.keys(VERBS)]);
+  const program = await buildProgram(shell, typed);
+  const words = withAssignments(typed, program);
   if (argv.length === 0) {
     io.err(program.helpInformation({ error: true }));
     return EXIT.usage;
@@ -167,7 +177,7 @@ export async function runCommandLine(argv: readonly string[], io: Io, version: s
     if (!(error instanceof CommanderError)) throw error;
     // A group without a verb: commander has already printed the help.
     if (error.code === 'commander.help' && error.exitCode !== 0) return EXIT.usage;
-    if (error.exitCode !== 0) throw asUsageError(error, expectedVerbs(program, words));
+    if (error.exitCode !== 0) throw asUsageError(error, expectedVerbs(program, words), words[0]);
   }
   return code;
 }
@@ -284,11 +294,12 @@ function expectedVerbs(program: Command, words: readonly string[]): string {
 }
 
 /** Turns commander's message into a diagnostic. */
-function asUsageError(error: CommanderError, verbs: string): Error {
+function asUsageError(error: CommanderError, verbs: string, word: string): Error {
   const [first, ...rest] = error.message.replace(/^error: /, '').split('\n');
   const [message, hint] = first.replace(/\.$/, '').split(/\. (?=Allowed|Expected)/);
-  const suggestion = /Did you mean (?:one of )?(.*)\?/.exec(rest.join(' '))?.[1];
   const isVerb = error.code === 'commander.unknownCommand';
+  const similar = /Did you mean (?:one of )?(.*)\?/.exec(rest.join(' '))?.[1];
+  const suggestion = (isVerb ? verbMeant(word) : undefined) ?? similar;
   const expected = isVerb ? verbs : hint?.replace(/^(Allowed choices are|Expected) /, '');
   return usageError({
     code: `cli/${error.code.replace('commander.', '')}`,

@@ -16,13 +16,17 @@ export type DatasetConfig =
   | ForecastDataset
   | SyntheticDataset;
 /**
- * How to read an image as a sequence: rows, one row of pixels per step; pixels, one pixel per step, row by row.
+ * How to read an image as a sequence: rows, one row of pixels per step; pixels, one pixel per step, row by row; permuted_pixels, the pixels in one random order, the same for all images and seeds.
  */
-export type PictureSequence = 'rows' | 'pixels';
+export type PictureSequence = 'rows' | 'pixels' | 'permuted_pixels';
 /**
  * Use only the first N training sequences (all of them, with a warning, if there are fewer). The number of classes is still that of all training labels.
  */
 export type Limit = number;
+/**
+ * How to get the data, such as a command: the error that a file is missing repeats it. It does not change the experiment.
+ */
+export type Obtain = string;
 /**
  * Fraction of the data held out as the test split, drawn with the experiment's seed.
  */
@@ -128,7 +132,7 @@ export type ScheduleFactor = number;
  */
 export type MinLearningRate = number;
 /**
- * A split and a metric of it. schemas/README.md has the formulas.
+ * A split and a metric of it. docs/reference/metrics.md has the formulas.
  */
 export type MetricName =
   | 'train.loss'
@@ -362,6 +366,7 @@ export interface IdxDataset {
   test_labels: string;
   sequence: PictureSequence;
   validation?: Validation;
+  obtain?: Obtain;
   limit?: Limit;
 }
 /**
@@ -383,6 +388,7 @@ export interface NpzDataset {
    */
   validation_arrays?: boolean;
   validation?: Validation;
+  obtain?: Obtain;
   limit?: Limit;
 }
 /**
@@ -432,6 +438,7 @@ export interface CsvDataset {
   sequence?: CsvSequence;
   normalize?: Normalize;
   validation?: Validation;
+  obtain?: Obtain;
   limit?: Limit;
 }
 /**
@@ -500,6 +507,7 @@ export interface JsonlDataset {
   id?: string;
   normalize?: Normalize;
   validation?: Validation;
+  obtain?: Obtain;
   limit?: Limit;
 }
 /**
@@ -533,6 +541,7 @@ export interface TextDataset {
    */
   sequence_length: number;
   validation?: TextValidation;
+  obtain?: Obtain;
   limit?: Limit;
 }
 /**
@@ -646,6 +655,7 @@ export interface ForecastDataset {
   normalize: 'standard' | 'min_max' | 'none';
   test_fraction: ForecastTestFraction;
   validation?: ForecastValidation;
+  obtain?: Obtain;
   limit?: Limit;
 }
 /**
@@ -1301,7 +1311,7 @@ export interface TrainingConfig {
   evaluate_every?: EvaluationInterval;
   early_stopping?: EarlyStopping;
   /**
-   * Metrics to evaluate in addition to the loss; those that are means over predictions are also measured in training. Metrics used by a gate, a checkpoint or early stopping are always measured. Default: accuracy for cross_entropy, accuracy and f1 for binary_cross_entropy, otherwise mean_absolute_error and rmse. schemas/README.md has the formulas.
+   * Metrics to evaluate in addition to the loss; those that are means over predictions are also measured in training. Metrics used by a gate, a checkpoint or early stopping are always measured. Default: accuracy for cross_entropy, accuracy and f1 for binary_cross_entropy, otherwise mean_absolute_error and rmse. docs/reference/metrics.md has the formulas.
    */
   metrics?: MeasuredMetric[];
   /**

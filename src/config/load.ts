@@ -10,9 +10,9 @@ import { type Assignment, applyAssignments, applyOverrides } from './merge/overr
 import { mapPaths } from './merge/paths.js';
 import { crossCheck } from './rules/cross-checks.js';
 import { type SchemaError, validateAgainst } from './schema/schema.js';
-import { explainSchemaErrors } from './wording/complaints.js';
+import { explainSchemaErrors } from './wording/schema-errors.js';
 import { Locator } from './yaml/locator.js';
-import type { Place } from './yaml/source.js';
+import { type Place, SourceText } from './yaml/source.js';
 import { type MapNode, nodeAt, toPlain } from './yaml/tree.js';
 
 /** Nobody reads more at once; the others appear once the first are fixed. */
@@ -27,7 +27,10 @@ export interface LoadedExperiment {
   readonly givenYaml: string;
   /** SHA-256 (hex) of everything that affects results. */
   readonly hash: string;
-  /** SHA-256 (hex) of everything that affects a training step, without the number of steps; stored in checkpoints. */
+  /**
+   * SHA-256 (hex) of everything that affects a training step, without the number of steps; stored
+   * in checkpoints.
+   */
   readonly stepHash: string;
   /** The config as the user named it. */
   readonly file: string;
@@ -35,12 +38,17 @@ export interface LoadedExperiment {
   readonly files: readonly string[];
   /** Makes diagnostics that point into the config's files and arguments. */
   readonly locator: Locator;
-  /** Where the value at a key path such as `optimizer.betas.0` came from: `FILE:LINE:COL`, `--set` or `default`. */
+  /**
+   * Where the value at a key path such as `optimizer.betas.0` came from: `FILE:LINE:COL`, `--set`
+   * or `default`.
+   */
   origin(keyPath: string): string;
 }
 
 export interface OpenOptions {
-  /** Arguments `key.path=value`, merged last. Relative paths in them start at the working directory. */
+  /**
+   * Arguments `key.path=value`, merged last. Relative paths in them start at the working directory.
+   */
   readonly set?: readonly string[];
   /** Directory of the original config, so that a run's resolved config has the hash of the run. */
   readonly folder?: string;
@@ -49,19 +57,29 @@ export interface OpenOptions {
 }
 
 /**
- * Loads, checks and resolves a config.
+ * Loads, checks and resolves a config, from a file or from an object.
  * @throws UserError (exit 2) with all problems of the config
  */
-export function loadExperiment(file: string, options: OpenOptions = {}): LoadedExperiment {
-  return openConfig(file, options).load();
+export function loadExperiment(config: string | object, options: OpenOptions = {}): LoadedExperiment {
+  return openConfig(config, options).load();
+}
+
+/** The file name in messages about a config or sweep that is an object. */
+const OBJECT = '<object>';
+
+/** An object as YAML, which messages show. Relative paths start at the working directory. */
+export function objectText(value: object): SourceText {
+  return new SourceText(OBJECT, stringify(value, { lineWidth: 0 }), resolve('.'));
 }
 
 /**
  * Reads a config without checking it.
  * @throws UserError (exit 2) if it cannot be read or is not a YAML mapping
  */
-export function openConfig(file: string, options: OpenOptions = {}): ConfigSource {
-  const layers = readLayers(file, options.asked);
+export function openConfig(config: string | object, options: OpenOptions = {}): ConfigSource {
+  const given = typeof config === 'string' ? config : objectText(config);
+  const layers = readLayers(given, options.asked);
+  const { file } = layers.source;
   if (layers.tree === undefined) throw failed(layers.problems, file);
   const { tree, problems } = applyOverrides(layers.tree, options.set ?? [], resolve('.'));
   const folder = options.folder ?? dirname(resolve(file));

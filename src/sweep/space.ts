@@ -17,7 +17,10 @@ export interface Condition {
 }
 
 export interface Parameter {
-  /** The dotted keys that it sets; several for `paired`, whose values are lists with one element for each key. */
+  /**
+   * The dotted keys that it sets; several for `paired`, whose values are lists with one element for
+   * each key.
+   */
   readonly keys: readonly string[];
   /** The keys with commas between: unique within a space. */
   readonly name: string;
@@ -74,7 +77,10 @@ export function isExcluded({ exclude }: Space, point: Point): boolean {
   );
 }
 
-/** What the point sets, key by key, in the order of the parameters: the pairs of `paired` taken apart. */
+/**
+ * What the point sets, key by key, in the order of the parameters: the pairs of `paired` taken
+ * apart.
+ */
 export function assignments(
   { parameters }: Space,
   point: Point,

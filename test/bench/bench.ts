@@ -167,7 +167,19 @@ async function measureRows(
       for (const { child } of started) child.close();
     }
   }
+  for (const row of rows) {
+    const best = fastestTorch(row);
+    if (options.torchVariants && best !== undefined) told.note(`${row.case.id}: the fastest was ${best}`);
+  }
   return rows;
+}
+
+/** The fastest of PyTorch's ways on one case; undefined if none was measured. */
+function fastestTorch({ timings }: Row): string | undefined {
+  const [best] = Object.entries(timings)
+    .filter(([name]) => name.startsWith('PyTorch'))
+    .sort(([, a], [, b]) => a.ms.median - b.ms.median);
+  return best?.[0];
 }
 
 /** From what Linux says of the processor. */

@@ -49,7 +49,10 @@ t.test('a resource that runs out is named, with what needs it', { skip: onlyLinu
   }
   const words: [Error, RegExp][] = [
     [new RangeError('Array buffer allocation failed'), /^arrays for the data or the model: .*memory/],
-    [Object.assign(new Error('EAGAIN'), { code: 'ERR_WORKER_INIT_FAILED' }), /^a worker thread \(.*ulimit -u/],
+    [
+      Object.assign(new Error('EAGAIN'), { code: 'ERR_WORKER_INIT_FAILED' }),
+      /^a worker thread \(.*ulimit -u/,
+    ],
     [
       Object.assign(new Error('spawn git EAGAIN'), { code: 'EAGAIN', syscall: 'spawn git', path: 'git' }),
       /^git: .*ulimit -u/,

@@ -4,7 +4,7 @@
  *
  *     --seeds 0,1,2     which seeds
  *     --pytorch         the same with PyTorch (python3-torch)
- *     --record PATH…    records finished runs, or files that train.py printed, of the one row NAME instead of training
+ *     --record PATH     records a finished run, or what train.py printed, of the one row NAME instead of training; repeatable
  *     --table           only writes the table
  */
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';

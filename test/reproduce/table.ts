@@ -110,8 +110,8 @@ export function table(): string {
 Written by \`npm run reproduce -- --table\` from [experiments.yaml](experiments.yaml) and the records in [results](results). Values are of the test split,
 after the last step or the best epoch by the validation split: mean (lowest to highest), and how many seeds if they are fewer than ${SEEDS}. Nothing was selected by a
 test split. PyTorch trains the same config with its own random numbers ([pytorch/train.py](pytorch/train.py)). Trivial is the best baseline that needs no model;
-rules are those of [pytorch/rules.py](pytorch/rules.py). \`npm run reproduce -- NAME\` repeats a row, \`--pytorch\` its PyTorch column as well. What to install
-for the data stands at the top of each config; [configs/data](../configs/data/README.md) lists sources and licences.
+rules are those of [pytorch/rules.py](pytorch/rules.py). \`npm run reproduce -- NAME\` repeats a row, \`--pytorch\` its PyTorch column as well. \`dataset.obtain\` of
+a config says how to get its data; [configs/data](../configs/data/README.md) lists sources and licences.
 
 | name | experiment | ours | PyTorch | trivial | published | target |
 | --- | --- | --- | --- | --- | --- | --- |
@@ -125,9 +125,12 @@ function rowOf(experiment: Experiment): string[] {
   const { name, title, config, metric, published, target } = experiment;
   const { ours, pytorch, baselines } = resultsOf(name);
   const show = (value: number): string => shown(value, experiment);
-  const verdict = { true: 'reached', false: 'missed', undefined: 'not run' }[`${reached(experiment)}`];
-  const wanted =
-    target.min === undefined ? `at most ${show(target.max ?? 0)}` : `at least ${show(target.min)}`;
+  const verdict = { true: 'reached', false: 'missed', undefined: 'open' }[`${reached(experiment)}`];
+  const wanted = [
+    ...(target.min === undefined ? [] : [`at least ${show(target.min)}`]),
+    ...(target.max === undefined ? [] : [`at most ${show(target.max)}`]),
+    ...(target.pytorch ? ['within PyTorch’s range'] : []),
+  ].join(', ');
   return [
     `\`${name}\``,
     `[${title}](../${config})`,

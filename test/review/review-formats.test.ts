@@ -58,8 +58,7 @@ t.test('every format says the same', async t => {
   t.equal(failed, 3);
   const [, text] = await printed('text');
   t.equal(
-    text.match(/^ {2}Gate test\.accuracy failed: [\d.]+, at least 0\.99 wanted \(.*small\.yaml:\d+:5\)\.$/gm)
-      ?.length,
+    text.match(/^ {2}Gate test\.accuracy failed: [\d.]+ < 0\.99 \(.*small\.yaml:\d+:5\)\.$/gm)?.length,
     failed,
   );
   t.match(text, /^Review: failed\.$/m);
@@ -304,7 +303,7 @@ t.test('foreign files are checked against the schemas', async t => {
   );
   t.match(places, [
     /^log\.jsonl 3 \d+ `seq` does not follow/,
-    /^log\.jsonl 4 10 `level` is none of the choices/,
+    /^log\.jsonl 4 10 `level` is not one of the choices/,
     /^log\.jsonl 5 1 this is not a JSON object/,
     /^log\.jsonl 6 \d+ unknown key `los`/,
     /^log\.jsonl 7 1 the last line is incomplete/,

@@ -87,7 +87,7 @@ t.test('groups of one name and the same seeds are told apart, each with its own 
     const lines = textLines(judged, basename);
     const lineAfter = (rate: string): string | undefined => {
       const head = lines.indexOf(`small, optimizer.learning_rate ${rate}, 3 runs, seeds 0, 1, 2`);
-      return lines.slice(head).find(line => line.includes(`${bound} wanted`));
+      return lines.slice(head).find(line => /Gate test\.loss over seeds \w+: \S+ \S+ 6\b/.test(line));
     };
     t.match(lineAfter('0.01'), /over seeds passed/);
     t.match(lineAfter('0.5'), /over seeds failed: 7/);
@@ -343,7 +343,7 @@ t.test('a gate whose value is not the metric, or that has no verdict, is inconcl
   });
   t.match(judge([set(null)]).review.runs[0].gates[0], {
     verdict: 'inconclusive',
-    reason: /summary\.json has none$/,
+    reason: /summary\.json has this value for the gate, but none for the metric$/,
   });
   const best = copyOf(runs[0], summary => {
     for (const gate of summary.gates as { over: string; value: number }[])
@@ -351,7 +351,7 @@ t.test('a gate whose value is not the metric, or that has no verdict, is inconcl
   });
   t.match(judge([best]).review.runs[0].gates[1], {
     verdict: 'inconclusive',
-    reason: /the log has \d\.\d+$/,
+    reason: /the log has this value for the gate, but \d\.\d+ for the metric$/,
   });
   const none = copyOf(runs[0], summary => Object.assign(summary, { gates: [] }));
   const { review: judged } = judge([none]);
@@ -412,7 +412,7 @@ t.test('a gate of the command line that is wrong is shown where it is', async t 
     [
       'performance.step_ratio <= 1 over best',
       29,
-      'performance.step_ratio is measured once, so it has no best value',
+      'performance.step_ratio is measured only once, so it has no best value',
     ],
   ];
   for (const [text, column, message, suggestion] of cases) {
@@ -463,7 +463,7 @@ t.test('a baseline is the same in any order, and its own runs are identical to i
     reach({ loss: 1e-9, accuracy: 1 }, summary, directory);
   });
   t.match(judge([other], { baseline: a }).review.groups[0].comparison?.metrics, [
-    { verdict: 'failed', reason: /^not identical: seed 1 gave/ },
+    { verdict: 'failed', reason: /^not identical: seed 1 reached/ },
     { verdict: 'failed' },
   ]);
 });

@@ -3,9 +3,9 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { SweepModels } from '../../src/cli/sweep/models.js';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import { allKeys, type Schema, sweepSchema } from '../../src/config/schema/walk.js';
+import { SweepModels } from '../../src/library/sweep-models.js';
 import {
   fromCommandLine,
   isSweepFile,

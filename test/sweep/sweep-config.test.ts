@@ -178,7 +178,7 @@ const BROKEN: Readonly<Record<string, readonly [lines: string, told: readonly st
     'values that the config may not have': [
       'method: grid\nparameters:\n  model.hidden_size: [4, x, 0]\n  optimizer.kind: [adam, sdg]',
       ['config/type 7:26', 'config/range 7:29', 'config/unknown-kind 8:26'],
-      /a whole number from 1 to 16384[\s\S]*did you mean sgd\?/,
+      /an integer from 1 to 16384[\s\S]*did you mean sgd\?/,
     ],
     'bounds that the config may not have': [
       'method: random\nbudget: { trials: 3 }\nparameters:\n  optimizer.learning_rate: { kind: uniform, low: 0, high: 2000 }',
@@ -201,7 +201,7 @@ const BROKEN: Readonly<Record<string, readonly [lines: string, told: readonly st
     'a point that contradicts itself': [
       'method: grid\nparameters:\n  training.last_batch: [train, drop]\n  training.batch_size: [10, 50]',
       ['config/batch-size 8:29'],
-      /drops the one that is not; at training\.last_batch=drop, training\.batch_size=50$/m,
+      /leaves no batch; at training\.last_batch=drop, training\.batch_size=50$/m,
     ],
     'a distribution that is none': [
       'method: grid\nparameters:\n  model.hidden_size: { kind: loguniform, low: 1, high: 2 }',

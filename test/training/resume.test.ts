@@ -101,6 +101,43 @@ t.test('what a crash after each step leaves goes on to the same bytes', async t 
   }
 });
 
+t.test('a crash at one vector width goes on at the other, on other threads, to the same bytes', async t => {
+  for (const [width, other] of [
+    [256, 128],
+    [128, 256],
+  ] as const) {
+    const output = work.folder();
+    const crash = join(work.folder(), 'crash');
+    const whole = await run(config, {
+      output,
+      width,
+      threads: 2,
+      observer: {
+        step: ({ step }) => {
+          if (step === 7) cpSync(runIn(output), crash, { recursive: true });
+        },
+      },
+    });
+    rmSync(join(crash, 'run.lock'));
+    const { summary } = await resume(crash, { width: other, threads: 1 });
+    t.equal(summary.status, 'completed');
+    t.same(compareRuns(whole.summary.directory, crash), [], `${width} -> ${other}`);
+    for (const file of checkpoints(crash).filter(name => name.endsWith('.safetensors')))
+      t.same(
+        readFileSync(join(crash, 'checkpoints', file)),
+        readFileSync(join(whole.summary.directory, 'checkpoints', file)),
+        file,
+      );
+    const manifest = JSON.parse(readFileSync(join(crash, 'manifest.json'), 'utf8'));
+    t.match(manifest, { backend: { width }, changes: [{ key: 'width', step: 6, from: width, to: other }] });
+    t.same(validateAgainst('manifest', manifest), []);
+    // what was changed to is what the next resume compares with
+    await resume(crash, { width: other, set: ['training.num_epochs=5'] });
+    const again = JSON.parse(readFileSync(join(crash, 'manifest.json'), 'utf8'));
+    t.equal(again.changes.filter(({ key }: { key: string }) => key === 'width').length, 1);
+  }
+});
+
 /** The one run directory under `output`. */
 function runIn(output: string): string {
   const [id] = readdirSync(join(output, 'resumed'));

@@ -16,9 +16,9 @@ import { basename, delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
+import { programName } from '../../src/cli/program-name.js';
 import type { Io } from '../../src/cli/terminal/io.js';
 import { createProgress } from '../../src/cli/terminal/progress.js';
-import { programCalled } from '../../src/cli/verbs/result.js';
 import { loadExperiment } from '../../src/config/index.js';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import { loadCheckpoint, resolveCheckpoint } from '../../src/experiment/checkpoints/folder.js';
@@ -352,13 +352,12 @@ const options = {
 
 t.test('a program is named as it was called', async t => {
   const env = { PATH: `/usr/bin${delimiter}/opt/bin` };
-  t.equal(programCalled(['node', '/opt/bin/cellrun'], env), 'cellrun');
-  t.equal(
-    programCalled(['node', '/home/x/node_modules/.bin/cellrun'], env),
-    '/home/x/node_modules/.bin/cellrun',
-  );
-  t.equal(programCalled(['node', '/c d/main.js'], env), "node '/c d/main.js'");
-  t.equal(programCalled(['node', '/c/main.js'], { ...env, CELLRUN_CALLED_AS: '/c/run' }), '/c/run');
+  t.equal(programName(['node', '/opt/bin/cellrun'], env), 'cellrun');
+  t.equal(programName(['node', '/home/x/node_modules/.bin/cellrun'], env), 'npx cellrun');
+  const inNpm = { PATH: `/home/x/node_modules/.bin${delimiter}/usr/bin` };
+  t.equal(programName(['node', '/home/x/node_modules/.bin/cellrun'], inNpm), 'npx cellrun');
+  t.equal(programName(['node', '/c d/main.js'], env), "node '/c d/main.js'");
+  t.equal(programName(['node', '/c/main.js'], { ...env, CELLRUN_CALLED_AS: '/c/run' }), '/c/run');
 });
 
 t.test('stdout that takes nothing is named', async t => {

@@ -357,11 +357,11 @@ t.test('what a config cannot select by', async t => {
   });
   t.match(
     await problems(withStopping({ metric: 'test.loss' })),
-    /^2[\s\S]*test.loss is measured once, at the end.*\n[\s\S]*did you mean validation.loss\?/,
+    /^2[\s\S]*test.loss is only measured at the end.*\n[\s\S]*did you mean validation.loss\?/,
   );
   t.match(
     await problems({ gates: [{ metric: 'test.loss', over: 'best', max: 1 }] }),
-    /^2[\s\S]*test.loss is measured once, at the end/,
+    /^2[\s\S]*test.loss is only measured at the end/,
   );
   t.match(
     await problems({
@@ -372,11 +372,11 @@ t.test('what a config cannot select by', async t => {
   );
   t.match(
     await problems({ checkpoint: { metric: 'train.loss' }, ...withStopping({ metric: 'validation.loss' }) }),
-    /^2[\s\S]*`restore_best` takes the best checkpoint by train.loss, and training stops by validation.loss/,
+    /^2[\s\S]*`restore_best` restores the best checkpoint by train.loss, but training stops by validation.loss/,
   );
   t.match(
     await problems({ checkpoint: { keep: { best: 0 } } }),
-    /^2[\s\S]*`restore_best` needs the best checkpoint, and `checkpoint.keep.best` is 0/,
+    /^2[\s\S]*`restore_best` needs a best checkpoint, but `checkpoint.keep.best` is 0/,
   );
   t.match(
     await problems({ checkpoint: { keep: { best: 0 } }, ...withStopping({ restore_best: false }) }),

@@ -331,7 +331,7 @@ t.test('verify backends: one backend is not enough', async t => {
  */
 async function brokenProgram(file: string, find: string, replace: string) {
   const folder = work.folder();
-  const build = dirname(dirname(fileURLToPath(import.meta.url)));
+  const build = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
   const copy = join(folder, 'dist', 'src');
   mkdirSync(dirname(copy));
   cpSync(join(build, 'src'), copy, {
@@ -345,7 +345,7 @@ async function brokenProgram(file: string, find: string, replace: string) {
   if (before.split(find).length !== 2) throw new Error(`${file} has '${find}' not exactly once`);
   writeFileSync(path, before.replace(find, replace));
   const modules = await Promise.all(
-    ['cli/call.js', 'training/pool.js'].map(name => import(pathToFileURL(join(copy, name)).href)),
+    ['cli/call.js', 'training/step/pool.js'].map(name => import(pathToFileURL(join(copy, name)).href)),
   );
   const program: ProgramModules = Object.assign({}, ...modules);
   return (args: readonly string[]) => callInProcess(args, work.place, program);

@@ -1,4 +1,5 @@
 /** `sweep … --dry-run`: lists the points of a sweep with their model sizes and estimated times. */
+import type { SweepModels } from '../../library/sweep-models.js';
 import type { LoadedSweep } from '../../sweep/config/index.js';
 import { formatTable, type Table } from '../../sweep/results/index.js';
 import { createPruning } from '../../sweep/schedule/pruners.js';
@@ -11,7 +12,6 @@ import { counted } from '../../util/words.js';
 import type { Io } from '../terminal/io.js';
 import { formatDuration } from '../terminal/progress.js';
 import { estimate, type PointEstimate, secondsToStart } from './estimate.js';
-import type { SweepModels } from './models.js';
 import { widthOf } from './trials.js';
 
 /** Points listed if the sweep has no maximum number of trials. */

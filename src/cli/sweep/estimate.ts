@@ -8,6 +8,7 @@
 import { spawn } from 'node:child_process';
 import type { LoadedExperiment } from '../../config/index.js';
 import { chooseBackend } from '../../engine/backend.js';
+import type { PointModel, SweepModels } from '../../library/sweep-models.js';
 import { ParameterLayout } from '../../model/parameters.js';
 import type { Point } from '../../sweep/space.js';
 import { batchOrder, totalSteps } from '../../training/run/batch-plan.js';
@@ -15,7 +16,6 @@ import type { BackendOptions } from '../../training/run/session.js';
 import { createTrainer, initialParameters, type Session, sessionWith } from '../../training/run/session.js';
 import { stepCosts } from '../../training/timing/step-costs.js';
 import { programFile } from '../../util/root.js';
-import type { PointModel, SweepModels } from './models.js';
 
 /** Only the first models are probed. */
 const MAX_PROBES = 4;

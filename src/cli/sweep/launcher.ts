@@ -29,7 +29,12 @@ export function launcherFlags({ launcher, queue, sbatch }: LauncherOptions): Rep
 }
 
 /** Options that cannot be combined, and invalid queue addresses. */
-export function launcherProblems({ launcher, queue, sbatch }: LauncherOptions): readonly Diagnostic[] {
+export function launcherProblems({
+  launcher,
+  queue,
+  sbatch,
+  width,
+}: LauncherOptions & { readonly width: unknown }): readonly Diagnostic[] {
   const found: Diagnostic[] = [];
   const refuse = (message: string, expected: string) =>
     found.push({ code: 'cli/launcher', message, expected });
@@ -40,6 +45,8 @@ export function launcherProblems({ launcher, queue, sbatch }: LauncherOptions): 
     refuse(`--queue cannot be used with --launcher ${launcher}`, '--launcher bullmq');
   if (launcher !== 'slurm' && sbatch.length > 0)
     refuse(`--sbatch cannot be used with --launcher ${launcher}`, '--launcher slurm');
+  if (launcher === 'bullmq' && width !== undefined)
+    refuse('--width cannot be used with --launcher bullmq: each worker measures its own', 'no --width');
   return found;
 }
 

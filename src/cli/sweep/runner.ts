@@ -6,7 +6,7 @@ import type { SweepOptions, SweepResult } from '../../sweep/run.js';
 import type { SweepDirectory } from '../../sweep/sweep-directory.js';
 import { usableCores } from '../../training/step/threads.js';
 import { EXIT, type ExitCode, UserError, usageError } from '../../util/errors.js';
-import { dashboards, json, quiet } from '../options.js';
+import { dashboards, json, quiet, width } from '../options.js';
 import { onStopSignal } from '../signals.js';
 import { HintedError } from '../terminal/hinted-error.js';
 import type { Io } from '../terminal/io.js';
@@ -29,6 +29,7 @@ export const runnerOptions = {
     min: 1,
     max: 1024,
   }),
+  width,
   ...dashboards,
   json: json('the summary'),
   quiet,
@@ -49,7 +50,10 @@ export function withQueue<T extends LauncherOptions>(options: T): T {
  * Runs `action` and reports its problems together with those of the launcher.
  * @throws UserError (exit 2) if there are any
  */
-export function withLauncherProblems<T>(options: LauncherOptions, action: () => T): T {
+export function withLauncherProblems<T>(
+  options: LauncherOptions & { readonly width: unknown },
+  action: () => T,
+): T {
   const problems = launcherProblems(options);
   let done: T;
   try {
@@ -64,13 +68,14 @@ export function withLauncherProblems<T>(options: LauncherOptions, action: () => 
 
 /** The flags to repeat when the sweep is resumed. */
 function repeated(options: SweepRunOptions): RepeatedFlags {
-  const { backend, threads } = options;
+  const { backend, threads, width } = options;
   const { flags, note } = launcherFlags(options);
   return {
     flags: [
       ...flags,
       ...(backend === undefined || backend === 'auto' ? [] : ['--backend', backend]),
       ...(threads === undefined ? [] : ['--threads', String(threads)]),
+      ...(width === undefined ? [] : ['--width', String(width)]),
     ],
     note,
   };
@@ -108,6 +113,7 @@ export async function runToEnd(
       {
         threads: options.threads ?? usableCores(),
         backend: options.backend,
+        width: options.width,
         launcher: launcherOf(options),
         observer: {
           decided: decision => view?.decided(decision),

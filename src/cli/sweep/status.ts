@@ -12,9 +12,9 @@ import {
 import { EXIT } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import { json } from '../options.js';
+import { quoted } from '../program-name.js';
 import { formatDuration } from '../terminal/progress.js';
 import { defineVerb } from '../verb.js';
-import { quoted } from '../verbs/result.js';
 import { notesInWords } from '../verbs/tag.js';
 import { bestTable, readResults, remarks, widthOf } from './trials.js';
 

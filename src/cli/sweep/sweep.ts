@@ -63,7 +63,7 @@ disk is full, 4 all trials diverged, 130 the sweep was stopped and can be resume
       const flags = { objective, method, trials, time, target, seeds, pruner, parallel };
       return load(words, { set, flags: withoutUndefined(flags) });
     });
-    const { SweepModels } = await import('./models.js');
+    const { SweepModels } = await import('../../library/sweep-models.js');
     const models = new SweepModels(loaded);
     const warnings = [...loaded.warnings, ...(await models.check())];
     if (warnings.length > 0) shell.io.err(`${formatWarnings(warnings, shell.io.color.err)}\n`);

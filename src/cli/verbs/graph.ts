@@ -1,10 +1,13 @@
 /** `graph CONFIG`: prints what a training step computes and costs. */
-import { loadExperiment } from '../../config/index.js';
-import type { Plan } from '../../engine/plan.js';
+import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
+import { describePlan } from '../../engine/describe.js';
+import { makePlan, type Plan } from '../../engine/plan.js';
 import { kernelListing } from '../../engine/simd/inspect.js';
 import { reachable } from '../../graph/node.js';
 import { shapeText } from '../../graph/shape.js';
 import { ParameterLayout } from '../../model/parameters.js';
+import { optimizerOf } from '../../optimizers/index.js';
+import { updateProgram } from '../../optimizers/program.js';
 import { openSession, type Session } from '../../training/run/session.js';
 import { profileStep, type StepProfile } from '../../training/timing/profile.js';
 import { type PlannedProgram, type StepCosts, stepCosts } from '../../training/timing/step-costs.js';
@@ -38,6 +41,14 @@ export const verb = defineVerb({
           expected: '--backend webasm',
           got: session.choice.backend,
         });
+      if (format === 'mermaid')
+        throw usageError({
+          code: 'graph/profile',
+          message: 'a profile is a table, not a diagram',
+          file: '--format',
+          expected: 'text or json with --profile',
+          got: 'mermaid',
+        });
       const profile = await profileStep(loaded, session, PROFILED_STEPS);
       io.out(format === 'json' ? `${JSON.stringify(profile)}\n` : profileText(profile));
       return EXIT.done;
@@ -48,14 +59,19 @@ export const verb = defineVerb({
     else if (format === 'mermaid') io.out(mermaid(programs[programs.length - 1]));
     else {
       const layout = new ParameterLayout(session.spec);
-      const summary = summaryOf(session, step, layout);
+      const summary = summaryOf(loaded, session, step, layout);
       io.out(format === 'json' ? json(summary, layout, programs) : text(summary, layout, programs));
     }
     return EXIT.done;
   },
 });
 
-function summaryOf({ choice, run }: Session, step: StepCosts, layout: ParameterLayout) {
+function summaryOf(
+  loaded: LoadedExperiment,
+  { choice, run }: Session,
+  step: StepCosts,
+  layout: ParameterLayout,
+) {
   return {
     backend: choice.backend,
     shards: step.shards,
@@ -65,11 +81,26 @@ function summaryOf({ choice, run }: Session, step: StepCosts, layout: ParameterL
     flops_per_step: step.flops,
     kernels_per_step: step.kernels,
     bytes: step.bytes,
-    // on a GPU each kernel is a dispatch; other backends copy nothing
-    ...(choice.backend === 'webgpu' && {
-      dispatches_per_step: step.kernels,
-      transferred_bytes_per_step: step.transferredBytes,
-    }),
+    ...(choice.backend === 'webgpu' && gpuCosts(loaded, layout, step)),
+  };
+}
+
+/**
+ * On a GPU each kernel is a dispatch, and what programs read and write is copied there and back, the
+ * optimizer's included; elsewhere nothing is copied.
+ */
+function gpuCosts(
+  { experiment: { optimizer } }: LoadedExperiment,
+  { size }: ParameterLayout,
+  step: StepCosts,
+): { dispatches_per_step: number; transferred_bytes_per_step: number } {
+  const update = updateProgram(optimizerOf(optimizer), optimizer, size, {
+    decaysSome: optimizer.weight_decay_on === 'weights',
+  });
+  const costs = describePlan(update, makePlan(update));
+  return {
+    dispatches_per_step: step.kernels + costs.kernels,
+    transferred_bytes_per_step: step.transferredBytes + costs.transferredBytes,
   };
 }
 

@@ -1,5 +1,5 @@
 /** Prints the result of a run, and how to resume it. */
-import { basename, delimiter, dirname, relative } from 'node:path';
+import { relative } from 'node:path';
 import { baselinesSentence, leadingMetric } from '../../experiment/judging/baseline-words.js';
 import { cautionsOf } from '../../experiment/judging/cautions.js';
 import { gateSentence } from '../../experiment/judging/gate-words.js';
@@ -7,6 +7,7 @@ import { metricSentence } from '../../experiment/judging/metric-words.js';
 import type { Summary } from '../../experiment/summary.js';
 import type { RunResult } from '../../training/run/observer.js';
 import { counted } from '../../util/words.js';
+import { programName, quoted } from '../program-name.js';
 import { printable } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { formatDuration } from '../terminal/progress.js';
@@ -57,33 +58,7 @@ export function resumeHint(
   { flags, note }: RepeatedFlags = { flags: [], note: '' },
 ): string {
   const words = [relative('.', directory) || '.', ...flags].map(quoted);
-  return `Resume with: ${programCalled(process.argv, process.env)} ${verb} ${words.join(' ')}\n${note === '' ? '' : `${note}\n`}`;
-}
-
-/**
- * How the user called the program: by the clone's launcher, which sets CELLRUN_CALLED_AS; by `node
- * main.js`; or by a link to it, as npm makes them: its name if it is on the PATH, else its path.
- */
-export function programCalled(
-  argv: readonly string[],
-  { CELLRUN_CALLED_AS: launcher, PATH = '' }: Readonly<Record<string, string | undefined>>,
-): string {
-  if (launcher !== undefined && launcher !== '') return quoted(launcher);
-  const script = argv[1] ?? 'cellrun';
-  if (basename(script) === 'main.js') return `node ${quoted(script)}`;
-  return PATH.split(delimiter).includes(dirname(script)) ? quoted(basename(script)) : quoted(script);
-}
-
-/** Quotes a word for a shell, if necessary. */
-export function quoted(path: string): string {
-  // control characters could break the line or drive the terminal
-  if (/\p{Cc}/u.test(path)) return `$'${path.replaceAll(/[\\']/g, '\\$&').replaceAll(/\p{Cc}/gu, escaped)}'`;
-  return /^[\w./+:@=,-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
-}
-
-/** A control character within `$'…'`. */
-function escaped(character: string): string {
-  return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  return `Resume with: ${programName(process.argv, process.env)} ${verb} ${words.join(' ')}\n${note === '' ? '' : `${note}\n`}`;
 }
 
 /** States the first metric besides the loss, or else the loss. */

@@ -1,17 +1,7 @@
 /** `validate CONFIG…`: checks configs and their data without training. */
-import {
-  checkAgainstData,
-  type LoadedExperiment,
-  loadExperiment,
-  locateInConfig,
-} from '../../config/index.js';
-import { OPTIMISTIC, testSelections } from '../../config/rules/splits.js';
-import type { SplitName } from '../../data/index.js';
-import { checkName } from '../../experiment/run-directory.js';
-import { openData } from '../../training/run/data.js';
-import { gateReferences } from '../../training/run/gate-references.js';
-import { initialParameters, modelSpec } from '../../training/run/session.js';
-import { type Diagnostic, EXIT, type ExitCode, UserError } from '../../util/errors.js';
+import { loadExperiment } from '../../config/index.js';
+import { type Validation, validateLoaded } from '../../library/validate.js';
+import { EXIT } from '../../util/errors.js';
 import { jsonFormat, set } from '../options.js';
 import { formatDiagnostics } from '../terminal/diagnostics.js';
 import { formatAnnotations } from '../terminal/github.js';
@@ -28,7 +18,8 @@ export const verb = defineVerb({
   help: 'Exit codes: 0 all configs are valid, 2 a config is wrong, 5 data is damaged.',
   async action([configs], { set, format, json }, { io }) {
     const verdicts: Verdict[] = [];
-    for (const file of configs) verdicts.push(await judge(file, set));
+    for (const file of configs)
+      verdicts.push({ file, ...(await validateLoaded(() => loadExperiment(file, { set }))) });
     print(verdicts, json ? 'json' : format, io);
     const codes = verdicts.map(verdict => verdict.exitCode);
     if (codes.includes(EXIT.usage)) return EXIT.usage;
@@ -36,59 +27,7 @@ export const verb = defineVerb({
   },
 });
 
-interface Verdict {
-  readonly file: string;
-  readonly valid: boolean;
-  /** The exit code for this config alone. */
-  readonly exitCode: ExitCode;
-  readonly diagnostics: readonly Diagnostic[];
-  /** Valid, but perhaps not intended. */
-  readonly warnings: readonly Diagnostic[];
-  /** Per split; absent if the data could not be read. */
-  readonly sequences?: Readonly<Partial<Record<SplitName, number>>>;
-}
-
-async function judge(file: string, set: readonly string[]): Promise<Verdict> {
-  try {
-    const found = await checkWithData(loadExperiment(file, { set }));
-    const valid = found.diagnostics.length === 0;
-    return { file, valid, exitCode: valid ? EXIT.done : EXIT.usage, ...found };
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    return { file, valid: false, exitCode: error.exitCode, diagnostics: error.diagnostics, warnings: [] };
-  }
-}
-
-async function checkWithData(
-  loaded: LoadedExperiment,
-): Promise<Pick<Verdict, 'diagnostics' | 'warnings' | 'sequences'>> {
-  const { experiment } = loaded;
-  try {
-    checkName(experiment.name, loaded.locator.atValue(['name'], 'run/name', ''));
-    const data = await openData(experiment);
-    const { diagnostics, warnings, sizes } = checkAgainstData(loaded, data);
-    gateReferences(loaded);
-    if (diagnostics.length === 0) initialParameters(loaded, modelSpec(loaded, sizes));
-    const { train, validation, test } = data;
-    const sequences = {
-      train: train.count,
-      ...(validation && { validation: validation.count }),
-      test: test.count,
-    };
-    return { diagnostics, warnings: [...selectionWarnings(loaded), ...warnings], sequences };
-  } catch (error) {
-    throw error instanceof UserError ? locateInConfig(error, loaded) : error;
-  }
-}
-
-function selectionWarnings({ experiment, locator }: LoadedExperiment): Diagnostic[] {
-  const expected = 'a validation split to select by, such as dataset.validation: { fraction: 0.1 }';
-  return testSelections(experiment).map(({ path, what }) => {
-    // a default has no line in the file
-    const place = locator.isGiven(path) ? path : ['dataset'];
-    return locator.atValue(place, 'config/selected-on-test', `${what} is ${OPTIMISTIC}`, { expected });
-  });
-}
+type Verdict = Validation & { readonly file: string };
 
 function print(verdicts: readonly Verdict[], format: 'text' | 'json' | 'github', io: Io): void {
   switch (format) {

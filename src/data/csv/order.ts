@@ -8,7 +8,7 @@ import type { CsvTable } from './table.js';
 /** The rows of one sequence, in the order of its steps. */
 export type RowList = readonly number[];
 
-const TIMESTAMP = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?)?$/;
+export const TIMESTAMP = /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})?)?$/;
 const ZONED = /(?:Z|[+-]\d{2}:\d{2})$/;
 const DATE_LENGTH = 'YYYY-MM-DD'.length;
 

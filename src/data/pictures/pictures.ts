@@ -1,5 +1,7 @@
 /** Pictures read as sequences: the datasets of the kinds `mnist` and `idx`. */
+
 import type { UserError } from '../../util/errors.js';
+import { RandomStream } from '../../util/random.js';
 import { type Dataset, IGNORED, type Split, type Targets } from '../dataset.js';
 import { type IdxArray, idxDamage, offsetNote, parseIdx } from '../formats/idx.js';
 import { type FileLabels, labelFacts } from '../labels.js';
@@ -7,9 +9,13 @@ import type { DataRecord, ReadSequence, SequenceReader } from '../new-sequences.
 import { packedSplit } from '../packed.js';
 import { allBytes } from '../reading/byte-sources.js';
 import { MAX_CLASSES } from '../reading/limits.js';
+import { range } from '../selection.js';
 
-/** `rows`: H steps of W features; `pixels`: H*W steps of one feature, row by row. */
-export type PictureSequence = 'rows' | 'pixels';
+/**
+ * `rows`: H steps of W features; `pixels`: H*W steps of one feature, row by row;
+ * `permuted_pixels`: these in one random order, which is the same for all pictures and seeds.
+ */
+export type PictureSequence = 'rows' | 'pixels' | 'permuted_pixels';
 
 export interface PictureFiles {
   readonly imagesFile: string;
@@ -57,7 +63,9 @@ export function pictureDataset(files: PictureSplits, options: PictureOptions): D
   const steps = (height * width) / inputSize;
   const split = ({ files: of, labels: values }: Labelled): Split => {
     const targets: Targets = { kind: 'class', numClasses, values, perStep: false };
-    return pictureSplit(of, targets, steps, inputSize);
+    const ordered = pictureSplit(of, targets, steps, inputSize);
+    if (options.sequence !== 'permuted_pixels') return ordered;
+    return { ...ordered, read: permutedReader(ordered.read, pixelOrder(steps)) };
   };
   return {
     input: { kind: 'number', size: inputSize },
@@ -91,6 +99,21 @@ function pictureSplit(files: PictureFiles, targets: Targets, steps: number, inpu
   const lengths = new Int32Array(count).fill(steps);
   const split = packedSplit({ features, inputSize, starts, lengths, targets }, steps);
   return { ...split, picture: greyPictures(features, size) };
+}
+
+/** The place of the pixel that each of `count` steps reads. */
+function pixelOrder(count: number): Uint32Array {
+  return RandomStream.of(0, 'data/permuted_pixels').shuffle(range(count));
+}
+
+function permutedReader(read: Split['read'], order: Uint32Array): Split['read'] {
+  const pixels = new Float32Array(order.length);
+  return (index, out, offset, stepStride) => {
+    read(index, pixels, 0, 1);
+    order.forEach((place, step) => {
+      out[offset + step * stepStride] = pixels[place];
+    });
+  };
 }
 
 /**
@@ -232,13 +255,15 @@ export function pictureSequences(sequence: PictureSequence, { picture }: DataRec
       }
       const inputSize = sequence === 'rows' ? width : 1;
       const size = height * width;
-      const valuesOf = pixelReader(images, name);
+      const pixelsOf = pixelReader(images, name);
+      const order = sequence === 'permuted_pixels' ? pixelOrder(size) : undefined;
       const perList = Math.max(1, Math.floor(LIST_VALUES / size));
       for (let from = 0; from < count; from += perList) {
         yield Array.from({ length: Math.min(perList, count - from) }, (_, i): ReadSequence => {
           const at = (from + i) * size;
-          const values = valuesOf(at, size);
-          const bad = values.findIndex(value => !Number.isFinite(value));
+          const pixels = pixelsOf(at, size);
+          const values = order ? Float32Array.from(order, place => pixels[place]) : pixels;
+          const bad = pixels.findIndex(value => !Number.isFinite(value));
           if (bad >= 0) return { problems: notFinite(images, name, at + bad).diagnostics };
           return { length: size / inputSize, values, place: { file: name, offset: offsetOf(images, at) } };
         });

@@ -103,8 +103,8 @@ function distributionOf(source: SourceText, [text, kind, inside]: RegExpExecArra
 }
 
 /**
- * Items separated by commas, as in a YAML list. The added bracket comes first, since spaces before it
- * would count as nesting.
+ * Items separated by commas, as in a YAML list. The added bracket comes first, since spaces before
+ * it would count as nesting.
  */
 function parseList(source: SourceText, text: string, start: number): readonly Node[] {
   const { node, problems } = parseText(source, `[${' '.repeat(start - 1)}${text}]`);

@@ -6,7 +6,7 @@
 import { failed, type LoadedExperiment } from '../../config/load.js';
 import { validateAgainst } from '../../config/schema/schema.js';
 import { sweepSchema } from '../../config/schema/walk.js';
-import { explainSchemaErrors } from '../../config/wording/complaints.js';
+import { explainSchemaErrors } from '../../config/wording/schema-errors.js';
 import { Locator } from '../../config/yaml/locator.js';
 import { toPlain, valuePlace } from '../../config/yaml/tree.js';
 import type { Diagnostic, UserError } from '../../util/errors.js';
@@ -46,11 +46,11 @@ export interface LoadedSweep {
 }
 
 /**
- * Loads a sweep file and checks its points, without reading data.
+ * Loads a sweep, from a file or from an object, and checks its points, without reading data.
  * @throws UserError (exit 2) if anything is wrong
  */
-export function loadSweep(file: string, { set = [], flags = {} }: LoadOptions = {}): LoadedSweep {
-  return checkSweep(readSweep(file, set, flags));
+export function loadSweep(sweep: string | object, { set = [], flags = {} }: LoadOptions = {}): LoadedSweep {
+  return checkSweep(readSweep(sweep, set, flags));
 }
 
 /**

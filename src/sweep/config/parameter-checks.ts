@@ -79,7 +79,10 @@ function nearestKey(key: string): string | undefined {
   return nearest(key, known) ?? known.find(path => lastOf(path) === last || lastOf(path) === near);
 }
 
-/** The result of two parameters for one value, or for a mapping and its key, would depend on their order. */
+/**
+ * The result of two parameters for one value, or for a mapping and its key, would depend on their
+ * order.
+ */
 function checkOverlaps(parameters: readonly LocatedParameter[]): Diagnostic[] {
   const set = parameters.flatMap(parameter => parameter.keys.map(key => ({ key, parameter })));
   const found: Diagnostic[] = [];
@@ -234,8 +237,8 @@ function checkPossible(
 }
 
 /**
- * Checks each value and bound against the schema of a config, in a point whose other parameters have
- * their first values, or those that the parameter's condition requires.
+ * Checks each value and bound against the schema of a config, in a point whose other parameters
+ * have their first values, or those that the parameter's condition requires.
  * @param parameters in order, without errors of `checkParameters`
  */
 export function checkValues(source: ConfigSource, parameters: readonly LocatedParameter[]): Diagnostic[] {

@@ -160,7 +160,10 @@ function isList<T>(value: T | readonly T[] | GivenParameter): value is readonly 
   return Array.isArray(value);
 }
 
-/** Resolves paths against the directory of the file that contains them, since a trial starts elsewhere. */
+/**
+ * Resolves paths against the directory of the file that contains them, since a trial starts
+ * elsewhere.
+ */
 function absoluteValue(node: Node, keys: readonly string[]): Value {
   if (keys.length > 1 && node.kind === 'list')
     return node.items.map((item, i) => absoluteValue(item, [keys[i] ?? '']));

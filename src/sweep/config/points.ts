@@ -1,4 +1,6 @@
-/** The configs of a sweep's points: which are checked before the first trial, and what they share. */
+/**
+ * The configs of a sweep's points: which are checked before the first trial, and what they share.
+ */
 import type { Experiment, PartialExperiment } from '../../config/experiment.js';
 import type { LoadedExperiment } from '../../config/load.js';
 import type { Assignment } from '../../config/merge/overrides.js';
@@ -20,8 +22,8 @@ const MAX_CORNERS = 4_096;
 const SAMPLES = 256;
 
 /**
- * All points if they can be listed. Otherwise the first few thousand corners (combinations of listed
- * values and bounds) and a sample.
+ * All points if they can be listed. Otherwise the first few thousand corners (combinations of
+ * listed values and bounds) and a sample.
  */
 export function pointsToCheck(space: Space, seed: number): readonly Point[] {
   if (pointsAtMost(space) <= MAX_LISTED || (gridSize(space) ?? Number.POSITIVE_INFINITY) <= MAX_LISTED)

@@ -1,8 +1,9 @@
 /** Reads a sweep file as a tree, with the values of flags merged in. */
 import { dirname, resolve } from 'node:path';
+import { objectText } from '../../config/load.js';
 import { validateAgainst } from '../../config/schema/schema.js';
 import { sweepSchema } from '../../config/schema/walk.js';
-import { explainSchemaErrors } from '../../config/wording/complaints.js';
+import { explainSchemaErrors } from '../../config/wording/schema-errors.js';
 import { Locator } from '../../config/yaml/locator.js';
 import { parseConfig, parseText } from '../../config/yaml/parse.js';
 import { type Place, positionOf, readSource, SourceText } from '../../config/yaml/source.js';
@@ -38,13 +39,18 @@ export interface SweepFlags {
   readonly parallel?: string;
 }
 
-/** @throws UserError (exit 2) if the file is not a YAML mapping */
-export function readSweep(file: string, set: readonly string[], flags: SweepFlags): SweepText {
-  const path = resolve(file);
-  const source = readSource(file, path, dirname(path));
+/**
+ * @param sweep the path of a file, or its content as an object
+ * @throws UserError (exit 2) if the file is not a YAML mapping
+ */
+export function readSweep(sweep: string | object, set: readonly string[], flags: SweepFlags): SweepText {
+  const source =
+    typeof sweep === 'string'
+      ? readSource(sweep, resolve(sweep), dirname(resolve(sweep)))
+      : objectText(sweep);
   const { root, problems } = parseConfig(source);
   if (root === undefined || problems.length > 0) throw usageError(...problems);
-  return { file, ...withFlags(root, flags), givenYaml: source.text, set };
+  return { file: source.file, ...withFlags(root, flags), givenYaml: source.text, set };
 }
 
 /** Keys that only sweeps have. */
@@ -59,7 +65,10 @@ const SWEEP_KEYS: readonly string[] = [
   'seeds',
 ];
 
-/** Whether a file is a sweep rather than a config; true if it is neither, since it may be a broken sweep. */
+/**
+ * Whether a file is a sweep rather than a config; true if it is neither, since it may be a broken
+ * sweep.
+ */
 export function isSweepFile(file: string): boolean {
   const path = resolve(file);
   const { root } = parseConfig(readSource(file, path, dirname(path)));
@@ -102,7 +111,10 @@ export function withFlags(tree: MapNode, flags: SweepFlags): Pick<SweepText, 'tr
   return { tree: { ...tree, entries: changed }, problems };
 }
 
-/** The node that `read` returns; if it throws, a broken node, with its diagnostics added to `problems`. */
+/**
+ * The node that `read` returns; if it throws, a broken node, with its diagnostics added to
+ * `problems`.
+ */
 export function orBroken(place: Place, problems: Diagnostic[], read: () => Node): Node {
   try {
     return read();

@@ -8,7 +8,10 @@ interface Field extends Column {
   of(row: TrialRow): Cell;
 }
 
-/** The rows in the order given. `changed`: of the parameters only those that differ between these rows. */
+/**
+ * The rows in the order given. `changed`: of the parameters only those that differ between these
+ * rows.
+ */
 export function trialTable(
   plan: SweepPlan,
   rows: readonly TrialRow[],

@@ -21,7 +21,10 @@ import {
   type TrialState,
 } from './trials.js';
 
-/** Writes them from the journal as it stands; the same journal gives the same files. Gives what it read. */
+/**
+ * Writes them from the journal as it stands; the same journal gives the same files. Gives what it
+ * read.
+ */
 export function writeResults(directory: SweepDirectory): SweepResults {
   const results = readSweepResults(directory.path);
   const { plan, records } = results;
@@ -33,7 +36,9 @@ export function writeResults(directory: SweepDirectory): SweepResults {
   return results;
 }
 
-/** The config of a trial's first seed, runnable as it is, with a head that says where it comes from. */
+/**
+ * The config of a trial's first seed, runnable as it is, with a head that says where it comes from.
+ */
 function bestYaml(
   plan: SweepPlan,
   directory: SweepDirectory,

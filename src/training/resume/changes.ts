@@ -4,7 +4,7 @@
  */
 
 import { dependsOnLength, type LoadedExperiment } from '../../config/index.js';
-import { configDifferences } from '../../config/merge/diff.js';
+import { configDifferences } from '../../config/wording/explain.js';
 import type { Json } from '../../experiment/files/json.js';
 import type { Manifest, ManifestChange } from '../../experiment/manifest.js';
 import { type Diagnostic, usageError } from '../../util/errors.js';
@@ -12,6 +12,8 @@ import { type Diagnostic, usageError } from '../../util/errors.js';
 export type Change = Pick<ManifestChange, 'key' | 'from' | 'to'>;
 
 export const LOG_EVERY = 'training.log_every';
+
+const WIDTH = 'width';
 
 /**
  * Keys, whole or as the beginning of longer ones, that name, watch, judge or prolong a run, and
@@ -30,6 +32,7 @@ const SAFE = [
   'training.early_stopping.min_delta',
   'training.max_skipped_batches',
   'training.eval_batch_size',
+  WIDTH,
 ];
 
 /** Keys, likewise, that say how long a run trains. */
@@ -78,6 +81,13 @@ export function configChanges(before: LoadedExperiment, after: LoadedExperiment)
   }));
   // a run whose config does not state it keeps the interval that it began with
   return changes.filter(({ key, to }) => key !== LOG_EVERY || to !== null);
+}
+
+/** The vector width of webasm, which changes no result but is worth knowing. */
+export function widthChanges({ backend, changes = [] }: Manifest, now: Manifest['backend']): Change[] {
+  const from = changes.findLast(({ key }) => key === WIDTH)?.to ?? backend.width ?? null;
+  const to = now.width ?? null;
+  return from === null || to === null || from === to ? [] : [{ key: WIDTH, from, to }];
 }
 
 /** What else decides the bytes of a result. */

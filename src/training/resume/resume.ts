@@ -55,6 +55,7 @@ import {
   LOG_EVERY,
   machineChanges,
   refuseImpossible,
+  widthChanges,
 } from './changes.js';
 import { configFolder, frozenConfig, isGivenConfigEdited } from './frozen-config.js';
 import { leftSummary } from './left-summary.js';
@@ -138,7 +139,7 @@ async function resumeLocked(
   }
   const { checkpoint, whole, damaged, setAside } = latestCheckpoint(directory.files.checkpoints, options);
   const foreign = foreignChange(directory, manifest, before, { whole, checkpoint, ...options });
-  const changes = [...alters, ...foreign];
+  const changes = [...alters, ...foreign, ...widthChanges(manifest, runsOn)];
   const saved = checkpoint && savedState(checkpoint.path, checkpoint);
   // before a user is asked to allow what cannot be
   const wanted = { loaded, session, changes };

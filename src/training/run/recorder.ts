@@ -284,8 +284,12 @@ export class Recorder {
     const { state, events, observer } = this.parts;
     const restored = state.restored && { restored_step: state.restored.step };
     events.evaluation('eval', split, position, metrics, { samples: count, seconds, ...restored });
+    const { step, epoch } = position;
     observer.evaluated({
       split,
+      step,
+      epoch,
+      metrics,
       left: split === 'test' && this.decidingSplit !== 'test' ? 0 : this.evaluationsAfter(position),
       text: evaluationSentence(split, state.restored ?? position, state.metrics),
     });

@@ -100,9 +100,21 @@ export function sessionWith(
   return { dataset, spec, choice, run, references, warnings };
 }
 
-/** Bits of vectors; undefined on backends that choose by themselves. */
+/**
+ * Bits of vectors; undefined on backends that choose by themselves.
+ *
+ * @throws UserError exit 2 if a width is asked for on such a backend
+ */
 export function widthOn(backend: Backend, asked: Width | undefined): Width | undefined {
-  return backend === 'webasm' ? (asked ?? measuredWidth().width) : undefined;
+  if (backend === 'webasm') return asked ?? measuredWidth().width;
+  if (asked === undefined) return undefined;
+  throw usageError({
+    code: 'backend/width',
+    message: `backend ${backend} has no vector width to choose`,
+    file: '--width',
+    expected: '--backend webasm, or no --width',
+    got: String(asked),
+  });
 }
 
 /** A trainer with the experiment's optimizer; its parameters are not yet set. */

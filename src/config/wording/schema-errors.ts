@@ -1,15 +1,22 @@
-/** What the schema validator found, as located sentences with the alternatives and what was probably meant. */
+/**
+ * Turns the schema validator's errors into located diagnostics with the alternatives and a
+ * suggestion.
+ */
 import type { Diagnostic } from '../../util/errors.js';
 import type { SchemaError } from '../schema/schema.js';
 import {
+  branchesOf,
+  decidedBranch,
   decidingKeys,
   experimentSchema,
   formFor,
   isRecord,
+  type KnownKey,
   narrow,
   propertiesOf,
   type Schema,
   schemaAt,
+  stepInto,
   taggedWithin,
 } from '../schema/walk.js';
 import { positionOf } from '../yaml/source.js';
@@ -24,12 +31,12 @@ import {
   toPlain,
   valuePlace,
 } from '../yaml/tree.js';
-import { describeExpected } from './expectation.js';
-import { meantKey, meantTag } from './suggest.js';
-import { complainAboutKey } from './unknown-key.js';
-import { suggestValue } from './value-hints.js';
+import { findElsewhere, meantKey, meantTag, suggestValue } from './suggest.js';
 
-/** Diagnostics for all errors of a file by its schema, a config's unless another is named, without echoes of each other. */
+/**
+ * Diagnostics for the schema errors of a file, without errors that only repeat others.
+ * @param root schema of the file; by default that of a config
+ */
 export function explainSchemaErrors(
   errors: readonly SchemaError[],
   tree: MapNode,
@@ -54,7 +61,7 @@ function pathOf(error: SchemaError): string[] {
 
 class Explainer {
   private readonly config: unknown;
-  /** The errors that say that no branch of a union fits. */
+  /** Errors of unions in which no branch matches. */
   private readonly unions: readonly SchemaError[];
 
   constructor(
@@ -81,14 +88,14 @@ class Explainer {
       case 'oneOf':
         return narrowed(error) === undefined ? this.wrongValue(path, error) : undefined;
       case 'if':
-        // Says only that `then` failed, which speaks for itself.
+        // the error in `then` is reported itself
         return undefined;
       default:
         return this.wrongValue(path, error);
     }
   }
 
-  /** Errors of those branches of an untagged union that the value's type rules out, and of all when none is left. */
+  /** Whether the error is of a branch of an untagged union that the value's type rules out. */
   private belongsToOtherBranch(error: SchemaError): boolean {
     return this.unions.some(union => {
       const inside = `${union.schemaPath}/`;
@@ -101,7 +108,7 @@ class Explainer {
 
   private unknownKey(path: Path, key: string): Diagnostic | undefined {
     if (isBroken(this.tree, [...path, key])) return undefined;
-    return complainAboutKey(this.tree, this.config, path, key, this.root);
+    return unknownKey(this.tree, this.config, path, key, this.root);
   }
 
   private missingKey(path: Path, key: string): Diagnostic | undefined {
@@ -117,7 +124,10 @@ class Explainer {
     };
   }
 
-  /** Whether an unknown key beside it is taken for the missing one, and so complained about already. */
+  /**
+   * Whether the mapping has an unknown key, reported elsewhere, that probably means the missing
+   * one.
+   */
   private isMisspelt(path: Path, key: string): boolean {
     const here = nodeAt(this.tree, path)?.value;
     const schema = this.schemaAt(path);
@@ -140,7 +150,7 @@ class Explainer {
     const meant = typeof given === 'string' ? meantTag(given, branches) : undefined;
     return {
       code: 'config/unknown-kind',
-      message: `\`${formatPath(at)}\` has no choice ${describeGiven(given)}`,
+      message: `\`${formatPath(at)}\` cannot be ${describeGiven(given)}`,
       ...positionOf(valuePlace(this.tree, at)),
       expected: branches.map(branch => branch.tag).join(' | '),
       got: describeValue(found.value),
@@ -148,7 +158,7 @@ class Explainer {
     };
   }
 
-  /** The tag is not there, but perhaps under a name that it has elsewhere (`type`, or `kind` for `cell`). */
+  /** The tag is missing, or has the name that it has elsewhere (`type`, or `kind` for `cell`). */
   private missingTag(path: Path, tag: string): Diagnostic {
     const tags = (this.taggedAt(path)?.branches ?? []).map(branch => branch.tag);
     const here = nodeAt(this.tree, path)?.value;
@@ -170,13 +180,13 @@ class Explainer {
     return schemaAt(path, this.config, this.root);
   }
 
-  /** The union told apart by a tag that may stand at a path. */
+  /** The tagged union at a path, if any. */
   private taggedAt(path: Path): ReturnType<typeof taggedWithin> {
     const schema = schemaAt(path, undefined, this.root);
     return schema === undefined ? undefined : taggedWithin(schema);
   }
 
-  /** A key that another choice beside it rules out. */
+  /** A key that does not belong to the chosen `problem`. */
   private foreignKey(path: Path): Diagnostic {
     const parent = nodeAt(this.tree, path.slice(0, -1))?.value;
     const problem = parent === undefined ? undefined : toPlain(parent);
@@ -203,7 +213,7 @@ class Explainer {
   }
 }
 
-/** The branch of an untagged union that a value takes. */
+/** Index of the branch of an untagged union that matches the value's type. */
 function narrowed(union: SchemaError): number | undefined {
   const branches = (union.parentSchema as Schema).oneOf ?? [];
   const form = formFor(branches, union.data);
@@ -241,7 +251,7 @@ function describeFault(error: SchemaError, schema: Schema): string {
     case 'oneOf':
       return 'has the wrong type';
     case 'enum':
-      return 'is none of the choices';
+      return 'is not one of the choices';
     case 'const':
       return `must be ${String(schema.const)}`;
     case 'minimum':
@@ -253,7 +263,7 @@ function describeFault(error: SchemaError, schema: Schema): string {
     case 'exclusiveMaximum':
       return `must be below ${schema.exclusiveMaximum}`;
     case 'pattern':
-      return 'is not formed as it must be';
+      return 'has the wrong format';
     case 'minLength':
       return 'must not be empty';
     case 'maxLength':
@@ -269,8 +279,170 @@ function describeFault(error: SchemaError, schema: Schema): string {
     case 'maxProperties':
       return 'must have only one key';
     case 'uniqueItems':
-      return `must not repeat an item (items ${error.params.j} and ${error.params.i})`;
+      return `must not repeat an item (items ${error.params.j} and ${error.params.i} are equal)`;
     default:
       return error.message ?? 'is not valid';
   }
+}
+
+/**
+ * @param config the tree as plain values
+ * @param path of the mapping that contains the key
+ */
+function unknownKey(tree: MapNode, config: unknown, path: Path, key: string, root: Schema): Diagnostic {
+  const schema = schemaAt(path, config, root);
+  const value = valueAt(config, path);
+  const target = schema === undefined ? undefined : narrow(schema, value);
+  const properties = target === undefined ? new Map<string, Schema>() : propertiesOf(target);
+  const hint = hintFor(key, path, properties, schema, value, root);
+  const inside = path.length === 0 ? '' : ` in \`${formatPath(path)}\``;
+  return {
+    code: 'config/unknown-key',
+    message: `unknown key \`${key.slice(0, 80)}\`${inside}${hint.note === undefined ? '' : `; ${hint.note}`}`,
+    ...positionOf(keyPlace(tree, [...path, key])),
+    expected: [...properties.keys()].join(', '),
+    ...(hint.suggestion === undefined ? {} : { suggestion: hint.suggestion }),
+  };
+}
+
+/**
+ * Looks in the plain config: converting a part of the tree again for each key is slow with
+ * thousands of keys.
+ */
+function valueAt(config: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (value, step) => (isRecord(value) || Array.isArray(value) ? Reflect.get(value, step) : undefined),
+    config,
+  );
+}
+
+interface Hint {
+  /** Appended to the message. */
+  readonly note?: string;
+  /** The key that was probably meant. */
+  readonly suggestion?: string;
+}
+
+function hintFor(
+  key: string,
+  path: Path,
+  properties: ReadonlyMap<string, Schema>,
+  schema: Schema | undefined,
+  value: unknown,
+  root: Schema,
+): Hint {
+  const note = schema && (otherForm(key, schema, value) ?? otherBranch(key, schema, value));
+  if (note !== undefined) return { note };
+  const meant = meantKey(key, properties);
+  if (meant !== undefined) return { suggestion: meant };
+  if (key.includes('.') && schemaAt([...path, ...key.split('.')], undefined, root) !== undefined) {
+    const steps = key.split('.');
+    return { suggestion: `\`${steps.join(': { ')}: …${' }'.repeat(steps.length - 1)}\`` };
+  }
+  return hintElsewhere(key, findElsewhere(key, root));
+}
+
+/** `cell` next to `layers`, whose items each have their own cell. */
+function otherForm(key: string, schema: Schema, value: unknown): string | undefined {
+  const form = isRecord(value) ? decidedBranch(schema, value) : undefined;
+  const tag = taggedWithin(schema)?.key;
+  const deciding = form?.required?.find(one => one !== tag && decidingKeys(schema).includes(one));
+  if (deciding === undefined || stepInto(schema, key, undefined) === undefined) return undefined;
+  const inItems = stepInto(schema, deciding, value)?.items;
+  const where = inItems && stepInto(inItems, key, undefined) ? `, whose items each have their own` : '';
+  return `it cannot be combined with \`${deciding}\`${where}`;
+}
+
+/** `momentum` under `kind: adam` belongs to `kind: sgd`. */
+function otherBranch(key: string, schema: Schema, value: unknown): string | undefined {
+  const union = taggedWithin(schema);
+  if (union === undefined || !isRecord(value)) return undefined;
+  const owners = union.branches.filter(branch => propertiesOf(branch.schema).has(key));
+  if (owners.length === 0) return undefined;
+  const tags = owners.map(owner => owner.tag).join(' or ');
+  return `it belongs to \`${union.key}: ${tags}\`, but \`${union.key}\` is ${String(value[union.key])} here`;
+}
+
+function hintElsewhere(key: string, found: readonly KnownKey[]): Hint {
+  if (found.length === 0) return {};
+  const name = found[0].path[found[0].path.length - 1];
+  const parents = [...new Set(found.map(known => formatPath(known.path.slice(0, -1))))];
+  if (name !== key)
+    return { suggestion: parents.map(parent => formatPath([parent, name].filter(Boolean))).join(' or ') };
+  return {
+    note: `this key exists ${parents.map(parent => (parent === '' ? 'at the top level' : `under \`${parent}\``)).join(' and ')}`,
+  };
+}
+
+const NOUNS: Readonly<Record<string, string>> = {
+  string: 'a string',
+  integer: 'an integer',
+  number: 'a number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a mapping',
+};
+
+/** `an integer from 1 to 64`, `adam | sgd`, `a list of 2 numbers`. */
+export function describeExpected(schema: Schema): string {
+  if (schema.const !== undefined) return String(schema.const);
+  if (schema['x-form'] !== undefined) return schema['x-form'];
+  if (schema.enum !== undefined) return schema.enum.join(' | ');
+  const union = branchesOf(schema);
+  if (union !== undefined) {
+    return `a mapping with \`${union.key}\`: ${union.branches.map(branch => branch.tag).join(' | ')}`;
+  }
+  if (schema.oneOf !== undefined) {
+    return schema.oneOf.map(describeForm).join(', or ');
+  }
+  if (schema.type === 'array') return describeList(schema);
+  if (schema.type === 'object') return describeMapping(schema);
+  return `${NOUNS[String(schema.type)] ?? 'a value'}${describeBounds(schema)}`;
+}
+
+/** One of several forms. Mappings are distinguished by their required keys. */
+function describeForm(schema: Schema): string {
+  const { type, required = [] } = schema;
+  return type === 'object' && schema.oneOf === undefined && required.length > 0
+    ? `a mapping with ${required.map(key => `\`${key}\``).join(' and ')}`
+    : describeExpected(schema);
+}
+
+const PLURALS: Readonly<Record<string, string>> = {
+  object: 'mappings',
+  string: 'strings',
+  number: 'numbers',
+  integer: 'integers',
+};
+
+function describeList(schema: Schema): string {
+  const { minItems = 0, maxItems = Number.POSITIVE_INFINITY } = schema;
+  const item = schema.items ?? {};
+  const items = PLURALS[String(item.type)] ?? 'values';
+  return minItems === maxItems
+    ? `a list of ${minItems} ${items}${describeBounds(item)}`
+    : `a list of ${items}`;
+}
+
+function describeMapping(schema: Schema): string {
+  const { required = [], properties = {} } = schema;
+  const all = Object.keys(properties);
+  if (all.length === 0 || all.length > 4) return 'a mapping';
+  const keys = required.length > 0 ? required : all;
+  return `a mapping with ${keys.map(key => `\`${key}\``).join(required.length > 0 ? ' and ' : ' or ')}`;
+}
+
+/** ` from 1 to 64`, ` above 0, at most 1000`; empty without bounds. */
+export function describeBounds(schema: Schema): string {
+  const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = schema;
+  if (minimum !== undefined && maximum !== undefined) {
+    if (maximum === Number.MAX_SAFE_INTEGER) return `, at least ${minimum} and below 2^53`;
+    return Math.abs(maximum) >= 1e300 ? '' : ` from ${minimum} to ${maximum}`;
+  }
+  const parts: string[] = [];
+  if (minimum !== undefined) parts.push(`at least ${minimum}`);
+  if (exclusiveMinimum !== undefined) parts.push(`above ${exclusiveMinimum}`);
+  if (maximum !== undefined) parts.push(`at most ${maximum}`);
+  if (exclusiveMaximum !== undefined) parts.push(`below ${exclusiveMaximum}`);
+  return parts.length === 0 ? '' : `, ${parts.join(' and ')}`;
 }

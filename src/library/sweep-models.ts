@@ -1,13 +1,13 @@
-/** The models and data of a sweep's points. Data that points share are opened and checked once. */
-import { checkAgainstData, type LoadedExperiment, locateInConfig } from '../../config/index.js';
-import type { Dataset } from '../../data/index.js';
-import { checkName } from '../../experiment/run-directory.js';
-import { type LoadedSweep, PointDiagnostics } from '../../sweep/config/index.js';
-import type { Point } from '../../sweep/space.js';
-import { VARIANT } from '../../sweep/trial-runs.js';
-import { openData, streamsOf } from '../../training/run/data.js';
-import { initialParameters, modelSpec } from '../../training/run/session.js';
-import { type Diagnostic, EXIT, UserError, usageError } from '../../util/errors.js';
+/** The models of a sweep's points and their data. Points with the same data share an open dataset. */
+import { checkAgainstData, type LoadedExperiment, locateInConfig } from '../config/index.js';
+import type { Dataset } from '../data/index.js';
+import { checkName } from '../experiment/run-directory.js';
+import { type LoadedSweep, PointDiagnostics } from '../sweep/config/index.js';
+import type { Point } from '../sweep/space.js';
+import { VARIANT } from '../sweep/trial-runs.js';
+import { openData, streamsOf } from '../training/run/data.js';
+import { initialParameters, modelSpec } from '../training/run/session.js';
+import { type Diagnostic, EXIT, UserError, usageError } from '../util/errors.js';
 
 /** Keys that determine whether a config fits its data, and the size of the model. */
 const DECISIVE = [VARIANT, 'dataset', 'model', 'loss', 'training.batch_size', 'training.last_batch'];
