@@ -1,7 +1,4 @@
-/**
- * One call of the program. What belongs to the process that makes it (signals, the exit code) is
- * left to `main.ts`.
- */
+/** One call of the program. `main.ts` connects it to a process. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { refusal } from '../experiment/files/refusals.js';
@@ -28,12 +25,11 @@ export class Call {
     this.verbose = argv.includes('--verbose') || Boolean(terminal.env.DEBUG);
   }
 
-  /** Runs the command line to its end and says what went wrong. */
+  /** Runs the command line and prints errors. */
   async run(): Promise<ExitCode> {
     try {
-      if (this.isUnheard()) throw unheard();
+      if (this.isStdoutMissing()) throw stdoutMissing();
       checkNames(this.argv);
-      // loaded only now, so that a signal that comes meanwhile finds its listener
       const { runCommandLine } = await import('./program.js');
       return await runCommandLine(this.argv, this.io, packageVersion());
     } catch (error) {
@@ -41,12 +37,12 @@ export class Call {
     }
   }
 
-  /** Before anything is done whose result nobody could read. */
-  private isUnheard(): boolean {
+  /** Whether a `--json` document would be lost. */
+  private isStdoutMissing(): boolean {
     return this.argv.includes('--json') && this.terminal.stdout.fd === STDOUT && isClosed(STDOUT);
   }
 
-  /** Says what went wrong and returns the exit code for it. */
+  /** Prints an error and returns its exit code. */
   fail(error: unknown): ExitCode {
     const { err, color } = this.io;
     if (error instanceof HintedError) {
@@ -64,17 +60,17 @@ export class Call {
     err(`cellrun: ${system === undefined ? 'unexpected failure: ' : ''}${message}\n`);
     if (this.verbose) err(`${stackOf(error)}\n`);
     else if (system === undefined)
-      err('This is a defect of cellrun. --verbose shows where it happened; please report it.\n');
+      err('This is a bug in cellrun. Please report it with the output of --verbose.\n');
     return EXIT.unexpected;
   }
 }
 
-function unheard(): UserError {
+function stdoutMissing(): UserError {
   return usageError({
     code: 'cli/stdout-closed',
-    message: '--json has nowhere to print to: stdout is closed',
+    message: 'stdout is closed, so --json cannot print',
     file: 'stdout',
-    expected: 'a file, a pipe or a terminal; without --json a run needs none',
+    expected: 'a file, a pipe or a terminal, or no --json',
   });
 }
 
@@ -85,10 +81,7 @@ function packageVersion(): string {
   return String(version);
 }
 
-/**
- * What the operating system refused is no defect of ours: a full disk, a missing permission, a
- * limit of whoever runs it.
- */
+/** Describes failures of the operating system, such as a full disk, which are no bugs. */
 function systemFailure(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const resource = exhausted(error);

@@ -1,4 +1,7 @@
-/** Development tool: writes `src/config/generated.ts` from the schema; with `--check` only compares (exit 1). */
+/**
+ * Development tool: writes `src/config/generated.ts` from the schema; with `--check` only compares
+ * (exit 1).
+ */
 import { typesAreCurrent, writeTypes } from '../config/schema/generate.js';
 
 if (process.argv.includes('--check')) {

@@ -1,29 +1,154 @@
-/** The command line as a whole: its verbs and their flags. Each verb's module is loaded only when it is called. */
+/**
+ * The command line: its verbs, and how words become a call of one. A verb's module is loaded only
+ * if it is named.
+ */
 import { Command, CommanderError } from 'commander';
 import { EXIT, type ExitCode, usageError } from '../util/errors.js';
-import { jsonOption, type Shell, verb, withSharedFlags } from './flags.js';
-import { explainedCommand } from './help.js';
 import { verbMeant, withAssignments } from './short-forms.js';
-import { addSweep } from './sweep/verbs.js';
 import type { Io } from './terminal/io.js';
-import { addCompare } from './verbs/compare-verb.js';
-import { addCompletion } from './verbs/completion-verb.js';
-import { addConfig, addGraph, addSchema, addValidate } from './verbs/config-verbs.js';
-import { addExport } from './verbs/export-verb.js';
-import { addInit } from './verbs/init-verb.js';
-import { addEvaluate, addPredict } from './verbs/model-verbs.js';
-import { addReport } from './verbs/report-verb.js';
-import { addReview } from './verbs/review-verb.js';
-import { addResume, addRun } from './verbs/run-verbs.js';
-import { addServe } from './verbs/serve-verb.js';
-import { addTag } from './verbs/tag-verb.js';
-import { addVerify } from './verbs/verify-verbs.js';
-import { addWorker } from './verbs/worker.js';
+import { addCommand, type Shell, type Verb, withSharedOptions } from './verb.js';
 
-/** Streams are no config files, but their names are meant as such, and what is read of them is refused with the reason. */
+interface Entry {
+  readonly summary: string;
+  /** Absent for a group that only has verbs below it. */
+  load?(): Promise<Verb>;
+  readonly verbs?: Catalogue;
+}
+
+type Catalogue = Readonly<Record<string, Entry>>;
+
+/** In the order of the help. */
+const VERBS: Catalogue = {
+  run: {
+    summary: 'train a model, evaluate it and check its gates',
+    load: async () => (await import('./verbs/run.js')).verb,
+  },
+  resume: {
+    summary: 'continue a stopped run exactly where it stopped',
+    load: async () => (await import('./verbs/resume.js')).verb,
+  },
+  verify: {
+    summary: 'test resuming, backends or gradients on this machine',
+    verbs: {
+      resume: {
+        summary: 'kill and resume runs, and compare every byte with an uninterrupted run',
+        load: async () => (await import('./verbs/verify-resume.js')).verb,
+      },
+      backends: {
+        summary: 'train the same steps on several backends, and compare losses and parameters',
+        load: async () => (await import('./verbs/verify-backends.js')).verb,
+      },
+      gradients: {
+        summary: 'compare the gradients of the kernels with float64 and finite differences',
+        load: async () => (await import('./verbs/verify-gradients.js')).verb,
+      },
+    },
+  },
+  validate: {
+    summary: 'check configs and their data without training',
+    load: async () => (await import('./verbs/validate.js')).verb,
+  },
+  config: {
+    summary: 'print, explain or compare resolved configs',
+    verbs: {
+      show: {
+        summary: 'print a config with all defaults and overrides filled in',
+        load: async () => (await import('./verbs/config.js')).show,
+      },
+      explain: {
+        summary: 'print where each value, or the value of one key, comes from',
+        load: async () => (await import('./verbs/config.js')).explain,
+      },
+      diff: {
+        summary: 'print the differences between two resolved configs',
+        load: async () => (await import('./verbs/config.js')).diff,
+      },
+    },
+  },
+  graph: {
+    summary: 'print the compiled graph: parameters, kernels, FLOPs and memory',
+    load: async () => (await import('./verbs/graph.js')).verb,
+  },
+  evaluate: {
+    summary: "compute a checkpoint's metrics",
+    load: async () => (await import('./verbs/evaluate.js')).verb,
+  },
+  predict: {
+    summary: "print a checkpoint's prediction for every sequence, or generate text",
+    load: async () => (await import('./verbs/predict.js')).verb,
+  },
+  sweep: {
+    summary: 'train variants of a config and find the best',
+    load: async () => (await import('./sweep/sweep.js')).verb,
+    verbs: {
+      status: {
+        summary: "print a sweep's progress and best trials",
+        load: async () => (await import('./sweep/status.js')).verb,
+      },
+      resume: {
+        summary: 'continue a stopped sweep exactly where it stopped',
+        load: async () => (await import('./sweep/resume.js')).verb,
+      },
+      replay: {
+        summary: "check a sweep's decisions, or try another pruner on its results",
+        load: async () => (await import('./sweep/replay.js')).verb,
+      },
+    },
+  },
+  compare: {
+    summary: "compare runs, or list a sweep's trials",
+    load: async () => (await import('./verbs/compare.js')).verb,
+  },
+  review: {
+    summary: 'check finished runs against gates and a baseline',
+    load: async () => (await import('./verbs/review.js')).verb,
+  },
+  report: {
+    summary: 'write a self-contained HTML report of a run, a sweep or a directory of them',
+    load: async () => (await import('./verbs/report.js')).verb,
+  },
+  tag: {
+    summary: 'change or print the tags and notes of runs and sweeps',
+    load: async () => (await import('./verbs/tag.js')).verb,
+  },
+  serve: {
+    summary: 'start the live dashboard',
+    load: async () => (await import('./verbs/serve.js')).verb,
+  },
+  worker: {
+    summary: 'run trials from a job queue',
+    load: async () => (await import('./verbs/worker.js')).verb,
+  },
+  export: {
+    summary: 'export weights for PyTorch, or curves for TensorBoard',
+    load: async () => (await import('./verbs/export.js')).verb,
+  },
+  schema: {
+    summary: 'print a JSON Schema',
+    load: async () => (await import('./verbs/schema.js')).verb,
+  },
+  init: {
+    summary: 'write a first config and print the next command',
+    load: async () => (await import('./verbs/init.js')).verb,
+  },
+  completion: {
+    summary: 'print a script that completes verbs and options in a shell',
+    load: async () => (await import('./verbs/completion.js')).completionVerb(buildProgram),
+  },
+  doctor: {
+    summary: "print this machine's hardware, backends and versions",
+    load: async () => (await import('./verbs/doctor.js')).verb,
+  },
+};
+
+/** Streams can hold configs too: a verb refuses them with a reason. */
 const CONFIG_FILE = /\.(ya?ml|json)$|^\/dev\/(stdin|fd\/\d+)$/i;
+const HELP = 'help';
 
-/** Reads `argv` (without node and script) and runs its verb. Throws UserError, exit 2 for a command line that is wrong. */
+/**
+ * Runs the verb that `argv` (without node and script) names.
+ * @throws UserError (exit 2) if the command line is wrong, or what the verb throws
+ */
 export async function runCommandLine(argv: readonly string[], io: Io, version: string): Promise<ExitCode> {
   let code: ExitCode = EXIT.done;
   const shell: Shell = {
@@ -34,12 +159,13 @@ export async function runCommandLine(argv: readonly string[], io: Io, version: s
       code = finished;
     },
   };
-  const program = buildProgram(shell);
+  const typed = withVerb(argv, [HELP, ...Object.keys(VERBS)]);
+  const program = await buildProgram(shell, typed);
+  const words = withAssignments(typed, program);
   if (argv.length === 0) {
     io.err(program.helpInformation({ error: true }));
     return EXIT.usage;
   }
-  const words = withAssignments(withVerb(argv, verbsOf(program)), program);
   const explained = await explainedCommand(program, words);
   if (explained !== undefined) {
     explained.outputHelp();
@@ -49,14 +175,14 @@ export async function runCommandLine(argv: readonly string[], io: Io, version: s
     await program.parseAsync(words, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    // A verb without its sub-verb: commander has already printed the help.
+    // A group without a verb: commander has already printed the help.
     if (error.code === 'commander.help' && error.exitCode !== 0) return EXIT.usage;
     if (error.exitCode !== 0) throw asUsageError(error, expectedVerbs(program, words), words[0]);
   }
   return code;
 }
 
-/** `FILE.yaml …` is short for `run FILE.yaml …`, also with flags before the file. */
+/** `FILE.yaml …` is short for `run FILE.yaml …`, also with options before the file. */
 export function withVerb(argv: readonly string[], verbs: readonly string[]): string[] {
   const file = argv.findIndex(word => CONFIG_FILE.test(word));
   const before = argv.slice(0, Math.max(0, file));
@@ -65,73 +191,109 @@ export function withVerb(argv: readonly string[], verbs: readonly string[]): str
   return isShort ? ['run', ...argv] : [...argv];
 }
 
-function verbsOf(program: Command): string[] {
-  return ['help', ...program.commands.map(command => command.name())];
-}
-
-/** The command line, with what each verb does. */
-export function buildProgram(shell: Shell): Command {
-  const program = withSharedFlags(configure(new Command('cellrun'), shell))
+/**
+ * Builds the commands of the program. The arguments, options and actions of a verb are there if its
+ * name is one of the `words`, or if there are no `words`.
+ */
+export async function buildProgram(shell: Shell, words?: readonly string[]): Promise<Command> {
+  const program = withSharedOptions(configure(new Command('cellrun'), shell))
     .description(
-      'Train recurrent networks from a config file. `cellrun FILE.yaml` is short for `cellrun run FILE.yaml`.',
+      'Train recurrent networks from a config file.\n`cellrun FILE.yaml` is short for `cellrun run FILE.yaml`.',
     )
-    // a flag belongs to the verb that it stands behind: else `sweep` would take those of `sweep resume`
+    // an option belongs to the verb that it follows: else `sweep` would take those of `sweep
+    // resume`
     .enablePositionalOptions()
     .version(shell.version, '-V, --version', 'print the version')
-    .helpCommand('help [verb]', 'explain a verb')
-    .helpOption('-h, --help', 'explain the command line');
-  for (const add of [
-    addRun,
-    addResume,
-    addVerify,
-    addValidate,
-    addConfig,
-    addGraph,
-    addEvaluate,
-    addPredict,
-    addSweep,
-    addCompare,
-    addReview,
-    addReport,
-    addTag,
-    addServe,
-    addWorker,
-    addExport,
-    addSchema,
-    addInit,
-    addCompletion,
-    addDoctor,
-  ])
-    add(program, shell);
+    .helpCommand(`${HELP} [verb]`, 'show the help of a verb')
+    .helpOption('-h, --help', 'show this help');
+  await addVerbs(program, VERBS, shell, words);
   return program;
 }
 
-/** Errors are thrown instead of printed, help goes to where results go. Commander hands both on to verbs made later. */
+async function addVerbs(
+  parent: Command,
+  verbs: Catalogue,
+  shell: Shell,
+  words: readonly string[] | undefined,
+): Promise<void> {
+  for (const [name, entry] of Object.entries(verbs)) {
+    const isNamed = words === undefined || words.includes(name);
+    const command = addCommand(
+      parent,
+      name,
+      entry.summary,
+      shell,
+      isNamed ? await entry.load?.() : undefined,
+    );
+    if (isNamed) await addVerbs(command, entry.verbs ?? {}, shell, words);
+  }
+}
+
+/** Commander hands these settings on to commands added later. */
 function configure(command: Command, { io }: Shell): Command {
   return command
     .exitOverride()
     .configureOutput({ writeOut: io.out, writeErr: io.err, outputError: () => {} })
+    .configureHelp({ subcommandTerm: subcommand => subcommand.name() })
     .showSuggestionAfterError(true);
 }
 
-function addDoctor(program: Command, { io, finish }: Shell): void {
-  verb(program, 'doctor', 'what this machine offers')
-    .addOption(jsonOption('what was found'))
-    .action(async ({ json = false }: { json?: boolean }) => {
-      const { doctor } = await import('./verbs/doctor.js');
-      finish(await doctor({ json }, io));
-    });
+/**
+ * The command that `help VERB…`, at any depth (`help config show`, `config help show`), asks about;
+ * undefined if the words are no such question. Commander would answer an unknown verb with the
+ * general help.
+ * @throws UserError (exit 2) if there is no such verb
+ */
+async function explainedCommand(program: Command, argv: readonly string[]): Promise<Command | undefined> {
+  const words = argv.filter(word => !word.startsWith('-'));
+  const at = words.indexOf(HELP);
+  const isFlagged = argv.includes('--help') || argv.includes('-h');
+  if (isFlagged && at < 0 && argv[0] === words[0] && verbOf(program, words[0]) === undefined)
+    throw await unknownVerb(words[0], program);
+  if (at < 0 || !isGroupPath(program, words.slice(0, at))) return undefined;
+  let command = program;
+  for (const word of words.toSpliced(at, 1)) {
+    if (command.commands.length === 0) break;
+    const next = verbOf(command, word);
+    if (next === undefined && word !== HELP) throw await unknownVerb(word, command);
+    command = next ?? command;
+  }
+  return command;
 }
 
-/** What may stand where a verb is not known: below the verb that the words begin with, if that has verbs of its own. */
+/** Whether the words lead to a group; after any other verb, `help` is an argument. */
+function isGroupPath(program: Command, words: readonly string[]): boolean {
+  let command: Command | undefined = program;
+  for (const word of words) command = command && verbOf(command, word);
+  return command !== undefined && command.commands.length > 0;
+}
+
+function verbOf(command: Command, word: string): Command | undefined {
+  return command.commands.find(verb => verb.name() === word);
+}
+
+async function unknownVerb(word: string, command: Command): Promise<Error> {
+  // reads the schema, which no help needs
+  const { nearest } = await import('../config/wording/suggest.js');
+  const names = command.commands.map(verb => verb.name());
+  const suggestion = nearest(word, names);
+  return usageError({
+    code: 'cli/unknownCommand',
+    message: `unknown command '${word}'`,
+    expected: names.join(', '),
+    ...(suggestion !== undefined && { suggestion }),
+  });
+}
+
+/** The alternatives to an unknown verb. */
 function expectedVerbs(program: Command, words: readonly string[]): string {
   const first = words.find(word => !word.startsWith('-'));
-  const below = program.commands.find(command => command.name() === first)?.commands ?? [];
+  const below = (first && verbOf(program, first)?.commands) || [];
   if (below.length > 0) return below.map(command => command.name()).join(', ');
   return 'a verb (see --help), or a config file ending in .yaml, .yml or .json';
 }
 
-/** Commander's complaint, taken apart into ours. */
+/** Turns commander's message into a diagnostic. */
 function asUsageError(error: CommanderError, verbs: string, word: string): Error {
   const [first, ...rest] = error.message.replace(/^error: /, '').split('\n');
   const [message, hint] = first.replace(/\.$/, '').split(/\. (?=Allowed|Expected)/);

@@ -1,9 +1,12 @@
-/** Stopping a run from outside: the first SIGINT or SIGTERM asks for it, the second ends the process at once. */
+/**
+ * Stops a run on SIGINT or SIGTERM: the first stops it resumably, the second ends the process at
+ * once.
+ */
 import { leaseUntil, monotonicNow } from '../experiment/locks/ownership.js';
 import { endAtOnce, takeSignals } from './stop-at-once.js';
 import type { Io } from './terminal/io.js';
 
-/** @param hint what is to be said where the process ends at once, lines with their ends; it is asked for only then */
+/** @param hint returns further lines to print if the process ends at once, each with a newline */
 export function onStopSignal(
   io: Pick<Io, 'err' | 'interactive'>,
   hint: () => string = () => '',
@@ -15,13 +18,12 @@ export function onStopSignal(
   const listener = (name: NodeJS.Signals) => {
     if (controller.signal.aborted) endAtOnce(name, hint());
     io.err(
-      `${io.interactive ? '\n' : ''}${name}: stopping after the step or batch under way; once more stops at once\n`,
+      `${io.interactive ? '\n' : ''}${name}: stopping after the current step or batch; press Ctrl-C again to quit immediately\n`,
     );
     controller.abort();
   };
   const giveBack = takeSignals(listener);
-  const orphaned = () => controller.abort();
-  const forget = watchStarter(orphaned);
+  const forget = watchParent(() => controller.abort());
   return {
     signal: controller.signal,
     release: () => {
@@ -31,15 +33,15 @@ export function onStopSignal(
   };
 }
 
-/** Milliseconds in which messages that have arrived are read. */
+/** Enough milliseconds to read messages that have already arrived. */
 const UNREAD_MS = 50;
 
 /**
- * A sweep keeps a channel to each of its trials, which closes with the sweep's process however that ends: nobody is left to go on for.
- * Listening must not keep the process alive.
+ * Calls `gone` when the sweep that started this trial has ended: the channel between them closes
+ * then, however the sweep ended. Listening does not keep the process alive.
  */
-function watchStarter(gone: () => void): () => void {
-  // it may have ended while this program was being loaded
+function watchParent(gone: () => void): () => void {
+  // it may have ended while this program was loading
   if (process.connected === false) gone();
   if (!process.channel) return () => {};
   let timer: NodeJS.Timeout | undefined;
@@ -48,25 +50,25 @@ function watchStarter(gone: () => void): () => void {
     timer = setTimeout(then, milliseconds);
     timer.unref();
   };
-  const told = (message: unknown) => {
+  const listener = (message: unknown) => {
     const lease = leaseIn(message);
     if (lease === undefined) return;
     leaseUntil(lease.end);
-    // A worker that was itself stopped asks for nothing. If this thread was busy until now, timers
-    // come before messages: a renewal that waits to be read sets the timer anew.
+    // A stopped worker sends nothing. If this thread was busy until now, timers run before
+    // messages: a renewal that is still unread sets the timer again.
     after(Math.max(0, lease.interrupt - monotonicNow()), () => after(UNREAD_MS, gone));
   };
   process.on('disconnect', gone);
-  process.on('message', told);
+  process.on('message', listener);
   process.channel.unref();
   return () => {
     clearTimeout(timer);
     process.off('disconnect', gone);
-    process.off('message', told);
+    process.off('message', listener);
   };
 }
 
-/** What a queue's worker sends again and again (`sweep/launcher.ts`). */
+/** The lease that a queue's worker renews with each message (`sweep/launchers/worker.ts`). */
 function leaseIn(message: unknown): { readonly interrupt: number; readonly end: number } | undefined {
   const { lease } = (message ?? {}) as { lease?: { interrupt?: unknown; end?: unknown } };
   const { interrupt, end } = lease ?? {};

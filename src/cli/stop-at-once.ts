@@ -1,29 +1,29 @@
-/** What a signal does where there is nothing to bring to its end: the program stops, with the exit code that says so. It loads nothing of the program. */
+/** Ends the process on a signal. This file must load nothing else of the program. */
 import { writeSync } from 'node:fs';
 
-/** SIGHUP is a closed terminal or a lost connection. */
+/** SIGHUP: the terminal was closed, or the connection lost. */
 export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
-/** Exit code `interrupted`; restated, since nothing is loaded before this. */
+/** `EXIT.interrupted`, repeated because this file loads nothing. */
 const INTERRUPTED = 130;
 
 export function stopAtOnce(name: NodeJS.Signals): void {
   endAtOnce(name, '');
 }
 
-/** @param hint what else is to be said, lines with their ends */
+/** @param hint further lines to print, each with a newline */
 export function endAtOnce(name: NodeJS.Signals, hint: string): never {
   try {
     writeSync(2, `cellrun: ${name}: stopped\n${hint}`);
   } finally {
-    // a checkpoint that is being written has not its name yet: the one before stays
+    // a checkpoint that is being written has no name yet: the previous one stays
     process.exit(INTERRUPTED);
   }
 }
 
 /**
- * Signals go to `listener` from now on, and no longer to `stopAtOnce`, if that was listening; gives what undoes that, which may be called
- * more than once.
+ * Sends signals to `listener` instead of `stopAtOnce`.
+ * @returns a function that restores `stopAtOnce`; calling it again does nothing
  */
 export function takeSignals(listener: (name: NodeJS.Signals) => void): () => void {
   const before = SIGNALS.filter(name => process.listeners(name).includes(stopAtOnce));

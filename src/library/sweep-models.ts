@@ -9,7 +9,7 @@ import { openData, streamsOf } from '../training/run/data.js';
 import { initialParameters, modelSpec } from '../training/run/session.js';
 import { type Diagnostic, EXIT, UserError, usageError } from '../util/errors.js';
 
-/** Keys on which it depends whether a config fits its data, and how large the model is. */
+/** Keys that determine whether a config fits its data, and the size of the model. */
 const DECISIVE = [VARIANT, 'dataset', 'model', 'loss', 'training.batch_size', 'training.last_batch'];
 
 export interface PointModel {
@@ -23,10 +23,8 @@ export class SweepModels {
   constructor(private readonly sweep: LoadedSweep) {}
 
   /**
-   * Checks the sweep's points against their data.
-   * @returns warnings
-   * @throws UserError (exit 2) with all problems and the points that have them; (exit 5) if data
-   * are damaged
+   * Checks the points against their data, and returns warnings.
+   * @throws UserError (exit 2) with the problems of all points, or (exit 5) if data are damaged
    */
   async check(): Promise<readonly Diagnostic[]> {
     checkName(this.sweep.plan.name);
@@ -45,12 +43,12 @@ export class SweepModels {
     return [...warnings.values()];
   }
 
-  /** Throws UserError where the config of the point does not fit its data. */
+  /** @throws UserError (exit 2) if the config of the point does not fit its data */
   modelAt(point: Point): Promise<PointModel> {
     return this.open(point);
   }
 
-  /** One point of those that agree in all that decides. */
+  /** One point of each group that agrees in all decisive keys. */
   private distinct(): readonly Point[] {
     const points = new Map<string, Point>();
     for (const point of this.sweep.points) {
@@ -83,7 +81,7 @@ export class SweepModels {
   }
 }
 
-/** Of a point, what decides whether it fits its data. */
+/** The decisive keys of a point. */
 function decisive(point: Point): Point {
   const kept = Object.entries(point).filter(([name]) =>
     name.split(',').some(key => DECISIVE.some(one => key === one || key.startsWith(`${one}.`))),

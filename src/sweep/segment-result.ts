@@ -99,7 +99,7 @@ export function failureSentence(
   // later output is about the stop
   if (timedOut) return `no end within ${timeout} s`;
   // the sweep resumes its trials itself
-  const lines = stderr.split('\n').filter(line => line.trim() !== '' && !/^Go on with: /.test(line));
+  const lines = stderr.split('\n').filter(line => line.trim() !== '' && !/^Resume with: /.test(line));
   // indented lines explain the one above
   const last = lines.findLast(line => !/^\s/.test(line)) ?? lines.at(-1) ?? '';
   const how =

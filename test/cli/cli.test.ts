@@ -50,7 +50,7 @@ async function cellrun(...args: string[]): Promise<Ended> {
 }
 
 const VERBS =
-  'run resume verify validate config graph evaluate predict sweep compare review report tag serve worker export schema doctor'.split(
+  'run resume verify validate config graph evaluate predict sweep compare review report tag serve worker export schema init completion doctor'.split(
     ' ',
   );
 
@@ -110,7 +110,7 @@ t.test('a wrong command line is one located message and exit 2', async t => {
     ],
     [
       ['run', 'x', '--output', ''],
-      "cellrun: option '--output <dir>' argument '' is invalid\n  expected: the name of a folder\n",
+      "cellrun: option '--output <dir>' argument '' is invalid\n  expected: a directory\n",
     ],
     [['help', 'nope'], "cellrun: unknown command 'nope'\n  expected: VERBS\n"],
     [
@@ -137,7 +137,7 @@ t.test('a wrong command line is one located message and exit 2', async t => {
     ],
     [
       ['evaluate', 'x', '--checkpoint', 'first'],
-      "cellrun: option '--checkpoint <which>' argument 'first' is invalid\n  expected: 'last', 'best' or the number of a step\n",
+      "cellrun: option '--checkpoint <which>' argument 'first' is invalid\n  expected: 'last', 'best' or a step number\n",
     ],
     [
       ['schema', 'sumary'],
@@ -233,7 +233,7 @@ t.test('an unexpected failure is a clear line, and the stack only on request', a
   t.match(plain, {
     status: 1,
     stdout: '',
-    stderr: /^cellrun: unexpected failure: EISDIR.*\nThis is a defect of cellrun\. .*\n$/,
+    stderr: /^cellrun: unexpected failure: EISDIR.*\nThis is a bug in cellrun\. .*\n$/,
   });
   t.match(broken({}, '--verbose'), { status: 1, stderr: /^ +at /m });
   t.match(broken({ DEBUG: '1' }), { status: 1, stderr: /^ +at /m });
@@ -293,7 +293,7 @@ t.test('a warning is told apart from an error', async t => {
   t.same(lines.slice(4), [
     'cellrun: warning: number 4',
     'cellrun: warning: other',
-    'warning: and 295 more like these',
+    'warning: 295 more like these',
     '',
   ]);
 });

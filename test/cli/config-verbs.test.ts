@@ -1,8 +1,6 @@
 /** The verbs that show and check configs. */
 import { join } from 'node:path';
 import t from 'tap';
-import { configDiff, configExplain, configShow } from '../../src/cli/verbs/config.js';
-import { validate } from '../../src/cli/verbs/validate.js';
 import { loadExperiment } from '../../src/config/index.js';
 import { UserError } from '../../src/util/errors.js';
 import { packageRoot } from '../../src/util/root.js';
@@ -14,6 +12,7 @@ import {
   SYNTHETIC,
   writerIn,
 } from '../support/config-texts.js';
+import { callWith } from '../support/in-process.js';
 
 process.chdir(packageRoot);
 const scratch = t.testdir({});
@@ -24,13 +23,13 @@ t.test('validate', async t => {
   const bad = `${BROKEN_FOLDER}/many-at-once.yaml`;
   await t.test('text', async t => {
     const io = recorder();
-    t.equal(await validate([good, bad], { format: 'text', set: [] }, io), 2);
+    t.equal(await callWith(io, 'validate', good, bad), 2);
     t.equal(io.outText(), `${good}: valid (20 training, 10 test sequences)\n${bad}: 5 problems\n`);
     t.match(io.errText(), /many-at-once\.yaml:8:3: unknown key `lr` in `optimizer`\n {2}8 \| {3}lr: fast\n/);
   });
   await t.test('json', async t => {
     const io = recorder();
-    t.equal(await validate([good, bad], { format: 'json', set: [] }, io), 2);
+    t.equal(await callWith(io, 'validate', good, bad, '--format', 'json'), 2);
     const report = JSON.parse(io.outText());
     t.match(report, {
       valid: false,
@@ -49,7 +48,7 @@ t.test('validate', async t => {
   });
   await t.test('github', async t => {
     const io = recorder();
-    t.equal(await validate([good, bad], { format: 'github', set: [] }, io), 2);
+    t.equal(await callWith(io, 'validate', good, bad, '--format', 'github'), 2);
     const lines = io.outText().trimEnd().split('\n');
     t.equal(lines.length, 5);
     t.equal(
@@ -57,7 +56,7 @@ t.test('validate', async t => {
       `::error file=${bad},line=8,col=3,endColumn=5,title=config/unknown-key::unknown key \`lr\` in \`optimizer\`%0Aexpected: kind, learning_rate, schedule, momentum, nesterov, weight_decay, weight_decay_on%0Adid you mean learning_rate?`,
     );
     const set = recorder();
-    t.equal(await validate([good], { format: 'github', set: ['seed=-1'] }, set), 2);
+    t.equal(await callWith(set, 'validate', good, '--set', 'seed=-1', '--format', 'github'), 2);
     t.match(
       set.outText(),
       `::error file=${good},title=config/range::--set seed=-1: \`seed\` must be at least 0%0A`,
@@ -66,12 +65,12 @@ t.test('validate', async t => {
   await t.test('warnings', async t => {
     const limit = `${MISFIT_FOLDER}/limit.yaml`;
     const [json, github] = [recorder(), recorder()];
-    t.equal(await validate([limit], { format: 'json', set: [] }, json), 0);
+    t.equal(await callWith(json, 'validate', limit, '--format', 'json'), 0);
     t.match(JSON.parse(json.outText()), {
       valid: true,
       configs: [{ valid: true, diagnostics: [], warnings: [{ code: 'data/limit', line: 11 }] }],
     });
-    t.equal(await validate([limit], { format: 'github', set: [] }, github), 0);
+    t.equal(await callWith(github, 'validate', limit, '--format', 'github'), 0);
     t.match(
       github.outText(),
       `::warning file=${limit},line=11,col=10,endColumn=14,title=data/limit::dataset.limit`,
@@ -80,12 +79,12 @@ t.test('validate', async t => {
   await t.test('a validation split', async t => {
     const io = recorder();
     const set = ['dataset.validation={count: 3}', 'dataset.train_size=5000'];
-    t.equal(await validate([good], { format: 'text', set }, io), 0);
+    t.equal(await callWith(io, 'validate', good, ...set.flatMap(one => ['--set', one])), 0);
     t.equal(io.outText(), `${good}: valid (4,997 training, 3 validation, 10 test sequences)\n`);
   });
   await t.test('data that are not there', async t => {
     const io = recorder();
-    const code = await validate([write('minimal.yaml', MINIMAL)], { format: 'text', set: [] }, io);
+    const code = await callWith(io, 'validate', write('minimal.yaml', MINIMAL));
     t.equal(code, 2);
     t.match(
       io.errText(),
@@ -95,7 +94,7 @@ t.test('validate', async t => {
   await t.test('a config that does not fit its data', async t => {
     const io = recorder();
     const set = ['training.last_batch=drop', 'training.batch_size=21'];
-    t.equal(await validate([good], { format: 'text', set }, io), 2);
+    t.equal(await callWith(io, 'validate', good, ...set.flatMap(one => ['--set', one])), 2);
     t.match(io.errText(), /--set:1:21: `batch_size` exceeds the data/);
   });
 });
@@ -103,19 +102,19 @@ t.test('validate', async t => {
 t.test('config show and explain', async t => {
   const file = write('shown.yaml', SYNTHETIC);
   const yaml = recorder();
-  t.equal(await configShow(file, { set: ['seed=5'], json: false }, yaml), 0);
+  t.equal(await callWith(yaml, 'config', 'show', file, '--set', 'seed=5'), 0);
   t.equal(yaml.outText(), loadExperiment(file, { set: ['seed=5'] }).resolvedYaml);
   const json = recorder();
-  await configShow(file, { set: ['seed=5'], json: true }, json);
+  await callWith(json, 'config', 'show', file, '--set', 'seed=5', '--json');
   t.match(JSON.parse(json.outText()), { seed: 5, dataset: { seed: 5 }, training: { eval_batch_size: 10 } });
   const all = recorder();
-  t.equal(await configExplain(file, undefined, { set: ['seed=5'], json: false }, all), 0);
+  t.equal(await callWith(all, 'config', 'explain', file, '--set', 'seed=5'), 0);
   t.match(all.outText(), /^seed = 5 +--set$/m);
   t.match(all.outText(), /^training\.shuffle = true +default$/m);
   t.match(all.outText(), new RegExp(`^model\\.head\\.from = "every" +${file}:4:52$`, 'm'));
   t.match(all.outText(), /^optimizer\.betas = \[0\.9,0\.999\] +default$/m);
   const one = recorder();
-  await configExplain(file, 'training.eval_batch_size', { set: [], json: false }, one);
+  await callWith(one, 'config', 'explain', file, 'training.eval_batch_size');
   t.equal(
     one.outText(),
     `training.eval_batch_size
@@ -128,20 +127,15 @@ training.eval_batch_size = 10  default
 `,
   );
   const absent = recorder();
-  await configExplain(file, 'training.max_steps', { set: [], json: true }, absent);
+  await callWith(absent, 'config', 'explain', file, 'training.max_steps', '--json');
   t.match(JSON.parse(absent.outText()), { key: 'training.max_steps', values: [] });
   const mapping = recorder();
-  await configExplain(file, 'model', { set: [], json: true }, mapping);
+  await callWith(mapping, 'config', 'explain', file, 'model', '--json');
   t.equal(JSON.parse(mapping.outText()).values.length, 10);
-  await t.rejects(
-    configExplain(file, 'optimizer.lr', { set: [], json: false }, recorder()),
-    /no key `optimizer\.lr`/,
-  );
-  const lost = await configExplain(file, 'learning_rate', { set: [], json: false }, recorder()).catch(
-    error => error,
-  );
+  await t.rejects(callWith(recorder(), 'config', 'explain', file, 'optimizer.lr'), /no key `optimizer\.lr`/);
+  const lost = await callWith(recorder(), 'config', 'explain', file, 'learning_rate').catch(error => error);
   t.match(lost, { exitCode: 2, diagnostics: [{ suggestion: 'optimizer.learning_rate' }] });
-  await t.rejects(configExplain(file, 'toString', { set: [], json: false }, recorder()), UserError);
+  await t.rejects(callWith(recorder(), 'config', 'explain', file, 'toString'), UserError);
 });
 
 t.test('config diff', async t => {
@@ -151,14 +145,14 @@ t.test('config diff', async t => {
     `description: other\n${MINIMAL.replace('0.01', '1e-2').replace('num_epochs: 1', 'num_epochs: 2')}`,
   );
   const text = recorder();
-  t.equal(await configDiff([a, b], { set: [], json: false }, text), 0);
+  t.equal(await callWith(text, 'config', 'diff', a, b), 0);
   t.equal(
     text.outText(),
     `--- ${a}\n+++ ${b}\ndescription: not set -> "other"\ntraining.num_epochs: 1 -> 2\n`,
     'values, not spellings',
   );
   const json = recorder();
-  t.equal(await configDiff([a, b], { set: [], json: true }, json), 0);
+  t.equal(await callWith(json, 'config', 'diff', a, b, '--json'), 0);
   t.same(JSON.parse(json.outText()), {
     version: 1,
     a,
@@ -174,18 +168,15 @@ t.test('config diff', async t => {
     ],
   });
   const same = recorder();
-  t.equal(await configDiff([a, a], { set: [], json: false }, same), 0);
-  t.equal(same.outText(), `${a} and ${a} say the same.\n`);
+  t.equal(await callWith(same, 'config', 'diff', a, a), 0);
+  t.equal(same.outText(), `${a} and ${a} resolve to the same config.\n`);
   const gate = write('gate.yaml', `${MINIMAL}gates: [{ metric: test.loss, max: 1 }]\n`);
   const gates = recorder();
-  await configDiff([a, gate], { set: [], json: false }, gates);
+  await callWith(gates, 'config', 'diff', a, gate);
   t.equal(
     gates.outText(),
     `--- ${a}\n+++ ${gate}\ngates.0.max: not set -> 1\ngates.0.metric: not set -> "test.loss"\ngates.0.over: not set -> "last"\n`,
     'an empty list is not told beside items',
   );
-  await t.rejects(
-    configDiff([a, join(scratch, 'none.yaml')], { set: [], json: false }, recorder()),
-    UserError,
-  );
+  await t.rejects(callWith(recorder(), 'config', 'diff', a, join(scratch, 'none.yaml')), UserError);
 });

@@ -1,6 +1,4 @@
 import t from 'tap';
-import { configDiff, configExplain } from '../../src/cli/verbs/config.js';
-import { validate } from '../../src/cli/verbs/validate.js';
 import { checkAgainstData, type DataShape, layersOf, loadExperiment } from '../../src/config/index.js';
 import { flatValues } from '../../src/config/merge/flat.js';
 import { withoutYoungerDefaults, withYoungerDefaults } from '../../src/config/merge/younger-keys.js';
@@ -8,6 +6,7 @@ import { branchesOf, schemaAt } from '../../src/config/schema/walk.js';
 import { effectsOf } from '../../src/review/comparison/effects.js';
 import { type Deciding, movedBetween } from '../../src/review/judging/deciding.js';
 import { failure, recorder, writerIn } from '../support/config-texts.js';
+import { callWith } from '../support/in-process.js';
 
 const scratch = t.testdir({});
 const write = writerIn(scratch);
@@ -234,14 +233,14 @@ t.test('explain and diff', async t => {
     write('b.yaml', config('{ layers: [{ cell: gru, hidden_size: 3 }, { cell: rnn, hidden_size: 3 }] }')),
   ];
   const explained = recorder();
-  await configExplain(a, 'model.layers.1.bidirectional', { set: [], json: true }, explained);
+  await callWith(explained, 'config', 'explain', a, 'model.layers.1.bidirectional', '--json');
   t.match(JSON.parse(explained.outText()), {
     key: 'model.layers.1.bidirectional',
     default: false,
     values: [{ value: false, origin: 'default' }],
   });
   const differing = recorder();
-  await configDiff([a, b], { set: [], json: true }, differing).catch(() => undefined);
+  await callWith(differing, 'config', 'diff', a, b, '--json').catch(() => undefined);
   const keys = (JSON.parse(differing.outText()) as { differences: { key: string }[] }).differences.map(
     ({ key }) => key,
   );
@@ -385,7 +384,7 @@ t.test('validate checks facts about the kind of data without reading data', asyn
       'kind: mnist',
     ),
   );
-  t.equal(await validate([mnist], { format: 'text', set: [] }, io), 2);
+  t.equal(await callWith(io, 'validate', mnist), 2);
   t.match(
     io.errText(),
     /mnist\.yaml:4:\d+: `embedding` needs symbols, but the steps of the dataset are vectors of numbers/,
@@ -397,7 +396,7 @@ t.test('validate checks facts about the kind of data without reading data', asyn
       'kind: synthetic, problem: copy_memory, delay: 3, train_size: 8, test_size: 4',
     ),
   );
-  t.equal(await validate([steps], { format: 'text', set: [] }, io), 2);
+  t.equal(await callWith(io, 'validate', steps), 2);
   t.match(
     io.errText(),
     /the head has one output per sequence, but the dataset has one target per step[\s\S]*expected: from: every/,

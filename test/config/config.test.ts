@@ -3,7 +3,6 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import t from 'tap';
-import { validate } from '../../src/cli/verbs/validate.js';
 import { type LoadedExperiment, loadExperiment, locateInConfig } from '../../src/config/index.js';
 import { configError } from '../../src/data/problems.js';
 import { packageRoot } from '../../src/util/root.js';
@@ -20,6 +19,7 @@ import {
   VALID_FOLDER,
   writerIn,
 } from '../support/config-texts.js';
+import { callWith } from '../support/in-process.js';
 
 process.chdir(packageRoot);
 const scratch = t.testdir({});
@@ -47,8 +47,8 @@ t.test('configs that do not fit their data: errors at the place to fix', async t
   for (const name of files) {
     const file = join(MISFIT_FOLDER, name);
     const [text, json] = [recorder(), recorder()];
-    const code = await validate([file], { format: 'text', set: [] }, text);
-    await validate([file], { format: 'json', set: [] }, json);
+    const code = await callWith(text, 'validate', file);
+    await callWith(json, 'validate', file, '--format', 'json');
     const [{ diagnostics, warnings }] = JSON.parse(json.outText()).configs;
     const told = [...diagnostics, ...warnings].map(
       d => `${code} ${basename(d.file)}:${d.line}:${d.column} ${d.code}`,

@@ -594,7 +594,7 @@ t.test('a language model makes up the text that PyTorch does', async t => {
   t.equal(pieces.join(''), greedy);
   await model.close();
   const alone = await work.cellrun('predict', summary.directory, '--seed', '1');
-  t.match(alone, { code: 2, stderr: /--seed belongs to --generate/ });
+  t.match(alone, { code: 2, stderr: /--seed requires --generate/ });
   const input = work.file('lines.txt', 'der wal \nahoi? \n');
   const scored = await work.cellrun('predict', summary.directory, '--checkpoint', 'last', '--input', input);
   const told = scored.stdout

@@ -2,32 +2,33 @@
 import { buildProgram } from '../../src/cli/program.js';
 import { cell, code, sentence, table } from './schema-tables.js';
 
-type Command = ReturnType<typeof buildProgram>;
+type Command = Awaited<ReturnType<typeof buildProgram>>;
 type Option = Command['options'][number];
 
 const SHARED = ['--no-color', '--verbose', '--help'];
 
+const written: string[] = [];
+const program = await buildProgram({
+  io: {
+    out: text => written.push(text),
+    err: () => {},
+    color: { out: false, err: false },
+    interactive: false,
+    columns: 80,
+  },
+  commandLine: [],
+  version: '',
+  finish: () => {},
+});
+
 export function commandLine(): string {
-  const written: string[] = [];
-  const program = buildProgram({
-    io: {
-      out: text => written.push(text),
-      err: () => {},
-      color: { out: false, err: false },
-      interactive: false,
-      columns: 80,
-    },
-    commandLine: [],
-    version: '',
-    finish: () => {},
-  });
   return program.commands
     .filter(command => command.name() !== 'help')
-    .flatMap(command => sections(command, command.name(), written, 2))
+    .flatMap(command => sections(command, command.name(), 2))
     .join('\n\n');
 }
 
-function sections(command: Command, name: string, written: string[], level: number): string[] {
+function sections(command: Command, name: string, level: number): string[] {
   const below = command.commands.filter(one => one.name() !== 'help');
   const flags = command.options.filter(option => !SHARED.includes(option.long ?? ''));
   const words = [
@@ -51,8 +52,8 @@ function sections(command: Command, name: string, written: string[], level: numb
         ]
       : []),
     ...(flags.length > 0 ? [table(['Flag', 'Default', 'Meaning'], flags.map(flag))] : []),
-    ...notes(command, written),
-    ...below.flatMap(one => sections(one, `${name} ${one.name()}`, written, level + 1)),
+    ...notes(command),
+    ...below.flatMap(one => sections(one, `${name} ${one.name()}`, level + 1)),
   ];
 }
 
@@ -76,7 +77,7 @@ function flag(option: Option): string[] {
 }
 
 /** What the help says after the flags. */
-function notes(command: Command, written: string[]): string[] {
+function notes(command: Command): string[] {
   written.length = 0;
   command.outputHelp();
   const whole = written.join('');

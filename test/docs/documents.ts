@@ -242,16 +242,15 @@ function plainWords(line: string): string[] | undefined {
   return words;
 }
 
-let program: ReturnType<typeof buildProgram> | undefined;
+const io = { out: () => {}, err: () => {}, color: { out: false, err: false }, interactive: false };
+const program = await buildProgram({ io, commandLine: [], version: '', finish: () => {} });
 
 /** That the verb of a `./run` command and its flags exist. */
 function checkWords(line: string): void {
   const [, rest] = /^(?:\.\/run|npx cellrun) (.*)$/.exec(line) ?? [];
   if (rest === undefined) return;
-  const io = { out: () => {}, err: () => {}, color: { out: false, err: false }, interactive: false };
-  program ??= buildProgram({ io, commandLine: [], version: '', finish: () => {} });
   const plain = rest.split(/ [|>&]|;| #/)[0].trim();
-  let command = program;
+  let command = program as Pick<typeof program, 'commands' | 'options' | 'name'>;
   const words = withVerb(
     plain.split(/\s+/),
     program.commands.map(one => one.name()),

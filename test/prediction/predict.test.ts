@@ -408,7 +408,7 @@ t.test('an input that is wrong is told at its place, or left out', async t => {
   t.match(skipped.said, /FILE:5:8: warning: the cell is not a number/);
   t.match(skipped.said, /FILE:7:1: warning: two rows of group "r3" have the same value/);
   t.match(skipped.said, /FILE:8:1: warning: the cell is empty/);
-  t.match(skipped.said, /\n4 of 6 sequences left out/);
+  t.match(skipped.said, /\nskipped 4 of 6 sequences/);
   t.match(
     await predicted(`${head}r2,0,1,x\n`, '--on-error', 'skip'),
     { code: 5, ids: [] },
@@ -492,7 +492,7 @@ t.test('other formats: what does not fit, and no sequence at all', async t => {
   t.match(await predict(numbers, 'x.npz', npz({ x: holed }), '--on-error', 'skip'), {
     code: 0,
     lines: 1,
-    stderr: /1 of 2 sequences left out/,
+    stderr: /skipped 1 of 2 sequences/,
   });
   t.match(await predict(numbers, 'x.npz', npz({ x: floats([0, 2, 3], []) })), {
     code: 0,

@@ -690,20 +690,20 @@ t.test('serve: prints its address, ends in order, and says what is wrong with wh
     t.same(await finished, { code: 0, stdout: address, stderr: '' });
   }
   const open = place.start('serve', '--host', '0.0.0.0', '--port', '0', 'absent');
-  await open.said('asks nobody who they are');
+  await open.said('there is no password');
   t.match(
     await new Promise(resolve => open.child.stdout?.once('data', chunk => resolve(String(chunk)))),
     /^http:\/\/localhost:\d+\/\n$/,
   );
   open.child.kill('SIGTERM');
-  t.match((await open.finished).stderr, /absent: there is no such folder yet/);
+  t.match((await open.finished).stderr, /absent does not exist yet/);
   makeRun(join(root, 'old', 'lab'), { name: 'a', id: '20260101T000000Z-00000000' });
   const deeper = place.start('serve', '--port', '0');
   await new Promise(resolve => deeper.child.stdout?.once('data', resolve));
   deeper.child.kill('SIGTERM');
   t.match(
     (await deeper.finished).stderr,
-    /deeper than 2 folders are not looked for; there are some in experiments.old.lab\n/,
+    /more than 2 directories deep are not shown, such as those in experiments.old.lab\n/,
   );
   for (const [args, message] of [
     [['serve', '--port', '70000'], /from 0 to 65535/],

@@ -55,7 +55,7 @@ t.test('what is no run, no sweep and no folder is a usage error', async t => {
   t.match(await work.cellrun('report', deep, '--json'), {
     code: 0,
     stdout: /^\{"kind":"index".*"path":"r"/,
-    stderr: `there are some in ${join(deep, 'a', 'b')}`,
+    stderr: `such as those in ${join(deep, 'a', 'b')}`,
   });
   const damaged = join(work.folder(), 'damaged');
   cpSync(classRun, damaged, { recursive: true });
@@ -69,11 +69,11 @@ t.test('a report takes the place of a report, and of nothing else', async t => {
   const log = join(copy, 'log.jsonl');
   const before = readFileSync(log);
   for (const [target, message] of [
-    [log, /log\.jsonl: this file is not a report, and is not overwritten/],
-    [work.config({ version: 1 }), /this file is not a report, and is not overwritten/],
+    [log, /log\.jsonl: this file is not a report and is not overwritten/],
+    [work.config({ version: 1 }), /this file is not a report and is not overwritten/],
     [work.file('other.html', '<!DOCTYPE html><title>mine</title>'), /is not overwritten/],
     [copy, /this is a directory/],
-    ['/dev/null', /this is no file/],
+    ['/dev/null', /this is not a regular file/],
   ] as const)
     t.match(await work.cellrun('report', copy, '-o', target), { code: 2, stdout: '', stderr: message });
   t.ok(readFileSync(log).equals(before));

@@ -747,7 +747,7 @@ t.test('real runs, from the command line', async t => {
     appendFileSync(join(copy, rest[0], 'log.jsonl'), 'junk\n');
     t.match(
       (await compared(fast, copy)).err,
-      /log\.jsonl:\d+:1: warning: this is not JSON; it is passed over/,
+      /log\.jsonl:\d+:1: warning: this is not JSON; this line is ignored/,
     );
     for (const run of rest) writeFileSync(join(copy, run, 'summary.json'), '[]');
     const error = await refused(fast, copy);

@@ -281,7 +281,7 @@ t.test('a trial that is not as its sweep has it is in doubt', async t => {
   );
   const flags = ['--set', `training.num_epochs=${(seed?.epochs ?? 0) + 1}`, '--quiet'];
   const { stderr } = await work.cellrun('resume', run, ...flags);
-  t.match(stderr, /^warning: \S+ is a trial of a sweep, which will not know what comes now/);
+  t.match(stderr, /^warning: \S+ is a trial of a sweep, which will not see this change/);
   const [further] = judge(run).runs;
   t.match(further.completed.reason, /it continued to epoch \d, but its sweep recorded \d/);
 });

@@ -3,7 +3,6 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } fr
 import { basename, join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
-import { review } from '../../src/cli/verbs/review.js';
 import { githubAnnotations } from '../../src/cli/verbs/review-github.js';
 import { validateAgainst } from '../../src/config/schema/schema.js';
 import { readBaseline, summarizeSeeds } from '../../src/experiment/judging/baseline.js';
@@ -15,15 +14,7 @@ import { judgeNoise } from '../../src/review/statistics/noise.js';
 import { upperQuantile, upperTail } from '../../src/review/statistics/student-t.js';
 import { packageRoot } from '../../src/util/root.js';
 import { Workplace } from '../support/cli.js';
-import {
-  copierInto,
-  failure,
-  judge,
-  reach,
-  recorder,
-  trainSmallRuns,
-  withoutGates,
-} from '../support/reviewed-runs.js';
+import { copierInto, failure, judge, reach, trainSmallRuns, withoutGates } from '../support/reviewed-runs.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -202,9 +193,8 @@ t.test('of runs with one seed the newest counts', async t => {
     t.same(groups[0].seeds.toSorted(), [0, 1]);
     const reason = `replaced by ${basename(again)} with the same seed 0`;
     t.same(groups[0].left_out, [{ run_id: basename(runs[0]), reason }]);
-    const io = recorder();
-    review(paths, { gates: [], format: 'text', github: { workspace: undefined, summary: undefined } }, io);
-    t.match(io.text(), /^small, 2 runs, seeds (0, 1|1, 0)\n {2}left out: \S+: replaced by /m);
+    const { stdout } = await work.cellrun('review', ...paths);
+    t.match(stdout, /^small, 2 runs, seeds (0, 1|1, 0)\n {2}left out: \S+: replaced by /m);
   }
 });
 
@@ -253,20 +243,20 @@ t.test('a damaged run hides no verdict of another', async t => {
     const directory = join(work.folder(), basename(runs[0]));
     cpSync(runs[0], directory, { recursive: true });
     damage(directory);
-    const io = recorder();
-    const github = { workspace: undefined, summary: undefined };
-    t.equal(review([directory, runs[1]], { gates: [], format: 'json', github }, io), 5);
-    const document = JSON.parse(io.text());
+    const { code, stdout } = await work.cellrun('review', directory, runs[1], '--json');
+    t.equal(code, 5);
+    const document = JSON.parse(stdout);
     t.same(validateAgainst('review', document), []);
     t.match(document, { damaged: [{ directory, message }], runs: [{ seed: 1 }], exit_code: 5 });
     t.equal(document.runs[0].gates.length, 2);
     const { review: judged } = judge([directory, runs[1]]);
     t.equal(formatJunit(judged).match(/<error [^>]*>Damaged: /g)?.length, 1);
     t.equal(formatJunit(judged).match(/<testcase name="completed"/g)?.length, 1);
-    t.match(githubAnnotations(judged, github), /^::error title=gate readable::.*Damaged: /m);
-    const text = recorder();
-    review([directory, runs[1]], { gates: [], format: 'text', github }, text);
-    t.match(text.text(), /: damaged: /);
+    t.match(
+      githubAnnotations(judged, { workspace: undefined, summary: undefined }),
+      /^::error title=gate readable::.*Damaged: /m,
+    );
+    t.match((await work.cellrun('review', directory, runs[1])).stdout, /: damaged: /);
     t.match(formatMarkdown({ review: judged, curves: [{}] }), /\| \*\*inconclusive\*\* .* \| readable \|/);
   }
 });
@@ -584,12 +574,10 @@ t.test('a baseline of another task is no measure', async t => {
     changed.datasets = [];
   });
   t.same(drawn.groups[0].comparison?.not_pinned, ['data']);
-  const io = recorder();
   const none = join(work.folder(), 'none.json');
   writeFileSync(none, JSON.stringify({ ...baseline, datasets: [] }));
-  const github = { workspace: undefined, summary: undefined };
-  review([runs[0]], { gates: [], baseline: none, format: 'text', github }, io);
-  t.match(io.text(), /^ +data are drawn from the seed, and not pinned by \S*none\.json$/m);
+  const { stdout } = await work.cellrun('review', runs[0], '--baseline', none);
+  t.match(stdout, /^ +data are drawn from the seed, and not pinned by \S*none\.json$/m);
 });
 
 t.test('what is not pinned', async t => {

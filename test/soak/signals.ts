@@ -80,7 +80,7 @@ function judge(
   directory: string | undefined,
   before: string | undefined,
 ): Verdict {
-  const isHeard = outcome.stderr.includes(`${one.signal}: stopping after the step`);
+  const isHeard = outcome.stderr.includes(`${one.signal}: stopping after the current step`);
   if (!isHeard) return unheard(outcome, directory, before);
   if (outcome.code === EXIT.interrupted && outcome.stdout !== '') return closed(outcome, directory);
   if (isDone(outcome)) return { outcome: 'done before it could stop', failures: whole(directory) };
@@ -125,7 +125,7 @@ function closed({ stdout, stderr }: Outcome, directory: string | undefined): Ver
     failures.push(`the newest checkpoint is of step ${newest}, the last record's ${steps}, ${summary.steps}`);
   if (temporary.run || temporary.checkpoints) failures.push('temporary files are left');
   if (existsSync(join(directory, 'run.lock'))) failures.push('the lock is left');
-  if (!stderr.includes('Go on with: ')) failures.push(`no word on how to go on: ${stderr}`);
+  if (!stderr.includes('Resume with: ')) failures.push(`no word on how to go on: ${stderr}`);
   return { outcome: steps === 0 ? 'stopped before the first step' : 'stopped with a checkpoint', failures };
 }
 

@@ -4,7 +4,8 @@
  */
 import { fileURLToPath } from 'node:url';
 import { Call } from '../../src/cli/call.js';
-import type { OutputStream } from '../../src/cli/terminal/io.js';
+import { runCommandLine } from '../../src/cli/program.js';
+import type { Io, OutputStream } from '../../src/cli/terminal/io.js';
 import { computeInThreads } from '../../src/training/step/pool.js';
 
 export const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
@@ -56,6 +57,11 @@ async function callAt(args: readonly string[], place: Place, program: ProgramMod
   const left = EVENTS.filter(name => process.listenerCount(name) > listeners[name]);
   if (left.length > 0) throw new Error(`cellrun ${args.join(' ')} still listens for ${left.join(', ')}`);
   return { code, stdout: stdout.text, stderr: stderr.text };
+}
+
+/** Runs `cellrun ARGS` with the streams of `io`; what a verb throws rejects. Returns the exit code. */
+export function callWith(io: Io, ...args: readonly string[]): Promise<number> {
+  return runCommandLine(args, io, '0');
 }
 
 /** Makes this process one that was started with `args` at `place`; returns what undoes that. */

@@ -2,7 +2,6 @@
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { Io } from '../../src/cli/terminal/io.js';
 import type { Summary } from '../../src/experiment/summary.js';
 import { type Reviewed, type ReviewOptions, reviewRuns } from '../../src/review/review.js';
 import { UserError } from '../../src/util/errors.js';
@@ -111,15 +110,4 @@ export function failure(action: () => unknown): UserError {
     throw error;
   }
   throw new Error('nothing was thrown');
-}
-
-export function recorder(): Io & { text(): string } {
-  const texts: string[] = [];
-  return {
-    out: text => texts.push(text),
-    err: () => {},
-    color: { out: false, err: false },
-    interactive: false,
-    text: () => texts.join(''),
-  };
 }

@@ -6,7 +6,6 @@ import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import t from 'tap';
-import { sweepStatus } from '../../src/cli/sweep/status.js';
 import { loadExperiment } from '../../src/config/index.js';
 import type { SweepPlan } from '../../src/sweep/plan.js';
 import type { JournalRecord } from '../../src/sweep/records.js';
@@ -30,6 +29,7 @@ import type { Parameter, Point, Value } from '../../src/sweep/space.js';
 import { costModel } from '../../src/sweep/trial-runs.js';
 import { RandomStream } from '../../src/util/random.js';
 import { Workplace } from '../support/cli.js';
+import { callWith } from '../support/in-process.js';
 import { complaints, sweepComplaints } from '../support/sweep-files.js';
 
 import {
@@ -391,15 +391,15 @@ t.test(
   'the best is sought among the trials with the most epochs, and what that passes over is told',
   async t => {
     const io = recorder();
-    sweepStatus(directoryOf(STORY).path, { json: false }, io);
+    await callWith(io, 'sweep', 'status', directoryOf(STORY).path);
     t.match(
       io.text.out,
-      /^trial 1 \(pruned\) had test\.accuracy 0\.8 after 3 epochs; the best is sought among those with the most, 9$/m,
+      /^trial 1 \(pruned\) had test\.accuracy 0\.8 after 3 epochs; only trials with the most epochs \(9\) can be the best$/m,
     );
     const { records } = readSweepResults(directoryOf(STORY).path);
     t.equal(betterEarlier(PLAN, records.rows, bestRow(PLAN, records))?.trial, 1);
     const json = recorder();
-    sweepStatus(directoryOf(STORY).path, { json: true }, json);
+    await callWith(json, 'sweep', 'status', directoryOf(STORY).path, '--json');
     t.match(JSON.parse(json.text.out).better_earlier, { trial: 1, state: 'pruned', epochs: 3, value: 0.8 });
     const minimised = { objective: { metric: 'test.loss', goal: 'minimize' } } as const;
     t.equal(betterEarlier(minimised, records.rows, bestRow(minimised, records)), undefined);
@@ -447,20 +447,20 @@ t.test('a sweep without any value fails', async t => {
 
   const io = recorder();
   const nothing = directoryOf([begun(), ...failing(0), decided('trial_error', null), end]);
-  t.equal(sweepStatus(nothing.path, { json: false }, io), 0);
+  t.equal(await callWith(io, 'sweep', 'status', nothing.path), 0);
   t.match(io.text.out, /: failed \(stopped: trial 0 failed: killed by SIGKILL\)\n/);
   t.match(io.text.out, /\n1 of 1 trial failed:\ntrial 0 failed: killed by SIGKILL\n/);
   t.notMatch(io.text.out, /diverged/);
 
   const diverged = recorder();
   const six = [1, 2, 3, 4, 5, 6].flatMap(diverging);
-  sweepStatus(directoryOf([begun(), ...STORY.slice(1, 11), ...six]).path, { json: false }, diverged);
+  await callWith(diverged, 'sweep', 'status', directoryOf([begun(), ...STORY.slice(1, 11), ...six]).path);
   t.match(diverged.text.out, /^6 of 7 trials diverged: trial 1, trial 2, trial 3, trial 4, trial 5, …$/m);
 });
 
 t.test('why a trial failed, in one line', async t => {
   const end = { exitCode: 1, signal: null, timedOut: false };
-  const hint = 'Go on with: ./run resume x';
+  const hint = 'Resume with: ./run resume x';
   const said = (stderr: string, more = {}) => failureSentence({ ...end, ...more, stderr }, 6);
   t.equal(
     said(`cellrun: no space left on the disk\n${hint}\n`),

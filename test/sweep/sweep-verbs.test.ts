@@ -5,10 +5,8 @@ import { join } from 'node:path';
 import t from 'tap';
 import { buildProgram, runCommandLine } from '../../src/cli/program.js';
 import { type LauncherOptions, launcherFlags } from '../../src/cli/sweep/launcher.js';
-import { sweepReplay } from '../../src/cli/sweep/replay.js';
-import { type CompareOptions, compareTrials, sweepStatus } from '../../src/cli/sweep/status.js';
+import { compareTrials, type TrialTableOptions } from '../../src/cli/sweep/trials.js';
 import { createSweepView } from '../../src/cli/sweep/view.js';
-import type { Io } from '../../src/cli/terminal/io.js';
 import { resumeHint } from '../../src/cli/verbs/result.js';
 import { processInfo } from '../../src/experiment/locks/process-identity.js';
 import { Journal } from '../../src/sweep/journal.js';
@@ -24,6 +22,7 @@ import { UserError } from '../../src/util/errors.js';
 import { writeLongSweep } from '../bench/long-sweeps.js';
 
 import { Workplace } from '../support/cli.js';
+import { callWith } from '../support/in-process.js';
 import { sweepComplaints } from '../support/sweep-files.js';
 import {
   BASE,
@@ -71,7 +70,7 @@ function simulated(plan: SweepPlan): SweepDirectory {
 
 t.test('compare: bounds, order, number and formats', async t => {
   const { path } = directoryOf(STORY);
-  const compared = (options: Partial<CompareOptions>): string[] => {
+  const compared = (options: Partial<TrialTableOptions>): string[] => {
     const io = recorder();
     const all = {
       sort: undefined,
@@ -82,14 +81,14 @@ t.test('compare: bounds, order, number and formats', async t => {
       all: false,
       ...options,
     } as const;
-    t.equal(compareTrials(path, all, io), 0);
+    compareTrials(path, all, io);
     return io.text.out
       .trimEnd()
       .split('\n')
       .slice(1)
       .map(line => line.split(',')[0]);
   };
-  const headOf = (options: Partial<CompareOptions>): string | undefined => {
+  const headOf = (options: Partial<TrialTableOptions>): string | undefined => {
     const io = recorder();
     const none = { sort: undefined, min: undefined, max: undefined, top: undefined, all: false } as const;
     compareTrials(path, { ...none, format: 'csv', ...options }, io);
@@ -103,7 +102,7 @@ t.test('compare: bounds, order, number and formats', async t => {
   t.same(compared({ min: 0.7, max: 0.7 }), ['0']);
   t.throws(() => compared({ min: 5, max: 1 }), {
     exitCode: 2,
-    message: /no value is at least 5 and at most 1/,
+    message: /--min 5 is greater than --max 1/,
   });
   t.same(compared({ sort: '-optimizer.learning_rate' }), ['2', '1', '3', '0']);
   t.same(compared({ sort: 'learning_rate', top: 2 }), ['0', '3'], 'the last word will do');
@@ -126,12 +125,12 @@ t.test('compare: bounds, order, number and formats', async t => {
 });
 
 t.test('status shows the progress of a sweep', async t => {
-  const said = (directory: SweepDirectory): string => {
+  const said = async (directory: SweepDirectory): Promise<string> => {
     const io = recorder();
-    t.equal(sweepStatus(directory.path, { json: false }, io), 0);
+    t.equal(await callWith(io, 'sweep', 'status', directory.path), 0);
     return io.text.out;
   };
-  const done = said(directoryOf(STORY));
+  const done = await said(directoryOf(STORY));
   t.match(
     done,
     /completed \(the maximum number of trials was reached\)\n4 of 4 trials: 1 completed, 1 pruned, 1 diverged, 1 failed; 13 epochs in 1:15\n/,
@@ -141,25 +140,28 @@ t.test('status shows the progress of a sweep', async t => {
   t.ok(done.split('\n').every(line => line.length <= 120));
 
   const killed = directoryOf(STORY.slice(0, 8));
-  t.match(said(killed), /: killed\n[\s\S]*go on with: cellrun sweep resume \/.*20260102T030405Z\n/);
+  t.match(await said(killed), /: killed\n[\s\S]*resume with: cellrun sweep resume \/.*20260102T030405Z\n/);
   const lock = { pid: process.pid, host: hostname(), started: processInfo(process.pid)?.started ?? null };
   writeFileSync(killed.files.lock, JSON.stringify(lock));
-  t.match(said(killed), /: running\n[\s\S]*running: trial 0 to epoch 3\n/);
+  t.match(await said(killed), /: running\n[\s\S]*running: trial 0 to epoch 3\n/);
   const waiting = directoryOf([...STORY.slice(0, 8), chosen(1, 0.05, 8)]);
   writeFileSync(waiting.files.lock, JSON.stringify(lock));
-  t.match(said(waiting), /\n2 of 4 trials: 1 running, 1 waiting; [\s\S]*\nrunning: trial 0 to epoch 3\n/);
+  t.match(
+    await said(waiting),
+    /\n2 of 4 trials: 1 running, 1 waiting; [\s\S]*\nrunning: trial 0 to epoch 3\n/,
+  );
   t.equal(readSweepResults(killed.path).records.rows[0].state, 'running');
   writeFileSync(killed.files.lock, JSON.stringify({ ...lock, started: '1' }));
-  t.match(said(killed), /: killed\n/, 'another process of that number is not the one');
+  t.match(await said(killed), /: killed\n/, 'another process of that number is not the one');
   const stopped = directoryOf([
     ...STORY.slice(0, 8),
     { event: 'sweep.stop', time: TIME, seconds: 3, reason: 'interrupted' },
   ]);
-  t.match(said(stopped), /: interrupted\n[\s\S]*go on with/);
-  t.match(said(directoryOf([])), /: not begun\n0 of 4 trials; 0 epochs\n/);
+  t.match(await said(stopped), /: interrupted\n[\s\S]*resume with/);
+  t.match(await said(directoryOf([])), /: not begun\n0 of 4 trials; 0 epochs\n/);
 
   const io = recorder();
-  sweepStatus(directoryOf(STORY).path, { json: true }, io);
+  await callWith(io, 'sweep', 'status', directoryOf(STORY).path, '--json');
   t.match(JSON.parse(io.text.out), {
     version: 1,
     name: 'tried',
@@ -173,15 +175,15 @@ t.test('status shows the progress of a sweep', async t => {
 t.test('replay repeats the decisions and reports changes of the journal', async t => {
   const directory = simulated({ ...PLAN, budget: { trials: 12, seconds: null, target: null } });
   const io = recorder();
-  t.equal(sweepReplay(directory.path, { whatIf: undefined, json: false }, io), 0);
-  t.match(io.text.out, /^\d+ decisions, the same byte for byte\.\n$/);
+  t.equal(await callWith(io, 'sweep', 'replay', directory.path), 0);
+  t.match(io.text.out, /^\d+ decisions, byte-identical\.\n$/);
   const journal = readFileSync(directory.files.journal, 'utf8');
   writeFileSync(
     directory.files.journal,
     journal.replace('"trial.paused","trial":', '"trial.paused","trial":1'),
   );
   const changed = recorder();
-  t.equal(sweepReplay(directory.path, { whatIf: undefined, json: true }, changed), 1);
+  t.equal(await callWith(changed, 'sweep', 'replay', directory.path, '--json'), 1);
   t.match(JSON.parse(changed.text.out), { same: false, recorded: /trial\.paused/ });
 });
 
@@ -205,31 +207,42 @@ t.test('what-if with another pruner: savings and unknowns', async t => {
     writeFileSync(join(place, 'log.jsonl'), lines.map(line => `${JSON.stringify(line)}\n`).join(''));
   }
   const io = recorder();
-  t.equal(sweepReplay(whole.path, { whatIf: '{ kind: asha, reduction_factor: 3 }', json: true }, io), 0);
+  t.equal(
+    await callWith(
+      io,
+      'sweep',
+      'replay',
+      whole.path,
+      '--json',
+      '--what-if',
+      '{ kind: asha, reduction_factor: 3 }',
+    ),
+    0,
+  );
   const answer = JSON.parse(io.text.out);
   t.match(answer, { exact: true, unknown: [], epochs: { recorded: 81 } });
   t.ok(answer.epochs.whatIf < 81, 'the epochs of trials that are given up are saved');
   const pruned = recorder();
   const asha = simulated({ ...PLAN, budget: { trials: 9, seconds: null, target: null } });
-  sweepReplay(asha.path, { whatIf: 'none', json: false }, pruned);
-  t.match(pruned.text.out, /unknown +\d+ trials would have been trained further than the journal tells/);
+  await callWith(pruned, 'sweep', 'replay', asha.path, '--what-if', 'none');
+  t.match(pruned.text.out, /unknown +\d+ trials would have trained longer than the journal records/);
   t.match(pruned.text.out, /^epochs +\d+ +≥ 81$/m, 'nine trials of nine epochs, and no fewer than with ASHA');
   const told = recorder();
-  sweepReplay(asha.path, { whatIf: 'none', json: true }, told);
+  await callWith(told, 'sweep', 'replay', asha.path, '--json', '--what-if', 'none');
   t.match(JSON.parse(told.text.out), { epochs: { whatIf: null, saved: null }, epochs_at_least: 81 });
   const other = recorder();
-  sweepReplay(asha.path, { whatIf: 'median', json: true }, other);
+  await callWith(other, 'sweep', 'replay', asha.path, '--json', '--what-if', 'median');
   const { exact, epochs_at_least, epochs_known } = JSON.parse(other.text.out);
   t.same([exact, epochs_at_least, typeof epochs_known], [false, null, 'number'], 'no bound either way');
   const shown = recorder();
-  sweepReplay(asha.path, { whatIf: 'median', json: false }, shown);
+  await callWith(shown, 'sweep', 'replay', asha.path, '--what-if', 'median');
   t.match(shown.text.out, new RegExp(`^epochs +\\d+ +~ ${epochs_known}$`, 'm'));
 });
 
 // how long it takes is in `npm run bench -- --whole --only ^whole/status`
 t.test('status of 10,000 trials', async t => {
   const io = recorder();
-  sweepStatus(writeLongSweep(join(scratch, 'long')), { json: false }, io);
+  await callWith(io, 'sweep', 'status', writeLongSweep(join(scratch, 'long')));
   t.match(io.text.out, /10000 of 10000 trials: 10000 paused/);
 });
 
@@ -368,12 +381,9 @@ t.test('a dry run lists the points with their parameters and trains nothing', as
   );
   t.match(
     listed.text.out,
-    /^Only the first 10 of 30 trials are listed: what tpe tries after them depends on results\.$/m,
+    /^Only the first 10 of 30 trials are listed: later points of tpe depend on results\.$/m,
   );
-  t.match(
-    listed.text.out,
-    /^The times include the start of each trial's process, about \d+\.\d s as tried here\.$/m,
-  );
+  t.match(listed.text.out, /^Times include starting each trial's process, about \d+\.\d s here\.$/m);
   t.match(listed.text.out, /for 30 trials of 9 epochs, 1 at a time\./);
 
   const few = recorder();
@@ -390,8 +400,8 @@ t.test('a dry run lists the points with their parameters and trains nothing', as
   const objective = ['--objective', 'test.loss:min', '--dry-run', '--backend', 'cpu'];
   t.equal(await runCommandLine([...random, ...pruned, ...objective], few, '0'), 0);
   t.notMatch(few.text.out, /are listed/, 'there are no more points than two');
-  t.match(few.text.out, /for 2 trials of 9 epochs with 2 seeds, 1 at a time, at most: the pruner asha/);
-  t.match(few.text.out, /; a trial has up to 3 with each seed, one at each rung\.$/m);
+  t.match(few.text.out, /for 2 trials of 9 epochs with 2 seeds, 1 at a time, or less: asha stops some early/);
+  t.match(few.text.out, /; a trial has up to 3 per seed, one per rung\.$/m);
   rmSync(base);
 });
 
@@ -409,7 +419,7 @@ t.test("a flag behind a verb of sweep is the verb's", async t => {
   }
   // sweep itself has it too, with another meaning
   const queueless = runCommandLine(['sweep', 'resume', path, '--launcher', 'bullmq'], recorder(), '0');
-  await t.rejects(queueless, /bullmq needs a queue/);
+  await t.rejects(queueless, /bullmq requires --queue/);
   await t.rejects(
     runCommandLine(['sweep', 'status', path, '--set', 'a=1'], recorder(), '0'),
     /unknown option/,
@@ -483,59 +493,41 @@ t.test('a replay needs a journal', async t => {
 });
 
 t.test('damage in a journal is reported, an incomplete last line is not', async t => {
-  const damaged = (change: (lines: string[]) => readonly string[]): string => {
+  const damaged = async (change: (lines: string[]) => readonly string[]): Promise<string> => {
     const { path, files } = directoryOf(STORY);
     const lines = readFileSync(files.journal, 'utf8').split('\n');
     writeFileSync(files.journal, change(lines).join('\n'));
-    const said = [
-      (io: Io) => sweepStatus(path, { json: false }, io),
-      (io: Io) => sweepReplay(path, { whatIf: undefined, json: false }, io),
-      (io: Io) =>
-        compareTrials(
-          path,
-          { sort: undefined, min: undefined, max: undefined, top: undefined, all: false, format: 'text' },
-          io,
-        ),
-    ].map(verb => {
+    const said: string[] = [];
+    for (const words of [['sweep', 'status'], ['sweep', 'replay'], ['compare']]) {
       const io = recorder();
-      verb(io);
-      return io.text.err;
-    });
+      await callWith(io, ...words, path);
+      said.push(io.text.err);
+    }
     t.equal(new Set(said).size, 1, 'every verb that reads it');
     return said[0];
   };
+  t.equal(await damaged(lines => lines), '');
   t.equal(
-    damaged(lines => lines),
-    '',
-  );
-  t.equal(
-    damaged(lines => lines.toSpliced(9, 0, '{"event": junk')),
+    await damaged(lines => lines.toSpliced(9, 0, '{"event": junk')),
     'warning: line 10 of journal.jsonl is damaged and was skipped\n',
   );
   t.equal(
-    damaged(lines => lines.with(-1, '\0'.repeat(512))),
+    await damaged(lines => lines.with(-1, '\0'.repeat(512))),
     `warning: line ${2 * STORY.length + 1} of journal.jsonl is damaged and was skipped\n`,
   );
   // a record stands on each second line
   t.equal(
-    damaged(lines => lines.toSpliced(9, 1)),
+    await damaged(lines => lines.toSpliced(9, 1)),
     'warning: journal.jsonl is missing 1 record before line 11\n',
   );
   t.equal(
-    damaged(lines => lines.toSpliced(1, 4)),
+    await damaged(lines => lines.toSpliced(1, 4)),
     'warning: journal.jsonl is missing 2 records before line 2\n',
   );
-  t.equal(
-    damaged(lines => lines.with(-1, '{"event":"trial.chosen","trial":4,"po')),
-    '',
-  );
-  t.equal(
-    damaged(lines => lines.with(-1, '{"ev')),
-    '',
-  );
-  const many = damaged(lines => lines.toSpliced(9, 0, ...Array.from({ length: 300 }, () => 'junk'))).split(
-    '\n',
-  );
+  t.equal(await damaged(lines => lines.with(-1, '{"event":"trial.chosen","trial":4,"po')), '');
+  t.equal(await damaged(lines => lines.with(-1, '{"ev')), '');
+  const junk = Array.from({ length: 300 }, () => 'junk');
+  const many = (await damaged(lines => lines.toSpliced(9, 0, ...junk))).split('\n');
   t.same(many.slice(4), [
     'warning: line 14 of journal.jsonl is damaged and was skipped',
     'warning: and 295 more such places in journal.jsonl',
@@ -559,7 +551,7 @@ t.test('a damaged plan is reported with its place', async t => {
     writeFileSync(files.plan, text);
     let thrown: unknown;
     try {
-      sweepStatus(path, { json: false }, recorder());
+      await callWith(recorder(), 'sweep', 'status', path);
     } catch (error) {
       thrown = error;
     }
@@ -568,11 +560,13 @@ t.test('a damaged plan is reported with its place', async t => {
   writeFileSync(files.plan, whole);
 });
 
-t.test('flags of nested verbs are separate', async t => {
-  type Command = ReturnType<typeof buildProgram>;
-  const shell = (): Command =>
+t.test('every flag of a verb below another is its own', async t => {
+  type Command = Awaited<ReturnType<typeof buildProgram>>;
+  const shell = (): Promise<Command> =>
     buildProgram({ io: recorder(), commandLine: [], version: '0', finish: () => {} });
-  const nested = shell().commands.flatMap(above => above.commands.map(below => [above.name(), below.name()]));
+  const nested = (await shell()).commands.flatMap(above =>
+    above.commands.map(below => [above.name(), below.name()]),
+  );
   t.ok(nested.length >= 9, 'config, verify and sweep have some');
   for (const [above, below] of nested) {
     const find = (program: Command) => {
@@ -581,13 +575,13 @@ t.test('flags of nested verbs are separate', async t => {
       if (!parent || !verb) throw new Error(`${above} ${below} is gone`);
       return { parent, verb };
     };
-    const { verb } = find(shell());
+    const { verb } = find(await shell());
     const words = verb.registeredArguments.filter(({ required }) => required).map(() => 'x');
     for (const { long, required, argChoices } of verb.options) {
       const values = required ? (argChoices ?? ['8', '128', 'x=1', 'cpu,webasm']) : [undefined];
       const taken = await Promise.all(
         values.map(async value => {
-          const program = shell();
+          const program = await shell();
           const { parent, verb: tried } = find(program);
           tried.action(() => {});
           try {
@@ -611,7 +605,7 @@ t.test('flags of nested verbs are separate', async t => {
   }
   const path = directoryOf(STORY).path;
   const misplaced = runCommandLine(['sweep', '--json', 'status', path], recorder(), '0');
-  await t.rejects(misplaced, { exitCode: 2, message: /--json stands before `status`/ });
+  await t.rejects(misplaced, { exitCode: 2, message: /--json must follow `status`/ });
   t.equal(await runCommandLine(['--no-color', 'sweep', '--verbose', 'status', path], recorder(), '0'), 0);
 });
 
@@ -622,14 +616,14 @@ t.test('the resume command includes the flags', async t => {
       /: .* sweep/,
       ': ./run sweep',
     );
-  t.equal(hint({}), "Go on with: ./run sweep resume 'out/x y'\n");
+  t.equal(hint({}), "Resume with: ./run sweep resume 'out/x y'\n");
   t.equal(
     hint({ launcher: 'bullmq', queue: 'redis://host:6379/0?queue=mine' }),
-    "Go on with: ./run sweep resume 'out/x y' --launcher bullmq --queue 'redis://host:6379/0?queue=mine'\n",
+    "Resume with: ./run sweep resume 'out/x y' --launcher bullmq --queue 'redis://host:6379/0?queue=mine'\n",
   );
   t.equal(
     hint({ launcher: 'bullmq', queue: 'redis://me:secret@host:6379' }),
-    "Go on with: ./run sweep resume 'out/x y' --launcher bullmq --queue redis://me@host:6379\nThe queue's password is left out of this line.\n",
+    "Resume with: ./run sweep resume 'out/x y' --launcher bullmq --queue redis://me@host:6379\nAdd the queue's password: it is not shown here.\n",
   );
   t.match(
     hint({ launcher: 'slurm', sbatch: ['--partition=long'] }),
@@ -668,7 +662,7 @@ t.test('a directory of variants is a sweep', async t => {
   );
   const empty = join(scratch, 'nothing');
   mkdirSync(empty);
-  await t.rejects(runCommandLine(['sweep', empty], recorder(), '0'), /there is no config in this folder/);
+  await t.rejects(runCommandLine(['sweep', empty], recorder(), '0'), /this directory contains no config/);
 });
 
 t.test('a worker creates its directory', async t => {

@@ -116,7 +116,7 @@ t.test('a second signal ends the process at once, and says how to go on', parall
   t.equal(code, 130);
   t.match(
     stderr,
-    /: stopping after the step.*\ncellrun: SIG(INT|TERM): stopped\nGo on with: .* resume \S+\n$/,
+    /: stopping after the current step.*\ncellrun: SIG(INT|TERM): stopped\nResume with: .* resume \S+\n$/,
   );
   const directory = onlyRun(output);
   t.match(stderr, `${basename(directory)}\n`);
@@ -171,7 +171,7 @@ t.test('a disk that fills up with checkpoints: exit 1, the file is named, what w
   t.equal(code, EXIT.unexpected, stderr);
   t.match(
     stderr,
-    /^\S+\/(step-\d+\.safetensors|index\.json): the file cannot be written: no space left on the disk\nGo on with: node \S+main\.js resume \S+\n$/,
+    /^\S+\/(step-\d+\.safetensors|index\.json): the file cannot be written: no space left on the disk\nResume with: node \S+main\.js resume \S+\n$/,
   );
   const directory = onlyRun(run.saved);
   const events = readLog(directory);
@@ -200,7 +200,7 @@ t.test('a disk that has no room for the log', async t => {
   t.equal(code, EXIT.unexpected, stderr);
   t.match(
     stderr,
-    /^\S+\/\S+: the file cannot be written: no space left on the disk\nGo on with: node \S+ resume \S+\n$/,
+    /^\S+\/\S+: the file cannot be written: no space left on the disk\nResume with: node \S+ resume \S+\n$/,
   );
   t.ok(readLog(onlyRun(run.saved)).length > 10, 'whole lines, without a gap');
   const full = await runOnSmallDisk(t, small, 'head -c 250000 /dev/zero > "$0/filling";');
@@ -214,7 +214,7 @@ t.test('an output root that cannot be written to is one message and exit 2', par
   symlinkSync(join(work.path, 'nowhere', 'at', 'all'), dangling);
   const file = work.file('file', '');
   for (const [output, told] of [
-    [dangling, 'or a link that leads nowhere'],
+    [dangling, 'or a broken symbolic link'],
     [file, 'a component of the path is a file'],
     [join(file, 'below'), 'a component of the path is a file'],
   ]) {

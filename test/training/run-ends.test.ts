@@ -207,7 +207,7 @@ t.test('a full disk: the file, exit 1, how to go on, and that works', async t =>
   const { code, stderr } = finished;
   const [told, hint] = stderr.split('\n');
   t.match(told, /^\S+\/(log\.jsonl|\S+\.safetensors|index\.json): the file cannot be written: no space left/);
-  t.match(hint, /^Go on with: node \S+main\.js resume out\/small\/\d{8}T\d{6}Z-[0-9a-f]{8}$/, stderr);
+  t.match(hint, /^Resume with: node \S+main\.js resume out\/small\/\d{8}T\d{6}Z-[0-9a-f]{8}$/, stderr);
   t.match(code, code === 10 ? 10 : 12, stderr);
   // the run may have been past the end that is asked for; what it says then is clear as well
   if (code === 10)
@@ -291,7 +291,7 @@ t.test('a stop before the first step says how to go on', async t => {
   running.child.kill('SIGTERM');
   const { code, stderr } = await running.finished;
   t.equal(code, 130, stderr);
-  t.match(stderr, /^cellrun: interrupted after step [01]; .*\nGo on with: node \S+main\.js resume \S+\n$/m);
+  t.match(stderr, /^cellrun: interrupted after step [01]; .*\nResume with: node \S+main\.js resume \S+\n$/m);
 });
 
 t.test('pipes whose reader has gone: the work goes on to its end', async t => {

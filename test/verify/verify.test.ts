@@ -162,10 +162,10 @@ t.test('verify gradients: what it prints', async t => {
   const { code, stdout, stderr } = await work.start('verify', 'gradients', work.config(config), ...flags)
     .finished;
   t.equal(code, 0, stderr);
-  t.match(stdout, /^webasm: 3 of the first batch's 20 sequences of 5 steps\n/);
+  t.match(stdout, /^webasm: 3 of 20 sequences of the first batch, 5 steps each\n/);
   for (const name of [...PARAMETERS, 'fc.weight', 'fc.bias'])
     t.match(stdout, new RegExp(`^${name} +\\[.*\\](?: +\\d\\.\\de-\\d+){3}$`, 'm'));
-  t.match(stdout, /\nEvery gradient holds\.\nProof: .*-gradients\.json\n$/);
+  t.match(stdout, /\nAll gradients are within tolerance\.\nProof: .*-gradients\.json\n$/);
   t.match(stderr, /^webasm: the gradient of 3 of 20 sequences\n/);
   t.match(stderr, /differences: fc\.bias \(10 of 10(, about \d+ s left)?\)\n$/);
 });
@@ -282,11 +282,8 @@ t.test('verify backends: what it prints', async t => {
   t.equal(code, 0, stderr);
   for (const name of ['loss', 'gradient_norm', ...PARAMETERS, 'fc.weight', 'fc.bias'])
     t.match(stdout, new RegExp(`^${name} +\\S+ +1\\.0e-\\d +[1-4]  webasm and cpu$`, 'm'));
-  t.match(
-    stdout,
-    /\nwebasm, cpu: the same within tolerance in all of 4 steps\.\nProof: .*-backends\.json\n$/,
-  );
-  t.match(stderr, /^step 4 of 4: .* apart at most \(\S+, webasm and cpu\)$/m);
+  t.match(stdout, /\nwebasm, cpu agree within tolerance in all 4 steps\.\nProof: .*-backends\.json\n$/);
+  t.match(stderr, /^step 4 of 4: largest difference \S+ \(\S+, webasm and cpu\)$/m);
 });
 
 t.test('verify backends: no more steps than the config makes', async t => {
@@ -324,7 +321,7 @@ t.test('verify backends: one backend is not enough', async t => {
   for (const names of ['cpu', 'cpu,cpu', 'cpu,gpu', 'auto,cpu', '']) {
     const { code, stderr } = await work.cellrun('verify', 'backends', 'x.yaml', '--backends', names);
     t.equal(code, 2, names);
-    t.match(stderr, 'expected: two or more of webgpu, webasm, cpu, with commas between');
+    t.match(stderr, 'expected: two or more of webgpu, webasm, cpu, separated by commas');
   }
 });
 
@@ -334,7 +331,7 @@ t.test('verify backends: one backend is not enough', async t => {
  */
 async function brokenProgram(file: string, find: string, replace: string) {
   const folder = work.folder();
-  const build = dirname(dirname(fileURLToPath(import.meta.url)));
+  const build = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
   const copy = join(folder, 'dist', 'src');
   mkdirSync(dirname(copy));
   cpSync(join(build, 'src'), copy, {
@@ -348,7 +345,7 @@ async function brokenProgram(file: string, find: string, replace: string) {
   if (before.split(find).length !== 2) throw new Error(`${file} has '${find}' not exactly once`);
   writeFileSync(path, before.replace(find, replace));
   const modules = await Promise.all(
-    ['cli/call.js', 'training/pool.js'].map(name => import(pathToFileURL(join(copy, name)).href)),
+    ['cli/call.js', 'training/step/pool.js'].map(name => import(pathToFileURL(join(copy, name)).href)),
   );
   const program: ProgramModules = Object.assign({}, ...modules);
   return (args: readonly string[]) => callInProcess(args, work.place, program);
@@ -436,7 +433,7 @@ t.test('planted errors', async t => {
     t.ok(proof.steps[1].largest.difference < 1e-4, 'and not before');
     t.match(
       words.stdout,
-      /\ncpu and webasm part at step 3: lstm\.weight_ih_l0 is \S+ apart, more than 1\.0e-3 \(at most .* the step before, .* at the first\)\.\n/,
+      /\ncpu and webasm differ from step 3 on: lstm\.weight_ih_l0 by \S+ > 1\.0e-3 \(largest difference one step before: .*; at step 1: .*\)\.\n/,
     );
   });
 

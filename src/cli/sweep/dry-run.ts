@@ -1,5 +1,4 @@
-/** `sweep … --dry-run`: the points that a sweep will try, how large their models are and how long it will take. */
-
+/** `sweep … --dry-run`: lists the points of a sweep with their model sizes and estimated times. */
 import type { SweepModels } from '../../library/sweep-models.js';
 import type { LoadedSweep } from '../../sweep/config/index.js';
 import { formatTable, type Table } from '../../sweep/results/index.js';
@@ -7,20 +6,20 @@ import { createPruning } from '../../sweep/schedule/pruners.js';
 import { gridSize, pointsAtMost } from '../../sweep/search/grid.js';
 import { createSampler } from '../../sweep/search/index.js';
 import type { Point } from '../../sweep/space.js';
+import type { BackendOptions } from '../../training/run/session.js';
 import { EXIT, type ExitCode } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
-import type { BackendOptions } from '../options.js';
 import type { Io } from '../terminal/io.js';
 import { formatDuration } from '../terminal/progress.js';
-import { estimate, type PointEstimate } from './estimate.js';
-import { secondsToStart } from './start.js';
+import { estimate, type PointEstimate, secondsToStart } from './estimate.js';
+import { widthOf } from './trials.js';
 
-/** Points that are listed where the sweep has no number of its own. */
+/** Points listed if the sweep has no maximum number of trials. */
 const LISTED = 20;
 
-export interface DryRunOptions extends BackendOptions {
+interface DryRunOptions extends BackendOptions {
   readonly json: boolean;
-  /** Arguments `key.path=value` for every config. */
+  /** `key.path=value`, for every config. */
   readonly set: readonly string[];
 }
 
@@ -57,7 +56,7 @@ export async function dryRun(
     io.out(`${JSON.stringify(answer)}\n`);
     return EXIT.done;
   }
-  io.out(formatTable(table, 'text', Math.max(80, io.columns ?? 120)));
+  io.out(formatTable(table, 'text', widthOf(io)));
   io.out(
     sentences(plan, estimates.length, {
       trials,
@@ -71,13 +70,16 @@ export async function dryRun(
   return EXIT.done;
 }
 
-/** A grid's points; the first that another method chooses, which for TPE are only those before the first result. */
+/**
+ * The points of a grid, or the first points of another method; for TPE only those chosen without
+ * results.
+ */
 function chosenPoints(plan: LoadedSweep['plan']): readonly Point[] {
   const sampler = createSampler(plan.space, plan.method, plan.seed);
-  const most = plan.budget.trials ?? (plan.method.kind === 'grid' ? Number.POSITIVE_INFINITY : LISTED);
-  const startup = plan.method.kind === 'tpe' ? plan.method.n_startup_trials : most;
+  const max = plan.budget.trials ?? (plan.method.kind === 'grid' ? Number.POSITIVE_INFINITY : LISTED);
+  const startup = plan.method.kind === 'tpe' ? plan.method.n_startup_trials : max;
   const points: Point[] = [];
-  while (points.length < Math.min(most, startup)) {
+  while (points.length < Math.min(max, startup)) {
     const point = sampler.suggest(points.length, [], points);
     if (point === undefined) break;
     points.push(point);
@@ -85,7 +87,7 @@ function chosenPoints(plan: LoadedSweep['plan']): readonly Point[] {
   return points;
 }
 
-/** Null where only time or a target ends the sweep. No method tries a point twice. */
+/** Null if only time or a target ends the sweep. No method tries a point twice. */
 function trialsOf({ budget, space }: LoadedSweep['plan']): number | null {
   const size = Number.isFinite(pointsAtMost(space)) ? gridSize(space) : null;
   const limits = [size, budget.trials].filter(limit => limit !== null);
@@ -120,7 +122,7 @@ interface Totals {
   readonly probes: number;
   readonly distinct: number;
   readonly start: number;
-  /** Of one trial with one seed, at most. */
+  /** Maximum for one trial with one seed. */
   readonly processes: number;
 }
 
@@ -134,29 +136,25 @@ function sentences(
   if (rest) {
     const of = trials === null ? '' : `of ${trials} `;
     const why =
-      method.kind === 'tpe'
-        ? 'what tpe tries after them depends on results'
-        : 'more follow until the time is over';
+      method.kind === 'tpe' ? 'later points of tpe depend on results' : 'more follow until the time is up';
     lines.push(`Only the first ${listed} ${of}trials are listed: ${why}.`);
   }
   const each = `${counted(epochs, 'epoch')}${seeds.length > 1 ? ` with ${seeds.length} seeds` : ''}`;
   if (total !== null && trials !== null) {
-    const pruned = pruner.kind === 'none' ? '' : `, at most: the pruner ${pruner.kind} ends some sooner`;
+    const pruned = pruner.kind === 'none' ? '' : `, or less: ${pruner.kind} stops some early`;
     lines.push(
       `About ${formatDuration(total)} for ${counted(trials, 'trial')} of ${each}, ${parallel} at a time${pruned}.`,
     );
   }
-  if (budget.seconds !== null) lines.push(`It begins no trial after ${formatDuration(budget.seconds)}.`);
-  const scaled = distinct > probes ? `, the others scaled by their FLOPs` : '';
+  if (budget.seconds !== null) lines.push(`No trial starts after ${formatDuration(budget.seconds)}.`);
+  const scaled = distinct > probes ? `, others scaled by FLOPs` : '';
   lines.push(
-    `Estimated from some real steps of ${probes} of ${distinct} ${distinct === 1 ? 'model' : 'models'}${scaled}.`,
+    `Estimated from a few training steps of ${probes} of ${distinct} ${distinct === 1 ? 'model' : 'models'}${scaled}.`,
   );
   const more =
     processes === 1
       ? ''
-      : `; a trial has up to ${processes}${seeds.length === 1 ? '' : ' with each seed'}, one at each rung`;
-  lines.push(
-    `The times include the start of each trial's process, about ${start.toFixed(1)} s as tried here${more}.`,
-  );
+      : `; a trial has up to ${processes}${seeds.length === 1 ? '' : ' per seed'}, one per rung`;
+  lines.push(`Times include starting each trial's process, about ${start.toFixed(1)} s here${more}.`);
   return lines.map(line => `${line}\n`).join('');
 }

@@ -1,20 +1,23 @@
 /**
- * How long the trials of a sweep will take on this machine, by a probe: a few real training steps of some of its models. A model
- * that was not probed takes the time of one that was, times the ratio of their FLOPs. A sequence of an evaluation counts as a third of
- * one of training, which also goes backward. Each process of a trial has its start, which is measured too: of the program by another
- * process, of the model by the probe.
+ * Estimates how long the trials of a sweep will take on this machine from probes: a few real
+ * training steps of some of its models. The time of a model that was not probed is that of a probed
+ * one, scaled by FLOPs. Evaluating a sequence counts as a third of training on it, which also goes
+ * backward. The start of each process is measured too: of the program by another process, of the
+ * model by the probe.
  */
+import { spawn } from 'node:child_process';
 import type { LoadedExperiment } from '../../config/index.js';
 import { chooseBackend } from '../../engine/backend.js';
 import type { PointModel, SweepModels } from '../../library/sweep-models.js';
 import { ParameterLayout } from '../../model/parameters.js';
 import type { Point } from '../../sweep/space.js';
 import { batchOrder, totalSteps } from '../../training/run/batch-plan.js';
+import type { BackendOptions } from '../../training/run/session.js';
 import { createTrainer, initialParameters, type Session, sessionWith } from '../../training/run/session.js';
 import { stepCosts } from '../../training/timing/step-costs.js';
-import type { BackendOptions } from '../options.js';
+import { programFile } from '../../util/root.js';
 
-/** Models that are probed; of more, these are the first. */
+/** Only the first models are probed. */
 const MAX_PROBES = 4;
 const WARM_STEPS = 2;
 const PROBE_SECONDS = 0.5;
@@ -23,17 +26,17 @@ const MAX_STEPS = 50;
 export interface PointEstimate {
   readonly point: Point;
   readonly parameters: number;
-  /** Of all epochs with one seed, and the starts of the processes that train them. */
+  /** Of all epochs with one seed, with the start of each process. */
   readonly seconds: number;
 }
 
 export interface Estimate {
   readonly points: readonly PointEstimate[];
-  /** Models that were really trained for some steps. */
+  /** Number of probed models. */
   readonly probes: number;
-  /** Different models and batch sizes among the points. */
+  /** Number of different models and batch sizes. */
   readonly models: number;
-  /** Seconds before a process makes its first step, on average over the probes. */
+  /** Mean seconds before the first step of a process. */
   readonly start: number;
 }
 
@@ -41,14 +44,14 @@ interface Probe {
   readonly key: string;
   readonly flops: number;
   readonly perStep: number;
-  /** Seconds until the steps take as long as all others. */
+  /** Seconds before steps reach their usual speed. */
   readonly warmUp: number;
 }
 
 export interface Starts {
   /** Seconds that the program takes to start. */
   readonly program: number;
-  /** How many processes train a trial with one seed, one after the other. */
+  /** Number of processes that train a trial with one seed, one after the other. */
   processesOf(trial: number): number;
 }
 
@@ -58,7 +61,6 @@ interface Costed {
   readonly flops: number;
 }
 
-/** @param threads of one trial */
 export async function estimate(
   models: SweepModels,
   points: readonly Point[],
@@ -90,7 +92,7 @@ export async function estimate(
   return { points: estimated, probes: probes.length, models: costs.size, start: starts.program + warmUp };
 }
 
-/** What decides the cost of a step. */
+/** Points with the same key have the same cost per step. */
 function keyOf({ loaded: { experiment }, dataset }: PointModel): string {
   const { model, loss, training, optimizer } = experiment;
   return JSON.stringify([
@@ -109,7 +111,9 @@ function costOf({ loaded, dataset }: PointModel, machine: Parameters<typeof sess
   return { session, parameters: new ParameterLayout(session.spec).size, flops };
 }
 
-/** The median of some steps after the first, which compile; what else the machine does slows some of them only. */
+/**
+ * The median of some steps after the first ones, which compile: other load slows only some of them.
+ */
 async function probed(
   loaded: LoadedExperiment,
   session: Session,
@@ -146,10 +150,33 @@ function nearestProbe<T extends { readonly flops: number }>(probes: readonly T[]
   return probes.reduce((best, probe) => (distance(probe) < distance(best) ? probe : best));
 }
 
-/** `session` is of the same model, perhaps with other data: `perStep` seconds are the model's, the number of steps is the point's. */
+/** @param session of the same model, perhaps with other data */
 function secondsOfTraining({ loaded, dataset }: PointModel, session: Session, perStep: number): number {
   const order = batchOrder(loaded, { ...session, dataset });
   const steps = totalSteps(loaded, order);
   const evaluation = ((perStep / loaded.experiment.training.batch_size) * dataset.test.count) / 3;
   return perStep * steps + evaluation * Math.ceil(steps / order.batchesPerEpoch);
+}
+
+interface StartOptions extends BackendOptions {
+  readonly config: string;
+  /** `key.path=value`. */
+  readonly set: readonly string[];
+}
+
+/**
+ * Seconds that a trial's process takes before it trains, measured with a process that does the same
+ * and ends: `graph` of one of the configs.
+ */
+export async function secondsToStart({ config, set, backend, threads }: StartOptions): Promise<number> {
+  const program = programFile('cli/main.js');
+  const flags = [
+    ...['--backend', backend],
+    ...(threads === undefined ? [] : ['--threads', String(threads)]),
+    ...set.flatMap(argument => ['--set', argument]),
+  ];
+  const began = performance.now();
+  const child = spawn(process.execPath, [program, 'graph', config, ...flags], { stdio: 'ignore' });
+  await new Promise((resolve, reject) => child.once('error', reject).once('close', resolve));
+  return (performance.now() - began) / 1000;
 }

@@ -1,21 +1,19 @@
 /** `--launcher`: how a sweep starts its trials. */
-
 import { parseQueue } from '../../sweep/launchers/queue-connection.js';
 import type { SweepOptions } from '../../sweep/run.js';
 import { type Diagnostic, UserError } from '../../util/errors.js';
+import { choice, list, text, type Values } from '../verb.js';
 import type { RepeatedFlags } from '../verbs/result.js';
 
-export const LAUNCHERS = ['local', 'slurm', 'bullmq'] as const;
+export const launcherOptions = {
+  launcher: choice('<name>', ['local', 'slurm', 'bullmq'], 'how trials are started').default('local'),
+  queue: text('<url>', 'queue for --launcher bullmq: redis://host:6379 (env: CELLRUN_QUEUE)'),
+  sbatch: list('<option>', 'option for sbatch, such as --partition=long'),
+};
 
-export interface LauncherOptions {
-  readonly launcher: (typeof LAUNCHERS)[number];
-  /** `redis://…`, for bullmq. */
-  readonly queue: string | undefined;
-  /** Further options of sbatch, for slurm. */
-  readonly sbatch: readonly string[];
-}
+export type LauncherOptions = Values<typeof launcherOptions>;
 
-/** The same as a command line's; without the queue's password, which would stay in terminals and logs. */
+/** The options as flags, without the queue's password: it would stay in terminals and logs. */
 export function launcherFlags({ launcher, queue, sbatch }: LauncherOptions): RepeatedFlags {
   const address = queue !== undefined && URL.canParse(queue) ? new URL(queue) : undefined;
   const isSecret = address !== undefined && address.password !== '';
@@ -26,11 +24,11 @@ export function launcherFlags({ launcher, queue, sbatch }: LauncherOptions): Rep
       ...(queue === undefined ? [] : ['--queue', isSecret ? String(address) : queue]),
       ...sbatch.map(option => `--sbatch=${option}`),
     ],
-    note: isSecret ? "The queue's password is left out of this line." : '',
+    note: isSecret ? "Add the queue's password: it is not shown here." : '',
   };
 }
 
-/** Flags that do not go together, and a queue that has no address. */
+/** Options that cannot be combined, and invalid queue addresses. */
 export function launcherProblems({
   launcher,
   queue,
@@ -41,14 +39,14 @@ export function launcherProblems({
   const refuse = (message: string, expected: string) =>
     found.push({ code: 'cli/launcher', message, expected });
   if (launcher === 'bullmq' && queue === undefined)
-    refuse('the launcher bullmq needs a queue', '--queue redis://HOST:6379');
+    refuse('--launcher bullmq requires --queue', '--queue redis://HOST:6379');
   if (launcher === 'bullmq' && queue !== undefined) found.push(...addressProblems(queue));
   if (launcher !== 'bullmq' && queue !== undefined)
-    refuse(`--queue has no meaning for the launcher ${launcher}`, '--launcher bullmq');
+    refuse(`--queue cannot be used with --launcher ${launcher}`, '--launcher bullmq');
   if (launcher !== 'slurm' && sbatch.length > 0)
-    refuse(`--sbatch has no meaning for the launcher ${launcher}`, '--launcher slurm');
+    refuse(`--sbatch cannot be used with --launcher ${launcher}`, '--launcher slurm');
   if (launcher === 'bullmq' && width !== undefined)
-    refuse('--width has no meaning for the launcher bullmq: each worker measures its own', 'no --width');
+    refuse('--width cannot be used with --launcher bullmq: each worker measures its own', 'no --width');
   return found;
 }
 
@@ -62,7 +60,10 @@ function addressProblems(queue: string): readonly Diagnostic[] {
   }
 }
 
-/** What is given, of which `launcherProblems` tells nothing, makes the launcher: only then its packages are needed. */
+/**
+ * Creates the launcher, whose packages are loaded only then. `launcherProblems` must have found
+ * none.
+ */
 export function launcherOf({ launcher, queue, sbatch }: LauncherOptions): SweepOptions['launcher'] {
   return async (directory, warn) => {
     switch (launcher) {

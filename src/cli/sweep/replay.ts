@@ -1,37 +1,39 @@
-/** `sweep replay SWEEP`: the decisions once more from the results alone, byte for byte; `--what-if` with another pruner. */
+/**
+ * `sweep replay SWEEP`: repeats the decisions of a sweep from its results, or with another pruner.
+ */
 import { existsSync } from 'node:fs';
 import { prunerOf } from '../../sweep/config/index.js';
 import { epochValues, type SweepResults } from '../../sweep/results/index.js';
 import { replay, type ScheduleParts } from '../../sweep/schedule/replay.js';
-import { whatIf } from '../../sweep/schedule/what-if.js';
+import { whatIf as tryPruner } from '../../sweep/schedule/what-if.js';
 import { createSampler } from '../../sweep/search/index.js';
 import { costModel } from '../../sweep/trial-runs.js';
 import { damagedError, EXIT, type ExitCode } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
+import { json } from '../options.js';
 import type { Io } from '../terminal/io.js';
-import { readTelling } from './status.js';
+import { defineVerb, text } from '../verb.js';
+import { readResults } from './trials.js';
 
-export interface ReplayOptions {
-  /** A pruner as a sweep file names it; `undefined`: the sweep's own. */
-  readonly whatIf: string | undefined;
-  readonly json: boolean;
-}
-
-/** Exit 1 where the decisions are other ones. Throws exit 5 where there is no journal to read them from. */
-export function sweepReplay(path: string, options: ReplayOptions, io: Io): ExitCode {
-  const results = readTelling(path, io);
-  const { journal } = results.directory.files;
-  if (!existsSync(journal))
-    throw damagedError({
-      code: 'sweep/no-journal',
-      message:
-        'the sweep has no journal, so that there are no decisions: it has not begun, or the file is gone',
-      file: journal,
-    });
-  return options.whatIf === undefined
-    ? replayed(results, options.json, io)
-    : otherwise(results, options.whatIf, options.json, io);
-}
+export const verb = defineVerb({
+  arguments: '<sweep>',
+  options: {
+    whatIf: text('<pruner>', 'use this pruner instead: a name or a mapping'),
+    json: json('the result'),
+  },
+  help: 'Exit codes: 0 the decisions are the same, 1 they differ, 5 there is no journal.',
+  action([path], { whatIf, json }, { io }) {
+    const results = readResults(path, io);
+    const { journal } = results.directory.files;
+    if (!existsSync(journal))
+      throw damagedError({
+        code: 'sweep/no-journal',
+        message: 'the sweep has no journal: it has not started, or the file is gone',
+        file: journal,
+      });
+    return whatIf === undefined ? replayed(results, json, io) : pruned(results, whatIf, json, io);
+  },
+});
 
 function replayed({ plan, directory, journal }: SweepResults, json: boolean, io: Io): ExitCode {
   const parts: ScheduleParts = {
@@ -47,25 +49,20 @@ function replayed({ plan, directory, journal }: SweepResults, json: boolean, io:
       : { version: 1, ...verdict };
     io.out(`${JSON.stringify(answer)}\n`);
   } else if (verdict.same) {
-    const unwritten =
-      verdict.unwritten === 0 ? '' : `; the journal ends before the last ${verdict.unwritten}`;
-    io.out(`${verdict.decisions.length} decisions, the same byte for byte${unwritten}.\n`);
+    const unwritten = verdict.unwritten === 0 ? '' : `; the journal lacks the last ${verdict.unwritten}`;
+    io.out(`${verdict.decisions.length} decisions, byte-identical${unwritten}.\n`);
   } else {
     io.out(
-      `Decision ${verdict.index} is another one.\n  journal: ${verdict.recorded}\n  replay:  ${verdict.replayed ?? 'none'}\n`,
+      `Decision ${verdict.index} differs.\n  journal: ${verdict.recorded}\n  replay:  ${verdict.replayed ?? 'none'}\n`,
     );
   }
   return verdict.same ? EXIT.done : EXIT.unexpected;
 }
 
-function otherwise(
-  { plan, directory, journal }: SweepResults,
-  text: string,
-  json: boolean,
-  io: Io,
-): ExitCode {
+/** What another pruner would have decided. */
+function pruned({ plan, directory, journal }: SweepResults, text: string, json: boolean, io: Io): ExitCode {
   const pruner = prunerOf('what-if', text, plan.epochs);
-  const { epochs, best, unknown, isExact } = whatIf(
+  const { epochs, best, unknown, isExact } = tryPruner(
     {
       plan,
       pruner,
@@ -75,10 +72,10 @@ function otherwise(
     journal,
   );
   if (json) {
-    const told = isExact ? epochs : { recorded: epochs.recorded, whatIf: null, saved: null };
+    const known = isExact ? epochs : { recorded: epochs.recorded, whatIf: null, saved: null };
     const epochs_at_least = isExact || pruner.kind === 'none' ? epochs.whatIf : null;
     io.out(
-      `${JSON.stringify({ version: 1, pruner, epochs: told, epochs_at_least, epochs_known: epochs.whatIf, best, unknown, exact: isExact })}\n`,
+      `${JSON.stringify({ version: 1, pruner, epochs: known, epochs_at_least, epochs_known: epochs.whatIf, best, unknown, exact: isExact })}\n`,
     );
     return EXIT.done;
   }
@@ -96,10 +93,10 @@ function otherwise(
       ...(isExact
         ? []
         : [
-            `unknown      ${counted(unknown.length, 'trial')} would have been trained further than the journal tells (${unknown
+            `unknown      ${counted(unknown.length, 'trial')} would have trained longer than the journal records (${unknown
               .slice(0, 5)
               .map(({ trial, to }) => `trial ${trial} to epoch ${to}`)
-              .join(', ')}${unknown.length > 5 ? ', …' : ''}); they count as given up there`,
+              .join(', ')}${unknown.length > 5 ? ', …' : ''}); they count as stopped there`,
           ]),
       '',
     ].join('\n'),

@@ -1,10 +1,7 @@
-/** `sweep CONFIG|SWEEP`, `sweep resume`: all trials of a sweep, and what came of them. */
+/** `sweep WORDS…`: trains variants of a config and finds the best. */
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { BackendRequest } from '../../engine/backend.js';
-import type { Width } from '../../engine/simd/target.js';
 import { checkNotesChange } from '../../experiment/notes.js';
-import { SweepModels } from '../../library/sweep-models.js';
 import {
   fromCommandLine,
   isSweepFile,
@@ -12,236 +9,118 @@ import {
   loadSweep,
   type SweepFlags,
 } from '../../sweep/config/index.js';
-import { readJournal } from '../../sweep/journal.js';
-import { bestRow, formatTable, summaryOf, troubleOf, writeResults } from '../../sweep/results/index.js';
-import {
-  type SweepOptions as OrchestratorOptions,
-  resumeSweep,
-  runSweep,
-  type SweepResult,
-} from '../../sweep/run.js';
-import { SweepDirectory } from '../../sweep/sweep-directory.js';
+import { runSweep } from '../../sweep/run.js';
 import { usableCores } from '../../training/step/threads.js';
-import { type Diagnostic, EXIT, type ExitCode, UserError, usageError } from '../../util/errors.js';
-import type { DashboardOption } from '../options.js';
-import { onStopSignal } from '../signals.js';
+import { usageError } from '../../util/errors.js';
+import { backend, experiments, notes, set } from '../options.js';
 import { formatWarnings } from '../terminal/diagnostics.js';
-import { HintedError } from '../terminal/hinted-error.js';
-import type { Io } from '../terminal/io.js';
-import { startDashboardBeside } from '../verbs/dashboard-process.js';
-import { type RepeatedFlags, resumeHint } from '../verbs/result.js';
+import { defineVerb, flag, text } from '../verb.js';
 import { addNotes } from '../verbs/tag.js';
-import { type LauncherOptions, launcherFlags, launcherOf, launcherProblems } from './launcher.js';
-import { bestTable, remarks } from './status.js';
-import { createSweepView } from './view.js';
+import { runnerOptions, runToEnd, withLauncherProblems, withQueue } from './runner.js';
 
-export interface SweepRunOptions extends LauncherOptions {
-  /** `undefined`: what the sweep had before. */
-  readonly backend: BackendRequest | undefined;
-  /** Of all trials together; `undefined`: as many as the machine has cores. */
-  readonly threads: number | undefined;
-  /** Bits of vectors on webasm; `undefined`: those that pay where a trial runs. */
-  readonly width: Width | undefined;
-  readonly json: boolean;
-  readonly quiet: boolean;
-  readonly dashboard: DashboardOption;
-  readonly version: string;
+export const verb = defineVerb({
+  arguments: '<words...>',
+  options: {
+    set,
+    objective: text('<metric:goal>', 'objective, such as test.accuracy:max'),
+    method: text('<name>', 'search method: grid, random, sobol or tpe'),
+    trials: text('<n>', 'maximum number of trials'),
+    time: text('<duration>', 'start no trial after this time, such as 90s, 10m or 2h'),
+    target: text('<value>', 'stop as soon as a trial reaches this value'),
+    seeds: text('<list>', 'seeds to train each point with, separated by commas'),
+    pruner: text('<name>', 'none, median, asha or hyperband; or a mapping'),
+    parallel: text('<n>', 'number of trials at the same time (default: 1)'),
+    backend,
+    output: experiments,
+    ...notes,
+    dryRun: flag('list the points and estimate the time without training'),
+    ...runnerOptions,
+  },
+  help: `
+Words are a sweep file (see \`cellrun schema sweep\`), or configs and values for their keys:
+  cellrun sweep configs/sweeps/mnist-lstm.yaml
+  cellrun sweep configs/mnist-lstm.yaml optimizer.learning_rate=1e-3,1e-2 model.hidden_size=64,128
+  cellrun sweep configs/variants --seeds 0,1,2
+  cellrun sweep configs/mnist-lstm.yaml 'optimizer.learning_rate=log_uniform(1e-4,1e-1)' \\
+    --method tpe --trials 30
+
+Options override the sweep file. Without a sweep file, the method is grid and the objective is the
+config's checkpoint.metric. All points are checked before the first trial starts. A trial has
+--threads / --parallel threads. The best trial is the one with the best value among those that were
+trained for the most epochs.
+
+To resume a stopped or killed sweep, run \`cellrun sweep resume SWEEP\`: the result is the same.
+
+Exit codes: 0 a trial has a value, 1 no trial has a value, a failed trial stopped the sweep or the
+disk is full, 4 all trials diverged, 130 the sweep was stopped and can be resumed.`,
+  async action([words], given, shell) {
+    const { set, output, tag, note } = given;
+    const options = withQueue(given);
+    const change = { add: tag, remove: [], note };
+    const loaded = withLauncherProblems(options, () => {
+      checkNotesChange(change);
+      const { objective, method, trials, time, target, seeds, pruner, parallel } = given;
+      const flags = { objective, method, trials, time, target, seeds, pruner, parallel };
+      return load(words, { set, flags: withoutUndefined(flags) });
+    });
+    const { SweepModels } = await import('../../library/sweep-models.js');
+    const models = new SweepModels(loaded);
+    const warnings = [...loaded.warnings, ...(await models.check())];
+    if (warnings.length > 0) shell.io.err(`${formatWarnings(warnings, shell.io.color.err)}\n`);
+    const { plan, bases, givenYaml } = loaded;
+    if (given.dryRun) {
+      // loads the engine, which otherwise only the trials need
+      const { dryRun } = await import('./dry-run.js');
+      const threads = Math.max(1, Math.floor((given.threads ?? usableCores()) / plan.parallel));
+      return dryRun(loaded, models, { ...options, threads }, shell.io);
+    }
+    return runToEnd(options, output, shell, (shared, opened) =>
+      runSweep({ plan, bases, givenYaml, output }, shared, directory => {
+        addNotes(directory.path, change);
+        opened(directory);
+      }),
+    );
+  },
+});
+
+function withoutUndefined<T extends object>(values: T): Partial<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
 
-export interface SweepOptions extends SweepRunOptions {
-  readonly backend: BackendRequest;
-  readonly set: readonly string[];
-  readonly flags: SweepFlags;
-  readonly output: string;
-  readonly dryRun: boolean;
-  readonly tags: readonly string[];
-  readonly note: string | undefined;
-}
-
-/** @param words a sweep file; or configs, and `key=value,value…` */
-export async function sweep(words: readonly string[], options: SweepOptions, io: Io): Promise<ExitCode> {
-  const notes = { add: options.tags, remove: [], note: options.note };
-  const loaded = together(launcherProblems(options), () => {
-    checkNotesChange(notes);
-    return load(words, options);
-  });
-  const models = new SweepModels(loaded);
-  const warnings = [...loaded.warnings, ...(await models.check())];
-  if (warnings.length > 0) io.err(`${formatWarnings(warnings, io.color.err)}\n`);
-  const { plan, bases, givenYaml } = loaded;
-  if (options.dryRun) {
-    // it brings the whole engine along, which else only the trials need
-    const { dryRun } = await import('./dry-run.js');
-    const threads = Math.max(1, Math.floor((options.threads ?? usableCores()) / plan.parallel));
-    return dryRun(loaded, models, { ...options, threads }, io);
-  }
-  const { output } = options;
-  return runToEnd(options, output, io, (shared, opened) =>
-    runSweep({ plan, bases, givenYaml, output }, shared, directory => {
-      addNotes(directory.path, notes);
-      opened(directory);
-    }),
-  );
-}
-
-export interface ResumeOptions extends SweepRunOptions {
-  /** Whether failed trials are tried again. */
-  readonly retryFailed: boolean;
-}
-
-export async function resumeSweepAt(path: string, options: ResumeOptions, io: Io): Promise<ExitCode> {
-  const directory = together(launcherProblems(options), () => SweepDirectory.open(path));
-  return runToEnd(options, path, io, (shared, opened) => {
-    opened(directory);
-    return resumeSweep(path, { ...shared, retryFailed: options.retryFailed });
-  });
-}
-
-/** Throws exit 2 with what is wrong with the flags as well as with what `action` is given. */
-function together<T>(problems: readonly Diagnostic[], action: () => T): T {
-  let done: T;
-  try {
-    done = action();
-  } catch (error) {
-    if (!(error instanceof UserError) || error.exitCode !== EXIT.usage) throw error;
-    throw usageError(...error.diagnostics, ...problems);
-  }
-  if (problems.length > 0) throw usageError(...problems);
-  return done;
-}
-
-function load(words: readonly string[], { set, flags }: SweepOptions): LoadedSweep {
+function load(
+  words: readonly string[],
+  options: { readonly set: readonly string[]; readonly flags: SweepFlags },
+): LoadedSweep {
   const assignments = words.filter(word => word.includes('='));
   const files = words.filter(word => !word.includes('=')).flatMap(configsIn);
   if (files.length === 0) {
-    const message = 'no config to sweep over is named';
-    throw usageError({
-      code: 'cli/sweep',
-      message,
-      expected: 'a sweep file, or configs and KEY=VALUE,VALUE…',
-    });
+    const expected = 'a sweep file, or configs and KEY=VALUE,VALUE…';
+    throw usageError({ code: 'cli/sweep', message: 'no config to sweep over', expected });
   }
   const sweeps = files.filter(isSweepFile);
   if (files.length === 1 && sweeps.length === 1 && assignments.length === 0)
-    return loadSweep(files[0], { set, flags });
+    return loadSweep(files[0], options);
   if (sweeps.length > 0) {
-    const message = `${sweeps[0]} is a sweep file, which has its parameters in it`;
+    const message = `${sweeps[0]} is a sweep file, which cannot be combined with other words`;
     throw usageError({ code: 'cli/sweep', message, expected: 'the sweep file alone, or configs' });
   }
-  return fromCommandLine(files, assignments, { set, flags });
+  return fromCommandLine(files, assignments, options);
 }
 
 const CONFIG = /\.(ya?ml|json)$/i;
 
-/** The configs in a folder, by their names; a file as it is. Throws exit 2 where a folder has none. */
+/**
+ * The configs in a directory, sorted by name; or the file itself.
+ * @throws UserError (exit 2) if a directory has none
+ */
 function configsIn(path: string): readonly string[] {
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return [path];
   const names = readdirSync(path).filter(name => CONFIG.test(name));
   if (names.length > 0) return names.toSorted().map(name => join(path, name));
   throw usageError({
     code: 'cli/sweep',
-    message: 'there is no config in this folder',
+    message: 'this directory contains no config',
     file: path,
-    expected: 'files that end in .yaml, .yml or .json',
+    expected: 'files ending in .yaml, .yml or .json',
   });
-}
-
-/** The flags that a sweep must be gone on with, as they were given. */
-function repeated(options: SweepRunOptions): RepeatedFlags {
-  const { backend, threads, width } = options;
-  const { flags, note } = launcherFlags(options);
-  return {
-    flags: [
-      ...flags,
-      ...(backend === undefined || backend === 'auto' ? [] : ['--backend', backend]),
-      ...(threads === undefined ? [] : ['--threads', String(threads)]),
-      ...(width === undefined ? [] : ['--width', String(width)]),
-    ],
-    note,
-  };
-}
-
-type Start = (
-  options: OrchestratorOptions,
-  opened: (directory: SweepDirectory) => void,
-) => Promise<SweepResult>;
-
-/** @param watched the folder that a dashboard shows */
-async function runToEnd(options: SweepRunOptions, watched: string, io: Io, start: Start): Promise<ExitCode> {
-  let directory: SweepDirectory | undefined;
-  let view: ReturnType<typeof createSweepView> | undefined;
-  // what is said of a signal must not come between the table and its place
-  const aside = { err: (text: string) => (view === undefined ? io.err(text) : view.line(text.trimEnd())) };
-  const stop = onStopSignal({ ...aside, interactive: false }, () =>
-    directory === undefined ? '' : resumeHint('sweep resume', directory.path, repeated(options)),
-  );
-  const watching = await startDashboardBeside(options.dashboard, watched, io);
-  const opened = (made: SweepDirectory): void => {
-    directory = made;
-    view = createSweepView(io, made.readPlan(), options.quiet);
-    view.recall(readJournal(made.files.journal).records);
-    if (!options.quiet) io.err(`${made.path}\n`);
-  };
-  try {
-    const {
-      exitCode,
-      end,
-      directory: done,
-    } = await start(
-      {
-        threads: options.threads ?? usableCores(),
-        backend: options.backend,
-        width: options.width,
-        launcher: launcherOf(options),
-        observer: {
-          decided: decision => view?.decided(decision),
-          started: (segment, attempt) => view?.started(segment, attempt),
-          ended: result => view?.ended(result),
-          redecided: decisions => view?.redecided(decisions),
-          warning: text => view?.warning(text),
-        },
-        signal: stop.signal,
-        version: options.version,
-        now: () => new Date(),
-      },
-      opened,
-    );
-    view?.end();
-    print(done, options, io, end === 'interrupted');
-    if (!stop.signal.aborted) {
-      // signals are now for the dashboard
-      stop.release();
-      await watching.done();
-    }
-    return exitCode;
-  } catch (error) {
-    view?.end();
-    // what is damaged stays so, however often the sweep is gone on with
-    const isOfNoUse = error instanceof UserError && error.exitCode === EXIT.damaged;
-    throw directory === undefined || isOfNoUse
-      ? error
-      : new HintedError(error, resumeHint('sweep resume', directory.path, repeated(options)));
-  } finally {
-    stop.release();
-    await watching.end();
-  }
-}
-
-function print(directory: SweepDirectory, options: SweepRunOptions, io: Io, isInterrupted: boolean): void {
-  const { json, quiet } = options;
-  const results = writeResults(directory);
-  const { plan, records } = results;
-  if (json) io.out(`${JSON.stringify(summaryOf(results))}\n`);
-  else {
-    const table = bestTable(results, 5);
-    if (table.rows.length > 0) io.out(formatTable(table, 'text', Math.max(80, io.columns ?? 120)));
-    io.out(remarks(results));
-    if (!quiet) {
-      const best = bestRow(plan, records) === undefined ? '' : `${directory.files.best}\n`;
-      io.out(`\n${best}${directory.files.table}\n`);
-    }
-  }
-  const trouble = troubleOf(records);
-  if (trouble !== undefined) io.err(`cellrun: ${trouble.message}\n`);
-  if (isInterrupted) io.err(resumeHint('sweep resume', directory.path, repeated(options)));
 }

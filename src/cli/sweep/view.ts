@@ -1,6 +1,7 @@
 /**
- * A sweep under way, on stderr: on a terminal a table that is redrawn, with what runs and what leads; elsewhere a line for each
- * result. What goes wrong is told when it happens. The clock here feeds only what is shown.
+ * Shows the progress of a sweep on stderr: on a terminal a table of the running and the best
+ * trials, else a line per result. Warnings are printed at once. The clock affects only what is
+ * shown.
  */
 import type { SweepObserver } from '../../sweep/orchestrator.js';
 import type { SweepPlan } from '../../sweep/plan.js';
@@ -20,25 +21,25 @@ import { Block } from '../terminal/block.js';
 import type { Io } from '../terminal/io.js';
 import { formatDuration } from '../terminal/progress.js';
 
-/** Between two drawings at least, when much happens; and at most, since time passes when nothing does. */
+/** Minimum and maximum milliseconds between two redraws. */
 const REDRAW_MS = 250;
 const TICK_MS = 1000;
-/** Trials of each kind that the table has at most. */
-const SHOWN = 5;
+/** Maximum number of running and of best trials in the table. */
+const MAX_SHOWN = 5;
 
 export interface SweepView extends SweepObserver {
-  /** What an earlier process of the sweep recorded. */
+  /** Adds the records of an earlier process of the sweep. */
   recall(records: readonly JournalRecord[]): void;
-  /** A whole line, above the table where there is one. */
+  /** Writes a line, above the table if there is one. */
   line(text: string): void;
-  /** Takes the table away; nothing else may follow. */
+  /** Clears the table; the last call. */
   end(): void;
 }
 
-/** Calls `action` now and then, until what it gives is called. */
+/** Calls `action` regularly, until the returned function is called. */
 type Ticking = (action: () => void) => () => void;
 
-/** A sweep must not wait for what only shows it. */
+/** The timer does not keep the process alive. */
 const everySecond: Ticking = action => {
   const timer = setInterval(action, TICK_MS).unref();
   return () => clearInterval(timer);
@@ -77,17 +78,17 @@ export function createSweepView(
       draw();
     },
     started: (segment, attempt) => {
-      const place = { directory: '', launcher: '', process: null };
-      trials.add({ event: 'segment.start', time: '', attempt, ...place, ...segment });
+      const unknown = { directory: '', launcher: '', process: null };
+      trials.add({ event: 'segment.start', time: '', attempt, ...unknown, ...segment });
       draw();
     },
     ended: ({ outcome, exitCode, message, epochs, trainSeconds }) => {
-      const told = { exit_code: exitCode, message, epochs, train_s: trainSeconds };
-      trials.add({ event: 'segment.end', time: '', attempt: 0, ...told, ...outcome });
+      const end = { exit_code: exitCode, message, epochs, train_s: trainSeconds };
+      trials.add({ event: 'segment.end', time: '', attempt: 0, ...end, ...outcome });
       draw();
     },
     redecided: decisions => {
-      for (const record of [FORGOTTEN, ...decisions]) trials.add(record);
+      for (const record of [REDECIDED, ...decisions]) trials.add(record);
       draw();
     },
     warning: text => print(`warning: ${text}`),
@@ -99,18 +100,18 @@ export function createSweepView(
   };
 }
 
-const FORGOTTEN: JournalRecord = { event: 'sweep.redecided', time: '', retry_failed: false };
+const REDECIDED: JournalRecord = { event: 'sweep.redecided', time: '', retry_failed: false };
 
-/** What a decision means to a reader who sees no table; undefined where nothing is to be told. */
+/** Describes a decision if there is no table; undefined for minor ones. */
 function sentence(plan: SweepPlan, decision: Decision, trials: TrialCollector): string | undefined {
   switch (decision.event) {
     case 'trial.chosen':
       return `trial ${decision.trial}: ${describePoint(decision.point) || 'the config as it is'}`;
     case 'trial.measured': {
       const { trial, value, spread, status } = decision;
-      // fewer than those that it is counted for if early stopping ended it
+      // fewer than planned after early stopping
       const { epochs } = trials.result.rows.find(row => row.trial === trial) ?? decision;
-      if (status === 'diverged') return `trial ${trial}: diverged within ${counted(epochs, 'epoch')}`;
+      if (status === 'diverged') return `trial ${trial}: diverged after ${counted(epochs, 'epoch')}`;
       const shown = value === null ? 'not finite' : String(Number(value.toPrecision(5)));
       const within = spread === null ? '' : ` ± ${Number(spread.toPrecision(2))}`;
       return `trial ${trial}: ${plan.objective.metric} ${shown}${within} after ${epochs}/${counted(plan.epochs, 'epoch')}`;
@@ -125,9 +126,9 @@ function sentence(plan: SweepPlan, decision: Decision, trials: TrialCollector): 
 function liveTable(plan: SweepPlan, trials: TrialCollector, seconds: number, width: number): string[] {
   const records = trials.result;
   const { rows, running } = records;
-  const under = new Set(running.map(({ trial }) => trial));
-  // also where it has ended, and the decision on it waits for another
-  const isUnderWay = ({ trial, state }: TrialRow): boolean => state === 'running' || under.has(trial);
+  const active = new Set(running.map(({ trial }) => trial));
+  // a trial can have ended while its decision waits for another
+  const isActive = ({ trial, state }: TrialRow): boolean => state === 'running' || active.has(trial);
   const best = bestRow(plan, records);
   const of = plan.budget.trials === null ? '' : `/${plan.budget.trials}`;
   const head = [
@@ -139,16 +140,16 @@ function liveTable(plan: SweepPlan, trials: TrialCollector, seconds: number, wid
   if (best !== undefined && best.value !== null)
     head.push(`best ${plan.objective.metric} ${Number(best.value.toPrecision(5))} (trial ${best.trial})`);
   const shown = [
-    ...rows.filter(isUnderWay).slice(0, SHOWN),
+    ...rows.filter(isActive).slice(0, MAX_SHOWN),
     ...ranked(plan, rows)
-      .filter(row => row.value !== null && !isUnderWay(row))
-      .slice(0, SHOWN),
+      .filter(row => row.value !== null && !isActive(row))
+      .slice(0, MAX_SHOWN),
   ];
   const table = shown.length > 0 ? fitting(trialTable(plan, shown, { changed: false }), width) : [];
   return [...folded(head, width), ...table];
 }
 
-/** Without the last columns where there is no room for them. */
+/** Drops the last columns if they do not fit. */
 function fitting(table: Table, width: number): string[] {
   const lines = formatTable(table, 'text', width).trimEnd().split('\n');
   if (table.columns.length === 1 || lines.every(line => line.length <= width)) return lines;
@@ -156,7 +157,7 @@ function fitting(table: Table, width: number): string[] {
   return fitting({ columns, rows: table.rows.map(row => row.slice(0, -1)) }, width);
 }
 
-/** As many lines as it takes for none to be cut. */
+/** Wraps the parts into lines of `width`. */
 function folded(parts: readonly string[], width: number): string[] {
   const lines: string[] = [];
   for (const part of parts) {

@@ -1,7 +1,7 @@
-/** Lines at the end of a terminal that are drawn over and over. */
+/** Lines at the end of a terminal that are redrawn in place. */
 import type { Io } from './io.js';
 
-/** Of a terminal that does not say. */
+/** For a terminal of unknown size. */
 const SIZE = { columns: 80, rows: 24 };
 
 export class Block {
@@ -9,22 +9,22 @@ export class Block {
 
   constructor(private readonly io: Pick<Io, 'err' | 'columns' | 'rows'>) {}
 
-  /** Columns that a line may take: in the last one, some terminals begin another line. */
+  /** Usable columns: after the last one, some terminals start a new line. */
   get width(): number {
     return (this.io.columns ?? SIZE.columns) - 1;
   }
 
-  /** What stands there is replaced in one piece, so that nothing flickers. */
+  /** Replaces the block in one write, so that it does not flicker. */
   draw(lines: readonly string[]): void {
-    // the cursor is below, and cannot go up to what has left the screen
-    const most = Math.max(1, (this.io.rows ?? SIZE.rows) - 1);
-    const shown = lines.slice(0, most).map(line => line.slice(0, this.width));
+    // the cursor is below and cannot return to lines that have left the screen
+    const max = Math.max(1, (this.io.rows ?? SIZE.rows) - 1);
+    const shown = lines.slice(0, max).map(line => line.slice(0, this.width));
     if (shown.join('\n') === this.drawn.join('\n')) return;
     this.io.err(`${this.erasure}${shown.map(line => `${line}\n`).join('')}`);
     this.drawn = shown;
   }
 
-  /** A whole line above; the block comes back with the next drawing. */
+  /** Writes a line above the block, which returns with the next `draw`. */
   line(text: string): void {
     this.io.err(`${this.erasure}${text}\n`);
     this.drawn = [];
@@ -35,10 +35,10 @@ export class Block {
     this.drawn = [];
   }
 
-  /** Up to the block's first line, and everything from there on away. */
+  /** Moves to the block's first line and clears from there. */
   private get erasure(): string {
     if (this.drawn.length === 0) return '';
-    // a window that was made narrower since has folded its lines
+    // a narrowed window has wrapped the lines
     const columns = this.io.columns ?? SIZE.columns;
     const height = this.drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / columns)), 0);
     return `\u001b[${height}A\r\u001b[J`;

@@ -1,30 +1,29 @@
 /**
- * Line charts in a terminal. The small libraries for it were looked at: asciichart has not been kept since 2020 and knows no x, simple-ascii-chart
- * labels its axes with whatever was measured and tells lines apart by colour alone.
+ * Line charts for terminals. No small library fits: asciichart is unmaintained since 2020 and has
+ * no x axis, simple-ascii-chart has no round tick labels and distinguishes lines only by color.
  */
 import pico from 'picocolors';
 
 export interface ChartLine {
-  /** One letter or two. */
+  /** One or two letters. */
   readonly label: string;
-  /** By x, ascending. */
+  /** Sorted by x. */
   readonly points: readonly { readonly x: number; readonly y: number }[];
 }
 
 export interface ChartStyle {
-  /** Columns and rows of the whole chart. */
+  /** Size in columns and rows, with labels. */
   readonly width: number;
   readonly height: number;
   readonly color: boolean;
-  /** Whether the terminal shows more than ASCII. */
   readonly unicode: boolean;
   readonly axis: string;
 }
 
-/** Where lines meet and cannot be told apart. */
+/** Drawn where lines meet. */
 const SHARED = '*';
 const BRAILLE = 0x2800;
-/** Bits of the dots of a braille letter by row, left and right (Unicode, "Braille Patterns"). */
+/** Bits of the dots of a braille pattern by row, left and right (Unicode, "Braille Patterns"). */
 const DOTS = [
   [0x01, 0x08],
   [0x02, 0x10],
@@ -34,8 +33,8 @@ const DOTS = [
 const COLORS = ['cyan', 'yellow', 'magenta', 'green', 'blue', 'red'] as const;
 
 /**
- * The lines in one frame, with a newline at the end; empty where there is nothing to draw. In colour they are drawn in dots; without, in their
- * own letters, so that they can still be told apart.
+ * Draws the lines in one frame: as colored dots or, without color, with their labels. Empty without
+ * points.
  */
 export function lineChart(lines: readonly ChartLine[], style: ChartStyle): string {
   const drawn = lines.filter(({ points }) => points.length > 0);
@@ -77,11 +76,11 @@ interface Frame {
 
 interface Cell {
   readonly text: string;
-  /** Which line it belongs to; -1 for none or several. */
+  /** Index of its line; -1 for none or several. */
   readonly line: number;
 }
 
-/** Around the values where they are all but the same. */
+/** The range of the values, widened if they are nearly equal. */
 function rangeOf(values: readonly number[]): Range {
   const [low, high] = [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
   const size = Math.max(Math.abs(low), Math.abs(high));
@@ -90,7 +89,7 @@ function rangeOf(values: readonly number[]): Range {
   return { low: low - room, high: high + room };
 }
 
-/** Some round numbers within the range of the values: multiples of 1, 2 or 5 times a power of ten. */
+/** Round numbers in the range of the values: multiples of 1, 2 or 5 times a power of ten. */
 function ticksOf(values: readonly number[]): Range & { ticks: readonly number[]; labels: readonly string[] } {
   const { low, high } = rangeOf(values);
   const rough = (high - low) / 4;
@@ -108,12 +107,15 @@ function ticksOf(values: readonly number[]): Range & { ticks: readonly number[];
   };
 }
 
-/** From the top, of `count` rows. */
+/** The row of `y` from the top, among `count` rows. */
 function rowOf(y: number, { y: { low, high } }: Frame, count: number): number {
   return Math.round((1 - (y - low) / (high - low)) * (count - 1));
 }
 
-/** The mean y of a line in each of `count` columns, straight between; undefined outside of it. */
+/**
+ * The mean y of a line in each of `count` columns, interpolated linearly; undefined outside of the
+ * line.
+ */
 function heights({ points }: ChartLine, { x: { low, high } }: Frame, count: number): (number | undefined)[] {
   const sums = Array.from({ length: count }, () => ({ sum: 0, n: 0 }));
   for (const { x, y } of points) {
@@ -153,7 +155,7 @@ function dotCells(lines: readonly ChartLine[], frame: Frame): Cell[][] {
         continue;
       }
       const row = rowOf(y, frame, 4 * frame.rows);
-      // steep parts are filled, so that the line holds together
+      // fill steep parts, so that the line is connected
       const from = before === undefined || before === row ? row : before + Math.sign(row - before);
       for (let dot = Math.min(from, row); dot <= Math.max(from, row); dot++) {
         const [r, c] = [Math.floor(dot / 4), Math.floor(column / 2)];
@@ -170,7 +172,7 @@ function emptyCells({ rows, columns }: Frame): Cell[][] {
   return Array.from({ length: rows }, () => new Array<Cell>(columns).fill({ text: ' ', line: -1 }));
 }
 
-/** Neighbours of the same line as one, so that colours are changed no more than needed. */
+/** Merges neighbors of the same line, to change colors less often. */
 function runsOf(row: readonly Cell[]): Cell[] {
   const runs: Cell[] = [];
   for (const { text, line } of row) {

@@ -1,5 +1,5 @@
 /**
- * Diagnostics as a person reads them:
+ * Formats diagnostics:
  *
  *     configs/x.yaml:3:5: unknown key 'learing_rate'
  *       3 |     learing_rate: 0.01
@@ -14,10 +14,9 @@ import { type Diagnostic, placeOf } from '../../util/errors.js';
 /** Longer source lines are cut around the caret. */
 const MAX_SOURCE = 120;
 
-/** What is wrong, or what only should be known. */
 export type Severity = 'error' | 'warning';
 
-/** All `diagnostics` with an empty line between them and a newline at the end; empty where there are none. */
+/** All `diagnostics`, separated by empty lines, each with a newline at its end. */
 export function formatDiagnostics(
   diagnostics: readonly Diagnostic[],
   { color, severity = 'error' }: { readonly color: boolean; readonly severity?: Severity },
@@ -26,10 +25,10 @@ export function formatDiagnostics(
   return diagnostics.map(diagnostic => `${formatOne(diagnostic, severity, colors).join('\n')}\n`).join('\n');
 }
 
-/** Of one kind, as many as anyone reads. */
+/** Warnings of one code that are shown. */
 const MAX_WARNINGS = 5;
 
-/** Warnings likewise; of those of one kind the first few, and how many more there are. */
+/** Formats the first warnings of each code, and counts the others. */
 export function formatWarnings(diagnostics: readonly Diagnostic[], color: boolean): string {
   const kinds = new Map<string, number>();
   const shown = diagnostics.filter(({ code }) => {
@@ -38,7 +37,7 @@ export function formatWarnings(diagnostics: readonly Diagnostic[], color: boolea
     return count <= MAX_WARNINGS;
   });
   const left = diagnostics.length - shown.length;
-  const more = left > 0 ? `\nwarning: and ${left} more like these\n` : '';
+  const more = left > 0 ? `\nwarning: ${left} more like these\n` : '';
   return formatDiagnostics(shown, { color, severity: 'warning' }) + more;
 }
 
@@ -56,12 +55,12 @@ function formatOne(d: Diagnostic, severity: Severity, colors: Colors): string[] 
   ];
 }
 
-/** The source line with its number, and below it the caret. */
+/** The source line with its number, and the caret below. */
 function excerpt(d: Diagnostic, colors: Colors): string[] {
   if (d.source === undefined) return [];
   const { text, column, length } = crop(d.source, d.column ?? 1, d.length ?? 1);
   const number = d.line === undefined ? '' : String(d.line);
-  // Tabs stay tabs in both lines, so that the caret stands under its place whatever a terminal makes of them.
+  // Tabs stay tabs in both lines, so that the caret is aligned at any tab width.
   const indent = text.slice(0, column - 1).replaceAll(/[^\t]/g, ' ');
   return [
     `${colors.dim(`  ${number} |`)} ${printable(text)}`,
@@ -69,7 +68,7 @@ function excerpt(d: Diagnostic, colors: Colors): string[] {
   ];
 }
 
-/** At most MAX_SOURCE units of the line, with the caret inside and its column and length to match. */
+/** Crops the line to MAX_SOURCE units around the caret, and moves the caret with it. */
 function crop(
   source: string,
   column: number,
@@ -79,11 +78,11 @@ function crop(
   const end = start + MAX_SOURCE;
   const text = (start > 0 ? '…' : '') + source.slice(start, end) + (end < source.length ? '…' : '');
   const shifted = column - start + (start > 0 ? 1 : 0);
-  // At the end of a line the caret stands one place behind it; a longer one never goes further.
+  // The caret may be one column past the end, but no further.
   return { text, column: shifted, length: Math.max(1, Math.min(length, text.length - shifted + 1)) };
 }
 
-/** Control characters could drive the reader's terminal; each becomes a sign of the same width. */
+/** Replaces control characters, which could drive the terminal. */
 export function printable(text: string): string {
   return text.replaceAll(/(?!\t)\p{Cc}|[\u202a-\u202e\u2066-\u2069]/gu, '\ufffd');
 }

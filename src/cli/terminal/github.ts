@@ -1,19 +1,17 @@
-/** Diagnostics as GitHub workflow commands, which become annotations on the lines of a pull request. */
-
+/** Diagnostics as GitHub workflow commands, which annotate the lines of a pull request. */
 import { relativeTo } from '../../review/judging/gate-places.js';
 import type { Diagnostic } from '../../util/errors.js';
 import { printable, type Severity } from './diagnostics.js';
 
-/** What an annotation is shown as and on. */
 export interface Annotating {
-  /** What has no file of its own, such as a `--set`, is shown on this one. */
+  /** Shown for diagnostics without a file, such as those of `--set`. */
   readonly file: string;
   readonly severity?: Severity;
-  /** The folder of the checkout, which paths are relative to; without it, or outside of it, paths stay as they are. */
+  /** The directory of the checkout: paths within it become relative. */
   readonly workspace?: string | undefined;
 }
 
-/** One `::error` or `::warning` line each. */
+/** One `::error` or `::warning` line per diagnostic. */
 export function formatAnnotations(diagnostics: readonly Diagnostic[], annotating: Annotating): string {
   return diagnostics.map(diagnostic => `${annotation(diagnostic, annotating)}\n`).join('');
 }
@@ -27,7 +25,7 @@ function annotation(d: Diagnostic, { file, severity = 'error', workspace }: Anno
   return annotationLine(severity, properties, sentence(d, isFile));
 }
 
-/** One workflow command, without its end. */
+/** One workflow command, without a newline. */
 export function annotationLine(
   severity: Severity | 'notice',
   properties: Readonly<Record<string, unknown>>,

@@ -1,18 +1,17 @@
-/** Errors that end with what can be done about them. */
+/** Errors with advice. */
 import { UserError } from '../../util/errors.js';
 
-/** An error whose reader is to be told what can be done about it. */
 export class HintedError extends Error {
-  /** `hint` is a line with its end, said after what `cause` says. */
+  /** @param hint whole lines, printed after the message of `cause` */
   constructor(
     override readonly cause: unknown,
     readonly hint: string,
   ) {
-    super('see its cause', { cause });
+    super('see the cause', { cause });
   }
 }
 
-/** Runs `use` of a run's own data; if they cannot be read, its error says what can be done. */
+/** Runs `use`. If the run's data cannot be read, the error has advice. */
 export async function hintingAtMovedData<T>(use: () => Promise<T>): Promise<T> {
   try {
     return await use();
@@ -24,5 +23,5 @@ export async function hintingAtMovedData<T>(use: () => Promise<T>): Promise<T> {
 }
 
 const MOVED =
-  'If the data have moved, say where: --set dataset.path=FILE, or the key named above.\n' +
-  '`predict RUN --input FILE` needs none of them.\n';
+  'If the data has moved, pass --set dataset.path=FILE, or the key named above.\n' +
+  '`predict RUN --input FILE` does not need it.\n';

@@ -1,32 +1,24 @@
+/** The streams of the program. */
 import { constants, readFileSync, readlinkSync } from 'node:fs';
-
-/**
- * The streams a verb may write to; tests pass their own. Results go to `out`, everything else to
- * `err`.
- */
 import type { Readable } from 'node:stream';
+
+/** The streams of a verb. Results go to `out`, everything else to `err`. */
 export interface Io {
-  /** Writes to stdout as it is. */
   out(text: string): void;
-  /** Writes to stderr as it is. */
   err(text: string): void;
-  /** Aborted once nobody reads stdout any more; absent where that cannot be. */
+  /** Aborted when the reader of stdout is gone; absent if that cannot happen. */
   readonly outClosed?: AbortSignal;
-  /**
-   * Resolves when little of what was written to stdout waits for its reader; absent where nothing
-   * waits.
-   */
+  /** Resolves when stdout's buffer has room; absent if there is no buffer. */
   drained?(): Promise<void>;
-  /** Standard input; absent where there is none. */
   readonly stdin?: Readable;
-  /** Whether colour may be used on each stream. */
+  /** Whether each stream may be colored. */
   readonly color: { readonly out: boolean; readonly err: boolean };
   /** Whether stderr is a terminal that can redraw a line. */
   readonly interactive: boolean;
-  /** Columns and rows of the terminal behind stderr, where there is one. */
+  /** Size of the terminal of stderr, if it is one. */
   readonly columns?: number;
   readonly rows?: number;
-  /** Whether the terminal shows letters beyond ASCII; not known means no. */
+  /** Whether the terminal shows characters beyond ASCII; undefined: unknown, so no. */
   readonly unicode?: boolean;
 }
 
@@ -36,14 +28,13 @@ export interface OutputStream {
   readonly isTTY?: boolean;
   readonly columns?: number;
   readonly rows?: number;
-  /** Whether more waits to be written than the stream wants to keep. */
   readonly writableNeedDrain?: boolean;
   write(text: string): unknown;
   on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown;
   once?(event: 'drain' | 'close', listener: () => void): unknown;
 }
 
-/** What of a process decides how it may be written to. */
+/** The streams and environment of a process. */
 export interface Terminal {
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
@@ -52,8 +43,8 @@ export interface Terminal {
 }
 
 /**
- * The process's own streams. Colour needs a terminal and neither `--no-color`, `NO_COLOR`
- * (https://no-color.org: any value but the empty one) nor `TERM=dumb`; a redrawn line needs a
+ * The streams of a process. Colors need a terminal without `--no-color`, `NO_COLOR`
+ * (https://no-color.org: any value but the empty one) and `TERM=dumb`; redrawn lines need a
  * terminal outside of `CI`.
  */
 export function processIo(terminal: Terminal, noColor: boolean): Io {
@@ -69,16 +60,16 @@ export function processIo(terminal: Terminal, noColor: boolean): Io {
     ),
     outClosed: closed.signal,
     drained: () => drained(stdout),
-    // asked for when it is wanted: it is opened by that
+    // opened on first use
     get stdin() {
       return terminal.stdin;
     },
-    // a run does not end because nobody can hear of it
+    // a run continues without anyone reading its progress
     err: writer(stderr, () => true, 'stderr'),
     color: { out: stdout.isTTY === true && !plain, err: stderr.isTTY === true && !plain },
     interactive: stderr.isTTY === true && !isSet(env.CI) && env.TERM !== 'dumb',
     unicode: isUnicode(env),
-    // asked for each time, since windows are resized; a terminal that does not know says 0
+    // windows are resized; a terminal of unknown size says 0
     get columns() {
       return stderr.columns || undefined;
     },
@@ -97,20 +88,18 @@ function drained(stream: OutputStream): Promise<void> {
 }
 
 /**
- * A reader such as `head` may close its end before everything is written. That takes away the rest
- * of the output, not the work: what is still to be said is dropped, and the exit code stays that of
- * the work.
+ * A reader such as `head` may close the stream early: the rest is dropped, and the work continues.
  */
 function writer(
   stream: OutputStream,
-  isBearable: (error: NodeJS.ErrnoException) => boolean,
+  isIgnored: (error: NodeJS.ErrnoException) => boolean,
   name: string,
   onClosed = () => {},
 ): (text: string) => void {
   let open = true;
   const fail = (error: NodeJS.ErrnoException) => {
-    // the system does not say which file it is
-    if (!isBearable(error)) throw Object.assign(error, { path: name });
+    // the system error has no path
+    if (!isIgnored(error)) throw Object.assign(error, { path: name });
     open = false;
     onClosed();
   };
@@ -126,8 +115,8 @@ function writer(
 }
 
 /**
- * Whether the process was started with `file` closed, as by `>&-`. Node then opens /dev/null in its
- * place, for reading and writing; a shell's `>/dev/null` is for writing alone. Known on Linux only.
+ * Whether the process was started with `file` closed, as by `>&-`: Node then opens /dev/null for
+ * reading and writing, whereas `>/dev/null` only writes. Known on Linux only.
  */
 export function isClosed(file: number): boolean {
   try {
@@ -140,8 +129,8 @@ export function isClosed(file: number): boolean {
 }
 
 /**
- * By the locale, in the order of POSIX; the console of Linux and dumb terminals have few letters
- * whatever the locale.
+ * By the locale, in the order of POSIX; Linux's console and dumb terminals have few characters in
+ * any.
  */
 function isUnicode(env: Terminal['env']): boolean {
   if (env.TERM === 'dumb' || env.TERM === 'linux') return false;

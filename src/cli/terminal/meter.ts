@@ -1,12 +1,11 @@
 /**
- * Rate and time left of a training, from what was done since the beginning of this process (a
- * resumed run began in another). All time belongs to the event that ends it: a step, a saved
- * checkpoint, an evaluation. What comes before the end of the first step starts the process up,
- * reads data and compiles: it says nothing of what is to come and never counts.
+ * Rate and remaining time of a training, measured since this process started. Time counts for the
+ * event that ends it: a step, a saved checkpoint or an evaluation. Time before the end of the first
+ * step, which includes startup, data and compilation, is ignored.
  */
 export class Meter {
   private mark: number;
-  /** Steps that have ended, the first one among them. */
+  /** Finished steps, including the first. */
   private steps = 0;
   /** Sequences of the steps that count. */
   private samples = 0;
@@ -14,7 +13,7 @@ export class Meter {
   private readonly spent = { steps: 0, saves: 0, evaluations: 0 };
   private readonly evaluations = { done: 0, left: 0 };
 
-  /** `clock` returns milliseconds from any beginning. */
+  /** @param clock milliseconds since any time */
   constructor(private readonly clock: () => number) {
     this.mark = clock();
   }
@@ -33,7 +32,7 @@ export class Meter {
     if (this.steps > 0) this.spent.saves += time;
   }
 
-  /** An evaluation has ended, and `left` more are to come. */
+  /** An evaluation has ended; `left` more follow. */
   evaluated(left: number): void {
     const time = this.lap();
     this.evaluations.left = left;
@@ -42,18 +41,15 @@ export class Meter {
     this.evaluations.done += 1;
   }
 
-  /**
-   * Sequences per second of training, without saving and evaluating; undefined before the second
-   * step.
-   */
+  /** Sequences per second without saving and evaluating; undefined before the second step. */
   get rate(): number | undefined {
     if (this.steps < 2) return undefined;
     return (1000 * this.samples) / Math.max(1e-3, this.spent.steps);
   }
 
   /**
-   * Seconds that `steps` more steps take, with what is saved between them and, once one has been
-   * measured, the evaluations; undefined before the second step.
+   * Seconds for `steps` more steps, with saving and, once one was measured, evaluations; undefined
+   * before the second step.
    */
   secondsLeft(steps: number): number | undefined {
     if (this.steps < 2) return undefined;

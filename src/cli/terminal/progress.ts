@@ -1,14 +1,13 @@
 /**
- * How far training or an evaluation is, on stderr: a bar that is redrawn on a terminal; elsewhere a
- * plain line every few seconds; nothing when quiet. The clock here feeds only what is
- * shown.
+ * Shows the progress of a training or an evaluation on stderr: a bar on a terminal, else a line
+ * every few seconds; nothing if quiet. The clock affects only what is shown.
  */
-import { Bar } from './bar.js';
+import pico from 'picocolors';
 import type { Io } from './io.js';
 import { Meter } from './meter.js';
 
 export interface ProgressPlan {
-  /** Optimizer steps of the whole training. */
+  /** Optimizer steps of the training. */
   readonly totalSteps: number;
   readonly numEpochs: number;
   readonly quiet: boolean;
@@ -18,11 +17,11 @@ export interface ProgressPlan {
 export interface ProgressStep {
   /** From 1. */
   readonly epoch: number;
-  /** Optimizer steps done. */
+  /** Finished optimizer steps. */
   readonly step: number;
   /** Sequences in this step's batch. */
   readonly samples: number;
-  /** Mean loss, on the steps where it was read. */
+  /** Mean loss, if it was read at this step. */
   readonly loss?: number;
 }
 
@@ -39,21 +38,21 @@ export interface Progress {
   evaluated(evaluation: { readonly split: string; readonly left: number; readonly text: string }): void;
   /** A checkpoint has been written. */
   saved(): void;
-  /** Writes a whole line of its own, above the bar where there is one; swallowed when quiet. */
+  /** Writes a line, above the bar if there is one; nothing if quiet. */
   line(text: string): void;
-  /** Takes the bar away; nothing else may follow. */
+  /** Clears the bar; the last call. */
   end(): void;
 }
 
 export interface EvaluationDisplay {
   evaluating(step: EvaluationStep): void;
-  /** Takes the bar away; nothing else may follow. */
+  /** Clears the bar; the last call. */
   end(): void;
 }
 
 const systemClock = (): number => performance.now();
 
-/** `clock` gives milliseconds from any beginning. */
+/** @param clock milliseconds since any time */
 export function createProgress(io: Io, plan: ProgressPlan, clock = systemClock): Progress {
   if (plan.quiet) {
     return {
@@ -68,11 +67,55 @@ export function createProgress(io: Io, plan: ProgressPlan, clock = systemClock):
   return io.interactive ? barProgress(io, plan, clock) : lineProgress(io, plan, clock);
 }
 
-/** Of an evaluation alone: on a terminal, unless quiet. */
+/** Shows the progress of a single evaluation: on a terminal, unless quiet. */
 export function createEvaluationDisplay(io: Io, quiet: boolean, clock = systemClock): EvaluationDisplay {
   if (quiet || !io.interactive) return { evaluating: () => {}, end: () => {} };
   const bar = new Bar(io, clock);
   return { evaluating: step => drawEvaluation(bar, step), end: () => bar.clear() };
+}
+
+const REDRAW_MS = 100;
+const WIDTH = 24;
+/** Shorter bars are not drawn. */
+const MIN_WIDTH = 6;
+/** Moves the cursor to the line's start and clears it. */
+const CLEAR = '\r\u001b[2K';
+
+/** A line of a terminal that is redrawn in place: a bar, if it fits, and a text. */
+class Bar {
+  private drawn = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    private readonly io: Io,
+    private readonly clock: () => number,
+  ) {}
+
+  /** Draws `fraction` (0..1) and the text, at most ten times a second. */
+  draw(fraction: number, describe: () => string): void {
+    const now = this.clock();
+    if (now - this.drawn < REDRAW_MS) return;
+    this.drawn = now;
+    // A wrapped line could not be redrawn: shorten the bar, then cut the text.
+    const room = (this.io.columns ?? 80) - 1;
+    const text = describe().slice(0, Math.max(0, room));
+    this.io.err(`${CLEAR}${this.filled(fraction, Math.min(WIDTH, room - text.length - 1))}${text}`);
+  }
+
+  /** Writes a whole line above the bar. */
+  line(text: string): void {
+    this.io.err(`${CLEAR}${text}\n`);
+  }
+
+  clear(): void {
+    this.io.err(CLEAR);
+  }
+
+  private filled(fraction: number, width: number): string {
+    if (width < MIN_WIDTH) return '';
+    const colors = pico.createColors(this.io.color.err);
+    const full = Math.round(Math.min(1, fraction) * width);
+    return `${colors.green('━'.repeat(full))}${colors.dim('─'.repeat(width - full))} `;
+  }
 }
 
 function drawEvaluation(bar: Bar, { done, total }: EvaluationStep): void {
@@ -98,27 +141,25 @@ function barProgress(io: Io, plan: ProgressPlan, clock: () => number): Progress 
   };
 }
 
-/** Milliseconds between two lines at least, since logs are kept and read later. */
+/** Minimum milliseconds between two lines. */
 const LINE_INTERVAL = 5000;
 
-/**
- * The first evaluation of a split and the last are always told, of the others those that are due.
- */
+/** Always prints the first and the last evaluation of a split, the others at intervals. */
 function lineProgress(io: Io, plan: ProgressPlan, clock: () => number): Progress {
   const training = new TrainingText(plan, clock);
-  let told = clock();
+  let printed = clock();
   let splitBefore: string | undefined;
-  /** The latest evaluation, if it has not been told. */
+  /** The latest evaluation, if it was not printed. */
   let pending: string | undefined;
   const print = (text: string): void => {
-    told = clock();
+    printed = clock();
     pending = undefined;
     io.err(`${text}\n`);
   };
   const printPending = (): void => {
     if (pending !== undefined) print(pending);
   };
-  const isDue = () => clock() - told >= LINE_INTERVAL;
+  const isDue = () => clock() - printed >= LINE_INTERVAL;
   return {
     step(step) {
       training.add(step);
@@ -129,14 +170,14 @@ function lineProgress(io: Io, plan: ProgressPlan, clock: () => number): Progress
       training.meter.evaluated(left);
       const isOther = split !== splitBefore;
       splitBefore = split;
-      // the last one of the split before
+      // the last one of the previous split
       if (isOther) printPending();
       if (isOther || left === 0 || isDue()) print(text);
       else pending = text;
     },
     saved: () => training.meter.saved(),
     line(text) {
-      // in the order of what happened
+      // in order of time
       printPending();
       io.err(`${text}\n`);
     },

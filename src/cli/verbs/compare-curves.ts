@@ -1,4 +1,4 @@
-/** The learning curves below a comparison's tables. */
+/** The learning curves of a comparison. */
 import { nearest } from '../../config/wording/suggest.js';
 import { compareCurves, curveNames, type SideHistories } from '../../review/comparison/curves.js';
 import { distinguishingRuns, type Side } from '../../review/comparison/sides.js';
@@ -9,19 +9,22 @@ import { formatDiagnostics } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 
 const HEIGHT = 14;
-/** Pieces that a long curve is cut into: more than a terminal has columns. */
+/** Points of a downsampled curve: more than a terminal has columns. */
 const CAPACITY = 512;
 
-/** @param wanted names of curves; true: the loss of training and the metric that the first side's checkpoints are judged by */
+/**
+ * @param requested names of curves; if empty, the training loss and the metric that selects the
+ * first side's checkpoints
+ */
 export function comparedCurves(
   sides: readonly Side[],
-  wanted: readonly string[] | boolean,
+  requested: readonly string[],
   { width, io }: { readonly width: number; readonly io: Io },
 ): string {
-  if (wanted === false) return '';
   const histories = sides.map(side => ({ side: side.id, histories: historiesOf(side, io) }));
   const known = curveNames(histories);
-  const names = wanted === true ? usualNames(sides[0]).filter(name => known.includes(name)) : wanted;
+  const names =
+    requested.length > 0 ? requested : defaultNames(sides[0]).filter(name => known.includes(name));
   const unknown = names.find(name => !known.includes(name));
   if (unknown !== undefined) throw noCurve(unknown, known);
   return names.map(name => chartOf(histories, name, { width, io })).join('');
@@ -39,7 +42,7 @@ function chartOf(
   return `\n${name}${several ? ', mean over the seeds' : ''}\n${lineChart(lines, style)}`;
 }
 
-function usualNames(side: Side): string[] {
+function defaultNames(side: Side): string[] {
   const { checkpoint } = distinguishingRuns(side)[0].record.config as { checkpoint?: { metric?: unknown } };
   const metric = String(checkpoint?.metric);
   return ['train.loss', metric.startsWith('test.') ? metric : 'test.loss'];
@@ -57,7 +60,7 @@ function historiesOf(side: Side, io: Io): RunHistory[] {
         warn(
           usageError({
             code: 'log/line',
-            message: `${first.message}; it is passed over`,
+            message: `${first.message}; this line is ignored`,
             file: log,
             line: first.line,
           }),

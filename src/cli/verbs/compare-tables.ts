@@ -1,10 +1,10 @@
-/** A comparison as tables, which every format but JSON is made of. */
+/** A comparison as tables, for every format but JSON. */
 import type { Comparison, MetricComparison, SideComparison } from '../../review/comparison/document.js';
 import { effectWords, listed } from '../../review/comparison/sentences.js';
 import type { Cell, Table } from '../../sweep/results/index.js';
 import { formatDuration } from '../terminal/progress.js';
 
-/** What differs, or everything where it was asked for. */
+/** Settings that differ, or all with `--all`. */
 export function differencesTable({ sides, config, facts }: Comparison): Table {
   const rows = [
     ...config.map(({ key, values, changes }) => [key, ...values.map(listed), effectWords(changes)]),
@@ -53,7 +53,7 @@ export function metricsTable({ metrics }: Comparison): Table {
   };
 }
 
-/** The same with all digits and under names for programs. */
+/** The same for programs: with all digits, and names without spaces. */
 export function metricsRecords({ sides, metrics }: Comparison): Table {
   const rows = metrics.flatMap(metric =>
     metric.sides.map(({ side, n, mean, spread, best }): Cell[] => {

@@ -1,57 +1,76 @@
-/** `compare A B …`: what differs between runs and what they reached; `compare SWEEP`: its trials as a table. */
-import type { MetricName } from '../../config/experiment.js';
+/** `compare PATH…`: compares runs and their results, or lists the trials of a sweep. */
+import { METRICS } from '../../config/rules/metrics.js';
 import { comparisonOf } from '../../review/comparison/compare.js';
 import type { Comparison } from '../../review/comparison/document.js';
 import { readGroups } from '../../review/comparison/read.js';
 import { describeSide, sentencesOf } from '../../review/comparison/sentences.js';
 import { kindOf } from '../../review/reading/find.js';
 import { formatTable, type TableFormat } from '../../sweep/results/index.js';
-import { EXIT, type ExitCode, usageError } from '../../util/errors.js';
-import { compareTrials, widthOf } from '../sweep/status.js';
+import { EXIT, usageError } from '../../util/errors.js';
+import { jsonFormat } from '../options.js';
+import { compareTrials, widthOf } from '../sweep/trials.js';
 import { formatWarnings } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
+import { choice, count, defineVerb, flag, list, number, text, type Values } from '../verb.js';
 import { comparedCurves } from './compare-curves.js';
 import { differencesTable, metricsRecords, metricsTable, performanceTable } from './compare-tables.js';
 
-export interface CompareFlags {
-  readonly format: TableFormat;
-  /** Of what does not differ as well. */
-  readonly all: boolean;
-  /** Empty: all that were measured. */
-  readonly metrics: readonly MetricName[];
-  /** Curves to draw: by name, or the usual ones, or none. */
-  readonly curves: readonly string[] | boolean;
-  /** Flags of a sweep's table. */
-  readonly sort: string | undefined;
-  readonly min: number | undefined;
-  readonly max: number | undefined;
-  readonly top: number | undefined;
-}
+const options = {
+  metric: list('<name>', 'compare only this metric (default: all)', { choices: METRICS }),
+  onlyChanged: flag('list only settings that differ (default)').conflicts('all'),
+  all: flag('list equal settings too'),
+  curves: list('<name>', 'draw this curve, such as grad_norm'),
+  noCurves: flag('draw no learning curves'),
+  sort: text(
+    '<column>',
+    'sort trials by this column, in descending order with a hyphen before it (default: best first)',
+  ),
+  min: number('<value>', 'list only trials with an objective of at least this value'),
+  max: number('<value>', 'list only trials with an objective of at most this value'),
+  top: count('<n>', 'list only the first n trials'),
+  format: choice('<format>', ['text', 'csv', 'json', 'markdown'], 'output format').default('text'),
+  json: jsonFormat,
+};
 
-/** More than these make no table that anyone reads. */
+type CompareOptions = Values<typeof options>;
+
+/** More sides make no readable table. */
 const MAX_SIDES = 26;
 
-/** Throws UserError: exit 2 where an argument is no run or there is nothing to compare, exit 5 where damage is why. */
-export function compare(paths: readonly string[], flags: CompareFlags, io: Io): ExitCode {
-  const [path] = paths;
-  if (paths.length === 1 && kindOf(path) === 'sweep') {
-    refuse(
-      flags,
-      ['metrics', 'curves'],
-      'tells of the trials of one sweep; name two runs, or more, for this',
-    );
-    return compareTrials(path, flags, io);
-  }
-  refuse(flags, ['sort', 'min', 'max', 'top'], 'is for the trials of one sweep');
-  const { groups, leftOut, warnings, error } = readGroups(paths);
-  const { comparison, sides } = comparisonOf(groups, { metrics: flags.metrics, all: flags.all, leftOut });
-  if (sides.length < 2) throw error ?? nothingToCompare(paths);
-  if (sides.length > MAX_SIDES) throw tooMany(paths, sides.length);
-  if (warnings.length > 0) io.err(formatWarnings(warnings, io.color.err));
-  io.out(formatted(comparison, flags.format, io));
-  if (flags.format === 'text') io.out(comparedCurves(sides, flags.curves, { ...sized(io), io }));
-  return EXIT.done;
-}
+export const verb = defineVerb({
+  arguments: '<path...>',
+  options,
+  help: `
+Each path is a run, an experiment directory or a sweep. Runs that differ only in their seed are
+replicates and form one side; runs of other configs form sides of their own. Every side is compared
+with the first, seed by seed.
+
+A single sweep is listed trial by trial, best first. Trials that were trained for more epochs come
+before those with fewer: values after different numbers of epochs are not comparable.`,
+  action([paths], options, { io }) {
+    const format = options.json ? 'json' : options.format;
+    const [path] = paths;
+    if (paths.length === 1 && kindOf(path) === 'sweep') {
+      refuse(options, ['metric', 'curves'], 'cannot be used with a single sweep; name two or more runs');
+      compareTrials(path, { ...options, format }, io);
+      return EXIT.done;
+    }
+    refuse(options, ['sort', 'min', 'max', 'top'], 'can only be used with a single sweep');
+    const { groups, leftOut, warnings, error } = readGroups(paths);
+    const { comparison, sides } = comparisonOf(groups, {
+      metrics: [...new Set(options.metric)],
+      all: options.all,
+      leftOut,
+    });
+    if (sides.length < 2) throw error ?? nothingToCompare(paths);
+    if (sides.length > MAX_SIDES) throw tooMany(paths, sides.length);
+    if (warnings.length > 0) io.err(formatWarnings(warnings, io.color.err));
+    io.out(formatted(comparison, format, io));
+    if (format === 'text' && !options.noCurves)
+      io.out(comparedCurves(sides, options.curves, { width: Math.min(widthOf(io), 120), io }));
+    return EXIT.done;
+  },
+});
 
 function formatted(comparison: Comparison, format: TableFormat, io: Io): string {
   switch (format) {
@@ -75,7 +94,7 @@ function asText(comparison: Comparison, width: number): string {
   const differences = differencesTable(comparison);
   const table =
     differences.rows.length === 0
-      ? 'Nothing differs in their configs, data, versions and machines.\n'
+      ? 'Configs, data, versions and machines are equal.\n'
       : formatTable(differences, 'text', width);
   return joined([
     head.join(''),
@@ -109,38 +128,25 @@ function sentences(comparison: Comparison, mark: string): string[] {
   return sentencesOf(comparison).map(line => `${mark}${line}`);
 }
 
-/** With an empty line between. */
+/** Joins the parts with empty lines. */
 function joined(parts: readonly string[]): string {
   return parts.filter(part => part !== '').join('\n');
 }
 
-function sized(io: Io): { readonly width: number } {
-  return { width: Math.min(widthOf(io), 120) };
-}
+type Refusable = 'metric' | 'curves' | 'sort' | 'min' | 'max' | 'top';
 
-type Refusable = 'metrics' | 'curves' | 'sort' | 'min' | 'max' | 'top';
-
-function refuse(flags: CompareFlags, names: readonly Refusable[], why: string): void {
-  const isGiven = (name: Refusable): boolean => {
-    const value = flags[name];
-    return Array.isArray(value) ? value.length > 0 : value !== undefined && typeof value !== 'boolean';
-  };
-  const given = names.filter(isGiven).map(name => (name === 'metrics' ? '--metric' : `--${name}`));
-  if (given.length === 0) return;
-  const isSweep = names.includes('metrics');
-  throw usageError(
-    ...given.map(flag => ({
-      code: 'compare/flag',
-      message: isSweep ? `compare ${why}` : `this ${why}`,
-      file: flag,
-    })),
-  );
+/** @throws UserError (exit 2) if one of the options `names` is given */
+function refuse(options: CompareOptions, names: readonly Refusable[], why: string): void {
+  const isGiven = (value: unknown) => (Array.isArray(value) ? value.length > 0 : value !== undefined);
+  const given = names.filter(name => isGiven(options[name]));
+  if (given.length > 0)
+    throw usageError(...given.map(name => ({ code: 'compare/flag', message: why, file: `--${name}` })));
 }
 
 function nothingToCompare([path]: readonly string[]): Error {
   return usageError({
     code: 'compare/one-side',
-    message: 'there is nothing to compare this with: all its runs have the same config',
+    message: 'nothing to compare: all its runs have the same config',
     file: path,
     expected: 'two or more runs, experiments or sweeps, or one with several configs',
   });
@@ -149,8 +155,8 @@ function nothingToCompare([path]: readonly string[]): Error {
 function tooMany(paths: readonly string[], count: number): Error {
   return usageError({
     code: 'compare/too-many',
-    message: `these are runs of ${count} configs`,
+    message: `too many configs to compare: ${count}`,
     file: paths.join(' '),
-    expected: `${MAX_SIDES} configs at most; \`compare SWEEP\` lists all trials of a sweep`,
+    expected: `at most ${MAX_SIDES}; \`compare SWEEP\` lists all trials of a sweep`,
   });
 }

@@ -1,7 +1,31 @@
 /** `completion SHELL`: scripts that complete verbs, options and choices. */
 import type { Command, Option } from 'commander';
+import { EXIT, usageError } from '../../util/errors.js';
+import { defineVerb, type Shell, type Verb } from '../verb.js';
 
 const NAME = 'cellrun';
+
+const SHELLS = ['bash', 'zsh', 'fish'] as const;
+
+/** @param build builds the whole program */
+export function completionVerb(build: (shell: Shell) => Promise<Command>): Verb {
+  return defineVerb({
+    arguments: '<shell>',
+    options: {},
+    help: 'Shells: bash, zsh and fish. The first lines of the script say how to install it.',
+    async action([name], _, context) {
+      const shell = SHELLS.find(one => one === name);
+      if (shell === undefined)
+        throw usageError({
+          code: 'cli/invalidArgument',
+          message: `command-argument value '${name}' is invalid for argument 'shell'`,
+          expected: SHELLS.join(', '),
+        });
+      context.io.out(completionScript(shell, await build(context)));
+      return EXIT.done;
+    },
+  });
+}
 
 /** A verb, or the program, by the words that lead to it. */
 interface Place {
@@ -15,7 +39,7 @@ interface Place {
  * The script, whose first lines say how to install it. Where no verb or option can stand, the shell
  * completes names of files.
  */
-export function completionScript(shell: 'bash' | 'zsh' | 'fish', program: Command): string {
+function completionScript(shell: 'bash' | 'zsh' | 'fish', program: Command): string {
   const places = placesOf(program);
   switch (shell) {
     case 'bash':

@@ -1,62 +1,68 @@
 /**
- * A dashboard beside a run or sweep, in a process of its own: training keeps its thread, its memory and its results, and cannot be
- * stopped by what happens there. It ends with the program that started it, however that ends, since the channel between them then closes.
+ * The dashboard of a run or sweep, in a process of its own: no failure there can stop the training.
+ * It ends with the program that started it, however that ends, because the channel between them
+ * closes.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { programFile } from '../../util/root.js';
-import type { DashboardOption } from '../options.js';
 import { takeSignals } from '../stop-at-once.js';
 import type { Io } from '../terminal/io.js';
 
+export interface DashboardOptions {
+  readonly dashboard: boolean;
+  /** Starts a dashboard too, and keeps it until a signal. */
+  readonly keepDashboard: boolean;
+}
+
 export interface DashboardBeside {
-  /** The work is done: ends it, or lets it stay until a signal where that was asked for. */
+  /** The work is done: ends the dashboard, or keeps it until a signal. */
   done(): Promise<void>;
-  /** Ends it, if it still runs. */
+  /** Ends the dashboard if it still runs. */
   end(): Promise<void>;
 }
 
 const NONE: DashboardBeside = { done: async () => {}, end: async () => {} };
 
-/** Starts one that shows `folder`, and says its address. What keeps it from starting is said too, and keeps nothing else from going on. */
+/** Starts a dashboard of `folder` and prints its address. If it cannot start, only warns. */
 export async function startDashboardBeside(
-  option: DashboardOption,
+  { dashboard, keepDashboard }: DashboardOptions,
   folder: string,
   io: Io,
 ): Promise<DashboardBeside> {
-  if (option === 'none') return NONE;
+  if (!dashboard && !keepDashboard) return NONE;
   const program = programFile('cli/main.js');
-  // a group of its own: Ctrl-C at the terminal is for the run, whose last steps are still to be seen
+  // a process group of its own: Ctrl-C stops the run, whose last steps the dashboard still shows
   const child = spawn(process.execPath, [program, 'serve', resolve(folder), '--json'], {
     detached: true,
     stdio: ['ignore', 'pipe', 'ignore', 'ipc'],
   });
   const url = await addressOf(child);
   if (url === undefined) {
-    io.err('warning: the dashboard did not start; `serve` says why\n');
+    io.err('warning: the dashboard did not start; run `cellrun serve` to see why\n');
     return NONE;
   }
   io.err(`Dashboard: ${url}\n`);
   child.unref();
   child.channel?.unref();
   return {
-    done: () => (option === 'until the end' ? ended(child) : kept(child, url, io)),
+    done: () => (keepDashboard ? kept(child, url, io) : ended(child)),
     end: () => ended(child),
   };
 }
 
-/** The first line that it prints; undefined where it ends without one. */
+/** The address that it prints; undefined if it ends without one. */
 async function addressOf(child: ChildProcess): Promise<string | undefined> {
   const failed = new Promise<undefined>(resolve => child.once('error', () => resolve(undefined)));
-  const said = async (): Promise<string | undefined> => {
+  const printed = async (): Promise<string | undefined> => {
     if (child.stdout === null) return undefined;
     for await (const line of createInterface({ input: child.stdout }))
       return (JSON.parse(line) as { readonly url: string }).url;
     return undefined;
   };
-  return Promise.race([failed, said()]);
+  return Promise.race([failed, printed()]);
 }
 
 async function ended(child: ChildProcess): Promise<void> {

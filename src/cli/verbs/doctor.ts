@@ -1,4 +1,7 @@
-/** `doctor`: what this machine offers, asked of the machine itself, and what `--backend auto` would make of it. */
+/**
+ * `doctor`: prints this machine's hardware, backends and versions, what `--backend auto` chooses,
+ * and what would make training faster.
+ */
 import { existsSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { type AdapterInfo, type BackendChoice, chooseBackend, webGpuAdapter } from '../../engine/backend.js';
@@ -6,10 +9,11 @@ import { type Arithmetic, machineArithmetic } from '../../engine/simd/arithmetic
 import { measuredWidth, type WidthFinding } from '../../engine/simd/target.js';
 import { type Machine, machine, type Versions, versions } from '../../experiment/machine.js';
 import { usableCores } from '../../training/step/threads.js';
-import { EXIT, type ExitCode } from '../../util/errors.js';
+import { EXIT } from '../../util/errors.js';
 import { optionalFile } from '../../util/optional-package.js';
 import { fasterBy } from '../doctor-advice.js';
-import type { Io } from '../terminal/io.js';
+import { json } from '../options.js';
+import { defineVerb } from '../verb.js';
 
 interface Findings {
   readonly versions: Versions;
@@ -20,7 +24,7 @@ interface Findings {
     readonly webasm: {
       readonly available: boolean;
       readonly arithmetic: Arithmetic;
-      /** Bits of vectors that pay, and how that was found out. */
+      /** The faster vector width in bits, and how it was measured. */
       readonly width: WidthFinding;
     };
     readonly cpu: { readonly available: boolean };
@@ -30,12 +34,15 @@ interface Findings {
   readonly faster_by: readonly string[];
 }
 
-export async function doctor(options: { readonly json: boolean }, io: Io): Promise<ExitCode> {
-  const [choice, adapter] = await Promise.all([chooseBackend('auto'), webGpuAdapter()]);
-  const findings = examine(choice, 'missing' in adapter ? null : adapter);
-  io.out(options.json ? `${JSON.stringify(findings, null, 2)}\n` : describe(findings));
-  return EXIT.done;
-}
+export const verb = defineVerb({
+  options: { json: json('the findings') },
+  async action(_, { json }, { io }) {
+    const [choice, adapter] = await Promise.all([chooseBackend('auto'), webGpuAdapter()]);
+    const findings = examine(choice, 'missing' in adapter ? null : adapter);
+    io.out(json ? `${JSON.stringify(findings, null, 2)}\n` : describe(findings));
+    return EXIT.done;
+  },
+});
 
 function examine(choice: BackendChoice, adapter: AdapterInfo | null): Findings {
   return {
@@ -93,5 +100,5 @@ function webasmText({ arithmetic, width }: Findings['backends']['webasm']): stri
 }
 
 function adapterName({ description, device, vendor }: AdapterInfo): string {
-  return description || device || vendor || 'an adapter without a name';
+  return description || device || vendor || 'an unnamed adapter';
 }

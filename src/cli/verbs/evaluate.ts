@@ -1,53 +1,61 @@
-/**
- * `evaluate RUN`: the metrics of a checkpoint, computed again from its weights and the run's own
- * config.
- */
-
+/** `evaluate RUN`: computes a checkpoint's metrics again. */
 import { spellNonFinite } from '../../experiment/files/json.js';
-import { backtest, type ForecastsErrors } from '../../prediction/backtest.js';
-import { evaluateCheckpoint } from '../../prediction/evaluate.js';
-import { openModel, type SavedModel } from '../../prediction/saved-model.js';
-import { EXIT, type ExitCode } from '../../util/errors.js';
-import type { EvaluateOptions } from '../options.js';
+import type { ForecastsErrors } from '../../prediction/backtest.js';
+import { EXIT } from '../../util/errors.js';
+import { backend, checkpoint, json, movedData, quiet, split, threads, weights, width } from '../options.js';
 import { hintingAtMovedData } from '../terminal/hinted-error.js';
-import type { Io } from '../terminal/io.js';
 import { createEvaluationDisplay } from '../terminal/progress.js';
+import { defineVerb, flag } from '../verb.js';
 
-export async function evaluate(runPath: string, options: EvaluateOptions, io: Io): Promise<ExitCode> {
-  if (options.backtest) return printBacktest(runPath, options, io);
-  const model = openModel(runPath, options);
-  const { file, step, epoch } = model;
-  const { split } = options;
-  const { loss, metrics, count } = await hintingAtMovedData(() => measure(model, options, io));
-  if (options.json) {
-    const measured = { [split]: { loss, ...metrics } };
-    const answer = { version: 1, checkpoint: file, step, epoch, metrics: measured, predictions: count };
-    io.out(`${JSON.stringify(spellNonFinite(answer))}\n`);
-  } else {
-    const measured = Object.entries({ loss, ...metrics }).map(([name, value]) => `${split} ${name} ${value}`);
-    io.out(`step ${step}: ${measured.join(', ')} over ${count} predictions\n`);
-  }
-  return EXIT.done;
-}
-
-async function printBacktest(runPath: string, options: EvaluateOptions, io: Io): Promise<ExitCode> {
-  const { split, json } = options;
-  const { saved, horizon, origins, mean } = await hintingAtMovedData(() => backtest(runPath, options));
-  const { file, step, epoch } = saved;
-  if (json) {
-    const answer = { version: 1, checkpoint: file, step, epoch, split, horizon, origins, mean };
-    io.out(`${JSON.stringify(spellNonFinite(answer))}\n`);
+export const verb = defineVerb({
+  arguments: '<run>',
+  options: {
+    checkpoint,
+    split,
+    backtest: flag('forecast from successive origins, one horizon apart, and compare with naive forecasts'),
+    weights,
+    set: movedData,
+    backend,
+    threads,
+    width,
+    json: json('the metrics'),
+    quiet,
+  },
+  async action([run], options, { io }) {
+    const { split } = options;
+    const print = (answer: object, text: string) =>
+      io.out(options.json ? `${JSON.stringify(spellNonFinite({ version: 1, ...answer }))}\n` : text);
+    if (options.backtest) {
+      const { backtest } = await import('../../prediction/backtest.js');
+      const { saved, horizon, origins, mean } = await hintingAtMovedData(() => backtest(run, options));
+      const { file, step, epoch } = saved;
+      const rows = [...origins, { id: `mean of ${origins.length}`, ...mean }].map(({ id, ...errors }) => [
+        id,
+        ...cells(errors),
+      ]);
+      const answer = { checkpoint: file, step, epoch, split, horizon, origins, mean };
+      print(answer, aligned([['origin', ...HEADERS], ...rows]));
+      return EXIT.done;
+    }
+    const { evaluateCheckpoint } = await import('../../prediction/evaluate.js');
+    const { openModel } = await import('../../prediction/saved-model.js');
+    const model = openModel(run, options);
+    const { file, step, epoch } = model;
+    const display = createEvaluationDisplay(io, options.quiet);
+    const { loss, metrics, count } = await hintingAtMovedData(() =>
+      evaluateCheckpoint(model, options, progress => display.evaluating(progress)),
+    ).finally(() => display.end());
+    const measured = { loss, ...metrics };
+    const values = Object.entries(measured).map(([name, value]) => `${split} ${name} ${value}`);
+    print(
+      { checkpoint: file, step, epoch, metrics: { [split]: measured }, predictions: count },
+      `step ${step}: ${values.join(', ')} over ${count} predictions\n`,
+    );
     return EXIT.done;
-  }
-  const rows = [...origins, { id: `mean of ${origins.length}`, ...mean }].map(({ id, ...errors }) => [
-    id,
-    ...cells(errors),
-  ]);
-  io.out(aligned([['origin', ...HEADERS], ...rows]));
-  return EXIT.done;
-}
+  },
+});
 
-/** Columns of a backtest; MASE is left empty if it is not known. */
+/** Columns of a backtest; an unknown MASE is left empty. */
 const FORECASTS = ['model', 'last_value', 'seasonal_naive'] as const;
 const HEADERS = FORECASTS.flatMap(name => [`${name} mae`, `${name} mase`]);
 
@@ -66,13 +74,4 @@ function aligned(rows: readonly (readonly string[])[]): string {
     )
     .map(line => `${line}\n`)
     .join('');
-}
-
-async function measure(model: SavedModel, options: EvaluateOptions, io: Io) {
-  const display = createEvaluationDisplay(io, options.quiet);
-  try {
-    return await evaluateCheckpoint(model, options, progress => display.evaluating(progress));
-  } finally {
-    display.end();
-  }
 }

@@ -1,80 +1,115 @@
-/** `export RUN… --tensorboard`, `--weights`: what other programs read of a run. */
+/** `export RUN…`: writes TensorBoard event files, or weights for PyTorch. */
 import { join, resolve, sep } from 'node:path';
 import { readSafetensors, writeSafetensors } from '../../experiment/checkpoints/safetensors.js';
 import { atNamedPlace } from '../../experiment/files/file-error.js';
 import { makeFolder } from '../../experiment/files/new-folder.js';
 import { exportRun } from '../../interop/tensorboard/export.js';
 import { openModel, type WhichCheckpoint } from '../../prediction/saved-model.js';
-import { type Found, kindOf, runsAt } from '../../review/reading/find.js';
+import { kindOf, runsAt } from '../../review/reading/find.js';
 import { readRun } from '../../review/reading/run-record.js';
 import { type WeightsName, weightsAlone } from '../../training/step/weights.js';
-import { EXIT, type ExitCode } from '../../util/errors.js';
+import { EXIT, usageError } from '../../util/errors.js';
+import { checkpoint, json, WEIGHTS } from '../options.js';
 import { quoted } from '../program-name.js';
 import type { Io } from '../terminal/io.js';
+import { choice, defineVerb, flag, folder } from '../verb.js';
 
-export interface ExportOptions {
-  /** Undefined: into each run's own directory. */
-  readonly output?: string | undefined;
+export const verb = defineVerb({
+  arguments: '<runs...>',
+  options: {
+    tensorboard: flag('event files with curves, config and hyperparameters'),
+    weights: choice(
+      '[which]',
+      WEIGHTS,
+      'weights.safetensors with PyTorch names: trained or average (default: the average if the run keeps one)',
+    ).conflicts('tensorboard'),
+    checkpoint: checkpoint.conflicts('tensorboard'),
+    output: folder('<dir>', "output directory (default: each run's, or its subdirectory tensorboard)").short(
+      '-o',
+    ),
+    json: json('the list of files written'),
+  },
+  help: 'Sweeps and directories of runs can be given too.',
+  action([paths], { tensorboard, weights, ...options }, { io }) {
+    if (tensorboard) exportTensorboard(paths, options, io);
+    // commander reads a bare --weights as true
+    else if (weights !== undefined)
+      exportWeights(
+        paths,
+        options,
+        WEIGHTS.find(which => which === weights),
+        io,
+      );
+    else
+      throw usageError({
+        code: 'cli/export-format',
+        message: 'no export format given',
+        expected: '--tensorboard or --weights',
+      });
+    return EXIT.done;
+  },
+});
+
+interface ExportOptions {
+  readonly output: string | undefined;
   readonly json: boolean;
-  /** Of the weights; see `openModel`. */
-  readonly checkpoint?: WhichCheckpoint | undefined;
+  readonly checkpoint: WhichCheckpoint | undefined;
 }
 
-export function exportTensorboard(
-  paths: readonly string[],
-  { output, json }: ExportOptions,
-  io: Io,
-): ExitCode {
-  const runs = paths.flatMap(path => runsAt(path));
-  const isOne = paths.length === 1 && kindOf(paths[0]) === 'run';
-  const written = runs.map(found => {
-    const directory = targetOf(found, output, isOne);
-    const run = readRun(found.path);
-    return { run: found.path, directory, files: atNamedPlace(() => exportRun(run, directory)) };
+function exportTensorboard(paths: readonly string[], { output, json }: ExportOptions, io: Io): void {
+  const written = runsWithTargets(paths, output).map(({ path, target }) => {
+    const directory = output === undefined ? join(path, 'tensorboard') : target;
+    const run = readRun(path);
+    return { run: path, directory, files: atNamedPlace(() => exportRun(run, directory)) };
   });
   if (json) io.out(`${JSON.stringify({ version: 1, format: 'tensorboard', exports: written })}\n`);
   else {
     for (const { directory } of written) io.out(`${directory}\n`);
     const folder = output ?? commonFolder(written.map(({ directory }) => directory));
-    io.err(`Look at it with: tensorboard --logdir ${quoted(folder)}\n`);
+    io.err(`View it with: tensorboard --logdir ${quoted(folder)}\n`);
   }
-  return EXIT.done;
 }
 
-const WEIGHTS = 'weights.safetensors';
+const WEIGHTS_FILE = 'weights.safetensors';
 
-export function exportWeights(
+function exportWeights(
   paths: readonly string[],
-  { output, json, ...which }: ExportOptions & { readonly weights?: WeightsName | undefined },
+  { output, json, checkpoint }: ExportOptions,
+  weights: WeightsName | undefined,
   io: Io,
-): ExitCode {
-  const runs = paths.flatMap(path => runsAt(path));
-  const isOne = paths.length === 1 && kindOf(paths[0]) === 'run';
-  // before anything is written
-  const models = runs.map(found => ({ found, model: openModel(found.path, which) }));
-  const written = models.map(({ found: { path, name, id }, model: { file, weights, step } }) => {
-    const folder = output === undefined ? path : isOne ? resolve(output) : join(resolve(output), name, id);
-    const target = join(folder, WEIGHTS);
+): void {
+  // every model is opened before anything is written
+  const models = runsWithTargets(paths, output).map(run => ({
+    ...run,
+    model: openModel(run.path, { checkpoint, weights }),
+  }));
+  const written = models.map(({ path, target: folder, model: { file, weights, step } }) => {
+    const target = join(folder, WEIGHTS_FILE);
     const tensors = weightsAlone(readSafetensors(file).tensors, weights);
     makeFolder(folder, output ?? folder, 'this folder');
-    // what programs that read PyTorch's files look for
+    // programs that read PyTorch's files look for this key
     atNamedPlace(() => writeSafetensors(target, tensors, { format: 'pt' }));
     return { run: path, file: target, weights, step, tensors: tensors.size };
   });
   if (json) io.out(`${JSON.stringify({ version: 1, format: 'weights', exports: written })}\n`);
   else for (const { file } of written) io.out(`${file}\n`);
-  return EXIT.done;
 }
 
-/** The deepest folder that all are in, or that the only one is. */
+/**
+ * The runs at `paths`, each with its target directory: its own or, with an `output`, that for a
+ * single run and subdirectories for several, whose names TensorBoard shows.
+ */
+function runsWithTargets(paths: readonly string[], output: string | undefined) {
+  const isOne = paths.length === 1 && kindOf(paths[0]) === 'run';
+  return paths.flatMap(runsAt).map(({ path, name, id }) => ({
+    path,
+    target: output === undefined ? path : isOne ? resolve(output) : join(resolve(output), name, id),
+  }));
+}
+
+/** The deepest directory that contains all of `folders`. */
 function commonFolder(folders: readonly string[]): string {
   const [first, ...others] = folders.map(folder => folder.split(sep));
   const length = first.findIndex((part, i) => others.some(other => other[i] !== part));
   return length < 0 ? folders[0] : first.slice(0, length).join(sep);
-}
-
-/** One run fills the folder that was named for it; several have folders below, whose names are what TensorBoard shows. */
-function targetOf({ path, name, id }: Found, output: string | undefined, isOne: boolean): string {
-  if (output === undefined) return join(path, 'tensorboard');
-  return isOne ? resolve(output) : join(resolve(output), name, id);
 }

@@ -1,4 +1,4 @@
-/** `graph CONFIG`: what a training step computes and costs, without running it. */
+/** `graph CONFIG`: prints what a training step computes and costs. */
 import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
 import { describePlan } from '../../engine/describe.js';
 import { makePlan, type Plan } from '../../engine/plan.js';
@@ -8,49 +8,71 @@ import { shapeText } from '../../graph/shape.js';
 import { ParameterLayout } from '../../model/parameters.js';
 import { optimizerOf } from '../../optimizers/index.js';
 import { updateProgram } from '../../optimizers/program.js';
-import { openSession } from '../../training/run/session.js';
+import { openSession, type Session } from '../../training/run/session.js';
 import { profileStep, type StepProfile } from '../../training/timing/profile.js';
 import { type PlannedProgram, type StepCosts, stepCosts } from '../../training/timing/step-costs.js';
-import { EXIT, type ExitCode, usageError } from '../../util/errors.js';
+import { EXIT, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
-import type { GraphOptions } from '../options.js';
-import type { Io } from '../terminal/io.js';
+import { backend, jsonFormat, set, threads, width } from '../options.js';
+import { choice, defineVerb, flag, text as textOption } from '../verb.js';
 
-export async function graph(config: string, options: GraphOptions, io: Io): Promise<ExitCode> {
-  const loaded = loadExperiment(config, { set: options.set });
-  const session = await openSession(loaded, options);
-  const { spec, run, choice } = session;
-  if (options.profile) {
-    if (choice.backend !== 'webasm') {
-      throw usageError({
-        code: 'graph/profile',
-        message: 'only webasm kernels are timed one by one',
-        file: '--profile',
-        expected: '--backend webasm',
-        got: choice.backend,
-      });
+export const verb = defineVerb({
+  arguments: '<config>',
+  options: {
+    set,
+    backend,
+    threads,
+    width,
+    format: choice('<format>', ['text', 'json', 'mermaid'], 'output format').default('text'),
+    json: jsonFormat,
+    emit: textOption('<kernel>', "print a kernel's source and its WebAssembly"),
+    profile: flag('run a few steps and print the time spent in each kernel'),
+  },
+  async action([config], options, { io }) {
+    const format = options.json ? 'json' : options.format;
+    const loaded = loadExperiment(config, { set: options.set });
+    const session = await openSession(loaded, options);
+    if (options.profile) {
+      if (session.choice.backend !== 'webasm')
+        throw usageError({
+          code: 'graph/profile',
+          message: 'only webasm kernels can be timed one by one',
+          file: '--profile',
+          expected: '--backend webasm',
+          got: session.choice.backend,
+        });
+      if (format === 'mermaid')
+        throw usageError({
+          code: 'graph/profile',
+          message: 'a profile is a table, not a diagram',
+          file: '--format',
+          expected: 'text or json with --profile',
+          got: 'mermaid',
+        });
+      const profile = await profileStep(loaded, session, PROFILED_STEPS);
+      io.out(format === 'json' ? `${JSON.stringify(profile)}\n` : profileText(profile));
+      return EXIT.done;
     }
-    if (options.format === 'mermaid') {
-      throw usageError({
-        code: 'graph/profile',
-        message: 'a profile is a table, not a diagram',
-        file: '--format',
-        expected: 'text or json with --profile',
-        got: 'mermaid',
-      });
+    const step = stepCosts(session.run, loaded.experiment.training.batch_size);
+    const { programs } = step;
+    if (options.emit !== undefined) io.out(emitted(programs, options.emit));
+    else if (format === 'mermaid') io.out(mermaid(programs[programs.length - 1]));
+    else {
+      const layout = new ParameterLayout(session.spec);
+      const summary = summaryOf(loaded, session, step, layout);
+      io.out(format === 'json' ? json(summary, layout, programs) : text(summary, layout, programs));
     }
-    const profile = await profileStep(loaded, session, PROFILED_STEPS);
-    io.out(options.format === 'json' ? `${JSON.stringify(profile)}\n` : profileText(profile));
     return EXIT.done;
-  }
-  const step = stepCosts(run, loaded.experiment.training.batch_size);
-  const { programs } = step;
-  if (options.emit !== undefined) {
-    io.out(emitted(programs, options.emit));
-    return EXIT.done;
-  }
-  const layout = new ParameterLayout(spec);
-  const summary = {
+  },
+});
+
+function summaryOf(
+  loaded: LoadedExperiment,
+  { choice, run }: Session,
+  step: StepCosts,
+  layout: ParameterLayout,
+) {
+  return {
     backend: choice.backend,
     shards: step.shards,
     rows_per_shard: step.job.shape.batch,
@@ -61,23 +83,6 @@ export async function graph(config: string, options: GraphOptions, io: Io): Prom
     bytes: step.bytes,
     ...(choice.backend === 'webgpu' && gpuCosts(loaded, layout, step)),
   };
-  if (options.format === 'json') {
-    const parameters = layout.parameters.map(({ name, shape }) => ({ name, shape }));
-    const described = programs.map(({ name, runs, costs, plan, program, parameterNames }) => ({
-      name,
-      runs,
-      ...costs,
-      ...listing(plan, program, parameterNames),
-    }));
-    io.out(
-      `${JSON.stringify({ version: 1, ...summary, parameter_shapes: parameters, programs: described })}\n`,
-    );
-  } else if (options.format === 'mermaid') {
-    io.out(mermaid(programs[programs.length - 1]));
-  } else {
-    io.out(text(summary, layout, programs));
-  }
-  return EXIT.done;
 }
 
 /**
@@ -99,17 +104,28 @@ function gpuCosts(
   };
 }
 
-/** Enough for each kernel to run once undisturbed. */
+function json(summary: object, layout: ParameterLayout, programs: readonly PlannedProgram[]): string {
+  const parameters = layout.parameters.map(({ name, shape }) => ({ name, shape }));
+  const listed = programs.map(({ name, runs, costs, plan, program, parameterNames }) => ({
+    name,
+    runs,
+    ...costs,
+    ...listing(plan, program, parameterNames),
+  }));
+  return `${JSON.stringify({ version: 1, ...summary, parameter_shapes: parameters, programs: listed })}\n`;
+}
+
+/** Enough for each kernel to run undisturbed at least once. */
 const PROFILED_STEPS = 10;
-/** Kernels that are printed; the rest are summed. */
+/** Kernels with a line of their own; the others are summed. */
 const MAX_PRINTED = 20;
 
 function profileText({ steps, width, step_ms, kernels, other, batch_ms }: StepProfile): string {
   const row = (ms: number, share: number, rest: string) =>
     `${ms.toFixed(3).padStart(9)} ${(100 * share).toFixed(1).padStart(6)} %  ${rest}`;
   const lines = [
-    `a training step in one thread: ${step_ms.toFixed(1)} ms, at ${width} bits, the fastest of ${steps}`,
-    `writing the next batch, at the same time: ${batch_ms.toFixed(1)} ms`,
+    `training step in one thread: ${step_ms.toFixed(1)} ms (${width}-bit vectors, fastest of ${steps})`,
+    `preparing the next batch meanwhile: ${batch_ms.toFixed(1)} ms`,
     '',
     '       ms    share  GFLOP/s     GB/s  calls  kernel',
   ];
@@ -121,16 +137,10 @@ function profileText({ steps, width, step_ms, kernels, other, batch_ms }: StepPr
   const sum = (of: (one: (typeof rest)[number]) => number) => rest.reduce((total, one) => total + of(one), 0);
   const indent = ' '.repeat(25);
   if (rest.length > 0) {
-    const named = `the other ${counted(rest.length, 'kernel')}`;
-    lines.push(
-      row(
-        sum(({ ms }) => ms),
-        sum(({ share }) => share),
-        `${indent}${named}`,
-      ),
-    );
+    const [ms, share] = [sum(({ ms }) => ms), sum(({ share }) => share)];
+    lines.push(row(ms, share, `${indent}${counted(rest.length, 'kernel')} more`));
   }
-  lines.push(row(other.ms, other.share, `${indent}not kernels: the gradient's norm, copies, calls`));
+  lines.push(row(other.ms, other.share, `${indent}outside kernels: gradient norm, copies, calls`));
   return `${lines.join('\n')}\n`;
 }
 
@@ -151,10 +161,7 @@ function emitted(programs: readonly PlannedProgram[], name: string): string {
 
 type ParameterNames = PlannedProgram['parameterNames'];
 
-/**
- * What a person calls an input or a result: parameters, and their gradients, go by their names in
- * checkpoints.
- */
+/** The name of an input or output; parameters and their gradients are named as in checkpoints. */
 function publicName(name: string, parameterNames: ParameterNames): string {
   const [, prefix = '', local = name] = /^(gradient\.)?(.*)$/.exec(name) ?? [];
   return `${prefix}${parameterNames.get(local) ?? local}`;
@@ -205,7 +212,7 @@ function text(
   return `${lines.join('\n')}\n`;
 }
 
-/** The kernels of one program and what they read, as a Mermaid flow chart. */
+/** The kernels of one program and their inputs, as a Mermaid flow chart. */
 function mermaid({ plan, parameterNames }: PlannedProgram): string {
   const lines = ['flowchart TD'];
   for (const node of plan.inputs)

@@ -2,19 +2,38 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { writeAtomic } from '../../experiment/files/atomic.js';
-import { usageError } from '../../util/errors.js';
+import { EXIT, usageError } from '../../util/errors.js';
 import { optionalFile } from '../../util/optional-package.js';
 import { packageRoot } from '../../util/root.js';
 import type { NamedColumns, Table } from '../init/table.js';
-import { TEMPLATES, type Template } from '../options.js';
 import { programName, quoted } from '../program-name.js';
 import type { Io } from '../terminal/io.js';
+import { choice, defineVerb, flag, text, type Values } from '../verb.js';
 
-export interface InitOptions extends NamedColumns {
-  readonly template?: Template;
-  readonly from?: string;
-  readonly force?: boolean;
-}
+const TEMPLATES = ['mnist', 'csv', 'text', 'forecast'] as const;
+type Template = (typeof TEMPLATES)[number];
+
+const options = {
+  template: choice(
+    '<kind>',
+    TEMPLATES,
+    'what to learn; csv, text and forecast write sample data too',
+  ).conflicts('from'),
+  from: text('<data>', 'a .csv table, whose columns are guessed, or a .txt text; .gz is decompressed'),
+  target: text('<column>', 'column to predict (default: guessed)'),
+  group: text('<column>', 'column whose equal values form a sequence or series (default: guessed)'),
+  time: text('<column>', 'column that orders the steps (default: guessed)'),
+  force: flag('replace files that exist'),
+};
+
+export const verb = defineVerb({
+  arguments: '[file]',
+  options,
+  async action([file], options, { io }) {
+    await init(file, options, io);
+    return EXIT.done;
+  },
+});
 
 /** A file to write, with what stdout says of it. */
 interface Plan {
@@ -33,8 +52,8 @@ interface Plan {
  * @param file the config to write; by default named after the data or the template
  * @throws UserError (exit 2) if a file exists, or no config can be made for the data
  */
-export async function init(file: string | undefined, flags: InitOptions, io: Io): Promise<void> {
-  const { force = false, from, target, group, time } = flags;
+async function init(file: string | undefined, flags: Values<typeof options>, io: Io): Promise<void> {
+  const { force, from, target, group, time } = flags;
   const columns = { target, group, time };
   const plan =
     from === undefined ? await templatePlan(flags.template, columns) : await dataPlan(from, columns);

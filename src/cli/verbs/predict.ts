@@ -1,7 +1,4 @@
-/**
- * `predict RUN`: what a checkpoint says of each sequence of a split or an input, written while it
- * is computed.
- */
+/** `predict RUN`: prints a checkpoint's predictions as they are computed, or generates text. */
 import { type ByteSource, fileBytes, streamBytes } from '../../data/index.js';
 import type { SequencePrediction } from '../../prediction/answers.js';
 import { loadModel } from '../../prediction/model.js';
@@ -9,33 +6,72 @@ import { type PredictionForm, predictInput, predictSplit } from '../../predictio
 import { openModel } from '../../prediction/saved-model.js';
 import { type Diagnostic, EXIT, type ExitCode, usageError } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
-import type { PredictOptions } from '../options.js';
+import { backend, checkpoint, movedData, split, threads, weights, width } from '../options.js';
 import { formatDiagnostics } from '../terminal/diagnostics.js';
 import { hintingAtMovedData } from '../terminal/hinted-error.js';
 import type { Io } from '../terminal/io.js';
+import { choice, count, defineVerb, flag, integer, number, text, type Values } from '../verb.js';
 import { csvHeader, csvLines, jsonLine } from './prediction-lines.js';
 
-/** What `--input` calls standard input, and what messages call it. */
+const options = {
+  input: text(
+    '<file>',
+    "predict new sequences in the format of the run's data, without labels; - is standard input",
+  ).conflicts('split'),
+  split,
+  onError: choice('<action>', ['stop', 'skip'], 'what to do with unreadable sequences of the input').default(
+    'stop',
+  ),
+  format: choice('<format>', ['jsonl', 'csv'], 'output format').default('jsonl'),
+  top: count('<k>', 'print the k most probable classes instead of all probabilities'),
+  raw: flag('csv: do not escape text that spreadsheets take for a formula (=…, @…, +a, -a)'),
+  limit: count('<n>', 'predict only the first n sequences'),
+  generate: flag('generate text with a language model').conflicts(
+    ...['input', 'split', 'onError', 'format', 'top', 'limit', 'set'],
+  ),
+  prompt: text('<text>', 'start of the generated text (default: empty)'),
+  length: count('<n>', 'number of symbols to generate (default: 500)'),
+  temperature: number(
+    '<t>',
+    'sampling temperature: below 1 favors likely symbols, 0 takes the likeliest (default: 1)',
+    0,
+  ),
+  seed: integer('<n>', 'random seed of the sampling (default: 0)', { min: 0, max: Number.MAX_SAFE_INTEGER }),
+  checkpoint,
+  weights,
+  set: movedData,
+  backend,
+  threads,
+  width,
+};
+
+type PredictOptions = Values<typeof options>;
+
+/** Standard input in `--input` and in messages. */
 const [STDIN, STDIN_NAME] = ['-', '<stdin>'];
 
-export async function predict(runPath: string, options: PredictOptions, io: Io): Promise<ExitCode> {
-  const { input, split, limit = Number.POSITIVE_INFINITY } = options;
-  if (options.generate) return generate(runPath, options, io);
-  refuseLoose(options);
-  const saved = openModel(runPath, options);
-  const write = (form: PredictionForm, predictions: AsyncIterable<readonly SequencePrediction[]>) =>
-    writeLines(form, predictions, { ...options, limit }, io);
-  if (input === undefined) {
-    await hintingAtMovedData(() => predictSplit(saved, { ...options, split, limit }, write));
-    return EXIT.done;
-  }
-  const rejections = new Rejections(io);
-  const onRejected = options.onError === 'skip' ? rejections.add : undefined;
-  const source = await openInput(input, io);
-  return rejections.printCount(await predictInput(saved, source, { ...options, onRejected }, write));
-}
+export const verb = defineVerb({
+  arguments: '<run>',
+  options,
+  async action([run], options, { io }) {
+    const { input, limit = Number.POSITIVE_INFINITY } = options;
+    if (options.generate) return generate(run, options, io);
+    refuseWithoutGenerate(options);
+    const saved = openModel(run, options);
+    const write = (form: PredictionForm, predictions: AsyncIterable<readonly SequencePrediction[]>) =>
+      writeLines(form, predictions, { ...options, limit }, io);
+    if (input === undefined) {
+      await hintingAtMovedData(() => predictSplit(saved, { ...options, limit }, write));
+      return EXIT.done;
+    }
+    const rejections = new Rejections(io);
+    const onRejected = options.onError === 'skip' ? rejections.add : undefined;
+    const source = await openInput(input, io);
+    return rejections.printCount(await predictInput(saved, source, { ...options, onRejected }, write));
+  },
+});
 
-/** Writes the prompt and what the model makes of it, symbol by symbol. */
+/** Prints the prompt and its continuation, symbol by symbol. */
 async function generate(
   runPath: string,
   { prompt = '', length = 500, temperature, seed, ...options }: PredictOptions,
@@ -56,20 +92,19 @@ async function generate(
   }
 }
 
-/** An option that is said without the one that it belongs to would do nothing. */
-function refuseLoose(options: PredictOptions): void {
-  const loose = (['prompt', 'length', 'temperature', 'seed'] as const).find(
+function refuseWithoutGenerate(options: PredictOptions): void {
+  const given = (['prompt', 'length', 'temperature', 'seed'] as const).find(
     key => options[key] !== undefined,
   );
-  if (loose === undefined) return;
-  const message = `--${loose} belongs to --generate`;
-  throw usageError({ code: 'cli/generate', message, file: `--${loose}`, expected: 'both, or none of them' });
+  if (given === undefined) return;
+  const [code, file] = ['cli/generate', `--${given}`];
+  throw usageError({ code, message: `${file} requires --generate`, file });
 }
 
 async function openInput(input: string, { stdin, outClosed }: Io): Promise<ByteSource> {
   if (input !== STDIN) return fileBytes(input);
   if (stdin === undefined) throw new Error('there is no standard input');
-  // who waits for more of it is not kept by it once nobody reads the answers
+  // do not wait for more input once nobody reads the predictions
   outClosed?.addEventListener('abort', () => void stdin.destroy());
   return streamBytes(STDIN_NAME, stdin);
 }
@@ -78,37 +113,31 @@ async function openInput(input: string, { stdin, outClosed }: Io): Promise<ByteS
 async function writeLines(
   form: PredictionForm,
   predictions: AsyncIterable<readonly SequencePrediction[]>,
-  {
-    format,
-    top,
-    raw = false,
-    limit,
-  }: Pick<PredictOptions, 'format' | 'top' | 'raw'> & { readonly limit: number },
+  { format, top, raw, limit }: PredictOptions & { readonly limit: number },
   io: Io,
 ): Promise<number> {
   if (top !== undefined && form.kind !== 'class') {
-    const message = 'this model predicts values: there are no classes to rank';
+    const message = 'this model predicts values, not classes';
     throw usageError({ code: 'cli/top', message, file: '--top' });
   }
   const style = { ...form, top, raw };
   if (format === 'csv') io.out(csvHeader(style));
   const lines = format === 'csv' ? csvLines : jsonLine;
   let written = 0;
-  if (limit === 0) return written;
   for await (const batch of predictions) {
-    const wanted = batch.slice(0, limit - written);
-    io.out(wanted.map(prediction => lines(style, prediction)).join(''));
-    written += wanted.length;
+    const shown = batch.slice(0, limit - written);
+    io.out(shown.map(prediction => lines(style, prediction)).join(''));
+    written += shown.length;
     if (written >= limit || io.outClosed?.aborted) break;
     await io.drained?.();
   }
   return written;
 }
 
-/** Sequences of the input whose problems are shown one by one. */
+/** Rejected sequences whose problems are shown. */
 const MAX_SHOWN = 5;
 
-/** Sequences that are left out. */
+/** Counts skipped sequences and shows the problems of the first. */
 class Rejections {
   private count = 0;
 
@@ -121,11 +150,11 @@ class Rejections {
     err(formatDiagnostics(problems, { color: color.err, severity: 'warning' }));
   };
 
-  /** Says how many there were; an input that is all wrong is no input of this model. */
+  /** Exit 5 if no sequence could be read. */
   printCount(predicted: number): ExitCode {
     if (this.count === 0) return EXIT.done;
     const all = counted(this.count + predicted, 'sequence');
-    this.io.err(`${this.count} of ${all} left out, since they cannot be read\n`);
+    this.io.err(`skipped ${this.count} of ${all}: unreadable\n`);
     return predicted === 0 ? EXIT.damaged : EXIT.done;
   }
 }

@@ -1,4 +1,4 @@
-/** Predictions as lines of text. */
+/** Formats predictions as lines of JSON or CSV. */
 import { nonFiniteName, spellNonFinite } from '../../experiment/files/json.js';
 import {
   type Answer,
@@ -9,25 +9,22 @@ import {
 } from '../../prediction/answers.js';
 import type { PredictionForm } from '../../prediction/predict.js';
 
-/** Of one answer, by the name of its column. */
+/** The values of one line, by column. */
 type Fields = Readonly<Record<string, number | string | null>>;
 
-/** How predictions are told. */
 export interface PredictionStyle extends PredictionForm {
-  /** The most probable classes that are told; undefined: the probabilities of all. */
+  /** Number of most probable classes to print; undefined: the probabilities of all. */
   readonly top: number | undefined;
-  /** csv: text that a spreadsheet would take for a formula is printed as it is. */
+  /** csv: do not escape text that spreadsheets take for a formula. */
   readonly raw: boolean;
 }
 
-/**
- * Of more classes the probabilities are told only by `top`: a line for each step would be a page.
- */
+/** With more classes, probabilities are printed only with `top`. */
 const MAX_PROBABILITIES = 100;
 
 /**
- * One JSON object for a sequence. If the model answers at every step, and if it predicts values,
- * its fields are lists; a number in a list that is not finite is its name.
+ * One JSON object for a sequence. Its fields are lists if the model predicts values or every step;
+ * non-finite numbers are spelled as strings.
  */
 export function jsonLine(style: PredictionStyle, { index, id, answers }: SequencePrediction): string {
   const steps = answers.map(answer => ({
@@ -39,12 +36,12 @@ export function jsonLine(style: PredictionStyle, { index, id, answers }: Sequenc
   return `${JSON.stringify(spellNonFinite({ index, id, ...fields }))}\n`;
 }
 
-/** A step without a target has none. */
+/** The target of a step, or null if it has none. */
 function known(target: number): number | null {
   return Number.isNaN(target) ? null : target;
 }
 
-/** By field the list of its values. */
+/** Transposes objects to one object of lists. */
 function listed(first: object, steps: readonly object[]): object {
   return Object.fromEntries(Object.keys(first).map(key => [key, steps.map(step => Reflect.get(step, key))]));
 }
@@ -68,7 +65,7 @@ function answerFields(answer: Answer, style: PredictionStyle): object {
   };
 }
 
-/** The numbers of a value: a list, or by the names of the targets. */
+/** The numbers of a value: a list, or an object by target name. */
 function named(values: ArrayLike<number | null>, { targetNames }: PredictionStyle): object {
   return targetNames
     ? Object.fromEntries(targetNames.map((name, i) => [name, values[i]]))
@@ -76,8 +73,8 @@ function named(values: ArrayLike<number | null>, { targetNames }: PredictionStyl
 }
 
 /**
- * A line for each answer: RFC 4180, but with newlines alone. Text that a spreadsheet would take for
- * a formula begins with an apostrophe, unless `raw`.
+ * One line for each step (RFC 4180, but with plain newlines). Unless `raw`, text that spreadsheets
+ * take for a formula is escaped with an apostrophe.
  */
 export function csvLines(style: PredictionStyle, { index, id, answers }: SequencePrediction): string {
   return answers
@@ -102,7 +99,7 @@ export function csvHeader(style: PredictionStyle): string {
     ...(style.hasIds ? ['id'] : []),
     ...(style.perStep ? ['step'] : []),
     ...(style.hasTimes ? ['time'] : []),
-    // the columns of an answer do not depend on what it says
+    // columns do not depend on values
     ...Object.keys(
       style.kind === 'class' ? classColumns(noClass(style), style) : valueColumns(noValue(style), style),
     ),
@@ -158,7 +155,7 @@ function valueColumns({ values, quantiles, target }: ValueAnswer, style: Predict
   ]);
 }
 
-/** A class that is not known is null. */
+/** Unknown classes are null. */
 function classFields(
   { predicted, probability, label }: ClassAnswer,
   { classNames }: PredictionStyle,
@@ -181,7 +178,7 @@ function csvText(values: readonly (number | string | null)[], { raw }: Predictio
   return `${values.map(value => csvField(value, raw)).join()}\n`;
 }
 
-/** What spreadsheets take for a formula; numbers with a sign are none. */
+/** Text that spreadsheets take for a formula; signed numbers are none. */
 const FORMULA = /^(?:[=@\t\r]|[+-](?!(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$))/;
 
 function csvField(value: number | string | null, isRaw: boolean): string {

@@ -1,22 +1,30 @@
-/** How every `verify` tells what it proved. */
-
+/** The options of every `verify`, and how it prints its proof. */
 import { spellNonFinite } from '../../experiment/files/json.js';
 import { EXIT, type ExitCode } from '../../util/errors.js';
-import type { RunOptions } from '../options.js';
+import { json, quiet, set, threads } from '../options.js';
 import type { Io } from '../terminal/io.js';
+import { folder } from '../verb.js';
 
-export interface Proving<P extends object> {
-  /** Proves; `note` tells how far it is. */
+export const proofOptions = {
+  set,
+  threads,
+  output: folder('<dir>', 'output directory; the proof is written to <dir>/verify').default('experiments'),
+  json: json('the proof'),
+  quiet,
+};
+
+interface Proving<P extends object> {
+  /** @param note shows progress */
   prove(started: Date, note: (text: string) => void): Promise<{ readonly proof: P; readonly file: string }>;
-  /** For people, whole lines. */
+  /** The proof in whole lines. */
   text(proof: P): string;
   holds(proof: P): boolean;
 }
 
-/** Exit 1 where it does not hold. */
+/** Proves and prints the proof. Exit 1 if it does not hold. */
 export async function printProof<P extends object>(
   { prove, text, holds }: Proving<P>,
-  { json, quiet }: Pick<RunOptions, 'json' | 'quiet'>,
+  { json, quiet }: { readonly json: boolean; readonly quiet: boolean },
   io: Io,
 ): Promise<ExitCode> {
   const { proof, file } = await prove(new Date(), note => {

@@ -1,7 +1,4 @@
-/**
- * `review --recompute`: the final weights of completed runs evaluated again, for whoever does not
- * want to believe their numbers.
- */
+/** `review --recompute`: evaluates the final weights of completed runs again. */
 import { resolve } from 'node:path';
 import type { BackendRequest } from '../../engine/backend.js';
 import { machineArithmetic } from '../../engine/simd/arithmetic.js';
@@ -13,15 +10,12 @@ import { openModel } from '../../prediction/saved-model.js';
 import { runPaths } from '../../review/reading/targets.js';
 import { UserError } from '../../util/errors.js';
 
-/**
- * Relative; between backends, and where multiply-add is fused and where not, sums differ in their
- * last digits.
- */
+/** Relative; sums differ in their last digits between backends, and with fused multiply-add. */
 const TOLERANCE = 1e-3;
 
 /**
- * Why the numbers of runs are not those of their weights, by directory; nothing of a run whose
- * numbers are.
+ * By directory, how the metrics of a run differ from those of its weights; only runs that differ
+ * are listed.
  */
 export async function recompute(paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
   const doubts = new Map<string, string>();
@@ -37,14 +31,14 @@ async function doubtOf(path: string): Promise<string | undefined> {
     return await difference(path);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    return `its weights could not be evaluated again: ${error.message}`;
+    return `its weights could not be evaluated: ${error.message}`;
   }
 }
 
 async function difference(path: string): Promise<string | undefined> {
   const directory = RunDirectory.open(path);
   const [summary, manifest] = [directory.readSummary(), directory.readManifest()];
-  // it does not pass anyway
+  // such a run does not pass anyway
   if (summary?.status !== 'completed' || manifest === undefined) return undefined;
   const model = openModel(path, { checkpoint: summary.restored?.step ?? summary.steps });
   const { name: backend, arithmetic } = manifest.backend;
@@ -52,18 +46,18 @@ async function difference(path: string): Promise<string | undefined> {
     (backend === 'cpu' || (backend === 'webasm' && arithmetic === machineArithmetic())) &&
     manifest.versions.cellrun === versions().cellrun;
   for (const split of ['validation', 'test'] as const) {
-    const told: SplitMetrics = summary.metrics[split] ?? {};
-    if (Object.keys(told).length === 0) continue;
+    const recorded: SplitMetrics = summary.metrics[split] ?? {};
+    if (Object.keys(recorded).length === 0) continue;
     const options = { split, backend: backend as BackendRequest, threads: undefined };
     const { loss, metrics } = await evaluateCheckpoint(model, options, () => {});
     for (const [name, value] of Object.entries({ loss, ...metrics }))
-      if (told[name] !== undefined && !isSame(told[name], value, isExact))
-        return `its summary has ${split}.${name} ${told[name]}, and its weights give ${value}`;
+      if (recorded[name] !== undefined && !isSame(recorded[name], value, isExact))
+        return `its summary records ${split}.${name} ${recorded[name]}, but its weights yield ${value}`;
   }
   return undefined;
 }
 
-function isSame(told: number, found: number, isExact: boolean): boolean {
-  if (Object.is(told, found)) return true;
-  return !isExact && Math.abs(told - found) <= TOLERANCE * Math.max(1, Math.abs(told));
+function isSame(recorded: number, computed: number, isExact: boolean): boolean {
+  if (Object.is(recorded, computed)) return true;
+  return !isExact && Math.abs(recorded - computed) <= TOLERANCE * Math.max(1, Math.abs(recorded));
 }

@@ -1,33 +1,70 @@
-/** `report RUN|SWEEP|DIR`: one HTML file that needs no network and nothing beside it. */
-import { join } from 'node:path';
-import { buildReport, GENERATOR, readPageAssets, renderPage } from '../../report/index.js';
-import { EXIT, type ExitCode } from '../../util/errors.js';
-import type { Io } from '../terminal/io.js';
-import { writeOutput } from '../terminal/output-file.js';
+/** `report PATH`: writes a self-contained HTML file about a run, a sweep or a directory of them. */
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { writeAtomic } from '../../experiment/files/atomic.js';
+import { atNamedPlace, withFileErrors } from '../../experiment/files/file-error.js';
+import { makeFolder } from '../../experiment/files/new-folder.js';
+import { EXIT, usageError } from '../../util/errors.js';
+import { json } from '../options.js';
+import { defineVerb, text } from '../verb.js';
 import { warnOfDeeper } from './deeper-runs.js';
 
-export interface ReportOptions {
-  /** Where to write; `-` is stdout, `undefined` is `report.html` in the directory itself. */
-  readonly output: string | undefined;
-  /** The document instead of the page, on stdout unless `output` names a file. */
-  readonly json: boolean;
-}
+export const verb = defineVerb({
+  arguments: '<path>',
+  options: {
+    output: text('<file>', "output file; '-' is stdout (default: <path>/report.html)").short('-o'),
+    json: json("the report's data"),
+  },
+  async action([path], { output, json }, { io }) {
+    const { buildReport, GENERATOR, readPageAssets, renderPage } = await import('../../report/index.js');
+    const document = buildReport(path);
+    if (document.kind === 'index') warnOfDeeper(path, io);
+    const page = json ? `${JSON.stringify(document)}\n` : renderPage(document, readPageAssets());
+    const target = output ?? (json ? '-' : join(path, 'report.html'));
+    if (target === '-') io.out(page);
+    else {
+      const isReport = (head: string) =>
+        head.includes(GENERATOR) || /^\{"kind":"(run|sweep|index)","version":\d/.test(head);
+      atNamedPlace(() => {
+        prepare(target, isReport);
+        writeAtomic(resolve(target), [page]);
+      });
+      io.out(`${target}\n`);
+    }
+    return EXIT.done;
+  },
+});
 
-/** Prints the file's path. Throws UserError where what is reported cannot be read, or the file not be written. */
-export function report(path: string, { output, json }: ReportOptions, io: Io): ExitCode {
-  const document = buildReport(path);
-  if (document.kind === 'index') warnOfDeeper(path, io);
-  const text = json ? `${JSON.stringify(document)}\n` : renderPage(document, readPageAssets());
-  const target = output ?? (json ? '-' : join(path, 'report.html'));
-  if (target === '-') io.out(text);
-  else {
-    writeOutput(target, text, { what: 'a report', isOurs: isReport });
-    io.out(`${target}\n`);
+/** Bytes at a file's start that show whether it is a report. */
+const HEAD_BYTES = 4096;
+
+/**
+ * Creates the parent directory of `path`, or checks that an existing file may be replaced.
+ * @throws UserError (exit 2) if `path` is a directory or a file of another kind
+ */
+function prepare(path: string, isReport: (head: string) => boolean): void {
+  const found = withFileErrors(path, () => statSync(path, { throwIfNoEntry: false }));
+  if (found === undefined) {
+    makeFolder(dirname(path), path, 'its folder');
+    return;
   }
-  return EXIT.done;
+  const refuse = (message: string, expected: string) =>
+    usageError({ code: 'cli/output', message, file: path, expected });
+  if (found.isDirectory()) throw refuse('this is a directory', 'a file name for the report');
+  // it would be replaced, not written to
+  if (!found.isFile()) throw refuse('this is not a regular file', 'a file name for the report');
+  if (found.size > 0 && !isReport(headOf(path)))
+    throw refuse('this file is not a report and is not overwritten', 'a report, or a new file');
 }
 
-/** A page or a document of an earlier report. */
-function isReport(head: string): boolean {
-  return head.includes(GENERATOR) || /^\{"kind":"(run|sweep|index)","version":\d/.test(head);
+function headOf(path: string): string {
+  return withFileErrors(path, () => {
+    const file = openSync(path, 'r');
+    try {
+      const bytes = Buffer.alloc(HEAD_BYTES);
+      return bytes.toString('utf8', 0, readSync(file, bytes, 0, HEAD_BYTES, 0));
+    } finally {
+      closeSync(file);
+    }
+  });
 }

@@ -1,4 +1,4 @@
-/** How a run went, in words. */
+/** Prints the result of a run, and how to resume it. */
 import { relative } from 'node:path';
 import { baselinesSentence, leadingMetric } from '../../experiment/judging/baseline-words.js';
 import { cautionsOf } from '../../experiment/judging/cautions.js';
@@ -12,7 +12,9 @@ import { printable } from '../terminal/diagnostics.js';
 import type { Io } from '../terminal/io.js';
 import { formatDuration } from '../terminal/progress.js';
 
-/** Results on stdout: the closing sentence, the gates (when quiet only those not passed), the directory. */
+/**
+ * Prints the test metric, the gates (if quiet, only those not passed) and the directory to stdout.
+ */
 export function printResult(summary: Summary, quiet: boolean, io: Io): void {
   const { status, metrics, baselines, steps, restored, duration_s, gates, directory, digests } = summary;
   if (status === 'completed') {
@@ -29,41 +31,37 @@ export function printResult(summary: Summary, quiet: boolean, io: Io): void {
     io.out(`Log: ${counted(digests.log.records, 'record')}, SHA-256 ${digests.log.sha256}\n`);
 }
 
-/** What keeps a run from counting as done is said on stderr; a failed gate only where stdout does not say it. */
+/** Prints what is wrong with a run to stderr; failed gates only if stdout is JSON. */
 export function printProblems({ summary, advice }: RunResult, json: boolean, io: Io): void {
   const { status, message, gates, directory, skipped_batches, steps } = summary;
   for (const gate of json ? gates : []) if (gate.verdict !== 'passed') io.err(`${gateSentence(gate)}\n`);
   for (const caution of cautionsOf(summary)) io.err(`warning: ${caution}\n`);
   if (skipped_batches > 0)
     io.err(
-      `warning: ${skipped_batches} of ${counted(steps, 'step')} left out their batch: its loss, gradient or update was not finite\n`,
+      `warning: ${skipped_batches} of ${counted(steps, 'step')} skipped their batch: its loss, gradient or update was not finite\n`,
     );
   if (status === 'completed' || message === undefined) return;
   io.err(`cellrun: ${message}${advice === undefined ? '' : `; ${advice}`}\n`);
   if (status === 'interrupted') io.err(resumeHint('resume', directory));
 }
 
-/** What a command line has to say once more. */
 export interface RepeatedFlags {
   readonly flags: readonly string[];
-  /** What is left out of them, a sentence; empty where nothing is. */
+  /** A sentence about missing flags; empty if none is missing. */
   readonly note: string;
 }
 
-/**
- * How to go on with the run or sweep in `directory`, by the program as it was called: a line, and another where flags are not repeated
- * whole.
- */
+/** The command that resumes the run or sweep in `directory`, in whole lines. */
 export function resumeHint(
   verb: 'resume' | 'sweep resume',
   directory: string,
   { flags, note }: RepeatedFlags = { flags: [], note: '' },
 ): string {
   const words = [relative('.', directory) || '.', ...flags].map(quoted);
-  return `Go on with: ${programName(process.argv, process.env)} ${verb} ${words.join(' ')}\n${note === '' ? '' : `${note}\n`}`;
+  return `Resume with: ${programName(process.argv, process.env)} ${verb} ${words.join(' ')}\n${note === '' ? '' : `${note}\n`}`;
 }
 
-/** The first metric besides the loss, or else the loss. */
+/** States the first metric besides the loss, or else the loss. */
 function closingSentence(metrics: Summary['metrics']['test']): string {
   const metric = leadingMetric(metrics) ?? 'loss';
   return metricSentence('Test', metric, metrics[metric]);

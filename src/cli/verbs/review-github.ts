@@ -1,6 +1,7 @@
 /**
- * A review under GitHub Actions: annotations on the lines of the gates, and a job summary. Limits as GitHub documents them (docs.github.com,
- * "Workflow commands for GitHub Actions"): a step shows at most 10 errors, 10 warnings and 10 notices, and its summary has at most 1 MiB.
+ * A review in GitHub Actions: annotations on the lines of the gates, and a job summary. GitHub
+ * limits a step to 10 errors, 10 warnings, 10 notices and a summary of 1 MiB (docs.github.com,
+ * "Workflow commands for GitHub Actions").
  */
 import { appendFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -18,26 +19,25 @@ import type { Review, Reviewed } from '../../review/review.js';
 import { type Diagnostic, UserError } from '../../util/errors.js';
 import { annotationLine } from '../terminal/github.js';
 
-/** What of the environment says where GitHub wants what. */
+/** Paths that GitHub Actions passes in the environment. */
 export interface GithubPlace {
-  /** The folder of the checkout, which annotations are relative to. */
+  /** The directory of the checkout; paths of annotations are relative to it. */
   readonly workspace: string | undefined;
-  /** The file that takes the job summary, where GitHub Actions runs this. */
+  /** The file of the job summary, in GitHub Actions. */
   readonly summary: string | undefined;
 }
 
 export function githubPlace(env: Readonly<Record<string, string | undefined>>): GithubPlace {
-  const isThere = env.GITHUB_ACTIONS === 'true';
   return {
     workspace: env.GITHUB_WORKSPACE || undefined,
-    summary: isThere ? env.GITHUB_STEP_SUMMARY || undefined : undefined,
+    summary: env.GITHUB_ACTIONS === 'true' ? env.GITHUB_STEP_SUMMARY || undefined : undefined,
   };
 }
 
 const MAX_ANNOTATIONS = 10;
 const MAX_SUMMARY_BYTES = 2 ** 20;
 
-/** One workflow command a line; what does not fit is counted in a plain one. */
+/** One workflow command per line; annotations beyond the limit are counted in plain lines. */
 export function githubAnnotations(review: Review, { workspace }: GithubPlace): string {
   const groups = verdictGroups(review);
   const notices = groups
@@ -81,7 +81,10 @@ function errorLine(
   return annotationLine('error', { ...place, title: `gate ${name}` }, `${about}: ${sentence}`);
 }
 
-/** Appends the review to the job summary, as far as it has room. Gives why it could not be written: the verdict is what counts. */
+/**
+ * Appends the review to the job summary, up to its limit. A failure is returned, not thrown: the
+ * verdict counts.
+ */
 export function writeJobSummary(reviewed: Reviewed, { summary }: GithubPlace): readonly Diagnostic[] {
   if (summary === undefined) return [];
   try {

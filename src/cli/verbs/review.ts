@@ -1,36 +1,70 @@
-/** `review RUN…`: runs judged from their files, for people and for CI. */
+/** `review PATH…`: checks runs from their files, for people and for CI. */
 import { relative } from 'node:path';
 import { spellNonFinite } from '../../experiment/files/json.js';
 import { formatJunit } from '../../review/formats/junit.js';
 import { formatMarkdown } from '../../review/formats/markdown.js';
 import { textLines } from '../../review/formats/text.js';
-import { type Reviewed, type ReviewOptions, reviewRuns } from '../../review/review.js';
-import type { Diagnostic, ExitCode } from '../../util/errors.js';
-import { formatWarnings, printable } from '../terminal/diagnostics.js';
+import { type Reviewed, reviewRuns } from '../../review/review.js';
+import { type CheckedFile, checkSchemas, MAX_SHOWN } from '../../review/schema-check.js';
+import { EXIT, type ExitCode, usageError } from '../../util/errors.js';
+import { jsonFormat } from '../options.js';
+import { formatDiagnostics, formatWarnings, printable } from '../terminal/diagnostics.js';
+import { formatAnnotations } from '../terminal/github.js';
 import type { Io } from '../terminal/io.js';
-import { type GithubPlace, githubAnnotations, writeJobSummary } from './review-github.js';
+import { choice, defineVerb, flag, list, number, text, type Values } from '../verb.js';
+import { type GithubPlace, githubAnnotations, githubPlace, writeJobSummary } from './review-github.js';
 
-export interface ReviewFlags extends ReviewOptions {
-  readonly format: 'text' | 'json' | 'markdown' | 'github' | 'junit';
-  readonly github: GithubPlace;
-}
+const FORMATS = ['text', 'json', 'markdown', 'github', 'junit'] as const;
+type Format = (typeof FORMATS)[number];
 
-/** Exit 0 where everything passed, 3 where something failed or is inconclusive. Throws as `reviewRuns` does. */
-export function review(
-  paths: readonly string[],
-  { format, github, ...options }: ReviewFlags,
-  io: Io,
-): ExitCode {
-  const reviewed = reviewRuns(paths, options);
-  print(reviewed, format, github, io);
-  return reviewed.review.exit_code;
-}
+const options = {
+  gate: list('<text>', "check this gate too, such as 'test.accuracy >= 0.97 over best'"),
+  baseline: text('<file>', 'compare with a baseline written by --pin'),
+  maxDrop: number('<amount>', 'how much worse than the baseline a test metric may be', 0),
+  maxRegress: number('<share>', 'the same as a fraction of the baseline, such as 0.05', 0),
+  pin: text('<file>', 'write a baseline of these runs'),
+  format: choice('<format>', FORMATS, 'output format').default('text'),
+  json: jsonFormat,
+  recompute: flag('evaluate the final weights again and compare'),
+  schema: flag('check files against their schemas instead: logs, run directories, sweeps'),
+};
 
-function warn(diagnostics: readonly Diagnostic[], io: Io): void {
-  if (diagnostics.length > 0) io.err(`${formatWarnings(diagnostics, io.color.err)}\n`);
-}
+type ReviewOptions = Values<typeof options>;
 
-function print(reviewed: Reviewed, format: ReviewFlags['format'], github: GithubPlace, io: Io): void {
+export const verb = defineVerb({
+  arguments: '<paths...>',
+  options,
+  help: `
+A path is a run, an experiment directory or a sweep. A gate is METRIC >= NUMBER or METRIC <= NUMBER;
+it uses the last value unless \`over best\` or \`over seeds\` (the mean of runs that differ only in their
+seed) follows. A run that did not complete never passes.
+
+Without --max-drop and --max-regress, a test metric fails if it is worse than the baseline by more
+than its noise: a one-sided test at 5 % (for one run the prediction interval of the baseline's seeds,
+for several Welch's test). A run with the config, data, code, backend and seed of a pinned run must
+reach exactly its value.
+
+A run whose files contradict each other is inconclusive. All of them could be forged together: to be
+sure, compare the SHA-256 of the log with the one that the run printed, or use --recompute.
+
+Exit codes: 0 all passed, 2 wrong usage, 3 a gate failed or is inconclusive, 5 a file is damaged.`,
+  async action([paths], given, { io }) {
+    const format = given.json ? 'json' : given.format;
+    const github = githubPlace(process.env);
+    if (given.schema) {
+      refuseWithSchema(given);
+      return reviewSchemas(paths, format, github, io);
+    }
+    // loads the engine
+    const doubts = given.recompute ? await (await import('./recompute.js')).recompute(paths) : undefined;
+    const { gate: gates, pin, baseline, maxDrop: max_drop, maxRegress: max_regress } = given;
+    const reviewed = reviewRuns(paths, { gates, pin, baseline, max_drop, max_regress, doubts });
+    print(reviewed, format, github, io);
+    return reviewed.review.exit_code;
+  },
+});
+
+function print(reviewed: Reviewed, format: Format, github: GithubPlace, io: Io): void {
   const { review } = reviewed;
   switch (format) {
     case 'json':
@@ -42,10 +76,12 @@ function print(reviewed: Reviewed, format: ReviewFlags['format'], github: Github
     case 'junit':
       io.out(formatJunit(review));
       return;
-    case 'github':
+    case 'github': {
       io.out(githubAnnotations(review, github));
-      warn(writeJobSummary(reviewed, github), io);
+      const problems = writeJobSummary(reviewed, github);
+      if (problems.length > 0) io.err(`${formatWarnings(problems, io.color.err)}\n`);
       return;
+    }
     case 'text':
       for (const line of textLines(review, path => relative('.', path) || '.'))
         io.out(`${printable(line)}\n`);
@@ -53,4 +89,56 @@ function print(reviewed: Reviewed, format: ReviewFlags['format'], github: Github
     default:
       format satisfies never;
   }
+}
+
+/** @throws UserError (exit 2) if an option or format has no meaning for `--schema` */
+function refuseWithSchema({ gate, pin, baseline, maxDrop, maxRegress, format }: ReviewOptions): void {
+  const judging = {
+    '--gate': gate[0],
+    '--pin': pin,
+    '--baseline': baseline,
+    '--max-drop': maxDrop,
+    '--max-regress': maxRegress,
+  };
+  const [option] = Object.entries(judging).find(([, value]) => value !== undefined) ?? [];
+  const code = 'cli/schema';
+  if (option !== undefined)
+    throw usageError({ code, message: 'cannot be combined with --schema', file: option });
+  if (format === 'markdown' || format === 'junit')
+    throw usageError({
+      code,
+      message: `--schema has no ${format} output`,
+      file: '--format',
+      expected: 'text, json or github',
+    });
+}
+
+/**
+ * Checks files against their schemas. Exit 5 if one of them is invalid.
+ * @throws UserError (exit 2) if a path has no schema
+ */
+function reviewSchemas(
+  paths: readonly string[],
+  format: Format,
+  { workspace }: GithubPlace,
+  io: Io,
+): ExitCode {
+  const check = checkSchemas(paths);
+  const { files, diagnostics } = check;
+  const isValid = files.every(({ wrong }) => wrong === 0);
+  if (format === 'json')
+    io.out(`${JSON.stringify({ version: 1, valid: isValid, ...check }, undefined, 2)}\n`);
+  else if (format === 'github') io.out(formatAnnotations(diagnostics, { file: paths[0], workspace }));
+  else {
+    if (diagnostics.length > 0) io.err(`${formatDiagnostics(diagnostics, { color: io.color.err })}\n`);
+    if (diagnostics.length === MAX_SHOWN) io.err(`Only the first ${MAX_SHOWN} problems are shown.\n`);
+    for (const checked of files) io.out(`${checked.file}: ${schemaVerdict(checked)}\n`);
+  }
+  return isValid ? EXIT.done : EXIT.damaged;
+}
+
+function schemaVerdict({ schema, parts, wrong }: CheckedFile): string {
+  const isLog = parts > 1;
+  if (wrong === 0) return `valid ${schema}${isLog ? `, ${parts} lines` : ''}`;
+  return `invalid ${schema}${isLog ? `, ${wrong} of ${parts} lines` : ''}`;
 }

@@ -1,25 +1,29 @@
-/** `schema`: the JSON Schemas of everything that is read or written, for editors and other programs. */
+/** `schema`: prints the JSON Schemas of all files that cellrun reads or writes. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { nearest } from '../../config/wording/suggest.js';
-import { EXIT, type ExitCode, usageError } from '../../util/errors.js';
+import { EXIT, usageError } from '../../util/errors.js';
 import { packageRoot } from '../../util/root.js';
-import type { Io } from '../terminal/io.js';
+import { defineVerb, flag } from '../verb.js';
 
 const SUFFIX = '.schema.json';
 
-/** Prints one schema by name, or with `list` every name with its title. Throws exit 2 for an unknown name. */
-export function schema(name: string, options: { readonly list: boolean }, io: Io): ExitCode {
-  const names = schemaNames();
-  if (options.list) io.out(names.map(known => `${known.padEnd(14)}${titleOf(known)}\n`).join(''));
-  else io.out(readSchema(name, names));
-  return EXIT.done;
-}
+export const verb = defineVerb({
+  arguments: '[name]',
+  options: { list: flag('list the names of all schemas') },
+  help: 'Without a name, prints the schema of configs (experiment).',
+  async action([name = 'experiment'], { list }, { io }) {
+    const names = schemaNames();
+    if (list) io.out(names.map(known => `${known.padEnd(14)}${titleOf(known)}\n`).join(''));
+    else if (names.includes(name)) io.out(readFileSync(fileOf(name), 'utf8'));
+    else throw await unknownSchema(name, names);
+    return EXIT.done;
+  },
+});
 
-function readSchema(name: string, names: readonly string[]): string {
-  if (names.includes(name)) return readFileSync(fileOf(name), 'utf8');
+async function unknownSchema(name: string, names: readonly string[]): Promise<Error> {
+  const { nearest } = await import('../../config/wording/suggest.js');
   const suggestion = nearest(name, names);
-  throw usageError({
+  return usageError({
     code: 'cli/unknown-schema',
     message: `there is no schema '${name}'`,
     expected: names.join(', '),

@@ -1,52 +1,58 @@
-/** `serve [DIR]`: the dashboard, until a signal ends it. */
+/** `serve [DIR]`: runs the dashboard until a signal ends it. */
 import { existsSync } from 'node:fs';
-import { type Dashboard, isLoopback, PORT_TAKEN, startReportDashboard } from '../../report/server/index.js';
-import { EXIT, type ExitCode, UserError } from '../../util/errors.js';
+import type { Dashboard } from '../../report/server/index.js';
+import { EXIT, UserError } from '../../util/errors.js';
+import { json } from '../options.js';
 import { takeSignals } from '../stop-at-once.js';
 import type { Io } from '../terminal/io.js';
+import { defineVerb, integer, text } from '../verb.js';
 import { warnOfDeeper } from './deeper-runs.js';
 
-export interface ServeOptions {
-  readonly host: string;
-  /** `undefined`: the usual one, or any where that is taken. */
-  readonly port: number | undefined;
-  readonly json: boolean;
-}
+const DEFAULT_PORT = 7420;
 
-const USUAL_PORT = 7420;
+export const verb = defineVerb({
+  arguments: '[dir]',
+  options: {
+    host: text('<address>', 'address to listen on; others can read your runs unless it is local').default(
+      '127.0.0.1',
+    ),
+    port: integer('<n>', `port, 0 for any free one (default: ${DEFAULT_PORT}, or any if it is in use)`, {
+      min: 0,
+      max: 65_535,
+    }),
+    json: json('the address'),
+  },
+  async action([directory = 'experiments'], { host, port, json }, { io }) {
+    if (!existsSync(directory))
+      io.err(`warning: ${directory} does not exist yet; its runs will appear once it does\n`);
+    else warnOfDeeper(directory, io);
+    const { isLoopback } = await import('../../report/server/index.js');
+    const dashboard = await start(directory, host, port, io);
+    if (!isLoopback(host))
+      io.err(`warning: everyone who can reach ${host} can read these runs; there is no password\n`);
+    io.out(json ? `${JSON.stringify({ url: dashboard.url })}\n` : `${dashboard.url}\n`);
+    await stopped();
+    await dashboard.close();
+    return EXIT.done;
+  },
+});
 
-/** Throws exit 2 where the folder cannot be read, or the address is not to be had. */
-export async function serve(folder: string, { host, port, json }: ServeOptions, io: Io): Promise<ExitCode> {
-  if (!existsSync(folder))
-    io.err(`warning: ${folder}: there is no such folder yet; runs appear once it is there\n`);
-  else warnOfDeeper(folder, io);
-  const dashboard = await start(folder, host, port, io);
-  if (!isLoopback(host))
-    io.err(`warning: whoever reaches ${host} can read these runs; the dashboard asks nobody who they are\n`);
-  io.out(json ? `${JSON.stringify({ url: dashboard.url })}\n` : `${dashboard.url}\n`);
-  await stopped();
-  await dashboard.close();
-  return EXIT.done;
-}
-
+/** @throws UserError (exit 2) if the directory cannot be read or the address cannot be used */
 async function start(root: string, host: string, port: number | undefined, io: Io): Promise<Dashboard> {
-  const on = (chosen: number): Promise<Dashboard> =>
-    startReportDashboard({ root, host, port: chosen, defect: error => io.err(`${described(error)}\n`) });
+  const { PORT_TAKEN, startReportDashboard } = await import('../../report/server/index.js');
+  const defect = (error: unknown) =>
+    io.err(`cellrun: a request failed: ${error instanceof Error ? error.stack : String(error)}\n`);
+  const listen = (port: number) => startReportDashboard({ root, host, port, defect });
   try {
-    return await on(port ?? USUAL_PORT);
+    return await listen(port ?? DEFAULT_PORT);
   } catch (error) {
     const isTaken = error instanceof UserError && error.diagnostics.some(({ code }) => code === PORT_TAKEN);
-    if (port === undefined && isTaken) return on(0);
+    if (port === undefined && isTaken) return listen(0);
     throw error;
   }
 }
 
-/** A request failed in a way that is a defect of ours: where it happened is all that helps. */
-function described(error: unknown): string {
-  return `cellrun: a request failed: ${error instanceof Error ? error.stack : String(error)}`;
-}
-
-/** A signal, or the end of the program that started this one. */
+/** Resolves on a signal, or when the program that started this one ends. */
 function stopped(): Promise<void> {
   return new Promise(resolve => {
     const giveBack = takeSignals(() => {

@@ -1,10 +1,28 @@
-/** `tag RUN…`: tags and notes, which people may change as long as a run or sweep exists. */
-
+/** `tag RUN…`: changes or prints the tags and notes of runs and sweeps. */
 import { changedNotes, checkNotesChange, type Notes, type NotesChange } from '../../experiment/notes.js';
 import { RunDirectory } from '../../experiment/run-directory.js';
 import { SweepDirectory } from '../../sweep/sweep-directory.js';
-import { EXIT, type ExitCode, UserError } from '../../util/errors.js';
-import type { Io } from '../terminal/io.js';
+import { EXIT, UserError } from '../../util/errors.js';
+import { json } from '../options.js';
+import { defineVerb, list, text } from '../verb.js';
+
+export const verb = defineVerb({
+  arguments: '<run...>',
+  options: {
+    add: list('<tag>', 'add a tag'),
+    remove: list('<tag>', 'remove a tag'),
+    note: text('<text>', 'replace the note; an empty text removes it'),
+    json: json('tags and notes'),
+  },
+  action: ([paths], { json, ...change }, { io }) => {
+    const runs = changedRuns(paths, change);
+    if (json) {
+      const listed = runs.map(({ path, notes: { tags, note } }) => ({ path, tags, note }));
+      io.out(`${JSON.stringify({ version: 1, runs: listed })}\n`);
+    } else for (const { path, notes } of runs) io.out(`${path}: ${notesInWords(notes)}\n`);
+    return EXIT.done;
+  },
+});
 
 /** A run or a sweep. */
 interface Noted {
@@ -17,59 +35,38 @@ function openNoted(path: string): Noted {
 }
 
 /**
- * Changes all runs and sweeps or, if one of them cannot be changed, none; then prints what they
- * have. Throws UserError (exit 2 or 5).
+ * Changes all runs and sweeps, or none if one of them cannot be changed.
+ * @throws UserError (exit 2 or 5) with the problems of all of them
  */
-export function tag(
-  runs: readonly string[],
-  change: NotesChange,
-  { json }: { readonly json: boolean },
-  io: Io,
-): ExitCode {
+function changedRuns(paths: readonly string[], change: NotesChange) {
   checkNotesChange(change);
   const isChange = change.add.length + change.remove.length > 0 || change.note !== undefined;
-  const noted = eachOf(runs, path => {
-    const directory = openNoted(path);
-    const before = directory.readNotes();
-    return { path, directory, notes: isChange ? changedNotes(before, change, path) : before };
+  const problems: UserError[] = [];
+  const runs = [...new Set(paths)].flatMap(path => {
+    try {
+      const directory = openNoted(path);
+      const before = directory.readNotes();
+      return [{ path, directory, notes: isChange ? changedNotes(before, change, path) : before }];
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      problems.push(error);
+      return [];
+    }
   });
-  if (isChange) for (const { directory, notes } of noted) directory.writeNotes(notes);
-  if (json)
-    io.out(
-      `${JSON.stringify({ version: 1, runs: noted.map(({ path, notes: { tags, note } }) => ({ path, tags, note })) })}\n`,
+  if (problems.length > 0)
+    throw new UserError(
+      problems[0].exitCode,
+      problems.flatMap(({ diagnostics }) => diagnostics),
     );
-  else for (const { path, notes } of noted) io.out(`${path}: ${notesInWords(notes)}\n`);
-  return EXIT.done;
+  if (isChange) for (const { directory, notes } of runs) directory.writeNotes(notes);
+  return runs;
 }
 
-/**
- * Adds to the notes of the run or sweep in `directory`, whose change `checkNotesChange` has passed;
- * writes nothing if there is nothing to add.
- */
+/** Adds to the notes of a run or sweep. `checkNotesChange` must have accepted the change. */
 export function addNotes(directory: string, change: NotesChange): void {
   if (change.add.length === 0 && change.note === undefined) return;
   const opened = openNoted(directory);
   opened.writeNotes(changedNotes(opened.readNotes(), change, directory));
-}
-
-/** Reports what is wrong with any of the runs at once. */
-function eachOf<T>(runs: readonly string[], read: (path: string) => T): readonly T[] {
-  const wrong: UserError[] = [];
-  const results = [...new Set(runs)].flatMap(path => {
-    try {
-      return [read(path)];
-    } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      wrong.push(error);
-      return [];
-    }
-  });
-  if (wrong.length > 0)
-    throw new UserError(
-      wrong[0].exitCode,
-      wrong.flatMap(({ diagnostics }) => diagnostics),
-    );
-  return results;
 }
 
 export function notesInWords({ tags, note }: Notes): string {

@@ -1,67 +1,58 @@
-/** `validate`: everything about configs that can be checked without training, their data included. */
+/** `validate CONFIG…`: checks configs and their data without training. */
 import { loadExperiment } from '../../config/index.js';
 import { type Validation, validateLoaded } from '../../library/validate.js';
-import { EXIT, type ExitCode } from '../../util/errors.js';
+import { EXIT } from '../../util/errors.js';
+import { jsonFormat, set } from '../options.js';
 import { formatDiagnostics } from '../terminal/diagnostics.js';
 import { formatAnnotations } from '../terminal/github.js';
 import type { Io } from '../terminal/io.js';
+import { choice, defineVerb } from '../verb.js';
 
-export interface ValidateOptions {
-  readonly format: 'text' | 'json' | 'github';
-  readonly set: readonly string[];
-  /** The folder of the checkout, under GitHub Actions. */
-  readonly workspace?: string | undefined;
-}
+export const verb = defineVerb({
+  arguments: '<config...>',
+  options: {
+    set,
+    format: choice('<format>', ['text', 'json', 'github'], 'output format').default('text'),
+    json: jsonFormat,
+  },
+  help: 'Exit codes: 0 all configs are valid, 2 a config is wrong, 5 data is damaged.',
+  async action([configs], { set, format, json }, { io }) {
+    const verdicts: Verdict[] = [];
+    for (const file of configs)
+      verdicts.push({ file, ...(await validateLoaded(() => loadExperiment(file, { set }))) });
+    print(verdicts, json ? 'json' : format, io);
+    const codes = verdicts.map(verdict => verdict.exitCode);
+    if (codes.includes(EXIT.usage)) return EXIT.usage;
+    return codes.find(code => code !== EXIT.done) ?? EXIT.done;
+  },
+});
 
 type Verdict = Validation & { readonly file: string };
 
-/** Judges each config; the exit code is 2 where a config is wrong, else 5 where data are damaged, else 0. */
-export async function validate(
-  configs: readonly string[],
-  { format, set, workspace }: ValidateOptions,
-  io: Io,
-): Promise<ExitCode> {
-  const verdicts: Verdict[] = [];
-  for (const file of configs)
-    verdicts.push({ file, ...(await validateLoaded(() => loadExperiment(file, { set }))) });
-  report(verdicts, { format, workspace }, io);
-  const codes = verdicts.map(verdict => verdict.exitCode);
-  if (codes.includes(EXIT.usage)) return EXIT.usage;
-  return codes.find(code => code !== EXIT.done) ?? EXIT.done;
-}
-
-function report(
-  verdicts: readonly Verdict[],
-  { format, workspace }: Omit<ValidateOptions, 'set'>,
-  io: Io,
-): void {
+function print(verdicts: readonly Verdict[], format: 'text' | 'json' | 'github', io: Io): void {
   switch (format) {
     case 'json': {
-      const configs = verdicts.map(({ file, valid, diagnostics, warnings, sequences }) => ({
-        file,
-        valid,
-        diagnostics,
-        warnings,
-        sequences,
-      }));
+      const configs = verdicts.map(({ exitCode, ...config }) => config);
       io.out(`${JSON.stringify({ valid: verdicts.every(({ valid }) => valid), configs }, undefined, 2)}\n`);
       return;
     }
-    case 'github':
+    case 'github': {
+      const workspace = process.env.GITHUB_WORKSPACE || undefined;
       for (const { file, diagnostics, warnings } of verdicts) {
         io.out(formatAnnotations(diagnostics, { file, workspace }));
         io.out(formatAnnotations(warnings, { file, workspace, severity: 'warning' }));
       }
       return;
+    }
     case 'text':
-      for (const verdict of verdicts) reportText(verdict, io);
+      for (const verdict of verdicts) printText(verdict, io);
       return;
     default:
       format satisfies never;
   }
 }
 
-function reportText({ file, valid, diagnostics, warnings, sequences }: Verdict, io: Io): void {
+function printText({ file, valid, diagnostics, warnings, sequences }: Verdict, io: Io): void {
   if (warnings.length > 0) {
     io.err(`${formatDiagnostics(warnings, { color: io.color.err, severity: 'warning' })}\n`);
   }

@@ -1,57 +1,63 @@
-/** `verify resume CONFIG`: proves on this machine that a killed run goes on as if it never had been. */
-
-import { loadExperiment } from '../../config/index.js';
-import type { ExitCode } from '../../util/errors.js';
+/** `verify resume CONFIG`: checks that a killed and resumed run ends like an uninterrupted one. */
 import { programFile } from '../../util/root.js';
 import { counted } from '../../util/words.js';
-import { type ResumeProof, verifyResume } from '../../verify/resume.js';
-import type { VerifyResumeOptions } from '../options.js';
+import type { ResumeProof } from '../../verify/resume.js';
+import { backend, seed } from '../options.js';
 import { onStopSignal } from '../signals.js';
-import type { Io } from '../terminal/io.js';
-import { printProof } from './proof.js';
+import { count, defineVerb } from '../verb.js';
+import { printProof, proofOptions } from './proof.js';
 
-/** The runs are kept where anything differs. */
-export async function verifyResumeOf(
-  config: string,
-  options: VerifyResumeOptions,
-  io: Io,
-): Promise<ExitCode> {
-  const { set, backend, threads, kills, seed, output } = options;
-  // what is wrong with the config is said as `run` says it
-  loadExperiment(config, { set });
-  const stop = onStopSignal(io);
-  const proved = printProof(
-    {
-      prove: async (started, note) => {
-        const verified = await verifyResume({
-          config,
-          program: [process.execPath, programFile('cli/main.js')],
-          flags: [
-            ...set.flatMap(one => ['--set', one]),
-            ...['--backend', backend],
-            ...(threads === undefined ? [] : ['--threads', String(threads)]),
-          ],
-          kills,
-          seed,
-          output,
-          started,
-          note,
-          stop: stop.signal,
-        });
-        if (verified.kept !== undefined) io.err(`The runs are kept in ${verified.kept}\n`);
-        return verified;
+export const verb = defineVerb({
+  arguments: '<config>',
+  options: {
+    ...proofOptions,
+    backend,
+    kills: count('<n>', 'number of kills, over all runs').default(6),
+    seed: seed.default(0),
+  },
+  help: `
+Exit codes: 0 all runs are byte-identical, 1 one is not; the runs are kept then.`,
+  async action([config], options, { io }) {
+    const { set, backend, threads } = options;
+    const { loadExperiment } = await import('../../config/index.js');
+    const { verifyResume } = await import('../../verify/resume.js');
+    // reports errors of the config as `run` does
+    loadExperiment(config, { set });
+    const stop = onStopSignal(io);
+    const flags = [
+      ...set.flatMap(one => ['--set', one]),
+      ...['--backend', backend],
+      ...(threads === undefined ? [] : ['--threads', String(threads)]),
+    ];
+    const proved = printProof(
+      {
+        prove: async (started, note) => {
+          const verified = await verifyResume({
+            ...options,
+            config,
+            program: [process.execPath, programFile('cli/main.js')],
+            flags,
+            started,
+            note,
+            stop: stop.signal,
+          });
+          if (verified.kept !== undefined) io.err(`The runs are kept in ${verified.kept}\n`);
+          return verified;
+        },
+        text,
+        holds: ({ identical }) => identical,
       },
-      text,
-      holds: ({ identical }) => identical,
-    },
-    options,
-    io,
-  );
-  return proved.finally(stop.release);
-}
+      options,
+      io,
+    );
+    return proved.finally(stop.release);
+  },
+});
 
 function text({ identical, kills, runs, steps }: ResumeProof): string {
-  const verdict = identical ? 'every byte the same as without' : 'NOT the same as without';
+  const verdict = identical
+    ? 'byte-identical to an uninterrupted run'
+    : 'NOT identical to an uninterrupted run';
   const differences = runs.flatMap(run => run.differences.map(({ file, what }) => `${file}: ${what}`));
   return [
     `${counted(kills, 'kill')} in ${counted(runs.length, 'run')} of ${counted(steps, 'step')}: ${verdict}.`,

@@ -26,7 +26,7 @@ export function RunPage({ path }: { readonly path: string }) {
       <RunView report={report} />
       {report.state === 'interrupted' || report.state === 'killed' ? (
         <p class="note">
-          Go on with: <code>./run resume {path}</code> in the folder of the experiments.
+          Resume with: <code>./run resume {path}</code> in the directory of the experiments.
         </p>
       ) : null}
     </>

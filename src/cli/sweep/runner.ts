@@ -1,0 +1,166 @@
+/** Runs the trials of a sweep for `sweep` and `sweep resume`. */
+import type { BackendRequest } from '../../engine/backend.js';
+import { readJournal } from '../../sweep/journal.js';
+import { bestRow, formatTable, summaryOf, troubleOf, writeResults } from '../../sweep/results/index.js';
+import type { SweepOptions, SweepResult } from '../../sweep/run.js';
+import type { SweepDirectory } from '../../sweep/sweep-directory.js';
+import { usableCores } from '../../training/step/threads.js';
+import { EXIT, type ExitCode, UserError, usageError } from '../../util/errors.js';
+import { dashboards, json, quiet, width } from '../options.js';
+import { onStopSignal } from '../signals.js';
+import { HintedError } from '../terminal/hinted-error.js';
+import type { Io } from '../terminal/io.js';
+import { integer, type Shell, type Values } from '../verb.js';
+import { startDashboardBeside } from '../verbs/dashboard-process.js';
+import { type RepeatedFlags, resumeHint } from '../verbs/result.js';
+import {
+  type LauncherOptions,
+  launcherFlags,
+  launcherOf,
+  launcherOptions,
+  launcherProblems,
+} from './launcher.js';
+import { bestTable, remarks, widthOf } from './trials.js';
+import { createSweepView } from './view.js';
+
+export const runnerOptions = {
+  ...launcherOptions,
+  threads: integer('<n>', 'compute threads of all trials together (default: all cores)', {
+    min: 1,
+    max: 1024,
+  }),
+  width,
+  ...dashboards,
+  json: json('the summary'),
+  quiet,
+};
+
+export interface SweepRunOptions extends Values<typeof runnerOptions> {
+  /** `undefined`: as the sweep started. */
+  readonly backend: BackendRequest | undefined;
+}
+
+/** With the queue of the environment, which is also set for workers: other launchers ignore it. */
+export function withQueue<T extends LauncherOptions>(options: T): T {
+  const queue = options.launcher === 'bullmq' ? process.env.CELLRUN_QUEUE || undefined : undefined;
+  return { ...options, queue: options.queue ?? queue };
+}
+
+/**
+ * Runs `action` and reports its problems together with those of the launcher.
+ * @throws UserError (exit 2) if there are any
+ */
+export function withLauncherProblems<T>(
+  options: LauncherOptions & { readonly width: unknown },
+  action: () => T,
+): T {
+  const problems = launcherProblems(options);
+  let done: T;
+  try {
+    done = action();
+  } catch (error) {
+    if (!(error instanceof UserError) || error.exitCode !== EXIT.usage) throw error;
+    throw usageError(...error.diagnostics, ...problems);
+  }
+  if (problems.length > 0) throw usageError(...problems);
+  return done;
+}
+
+/** The flags to repeat when the sweep is resumed. */
+function repeated(options: SweepRunOptions): RepeatedFlags {
+  const { backend, threads, width } = options;
+  const { flags, note } = launcherFlags(options);
+  return {
+    flags: [
+      ...flags,
+      ...(backend === undefined || backend === 'auto' ? [] : ['--backend', backend]),
+      ...(threads === undefined ? [] : ['--threads', String(threads)]),
+      ...(width === undefined ? [] : ['--width', String(width)]),
+    ],
+    note,
+  };
+}
+
+type Start = (options: SweepOptions, opened: (directory: SweepDirectory) => void) => Promise<SweepResult>;
+
+/**
+ * Runs a sweep, shows its progress and prints the result.
+ * @param watched the directory that a dashboard shows
+ */
+export async function runToEnd(
+  options: SweepRunOptions,
+  watched: string,
+  { io, version }: Shell,
+  start: Start,
+): Promise<ExitCode> {
+  let directory: SweepDirectory | undefined;
+  let view: ReturnType<typeof createSweepView> | undefined;
+  // a message must not come between the table and its position
+  const above = { err: (text: string) => (view === undefined ? io.err(text) : view.line(text.trimEnd())) };
+  const hint = (path: string) => resumeHint('sweep resume', path, repeated(options));
+  const stop = onStopSignal({ ...above, interactive: false }, () =>
+    directory === undefined ? '' : hint(directory.path),
+  );
+  const watching = await startDashboardBeside(options, watched, io);
+  const opened = (made: SweepDirectory): void => {
+    directory = made;
+    view = createSweepView(io, made.readPlan(), options.quiet);
+    view.recall(readJournal(made.files.journal).records);
+    if (!options.quiet) io.err(`${made.path}\n`);
+  };
+  try {
+    const result = await start(
+      {
+        threads: options.threads ?? usableCores(),
+        backend: options.backend,
+        width: options.width,
+        launcher: launcherOf(options),
+        observer: {
+          decided: decision => view?.decided(decision),
+          started: (segment, attempt) => view?.started(segment, attempt),
+          ended: result => view?.ended(result),
+          redecided: decisions => view?.redecided(decisions),
+          warning: text => view?.warning(text),
+        },
+        signal: stop.signal,
+        version,
+        now: () => new Date(),
+      },
+      opened,
+    );
+    view?.end();
+    print(result.directory, options, io);
+    if (result.end === 'interrupted') io.err(hint(result.directory.path));
+    if (!stop.signal.aborted) {
+      // signals are now for the dashboard
+      stop.release();
+      await watching.done();
+    }
+    return result.exitCode;
+  } catch (error) {
+    view?.end();
+    // resuming does not repair damage
+    const isDamage = error instanceof UserError && error.exitCode === EXIT.damaged;
+    throw directory === undefined || isDamage ? error : new HintedError(error, hint(directory.path));
+  } finally {
+    stop.release();
+    await watching.end();
+  }
+}
+
+function print(directory: SweepDirectory, { json, quiet }: SweepRunOptions, io: Io): void {
+  const results = writeResults(directory);
+  const { plan, records } = results;
+  if (json) io.out(`${JSON.stringify(summaryOf(results))}\n`);
+  else {
+    const table = bestTable(results, 5);
+    if (table.rows.length > 0) io.out(formatTable(table, 'text', widthOf(io)));
+    io.out(remarks(results));
+    if (!quiet) {
+      const best = bestRow(plan, records) === undefined ? '' : `${directory.files.best}\n`;
+      io.out(`\n${best}${directory.files.table}\n`);
+    }
+  }
+  const trouble = troubleOf(records);
+  if (trouble !== undefined) io.err(`cellrun: ${trouble.message}\n`);
+}

@@ -1,0 +1,175 @@
+/**
+ * The trials of a sweep as a table, and what to know about them; read from the sweep's files alone.
+ */
+import { nearest } from '../../config/wording/suggest.js';
+import {
+  beatsBaseline,
+  bestRow,
+  betterEarlier,
+  formatTable,
+  objectiveBaseline,
+  ranked,
+  readSweepResults,
+  type SweepResults,
+  sweepCautions,
+  type Table,
+  type TableFormat,
+  type TrialRow,
+  trialTable,
+} from '../../sweep/results/index.js';
+import { usageError } from '../../util/errors.js';
+import { counted } from '../../util/words.js';
+import type { Io } from '../terminal/io.js';
+
+/** The width of tables: of the terminal, or enough for most tables. */
+export function widthOf(io: Io): number {
+  return Math.max(80, io.columns ?? 120);
+}
+
+/** Reads a sweep and warns about damage in its journal. */
+export function readResults(path: string, io: Io): SweepResults {
+  const results = readSweepResults(path);
+  for (const sentence of results.damage) io.err(`warning: ${sentence}\n`);
+  return results;
+}
+
+/** The best trials, with the parameters that differ within the sweep. */
+export function bestTable({ plan, records }: SweepResults, count: number): Table {
+  const whole = trialTable(plan, ranked(plan, records.rows), { changed: true });
+  const measured = whole.rows.filter(row => row[3] !== null);
+  return { ...whole, rows: measured.slice(0, count) };
+}
+
+/**
+ * Remarks on the table of the best trials: baselines, cautions, better values after fewer epochs,
+ * and trials that diverged or failed.
+ */
+export function remarks(results: SweepResults): string {
+  const { plan, records } = results;
+  return paragraph([
+    ...baselines(results),
+    ...sweepCautions(plan, records.rows).map(caution => `warning: ${caution}`),
+    ...betterWithFewerEpochs(results),
+    ...divergences(results),
+    ...failures(results),
+  ]);
+}
+
+/** Lines after an empty one; nothing without any. */
+export function paragraph(lines: readonly string[]): string {
+  return lines.length === 0 ? '' : `\n${lines.map(line => `${line}\n`).join('')}`;
+}
+
+/** The value of predictions that ignore the input, and whether the best trial is better. */
+function baselines({ plan, directory, records }: SweepResults): string[] {
+  const baseline = objectiveBaseline(plan, directory, records);
+  if (baseline === undefined) return [];
+  const value = Number(baseline.value.toPrecision(5));
+  const line = `trivial baseline: ${plan.objective.metric} ${value} (${baseline.name})`;
+  return beatsBaseline(plan, bestRow(plan, records), baseline) === false
+    ? [line, 'warning: the best trial is no better than the trivial baseline']
+    : [line];
+}
+
+function betterWithFewerEpochs({ plan, records }: SweepResults): string[] {
+  const best = bestRow(plan, records);
+  const better = betterEarlier(plan, records.rows, best);
+  if (best === undefined || better === undefined) return [];
+  const value = Number((better.value ?? Number.NaN).toPrecision(5));
+  return [
+    `trial ${better.trial} (${better.state}) had ${plan.objective.metric} ${value} after ${counted(better.epochs, 'epoch')}; only trials with the most epochs (${best.rung}) can be the best`,
+  ];
+}
+
+function divergences({ records }: SweepResults): string[] {
+  const diverged = records.rows.filter(({ state }) => state === 'diverged');
+  if (diverged.length === 0) return [];
+  const shown = diverged.slice(0, 5).map(({ trial }) => `trial ${trial}`);
+  const more = diverged.length > shown.length ? ', …' : '';
+  return [
+    `${diverged.length} of ${counted(records.rows.length, 'trial')} diverged: ${shown.join(', ')}${more}`,
+  ];
+}
+
+/** The first failures; the logs of the runs have all. */
+function failures({ records }: SweepResults): string[] {
+  const failed = records.rows.filter(({ state }) => state === 'failed');
+  if (failed.length === 0) return [];
+  const shown = failed
+    .slice(0, 5)
+    .map(({ trial, message }) => `trial ${trial} failed: ${message ?? 'unknown'}`);
+  const more = failed.length > shown.length ? [`and ${failed.length - shown.length} more`] : [];
+  return [`${failed.length} of ${counted(records.rows.length, 'trial')} failed:`, ...shown, ...more];
+}
+
+export interface TrialTableOptions {
+  /** A column's name or title, after a hyphen for descending order. `undefined`: best first. */
+  readonly sort: string | undefined;
+  /** Bounds of the objective. */
+  readonly min: number | undefined;
+  readonly max: number | undefined;
+  readonly top: number | undefined;
+  readonly format: TableFormat;
+  /** Whether parameters that are equal in all trials are shown too. */
+  readonly all: boolean;
+}
+
+/** Prints the trials of a sweep. */
+export function compareTrials(path: string, options: TrialTableOptions, io: Io): void {
+  const { min, max } = options;
+  if (min !== undefined && max !== undefined && min > max)
+    throw usageError({
+      code: 'compare/range',
+      message: `--min ${min} is greater than --max ${max}`,
+      file: '--min',
+    });
+  const results = readResults(path, io);
+  const { plan, records } = results;
+  const within = ({ value }: TrialRow): boolean =>
+    (min === undefined || (value !== null && value >= min)) &&
+    (max === undefined || (value !== null && value <= max));
+  const all = ranked(plan, records.rows);
+  // columns do not depend on which rows are shown
+  const tableOf = (changed: boolean): Table => {
+    const table = trialTable(plan, all, { changed });
+    return { ...table, rows: table.rows.filter((_, i) => within(all[i])) };
+  };
+  const table = sorted(tableOf(!options.all), tableOf(false), options.sort);
+  const top = { ...table, rows: table.rows.slice(0, options.top) };
+  io.out(formatTable(top, options.format, widthOf(io)));
+  if (options.format === 'text') io.out(paragraph(baselines(results)));
+}
+
+/** @param whole the same rows with all columns, any of which can be the sort key */
+function sorted(table: Table, whole: Table, sort: string | undefined): Table {
+  if (sort === undefined) return table;
+  const isDescending = sort.startsWith('-');
+  const key = isDescending ? sort.slice(1) : sort;
+  const names = whole.columns.map(({ name }) => name);
+  const at = whole.columns.findIndex(({ name, title }) => name === key || title === key);
+  if (at < 0) {
+    const words = [...names, ...whole.columns.flatMap(({ title }) => (title === undefined ? [] : [title]))];
+    const suggestion = nearest(key, words);
+    throw usageError({
+      code: 'cli/sort',
+      message: `there is no column '${key}'`,
+      file: '--sort',
+      expected: names.join(', '),
+      ...(suggestion !== undefined && { suggestion }),
+    });
+  }
+  const sign = isDescending ? -1 : 1;
+  const order = whole.rows
+    .map((row, i) => ({ cell: row[at], i }))
+    .toSorted((a, b) => {
+      // empty cells come last in both orders
+      if (a.cell === null || b.cell === null) return Number(a.cell === null) - Number(b.cell === null);
+      return sign * compareCells(a.cell, b.cell);
+    });
+  return { ...table, rows: order.map(({ i }) => table.rows[i]) };
+}
+
+function compareCells(a: string | number, b: string | number): number {
+  if (typeof a === 'number' && typeof b === 'number') return a - b;
+  return String(a) < String(b) ? -1 : Number(String(a) > String(b));
+}

@@ -1,0 +1,261 @@
+/**
+ * How a verb declares its arguments, options, help and action; types follow from the declaration.
+ */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type ExitCode, usageError } from '../util/errors.js';
+import type { Io } from './terminal/io.js';
+
+/** The context of one call of the program. */
+export interface Shell {
+  readonly io: Io;
+  /** The arguments after the program's name. */
+  readonly commandLine: readonly string[];
+  readonly version: string;
+  /** Called once, by the verb that ran. */
+  finish(code: ExitCode): void;
+}
+
+interface Settings {
+  /** Parses one value; `previous` is the result of the option's earlier occurrences. */
+  readonly parse?: (text: string, previous: unknown) => unknown;
+  readonly choices?: readonly string[];
+  readonly default?: unknown;
+  /** The value of an absent option that has no default; not shown in the help. */
+  readonly absent?: unknown;
+  readonly short?: string;
+  readonly env?: string;
+  readonly isRequired?: boolean;
+  readonly conflicts?: readonly string[];
+}
+
+/** An option of a verb, whose name is its key there. An action receives a value of type `T`. */
+export class VerbOption<T> {
+  declare readonly type: T;
+
+  /** @param argument the placeholder of its value, such as `<n>`; empty for a switch */
+  constructor(
+    private readonly argument: string,
+    private readonly description: string,
+    private readonly settings: Settings = {},
+  ) {}
+
+  private with(settings: Settings): VerbOption<T> {
+    return new VerbOption(this.argument, this.description, { ...this.settings, ...settings });
+  }
+
+  default(value: NonNullable<T>): VerbOption<NonNullable<T>> {
+    return this.with({ default: value }) as VerbOption<NonNullable<T>>;
+  }
+
+  /** Must be given, on the command line or in the environment variable `env`. */
+  required(env: string): VerbOption<NonNullable<T>> {
+    return this.with({ isRequired: true, env }) as VerbOption<NonNullable<T>>;
+  }
+
+  /** @param letter such as `-q` */
+  short(letter: string): VerbOption<T> {
+    return this.with({ short: letter });
+  }
+
+  /** @param keys options that it cannot be combined with */
+  conflicts(...keys: readonly string[]): VerbOption<T> {
+    return this.with({ conflicts: keys });
+  }
+
+  toCommander(key: string): Option {
+    const { parse, choices, short, env, isRequired, conflicts } = this.settings;
+    const name = `--${key.replaceAll(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`;
+    const flags = `${short === undefined ? '' : `${short}, `}${name} ${this.argument}`.trimEnd();
+    const option = new Option(flags, this.description).default(this.settings.default);
+    if (choices !== undefined) option.choices(choices);
+    if (parse !== undefined) option.argParser(parse);
+    if (env !== undefined) option.env(env);
+    return option.makeOptionMandatory(isRequired === true).conflicts([...(conflicts ?? [])]);
+  }
+
+  /** The value that an action receives for what commander read. */
+  valueOf(read: unknown, { negate }: Option): T {
+    return (negate ? read === false : (read ?? this.settings.absent)) as T;
+  }
+}
+
+/** An option without a value. */
+export function flag(description: string): VerbOption<boolean> {
+  return new VerbOption('', description, { absent: false });
+}
+
+export function text(argument: string, description: string): VerbOption<string | undefined> {
+  return new VerbOption(argument, description);
+}
+
+export function choice<const C extends string>(
+  argument: string,
+  choices: readonly C[],
+  description: string,
+): VerbOption<C | undefined> {
+  return new VerbOption(argument, description, { choices });
+}
+
+/** @param read returns undefined for a value that is not `expected` */
+export function parsed<T>(
+  argument: string,
+  description: string,
+  expected: string,
+  read: (text: string) => T | undefined,
+): VerbOption<T | undefined> {
+  return new VerbOption(argument, description, { parse: parser(expected, read) });
+}
+
+function parser<T>(expected: string, read: (text: string) => T | undefined) {
+  return (text: string): T => {
+    const value = read(text);
+    if (value === undefined) throw new InvalidArgumentError(`Expected ${expected}.`);
+    return value;
+  };
+}
+
+export function integer(
+  argument: string,
+  description: string,
+  { min, max }: { readonly min: number; readonly max: number },
+): VerbOption<number | undefined> {
+  const range =
+    max === Number.MAX_SAFE_INTEGER ? `a whole number from ${min}` : `a whole number from ${min} to ${max}`;
+  return parsed(argument, description, range, text => {
+    const value = Number(text);
+    return /^\d+$/.test(text) && value >= min && value <= max ? value : undefined;
+  });
+}
+
+export function count(argument: string, description: string): VerbOption<number | undefined> {
+  return integer(argument, description, { min: 1, max: 1e6 });
+}
+
+export function number(
+  argument: string,
+  description: string,
+  min = Number.NEGATIVE_INFINITY,
+): VerbOption<number | undefined> {
+  const expected = Number.isFinite(min) ? `a number >= ${min}` : 'a number';
+  return parsed(argument, description, expected, text => {
+    const value = Number(text);
+    return text.trim() !== '' && Number.isFinite(value) && value >= min ? value : undefined;
+  });
+}
+
+/**
+ * An empty name is refused: it is mostly an unset variable, and would mean the working directory.
+ */
+export function folder(argument: string, description: string): VerbOption<string | undefined> {
+  return parsed(argument, description, 'a directory', text => (text.trim() === '' ? undefined : text));
+}
+
+/** A repeatable option. */
+export function list<T extends string = string>(
+  argument: string,
+  description: string,
+  { choices }: { readonly choices?: readonly T[] } = {},
+): VerbOption<readonly T[]> {
+  const read = parser(choices === undefined ? '' : `one of ${choices.join(', ')}`, text =>
+    choices === undefined || choices.some(choice => choice === text) ? text : undefined,
+  );
+  return new VerbOption(argument, `${description} (repeatable)`, {
+    absent: [],
+    parse: (text, previous) => [...(Array.isArray(previous) ? previous : []), read(text)],
+  });
+}
+
+type Options = Readonly<Record<string, VerbOption<unknown>>>;
+
+/** The values of declared options. */
+export type Values<O extends Options> = { readonly [K in keyof O]: O[K]['type'] };
+
+/** The values of `<config> [key]`: `[string, string | undefined]`. */
+type Arguments<A extends string> = A extends `${infer First} ${infer Rest}`
+  ? [...Arguments<First>, ...Arguments<Rest>]
+  : A extends ''
+    ? []
+    : A extends `<${string}...>`
+      ? [string[]]
+      : A extends `<${string}>`
+        ? [string]
+        : [string | undefined];
+
+interface Declaration<A extends string, O extends Options> {
+  /** As in the usage line, such as `<config> [key]`. */
+  readonly arguments?: A;
+  readonly options: O;
+  /** Shown below the options. */
+  readonly help?: string;
+  action(args: Arguments<A>, options: Values<O>, shell: Shell): ExitCode | Promise<ExitCode>;
+}
+
+/** A declared verb. */
+export interface Verb {
+  /** Adds its arguments, options, help and action to a command. */
+  attach(command: Command, shell: Shell): void;
+}
+
+export function defineVerb<const A extends string = '', O extends Options = Options>(
+  declaration: Declaration<A, O>,
+): Verb {
+  return {
+    attach(command, shell) {
+      const options = Object.entries(declaration.options).map(
+        ([key, option]) => [key, option, option.toCommander(key)] as const,
+      );
+      for (const [, , option] of options) command.addOption(option);
+      if (declaration.arguments) command.arguments(declaration.arguments);
+      if (declaration.help) command.addHelpText('after', `\n${declaration.help.trim()}`);
+      command.action(async () => {
+        const read = command.opts();
+        const values = Object.fromEntries(
+          options.map(([key, option, made]) => [key, option.valueOf(read[made.attributeName()], made)]),
+        );
+        const args = command.processedArgs as Arguments<A>;
+        shell.finish(await declaration.action(args, values as Values<O>, shell));
+      });
+    },
+  };
+}
+
+const ANYWHERE: readonly string[] = ['--no-color', '--verbose'];
+
+/**
+ * Adds the options that every verb has. `call.ts` looks for them itself, before anything can fail.
+ */
+export function withSharedOptions(command: Command): Command {
+  return command
+    .option('--no-color', 'disable colors')
+    .option('--verbose', 'print stack traces of unexpected errors');
+}
+
+/** Adds a subcommand, if given with the declaration of its verb. */
+export function addCommand(
+  parent: Command,
+  name: string,
+  summary: string,
+  shell: Shell,
+  verb?: Verb,
+): Command {
+  const command = parent.command(name).description(summary);
+  verb?.attach(command, shell);
+  return withSharedOptions(command)
+    .enablePositionalOptions()
+    .hook('preSubcommand', refuseMisplaced)
+    .helpOption('-h, --help', 'show this help');
+}
+
+/** An option between a verb and its sub-verb belongs to the first, which would ignore it. */
+function refuseMisplaced(above: Command, below: Command): void {
+  const misplaced = above.options.find(
+    option =>
+      above.getOptionValueSource(option.attributeName()) === 'cli' && !ANYWHERE.includes(option.long ?? ''),
+  );
+  if (misplaced === undefined) return;
+  throw usageError({
+    code: 'cli/misplaced-flag',
+    message: `${misplaced.long} must follow \`${below.name()}\``,
+    expected: `${above.name()} ${below.name()} … ${misplaced.long}`,
+  });
+}

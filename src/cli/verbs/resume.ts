@@ -1,0 +1,33 @@
+/** `resume RUN`: continues a stopped run. */
+import { resolve } from 'node:path';
+import { sweepFolder } from '../../review/reading/find.js';
+import { dashboards, json, pauseAfterEpoch, quiet, sameBackend, set, threads, width } from '../options.js';
+import { defineVerb, flag, list } from '../verb.js';
+import { runToEnd } from './training.js';
+
+export const verb = defineVerb({
+  arguments: '<run>',
+  options: {
+    set,
+    allowChange: list('<key>', 'resume although this key changed; results will differ'),
+    backend: sameBackend('the run'),
+    threads,
+    width,
+    strict: flag('fail on a damaged checkpoint instead of using the one before it'),
+    pauseAfterEpoch,
+    ...dashboards,
+    json: json('the summary'),
+    quiet,
+  },
+  async action([run], options, { io, commandLine }) {
+    const sweep = sweepFolder(resolve(run));
+    if (sweep !== undefined)
+      io.err(
+        `warning: ${run} is a trial of a sweep, which will not see this change; to resume the sweep, run \`cellrun sweep resume ${sweep}\`\n`,
+      );
+    const { resumeExperiment } = await import('../../training/resume/resume.js');
+    return runToEnd(options, run, io, (signal, observer) =>
+      resumeExperiment(run, { ...options, commandLine, started: new Date(), signal }, observer),
+    );
+  },
+});

@@ -1,0 +1,76 @@
+/** Trains for `run` and `resume`, shows progress and prints the result. */
+import { spellNonFinite } from '../../experiment/files/json.js';
+import type { Summary } from '../../experiment/summary.js';
+import type { RunObserver, RunResult } from '../../training/run/observer.js';
+import type { ExitCode } from '../../util/errors.js';
+import { onStopSignal } from '../signals.js';
+import { HintedError } from '../terminal/hinted-error.js';
+import type { Io } from '../terminal/io.js';
+import { createProgress, type Progress } from '../terminal/progress.js';
+import { type DashboardOptions, startDashboardBeside } from './dashboard-process.js';
+import { printProblems, printResult, resumeHint } from './result.js';
+
+interface TrainingOptions extends DashboardOptions {
+  readonly json: boolean;
+  readonly quiet: boolean;
+}
+
+/** @param watched the directory that a dashboard shows */
+export async function runToEnd(
+  options: TrainingOptions,
+  watched: string,
+  io: Io,
+  train: (signal: AbortSignal, observer: RunObserver) => Promise<RunResult>,
+): Promise<ExitCode> {
+  const { quiet, json } = options;
+  let begun: string | undefined;
+  const stop = onStopSignal(io, () => (begun === undefined ? '' : resumeHint('resume', begun)));
+  const watching = await startDashboardBeside(options, watched, io);
+  let resumable: string | undefined;
+  let failed: Summary | undefined;
+  let progress: Progress | undefined;
+  const print = (text: string) => (progress && !quiet ? progress.line(text) : io.err(`${text}\n`));
+  const observer: RunObserver = {
+    begin: plan => {
+      begun = plan.directory;
+      progress = createProgress(io, { ...plan, quiet });
+    },
+    step: step => progress?.step(step),
+    evaluating: step => progress?.evaluating(step),
+    evaluated: evaluation => progress?.evaluated(evaluation),
+    saved: () => progress?.saved(),
+    warning: text => print(`warning: ${text}`),
+    line: text => {
+      if (!quiet) print(text);
+    },
+    end: () => progress?.end(),
+    failed: summary => {
+      failed = summary;
+    },
+    resumable: directory => {
+      resumable = directory;
+    },
+  };
+  try {
+    const result = await train(stop.signal, observer);
+    if (json) printJson(result.summary, io);
+    else printResult(result.summary, quiet, io);
+    printProblems(result, json, io);
+    if (!stop.signal.aborted) {
+      // signals are now for the dashboard
+      stop.release();
+      await watching.done();
+    }
+    return result.exitCode;
+  } catch (error) {
+    if (json && failed !== undefined) printJson(failed, io);
+    throw resumable === undefined ? error : new HintedError(error, resumeHint('resume', resumable));
+  } finally {
+    stop.release();
+    await watching.end();
+  }
+}
+
+function printJson(summary: Summary, io: Io): void {
+  io.out(`${JSON.stringify(spellNonFinite(summary))}\n`);
+}
