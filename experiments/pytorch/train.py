@@ -209,7 +209,8 @@ def main():
             print(f"epoch {epoch}/{epochs} {found}", file=sys.stderr, flush=True)
         if stopping:
             name = stopping["metric"].removeprefix("validation.")
-            better = best is None or (found[name] > best if stopping["mode"] == "max" else found[name] < best)
+            lower = name in ("loss", "mean_absolute_error", "mase", "bits_per_symbol")
+            better = best is None or (found[name] < best if lower else found[name] > best)
             if better:
                 best, since = found[name], 0
                 best_weights = {key: value.clone() for key, value in model.state_dict().items()}
@@ -217,7 +218,7 @@ def main():
                 since += 1
             if since >= stopping["patience"]:
                 break
-    if stopping and stopping["restore_best"]:
+    if stopping and stopping.get("restore_best", True):
         model.load_state_dict(best_weights)
     found = metrics(task, data["test"], *evaluate(model, data["test"], training, loss_of, carry))
     result = {

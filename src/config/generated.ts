@@ -267,7 +267,7 @@ export type GateMetricName =
   | 'performance.peak_rss_mb';
 
 /**
- * A cellrun config: the data, the recurrent network, the training, and the gates that the result must pass. Annotations: x-path marks a path relative to the file that contains it; x-form describes a pattern in words; x-default describes a default that depends on other keys; x-run-default marks a default that the run chooses, so the resolved config lacks the key; x-aliases lists names from other tools; x-unhashed-default marks a key added after the first release, which counts in the hash of a config only if it differs from its default.
+ * A cellrun config: the data, the recurrent network, the training, and the gates that the result must pass. Annotations: x-path marks a path relative to the file that contains it; x-form describes a pattern in words; x-default describes a default that depends on other keys; x-run-default marks a default that the run chooses, so the resolved config lacks the key; x-excludes lists the keys that an inherited config loses if this key is given; x-aliases lists names from other tools; x-unhashed-default marks a key added after the first release, which counts in the hash of a config only if it differs from its default.
  */
 export interface Experiment {
   /**

@@ -148,6 +148,10 @@ t.test('splits and batches of a size that is hardly meant', async t => {
   t.match(told(40, 801, share), [/only 40 training sequences left, with 801 held out/]);
   t.same(told(40, 800, share), []);
   t.same(told(40, 801), [], 'test data of their own may be many');
+  const one = warnings(639, 64, 1, 'dataset.validation.fraction=0.001').map(d => `${d.source}: ${d.message}`);
+  t.match(one, [/^dataset\.validation\.fraction=0\.001: the validation split has only 1 sequence, of 640/]);
+  t.same(warnings(639, 64, 1, 'dataset.validation.count=1'), [], 'what was asked for');
+  t.same(warnings(639, 64, 2, 'dataset.validation.fraction=0.003'), []);
   const both = (test: number, validation: number) =>
     warnings(1, test, validation, 'training.batch_size=1', share, 'dataset.validation.fraction=0.9').map(
       d => `${d.source}: ${d.message}`,

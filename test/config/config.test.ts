@@ -246,6 +246,25 @@ t.test('a changed kind keeps shared keys and drops the inherited ones of the old
   );
 });
 
+t.test('a key takes the place of an inherited one that it excludes', async t => {
+  write('excluded.yaml', MINIMAL.replace('a.npz', 'a.npz, validation: { fraction: 0.1 }'));
+  const validation = (name: string, content: object, ...set: string[]) => {
+    const path = write(name, JSON.stringify({ extends: 'excluded.yaml', dataset: content }));
+    const { dataset } = loadExperiment(path, { set }).experiment;
+    return 'validation' in dataset ? dataset.validation : undefined;
+  };
+  t.match(validation('a.yaml', {}), { fraction: 0.1 });
+  const counted = { count: 3, fraction: undefined };
+  t.match(validation('b.yaml', { validation: { count: 3 } }), counted, 'in a file');
+  t.match(validation('c.yaml', {}, 'dataset.validation.count=3'), counted, 'by --set');
+  t.match(validation('d.yaml', {}, 'dataset.validation={ count: 3 }'), counted, 'by a mapping');
+  t.throws(
+    () => validation('e.yaml', { validation: { count: 3, fraction: 0.5 } }),
+    /`fraction` and `count` cannot be combined/,
+    'not where both are given at once',
+  );
+});
+
 t.test('--set is typed by the schema', async t => {
   const file = write('set.yaml', MINIMAL);
   const load = (...set: string[]): LoadedExperiment['experiment'] => loadExperiment(file, { set }).experiment;

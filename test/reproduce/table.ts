@@ -109,7 +109,7 @@ export function table(): string {
 
 Written by \`npm run reproduce -- --table\` from [experiments.yaml](experiments.yaml) and the records in [results](results). Values are of the test split,
 after the last step or the best epoch by the validation split: mean (lowest to highest), and how many seeds if they are fewer than ${SEEDS}. Nothing was selected by a
-test split. PyTorch trains the same config with its own random numbers ([pytorch/train.py](pytorch/train.py)). Trivial is the best baseline that needs no model;
+test split. Not run: the row waits for machine time; its target is open. PyTorch trains the same config with its own random numbers ([pytorch/train.py](pytorch/train.py)). Trivial is the best baseline that needs no model;
 rules are those of [pytorch/rules.py](pytorch/rules.py). \`npm run reproduce -- NAME\` repeats a row, \`--pytorch\` its PyTorch column as well. \`dataset.obtain\` of
 a config says how to get its data; [configs/data](../configs/data/README.md) lists sources and licences.
 

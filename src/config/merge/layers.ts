@@ -147,13 +147,14 @@ function tooMuch(place: Place): UserError {
  * removed.
  */
 export function mergeTrees(below: MapNode, above: MapNode, path: Path = []): MapNode {
-  const entries = new Map<string, Entry>(inheritedEntries(below, above, path));
+  const excluded = excludedKeys(above, path);
+  const inherited = [...inheritedEntries(below, above, path)].filter(([key]) => !excluded.has(key));
+  const entries = new Map<string, Entry>(inherited);
   for (const [key, entry] of above.entries) {
-    const inherited = entries.get(key);
-    if (inherited === undefined) entries.set(key, entry);
+    const before = entries.get(key);
+    if (before === undefined) entries.set(key, entry);
     else if (isNull(entry.value)) entries.delete(key);
-    else
-      entries.set(key, { key: entry.key, value: mergeValues(inherited.value, entry.value, [...path, key]) });
+    else entries.set(key, { key: entry.key, value: mergeValues(before.value, entry.value, [...path, key]) });
   }
   return { kind: 'map', entries, place: above.place };
 }
@@ -173,6 +174,12 @@ function inheritedEntries(below: MapNode, above: MapNode, path: Path): ReadonlyM
   if (becomes === undefined || becomes === decidedBranch(schema, plainRecord(below))) return below.entries;
   const known = propertiesOf(becomes);
   return new Map([...below.entries].filter(([key]) => known.has(key)));
+}
+
+/** Such as an inherited `fraction` of a validation split that now has a `count`. */
+function excludedKeys(above: MapNode, path: Path): ReadonlySet<string> {
+  const given = [...above.entries].filter(([, { value }]) => !isNull(value));
+  return new Set(given.flatMap(([key]) => schemaAt([...path, key], undefined)?.['x-excludes'] ?? []));
 }
 
 function plainRecord(node: MapNode): Readonly<Record<string, unknown>> {

@@ -118,6 +118,7 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
       ...modelWarnings(experiment, locator),
       ...checkLimit(loaded, data),
       ...checkShare(loaded, data),
+      ...checkSelected(loaded, data),
       ...trainingWarnings(loaded, data.train, outputSize),
       ...checkOverlap(
         loaded,
@@ -127,7 +128,8 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
       ),
       ...(data.columns ? checkColumns(data.columns, data.scaling !== undefined, locator) : []),
       ...checkUnknown(loaded, data),
-      ...warnings,
+      // a dataset that is made up has no path
+      ...warnings.map(({ code, message }) => locator.atValue(placeOfData(locator), code, message)),
     ],
     sizes: {
       input: completeInput(experiment.model, data.input),
@@ -135,6 +137,11 @@ export function checkAgainstData(loaded: LoadedExperiment, data: DataShape): Dat
       outputSize,
     },
   };
+}
+
+function placeOfData(locator: LoadedExperiment['locator']): readonly string[] {
+  const path = ['dataset', 'path'];
+  return locator.isGiven(path) ? path : ['dataset'];
 }
 
 /** One output per class, or the outputs of the loss for each number of a target. */
@@ -222,6 +229,20 @@ function checkShare(
   const left = counted(train.count, 'training sequence');
   const message = `only ${left} left, with ${heldOut} held out for validation and testing`;
   return [locator.atValue(['dataset', key], 'data/few-training-sequences', message)];
+}
+
+/** With fewer sequences that train, a validation split of one is what can be had. */
+const MIN_SELECTABLE = 10;
+
+/** A fraction in place of a percentage, or of another split's size. */
+function checkSelected(
+  { experiment: { dataset }, locator }: LoadedExperiment,
+  { train, validation }: DataShape,
+): Diagnostic[] {
+  const { fraction } = ('validation' in dataset ? dataset.validation : undefined) ?? {};
+  if (fraction === undefined || validation?.count !== 1 || train.count < MIN_SELECTABLE) return [];
+  const message = `the validation split has only 1 sequence, of ${train.count + 1}: it decides alone what is selected`;
+  return [locator.atValue(['dataset', 'validation', 'fraction'], 'data/few-validation-sequences', message)];
 }
 
 /** Above this fraction of unknown symbols, metrics say little about the model. */

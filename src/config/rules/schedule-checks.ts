@@ -60,16 +60,21 @@ export function checkWarmup(
   const perEpoch = (trainCount ?? Number.POSITIVE_INFINITY) / batch_size;
   const batches = last_batch === 'drop' ? Math.floor(perEpoch) : Math.ceil(perEpoch);
   const total = Math.min(num_epochs * batches, max_steps);
-  const report = (key: string, got: number, length: string): Diagnostic[] => {
+  const report = (key: string, got: string, length: string): Diagnostic[] => {
     const message = `the warm-up must be shorter than training (${length})`;
-    return [locator.atValue([...WARMUP, key], 'config/schedule', message, { got: String(got) })];
+    return [locator.atValue([...WARMUP, key], 'config/schedule', message, { got })];
   };
   if (epochs !== undefined && epochs >= num_epochs)
-    return report('epochs', epochs, counted(num_epochs, 'epoch'));
+    return report('epochs', counted(epochs, 'epoch'), counted(num_epochs, 'epoch'));
   if (total < 1) return [];
   if (epochs !== undefined && Number.isFinite(batches) && epochs * batches >= total)
-    return report('epochs', epochs, counted(total, 'update'));
-  if (steps !== undefined && steps >= total) return report('steps', steps, counted(total, 'update'));
+    return report(
+      'epochs',
+      `${counted(epochs, 'epoch')}, which have ${counted(epochs * batches, 'update')}`,
+      counted(total, 'update'),
+    );
+  if (steps !== undefined && steps >= total)
+    return report('steps', counted(steps, 'update'), counted(total, 'update'));
   return [];
 }
 

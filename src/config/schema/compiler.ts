@@ -9,7 +9,15 @@ import type { Ajv, Options, ValidateFunction } from 'ajv';
 const require = createRequire(import.meta.url);
 
 /** Our annotations, for people and the type generator; validation ignores them. */
-const ANNOTATIONS = ['x-path', 'x-form', 'x-default', 'x-run-default', 'x-aliases', 'x-unhashed-default'];
+const ANNOTATIONS = [
+  'x-path',
+  'x-form',
+  'x-default',
+  'x-run-default',
+  'x-aliases',
+  'x-unhashed-default',
+  'x-excludes',
+];
 
 export function compileValidator(schema: object): ValidateFunction {
   return ajv(require('ajv') as AjvModule).compile(schema);

@@ -76,6 +76,7 @@ const DROPPED: ReadonlySet<string> = new Set([
   'x-run-default',
   'x-aliases',
   'x-unhashed-default',
+  'x-excludes',
   'examples',
 ]);
 

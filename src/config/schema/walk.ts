@@ -38,6 +38,8 @@ export interface Schema {
   readonly 'x-aliases'?: readonly string[];
   /** Whether a config with the default has the hash of one without the key. */
   readonly 'x-unhashed-default'?: boolean;
+  /** Keys beside it that an inherited config loses where this one is given. */
+  readonly 'x-excludes'?: readonly string[];
 }
 
 /** The whole schema of a config. */

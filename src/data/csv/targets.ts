@@ -1,4 +1,5 @@
 /** From the target column of a table to the targets of its sequences. */
+import { shortestDecimal } from '../../util/decimals.js';
 import type { Diagnostic } from '../../util/errors.js';
 import { IGNORED, type Targets } from '../dataset.js';
 import { type ClassMapping, classesByCode, type LabelTexts } from '../label-texts.js';
@@ -95,7 +96,7 @@ function differs(
   const isClass = labels.length > 0;
   const words = (at: number): string => {
     const value = targets[at * targetNames.length + target];
-    return isClass ? labels[value] : String(value);
+    return isClass ? labels[value] : String(shortestDecimal(value));
   };
   return {
     code: 'data/csv-target',

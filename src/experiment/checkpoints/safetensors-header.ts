@@ -2,7 +2,7 @@
  * The header of a safetensors file: parsed and held against every rule of the format before a value
  * is touched.
  */
-import { damagedError, type UserError } from '../../util/errors.js';
+import { damagedError, type UserError, usageError } from '../../util/errors.js';
 import { notJson } from '../files/json.js';
 import { type DType, ELEMENT_BYTES, elementCount, isDType } from './tensor-types.js';
 
@@ -37,6 +37,7 @@ export const MAX_HEADER_BYTES = 100_000_000;
 export function parseHeader(bytes: Buffer, fileBytes: number, file: string): Header {
   const damaged = (offset: number, message: string): UserError =>
     damagedError({ code: 'safetensors/damaged', message, file, offset });
+  if (isPyTorch(bytes)) throw pyTorchFile(file);
   const length = headerLength(bytes, damaged);
   const dataStart = LENGTH_BYTES + length;
   const text = decodeHeader(bytes.subarray(LENGTH_BYTES, dataStart), damaged);
@@ -52,6 +53,23 @@ export function parseHeader(bytes: Buffer, fileBytes: number, file: string): Hea
     .sort((a, b) => a.begin - b.begin || a.end - b.end);
   checkLayout(entries, fileBytes - dataStart, (at, message) => damaged(dataStart + at, message));
   return { entries, metadata, dataStart };
+}
+
+/** What `torch.save` writes: a zip archive, or a pickle from before version 1.6. */
+function isPyTorch(bytes: Buffer): boolean {
+  return bytes.indexOf('PK\x03\x04', 0, 'latin1') === 0 || bytes.indexOf('\x80\x02', 0, 'latin1') === 0;
+}
+
+/** Pickles can run any code, so that only Python converts them. */
+function pyTorchFile(file: string): UserError {
+  const target = `${file.replace(/\.[^./\\]*$/, '')}.safetensors`;
+  const command = `import torch, safetensors.torch as s; s.save_file({k: v.contiguous().clone() for k, v in torch.load(${JSON.stringify(file)}, map_location="cpu", weights_only=True).items()}, ${JSON.stringify(target)})`;
+  return usageError({
+    code: 'safetensors/pytorch',
+    message: 'this file was written by torch.save; weights are read from safetensors files',
+    file,
+    expected: `a safetensors file; if this one holds a state_dict, run: python3 -c '${command}'`,
+  });
 }
 
 type Damaged = (offset: number, message: string) => UserError;

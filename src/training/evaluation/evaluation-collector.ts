@@ -14,14 +14,18 @@ import type {
   ValuePair,
   WorstValue,
 } from '../../experiment/evaluation.js';
+import { lossOf } from '../../losses/index.js';
 import { classesMeans, predictedClass } from '../../metrics/classes.js';
 import { Counts } from '../../metrics/counts.js';
 import { addLabels, labelsMeans } from '../../metrics/labels.js';
 import { meanOf, type Numbers } from '../../metrics/metric.js';
 import { Errors, type OutputErrors, valuesMeans } from '../../metrics/values.js';
 import { answersEachStep } from '../../model/heads.js';
+import { predictionsOf } from '../../model/inputs.js';
+import { shortestDecimal } from '../../util/decimals.js';
 import type { Position } from '../run/loop.js';
 import { type PredictedSequence, type Prediction, probabilityOf } from '../step/predictions.js';
+import { Readout } from '../step/readout.js';
 import type { ModelRun } from '../step/shards.js';
 import type { Evaluation } from './evaluator.js';
 import { OutputSpread } from './output-spread.js';
@@ -161,6 +165,7 @@ class ValueCollector implements EvaluationCollector {
   private readonly errors: Errors;
   /** Numbers of a target. */
   private readonly size: number;
+  private readonly decimals: Decimals;
 
   constructor(
     private readonly run: ModelRun,
@@ -168,6 +173,7 @@ class ValueCollector implements EvaluationCollector {
     private readonly split: SplitName,
   ) {
     this.size = targetSize(run.loss, run.spec.outputSize);
+    this.decimals = decimalsOf(run, dataset, split);
     this.errors = new Errors(this.size);
     this.wanted = spread(countedPredictions(dataset[split]), MAX_PAIRS);
   }
@@ -180,10 +186,15 @@ class ValueCollector implements EvaluationCollector {
       this.error.add(prediction);
       this.errors.add(prediction);
       const place = placeOf(this.run, sequence, prediction);
-      this.worst.offer(error, () => ({ ...place, ...worstValue(prediction) }));
+      this.worst.offer(error, () => ({
+        ...place,
+        ...worstValue(prediction, values => this.decimals(values, sequence.index, prediction.step)),
+      }));
       if (!this.wanted.has(this.counted++)) continue;
-      const plotted = (values: Numbers) =>
-        this.size === 1 ? values[0] : [...values.subarray(0, MAX_PLOTTED)];
+      const plotted = (values: Numbers) => {
+        const shown = this.decimals(values.subarray(0, MAX_PLOTTED), sequence.index, prediction.step);
+        return this.size === 1 ? shown[0] : shown;
+      };
       this.sample.push({ ...place, target: plotted(target), prediction: plotted(point) });
     }
   }
@@ -198,6 +209,17 @@ class ValueCollector implements EvaluationCollector {
       sample: this.sample,
     };
   }
+}
+
+/** Numbers of the prediction at a step of a sequence, as `Readout.decimals` writes them. */
+type Decimals = (values: Numbers, sequence: number, step: number) => number[];
+
+function decimalsOf(run: ModelRun, dataset: Dataset, split: SplitName): Decimals {
+  const data = dataset[split];
+  if (data === undefined) return values => [...values];
+  const readout = new Readout(lossOf(run.loss), data.targets);
+  const steps = predictionsOf(run.spec, run.sequenceLength);
+  return (values, sequence, step) => readout.decimals(values, sequence * steps + step);
 }
 
 /** Predictions of values whose target is known. */
@@ -221,11 +243,14 @@ function outputScores({ r2, ...errors }: OutputErrors): OutputScores {
   return { ...errors, ...(r2 !== undefined && { r2 }) };
 }
 
-function worstValue(prediction: Prediction): Omit<WorstValue, keyof PredictionPlace> {
+function worstValue(
+  prediction: Prediction,
+  decimals: (values: Numbers) => number[],
+): Omit<WorstValue, keyof PredictionPlace> {
   const { point, target } = prediction;
   return {
-    target: [...target.subarray(0, MAX_NUMBERS)],
-    prediction: [...point.subarray(0, MAX_NUMBERS)],
+    target: decimals(target.subarray(0, MAX_NUMBERS)),
+    prediction: decimals(point.subarray(0, MAX_NUMBERS)),
     absolute_error: valuesMeans.mean_absolute_error(prediction),
   };
 }
@@ -250,7 +275,7 @@ class LabelCollector implements EvaluationCollector {
       addLabels(this.counts, prediction);
       this.worst.offer(prediction.loss, () => ({
         ...placeOf(this.run, sequence, prediction),
-        ...worstValue(prediction),
+        ...worstValue(prediction, values => Array.from(values, value => shortestDecimal(value))),
       }));
     }
   }
