@@ -1,17 +1,16 @@
 /**
- * The decisions of a sweep on their way into its journal, held against those that are in it
- * already.
+ * Records the decisions of a sweep in its journal, and compares them with those already recorded.
  */
 import { damagedError, type UserError } from '../util/errors.js';
 import type { Journal } from './journal.js';
 import { type Decision, decisionsOf, type JournalRecord } from './records.js';
 
 export interface DecisionObserver {
-  /** Told once, by the process that wrote it down first. */
+  /** Called once per decision, by the process that records it first. */
   decided(decision: Decision): void;
-  /** These, all so far, take the place of what was told before. */
+  /** Called with all decisions so far, which replace the earlier ones. */
   redecided(decisions: readonly Decision[]): void;
-  /** One line on what went wrong and is gone on from. */
+  /** Called with one line about a problem that does not stop the sweep. */
   warning(text: string): void;
 }
 
@@ -21,15 +20,15 @@ export interface DecisionRecordParts {
   now(): Date;
 }
 
-/** What the journal has of earlier processes. */
+/** Records of earlier processes. */
 export interface RecordedHistory {
   readonly records: readonly JournalRecord[];
-  /** Whether it may lack some. */
+  /** Whether some may be missing. */
   readonly isDamaged: boolean;
 }
 
 export class DecisionRecord {
-  /** Those that the journal has already and that have not been made again yet. */
+  /** Recorded decisions that have not been repeated yet. */
   private recorded: Decision[];
   private readonly decided: Decision[] = [];
   private readonly isDamaged: boolean;
@@ -43,8 +42,8 @@ export class DecisionRecord {
   }
 
   /**
-   * Throws exit 5 where the journal has another one in this place, and is not known to have lost
-   * any.
+   * @throws UserError (exit 5) if the journal has a different decision here although none is known
+   * to be lost
    */
   add(decision: Decision): void {
     this.decided.push(decision);
@@ -58,29 +57,25 @@ export class DecisionRecord {
   }
 
   /**
-   * To be called where all that the journal's results lead to is added. A result is in the journal
-   * before what follows from it.
+   * Call this after adding all decisions that follow from the journal's results. A result is
+   * recorded before the decisions that follow from it.
    */
   logLostResults(): void {
     const { length } = this.recorded;
     if (length === 0) return;
     this.parts.observer.warning(
-      `the journal has lost results that ${length} of its decisions follow from; they are read again from the runs`,
+      `the journal has lost the results behind ${length} of its decisions; they are read again from the runs`,
     );
   }
 
-  /**
-   * To be called where everything is decided. Throws exit 5, likewise, where the journal has more.
-   */
+  /** Call this once everything is decided.
+   * @throws UserError (exit 5) if the journal has further decisions although none is known to be lost */
   close(): void {
     const [extra] = this.recorded;
     if (extra) this.redecide(undefined, extra);
   }
 
-  /**
-   * All that is decided, `more` included, stands in the journal once more, and what stands before
-   * counts no more.
-   */
+  /** Records all decisions again, including `more`; earlier ones no longer count. */
   restate(more: readonly Decision[], retry_failed: boolean): void {
     const { journal, observer, now } = this.parts;
     this.decided.push(...more);
@@ -91,14 +86,12 @@ export class DecisionRecord {
   }
 
   /**
-   * The journal was written by the same rules as ours, or what follows would be another sweep.
-   * Where it has lost lines, all that was decided stands in it again.
+   * Checks that the recorded decision matches. If lines were lost, all decisions are recorded
+   * again.
    */
   private redecide(decided: Decision | undefined, recorded: Decision): void {
     if (!this.isDamaged) throw otherDecision(decided, recorded);
-    this.parts.observer.warning(
-      'the journal has lost decisions; all of them are made again from the results',
-    );
+    this.parts.observer.warning('the journal has lost decisions; all are made again from the results');
     this.restate([], false);
   }
 }
@@ -107,7 +100,7 @@ function otherDecision(decided: Decision | undefined, recorded: Decision): UserE
   return damagedError({
     code: 'sweep/other-decision',
     message:
-      'the journal has another decision than its results lead to: it was changed, or another version of cellrun wrote it. Without that line the sweep decides it again',
+      "this decision does not follow from the journal's results: it was changed, or written by another version of cellrun. Remove the line to decide it again",
     expected: decided === undefined ? 'none' : JSON.stringify(decided),
     got: JSON.stringify(recorded),
   });

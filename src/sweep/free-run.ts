@@ -1,7 +1,7 @@
 /**
- * A run that another process has is waited for, and is never a result: a sweep that is killed
- * between starting a process and recording it leaves one behind of which its journal does not know,
- * and a worker that lost its lease may have one that has not noticed yet.
+ * Waits for runs held by other processes. A sweep that is killed between starting a process and
+ * recording it leaves a process that its journal does not know, and the process of a worker that
+ * lost its lease may not have noticed yet.
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,11 +9,8 @@ import { lockHolder } from '../experiment/locks/run-lock.js';
 
 const POLL_MS = 50;
 
-/**
- * Waits until no process works on the run in `directory`, which need not be there; no longer than
- * until `signal`. `afar` is called once where that process is on another machine, whose end may
- * never be seen here.
- */
+/** Waits until no process works on the run in `directory`, which need not exist, or until `signal`.
+ * @param afar called once if that process is on another machine, where its end cannot be observed */
 export async function untilFree(
   directory: string,
   signal: AbortSignal,

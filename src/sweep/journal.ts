@@ -1,12 +1,11 @@
 /**
- * `journal.jsonl`: what was decided and what happened, append-only. Several processes may append at
- * once, and any of them may be killed at any moment: a record is written by one call to a file
- * opened for appending, which the system carries out whole and in turn, and begins with a line
- * break of its own, so that what a killed process left of its line swallows no other. A reader
- * leaves out such remains; nobody was told that they had been written. So it does with a line that
- * was damaged later, and says so. Of a record it checks version and kind; each field is described
- * by schemas/journal.schema.json, to which tests hold every line, for compiling that takes longer
- * than reading most journals.
+ * `journal.jsonl`, the append-only record of a sweep's decisions and events. Several processes may
+ * append at once, and any may be killed at any time. Each record is one write to a file opened for
+ * appending, which the system performs atomically, and starts with its own line break, so an
+ * incomplete line of a killed process cannot corrupt the next record. Readers skip incomplete
+ * lines, and damaged lines with a warning. They check only the version and kind of a record:
+ * validating against schemas/journal.schema.json, as tests do, takes longer than reading most
+ * journals.
  */
 import {
   closeSync,
@@ -29,12 +28,12 @@ import { isEvent, type JournalRecord } from './records.js';
 
 const VERSION = 1;
 
-/** A link in the journal's place could lead anywhere. (Windows has no such flag.) */
+/** Does not follow a link in place of the journal. (Windows has no such flag.) */
 const APPENDING = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | (constants.O_NOFOLLOW ?? 0);
 
 /**
- * What a line has besides its record: the version of the format, who wrote it, and as its how
- * many-th.
+ * Fields of a line besides its record: the version of the format, the writer, and the writer's
+ * sequence number.
  */
 interface Stamp {
   readonly v: typeof VERSION;
@@ -51,18 +50,15 @@ export class Journal {
     private readonly writer: string,
   ) {}
 
-  /**
-   * Opens the journal at `path`, creating it. `writer` must be unique among all who ever write to
-   * it. Throws exit 1 where the system refuses.
-   */
+  /** Opens or creates the journal at `path`.
+   * @param writer unique among all writers of the journal
+   * @throws UserError (exit 1) if the system refuses */
   static open(path: string, writer: string): Journal {
     return withFileErrors(path, () => new Journal(path, openSync(path, APPENDING, 0o644), writer));
   }
 
-  /**
-   * Appends the records and brings them to the disk before it returns. Throws exit 1 where that
-   * fails: then none counts.
-   */
+  /** Appends the records and syncs them to disk.
+   * @throws UserError (exit 1) if that fails; then no record counts */
   append(...records: readonly JournalRecord[]): void {
     refuseUnlessOwned(this.path);
     this.refuseUnlessThere();
@@ -76,7 +72,7 @@ export class Journal {
     closeSync(this.file);
   }
 
-  /** What is written to a file that was removed is lost, and with it what the sweep has decided. */
+  /** Records written to a removed file would be lost. */
   private refuseUnlessThere(): void {
     const [own, there] = withFileErrors(this.path, () => [
       fstatSync(this.file),
@@ -86,9 +82,9 @@ export class Journal {
     throw new UserError(EXIT.unexpected, [
       {
         code: 'sweep/journal-gone',
-        message: 'the journal was removed, or another file has taken its place: the sweep stops',
+        message: 'the journal was removed or replaced, so the sweep stops',
         file: this.path,
-        expected: 'the journal, put back from a copy; then `sweep resume` goes on',
+        expected: 'the journal, restored from a copy; then run `sweep resume`',
       },
     ]);
   }
@@ -96,30 +92,24 @@ export class Journal {
   private write(record: JournalRecord): void {
     const stamp: Stamp = { v: VERSION, writer: this.writer, n: this.n + 1 };
     const bytes = Buffer.from(`\n${JSON.stringify({ ...record, ...stamp })}\n`);
-    // one call a record: the rest of a short write, in a second call, could stand behind somebody
-    // else's line
+    // one write per record, since another process could write before the rest of a short write
     const written = writeSync(this.file, bytes);
     if (written < bytes.length)
-      throw Object.assign(new Error('a write took only a part'), { code: 'ENOSPC', syscall: 'write' });
+      throw Object.assign(new Error('incomplete write'), { code: 'ENOSPC', syscall: 'write' });
     this.n += 1;
   }
 }
 
 export interface JournalContent {
   readonly records: readonly JournalRecord[];
-  /** Lines that are no record: killed processes left them unfinished, or something damaged them. */
+  /** Number of lines that are not records: incomplete or damaged ones. */
   readonly torn: number;
-  /**
-   * What is not as it was written, a sentence each for the first few; not what a process that was
-   * killed left at the very end.
-   */
+  /** A sentence for each of the first damaged places, without an incomplete line at the end. */
   readonly damage: readonly string[];
 }
 
-/**
- * All whole records in their order, each once. Throws exit 1 where the system refuses, exit 5 where
- * another version wrote it.
- */
+/** Reads all complete records in order, each once.
+ * @throws UserError (exit 1) if the system refuses, (exit 5) if another version wrote the journal */
 export function readJournal(path: string): JournalContent {
   if (!existsSync(path)) return { records: [], torn: 0, damage: [] };
   const collected = new Collector(path);
@@ -130,7 +120,7 @@ export function readJournal(path: string): JournalContent {
   return collected;
 }
 
-/** As `readJournal`, line by line: for journals that are large or still grow. */
+/** Like `readJournal`, line by line, for journals that are large or still growing. */
 export async function* streamJournal(path: string): AsyncGenerator<JournalRecord> {
   const collected = new Collector(path);
   for await (const line of createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Infinity })) {
@@ -140,10 +130,10 @@ export async function* streamJournal(path: string): AsyncGenerator<JournalRecord
 }
 
 const JOURNAL = 'journal.jsonl';
-/** Sentences of damage: more are not read. */
+/** Maximum number of sentences about damage. */
 const MAX_DAMAGE = 5;
-/** Of every record. */
-const BEGINNING = '{"event":"';
+/** Start of every record. */
+const RECORD_START = '{"event":"';
 
 class Collector implements JournalContent {
   readonly records: JournalRecord[] = [];
@@ -160,7 +150,7 @@ class Collector implements JournalContent {
     return [...this.damaged.slice(0, MAX_DAMAGE), `and ${counted(left, 'more such place')} in ${JOURNAL}`];
   }
 
-  /** The record of a line, if it is one that was not there before. */
+  /** The record of a line, unless it is a duplicate or not a record. */
   add(line: string): JournalRecord | undefined {
     this.lines += 1;
     if (line === '') return undefined;
@@ -168,14 +158,14 @@ class Collector implements JournalContent {
     if (isOfAnotherVersion(parsed)) throw this.unknown(parsed);
     if (!isStamped(parsed)) {
       this.torn += 1;
-      this.damaged.push(`line ${this.lines} of ${JOURNAL} is damaged and left out`);
+      this.damaged.push(`line ${this.lines} of ${JOURNAL} is damaged and was skipped`);
       return undefined;
     }
     const { v: _, writer, n, ...record } = parsed;
     const missing = n - (this.last.get(writer) ?? 0) - 1;
     if (missing < 0) return undefined;
     if (missing > 0)
-      this.damaged.push(`${JOURNAL} has lost ${counted(missing, 'record')} before line ${this.lines}`);
+      this.damaged.push(`${JOURNAL} is missing ${counted(missing, 'record')} before line ${this.lines}`);
     this.last.set(writer, n);
     this.records.push(record);
     return record;
@@ -184,22 +174,19 @@ class Collector implements JournalContent {
   private unknown({ v }: { readonly v: number }): UserError {
     return damagedError({
       code: 'sweep/version',
-      message: 'another version of cellrun wrote this journal',
+      message: 'the journal was written by another version of cellrun',
       file: this.path,
       line: this.lines,
-      expected: `version ${VERSION} of its format`,
+      expected: `format version ${VERSION}`,
       got: `version ${v}`,
     });
   }
 
-  /**
-   * What stands after the last line break; the beginning of a record there is what a killed process
-   * had written of it.
-   */
+  /** Text after the last line break, which may be an incomplete record of a killed process. */
   addLast(rest: string): void {
     if (
       rest !== '' &&
-      (rest.startsWith(BEGINNING) || BEGINNING.startsWith(rest)) &&
+      (rest.startsWith(RECORD_START) || RECORD_START.startsWith(rest)) &&
       parse(rest) === undefined
     )
       this.torn += 1;

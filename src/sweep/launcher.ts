@@ -1,4 +1,4 @@
-/** How the processes of trials are started: on this machine, by Slurm, by a queue's workers. */
+/** Starts the processes of trials: on this machine, with Slurm, or with the workers of a queue. */
 import type { Segment } from './records.js';
 
 /** One process to run: `cellrun run …` or `cellrun resume …`, paused after `to` epochs. */
@@ -7,60 +7,55 @@ export interface Task extends Segment {
   readonly id: string;
   /** From 1. */
   readonly attempt: number;
-  /** Absolute; where the run is, or is to be. */
+  /** Directory of the run, absolute; it need not exist. */
   readonly directory: string;
-  /**
-   * Arguments after the program's name. They may be carried out again at any time: what is done is
-   * not done twice.
-   */
+  /** Arguments after the program's name. Running them again does not repeat completed work. */
   readonly args: readonly string[];
-  /** Threads that the process may use. */
+  /** Number of threads of the process. */
   readonly threads: number;
-  /** Seconds; null: no limit. */
+  /** Seconds; null for no limit. */
   readonly timeout: number | null;
 }
 
 export interface TaskEnd {
-  /** Null where a signal ended the process, or it was lost with its machine. */
+  /** Null if a signal ended the process, or if its machine was lost. */
   readonly exitCode: number | null;
   readonly signal: string | null;
   /** Whether `timeout` ended it. */
   readonly timedOut: boolean;
-  /** The last lines of stderr, for a message to people; empty where there are none. */
+  /** The last lines of stderr for a message; may be empty. */
   readonly stderr: string;
 }
 
 /** On `monotonicNow`, in milliseconds. */
 export interface TaskLease {
-  /** When the process stops by itself, resumably. */
+  /** When the process stops itself; its run can be resumed. */
   readonly interrupt: number;
-  /** From when on it writes nothing. */
+  /** When it stops writing. */
   readonly end: number;
 }
 
 export interface RunningTask {
-  /** Names the process to people and to a later `sweep resume`: a process id, a job id. */
+  /** Identifies the process for people and for a later `sweep resume`: a process id or job id. */
   readonly process: string;
   /**
-   * Never rejects for what the process did; rejects where the launcher itself cannot go on (Redis
-   * is gone, sbatch refuses).
+   * Rejects only if the launcher itself fails (Redis is gone, sbatch refuses), not if the process
+   * does.
    */
   readonly end: Promise<TaskEnd>;
-  /** Asks the process to stop resumably (SIGINT), or at once. */
+  /** Asks the process to stop so that it can be resumed (SIGINT), or kills it. */
   stop(how: 'interrupt' | 'kill'): Promise<void>;
-  /** Tells the process until when it may write; absent where nobody has it on lease. */
+  /** Extends the lease until which the process may write; absent if there are no leases. */
   lease?(lease: TaskLease): void;
 }
 
 export interface Launcher {
   readonly name: 'local' | 'slurm' | 'bullmq';
-  /** Throws UserError (exit 2) where the service cannot be reached. Called once, first. */
+  /** Called once, first.
+   * @throws UserError (exit 2) if the service is unreachable */
   open(): Promise<void>;
   start(task: Task): Promise<RunningTask>;
-  /**
-   * A task that an earlier process of this sweep started and that may still run: adopted, or
-   * undefined where it is gone.
-   */
+  /** Adopts a task that an earlier process of this sweep started; undefined if it is gone. */
   find(task: Task, process: string): Promise<RunningTask | undefined>;
   close(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 /**
- * Carries a sweep out: starts what the scheduler gives out, reports what became of it, writes both
- * into the journal. It decides nothing: what it must not forget is in the journal before it acts on
- * it, so that it can be killed at any moment.
+ * Executes a sweep: starts the jobs of the scheduler, reports their results to it, and records both
+ * in the journal before acting on them, so that it can be killed at any time. It makes no
+ * decisions.
  */
 import { EXIT, UserError } from '../util/errors.js';
 import { type DecisionObserver, DecisionRecord, type RecordedHistory } from './decision-record.js';
@@ -36,18 +36,18 @@ export interface OrchestratorParts {
   readonly scheduler: Scheduler;
   readonly launcher: Launcher;
   readonly observer: SweepObserver;
-  /** Aborted where the sweep is to stop resumably. */
+  /** Aborted to stop the sweep so that it can be resumed. */
   readonly signal: AbortSignal;
   /** Threads of one trial. */
   readonly threads: number;
-  /** The arguments of `run` that are the trial's own: base config and overrides. */
+  /** The trial's own arguments of `run`: base config and overrides. */
   argsOf(segment: Segment): readonly string[];
   now(): Date;
 }
 
-/** What the journal tells of earlier processes of the sweep. */
+/** State of earlier processes of the sweep, from the journal. */
 export interface SweepHistory extends RecordedHistory {
-  /** Whether segments that failed are to be tried again. */
+  /** Whether to retry failed segments. */
   readonly retryFailed: boolean;
   /** Seconds that they worked. */
   readonly seconds: number;
@@ -59,11 +59,11 @@ export class Orchestrator {
   private readonly waiting: Segment[] = [];
   private readonly running = new Map<string, Promise<void>>();
   private readonly tasks = new Set<RunningTask>();
-  /** Starts of each segment so far, and the process of the last. */
+  /** Number of starts of each segment, and the process of the last. */
   private readonly attempts = new Map<string, { count: number; process: string | null }>();
   private readonly began: number;
   private readonly decisions: DecisionRecord;
-  /** Whether the sweep is over: its trials are stopped and not begun again. */
+  /** Whether the sweep is over: its trials are stopped and not restarted. */
   private isOver = false;
 
   constructor(
@@ -78,7 +78,7 @@ export class Orchestrator {
     }
   }
 
-  /** Throws where the launcher or the journal fail; the sweep can then be resumed. */
+  /** @throws if the launcher or the journal fails; the sweep can then be resumed */
   async run(): Promise<SweepEnd> {
     const { signal, scheduler } = this.parts;
     const interrupt = () => {
@@ -99,13 +99,13 @@ export class Orchestrator {
         }
         if (signal.aborted && this.running.size === 0) return 'interrupted';
         this.launch();
-        if (this.running.size === 0) throw new Error('the sweep has nothing to run and is not at its end');
+        if (this.running.size === 0) throw new Error('the sweep has nothing to run but is not finished');
         await Promise.race(this.running.values());
       }
     } finally {
       clearTimeout(timer);
       signal.removeEventListener('abort', interrupt);
-      // neither an error nor a sweep at its end must leave trials behind
+      // leaves no trial running, whether the sweep ended or an error occurred
       this.isOver = true;
       interrupt();
       await Promise.allSettled(this.running.values());
@@ -113,8 +113,8 @@ export class Orchestrator {
   }
 
   /**
-   * Tells the scheduler what earlier processes found; what it decides of that is compared with the
-   * journal as it comes.
+   * Reports the results of earlier processes to the scheduler; its decisions are compared with the
+   * journal.
    */
   private replay(): void {
     const { scheduler } = this.parts;
@@ -146,7 +146,7 @@ export class Orchestrator {
     }
   }
 
-  /** One segment until its result is known; without a result where the sweep was stopped. */
+  /** Runs a segment until its result is known, or until the sweep stops. */
   private async train(segment: Segment): Promise<void> {
     const { directory, plan } = this.parts;
     const path = directory.runPath(segment);
@@ -156,7 +156,7 @@ export class Orchestrator {
       await untilFree(path, this.parts.signal, lock =>
         this.reportOn(
           segment,
-          `waiting for a process of another machine that works on its run; if it is sure to be gone, remove ${lock}`,
+          `waiting for a process on another machine that holds its run; if that process is gone, remove ${lock}`,
         ),
       );
       const done = finishedSegment(segment, path, plan.objective);
@@ -167,19 +167,19 @@ export class Orchestrator {
       const result = finishedSegment(segment, path, plan.objective);
       if (result) return this.finish(result);
       if (this.isStopping) return;
-      // another process took the run after it was found free: wait for it again
+      // another process locked the run in the meantime: wait for it again
       if (foundInUse(end)) continue;
-      // a limit of whoever runs it came first; what it has trained is kept
+      // stopped by a limit of its environment; its progress is kept
       const wasStopped = end.exitCode === EXIT.interrupted && !end.timedOut;
       const isFurther = trainedSteps(path) > steps;
       if (wasStopped && isFurther) {
-        this.reportOn(segment, 'it was stopped from outside; trying again from where it is');
+        this.reportOn(segment, 'stopped from outside; resuming it');
         continue;
       }
       const why = failureSentence(end, plan.trial_timeout);
       if (isOutOfSpace(end)) throw outOfSpace(segment, path, why);
       const giveUp = tries >= plan.retries || !isWorthRetrying(end);
-      this.reportOn(segment, `${why}${giveUp ? '' : '; trying again'}`);
+      this.reportOn(segment, `${why}${giveUp ? '' : '; retrying'}`);
       if (giveUp) return this.finish(failedSegment(segment, end, why));
       tries += 1;
     }
@@ -190,8 +190,8 @@ export class Orchestrator {
   }
 
   /**
-   * A process that an earlier process of the sweep left behind is waited for: two must not work on
-   * one run.
+   * Waits for a process that an earlier process of the sweep left behind, since two must not work
+   * on one run.
    */
   private async awaitEarlier(segment: Segment, process: string): Promise<void> {
     const task = await this.parts.launcher.find(
@@ -258,7 +258,7 @@ export class Orchestrator {
     scheduler.report(outcome);
   }
 
-  /** The budget of time holds for all processes of the sweep together. */
+  /** The time budget applies to all processes of the sweep together. */
   private watchTime(): NodeJS.Timeout | undefined {
     const { plan, journal, scheduler, now } = this.parts;
     const { seconds } = plan.budget;
@@ -278,7 +278,7 @@ export class Orchestrator {
     return this.isOver || this.parts.signal.aborted;
   }
 
-  /** Seconds of work, those of earlier processes included. */
+  /** Seconds of work, including earlier processes. */
   get elapsed(): number {
     return this.history.seconds + (performance.now() - this.began) / 1000;
   }
@@ -294,9 +294,9 @@ function segmentOf({ trial, seed, from, to }: Segment): Segment {
 }
 
 /**
- * That is no result of the trial's: the sweep stops, and can be gone on with once there is room.
+ * A full disk is not a result of the trial: the sweep stops and can be resumed once there is space.
  */
 function outOfSpace({ trial, seed }: Segment, file: string, why: string): UserError {
-  const message = `the sweep stops, since trial ${trial}, seed ${seed} found no room on the disk: ${why}`;
+  const message = `the sweep stops because trial ${trial}, seed ${seed} found no space on the disk: ${why}`;
   return new UserError(EXIT.unexpected, [{ code: 'sweep/no-space', message, file }]);
 }

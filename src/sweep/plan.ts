@@ -1,6 +1,6 @@
 /**
- * A sweep as it is carried out: every default filled in, nothing left to the machine. Frozen into
- * the sweep's directory.
+ * A sweep with all defaults filled in and independent of the machine. Stored in the sweep's
+ * directory.
  */
 import type { Space } from './space.js';
 
@@ -11,7 +11,7 @@ export type Method =
   /** Field names and defaults as in Optuna's TPESampler. */
   | { readonly kind: 'tpe'; readonly n_startup_trials: number; readonly n_ei_candidates: number };
 
-/** Resource is the number of epochs; a rung is an epoch after which a trial is judged. */
+/** Pruners count epochs. A rung is an epoch after which a trial is judged. */
 export type Pruner =
   | { readonly kind: 'none' }
   /** Stops a trial that is worse than the median of the others at the same epoch. */
@@ -31,63 +31,64 @@ export interface Objective {
 }
 
 export interface Budget {
-  /** Points at most; a grid has no more than its points. */
+  /** Maximum number of trials; a grid has at most its points. */
   readonly trials: number | null;
-  /**
-   * Seconds of wall time, all processes of the sweep together; running trials are let finish their
-   * segment.
-   */
+  /** Seconds of wall time over all processes of the sweep. Running trials finish their segment. */
   readonly seconds: number | null;
-  /** Ends the sweep once a trial's objective is at least as good. */
+  /** The sweep stops once a trial's objective is at least this good. */
   readonly target: number | null;
 }
 
 export interface SweepPlan {
   readonly name: string;
-  /** Decides every random choice of the sweep. */
+  /** Seed of the sweep's own random choices. */
   readonly seed: number;
-  /** Each point is trained with each; its objective is their mean. */
+  /** Seeds that each point is trained with. The objective is the mean over them. */
   readonly seeds: readonly number[];
   readonly space: Space;
   readonly method: Method;
   readonly pruner: Pruner;
   readonly objective: Objective;
   readonly budget: Budget;
-  /** Epochs of a trial that is never pruned. */
+  /** Epochs of a trial that is not pruned. */
   readonly epochs: number;
   /**
-   * Whether the best waiting trial is trained to its end if no trial was, so that a sweep has a
-   * winner with all epochs. Absent in plans of earlier versions, which end without one.
+   * Whether to train the best paused trial to the end if no trial was, so that the winner has all
+   * epochs. Absent in plans of older versions, which do not.
    */
   readonly finish_best?: boolean;
   /**
-   * Trials at the same time. Part of the plan, because it decides what is known when a point is
-   * chosen.
+   * Number of concurrent trials. Part of the plan, since it determines which results are known when
+   * a point is chosen.
    */
   readonly parallel: number;
-  /** Seconds after which a process of a trial that has not ended counts as hung; null: never. */
+  /** Seconds after which a trial's process counts as hung; null for no limit. */
   readonly trial_timeout: number | null;
-  /** How often a crashed or hung process is started again before its trial counts as failed. */
+  /** Number of times to restart a crashed or hung process before its trial counts as failed. */
   readonly retries: number;
-  /** What follows a failed trial. A diverged one is a result, not an error. */
+  /**
+   * Whether to continue or stop after a failed trial. A diverged trial is a result, not a failure.
+   */
   readonly on_trial_error: 'continue' | 'stop';
   /**
-   * The base configs: one, or one for each variant (then the space has a parameter named `config`,
-   * a choice of these names).
+   * The base configs: one, or one per variant (the space then has a parameter `config`, a choice of
+   * their names).
    */
   readonly bases: readonly Base[];
 }
 
 export interface Base {
-  /** File name within the sweep's `configs/` folder, such as `base.yaml`. */
+  /** File name in the sweep's `configs/` directory, such as `base.yaml`. */
   readonly name: string;
   /** As the user named it. */
   readonly file: string;
   /**
-   * `FILE:LINE:COL` of each of its gates where the user wrote them, in their order: its copy in the
-   * sweep knows only its own lines. Absent where it has none.
+   * `FILE:LINE:COL` of its gates in the user's files, in order, since the copy in the sweep has
+   * other lines. Absent if it has no gates.
    */
   readonly gate_origins?: readonly string[];
-  /** The files that it was read from, absolute, itself the last; absent likewise. */
+  /**
+   * The files that it was read from, absolute, the config itself last; absent if it has no gates.
+   */
   readonly config_files?: readonly string[];
 }

@@ -1,8 +1,7 @@
 /**
- * The lines of a sweep's journal; schemas/journal.schema.json says the same for readers in any
- * language. Decisions carry no clock and no place: they follow from the plan and the results alone,
- * so that a replay writes the same bytes. What happened on the machine is told by the other
- * records.
+ * Records of a sweep's journal, as described in schemas/journal.schema.json. Decisions have no time
+ * and no machine: they follow only from the plan and the results, so a replay writes the same
+ * bytes. All other records are events on the machine.
  */
 import type { SweepPlan } from './plan.js';
 import type { Point } from './space.js';
@@ -13,13 +12,13 @@ import type { Point } from './space.js';
 export interface Segment {
   readonly trial: number;
   readonly seed: number;
-  /** Epochs done before. */
+  /** Completed epochs at the start. */
   readonly from: number;
-  /** Epochs done after. */
+  /** Completed epochs at the end. */
   readonly to: number;
 }
 
-/** The same for the same segment, and for no other. */
+/** A unique key of the segment. */
 export function segmentKey({ trial, seed, from, to }: Segment): string {
   return `${trial}/${seed}/${from}-${to}`;
 }
@@ -29,15 +28,12 @@ export type SegmentStatus =
   | 'done'
   /** Loss, gradient or parameters were not finite: a result. */
   | 'diverged'
-  /** The process crashed, hung or refused its config, also when it was tried again. */
+  /** The process crashed, hung or rejected its config, after all retries. */
   | 'failed';
 
 export interface Outcome extends Segment {
   readonly status: SegmentStatus;
-  /**
-   * The objective's metric as it was measured; null where the segment is not `done` or the metric
-   * is not finite.
-   */
+  /** The measured objective; null if the segment is not `done` or the metric is not finite. */
   readonly value: number | null;
 }
 
@@ -49,11 +45,11 @@ export type Decision =
       readonly point: Point;
       readonly bracket?: number;
     }
-  /** The trial is trained from rung to rung: `from` to `to` epochs. */
+  /** The trial is trained to its next rung, from `from` to `to` epochs. */
   | { readonly event: 'trial.advanced'; readonly trial: number; readonly from: number; readonly to: number }
   /**
    * All seeds have reached a rung. `value` is the mean, `spread` the sample standard deviation over
-   * the seeds (null for one).
+   * the seeds (null for a single seed).
    */
   | {
       readonly event: 'trial.measured';
@@ -63,9 +59,9 @@ export type Decision =
       readonly spread: number | null;
       readonly status: SegmentStatus;
     }
-  /** Not worth going on with now; ASHA may promote it later. */
+  /** The trial pauses; ASHA may promote it later. */
   | { readonly event: 'trial.paused'; readonly trial: number; readonly epochs: number }
-  /** Will not go on. */
+  /** The trial will not continue. */
   | { readonly event: 'trial.pruned'; readonly trial: number; readonly epochs: number }
   | { readonly event: 'trial.completed'; readonly trial: number; readonly epochs: number }
   | { readonly event: 'trial.failed'; readonly trial: number }
@@ -79,13 +75,13 @@ export type Decision =
       } | null;
     };
 
-export type Happening =
+export type MachineEvent =
   | {
       readonly event: 'sweep.start';
       readonly time: string;
       readonly id: string;
       readonly plan: SweepPlan;
-      /** As `run --backend` takes it; all trials get it. */
+      /** Backend of all trials, as for `run --backend`. */
       readonly backend: string;
       readonly version: string;
     }
@@ -93,13 +89,13 @@ export type Happening =
       readonly event: 'sweep.resume';
       readonly time: string;
       readonly process: string;
-      /** Of the trials from here on. */
+      /** Backend of all trials from here on. */
       readonly backend: string;
       readonly version: string;
     }
   /**
-   * Decisions before this line count no more, all follow again: some were lost, or failures are to
-   * be tried again.
+   * Decisions before this line no longer count and are repeated after it, because some were lost or
+   * failed trials are retried.
    */
   | {
       readonly event: 'sweep.redecided';
@@ -122,8 +118,8 @@ export type Happening =
       readonly exit_code: number | null;
       readonly message: string | null;
       /**
-       * Whole epochs that the run had when it ended: fewer than `to` where it diverged. Null where
-       * it left no summary.
+       * Completed epochs of the run at its end: fewer than `to` if it diverged. Null if it left no
+       * summary.
        */
       readonly epochs: number | null;
       /** Seconds of training steps of the run so far. */
@@ -134,8 +130,7 @@ export type Happening =
       readonly time: string;
       readonly seconds: number;
       /**
-       * Where that took effect: the number of `trial.advanced` decisions there will be, as the
-       * scheduler gave it.
+       * When it takes effect: the number of `trial.advanced` decisions by then, from the scheduler.
        */
       readonly advances: number;
     }
@@ -147,9 +142,9 @@ export type Happening =
     }
   | { readonly event: 'sweep.end'; readonly time: string; readonly seconds: number };
 
-export type JournalRecord = Decision | Happening;
+export type JournalRecord = Decision | MachineEvent;
 
-/** Every kind of record, and whether it is a decision. */
+/** Whether each kind of record is a decision. */
 const KINDS: Readonly<{ [E in JournalRecord['event']]: E extends Decision['event'] ? true : false }> = {
   'sweep.start': false,
   'sweep.resume': false,
@@ -178,8 +173,7 @@ function isDecision(record: JournalRecord): record is Decision {
 }
 
 /**
- * The last result of each segment, in the order of their first; without failures that were to be
- * tried again.
+ * The last result of each segment, in the order of their first, without failures that are retried.
  */
 export function outcomesOf(records: readonly JournalRecord[]): readonly Outcome[] {
   const outcomes = new Map<string, Outcome>();
@@ -194,7 +188,7 @@ export function outcomesOf(records: readonly JournalRecord[]): readonly Outcome[
   return [...outcomes.values()];
 }
 
-/** The decisions that count, in their order. */
+/** The decisions that count, in order. */
 export function decisionsOf(records: readonly JournalRecord[]): Decision[] {
   const again = records.findLastIndex(({ event }) => event === 'sweep.redecided');
   return records.slice(again + 1).filter(isDecision);

@@ -1,4 +1,4 @@
-/** A sweep from its plan to its directory, new or gone on with. */
+/** Runs a sweep, or resumes one. */
 
 import { processIdentity } from '../experiment/locks/process-identity.js';
 import { whileLocked } from '../experiment/locks/run-lock.js';
@@ -13,45 +13,47 @@ import { troubleOf } from './results/trouble.js';
 import { Scheduler } from './schedule/scheduler.js';
 import { createSampler } from './search/index.js';
 import { type FrozenBase, SweepDirectory } from './sweep-directory.js';
-import { backendOf, beganOn, costModel, trialArguments } from './trial-runs.js';
+import { backendOf, backendOfRun, costModel, trialArguments } from './trial-runs.js';
 
 export interface SweepOptions {
-  /** Threads of all trials together; each gets its share, one at least. */
+  /** Threads of all trials together, divided evenly; each trial has at least one. */
   readonly threads: number;
-  /** As `run` takes it; undefined: what the sweep had before, of which its journal knows. */
+  /**
+   * As for `run --backend`; undefined for the sweep's previous backend, which its journal records.
+   */
   readonly backend: string | undefined;
-  /** Bits of vectors on webasm; undefined: those that pay where a trial runs. */
+  /** Vector width in bits on webasm; undefined for the best one where a trial runs. */
   readonly width?: 128 | 256 | undefined;
-  /** Makes what starts the trials of the sweep in a directory; `warn` tells people a line. */
+  /** Creates the launcher for the trials of a sweep; `warn` prints a line. */
   launcher(directory: SweepDirectory, warn: (text: string) => void): Promise<Launcher> | Launcher;
   readonly observer: SweepObserver;
-  /** Aborted where the sweep is to stop resumably. */
+  /** Aborted to stop the sweep so that it can be resumed. */
   readonly signal: AbortSignal;
   /** Of cellrun. */
   readonly version: string;
   now(): Date;
 }
 
-/** A sweep that has not begun. */
+/** A sweep that has not started. */
 export interface NewSweep {
   readonly plan: SweepPlan;
   readonly bases: readonly FrozenBase[];
-  /** The sweep's file as given; null where it came from the command line. */
+  /** The sweep file as given; null for a sweep from the command line. */
   readonly givenYaml: string | null;
   /** The output root, as the user named it. */
   readonly output: string;
 }
 
 export interface SweepResult {
-  /** 130 where it was stopped; else as `troubleOf` says. */
+  /** 130 if it was stopped, otherwise that of `troubleOf`. */
   readonly exitCode: ExitCode;
   readonly end: SweepEnd;
   readonly directory: SweepDirectory;
 }
 
-/**
- * Throws exit 2 where the directory cannot be made. `opened` is told of it before anything runs.
- */
+/** Runs a new sweep.
+ * @param opened called with the sweep's directory before anything runs
+ * @throws UserError (exit 2) if the directory cannot be created */
 export async function runSweep(
   { plan, bases, givenYaml, output }: NewSweep,
   options: SweepOptions,
@@ -68,14 +70,12 @@ export async function runSweep(
 }
 
 export interface ResumeSweepOptions extends SweepOptions {
-  /** Whether trials that failed are tried again. */
+  /** Whether to retry failed trials. */
   readonly retryFailed: boolean;
 }
 
-/**
- * Goes on with a sweep: what was under way when it stopped goes on from its own checkpoint. Throws
- * exit 2 where `path` is none or is in use, or failed trials cannot be tried again.
- */
+/** Resumes a sweep. Runs that were interrupted resume from their checkpoints.
+ * @throws UserError (exit 2) if `path` is not a sweep or is in use, or if failed trials cannot be retried */
 export async function resumeSweep(path: string, options: ResumeSweepOptions): Promise<SweepResult> {
   return runToEnd(SweepDirectory.open(path), options);
 }
@@ -84,10 +84,10 @@ function runToEnd(
   directory: SweepDirectory,
   options: SweepOptions & Partial<ResumeSweepOptions>,
 ): Promise<SweepResult> {
-  return whileLocked(directory.files.lock, () => conductLocked(directory, options));
+  return whileLocked(directory.files.lock, () => runLocked(directory, options));
 }
 
-async function conductLocked(
+async function runLocked(
   directory: SweepDirectory,
   options: SweepOptions & Partial<ResumeSweepOptions>,
 ): Promise<SweepResult> {
@@ -101,14 +101,14 @@ async function conductLocked(
   const backend = options.backend ?? before ?? 'auto';
   if (before !== undefined && backend !== before) {
     observer.warning(
-      `the sweep had --backend ${before}, and trials that have not begun run on ${backend}, whose results can differ in their last digits: it need not end as one that was never stopped`,
+      `the sweep used --backend ${before}; trials that have not started will run on ${backend}, whose results can differ in the last digits`,
     );
   }
   const self = processIdentity(process.pid);
   const time = now().toISOString();
   const launcher = await options.launcher(directory, text => observer.warning(text));
   await launcher.open();
-  // a process may go on with the same sweep twice
+  // the time distinguishes a process that resumes the same sweep twice
   const journal = Journal.open(directory.files.journal, `${self} ${time}`);
   try {
     if (records.length === 0)
@@ -132,8 +132,8 @@ async function conductLocked(
         argsOf: ({ trial, seed }) => [
           ...trialArguments(plan, directory, scheduler.pointOf(trial), seed),
           '--backend',
-          // a run goes on where it began: there alone it ends with the bytes that it would have had
-          beganOn(directory.runPath({ trial, seed })) ?? backend,
+          // a run keeps its backend, since only there it stays byte-identical
+          backendOfRun(directory.runPath({ trial, seed })) ?? backend,
           ...(options.width === undefined ? [] : ['--width', String(options.width)]),
         ],
         now,
@@ -154,43 +154,39 @@ async function conductLocked(
 
 function hasFailures(records: readonly JournalRecord[], observer: SweepObserver): boolean {
   if (outcomesOf(records).some(({ status }) => status === 'failed')) return true;
-  observer.warning('no trial has failed, so that none is tried again');
+  observer.warning('--retry-failed has no effect: no trial has failed');
   return false;
 }
 
-/** A point that was chosen in the knowledge of a failure would not have been chosen without it. */
+/** Points that TPE chose after a failure depend on it, so the failure cannot be undone. */
 function refuseRetry({ method, on_trial_error }: SweepPlan, { path }: SweepDirectory): void {
   if (method.kind !== 'tpe' || on_trial_error === 'stop') return;
   throw usageError({
     code: 'sweep/no-retry',
-    message:
-      'failed trials of this sweep cannot be tried again: tpe has chosen later points knowing that they failed',
+    message: 'cannot retry failed trials of this sweep: tpe chose later points based on the failures',
     file: path,
-    expected: 'another sweep; or this one without --retry-failed',
+    expected: 'a new sweep, or `sweep resume` without --retry-failed',
   });
 }
 
-/** Of a sweep at its end, by its journal, which has what earlier processes found as well. */
+/** Exit code of a finished sweep, from its journal, which includes results of earlier processes. */
 function verdictOf({ files }: SweepDirectory): ExitCode {
   return troubleOf(recordsOf(readJournal(files.journal).records))?.exitCode ?? EXIT.done;
 }
 
-/**
- * Seconds that earlier processes worked, by the first and the last record of each; the last of a
- * killed one is the last that it wrote.
- */
+/** Seconds that earlier processes worked, from the first to the last record of each. */
 function secondsOf(records: readonly JournalRecord[]): number {
   let seconds = 0;
-  let began: number | undefined;
+  let started: number | undefined;
   let last: number | undefined;
   for (const record of records) {
     if (!('time' in record)) continue;
     const at = Date.parse(record.time) / 1000;
     if (record.event === 'sweep.start' || record.event === 'sweep.resume') {
-      if (began !== undefined && last !== undefined) seconds += Math.max(0, last - began);
-      began = at;
+      if (started !== undefined && last !== undefined) seconds += Math.max(0, last - started);
+      started = at;
     }
     last = at;
   }
-  return began === undefined || last === undefined ? 0 : seconds + Math.max(0, last - began);
+  return started === undefined || last === undefined ? 0 : seconds + Math.max(0, last - started);
 }

@@ -1,5 +1,6 @@
 /**
- * What became of a segment: read from its run directory, whatever process or machine trained it.
+ * The result of a segment, read from its run directory, regardless of the process and machine that
+ * trained it.
  */
 import { existsSync } from 'node:fs';
 import { NO_SPACE } from '../experiment/files/refusals.js';
@@ -19,7 +20,7 @@ export interface SegmentResult {
   readonly exitCode: number | null;
   readonly message: string | null;
   /**
-   * Whole epochs up to here: fewer than the segment's if it diverged or ended early; null without a
+   * Completed epochs: fewer than the segment's if it diverged or ended early; null without a
    * summary.
    */
   readonly epochs: number | null;
@@ -27,8 +28,8 @@ export interface SegmentResult {
 }
 
 /**
- * The result of a segment that is through, by what its run directory says; undefined where it is
- * still to be trained.
+ * The result of a finished segment, from its run directory; undefined if it still has to be
+ * trained.
  */
 export function finishedSegment(
   segment: Segment,
@@ -50,9 +51,9 @@ export function finishedSegment(
 }
 
 /**
- * NaN where the metric has no value; undefined where the run is not there yet. One that was stopped
- * while it evaluated has all steps of the epoch and not its result, which the next process
- * measures. One that `training.max_steps` ends is through without all epochs.
+ * The value of the metric: NaN if it has none, undefined if the run has not reached the segment's
+ * end. A run stopped during evaluation has all steps of the epoch but not its result, which the
+ * next process measures. A run that `training.max_steps` ends is finished without all epochs.
  */
 function valueAtEnd(
   segment: Segment,
@@ -69,8 +70,7 @@ function valueAtEnd(
 }
 
 /**
- * Of a run that has gone further since, which happens where the journal lost the segment's end: its
- * log still has the value.
+ * The value from the log of a run that has continued since, if the journal lost the segment's end.
  */
 function loggedValue({ to }: Segment, directory: string, objective: Objective): number | undefined {
   const at = (metric: string) =>
@@ -80,7 +80,7 @@ function loggedValue({ to }: Segment, directory: string, objective: Objective): 
   return at(objective.metric)?.value ?? Number.NaN;
 }
 
-/** The result of a segment that is given up. */
+/** The result of a segment that failed. */
 export function failedSegment(segment: Segment, end: TaskEnd, message: string): SegmentResult {
   return {
     outcome: { ...segment, status: 'failed', value: null },
@@ -91,54 +91,50 @@ export function failedSegment(segment: Segment, end: TaskEnd, message: string): 
   };
 }
 
-/** Why a process that left no result ended, one line. */
+/** One line on why a process ended without a result. */
 export function failureSentence(
   { exitCode, signal, timedOut, stderr }: TaskEnd,
   timeout: number | null,
 ): string {
-  // what it says after that is about its being stopped
-  if (timedOut) return `it did not end within ${timeout} s`;
-  // how to go on with a trial is the sweep's to know
+  // later output is about the stop
+  if (timedOut) return `no end within ${timeout} s`;
+  // the sweep resumes its trials itself
   const lines = stderr.split('\n').filter(line => line.trim() !== '' && !/^Go on with: /.test(line));
-  // lines that are indented explain the one above
+  // indented lines explain the one above
   const last = lines.findLast(line => !/^\s/.test(line)) ?? lines.at(-1) ?? '';
   const how =
     signal !== null
-      ? `it was ended by ${signal}`
+      ? `killed by ${signal}`
       : exitCode === null
         ? 'its process is gone'
-        : `it ended with exit code ${exitCode}`;
+        : `exit code ${exitCode}`;
   return last === '' ? how : `${how}: ${last.trim()}`;
 }
 
-/**
- * Whether the machine, and nothing of the trial's own, kept it from going on: no place to write to.
- * Every other trial would end like it.
- */
+/** Whether the disk was full, which would affect every other trial too. */
 export function isOutOfSpace({ exitCode, stderr }: TaskEnd): boolean {
   const isRefusal = exitCode === EXIT.unexpected || exitCode === EXIT.usage;
   return isRefusal && NO_SPACE.some(reason => stderr.includes(reason));
 }
 
-/** Whether another process held the run, or took it: says nothing about the trial. */
+/** Whether another process held or took the run, which says nothing about the trial. */
 export function foundInUse({ exitCode, stderr }: TaskEnd): boolean {
   if (exitCode === EXIT.usage) return stderr.includes(IN_USE);
   return exitCode === EXIT.unexpected && [LOCK_LOST, LEASE_LOST].some(text => stderr.includes(text));
 }
 
-/** Whether another try could end otherwise: not where config or command line are wrong. */
+/** Whether a retry could succeed: not if the config or command line is wrong. */
 export function isWorthRetrying({ exitCode }: TaskEnd): boolean {
   return exitCode !== EXIT.usage;
 }
 
-/** Optimizer steps that a run's last process left; 0 where there is none. */
+/** Completed optimizer steps of a run; 0 if there is none. */
 export function trainedSteps(directory: string): number {
   return summaryOf(directory)?.steps ?? 0;
 }
 
 /**
- * Whether a run was paused after so many epochs and has their results, rather than stopped on its
- * way there.
+ * Whether a run was paused after the given number of epochs with their results, not stopped before.
  */
 export function isPausedAt(directory: string, epochs: number): boolean {
   const summary = summaryOf(directory);

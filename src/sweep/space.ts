@@ -1,16 +1,16 @@
-/** What a sweep searches: parameters, when each exists, and the points that they span. */
+/** The search space of a sweep: parameters, their conditions, and points. */
 
-/** A value as YAML and JSON have it. */
+/** A value of YAML or JSON. */
 export type Value = string | number | boolean | null | readonly Value[] | { readonly [key: string]: Value };
 
-/** How a parameter's values are spread. Bounds are inclusive. */
+/** Distribution of a parameter's values. Bounds are inclusive. */
 export type Distribution =
   | { readonly kind: 'choice'; readonly values: readonly Value[] }
   | { readonly kind: 'uniform' | 'log_uniform'; readonly low: number; readonly high: number }
-  /** Whole numbers `low`, `low + step`, …; `log_int` has a step of 1. */
+  /** Integers `low`, `low + step`, …; `log_int` has a step of 1. */
   | { readonly kind: 'int' | 'log_int'; readonly low: number; readonly high: number; readonly step: number };
 
-/** A parameter exists only where the parameter `name` exists and has one of `values`. */
+/** The parameter exists only if the parameter `name` exists and has one of `values`. */
 export interface Condition {
   readonly name: string;
   readonly values: readonly Value[];
@@ -18,27 +18,27 @@ export interface Condition {
 
 export interface Parameter {
   /**
-   * The dotted keys that it sets; several for `paired`, whose values are lists with one element for
-   * each key.
+   * The dotted keys that it sets; several for `paired`, whose values are lists with one element per
+   * key.
    */
   readonly keys: readonly string[];
-  /** The keys with commas between: unique within a space. */
+  /** The keys, separated by commas; unique within a space. */
   readonly name: string;
   readonly distribution: Distribution;
   readonly condition?: Condition;
 }
 
 export interface Space {
-  /** A parameter comes after the one that its condition names. */
+  /** A parameter follows the one that its condition names. */
   readonly parameters: readonly Parameter[];
-  /** A point that agrees with all values of one of these is left out. */
+  /** Points that have all values of one of these are excluded. */
   readonly exclude: readonly Point[];
 }
 
 /** The value of each parameter by name; a parameter whose condition does not hold is absent. */
 export type Point = Readonly<Record<string, Value>>;
 
-/** Equal as values, whatever the order of keys. */
+/** Whether two values are equal, regardless of the order of keys. */
 export function sameValue(a: Value, b: Value): boolean {
   return canonical(a) === canonical(b);
 }
@@ -78,8 +78,8 @@ export function isExcluded({ exclude }: Space, point: Point): boolean {
 }
 
 /**
- * What the point sets, key by key, in the order of the parameters: the pairs of `paired` taken
- * apart.
+ * The keys and values that a point sets, in the order of the parameters, with `paired` values split
+ * up.
  */
 export function assignments(
   { parameters }: Space,

@@ -1,6 +1,5 @@
 /**
- * The directory of one sweep: its plan, its frozen base configs, its journal, its trials' run
- * directories.
+ * The directory of a sweep: its plan, frozen base configs, journal and the trials' run directories.
  */
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
@@ -14,12 +13,12 @@ import { damagedError, usageError } from '../util/errors.js';
 import type { Base, SweepPlan } from './plan.js';
 import type { Segment } from './records.js';
 
-/** A base config, resolved: paths absolute, every default filled in. */
+/** A resolved base config: paths absolute, all defaults filled in. */
 export interface FrozenBase extends Base {
   readonly yaml: string;
 }
 
-/** What no plan is without, whatever version wrote it. */
+/** Keys of the plans of all versions. */
 const ESSENTIAL = [
   'name',
   'seed',
@@ -43,7 +42,7 @@ export class SweepDirectory {
     return basename(this.path);
   }
 
-  /** The one that it was made in: `<outputRoot>/sweeps/<name>/<id>`. */
+  /** The output root: of `<outputRoot>/sweeps/<name>/<id>`. */
   get outputRoot(): string {
     return resolve(this.path, '..', '..', '..');
   }
@@ -64,11 +63,8 @@ export class SweepDirectory {
     };
   }
 
-  /**
-   * Creates `<outputRoot>/sweeps/<name>/<UTC time>/` with plan and configs in it; the plan is
-   * written last, so that a directory without one is a sweep that never began. Throws exit 2 where
-   * the name is not allowed or the root cannot be written to.
-   */
+  /** Creates `<outputRoot>/sweeps/<name>/<UTC time>/` with configs and plan. The plan is written last, so a directory without one is a sweep that never started.
+   * @throws UserError (exit 2) if the name is not allowed or the root is not writable */
   static create(
     plan: SweepPlan,
     {
@@ -98,17 +94,18 @@ export class SweepDirectory {
     return existsSync(new SweepDirectory(resolve(path)).files.plan);
   }
 
-  /** An existing sweep. Throws exit 2 where `path` is not one. */
+  /** Opens an existing sweep.
+   * @throws UserError (exit 2) if `path` is not a sweep */
   static open(path: string): SweepDirectory {
     const directory = new SweepDirectory(resolve(path));
     const fail = (message: string) => usageError({ code: 'sweep/not-a-sweep', message, file: path });
     if (!statSync(directory.path, { throwIfNoEntry: false })?.isDirectory())
       throw fail('there is no such sweep directory');
-    if (!existsSync(directory.files.plan)) throw fail('this is not a sweep directory: it has no plan.json');
+    if (!existsSync(directory.files.plan)) throw fail('not a sweep directory: it has no plan.json');
     return directory;
   }
 
-  /** Throws exit 5 where it is damaged, exit 2 where it cannot be read. */
+  /** @throws UserError (exit 5) if the plan is damaged, (exit 2) if it cannot be read */
   readPlan(): SweepPlan {
     const { plan: file } = this.files;
     const text = withFile(file, opened => opened.read(0, opened.bytes), { follow: false }).toString('utf8');
@@ -118,10 +115,10 @@ export class SweepDirectory {
     try {
       plan = JSON.parse(text);
     } catch {
-      throw damaged('this is not JSON, and so not the plan of a sweep', whereNotJson(text));
+      throw damaged('the plan of the sweep is not JSON', whereNotJson(text));
     }
     const missing = ESSENTIAL.find(key => !Object.hasOwn(Object(plan), key));
-    if (missing !== undefined) throw damaged(`this is not the plan of a sweep: it has no \`${missing}\``);
+    if (missing !== undefined) throw damaged(`the plan of the sweep has no \`${missing}\``);
     return plan as SweepPlan;
   }
 
@@ -129,12 +126,12 @@ export class SweepDirectory {
     return join(this.files.configs, name);
   }
 
-  /** Where the run of a trial with one of the seeds is. */
+  /** Directory of a trial's run with one of the seeds. */
   runPath({ trial, seed }: Pick<Segment, 'trial' | 'seed'>): string {
     return join(this.files.trials, `t${String(trial).padStart(4, '0')}-s${seed}`);
   }
 
-  /** Throws as `readPlan` does. */
+  /** @throws UserError as `readPlan` */
   readNotes(): Notes {
     return readJson<Notes>(this.files.notes, 'notes') ?? NO_NOTES;
   }

@@ -1,4 +1,4 @@
-/** From a trial's point to the command line of its runs, and to what they cost. */
+/** The command lines of a trial's runs, and their relative cost. */
 import { loadExperiment } from '../config/index.js';
 import { RunDirectory } from '../experiment/run-directory.js';
 import { UserError } from '../util/errors.js';
@@ -7,10 +7,11 @@ import type { JournalRecord } from './records.js';
 import { assignments, type Point, type Value } from './space.js';
 import type { SweepDirectory } from './sweep-directory.js';
 
-/** The parameter whose values are the names of base configs, where there are several. */
+/** The parameter whose values are the names of the base configs, if there are several. */
 export const VARIANT = 'config';
 
-/** The base of a point. Throws where the plan has none of that name: a defect of ours. */
+/** The base of a point.
+ * @throws Error if the plan has no such base, which is a bug */
 export function baseOf({ bases }: Pick<SweepPlan, 'bases'>, point: Point): Base {
   const base = point[VARIANT] === undefined ? bases[0] : bases.find(({ name }) => name === point[VARIANT]);
   if (!base) throw new Error(`no base config ${JSON.stringify(point[VARIANT])}`);
@@ -18,8 +19,7 @@ export function baseOf({ bases }: Pick<SweepPlan, 'bases'>, point: Point): Base 
 }
 
 /**
- * What a point sets in its base, as arguments of `--set`. JSON is YAML, and quotes keep a string
- * one.
+ * The values of a point as arguments of `--set`. JSON is YAML, and its quotes keep strings strings.
  */
 export function overridesOf({ space }: Pick<SweepPlan, 'space'>, point: Point): readonly string[] {
   return assignments(space, point)
@@ -27,7 +27,7 @@ export function overridesOf({ space }: Pick<SweepPlan, 'space'>, point: Point): 
     .map(([key, value]) => `${key}=${JSON.stringify(value)}`);
 }
 
-/** The arguments of `run` that make the run of a point with one seed; without its place. */
+/** The arguments of `run` for a point and a seed, without those of `placeArguments`. */
 export function trialArguments(
   plan: SweepPlan,
   directory: SweepDirectory,
@@ -38,40 +38,38 @@ export function trialArguments(
   return ['run', directory.baseFile(baseOf(plan, point)), ...set];
 }
 
-/** The flags that put a run of a sweep into its place, and end it at its segment's. */
+/** The flags for a run's directory and for the end of its segment. */
 export function placeArguments(path: string, to: number, threads: number): readonly string[] {
   return ['--directory', path, '--pause-after-epoch', String(to), '--threads', String(threads), '--quiet'];
 }
 
 /**
- * What the trials were last told to run on; undefined before the first, and in journals that do not
- * say it.
+ * The last backend of the trials; undefined before the first trial, and in journals that do not
+ * record it.
  */
 export function backendOf(records: readonly JournalRecord[]): string | undefined {
   const last = records.findLast(({ event }) => event === 'sweep.start' || event === 'sweep.resume');
   return last !== undefined && 'backend' in last ? last.backend : undefined;
 }
 
-/** The backend of a run that has begun; undefined where it has not, or does not say it. */
-export function beganOn(path: string): string | undefined {
+/** The backend of a run that has started; undefined if it has not, or did not record it. */
+export function backendOfRun(path: string): string | undefined {
   if (!RunDirectory.hasBegun(path)) return undefined;
   try {
     return RunDirectory.open(path).readManifest()?.backend.name;
   } catch (error) {
-    // the run itself says what is wrong with its files
+    // the run reports problems of its own files
     if (error instanceof UserError) return undefined;
     throw error;
   }
 }
 
 /**
- * What an epoch of a point costs against an epoch of another: the weights of its recurrent layers,
- * in which nearly all of a step's multiplications are. It orders the ends of trials in virtual time
- * (`schedule/`): where that is not the real order, a trial waits for another, and nothing else
- * follows. So it must be the same everywhere, not exact, and leaves out what would have to be
- * measured or looked up: the batch size, since an epoch has the same sequences in whatever batches;
- * the data, which all trials of most sweeps share, and which would have to be opened; the factor
- * that one kind of cell has over another; embedding and head.
+ * The relative cost of an epoch at a point: the number of weights of its recurrent layers, which
+ * account for nearly all multiplications of a step. It determines the order in which trials end in
+ * virtual time (`schedule/`). If the real order differs, a trial waits for another, with no other
+ * effect. So the cost must be reproducible rather than exact. It ignores the batch size, the data,
+ * the kind of cell, the embedding and the head.
  */
 export function costModel(plan: SweepPlan, directory: SweepDirectory): (point: Point) => number {
   const models = new Map(
@@ -80,7 +78,7 @@ export function costModel(plan: SweepPlan, directory: SweepDirectory): (point: P
   return point => {
     const base = models.get(baseOf(plan, point).name);
     if (!base) return 1;
-    // as `--set` does: a key of the model, or all of it; what is set later wins
+    // as with `--set`: a key of the model, or the whole model; the last one wins
     const set = assignments(plan.space, point).flatMap(([key, value]) =>
       key === 'model' && isMapping(value)
         ? Object.entries(value)
@@ -97,7 +95,7 @@ const MODEL = 'model.';
 type Mapping = Readonly<Record<string, Value>>;
 
 /**
- * A config's model with one of its keys set. Equal layers take the place of listed ones, as in a
+ * The model of a config with one of its keys set. Setting `cell` replaces listed layers, as in a
  * config.
  */
 function changed(model: Mapping, [key, value]: readonly [key: string, value: Value]): Mapping {

@@ -276,7 +276,7 @@ t.test('files and groups that two splits have in common', async t => {
     'test_path: the files of `test_path` and `path` are identical',
   ]);
   t.match(await judge({ ...csv, validation_path: copy, test_fraction: 0.5 }), [
-    'validation_path: the file of `validation_path` has',
+    'validation_path: the files of `validation_path` and `path` are identical',
   ]);
   const shared = ['group: 1 group is in both the training and the validation split: "rec4"'];
   t.same(await judge({ ...csv, validation_path: other, test_path: apart }), shared);

@@ -156,7 +156,7 @@ t.test('what a config may not say of a gate', async t => {
       '`min` and `baseline` cannot be combined',
     ],
     [{ metric: 'test.accuracy', over: 'best', baseline: 'b.json', max_drop: 1 }, 'no best values'],
-    [{ metric: 'performance.step_ratio', over: 'best', max: 1 }, 'measured only once'],
+    [{ metric: 'performance.step_ratio', over: 'best', max: 1 }, 'measured once'],
     [{ metric: 'performance.peak_rss_mb', min: -2, max: -1 }, 'never below 0'],
     [{ metric: 'performance.step_ration', max: 1 }, 'is not one of the choices'],
     [{ metric: 'test.mean_absolute_error', max: 1 }, 'is not measured with loss cross_entropy'],

@@ -422,7 +422,7 @@ t.test('a gate of the command line that is wrong is shown where it is', async t 
     [
       'performance.step_ratio <= 1 over best',
       29,
-      'performance.step_ratio is measured only once, so it has no best value',
+      'performance.step_ratio is measured once, so it has no best value',
     ],
   ];
   for (const [text, column, message, suggestion] of cases) {

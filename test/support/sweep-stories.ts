@@ -148,7 +148,7 @@ export const STORY: readonly JournalRecord[] = [
   { event: 'trial.pruned', trial: 2, epochs: 1 },
   chosen(3, 0.02, 4),
   advanced(3, 0, 1),
-  ...segment(3, [0, 1], null, { status: 'failed', trained: null, message: 'it was ended by SIGKILL' }),
+  ...segment(3, [0, 1], null, { status: 'failed', trained: null, message: 'killed by SIGKILL' }),
   { event: 'trial.failed', trial: 3 },
   { event: 'trial.pruned', trial: 1, epochs: 3 },
   {

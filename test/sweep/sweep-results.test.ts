@@ -78,7 +78,7 @@ t.test('what became of each trial', async t => {
       [0, 'completed', 9, 0.7, 9, null],
       [1, 'pruned', 3, 0.8, 3, null],
       [2, 'diverged', 1, null, 1, null],
-      [3, 'failed', 0, null, 0, 'it was ended by SIGKILL'],
+      [3, 'failed', 0, null, 0, 'killed by SIGKILL'],
     ],
     "a run's seconds count from its beginning, so that they are not added up over its segments",
   );
@@ -417,7 +417,7 @@ t.test('a sweep that has come to nothing is no success', async t => {
   const failing = (trial: number): JournalRecord[] => [
     chosen(trial, 0.01, 4),
     advanced(trial, 0, 1),
-    ...segment(trial, [0, 1], null, { status: 'failed', message: 'it was ended by SIGKILL' }),
+    ...segment(trial, [0, 1], null, { status: 'failed', message: 'killed by SIGKILL' }),
     { event: 'trial.failed', trial },
   ];
   const diverging = (trial: number): JournalRecord[] => [
@@ -434,7 +434,7 @@ t.test('a sweep that has come to nothing is no success', async t => {
   t.same(trouble(...STORY.slice(1, 11), ...failing(1), decided('trial_error', 0)), {
     state: 'failed',
     exitCode: 1,
-    message: 'stopped: trial 1 failed: it was ended by SIGKILL',
+    message: 'stopped: trial 1 failed: killed by SIGKILL',
   });
   t.match(trouble(...failing(0), ...diverging(1), decided('trials', null)), {
     state: 'failed',
@@ -448,8 +448,8 @@ t.test('a sweep that has come to nothing is no success', async t => {
   const io = recorder();
   const nothing = directoryOf([begun(), ...failing(0), decided('trial_error', null), end]);
   t.equal(sweepStatus(nothing.path, { json: false }, io), 0);
-  t.match(io.text.out, /: failed \(stopped: trial 0 failed: it was ended by SIGKILL\)\n/);
-  t.match(io.text.out, /\n1 of 1 trial failed:\ntrial 0 failed: it was ended by SIGKILL\n/);
+  t.match(io.text.out, /: failed \(stopped: trial 0 failed: killed by SIGKILL\)\n/);
+  t.match(io.text.out, /\n1 of 1 trial failed:\ntrial 0 failed: killed by SIGKILL\n/);
   t.notMatch(io.text.out, /diverged/);
 
   const diverged = recorder();
@@ -464,14 +464,14 @@ t.test('why a trial failed, in one line', async t => {
   const said = (stderr: string, more = {}) => failureSentence({ ...end, ...more, stderr }, 6);
   t.equal(
     said(`cellrun: no space left on the disk\n${hint}\n`),
-    'it ended with exit code 1: cellrun: no space left on the disk',
+    'exit code 1: cellrun: no space left on the disk',
   );
   t.equal(
     said('x.yaml:1:2: no such key\n  1 | a: b\n    | ^\n  expected: c\n', { exitCode: 2 }),
-    'it ended with exit code 2: x.yaml:1:2: no such key',
+    'exit code 2: x.yaml:1:2: no such key',
   );
-  t.equal(said(`cellrun: interrupted\n${hint}`, { timedOut: true }), 'it did not end within 6 s');
-  t.equal(said('', { exitCode: null, signal: 'SIGKILL' }), 'it was ended by SIGKILL');
+  t.equal(said(`cellrun: interrupted\n${hint}`, { timedOut: true }), 'no end within 6 s');
+  t.equal(said('', { exitCode: null, signal: 'SIGKILL' }), 'killed by SIGKILL');
   t.equal(said(hint, { exitCode: null }), 'its process is gone');
 });
 

@@ -137,7 +137,7 @@ t.test('status says how far a sweep is', async t => {
     /completed \(the maximum number of trials was reached\)\n4 of 4 trials: 1 completed, 1 pruned, 1 diverged, 1 failed; 13 epochs in 1:15\n/,
   );
   t.match(done, /best test\.accuracy 0\.7: trial 0 after 9 of 9 epochs/);
-  t.match(done, /trial 3 failed: it was ended by SIGKILL/);
+  t.match(done, /trial 3 failed: killed by SIGKILL/);
   t.ok(done.split('\n').every(line => line.length <= 120));
 
   const killed = directoryOf(STORY.slice(0, 8));
@@ -510,16 +510,16 @@ t.test('what is damaged in a journal is told, and what a killed process left at 
   );
   t.equal(
     damaged(lines => lines.toSpliced(9, 0, '{"event": junk')),
-    'warning: line 10 of journal.jsonl is damaged and left out\n',
+    'warning: line 10 of journal.jsonl is damaged and was skipped\n',
   );
   t.equal(
     damaged(lines => lines.with(-1, '\0'.repeat(512))),
-    `warning: line ${2 * STORY.length + 1} of journal.jsonl is damaged and left out\n`,
+    `warning: line ${2 * STORY.length + 1} of journal.jsonl is damaged and was skipped\n`,
   );
   // a record stands on each second line
   t.equal(
     damaged(lines => lines.toSpliced(9, 1)),
-    'warning: journal.jsonl has lost 1 record before line 11\n',
+    'warning: journal.jsonl is missing 1 record before line 11\n',
   );
   t.equal(
     damaged(lines => lines.toSpliced(1, 4)),
@@ -537,7 +537,7 @@ t.test('what is damaged in a journal is told, and what a killed process left at 
     '\n',
   );
   t.same(many.slice(4), [
-    'warning: line 14 of journal.jsonl is damaged and left out',
+    'warning: line 14 of journal.jsonl is damaged and was skipped',
     'warning: and 295 more such places in journal.jsonl',
     '',
   ]);
@@ -547,17 +547,14 @@ t.test('a damaged plan is told in plain words, with the place where it can be ha
   const { path, files } = directoryOf(STORY);
   const whole = readFileSync(files.plan, 'utf8');
   const at = (line: number, column: number) =>
-    `${files.plan}:${line}:${column}: this is not JSON, and so not the plan of a sweep`;
+    `${files.plan}:${line}:${column}: the plan of the sweep is not JSON`;
   for (const [text, message] of [
     ['', at(1, 1)],
     ['junk', at(1, 1)],
     ['{\n  "name": x', at(2, 11)],
     ['{\n  "name": "x",', at(2, 14)],
-    ['[]', `${files.plan}: this is not the plan of a sweep: it has no \`name\``],
-    [
-      whole.replace('"objective"', '"other"'),
-      `${files.plan}: this is not the plan of a sweep: it has no \`objective\``,
-    ],
+    ['[]', `${files.plan}: the plan of the sweep has no \`name\``],
+    [whole.replace('"objective"', '"other"'), `${files.plan}: the plan of the sweep has no \`objective\``],
   ]) {
     writeFileSync(files.plan, text);
     let thrown: unknown;

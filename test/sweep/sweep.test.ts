@@ -98,7 +98,7 @@ t.test('a trial that cannot run is one failed trial, and is told with its reason
     warning: text => warnings.push(text),
   });
   t.equal(end, 'completed');
-  t.match(warnings, [/^trial 1, seed 0: it ended with exit code 2: /]);
+  t.match(warnings, [/^trial 1, seed 0: exit code 2: /]);
   t.match(
     recordsOf(directory.path).find(({ event }) => event === 'sweep.decided'),
     {

@@ -24,7 +24,7 @@ export interface Layers {
 }
 
 /**
- * Reads `given`, a file or a text, and everything it extends.
+ * Reads `given`, a file or a text that is in no file, and everything it extends.
  * @param asked the place that names the file, unless it is the command line
  * @throws UserError (exit 2) if the config itself cannot be read
  */

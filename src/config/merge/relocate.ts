@@ -8,8 +8,8 @@ import { mapPaths } from './paths.js';
 
 /**
  * The error with each diagnostic about a value of the config, or about a whole file (missing or not
- * readable), moved to the value or path in the config. Diagnostics inside a file stay there. One
- * about a missing data file includes `dataset.obtain`.
+ * readable), moved to the value or path in the config. Diagnostics inside a file stay there. A data
+ * file that cannot be read is reported with `dataset.obtain`.
  */
 export function locateInConfig(error: UserError, loaded: LoadedExperiment): UserError {
   if (error.exitCode !== EXIT.usage) return error;

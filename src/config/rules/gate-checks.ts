@@ -127,7 +127,7 @@ function checkBounds(gate: GateConfig, path: Path, locator: Locator): Diagnostic
 function checkOver({ metric, over, baseline }: GateConfig, path: Path, locator: Locator): Diagnostic[] {
   if (over !== 'best' || (baseline === undefined && !isPerformance(metric))) return [];
   const message = isPerformance(metric)
-    ? `${metric} is measured only once, so it has no best value`
+    ? `${metric} is measured once, so it has no best value`
     : 'a baseline has no best values to compare with';
   return [
     locator.atValue([...path, 'over'], 'config/gate', message, { expected: 'last | seeds', got: over }),

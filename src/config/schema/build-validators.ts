@@ -1,6 +1,6 @@
 /**
- * Development tool, a step of the build: compiles every schema to a module in `config/validators/`
- * of the compiled program, with what ajv's code needs at run time in it.
+ * Step of the build: compiles every schema to a module in `config/validators/` of the compiled
+ * program, bundled with the parts of ajv that it needs at run time.
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';

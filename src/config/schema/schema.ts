@@ -128,7 +128,7 @@ export function schemaToValidate(name: string): object {
 }
 
 /**
- * Where the build leaves the validator of a schema, as a CommonJS module: `complete` tells all
+ * The file of a schema's validator, a CommonJS module written by the build: `complete` reports all
  * errors, `quick` only whether there is one.
  */
 export function validatorFile(name: string, form: 'complete' | 'quick' = 'complete'): string {
@@ -146,7 +146,7 @@ interface ValidatorModule {
   readonly schemaHash: string;
 }
 
-/** Undefined if `tsc` alone was run, or the schema has changed since the build. */
+/** Undefined if only `tsc` was run, or if the schema has changed since the build. */
 function builtValidator(name: string, form: 'complete' | 'quick'): ValidateFunction | undefined {
   const file = validatorFile(name, form);
   if (!existsSync(file)) return undefined;

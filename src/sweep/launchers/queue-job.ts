@@ -14,7 +14,7 @@ import type { SweepPlan } from '../plan.js';
 import type { JournalRecord } from '../records.js';
 import { type Point, sameValue } from '../space.js';
 import { SweepDirectory } from '../sweep-directory.js';
-import { backendOf, baseOf, beganOn, placeArguments, trialArguments } from '../trial-runs.js';
+import { backendOf, backendOfRun, baseOf, placeArguments, trialArguments } from '../trial-runs.js';
 
 export type StopRequest = 'interrupt' | 'kill';
 
@@ -62,7 +62,7 @@ export function taskOfJob(data: unknown, root: string): QueuedTask {
   const base = baseOf(plan, point);
   if (base.name !== basename(base.name)) throw refusal(`the plan's config ${base.name} is no name of a file`);
   for (const file of [path, directory.baseFile(base)]) checkInside(root, file);
-  const backend = beganOn(path) ?? backendOf(records) ?? 'auto';
+  const backend = backendOfRun(path) ?? backendOf(records) ?? 'auto';
   const args = [
     ...trialArguments(plan, directory, point, segment.seed),
     '--backend',

@@ -1,4 +1,4 @@
-/** What answers that look at no input have on a sweep's objective, beside its best trial. */
+/** The best trivial baseline on a sweep's objective, to compare the best trial with. */
 import { RunDirectory } from '../../experiment/run-directory.js';
 import type { Summary } from '../../experiment/summary.js';
 import type { SweepPlan } from '../plan.js';
@@ -8,16 +8,16 @@ import { bestRow, ranked, type SweepRecords, type TrialRow } from './trials.js';
 export interface ObjectiveBaseline {
   /** Such as `majority`. */
   readonly name: string;
-  /** Of the objective; the mean over the seeds, as the value of a trial is. */
+  /** Value of the objective, the mean over the seeds. */
   readonly value: number;
 }
 
-/** Trials that are looked at: runs that were pruned have no baselines. */
+/** Trials to look at; pruned runs have no baselines. */
 const MAX_TRIALS = 10;
 
 /**
- * The hardest to beat of the trivial baselines, by the runs of the best trial that has completed;
- * undefined if there is none, or the objective is one of training.
+ * The best trivial baseline, from the runs of the best completed trial; undefined if there is none,
+ * or if the objective is a training metric.
  */
 export function objectiveBaseline(
   plan: SweepPlan,
@@ -56,7 +56,7 @@ function baselinesIn(path: string): Summary['baselines'] {
   try {
     return RunDirectory.open(path).readSummary()?.baselines;
   } catch {
-    // a run that is gone or damaged tells of itself elsewhere
+    // a missing or damaged run is reported elsewhere
     return undefined;
   }
 }

@@ -6,7 +6,7 @@ import { UserError } from '../../util/errors.js';
 import type { SweepPlan } from '../plan.js';
 import type { EpochValue } from '../schedule/what-if.js';
 
-/** Of the run in `directory`; empty where it is not there or its log cannot be read. */
+/** Values of the run in `directory`; empty if it does not exist or its log cannot be read. */
 export function epochValues(
   { objective }: Pick<SweepPlan, 'objective'>,
   directory: string,

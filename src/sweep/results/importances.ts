@@ -1,18 +1,12 @@
-/** How much each parameter decided, by the finished trials of a sweep. */
+/** The importance of each parameter, from the trials of a sweep. */
 import type { SweepPlan } from '../plan.js';
 import { type Importance, importance } from '../search/importance.js';
 import type { TrialRow } from './trials.js';
 
-/**
- * Of more, as many evenly among them: their shares are about the same, and found in no time that
- * anyone waits.
- */
+/** Of more trials an even selection is used, which is faster and has about the same result. */
 const MAX_TRIALS = 300;
 
-/**
- * With fewer trials the shares are those of chance: which values the few trials happened to have
- * decides more than any parameter.
- */
+/** With fewer trials the result depends mostly on chance. */
 const MIN_TRIALS = 20;
 const MIN_TRIALS_PER_PARAMETER = 10;
 

@@ -1,6 +1,4 @@
-/**
- * Reading sweeps back: what became of their trials, as tables, as a summary, as the best config.
- */
+/** Reads the results of sweeps: trials, tables, summaries and the best config. */
 export { beatsBaseline, objectiveBaseline } from './baseline.js';
 export { sweepCautions } from './cautions.js';
 export { epochValues } from './history.js';

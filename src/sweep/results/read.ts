@@ -1,4 +1,4 @@
-/** A sweep's directory as its reader finds it, whether or not a process works on it. */
+/** Reads a sweep's directory, whether or not a process is working on it. */
 import { join } from 'node:path';
 import { lockHolder } from '../../experiment/locks/run-lock.js';
 import { readJournal } from '../journal.js';
@@ -15,16 +15,14 @@ export interface SweepResults {
   readonly plan: SweepPlan;
   readonly state: SweepState;
   readonly records: SweepRecords;
-  /** As the journal has them. */
+  /** All records of the journal. */
   readonly journal: readonly JournalRecord[];
-  /** What of it is not as it was written, a sentence each. */
+  /** A sentence for each damaged place of the journal. */
   readonly damage: readonly string[];
 }
 
-/**
- * A damaged journal is read as far as it is whole, and its damage told. Throws UserError: exit 2
- * where `path` is no sweep, exit 5 where its plan is damaged.
- */
+/** Reads the undamaged parts of a sweep.
+ * @throws UserError (exit 2) if `path` is not a sweep, (exit 5) if its plan is damaged */
 export function readSweepResults(path: string): SweepResults {
   const directory = SweepDirectory.open(path);
   const plan = directory.readPlan();
@@ -35,7 +33,7 @@ export function readSweepResults(path: string): SweepResults {
   return { directory, plan, state, records: settled, journal, damage };
 }
 
-/** Whether a process works on the sweep in `folder`, as far as that can be told. */
+/** Whether a process is working on the sweep in `folder`, as far as known. */
 export function isSweepWorkedOn(folder: string): boolean {
   return lockHolder(join(folder, 'sweep.lock')) !== undefined;
 }

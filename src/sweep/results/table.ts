@@ -1,4 +1,4 @@
-/** Tables as text for people, and as csv, json and markdown for programs. */
+/** Formats tables as text for people, and as csv, json and markdown for programs. */
 import { plainMarkdown } from '../../util/markdown.js';
 
 export type TableFormat = 'text' | 'csv' | 'json' | 'markdown';
@@ -8,15 +8,15 @@ export type Cell = string | number | null;
 export interface Column {
   /** Unique within its table. */
   readonly name: string;
-  /** Shorter, for people; the name where absent. */
+  /** A shorter name for people. */
   readonly title?: string;
-  /** How a number is shown to people; programs get all its digits. */
+  /** Formats a number for people; programs get all digits. */
   readonly show?: (value: number) => string;
 }
 
 export interface Table {
   readonly columns: readonly Column[];
-  /** One cell a column. */
+  /** One cell per column. */
   readonly rows: readonly (readonly Cell[])[];
 }
 
@@ -42,7 +42,7 @@ export function recordsOf({ columns, rows }: Table): readonly Readonly<Record<st
 }
 
 const GAP = '  ';
-const LEAST = 6;
+const MIN_WIDTH = 6;
 
 function textTable(table: Table, width: number): string {
   const { texts, isNumeric } = shown(table);
@@ -60,16 +60,13 @@ function textTable(table: Table, width: number): string {
   return lines.map(line => `${line}\n`).join('');
 }
 
-/**
- * Takes from the widest column until all fit; below some letters a column says nothing, and the
- * line gets longer.
- */
+/** Narrows the widest columns until all fit, but none below the minimum width. */
 function fit(widths: readonly number[], room: number): readonly number[] {
   const fitted = [...widths];
   const total = (): number => fitted.reduce((sum, one) => sum + one, GAP.length * (fitted.length - 1));
   while (total() > room) {
     const widest = fitted.lastIndexOf(Math.max(...fitted));
-    if (fitted[widest] <= LEAST) break;
+    if (fitted[widest] <= MIN_WIDTH) break;
     fitted[widest] -= 1;
   }
   return fitted;
@@ -97,8 +94,8 @@ function csvTable({ columns, rows }: Table): string {
 }
 
 /**
- * What a spreadsheet would take for a formula gets an apostrophe before it, as OWASP advises ("CSV
- * Injection").
+ * Prefixes text that a spreadsheet would take for a formula with an apostrophe, as OWASP advises
+ * ("CSV Injection").
  */
 function guarded(text: string): string {
   return /^[=+@\t\r-]/.test(text) && !/^-(inf|[\d.]+)$/.test(text) ? `'${text}` : text;

@@ -1,4 +1,4 @@
-/** Trials as a table: what they reached, and of what was set only what differs between them. */
+/** Tables of trials: their results and parameters. */
 import type { SweepPlan } from '../plan.js';
 import { canonical, describeValue, type Value } from '../space.js';
 import type { Cell, Column, Table } from './table.js';
@@ -30,7 +30,7 @@ export function trialTable(
   };
 }
 
-/** All columns, and the results of each seed: what `trials.csv` has. */
+/** All columns, and the results of each seed, as in `trials.csv`. */
 export function fullTable(plan: SweepPlan, rows: readonly TrialRow[]): Table {
   const table = trialTable(plan, rows, { changed: false });
   const { seeds, objective } = plan;
@@ -83,7 +83,7 @@ function textOf(value: Value | undefined): string {
   return value === undefined ? '' : canonical(value);
 }
 
-/** The last word of each key where no other ends in it. */
+/** The last part of each key, if unique. */
 function titles(names: readonly string[]): ReadonlyMap<string, string> {
   const short = (name: string): string =>
     name

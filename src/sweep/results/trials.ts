@@ -1,17 +1,17 @@
-/** What became of each trial of a sweep, from its plan and its journal alone. */
+/** The results of a sweep's trials, from its plan and journal. */
 import type { SweepPlan } from '../plan.js';
 import type { JournalRecord, Outcome } from '../records.js';
 import type { Point } from '../space.js';
 
-/** `stopped`: under way when the sweep came to its end, was stopped or killed. */
+/** `stopped`: running when the sweep ended, was stopped or was killed. */
 export type TrialState = 'running' | 'stopped' | 'paused' | 'pruned' | 'completed' | 'diverged' | 'failed';
 
 /** The last result of a trial's run with one of the seeds. */
 export interface SeedResult {
   readonly seed: number;
-  /** That the scheduler counts it for. */
+  /** Epochs that the scheduler counts. */
   readonly rung: number;
-  /** That it trained: fewer if it diverged or ended early. */
+  /** Trained epochs: fewer if it diverged or ended early. */
   readonly epochs: number;
   readonly value: number | null;
 }
@@ -20,47 +20,50 @@ export interface TrialRow {
   readonly trial: number;
   readonly point: Point;
   readonly state: TrialState;
-  /** That the scheduler counts it for, at the last measurement: what trials are ranked by. */
+  /** Epochs that the scheduler counts at the last measurement; trials are ranked by them. */
   readonly rung: number;
-  /** That it trained until then: fewer if it diverged or ended early, the most of its seeds. */
+  /** Trained epochs until then, the largest over its seeds: fewer if it diverged or ended early. */
   readonly epochs: number;
   /**
-   * Mean of the objective over the seeds at the last measurement; null where there is none or it is
+   * Mean of the objective over the seeds at the last measurement; null if there is none or it is
    * not finite.
    */
   readonly value: number | null;
-  /** Sample standard deviation over the seeds; null for one. */
+  /** Sample standard deviation over the seeds; null for a single seed. */
   readonly spread: number | null;
   readonly seeds: readonly SeedResult[];
-  /** Seconds of training steps, all seeds together. */
+  /** Seconds of training steps, summed over all seeds. */
   readonly seconds: number;
   /** Why it failed. */
   readonly message: string | null;
 }
 
-/** How far a sweep is, by its own records; whether a process still works on it they can't tell. */
+/**
+ * The progress of a sweep from its records, which cannot tell whether a process is still working on
+ * it.
+ */
 export interface SweepRecords {
   readonly rows: readonly TrialRow[];
-  /** Why no more trials begin; undefined as long as that is not decided. */
+  /** Why no more trials start; undefined while trials may still start. */
   readonly reason: string | undefined;
-  /** The trial that was decided to be the best. */
+  /** The winner of the sweep. */
   readonly winner: number | undefined;
   readonly started: string | undefined;
-  /** Whether the sweep came to its end. */
+  /** Whether the sweep finished. */
   readonly isComplete: boolean;
-  /** Whether it was stopped in order. */
+  /** Whether it was interrupted. */
   readonly isStopped: boolean;
-  /** Epochs trained, all seeds together. */
+  /** Epochs trained, summed over all seeds. */
   readonly epochsTrained: number;
-  /** Seconds of all processes of the sweep together, where it ended in order. */
+  /** Seconds of all processes of the sweep, if it ended normally. */
   readonly seconds: number | undefined;
-  /** Segments under way when the last record was written. */
+  /** Segments running at the last record. */
   readonly running: readonly { readonly trial: number; readonly seed: number; readonly to: number }[];
 }
 
 /**
- * The winner; as long as none is decided, by the same rule: among the trials that saw the most
- * epochs the best value, of equal ones the oldest.
+ * The winner, or the current leader by the same rule: the best value among the trials with the most
+ * epochs, the oldest if several are equal.
  */
 export function bestRow(
   plan: Pick<SweepPlan, 'objective'>,
@@ -70,10 +73,7 @@ export function bestRow(
   return decided ?? ranked(plan, rows).find(({ value, state }) => value !== null && state !== 'failed');
 }
 
-/**
- * The best of those trials whose value is better than that of `best`, though they saw fewer epochs:
- * what the rule above passes over.
- */
+/** The best trial with fewer epochs but a better value than `best`. */
 export function betterEarlier(
   { objective }: Pick<SweepPlan, 'objective'>,
   rows: readonly TrialRow[],
@@ -90,8 +90,8 @@ export function betterEarlier(
 }
 
 /**
- * Best first: more epochs before fewer, since fewer are another measure; then by value; those
- * without one last.
+ * Best first: by epochs, since values after different numbers of epochs are not comparable, then by
+ * value; trials without a value last.
  */
 export function ranked({ objective }: Pick<SweepPlan, 'objective'>, rows: readonly TrialRow[]): TrialRow[] {
   const sign = objective.goal === 'maximize' ? -1 : 1;
@@ -105,7 +105,7 @@ function compareLists(a: readonly number[], b: readonly number[]): number {
   return at < 0 ? 0 : a[at] - b[at];
 }
 
-/** The same where no process works on the sweep any more: what was under way is stopped. */
+/** The records of a sweep without a process: running trials become stopped. */
 export function withoutProcess(records: SweepRecords): SweepRecords {
   const rows = records.rows.map(row =>
     row.state === 'running' ? { ...row, state: 'stopped' as const } : row,
@@ -129,10 +129,10 @@ interface Building {
   spread: number | null;
 }
 
-/** The same, record by record, for whoever watches a sweep. */
+/** Collects trials record by record, for watching a sweep. */
 export class TrialCollector {
   private readonly trials = new Map<number, Building>();
-  /** By trial and seed; the journal may tell of a run before its trial is decided. */
+  /** By trial and seed. The journal may have a run before the decision about its trial. */
   private readonly runs = new Map<number, Map<number, SeedResult>>();
   private readonly seconds = new Map<number, number>();
   private readonly secondsOfRun = new Map<string, number>();
@@ -174,7 +174,7 @@ export class TrialCollector {
         this.change(record.trial, { state: 'paused' });
         return;
       case 'trial.pruned':
-        // a diverged trial is pruned as well; that it diverged says more
+        // a diverged trial is also pruned, but `diverged` is more specific
         if (this.trials.get(record.trial)?.state !== 'diverged')
           this.change(record.trial, { state: 'pruned' });
         return;
@@ -242,18 +242,18 @@ export class TrialCollector {
     this.running.delete(keyOf(record));
     const runs = this.runs.get(trial) ?? new Map<number, SeedResult>();
     this.runs.set(trial, runs);
-    // a run's summary counts from its beginning, so that the last one has all
+    // a run's summary counts from its start, so the last one is the total
     if (trained !== null) this.addSeconds(trial, seed, trained);
     if (message !== null) this.messages.set(trial, message);
     if (status === 'failed') return;
     const epochs = Math.min(to, record.epochs ?? to);
     runs.set(seed, { seed, rung: to, epochs, value });
-    // a kill may have the end of a segment told twice
+    // a segment's end may be recorded twice after a kill
     if (!this.trained.has(keyOf(record))) this.epochsTrained += Math.max(0, epochs - from);
     this.trained.add(keyOf(record));
   }
 
-  /** Of a trial's runs; undefined where none has ended. */
+  /** Of a trial's runs; undefined if none has ended. */
   private mostEpochs(trial: number): number | undefined {
     const runs = [...(this.runs.get(trial)?.values() ?? [])];
     return runs.length === 0 ? undefined : Math.max(...runs.map(({ epochs }) => epochs));

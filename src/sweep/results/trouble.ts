@@ -1,4 +1,4 @@
-/** What keeps a sweep that came to its end from counting as done. */
+/** Why a finished sweep counts as failed. */
 import { EXIT, type ExitCode } from '../../util/errors.js';
 import { counted } from '../../util/words.js';
 import type { SweepRecords, TrialState } from './trials.js';
@@ -10,9 +10,9 @@ export interface Trouble {
 }
 
 /**
- * A failed trial where `on_trial_error` is `stop` (exit 1), and that no trial has a value of the
- * objective: exit 4 where all diverged, else exit 1. A sweep in which one trial has a value is
- * done, whatever became of the others. Undefined also as long as it is not decided.
+ * A finished sweep fails if a failed trial stopped it (exit 1), or if no trial has a value of the
+ * objective (exit 4 if all diverged, otherwise exit 1). Undefined if it did not fail or is not
+ * finished.
  */
 export function troubleOf({ rows, reason, winner }: SweepRecords): Trouble | undefined {
   if (reason === 'trial_error') {

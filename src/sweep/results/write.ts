@@ -1,4 +1,4 @@
-/** What stays of a sweep besides its trials: `trials.csv`, `summary.json` and `best.yaml`. */
+/** Writes the results of a sweep: `trials.csv`, `summary.json` and `best.yaml`. */
 import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
 import { counted } from '../../util/words.js';
 import type { SweepPlan } from '../plan.js';
@@ -21,10 +21,8 @@ import {
   type TrialState,
 } from './trials.js';
 
-/**
- * Writes them from the journal as it stands; the same journal gives the same files. Gives what it
- * read.
- */
+/** Writes the results from the journal; the same journal produces the same files.
+ * @returns the results that were read */
 export function writeResults(directory: SweepDirectory): SweepResults {
   const results = readSweepResults(directory.path);
   const { plan, records } = results;
@@ -36,9 +34,7 @@ export function writeResults(directory: SweepDirectory): SweepResults {
   return results;
 }
 
-/**
- * The config of a trial's first seed, runnable as it is, with a head that says where it comes from.
- */
+/** The config of a trial's first seed, ready to run, with a header about its origin. */
 function bestYaml(
   plan: SweepPlan,
   directory: SweepDirectory,
@@ -60,7 +56,7 @@ function bestYaml(
   return `${head.map(line => `# ${line}\n`).join('')}${trialConfig(plan, directory, row).resolvedYaml}`;
 }
 
-/** Throws UserError where the sweep's frozen configs were changed or are gone. */
+/** @throws UserError (exit 2) if the sweep's frozen configs were changed or are missing */
 export function trialConfig(
   plan: SweepPlan,
   directory: SweepDirectory,
@@ -81,7 +77,7 @@ const STATES: readonly TrialState[] = [
   'failed',
 ];
 
-/** A trial as the summary has it. */
+/** A trial in the summary. */
 interface SummaryTrial extends Pick<TrialRow, 'trial' | 'state' | 'epochs' | 'value' | 'spread' | 'point'> {
   /** Run directories, in the order of the seeds. */
   readonly runs: readonly string[];
@@ -103,16 +99,16 @@ export interface SweepSummary {
   /** As in a run's summary. */
   readonly selected_on_test?: readonly string[];
   readonly best: SummaryTrial | null;
-  /** The trivial baseline that is hardest to beat on the objective; absent if none is known. */
+  /** The best trivial baseline on the objective; absent if unknown. */
   readonly baseline?: ObjectiveBaseline;
-  /** A better value after fewer epochs than the best has. */
+  /** A better value after fewer epochs than the best trial has. */
   readonly better_earlier: SummaryTrial | null;
   /** The best five. */
   readonly top: readonly SummaryTrial[];
   readonly importance: readonly Importance[] | null;
 }
 
-/** What `sweep --json` and `summary.json` say. */
+/** The content of `summary.json` and `sweep --json`. */
 export function summaryOf(results: SweepResults): SweepSummary {
   const { directory, plan, state, records } = results;
   const { rows } = records;
