@@ -94,7 +94,7 @@ const BASE = {
 /** Programs that change the reader's machine, or wait for the reader. */
 const LEFT_OUT = /^(git|cd|open|sudo|pip|source|echo)\b|^npm (ci|cit|test|install|pack|publish)\b/;
 
-/** Carries out the blocks of one page in a folder of its own. Throws where a block is not as it says. */
+/** Checks the blocks of one page in a folder of its own. Throws if a block is not as it says. */
 export class Document {
   private printed = '';
 

@@ -1,4 +1,4 @@
-/** Figures of the documents, taken from the files that `npm run bench` and `npm run reproduce` wrote. */
+/** Figures of the documents, from the files that `npm run bench` and `npm run reproduce` wrote. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../src/util/root.js';

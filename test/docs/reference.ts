@@ -1,4 +1,4 @@
-/** The generated pages of docs/reference: every config key, verb, flag, event, metric and exit code. */
+/** The generated pages of docs/reference: config keys, verbs, flags, events, metrics, exit codes. */
 import { lossFacts } from '../../src/config/rules/losses.js';
 import {
   isTrained,

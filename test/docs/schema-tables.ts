@@ -219,7 +219,7 @@ export class SchemaTables {
     ];
   }
 
-  /** A link to the section of an object, or of a list's or a mapping's objects, that has a definition. */
+  /** A link to the section of an object with a definition, or of a list's or mapping's objects. */
   private ownSection(
     raw: Schema,
     schema: Schema,
