@@ -327,7 +327,7 @@ t.test('labels that would silently enlarge the model', async t => {
     4,
   ]);
   t.same(judge([3, 1, 2], [1]), [
-    'warning: no training label is 0. Labels start at 0; do yours start at 1? If this is meant, set `model.num_classes: 4`',
+    'warning: no training label is 0. Labels start at 0; do yours start at 1? If intended, set `model.num_classes: 4`',
     4,
   ]);
   t.same(judge([0, 7, 1, 2, 3, 255, 4], [0, 255]), [

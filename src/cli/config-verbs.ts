@@ -1,9 +1,10 @@
-/** The verbs that say what a config means and train nothing: `validate`, `config`, `graph` and `schema`. */
+/** The verbs that say what a config means and train nothing: `validate`, `data`, `config`, `graph`, `schema`. */
 import { Argument, type Command, Option } from 'commander';
 import type { Width } from '../engine/simd/target.js';
 import {
   backendOption,
   jsonFormatOption,
+  jsonOption,
   type Shell,
   setOption,
   threadsOption,
@@ -38,6 +39,16 @@ export function addValidate(program: Command, { io, finish }: Shell): void {
         );
       },
     );
+}
+
+export function addData(program: Command, { io, finish }: Shell): void {
+  verb(program, 'data <config>', 'show the data of a config: counts, lengths, targets, features, examples')
+    .addOption(setOption())
+    .addOption(jsonOption('the summary'))
+    .action(async (config: string, { set, json = false }: { set: string[]; json?: boolean }) => {
+      const { data } = await import('./data.js');
+      finish(await data(config, { set, json }, io));
+    });
 }
 
 export function addConfig(program: Command, { io, finish }: Shell): void {

@@ -2,7 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { EXIT, type ExitCode, usageError } from '../errors.js';
 import { addCompare } from './compare-verb.js';
-import { addConfig, addGraph, addSchema, addValidate } from './config-verbs.js';
+import { addConfig, addData, addGraph, addSchema, addValidate } from './config-verbs.js';
 import { addExport } from './export-verb.js';
 import { jsonOption, type Shell, verb, withSharedFlags } from './flags.js';
 import { explainedCommand } from './help.js';
@@ -82,6 +82,7 @@ export function buildProgram(shell: Shell): Command {
     addResume,
     addVerify,
     addValidate,
+    addData,
     addConfig,
     addGraph,
     addEvaluate,

@@ -1,7 +1,7 @@
 /** `validate`: everything about configs that can be checked without training, their data included. */
 import { checkAgainstData, type LoadedExperiment, loadExperiment, locateInConfig } from '../config/index.js';
 import { OPTIMISTIC, testSelections } from '../config/splits.js';
-import type { SplitName } from '../data/index.js';
+import type { Dataset, SplitName } from '../data/index.js';
 import { type Diagnostic, EXIT, type ExitCode, UserError } from '../errors.js';
 import { checkName } from '../experiment/run-directory.js';
 import { openData } from '../training/data.js';
@@ -58,6 +58,25 @@ async function judge(file: string, set: readonly string[]): Promise<Verdict> {
 async function checkWithData(
   loaded: LoadedExperiment,
 ): Promise<Pick<Verdict, 'diagnostics' | 'warnings' | 'sequences'>> {
+  const {
+    data: { train, validation, test },
+    ...found
+  } = await checkedData(loaded);
+  const sequences = {
+    train: train.count,
+    ...(validation && { validation: validation.count }),
+    test: test.count,
+  };
+  return { ...found, sequences };
+}
+
+/**
+ * The data of a config, and what is wrong or remarkable about both.
+ * @throws UserError exit 2 or 5 if the data cannot be opened
+ */
+export async function checkedData(
+  loaded: LoadedExperiment,
+): Promise<Pick<Verdict, 'diagnostics' | 'warnings'> & { readonly data: Dataset }> {
   const { experiment } = loaded;
   try {
     checkName(experiment.name, loaded.locator.atValue(['name'], 'run/name', ''));
@@ -65,13 +84,7 @@ async function checkWithData(
     const { diagnostics, warnings, sizes } = checkAgainstData(loaded, data);
     gateReferences(loaded);
     if (diagnostics.length === 0) initialParameters(loaded, modelSpec(loaded, sizes));
-    const { train, validation, test } = data;
-    const sequences = {
-      train: train.count,
-      ...(validation && { validation: validation.count }),
-      test: test.count,
-    };
-    return { diagnostics, warnings: [...selectionWarnings(loaded), ...warnings], sequences };
+    return { data, diagnostics, warnings: [...selectionWarnings(loaded), ...warnings] };
   } catch (error) {
     throw error instanceof UserError ? locateInConfig(error, loaded) : error;
   }

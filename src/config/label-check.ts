@@ -48,7 +48,7 @@ function stray(label: PlacedLabel, why: string, expected: string, numClasses: nu
 
 function absentClasses({ count, first }: NonNullable<LabelFacts['gap']>, numClasses: number): string {
   if (count === 1 && first[0] === 0) {
-    return `no training label is 0. Labels start at 0; do yours start at 1? If this is meant, set \`model.num_classes: ${numClasses}\``;
+    return `no training label is 0. Labels start at 0; do yours start at 1? If intended, set \`model.num_classes: ${numClasses}\``;
   }
   const which = `${first.join(', ')}${count > first.length ? ', …' : ''}`;
   const meant = `\`model.num_classes: ${numClasses}\` says that this is meant`;

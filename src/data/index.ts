@@ -27,5 +27,13 @@ export {
   type SequenceReader,
 } from './new-sequences.js';
 export { fitScaling, inDataUnits, isConstant } from './scaling.js';
+export {
+  type ColumnSummary,
+  type DataSummary,
+  type Example,
+  type Histogram,
+  type SplitSummary,
+  summarize,
+} from './summary.js';
 export { type DatasetConfig, newSequences, openDataset } from './table.js';
 export { decodeText, encodeText, symbolNumbers, UNKNOWN } from './vocabulary.js';
