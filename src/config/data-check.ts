@@ -1,6 +1,7 @@
 /** The last check before training: the config against the data that were read, and the model's completed sizes. */
 import { IGNORED, inputWidth, type SequenceInput } from '../data/dataset.js';
 import type { LabelFacts, PlacedLabel } from '../data/labels.js';
+import type { Values } from '../data/values.js';
 import { type Diagnostic, damagedError } from '../errors.js';
 import { type ColumnFacts, checkColumns } from './column-check.js';
 import { checkFacts, type DataFacts } from './data-facts.js';
@@ -19,7 +20,7 @@ export type TargetShape =
       readonly kind: 'class';
       readonly numClasses: number;
       readonly perStep: boolean;
-      readonly values?: Int32Array;
+      readonly values?: Values<Int32Array>;
     }
   | {
       readonly kind: 'value';
@@ -178,7 +179,7 @@ function checkCounted(
 ): Diagnostic[] {
   const empty = Object.entries(splits).filter(([, { targets }]) =>
     targets.kind === 'class'
-      ? targets.values?.every(label => label === IGNORED)
+      ? targets.values !== undefined && isEach(targets.values, label => label === IGNORED)
       : targets.values?.every(Number.isNaN),
   );
   const key = ['loss', 'ignored_index'];
@@ -189,6 +190,11 @@ function checkCounted(
       `no prediction of the ${name} split counts: all of its labels are ignored`,
     ),
   );
+}
+
+function isEach(values: Iterable<number>, is: (value: number) => boolean): boolean {
+  for (const value of values) if (!is(value)) return false;
+  return true;
 }
 
 /** A limit is an upper bound, so that one that nothing reaches is no error, but perhaps a slip. */

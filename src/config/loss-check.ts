@@ -5,13 +5,15 @@ import { lossFacts, targetSize } from './losses.js';
 
 /** What the check needs to know of a split. */
 interface SplitTargets {
-  readonly targets: {
-    readonly kind: 'class' | 'value';
-    readonly size?: number;
-    readonly values?: ArrayLike<number>;
-    readonly perStep?: boolean;
-    readonly scaling?: object;
-  };
+  readonly targets:
+    | { readonly kind: 'class' }
+    | {
+        readonly kind: 'value';
+        readonly size: number;
+        readonly values?: ArrayLike<number>;
+        readonly perStep?: boolean;
+        readonly scaling?: object;
+      };
 }
 
 /** @param splits by their names */
@@ -48,8 +50,8 @@ function checkLabelTargets(
   splits: Readonly<Record<string, SplitTargets>>,
 ): Diagnostic[] {
   for (const [name, { targets }] of Object.entries(splits)) {
-    const { kind, size = 1, values = [], perStep, scaling } = targets;
-    if (kind !== 'value') continue;
+    if (targets.kind !== 'value') continue;
+    const { size, values = [], perStep, scaling } = targets;
     const expected = 'targets from 0 to 1';
     if (scaling !== undefined) {
       const message = `loss ${loss.kind} needs ${expected}, and \`dataset.normalize\` scales them`;

@@ -36,4 +36,5 @@ export {
   summarize,
 } from './summary.js';
 export { type DatasetConfig, newSequences, openDataset } from './table.js';
+export { eachChunk, inMemory, type Values } from './values.js';
 export { decodeText, encodeText, symbolNumbers, UNKNOWN } from './vocabulary.js';

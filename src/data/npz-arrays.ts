@@ -9,6 +9,7 @@ import type { FileLabels, PlacedLabel } from './labels.js';
 import { MAX_CLASSES, MAX_SYMBOLS } from './limits.js';
 import type { Packed } from './packed.js';
 import { Problems } from './problems.js';
+import type { Values } from './values.js';
 
 export interface NpzSequences {
   readonly packed: Packed;
@@ -207,14 +208,18 @@ function labelsOf(y: NpyArray, { name, file, ignored }: LabelSource): Int32Array
   return Int32Array.from(y.values, (label: number) => (isIgnored(label) ? IGNORED : label));
 }
 
-function placed(values: Int32Array, y: NpyArray, { name, file, ignored }: LabelSource): FileLabels {
+function placed(
+  values: Values<Int32Array>,
+  y: Pick<NpyArray, 'shape'>,
+  { name, file, ignored }: LabelSource,
+): FileLabels {
   const inner = y.shape.slice(1);
   return {
     ignored,
     values,
     at: index => ({
       name: `${name}${indexWords(index, inner)}`,
-      value: String(values[index]),
+      value: String(values.subarray(index, index + 1)[0]),
       place: { file },
     }),
   };

@@ -7,6 +7,7 @@ export interface Values<T extends Numbers> {
   readonly length: number;
   /** The numbers from `from` to `to`, exclusive; good until the next call. */
   subarray(from: number, to: number): T;
+  [Symbol.iterator](): Iterator<number>;
 }
 
 /** About as many numbers are looked at together. */
@@ -69,5 +70,9 @@ export class RowValues<T extends Numbers> implements Values<T> {
       at = end;
     }
     return out;
+  }
+
+  *[Symbol.iterator](): Generator<number, void> {
+    for (let index = 0; index < this.count; index++) yield* this.row(index);
   }
 }
