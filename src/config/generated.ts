@@ -24,6 +24,10 @@ export type PictureSequence = 'rows' | 'pixels';
  */
 export type Limit = number;
 /**
+ * MiB that the dataset's files may have together to be read into memory. Larger ones stay on the disk, and sequences are read when their batch is next. Results are the same bytes. Compressed files are always read into memory.
+ */
+export type Memory = number;
+/**
  * Share of the data set aside for the test split, drawn with the experiment's seed.
  */
 export type TestFraction = number;
@@ -362,6 +366,7 @@ export interface IdxDataset {
   test_labels: string;
   sequence: PictureSequence;
   validation?: Validation;
+  memory?: Memory;
   limit?: Limit;
 }
 /**
@@ -383,6 +388,7 @@ export interface NpzDataset {
    */
   validation_arrays?: boolean;
   validation?: Validation;
+  memory?: Memory;
   limit?: Limit;
 }
 /**
@@ -500,6 +506,7 @@ export interface JsonlDataset {
   id?: string;
   normalize?: Normalize;
   validation?: Validation;
+  memory?: Memory;
   limit?: Limit;
 }
 /**
@@ -533,6 +540,7 @@ export interface TextDataset {
    */
   sequence_length: number;
   validation?: TextValidation;
+  memory?: Memory;
   limit?: Limit;
 }
 /**

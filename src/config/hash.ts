@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { relative, sep } from 'node:path';
 import { configure } from 'safe-stable-stringify';
+import type { MemoryConfig } from '../data/memory.js';
 import type { Experiment } from './experiment.js';
 import { mapPaths } from './paths.js';
 import { dependsOnLength } from './schedule-checks.js';
@@ -18,15 +19,17 @@ export interface Hashes {
 
 /**
  * SHA-256 (hex) of what defines the results. Left out is what only names, watches or judges them:
- * `name`, `description`, `checkpoint`, `gates`, `training.log_every`, `training.metrics`. Paths
- * count relative to the config's folder, so that a checkout elsewhere has the same hash. A key that
- * is younger than the first hashes counts only where it is not at its default.
+ * `name`, `description`, `checkpoint`, `gates`, `training.log_every`, `training.metrics`,
+ * `dataset.memory`. Paths count relative to the config's folder, so that a checkout elsewhere has
+ * the same hash. A key that is younger than the first hashes counts only if it is not at its
+ * default.
  * @param folder of the config; absolute
  */
 export function hashExperiment(experiment: Experiment, folder: string): Hashes {
   const counted = withoutYoungerDefaults(experiment) as Experiment;
   const portable = mapPaths(counted, path => relative(folder, path).split(sep).join('/'));
   const { version, seed, dataset, model, loss, optimizer, training } = portable;
+  const { memory: _memory, ...data }: typeof dataset & MemoryConfig = dataset;
   const { log_every: _, metrics: _metrics, ...trained } = training;
   const {
     num_epochs: _epochs,
@@ -35,7 +38,7 @@ export function hashExperiment(experiment: Experiment, folder: string): Hashes {
     eval_batch_size: _evaluated,
     ...stepped
   } = trained;
-  const rest = { version, seed, dataset, model, loss, optimizer };
+  const rest = { version, seed, dataset: data, model, loss, optimizer };
   const hash = digest({ ...rest, training: trained });
   // with such a schedule a training of another length has other steps
   if (dependsOnLength(optimizer.schedule)) return { hash, stepHash: hash };

@@ -9,7 +9,7 @@ import { checkNpyLayout, isNpy, type NpyArray, parseNpy, parseNpyTexts } from '.
 import { readZip } from './formats/zip.js';
 import { expansionLimit } from './limits.js';
 import type { DataRecord, ReadSequence, SequenceReader } from './new-sequences.js';
-import { indexWords, shapeWords, wrong } from './npz-arrays.js';
+import { indexWords, shapeWords, wrong } from './numpy-arrays.js';
 import { Problems } from './problems.js';
 
 interface Arrays {

@@ -12,8 +12,8 @@ type LeafPath<T> = T extends readonly (infer Item)[]
 type Joined<Key extends string, Rest extends string> = Rest extends '' ? Key : `${Key}.${Rest}`;
 
 /**
- * The keys of a model's layers have the effects of those that equal layers share, and all keys of a
- * dataset have one.
+ * The keys of a model's layers have the effects of those that equal layers share, and the keys
+ * of a dataset have one, but for `memory`, which changes nothing.
  */
 type Key = Exclude<LeafPath<Experiment>, `model.layers.${string}` | `dataset.${string}`>;
 
@@ -119,6 +119,7 @@ const BY_KEY: ReadonlyMap<string, readonly Effect[]> = new Map(Object.entries(EF
 
 /** What a value at a key such as `gates.0.min` changes, also one that a run had until some step; empty: nothing. */
 export function effectsOf(key: string): readonly Effect[] {
+  if (key === 'dataset.memory') return [];
   if (key.startsWith('dataset.')) return ['data'];
   return (
     BY_KEY.get(withoutIndexes(key.replace(UNTIL, '')).replace('model.layers.', 'model.')) ??
