@@ -15,6 +15,12 @@ const inside = (...folders) => `^src/(${folders.join('|')})/`;
 /** A package by name, wherever npm put it. */
 const packages = (...names) => `(^|/)node_modules/(${names.map(n => n.replace(/\W/g, '\\$&')).join('|')})(/|$)`;
 
+const { peerDependencies } = require('./package.json');
+/** Development packages that the build puts into the program. */
+const BUNDLED = ['@bufbuild/protobuf', 'acorn', 'ajv', 'commander', 'csv-parse', 'fastest-levenshtein', 'fflate', 'gpu.js', 'picocolors', 'pino', 'pure-rand', 'safe-stable-stringify', 'tinyglobby', 'yaml'];
+/** Those that a user installs who needs them. */
+const OPTIONAL = Object.keys(peerDependencies);
+
 /** A folder's entries are alternatives to each other; beside them stand the interface they share and the table of them all. */
 const siblings = (folder, shared) => ({
   name: `${folder}-siblings`,
@@ -28,9 +34,9 @@ module.exports = {
   forbidden: [
     { name: 'no-circular', comment: 'a cycle means two files are one concept, or an arrow points upwards; gradients of ops are ops, and some are the gradient of each other', severity: 'error', from: { pathNot: '^src/ops/' }, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
     { name: 'not-resolvable', comment: 'an import of what is not there fails at run time, perhaps only in one verb', severity: 'error', from: {}, to: { couldNotResolve: true } },
-    { name: 'no-dev-packages', comment: 'a user installs the program without the development packages; the generator of types and the bundler are development tools, and the page is bundled with what it imports', severity: 'error', from: { path: '^src/', pathNot: '^src/(config/generate\\.ts$|report/bundle\\.ts$|report/page/)' }, to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] } },
+    { name: 'no-dev-packages', comment: 'what the program imports is bundled, and a development tool in the bundle would be a mistake; the bundler itself refuses what is neither bundled nor installed', severity: 'error', from: { path: '^src/', pathNot: '^src/(build/|config/schema/(generate|build-validators)\\.ts$|report/bundle\\.ts$|report/page/)' }, to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'], pathNot: packages(...BUNDLED, ...OPTIONAL) } },
 
-    only('gpu.js-in-engine', 'the engine alone knows how kernels run, so that everything else works on every backend', inside('engine'), packages('gpu.js', 'webgpu')),
+    only('gpu.js-in-engine', 'the engine alone knows how kernels run, so that everything else works on every backend', inside('engine'), `${packages('gpu.js', 'webgpu')}(?!package\\.json$)`),
     only('ajv-and-yaml-in-config', 'every format is validated through one helper, which words and locates the errors', '^(src/config/|test/)', packages('ajv', 'yaml')),
     only('pino-in-experiment', 'the log has one writer, which numbers the events', '^(src/experiment/|test/)', packages('pino')),
     only('bullmq-in-launchers', 'who uses no queue does not pay for one', '^src/sweep/launchers/', packages('bullmq', 'ioredis')),

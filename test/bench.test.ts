@@ -1,10 +1,12 @@
-/** The arithmetic of `npm run bench`: medians, noise, verdicts, arguments. Nothing here is timed. */
+/**
+ * The arithmetic of `npm run bench`: medians, noise, verdicts, arguments. Nothing here is timed.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
-import { UserError } from '../src/errors.js';
-import { packageRoot } from '../src/root.js';
+import { UserError } from '../src/util/errors.js';
+import { packageRoot } from '../src/util/root.js';
 import { runBench } from './bench/bench.js';
 import { allCases, type BenchCase, benchCase, flopsOf, REFERENCE } from './bench/cases.js';
 import { compare } from './bench/check.js';
@@ -62,7 +64,8 @@ t.test('cases', async t => {
   // 2 * 100 * 512 * 256, as often as it runs in a call
   const product = benchCase('matmul', REFERENCE);
   t.equal(flopsOf(product), product.repeats * 26_214_400);
-  // layer 1: 28 + 128 columns, layer 2: 128 + 128, each times 512 gates, 100 rows, 28 steps; three times for a gradient
+  // layer 1: 28 + 128 columns, layer 2: 128 + 128, each times 512 gates, 100 rows, 28 steps; three
+  // times for a gradient
   t.equal(flopsOf(benchCase('train_step', REFERENCE)), 3 * 2 * 100 * 28 * 512 * (156 + 256));
   // three gates; one; two directions, each of which reads both of the layer below
   const step = (model: BenchCase['model']) => flopsOf(benchCase('train_step', REFERENCE, model)) / 3;

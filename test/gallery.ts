@@ -1,6 +1,7 @@
 /**
- * Makes the pictures that the README shows: `npm run gallery` trains the reference experiment and the example sweep, reports both, and photographs the
- * reports; `npm run gallery -- RUN SWEEP` takes directories that are there already.
+ * Makes the pictures that the README shows: `npm run gallery` trains the reference experiment and
+ * the example sweep, reports both, and photographs the reports; `npm run gallery -- RUN SWEEP`
+ * takes directories that are there already.
  */
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +9,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { runCommandLine } from '../src/cli/program.js';
 import { buildReport, readPageAssets, renderPage } from '../src/report/index.js';
-import { packageRoot } from '../src/root.js';
+import { packageRoot } from '../src/util/root.js';
 import { chromiumMissing, openPage, startChromium } from './support/browser.js';
 
 /** As wide as a README is shown, about, at twice the pixels of the text. */

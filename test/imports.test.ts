@@ -1,4 +1,7 @@
-/** The rules of the map, executed: who may import whom, and where clocks, chance and the process may be touched. */
+/**
+ * The rules of the map, executed: who may import whom, and where clocks, chance and the process may
+ * be touched.
+ */
 import { spawnSync } from 'node:child_process';
 import {
   cpSync,
@@ -14,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative, sep } from 'node:path';
 import t from 'tap';
 import ts from 'typescript';
-import { packageRoot } from '../src/root.js';
+import { packageRoot } from '../src/util/root.js';
 
 const copy = mkdtempSync(join(tmpdir(), 'cellrun-imports-'));
 t.teardown(() => rmSync(copy, { recursive: true }));
@@ -53,13 +56,13 @@ t.test('the imports follow the rules, and a planted violation of each rule is fo
     ['page-is-bundled', 'src/cli/planted-v.ts', '../report/page/format.js'],
     ['page-knows-documents', 'src/report/page/planted-w.ts', '../html.js'],
     ['commander-in-cli', 'src/training/planted-h.ts', 'commander'],
-    ['cli-is-the-top', 'src/training/planted-i.ts', '../cli/io.js'],
+    ['cli-is-the-top', 'src/training/planted-i.ts', '../cli/terminal/io.js'],
     ['graph-knows-no-op', 'src/graph/planted-j.ts', '../ops/index.js'],
     ['mathematics-knows-no-machine', 'src/ops/planted-k.ts', '../engine/index.js'],
     ['engine-knows-no-training', 'src/engine/planted-l.ts', '../model/spec.js'],
     ['training-does-not-predict', 'src/training/planted-x.ts', '../prediction/answers.js'],
-    ['data-is-a-source', 'src/data/planted-m.ts', '../experiment/json.js'],
-    ['config-is-a-source', 'src/config/planted-n.ts', '../experiment/json.js'],
+    ['data-is-a-source', 'src/data/planted-m.ts', '../experiment/files/json.js'],
+    ['config-is-a-source', 'src/config/planted-n.ts', '../experiment/files/json.js'],
     ['experiment-writes-what-it-is-given', 'src/experiment/planted-o.ts', '../data/index.js'],
     ['readers-read-files', 'src/report/planted-p.ts', '../data/index.js'],
     ['reviews-ask-sweeps-for-results', 'src/review/planted-x.ts', '../sweep/run.js'],
@@ -125,7 +128,7 @@ const globals: readonly GlobalRule[] = [
     expression:
       /^(globalThis\.)?(Math\.random|crypto\.getRandomValues)$|^(randomBytes|randomUUID|randomInt)$/,
     // a lock's name and token must be unique, and no result knows them
-    allowed: ['experiment/run-lock.ts'],
+    allowed: ['experiment/locks/run-lock.ts'],
     reason: 'chance comes from the seeded generator alone',
   },
   {
@@ -154,7 +157,10 @@ const globals: readonly GlobalRule[] = [
   },
 ];
 
-/** `FILE:LINE: expression (reason)` of each breach in one file; comments and strings are no expressions. */
+/**
+ * `FILE:LINE: expression (reason)` of each breach in one file; comments and strings are no
+ * expressions.
+ */
 function breaches(file: string, text: string): string[] {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.ES2023, true);
   const found: string[] = [];

@@ -1,9 +1,9 @@
 /**
  * `npm test [-- NAME ...] [--jobs=N] [--tap]`: runs test files, all of them or those named. A NAME
- * is `resume`, `test/resume.test.ts`, or the first word of several files if no file has it as its
- * name. `--quick` runs the files that import `./support/quick.js`. Prints a line for each file and
- * what failed in it; `--tap` prints everything. Exit code: 0, 1 if a test failed, 2 for a wrong
- * command line.
+ * is `resume`, `test/training/resume.test.ts`, `test/training`, or the first word of several files
+ * if no file has it as its name. `--quick` runs the files that import `./support/quick.js`. Prints
+ * a line for each file and what failed in it; `--tap` prints everything. Exit code: 0, 1 if a test
+ * failed, 2 for a wrong command line.
  *
  * Flags of Node hold for all files, such as `--no-liftoff`. Files run in plain Node, two at a time.
  * The runner of tap loads a TypeScript compiler and coverage into each of them and into all
@@ -12,16 +12,16 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { packageRoot } from '../src/root.js';
+import { packageRoot } from '../src/util/root.js';
 import { selectTests } from './support/select-tests.js';
 import { everything, type FileResult, failuresOnly, runFile, totals } from './support/test-files.js';
 
 const sources = join(packageRoot, 'test');
 // the sources count, since an earlier build may have left files in dist/ that have no source any
 // more
-const names = readdirSync(sources).flatMap(file =>
-  file.endsWith('.test.ts') ? [basename(file, '.test.ts')] : [],
-);
+const files = readdirSync(sources, { recursive: true, encoding: 'utf8' })
+  .flatMap(file => (file.endsWith('.test.ts') ? [file.slice(0, -'.test.ts'.length)] : []))
+  .sort();
 
 function usage(message: string): never {
   process.stderr.write(`${message}\n`);
@@ -46,17 +46,21 @@ function options() {
   }
 }
 
-function isMarkedQuick(name: string): boolean {
-  return /^import '\.\/support\/quick\.js';$/m.test(readFileSync(join(sources, `${name}.test.ts`), 'utf8'));
+function isMarkedQuick(file: string): boolean {
+  return /^import '\.{1,2}\/support\/quick\.js';$/m.test(
+    readFileSync(join(sources, `${file}.test.ts`), 'utf8'),
+  );
 }
 
 const { quick, tap, jobs, wanted } = options();
 const { selected, unknown } = selectTests(
-  names.filter(name => !quick || isMarkedQuick(name)),
+  files.filter(file => !quick || isMarkedQuick(file)),
   wanted,
 );
 if (unknown.length > 0)
-  usage(`no ${quick ? 'quick ' : ''}test is called ${unknown.join(', ')}; there are ${names.join(', ')}`);
+  usage(
+    `no ${quick ? 'quick ' : ''}test is called ${unknown.join(', ')}; there are ${files.map(file => basename(file)).join(', ')}`,
+  );
 
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
@@ -65,8 +69,8 @@ const results: FileResult[] = [];
 const waiting = [...selected];
 
 async function work(): Promise<void> {
-  for (let name = waiting.shift(); name !== undefined && !stop.signal.aborted; name = waiting.shift()) {
-    const result = await runFile(join('dist', 'test', `${name}.test.js`), stop.signal);
+  for (let file = waiting.shift(); file !== undefined && !stop.signal.aborted; file = waiting.shift()) {
+    const result = await runFile(join('dist', 'test', `${file}.test.js`), stop.signal);
     results.push(result);
     process.stdout.write((tap ? everything : failuresOnly)(result, results.length));
   }

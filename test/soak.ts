@@ -1,12 +1,13 @@
 /**
- * `npm run soak`: the long form of test/faults.test.ts, test/fuzz.test.ts and test/kills.test.ts. One table of figures on stdout, progress and what failed on
- * stderr. Exit codes: 0, 1 on any failure, 2 for wrong arguments.
+ * `npm run soak`: the long form of test/training/faults.test.ts, test/data/fuzz.test.ts and
+ * test/training/kills.test.ts. One table of figures on stdout, progress and what failed on stderr.
+ * Exit codes: 0, 1 on any failure, 2 for wrong arguments.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { formatDiagnostics } from '../src/cli/diagnostics.js';
-import { EXIT, UserError } from '../src/errors.js';
+import { formatDiagnostics } from '../src/cli/terminal/diagnostics.js';
+import { EXIT, UserError } from '../src/util/errors.js';
 import { renderTable } from './bench/table.js';
 import { HELP, parseOptions } from './soak/options.js';
 import { type Figures, runs } from './soak/parts.js';

@@ -1,6 +1,6 @@
 /**
- * What a recurrent cell is: one time step, written with ops. It knows neither batches nor the walk
- * through time.
+ * A recurrent cell: one time step, written with ops. It knows neither batches nor the loop over
+ * time.
  */
 import type { Node } from '../graph/node.js';
 import type { Shape } from '../graph/shape.js';
@@ -20,11 +20,11 @@ export interface ParameterShape {
    * Whether the last axis is the layer's input: such a weight is read through `StepInput.times`.
    */
   readonly readsInput?: true;
-  /** The constant that it starts with; absent: uniform within 1/sqrt(hidden size). */
+  /** Initial constant; absent: uniform within 1/sqrt(hidden size). */
   readonly initial?: number;
 }
 
-/** The input of one step, whatever parts it consists of. */
+/** The input of one step, which may have several parts. */
 export interface StepInput {
   /** B. */
   readonly batch: number;
@@ -32,7 +32,7 @@ export interface StepInput {
   times(name: string): Node;
 }
 
-/** The parameters of one direction of a layer by name, but for those that read the input. */
+/** The parameters of one direction of a layer by name, except those that read the input. */
 export type CellWeights = Readonly<Record<string, Node>>;
 
 export interface CellState {
@@ -41,7 +41,7 @@ export interface CellState {
   readonly size: number;
 }
 
-/** `Settings` is what a config says of a layer with this cell. */
+/** `Settings` is the config of a layer with this cell. */
 export interface Cell<Settings> {
   /** Name of the recurrent module in weight names: `lstm.weight_ih_l0`. */
   readonly module: string;

@@ -14,8 +14,10 @@ const GATES = 3;
 /**
  * Gated recurrent unit, as torch.nn.GRU defines it (gate order r, z, n):
  *
- *     r = sigmoid(W_ir x + b_ir + W_hr h + b_hr)        n = tanh(W_in x + b_in + r * (W_hn h + b_hn))
- *     z = sigmoid(W_iz x + b_iz + W_hz h + b_hz)        h' = (1 - z) * n + z * h
+ *     r  = sigmoid(W_ir x + b_ir + W_hr h + b_hr)
+ *     z  = sigmoid(W_iz x + b_iz + W_hz h + b_hz)
+ *     n  = tanh(W_in x + b_in + r * (W_hn h + b_hn))
+ *     h' = (1 - z) * n + z * h
  *
  * Cho et al. (2014); r scales the product W_hn h rather than h, so that one product makes it for
  * all gates. x [B, F], h [B, H]. The products of x and of h stay apart, `[3, B, H]` each, since r

@@ -1,4 +1,4 @@
-/** The cells by the name that a config gives them; typed against the config, so that none is forgotten. */
+/** The cells by their names in a config; typed against the config, so that none is missing. */
 import type { LayerConfig } from '../config/index.js';
 import type { Cell } from './cell.js';
 import { gru } from './gru.js';

@@ -39,7 +39,8 @@ const GATES = 4;
  * With layer normalisation (Ba, Kiros and Hinton, 2016) all gates of a product are normalised
  * together:
  *
- *     i, f, g, o from LN(W_i x; norm_ih) + b_i + LN(W_h h; norm_hh) + b_h        c' = LN(f * c + i * g; norm_c)
+ *     i, f, g, o from LN(W_i x; norm_ih) + b_i + LN(W_h h; norm_hh) + b_h
+ *     c' = LN(f * c + i * g; norm_c)
  *
  * The next step reads the normalised c', as in PyTorch's LayerNormLSTMCell (benchmarks/fastrnns);
  * the paper normalises it for h' alone.

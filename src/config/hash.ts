@@ -2,11 +2,11 @@
 import { createHash } from 'node:crypto';
 import { relative, sep } from 'node:path';
 import { configure } from 'safe-stable-stringify';
-import type { MemoryConfig } from '../data/memory.js';
+import type { MemoryConfig } from '../data/reading/memory.js';
 import type { Experiment } from './experiment.js';
-import { mapPaths } from './paths.js';
-import { dependsOnLength } from './schedule-checks.js';
-import { withoutYoungerDefaults } from './younger-keys.js';
+import { mapPaths } from './merge/paths.js';
+import { withoutYoungerDefaults } from './merge/younger-keys.js';
+import { dependsOnLength } from './rules/schedule-checks.js';
 
 const stringify = configure({ deterministic: true, strict: true });
 

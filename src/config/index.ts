@@ -1,5 +1,5 @@
 /** Configs: loading, the type of what comes out, and the checks against data. */
-export { checkAgainstData, type DataShape, type ModelSizes } from './data-check.js';
+
 export type {
   DatasetConfig,
   EarlyStopping,
@@ -12,8 +12,9 @@ export type {
   TrainedMetric,
 } from './experiment.js';
 export { type LoadedExperiment, loadExperiment } from './load.js';
-export { ignoredLabel, lossFacts, measuredMetrics, targetSize } from './losses.js';
-export type { ClassesMetric, LabelsMetric, MeasuredMetric, Task, ValuesMetric } from './metrics.js';
-export { layersOf } from './model-layers.js';
-export { locateInConfig } from './relocate.js';
-export { dependsOnLength } from './schedule-checks.js';
+export { locateInConfig } from './merge/relocate.js';
+export { checkAgainstData, type DataShape, type ModelSizes } from './rules/data-check.js';
+export { ignoredLabel, lossFacts, measuredMetrics, targetSize } from './rules/losses.js';
+export type { ClassesMetric, LabelsMetric, MeasuredMetric, Task, ValuesMetric } from './rules/metrics.js';
+export { layersOf } from './rules/model-layers.js';
+export { dependsOnLength } from './rules/schedule-checks.js';

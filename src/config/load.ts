@@ -1,19 +1,19 @@
 /** The whole way of a config: files -> merged tree -> overrides -> schema -> defaults -> rules -> frozen. */
 import { dirname, resolve } from 'node:path';
 import { stringify } from 'yaml';
-import { type Diagnostic, type UserError, usageError } from '../errors.js';
-import { explainSchemaErrors } from './complaints.js';
-import { crossCheck } from './cross-checks.js';
-import { fillConstantDefaults, fillDefaults } from './defaults.js';
+import { type Diagnostic, type UserError, usageError } from '../util/errors.js';
 import type { Experiment, PartialExperiment } from './experiment.js';
 import { hashExperiment } from './hash.js';
-import { type Layers, readLayers } from './layers.js';
-import { Locator } from './locator.js';
-import { type Assignment, applyAssignments, applyOverrides } from './overrides.js';
-import { mapPaths } from './paths.js';
-import { type SchemaError, validateAgainst } from './schema.js';
-import type { Place } from './source.js';
-import { type MapNode, nodeAt, toPlain } from './tree.js';
+import { fillConstantDefaults, fillDefaults } from './merge/defaults.js';
+import { type Layers, readLayers } from './merge/layers.js';
+import { type Assignment, applyAssignments, applyOverrides } from './merge/overrides.js';
+import { mapPaths } from './merge/paths.js';
+import { crossCheck } from './rules/cross-checks.js';
+import { type SchemaError, validateAgainst } from './schema/schema.js';
+import { explainSchemaErrors } from './wording/complaints.js';
+import { Locator } from './yaml/locator.js';
+import type { Place } from './yaml/source.js';
+import { type MapNode, nodeAt, toPlain } from './yaml/tree.js';
 
 /** More than anyone reads at once; what is left shows after the first are repaired. */
 const MAX_DIAGNOSTICS = 100;

@@ -2,8 +2,8 @@
  * Which sequences form which batch: shuffled anew each epoch, perhaps grouped by length, and
  * resumable in the middle of one.
  */
-import { damagedError, usageError } from '../errors.js';
-import { type RandomState, RandomStream } from '../random.js';
+import { damagedError, usageError } from '../util/errors.js';
+import { type RandomState, RandomStream } from '../util/random.js';
 import { range } from './selection.js';
 
 export interface BatchOptions {
@@ -52,7 +52,7 @@ export class BatchOrder {
   private currentPosition = 0;
   private arranged = false;
 
-  /** @throws UserError exit 2 where not a single batch would be formed. */
+  /** @throws UserError (exit 2) if not a single batch would be formed. */
   constructor(private readonly options: BatchOptions) {
     const { count, batchSize, lastBatch, seed } = options;
     const batches = count / batchSize;
@@ -73,7 +73,7 @@ export class BatchOrder {
 
   /**
    * The order that stood at `state`: it hands out what that one would have handed out next.
-   * @throws UserError exit 5 where `state` is none of an order of these `options`.
+   * @throws UserError (exit 5) if `state` is none of an order of these `options`.
    */
   static restore(options: BatchOptions, state: BatchOrderState): BatchOrder {
     const restored = new BatchOrder(options);

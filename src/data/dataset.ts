@@ -67,10 +67,10 @@ export type Targets =
       readonly values: Float32Array;
       readonly perStep?: boolean;
       /**
-       * Leads from `values` back to the data's units, perhaps for each sequence another way; absent
-       * if the values are not scaled.
+       * Leads from `values` back to the data's units, perhaps for each prediction another way, counted
+       * over all sequences and, when `perStep`, their steps; absent if the values are not scaled.
        */
-      readonly scaling?: Scaling | ((index: number) => Scaling);
+      readonly scaling?: Scaling | ((at: number) => Scaling);
     };
 
 /** Forecasts that need no model: the last value, and the last value of the same season. */
@@ -150,10 +150,10 @@ export interface Split {
    */
   errorScale?(index: number): number | undefined;
   /**
-   * Naive forecasts of sequence `index`, `[C]` as `targets` has them, undefined if the series does
-   * not go back far enough; present of forecasts.
+   * Naive forecasts `[C]` of prediction `at`, which counts over all sequences and their steps as
+   * `targets` does; undefined if the series does not go back far enough. Present of forecasts.
    */
-  readonly naive?: Readonly<Partial<Record<NaiveForecast, (index: number) => Float32Array | undefined>>>;
+  readonly naive?: Readonly<Partial<Record<NaiveForecast, (at: number) => Float32Array | undefined>>>;
   /**
    * The grey values of sequence `index` as it was before it became one, row by row; present where
    * `Dataset.picture` is.
@@ -165,6 +165,8 @@ export interface Dataset {
   readonly input: SequenceInput;
   /** T, steps per sequence (the longest one's). */
   readonly sequenceLength: number;
+  /** The first step that has a target in any sequence, of targets per step; absent: 0. */
+  readonly firstAnswer?: number;
   readonly train: Split;
   /**
    * Sequences that are set aside from training to select by; absent if the config sets none aside.

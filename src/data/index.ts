@@ -1,6 +1,5 @@
 /** Datasets: what they look like, how one is opened, and which sequences form a batch. */
 export { type BatchOptions, BatchOrder, type BatchOrderState, sequentialBatches } from './batches.js';
-export { fileBytes, streamBytes } from './byte-sources.js';
 export {
   type Column,
   type DataScaling,
@@ -26,6 +25,7 @@ export {
   type RejectedSequence,
   type SequenceReader,
 } from './new-sequences.js';
+export { fileBytes, streamBytes } from './reading/byte-sources.js';
 export { fitScaling, inDataUnits, isConstant } from './scaling.js';
 export {
   type ColumnSummary,
@@ -36,5 +36,5 @@ export {
   summarize,
 } from './summary.js';
 export { type DatasetConfig, newSequences, openDataset } from './table.js';
+export { decodeText, encodeText, symbolNumbers, UNKNOWN } from './text/vocabulary.js';
 export { eachChunk, inMemory, type Values } from './values.js';
-export { decodeText, encodeText, symbolNumbers, UNKNOWN } from './vocabulary.js';

@@ -36,8 +36,8 @@ export interface DatasetKind<Config> {
   /**
    * Opens the dataset that `config` describes, with all its training sequences: `validation` and
    * `limit` are not the kind's business. Relative paths start at the working directory.
-   * @throws UserError exit 2 where the config asks for what is not there, exit 5 where data are
-   * damaged.
+   * @throws UserError (exit 2) if the config asks for what is not there, (exit 5) if data are
+   *   damaged.
    */
   open(config: Config, context: DatasetContext): Promise<Dataset>;
   /** What the config alone says, before any data are read; of all training sequences likewise. */

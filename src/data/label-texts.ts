@@ -1,8 +1,8 @@
 /** Class labels that files give as text, numbered over all files of a dataset. */
-import { damagedError } from '../errors.js';
+import { damagedError } from '../util/errors.js';
 import { IGNORED } from './dataset.js';
 import type { LabelFacts, PlacedLabel } from './labels.js';
-import { MAX_CLASSES } from './limits.js';
+import { MAX_CLASSES } from './reading/limits.js';
 
 /**
  * Decimal numbers with an optional exponent; not what JavaScript accepts beyond (hex, empty,
@@ -34,7 +34,7 @@ export function ignoredLabels(given: number | undefined): ReadonlySet<string> {
 /**
  * Classes of all labels except those `ignored`, in sorted order: by value if all are numbers, else
  * by UTF-16 code units.
- * @throws UserError exit 5 if no label is left or there are too many.
+ * @throws UserError (exit 5) if no label is left or there are too many.
  */
 export function classMapping(tables: readonly LabelTexts[], ignored: ReadonlySet<string>): ClassMapping {
   const all = new Set(tables.flatMap(table => table.labels));

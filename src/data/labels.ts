@@ -2,7 +2,7 @@
  * What the labels of a dataset's files say of its classes; whether that is meant is judged against
  * the config.
  */
-import type { Diagnostic } from '../errors.js';
+import type { Diagnostic } from '../util/errors.js';
 import type { Values } from './values.js';
 
 /** A label or symbol, and where it stands. */

@@ -2,7 +2,7 @@
  * Sequences that no split holds: those that a trained model is to predict. They are read without
  * labels, one after the other, as the run's own data were, by what the run remembers of these.
  */
-import type { Diagnostic } from '../errors.js';
+import type { Diagnostic } from '../util/errors.js';
 import {
   type DataScaling,
   inputWidth,
@@ -23,6 +23,8 @@ export interface DataRecord {
   readonly sequence_length: number;
   /** Whether its sequences differed in length. */
   readonly variable_length: boolean;
+  /** The first step that is asked for an answer; absent: 0. */
+  readonly first_answer?: number;
   /** C: outputs of the model. */
   readonly output_size: number;
   /** The label of each class; absent if the data name none. */
@@ -47,8 +49,11 @@ export interface NewSequence {
   readonly id?: string;
   /** The time of each step, as the input writes it; absent if steps have none. */
   readonly times?: readonly string[];
-  /** Leads from predicted values to the units of the data, if each sequence has its own scaling. */
-  readonly targetScaling?: Scaling;
+  /**
+   * Leads from the values predicted at a step to the units of the data, if each sequence has its
+   * own scaling; step 0 if there is one prediction for the sequence.
+   */
+  readonly targetScaling?: (step: number) => Scaling;
   /** Where it begins, to say what is wrong with the whole of it. */
   readonly place?: Partial<Diagnostic>;
 }
@@ -84,7 +89,7 @@ export interface SequenceReader {
   /**
    * The sequences in the order of the input. A list holds those that one piece of the input
    * completes, and may be empty.
-   * @throws UserError exit 5 if nothing after a place can be read
+   * @throws UserError (exit 5) if nothing after a place can be read
    */
   read(source: ByteSource): AsyncIterable<readonly ReadSequence[]>;
 }
@@ -102,7 +107,14 @@ interface SplitOptions {
 /** The targets, with the scaling of each sequence if it has its own. */
 function scaledBack(targets: Targets, sequences: readonly NewSequence[]): Targets {
   if (targets.kind !== 'value' || sequences[0]?.targetScaling === undefined) return targets;
-  return { ...targets, scaling: index => sequences[index].targetScaling as Scaling };
+  const predictions = targets.values.length / targets.size / sequences.length;
+  return {
+    ...targets,
+    scaling: at => {
+      const { targetScaling } = sequences[Math.floor(at / predictions)];
+      return (targetScaling as (step: number) => Scaling)(at % predictions);
+    },
+  };
 }
 
 /** New sequences as a split, scaled as those that the model was trained on. */

@@ -2,10 +2,10 @@
  * What is wrong with an input: collected, so that all of it is reported at once, and traced to the
  * config where that is wrong.
  */
-import { type Diagnostic, damagedError, EXIT, UserError, usageError } from '../errors.js';
+import { type Diagnostic, damagedError, EXIT, UserError, usageError } from '../util/errors.js';
 
 /** A file that is wrong in every row is told apart from a few typos by the first of them. */
-const MOST_SHOWN = 20;
+const MAX_SHOWN = 20;
 
 export class Problems {
   private readonly shown: Diagnostic[] = [];
@@ -13,13 +13,13 @@ export class Problems {
 
   /** Whether so many problems were added that the input needs no further look. */
   get full(): boolean {
-    return this.total >= MOST_SHOWN;
+    return this.total >= MAX_SHOWN;
   }
 
   add(...diagnostics: readonly Diagnostic[]): void {
     for (const diagnostic of diagnostics) {
       this.total++;
-      if (this.total <= MOST_SHOWN) this.shown.push(diagnostic);
+      if (this.total <= MAX_SHOWN) this.shown.push(diagnostic);
     }
   }
 

@@ -32,7 +32,7 @@ export function isConstant({ min, max }: Column): boolean {
 
 /**
  * What scales the columns of a training split.
- * @throws UserError exit 2 if the data have no numbers to scale
+ * @throws UserError (exit 2) if the data have no numbers to scale
  */
 export function fitScaling(
   method: DataScaling['method'],

@@ -1,5 +1,5 @@
 /** Which sequences of one file train and which test. */
-import { RandomStream } from '../random.js';
+import { RandomStream } from '../util/random.js';
 import { configError } from './problems.js';
 
 const TEST_FRACTION = ['dataset', 'test_fraction'];
@@ -25,7 +25,7 @@ export interface TestPartConfig {
 /**
  * Which of `count` sequences train and which test; undefined if those that test have a file of
  * their own.
- * @throws UserError exit 2 unless the config gives either such a file or a fraction
+ * @throws UserError (exit 2) unless the config gives either such a file or a fraction
  */
 export function testSelection(config: TestPartConfig, count: number, seed: number): Selection | undefined {
   const { path, test_path, test_fraction } = config;
@@ -46,8 +46,8 @@ export function testSelection(config: TestPartConfig, count: number, seed: numbe
 /**
  * Draws `round(count * fraction)` of `count` sequences for the test split, at least one, leaving at
  * least one. The same seed draws the same sequences.
- * @throws UserError exit 2 where fewer than two sequences are there to share or the fraction is not
- * between 0 and 1.
+ * @throws UserError (exit 2) if fewer than two sequences are there to share or the fraction is not
+ *   between 0 and 1.
  */
 export function holdOut(count: number, fraction: number, seed: number, file: string): Selection {
   if (!(fraction > 0 && fraction < 1)) {

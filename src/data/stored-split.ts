@@ -4,7 +4,7 @@
  */
 import { IGNORED, type Split, type Targets } from './dataset.js';
 import { packedSplit, selectTargets } from './packed.js';
-import type { ByteRange, RangedFile } from './ranged-file.js';
+import type { ByteRange, RangedFile } from './reading/ranged-file.js';
 import { RowValues, type Values } from './values.js';
 
 /** Bytes of a file. */

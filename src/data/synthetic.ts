@@ -5,14 +5,14 @@
  * (experiments 4 and 2), in the standard form of Arjovsky, Shah and Bengio, "Unitary Evolution
  * Recurrent Neural Networks", ICML 2016, sections 5.1 and 5.2.
  */
-import { RandomStream } from '../random.js';
+import { RandomStream } from '../util/random.js';
 import { type Dataset, IGNORED, type Split } from './dataset.js';
-import { sha256 } from './files.js';
 import type { DatasetContext, DatasetKind } from './kind.js';
-import { MAX_ELEMENTS } from './limits.js';
-import { numpySequences } from './numpy-sequences.js';
+import { numpySequences } from './numpy/sequences.js';
 import { packedSplit } from './packed.js';
 import { configError } from './problems.js';
+import { sha256 } from './reading/files.js';
+import { MAX_ELEMENTS } from './reading/limits.js';
 import type { TrainingPartConfig } from './training-part.js';
 
 export interface SyntheticConfig extends Pick<TrainingPartConfig, 'validation'> {
@@ -58,8 +58,8 @@ export const synthetic: DatasetKind<SyntheticConfig> = {
 /**
  * Generates both splits, each from a stream of its own: the first sequences do not depend on how
  * many follow.
- * @throws UserError exit 2 where an option does not belong to the problem or the data would be too
- * large.
+ * @throws UserError (exit 2) if an option does not belong to the problem or the data would be too
+ *   large.
  */
 function generated(config: SyntheticConfig, { seed: experimentSeed, ignoredLabel }: DatasetContext): Dataset {
   const steps = stepsOf(config);

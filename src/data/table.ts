@@ -3,20 +3,20 @@
  */
 
 import { trainingColumns } from './column-statistics.js';
-import { type CsvConfig, csv } from './csv.js';
+import { type CsvConfig, csv } from './csv/csv.js';
 import type { Dataset } from './dataset.js';
-import { type ForecastConfig, forecast } from './forecast.js';
-import { type IdxConfig, idx } from './idx.js';
-import { type JsonlConfig, jsonl } from './jsonl.js';
+import { type ForecastConfig, forecast } from './forecast/forecast.js';
 import type { DatasetContext, DatasetFacts, DatasetKind } from './kind.js';
-import { type MnistConfig, mnist } from './mnist.js';
 import type { DataRecord, SequenceReader } from './new-sequences.js';
-import { type NpzConfig, npz } from './npz.js';
+import { type NpzConfig, npz } from './numpy/npz.js';
+import { type IdxConfig, idx } from './pictures/idx.js';
+import { type MnistConfig, mnist } from './pictures/mnist.js';
 import { fitScaling, type NormalizeConfig, scaledDataset } from './scaling.js';
 import { type SyntheticConfig, synthetic } from './synthetic.js';
-import { type TextConfig, text } from './text.js';
+import { type JsonlConfig, jsonl } from './text/jsonl.js';
+import { type TextConfig, text } from './text/text.js';
+import { withVocabulary } from './text/vocabulary.js';
 import { dividedTraining, trainingCount } from './training-part.js';
-import { withVocabulary } from './vocabulary.js';
 
 export type DatasetConfig =
   | MnistConfig
@@ -37,8 +37,8 @@ export const datasets: DatasetTable = { mnist, idx, npz, csv, jsonl, text, forec
 /**
  * Opens the dataset that `config` describes. Paths are taken as they are; relative ones from the
  * working directory.
- * @throws UserError exit 2 where the config asks for what is not there, exit 5 where data are
- * damaged.
+ * @throws UserError (exit 2) if the config asks for what is not there, (exit 5) if data are
+ *   damaged.
  */
 export async function openDataset(config: DatasetConfig, context: DatasetContext): Promise<Dataset> {
   const whole = await kindOf(config).open(config, context);

@@ -2,7 +2,7 @@
  * What becomes of the training sequences of a dataset, whatever its kind: some are set aside for
  * validation, and `limit` counts those that are left.
  */
-import { RandomStream } from '../random.js';
+import { RandomStream } from '../util/random.js';
 import type { Dataset, Split } from './dataset.js';
 import { configError } from './problems.js';
 import { draw, range, shareOf } from './selection.js';
@@ -28,7 +28,7 @@ const VALIDATION = ['dataset', 'validation'];
 /**
  * Sets validation sequences aside and applies the limit.
  * @param seed of the random draw, which has a stream of its own
- * @throws UserError exit 2 if the sequences cannot be set aside as the config says
+ * @throws UserError (exit 2) if the sequences cannot be set aside as the config says
  */
 export function dividedTraining(dataset: Dataset, config: TrainingPartConfig, seed: number): Dataset {
   const divided = config.validation === undefined ? dataset : setAside(dataset, config.validation, seed);

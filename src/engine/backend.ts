@@ -1,15 +1,27 @@
 /** Which of gpu.js's backends runs the kernels, and why. */
+
 import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { usageError } from '../errors.js';
-import { type AdapterInfo, installWebGpu } from './gpu.js';
+import { usageError } from '../util/errors.js';
+import { programFile } from '../util/root.js';
+import { installWebGpu } from './gpu.js';
 
 const execute = promisify(execFile);
 
 export const BACKENDS = ['webgpu', 'webasm', 'cpu'] as const;
 export type Backend = (typeof BACKENDS)[number];
 export type BackendRequest = Backend | 'auto';
+
+/** The subset of a WebGPU adapter's description that identifies it. */
+export interface AdapterInfo {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly device: string;
+  readonly description: string;
+  /** Whether the processor does the work: correct, and slower than webasm. */
+  readonly software: boolean;
+}
 
 export interface BackendChoice {
   readonly backend: Backend;
@@ -20,18 +32,20 @@ export interface BackendChoice {
 }
 
 /**
- * The backend for `request`. `auto` takes a hardware WebGPU adapter, else webasm; a software adapter is slower than
- * webasm and is taken only when asked for. Throws UserError (exit 2) where the requested backend is not there.
+ * The backend for `request`. `auto` takes a hardware WebGPU adapter, else webasm; a software
+ * adapter is slower than webasm and is taken only when asked for. Throws UserError (exit 2) where
+ * the requested backend is not there.
  */
 export async function chooseBackend(request: BackendRequest): Promise<BackendChoice> {
   if (request === 'cpu' || request === 'webasm') return { backend: request, reason: 'as requested' };
-  const found = request === 'auto' ? await probedWebGpu() : await installWebGpu();
   if (request === 'auto') {
+    const found = mayHaveGpu() ? await webGpuAdapter() : NO_DEVICE;
     if ('missing' in found) return { backend: 'webasm', reason: found.missing };
     if (!found.software) return { backend: 'webgpu', reason: 'hardware WebGPU adapter', adapter: found };
     const reason = `the only WebGPU adapter is software (${found.description})`;
     return { backend: 'webasm', reason, adapter: found };
   }
+  const found = await installWebGpu();
   if (!('missing' in found)) return { backend: 'webgpu', reason: 'as requested', adapter: found };
   throw usageError({
     code: 'backend/missing',
@@ -41,19 +55,34 @@ export async function chooseBackend(request: BackendRequest): Promise<BackendCho
   });
 }
 
+/** Device files through which Linux drivers reach a GPU: DRM, NVIDIA's own, WSL, Adreno, Mali. */
+const DEVICE_FILES = ['/dev/dri', '/dev/nvidiactl', '/dev/dxg', '/dev/kgsl-3d0', '/dev/mali0'];
+const NO_DEVICE = { missing: 'there is no graphics device' };
+
+/** Looking for an adapter takes another process 0.1 s: a file tells without one that there is none. */
+function mayHaveGpu(): boolean {
+  return process.platform !== 'linux' || DEVICE_FILES.some(file => existsSync(file));
+}
+
 const PROBE_TIMEOUT_MS = 10_000;
 
 let probed: ReturnType<typeof probeWebGpu> | undefined;
 
-/** Looks once: adapters do not come and go while a process lives. */
-function probedWebGpu(): ReturnType<typeof probeWebGpu> {
+/**
+ * The WebGPU adapter of this machine, or why there is none. Looks once: adapters do not come and go
+ * while a process lives.
+ */
+export function webGpuAdapter(): ReturnType<typeof probeWebGpu> {
   probed ??= probeWebGpu();
   return probed;
 }
 
-/** Looks for an adapter in another process; see probe.ts. A driver that hangs or crashes there does no harm here. */
+/**
+ * Looks for an adapter in another process; see probe.ts. A driver that hangs or crashes there does
+ * no harm here.
+ */
 async function probeWebGpu(): Promise<AdapterInfo | { readonly missing: string }> {
-  const script = fileURLToPath(new URL('./probe.js', import.meta.url));
+  const script = programFile('engine/probe.js');
   try {
     const { stdout } = await execute(process.execPath, [script], { timeout: PROBE_TIMEOUT_MS });
     return JSON.parse(stdout) as AdapterInfo | { missing: string };

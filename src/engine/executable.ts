@@ -3,9 +3,9 @@
  * checked.
  */
 import type { GPU, GPUVariableType, IKernelRunShortcut, IPipelineRunShortcut } from 'gpu.js';
-import { EXIT, UserError } from '../errors.js';
 import type { Node } from '../graph/node.js';
 import { sizeOf } from '../graph/shape.js';
+import { EXIT, UserError } from '../util/errors.js';
 import type { Backend } from './backend.js';
 import { gpuSize, tensorInput } from './gpu.js';
 import type { Value } from './linked-executable.js';
@@ -44,7 +44,10 @@ export class ExecutionError extends Error {
   override readonly name = 'ExecutionError';
 }
 
-/** The driver took the GPU away: it was reset or removed, or the machine slept. What is in the host's memory is as it was. */
+/**
+ * The driver took the GPU away: it was reset or removed, or the machine slept. What is in the
+ * host's memory is as it was.
+ */
 export class DeviceLostError extends UserError {
   constructor(cause: Error) {
     super(
@@ -63,14 +66,17 @@ export class DeviceLostError extends UserError {
 /** How gpu.js and Dawn call it. */
 const LOST = /device (was |is )?(lost|destroyed)|lost device/i;
 
-/** Results that are being read when it happens come as an AbortError without a word (WebGPU, mapAsync); nothing of ours aborts a reading. */
+/**
+ * Results that are being read when it happens come as an AbortError without a word (WebGPU,
+ * mapAsync); nothing of ours aborts a reading.
+ */
 function isLoss(error: unknown): error is Error {
   return error instanceof Error && (error.name === 'AbortError' || LOST.test(error.message));
 }
 
 /**
- * One kernel of known result runs with every plan. An invalid command buffer on WebGPU is only printed by gpu.js, and
- * results are zeros; the canary is then zero too.
+ * One kernel of known result runs with every plan. An invalid command buffer on WebGPU is only
+ * printed by gpu.js, and results are zeros; the canary is then zero too.
  */
 const CANARY: Pick<Kernel, 'text' | 'output'> = {
   text: {
@@ -184,8 +190,9 @@ export function createKernel(
 }
 
 /**
- * Stated, so that a learning rate of 1 is not taken for an integer. gpu.js knows 'Input', its types don't. Not on cpu: there
- * one kernel gets flat inputs and nested results alike, and numbers have one type.
+ * Stated, so that a learning rate of 1 is not taken for an integer. gpu.js knows 'Input', its types
+ * don't. Not on cpu: there one kernel gets flat inputs and nested results alike, and numbers have
+ * one type.
  */
 function argumentTypes(args: readonly KernelArgument[]): Record<string, GPUVariableType> {
   return Object.fromEntries(args.map(({ name, type }) => [name, type as GPUVariableType]));

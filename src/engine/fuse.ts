@@ -1,13 +1,16 @@
 /**
- * Decides which nodes of a graph become kernels and which are written into the kernels that read them.
+ * Decides which nodes of a graph become kernels and which are written into the kernels that read
+ * them.
  *
- * A node that is written into its reader costs no memory traffic, but is computed once for each read. So:
+ * A node that is written into its reader costs no memory traffic, but is computed once for each
+ * read. So:
  * - views are always written into their readers, layout copies never;
  * - what is read once is written into its reader, a reduction only where that reader is pointwise;
- * - a unary function of something that is stored anyway is computed again rather than stored a second time;
- * - everything else is stored.
- * A kernel reads a bounded number of arrays (a limit of WebGPU); where fusing would exceed it, the part with the most
- * operands is stored. That is also what cuts a long sum of products into groups with a running total.
+ * - a unary function of something that is stored anyway is computed again rather than stored a
+ *   second time;
+ * - everything else is stored. A kernel reads a bounded number of arrays (a limit of WebGPU); where
+ *   fusing would exceed it, the part with the most operands is stored. That is also what cuts a
+ *   long sum of products into groups with a running total.
  */
 import { type Node, type Program, reachable } from '../graph/node.js';
 
@@ -17,7 +20,10 @@ export const MAX_ARRAY_ARGUMENTS = 7;
 export interface Fusion {
   /** The nodes that are kernels, in the order in which they can run. */
   readonly kernels: readonly Node[];
-  /** Whether `node` is read from memory (a kernel's result or an input) rather than written into its reader. */
+  /**
+   * Whether `node` is read from memory (a kernel's result or an input) rather than written into its
+   * reader.
+   */
   isStored(node: Node): boolean;
 }
 
@@ -95,7 +101,10 @@ function endsPointwise(node: Node, readers: Readers, inlined: ReadonlySet<Node>)
   );
 }
 
-/** Whether a layout copy reads `node`: it reads along the wrong axis, which is no place to compute anything. */
+/**
+ * Whether a layout copy reads `node`: it reads along the wrong axis, which is no place to compute
+ * anything.
+ */
 function isCopied(node: Node, readers: Readers): boolean {
   return [...(readers.get(node) ?? [])].some(reader => reader.op?.kind === 'copy');
 }

@@ -1,7 +1,11 @@
-/** The one place that loads gpu.js: its library object, and the WebGPU implementation that it expects to find. */
+/**
+ * The one place that loads gpu.js: its library object, and the WebGPU implementation that it
+ * expects to find.
+ */
 import { createRequire } from 'node:module';
 import type { GPU, Input } from 'gpu.js';
 import type { Shape } from '../graph/shape.js';
+import type { AdapterInfo } from './backend.js';
 
 const require = createRequire(import.meta.url);
 
@@ -12,20 +16,13 @@ export interface GpuLibrary {
 
 let library: GpuLibrary | undefined;
 
-/** gpu.js is CommonJS without an export map; it is loaded when first needed, since that takes a tenth of a second. */
+/**
+ * gpu.js is CommonJS without an export map; it is loaded when first needed, since that takes a
+ * tenth of a second.
+ */
 export function gpuLibrary(): GpuLibrary {
   library ??= require('gpu.js') as GpuLibrary;
   return library;
-}
-
-/** The subset of a WebGPU adapter's description that identifies it. */
-export interface AdapterInfo {
-  readonly vendor: string;
-  readonly architecture: string;
-  readonly device: string;
-  readonly description: string;
-  /** Whether the processor does the work: correct, and slower than webasm. */
-  readonly software: boolean;
 }
 
 interface WebGpuModule {
@@ -42,7 +39,8 @@ const host = globalThis as { navigator?: { gpu?: ReturnType<WebGpuModule['create
 const SOFTWARE = /llvmpipe|lavapipe|swiftshader|software/i;
 
 /**
- * Makes WebGPU available to gpu.js as `navigator.gpu` and describes the adapter; null with a reason where there is none.
+ * Makes WebGPU available to gpu.js as `navigator.gpu` and describes the adapter; null with a reason
+ * where there is none.
  */
 export async function installWebGpu(): Promise<AdapterInfo | { readonly missing: string }> {
   let dawn: WebGpuModule;
@@ -55,8 +53,8 @@ export async function installWebGpu(): Promise<AdapterInfo | { readonly missing:
   }
   if (!host.navigator?.gpu) {
     Object.assign(globalThis, dawn.globals);
-    // kept for good: webgpu 0.6 crashes once this object has been collected and one of its devices is collected after it. It does
-    // not keep the process from ending, as it did before 0.6.
+    // kept for good: webgpu 0.6 crashes once this object has been collected and one of its devices
+    // is collected after it. It does not keep the process from ending, as it did before 0.6.
     const value = { gpu: dawn.create([]) };
     Object.defineProperty(host, 'navigator', { value, configurable: true, writable: true });
   }

@@ -86,7 +86,10 @@ function lint(kernel: Kernel, tree: KernelTree, operands: readonly Operand[]): v
   });
 }
 
-/** Floating-point operations of each stored node, counting what is fused into it as often as it is computed. */
+/**
+ * Floating-point operations of each stored node, counting what is fused into it as often as it is
+ * computed.
+ */
 function fusedFlops(nodes: readonly Node[], isStored: (node: Node) => boolean): Map<Node, number> {
   const flops = new Map<Node, number>();
   for (const node of nodes) {

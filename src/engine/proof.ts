@@ -3,8 +3,8 @@
  * for 128 bits by V8's baseline compiler, which merges nothing. Both must write the same bytes.
  *
  * V8's merging is experimental. It has been seen to lose the start of a sum in the upper half of a
- * merged vector (test/miscompilation.test.ts); whatever else it may get wrong is found here before
- * the first step.
+ * merged vector (test/engine/miscompilation.test.ts); whatever else it may get wrong is found here
+ * before the first step.
  */
 import { sizeOf } from '../graph/shape.js';
 import { ALIGNMENT, type Heap, type WasmMemory } from './heap.js';

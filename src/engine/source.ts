@@ -3,7 +3,10 @@ import type { Node } from '../graph/node.js';
 import type { Expression, Index, KernelWriter, Op, Reader } from '../graph/op.js';
 import type { Fusion } from './fuse.js';
 
-/** What a kernel reads: a stored tensor, a scalar input of the graph, or an integer fixed when the plan is made. */
+/**
+ * What a kernel reads: a stored tensor, a scalar input of the graph, or an integer fixed when the
+ * plan is made.
+ */
 export type Operand = Node | number;
 
 export interface KernelArgument {
@@ -55,7 +58,10 @@ class SourceWriter implements KernelWriter {
     };
   }
 
-  /** The element of `node` at `index`, computed here even where the node is stored: `node` is the kernel's own. */
+  /**
+   * The element of `node` at `index`, computed here even where the node is stored: `node` is the
+   * kernel's own.
+   */
   value(node: Node, index: Index): Expression {
     const { op } = node;
     if (!op) return this.read(node, index);

@@ -123,5 +123,8 @@ export interface LabelEvaluation extends EvaluationFacts {
   readonly worst: readonly WorstValue[];
 }
 
-/** What summary.json says in two numbers, in detail. There is no run and no time in it: the same training gives the same bytes. */
+/**
+ * What summary.json says in two numbers, in detail. There is no run and no time in it: the same
+ * training gives the same bytes.
+ */
 export type SplitEvaluation = ClassEvaluation | ValueEvaluation | LabelEvaluation;

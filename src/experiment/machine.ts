@@ -1,10 +1,14 @@
-/** What a run stood on: versions, machine, source revision. Nothing here names a host or a person. */
+/**
+ * What a run stood on: versions, machine, source revision. Nothing here names a host or a person.
+ */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arch, availableParallelism, cpus, platform, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { packageRoot } from '../root.js';
+import { packageRoot } from '../util/root.js';
+
+const require = createRequire(import.meta.url);
 
 export interface Versions {
   readonly cellrun: string;
@@ -34,7 +38,7 @@ export function versions(): Versions {
   return {
     cellrun: versionIn(join(packageRoot, 'package.json')),
     node: process.versions.node,
-    'gpu.js': versionIn(createRequire(join(packageRoot, 'package.json')).resolve('gpu.js/package.json')),
+    'gpu.js': (require('gpu.js/package.json') as { version: string }).version,
   };
 }
 
@@ -48,7 +52,10 @@ export function machine(): Machine {
   };
 }
 
-/** The state of the repository around `folder`; `null` outside of one, or where git is not installed. */
+/**
+ * The state of the repository around `folder`; `null` outside of one, or where git is not
+ * installed.
+ */
 export function gitState(folder: string): GitState | null {
   try {
     const revision = git(folder, ['rev-parse', 'HEAD']).trim();

@@ -1,6 +1,9 @@
-/** `manifest.json`: everything needed to explain a run and to repeat it; layout in schemas/manifest.schema.json. */
+/**
+ * `manifest.json`: everything needed to explain a run and to repeat it; layout in
+ * schemas/manifest.schema.json.
+ */
 import { dirname } from 'node:path';
-import type { Json } from './json.js';
+import type { Json } from './files/json.js';
 import { type GitState, gitState, type Machine, machine, type Versions, versions } from './machine.js';
 
 /**
@@ -27,6 +30,7 @@ interface DataRecord {
     | { readonly kind: 'symbol'; readonly count: number };
   readonly sequence_length: number;
   readonly variable_length: boolean;
+  readonly first_answer?: number;
   readonly output_size: number;
   readonly class_names?: readonly string[];
   readonly target_names?: readonly string[];
@@ -65,7 +69,10 @@ export interface ManifestFacts {
   readonly config_files: readonly string[];
   /** Steps between two logged training steps; absent if an older version wrote it. */
   readonly log_every?: number;
-  /** `FILE:LINE:COL` or `--set` of each gate, in their order, so that a resumed run names the same places; absent where older versions wrote it. */
+  /**
+   * `FILE:LINE:COL` or `--set` of each gate, in their order, so that a resumed run names the same
+   * places; absent where older versions wrote it.
+   */
   readonly gate_origins?: readonly string[];
   readonly backend: {
     readonly name: string;
@@ -73,7 +80,10 @@ export interface ManifestFacts {
     readonly reason: string;
     /** What actually executes the kernels. */
     readonly executor: string;
-    /** How products are added on webasm; `null` elsewhere. The same bytes can be expected only where this is the same. */
+    /**
+     * How products are added on webasm; `null` elsewhere. The same bytes can be expected only where
+     * this is the same.
+     */
     readonly arithmetic: 'fused' | 'separate' | null;
     /**
      * Bits of vectors that kernels were compiled for on webasm; changes no result. `null`
@@ -124,7 +134,10 @@ export interface Manifest extends Omit<ManifestFacts, 'started'> {
   readonly changes?: readonly ManifestChange[];
 }
 
-/** Completes `facts` with versions, machine and the state of the repository around the config, wherever its runs are written. */
+/**
+ * Completes `facts` with versions, machine and the state of the repository around the config,
+ * wherever its runs are written.
+ */
 export function describeRun(facts: ManifestFacts): Manifest {
   const { started, ...rest } = facts;
   const config = facts.config_files.at(-1);

@@ -2,8 +2,8 @@
  * `notes.json`: tags and a note that people give a run; layout in schemas/notes.schema.json.
  * Nothing that decides a result reads it.
  */
-import { nearest } from '../config/suggest.js';
-import { usageError } from '../errors.js';
+import { nearest } from '../config/wording/suggest.js';
+import { usageError } from '../util/errors.js';
 
 export interface Notes {
   readonly version: 1;
@@ -26,13 +26,13 @@ const MAX_NOTE = 2000;
 /** No spaces, commas or quotes, so that a search can name a tag without quoting it. */
 const TAG = /^[^\s,"]{1,50}$/;
 
-/** Throws exit 2 for a tag or a note that no run can have, whatever it has already. */
+/** @throws UserError (exit 2) for a tag or a note that no run can have, whatever it has already */
 export function checkNotesChange({ add, remove, note }: NotesChange): void {
   const wrong = add.find(tag => !TAG.test(tag));
   if (wrong !== undefined)
     throw usageError({
       code: 'notes/tag',
-      message: 'this cannot be a tag',
+      message: 'this is not a valid tag',
       expected: '1 to 50 characters without spaces, commas and double quotes',
       got: JSON.stringify(wrong),
     });
@@ -49,8 +49,8 @@ export function checkNotesChange({ add, remove, note }: NotesChange): void {
 }
 
 /**
- * Adding a tag twice changes nothing. Throws exit 2 if a tag to be removed is not there, or there
- * would be too many. @param file named in errors
+ * Adding a tag twice changes nothing. @param file named in errors
+ * @throws UserError (exit 2) if a tag to be removed is not there, or there would be too many
  */
 export function changedNotes(before: Notes, { add, remove, note }: NotesChange, file: string): Notes {
   const missing = remove.find(tag => !before.tags.includes(tag));

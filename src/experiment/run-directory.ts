@@ -1,23 +1,26 @@
-/** The directory of one run: created exclusively, its config written before anything runs, never outside its root. */
+/**
+ * The directory of one run: created exclusively, its config written before anything runs, never
+ * outside its root.
+ */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
-import { validateAgainst } from '../config/schema.js';
-import { type Diagnostic, damagedError, type UserError, usageError } from '../errors.js';
-import { flushFolder, TEMPORARY_PREFIX, writeAtomic, writeFlushed, writeJsonAtomic } from './atomic.js';
-import { checkpointNames } from './checkpoint-files.js';
+import { validateAgainst } from '../config/schema/schema.js';
+import { type Diagnostic, damagedError, type UserError, usageError } from '../util/errors.js';
+import { checkpointNames } from './checkpoints/files.js';
 import type { SplitEvaluation } from './evaluation.js';
-import { naming } from './file-error.js';
-import { foreignEntry, type GivenConfigs, isWhole } from './given-folder.js';
-import { notJson, spellNonFinite } from './json.js';
+import { flushFolder, TEMPORARY_PREFIX, writeAtomic, writeFlushed, writeJsonAtomic } from './files/atomic.js';
+import { withFileErrors } from './files/file-error.js';
+import { foreignEntry, type GivenConfigs, isWhole } from './files/given-folder.js';
+import { notJson, spellNonFinite } from './files/json.js';
+import { claimStamped, makeFolder } from './files/new-folder.js';
+import { withFile } from './files/opened-file.js';
+import { isAbsent } from './files/unreadable.js';
+import { isLocked } from './locks/run-lock.js';
+import { unspellMetrics } from './log/metric-fields.js';
 import type { Manifest } from './manifest.js';
-import { unspellMetrics } from './metric-fields.js';
-import { claimStamped, makeFolder } from './new-folder.js';
 import { NO_NOTES, type Notes } from './notes.js';
-import { withFile } from './opened-file.js';
-import { isLocked } from './run-lock.js';
 import type { Summary } from './summary.js';
-import { isAbsent } from './unreadable.js';
 
 export interface NewRun extends GivenConfigs {
   /** The experiment's name; see `checkName`. */
@@ -44,7 +47,10 @@ export interface RunFiles {
   readonly checkpoints: string;
 }
 
-/** A letter or digit first: no hidden folder, no flag, no way upwards. As in schemas/experiment.schema.json. */
+/**
+ * A letter or digit first: no hidden folder, no flag, no way upwards. As in
+ * schemas/experiment.schema.json.
+ */
 const NAME = /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 /** Where the output root keeps what `verify` proved. */
 export const PROOFS = 'verify';
@@ -86,8 +92,10 @@ export class RunDirectory {
   }
 
   /**
-   * Creates `<outputRoot>/<name>/<UTC time>-<8 hex>/` with both configs in it. Throws exit 2 where the name is not
-   * allowed or leads out of the root, or the root is not a folder that can be written to; exit 1 where the configs cannot be.
+   * Creates `<outputRoot>/<name>/<UTC time>-<8 hex>/` with both configs in it.
+   * @throws UserError (exit 2) if the name is not allowed or leads out of the root, or the root is
+   *   not a folder that can be written to
+   * @throws UserError (exit 1) if the configs cannot be
    */
   static create(run: NewRun): RunDirectory {
     checkName(run.name);
@@ -101,9 +109,10 @@ export class RunDirectory {
   }
 
   /**
-   * The directory `path` itself, made where it is missing, for a run that is to begin there: nothing is written to it before it is locked and
-   * `takeConfigs` is called. Throws exit 2 where the folder cannot be made or holds anything of somebody else's, exit 5 where it holds
-   * a run that has lost its config or its manifest.
+   * The directory `path` itself, made where it is missing, for a run that is to begin there:
+   * nothing is written to it before it is locked and `takeConfigs` is called.
+   * @throws UserError (exit 2) if the folder cannot be made or holds anything of somebody else's
+   * @throws UserError (exit 5) if it holds a run that has lost its config or its manifest
    */
   static at(path: string, configs: GivenConfigs): RunDirectory {
     const directory = new RunDirectory(resolve(path));
@@ -114,8 +123,9 @@ export class RunDirectory {
   }
 
   /**
-   * Writes both configs to a directory that `at` gave. What a process left of them that ended before its run had begun is completed.
-   * Throws as `at` does, and exit 1 where the configs cannot be written.
+   * Writes both configs to a directory that `at` gave. What a process left of them that ended
+   * before its run had begun is completed. Throws as `at` does, and exit 1 where the configs cannot
+   * be written.
    */
   takeConfigs(configs: GivenConfigs): void {
     this.refuseUnlessFree(configs);
@@ -129,23 +139,25 @@ export class RunDirectory {
     if (foreign === undefined) return;
     throw usageError({
       code: 'run/not-empty',
-      message: `this folder holds something that no run of this config left there: ${foreign}`,
+      message: `this directory contains something that is not from a run of this config: ${foreign}`,
       file: this.path,
-      expected: 'a folder that is empty or not there yet, or a run directory',
+      expected: 'an empty or new directory, or a run directory',
     });
   }
 
-  /** Throws exit 5 where the run had begun, as its log or its checkpoints say, but no longer says what it is. */
+  /**
+   * @throws UserError (exit 5) if the run had begun, as its log or its checkpoints say, but no
+   *   longer says what it is
+   */
   refuseLostManifest(): void {
     const { resolvedConfig, manifest, log, checkpoints } = this.files;
     if (!existsSync(resolvedConfig) || !isAbsent(manifest)) return;
     if (isAbsent(log) && checkpointNames(checkpoints).length === 0) return;
     throw damagedError({
       code: 'run/manifest-lost',
-      message:
-        'the manifest of this run has gone, without which it cannot go on; what it has saved is untouched',
+      message: 'manifest.json is missing, so this run cannot resume; its other files are unchanged',
       file: manifest,
-      expected: 'the file, put back from a copy of the directory',
+      expected: 'the file, restored from a backup',
     });
   }
 
@@ -158,10 +170,9 @@ export class RunDirectory {
   private lostConfig(): UserError {
     return damagedError({
       code: 'run/config-lost',
-      message:
-        'the config of this run has gone, which is what the run goes by; what it has saved is untouched',
+      message: 'config.resolved.yaml is missing, so this run cannot resume; its other files are unchanged',
       file: this.files.resolvedConfig,
-      expected: 'the file, put back from a copy of the directory',
+      expected: 'the file, restored from a backup',
     });
   }
 
@@ -189,11 +200,15 @@ export class RunDirectory {
     return existsSync(directory.files.resolvedConfig) || directory.hasLostConfig;
   }
 
-  /** An existing run, to read from. Throws exit 2 where `path` is not one, exit 5 where it is one that has lost its config. */
+  /**
+   * An existing run, to read from.
+   * @throws UserError (exit 2) if `path` is not one
+   * @throws UserError (exit 5) if it is one that has lost its config
+   */
   static open(path: string): RunDirectory {
     const directory = new RunDirectory(resolve(path));
     const fail = (message: string): UserError => usageError({ code: 'run/not-a-run', message, file: path });
-    if (!existsSync(directory.path)) throw fail('there is no such run directory');
+    if (!existsSync(directory.path)) throw fail('no such run directory');
     if (!statSync(directory.path).isDirectory()) throw fail('this is a file, not a run directory');
     if (directory.hasLostConfig) throw directory.lostConfig();
     if (!existsSync(directory.files.resolvedConfig)) {
@@ -203,8 +218,9 @@ export class RunDirectory {
   }
 
   /**
-   * Replaces the config that a resume goes by, together with the manifest that has its hash: the new config waits under another name
-   * until the manifest speaks of it, so that a crash between the two is settled by `settleResolvedConfig`.
+   * Replaces the config that a resume goes by, together with the manifest that has its hash: the
+   * new config waits under another name until the manifest speaks of it, so that a crash between
+   * the two is settled by `settleResolvedConfig`.
    */
   changeConfig(resolvedYaml: string, manifest: Manifest): void {
     writeAtomic(this.nextConfig, [resolvedYaml]);
@@ -212,20 +228,27 @@ export class RunDirectory {
     this.settleResolvedConfig(() => true);
   }
 
-  /** Finishes or undoes a change that a crash cut short; `isCurrent` says whether the config in a file is the manifest's. */
+  /**
+   * Finishes or undoes a change that a crash cut short; `isCurrent` says whether the config in a
+   * file is the manifest's.
+   */
   settleResolvedConfig(isCurrent: (file: string) => boolean): void {
     const { nextConfig, files } = this;
     if (!existsSync(nextConfig)) return;
-    naming(nextConfig, () => {
+    withFileErrors(nextConfig, () => {
       if (isCurrent(nextConfig)) renameSync(nextConfig, files.resolvedConfig);
       else rmSync(nextConfig);
       flushFolder(this.path);
     });
   }
 
-  /** Removes what killed processes left of files that they were writing; no other may be at work here. Throws exit 1 where the system refuses. */
+  /**
+   * Removes what killed processes left of files that they were writing; no other may be at work
+   * here.
+   * @throws UserError (exit 1) if the system refuses
+   */
   removeTemporaryFiles(): void {
-    naming(this.path, () => {
+    withFileErrors(this.path, () => {
       for (const entry of readdirSync(this.path, { withFileTypes: true }))
         if (entry.isFile() && entry.name.startsWith(TEMPORARY_PREFIX)) rmSync(join(this.path, entry.name));
     });
@@ -259,12 +282,19 @@ export class RunDirectory {
     writeJsonAtomic(this.files.evaluation, spellNonFinite(evaluation));
   }
 
-  /** How the run's own files name the file at `path`: relative to the directory, with forward slashes. */
+  /**
+   * How the run's own files name the file at `path`: relative to the directory, with forward
+   * slashes.
+   */
   nameOf(path: string): string {
     return relative(this.path, path).split(sep).join('/');
   }
 
-  /** The summary; `undefined` where the run left none. Throws exit 5 where it is none, exit 2 where it cannot be read. */
+  /**
+   * The summary; `undefined` where the run left none.
+   * @throws UserError (exit 5) if it is none
+   * @throws UserError (exit 2) if it cannot be read
+   */
   readSummary(): Summary | undefined {
     const summary = readJson<Summary>(this.files.summary, 'summary');
     if (!summary) return undefined;
@@ -288,16 +318,18 @@ export class RunDirectory {
   }
 
   /**
-   * The manifest; `undefined` where the run left none. Throws exit 5 where it is none, exit 2 where
-   * it cannot be read.
+   * The manifest; `undefined` where the run left none.
+   * @throws UserError (exit 5) if it is none
+   * @throws UserError (exit 2) if it cannot be read
    */
   readManifest(): Manifest | undefined {
     return readJson<Manifest>(this.files.manifest, 'manifest');
   }
 
   /**
-   * Empty if nobody has written any. Throws exit 5 if the file is damaged, exit 2 if it cannot be
-   * read.
+   * Empty if nobody has written any.
+   * @throws UserError (exit 5) if the file is damaged
+   * @throws UserError (exit 2) if it cannot be read
    */
   readNotes(): Notes {
     return readJson<Notes>(this.files.notes, 'notes') ?? NO_NOTES;
@@ -312,7 +344,10 @@ export class RunDirectory {
   }
 }
 
-/** Throws exit 2 unless `name` can safely be a folder's name inside the output root. @param place where the name is written */
+/**
+ * @param place where the name is written
+ * @throws UserError (exit 2) unless `name` can safely be a folder's name inside the output root
+ */
 export function checkName(name: string, place: Partial<Diagnostic> = {}): void {
   const reserved = RESERVED.find(one => one === name.toLowerCase());
   if (NAME.test(name) && reserved === undefined) return;
@@ -322,10 +357,10 @@ export function checkName(name: string, place: Partial<Diagnostic> = {}): void {
     message:
       reserved !== undefined
         ? `the name '${reserved}' is reserved`
-        : 'this name cannot be a folder in the output directory',
+        : 'this name cannot be a directory in the output directory',
     expected:
       reserved !== undefined
-        ? 'another name: a folder of that name holds something else'
+        ? 'another name: a directory with that name contains something else'
         : 'at most 100 letters, digits, dots, hyphens and underscores, a letter or digit first, no two dots in a row',
     got: JSON.stringify(name),
   });
@@ -342,7 +377,7 @@ function checkInside(root: string, parent: string): void {
   if (inside !== '' && inside !== '..' && !inside.startsWith(`..${sep}`) && dirname(inside) === '.') return;
   throw usageError({
     code: 'run/outside',
-    message: 'the experiment folder is a link that leads out of the output directory',
+    message: 'the experiment directory is a link to a place outside the output directory',
     file: parent,
   });
 }

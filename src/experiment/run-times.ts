@@ -1,10 +1,12 @@
 /**
- * How long a run took over all the processes that worked on it. Checkpoints have no clock in them, so this comes from the run's log: the
- * `run.resume` of a process says what the run had taken before, and the summary of a process that came to its end what it had by then.
- * Of one that was killed only its records tell: it counts from the first of them to the last by their time stamps, its training as far
- * as the last logged step, at the rate logged there; its memory is not known, nor are the times of its single steps.
+ * How long a run took over all the processes that worked on it. Checkpoints have no clock in them,
+ * so this comes from the run's log: the `run.resume` of a process says what the run had taken
+ * before, and the summary of a process that came to its end what it had by then. Of one that was
+ * killed only its records tell: it counts from the first of them to the last by their time stamps,
+ * its training as far as the last logged step, at the rate logged there; its memory is not known,
+ * nor are the times of its single steps.
  */
-import type { LoggedEvent } from './log-history.js';
+import type { LoggedEvent } from './log/log-history.js';
 import type { Summary } from './summary.js';
 
 /** As summary.json names them. */
@@ -22,7 +24,10 @@ export const NO_TIMES: RunTimes = {
   peak_rss_mb: 0,
 };
 
-/** Of two processes, the `earlier` one first: sums, the greater memory, step and calibration of the later one that made a step. */
+/**
+ * Of two processes, the `earlier` one first: sums, the greater memory, step and calibration of the
+ * later one that made a step.
+ */
 export function addTimes(earlier: RunTimes, later: RunTimes): RunTimes {
   const { ms_per_step, calibration_ms } = later.ms_per_step === null ? earlier : later;
   return {
@@ -35,14 +40,17 @@ export function addTimes(earlier: RunTimes, later: RunTimes): RunTimes {
   };
 }
 
-/** A training step in units of the calibration kernel: `ms_per_step` / `calibration_ms`, both of the same process; null where one is. */
+/**
+ * A training step in units of the calibration kernel: `ms_per_step` / `calibration_ms`, both of the
+ * same process; null where one is.
+ */
 export function stepRatio({ ms_per_step, calibration_ms }: RunTimes): number | null {
   return ms_per_step === null || calibration_ms === null ? null : ms_per_step / calibration_ms;
 }
 
 /**
- * What a run has taken so far. `records` are those of its log, damaged lines left out; `summary` is the one that its last process to end
- * left; `batchSize` that of all steps but an epoch's last.
+ * What a run has taken so far. `records` are those of its log, damaged lines left out; `summary` is
+ * the one that its last process to end left; `batchSize` that of all steps but an epoch's last.
  */
 export function timesSoFar(
   records: readonly LoggedEvent[],
@@ -87,7 +95,10 @@ function timesOfKilled(records: readonly LoggedEvent[], batchSize: number): RunT
   };
 }
 
-/** Whole epochs say what their steps took; those of the epoch under way are as long as their rate says. */
+/**
+ * Whole epochs say what their steps took; those of the epoch under way are as long as their rate
+ * says.
+ */
 function trainingSeconds(records: readonly LoggedEvent[], batchSize: number): number {
   const lastEpoch = records.findLastIndex(({ event }) => event === 'train.epoch');
   let total = seconds(records, 'train.epoch');

@@ -1,5 +1,8 @@
-/** `summary.json`: what came out of a run; layout in schemas/summary.schema.json. Also what `--json` prints. */
-import type { EventFields, RunStatus } from './events.js';
+/**
+ * `summary.json`: what came out of a run; layout in schemas/summary.schema.json. Also what `--json`
+ * prints.
+ */
+import type { EventFields, RunStatus } from './log/events.js';
 
 /**
  * A gate's verdict with all that led to it. `value` is null where it was not measured, or is not a
@@ -8,7 +11,10 @@ import type { EventFields, RunStatus } from './events.js';
  */
 export type GateResult = EventFields['gate'];
 
-/** Metric values of one split by name, such as `{ loss, accuracy }`; a value that is not finite is spelled out on writing. */
+/**
+ * Metric values of one split by name, such as `{ loss, accuracy }`; a value that is not finite is
+ * spelled out on writing.
+ */
 export type SplitMetrics = Readonly<Record<string, number>>;
 
 /** One of each split; a run need not have a validation split. */
@@ -66,9 +72,15 @@ export interface Summary {
   readonly steps: number;
   /** Whole epochs done. */
   readonly epochs: number;
-  /** Steps without an update, since their loss, gradient or update was not finite; counted in `steps`. */
+  /**
+   * Steps without an update, since their loss, gradient or update was not finite; counted in
+   * `steps`.
+   */
   readonly skipped_batches: number;
-  /** Whether the model was evaluated after the last step; where not, `metrics` are those of an earlier epoch. Absent in older runs. */
+  /**
+   * Whether the model was evaluated after the last step; where not, `metrics` are those of an
+   * earlier epoch. Absent in older runs.
+   */
   readonly evaluated?: boolean;
   /**
    * Final values. With a validation split, those of the test split are measured at the end alone
@@ -106,15 +118,27 @@ export interface Summary {
     readonly epoch: number;
   } | null;
   readonly gates: readonly GateResult[];
-  /** Seconds from start to end, over all the processes that worked on the run; see run-times.ts for those that were killed. */
+  /**
+   * Seconds from start to end, over all the processes that worked on the run; see run-times.ts for
+   * those that were killed.
+   */
   readonly duration_s: number;
   readonly train_s: number;
   readonly eval_s: number;
-  /** Median training step of the last process that made one and was not killed; `null` where no step was made. */
+  /**
+   * Median training step of the last process that made one and was not killed; `null` where no step
+   * was made.
+   */
   readonly ms_per_step: number | null;
-  /** Median of the calibration kernel in that process; `null` where it was not measured, absent in summaries from before it was. */
+  /**
+   * Median of the calibration kernel in that process; `null` where it was not measured, absent in
+   * summaries from before it was.
+   */
   readonly calibration_ms?: number | null;
-  /** `ms_per_step` / `calibration_ms`: how slow a step is whatever the machine; `null` and absent likewise. */
+  /**
+   * `ms_per_step` / `calibration_ms`: how slow a step is whatever the machine; `null` and absent
+   * likewise.
+   */
   readonly step_ratio?: number | null;
   readonly parameters: number;
   /** Greatest of those processes. */

@@ -1,9 +1,13 @@
-/** Evaluates a graph in float64 with the ops' references: slow, exact, and independent of every kernel. */
+/**
+ * Evaluates a graph in float64 with the ops' references: slow, exact, and independent of every
+ * kernel.
+ */
 import { type Node, reachable } from './node.js';
 import { requireShape, sizeOf, type Tensor } from './shape.js';
 
 /**
- * Values of `roots`, given the values of the graph's inputs by name (row-major, as many as the shape has elements).
+ * Values of `roots`, given the values of the graph's inputs by name (row-major, as many as the
+ * shape has elements).
  */
 export function interpret(
   roots: readonly Node[],

@@ -1,5 +1,6 @@
 /**
- * The graph: immutable, shaped nodes. Equal nodes are one node (hash-consing), so common work is shared by construction.
+ * The graph: immutable, shaped nodes. Equal nodes are one node (hash-consing), so common work is
+ * shared by construction.
  */
 import type { Op } from './op.js';
 import { requireShape, type Shape, shapeText } from './shape.js';
@@ -13,8 +14,7 @@ export interface Node<A = unknown> {
   /** The name of an input of the graph. */
   readonly name?: string;
   /**
-   * V, for an input whose values are integers from 0 to V - 1: whoever gives the values guarantees
-   * it.
+   * V, for an input whose values are integers from 0 to V - 1: the caller guarantees it.
    */
   readonly symbols?: number;
   readonly attributes: A;
@@ -32,8 +32,9 @@ export class Graph {
   }
 
   /**
-   * A value that is given at each run. A scalar (shape []) reaches kernels as an argument, never as
-   * a constant. Only an input that is declared as `symbols` may be an index into another tensor.
+   * A value that the caller passes at each run. A scalar (shape []) reaches kernels as an argument,
+   * never as a constant. Only an input that is declared as `symbols` may be an index into another
+   * tensor.
    */
   input(name: string, shape: Shape, { symbols }: Pick<Node, 'symbols'> = {}): Node {
     const node = this.intern(`input:${name}`, { name, symbols, attributes: undefined, inputs: [], shape });

@@ -1,6 +1,6 @@
 /**
- * What an operation is to the graph, the compiler and the tests: a shape rule, a gradient, the source of its kernel
- * and a float64 reference, side by side in one file per op under `ops/`.
+ * An operation as the graph, the compiler and the tests see it: a shape rule, a gradient, the
+ * source of its kernel and a float64 reference, side by side in one file per op under `ops/`.
  */
 import type { Node } from './node.js';
 import type { Shape, Tensor } from './shape.js';
@@ -8,10 +8,10 @@ import type { Shape, Tensor } from './shape.js';
 /** A JavaScript expression inside a kernel, in the subset that gpu.js compiles. */
 export type Expression = string;
 
-/** One expression per axis: where in a tensor a kernel reads or writes. */
+/** One expression per axis: the element of a tensor that a kernel reads or writes. */
 export type Index = readonly Expression[];
 
-/** The value of an input at an index; emits whatever statements that takes. */
+/** The value of an input at an index; emits the statements it needs. */
 export interface Reader {
   (index: Index): Expression;
   /**
@@ -22,25 +22,30 @@ export interface Reader {
 
 /** Writes the statements of one kernel; handed to `Op.emit`. */
 export interface KernelWriter {
-  /** Names `value` so that it is computed once; gives the name. */
+  /** Stores `value` in a variable, so that it is computed once; returns its name. */
   define(value: Expression): Expression;
   /**
    * Sums `term` over loop variables that run from 0 to each of `extents`, beginning at `start` (0
    * by default); returns the name of the sum. Nested from the first (outermost) to the last.
    */
   sum(extents: readonly number[], term: (variables: Index) => Expression, start?: Expression): Expression;
-  /** Largest `term` over one loop variable that runs from 0 to `extent`; gives its name. */
+  /** Largest `term` over one loop variable that runs from 0 to `extent`; returns its name. */
   max(extent: number, term: (variable: Expression) => Expression): Expression;
-  /** The value of the case whose number equals the integer `selector`; the last case where none does. */
+  /**
+   * The value of the case whose number equals the integer `selector`; the last case if none does.
+   */
   choose(selector: Expression, cases: readonly (() => Expression)[]): Expression;
-  /** An integer that may differ between otherwise equal kernels without making their sources differ. */
+  /**
+   * An integer that may differ between otherwise equal kernels without making their sources differ.
+   */
   parameter(value: number): Expression;
 }
 
 /**
  * How the compiler may treat a node of an op:
  * - `view`: only renames indices; always written into its readers
- * - `unary`: one input, same shape, so reading the input again costs no more than reading the result
+ * - `unary`: one input, same shape, so reading the input again costs no more than reading the
+ *   result
  * - `pointwise`: several inputs of the result's shape; written into its reader if it has only one
  * - `reduction`: loops; written into a single pointwise reader of the same shape
  * - `copy`: moves elements to other places; always a kernel of its own
@@ -52,14 +57,17 @@ export interface Op<A = unknown> {
   readonly kind: OpKind;
   /** Whether computing the whole result reads each element of each input at most once. */
   readonly readsOnce: boolean;
-  /** The result's shape. Throws ShapeError where the inputs do not fit. */
+  /** The result's shape. Throws ShapeError if the inputs do not fit. */
   shape(inputs: readonly Shape[], attributes: A): Shape;
   /**
-   * The vector-Jacobian product: for each input the gradient of sum(result * cotangent), or null where the result does
-   * not depend on it differentiably (class indices, say).
+   * The vector-Jacobian product: for each input the gradient of sum(result * cotangent), or null if
+   * the result does not depend on it differentiably (class indices, say).
    */
   gradient(node: Node<A>, cotangent: Node): readonly (Node | null)[];
-  /** The result in float64, row-major; the independent definition that kernels and gradients are tested against. */
+  /**
+   * The result in float64, row-major; the independent definition that kernels and gradients are
+   * tested against.
+   */
   reference(inputs: readonly Tensor[], attributes: A, shape: Shape): Float64Array;
   /**
    * Whether `emit` can begin at a `start`, to which the result is added. A kernel that adds the
@@ -74,6 +82,9 @@ export interface Op<A = unknown> {
     node: Node<A>,
     start?: Expression,
   ): Expression;
-  /** Floating-point operations for the whole result; an addition, a product and a function call each count one. */
+  /**
+   * Floating-point operations for the whole result; an addition, a product and a function call each
+   * count one.
+   */
   flops(node: Node<A>): number;
 }

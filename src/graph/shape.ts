@@ -2,7 +2,7 @@
 
 export type Shape = readonly number[];
 
-/** A tensor in float64: what references compute with. */
+/** A tensor in float64: the type that references compute with. */
 export interface Tensor {
   readonly shape: Shape;
   readonly data: Float64Array;
@@ -31,7 +31,9 @@ export function stridesOf(shape: Shape): number[] {
   return strides;
 }
 
-/** Calls `visit` with every index of `shape` in row-major order; the array is reused between calls. */
+/**
+ * Calls `visit` with every index of `shape` in row-major order; the array is reused between calls.
+ */
 export function forEachIndex(shape: Shape, visit: (index: readonly number[], flat: number) => void): void {
   const index = new Array<number>(shape.length).fill(0);
   const total = sizeOf(shape);
@@ -41,7 +43,9 @@ export function forEachIndex(shape: Shape, visit: (index: readonly number[], fla
   }
 }
 
-/** A graph was built with shapes that do not fit: a defect of the builder, found before anything runs. */
+/**
+ * A graph was built with shapes that do not fit: a bug in the builder, found before anything runs.
+ */
 export class ShapeError extends Error {
   override readonly name = 'ShapeError';
 }

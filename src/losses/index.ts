@@ -3,7 +3,7 @@
  * is forgotten.
  */
 import type { LossConfig } from '../config/index.js';
-import { Recent } from '../recent.js';
+import { Recent } from '../util/recent.js';
 import { binaryCrossEntropy } from './binary_cross_entropy.js';
 import { crossEntropy } from './cross_entropy.js';
 import { huber } from './huber.js';

@@ -1,6 +1,6 @@
 /**
- * What a block of the schedule needs to know of its surroundings: the states and sequences that
- * come in and go out, and its names.
+ * The interface of a block of the schedule: the states and sequences that enter and leave it, and
+ * their names.
  */
 import { heads } from './heads.js';
 import { type DeclaredInput, dropoutName, keepsStates, poolsByWeight } from './inputs.js';
@@ -25,18 +25,18 @@ export interface StateSpec {
   readonly name: string;
   /** In the block's program. */
   readonly local: string;
-  /** Numbers of a row. */
+  /** Numbers in a row. */
   readonly size: number;
-  /** What it holds at the start. */
+  /** Initial value. */
   readonly start: number;
 }
 
-/** `unit` as a block whose lowest layer is `firstLayer` calls it. */
+/** The name of `unit` inside a block whose lowest layer is `firstLayer`. */
 export function localUnit({ layer, reverse }: Unit, firstLayer: number): string {
   return unitName({ layer: layer - firstLayer, reverse });
 }
 
-/** What the states of `block` are: those of its directions, then the head's pool. */
+/** The states of `block`: those of its directions, then the head's pool. */
 function blockStates(
   spec: ModelSpec,
   { units, firstLayer, hasHead }: Block,
@@ -65,20 +65,20 @@ function blockStates(
 
 /** How a block's states connect it to others. */
 export interface BlockLinks {
-  /** States that come in: from the block before, or carried over from the batch before. */
+  /** States that enter: from the previous block, or carried over from the previous batch. */
   readonly incoming: readonly StateSpec[];
-  /** Those of them whose gradient goes back to the block before. */
+  /** The incoming states whose gradient is passed to the previous block. */
   readonly incomingGradients: readonly StateSpec[];
-  /** States that go out: to the block after, to the head, or to the next batch. */
+  /** States that leave: to the next block, the head or the next batch. */
   readonly outgoing: readonly StateSpec[];
-  /** Those of them whose cotangent comes back. */
+  /** The outgoing states whose cotangent is passed back to this block. */
   readonly outgoingCotangents: readonly StateSpec[];
   /**
-   * The layer whose outputs come in as sequences; undefined if the block reads the model's input,
+   * The layer whose outputs enter as sequences; undefined if the block reads the model's input,
    * or no sequence.
    */
   readonly below: number | undefined;
-  /** Directions whose outputs go out as sequences. */
+  /** Directions whose outputs leave as sequences. */
   readonly above: readonly Unit[];
 }
 
@@ -88,7 +88,7 @@ export function blockLinks(spec: ModelSpec, block: Block, variableLength: boolea
   const isPool = ({ name }: StateSpec) => name.startsWith('pool.');
   const top = spec.layers.length - 1;
   const readsStates = heads[spec.head.from].reads === 'states';
-  // a head by itself that reads states has those of the top layer coming in
+  // a separate head that reads states receives those of the top layer
   const ofTop = hasHead && units.length === 0 && readsStates ? topOutputs(spec) : [];
   const feedsHead = closes && !hasHead && readsStates && units.some(({ layer }) => layer === top);
   const headStates = feedsHead ? topOutputs(spec).map(({ name }) => name) : [];
@@ -107,7 +107,7 @@ export function blockLinks(spec: ModelSpec, block: Block, variableLength: boolea
   };
 }
 
-/** The output state of each direction of the top layer, as a head by itself reads them. */
+/** The output state of each direction of the top layer, as read by a separate head. */
 export function topOutputs(spec: ModelSpec): StateSpec[] {
   const top = spec.layers.length - 1;
   const layer = spec.layers[top];
@@ -144,7 +144,7 @@ export function blockInputs(
     .map(input => ({ input, local: locals.get(input.name) ?? input.name }));
 }
 
-/** Equal for blocks that one program serves. */
+/** Equal for blocks that share a program. */
 export function programKey(spec: ModelSpec, block: Block, options: BlockOptions): string {
   const { units, firstLayer, hasHead, steps } = block;
   const links = blockLinks(spec, block, options.variableLength);
@@ -180,7 +180,7 @@ export interface BlockParameter {
   readonly name: string;
   /** Its name in checkpoints. */
   readonly parameter: string;
-  /** Its place in the flat array. */
+  /** Offset in the flat array. */
   readonly offset: number;
   readonly size: number;
 }

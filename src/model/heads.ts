@@ -10,9 +10,9 @@ import { multiply } from '../ops/multiply.js';
 import { affine } from '../ops/polynomial.js';
 import type { HeadSpec } from './spec.js';
 
-/** Gathers what the head reads from one step after another. */
+/** Accumulates the head's input step by step. */
 export interface Pool {
-  /** What an empty pool holds. */
+  /** Value of an empty pool. */
   readonly start: number;
   /**
    * The pool after `output` [B, D] of a step. `weight` [B] is what the step counts, null if
@@ -29,7 +29,7 @@ export interface Head {
    */
   readonly reads: 'each' | 'states' | 'pool' | 'last';
   readonly pool?: Pool;
-  /** What step `t` of a sequence of `length` steps counts in the pool. */
+  /** The weight of step `t` of a sequence of `length` steps in the pool. */
   stepWeight(t: number, length: number): number;
 }
 
@@ -45,10 +45,10 @@ const sum: Pool = {
   },
 };
 
-/** Far below every output of a cell, and far from where float32 ends. */
+/** Far below every output of a cell, and far from the limits of float32. */
 const LOWEST = -1e30;
 
-/** The largest output; the earliest of equal ones has the gradient. */
+/** The largest output; of equal ones the earliest receives the gradient. */
 const largest: Pool = {
   start: LOWEST,
   add(pooled, output, weight) {

@@ -1,36 +1,36 @@
 /**
- * What a model reads besides its parameters. Allocation, writing, slicing and the float64 reference
- * go through this list, so that an input is declared here and filled in `training/batch.ts`, and
- * nowhere else.
+ * The inputs of a model besides its parameters. Allocation, writing, slicing and the float64
+ * reference go through this list, so that an input is declared here and filled in
+ * `training/batch.ts`, and nowhere else.
  */
 import type { Shape } from '../graph/shape.js';
 import type { Loss } from '../losses/loss.js';
 import { answersEachStep, heads } from './heads.js';
 import { type ModelSpec, outputSizes } from './spec.js';
 
-/** What a value of the input means; decides who fills it. */
+/** The meaning of a value; decides who writes it. */
 export type InputRole =
   /** Features of a step, or its symbol. */
   | 'features'
   /** 1 within a sequence, 0 after its end. */
   | 'mask'
-  /** What a step counts in the head's pool. */
+  /** The weight of a step in the head's pool. */
   | 'pool'
-  /** 0 for what is dropped, else 1 / (1 - p). */
+  /** 0 if dropped, else 1 / (1 - p). */
   | 'dropout'
-  /** What a prediction is compared with. */
+  /** The target of a prediction. */
   | 'target'
   /**
-   * What a prediction's loss counts in the mean; 0 if it is ignored, or only fills up the batch.
+   * The weight of a prediction's loss in the mean; 0 if it is ignored or pads the batch.
    */
   | 'weight';
 
 export interface DeclaredInput {
   readonly name: string;
   readonly role: InputRole;
-  /** Whether there is one for each step of the sequence, or one for each prediction of the head. */
+  /** One value for each step of the sequence, or one for each prediction of the head. */
   readonly per: 'step' | 'prediction';
-  /** Numbers for each row, as an axis of its own; null: one number without an axis. */
+  /** Numbers for each row, as a separate axis; null: one number without an axis. */
   readonly width: number | null;
   /** Values are integers from 0 to this, exclusive. */
   readonly symbols?: number;
@@ -40,7 +40,7 @@ export interface DeclaredInput {
 export interface DropoutPlace {
   /** Probability that a value is dropped. */
   readonly probability: number;
-  /** Tells masks of one step apart: no two inputs have the same. */
+  /** Distinguishes the masks of one step: unique among the inputs. */
   readonly stream: number;
 }
 

@@ -1,15 +1,17 @@
 /** A model's parameters: PyTorch's names and shapes, in one flat array. */
 import type { ParameterShape } from '../cells/cell.js';
 import { type Shape, sizeOf } from '../graph/shape.js';
-import type { RandomStream } from '../random.js';
+import type { RandomStream } from '../util/random.js';
 import { cellOf, type ModelSpec, outputSizes, type Unit, unitName, unitsOf } from './spec.js';
 
-/** Who reads a parameter: a direction of a layer by its `unitName`, the head or the embedding. */
+/**
+ * The reader of a parameter: a direction of a layer (its `unitName`), the head or the embedding.
+ */
 export type Owner = string;
 export const HEAD: Owner = 'head';
 export const EMBEDDING: Owner = 'embedding';
 
-/** What a parameter starts with. */
+/** Initial values. */
 type Initial =
   /** Uniform in (-bound, bound). */
   | { readonly kind: 'uniform'; readonly bound: number }
@@ -25,7 +27,7 @@ interface Block {
   /** Its name as an input of the owner's program. */
   readonly input: string;
   readonly graphShape: Shape;
-  /** Where it begins in the flat array. */
+  /** Offset in the flat array. */
   readonly offset: number;
   readonly size: number;
   readonly firstColumn: number;
@@ -38,7 +40,7 @@ export interface Parameter {
   readonly owner: Owner;
   /** PyTorch's shape. */
   readonly shape: Shape;
-  /** Where it begins in the flat array; all of it lies together. */
+  /** Offset in the flat array; its elements are contiguous. */
   readonly offset: number;
   readonly size: number;
   /** In the flat array one block follows the other. */
@@ -46,7 +48,7 @@ export interface Parameter {
   readonly initial: Initial;
 }
 
-/** A parameter before it has a place. */
+/** A parameter without an offset. */
 interface Description extends Pick<Parameter, 'name' | 'owner' | 'shape' | 'initial'> {
   /** Its name in the owner's program. */
   readonly local: string;
@@ -55,7 +57,10 @@ interface Description extends Pick<Parameter, 'name' | 'owner' | 'shape' | 'init
   readonly parts?: readonly number[];
 }
 
-/** All parameters of a model lie in one array, in state_dict order: an update or a norm is then one pass. */
+/**
+ * All parameters of a model lie in one array, in state_dict order: an update or a norm is then one
+ * pass.
+ */
 export class ParameterLayout {
   readonly parameters: readonly Parameter[];
   /** Number of elements of all parameters. */
@@ -90,7 +95,7 @@ export class ParameterLayout {
     return values;
   }
 
-  /** Puts `values`, in PyTorch's order, in the place of a parameter. */
+  /** Writes `values`, in PyTorch's order, to a parameter. */
   write({ shape, blocks }: Parameter, values: Float32Array, flat: Float32Array): void {
     const width = shape[shape.length - 1];
     forEachRow(blocks, width, (at, from, columns) => flat.set(values.subarray(at, at + columns), from));

@@ -15,7 +15,7 @@ import { addAll } from '../ops/index.js';
 import { multiply } from '../ops/multiply.js';
 import { affine } from '../ops/polynomial.js';
 import { select } from '../ops/select.js';
-import { Recent } from '../recent.js';
+import { Recent } from '../util/recent.js';
 import {
   type BlockLinks,
   type BlockOptions,
@@ -57,8 +57,8 @@ export function blockProgram(spec: ModelSpec, loss: Loss, block: Block, options:
 }
 
 /**
- * What a step costs is counted from the programs that then run, and a process may open a model
- * several times.
+ * The cost of a step is counted from the programs that run, and a process may open a model several
+ * times.
  */
 const built = new WeakMap<Loss, Recent<Program>>();
 const MAX_BUILT = 20;
@@ -72,9 +72,9 @@ class BlockBuilder {
   private readonly inputs: ReadonlyMap<string, Node>;
   private readonly layout: ParameterLayout;
   private readonly links: BlockLinks;
-  /** Results with a cotangent: what gradients start from. */
+  /** Results with a cotangent, from which gradients start. */
   private readonly sources: [result: Node, cotangent: Node][] = [];
-  /** What gradients are computed for, by name of the output. */
+  /** The nodes to differentiate with respect to, by the name of the output. */
   private readonly wrt = new Map<string, Node>();
 
   constructor(
@@ -155,7 +155,7 @@ class BlockBuilder {
     );
   }
 
-  /** What the lowest layer reads, or a head by itself. */
+  /** The input of the lowest layer, or of a separate head. */
   private readBelow(): Sequence {
     const { spec, block, links, graph, options } = this;
     const steps = Array.from({ length: block.steps }, (_, t) => t);
@@ -177,7 +177,7 @@ class BlockBuilder {
     return node;
   }
 
-  /** `sequence` as `layer` reads it. */
+  /** `sequence` as the input of `layer`. */
   private dropped(sequence: Sequence, layer: number): Sequence {
     if (layer === 0 || !this.options.training || this.spec.dropout === 0) return sequence;
     return sequence.map((steps, part) => {
@@ -186,7 +186,7 @@ class BlockBuilder {
     });
   }
 
-  /** The outputs of `unit` at each step; leaves its last states in `finals`. */
+  /** The outputs of `unit` at each step; stores its last states in `finals`. */
   private walk(
     unit: Unit,
     below: Sequence,
@@ -243,7 +243,7 @@ class BlockBuilder {
     });
   }
 
-  /** What the dense layers read for each prediction, in parts; leaves pools in `finals`. */
+  /** The input of the dense layers for each prediction, in parts; stores pools in `finals`. */
   private readByHead(
     sequence: Sequence,
     initial: ReadonlyMap<string, Node>,
@@ -302,7 +302,7 @@ class BlockBuilder {
   }
 }
 
-/** The states that a head on final states reads, as `block` calls them. */
+/** The states that a head on final states reads, by their names in `block`. */
 function topStates(spec: ModelSpec, { units, firstLayer }: Block): string[] {
   const top = spec.layers.length - 1;
   if (units.length === 0) return topOutputs(spec).map(({ local }) => local);
@@ -322,8 +322,8 @@ function times(parts: readonly Node[], name: string, weights: ReadonlyMap<string
 
 /**
  * `states` within a sequence, those `before` after its end, as torch's packed sequences. A reverse
- * direction begins at the end, so that what it has there is zero. Products and not a difference:
- * states within the sequence stay exactly as they are.
+ * direction begins at the end, where its states are zero. Products instead of a difference: states
+ * within the sequence stay exactly as they are.
  */
 function keepAfterEnd(
   states: readonly Node[],

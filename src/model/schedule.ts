@@ -7,10 +7,11 @@
  * same directions states pass from one to the next in the order in which the direction walks;
  * between groups of layers, whole sequences of outputs.
  *
- * A long stack of forward layers goes segment by segment, all layers in one block (time-major), and
- * not layer by layer: at 784 steps of two LSTM layers of 128, batch 100, layer by layer took 1.38
- * times the processor time, since what passes between layers is copied out of one program and into
- * the next. A layer with a reverse direction can only follow the whole layer below it.
+ * A long stack of forward layers is computed segment by segment, all layers in one block
+ * (time-major), not layer by layer: at 784 steps of two LSTM layers of 128, batch 100, layer by
+ * layer took 1.38 times the processor time, since the sequences between layers are copied out of
+ * one program and into the next. A layer with a reverse direction can only follow the whole layer
+ * below it.
  */
 import { heads } from './heads.js';
 import { type ModelSpec, type Unit, unitsOf } from './spec.js';
@@ -21,23 +22,23 @@ import { type ModelSpec, type Unit, unitsOf } from './spec.js';
  */
 export const MAX_CELL_STEPS = 64;
 /**
- * A model of so few cell steps is one block: two programs for pieces cost as much to compile, and
- * their forward passes twice as much time.
+ * A model with at most this many cell steps is one block: two programs for its pieces would take as
+ * long to compile, and their forward passes twice as long.
  */
 const MAX_UNCUT = 2 * MAX_CELL_STEPS;
 
 export interface Block {
-  /** What it computes, bottom up; empty for a head by itself. */
+  /** Its directions, bottom up; empty for a separate head. */
   readonly units: readonly Unit[];
-  /** The layer of the lowest unit; for a head by itself, one above the top layer. */
+  /** The layer of the lowest unit; for a separate head, one above the top layer. */
   readonly firstLayer: number;
   readonly hasHead: boolean;
   /** First step of the sequence. */
   readonly start: number;
   readonly steps: number;
-  /** Whether no block of these units comes before it: states start here. */
+  /** Whether it is the first block of its units: states start here. */
   readonly opens: boolean;
-  /** Whether none comes after it. */
+  /** Whether it is the last block of its units. */
   readonly closes: boolean;
 }
 
@@ -65,7 +66,7 @@ export function makeSchedule(spec: ModelSpec, options: ScheduleOptions): readonl
   });
 }
 
-/** Forward layers that follow each other; each layer of two directions by itself. */
+/** Consecutive forward layers form a group; a bidirectional layer is a group of its own. */
 function groupLayers(spec: ModelSpec): Unit[][] {
   const groups: Unit[][] = [];
   spec.layers.forEach((_, layer) => {
@@ -91,9 +92,9 @@ export function batchLengths(spec: ModelSpec, options: ScheduleOptions): number[
   if (cuts.length > 0) {
     const segment = Math.max(...cuts);
     const count = Math.ceil(steps / segment);
-    // where segments are few, a batch can end within one too, at the same places of each:
+    // if there are few segments, a batch can end within one too, at the same places of each:
     // remainders of few lengths
-    const parts = Math.ceil(LEAST_LENGTHS / count);
+    const parts = Math.ceil(MIN_LENGTHS / count);
     const left = Array.from({ length: count * parts }, (_, i) => {
       const segments = Math.floor(i / parts);
       return segments * segment + Math.round(((i % parts) * segment) / parts);
@@ -107,13 +108,13 @@ export function batchLengths(spec: ModelSpec, options: ScheduleOptions): number[
   return [...new Set(lengths)];
 }
 
-/** More lengths save more steps, and cost a compilation each. */
+/** More lengths save more steps, but each costs a compilation. */
 const LENGTHS = 8;
 /**
  * Of a schedule that is cut, whose programs are large. With 4, sorted lengths uniform in 1..T take
  * 0.63 of the steps.
  */
-const LEAST_LENGTHS = 4;
+const MIN_LENGTHS = 4;
 
 function firstLayerOf(spec: ModelSpec, units: readonly Unit[]): number {
   return units[0]?.layer ?? spec.layers.length;
@@ -148,7 +149,7 @@ function cut(
   }));
 }
 
-/** Blocks of the head alone: over the steps that it reads. */
+/** Blocks of a separate head, over the steps that it reads. */
 function headBlocks(spec: ModelSpec, options: ScheduleOptions): Block[] {
   const { reads } = heads[spec.head.from];
   if (reads === 'states') return [whole(spec, [], 0, true)];
@@ -175,7 +176,7 @@ export function cutIntoSegments(total: number, length: number): Segment[] {
 }
 
 /**
- * Steps of a segment, at most `most`: one that divides `total`, so that a single program is
+ * Steps of a segment, at most `most`: a number that divides `total`, so that a single program is
  * compiled, unless the next smaller divisor would double the number of segments.
  */
 export function segmentLength(total: number, most: number): number {

@@ -1,10 +1,10 @@
-/** What a model is, once config and data are known: layers over an input, and a head. */
+/** The description of a model for given data: layers over an input, and a head. */
 import type { Cell } from '../cells/cell.js';
 import { cells } from '../cells/index.js';
 import { type LayerConfig, layersOf, type ModelConfig } from '../config/index.js';
 import type { SequenceInput } from '../data/index.js';
 
-/** What a step of a sequence is. */
+/** A step of a sequence. */
 export type ModelInput =
   | { readonly kind: 'number'; readonly size: number }
   /** One of `count` symbols, which an embedding of `size` numbers represents. */
@@ -70,15 +70,15 @@ export function unitName({ layer, reverse }: Unit): string {
   return `${layer}${reverse ? '_reverse' : ''}`;
 }
 
-/** What a config leaves to the data and to training. */
+/** What the data and training add to a config. */
 export interface ModelContext {
-  /** What a step of the data is. */
+  /** A step of the data. */
   readonly input: SequenceInput;
   readonly outputSize: number;
   readonly carriesState: boolean;
 }
 
-/** The model of a config for data that fit it. */
+/** The model of a config and its data. */
 export function describeModel(model: ModelConfig, context: ModelContext): ModelSpec {
   const { hidden_sizes: hiddenSizes, ...head } = model.head;
   const input = describeInput(model, context.input);
@@ -99,7 +99,7 @@ function describeInput({ embedding }: ModelConfig, data: SequenceInput): ModelIn
 }
 
 /**
- * Each layer reads what the one below puts out; weights are named as in torch's module, or in a
+ * Each layer reads the output of the one below; weights are named as in torch's module, or in a
  * ModuleList of layers.
  */
 function stackLayers(model: ModelConfig, inputSize: number): LayerSpec[] {

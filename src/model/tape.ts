@@ -1,4 +1,4 @@
-/** What passes between the blocks of one walk through a schedule. */
+/** The arrays that the blocks of one walk through a schedule exchange. */
 import type { KeyedProgram } from '../graph/node.js';
 import type { BlockLinks, BlockParameter, blockInputs } from './blocks.js';
 import type { Block } from './schedule.js';
@@ -9,10 +9,10 @@ export type Arrays<A> = Record<string, A>;
 
 /** A batch: the model's declared inputs by name, over at least `steps` steps. */
 export interface WalkBatch<A> {
-  /** Steps that are computed; all sequences have ended by then. */
+  /** Steps to compute; every sequence ends within them. */
   readonly steps: number;
   readonly inputs: Readonly<Arrays<A>>;
-  /** The states it starts with, if the model carries them over; left as they are. */
+  /** The initial states, if the model carries them over; not modified. */
   readonly states?: Readonly<Arrays<A>>;
 }
 
@@ -22,11 +22,11 @@ export interface WalkResult<A> {
   readonly rows: A;
   /** [S, B, C]. */
   readonly predictions: A;
-  /** The states it ends with, if the model carries them over. */
+  /** The final states, if the model carries them over. */
   readonly states?: Readonly<Arrays<A>>;
 }
 
-/** A block with what a walk looks up of it, once for all batches of a length. */
+/** A block with the facts that a walk needs, looked up once for all batches of a length. */
 export interface PlannedBlock {
   /** In the order of the forward pass. */
   readonly index: number;
@@ -56,14 +56,14 @@ export class Tape<A extends Numbers> {
     private readonly allocate: (size: number) => A,
   ) {}
 
-  /** Begins with a batch, which may bring the states it starts with. */
+  /** Starts a batch, which may have initial states. */
   begin({ states = {} }: WalkBatch<A>): void {
     this.states = new Map(Object.entries(states));
     this.cotangents = new Map();
     for (const [key, array] of this.arrays) if (key.startsWith(SUMMED)) array.fill(0);
   }
 
-  /** States and sequences that come into a block. */
+  /** States and sequences that enter a block. */
   inputs({ block, links }: PlannedBlock): Arrays<A> {
     const values: Arrays<A> = {};
     for (const { name, local, size, start } of links.incoming) {
@@ -94,7 +94,7 @@ export class Tape<A extends Numbers> {
     return places;
   }
 
-  /** Cotangents of what a block passed on. */
+  /** Cotangents of a block's outgoing states and sequences. */
   cotangentsOf({ block, links }: PlannedBlock): Arrays<A> {
     const values: Arrays<A> = {};
     for (const { name, local, size } of links.outgoingCotangents) {
@@ -107,7 +107,7 @@ export class Tape<A extends Numbers> {
     return values;
   }
 
-  /** Where a block writes the gradients of the states that came into it. */
+  /** Where a block writes the gradients of its incoming states. */
   gradients({ index, links }: PlannedBlock): Arrays<A> {
     const places: Arrays<A> = {};
     for (const { name, local, size } of links.incomingGradients) {
@@ -169,7 +169,7 @@ export class Tape<A extends Numbers> {
   }
 }
 
-/** Keys of arrays that are added to, and so begin with zeros. */
+/** Keys of arrays that accumulate, and so start at zero. */
 const SUMMED = 'cotangents';
 
 /** The outputs of a direction of a layer, [T, B, size]. */

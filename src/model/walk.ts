@@ -7,7 +7,7 @@
  */
 import type { KeyedProgram, Program } from '../graph/node.js';
 import type { Loss } from '../losses/loss.js';
-import { counted } from '../words.js';
+import { counted } from '../util/words.js';
 import { blockInputs, blockLinks, hasLoss, parametersOf, programKey } from './blocks.js';
 import { answersEachStep } from './heads.js';
 import { constantName, declaredInputs, type InputOptions, widthOf } from './inputs.js';

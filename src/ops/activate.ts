@@ -28,7 +28,10 @@ const activations = {
     slope: [0, 1, -1],
     cost: 4,
   },
-  /** Clamped where float32 is 1 already: some drivers' tanh is not a number for large arguments. Slope 1 - y^2. */
+  /**
+   * Clamped where float32 is 1 already: some drivers' tanh is not a number for large arguments.
+   * Slope 1 - y^2.
+   */
   tanh: {
     expression: x => `Math.tanh(Math.max(Math.min(${x}, 10), -10))`,
     reference: Math.tanh,

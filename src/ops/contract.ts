@@ -101,11 +101,13 @@ export const contractOp: Op<Attributes> = {
 };
 
 /**
- * The product of two tensors summed over their common axes, in Einstein's notation: `contract('bk,kj->bj', x, w)` is
- * the matrix product. Every axis must stand in at least two of the three places.
+ * The product of two tensors summed over their common axes, in Einstein's notation:
+ * `contract('bk,kj->bj', x, w)` is the matrix product. Every axis must stand in at least two of the
+ * three places.
  *
- * Kernels read fastest along the last axis, so an operand that has the result's last axis elsewhere is transposed
- * first; where it is itself a transposed tensor, the two cancel and the original is read.
+ * Kernels read fastest along the last axis, so an operand that has the result's last axis elsewhere
+ * is transposed first; where it is itself a transposed tensor, the two cancel and the original is
+ * read.
  */
 export function contract(notation: string, x: Node, y: Node): Node {
   const [operands, result] = notation.split('->');

@@ -48,8 +48,9 @@ export const ops: readonly Op<never>[] = [
 ];
 
 /**
- * The sum of `terms` (at least one, equal shapes), from left to right. Parts of one stack that were written apart are
- * put into one, so that the gradients of several slices become one tensor instead of a sum of mostly zeros.
+ * The sum of `terms` (at least one, equal shapes), from left to right. Parts of one stack that were
+ * written apart are put into one, so that the gradients of several slices become one tensor instead
+ * of a sum of mostly zeros.
  */
 export function addAll(terms: readonly Node[]): Node {
   return joinStacks(terms).reduce(add);

@@ -67,9 +67,9 @@ function plus(coefficient: number): Expression {
 }
 
 /**
- * The polynomial with the given coefficients (constant first) at each element of `x`; with several polynomials, each
- * applies to one index of the leading axis. Closed under differentiation, which makes it the form of all derivatives
- * that are polynomials of a result.
+ * The polynomial with the given coefficients (constant first) at each element of `x`; with several
+ * polynomials, each applies to one index of the leading axis. Closed under differentiation, which
+ * makes it the form of all derivatives that are polynomials of a result.
  */
 export function polynomial(x: Node, coefficients: readonly Coefficients[]): Node {
   return x.graph.apply(polynomialOp, [x], { coefficients });

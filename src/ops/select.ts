@@ -7,7 +7,10 @@ interface Attributes {
   readonly position: number;
 }
 
-/** Up to this many positions the kernel is made for one of them; beyond, all share one source and get it as an argument. */
+/**
+ * Up to this many positions the kernel is made for one of them; beyond, all share one source and
+ * get it as an argument.
+ */
 const SPECIALISED_POSITIONS = 4;
 
 export const selectOp: Op<Attributes> = {

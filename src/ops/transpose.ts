@@ -36,7 +36,10 @@ function inverse(axes: readonly number[]): number[] {
   return axes.map((_, axis) => axes.indexOf(axis));
 }
 
-/** `x` with its axes in another order, laid out anew; transposing twice gives `x` itself where the orders cancel. */
+/**
+ * `x` with its axes in another order, laid out anew; transposing twice gives `x` itself where the
+ * orders cancel.
+ */
 export function transpose(x: Node, axes: readonly number[]): Node {
   if (axes.every((axis, i) => axis === i)) return x;
   if (x.op?.name === transposeOp.name) {

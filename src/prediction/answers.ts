@@ -6,8 +6,8 @@ import { predictedClass } from '../metrics/classes.js';
 import type { Numbers } from '../metrics/metric.js';
 import { answersEachStep } from '../model/heads.js';
 import type { ModelSpec } from '../model/spec.js';
-import { probabilities } from '../training/predictions.js';
-import type { Readout } from '../training/readout.js';
+import { probabilities } from '../training/step/predictions.js';
+import type { Readout } from '../training/step/readout.js';
 
 interface AnswerPlace {
   /** Step of its sequence, from 0; 0 if the model answers once a sequence. */

@@ -2,15 +2,17 @@
  * A rolling backtest of a forecasting model: it forecasts from one origin after another, a horizon
  * apart, so that each step of a split is forecast once. Weights stay as they are.
  */
+import { targetSize } from '../config/index.js';
 import type { SplitName } from '../data/index.js';
-import { usageError } from '../errors.js';
 import { lossOf } from '../losses/index.js';
 import type { Numbers } from '../metrics/metric.js';
 import { valuesMeans } from '../metrics/values.js';
-import { naiveOutputs } from '../training/baselines.js';
-import { Evaluator } from '../training/evaluator.js';
-import { Readout } from '../training/readout.js';
-import type { BackendOptions } from '../training/session.js';
+import { naiveOutputs } from '../training/evaluation/baselines.js';
+import { Evaluator } from '../training/evaluation/evaluator.js';
+import type { BackendOptions } from '../training/run/session.js';
+import type { Prediction } from '../training/step/predictions.js';
+import { Readout } from '../training/step/readout.js';
+import { usageError } from '../util/errors.js';
 import { splitOf } from './evaluate.js';
 import { withData } from './open.js';
 import { type OpenModelOptions, openModel, type SavedModel } from './saved-model.js';
@@ -40,8 +42,8 @@ export interface Backtest {
 }
 
 /**
- * @throws UserError exit 2 if the run does not forecast or has no such split, exit 5 if the data
- * are not those of the run
+ * @throws UserError (exit 2) if the run does not forecast or has no such split, (exit 5) if the
+ * data are not those of the run
  */
 export function backtest(
   path: string,
@@ -62,24 +64,46 @@ export function backtest(
   return withData(saved, options, async ({ run, pool, batchSize }, data) => {
     const windows = splitOf(data, split);
     const origins: (ForecastsErrors & { id: string })[] = [];
-    const readout = new Readout(lossOf(run.loss), windows.targets);
+    const { targets, count, naive } = windows;
+    const readout = new Readout(lossOf(run.loss), targets);
+    const perWindow = targets.values.length / targetSize(run.loss, run.spec.outputSize) / count;
     await new Evaluator(pool, run, batchSize).evaluate(windows, {
-      watch: ({ index, id = '', predictions: [{ point }] }) => {
-        const errors = (values: Numbers) =>
-          errorsOf(values, readout.target(index), windows.errorScale?.(index));
-        const naive = NAIVE.flatMap(name => {
-          const outputs = naiveOutputs(windows, name, index, run.spec.outputSize);
-          return outputs === undefined ? [] : [[name, errors(readout.point(outputs, index))] as const];
+      watch: ({ index, id = '', predictions }) => {
+        const answers = predictions.filter(({ counts }) => counts);
+        const errors = (pointOf: (answer: Prediction, at: number) => Numbers | undefined) =>
+          meanError(
+            answers.map(answer => {
+              const at = index * perWindow + answer.step;
+              return [pointOf(answer, at), readout.target(at)] as const;
+            }),
+            windows.errorScale?.(index),
+          );
+        const naiveErrors = NAIVE.flatMap(name => {
+          const found = errors((_, at) => {
+            const outputs = naiveOutputs(windows, name, at, run.spec.outputSize);
+            return outputs && readout.point(outputs, at);
+          });
+          return naive?.[name] === undefined || found === undefined ? [] : [[name, found] as const];
         });
-        origins.push({ id, model: errors(point), ...Object.fromEntries(naive) });
+        const model = errors(({ point }) => point) as ForecastErrors;
+        origins.push({ id, model, ...Object.fromEntries(naiveErrors) });
       },
     });
     return { saved, horizon, origins, mean: meanOf(origins) };
   });
 }
 
-function errorsOf(point: Numbers, target: Numbers, scale: number | undefined): ForecastErrors {
-  const error = valuesMeans.mean_absolute_error({ outputs: point, point, target });
+/** Undefined if a step has no forecast. */
+function meanError(
+  steps: readonly (readonly [point: Numbers | undefined, target: Numbers])[],
+  scale: number | undefined,
+): ForecastErrors | undefined {
+  let sum = 0;
+  for (const [point, target] of steps) {
+    if (point === undefined) return undefined;
+    sum += valuesMeans.mean_absolute_error({ outputs: point, point, target });
+  }
+  const error = sum / steps.length;
   return { mean_absolute_error: error, ...(scale !== undefined && { mase: error / scale }) };
 }
 

@@ -1,17 +1,18 @@
 /** A checkpoint measured on its run's own data. */
 import type { Dataset, Split, SplitName } from '../data/index.js';
-import { usageError } from '../errors.js';
-import { type Evaluation, Evaluator } from '../training/evaluator.js';
-import type { EvaluationProgress } from '../training/observer.js';
-import type { BackendOptions } from '../training/session.js';
-import { watchedSplit } from '../training/watched-split.js';
+import { type Evaluation, Evaluator } from '../training/evaluation/evaluator.js';
+import { watchedSplit } from '../training/evaluation/watched-split.js';
+import type { EvaluationProgress } from '../training/run/observer.js';
+import type { BackendOptions } from '../training/run/session.js';
+import { usageError } from '../util/errors.js';
 import { withData } from './open.js';
 import type { SavedModel } from './saved-model.js';
 
 /**
  * The metrics of `model` on a split of its experiment, exactly as the run itself computes them.
  * `watch` is called for each sequence.
- * @throws UserError exit 2 if there is no such split, exit 5 if the data are not those of the run.
+ * @throws UserError (exit 2) if there is no such split, (exit 5) if the data are not those of the
+ *   run.
  */
 export function evaluateCheckpoint(
   model: SavedModel,
@@ -24,7 +25,7 @@ export function evaluateCheckpoint(
   });
 }
 
-/** Throws exit 2 if there is no such split. */
+/** @throws UserError (exit 2) if there is no such split */
 export function splitOf(dataset: Dataset, name: SplitName): Split {
   const split = dataset[name];
   if (split) return split;

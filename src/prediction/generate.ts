@@ -2,8 +2,8 @@
  * Symbols that a language model makes up: each is drawn from what the model says of those before
  * it.
  */
-import { usageError } from '../errors.js';
-import { RandomStream } from '../random.js';
+import { usageError } from '../util/errors.js';
+import { RandomStream } from '../util/random.js';
 import type { Session } from './session.js';
 
 export interface GenerateOptions {
@@ -32,8 +32,8 @@ interface Drawable {
  * Goes on after the symbols of `prompt`, which are not among those that are yielded. Without a
  * prompt the first symbol is one of all that can be drawn, each as likely.
  * @param session a new one of a model whose classes are the symbols that it reads
- * @throws UserError exit 2 if the temperature is no number from 0 on, exit 5 if a symbol of the
- * prompt is none of the model
+ * @throws UserError (exit 2) if the temperature is no number from 0 on, (exit 5) if a symbol of the
+ *   prompt is none of the model
  */
 export async function* generateSymbols(
   session: Session,

@@ -8,7 +8,7 @@ import {
   UNKNOWN,
   type Vocabulary,
 } from '../data/index.js';
-import { type Diagnostic, damagedError } from '../errors.js';
+import { type Diagnostic, damagedError } from '../util/errors.js';
 
 /**
  * One step of a sequence in the units of the data: F numbers, or by the names of the features if
@@ -36,6 +36,15 @@ export type SequenceValues =
       /** One for each step; come back with the answers. */
       readonly times?: readonly string[];
     };
+
+/** What becomes of a sequence that cannot be read. */
+export interface RejectionOptions {
+  /**
+   * Told of each sequence that cannot be read, with its position in the input; the others are
+   * predicted. If absent, the first of them ends the predictions with an error.
+   */
+  readonly onRejected?: ((problems: readonly Diagnostic[], index: number) => void) | undefined;
+}
 
 /** What steps are, and what the features are called. */
 export interface StepForm {
@@ -78,7 +87,10 @@ function alone(steps: string | readonly StepValues[]) {
 
 const NO_TEXTS = { expected: 'numbers: this model has no vocabulary' };
 
-/** The numbers of one step. Throws exit 5 if they do not fit the model. */
+/**
+ * The numbers of one step.
+ * @throws UserError (exit 5) if they do not fit the model
+ */
 export function givenStep(given: StepValues, form: StepForm, place: string): Float32Array {
   const values = new Float32Array(form.input.kind === 'number' ? form.input.size : 1);
   const wrong = writeStep(given, form, values, place);

@@ -13,12 +13,12 @@ import {
   type Vocabulary,
 } from '../data/index.js';
 import type { BackendRequest } from '../engine/backend.js';
-import { usageError } from '../errors.js';
+import { usageError } from '../util/errors.js';
 import type { AnswerForm, SequencePrediction } from './answers.js';
 import { type GenerateOptions, generateSymbols } from './generate.js';
-import { givenSequence, type SequenceValues, type StepForm } from './given-values.js';
+import { givenSequence, type RejectionOptions, type SequenceValues, type StepForm } from './given-values.js';
 import { type OpenedModel, openWithoutData } from './open.js';
-import { Predictor, type RejectionOptions } from './predictor.js';
+import { Predictor } from './predictor.js';
 import { type OpenModelOptions, openModel, type SavedModel } from './saved-model.js';
 import { type Session, StepModel } from './session.js';
 
@@ -34,11 +34,12 @@ export interface LoadModelOptions extends Pick<OpenModelOptions, 'checkpoint' | 
  * read, the run's data are not needed.
  *
  * @example const model = await loadModel('experiments/wind/20260101T120000Z-1a2b3c4d'); for await
- * (const { id, answers } of model.predict(sequences)) console.log(id, answers[0].predicted); await
- * model.close();
+ *   (const { id, answers } of model.predict(sequences)) console.log(id, answers[0].predicted);
+ *   await model.close();
  *
- * @throws UserError exit 2 if there is no such run or checkpoint, or the backend is not there; exit
- * 5 if a file is damaged, or if the run is of a version that did not record what its data were like
+ * @throws UserError (exit 2) if there is no such run or checkpoint, or the backend is not there;
+ *   exit 5 if a file is damaged, or if the run is of a version that did not record what its data
+ *   were like
  */
 export async function loadModel(run: string, options: LoadModelOptions = {}): Promise<Model> {
   const { backend = 'auto', threads, ...which } = options;
@@ -56,7 +57,7 @@ export class Model {
   /** Those that predict nothing just now: each works on memory of its own. */
   private readonly idle: Predictor[] = [];
 
-  /** Use {@link loadModel}. */
+  /** @internal Use {@link loadModel}. */
   constructor(
     private readonly saved: SavedModel,
     private readonly opened: OpenedModel,
@@ -84,8 +85,9 @@ export class Model {
    * They are computed in batches, so that memory is bounded however many there are; a batch begins
    * once it is full, or `sequences` pause. For answers to each step at once use a {@link session};
    * a model that forecasts reads tables alone, by {@link predictFile}.
-   * @throws UserError exit 5 at the first sequence that does not fit the model, unless `onRejected`
-   * is given; those before it have been predicted by then. Exit 2 if the model forecasts
+   * @throws UserError (exit 5) at the first sequence that does not fit the model, unless
+   *   `onRejected` is given; those before it have been predicted by then. Exit 2 if the model
+   *   forecasts
    */
   predict(
     sequences: Iterable<SequenceValues> | AsyncIterable<SequenceValues>,
@@ -98,7 +100,7 @@ export class Model {
    * Predicts the sequences of a file in the format of the run's data, or of a stream of its bytes:
    * the same columns, lengths and scaling; labels are not looked at.
    * @param input path of the file, or a stream such as `process.stdin`
-   * @throws UserError as `predict`, at their place in the file; exit 2 if it cannot be read
+   * @throws UserError as `predict`, at their place in the file; (exit 2) if it cannot be read
    */
   predictFile(input: string | Readable, options: RejectionOptions = {}): AsyncGenerator<SequencePrediction> {
     return this.sequences(this.read(input), options);
@@ -107,7 +109,7 @@ export class Model {
   /**
    * Begins a sequence that is given step by step, as for live streams. Any number of sessions may
    * be open.
-   * @throws UserError exit 2 if the model is bidirectional, or forecasts
+   * @throws UserError (exit 2) if the model is bidirectional, or forecasts
    */
   session(): Session {
     this.stepModel ??= new StepModel(this.opened, this.form, this.givenForm);
@@ -117,8 +119,8 @@ export class Model {
   /**
    * Lets a language model go on after `prompt`, symbol by symbol; these are not yielded. Symbols
    * are numbers from 0; the same seed draws the same ones.
-   * @throws UserError exit 2 if the model does not say of each step which symbol comes next, exit 5
-   * if the prompt has a symbol that the model does not know
+   * @throws UserError (exit 2) if the model does not say of each step which symbol comes next, exit
+   *   5 if the prompt has a symbol that the model does not know
    */
   generate(prompt: readonly number[], options: GenerateOptions): AsyncGenerator<number> {
     const { input, form } = this;
@@ -135,7 +137,7 @@ export class Model {
   /**
    * Lets a language model go on with a text, piece by piece; the prompt is not yielded. Symbols of
    * the prompt that the model does not know are read as unknown ones.
-   * @throws UserError as `generate`; exit 2 if the model's symbols are no text
+   * @throws UserError as `generate`; (exit 2) if the model's symbols are no text
    */
   async *generateText(prompt: string, options: GenerateOptions): AsyncGenerator<string> {
     const { vocabulary } = this;

@@ -5,13 +5,13 @@ import { chooseBackend } from '../engine/backend.js';
 import { Engine } from '../engine/index.js';
 import type { LossSettings } from '../losses/index.js';
 import { ParameterLayout } from '../model/parameters.js';
-import { dataRecord } from '../training/manifest-facts.js';
-import { createPool } from '../training/pool.js';
-import { checkSameData, fittedBy } from '../training/same-data.js';
-import { type BackendOptions, modelSpec, openSession, widthOn } from '../training/session.js';
-import { allocateParameters, type ModelRun } from '../training/shards.js';
-import { usableCores } from '../training/threads.js';
-import { loadWeights } from '../training/weights.js';
+import { checkSameData, fittedBy } from '../training/resume/same-data.js';
+import { dataRecord } from '../training/run/manifest-facts.js';
+import { type BackendOptions, modelSpec, openSession, widthOn } from '../training/run/session.js';
+import { createPool } from '../training/step/pool.js';
+import { allocateParameters, type ModelRun } from '../training/step/shards.js';
+import { usableCores } from '../training/step/threads.js';
+import { loadWeights } from '../training/step/weights.js';
 import type { PredictingModel } from './predictor.js';
 import { dataRecordOf, type SavedModel } from './saved-model.js';
 
@@ -26,7 +26,8 @@ export interface OpenedModel extends PredictingModel {
 
 /**
  * Runs `use` with the model and the data of its run.
- * @throws UserError exit 2 if the data cannot be opened, exit 5 if they are not those of the run
+ * @throws UserError (exit 2) if the data cannot be opened, (exit 5) if they are not those of the
+ * run
  */
 export async function withData<T>(
   saved: SavedModel,
@@ -44,8 +45,8 @@ export async function withData<T>(
 
 /**
  * The model without the data of its run.
- * @throws UserError exit 5 if the run does not remember what its data were like, or if its weights
- * are damaged
+ * @throws UserError (exit 5) if the run does not remember what its data were like, or if its
+ *   weights are damaged
  */
 export async function openWithoutData(saved: SavedModel, options: BackendOptions): Promise<OpenedModel> {
   const { loaded, manifest } = saved;

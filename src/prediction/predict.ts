@@ -1,10 +1,11 @@
 /** The predictions of a saved model for a split of its run's data, or for an input. */
 import { type ByteSource, newSequences, type SplitName } from '../data/index.js';
-import type { BackendOptions } from '../training/session.js';
+import type { BackendOptions } from '../training/run/session.js';
 import type { AnswerForm, SequencePrediction } from './answers.js';
 import { splitOf } from './evaluate.js';
+import type { RejectionOptions } from './given-values.js';
 import { openWithoutData, withData } from './open.js';
-import { Predictor, type RejectionOptions } from './predictor.js';
+import { Predictor } from './predictor.js';
 import type { SavedModel } from './saved-model.js';
 
 /** What predictions are like, to be known before the first. */
@@ -22,8 +23,8 @@ type Use<T> = (form: PredictionForm, predictions: AsyncIterable<readonly Sequenc
 
 /**
  * Predicts the first `limit` sequences of a split.
- * @throws UserError exit 2 if there is no such split, or the data cannot be opened; exit 5 if they
- * are not those of the run
+ * @throws UserError (exit 2) if there is no such split, or the data cannot be opened; (exit 5) if
+ *   they are not those of the run
  */
 export function predictSplit<T>(
   saved: SavedModel,
@@ -41,8 +42,8 @@ export function predictSplit<T>(
 /**
  * Predicts the sequences of `source`, which has the format of the run's data; these need not be
  * there.
- * @throws UserError exit 5 if the source is damaged, or the run does not remember what its data
- * were like
+ * @throws UserError (exit 5) if the source is damaged, or the run does not remember what its data
+ *   were like
  */
 export async function predictInput<T>(
   saved: SavedModel,

@@ -15,14 +15,15 @@ import {
   type Split,
   type Targets,
 } from '../data/index.js';
-import { type Diagnostic, damagedError } from '../errors.js';
 import { lossOf } from '../losses/index.js';
 import { answersEachStep } from '../model/heads.js';
-import { batchesOf } from '../training/evaluator.js';
-import { ForwardPass, inTurn, type SplitBatch } from '../training/forward.js';
-import { Readout } from '../training/readout.js';
-import type { ModelRun, ShardPool } from '../training/shards.js';
+import { batchesOf } from '../training/evaluation/evaluator.js';
+import { ForwardPass, inTurn, type SplitBatch } from '../training/step/forward.js';
+import { Readout } from '../training/step/readout.js';
+import type { ModelRun, ShardPool } from '../training/step/shards.js';
+import { type Diagnostic, damagedError } from '../util/errors.js';
 import { type Answer, type AnswerForm, answerForm, answerOf, type SequencePrediction } from './answers.js';
+import type { RejectionOptions } from './given-values.js';
 
 /** Steps of a sequence: an LSTM of 128 units takes a gigabyte for as many. */
 const MAX_STEPS = 2 ** 18;
@@ -39,15 +40,6 @@ export interface PredictingModel {
   readonly batchSize: number;
   readonly data: DataRecord;
   readonly scaling: DataScaling | undefined;
-}
-
-/** What becomes of a sequence that cannot be read. */
-export interface RejectionOptions {
-  /**
-   * Told of each sequence that cannot be read, with its position in the input; the others are
-   * predicted. If absent, the first of them ends the predictions with an error.
-   */
-  readonly onRejected?: ((problems: readonly Diagnostic[], index: number) => void) | undefined;
 }
 
 /** Sequences that are computed together, and what their answers say beside the outputs. */
@@ -82,8 +74,8 @@ export class Predictor {
 
   /**
    * Predictions of new sequences in their order, batch by batch.
-   * @throws UserError exit 5 at the first sequence that cannot be read, unless rejections are
-   * taken; those before it have been predicted by then
+   * @throws UserError (exit 5) at the first sequence that cannot be read, unless rejections are
+   *   taken; those before it have been predicted by then
    */
   sequences(
     lists: AsyncIterable<readonly ReadSequence[]>,
@@ -110,10 +102,12 @@ export class Predictor {
     const { form } = this;
     const times = batch.times(index);
     const perSequence = form.perStep ? pass.steps : 1;
-    const answers = pass.predictions(slot, at, split.lengths?.[index]).map(({ step, outputs }): Answer => {
+    const first = this.model.data.first_answer ?? 0;
+    const predictions = pass.predictions(slot, at, split.lengths?.[index]).slice(first);
+    const answers = predictions.map(({ step, outputs }): Answer => {
       const time = form.perStep ? times?.[step] : times?.at(-1);
       return answerOf(form, readout, {
-        step,
+        step: step - first,
         outputs,
         at: index * perSequence + step,
         ...(time !== undefined && { time }),
@@ -168,7 +162,7 @@ export class Predictor {
     if (waiting.length > 0) yield this.batchOf(waiting);
   }
 
-  /** Throws exit 5 if the sequence cannot be predicted and nobody takes rejections. */
+  /** @throws UserError (exit 5) if the sequence cannot be predicted and nobody takes rejections */
   private isSound(
     placed: { readonly sequence: ReadSequence; readonly position: number },
     onRejected: RejectionOptions['onRejected'],

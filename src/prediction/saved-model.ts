@@ -1,13 +1,13 @@
 /** A run directory and one of its checkpoints, whose weights are to be put to work. */
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import type { DataRecord } from '../data/index.js';
-import { type Diagnostic, damagedError, usageError } from '../errors.js';
-import { loadCheckpoint, resolveCheckpoint } from '../experiment/checkpoint-folder.js';
-import { ownStepHashes, refuseForeign } from '../experiment/checkpoint-identity.js';
+import { loadCheckpoint, resolveCheckpoint } from '../experiment/checkpoints/folder.js';
+import { ownStepHashes, refuseForeign } from '../experiment/checkpoints/identity.js';
 import type { Manifest } from '../experiment/manifest.js';
 import { RunDirectory } from '../experiment/run-directory.js';
-import { configFolder } from '../training/frozen-config.js';
-import type { WeightsName } from '../training/weights.js';
+import { configFolder } from '../training/resume/frozen-config.js';
+import type { WeightsName } from '../training/step/weights.js';
+import { type Diagnostic, damagedError, usageError } from '../util/errors.js';
 
 /** One of a run's checkpoints: by name, or by its step. */
 export type WhichCheckpoint = 'last' | 'best' | number;
@@ -38,8 +38,8 @@ export interface OpenModelOptions {
 }
 
 /**
- * @throws UserError exit 2 if there is no such run, checkpoint or average, exit 5 if a file is
- * damaged
+ * @throws UserError (exit 2) if there is no such run, checkpoint or average, (exit 5) if a file is
+ *   damaged
  */
 export function openModel(
   path: string,
@@ -64,7 +64,8 @@ export function openModel(
 }
 
 /**
- * What the run remembers of its data. Throws exit 5 if it is of a version that remembered nothing.
+ * What the run remembers of its data.
+ * @throws UserError (exit 5) if it is of a version that remembered nothing
  */
 export function dataRecordOf({ path, manifest }: SavedModel): DataRecord {
   if (manifest?.data) return manifest.data;

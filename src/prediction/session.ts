@@ -1,11 +1,11 @@
 /** A model step by step: each answer is that to the sequence as far as it has come. */
 import { KernelMachine } from '../engine/machine.js';
-import { usageError } from '../errors.js';
 import { lossOf } from '../losses/index.js';
 import type { ModelSpec } from '../model/spec.js';
 import { carriedStates } from '../model/walk.js';
-import { Readout } from '../training/readout.js';
-import { allocateShards, ShardComputer, type ShardJob, type ShardMemory } from '../training/shards.js';
+import { Readout } from '../training/step/readout.js';
+import { allocateShards, ShardComputer, type ShardJob, type ShardMemory } from '../training/step/shards.js';
+import { usageError } from '../util/errors.js';
 import { type Answer, type AnswerForm, answerOf } from './answers.js';
 import { givenStep, type StepForm, type StepValues } from './given-values.js';
 import type { OpenedModel } from './open.js';
@@ -16,7 +16,7 @@ export interface Session<A extends Answer = Answer> {
   /**
    * Takes the next step of the sequence and answers what the model would say of the sequence if it
    * ended there. Steps are taken in the order of the calls, whether or not these are awaited.
-   * @throws UserError exit 5 if the step does not fit the model; the sequence goes on without it
+   * @throws UserError (exit 5) if the step does not fit the model; the sequence goes on without it
    */
   step(values: StepValues): Promise<A>;
   /** Begins a new sequence; steps that are under way belong to the old one. */
@@ -35,7 +35,10 @@ export class StepModel {
   private readonly readout: Readout;
   private last: Promise<unknown> = Promise.resolve();
 
-  /** @throws UserError exit 2 if a layer is bidirectional */
+  /**
+   * @internal Use `Model.session`.
+   * @throws UserError (exit 2) if a layer is bidirectional
+   */
   constructor(
     private readonly model: OpenedModel,
     private readonly form: AnswerForm,

@@ -1,9 +1,12 @@
-/** Development tool: makes the scripts and style sheets of report and dashboard beside this file's compiled form, from the browser's code in `page/`. */
+/**
+ * Development tool: makes the scripts and style sheets of report and dashboard beside this file's
+ * compiled form, from the browser's code in `page/`.
+ */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { packageRoot } from '../root.js';
+import { packageRoot } from '../util/root.js';
 
 /** What the script contains; each report passes it on, and with it its licence. */
 const BUNDLED = ['preact', 'uplot'];

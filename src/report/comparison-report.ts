@@ -1,11 +1,14 @@
-/** Runs compared, for the dashboard: the document of `compare --json`, with what it says in words. */
+/**
+ * Runs compared, for the dashboard: the document of `compare --json`, with what it says in words.
+ */
 import { comparisonOf } from '../review/comparison/compare.js';
 import { describeSide, effectWords, listed, sentencesOf } from '../review/comparison/sentences.js';
-import type { RunRecord } from '../review/run-record.js';
+import type { RunRecord } from '../review/reading/run-record.js';
 import type { ComparisonReport } from './document.js';
 
 /**
- * Runs that differ by nothing but their seed are one side, those of one experiment beside each other.
+ * Runs that differ by nothing but their seed are one side, those of one experiment beside each
+ * other.
  * @param placed by what the dashboard calls them
  */
 export function comparisonReportOf(placed: ReadonlyMap<string, RunRecord>): ComparisonReport {

@@ -1,13 +1,14 @@
 /** A config's values beside their defaults. */
-import { fillDefaults } from '../config/defaults.js';
-import { isRecord } from '../config/schema-walk.js';
+import { fillDefaults } from '../config/merge/defaults.js';
+import { isRecord } from '../config/schema/walk.js';
 import { canonical, type Value } from '../sweep/space.js';
 import type { ConfigValue } from './document.js';
 
 type Path = readonly string[];
 
 /**
- * Every value of a resolved config, in its order. A default that depends on other keys is the one that follows from the others here.
+ * Every value of a resolved config, in its order. A default that depends on other keys is the one
+ * that follows from the others here.
  * @param commandLine of the run, which says what was overridden
  */
 export function configValues(
@@ -44,7 +45,10 @@ function leavesOf(value: unknown, path: Path): readonly Leaf[] {
   return Object.entries(value).flatMap(([key, inner]) => leavesOf(inner, [...path, key]));
 }
 
-/** What would stand at `path` if the config did not say it; undefined where nothing would, or the config is of another version. */
+/**
+ * What would stand at `path` if the config did not say it; undefined where nothing would, or the
+ * config is of another version.
+ */
 function defaultAt(config: Readonly<Record<string, unknown>>, path: Path): unknown {
   let filled: unknown = fillDefaults(without(config, path));
   for (const step of path) filled = isRecord(filled) ? filled[step] : undefined;

@@ -1,10 +1,11 @@
 /**
- * What a report shows, as plain JSON: made from files by the builders in this folder, drawn by the page, served by the dashboard. Keys are
- * in snake_case, as in the files that people read. This file is types alone, so that the browser's code can share it.
+ * What a report shows, as plain JSON: made from files by the builders in this folder, drawn by the
+ * page, served by the dashboard. Keys are in snake_case, as in the files that people read. This
+ * file is types alone, so that the browser's code can share it.
  */
-import type { RunStatus, Verdict } from '../experiment/events.js';
+import type { RunStatus, Verdict } from '../experiment/log/events.js';
 import type { MetricComparison } from '../review/comparison/document.js';
-import type { Curve } from '../review/curve.js';
+import type { Curve } from '../review/reading/curve.js';
 
 export type Report = RunReport | SweepReport | IndexReport;
 
@@ -63,7 +64,10 @@ export interface RunReport {
     readonly epoch: number;
   } | null;
   readonly gates: readonly GateReport[];
-  /** By what they show: `train.loss` is that of single batches, `epoch.loss` the mean of an epoch; see review/history.ts. */
+  /**
+   * By what they show: `train.loss` is that of single batches, `epoch.loss` the mean of an epoch;
+   * see review/history.ts.
+   */
   readonly curves: Readonly<Record<string, Curve>>;
   /**
    * Seconds since the run began, without the time between a stop and a resume, by step: a rising
@@ -270,7 +274,9 @@ export interface TrialReport {
   readonly spread: number | null;
   /** Training steps, all seeds together. */
   readonly seconds: number;
-  /** A number, or a category as it is shown; parameters that do not exist at this point are absent. */
+  /**
+   * A number, or a category as it is shown; parameters that do not exist at this point are absent.
+   */
   readonly point: Readonly<Record<string, number | string>>;
   /** Why it failed. */
   readonly message: string | null;
@@ -365,7 +371,10 @@ export interface ComparisonReport {
   }[];
   /** What a difference changes, in words, by the key of the config. */
   readonly changes: Readonly<Record<string, string>>;
-  /** What differs besides the config: data, code, versions, machine; the values in the order of the sides. */
+  /**
+   * What differs besides the config: data, code, versions, machine; the values in the order of the
+   * sides.
+   */
   readonly facts: readonly {
     readonly key: string;
     readonly values: readonly string[];

@@ -1,6 +1,6 @@
 /** What a run stood on, in words. */
 import type { Manifest } from '../experiment/manifest.js';
-import { counted } from '../words.js';
+import { counted } from '../util/words.js';
 import type { Fact } from './document.js';
 
 export function environmentOf(manifest: Manifest | undefined): readonly Fact[] {

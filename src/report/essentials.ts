@@ -1,4 +1,7 @@
-/** What matters of a document as plain HTML: what is seen where no script runs, such as in a mail program. */
+/**
+ * What matters of a document as plain HTML: what is seen where no script runs, such as in a mail
+ * program.
+ */
 import type { IndexReport, Report, RunReport, SweepReport } from './document.js';
 import { escapeHtml } from './escape.js';
 
@@ -35,7 +38,7 @@ function ofRun({ name, id, state, message, steps, epochs, metrics, gates, tags, 
     heading(`${name} ${id}`),
     message === null ? '' : `<p>${escapeHtml(message)}</p>`,
     table([], facts),
-    verdicts.length === 0 ? '' : table(['gate', 'value', 'wanted', 'verdict', 'asked for in'], verdicts),
+    verdicts.length === 0 ? '' : table(['gate', 'value', 'wanted', 'verdict', 'requested in'], verdicts),
   ].join('\n');
 }
 

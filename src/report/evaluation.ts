@@ -1,17 +1,21 @@
 /** `evaluation.json`, where the run left one. */
-import { validateAgainst } from '../config/schema.js';
-import { damagedError } from '../errors.js';
+import { validateAgainst } from '../config/schema/schema.js';
 import type {
   ClassEvaluation,
   LabelEvaluation,
   SplitEvaluation,
   ValueEvaluation,
 } from '../experiment/evaluation.js';
-import { withFile } from '../experiment/opened-file.js';
-import { isAbsent } from '../experiment/unreadable.js';
+import { withFile } from '../experiment/files/opened-file.js';
+import { isAbsent } from '../experiment/files/unreadable.js';
+import { damagedError } from '../util/errors.js';
 import type { ClassesReport, EvaluationReport, ScoresReport, ValuesReport } from './document.js';
 
-/** Null where there is none. Throws exit 5 where the file is none, exit 2 where it cannot be read. */
+/**
+ * Null where there is none.
+ * @throws UserError (exit 5) if the file is none
+ * @throws UserError (exit 2) if it cannot be read
+ */
 export function readEvaluation(path: string): EvaluationReport | null {
   if (isAbsent(path)) return null;
   const text = withFile(path, file => file.read(0, file.bytes)).toString('utf8');
@@ -27,7 +31,10 @@ export function readEvaluation(path: string): EvaluationReport | null {
   return reported(value as SplitEvaluation);
 }
 
-/** As it was written: a number that JSON lacks is null, with its name in a field beside it, or its name alone in a list; see experiment/json.ts. */
+/**
+ * As it was written: a number that JSON lacks is null, with its name in a field beside it, or its
+ * name alone in a list; see experiment/json.ts.
+ */
 function reported(written: SplitEvaluation): EvaluationReport {
   const { split, step, epoch, predictions } = written;
   const nothing = { classes: null, values: null, scores: null };

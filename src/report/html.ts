@@ -1,6 +1,10 @@
-/** A document as one HTML file that needs nothing else: script, style and data are in it, and its policy allows nothing but these. */
+/**
+ * A document as one HTML file that needs nothing else: script, style and data are in it, and its
+ * policy allows nothing but these.
+ */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { programFile } from '../util/root.js';
 import type { Report } from './document.js';
 import { escapeHtml } from './escape.js';
 import { essentials } from './essentials.js';
@@ -16,7 +20,7 @@ export interface PageAssets {
 
 /** Reads what `npm run build` has put beside this module. */
 export function readPageAssets(): PageAssets {
-  const read = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8');
+  const read = (name: string): string => readFileSync(programFile(`report/${name}`), 'utf8');
   return { script: read('page.js'), indexScript: read('index-page.js'), style: read('page.css') };
 }
 
@@ -75,7 +79,10 @@ function inData(json: string): string {
   return json.replaceAll('<', '\\u003c');
 }
 
-/** The same for our own code, where `<` may be an operator: the bundler escapes it in texts, and this holds it to that. */
+/**
+ * The same for our own code, where `<` may be an operator: the bundler escapes it in texts, and
+ * this holds it to that.
+ */
 function inScript(script: string): string {
   if (/<\/script|<!--/i.test(script)) throw new Error('the script of the page would end its own element');
   return script;

@@ -1,11 +1,14 @@
-/** The report of a directory of runs and sweeps: a table of them, and the runs' own reports where these are few. */
+/**
+ * The report of a directory of runs and sweeps: a table of them, and the runs' own reports where
+ * these are few.
+ */
 import { basename, relative, resolve, sep } from 'node:path';
-import { UserError } from '../errors.js';
-import type { Verdict } from '../experiment/events.js';
-import { type Found, findRuns, runsAt } from '../review/find.js';
-import { type RunHistory, readHistory } from '../review/history.js';
-import { type RunRecord, readRun } from '../review/run-record.js';
+import type { Verdict } from '../experiment/log/events.js';
+import { type Found, findRuns, runsAt } from '../review/reading/find.js';
+import { type RunHistory, readHistory } from '../review/reading/history.js';
+import { type RunRecord, readRun } from '../review/reading/run-record.js';
 import { readSweepResults, summaryOf } from '../sweep/results/index.js';
+import { UserError } from '../util/errors.js';
 import { withoutCommon } from './common-config.js';
 import { configTexts } from './config-values.js';
 import type { IndexReport, RunReport, RunRow, SweepRow } from './document.js';
@@ -15,17 +18,19 @@ import { runReportOf } from './run-report.js';
 const SHORT = 60;
 const SPARK = 24;
 /** Runs whose own reports are part of the page: about 25 kB each. */
-const MOST_DETAILS = 20;
+const MAX_DETAILS = 20;
 
 /**
- * Of everything under `root`: an output root, or the folder of an experiment. What cannot be read is told and left out. Throws exit 2 where
- * there is no run and no sweep, or `root` is no folder that can be read.
+ * Of everything under `root`: an output root, or the folder of an experiment. What cannot be read
+ * is told and left out.
+ * @throws UserError (exit 2) if there is no run and no sweep, or `root` is no folder that can be
+ *   read
  */
 export function buildIndexReport(root: string): IndexReport {
   const found = findRuns(root);
   // which says what is wrong where there are none
   const all = found.length > 0 ? found : runsAt(root);
-  const withDetails = all.filter(({ kind }) => kind === 'run').length <= MOST_DETAILS;
+  const withDetails = all.filter(({ kind }) => kind === 'run').length <= MAX_DETAILS;
   const runs: RunRow[] = [];
   const sweeps: SweepRow[] = [];
   const details: RunReport[] = [];

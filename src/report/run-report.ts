@@ -2,15 +2,15 @@
 
 import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { lineOf } from '../config/plain.js';
-import { isRecord } from '../config/schema-walk.js';
-import { cautionsOf, endingOf } from '../experiment/cautions.js';
-import { listCheckpoints } from '../experiment/checkpoint-index.js';
-import { gateName, wantedWords } from '../experiment/gate-words.js';
-import { nonFiniteName } from '../experiment/json.js';
+import { lineOf } from '../config/merge/plain.js';
+import { isRecord } from '../config/schema/walk.js';
+import { listCheckpoints } from '../experiment/checkpoints/index-file.js';
+import { nonFiniteName } from '../experiment/files/json.js';
+import { cautionsOf, endingOf } from '../experiment/judging/cautions.js';
+import { gateName, wantedWords } from '../experiment/judging/gate-words.js';
 import type { GateResult, SplitBaselines } from '../experiment/summary.js';
-import { type Curves, finalName, type RunHistory, readHistory } from '../review/history.js';
-import { type RunRecord, readRun } from '../review/run-record.js';
+import { type Curves, finalName, type RunHistory, readHistory } from '../review/reading/history.js';
+import { type RunRecord, readRun } from '../review/reading/run-record.js';
 import { configValues } from './config-values.js';
 import type {
   BaselineReport,
@@ -23,7 +23,10 @@ import type {
 import { environmentOf } from './environment.js';
 import { readEvaluation } from './evaluation.js';
 
-/** Pieces of a curve at most: two of its points each, more than a chart of ordinary width has pixels. */
+/**
+ * Pieces of a curve at most: two of its points each, more than a chart of ordinary width has
+ * pixels.
+ */
 const CAPACITY = 600;
 
 /**

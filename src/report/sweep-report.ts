@@ -16,11 +16,14 @@ import {
   troubleOf,
 } from '../sweep/results/index.js';
 import { canonical, type Parameter, type Value } from '../sweep/space.js';
-import { counted } from '../words.js';
+import { counted } from '../util/words.js';
 import type { Fact, ParameterReport, SweepReport, TrialReport } from './document.js';
 
-/** Of more trials the best and, evenly, of the others: more lines could not be told apart, and a page has to stay small. */
-const MOST_TRIALS = 500;
+/**
+ * Of more trials the best and, evenly, of the others: more lines could not be told apart, and a
+ * page has to stay small.
+ */
+const MAX_TRIALS = 500;
 
 /** Throws UserError as `readSweepResults` does. */
 export function buildSweepReport(path: string): SweepReport {
@@ -69,9 +72,9 @@ function reasonOf({ reason }: SweepResults['records']): string | null {
 
 const REASONS: Readonly<Record<string, string>> = {
   exhausted: 'every point was tried',
-  trials: 'as many trials as it may have',
-  time: 'its time is over',
-  target: 'the target is reached',
+  trials: 'the maximum number of trials was reached',
+  time: 'the time limit was reached',
+  target: 'the target was reached',
 };
 
 function importancesOf(plan: SweepPlan, rows: readonly TrialRow[]): SweepReport['importance'] {
@@ -81,9 +84,9 @@ function importancesOf(plan: SweepPlan, rows: readonly TrialRow[]): SweepReport[
 }
 
 function thinned(rows: readonly TrialRow[]): readonly TrialRow[] {
-  if (rows.length <= MOST_TRIALS) return rows;
-  const best = MOST_TRIALS / 2;
-  const every = Math.ceil((rows.length - best) / (MOST_TRIALS - best));
+  if (rows.length <= MAX_TRIALS) return rows;
+  const best = MAX_TRIALS / 2;
+  const every = Math.ceil((rows.length - best) / (MAX_TRIALS - best));
   return rows.filter((_, i) => i < best || (i - best) % every === 0);
 }
 

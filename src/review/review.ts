@@ -1,22 +1,22 @@
 /** A review: runs judged from their files. */
 import { join, resolve, sep } from 'node:path';
-import { EXIT, type ExitCode, usageError } from '../errors.js';
-import { type Baseline, readBaseline } from '../experiment/baseline.js';
-import type { Verdict } from '../experiment/events.js';
-import type { SummaryFile } from '../experiment/files.js';
-import type { WrittenGate } from '../experiment/gates.js';
+import type { SummaryFile } from '../experiment/files/files.js';
+import { type Baseline, readBaseline } from '../experiment/judging/baseline.js';
+import type { WrittenGate } from '../experiment/judging/gates.js';
+import type { Verdict } from '../experiment/log/events.js';
 import type { GateResult } from '../experiment/summary.js';
-import { type Comparison, compareWith, type Limits } from './against.js';
-import { commandGates } from './command-gate.js';
-import type { FlatConfig } from './deciding.js';
-import { distinctOf, groupsOf, judgeGroup, type LeftOut, newestOfSeeds } from './groups.js';
-import type { Curves } from './history.js';
-import { judgeRun, type RunReview } from './judge-run.js';
-import { pin } from './pin.js';
-import { type DamagedRun, readRuns } from './reading.js';
-import type { ReviewedRun } from './run-facts.js';
-import { runPaths } from './targets.js';
-import type { SweepReview } from './trials.js';
+import { EXIT, type ExitCode, usageError } from '../util/errors.js';
+import { type Comparison, compareWith, type Limits } from './judging/against.js';
+import { commandGates } from './judging/command-gate.js';
+import type { FlatConfig } from './judging/deciding.js';
+import { distinctOf, groupsOf, judgeGroup, type LeftOut, newestOfSeeds } from './judging/groups.js';
+import { judgeRun, type RunReview } from './judging/judge-run.js';
+import { pin } from './judging/pin.js';
+import type { SweepReview } from './judging/trials.js';
+import type { Curves } from './reading/history.js';
+import { type DamagedRun, readRuns } from './reading/reading.js';
+import type { ReviewedRun } from './reading/run-facts.js';
+import { runPaths } from './reading/targets.js';
 
 export interface ReviewOptions extends Limits {
   /** Such as `test.accuracy >= 0.97 over best`. */
@@ -29,7 +29,10 @@ export interface ReviewOptions extends Limits {
   readonly doubts?: ReadonlyMap<string, string>;
 }
 
-/** What is judged of several runs that differ in their seed alone; those that are not judged belong to none. */
+/**
+ * What is judged of several runs that differ in their seed alone; those that are not judged belong
+ * to none.
+ */
 export interface GroupReview {
   readonly name: string;
   /** What its config has where other groups of that name have something else, by key. */
@@ -44,7 +47,10 @@ export interface GroupReview {
   readonly comparison?: Comparison;
 }
 
-/** What `--json` prints, as its readers get it: metrics that are not finite are null, with their names beside them (`json.ts`). */
+/**
+ * What `--json` prints, as its readers get it: metrics that are not finite are null, with their
+ * names beside them (`json.ts`).
+ */
 export type ReviewFile = Omit<Review, 'runs'> & {
   readonly runs: readonly (Omit<RunReview, 'metrics'> & {
     readonly metrics: SummaryFile['metrics'] | null;
@@ -74,8 +80,10 @@ export interface Reviewed {
 }
 
 /**
- * Judges the runs at `paths`: directories of runs, experiments, sweeps. Throws exit 2 where one of them is none, an option is wrong or a pin
- * is refused; exit 5 where the baseline is damaged, or a run that is to be pinned. Damaged runs are told in the review otherwise.
+ * Judges the runs at `paths`: directories of runs, experiments, sweeps. Damaged runs are told in
+ * the review otherwise.
+ * @throws UserError (exit 2) if one of them is none, an option is wrong or a pin is refused
+ * @throws UserError (exit 5) if the baseline is damaged, or a run that is to be pinned
  */
 export function reviewRuns(paths: readonly string[], options: ReviewOptions): Reviewed {
   const gates = commandGates(options.gates);
@@ -142,19 +150,22 @@ function checkLimits({ baseline, max_drop, max_regress }: ReviewOptions): void {
   if (max_drop !== undefined && max_regress !== undefined)
     throw usageError({
       code: 'cli/limits',
-      message: '--max-drop and --max-regress exclude each other',
+      message: '--max-drop and --max-regress cannot be combined',
       file,
     });
   if (baseline === undefined && (max_drop ?? max_regress) !== undefined)
     throw usageError({
       code: 'cli/limits',
-      message: 'a limit of the loss against a baseline needs one',
+      message: '--max-drop and --max-regress need a baseline',
       file,
       expected: '--baseline FILE',
     });
 }
 
-/** Metrics that a gate of the config compares with its own baseline: it says what counts, so that noise is not asked. */
+/**
+ * Metrics that a gate of the config compares with its own baseline: it says what counts, so that
+ * noise is not asked.
+ */
 function ownBaselines(runs: readonly ReviewedRun[]): ReadonlySet<string> {
   const gates = runs.flatMap(({ summary }) => summary?.gates ?? []);
   return new Set(gates.filter(({ baseline }) => baseline !== undefined).map(({ metric }) => metric));
@@ -165,7 +176,10 @@ function isAsked({ directory }: SweepReview, paths: readonly string[]): boolean 
   return paths.some(path => `${directory}${sep}`.startsWith(join(resolve(path), sep)));
 }
 
-/** Where nothing was judged nothing has passed. @param isPartial whether there is more to be judged than there is to be read */
+/**
+ * Where nothing was judged nothing has passed. @param isPartial whether there is more to be judged
+ * than there is to be read
+ */
 function worst(
   runs: readonly RunReview[],
   groups: readonly GroupReview[],

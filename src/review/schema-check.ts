@@ -1,17 +1,20 @@
-/** Files of any origin checked against the schemas: every violation with its line and column, in memory that does not grow with a log. */
+/**
+ * Files of any origin checked against the schemas: every violation with its line and column, in
+ * memory that does not grow with a log.
+ */
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { explainSchemaErrors } from '../config/complaints.js';
-import { parseConfig } from '../config/parse.js';
-import { compileSchema, wholeSchema } from '../config/schema.js';
-import { isRecord, type Schema } from '../config/schema-walk.js';
-import { positionOf, SourceText } from '../config/source.js';
-import { nodeAt } from '../config/tree.js';
-import { type Diagnostic, usageError } from '../errors.js';
-import { soundLength } from '../experiment/json.js';
-import { withFile } from '../experiment/opened-file.js';
-import { findTrials, kindOf, runsAt } from './find.js';
-import { eachLine, TOO_LONG } from './log-reader.js';
+import { compileSchema, wholeSchema } from '../config/schema/schema.js';
+import { isRecord, type Schema } from '../config/schema/walk.js';
+import { explainSchemaErrors } from '../config/wording/complaints.js';
+import { parseConfig } from '../config/yaml/parse.js';
+import { positionOf, SourceText } from '../config/yaml/source.js';
+import { nodeAt } from '../config/yaml/tree.js';
+import { soundLength } from '../experiment/files/json.js';
+import { withFile } from '../experiment/files/opened-file.js';
+import { type Diagnostic, usageError } from '../util/errors.js';
+import { findTrials, kindOf, runsAt } from './reading/find.js';
+import { eachLine, TOO_LONG } from './reading/log-reader.js';
 
 export interface CheckedFile {
   /** As named, or in the directory that was named. */
@@ -31,17 +34,17 @@ export interface SchemaCheck {
 }
 
 /** More than anyone reads at once. */
-export const MOST_SHOWN = 100;
+export const MAX_SHOWN = 100;
 
-/** Throws exit 2 where a path is nothing that has a schema, or cannot be read. */
+/** @throws UserError (exit 2) if a path is nothing that has a schema, or cannot be read */
 export function checkSchemas(paths: readonly string[]): SchemaCheck {
   const diagnostics: Diagnostic[] = [];
-  const tell = (found: readonly Diagnostic[]): void => {
-    diagnostics.push(...found.slice(0, MOST_SHOWN - diagnostics.length));
+  const report = (found: readonly Diagnostic[]): void => {
+    diagnostics.push(...found.slice(0, MAX_SHOWN - diagnostics.length));
   };
-  const wantsMore = () => diagnostics.length < MOST_SHOWN;
+  const wantsMore = () => diagnostics.length < MAX_SHOWN;
   const files = paths.flatMap(filesAt).map(({ file, schema, isLog }): CheckedFile => {
-    const checked = isLog ? checkLog(file, schema, tell, wantsMore) : checkDocument(file, schema, tell);
+    const checked = isLog ? checkLog(file, schema, report, wantsMore) : checkDocument(file, schema, report);
     return { file, schema, ...checked };
   });
   return { files, diagnostics };
@@ -118,7 +121,7 @@ type Tell = (found: readonly Diagnostic[]) => void;
 function checkLog(
   file: string,
   schema: string,
-  tell: Tell,
+  report: Tell,
   wantsMore: () => boolean,
 ): Pick<CheckedFile, 'parts' | 'wrong'> {
   const validate = compileSchema(schema);
@@ -128,10 +131,11 @@ function checkLog(
     if (text === undefined) {
       parts += 1;
       wrong += 1;
-      if (wantsMore()) tell([{ code: 'schema/not-json', message: TOO_LONG, file, line, column: 1 }]);
+      if (wantsMore()) report([{ code: 'schema/not-json', message: TOO_LONG, file, line, column: 1 }]);
       return;
     }
-    // an empty line before each record of a journal keeps one that was torn from swallowing the next
+    // an empty line before each record of a journal keeps one that was torn from swallowing the
+    // next
     if (schema === 'journal' && text === '') return;
     parts += 1;
     const value = parsed(text);
@@ -146,10 +150,10 @@ function checkLog(
     const source = new SourceText(file, text, '');
     const found = isValid ? [] : violations(source, schema, value, [...(validate.errors ?? [])]);
     if (!isNext) found.push(gap(source, wanted, seq));
-    tell(found.map(one => ({ ...one, line })));
+    report(found.map(one => ({ ...one, line })));
   });
   const ends = isTorn ? [tornEnd(file, lines + 1)] : lines === 0 ? [emptyLog(file)] : [];
-  tell(ends);
+  report(ends);
   return { parts: parts + Number(isTorn), wrong: wrong + ends.length };
 }
 
@@ -160,7 +164,7 @@ function gap(source: SourceText, wanted: number, seq: number | undefined): Diagn
   const position = place ? positionOf(place) : { file: source.file, column: 1 };
   return {
     code: 'schema/seq',
-    message: '`seq` does not go on from the line before',
+    message: '`seq` does not follow the previous line',
     ...position,
     expected: String(wanted),
     got: String(seq),
@@ -182,24 +186,27 @@ function parsed(text: string): unknown {
 
 /** A process that was killed may leave a part of a line. */
 function tornEnd(file: string, line: number): Diagnostic {
-  const message = 'the last line has no end: whoever wrote it was stopped';
+  const message = 'the last line is incomplete: its writer was stopped';
   return { code: 'schema/torn', message, file, line, column: 1 };
 }
 
 function emptyLog(file: string): Diagnostic {
-  return { code: 'schema/empty', message: 'this log has no line', file, line: 1, column: 1 };
+  return { code: 'schema/empty', message: 'this log is empty', file, line: 1, column: 1 };
 }
 
-function checkDocument(file: string, schema: string, tell: Tell): Pick<CheckedFile, 'parts' | 'wrong'> {
+function checkDocument(file: string, schema: string, report: Tell): Pick<CheckedFile, 'parts' | 'wrong'> {
   const text = withFile(file, opened => opened.read(0, opened.bytes)).toString('utf8');
   const value = parsed(text);
   const validate = compileSchema(schema);
   if (value !== undefined && validate(value)) return { parts: 1, wrong: 0 };
-  tell(violations(new SourceText(file, text, ''), schema, value, [...(validate.errors ?? [])]));
+  report(violations(new SourceText(file, text, ''), schema, value, [...(validate.errors ?? [])]));
   return { parts: 1, wrong: 1 };
 }
 
-/** JSON is YAML, so that what explains configs explains this too. `value` is undefined where the text is no JSON. */
+/**
+ * JSON is YAML, so that what explains configs explains this too. `value` is undefined where the
+ * text is no JSON.
+ */
 function violations(
   source: SourceText,
   schema: string,
@@ -232,7 +239,7 @@ function notJson(source: SourceText): Diagnostic {
   const isMarked = length === 0 && text.startsWith(BYTE_ORDER_MARK);
   return {
     code,
-    message: isMarked ? 'this is not JSON: a byte order mark stands before it' : 'this is not JSON',
+    message: isMarked ? 'this is not JSON: it starts with a byte order mark' : 'this is not JSON',
     ...positionOf(source.place(Math.min(length, Math.max(0, text.length - 1)))),
     expected: 'one JSON object',
   };
@@ -240,7 +247,10 @@ function notJson(source: SourceText): Diagnostic {
 
 const BYTE_ORDER_MARK = '\ufeff';
 
-/** That the format is of another version, which explains whatever else is wrong; undefined where it is not. */
+/**
+ * That the format is of another version, which explains whatever else is wrong; undefined where it
+ * is not.
+ */
 function otherVersion(
   source: SourceText,
   schema: string,
@@ -255,7 +265,7 @@ function otherVersion(
     const place = root && nodeAt(root, [key])?.value.place;
     return {
       code: 'schema/version',
-      message: `this is version ${found} of the format, of which this program knows version ${known}`,
+      message: `format version ${found} is not supported (supported: ${known})`,
       ...(place ? positionOf(place) : { file: source.file, line: 1, column: 1 }),
     };
   }

@@ -1,4 +1,4 @@
-import { largerIsBetter } from '../config/metrics.js';
+import { largerIsBetter } from '../config/rules/metrics.js';
 import type { Schedule } from './schedule.js';
 
 export interface PlateauSettings {

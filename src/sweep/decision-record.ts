@@ -1,5 +1,5 @@
 /** The decisions of a sweep on their way into its journal, held against those that are in it already. */
-import { damagedError, type UserError } from '../errors.js';
+import { damagedError, type UserError } from '../util/errors.js';
 import type { Journal } from './journal.js';
 import { type Decision, decisionsOf, type JournalRecord } from './records.js';
 
@@ -52,7 +52,7 @@ export class DecisionRecord {
   }
 
   /** To be called where all that the journal's results lead to is added. A result is in the journal before what follows from it. */
-  tellLostResults(): void {
+  logLostResults(): void {
     const { length } = this.recorded;
     if (length === 0) return;
     this.parts.observer.warning(

@@ -18,10 +18,10 @@ import {
   writeSync,
 } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { damagedError, EXIT, UserError } from '../errors.js';
-import { naming } from '../experiment/file-error.js';
-import { refuseUnlessOwned } from '../experiment/ownership.js';
-import { counted } from '../words.js';
+import { withFileErrors } from '../experiment/files/file-error.js';
+import { refuseUnlessOwned } from '../experiment/locks/ownership.js';
+import { damagedError, EXIT, UserError } from '../util/errors.js';
+import { counted } from '../util/words.js';
 import { isEvent, type JournalRecord } from './records.js';
 
 const VERSION = 1;
@@ -47,14 +47,14 @@ export class Journal {
 
   /** Opens the journal at `path`, creating it. `writer` must be unique among all who ever write to it. Throws exit 1 where the system refuses. */
   static open(path: string, writer: string): Journal {
-    return naming(path, () => new Journal(path, openSync(path, APPENDING, 0o644), writer));
+    return withFileErrors(path, () => new Journal(path, openSync(path, APPENDING, 0o644), writer));
   }
 
   /** Appends the records and brings them to the disk before it returns. Throws exit 1 where that fails: then none counts. */
   append(...records: readonly JournalRecord[]): void {
     refuseUnlessOwned(this.path);
     this.refuseUnlessThere();
-    naming(this.path, () => {
+    withFileErrors(this.path, () => {
       for (const record of records) this.write(record);
       if (records.length > 0) fsyncSync(this.file);
     });
@@ -66,7 +66,7 @@ export class Journal {
 
   /** What is written to a file that was removed is lost, and with it what the sweep has decided. */
   private refuseUnlessThere(): void {
-    const [own, there] = naming(this.path, () => [
+    const [own, there] = withFileErrors(this.path, () => [
       fstatSync(this.file),
       lstatSync(this.path, { throwIfNoEntry: false }),
     ]);
@@ -104,7 +104,7 @@ export interface JournalContent {
 export function readJournal(path: string): JournalContent {
   if (!existsSync(path)) return { records: [], torn: 0, damage: [] };
   const collected = new Collector(path);
-  const lines = naming(path, () => readFileSync(path, 'utf8')).split('\n');
+  const lines = withFileErrors(path, () => readFileSync(path, 'utf8')).split('\n');
   const last = lines.pop() ?? '';
   for (const line of lines) collected.add(line);
   collected.addLast(last);
@@ -122,7 +122,7 @@ export async function* streamJournal(path: string): AsyncGenerator<JournalRecord
 
 const JOURNAL = 'journal.jsonl';
 /** Sentences of damage: more are not read. */
-const MOST_DAMAGE = 5;
+const MAX_DAMAGE = 5;
 /** Of every record. */
 const BEGINNING = '{"event":"';
 
@@ -136,9 +136,9 @@ class Collector implements JournalContent {
   constructor(private readonly path: string) {}
 
   get damage(): readonly string[] {
-    const left = this.damaged.length - MOST_DAMAGE;
+    const left = this.damaged.length - MAX_DAMAGE;
     if (left <= 0) return this.damaged;
-    return [...this.damaged.slice(0, MOST_DAMAGE), `and ${counted(left, 'more such place')} in ${JOURNAL}`];
+    return [...this.damaged.slice(0, MAX_DAMAGE), `and ${counted(left, 'more such place')} in ${JOURNAL}`];
   }
 
   /** The record of a line, if it is one that was not there before. */

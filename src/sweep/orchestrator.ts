@@ -2,7 +2,7 @@
  * Carries a sweep out: starts what the scheduler gives out, reports what became of it, writes both into the journal. It decides nothing:
  * what it must not forget is in the journal before it acts on it, so that it can be killed at any moment.
  */
-import { EXIT, UserError } from '../errors.js';
+import { EXIT, UserError } from '../util/errors.js';
 import { type DecisionObserver, DecisionRecord, type RecordedHistory } from './decision-record.js';
 import { untilFree } from './free-run.js';
 import type { Journal } from './journal.js';
@@ -78,7 +78,7 @@ export class Orchestrator {
   }
 
   /** Throws where the launcher or the journal fail; the sweep can then be resumed. */
-  async conduct(): Promise<SweepEnd> {
+  async run(): Promise<SweepEnd> {
     const { signal, scheduler } = this.parts;
     const interrupt = () => {
       for (const task of this.tasks) void task.stop('interrupt');
@@ -89,7 +89,7 @@ export class Orchestrator {
       this.replay();
       if (this.history.retryFailed) this.decisions.restate(scheduler.advance(), true);
       this.decide();
-      this.decisions.tellLostResults();
+      this.decisions.logLostResults();
       for (;;) {
         this.decide();
         if (scheduler.finished) {
@@ -150,7 +150,7 @@ export class Orchestrator {
     if (before?.process) await this.awaitEarlier(segment, before.process);
     for (let tries = 0; ; ) {
       await untilFree(path, this.parts.signal, lock =>
-        this.tellAbout(
+        this.reportOn(
           segment,
           `waiting for a process of another machine that works on its run; if it is sure to be gone, remove ${lock}`,
         ),
@@ -169,19 +169,19 @@ export class Orchestrator {
       const wasStopped = end.exitCode === EXIT.interrupted && !end.timedOut;
       const isFurther = trainedSteps(path) > steps;
       if (wasStopped && isFurther) {
-        this.tellAbout(segment, 'it was stopped from outside; trying again from where it is');
+        this.reportOn(segment, 'it was stopped from outside; trying again from where it is');
         continue;
       }
       const why = failureSentence(end, plan.trial_timeout);
       if (isOutOfSpace(end)) throw outOfSpace(segment, path, why);
       const giveUp = tries >= plan.retries || !isWorthRetrying(end);
-      this.tellAbout(segment, `${why}${giveUp ? '' : '; trying again'}`);
+      this.reportOn(segment, `${why}${giveUp ? '' : '; trying again'}`);
       if (giveUp) return this.finish(failedSegment(segment, end, why));
       tries += 1;
     }
   }
 
-  private tellAbout({ trial, seed }: Segment, what: string): void {
+  private reportOn({ trial, seed }: Segment, what: string): void {
     this.parts.observer.warning(`trial ${trial}, seed ${seed}: ${what}`);
   }
 

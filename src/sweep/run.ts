@@ -1,7 +1,8 @@
 /** A sweep from its plan to its directory, new or gone on with. */
-import { EXIT, type ExitCode, usageError } from '../errors.js';
-import { processIdentity } from '../experiment/process-identity.js';
-import { whileLocked } from '../experiment/run-lock.js';
+
+import { processIdentity } from '../experiment/locks/process-identity.js';
+import { whileLocked } from '../experiment/locks/run-lock.js';
+import { EXIT, type ExitCode, usageError } from '../util/errors.js';
 import { Journal, readJournal } from './journal.js';
 import type { Launcher } from './launcher.js';
 import { Orchestrator, type SweepEnd, type SweepObserver } from './orchestrator.js';
@@ -59,7 +60,7 @@ export async function runSweep(
     bases,
   });
   opened(directory);
-  return conduct(directory, options);
+  return runToEnd(directory, options);
 }
 
 export interface ResumeSweepOptions extends SweepOptions {
@@ -72,10 +73,10 @@ export interface ResumeSweepOptions extends SweepOptions {
  * or failed trials cannot be tried again.
  */
 export async function resumeSweep(path: string, options: ResumeSweepOptions): Promise<SweepResult> {
-  return conduct(SweepDirectory.open(path), options);
+  return runToEnd(SweepDirectory.open(path), options);
 }
 
-function conduct(
+function runToEnd(
   directory: SweepDirectory,
   options: SweepOptions & Partial<ResumeSweepOptions>,
 ): Promise<SweepResult> {
@@ -134,7 +135,7 @@ async function conductLocked(
       },
       { records, isDamaged: damage.length > 0, retryFailed, seconds: secondsOf(records) },
     );
-    const end = await orchestrator.conduct();
+    const end = await orchestrator.run();
     const closing = { time: now().toISOString(), seconds: orchestrator.elapsed };
     if (end === 'completed') journal.append({ event: 'sweep.end', ...closing });
     else journal.append({ event: 'sweep.stop', ...closing, reason: 'interrupted' });

@@ -1,12 +1,12 @@
 /** What became of a segment: read from its run directory, whatever process or machine trained it. */
 import { existsSync } from 'node:fs';
-import { EXIT } from '../errors.js';
-import { metricValue } from '../experiment/gates.js';
-import { LEASE_LOST, LOCK_LOST } from '../experiment/ownership.js';
-import { NO_SPACE } from '../experiment/refusals.js';
+import { NO_SPACE } from '../experiment/files/refusals.js';
+import { metricValue } from '../experiment/judging/gates.js';
+import { LEASE_LOST, LOCK_LOST } from '../experiment/locks/ownership.js';
+import { IN_USE } from '../experiment/locks/run-lock.js';
 import { RunDirectory } from '../experiment/run-directory.js';
-import { IN_USE } from '../experiment/run-lock.js';
 import type { Summary } from '../experiment/summary.js';
+import { EXIT } from '../util/errors.js';
 import type { TaskEnd } from './launcher.js';
 import type { Objective } from './plan.js';
 import type { Outcome, Segment } from './records.js';

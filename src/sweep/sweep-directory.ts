@@ -1,13 +1,13 @@
 /** The directory of one sweep: its plan, its frozen base configs, its journal, its trials' run directories. */
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { damagedError, usageError } from '../errors.js';
-import { writeAtomic, writeFlushed, writeJsonAtomic } from '../experiment/atomic.js';
-import { whereNotJson } from '../experiment/json.js';
-import { createExclusively } from '../experiment/new-folder.js';
+import { writeAtomic, writeFlushed, writeJsonAtomic } from '../experiment/files/atomic.js';
+import { whereNotJson } from '../experiment/files/json.js';
+import { createExclusively } from '../experiment/files/new-folder.js';
+import { withFile } from '../experiment/files/opened-file.js';
 import { NO_NOTES, type Notes } from '../experiment/notes.js';
-import { withFile } from '../experiment/opened-file.js';
 import { checkName, readJson } from '../experiment/run-directory.js';
+import { damagedError, usageError } from '../util/errors.js';
 import type { Base, SweepPlan } from './plan.js';
 import type { Segment } from './records.js';
 

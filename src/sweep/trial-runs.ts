@@ -1,7 +1,7 @@
 /** From a trial's point to the command line of its runs, and to what they cost. */
 import { loadExperiment } from '../config/index.js';
-import { UserError } from '../errors.js';
 import { RunDirectory } from '../experiment/run-directory.js';
+import { UserError } from '../util/errors.js';
 import type { Base, SweepPlan } from './plan.js';
 import type { JournalRecord } from './records.js';
 import { assignments, type Point, type Value } from './space.js';

@@ -1,15 +1,16 @@
 /**
- * Proves on this machine that a config trains alike on its backends: each makes the same first optimizer steps, from the same
- * parameters and over the same batches, in step with the others, and after every step each pair is compared.
+ * Proves on this machine that a config trains alike on its backends: each makes the same first
+ * optimizer steps, from the same parameters and over the same batches, in step with the others, and
+ * after every step each pair is compared.
  */
 import { type LoadedExperiment, loadExperiment } from '../config/index.js';
 import { type Backend, type BackendChoice, chooseBackend } from '../engine/backend.js';
-import { EXIT, UserError } from '../errors.js';
 import { ParameterLayout } from '../model/parameters.js';
-import { batchOrder, totalSteps } from '../training/batch-plan.js';
-import { learningRates } from '../training/learning-rate.js';
-import { createTrainer, initialParameters, openSession, type Session } from '../training/session.js';
-import type { Trainer } from '../training/trainer.js';
+import { batchOrder, totalSteps } from '../training/run/batch-plan.js';
+import { learningRates } from '../training/run/learning-rate.js';
+import { createTrainer, initialParameters, openSession, type Session } from '../training/run/session.js';
+import type { Trainer } from '../training/step/trainer.js';
+import { EXIT, UserError } from '../util/errors.js';
 import { makePlace, type ProofPlace, writeProof } from './proof.js';
 import {
   type Apart,
@@ -65,9 +66,15 @@ export interface BackendsProof {
   readonly tolerances: typeof TOLERANCES;
   /** Up to the first that has something beyond tolerance. */
   readonly steps: readonly StepProof[];
-  /** Of each tensor, in the order in which a step computes them, where it came nearest to its tolerance or furthest beyond. */
+  /**
+   * Of each tensor, in the order in which a step computes them, where it came nearest to its
+   * tolerance or furthest beyond.
+   */
   readonly tensors: readonly ApartAt[];
-  /** The first tensor beyond its tolerance, in the first step that has one; null where there is none. */
+  /**
+   * The first tensor beyond its tolerance, in the first step that has one; null where there is
+   * none.
+   */
   readonly first_beyond: ApartAt | null;
   readonly holds: boolean;
 }
@@ -78,7 +85,10 @@ export interface VerifiedBackends {
   readonly file: string;
 }
 
-/** Throws UserError where config or data are wrong, a backend is not there (exit 2), or the config diverges on all (exit 4). */
+/**
+ * Throws UserError where config or data are wrong, a backend is not there (exit 2), or the config
+ * diverges on all (exit 4).
+ */
 export async function verifyBackends(options: VerifyBackendsOptions): Promise<VerifiedBackends> {
   const { config, set, threads, started } = options;
   const loaded = loadExperiment(config, { set });
@@ -164,7 +174,10 @@ interface Compared {
   readonly apart: readonly Apart[];
 }
 
-/** Ends after the first step that has something beyond tolerance: what follows would only follow from that. */
+/**
+ * Ends after the first step that has something beyond tolerance: what follows would only follow
+ * from that.
+ */
 async function compareSteps(
   runners: readonly Runner[],
   loaded: LoadedExperiment,
@@ -191,7 +204,7 @@ async function compareSteps(
     const proof = { step, loss: of('loss'), gradient_norm: of('gradientNorm'), largest };
     compared.push({ proof, apart });
     note(
-      `step ${step} of ${last}: ${largest.difference.toExponential(1)} apart at most (${largest.tensor}, ${largest.backends.join(' and ')})`,
+      `step ${step} of ${last}: largest difference ${largest.difference.toExponential(1)} (${largest.tensor}, ${largest.backends.join(' and ')})`,
     );
     if (isBeyond(largest)) break;
   }

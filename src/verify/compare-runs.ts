@@ -1,4 +1,7 @@
-/** Whether two run directories say the same: checkpoints and evaluation to the byte, metrics, and the series of their logs without its times. */
+/**
+ * Whether two run directories say the same: checkpoints and evaluation to the byte, metrics, and
+ * the series of their logs without its times.
+ */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,7 +29,10 @@ export function compareRuns(expected: string, actual: string): Difference[] {
   ];
 }
 
-/** Of every file in `checkpoints/` and of the evaluation, by name: what must be the same to the byte. */
+/**
+ * Of every file in `checkpoints/` and of the evaluation, by name: what must be the same to the
+ * byte.
+ */
 export function resultDigests(run: string): FileDigest[] {
   const folder = join(run, 'checkpoints');
   const checkpoints = existsSync(folder) ? readdirSync(folder).sort() : [];
@@ -95,7 +101,7 @@ function compareLogs(expected: string, actual: string): Difference[] {
   const torn = now.findIndex(({ seq }, i) => seq !== i);
   if (torn >= 0) return [{ file, what: `line ${torn + 1} has seq ${now[torn].seq}, not ${torn}` }];
   const [before, after] = [then, now].map(lines =>
-    lines.filter(line => !tellsOfStop(line)).map(withoutTimes),
+    lines.filter(line => !recordsStop(line)).map(withoutTimes),
   );
   const at = before.findIndex((line, i) => line !== after[i]);
   if (at >= 0) return [{ file, what: `record ${at + 1} is ${after[at] ?? 'missing'}, not ${before[at]}` }];
@@ -111,7 +117,7 @@ function readSeries(path: string): Line[] {
 }
 
 /** What only a run that was stopped has. */
-function tellsOfStop({ event, temporary }: Line): boolean {
+function recordsStop({ event, temporary }: Line): boolean {
   return event === 'run.resume' || temporary === true;
 }
 

@@ -1,12 +1,15 @@
-/** A config's model as training compiles it, holding its first training batch: the same shards, threads and kernels. */
+/**
+ * A config's model as training compiles it, holding its first training batch: the same shards,
+ * threads and kernels.
+ */
 import type { LoadedExperiment } from '../config/index.js';
 import { Engine } from '../engine/index.js';
 import { ParameterLayout } from '../model/parameters.js';
-import { BatchWriter } from '../training/batch.js';
-import { batchOrder } from '../training/batch-plan.js';
-import { createPool } from '../training/pool.js';
-import type { Session } from '../training/session.js';
-import { allocateParameters, planShards, type ShardGroup, type ShardPool } from '../training/shards.js';
+import { batchOrder } from '../training/run/batch-plan.js';
+import type { Session } from '../training/run/session.js';
+import { BatchWriter } from '../training/step/batch.js';
+import { createPool } from '../training/step/pool.js';
+import { allocateParameters, planShards, type ShardGroup, type ShardPool } from '../training/step/shards.js';
 import type { Gradient } from './reference.js';
 import type { BatchInShards } from './sampled-rows.js';
 
@@ -39,7 +42,10 @@ export class CompiledModel {
     return new CompiledModel(batch, engine, pool, group, parameters);
   }
 
-  /** Loss and gradient at `parameters`, flat in the layout's order; the kernels' float32, added up over the shards in float64. */
+  /**
+   * Loss and gradient at `parameters`, flat in the layout's order; the kernels' float32, added up
+   * over the shards in float64.
+   */
   async gradientAt(parameters: Float32Array): Promise<Gradient> {
     this.parameters.set(parameters);
     await this.group.compute(0);

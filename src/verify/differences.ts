@@ -1,24 +1,28 @@
 /**
- * Derivatives from values alone: central differences at shrinking steps, extrapolated to step zero (Richardson's scheme with the
- * error estimate of Ridders, 1982, Accurate computation of F'(x) and F'(x) F''(x)).
+ * Derivatives from values alone: central differences at shrinking steps, extrapolated to step zero
+ * (Richardson's scheme with the error estimate of Ridders, 1982, Accurate computation of F'(x) and
+ * F'(x) F''(x)).
  */
 
 export interface Derivative {
   readonly value: number;
-  /** What `value` may be off by: the extrapolation's own estimate, and not less than what rounding makes of the differences. */
+  /**
+   * What `value` may be off by: the extrapolation's own estimate, and not less than what rounding
+   * makes of the differences.
+   */
   readonly uncertainty: number;
 }
 
 const FIRST_STEP = 1e-3;
 /** Each step is the one before divided by this. */
 const SHRINK = 4;
-const MOST_STEPS = 6;
+const MAX_STEPS = 6;
 /** Roundings of a loss that its value is off by, at a guess. */
 const ROUNDINGS = 8;
 
 /**
- * The derivative of `f` at 0. Stops at the first step that leaves no more than `enough` of uncertainty: a kink nearby may need small ones,
- * until which the differences do not settle.
+ * The derivative of `f` at 0. Stops at the first step that leaves no more than `enough` of
+ * uncertainty: a kink nearby may need small ones, until which the differences do not settle.
  */
 export async function differentiateAtZero(
   f: (x: number) => Promise<number>,
@@ -26,7 +30,7 @@ export async function differentiateAtZero(
 ): Promise<Derivative> {
   let best: Derivative = { value: Number.NaN, uncertainty: Number.POSITIVE_INFINITY };
   let before: number[] = [];
-  for (let i = 0; i < MOST_STEPS; i++) {
+  for (let i = 0; i < MAX_STEPS; i++) {
     const step = FIRST_STEP / SHRINK ** i;
     const [above, below] = [await f(step), await f(-step)];
     const row = extrapolate((above - below) / (2 * step), before);

@@ -1,17 +1,18 @@
 /**
- * Proves on this machine that the gradient which the kernels of a config compute is the derivative of its loss. Two comparisons, each
- * for every parameter tensor: the kernels' gradient with that of the same graph in float64, over the whole tensor; and that one
- * with differences of the float64 loss along a random direction, which every element of the tensor takes part in.
+ * Proves on this machine that the gradient which the kernels of a config compute is the derivative
+ * of its loss. Two comparisons, each for every parameter tensor: the kernels' gradient with that of
+ * the same graph in float64, over the whole tensor; and that one with differences of the float64
+ * loss along a random direction, which every element of the tensor takes part in.
  */
 
 import { loadExperiment } from '../config/index.js';
 import type { BackendRequest } from '../engine/backend.js';
-import { usageError } from '../errors.js';
 import type { Shape } from '../graph/shape.js';
 import { type Parameter, ParameterLayout } from '../model/parameters.js';
-import { RandomStream } from '../random.js';
-import { initialParameters, openSession, type Session } from '../training/session.js';
-import { counted } from '../words.js';
+import { initialParameters, openSession, type Session } from '../training/run/session.js';
+import { usageError } from '../util/errors.js';
+import { RandomStream } from '../util/random.js';
+import { counted } from '../util/words.js';
 import { CompiledModel } from './compiled-model.js';
 import { type Derivative, differentiateAtZero } from './differences.js';
 import { distance, norm, relative } from './norms.js';
@@ -24,7 +25,9 @@ export interface VerifyGradientsOptions extends ProofPlace {
   readonly set: readonly string[];
   readonly backend: BackendRequest;
   readonly threads: number | undefined;
-  /** Sequences of the first batch that count; undefined: as many as float64 takes little time for. */
+  /**
+   * Sequences of the first batch that count; undefined: as many as float64 takes little time for.
+   */
   readonly rows: number | undefined;
   /** Decides the directions. */
   readonly seed: number;
@@ -33,17 +36,20 @@ export interface VerifyGradientsOptions extends ProofPlace {
 
 /** Largest errors that hold. */
 export const TOLERANCES = {
-  /** Of the kernels' loss and gradient from the float64 ones; as the reproduced values of PyTorch. */
+  /**
+   * Of the kernels' loss and gradient from the float64 ones; as the reproduced values of PyTorch.
+   */
   kernels: 1e-4,
   /** Of the float64 gradient from differences. */
   differences: 1e-6,
 } as const;
 
 /**
- * Errors are parts of the tensor's own gradient norm, but of no less than this part of the whole gradient's. Gradients can vanish over
- * long sequences: kernels store as zero what is smaller than 2^-100, and no difference tells apart what the loss is rounded by.
+ * Errors are parts of the tensor's own gradient norm, but of no less than this part of the whole
+ * gradient's. Gradients can vanish over long sequences: kernels store as zero what is smaller than
+ * 2^-100, and no difference tells apart what the loss is rounded by.
  */
-const LEAST_PARTS = { kernels: 1e-20, differences: 1e-3 } as const;
+const MIN_PARTS = { kernels: 1e-20, differences: 1e-3 } as const;
 
 /** Of a tensor's gradient. */
 export interface TensorProof {
@@ -53,11 +59,17 @@ export interface TensorProof {
   readonly gradient_norm: number;
   /** ||kernels - float64|| / ||float64||. */
   readonly kernel_error: number;
-  /** |slope by differences - slope by the float64 gradient| / ||float64||, along a direction of elements 1 and -1. */
+  /**
+   * |slope by differences - slope by the float64 gradient| / ||float64||, along a direction of
+   * elements 1 and -1.
+   */
   readonly difference_error: number;
   /** What the differences themselves may be off by, as the same part. */
   readonly difference_uncertainty: number;
-  /** Whether the differences judge the gradient; not where it is so small that they could not tell it from zero. */
+  /**
+   * Whether the differences judge the gradient; not where it is so small that they could not tell
+   * it from zero.
+   */
   readonly resolved: boolean;
   readonly holds: boolean;
 }
@@ -135,7 +147,10 @@ export async function verifyGradients(options: VerifyGradientsOptions): Promise<
   return { proof, file: writeProof(options, proof) };
 }
 
-/** Each tensor takes about as long as another, whatever its size: what counts is how often the loss is computed. */
+/**
+ * Each tensor takes about as long as another, whatever its size: what counts is how often the loss
+ * is computed.
+ */
 function timeLeft(milliseconds: number, done: number, all: number): string {
   if (done === 0) return '';
   return `, about ${Math.ceil(((milliseconds / done) * (all - done)) / 1000)} s left`;
@@ -180,7 +195,10 @@ async function compiledGradient(
 
 /** Sequences that count where none says how many. */
 const FEW_ROWS = 4;
-/** Floating-point operations of one float64 loss, of which there are about four for each tensor: references are written to be read, and take a second or two for these. */
+/**
+ * Floating-point operations of one float64 loss, of which there are about four for each tensor:
+ * references are written to be read, and take a second or two for these.
+ */
 const FEW_FLOPS = 2.5e7;
 
 function affordableRows({ spec, run }: Session, one: ReferenceBatch): number {
@@ -211,9 +229,9 @@ async function checkTensor(
   const whole = norm(given.exact.gradient);
   const direction = Float64Array.from(own, () => (given.random.uniform() < 0.5 ? -1 : 1));
   const expected = own.reduce((slope, value, i) => slope + value * direction[i], 0);
-  const scale = Math.max(gradientNorm, LEAST_PARTS.differences * whole);
+  const scale = Math.max(gradientNorm, MIN_PARTS.differences * whole);
   const slope = await slopeAlong(direction, offset, ENOUGH * scale, given);
-  const kernelError = relative(distance(kernels, own), Math.max(gradientNorm, LEAST_PARTS.kernels * whole));
+  const kernelError = relative(distance(kernels, own), Math.max(gradientNorm, MIN_PARTS.kernels * whole));
   const differenceError = relative(Math.abs(slope.value - expected), scale);
   return {
     name,

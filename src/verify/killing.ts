@@ -1,10 +1,13 @@
-/** Runs of this very program in processes of their own, ended by SIGKILL at chosen moments and resumed. */
+/**
+ * Runs of this very program in processes of their own, ended by SIGKILL at chosen moments and
+ * resumed.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EXIT, UserError } from '../errors.js';
 import type { Summary } from '../experiment/summary.js';
+import { EXIT, UserError } from '../util/errors.js';
 
 /** An executable and its first arguments. */
 export type Program = readonly [executable: string, ...first: readonly string[]];
@@ -19,7 +22,9 @@ export interface KillMoment {
 export interface KilledRun {
   /** The run directory. */
   readonly directory: string;
-  /** The last step in the log at each kill; fewer than were asked for where the run was done before. */
+  /**
+   * The last step in the log at each kill; fewer than were asked for where the run was done before.
+   */
   readonly killedAfter: readonly number[];
   /** What the run said of itself when it was done. */
   readonly summary: Summary;
@@ -37,7 +42,10 @@ export function isDone({ code }: Pick<Outcome, 'code'>): boolean {
   return code === EXIT.done || code === EXIT.gate;
 }
 
-/** Starts a run that writes under `output`, kills it at each of `moments` in turn and lets it come to its end. */
+/**
+ * Starts a run that writes under `output`, kills it at each of `moments` in turn and lets it come
+ * to its end.
+ */
 export async function runAndKill(
   program: Program,
   args: readonly string[],
@@ -67,7 +75,10 @@ export async function runAndKill(
   return { directory: directory ?? summary.directory, killedAfter, summary };
 }
 
-/** Runs the program to its end; gives the summary that it prints. Throws UserError where it fails, with what it complained. */
+/**
+ * Runs the program to its end; gives the summary that it prints. Throws UserError where it fails,
+ * with what it complained.
+ */
 export async function finish(program: Program, args: readonly string[], stop?: Stop): Promise<Summary> {
   const outcome = await startRun(program, args, stop).ended;
   throwIfStopped(stop);
@@ -169,6 +180,6 @@ function oneLine(text: string): string {
 function throwIfStopped(stop: Stop | undefined): void {
   if (!stop?.aborted) return;
   throw new UserError(EXIT.interrupted, [
-    { code: 'verify/interrupted', message: 'interrupted: nothing was proved, and nothing is kept' },
+    { code: 'verify/interrupted', message: 'interrupted: nothing was proved and nothing was kept' },
   ]);
 }

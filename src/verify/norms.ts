@@ -13,7 +13,10 @@ export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return Math.sqrt(sum);
 }
 
-/** `difference` as a part of `scale`; 0 where there is no difference at all. Not a number where `difference` is none. */
+/**
+ * `difference` as a part of `scale`; 0 where there is no difference at all. Not a number where
+ * `difference` is none.
+ */
 export function relative(difference: number, scale: number): number {
   return difference === 0 ? 0 : difference / scale;
 }

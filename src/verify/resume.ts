@@ -1,13 +1,13 @@
 /**
- * Proves on this machine that runs of a config survive SIGKILL: they are killed in the middle of training, saving and logging, resumed,
- * and compared byte by byte with a run that never was.
+ * Proves on this machine that runs of a config survive SIGKILL: they are killed in the middle of
+ * training, saving and logging, resumed, and compared byte by byte with a run that never was.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Summary } from '../experiment/summary.js';
-import { RandomStream } from '../random.js';
-import { counted } from '../words.js';
+import { RandomStream } from '../util/random.js';
+import { counted } from '../util/words.js';
 import { compareRuns, type Difference, type FileDigest, resultDigests } from './compare-runs.js';
 import { finish, type KillMoment, type Program, runAndKill } from './killing.js';
 import { makePlace, writeProof } from './proof.js';
@@ -62,11 +62,14 @@ export interface Verified {
 }
 
 /** Kills of one run at most; the next goes to another. */
-const MOST_KILLS = 3;
+const MAX_KILLS = 3;
 /** Every step is logged, so that it is known where a run is when it is killed. */
 const LOG_EVERY_STEP = ['--set', 'training.log_every=1'];
 
-/** Throws UserError where a run fails, with what it complained of, or the proof is given up; no runs are kept then. */
+/**
+ * Throws UserError where a run fails, with what it complained of, or the proof is given up; no runs
+ * are kept then.
+ */
 export async function verifyResume(options: VerifyResumeOptions): Promise<Verified> {
   makePlace(options.output);
   const folder = mkdtempSync(join(tmpdir(), 'cellrun-verify-'));
@@ -89,7 +92,7 @@ async function prove(options: VerifyResumeOptions, folder: string): Promise<Resu
   const random = RandomStream.of(seed, 'verify/resume');
   const runs: KilledRunProof[] = [];
   for (let left = options.kills; left > 0; ) {
-    const moments = killMoments(random, straight, Math.min(left, MOST_KILLS));
+    const moments = killMoments(random, straight, Math.min(left, MAX_KILLS));
     const killed = await runAndKill(program, args, join(folder, `killed-${runs.length + 1}`), moments, {
       stop,
     });

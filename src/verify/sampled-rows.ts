@@ -1,8 +1,11 @@
-/** Some rows of a batch that lies in the memory of its shards: made to be all that counts, and read out for the float64 reference. */
+/**
+ * Some rows of a batch that lies in the memory of its shards: made to be all that counts, and read
+ * out for the float64 reference.
+ */
 import { type LossSettings, lossOf } from '../losses/index.js';
 import { declaredInputs, predictionsOf, widthOf } from '../model/inputs.js';
 import type { ModelSpec } from '../model/spec.js';
-import type { ShardBatch, ShardShape } from '../training/shards.js';
+import type { ShardBatch, ShardShape } from '../training/step/shards.js';
 import type { ReferenceBatch } from './reference.js';
 
 export interface BatchInShards {
@@ -28,7 +31,10 @@ export function spread(candidates: readonly number[], count: number): number[] {
   return range(count).map(i => candidates[Math.round(i * apart)]);
 }
 
-/** Takes the weight from all rows but `rows`, and gives these what they weigh in the mean over them alone. */
+/**
+ * Takes the weight from all rows but `rows`, and gives these what they weigh in the mean over them
+ * alone.
+ */
 export function keepRows(batch: BatchInShards, rows: readonly number[]): void {
   const { shape, shards, loss, spec } = batch;
   const kept = new Set(rows);

@@ -1,6 +1,9 @@
-/** How far two backends are apart after the same optimizer steps, and how far rounding may take them. */
+/**
+ * How far two backends are apart after the same optimizer steps, and how far rounding may take
+ * them.
+ */
 import type { Parameter as LaidOut } from '../model/parameters.js';
-import type { StepResult } from '../training/trainer.js';
+import type { StepResult } from '../training/step/trainer.js';
 import { relative } from './norms.js';
 
 type Parameter = Pick<LaidOut, 'name' | 'offset' | 'size'>;
@@ -19,16 +22,17 @@ export interface Apart {
   readonly tensor: string;
   readonly backends: readonly [string, string];
   /**
-   * Relative: to the larger of both; for a parameter, ||a - b|| to the longer of the ways that the tensor has gone since the first
-   * step. Infinite for an update that only one backend makes.
+   * Relative: to the larger of both; for a parameter, ||a - b|| to the longer of the ways that the
+   * tensor has gone since the first step. Infinite for an update that only one backend makes.
    */
   readonly difference: number;
   readonly tolerance: number;
 }
 
 /**
- * Largest differences that hold. The first step starts from equal parameters, so rounding alone tells its loss and gradient apart; later
- * ones start from parameters that differ, and training may amplify that.
+ * Largest differences that hold. The first step starts from equal parameters, so rounding alone
+ * tells its loss and gradient apart; later ones start from parameters that differ, and training may
+ * amplify that.
  */
 export const TOLERANCES = {
   first_step: { loss: 1e-5, gradient_norm: 1e-4, parameters: 1e-3 },
@@ -76,7 +80,10 @@ export function strain({ difference, tolerance }: Apart): number {
   return Number.isNaN(part) ? Number.POSITIVE_INFINITY : part;
 }
 
-/** Of each tensor the one that is nearest to its tolerance or furthest beyond; the tensors in the order of `all`. */
+/**
+ * Of each tensor the one that is nearest to its tolerance or furthest beyond; the tensors in the
+ * order of `all`.
+ */
 export function worstByTensor<T extends Apart>(all: readonly T[]): T[] {
   const worst = new Map<string, T>();
   for (const one of all) {

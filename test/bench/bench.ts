@@ -1,9 +1,9 @@
 /** One run of the benchmark, from its options to its results. */
 import { readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
-import { usageError } from '../../src/errors.js';
 import { gitState, machine, versions } from '../../src/experiment/machine.js';
-import { usableCores } from '../../src/training/threads.js';
+import { usableCores } from '../../src/training/step/threads.js';
+import { usageError } from '../../src/util/errors.js';
 import { BUCKETED_LENGTHS, bucketedId, measureBucketed } from './bucketed.js';
 import { allCases, type BenchCase, quickCases } from './cases.js';
 import { measureCalibrated, measureChecks } from './checks.js';
@@ -133,7 +133,10 @@ interface Told {
   version(versions: Readonly<Record<string, string>>): void;
 }
 
-/** The cases of one number of threads run in the same processes, which then end: libraries fix their threads at the start. */
+/**
+ * The cases of one number of threads run in the same processes, which then end: libraries fix their
+ * threads at the start.
+ */
 async function measureRows(
   cases: readonly BenchCase[],
   options: BenchOptions,

@@ -36,27 +36,34 @@ export interface BenchCase {
   readonly threads: number;
   /** Sequences in all: one batch, or the whole test set. */
   readonly sequences: number;
-  /** Products (or gate kernels) in one timed call, so that calling costs little beside them; 1 for the others. */
+  /**
+   * Products (or gate kernels) in one timed call, so that calling costs little beside them; 1 for
+   * the others.
+   */
   readonly repeats: number;
 }
 
 type Sizes = Pick<BenchCase, 'hidden_size' | 'batch_size' | 'sequence_length' | 'threads'>;
 
 const TEST_SET = 10_000;
-/** A timed call of a kernel benchmark does about this much, in at most MOST_REPEATS kernels. */
+/** A timed call of a kernel benchmark does about this much, in at most MAX_REPEATS kernels. */
 const CALL_FLOPS = 2e8;
-const MOST_REPEATS = 8;
+const MAX_REPEATS = 8;
 
 export const REFERENCE: Sizes = { hidden_size: 128, batch_size: 100, sequence_length: 28, threads: 1 };
 export const HIDDEN_SIZES = [32, 128, 512] as const;
 export const BATCH_SIZES = [1, 32, 100, 512] as const;
 export const SEQUENCE_LENGTHS = [28, 128, 784] as const;
 
-/** Every case, those of one number of threads together. `threads` is how many the models get at most. */
+/**
+ * Every case, those of one number of threads together. `threads` is how many the models get at
+ * most.
+ */
 export function allCases(threads: number): BenchCase[] {
   const model = [...vary('hidden_size', HIDDEN_SIZES), ...vary('batch_size', BATCH_SIZES)];
   const long = vary('sequence_length', SEQUENCE_LENGTHS);
-  // an evaluation is a hundred forward passes: its batch and sequence axes would repeat those of `forward`
+  // an evaluation is a hundred forward passes: its batch and sequence axes would repeat those of
+  // `forward`
   const cases = [
     ...model.flatMap(sizes => [benchCase('matmul', sizes), benchCase('gates', sizes)]),
     ...[...model, ...long].flatMap(sizes => [
@@ -73,7 +80,9 @@ export function allCases(threads: number): BenchCase[] {
   return [...unique.values()].sort((a, b) => order(a) - order(b));
 }
 
-/** A few seconds of each kind: shows that everything runs, and measures the reference sizes roughly. */
+/**
+ * A few seconds of each kind: shows that everything runs, and measures the reference sizes roughly.
+ */
 export function quickCases(threads: number): BenchCase[] {
   return [
     benchCase('matmul', REFERENCE),
@@ -87,7 +96,9 @@ function vary<K extends keyof Sizes>(axis: K, values: readonly number[]): Sizes[
   return values.map(value => ({ ...REFERENCE, [axis]: value }));
 }
 
-/** Threads are an axis too: the reference sizes on one thread and on all, the other sizes on all. */
+/**
+ * Threads are an axis too: the reference sizes on one thread and on all, the other sizes on all.
+ */
 function atThreads(benchmark: Benchmark, sizes: Sizes, threads: number): BenchCase[] {
   const isReference = (Object.keys(REFERENCE) as (keyof Sizes)[]).every(key => sizes[key] === REFERENCE[key]);
   const counts = isReference ? Array.from({ length: threads }, (_, i) => i + 1) : [threads];
@@ -110,12 +121,13 @@ export function benchCase(benchmark: Benchmark, sizes: Sizes, model: ModelName =
     repeats: 1,
   };
   if (!kernel) return one;
-  return { ...one, repeats: Math.min(MOST_REPEATS, Math.max(1, Math.round(CALL_FLOPS / flopsOf(one)))) };
+  return { ...one, repeats: Math.min(MAX_REPEATS, Math.max(1, Math.round(CALL_FLOPS / flopsOf(one)))) };
 }
 
 /**
- * Floating-point operations of one timed call, counted from the mathematics and the same for every contender: two for each
- * multiply-add of the products, nothing for the rest. A gradient costs two more products for each of the forward pass.
+ * Floating-point operations of one timed call, counted from the mathematics and the same for every
+ * contender: two for each multiply-add of the products, nothing for the rest. A gradient costs two
+ * more products for each of the forward pass.
  */
 export function flopsOf(one: BenchCase): number {
   const { benchmark, hidden_size, batch_size, sequence_length, num_layers, input_size, repeats } = one;

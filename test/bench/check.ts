@@ -3,14 +3,14 @@ import { type Results, ratiosOf } from './results.js';
 import { noiseOf, type Spread } from './statistics.js';
 
 /**
- * What two runs of the same program differ by although each is steady in itself: another page layout, another neighbour on
- * the machine, another clock rate.
+ * What two runs of the same program differ by although each is steady in itself: another page
+ * layout, another neighbour on the machine, another clock rate.
  */
 const BETWEEN_RUNS = 0.1;
 /** The same on another machine, or beside other work. */
 const LOOSELY = 1;
 /** Where more growth than this would pass for noise, nothing can be said. */
-const MOST_ALLOWED = 0.6;
+const MAX_ALLOWED = 0.6;
 
 export interface Regression {
   readonly id: string;
@@ -31,14 +31,16 @@ export interface Check {
 }
 
 /**
- * Compares ratios, never times: a ratio was measured against another program on the same machine in the same minutes, so a
- * slower machine or a busy hour moves both its halves. A ratio has regressed where
+ * Compares ratios, never times: a ratio was measured against another program on the same machine in
+ * the same minutes, so a slower machine or a busy hour moves both its halves. A ratio has regressed
+ * where
  *
  *     now / before > 1 + 0.1 + 2 * sqrt(noise(before)^2 + noise(now)^2)
  *
- * with medians over the rounds, and as noise half the interquartile range relative to the median. For a normal distribution
- * that is 0.67 standard deviations of a single round; twice it, for both runs together, is exceeded by chance far less than
- * once in a hundred, since the median of five rounds is steadier than a round. 0.1 is what runs differ by anyway.
+ * with medians over the rounds, and as noise half the interquartile range relative to the median.
+ * For a normal distribution that is 0.67 standard deviations of a single round; twice it, for both
+ * runs together, is exceeded by chance far less than once in a hundred, since the median of five
+ * rounds is steadier than a round. 0.1 is what runs differ by anyway.
  */
 export function compare(before: Results, now: Results, { loosely = false } = {}): Check {
   const after = ratiosOf(now);
@@ -54,7 +56,7 @@ export function compare(before: Results, now: Results, { loosely = false } = {})
     }
     const noise = 2 * Math.hypot(noiseOf(old), noiseOf(ratio));
     const allowed = (loosely ? LOOSELY : BETWEEN_RUNS) + noise;
-    if (noise > MOST_ALLOWED - BETWEEN_RUNS) {
+    if (noise > MAX_ALLOWED - BETWEEN_RUNS) {
       noisy.push(id);
       continue;
     }

@@ -1,20 +1,24 @@
 /**
- * What it costs a training step to find numbers that are not finite. Counted as finding is the gradient norm, although the log and
- * clipping need it too, and what the update does more than its results need: the kernel that sums them, and reading the sums. That
- * the loss is looked at costs nothing that a clock can see.
+ * What it costs a training step to find numbers that are not finite. Counted as finding is the
+ * gradient norm, although the log and clipping need it too, and what the update does more than its
+ * results need: the kernel that sums them, and reading the sums. That the loss is looked at costs
+ * nothing that a clock can see.
  */
 import { Engine } from '../../src/engine/index.js';
 import type { Value } from '../../src/engine/linked-executable.js';
 import { adam } from '../../src/optimizers/adam.js';
 import { TOTAL, updateProgram } from '../../src/optimizers/program.js';
-import type { Trainer } from '../../src/training/trainer.js';
-import { gradientNorm, isFiniteThroughout } from '../../src/training/updater.js';
+import type { Trainer } from '../../src/training/step/trainer.js';
+import { gradientNorm, isFiniteThroughout } from '../../src/training/step/updater.js';
 import { type BenchCase, benchCase, REFERENCE } from './cases.js';
 import { ADAM, LEARNING_RATE, openTrainer, randomSplit } from './contenders/model.js';
 import type { Figure } from './results.js';
 import { medianOf, ratioOf, spreadOf } from './statistics.js';
 
-/** Steps in a round; each is followed by the checks, since the caches are then as a step leaves them. */
+/**
+ * Steps in a round; each is followed by the checks, since the caches are then as a step leaves
+ * them.
+ */
 const STEPS = 10;
 /** Compiling is over by then, and V8 has replaced its first code. */
 const WARM_UP_STEPS = 20;
@@ -24,7 +28,10 @@ const PAIRS = 8;
 interface Times {
   readonly step: number[];
   readonly norm: number[];
-  /** An update less the one next to it that sums nothing: what slows the machine down for a while slows both. */
+  /**
+   * An update less the one next to it that sums nothing: what slows the machine down for a while
+   * slows both.
+   */
   readonly summing: number[];
 }
 

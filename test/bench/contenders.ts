@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { packageRoot } from '../../src/root.js';
+import { packageRoot } from '../../src/util/root.js';
 import { type BenchCase, flopsOf } from './cases.js';
 import { Child, type Command, ContenderError } from './child.js';
 import type { Hello } from './protocol.js';

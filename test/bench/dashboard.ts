@@ -1,11 +1,14 @@
-/** How long the dashboard lets one wait: for a list of thousands of runs, for the curves of a long one. */
+/**
+ * How long the dashboard lets one wait: for a list of thousands of runs, for the curves of a long
+ * one.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { packageRoot } from '../../src/root.js';
+import { packageRoot } from '../../src/util/root.js';
 import { logLines, makeRun } from '../support/dashboard.js';
 import type { Figure } from './results.js';
 import { spreadOf } from './statistics.js';
@@ -16,7 +19,10 @@ const STEPS = 100_000;
 const STEPS_PER_EPOCH = 1_000;
 const program = join(packageRoot, 'dist', 'src', 'cli', 'main.js');
 
-/** Each round in a server of its own, which has read nothing yet; the files are in the system's memory. */
+/**
+ * Each round in a server of its own, which has read nothing yet; the files are in the system's
+ * memory.
+ */
 export async function measureDashboard(
   rounds: number,
   wanted: (id: string) => boolean,

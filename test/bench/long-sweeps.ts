@@ -1,12 +1,15 @@
-/** What waits for a sweep that has many trials: its status as a whole process, and the next suggestion of TPE. */
+/**
+ * What waits for a sweep that has many trials: its status as a whole process, and the next
+ * suggestion of TPE.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { packageRoot } from '../../src/root.js';
 import type { SweepPlan } from '../../src/sweep/plan.js';
 import type { JournalRecord } from '../../src/sweep/records.js';
 import { createSampler } from '../../src/sweep/search/index.js';
 import { SweepDirectory } from '../../src/sweep/sweep-directory.js';
+import { packageRoot } from '../../src/util/root.js';
 import { readRecord, recordedProblems, search, TPE } from '../search-bench/comparison.js';
 import { runProgram } from './programs.js';
 import type { Figure } from './results.js';

@@ -1,10 +1,11 @@
 /**
- * `npm run bench`: how fast the program is, as ratios to others that were measured in turns with it. Results go to stdout, progress
- * to stderr. Exit codes: 0, 1 where --check found a regression or measuring failed, 2 for wrong arguments.
+ * `npm run bench`: how fast the program is, as ratios to others that were measured in turns with
+ * it. Results go to stdout, progress to stderr. Exit codes: 0, 1 where --check found a regression
+ * or measuring failed, 2 for wrong arguments.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { EXIT, placeOf, UserError } from '../../src/errors.js';
+import { EXIT, placeOf, UserError } from '../../src/util/errors.js';
 import { runBench } from './bench.js';
 import { compare } from './check.js';
 import { HELP, parseOptions } from './options.js';

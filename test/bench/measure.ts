@@ -13,8 +13,10 @@ export interface Pace {
 }
 
 /** Calls in one round at most; the median needs no more. */
-const MOST_CALLS = 50;
-/** Threads of the one before have gone to sleep by then: some libraries let them spin for a while. */
+const MAX_CALLS = 50;
+/**
+ * Threads of the one before have gone to sleep by then: some libraries let them spin for a while.
+ */
 const PAUSE_MS = 25;
 
 /** One row: every contender is made ready, then A B C A B C … for `rounds` rounds. */
@@ -31,7 +33,7 @@ export async function measureCase(one: BenchCase, all: readonly Started[], pace:
   for (let round = 0; round < pace.rounds; round++) {
     for (const { contender, child } of running) {
       await setTimeout(PAUSE_MS);
-      const { times_ms } = await child.measure(pace.seconds, MOST_CALLS);
+      const { times_ms } = await child.measure(pace.seconds, MAX_CALLS);
       times.get(contender.name)?.push(medianOf(times_ms));
     }
   }

@@ -1,7 +1,7 @@
 /** The arguments of `npm run bench`. */
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { type Diagnostic, usageError } from '../../src/errors.js';
+import { type Diagnostic, usageError } from '../../src/util/errors.js';
 import { contenderOf, type PeerOptions } from './contenders.js';
 
 export interface BenchOptions extends PeerOptions {
@@ -46,7 +46,7 @@ taking turns round by round; prints our time over theirs.
 `;
 
 /** A median of fewer rounds than this is not worth its name. */
-const LEAST_ROUNDS = 5;
+const MIN_ROUNDS = 5;
 const DEFAULT_ROUNDS = 7;
 
 /** Throws UserError (exit 2), all mistakes at once. */
@@ -76,7 +76,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
   const options = {
     ...values,
     only,
-    rounds: whole('rounds', LEAST_ROUNDS) ?? DEFAULT_ROUNDS,
+    rounds: whole('rounds', MIN_ROUNDS) ?? DEFAULT_ROUNDS,
     threads: whole('threads', 1),
   };
   if (problems.length > 0) throw usageError(...problems);

@@ -32,7 +32,10 @@ export function scalingPlot(results: Results): string | undefined {
   return chart('One training step of two LSTM layers', subtitle, panels, names);
 }
 
-/** Whether `one` differs from the reference along `axis` alone; `threads` are all threads unless they are the axis. */
+/**
+ * Whether `one` differs from the reference along `axis` alone; `threads` are all threads unless
+ * they are the axis.
+ */
 function isOn(axis: Axis, one: BenchCase, threads: number): boolean {
   const reference = { ...REFERENCE, threads };
   return (Object.keys(reference) as Axis[]).every(key => key === axis || one[key] === reference[key]);

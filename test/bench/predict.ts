@@ -4,7 +4,7 @@
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { packageRoot } from '../../src/root.js';
+import { packageRoot } from '../../src/util/root.js';
 import { peakMemory, runProgram } from './programs.js';
 import type { Figure } from './results.js';
 import { spreadOf } from './statistics.js';

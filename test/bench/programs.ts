@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { packageRoot } from '../../src/root.js';
+import { packageRoot } from '../../src/util/root.js';
 
 export interface Finished {
   readonly seconds: number;
@@ -20,8 +20,8 @@ interface RunOptions {
 }
 
 /**
- * Runs a program; `watch` is called with its process id about every quarter of a second. Throws where it ends with an exit code
- * other than those `allowed`.
+ * Runs a program; `watch` is called with its process id about every quarter of a second. Throws
+ * where it ends with an exit code other than those `allowed`.
  */
 export function runProgram(
   program: string,

@@ -1,13 +1,19 @@
 /**
- * How contenders are asked: each is a long-lived child process that reads one JSON request a line and answers with one JSON
- * line. They take turns, so whatever the machine does in the meantime happens to all of them alike.
+ * How contenders are asked: each is a long-lived child process that reads one JSON request a line
+ * and answers with one JSON line. They take turns, so whatever the machine does in the meantime
+ * happens to all of them alike.
  */
 import type { BenchCase } from './cases.js';
 
 export type Request =
-  /** Make ready what `case` needs: data, compiled kernels, warm caches. Replaces the case before. */
+  /**
+   * Make ready what `case` needs: data, compiled kernels, warm caches. Replaces the case before.
+   */
   | { readonly op: 'prepare'; readonly case: BenchCase }
-  /** Time calls of the prepared case one by one until `budget_s` is spent: at least one, at most `most`. */
+  /**
+   * Time calls of the prepared case one by one until `budget_s` is spent: at least one, at most
+   * `most`.
+   */
   | { readonly op: 'measure'; readonly budget_s: number; readonly most: number };
 
 /** Sent once, unasked, when the contender is ready for requests. */

@@ -1,7 +1,7 @@
 /** What a benchmark run leaves behind: the JSON that `--json` writes and `--check` reads. */
 import { readFileSync } from 'node:fs';
-import { usageError } from '../../src/errors.js';
 import type { Machine } from '../../src/experiment/machine.js';
+import { usageError } from '../../src/util/errors.js';
 import type { BenchCase } from './cases.js';
 import type { ContenderName, Other } from './contenders.js';
 import type { Spread } from './statistics.js';
@@ -35,7 +35,10 @@ export interface Figure {
   readonly ours: Spread;
   /** What it is compared with, where it is. */
   readonly other?: { readonly name: string; readonly value: Spread };
-  /** Ours over the other's; or, without another, a ratio that the figure is by itself. Below 1 is better. */
+  /**
+   * Ours over the other's; or, without another, a ratio that the figure is by itself. Below 1 is
+   * better.
+   */
   readonly ratio?: Spread;
 }
 

@@ -2,7 +2,7 @@
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { packageRoot } from '../../src/root.js';
+import { packageRoot } from '../../src/util/root.js';
 import { peakMemory, runProgram } from './programs.js';
 import type { Figure } from './results.js';
 import { spreadOf } from './statistics.js';

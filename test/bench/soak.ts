@@ -7,7 +7,10 @@ import { runReference } from './whole.js';
 
 const STEPS = 10_000;
 const STEPS_PER_EPOCH = 600;
-/** Over so many steps the resident memory is sampled: between collections of garbage it goes up and down. */
+/**
+ * Over so many steps the resident memory is sampled: between collections of garbage it goes up and
+ * down.
+ */
 const WINDOW = 100;
 
 interface Sample {
@@ -17,8 +20,9 @@ interface Sample {
 }
 
 /**
- * RSS after 10,000 steps over that after 500, through `./run`. The first evaluation, after step 600, compiles programs of its
- * own, which stay; a second figure starts after it, and shows what steps alone add.
+ * RSS after 10,000 steps over that after 500, through `./run`. The first evaluation, after step
+ * 600, compiles programs of its own, which stay; a second figure starts after it, and shows what
+ * steps alone add.
  */
 export async function measureSoak(threads: number): Promise<Figure[]> {
   const samples: Sample[] = [];

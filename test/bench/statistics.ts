@@ -6,7 +6,10 @@ export interface Spread {
   readonly q3: number;
 }
 
-/** Quartiles by linear interpolation between order statistics (Hyndman and Fan 1996, type 7: NumPy's default). */
+/**
+ * Quartiles by linear interpolation between order statistics (Hyndman and Fan 1996, type 7: NumPy's
+ * default).
+ */
 export function spreadOf(values: readonly number[]): Spread {
   if (values.length === 0) throw new RangeError('no values');
   const sorted = [...values].sort((a, b) => a - b);
@@ -24,15 +27,18 @@ export function medianOf(values: readonly number[]): number {
 }
 
 /**
- * Time of `ours` over time of `other`, round by round: both halves of a ratio were measured within the same moments, so
- * what slows the machine down for a while cancels.
+ * Time of `ours` over time of `other`, round by round: both halves of a ratio were measured within
+ * the same moments, so what slows the machine down for a while cancels.
  */
 export function ratioOf(ours: readonly number[], other: readonly number[]): Spread {
   if (ours.length !== other.length) throw new RangeError('ratios need as many rounds of one as of the other');
   return spreadOf(ours.map((time, round) => time / other[round]));
 }
 
-/** Half the interquartile range over the median, which a difference may have below 0: how far a figure is off, relative to itself. */
+/**
+ * Half the interquartile range over the median, which a difference may have below 0: how far a
+ * figure is off, relative to itself.
+ */
 export function noiseOf({ q1, median, q3 }: Spread): number {
   return (q3 - q1) / 2 / Math.abs(median);
 }

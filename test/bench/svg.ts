@@ -1,4 +1,7 @@
-/** A chart of several panels as SVG, by hand: lines over logarithmic axes, readable on light and dark pages. */
+/**
+ * A chart of several panels as SVG, by hand: lines over logarithmic axes, readable on light and
+ * dark pages.
+ */
 
 export interface Series {
   readonly name: string;
@@ -52,7 +55,10 @@ ${drawn.join('\n')}
 `;
 }
 
-/** Plain rules only: some viewers know neither variables nor media queries, and then show the light page. */
+/**
+ * Plain rules only: some viewers know neither variables nor media queries, and then show the light
+ * page.
+ */
 function styleSheet(count: number): string {
   const styles = STYLES.slice(0, count);
   const page = (ink: string, soft: string, grid: string) =>
@@ -119,7 +125,10 @@ function drawPanel({ title, xLabel, yLabel, series }: Panel, names: readonly str
   ].join('\n');
 }
 
-/** From 1, 2 or 5 times a power of ten below the least value to one above the greatest; fewer steps over a wide range. */
+/**
+ * From 1, 2 or 5 times a power of ten below the least value to one above the greatest; fewer steps
+ * over a wide range.
+ */
 export function logTicks(values: readonly number[]): number[] {
   const least = Math.min(...values);
   const most = Math.max(...values);

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { packageRoot } from '../../src/root.js';
+import { packageRoot } from '../../src/util/root.js';
 import { runProgram } from './programs.js';
 import type { Figure } from './results.js';
 import { ratioOf, spreadOf } from './statistics.js';
@@ -19,7 +19,10 @@ export interface SweepBenchOptions {
 /** A second or two of training, so that its own scatter does not hide the difference. */
 const SHORT = ['dataset.limit=1000', 'model.hidden_size=32', 'training.num_epochs=1'];
 
-/** A sweep of one trial less the same run alone: the whole of what a sweep adds, its own start and end included. */
+/**
+ * A sweep of one trial less the same run alone: the whole of what a sweep adds, its own start and
+ * end included.
+ */
 export async function measureTrial({ threads, rounds }: SweepBenchOptions): Promise<Figure> {
   const [alone, within]: number[][] = [[], []];
   const run = async () => void alone.push(await secondsOf('run', [], SHORT, threads));

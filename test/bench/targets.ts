@@ -7,8 +7,11 @@ import { noiseOf, ratioOf, type Spread } from './statistics.js';
 
 export type Verdict = 'aim reached' | 'floor reached' | 'missed' | 'not measured' | 'too noisy';
 
-/** A figure that its own rounds scatter this much about says nothing: the machine was doing something else. */
-export const MOST_NOISE = 0.15;
+/**
+ * A figure that its own rounds scatter this much about says nothing: the machine was doing
+ * something else.
+ */
+export const MAX_NOISE = 0.15;
 
 export interface Target {
   readonly what: string;
@@ -266,7 +269,7 @@ export function verdictOf(
   { floor, aim }: Pick<Judged, 'floor' | 'aim'>,
 ): Verdict {
   if (measured === undefined) return 'not measured';
-  if (noiseOf(measured) > MOST_NOISE) return 'too noisy';
+  if (noiseOf(measured) > MAX_NOISE) return 'too noisy';
   if (measured.median <= aim) return 'aim reached';
   return measured.median <= floor ? 'floor reached' : 'missed';
 }

@@ -1,9 +1,12 @@
-/** The rows that only the whole program shows: a run from start to end, its start, its memory, what a sweep adds. */
+/**
+ * The rows that only the whole program shows: a run from start to end, its start, its memory, what
+ * a sweep adds.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Summary } from '../../src/experiment/summary.js';
-import { packageRoot } from '../../src/root.js';
+import { packageRoot } from '../../src/util/root.js';
 import { peersFolder } from './contenders.js';
 import { measureStatus, measureSuggestion } from './long-sweeps.js';
 import { type Finished, loggedSteps, mnistFolder, runProgram } from './programs.js';
@@ -60,7 +63,10 @@ export async function measureWhole(options: WholeOptions): Promise<Figure[]> {
   return figures;
 }
 
-/** From starting the launcher to the first `train.step` in the log; both are times of day of the same machine. */
+/**
+ * From starting the launcher to the first `train.step` in the log; both are times of day of the
+ * same machine.
+ */
 async function measureStart({ threads, rounds }: WholeOptions): Promise<Figure> {
   const seconds: number[] = [];
   for (let round = 0; round < rounds; round++) {
@@ -111,7 +117,10 @@ async function measureRuns({ threads, python, wanted, note }: WholeOptions): Pro
   return [run, peak].filter(({ id }) => wanted(id));
 }
 
-/** 1 with torchvision, whose data loader the original program used; 0 with PyTorch alone; undefined without it. */
+/**
+ * 1 with torchvision, whose data loader the original program used; 0 with PyTorch alone; undefined
+ * without it.
+ */
 async function torchLoader(python: string): Promise<0 | 1 | undefined> {
   const imports = (name: string) =>
     runProgram(python, ['-c', `import ${name}`]).then(

@@ -1,4 +1,7 @@
-/** Errors to be planted one at a time into the compiled program: each must make one of its tests fail. */
+/**
+ * Errors to be planted one at a time into the compiled program: each must make one of its tests
+ * fail.
+ */
 
 import { compiler, gradients, kernels } from './computation.js';
 import { leaks } from './leaks.js';
@@ -79,7 +82,7 @@ const training: readonly Plant[] = [
     tests: ['mathematics'],
   },
   {
-    file: 'src/training/updater',
+    file: 'src/training/step/updater',
     find: 'most / (norm + CLIP_EPSILON)',
     replace: '(norm + CLIP_EPSILON) / most',
     why: 'short gradients are clipped, long ones are not',
@@ -275,14 +278,14 @@ const training: readonly Plant[] = [
     tests: ['reference'],
   },
   {
-    file: 'src/training/batch',
+    file: 'src/training/step/batch',
     find: 'this.dropout.key(step, inBatch, stream, t)',
     replace: 'this.dropout.key(step, row, stream, t)',
     why: 'what is dropped depends on the shard',
     tests: ['trainer'],
   },
   {
-    file: 'src/training/shards',
+    file: 'src/training/step/shards',
     find: 'state.set(after[name]);',
     replace: '',
     why: 'a batch forgets what the one before carried over',
@@ -292,49 +295,49 @@ const training: readonly Plant[] = [
 
 const verdicts: readonly Plant[] = [
   {
-    file: 'src/experiment/gates',
+    file: 'src/experiment/judging/gates',
     find: 'if (!Number.isFinite(value))',
     replace: 'if (Number.isNaN(value))',
     why: 'an infinite value is judged',
     tests: ['gates'],
   },
   {
-    file: 'src/experiment/gates',
+    file: 'src/experiment/judging/gates',
     find: 'reference - slack : reference + slack',
     replace: 'reference + slack : reference - slack',
     why: 'a baseline asks for more than it has',
     tests: ['gates'],
   },
   {
-    file: 'src/experiment/gates',
+    file: 'src/experiment/judging/gates',
     find: "over !== 'seeds' && verdict !== 'passed'",
     replace: "over !== 'seeds' && verdict === 'failed'",
     why: 'a gate without a verdict lets a run pass',
     tests: ['gates'],
   },
   {
-    file: 'src/experiment/baseline',
+    file: 'src/experiment/judging/baseline',
     find: 'squares / (values.length - 1)',
     replace: 'squares / values.length',
     why: 'the spread is that of a population',
     tests: ['review'],
   },
   {
-    file: 'src/review/noise',
+    file: 'src/review/statistics/noise',
     find: 'spread * Math.sqrt(1 + 1 / n)',
     replace: 'spread * Math.sqrt(1 / n)',
     why: 'a new observation has no noise of its own',
     tests: ['review'],
   },
   {
-    file: 'src/review/student-t',
+    file: 'src/review/statistics/student-t',
     find: 'df / 2, 0.5) / 2',
     replace: 'df / 2, 0.5)',
     why: 'the test is two-sided',
     tests: ['review'],
   },
   {
-    file: 'src/review/run-facts',
+    file: 'src/review/reading/run-facts',
     find: "if (state === 'completed')",
     replace: "if (state === 'completed' || state === 'interrupted')",
     why: 'an interrupted run may pass',

@@ -1,14 +1,23 @@
 /**
- * Plants the errors of plants.ts one by one into a copy of the build and runs the tests that should catch them. Prints a
- * table; exits 1 where one survives, or where a text to be replaced is not there exactly once. Takes some minutes.
- * Arguments pick plants by a part of their file's name.
+ * Plants the errors of plants.ts one by one into a copy of the build and runs the tests that should
+ * catch them. Prints a table; exits 1 where one survives, or where a text to be replaced is not
+ * there exactly once. Takes some minutes. Arguments pick plants by a part of their file's name.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, sep } from 'node:path';
+import { basename, dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { packageRoot } from '../../src/root.js';
+import { packageRoot } from '../../src/util/root.js';
 import type { Plant, TestName } from './plant.js';
 import { plants } from './plants.js';
 
@@ -33,9 +42,17 @@ function copyBuild(to: string): string {
   return copy;
 }
 
+/** The compiled file of a test, in whichever folder it is. */
+function testFile(build: string, test: TestName): string {
+  const files = readdirSync(join(build, 'test'), { recursive: true, encoding: 'utf8' });
+  const file = files.find(path => basename(path) === `${test}.test.js`);
+  if (!file) throw new Error(`no test is called ${test}`);
+  return join(build, 'test', file);
+}
+
 /** Null where the test passes; else its first failure. */
 function failure(build: string, test: TestName): string | null {
-  const { status, stdout, error } = spawnSync(process.execPath, [join(build, 'test', `${test}.test.js`)], {
+  const { status, stdout, error } = spawnSync(process.execPath, [testFile(build, test)], {
     encoding: 'utf8',
     timeout: TIMEOUT_MS,
     killSignal: 'SIGKILL',

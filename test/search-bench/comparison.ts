@@ -1,10 +1,10 @@
 /** Searches with our TPE on the problems, and the recorded ones of Optuna. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { packageRoot } from '../../src/root.js';
 import { createSampler } from '../../src/sweep/search/index.js';
 import type { Observation, Sampler } from '../../src/sweep/search/sampler.js';
 import type { Point } from '../../src/sweep/space.js';
+import { packageRoot } from '../../src/util/root.js';
 import { EPOCHS, type LstmTable } from './lstm-problem.js';
 import { furtherProblems, type Problem, problems } from './problems.js';
 
@@ -87,8 +87,9 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * The probability that a regret of `ours` is less than one of `theirs` (ties count half), and how many deviations it lies above one half by
- * the rank test of H. B. Mann and D. R. Whitney (1947), with the correction for ties.
+ * The probability that a regret of `ours` is less than one of `theirs` (ties count half), and how
+ * many deviations it lies above one half by the rank test of H. B. Mann and D. R. Whitney (1947),
+ * with the correction for ties.
  */
 export function rankTest(ours: readonly number[], theirs: readonly number[]) {
   const wins = ours.flatMap(a => theirs.map((b): number => (a < b ? 1 : a === b ? 0.5 : 0)));

@@ -1,4 +1,7 @@
-/** The small real problem of the recorded table: MNIST digits read row by row by one LSTM layer, and what is searched. */
+/**
+ * The small real problem of the recorded table: MNIST digits read row by row by one LSTM layer, and
+ * what is searched.
+ */
 import type { Point, Space } from '../../src/sweep/space.js';
 
 export const EPOCHS = 9;

@@ -1,17 +1,16 @@
 /**
- * Records the table that searches and pruners are measured on: 500 points of `lstm-problem.ts`, drawn at random from a fixed seed,
- * each trained by this program for 9 epochs on one thread. `node dist/test/search-bench/lstm-table.js [ROWS]`; goes on where
- * an earlier call stopped, and takes about two seconds a row.
+ * Records the table that searches and pruners are measured on: 500 points of `lstm-problem.ts`,
+ * drawn at random from a fixed seed, each trained by this program for 9 epochs on one thread. `node
+ * dist/test/search-bench/lstm-table.js [ROWS]`; goes on where an earlier call stopped, and takes
+ * about two seconds a row.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkAgainstData, loadExperiment } from '../../src/config/index.js';
 import type { Split } from '../../src/data/index.js';
-import { writeAtomic } from '../../src/experiment/atomic.js';
+import { writeAtomic } from '../../src/experiment/files/atomic.js';
 import { versions } from '../../src/experiment/machine.js';
-import { RandomStream } from '../../src/random.js';
-import { packageRoot } from '../../src/root.js';
 import {
   assignments,
   canonical,
@@ -20,15 +19,17 @@ import {
   type Point,
   type Value,
 } from '../../src/sweep/space.js';
-import { batchOrder, totalSteps } from '../../src/training/batch-plan.js';
-import { trainingLoop } from '../../src/training/loop.js';
+import { batchOrder, totalSteps } from '../../src/training/run/batch-plan.js';
+import { trainingLoop } from '../../src/training/run/loop.js';
 import {
   createTrainer,
   initialParameters,
   modelSpec,
   openSession,
   type Session,
-} from '../../src/training/session.js';
+} from '../../src/training/run/session.js';
+import { RandomStream } from '../../src/util/random.js';
+import { packageRoot } from '../../src/util/root.js';
 import { EPOCHS, type LstmTable, problem, space, type TableRow, TEST_COUNT } from './lstm-problem.js';
 
 const FILE = join(packageRoot, 'test', 'fixtures', 'schedule', 'lstm-table.json');

@@ -1,6 +1,7 @@
 /**
- * `node dist/test/search-bench/main.js`: TPE against Optuna's recorded searches, same problems and budgets, as a table in Markdown: with
- * the seeds 0 to 29, as the test has it, and with others; then how long the next suggestion takes after 1,000 trials.
+ * `node dist/test/search-bench/main.js`: TPE against Optuna's recorded searches, same problems and
+ * budgets, as a table in Markdown: with the seeds 0 to 29, as the test has it, and with others;
+ * then how long the next suggestion takes after 1,000 trials.
  */
 import { createSampler } from '../../src/sweep/search/index.js';
 import {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Records what Optuna's TPE reaches, for test/search.test.ts and the comparison of test/search-bench/main.ts.
+"""Records what Optuna's TPE reaches, for test/sweep/search.test.ts and the comparison of test/search-bench/main.ts.
 
 Needs Optuna 4.1, NumPy and SciPy (Debian: python3-optuna python3-scipy). Usage:
     python3 test/search-bench/optuna_reference.py [branin hartmann6 … lstm-table values]

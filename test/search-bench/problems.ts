@@ -1,4 +1,6 @@
-/** The functions on which search methods are compared, as in optuna_reference.py; all are minimised. */
+/**
+ * The functions on which search methods are compared, as in optuna_reference.py; all are minimised.
+ */
 import type { Distribution, Point, Space, Value } from '../../src/sweep/space.js';
 import type { LstmTable, TableRow } from './lstm-problem.js';
 
@@ -139,8 +141,9 @@ const mixed: Problem = {
 };
 
 /**
- * The recorded trainings as a function on their whole space: the error after the last epoch of the nearest training. Choices must
- * agree, so that a training with them exists; whole and real numbers are compared on a logarithmic axis where theirs is one.
+ * The recorded trainings as a function on their whole space: the error after the last epoch of the
+ * nearest training. Choices must agree, so that a training with them exists; whole and real numbers
+ * are compared on a logarithmic axis where theirs is one.
  */
 function lstmTable(table: LstmTable, epochs: number): Problem {
   const errors = table.trainings.map(({ accuracy }) =>
@@ -174,7 +177,10 @@ function fraction(distribution: Exclude<Distribution, { kind: 'choice' }>, a: nu
   return (scale(a) - scale(b)) / (scale(distribution.high) - scale(distribution.low));
 }
 
-/** The problems of the figure that is to be reached; the last one only where its trainings are recorded. */
+/**
+ * The problems of the figure that is to be reached; the last one only where its trainings are
+ * recorded.
+ */
 export function problems(table: LstmTable | undefined, epochs: number): readonly Problem[] {
   return [branin, hartmann6, conditional, mixed, ...(table ? [lstmTable(table, epochs)] : [])];
 }

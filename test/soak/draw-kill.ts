@@ -1,5 +1,5 @@
 /** Random moments that spread kills over everything that a run does. */
-import type { RandomStream } from '../../src/random.js';
+import type { RandomStream } from '../../src/util/random.js';
 import type { LogLine } from '../support/cli.js';
 import type { LastRecord, Moment } from './moments.js';
 

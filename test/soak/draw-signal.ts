@@ -1,5 +1,5 @@
 /** Random moments in each phase of a run for a signal that asks it to stop. */
-import type { RandomStream } from '../../src/random.js';
+import type { RandomStream } from '../../src/util/random.js';
 import type { LastRecord, Moment } from './moments.js';
 
 export const PHASES = [

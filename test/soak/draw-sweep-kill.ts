@@ -1,5 +1,5 @@
 /** Random moments that spread kills over everything that a sweep does, and over its whole life. */
-import type { RandomStream } from '../../src/random.js';
+import type { RandomStream } from '../../src/util/random.js';
 import type { SweepMoment, Victims } from './sweep-process.js';
 
 /** What a process takes from its start until trials train, on a busy machine. */

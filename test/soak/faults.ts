@@ -1,10 +1,10 @@
 /**
- * Every operation of every scenario, with every fault: what was there before is still there or has been replaced whole, whatever fails
- * is said, and the same once more succeeds.
+ * Every operation of every scenario, with every fault: what was there before is still there or has
+ * been replaced whole, whatever fails is said, and the same once more succeeds.
  */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { UserError } from '../../src/errors.js';
+import { UserError } from '../../src/util/errors.js';
 import {
   Crash,
   changes,
@@ -181,7 +181,8 @@ function silence(
   if (outcome instanceof Error) return `an error of the system came out: ${outcome.stack}`;
   if (fault === 'crash' || fault === 'torn write') return undefined;
   if (fault === 'short write') return outcome === 'done' ? undefined : 'was not gone on with';
-  // a checkpoint that cannot be read is told as damaged; what cannot be removed now is seen where it is still there afterwards
+  // a checkpoint that cannot be read is told as damaged; what cannot be removed now is seen where
+  // it is still there afterwards
   const mayPass = !changes(operations[at]) || operations[at].call === 'rm';
   return outcome === 'done' && !mayPass ? 'nothing was said' : undefined;
 }

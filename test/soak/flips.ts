@@ -1,11 +1,11 @@
 /** Every single flipped bit and every length of a small checkpoint, and of the index beside it. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EXIT, UserError } from '../../src/errors.js';
-import { loadCheckpoint, resolveCheckpoint, type Which } from '../../src/experiment/checkpoint-folder.js';
-import { CheckpointStore } from '../../src/experiment/checkpoints.js';
-import { latestCheckpoint } from '../../src/experiment/latest-checkpoint.js';
-import type { Tensor } from '../../src/experiment/safetensors.js';
+import { CheckpointStore } from '../../src/experiment/checkpoints/checkpoints.js';
+import { loadCheckpoint, resolveCheckpoint, type Which } from '../../src/experiment/checkpoints/folder.js';
+import { latestCheckpoint } from '../../src/experiment/checkpoints/latest.js';
+import type { Tensor } from '../../src/experiment/checkpoints/safetensors.js';
+import { EXIT, UserError } from '../../src/util/errors.js';
 
 export interface FlipReport {
   readonly file: string;
@@ -31,7 +31,10 @@ function checkpoints(folder: string): { first: string; newest: string } {
   return { first, newest };
 }
 
-/** The newest of two: damage is said with exit 5, file and offset, and the run can go on from the one before. */
+/**
+ * The newest of two: damage is said with exit 5, file and offset, and the run can go on from the
+ * one before.
+ */
 export function flipCheckpoint(folder: string): FlipReport {
   const { newest } = checkpoints(folder);
   return flipAll(newest, () => detection(newest) ?? fallback(folder));
@@ -59,7 +62,9 @@ function fallback(folder: string): string | undefined {
   return checkpoint?.step === 100 && damaged.length === 1 ? undefined : 'the one before was not taken';
 }
 
-/** The index is never believed: each checkpoint is found as if it was not there, or said to be lost. */
+/**
+ * The index is never believed: each checkpoint is found as if it was not there, or said to be lost.
+ */
 export function flipIndex(folder: string): FlipReport {
   const { first, newest } = checkpoints(folder);
   const right: readonly (readonly [Which, string])[] = [

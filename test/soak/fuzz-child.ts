@@ -1,4 +1,7 @@
-/** One target in a process of its own, whose memory is bounded: TARGET SEED COUNT FROM; prints the report as JSON. */
+/**
+ * One target in a process of its own, whose memory is bounded: TARGET SEED COUNT FROM; prints the
+ * report as JSON.
+ */
 import { StepCounter } from '../support/steps.js';
 
 const steps = await StepCounter.start();

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatasetConfig } from '../../src/data/index.js';
-import type { RandomStream } from '../../src/random.js';
+import type { RandomStream } from '../../src/util/random.js';
 import { mutateBytes, mutateText, onceIn, pick } from '../support/mutations.js';
 import type { FuzzTarget } from './fuzz-target.js';
 import { openSoundly } from './sound-dataset.js';

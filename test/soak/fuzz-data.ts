@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import type { DatasetConfig } from '../../src/data/index.js';
-import type { RandomStream } from '../../src/random.js';
+import type { RandomStream } from '../../src/util/random.js';
 import { mutateBytes, mutateText, onceIn, pick } from '../support/mutations.js';
 import { type ZipMember, zipArchive } from '../support/zip.js';
 import type { FuzzTarget } from './fuzz-target.js';

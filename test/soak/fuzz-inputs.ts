@@ -13,8 +13,8 @@ import {
   type ReadSequence,
   streamBytes,
 } from '../../src/data/index.js';
-import { UserError } from '../../src/errors.js';
-import type { RandomStream } from '../../src/random.js';
+import { UserError } from '../../src/util/errors.js';
+import type { RandomStream } from '../../src/util/random.js';
 import { onceIn } from '../support/mutations.js';
 import { csvFiles } from './fuzz-csv.js';
 import { idxFiles, npzFiles } from './fuzz-data.js';

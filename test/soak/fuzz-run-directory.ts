@@ -2,11 +2,11 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadExperiment } from '../../src/config/index.js';
-import { EXIT } from '../../src/errors.js';
-import type { Json } from '../../src/experiment/json.js';
-import type { RandomStream } from '../../src/random.js';
-import { resumeExperiment } from '../../src/training/resume.js';
-import { runExperiment } from '../../src/training/run.js';
+import type { Json } from '../../src/experiment/files/json.js';
+import { resumeExperiment } from '../../src/training/resume/resume.js';
+import { runExperiment } from '../../src/training/run/run.js';
+import { EXIT } from '../../src/util/errors.js';
+import type { RandomStream } from '../../src/util/random.js';
 import { mutateBytes, mutateJson, mutateText, onceIn, pick } from '../support/mutations.js';
 import { silentObserver } from '../support/small-run.js';
 import { ensure, type FuzzTarget } from './fuzz-target.js';

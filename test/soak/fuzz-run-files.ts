@@ -1,28 +1,31 @@
-/** The files of a run directory and of weights: safetensors, checkpoints, the log, the JSON files beside them. */
+/**
+ * The files of a run directory and of weights: safetensors, checkpoints, the log, the JSON files
+ * beside them.
+ */
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BatchOrder } from '../../src/data/index.js';
+import { CheckpointStore } from '../../src/experiment/checkpoints/checkpoints.js';
 import {
   listCheckpoints,
   loadCheckpoint,
   resolveCheckpoint,
   STATE_KEY,
-} from '../../src/experiment/checkpoint-folder.js';
-import { CheckpointStore } from '../../src/experiment/checkpoints.js';
-import type { Json } from '../../src/experiment/json.js';
-import { latestCheckpoint } from '../../src/experiment/latest-checkpoint.js';
-import { type CutLog, cutLog } from '../../src/experiment/log-history.js';
-import { lockRun } from '../../src/experiment/run-lock.js';
+} from '../../src/experiment/checkpoints/folder.js';
+import { latestCheckpoint } from '../../src/experiment/checkpoints/latest.js';
 import {
   readSafetensors,
   readSafetensorsMetadata,
   type Tensor,
   writeSafetensors,
-} from '../../src/experiment/safetensors.js';
+} from '../../src/experiment/checkpoints/safetensors.js';
+import type { Json } from '../../src/experiment/files/json.js';
+import { lockRun } from '../../src/experiment/locks/run-lock.js';
+import { type CutLog, cutLog } from '../../src/experiment/log/log-history.js';
 import { ParameterLayout } from '../../src/model/parameters.js';
-import type { RandomStream } from '../../src/random.js';
-import { savedState } from '../../src/training/checkpoint-metadata.js';
-import { loadWeights, trainingTensors } from '../../src/training/weights.js';
+import { savedState } from '../../src/training/run/checkpoint-metadata.js';
+import { loadWeights, trainingTensors } from '../../src/training/step/weights.js';
+import type { RandomStream } from '../../src/util/random.js';
 import { modelOf } from '../support/models.js';
 import { mutateBytes, mutateJson, mutateText, onceIn, pick } from '../support/mutations.js';
 import { ensure, type FuzzTarget } from './fuzz-target.js';
@@ -73,7 +76,10 @@ const HEADER_VALUES: readonly Json[] = [
   [0, 1e15],
 ];
 
-/** Files as other programs write them, without digests, so that every rule of the format stands alone. */
+/**
+ * Files as other programs write them, without digests, so that every rule of the format stands
+ * alone.
+ */
 export const safetensorsFiles: FuzzTarget = {
   name: 'safetensors',
   open: folder => {
@@ -179,7 +185,9 @@ const LOG_TOKENS = [
   '\u2028',
 ];
 
-/** What was in the log is afterwards in it or beside it, byte for byte, and its numbers have no gap. */
+/**
+ * What was in the log is afterwards in it or beside it, byte for byte, and its numbers have no gap.
+ */
 export const logFiles: FuzzTarget = {
   name: 'log.jsonl',
   open: folder => {
@@ -210,7 +218,10 @@ function checkCut(folder: string, bytes: Buffer, { seq, replacedFile }: CutLog):
   ensure(readdirSync(folder).length === 1, 'nothing else is left');
 }
 
-/** `index.json` and `run.lock`: whatever they say, checkpoints are found or said to be lost, and the lock is taken or said to be held. */
+/**
+ * `index.json` and `run.lock`: whatever they say, checkpoints are found or said to be lost, and the
+ * lock is taken or said to be held.
+ */
 export const jsonFiles: FuzzTarget = {
   name: 'index and lock',
   open: folder => {

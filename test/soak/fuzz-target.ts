@@ -1,5 +1,5 @@
 /** What a fuzzer needs to know of a reader. */
-import type { RandomStream } from '../../src/random.js';
+import type { RandomStream } from '../../src/util/random.js';
 
 export interface FuzzTarget {
   readonly name: string;

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { type DatasetConfig, isRejected, newSequences } from '../../src/data/index.js';
-import type { RandomStream } from '../../src/random.js';
+import type { RandomStream } from '../../src/util/random.js';
 import { mutateBytes, mutateJson, mutateText, onceIn, pick } from '../support/mutations.js';
 import { CSV_TOKENS } from './fuzz-csv.js';
 import { ensure, type FuzzTarget } from './fuzz-target.js';

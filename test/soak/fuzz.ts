@@ -3,9 +3,9 @@
  * is a failure, and so is much work.
  */
 import { readFileSync, rmSync } from 'node:fs';
-import { formatDiagnostics } from '../../src/cli/diagnostics.js';
-import { EXIT, UserError } from '../../src/errors.js';
-import { RandomStream } from '../../src/random.js';
+import { formatDiagnostics } from '../../src/cli/terminal/diagnostics.js';
+import { EXIT, UserError } from '../../src/util/errors.js';
+import { RandomStream } from '../../src/util/random.js';
 import type { StepCounter } from '../support/steps.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { jsonConfigs, setArguments, yamlConfigs } from './fuzz-configs.js';
@@ -58,10 +58,10 @@ const COUNTED_TOGETHER = 10;
 /**
  * More than so many cases may take together. A case takes some ten thousand, and 400,000 at most.
  */
-const MOST_STEPS = 5_000_000;
+const MAX_STEPS = 5_000_000;
 /** Nobody reads more characters than this, all complaints together. */
 const MAX_TEXT = 100_000;
-const MOST_SHOWN = 20;
+const MAX_SHOWN = 20;
 
 /**
  * Cases `from` to `from + count`; each is the same whatever the others are. Those that take too
@@ -79,7 +79,7 @@ export async function fuzz(
     const tally = { accepted: 0, refused: 0, failed: 0, slowestMs: 0 };
     const failures: string[] = [];
     const fail = (what: string) => {
-      if (++tally.failed <= MOST_SHOWN) failures.push(what);
+      if (++tally.failed <= MAX_SHOWN) failures.push(what);
     };
     await steps?.take();
     for (let number = from; number < from + count; number++) {
@@ -93,7 +93,7 @@ export async function fuzz(
       const done = number + 1 - from;
       if (done % COUNTED_TOGETHER > 0 && done < count) continue;
       const taken = (await steps?.take()) ?? 0;
-      if (taken > MOST_STEPS)
+      if (taken > MAX_STEPS)
         fail(`case ${number} or one of the ${COUNTED_TOGETHER - 1} before it: took ${taken} steps`);
     }
     return { target: target.name, cases: count, ...tally, failures, peakMb: peakMemory() };

@@ -1,15 +1,18 @@
-/** A link in the place of each file of a run: it is replaced, refused or read, but what it leads to is not written. */
+/**
+ * A link in the place of each file of a run: it is replaced, refused or read, but what it leads to
+ * is not written.
+ */
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { UserError } from '../../src/errors.js';
-import { writeJsonAtomic } from '../../src/experiment/atomic.js';
-import { CheckpointStore } from '../../src/experiment/checkpoints.js';
-import { latestCheckpoint } from '../../src/experiment/latest-checkpoint.js';
-import { LogFile } from '../../src/experiment/log-file.js';
-import { cutLog } from '../../src/experiment/log-history.js';
+import { CheckpointStore } from '../../src/experiment/checkpoints/checkpoints.js';
+import { latestCheckpoint } from '../../src/experiment/checkpoints/latest.js';
+import { writeJsonAtomic } from '../../src/experiment/files/atomic.js';
+import { lockRun } from '../../src/experiment/locks/run-lock.js';
+import { LogFile } from '../../src/experiment/log/log-file.js';
+import { cutLog } from '../../src/experiment/log/log-history.js';
 import type { Manifest } from '../../src/experiment/manifest.js';
 import { RunDirectory } from '../../src/experiment/run-directory.js';
-import { lockRun } from '../../src/experiment/run-lock.js';
+import { UserError } from '../../src/util/errors.js';
 import type { HostileCase, Place } from './hostile.js';
 
 /** Every name that a run writes to, and the folders on the way. */

@@ -5,7 +5,7 @@ import { loadExperiment } from '../../src/config/index.js';
 import { openDataset } from '../../src/data/index.js';
 import { RunDirectory } from '../../src/experiment/run-directory.js';
 import { ParameterLayout } from '../../src/model/parameters.js';
-import { loadWeights } from '../../src/training/weights.js';
+import { loadWeights } from '../../src/training/step/weights.js';
 import { modelOf } from '../support/models.js';
 import type { HostileCase, Place } from './hostile.js';
 
@@ -93,7 +93,10 @@ const CONFIG = {
   training: { num_epochs: 1, batch_size: 2 },
 };
 
-/** By the run's directory alone; by a config that says it; by `--set`; and the directory that a loaded config leads to. */
+/**
+ * By the run's directory alone; by a config that says it; by `--set`; and the directory that a
+ * loaded config leads to.
+ */
 export function nameCases(): HostileCase[] {
   return NAMES.flatMap((name): HostileCase[] => {
     const shown = JSON.stringify(name.slice(0, 40));

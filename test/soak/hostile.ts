@@ -1,4 +1,7 @@
-/** Names and links that lead elsewhere: whatever is done with them, nothing outside the output root is written. */
+/**
+ * Names and links that lead elsewhere: whatever is done with them, nothing outside the output root
+ * is written.
+ */
 import {
   lstatSync,
   mkdirSync,
@@ -9,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join, sep } from 'node:path';
-import { EXIT, UserError } from '../../src/errors.js';
+import { EXIT, UserError } from '../../src/util/errors.js';
 import { recordedWrites } from '../support/recorded-writes.js';
 import { indexCases, zipCases } from './hostile-content.js';
 import { linkCases } from './hostile-links.js';

@@ -10,7 +10,9 @@ export function afterStep(step: number): AtOperation {
   return { kind: 'operation', after: `"event":"train.step".*"step":${step},`, at: 0 };
 }
 
-/** Moments between the last evaluation and the end of `run`, from which nothing may be left undone. */
+/**
+ * Moments between the last evaluation and the end of `run`, from which nothing may be left undone.
+ */
 export function seamsAtEnd({ straight: { steps, gates } }: Killable): AtOperation[] {
   const before = (only: string, at = 1): AtOperation => ({
     kind: 'operation',
@@ -30,7 +32,10 @@ export function seamsAtEnd({ straight: { steps, gates } }: Killable): AtOperatio
   ];
 }
 
-/** Gives what differs once the run was resumed to its end, in one sentence; undefined where nothing does. */
+/**
+ * Gives what differs once the run was resumed to its end, in one sentence; undefined where nothing
+ * does.
+ */
 export async function killOnce(
   run: Killable,
   output: string,

@@ -1,4 +1,7 @@
-/** A small sweep that takes everything which can go wrong with it along: TPE, rungs, two trials at a time, checkpoints of every epoch. */
+/**
+ * A small sweep that takes everything which can go wrong with it along: TPE, rungs, two trials at a
+ * time, checkpoints of every epoch.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { randomDataset } from '../support/small-run.js';
@@ -15,12 +18,16 @@ export interface KillableSweep {
   readonly segments: number;
 }
 
-/** Conducts it in `folder`, never killed; those to be killed go to folders beside it. Throws where it does not come to its end. */
+/**
+ * Conducts it in `folder`, never killed; those to be killed go to folders beside it. Throws where
+ * it does not come to its end.
+ */
 export async function killableSweep(folder: string, trials: number, epochs = 8): Promise<KillableSweep> {
   mkdirSync(folder, { recursive: true });
   const set = ['--set', `training.num_epochs=${epochs}`];
   const args = ['sweep', writeSweep(folder, trials), ...set, '--backend', 'webasm', '--threads', '2'];
-  // as far from the data as those that are killed: checkpoints have the way there in the hash of their config
+  // as far from the data as those that are killed: checkpoints have the way there in the hash of
+  // their config
   const output = join(folder, 'straight', 'output');
   const outcome = await sweepOutcome(PROGRAM, [...args, '--output', output]);
   const straight = endOfSweep(outcome).directory;

@@ -1,4 +1,7 @@
-/** Small runs of every kind that matters to a resume, each with a run of it that nothing ever stopped. */
+/**
+ * Small runs of every kind that matters to a resume, each with a run of it that nothing ever
+ * stopped.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Summary } from '../../src/experiment/summary.js';

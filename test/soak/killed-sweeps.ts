@@ -1,7 +1,7 @@
 /** As many sweeps as so many kills take, as a line of the soak's table. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { RandomStream } from '../../src/random.js';
+import { RandomStream } from '../../src/util/random.js';
 import { drawSweepKill } from './draw-sweep-kill.js';
 import { killableSweep } from './killable-sweep.js';
 import type { Figures } from './parts.js';

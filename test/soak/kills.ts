@@ -1,6 +1,9 @@
-/** SIGKILL at random moments: runs are killed, resumed, killed again, and at their end compared with one that never was. */
+/**
+ * SIGKILL at random moments: runs are killed, resumed, killed again, and at their end compared with
+ * one that never was.
+ */
 import { join } from 'node:path';
-import { RandomStream } from '../../src/random.js';
+import { RandomStream } from '../../src/util/random.js';
 import { isDone, runUnder } from '../../src/verify/killing.js';
 import { drawKill } from './draw-kill.js';
 import type { Finish } from './finish.js';
@@ -30,7 +33,7 @@ export interface KilledReport {
 }
 
 /** Kills of one run at most, so that many come to their end. */
-export const MOST_KILLS = 12;
+export const MAX_KILLS = 12;
 
 export interface KilledRun {
   readonly seed: number;
@@ -40,7 +43,10 @@ export interface KilledRun {
   readonly finish: Finish;
 }
 
-/** Kills a run at most `most` times; `number` decides when, and on how many threads each of its processes works. */
+/**
+ * Kills a run at most `most` times; `number` decides when, and on how many threads each of its
+ * processes works.
+ */
 export async function killAgainAndAgain(
   run: Killable,
   folder: string,

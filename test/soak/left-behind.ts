@@ -1,9 +1,12 @@
-/** What a process leaves in a run directory when a signal ends it: what it was doing, and whether anything was lost. */
+/**
+ * What a process leaves in a run directory when a signal ends it: what it was doing, and whether
+ * anything was lost.
+ */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { TEMPORARY_PREFIX } from '../../src/experiment/atomic.js';
-import { checkpointNames } from '../../src/experiment/checkpoint-files.js';
-import { loadCheckpoint, resolveCheckpoint } from '../../src/experiment/checkpoint-folder.js';
+import { checkpointNames } from '../../src/experiment/checkpoints/files.js';
+import { loadCheckpoint, resolveCheckpoint } from '../../src/experiment/checkpoints/folder.js';
+import { TEMPORARY_PREFIX } from '../../src/experiment/files/atomic.js';
 import { compareRuns } from '../../src/verify/compare-runs.js';
 import { type LogLine, readLog } from '../support/cli.js';
 
@@ -91,7 +94,10 @@ function complaint(what: string, action: () => unknown): string[] {
   }
 }
 
-/** Differences from the run that nothing stopped, a log that is no series of every step once, and files that are left over. */
+/**
+ * Differences from the run that nothing stopped, a log that is no series of every step once, and
+ * files that are left over.
+ */
 export function differences(straight: string, directory: string): string[] {
   const found = compareRuns(straight, directory).map(({ file, what }) => `${file} ${what}`);
   const logs = [straight, directory].map(run => complaint('log.jsonl', () => readLog(run)));

@@ -1,9 +1,12 @@
-/** Moments of a run's life at which a signal reaches it: by the clock, by what its log says, or at an exact operation on files. */
+/**
+ * Moments of a run's life at which a signal reaches it: by the clock, by what its log says, or at
+ * an exact operation on files.
+ */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { isAbsent } from '../../src/experiment/unreadable.js';
+import { isAbsent } from '../../src/experiment/files/unreadable.js';
 import { cameTo, type Outcome, type Program, runUnder, startRun } from '../../src/verify/killing.js';
 
 const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
@@ -46,11 +49,17 @@ export interface LastRecord {
 
 export interface Sent {
   readonly outcome: Outcome;
-  /** What the process was about to do, where the moment was an operation: `SIGKILL at renameSync log.jsonl`. */
+  /**
+   * What the process was about to do, where the moment was an operation: `SIGKILL at renameSync
+   * log.jsonl`.
+   */
   readonly at: string | undefined;
 }
 
-/** Starts the program, sends it `signal` at `moment`, and waits for its end; what comes after `then` ms is sent as well. */
+/**
+ * Starts the program, sends it `signal` at `moment`, and waits for its end; what comes after `then`
+ * ms is sent as well.
+ */
 export async function signalled(
   args: readonly string[],
   where: { readonly output: string; readonly directory: string | undefined },

@@ -1,6 +1,6 @@
 /** The arguments of `npm run soak`. */
 import { parseArgs } from 'node:util';
-import { type Diagnostic, usageError } from '../../src/errors.js';
+import { type Diagnostic, usageError } from '../../src/util/errors.js';
 
 export const PARTS = [
   'faults',

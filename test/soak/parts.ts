@@ -1,7 +1,7 @@
 /** The parts of a soak, each as lines of its table. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { usageError } from '../../src/errors.js';
+import { usageError } from '../../src/util/errors.js';
 import { Workplace } from '../support/cli.js';
 import { boundedFuzz } from './bounded-fuzz.js';
 import { injectFaults } from './faults.js';

@@ -1,24 +1,29 @@
-/** What is done to a run's files while faults are injected: each scenario knows what must be there afterwards, whatever went wrong. */
+/**
+ * What is done to a run's files while faults are injected: each scenario knows what must be there
+ * afterwards, whatever went wrong.
+ */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bestOf, listCheckpoints, loadCheckpoint } from '../../src/experiment/checkpoint-folder.js';
 import {
   type CheckpointInput,
   type CheckpointPolicy,
   CheckpointStore,
-} from '../../src/experiment/checkpoints.js';
-import { latestCheckpoint } from '../../src/experiment/latest-checkpoint.js';
-import { LogFile } from '../../src/experiment/log-file.js';
-import { cutLog } from '../../src/experiment/log-history.js';
-import { lockRun } from '../../src/experiment/run-lock.js';
-import type { Tensor } from '../../src/experiment/safetensors.js';
+} from '../../src/experiment/checkpoints/checkpoints.js';
+import { bestOf, listCheckpoints, loadCheckpoint } from '../../src/experiment/checkpoints/folder.js';
+import { latestCheckpoint } from '../../src/experiment/checkpoints/latest.js';
+import type { Tensor } from '../../src/experiment/checkpoints/safetensors.js';
+import { lockRun } from '../../src/experiment/locks/run-lock.js';
+import { LogFile } from '../../src/experiment/log/log-file.js';
+import { cutLog } from '../../src/experiment/log/log-history.js';
 import type { Fault } from '../support/faulty-files.js';
 
 export interface Scenario {
   readonly name: string;
   /** Makes the empty `folder` what it is before. */
   prepare(folder: string): Attempt;
-  /** Whether a process that ends in the middle can be told by the same process, which still lives. */
+  /**
+   * Whether a process that ends in the middle can be told by the same process, which still lives.
+   */
   readonly survivesCrash: boolean;
 }
 
@@ -27,7 +32,10 @@ export interface Attempt {
   act(): unknown;
   /** The same once more, by this process or by one that begins anew. */
   again(anew: boolean): unknown;
-  /** What is wrong after `act`, however that ended, and whatever the fault; undefined where nothing is lost. */
+  /**
+   * What is wrong after `act`, however that ended, and whatever the fault; undefined where nothing
+   * is lost.
+   */
   lost(fault?: Fault): string | undefined;
   /** What is wrong after `act` has succeeded and the power was lost. */
   undone(): string | undefined;
@@ -58,7 +66,10 @@ function isWhole(path: string, { step, tensors, metric }: CheckpointInput): bool
   );
 }
 
-/** Saving `next` after `before`, which left some checkpoints; `opened` while faults are injected, or before. */
+/**
+ * Saving `next` after `before`, which left some checkpoints; `opened` while faults are injected, or
+ * before.
+ */
 function saving(
   name: string,
   before: readonly CheckpointInput[],

@@ -1,6 +1,7 @@
 /**
- * Loaded before the program (`node --import`): sends the process a signal at an exact operation on files, which no outside observer could
- * time. What to do is in this module's own URL; see `AtOperation` in moments.ts.
+ * Loaded before the program (`node --import`): sends the process a signal at an exact operation on
+ * files, which no outside observer could time. What to do is in this module's own URL; see
+ * `AtOperation` in moments.ts.
  */
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
@@ -17,7 +18,10 @@ const after = searchParams.get('after');
 const only = new RegExp(searchParams.get('only') ?? '');
 const torn = searchParams.has('torn');
 
-/** Operations until the signal; they count once something that `after`, if there is one, matches was written. */
+/**
+ * Operations until the signal; they count once something that `after`, if there is one, matches was
+ * written.
+ */
 let left = Number(searchParams.get('at'));
 let counts = after === null;
 let done = false;
@@ -30,8 +34,11 @@ function send(operation: string): void {
   process.kill(process.pid, signal);
 }
 
-/** Of the same operation in a row only so many count: one file is written in a hundred parts, and all else would hardly be hit. */
-const MOST_ALIKE = 2;
+/**
+ * Of the same operation in a row only so many count: one file is written in a hundred parts, and
+ * all else would hardly be hit.
+ */
+const MAX_ALIKE = 2;
 let before = '';
 let alike = 0;
 
@@ -40,7 +47,7 @@ function reach(operation: string, first = () => {}): void {
   if (!counts || done || !only.test(operation)) return;
   alike = operation === before ? alike + 1 : 1;
   before = operation;
-  if (alike > MOST_ALIKE && !searchParams.has('only')) return;
+  if (alike > MAX_ALIKE && !searchParams.has('only')) return;
   left -= 1;
   if (left > 0) return;
   first();

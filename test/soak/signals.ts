@@ -1,10 +1,13 @@
-/** SIGINT and SIGTERM in each phase of a run: what it leaves is closed and whole, and goes on to the same end. */
+/**
+ * SIGINT and SIGTERM in each phase of a run: what it leaves is closed and whole, and goes on to the
+ * same end.
+ */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EXIT } from '../../src/errors.js';
-import { TEMPORARY_PREFIX } from '../../src/experiment/atomic.js';
+import { TEMPORARY_PREFIX } from '../../src/experiment/files/atomic.js';
 import type { Summary } from '../../src/experiment/summary.js';
-import { RandomStream } from '../../src/random.js';
+import { EXIT } from '../../src/util/errors.js';
+import { RandomStream } from '../../src/util/random.js';
 import { isDone, type Outcome, runUnder } from '../../src/verify/killing.js';
 import { readLog } from '../support/cli.js';
 import { drawSignal, PHASES, type Phase } from './draw-signal.js';
@@ -32,7 +35,10 @@ interface Case {
   readonly second: number | undefined;
 }
 
-/** Sends the signal of case `number` to a run that writes under `output`, looks at what is left, and resumes it to its end. */
+/**
+ * Sends the signal of case `number` to a run that writes under `output`, looks at what is left, and
+ * resumes it to its end.
+ */
 export async function stopAndGoOn(
   run: Killable,
   output: string,
@@ -79,7 +85,8 @@ function judge(
   if (outcome.code === EXIT.interrupted && outcome.stdout !== '') return closed(outcome, directory);
   if (isDone(outcome)) return { outcome: 'done before it could stop', failures: whole(directory) };
   if (one.second === undefined) return { outcome: 'failed', failures: [ending(outcome)] };
-  // the second signal ends the process at once, before anything is printed; or it comes when all is done and nobody listens any more
+  // the second signal ends the process at once, before anything is printed; or it comes when all is
+  // done and nobody listens any more
   if (outcome.code === EXIT.interrupted) return { outcome: 'stopped at once', failures: whole(directory) };
   const failures = outcome.signal === one.signal && isClosed(directory) ? [] : [ending(outcome)];
   return { outcome: 'closed, and ended by the second signal', failures: [...failures, ...whole(directory)] };
@@ -89,7 +96,10 @@ function ending({ code, signal, stderr }: Outcome): string {
   return `ended with ${code ?? signal}: ${stderr}`;
 }
 
-/** While the program loads a signal ends it, by Node or by `early-signals.ts`, and after it has said its result nobody listens; nothing may have been begun, or all be done. */
+/**
+ * While the program loads a signal ends it, by Node or by `early-signals.ts`, and after it has said
+ * its result nobody listens; nothing may have been begun, or all be done.
+ */
 function unheard(outcome: Outcome, directory: string | undefined, before: string | undefined): Verdict {
   const isSame = directory === undefined ? before === undefined : snapshot(directory) === before;
   const isStopped = outcome.signal !== null || outcome.code === EXIT.interrupted;

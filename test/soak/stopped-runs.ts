@@ -1,11 +1,14 @@
-/** Many runs that are stopped and go on, a few at a time; each part of the soak that is made of such runs, as lines of its table. */
+/**
+ * Many runs that are stopped and go on, a few at a time; each part of the soak that is made of such
+ * runs, as lines of its table.
+ */
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { PHASES, type Phase } from './draw-signal.js';
 import type { Finish } from './finish.js';
 import { afterStep, killOnce, seamsAtEnd } from './kill-once.js';
 import { type Killable, killable, VARIANTS } from './killable.js';
-import { killAgainAndAgain, MOST_KILLS } from './kills.js';
+import { killAgainAndAgain, MAX_KILLS } from './kills.js';
 import type { AtOperation } from './moments.js';
 import type { Figures } from './parts.js';
 import { type SignalReport, stopAndGoOn } from './signals.js';
@@ -32,7 +35,7 @@ export async function manyKills(folder: string, { seed, count, jobs, finish }: E
     if (left === 0) return false;
     const name = names[number % names.length];
     if (!straight.has(name)) straight.set(name, killable(join(folder, `straight-${straight.size}`), name));
-    const most = Math.min(MOST_KILLS, Math.ceil(left / jobs));
+    const most = Math.min(MAX_KILLS, Math.ceil(left / jobs));
     left -= most;
     const run = (await straight.get(name)) as Killable;
     const report = await inFolder(folder, number, path =>

@@ -1,4 +1,7 @@
-/** Whether a sweep that was killed ended as one that never was: decisions, winner, every run's bytes, and each epoch trained once. */
+/**
+ * Whether a sweep that was killed ended as one that never was: decisions, winner, every run's
+ * bytes, and each epoch trained once.
+ */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decisionsOf } from '../../src/sweep/records.js';
@@ -11,7 +14,10 @@ export interface EpochCount {
   readonly trained: number;
   /** Trained in vain: the kill came before any checkpoint had them. */
   readonly cutOff: number;
-  /** Runs and their epochs that are missing or told twice, and steps that were made again although a checkpoint had them. */
+  /**
+   * Runs and their epochs that are missing or told twice, and steps that were made again although a
+   * checkpoint had them.
+   */
   readonly wrong: readonly string[];
 }
 
@@ -52,7 +58,10 @@ function fileDifferences(straight: string, killed: string): string[] {
   return [...(then === now ? [] : ['best.yaml is another']), ...left.map(name => `${name} is left over`)];
 }
 
-/** By `log.jsonl` and the `log.replaced-N.jsonl` beside it, which has what was written after the checkpoint that the run went on from. */
+/**
+ * By `log.jsonl` and the `log.replaced-N.jsonl` beside it, which has what was written after the
+ * checkpoint that the run went on from.
+ */
 export function countEpochs(straight: string, killed: string): EpochCount {
   const counts = readdirSync(join(killed, 'trials')).map(run => {
     const [then, now] = [straight, killed].map(sweep => epochsOf(join(sweep, 'trials', run, 'log.jsonl')));
@@ -78,7 +87,10 @@ interface Event {
   readonly step?: number;
 }
 
-/** Epochs whose last step is gone with them; the record alone is told again after a stop within the evaluation. */
+/**
+ * Epochs whose last step is gone with them; the record alone is told again after a stop within the
+ * evaluation.
+ */
 function cutOff(events: readonly Event[]): number {
   const steps = new Set(stepsOf(events));
   return events.filter(({ event, step }) => event === 'train.epoch' && steps.has(Number(step))).length;

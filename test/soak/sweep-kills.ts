@@ -1,4 +1,7 @@
-/** SIGKILL at random moments of a sweep: it is gone on with, killed again, and at its end compared with one that never was. */
+/**
+ * SIGKILL at random moments of a sweep: it is gone on with, killed again, and at its end compared
+ * with one that never was.
+ */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Pace } from './draw-sweep-kill.js';
@@ -29,7 +32,9 @@ export interface KilledSweepReport {
 /** Gives the moment of the next kill. */
 export type NextMoment = (pace: Pace) => SweepMoment;
 
-/** Kills a sweep in `folder`, which is made, `most` times, or until it comes to its end before that. */
+/**
+ * Kills a sweep in `folder`, which is made, `most` times, or until it comes to its end before that.
+ */
 export async function killSweep(
   sweep: KillableSweep,
   folder: string,
@@ -41,7 +46,7 @@ export async function killSweep(
 }
 
 /** Differences that are told; of more, nobody reads the rest. */
-const MOST_TOLD = 5;
+const MAX_TOLD = 5;
 
 class SweepKilling {
   private readonly hits: string[] = [];
@@ -72,7 +77,7 @@ class SweepKilling {
 
   private report(failures: readonly string[], epochs: EpochCount): KilledSweepReport {
     const found = [...failures, ...epochs.wrong];
-    const shown = found.slice(0, MOST_TOLD).join('; ');
+    const shown = found.slice(0, MAX_TOLD).join('; ');
     const told = found.length === 0 ? [] : [`${shown}; killed ${this.history.join('; ')}`];
     return { kills: this.hits.length, hits: this.hits, epochs, failures: told };
   }

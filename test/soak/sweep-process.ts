@@ -1,4 +1,6 @@
-/** A sweep as a process with processes of its own: started, looked at, killed with or without them. */
+/**
+ * A sweep as a process with processes of its own: started, looked at, killed with or without them.
+ */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -66,7 +68,10 @@ export function endOfSweep({ code, stdout, stderr }: Outcome): SweepEnd {
   return JSON.parse(stdout) as SweepEnd;
 }
 
-/** Starts the program and kills it at `moment`; waits for its end, not for that of trials which live on. */
+/**
+ * Starts the program and kills it at `moment`; waits for its end, not for that of trials which live
+ * on.
+ */
 export async function killedSweep(
   args: readonly string[],
   directory: () => string | undefined,

@@ -1,4 +1,7 @@
-/** A real browser for pages of ours: what it draws, what it says on its console, what it asks the network for. */
+/**
+ * A real browser for pages of ours: what it draws, what it says on its console, what it asks the
+ * network for.
+ */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import axe from 'axe-core';

@@ -1,23 +1,25 @@
 /**
- * The program, what it leaves on the disk, and the files that it is given.
+ * Runs the program in a temporary folder: its output, the files it leaves and the files it reads.
  *
  *     const work = new Workplace();
  *     t.teardown(() => work.remove());
- *     const { code, stdout, stderr } = await work.cellrun('validate', work.config(config)); // in this process
- *     const run = await work.train(config, '--backend', 'cpu'); // in this process; run.summary, run.events ...
- *     const { child, said, logged, finished } = work.start('run', path); // a process: signals, kills, two at once
+ *     // in this process
+ *     const { code, stdout, stderr } = await work.cellrun('validate', work.config(config));
+ *     const run = await work.train(config, '--backend', 'cpu'); // run.summary, run.events, ...
+ *     // in a process of its own, for signals, kills and concurrent programs
+ *     const { child, said, logged, finished } = work.start('run', path);
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { zipSync } from 'fflate';
-import { validateAgainst } from '../../src/config/schema.js';
+import { validateAgainst } from '../../src/config/schema/schema.js';
 import {
   type Checkpoint,
   loadCheckpoint,
   resolveCheckpoint,
-} from '../../src/experiment/checkpoint-folder.js';
+} from '../../src/experiment/checkpoints/folder.js';
 import { callInProcess, main, type Place } from './in-process.js';
 import { temporaryFolder } from './temporary-folder.js';
 
@@ -227,7 +229,10 @@ export function integers(shape: readonly number[], values: Iterable<number>): Np
   return { descr: '<i8', shape, values: BigInt64Array.from([...values].map(BigInt)) };
 }
 
-/** A NumPy archive of `arrays`: version 1 of the .npy format (NumPy Enhancement Proposal 1), uncompressed. */
+/**
+ * A NumPy archive of `arrays`: version 1 of the .npy format (NumPy Enhancement Proposal 1),
+ * uncompressed.
+ */
 export function npz(arrays: Readonly<Record<string, NpyContent>>): Uint8Array {
   const members = Object.entries(arrays).map(([name, content]) => [`${name}.npy`, npy(content)]);
   return zipSync(Object.fromEntries(members), { level: 0 });

@@ -1,6 +1,7 @@
 /**
- * What each broken config under test/fixtures/configs/broken must be told: `CODE LINE:COLUMN`, written by hand from
- * the fixture's text. The full messages stand beside the fixtures, in `NAME.txt`.
+ * What each broken config under test/fixtures/configs/broken must be told: `CODE LINE:COLUMN`,
+ * written by hand from the fixture's text. The full messages stand beside the fixtures, in
+ * `NAME.txt`.
  */
 export const BROKEN: Readonly<Record<string, readonly string[]>> = {
   'unknown-key-near.yaml': ['unknown-key 4:22'],
@@ -141,8 +142,9 @@ export const BROKEN: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * What each config under test/fixtures/configs/misfit, valid by itself, must be told once its data are read, as
- * `EXIT FILE:LINE:COLUMN CODE` in the fixture's folder; written by hand. The full messages stand beside them.
+ * What each config under test/fixtures/configs/misfit, valid by itself, must be told once its data
+ * are read, as `EXIT FILE:LINE:COLUMN CODE` in the fixture's folder; written by hand. The full
+ * messages stand beside them.
  */
 export const MISFIT: Readonly<Record<string, readonly string[]>> = {
   'columns.yaml': [

@@ -4,9 +4,9 @@
  */
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { formatDiagnostics } from '../../src/cli/diagnostics.js';
-import type { Io } from '../../src/cli/io.js';
-import { UserError } from '../../src/errors.js';
+import { formatDiagnostics } from '../../src/cli/terminal/diagnostics.js';
+import type { Io } from '../../src/cli/terminal/io.js';
+import { UserError } from '../../src/util/errors.js';
 
 export const BROKEN_FOLDER = 'test/fixtures/configs/broken';
 export const MISFIT_FOLDER = 'test/fixtures/configs/misfit';

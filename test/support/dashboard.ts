@@ -158,7 +158,10 @@ export interface MadeRun {
   readonly metrics?: Readonly<Record<string, number>>;
 }
 
-/** Writes a run directory as a run leaves it, in no time; `status` undefined: as one that was killed. Gives its path. */
+/**
+ * Writes a run directory as a run leaves it, in no time; `status` undefined: as one that was
+ * killed. Gives its path.
+ */
 export function makeRun(
   root: string,
   { name, id, status, accuracy = 0.9, learningRate = 0.01, log = logLines(2, 3), sections, metrics }: MadeRun,

@@ -8,8 +8,8 @@ import {
   openDataset,
   type Split,
 } from '../../src/data/index.js';
-import { type Diagnostic, UserError } from '../../src/errors.js';
-import { packageRoot } from '../../src/root.js';
+import { type Diagnostic, UserError } from '../../src/util/errors.js';
+import { packageRoot } from '../../src/util/root.js';
 
 export const fixtures = join(packageRoot, 'test/fixtures/data');
 export const fixture = (name: string): string => join(fixtures, name);

@@ -1,7 +1,8 @@
 /**
- * What a loss of power may leave of a folder, by the letter of POSIX: of a file's content what was there at its last fsync; of names
- * (created, renamed, removed) those changes that a later fsync of their folder has fixed. Whatever came after may be there or not, in any
- * combination. Stricter than any one file system, so that what holds here holds on all of them.
+ * What a loss of power may leave of a folder, by the letter of POSIX: of a file's content what was
+ * there at its last fsync; of names (created, renamed, removed) those changes that a later fsync of
+ * their folder has fixed. Whatever came after may be there or not, in any combination. Stricter
+ * than any one file system, so that what holds here holds on all of them.
  */
 import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';

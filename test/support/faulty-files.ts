@@ -1,8 +1,9 @@
 /**
- * node:fs with faults, for every module of this process: the functions that files are written and read with are exchanged, which Node
- * passes on to all importers (`syncBuiltinESMExports`). What is done below one folder is numbered, and one operation, or each from one on,
- * can be made to fail, to do half, or to be the last thing that the process does. Nothing outside that folder is touched, and nothing
- * of the program knows.
+ * node:fs with faults, for every module of this process: the functions that files are written and
+ * read with are exchanged, which Node passes on to all importers (`syncBuiltinESMExports`). What is
+ * done below one folder is numbered, and one operation, or each from one on, can be made to fail,
+ * to do half, or to be the last thing that the process does. Nothing outside that folder is
+ * touched, and nothing of the program knows.
  */
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
@@ -40,7 +41,10 @@ export interface Operation {
   readonly path: string;
 }
 
-/** Thrown where the plan ends the process. Everything that is called afterwards throws it too, so that no clean-up runs. */
+/**
+ * Thrown where the plan ends the process. Everything that is called afterwards throws it too, so
+ * that no clean-up runs.
+ */
 export class Crash extends Error {
   override readonly name = 'Crash';
 }

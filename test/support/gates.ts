@@ -1,6 +1,6 @@
 /** Baselines and configs for tests of gates and reviews. */
-import type { Baseline } from '../../src/experiment/baseline.js';
-import { summarizeSeeds } from '../../src/experiment/baseline.js';
+import type { Baseline } from '../../src/experiment/judging/baseline.js';
+import { summarizeSeeds } from '../../src/experiment/judging/baseline.js';
 
 /** A baseline of the given values, whose other facts are of no run. */
 export function baselineOf(metrics: Readonly<Record<string, Readonly<Record<string, number>>>>): Baseline {

@@ -4,13 +4,13 @@
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fillDefaults } from '../../src/config/defaults.js';
 import type { ModelConfig, OptimizerConfig } from '../../src/config/index.js';
+import { fillDefaults } from '../../src/config/merge/defaults.js';
 import type { Split, Targets } from '../../src/data/dataset.js';
-import { readSafetensors } from '../../src/experiment/safetensors.js';
+import { readSafetensors } from '../../src/experiment/checkpoints/safetensors.js';
 import type { LossSettings } from '../../src/losses/index.js';
 import { describeModel, type ModelSpec } from '../../src/model/spec.js';
-import { packageRoot } from '../../src/root.js';
+import { packageRoot } from '../../src/util/root.js';
 import { fullModel } from './models.js';
 
 const folder = join(packageRoot, 'test/fixtures/goldens');

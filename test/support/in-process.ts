@@ -4,8 +4,8 @@
  */
 import { fileURLToPath } from 'node:url';
 import { Call } from '../../src/cli/call.js';
-import type { OutputStream } from '../../src/cli/io.js';
-import { computeInThreads } from '../../src/training/pool.js';
+import type { OutputStream } from '../../src/cli/terminal/io.js';
+import { computeInThreads } from '../../src/training/step/pool.js';
 
 export const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 

@@ -1,4 +1,7 @@
-/** A process that appends records to a journal and says on its channel how many have been written: `journal-writer PATH TRIAL COUNT`. */
+/**
+ * A process that appends records to a journal and says on its channel how many have been written:
+ * `journal-writer PATH TRIAL COUNT`.
+ */
 import { Journal } from '../../src/sweep/journal.js';
 
 const [path, trial, count] = process.argv.slice(2);
@@ -10,7 +13,8 @@ for (let i = 1; i <= Number(count); i++) {
     point: { i, padding: 'x'.repeat((i * 37) % 9000) },
   });
   process.send?.(i);
-  // the message is handed over between two records, so that a killed process has said what it had done
+  // the message is handed over between two records, so that a killed process has said what it had
+  // done
   await new Promise(resolve => setImmediate(resolve));
 }
 journal.close();

@@ -1,7 +1,11 @@
-/** What a kernel computes, from its tree in float64, with a bound on what float32 may make of it. */
+/**
+ * What a kernel computes, from its tree in float64, with a bound on what float32 may make of it.
+ */
 import type { Axis, Expression, KernelTree, Statement } from '../../src/engine/language/syntax.js';
 
-/** A value in float64 and the most that float32 arithmetic in the same order may be away from it. */
+/**
+ * A value in float64 and the most that float32 arithmetic in the same order may be away from it.
+ */
 export interface Bounded {
   readonly value: number;
   readonly error: number;

@@ -3,9 +3,9 @@
  * `["release"]`, and is answered by a line, `ok` or what is wrong.
  */
 import { createInterface } from 'node:readline';
-import { UserError } from '../../src/errors.js';
-import { LogFile } from '../../src/experiment/log-file.js';
-import { lockRun } from '../../src/experiment/run-lock.js';
+import { lockRun } from '../../src/experiment/locks/run-lock.js';
+import { LogFile } from '../../src/experiment/log/log-file.js';
+import { UserError } from '../../src/util/errors.js';
 
 let release = () => {};
 

@@ -1,6 +1,6 @@
 /** Seeded damage to bytes, texts and JSON values: the same stream gives the same damage. */
-import type { Json } from '../../src/experiment/json.js';
-import type { RandomStream } from '../../src/random.js';
+import type { Json } from '../../src/experiment/files/json.js';
+import type { RandomStream } from '../../src/util/random.js';
 
 export function pick<T>(random: RandomStream, choices: readonly T[]): T {
   return choices[random.integer(choices.length)];
@@ -38,7 +38,10 @@ const EDGES = [
 
 const NOTHING = Buffer.alloc(0);
 
-/** A copy of `bytes` with one change or a few; `other` may lend it a piece. Never more than 4 KiB longer. */
+/**
+ * A copy of `bytes` with one change or a few; `other` may lend it a piece. Never more than 4 KiB
+ * longer.
+ */
 export function mutateBytes(bytes: Buffer, random: RandomStream, other: Buffer = bytes): Buffer {
   let result = bytes;
   for (let left = rounds(random); left > 0; left--) result = changeBytes(result, random, other);
@@ -100,7 +103,10 @@ function spliced(bytes: Buffer, at: number, remove: number, insert: Buffer): Buf
   return Buffer.concat([bytes.subarray(0, at), insert, bytes.subarray(at + remove)]);
 }
 
-/** A copy of `text` with pieces of it, and `tokens` of its language, inserted, removed, repeated and exchanged. */
+/**
+ * A copy of `text` with pieces of it, and `tokens` of its language, inserted, removed, repeated and
+ * exchanged.
+ */
 export function mutateText(text: string, random: RandomStream, tokens: readonly string[]): string {
   let result = text;
   for (let left = rounds(random); left > 0; left--) {
@@ -166,7 +172,10 @@ const VALUES: readonly Json[] = [
   { kind: null },
 ];
 
-/** A copy of `value` with one change or a few somewhere in it; `more` are values that mean something where it is read. */
+/**
+ * A copy of `value` with one change or a few somewhere in it; `more` are values that mean something
+ * where it is read.
+ */
 export function mutateJson(value: Json, random: RandomStream, more: readonly Json[] = []): Json {
   let result = value;
   for (let left = rounds(random); left > 0; left--) result = changeJson(result, random, [...VALUES, ...more]);

@@ -1,4 +1,7 @@
-/** For every op: graphs that use it, over random shapes and attributes, and how exactly its kernels must compute. */
+/**
+ * For every op: graphs that use it, over random shapes and attributes, and how exactly its kernels
+ * must compute.
+ */
 import fc from 'fast-check';
 import type { Graph, Node } from '../../src/graph/node.js';
 import { type Shape, sizeOf, type Tensor } from '../../src/graph/shape.js';
@@ -23,7 +26,7 @@ import { stack } from '../../src/ops/stack.js';
 import { subtract } from '../../src/ops/subtract.js';
 import { sum } from '../../src/ops/sum.js';
 import { transpose } from '../../src/ops/transpose.js';
-import type { RandomStream } from '../../src/random.js';
+import type { RandomStream } from '../../src/util/random.js';
 
 /**
  * Where an input's values lie: anywhere; above zero; on both sides of zero but away from it; class
@@ -108,14 +111,20 @@ function perSlice<T>(shape: Shape, item: fc.Arbitrary<T>): fc.Arbitrary<T[]> {
   );
 }
 
-/** Products whose axes stand in every order and place that the notation allows; no tensor has more than three axes. */
+/**
+ * Products whose axes stand in every order and place that the notation allows; no tensor has more
+ * than three axes.
+ */
 const NOTATIONS = [
   ...['bk,kj->bj', 'bk,jk->bj', 'kb,kj->bj', 'kb,jk->bj', 'bk,bk->b', 'kb,kb->b', 'b,j->bj', 'k,kj->j'],
   ...['bk,gjk->gbj', 'gbj,gjk->bk', 'gbj,bk->gjk', 'gbk,gkj->gbj', 'gkb,gjk->gbj', 'bk,k->b', 'gb,gb->gb'],
   ...['gbk,gbk->g', 'kgb,kgj->bgj', 'g,gbj->bj'],
 ];
 
-/** The op's own reference over the magnitudes of its inputs: what the rounding errors of its sums are relative to. */
+/**
+ * The op's own reference over the magnitudes of its inputs: what the rounding errors of its sums
+ * are relative to.
+ */
 function ofMagnitudes({ op, attributes, shape }: Node, inputs: readonly Tensor[]): Float64Array {
   const absolute = inputs.map(input => ({ shape: input.shape, data: input.data.map(Math.abs) }));
   return op?.reference(absolute, attributes, shape) ?? new Float64Array();

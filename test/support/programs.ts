@@ -26,8 +26,8 @@ export function execute(
 }
 
 /**
- * Runs a bash `script` with a tmpfs of `size`, such as `64k`, mounted at `folder`, which is its `$0`; nobody else sees it.
- * Undefined where this process may not mount one.
+ * Runs a bash `script` with a tmpfs of `size`, such as `64k`, mounted at `folder`, which is its
+ * `$0`; nobody else sees it. Undefined where this process may not mount one.
  */
 export async function onSmallDisk(
   folder: string,

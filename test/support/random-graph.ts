@@ -1,4 +1,7 @@
-/** Random graphs over all ops: expressions of ranks 1 to 3 whose values stay moderate, so that errors stay small. */
+/**
+ * Random graphs over all ops: expressions of ranks 1 to 3 whose values stay moderate, so that
+ * errors stay small.
+ */
 import fc from 'fast-check';
 import type { Graph, Node } from '../../src/graph/node.js';
 import { sameShape } from '../../src/graph/shape.js';
@@ -30,7 +33,9 @@ export interface GraphExtents {
   readonly g: number;
 }
 
-/** One node to be made; numbers pick operands among the nodes that are there, modulo how many fit. */
+/**
+ * One node to be made; numbers pick operands among the nodes that are there, modulo how many fit.
+ */
 interface Instruction {
   readonly make: keyof typeof MAKERS;
   readonly first: number;
@@ -43,7 +48,9 @@ interface Maker {
   fits?(x: Node): boolean;
   /** Whether `y` may be the second operand; there is none where it is absent. */
   pairs?(x: Node, y: Node, option: number): boolean;
-  /** `others` are all that pair with `x`, beginning with the chosen one; `y` is the first of them. */
+  /**
+   * `others` are all that pair with `x`, beginning with the chosen one; `y` is the first of them.
+   */
   make(x: Node, y: Node, option: number, others: readonly Node[]): Node;
 }
 
@@ -143,7 +150,10 @@ const MAKERS = {
   },
 } as const satisfies Record<string, Maker>;
 
-/** Ascending axes of `shape` that have `x`'s extents: the first that fit or, with an odd `option`, the last. */
+/**
+ * Ascending axes of `shape` that have `x`'s extents: the first that fit or, with an odd `option`,
+ * the last.
+ */
 function axesIn(x: Node, shape: readonly number[], option: number): number[] | null {
   const subsets: number[][] = [[]];
   shape.forEach((_, axis) => void subsets.push(...subsets.map(set => [...set, axis])));
@@ -181,7 +191,10 @@ export function graphInputs(graph: Graph, prefix: string, { b, h, g }: GraphExte
   ];
 }
 
-/** The nodes that `instructions` make from `inputs`, in order; those for which no operand fits are left out. */
+/**
+ * The nodes that `instructions` make from `inputs`, in order; those for which no operand fits are
+ * left out.
+ */
 export function makeNodes(inputs: readonly Node[], instructions: readonly Instruction[]): Node[] {
   const known = [...inputs];
   for (const { make, first, second, option } of instructions) {

@@ -160,7 +160,8 @@ class KernelText {
 
   private array(index: readonly Variable[]): string {
     const name = this.fresh('a');
-    // more room than is read, so that strides are not the extents; sometimes rows so far apart that columns are packed
+    // more room than is read, so that strides are not the extents; sometimes rows so far apart that
+    // columns are packed
     this.arrays[name] = index.map(({ most }) => most + 1 + this.draw.below(2)).reverse();
     if (index.length > 1) this.arrays[name][0] += this.draw.of([0, 0, 256]);
     return `${name}${index.map(({ name: at }) => `[${at}]`).join('')}`;

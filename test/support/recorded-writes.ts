@@ -1,6 +1,6 @@
 /**
- * Where this process writes: the functions of node:fs that change something are exchanged for ones that note which file or folder they
- * really change, links followed as the system follows them.
+ * Where this process writes: the functions of node:fs that change something are exchanged for ones
+ * that note which file or folder they really change, links followed as the system follows them.
  */
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
@@ -63,7 +63,10 @@ export async function recordedWrites(action: () => unknown): Promise<readonly st
   return written;
 }
 
-/** What an opening may change; nothing where it only reads, or does not follow the link that is there. */
+/**
+ * What an opening may change; nothing where it only reads, or does not follow the link that is
+ * there.
+ */
 function opened(path: string, flags: unknown): readonly string[] {
   const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
   if (typeof flags === 'number') {

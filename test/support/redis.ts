@@ -1,4 +1,6 @@
-/** A Redis server on this machine, with its data in a folder, that can be killed and started again. */
+/**
+ * A Redis server on this machine, with its data in a folder, that can be killed and started again.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { connect } from 'node:net';
 import { freePorts, isInstalled } from './slurm.js';

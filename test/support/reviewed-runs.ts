@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import type { Io } from '../../src/cli/io.js';
-import { UserError } from '../../src/errors.js';
+import type { Io } from '../../src/cli/terminal/io.js';
 import type { Summary } from '../../src/experiment/summary.js';
 import { type Reviewed, type ReviewOptions, reviewRuns } from '../../src/review/review.js';
+import { UserError } from '../../src/util/errors.js';
 import type { Workplace } from './cli.js';
 import { longerConfig, randomDataset } from './small-run.js';
 

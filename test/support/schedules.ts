@@ -2,12 +2,13 @@
  * Sweeps that only a scheduler knows: plans, worlds in which they are trained, and machines that
  * are killed.
  */
-import { RandomStream } from '../../src/random.js';
+
 import type { Pruner, SweepPlan } from '../../src/sweep/plan.js';
 import type { Decision, JournalRecord, Outcome, Segment } from '../../src/sweep/records.js';
 import type { ScheduleParts } from '../../src/sweep/schedule/replay.js';
 import { Scheduler } from '../../src/sweep/schedule/scheduler.js';
 import type { Sampler } from '../../src/sweep/search/sampler.js';
+import { RandomStream } from '../../src/util/random.js';
 
 export const ASHA = { kind: 'asha', min_epochs: 1, reduction_factor: 3 } as const satisfies Pruner;
 
@@ -60,7 +61,7 @@ export function done(segment: Segment, value: number | null): Outcome {
 }
 
 /** Segments end in the order in which they were given out; all decisions. */
-export function conduct(
+export function drive(
   scheduler: Scheduler,
   world: World,
   each: (segment: Segment) => void = () => {},

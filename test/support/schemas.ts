@@ -1,7 +1,10 @@
 /** What every schema of ours owes its readers. */
-import type { Schema } from '../../src/config/schema-walk.js';
+import type { Schema } from '../../src/config/schema/walk.js';
 
-/** What is missing at a key that stands at `path`: a description, an example, the bounds of a number. */
+/**
+ * What is missing at a key that stands at `path`: a description, an example, the bounds of a
+ * number.
+ */
 export function unexplained({ path, schema }: { path: readonly string[]; schema: Schema }): string[] {
   const isNumber = schema.type === 'number' || schema.type === 'integer';
   const low = schema.minimum ?? schema.exclusiveMinimum;

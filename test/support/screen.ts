@@ -3,7 +3,10 @@ const UP = `${ESCAPE}\\[(?:\\d+)A`;
 /** Cursor up, erasing, an unknown sequence, a character. */
 const PIECE = new RegExp(`${ESCAPE}\\[(\\d+)A|(${ESCAPE}\\[J)|${ESCAPE}\\S*|[^]`, 'g');
 
-/** What a terminal shows of what a program writes, as far as ours use one: lines, carriage returns, cursor up, erasing to the end. */
+/**
+ * What a terminal shows of what a program writes, as far as ours use one: lines, carriage returns,
+ * cursor up, erasing to the end.
+ */
 class Screen {
   private readonly lines: string[] = [''];
   private row = 0;

@@ -2,20 +2,25 @@
 import { basename } from 'node:path';
 
 /**
- * @param names all tests, such as `config-yaml`
- * @param wanted names, paths of sources or of compiled files; none means all
+ * @param files all tests as paths below `test/` without their endings, such as
+ * `config/config-verbs`
+ * @param wanted names, paths of sources or of compiled files, or folders; none means all
  */
 export function selectTests(
-  names: readonly string[],
+  files: readonly string[],
   wanted: readonly string[],
 ): { readonly selected: readonly string[]; readonly unknown: readonly string[] } {
-  if (wanted.length === 0) return { selected: names, unknown: [] };
+  if (wanted.length === 0) return { selected: files, unknown: [] };
   const found = wanted.map(word => {
+    const folder = /^(?:dist\/)?test\/(.+?)\/?$/.exec(word)?.[1];
+    if (folder && files.some(file => file.startsWith(`${folder}/`)))
+      return files.filter(file => file.startsWith(`${folder}/`));
     const name = basename(word).replace(/\.test\.[jt]s$/, '');
-    return names.includes(name) ? [name] : names.filter(one => one.startsWith(`${name}-`));
+    const exact = files.filter(file => basename(file) === name);
+    return exact.length > 0 ? exact : files.filter(file => basename(file).startsWith(`${name}-`));
   });
   return {
-    selected: names.filter(name => found.some(some => some.includes(name))),
+    selected: files.filter(file => found.some(some => some.includes(file))),
     unknown: wanted.filter((_, i) => found[i].length === 0),
   };
 }

@@ -3,8 +3,8 @@ import type { Backend } from '../../src/engine/backend.js';
 import { Heap } from '../../src/engine/heap.js';
 import { ParameterLayout } from '../../src/model/parameters.js';
 import { paddedSize } from '../../src/optimizers/program.js';
-import { BatchWriter } from '../../src/training/batch.js';
-import { allocateShards, type ShardJob, type ShardMemory } from '../../src/training/shards.js';
+import { BatchWriter } from '../../src/training/step/batch.js';
+import { allocateShards, type ShardJob, type ShardMemory } from '../../src/training/step/shards.js';
 import type { Golden } from './goldens.js';
 
 export interface GoldenShard {

@@ -1,4 +1,7 @@
-/** Slurm on this machine: its daemons, started from a configuration in a folder of their own and stopped again. */
+/**
+ * Slurm on this machine: its daemons, started from a configuration in a folder of their own and
+ * stopped again.
+ */
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -112,7 +115,10 @@ export class SlurmCluster {
       .join('\n');
   }
 
-  /** slurm.conf(5). Short intervals, no accounting, no control groups, and jobs are forgotten soon after their end. */
+  /**
+   * slurm.conf(5). Short intervals, no accounting, no control groups, and jobs are forgotten soon
+   * after their end.
+   */
   private configuration({
     controller,
     node,

@@ -1,6 +1,7 @@
 /** What runs that are over in a moment need. */
-import { RandomStream } from '../../src/random.js';
-import type { RunObserver } from '../../src/training/observer.js';
+
+import type { RunObserver } from '../../src/training/run/observer.js';
+import { RandomStream } from '../../src/util/random.js';
 import { floats, integers, npz } from './cli.js';
 
 export const silentObserver: RunObserver = {
@@ -33,7 +34,10 @@ export function randomDataset(
   return npz({ ...first, x_test: second.x, y_test: second.y });
 }
 
-/** The config of a training that takes some seconds, with a checkpoint after each of its epochs; `data` is a file of a `randomDataset`. */
+/**
+ * The config of a training that takes some seconds, with a checkpoint after each of its epochs;
+ * `data` is a file of a `randomDataset`.
+ */
 export function longerConfig(data: string, epochs: number) {
   return {
     version: 1,

@@ -1,7 +1,7 @@
 /** What every sweep's directory owes its readers. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { validateAgainst } from '../../src/config/schema.js';
+import { validateAgainst } from '../../src/config/schema/schema.js';
 
 /** Lines of the journal and summaries that do not fit their schema; torn lines are none. */
 export function sweepComplaints(directory: string): string[] {

@@ -1,6 +1,6 @@
 /** Sweep files for tests, and what is told of those that are wrong. */
-import { formatDiagnostics } from '../../src/cli/diagnostics.js';
-import { UserError } from '../../src/errors.js';
+import { formatDiagnostics } from '../../src/cli/terminal/diagnostics.js';
+import { UserError } from '../../src/util/errors.js';
 
 export async function failure(action: () => unknown): Promise<UserError> {
   try {

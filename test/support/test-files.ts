@@ -1,6 +1,6 @@
 /** Test files as processes, and what they print as one document in TAP (testanything.org). */
 import { spawn } from 'node:child_process';
-import { packageRoot } from '../../src/root.js';
+import { packageRoot } from '../../src/util/root.js';
 
 /** After this a file's test ends with an error, unless the file sets another limit for it. */
 const TIMEOUT_S = 600;

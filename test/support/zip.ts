@@ -1,6 +1,6 @@
 /**
- * Zip archives written byte by byte (PKWARE APPNOTE 4.3), so that every field can say something that is not so. Honest where nothing is
- * given.
+ * Zip archives written byte by byte (PKWARE APPNOTE 4.3), so that every field can say something
+ * that is not so. Honest where nothing is given.
  */
 import { deflateRawSync } from 'node:zlib';
 import { crc32 } from '../../src/data/formats/crc32.js';

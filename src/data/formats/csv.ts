@@ -4,7 +4,7 @@
  */
 import { Parser } from 'csv-parse';
 import { CsvError, parse } from 'csv-parse/sync';
-import { type Diagnostic, damagedError, type UserError } from '../../errors.js';
+import { type Diagnostic, damagedError, type UserError } from '../../util/errors.js';
 import type { Problems } from '../problems.js';
 import { badByte, checkUtf8, notUtf8, wholeLength } from './utf8.js';
 
@@ -43,7 +43,7 @@ const BYTE_ORDER_MARK_BYTES = 3;
 /**
  * Reads all records. Ragged rows and broken quotes are added to `problems`; reading stops when
  * those are full.
- * @throws UserError exit 5 where the file is empty or not UTF-8; whatever a handler throws.
+ * @throws UserError (exit 5) if the file is empty or not UTF-8; whatever a handler throws.
  */
 export function scanCsv(bytes: Buffer, file: string, handlers: CsvHandlers, problems: Problems): void {
   checkText(bytes, file);
@@ -239,7 +239,7 @@ export class CsvPieces implements CsvRecord {
 
   /**
    * Records before one that cannot be told are told.
-   * @throws UserError exit 5 if no record can be told from here on; whatever a handler throws
+   * @throws UserError (exit 5) if no record can be told from here on; whatever a handler throws
    */
   push(piece: Buffer): void {
     if (piece.length === 0) return;
@@ -376,13 +376,13 @@ export class CsvPieces implements CsvRecord {
 class RecordParser extends Parser {
   constructor(
     recordDelimiters: string[],
-    private readonly tell: (fields: readonly string[], end: number) => void,
+    private readonly handle: (fields: readonly string[], end: number) => void,
   ) {
     super({ ...OPTIONS, record_delimiter: recordDelimiters });
   }
 
   override push(fields: readonly string[]): boolean {
-    this.tell(fields, this.info.bytes);
+    this.handle(fields, this.info.bytes);
     return true;
   }
 }

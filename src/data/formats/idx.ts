@@ -3,8 +3,8 @@
  * dimension as a big-endian 32-bit integer, then the values in C order, big-endian. (LeCun, Cortes,
  * Burges: THE MNIST DATABASE.)
  */
-import { type Diagnostic, damagedError, type UserError } from '../../errors.js';
-import { MAX_BYTES } from '../limits.js';
+import { type Diagnostic, damagedError, type UserError } from '../../util/errors.js';
+import { MAX_BYTES } from '../reading/limits.js';
 
 export type IdxValues = Uint8Array | Int8Array | Int16Array | Int32Array | Float32Array | Float64Array;
 
@@ -48,7 +48,7 @@ const HEADER_BYTES = 4;
 /**
  * Parses the decompressed bytes of an IDX file that must have `rank` dimensions. Byte values are a
  * view, not a copy.
- * @throws UserError exit 5, at the byte offset where the file is wrong.
+ * @throws UserError (exit 5), at the byte offset where the file is wrong.
  */
 export function parseIdx(source: IdxSource, rank: number): IdxArray {
   const { bytes } = source;

@@ -1,5 +1,5 @@
 /** JSON Lines: one JSON object a line, UTF-8; empty lines are passed over. */
-import { type Diagnostic, damagedError } from '../../errors.js';
+import { type Diagnostic, damagedError } from '../../util/errors.js';
 import type { Problems } from '../problems.js';
 import { LinePieces, type TextLine } from './utf8.js';
 
@@ -33,7 +33,7 @@ export class JsonlPieces {
     this.lines = new LinePieces(file, true, line => this.line(line));
   }
 
-  /** @throws UserError exit 5 if the file is not UTF-8; whatever a handler throws */
+  /** @throws UserError (exit 5) if the file is not UTF-8; whatever a handler throws */
   push(piece: Buffer): void {
     this.lines.push(piece);
   }
@@ -59,7 +59,7 @@ export class JsonlPieces {
 /**
  * Reads all records of a file. Lines that hold no JSON object are added to `problems`; reading
  * stops once those are full.
- * @throws UserError exit 5 if the file is not UTF-8 or has no records; whatever `onRecord` throws
+ * @throws UserError (exit 5) if the file is not UTF-8 or has no records; whatever `onRecord` throws
  */
 export function scanJsonl(
   bytes: Buffer,

@@ -2,8 +2,8 @@
  * NumPy's .npy format, versions 1 to 3: magic, version, header length, a Python dict literal with
  * `descr`, `fortran_order` and `shape`, then the values. (NumPy Enhancement Proposal 1.)
  */
-import { damagedError, type UserError } from '../../errors.js';
-import { MAX_ELEMENTS } from '../limits.js';
+import { damagedError, type UserError } from '../../util/errors.js';
+import { MAX_ELEMENTS } from '../reading/limits.js';
 
 export type NpyValues =
   | Int8Array
@@ -113,7 +113,7 @@ function utf32(item: Buffer, isBigEndian: boolean): string | undefined {
  * @param bytes its beginning at least, as far as the header goes
  * @param total of the whole array, header included
  * @param options.texts whether the array may hold texts as well
- * @throws UserError exit 5, naming `file` and the array `name`
+ * @throws UserError (exit 5), naming `file` and the array `name`
  */
 export function checkNpyLayout(
   bytes: Uint8Array,
@@ -208,7 +208,7 @@ function npyLayout<Type extends { readonly itemSize: number }>(
 
 /**
  * Parses one .npy member. Values are a view on `bytes` where their alignment allows it.
- * @throws UserError exit 5, naming `file` and the array `name`.
+ * @throws UserError (exit 5), naming `file` and the array `name`.
  */
 export function parseNpy(bytes: Uint8Array, file: string, name: string): NpyArray {
   const { header, dataOffset, type, count } = npyLayout(bytes, bytes.length, file, name, NUMBERS);
@@ -233,7 +233,7 @@ export function parseNpy(bytes: Uint8Array, file: string, name: string): NpyArra
 
 /**
  * The texts of an array `[N]`; of integers, their digits.
- * @throws UserError exit 5, naming `file` and the array `name`
+ * @throws UserError (exit 5), naming `file` and the array `name`
  */
 export function parseNpyTexts(bytes: Uint8Array, file: string, name: string): readonly string[] {
   const { header, dataOffset, type, count } = npyLayout(bytes, bytes.length, file, name, TEXTS_OR_NUMBERS);

@@ -1,11 +1,11 @@
 /** Text files: whether they are UTF-8, and how a string is cut into lines. */
 import { isUtf8 } from 'node:buffer';
-import { damagedError, type UserError } from '../../errors.js';
+import { damagedError, type UserError } from '../../util/errors.js';
 
 /**
  * @param base where `bytes` begin in the file
- * @throws UserError exit 5 at the first byte that is not UTF-8, such as a character that is cut off
- * at the end
+ * @throws UserError (exit 5) at the first byte that is not UTF-8, such as a character that is cut
+ *   off at the end
  */
 export function checkUtf8(bytes: Buffer, file: string, base = 0): void {
   const bad = badByte(bytes);
@@ -103,12 +103,12 @@ export class LinePieces {
     private readonly onLine: (line: TextLine) => void,
   ) {}
 
-  /** @throws UserError exit 5 if a line is not UTF-8 or far too long; whatever `onLine` throws */
+  /** @throws UserError (exit 5) if a line is not UTF-8 or far too long; whatever `onLine` throws */
   push(piece: Buffer): void {
     let from = 0;
     for (let end = piece.indexOf(LINE_FEED); end >= 0; end = piece.indexOf(LINE_FEED, from)) {
       this.keep(piece.subarray(from, end));
-      this.tell(1);
+      this.emit(1);
       from = end + 1;
     }
     if (from < piece.length) this.keep(Buffer.from(piece.subarray(from)));
@@ -116,7 +116,7 @@ export class LinePieces {
 
   /** After the last piece: what follows the last line end is a line if it is not empty. */
   end(): void {
-    if (this.kept > 0) this.tell(0);
+    if (this.kept > 0) this.emit(0);
   }
 
   private keep(part: Buffer): void {
@@ -133,7 +133,7 @@ export class LinePieces {
   }
 
   /** @param endLength bytes of the line end */
-  private tell(endLength: number): void {
+  private emit(endLength: number): void {
     const whole = this.parts.length === 1 ? this.parts[0] : Buffer.concat(this.parts);
     const mark = this.isText && this.number === 1 ? markLength(whole) : 0;
     if (this.isText) checkUtf8(whole, this.file, this.start);

@@ -5,12 +5,12 @@
  */
 import { createRequire } from 'node:module';
 import { inflateRawSync } from 'node:zlib';
-import { damagedError, type UserError } from '../../errors.js';
+import { damagedError, type UserError } from '../../util/errors.js';
 import { crc32 } from './crc32.js';
 
-const load = createRequire(import.meta.url);
+const require = createRequire(import.meta.url);
 /** Loaded on first use, so that a command that reads no archive does not pay. */
-const fflate = (): typeof import('fflate') => load('fflate');
+const fflate = (): typeof import('fflate') => require('fflate');
 
 const DIRECTORY_END = Buffer.from('PK\x05\x06', 'latin1');
 const DIRECTORY_END_BYTES = 22;
@@ -42,7 +42,7 @@ export interface Wanted {
 
 /**
  * The members of the archive that are wanted, by name.
- * @throws UserError exit 5 where the archive is damaged, a checksum differs or the bound is passed
+ * @throws UserError (exit 5) if the archive is damaged, a checksum differs or the bound is passed
  */
 export function readZip(bytes: Buffer, file: string, wanted: Wanted): ReadonlyMap<string, Uint8Array> {
   return unzipMembers(bytes, file, wanted, zipDirectory(bytes, file));
@@ -62,7 +62,8 @@ function unzipMembers(
   for (const entry of directory) {
     const { name, originalBytes } = entry;
     if (!accepts(name)) continue;
-    // Which of the two is meant, nobody knows; and thousands of entries for one large member would be unpacked one after the other.
+    // Which of the two is meant, nobody knows; and thousands of entries for one large member would
+    // be unpacked one after the other.
     if (taken.has(name)) throw refused(`it has two members ${name}`, 'data/zip');
     taken.add(name);
     total += originalBytes;
@@ -137,7 +138,10 @@ export function memberHeaderLength(header: Buffer): number | undefined {
   return MEMBER_BYTES + header.readUInt16LE(26) + header.readUInt16LE(28);
 }
 
-/** How a member begins, from what it is compressed to at its beginning; undefined where that is damaged, as unpacking it will tell. */
+/**
+ * How a member begins, from what it is compressed to at its beginning; undefined where that is
+ * damaged, as unpacking it will tell.
+ */
 function headOf(bytes: Buffer, entry: Entry): Uint8Array | undefined {
   const { method, compressedBytes } = entry;
   const from = dataStart(bytes, entry);

@@ -1,10 +1,13 @@
 /**
- * Proves for a kernel what gpu.js does not check and gets wrong without a word (each rule names the wrong answer):
+ * Proves for a kernel what gpu.js does not check and gets wrong without a word (each rule names the
+ * wrong answer):
  *
- * - every read is inside its array: outside, the backends clamp, read a neighbour or give NaN, each in its own way
+ * - every read is inside its array: outside, the backends clamp, read a neighbour or give NaN, each
+ *   in its own way
  * - loops have literal bounds (the parser takes no others): gpu.js caps others at 1,000 rounds
  * - the argument of tanh is bounded: some drivers return NaN beyond 88
- * - no more arrays than WebGPU guarantees, no more than three axes, no name used before it has a value
+ * - no more arrays than WebGPU guarantees, no more than three axes, no name used before it has a
+ *   value
  */
 import { type Axis, type Expression, KernelError, type KernelTree, type Statement } from './syntax.js';
 

@@ -1,6 +1,9 @@
-/** From a kernel's source to its tree, by acorn (which gpu.js uses too); what is outside the language is refused. */
+/**
+ * From a kernel's source to its tree, by acorn (which gpu.js uses too); what is outside the
+ * language is refused.
+ */
 import * as acorn from 'acorn';
-import { Recent } from '../../recent.js';
+import { Recent } from '../../util/recent.js';
 import {
   type Axis,
   BINARY_FUNCTIONS,
@@ -18,7 +21,10 @@ import {
 /** A plan uses one source at many places, each of which is linted and compiled. */
 const trees = new Recent<KernelTree>(1000);
 
-/** The tree of `source`, a function expression. Throws KernelError with the place of what it does not know. */
+/**
+ * The tree of `source`, a function expression. Throws KernelError with the place of what it does
+ * not know.
+ */
 export function parseKernel(source: string): KernelTree {
   return trees.get(source, () => parse(source));
 }

@@ -1,6 +1,7 @@
 /**
- * The language of kernels: the subset of JavaScript that the ops write, as a tree. One parser serves the lint, which
- * proves that a kernel avoids gpu.js's silent wrong answers, and our compiler for the webasm backend.
+ * The language of kernels: the subset of JavaScript that the ops write, as a tree. One parser
+ * serves the lint, which proves that a kernel avoids gpu.js's silent wrong answers, and our
+ * compiler for the webasm backend.
  */
 
 export type Axis = 'x' | 'y' | 'z';

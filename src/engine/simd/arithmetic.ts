@@ -1,13 +1,16 @@
 /**
- * How this machine adds a product: rounded once (fused), if WebAssembly's relaxed multiply-add does so here, or product and sum
- * rounded each. Fused is up to a third faster and slightly more accurate; processors have it since about 2013.
+ * How this machine adds a product: rounded once (fused), if WebAssembly's relaxed multiply-add does
+ * so here, or product and sum rounded each. Fused is up to a third faster and slightly more
+ * accurate; processors have it since about 2013.
  */
 import v8 from 'node:v8';
 import { assembleModule, FunctionAssembler } from './assembler.js';
 
 export type Arithmetic = 'fused' | 'separate';
 
-/** The part of WebAssembly's interface that is used here; its types belong to the browser's library. */
+/**
+ * The part of WebAssembly's interface that is used here; its types belong to the browser's library.
+ */
 declare const WebAssembly: {
   validate(bytes: Uint8Array): boolean;
   Memory: new (limits: { initial: number; maximum: number }) => { buffer: ArrayBuffer };
@@ -15,7 +18,10 @@ declare const WebAssembly: {
   Instance: new (module: object, imports: object) => { exports: { run(): void } };
 };
 
-/** Node 20 has the instruction behind this; later versions have it without, and do not know the flag. */
+/**
+ * Node 20 has the instruction behind this; later versions have it without, and do not know the
+ * flag.
+ */
 const FLAG = '--experimental-wasm-relaxed-simd';
 
 let known: Arithmetic | undefined;

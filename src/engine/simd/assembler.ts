@@ -1,7 +1,7 @@
 /**
- * Assembles WebAssembly: a function's instructions as bytes and, in step with them, as a readable listing.
- * Encodings: WebAssembly Core Specification 2.0, chapter 5 (binary format), with the vector instructions;
- * the relaxed ones by 3.0.
+ * Assembles WebAssembly: a function's instructions as bytes and, in step with them, as a readable
+ * listing. Encodings: WebAssembly Core Specification 2.0, chapter 5 (binary format), with the
+ * vector instructions; the relaxed ones by 3.0.
  */
 
 /** Opcodes without immediates, by their names in the text format. */

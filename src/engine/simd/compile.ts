@@ -1,4 +1,7 @@
-/** From a kernel's source to a WebAssembly module: parse, lower, choose a tile, write the loops over tiles. */
+/**
+ * From a kernel's source to a WebAssembly module: parse, lower, choose a tile, write the loops over
+ * tiles.
+ */
 import { parseKernel } from '../language/parse.js';
 import type { Axis } from '../language/syntax.js';
 import { assembleModule, FunctionAssembler, type MemoryLimits, type ValueType } from './assembler.js';
@@ -65,7 +68,8 @@ function kernelFunction(
   const tiling = chooseTiling(ir, target);
   const columnPieces = cutColumns(x, tiling.vectors);
   const rowPieces = (columns: number) => cutIntoPieces(y, tiling.rows(Math.ceil(columns / LANES)));
-  // products read a panel of columns again for each row: it stays in the nearest cache if the rows go round inside
+  // products read a panel of columns again for each row: it stays in the nearest cache if the rows
+  // go round inside
   const columnsOutside = hasLoops(ir);
   const largest = { vectors: tiling.vectors, rows: tiling.rows(tiling.vectors) };
   const { packs, bytes: spareBytes } = columnsOutside ? planPacks(ir, largest) : { packs: [], bytes: 0 };
@@ -110,7 +114,10 @@ function splats(f: FunctionAssembler, given: readonly Parameter[]): ReadonlyMap<
   return found;
 }
 
-/** Writes `body` for each piece: a loop over its steps with the position in `local`, or no loop for a single one. */
+/**
+ * Writes `body` for each piece: a loop over its steps with the position in `local`, or no loop for
+ * a single one.
+ */
 function over(
   f: FunctionAssembler,
   local: number,

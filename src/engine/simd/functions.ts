@@ -1,7 +1,8 @@
 /**
- * Vector code of the functions that WebAssembly does not have. Each takes its argument from local `x` and leaves the result
- * on the stack. Error bounds over all finite floats (test/simd.test.ts): exp, tanh, log at most 4 ULP or 3e-7 absolute;
- * NaN in, NaN out. The polynomials are minimax fits in float64 of the remainders named beside them.
+ * Vector code of the functions that WebAssembly does not have. Each takes its argument from local
+ * `x` and leaves the result on the stack. Error bounds over all finite floats
+ * (test/engine/simd.test.ts): exp, tanh, log at most 4 ULP or 3e-7 absolute; NaN in, NaN out. The
+ * polynomials are minimax fits in float64 of the remainders named beside them.
  */
 import type { Arithmetic } from './arithmetic.js';
 import type { FunctionAssembler } from './assembler.js';
@@ -34,8 +35,9 @@ const SMALLEST_NORMAL = 1.1754943508222875e-38;
 const TWO_TO_23 = 8388608;
 
 /**
- * e^x = 2^n e^r with n = round(x / ln 2). The result is made of 2^(n-1) and doubled, since 2^128 is no float. Below e^-86 it is
- * that, 4.5e-38. The comparisons let NaN pass; WebAssembly's other ones take eight instructions on x86-64.
+ * e^x = 2^n e^r with n = round(x / ln 2). The result is made of 2^(n-1) and doubled, since 2^128 is
+ * no float. Below e^-86 it is that, 4.5e-38. The comparisons let NaN pass; WebAssembly's other ones
+ * take eight instructions on x86-64.
  */
 export function emitExp(f: FunctionAssembler, arithmetic: Arithmetic, x: number, [n, r, p]: Scratch): void {
   const { plusProduct, minusProduct } = multiplyAdd(f, arithmetic);
@@ -59,7 +61,10 @@ export function emitExp(f: FunctionAssembler, arithmetic: Arithmetic, x: number,
   f.get(p).op('f32x4.add');
 }
 
-/** A polynomial near zero, where 1 - 2 / (e^2|x| + 1) would cancel; that elsewhere; the sign put back last. */
+/**
+ * A polynomial near zero, where 1 - 2 / (e^2|x| + 1) would cancel; that elsewhere; the sign put
+ * back last.
+ */
 export function emitTanh(
   f: FunctionAssembler,
   arithmetic: Arithmetic,
@@ -83,8 +88,9 @@ export function emitTanh(
 }
 
 /**
- * ln x = e ln 2 + ln m with m in [sqrt(1/2), sqrt(2)), and ln m = 2 artanh(s), s = (m - 1) / (m + 1), by its series to s^9
- * (|s| < 0.172, error 4e-9). Subnormals are scaled up first. ln 0 = -infinity, ln of a negative number is not a number.
+ * ln x = e ln 2 + ln m with m in [sqrt(1/2), sqrt(2)), and ln m = 2 artanh(s), s = (m - 1) / (m +
+ * 1), by its series to s^9 (|s| < 0.172, error 4e-9). Subnormals are scaled up first. ln 0 =
+ * -infinity, ln of a negative number is not a number.
  */
 export function emitLog(
   f: FunctionAssembler,
@@ -143,7 +149,10 @@ function horner(
   }
 }
 
-/** Makes of two factors on the stack their product added to, or taken from, what `addend` leaves there. */
+/**
+ * Makes of two factors on the stack their product added to, or taken from, what `addend` leaves
+ * there.
+ */
 export function multiplyAdd(f: FunctionAssembler, arithmetic: Arithmetic) {
   if (arithmetic === 'fused') {
     return {

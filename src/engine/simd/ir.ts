@@ -1,10 +1,14 @@
 /**
- * The intermediate form between a kernel's tree and its code: integers are affine in named variables, every read has an
- * address, and for each value it is known along which axes of the output it varies.
+ * The intermediate form between a kernel's tree and its code: integers are affine in named
+ * variables, every read has an address, and for each value it is known along which axes of the
+ * output it varies.
  */
 import type { Axis } from '../language/syntax.js';
 
-/** constant + sum of coefficient * variable. Variables are the axes, loop variables and integer arguments. */
+/**
+ * constant + sum of coefficient * variable. Variables are the axes, loop variables and integer
+ * arguments.
+ */
 export interface Affine {
   readonly constant: number;
   readonly terms: ReadonlyMap<string, number>;

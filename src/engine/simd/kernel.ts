@@ -4,7 +4,7 @@
  * code can be sent to other threads.
  */
 import { createRequire } from 'node:module';
-import { Recent } from '../../recent.js';
+import { Recent } from '../../util/recent.js';
 import { MAX_PAGES } from '../heap.js';
 import { KernelError } from '../language/syntax.js';
 import type { KernelPair } from '../proof.js';
@@ -113,7 +113,9 @@ const codes = new Recent<CompiledCode>(1000);
 /** Every module imports the heap, whatever its size is by then. */
 const MEMORY = { initial: 1, maximum: MAX_PAGES, shared: true };
 
-/** Called when a kernel falls back to gpu.js's own code, with the kernel's source and the reason. */
+/**
+ * Called when a kernel falls back to gpu.js's own code, with the kernel's source and the reason.
+ */
 export type OnFallback = (source: string, reason: string) => void;
 
 const PARAMETER_TYPES: Readonly<Record<KernelArgument['type'], Parameter['type']>> = {

@@ -58,8 +58,8 @@ class Lowering {
   constructor(private readonly parameters: ReadonlyMap<string, Parameter>) {}
 
   /**
-   * Lowers `statements` until the variation of every local is settled: one that is added to in a loop varies wherever what
-   * is added does, which is known only after the loop has been seen.
+   * Lowers `statements` until the variation of every local is settled: one that is added to in a
+   * loop varies wherever what is added does, which is known only after the loop has been seen.
    */
   settle(statements: readonly Statement[]): Instruction[] {
     for (;;) {

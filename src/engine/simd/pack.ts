@@ -1,7 +1,8 @@
 /**
- * Packing: what all row tiles of a column read again is first copied to one contiguous place. Rows of a matrix lie a power of two
- * apart as often as not, so that a column of vectors falls into a few sets of the nearest cache and evicts itself; packed, it
- * stays there. Goto and van de Geijn, Anatomy of High-Performance Matrix Multiplication (2008), section 4.
+ * Packing: what all row tiles of a column read again is first copied to one contiguous place. Rows
+ * of a matrix lie a power of two apart as often as not, so that a column of vectors falls into a
+ * few sets of the nearest cache and evicts itself; packed, it stays there. Goto and van de Geijn,
+ * Anatomy of High-Performance Matrix Multiplication (2008), section 4.
  */
 import type { FunctionAssembler } from './assembler.js';
 import { type Affine, coefficient, forEachLoad, type Instruction, type KernelIr, type Load } from './ir.js';
@@ -11,8 +12,9 @@ const FLOAT_BYTES = 4;
 /** Row tiles that must share a column for a copy to pay. */
 const MIN_ROW_TILES = 3;
 /**
- * Floats from one row to the next from which on a column evicts itself. Measured on x86-64 with 128 floats (hidden size 128)
- * copies cost 3 % and gain nothing; with 512 they make products 1.6 times as fast.
+ * Floats from one row to the next from which on a column evicts itself. Measured on x86-64 with 128
+ * floats (hidden size 128) copies cost 3 % and gain nothing; with 512 they make products 1.6 times
+ * as fast.
  */
 const MIN_STRIDE = 256;
 

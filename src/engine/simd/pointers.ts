@@ -1,4 +1,7 @@
-/** Integers at run time: where the tile stands, loop counters, arguments, and the addresses that follow from them. */
+/**
+ * Integers at run time: where the tile stands, loop counters, arguments, and the addresses that
+ * follow from them.
+ */
 import type { Axis } from '../language/syntax.js';
 import type { FunctionAssembler } from './assembler.js';
 import { type Affine, coefficient } from './ir.js';

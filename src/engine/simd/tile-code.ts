@@ -1,4 +1,7 @@
-/** The code of one tile: the kernel's instructions, each written once for every row and vector along which it varies. */
+/**
+ * The code of one tile: the kernel's instructions, each written once for every row and vector along
+ * which it varies.
+ */
 import type { Arithmetic } from './arithmetic.js';
 import type { FunctionAssembler } from './assembler.js';
 import { type Affine, forEachValue, type Instruction, type KernelIr, type Load, type Value } from './ir.js';
@@ -8,9 +11,10 @@ import { LANES, type Tile } from './tile.js';
 import { type KernelParameters, Values } from './values.js';
 
 /**
- * Results closer to zero than this are stored as zero. Arithmetic on subnormal numbers is up to a hundred times slower, and
- * gradients that vanish over hundreds of steps are full of them; WebAssembly cannot be told to flush them as GPUs do. A
- * margin above the smallest normal number keeps the products of such results with ordinary numbers normal too.
+ * Results closer to zero than this are stored as zero. Arithmetic on subnormal numbers is up to a
+ * hundred times slower, and gradients that vanish over hundreds of steps are full of them;
+ * WebAssembly cannot be told to flush them as GPUs do. A margin above the smallest normal number
+ * keeps the products of such results with ordinary numbers normal too.
  */
 export const SMALLEST_RESULT = 2 ** -100;
 
@@ -23,7 +27,10 @@ export class TileCode {
   /** The vectors of a row before they are stored. */
   private readonly stored: readonly number[];
 
-  /** `lanes` of the last vector are part of the output; `packs` have been copied for this column of tiles. */
+  /**
+   * `lanes` of the last vector are part of the output; `packs` have been copied for this column of
+   * tiles.
+   */
   constructor(
     private readonly f: FunctionAssembler,
     private readonly ir: KernelIr,
@@ -124,7 +131,7 @@ export class TileCode {
     for (let row = 0; row < targets.length; row++) {
       for (let vector = 0; vector < targets[row].length; vector++) {
         // a local may be where a sum starts, and V8 has lost the upper half of a start that both
-        // halves of a merged vector share (test/miscompilation.test.ts)
+        // halves of a merged vector share (test/engine/miscompilation.test.ts)
         if (value.kind === 'constant') this.f.float(value.value);
         else this.values.emit(value, { row, vector });
         this.f.set(targets[row][vector]);

@@ -70,7 +70,10 @@ export function hasLoops(ir: KernelIr): boolean {
   return ir.body.some(instruction => instruction.kind === 'loop');
 }
 
-/** `extent` in the fewest pieces of at most `size`, no two of them more than one apart, the larger ones first. */
+/**
+ * `extent` in the fewest pieces of at most `size`, no two of them more than one apart, the larger
+ * ones first.
+ */
 export function cutIntoPieces(extent: number, size: number): Piece[] {
   const count = Math.ceil(extent / size);
   const least = Math.floor(extent / count);

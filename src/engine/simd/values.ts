@@ -1,6 +1,6 @@
 /**
- * The code of values: each written for a place of the tile, what several places share loaded once. On the stack a value is
- * always a vector of four lanes, neighbours along x.
+ * The code of values: each written for a place of the tile, what several places share loaded once.
+ * On the stack a value is always a vector of four lanes, neighbours along x.
  */
 import type { Arithmetic } from './arithmetic.js';
 import type { FunctionAssembler } from './assembler.js';
@@ -107,8 +107,8 @@ export class Values {
   }
 
   /**
-   * Loads ahead what several rows or vectors of a statement share. What differs between rows but not along x is loaded
-   * when its row comes, by `emit`, into one local.
+   * Loads ahead what several rows or vectors of a statement share. What differs between rows but
+   * not along x is loaded when its row comes, by `emit`, into one local.
    */
   prefetch(value: Value, target: Variation): void {
     this.ahead = new Map();
@@ -234,7 +234,10 @@ export class Values {
     if (x !== 0) this.f.floats([0, x, 2 * x, 3 * x]).op('f32x4.add');
   }
 
-  /** Leaves what `load` reads at `place` on the stack: contiguous along x in one go, else lane by lane. */
+  /**
+   * Leaves what `load` reads at `place` on the stack: contiguous along x in one go, else lane by
+   * lane.
+   */
   private load(load: Load, { row, vector }: Place): void {
     const address = this.addressOf(load);
     const { element } = address;

@@ -1,4 +1,7 @@
-/** CRC-32C (Castagnoli), as in RFC 3720, appendix B.4: reflected polynomial 0x82F63B78. Node's zlib has only the other CRC-32. */
+/**
+ * CRC-32C (Castagnoli), as in RFC 3720, appendix B.4: reflected polynomial 0x82F63B78. Node's zlib
+ * has only the other CRC-32.
+ */
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte;

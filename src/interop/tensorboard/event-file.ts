@@ -1,5 +1,5 @@
 /** One file of events, written piece by piece; it appears under its name when it is whole. */
-import { AtomicFile } from '../../experiment/atomic.js';
+import { AtomicFile } from '../../experiment/files/atomic.js';
 import { fileVersion } from './messages.js';
 import { frame } from './record.js';
 
@@ -12,8 +12,9 @@ export class EventFile {
   private bytes = 0;
 
   /**
-   * `opened` is in seconds since 1970. While it is written, the file has a name that TensorBoard passes over. Throws exit 1 where the system
-   * refuses, as all methods do.
+   * `opened` is in seconds since 1970. While it is written, the file has a name that TensorBoard
+   * passes over.
+   * @throws UserError (exit 1) if the system refuses, as all methods do
    */
   constructor(path: string, opened: number) {
     this.file = AtomicFile.create(path, 'events');

@@ -6,13 +6,13 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SplitName } from '../../config/experiment.js';
-import { flatValues } from '../../config/flat.js';
-import { usageError } from '../../errors.js';
-import { metricsIn } from '../../experiment/metric-fields.js';
-import { makeFolder } from '../../experiment/new-folder.js';
-import { isAbsent } from '../../experiment/unreadable.js';
-import { type LogRecord, readLog } from '../../review/log-reader.js';
-import type { RunRecord, RunState } from '../../review/run-record.js';
+import { flatValues } from '../../config/merge/flat.js';
+import { makeFolder } from '../../experiment/files/new-folder.js';
+import { isAbsent } from '../../experiment/files/unreadable.js';
+import { metricsIn } from '../../experiment/log/metric-fields.js';
+import { type LogRecord, readLog } from '../../review/reading/log-reader.js';
+import type { RunRecord, RunState } from '../../review/reading/run-record.js';
+import { usageError } from '../../util/errors.js';
 import { EventFile } from './event-file.js';
 import {
   type Hyperparameter,
@@ -49,8 +49,10 @@ const STATUS: Readonly<Record<RunState, keyof typeof SESSION_STATUS>> = {
 };
 
 /**
- * Writes the event files of `run` below the folder `target`, replacing those of an earlier export. Gives their paths. Throws exit 2 where
- * event files of another run or program are there, exit 1 where the system refuses; what reading the log throws.
+ * Writes the event files of `run` below the folder `target`, replacing those of an earlier export.
+ * Gives their paths.
+ * @throws UserError (exit 2) if event files of another run or program are there
+ * @throws UserError (exit 1) if the system refuses; what reading the log throws
  */
 export function exportRun(run: RunRecord, target: string): string[] {
   const started = secondsOf(run.manifest?.started) ?? 0;
@@ -87,9 +89,9 @@ function prepare(folder: string, name: string): void {
   const whose = FILE.test(foreign) ? "another run's" : "another program's";
   throw usageError({
     code: 'export/foreign',
-    message: `${whose} event file is here (${foreign}), and TensorBoard would take both for one run`,
+    message: `${whose} event file is here (${foreign}); TensorBoard would merge both into one run`,
     file: folder,
-    expected: 'a folder without event files, see --output',
+    expected: 'a directory without event files; see --output',
   });
 }
 

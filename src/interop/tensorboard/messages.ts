@@ -1,5 +1,6 @@
 /**
- * The protocol buffers of TensorBoard that are needed here, by their field numbers: tensorboard/compat/proto/event.proto, summary.proto, tensor.proto and
+ * The protocol buffers of TensorBoard that are needed here, by their field numbers:
+ * tensorboard/compat/proto/event.proto, summary.proto, tensor.proto and
  * tensorboard/plugins/hparams/plugin_data.proto.
  */
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
@@ -42,7 +43,10 @@ export function scalar(tag: string, value: number): Uint8Array {
   return written.tag(2, WireType.Bit32).float(singlePrecision(value)).finish();
 }
 
-/** A number that is too large for the field's precision is infinite there; the writer would refuse it. */
+/**
+ * A number that is too large for the field's precision is infinite there; the writer would refuse
+ * it.
+ */
 function singlePrecision(value: number): number {
   return Math.fround(value);
 }

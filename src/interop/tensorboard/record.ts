@@ -1,4 +1,7 @@
-/** The framing of TensorBoard's files, which is that of TFRecord: length, its masked CRC, the data, their masked CRC; all little-endian. */
+/**
+ * The framing of TensorBoard's files, which is that of TFRecord: length, its masked CRC, the data,
+ * their masked CRC; all little-endian.
+ */
 import { crc32c } from './crc32c.js';
 
 const LENGTH_BYTES = 8;
@@ -15,7 +18,10 @@ export function frame(data: Uint8Array): Uint8Array {
   return record;
 }
 
-/** A CRC of data that themselves hold CRCs is weak; TensorFlow rotates it and adds a constant (tsl/lib/hash/crc32c.h). */
+/**
+ * A CRC of data that themselves hold CRCs is weak; TensorFlow rotates it and adds a constant
+ * (tsl/lib/hash/crc32c.h).
+ */
 function masked(crc: number): number {
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 }

@@ -10,7 +10,10 @@ export interface Frame {
   top(place: number): number;
   /** Pixels from the top of the line below which the x axis is written. */
   readonly base: number;
-  /** Pixels from the top of what has no place on the y axis, between its low end and the base; undefined where there is no such thing. */
+  /**
+   * Pixels from the top of what has no place on the y axis, between its low end and the base;
+   * undefined where there is no such thing.
+   */
   readonly noValue: number | undefined;
 }
 
@@ -19,7 +22,10 @@ const EDGE = { left: 64, right: 14, top: 26, bottom: 40 };
 /** Height of the strip for what has no value. */
 const STRIP = 26;
 
-/** @param hasNoValue whether there is something without a place on the y axis; the frame is higher then */
+/**
+ * @param hasNoValue whether there is something without a place on the y axis; the frame is higher
+ * then
+ */
 export function frameOf(width: number, height: number, hasNoValue = false): Frame {
   const strip = hasNoValue ? STRIP : 0;
   return {

@@ -4,7 +4,9 @@ import { useContext, useId } from 'preact/hooks';
 import type { Fact, Measured } from '../document.js';
 import { formatMetric } from './format.js';
 
-/** The level of the heading that the parts stand under, so that a run can be a part of another page. */
+/**
+ * The level of the heading that the parts stand under, so that a run can be a part of another page.
+ */
 export const Level = createContext<1 | 3>(1);
 
 type HeadingTag = 'h1' | 'h2' | 'h3' | 'h4' | 'h5';
@@ -99,7 +101,9 @@ export function Facts({ facts }: { readonly facts: readonly Fact[] }) {
   );
 }
 
-/** A dotted name that may be broken after its dots and underscores, where there is no room for it. */
+/**
+ * A dotted name that may be broken after its dots and underscores, where there is no room for it.
+ */
 export function Breakable({ text }: { readonly text: string }) {
   return text.split(/(?<=[._])/).flatMap((part, i) => (i === 0 ? [part] : [<wbr key={i} />, part]));
 }

@@ -6,7 +6,9 @@ import { spaced } from './scale.js';
 import { NO_VALUE } from './without-value.js';
 
 export const PARALLEL_HEIGHT = 340;
-/** Pixels from the top of what has no value: below every axis and the keyboard's target at its end. */
+/**
+ * Pixels from the top of what has no value: below every axis and the keyboard's target at its end.
+ */
 export const NO_VALUE_TOP = PARALLEL_HEIGHT + 12;
 const TOP = 48;
 const BOTTOM = 26;

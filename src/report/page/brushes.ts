@@ -7,7 +7,10 @@ export interface SweepAxis {
   readonly name: string;
   readonly spec: AxisSpec;
   readonly scale: Scale;
-  /** Trials without a value on it: such as one that diverged, or a point at which the parameter does not exist. */
+  /**
+   * Trials without a value on it: such as one that diverged, or a point at which the parameter does
+   * not exist.
+   */
   readonly without: readonly TrialReport[];
   valueOf(trial: TrialReport): number | string | null | undefined;
 }

@@ -1,7 +1,7 @@
 /** One chart of curves: drawn by uPlot, told by a legend, a sentence and a table. */
 import { useEffect, useId, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import type uPlot from 'uplot';
-import type { Curve } from '../../review/curve.js';
+import type { Curve } from '../../review/reading/curve.js';
 import { type Aligned, align, type Line, valueAt } from './align.js';
 import { useHeading } from './base.js';
 import { describeCurve } from './curve-words.js';

@@ -3,7 +3,7 @@
  * zoom, smoothing.
  */
 import { useMemo, useState } from 'preact/hooks';
-import type { Curve } from '../../review/curve.js';
+import type { Curve } from '../../review/reading/curve.js';
 import type { RunReport } from '../document.js';
 import { Section } from './base.js';
 import { Chart, type ChartSeries, type DrawnSeries } from './chart.js';

@@ -1,4 +1,7 @@
-/** What the model said of single sequences: which classes it takes for which, and its worst mistakes. */
+/**
+ * What the model said of single sequences: which classes it takes for which, and its worst
+ * mistakes.
+ */
 import type { EvaluationReport } from '../document.js';
 import { Confusion } from './confusion.js';
 import { ScoreTable } from './measured-tables.js';

@@ -6,7 +6,10 @@ export function isShare(metric: string): boolean {
   return /(^|[._])accuracy$/.test(metric);
 }
 
-/** `digits` significant ones, without a tail of zeros; very large and very small numbers with an exponent. */
+/**
+ * `digits` significant ones, without a tail of zeros; very large and very small numbers with an
+ * exponent.
+ */
 export function formatNumber(value: number, digits = 4): string {
   if (value === 0) return '0';
   const size = Math.abs(value);
@@ -19,7 +22,10 @@ export function formatNumber(value: number, digits = 4): string {
   return String(Number(value.toPrecision(digits)));
 }
 
-/** Numbers beside an axis, in their order, exactly and all in one way: plain, or all of ten and more, and below one, with an exponent. */
+/**
+ * Numbers beside an axis, in their order, exactly and all in one way: plain, or all of ten and
+ * more, and below one, with an exponent.
+ */
 export function formatTicks(values: readonly number[]): readonly string[] {
   // what sums have left behind the twelfth digit is no part of a tick
   const exact = values.map(value => Number(value.toPrecision(12)));
@@ -71,7 +77,10 @@ export function formatBytes(bytes: number): string {
   return `${formatNumber(bytes / 1000 ** exponent, 3)} ${['B', 'kB', 'MB', 'GB'][exponent]}`;
 }
 
-/** `31 Jan 2026, 12:00:05 UTC`, whatever the reader's language and zone, so that a page is the same for everyone. */
+/**
+ * `31 Jan 2026, 12:00:05 UTC`, whatever the reader's language and zone, so that a page is the same
+ * for everyone.
+ */
 export function formatTime(iso: string): string {
   const match = /^(\d{4})-(\d\d)-(\d\d)T(\d\d:\d\d:\d\d)/.exec(iso);
   if (match === null) return iso;

@@ -17,7 +17,7 @@ export function GateTable({ gates }: { readonly gates: readonly GateReport[] }) 
                 verdict
               </th>
               <th scope="col" class="text">
-                asked for in
+                requested in
               </th>
             </tr>
           </thead>

@@ -2,7 +2,10 @@
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
 
-/** The address of the run or sweep at a path relative to what is shown; undefined where there is none, as in a file that stands alone. */
+/**
+ * The address of the run or sweep at a path relative to what is shown; undefined where there is
+ * none, as in a file that stands alone.
+ */
 export type Link = (path: string) => string | undefined;
 
 export const Links = createContext<Link>(() => undefined);

@@ -39,7 +39,7 @@ export function BaselineTable({ baselines, metrics }: BaselineTableProps) {
     values: columns.map(column => values.find(metric => metric.name === column)?.value ?? null),
   }));
   return (
-    <Section title="Trivial baselines" note="What answers reach that look at no input.">
+    <Section title="Trivial baselines" note="Scores of answers that ignore the input.">
       <MeasuredTable
         label="Trivial baselines"
         of="answer"

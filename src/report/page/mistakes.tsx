@@ -9,7 +9,7 @@ export function Mistakes({ classes, place }: { readonly classes: ClassesReport; 
   return (
     <Section
       title="Worst mistakes"
-      note={`Those of the greatest loss first, with the probability that was given to the class predicted; ${place}.`}
+      note={`Sorted by loss, with the probability of the predicted class; ${place}.`}
     >
       {pictures !== null && pictured.length > 0 ? (
         <ul class="mistakes">

@@ -1,4 +1,7 @@
-/** Parallel coordinates: an upright axis for each parameter and for the objective, a line for each trial. */
+/**
+ * Parallel coordinates: an upright axis for each parameter and for the objective, a line for each
+ * trial.
+ */
 import type { TrialReport } from '../document.js';
 import { Scroll } from './base.js';
 import { BrushedAxis, NO_VALUE_TOP, PARALLEL_HEIGHT, topOf } from './brushed-axis.js';
@@ -8,7 +11,7 @@ import { useWidth } from './use-width.js';
 import { GapsNote, ofThemWithout } from './without-value.js';
 
 /** Axes nearer than this could not be told apart; what does not fit scrolls. */
-const LEAST_GAP = 104;
+const MIN_GAP = 104;
 const EDGE = 60;
 
 interface Props extends SweepParts {
@@ -18,7 +21,7 @@ interface Props extends SweepParts {
 
 export function Parallel({ report, axes, chosen, stressed, onStress, brushes, setBrushes }: Props) {
   const { ref, width: room } = useWidth<HTMLDivElement>(640);
-  const width = Math.max(room, (axes.length - 1) * LEAST_GAP + 2 * EDGE);
+  const width = Math.max(room, (axes.length - 1) * MIN_GAP + 2 * EDGE);
   const lefts = axes.map((_, i) =>
     axes.length === 1 ? width / 2 : EDGE + (i * (width - 2 * EDGE)) / (axes.length - 1),
   );

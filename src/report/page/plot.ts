@@ -1,4 +1,7 @@
-/** A uPlot that hands cursor and zoom on instead of keeping them, and takes its colours from the style sheet. */
+/**
+ * A uPlot that hands cursor and zoom on instead of keeping them, and takes its colours from the
+ * style sheet.
+ */
 import uPlot from 'uplot';
 import { type Aligned, isolated } from './align.js';
 import type { ChartProps, DrawnSeries, SharedPlace } from './chart.js';
@@ -7,7 +10,7 @@ import { linearTicks, logTicks } from './scale.js';
 import { tickSteps, tickText } from './x-axis.js';
 
 /** Lines of the epochs are thicker and have points, as far as these can be told apart. */
-const MOST_POINTS = 60;
+const MAX_POINTS = 60;
 const HEIGHT = 210;
 
 /**
@@ -63,7 +66,8 @@ export function createPlot(
         {
           ...axis,
           size: (_, texts) => Math.max(62, ...(texts ?? []).map(text => widthOf(text) + 14)),
-          // uPlot's own increments end at 1e16, and with them its axis: any is right for it, and the ticks are ours
+          // uPlot's own increments end at 1e16, and with them its axis: any is right for it, and
+          // the ticks are ours
           incrs: [Number.POSITIVE_INFINITY],
           splits: (_, __, min, max) => [...(isLog ? logTicks(min, max) : linearTicks(min, max))],
           filter: (_, ticks) => ticks,
@@ -123,7 +127,8 @@ function lineOf(
   isBehind: boolean,
 ): uPlot.Series {
   const isThin = color === 'faint' || isBehind;
-  // asked at every drawing, since a curve that is followed grows; what stands alone between gaps would else not be seen
+  // asked at every drawing, since a curve that is followed grows; what stands alone between gaps
+  // would else not be seen
   const filter = (plot: uPlot, i: number): number[] | null =>
     !isThin && hasFew(plot.data[i]) ? null : isolated(plot.data[i]);
   return {
@@ -149,7 +154,7 @@ function smoothLineOf({ isDashed = false, isHidden }: DrawnSeries, stroke: () =>
 function hasFew(values: uPlot.AlignedData[number]): boolean {
   let count = 0;
   for (const value of values) if (value !== null && value !== undefined) count += 1;
-  return count <= MOST_POINTS;
+  return count <= MAX_POINTS;
 }
 
 function select(plot: uPlot, shared: SharedPlace): void {

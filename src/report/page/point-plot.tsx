@@ -87,7 +87,9 @@ function Diagonal({ frame }: { readonly frame: Frame }) {
   return <line class="diagonal" x1={frame.left(0)} y1={frame.top(0)} x2={frame.left(1)} y2={frame.top(1)} />;
 }
 
-/** Round for what came to its end, a cross for what did not: colour is never the only difference. */
+/**
+ * Round for what came to its end, a cross for what did not: colour is never the only difference.
+ */
 export function Mark({
   left,
   top,

@@ -71,7 +71,8 @@ export function linearTicks(low: number, high: number): readonly number[] {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = power * ([1, 2, 5, 10].find(factor => factor * power >= rough) ?? 10);
   const first = Math.ceil(low / step - 1e-9);
-  // counted, since where the bounds are nearer than a number's digits tell, one more is the same number
+  // counted, since where the bounds are nearer than a number's digits tell, one more is the same
+  // number
   const ticks = range(0, Math.floor(high / step - first + 1e-9)).map(i =>
     Number(((first + i) * step).toPrecision(12)),
   );
@@ -79,14 +80,17 @@ export function linearTicks(low: number, high: number): readonly number[] {
 }
 
 /** More labels stand too near to each other on the smallest of the charts. */
-const MOST_POWERS = 8;
+const MAX_POWERS = 8;
 const STRIDES = [1, 2, 3, 5, 10, 20, 50, 100];
 
-/** Powers of ten, of many of them only every second, third, fifth, …; where there are fewer than three, 2 and 5 times these as well, else linear ones. */
+/**
+ * Powers of ten, of many of them only every second, third, fifth, …; where there are fewer than
+ * three, 2 and 5 times these as well, else linear ones.
+ */
 export function logTicks(low: number, high: number): readonly number[] {
   const first = Math.ceil(Math.log10(low) - 1e-9);
   const last = Math.floor(Math.log10(high) + 1e-9);
-  const stride = STRIDES.find(one => (last - first) / one < MOST_POWERS) ?? MOST_POWERS;
+  const stride = STRIDES.find(one => (last - first) / one < MAX_POWERS) ?? MAX_POWERS;
   const powers = range(first, last).filter(power => power % stride === 0);
   if (powers.length >= 3) return powers.map(power => Number(`1e${power}`));
   const ticks = range(first - 1, last)
@@ -100,7 +104,9 @@ function range(first: number, last: number): readonly number[] {
   return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
 }
 
-/** The ticks without those that are nearer than `least` to the one before, as a share of the axis. */
+/**
+ * The ticks without those that are nearer than `least` to the one before, as a share of the axis.
+ */
 export function spaced(ticks: Scale['ticks'], least: number): Scale['ticks'] {
   let before = Number.NEGATIVE_INFINITY;
   return ticks.filter(({ place }) => {
@@ -117,7 +123,10 @@ function nearest(places: readonly number[], place: number): number {
   return best;
 }
 
-/** Bounds of measured values with some room; logarithmic where they span more than two powers of ten. */
+/**
+ * Bounds of measured values with some room; logarithmic where they span more than two powers of
+ * ten.
+ */
 export function measuredAxis(title: string, values: readonly (number | null)[]): AxisSpec {
   const finite = values.filter(value => value !== null);
   // no numbers beside an axis on which nothing stands

@@ -31,7 +31,10 @@ interface Props extends Pick<SweepParts, 'report' | 'stressed' | 'onStress'> {
   readonly trials: readonly TrialReport[];
 }
 
-/** A trial without the objective stands at no value; one at whose point there is no such parameter is not shown, which is said. */
+/**
+ * A trial without the objective stands at no value; one at whose point there is no such parameter
+ * is not shown, which is said.
+ */
 function ByParameter({ report, axis, objective, trials, stressed, onStress }: Props) {
   const shown = trials.filter(trial => !axis.without.includes(trial));
   const missing = shown.filter(trial => objective.without.includes(trial));

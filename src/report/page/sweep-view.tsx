@@ -1,4 +1,7 @@
-/** One sweep: where it stands, how its parameters and its objective go together, what became of each trial. */
+/**
+ * One sweep: where it stands, how its parameters and its objective go together, what became of each
+ * trial.
+ */
 import { useMemo, useState } from 'preact/hooks';
 import type { SweepReport, TrialReport } from '../document.js';
 import { Badge, Facts, Section, Value } from './base.js';
@@ -225,7 +228,7 @@ function Importance({ report: { importance, parameters, objective } }: { readonl
   return (
     <Section
       title="Importance"
-      note={`The share of the differences of ${objective.metric} that each parameter explains.`}
+      note={`The share of the variance of ${objective.metric} that each parameter explains.`}
     >
       <table class="bars">
         <tbody>

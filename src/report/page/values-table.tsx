@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import { Scroll, Value } from './base.js';
 import type { ChartProps } from './chart.js';
 
-const MOST_ROWS = 100;
+const MAX_ROWS = 100;
 
 export function ValuesTable({ title, series, isShare }: Pick<ChartProps, 'title' | 'series' | 'isShare'>) {
   const [isOpen, setOpen] = useState(false);
@@ -54,10 +54,12 @@ function Cell({ value, metric }: { readonly value: number | null | undefined; re
   return value === null ? 'not finite' : <Value metric={metric} value={value} />;
 }
 
-/** Of a curve with many steps as many evenly among them, the last included; those of the others all. */
+/**
+ * Of a curve with many steps as many evenly among them, the last included; those of the others all.
+ */
 function rowsOf(series: ChartProps['series']): readonly number[] {
   const kept = series.flatMap(({ curve: { steps } }) => {
-    const every = Math.max(1, Math.ceil(steps.length / MOST_ROWS));
+    const every = Math.max(1, Math.ceil(steps.length / MAX_ROWS));
     return steps.filter((_, i) => (steps.length - 1 - i) % every === 0);
   });
   return [...new Set(kept)].sort((a, b) => a - b);

@@ -1,4 +1,7 @@
-/** Words for trials without a value: what is not in a picture's axis is said, and drawn where that is written. */
+/**
+ * Words for trials without a value: what is not in a picture's axis is said, and drawn where that
+ * is written.
+ */
 import type { TrialReport } from '../document.js';
 import type { SweepAxis } from './brushes.js';
 import { counted } from './format.js';

@@ -1,5 +1,5 @@
 /** What the curves are drawn over: steps, epochs or time. */
-import type { Curve } from '../../review/curve.js';
+import type { Curve } from '../../review/reading/curve.js';
 import type { RunReport } from '../document.js';
 import { formatNumber, formatSeconds, grouped } from './format.js';
 

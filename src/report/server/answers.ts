@@ -4,8 +4,8 @@ import type { ServerResponse } from 'node:http';
 export type Status = 200 | 400 | 403 | 404 | 405 | 409 | 413 | 414 | 421 | 500 | 503;
 
 /**
- * With every answer. The page is made of its own script and style alone (uPlot sets styles through the DOM, which the policy allows), is
- * shown in no frame, and tells nobody where it was.
+ * With every answer. The page is made of its own script and style alone (uPlot sets styles through
+ * the DOM, which the policy allows), is shown in no frame, and tells nobody where it was.
  */
 export const HEADERS: Readonly<Record<string, string>> = {
   'Content-Security-Policy':

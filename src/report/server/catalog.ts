@@ -1,13 +1,14 @@
 /**
- * What lies under the root, kept up to date. A run or sweep is read again only where one of its files has another time, size or number, so
- * that a second look costs no more than asking for those. Whatever a browser names is looked up here: no path of its making is ever opened.
+ * What lies under the root, kept up to date. A run or sweep is read again only where one of its
+ * files has another time, size or number, so that a second look costs no more than asking for
+ * those. Whatever a browser names is looked up here: no path of its making is ever opened.
  */
 import { existsSync, lstatSync } from 'node:fs';
 import { basename, join, relative, resolve, sep } from 'node:path';
-import { UserError } from '../../errors.js';
-import { isLocked } from '../../experiment/run-lock.js';
-import { DEPTH, deeperFolder, type Found, findRuns, findTrials, kindOf } from '../../review/find.js';
+import { isLocked } from '../../experiment/locks/run-lock.js';
+import { DEPTH, deeperFolder, type Found, findRuns, findTrials, kindOf } from '../../review/reading/find.js';
 import { isSweepWorkedOn } from '../../sweep/results/index.js';
+import { UserError } from '../../util/errors.js';
 import type { ListDocument, Listed, ListedRun, ListedSweep } from './documents.js';
 import { ListedConfigs } from './list-configs.js';
 import { damagedRun, listRun, type RunPlace } from './list-run.js';
@@ -44,7 +45,10 @@ export class Catalog {
     this.root = resolve(root);
   }
 
-  /** Looks at all files again. Throws exit 2 where the root cannot be read. */
+  /**
+   * Looks at all files again.
+   * @throws UserError (exit 2) if the root cannot be read
+   */
   refresh(): Promise<void> {
     this.looking ??= this.look().finally(() => {
       this.looking = undefined;
@@ -52,7 +56,10 @@ export class Catalog {
     return this.looking;
   }
 
-  /** The same, unless that was done just now: who starts the server has its list without a second look. */
+  /**
+   * The same, unless that was done just now: who starts the server has its list without a second
+   * look.
+   */
   async freshen(): Promise<void> {
     if (performance.now() - this.lookedAt > FRESH_MS) await this.refresh();
   }
@@ -71,7 +78,10 @@ export class Catalog {
     };
   }
 
-  /** The run or sweep that the list has at `path`; of a run also a trial's, `SWEEP/trials/NAME`. Undefined where there is none. */
+  /**
+   * The run or sweep that the list has at `path`; of a run also a trial's, `SWEEP/trials/NAME`.
+   * Undefined where there is none.
+   */
   find(kind: Found['kind'], path: string): Place | undefined {
     const place = this.places.get(path);
     if (place !== undefined) return place.kind === kind ? place : undefined;
@@ -92,7 +102,7 @@ export class Catalog {
     this.known = known;
     await this.configs.read(places.filter(({ kind }) => kind === 'run'));
     const listed = [...known.values()].map(one => one.listed);
-    this.runs = this.configs.tell(listed.filter(one => one.kind === 'run'));
+    this.runs = this.configs.withConfigs(listed.filter(one => one.kind === 'run'));
     this.sweeps = listed.filter(one => one.kind === 'sweep');
     this.deeper = deeperUnder(this.root, places);
     this.lookedAt = performance.now();
@@ -143,7 +153,9 @@ function lookAtSweep(place: Place, before: Known | undefined): Known {
   }
 }
 
-/** A run that cannot be read, or goes while it is looked at, is no reason not to show the others. */
+/**
+ * A run that cannot be read, or goes while it is looked at, is no reason not to show the others.
+ */
 function reasonOf(error: unknown): string {
   if (error instanceof UserError || (error instanceof Error && 'syscall' in error)) return error.message;
   throw error;

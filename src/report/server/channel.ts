@@ -1,8 +1,9 @@
 /**
- * One source and the pages that watch it. Everything told has a number, and what was told since the last whole document is kept, so that a
- * page that lost its connection gets exactly what it missed, or the whole document where that is no longer known.
+ * One source and the pages that watch it. Everything told has a number, and what was told since the
+ * last whole document is kept, so that a page that lost its connection gets exactly what it missed,
+ * or the whole document where that is no longer known.
  */
-import { UserError } from '../../errors.js';
+import { UserError } from '../../util/errors.js';
 import type { Trouble } from './documents.js';
 import type { News, Source } from './source.js';
 
@@ -20,9 +21,12 @@ export interface Watcher {
   send(message: Message): void;
 }
 
-/** More changes are told as a whole document, so that what pages add up, and what is kept here, stays small. */
-const MOST_KEPT = 1000;
-const MOST_KEPT_CHARACTERS = 1 << 20;
+/**
+ * More changes are told as a whole document, so that what pages add up, and what is kept here,
+ * stays small.
+ */
+const MAX_KEPT = 1000;
+const MAX_KEPT_CHARACTERS = 1 << 20;
 /** A look may take a part of the time: of a fifth of a second each second. */
 const SHARE = 5;
 
@@ -37,7 +41,8 @@ export class Channel {
   private lastUse = performance.now();
 
   /**
-   * @param name unique among all channels of all servers, so that the numbers of another one are not taken for those of this one
+   * @param name unique among all channels of all servers, so that the numbers of another one are
+   * not taken for those of this one
    * @param source closed with the channel
    * @param defect told of what is no user's fault and no file's
    * @param everyMs between two looks at the files
@@ -65,7 +70,10 @@ export class Channel {
     return this.source.document();
   }
 
-  /** From now on the page is told everything. @param after the id of the last message that it got, if it knows one */
+  /**
+   * From now on the page is told everything. @param after the id of the last message that it got,
+   * if it knows one
+   */
   async join(watcher: Watcher, after: string | undefined): Promise<void> {
     this.lastUse = performance.now();
     await this.look();
@@ -118,37 +126,37 @@ export class Channel {
   private take(news: News): void {
     const wasInTrouble = this.trouble !== undefined;
     this.trouble = undefined;
-    if (news.kind === 'document' || wasInTrouble) this.tellWhole();
-    else if (news.kind === 'change') this.tellChange(JSON.stringify(news.change));
+    if (news.kind === 'document' || wasInTrouble) this.sendWhole();
+    else if (news.kind === 'change') this.sendChange(JSON.stringify(news.change));
   }
 
-  private tellWhole(): void {
+  private sendWhole(): void {
     this.number += 1;
     this.kept = [];
     this.keptCharacters = 0;
-    if (this.isWatched) this.tell(this.whole());
+    if (this.isWatched) this.send(this.whole());
   }
 
-  private tellChange(data: string): void {
+  private sendChange(data: string): void {
     this.keptCharacters += data.length;
-    if (this.kept.length >= MOST_KEPT || this.keptCharacters > MOST_KEPT_CHARACTERS) {
-      this.tellWhole();
+    if (this.kept.length >= MAX_KEPT || this.keptCharacters > MAX_KEPT_CHARACTERS) {
+      this.sendWhole();
       return;
     }
     this.number += 1;
     const message: Message = { id: this.id, event: 'change', data };
     this.kept.push(message);
-    this.tell(message);
+    this.send(message);
   }
 
   private fail(error: unknown): void {
     const message = this.reasonOf(error);
     if (message === this.trouble) return;
     this.trouble = message;
-    this.tell(troubled(message));
+    this.send(troubled(message));
   }
 
-  private tell(message: Message): void {
+  private send(message: Message): void {
     for (const watcher of this.watchers) watcher.send(message);
   }
 

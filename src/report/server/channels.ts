@@ -1,6 +1,10 @@
-/** The channels that pages watch, made when they are first asked for and kept for a while after they were last of use. */
-import { type UserError, usageError } from '../../errors.js';
-import type { RunHistory } from '../../review/history.js';
+/**
+ * The channels that pages watch, made when they are first asked for and kept for a while after they
+ * were last of use.
+ */
+
+import type { RunHistory } from '../../review/reading/history.js';
+import { type UserError, usageError } from '../../util/errors.js';
 import type { Catalog, Place } from './catalog.js';
 import { Channel } from './channel.js';
 import { ListSource } from './list-source.js';
@@ -24,11 +28,11 @@ interface ChannelsOptions {
 }
 
 /** Each holds a file open and some megabytes. */
-const MOST_CHANNELS = 64;
+const MAX_CHANNELS = 64;
 /** A page that is loaded again, or whose connection broke, finds its channel as it was. */
 const KEPT_MS = 60_000;
 /** Where there are many: who has just asked for one is about to watch it. */
-const LEAST_KEPT_MS = 2_000;
+const MIN_KEPT_MS = 2_000;
 
 export type Subject = { readonly kind: 'list' } | { readonly kind: 'run' | 'sweep'; readonly path: string };
 
@@ -44,7 +48,9 @@ export class Channels {
     private readonly options: ChannelsOptions,
   ) {}
 
-  /** Undefined where there is no such run or sweep. Throws `UserError` where too many are watched. */
+  /**
+   * Undefined where there is no such run or sweep. Throws `UserError` where too many are watched.
+   */
   async of(subject: Subject): Promise<Channel | undefined> {
     const key = subject.kind === 'list' ? 'list' : `${subject.kind} ${subject.path}`;
     const known = this.open.get(key);
@@ -73,8 +79,8 @@ export class Channels {
   }
 
   private add(key: string, source: Source): Channel {
-    if (this.open.size >= MOST_CHANNELS) this.tidy(LEAST_KEPT_MS);
-    if (this.open.size >= MOST_CHANNELS) throw tooMany();
+    if (this.open.size >= MAX_CHANNELS) this.tidy(MIN_KEPT_MS);
+    if (this.open.size >= MAX_CHANNELS) throw tooMany();
     this.made += 1;
     const channel = new Channel(
       `${this.server}.${this.made}`,
@@ -113,5 +119,5 @@ export class Channels {
 }
 
 function tooMany(): UserError {
-  return usageError({ code: 'serve/busy', message: 'too many runs are watched at the same time' });
+  return usageError({ code: 'serve/busy', message: 'too many runs are being watched' });
 }

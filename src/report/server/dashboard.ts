@@ -1,9 +1,11 @@
-/** The dashboard's server: HTTP over the catalog and its channels. It reads files and writes none. */
+/**
+ * The dashboard's server: HTTP over the catalog and its channels. It reads files and writes none.
+ */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { isIPv6 } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
-import { UserError, usageError } from '../../errors.js';
+import { UserError, usageError } from '../../util/errors.js';
 import { answer, answerJson, HEADERS, refuse } from './answers.js';
 import { type Assets, typeOf } from './assets.js';
 import { Catalog } from './catalog.js';
@@ -43,8 +45,8 @@ export interface Dashboard {
 }
 
 /** A browser opens six to a server at most. */
-const MOST_CONNECTIONS = 256;
-const MOST_STREAMS = 64;
+const MAX_CONNECTIONS = 256;
+const MAX_STREAMS = 64;
 const TIMEOUTS = { headers: 10_000, idle: 60_000 };
 /** Node looks every 30 s by itself. */
 const CHECK_EVERY_MS = 1_000;
@@ -56,7 +58,9 @@ const KEEP_ALIVE_MS = 5_000;
 const LOOK_AGAIN_MS = 3_000;
 let started = 0;
 
-/** Throws exit 2 where the root cannot be read, or the port or the host is not to be had. */
+/**
+ * @throws UserError (exit 2) if the root cannot be read, or the port or the host is not to be had
+ */
 export async function startDashboard(options: DashboardOptions): Promise<Dashboard> {
   const catalog = new Catalog(options.root);
   await catalog.refresh();
@@ -74,7 +78,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     },
     (request, response) => void handler.handle(request, response),
   );
-  server.maxConnections = MOST_CONNECTIONS;
+  server.maxConnections = MAX_CONNECTIONS;
   // of a stream of events, its beats are activity enough
   server.timeout = timeouts.idle;
   server.on('clientError', (error, socket) => refuseSocket(error, socket as Socket));
@@ -139,7 +143,7 @@ class Handler {
       }
       case 'comparison': {
         const document = await this.channels.comparison(route.paths);
-        if (document === undefined) refuse(response, 404, 'one of these runs is not there');
+        if (document === undefined) refuse(response, 404, 'one of these runs does not exist');
         else answerJson(response, document);
         return;
       }
@@ -156,8 +160,8 @@ class Handler {
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
-    if (this.streams >= MOST_STREAMS) {
-      refuse(response, 503, 'too many pages watch at the same time');
+    if (this.streams >= MAX_STREAMS) {
+      refuse(response, 503, 'too many pages are open');
       return;
     }
     this.streams += 1;
@@ -172,15 +176,16 @@ class Handler {
     }
     const stream: EventStream = new EventStream(response, this.name, () => channel?.leave(stream));
     if (channel === undefined) {
-      stream.send(troubled(`${missing(subject)}; once there is, it is shown here`));
+      stream.send(troubled(`${missing(subject)}; this page shows it as soon as it exists`));
       channel = await this.comingInto(stream, subject);
     }
     await channel?.join(stream, headerOf(request, 'last-event-id') ?? after);
   }
 
   /**
-   * Who asks for a run or sweep that is not there waits until it is: a refused stream would be asked for again and again, with an error on the
-   * browser's console each time. Undefined once the page is gone.
+   * Who asks for a run or sweep that is not there waits until it is: a refused stream would be
+   * asked for again and again, with an error on the browser's console each time. Undefined once the
+   * page is gone.
    */
   private async comingInto(stream: EventStream, subject: Subject): Promise<Channel | undefined> {
     while (stream.isOpen) {
@@ -205,7 +210,7 @@ class Handler {
 
 function missing(subject: Subject): string {
   return subject.kind === 'list'
-    ? 'there is no list'
+    ? 'the list does not exist yet'
     : `there is no ${subject.kind} '${subject.path.slice(0, 200)}'`;
 }
 
@@ -240,11 +245,11 @@ function listening(server: Server, { host, port }: Pick<DashboardOptions, 'host'
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'another program listens there',
+  EADDRINUSE: 'the address is already in use',
   EACCES: 'permission denied',
-  EADDRNOTAVAIL: 'this is no address of this machine',
+  EADDRNOTAVAIL: 'this is not an address of this machine',
   ENOTFOUND: 'there is no such host',
-  EAI_AGAIN: 'the name of the host cannot be looked up',
+  EAI_AGAIN: 'the host name cannot be resolved',
 };
 
 function refusedAddress(error: NodeJS.ErrnoException, host: string, port: number): Error {

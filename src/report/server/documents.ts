@@ -1,4 +1,7 @@
-/** What the dashboard's server tells its page besides reports. Types alone, so that the browser's code can share them. */
+/**
+ * What the dashboard's server tells its page besides reports. Types alone, so that the browser's
+ * code can share them.
+ */
 import type { CommonConfig, RunRow, SweepRow } from '../document.js';
 
 interface ListedEntry {
@@ -34,7 +37,10 @@ export interface ListDocument {
   readonly exists: boolean;
   /** How many folders deep runs are looked for. */
   readonly depth: number;
-  /** A folder of the root, relative to it, that has runs or sweeps deeper than that; null where a bounded look finds none. */
+  /**
+   * A folder of the root, relative to it, that has runs or sweeps deeper than that; null where a
+   * bounded look finds none.
+   */
   readonly deeper: string | null;
   /** Of the runs whose config is read. */
   readonly common_config: CommonConfig;

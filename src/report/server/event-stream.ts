@@ -1,9 +1,15 @@
-/** Server-sent events to one page (HTML Living Standard, 9.2): text, one message after the other, as long as the page listens. */
+/**
+ * Server-sent events to one page (HTML Living Standard, 9.2): text, one message after the other, as
+ * long as the page listens.
+ */
 import type { ServerResponse } from 'node:http';
 import type { Message, Watcher } from './channel.js';
 import type { Hello } from './documents.js';
 
-/** What a page that does not read may have waiting for it; then it is let go, and comes again for the whole document. */
+/**
+ * What a page that does not read may have waiting for it; then it is let go, and comes again for
+ * the whole document.
+ */
 const MAX_WAITING_BYTES = 32 << 20;
 /** Proxies, and pages that look whether we are still there, wait longer. */
 const BEAT_MS = 10_000;

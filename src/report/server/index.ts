@@ -1,6 +1,7 @@
 /** The live dashboard: everything under a folder of experiments, in a browser. */
-import { fileURLToPath } from 'node:url';
-import { readRun } from '../../review/run-record.js';
+
+import { readRun } from '../../review/reading/run-record.js';
+import { programFile } from '../../util/root.js';
 import { comparisonReportOf } from '../comparison-report.js';
 import { runReportOf } from '../run-report.js';
 import { buildSweepReport } from '../sweep-report.js';
@@ -11,7 +12,7 @@ export { type Dashboard, PORT_TAKEN } from './dashboard.js';
 export { isLoopback } from './guard.js';
 
 /** The build puts them beside the reports. */
-const ASSETS = fileURLToPath(new URL('..', import.meta.url));
+const ASSETS = programFile('report/');
 
 /** See `startDashboard`. */
 export function startReportDashboard(

@@ -3,10 +3,10 @@
  * read at each look, the newest first.
  */
 import { basename } from 'node:path';
-import { readPlainConfig } from '../../config/plain.js';
-import { withYoungerDefaults } from '../../config/younger-keys.js';
-import { UserError } from '../../errors.js';
+import { readPlainConfig } from '../../config/merge/plain.js';
+import { withYoungerDefaults } from '../../config/merge/younger-keys.js';
 import { RunDirectory } from '../../experiment/run-directory.js';
+import { UserError } from '../../util/errors.js';
 import { commonConfig, restOf } from '../common-config.js';
 import { configTexts } from '../config-values.js';
 import type { CommonConfig } from '../document.js';
@@ -61,7 +61,7 @@ export class ListedConfigs {
   }
 
   /** `runs` with what is not common of their configs: the same objects for the same runs. */
-  tell(runs: readonly ListedRun[]): readonly ListedRun[] {
+  withConfigs(runs: readonly ListedRun[]): readonly ListedRun[] {
     const { common } = this;
     const told = runs.map((listed): Told => {
       const texts = this.known.get(listed.path)?.texts ?? null;

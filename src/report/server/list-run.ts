@@ -1,16 +1,21 @@
-/** One run as the list shows it: from its summary and manifest; of one that goes on, or was killed, from the end of its log. */
+/**
+ * One run as the list shows it: from its summary and manifest; of one that goes on, or was killed,
+ * from the end of its log.
+ */
 import { basename, dirname } from 'node:path';
-import type { Verdict } from '../../experiment/events.js';
-import { type JsonObject, nonFiniteName, unspellNumbers } from '../../experiment/json.js';
-import { type OpenedFile, withFile } from '../../experiment/opened-file.js';
+import { type JsonObject, nonFiniteName, unspellNumbers } from '../../experiment/files/json.js';
+import { type OpenedFile, withFile } from '../../experiment/files/opened-file.js';
+import { isAbsent } from '../../experiment/files/unreadable.js';
+import type { Verdict } from '../../experiment/log/events.js';
 import { RunDirectory } from '../../experiment/run-directory.js';
 import type { Summary } from '../../experiment/summary.js';
-import { isAbsent } from '../../experiment/unreadable.js';
-import { finalName, pointsOf } from '../../review/history.js';
-import { type LogRecord, parseEvent } from '../../review/log-reader.js';
+import { finalName, pointsOf } from '../../review/reading/history.js';
+import { type LogRecord, parseEvent } from '../../review/reading/log-reader.js';
 import type { ListedRun } from './documents.js';
 
-/** Of a log's end: some hundred events, with an evaluation among them where there was one lately. */
+/**
+ * Of a log's end: some hundred events, with an evaluation among them where there was one lately.
+ */
 const END_BYTES = 65_536;
 
 export interface RunPlace {
@@ -130,7 +135,9 @@ function endOfLog(path: string): Newest {
   return newest;
 }
 
-/** The first may lack its beginning and is left out, likewise what stands after the last line's end. */
+/**
+ * The first may lack its beginning and is left out, likewise what stands after the last line's end.
+ */
 function linesAtEnd(file: OpenedFile): readonly string[] {
   const from = Math.max(0, file.bytes - END_BYTES);
   const lines = file.read(from, END_BYTES).toString('utf8').split('\n');

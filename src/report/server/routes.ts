@@ -1,12 +1,17 @@
-/** Addresses of the server: what each asks for. The parts of a path are looked up in the catalog, never opened. */
+/**
+ * Addresses of the server: what each asks for. The parts of a path are looked up in the catalog,
+ * never opened.
+ */
 import type { Subject } from './channels.js';
 
 export type Route =
   | { readonly kind: 'asset'; readonly name: string }
   | { readonly kind: 'document'; readonly subject: Subject }
-  /** Of 2 to `MOST_COMPARED` runs. */
+  /** Of 2 to `MAX_COMPARED` runs. */
   | { readonly kind: 'comparison'; readonly paths: readonly string[] }
-  /** `after`: the id of the last message that the page got; it can ask by `Last-Event-ID` as well. */
+  /**
+   * `after`: the id of the last message that the page got; it can ask by `Last-Event-ID` as well.
+   */
   | { readonly kind: 'events'; readonly subject: Subject; readonly after: string | undefined };
 
 /** What the page is made of, by address. */
@@ -18,11 +23,12 @@ const ASSETS: ReadonlyMap<string, string> = new Map([
 
 const EVENTS = '/events';
 /** More curves are not told apart in one picture. */
-const MOST_COMPARED = 12;
+const MAX_COMPARED = 12;
 
 /**
- * `/api/comparison?run=PATH&run=PATH`; `/api/list`, `/api/runs/PATH`, `/api/sweeps/PATH`, each also with `/events` after it. Undefined where there is nothing; throws URIError
- * for what is no address.
+ * `/api/comparison?run=PATH&run=PATH`; `/api/list`, `/api/runs/PATH`, `/api/sweeps/PATH`, each also
+ * with `/events` after it. Undefined where there is nothing; throws URIError for what is no
+ * address.
  * @param target as it stands in the request: a path, perhaps with a query
  */
 export function routeOf(target: string): Route | undefined {
@@ -32,7 +38,7 @@ export function routeOf(target: string): Route | undefined {
   if (asset !== undefined) return { kind: 'asset', name: asset };
   if (path === '/api/comparison') {
     const paths = new URLSearchParams(target.slice(path.length)).getAll('run');
-    return paths.length >= 2 && paths.length <= MOST_COMPARED ? { kind: 'comparison', paths } : undefined;
+    return paths.length >= 2 && paths.length <= MAX_COMPARED ? { kind: 'comparison', paths } : undefined;
   }
   const isEvents = path.endsWith(EVENTS);
   const subject = subjectOf(isEvents ? path.slice(0, -EVENTS.length) : path);

@@ -1,9 +1,9 @@
 /** One run as a source: its report, and the points that its log adds to the curves. */
 import { join } from 'node:path';
-import { isLocked } from '../../experiment/run-lock.js';
-import { type CurvePoint, pointsOf, type RunHistory } from '../../review/history.js';
-import { LogFollower } from '../../review/log-follower.js';
-import type { LogRecord } from '../../review/log-reader.js';
+import { isLocked } from '../../experiment/locks/run-lock.js';
+import { type CurvePoint, pointsOf, type RunHistory } from '../../review/reading/history.js';
+import { LogFollower } from '../../review/reading/log-follower.js';
+import type { LogRecord } from '../../review/reading/log-reader.js';
 import type { RunChange } from './documents.js';
 import { RUN_FILES, signatureOf } from './safe-files.js';
 import { DOCUMENT, type News, NOTHING, type Source } from './source.js';
@@ -56,15 +56,15 @@ export class RunSource implements Source {
       const news = this.log.poll();
       restarted ||= news.restarted;
       // of many only that there were some is of interest: they are told as a whole
-      records = records.length > MOST_POINTS ? records : [...records, ...news.records];
-      if (!news.more) return { restarted: restarted || records.length > MOST_POINTS, records };
+      records = records.length > MAX_POINTS ? records : [...records, ...news.records];
+      if (!news.more) return { restarted: restarted || records.length > MAX_POINTS, records };
       await new Promise(resolve => setImmediate(resolve));
     }
   }
 }
 
 /** Of new ones; more are told as a whole document. */
-const MOST_POINTS = 2000;
+const MAX_POINTS = 2000;
 
 function changeOf(records: readonly LogRecord[], seconds: number): RunChange {
   const points: Record<string, { steps: number[]; values: (number | null)[] }> = {};

@@ -1,7 +1,9 @@
-/** What of a run or sweep may be read for a browser: regular files that lie where they seem to lie. */
+/**
+ * What of a run or sweep may be read for a browser: regular files that lie where they seem to lie.
+ */
 import { lstatSync, type Stats } from 'node:fs';
 import { basename, join } from 'node:path';
-import { usageError } from '../../errors.js';
+import { usageError } from '../../util/errors.js';
 
 /** What the list reads of a run. */
 export const LISTED_FILES = ['summary.json', 'manifest.json', 'log.jsonl', 'notes.json'] as const;
@@ -37,8 +39,9 @@ const FOLDERS: readonly string[] = ['checkpoints', 'configs', 'trials'];
 const ABSENT = '-';
 
 /**
- * When and how large each of the files of `folder` is: equal texts for unchanged files. Throws exit 2 where one of them is a link, which
- * could lead out of the folder, or is no regular file, such as a pipe, which could keep its reader waiting.
+ * When and how large each of the files of `folder` is: equal texts for unchanged files. Throws exit
+ * 2 where one of them is a link, which could lead out of the folder, or is no regular file, such as
+ * a pipe, which could keep its reader waiting.
  */
 export function signatureOf(folder: string, files: readonly string[]): string {
   return files.map(name => signatureOfFile(join(folder, name))).join(' ');
@@ -55,7 +58,8 @@ function refuseUnsafe(path: string, found: Stats): void {
   const name = basename(path);
   const refused = (code: string, message: string) =>
     usageError({ code, message: `${name}: ${message}`, file: path });
-  if (found.isSymbolicLink()) throw refused('serve/link', 'this is a symbolic link, which is not followed');
+  if (found.isSymbolicLink())
+    throw refused('serve/link', 'this is a symbolic link, which cellrun does not follow');
   if (!(FOLDERS.includes(name) ? found.isDirectory() : found.isFile()))
-    throw refused('serve/special', 'this is no regular file, and is not read');
+    throw refused('serve/special', 'this is not a regular file');
 }

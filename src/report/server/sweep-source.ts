@@ -1,5 +1,8 @@
-/** One sweep as a source: its report, told whole whenever its journal, or the log of one of its trials, has grown. */
-import { findTrials } from '../../review/find.js';
+/**
+ * One sweep as a source: its report, told whole whenever its journal, or the log of one of its
+ * trials, has grown.
+ */
+import { findTrials } from '../../review/reading/find.js';
 import { isSweepWorkedOn } from '../../sweep/results/index.js';
 import { SWEEP_FILES, signatureOf } from './safe-files.js';
 import { DOCUMENT, type News, NOTHING, type Source } from './source.js';

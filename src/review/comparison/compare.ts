@@ -1,7 +1,10 @@
-/** Runs compared: what differs between them, what they reached, and whether that is more than chance. */
+/**
+ * Runs compared: what differs between them, what they reached, and whether that is more than
+ * chance.
+ */
 import type { MetricName } from '../../config/experiment.js';
-import { momentsOf } from '../../experiment/baseline.js';
-import type { RunRecord } from '../run-record.js';
+import { momentsOf } from '../../experiment/judging/baseline.js';
+import type { RunRecord } from '../reading/run-record.js';
 import { configDifferences, factDifferences, factNotes } from './differences.js';
 import type { Comparison, Performance, SideInfo } from './document.js';
 import { compareMetric, metricsOf } from './metrics.js';
@@ -16,7 +19,10 @@ export interface CompareSettings {
   readonly leftOut: Comparison['left_out'];
 }
 
-/** The document, from what was read; the sides are told apart by `sidesOf`. Needs no file and no clock. */
+/**
+ * The document, from what was read; the sides are told apart by `sidesOf`. Needs no file and no
+ * clock.
+ */
 export function comparisonOf(
   groups: readonly Group[],
   { metrics, all, leftOut }: CompareSettings,

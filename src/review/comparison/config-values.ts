@@ -1,7 +1,7 @@
 /** A config as its values by key, so that configs can be compared key by key. */
-import { flatValues } from '../../config/flat.js';
-import { earlierValues } from '../earlier-values.js';
-import type { RunRecord } from '../run-record.js';
+import { flatValues } from '../../config/merge/flat.js';
+import { earlierValues } from '../reading/earlier-values.js';
+import type { RunRecord } from '../reading/run-record.js';
 import { effectsOf, isDataPath } from './effects.js';
 
 export type ConfigValues = ReadonlyMap<string, unknown>;
@@ -17,7 +17,8 @@ export function drawsWithSeed(values: ConfigValues): boolean {
 }
 
 /**
- * The values that decide the results, but for the seed, those that were changed on the way included: runs in which all of these are equal are replicates of each other. Files of data count
+ * The values that decide the results, but for the seed, those that were changed on the way
+ * included: runs in which all of these are equal are replicates of each other. Files of data count
  * by what is in them where the manifest knows it.
  */
 export function decisiveValues({ config, manifest }: RunRecord): ConfigValues {

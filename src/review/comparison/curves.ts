@@ -1,8 +1,8 @@
 /** Learning curves of sides: the mean over their seeds. */
 
-import { momentsOf } from '../../experiment/baseline.js';
-import type { Curve } from '../curve.js';
-import type { RunHistory } from '../history.js';
+import { momentsOf } from '../../experiment/judging/baseline.js';
+import type { Curve } from '../reading/curve.js';
+import type { RunHistory } from '../reading/history.js';
 
 export interface SideCurve {
   readonly side: string;
@@ -66,7 +66,10 @@ function inUnits({ steps, values }: Curve, unit: number): Line {
   return { xs: steps.map(step => step / unit), ys: values };
 }
 
-/** At every place where any of the lines was measured; between its own measurements a line is straight. */
+/**
+ * At every place where any of the lines was measured; between its own measurements a line is
+ * straight.
+ */
 function meanCurve(lines: readonly Line[]): CurvePoint[] {
   const places = [...new Set(lines.flatMap(({ xs }) => xs))].sort((a, b) => a - b);
   const readers = lines.map(line => lineReader(line));
@@ -76,7 +79,10 @@ function meanCurve(lines: readonly Line[]): CurvePoint[] {
   });
 }
 
-/** Reads a line at ascending places; null before its beginning, after its end, and beside what is not finite. */
+/**
+ * Reads a line at ascending places; null before its beginning, after its end, and beside what is
+ * not finite.
+ */
 function lineReader({ xs, ys }: Line): (x: number) => number | null {
   let at = 0;
   return x => {

@@ -1,18 +1,18 @@
 /** What differs between sides besides the results: their configs, their data, what they ran on. */
 import { dirname, isAbsolute, relative } from 'node:path';
-import { isChosenByRun } from '../../config/schema-walk.js';
-import type { Json } from '../../experiment/json.js';
+import { isChosenByRun } from '../../config/schema/walk.js';
+import type { Json } from '../../experiment/files/json.js';
 import type { Manifest } from '../../experiment/manifest.js';
-import { earlierValues } from '../earlier-values.js';
-import type { RunRecord } from '../run-record.js';
+import { earlierValues } from '../reading/earlier-values.js';
+import type { RunRecord } from '../reading/run-record.js';
 import { type ConfigValues, valuesOf } from './config-values.js';
 import type { ConfigDifference, Effect, FactDifference } from './document.js';
 import { effectsOf, isDataPath } from './effects.js';
-import { type Side, tellingRuns } from './sides.js';
+import { distinguishingRuns, type Side } from './sides.js';
 
 /** @param all every key, not only those that differ */
 export function configDifferences(sides: readonly Side[], all: boolean): ConfigDifference[] {
-  const configs = sides.map(side => tellingRuns(side).map(({ record }) => portableValues(record)));
+  const configs = sides.map(side => distinguishingRuns(side).map(({ record }) => portableValues(record)));
   const keys = [...new Set(configs.flat().flatMap(values => [...values.keys()]))];
   const sameData = sameEverywhere(sides, manifest => manifest.datasets.map(({ sha256 }) => sha256));
   const drawn = configs.flat().some(values => values.has('dataset.test_fraction'));
@@ -33,7 +33,10 @@ export function configDifferences(sides: readonly Side[], all: boolean): ConfigD
 
 const GATES_BASELINE = /^gates\.\d+\.baseline$/;
 
-/** As in `valuesOf`, but the baselines of gates, which decide no result, as their config names them: where it lay is no difference. */
+/**
+ * As in `valuesOf`, but the baselines of gates, which decide no result, as their config names them:
+ * where it lay is no difference.
+ */
 function portableValues({ config, manifest }: RunRecord): ConfigValues {
   const file = manifest?.config_files.at(-1);
   const entries = [...valuesOf(config), ...earlierValues(manifest)].map(([key, value]) => {
@@ -62,8 +65,9 @@ interface Fact {
 }
 
 /**
- * Threads, cores and memory change no bit of a result (src/README.md). Node's version may: on the cpu backend it computes the exponentials. The
- * processor's name may not: what matters of it is `backend.arithmetic`.
+ * Threads, cores and memory change no bit of a result (src/README.md). Node's version may: on the
+ * cpu backend it computes the exponentials. The processor's name may not: what matters of it is
+ * `backend.arithmetic`.
  */
 const FACTS: readonly Fact[] = [
   { key: 'parameters', changesResults: true, of: ({ parameters }) => parameters },
@@ -94,7 +98,10 @@ export function factDifferences(sides: readonly Side[], all: boolean): FactDiffe
     .filter(difference => all || difference.differs);
 }
 
-/** What may explain a difference and yet is not seen in the table: it is the same on all sides, or differs within one. */
+/**
+ * What may explain a difference and yet is not seen in the table: it is the same on all sides, or
+ * differs within one.
+ */
 export function factNotes(sides: readonly Side[]): string[] {
   const mixed = sides.flatMap(side => {
     const keys = FACTS.filter(
@@ -108,7 +115,7 @@ export function factNotes(sides: readonly Side[]): string[] {
   const names = dirty.map(({ id }) => id).join(', ');
   return [
     ...mixed,
-    `${names} ran with changes that were not committed, so their code may differ though the revision is the same`,
+    `${names} ran with uncommitted changes, so their code may differ although the revision is the same`,
   ];
 }
 
@@ -140,7 +147,7 @@ function sameEverywhere(sides: readonly Side[], of: (manifest: Manifest) => Json
 }
 
 function manifestsOf(side: Side): Manifest[] {
-  return tellingRuns(side).flatMap(({ record }) => record.manifest ?? []);
+  return distinguishingRuns(side).flatMap(({ record }) => record.manifest ?? []);
 }
 
 /** Without repetitions, in order: numbers by size, all else by their text. */

@@ -1,5 +1,8 @@
-/** What a comparison says, as a plain document: what `compare --json` prints, laid out in schemas/comparison.schema.json. */
-import type { Json } from '../../experiment/json.js';
+/**
+ * What a comparison says, as a plain document: what `compare --json` prints, laid out in
+ * schemas/comparison.schema.json.
+ */
+import type { Json } from '../../experiment/files/json.js';
 import type { Interval } from '../statistics/interval.js';
 
 export interface Comparison {
@@ -49,7 +52,10 @@ export interface SideRun {
  */
 export type Effect = 'numerics' | 'data' | 'data_order' | 'initialisation' | 'length' | 'unknown';
 
-/** The values of each side, in the order of the sides: none where the key is not set, several where its runs differ. */
+/**
+ * The values of each side, in the order of the sides: none where the key is not set, several where
+ * its runs differ.
+ */
 type Values = readonly (readonly Json[])[];
 
 export interface ConfigDifference {

@@ -1,6 +1,9 @@
-/** What each key of a config changes: two runs that differ in nothing but keys without an effect have the same weights and metrics. */
+/**
+ * What each key of a config changes: two runs that differ in nothing but keys without an effect
+ * have the same weights and metrics.
+ */
 import type { Experiment } from '../../config/experiment.js';
-import { allKeys } from '../../config/schema-walk.js';
+import { allKeys } from '../../config/schema/walk.js';
 import type { Effect } from './document.js';
 
 /** The paths of all keys with a value of their own; lists of mappings without the index. */
@@ -117,7 +120,10 @@ const EFFECTS: Readonly<Record<Key, readonly Effect[]>> = {
 
 const BY_KEY: ReadonlyMap<string, readonly Effect[]> = new Map(Object.entries(EFFECTS));
 
-/** What a value at a key such as `gates.0.min` changes, also one that a run had until some step; empty: nothing. */
+/**
+ * What a value at a key such as `gates.0.min` changes, also one that a run had until some step;
+ * empty: nothing.
+ */
 export function effectsOf(key: string): readonly Effect[] {
   if (key === 'dataset.memory') return [];
   if (key.startsWith('dataset.')) return ['data'];

@@ -1,7 +1,10 @@
-/** Whether two sides differ by more than chance: paired by seed where they share seeds, each side against the first. */
+/**
+ * Whether two sides differ by more than chance: paired by seed where they share seeds, each side
+ * against the first.
+ */
 
-import { momentsOf } from '../../experiment/baseline.js';
-import { counted } from '../../words.js';
+import { momentsOf } from '../../experiment/judging/baseline.js';
+import { counted } from '../../util/words.js';
 import { differenceInterval, meanInterval } from '../statistics/bootstrap.js';
 import { holm } from '../statistics/holm.js';
 import { leastRankSumP, mannWhitney } from '../statistics/mann-whitney.js';
@@ -111,8 +114,8 @@ function agreed(ranks: number, difference: number): number {
 }
 
 /**
- * Second less first. What is equal but for the rounding of a subtraction is a tie: differences count in units of 2^-48 of the largest value,
- * 16 times what float64 can be off there.
+ * Second less first. What is equal but for the rounding of a subtraction is a tie: differences
+ * count in units of 2^-48 of the largest value, 16 times what float64 can be off there.
  */
 function differencesOf(pairs: readonly (readonly [number, number])[]): number[] {
   const largest = Math.max(...pairs.flat().map(Math.abs));
@@ -135,13 +138,13 @@ function judge(
   test: TestResult | null,
   { largerIsBetter, others }: Family,
 ): { verdict: ComparisonVerdict; reason: string | null } {
-  if (test === null) return { verdict: 'no value', reason: 'one of the sides has no value that counts' };
+  if (test === null) return { verdict: 'no value', reason: 'one side has no valid value' };
   if (compared.isIdentical) return { verdict: 'identical', reason: null };
   const { direction, smaller } = compared;
   if (smaller === 1) return { verdict: 'cannot tell', reason: oneSeed(compared, others) };
   if (test.p_adjusted <= ALPHA) {
     if (direction === 0)
-      return { verdict: 'not distinguishable', reason: 'its mean and its ranks point to different sides' };
+      return { verdict: 'not distinguishable', reason: 'its mean and its ranks favor different sides' };
     return { verdict: direction > 0 === largerIsBetter ? 'better' : 'worse', reason: null };
   }
   return { verdict: 'not distinguishable', reason: tooFew(compared, test, others) };

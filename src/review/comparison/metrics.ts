@@ -1,10 +1,10 @@
 /** What the sides reached, metric by metric, and whether that is more than chance. */
 import type { MetricName } from '../../config/experiment.js';
-import { largerIsBetter, METRICS } from '../../config/metrics.js';
-import { momentsOf } from '../../experiment/baseline.js';
-import { metricValue } from '../../experiment/gates.js';
-import { nonFiniteName } from '../../experiment/json.js';
-import type { RunRecord } from '../run-record.js';
+import { largerIsBetter, METRICS } from '../../config/rules/metrics.js';
+import { nonFiniteName } from '../../experiment/files/json.js';
+import { momentsOf } from '../../experiment/judging/baseline.js';
+import { metricValue } from '../../experiment/judging/gates.js';
+import type { RunRecord } from '../reading/run-record.js';
 import type { MetricComparison, MetricOfSide } from './document.js';
 import { compareValues } from './judge.js';
 import { countedRuns, type Side } from './sides.js';

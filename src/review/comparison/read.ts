@@ -1,8 +1,9 @@
 /** The runs that the arguments of `compare` name. */
-import { type Diagnostic, EXIT, UserError } from '../../errors.js';
+
 import { bestRow, readSweepResults } from '../../sweep/results/index.js';
-import { kindOf, runsAt } from '../find.js';
-import { type RunRecord, readRun } from '../run-record.js';
+import { type Diagnostic, EXIT, UserError } from '../../util/errors.js';
+import { kindOf, runsAt } from '../reading/find.js';
+import { type RunRecord, readRun } from '../reading/run-record.js';
 import type { Comparison } from './document.js';
 import type { Group } from './sides.js';
 
@@ -16,7 +17,11 @@ export interface ReadGroups {
   readonly error: UserError | undefined;
 }
 
-/** Each argument is a run, a sweep, or a folder of runs. Throws exit 2 with every argument that is none of these; a run that cannot be read is left out. */
+/**
+ * Each argument is a run, a sweep, or a folder of runs.
+ * @throws UserError (exit 2) with every argument that is none of these; a run that cannot be read
+ *   is left out
+ */
 export function readGroups(paths: readonly string[]): ReadGroups {
   const wrong: UserError[] = [];
   const found = paths.map(path => ({ path, runs: tried(() => runsAt(path), wrong) ?? [] }));
@@ -44,7 +49,10 @@ export function readGroups(paths: readonly string[]): ReadGroups {
   };
 }
 
-/** Those of a sweep's best trial, with each seed; none where `path` is no sweep, or one that has no best yet. */
+/**
+ * Those of a sweep's best trial, with each seed; none where `path` is no sweep, or one that has no
+ * best yet.
+ */
 function bestRuns(path: string): ReadonlySet<string> {
   if (kindOf(path) !== 'sweep') return new Set();
   const { directory, plan, records } = readSweepResults(path);

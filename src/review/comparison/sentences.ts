@@ -1,5 +1,5 @@
 /** What a comparison says in sentences and words, whoever shows it. */
-import type { Json } from '../../experiment/json.js';
+import type { Json } from '../../experiment/files/json.js';
 import type { Comparison, Effect, SideComparison, SideInfo } from './document.js';
 
 const EFFECTS: Readonly<Record<Effect, string>> = {

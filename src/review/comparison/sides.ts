@@ -1,6 +1,6 @@
 /** Which runs are replicates of each other: the sides of a comparison. */
 import stableStringify from 'safe-stable-stringify';
-import type { RunRecord } from '../run-record.js';
+import type { RunRecord } from '../reading/run-record.js';
 import { type ConfigValues, DATA, decisiveValues, drawsWithSeed, valuesOf } from './config-values.js';
 
 /** What one argument of `compare` led to. */
@@ -33,14 +33,14 @@ export function countedRuns({ runs }: Side): PlacedRun[] {
 }
 
 /** The runs that say what a side is: those that count, or all where none does. */
-export function tellingRuns(side: Side): readonly PlacedRun[] {
+export function distinguishingRuns(side: Side): readonly PlacedRun[] {
   const counted = countedRuns(side);
   return counted.length > 0 ? counted : side.runs;
 }
 
 /**
- * The sides of all groups, in order; of one group the best trial's, then those with runs that count, by the values that set them apart. Notes
- * tell which groups have several.
+ * The sides of all groups, in order; of one group the best trial's, then those with runs that
+ * count, by the values that set them apart. Notes tell which groups have several.
  */
 export function sidesOf(groups: readonly Group[]): { readonly sides: Side[]; readonly notes: string[] } {
   const notes: string[] = [];
@@ -132,7 +132,10 @@ function compareParts(a: Part, b: Part, keys: readonly string[]): number {
   return 0;
 }
 
-/** Of runs with the same seed the newest counts: the same config gives the same result, unless code or machine changed. */
+/**
+ * Of runs with the same seed the newest counts: the same config gives the same result, unless code
+ * or machine changed.
+ */
 function place(runs: readonly RunRecord[]): PlacedRun[] {
   const placed = runs.map(record => ({ record, seed: seedOf(record), leftOut: reasonToLeaveOut(record) }));
   const newest = new Map<number | null, PlacedRun>();
@@ -144,7 +147,7 @@ function place(runs: readonly RunRecord[]): PlacedRun[] {
     .map(run => {
       const counted = newest.get(run.seed);
       if (run.leftOut !== null || counted === run) return run;
-      return { ...run, leftOut: `seed ${run.seed} was run again by ${counted?.record.id}, which counts` };
+      return { ...run, leftOut: `replaced by ${counted?.record.id} with the same seed ${run.seed}` };
     })
     .toSorted((a, b) => (a.seed ?? -1) - (b.seed ?? -1) || compareIds(a, b));
 }
@@ -159,7 +162,7 @@ function reasonToLeaveOut({ state, summary }: RunRecord): string | null {
   const place = summary === undefined ? '' : ` after step ${summary.steps}`;
   const REASONS: Readonly<Record<Exclude<typeof state, 'completed'>, string>> = {
     running: 'it is still running',
-    killed: 'its process ended without saying how',
+    killed: 'its process ended without an exit status',
     interrupted: `it was interrupted${place}`,
     diverged: `it diverged${place}`,
     failed: `it failed${place}`,

@@ -1,17 +1,21 @@
 /**
- * Intervals by drawing from what was measured: the BCa method (bias-corrected and accelerated) of Efron and Tibshirani, "An Introduction to the
- * Bootstrap" (1993), chapter 14; the acceleration of several samples as in Davison and Hinkley, "Bootstrap Methods and their Application"
- * (1997), section 5.3.
+ * Intervals by drawing from what was measured: the BCa method (bias-corrected and accelerated) of
+ * Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 14; the acceleration of
+ * several samples as in Davison and Hinkley, "Bootstrap Methods and their Application" (1997),
+ * section 5.3.
  */
-import { momentsOf } from '../../experiment/baseline.js';
-import { normalMass, normalQuantile } from '../../normal.js';
-import { RandomStream } from '../../random.js';
+import { momentsOf } from '../../experiment/judging/baseline.js';
+import { normalMass, normalQuantile } from '../../util/normal.js';
+import { RandomStream } from '../../util/random.js';
 import type { Interval } from './interval.js';
 
 const RESAMPLES = 10_000;
 const LEVEL = 0.95;
-/** Of fewer values there are so few different resamples, 35 of four, that an interval would look much surer than it is. */
-const LEAST_VALUES = 5;
+/**
+ * Of fewer values there are so few different resamples, 35 of four, that an interval would look
+ * much surer than it is.
+ */
+const MIN_VALUES = 5;
 
 /** A sample whose mean is added to, or taken from, the statistic. */
 interface Term {
@@ -19,14 +23,20 @@ interface Term {
   readonly sign: 1 | -1;
 }
 
-/** Of the mean of one sample; null of fewer than five values. The same values in the same order always give the same interval. */
+/**
+ * Of the mean of one sample; null of fewer than five values. The same values in the same order
+ * always give the same interval.
+ */
 export function meanInterval(values: readonly number[]): Interval | null {
-  return values.length < LEAST_VALUES ? null : interval([{ values, sign: 1 }]);
+  return values.length < MIN_VALUES ? null : interval([{ values, sign: 1 }]);
 }
 
-/** Of the mean of `second` less that of `first`, which are independent; null where one has fewer than five values. */
+/**
+ * Of the mean of `second` less that of `first`, which are independent; null where one has fewer
+ * than five values.
+ */
 export function differenceInterval(first: readonly number[], second: readonly number[]): Interval | null {
-  if (Math.min(first.length, second.length) < LEAST_VALUES) return null;
+  if (Math.min(first.length, second.length) < MIN_VALUES) return null;
   const terms: Term[] = [
     { values: first, sign: -1 },
     { values: second, sign: 1 },
@@ -66,7 +76,10 @@ function resampledMean(values: readonly number[], random: RandomStream): number 
   return sum / values.length;
 }
 
-/** (14.15), summed over the samples; the jackknife's means differ from the mean by (mean - value) / (n - 1). */
+/**
+ * (14.15), summed over the samples; the jackknife's means differ from the mean by (mean - value) /
+ * (n - 1).
+ */
 function acceleration(terms: readonly Term[]): number {
   let [cubes, squares] = [0, 0];
   for (const { values, sign } of terms) {

@@ -1,6 +1,12 @@
-/** Several tests at once: Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of Statistics 6 (1979). */
+/**
+ * Several tests at once: Holm, "A simple sequentially rejective multiple test procedure",
+ * Scandinavian Journal of Statistics 6 (1979).
+ */
 
-/** Each p adjusted, in the order given: all whose adjusted p is at most α are rejected together at the level α. */
+/**
+ * Each p adjusted, in the order given: all whose adjusted p is at most α are rejected together at
+ * the level α.
+ */
 export function holm(ps: readonly number[]): number[] {
   const order = ps.map((_, i) => i).sort((a, b) => ps[a] - ps[b]);
   const adjusted = new Array<number>(ps.length);

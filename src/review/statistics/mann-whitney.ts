@@ -1,6 +1,7 @@
 /**
- * The rank-sum test for two independent samples: Mann and Whitney, "On a test of whether one of two random variables is stochastically
- * larger than the other", Annals of Mathematical Statistics 18 (1947).
+ * The rank-sum test for two independent samples: Mann and Whitney, "On a test of whether one of two
+ * random variables is stochastically larger than the other", Annals of Mathematical Statistics 18
+ * (1947).
  */
 import { doubledRanks, twoSided } from './ranks.js';
 
@@ -14,8 +15,9 @@ export interface RankSums {
 }
 
 /**
- * Ties share their mean rank. The null distribution is exact for these very ranks: each choice of the values that make up a sample is as
- * likely as any. Takes time in n⁴. Neither sample may be empty.
+ * Ties share their mean rank. The null distribution is exact for these very ranks: each choice of
+ * the values that make up a sample is as likely as any. Takes time in n⁴. Neither sample may be
+ * empty.
  */
 export function mannWhitney(first: readonly number[], second: readonly number[]): RankSums {
   const ranks = doubledRanks([...first, ...second]);

@@ -1,6 +1,9 @@
 /** Ranks as whole numbers, which exact distributions are counted over. */
 
-/** Twice the rank of each value, from 2 upwards: ties share their mean rank, which doubled is a whole number. */
+/**
+ * Twice the rank of each value, from 2 upwards: ties share their mean rank, which doubled is a
+ * whole number.
+ */
 export function doubledRanks(values: readonly number[]): number[] {
   const order = values.map((_, i) => i).sort((a, b) => values[a] - values[b]);
   const ranks = new Array<number>(values.length);
@@ -14,7 +17,8 @@ export function doubledRanks(values: readonly number[]): number[] {
 }
 
 /**
- * Two-sided probability of a statistic at least as far out as `at`: twice the smaller tail, at most 1.
+ * Two-sided probability of a statistic at least as far out as `at`: twice the smaller tail, at most
+ * 1.
  * @param weights proportional to the probabilities of 0, 1, 2 …
  */
 export function twoSided(weights: Float64Array, at: number): number {

@@ -1,6 +1,7 @@
 /**
- * The signed-rank test for paired samples: Wilcoxon, "Individual comparisons by ranking methods", Biometrics Bulletin 1 (1945);
- * with zeros as Pratt, "Remarks on zeros and ties in the Wilcoxon signed rank procedures", JASA 54 (1959).
+ * The signed-rank test for paired samples: Wilcoxon, "Individual comparisons by ranking methods",
+ * Biometrics Bulletin 1 (1945); with zeros as Pratt, "Remarks on zeros and ties in the Wilcoxon
+ * signed rank procedures", JASA 54 (1959).
  */
 import { doubledRanks, twoSided } from './ranks.js';
 
@@ -16,8 +17,9 @@ export interface SignedRanks {
 }
 
 /**
- * Zeros are ranked with the others and then left out (Pratt); ties share their mean rank. The null distribution is exact for these very
- * ranks: each of the 2^m assignments of signs to the m differences that are not 0 is as likely as any. Takes time in n³.
+ * Zeros are ranked with the others and then left out (Pratt); ties share their mean rank. The null
+ * distribution is exact for these very ranks: each of the 2^m assignments of signs to the m
+ * differences that are not 0 is as likely as any. Takes time in n³.
  */
 export function wilcoxonSignedRank(differences: readonly number[]): SignedRanks {
   const ranks = doubledRanks(differences.map(Math.abs));

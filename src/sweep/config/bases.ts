@@ -2,11 +2,11 @@
 import { basename, dirname, extname, isAbsolute, join } from 'node:path';
 import type { MetricName } from '../../config/experiment.js';
 import { type ConfigSource, openConfig } from '../../config/load.js';
-import { measuredMetrics, metricsOf } from '../../config/losses.js';
-import type { Place } from '../../config/source.js';
-import { possibleMetrics, splitsOf } from '../../config/splits.js';
-import { type MapNode, type Node, nodeAt } from '../../config/tree.js';
-import { type Diagnostic, UserError } from '../../errors.js';
+import { measuredMetrics, metricsOf } from '../../config/rules/losses.js';
+import { possibleMetrics, splitsOf } from '../../config/rules/splits.js';
+import type { Place } from '../../config/yaml/source.js';
+import { type MapNode, type Node, nodeAt } from '../../config/yaml/tree.js';
+import { type Diagnostic, UserError } from '../../util/errors.js';
 import type { Base } from '../plan.js';
 import type { FrozenBase } from '../sweep-directory.js';
 import { VARIANT } from '../trial-runs.js';

@@ -1,10 +1,10 @@
 /** A sweep without a file: configs, and values for their keys, on the command line. */
 import { basename, dirname, resolve } from 'node:path';
 import { type ConfigSource, openConfig } from '../../config/load.js';
-import { parseText } from '../../config/parse.js';
-import { positionOf, SourceText } from '../../config/source.js';
-import type { Entry, MapNode, Node } from '../../config/tree.js';
-import { type Diagnostic, UserError, usageError } from '../../errors.js';
+import { parseText } from '../../config/yaml/parse.js';
+import { positionOf, SourceText } from '../../config/yaml/source.js';
+import type { Entry, MapNode, Node } from '../../config/yaml/tree.js';
+import { type Diagnostic, UserError, usageError } from '../../util/errors.js';
 import { COMMAND_LINE } from './bases.js';
 import type { SweepText } from './load.js';
 import { mapping, orBroken, type SweepFlags, scalar, withFlags } from './read.js';

@@ -1,6 +1,6 @@
 /** What a point sets in its config, and saying at which points something is wrong. */
-import type { Assignment } from '../../config/overrides.js';
-import type { Diagnostic } from '../../errors.js';
+import type { Assignment } from '../../config/merge/overrides.js';
+import type { Diagnostic } from '../../util/errors.js';
 import { canonical, type Point, type Value } from '../space.js';
 import { VARIANT } from '../trial-runs.js';
 import { assignmentsOf, type LocatedParameter } from './parameters.js';

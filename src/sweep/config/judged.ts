@@ -1,8 +1,8 @@
 /** The configs of a sweep's points, judged one after the other, and what they have in common. */
 import type { Experiment, PartialExperiment } from '../../config/experiment.js';
 import type { LoadedExperiment } from '../../config/load.js';
-import type { Place } from '../../config/source.js';
-import type { Diagnostic } from '../../errors.js';
+import type { Place } from '../../config/yaml/source.js';
+import type { Diagnostic } from '../../util/errors.js';
 import type { Point } from '../space.js';
 import { baseOf } from '../trial-runs.js';
 import type { LoadedBase } from './bases.js';

@@ -1,8 +1,8 @@
 /** From a sweep's tree, read from a file or made of the command line, to its plan: every point is judged before anything starts. */
 import { failed, type LoadedExperiment } from '../../config/load.js';
-import { Locator } from '../../config/locator.js';
-import { type MapNode, valuePlace } from '../../config/tree.js';
-import type { Diagnostic, UserError } from '../../errors.js';
+import { Locator } from '../../config/yaml/locator.js';
+import { type MapNode, valuePlace } from '../../config/yaml/tree.js';
+import type { Diagnostic, UserError } from '../../util/errors.js';
 import type { Objective, SweepPlan } from '../plan.js';
 import type { Point, Space } from '../space.js';
 import { VARIANT } from '../trial-runs.js';

@@ -1,6 +1,6 @@
 /** What a sweep seeks: what it states, or by default what its configs judge checkpoints by. */
-import type { Locator } from '../../config/locator.js';
-import type { Diagnostic } from '../../errors.js';
+import type { Locator } from '../../config/yaml/locator.js';
+import type { Diagnostic } from '../../util/errors.js';
 import type { Objective } from '../plan.js';
 import { COMMAND_LINE, type LoadedBase } from './bases.js';
 import type { SweepSettings } from './settings.js';

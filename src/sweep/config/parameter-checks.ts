@@ -1,9 +1,9 @@
 /** Rules of parameters that need no config: keys, bounds, conditions, exclusions. */
-import { allKeys, schemaAt } from '../../config/schema-walk.js';
-import { positionOf } from '../../config/source.js';
-import { nearest } from '../../config/suggest.js';
-import { keyPlace, type MapNode, nodeAt, type Path, valuePlace } from '../../config/tree.js';
-import type { Diagnostic } from '../../errors.js';
+import { allKeys, schemaAt } from '../../config/schema/walk.js';
+import { nearest } from '../../config/wording/suggest.js';
+import { positionOf } from '../../config/yaml/source.js';
+import { keyPlace, type MapNode, nodeAt, type Path, valuePlace } from '../../config/yaml/tree.js';
+import type { Diagnostic } from '../../util/errors.js';
 import { canonical, type Parameter, type Point, sameValue, type Value } from '../space.js';
 import { VARIANT } from '../trial-runs.js';
 import { inOrder } from './order.js';

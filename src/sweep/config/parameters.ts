@@ -1,10 +1,10 @@
 /** From the `parameters` of a sweep to those of its space, each with the places that complaints about it point to. */
 
 import { resolve } from 'node:path';
-import type { Assignment } from '../../config/overrides.js';
-import { schemaAt } from '../../config/schema-walk.js';
-import type { Place } from '../../config/source.js';
-import { type MapNode, type Node, nodeAt, toPlain } from '../../config/tree.js';
+import type { Assignment } from '../../config/merge/overrides.js';
+import { schemaAt } from '../../config/schema/walk.js';
+import type { Place } from '../../config/yaml/source.js';
+import { type MapNode, type Node, nodeAt, toPlain } from '../../config/yaml/tree.js';
 import { canonical, type Distribution, type Parameter, type Point, type Value } from '../space.js';
 import type { GivenParameter, SweepSettings } from './settings.js';
 

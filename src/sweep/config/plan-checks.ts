@@ -1,10 +1,10 @@
 /** Rules between the parts of a sweep that need no config. */
 import { resolve } from 'node:path';
 import type { MetricName } from '../../config/experiment.js';
-import type { Locator } from '../../config/locator.js';
-import { largerIsBetter, rangeOf } from '../../config/metrics.js';
-import { positionOf, SourceText } from '../../config/source.js';
-import type { Diagnostic } from '../../errors.js';
+import { largerIsBetter, rangeOf } from '../../config/rules/metrics.js';
+import type { Locator } from '../../config/yaml/locator.js';
+import { positionOf, SourceText } from '../../config/yaml/source.js';
+import type { Diagnostic } from '../../util/errors.js';
 import type { Objective } from '../plan.js';
 import { COMMAND_LINE } from './bases.js';
 import type { LocatedParameter } from './parameters.js';

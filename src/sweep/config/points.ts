@@ -1,5 +1,5 @@
 /** Which points of a space are judged before the first trial starts. */
-import { RandomStream } from '../../random.js';
+import { RandomStream } from '../../util/random.js';
 import { drawPoint } from '../search/draw.js';
 import { gridPoints, gridSize, pointsAtMost } from '../search/grid.js';
 import type { Distribution, Point, Space } from '../space.js';

@@ -1,11 +1,12 @@
 /** A pruner on its own, named on the command line as a sweep names it. */
-import { explainSchemaErrors } from '../../config/complaints.js';
-import { Locator } from '../../config/locator.js';
-import { validateAgainst } from '../../config/schema.js';
-import { sweepSchema } from '../../config/schema-walk.js';
-import { SourceText } from '../../config/source.js';
-import { type MapNode, toPlain } from '../../config/tree.js';
-import { usageError } from '../../errors.js';
+
+import { validateAgainst } from '../../config/schema/schema.js';
+import { sweepSchema } from '../../config/schema/walk.js';
+import { explainSchemaErrors } from '../../config/wording/complaints.js';
+import { Locator } from '../../config/yaml/locator.js';
+import { SourceText } from '../../config/yaml/source.js';
+import { type MapNode, toPlain } from '../../config/yaml/tree.js';
+import { usageError } from '../../util/errors.js';
 import type { Pruner, SweepPlan } from '../plan.js';
 import { flagNode, mapping, scalar } from './read.js';
 import { checkPruner } from './run-checks.js';

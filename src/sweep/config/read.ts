@@ -1,9 +1,9 @@
 /** A sweep file as a tree, with what flags say in its place. */
 import { dirname, resolve } from 'node:path';
-import { parseConfig, parseText } from '../../config/parse.js';
-import { type Place, positionOf, readSource, SourceText } from '../../config/source.js';
-import type { MapNode, Node } from '../../config/tree.js';
-import { type Diagnostic, UserError, usageError } from '../../errors.js';
+import { parseConfig, parseText } from '../../config/yaml/parse.js';
+import { type Place, positionOf, readSource, SourceText } from '../../config/yaml/source.js';
+import type { MapNode, Node } from '../../config/yaml/tree.js';
+import { type Diagnostic, UserError, usageError } from '../../util/errors.js';
 import type { SweepText } from './load.js';
 
 /** What flags say, as text; each wins over what the sweep says. */

@@ -1,12 +1,12 @@
 /** Rules between a sweep and the configs of its points. */
 import type { MetricName } from '../../config/experiment.js';
-import { flatValues } from '../../config/flat.js';
-import type { Locator } from '../../config/locator.js';
-import { type Measuring, measuredMetrics, metricsOf } from '../../config/losses.js';
-import { positionOf } from '../../config/source.js';
-import { possibleMetrics, splitsOf } from '../../config/splits.js';
-import { nearest } from '../../config/suggest.js';
-import type { Diagnostic } from '../../errors.js';
+import { flatValues } from '../../config/merge/flat.js';
+import { type Measuring, measuredMetrics, metricsOf } from '../../config/rules/losses.js';
+import { possibleMetrics, splitsOf } from '../../config/rules/splits.js';
+import { nearest } from '../../config/wording/suggest.js';
+import type { Locator } from '../../config/yaml/locator.js';
+import { positionOf } from '../../config/yaml/source.js';
+import type { Diagnostic } from '../../util/errors.js';
 import type { Objective } from '../plan.js';
 import { gridSize, pointsAtMost } from '../search/grid.js';
 import type { Space } from '../space.js';

@@ -1,6 +1,6 @@
 /** What a sweep says, as it stands after its schema: every default that depends on nothing filled in. */
-import { fillSweepDefaults } from '../../config/defaults.js';
-import { type MapNode, toPlain } from '../../config/tree.js';
+import { fillSweepDefaults } from '../../config/merge/defaults.js';
+import { type MapNode, toPlain } from '../../config/yaml/tree.js';
 import type { Method, Objective, Pruner, SweepPlan } from '../plan.js';
 import type { Value } from '../space.js';
 

@@ -1,9 +1,10 @@
 /** What a sweep's schema says, and the rest of the sweep without what it refuses, so that this is judged at the same time. */
-import { explainSchemaErrors } from '../../config/complaints.js';
-import { type SchemaError, validateAgainst } from '../../config/schema.js';
-import { sweepSchema } from '../../config/schema-walk.js';
-import { type Entry, type MapNode, type Node, toPlain } from '../../config/tree.js';
-import type { Diagnostic } from '../../errors.js';
+
+import { type SchemaError, validateAgainst } from '../../config/schema/schema.js';
+import { sweepSchema } from '../../config/schema/walk.js';
+import { explainSchemaErrors } from '../../config/wording/complaints.js';
+import { type Entry, type MapNode, type Node, toPlain } from '../../config/yaml/tree.js';
+import type { Diagnostic } from '../../util/errors.js';
 import { nameOf } from './parameters.js';
 
 /** What a sweep says that nobody can know: it is refused, missing, or perhaps meant by an unknown key. No rule about it applies. */

@@ -1,5 +1,5 @@
 /** The parameters of a sweep that can be judged further though something is wrong with others. */
-import type { Diagnostic } from '../../errors.js';
+import type { Diagnostic } from '../../util/errors.js';
 import { sameValue, type Value } from '../space.js';
 import type { LocatedParameter } from './parameters.js';
 import type { Unknown } from './shape.js';

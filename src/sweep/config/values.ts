@@ -1,7 +1,7 @@
 /** Each value of each parameter against the schema of the config, before points are formed of them. */
 import type { ConfigSource } from '../../config/load.js';
-import type { Place } from '../../config/source.js';
-import type { Diagnostic } from '../../errors.js';
+import type { Place } from '../../config/yaml/source.js';
+import type { Diagnostic } from '../../util/errors.js';
 import { exists, type Point, type Value } from '../space.js';
 import { pointAssignments } from './complaints.js';
 import type { LocatedParameter } from './parameters.js';

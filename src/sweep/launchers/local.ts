@@ -1,7 +1,8 @@
 /** Trials on this machine, each in a process group of its own that ends with the sweep, however that ends. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { isSameProcess, processIdentity } from '../../experiment/process-identity.js';
+import { isSameProcess, processIdentity } from '../../experiment/locks/process-identity.js';
+import { programFile } from '../../util/root.js';
 import type { Launcher, RunningTask, Task, TaskEnd } from '../launcher.js';
 import { Tail } from './tail.js';
 
@@ -12,9 +13,7 @@ const POLL_MS = 100;
 export class LocalLauncher implements Launcher {
   readonly name = 'local';
 
-  constructor(
-    private readonly program: string = fileURLToPath(new URL('../../cli/main.js', import.meta.url)),
-  ) {}
+  constructor(private readonly program: string = programFile('cli/main.js')) {}
 
   async open(): Promise<void> {}
 

@@ -1,6 +1,6 @@
 /** The Redis server behind a queue, and the packages that speak to it, which only those install who use a queue. */
 import type { Redis } from 'ioredis';
-import { type UserError, usageError } from '../../errors.js';
+import { type UserError, usageError } from '../../util/errors.js';
 
 /** What BullMQ needs: Redis 6.2. */
 const OLDEST = [6, 2] as const;

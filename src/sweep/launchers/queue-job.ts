@@ -6,8 +6,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync, realpathSync } from 'node:fs';
 import { basename, dirname, resolve, sep } from 'node:path';
-import { validateAgainst } from '../../config/schema.js';
-import { EXIT, type UserError, usageError } from '../../errors.js';
+import { validateAgainst } from '../../config/schema/schema.js';
+import { EXIT, type UserError, usageError } from '../../util/errors.js';
 import { readJournal } from '../journal.js';
 import type { Task, TaskEnd } from '../launcher.js';
 import type { SweepPlan } from '../plan.js';

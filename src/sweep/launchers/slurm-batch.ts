@@ -14,8 +14,8 @@ import {
 } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { writeAtomic, writeJsonAtomic } from '../../experiment/atomic.js';
-import { makeFolder } from '../../experiment/new-folder.js';
+import { writeAtomic, writeJsonAtomic } from '../../experiment/files/atomic.js';
+import { makeFolder } from '../../experiment/files/new-folder.js';
 import type { Task, TaskEnd } from '../launcher.js';
 import type { JobId } from './slurm-commands.js';
 import { batchScript } from './slurm-script.js';

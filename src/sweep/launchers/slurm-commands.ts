@@ -1,14 +1,14 @@
 /** Slurm's own commands: what is asked of them, and what they answer. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { type UserError, usageError } from '../../errors.js';
+import { type UserError, usageError } from '../../util/errors.js';
 
 const run = promisify(execFile);
 
 /** A controller under load may take its time; what takes longer than this hangs. */
 const PATIENCE_MS = 60_000;
 /** Many arrays of many tasks are listed at once. */
-const MOST_BYTES = 64 * 2 ** 20;
+const MAX_BYTES = 64 * 2 ** 20;
 /** Slurm's default; its configuration says otherwise where it is otherwise. */
 const MAX_ARRAY_SIZE = 1001;
 /** What scancel says where there is nothing left to cancel, or a pending job is to be signalled. */
@@ -75,7 +75,7 @@ async function cancel(...args: string[]): Promise<void> {
 
 async function slurm(command: string, args: readonly string[]): Promise<string> {
   try {
-    const limits = { timeout: PATIENCE_MS, maxBuffer: MOST_BYTES };
+    const limits = { timeout: PATIENCE_MS, maxBuffer: MAX_BYTES };
     return (await run(command, args, limits)).stdout;
   } catch (error) {
     throw refusal(command, error as NodeJS.ErrnoException & { readonly stderr?: string });

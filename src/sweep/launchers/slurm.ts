@@ -5,7 +5,7 @@
  */
 import { basename, dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { programFile } from '../../util/root.js';
 import type { Launcher, RunningTask, Task } from '../launcher.js';
 import { SlurmBatch } from './slurm-batch.js';
 import {
@@ -20,7 +20,7 @@ import {
 import { LIMIT_SIGNAL } from './slurm-script.js';
 import { hasEnded, type Job, type Pace, SlurmWatch, USUAL_PACE } from './slurm-watch.js';
 
-const PROGRAM = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
+const PROGRAM = programFile('cli/main.js');
 /** Tasks that become ready within this time, in milliseconds, share an array. */
 const MOMENT_MS = 100;
 /** How long before the limit a run is asked to stop. */

@@ -4,7 +4,7 @@
  * where it was only cut off from the queue, or was stopped itself: each renewal tells the process
  * of the job until when it may write (`ownership.ts`).
  */
-import { monotonicNow } from '../../experiment/ownership.js';
+import { monotonicNow } from '../../experiment/locks/ownership.js';
 import type { TaskLease } from '../launcher.js';
 import type { StopRequest } from './queue-job.js';
 

@@ -6,10 +6,10 @@ import { rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type { Job, Queue, Worker } from 'bullmq';
-import { EXIT, UserError } from '../../errors.js';
-import { lockHolder } from '../../experiment/run-lock.js';
+import { lockHolder } from '../../experiment/locks/run-lock.js';
+import { EXIT, UserError } from '../../util/errors.js';
+import { programFile } from '../../util/root.js';
 import { untilFree } from '../free-run.js';
 import type { RunningTask, Task, TaskEnd } from '../launcher.js';
 import { foundInUse, isPausedAt } from '../segment-result.js';
@@ -18,11 +18,11 @@ import { openQueue, parseQueue, type QueueLibrary } from './queue-connection.js'
 import { type QueueJob, refusedEnd, type StopRequest, stoppedEnd, taskOfJob } from './queue-job.js';
 import { Leases } from './worker-lease.js';
 
-const PROGRAM = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
+const PROGRAM = programFile('cli/main.js');
 /** Between two looks whether the sweep wants a job stopped. */
 const POLL_MS = 1_000;
 /** How often a job may lose its worker; it is not the job's fault, but one that takes every worker down must come to an end. */
-const MOST_LOSSES = 10;
+const MAX_LOSSES = 10;
 
 export interface WorkerPlan {
   /** `redis://…`, see `parseQueue`. */
@@ -51,7 +51,7 @@ export async function workOn(plan: WorkerPlan, signal: AbortSignal): Promise<voi
       name: `${hostname()}:${process.pid}`,
       lockDuration: plan.lease * 1000,
       stalledInterval: (plan.lease * 1000) / 2,
-      maxStalledCount: MOST_LOSSES,
+      maxStalledCount: MAX_LOSSES,
     }),
   );
   plan.say(`waiting for tasks of ${address.shown} in ${plan.root}`);

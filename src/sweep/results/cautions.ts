@@ -1,5 +1,5 @@
 /** What limits the trust in the best trial's value. */
-import { OPTIMISTIC } from '../../config/splits.js';
+import { OPTIMISTIC } from '../../config/rules/splits.js';
 import type { SweepPlan } from '../plan.js';
 import type { TrialRow } from './trials.js';
 

@@ -1,8 +1,8 @@
 /** The objective after each epoch of a trial's run, from the run's log. */
 
 import { join } from 'node:path';
-import { UserError } from '../../errors.js';
-import { type LoggedEvent, readEvents } from '../../experiment/log-history.js';
+import { type LoggedEvent, readEvents } from '../../experiment/log/log-history.js';
+import { UserError } from '../../util/errors.js';
 import type { SweepPlan } from '../plan.js';
 import type { EpochValue } from '../schedule/what-if.js';
 

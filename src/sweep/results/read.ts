@@ -1,6 +1,6 @@
 /** A sweep's directory as its reader finds it, whether or not a process works on it. */
 import { join } from 'node:path';
-import { lockHolder } from '../../experiment/run-lock.js';
+import { lockHolder } from '../../experiment/locks/run-lock.js';
 import { readJournal } from '../journal.js';
 import type { SweepPlan } from '../plan.js';
 import type { JournalRecord } from '../records.js';

@@ -1,5 +1,5 @@
 /** Tables as text for people, and as csv, json and markdown for programs. */
-import { plainMarkdown } from '../../markdown.js';
+import { plainMarkdown } from '../../util/markdown.js';
 
 export type TableFormat = 'text' | 'csv' | 'json' | 'markdown';
 

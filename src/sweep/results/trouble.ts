@@ -1,6 +1,6 @@
 /** What keeps a sweep that came to its end from counting as done. */
-import { EXIT, type ExitCode } from '../../errors.js';
-import { counted } from '../../words.js';
+import { EXIT, type ExitCode } from '../../util/errors.js';
+import { counted } from '../../util/words.js';
 import type { SweepRecords, TrialState } from './trials.js';
 
 export interface Trouble {

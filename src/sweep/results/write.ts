@@ -1,6 +1,6 @@
 /** What stays of a sweep besides its trials: `trials.csv`, `summary.json` and `best.yaml`. */
 import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
-import { counted } from '../../words.js';
+import { counted } from '../../util/words.js';
 import { describePoint } from '../config/complaints.js';
 import type { SweepPlan } from '../plan.js';
 import type { Importance } from '../search/importance.js';

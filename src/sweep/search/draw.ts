@@ -1,6 +1,6 @@
 /** Points drawn at random from all that the space allows. */
-import { usageError } from '../../errors.js';
-import type { RandomStream } from '../../random.js';
+import { usageError } from '../../util/errors.js';
+import type { RandomStream } from '../../util/random.js';
 import { canonical, exists, isExcluded, type Point, type Space } from '../space.js';
 import { gridPoints, pointsAtMost } from './grid.js';
 import type { Observation } from './sampler.js';

@@ -2,7 +2,7 @@
  * A random forest for regression: L. Breiman, "Random Forests", Machine Learning 45 (2001). A tree's leaves are boxes that
  * tile the space, so that averages over any part of it are exact.
  */
-import type { RandomStream } from '../../random.js';
+import type { RandomStream } from '../../util/random.js';
 
 /** Choices that an unordered feature has; 0 for a number in [0, 1]. */
 export type FeatureKind = number;

@@ -3,7 +3,7 @@
  * K. Leyton-Brown, "An Efficient Approach for Assessing Hyperparameter Importance", ICML 2014. The forest predicts the objective; a
  * parameter's main effect is the variance of its marginal, the prediction averaged over all values of all other parameters.
  */
-import { RandomStream } from '../../random.js';
+import { RandomStream } from '../../util/random.js';
 import type { Parameter, Point, Space } from '../space.js';
 import { type FeatureKind, growForest, type Leaf, type Side } from './forest.js';
 import type { Observation } from './sampler.js';

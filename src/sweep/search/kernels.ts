@@ -1,7 +1,7 @@
 /** One parameter's part of a Parzen estimator: a kernel around each observed value, and one for the prior. */
 
-import { normalDensity, normalMass, SQRT_2PI, truncatedNormal } from '../../normal.js';
-import type { RandomStream } from '../../random.js';
+import { normalDensity, normalMass, SQRT_2PI, truncatedNormal } from '../../util/normal.js';
+import type { RandomStream } from '../../util/random.js';
 import type { Distribution, Value } from '../space.js';
 import {
   axisOf,

@@ -3,7 +3,7 @@
  * J. Bergstra et al., "Algorithms for Hyper-Parameter Optimization", NIPS 2011; multivariate as in S. Falkner et al., "BOHB", ICML 2018;
  * the constants are those that S. Watanabe, "Tree-Structured Parzen Estimator", arXiv:2304.11127 (2023), describes and compares.
  */
-import type { RandomStream } from '../../random.js';
+import type { RandomStream } from '../../util/random.js';
 import type { Parameter, Point, Value } from '../space.js';
 import { type Kernels, kernelsOf } from './kernels.js';
 

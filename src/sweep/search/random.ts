@@ -1,5 +1,5 @@
 /** Random search: Bergstra and Bengio, "Random Search for Hyper-Parameter Optimization", JMLR 13 (2012). */
-import { RandomStream } from '../../random.js';
+import { RandomStream } from '../../util/random.js';
 import type { Point, Space } from '../space.js';
 import type { Sampler } from './sampler.js';
 import { Untried } from './untried.js';

@@ -14,7 +14,7 @@ export interface Observation {
 
 export interface Sampler {
   /**
-   * The point of trial number `trial` (from 0, each asked for in turn). It follows from the sweep's seed and these arguments alone,
+   * The point of trial number `trial` (from 0, each requested in turn). It follows from the sweep's seed and these arguments alone,
    * whatever their order, so that a replay chooses the same. `pending` are the points of trials that have no result yet.
    * Undefined: nothing is left, every point of a finite space has been given out.
    * Throws UserError (exit 2) where `exclude` leaves (next to) nothing of the space.

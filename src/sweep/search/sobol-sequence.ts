@@ -4,7 +4,7 @@
  * with ones on its diagonal, then a random shift of the digits. It keeps the sequence a (t, s)-sequence, and makes every
  * point uniformly distributed.
  */
-import type { RandomStream } from '../../random.js';
+import type { RandomStream } from '../../util/random.js';
 import { DIRECTION_NUMBERS } from './direction-numbers.js';
 
 /** Dimensions that there are direction numbers for. */

@@ -1,6 +1,6 @@
 /** Quasi-random search: the points of a scrambled Sobol sequence, which fill the space more evenly than random ones. */
-import { usageError } from '../../errors.js';
-import { RandomStream } from '../../random.js';
+import { usageError } from '../../util/errors.js';
+import { RandomStream } from '../../util/random.js';
 import type { Point, Space } from '../space.js';
 import { MAX_DRAWS, pointAtFractions } from './draw.js';
 import type { Sampler } from './sampler.js';

@@ -4,7 +4,7 @@
  * Names and rules are those of Optuna's TPESampler with `multivariate`, `group` and `constant_liar`, but for three: the first points
  * come from a Sobol sequence, kernels are narrower (kernels.ts), and of a finite space no point comes twice.
  */
-import { RandomStream } from '../../random.js';
+import { RandomStream } from '../../util/random.js';
 import type { Method } from '../plan.js';
 import { canonical, exists, type Parameter, type Point, type Space } from '../space.js';
 import { drawPoint, isAllowed, type Taken, takenPoints } from './draw.js';

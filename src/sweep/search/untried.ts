@@ -1,5 +1,5 @@
 /** The points of a space that can still be given out: of a finite one those that were not before, of any other all. */
-import type { RandomStream } from '../../random.js';
+import type { RandomStream } from '../../util/random.js';
 import { canonical, type Point, type Space } from '../space.js';
 import { allowedPoints, drawPoint, isAllowed } from './draw.js';
 import { pointsAtMost } from './grid.js';

@@ -12,7 +12,9 @@ export interface Workload {
   close(): Promise<void>;
 }
 
-/** Compiling is done after two calls; V8 goes on to replace its first code by better while it runs. */
+/**
+ * Compiling is done after two calls; V8 goes on to replace its first code by better while it runs.
+ */
 const WARM_UP_CALLS = 2;
 const WARM_UP_S = 0.5;
 

@@ -1,8 +1,9 @@
 /**
- * Our contender: the program's own engine, shards and threads, called as training and evaluation call them. The same file is
- * the contender `gpu.js` when as-shipped.ts is loaded before it and the second argument says so.
+ * Our contender: the program's own engine, shards and threads, called as training and evaluation
+ * call them. The same file is the contender `gpu.js` when as-shipped.ts is loaded before it and the
+ * second argument says so.
  *
- *   node cellrun.js THREADS ours|shipped
+ * node cellrun.js THREADS ours|shipped
  */
 import { setTimeout } from 'node:timers/promises';
 import { BroadcastChannel } from 'node:worker_threads';
@@ -10,7 +11,7 @@ import { EXECUTORS } from '../../../src/engine/executable.js';
 import { Engine } from '../../../src/engine/index.js';
 import type { ExecutionReport } from '../../../src/engine/machine.js';
 import { versions } from '../../../src/experiment/machine.js';
-import { RandomStream } from '../../../src/random.js';
+import { RandomStream } from '../../../src/util/random.js';
 import { type BenchCase, MODELS } from '../cases.js';
 import { answerRequests, type Workload } from './answer.js';
 import { LEARNING_RATE, openTrainer, randomSplit } from './model.js';
@@ -30,7 +31,10 @@ channel.onmessage = () => {
 // a channel that listens would keep the process
 channel.unref();
 
-/** A benchmark must measure what it says: our class without fallbacks, or gpu.js's own in every engine. */
+/**
+ * A benchmark must measure what it says: our class without fallbacks, or gpu.js's own in every
+ * engine.
+ */
 async function verify({ executor, fallbacks }: ExecutionReport, engines: number): Promise<void> {
   await setTimeout(DELIVERY_MS);
   if (executor !== EXECUTORS.webasm) throw new Error(`ran as ${executor}`);

@@ -5,7 +5,7 @@ import { activate } from '../../../src/ops/activate.js';
 import { broadcast } from '../../../src/ops/broadcast.js';
 import { contract } from '../../../src/ops/contract.js';
 import { addAll } from '../../../src/ops/index.js';
-import { RandomStream } from '../../../src/random.js';
+import { RandomStream } from '../../../src/util/random.js';
 import type { BenchCase } from '../cases.js';
 
 const GATES = 4;
@@ -37,7 +37,10 @@ function product({ hidden_size: h, batch_size: b }: BenchCase, i: number, input:
   return contract('bk,kj->bj', input(`x.${i}`, [b, 2 * h]), input('weight', [2 * h, GATES * h]));
 }
 
-/** The LSTM's gates `[4, B, H]`: two products of K = H, both biases, the activations; weights transposed beforehand. */
+/**
+ * The LSTM's gates `[4, B, H]`: two products of K = H, both biases, the activations; weights
+ * transposed beforehand.
+ */
 function gateKernel({ hidden_size: h, batch_size: b }: BenchCase, i: number, input: MakeInput): Node {
   const shape = [GATES, b, h];
   const term = (name: string) =>

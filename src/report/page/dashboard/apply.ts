@@ -1,5 +1,8 @@
-/** What the server says has changed, put into what is there; nothing that is there is changed in its place. */
-import type { Curve } from '../../../review/curve.js';
+/**
+ * What the server says has changed, put into what is there; nothing that is there is changed in its
+ * place.
+ */
+import type { Curve } from '../../../review/reading/curve.js';
 import type { RunReport } from '../../document.js';
 import type { ListChange, ListDocument, Listed, RunChange } from '../../server/documents.js';
 

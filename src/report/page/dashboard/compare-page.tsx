@@ -1,16 +1,19 @@
-/** Several runs side by side: their curves in one picture, what they measured, what was set differently. */
+/**
+ * Several runs side by side: their curves in one picture, what they measured, what was set
+ * differently.
+ */
 import { useMemo } from 'preact/hooks';
 import type { ComparisonReport } from '../../document.js';
 import { Badge, Breakable, Scroll, Section, Value } from '../base.js';
 import { Charts } from '../curves.js';
 import { type Compared, colorOf, comparedCurves, comparedMetrics, differingValues } from './comparison.js';
-import { hashOf, MOST_COMPARED, NO_FILTER } from './route.js';
+import { hashOf, MAX_COMPARED, NO_FILTER } from './route.js';
 import { Significance } from './significance.js';
 import { useReports } from './use-reports.js';
 import { Alert, useTitle, Waiting } from './views.js';
 
 export function ComparePage({ paths }: { readonly paths: readonly string[] }) {
-  const wanted = useMemo(() => [...new Set(paths)].slice(0, MOST_COMPARED), [paths.join('\n')]);
+  const wanted = useMemo(() => [...new Set(paths)].slice(0, MAX_COMPARED), [paths.join('\n')]);
   const { reports, comparison, trouble } = useReports(wanted);
   useTitle(`Comparison of ${wanted.length} runs`);
   if (wanted.length === 0) return <NothingChosen />;
@@ -24,7 +27,7 @@ export function ComparePage({ paths }: { readonly paths: readonly string[] }) {
       <header>
         <h1>Comparison of {wanted.length} runs</h1>
       </header>
-      {paths.length > wanted.length && <p class="note">Of more runs the first {MOST_COMPARED} are shown.</p>}
+      {paths.length > wanted.length && <p class="note">Of more runs the first {MAX_COMPARED} are shown.</p>}
       {trouble !== undefined && <Alert>{trouble}</Alert>}
       <Runs compared={compared} comparison={comparison} />
       <ComparedCharts compared={compared} />

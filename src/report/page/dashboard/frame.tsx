@@ -61,7 +61,10 @@ function folderOf(route: Route): string {
   return route.kind === 'sweep' ? `${route.path}/` : '';
 }
 
-/** Whoever follows a link by keyboard or hears the page goes on at the new view, not where the link was. */
+/**
+ * Whoever follows a link by keyboard or hears the page goes on at the new view, not where the link
+ * was.
+ */
 function useFocusOnChange(main: { readonly current: HTMLElement | null }, view: string): void {
   const shown = useRef(view);
   useEffect(() => {

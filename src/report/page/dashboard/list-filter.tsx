@@ -1,4 +1,6 @@
-/** The filter of the list: kept in the address, so that it survives a reload and can be passed on. */
+/**
+ * The filter of the list: kept in the address, so that it survives a reload and can be passed on.
+ */
 import type { ListDocument, ListedRun } from '../../server/documents.js';
 import { GroupSelect } from '../list/group-select.js';
 import { SearchBox } from '../list/search-box.js';

@@ -8,7 +8,7 @@ import { useSearch } from '../list/use-search.js';
 import { applyListChange } from './apply.js';
 import { ListFilter } from './list-filter.js';
 import { ListedRuns, ListedSweeps } from './list-tables.js';
-import { type Filter, hashOf, MOST_COMPARED } from './route.js';
+import { type Filter, hashOf, MAX_COMPARED } from './route.js';
 import { useLive } from './use-live.js';
 import { Alert, useTitle, Waiting } from './views.js';
 
@@ -82,7 +82,7 @@ function Found({ list, trouble, running, filter }: FoundProps) {
 }
 
 function Choice({ chosen, clear }: { readonly chosen: readonly string[]; clear(): void }) {
-  const isPossible = chosen.length >= 2 && chosen.length <= MOST_COMPARED;
+  const isPossible = chosen.length >= 2 && chosen.length <= MAX_COMPARED;
   return (
     <div class="toolbar">
       <button
@@ -97,7 +97,7 @@ function Choice({ chosen, clear }: { readonly chosen: readonly string[]; clear()
       <button type="button" disabled={chosen.length === 0} onClick={clear}>
         Choose none
       </button>
-      <output>{isPossible ? '' : `choose 2 to ${MOST_COMPARED} runs to compare them`}</output>
+      <output>{isPossible ? '' : `choose 2 to ${MAX_COMPARED} runs to compare them`}</output>
     </div>
   );
 }
@@ -112,8 +112,8 @@ function Empty({ list, trouble }: { readonly list: ListDocument; readonly troubl
       {trouble !== undefined && <Alert>{trouble}</Alert>}
       <Deeper list={list} />
       <p>
-        {list.exists ? 'This folder has no runs and no sweeps.' : 'This folder is not there yet.'} Start one,
-        and it appears here by itself:
+        {list.exists ? 'This directory has no runs and no sweeps.' : 'This directory does not exist yet.'}{' '}
+        Start one, and it appears here by itself:
       </p>
       <ul>
         <li>

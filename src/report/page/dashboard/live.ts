@@ -1,4 +1,6 @@
-/** One connection for server-sent events: lost, it comes again by itself and goes on where it was. */
+/**
+ * One connection for server-sent events: lost, it comes again by itself and goes on where it was.
+ */
 import type { Hello, Trouble } from '../../server/documents.js';
 
 export type Connection =
@@ -22,8 +24,9 @@ const SILENCE_MS = 25_000;
 const RETRY_MS = 1000;
 
 /**
- * Watches `url` until the function that it gives is called. A page that nobody sees holds no connection, since a browser opens six to a
- * server in all its windows; seen again, it is told what it missed.
+ * Watches `url` until the function that it gives is called. A page that nobody sees holds no
+ * connection, since a browser opens six to a server in all its windows; seen again, it is told what
+ * it missed.
  */
 export function watch(url: string, handlers: LiveHandlers): () => void {
   let source: EventSource | undefined;
@@ -66,7 +69,8 @@ export function watch(url: string, handlers: LiveHandlers): () => void {
     on('document', data => handlers.document(data));
     on('change', data => handlers.change(data));
     on('trouble', data => handlers.trouble((data as Trouble).message));
-    // by ourselves, since a browser gives up where the answer is no stream, and knows `after` only as it was
+    // by ourselves, since a browser gives up where the answer is no stream, and knows `after` only
+    // as it was
     made.onerror = () => {
       close();
       handlers.connection('lost');

@@ -1,4 +1,7 @@
-/** Which view the page shows: kept in the address behind `#`, so that views can be linked to, and going back leads back. */
+/**
+ * Which view the page shows: kept in the address behind `#`, so that views can be linked to, and
+ * going back leads back.
+ */
 
 /** What of the list is shown. */
 export interface Filter {
@@ -16,7 +19,7 @@ export type Route =
   | { readonly kind: 'compare'; readonly paths: readonly string[] };
 
 /** More curves are not told apart in one picture. */
-export const MOST_COMPARED = 12;
+export const MAX_COMPARED = 12;
 
 export const NO_FILTER: Filter = { text: '', state: '', experiment: '', group: '' };
 

@@ -1,4 +1,7 @@
-/** Whether runs differ by more than chance: the metrics of each side, and each side against the first. */
+/**
+ * Whether runs differ by more than chance: the metrics of each side, and each side against the
+ * first.
+ */
 import type { ComparisonReport } from '../../document.js';
 import { Badge, Scroll, Section, Value } from '../base.js';
 import { formatNumber, isShare } from '../format.js';
@@ -15,8 +18,8 @@ export function Significance({ report }: { readonly report: ComparisonReport }) 
       title={isCompared ? 'Differences' : 'Over the seeds'}
       note={
         isCompared
-          ? 'Runs that differ by nothing but their seed are one side; the others are compared with the first.'
-          : 'These runs differ by nothing but their seed.'
+          ? 'Runs that differ only in their seed form one side; the other sides are compared with the first.'
+          : 'These runs differ only in their seed.'
       }
     >
       <ul class="sides">

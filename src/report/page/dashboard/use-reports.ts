@@ -1,4 +1,7 @@
-/** The reports of several runs, asked for again when the list says that one has changed: one connection, however many runs. */
+/**
+ * The reports of several runs, asked for again when the list says that one has changed: one
+ * connection, however many runs.
+ */
 import { useEffect, useState } from 'preact/hooks';
 import type { ComparisonReport, RunReport } from '../../document.js';
 import type { ListDocument, Listed } from '../../server/documents.js';

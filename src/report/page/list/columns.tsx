@@ -8,7 +8,7 @@ import type { Link } from '../links.js';
 import { byImportance } from '../metric-order.js';
 import type { SortableColumn } from '../sortable-table.js';
 import { Sparkline } from '../sparkline.js';
-import { differingKeys, isSetting, shortTitles, tellingKeys } from './config-keys.js';
+import { differingKeys, distinguishingKeys, isSetting, shortTitles } from './config-keys.js';
 import { metricOf } from './fields.js';
 import { summarize } from './groups.js';
 import { configValue, numberIn, type RunLine } from './line.js';
@@ -18,7 +18,7 @@ export interface RunColumn<Row> extends SortableColumn<Row> {
   readonly isDefault: boolean;
 }
 
-/** See `tellingKeys`. */
+/** See `distinguishingKeys`. */
 const CONFIG_COLUMNS = { few: 4, max: 6 };
 
 /** Pixels that a table has on a laptop's screen, which is 1280 wide. */
@@ -133,7 +133,7 @@ function configColumns<Row extends RunLine>(
   });
   const shown = new Set<string>();
   let left = room;
-  for (const key of tellingKeys(rows, common, CONFIG_COLUMNS)) {
+  for (const key of distinguishingKeys(rows, common, CONFIG_COLUMNS)) {
     const column = columns.find(({ name }) => name === key);
     const width = column === undefined ? 0 : widthOf(column, rows);
     if (width > left) continue;

@@ -51,7 +51,7 @@ const PARTS = ['model', 'optimizer', 'loss', 'training', 'dataset'];
  * differ in nearly everything. Keys that only repeat the seed are left out, as are those that some
  * runs lack only because they are of another kind.
  */
-export function tellingKeys(
+export function distinguishingKeys(
   rows: readonly RunLine[],
   common: CommonConfig,
   { few, max }: { readonly few: number; readonly max: number },

@@ -1,6 +1,6 @@
 /** Rows in groups, and what a group has in common. */
 import type { CommonConfig } from '../../document.js';
-import { differingKeys, tellingKeys } from './config-keys.js';
+import { differingKeys, distinguishingKeys } from './config-keys.js';
 import { configValue, numberIn, type RunLine } from './line.js';
 
 export interface Group<Row> {
@@ -62,14 +62,14 @@ function readerOf(by: string, common: CommonConfig): (row: RunLine) => readonly 
   }
 }
 
-/** See `tellingKeys`: the columns tell the rest. */
+/** See `distinguishingKeys`: the columns tell the rest. */
 const LABEL_PARTS = { few: 3, max: 4 };
 
 /** Everything but the seeds counts, and what tells the groups apart is shown. */
 function settingOf(rows: readonly RunLine[], common: CommonConfig): (row: RunLine) => Place {
   const isNoSeed = (key: string) => !key.endsWith('.seed');
   const keys = differingKeys(rows, common).filter(isNoSeed);
-  const shown = tellingKeys(rows, common, LABEL_PARTS).filter(isNoSeed);
+  const shown = distinguishingKeys(rows, common, LABEL_PARTS).filter(isNoSeed);
   return row => ({
     key: JSON.stringify([row.name, ...keys.map(key => configValue(row, common, key) ?? null)]),
     parts: [row.name, ...shown.flatMap(key => configValue(row, common, key) ?? [])],

@@ -1,0 +1,78 @@
+/** The static site of these pages: `npm run docs`. The pages are plain Markdown and need none of this. */
+
+const guide = [
+  ['First run', 'start'],
+  ['Your own data', 'data'],
+  ['Choosing a model', 'models'],
+  ['Training and learning rates', 'training'],
+  ['Validation and gates', 'validation'],
+  ['Sweeps', 'sweeps'],
+  ['Comparing runs', 'compare'],
+  ['CI', 'ci'],
+  ['Resuming', 'resuming'],
+  ['Dashboard and reports', 'dashboard'],
+  ['Predictions', 'predictions'],
+  ['Performance', 'performance'],
+  ['Reproducibility', 'reproducibility'],
+];
+
+const reference = [
+  ['Config', 'config'],
+  ['Sweep file', 'sweep-file'],
+  ['Command line', 'command-line'],
+  ['Exit codes', 'exit-codes'],
+  ['Metrics', 'metrics'],
+  ['Losses, optimizers, schedules', 'training'],
+  ['Data formats and splits', 'data'],
+  ['Predictions', 'predictions'],
+  ['Events', 'events'],
+  ['Files of a run', 'run-files'],
+  ['Files of a sweep', 'sweep-files'],
+  ['Files of reviews', 'review-files'],
+];
+
+const internals = [
+  ['How it works', 'overview'],
+  ['Runs, sweeps and reports', 'runs'],
+  ['Invariants', 'invariants'],
+  ['Measurements', 'measurements'],
+];
+
+const section = (text, folder, pages) => ({
+  text,
+  items: pages.map(([name, page]) => ({ text: name, link: `/${folder}/${page}` })),
+});
+
+/** Headings have the same address as on GitHub. */
+function slugify(heading) {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}_\- ]/gu, '')
+    .replaceAll(' ', '-');
+}
+
+export default {
+  title: 'cellrun',
+  description: 'A declarative experiment runner for recurrent networks.',
+  lang: 'en',
+  cleanUrls: false,
+  lastUpdated: false,
+  // links to files of the repository, which are no pages of the site
+  ignoreDeadLinks: [/^(\.\/)?(\.\.\/)+(src|schemas|configs|experiments|test|CONTRIBUTING|CHANGELOG|README|LICENSE)/],
+  // light GitHub comments are too pale to read (WCAG AA)
+  markdown: { anchor: { slugify }, theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' } },
+  themeConfig: {
+    nav: [
+      { text: 'Guide', link: '/guide/start' },
+      { text: 'Reference', link: '/reference/config' },
+      { text: 'Internals', link: '/internals/overview' },
+    ],
+    sidebar: [
+      section('Guide', 'guide', guide),
+      section('Reference', 'reference', reference),
+      section('Internals', 'internals', internals),
+    ],
+    outline: [2, 3],
+    search: { provider: 'local' },
+  },
+};

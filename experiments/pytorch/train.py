@@ -1,0 +1,239 @@
+"""Trains a config of cellrun with PyTorch, on the CPU: the same data, model, optimizer and metrics.
+
+  ./run config show CONFIG --json | /usr/bin/python3 experiments/pytorch/train.py - [--threads 1]
+  /usr/bin/python3 experiments/pytorch/train.py RESOLVED.json
+
+Reads the resolved config and the files that it names, and nothing else of cellrun. Random numbers
+(initial weights, batches, random splits) are PyTorch's, drawn from `seed`. Prints progress on
+stderr and one JSON object on stdout: the metrics of the test split after the last step, or with
+`restore_best` those of the best epoch.
+
+Needs PyTorch and scikit-learn (Debian: python3-torch, python3-sklearn). It knows the keys that the configs
+of the results table use, and refuses others.
+"""
+import argparse
+import json
+import math
+import sys
+import time
+
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from data import read
+
+CELLS = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+
+
+class Model(nn.Module):
+    def __init__(self, config, data):
+        super().__init__()
+        self.source = config["head"]["from"]
+        size = data["input_size"]
+        self.embedding = None
+        if "embedding" in config:
+            self.embedding = nn.Embedding(data["num_symbols"], config["embedding"]["size"])
+            size = config["embedding"]["size"]
+        both = config.get("bidirectional", False)
+        self.cell = CELLS[config["cell"]](
+            size, config["hidden_size"], config["num_layers"], batch_first=True, bidirectional=both, dropout=config["dropout"]
+        )
+        self.fc = nn.Linear(config["hidden_size"] * (2 if both else 1), data["outputs"])
+
+    def forward(self, x, lengths=None, state=None):
+        if self.embedding is not None:
+            x = self.embedding(x)
+        if lengths is None:
+            out, state = self.cell(x, state)
+        else:
+            packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+            out, state = self.cell(packed)
+            out, _ = pad_packed_sequence(out, batch_first=True, total_length=x.shape[1])
+        if self.source == "every":
+            return self.fc(out), state
+        if self.source == "final" or lengths is not None:  # the last state of each direction
+            h = state[0] if isinstance(state, tuple) else state
+            directions = 2 if self.cell.bidirectional else 1
+            return self.fc(torch.cat(list(h[-directions:]), 1)), state
+        return self.fc(out[:, -1]), state
+
+
+def loss_function(config, data):
+    """Of outputs [N, C] and targets [N] or [N, C] that count."""
+    kind = config["kind"]
+    if kind == "cross_entropy":
+        return nn.CrossEntropyLoss()
+    if kind == "binary_cross_entropy":
+        weights = config.get("positive_weights")
+        if weights == "balanced":
+            y = data["train"]["y"]
+            y = y[~torch.isnan(y)]
+            weights = [float((y == 0).sum() / (y == 1).sum())]
+        return nn.BCEWithLogitsLoss(pos_weight=None if weights is None else torch.tensor(weights))
+    return {"mse": nn.MSELoss, "mae": nn.L1Loss}[kind]()
+
+
+def counted(outputs, y):
+    """The predictions that have a target, and these targets."""
+    if y.dtype == torch.long:
+        outputs, y = outputs.reshape(-1, outputs.shape[-1]), y.reshape(-1)
+        keep = y != -100
+    elif y.dim() == 3:  # values per step
+        outputs, y = outputs.reshape(-1, outputs.shape[-1]), y.reshape(-1, y.shape[-1])
+        keep = ~torch.isnan(y[:, 0])
+    else:
+        return outputs, y
+    return outputs[keep], y[keep]
+
+
+def batches(split, training, shuffle):
+    """Indices of each batch of an epoch."""
+    n, size = len(split["y"]), training["batch_size"]
+    order = torch.randperm(n) if shuffle else torch.arange(n)
+    if not (shuffle and training["bucket_by_length"]):
+        return list(order.split(size))
+    pools = [pool[split["lengths"][pool].argsort(stable=True)] for pool in order.split(50 * size)]
+    found = [batch for pool in pools for batch in pool.split(size)]
+    return [found[i] for i in torch.randperm(len(found))]
+
+
+def batch_of(split, rows):
+    x, y = split["x"][rows], split["y"][rows]
+    lengths = split["lengths"][rows] if "lengths" in split else None
+    if lengths is not None:
+        longest = int(lengths.max())
+        x = x[:, :longest]
+        if y.dim() > 1:
+            y = y[:, :longest]
+    return x, y, lengths
+
+
+def evaluate(model, split, training, loss_of, carry):
+    """Loss, and all outputs and targets that count, with the sequence of each."""
+    model.eval()
+    kept, state = [], None
+    with torch.no_grad():
+        for rows in torch.arange(len(split["y"])).split(training["eval_batch_size"]):
+            x, y, lengths = batch_of(split, rows)
+            if state is not None and len(rows) != previous:
+                state = None
+            outputs, after = model(x, lengths, state)
+            state, previous = (after, len(rows)) if carry else (None, 0)
+            owner = rows if y.dim() == 1 or (y.dim() == 2 and y.dtype != torch.long) else rows[:, None].expand(y.shape[:2])
+            out, target = counted(outputs, y)
+            if owner.dim() > 1:
+                owner = owner[(y != -100) if y.dtype == torch.long else ~torch.isnan(y[..., 0])]
+            kept.append((out, target, owner))
+    model.train()
+    out, target, owner = (torch.cat(parts) for parts in zip(*kept))
+    return float(loss_of(out, target)), out, target, owner
+
+
+def metrics(task, split, loss, out, target, owner):
+    found = {"loss": loss}
+    if task == "cross_entropy":
+        found["accuracy"] = float((out.argmax(1) == target).double().mean())
+        found["bits_per_symbol"] = float(nn.functional.cross_entropy(out.double(), target)) / math.log(2)
+    elif task == "binary_cross_entropy":
+        from sklearn.metrics import average_precision_score, f1_score, roc_auc_score
+
+        truth, score = target[:, 0].numpy(), out[:, 0].numpy()
+        found["auroc"] = float(roc_auc_score(truth, score))
+        found["average_precision"] = float(average_precision_score(truth, score))
+        found["f1"] = float(f1_score(truth, score >= 0))
+    else:
+        error = (out - target).double().abs()
+        if "scale" in split:
+            error = error * split["scale"][owner][:, None]  # back to the units of the data
+        found["mean_absolute_error"] = float(error.mean())
+        if "naive_error" in split:
+            found["mase"] = float((error / split["naive_error"]).mean())
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", help="a resolved config as JSON, or - for stdin")
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    with sys.stdin if args.config == "-" else open(args.config, encoding="utf-8") as file:
+        config = json.load(file)
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(config["seed"])
+    training, optimizer = config["training"], config["optimizer"]
+    data = read(config)
+    model = Model(config["model"], data)
+    task = config["loss"]["kind"]
+    loss_of = loss_function(config["loss"], data)
+    if optimizer["kind"] != "adam":
+        raise SystemExit(f"optimizer {optimizer['kind']}: not known")
+    step_rule = torch.optim.Adam(
+        model.parameters(), lr=optimizer["learning_rate"], betas=optimizer["betas"], eps=optimizer["eps"], weight_decay=optimizer["weight_decay"]
+    )
+    carry = training["carry_state"]
+    epochs = training["num_epochs"]
+    steps = epochs * len(batches(data["train"], training, False))
+    schedule = None
+    kind = optimizer.get("schedule", {}).get("kind")
+    if kind == "cosine":
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(step_rule, steps)
+    elif kind is not None:
+        raise SystemExit(f"schedule {kind}: not known")
+    stopping = training.get("early_stopping")
+    best, best_weights, since, times = None, None, 0, []
+    started = time.perf_counter()
+    done = 0
+    for epoch in range(1, epochs + 1):
+        state = None
+        for rows in batches(data["train"], training, training["shuffle"]):
+            began = time.perf_counter()
+            x, y, lengths = batch_of(data["train"], rows)
+            step_rule.zero_grad()
+            if state is not None:  # truncated backpropagation
+                state = tuple(part.detach() for part in state) if isinstance(state, tuple) else state.detach()
+            outputs, after = model(x, lengths, state)
+            state = after if carry else None
+            loss = loss_of(*counted(outputs, y))
+            loss.backward()
+            if "gradient_clip_norm" in training:
+                nn.utils.clip_grad_norm_(model.parameters(), training["gradient_clip_norm"])
+            step_rule.step()
+            if schedule:
+                schedule.step()
+            times.append(time.perf_counter() - began)
+            done += 1
+        if "validation" in data:
+            split = data["validation"]
+            found = metrics(task, split, *evaluate(model, split, training, loss_of, carry))
+            print(f"epoch {epoch}/{epochs} {found}", file=sys.stderr, flush=True)
+        if stopping:
+            name = stopping["metric"].removeprefix("validation.")
+            better = best is None or (found[name] > best if stopping["mode"] == "max" else found[name] < best)
+            if better:
+                best, since = found[name], 0
+                best_weights = {key: value.clone() for key, value in model.state_dict().items()}
+            else:
+                since += 1
+            if since >= stopping["patience"]:
+                break
+    if stopping and stopping["restore_best"]:
+        model.load_state_dict(best_weights)
+    found = metrics(task, data["test"], *evaluate(model, data["test"], training, loss_of, carry))
+    result = {
+        "torch": torch.__version__,
+        "name": config["name"],
+        "seed": config["seed"],
+        "threads": args.threads,
+        "steps": done,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "train_sequences": len(data["train"]["y"]),
+        "test_sequences": len(data["test"]["y"]),
+        "metrics": {"test": found, **({"validation": metrics(task, data["validation"], *evaluate(model, data["validation"], training, loss_of, carry))} if "validation" in data else {})},
+        "ms_per_step": 1000 * sorted(times)[len(times) // 2],
+        "duration_s": time.perf_counter() - started,
+    }
+    print(json.dumps(result))
+
+
+main()

@@ -1,0 +1,140 @@
+/**
+ * Development tool, the last step of the build: bundles the program and its libraries into
+ * `dist/bundle`, a few files that load faster than hundreds of modules and need no package but
+ * those in `dependencies`. The package that users install holds these files alone. gpu.js has to be
+ * in them: npm ignores the `overrides` of a dependency, so that a user would get its `gl`, which is
+ * compiled, and a `webgpu` that it crashes on.
+ */
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { dirname, join } from 'node:path';
+import { build, type Metafile, type Plugin } from 'esbuild';
+import { type ProgramFile, packageRoot } from '../util/root.js';
+
+/** What is started by its path, and what users import. Each keeps its place below `src`. */
+const ENTRIES = [
+  'cli/main.js',
+  'engine/probe.js',
+  'training/step/worker.js',
+  'index.js',
+] as const satisfies readonly (ProgramFile | 'index.js')[];
+
+/** What the other steps of the build have made, read at run time. */
+const ASSETS = [
+  'config/validators',
+  'report/page.js',
+  'report/index-page.js',
+  'report/dashboard.js',
+  'report/page.css',
+  'report/index-page.css',
+  'report/dashboard.css',
+];
+
+const compiled = join(packageRoot, 'dist', 'src');
+const bundle = join(packageRoot, 'dist', 'bundle');
+
+interface PackageFile {
+  readonly name: string;
+  readonly version: string;
+  readonly license?: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+}
+
+const { dependencies = {}, peerDependencies = {} } = packageFileIn(packageRoot);
+const external = Object.keys({ ...dependencies, ...peerDependencies });
+
+/**
+ * `require` made by `createRequire` loads a package when it is first needed; the bundler follows
+ * only a `require` that no module declares.
+ */
+const lazyRequire: Plugin = {
+  name: 'lazy-require',
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]src[\\/].*\.ts$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replace('const require = createRequire(import.meta.url);', ''),
+      loader: 'ts',
+    }));
+  },
+};
+
+rmSync(bundle, { recursive: true, force: true });
+const { metafile } = await build({
+  absWorkingDir: packageRoot,
+  entryPoints: ENTRIES.map(file => join('src', file.replace(/\.js$/, '.ts'))),
+  outbase: 'src',
+  outdir: bundle,
+  chunkNames: 'chunks/[name]-[hash]',
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  charset: 'utf8',
+  external,
+  plugins: [lazyRequire],
+  // for the libraries that are CommonJS, and for files that are found at run time
+  banner: {
+    js: "import { createRequire as createBundleRequire } from 'node:module';\nconst require = createBundleRequire(import.meta.url);",
+  },
+  legalComments: 'none',
+  metafile: true,
+  logLevel: 'warning',
+});
+
+refuseUndeclared(metafile);
+for (const asset of ASSETS)
+  if (existsSync(join(compiled, asset)))
+    cpSync(join(compiled, asset), join(bundle, asset), { recursive: true });
+copyDeclarations('index.d.ts');
+writeFileSync(join(bundle, 'LICENSES.txt'), licences(metafile));
+
+/** What is not in the bundle must be installed with it. */
+function refuseUndeclared({ outputs }: Metafile): void {
+  for (const { imports } of Object.values(outputs))
+    for (const { path, external: isExternal = false } of imports)
+      if (
+        isExternal &&
+        !isBuiltin(path) &&
+        !external.some(name => path === name || path.startsWith(`${name}/`))
+      )
+        throw new Error(`the bundle imports ${path}, which is neither in it nor in package.json`);
+}
+
+/** Copies a file of types with all that it imports. They may use no package, since none is installed with them. */
+function copyDeclarations(file: string, copied = new Set<string>()): void {
+  if (copied.has(file)) return;
+  copied.add(file);
+  const text = readFileSync(join(compiled, file), 'utf8');
+  const target = join(bundle, 'types', file);
+  mkdirSync(dirname(target), { recursive: true });
+  writeFileSync(target, text.replace(/^\/\/# sourceMappingURL=.*$/m, ''));
+  for (const [, , module] of text.matchAll(/(?:\bfrom |\bimport\(|^import )(['"])([^'"\n]+)\1/gm)) {
+    if (module.startsWith('.'))
+      copyDeclarations(join(dirname(file), module).replace(/\.js$/, '.d.ts'), copied);
+    else if (!isBuiltin(module)) throw new Error(`${file} has types of ${module}, which users do not have`);
+  }
+}
+
+/** The licences of all packages in the bundle, as they ask for. */
+function licences({ inputs }: Metafile): string {
+  const folders = new Set(
+    Object.keys(inputs).flatMap(input => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input)?.[0] ?? []),
+  );
+  const notices = [...folders].sort().map(folder => {
+    const { name, version, license } = packageFileIn(join(packageRoot, folder));
+    if (license === undefined) throw new Error(`${name} names no licence`);
+    return `${name} ${version} (${license})\n\n${licenceIn(join(packageRoot, folder))}`;
+  });
+  return `This package contains the following packages.\n\n${notices.join(`\n${'-'.repeat(80)}\n\n`)}`;
+}
+
+/** Some packages name their licence without its text. */
+function licenceIn(folder: string): string {
+  const file = readdirSync(folder).find(name => /^licen[cs]e/i.test(name));
+  return file === undefined ? '' : readFileSync(join(folder, file), 'utf8');
+}
+
+function packageFileIn(folder: string): PackageFile {
+  return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as PackageFile;
+}

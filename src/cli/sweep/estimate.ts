@@ -1,0 +1,155 @@
+/**
+ * How long the trials of a sweep will take on this machine, by a probe: a few real training steps of some of its models. A model
+ * that was not probed takes the time of one that was, times the ratio of their FLOPs. A sequence of an evaluation counts as a third of
+ * one of training, which also goes backward. Each process of a trial has its start, which is measured too: of the program by another
+ * process, of the model by the probe.
+ */
+import type { LoadedExperiment } from '../../config/index.js';
+import { chooseBackend } from '../../engine/backend.js';
+import { ParameterLayout } from '../../model/parameters.js';
+import type { Point } from '../../sweep/space.js';
+import { batchOrder, totalSteps } from '../../training/run/batch-plan.js';
+import { createTrainer, initialParameters, type Session, sessionWith } from '../../training/run/session.js';
+import { stepCosts } from '../../training/timing/step-costs.js';
+import type { BackendOptions } from '../options.js';
+import type { PointModel, SweepModels } from './models.js';
+
+/** Models that are probed; of more, these are the first. */
+const MAX_PROBES = 4;
+const WARM_STEPS = 2;
+const PROBE_SECONDS = 0.5;
+const MAX_STEPS = 50;
+
+export interface PointEstimate {
+  readonly point: Point;
+  readonly parameters: number;
+  /** Of all epochs with one seed, and the starts of the processes that train them. */
+  readonly seconds: number;
+}
+
+export interface Estimate {
+  readonly points: readonly PointEstimate[];
+  /** Models that were really trained for some steps. */
+  readonly probes: number;
+  /** Different models and batch sizes among the points. */
+  readonly models: number;
+  /** Seconds before a process makes its first step, on average over the probes. */
+  readonly start: number;
+}
+
+interface Probe {
+  readonly key: string;
+  readonly flops: number;
+  readonly perStep: number;
+  /** Seconds until the steps take as long as all others. */
+  readonly warmUp: number;
+}
+
+export interface Starts {
+  /** Seconds that the program takes to start. */
+  readonly program: number;
+  /** How many processes train a trial with one seed, one after the other. */
+  processesOf(trial: number): number;
+}
+
+interface Costed {
+  readonly session: Session;
+  readonly parameters: number;
+  readonly flops: number;
+}
+
+/** @param threads of one trial */
+export async function estimate(
+  models: SweepModels,
+  points: readonly Point[],
+  options: BackendOptions,
+  starts: Starts,
+): Promise<Estimate> {
+  const choice = await chooseBackend(options.backend);
+  const costs = new Map<string, Costed>();
+  const probes: Probe[] = [];
+  const estimated: PointEstimate[] = [];
+  for (const [trial, point] of points.entries()) {
+    const model = await models.modelAt(point);
+    const key = keyOf(model);
+    const costed = costs.get(key) ?? costOf(model, { choice, threads: options.threads });
+    costs.set(key, costed);
+    if (probes.length < MAX_PROBES && !probes.some(probe => probe.key === key)) {
+      probes.push({ key, flops: costed.flops, ...(await probed(model.loaded, costed.session)) });
+    }
+    const probe = probes.find(one => one.key === key) ?? nearestProbe(probes, costed.flops);
+    const perStep = (probe.perStep * costed.flops) / probe.flops;
+    const start = starts.program + probe.warmUp;
+    estimated.push({
+      point,
+      parameters: costed.parameters,
+      seconds: starts.processesOf(trial) * start + secondsOfTraining(model, costed.session, perStep),
+    });
+  }
+  const warmUp = probes.reduce((sum, probe) => sum + probe.warmUp, 0) / Math.max(1, probes.length);
+  return { points: estimated, probes: probes.length, models: costs.size, start: starts.program + warmUp };
+}
+
+/** What decides the cost of a step. */
+function keyOf({ loaded: { experiment }, dataset }: PointModel): string {
+  const { model, loss, training, optimizer } = experiment;
+  return JSON.stringify([
+    { ...model, init_from: undefined },
+    loss.kind,
+    training.batch_size,
+    optimizer.kind,
+    dataset.input,
+    dataset.sequenceLength,
+  ]);
+}
+
+function costOf({ loaded, dataset }: PointModel, machine: Parameters<typeof sessionWith>[2]): Costed {
+  const session = sessionWith(loaded, dataset, machine);
+  const { flops } = stepCosts(session.run, loaded.experiment.training.batch_size);
+  return { session, parameters: new ParameterLayout(session.spec).size, flops };
+}
+
+/** The median of some steps after the first, which compile; what else the machine does slows some of them only. */
+async function probed(
+  loaded: LoadedExperiment,
+  session: Session,
+): Promise<Pick<Probe, 'perStep' | 'warmUp'>> {
+  const started = performance.now();
+  let warm = started;
+  const trainer = await createTrainer(loaded, session);
+  try {
+    trainer.parameters.set(initialParameters(loaded, session.spec));
+    const order = batchOrder(loaded, session);
+    const { learning_rate } = loaded.experiment.optimizer;
+    const measured: number[] = [];
+    let spent = 0;
+    for (let step = 1; measured.length < MAX_STEPS && spent < PROBE_SECONDS; step++) {
+      const began = performance.now();
+      await trainer.step(await trainer.prepare(order.next(), step, step === 1), step, learning_rate);
+      const seconds = (performance.now() - began) / 1000;
+      if (step <= WARM_STEPS) {
+        warm = performance.now();
+        continue;
+      }
+      measured.push(seconds);
+      spent += seconds;
+    }
+    const perStep = measured.toSorted((a, b) => a - b)[Math.floor(measured.length / 2)];
+    return { perStep, warmUp: Math.max(0, (warm - started) / 1000 - WARM_STEPS * perStep) };
+  } finally {
+    await trainer.close();
+  }
+}
+
+function nearestProbe<T extends { readonly flops: number }>(probes: readonly T[], flops: number): T {
+  const distance = (probe: T): number => Math.abs(Math.log(probe.flops / flops));
+  return probes.reduce((best, probe) => (distance(probe) < distance(best) ? probe : best));
+}
+
+/** `session` is of the same model, perhaps with other data: `perStep` seconds are the model's, the number of steps is the point's. */
+function secondsOfTraining({ loaded, dataset }: PointModel, session: Session, perStep: number): number {
+  const order = batchOrder(loaded, { ...session, dataset });
+  const steps = totalSteps(loaded, order);
+  const evaluation = ((perStep / loaded.experiment.training.batch_size) * dataset.test.count) / 3;
+  return perStep * steps + evaluation * Math.ceil(steps / order.batchesPerEpoch);
+}

@@ -1,0 +1,90 @@
+/** The models of a sweep's points and their data: what points have in common is opened and checked once. */
+import { checkAgainstData, type LoadedExperiment, locateInConfig } from '../../config/index.js';
+import type { Dataset } from '../../data/index.js';
+import { checkName } from '../../experiment/run-directory.js';
+import { type LoadedSweep, PointComplaints } from '../../sweep/config/index.js';
+import type { Point } from '../../sweep/space.js';
+import { VARIANT } from '../../sweep/trial-runs.js';
+import { openData, streamsOf } from '../../training/run/data.js';
+import { initialParameters, modelSpec } from '../../training/run/session.js';
+import { type Diagnostic, EXIT, UserError, usageError } from '../../util/errors.js';
+
+/** Keys on which it depends whether a config fits its data, and how large the model is. */
+const DECISIVE = [VARIANT, 'dataset', 'model', 'loss', 'training.batch_size', 'training.last_batch'];
+
+export interface PointModel {
+  readonly loaded: LoadedExperiment;
+  readonly dataset: Dataset;
+}
+
+export class SweepModels {
+  private readonly datasets = new Map<string, Promise<Dataset>>();
+
+  constructor(private readonly sweep: LoadedSweep) {}
+
+  /**
+   * Checks the points that were judged against their data. Gives warnings.
+   * @throws UserError with everything that is wrong, naming the points (exit 2), or that data are damaged (exit 5)
+   */
+  async check(): Promise<readonly Diagnostic[]> {
+    checkName(this.sweep.plan.name);
+    const complaints = new PointComplaints();
+    const warnings = new Map<string, Diagnostic>();
+    for (const point of this.distinct()) {
+      try {
+        const found = await this.open(point);
+        for (const warning of found.warnings) warnings.set(warning.message, warning);
+      } catch (error) {
+        if (!(error instanceof UserError) || error.exitCode !== EXIT.usage) throw error;
+        complaints.add(error.diagnostics, decisive(point));
+      }
+    }
+    if (complaints.diagnostics.length > 0) throw usageError(...complaints.diagnostics);
+    return [...warnings.values()];
+  }
+
+  /** Throws UserError where the config of the point does not fit its data. */
+  modelAt(point: Point): Promise<PointModel> {
+    return this.open(point);
+  }
+
+  /** One point of those that agree in all that decides. */
+  private distinct(): readonly Point[] {
+    const points = new Map<string, Point>();
+    for (const point of this.sweep.judged) {
+      const key = JSON.stringify(decisive(point));
+      if (!points.has(key)) points.set(key, point);
+    }
+    return [...points.values()];
+  }
+
+  private async open(point: Point): Promise<PointModel & { readonly warnings: readonly Diagnostic[] }> {
+    const loaded = this.sweep.configAt(point);
+    try {
+      const dataset = await this.dataset(loaded);
+      const { diagnostics, warnings, sizes } = checkAgainstData(loaded, dataset);
+      if (diagnostics.length > 0) throw usageError(...diagnostics);
+      const spec = modelSpec(loaded, sizes);
+      if (loaded.experiment.model.init_from !== undefined) initialParameters(loaded, spec);
+      return { loaded, dataset, warnings };
+    } catch (error) {
+      throw error instanceof UserError ? locateInConfig(error, loaded) : error;
+    }
+  }
+
+  private dataset({ experiment }: LoadedExperiment): Promise<Dataset> {
+    const { dataset, seed, loss, training } = experiment;
+    const key = JSON.stringify([dataset, seed, loss.kind, streamsOf(training)]);
+    const known = this.datasets.get(key) ?? openData(experiment);
+    this.datasets.set(key, known);
+    return known;
+  }
+}
+
+/** Of a point, what decides whether it fits its data. */
+function decisive(point: Point): Point {
+  const kept = Object.entries(point).filter(([name]) =>
+    name.split(',').some(key => DECISIVE.some(one => key === one || key.startsWith(`${one}.`))),
+  );
+  return Object.fromEntries(kept);
+}

@@ -1,0 +1,168 @@
+/**
+ * A sweep under way, on stderr: on a terminal a table that is redrawn, with what runs and what leads; elsewhere a line for each
+ * result. What goes wrong is told when it happens. The clock here feeds only what is shown.
+ */
+import { describePoint } from '../../sweep/config/index.js';
+import type { SweepObserver } from '../../sweep/orchestrator.js';
+import type { SweepPlan } from '../../sweep/plan.js';
+import type { Decision, JournalRecord } from '../../sweep/records.js';
+import {
+  bestRow,
+  formatTable,
+  ranked,
+  type Table,
+  TrialCollector,
+  type TrialRow,
+  trialTable,
+} from '../../sweep/results/index.js';
+import { counted } from '../../util/words.js';
+import { Block } from '../terminal/block.js';
+import type { Io } from '../terminal/io.js';
+import { formatDuration } from '../terminal/progress.js';
+
+/** Between two drawings at least, when much happens; and at most, since time passes when nothing does. */
+const REDRAW_MS = 250;
+const TICK_MS = 1000;
+/** Trials of each kind that the table has at most. */
+const SHOWN = 5;
+
+export interface SweepView extends SweepObserver {
+  /** What an earlier process of the sweep recorded. */
+  recall(records: readonly JournalRecord[]): void;
+  /** A whole line, above the table where there is one. */
+  line(text: string): void;
+  /** Takes the table away; nothing else may follow. */
+  end(): void;
+}
+
+/** Calls `action` now and then, until what it gives is called. */
+type Ticking = (action: () => void) => () => void;
+
+/** A sweep must not wait for what only shows it. */
+const everySecond: Ticking = action => {
+  const timer = setInterval(action, TICK_MS).unref();
+  return () => clearInterval(timer);
+};
+
+export function createSweepView(
+  io: Io,
+  plan: SweepPlan,
+  quiet: boolean,
+  clock: () => number = () => performance.now(),
+  ticking: Ticking = everySecond,
+): SweepView {
+  const trials = new TrialCollector();
+  const block = !quiet && io.interactive ? new Block(io) : undefined;
+  const began = clock();
+  let drawn = Number.NEGATIVE_INFINITY;
+  const redraw = (): void => {
+    drawn = clock();
+    block?.draw(liveTable(plan, trials, (drawn - began) / 1000, block.width));
+  };
+  const draw = (): void => {
+    if (block !== undefined && clock() - drawn >= REDRAW_MS) redraw();
+  };
+  const stopTicking = block === undefined ? () => {} : ticking(redraw);
+  const print = (text: string): void => (block === undefined ? io.err(`${text}\n`) : block.line(text));
+  return {
+    recall: records => {
+      for (const record of records) trials.add(record);
+    },
+    decided: decision => {
+      trials.add(decision);
+      if (block === undefined && !quiet) {
+        const text = sentence(plan, decision, trials);
+        if (text !== undefined) print(text);
+      }
+      draw();
+    },
+    started: (segment, attempt) => {
+      const place = { directory: '', launcher: '', process: null };
+      trials.add({ event: 'segment.start', time: '', attempt, ...place, ...segment });
+      draw();
+    },
+    ended: ({ outcome, exitCode, message, epochs, trainSeconds }) => {
+      const told = { exit_code: exitCode, message, epochs, train_s: trainSeconds };
+      trials.add({ event: 'segment.end', time: '', attempt: 0, ...told, ...outcome });
+      draw();
+    },
+    redecided: decisions => {
+      for (const record of [FORGOTTEN, ...decisions]) trials.add(record);
+      draw();
+    },
+    warning: text => print(`warning: ${text}`),
+    line: print,
+    end: () => {
+      stopTicking();
+      block?.clear();
+    },
+  };
+}
+
+const FORGOTTEN: JournalRecord = { event: 'sweep.redecided', time: '', retry_failed: false };
+
+/** What a decision means to a reader who sees no table; undefined where nothing is to be told. */
+function sentence(plan: SweepPlan, decision: Decision, trials: TrialCollector): string | undefined {
+  switch (decision.event) {
+    case 'trial.chosen':
+      return `trial ${decision.trial}: ${describePoint(decision.point) || 'the config as it is'}`;
+    case 'trial.measured': {
+      const { trial, value, spread, status } = decision;
+      // fewer than those that it is counted for if early stopping ended it
+      const { epochs } = trials.result.rows.find(row => row.trial === trial) ?? decision;
+      if (status === 'diverged') return `trial ${trial}: diverged within ${counted(epochs, 'epoch')}`;
+      const shown = value === null ? 'not finite' : String(Number(value.toPrecision(5)));
+      const within = spread === null ? '' : ` ± ${Number(spread.toPrecision(2))}`;
+      return `trial ${trial}: ${plan.objective.metric} ${shown}${within} after ${epochs}/${counted(plan.epochs, 'epoch')}`;
+    }
+    case 'trial.failed':
+      return `trial ${decision.trial}: failed`;
+    default:
+      return undefined;
+  }
+}
+
+function liveTable(plan: SweepPlan, trials: TrialCollector, seconds: number, width: number): string[] {
+  const records = trials.result;
+  const { rows, running } = records;
+  const under = new Set(running.map(({ trial }) => trial));
+  // also where it has ended, and the decision on it waits for another
+  const isUnderWay = ({ trial, state }: TrialRow): boolean => state === 'running' || under.has(trial);
+  const best = bestRow(plan, records);
+  const of = plan.budget.trials === null ? '' : `/${plan.budget.trials}`;
+  const head = [
+    plan.name,
+    `trial ${rows.length}${of}`,
+    counted(records.epochsTrained, 'epoch'),
+    formatDuration(seconds),
+  ];
+  if (best !== undefined && best.value !== null)
+    head.push(`best ${plan.objective.metric} ${Number(best.value.toPrecision(5))} (trial ${best.trial})`);
+  const shown = [
+    ...rows.filter(isUnderWay).slice(0, SHOWN),
+    ...ranked(plan, rows)
+      .filter(row => row.value !== null && !isUnderWay(row))
+      .slice(0, SHOWN),
+  ];
+  const table = shown.length > 0 ? fitting(trialTable(plan, shown, { changed: false }), width) : [];
+  return [...folded(head, width), ...table];
+}
+
+/** Without the last columns where there is no room for them. */
+function fitting(table: Table, width: number): string[] {
+  const lines = formatTable(table, 'text', width).trimEnd().split('\n');
+  if (table.columns.length === 1 || lines.every(line => line.length <= width)) return lines;
+  const columns = table.columns.slice(0, -1);
+  return fitting({ columns, rows: table.rows.map(row => row.slice(0, -1)) }, width);
+}
+
+/** As many lines as it takes for none to be cut. */
+function folded(parts: readonly string[], width: number): string[] {
+  const lines: string[] = [];
+  for (const part of parts) {
+    const longer = lines.length === 0 ? part : `${lines.at(-1)}  ${part}`;
+    if (lines.length > 0 && longer.length <= width) lines[lines.length - 1] = longer;
+    else lines.push(part);
+  }
+  return lines;
+}

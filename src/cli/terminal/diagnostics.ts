@@ -1,0 +1,89 @@
+/**
+ * Diagnostics as a person reads them:
+ *
+ *     configs/x.yaml:3:5: unknown key 'learing_rate'
+ *       3 |     learing_rate: 0.01
+ *         |     ^^^^^^^^^^^^
+ *       expected: …
+ *       got: …
+ *       did you mean learning_rate?
+ */
+import pico from 'picocolors';
+import { type Diagnostic, placeOf } from '../../util/errors.js';
+
+/** Longer source lines are cut around the caret. */
+const MAX_SOURCE = 120;
+
+/** What is wrong, or what only should be known. */
+export type Severity = 'error' | 'warning';
+
+/** All `diagnostics` with an empty line between them and a newline at the end; empty where there are none. */
+export function formatDiagnostics(
+  diagnostics: readonly Diagnostic[],
+  { color, severity = 'error' }: { readonly color: boolean; readonly severity?: Severity },
+): string {
+  const colors = pico.createColors(color);
+  return diagnostics.map(diagnostic => `${formatOne(diagnostic, severity, colors).join('\n')}\n`).join('\n');
+}
+
+/** Of one kind, as many as anyone reads. */
+const MAX_WARNINGS = 5;
+
+/** Warnings likewise; of those of one kind the first few, and how many more there are. */
+export function formatWarnings(diagnostics: readonly Diagnostic[], color: boolean): string {
+  const kinds = new Map<string, number>();
+  const shown = diagnostics.filter(({ code }) => {
+    const count = (kinds.get(code) ?? 0) + 1;
+    kinds.set(code, count);
+    return count <= MAX_WARNINGS;
+  });
+  const left = diagnostics.length - shown.length;
+  const more = left > 0 ? `\nwarning: and ${left} more like these\n` : '';
+  return formatDiagnostics(shown, { color, severity: 'warning' }) + more;
+}
+
+type Colors = ReturnType<typeof pico.createColors>;
+
+function formatOne(d: Diagnostic, severity: Severity, colors: Colors): string[] {
+  const place = printable(placeOf(d) || 'cellrun: ');
+  const message = printable(d.message);
+  return [
+    `${colors.bold(place)}${severity === 'error' ? colors.red(message) : colors.yellow(`warning: ${message}`)}`,
+    ...excerpt(d, colors),
+    ...(d.expected === undefined ? [] : [`  expected: ${printable(d.expected)}`]),
+    ...(d.got === undefined ? [] : [`  got: ${printable(d.got)}`]),
+    ...(d.suggestion === undefined ? [] : [colors.cyan(`  did you mean ${printable(d.suggestion)}?`)]),
+  ];
+}
+
+/** The source line with its number, and below it the caret. */
+function excerpt(d: Diagnostic, colors: Colors): string[] {
+  if (d.source === undefined) return [];
+  const { text, column, length } = crop(d.source, d.column ?? 1, d.length ?? 1);
+  const number = d.line === undefined ? '' : String(d.line);
+  // Tabs stay tabs in both lines, so that the caret stands under its place whatever a terminal makes of them.
+  const indent = text.slice(0, column - 1).replaceAll(/[^\t]/g, ' ');
+  return [
+    `${colors.dim(`  ${number} |`)} ${printable(text)}`,
+    `${colors.dim(`  ${' '.repeat(number.length)} |`)} ${indent}${colors.red('^'.repeat(length))}`,
+  ];
+}
+
+/** At most MAX_SOURCE units of the line, with the caret inside and its column and length to match. */
+function crop(
+  source: string,
+  column: number,
+  length: number,
+): { text: string; column: number; length: number } {
+  const start = column + Math.min(length, MAX_SOURCE / 2) <= MAX_SOURCE ? 0 : column - 1 - MAX_SOURCE / 4;
+  const end = start + MAX_SOURCE;
+  const text = (start > 0 ? '…' : '') + source.slice(start, end) + (end < source.length ? '…' : '');
+  const shifted = column - start + (start > 0 ? 1 : 0);
+  // At the end of a line the caret stands one place behind it; a longer one never goes further.
+  return { text, column: shifted, length: Math.max(1, Math.min(length, text.length - shifted + 1)) };
+}
+
+/** Control characters could drive the reader's terminal; each becomes a sign of the same width. */
+export function printable(text: string): string {
+  return text.replaceAll(/(?!\t)\p{Cc}|[\u202a-\u202e\u2066-\u2069]/gu, '\ufffd');
+}

@@ -1,0 +1,198 @@
+/** `graph CONFIG`: what a training step computes and costs, without running it. */
+import { loadExperiment } from '../../config/index.js';
+import type { Plan } from '../../engine/plan.js';
+import { kernelListing } from '../../engine/simd/inspect.js';
+import { reachable } from '../../graph/node.js';
+import { shapeText } from '../../graph/shape.js';
+import { ParameterLayout } from '../../model/parameters.js';
+import { openSession } from '../../training/run/session.js';
+import { profileStep, type StepProfile } from '../../training/timing/profile.js';
+import { type PlannedProgram, stepCosts } from '../../training/timing/step-costs.js';
+import { EXIT, type ExitCode, usageError } from '../../util/errors.js';
+import { counted } from '../../util/words.js';
+import type { GraphOptions } from '../options.js';
+import type { Io } from '../terminal/io.js';
+
+export async function graph(config: string, options: GraphOptions, io: Io): Promise<ExitCode> {
+  const loaded = loadExperiment(config, { set: options.set });
+  const session = await openSession(loaded, options);
+  const { spec, run, choice } = session;
+  if (options.profile) {
+    if (choice.backend !== 'webasm') {
+      throw usageError({
+        code: 'graph/profile',
+        message: 'only webasm kernels are timed one by one',
+        file: '--profile',
+        expected: '--backend webasm',
+        got: choice.backend,
+      });
+    }
+    const profile = await profileStep(loaded, session, PROFILED_STEPS);
+    io.out(options.format === 'json' ? `${JSON.stringify(profile)}\n` : profileText(profile));
+    return EXIT.done;
+  }
+  const step = stepCosts(run, loaded.experiment.training.batch_size);
+  const { programs } = step;
+  if (options.emit !== undefined) {
+    io.out(emitted(programs, options.emit));
+    return EXIT.done;
+  }
+  const layout = new ParameterLayout(spec);
+  const summary = {
+    backend: choice.backend,
+    shards: step.shards,
+    rows_per_shard: step.job.shape.batch,
+    sequence_length: run.sequenceLength,
+    parameters: layout.size,
+    flops_per_step: step.flops,
+    kernels_per_step: step.kernels,
+    bytes: step.bytes,
+    // on a GPU each kernel is a dispatch; elsewhere nothing is copied
+    ...(choice.backend === 'webgpu' && {
+      dispatches_per_step: step.kernels,
+      transferred_bytes_per_step: step.transferredBytes,
+    }),
+  };
+  if (options.format === 'json') {
+    const parameters = layout.parameters.map(({ name, shape }) => ({ name, shape }));
+    const described = programs.map(({ name, runs, costs, plan, program, parameterNames }) => ({
+      name,
+      runs,
+      ...costs,
+      ...listing(plan, program, parameterNames),
+    }));
+    io.out(
+      `${JSON.stringify({ version: 1, ...summary, parameter_shapes: parameters, programs: described })}\n`,
+    );
+  } else if (options.format === 'mermaid') {
+    io.out(mermaid(programs[programs.length - 1]));
+  } else {
+    io.out(text(summary, layout, programs));
+  }
+  return EXIT.done;
+}
+
+/** Enough for each kernel to run once undisturbed. */
+const PROFILED_STEPS = 10;
+/** Kernels that are printed; the rest are summed. */
+const MAX_PRINTED = 20;
+
+function profileText({ steps, width, step_ms, kernels, other, batch_ms }: StepProfile): string {
+  const row = (ms: number, share: number, rest: string) =>
+    `${ms.toFixed(3).padStart(9)} ${(100 * share).toFixed(1).padStart(6)} %  ${rest}`;
+  const lines = [
+    `a training step in one thread: ${step_ms.toFixed(1)} ms, at ${width} bits, the fastest of ${steps}`,
+    `writing the next batch, at the same time: ${batch_ms.toFixed(1)} ms`,
+    '',
+    '       ms    share  GFLOP/s     GB/s  calls  kernel',
+  ];
+  for (const { program, kernel, calls, ms, share, flops_per_s, bytes } of kernels.slice(0, MAX_PRINTED)) {
+    const rates = [flops_per_s / 1e9, (bytes / ms) * 1e-6].map(rate => rate.toFixed(1).padStart(7));
+    lines.push(row(ms, share, `${rates.join('  ')} ${String(calls).padStart(6)}  ${kernel}: ${program}`));
+  }
+  const rest = kernels.slice(MAX_PRINTED);
+  const sum = (of: (one: (typeof rest)[number]) => number) => rest.reduce((total, one) => total + of(one), 0);
+  const indent = ' '.repeat(25);
+  if (rest.length > 0) {
+    const named = `the other ${counted(rest.length, 'kernel')}`;
+    lines.push(
+      row(
+        sum(({ ms }) => ms),
+        sum(({ share }) => share),
+        `${indent}${named}`,
+      ),
+    );
+  }
+  lines.push(row(other.ms, other.share, `${indent}not kernels: the gradient's norm, copies, calls`));
+  return `${lines.join('\n')}\n`;
+}
+
+/** Source and WebAssembly of the kernel `name` in the first program that has it. */
+function emitted(programs: readonly PlannedProgram[], name: string): string {
+  for (const { plan } of programs) {
+    const step = plan.steps.find(({ kernel }) => kernel.name === name);
+    if (step) return `${step.kernel.text.source}\n\n${kernelListing(step.kernel, step)}`;
+  }
+  const names = new Set(programs.flatMap(({ plan }) => plan.kernels.map(kernel => kernel.name)));
+  throw usageError({
+    code: 'graph/kernel',
+    message: `there is no kernel '${name}'`,
+    file: '--emit',
+    expected: [...names].join(', '),
+  });
+}
+
+type ParameterNames = PlannedProgram['parameterNames'];
+
+/**
+ * What a person calls an input or a result: parameters, and their gradients, go by their names in
+ * checkpoints.
+ */
+function publicName(name: string, parameterNames: ParameterNames): string {
+  const [, prefix = '', local = name] = /^(gradient\.)?(.*)$/.exec(name) ?? [];
+  return `${prefix}${parameterNames.get(local) ?? local}`;
+}
+
+function listing(plan: Plan, program: PlannedProgram['program'], parameterNames: ParameterNames) {
+  return {
+    graph: reachable(program.outputs.values()).map(({ id, op, name, shape, inputs }) => ({
+      id,
+      op: op?.name ?? 'input',
+      ...(name !== undefined && { name: publicName(name, parameterNames) }),
+      shape,
+      inputs: inputs.map(input => input.id),
+    })),
+    kernel_sources: plan.kernels.map(({ name, output, text }) => ({ name, output, source: text.source })),
+    steps: plan.steps.map(({ kernel, node, flops }) => ({ kernel: kernel.name, node: node.id, flops })),
+  };
+}
+
+function text(
+  summary: Readonly<Record<string, number | string>>,
+  layout: ParameterLayout,
+  programs: readonly PlannedProgram[],
+): string {
+  const lines = Object.entries(summary).map(
+    ([name, value]) =>
+      `${name.replaceAll('_', ' ').padEnd(18)}${typeof value === 'number' ? value.toLocaleString('en') : value}`,
+  );
+  lines.push('', 'parameters');
+  const width = Math.max(22, ...layout.parameters.map(({ name }) => name.length)) + 2;
+  for (const { name, shape, size } of layout.parameters) {
+    lines.push(`  ${name.padEnd(width)}${shapeText(shape).padEnd(14)}${size.toLocaleString('en')}`);
+  }
+  for (const { name, runs, plan, costs } of programs) {
+    const { nodes, kernels, distinctKernels, flops, bytes } = costs;
+    lines.push('', `${name}: ${runs === 1 ? 'once' : `${runs} times`} for each shard`);
+    lines.push(
+      `  ${counted(nodes, 'node')}, ${counted(kernels, 'kernel')} of ${counted(distinctKernels, 'source')}, ${flops.toLocaleString('en')} FLOPs, ${bytes.toLocaleString('en')} bytes`,
+    );
+    for (const kernel of plan.kernels) {
+      const steps = plan.steps.filter(step => step.kernel === kernel);
+      const work = steps.reduce((sum, step) => sum + step.flops, 0);
+      lines.push(
+        `  ${kernel.name.padEnd(22)}${shapeText(kernel.output).padEnd(18)}${`${steps.length} x`.padStart(7)}${work.toLocaleString('en').padStart(18)} FLOPs`,
+      );
+    }
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+/** The kernels of one program and what they read, as a Mermaid flow chart. */
+function mermaid({ plan, parameterNames }: PlannedProgram): string {
+  const lines = ['flowchart TD'];
+  for (const node of plan.inputs)
+    lines.push(
+      `  n${node.id}[/"${publicName(node.name as string, parameterNames)} ${shapeText(node.shape)}"/]`,
+    );
+  for (const { node, kernel, operands } of plan.steps) {
+    lines.push(`  n${node.id}["${kernel.name} ${shapeText(node.shape)}"]`);
+    for (const operand of operands)
+      if (typeof operand !== 'number') lines.push(`  n${operand.id} --> n${node.id}`);
+  }
+  // two results may be one node, such as the gradients of both biases
+  [...plan.outputs].forEach(([name, node], i) =>
+    lines.push(`  n${node.id} --> o${i}(["${publicName(name, parameterNames)}"])`),
+  );
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,50 @@
+/** Complaints about what a config says, made by those who read the data, shown where the config says it. */
+import { type ConfigDiagnostic, isConfigDiagnostic } from '../../data/problems.js';
+import { type Diagnostic, EXIT, UserError } from '../../util/errors.js';
+import type { LoadedExperiment } from '../load.js';
+import { nearest } from '../wording/suggest.js';
+import type { Path } from '../yaml/tree.js';
+import { mapPaths } from './paths.js';
+
+/**
+ * The error with every complaint about a value of the config, or about a whole file (missing, not readable: exit 2, no place
+ * in the file), moved to the value or path in the config. What is wrong inside a file stays there.
+ */
+export function locateInConfig(error: UserError, loaded: LoadedExperiment): UserError {
+  if (error.exitCode !== EXIT.usage) return error;
+  const named = namedFiles(loaded);
+  const diagnostics = error.diagnostics.map(diagnostic => relocate(diagnostic, named, loaded));
+  return new UserError(error.exitCode, diagnostics, { cause: error });
+}
+
+/** Every path in the config, and its key. */
+function namedFiles({ experiment }: LoadedExperiment): ReadonlyMap<string, Path> {
+  const named = new Map<string, Path>();
+  mapPaths(experiment, (path, at) => {
+    named.set(path, at);
+    return path;
+  });
+  return named;
+}
+
+function relocate(d: Diagnostic, named: ReadonlyMap<string, Path>, loaded: LoadedExperiment): Diagnostic {
+  if (isConfigDiagnostic(d)) return atKeyPath(d, loaded);
+  if (d.file === undefined || d.line !== undefined || d.offset !== undefined) return d;
+  const at = named.get(d.file) ?? [...named].find(([path]) => d.file?.startsWith(`${path}/`))?.[1];
+  return at === undefined ? d : { ...d, ...loaded.locator.atValue(at, d.code, `${d.file}: ${d.message}`) };
+}
+
+function atKeyPath(
+  { keyPath, alternatives = [], ...d }: ConfigDiagnostic,
+  { locator, experiment }: LoadedExperiment,
+): Diagnostic {
+  const value = keyPath.reduce<unknown>(
+    (at, key) => (typeof at === 'object' && at !== null ? Reflect.get(at, key) : undefined),
+    experiment,
+  );
+  const near = typeof value === 'string' ? nearest(value, alternatives) : undefined;
+  return locator.atValue(keyPath, d.code, d.message, {
+    ...d,
+    ...(near !== undefined && { suggestion: near }),
+  });
+}

@@ -1,0 +1,80 @@
+/** Rules on the learning rate's schedule that the schema cannot say. */
+import type { Diagnostic } from '../../util/errors.js';
+import { counted } from '../../util/words.js';
+import type { PartialExperiment, ScheduleConfig } from '../experiment.js';
+import type { Locator } from '../yaml/locator.js';
+import { checkSelectingMetric } from './gate-checks.js';
+
+const SCHEDULE = ['optimizer', 'schedule'] as const;
+
+/** Whether the rate of an update depends on how many updates are planned. */
+export function dependsOnLength(schedule: ScheduleConfig | undefined): boolean {
+  switch (schedule?.kind) {
+    case 'one_cycle':
+      return true;
+    case 'cosine':
+    case 'linear':
+      return schedule.length === undefined;
+    default:
+      return false;
+  }
+}
+
+export function checkSchedule(experiment: PartialExperiment, locator: Locator): Diagnostic[] {
+  const { optimizer } = experiment;
+  const schedule = optimizer?.schedule;
+  if (optimizer === undefined || schedule === undefined) return [];
+  const found: Diagnostic[] = [];
+  const { learning_rate } = optimizer;
+  if ('min_learning_rate' in schedule && schedule.min_learning_rate > learning_rate) {
+    const message = `\`min_learning_rate\` must not be above \`learning_rate\`, which is ${learning_rate}`;
+    const more = { expected: `at most ${learning_rate}`, got: String(schedule.min_learning_rate) };
+    found.push(locator.atValue([...SCHEDULE, 'min_learning_rate'], 'config/schedule', message, more));
+  }
+  if (schedule.kind === 'plateau')
+    found.push(...checkSelectingMetric(experiment, schedule.metric, [...SCHEDULE, 'metric'], locator));
+  const warmup = warmupOf(schedule);
+  if (warmup !== undefined && (warmup.steps === undefined) === (warmup.epochs === undefined)) {
+    const [path, message] =
+      warmup.steps === undefined
+        ? [WARMUP, '`warmup` needs a length']
+        : [[...WARMUP, 'steps'], '`steps` and `epochs` exclude each other'];
+    found.push(locator.atKey(path, 'config/schedule', message, { expected: '`steps`, or `epochs`' }));
+  }
+  return found;
+}
+
+/**
+ * A warm-up that takes the whole training, as far as that is known.
+ * @param trainCount training sequences, if known
+ */
+export function checkWarmup(
+  { optimizer, training }: PartialExperiment,
+  trainCount: number | undefined,
+  locator: Locator,
+): Diagnostic[] {
+  const warmup = warmupOf(optimizer?.schedule);
+  if (warmup === undefined || training === undefined) return [];
+  const { steps, epochs } = warmup;
+  const { num_epochs, max_steps = Number.POSITIVE_INFINITY, batch_size, last_batch } = training;
+  const perEpoch = (trainCount ?? Number.POSITIVE_INFINITY) / batch_size;
+  const batches = last_batch === 'drop' ? Math.floor(perEpoch) : Math.ceil(perEpoch);
+  const total = Math.min(num_epochs * batches, max_steps);
+  const complain = (key: string, got: number, length: string): Diagnostic[] => {
+    const message = `the warm-up must be shorter than the training of ${length}`;
+    return [locator.atValue([...WARMUP, key], 'config/schedule', message, { got: String(got) })];
+  };
+  if (epochs !== undefined && epochs >= num_epochs)
+    return complain('epochs', epochs, counted(num_epochs, 'epoch'));
+  if (total < 1) return [];
+  if (epochs !== undefined && Number.isFinite(batches) && epochs * batches >= total)
+    return complain('epochs', epochs, counted(total, 'update'));
+  if (steps !== undefined && steps >= total) return complain('steps', steps, counted(total, 'update'));
+  return [];
+}
+
+const WARMUP = [...SCHEDULE, 'warmup'];
+
+function warmupOf(schedule: ScheduleConfig | undefined) {
+  return schedule !== undefined && 'warmup' in schedule ? schedule.warmup : undefined;
+}

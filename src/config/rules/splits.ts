@@ -1,0 +1,93 @@
+/** What a config alone says of its splits, and what it selects by them. */
+import type {
+  DatasetConfig,
+  Experiment,
+  GateConfig,
+  LossConfig,
+  MetricName,
+  PartialExperiment,
+  SplitName,
+} from '../experiment.js';
+import type { Path } from '../yaml/tree.js';
+import { reportableMetrics } from './losses.js';
+
+/** Whether sequences are set aside to select by. */
+export function hasValidation(dataset: DatasetConfig | undefined): boolean {
+  if (dataset === undefined) return false;
+  const { validation } = dataset;
+  return (
+    validation !== undefined ||
+    (dataset.kind === 'npz' && dataset.validation_arrays === true) ||
+    ('validation_path' in dataset && dataset.validation_path !== undefined) ||
+    (dataset.kind === 'idx' && dataset.validation_images !== undefined)
+  );
+}
+
+/** The same metric of the validation split; one of training is returned as it is. */
+export function onValidation(metric: MetricName): MetricName {
+  return metric.replace(/^test\./, 'validation.') as MetricName;
+}
+
+/** The splits of a run. */
+export function splitsOf(dataset: DatasetConfig | undefined): readonly SplitName[] {
+  return hasValidation(dataset) ? ['train', 'validation', 'test'] : ['train', 'test'];
+}
+
+/** All that a run can measure. */
+export function possibleMetrics(loss: LossConfig, dataset: DatasetConfig | undefined): readonly MetricName[] {
+  return reportableMetrics(loss, splitsOf(dataset));
+}
+
+/** What a run can select by: measured again and again while it trains. */
+export function selectingMetrics(
+  loss: LossConfig,
+  dataset: DatasetConfig | undefined,
+): readonly MetricName[] {
+  return reportableMetrics(loss, ['train', hasValidation(dataset) ? 'validation' : 'test']);
+}
+
+/** Something that a run selects by a metric of the test split. */
+export interface TestSelection {
+  /** The key that asks for it. */
+  readonly path: Path;
+  /** What is selected, the subject of a sentence. */
+  readonly what: string;
+}
+
+/** Everything that `experiment` selects by the test split; empty with a validation split. */
+export function testSelections({
+  dataset,
+  training,
+  optimizer,
+  checkpoint,
+  gates = [],
+}: PartialExperiment): TestSelection[] {
+  const stopping = training?.early_stopping;
+  const schedule = optimizer?.schedule;
+  const isSelected = (metric: string | undefined) => metric?.startsWith('test.') === true;
+  if (hasValidation(dataset)) return [];
+  return [
+    ...(isSelected(stopping?.metric)
+      ? [{ path: ['training', 'early_stopping'], what: 'the end of training' }]
+      : []),
+    ...(schedule?.kind === 'plateau' && isSelected(schedule.metric)
+      ? [{ path: ['optimizer', 'schedule'], what: 'the learning rate' }]
+      : []),
+    ...(isSelected(checkpoint?.metric) && hasChoice(training) && (checkpoint?.keep.best ?? 0) > 0
+      ? [{ path: ['checkpoint', 'metric'], what: 'the best checkpoint' }]
+      : []),
+    ...gates.flatMap(({ over, metric }: GateConfig, index) =>
+      over === 'best' && isSelected(metric)
+        ? [{ path: ['gates', index, 'over'], what: `the value of a gate, the best ${metric}` }]
+        : [],
+    ),
+  ];
+}
+
+/** Whether there is more than one evaluation to select from. */
+function hasChoice(training: Experiment['training'] | undefined): boolean {
+  return training !== undefined && (training.num_epochs > 1 || training.evaluate_every !== undefined);
+}
+
+/** How a value that was selected on the split that it was measured on is told. */
+export const OPTIMISTIC = 'selected on the test split: this value is optimistic';

@@ -1,0 +1,122 @@
+/** What of a config's `training` has no effect on such data, or hardly the intended one. */
+import type { Diagnostic } from '../../util/errors.js';
+import { counted } from '../../util/words.js';
+import type { LoadedExperiment } from '../load.js';
+import { lossFacts, measuredMetrics } from './losses.js';
+
+/** What the checks need to know of the training split. */
+interface TrainingSplit {
+  readonly count: number;
+  readonly lengths?: Int32Array;
+}
+
+/** @param outputSize outputs of the head: of classes their number */
+export function trainingWarnings(
+  loaded: LoadedExperiment,
+  train: TrainingSplit,
+  outputSize: number,
+): Diagnostic[] {
+  return [
+    ...checkBatch(loaded, train),
+    ...checkLengths(loaded, train),
+    ...checkRanks(loaded, outputSize),
+    ...checkPatience(loaded, train),
+  ];
+}
+
+function checkBatch({ experiment, locator }: LoadedExperiment, train: TrainingSplit): Diagnostic[] {
+  const { batch_size: size, last_batch } = experiment.training;
+  if (size <= train.count || last_batch === 'drop') return [];
+  const message = `the batch is larger than the training split (${train.count} ${train.count === 1 ? 'sequence' : 'sequences'}), so an epoch is one step`;
+  const more = { expected: `at most ${train.count}`, got: String(size) };
+  return [locator.atValue(['training', 'batch_size'], 'data/batch-size', message, more)];
+}
+
+/** Sequences of one length are alike to whoever sorts them by it. */
+function checkLengths({ experiment, locator }: LoadedExperiment, train: TrainingSplit): Diagnostic[] {
+  if (!experiment.training.bucket_by_length || train.lengths !== undefined) return [];
+  const message = 'all training sequences have the same length, so `bucket_by_length` has no effect';
+  return [locator.atValue(['training', 'bucket_by_length'], 'data/one-length', message)];
+}
+
+const RANKS = [
+  ['top_3_accuracy', 3],
+  ['top_5_accuracy', 5],
+] as const;
+
+/** Of k classes or fewer, the label is always among the first k. */
+function checkRanks({ experiment, locator }: LoadedExperiment, outputSize: number): Diagnostic[] {
+  const { loss, training } = experiment;
+  if (lossFacts(loss).task !== 'classes') return [];
+  const measured = measuredMetrics(experiment);
+  return RANKS.flatMap(([metric, k]) => {
+    if (outputSize > k || !measured.includes(metric)) return [];
+    const at = training.metrics?.indexOf(metric) ?? -1;
+    const path = ['training', 'metrics', ...(at < 0 ? [] : [at])];
+    const message = `${metric} is 1 whatever the model answers, since there are only ${outputSize} classes`;
+    return [
+      locator.atValue(path, 'config/trivial-metric', message, { expected: 'accuracy, or another metric' }),
+    ];
+  });
+}
+
+/** Waiting for longer than the whole training is as good as no early stopping or no plateau. */
+function checkPatience({ experiment, locator }: LoadedExperiment, train: TrainingSplit): Diagnostic[] {
+  const { training, optimizer } = experiment;
+  const evaluations = evaluationsOf(training, train.count);
+  const complain = (path: string[], patience: number, needed: number, what: string): Diagnostic[] => {
+    // the evaluation that ends the training is too late
+    if (needed < evaluations) return [];
+    const message = `${what} in this run: it needs ${counted(needed, 'evaluation')} before the last, and there are ${evaluations} in all`;
+    return [locator.atValue(path, 'config/unreached-patience', message, { got: String(patience) })];
+  };
+  const { early_stopping } = training;
+  const { schedule } = optimizer;
+  return [
+    // the first evaluation is always the best so far
+    ...(early_stopping
+      ? complain(
+          ['training', 'early_stopping', 'patience'],
+          early_stopping.patience,
+          early_stopping.patience + 1,
+          'this patience cannot run out',
+        )
+      : []),
+    ...(schedule?.kind === 'plateau'
+      ? complain(
+          ['optimizer', 'schedule', 'patience'],
+          schedule.patience,
+          schedule.patience + 2,
+          'the learning rate cannot be reduced',
+        )
+      : []),
+  ];
+}
+
+/** Evaluations of a whole training: after each epoch, every N steps, and after the last step. */
+function evaluationsOf(
+  {
+    num_epochs,
+    max_steps,
+    batch_size,
+    last_batch,
+    evaluate_every,
+  }: LoadedExperiment['experiment']['training'],
+  trainCount: number,
+): number {
+  const perEpoch =
+    last_batch === 'drop' ? Math.floor(trainCount / batch_size) : Math.ceil(trainCount / batch_size);
+  const steps = Math.min(num_epochs * perEpoch, max_steps ?? Number.POSITIVE_INFINITY);
+  const every = evaluate_every?.steps;
+  const atEpochs = Math.floor(steps / perEpoch);
+  if (every === undefined) return atEpochs + Number(steps % perEpoch > 0);
+  const atBoth = Math.floor(steps / leastCommonMultiple(perEpoch, every));
+  const isExtra = steps % perEpoch > 0 && steps % every > 0;
+  return atEpochs + Math.floor(steps / every) - atBoth + Number(isExtra);
+}
+
+function leastCommonMultiple(a: number, b: number): number {
+  let [x, y] = [a, b];
+  while (y > 0) [x, y] = [y, x % y];
+  return (a / x) * b;
+}

@@ -1,0 +1,177 @@
+/**
+ * JSON Schema validation of everything that has a schema: configs, log events, summaries,
+ * manifests.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { ErrorObject, ValidateFunction } from 'ajv';
+import { packageRoot, programFile } from '../../util/root.js';
+import { compileValidator } from './compiler.js';
+
+export type SchemaError = ErrorObject;
+
+const require = createRequire(import.meta.url);
+const compiled = new Map<string, ValidateFunction>();
+const quick = new Map<string, ((value: unknown) => boolean) | undefined>();
+const whole = new Map<string, object>();
+
+/** Reads `schemas/NAME.schema.json` of the package. */
+export function readSchema(name: string): object {
+  return JSON.parse(schemaText(name)) as object;
+}
+
+function schemaText(name: string): string {
+  return readFileSync(join(packageRoot, 'schemas', `${name}.schema.json`), 'utf8');
+}
+
+/**
+ * The same with every reference into its `definitions` followed, and with `unevaluatedProperties`
+ * spelled out by `closedForm`, so that whoever walks it, and the paths in the validator's errors,
+ * need not. References form no cycles.
+ */
+export function wholeSchema(name: string): object {
+  const known = whole.get(name);
+  if (known !== undefined) return known;
+  const resolved = resolvedSchema(name, 'complete');
+  whole.set(name, resolved);
+  return resolved;
+}
+
+/**
+ * How the alternatives of an object have the properties that it has whichever it is: `complete`
+ * with their schemas, for whoever asks an alternative what it takes; `lean` as names alone, which
+ * are judged once beside the alternatives, so that the validator compiles them once.
+ */
+type Alternatives = 'complete' | 'lean';
+
+function resolvedSchema(name: string, alternatives: Alternatives): object {
+  const { definitions = {}, ...schema } = readSchema(name) as Readonly<Record<string, object>>;
+  return followReferences(schema, definitions as Readonly<Record<string, object>>, alternatives) as object;
+}
+
+function followReferences(
+  part: unknown,
+  definitions: Readonly<Record<string, object>>,
+  alternatives: Alternatives,
+): unknown {
+  const follow = (inner: unknown): unknown => followReferences(inner, definitions, alternatives);
+  if (Array.isArray(part)) return part.map(follow);
+  if (typeof part !== 'object' || part === null) return part;
+  if ('$ref' in part && typeof part.$ref === 'string') {
+    const { $ref, ...beside } = part;
+    const name = $ref.replace('#/definitions/', '');
+    if (!(name in definitions)) throw new Error(`the schema has no definition ${name}`);
+    return follow({ ...definitions[name], ...beside });
+  }
+  const entries = Object.entries(part).map(([key, value]) => [key, follow(value)]);
+  const followed: ComposedSchema = Object.fromEntries(entries);
+  return followed.unevaluatedProperties === false ? closedForm(followed, alternatives) : followed;
+}
+
+/** A schema that may be composed of others by `allOf` and `oneOf`. */
+interface ComposedSchema {
+  readonly properties?: object;
+  readonly required?: readonly string[];
+  readonly allOf?: readonly ComposedSchema[];
+  readonly oneOf?: readonly ComposedSchema[];
+  readonly unevaluatedProperties?: boolean;
+}
+
+/**
+ * An object whose properties come from several schemas and that takes no others, as a union of
+ * objects that are each closed by themselves. The validator's errors are then about the one
+ * alternative that a value takes.
+ */
+function closedForm(schema: ComposedSchema, alternatives: Alternatives, around: ComposedSchema = {}): object {
+  const { unevaluatedProperties: _, allOf = [], ...own } = schema;
+  const { properties, oneOf, ...whole } = [...allOf, own].reduce(composed);
+  const { properties: all, required } = composed(around, { properties, required: whole.required });
+  if (oneOf === undefined) return { ...whole, properties: all, required, additionalProperties: false };
+  const isLean = alternatives === 'lean';
+  const shared = isLean ? Object.fromEntries(Object.keys(all ?? {}).map(key => [key, true])) : all;
+  const forms = oneOf.map(form => closedForm(form, alternatives, { properties: shared, required }));
+  return { ...whole, ...(isLean && { properties: all }), oneOf: forms };
+}
+
+/** `inner` has the properties that come first. */
+function composed(outer: ComposedSchema, inner: ComposedSchema): ComposedSchema {
+  return {
+    ...outer,
+    ...inner,
+    properties: { ...inner.properties, ...outer.properties },
+    required: [...new Set([...(inner.required ?? []), ...(outer.required ?? [])])],
+  };
+}
+
+/**
+ * The validator of `schemas/NAME.schema.json`, which reports all errors: the one that the build
+ * compiled, or one compiled here if the schema has changed since. Loaded once a process.
+ */
+export function compileSchema(name: string): ValidateFunction {
+  const known = compiled.get(name);
+  if (known !== undefined) return known;
+  const validate = builtValidator(name, 'complete') ?? compileValidator(schemaToValidate(name));
+  compiled.set(name, validate);
+  return validate;
+}
+
+/** All violations of `schemas/NAME.schema.json` by `value`; empty if it is valid. */
+export function validateAgainst(name: string, value: unknown): readonly SchemaError[] {
+  if (quickValidator(name)?.(value)) return [];
+  const validate = compileSchema(name);
+  return validate(value) ? [] : [...(validate.errors ?? [])];
+}
+
+/** What a validator is compiled from: `wholeSchema` without what would be compiled twice. */
+export function schemaToValidate(name: string): object {
+  return resolvedSchema(name, 'lean');
+}
+
+/**
+ * Where the build leaves the validator of a schema, as a CommonJS module: `complete` tells all
+ * errors, `quick` only whether there is one.
+ */
+export function validatorFile(name: string, form: 'complete' | 'quick' = 'complete'): string {
+  const file = form === 'complete' ? `${name}.cjs` : `${name}.quick.cjs`;
+  return programFile(`config/validators/${file}`);
+}
+
+/** Tells a schema from what it was when its validator was compiled. */
+export function schemaHash(name: string): string {
+  return createHash('sha256').update(schemaText(name)).digest('hex');
+}
+
+interface ValidatorModule {
+  readonly validate: ValidateFunction;
+  readonly schemaHash: string;
+}
+
+/** Undefined if `tsc` alone was run, or the schema has changed since the build. */
+function builtValidator(name: string, form: 'complete' | 'quick'): ValidateFunction | undefined {
+  const file = validatorFile(name, form);
+  if (!existsSync(file)) return undefined;
+  const built = require(file) as ValidatorModule;
+  return built.schemaHash === schemaHash(name) ? built.validate : undefined;
+}
+
+/**
+ * Says whether a value is valid, in a tenth of the time that `compileSchema` takes with loading; it
+ * may refuse a valid one. Undefined where `builtValidator` is.
+ */
+export function quickValidator(name: string): ((value: unknown) => boolean) | undefined {
+  if (!quick.has(name)) {
+    const validate = builtValidator(name, 'quick');
+    quick.set(name, validate && (value => validate(value) && !hasInheritedName(value)));
+  }
+  return quick.get(name);
+}
+
+/** Keys such as `constructor`, which ajv takes for known ones where it tracks unevaluated keys. */
+function hasInheritedName(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.entries(value).some(
+    ([key, inner]) => (!Array.isArray(value) && key in Object.prototype) || hasInheritedName(inner),
+  );
+}

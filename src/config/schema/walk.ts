@@ -1,0 +1,229 @@
+/** Questions to a schema, the experiment's unless another is named: what may stand at a path, given what the file says so far. */
+
+import type { Path } from '../yaml/tree.js';
+import { wholeSchema } from './schema.js';
+
+/** The part of JSON Schema that our schemas use, references followed. */
+export interface Schema {
+  readonly title?: string;
+  readonly description?: string;
+  readonly type?: string | readonly string[];
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly default?: unknown;
+  readonly examples?: readonly unknown[];
+  readonly properties?: Readonly<Record<string, Schema | boolean>>;
+  readonly required?: readonly string[];
+  /** A schema where keys are the writer's own, such as those of a sweep's parameters. */
+  readonly additionalProperties?: boolean | Schema;
+  readonly items?: Schema;
+  readonly oneOf?: readonly Schema[];
+  readonly discriminator?: { readonly propertyName: string };
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly exclusiveMaximum?: number;
+  readonly minItems?: number;
+  readonly maxItems?: number;
+  readonly 'x-path'?: boolean;
+  readonly pattern?: string;
+  /** A `pattern`, or an `enum` of many values, in words. */
+  readonly 'x-form'?: string;
+  readonly 'x-default'?: string;
+  /** Whether the run chooses the default, so that the resolved config lacks the key. */
+  readonly 'x-run-default'?: boolean;
+  readonly 'x-aliases'?: readonly string[];
+  /** Whether a config with the default has the hash of one without the key. */
+  readonly 'x-unhashed-default'?: boolean;
+}
+
+/** The whole schema of a config. */
+export function experimentSchema(): Schema {
+  return wholeSchema('experiment');
+}
+
+/** The whole schema of a sweep. */
+export function sweepSchema(): Schema {
+  return wholeSchema('sweep');
+}
+
+export interface Branch {
+  /** The tag's value, such as `adam`. */
+  readonly tag: string;
+  readonly schema: Schema;
+}
+
+/** The branches of a union told apart by a tag; undefined for any other schema. */
+export function branchesOf(schema: Schema): { key: string; branches: readonly Branch[] } | undefined {
+  const key = schema.discriminator?.propertyName;
+  if (key === undefined || schema.oneOf === undefined) return undefined;
+  const branches = schema.oneOf.map(branch => {
+    const tag = branch.properties?.[key];
+    return { tag: String(typeof tag === 'object' ? tag.const : undefined), schema: branch };
+  });
+  return { key, branches };
+}
+
+/** The same, also where the union is itself one of several forms, such as a word or a mapping. */
+export function taggedWithin(schema: Schema): ReturnType<typeof branchesOf> {
+  return branchesOf(schema) ?? schema.oneOf?.map(branchesOf).find(union => union !== undefined);
+}
+
+/** Resolves unions by what the value says; undefined where it fits no branch. */
+export function narrow(schema: Schema, value: unknown): Schema | undefined {
+  const union = branchesOf(schema);
+  if (union !== undefined) {
+    const tag = isRecord(value) ? value[union.key] : undefined;
+    return union.branches.find(branch => branch.tag === tag)?.schema;
+  }
+  if (schema.oneOf === undefined) return schema;
+  const form = formFor(schema.oneOf, value);
+  return form === undefined ? undefined : narrow(form, value);
+}
+
+/**
+ * The alternative of a union without a tag that a value takes: of those of its type the first whose
+ * required keys it has, or else the last. Undefined where none is of its type.
+ */
+export function formFor(forms: readonly Schema[], value: unknown): Schema | undefined {
+  const typed = forms.filter(form => hasType(form, value));
+  return typed.find(form => hasRequired(form, value)) ?? typed.at(-1);
+}
+
+function hasRequired({ required = [], properties = {} }: Schema, value: unknown): boolean {
+  return required.every(key => {
+    const property = properties[key];
+    const given = isRecord(value) ? value[key] : undefined;
+    return given !== undefined && (typeof property !== 'object' || hasType(property, given));
+  });
+}
+
+/**
+ * Keys that decide which branch of a union a mapping takes: tags, and what one of several forms
+ * cannot do without.
+ */
+export function decidingKeys(schema: Schema): readonly string[] {
+  const union = branchesOf(schema);
+  if (union !== undefined) return [union.key];
+  return (schema.oneOf ?? []).flatMap(form =>
+    form.oneOf === undefined ? (form.required ?? []) : decidingKeys(form),
+  );
+}
+
+/** The branch that a mapping decides on by a key of its own; undefined where it has no such key. */
+export function decidedBranch(schema: Schema, value: Readonly<Record<string, unknown>>): Schema | undefined {
+  const union = branchesOf(schema);
+  if (union !== undefined) return union.branches.find(({ tag }) => tag === value[union.key])?.schema;
+  for (const form of schema.oneOf ?? []) {
+    const isDecided = form.oneOf === undefined && form.required?.length && hasRequired(form, value);
+    const decided = isDecided ? form : decidedBranch(form, value);
+    if (decided !== undefined) return decided;
+  }
+  return undefined;
+}
+
+/** Whether a value has the JSON type that a schema without `oneOf` asks for. */
+export function hasType(schema: Schema, value: unknown): boolean {
+  if (schema.type === undefined) return true;
+  const types = typeof schema.type === 'string' ? [schema.type] : schema.type;
+  return types.some(type => type === typeOf(value) || (type === 'number' && typeOf(value) === 'integer'));
+}
+
+function typeOf(value: unknown): string {
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'array';
+  if (typeof value === 'number') return Number.isInteger(value) ? 'integer' : 'number';
+  return typeof value;
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The properties of an object schema. */
+export function propertiesOf(schema: Schema): ReadonlyMap<string, Schema> {
+  const found = new Map<string, Schema>();
+  for (const [key, property] of Object.entries(schema.properties ?? {})) {
+    if (typeof property === 'object') found.set(key, property);
+  }
+  return found;
+}
+
+/**
+ * The schema at a path, narrowed on the way by the values of `config`. Where these don't narrow a union, the first
+ * branch that knows the next key. Undefined for an unknown key.
+ */
+export function schemaAt(path: Path, config: unknown, root = experimentSchema()): Schema | undefined {
+  let schema: Schema | undefined = root;
+  let value: unknown = config;
+  for (const step of path) {
+    schema = stepInto(schema, step, value);
+    if (schema === undefined) return undefined;
+    value =
+      isRecord(value) || Array.isArray(value) ? (value as Record<string | number, unknown>)[step] : undefined;
+  }
+  return schema;
+}
+
+/**
+ * Whether a run chooses the value of the key at a path such as `training.log_every` if its config
+ * lacks it.
+ */
+export function isChosenByRun(path: string): boolean {
+  return schemaAt(path.split('.'), undefined)?.['x-run-default'] === true;
+}
+
+/** The schema of a key or item, narrowed as `schemaAt` does. */
+export function stepInto(schema: Schema, step: string | number, value: unknown): Schema | undefined {
+  const narrowed = narrow(schema, value);
+  const candidates = [...(narrowed === undefined ? [] : [narrowed]), ...formsOf(schema)];
+  for (const candidate of candidates) {
+    if (candidate.items !== undefined && /^\d+$/.test(String(step))) return candidate.items;
+    const { additionalProperties } = candidate;
+    const open = typeof additionalProperties === 'object' ? additionalProperties : undefined;
+    const property = propertiesOf(candidate).get(String(step)) ?? open;
+    if (property !== undefined) return property;
+  }
+  return undefined;
+}
+
+/** The alternatives of a union, also of unions within it; a schema that is none is its own only one. */
+function formsOf(schema: Schema): readonly Schema[] {
+  return schema.oneOf === undefined ? [schema] : schema.oneOf.flatMap(formsOf);
+}
+
+/** One key of the schema, wherever it stands. */
+export interface KnownKey {
+  /** Keys from the root, `gates` items without their index. */
+  readonly path: readonly string[];
+  readonly schema: Schema;
+  /** The tags on the way that this key depends on, such as `kind: sgd`. */
+  readonly branch?: { readonly key: string; readonly tag: string };
+}
+
+const keys = new WeakMap<Schema, readonly KnownKey[]>();
+
+/** Every key that any config, or any file of another schema, may have. */
+export function allKeys(root = experimentSchema()): readonly KnownKey[] {
+  const known = keys.get(root) ?? collect(root, []);
+  keys.set(root, known);
+  return known;
+}
+
+function collect(schema: Schema, path: readonly string[], branch?: KnownKey['branch']): KnownKey[] {
+  const found: KnownKey[] = [];
+  for (const [key, property] of propertiesOf(schema)) {
+    const here = [...path, key];
+    found.push({ path: here, schema: property, ...(branch === undefined ? {} : { branch }) });
+    found.push(...collect(property, here, branch));
+  }
+  if (schema.items !== undefined) found.push(...collect(schema.items, path, branch));
+  const union = branchesOf(schema);
+  for (const { tag, schema: inner } of union?.branches ?? []) {
+    found.push(...collect(inner, path, { key: union?.key ?? '', tag }));
+  }
+  if (union === undefined) {
+    for (const inner of schema.oneOf ?? []) found.push(...collect(inner, path, branch));
+  }
+  return found;
+}

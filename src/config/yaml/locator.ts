@@ -1,0 +1,29 @@
+/** Diagnostics about keys of a merged config, whichever file or argument they came from. */
+import type { Diagnostic } from '../../util/errors.js';
+import { describePlace, positionOf } from './source.js';
+import { keyPlace, type MapNode, nodeAt, type Path, valuePlace } from './tree.js';
+
+export class Locator {
+  constructor(private readonly tree: MapNode) {}
+
+  /** A diagnostic at the value of `path`, or at the nearest key above where only a default stands there. */
+  atValue(path: Path, code: string, message: string, more: Partial<Diagnostic> = {}): Diagnostic {
+    return { code, message, ...positionOf(valuePlace(this.tree, path)), ...more };
+  }
+
+  /** A diagnostic at the key of `path`, or at the nearest key above. */
+  atKey(path: Path, code: string, message: string, more: Partial<Diagnostic> = {}): Diagnostic {
+    return { code, message, ...positionOf(keyPlace(this.tree, path)), ...more };
+  }
+
+  /** Whether the config itself says something at `path`. */
+  isGiven(path: Path): boolean {
+    return nodeAt(this.tree, path) !== undefined;
+  }
+
+  /** `FILE:LINE:COL` of the value, `--set`, or `default`. */
+  origin(path: Path): string {
+    const found = nodeAt(this.tree, path);
+    return found === undefined ? 'default' : describePlace(found.value.place);
+  }
+}

@@ -1,0 +1,189 @@
+/** A text with a name, and places in it: the ground that every located complaint stands on. Knows no YAML. */
+import { closeSync, fstatSync, openSync, readFileSync, statSync } from 'node:fs';
+import { type Diagnostic, usageError } from '../../util/errors.js';
+
+/** A config is read by people; a larger file is a mistake (such as naming a data file), not a config. */
+const MAX_BYTES = 65_536;
+
+/** What a shell hands over as a name: standard input, or the pipe of `<(…)`. */
+const STREAM = /^\/(dev\/(stdin|fd\/\d+)|proc\/[^/]+\/fd\/\d+)$/;
+
+/** A piece of a text: `start` inclusive, `end` exclusive, in UTF-16 code units. */
+export interface Place {
+  readonly text: SourceText;
+  readonly start: number;
+  readonly end: number;
+}
+
+export class SourceText {
+  private readonly lineStarts: number[] = [0];
+
+  constructor(
+    /** The file as the user named it, or a pseudo file such as `--set`. */
+    readonly file: string,
+    readonly text: string,
+    /** Folder that relative paths in this text start from; absolute. */
+    readonly folder: string,
+  ) {
+    for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) this.lineStarts.push(at + 1);
+  }
+
+  place(start: number, end: number = start + 1): Place {
+    return { text: this, start, end };
+  }
+
+  /** 1-based line and column of an offset, and the line's text without its end. */
+  locate(offset: number): { line: number; column: number; source: string } {
+    const line = this.lineAt(offset);
+    const start = this.lineStarts[line - 1];
+    const next = this.lineStarts[line] ?? this.text.length + 1;
+    const end = this.text[next - 2] === '\r' ? next - 2 : next - 1;
+    return { line, column: offset - start + 1, source: this.text.slice(start, end) };
+  }
+
+  /** 1-based. */
+  lineAt(offset: number): number {
+    let low = 0;
+    let high = this.lineStarts.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.lineStarts[middle] <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return low + 1;
+  }
+}
+
+/** The positional fields of a diagnostic. What spans lines is underlined to the end of its first line. */
+export function positionOf(place: Place): Pick<Diagnostic, 'file' | 'line' | 'column' | 'length' | 'source'> {
+  const { line, column, source } = place.text.locate(place.start);
+  const rest = Math.max(1, source.trimEnd().length - column + 1);
+  const length = Math.max(1, Math.min(place.end - place.start, rest));
+  return { file: place.text.file, line, column, length, source };
+}
+
+/** `FILE:LINE:COL` of a place; the pseudo file `--set` has no lines. */
+export function describePlace(place: Place): string {
+  if (place.text.file === '--set') return '--set';
+  const { line, column } = place.text.locate(place.start);
+  return `${place.text.file}:${line}:${column}`;
+}
+
+/**
+ * Reads a config file as UTF-8 text (a byte order mark is dropped).
+ * @param file as the user named it, for messages
+ * @param path absolute
+ * @param asked where the file was asked for, when not on the command line
+ * @throws UserError (exit 2) where it is missing, not a regular file, too large or not text
+ */
+export function readSource(file: string, path: string, folder: string, asked?: Place): SourceText {
+  const bytes = readBytes(file, path, asked);
+  const utf16 = describeUtf16(bytes);
+  if (utf16 !== undefined) {
+    throw usageError({
+      code: 'config/encoding',
+      message: `the file is encoded as ${utf16}`,
+      file,
+      line: 1,
+      column: 1,
+      expected: 'UTF-8',
+    });
+  }
+  const source = decode(file, bytes, folder);
+  refuseControlCharacters(source);
+  return source;
+}
+
+function readBytes(file: string, path: string, asked: Place | undefined): Buffer {
+  // Where the file is itself the place, its name is already said.
+  const where = asked === undefined ? { file } : positionOf(asked);
+  const what = asked === undefined ? 'the file' : file;
+  const problem = (code: string, message: string, expected?: string) =>
+    usageError({ code, message, ...where, ...(expected === undefined ? {} : { expected }) });
+  if (STREAM.test(path)) {
+    const message = `${asked === undefined ? 'this' : file} is a stream, and a config is a file: paths in it start from its folder`;
+    throw problem('config/not-a-file', message, 'a YAML file');
+  }
+  let handle: number;
+  try {
+    // Asked before opening: opening a pipe that nobody writes to would wait for ever.
+    const kind = statSync(path);
+    if (kind.isDirectory())
+      throw problem(
+        'config/not-a-file',
+        `${asked === undefined ? 'this' : file} is a directory`,
+        'a YAML file',
+      );
+    if (!kind.isFile())
+      throw problem(
+        'config/not-a-file',
+        `${asked === undefined ? 'this' : file} is not a regular file`,
+        'a YAML file',
+      );
+    handle = openSync(path, 'r');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      throw problem('config/missing-file', `${what} does not exist`);
+    if (code === 'EACCES' || code === 'EPERM')
+      throw problem('config/unreadable', `no permission to read ${what}`);
+    if (typeof code === 'string') throw problem('config/unreadable', `${what} cannot be read (${code})`);
+    throw error;
+  }
+  try {
+    if (fstatSync(handle).size > MAX_BYTES) {
+      throw problem(
+        'config/too-large',
+        `${what} is too large for a config`,
+        `at most ${MAX_BYTES / 1024} KiB`,
+      );
+    }
+    return readFileSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+function describeUtf16(bytes: Buffer): string | undefined {
+  if (bytes.length < 2) return undefined;
+  if (bytes[0] === 0xff && bytes[1] === 0xfe) return 'UTF-16';
+  if (bytes[0] === 0xfe && bytes[1] === 0xff) return 'UTF-16';
+  // Without a mark: the first character of a config is ASCII, so one byte of the first pair is zero.
+  if ((bytes[0] === 0) !== (bytes[1] === 0)) return 'UTF-16';
+  return undefined;
+}
+
+function decode(file: string, bytes: Buffer, folder: string): SourceText {
+  const source = new SourceText(file, new TextDecoder('utf-8').decode(bytes), folder);
+  const at = findReplacement(source.text, bytes);
+  if (at === undefined) return source;
+  throw usageError({
+    code: 'config/encoding',
+    message: 'the text is not valid UTF-8 from here on',
+    ...positionOf(source.place(at)),
+    expected: 'UTF-8',
+  });
+}
+
+/** Where the decoder had to put a replacement character that the file does not have itself. */
+function findReplacement(text: string, bytes: Buffer): number | undefined {
+  let offset = bytes.subarray(0, 3).equals(Buffer.from('\uFEFF')) ? 3 : 0;
+  let before = 0;
+  for (let at = text.indexOf('\uFFFD'); at >= 0; at = text.indexOf('\uFFFD', at + 1)) {
+    offset += Buffer.byteLength(text.slice(before, at));
+    before = at;
+    if (!bytes.subarray(offset, offset + 3).equals(Buffer.from('\uFFFD'))) return at;
+  }
+  return undefined;
+}
+
+function refuseControlCharacters(source: SourceText): void {
+  const at = source.text.search(/(?![\t\n\r])\p{Cc}|\uFEFF/u);
+  if (at < 0) return;
+  const code = source.text.charCodeAt(at).toString(16).toUpperCase().padStart(4, '0');
+  throw usageError({
+    code: 'config/control-character',
+    message: `control character U+${code} in the text`,
+    ...positionOf(source.place(at)),
+  });
+}

@@ -1,0 +1,230 @@
+/** Dataset kind `csv`: columns by name, rows of a group as one sequence. */
+import { damagedError } from '../../util/errors.js';
+import { TextCodes } from '../columns.js';
+import type { Dataset, Split } from '../dataset.js';
+import type { DatasetContext, DatasetKind } from '../kind.js';
+import { type ClassMapping, classMapping, ignoredLabels, labelTextFacts } from '../label-texts.js';
+import { type Packed, packedSplit } from '../packed.js';
+import { configError, Problems } from '../problems.js';
+import { MAX_ELEMENTS } from '../reading/limits.js';
+import type { NormalizeConfig } from '../scaling.js';
+import { range, testSelection } from '../selection.js';
+import type { VocabularyConfig } from '../text/vocabulary.js';
+import type { TrainingPartConfig } from '../training-part.js';
+import { groupOf, type RowList, rowLists } from './order.js';
+import { csvSequences } from './sequences.js';
+import { type CsvColumns, type CsvTable, readCsvTable } from './table.js';
+import { labelTexts, sequenceTargets } from './targets.js';
+
+export interface CsvConfig extends TrainingPartConfig, NormalizeConfig, VocabularyConfig {
+  readonly kind: 'csv';
+  readonly path: string;
+  readonly validation_path?: string;
+  /** The test split; else `test_fraction` of the sequences, drawn by the experiment's seed. */
+  readonly test_path?: string;
+  readonly test_fraction?: number;
+  readonly features: readonly string[];
+  /** Whether the one feature is a symbol, given as text. Default: `number`. */
+  readonly input_kind?: 'number' | 'symbol';
+  /** One column, or several columns of values. */
+  readonly target: string | readonly string[];
+  readonly target_kind: 'class' | 'value';
+  /** Without it every row is a sequence of one step. */
+  readonly sequence?: {
+    readonly group: string;
+    readonly order?: string;
+    /**
+     * Each row has the target of its own step. Default: all rows of a group carry its one target.
+     */
+    readonly per_step?: boolean;
+  };
+}
+
+/** The rows of one split's sequences. */
+interface Part {
+  readonly table: CsvTable;
+  readonly lists: readonly RowList[];
+}
+
+interface Splits<T> {
+  readonly train: T;
+  readonly validation?: T | undefined;
+  readonly test: T;
+}
+
+type Tables = Partial<Splits<CsvTable>> & Pick<Splits<CsvTable>, 'train'>;
+
+export const csv: DatasetKind<CsvConfig> = {
+  open,
+  facts: ({ input_kind = 'number', target_kind, sequence }) => ({
+    inputKind: input_kind,
+    targetKind: target_kind,
+    perStep: sequence?.per_step ?? false,
+  }),
+  testDigests: 1,
+  newSequences: csvSequences,
+};
+
+/**
+ * Class labels become classes in sorted order (numbers by value, else by code units) over all
+ * files; -100 is ignored.
+ * @throws UserError (exit 2) if a file or column is missing or the test split is not determined;
+ *   exit 5 at the line and column of a cell that is wrong.
+ */
+async function open(config: CsvConfig, { seed, ignoredLabel }: DatasetContext): Promise<Dataset> {
+  checkOptions(config);
+  const { path, validation_path, test_path } = config;
+  // one numbering of all files
+  const symbols = config.input_kind === 'symbol' ? new TextCodes() : undefined;
+  const columns = { ...columnsOf(config), symbols };
+  const read = async (file: string | undefined): Promise<CsvTable | undefined> =>
+    file === undefined ? undefined : readCsvTable(file, columns);
+  const tables = {
+    train: await readCsvTable(path, columns),
+    validation: await read(validation_path),
+    test: await read(test_path),
+  };
+  const all = [tables.train, tables.validation, tables.test].flatMap(table =>
+    table === undefined ? [] : [labelTexts(table)],
+  );
+  const parts = partsOf(tables, config, seed);
+  const ignored = ignoredLabels(ignoredLabel);
+  const mapping = config.target_kind === 'class' ? classMapping(all, ignored) : undefined;
+  const steps = Math.max(...Object.values(parts).map(longest));
+  const problems = new Problems();
+  const split = (part: Part): Split | undefined => {
+    const packed = problems.attempt(() => pack(part, config, mapping, steps));
+    return packed && { ...packedSplit(packed, steps), ...namesOf(part) };
+  };
+  const train = split(parts.train);
+  const validation = parts.validation && split(parts.validation);
+  const test = split(parts.test);
+  problems.throwIfAny();
+  if (train === undefined || test === undefined) throw new Error('a missing part was reported');
+  return {
+    input: symbols
+      ? { kind: 'symbol', count: symbols.texts.length }
+      : { kind: 'number', size: config.features.length },
+    ...(symbols && { symbolTexts: { level: null, texts: symbols.texts } }),
+    sequenceLength: steps,
+    train,
+    ...(validation && { validation }),
+    test,
+    digests: digestsOf(tables),
+    columnNames: { features: i => config.features[i], targets: i => targetsOf(config)[i] },
+    ...(config.target_kind === 'value' && { targetNames: targetsOf(config) }),
+    classLabels: mapping?.labels,
+    labels: mapping && labelTextFacts(all, ignored),
+  };
+}
+
+/** What is tested on comes last. */
+function digestsOf({ train, validation, test }: Tables): Dataset['digests'] {
+  const ordered = test === undefined ? [validation, train] : [train, validation, test];
+  return ordered.flatMap(table =>
+    table === undefined ? [] : [{ name: table.source.name, sha256: table.source.sha256 }],
+  );
+}
+
+function checkOptions(config: CsvConfig): void {
+  if (config.input_kind === 'symbol' && config.features.length > 1) {
+    throw configError({
+      code: 'data/symbol-columns',
+      keyPath: ['dataset', 'features'],
+      message: 'symbols are read from one column',
+      expected: 'one feature, or `input_kind: number`',
+    });
+  }
+  if (config.target_kind === 'class' && typeof config.target !== 'string') {
+    throw configError({
+      code: 'data/class-targets',
+      keyPath: ['dataset', 'target'],
+      message: 'classes are read from one column',
+      expected: 'the name of one column, or `target_kind: value` to predict several',
+    });
+  }
+}
+
+function targetsOf({ target }: CsvConfig): readonly string[] {
+  return typeof target === 'string' ? [target] : target;
+}
+
+function columnsOf({ features, target, target_kind, sequence }: CsvConfig): CsvColumns {
+  const named = (name: string, ...path: (string | number)[]) => ({ name, keyPath: ['dataset', ...path] });
+  return {
+    features: features.map((name, i) => named(name, 'features', i)),
+    targets:
+      typeof target === 'string'
+        ? [named(target, 'target')]
+        : target.map((name, i) => named(name, 'target', i)),
+    targetKind: target_kind,
+    group: sequence && named(sequence.group, 'sequence', 'group'),
+    order: sequence?.order === undefined ? undefined : named(sequence.order, 'sequence', 'order'),
+  };
+}
+
+function partsOf(tables: Tables, config: CsvConfig, seed: number): Splits<Part> {
+  const problems = new Problems();
+  const part = (table: CsvTable): Part => ({ table, lists: rowLists(table, problems) });
+  const all = part(tables.train);
+  const validation = tables.validation && part(tables.validation);
+  const given = tables.test && part(tables.test);
+  problems.throwIfAny();
+  const chosen = testSelection(config, all.lists.length, seed) ?? {
+    train: range(all.lists.length),
+    test: range(given?.lists.length ?? 0),
+  };
+  // sequences are padded to the longest one that is used, which a limit may leave out
+  const limit = config.validation === undefined ? config.limit : undefined;
+  return {
+    train: pick(all, chosen.train.subarray(0, limit)),
+    ...(validation && { validation }),
+    test: pick(given ?? all, chosen.test),
+  };
+}
+
+/** The rows of a group are a sequence that the table names; a row alone has but its line. */
+function namesOf({ table, lists }: Part): Pick<Split, 'id' | 'idIsPlace'> {
+  if (table.groups !== undefined) return { id: index => groupOf(table, lists[index][0]) };
+  return { id: index => `line ${table.line(lists[index][0])}`, idIsPlace: true };
+}
+
+function pick({ table, lists }: Part, indices: Uint32Array): Part {
+  return { table, lists: Array.from(indices, i => lists[i]) };
+}
+
+function longest({ lists }: Part): number {
+  return lists.reduce((most, list) => Math.max(most, list.length), 0);
+}
+
+function pack(part: Part, config: CsvConfig, mapping: ClassMapping | undefined, steps: number): Packed {
+  const { table, lists } = part;
+  const perStep = config.sequence?.per_step ?? false;
+  if (perStep && lists.length * steps > MAX_ELEMENTS) {
+    throw damagedError({
+      code: 'data/too-large',
+      message: `one group has ${steps} rows; padding every sequence to that length takes too much memory`,
+      file: table.source.name,
+    });
+  }
+  const inputSize = config.features.length;
+  const rows = lists.reduce((sum, list) => sum + list.length, 0);
+  const features = new Float32Array(rows * inputSize);
+  const starts = new Uint32Array(lists.length);
+  let at = 0;
+  lists.forEach((list, i) => {
+    starts[i] = at;
+    for (const row of list) {
+      const from = row * inputSize;
+      features.set(table.features.subarray(from, from + inputSize), at * inputSize);
+      at++;
+    }
+  });
+  return {
+    features,
+    inputSize,
+    starts,
+    lengths: Int32Array.from(lists, list => list.length),
+    targets: sequenceTargets(table, lists, mapping, perStep ? steps : undefined),
+  };
+}

@@ -1,0 +1,308 @@
+/**
+ * Sequences to predict from comma-separated files, read row by row. As in training the rows of a
+ * group are a sequence, sorted by the order column; a row is one by itself without a grouping
+ * column. The target column and all others are not looked at.
+ */
+import type { Diagnostic } from '../../util/errors.js';
+import { FloatList } from '../columns.js';
+import { type CsvPieceHandlers, CsvPieces, type CsvPlace, type CsvRecord } from '../formats/csv.js';
+import { NUMBER } from '../label-texts.js';
+import type { DataRecord, ReadSequence, SequenceReader } from '../new-sequences.js';
+import { Problems } from '../problems.js';
+import { SeenTexts } from '../seen-texts.js';
+import { symbolNumbers, UNKNOWN } from '../text/vocabulary.js';
+import type { CsvConfig } from './csv.js';
+import { belowMilliseconds, mixedOrder, orderKey } from './order.js';
+import { badNumber, cellNumber, isMissing, missingCell } from './table.js';
+
+/**
+ * In a file up to this size the rows of a group may stand anywhere, as in training; in a larger
+ * one, and in a stream, which are not kept in memory, they stand together.
+ */
+export const MAX_GATHERED_BYTES = 2 ** 24;
+
+/** Complaints about one sequence that are told. */
+const MAX_TOLD = 20;
+
+/** Numbers of one sequence: 64 MiB of them. */
+const MAX_NUMBERS = 2 ** 24;
+
+export function csvSequences({ features, sequence }: CsvConfig, { vocabulary }: DataRecord): SequenceReader {
+  const symbols = vocabulary && symbolNumbers(vocabulary);
+  return {
+    hasIds: true,
+    hasTimes: sequence?.order !== undefined,
+    async *read({ name, size, chunks }) {
+      const isGathered = size !== undefined && size <= MAX_GATHERED_BYTES;
+      const rows = new RowReader(name, { features, symbols, ...sequence }, isGathered);
+      const pieces = new CsvPieces(name, rows);
+      try {
+        for await (const chunk of chunks) {
+          pieces.push(chunk);
+          yield rows.take();
+        }
+        pieces.end();
+      } catch (error) {
+        // those before it are predicted, whatever the pieces that they come in
+        yield rows.take();
+        throw error;
+      }
+      rows.end();
+      yield rows.take();
+    },
+  };
+}
+
+interface Columns {
+  readonly features: readonly string[];
+  /** Numbers of the symbols, by their texts; absent if features are numbers. */
+  readonly symbols?: ReadonlyMap<string, number> | undefined;
+  readonly group?: string;
+  readonly order?: string;
+}
+
+/** A sequence whose rows are being read. */
+interface Open {
+  readonly id: string | undefined;
+  readonly values: FloatList;
+  /** Of the order column, by row. */
+  readonly order: OrderCell[];
+  readonly problems: Diagnostic[];
+  readonly place: Required<Pick<Diagnostic, 'file' | 'line'>>;
+  rows: number;
+}
+
+interface OrderCell {
+  readonly text: string;
+  readonly key: number;
+  /** What of a time is less than a millisecond; 0 for numbers. */
+  readonly rest: number;
+  readonly line: number;
+  /** Of its row in the sequence. */
+  readonly row: number;
+}
+
+const ABSENT = -1;
+
+class RowReader implements CsvPieceHandlers {
+  private indices = { features: [] as readonly number[], group: ABSENT, order: ABSENT };
+  private done: ReadSequence[] = [];
+  /** Those whose rows may still come, by group: one if they stand together. */
+  private readonly open = new Map<string, Open>();
+  private readonly ended = new SeenTexts();
+  /** The group of the latest row; undefined before the first. */
+  private latest: string | undefined;
+  /** Of the order column; undefined before its first cell. */
+  private isNumeric: boolean | undefined;
+  /** A row whose group nobody knows, which may be one of the next group. */
+  private stray: Diagnostic | undefined;
+
+  constructor(
+    private readonly file: string,
+    private readonly columns: Columns,
+    private readonly isGathered: boolean,
+  ) {}
+
+  header(record: CsvRecord): void {
+    const names = record.fields.map(name => name.trim());
+    const problems = new Problems();
+    const indexOf = (name: string | undefined): number => {
+      if (name === undefined) return ABSENT;
+      const index = names.indexOf(name);
+      const again = names.indexOf(name, index + 1);
+      if (index < 0) problems.add(missingColumn(name, names, record));
+      else if (again >= 0) {
+        const message = `two columns are named ${JSON.stringify(name)}`;
+        problems.add({ code: 'data/csv-duplicate-column', message, ...record.place(again) });
+      }
+      return index;
+    };
+    const { features, group, order } = this.columns;
+    this.indices = { features: features.map(indexOf), group: indexOf(group), order: indexOf(order) };
+    problems.throwIfAny();
+  }
+
+  row(record: CsvRecord): void {
+    const { features, group, order } = this.indices;
+    const id = group === ABSENT ? undefined : record.fields[group].trim();
+    if (id !== undefined && isMissing(id)) {
+      this.strayRow(missingCell(id, record.place(group)));
+      return;
+    }
+    const open = this.sequenceOf(id, record, () => record.place(group));
+    for (const column of features) {
+      const cell = record.fields[column];
+      const value = this.value(cell);
+      if (value === undefined) complain(open, () => this.badCell(cell, record.place(column)));
+      // what is wrong is not predicted
+      else if (open.problems.length === 0) open.values.push(value);
+    }
+    if (order !== ABSENT) this.orderCell(open, record);
+    open.rows++;
+    if (open.values.size > MAX_NUMBERS) complain(open, () => tooLong(open));
+    if (id === undefined) this.close('');
+  }
+
+  /** Undefined if the cell has none. */
+  private value(cell: string): number | undefined {
+    const { symbols } = this.columns;
+    if (symbols === undefined) return cellNumber(cell);
+    const text = cell.trim();
+    return text === '' ? undefined : (symbols.get(text) ?? UNKNOWN);
+  }
+
+  private badCell(cell: string, place: CsvPlace): Diagnostic {
+    return this.columns.symbols ? missingCell(cell.trim(), place) : badNumber(cell.trim(), place);
+  }
+
+  /** The sequence of the row misses a step then. */
+  ragged(record: CsvRecord, problem: Diagnostic): void {
+    const { group } = this.indices;
+    const id = group === ABSENT ? undefined : record.fields[group]?.trim();
+    if (group === ABSENT) this.done.push({ problems: [problem] });
+    else if (id === undefined || isMissing(id)) this.strayRow(problem);
+    else
+      complain(
+        this.sequenceOf(id, record, () => problem),
+        () => problem,
+      );
+  }
+
+  /** The sequences that are complete; each is handed out once. */
+  take(): readonly ReadSequence[] {
+    const { done } = this;
+    this.done = [];
+    return done;
+  }
+
+  end(): void {
+    for (const id of [...this.open.keys()]) this.close(id);
+    if (this.stray) this.done.push({ problems: [this.stray] });
+    this.stray = undefined;
+  }
+
+  /** A row of nobody knows which sequence: that of the rows before it, or of those behind it. */
+  private strayRow(problem: Diagnostic): void {
+    const before = this.latest === undefined ? undefined : this.open.get(this.latest);
+    before?.problems.push(problem);
+    this.stray = problem;
+  }
+
+  private sequenceOf(
+    id: string | undefined,
+    { line }: CsvRecord,
+    placeOfGroup: () => Partial<Diagnostic>,
+  ): Open {
+    const key = id ?? '';
+    if (this.latest !== undefined && key !== this.latest && !this.isGathered) this.close(this.latest);
+    this.latest = key;
+    const known = this.open.get(key);
+    if (!known) this.open.set(key, this.begin(id, line, placeOfGroup));
+    this.stray = undefined;
+    return known ?? (this.open.get(key) as Open);
+  }
+
+  private begin(id: string | undefined, line: number, placeOfGroup: () => Partial<Diagnostic>): Open {
+    const width = this.columns.features.length;
+    const values = new FloatList(width * (id === undefined ? 1 : this.isGathered ? 4 : 64));
+    const problems = this.stray ? [this.stray] : [];
+    if (id !== undefined && this.ended.has(id)) problems.push(comesBack(id, placeOfGroup()));
+    return { id, values, order: [], problems, place: { file: this.file, line }, rows: 0 };
+  }
+
+  private orderCell(open: Open, record: CsvRecord): void {
+    const { order } = this.indices;
+    const text = record.fields[order].trim();
+    const isNumeric = this.isNumeric ?? NUMBER.test(text);
+    const key = orderKey(isNumeric)(text);
+    if (isMissing(text)) complain(open, () => missingCell(text, record.place(order)));
+    else if (!Number.isFinite(key)) complain(open, () => mixedOrder(text, isNumeric, record.place(order)));
+    else {
+      this.isNumeric = isNumeric;
+      open.order.push({
+        text,
+        key,
+        rest: isNumeric ? 0 : belowMilliseconds(text),
+        line: record.line,
+        row: open.rows,
+      });
+    }
+  }
+
+  private close(id: string): void {
+    const open = this.open.get(id);
+    if (!open) return;
+    this.open.delete(id);
+    if (open.id !== undefined && !this.isGathered) this.ended.add(open.id);
+    this.done.push(closed(open, this.columns));
+  }
+}
+
+function complain({ problems }: Open, problem: () => Diagnostic): void {
+  if (problems.length < MAX_TOLD) problems.push(problem());
+}
+
+function compare(a: OrderCell, b: OrderCell): number {
+  return a.key - b.key || a.rest - b.rest;
+}
+
+function closed(open: Open, columns: Columns): ReadSequence {
+  const { values, order, problems, place, rows } = open;
+  // a row alone has but its line
+  const named = { id: open.id ?? `line ${place.line}` };
+  const sorted = order.toSorted((a, b) => compare(a, b) || a.row - b.row);
+  const tie = sorted.findIndex((cell, i) => i > 0 && compare(cell, sorted[i - 1]) === 0);
+  if (tie > 0) problems.push(samePlace(open.id, sorted[tie - 1], sorted[tie], place.file));
+  const inOrderOfLines = problems.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0));
+  if (problems.length > 0) return { problems: inOrderOfLines, ...named };
+  const size = columns.features.length;
+  const read = values.toArray();
+  const inOrder = columns.order === undefined || sorted.every(({ row }, i) => row === i);
+  return {
+    length: rows,
+    values: inOrder
+      ? read
+      : Float32Array.from(read, (_, i) => read[sorted[Math.floor(i / size)].row * size + (i % size)]),
+    ...named,
+    ...(columns.order !== undefined && { times: sorted.map(({ text }) => text) }),
+    place,
+  };
+}
+
+function missingColumn(name: string, names: readonly string[], header: CsvRecord): Diagnostic {
+  return {
+    code: 'data/csv-missing-column',
+    message: `there is no column ${JSON.stringify(name)}, which the model reads`,
+    ...header.place(0),
+    expected: 'a first line with the names of the columns, as in the data that the run was trained on',
+    got: names.join(', ').slice(0, 200),
+  };
+}
+
+function comesBack(id: string, place: Partial<Diagnostic>): Diagnostic {
+  return {
+    code: 'data/csv-group-again',
+    message: `group ${JSON.stringify(id)} comes back after other groups`,
+    ...place,
+    expected: `the rows of each group together, where a file is larger than ${MAX_GATHERED_BYTES / 2 ** 20} MiB or a stream`,
+  };
+}
+
+function samePlace(id: string | undefined, a: OrderCell, b: OrderCell, file: string): Diagnostic {
+  return {
+    code: 'data/csv-order',
+    message: `two rows of group ${JSON.stringify(id ?? '')} have the same place in the order`,
+    file,
+    line: b.line,
+    got: `${b.text}, as in line ${a.line}`,
+  };
+}
+
+function tooLong({ id, place }: Open): Diagnostic {
+  return {
+    code: 'data/sequence-too-long',
+    message: `group ${JSON.stringify(id ?? '')} is too long to be predicted`,
+    ...place,
+    expected: `at most ${MAX_NUMBERS} numbers`,
+  };
+}

@@ -1,0 +1,344 @@
+/**
+ * The columns of a CSV file that a config names, as numbers and label codes, each row with its
+ * place.
+ */
+import { type Diagnostic, damagedError } from '../../util/errors.js';
+import { FloatList, TextCodes } from '../columns.js';
+import { type CsvPlace, placeInCsv, recordLines, scanCsv } from '../formats/csv.js';
+import { NUMBER } from '../label-texts.js';
+import { type ConfigDiagnostic, configError, Problems } from '../problems.js';
+import { readContent, type SourceFile } from '../reading/files.js';
+import { MAX_TEXT_BYTES } from '../reading/limits.js';
+
+/** A column's name, and where in the config it is given. */
+export interface NamedColumn {
+  readonly name: string;
+  readonly keyPath: ConfigDiagnostic['keyPath'];
+}
+
+export interface CsvColumns {
+  readonly features: readonly NamedColumn[];
+  /** Numbers the cells of the features, which are symbols; absent if they are numbers. */
+  readonly symbols?: TextCodes | undefined;
+  /** Several only for `value`. */
+  readonly targets: readonly NamedColumn[];
+  readonly targetKind: 'class' | 'value';
+  readonly group?: NamedColumn;
+  readonly order?: NamedColumn;
+}
+
+export interface CsvTable {
+  readonly source: SourceFile;
+  readonly rows: number;
+  /** `[rows, F]`. */
+  readonly features: Float32Array;
+  /** `[rows, targets]`: the numbers, or the codes of class labels in `labels`. */
+  readonly targets: readonly number[];
+  readonly targetNames: readonly string[];
+  /** Distinct class labels, in the order of their first row; empty for numeric targets. */
+  readonly labels: readonly string[];
+  /**
+   * Code of the group of each row, counted in the order of their first rows; absent without a
+   * grouping column.
+   */
+  readonly groups?: readonly number[];
+  readonly groupNames: readonly string[];
+  /** Cells of the order column; absent without one. */
+  readonly order?: readonly string[];
+  /** The line of the file on which a row begins, from 1. */
+  line(row: number): number;
+  /**
+   * Place of row `row`'s cell in one of the columns; of several targets in that of number `target`.
+   */
+  place(row: number, column: 'target' | 'order', target?: number): CsvPlace;
+}
+
+interface ColumnIndices {
+  readonly features: readonly number[];
+  readonly targets: readonly number[];
+  readonly group: number;
+  readonly order: number;
+}
+
+const ABSENT = -1;
+
+/** Names of columns that a complaint lists. */
+const MAX_NAMED = 30;
+
+/** Cells of a column that are complained about. */
+const MAX_CELLS = 20;
+
+/** Fewer cells that are not numbers are typos. */
+const MIN_WORDS = 3;
+
+/** Columns that are complained about; who names the wrong file need not hear of each. */
+const MAX_MISSING = 20;
+
+/**
+ * Reads the named columns of a file.
+ * @throws UserError (exit 2) if the file or a column is missing; exit 5 with all rows that are
+ *   wrong.
+ */
+export async function readCsvTable(path: string, columns: CsvColumns): Promise<CsvTable> {
+  const source = await readContent(path, MAX_TEXT_BYTES);
+  const problems = new Problems();
+  const reader = new TableReader(source, columns, problems);
+  scanCsv(source.bytes, source.name, reader, problems);
+  reader.reportCells();
+  problems.throwIfAny();
+  return reader.table();
+}
+
+interface BadCell {
+  readonly text: string;
+  /** Of its row, for {@link placeInCsv}. */
+  readonly start: number;
+  readonly column: number;
+  describe(text: string, place: CsvPlace): Diagnostic;
+}
+
+/** Those of one column. */
+interface BadCells {
+  readonly first: BadCell[];
+  /** How many hold text instead of a number. */
+  words: number;
+}
+
+class TableReader {
+  private indices: ColumnIndices = { features: [], targets: [], group: ABSENT, order: ABSENT };
+  private readonly features = new FloatList();
+  private readonly targets: number[] = [];
+  private readonly groups: number[] = [];
+  private readonly order: string[] = [];
+  private readonly labels = new TextCodes();
+  private readonly groupNames = new TextCodes();
+  private readonly starts: number[] = [];
+  /** By column. */
+  private readonly badCells = new Map<number, BadCells>();
+
+  constructor(
+    private readonly source: SourceFile,
+    private readonly columns: CsvColumns,
+    private readonly problems: Problems,
+  ) {}
+
+  header(names: readonly string[]): void {
+    this.indices = columnIndices(
+      names.map(name => name.trim()),
+      this.columns,
+      this.source.name,
+      (column: number) => placeInCsv(this.source.bytes, this.source.name, 0, column),
+    );
+  }
+
+  row(fields: readonly string[], start: number): void {
+    const { features, targets, group, order } = this.indices;
+    this.starts.push(start);
+    for (const column of features) {
+      const read = this.columns.symbols ? this.symbol : this.number;
+      this.features.push(read.call(this, fields[column], start, column));
+    }
+    for (const target of targets) {
+      const isValue = this.columns.targetKind === 'value';
+      const read = isValue ? this.number : this.label;
+      this.targets.push(read.call(this, fields[target], start, target));
+    }
+    if (group !== ABSENT) this.groups.push(this.groupNames.code(this.text(fields[group], start, group)));
+    if (order !== ABSENT) this.order.push(this.text(fields[order], start, order));
+  }
+
+  table(): CsvTable {
+    const { source, starts, indices } = this;
+    if (starts.length === 0) {
+      throw damagedError({
+        code: 'data/csv-empty',
+        message: 'the file has no rows below its column names',
+        file: source.name,
+      });
+    }
+    let lines: Uint32Array | undefined;
+    return {
+      source,
+      rows: starts.length,
+      features: this.features.toArray(),
+      targets: this.targets,
+      targetNames: this.columns.targets.map(({ name }) => name),
+      labels: this.labels.texts,
+      groups: indices.group === ABSENT ? undefined : this.groups,
+      groupNames: this.groupNames.texts,
+      order: indices.order === ABSENT ? undefined : this.order,
+      line: row => {
+        lines ??= recordLines(source.bytes, starts);
+        return lines[row];
+      },
+      place: (row, column, target = 0) => {
+        const index = column === 'order' ? indices.order : indices.targets[target];
+        return placeInCsv(source.bytes, source.name, starts[row], index);
+      },
+    };
+  }
+
+  /** The code of a symbol, which may be any word. */
+  private symbol(cell: string, start: number, column: number): number {
+    const text = cell.trim();
+    if (text === '') this.complain({ text, start, column, describe: missingCell });
+    return this.columns.symbols?.code(text) ?? 0;
+  }
+
+  private number(cell: string, start: number, column: number): number {
+    const value = cellNumber(cell);
+    if (value !== undefined) return value;
+    this.complain({ text: cell.trim(), start, column, describe: badNumber });
+    return 0;
+  }
+
+  private label(cell: string, start: number, column: number): number {
+    return this.labels.code(this.text(cell, start, column));
+  }
+
+  private text(cell: string, start: number, column: number): string {
+    const text = cell.trim();
+    if (isMissing(text)) this.complain({ text, start, column, describe: missingCell });
+    return text;
+  }
+
+  /** Kept for the end, when it is known whether the whole column is the wrong one. */
+  private complain(cell: BadCell): void {
+    const { column, text, describe } = cell;
+    const found = this.badCells.get(column) ?? { first: [], words: 0 };
+    this.badCells.set(column, found);
+    if (found.first.length < MAX_CELLS) found.first.push(cell);
+    if (describe === badNumber && isWord(text)) found.words++;
+  }
+
+  /**
+   * Adds the complaints about cells, in the order of the file; one about a column that holds words.
+   * A wide row may have thousands of them, and to place one takes a look through the file.
+   */
+  reportCells(): void {
+    const told = [...this.badCells].flatMap(([column, { first, words }]) =>
+      words >= MIN_WORDS && 2 * words > this.starts.length ? [this.wordColumn(column, first, words)] : first,
+    );
+    for (const { text, start, column, describe } of told.toSorted(
+      (a, b) => a.start - b.start || a.column - b.column,
+    )) {
+      if (this.problems.full) return;
+      this.problems.add(describe(text, placeInCsv(this.source.bytes, this.source.name, start, column)));
+    }
+  }
+
+  private wordColumn(column: number, cells: readonly BadCell[], words: number): BadCell {
+    const { indices, columns, starts } = this;
+    const first = cells.find(({ text }) => isWord(text)) ?? cells[0];
+    return {
+      ...first,
+      describe(text, place) {
+        const feature = indices.features.indexOf(column);
+        const { name } =
+          feature < 0 ? columns.targets[indices.targets.indexOf(column)] : columns.features[feature];
+        return {
+          ...badNumber(text, place),
+          message: `column ${JSON.stringify(name)} holds words: ${words} of ${starts.length} cells are not numbers`,
+          expected:
+            feature < 0 && columns.targets.length === 1
+              ? 'numbers, or `target_kind: class`'
+              : 'a column of numbers',
+        };
+      },
+    };
+  }
+}
+
+function columnIndices(
+  names: readonly string[],
+  columns: CsvColumns,
+  file: string,
+  placeOfColumn: (column: number) => CsvPlace,
+): ColumnIndices {
+  const missing: ConfigDiagnostic[] = [];
+  const doubled: Diagnostic[] = [];
+  const places = placesOf(names);
+  const indexOf = ({ name, keyPath }: NamedColumn): number => {
+    const [index = ABSENT, again] = places.get(name) ?? [];
+    if (index === ABSENT && missing.length < MAX_MISSING)
+      missing.push({ ...missingColumn(name, names, file), keyPath });
+    if (again !== undefined && doubled.length < MAX_MISSING) {
+      const message = `two columns are named ${JSON.stringify(name)}`;
+      doubled.push({ code: 'data/csv-duplicate-column', message, ...placeOfColumn(again) });
+    }
+    return index;
+  };
+  const found = {
+    features: columns.features.map(indexOf),
+    targets: columns.targets.map(indexOf),
+    group: columns.group === undefined ? ABSENT : indexOf(columns.group),
+    order: columns.order === undefined ? ABSENT : indexOf(columns.order),
+  };
+  if (missing.length > 0) throw configError(...missing);
+  if (doubled.length > 0) throw damagedError(...doubled);
+  return found;
+}
+
+/** Where each name stands, and where again. */
+function placesOf(names: readonly string[]): ReadonlyMap<string, readonly number[]> {
+  const places = new Map<string, number[]>();
+  names.forEach((name, index) => {
+    const found = places.get(name);
+    if (found) found.push(index);
+    else places.set(name, [index]);
+  });
+  return places;
+}
+
+function missingColumn(
+  name: string,
+  names: readonly string[],
+  file: string,
+): Omit<ConfigDiagnostic, 'keyPath'> {
+  const separator = names.length === 1 ? /[;\t|]/.exec(names[0])?.[0] : undefined;
+  const hint =
+    separator === undefined ? '' : `; its fields are separated by ${JSON.stringify(separator)}, not commas`;
+  return {
+    code: 'data/csv-missing-column',
+    message: `${file} has no column ${JSON.stringify(name)}${hint}`,
+    expected: `one of ${names.slice(0, MAX_NAMED).join(', ')}${names.length > MAX_NAMED ? ', …' : ''}`,
+    alternatives: names,
+  };
+}
+
+/** The float32 value of a cell; undefined unless it is a finite number. */
+export function cellNumber(cell: string): number | undefined {
+  const text = cell.trim();
+  const value = Math.fround(Number(text));
+  return NUMBER.test(text) && Number.isFinite(value) ? value : undefined;
+}
+
+export function isMissing(text: string): boolean {
+  return text === '' || /^nan$/i.test(text);
+}
+
+function isWord(text: string): boolean {
+  return !isMissing(text) && !NUMBER.test(text) && !/^[+-]?inf(inity)?$/i.test(text);
+}
+
+/** The complaint about a cell that is no number. */
+export function badNumber(text: string, place: CsvPlace): Diagnostic {
+  const numeric = NUMBER.test(text);
+  if (isMissing(text)) return missingCell(text, place);
+  return {
+    code: isWord(text) ? 'data/csv-number' : 'data/not-finite',
+    message: numeric ? 'the number is too large for float32' : 'the cell is not a number',
+    ...place,
+    expected: 'a finite number',
+    got: JSON.stringify(text.slice(0, 60)),
+  };
+}
+
+export function missingCell(text: string, place: CsvPlace): Diagnostic {
+  return {
+    code: 'data/csv-missing-value',
+    message: text === '' ? 'the cell is empty' : 'the cell is NaN',
+    ...place,
+    expected: 'a value in every row',
+  };
+}

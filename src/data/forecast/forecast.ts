@@ -1,0 +1,418 @@
+/**
+ * Dataset kind `forecast`: windows over the series of a table. A window reads `input_steps` steps
+ * (L) and predicts the target of the `horizon` steps (H) that follow.
+ *
+ * A step of a sequence has the target, the features, what is known in advance (columns, and
+ * calendar features as sine and cosine) and, if anything is known in advance, a flag. Then a
+ * sequence has L + H steps: in the last H the target and the features are 0 and the flag is 1.
+ * With `per_step` each of these H steps has the target of its own time, and the first L have none.
+ *
+ * With `relative_to` the values of a window are measured from their level: the last value that it
+ * reads, or the mean of those at the same place of a season.
+ *
+ * Splits are parts of time, the same for all series: a window belongs to the split that has all of
+ * its targets; those whose targets lie in two splits are left out. What a window reads may lie in
+ * an earlier split, never in a later one. Each series is scaled by its own rows of the training
+ * split.
+ */
+
+import { orderKey, rowLists } from '../csv/order.js';
+import { type CsvTable, readCsvTable } from '../csv/table.js';
+import type { Column, Dataset, Scaling, Split, SplitName } from '../dataset.js';
+import type { DatasetContext, DatasetKind } from '../kind.js';
+import { NUMBER } from '../label-texts.js';
+import { configError, Problems } from '../problems.js';
+import { columnScaling, type NormalizeConfig } from '../scaling.js';
+import { shareOf } from '../selection.js';
+import type { ValidationConfig } from '../training-part.js';
+import {
+  type CalendarFeature,
+  forecastSequences,
+  type Levels,
+  levelAt,
+  levelsOf,
+  type RelativeTo,
+  rowValues,
+  windowShape,
+} from './sequences.js';
+
+export interface ForecastConfig extends Required<NormalizeConfig> {
+  readonly kind: 'forecast';
+  readonly path: string;
+  /** The column that is predicted from its past. */
+  readonly target: string;
+  /** Column whose equal values make one series; without it the table is one. */
+  readonly series?: string;
+  /** Column that orders the steps; without it the order of the file. */
+  readonly time?: string;
+  /** Columns that are known up to the last step that is read. */
+  readonly features?: readonly string[];
+  /** Columns that are known in advance. */
+  readonly known?: readonly string[];
+  readonly calendar?: readonly CalendarFeature[];
+  /** L. */
+  readonly input_steps: number;
+  /** H. */
+  readonly horizon: number;
+  /** Steps between the windows of a series. */
+  readonly stride: number;
+  /** m: steps of a season, for the seasonal naive forecast and MASE. */
+  readonly season?: number;
+  /** What the values of a window are measured from; absent: they are scaled as they are. */
+  readonly relative_to?: RelativeTo;
+  /** Whether each step of the horizon has a target of its own, not the window H of them. */
+  readonly per_step?: boolean;
+  /** The last share of the points in time. */
+  readonly test_fraction: number;
+  /** The last share, or number, of the points in time before those. */
+  readonly validation?: Omit<ValidationConfig, 'select'>;
+  /** First N training windows. */
+  readonly limit?: number;
+}
+
+export const forecast: DatasetKind<ForecastConfig> = {
+  open,
+  facts: ({ per_step = false }) => ({ inputKind: 'number', targetKind: 'value', perStep: per_step }),
+  testDigests: 1,
+  dividesItself: true,
+  newSequences: forecastSequences,
+};
+
+/** The steps of one series in their order. */
+interface Series {
+  readonly name: string;
+  /** Row of the table of each step. */
+  readonly rows: readonly number[];
+  /** Target, features and known columns of a step, one after another, scaled. */
+  readonly values: Float64Array;
+  /** Of those columns. */
+  readonly scalings: readonly (readonly [offset: number, scale: number])[];
+  /** Mean of |y_t - y_(t-m)| over its rows of the training split, in the units of the data. */
+  readonly naiveError: number | undefined;
+}
+
+/** The windows of a split begin to predict at step `origin` of a series. */
+interface Window {
+  readonly series: Series;
+  readonly origin: number;
+}
+
+/** The first point in time of each split; absent: it has none. */
+interface Cuts {
+  readonly validation: number | undefined;
+  readonly test: number;
+}
+
+/**
+ * @throws UserError (exit 2) if the file or a column is missing or a split has no window; (exit 5)
+ * at the line and column of a cell that is wrong
+ */
+async function open(config: ForecastConfig, _context: DatasetContext): Promise<Dataset> {
+  const { features = [], known = [], calendar = [], normalize, per_step = false } = config;
+  const levels = levelsOf(config);
+  const table = await readTable(config);
+  const keys = timeKeys(table, config);
+  const cuts = cutsOf(keys, config);
+  const problems = new Problems();
+  const lists = rowLists(
+    table.groups ? table : { ...table, groups: new Array(table.rows).fill(0), groupNames: [''] },
+    problems,
+  );
+  problems.throwIfAny();
+  const trainEnd = cuts.validation ?? cuts.test;
+  const shape = windowShape(config);
+  const { width } = shape;
+  const value = (row: number, column: number): number =>
+    column === 0 ? table.targets[row] : table.features[row * (width - 1) + column - 1];
+  const fit = (rows: readonly number[], histories: readonly (readonly number[])[] = [rows]) =>
+    Array.from({ length: width }, (_, column): readonly [offset: number, scale: number] => {
+      if (normalize === 'none') return [0, 1];
+      const of = (row: number): number => value(row, column);
+      if (column > 0 || levels === undefined) return columnScaling(normalize, statistics(rows.map(of)));
+      const moves = histories.flatMap(history => changes(history.map(of), levels));
+      return [0, columnScaling(normalize, statistics(moves))[1]];
+    });
+  const isTrained = (row: number): boolean => keys[row] < trainEnd;
+  const reach = levels === undefined ? 0 : levels.period * levels.count;
+  const histories = lists.map(rows => rows.filter(isTrained));
+  const pooled = fit([...keys.keys()].filter(isTrained), histories);
+  const all = lists.map((rows, i): Series => {
+    const trained = histories[i];
+    // a series that begins later has nothing to be scaled by
+    const scalings = trained.length <= reach ? pooled : fit(trained);
+    const values = new Float64Array(rows.length * width);
+    rows.forEach((row, step) => {
+      for (let c = 0; c < width; c++)
+        values[step * width + c] = (value(row, c) - scalings[c][0]) / scalings[c][1];
+    });
+    const name = table.groups === undefined ? '' : table.groupNames[table.groups[rows[0]]];
+    return {
+      name,
+      rows,
+      values,
+      scalings,
+      naiveError: naiveErrorOf(
+        trained.map(row => table.targets[row]),
+        config.season,
+      ),
+    };
+  });
+  const { size, steps } = shape;
+  const split = (name: SplitName): Split => {
+    const windows = windowsOf(all, keys, cuts, name, config);
+    return forecastSplit(windows, keys, config, index => idOf(windows[index], table));
+  };
+  const train = split('train');
+  const names = [
+    'target',
+    ...features,
+    ...known,
+    ...calendar.flatMap(one => [`sin ${one}`, `cos ${one}`]),
+    'future',
+  ];
+  return {
+    input: { kind: 'number', size },
+    sequenceLength: steps,
+    ...(per_step && { firstAnswer: config.input_steps }),
+    train,
+    ...(cuts.validation !== undefined && { validation: split('validation') }),
+    test: split('test'),
+    seriesScaling: {
+      pooled: scalingOf(pooled),
+      series: all.map(({ name, scalings }) => ({ name, ...scalingOf(scalings) })),
+    },
+    digests: [{ name: table.source.name, sha256: table.source.sha256 }],
+    columnNames: {
+      features: i => (i === 0 ? config.target : names[i]),
+      targets: i => (per_step ? config.target : `${config.target} ${i + 1} ahead`),
+    },
+  };
+}
+
+function scalingOf(pairs: readonly (readonly [offset: number, scale: number])[]): Scaling {
+  return { offset: pairs.map(([offset]) => offset), scale: pairs.map(([, scale]) => scale) };
+}
+
+function readTable({
+  path,
+  target,
+  series,
+  time,
+  features = [],
+  known = [],
+}: ForecastConfig): Promise<CsvTable> {
+  const named = (name: string, ...at: (string | number)[]) => ({ name, keyPath: ['dataset', ...at] });
+  return readCsvTable(path, {
+    features: [
+      ...features.map((name, i) => named(name, 'features', i)),
+      ...known.map((name, i) => named(name, 'known', i)),
+    ],
+    targets: [named(target, 'target')],
+    targetKind: 'value',
+    ...(series !== undefined && { group: named(series, 'series') }),
+    ...(time !== undefined && { order: named(time, 'time') }),
+  });
+}
+
+/** The point in time of each row: of the `time` column, else its place in its series. */
+function timeKeys(table: CsvTable, { calendar = [] }: ForecastConfig): Float64Array {
+  const { order, rows, groups } = table;
+  const isNumeric = order === undefined || NUMBER.test(order[0]);
+  if (calendar.length > 0 && isNumeric) {
+    throw configError({
+      code: 'data/calendar',
+      keyPath: ['dataset', 'calendar'],
+      message: 'calendar features need a `time` column of dates or times',
+      expected: 'a column of ISO 8601 dates or times',
+      ...(order && { got: JSON.stringify(order[0]) }),
+    });
+  }
+  // cells that have no key are told when the rows are ordered
+  if (order !== undefined) return Float64Array.from(order, orderKey(isNumeric));
+  const next = new Map<number, number>();
+  return Float64Array.from({ length: rows }, (_, row) => {
+    const group = groups?.[row] ?? 0;
+    const place = next.get(group) ?? 0;
+    next.set(group, place + 1);
+    return place;
+  });
+}
+
+function cutsOf(keys: Float64Array, { test_fraction, validation }: ForecastConfig): Cuts {
+  const times = [...new Set(keys)].sort((a, b) => a - b);
+  const parts = validation === undefined ? 2 : 3;
+  if (times.length < parts) {
+    throw configError({
+      code: 'data/test-fraction',
+      keyPath: ['dataset', 'test_fraction'],
+      message: `a split into ${parts} parts needs as many points in time`,
+      got: String(times.length),
+    });
+  }
+  const before = Math.max(parts - 1, times.length - shareOf(times.length, test_fraction));
+  if (validation === undefined) return { validation: undefined, test: times[before] };
+  const held = validation.count ?? shareOf(before, validation.fraction ?? 0);
+  if (held >= before) {
+    throw configError({
+      code: 'data/validation',
+      keyPath: ['dataset', 'validation', 'count'],
+      message: 'the validation split leaves no points in time to train on',
+      expected: `at most ${before - 1}`,
+      got: String(held),
+    });
+  }
+  return { validation: times[before - held], test: times[before] };
+}
+
+/** Numbers of a column, as `columnScaling` needs them. */
+function statistics(values: readonly number[]): Column {
+  let [sum, min, max] = [0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of values) {
+    sum += value;
+    min = Math.min(min, value);
+    max = Math.max(max, value);
+  }
+  const mean = sum / values.length;
+  const squares = values.reduce((total, value) => total + (value - mean) ** 2, 0);
+  return { name: '', mean, deviation: Math.sqrt(squares / values.length), min, max };
+}
+
+/** How far each value is from its level, if it is the first to be forecast. */
+function changes(values: readonly number[], levels: Levels): number[] {
+  const reach = levels.period * levels.count;
+  return values
+    .slice(reach)
+    .map((value, i) => value - levelAt(levels, step => values[step], { origin: i + reach, step: i + reach }));
+}
+
+/** What MASE divides by (Hyndman and Koehler, 2006); undefined if the training rows do not tell. */
+function naiveErrorOf(targets: readonly number[], season = 1): number | undefined {
+  const count = targets.length - season;
+  let sum = 0;
+  for (let t = season; t < targets.length; t++) sum += Math.abs(targets[t] - targets[t - season]);
+  return count > 0 && sum > 0 ? sum / count : undefined;
+}
+
+/** The windows of a split, series by series; see the top of this file. */
+function windowsOf(
+  all: readonly Series[],
+  keys: Float64Array,
+  { validation, test }: Cuts,
+  name: SplitName,
+  { input_steps, horizon, stride, limit = Number.POSITIVE_INFINITY }: ForecastConfig,
+): Window[] {
+  const [from, to] = {
+    train: [Number.NEGATIVE_INFINITY, validation ?? test],
+    validation: [validation ?? test, test],
+    test: [test, Number.POSITIVE_INFINITY],
+  }[name];
+  const windows: Window[] = [];
+  for (const series of all) {
+    const { rows } = series;
+    const first = rows.findIndex(row => keys[row] >= from);
+    if (first < 0) continue;
+    for (let origin = Math.max(first, input_steps); origin + horizon <= rows.length; origin += stride) {
+      if (keys[rows[origin + horizon - 1]] >= to) break;
+      windows.push({ series, origin });
+    }
+  }
+  if (windows.length === 0) {
+    throw configError({
+      code: 'data/no-window',
+      keyPath: ['dataset', 'horizon'],
+      message: `the ${name === 'train' ? 'training' : name} split has no window of ${horizon} steps after ${input_steps} steps to read`,
+    });
+  }
+  return name === 'train' ? windows.slice(0, limit) : windows;
+}
+
+function forecastSplit(
+  windows: readonly Window[],
+  keys: Float64Array,
+  config: ForecastConfig,
+  id: (index: number) => string,
+): Split {
+  const { input_steps, horizon, season, calendar = [], per_step = false } = config;
+  const { steps, size, width, observed, hasFuture } = windowShape(config);
+  const levels = levelsOf(config);
+  /** Of the target of window `i` at a step of its series, scaled. */
+  const level = (i: number, step: number): number => {
+    const { series, origin } = windows[i];
+    if (levels === undefined) return 0;
+    return levelAt(levels, one => series.values[one * width], { origin, step });
+  };
+  // a row without its columns, which stand in the series
+  const rest = (row: number, isFuture: boolean): number[] =>
+    rowValues([], keys[row], { calendar, isFuture, hasFuture });
+  /** The target of window `i` at a step of its series, scaled. */
+  const targetAt = (i: number, step: number): number =>
+    windows[i].series.values[step * width] - level(i, step);
+  // with `per_step` a window has a prediction for each of its steps
+  const [predictions, first] = per_step ? [steps, input_steps] : [1, 0];
+  const numTargets = per_step ? 1 : horizon;
+  const targets = new Float32Array(windows.length * predictions * numTargets).fill(Number.NaN);
+  windows.forEach(({ origin }, i) => {
+    const from = i * predictions + first;
+    for (let h = 0; h < horizon; h++) targets[from * numTargets + h] = targetAt(i, origin + h);
+  });
+  const naive =
+    (stepOf: (origin: number, h: number) => number) =>
+    (at: number): Float32Array | undefined => {
+      const i = Math.floor(at / predictions);
+      const h = (at % predictions) - first;
+      const { origin } = windows[i];
+      if (h < 0 || stepOf(origin, 0) < 0) return undefined;
+      const { values } = windows[i].series;
+      // measured from the level of the step that is forecast
+      return Float32Array.from({ length: numTargets }, (_, more) => {
+        const step = origin + h + more;
+        return values[stepOf(origin, h + more) * width] - level(i, step);
+      });
+    };
+  return {
+    count: windows.length,
+    targets: {
+      kind: 'value',
+      size: numTargets,
+      values: targets,
+      ...(per_step && { perStep: true }),
+      scaling: at => {
+        const i = Math.floor(at / predictions);
+        const { series, origin } = windows[i];
+        const [offset, scale] = series.scalings[0];
+        const from = origin + (at % predictions) - first;
+        const steps = Array.from({ length: numTargets }, (_, more) => from + more);
+        return {
+          offset: steps.map(step => offset + level(i, step) * scale),
+          scale: steps.map(() => scale),
+        };
+      },
+    },
+    id,
+    errorScale: index => windows[index].series.naiveError,
+    naive: {
+      last_value: naive(origin => origin - 1),
+      ...(season !== undefined && {
+        seasonal_naive: naive((origin, h) => origin + h - season * Math.ceil((h + 1) / season)),
+      }),
+    },
+    read(index, out, offset, stepStride) {
+      const { series, origin } = windows[index];
+      for (let step = 0; step < steps; step++) {
+        const at = origin - input_steps + step;
+        const isFuture = step >= input_steps;
+        const to = offset + step * stepStride;
+        for (let c = 0; c < width; c++)
+          out[to + c] =
+            isFuture && c < observed ? 0 : series.values[at * width + c] - (c === 0 ? level(index, at) : 0);
+        if (size > width) out.set(rest(series.rows[at], isFuture), to + width);
+      }
+    },
+  };
+}
+
+/** The series and the time of the first target, or its row, counted from 1. */
+function idOf({ series, origin }: Window, { order }: CsvTable): string {
+  const row = series.rows[origin];
+  return [series.name, order?.[row] ?? String(origin + 1)].filter(part => part !== '').join(' ');
+}

@@ -1,0 +1,288 @@
+/**
+ * Windows to forecast from: of each series of a table the last steps whose target is known. What is
+ * known in advance stands in the rows behind them, whose target is empty.
+ */
+import type { Diagnostic } from '../../util/errors.js';
+import { mixedOrder, orderKey } from '../csv/order.js';
+import { badNumber, cellNumber, isMissing, missingCell } from '../csv/table.js';
+import type { Scaling } from '../dataset.js';
+import { type CsvPlace, placeInCsv, scanCsv } from '../formats/csv.js';
+import { NUMBER } from '../label-texts.js';
+import type { ByteSource, DataRecord, ReadSequence, SequenceReader } from '../new-sequences.js';
+import { configError, Problems } from '../problems.js';
+import { allBytes } from '../reading/byte-sources.js';
+import { MAX_TEXT_BYTES } from '../reading/limits.js';
+import { repeated } from '../scaling.js';
+import type { ForecastConfig } from './forecast.js';
+
+/**
+ * `last_value`: the last value that a window reads; `season`: the mean of those that it reads at
+ * the same place of a season.
+ */
+export type RelativeTo = 'last_value' | 'season';
+
+export type CalendarFeature = 'hour' | 'day_of_week' | 'day_of_month' | 'day_of_year' | 'month';
+
+const MS_OF_DAY = 86_400_000;
+/** Days of a Gregorian year on average. */
+const DAYS_OF_YEAR = 365.2425;
+
+/** Where in its cycle a time is, from 0 to 1. */
+const CYCLES: Readonly<Record<CalendarFeature, (time: Date) => number>> = {
+  hour: time => (time.getTime() / MS_OF_DAY) % 1,
+  day_of_week: time => ((time.getUTCDay() + 6) % 7) / 7,
+  day_of_month: time => (time.getUTCDate() - 1) / 31,
+  day_of_year: time => (time.getTime() - Date.UTC(time.getUTCFullYear(), 0)) / MS_OF_DAY / DAYS_OF_YEAR,
+  month: time => time.getUTCMonth() / 12,
+};
+
+/** What a step of a window is. */
+interface WindowShape {
+  /** Numbers. */
+  readonly size: number;
+  /** Those of them that are columns: target, features, known. */
+  readonly width: number;
+  /** Those of the columns that the future does not have: target and features. */
+  readonly observed: number;
+  /** Whether anything is known in advance. */
+  readonly hasFuture: boolean;
+  /** Steps of a window. */
+  readonly steps: number;
+}
+
+export function windowShape({
+  features = [],
+  known = [],
+  calendar = [],
+  input_steps,
+  horizon,
+  per_step = false,
+}: ForecastConfig): WindowShape {
+  const width = 1 + features.length + known.length;
+  const hasFuture = per_step || known.length + calendar.length > 0;
+  return {
+    size: width + 2 * calendar.length + (hasFuture ? 1 : 0),
+    width,
+    observed: 1 + features.length,
+    hasFuture,
+    steps: input_steps + (hasFuture ? horizon : 0),
+  };
+}
+
+/** The level of a step: the mean of the values `period`, 2 `period`, … `count` `period` before it. */
+export interface Levels {
+  readonly period: number;
+  readonly count: number;
+}
+
+/**
+ * Undefined without `relative_to`.
+ * @throws UserError exit 2 if a window does not read a season
+ */
+export function levelsOf({ relative_to, season, input_steps }: ForecastConfig): Levels | undefined {
+  if (relative_to === undefined) return undefined;
+  if (relative_to === 'last_value') return { period: 1, count: 1 };
+  if (season !== undefined && season <= input_steps)
+    return { period: season, count: Math.floor(input_steps / season) };
+  throw configError({
+    code: 'data/relative-to',
+    keyPath: ['dataset', 'relative_to'],
+    message:
+      season === undefined ? '`relative_to: season` needs `season`' : 'a window does not read a whole season',
+    expected: season === undefined ? 'dataset.season' : `input_steps of ${season} or more`,
+    ...(season !== undefined && { got: `input_steps: ${input_steps}` }),
+  });
+}
+
+/**
+ * The level of a step of a window that begins to forecast at `origin`: steps that it reads have the
+ * level of the steps of the same place in a season that it forecasts.
+ */
+export function levelAt(
+  { period, count }: Levels,
+  valueAt: (step: number) => number,
+  { origin, step }: { readonly origin: number; readonly step: number },
+): number {
+  const phase = (((step - origin) % period) + period) % period;
+  let sum = 0;
+  for (let k = 1; k <= count; k++) sum += valueAt(origin + phase - k * period);
+  return sum / count;
+}
+
+/**
+ * All numbers of a step: its scaled columns, sine and cosine of the calendar at `key`, the flag.
+ */
+export function rowValues(
+  columns: readonly number[],
+  key: number,
+  {
+    calendar,
+    isFuture,
+    hasFuture,
+  }: {
+    readonly calendar: readonly CalendarFeature[];
+    readonly isFuture: boolean;
+    readonly hasFuture: boolean;
+  },
+): number[] {
+  const time = new Date(key);
+  const cycles = calendar.flatMap(feature => {
+    const angle = 2 * Math.PI * CYCLES[feature](time);
+    return [Math.sin(angle), Math.cos(angle)];
+  });
+  return [...columns, ...cycles, ...(hasFuture ? [isFuture ? 1 : 0] : [])];
+}
+
+export function forecastSequences(config: ForecastConfig, { series_scaling }: DataRecord): SequenceReader {
+  return {
+    hasIds: config.series !== undefined,
+    hasTimes: config.time !== undefined,
+    async *read(source: ByteSource) {
+      const bytes = await allBytes(source, MAX_TEXT_BYTES);
+      const problems = new Problems();
+      const rows = new Rows(config, bytes, source.name);
+      scanCsv(bytes, source.name, rows, problems);
+      problems.throwIfAny();
+      const shape = windowShape(config);
+      yield [...rows.series].map(([name, steps]): ReadSequence => {
+        const scaling = series_scaling?.series.find(one => one.name === name) ?? series_scaling?.pooled;
+        const columns = shape.width;
+        const { offset, scale } = scaling ?? repeated([0, 1], columns);
+        const read = windowOf(steps, config, shape, { offset, scale });
+        const place = { file: source.name, line: steps[0].place(undefined).line };
+        const id = config.series !== undefined && { id: name };
+        if (Array.isArray(read)) return { problems: read, ...id };
+        const { level, ...sequence } = read;
+        const { input_steps, horizon, per_step = false } = config;
+        const targetScaling = (step: number): Scaling => {
+          const steps = per_step ? [step] : Array.from({ length: horizon }, (_, h) => input_steps + h);
+          return { offset: steps.map(one => offset[0] + level(one)), scale: steps.map(() => scale[0]) };
+        };
+        return { ...sequence, ...id, targetScaling, place };
+      });
+    },
+  };
+}
+
+/** A row of the table. */
+interface Step {
+  readonly key: number;
+  readonly time: string | undefined;
+  readonly cells: readonly string[];
+  /** Of the cell of column `index` among target, features and known; of the row without one. */
+  place(index: number | undefined): CsvPlace;
+}
+
+class Rows {
+  /** Steps by the name of their series, in the order of the file. */
+  readonly series = new Map<string, Step[]>();
+  private columns: readonly number[] = [];
+  private group = -1;
+  private time = -1;
+  private isNumeric: boolean | undefined;
+
+  constructor(
+    private readonly config: ForecastConfig,
+    private readonly bytes: Buffer,
+    private readonly file: string,
+  ) {}
+
+  header(names: readonly string[]): void {
+    const problems = new Problems();
+    const known = names.map(name => name.trim());
+    const indexOf = (name: string | undefined): number => {
+      const index = name === undefined ? -1 : known.indexOf(name);
+      if (name !== undefined && index < 0) {
+        problems.add({
+          code: 'data/csv-missing-column',
+          message: `there is no column ${JSON.stringify(name)}, which the model reads`,
+          ...placeInCsv(this.bytes, this.file, 0, 0),
+          expected: 'a first line with the names of the columns, as in the data that the run was trained on',
+          got: known.join(', ').slice(0, 200),
+        });
+      }
+      return index;
+    };
+    const { target, features = [], known: inAdvance = [], series, time } = this.config;
+    this.columns = [target, ...features, ...inAdvance].map(indexOf);
+    [this.group, this.time] = [indexOf(series), indexOf(time)];
+    problems.throwIfAny();
+  }
+
+  row(fields: readonly string[], start: number): void {
+    const placeOf = (column: number) => placeInCsv(this.bytes, this.file, start, column);
+    const name = this.group < 0 ? '' : fields[this.group].trim();
+    const text = this.time < 0 ? undefined : fields[this.time].trim();
+    const problems = new Problems();
+    if (this.group >= 0 && isMissing(name)) problems.add(missingCell(name, placeOf(this.group)));
+    const steps = this.series.get(name) ?? [];
+    let key = steps.length;
+    if (text !== undefined) {
+      this.isNumeric ??= NUMBER.test(text);
+      key = orderKey(this.isNumeric)(text);
+      if (!Number.isFinite(key)) problems.add(mixedOrder(text, this.isNumeric, placeOf(this.time)));
+    }
+    problems.throwIfAny();
+    this.series.set(name, steps);
+    steps.push({
+      key,
+      time: text,
+      cells: this.columns.map(column => fields[column].trim()),
+      place: index => placeOf(index === undefined ? 0 : this.columns[index]),
+    });
+  }
+}
+
+/** The last window of a series, or what is wrong with it. */
+function windowOf(
+  unordered: readonly Step[],
+  config: ForecastConfig,
+  shape: WindowShape,
+  { offset, scale }: { readonly offset: readonly number[]; readonly scale: readonly number[] },
+):
+  | {
+      readonly length: number;
+      readonly values: Float32Array;
+      readonly times?: readonly string[];
+      /** Of a step of the window, in the units of the data. */
+      level(step: number): number;
+    }
+  | Diagnostic[] {
+  const { input_steps, horizon, calendar = [] } = config;
+  const steps = unordered.toSorted((a, b) => a.key - b.key);
+  const last = steps.findLastIndex(({ cells }) => cells[0] !== '');
+  const ahead = shape.hasFuture ? horizon : 0;
+  const first = last + 1 - input_steps;
+  const line = steps[0].place(undefined);
+  if (first < 0 || last + ahead >= steps.length) {
+    const message =
+      first < 0 ? 'the series has too few steps' : 'the series does not say what is known in advance';
+    const expected =
+      first < 0 ? `${input_steps} rows with a target` : `${horizon} rows without a target at its end`;
+    const got = first < 0 ? `${last + 1}` : `${steps.length - 1 - last}`;
+    return [{ code: 'data/forecast-steps', message, file: line.file, line: line.line, expected, got }];
+  }
+  const problems = new Problems();
+  const window = steps.slice(first, last + 1 + ahead);
+  const values = new Float32Array(window.length * shape.size);
+  const levels = levelsOf(config);
+  const targetAt = (step: number): number => cellNumber(window[step].cells[0]) ?? 0;
+  const level = (step: number): number =>
+    levels === undefined ? 0 : levelAt(levels, targetAt, { origin: input_steps, step });
+  window.forEach(({ cells, key, place }, step) => {
+    const isFuture = step >= input_steps;
+    const numbers = cells.map((cell, column) => {
+      if (isFuture && column < shape.observed) return 0;
+      const value = cellNumber(cell);
+      if (value === undefined) problems.add(badNumber(cell, place(column)));
+      return ((value ?? 0) - offset[column] - (column === 0 ? level(step) : 0)) / scale[column];
+    });
+    values.set(
+      rowValues(numbers, key, { calendar, isFuture, hasFuture: shape.hasFuture }),
+      step * shape.size,
+    );
+  });
+  if (problems.all.length > 0) return [...problems.all];
+  const times = window.flatMap(({ time }) => (time === undefined ? [] : [time]));
+  return { length: window.length, values, level, ...(times.length > 0 && { times }) };
+}

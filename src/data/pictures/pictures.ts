@@ -1,0 +1,256 @@
+/** Pictures read as sequences: the datasets of the kinds `mnist` and `idx`. */
+import type { UserError } from '../../util/errors.js';
+import { type Dataset, IGNORED, type Split, type Targets } from '../dataset.js';
+import { type IdxArray, idxDamage, offsetNote, parseIdx } from '../formats/idx.js';
+import { type FileLabels, labelFacts } from '../labels.js';
+import type { DataRecord, ReadSequence, SequenceReader } from '../new-sequences.js';
+import { packedSplit } from '../packed.js';
+import { allBytes } from '../reading/byte-sources.js';
+import { MAX_CLASSES } from '../reading/limits.js';
+
+/** `rows`: H steps of W features; `pixels`: H*W steps of one feature, row by row. */
+export type PictureSequence = 'rows' | 'pixels';
+
+export interface PictureFiles {
+  readonly imagesFile: string;
+  /** `[N, H, W]`. */
+  readonly images: IdxArray;
+  readonly labelsFile: string;
+  /** `[N]`. */
+  readonly labels: IdxArray;
+}
+
+interface PictureOptions {
+  readonly sequence: PictureSequence;
+  /** Default: one more than the largest label of all splits. */
+  readonly numClasses?: number;
+  /** A label that becomes -100. */
+  readonly ignoredLabel?: number | undefined;
+  readonly digests: Dataset['digests'];
+}
+
+/** Byte value to its float32 feature, value / 255. */
+const SCALE = Float32Array.from({ length: 256 }, (_, value) => value / 255);
+
+/** The files of each split. */
+export interface PictureSplits {
+  readonly train: PictureFiles;
+  readonly validation?: PictureFiles;
+  readonly test: PictureFiles;
+}
+
+/**
+ * The dataset of a pair of IDX files for each split. Unsigned bytes are scaled to 0..1, floats are
+ * taken as they are.
+ * @throws UserError (exit 5) if the files do not fit together or a value is out of range.
+ */
+export function pictureDataset(files: PictureSplits, options: PictureOptions): Dataset {
+  const [height, width] = pictureSize(files);
+  const labelled = (of: PictureFiles): Labelled => ({ files: of, labels: labelsOf(of, options) });
+  const train = labelled(files.train);
+  const validation = files.validation && labelled(files.validation);
+  const test = labelled(files.test);
+  const others = validation === undefined ? [test] : [validation, test];
+  const numClasses =
+    options.numClasses ?? Math.max(...[train, ...others].map(({ labels }) => largest(labels))) + 1;
+  const inputSize = options.sequence === 'rows' ? width : 1;
+  const steps = (height * width) / inputSize;
+  const split = ({ files: of, labels: values }: Labelled): Split => {
+    const targets: Targets = { kind: 'class', numClasses, values, perStep: false };
+    return pictureSplit(of, targets, steps, inputSize);
+  };
+  return {
+    input: { kind: 'number', size: inputSize },
+    sequenceLength: steps,
+    train: split(train),
+    ...(validation && { validation: split(validation) }),
+    test: split(test),
+    digests: options.digests,
+    picture: { height, width },
+    ...(options.numClasses === undefined && {
+      labels: labelFacts({ ...placed(train), ignored: options.ignoredLabel }, ...others.map(placed)),
+    }),
+  };
+}
+
+interface Labelled {
+  readonly files: PictureFiles;
+  readonly labels: Int32Array;
+}
+
+function pictureSplit(files: PictureFiles, targets: Targets, steps: number, inputSize: number): Split {
+  const { values } = files.images;
+  const count = targets.values.length;
+  const size = steps * inputSize;
+  if (values instanceof Uint8Array) {
+    const picture = (index: number) => values.slice(index * size, (index + 1) * size);
+    return { count, targets, read: byteReader(values, steps, inputSize), picture };
+  }
+  const features = floatsOf(files);
+  const starts = Uint32Array.from({ length: count }, (_, i) => i * steps);
+  const lengths = new Int32Array(count).fill(steps);
+  const split = packedSplit({ features, inputSize, starts, lengths, targets }, steps);
+  return { ...split, picture: greyPictures(features, size) };
+}
+
+/**
+ * Floats have no scale of their own: the least of all the pictures is black, the greatest white.
+ */
+function greyPictures(pixels: Float32Array, size: number): Split['picture'] {
+  let range: readonly [number, number] | undefined;
+  return index => {
+    range ??= pixels.reduce(
+      ([least, most], v) => [Math.min(least, v), Math.max(most, v)],
+      [Infinity, -Infinity],
+    );
+    const [least, most] = range;
+    const scale = most > least ? 255 / (most - least) : 0;
+    return Uint8Array.from(pixels.subarray(index * size, (index + 1) * size), v =>
+      Math.round((v - least) * scale),
+    );
+  };
+}
+
+function byteReader(pixels: Uint8Array, steps: number, inputSize: number): Split['read'] {
+  return (index, out, offset, stepStride) => {
+    let from = index * steps * inputSize;
+    for (let step = 0; step < steps; step++) {
+      const to = offset + step * stepStride;
+      for (let f = 0; f < inputSize; f++) out[to + f] = SCALE[pixels[from++]];
+    }
+  };
+}
+
+function floatsOf({ images, imagesFile }: PictureFiles): Float32Array {
+  const { values } = images;
+  if (!isFloats(values)) throw noScale(imagesFile, images.zipped);
+  const floats = values instanceof Float32Array ? values : Float32Array.from(values);
+  const bad = floats.findIndex(value => !Number.isFinite(value));
+  if (bad >= 0) throw notFinite(images, imagesFile, bad);
+  return floats;
+}
+
+function isFloats(values: IdxArray['values']): values is Float32Array | Float64Array {
+  return values instanceof Float32Array || values instanceof Float64Array;
+}
+
+function noScale(file: string, zipped: boolean | undefined): UserError {
+  return idxDamage('data/idx-type', { file, zipped }, 2, {
+    message: 'pictures of this integer type have no known scale',
+    expected: 'unsigned bytes (08), float (0d) or double (0e)',
+  });
+}
+
+function notFinite(images: IdxArray, file: string, index: number): UserError {
+  return idxDamage('data/not-finite', { file, zipped: images.zipped }, offsetOf(images, index), {
+    message: 'a pixel is not a finite float32 number',
+    got: String(images.values[index]),
+  });
+}
+
+function pictureSize({ train, validation, test }: PictureSplits): readonly [number, number] {
+  const others = { ...(validation && { validation }), test };
+  for (const { images, labels, imagesFile, labelsFile } of [train, ...Object.values(others)]) {
+    if (labels.dims[0] !== images.dims[0]) {
+      throw idxDamage('data/count-mismatch', { file: labelsFile, zipped: labels.zipped }, 4, {
+        message: 'there are not as many labels as pictures',
+        expected: `${images.dims[0]} labels, as in ${imagesFile}`,
+        got: `${labels.dims[0]}`,
+      });
+    }
+  }
+  const [, height, width] = train.images.dims;
+  for (const [name, { images, imagesFile }] of Object.entries(others)) {
+    const [, otherHeight, otherWidth] = images.dims;
+    if (height === otherHeight && width === otherWidth) continue;
+    throw idxDamage('data/shape-mismatch', { file: imagesFile, zipped: images.zipped }, 8, {
+      message: `the ${name} pictures have another size than the training pictures`,
+      expected: `${height} x ${width}, as in ${train.imagesFile}`,
+      got: `${otherHeight} x ${otherWidth}`,
+    });
+  }
+  return [height, width];
+}
+
+function labelsOf(
+  { labels, labelsFile }: PictureFiles,
+  { numClasses = MAX_CLASSES, ignoredLabel }: PictureOptions,
+): Int32Array {
+  const { values } = labels;
+  const bad = values.findIndex((v: number) => !Number.isInteger(v) || v < 0 || v >= numClasses);
+  if (bad >= 0) {
+    throw idxDamage('data/label-range', { file: labelsFile, zipped: labels.zipped }, offsetOf(labels, bad), {
+      message: `label ${bad} is out of range`,
+      expected: `an integer from 0 to ${numClasses - 1}`,
+      got: exactly(values[bad]),
+    });
+  }
+  return Int32Array.from(values, (label: number) => (label === ignoredLabel ? IGNORED : label));
+}
+
+function placed({ files: { labels, labelsFile }, labels: values }: Labelled): FileLabels {
+  const at: FileLabels['at'] = index => ({
+    name: `label ${index}`,
+    note: offsetNote(labels),
+    value: String(values[index]),
+    place: { file: labelsFile, offset: offsetOf(labels, index) },
+  });
+  return { values, at };
+}
+
+function offsetOf({ dataOffset, itemSize }: IdxArray, index: number): number {
+  return dataOffset + index * itemSize;
+}
+
+/** All digits of a whole double, up to the range of 64-bit integers. */
+function exactly(value: number): string {
+  return Number.isInteger(value) && Math.abs(value) < 2 ** 64 ? String(BigInt(value)) : String(value);
+}
+
+function largest(values: Int32Array): number {
+  return values.reduce((most, value) => Math.max(most, value), 0);
+}
+
+/** Values that one list of sequences holds, about. */
+const LIST_VALUES = 2 ** 16;
+
+/** Reads the pictures of an IDX file, which must be as large as those of the run. */
+export function pictureSequences(sequence: PictureSequence, { picture }: DataRecord): SequenceReader {
+  return {
+    hasIds: false,
+    hasTimes: false,
+    async *read(source) {
+      const name = source.name;
+      const images = parseIdx({ file: name, bytes: await allBytes(source) }, 3);
+      const [count, height, width] = images.dims;
+      if (picture && (picture.height !== height || picture.width !== width)) {
+        throw idxDamage('data/shape-mismatch', { file: name }, 8, {
+          message: 'the pictures have another size than those that the run was trained on',
+          expected: `${picture.height} x ${picture.width}`,
+          got: `${height} x ${width}`,
+        });
+      }
+      const inputSize = sequence === 'rows' ? width : 1;
+      const size = height * width;
+      const valuesOf = pixelReader(images, name);
+      const perList = Math.max(1, Math.floor(LIST_VALUES / size));
+      for (let from = 0; from < count; from += perList) {
+        yield Array.from({ length: Math.min(perList, count - from) }, (_, i): ReadSequence => {
+          const at = (from + i) * size;
+          const values = valuesOf(at, size);
+          const bad = values.findIndex(value => !Number.isFinite(value));
+          if (bad >= 0) return { problems: notFinite(images, name, at + bad).diagnostics };
+          return { length: size / inputSize, values, place: { file: name, offset: offsetOf(images, at) } };
+        });
+      }
+    },
+  };
+}
+
+/** What gives `size` pixels from `at` on as features. */
+function pixelReader({ values, zipped }: IdxArray, file: string): (at: number, size: number) => Float32Array {
+  if (values instanceof Uint8Array)
+    return (at, size) => Float32Array.from(values.subarray(at, at + size), value => SCALE[value]);
+  if (!isFloats(values)) throw noScale(file, zipped);
+  return (at, size) => Float32Array.from(values.subarray(at, at + size));
+}

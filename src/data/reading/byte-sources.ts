@@ -1,0 +1,104 @@
+/** Where the bytes of an input come from: a file, a pipe or standard input; raw or gzip. */
+import { once } from 'node:events';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { pipeline, type Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { damagedError } from '../../util/errors.js';
+import type { ByteSource } from '../new-sequences.js';
+import { isGzip, unreadableFile } from './files.js';
+import { MAX_BYTES } from './limits.js';
+
+/**
+ * The bytes of the file at `path`, which may be a pipe.
+ * @throws UserError (exit 2) if it cannot be read, (exit 5) if a gzip stream is damaged; both also
+ *   while it is read
+ */
+export async function fileBytes(path: string): Promise<ByteSource> {
+  try {
+    const info = await stat(path);
+    if (info.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
+    const stream = createReadStream(path);
+    await once(stream, 'open');
+    return await streamBytes(path, stream, info.isFile() ? info.size : undefined);
+  } catch (error) {
+    throw unreadableFile(path, error);
+  }
+}
+
+/**
+ * The bytes of `stream`, decompressed if they are gzip.
+ * @param name of the source, for messages
+ * @param size how many bytes it has, if that is known
+ * @throws UserError as {@link fileBytes}
+ */
+export async function streamBytes(name: string, stream: Readable, size?: number): Promise<ByteSource> {
+  const raw = namedErrors(name, stream);
+  let first: Buffer = Buffer.alloc(0);
+  // a pipe may hand out the two bytes that tell gzip one by one
+  for (let next = await raw.next(); !next.done; next = await raw.next()) {
+    first = first.length === 0 ? next.value : Buffer.concat([first, next.value]);
+    if (first.length >= 2) break;
+  }
+  const chunks = prepended(first, raw);
+  return isGzip(first)
+    ? { name, size: undefined, chunks: decompressed(name, chunks) }
+    : { name, size, chunks };
+}
+
+/**
+ * All bytes of `source`.
+ * @throws UserError (exit 5) if they are more than `maxBytes`
+ */
+export async function allBytes({ name, chunks }: ByteSource, maxBytes = MAX_BYTES): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let total = 0;
+  for await (const chunk of chunks) {
+    total += chunk.length;
+    if (total > maxBytes) {
+      throw damagedError({
+        code: 'data/too-large',
+        message: 'there is too much data',
+        file: name,
+        expected: `at most ${maxBytes} bytes`,
+      });
+    }
+    parts.push(chunk);
+  }
+  return parts.length === 1 ? parts[0] : Buffer.concat(parts);
+}
+
+async function* namedErrors(name: string, stream: Readable): AsyncGenerator<Buffer, void> {
+  try {
+    // a stream of text, as a test may give one, has strings
+    for await (const chunk of stream) yield Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk);
+  } catch (error) {
+    throw unreadableFile(name, error);
+  }
+}
+
+async function* prepended(first: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  if (first.length > 0) yield first;
+  yield* rest;
+}
+
+async function* decompressed(name: string, chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const gunzip = createGunzip();
+  // errors of the source arrive here as well, since the pipeline destroys its end with them
+  pipeline(chunks, gunzip, () => {});
+  try {
+    for await (const chunk of gunzip) yield chunk;
+  } catch (error) {
+    throw damagedOr(name, error);
+  }
+}
+
+function damagedOr(name: string, error: unknown): unknown {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (!(error instanceof Error) || !code.startsWith('Z_')) return error;
+  const message =
+    code === 'Z_BUF_ERROR'
+      ? 'the gzip stream ends too early'
+      : `the gzip stream is damaged (${error.message})`;
+  return damagedError({ code: 'data/gzip', message, file: name });
+}

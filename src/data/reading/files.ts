@@ -1,0 +1,172 @@
+/** Reading a whole data file, with a bound on its size, and its digest. */
+import { createHash } from 'node:crypto';
+import { readFile, stat } from 'node:fs/promises';
+import { constants, gunzipSync } from 'node:zlib';
+import { damagedError, UserError, usageError } from '../../util/errors.js';
+import { expansionLimit, MAX_BYTES } from './limits.js';
+
+export interface SourceFile {
+  /** The path as it was given. */
+  readonly name: string;
+  readonly bytes: Buffer;
+  /** SHA-256 of `bytes`, lower-case hex. */
+  readonly sha256: string;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'there is no such file',
+  EISDIR: 'it is a directory',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  ELOOP: 'too many symbolic links',
+  ENAMETOOLONG: 'the path is too long',
+  EIO: 'the disk reports an input/output error',
+  ERR_INVALID_ARG_VALUE: 'the path contains a NUL character',
+};
+
+/**
+ * Reads the file at `path`.
+ * @throws UserError (exit 2) if it cannot be read, is no regular file, or is larger than
+ *   `maxBytes`.
+ */
+export async function readSource(path: string, maxBytes = MAX_BYTES): Promise<SourceFile> {
+  try {
+    const info = await stat(path);
+    if (!info.isFile()) {
+      throw unreadable(path, info.isDirectory() ? 'it is a directory' : 'it is not a regular file');
+    }
+    if (info.size > maxBytes) {
+      throw usageError({
+        code: 'data/too-large',
+        message: 'the file is too large',
+        file: path,
+        expected: `at most ${maxBytes} bytes`,
+        got: `${info.size} bytes`,
+      });
+    }
+    const bytes = await readFile(path);
+    return { name: path, bytes, sha256: sha256(bytes) };
+  } catch (error) {
+    throw unreadableFile(path, error);
+  }
+}
+
+/**
+ * The same, decompressed if it is a gzip file; the digest is that of the file itself.
+ * @throws UserError likewise, and exit 5 if the stream is damaged or expands to more than
+ * `maxBytes`
+ */
+export async function readContent(path: string, maxBytes = MAX_BYTES): Promise<SourceFile> {
+  const source = await readSource(path, maxBytes);
+  return { ...source, bytes: decompressed(source.bytes, path, Math.min(maxBytes, expansionLimit())) };
+}
+
+/** What is thrown where the system refuses to read `path` (exit 2); a `UserError` as it is. */
+export function unreadableFile(path: string, error: unknown): UserError {
+  if (error instanceof UserError) return error;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return unreadable(path, REASONS[code] ?? `the system reports ${code}`);
+}
+
+/** SHA-256 over the parts one after another, lower-case hex. */
+export function sha256(...parts: readonly NodeJS.ArrayBufferView[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest('hex');
+}
+
+/**
+ * The content of a gzip file; any other file is returned as it is.
+ * @throws UserError (exit 5) if the stream is damaged (at its compressed offset) or expands to more
+ *   than `maxBytes`.
+ */
+export function decompressed(bytes: Buffer, file: string, maxBytes = expansionLimit()): Buffer {
+  if (!isGzip(bytes)) return bytes;
+  try {
+    return gunzipSync(bytes, { maxOutputLength: maxBytes });
+  } catch (error) {
+    if (error instanceof RangeError) {
+      throw damagedError({
+        code: 'data/too-large',
+        message: 'the gzip file expands to too much data',
+        file,
+        expected: `at most ${maxBytes} bytes`,
+        got: `more than that from ${bytes.length} bytes`,
+      });
+    }
+    throw damagedGzip(bytes, file, error, maxBytes);
+  }
+}
+
+/** Compressed bytes that hold the header of any format; they expand to a few MiB at most. */
+const BEGINNING_BYTES = 4096;
+
+/**
+ * What a gzip file begins with; undefined for any other file.
+ * @throws UserError (exit 5) if the stream is damaged.
+ */
+export function decompressedBeginning(bytes: Buffer, file: string): Buffer | undefined {
+  if (!isGzip(bytes)) return undefined;
+  const beginning = bytes.length <= BEGINNING_BYTES ? undefined : partly(bytes, BEGINNING_BYTES, MAX_BYTES);
+  return beginning ?? decompressed(bytes, file);
+}
+
+export function isGzip(bytes: Buffer): boolean {
+  return bytes.length >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;
+}
+
+/** What the first `length` bytes decompress to; undefined where they don't. */
+function partly(bytes: Buffer, length: number, maxOutputLength: number): Buffer | undefined {
+  try {
+    const options = { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength };
+    return gunzipSync(bytes.subarray(0, length), options);
+  } catch {
+    return undefined;
+  }
+}
+
+function damagedGzip(bytes: Buffer, file: string, error: unknown, maxBytes: number): UserError {
+  const offset = damageOffset(bytes, maxBytes);
+  const reason = error instanceof Error ? error.message : String(error);
+  const message =
+    offset === bytes.length
+      ? 'the gzip stream ends too early'
+      : `the gzip stream is damaged (${reason}; the offset is that of the compressed file)`;
+  return damagedError({ code: 'data/gzip', message, file, offset });
+}
+
+/** Checksum and length of the content. */
+const TRAILER_BYTES = 8;
+
+/** What may be decompressed again and again to find the byte; about half a second. */
+const SEARCH_BYTES = 2 ** 27;
+
+/**
+ * The first byte up to which a damaged stream no longer decompresses; its length where it only ends
+ * too early. zlib does not tell, but it does take streams that just stop, so that the byte is found
+ * by halving: in large files the search ends before the byte, never behind.
+ */
+function damageOffset(bytes: Buffer, maxBytes: number): number {
+  if (partly(bytes, bytes.length, maxBytes)) return bytes.length;
+  let good = 0;
+  let bad = bytes.length;
+  let spent = 0;
+  let last = 0;
+  const probe = (length: number): void => {
+    const content = partly(bytes, length, maxBytes);
+    if (content) {
+      good = length;
+      last = content.length;
+    } else bad = length;
+    spent += last;
+  };
+  // most damage is noticed only by the checksum, at the end
+  if (bytes.length > TRAILER_BYTES) probe(bytes.length - TRAILER_BYTES);
+  while (bad - good > 1 && spent < SEARCH_BYTES) probe((good + bad) >>> 1);
+  return good;
+}
+
+function unreadable(path: string, reason: string): UserError {
+  return usageError({ code: 'data/unreadable', message: `cannot read the file: ${reason}`, file: path });
+}

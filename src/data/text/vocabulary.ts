@@ -1,0 +1,195 @@
+/**
+ * Symbols that data give as text: how text is cut into them, and which of them a model knows. A
+ * kind reads them as codes of their texts; the vocabulary is fitted on the training split alone, as
+ * scaling is.
+ */
+import { StringDecoder } from 'node:string_decoder';
+import type { Dataset, Split, SymbolTexts, TextLevel, Vocabulary } from '../dataset.js';
+import { mappedLoad } from '../packed.js';
+import { configError } from '../problems.js';
+import { MAX_SYMBOLS } from '../reading/limits.js';
+
+/** The keys of the kinds whose symbols are texts. */
+export interface VocabularyConfig {
+  /** Symbols that occur less often in the training split are unknown. Default: 1. */
+  readonly min_count?: number;
+}
+
+/** The number and the text of the symbol that stands for every unknown one. */
+export const UNKNOWN = 0;
+const UNKNOWN_TEXT = '<unk>';
+/** The word that the end of a line is. */
+export const LINE_END = '<eos>';
+
+export const LINE_BREAK = /\r\n|\n|\r/;
+
+/** What Python's `str.split()` takes as white space. */
+const WHITE_SPACE = new RegExp(
+  `[\t-\r${String.fromCharCode(0x1c)}-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+`,
+);
+
+/** The symbols of a text, or of its UTF-8: code points, bytes, or words between white space. */
+export function symbolsOf(text: string | Buffer, level: TextLevel): Iterable<string> {
+  if (level === 'byte') return Buffer.from(text).toString('latin1');
+  const decoded = text.toString();
+  return level === 'character' ? decoded : decoded.split(WHITE_SPACE).filter(word => word !== '');
+}
+
+/** The symbols of a text that may have several lines, each end of which is a word. */
+function* symbolsOfLines(text: string, level: TextLevel): Generator<string> {
+  if (level !== 'word') {
+    yield* symbolsOf(text, level);
+    return;
+  }
+  for (const [i, line] of text.split(LINE_BREAK).entries()) {
+    if (i > 0) yield LINE_END;
+    yield* symbolsOf(line, level);
+  }
+}
+
+/**
+ * The numbers of the symbols of a text that continues; without a level, of words that are symbols.
+ */
+export function encodeText(text: string, vocabulary: Vocabulary): number[] {
+  const numbers = symbolNumbers(vocabulary);
+  const { level } = vocabulary;
+  const symbols = level === null ? symbolsOf(text, 'word') : symbolsOfLines(text, level);
+  return Array.from(symbols, symbol => numbers.get(symbol) ?? UNKNOWN);
+}
+
+/**
+ * The text of symbols, piece by piece; that of symbol `k` of words begins with a space unless it
+ * begins a line.
+ */
+export async function* decodeText(
+  symbols: AsyncIterable<number>,
+  { level, symbols: texts }: Vocabulary,
+  isContinued: boolean,
+): AsyncGenerator<string> {
+  const bytes = new StringDecoder('utf8');
+  let isLineStart = !isContinued;
+  for await (const symbol of symbols) {
+    const text = texts[symbol];
+    if (level === 'character') yield text;
+    else if (level === 'byte') yield bytes.write(Buffer.from(text, 'latin1'));
+    else {
+      const isEnd = text === LINE_END;
+      yield isEnd ? '\n' : `${isLineStart ? '' : ' '}${text}`;
+      isLineStart = isEnd;
+    }
+  }
+  yield bytes.end();
+}
+
+/** By vocabulary: texts are encoded one by one. */
+const numbered = new WeakMap<Vocabulary, ReadonlyMap<string, number>>();
+
+/** The number of each symbol of a vocabulary, by its text. */
+export function symbolNumbers(vocabulary: Vocabulary): ReadonlyMap<string, number> {
+  const known = numbered.get(vocabulary);
+  if (known) return known;
+  const numbers = new Map(vocabulary.symbols.map((text, number) => [text, number]));
+  numbered.set(vocabulary, numbers);
+  return numbers;
+}
+
+/**
+ * The symbols that occur `min_count` times or more, the most frequent first, equally frequent ones
+ * by code units.
+ * @param counts occurrences in the training split, by code
+ * @throws UserError (exit 2) if no symbol is left
+ */
+export function fitVocabulary(
+  { level, texts }: SymbolTexts,
+  counts: ArrayLike<number>,
+  { min_count = 1 }: VocabularyConfig,
+): Vocabulary {
+  const known = [...texts.keys()].filter(code => counts[code] >= min_count && texts[code] !== UNKNOWN_TEXT);
+  if (known.length === 0 || known.length >= MAX_SYMBOLS) {
+    const most = known.length === 0 ? texts.reduce((max, _, code) => Math.max(max, counts[code]), 0) : 0;
+    throw configError({
+      code: 'data/vocabulary',
+      keyPath: ['dataset', 'min_count'],
+      message:
+        known.length === 0
+          ? 'no symbol of the training split is that frequent'
+          : 'there are too many symbols',
+      expected:
+        known.length === 0
+          ? `at most ${most}, the count of the most frequent symbol`
+          : `fewer than ${MAX_SYMBOLS} that occur \`min_count\` times`,
+      got: known.length === 0 ? String(min_count) : String(known.length),
+    });
+  }
+  const byFrequency = known.toSorted((a, b) => counts[b] - counts[a] || (texts[a] < texts[b] ? -1 : 1));
+  return { level, symbols: [UNKNOWN_TEXT, ...byFrequency.map(code => texts[code])] };
+}
+
+/** The symbol of each code; {@link UNKNOWN} for those that the vocabulary has not. */
+export function symbolsByCode({ texts }: SymbolTexts, vocabulary: Vocabulary): Int32Array {
+  const numbers = symbolNumbers(vocabulary);
+  return Int32Array.from(texts, text => numbers.get(text) ?? UNKNOWN);
+}
+
+/**
+ * A dataset of codes as one of symbols.
+ * @param given the vocabulary of a run, used in place of one fitted on the training split
+ */
+export function withVocabulary(
+  dataset: Dataset,
+  texts: SymbolTexts,
+  config: VocabularyConfig,
+  given: Vocabulary | undefined,
+): Dataset {
+  const { train, validation, test, sequenceLength } = dataset;
+  const counts = new Float64Array(texts.texts.length);
+  if (given === undefined) eachSymbol(train, sequenceLength, code => counts[code]++);
+  const vocabulary = given ?? fitVocabulary(texts, counts, config);
+  const symbols = symbolsByCode(texts, vocabulary);
+  const encoded = (split: Split): Split => ({
+    ...split,
+    read: encodedRead(split, symbols, sequenceLength),
+    ...mappedLoad(split, encoded),
+  });
+  const splits = {
+    train: encoded(train),
+    ...(validation && { validation: encoded(validation) }),
+    test: encoded(test),
+  };
+  const unknown = Object.entries(splits).map(([name, split]) => [name, unknownShare(split, sequenceLength)]);
+  return {
+    ...dataset,
+    ...splits,
+    input: { kind: 'symbol', count: vocabulary.symbols.length },
+    vocabulary,
+    unknownShares: Object.fromEntries(unknown),
+  };
+}
+
+function encodedRead({ read, lengths }: Split, symbols: Int32Array, steps: number): Split['read'] {
+  return (index, out, offset, stepStride) => {
+    read(index, out, offset, stepStride);
+    const end = offset + (lengths?.[index] ?? steps) * stepStride;
+    for (let at = offset; at < end; at += stepStride) out[at] = symbols[out[at]];
+  };
+}
+
+/** Calls `visit` for each step of a split that is real. */
+function eachSymbol({ count, lengths, read }: Split, steps: number, visit: (symbol: number) => void): void {
+  const row = new Float32Array(steps);
+  for (let index = 0; index < count; index++) {
+    read(index, row, 0, 1);
+    const length = lengths?.[index] ?? steps;
+    for (let step = 0; step < length; step++) visit(row[step]);
+  }
+}
+
+/** The share of a split's steps whose symbol is unknown. */
+function unknownShare(split: Split, steps: number): number {
+  let [unknown, total] = [0, 0];
+  eachSymbol(split, steps, symbol => {
+    total++;
+    if (symbol === UNKNOWN) unknown++;
+  });
+  return unknown / total;
+}

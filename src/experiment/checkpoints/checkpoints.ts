@@ -1,0 +1,180 @@
+/**
+ * Writing checkpoints: each file whole or absent, `last` and `best` always resolvable, old ones
+ * removed by a rule.
+ */
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { flushFolder, TEMPORARY_PREFIX, writeJsonAtomic } from '../files/atomic.js';
+import { withFileErrors } from '../files/file-error.js';
+import { type JsonObject, nonFiniteName, spellNonFinite } from '../files/json.js';
+import { refuseUnlessOwned } from '../locks/ownership.js';
+import { checkpointName, refuseLink } from './files.js';
+import {
+  bestOf,
+  type Checkpoint,
+  type CheckpointEntry,
+  listCheckpoints,
+  loadCheckpoint,
+  rankByMetric,
+  STATE_KEY,
+  selectCheckpoint,
+  type Which,
+} from './folder.js';
+import { indexPath } from './index-file.js';
+import { type Tensors, writeSafetensors } from './safetensors.js';
+
+export interface CheckpointPolicy {
+  /** How many of the newest and of the best stay; the newest one stays whatever they say. */
+  readonly keep: { readonly last: number; readonly best: number };
+  /** The metric that `best` means, such as `test.accuracy`. */
+  readonly metric: string;
+  readonly mode: 'min' | 'max';
+}
+
+export interface CheckpointInput {
+  /** Optimizer steps done. */
+  readonly step: number;
+  /** Whole epochs done. */
+  readonly epoch: number;
+  /**
+   * Weights under PyTorch's names, optimizer state as `optimizer.<state>.<weight>`; any names are
+   * kept.
+   */
+  readonly tensors: Tensors;
+  /** Anything else that going on needs. */
+  readonly metadata: JsonObject;
+  /** The policy's metric at this step; `null` where it was not measured. */
+  readonly metric: number | null;
+  /** Whether it is there only to go on from: the next one takes its place, whatever `keep` says. */
+  readonly temporary: boolean;
+}
+
+export interface SavedCheckpoint {
+  readonly path: string;
+  readonly bytes: number;
+  /** Whether this one is now the best. */
+  readonly best: boolean;
+}
+
+export class CheckpointStore {
+  private entries: CheckpointEntry[];
+
+  private constructor(
+    /** The `checkpoints/` folder. */
+    readonly folder: string,
+    private readonly policy: CheckpointPolicy,
+  ) {
+    this.entries = listCheckpoints(folder);
+    // a process that was killed in a save may have left the old index, and files that were to go
+    if (this.entries.length > 0) this.prune();
+  }
+
+  /**
+   * Opens `folder`, creating it, and brings to its end what an interrupted save left undone. Throws
+   * exit 5 where a checkpoint in it is damaged, exit 2 where it is a link or one cannot be read,
+   * exit 1 where the system refuses.
+   */
+  static open(folder: string, policy: CheckpointPolicy): CheckpointStore {
+    withFileErrors(folder, () => {
+      refuseLink(folder);
+      mkdirSync(folder, { recursive: true });
+      flushFolder(dirname(folder));
+      for (const name of readdirSync(folder))
+        if (name.startsWith(TEMPORARY_PREFIX)) remove(join(folder, name));
+    });
+    return new CheckpointStore(folder, policy);
+  }
+
+  /**
+   * Writes one checkpoint; the same step again replaces it. Older ones go only after it is safely
+   * on the disk.
+   * @throws UserError (exit 1) if the system refuses
+   */
+  save(input: CheckpointInput): SavedCheckpoint {
+    const path = join(this.folder, checkpointName(input.step));
+    const { name, mode, value } = this.metricOf(input.metric);
+    const state = spellNonFinite({
+      version: 1,
+      step: input.step,
+      epoch: input.epoch,
+      metric: { name, mode, value },
+      temporary: input.temporary,
+      metadata: input.metadata,
+    });
+    const bytes = writeSafetensors(path, input.tensors, { format: 'pt', [STATE_KEY]: JSON.stringify(state) });
+    const { step, epoch, temporary } = input;
+    const entry = { path, step, epoch, metric: { name, mode, value }, temporary };
+    const others = this.entries.filter(e => e.step !== step);
+    this.entries = [...others, entry].sort((a, b) => a.step - b.step);
+    this.prune();
+    return { path, bytes, best: bestOf(this.entries) === entry };
+  }
+
+  /** Whether a checkpoint with this value of the metric would be the best. */
+  wouldBeBest(value: number): boolean {
+    const best = bestOf(this.entries)?.metric.value;
+    if (best === undefined || best === null) return nonFiniteName(value) === undefined;
+    return this.policy.mode === 'max' ? value > best : value < best;
+  }
+
+  /**
+   * The file of a checkpoint.
+   * @throws UserError (exit 2) if there is none
+   */
+  resolve(which: Which): string {
+    return selectCheckpoint(this.folder, this.entries, which).path;
+  }
+
+  /**
+   * Reads a checkpoint with all its tensors.
+   * @throws UserError (exit 2) if it is absent, (exit 5) if it is damaged
+   */
+  load(which: Which): Checkpoint {
+    return loadCheckpoint(this.resolve(which));
+  }
+
+  private metricOf(value: number | null): CheckpointEntry['metric'] {
+    const { metric: name, mode } = this.policy;
+    return { name, mode, value: value !== null && nonFiniteName(value) === undefined ? value : null };
+  }
+
+  /**
+   * The index is replaced before a file goes, so it never names one that is not there. What could
+   * not be removed stays among the entries, for the next save to remove.
+   */
+  private prune(): void {
+    const kept = this.kept();
+    this.writeIndex(this.entries.filter(entry => kept.has(entry)));
+    for (const entry of this.entries) if (!kept.has(entry)) remove(entry.path);
+    this.entries = this.entries.filter(entry => kept.has(entry));
+  }
+
+  private kept(): Set<CheckpointEntry> {
+    const lasting = this.entries.filter(entry => !entry.temporary);
+    const newest = [...lasting.slice(-Math.max(1, this.policy.keep.last)), ...this.entries.slice(-1)];
+    return new Set([...newest, ...rankByMetric(this.entries).slice(0, this.policy.keep.best)]);
+  }
+
+  /** Layout: schemas/checkpoints.schema.json. */
+  private writeIndex(entries: readonly CheckpointEntry[]): void {
+    const best = bestOf(entries);
+    writeJsonAtomic(indexPath(this.folder), {
+      version: 1,
+      metric: this.policy.metric,
+      mode: this.policy.mode,
+      last: basename(selectCheckpoint(this.folder, entries, 'last').path),
+      best: best === undefined ? null : basename(best.path),
+      checkpoints: entries.map(e => ({
+        file: basename(e.path),
+        step: e.step,
+        epoch: e.epoch,
+        metric: e.metric.value,
+      })),
+    });
+  }
+}
+
+function remove(path: string): void {
+  refuseUnlessOwned(path);
+  withFileErrors(path, () => rmSync(path, { force: true }));
+}

@@ -1,0 +1,215 @@
+/**
+ * Reading a `checkpoints/` folder. The files themselves are the truth: each carries its step, epoch
+ * and metric in its checked header, so nothing depends on a list beside them being up to date.
+ * `index.json` is written for other readers; here it only tells of a file that has gone.
+ */
+import { basename, join } from 'node:path';
+import { damagedError, usageError } from '../../util/errors.js';
+import type { JsonObject } from '../files/json.js';
+import { checkpointName, checkpointNames, isCheckpointName } from './files.js';
+import { readIndex } from './index-file.js';
+import { readSafetensors, readSafetensorsMetadata, type Tensors } from './safetensors.js';
+
+/** What decides which checkpoint is the best. */
+export interface CheckpointMetric {
+  /** Such as `test.accuracy`. */
+  readonly name: string;
+  readonly mode: 'min' | 'max';
+  /** `null` where it was not measured or was not finite: such a checkpoint is never the best. */
+  readonly value: number | null;
+}
+
+export interface CheckpointEntry {
+  readonly path: string;
+  /** Optimizer steps done. */
+  readonly step: number;
+  /** Whole epochs done. */
+  readonly epoch: number;
+  readonly metric: CheckpointMetric;
+  /** Whether it is there only to go on from, and gives way to the next one. */
+  readonly temporary: boolean;
+}
+
+export interface Checkpoint extends CheckpointEntry {
+  readonly tensors: Tensors;
+  /** What `save` was given. */
+  readonly metadata: JsonObject;
+}
+
+export type Which = 'last' | 'best' | number;
+
+/** The header key under which step, epoch, metric and the caller's metadata stand as JSON. */
+export const STATE_KEY = 'cellrun';
+
+/**
+ * Every checkpoint of `folder` by rising step; empty where there is no folder.
+ * @throws UserError (exit 5) for a damaged one
+ * @throws UserError (exit 2) if one cannot be read
+ */
+export function listCheckpoints(folder: string): (CheckpointEntry & { readonly metadata: JsonObject })[] {
+  return checkpointNames(folder).map(name => entryOf(join(folder, name)));
+}
+
+/**
+ * The entry with the best finite metric, the earliest among equals; `undefined` where no metric is
+ * finite.
+ */
+export function bestOf(entries: readonly CheckpointEntry[]): CheckpointEntry | undefined {
+  return rankByMetric(entries)[0];
+}
+
+/** Entries with a finite metric, best first, earlier before later among equals. */
+export function rankByMetric(entries: readonly CheckpointEntry[]): CheckpointEntry[] {
+  const cost = ({ metric }: CheckpointEntry): number =>
+    metric.mode === 'max' ? -(metric.value ?? 0) : (metric.value ?? 0);
+  return entries
+    .filter(entry => entry.metric.value !== null)
+    .sort((a, b) => cost(a) - cost(b) || a.step - b.step);
+}
+
+/**
+ * Finds `last`, `best` or the one of a step among `entries`; exit 2 with what there is where it
+ * does not exist.
+ */
+export function selectCheckpoint(
+  folder: string,
+  entries: readonly CheckpointEntry[],
+  which: Which,
+): CheckpointEntry {
+  const found =
+    which === 'last'
+      ? entries.at(-1)
+      : which === 'best'
+        ? bestOf(entries)
+        : entries.find(e => e.step === which);
+  if (found !== undefined) return found;
+  const wanted = typeof which === 'number' ? `of step ${which}` : `'${which}'`;
+  throw usageError({
+    code: 'checkpoint/missing',
+    message: entries.length === 0 ? 'there is no checkpoint here' : `there is no checkpoint ${wanted} here`,
+    file: folder,
+    ...(entries.length > 0 && { expected: `one of the steps ${entries.map(e => e.step).join(', ')}` }),
+  });
+}
+
+/**
+ * Resolves a checkpoint of `folder` to its file.
+ * @throws UserError (exit 2) if there never was such a one or it is no longer kept
+ * @throws UserError (exit 5) if one is damaged or the one meant has gone
+ */
+export function resolveCheckpoint(folder: string, which: Which): string {
+  const entries = listCheckpoints(folder);
+  checkNotLost(folder, entries, which);
+  return selectCheckpoint(folder, entries, which).path;
+}
+
+/** Another checkpoint in the place of the one that the index names would be taken for it. */
+function checkNotLost(folder: string, entries: readonly CheckpointEntry[], which: Which): void {
+  const index = readIndex(folder);
+  if (index === undefined) return;
+  const named =
+    which === 'last'
+      ? index.last
+      : which === 'best'
+        ? index.best
+        : index.files.find(file => file === checkpointName(which));
+  if (named === undefined || named === null || entries.some(({ path }) => basename(path) === named)) return;
+  throw damagedError({
+    code: 'checkpoint/lost',
+    message: 'this checkpoint is missing: checkpoints/index.json lists it, but the file does not exist',
+    file: join(folder, named),
+  });
+}
+
+/**
+ * Reads one checkpoint file with all its tensors, digests checked.
+ * @throws UserError (exit 2) if it is absent, (exit 5) if it is damaged
+ */
+export function loadCheckpoint(path: string): Checkpoint {
+  const { tensors, metadata } = readSafetensors(path, { follow: false });
+  const state = stateOf(path, metadata);
+  return {
+    path,
+    step: state.step,
+    epoch: state.epoch,
+    metric: state.metric,
+    temporary: state.temporary,
+    metadata: state.metadata,
+    tensors,
+  };
+}
+
+function entryOf(path: string): CheckpointEntry & { readonly metadata: JsonObject } {
+  const { step, epoch, metric, temporary, metadata } = stateOf(
+    path,
+    readSafetensorsMetadata(path, { follow: false }),
+  );
+  return { path, step, epoch, metric, temporary, metadata };
+}
+
+interface State {
+  readonly step: number;
+  readonly epoch: number;
+  readonly metric: CheckpointMetric;
+  readonly temporary: boolean;
+  readonly metadata: JsonObject;
+}
+
+function stateOf(path: string, metadata: Readonly<Record<string, string>>): State {
+  const text = metadata[STATE_KEY];
+  const state = text === undefined ? undefined : parseState(text);
+  if (state !== undefined) return checkStep(path, state);
+  throw damagedError({
+    code: 'checkpoint/no-state',
+    message: `not a checkpoint: the header of this safetensors file has no valid '${STATE_KEY}' entry`,
+    file: path,
+    offset: 8,
+  });
+}
+
+/**
+ * Steps are sorted by name where a run goes on, and by what the file says where it is listed: both
+ * must be one.
+ */
+function checkStep(path: string, state: State): State {
+  const name = basename(path);
+  if (!isCheckpointName(name) || name === checkpointName(state.step)) return state;
+  throw damagedError({
+    code: 'checkpoint/step',
+    message: `this file holds the checkpoint of step ${state.step}, but its name says another step`,
+    file: path,
+    offset: 8,
+    expected: checkpointName(state.step),
+  });
+}
+
+function parseState(text: string): State | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  return isState(value) ? value : undefined;
+}
+
+function isState(value: unknown): value is State {
+  if (!isObject(value) || !isObject(value.metric) || !isObject(value.metadata)) return false;
+  const { name, mode, value: measured } = value.metric;
+  const metricFits = typeof name === 'string' && (mode === 'min' || mode === 'max');
+  return (
+    metricFits &&
+    typeof value.temporary === 'boolean' &&
+    (measured === null || Number.isFinite(measured)) &&
+    isCount(value.step) &&
+    isCount(value.epoch)
+  );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}

@@ -1,0 +1,107 @@
+/** Values that JSON can hold, and the one rule for the numbers that it cannot. */
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type JsonObject = { readonly [key: string]: Json };
+
+/**
+ * That `what` is no JSON, with the place as far as the `error` of `JSON.parse` says it. What stands
+ * there is left out: it may be anybody's.
+ */
+export function notJson(what: string, error: unknown): string {
+  const told = error instanceof SyntaxError ? error.message : '';
+  const [where] = /at position \d+( \(line \d+ column \d+\))?/.exec(told) ?? [];
+  return `${what} is not JSON${where === undefined ? '' : `, ${where}`}`;
+}
+
+/**
+ * How much of `text` is the beginning of something that is JSON; undefined where all of it is JSON.
+ * Parsers say in some cases only where they stopped.
+ */
+export function soundLength(text: string): number | undefined {
+  if (isJson(text)) return undefined;
+  let [sound, wrong] = [0, text.length + 1];
+  while (wrong - sound > 1) {
+    const middle = (sound + wrong) >> 1;
+    if (isBeginning(text.slice(0, middle))) sound = middle;
+    else wrong = middle;
+  }
+  return sound;
+}
+
+function isBeginning(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch (error) {
+    const { message } = error as SyntaxError;
+    const [, at] = /at position (\d+)/.exec(message) ?? [];
+    return at === undefined ? message.includes('end of JSON') : Number(at) >= text.length;
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Line and column, from 1, where `text` is no JSON any more; at its end, its last character. */
+export function whereNotJson(text: string): { readonly line: number; readonly column: number } {
+  const end = Math.min(soundLength(text) ?? text.length, Math.max(0, text.length - 1));
+  const lines = text.slice(0, end).split('\n');
+  return { line: lines.length, column: lines[lines.length - 1].length + 1 };
+}
+
+/** How a number that JSON lacks is named next to its `null`. */
+export type NonFinite = 'nan' | 'inf' | '-inf';
+
+/** `undefined` for a finite number. */
+export function nonFiniteName(value: number): NonFinite | undefined {
+  if (Number.isFinite(value)) return undefined;
+  if (Number.isNaN(value)) return 'nan';
+  return value > 0 ? 'inf' : '-inf';
+}
+
+/**
+ * A copy of `value` in which every number `x: NaN` has become `x: null, x_nonfinite: "nan"`
+ * (likewise infinities), at any depth. A number that is not finite inside a list becomes its name,
+ * since a list has no place for a second key.
+ */
+export function spellNonFinite(value: object): JsonObject {
+  const spelled: [string, Json][] = [];
+  for (const [key, entry] of Object.entries(value)) {
+    const name = typeof entry === 'number' ? nonFiniteName(entry) : undefined;
+    if (name !== undefined) spelled.push([key, null], [`${key}_nonfinite`, name]);
+    else if (entry !== undefined) spelled.push([key, spellValue(entry)]);
+  }
+  return Object.fromEntries(spelled);
+}
+
+function spellValue(value: unknown): Json {
+  if (Array.isArray(value)) return value.map(spellValue);
+  if (typeof value === 'object' && value !== null) return spellNonFinite(value);
+  if (typeof value === 'number') return nonFiniteName(value) ?? value;
+  if (typeof value === 'string' || typeof value === 'boolean' || value === null) return value;
+  throw new TypeError(`JSON cannot hold a ${typeof value}`);
+}
+
+/** The numbers of a record that `spellNonFinite` wrote, those that are not finite among them. */
+export function unspellNumbers(record: JsonObject): Record<string, number> {
+  const numbers: Record<string, number> = {};
+  for (const [key, value] of Object.entries(record)) {
+    if (typeof value === 'number') numbers[key] = value;
+    const name = record[`${key}_nonfinite`];
+    if (value === null && typeof name === 'string' && name in NON_FINITE)
+      numbers[key] = NON_FINITE[name as NonFinite];
+  }
+  return numbers;
+}
+
+const NON_FINITE: Readonly<Record<NonFinite, number>> = {
+  nan: Number.NaN,
+  inf: Number.POSITIVE_INFINITY,
+  '-inf': Number.NEGATIVE_INFINITY,
+};

@@ -1,0 +1,49 @@
+/** What the system refuses about a file that is to be read, as a message that names the file. */
+import { lstatSync } from 'node:fs';
+import { damagedError, type UserError, usageError } from '../../util/errors.js';
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  ENOTDIR: 'a component of the path is a file',
+  EISDIR: 'this is a directory, not a file',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  ELOOP: 'too many symbolic links in the path',
+  ENAMETOOLONG: 'the path is too long',
+  EMFILE: 'the file cannot be read: too many open files',
+  ENFILE: 'the file cannot be read: too many open files',
+  EIO: 'the disk reported an error',
+  ESTALE: 'the network file system lost the file (stale handle)',
+  ENODEV: 'the disk is not available',
+  ERR_FS_FILE_TOO_LARGE: 'the file is larger than 2 GiB',
+  ERR_INVALID_ARG_VALUE: 'the path contains a NUL character',
+};
+
+/**
+ * What is thrown where reading `file` failed: exit 5 where the disk cannot give its bytes, else
+ * exit 2, for a file that cannot be got at may still be whole.
+ */
+export function unreadable(file: string, error: unknown): UserError {
+  const code = codeOf(error) ?? 'unknown error';
+  if (code === 'EIO' && error instanceof Error && 'syscall' in error && error.syscall === 'read')
+    return damagedError({ code: 'file/unreadable', message: 'the disk reported an error', file, offset: 0 });
+  const message = REASONS[code] ?? `the file cannot be read (${code})`;
+  return usageError({ code: 'file/unreadable', message, file });
+}
+
+/**
+ * Whether nothing is there, not even a link that leads nowhere.
+ * @throws UserError (exit 2) if that cannot be known: what cannot be got at must not be taken for
+ *   what is not there
+ */
+export function isAbsent(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) === undefined;
+  } catch (error) {
+    throw unreadable(path, error);
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+}

@@ -1,0 +1,125 @@
+/**
+ * What decides a run's results, taken from its files so that two runs can be compared: config,
+ * data, code, backend.
+ */
+import { dirname, isAbsolute, relative, sep } from 'node:path';
+import { flatValues } from '../../config/merge/flat.js';
+import { mapPaths } from '../../config/merge/paths.js';
+import { youngerDefault } from '../../config/merge/younger-keys.js';
+import { testDigestsOf } from '../../config/rules/dataset-kinds.js';
+import type { Json } from '../../experiment/files/json.js';
+import type { Manifest } from '../../experiment/manifest.js';
+import { effectsOf, isDataPath, isEarlier } from '../comparison/effects.js';
+import { earlierValues } from '../reading/earlier-values.js';
+import type { RunRecord } from '../reading/run-record.js';
+
+/** By key path, sorted. */
+export type FlatConfig = Readonly<Record<string, Json>>;
+
+export interface Deciding {
+  readonly config: FlatConfig;
+  readonly datasets: Manifest['datasets'];
+  readonly versions: Readonly<Record<string, string>>;
+  readonly backend: Pick<Manifest['backend'], 'name' | 'executor' | 'arithmetic' | 'adapter'>;
+}
+
+/** Undefined where the run was killed before it said what it is. */
+export function decidingOf({ config, manifest, directory }: RunRecord): Deciding | undefined {
+  if (manifest === undefined) return undefined;
+  const folder = dirname(manifest.config_files.at(-1) ?? directory.path);
+  const fromConfig = (path: string) =>
+    isAbsolute(path) ? relative(folder, path).split(sep).join('/') : path;
+  const portable = mapPaths(config, fromConfig);
+  const isMade = followsSeed(config);
+  const values = [...flatValues(portable), ...earlierValues(manifest)];
+  const kept = values.filter(([key]) => !isLeftOut(key) && !(isMade && key === 'dataset.seed'));
+  const { name, executor, arithmetic, adapter } = manifest.backend;
+  return {
+    config: sorted(Object.fromEntries(kept)) as FlatConfig,
+    // data made from the seed differ as the seed does
+    datasets: isMade ? [] : manifest.datasets.map(one => ({ ...one, name: fromConfig(one.name) })),
+    versions: sorted({ ...manifest.versions }),
+    backend: { name, executor, arithmetic, adapter },
+  };
+}
+
+/** Whether the data are made from the experiment's own seed. */
+function followsSeed({ seed, dataset }: RunRecord['config']): boolean {
+  const made = typeof dataset === 'object' && dataset !== null ? (dataset as Record<string, unknown>) : {};
+  return made.kind === 'synthetic' && made.seed === seed;
+}
+
+/** What only names, watches or judges a run; and the seed. */
+function isLeftOut(key: string): boolean {
+  return key === 'seed' || effectsOf(key).length === 0;
+}
+
+/** With the keys in the order of their code units. */
+export function sorted<T>(record: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : Number(a > b))));
+}
+
+/** Something that is no longer as it was. */
+export interface Moved {
+  readonly what: 'config' | 'data' | 'code' | 'backend';
+  readonly key: string;
+  /** `null` where the one side does not have it. */
+  readonly from: Json;
+  readonly to: Json;
+}
+
+/** All that differs, key by key. */
+export function movedBetween(before: Deciding, after: Deciding): Moved[] {
+  const digests = ({ datasets }: Deciding) =>
+    Object.fromEntries(datasets.map(({ name, sha256 }) => [name, sha256]));
+  return [
+    // a baseline may be from before a key was there
+    ...differences('config', before.config, after.config, youngerDefault),
+    ...differences('data', digests(before), digests(after)),
+    ...differences('code', before.versions, after.versions),
+    ...differences('backend', before.backend, after.backend),
+  ];
+}
+
+/**
+ * What of all that moved makes the test metrics those of another task: another loss, other data to
+ * test on, or another way to make data. What is trained on, and the place of the same files, may
+ * differ.
+ */
+export function otherTask(before: Deciding, after: Deciding): Moved[] {
+  const [tested, now] = [before, after].map(({ config, datasets }) =>
+    datasets.slice(-(testDigestsOf(config['dataset.kind']) ?? datasets.length)),
+  );
+  const sums = (digests: Deciding['datasets']) => digests.map(({ sha256 }) => sha256).join();
+  const sameTest = sums(tested) === sums(now);
+  const names = new Set([...tested, ...now].map(({ name }) => name));
+  return movedBetween(before, after).filter(({ what, key }) => {
+    if (what === 'data') return !sameTest && names.has(key);
+    // what is tested on is what the run has at its end
+    if (what !== 'config' || isEarlier(key)) return false;
+    if (isDataPath(key)) return !sameTest;
+    return key === 'loss.kind' || (key.startsWith('dataset.') && !DIVIDES_TRAINING.test(key));
+  });
+}
+
+/** Keys that say which of the training sequences train. */
+const DIVIDES_TRAINING = /^dataset\.(?:limit$|validation\.)/;
+
+function differences(
+  what: Moved['what'],
+  before: Readonly<Record<string, Json>>,
+  after: Readonly<Record<string, Json>>,
+  otherwise: (key: string) => unknown = () => undefined,
+): Moved[] {
+  const valueIn = (side: Readonly<Record<string, Json>>, key: string) =>
+    side[key] ?? (otherwise(key) as Json | undefined) ?? null;
+  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
+  return keys
+    .map(key => ({ what, key, from: valueIn(before, key), to: valueIn(after, key) }))
+    .filter(({ from, to }) => JSON.stringify(from) !== JSON.stringify(to));
+}
+
+/** `config model.hidden_size: 64 -> 128` */
+export function movedWords({ what, key, from, to }: Moved): string {
+  return `${what} ${key}: ${JSON.stringify(from)} -> ${JSON.stringify(to)}`;
+}

@@ -1,0 +1,181 @@
+/**
+ * Whether the files of a run that says it completed agree with each other: summary, log,
+ * evaluation, checkpoints and their index. What is not there contradicts nothing, since a run may
+ * be kept without its weights; what is there must fit.
+ */
+import { createHash } from 'node:crypto';
+import { basename } from 'node:path';
+import { type CheckpointEntry, listCheckpoints } from '../../experiment/checkpoints/folder.js';
+import {
+  CheckpointProof,
+  FOREIGN,
+  foreignStepHash,
+  ownStepHashes,
+  type SavedCheckpoint,
+} from '../../experiment/checkpoints/identity.js';
+import { listCheckpoints as listedInIndex } from '../../experiment/checkpoints/index-file.js';
+import { savedCheckpoints } from '../../experiment/checkpoints/saved.js';
+import type { JsonObject } from '../../experiment/files/json.js';
+import type { SplitMetrics, Summary } from '../../experiment/summary.js';
+import { UserError } from '../../util/errors.js';
+import type { LogRecord } from '../reading/log-reader.js';
+import type { RunRecord } from '../reading/run-record.js';
+
+const PIECE = 1 << 16;
+
+/** Collects the log line by line. */
+export class FileProof {
+  private readonly hash = createHash('sha256');
+  private lines = 0;
+  private pending = '';
+  /** Of the first so many lines that the summary is about. */
+  private sha256: string | undefined;
+  private readonly checkpoints: readonly SavedCheckpoint[];
+  private readonly damage: string | undefined;
+  private readonly proof: CheckpointProof;
+
+  constructor(private readonly record: RunRecord) {
+    const { checkpoints, damage } = readable(record);
+    this.checkpoints = checkpoints;
+    this.damage = damage;
+    this.proof = new CheckpointProof(checkpoints);
+  }
+
+  /** A whole line without its end; undefined for one that is longer than any of ours. */
+  addLine(text: string | undefined): void {
+    const { digests } = this.record.summary ?? {};
+    if (!digests?.log || this.sha256 !== undefined) return;
+    if (this.lines === digests.log.records) {
+      this.hash.update(this.pending);
+      this.sha256 = this.hash.digest('hex');
+      return;
+    }
+    this.lines += 1;
+    // a line at a time takes as long as everything else that a review does with it
+    this.pending += `${text}\n`;
+    if (this.pending.length < PIECE) return;
+    this.hash.update(this.pending);
+    this.pending = '';
+  }
+
+  addEvent(record: LogRecord): void {
+    this.proof.add(record);
+  }
+
+  /** The first contradiction; undefined if there is none. */
+  doubt(summary: Summary): string | undefined {
+    return (
+      this.damage ??
+      this.foreign() ??
+      this.editedLog(summary) ??
+      this.otherEvaluation(summary) ??
+      this.otherCheckpoints(summary) ??
+      this.otherIndex()
+    );
+  }
+
+  private foreign(): string | undefined {
+    const { manifest } = this.record;
+    const own = manifest && ownStepHashes(manifest);
+    const found = this.checkpoints.find(one => foreignStepHash(one, own) !== undefined);
+    return (
+      found &&
+      `its checkpoint ${basename(found.path)} is from another run with a different config, seed or data`
+    );
+  }
+
+  private editedLog({ digests }: Summary): string | undefined {
+    // of versions that write no hash of steps either
+    if (digests === undefined)
+      return this.record.manifest?.step_hash === undefined
+        ? undefined
+        : 'its summary lacks the digest of its log';
+    if (digests.log === null || digests.log.sha256 === this.sha256) return undefined;
+    return 'its log does not match the digest in its summary: a line was edited, added or removed';
+  }
+
+  private otherEvaluation(summary: Summary): string | undefined {
+    const { directory } = this.record;
+    const evaluation = directory.readEvaluation();
+    if (evaluation === undefined) return undefined;
+    const { split, step } = evaluation;
+    const values = evaluation as unknown as JsonObject;
+    for (const [name, value] of Object.entries(summary.metrics[split] ?? {})) {
+      const found = values[name];
+      if (typeof found === 'number' && !Object.is(found, value))
+        return `its summary has ${split}.${name} ${value}, but evaluation.json has ${found}`;
+    }
+    const end = summary.restored?.step ?? summary.steps;
+    if (split === 'test' && step !== end)
+      return `evaluation.json is from step ${step}, but the run ended at step ${end}`;
+    const { digests } = summary;
+    if (digests && digests.evaluation !== null && digests.evaluation !== directory.evaluationDigest())
+      return 'evaluation.json does not match the digest in its summary';
+    return undefined;
+  }
+
+  private otherCheckpoints(summary: Summary): string | undefined {
+    const { checkpoints, record } = this;
+    const last = checkpoints.at(-1);
+    if (last === undefined) return undefined;
+    if (last.step !== summary.steps)
+      return `it ended after step ${summary.steps}, but its last checkpoint is from step ${last.step}`;
+    const told = savedCheckpoints(record.directory, checkpoints);
+    for (const key of ['best', 'checkpoints'] as const)
+      if (!isEqual(told[key], summary[key]))
+        return `its summary has ${key} ${JSON.stringify(summary[key])}, but its checkpoints have ${JSON.stringify(told[key])}`;
+    const end = checkpoints.find(({ step }) => step === (summary.restored?.step ?? summary.steps));
+    // what was taken over by name measured something else before
+    if (record.manifest?.changes?.some(({ key }) => key === FOREIGN)) return undefined;
+    return (end && otherMetric(end, summary)) ?? this.otherThanLog();
+  }
+
+  private otherThanLog(): string | undefined {
+    const [found] = this.proof.contradictions();
+    return found && `its checkpoint ${basename(found.path)} contradicts its log: ${found.message}`;
+  }
+
+  private otherIndex(): string | undefined {
+    const { directory } = this.record;
+    const files = new Map(this.checkpoints.map(one => [basename(one.path), one]));
+    const other = listedInIndex(directory.files.checkpoints).find(({ file, step, epoch, value }) => {
+      const one: CheckpointEntry | undefined = files.get(file);
+      return one && (one.step !== step || one.epoch !== epoch || one.metric.value !== value);
+    });
+    return other && `its checkpoint index contradicts ${other.file}`;
+  }
+}
+
+function readable({ directory, state }: RunRecord): {
+  readonly checkpoints: readonly SavedCheckpoint[];
+  readonly damage: string | undefined;
+} {
+  // of a run under way, files come and go
+  if (state !== 'completed') return { checkpoints: [], damage: undefined };
+  try {
+    return { checkpoints: listCheckpoints(directory.files.checkpoints), damage: undefined };
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const [{ file = '', message }] = error.diagnostics;
+    return { checkpoints: [], damage: `its checkpoint ${basename(file)} cannot be read: ${message}` };
+  }
+}
+
+/** Of the checkpoint whose weights are the run's at its end. */
+function otherMetric({ path, metadata }: SavedCheckpoint, { metrics }: Summary): string | undefined {
+  const saved = (metadata.metrics ?? {}) as Readonly<Record<string, JsonObject | undefined>>;
+  for (const split of ['train', 'validation', 'test'] as const) {
+    const told: SplitMetrics = metrics[split] ?? {};
+    for (const [name, value] of Object.entries(saved[split] ?? {})) {
+      const inSummary = told[name];
+      if (typeof value === 'number' && inSummary !== undefined && inSummary !== value)
+        return `its summary has ${split}.${name} ${inSummary}, but its checkpoint ${basename(path)} has ${value}`;
+    }
+  }
+  return undefined;
+}
+
+function isEqual(a: object | null, b: object | null): boolean {
+  const sorted = (value: object | null) => JSON.stringify(value && Object.entries(value).sort());
+  return sorted(a) === sorted(b);
+}

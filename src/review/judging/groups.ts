@@ -1,0 +1,129 @@
+/** Runs that differ in their seed alone: what a mean over seeds, a baseline and a pin are about. */
+
+import { momentsOf } from '../../experiment/judging/baseline.js';
+import { hardestTrivial, inconclusive, judgeGate, type WrittenGate } from '../../experiment/judging/gates.js';
+import type { GateResult } from '../../experiment/summary.js';
+import { notJudgeable, type ReviewedRun } from '../reading/run-facts.js';
+import type { FlatConfig } from './deciding.js';
+import { ownGates, sameGate } from './own-gates.js';
+
+/** In the order in which their first runs were given. */
+export function groupsOf(runs: readonly ReviewedRun[]): ReviewedRun[][] {
+  const groups = new Map<string, ReviewedRun[]>();
+  for (const run of runs) {
+    // a run that never said what it is belongs to no other
+    const key = JSON.stringify([run.facts.name, run.deciding?.config ?? run.facts.directory]);
+    groups.set(key, [...(groups.get(key) ?? []), run]);
+  }
+  return [...groups.values()];
+}
+
+/** Of each group what its config has where others of the same name have something else, by key. */
+export function distinctOf(groups: readonly (readonly ReviewedRun[])[]): FlatConfig[] {
+  const configs = groups.map(([{ facts, deciding }]) => ({
+    name: facts.name,
+    config: deciding?.config ?? {},
+  }));
+  return configs.map(({ name, config }) => {
+    const others = configs.filter(other => other.name === name);
+    const isDistinct = (key: string) =>
+      others.some(other => JSON.stringify(other.config[key]) !== JSON.stringify(config[key]));
+    return Object.fromEntries(Object.entries(config).filter(([key]) => isDistinct(key)));
+  });
+}
+
+/** A run that does not count among those of its group. */
+export interface LeftOut {
+  readonly run_id: string;
+  readonly reason: string;
+}
+
+/**
+ * Of runs with one seed the newest counts, as in a comparison: the same config gives the same
+ * result, unless code or machine changed.
+ */
+export function newestOfSeeds(runs: readonly ReviewedRun[]): {
+  readonly counted: readonly ReviewedRun[];
+  readonly leftOut: readonly LeftOut[];
+} {
+  const newest = new Map<number | string, ReviewedRun>();
+  const keyOf = ({ facts }: ReviewedRun) => facts.seed ?? facts.directory;
+  for (const run of runs) {
+    const known = newest.get(keyOf(run));
+    if (known === undefined || ageOf(known) < ageOf(run)) newest.set(keyOf(run), run);
+  }
+  const leftOut = runs.flatMap(run => {
+    const { facts } = newest.get(keyOf(run)) ?? run;
+    if (facts === run.facts) return [];
+    const reason = `replaced by ${facts.run_id} with the same seed ${facts.seed}`;
+    return [{ run_id: run.facts.run_id, reason }];
+  });
+  return { counted: runs.filter(run => newest.get(keyOf(run)) === run), leftOut };
+}
+
+/** In the order of age: an id begins with the time. */
+function ageOf({ facts: { started, run_id, directory } }: ReviewedRun): string {
+  return `${started ?? ''}\n${run_id}\n${directory}`;
+}
+
+/** A gate over seeds as it is judged; without `gate` where no run recorded what it is judged by. */
+interface SeedsGate {
+  readonly asked: WrittenGate;
+  readonly gate: WrittenGate | undefined;
+}
+
+/**
+ * The gates over seeds of the runs' configs, each once, and those of the command line; judged over
+ * the group.
+ */
+export function judgeGroup(runs: readonly ReviewedRun[], given: readonly WrittenGate[]): GateResult[] {
+  const own = runs
+    .flatMap(run => ownGates(run))
+    .map(({ asked, recorded }) => ({ asked, gate: recorded && { ...recorded, origin: asked.origin } }));
+  const known = new Map<string, SeedsGate>();
+  for (const one of [...own, ...given.map(gate => ({ asked: gate, gate }))]) {
+    const key = sameGate(one.asked);
+    // a run that did not end recorded nothing
+    if (one.asked.over === 'seeds' && known.get(key)?.gate === undefined) known.set(key, one);
+  }
+  return [...known.values()].map(gate => judgeSeeds(gate, runs));
+}
+
+function judgeSeeds({ asked, gate }: SeedsGate, runs: readonly ReviewedRun[]): GateResult {
+  const why = notJudgeable(runs);
+  if (why !== undefined) return inconclusive(asked, null, why);
+  if (gate === undefined) return inconclusive(asked, null, 'the runs did not record it');
+  const values = seedValues(runs, run => run.last(gate.metric));
+  if (values.size < 2) return inconclusive(gate, null, 'a mean over seeds needs at least two seeds');
+  return judgeGate(gate.beats === undefined ? gate : withMeanTrivial(gate, runs), meanOf(values));
+}
+
+/**
+ * The gate with the mean of what each run has to beat: splits that are drawn from the seed differ
+ * in their trivial baselines. Without a reference if a run has none.
+ */
+function withMeanTrivial({ reference: _, ...gate }: WrittenGate, runs: readonly ReviewedRun[]): WrittenGate {
+  const reference = meanOf(
+    seedValues(runs, ({ summary }) => summary && hardestTrivial(gate.metric, summary)),
+  );
+  return reference === undefined ? gate : { ...gate, reference };
+}
+
+/** What one run lacks, the mean lacks. */
+function meanOf(values: ReadonlyMap<number, number | undefined>): number | undefined {
+  const numbers = [...values.values()];
+  const known = numbers.filter(value => value !== undefined);
+  return known.length < numbers.length ? undefined : momentsOf(known).mean;
+}
+
+/**
+ * The value of each seed, ascending; undefined where its run has none. @param runs of different
+ * seeds
+ */
+export function seedValues(
+  runs: readonly ReviewedRun[],
+  measure: (run: ReviewedRun) => number | undefined,
+): Map<number, number | undefined> {
+  const entries = runs.map(run => [run.facts.seed ?? 0, measure(run)] as const);
+  return new Map(entries.toSorted(([a], [b]) => a - b));
+}

@@ -1,0 +1,56 @@
+/** The verdicts on one run: that it completed, its own gates and those of the command line. */
+
+import { inconclusive, judgeGate, type WrittenGate } from '../../experiment/judging/gates.js';
+import type { Verdict } from '../../experiment/log/events.js';
+import type { GateResult } from '../../experiment/summary.js';
+import { notCompleted, type ReviewedRun, type RunFacts } from '../reading/run-facts.js';
+import { judgeOwn, ownGates } from './own-gates.js';
+
+export interface RunReview extends RunFacts {
+  /**
+   * Why it counts for nothing, such as `pruned by its sweep after 3 of 9 epochs`; null where it is
+   * judged.
+   */
+  readonly not_judged: string | null;
+  /**
+   * The first check: a run that did not complete never passes; inconclusive where its files do not
+   * agree that it did.
+   */
+  readonly completed: { readonly verdict: Verdict; readonly reason: string | null };
+  /** Those of its config and of the command line, without those over seeds. */
+  readonly gates: readonly GateResult[];
+}
+
+/** @param stopped why the run is not judged */
+export function judgeRun(
+  run: ReviewedRun,
+  given: readonly WrittenGate[],
+  stopped: string | undefined,
+): RunReview {
+  return {
+    ...run.facts,
+    not_judged: stopped ?? null,
+    completed: completion(run, stopped),
+    gates: gatesOf(run, given, stopped).filter(({ over }) => over !== 'seeds'),
+  };
+}
+
+function completion(run: ReviewedRun, stopped: string | undefined): RunReview['completed'] {
+  if (stopped !== undefined) return { verdict: 'inconclusive', reason: stopped };
+  const why = notCompleted(run);
+  if (why !== undefined) return { verdict: 'failed', reason: why };
+  if (run.doubt === undefined) return { verdict: 'passed', reason: null };
+  return { verdict: 'inconclusive', reason: `the run says that it completed, but ${run.doubt}` };
+}
+
+function gatesOf(run: ReviewedRun, given: readonly WrittenGate[], stopped: string | undefined): GateResult[] {
+  const own = ownGates(run);
+  const isUndone = notCompleted(run) !== undefined;
+  if (isUndone || stopped !== undefined) {
+    const why = stopped === undefined ? 'the run did not complete' : 'the run is not judged';
+    return [...own.map(({ asked }) => asked), ...given].map(gate => inconclusive(gate, null, why));
+  }
+  const measured = (gate: WrittenGate) =>
+    gate.over === 'best' ? run.best(gate.metric) : run.last(gate.metric);
+  return [...own.map(gate => judgeOwn(gate, run)), ...given.map(gate => judgeGate(gate, measured(gate)))];
+}

@@ -1,0 +1,81 @@
+/**
+ * Whether a log bears out what the summary says: that this run came to its end, and with these
+ * metrics.
+ */
+import type { SplitMetrics, Summary } from '../../experiment/summary.js';
+import type { LogRecord } from '../reading/log-reader.js';
+
+/** A value of the summary by its name, and what the log has in its place. */
+type Told = readonly [name: string, value: number | null | undefined, logged: unknown];
+
+function logged(split: string, metrics: SplitMetrics | undefined, record: LogRecord | undefined): Told[] {
+  return Object.entries(metrics ?? {}).map(([name, value]) => [`${split}.${name}`, value, record?.[name]]);
+}
+
+/** Collects records one by one; what it keeps does not grow with the log. */
+export class LogProof {
+  private last: LogRecord | undefined;
+  private test: LogRecord | undefined;
+  /** At the step whose weights the run has at its end; likewise the epoch. */
+  private validation: LogRecord | undefined;
+  private epoch: LogRecord | undefined;
+  /** The first run that the log names and that is not the one asked about. */
+  private other: string | undefined;
+
+  /**
+   * `summary` is that of the run; undefined if it has none. `runId` is what its manifest calls it.
+   */
+  constructor(
+    private readonly summary: Summary | undefined,
+    private readonly runId = summary?.run_id,
+  ) {}
+
+  add(record: LogRecord): void {
+    this.last = record;
+    const { event, run_id, split, step } = record;
+    const { run_id: laterId, restored } = this.summary ?? {};
+    const isFinal = restored === undefined || restored.step === step;
+    if (event === 'eval' && split === 'test') this.test = record;
+    if (event === 'eval' && split === 'validation' && isFinal) this.validation = record;
+    if (event === 'train.epoch' && isFinal) this.epoch = record;
+    if (event !== 'run.start' && event !== 'run.resume') return;
+    // older versions called a run that was renamed by its new name when it went on
+    if (typeof run_id === 'string' && run_id !== this.runId && run_id !== laterId) this.other ??= run_id;
+  }
+
+  /**
+   * Why it does not follow from the log that the run of `summary` completed; undefined where it
+   * does. @param isTorn whether the log ends within a line
+   */
+  doubt(summary: Summary, isTorn: boolean): string | undefined {
+    const { steps } = summary;
+    const { last, other } = this;
+    if (last === undefined) return 'its log is empty';
+    if (other !== undefined) return `its log belongs to another run, ${other}`;
+    if (isTorn) return 'its log has lost its last lines';
+    if (last.event !== 'run.end') return 'its log has no end of the run';
+    if (last.status !== 'completed' || last.steps !== steps)
+      return `its log ends with ${last.status} after step ${last.steps}, but its summary says completed after step ${steps}`;
+    return this.otherMetric(summary);
+  }
+
+  private otherMetric({ steps, restored, metrics, ms_per_step, step_ratio }: Summary): string | undefined {
+    const { last, test, validation, epoch } = this;
+    const end = restored?.step ?? steps;
+    const told: readonly Told[] = [
+      ...logged('test', metrics.test, test),
+      ...logged('validation', metrics.validation, validation),
+      // an epoch that was cut short has no event
+      ['train.loss', epoch?.step === end ? metrics.train?.loss : undefined, epoch?.loss],
+      // older logs have no times of steps
+      ['ms_per_step', last?.ms_per_step === undefined ? undefined : ms_per_step, last?.ms_per_step],
+      ['step_ratio', last?.step_ratio === undefined ? undefined : step_ratio, last?.step_ratio],
+    ];
+    for (const [name, value, inLog] of told) {
+      if (value === undefined) continue;
+      const isSame = Number.isFinite(value) ? inLog === value : inLog === null;
+      if (!isSame) return `its summary has ${name} ${value}, but its log has ${inLog ?? 'no such value'}`;
+    }
+    return undefined;
+  }
+}

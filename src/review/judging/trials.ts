@@ -1,0 +1,182 @@
+/**
+ * What sweeps say of the runs of their trials. One that its sweep paused or pruned is as it was
+ * meant to be and is not judged; whatever ended otherwise is. Its gates are written in the user's
+ * config, of which the sweep has a copy.
+ */
+import { basename, dirname } from 'node:path';
+import { momentsOf } from '../../experiment/judging/baseline.js';
+import {
+  bestRow,
+  readSweepResults,
+  type SweepResults,
+  sweepCautions,
+  type TrialRow,
+  troubleOf,
+} from '../../sweep/results/index.js';
+import { placeOf, UserError } from '../../util/errors.js';
+import { counted } from '../../util/words.js';
+import { sweepFolder } from '../reading/find.js';
+import type { ReviewedRun } from '../reading/run-facts.js';
+import type { RunState } from '../reading/run-record.js';
+
+/** A sweep of which runs are reviewed. */
+export interface SweepReview {
+  /** Absolute. */
+  readonly directory: string;
+  readonly name: string;
+  readonly state: SweepResults['state'] | 'damaged';
+  /** What keeps it from counting as done, a sentence; null where nothing does. */
+  readonly message: string | null;
+}
+
+interface KnownSweep {
+  readonly review: SweepReview;
+  readonly bases: SweepResults['plan']['bases'];
+  /** By run directory. */
+  readonly rows: ReadonlyMap<string, TrialRow>;
+  /** Of a trial that is never pruned. */
+  readonly epochs: number;
+  /** The objective's. */
+  readonly metric: string;
+  /** The trial that it selected. */
+  readonly best: TrialRow | undefined;
+  /** What limits the trust in that. */
+  readonly cautions: readonly string[];
+}
+
+/** The sweeps of the runs that it is asked about, each read once. */
+export class Trials {
+  private readonly sweeps = new Map<string, KnownSweep>();
+
+  /**
+   * Why the run in the directory `run` is not judged; undefined where it is, also where its sweep
+   * is damaged and cannot say so.
+   */
+  notJudged(run: string, state: RunState): string | undefined {
+    const sweep = this.sweepOf(run);
+    const row = sweep?.rows.get(run);
+    if (sweep === undefined || row === undefined) return undefined;
+    // what else became of a run tells of trouble, whatever was decided about its trial
+    if (state !== 'interrupted' && state !== 'completed') return undefined;
+    if (row.state !== 'paused' && row.state !== 'pruned') return undefined;
+    return `${row.state} by its sweep after ${row.epochs} of ${counted(sweep.epochs, 'epoch')}`;
+  }
+
+  /**
+   * The run with its gates where the user wrote them, with what limits the trust in the trial that
+   * its sweep selected, and in doubt if its sweep tells something else of it. Any other run as it
+   * is.
+   */
+  placed(run: ReviewedRun): ReviewedRun {
+    const placed = this.withCautions(this.withOrigins(run));
+    return run.doubt === undefined ? { ...placed, doubt: this.contradiction(run) } : placed;
+  }
+
+  private withCautions(run: ReviewedRun): ReviewedRun {
+    const { facts } = run;
+    const sweep = this.sweepOf(facts.directory);
+    if (sweep?.best === undefined || sweep.rows.get(facts.directory) !== sweep.best) return run;
+    return { ...run, facts: { ...facts, cautions: [...facts.cautions, ...sweep.cautions] } };
+  }
+
+  /** Why a run that completed is not the one that its sweep decided by; undefined where it is. */
+  private contradiction({ facts, last }: ReviewedRun): string | undefined {
+    const sweep = this.sweepOf(facts.directory);
+    const row = sweep?.rows.get(facts.directory);
+    const told = row?.seeds.find(({ seed }) => seed === facts.seed);
+    if (sweep === undefined || row === undefined || told === undefined || facts.state !== 'completed')
+      return undefined;
+    if (facts.epochs !== null && facts.epochs > told.epochs)
+      return `it continued to epoch ${facts.epochs}, but its sweep recorded ${told.epochs}`;
+    const value = last(sweep.metric);
+    const isSame = Number.isFinite(value) ? value === told.value : told.value === null;
+    if (!isSame) return `its sweep recorded ${sweep.metric} ${told.value}, but the run has ${value}`;
+    const mean = meanOf(row);
+    // a sum rounds by the order of the seeds
+    if (mean === undefined || row.value === null || Math.abs(mean - row.value) <= 1e-9 * Math.abs(mean))
+      return undefined;
+    return `its sweep used ${sweep.metric} ${row.value}, but the mean over the seeds is ${mean}`;
+  }
+
+  /** Of a sweep that does not know where the gates were written, they are in the user's file. */
+  private withOrigins(run: ReviewedRun): ReviewedRun {
+    const copy = run.facts.config_files.at(-1);
+    const base = this.sweepOf(run.facts.directory)?.bases.find(({ name }) =>
+      copy?.endsWith(`configs/${name}`),
+    );
+    if (base === undefined) return run;
+    const asked = run.asked.map((gate, i) => {
+      const isOfCopy = gate.origin.startsWith(`${copy}:`);
+      return isOfCopy ? { ...gate, origin: base.gate_origins?.[i] ?? base.file } : gate;
+    });
+    return { ...run, asked, facts: { ...run.facts, config_files: base.config_files ?? [] } };
+  }
+
+  /** In the order in which they were asked about. */
+  get reviews(): SweepReview[] {
+    return [...this.sweeps.values()].map(({ review }) => review);
+  }
+
+  private sweepOf(run: string): KnownSweep | undefined {
+    const folder = sweepFolder(run);
+    if (folder === undefined) return undefined;
+    const known = this.sweeps.get(folder) ?? readSound(folder);
+    this.sweeps.set(folder, known);
+    return known;
+  }
+}
+
+/**
+ * By what its runs reached; undefined where one was elsewhere than the others when the trial was
+ * measured, or has no value.
+ */
+function meanOf({ seeds, rung }: TrialRow): number | undefined {
+  const values = seeds.flatMap(one => (one.rung === rung && one.value !== null ? [one.value] : []));
+  if (values.length < seeds.length) return undefined;
+  return momentsOf(values).mean;
+}
+
+function readSound(folder: string): KnownSweep {
+  try {
+    return readSweep(folder);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const message = error.diagnostics.map(one => `${placeOf(one)}${one.message}`).join('; ');
+    const review = { directory: folder, name: basename(dirname(folder)), state: 'damaged', message } as const;
+    return { review, bases: [], rows: new Map(), epochs: 0, metric: '', best: undefined, cautions: [] };
+  }
+}
+
+function readSweep(folder: string): KnownSweep {
+  const results = readSweepResults(folder);
+  const { directory, plan, state, records } = results;
+  const rows = records.rows.flatMap(row =>
+    plan.seeds.map(seed => [directory.runPath({ trial: row.trial, seed }), row] as const),
+  );
+  const review = { directory: folder, name: plan.name, state, message: messageOf(results) };
+  const { metric } = plan.objective;
+  return {
+    review,
+    bases: plan.bases,
+    rows: new Map(rows),
+    epochs: plan.epochs,
+    metric,
+    best: bestRow(plan, records),
+    cautions: sweepCautions(plan, records.rows),
+  };
+}
+
+function messageOf({ state, records, damage }: SweepResults): string | null {
+  const trouble = troubleOf(records)?.message;
+  const ended = state === 'completed' ? undefined : `${STATES[state]}${trouble ? `: ${trouble}` : ''}`;
+  const parts = [ended, ...damage].filter(part => part !== undefined);
+  return parts.length === 0 ? null : parts.join('; ');
+}
+
+const STATES: Readonly<Record<Exclude<SweepResults['state'], 'completed'>, string>> = {
+  running: 'the sweep is still running',
+  failed: 'the sweep failed',
+  interrupted: 'the sweep was interrupted',
+  killed: 'the sweep was killed before it ended',
+  'not begun': 'the sweep has not begun',
+};

@@ -1,0 +1,57 @@
+/** Reading the runs of a review: one that is damaged keeps no other from being judged. */
+import { basename, dirname } from 'node:path';
+import { type Diagnostic, EXIT, placeOf, UserError } from '../../util/errors.js';
+import { type SweepReview, Trials } from '../judging/trials.js';
+import { type ReviewedRun, reviewedRun } from './run-facts.js';
+
+/** A run of which a file is damaged, or cannot be read. */
+export interface DamagedRun {
+  /** Absolute. */
+  readonly directory: string;
+  readonly run_id: string;
+  /** The folder that it lies in, which is the experiment's. */
+  readonly name: string;
+  /** What is wrong, with file and place. */
+  readonly message: string;
+}
+
+export interface ReadRuns {
+  readonly runs: readonly ReviewedRun[];
+  readonly damaged: readonly DamagedRun[];
+  /** Of which they are trials. */
+  readonly sweeps: readonly SweepReview[];
+  /** Why a run is not judged; undefined where it is. */
+  stopped(run: ReviewedRun): string | undefined;
+  /** @throws UserError (exit 5) with all that is damaged, where anything is */
+  refuseDamage(): void;
+}
+
+/**
+ * @param paths run directories, absolute @param doubts what speaks against them besides their files
+ */
+export function readRuns(paths: readonly string[], doubts?: ReadonlyMap<string, string>): ReadRuns {
+  const trials = new Trials();
+  const runs = new Map<ReviewedRun, string | undefined>();
+  const damaged: DamagedRun[] = [];
+  const problems: Diagnostic[] = [];
+  for (const directory of paths) {
+    try {
+      const run = trials.placed(reviewedRun(directory, doubts?.get(directory)));
+      runs.set(run, trials.notJudged(directory, run.facts.state));
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      problems.push(...error.diagnostics);
+      const message = error.diagnostics.map(one => `${placeOf(one)}${one.message}`).join('; ');
+      damaged.push({ directory, run_id: basename(directory), name: basename(dirname(directory)), message });
+    }
+  }
+  return {
+    runs: [...runs.keys()],
+    damaged,
+    sweeps: trials.reviews,
+    stopped: run => runs.get(run),
+    refuseDamage: () => {
+      if (problems.length > 0) throw new UserError(EXIT.damaged, problems);
+    },
+  };
+}

@@ -1,0 +1,227 @@
+/**
+ * What is no longer as it was when a run began: what may change freely, and what a user must allow
+ * by name.
+ */
+
+import { dependsOnLength, type LoadedExperiment } from '../../config/index.js';
+import { configDifferences } from '../../config/merge/diff.js';
+import type { Json } from '../../experiment/files/json.js';
+import type { Manifest, ManifestChange } from '../../experiment/manifest.js';
+import { type Diagnostic, usageError } from '../../util/errors.js';
+
+export type Change = Pick<ManifestChange, 'key' | 'from' | 'to'>;
+
+export const LOG_EVERY = 'training.log_every';
+
+/**
+ * Keys, whole or as the beginning of longer ones, that name, watch, judge or prolong a run, and
+ * alter no result up to its old end.
+ */
+const SAFE = [
+  'description',
+  'checkpoint',
+  'gates',
+  LOG_EVERY,
+  'dataset.memory',
+  'training.metrics',
+  'training.num_epochs',
+  'training.max_steps',
+  'training.evaluate_every',
+  'training.early_stopping.patience',
+  'training.early_stopping.min_delta',
+  'training.max_skipped_batches',
+  'training.eval_batch_size',
+];
+
+/** Keys, likewise, that say how long a run trains. */
+const LENGTH = ['training.num_epochs', 'training.max_steps'];
+
+/**
+ * Keys, likewise, that no run can change once it has begun, with the reason. The first that covers
+ * a key is the one that counts.
+ */
+const IMPOSSIBLE: Readonly<Record<string, string>> = {
+  name: 'its directory and all that is in it have that name',
+  seed: 'its initialisation and the order of its batches are what the first seed made; another would only be recorded',
+  'model.init_from': 'weights are read only where a run begins',
+  'dataset.validation': 'its best checkpoint and its decisions are by this validation split',
+  'dataset.validation_arrays': 'its best checkpoint and its decisions are by this validation split',
+  'dataset.normalize': 'its weights are those for data of this scaling',
+  'dataset.level': 'its weights are those of this vocabulary',
+  'dataset.sequence_length': 'its batches are of this length',
+  'dataset.min_count': 'its weights are those of this vocabulary',
+  model: 'its checkpoints are of this model',
+  loss: 'its model is of this loss',
+  'optimizer.kind': 'its checkpoints have no state of another optimizer',
+};
+
+/** `unsafe`: it alters results, and is recorded where it is allowed by name. */
+export type ChangeKind = 'safe' | 'unsafe' | 'impossible';
+
+/** @param loaded the config as it is to be */
+export function kindOf(change: Change, loaded: LoadedExperiment): ChangeKind {
+  if (covers(SAFE, change.key)) return changesRates(change, loaded) ? 'unsafe' : 'safe';
+  return reasonAgainst(change) === undefined ? 'unsafe' : 'impossible';
+}
+
+/**
+ * Whether the learning rate of updates depends on what changes: the planned length of the training.
+ */
+function changesRates({ key }: Change, { experiment }: LoadedExperiment): boolean {
+  return covers(LENGTH, key) && dependsOnLength(experiment.optimizer.schedule);
+}
+
+export function configChanges(before: LoadedExperiment, after: LoadedExperiment): Change[] {
+  const changes = configDifferences(before, after).map(({ key, a, b }) => ({
+    key,
+    from: (a?.value ?? null) as Json,
+    to: (b?.value ?? null) as Json,
+  }));
+  // a run whose config does not state it keeps the interval that it began with
+  return changes.filter(({ key, to }) => key !== LOG_EVERY || to !== null);
+}
+
+/** What else decides the bytes of a result. */
+export function machineChanges(then: Manifest, now: Pick<Manifest, 'backend' | 'versions'>): Change[] {
+  const facts = ({ backend, versions }: typeof now): Record<string, Json> => ({
+    backend: backend.name,
+    // another backend has another one, or none
+    ...(backend.name === then.backend.name && { arithmetic: backend.arithmetic }),
+    version: versions.cellrun,
+    'gpu.js': versions['gpu.js'],
+  });
+  const [before, after] = [facts(then), facts(now)];
+  return Object.keys(after)
+    .filter(key => key in before && before[key] !== after[key])
+    .map(key => ({ key, from: before[key], to: after[key] }));
+}
+
+/**
+ * @throws UserError (exit 2) with every change that alters results and is not among `allowed`, or
+ *   that no run can make, and with every key of `allowed` that nothing changed: it is mistyped, or
+ *   the change is
+ */
+export function checkAllowed(
+  changes: readonly Change[],
+  allowed: readonly string[],
+  loaded: LoadedExperiment,
+): void {
+  const isRefused = (change: Change) =>
+    kindOf(change, loaded) === 'impossible' ||
+    (kindOf(change, loaded) === 'unsafe' && !covers(allowed, change.key));
+  const refused = changes.some(isRefused) ? describeChanges(changes, allowed, loaded) : [];
+  const idle = allowed.filter(one => !changes.some(({ key }) => covers([one], key)));
+  const problems = [...refused, ...idle.map(key => nothingChanged(key, changes))];
+  if (problems.length > 0) throw usageError(...problems);
+}
+
+/**
+ * @throws UserError (exit 2) with all changes where one of them is such that no run can make it:
+ *   the data need not be read to know
+ */
+export function refuseImpossible(
+  changes: readonly Change[],
+  allowed: readonly string[],
+  loaded: LoadedExperiment,
+): void {
+  if (changes.some(isImpossible)) throw usageError(...describeChanges(changes, allowed, loaded));
+}
+
+const isImpossible = (change: Change): boolean => reasonAgainst(change) !== undefined;
+
+/** Each change with its classification; what is refused first. */
+export function describeChanges(
+  changes: readonly Change[],
+  allowed: readonly string[],
+  loaded: LoadedExperiment,
+): Diagnostic[] {
+  const order: readonly ChangeKind[] = ['impossible', 'unsafe', 'safe'];
+  // where one cannot be, allowing the others leads to nothing
+  const instead = changes.some(isImpossible) ? 'a new run' : undefined;
+  return changes
+    .toSorted((a, b) => order.indexOf(kindOf(a, loaded)) - order.indexOf(kindOf(b, loaded)))
+    .map(change => described(change, { allowed, instead }, loaded));
+}
+
+interface Allowing {
+  readonly allowed: readonly string[];
+  /** What is needed where allowing is of no use. */
+  readonly instead: string | undefined;
+}
+
+function described(change: Change, allowing: Allowing, loaded: LoadedExperiment): Diagnostic {
+  const { locator } = loaded;
+  const { key, to } = change;
+  const { code, message, expected } = classified(change, allowing, loaded);
+  const more = { ...(expected !== undefined && { expected }), got: JSON.stringify(to) };
+  const path = key.split('.');
+  return locator.isGiven(path) ? locator.atValue(path, code, message, more) : { code, message, ...more };
+}
+
+function classified(
+  change: Change,
+  { allowed, instead }: Allowing,
+  loaded: LoadedExperiment,
+): Pick<Diagnostic, 'code' | 'message' | 'expected'> {
+  const { key } = change;
+  const was = JSON.stringify(change.from);
+  const why = changesRates(change, loaded)
+    ? `, since the rates of \`optimizer.schedule\` depend on the planned length`
+    : '';
+  switch (kindOf(change, loaded)) {
+    case 'impossible':
+      return {
+        code: 'resume/impossible',
+        message: `\`${key}\` cannot change in a run that has begun: ${reasonAgainst(change)}`,
+        expected: `${was}, or a new run`,
+      };
+    case 'safe':
+      return {
+        code: 'resume/safe',
+        message: `\`${key}\` may change (it was ${was}): that alters no result up to the end that the run had`,
+      };
+    case 'unsafe':
+      if (covers(allowed, key))
+        return {
+          code: 'resume/allowed',
+          message: `\`${key}\` is allowed to change (it was ${was}), and that alters the results${why}`,
+        };
+      return {
+        code: 'resume/changed',
+        message: `\`${key}\` is not what the run began with, and it alters the results${why}`,
+        expected: `${was}, or ${instead ?? `--allow-change ${key} to go on with what is given`}`,
+      };
+  }
+}
+
+/** Why no run can make this change; undefined where one can. */
+function reasonAgainst({ key, from, to }: Change): string | undefined {
+  if (key === 'optimizer.momentum' && from === 0 && to !== null)
+    return 'its checkpoints have no state of momentum';
+  if (['optimizer.amsgrad', 'optimizer.centered'].includes(key) && to === true)
+    return 'its checkpoints have no state of it';
+  if (key.startsWith('training.average') && from === null)
+    return 'its checkpoints have no average of the weights';
+  const [, reason] = Object.entries(IMPOSSIBLE).find(([one]) => covers([one], key)) ?? [];
+  return reason;
+}
+
+function covers(keys: readonly string[], key: string): boolean {
+  return keys.some(one => key === one || key.startsWith(`${one}.`));
+}
+
+function nothingChanged(key: string, changes: readonly Change[]): Diagnostic {
+  return {
+    code: 'resume/not-changed',
+    message: `nothing of the name ${key} has changed`,
+    file: '--allow-change',
+    expected:
+      changes.length > 0 ? `one of ${changes.map(change => change.key).join(', ')}` : 'no change to allow',
+    got: key,
+  };
+}
+
+/** Such as `training.num_epochs: 2 -> 4`. */
+export function inWords({ key, from, to }: Change): string {
+  return `${key}: ${JSON.stringify(from)} -> ${JSON.stringify(to)}`;
+}

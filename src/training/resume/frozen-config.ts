@@ -1,0 +1,47 @@
+/** The config of a run as its directory holds it, which is what it goes by. */
+import { createHash } from 'node:crypto';
+import { dirname } from 'node:path';
+import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
+import { withFile } from '../../experiment/files/opened-file.js';
+import { isAbsent } from '../../experiment/files/unreadable.js';
+import type { Manifest } from '../../experiment/manifest.js';
+import type { RunDirectory } from '../../experiment/run-directory.js';
+import { damagedError } from '../../util/errors.js';
+
+/** Where the config stood when the run began: its hash counts paths from there. */
+export function configFolder(directory: RunDirectory, { config_files }: Manifest): string {
+  return dirname(config_files.at(-1) ?? directory.path);
+}
+
+/**
+ * @throws UserError (exit 5) if it is no longer the config that the manifest speaks of
+ * @throws UserError (exit 2) if it cannot be read
+ */
+export function frozenConfig(directory: RunDirectory, manifest: Manifest): LoadedExperiment {
+  const { resolvedConfig } = directory.files;
+  const folder = configFolder(directory, manifest);
+  const frozen = loadExperiment(resolvedConfig, { folder });
+  if (frozen.hash === manifest.config_hash) return frozen;
+  throw damagedError({
+    code: 'resume/config-edited',
+    message: 'this file was edited since the run began, and it is what the run goes by',
+    file: resolvedConfig,
+    expected: `it as it was (\`config show ${manifest.config_files.at(-1)}\` prints it, with each --set of the run; hash ${manifest.config_hash}); a change is given by \`resume --set KEY=VALUE\``,
+    got: `hash ${frozen.hash}`,
+  });
+}
+
+/** SHA-256 (hex) of the config as given. */
+export function configDigest(content: string | Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
+}
+
+/**
+ * Whether `config.yaml` in the directory is no longer what the run was given. Manifests of earlier
+ * versions do not say what that was.
+ */
+export function isGivenConfigEdited({ files }: RunDirectory, { given_config_sha256 }: Manifest): boolean {
+  if (given_config_sha256 === undefined || isAbsent(files.config)) return false;
+  const content = withFile(files.config, file => file.read(0, file.bytes), { follow: false });
+  return configDigest(content) !== given_config_sha256;
+}

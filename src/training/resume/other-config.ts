@@ -1,0 +1,45 @@
+/**
+ * `run CONFIG --directory D` where a run of another config has begun in D: what differs, and what
+ * could be done.
+ */
+import type { LoadedExperiment } from '../../config/index.js';
+import type { RunDirectory } from '../../experiment/run-directory.js';
+import { usageError } from '../../util/errors.js';
+import { type Change, configChanges, describeChanges, kindOf } from './changes.js';
+import { frozenConfig } from './frozen-config.js';
+
+/**
+ * @throws UserError (exit 2) with every key that differs and its classification
+ * @throws UserError (exit 5) if the config in `directory` is no longer the run's
+ */
+export function refuseOtherConfig(directory: RunDirectory, loaded: LoadedExperiment): void {
+  const manifest = directory.readManifest();
+  if (manifest === undefined) return;
+  const found = configChanges(frozenConfig(directory, manifest), loaded);
+  // of one hash, the paths to the data may yet be those of another checkout
+  const changes = manifest.config_hash === loaded.hash ? found.filter(isOutsideHash) : found;
+  if (changes.length === 0) return;
+  throw usageError(
+    {
+      code: 'run/other-config',
+      message: `the run in this directory was started with another config; ${advice(changes, loaded)}`,
+      file: directory.path,
+    },
+    ...describeChanges(changes, [], loaded),
+  );
+}
+
+const isOutsideHash = ({ key }: Change): boolean => /^(checkpoint|gates|training\.log_every)(\.|$)/.test(key);
+
+function advice(changes: readonly Change[], loaded: LoadedExperiment): string {
+  const kinds = changes.map(change => kindOf(change, loaded));
+  if (kinds.includes('impossible'))
+    return 'it cannot go on with this one, which needs a directory of its own';
+  const settable = changes.every(({ to }) => to !== null && typeof to !== 'object');
+  if (!settable) return 'it goes on with its own by `resume`; this one needs a directory of its own';
+  const set = changes.map(({ key, to }) => `--set ${key}=${String(to)}`);
+  const allow = changes.flatMap(change =>
+    kindOf(change, loaded) === 'unsafe' ? [`--allow-change ${change.key}`] : [],
+  );
+  return `\`resume ${[...set, ...allow].join(' ')}\` goes on with what has changed`;
+}

@@ -1,0 +1,123 @@
+/** Whether a run can go on from where it stands, found out before anything of it is touched. */
+import { existsSync, readFileSync } from 'node:fs';
+import type { LoadedExperiment } from '../../config/index.js';
+import type { Checkpoint } from '../../experiment/checkpoints/folder.js';
+import type { RunDirectory } from '../../experiment/run-directory.js';
+import { ParameterLayout } from '../../model/parameters.js';
+import { carriedStates } from '../../model/walk.js';
+import { optimizerOf } from '../../optimizers/index.js';
+import { type Diagnostic, damagedError, UserError, usageError } from '../../util/errors.js';
+import { counted } from '../../util/words.js';
+import { batchOrder, totalSteps } from '../run/batch-plan.js';
+import type { SavedState } from '../run/checkpoint-metadata.js';
+import type { Session } from '../run/session.js';
+import { unfitTensors } from '../step/weights.js';
+import { type Change, inWords, kindOf } from './changes.js';
+
+interface Wanted {
+  readonly loaded: LoadedExperiment;
+  readonly session: Session;
+  readonly changes: readonly Change[];
+}
+
+/**
+ * `checkpoint` and what it says are undefined where there is none.
+ * @throws UserError (exit 2) if the changes ask for another model, optimizer or batches than the
+ *   checkpoint is of, or for an end before it
+ * @throws UserError (exit 5) if it is not whole, or was lost
+ */
+export function checkPlace(
+  directory: RunDirectory,
+  checkpoint: Checkpoint | undefined,
+  saved: SavedState | undefined,
+  { loaded, session, changes }: Wanted,
+): void {
+  if (!checkpoint || !saved) {
+    checkNothingLost(directory);
+    return;
+  }
+  const problems = [...unfit(checkpoint, loaded, session), ...unfitOrder(saved, loaded, session)];
+  if (problems.length > 0) throw refusal(problems, changes);
+  checkEnd(saved, loaded, session);
+}
+
+function unfit({ path, tensors }: Checkpoint, { experiment }: LoadedExperiment, { spec }: Session) {
+  const { batch_size } = experiment.training;
+  return unfitTensors(path, tensors, {
+    layout: new ParameterLayout(spec),
+    optimizerStates: optimizerOf(experiment.optimizer).state(experiment.optimizer),
+    hasAverage: experiment.training.average !== undefined,
+    carried: new Map(carriedStates(spec).map(({ name, size }) => [name, [batch_size, size]])),
+  });
+}
+
+function unfitOrder(
+  { position }: SavedState,
+  loaded: LoadedExperiment,
+  session: Session,
+): readonly Diagnostic[] {
+  try {
+    batchOrder(loaded, session, position.order);
+    return [];
+  } catch (error) {
+    if (error instanceof UserError) return error.diagnostics;
+    throw error;
+  }
+}
+
+/** A change that asks for what the checkpoint is not of is no damage. */
+function refusal(problems: readonly Diagnostic[], changes: readonly Change[]): UserError {
+  const [first] = problems;
+  if (changes.length === 0) return damagedError(...problems);
+  return usageError({
+    ...first,
+    code: 'resume/unfit',
+    message: `the run cannot go on from its checkpoint with what is to change (${changes.map(inWords).join('; ')}): ${first.message}`,
+  });
+}
+
+/** A run whose log tells of checkpoints, but that has none, would silently begin anew. */
+function checkNothingLost({ files }: RunDirectory): void {
+  if (!existsSync(files.log) || !readFileSync(files.log, 'utf8').includes('"event":"checkpoint.saved"'))
+    return;
+  throw damagedError({
+    code: 'resume/checkpoints-lost',
+    message: 'the log tells of checkpoints, but there is none: put one back, or start the run anew',
+    file: files.checkpoints,
+  });
+}
+
+/**
+ * @throws UserError (exit 2) if what alters results has no step left to alter: the run would merely
+ *   say that it was trained so
+ */
+export function checkUse(saved: SavedState | undefined, { loaded, session, changes }: Wanted): void {
+  const change = changes.find(one => kindOf(one, loaded) === 'unsafe');
+  if (change === undefined || saved?.evaluated !== true) return;
+  const { position } = saved;
+  if (position.step < endOf(position, loaded, session)) return;
+  throw usageError({
+    code: 'resume/nothing-left',
+    message: `the run has made all of its ${counted(position.step, 'step')}, so that a change of \`${change.key}\` would have no effect`,
+    expected: 'more steps as well: --set training.num_epochs=N or training.max_steps=N; or a new run',
+  });
+}
+
+function endOf(position: SavedState['position'], loaded: LoadedExperiment, session: Session): number {
+  return totalSteps(loaded, batchOrder(loaded, session, position.order), position.step);
+}
+
+/** The checkpoint of a longer run is none of a shorter one. */
+function checkEnd({ position }: SavedState, loaded: LoadedExperiment, session: Session): void {
+  const { training } = loaded.experiment;
+  const end = endOf(position, loaded, session);
+  if (position.step <= end) return;
+  const decides = end === training.max_steps ? 'max_steps' : 'num_epochs';
+  const message = `the run has made ${counted(position.step, 'step')} and is to end after ${end}`;
+  throw usageError(
+    loaded.locator.atValue(['training', decides], 'resume/past-end', message, {
+      expected: 'training.num_epochs and training.max_steps that reach at least as far',
+      got: `num_epochs ${training.num_epochs}, max_steps ${training.max_steps ?? 'not set'}`,
+    }),
+  );
+}

@@ -1,0 +1,439 @@
+/**
+ * A run that goes on where it stopped, so that what follows is the same to the byte as if it never
+ * had.
+ */
+import { statSync } from 'node:fs';
+import { type LoadedExperiment, loadExperiment } from '../../config/index.js';
+import type { BackendRequest } from '../../engine/backend.js';
+import type { Width } from '../../engine/simd/target.js';
+import { bestOf, type Checkpoint, listCheckpoints } from '../../experiment/checkpoints/folder.js';
+import {
+  CheckpointProof,
+  FOREIGN,
+  foreignStepHash,
+  ownStepHashes,
+  refuseForeign,
+  type SavedCheckpoint,
+} from '../../experiment/checkpoints/identity.js';
+import { latestCheckpoint } from '../../experiment/checkpoints/latest.js';
+import { whileLocked } from '../../experiment/locks/run-lock.js';
+import {
+  type CutLog,
+  cutLog,
+  LOG_LOST,
+  type LoggedEvent,
+  logDigest,
+  readEvents,
+} from '../../experiment/log/log-history.js';
+import { versions } from '../../experiment/machine.js';
+import type { Manifest } from '../../experiment/manifest.js';
+import { RunDirectory } from '../../experiment/run-directory.js';
+import { timesSoFar } from '../../experiment/run-times.js';
+import type { Summary } from '../../experiment/summary.js';
+import { damagedError, type ExitCode, UserError, usageError } from '../../util/errors.js';
+import { batchOrder, defaultLogEvery, totalSteps } from '../run/batch-plan.js';
+import { type SavedState, savedState } from '../run/checkpoint-metadata.js';
+import { watchedMetrics } from '../run/early-stopping.js';
+import { RunEvents } from '../run/events.js';
+import { gateOrigins, withGateOrigins } from '../run/gate-references.js';
+import type { LoopStart } from '../run/loop.js';
+import { dataRecord, manifestFacts } from '../run/manifest-facts.js';
+import type { RunObserver, RunResult } from '../run/observer.js';
+import { initialParameters, openSession, type Session } from '../run/session.js';
+import { RunState } from '../run/state.js';
+import { trainRun } from '../run/train.js';
+import type { Trainer } from '../step/trainer.js';
+import { restoreTraining } from '../step/weights.js';
+import {
+  type Change,
+  checkAllowed,
+  configChanges,
+  inWords,
+  LOG_EVERY,
+  machineChanges,
+  refuseImpossible,
+} from './changes.js';
+import { configFolder, frozenConfig, isGivenConfigEdited } from './frozen-config.js';
+import { leftSummary } from './left-summary.js';
+import { checkPlace, checkUse } from './place.js';
+import { checkSameData, digestChanges, fittedBy } from './same-data.js';
+
+export interface ResumeOptions {
+  /** Undefined: the backend that the run began with. */
+  readonly backend: BackendRequest | undefined;
+  readonly threads: number | undefined;
+  /** Undefined: what pays on this machine. */
+  readonly width?: Width | undefined;
+  /** `key.path=value`: what is to be other than it was. */
+  readonly set: readonly string[];
+  /**
+   * Keys, whole or as the beginning of longer ones, that may change though they alter the results.
+   */
+  readonly allowChange: readonly string[];
+  /** Whether a damaged checkpoint is an error rather than a warning. */
+  readonly strict: boolean;
+  readonly commandLine: readonly string[];
+  readonly started: Date;
+  /** Stop resumably once so many epochs are done and evaluated. */
+  readonly pauseAfterEpoch?: number;
+  /** Aborted where the run is to stop after the step under way. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Goes on with the run in the directory `path` from its newest whole checkpoint, or from its
+ * beginning where there is none. A run that is already complete gives its result again.
+ * @throws UserError (exit 2) if that is no run, is in use, or something changed that alters results
+ * @throws UserError (exit 5) if its files or data are damaged
+ */
+export async function resumeExperiment(
+  path: string,
+  options: ResumeOptions,
+  observer: RunObserver,
+): Promise<RunResult> {
+  const directory = RunDirectory.open(path);
+  return whileLocked(directory.files.lock, () => resumeLocked(directory, options, observer));
+}
+
+async function resumeLocked(
+  directory: RunDirectory,
+  options: ResumeOptions,
+  observer: RunObserver,
+): Promise<RunResult> {
+  const began = performance.now();
+  const manifest = manifestOf(directory);
+  const { run_id: runId } = manifest;
+  directory.removeTemporaryFiles();
+  const { before, loaded: frozen } = loadConfigs(directory, manifest, options);
+  const edits = configChanges(before, frozen);
+  const hasOtherGates = edits.some(({ key }) => /^gates(\.|$)/.test(key));
+  const loaded = hasOtherGates ? frozen : withGateOrigins(frozen, manifest.gate_origins ?? []);
+  refuseImpossible(edits, options.allowChange, loaded);
+  const backend = options.backend ?? (manifest.backend.name as BackendRequest);
+  const { threads, width } = options;
+  const session = await openSession(loaded, { backend, threads, width, ...fittedBy(manifest) });
+  const isOtherData = edits.some(({ key }) => key.startsWith('dataset.') && key !== 'dataset.memory');
+  if (!isOtherData) checkSameData(session.dataset, manifest);
+  const dataSeconds = (performance.now() - began) / 1000;
+  const { backend: runsOn } = manifestFacts(loaded, session, {
+    ...options,
+    directory: directory.path,
+    runId,
+  });
+  const alters = [...edits, ...machineChanges(manifest, { backend: runsOn, versions: versions() })];
+  const left = leftSummary(directory, runId, options);
+  // a key to allow though nothing changed is refused below, also in a run that is complete
+  const asksNothing = alters.length === 0 && options.allowChange.length === 0;
+  const complete = asksNothing ? completeResult(directory, left.summary) : undefined;
+  if (complete) {
+    refuseForeign(
+      readableCheckpoints(directory),
+      ownStepHashes(manifest, manifest.step_hash ?? before.stepHash),
+    );
+    return complete;
+  }
+  const { checkpoint, whole, damaged, setAside } = latestCheckpoint(directory.files.checkpoints, options);
+  const foreign = foreignChange(directory, manifest, before, { whole, checkpoint, ...options });
+  const changes = [...alters, ...foreign];
+  const saved = checkpoint && savedState(checkpoint.path, checkpoint);
+  // before a user is asked to allow what cannot be
+  const wanted = { loaded, session, changes };
+  checkPlace(directory, checkpoint, saved, wanted);
+  checkAllowed(changes, options.allowChange, loaded);
+  checkUse(saved, wanted);
+  const spent = timesSoFar(
+    readEvents(directory.files.log),
+    left.summary,
+    loaded.experiment.training.batch_size,
+  );
+  const step = saved?.position.step ?? 0;
+  const evaluationIsDue = saved?.evaluated === false;
+  const state = new RunState(watchedMetrics(loaded.experiment), spent);
+  const { signal, pauseAfterEpoch } = options;
+  const logEvery = intervalOf(manifest, loaded, session);
+  return trainRun(
+    { loaded, session, directory, runId, observer, signal, pauseAfterEpoch, began, state, logEvery },
+    {
+      open: () => {
+        setAside();
+        left.setAside();
+        if (changes.length > 0)
+          recordChanges(
+            directory,
+            manifest,
+            { loaded, frozen: before, session },
+            { changes, step, time: options.started },
+          );
+        const expected = {
+          epochs: evaluatedEpochs(saved),
+          loggedEvery: loggedEvery(manifest, logEvery, changes),
+        };
+        const cut = cutLog(
+          directory.files.log,
+          { step, evaluationIsDue, hasValidation: session.dataset.validation !== undefined },
+          expected,
+        );
+        for (const event of readEvents(directory.files.log)) state.best.addEvent(event);
+        const events = RunEvents.open(directory.files.log, loaded, session, cut.seq);
+        if (!cut.kept.has('run.start')) events.started(runId);
+        if (!cut.kept.has('data.ready')) events.dataReady(dataSeconds);
+        events.resumed(runId, step, cut, { changes: changes.map(inWords), before: spent });
+        if (cut.lostHistory) events.warn(LOG_LOST, lostHistory(cut), observer);
+        for (const { code, message, file } of damaged)
+          events.warn(
+            'checkpoint/damaged',
+            `${file}${code === INDEX ? '' : ' is left out'}: ${message}`,
+            observer,
+          );
+        if (left.problem !== undefined) events.warn('run/summary', left.problem, observer);
+        const original = directory.originalBy(manifest);
+        // the log has to be what it would be without a stop; a review finds a copy by its manifest
+        if (original !== undefined) observer.warning(copySentence(original));
+        if (isGivenConfigEdited(directory, manifest)) events.warn('config/edited', EDITED, observer);
+        if (!cut.kept.has('graph.compiled')) events.compiled();
+        if (checkpoint && saved && !cut.saved) logCheckpoint(events, directory, checkpoint, saved);
+        return events;
+      },
+      place: (trainer, events) => {
+        if (checkpoint && saved) return restore(trainer, state, checkpoint, saved);
+        trainer.parameters.set(initialParameters(loaded, session.spec));
+        events.warnings(observer);
+        return undefined;
+      },
+    },
+  );
+}
+
+/**
+ * The result of a run that has nothing left to do. One that was killed before its closing record
+ * still has to write that.
+ */
+function completeResult(directory: RunDirectory, summary: Summary | undefined): RunResult | undefined {
+  if (summary?.status !== 'completed') return undefined;
+  const last = readEvents(directory.files.log).at(-1);
+  // a summary that its log does not bear out may be another run's
+  const isBorneOut = last?.event === 'run.end' && last.status === 'completed' && last.steps === summary.steps;
+  // of a log that has gone, a summary of this version tells that there was one
+  if ((last && !isBorneOut) || isEdited(directory, summary)) return undefined;
+  // the directory may have been moved or copied since
+  return { exitCode: summary.exit_code as ExitCode, summary: { ...summary, directory: directory.path } };
+}
+
+/** Of a run that is complete, whose result no damaged checkpoint changes. */
+function readableCheckpoints({ files }: RunDirectory): SavedCheckpoint[] {
+  try {
+    return listCheckpoints(files.checkpoints);
+  } catch (error) {
+    if (error instanceof UserError) return [];
+    throw error;
+  }
+}
+
+/** Whether the log is no longer the one that the summary was written with. */
+function isEdited({ files }: RunDirectory, { digests }: Summary): boolean {
+  if (!digests?.log) return false;
+  const { records, sha256 } = digests.log;
+  return logDigest(files.log, records) !== sha256;
+}
+
+/**
+ * @throws UserError (exit 2) if the run never got as far as to say what it is
+ * @throws UserError (exit 5) if it did and no longer does
+ */
+function manifestOf(directory: RunDirectory): Manifest {
+  const manifest = directory.readManifest();
+  if (manifest) return manifest;
+  directory.refuseLostManifest();
+  throw usageError({
+    code: 'resume/not-begun',
+    message: 'this run was stopped before it had written its manifest, so there is nothing to go on with',
+    file: directory.path,
+    expected: 'its command given again, which loses nothing; config.resolved.yaml here is its config',
+  });
+}
+
+/** The config as the run had it, and as it is to be now. */
+function loadConfigs(
+  directory: RunDirectory,
+  manifest: Manifest,
+  { set }: ResumeOptions,
+): { before: LoadedExperiment; loaded: LoadedExperiment } {
+  const folder = configFolder(directory, manifest);
+  const isCurrent = (file: string) => loadExperiment(file, { folder }).hash === manifest.config_hash;
+  directory.settleResolvedConfig(isCurrent);
+  const before = frozenConfig(directory, manifest);
+  const { resolvedConfig } = directory.files;
+  return { before, loaded: set.length > 0 ? loadExperiment(resolvedConfig, { set, folder }) : before };
+}
+
+/** The code of what is wrong with the index, which is no checkpoint that could be left out. */
+const INDEX = 'checkpoint/index';
+const EDITED =
+  'config.yaml was edited since the run began and is not read: a run goes by its config.resolved.yaml; changes are given by --set';
+
+function copySentence(original: string): string {
+  return `this directory is a copy of the run in ${original}: both have its name from now on, and results of their own`;
+}
+
+function lostHistory({ replacedFile }: CutLog): string {
+  const rest = replacedFile === null ? '' : `; what is left of them is in ${replacedFile}`;
+  return `log.jsonl has lost records from before the checkpoint${rest}`;
+}
+
+/**
+ * @throws UserError (exit 5) if a checkpoint is another run's, or says other metrics than the log;
+ *   gives the change where going on from the newest is allowed by name
+ */
+function foreignChange(
+  { files }: RunDirectory,
+  manifest: Manifest,
+  { stepHash }: LoadedExperiment,
+  {
+    whole,
+    checkpoint,
+    allowChange,
+  }: {
+    readonly whole: readonly SavedCheckpoint[];
+    readonly checkpoint: Checkpoint | undefined;
+    readonly allowChange: readonly string[];
+  },
+): Change[] {
+  const own = ownStepHashes(manifest, manifest.step_hash ?? stepHash);
+  const from = checkpoint && foreignStepHash(checkpoint, own);
+  if (from !== undefined && allowChange.includes(FOREIGN))
+    return [{ key: FOREIGN, from: manifest.step_hash ?? stepHash, to: from }];
+  refuseForeign(whole, own, `, or --allow-change ${FOREIGN} to go on from it, which is recorded`);
+  // one that was taken over by name has another run's metrics
+  if (manifest.changes?.some(({ key }) => key === FOREIGN)) return [];
+  const proof = new CheckpointProof(whole);
+  for (const event of readEvents(files.log)) {
+    refuseOtherLog(event, manifest, files.log);
+    proof.add(event);
+  }
+  const contradictions = proof.contradictions();
+  if (contradictions.length === 0) return [];
+  throw damagedError(
+    ...contradictions.map(({ path, message }) => ({
+      code: 'checkpoint/other-metrics',
+      message: `this checkpoint is not the one that the log tells of: ${message}`,
+      file: path,
+      expected: 'the checkpoint of this run, put back from a copy, or none',
+    })),
+  );
+}
+
+/**
+ * Only how a run begins is looked at: older versions called one that was renamed by its new name
+ * when it went on.
+ */
+function refuseOtherLog({ event, run_id }: LoggedEvent, manifest: Manifest, file: string): void {
+  if (event !== 'run.start' || run_id === manifest.run_id) return;
+  throw damagedError({
+    code: 'log/foreign',
+    message: 'this is the log of another run',
+    file,
+    expected: `the log of ${manifest.run_id}, put back from a copy, or none`,
+    got: `that of ${run_id}`,
+  });
+}
+
+/** Epochs whose records the log must have had when the checkpoint was written. */
+function evaluatedEpochs(saved: SavedState | undefined): number {
+  if (saved === undefined) return 0;
+  const { epochsDone, epochEnded } = saved.position;
+  return epochEnded && !saved.evaluated ? epochsDone - 1 : epochsDone;
+}
+
+/**
+ * Steps between two logged ones from now on: what the run began with, unless the config says
+ * otherwise.
+ */
+function intervalOf({ log_every }: Manifest, loaded: LoadedExperiment, session: Session): number {
+  const given = loaded.experiment.training.log_every ?? log_every;
+  return given ?? defaultLogEvery(totalSteps(loaded, batchOrder(loaded, session)));
+}
+
+/**
+ * Every interval that the run has had so far: a step that is a multiple of all of them was logged,
+ * whichever it was.
+ */
+function loggedEvery(
+  { log_every, changes: earlier = [] }: Manifest,
+  current: number,
+  changes: readonly Change[],
+): number[] {
+  const changed = [...earlier, ...changes].filter(({ key }) => key === LOG_EVERY);
+  const all = [log_every, current, ...changed.flatMap(({ from, to }) => [from, to])];
+  return all.filter(every => typeof every === 'number');
+}
+
+/** The next resume compares with what this one made of the run. */
+function recordChanges(
+  directory: RunDirectory,
+  manifest: Manifest,
+  { loaded, frozen, session }: { loaded: LoadedExperiment; frozen: LoadedExperiment; session: Session },
+  { changes, step, time }: { changes: readonly Change[]; step: number; time: Date },
+): void {
+  const { digests } = session.dataset;
+  const known = new Map(manifest.datasets.map(({ name, sha256 }) => [name, sha256]));
+  const data = digestChanges(digests, manifest.datasets).map(({ name, sha256 }) => ({
+    key: `datasets.${name}`,
+    from: known.get(name) ?? null,
+    to: sha256,
+  }));
+  const recorded = [...changes, ...data].map(change => ({ time: time.toISOString(), step, ...change }));
+  directory.changeConfig(loaded.resolvedYaml, {
+    ...manifest,
+    config_hash: loaded.hash,
+    ...stepHashes(manifest, loaded, frozen, changes),
+    gate_origins: gateOrigins(loaded),
+    datasets: digests,
+    data: dataRecord(session),
+    changes: [...(manifest.changes ?? []), ...recorded],
+  });
+}
+
+/**
+ * Hashes that the run's checkpoints may have from now on. What an older version did not record of
+ * earlier ones is not known now either.
+ */
+function stepHashes(
+  manifest: Manifest,
+  { stepHash }: LoadedExperiment,
+  before: LoadedExperiment,
+  changes: readonly Change[],
+): Pick<Manifest, 'step_hash' | 'earlier_step_hashes'> {
+  const known = ownStepHashes(manifest, manifest.step_hash ?? before.stepHash);
+  if (known === undefined) return {};
+  const foreign = changes.flatMap(({ key, to }) => (key === FOREIGN && typeof to === 'string' ? [to] : []));
+  const earlier = [...new Set([...known, ...foreign])].filter(hash => hash !== stepHash);
+  return { step_hash: stepHash, ...(earlier.length > 0 && { earlier_step_hashes: earlier }) };
+}
+
+/** The process was killed between writing the checkpoint and saying so. */
+function logCheckpoint(
+  events: RunEvents,
+  directory: RunDirectory,
+  { path, step, metric, temporary }: Checkpoint,
+  { position }: SavedState,
+): void {
+  const best = bestOf(listCheckpoints(directory.files.checkpoints))?.step === step;
+  const { size } = statSync(path);
+  events.saved(position, {
+    path: directory.nameOf(path),
+    bytes: size,
+    value: metric.value,
+    best,
+    temporary,
+    seconds: 0,
+  });
+}
+
+function restore(trainer: Trainer, state: RunState, checkpoint: Checkpoint, saved: SavedState): LoopStart {
+  trainer.restoreCarriedStates(restoreTraining(checkpoint.tensors, trainer.layout, trainer));
+  state.position = saved.position;
+  state.metrics = saved.metrics;
+  state.evaluated = saved.evaluated;
+  state.history.restore(saved.history);
+  return { position: saved.position, evaluated: saved.evaluated };
+}

@@ -1,0 +1,51 @@
+/**
+ * Which batches a run of a config trains on, how many steps that makes, and which of them are
+ * logged.
+ */
+import type { LoadedExperiment } from '../../config/index.js';
+import { BatchOrder, type BatchOrderState } from '../../data/index.js';
+import type { Session } from './session.js';
+
+/**
+ * The order of the batches from the first, or from where it stood at `state`.
+ * @throws UserError (exit 2) if the training split does not fill one batch
+ * @throws UserError (exit 5) if `state` is none of these data
+ */
+export function batchOrder(
+  { experiment }: LoadedExperiment,
+  { dataset }: Session,
+  state?: BatchOrderState,
+): BatchOrder {
+  const { training, seed } = experiment;
+  const options = {
+    count: dataset.train.count,
+    batchSize: training.batch_size,
+    shuffle: training.shuffle,
+    lastBatch: training.last_batch,
+    seed,
+    lengths: dataset.train.lengths,
+    bucketByLength: training.bucket_by_length,
+  };
+  return state ? BatchOrder.restore(options, state) : new BatchOrder(options);
+}
+
+/**
+ * Optimizer steps of a whole run that has made `done` and whose next batch is that of `order`. The
+ * epochs behind it may have had other batches.
+ */
+export function totalSteps({ experiment }: LoadedExperiment, order: BatchOrder, done = 0): number {
+  const { max_steps, num_epochs } = experiment.training;
+  const left = (num_epochs - order.epoch) * order.batchesPerEpoch - order.position;
+  return Math.min(max_steps ?? Number.POSITIVE_INFINITY, done + left);
+}
+
+/** Logged steps at least, if there are as many. */
+const MIN_LOGGED = 200;
+
+/** Steps between two logged ones if the config does not say it: 1, 2 or 5 times a power of ten. */
+export function defaultLogEvery(totalSteps: number): number {
+  const most = totalSteps / MIN_LOGGED;
+  if (!(most >= 1)) return 1;
+  const power = 10 ** Math.floor(Math.log10(most));
+  return [5, 2, 1].map(digit => digit * power).find(every => every <= most) ?? power;
+}

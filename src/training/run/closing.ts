@@ -1,0 +1,163 @@
+/** How a run ends: gates judged, summary written, the closing event. */
+import type { LoadedExperiment } from '../../config/index.js';
+import { savedCheckpoints } from '../../experiment/checkpoints/saved.js';
+import { judgeRun, missedIn } from '../../experiment/judging/gates.js';
+import type { RunDirectory } from '../../experiment/run-directory.js';
+import type { GateResult, SavedCheckpoints, Summary, SummaryDigests } from '../../experiment/summary.js';
+import { EXIT, type ExitCode, UserError } from '../../util/errors.js';
+import { trivialBaselines } from '../evaluation/baselines.js';
+import type { RunEvents } from './events.js';
+import { writtenGates } from './gate-references.js';
+import type { LoopEnd } from './loop.js';
+import type { RunResult } from './observer.js';
+import {
+  divergedAdvice,
+  divergedSentence,
+  gatesSentence,
+  interruptedSentence,
+  notFiniteMetrics,
+  uselessSentence,
+} from './sentences.js';
+import type { Session } from './session.js';
+import type { RunState } from './state.js';
+import { type Ending, summarize } from './summary.js';
+
+type Outcome = Omit<Ending, 'duration' | 'saved'>;
+
+export class RunClosing {
+  /** `began` is when this process began to work on the run, on the clock of `performance`. */
+  constructor(
+    private readonly loaded: LoadedExperiment,
+    private readonly session: Session,
+    private readonly directory: RunDirectory,
+    private readonly runId: string,
+    private readonly state: RunState,
+    private readonly began: number,
+  ) {}
+
+  /** @throws UserError (exit 1) if summary or log cannot be written */
+  ended(end: LoopEnd, events: RunEvents): RunResult {
+    const outcome = this.outcome(end);
+    const measured = this.summary(outcome, savedCheckpoints(this.directory));
+    const { exitCode, summary: judged } =
+      end.status === 'completed'
+        ? this.judged({ ...measured, baselines: this.baselines(), ...this.constancy() })
+        : { ...outcome, summary: measured };
+    for (const gate of judged.gates) events.gate(gate);
+    const summary = { ...judged, digests: this.digests(events) };
+    this.directory.writeSummary(summary);
+    events.ended(summary);
+    if (summary.status !== 'diverged') return { exitCode, summary };
+    // a first update that would leave float32 is of the learning rate's making
+    const isUpdate =
+      end.status === 'diverged' && Number.isFinite(end.loss) && Number.isFinite(end.gradientNorm);
+    const updates = summary.steps - summary.skipped_batches + Number(isUpdate);
+    return { exitCode, summary, advice: divergedAdvice(updates, this.loaded) };
+  }
+
+  /**
+   * Leaves what can be left of a run that `error` has ended, and gives its summary; never throws.
+   * `events` is absent where no log was opened.
+   */
+  failed(error: unknown, events: RunEvents | undefined): Summary {
+    const exitCode: ExitCode = error instanceof UserError ? error.exitCode : EXIT.unexpected;
+    const [message] = (error instanceof Error ? error.message : String(error)).split('\n');
+    const saved = attempt(() => savedCheckpoints(this.directory));
+    const told = this.summary(
+      { status: 'failed', exitCode, message },
+      saved ?? { best: null, checkpoints: { last: null, best: null } },
+    );
+    const digests = attempt(() => this.digests(events));
+    const summary = digests ? { ...told, digests } : told;
+    attempt(() => this.directory.writeSummary(summary));
+    attempt(() => events?.ended(summary));
+    return summary;
+  }
+
+  private outcome(end: LoopEnd): Outcome {
+    switch (end.status) {
+      case 'diverged':
+        return {
+          status: 'diverged',
+          exitCode: EXIT.diverged,
+          message: divergedSentence(end, this.loaded, savedCheckpoints(this.directory).checkpoints.last),
+        };
+      case 'interrupted':
+        return {
+          status: 'interrupted',
+          exitCode: EXIT.interrupted,
+          message: interruptedSentence(this.state.position?.step ?? 0),
+        };
+      case 'completed':
+        return { status: 'completed', exitCode: EXIT.done };
+    }
+  }
+
+  /** Gates judge what the summary says, so that a review of it judges alike. */
+  private judged(measured: Summary): RunResult {
+    const gates: readonly GateResult[] = judgeRun(
+      writtenGates(this.loaded, this.session.references),
+      measured,
+      metric => this.state.best.get(metric),
+    );
+    const odd = notFiniteMetrics('test', measured.metrics.test);
+    // nothing that is made of such a model is of use, whatever gates there are
+    if (odd !== '') {
+      const message = uselessSentence(odd, this.loaded);
+      const { diverged } = EXIT;
+      return {
+        exitCode: diverged,
+        summary: { ...measured, status: 'diverged', exit_code: diverged, message, gates },
+      };
+    }
+    const missed = missedIn(gates).length;
+    if (missed === 0) return { exitCode: EXIT.done, summary: { ...measured, gates } };
+    const message = gatesSentence(missed, gates.length);
+    return { exitCode: EXIT.gate, summary: { ...measured, exit_code: EXIT.gate, message, gates } };
+  }
+
+  /** A file that was damaged meanwhile says nothing, and is no reason to fail. */
+  private constancy(): Pick<Summary, 'constant_outputs'> {
+    const { split, constant } = attempt(() => this.directory.readEvaluation()) ?? {};
+    return split === 'test' && constant === true ? { constant_outputs: true } : {};
+  }
+
+  private baselines(): NonNullable<Summary['baselines']> {
+    const { run, dataset } = this.session;
+    const { validation, test } = dataset;
+    return {
+      ...(validation && { validation: trivialBaselines(run, dataset, validation) }),
+      test: trivialBaselines(run, dataset, test),
+    };
+  }
+
+  private digests(events: RunEvents | undefined): SummaryDigests {
+    return {
+      log: events?.digest() ?? null,
+      evaluation: attempt(() => this.directory.evaluationDigest()) ?? null,
+    };
+  }
+
+  private summary(outcome: Outcome, saved: SavedCheckpoints) {
+    const duration = (performance.now() - this.began) / 1000;
+    return summarize(
+      this.loaded,
+      this.session,
+      { directory: this.directory, runId: this.runId },
+      this.state,
+      { ...outcome, duration, saved },
+    );
+  }
+}
+
+/**
+ * What cannot be done any more must not hide the error that ended the run, which is the one that is
+ * reported.
+ */
+function attempt<T>(action: () => T): T | undefined {
+  try {
+    return action();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,236 @@
+/** What happens in a run, as the events of its log. */
+import type { LoadedExperiment } from '../../config/index.js';
+import { inputWidth } from '../../data/index.js';
+import { EXECUTORS } from '../../engine/executable.js';
+import type { EventFields } from '../../experiment/log/events.js';
+import type { CutLog } from '../../experiment/log/log-history.js';
+import { EventLog } from '../../experiment/log/logger.js';
+import { versions } from '../../experiment/machine.js';
+import type { RunTimes } from '../../experiment/run-times.js';
+import type { GateResult, SplitMetrics, Summary } from '../../experiment/summary.js';
+import { ParameterLayout } from '../../model/parameters.js';
+import { stepCosts } from '../timing/step-costs.js';
+import type { EvaluationReport, Position, StepReport } from './loop.js';
+import type { RunObserver } from './observer.js';
+import type { Session } from './session.js';
+
+export type LoggedStep = Pick<StepReport, 'epoch' | 'step' | 'loss' | 'learningRate' | 'gradientNorm'>;
+
+export interface LoggedCheckpoint {
+  readonly path: string;
+  readonly bytes: number;
+  readonly value: number | null;
+  readonly best: boolean;
+  readonly temporary: boolean;
+  readonly seconds: number;
+}
+
+export type EarlyStop = Omit<EventFields['early_stop'], 'epoch' | 'step'>;
+
+/** Skipped batches that the reader is told one by one. */
+const TOLD_SKIPS = 5;
+
+export class RunEvents {
+  private skips = 0;
+
+  private constructor(
+    private readonly log: EventLog,
+    private readonly loaded: LoadedExperiment,
+    private readonly session: Session,
+  ) {}
+
+  /**
+   * Appends to the log at `path`, which has `seq` events.
+   * @throws exit 1, here and on every event, where that cannot be written
+   */
+  static open(path: string, loaded: LoadedExperiment, session: Session, seq = 0): RunEvents {
+    return new RunEvents(EventLog.open(path, { seq }), loaded, session);
+  }
+
+  /**
+   * Brings every event to the disk.
+   * @throws UserError (exit 1) if the system refuses
+   */
+  flush(): void {
+    this.log.flush();
+  }
+
+  /** Over all events so far. */
+  digest(): ReturnType<EventLog['digest']> {
+    return this.log.digest();
+  }
+
+  close(): void {
+    this.log.close();
+  }
+
+  started(runId: string): void {
+    const { experiment, hash } = this.loaded;
+    this.log.emit({
+      event: 'run.start',
+      run_id: runId,
+      name: experiment.name,
+      seed: experiment.seed,
+      config_hash: hash,
+      version: versions().cellrun,
+    });
+  }
+
+  /** `before` is what the run had taken by then. */
+  resumed(
+    runId: string,
+    step: number,
+    { replaced, replacedFile }: CutLog,
+    { changes, before }: { readonly changes: readonly string[]; readonly before: RunTimes },
+  ): void {
+    this.log.emit({
+      event: 'run.resume',
+      run_id: runId,
+      step,
+      config_hash: this.loaded.hash,
+      version: versions().cellrun,
+      replaced_records: replaced,
+      replaced_file: replacedFile,
+      changes: changes.length > 0 ? changes.join('; ') : null,
+      ...before,
+    });
+  }
+
+  /** `seconds` is what reading the data took. */
+  dataReady(seconds: number): void {
+    const { dataset, spec } = this.session;
+    const { train, validation, test, input, sequenceLength } = dataset;
+    this.log.emit({
+      event: 'data.ready',
+      train_count: train.count,
+      ...(validation && { validation_count: validation.count }),
+      test_count: test.count,
+      input_size: inputWidth(input),
+      sequence_length: sequenceLength,
+      num_classes: train.targets.kind === 'class' ? spec.outputSize : null,
+      duration_s: seconds,
+    });
+  }
+
+  compiled(): void {
+    const { choice, run, spec } = this.session;
+    const began = performance.now();
+    const costs = stepCosts(run, this.loaded.experiment.training.batch_size);
+    this.log.emit({
+      event: 'graph.compiled',
+      backend: choice.backend,
+      backend_reason: choice.reason,
+      executor: EXECUTORS[choice.backend],
+      parameters: new ParameterLayout(spec).size,
+      nodes: costs.nodes,
+      kernels_per_step: costs.kernels,
+      flops_per_step: costs.flops,
+      bytes: costs.bytes,
+      duration_s: (performance.now() - began) / 1000,
+    });
+  }
+
+  /** `samplesPerSecond` is undefined if no step was measured since the event before. */
+  step(report: LoggedStep, samplesPerSecond: number | undefined): void {
+    const { epoch, step, loss, learningRate, gradientNorm } = report;
+    this.log.emit({
+      event: 'train.step',
+      epoch,
+      step,
+      loss,
+      learning_rate: learningRate,
+      grad_norm: gradientNorm,
+      ...(samplesPerSecond !== undefined && { samples_per_s: samplesPerSecond }),
+    });
+  }
+
+  epoch({ epoch, step, loss, metrics, samples, seconds }: EvaluationReport): void {
+    this.log.emit({ event: 'train.epoch', epoch, step, loss, ...metrics, samples, duration_s: seconds });
+  }
+
+  /** @param event `eval.trained` for the weights of a run that is evaluated by their average */
+  evaluation(
+    event: 'eval' | 'eval.trained',
+    split: 'validation' | 'test',
+    { epoch, step }: Position,
+    { loss, ...others }: SplitMetrics,
+    {
+      seconds,
+      ...more
+    }: { readonly samples: number; readonly seconds: number; readonly restored_step?: number },
+  ): void {
+    this.log.emit({ event, split, epoch, step, loss, ...others, ...more, duration_s: seconds });
+  }
+
+  stoppedEarly({ epoch, step }: Position, stop: EarlyStop): void {
+    this.log.emit({ event: 'early_stop', epoch, step, ...stop });
+  }
+
+  /** `path` is the file's name in the run directory; `value` that of the checkpoint metric. */
+  saved({ epoch, step }: Position, { path, bytes, value, best, temporary, seconds }: LoggedCheckpoint): void {
+    const { metric } = this.loaded.experiment.checkpoint;
+    this.log.emit({
+      event: 'checkpoint.saved',
+      epoch,
+      step,
+      path,
+      bytes,
+      metric,
+      value,
+      best,
+      temporary,
+      duration_s: seconds,
+    });
+  }
+
+  warning(code: string, message: string): void {
+    this.log.emit({ event: 'warning', code, message });
+  }
+
+  /** The batch of a step was left out, as `message` tells the reader too, the first few times. */
+  skipped({ epoch, step, loss, gradientNorm }: LoggedStep, message: string, observer: RunObserver): void {
+    const place = { epoch, step, loss, grad_norm: gradientNorm };
+    this.log.emit({ event: 'warning', code: 'training/skipped', message, ...place });
+    this.skips += 1;
+    if (this.skips <= TOLD_SKIPS) observer.warning(message);
+    if (this.skips === TOLD_SKIPS + 1) observer.warning('more batches are skipped; log.jsonl has each');
+  }
+
+  /** An evaluation gave what is no number to go by, as `message` tells the reader too. */
+  notFinite({ epoch, step }: Position, message: string, observer: RunObserver): void {
+    this.log.emit({ event: 'warning', code: 'eval/not-finite', message, epoch, step });
+    observer.warning(message);
+  }
+
+  /** A metric that decides something was not measured, as `message` tells the reader too. */
+  undefinedMetric(
+    { epoch, step }: Pick<Position, 'epoch' | 'step'>,
+    message: string,
+    observer: RunObserver,
+  ): void {
+    this.log.emit({ event: 'warning', code: 'eval/undefined', message, epoch, step });
+    observer.warning(message);
+  }
+
+  /** A warning that the reader is told as well. */
+  warn(code: string, message: string, observer: RunObserver): void {
+    this.warning(code, message);
+    observer.warning(message);
+  }
+
+  /** What is odd about the data. */
+  warnings(observer: RunObserver): void {
+    for (const { code, message } of this.session.warnings) this.warn(code, message, observer);
+  }
+
+  gate(result: GateResult): void {
+    this.log.emit({ event: 'gate', ...result });
+  }
+
+  ended({ status, exit_code, epochs, steps, message, ...times }: Summary): void {
+    const { duration_s, ms_per_step, calibration_ms, step_ratio } = times;
+    const speed = { ms_per_step, calibration_ms, step_ratio };
+    const told = message === undefined ? {} : { message };
+    this.log.emit({ event: 'run.end', status, exit_code, epochs, steps, duration_s, ...speed, ...told });
+  }
+}

@@ -1,0 +1,39 @@
+/** The loss of a config for the data that it is trained on. */
+import type { LoadedExperiment } from '../../config/index.js';
+import { eachChunk, IGNORED, type Split } from '../../data/index.js';
+import type { LossSettings } from '../../losses/index.js';
+import type { ModelSpec } from '../../model/spec.js';
+
+/** What the threads get of the loss: weights as numbers. */
+export function lossSettings(
+  { experiment: { loss } }: LoadedExperiment,
+  train: Split,
+  { outputSize }: ModelSpec,
+): LossSettings {
+  if (loss.kind !== 'cross_entropy') return loss;
+  const { kind, label_smoothing, class_weights: given } = loss;
+  if (given === undefined) return { kind, label_smoothing };
+  const class_weights = given === 'balanced' ? balancedWeights(train, outputSize) : given;
+  return { kind, label_smoothing, class_weights };
+}
+
+/**
+ * N / (K n) for a class that n of the N labels have, where K classes have one, as scikit-learn's
+ * `compute_class_weight`; 1 for a class that no label has.
+ */
+export function balancedWeights({ targets, lengths }: Split, classes: number): number[] {
+  const counts = new Array<number>(classes).fill(0);
+  if (targets.kind === 'class') {
+    const steps = targets.values.length / Math.max(1, lengths?.length ?? targets.values.length);
+    eachChunk(targets.values, steps, (labels, from) => {
+      labels.forEach((label, at) => {
+        const i = from + at;
+        const isPadding = targets.perStep && lengths && i % steps >= lengths[Math.floor(i / steps)];
+        if (label !== IGNORED && !isPadding) counts[label]++;
+      });
+    });
+  }
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  const present = counts.filter(count => count > 0).length;
+  return counts.map(count => (count === 0 ? 1 : total / (present * count)));
+}

@@ -1,0 +1,120 @@
+/** A new run, from a loaded config to its directory. */
+import type { LoadedExperiment } from '../../config/index.js';
+import type { GivenConfigs } from '../../experiment/files/given-folder.js';
+import { whileLocked } from '../../experiment/locks/run-lock.js';
+import { describeRun } from '../../experiment/manifest.js';
+import { checkName, RunDirectory } from '../../experiment/run-directory.js';
+import { refuseOtherConfig } from '../resume/other-config.js';
+import { resumeExperiment } from '../resume/resume.js';
+import { batchOrder, defaultLogEvery, totalSteps } from './batch-plan.js';
+import { watchedMetrics } from './early-stopping.js';
+import { RunEvents } from './events.js';
+import { manifestFacts } from './manifest-facts.js';
+import type { RunObserver, RunResult } from './observer.js';
+import { type BackendOptions, initialParameters, openSession } from './session.js';
+import { RunState } from './state.js';
+import { type Beginning, trainRun } from './train.js';
+
+export type { RunObserver, RunResult } from './observer.js';
+
+export interface RunOptions extends BackendOptions {
+  /** The output root, as the user named it. */
+  readonly output: string;
+  /**
+   * Where the run is to be instead of a new place under `output`; gone on from where it has begun
+   * there.
+   */
+  readonly directory?: string;
+  /** Stop resumably once so many epochs are done and evaluated. */
+  readonly pauseAfterEpoch?: number;
+  /** The arguments after the program's name, for the manifest. */
+  readonly commandLine: readonly string[];
+  readonly started: Date;
+  /** Aborted where the run is to stop after the step under way. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Trains, evaluates, judges the gates and writes the run directory. Throws UserError before the
+ * directory exists where config or data are wrong; after that every end, an unexpected one
+ * included, leaves a summary and a closing event as far as they can still be written.
+ */
+export async function runExperiment(
+  loaded: LoadedExperiment,
+  options: RunOptions,
+  observer: RunObserver,
+): Promise<RunResult> {
+  if (options.directory !== undefined && RunDirectory.hasBegun(options.directory))
+    return goOn(options.directory, loaded, options, observer);
+  const began = performance.now();
+  const session = await openSession(loaded, options);
+  const dataSeconds = (performance.now() - began) / 1000;
+  const logEvery =
+    loaded.experiment.training.log_every ?? defaultLogEvery(totalSteps(loaded, batchOrder(loaded, session)));
+  const initial = initialParameters(loaded, session.spec);
+  const { givenYaml, resolvedYaml } = loaded;
+  const configs: GivenConfigs = { givenYaml, resolvedYaml };
+  const directory = makeDirectory(loaded, configs, options);
+  const { signal, pauseAfterEpoch } = options;
+  const state = new RunState(watchedMetrics(loaded.experiment));
+  const runId = directory.id;
+  const context = {
+    loaded,
+    session,
+    directory,
+    runId,
+    observer,
+    signal,
+    pauseAfterEpoch,
+    began,
+    state,
+    logEvery,
+  };
+  const beginning: Beginning = {
+    open: () => {
+      const facts = manifestFacts(loaded, session, { ...options, directory: directory.path, runId });
+      directory.writeManifest(describeRun({ ...facts, log_every: logEvery }));
+      const events = RunEvents.open(directory.files.log, loaded, session);
+      events.started(runId);
+      events.dataReady(dataSeconds);
+      return events;
+    },
+    place: (trainer, events) => {
+      trainer.parameters.set(initial);
+      events.compiled();
+      events.warnings(observer);
+      return undefined;
+    },
+  };
+  const { files } = directory;
+  if (options.directory === undefined) return whileLocked(files.lock, () => trainRun(context, beginning));
+  const begun = await whileLocked(files.lock, async () => {
+    // another process may have been at work here while this one read the data
+    if (directory.isResumable) return undefined;
+    directory.takeConfigs(configs);
+    return trainRun(context, beginning);
+  });
+  return begun ?? goOn(directory.path, loaded, options, observer);
+}
+
+/** @throws UserError (exit 2) if what has begun in `directory` is another experiment */
+async function goOn(
+  directory: string,
+  loaded: LoadedExperiment,
+  options: RunOptions,
+  observer: RunObserver,
+): Promise<RunResult> {
+  refuseOtherConfig(RunDirectory.open(directory), loaded);
+  return resumeExperiment(directory, { ...options, set: [], allowChange: [], strict: false }, observer);
+}
+
+function makeDirectory(
+  loaded: LoadedExperiment,
+  configs: GivenConfigs,
+  { output, directory, started }: RunOptions,
+): RunDirectory {
+  if (directory !== undefined) return RunDirectory.at(directory, configs);
+  const { name } = loaded.experiment;
+  checkName(name, loaded.locator.atValue(['name'], 'run/name', ''));
+  return RunDirectory.create({ ...configs, name, outputRoot: output, configHash: loaded.hash, started });
+}

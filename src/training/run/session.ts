@@ -1,0 +1,162 @@
+/** From a loaded config to what is trained: dataset, model sizes, backend, trainer. */
+import {
+  checkAgainstData,
+  type LoadedExperiment,
+  locateInConfig,
+  type ModelSizes,
+  measuredMetrics,
+} from '../../config/index.js';
+import type { Dataset } from '../../data/index.js';
+import {
+  type Backend,
+  type BackendChoice,
+  type BackendRequest,
+  chooseBackend,
+} from '../../engine/backend.js';
+import { measuredWidth, type Width } from '../../engine/simd/target.js';
+import { ParameterLayout } from '../../model/parameters.js';
+import { describeModel, type ModelSpec } from '../../model/spec.js';
+import { optimizerOf } from '../../optimizers/index.js';
+import { type Diagnostic, UserError, usageError } from '../../util/errors.js';
+import { RandomStream } from '../../util/random.js';
+import type { ModelRun } from '../step/shards.js';
+import { usableCores } from '../step/threads.js';
+import { Trainer, type TrainerOptions, type TrainerParts } from '../step/trainer.js';
+import { loadWeights } from '../step/weights.js';
+import { type Fitted, openData } from './data.js';
+import { type GateReferences, gateReferences } from './gate-references.js';
+import { lossSettings } from './loss-settings.js';
+
+export interface BackendOptions {
+  readonly backend: BackendRequest;
+  /** Undefined: as many as the process may use. */
+  readonly threads: number | undefined;
+  /** Bits of vectors on webasm; undefined: those that pay on this machine. */
+  readonly width?: Width | undefined;
+}
+
+/** What the run that the session belongs to has fitted may be given. */
+export type SessionOptions = BackendOptions & Fitted;
+
+export interface Session {
+  readonly dataset: Dataset;
+  readonly spec: ModelSpec;
+  readonly choice: BackendChoice;
+  readonly run: ModelRun;
+  /** What gates of the config compare with. */
+  readonly references: GateReferences;
+  /** What is odd about the data, and yet may be meant. */
+  readonly warnings: readonly Diagnostic[];
+}
+
+/**
+ * Reads the data, completes the model's sizes from them and chooses the backend. Throws UserError
+ * (exit 2 or 5).
+ */
+export async function openSession(loaded: LoadedExperiment, options: SessionOptions): Promise<Session> {
+  const { experiment } = loaded;
+  const [choice, dataset] = await Promise.all([
+    chooseBackend(options.backend),
+    openData(experiment, options).catch((error: unknown) => {
+      throw error instanceof UserError ? locateInConfig(error, loaded) : error;
+    }),
+  ]);
+  return sessionWith(loaded, dataset, { choice, threads: options.threads, width: options.width });
+}
+
+/**
+ * The same for data that have been read.
+ * @throws UserError (exit 2) if they do not fit the config
+ */
+export function sessionWith(
+  loaded: LoadedExperiment,
+  dataset: Dataset,
+  { choice, threads, width }: { readonly choice: BackendChoice } & Pick<BackendOptions, 'threads' | 'width'>,
+): Session {
+  const { diagnostics, warnings, sizes } = checkAgainstData(loaded, dataset);
+  if (diagnostics.length > 0) throw usageError(...diagnostics);
+  const references = gateReferences(loaded);
+  const spec = modelSpec(loaded, sizes);
+  const run: ModelRun = {
+    backend: choice.backend,
+    threads: threads ?? usableCores(),
+    width: widthOn(choice.backend, width),
+    spec,
+    loss: lossSettings(loaded, dataset.train, spec),
+    metrics: measuredMetrics(loaded.experiment),
+    seed: loaded.experiment.seed,
+    sequenceLength: sizes.sequenceLength,
+    variableLength: [dataset.train, dataset.validation, dataset.test].some(
+      split => split?.lengths !== undefined,
+    ),
+  };
+  return { dataset, spec, choice, run, references, warnings };
+}
+
+/** Bits of vectors; undefined on backends that choose by themselves. */
+export function widthOn(backend: Backend, asked: Width | undefined): Width | undefined {
+  return backend === 'webasm' ? (asked ?? measuredWidth().width) : undefined;
+}
+
+/** A trainer with the experiment's optimizer; its parameters are not yet set. */
+export async function createTrainer(
+  loaded: LoadedExperiment,
+  { dataset, run }: Session,
+  parts?: TrainerParts,
+): Promise<Trainer> {
+  const { training, optimizer } = loaded.experiment;
+  const clip = training.gradient_clip_norm;
+  const options: TrainerOptions = {
+    ...run,
+    train: dataset.train,
+    batchSize: training.batch_size,
+    ...(clip !== undefined && { gradientClipNorm: clip }),
+    weightDecayOn: optimizer.weight_decay_on,
+    ...(training.average && { averageDecay: training.average.decay }),
+  };
+  return Trainer.create(options, optimizerOf(optimizer), optimizer, parts);
+}
+
+/**
+ * Parameters that one flat array can hold and that a gradient per shard leaves room for: a gigabyte
+ * of them.
+ */
+const MAX_PARAMETERS = 2 ** 28;
+
+/**
+ * The model with the sizes that the data give it.
+ * @throws UserError (exit 2) if it is larger than any machine at hand trains
+ */
+export function modelSpec({ experiment, locator }: LoadedExperiment, sizes: ModelSizes): ModelSpec {
+  const spec = describeModel(experiment.model, { ...sizes, carriesState: experiment.training.carry_state });
+  const { size } = new ParameterLayout(spec);
+  if (size > MAX_PARAMETERS) {
+    throw usageError(
+      locator.atKey(['model', 'hidden_size'], 'config/model-size', 'the model is too large', {
+        expected: `at most ${MAX_PARAMETERS.toLocaleString('en')} parameters`,
+        got: size.toLocaleString('en'),
+      }),
+    );
+  }
+  return spec;
+}
+
+/**
+ * PyTorch's default initialisation, or the weights of `model.init_from`; flat.
+ * @throws UserError (exit 2) or 5 where those do not fit
+ */
+export function initialParameters(loaded: LoadedExperiment, spec: ModelSpec): Float32Array {
+  const { seed, model } = loaded.experiment;
+  const layout = new ParameterLayout(spec);
+  const parameters = new Float32Array(layout.size);
+  if (model.init_from === undefined) {
+    layout.initialise(parameters, RandomStream.of(seed, 'model/init'));
+    return parameters;
+  }
+  try {
+    loadWeights(model.init_from, layout, parameters);
+  } catch (error) {
+    throw error instanceof UserError ? locateInConfig(error, loaded) : error;
+  }
+  return parameters;
+}

@@ -1,0 +1,117 @@
+/**
+ * Applies gradients to parameters: norm, clipping, the optimizer's kernels, and the state that it
+ * keeps.
+ */
+
+import type { Executable } from '../../engine/executable.js';
+import type { Engine } from '../../engine/index.js';
+import type { Value } from '../../engine/linked-executable.js';
+import type { Optimizer } from '../../optimizers/optimizer.js';
+import { paddedSize, TOTAL, updateProgram } from '../../optimizers/program.js';
+
+/** Added to the norm before dividing by it, as torch.nn.utils.clip_grad_norm_ does. */
+const CLIP_EPSILON = 1e-6;
+
+/**
+ * Euclidean norm of an array padded to whole rows, accumulated in float64 in four sums, none of
+ * which waits for another; not finite where an element is not.
+ */
+export function gradientNorm(gradient: Float32Array): number {
+  let [a, b, c, d] = [0, 0, 0, 0];
+  for (let i = 0; i < gradient.length; i += 4) {
+    a += gradient[i] * gradient[i];
+    b += gradient[i + 1] * gradient[i + 1];
+    c += gradient[i + 2] * gradient[i + 2];
+    d += gradient[i + 3] * gradient[i + 3];
+  }
+  return Math.sqrt(a + b + (c + d));
+}
+
+/**
+ * The factor that brings a gradient of norm `norm` down to `most`; 1 where it is not above, or
+ * nothing is clipped.
+ */
+export function clipFactor(norm: number, most: number | undefined): number {
+  return most === undefined ? 1 : Math.min(1, most / (norm + CLIP_EPSILON));
+}
+
+export class Updater {
+  /** The optimizer's buffers by name, each flat and padded like the parameters. */
+  readonly state: Record<string, Float32Array>;
+
+  private constructor(
+    private readonly executable: Executable,
+    private readonly scalars: (step: number, learningRate: number) => Readonly<Record<string, number>>,
+    private readonly masks: Readonly<Record<string, Float32Array>>,
+    state: Record<string, Float32Array>,
+  ) {
+    this.state = state;
+  }
+
+  /**
+   * @param size parameters without padding
+   * @param decayed 1 for each parameter that weight decay applies to, else 0; flat and padded to
+   * whole rows. Absent: weight decay applies to all.
+   */
+  static create<S>(
+    engine: Engine,
+    optimizer: Optimizer<S>,
+    settings: S,
+    size: number,
+    decayed?: Float32Array,
+  ): Updater {
+    return new Updater(
+      engine.compile(updateProgram(optimizer, settings, size, { decaysSome: decayed !== undefined })),
+      (step, learningRate) => optimizer.scalars(settings, step, learningRate),
+      decayed === undefined ? {} : { decayed },
+      Object.fromEntries(
+        optimizer.state(settings).map(name => [name, engine.heap.allocate(paddedSize(size))]),
+      ),
+    );
+  }
+
+  /**
+   * Updates `parameters` and the state in place with `gradient` times `scale`. All arrays are flat
+   * and padded to whole rows (`paddedSize`); `step` is 1 for the first update. Where a result is
+   * not finite nothing is changed; gives the results of which that is so: none where the update was
+   * made.
+   */
+  async apply(
+    parameters: Float32Array,
+    gradient: Float32Array,
+    { step, learningRate, scale }: { step: number; learningRate: number; scale: number },
+  ): Promise<readonly Float32Array[]> {
+    const values: Record<string, Value> = {
+      ...this.scalars(step, learningRate),
+      ...this.masks,
+      gradient_scale: scale,
+      parameter: parameters,
+      gradient,
+    };
+    for (const [name, buffer] of Object.entries(this.state)) values[`state.${name}`] = buffer;
+    const { [TOTAL]: total, ...out } = await this.executable.run(values);
+    // the total may leave float32 where none of the results does
+    const notFinite = isFiniteThroughout(total)
+      ? []
+      : Object.values(out).filter(array => !isFiniteThroughout(array));
+    if (notFinite.length > 0) return notFinite;
+    parameters.set(out.parameter);
+    for (const [name, buffer] of Object.entries(this.state)) buffer.set(out[`state.${name}`]);
+    return notFinite;
+  }
+}
+
+/**
+ * Whether every element of an array padded to whole rows is finite. A sum is that only where every
+ * term is, and in float64 finite float32 numbers never overflow.
+ */
+export function isFiniteThroughout(values: Float32Array): boolean {
+  let [a, b, c, d] = [0, 0, 0, 0];
+  for (let i = 0; i < values.length; i += 4) {
+    a += values[i];
+    b += values[i + 1];
+    c += values[i + 2];
+    d += values[i + 3];
+  }
+  return Number.isFinite(a + b + (c + d));
+}

@@ -1,0 +1,80 @@
+/**
+ * Errors that a user can cause, as data: what is wrong, where, what would be right.
+ * Everything else that is thrown is a bug in cellrun and ends with exit code 1.
+ * This file depends on nothing; printing is the command line's job (`cli/`).
+ */
+
+/** Exit codes of the program; the numbers are part of the public contract. */
+export const EXIT = {
+  done: 0,
+  unexpected: 1,
+  usage: 2,
+  gate: 3,
+  diverged: 4,
+  damaged: 5,
+  interrupted: 130,
+} as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/**
+ * One located complaint. Only `code` and `message` are always there; a missing place is never
+ * invented.
+ */
+export interface Diagnostic {
+  /** Stable identifier for tests and tools, such as `config/unknown-key`. */
+  readonly code: string;
+  /** What is wrong, in one sentence without the location. */
+  readonly message: string;
+  /** The file as the user named it, or a pseudo file such as `--set`. */
+  readonly file?: string;
+  /** 1-based. */
+  readonly line?: number;
+  /** 1-based, in UTF-16 code units. */
+  readonly column?: number;
+  /** Number of code units that the caret underlines. */
+  readonly length?: number;
+  /** The source line, for the caret. */
+  readonly source?: string;
+  /** Byte offset in a binary file. */
+  readonly offset?: number;
+  /** The expected type, range or the valid alternatives. */
+  readonly expected?: string;
+  readonly got?: string;
+  /** What the user probably meant. */
+  readonly suggestion?: string;
+}
+
+/**
+ * One or more diagnostics and the exit code they lead to. All problems of one input are reported
+ * together.
+ */
+export class UserError extends Error {
+  override readonly name = 'UserError';
+
+  constructor(
+    readonly exitCode: ExitCode,
+    readonly diagnostics: readonly Diagnostic[],
+    options?: ErrorOptions,
+  ) {
+    super(diagnostics.map(d => `${placeOf(d)}${d.message}`).join('\n'), options);
+  }
+}
+
+/** A config, flag or argument is wrong (exit 2). */
+export function usageError(...diagnostics: Diagnostic[]): UserError {
+  return new UserError(EXIT.usage, diagnostics);
+}
+
+/** A data or checkpoint file is damaged (exit 5). */
+export function damagedError(...diagnostics: Diagnostic[]): UserError {
+  return new UserError(EXIT.damaged, diagnostics);
+}
+
+/** `FILE:LINE:COL: ` as far as it is known; empty if nothing is. */
+export function placeOf(d: Diagnostic): string {
+  if (d.file === undefined) return '';
+  if (d.line !== undefined) return `${d.file}:${d.line}:${d.column ?? 1}: `;
+  if (d.offset !== undefined) return `${d.file}: offset ${d.offset}: `;
+  return `${d.file}: `;
+}

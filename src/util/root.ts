@@ -1,0 +1,31 @@
+/** The package's folder: schemas and sample configs are read from here, built or not. */
+import { existsSync } from 'node:fs';
+import { dirname, join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+function findRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json'))) {
+    const parent = dirname(folder);
+    if (parent === folder) throw new Error('package.json not found above the program');
+    folder = parent;
+  }
+  return folder;
+}
+
+/** Absolute path of the directory that holds package.json, schemas/ and configs/. */
+export const packageRoot: string = findRoot();
+
+/** Files that the program starts by their path. */
+export type ProgramFile = 'cli/main.js' | 'engine/probe.js' | 'training/step/worker.js';
+
+/**
+ * Absolute path of a file of the running program: in `dist/src` as the compiler wrote it, or in
+ * `dist/bundle`, where modules are joined but these files keep their places.
+ *
+ * @param file a program, or what the build has made for it, such as `report/page.js`
+ */
+export function programFile(file: ProgramFile | `config/validators/${string}` | `report/${string}`): string {
+  const [, form] = relative(packageRoot, fileURLToPath(import.meta.url)).split(sep);
+  return join(packageRoot, 'dist', form, file);
+}

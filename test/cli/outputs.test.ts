@@ -1,0 +1,111 @@
+/** What is printed where, and what is said where a resource has run out. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { exhausted } from '../../src/cli/terminal/exhausted.js';
+import { formatAnnotations } from '../../src/cli/terminal/github.js';
+import { csvLines, type PredictionStyle } from '../../src/cli/verbs/prediction-lines.js';
+import { resumeHint } from '../../src/cli/verbs/result.js';
+import { EXIT } from '../../src/util/errors.js';
+import { plainMarkdown } from '../../src/util/markdown.js';
+import { Workplace } from '../support/cli.js';
+import { execute } from '../support/programs.js';
+import { longerConfig, randomDataset } from '../support/small-run.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const program = `"${process.execPath}" "${main}"`;
+const surroundings = { cwd: work.path, env: { PATH: process.env.PATH, HOME: work.path } };
+const onlyLinux = process.platform === 'linux' ? false : 'only Linux tells';
+const data = work.file('data.npz', randomDataset('test/outputs', { train: 64, test: 20, seed: 1 }));
+const small = longerConfig(data, 1);
+
+t.test('--json with nowhere to print to is refused before anything is done', { skip: onlyLinux }, async t => {
+  const output = work.folder();
+  const run = `${program} run ${work.config(small)} --backend webasm --quiet --output ${output}`;
+  const closed = await execute('bash', ['-c', `${run} --json >&-`], surroundings);
+  t.match(closed, { code: EXIT.usage, stderr: /--json has nowhere to print to: stdout is closed/ });
+  t.same(readdirSync(output), []);
+  t.equal((await execute('bash', ['-c', `${run} --json > /dev/null`], surroundings))?.code, 0);
+  t.equal(
+    (await execute('bash', ['-c', `${run} >&-`], surroundings))?.code,
+    0,
+    'without it a run needs none',
+  );
+});
+
+t.test('a resource that runs out is named, with what needs it', { skip: onlyLinux }, async t => {
+  const run = `${program} run ${work.config(small)} --backend webasm --quiet --output ${work.folder()}`;
+  const memory = await execute('bash', ['-c', `ulimit -v 4000000; ${run}`], surroundings);
+  t.match(memory, { code: 1, stderr: /^cellrun: the kernels' memory, .* not enough memory \(`ulimit -v`/ });
+  for (const files of [22, 24]) {
+    const { code, stderr = '' } =
+      (await execute('bash', ['-c', `ulimit -n ${files}; ${run}`], surroundings)) ?? {};
+    t.equal(code, 1);
+    t.match(stderr, /^cellrun: .*too many open files/, String(files));
+    t.notMatch(stderr, /defect of cellrun|^ {4}at /m);
+  }
+  const words: [Error, RegExp][] = [
+    [new RangeError('Array buffer allocation failed'), /^arrays for the data or the model: .*memory/],
+    [Object.assign(new Error('EAGAIN'), { code: 'ERR_WORKER_INIT_FAILED' }), /^a worker thread; .*ulimit -u/],
+    [
+      Object.assign(new Error('spawn git EAGAIN'), { code: 'EAGAIN', syscall: 'spawn git', path: 'git' }),
+      /^git: .*ulimit -u/,
+    ],
+    [Object.assign(new Error('x'), { code: 'ERR_WORKER_OUT_OF_MEMORY' }), /^a worker thread: .*memory/],
+  ];
+  for (const [error, message] of words) t.match(exhausted(error), message);
+  for (const error of [new RangeError('Invalid count value: -1'), new Error('EAGAIN'), new TypeError('x')])
+    t.equal(exhausted(error), undefined);
+});
+
+t.test('text of a name stays within its line, and is no formula, link or escape', async t => {
+  const directory = join(work.folder(), 'a\n::error::b\u001b[2J');
+  const { code, stdout, stderr } = await work.cellrun(
+    'run',
+    work.config(small),
+    '--backend',
+    'webasm',
+    '--directory',
+    directory,
+  );
+  t.equal(code, 0, stderr);
+  t.notMatch(stdout + stderr, /^::error/m);
+  t.notOk(`${stdout}${stderr}`.includes('\u001b'));
+  t.match(resumeHint('resume', directory), /\$'.*a\\x0a::error::b\\x1b\[2J'\n$/);
+  t.match(
+    formatAnnotations([{ code: 'a', message: 'x\u001b]0;y\u0007\nz' }], { file: 'f' }),
+    /::x\ufffd\]0;y\ufffd%0Az\n$/,
+  );
+  t.equal(
+    plainMarkdown('see https://evil.example or www.evil.example'),
+    'see https&#58;//evil.example or www&#46;evil.example',
+  );
+
+  const style = {
+    kind: 'class',
+    perStep: false,
+    size: 1,
+    quantiles: [],
+    hasIds: true,
+    hasTimes: false,
+    hasLabels: false,
+    top: undefined,
+  } as unknown as PredictionStyle;
+  const answer = {
+    kind: 'class',
+    step: 0,
+    predicted: 0,
+    probability: 1,
+    probabilities: Float64Array.of(1),
+    logits: Float32Array.of(1),
+  } as const;
+  const line = (id: string, raw = false) =>
+    csvLines({ ...style, raw }, { index: 0, id, answers: [answer] } as never).split(',')[1];
+  for (const text of ['=1+1', '@SUM(1)', '+a', '-a', '-2+3+cmd|x', '\tx'])
+    t.match(line(text), `'${text}`, text);
+  for (const text of ['-5', '+1.5e3', '-.5', 'a=b', '']) t.equal(line(text), text, text);
+  t.equal(line('=1+1', true), '=1+1', 'unless it is switched off');
+});

@@ -1,0 +1,86 @@
+/**
+ * How tests are chosen, run and reported, and that what is slow by its nature fails in a quick one.
+ */
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { selectTests } from '../support/select-tests.js';
+import { countsOf, everything, failuresOnly, runFile, totals } from '../support/test-files.js';
+
+t.test('tests are named by their files, their paths or the first word of several', async t => {
+  const files = ['config/config-cli', 'config/config-yaml', 'training/run', 'training/run-ends'];
+  const all = { selected: files, unknown: [] };
+  t.strictSame(selectTests(files, []), all);
+  t.strictSame(selectTests(files, ['run']), { selected: ['training/run'], unknown: [] });
+  for (const path of ['test/training/run.test.ts', 'dist/test/training/run.test.js'])
+    t.strictSame(selectTests(files, [path]).selected, ['training/run']);
+  t.strictSame(selectTests(files, ['config']).selected, ['config/config-cli', 'config/config-yaml']);
+  t.strictSame(selectTests(files, ['test/training/']).selected, ['training/run', 'training/run-ends']);
+  t.strictSame(selectTests(files, ['nothing', 'run', 'conf']), {
+    selected: ['training/run'],
+    unknown: ['nothing', 'conf'],
+  });
+});
+
+t.test('a file fails by an assertion, by its end, and by having no test', async t => {
+  const folder = t.testdir({});
+  const run = (name: string, code: string) => {
+    const file = join(folder, `${name}.mjs`);
+    const tap = JSON.stringify(import.meta.resolve('tap'));
+    writeFileSync(file, `import t from ${tap};\n${code}`);
+    return runFile(file, new AbortController().signal);
+  };
+  const passing = await run('passing', "t.test('fine', async t => { t.ok(1); t.ok(2); });");
+  t.match(passing, { isOk: true });
+  t.match(countsOf(passing.output), { total: 2, pass: 2, fail: 0 });
+  t.match(failuresOnly(passing, 3), /^ok 3 - .*passing\.mjs # time=\d+ms\n$/);
+  t.match(everything(passing, 3), / {4}# Subtest: fine\n {8}ok 1[\s\S]*\nok 3 - /);
+
+  const wrong = "t.test('fine', async t => { t.ok(1, 'good'); t.equal(1, 2, 'bad'); t.ok(3, 'after'); });";
+  const failing = await run('failing', `console.log('by the way'); ${wrong}`);
+  t.match(failing, { isOk: false, end: 'exit code 1' });
+  const told = failuresOnly(failing, 4);
+  t.match(
+    told,
+    /^ {4}by the way\n {8}not ok 2 - bad\n {10}---\n[\s\S]*\+1\n {10}\.\.\.\n {4}not ok 1 - fine/,
+  );
+  t.notMatch(told, /^ *(ok |1\.\.|# Subtest)/m, 'nothing of what passed');
+  t.match(told, /\nnot ok 4 - .*failing\.mjs: exit code 1 # time/);
+
+  const ends = [
+    [
+      await run('exits', 't.ok(1); await new Promise(r => setTimeout(r, 9)); process.exit(3);'),
+      'exit code 3',
+    ],
+    [await run('killed', "process.kill(process.pid, 'SIGKILL');"), 'SIGKILL'],
+    [await run('empty', ''), /exit code 1|no test ran/],
+    [await run('skipped', "t.test('later', { skip: true }, async () => {});"), ''],
+  ] as const;
+  for (const [result, end] of ends) t.match(result, end === '' ? { isOk: true } : { isOk: false, end });
+  const all = totals([passing, failing, ...ends.map(([result]) => result)]);
+  t.match(all, /^# \{ total: \d+, pass: \d+, fail: 4, todo: 0, skip: 1 \}\n$/);
+});
+
+t.test(
+  'a quick test that starts a process or loads WebGPU fails, also where the error is caught',
+  async t => {
+    const guard = JSON.stringify(new URL('../support/quick.js', import.meta.url).href);
+    const run = (code: string) => {
+      const text = `import ${guard}; import { promisify } from 'node:util'; import { createRequire } from 'node:module';
+      import { execFile, execFileSync, fork, spawn, spawnSync } from 'node:child_process';
+      try { ${code} } catch {}`;
+      return spawnSync(process.execPath, ['--input-type=module', '-e', text], { encoding: 'utf8' });
+    };
+    for (const code of [
+      "spawn('true')",
+      "spawnSync('true')",
+      "execFileSync('true')",
+      "fork('true.js')",
+      "await promisify(execFile)('true')",
+    ])
+      t.match(run(code), { status: 1, stderr: 'start a process\n' }, code);
+    t.match(run("process.dlopen({}, '/somewhere/dawn.node')"), { status: 1, stderr: 'load WebGPU\n' });
+    t.match(run(''), { status: 0, stderr: '' });
+  },
+);

@@ -1,0 +1,614 @@
+/** Configs against their data, the schemas themselves, and damaged and hostile configs. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Ajv } from 'ajv';
+import { Ajv2019 } from 'ajv/dist/2019.js';
+import fc from 'fast-check';
+import t from 'tap';
+import { type Document, parseDocument } from 'yaml';
+import { checkAgainstData, type DataShape, loadExperiment } from '../../src/config/index.js';
+import { compileValidator } from '../../src/config/schema/compiler.js';
+import { typesAreCurrent } from '../../src/config/schema/generate.js';
+import {
+  compileSchema,
+  quickValidator,
+  readSchema,
+  schemaHash,
+  schemaToValidate,
+  validateAgainst,
+  validatorFile,
+} from '../../src/config/schema/schema.js';
+import { allKeys, experimentSchema } from '../../src/config/schema/walk.js';
+import { nearest } from '../../src/config/wording/suggest.js';
+import { type FileLabels, labelFacts } from '../../src/data/labels.js';
+import type { Json } from '../../src/experiment/files/json.js';
+import { UserError } from '../../src/util/errors.js';
+import { RandomStream } from '../../src/util/random.js';
+import { packageRoot } from '../../src/util/root.js';
+import {
+  BROKEN_FOLDER,
+  failure,
+  MINIMAL,
+  printed,
+  SAMPLES,
+  VALID_FOLDER,
+  writerIn,
+} from '../support/config-texts.js';
+import { BlockCounter } from '../support/executed-blocks.js';
+import { mutateJson, pick } from '../support/mutations.js';
+import { isClosed, unexplained } from '../support/schemas.js';
+
+process.chdir(packageRoot);
+const write = writerIn(t.testdir({}));
+
+t.test('a config against its data', async t => {
+  const file = write('data.yaml', MINIMAL);
+  const shape = (targets: DataShape['train']['targets'], count = 100): DataShape => ({
+    input: { kind: 'number', size: 3 } as const,
+    sequenceLength: 5,
+    train: { count, targets },
+    test: { count: 10, targets },
+  });
+  const classes = { kind: 'class', numClasses: 4, perStep: false } as const;
+  const check = (data: DataShape, ...set: string[]): string[] =>
+    checkAgainstData(loadExperiment(file, { set }), data).diagnostics.map(
+      d => `${d.code} ${d.file === '--set' ? '--set' : 'file'} ${d.line}:${d.column}`,
+    );
+  t.same(checkAgainstData(loadExperiment(file), shape(classes)), {
+    diagnostics: [],
+    warnings: [],
+    sizes: { input: { kind: 'number', size: 3 }, sequenceLength: 5, outputSize: 4 },
+  });
+  const unevenClasses = { ...shape(classes), test: { count: 1, targets: { ...classes, numClasses: 6 } } };
+  t.equal(checkAgainstData(loadExperiment(file), unevenClasses).sizes.outputSize, 6);
+  const wider = loadExperiment(file, { set: ['model.num_classes=9'] });
+  t.equal(checkAgainstData(wider, shape(classes)).sizes.outputSize, 9);
+  t.same(check(shape(classes), 'model.num_classes=3'), ['config/num-classes --set 1:19']);
+  t.same(check(shape(classes), 'model.num_classes=4'), []);
+  t.same(check(shape({ kind: 'value', size: 2 })), ['config/loss-target file 5:15']);
+  t.same(check(shape(classes), 'loss.kind=mse'), ['config/loss-target --set 1:11']);
+  t.same(check(shape({ ...classes, perStep: true })), ['config/head-target file 4:1']);
+  t.same(check(shape(classes), 'model.head.from=every'), ['config/head-target --set 1:17']);
+  t.same(check(shape(classes, 9), 'training.last_batch=drop'), ['config/batch-size file 7:40']);
+  t.same(check(shape(classes, 9)), [], 'a partial batch may be trained on');
+  const mixed = { ...shape(classes), test: { count: 1, targets: { kind: 'value', size: 1 } as const } };
+  t.same(check(mixed), ['config/split-targets file 3:1']);
+  const values = loadExperiment(file, { set: ['loss.kind=mse'] });
+  t.equal(checkAgainstData(values, shape({ kind: 'value', size: 2 })).sizes.outputSize, 2);
+});
+
+t.test('numbers that float32 takes for 0 or 1', async t => {
+  const file = write('floats.yaml', MINIMAL);
+  const told = (...set: string[]) =>
+    failure(() => loadExperiment(file, { set })).diagnostics.map(({ code, message }) => `${code} ${message}`);
+  const cases: [set: string, becomes: number][] = [
+    ['optimizer.learning_rate=1e-320', 0],
+    ['optimizer.learning_rate=1e-39', 0],
+    ['training.gradient_clip_norm=1e-50', 0],
+    ['optimizer.betas=[0.9, 0.99999999]', 1],
+    ['optimizer.eps=1e-60', 0],
+    ['model.dropout=0.99999999999', 1],
+  ];
+  for (const [set, becomes] of cases)
+    t.match(told(set), [new RegExp(`^config/float32 this is ${becomes} in float32`)], set);
+  for (const set of [
+    'optimizer.betas=[0.9, 0.9999999]',
+    'optimizer.betas=[0, 0.5]',
+    'optimizer.learning_rate=1e-37',
+  ])
+    t.ok(loadExperiment(file, { set: [set] }), set);
+});
+
+t.test('a split whose labels are all ignored', async t => {
+  const told = (train: number[], validation: number[], test: number[], ...set: string[]) => {
+    const split = (labels: number[]) => ({
+      count: labels.length,
+      targets: { kind: 'class', numClasses: 2, perStep: false, values: Int32Array.from(labels) } as const,
+    });
+    const data = {
+      input: { kind: 'number', size: 1 } as const,
+      sequenceLength: 1,
+      train: split(train),
+      validation: split(validation),
+      test: split(test),
+    };
+    const loaded = loadExperiment(write('ignored.yaml', MINIMAL), { set });
+    return checkAgainstData(loaded, data).diagnostics.map(d => `${d.file}:${d.line} ${d.message}`);
+  };
+  t.same(told([0, 1, -100], [-100, 1], [0]), []);
+  const [validation, ...others] = told([0, 1], [-100, -100], [0], 'loss.ignored_index=1');
+  t.match(
+    validation,
+    /^--set:1 no prediction of the validation split counts: all of its labels are ignored$/,
+  );
+  t.same(others, []);
+  t.match(told([-100], [0], [-100]), [
+    /ignored\.yaml:3 no prediction of the training split/,
+    /no prediction of the test split/,
+  ]);
+});
+
+t.test('splits and batches of a size that is hardly meant', async t => {
+  const warnings = (train: number, test: number, validation: number, ...set: string[]) => {
+    const loaded = loadExperiment(write('sizes.yaml', MINIMAL), { set });
+    const targets = { kind: 'class', numClasses: 2, perStep: false } as const;
+    const data = {
+      input: { kind: 'number', size: 1 } as const,
+      sequenceLength: 1,
+      train: { count: train, targets },
+      ...(validation > 0 && { validation: { count: validation, targets } }),
+      test: { count: test, targets },
+    };
+    return checkAgainstData(loaded, data).warnings;
+  };
+  const told = (train: number, test: number, ...set: string[]) =>
+    warnings(train, test, 0, ...set).map(d => `${d.code} ${d.file}: ${d.message}`);
+  const share = 'dataset.test_fraction=0.9999';
+  t.same(told(10, 90, share), []);
+  t.same(told(1, 9, share, 'training.batch_size=1'), [
+    'data/few-training-sequences --set: only 1 training sequence is left, with 9 set aside',
+  ]);
+  t.match(told(40, 801, share), [/only 40 training sequences are left, with 801 set aside/]);
+  t.same(told(40, 800, share), []);
+  t.same(told(40, 801), [], 'test data of their own may be many');
+  const both = (test: number, validation: number) =>
+    warnings(1, test, validation, 'training.batch_size=1', share, 'dataset.validation.fraction=0.9').map(
+      d => `${d.source}: ${d.message}`,
+    );
+  t.match(
+    both(9, 90),
+    [/^dataset\.validation\.fraction=0\.9: only 1 .* 99 set aside/],
+    'what takes most is shown',
+  );
+  t.match(both(90, 9), [/^dataset\.test_fraction/]);
+  t.same(told(40, 801, share, 'dataset.limit=40'), [], 'a limit is meant');
+  const batch = told(9, 9)[0];
+  t.match(
+    batch,
+    'sizes.yaml: the batch is larger than the training split (9 sequences), so an epoch is one step',
+  );
+  t.same(told(10, 9), []);
+});
+
+t.test('a patience that the run is too short for', async t => {
+  const told = (
+    steps: { epochs: number; every?: number; max?: number; count?: number },
+    ...set: string[]
+  ) => {
+    const { epochs, every, max, count = 100 } = steps;
+    const file = write('patience.yaml', MINIMAL);
+    const training = [`num_epochs=${epochs}`, 'batch_size=10'];
+    if (every !== undefined) training.push(`evaluate_every.steps=${every}`);
+    if (max !== undefined) training.push(`max_steps=${max}`);
+    const loaded = loadExperiment(file, { set: [...training.map(one => `training.${one}`), ...set] });
+    const split = { count, targets: { kind: 'class', numClasses: 9, perStep: false } } as const;
+    const data = {
+      input: { kind: 'number', size: 1 } as const,
+      sequenceLength: 1,
+      train: split,
+      test: split,
+    };
+    return checkAgainstData(loaded, data)
+      .warnings.filter(d => d.code === 'config/unreached-patience')
+      .map(d => d.message);
+  };
+  const stop = (patience: number) => `training.early_stopping.patience=${patience}`;
+  t.same(told({ epochs: 5 }, stop(3)), [], 'it may run out at the fourth of five evaluations');
+  t.same(told({ epochs: 5 }, stop(4)), [
+    'this patience cannot run out in this run: it needs 5 evaluations before the last, and there are 5 in all',
+  ]);
+  const plateau = (patience: number) =>
+    `optimizer.schedule={kind: plateau, metric: train.loss, patience: ${patience}}`;
+  t.same(told({ epochs: 5 }, plateau(2)), [], 'the fifth epoch has the smaller rate');
+  t.match(told({ epochs: 5 }, plateau(3)), [/^the learning rate cannot be reduced in this run/]);
+  // counted one by one, as the loop does
+  const property = fc.property(
+    fc.record({
+      epochs: fc.integer({ min: 1, max: 4 }),
+      every: fc.option(fc.integer({ min: 1, max: 9 }), { nil: undefined }),
+      max: fc.option(fc.integer({ min: 1, max: 30 }), { nil: undefined }),
+      count: fc.integer({ min: 10, max: 75 }),
+    }),
+    ({ epochs, every, max, count }) => {
+      const perEpoch = Math.ceil(count / 10);
+      const last = Math.min(epochs * perEpoch, max ?? Number.POSITIVE_INFINITY);
+      let evaluations = 0;
+      for (let step = 1; step <= last; step++) {
+        if (step % perEpoch === 0 || step === last || (every !== undefined && step % every === 0))
+          evaluations++;
+      }
+      const steps = { epochs, count, ...(every && { every }), ...(max && { max }) };
+      const reached = evaluations > 2 ? told(steps, stop(evaluations - 2)) : [];
+      const [unreached = ''] = told(steps, stop(Math.max(1, evaluations - 1)));
+      return reached.length === 0 && unreached.endsWith(`and there are ${evaluations} in all`);
+    },
+  );
+  fc.assert(property, { numRuns: 60 });
+});
+
+t.test('top-k accuracy of k classes or fewer', async t => {
+  const told = (numClasses: number, ...set: string[]) => {
+    const loaded = loadExperiment(write('ranks.yaml', MINIMAL), { set });
+    const split = { count: 1000, targets: { kind: 'class', numClasses, perStep: false } } as const;
+    const data = {
+      input: { kind: 'number', size: 1 } as const,
+      sequenceLength: 1,
+      train: split,
+      test: split,
+    };
+    return checkAgainstData(loaded, data).warnings.map(d => `${d.source}: ${d.message}`);
+  };
+  const metrics = 'training.metrics=[accuracy, top_3_accuracy, top_5_accuracy]';
+  t.same(told(6, metrics), []);
+  t.match(told(4, metrics), [
+    /top_5_accuracy is 1 whatever the model answers, since there are only 4 classes/,
+  ]);
+  t.match(told(3, metrics), [/top_3_accuracy is 1 .* only 3 classes/, /top_5_accuracy is 1/]);
+  t.match(told(3, 'checkpoint.metric=test.top_3_accuracy'), [/top_3_accuracy is 1/]);
+});
+
+t.test('names that other libraries have, and numbers without their key', async t => {
+  const told = (...set: string[]) =>
+    printed(failure(() => loadExperiment(write('names.yaml', MINIMAL), { set })));
+  const names: Record<string, readonly [meant: string, word: string][]> = {
+    'loss.kind': [
+      ['cross_entropy', 'CrossEntropyLoss'],
+      ['cross_entropy', 'nn.NLLLoss'],
+      ['binary_cross_entropy', 'BCEWithLogitsLoss'],
+      ['binary_cross_entropy', 'BCELoss'],
+      ['mse', 'MSELoss'],
+      ['mae', 'L1Loss'],
+      ['huber', 'SmoothL1Loss'],
+      ['huber', 'HuberLoss'],
+    ],
+    'optimizer.kind': [
+      ['sgd', 'SGD'],
+      ['adam', 'torch.optim.Adam'],
+      ['adamw', 'AdamW'],
+      ['rmsprop', 'RMSprop'],
+      ['adagrad', 'Adagrad'],
+      ['nadam', 'NAdam'],
+      ['lion', 'Lion'],
+    ],
+    'optimizer.schedule.kind': [
+      ['constant', 'ConstantLR'],
+      ['step', 'StepLR'],
+      ['exponential', 'ExponentialLR'],
+      ['cosine', 'CosineAnnealingLR'],
+      ['linear', 'LinearLR'],
+      ['one_cycle', 'torch.optim.lr_scheduler.OneCycleLR'],
+      ['plateau', 'ReduceLROnPlateau'],
+    ],
+  };
+  for (const [key, pairs] of Object.entries(names)) {
+    for (const [meant, word] of pairs)
+      t.match(told(`${key}=${word}`), new RegExp(`did you mean ${meant}\\?`), word);
+  }
+  t.match(told('optimizer.schedule=StepLR'), /did you mean \{ kind: step \}\?/);
+  const bare: Record<string, string> = {
+    'dataset.validation=0.1': '{ fraction: 0.1 }',
+    'dataset.validation=5000': '{ count: 5000 }',
+    'optimizer.schedule={kind: cosine, warmup: 5}': '{ epochs: 5 }',
+    'optimizer.schedule={kind: step, every: 10}': '{ epochs: 10 }',
+    'training.evaluate_every=50': '{ steps: 50 }',
+  };
+  for (const [set, meant] of Object.entries(bare)) {
+    const text = told(set);
+    t.ok(text.includes(`did you mean ${meant}?`), text);
+    t.match(text, /has the wrong type/);
+  }
+  t.notMatch(told('dataset.validation=-1'), /did you mean/);
+  const scaled = MINIMAL.replace(/dataset: .*/, 'dataset: { kind: npz, path: a.npz, normalize: minmax }');
+  const { diagnostics } = failure(() => loadExperiment(write('scaled.yaml', scaled)));
+  t.match(diagnostics, [{ code: 'config/choice', suggestion: 'min_max' }]);
+  t.equal(diagnostics.length, 1);
+});
+
+t.test('labels that would silently enlarge the model', async t => {
+  const file = write('labels.yaml', MINIMAL);
+  const train = (values: number[]): FileLabels => ({
+    values: Int32Array.from(values),
+    at: index => ({ name: `y[${index}]`, value: String(values[index]), place: { file: 'a.npz' } }),
+  });
+  const judge = (labels: number[], test: number[], ...set: string[]) => {
+    const facts = labelFacts(train(labels), train(test));
+    const numClasses = Math.max(...labels, ...test) + 1;
+    const split = { count: 10, targets: { kind: 'class', numClasses, perStep: false } } as const;
+    const data = {
+      input: { kind: 'number', size: 1 } as const,
+      sequenceLength: 1,
+      train: split,
+      test: split,
+      labels: facts,
+    };
+    try {
+      const { diagnostics, warnings, sizes } = checkAgainstData(loadExperiment(file, { set }), data);
+      return [
+        ...diagnostics.map(d => d.message),
+        ...warnings.map(d => `warning: ${d.message}`),
+        sizes.outputSize,
+      ];
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      return error.diagnostics.map(d => `${error.exitCode} ${d.file}: ${d.message} | ${d.expected}`);
+    }
+  };
+  t.same(judge([2, 0, 1, -100], [0, 2]), [3], 'nothing to say');
+  t.same(judge([3, 0, 1], [0]), [
+    'warning: 1 of 4 classes never occur in the training labels (2); `model.num_classes: 4` says that this is meant',
+    4,
+  ]);
+  t.same(judge([3, 1, 2], [1]), [
+    'warning: no training label is 0. Labels start at 0; do yours start at 1? If intended, set `model.num_classes: 4`',
+    4,
+  ]);
+  t.same(judge([0, 7, 1, 2, 3, 255, 4], [0, 255]), [
+    '5 a.npz: y[5] is 255, and 249 of the 256 classes up to it never occur in the training labels | labels that count from 0, or `model.num_classes: 256` if it is meant',
+  ]);
+  t.match(judge([0, 3], [0]), [/^warning: 2 of 4 classes/, 4], 'half of the classes is not yet absurd');
+  t.match(judge([0, 4], [0]), [/^5 .*y\[1\] is 4, and 3 of the 5 classes/], 'more than half is');
+  t.same(judge([0, 1], [1, 2, 3, 0]), [
+    '5 a.npz: y[1] is 2, which is no class of the training labels | one of the 2 classes of the training labels, or `model.num_classes: 4` if it is meant',
+  ]);
+  t.match(judge([0, 9], [12]), [/y\[1\] is 9/, /y\[0\] is 12/], 'both at once');
+  t.same(judge([0, 9], [12], 'model.num_classes=20'), [20], 'a number that is given settles it');
+  t.match(judge([0, 1], [0, 255], 'model.num_classes=5'), [
+    /^the labels need 256 classes: y\[1\] in a\.npz is 255$/,
+    5,
+  ]);
+  t.match(
+    judge([0, 9], [0], 'loss.kind=mse'),
+    [/^loss mse needs value targets/, 10],
+    'no label matters to mse',
+  );
+});
+
+t.test('a limit beyond the data is told', async t => {
+  const file = write('limit.yaml', MINIMAL.replace('a.npz }', 'a.npz, limit: 11 }'));
+  const split = { count: 11, targets: { kind: 'class', numClasses: 2, perStep: false } } as const;
+  const data = { input: { kind: 'number', size: 1 } as const, sequenceLength: 1, train: split, test: split };
+  const warnings = (count: number) =>
+    checkAgainstData(loadExperiment(file), { ...data, train: { ...split, count } }).warnings;
+  t.same(warnings(11), []);
+  t.match(warnings(10), [
+    {
+      code: 'data/limit',
+      message: 'dataset.limit is 11, but there are only 10 training sequences; all are used',
+      line: 3,
+      column: 43,
+    },
+  ]);
+});
+
+t.test('near names', async t => {
+  const near: [string, string[], string | undefined][] = [
+    ['nmae', ['name', 'seed'], 'name'],
+    ['sede', ['seed'], 'seed'],
+    ['lstm', ['gru', 'lstm'], 'lstm'],
+    ['lsmt', ['gru', 'lstm'], 'lstm'],
+    ['emna', ['name'], undefined],
+    ['learning_raet', ['learning_rate'], 'learning_rate'],
+    ['ab', ['ba'], 'ba'],
+    ['a', ['b'], undefined],
+  ];
+  for (const [word, candidates, wanted] of near) t.equal(nearest(word, candidates), wanted, word);
+});
+
+t.test('the schema explains itself', async t => {
+  const keys = allKeys();
+  t.ok(keys.length > 10);
+  t.same(keys.flatMap(unexplained), []);
+  t.ok(isClosed(experimentSchema()), 'every object is closed');
+});
+
+t.test('every schema is one, and compiles', async t => {
+  const drafts = [new Ajv(), new Ajv2019()];
+  const files = readdirSync(join(packageRoot, 'schemas')).filter(file => file.endsWith('.schema.json'));
+  const names = files.map(file => file.replace('.schema.json', ''));
+  t.ok(names.length > 5);
+  const parsed = parseDocument(MINIMAL).toJS() as object;
+  for (const name of names) {
+    // the validator that the program makes takes schemas as they are
+    const schema = readSchema(name) as { readonly $schema: string };
+    const metaSchema = drafts[schema.$schema.includes('2019-09') ? 1 : 0];
+    t.ok(metaSchema.validateSchema(schema), metaSchema.errorsText());
+    const [built, fresh] = [compileSchema(name), compileValidator(schemaToValidate(name))];
+    for (const value of [1, {}, { version: 1, kind: 'x', event: 'x' }, { ...parsed, steps: [1] }, parsed]) {
+      t.equal(built(value), fresh(value), name);
+      t.same(built.errors, fresh.errors, `${name}: as compiled now`);
+    }
+    for (const form of ['complete', 'quick'] as const)
+      t.ok(readFileSync(validatorFile(name, form), 'utf8').includes(schemaHash(name)), 'npm run build');
+  }
+  for (const metaSchema of drafts) t.notOk(metaSchema.validateSchema({ type: 'number', minimum: 'x' }));
+});
+
+t.test('the quick validator accepts nothing that the complete one refuses', async t => {
+  const read = (folder: string) =>
+    readdirSync(folder)
+      .filter(file => file.endsWith('.yaml'))
+      .map(file => parseDocument(readFileSync(join(folder, file), 'utf8')))
+      .flatMap(document => (document.errors.length > 0 ? [] : (asJson(document) ?? [])));
+  const asJson = (document: Document) => {
+    try {
+      return JSON.parse(JSON.stringify(document.toJS() ?? null)) as Json;
+    } catch {
+      return undefined; // a fixture of what YAML forbids
+    }
+  };
+  const texts = [...read('configs'), ...read(VALID_FOLDER), ...read(BROKEN_FOLDER)];
+  const examples = allKeys().flatMap(({ schema }) => (schema.examples ?? []) as Json[]);
+  const random = RandomStream.of(0, 'test/quick-validator');
+  const quick = quickValidator('experiment');
+  let valid = 0;
+  const values = [
+    ...texts,
+    // one damaged value in a valid config, and an example where none belongs
+    ...Array.from({ length: 1500 }, () => mutateJson(pick(random, texts), random, examples)),
+  ];
+  for (const value of values) {
+    const isValid = compileSchema('experiment')(value);
+    if (isValid) valid++;
+    if (quick?.(value) !== isValid) t.equal(quick?.(value), isValid, JSON.stringify(value));
+  }
+  t.ok(valid > 40, `${valid} of ${values.length} are valid`);
+  for (const name of ['constructor', 'toString', 'hasOwnProperty'])
+    t.equal(quick?.({ ...(parseDocument(MINIMAL).toJS() as object), [name]: {} }), false, name);
+});
+
+t.test("the schema's own examples are valid", async t => {
+  for (const { path, schema } of allKeys()) {
+    if (path.length !== 1 || path[0] === 'extends') continue;
+    for (const example of schema.examples ?? []) {
+      const base = parseDocument(MINIMAL).toJS() as Record<string, unknown>;
+      t.same(validateAgainst('experiment', { ...base, [path[0]]: example }), [], path[0]);
+    }
+  }
+});
+
+t.test('generated types are current', async t => {
+  t.ok(await typesAreCurrent(), 'else run `node dist/src/cli/generate-types.js`');
+});
+
+const HOSTILE: Readonly<Record<string, (size: number) => string>> = {
+  brackets: repeated('['),
+  closers: repeated(']'),
+  commas: size => `a: [${repeated(',')(size)}`,
+  quotes: repeated("''\n"),
+  aliases: repeated('*a '),
+  anchors: repeated('&a '),
+  directives: repeated('%a\n'),
+  tags: size => `a: ${repeated('!a ')(size)}`,
+  colons: repeated(':\n'),
+  'one key': repeated('a'.repeat(47)),
+  'many keys': size => Array.from({ length: size / 5.5 }, (_, i) => `${i.toString(36)}:`).join('\n'),
+  'replacement characters': size => repeated('# \uFFFD\n')(size / 2),
+};
+
+function repeated(piece: string): (size: number) => string {
+  return size => piece.repeat(Math.floor(size / piece.length));
+}
+
+t.test('hostile files are refused, with work in proportion to their size', async t => {
+  const refusal = (text: (size: number) => string) => (size: number) => {
+    const file = write(`hostile-${size}.yaml`, text(size));
+    return () => {
+      const { exitCode } = failure(() => loadExperiment(file));
+      if (exitCode !== 2) throw new Error(`exit code ${exitCode}`);
+    };
+  };
+  for (const [name, text] of Object.entries(HOSTILE)) t.doesNotThrow(refusal(text)(65_000), name);
+  const blocks = new BlockCounter();
+  t.teardown(() => blocks.close());
+  for (const [name, text] of Object.entries(HOSTILE)) {
+    const times = blocks.growth(2000, refusal(text));
+    t.ok(times < 6, `${name}: four times the size is ${times.toFixed(1)} times the work`);
+  }
+  const wide = Array.from({ length: 31 }, () => 'wide.yaml').join(', ');
+  const file = write('wide-top.yaml', `extends: [${wide}]\n`);
+  write('wide.yaml', `extends: [wide-leaf.yaml, wide-leaf.yaml]\n`);
+  write('wide-leaf.yaml', 'seed: 1\n');
+  t.match(printed(failure(() => loadExperiment(file))), /leads to too many files/);
+});
+
+/**
+ * Any character, surrogates excepted; fast-check's own `binary` makes a table of all of them first,
+ * which takes seconds.
+ */
+const character = fc
+  .integer({ min: 0, max: 0x10ffff })
+  .filter(code => code < 0xd800 || code > 0xdfff)
+  .map(code => String.fromCodePoint(code));
+
+t.test('whatever happens to a config, a UserError or a result', async () => {
+  const texts = [
+    ...SAMPLES.map(name => readFileSync(join('configs', name), 'utf8')),
+    readFileSync(`${VALID_FOLDER}/anchors.yaml`, 'utf8'),
+    readFileSync(`${VALID_FOLDER}/same-as-base.json`, 'utf8'),
+  ];
+  const pieces = [
+    '[',
+    ']',
+    '{',
+    '}',
+    ':',
+    ': ',
+    '- ',
+    '? ',
+    '"',
+    "'",
+    '|',
+    '>',
+    '#',
+    '\n',
+    '\t',
+    '  ',
+    '&a ',
+    '*a',
+    '!t ',
+    '%',
+    '---\n',
+    '<<: ',
+    '...',
+    '\0',
+    '\uFEFF',
+    'null',
+    '1e999',
+    '-1',
+    '"__proto__": ',
+    ',',
+  ];
+  const edit = fc.record({
+    at: fc.nat(1500),
+    remove: fc.nat(12),
+    insert: fc.oneof(fc.constantFrom(...pieces), fc.string({ maxLength: 6, unit: character })),
+    times: fc.integer({ min: 1, max: 40 }),
+  });
+  const mutated = fc
+    .tuple(fc.constantFrom(...texts), fc.array(edit, { minLength: 1, maxLength: 6 }))
+    .map(([text, edits]) =>
+      edits.reduce((now, { at, remove, insert, times }) => {
+        const from = at % (now.length + 1);
+        return now.slice(0, from) + insert.repeat(times) + now.slice(from + remove);
+      }, text),
+    );
+  fc.assert(
+    fc.property(mutated, text => {
+      const file = write('mutated.yaml', text);
+      try {
+        loadExperiment(file);
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        if (error.exitCode !== 2 || error.diagnostics.length === 0) throw new Error('an empty error');
+        printed(error);
+      }
+    }),
+    { numRuns: 200, seed: 20260101 },
+  );
+});
+
+t.test('any --set gives a UserError or a result', async () => {
+  const file = write('set.yaml', MINIMAL);
+  const keys = allKeys().map(({ path }) => path.join('.'));
+  const value = fc.oneof(
+    fc.constantFrom('1', 'x', '[1]', '{a: 1}', 'null', '.nan', '', '*a', '&a 1'),
+    fc.string(),
+  );
+  const key = fc.oneof(fc.constantFrom(...keys), fc.string());
+  fc.assert(
+    fc.property(
+      fc.array(
+        fc.tuple(key, value).map(([k, v]) => `${k}=${v}`),
+        { maxLength: 4 },
+      ),
+      set => {
+        try {
+          loadExperiment(file, { set });
+        } catch (error) {
+          if (!(error instanceof UserError)) throw error;
+        }
+      },
+    ),
+    { numRuns: 200, seed: 20260102 },
+  );
+});

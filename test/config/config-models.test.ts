@@ -1,0 +1,405 @@
+import t from 'tap';
+import { configDiff, configExplain } from '../../src/cli/verbs/config.js';
+import { validate } from '../../src/cli/verbs/validate.js';
+import { checkAgainstData, type DataShape, layersOf, loadExperiment } from '../../src/config/index.js';
+import { flatValues } from '../../src/config/merge/flat.js';
+import { withoutYoungerDefaults, withYoungerDefaults } from '../../src/config/merge/younger-keys.js';
+import { branchesOf, schemaAt } from '../../src/config/schema/walk.js';
+import { effectsOf } from '../../src/review/comparison/effects.js';
+import { type Deciding, movedBetween } from '../../src/review/judging/deciding.js';
+import { failure, recorder, writerIn } from '../support/config-texts.js';
+
+const scratch = t.testdir({});
+const write = writerIn(scratch);
+
+const config = (
+  model: string,
+  training = 'num_epochs: 1, batch_size: 4, shuffle: false',
+): string => `version: 1
+name: models
+dataset: { kind: npz, path: a.npz }
+model: ${model}
+loss: { kind: cross_entropy }
+optimizer: { kind: adam, learning_rate: 0.01 }
+training: { ${training} }
+`;
+const load = (model: string, ...set: string[]) => loadExperiment(write('model.yaml', config(model)), { set });
+const modelOf = (model: string, ...set: string[]) => load(model, ...set).experiment.model;
+
+/**
+ * Each complaint as its code, the text it points at, what it says, what was expected and what is
+ * suggested.
+ */
+function complaints(model: string, training?: string, ...set: string[]): string[] {
+  const path = write('wrong.yaml', config(model, training));
+  return failure(() => loadExperiment(path, { set })).diagnostics.map(d =>
+    [
+      d.code.replace('config/', ''),
+      d.source?.slice((d.column ?? 1) - 1, (d.column ?? 1) - 1 + (d.length ?? 1)),
+      d.message,
+      d.expected,
+      d.suggestion,
+    ].join(' | '),
+  );
+}
+
+const HEAD = { from: 'last', hidden_sizes: [], activation: 'relu', dropout: 0 };
+
+t.test('equal layers are the same layer again and again', async t => {
+  const model = modelOf('{ cell: lstm, hidden_size: 8, num_layers: 3, bidirectional: true, dropout: 0.25 }');
+  t.same(model, {
+    cell: 'lstm',
+    hidden_size: 8,
+    layer_norm: false,
+    bidirectional: true,
+    num_layers: 3,
+    dropout: 0.25,
+    head: HEAD,
+  });
+  const layer = { cell: 'lstm', hidden_size: 8, layer_norm: false, bidirectional: true };
+  t.same(layersOf(model), [layer, layer, layer]);
+  t.same(layersOf(modelOf('{ cell: rnn, hidden_size: 8 }')), [
+    { cell: 'rnn', hidden_size: 8, nonlinearity: 'tanh', bidirectional: false },
+  ]);
+  const all = `{ cell: gru, hidden_size: 8, embedding: { size: 3, num_symbols: 5 }, num_classes: 3, init_from: w,
+    head: { from: mean, hidden_sizes: [4, 3], activation: tanh, dropout: 0.5 } }`;
+  t.same(
+    layersOf(modelOf(all)),
+    [{ cell: 'gru', hidden_size: 8, bidirectional: false }],
+    'nothing of the model',
+  );
+  t.match(modelOf(all), {
+    embedding: { size: 3, num_symbols: 5 },
+    head: { from: 'mean', hidden_sizes: [4, 3], activation: 'tanh', dropout: 0.5 },
+  });
+});
+
+t.test('listed layers have defaults of their own', async t => {
+  const model = modelOf(
+    '{ layers: [{ cell: lstm, hidden_size: 8, projection_size: 3 }, { cell: rnn, hidden_size: 4 }] }',
+  );
+  t.same(model, {
+    layers: [
+      { cell: 'lstm', hidden_size: 8, projection_size: 3, layer_norm: false, bidirectional: false },
+      { cell: 'rnn', hidden_size: 4, nonlinearity: 'tanh', bidirectional: false },
+    ],
+    dropout: 0,
+    head: HEAD,
+  });
+  t.equal(layersOf(model), 'layers' in model && model.layers);
+});
+
+t.test('each cell of the schema can be said in both forms, with the same keys', async t => {
+  const layer = schemaAt(['model', 'layers', 0], undefined);
+  const cells = (layer && branchesOf(layer)?.branches) ?? [];
+  t.ok(cells.length >= 4);
+  for (const { tag, schema } of cells) {
+    const [alone] = layersOf(modelOf(`{ cell: ${tag}, hidden_size: 5 }`));
+    t.same([alone], layersOf(modelOf(`{ layers: [{ cell: ${tag}, hidden_size: 5 }] }`)), tag);
+    for (const key of Object.keys(schema.properties ?? {})) {
+      t.ok(schemaAt(['model', key], { model: { cell: tag } }), `${tag}: ${key}`);
+      t.same(effectsOf(`model.layers.0.${key}`), effectsOf(`model.${key}`));
+      t.not(effectsOf(`model.${key}`)[0], 'unknown');
+    }
+  }
+  t.match(complaints('{ cell: transformer, hidden_size: 8 }'), [
+    /^unknown-kind \| transformer \| `model\.cell` has no choice "transformer" \| lstm \| gru \| rnn/,
+  ]);
+  t.match(complaints('{ kind: lstm, hidden_size: 8 }'), [
+    /^missing-key \| kind \| the key `cell` is missing in `model` \| `cell`: lstm \| gru \| .*\| cell$/,
+  ]);
+  t.match(complaints('{ layers: [{ hidden_size: 8 }] }'), [
+    /^missing-key .* the key `cell` is missing in `model\.layers\.0` \| `cell`: lstm \| gru/,
+  ]);
+  t.match(complaints('{ cell: gruu, hidden_size: 8 }'), [/^unknown-kind \| gruu .*\| gru$/]);
+  t.match(complaints('gru'), [
+    /^type \| gru .*a mapping with `layers`, or a mapping with `cell`: lstm.*\{ cell: gru \}$/,
+  ]);
+});
+
+t.test('a key of another cell is told with the cell that has it', async t => {
+  t.match(complaints('{ cell: gru, hidden_size: 8, projection_size: 3 }'), [
+    /^unknown-key \| projection_size \| .* it belongs to `cell: lstm`, but `cell` is gru here/,
+  ]);
+  t.match(
+    complaints(
+      '{ layers: [{ cell: lstm, hidden_size: 8 }, { cell: lstm, hidden_size: 8, nonlinearity: relu }] }',
+    ),
+    [
+      /^unknown-key \| nonlinearity \| unknown key `nonlinearity` in `model\.layers\.1`; it belongs to `cell: rnn`, but `cell` is lstm here/,
+    ],
+  );
+});
+
+t.test('layers are listed or equal, not both', async t => {
+  t.match(complaints('{ layers: [] }'), [/^length \| \[\] \| `model\.layers` must not be empty/]);
+  const both =
+    '{ layers: [{ cell: gru, hidden_size: 8 }], cell: gru, hidden_size: 8, num_layers: 2, bidirectional: true }';
+  t.match(complaints(both), [
+    /^unknown-key \| cell \| .* it cannot be combined with `layers`, whose items each have their own/,
+    /^unknown-key \| hidden_size \| .* it cannot be combined with `layers`, whose items each have their own/,
+    /^unknown-key \| num_layers \| .* it cannot be combined with `layers` \|/,
+    /^unknown-key \| bidirectional \| .* it cannot be combined with `layers`, whose items each have their own/,
+  ]);
+  t.match(complaints('{ cell: gru, hidden_size: 8, layers: 2 }'), [
+    /^unknown-key \| layers .*\| num_layers$/,
+  ]);
+  t.match(complaints('{ layers: [{ cell: gru, hidden_size: 8, num_layers: 2 }] }'), [
+    /^unknown-key \| num_layers/,
+  ]);
+  t.match(complaints('{ layers: [{ cell: gru, hidden_size: 0 }, { cell: gru }] }'), [
+    /^range \| 0 \| `model\.layers\.0\.hidden_size` must be at least 1/,
+    /^missing-key .* the key `hidden_size` is missing in `model\.layers\.1`/,
+  ]);
+});
+
+t.test('names that people try', async t => {
+  const tried: [model: string, meant: string][] = [
+    ['{ cell: lstm, hidden_size: 8, proj_size: 3 }', 'projection_size'],
+    ['{ cell: lstm, hidden_size: 8, bi: true }', 'bidirectional'],
+    ['{ cell: lstm, hidden_size: 8, dropout_p: 0.1 }', 'dropout'],
+    ['{ cell: lstm, hidden_size: 8, embedding_dim: 3 }', 'embedding'],
+    ['{ cell: lstm, hidden_size: 8, layernorm: true }', 'layer_norm'],
+    ['{ cell: rnn, hidden_size: 8, activation: relu }', 'nonlinearity'],
+    ['{ cell: lstm, hidden_size: 8, embedding: { size: 1, vocab_size: 3 } }', 'num_symbols'],
+    ['{ cell: lstm, hidden_size: 8, embedding: { size: 1, num_embeddings: 3 } }', 'num_symbols'],
+    ['{ cell: lstm, hidden_size: 8, embedding: { embedding_dim: 3 } }', 'size'],
+    ['{ cell: lstm, hidden_size: 8, head: { pooling: max } }', 'from'],
+    ['{ cell: lstm, hidden_size: 8, head: { hidden: [3] } }', 'hidden_sizes'],
+  ];
+  for (const [model, meant] of tried) {
+    t.match(complaints(model), [new RegExp(`^unknown-key .*\\| ${meant}$`)], model);
+  }
+  t.match(
+    complaints(
+      '{ cell: gru, hidden_size: 8 }',
+      'num_epochs: 1, batch_size: 1, stateful: true, bucketing: true',
+    ),
+    [/^unknown-key \| stateful .*\| carry_state$/, /^unknown-key \| bucketing .*\| bucket_by_length$/],
+  );
+  t.match(complaints('{ cell: gru, hidden_size: 8, head: { hidden_sizes: 64 } }'), [
+    /^type \| 64 \| .* \| a list of whole numbers \| \[64\]$/,
+  ]);
+  t.match(complaints('{ cell: gru, hidden_size: 8, head: { from: average } }'), [
+    /last \| final \| mean \| max \| every/,
+  ]);
+  t.match(complaints('{ cell: gru, hidden_size: 8, dropout: 1 }'), [/^range \| 1 .* must be below 1/]);
+});
+
+t.test('--set, extends and what they leave of the other form', async t => {
+  const equal = '{ cell: lstm, hidden_size: 8, projection_size: 3, num_layers: 2, dropout: 0.5 }';
+  t.match(modelOf(equal, 'model.bidirectional=true'), { bidirectional: true, projection_size: 3 });
+  const listed = 'model.layers=[{cell: gru, hidden_size: 3}, {cell: rnn, hidden_size: 4}]';
+  const gru = { cell: 'gru', hidden_size: 3, bidirectional: false };
+  const rnn = { cell: 'rnn', hidden_size: 4, nonlinearity: 'tanh', bidirectional: false };
+  t.same(modelOf(equal, listed), { layers: [gru, rnn], dropout: 0.5, head: HEAD });
+  t.same(
+    modelOf(equal, 'model.layers.1.bidirectional=true', listed),
+    modelOf(equal, listed, 'model.layers[1].bidirectional=true'),
+  );
+  t.match(modelOf(equal, 'model.layers.1.bidirectional=true', listed), {
+    layers: [gru, { ...rnn, bidirectional: true }],
+  });
+  t.match(modelOf(equal, listed, 'model.layers.0.cell=lstm'), {
+    layers: [{ cell: 'lstm', layer_norm: false }, rnn],
+  });
+  t.same(
+    layersOf(modelOf(equal, 'model.cell=gru')),
+    [gru, gru].map(layer => ({ ...layer, hidden_size: 8 })),
+  );
+  const mixed = '{ layers: [{ cell: lstm, hidden_size: 8 }], dropout: 0.5 }';
+  t.same(modelOf(mixed, 'model.cell=gru', 'model.hidden_size=3'), {
+    ...gru,
+    num_layers: 1,
+    dropout: 0.5,
+    head: HEAD,
+  });
+  t.match(complaints(mixed, undefined, 'model.hidden_size=3'), [
+    /^unknown-key \| hidden_size \| .*cannot be combined with `layers`/,
+  ]);
+
+  const base = write('base.yaml', config(equal));
+  const derived = write(
+    'derived.yaml',
+    `extends: ${base}\nmodel: { layers: [{ cell: gru, hidden_size: 3 }] }\n`,
+  );
+  t.same(loadExperiment(derived).experiment.model, { layers: [gru], dropout: 0.5, head: HEAD });
+  const back = write('back.yaml', `extends: ${derived}\nmodel: { cell: gru, hidden_size: 3 }\n`);
+  t.same(loadExperiment(back).experiment.model, { ...gru, num_layers: 1, dropout: 0.5, head: HEAD });
+});
+
+t.test('explain and diff', async t => {
+  const [a, b] = [
+    write('a.yaml', config('{ layers: [{ cell: gru, hidden_size: 3 }, { cell: gru, hidden_size: 3 }] }')),
+    write('b.yaml', config('{ layers: [{ cell: gru, hidden_size: 3 }, { cell: rnn, hidden_size: 3 }] }')),
+  ];
+  const explained = recorder();
+  await configExplain(a, 'model.layers.1.bidirectional', { set: [], json: true }, explained);
+  t.match(JSON.parse(explained.outText()), {
+    key: 'model.layers.1.bidirectional',
+    default: false,
+    values: [{ value: false, origin: 'default' }],
+  });
+  const differing = recorder();
+  await configDiff([a, b], { set: [], json: true }, differing).catch(() => undefined);
+  const keys = (JSON.parse(differing.outText()) as { differences: { key: string }[] }).differences.map(
+    ({ key }) => key,
+  );
+  t.same(keys, ['model.layers.1.cell', 'model.layers.1.nonlinearity']);
+});
+
+t.test('younger keys at their defaults leave a config its hash', async t => {
+  // written by the program before it had these keys
+  t.equal(
+    loadExperiment('configs/mnist-lstm.yaml').hash,
+    '00b7aed70b43ea07dbc4bd17e11f8ad7223a64a3482714afd49a1649e5f12978',
+  );
+  t.equal(
+    loadExperiment('configs/mnist-lstm.yaml').stepHash,
+    'bc7a502857d7899fda9698a7821e3808bf9159636a0ed4bc3b4df327ee5dc8f2',
+  );
+  const plain = load('{ cell: lstm, hidden_size: 8 }').hash;
+  const same = [
+    'model.bidirectional=false',
+    'model.layer_norm=false',
+    'model.dropout=0',
+    'model.head.hidden_sizes=[]',
+    'training.carry_state=false',
+  ];
+  t.equal(load('{ cell: lstm, hidden_size: 8 }', ...same).hash, plain);
+  const others = [
+    'model.bidirectional=true',
+    'model.layer_norm=true',
+    'model.dropout=0.1',
+    'model.head.hidden_sizes=[3]',
+    'model.head.activation=tanh',
+    'model.head.dropout=0.1',
+    'model.projection_size=3',
+    'training.carry_state=true',
+    'training.bucket_by_length=true',
+    'model.num_layers=2',
+  ];
+  const hashes = new Set(others.map(set => load('{ cell: lstm, hidden_size: 8 }', set).hash));
+  t.equal(hashes.add(plain).size, others.length + 1);
+});
+
+t.test('a run from before a key is compared as one with its default', async t => {
+  const old = {
+    version: 1,
+    model: { cell: 'lstm', hidden_size: 8, num_layers: 1, head: { from: 'last' } },
+    training: { num_epochs: 1, batch_size: 4, shuffle: false },
+    another: { key: [1] },
+  };
+  const now = withYoungerDefaults(old);
+  t.same(now, {
+    ...old,
+    model: { ...old.model, layer_norm: false, bidirectional: false, dropout: 0, head: HEAD },
+    training: { ...old.training, bucket_by_length: false, carry_state: false },
+  });
+  t.same(withoutYoungerDefaults(now), old);
+  const layers = { model: { layers: [{ cell: 'lstm', hidden_size: 8, layer_norm: true }] } };
+  t.match(withYoungerDefaults(layers), { model: { layers: [{ layer_norm: true, bidirectional: false }] } });
+  const deciding = (config: unknown): Deciding => ({
+    config: Object.fromEntries(flatValues(config)) as Deciding['config'],
+    datasets: [],
+    versions: {},
+    backend: { name: 'cpu', executor: 'x', arithmetic: 'y', adapter: null } as unknown as Deciding['backend'],
+  });
+  t.same(movedBetween(deciding(old), deciding(now)), [], 'as of a baseline');
+  const other = { ...now, model: { ...now.model, bidirectional: true } };
+  t.match(movedBetween(deciding(old), deciding(other)), [
+    { key: 'model.bidirectional', from: false, to: true },
+  ]);
+});
+
+t.test('what a layer norm, a projection and carried state exclude', async t => {
+  t.match(complaints('{ cell: lstm, hidden_size: 8, projection_size: 8 }'), [
+    /^projection-size \| 8 \| `projection_size` must be less than `hidden_size`, which is 8 \| at most 7/,
+  ]);
+  t.match(
+    complaints(
+      '{ layers: [{ cell: gru, hidden_size: 1 }, { cell: lstm, hidden_size: 8, projection_size: 3, layer_norm: true }] }',
+    ),
+    [/^layer-norm \| layer_norm \| .*cannot be combined: layer normalization/],
+  );
+  const carrying = 'num_epochs: 1, batch_size: 4, carry_state: true';
+  t.match(complaints('{ cell: gru, hidden_size: 8 }', carrying), [
+    /^carry-state \| carry_state .* cannot be combined with `shuffle`: row b/,
+  ]);
+  t.match(complaints('{ cell: gru, hidden_size: 8 }', `${carrying}, shuffle: true, bucket_by_length: true`), [
+    /^carry-state \| shuffle /,
+    /^carry-state \| bucket_by_length /,
+  ]);
+  t.match(complaints('{ cell: gru, hidden_size: 8, bidirectional: true }', `${carrying}, shuffle: false`), [
+    /^carry-state \| bidirectional \| `carry_state` cannot be combined with `bidirectional`: the reverse direction starts at the end/,
+  ]);
+  t.match(
+    complaints(
+      '{ layers: [{ cell: gru, hidden_size: 8 }, { cell: rnn, hidden_size: 8, bidirectional: true }] }',
+      `${carrying}, shuffle: false`,
+    ),
+    [/^carry-state \| bidirectional /],
+  );
+  t.ok(load('{ cell: gru, hidden_size: 8, head: { from: every } }', 'training.carry_state=true'));
+});
+
+const SHAPE: DataShape = {
+  input: { kind: 'number', size: 3 },
+  sequenceLength: 5,
+  train: {
+    count: 9,
+    targets: { kind: 'class', numClasses: 2, perStep: false },
+    lengths: Int32Array.of(5, 4),
+  },
+  test: { count: 9, targets: { kind: 'class', numClasses: 2, perStep: false } },
+};
+
+t.test('what changes nothing is warned of', async t => {
+  const warnings = (model: string, train: Partial<DataShape['train']> = {}, ...set: string[]) =>
+    checkAgainstData(load(model, ...set), { ...SHAPE, train: { ...SHAPE.train, ...train } }).warnings.map(
+      d => `${d.code} ${d.message}`,
+    );
+  t.same(
+    warnings(
+      '{ cell: gru, hidden_size: 8, num_layers: 2, dropout: 0.5, head: { hidden_sizes: [3], dropout: 0.5 } }',
+    ),
+    [],
+  );
+  t.match(warnings('{ cell: gru, hidden_size: 8, dropout: 0.5, head: { dropout: 0.5 } }'), [
+    /^config\/no-dropout `model\.dropout` applies between recurrent layers/,
+    /^config\/no-dropout `model\.head\.dropout` applies to the layers of `hidden_sizes`/,
+  ]);
+  t.same(warnings('{ cell: gru, hidden_size: 8 }', {}, 'training.bucket_by_length=true'), []);
+  t.match(
+    warnings('{ cell: gru, hidden_size: 8 }', { lengths: undefined }, 'training.bucket_by_length=true'),
+    [/^data\/one-length .*`bucket_by_length` has no effect/],
+  );
+});
+
+t.test('validate finds without data what a kind of data already says', async t => {
+  const io = recorder();
+  const mnist = write(
+    'mnist.yaml',
+    config('{ cell: gru, hidden_size: 8, embedding: { size: 3 } }').replace(
+      'kind: npz, path: a.npz',
+      'kind: mnist',
+    ),
+  );
+  t.equal(await validate([mnist], { format: 'text', set: [] }, io), 2);
+  t.match(
+    io.errText(),
+    /mnist\.yaml:4:\d+: an embedding needs symbols, but each step of the dataset is a vector of numbers/,
+  );
+  const steps = write(
+    'steps.yaml',
+    config('{ cell: gru, hidden_size: 8, head: { from: mean } }').replace(
+      'kind: npz, path: a.npz',
+      'kind: synthetic, problem: copy_memory, delay: 3, train_size: 8, test_size: 4',
+    ),
+  );
+  t.equal(await validate([steps], { format: 'text', set: [] }, io), 2);
+  t.match(
+    io.errText(),
+    /the head has one output per sequence, but the dataset has one target per step[\s\S]*expected: from: every/,
+  );
+});

@@ -1,0 +1,148 @@
+/** Sequences that stand in two splits: what was trained on must not be reported. */
+import fc from 'fast-check';
+import t from 'tap';
+import { type ComparedSequences, sharedSequences } from '../../src/config/rules/equal-sequences.js';
+import { floats, integers, type NpyContent, npz, Workplace } from '../support/cli.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+const STEPS = 2;
+
+/** A split of sequences of two numbers and a target. */
+function split(rows: readonly (readonly number[])[]): ComparedSequences {
+  return {
+    count: rows.length,
+    targets: { values: Int32Array.from(rows, row => row[STEPS]) },
+    read(index, out, offset, stepStride) {
+      for (let step = 0; step < STEPS; step++) out[offset + step * stepStride] = rows[index][step];
+    },
+  };
+}
+
+t.test('they are those that comparing each with each finds', async () => {
+  const row = fc.tuple(fc.integer({ min: 0, max: 9 }), fc.float({ noNaN: true }), fc.nat(1));
+  const rows = fc.array(row, { minLength: 1, maxLength: 12 });
+  const key = (one: readonly number[]) => one.map(value => (Object.is(value, -0) ? '-0' : value)).join();
+  const property = fc.property(rows, rows, rows, (train, validation, common) => {
+    // distinct training sequences, so that equal ones are told
+    const seen = [...new Map([...train, ...common].map(one => [key(one), one])).values()];
+    const held = [...validation, ...common];
+    const found = sharedSequences([split(seen), split(held)], { steps: STEPS, width: 1 });
+    const known = new Set(seen.map(key));
+    const expected = held.filter(one => known.has(key(one))).length;
+    if (expected !== (found[0]?.count ?? 0)) return false;
+    return found.every(({ example }) => key(held[example.of]) === key(seen[example.among]));
+  });
+  fc.assert(property, { numRuns: 300 });
+});
+
+t.test('the work grows with the sequences, not with their pairs', async t => {
+  let reads = 0;
+  const counted = (count: number) => ({
+    ...split(Array.from({ length: count }, (_, i) => [i, 0, 0])),
+    read: (index: number, out: Float32Array) => {
+      reads++;
+      out[0] = index;
+    },
+  });
+  sharedSequences([counted(500), counted(400), counted(300)], { steps: STEPS, width: 1 });
+  // each hashed once a split and once a pair, each equal one compared, which reads two
+  t.ok(reads < 500 * (3 + 2 * 3) + 1000, `${reads} reads`);
+});
+
+t.test('few different sequences are usual, and say nothing', async t => {
+  const categories = split(Array.from({ length: 40 }, (_, i) => [i % 3, 0, 0]));
+  t.same(sharedSequences([categories, categories], { steps: STEPS, width: 1 }), []);
+});
+
+const config = (dataset: object, loss = 'cross_entropy') => ({
+  version: 1,
+  name: 'equal',
+  dataset,
+  model: { cell: 'gru', hidden_size: 2 },
+  loss: { kind: loss },
+  optimizer: { kind: 'adam', learning_rate: 0.1 },
+  training: { num_epochs: 1, batch_size: 4 },
+});
+
+const warned = async (dataset: object, loss?: string): Promise<string[]> => {
+  const { code, stdout, stderr } = await work.cellrun('validate', work.config(config(dataset, loss)));
+  if (code !== 0) throw new Error(stderr);
+  return `${stdout}${stderr}`.split('\n').filter(line => line.includes('split too'));
+};
+
+t.test('an archive and a table with a leak name a pair', async t => {
+  const part = (first: number, count: number, shift = 0): Record<string, NpyContent> => ({
+    x: floats(
+      [count, 2, 1],
+      Array.from({ length: 2 * count }, (_, i) => Math.sin(first * 2 + i)),
+    ),
+    y: integers(
+      [count],
+      Array.from({ length: count }, (_, i) => (first + i + shift) % 2),
+    ),
+  });
+  const archive = (test: Record<string, NpyContent>) => {
+    const { x, y } = part(0, 20);
+    return { kind: 'npz', path: work.file('a.npz', npz({ x, y, x_test: test.x, y_test: test.y })) };
+  };
+  t.same(await warned(archive(part(20, 5))), []);
+  t.same(await warned(archive(part(17, 5, 1))), [], 'with another target they are no copies');
+  const [told, ...others] = await warned(archive(part(17, 5)));
+  t.match(
+    told,
+    /3 sequences of the test split are in the training split too, with the same target: x_test\[0\] equals x\[17\]/,
+  );
+  t.same(others, []);
+  // drawn from the same array: rows that stand in it twice
+  const twice = part(0, 20);
+  const doubled = work.file(
+    'twice.npz',
+    npz({
+      x: floats([40, 2, 1], [...(twice.x.values as Float32Array), ...(twice.x.values as Float32Array)]),
+      y: integers(
+        [40],
+        Array.from({ length: 40 }, (_, i) => (i % 20) % 2),
+      ),
+    }),
+  );
+  const drawn = { kind: 'npz', path: doubled, test_fraction: 0.2, validation: { fraction: 0.2 } };
+  const splits = await warned(drawn);
+  t.ok(splits.length >= 2, splits.join('\n'));
+  const [, one, other] = /x\[(\d+)\] equals x\[(\d+)\]/.exec(splits[0]) ?? [];
+  t.equal(Number(one) % 20, Number(other) % 20);
+
+  const row = (i: number) => `${Math.sin(i)},${i / 10}`;
+  const table = (name: string, rows: readonly number[]) =>
+    work.file(name, `a,y\n${rows.map(row).join('\n')}\n`);
+  const csv = {
+    kind: 'csv',
+    path: table('train.csv', [0, 1, 2, 3, 4]),
+    features: ['a'],
+    target: 'y',
+    target_kind: 'value',
+  };
+  t.same(await warned({ ...csv, test_path: table('test.csv', [5, 6]) }, 'mse'), []);
+  t.match(await warned({ ...csv, test_path: table('test.csv', [5, 3, 6]) }, 'mse'), [
+    /1 sequence of the test split is in the training split too, with the same target: line 3 equals line 5/,
+  ]);
+});
+
+t.test('names that two splits share are told first', async t => {
+  const rows = (first: number) => floats([4, 1, 1], [first, first + 0.1, first + 0.2, first + 0.3]);
+  const y = integers([4], [0, 1, 0, 1]);
+  const path = work.file(
+    'ids.npz',
+    npz({
+      x: rows(0),
+      y,
+      ids: integers([4], [11, 12, 13, 14]),
+      x_test: rows(1),
+      y_test: y,
+      ids_test: integers([4], [21, 12, 22, 23]),
+    }),
+  );
+  const { stdout, stderr } = await work.cellrun('validate', work.config(config({ kind: 'npz', path })));
+  t.match(`${stdout}${stderr}`, /1 id is in both the training and the test split: "12"/);
+});

@@ -1,0 +1,142 @@
+/** Synthetic problems, and which sequences form which batch. */
+import { createHash } from 'node:crypto';
+import fc from 'fast-check';
+import t from 'tap';
+import { type BatchOptions, BatchOrder, inputWidth, sequentialBatches } from '../../src/data/index.js';
+import { classes, closeTo, complaints, open, sequence } from '../support/data-files.js';
+
+t.test('synthetic: the adding problem', async t => {
+  const config = { kind: 'synthetic', problem: 'adding', train_size: 400, test_size: 3 } as const;
+  const odd = fc.asyncProperty(
+    fc.integer({ min: 2, max: 40 }),
+    fc.integer({ min: 0, max: 1e6 }),
+    async (T, seed) => {
+      const data = await open({ ...config, train_size: 4, sequence_length: T }, seed);
+      for (let i = 0; i < 4; i++) {
+        const steps = sequence(data, data.train, i);
+        const marked = steps.flatMap(([, marker], s) => (marker === 1 ? [s] : []));
+        const half = Math.floor(T / 2);
+        if (marked.length !== 2 || !(marked[0] < half && marked[1] >= half)) return false;
+        if (steps.some(([value, marker]) => !(value >= 0 && value <= 1) || (marker !== 0 && marker !== 1)))
+          return false;
+        const target = data.train.targets.values.subarray(i, i + 1)[0];
+        if (!closeTo(target, steps[marked[0]][0] + steps[marked[1]][0], 1e-6)) return false;
+      }
+      return true;
+    },
+  );
+  await fc.assert(odd, { numRuns: 30, seed: 1 });
+  const data = await open({ ...config, sequence_length: 50 });
+  const targets = [...data.train.targets.values];
+  const mean = targets.reduce((a, b) => a + b, 0) / 400;
+  const variance = targets.reduce((a, b) => a + (b - mean) ** 2, 0) / 399;
+  t.ok(closeTo(mean, 1, 0.08) && closeTo(variance, 1 / 6, 0.04), `mean ${mean}, variance ${variance}`);
+  const fewer = await open({ ...config, sequence_length: 50, train_size: 5 });
+  t.same(
+    [...fewer.train.targets.values],
+    targets.slice(0, 5),
+    'the first sequences do not depend on the size',
+  );
+  t.equal(
+    (await open({ ...config, sequence_length: 50, seed: 0 }, 9)).digests[0].sha256,
+    data.digests[0].sha256,
+  );
+  t.not((await open({ ...config, sequence_length: 50 }, 9)).digests[0].sha256, data.digests[0].sha256);
+  t.match(await complaints(2, () => open({ ...config, delay: 5 })), [
+    /adding is given its length by .*sequence_length/,
+  ]);
+  t.match(await complaints(2, () => open({ ...config, sequence_length: 65536, train_size: 1e7 })), [
+    /^data\/too-large .* a sequence has 131072 values \| expected at most 2048 sequences .* got 10000000$/,
+  ]);
+  const large = open({ ...config, sequence_length: 65536, test_size: 1e7 });
+  t.match(await large.catch((error: unknown) => error), {
+    diagnostics: [{ keyPath: ['dataset', 'test_size'] }],
+  });
+});
+
+t.test('synthetic: the copy-memory problem', async t => {
+  const config = { kind: 'synthetic', problem: 'copy_memory', train_size: 300, test_size: 2 } as const;
+  const data = await open({ ...config, delay: 7 });
+  t.same([inputWidth(data.input), data.sequenceLength], [10, 27]);
+  const counts = new Array(8).fill(0);
+  for (let i = 0; i < 300; i++) {
+    const steps = sequence(data, data.train, i);
+    const symbols = steps.map(step => step.indexOf(1));
+    const shape = [...new Array(6).fill(8), 9, ...new Array(10).fill(8)];
+    const expected = [...new Array(17).fill(8), ...symbols.slice(0, 10)];
+    if (JSON.stringify(symbols.slice(10)) !== JSON.stringify(shape)) t.fail(`inputs ${symbols}`);
+    const targets = classes(data.train).slice(27 * i, 27 * i + 27);
+    if (JSON.stringify(targets) !== JSON.stringify(expected)) t.fail(`targets ${targets}`);
+    if (steps.some(step => step.reduce((a, b) => a + b) !== 1)) t.fail('not one-hot');
+    for (const symbol of symbols.slice(0, 10)) counts[symbol]++;
+  }
+  // Chi-squared with 7 degrees of freedom: 24.3 is passed once in a thousand seeds.
+  t.ok(counts.reduce((a, n) => a + (n - 375) ** 2 / 375, 0) < 24.3, `symbols ${counts}`);
+  t.match(data.train.targets, { kind: 'class', numClasses: 9, perStep: true });
+  t.match(await complaints(2, () => open({ ...config, delay: 0 })), [/delay of 1 or more/]);
+});
+
+t.test('batches: each index once an epoch, resumable anywhere', async t => {
+  const options: BatchOptions = { count: 10, batchSize: 4, shuffle: true, lastBatch: 'train', seed: 3 };
+  const epochOf = (order: BatchOrder): number[] =>
+    Array.from({ length: order.batchesPerEpoch }, () => [...order.next()]).flat();
+  const property = fc.property(
+    fc.integer({ min: 1, max: 60 }),
+    fc.integer({ min: 1, max: 20 }),
+    fc.boolean(),
+    fc.nat(30),
+    (count, batchSize, shuffle, taken) => {
+      const all = { ...options, count, batchSize, shuffle };
+      const order = new BatchOrder(all);
+      const indices = epochOf(order).sort((a, b) => a - b);
+      if (indices.some((index, i) => index !== i) || indices.length !== count) return false;
+      for (let i = 0; i < taken; i++) order.next();
+      const restored = BatchOrder.restore(all, JSON.parse(JSON.stringify(order.state)));
+      return Array.from({ length: 9 }).every(() => {
+        if (JSON.stringify(restored.state) !== JSON.stringify(order.state)) return false;
+        return [...restored.next()].join() === [...order.next()].join();
+      });
+    },
+  );
+  fc.assert(property, { numRuns: 200, seed: 1 });
+  const order = new BatchOrder({ ...options, count: 100 });
+  const first = epochOf(order);
+  t.same([order.epoch, order.position], [1, 0]);
+  t.not(first.join(), epochOf(order).join(), 'epochs differ');
+  t.equal(
+    createHash('sha256').update(Uint32Array.from(first)).digest('hex'),
+    '05184ac43923d105ffa2a3aa72fc0bccb41f607cf4a65961332550727675af17',
+    'the first permutation of this seed never changes',
+  );
+  const dropping = new BatchOrder({ ...options, lastBatch: 'drop' });
+  t.same([dropping.batchesPerEpoch, dropping.droppedPerEpoch, epochOf(dropping).length], [2, 2, 8]);
+  t.same(epochOf(new BatchOrder({ ...options, shuffle: false })), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  t.same(
+    [...sequentialBatches(10, 4)].map(b => [...b]),
+    [
+      [0, 1, 2, 3],
+      [4, 5, 6, 7],
+      [8, 9],
+    ],
+  );
+  t.match(await complaints(2, () => new BatchOrder({ ...options, lastBatch: 'drop', batchSize: 11 })), [
+    /one batch/,
+  ]);
+  const { state } = order;
+  for (const bad of [
+    { position: 25 },
+    { epoch: -1 },
+    { count: 99, position: 1 },
+    { generator: [0, 0, 0, 0] },
+    { generator: [1] },
+  ]) {
+    const restore = () => BatchOrder.restore({ ...options, count: 100 }, { ...state, ...bad });
+    t.match(await complaints(5, restore), [/^data\/batch-state/], JSON.stringify(bad));
+  }
+  const places = new Array(5).fill(0);
+  for (let seed = 0; seed < 500; seed++) {
+    places[epochOf(new BatchOrder({ ...options, count: 5, seed })).indexOf(0)]++;
+  }
+  // Chi-squared with 4 degrees of freedom: 18.5 is passed once in a thousand.
+  t.ok(places.reduce((a, n) => a + (n - 100) ** 2 / 100, 0) < 18.5, `places ${places}`);
+});

@@ -1,0 +1,244 @@
+/**
+ * Features and value targets scaled by the training split, against scikit-learn, and what a run
+ * keeps of it.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { checkAgainstData, loadExperiment } from '../../src/config/index.js';
+import type { Dataset, DatasetConfig, Split } from '../../src/data/index.js';
+import { openData } from '../../src/training/run/data.js';
+import { packageRoot } from '../../src/util/root.js';
+import { floats, integers, npz, Workplace } from '../support/cli.js';
+import { closeTo, complaints, open, sequence } from '../support/data-files.js';
+
+const FOLDER = join(packageRoot, 'test/fixtures/scaling');
+const PATH = join(FOLDER, 'scaling.npz');
+const METHODS = ['standard', 'min_max'] as const;
+
+interface Expected {
+  readonly features: readonly (readonly number[])[];
+  readonly targets: readonly (readonly number[])[];
+  readonly lengths: readonly number[];
+}
+
+interface Moments {
+  readonly mean: readonly number[];
+  readonly deviation: readonly number[];
+}
+
+const {
+  columns,
+  ...expected
+}: Record<(typeof METHODS)[number], Record<'_train' | '_validation' | '_test', Expected>> & {
+  readonly columns: Readonly<Record<'features' | 'targets', Moments>>;
+} = JSON.parse(readFileSync(join(FOLDER, 'scikit-learn.json'), 'utf8'));
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+/** The real steps of all sequences one after another. */
+function realSteps(data: Dataset, split: Split): number[][] {
+  return Array.from({ length: split.count }, (_, i) =>
+    sequence(data, split, i).slice(0, split.lengths?.[i]),
+  ).flat();
+}
+
+/** float32 of a number in scaled units, the unit being 1. */
+const allClose = (got: readonly number[], want: readonly number[]): boolean =>
+  got.length === want.length &&
+  got.every((value, i) => closeTo(value, want[i], 1e-6 * (1 + Math.abs(want[i]))));
+
+t.test('the numbers are those of scikit-learn, fitted on the training split alone', async t => {
+  for (const normalize of METHODS) {
+    const data = await open({ kind: 'npz', path: PATH, validation_arrays: true, normalize });
+    for (const name of ['train', 'validation', 'test'] as const) {
+      const split = data[name];
+      if (split === undefined) throw new Error(`the fixture has a ${name} split`);
+      const want = expected[normalize][`_${name}`];
+      t.ok(allClose(realSteps(data, split).flat(), want.features.flat()), `${normalize}: features, ${name}`);
+      t.ok(allClose([...split.targets.values], want.targets.flat()), `${normalize}: targets, ${name}`);
+      const short = want.lengths.findIndex(length => length < 4);
+      t.same(sequence(data, split, short)[3], [0, 0, 0, 0], 'padding stays 0');
+    }
+  }
+});
+
+t.test('what is scaled leads back to the units of the data', async t => {
+  const raw = await open({ kind: 'npz', path: PATH, validation_arrays: true, normalize: 'none' });
+  t.equal(raw.scaling, undefined);
+  t.equal(raw.columns, undefined);
+  for (const normalize of METHODS) {
+    const { test } = await open({ kind: 'npz', path: PATH, validation_arrays: true, normalize });
+    if (test.targets.kind !== 'value') throw new Error('the fixture has values');
+    const { values, scaling, size } = test.targets;
+    for (let i = 0; i < test.count; i++) {
+      const scaled = values.slice(i * size, (i + 1) * size);
+      if (typeof scaling !== 'object') throw new Error('all sequences are scaled alike');
+      const back = scaled.map((value, j) => value * scaling.scale[j] + scaling.offset[j]);
+      const want = raw.test.targets.values.subarray(i * size, (i + 1) * size);
+      t.ok(back.every((value, j) => closeTo(value, want[j], 1e-5 * Math.abs(want[j]))));
+    }
+  }
+});
+
+t.test('neither validation sequences nor what a limit leaves out count', async t => {
+  const x = floats([6, 1, 1], [1, 2, 4, 8, 100, 1000]);
+  const path = work.file(
+    'series.npz',
+    npz({
+      x,
+      y: integers([6], [0, 1, 0, 1, 0, 1]),
+      x_test: floats([1, 1, 1], [-50]),
+      y_test: integers([1], [0]),
+    }),
+  );
+  const config = { kind: 'npz', path, normalize: 'min_max' } as const;
+  const fitted = async (more: Partial<typeof config & DatasetConfig>) =>
+    (await open({ ...config, ...more } as DatasetConfig)).scaling;
+  t.same(await fitted({}), { method: 'min_max', features: { offset: [1], scale: [999] }, targets: null });
+  t.match(await fitted({ validation: { count: 2, select: 'last' } }), {
+    features: { offset: [1], scale: [7] },
+  });
+  t.match(await fitted({ limit: 2 }), { features: { offset: [1], scale: [1] } });
+  const symbols = work.file(
+    'symbols.npz',
+    npz({ x: integers([4, 2], [0, 1, 2, 1, 0, 1, 1, 1]), y: integers([4], [0, 1, 0, 1]) }),
+  );
+  t.match(
+    await complaints(2, () =>
+      open({ kind: 'npz', path: symbols, test_fraction: 0.5, normalize: 'standard' }),
+    ),
+    [/^data\/normalize \| the data have nothing to normalize/],
+  );
+});
+
+t.test('labels of 0 and 1 stay what they are', async t => {
+  const path = work.file(
+    'labels.npz',
+    npz({ x: floats([4, 1, 1], [1, 2, 3, 9]), y: floats([4, 2], [0, 1, 1, 1, 0, 1, 0, 1]) }),
+  );
+  const dataset = { kind: 'npz', path, test_fraction: 0.25, normalize: 'standard' } as const;
+  const data = await openData({ dataset, seed: 0, loss: { kind: 'binary_cross_entropy' } });
+  t.equal(data.scaling?.targets, null);
+  t.ok([...data.train.targets.values].every(value => value === 0 || value === 1));
+  const values = await openData({ dataset, seed: 0, loss: { kind: 'mse' } });
+  t.equal(values.scaling?.targets?.offset.length, 2);
+});
+
+const CONFIG = {
+  version: 1,
+  name: 'scaled',
+  dataset: { kind: 'npz', path: PATH, validation_arrays: true },
+  model: { cell: 'lstm', hidden_size: 3 },
+  loss: { kind: 'mse' },
+  optimizer: { kind: 'adam', learning_rate: 0.01 },
+  training: { num_epochs: 2, batch_size: 3 },
+};
+const NORMALIZED = { ...CONFIG, dataset: { ...CONFIG.dataset, normalize: 'standard' } };
+
+t.test('columns of another size are named, unless the config says what is to be done', async t => {
+  const warnings = async (config: object) => {
+    const loaded = loadExperiment(work.config(config));
+    const { dataset, seed } = loaded.experiment;
+    return checkAgainstData(loaded, await open(dataset, seed)).warnings.map(
+      ({ code, message, line }) => `${code} ${line} ${message}`,
+    );
+  };
+  const [unset] = await warnings(CONFIG);
+  t.match(unset, /^data\/not-normalized 4 /);
+  const { mean, deviation } = columns.features;
+  for (const i of [0, 1, 2, 3]) {
+    const words = `mean ${Number(mean[i].toPrecision(3))}, standard deviation ${Number(deviation[i].toPrecision(3))}`;
+    t.match(unset, `x[:, :, ${i}] (${words})`);
+  }
+  t.match(unset, `y[:, 0] (mean ${columns.targets.mean[0].toPrecision(3)}, `);
+  t.notMatch(unset, 'y[:, 1]', 'mean -2 is near enough');
+  t.same(await warnings({ ...CONFIG, dataset: { ...CONFIG.dataset, normalize: 'none' } }), []);
+  t.same(await warnings(NORMALIZED), [
+    'data/constant-column 8 columns with the same value in all training sequences cannot be scaled: x[:, :, 3] (7)',
+  ]);
+  const flags = Array.from({ length: 200 }, (_, i) => Number(i === 7));
+  const rare = work.file(
+    'rare.npz',
+    npz({ x: floats([100, 1, 2], flags), y: integers([100], flags.slice(0, 100)) }),
+  );
+  const classes = {
+    ...CONFIG,
+    loss: { kind: 'cross_entropy' },
+    dataset: { kind: 'npz', path: rare, test_fraction: 0.1 },
+  };
+  t.same(await warnings(classes), [], 'a rare flag is no column of another size');
+});
+
+t.test('a run keeps its scaling, and predicts in the units of the data', async t => {
+  const run = await work.train(NORMALIZED);
+  t.equal(run.finished.code, 0, run.finished.stderr);
+  const { directory } = run.summary;
+  const manifestFile = join(directory, 'manifest.json');
+  const manifest = JSON.parse(readFileSync(manifestFile, 'utf8'));
+  const scaled = await open({ kind: 'npz', path: PATH, validation_arrays: true, normalize: 'standard' });
+  t.same(manifest.scaling, scaled.scaling);
+  const raw = await open({ kind: 'npz', path: PATH, validation_arrays: true, normalize: 'none' });
+  const { stdout } = await work.cellrun('predict', directory);
+  const lines = stdout
+    .trim()
+    .split('\n')
+    .map(line => JSON.parse(line));
+  t.equal(lines.length, 5);
+  t.ok(
+    allClose(
+      lines.flatMap(({ target }) => target),
+      [...raw.test.targets.values],
+    ),
+    'targets are those of the file',
+  );
+  for (const { predicted } of lines) {
+    // two epochs hardly move the outputs from the mean of the training targets
+    t.ok(
+      predicted[0] > 200 && predicted[0] < 400 && predicted[1] > -2.3 && predicted[1] < -1.7,
+      String(predicted),
+    );
+  }
+  const evaluation = JSON.parse(readFileSync(join(directory, 'evaluation.json'), 'utf8'));
+  const worst = evaluation.worst[0];
+  t.ok(allClose(worst.target, lines[worst.index].target), 'so are those of evaluation.json');
+
+  const before = run.summary.metrics.test;
+  const evaluated = await work.cellrun('evaluate', directory, '--json');
+  t.equal(JSON.parse(evaluated.stdout).metrics.test.loss, before.loss);
+  const shifted = structuredClone(manifest);
+  shifted.scaling.features.offset[1] += 1;
+  writeFileSync(manifestFile, JSON.stringify(shifted));
+  for (const verb of ['evaluate', 'predict', 'resume'] as const) {
+    const refused = await work.cellrun(verb, directory);
+    t.equal(refused.code, 5, verb);
+    t.match(
+      refused.stderr,
+      /the scaling of x\[:, :, 1\] in manifest\.json is not that of the run's training split/,
+    );
+  }
+  writeFileSync(manifestFile, JSON.stringify(manifest));
+  const other = await work.cellrun('resume', directory, '--set', 'dataset.normalize=min_max');
+  t.equal(other.code, 2);
+  t.match(other.stderr, /`dataset\.normalize` cannot change in a run that has begun/);
+});
+
+t.test('a run that goes on with other data keeps the scaling of its weights', async t => {
+  const run = await work.train(NORMALIZED);
+  const { directory } = run.summary;
+  const fewer = [
+    '--set',
+    'dataset.limit=4',
+    '--allow-change',
+    'dataset.limit',
+    '--set',
+    'training.num_epochs=3',
+  ];
+  const resumed = await work.cellrun('resume', directory, '--json', ...fewer);
+  t.equal(resumed.code, 0, resumed.stderr);
+  const { metrics } = JSON.parse(resumed.stdout);
+  const checked = await work.cellrun('evaluate', directory, '--json');
+  t.equal(checked.code, 0, checked.stderr);
+  t.equal(JSON.parse(checked.stdout).metrics.test.loss, metrics.test.loss);
+});

@@ -1,0 +1,378 @@
+/** Sequences from NumPy archives and from CSV files. */
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { zipSync } from 'fflate';
+import t from 'tap';
+import { inputWidth } from '../../src/data/dataset.js';
+import { crc32, tableCrc32 } from '../../src/data/formats/crc32.js';
+import { readZip } from '../../src/data/formats/zip.js';
+import type { DatasetConfig } from '../../src/data/index.js';
+import { packageRoot } from '../../src/util/root.js';
+import { anything, classes, complaints, fixture, npy, open, sequence } from '../support/data-files.js';
+
+interface Expected {
+  readonly shape: number[];
+  readonly values: number[];
+}
+
+const expectedOf = (name: string): Record<string, Expected> =>
+  JSON.parse(readFileSync(fixture(`${name}.json`), 'utf8'));
+
+/** Sequence `i` of NumPy's `[N, T, F]` array, with zeros from `length` on. */
+function numpySequence({ shape, values }: Expected, i: number, length = shape[1]): number[][] {
+  const [, steps, features] = shape;
+  return Array.from({ length: steps }, (_, s) =>
+    Array.from({ length: features }, (_, f) =>
+      s < length ? Math.fround(values[(i * steps + s) * features + f]) : 0,
+    ),
+  );
+}
+
+t.test('npz: files that NumPy wrote give what NumPy reads', async t => {
+  const want = expectedOf('classes');
+  const data = await open({ kind: 'npz', path: fixture('classes.npz') });
+  t.same([inputWidth(data.input), data.sequenceLength, data.train.count, data.test.count], [3, 4, 6, 3]);
+  t.same([...(data.train.lengths ?? [])], want.lengths.values);
+  t.equal(data.test.lengths, undefined);
+  for (let i = 0; i < 6; i++) {
+    t.same(sequence(data, data.train, i), numpySequence(want.x, i, want.lengths.values[i]));
+  }
+  for (let i = 0; i < 3; i++)
+    t.same(sequence(data, data.test, i), numpySequence(want.x_test, i), 'Fortran order');
+  t.same(classes(data.train), want.y.values);
+  t.match(
+    data.train.targets,
+    { kind: 'class', numClasses: 4, perStep: false },
+    'classes of both splits count',
+  );
+
+  const steps = expectedOf('steps');
+  const parted = await open({ kind: 'npz', path: fixture('steps.npz'), test_fraction: 0.25 }, 5);
+  t.same([parted.train.count, parted.test.count], [6, 2]);
+  const original = Array.from({ length: 8 }, (_, i) => JSON.stringify(numpySequence(steps.x, i)));
+  const origins = [parted.train, parted.test].map(split =>
+    Array.from({ length: split.count }, (_, i) =>
+      original.indexOf(JSON.stringify(sequence(parted, split, i))),
+    ),
+  );
+  t.same(origins.flat().sort(), [0, 1, 2, 3, 4, 5, 6, 7], 'every sequence is in one split');
+  t.same(
+    classes(parted.test),
+    origins[1].flatMap(i => steps.y.values.slice(5 * i, 5 * i + 5)),
+  );
+  t.match(parted.test.targets, { kind: 'class', numClasses: 4, perStep: true });
+  const again = await open({ kind: 'npz', path: fixture('steps.npz'), test_fraction: 0.25, limit: 2 }, 5);
+  t.same(classes(again.test), classes(parted.test), 'the same seed draws the same test split');
+  t.same(classes(again.train), classes(parted.train).slice(0, 10), 'the limit is of training sequences');
+
+  const values = await open({ kind: 'npz', path: fixture('values.npz'), test_fraction: 0.5 });
+  t.match(values.train.targets, { kind: 'value', size: 2 });
+  const versions = await open({ kind: 'npz', path: fixture('versions.npz'), test_fraction: 0.5, limit: 3 });
+  t.match(versions.train.targets, { kind: 'class', numClasses: 2 });
+});
+
+t.test('npz: Zip64 and bytes before the archive change nothing', async t => {
+  const zip = (name: string) => join(packageRoot, 'test', 'fixtures', 'zip', `${name}.npz`);
+  const plain = await open({ kind: 'npz', path: zip('plain') });
+  for (const name of ['prefixed', 'zip64', 'zip64-prefixed', 'zip64-entries']) {
+    const data = await open({ kind: 'npz', path: zip(name) });
+    t.same(classes(data.train), [0, 1, 1, 0], name);
+    for (let i = 0; i < 4; i++) t.same(sequence(data, data.train, i), sequence(plain, plain.train, i), name);
+    t.same(sequence(data, data.test, 1), sequence(plain, plain.test, 1), name);
+  }
+});
+
+t.test('npz: what is wrong is named by array and index', async t => {
+  const folder = t.testdir();
+  const x = npy('<f4', '(2, 2, 1)', Float32Array.of(1, 2, 3, 4));
+  const y = npy('|i1', '(2,)', Int8Array.of(0, 1));
+  const tests = { 'x_test.npy': x, 'y_test.npy': y };
+  const good = { 'x.npy': x, 'y.npy': y, ...tests };
+  const path = join(folder, 'a.npz');
+  const opened = (members: Record<string, Uint8Array>, test_fraction?: number) => async () => {
+    writeFileSync(path, zipSync(members));
+    return open({ kind: 'npz', path, test_fraction });
+  };
+  const array = (name: string, bytes: Uint8Array) => opened({ ...good, [`${name}.npy`]: bytes });
+  t.equal((await opened(good)()).train.count, 2, 'the good file opens');
+  const padded = npy('<f4', '(2, 2, 1)', Float32Array.of(1, Number.NaN, 3, 4));
+  const lengths = npy('<i4', '(2,)', Int32Array.of(1, 2));
+  t.equal(
+    (await opened({ ...good, 'x.npy': padded, 'lengths.npy': lengths })()).train.count,
+    2,
+    'padding is not looked at',
+  );
+  const everyStep = npy('|i1', '(2, 2)', Int8Array.of(0, 1, 1, 0));
+  const labelled = await opened({
+    ...good,
+    'y.npy': everyStep,
+    'y_test.npy': everyStep,
+    'lengths.npy': lengths,
+  })();
+  t.same(classes(labelled.train), [0, -100, 1, 0], 'labels of padding are ignored');
+  t.same(classes(labelled.test), [0, 1, 1, 0]);
+  const four = npy('<i8', '(2,)', BigInt64Array.of(0n, 4n));
+  const strays = await opened({
+    ...good,
+    'y.npy': four,
+    'y_test.npy': npy('|i1', '(2,)', Int8Array.of(5, 0)),
+  })();
+  t.same(strays.labels, {
+    trainClasses: 5,
+    largest: { name: 'y_test[0]', value: '5', place: { file: path } },
+    gap: { count: 3, first: [1, 2, 3], largest: { name: 'y[1]', value: '4', place: { file: path } } },
+    foreign: { name: 'y_test[0]', value: '5', place: { file: path } },
+  });
+  t.equal((await opened({ 'x.npy': x, 'y.npy': y }, 0.5)()).labels?.foreign, undefined, 'held out: one file');
+  const cases: [string, () => unknown, RegExp][] = [
+    [
+      'NaN',
+      array('x', padded),
+      /^data\/not-finite \| x\[0, 1, 0\] is not a finite float32 number \| got NaN/,
+    ],
+    [
+      'overflow',
+      array('x', npy('<f8', '(2, 2, 1)', Float64Array.of(1, 2, 3, 1e39))),
+      /x\[1, 1, 0\] .*got 1e\+39/,
+    ],
+    [
+      'rank',
+      array('x', npy('<f4', '(2, 2)', Float32Array.of(1, 2, 3, 4))),
+      /array x .*wrong shape.*got <f4 \[2, 2\]/,
+    ],
+    ['label', array('y', npy('|i1', '(2,)', Int8Array.of(0, -1))), /^data\/label-range \| y\[1\] .*got -1/],
+    [
+      'int64 label',
+      array('y', npy('<i8', '(2,)', BigInt64Array.of(0n, 2n ** 40n))),
+      /y\[1\] .*got 1099511627776/,
+    ],
+    [
+      'int64 label, all digits',
+      array('y', npy('<i8', '(2,)', BigInt64Array.of(0n, 2n ** 60n))),
+      /y\[1\] .*got 1152921504606846976$/,
+    ],
+    [
+      'int64 label in Fortran order',
+      array('y', npy('<i8', '(2, 2)', BigInt64Array.of(0n, 2n ** 60n + 1n, 0n, 0n), 'True')),
+      /y\[1, 0\] .*got 1152921504606846977$/,
+    ],
+    [
+      'all ignored',
+      array('y', npy('|i1', '(2,)', Int8Array.of(-100, -100))),
+      /array y has ignored labels only/,
+    ],
+    ['float labels', array('y', npy('<f4', '(2,)', Float32Array.of(0, 1))), /array y .*got <f4 \[2\]/],
+    [
+      'count',
+      array('y', npy('|i1', '(3,)', Int8Array.of(0, 1, 1))),
+      /array y .*expected integers \[2\].*got.*\[3\]/,
+    ],
+    [
+      'lengths',
+      array('lengths', npy('<i4', '(2,)', Int32Array.of(0, 3))),
+      /lengths\[0\] is out of range.*1 to 2/,
+    ],
+    [
+      'test shape',
+      array('x_test', npy('<f4', '(2, 1, 2)', Float32Array.of(1, 2, 3, 4))),
+      /x_test does not fit/,
+    ],
+    ['test kind', array('y_test', npy('<f4', '(2, 1)', Float32Array.of(1, 2))), /y_test does not fit/],
+    ['objects', array('x', npy('|O', '(2, 2, 1)', Float32Array.of(1, 2, 3, 4))), /type of values.*got \|O/],
+    [
+      'complex',
+      array('x', npy('>c8', '(2, 2, 1)', new Float32Array(8))),
+      /type of values.*<i8, or > for <.*got >c8/,
+    ],
+    [
+      'big-endian label',
+      array('y', npy('>i8', '(2,)', Buffer.from('00000000000000010020000000000001', 'hex'))),
+      /y\[1\] is not a class label.*got 9007199254740993/,
+    ],
+    [
+      'short',
+      array('x', npy('<f4', '(2, 2, 1)', Float32Array.of(1, 2, 3))),
+      /wrong length.*16 bytes.*12 bytes/,
+    ],
+    ['huge', array('x', npy('<f4', '(99999999, 99999999, 9)', Float32Array.of(1))), /array is too large/],
+    ['code', array('x', npy('<f4', '(2, 2, 1*exit())', Float32Array.of(1))), /header is damaged/],
+    ['number', array('y', npy('|i1', '(2)', Int8Array.of(0, 1))), /header is damaged/],
+    ['not npy', array('y', Buffer.from('hello, world')), /this is not .npy data/],
+    ['no y', opened({ 'x.npy': x, 'Y.npy': y }, 0.5), /^data\/npz-missing \| .*no array y.*got x, Y/],
+    ['no y_test', opened({ 'x.npy': x, 'y.npy': y, 'x_test.npy': x }), /no array y_test/],
+  ];
+  for (const [name, attempt, expected] of cases) t.match(await complaints(5, attempt), [expected], name);
+  const two = opened({ ...good, 'x.npy': padded, 'y.npy': npy('|i1', '(2,)', Int8Array.of(0, -1)) });
+  t.match(await complaints(5, two), [/y\[1\]/, /x\[0, 1, 0\]/], 'all arrays are reported at once');
+  t.match(await complaints(2, opened({ 'x.npy': x, 'y.npy': y })), [/does not say which sequences test/]);
+  t.match(await complaints(2, opened(good, 0.5)), [/test_fraction must not be given/]);
+  t.match(await complaints(2, opened({ 'x.npy': x, 'y.npy': y }, 1)), [/must lie between 0 and 1/]);
+
+  writeFileSync(path, 'PK, but no archive');
+  t.match(await complaints(5, () => open({ kind: 'npz', path })), [/not a complete zip archive/]);
+  const stored = Buffer.from(zipSync(good, { level: 0 }));
+  stored[stored.indexOf('NUMPY') + 80] ^= 1;
+  t.match(await complaints(5, () => readZip(stored, 'a.npz', anything(1e6))), [
+    /^data\/zip-checksum \| .*x\.npy/,
+  ]);
+  const bomb = Buffer.from(zipSync({ 'x.npy': new Uint8Array(1e6) }));
+  t.match(await complaints(5, () => readZip(bomb, 'a.npz', anything(1e6 - 1))), [
+    /its \d+ bytes expand to 1000000 or more, and 999999 are the most here/,
+  ]);
+  for (const checksum of [crc32, tableCrc32])
+    t.equal(checksum(Buffer.from('123456789')), 0xcbf43926, 'the check value of CRC-32/ISO-HDLC');
+});
+
+interface CsvCase {
+  readonly name: string;
+  readonly exit: number;
+  readonly csv: string;
+  readonly test?: string;
+  readonly config?: Partial<DatasetConfig & { kind: 'csv' }>;
+  readonly errors: readonly string[];
+}
+
+t.test('csv: every error at its line and column', async t => {
+  const cases: CsvCase[] = JSON.parse(readFileSync(fixture('csv-errors.json'), 'utf8'));
+  const folder = t.testdir();
+  for (const { name, exit, csv, test, config, errors } of cases) {
+    const path = join(folder, 'data.csv');
+    writeFileSync(path, csv);
+    if (test !== undefined) writeFileSync(join(folder, 'test.csv'), test);
+    const split = test === undefined ? { test_fraction: 0.5 } : { test_path: join(folder, 'test.csv') };
+    const base = { kind: 'csv', path, features: ['a', 'b'], target: 'y', target_kind: 'class' } as const;
+    const told = await complaints(exit, () => open({ ...base, ...split, ...config }));
+    t.same(
+      told.map(text => text.replaceAll(`${folder}/`, '')),
+      errors,
+      name,
+    );
+  }
+  const latin1 = join(folder, 'latin1.csv');
+  writeFileSync(latin1, Buffer.from('a,b,y\n1,2,caf\xe9\n', 'latin1'));
+  const config = { kind: 'csv', path: latin1, features: ['a'], target: 'y', target_kind: 'class' } as const;
+  t.same(await complaints(5, () => open({ ...config, test_fraction: 0.5 })), [
+    'data/encoding 13 | the file is not UTF-8 text | expected UTF-8',
+  ]);
+});
+
+t.test('csv: groups become sequences, ordered and padded', async t => {
+  const folder = t.testdir();
+  const path = join(folder, 'train.csv');
+  const test_path = join(folder, 'test.csv');
+  const head = '\ufefftime, who ,"x,1",y,class\r\n';
+  writeFileSync(
+    path,
+    `${head}10,b,1,2,dog\r\n9,"a",3,4,cat\r\n\r\n2,b,5,6,dog\r\n1e1,a,-.5,8e0,cat\r\n1,b,9,10,dog`,
+  );
+  writeFileSync(test_path, `${head}1,c,1,1,eel\n`);
+  const base = {
+    kind: 'csv',
+    path,
+    test_path,
+    features: ['y', 'x,1'],
+    target: 'class',
+    target_kind: 'class',
+    sequence: { group: 'who', order: 'time' },
+  } as const;
+  const data = await open(base);
+  t.same([inputWidth(data.input), data.sequenceLength, data.train.count, data.test.count], [2, 3, 2, 1]);
+  t.same(
+    sequence(data, data.train, 0),
+    [
+      [10, 9],
+      [6, 5],
+      [2, 1],
+    ],
+    'numbers sort as numbers',
+  );
+  t.same(sequence(data, data.train, 1), [
+    [4, 3],
+    [8, -0.5],
+    [0, 0],
+  ]);
+  t.same([...(data.train.lengths ?? [])], [3, 2]);
+  t.same(data.classLabels, ['cat', 'dog', 'eel']);
+  t.same([classes(data.train), classes(data.test)], [[1, 0], [2]]);
+  t.same(data.labels, {
+    trainClasses: 2,
+    foreign: {
+      name: 'the label',
+      value: '"eel"',
+      place: { file: test_path, line: 2, column: 9, length: 3, source: '1,c,1,1,eel' },
+    },
+  });
+  const file = await open({ ...base, sequence: { group: 'who' } });
+  t.same(
+    sequence(file, file.train, 0),
+    [
+      [2, 1],
+      [6, 5],
+      [10, 9],
+    ],
+    'the order of the file',
+  );
+  const single = await open({ ...base, sequence: undefined, target: 'time', target_kind: 'value', limit: 2 });
+  t.same([single.sequenceLength, single.train.count], [1, 2]);
+  t.same([...single.train.targets.values], [10, 9]);
+  t.equal(single.train.lengths, undefined);
+
+  writeFileSync(
+    path,
+    'day,g,v,y\n2024-03-01,1,1,10\n2024-02-29 23:59,1,2,9\n2024-02-29T23:00:00Z,1,3,-100\n1999-01-01,2,4,10\n',
+  );
+  // A time without a zone is UTC wherever the program runs: in New York's time it would sort last.
+  const zone = process.env.TZ;
+  process.env.TZ = 'America/New_York';
+  t.teardown(() => {
+    if (zone === undefined) delete process.env.TZ;
+    else process.env.TZ = zone;
+  });
+  const days = await open({
+    kind: 'csv',
+    path,
+    test_fraction: 0.5,
+    features: ['v'],
+    target: 'y',
+    target_kind: 'class',
+    sequence: { group: 'g', order: 'day', per_step: true },
+  });
+  const long = days.train.lengths === undefined ? days.train : days.test;
+  t.same(sequence(days, long, 0), [[3], [2], [1]], 'times sort as times');
+  t.same(classes(long), [-100, 0, 1], 'numeric labels sort as numbers; -100 stays');
+  t.same(classes(long === days.train ? days.test : days.train), [1, -100, -100], 'padding is ignored');
+});
+
+t.test('csv: order to the microsecond, days that the calendar has, line ends of both kinds', async t => {
+  const path = join(t.testdir(), 'data.csv');
+  const base = { kind: 'csv', path, test_fraction: 0.5, target_kind: 'class' } as const;
+  const ordered = { ...base, features: ['v'], target: 'y', sequence: { group: 'g', order: 'at' } } as const;
+  const rows = (...times: string[]) =>
+    `at,g,v,y\n${times.map((at, i) => `${at},1,${i},a\n`).join('')}2020-01-01,2,9,b\n`;
+  const at = (digits: string) => `2024-05-01T12:00:00.${digits}Z`;
+  writeFileSync(path, rows(at('123458'), at('123456'), at('1234565'), at('123')));
+  const data = await open(ordered);
+  const long = [data.train, data.test].find(split => split.lengths === undefined || split.lengths[0] === 4);
+  t.same(long && sequence(data, long, 0), [[3], [1], [2], [0]]);
+  writeFileSync(path, rows(at('123456'), at('123456')));
+  t.match(await complaints(5, () => open(ordered)), [/have the same place in the order/]);
+  for (const day of ['2023-02-30', '2023-02-29', '2024-04-31', '2024-02-30T10:00'])
+    await (async () => {
+      writeFileSync(path, rows(day));
+      t.match(await complaints(5, () => open(ordered)), [/cannot be compared.*got/], day);
+    })();
+  writeFileSync(path, rows('2024-02-29', '2024-02-28'));
+  await open(ordered);
+
+  const plain = { ...base, features: ['a'], target: 'y' } as const;
+  for (const text of ['a,y\r\n1,p\n2,q\n3,p\n', 'a,y\n1,p\r\n2,q\r\n3,p', 'a,y\r1,p\r2,q\r3,p\r']) {
+    writeFileSync(path, text);
+    const { train, test } = await open(plain);
+    t.same(
+      [train.count + test.count, [...classes(train), ...classes(test)].length],
+      [3, 3],
+      JSON.stringify(text),
+    );
+  }
+});

@@ -1,0 +1,766 @@
+/** Sequences from JSON Lines and from text, and the vocabulary of their symbols. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import t from 'tap';
+import { checkAgainstData, loadExperiment } from '../../src/config/index.js';
+import {
+  type DataRecord,
+  type Dataset,
+  type DatasetConfig,
+  decodeText,
+  encodeText,
+  isRejected,
+  newSequences,
+  openDataset,
+  type ReadSequence,
+  type Vocabulary,
+} from '../../src/data/index.js';
+import { symbolsOf } from '../../src/data/text/vocabulary.js';
+import { loadModel } from '../../src/prediction/model.js';
+import { packageRoot } from '../../src/util/root.js';
+import { compareRuns } from '../../src/verify/compare-runs.js';
+import { readLog, Workplace } from '../support/cli.js';
+import { classes, complaints, line, open, sequence } from '../support/data-files.js';
+import { relativeError } from '../support/goldens.js';
+import { resume, stopAt, train } from '../support/runs.js';
+
+const folder = join(packageRoot, 'test/fixtures/text');
+const file = (name: string): string => join(folder, name);
+const json = (name: string) => JSON.parse(readFileSync(file(name), 'utf8'));
+
+type Level = 'character' | 'byte' | 'word';
+const LEVELS: readonly Level[] = ['character', 'byte', 'word'];
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+t.test('text: symbols and vocabularies are those that Python has', async t => {
+  const { fraction, symbols, training, vocabularies } = json('expected.json');
+  for (const level of LEVELS) {
+    for (const min_count of [1, 2]) {
+      for (const name of ['prose.txt', 'prose.txt.gz']) {
+        const data = await open({
+          kind: 'text',
+          path: file(name),
+          level,
+          sequence_length: 1,
+          test_fraction: fraction,
+          min_count,
+        });
+        const known: string[] = vocabularies[level][min_count];
+        t.same(data.vocabulary, { level, symbols: known }, `${level} ${name}`);
+        const numbers = (all: string[]) => all.map(symbol => Math.max(0, known.indexOf(symbol)));
+        const read = numbers(training[level]);
+        t.same(
+          Array.from({ length: data.train.count }, (_, i) => sequence(data, data.train, i).flat()).flat(),
+          read.slice(0, -1),
+        );
+        t.same(classes(data.train), read.slice(1));
+        t.same(
+          classes(data.test),
+          numbers(symbols[level].slice(training[level].length)).slice(1),
+          'the last part tests, and unknown symbols are targets as well',
+        );
+      }
+    }
+  }
+  t.same(
+    symbolsOf('a\u001cb\u0085c\u00a0d\ufeffe', 'word'),
+    ['a', 'b', 'c', 'd\ufeffe'],
+    'white space of Python',
+  );
+});
+
+t.test('text: each symbol but the first is the target of one step, in the order of its row', async t => {
+  const path = join(t.testdir(), 'numbers.txt');
+  await fc.assert(
+    fc.asyncProperty(
+      fc.record({
+        length: fc.integer({ min: 60, max: 300 }),
+        sequence_length: fc.integer({ min: 1, max: 40 }),
+        streams: fc.integer({ min: 1, max: 8 }),
+        hasValidation: fc.boolean(),
+        limit: fc.option(fc.integer({ min: 8, max: 12 }), { nil: undefined }),
+      }),
+      async ({ length, sequence_length, streams, hasValidation, limit }) => {
+        const words = Array.from({ length }, (_, i) => `w${String(i).padStart(4, '0')}`);
+        writeFileSync(path, words.join(' '));
+        const data = await openDataset(
+          {
+            kind: 'text',
+            path,
+            level: 'word',
+            sequence_length,
+            test_fraction: 0.25,
+            ...(hasValidation && { validation: { fraction: 0.25 } }),
+            ...(limit !== undefined && { limit }),
+          },
+          { seed: 0, streams },
+        );
+        const all = [...words, '<eos>'];
+        const test = Math.round(all.length * 0.25);
+        const rest = all.length - test;
+        const held = hasValidation ? Math.round(rest * 0.25) : 0;
+        const most = limit === undefined ? Number.POSITIVE_INFINITY : limit * sequence_length + 1;
+        const parts = {
+          train: all.slice(0, Math.min(rest - held, most)),
+          validation: all.slice(rest - held, rest),
+          test: all.slice(rest),
+        };
+        const { symbols } = data.vocabulary!;
+        for (const name of hasValidation
+          ? (['train', 'validation', 'test'] as const)
+          : (['train', 'test'] as const)) {
+          const split = data[name]!;
+          const isTrained = new Set(parts.train);
+          const part = parts[name].map(word => (isTrained.has(word) ? word : '<unk>'));
+          if (split.count % streams !== 0) return false;
+          // read as a model does: row by row of each batch
+          const [inputs, targets]: string[][] = [[], []];
+          for (let row = 0; row < streams; row++) {
+            for (let at = row; at < split.count; at += streams) {
+              const steps = sequence(data, split, at).flat();
+              classes(split)
+                .slice(at * sequence_length, (at + 1) * sequence_length)
+                .forEach((target, step) => {
+                  if (target === -100) return;
+                  inputs.push(symbols[steps[step]]);
+                  targets.push(symbols[target]);
+                });
+            }
+          }
+          if (JSON.stringify(inputs) !== JSON.stringify(part.slice(0, -1))) return false;
+          if (JSON.stringify(targets) !== JSON.stringify(part.slice(1))) return false;
+        }
+        return true;
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
+
+t.test('text: what does not fit is told at its place', async t => {
+  const directory = t.testdir({
+    short: 'ab',
+    cut: Buffer.from('aé').subarray(0, 2).toString('latin1'),
+  });
+  const cut = join(directory, 'cut');
+  writeFileSync(cut, Buffer.concat([Buffer.from('abc déf'), Buffer.of(0xf0, 0x9f, 0xa5)]));
+  const text = (path: string, more: object = {}): DatasetConfig =>
+    ({
+      kind: 'text',
+      path,
+      level: 'character',
+      sequence_length: 2,
+      test_fraction: 0.5,
+      ...more,
+    }) as DatasetConfig;
+  t.same(await complaints(5, () => open(text(cut))), [
+    'data/encoding 8 | the file is not UTF-8 text | expected UTF-8',
+  ]);
+  t.equal((await open(text(cut, { level: 'byte' }))).vocabulary?.level, 'byte', 'bytes may be anything');
+  t.match(await complaints(2, () => open(text(join(directory, 'short')))), [
+    /^data\/text-too-short \| the training split has too little text \| expected two symbols or more \| got 1 symbol$/,
+  ]);
+  t.match(await complaints(2, () => open(text(cut, { level: 'byte', min_count: 9 }))), [
+    /^data\/vocabulary \| no symbol of the training split is that frequent \| expected at most 1, .* got 9$/,
+  ]);
+  writeFileSync(cut, Buffer.from([0x61, 0x80, 0x62]));
+  t.match(await complaints(5, () => open(text(cut))), [/^data\/encoding 1 /]);
+  t.match(await complaints(2, () => open(text(join(directory, 'absent')))), [/there is no such file/]);
+});
+
+interface Golden {
+  readonly vocabulary: string[];
+  readonly steps: number[];
+  readonly tests: number[];
+}
+
+const languageModel = {
+  version: 1,
+  name: 'language-model',
+  dataset: {
+    kind: 'text',
+    path: file('language-model.txt'),
+    level: 'character',
+    sequence_length: 7,
+    test_fraction: 0.2,
+  },
+  model: {
+    cell: 'gru',
+    hidden_size: 8,
+    num_layers: 2,
+    embedding: { size: 3 },
+    head: { from: 'every' },
+    init_from: file('language-model.safetensors'),
+  },
+  loss: { kind: 'cross_entropy' },
+  optimizer: { kind: 'adam', learning_rate: 0.03 },
+  training: {
+    num_epochs: 10,
+    batch_size: 4,
+    shuffle: false,
+    carry_state: true,
+    log_every: 1,
+    metrics: ['perplexity', 'bits_per_symbol'],
+  },
+  checkpoint: { every: { steps: 5 }, keep: { last: 100, best: 1 }, metric: 'test.loss' },
+};
+
+t.test('a language model learns as in PyTorch, and goes on with the same states', async t => {
+  const golden: Golden = json('language-model.json');
+  const whole = await train(work, languageModel);
+  const log = readLog(whole.summary.directory);
+  const losses = log.filter(({ event }) => event === 'train.step').map(({ loss }) => Number(loss));
+  t.equal(losses.length, golden.steps.length);
+  losses.forEach((loss, i) => {
+    // differences of float32 grow from step to step
+    const tolerance = i < 20 ? 1e-5 : 1e-3;
+    if (relativeError([loss], [golden.steps[i]]) > tolerance) t.equal(loss, golden.steps[i], `step ${i + 1}`);
+  });
+  const tests = log.filter(({ event }) => event === 'eval');
+  t.equal(tests.length, golden.tests.length);
+  tests.forEach((evaluation, i) => {
+    const want = golden.tests[i];
+    for (const [name, value] of Object.entries({
+      loss: want,
+      perplexity: Math.exp(want),
+      bits_per_symbol: want / Math.LN2,
+    }))
+      if (relativeError([Number(evaluation[name])], [value]) > 3e-3)
+        t.equal(evaluation[name], value, `epoch ${i + 1} ${name}`);
+  });
+  t.same(JSON.parse(readFileSync(join(whole.summary.directory, 'manifest.json'), 'utf8')).data.vocabulary, {
+    level: 'character',
+    symbols: golden.vocabulary,
+  });
+
+  const stopped = await train(work, languageModel, stopAt(18));
+  const resumed = await resume(stopped.summary.directory);
+  t.same(compareRuns(whole.summary.directory, resumed.summary.directory), [], 'stopped within an epoch');
+});
+
+const records = (more: object = {}): DatasetConfig =>
+  ({
+    kind: 'jsonl',
+    path: file('records.jsonl'),
+    test_path: file('records.jsonl'),
+    input: 'words',
+    input_kind: 'symbol',
+    target: 'class',
+    target_kind: 'class',
+    ...more,
+  }) as DatasetConfig;
+
+t.test('jsonl: sequences, targets and names are those that Python reads', async t => {
+  const want: { id: unknown; words: unknown[]; tags: (string | null)[]; n: number[]; class: boolean }[] =
+    json('expected.json').records;
+  const tagged = await open(records({ target: 'tags', per_step: true, id: 'id' }));
+  const symbols = tagged.vocabulary!.symbols;
+  t.same(tagged.vocabulary, {
+    level: null,
+    symbols: ['<unk>', 'cat', '12', 'The', 'a', 'the', '\u2028sat', '\ud800'],
+  });
+  t.same(tagged.classLabels, ['D', 'N', 'V']);
+  t.equal(tagged.sequenceLength, 4);
+  t.same(
+    [...tagged.train.lengths!],
+    want.map(({ words }) => words.length),
+  );
+  want.forEach(({ id, words, tags }, i) => {
+    t.equal(tagged.train.id!(i), String(id));
+    t.same(
+      sequence(tagged, tagged.train, i)
+        .flat()
+        .slice(0, words.length)
+        .map(symbol => symbols[symbol]),
+      words.map(String),
+    );
+    const classOf = (tag: string | null | undefined) =>
+      'DNV'.includes(tag ?? '-') ? 'DNV'.indexOf(tag!) : -100;
+    t.same(
+      classes(tagged.train).slice(4 * i, 4 * i + 4),
+      [0, 1, 2, 3].map(step => classOf(tags[step])),
+    );
+  });
+
+  const numbers = await open(records({ input: 'n', input_kind: 'number' }));
+  t.same(numbers.input, { kind: 'number', size: 1 });
+  want.forEach(({ n }, i) => {
+    const padded = [0, 1, 2, 3].map(step => Math.fround(n[step] ?? 0));
+    t.same(sequence(numbers, numbers.train, i).flat(), padded);
+  });
+  t.same(
+    classes(numbers.train),
+    want.map(({ class: label }) => Number(label)),
+    'booleans are sorted as words',
+  );
+
+  const path = join(t.testdir(), 'a.jsonl');
+  const rows = [
+    {
+      x: [
+        [1, 2],
+        [3, 4],
+      ],
+      y: [5, 6],
+      text: 'a b',
+    },
+    { x: [[7, 8]], y: [9, 10], text: 'b 🥊b' },
+  ];
+  writeFileSync(path, rows.map(row => JSON.stringify(row)).join('\n'));
+  const values = await open({
+    ...records({ input: 'x', input_kind: 'number', target: 'y', target_kind: 'value' }),
+    path,
+    test_path: path,
+  } as DatasetConfig);
+  t.same(values.input, { kind: 'number', size: 2 });
+  t.match(values.train.targets, { kind: 'value', size: 2, values: [5, 6, 9, 10] });
+  t.same(sequence(values, values.train, 1), [
+    [7, 8],
+    [0, 0],
+  ]);
+  for (const [level, want] of [
+    ['character', ['<unk>', ' ', 'b', 'a', '🥊']],
+    ['word', ['<unk>', 'a', 'b', '🥊b']],
+    ['byte', ['<unk>', ' ', 'b', 'a', '\x8a', '\x9f', '\xa5', '\xf0']],
+  ] as const) {
+    const config = records({ input: 'text', input_kind: 'text', level, target: 'y', target_kind: 'value' });
+    const data = await open({ ...config, path, test_path: path } as DatasetConfig);
+    t.same([...data.vocabulary!.symbols].sort(), [...want].sort(), level);
+    t.equal(data.vocabulary!.level, level);
+  }
+});
+
+t.test('the vocabulary is that of the sequences that train', async t => {
+  const path = join(t.testdir(), 'a.jsonl');
+  const lines = ['a a b', 'a b', 'a c', 'd'].map((x, i) => JSON.stringify({ x, y: i % 2, i }));
+  writeFileSync(path, lines.join('\n'));
+  const config = (more: object): DatasetConfig =>
+    records({ path, test_path: path, input: 'x', input_kind: 'text', level: 'word', target: 'y', ...more });
+  const symbolsWith = async (more: object) => (await open(config(more))).vocabulary?.symbols;
+  t.same(await symbolsWith({}), ['<unk>', 'a', 'b', 'c', 'd']);
+  t.same(await symbolsWith({ validation: { count: 1, select: 'last' } }), ['<unk>', 'a', 'b', 'c']);
+  t.same(await symbolsWith({ limit: 2 }), ['<unk>', 'a', 'b']);
+  t.same(await symbolsWith({ min_count: 2 }), ['<unk>', 'a', 'b']);
+  const data = await open(config({ validation: { count: 1, select: 'last' } }));
+  t.same(sequence(data, data.validation!, 0), [[0], [0], [0]], 'what only others have is unknown');
+  t.same(sequence(data, data.test, 3), [[0], [0], [0]]);
+  t.same(data.unknownShares, { train: 0, validation: 1, test: 1 / 8 });
+  const loaded = loadExperiment(
+    work.config({
+      ...languageModel,
+      model: { cell: 'gru', hidden_size: 8, embedding: { size: 3 } },
+      training: { num_epochs: 1, batch_size: 4 },
+      dataset: config({ test_path: 'other.jsonl' }),
+    }),
+  );
+  const { warnings } = checkAgainstData(loaded, data);
+  t.match(warnings.filter(({ code }) => code === 'data/unknown-symbols').map(line), [
+    /^data\/unknown-symbols .*\| 100\.0 % of the symbols of the validation split are unknown, and 0\.0 % of the training split/,
+    /\| 12\.5 % of the symbols of the test split/,
+  ]);
+  const given = { level: 'word', symbols: ['<unk>', 'c', 'a'] } as const;
+  const known = await openDataset(config({}), { seed: 0, vocabulary: given });
+  t.same(known.vocabulary, given, 'a run keeps its own');
+  t.same(sequence(known, known.train, 2), [[2], [1], [0]]);
+});
+
+t.test('jsonl: what is wrong is told with its line and field', async t => {
+  const path = join(t.testdir(), 'a.jsonl');
+  const told = (exit: number, lines: string[], more: object = {}) => {
+    writeFileSync(path, lines.join('\n'));
+    return complaints(exit, () => open(records({ path, test_path: undefined, test_fraction: 0.5, ...more })));
+  };
+  const good = '{"words": ["a"], "class": 1}';
+  const cases: [string, string[], object, RegExp[]][] = [
+    [
+      'a line that is cut off',
+      [good, '{"words": ["a"], "cl'],
+      {},
+      [
+        /^data\/jsonl-line 2:1\+20 \| the line is not valid JSON: Unterminated string in JSON.* \| expected one JSON object a line$/,
+      ],
+    ],
+    [
+      'no object',
+      [good, '', '[1]', '3'],
+      {},
+      [/^data\/jsonl-line 3:1\+3 \| the line is not a JSON object/, /jsonl-line 4:1/],
+    ],
+    [
+      'a field that is missing',
+      [good, '{"words": ["a"]}'],
+      {},
+      [/^data\/jsonl-missing-field 2:1\+16 \| the record has no field "class"/],
+    ],
+    [
+      'an empty sequence',
+      [good, '{"words": [], "class": 1}'],
+      {},
+      [
+        /^data\/jsonl-value 2:2\+7 \| the record has a wrong field "words" \| expected at least one step \| got \[\]$/,
+      ],
+    ],
+    [
+      'a word that is none',
+      [good, '{"words": ["a", null], "class": 1}'],
+      {},
+      [/2:2\+7 .* \| expected strings, numbers or booleans \| got null$/],
+    ],
+    [
+      'no list',
+      [good, '{"words": "a", "class": [1]}'],
+      {},
+      [/expected a list with the symbol of each step \| got a$/, /^data\/jsonl-value 2:16\+7 .*got \[1\]$/],
+    ],
+    [
+      'too few classes',
+      ['{"words": ["a", "b"], "class": [1]}', good],
+      { per_step: true },
+      [
+        /1:23\+7 .*expected 2 targets, one for each step of "words" \| got 1 targets/,
+        /expected a list with the target of each step \| got 1$/,
+      ],
+    ],
+    [
+      'widths',
+      ['{"words": [[1, 2], [3]], "class": 1}'],
+      { input_kind: 'number' },
+      [/expected 2 numbers a step \| got \[3\]/],
+    ],
+    [
+      'not finite',
+      [good.replace('"a"', '1e39'), good.replace('"a"', '"1"')],
+      { input_kind: 'number' },
+      [/^data\/not-finite 1:2\+7 .*got 1e\+39/, /not-finite 2:2/],
+    ],
+    [
+      'other targets',
+      ['{"words": ["a"], "class": [1, 2]}', good],
+      { target_kind: 'value' },
+      [/expected 2 numbers, as in the first record \| got 1/],
+    ],
+    ['no records', ['', ' '], {}, [/^data\/jsonl-empty \| the file has no records/]],
+  ];
+  for (const [name, lines, more, want] of cases) t.match(await told(5, lines, more), want, name);
+  t.match(await told(2, ['{"word": ["a"], "class": 1}']), [
+    /^data\/jsonl-missing-field \| the first record of .* has no field "words" \| expected one of word, class$/,
+  ]);
+  t.equal(
+    (
+      await told(
+        5,
+        Array.from({ length: 99 }, () => '{'),
+      )
+    ).length,
+    20,
+    'as many as anybody reads',
+  );
+});
+
+/** What is read of a file that comes in pieces of `size` bytes. */
+async function readInPieces(config: DatasetConfig, data: Dataset, path: string, size: number) {
+  const bytes = readFileSync(path);
+  const chunks = async function* () {
+    for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
+  };
+  const record: DataRecord = {
+    input: data.input,
+    sequence_length: data.sequenceLength,
+    variable_length: true,
+    output_size: 2,
+    ...(data.vocabulary && { vocabulary: data.vocabulary }),
+  };
+  const all: ReadSequence[] = [];
+  const source = { name: path, size: bytes.length, chunks: chunks() };
+  for await (const some of newSequences(config, record).read(source)) all.push(...some);
+  return all;
+}
+
+t.test('sequences to predict are read as those that train, in pieces of any size', async t => {
+  const tagged = records({ target: 'tags', per_step: true, id: 'id' });
+  const numbers = records({ input: 'n', input_kind: 'number' });
+  for (const config of [tagged, numbers]) {
+    const data = await open(config);
+    for (const size of [1, 2, 3, 7, 50, 1000]) {
+      const read = await readInPieces(config, data, file('records.jsonl'), size);
+      t.equal(read.length, 4);
+      read.forEach((one, i) => {
+        if (isRejected(one)) t.fail(`rejected: ${one.problems.map(line)}`);
+        else {
+          const steps = sequence(data, data.train, i).flat().slice(0, one.length);
+          t.same([...one.values], steps, `${size} bytes`);
+          t.equal(one.length, data.train.lengths?.[i] ?? data.sequenceLength);
+          t.equal(one.id, config === tagged ? data.train.id!(i) : undefined);
+        }
+      });
+    }
+  }
+  const { symbols } = json('expected.json');
+  for (const level of LEVELS) {
+    const config: DatasetConfig = {
+      kind: 'text',
+      path: file('prose.txt'),
+      level,
+      sequence_length: 1,
+      test_fraction: 0.1,
+      min_count: 1,
+    };
+    const data = await open(config);
+    for (const size of [1, 2, 5, 1000]) {
+      const read = await readInPieces(config, data, file('prose.txt'), size);
+      const texts = read.map(one =>
+        isRejected(one) ? [] : [...one.values].map(symbol => data.vocabulary!.symbols[symbol]),
+      );
+      const ends = new Set(['\r', '\n', '<eos>', ...(level === 'byte' ? [] : ['\ufeff'])]);
+      const known = (text: string) => (data.vocabulary!.symbols.includes(text) ? text : '<unk>');
+      t.same(
+        texts.flat().filter(text => !ends.has(text)),
+        symbols[level].map(known).filter((text: string) => !ends.has(text)),
+        `${level}, ${size} bytes`,
+      );
+    }
+  }
+});
+
+t.test('what cannot be predicted is told, and what follows is read', async t => {
+  const path = join(t.testdir(), 'a.jsonl');
+  const config = records({ id: 'id' });
+  const data = await open(config);
+  writeFileSync(
+    path,
+    '{"words": ["cat", "new"]}\n{"words": 3, "id": "x"}\n{"word\n\n{"words": [], "id": []}\n{"id": 4, "words": ["a"], "class": 7}',
+  );
+  const read = await readInPieces(config, data, path, 10);
+  t.same(
+    read.map(one => (isRejected(one) ? [one.id, ...one.problems.map(line)] : [one.id, ...one.values])),
+    [
+      [undefined, 1, 0],
+      [
+        'x',
+        'data/jsonl-value 2:2+7 | the record has a wrong field "words" | expected a list with the symbol of each step | got 3',
+      ],
+      [
+        undefined,
+        'data/jsonl-line 3:1+6 | the line is not valid JSON: Unterminated string in JSON at position 6 | expected one JSON object a line',
+      ],
+      [
+        undefined,
+        'data/jsonl-value 5:15+4 | the record has a wrong field "id" | expected strings, numbers or booleans | got []',
+        'data/jsonl-value 5:2+7 | the record has a wrong field "words" | expected at least one step | got []',
+      ],
+      ['4', 4],
+    ],
+  );
+  writeFileSync(path, Buffer.concat([Buffer.from('{"words": ["a"]}\n{"words": ["'), Buffer.of(0xc3)]));
+  t.match(await complaints(5, () => readInPieces(config, data, path, 5)), [/^data\/encoding 29 \|/]);
+});
+
+t.test('a language model makes up the text that PyTorch does', async t => {
+  const { prompt, greedy } = json('language-model.json');
+  const { summary } = await train(work, languageModel);
+  const generate = async (...flags: string[]) => {
+    const { code, stdout, stderr } = await work.cellrun(
+      'predict',
+      summary.directory,
+      '--checkpoint',
+      'last',
+      '--generate',
+      ...flags,
+    );
+    return { code, stdout, stderr };
+  };
+  const likeliest = await generate('--prompt', prompt, '--length', '30', '--temperature', '0');
+  t.same(likeliest, { code: 0, stdout: `${prompt}${greedy}\n`, stderr: '' });
+  const drawn = await generate('--length', '40', '--seed', '3', '--temperature', '0.8');
+  t.equal(drawn.stdout.length, 41);
+  t.same(
+    await generate('--length', '40', '--seed', '3', '--temperature', '0.8'),
+    drawn,
+    'the same seed, the same text',
+  );
+  t.not((await generate('--length', '40', '--seed', '4', '--temperature', '0.8')).stdout, drawn.stdout);
+  t.notMatch(
+    (await generate('--length', '300', '--temperature', '50')).stdout,
+    '<unk>',
+    'what is unknown is no text',
+  );
+  const model = await loadModel(summary.directory, { checkpoint: 'last', backend: 'webasm', threads: 1 });
+  const pieces: string[] = [];
+  for await (const piece of model.generateText(prompt, { length: 30, temperature: 0 })) pieces.push(piece);
+  t.equal(pieces.join(''), greedy);
+  await model.close();
+  const alone = await work.cellrun('predict', summary.directory, '--seed', '1');
+  t.match(alone, { code: 2, stderr: /--seed belongs to --generate/ });
+  const input = work.file('lines.txt', 'der wal \nahoi? \n');
+  const scored = await work.cellrun('predict', summary.directory, '--checkpoint', 'last', '--input', input);
+  const told = scored.stdout
+    .trim()
+    .split('\n')
+    .map(text => JSON.parse(text));
+  t.same(
+    told.map(({ predicted }) => predicted.length),
+    [8, 6],
+    'each line is a text of its own',
+  );
+  t.equal(told[0].predicted_name.at(-1), greedy[0]);
+});
+
+t.test('texts are put together as they were cut', async t => {
+  const decoded = async (symbols: number[], vocabulary: Vocabulary, isContinued = false) => {
+    const given = async function* () {
+      yield* symbols;
+    };
+    let text = '';
+    for await (const piece of decodeText(given(), vocabulary, isContinued)) text += piece;
+    return text;
+  };
+  await fc.assert(
+    fc.asyncProperty(fc.string({ unit: 'grapheme' }), async text => {
+      for (const level of ['character', 'byte'] as const) {
+        const vocabulary = { level, symbols: ['<unk>', ...new Set(symbolsOf(text, level))] };
+        if ((await decoded(encodeText(text, vocabulary), vocabulary)) !== text) return false;
+      }
+      return true;
+    }),
+  );
+  const words = { level: 'word', symbols: ['<unk>', '<eos>', 'a', 'b'] } as const;
+  t.same(encodeText('a  b\n\nb c', words), [2, 3, 1, 1, 3, 0]);
+  t.equal(await decoded([2, 3, 1, 1, 3], words), 'a b\n\nb');
+  t.equal(await decoded([2, 1, 3], words, true), ' a\nb', 'after a prompt');
+});
+
+t.test('folders, patterns and compressed files', async t => {
+  const directory = t.testdir({
+    'b.txt': 'bb\n',
+    'a.txt': 'a\n',
+    '.hidden': 'x',
+    'c.md': 'c\n',
+    sub: { 'd.txt': 'd\n' },
+    empty: {},
+    'r2.jsonl': '{"words": ["b"], "class": 1}',
+    'r1.jsonl': '{"words": ["a"], "class": 0}\n',
+    'odd[1].txt': 'o\n',
+  });
+  const at = (name: string) => join(directory, name);
+  const text = async (path: string | [string, ...string[]]) => {
+    const data = await open({
+      kind: 'text',
+      path,
+      level: 'character',
+      sequence_length: 50,
+      test_path: at('a.txt'),
+      min_count: 1,
+    });
+    const { symbols } = data.vocabulary!;
+    const [first] = sequence(data, data.train, 0).flat();
+    const read = [first, ...classes(data.train).filter(symbol => symbol >= 0)]
+      .map(symbol => symbols[symbol])
+      .join('');
+    return [read, data.digests.map(({ name }) => name.slice(directory.length + 1)).join()];
+  };
+  t.same(await text(at('*.txt')), ['a\nbb\no\n', 'a.txt,b.txt,odd[1].txt,a.txt']);
+  t.same(await text(at('**/[ad].txt')), ['a\nd\n', 'a.txt,sub/d.txt,a.txt']);
+  t.same(await text([at('c.md'), at('sub')]), ['c\nd\n', 'c.md,sub/d.txt,a.txt']);
+  t.same(await text(at('odd[1].txt')), ['o\n', 'odd[1].txt,a.txt'], 'a name that exists is no pattern');
+  t.match(await complaints(2, () => text(at('*.none'))), [/^data\/no-files \| no file matches the pattern/]);
+  t.match(await complaints(2, () => text(at('empty'))), [/the folder has no files/]);
+  t.match(await complaints(2, () => text(at('absent'))), [/there is no such file/]);
+
+  const parted = await open(records({ path: at('r*.jsonl'), test_path: at('r1.jsonl') }));
+  t.same([parted.train.count, classes(parted.train), parted.classLabels], [2, [0, 1], ['0', '1']]);
+  const table = 'a,b,y\n1,2,up\n3,4,down\n5,6,up\n';
+  const csv = (name: string, content: string | Buffer): DatasetConfig => {
+    writeFileSync(at(name), content);
+    return {
+      kind: 'csv',
+      path: at(name),
+      features: ['a', 'b'],
+      target: 'y',
+      target_kind: 'class',
+      test_fraction: 0.3,
+    };
+  };
+  const [plain, packed] = [await open(csv('t.csv', table)), await open(csv('t.csv.gz', gzipSync(table)))];
+  t.same(sequence(packed, packed.train, 1), sequence(plain, plain.train, 1));
+  t.match(await complaints(5, () => open(csv('bad.csv.gz', gzipSync(table).subarray(0, 30)))), [
+    /the gzip stream ends too early/,
+  ]);
+});
+
+t.test('a file that is named twice is told by its keys', t => {
+  const config = {
+    ...languageModel,
+    dataset: {
+      ...languageModel.dataset,
+      path: ['a.txt', 'b.txt', 'a.txt'],
+      test_fraction: undefined,
+      test_path: 'b.txt',
+    },
+  };
+  t.throws(() => loadExperiment(work.config(config)), {
+    message: /`path\.2` is the same file as `path\.0`[\s\S]*`test_path` is the same file as `path\.1`/,
+  });
+  t.end();
+});
+
+t.test('csv: symbols by group are those of the same data as JSON Lines', async t => {
+  const directory = t.testdir();
+  const sentences = [
+    ['the cat sat', 'D N V'],
+    ['the "big, red" dog nan', 'D A N V'],
+    ['a cat ran', 'D N V'],
+  ].map(([words, tags]) => [words.match(/"[^"]*"|\S+/g)!, tags.split(' ')] as const);
+  const [csvPath, jsonlPath] = [join(directory, 'a.csv'), join(directory, 'a.jsonl')];
+  const rows = sentences.flatMap(([words, tags], s) =>
+    words.map((word, i) => `s${s},${i},${word},${tags[i]}`),
+  );
+  writeFileSync(csvPath, ['s,i,word,tag', ...rows.toReversed()].join('\n'));
+  const lines = sentences
+    .map(([words, tags], s) =>
+      JSON.stringify({ id: `s${s}`, words: words.map(word => word.replaceAll('"', '')), tags }),
+    )
+    .toReversed();
+  writeFileSync(jsonlPath, lines.join('\n'));
+  const common = { test_fraction: 0.34, target_kind: 'class', min_count: 1 } as const;
+  const table: DatasetConfig = {
+    ...common,
+    kind: 'csv',
+    path: csvPath,
+    features: ['word'],
+    input_kind: 'symbol',
+    target: 'tag',
+    sequence: { group: 's', order: 'i', per_step: true },
+  };
+  const [csv, jsonl] = [
+    await open(table),
+    await open(
+      records({ ...common, path: jsonlPath, test_path: undefined, target: 'tags', per_step: true, id: 'id' }),
+    ),
+  ];
+  t.same([csv.vocabulary, csv.input, csv.classLabels], [jsonl.vocabulary, jsonl.input, jsonl.classLabels]);
+  for (const name of ['train', 'test'] as const) {
+    t.same(classes(csv[name]), classes(jsonl[name]));
+    for (let i = 0; i < csv[name].count; i++) {
+      t.equal(csv[name].id!(i), jsonl[name].id!(i));
+      t.same(sequence(csv, csv[name], i), sequence(jsonl, jsonl[name], i));
+    }
+  }
+  const read = await readInPieces(table, csv, csvPath, 5);
+  const train = read.filter(one => !isRejected(one) && one.id === csv.train.id!(0));
+  t.match(train, [
+    {
+      values: sequence(csv, csv.train, 0)
+        .flat()
+        .slice(0, csv.train.lengths?.[0] ?? csv.sequenceLength),
+    },
+  ]);
+  t.match(await complaints(2, () => open({ ...table, features: ['word', 'i'] })), [
+    /^data\/symbol-columns \| symbols are read from one column/,
+  ]);
+  writeFileSync(csvPath, 's,i,word,tag\na,1,,D\nb,1,x,D');
+  t.match(await complaints(5, () => open(table)), [/^data\/csv-missing-value 2:5/]);
+});

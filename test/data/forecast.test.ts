@@ -1,0 +1,516 @@
+/** Windows over series: what they hold, and that no split knows a later one. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import t from 'tap';
+import { checkAgainstData, loadExperiment } from '../../src/config/index.js';
+import type { ForecastConfig } from '../../src/data/forecast/forecast.js';
+import {
+  type Dataset,
+  isRejected,
+  newSequences,
+  type ReadSequence,
+  type Scaling,
+  type Split,
+} from '../../src/data/index.js';
+import { packageRoot } from '../../src/util/root.js';
+import { Workplace } from '../support/cli.js';
+import { closeTo, complaints, line, open, sequence } from '../support/data-files.js';
+import { train } from '../support/runs.js';
+
+const folder = join(packageRoot, 'test/fixtures/forecast');
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+interface Window {
+  readonly id: string;
+  readonly x: number[][];
+  readonly y: number[];
+  readonly scaled: number[];
+  readonly last_value: (number | null)[];
+  readonly seasonal_naive: (number | null)[];
+  readonly naive_error: number | null;
+}
+
+type Splits = 'train' | 'validation' | 'test';
+
+const expected: {
+  readonly splits: Record<Splits, Window[]>;
+  readonly mase: Record<'validation' | 'test', Record<'last_value' | 'seasonal_naive', number>>;
+  /** By id: with `relative_to: season` and `per_step`, and a season of two days. */
+  readonly relative: Record<
+    string,
+    { readonly x: number[][]; readonly scaled: number[]; readonly seasonal_naive: number[] }
+  >;
+} = JSON.parse(readFileSync(join(folder, 'sales.json'), 'utf8'));
+
+const sales: ForecastConfig = {
+  kind: 'forecast',
+  path: join(folder, 'sales.csv'),
+  target: 'sales',
+  series: 'region',
+  time: 'day',
+  features: ['rain'],
+  known: ['holiday'],
+  calendar: ['day_of_week'],
+  input_steps: 5,
+  horizon: 3,
+  stride: 2,
+  season: 7,
+  normalize: 'standard',
+  test_fraction: 0.25,
+  validation: { count: 6 },
+};
+
+const near = (a: ArrayLike<number>, b: readonly number[]) =>
+  a.length === b.length && b.every((value, i) => closeTo(a[i], value, 1e-5 * Math.max(1, Math.abs(value))));
+
+/** The targets of a window in the units of the data, and as they are stored. */
+function targetsOf({ targets }: Split, index: number): { stored: number[]; values: number[] } {
+  if (targets.kind !== 'value') throw new Error('forecasts are values');
+  const { size, scaling } = targets;
+  const stored = [...targets.values.subarray(index * size, (index + 1) * size)];
+  const { offset, scale } = typeof scaling === 'function' ? scaling(index) : scaling!;
+  return { stored, values: stored.map((value, i) => value * scale[i] + offset[i]) };
+}
+
+t.test('windows, scaling and naive forecasts are those of NumPy', async t => {
+  const data = await open(sales);
+  t.same(data.input, { kind: 'number', size: 6 });
+  t.equal(data.sequenceLength, 8);
+  for (const name of ['train', 'validation', 'test'] as const) {
+    const split = data[name]!;
+    const want = expected.splits[name];
+    t.same(
+      want.map((_, i) => split.id!(i)),
+      want.map(({ id }) => id),
+      name,
+    );
+    t.equal(split.count, want.length);
+    want.forEach((window, i) => {
+      t.ok(
+        sequence(data, split, i).every((step, s) => near(step, window.x[s])),
+        window.id,
+      );
+      const { stored, values } = targetsOf(split, i);
+      t.ok(near(stored, window.scaled) && near(values, window.y), `targets of ${window.id}`);
+      t.ok(
+        window.naive_error === null
+          ? split.errorScale!(i) === undefined
+          : closeTo(split.errorScale!(i)!, window.naive_error, 1e-5),
+      );
+      for (const baseline of ['last_value', 'seasonal_naive'] as const) {
+        const naive = split.naive![baseline]!(i);
+        if (window[baseline].includes(null)) t.equal(naive, undefined);
+        else {
+          const { targets } = split;
+          const { offset, scale } =
+            targets.kind === 'value' && typeof targets.scaling === 'function'
+              ? targets.scaling(i)
+              : { offset: [], scale: [] };
+          t.ok(
+            near(
+              [...naive!].map((value, h) => value * scale[h] + offset[h]),
+              window[baseline] as number[],
+            ),
+            baseline,
+          );
+        }
+      }
+    });
+  }
+});
+
+const relative: ForecastConfig = { ...sales, season: 2, relative_to: 'season', per_step: true };
+
+t.test('values are measured from those of the same place in the season, as by NumPy', async t => {
+  const data = await open(relative);
+  t.equal(data.firstAnswer, 5);
+  const vector = await open({ ...relative, per_step: false });
+  for (const name of ['train', 'validation', 'test'] as const) {
+    const split = data[name]!;
+    const { targets } = split;
+    if (targets.kind !== 'value' || typeof targets.scaling !== 'function') throw new Error('values');
+    for (let i = 0; i < split.count; i++) {
+      const id = split.id!(i);
+      const want = expected.relative[id];
+      const { y } = expected.splits[name][i];
+      t.ok(
+        sequence(data, split, i).every((step, s) => near(step, want.x[s])),
+        id,
+      );
+      const stored = [...targets.values.subarray(i * 8, (i + 1) * 8)];
+      t.ok(stored.slice(0, 5).every(Number.isNaN), 'steps that are read have no target');
+      t.ok(near(stored.slice(5), want.scaled));
+      const inUnits = (at: number, value: number): number => {
+        const { offset, scale } = (targets.scaling as (at: number) => Scaling)(at);
+        return value * scale[0] + offset[0];
+      };
+      const ahead = [5, 6, 7].map(step => i * 8 + step);
+      t.ok(
+        near(
+          ahead.map(at => inUnits(at, targets.values[at])),
+          y,
+        ),
+      );
+      t.ok(
+        near(
+          ahead.map(at => inUnits(at, split.naive!.seasonal_naive!(at)![0])),
+          want.seasonal_naive,
+        ),
+        'the naive forecast',
+      );
+      t.equal(split.naive!.seasonal_naive!(i * 8 + 4), undefined);
+      const whole = targetsOf(vector[name]!, i);
+      t.ok(near(whole.stored, want.scaled) && near(whole.values, y), 'all at once');
+    }
+  }
+  t.match(await complaints(2, () => open({ ...relative, season: 7 })), [
+    /^data\/relative-to \| a window does not read a whole season \| expected input_steps of 7 or more \| got input_steps: 5$/,
+  ]);
+  const { season: _, ...without } = relative;
+  t.match(await complaints(2, () => open(without)), [/`relative_to: season` needs `season`/]);
+});
+
+t.test(
+  'a model that answers at each step is scored, tested back and asked for the horizon alone',
+  async t => {
+    const { summary } = await train(work, {
+      version: 1,
+      name: 'each-step',
+      dataset: relative,
+      model: { cell: 'gru', hidden_size: 4, head: { from: 'every' } },
+      loss: { kind: 'mae' },
+      optimizer: { kind: 'adam', learning_rate: 0.01 },
+      training: { num_epochs: 2, batch_size: 4, metrics: ['mase', 'mean_absolute_error'] },
+    });
+    const windows = expected.splits.test;
+    const errors = (forecasts: readonly (readonly number[])[]): number => {
+      const all = forecasts.flatMap((one, i) => one.map((value, h) => Math.abs(value - windows[i].y[h])));
+      return all.reduce((sum, error) => sum + error, 0) / all.length;
+    };
+    const naive = errors(windows.map(({ id }) => expected.relative[id].seasonal_naive));
+    t.ok(closeTo(summary.baselines!.test!.seasonal_naive!.mean_absolute_error!, naive, 1e-5));
+    const { code, stdout, stderr } = await work.cellrun('predict', summary.directory);
+    t.equal(code, 0, stderr);
+    const told = stdout
+      .trim()
+      .split('\n')
+      .map(text => JSON.parse(text));
+    t.ok(told.every(({ target }, i) => near(target.flat(), windows[i].y)));
+    const predicted: number[][] = told.map(one => one.predicted.flat());
+    t.ok(closeTo(summary.metrics.test!.mean_absolute_error!, errors(predicted), 1e-5));
+    // the last windows again, as new data whose future is not known
+    const rows = readFileSync(sales.path, 'utf8').trim().split('\r\n');
+    const { id } = told[0];
+    const [region, day] = id.split(' ');
+    const last = new Date(Date.parse(day) + 2 * 86_400_000).toISOString().slice(0, 10);
+    const future = rows.flatMap((text, i) => {
+      const cells = text.split(',');
+      if (i === 0) return [text];
+      if (cells[0] !== region || cells[1] > last) return [];
+      return [cells[1] >= day ? [cells[0], cells[1], '', '', cells[4]].join() : text];
+    });
+    const input = work.file('future.csv', future.join('\n'));
+    const again = await work.cellrun('predict', summary.directory, '--input', input);
+    t.equal(again.code, 0, again.stderr);
+    const one = JSON.parse(again.stdout);
+    t.same(one.predicted, told[0].predicted, 'to the bit');
+    t.equal(one.predicted.length, 3);
+    const back = await work.cellrun('evaluate', summary.directory, '--backtest', '--json');
+    t.equal(back.code, 0, back.stderr);
+    const { origins } = JSON.parse(back.stdout);
+    const index = told.findIndex(window => window.id === origins[0].id);
+    const error =
+      predicted[index].reduce((sum, value, h) => sum + Math.abs(value - windows[index].y[h]), 0) / 3;
+    t.ok(closeTo(origins[0].model.mean_absolute_error, error, 1e-5));
+    t.ok(origins[0].seasonal_naive.mean_absolute_error > 0);
+  },
+);
+
+t.test('a run reports MASE beside the naive forecasts, and forecasts in the units of the data', async t => {
+  const config = {
+    version: 1,
+    name: 'sales',
+    dataset: sales,
+    model: { cell: 'gru', hidden_size: 4 },
+    loss: { kind: 'quantile', quantiles: [0.1, 0.5, 0.9] },
+    optimizer: { kind: 'adam', learning_rate: 0.01 },
+    training: { num_epochs: 2, batch_size: 4, metrics: ['mase', 'mean_absolute_error'] },
+  };
+  const { summary } = await train(work, config);
+  for (const split of ['validation', 'test'] as const) {
+    for (const name of ['last_value', 'seasonal_naive'] as const) {
+      const value = summary.baselines?.[split]?.[name]?.mase ?? Number.NaN;
+      t.ok(closeTo(value, expected.mase[split][name], 1e-5), `${split} ${name}: ${value}`);
+    }
+  }
+  const { code, stdout, stderr } = await work.cellrun('predict', summary.directory);
+  t.equal(code, 0, stderr);
+  const told = stdout
+    .trim()
+    .split('\n')
+    .map(text => JSON.parse(text));
+  t.equal(told.length, expected.splits.test.length);
+  let [sum, count] = [0, 0];
+  told.forEach(({ id, predicted, target, quantiles }, i) => {
+    const window = expected.splits.test[i];
+    t.equal(id, window.id);
+    t.ok(near(target, window.y), 'targets are in the units of the data');
+    t.same(quantiles['0.5'], predicted);
+    if (window.naive_error === null) return;
+    sum +=
+      predicted.reduce(
+        (total: number, value: number, h: number) => total + Math.abs(value - window.y[h]),
+        0,
+      ) /
+      3 /
+      window.naive_error;
+    count++;
+  });
+  t.ok(closeTo(summary.metrics.test!.mase!, sum / count, 1e-5), 'MASE is that of what is predicted');
+});
+
+const START = Date.UTC(2024, 0, 1);
+const dayOf = (i: number) => new Date(START + i * 86_400_000).toISOString().slice(0, 10);
+
+t.test('a backtest forecasts each step of a split once', async t => {
+  const rows = Array.from({ length: 60 }, (_, i) => `${dayOf(i)},${i % 7 === 0 ? 20 : (i * 13) % 11}`);
+  const path = work.file('backtest.csv', ['day,y', ...rows].join('\n'));
+  const { series: _s, features: _f, known: _k, calendar: _c, validation: _v, ...rest } = sales;
+  const { summary } = await train(work, {
+    version: 1,
+    name: 'backtest',
+    dataset: { ...rest, path, target: 'y', stride: 1 },
+    model: { cell: 'gru', hidden_size: 4 },
+    loss: { kind: 'mse' },
+    optimizer: { kind: 'adam', learning_rate: 0.01 },
+    training: { num_epochs: 1, batch_size: 8, metrics: ['mase', 'mean_absolute_error'] },
+  });
+  const { stdout, code, stderr } = await work.cellrun(
+    'evaluate',
+    summary.directory,
+    '--backtest',
+    '--json',
+    '--backend',
+    'webasm',
+  );
+  t.equal(code, 0, stderr);
+  const { origins, mean, horizon } = JSON.parse(stdout);
+  t.equal(horizon, 3);
+  t.same(
+    origins.map(({ id }: { id: string }) => id),
+    [45, 48, 51, 54, 57].map(dayOf),
+  );
+  const y = (i: number) => Number(rows[i].split(',')[1]);
+  const naiveError =
+    Array.from({ length: 38 }, (_, i) => Math.abs(y(i + 7) - y(i))).reduce((a, b) => a + b, 0) / 38;
+  const last = [45, 48, 51, 54, 57].map(
+    origin => [0, 1, 2].reduce((sum, h) => sum + Math.abs(y(origin + h) - y(origin - 1)), 0) / 3,
+  );
+  origins.forEach(
+    ({ last_value }: { last_value: { mean_absolute_error: number; mase: number } }, i: number) => {
+      t.ok(closeTo(last_value.mean_absolute_error, last[i], 1e-4));
+      t.ok(closeTo(last_value.mase, last[i] / naiveError, 1e-4));
+    },
+  );
+  t.ok(closeTo(mean.last_value.mean_absolute_error, last.reduce((a, b) => a + b, 0) / 5, 1e-4));
+  const alike = await work.cellrun(
+    'evaluate',
+    summary.directory,
+    '--set',
+    'dataset.stride=3',
+    '--json',
+    '--backend',
+    'webasm',
+  );
+  t.ok(
+    closeTo(JSON.parse(alike.stdout).metrics.test.mase, mean.model.mase, 1e-9),
+    'the model is evaluated as ever',
+  );
+  const table = await work.cellrun('evaluate', summary.directory, '--backtest', '--backend', 'webasm');
+  t.match(table.stdout, /^origin +model mae +model mase +last_value mae.*\n2024-02-15 +\d/);
+  t.match(table.stdout, /\nmean of 5 +\d/);
+});
+
+t.test('nothing of a later split changes what an earlier one holds', async t => {
+  const path = join(t.testdir(), 'a.csv');
+  const table = fc.record({
+    lengths: fc.array(fc.integer({ min: 25, max: 60 }), { minLength: 1, maxLength: 3 }),
+    offset: fc.integer({ min: 0, max: 10 }),
+    stride: fc.integer({ min: 1, max: 4 }),
+    normalize: fc.constantFrom('standard' as const, 'min_max' as const, 'none' as const),
+    seed: fc.integer({ min: 1, max: 1e6 }),
+    hasFuture: fc.boolean(),
+  });
+  await fc.assert(
+    fc.asyncProperty(table, async ({ lengths, offset, stride, normalize, seed, hasFuture }) => {
+      const config: ForecastConfig = {
+        kind: 'forecast',
+        path,
+        target: 'y',
+        series: 's',
+        time: 'day',
+        features: ['x'],
+        ...(hasFuture && { known: ['k'] }),
+        input_steps: 4,
+        horizon: 2,
+        stride,
+        normalize,
+        test_fraction: 0.2,
+        validation: { fraction: 0.2 },
+      };
+      const rows = lengths.flatMap((length, s) =>
+        Array.from({ length }, (_, i) => ({
+          s,
+          day: dayOf(i + s * offset),
+          noise: (seed * (i + 7 * s + 1)) % 101,
+        })),
+      );
+      const days = [...new Set(rows.map(({ day }) => day))].sort();
+      const test = days[days.length - Math.round(days.length * 0.2)];
+      const before = days.filter(day => day < test);
+      const validation = before[before.length - Math.round(before.length * 0.2)];
+      const openWith = (from: string) => {
+        const cell = (day: string, noise: number) => (day >= from ? 1000 + noise : noise);
+        const lines = rows.map(({ s, day, noise }) =>
+          [s, day, cell(day, noise), cell(day, noise + 1), cell(day, noise + 2)].join(),
+        );
+        writeFileSync(path, ['s,day,y,x,k', ...lines].join('\n'));
+        return open(config);
+      };
+      const original = await openWith('9999');
+      const everything = (data: Dataset, split: Split) =>
+        JSON.stringify(
+          Array.from({ length: split.count }, (_, i) => [
+            split.id!(i),
+            sequence(data, split, i),
+            targetsOf(split, i),
+            split.errorScale!(i),
+            split.naive!.last_value!(i),
+          ]),
+        );
+      const later = await openWith(test);
+      if (everything(original, original.train) !== everything(later, later.train)) return false;
+      if (everything(original, original.validation!) !== everything(later, later.validation!)) return false;
+      if (JSON.stringify(original.seriesScaling) !== JSON.stringify(later.seriesScaling)) return false;
+      const latest = await openWith(validation);
+      if (everything(original, original.train) !== everything(latest, latest.train)) return false;
+      if (JSON.stringify(original.seriesScaling) !== JSON.stringify(latest.seriesScaling)) return false;
+      // and what comes later does reach the splits that are to have it
+      return everything(original, original.test) !== everything(later, later.test);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+t.test('the last steps of a table are forecast from as they would be in a split', async t => {
+  const data = await open(sales);
+  const table = readFileSync(sales.path, 'utf8').trim().split('\r\n');
+  const record = {
+    input: data.input,
+    sequence_length: 8,
+    variable_length: false,
+    output_size: 3,
+    ...(data.seriesScaling && { series_scaling: data.seriesScaling }),
+  };
+  const read = async (text: string, config: ForecastConfig = sales): Promise<ReadSequence[]> => {
+    const chunks = async function* () {
+      yield Buffer.from(text);
+    };
+    const all: ReadSequence[] = [];
+    for await (const some of newSequences(config, record).read({
+      name: 'a.csv',
+      size: text.length,
+      chunks: chunks(),
+    }))
+      all.push(...some);
+    return all;
+  };
+  for (const window of expected.splits.test) {
+    const [region, day] = window.id.split(' ');
+    const last = new Date(Date.parse(day) + 2 * 86_400_000).toISOString().slice(0, 10);
+    const lines = table.filter(
+      (text, i) => i === 0 || (text.startsWith(`${region},`) && text.split(',')[1] <= last),
+    );
+    const future = lines.map((text, i) => {
+      const cells = text.split(',');
+      return i > 0 && cells[1] >= day ? [cells[0], cells[1], '', '', cells[4]].join() : text;
+    });
+    const [one, ...others] = await read(future.join('\n'));
+    t.equal(others.length, 0);
+    if (isRejected(one)) t.fail(one.problems.map(line).join());
+    else {
+      t.ok(near(one.values, window.x.flat()), window.id);
+      t.equal(one.id, region);
+      t.equal(one.times?.at(-1), last);
+      const { offset, scale } = one.targetScaling!(0);
+      t.ok(
+        near(
+          window.scaled.map((value, h) => value * scale[h] + offset[h]),
+          window.y,
+        ),
+      );
+    }
+  }
+  const told = async (text: string) =>
+    (await read(text)).map(one => (isRejected(one) ? one.problems.map(line) : 'read'));
+  const head = 'region,day,sales,rain,holiday';
+  t.match(await told([head, 'a,2024-01-01,1,1,0'].join('\n')), [
+    [/^data\/forecast-steps .*the series has too few steps \| expected 5 rows with a target \| got 1$/],
+  ]);
+  const days = [1, 2, 3, 4, 5].map(day => `a,2024-01-0${day},1,${day === 5 ? 'x' : 1},0`);
+  t.match(await told([head, ...days].join('\n')), [
+    [
+      /the series does not say what is known in advance \| expected 3 rows without a target at its end \| got 0$/,
+    ],
+  ]);
+  const ahead = [6, 7, 8].map(day => `a,2024-01-0${day},,,0`);
+  t.match(await told([head, ...days, ...ahead].join('\n')), [
+    [/^data\/csv-number 6:16\+1 \| the cell is not a number/],
+  ]);
+  t.match(await complaints(5, () => read('region,day,sales\na,2024-01-01,1')), [
+    /^data\/csv-missing-column .*"rain", which the model reads/,
+    /"holiday"/,
+  ]);
+});
+
+t.test('what cannot be split or read is told', async t => {
+  const with_ = (more: object) => complaints(2, () => open({ ...sales, ...more }));
+  t.match(await with_({ horizon: 30 }), [
+    /^data\/no-window \| the training split has no window of 30 steps after 5 steps to read/,
+  ]);
+  t.match(await with_({ validation: { count: 30 } }), [
+    /leaves no points in time to train on \| expected at most 29 \| got 30$/,
+  ]);
+  t.match(await with_({ validation: { count: 2 } }), [/^data\/no-window \| the validation split/]);
+  t.match(await with_({ time: undefined }), [/^data\/calendar \| calendar features need a `time` column/]);
+  t.match(await with_({ known: ['holliday'] }), [/^data\/csv-missing-column .*has no column "holliday"/]);
+  const whole = await open({
+    ...sales,
+    series: undefined,
+    path: sales.path,
+    calendar: undefined,
+    known: undefined,
+    time: undefined,
+  } as unknown as ForecastConfig);
+  t.equal(
+    whole.sequenceLength,
+    5,
+    'without anything known in advance a window ends where it is forecast from',
+  );
+  t.same(whole.input, { kind: 'number', size: 2 });
+  t.equal(whole.train.id!(0), '6');
+  const loaded = loadExperiment(
+    work.config({
+      version: 1,
+      name: 'a',
+      dataset: sales,
+      model: { cell: 'gru', hidden_size: 4 },
+      loss: { kind: 'mse' },
+      optimizer: { kind: 'adam', learning_rate: 0.01 },
+      training: { num_epochs: 1, batch_size: 4 },
+    }),
+  );
+  t.same(checkAgainstData(loaded, await open(sales)).diagnostics, []);
+});

@@ -1,0 +1,213 @@
+/**
+ * Readers of hostile input: an answer or a user's error, soon, in little memory, and nothing
+ * written outside. Long form: `npm run soak`.
+ */
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import t from 'tap';
+import { loadExperiment } from '../../src/config/index.js';
+import { type DatasetConfig, openDataset } from '../../src/data/index.js';
+import { UserError, usageError } from '../../src/util/errors.js';
+import { boundedFuzz } from '../soak/bounded-fuzz.js';
+import { fuzz, TARGETS } from '../soak/fuzz.js';
+import { casesOf, ensure } from '../soak/fuzz-target.js';
+import { HOSTILE, tryHostile } from '../soak/hostile.js';
+import { StepCounter } from '../support/steps.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
+import { zipArchive } from '../support/zip.js';
+
+const steps = await StepCounter.start();
+const folder = temporaryFolder();
+t.teardown(() => rmSync(folder, { recursive: true }));
+
+const CASES = 400;
+const SEED = 1;
+
+t.test('damaged input of every kind', { jobs: 2 }, async t => {
+  for (const target of TARGETS) {
+    const cases = casesOf(target, CASES);
+    t.test(target.name, async t => {
+      const report = await boundedFuzz(target.name, SEED, cases);
+      t.same(report.failures, [], `peak ${report.peakMb} MiB`);
+      t.equal(report.accepted + report.refused, cases);
+      t.ok(report.accepted > cases / 100, 'some of it is good enough to be read to its end');
+    });
+  }
+});
+
+t.test('the fuzzer sees what is wrong', async t => {
+  const outcome = async (read: () => unknown, cases = 3) => {
+    const report = await fuzz({ name: 'test', open: () => () => read }, SEED, cases, { steps });
+    return [report.accepted, report.refused, report.failed, report.failures[0]?.split('\n')[0] ?? ''];
+  };
+  const busy = () => {
+    let sum = 0;
+    for (let i = 0; i < 6e6; i++) sum += i;
+    return sum;
+  };
+  t.same(await outcome(() => 1), [3, 0, 0, '']);
+  t.same(
+    await outcome(() => {
+      throw usageError({ code: 'x', message: 'wrong' });
+    }),
+    [0, 3, 0, ''],
+  );
+  t.same(
+    await outcome(() => {
+      throw new UserError(1, [{ code: 'x', message: 'wrong' }]);
+    }),
+    [0, 0, 3, 'case 0: exit code 1: wrong'],
+  );
+  t.same(await outcome(() => Promise.reject(new TypeError('x'))), [0, 0, 3, 'case 0: TypeError: x']);
+  t.same(await outcome(() => ensure(false, 'sums')), [0, 0, 3, 'case 0: Unsound: sums']);
+  t.match(await outcome(busy, 1), [1, 0, 1, /^case 0 .*: took 6\d{6} steps$/]);
+});
+
+t.test('names, paths and links that lead elsewhere', async t => {
+  t.ok(HOSTILE.length >= 500, `${HOSTILE.length} of them`);
+  const place = join(folder, 'hostile');
+  mkdirSync(place);
+  const { writes, failures } = await tryHostile(HOSTILE, place);
+  t.same(failures, [], `${writes} writes`);
+  t.ok(writes > 2000, 'and what may be written is');
+});
+
+t.test('a write that escapes is seen', async t => {
+  const place = join(folder, 'escaping');
+  mkdirSync(place);
+  const { failures } = await tryHostile(
+    [
+      { name: 'a', act: ({ root }) => writeFileSync(join(root, '../outside/file'), 'x') },
+      {
+        name: 'b',
+        prepare: ({ root, outside }) => symlinkSync(outside, join(root, 'link')),
+        act: ({ root }) => mkdirSync(join(root, 'link', 'x')),
+      },
+      {
+        name: 'c',
+        prepare: ({ root }) => symlinkSync('../elsewhere', join(root, 'link')),
+        act: ({ root }) => writeFileSync(join(root, 'link'), 'x'),
+      },
+    ],
+    place,
+  );
+  t.match(failures, [
+    /^a: changes what lies outside/,
+    /^b: changes what lies outside/,
+    /^c: writes to .*elsewhere$/,
+  ]);
+});
+
+interface Refusal {
+  readonly said: string;
+  readonly taken: number;
+}
+
+/** What `open` is refused with, and after how many steps. */
+async function refusalOf(open: () => unknown): Promise<Refusal> {
+  let said = 'not refused';
+  const taken = await steps.of(async () => {
+    try {
+      await open();
+    } catch (error) {
+      said = error instanceof UserError ? error.message : String(error);
+    }
+  });
+  return { said, taken };
+}
+
+/** What the dataset is refused with, where that takes `most` steps at most. */
+async function refusal(config: DatasetConfig, most: number): Promise<string> {
+  const { said, taken } = await refusalOf(() => openDataset(config, { seed: 0 }));
+  return taken > most ? `took ${taken} steps` : said;
+}
+
+t.test('large files made to take long or much', async t => {
+  const file = (name: string, content: string | Buffer): string => {
+    const path = join(folder, name);
+    writeFileSync(path, content);
+    return path;
+  };
+  const labels = file('labels', Buffer.from([0, 0, 8, 1, 0, 0, 0, 1, 0]));
+  const pictures = (path: string): DatasetConfig => ({
+    kind: 'idx',
+    train_images: path,
+    train_labels: labels,
+    test_images: path,
+    test_labels: labels,
+    sequence: 'rows',
+  });
+  const one = Buffer.from([0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 7]);
+  const bomb = file('bomb.gz', gzipSync(Buffer.concat([one, Buffer.alloc(2 ** 28)]), { level: 1 }));
+  const before = process.memoryUsage.rss();
+  t.match(await refusal(pictures(bomb), 100_000), 'expands to too much');
+  t.ok(process.memoryUsage.rss() - before < 2 ** 26, 'what expands to 256 MiB takes little memory');
+
+  const count = 2 ** 14;
+  const head = Buffer.from([0, 0, 8, 3, 0, 0, count >> 8, 0, 0, 0, 0, 28, 0, 0, 0, 28]);
+  const values = Buffer.alloc(28 * 28 * count);
+  for (let i = 0; i < values.length; i += 7) values[i] = (i * 2_654_435_761) >>> 24;
+  const zipped = gzipSync(Buffer.concat([head, values]), { level: 1 });
+  zipped[zipped.length >> 1] ^= 64;
+  t.match(
+    await refusal(pictures(file('large.gz', zipped)), 500_000),
+    /offset \d+: the gzip stream is damaged/,
+  );
+
+  // shapes of a few values, and a member that expands to far more than they need
+  const headers = {
+    'too long': "{'descr': '<f4', 'fortran_order': False, 'shape': (10, 2, 1), }",
+    'no header': 'x'.repeat(64),
+  };
+  for (const [what, dict] of Object.entries(headers)) {
+    const begin = Buffer.concat([
+      Buffer.from('\x93NUMPY\x01\x00v\x00', 'latin1'),
+      Buffer.from(dict.padEnd(118)),
+    ]);
+    const content = Buffer.concat([begin, Buffer.alloc(2 ** 27)]);
+    const archive = zipArchive([
+      { name: 'x.npy', content, method: 8 },
+      { name: 'y.npy', content: Buffer.alloc(1), method: 0 },
+    ]);
+    const path = file('bomb.npz', archive);
+    content.fill(0);
+    const used = process.memoryUsage.rss();
+    t.match(
+      await refusal({ kind: 'npz', path }, 4_000_000),
+      /x: the (data have the wrong length|\.npy header is damaged)/,
+      what,
+    );
+    t.ok(process.memoryUsage.rss() - used < 2 ** 26, 'it is not expanded');
+  }
+
+  const member = { name: 'x.npy', content: Buffer.alloc(1), method: 0 } as const;
+  const many = file('many.npz', zipArchive(Array.from({ length: 4000 }, () => member)));
+  t.match(await refusal({ kind: 'npz', path: many }, 500_000), 'two members x.npy');
+
+  const names = Array.from({ length: 20_000 }, (_, i) => `c${i}`);
+  const row = (cell: string) => `${names.map(() => cell).join(',')},1\n`;
+  const wide = file('wide.csv', `${names.join(',')},y\n${row('bad')}${row('1')}`);
+  const csv = (features: readonly string[]): DatasetConfig => ({
+    kind: 'csv',
+    path: wide,
+    test_fraction: 0.5,
+    features,
+    target: 'y',
+    target_kind: 'class',
+  });
+  t.match(await refusal(csv(names), 20_000_000), 'the cell is not a number');
+  t.match(await refusal(csv(names.map(name => `${name}x`)), 20_000_000), 'has no column "c0x"');
+
+  const unknown = (count: number) => {
+    const keys = Array.from({ length: count }, (_, i) => `k${i}: 1`);
+    const path = file('unknown.yaml', keys.join('\n'));
+    return refusalOf(() => loadExperiment(path));
+  };
+  // compiles the schema
+  await unknown(1);
+  const [few, fourTimes] = [await unknown(1500), await unknown(6000)];
+  for (const { said } of [few, fourTimes]) t.match(said, 'more problems are not shown');
+  // quadratic would be sixteen times
+  t.ok(fourTimes.taken < 8 * few.taken, `1,500 unknown keys: ${few.taken} steps, 6,000: ${fourTimes.taken}`);
+});

@@ -1,0 +1,163 @@
+/** Sequences are called what the data call them, wherever a reader meets one. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import type { Split } from '../../src/data/dataset.js';
+import { readEvaluation } from '../../src/report/evaluation.js';
+import { floats, integers, npz, Workplace } from '../support/cli.js';
+import { complaints, fixture, open, sequence } from '../support/data-files.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+/** `rec01` to `rec12` of two rows each. */
+const TABLE = `recording,a,label,level\n${Array.from({ length: 24 }, (_, row) => {
+  const recording = Math.floor(row / 2) + 1;
+  return `rec${String(recording).padStart(2, '0')},${row % 3},${recording % 3 ? 'x' : 'y'},${recording}.5`;
+}).join('\n')}\n`;
+
+const config = (dataset: object, loss: string) => ({
+  version: 1,
+  name: 'named',
+  dataset: {
+    kind: 'csv',
+    path: work.file('table.csv', TABLE),
+    test_fraction: 0.25,
+    features: ['a'],
+    sequence: { group: 'recording' },
+    normalize: 'none',
+    ...dataset,
+  },
+  model: { cell: 'lstm', hidden_size: 2 },
+  loss: { kind: loss },
+  optimizer: { kind: 'adam', learning_rate: 0.01 },
+  training: { num_epochs: 1, batch_size: 4 },
+});
+
+t.test('predictions, mistakes and worst values have the names of the groups', async t => {
+  const classes = await work.train(config({ target: 'label', target_kind: 'class' }, 'cross_entropy'));
+  const values = await work.train(config({ target: 'level', target_kind: 'value' }, 'mse'));
+  const ids = async (directory: string, split: string): Promise<string[]> => {
+    const { stdout } = await work.cellrun('predict', directory, '--split', split);
+    return stdout
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line).id);
+  };
+  const { directory } = values.summary;
+  const [train, test] = [await ids(directory, 'train'), await ids(directory, 'test')];
+  t.equal(test.length, 3);
+  t.same(
+    [...train, ...test].sort(),
+    Array.from({ length: 12 }, (_, i) => `rec${String(i + 1).padStart(2, '0')}`),
+  );
+  const lines = (await work.cellrun('predict', directory, '--format', 'csv')).stdout.split('\n');
+  t.match(lines[0], /^index,id,predicted_0,target_0$/);
+  // the target of recording 7 is 7.5
+  t.same(
+    lines
+      .slice(1, 4)
+      .map(line => line.split(','))
+      .map(([, id, , target]) => `${id} ${target}`),
+    test.map(id => `${id} ${Number(id.slice(3))}.5`),
+  );
+  const { worst, sample } = JSON.parse(readFileSync(join(directory, 'evaluation.json'), 'utf8'));
+  for (const { id, target } of worst) t.equal(target[0], Number(id.slice(3)) + 0.5, id);
+  t.same(
+    sample.map(({ id }: { id: string }) => id),
+    test,
+  );
+  t.same(
+    readEvaluation(join(directory, 'evaluation.json'))?.values?.worst.map(({ id }) => id),
+    worst.map(({ id }: { id: string }) => id),
+  );
+  const mistakes =
+    readEvaluation(join(classes.summary.directory, 'evaluation.json'))?.classes?.mistakes ?? [];
+  t.ok(mistakes.length > 0, 'an untrained model is wrong somewhere');
+  for (const { id, index } of mistakes) t.equal(id, test[index]);
+});
+
+t.test('rows that are sequences have their lines', async t => {
+  const rows = config({ target: 'level', target_kind: 'value', sequence: undefined }, 'mse');
+  const { summary } = await work.train(rows);
+  const { stdout } = await work.cellrun('predict', summary.directory, '--format', 'csv');
+  const [head, ...lines] = stdout.trimEnd().split('\n');
+  t.equal(head, 'index,id,predicted_0,target_0');
+  t.equal(lines.length, 6);
+  const levels = TABLE.split('\n').map(row => row.split(',')[3]);
+  for (const line of lines) {
+    const [, id, , target] = line.split(',');
+    t.equal(target, levels[Number(/^line (\d+)$/.exec(id)?.[1]) - 1], id);
+  }
+});
+
+t.test('a line is counted like an editor does, whatever fields hold', async t => {
+  const path = work.file('lines.csv', 'a,y\r\n1,"x"\r\n\r\n2,"two\r\nlines"\r\n3,z\r\n4,z\r\n');
+  const { train, test } = await open({
+    kind: 'csv',
+    path,
+    features: ['a'],
+    target: 'y',
+    target_kind: 'class',
+    test_fraction: 0.25,
+  });
+  const ids = [train, test].flatMap(({ count, id }) => Array.from({ length: count }, (_, i) => id?.(i)));
+  t.same(ids.sort(), ['line 2', 'line 4', 'line 6', 'line 7']);
+});
+
+t.test('arrays name their sequences: texts and integers that NumPy wrote', async t => {
+  const want = JSON.parse(readFileSync(fixture('ids.json'), 'utf8'));
+  const path = fixture('ids.npz');
+  const names = ({ count, id }: Split) => Array.from({ length: count }, (_, i) => id?.(i));
+  const data = await open({ kind: 'npz', path, validation_arrays: true });
+  t.same(names(data.train), want.ids);
+  t.same(data.validation && names(data.validation), want.ids_validation);
+  t.same(names(data.test), want.ids_test.map(String));
+  const bytes = await open({ kind: 'npz', path: fixture('byte-ids.npz'), test_fraction: 0.5 });
+  t.same([...names(bytes.train), ...names(bytes.test)].sort(), ['a', 'bc', 'd', 'ä']);
+
+  const run = await work.train({
+    ...config({}, 'cross_entropy'),
+    dataset: { kind: 'npz', path, validation_arrays: true, normalize: 'none' },
+  });
+  t.equal(run.code, 0, run.finished.stderr);
+  const { stdout } = await work.cellrun('predict', run.directory, '--format', 'csv', '--split', 'validation');
+  t.same(
+    stdout
+      .trim()
+      .split('\n')
+      .slice(1)
+      .map(line => line.split(',')[1]),
+    want.ids_validation,
+  );
+});
+
+t.test('without names, the rows of an archive have their place in it', async t => {
+  const x = floats([8, 1, 1], [...Array(8).keys()]);
+  const y = integers([8], [0, 1, 0, 1, 0, 1, 0, 1]);
+  const path = work.file('rows.npz', npz({ x, y }));
+  const data = await open({ kind: 'npz', path, test_fraction: 0.25, validation: { count: 2 }, limit: 3 });
+  for (const split of [data.train, data.validation, data.test]) {
+    if (split === undefined) throw new Error('a split is missing');
+    // the feature of a row is its number
+    const rows = Array.from({ length: split.count }, (_, i) => sequence(data, split, i)[0][0]);
+    t.same(
+      rows.map((_, i) => split.id?.(i)),
+      rows.map(row => `x[${row}]`),
+    );
+  }
+});
+
+t.test('ids that cannot name sequences are told', async t => {
+  const x = floats([2, 1, 1], [1, 2]);
+  const y = integers([2], [0, 1]);
+  const told = (ids: Parameters<typeof npz>[0][string]) =>
+    complaints(5, () =>
+      open({ kind: 'npz', path: work.file('ids.npz', npz({ x, y, ids })), test_fraction: 0.5 }),
+    );
+  t.match(await told(integers([3], [1, 2, 3])), [/array ids does not fit array x/]);
+  t.match(await told(integers([2, 1], [1, 2])), [/array ids: the array has the wrong shape/]);
+  t.match(await told(floats([2], [1, 2])), [/array ids: this type of values is not supported/]);
+  const beyond = { descr: '<U1' as const, shape: [2], values: Uint32Array.of(65, 0x110000) };
+  t.match(await told(beyond), [/array ids: item 1 is no text/]);
+});

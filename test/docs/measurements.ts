@@ -1,0 +1,105 @@
+/** Figures of the documents, taken from the files that `npm run bench` and `npm run reproduce` wrote. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { packageRoot } from '../../src/util/root.js';
+import { cell, table } from './schema-tables.js';
+
+const experiments = join(packageRoot, 'experiments');
+
+/** Texts that stand between `<!-- begin NAME -->` and `<!-- end NAME -->` of a page. */
+export function measuredTexts(): Readonly<Record<string, string>> {
+  return { results: results(), reference: reference(), bench: benchTables() };
+}
+
+/** `page` with the text of each of its marked parts. */
+export function withMeasurements(page: string): string {
+  const texts = measuredTexts();
+  return page.replaceAll(
+    /(<!-- begin (\w+) -->\n)[\s\S]*?(<!-- end \2 -->)/g,
+    (_, begin: string, name: string, end: string) => {
+      if (!(name in texts)) throw new Error(`no measurement is called ${name}`);
+      return `${begin}${texts[name]}\n${end}`;
+    },
+  );
+}
+
+interface ReferenceRun {
+  readonly seed: number;
+  readonly duration_s: number;
+  readonly ms_per_step: number;
+  readonly peak_rss_mb: number;
+  readonly metrics: { readonly test: { readonly accuracy: number } };
+}
+
+function referenceRuns(): readonly ReferenceRun[] {
+  const folder = join(experiments, 'reference');
+  return readdirSync(folder)
+    .filter(name => /^mnist-lstm-seed-\d+\.json$/.test(name))
+    .map(name => JSON.parse(readFileSync(join(folder, name), 'utf8')) as ReferenceRun)
+    .sort((a, b) => a.seed - b.seed);
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
+
+function meanAccuracy(): string {
+  const runs = referenceRuns();
+  return percent(runs.reduce((sum, { metrics }) => sum + metrics.test.accuracy, 0) / runs.length);
+}
+
+function reference(): string {
+  const rows = referenceRuns().map(({ seed, duration_s, ms_per_step, peak_rss_mb, metrics }) => [
+    String(seed),
+    percent(metrics.test.accuracy),
+    `${duration_s.toFixed(0)} s`,
+    ms_per_step.toFixed(1),
+    `${peak_rss_mb.toFixed(0)} MB`,
+  ]);
+  return table(
+    ['Seed', 'Test accuracy', 'Time', 'ms per step', 'Peak memory'],
+    [...rows, ['mean', meanAccuracy(), '', '', '']],
+  );
+}
+
+/** The lines of `experiments/bench/table.md` without its heading. */
+function benchLines(): readonly string[] {
+  const text = readFileSync(join(experiments, 'bench', 'table.md'), 'utf8');
+  return text.slice(text.indexOf('\n') + 1).split('\n');
+}
+
+function benchTables(): string {
+  return benchLines().join('\n').trim();
+}
+
+/** The cells of the row that begins with `name`, its spread left out. */
+function benchRow(name: string): readonly string[] {
+  const line = benchLines().find(one => one.startsWith(`| ${name} |`));
+  if (line === undefined) throw new Error(`experiments/bench/table.md has no row \`${name}\``);
+  return line
+    .split('|')
+    .slice(1, -1)
+    .map(one => one.trim().replace(/ ±[\d.]+ %/, ''));
+}
+
+/** What the README shows: each row with its own row of the benchmark. */
+function results(): string {
+  const [, run, , runRatio] = benchRow('./run configs/mnist-lstm.yaml');
+  const [, memory] = benchRow('peak RSS of that run');
+  /** A row of the large table: the time and the ratio to PyTorch's. */
+  const timed = (name: string): readonly string[] => {
+    const cells = benchRow(name);
+    return [`${cells[5]} ms`, cells[8]];
+  };
+  return table(
+    ['MNIST by rows, two LSTM layers of 128 units, two CPU cores', 'cellrun', 'Time / PyTorch'],
+    [
+      ['Test accuracy, mean of three seeds (PyTorch: 97.5 %)', meanAccuracy(), ''],
+      ['Whole run: two epochs, two evaluations', run, runRatio],
+      ['Training step, batch of 100', ...timed('train_step | 128 | 100 | 28 | 2')],
+      ['The same with bidirectional layers', ...timed('train_step/bilstm | 128 | 100 | 28 | 2')],
+      ['The same with 512 units', ...timed('train_step | 512 | 100 | 28 | 2')],
+      ['The same with a batch of 1', ...timed('train_step | 128 | 1 | 28 | 2')],
+      ['Evaluation of 10,000 pictures', ...timed('evaluate | 128 | 100 | 28 | 2')],
+      ['Peak memory of the run', memory, ''],
+    ].map(row => row.map(cell)),
+  );
+}

@@ -1,0 +1,175 @@
+/**
+ * webgpu: real training steps against webasm, a device that is lost, and many devices one after the
+ * other.
+ */
+import { readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import t, { type Test } from 'tap';
+import { loadExperiment } from '../../src/config/index.js';
+import { openDataset } from '../../src/data/index.js';
+import { type Backend, chooseBackend } from '../../src/engine/backend.js';
+import { Engine } from '../../src/engine/index.js';
+import { Graph } from '../../src/graph/node.js';
+import { add } from '../../src/ops/add.js';
+import { adam } from '../../src/optimizers/adam.js';
+import { resumeExperiment } from '../../src/training/resume/resume.js';
+import { runExperiment } from '../../src/training/run/run.js';
+import { Trainer } from '../../src/training/step/trainer.js';
+import { RandomStream } from '../../src/util/random.js';
+import { compareRuns } from '../../src/verify/compare-runs.js';
+import { readLog, Workplace } from '../support/cli.js';
+import { relativeError } from '../support/goldens.js';
+import { modelOf } from '../support/models.js';
+import { silentObserver } from '../support/small-run.js';
+
+interface Training {
+  readonly hiddenSize: number;
+  readonly batchSize: number;
+  readonly steps: number;
+  /** Batches of training data; after the last comes the first. */
+  readonly batches: number;
+}
+
+async function train(backend: Backend, { hiddenSize, batchSize, steps, batches }: Training) {
+  const { train } = await openDataset({ kind: 'mnist', sequence: 'rows' }, { seed: 0 });
+  const trainer = await Trainer.create(
+    {
+      backend,
+      threads: 2,
+      spec: modelOf(
+        { cell: 'lstm', hidden_size: hiddenSize, num_layers: 2 },
+        { inputSize: 28, outputSize: 10 },
+      ),
+      loss: { kind: 'cross_entropy' },
+      metrics: [],
+      seed: 0,
+      sequenceLength: 28,
+      variableLength: false,
+      train,
+      batchSize,
+    },
+    adam,
+    { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0 },
+  );
+  trainer.layout.initialise(trainer.parameters, RandomStream.of(0, 'model/init'));
+  const losses: number[] = [];
+  for (let step = 1; step <= steps; step++) {
+    const first = ((step - 1) % batches) * batchSize;
+    const indices = Uint32Array.from({ length: batchSize }, (_, i) => first + i);
+    const { loss } = await trainer.step(await trainer.prepare(indices, step, step === 1), step, 0.01);
+    losses.push(loss);
+  }
+  const parameters = trainer.parameters.slice();
+  await trainer.close();
+  return { losses, parameters };
+}
+
+/** Trains on both backends; the losses on webasm. */
+async function checkAgreement(t: Test, training: Training): Promise<readonly number[]> {
+  const webasm = await train('webasm', training);
+  const webgpu = await train('webgpu', training);
+  const worst = Math.max(...webasm.losses.map((loss, i) => Math.abs(webgpu.losses[i] - loss) / loss));
+  t.equal(webgpu.losses.length, training.steps);
+  t.ok(worst < 1e-3, `the losses agree: ${worst}`);
+  const error = relativeError(webgpu.parameters, webasm.parameters);
+  t.ok(error < 1e-3, `the parameters agree: ${error}`);
+  return webasm.losses;
+}
+
+const missing = await chooseBackend('webgpu').then(
+  () => false as const,
+  (error: Error) => error.message,
+);
+
+const patience = { skip: missing, timeout: 500_000 };
+
+t.test('a step of the reference experiment, in its full size', patience, async t => {
+  await checkAgreement(t, { hiddenSize: 128, batchSize: 100, steps: 1, batches: 1 });
+});
+
+// software Vulkan unrolls the loops of a smaller model, which takes it far longer to compile than
+// these steps take
+t.test('20 steps of the same model, half as wide', patience, async t => {
+  const losses = await checkAgreement(t, { hiddenSize: 64, batchSize: 20, steps: 20, batches: 4 });
+  t.ok(losses[19] < losses[0] / 1.5, 'it learns');
+});
+
+t.test(
+  'a lost device ends the run with one message, and resume goes on to the same end',
+  { skip: missing },
+  async t => {
+    const work = new Workplace();
+    t.teardown(() => work.remove());
+    const config = work.config({
+      version: 1,
+      name: 'lost',
+      dataset: { kind: 'synthetic', problem: 'adding', sequence_length: 5, train_size: 40, test_size: 10 },
+      model: { cell: 'lstm', hidden_size: 4, num_layers: 1, head: { from: 'last' } },
+      loss: { kind: 'mse' },
+      optimizer: { kind: 'adam', learning_rate: 0.01 },
+      training: { num_epochs: 3, batch_size: 10, log_every: 1 },
+    });
+    const loaded = loadExperiment(config);
+    const options = {
+      backend: 'webgpu' as const,
+      threads: undefined,
+      commandLine: [],
+      started: new Date(),
+      signal: new AbortController().signal,
+    };
+    const straight = await runExperiment(loaded, { ...options, output: work.folder() }, silentObserver);
+    const { directory: whole, ms_per_step, calibration_ms, step_ratio } = straight.summary;
+    t.ok(Number(calibration_ms) > 0, `${calibration_ms} ms`);
+    t.equal(step_ratio, Number(ms_per_step) / Number(calibration_ms));
+    t.match(readLog(whole).at(-1), { event: 'run.end', ms_per_step, calibration_ms, step_ratio });
+    const output = work.folder();
+    const { WebGPUContext } = createRequire(import.meta.url)('gpu.js/src/backend/web-gpu/context');
+    const losing = {
+      ...silentObserver,
+      step: ({ step }: { step: number }) => void (step === 6 && WebGPUContext.destroy()),
+    };
+    const error: unknown = await runExperiment(loaded, { ...options, output }, losing).catch(
+      (thrown: unknown) => thrown,
+    );
+    t.match(error, {
+      exitCode: 1,
+      diagnostics: [{ code: 'engine/device-lost', message: /^the WebGPU device was lost/ }],
+    });
+    const [id] = readdirSync(join(output, 'lost'));
+    const directory = join(output, 'lost', id);
+    t.match(readLog(directory).at(-1), { event: 'run.end', status: 'failed', exit_code: 1 });
+    const resumed = { ...options, set: [], allowChange: [], strict: false };
+    const { summary } = await resumeExperiment(directory, resumed, silentObserver);
+    t.equal(summary.status, 'completed');
+    t.match(
+      readLog(directory).find(({ event }) => event === 'run.resume'),
+      { step: 6 },
+    );
+    t.same(compareRuns(straight.summary.directory, directory), []);
+  },
+);
+
+t.test(
+  'a device may be opened and closed often, whatever is collected in between',
+  { skip: missing },
+  async t => {
+    setFlagsFromString('--expose-gc');
+    const collect: () => void = runInNewContext('gc');
+    const graph = new Graph();
+    const doubled = add(graph.input('x', [4]), graph.input('x', [4]));
+    for (let round = 0; round < 15; round++) {
+      const engine = await Engine.start('webgpu');
+      const executable = engine.compile({ graph, outputs: new Map([['y', doubled]]) });
+      const { y } = await executable.run({ x: Float32Array.of(1, 2, 3, 4) });
+      t.same([...y], [2, 4, 6, 8]);
+      await engine.close();
+      collect();
+      // finalizers run in a task of their own
+      await new Promise(resolve => setTimeout(resolve, 20));
+      collect();
+    }
+  },
+);

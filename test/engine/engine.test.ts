@@ -1,0 +1,112 @@
+/**
+ * Every backend that this machine has, against PyTorch's float64 values: logits, loss, gradients,
+ * ten optimizer steps.
+ */
+import t from 'tap';
+import { BACKENDS, type Backend, chooseBackend } from '../../src/engine/backend.js';
+import { Engine } from '../../src/engine/index.js';
+import { KernelMachine } from '../../src/engine/machine.js';
+import type { Width } from '../../src/engine/simd/target.js';
+import { answersEachStep } from '../../src/model/heads.js';
+import { ParameterLayout } from '../../src/model/parameters.js';
+import { optimizerOf } from '../../src/optimizers/index.js';
+import { passOn, ShardComputer, startAnew } from '../../src/training/step/shards.js';
+import { clipFactor, gradientNorm, Updater } from '../../src/training/step/updater.js';
+import { GOLDENS, type Golden, golden, relativeError } from '../support/goldens.js';
+import { batchMajor, goldenShard, initialParameters, lossOf } from '../support/shards.js';
+import '../support/software-gpu.js';
+
+async function available(backend: Backend): Promise<string | false> {
+  return chooseBackend(backend).then(
+    () => false,
+    (error: Error) => error.message,
+  );
+}
+
+/** Logits [B, S, C] without those past the end of a sequence, which mean nothing. */
+function withinSequences({ spec, steps, split }: Golden, logits: ArrayLike<number>): number[] {
+  const { lengths } = split;
+  const all = Array.from(logits);
+  if (!lengths || !answersEachStep(spec.head)) return all;
+  return all.filter((_, i) => {
+    const at = Math.floor(i / spec.outputSize);
+    return at % steps < lengths[Math.floor(at / steps)];
+  });
+}
+
+/** Every backend, and both widths of vectors if the backend has them. */
+const ENGINES = BACKENDS.flatMap((backend): { backend: Backend; width?: Width }[] =>
+  backend === 'webasm'
+    ? [
+        { backend, width: 128 },
+        { backend, width: 256 },
+      ]
+    : [{ backend }],
+);
+
+for (const { backend, width } of ENGINES) {
+  const skip = await available(backend);
+  t.test(`backend ${backend}${width ? ` at ${width} bits` : ''}`, { skip }, async t => {
+    const engine = await Engine.start(backend, { width });
+    t.teardown(() => engine.close());
+    t.afterEach(() => {
+      if (engine.refuted !== undefined) throw new Error(`${engine.refuted} is wrong at ${width} bits`);
+      if (engine.fallbacks.length > 0)
+        throw new Error(`gpu.js's own code ran: ${engine.fallbacks[0].reason}`);
+    });
+    for (const name of GOLDENS) {
+      const expected = golden(name);
+      const { spec, batch, values } = expected;
+      const layout = new ParameterLayout(spec);
+      const { job, batches } = goldenShard(expected, backend, true, engine.heap);
+      const [{ gradient, predictions, carried }] = batches;
+      // its kernels are compiled when it first runs, once for all tests of this golden
+      const computer = new ShardComputer(new KernelMachine(engine), job);
+      if (!spec.carriesState) {
+        await t.test(`gradient of ${name}`, async t => {
+          const flat = initialParameters(expected);
+          await computer.compute(flat, batches[0]);
+          const loss = lossOf(batches[0]);
+          t.ok(relativeError([loss], values('out.loss')) < 1e-5, `loss ${loss}`);
+          const logits = withinSequences(expected, batchMajor(predictions, batch, spec.outputSize));
+          const torch = withinSequences(expected, values('out.logits'));
+          t.ok(relativeError(logits, torch) < 1e-5, 'logits');
+          for (const parameter of layout.parameters) {
+            const error = relativeError(layout.read(parameter, gradient), values(`grad.${parameter.name}`));
+            t.ok(error < 1e-4, `gradient of ${parameter.name}: ${error}`);
+          }
+          // its programs are others; what a backend makes of them is seen above
+          if (backend !== 'webasm') return;
+          const evaluation = goldenShard(expected, backend, false, engine.heap);
+          await new ShardComputer(new KernelMachine(engine), evaluation.job).compute(
+            flat,
+            evaluation.batches[0],
+          );
+          const evaluated = evaluation.batches[0].predictions;
+          t.ok(relativeError(evaluated, predictions) < 1e-6, 'an evaluation predicts the same');
+        });
+      }
+
+      for (const [optimizerName, settings] of Object.entries(expected.optimizers)) {
+        await t.test(`${name}: 10 steps of ${optimizerName}`, async t => {
+          const flat = initialParameters(expected);
+          const { kind, learning_rate: learningRate } = settings;
+          const updater = Updater.create(engine, optimizerOf(settings), settings, layout.size);
+          for (let step = 1; step <= 10; step++) {
+            const memory = batches[(step - 1) % batches.length];
+            if (memory === batches[0]) startAnew(carried);
+            await computer.compute(flat, memory);
+            passOn(carried);
+            const scale = clipFactor(gradientNorm(gradient), expected.clip ?? undefined);
+            await updater.apply(flat, gradient, { step, learningRate, scale });
+          }
+          for (const parameter of layout.parameters) {
+            const after = values(`${optimizerName}.step10.${parameter.name}`);
+            const error = relativeError(layout.read(parameter, flat), after);
+            t.ok(error < (kind === 'rmsprop' ? 1e-3 : 1e-4), `${parameter.name} after 10 steps: ${error}`);
+          }
+        });
+      }
+    }
+  });
+}

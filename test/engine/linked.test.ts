@@ -1,0 +1,98 @@
+/** Plans over one heap: where results are written, what is copied, what several threads share. */
+import '../support/quick.js';
+import t from 'tap';
+import { Heap, MAX_PAGES } from '../../src/engine/heap.js';
+import { Engine } from '../../src/engine/index.js';
+import { LinkedExecutable, LinkedRuntime } from '../../src/engine/linked-executable.js';
+import { Graph } from '../../src/graph/node.js';
+import { add } from '../../src/ops/add.js';
+import { contract } from '../../src/ops/contract.js';
+import { multiply } from '../../src/ops/multiply.js';
+
+const N = 6;
+
+/** y = x + x, again as z, and the input itself. */
+function program() {
+  const graph = new Graph();
+  const x = graph.input('x', [N]);
+  const y = add(x, x);
+  return {
+    graph,
+    outputs: new Map([
+      ['y', y],
+      ['z', y],
+      ['x', x],
+    ]),
+  };
+}
+
+const given = Float32Array.from({ length: N }, (_, i) => i + 1);
+const doubled = Array.from(given, value => 2 * value);
+
+t.test('a result is written where the caller says, or is valid until the next run', async t => {
+  const engine = await Engine.start('webasm');
+  t.teardown(() => engine.close());
+  const executable = engine.compile(program());
+  const free = await executable.run({ x: given });
+  t.same(
+    [free.y, free.z, free.x].map(array => Array.from(array)),
+    [doubled, doubled, Array.from(given)],
+  );
+  const [y, z, x] = [0, 1, 2].map(() => engine.heap.allocate(N));
+  const placed = await executable.run({ x: given }, { y, z, x });
+  t.same(
+    [y, z, x].map(array => Array.from(array)),
+    [doubled, doubled, Array.from(given)],
+  );
+  t.equal(placed.y, y);
+  y.fill(0);
+  t.same(Array.from((await executable.run({ x: given })).y), doubled);
+  t.same(Array.from(y), Array(N).fill(0), 'the next run writes nowhere else');
+});
+
+t.test('an input lies in the heap, or is copied there', async t => {
+  const engine = await Engine.start('webasm');
+  t.teardown(() => engine.close());
+  const executable = engine.compile(program());
+  const inside = engine.heap.allocate(2 * N);
+  inside.set(given, N);
+  const { y } = await executable.run({ x: inside.subarray(N) });
+  t.same(Array.from(y), doubled, 'a part of an array is read where it lies');
+  await t.rejects(executable.run({ x: given.subarray(1) }), { message: "input 'x' needs 6 numbers, got 5" });
+  await t.rejects(executable.run({}), { message: "input 'x' needs 6 numbers, got undefined" });
+  await t.rejects(executable.run({ x: 1 }), { message: "input 'x' needs 6 numbers, got one" });
+});
+
+t.test('a plan is compiled once and runs over the heap of any thread', async t => {
+  const engine = await Engine.start('webasm');
+  t.teardown(() => engine.close());
+  const { heap } = engine;
+  const graph = new Graph();
+  const [a, b] = [graph.input('a', [5, 7]), graph.input('b', [7, 8])];
+  const product = contract('ik,kj->ij', a, b);
+  const squares = { graph, outputs: new Map([['y', multiply(product, product)]]) };
+  const linked = engine.link(squares);
+  t.equal(engine.link(squares), linked);
+  // another thread is given the memory and the plan, and makes instances of its own
+  const threads = [heap, new Heap(heap.memory)].map(
+    each => new LinkedExecutable(new LinkedRuntime(each), linked),
+  );
+  const values = { a: new Float32Array(35).fill(2), b: new Float32Array(56).fill(0.5) };
+  for (const executable of threads) t.same(Array.from(executable.run(values).y), Array(40).fill(49));
+});
+
+t.test('arrays of a heap do not overlap, and it grows', t => {
+  const heap = new Heap();
+  const joined = new Heap(heap.memory);
+  const arrays = Array.from({ length: 300 }, (_, i) => (i % 2 ? heap : joined).allocate(1000 + i));
+  arrays.forEach((array, i) => void array.fill(i));
+  arrays.forEach((array, i) => {
+    t.ok(array.byteOffset % 64 === 0 && array.every(value => value === i), `array ${i} of ${array.length}`);
+  });
+  const span = heap.spanOf(arrays[7]);
+  t.same(span, { at: arrays[7].byteOffset, length: 1007 });
+  t.same(Array.from(joined.open(span as { at: number; length: number })).slice(0, 2), [7, 7]);
+  t.equal(heap.spanOf(new Float32Array(4)), undefined);
+  t.throws(() => heap.allocate(MAX_PAGES * 65536), { message: /more than 4 GiB/ });
+  t.end();
+});

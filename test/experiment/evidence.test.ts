@@ -1,0 +1,328 @@
+/**
+ * What a reader may believe: each file of a run is held to the others, and what is another run's is
+ * told.
+ */
+import { createHash } from 'node:crypto';
+import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { STATE_KEY } from '../../src/experiment/checkpoints/folder.js';
+import { readSafetensors, writeSafetensors } from '../../src/experiment/checkpoints/safetensors.js';
+import type { RunResult } from '../../src/training/run/observer.js';
+import { readLog, Workplace } from '../support/cli.js';
+import { resume, train, trainUntil } from '../support/runs.js';
+import { longerConfig, randomDataset } from '../support/small-run.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+const data = work.file('data.npz', randomDataset('test/evidence', { train: 64, test: 20, seed: 1 }));
+const config = { ...longerConfig(data, 3), name: 'evident' };
+const other = { ...config, seed: 7, optimizer: { kind: 'adam', learning_rate: 0.05 } };
+
+async function refused(t: Test, outcome: Promise<unknown>, pattern: object): Promise<void> {
+  t.match(await outcome.catch((thrown: unknown) => thrown), pattern);
+}
+
+const json = (directory: string, name: string) => JSON.parse(readFileSync(join(directory, name), 'utf8'));
+const exchange = (from: string, to: string) => {
+  rmSync(join(to, 'checkpoints'), { recursive: true });
+  cpSync(join(from, 'checkpoints'), join(to, 'checkpoints'), { recursive: true });
+};
+const review = async (...args: string[]) => {
+  const { code, stdout, stderr } = await work.cellrun('review', ...args, '--json');
+  return { code, stderr, runs: stdout === '' ? [] : JSON.parse(stdout).runs };
+};
+
+t.test("another run's checkpoint is named as such, by whoever would use it", async t => {
+  const [a, b] = [await trainUntil(work, config, 4), await trainUntil(work, other, 4)];
+  const { directory } = a.summary;
+  const [own, its] = [a, b].map(({ summary }) => json(summary.directory, 'manifest.json').step_hash);
+  exchange(b.summary.directory, directory);
+  const foreign = {
+    exitCode: 5,
+    diagnostics: [{ code: 'checkpoint/foreign', expected: new RegExp(own), got: `step_hash ${its}` }],
+  };
+  const before = readFileSync(join(directory, 'log.jsonl'));
+  await refused(t, resume(directory), foreign);
+  t.same(readFileSync(join(directory, 'log.jsonl')), before, 'nothing was written');
+  const evaluated = await work.cellrun('evaluate', directory);
+  t.equal(evaluated.code, 5, evaluated.stdout);
+  t.match(evaluated.stderr, /of another run/);
+
+  const allowed = await resume(directory, { allowChange: ['step_hash'] });
+  t.equal(allowed.summary.status, 'completed');
+  const manifest = json(directory, 'manifest.json');
+  t.match(manifest.changes, [{ key: 'step_hash', from: own, to: its }]);
+  t.same(manifest.earlier_step_hashes, [its]);
+  t.equal((await work.cellrun('evaluate', directory)).code, 0, 'and stays so');
+});
+
+t.test('a run that is complete is not, with the checkpoints of another', async t => {
+  const [a, b] = [await train(work, config), await train(work, other)];
+  const { directory } = a.summary;
+  t.equal((await review(directory)).code, 0);
+  exchange(b.summary.directory, directory);
+  await refused(t, resume(directory), { exitCode: 5, diagnostics: [{ code: 'checkpoint/foreign' }] });
+  const { code, runs } = await review(directory);
+  t.equal(code, 3);
+  t.match(runs[0].completed, { verdict: 'inconclusive', reason: /of another run/ });
+});
+
+t.test('changes that were allowed leave checkpoints of before', async t => {
+  const { summary } = await trainUntil(work, config, 4);
+  const { directory } = summary;
+  const change = { set: ['optimizer.learning_rate=0.02'], allowChange: ['optimizer.learning_rate'] };
+  await resume(directory, { ...change, pauseAfterEpoch: 2 });
+  t.equal(json(directory, 'manifest.json').earlier_step_hashes.length, 1);
+  t.equal((await resume(directory)).summary.status, 'completed');
+  t.equal((await review(directory)).code, 0);
+});
+
+t.test('a manifest of an older version says no hash: its config has it', async t => {
+  const [a, b] = [await trainUntil(work, config, 4), await trainUntil(work, other, 4)];
+  for (const { summary } of [a, b]) {
+    const { step_hash: _, directory: _place, ...older } = json(summary.directory, 'manifest.json');
+    writeFileSync(join(summary.directory, 'manifest.json'), JSON.stringify(older));
+  }
+  const mixed = join(work.folder(), 'mixed');
+  cpSync(a.summary.directory, mixed, { recursive: true });
+  exchange(b.summary.directory, mixed);
+  await refused(t, resume(mixed), { exitCode: 5, diagnostics: [{ code: 'checkpoint/foreign' }] });
+  t.equal((await resume(a.summary.directory)).summary.status, 'completed');
+});
+
+t.test("a checkpoint's metrics are those of the log", async t => {
+  const { summary } = await trainUntil(work, config, 4);
+  const { directory } = summary;
+  const log = join(directory, 'log.jsonl');
+  const text = readFileSync(log, 'utf8');
+  const [{ accuracy }] = readLog(directory).filter(({ event }) => event === 'eval');
+  writeFileSync(log, text.replaceAll(`"accuracy":${accuracy}`, '"accuracy":0.99'));
+  await refused(t, resume(directory), {
+    exitCode: 5,
+    diagnostics: [{ code: 'checkpoint/other-metrics', message: /test\.accuracy .* 0\.99 at step/ }],
+  });
+});
+
+t.test('a run is called by its manifest, not by its folder', async t => {
+  const { summary } = await trainUntil(work, config, 4);
+  const { directory, run_id } = summary;
+  const renamed = join(work.folder(), 'renamed');
+  renameSync(directory, renamed);
+  const lines: string[] = [];
+  const warning = (line: string) => lines.push(line);
+  const resumed: RunResult = await resume(renamed, {}, { warning });
+  t.equal(resumed.summary.run_id, run_id);
+  t.same(lines, [], 'a renamed one is no copy');
+  const passed = await review(renamed);
+  t.equal(passed.code, 0, JSON.stringify(passed));
+  t.match(passed.runs[0], { run_id, directory: renamed });
+  t.notOk(passed.runs[0].cautions.some((caution: string) => caution.includes('copy')));
+
+  const copy = `${renamed}-copy`;
+  const original = await train(work, config);
+  cpSync(original.summary.directory, copy, { recursive: true });
+  const { code, runs } = await review(copy);
+  t.equal(code, 0);
+  t.equal(runs[0].run_id, original.summary.run_id);
+  t.equal(runs[0].cautions.at(-1), `this is a copy of the run in ${original.summary.directory}`);
+  await resume(copy, { set: ['training.num_epochs=4'] }, { warning });
+  t.match(lines, [/^this directory is a copy of the run in /]);
+  t.ok(readdirSync(copy).length > 0);
+});
+
+/** Replaces every `"name":value` in a file of `directory`. */
+function edit(directory: string, file: string, by: (text: string) => string): void {
+  const path = join(directory, file);
+  const before = readFileSync(path, 'utf8');
+  writeFileSync(path, by(before));
+}
+
+/** The digest over the log's records before `run.end`, as whoever edits the log would write it. */
+function forgeDigest(directory: string): void {
+  const lines = readFileSync(join(directory, 'log.jsonl'), 'utf8').split(/(?<=\n)/);
+  const sha256 = createHash('sha256').update(lines.slice(0, -1).join('')).digest('hex');
+  edit(directory, 'summary.json', text => text.replace(/"sha256": "[0-9a-f]+"/, `"sha256": "${sha256}"`));
+}
+
+t.test('an edit that is only partly consistent', async t => {
+  const { summary } = await train(work, config);
+  const copy = () => {
+    const to = join(work.folder(), 'edited');
+    cpSync(summary.directory, to, { recursive: true });
+    return to;
+  };
+  const { accuracy, loss } = summary.metrics.test;
+  const better = (text: string) =>
+    text.replaceAll(new RegExp(`("accuracy": ?)${accuracy}`, 'g'), '$10.975').replaceAll(`${loss}`, '0.0125');
+  const both = (directory: string) => {
+    edit(directory, 'summary.json', better);
+    edit(directory, 'log.jsonl', better);
+  };
+  const cases: Record<string, [(directory: string) => void, RegExp]> = {
+    'summary and log, not the digest': [both, /a line was edited, added or removed/],
+    'summary, log and digest': [
+      directory => {
+        both(directory);
+        forgeDigest(directory);
+      },
+      /its summary has test\.\w+ [\d.]+, and evaluation\.json/,
+    ],
+    'all but the checkpoints': [
+      directory => {
+        both(directory);
+        edit(directory, 'evaluation.json', better);
+        forgeDigest(directory);
+        const sha256 = createHash('sha256')
+          .update(readFileSync(join(directory, 'evaluation.json')))
+          .digest('hex');
+        edit(directory, 'summary.json', text =>
+          text.replace(/"evaluation": "[0-9a-f]+"/, `"evaluation": "${sha256}"`),
+        );
+      },
+      /its summary has .*, and its checkpoint/,
+    ],
+    'one line that no metric is in': [
+      directory => edit(directory, 'log.jsonl', text => text.replace(/"grad_norm":[\d.]+/, '"grad_norm":1')),
+      /a line was edited, added or removed/,
+    ],
+    'a line less': [
+      directory => edit(directory, 'log.jsonl', text => text.replace(/^.*"train\.step".*\n/m, '')),
+      /a line was edited, added or removed/,
+    ],
+    'the confusion matrix': [
+      directory =>
+        edit(directory, 'evaluation.json', text =>
+          text.replace(/"confusion": \[\s*\[\s*\d+/, '"confusion": [[77'),
+        ),
+      /evaluation\.json is not the one that its summary was written with/,
+    ],
+    'the index': [
+      directory =>
+        edit(directory, 'checkpoints/index.json', text =>
+          text.replace(/"metric": [\d.]+/, '"metric": 0.999'),
+        ),
+      /the index of its checkpoints says of step-\d+\.safetensors what that file does not/,
+    ],
+    'the best value': [
+      directory =>
+        edit(directory, 'summary.json', text => text.replace(/("best": \{[^}]*"value": )[\d.]+/, '$10.999')),
+      /its summary has best .*, and its checkpoints/,
+    ],
+    'the digest taken out': [
+      directory =>
+        edit(directory, 'summary.json', text => {
+          const { digests: _, ...rest } = JSON.parse(text);
+          return JSON.stringify(rest);
+        }),
+      /has lost the digest of its log/,
+    ],
+  };
+  t.equal((await review(copy())).code, 0, 'nothing is wrong with it as it is');
+  for (const [name, [change, reason]] of Object.entries(cases)) {
+    const directory = copy();
+    change(directory);
+    const { code, runs } = await review(directory);
+    t.equal(code, 3, name);
+    t.match(runs[0]?.completed, { verdict: 'inconclusive', reason }, name);
+  }
+});
+
+t.test('what is forged together is found by evaluating the weights again', async t => {
+  const { summary } = await train(work, config);
+  const { directory } = summary;
+  t.equal((await review(directory, '--recompute')).code, 0);
+  for (const name of ['summary.json', 'log.jsonl', 'evaluation.json'])
+    edit(directory, name, text => text.replaceAll(`${summary.metrics.test.loss}`, '0.0125'));
+  forgeDigest(directory);
+  const evaluation = createHash('sha256')
+    .update(readFileSync(join(directory, 'evaluation.json')))
+    .digest('hex');
+  edit(directory, 'summary.json', text =>
+    text.replace(/"evaluation": "[0-9a-f]+"/, `"evaluation": "${evaluation}"`),
+  );
+  const file = join(directory, 'checkpoints', `step-${String(summary.steps).padStart(8, '0')}.safetensors`);
+  const { tensors, metadata } = readSafetensors(file);
+  writeSafetensors(file, tensors, {
+    ...metadata,
+    format: 'pt',
+    [STATE_KEY]: metadata[STATE_KEY].replaceAll(`${summary.metrics.test.loss}`, '0.0125'),
+  });
+  t.equal((await review(directory)).code, 0, 'its files agree');
+  const { code, runs } = await review(directory, '--recompute');
+  t.equal(code, 3);
+  t.match(runs[0].completed.reason, /its summary has test\.loss 0\.0125, and its weights give /);
+});
+
+t.test('the digest that a run prints is that of its log', async t => {
+  const trained = await work.cellrun(
+    'run',
+    work.config(config),
+    '--backend',
+    'webasm',
+    '--output',
+    work.folder(),
+  );
+  const [, records, sha256] = /^Log: (\d+) records, SHA-256 (\w+)$/m.exec(trained.stdout) ?? [];
+  const [, directory] = /^Run directory: (.*)$/m.exec(trained.stdout) ?? [];
+  const lines = readFileSync(join(directory, 'log.jsonl'), 'utf8').split(/(?<=\n)/);
+  t.equal(lines.length, Number(records) + 1, 'all but run.end');
+  t.equal(createHash('sha256').update(lines.slice(0, -1).join('')).digest('hex'), sha256);
+});
+
+t.test('a log that is removed while the run writes to it is put back, and told', async t => {
+  let removed = '';
+  const { summary } = await trainUntil(work, config, 2);
+  const log = join(summary.directory, 'log.jsonl');
+  const before = readFileSync(log, 'utf8');
+  const step = (made: { readonly step: number }) => {
+    if (made.step !== 4) return;
+    removed = readFileSync(log, 'utf8');
+    rmSync(log);
+  };
+  t.equal((await resume(summary.directory, {}, { step })).summary.status, 'completed');
+  const text = readFileSync(log, 'utf8');
+  t.ok(text.startsWith(removed) && removed.length > before.length, 'nothing of it is lost');
+  readLog(summary.directory).forEach(({ seq }, i) => void t.equal(seq, i));
+  t.match(
+    readLog(summary.directory).find(({ event }) => event === 'warning'),
+    { code: 'log/restored' },
+  );
+  t.equal((await review(summary.directory)).code, 0);
+});
+
+t.test('a log in whose place another file is put ends the run', async t => {
+  const { summary } = await trainUntil(work, config, 2);
+  const log = join(summary.directory, 'log.jsonl');
+  const step = (made: { readonly step: number }) => {
+    if (made.step !== 4) return;
+    rmSync(log);
+    writeFileSync(log, 'of another');
+  };
+  await refused(t, resume(summary.directory, {}, { step }), {
+    exitCode: 1,
+    diagnostics: [{ code: 'log/replaced', file: log }],
+  });
+  t.equal(readFileSync(log, 'utf8'), 'of another', 'which is not touched');
+});
+
+t.test("another run's log is not gone on with", async t => {
+  const [a, b] = [await trainUntil(work, config, 2), await trainUntil(work, other, 2)];
+  const log = join(a.summary.directory, 'log.jsonl');
+  cpSync(join(b.summary.directory, 'log.jsonl'), log);
+  // two runs of one second differ in the end of their names alone
+  t.not(a.summary.run_id, b.summary.run_id);
+  await refused(t, resume(a.summary.directory), {
+    exitCode: 5,
+    diagnostics: [{ code: 'log/foreign', file: log }],
+  });
+});
+
+t.test('an edited summary of a complete run is not said again once its log has gone', async t => {
+  const { summary } = await train(work, config);
+  const { directory } = summary;
+  rmSync(join(directory, 'log.jsonl'));
+  edit(directory, 'summary.json', text => text.replaceAll(`${summary.metrics.test.loss}`, '0.0125'));
+  t.same((await resume(directory)).summary.metrics, summary.metrics);
+});

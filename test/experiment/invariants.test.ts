@@ -1,0 +1,20 @@
+/**
+ * Random sequences of what may happen to runs and sweeps; `npm run soak -- --parts invariants` is
+ * the long form.
+ */
+import t from 'tap';
+import { createWorld, trySequences } from '../soak/invariants.js';
+import { Workplace } from '../support/cli.js';
+
+t.setTimeout(300_000);
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+t.test('the files of a run say nothing that is not so, whatever happens', async t => {
+  const world = await createWorld(work);
+  t.teardown(() => world.end());
+  const seed = Number(process.env.SEED ?? 17);
+  const { failure, commands } = await trySequences(world, Number(process.env.SEQUENCES ?? 50), seed);
+  t.equal(failure, undefined, `${commands} commands`);
+});

@@ -1,0 +1,93 @@
+/**
+ * Metrics against scikit-learn (`fixtures/metrics/generate.py`), and their names in the schemas.
+ */
+import '../support/quick.js';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import type { MeasuredMetric, Task } from '../../src/config/index.js';
+import { largerIsBetter, METRICS, PERFORMANCE, rangeOf } from '../../src/config/rules/metrics.js';
+import { type Schema, schemaAt, sweepSchema } from '../../src/config/schema/walk.js';
+import { accumulator } from '../../src/metrics/index.js';
+import type { Scored } from '../../src/metrics/metric.js';
+import { packageRoot } from '../../src/util/root.js';
+
+interface Case {
+  readonly name: string;
+  readonly task: Task;
+  readonly size: number;
+  readonly outputs: readonly (readonly number[])[];
+  readonly targets: readonly (number | readonly number[])[];
+  readonly metrics: Readonly<Record<MeasuredMetric, number | null>>;
+}
+
+const cases: readonly Case[] = JSON.parse(
+  readFileSync(join(packageRoot, 'test/fixtures/metrics/metrics.json'), 'utf8'),
+);
+
+function scored({ task, outputs, targets }: Case): Scored[] {
+  return outputs.map((row, i) => ({
+    outputs: Float64Array.from(row),
+    point: Float64Array.from(row, z => (task === 'labels' ? 1 / (1 + Math.exp(-z)) : z)),
+    target: Float64Array.from([targets[i]].flat()),
+  }));
+}
+
+for (const one of cases) {
+  t.test(`${one.task}: ${one.name}`, async t => {
+    for (const [name, expected] of Object.entries(one.metrics)) {
+      const metric = accumulator(one.task, name as MeasuredMetric, one.size);
+      for (const prediction of scored(one)) metric.add(prediction);
+      if (expected === null) t.equal(metric.value, undefined, `${name} is not defined`);
+      else {
+        const error = Math.abs((metric.value ?? Number.NaN) - expected);
+        t.ok(
+          error <= 1e-12 * Math.max(1, Math.abs(expected)),
+          `${name} ${metric.value}, scikit-learn ${expected}`,
+        );
+      }
+    }
+  });
+}
+
+t.test('nothing is defined without predictions', async t => {
+  for (const { task, size, metrics } of cases)
+    for (const name of Object.keys(metrics))
+      t.equal(accumulator(task, name as MeasuredMetric, size).value, undefined, `${name} of ${task}`);
+});
+
+t.test('a class is the first of the greatest logits, and none if one is not a number', async t => {
+  const accuracy = (logits: number[], label: number, name: MeasuredMetric = 'accuracy') => {
+    const metric = accumulator('classes', name, logits.length);
+    const outputs = Float64Array.from(logits);
+    metric.add({ outputs, point: outputs, target: Int32Array.of(label) });
+    return metric.value;
+  };
+  t.equal(accuracy([0, 3, 1], 1), 1);
+  t.equal(accuracy([-5, -3, -1], 2), 1);
+  t.equal(accuracy([2, 1, 2], 0), 1, 'the first of equals');
+  t.equal(accuracy([2, 1, 2], 2), 0);
+  t.equal(accuracy([1, 1, 1, 1], 2, 'top_3_accuracy'), 1);
+  t.equal(accuracy([1, 1, 1, 1], 3, 'top_3_accuracy'), 0);
+  for (const label of [0, 1, 2]) {
+    t.equal(accuracy([1, Number.NaN, 2], label), 0, 'NaN is never right');
+    t.equal(accuracy([1, Number.NaN, 2], label, 'top_3_accuracy'), 0, 'nor among the first');
+  }
+});
+
+t.test('the schemas name the same metrics', async t => {
+  const enumOf = (schema: Schema | undefined) => [...(schema?.enum ?? [])].map(String).sort();
+  const names = [...METRICS].sort();
+  t.same(enumOf(schemaAt(['checkpoint', 'metric'], {})), names);
+  t.same(enumOf(schemaAt(['gates', 0, 'metric'], {})), [...names, ...PERFORMANCE].sort());
+  t.same(enumOf(schemaAt(['objective', 'metric'], {}, sweepSchema())), names);
+});
+
+t.test('which way is better does not depend on the split', async t => {
+  t.ok(largerIsBetter('validation.f1'));
+  t.ok(largerIsBetter('train.accuracy'));
+  t.notOk(largerIsBetter('validation.perplexity'));
+  t.notOk(largerIsBetter('performance.ms_per_step'));
+  t.same(rangeOf('test.r2'), { min: Number.NEGATIVE_INFINITY, max: 1 });
+  t.same(rangeOf('validation.top_5_accuracy'), { min: 0, max: 1 });
+});

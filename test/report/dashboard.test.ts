@@ -1,0 +1,787 @@
+/**
+ * The dashboard's server over real HTTP: what it tells, whom it answers, how it follows files that
+ * change under it.
+ */
+import { deepStrictEqual } from 'node:assert';
+import { execFileSync } from 'node:child_process';
+import {
+  appendFileSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import t from 'tap';
+import type { RunReport } from '../../src/report/document.js';
+import { Catalog } from '../../src/report/server/catalog.js';
+import { Channel, type Message } from '../../src/report/server/channel.js';
+import type {
+  ListChange,
+  ListDocument,
+  ListedRun,
+  RunChange,
+  Trouble,
+} from '../../src/report/server/documents.js';
+import { refusalOf } from '../../src/report/server/guard.js';
+import { type Dashboard, startReportDashboard } from '../../src/report/server/index.js';
+import { type News, NOTHING, type Source } from '../../src/report/server/source.js';
+import { type RunHistory, readHistory } from '../../src/review/reading/history.js';
+import { LogFollower } from '../../src/review/reading/log-follower.js';
+import { UserError } from '../../src/util/errors.js';
+import { Workplace } from '../support/cli.js';
+import { ask, EventReader, logLines, makeRun, type ServerEvent, send } from '../support/dashboard.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+const newFolder = () => work.folder();
+
+const defects: unknown[] = [];
+t.afterEach(() => {
+  if (defects.length > 0) throw defects.splice(0)[0];
+});
+
+async function withDashboard(root: string, use: (dashboard: Dashboard) => Promise<void>): Promise<void> {
+  const dashboard = await startReportDashboard({
+    root,
+    host: '127.0.0.1',
+    port: 0,
+    lookEveryMs: 20,
+    defect: error => defects.push(error),
+  });
+  try {
+    await use(dashboard);
+  } finally {
+    await dashboard.close();
+  }
+}
+
+/** The history as it is told at the end, whatever was seen on the way. */
+function followedToTheEnd(follower: LogFollower): RunHistory {
+  while (follower.poll().more);
+  return follower.history;
+}
+
+const change = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({ kind: fc.constant('append' as const), bytes: fc.integer({ min: 1, max: 900 }) }),
+  },
+  // what a failed write left of a line is taken back
+  fc.record({ kind: fc.constant('take back' as const) }),
+  // a resume puts the beginning of the log in its place, by a new file of the same name; or in the
+  // same file
+  fc.record({
+    kind: fc.constantFrom('replace' as const, 'cut' as const),
+    keep: fc.double({ min: 0, max: 1, noNaN: true }),
+  }),
+  fc.record({ kind: fc.constant('remove' as const) }),
+);
+
+t.test(
+  'a log that is written in pieces, torn and replaced is followed to the same history as is read at its end',
+  async () => {
+    const whole = Buffer.from(`${logLines(3, 20).join('')}junk\n`);
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.tuple(change, fc.boolean()), { maxLength: 25 }), async steps => {
+        const path = join(newFolder(), 'log.jsonl');
+        const follower = new LogFollower(path, 8);
+        /** Bytes of `whole` in the file, and how many were there when it was last replaced. */
+        let written = 0;
+        let kept = 0;
+        let version = 0;
+        for (const [step, isLooked] of steps) {
+          if (step.kind === 'append') {
+            const next = whole.subarray(written, Math.min(whole.length, written + step.bytes));
+            appendFileSync(path, next);
+            written += next.length;
+          } else if (step.kind === 'take back' && written > 0) {
+            const left = Math.max(kept, whole.lastIndexOf(10, written - 1) + 1);
+            // behind what was kept stands the line of the resume
+            truncateSync(path, statSync(path).size - (written - left));
+            written = left;
+          } else if (step.kind === 'remove') {
+            rmSync(path, { force: true });
+            written = 0;
+            kept = 0;
+          } else if ('keep' in step && written > 0) {
+            const end = whole.lastIndexOf(10, Math.floor(step.keep * (written - 1))) + 1;
+            // a resume says so where it goes on
+            version += 1;
+            const resumed = `{"event":"run.resume","step":${version}}\n`;
+            const content = Buffer.concat([whole.subarray(0, end), Buffer.from(resumed)]);
+            if (step.kind === 'cut') writeFileSync(path, content);
+            else {
+              writeFileSync(`${path}.new`, content);
+              renameSync(`${path}.new`, path);
+            }
+            written = end;
+            kept = end;
+          }
+          if (isLooked) follower.poll();
+        }
+        const followed = followedToTheEnd(follower);
+        const read = readHistory(path, { capacity: 8 });
+        follower.close();
+        deepStrictEqual(followed, read);
+      }),
+      { numRuns: 150 },
+    );
+  },
+);
+
+t.test('only the lines that came are told, and a new beginning is said', async t => {
+  const path = join(newFolder(), 'log.jsonl');
+  const follower = new LogFollower(path, 8);
+  const told = () => {
+    const { restarted, records } = follower.poll();
+    return [restarted, records.map(({ event }) => event)];
+  };
+  t.same(told(), [false, []], 'there is none yet');
+  appendFileSync(path, '{"event":"a"}\n{"event":"b"}\n{"ev');
+  t.same(told(), [false, ['a', 'b']]);
+  t.same(told(), [false, []]);
+  appendFileSync(path, 'ent":"c"}\n');
+  t.same(told(), [false, ['c']]);
+  writeFileSync(`${path}.new`, '{"event":"a"}\n{"event":"run.resume"}\n');
+  renameSync(`${path}.new`, path);
+  t.same(told(), [true, ['a', 'run.resume']]);
+  rmSync(path);
+  symlinkSync('/etc/passwd', path);
+  t.same(told(), [true, []], 'a link is not followed');
+  follower.close();
+});
+
+class Counting implements Source {
+  readonly everyMs = 1;
+  private readonly items: number[] = [];
+  private news: number[] = [];
+  private isOther = false;
+  add(item: number): void {
+    this.news.push(item);
+  }
+  replace(item: number): void {
+    this.items.length = 0;
+    this.news = [item];
+    this.isOther = true;
+  }
+  async look(): Promise<News> {
+    await new Promise(resolve => setImmediate(resolve));
+    const { news, isOther } = this;
+    this.news = [];
+    this.isOther = false;
+    this.items.push(...news);
+    if (isOther) return { kind: 'document' };
+    return news.length === 0 ? NOTHING : { kind: 'change', change: { news } };
+  }
+  document(): object {
+    return { items: [...this.items] };
+  }
+  close(): void {}
+}
+
+/** A page as it builds up what it was told; its connection may break at any time. */
+class Page {
+  items: number[] = [];
+  last: string | undefined;
+  isOpen = true;
+  send({ id, event, data }: Message): void {
+    const value = JSON.parse(data);
+    if (event === 'document') this.items = value.items;
+    else this.items.push(...value.news);
+    this.last = id;
+  }
+}
+
+t.test('pages whose connections break and come back have everything once', async () => {
+  const act = fc.oneof(
+    fc.record({ kind: fc.constant('add' as const) }),
+    fc.record({ kind: fc.constant('replace' as const) }),
+    fc.record({ kind: fc.constantFrom('leave' as const, 'join' as const), page: fc.nat(2) }),
+    fc.record({ kind: fc.constant('wait' as const) }),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(act, { maxLength: 30 }), async acts => {
+      const source = new Counting();
+      const channel = new Channel('test', source, error => defects.push(error));
+      const pages = [new Page(), new Page(), new Page()];
+      const joined = new Set<Page>();
+      const expected: number[] = [];
+      for (const [i, { kind, ...rest }] of acts.entries()) {
+        const page = pages['page' in rest ? rest.page : 0];
+        if (kind === 'add') {
+          source.add(i);
+          expected.push(i);
+        } else if (kind === 'replace') {
+          source.replace(i);
+          expected.splice(0, expected.length, i);
+        } else if (kind === 'wait') await new Promise(resolve => setTimeout(resolve, 2));
+        else if (kind === 'leave') {
+          channel.leave(page);
+          joined.delete(page);
+        } else if (!joined.has(page)) {
+          await channel.join(page, page.last);
+          joined.add(page);
+        }
+      }
+      for (const page of pages) if (!joined.has(page)) await channel.join(page, page.last);
+      await channel.current();
+      channel.close();
+      for (const page of pages) deepStrictEqual(page.items, expected);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+t.test('who is answered', async t => {
+  const headers = { host: '127.0.0.1:7420' };
+  const asked = { method: 'GET', url: '/', headers, rawHeaders: [] };
+  const status = (changes: object, host = '127.0.0.1') => refusalOf({ ...asked, ...changes }, host)?.status;
+  const named = (host: string) => ({ headers: { host } });
+  for (const host of ['localhost:1', '127.0.0.1', '[::1]:7420', '192.168.1.7:80'])
+    t.equal(status(named(host)), undefined, host);
+  for (const host of [
+    'evil.example',
+    'localhost.evil.example:7420',
+    '127.0.0.1.nip.example',
+    'a@localhost',
+    '',
+    'localhost/x',
+  ])
+    t.equal(status(named(host)), 421, host);
+  t.equal(status({ headers: {} }), 421);
+  t.equal(
+    status(named('lab.example:7420'), 'lab.example'),
+    undefined,
+    'the name that it was told to listen on',
+  );
+  t.equal(status(named('lab.example:7420'), '127.0.0.1'), 421);
+  const also = (more: object) => ({ headers: { ...headers, ...more } });
+  t.equal(status(also({ origin: 'http://127.0.0.1:7420' })), undefined);
+  for (const origin of ['http://evil.example', 'null', 'http://127.0.0.1:7421', 'http://localhost:7420'])
+    t.equal(status(also({ origin })), 403, origin);
+  t.equal(
+    status(also({ 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors', 'sec-fetch-dest': 'empty' })),
+    undefined,
+  );
+  for (const site of ['cross-site', 'same-site']) {
+    t.equal(
+      status(also({ 'sec-fetch-site': site, 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'script' })),
+      403,
+      site,
+    );
+    t.equal(
+      status(also({ 'sec-fetch-site': site, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' })),
+      403,
+    );
+    t.equal(
+      status(also({ 'sec-fetch-site': site, 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' })),
+      undefined,
+      'a link',
+    );
+  }
+  for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'TRACE', 'PATCH'])
+    t.equal(status({ method }), 405);
+  t.equal(status({ url: `/${'a'.repeat(9000)}` }), 414);
+  t.equal(status({ url: 'http://127.0.0.1/' }), 400);
+  t.equal(status(also({ 'content-length': '5' })), 413);
+  t.equal(status(also({ 'transfer-encoding': 'chunked' })), 413);
+});
+
+t.test('connections that say nothing make room, and so do those that do not close', async t => {
+  const root = newFolder();
+  const dashboard = await startReportDashboard({
+    root,
+    host: '127.0.0.1',
+    port: 0,
+    defect: error => defects.push(error),
+    timeouts: { headers: 200, idle: 400 },
+  });
+  t.teardown(() => dashboard.close());
+  const { port } = new URL(dashboard.url);
+  const idle = Array.from({ length: 256 }, (_, i) => {
+    const socket = connect({ host: '127.0.0.1', port: Number(port), allowHalfOpen: true });
+    // a third says nothing, a third begins a request, a third is refused and keeps its end open
+    if (i % 3 === 1) socket.write('GET / HTTP/1.1\r\nHost: ');
+    if (i % 3 === 2) socket.write('nonsense\r\n\r\n');
+    socket.on('error', () => {});
+    socket.resume();
+    return socket;
+  });
+  t.teardown(() => idle.map(socket => socket.destroy()));
+  const answered = () =>
+    ask(dashboard.url, '/api/list').then(
+      ({ status }) => status === 200,
+      () => false,
+    );
+  while (!(await answered()));
+  t.pass('there is room again');
+});
+
+t.test('requests as they should not be', async t => {
+  const root = newFolder();
+  const outside = makeRun(newFolder(), {
+    name: 'secret',
+    id: '20260101T000000Z-00000000',
+    status: 'completed',
+  });
+  makeRun(root, { name: 'a', id: '20260101T000000Z-00000000', status: 'completed' });
+  symlinkSync(outside, join(root, 'a', '20260102T000000Z-00000000'));
+  symlinkSync(join(outside, '..'), join(root, 'linked'));
+  const partly = makeRun(root, { name: 'a', id: '20260103T000000Z-00000000' });
+  symlinkSync(join(outside, 'summary.json'), join(partly, 'summary.json'));
+  const reading = makeRun(root, { name: 'a', id: '20260104T000000Z-00000000' });
+  rmSync(join(reading, 'config.resolved.yaml'));
+  symlinkSync('/etc/hostname', join(reading, 'config.resolved.yaml'));
+  const extending = makeRun(root, { name: 'a', id: '20260105T000000Z-00000000' });
+  writeFileSync(
+    join(extending, 'config.resolved.yaml'),
+    `extends: ${join(outside, 'config.resolved.yaml')}\nname: a\n`,
+  );
+  await withDashboard(root, async ({ url }) => {
+    const status = async (...asked: Parameters<typeof ask> extends [string, ...infer Rest] ? Rest : never) =>
+      (await ask(url, ...asked)).status;
+    t.equal(await status('/api/list'), 200);
+    t.equal(await status('/api/list', { method: 'HEAD' }), 200);
+    t.equal((await ask(url, '/api/list', { method: 'HEAD' })).text, '');
+    t.equal(await status('/api/list', { headers: { Host: 'evil.example' } }), 421);
+    t.equal(await status('/api/list', { headers: { Origin: 'http://evil.example' } }), 403);
+    t.equal(await status('/api/list', { method: 'POST', body: 'x' }), 405);
+    t.equal(
+      await status('/api/list', { method: 'OPTIONS', headers: { 'Access-Control-Request-Method': 'GET' } }),
+      405,
+    );
+    for (const path of [
+      '/../../etc/passwd',
+      '/..%2f..%2fetc%2fpasswd',
+      '/api/runs/../../../etc/passwd',
+      '/api/runs/%2e%2e/%2e%2e/etc/passwd',
+      '/api/runs/..%2F..%2Fetc%2Fpasswd',
+      `/api/runs/${encodeURIComponent(outside)}`,
+      '/api/runs/a/..%2fa%2f20260101T000000Z-00000000',
+      '/api/runs/a/20260101T000000Z-00000000/summary.json',
+      '/api/runs/a/20260102T000000Z-00000000',
+      '/api/runs/linked/20260101T000000Z-00000000',
+      '/api/runs/a%00b/x',
+      '/api/sweeps/a/20260101T000000Z-00000000',
+      '/api/runs/__proto__',
+      '/api/runs/a/20260101T000000Z-00000000/trials/..',
+      '/page.js/../../package.json',
+      '/api/comparison?run=a/20260101T000000Z-00000000',
+      '/api/comparison?run=a/20260101T000000Z-00000000&run=a/20260102T000000Z-00000000',
+      `/api/comparison?run=a/20260101T000000Z-00000000&run=${encodeURIComponent(outside)}`,
+      `/api/comparison?${'run=a/20260101T000000Z-00000000&'.repeat(13)}`,
+      '/index.html',
+      '/api',
+    ])
+      t.equal(await status(path), 404, path);
+    for (const path of ['/api/runs/%', '/api/runs/%zz', '/api/runs/%c0%ae%c0%ae'])
+      t.equal(await status(path), 400, path);
+    t.equal(await status(`/${'a'.repeat(9000)}`), 414);
+    t.equal(await status('/api/runs/a/20260103T000000Z-00000000'), 409, 'a link in the place of a file');
+    t.equal(await status('/api/runs/a/20260104T000000Z-00000000'), 409);
+    const linked = '/api/comparison?run=a/20260101T000000Z-00000000&run=a/20260103T000000Z-00000000';
+    t.equal(await status(linked), 409, 'nor is it followed in a comparison');
+    const extended = await ask(url, '/api/runs/a/20260105T000000Z-00000000');
+    t.notMatch(extended.text, 'hidden_size', 'what a run extends is not read');
+    const list = JSON.parse((await ask(url, '/api/list')).text) as ListDocument;
+    t.same(
+      list.runs.map(({ path, state }) => [path, state]),
+      [
+        ['a/20260101T000000Z-00000000', 'completed'],
+        ['a/20260103T000000Z-00000000', 'damaged'],
+        ['a/20260104T000000Z-00000000', 'damaged'],
+        ['a/20260105T000000Z-00000000', 'killed'],
+      ],
+    );
+    const { headers } = await ask(url, '/api/list');
+    t.match(headers['content-security-policy'], /default-src 'none'/);
+    t.equal(headers['x-content-type-options'], 'nosniff');
+    t.notOk('access-control-allow-origin' in headers);
+    t.equal(headers['cache-control'], 'no-store');
+    for (const bytes of [
+      'GARBAGE\r\n\r\n',
+      'GET / HTTP/1.1\r\n\r\n',
+      'GET http://evil.example/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n',
+      'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nHost: evil.example\r\n\r\n',
+      `GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ${'y'.repeat(100_000)}\r\n\r\n`,
+      'GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+      'CONNECT evil.example:443 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n',
+      'GET /api/list HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n',
+      '\x16\x03\x01\x02\x00\x01\x00',
+      '',
+    ]) {
+      const [line] = (await send(url, bytes)).split('\r\n');
+      t.match(line, /^(HTTP\/1\.1 4\d\d |$)/, JSON.stringify(bytes.slice(0, 40)));
+    }
+    t.equal(await status('/api/list'), 200, 'and it still answers');
+  });
+});
+
+t.test('many pages that watch, and who is one too many', async t => {
+  const root = newFolder();
+  makeRun(root, { name: 'a', id: '20260101T000000Z-00000000' });
+  await withDashboard(root, async ({ url }) => {
+    const pages = await Promise.all(
+      Array.from({ length: 80 }, () => EventReader.open(url, '/api/list/events')),
+    );
+    const [open, refused] = [200, 503].map(status => pages.filter(page => page.status === status));
+    t.equal(open.length, 64);
+    t.equal(refused.length, 16);
+    makeRun(root, { name: 'b', id: '20260102T000000Z-00000000' });
+    for (const page of open) await page.next(({ event }) => event === 'change');
+    for (const page of pages) page.close();
+    // the places become free again
+    let again = await EventReader.open(url, '/api/list/events');
+    while (again.status !== 200) {
+      again.close();
+      again = await EventReader.open(url, '/api/list/events');
+    }
+    await again.next(({ event }) => event === 'document');
+    again.close();
+  });
+});
+
+t.test('the list: what the files say, read again only where they changed', async t => {
+  const root = newFolder();
+  const id = (day: number) => `2026010${day}T000000Z-00000000`;
+  makeRun(root, { name: 'a', id: id(1), status: 'completed', accuracy: 0.75 });
+  makeRun(root, { name: 'a', id: id(2) });
+  const broken = makeRun(root, { name: 'b', id: id(3), status: 'completed' });
+  writeFileSync(join(broken, 'summary.json'), '{');
+  const catalog = new Catalog(root);
+  await catalog.refresh();
+  const before = catalog.list;
+  const [done, killed, damaged] = before.runs;
+  t.match(done, {
+    path: `a/${id(1)}`,
+    name: 'a',
+    state: 'completed',
+    started: '2026-01-01T00:00:00.000Z',
+    seed: 0,
+    steps: 6,
+    epochs: 2,
+    gates: 'failed',
+    duration_s: 12.5,
+    metrics: [
+      { name: 'train.loss', value: 0.5 },
+      { name: 'test.loss', value: 0.25 },
+      { name: 'test.accuracy', value: 0.75 },
+    ],
+  });
+  // of one that was killed the end of its log tells
+  t.match(killed, { state: 'killed', steps: 6, epochs: 2, duration_s: null, gates: null });
+  t.same(killed.metrics, [
+    { name: 'train.loss', value: 2 / 6 },
+    { name: 'test.loss', value: 0.5 },
+    { name: 'test.accuracy', value: 1 - 1 / 3 },
+  ]);
+  t.equal(damaged.state, 'damaged');
+  t.match(damaged.message, /not JSON/);
+  await catalog.refresh();
+  t.equal(catalog.list.runs[0], done, 'not read again');
+  utimesSync(join(root, 'a', id(1), 'summary.json'), 1, 1);
+  appendFileSync(join(root, 'a', id(2), 'log.jsonl'), logLines(3, 3).slice(-5).join(''));
+  await catalog.refresh();
+  t.not(catalog.list.runs[0], done);
+  t.equal(catalog.list.runs[1].steps, 9);
+  t.equal(catalog.list.deeper, null);
+  makeRun(join(root, 'old', 'lab'), { name: 'c', id: id(4) });
+  await catalog.refresh();
+  t.equal(catalog.list.runs.length, 3);
+  t.match(catalog.list, { depth: 2, deeper: 'old/lab' });
+});
+
+t.test('a change of the list is told to who watches it', async t => {
+  const root = join(newFolder(), 'later');
+  await withDashboard(root, async ({ url }) => {
+    const page = await EventReader.open(url, '/api/list/events');
+    const first = (await page.next(({ event }) => event === 'document')).data as ListDocument;
+    t.match(first, { exists: false, root, deeper: null, runs: [], sweeps: [] });
+    const path = 'a/20260101T000000Z-00000000';
+    const directory = makeRun(root, { name: 'a', id: '20260101T000000Z-00000000' });
+    await page.next(({ event, data }) => event === 'document' && (data as ListDocument).exists, 2);
+    const listedAs =
+      (state: string) =>
+      ({ event, data }: ServerEvent): boolean => {
+        const { runs = [] } = data as Partial<ListDocument>;
+        const { changed = [] } = data as Partial<ListChange>;
+        const listed = event === 'document' ? runs : event === 'change' ? changed : [];
+        return listed.some(one => one.path === path && one.state === state);
+      };
+    await page.next(listedAs('killed'));
+    makeRun(root, { name: 'a', id: '20260101T000000Z-00000000', status: 'completed' });
+    const { event, data } = await page.next(listedAs('completed'));
+    t.equal(event, 'change');
+    t.match(data, { changed: [{ path, state: 'completed' }], removed: [] });
+    rmSync(directory, { recursive: true });
+    await page.next(({ event, data }) => event === 'change' && (data as ListChange).removed.includes(path));
+    page.close();
+  });
+});
+
+t.test('no file in the place of a log: the list and the run say the same of it', async t => {
+  const root = newFolder();
+  const id = (day: number) => `2026010${day}T000000Z-00000000`;
+  const log = join(root, 'log.jsonl');
+  writeFileSync(log, logLines(2, 3).join(''));
+  const pipe = (path: string) => execFileSync('sh', ['-c', 'mkfifo "$0"', path]);
+  const odd: readonly [day: number, status: string | undefined, put: (path: string) => void][] = [
+    [1, undefined, path => pipe(path)],
+    [2, 'completed', path => pipe(path)],
+    [3, 'completed', path => symlinkSync(log, path)],
+    [4, undefined, path => symlinkSync(log, path)],
+    [5, 'completed', path => mkdirSync(path)],
+  ];
+  const paths = odd.map(([day]) => `a/${id(day)}`);
+  for (const [day, status] of odd) makeRun(root, { name: 'a', id: id(day), status });
+  await withDashboard(root, async ({ url }) => {
+    /** As soon as the list, which looks at files now and then, has it so. */
+    const listedAs = async (path: string, state: string): Promise<ListedRun> => {
+      for (;;) {
+        const { runs } = JSON.parse((await ask(url, '/api/list')).text) as ListDocument;
+        const found = runs.find(run => run.path === path && run.state === state);
+        if (found !== undefined) return found;
+      }
+    };
+    const pages = await Promise.all(paths.map(path => EventReader.open(url, `/api/runs/${path}/events`)));
+    for (const page of pages) await page.next(({ event }) => event === 'document');
+    for (const [day, , put] of odd) {
+      const path = join(root, 'a', id(day), 'log.jsonl');
+      rmSync(path);
+      put(path);
+    }
+    for (const [i, page] of pages.entries()) {
+      const { data } = await page.next(({ event }) => event === 'trouble');
+      const listed = await listedAs(paths[i], 'damaged');
+      t.match(listed, { message: /log\.jsonl: this is (a symbolic link|no regular file)/ });
+      t.equal(listed.message, (data as Trouble).message);
+      const answer = await ask(url, `/api/runs/${paths[i]}`);
+      t.equal(answer.status, 409, answer.text);
+      t.equal(JSON.parse(answer.text).error, listed.message);
+    }
+    for (const [i, page] of pages.entries()) {
+      const told = page.events.length;
+      rmSync(join(root, paths[i], 'log.jsonl'), { recursive: true });
+      writeFileSync(join(root, paths[i], 'log.jsonl'), logLines(2, 3).join(''));
+      const { data } = await page.next(({ event }) => event === 'document', told);
+      t.equal((data as RunReport).state, odd[i][1] ?? 'killed');
+      await listedAs(paths[i], odd[i][1] ?? 'killed');
+      page.close();
+    }
+  });
+});
+
+t.test('points of a run, without loss or repetition over a connection that breaks', async t => {
+  const root = newFolder();
+  const lines = logLines(1, 40);
+  const directory = makeRun(root, { name: 'a', id: '20260101T000000Z-00000000', log: lines.slice(0, 10) });
+  const log = join(directory, 'log.jsonl');
+  const events = '/api/runs/a/20260101T000000Z-00000000/events';
+  await withDashboard(root, async ({ url }) => {
+    const losses = new Map<number, number | null>();
+    const take = (reader: EventReader) => {
+      for (const { event, data } of reader.events) {
+        if (event !== 'change') continue;
+        const { steps, values } = (data as RunChange).points['train.loss'];
+        for (const [i, step] of steps.entries()) {
+          if (losses.has(step)) t.fail(`step ${step} is told twice`);
+          losses.set(step, values[i]);
+        }
+      }
+    };
+    const upTo = (step: number) => (event: { data: unknown }) => (event.data as RunChange).steps >= step;
+    const first = await EventReader.open(url, events);
+    await first.next(({ event }) => event === 'document');
+    appendFileSync(log, lines.slice(10, 20).join(''));
+    const { id } = await first.next(upTo(20));
+    first.close();
+    take(first);
+    appendFileSync(log, lines.slice(20, 30).join(''));
+    const second = await EventReader.open(url, events, id);
+    await second.next(upTo(30));
+    appendFileSync(log, lines.slice(30, 40).join(''));
+    await second.next(upTo(40));
+    take(second);
+    second.close();
+    t.notOk(
+      second.events.some(({ event }) => event === 'document'),
+      'only what was missed',
+    );
+    t.same(
+      [...losses.keys()],
+      Array.from({ length: 30 }, (_, i) => i + 11),
+    );
+    const stranger = await EventReader.open(url, events, 'another-server.7');
+    await stranger.next(({ event }) => event === 'document');
+    stranger.close();
+    // a resume replaces the end of the log: told as a whole
+    const third = await EventReader.open(url, events, id);
+    await third.next(({ event }) => event !== 'hello');
+    const told = third.events.length;
+    writeFileSync(`${log}.new`, `${lines.slice(0, 5).join('')}{"event":"run.resume","step":5}\n`);
+    renameSync(`${log}.new`, log);
+    await third.next(({ event }) => event === 'document', told);
+    third.close();
+    rmSync(directory, { recursive: true });
+    const last = await EventReader.open(url, events);
+    const { event, data } = await last.next(one => one.event !== 'hello');
+    t.equal(event, 'trouble');
+    t.match(data, { message: /no such run directory/ });
+    last.close();
+  });
+});
+
+t.test('a run, a sweep and a trial by their addresses; one run alone as the root', async t => {
+  const root = newFolder();
+  const id = '20260101T000000Z-00000000';
+  const directory = makeRun(root, { name: 'a', id, status: 'completed' });
+  const read = async (url: string, path: string) => JSON.parse((await ask(url, path)).text);
+  await withDashboard(root, async ({ url }) => {
+    const report = await read(url, `/api/runs/a/${id}`);
+    t.same(report.curves['test.accuracy'].values, [0.5, 1 - 1 / 3]);
+    // one that is made after the list was read
+    makeRun(root, { name: 'b', id, status: 'completed' });
+    t.match(await read(url, `/api/runs/b/${id}`), { id, name: 'b' });
+    t.match(await read(url, `/api/comparison?run=b/${id}&run=a/${id}`), {
+      kind: 'comparison',
+      sides: [
+        { id: 'A', name: 'b', runs: [`b/${id}`] },
+        { id: 'B', name: 'a', runs: [`a/${id}`] },
+      ],
+    });
+  });
+  await withDashboard(directory, async ({ url }) => {
+    t.same(
+      (await read(url, '/api/list')).runs.map(({ path }: { path: string }) => path),
+      [id],
+    );
+    t.match(await read(url, `/api/runs/${id}`), { id });
+  });
+});
+
+t.test('serve: prints its address, ends in order, and says what is wrong with what it was given', async t => {
+  const place = new Workplace();
+  t.teardown(() => place.remove());
+  const root = join(place.path, 'experiments');
+  mkdirSync(root);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    const { child, finished } = place.start('serve', '--json', '--port', '0');
+    const address = await new Promise<string>(resolve =>
+      child.stdout?.once('data', chunk => resolve(String(chunk))),
+    );
+    const { url } = JSON.parse(address);
+    t.match(url, /^http:\/\/127\.0\.0\.1:\d+\/$/);
+    // one that still watches does not keep it from ending
+    const page = await EventReader.open(url, '/api/list/events');
+    t.equal(page.status, 200);
+    if (signal === 'SIGINT') {
+      const taken = await place.cellrun('serve', '--port', new URL(url).port);
+      t.equal(taken.code, 2);
+      t.match(taken.stderr, /the address is already in use/);
+    }
+    child.kill(signal);
+    t.same(await finished, { code: 0, stdout: address, stderr: '' });
+  }
+  const open = place.start('serve', '--host', '0.0.0.0', '--port', '0', 'absent');
+  await open.said('asks nobody who they are');
+  t.match(
+    await new Promise(resolve => open.child.stdout?.once('data', chunk => resolve(String(chunk)))),
+    /^http:\/\/localhost:\d+\/\n$/,
+  );
+  open.child.kill('SIGTERM');
+  t.match((await open.finished).stderr, /absent: there is no such folder yet/);
+  makeRun(join(root, 'old', 'lab'), { name: 'a', id: '20260101T000000Z-00000000' });
+  const deeper = place.start('serve', '--port', '0');
+  await new Promise(resolve => deeper.child.stdout?.once('data', resolve));
+  deeper.child.kill('SIGTERM');
+  t.match(
+    (await deeper.finished).stderr,
+    /deeper than 2 folders are not looked for; there are some in experiments.old.lab\n/,
+  );
+  for (const [args, message] of [
+    [['serve', '--port', '70000'], /from 0 to 65535/],
+    [['serve', place.file('x.txt', '')], /x\.txt/],
+    [['serve', '--host', '203.0.113.1'], /no address of this machine/],
+  ] as const) {
+    const { code, stderr } = await place.cellrun(...args);
+    t.equal(code, 2, stderr);
+    t.match(stderr, message);
+  }
+});
+
+t.test('run --dashboard: the run is the same, and takes the dashboard with it', async t => {
+  const place = new Workplace();
+  t.teardown(() => place.remove());
+  const config = {
+    version: 1,
+    name: 'watched',
+    dataset: { kind: 'synthetic', problem: 'adding', sequence_length: 10, train_size: 200, test_size: 20 },
+    model: { cell: 'lstm', hidden_size: 8, num_layers: 1, head: { from: 'last' } },
+    loss: { kind: 'mse' },
+    optimizer: { kind: 'adam', learning_rate: 0.01 },
+    training: { num_epochs: 2, batch_size: 20, log_every: 1 },
+  };
+  const webasm = ['--backend', 'webasm'];
+  const plain = await place.train(config, ...webasm);
+  const output = place.folder();
+  const file = place.config(config);
+  const words = ['run', file, '--json', '--output', output, '--dashboard', ...webasm];
+  const { finished, said, child } = place.start(...words);
+  await said('Dashboard: http');
+  let text = '';
+  child.stderr?.on('data', chunk => {
+    text += chunk;
+  });
+  const { code, stdout, stderr } = await finished;
+  t.equal(code, 0, stderr);
+  const url = /Dashboard: (\S+)/.exec(stderr)?.[1] ?? '';
+  t.same(JSON.parse(stdout).metrics, plain.summary.metrics);
+  await t.rejects(ask(url, '/api/list'), { code: 'ECONNREFUSED' }, 'it has ended');
+  const warnings = text.split('\n').filter(line => line.startsWith('warning'));
+  t.same(
+    warnings.filter(line => !line.includes('trivial baseline')),
+    [],
+    'none of the dashboard',
+  );
+});
+
+t.test('a channel says what keeps its document from being given, once, and goes on when it can', async t => {
+  let trouble: Error | undefined = new UserError(2, [{ code: 'x', message: 'gone' }]);
+  let looks = 0;
+  const source: Source = {
+    everyMs: 1,
+    look: async () => {
+      looks += 1;
+      if (trouble) throw trouble;
+      return NOTHING;
+    },
+    document: () => ({ whole: true }),
+    close: () => {},
+  };
+  const channel = new Channel('test', source, error => defects.push(error));
+  const told: Message[] = [];
+  const page = { isOpen: true, send: (message: Message) => void told.push(message) };
+  const severalLooks = async () => {
+    const enough = looks + 5;
+    while (looks < enough) await new Promise(resolve => setTimeout(resolve, 1));
+  };
+  await channel.join(page, undefined);
+  await severalLooks();
+  trouble = undefined;
+  await severalLooks();
+  t.same(
+    told.map(({ event, data }) => [event, data]),
+    [
+      ['trouble', '{"message":"gone"}'],
+      ['document', '{"whole":true}'],
+    ],
+  );
+  channel.close();
+});

@@ -1,0 +1,544 @@
+/** The BullMQ launcher and its workers against a Redis server: the real program on both ends. */
+import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import t, { type Test } from 'tap';
+import { lockRun } from '../../src/experiment/locks/run-lock.js';
+import { Journal } from '../../src/sweep/journal.js';
+import type { Task } from '../../src/sweep/launcher.js';
+import { BullmqLauncher, type BullmqOptions } from '../../src/sweep/launchers/bullmq.js';
+import { MissingWorkers } from '../../src/sweep/launchers/missing-workers.js';
+import { parseQueue } from '../../src/sweep/launchers/queue-connection.js';
+import { jobId, queueJob, readEnd, taskOfJob } from '../../src/sweep/launchers/queue-job.js';
+import { endWords, workOn } from '../../src/sweep/launchers/worker.js';
+import { Leases } from '../../src/sweep/launchers/worker-lease.js';
+import { SweepDirectory } from '../../src/sweep/sweep-directory.js';
+import { type Running, readLog, Workplace } from '../support/cli.js';
+import { RedisServer, redisMissing } from '../support/redis.js';
+import { longerConfig, randomDataset } from '../support/small-run.js';
+import { PLAN } from '../support/sweep-stories.js';
+import { comesTrue } from '../support/waiting.js';
+
+const EPOCHS = 20;
+const EVERY_EPOCH = Array.from({ length: EPOCHS }, (_, i) => i + 1);
+/** Seconds; for cases that wait for a lease to run out. */
+const SHORT_LEASE = '6';
+
+t.setTimeout(300_000);
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+const root = work.folder();
+const data = work.file('data.npz', randomDataset('test/bullmq', { train: 640, test: 64, seed: 1 }));
+
+let numbered = 0;
+
+interface Training {
+  readonly epochs?: number;
+  readonly hidden_size?: number;
+  /** Of the plan. */
+  readonly trial_timeout?: number;
+}
+
+/** The first trial of a sweep of its own, a training of some seconds. */
+function training(
+  { epochs = EPOCHS, hidden_size = 16, trial_timeout }: Training = {},
+  more: Partial<Task> = {},
+): Task {
+  numbered += 1;
+  const config = longerConfig(data, epochs);
+  const yaml = JSON.stringify({ ...config, model: { ...config.model, hidden_size } });
+  const plan = {
+    ...PLAN,
+    epochs,
+    space: { parameters: [], exclude: [] },
+    trial_timeout: trial_timeout ?? null,
+  };
+  const sweep = SweepDirectory.create(plan, {
+    outputRoot: join(root, String(numbered)),
+    started: new Date(0),
+    givenYaml: null,
+    bases: [{ ...PLAN.bases[0], yaml }],
+  });
+  const journal = Journal.open(sweep.files.journal, 'test');
+  const time = new Date(0).toISOString();
+  journal.append({ event: 'sweep.start', time, id: sweep.id, plan, backend: 'webasm', version: '' });
+  journal.append({ event: 'trial.chosen', trial: 0, point: {} });
+  journal.close();
+  return {
+    id: `t${String(numbered).padStart(4, '0')}-s0-e${epochs}`,
+    trial: 0,
+    seed: 0,
+    from: 0,
+    to: epochs,
+    attempt: 1,
+    directory: sweep.runPath({ trial: 0, seed: 0 }),
+    args: [],
+    threads: 1,
+    timeout: trial_timeout ?? null,
+    ...more,
+  };
+}
+
+const ENDLESS = { epochs: 100_000 };
+const SHORT = { epochs: 2 };
+
+const logOf = ({ directory }: Task): string => {
+  const path = join(directory, 'log.jsonl');
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+};
+/** Of a run that may be under way. */
+const epochsSoFar = (task: Task) => logOf(task).split('"event":"train.epoch"').length - 1;
+const hasTrained = (task: Task) => comesTrue(() => epochsSoFar(task) > 0);
+
+function count(task: Task, wanted: string): number {
+  return readLog(task.directory).filter(({ event }) => event === wanted).length;
+}
+
+/** For each time that the run went on: records of what had to be done again. */
+function replaced({ directory }: Task): unknown[] {
+  return readLog(directory)
+    .filter(({ event }) => event === 'run.resume')
+    .map(({ replaced_records }) => replaced_records);
+}
+
+function epochsOf({ directory }: Task): unknown[] {
+  return readLog(directory)
+    .filter(({ event }) => event === 'train.epoch')
+    .map(({ epoch }) => epoch);
+}
+
+t.test('addresses of queues', async t => {
+  t.match(parseQueue('redis://h:1/2?queue=mine'), { url: 'redis://h:1/2', name: 'mine' });
+  t.match(parseQueue('rediss://u:secret@h'), { url: 'rediss://u:secret@h', name: 'cellrun' });
+  t.notMatch(parseQueue('rediss://u:secret@h').shown, /secret/);
+  for (const wrong of [
+    '',
+    'h:6379',
+    'http://h',
+    'redis://',
+    'redis://h/mine',
+    'redis://h?queue=a%20b',
+    'redis://h?queue=',
+  ])
+    t.throws(() => parseQueue(wrong), /not the address of a queue/, wrong);
+  try {
+    parseQueue('http://u:secret@h');
+  } catch (error) {
+    t.notMatch(JSON.stringify(error), /secret/, 'a password is not repeated');
+  }
+});
+
+t.test('what a worker carries out, and what it refuses', async t => {
+  const task = training();
+  const job = queueJob(task);
+  const { args, ...named } = taskOfJob(JSON.parse(JSON.stringify(job)), root).task;
+  const { args: _, ...own } = task;
+  t.strictSame(named, own);
+  const base = join(job.sweep, 'configs', 'base.yaml');
+  const place = ['--directory', task.directory, '--pause-after-epoch', '20', '--threads', '1', '--quiet'];
+  t.strictSame(args, ['run', base, '--set', 'seed=0', '--backend', 'webasm', ...place], 'all by the plan');
+  t.equal(taskOfJob({ ...job, stop: 'kill' }, root).stop, 'kill');
+  const outside = work.folder();
+  cpSync(job.sweep, join(outside, 'sweep'), { recursive: true });
+  symlinkSync(outside, join(root, 'link'));
+  const refused: Record<string, object> = {
+    'arguments of its own': { args: ['run', '/etc/passwd'] },
+    'a value of its own': { set: ['dataset.path=/etc/passwd'] },
+    'a run directory of its own': { directory: join(root, 'other') },
+    'outside of the root': { sweep: join(outside, 'sweep') },
+    'beside the root': { sweep: `${root}-beside` },
+    upwards: { sweep: `${job.sweep}/../${basename(job.sweep)}` },
+    relative: { sweep: 'sweep' },
+    'through a link': { sweep: join(root, 'link', 'sweep') },
+    'another trial': { trial: 1 },
+    'another seed': { seed: 1 },
+    'more epochs than any trial has': { to: 21 },
+    'no epoch': { from: 20 },
+    'a field too many': { command: 'ls' },
+    'the version before': { version: 1 },
+    'no number of threads': { threads: 0 },
+    'an id that is none': { id: '../x' },
+    'a request that is none': { stop: 'now' },
+  };
+  for (const [why, change] of Object.entries(refused))
+    t.throws(() => taskOfJob({ ...job, ...change }, root), /the worker refuses the job/, why);
+  t.throws(() => taskOfJob({ ...job, sweep: root }, root), /not a sweep directory/);
+  for (const nothing of [null, undefined, 1, 'run', [], {}])
+    t.throws(() => taskOfJob(nothing, root), /the worker refuses the job/);
+  symlinkSync(outside, join(job.sweep, 'trials', 't0001-s0'));
+  const linked = Journal.open(join(job.sweep, 'journal.jsonl'), 'other');
+  linked.append({ event: 'trial.chosen', trial: 1, point: {} });
+  linked.close();
+  t.throws(() => taskOfJob({ ...job, trial: 1 }, root), /is not in/, 'a run directory that leads out');
+  const choice = [
+    { keys: ['dataset.path'], name: 'dataset.path', distribution: { kind: 'choice', values: ['a'] } },
+  ];
+  const plan = {
+    ...JSON.parse(readFileSync(join(job.sweep, 'plan.json'), 'utf8')),
+    space: { parameters: choice, exclude: [] },
+  };
+  writeFileSync(join(job.sweep, 'plan.json'), JSON.stringify(plan));
+  const chosen = (path: string) => {
+    const journal = Journal.open(join(job.sweep, 'journal.jsonl'), path);
+    journal.append({ event: 'trial.chosen', trial: 0, point: { 'dataset.path': path } });
+    journal.close();
+  };
+  chosen('/etc/passwd');
+  t.throws(() => taskOfJob(job, root), /another value of dataset\.path than the plan/);
+  chosen('a');
+  t.ok(taskOfJob(job, root));
+  t.not(jobId({ ...task, directory: join(root, 'elsewhere') }), jobId(task), 'sweeps do not share jobs');
+  t.match(readEnd({ exitCode: 'x' }), { exitCode: null, signal: null }, 'a result is checked as well');
+});
+
+t.test('a lease that is not renewed ends the process before another worker may begin', async t => {
+  let now = 0;
+  let look = () => {};
+  t.intercept(globalThis, 'setInterval', {
+    value: (action: () => void) => {
+      look = action;
+    },
+  });
+  const leases = new Leases(400, () => now);
+  t.teardown(() => leases.close());
+  const asked: [string, number][] = [];
+  const renewed: string[] = [];
+  leases.begin('cut-off', how => asked.push([how, now]));
+  leases.begin('kept', how => renewed.push(how));
+  leases.begin('taken', how => renewed.push(how));
+  leases.lost(['taken', 'unknown']);
+  for (now = 0; now <= 400; now += 10) {
+    look();
+    if (now % 50 === 0) leases.renewed(['kept', 'unknown']);
+  }
+  t.strictSame(
+    asked.map(([how]) => how),
+    ['interrupt', 'kill'],
+  );
+  t.ok(asked[0][1] > 200, 'not before a renewal was due');
+  t.ok(asked[1][1] < 400, 'before the lock is gone');
+  t.strictSame(renewed, ['kill'], 'the one whose lock is gone at once, the renewed one not at all');
+});
+
+t.test('the BullMQ launcher', { skip: redisMissing() ?? false, jobs: 12 }, async t => {
+  const shared = await RedisServer.start(work.folder());
+  t.teardown(() => shared.kill());
+
+  /** A queue of its own for each case. */
+  const queueOf = (name: string, server = shared) => `${server.url}?queue=${name}`;
+  const open = async (t: Test, queue: string, more: Partial<BullmqOptions> = {}) => {
+    const launcher = new BullmqLauncher({ queue, folder: root, warn: () => {}, poll: 500, ...more });
+    await launcher.open();
+    t.teardown(() => launcher.close());
+    return launcher;
+  };
+  const startWorker = async (t: Test, queue: string, ...flags: string[]): Promise<Running> => {
+    const worker = work.start('worker', '--queue', queue, '--root', root, ...flags);
+    t.teardown(() => worker.child.kill('SIGKILL'));
+    await worker.said('waiting for tasks');
+    return worker;
+  };
+
+  /** A worker in this process; its tasks have processes of their own. */
+  const employ = (t: Test, queue: string, concurrency = 1) => {
+    const control = new AbortController();
+    const plan = { queue, root, concurrency, lease: 60, say: () => {} };
+    const finished = workOn(plan, control.signal);
+    t.teardown(() => {
+      control.abort();
+      return finished;
+    });
+  };
+
+  t.test('tasks and how they end', async t => {
+    const queue = queueOf('ends');
+    const launcher = await open(t, queue);
+    const worker = await startWorker(t, queue, '--concurrency', '2');
+    const good = training(SHORT);
+    const paused = training({}, { to: 2 });
+    const bad = training({ hidden_size: -1 });
+    const hung = training({ ...ENDLESS, trial_timeout: 1 });
+    const foreign = training({}, { directory: join(work.folder(), 'trials', 'run') });
+    const [done, partly, wrong, late, refused] = await Promise.all(
+      [good, paused, bad, hung, foreign].map(async task => (await launcher.start(task)).end),
+    );
+    t.match(done, { exitCode: 0, signal: null, timedOut: false });
+    t.strictSame(epochsOf(good), [1, 2]);
+    t.match(partly, { exitCode: 130 });
+    t.match(wrong, { exitCode: 2, timedOut: false, stderr: /hidden_size/ });
+    t.match(late, { timedOut: true });
+    t.not(late.exitCode, 0);
+    t.match(refused, { exitCode: 2, stderr: /is not in .*/ });
+    t.notOk(existsSync(foreign.directory), 'nothing was written there');
+    worker.child.kill('SIGTERM');
+    const { code, stderr } = await worker.finished;
+    t.equal(code, 0);
+    t.match(stderr, new RegExp(`^${good.id}: done$`, 'm'));
+    t.match(stderr, new RegExp(`^${paused.id}: trained to epoch 2 and paused$`, 'm'));
+  });
+
+  t.test('the other ends in words', async t => {
+    const task = training({}, { timeout: 9 });
+    const end = { exitCode: 1, signal: null, timedOut: false, stderr: '' };
+    t.equal(endWords({ ...end, timedOut: true }, task), 'stopped, since it did not end within 9 s');
+    t.equal(endWords({ ...end, exitCode: 4 }, task), 'diverged');
+    t.equal(endWords(end, task), 'exit code 1');
+  });
+
+  t.test('a server that answers slowly is asked once', async t => {
+    const said: string[] = [];
+    const missing = new MissingWorkers(parseQueue(queueOf('slow')), root, text => said.push(text));
+    const answers: ((count: number) => void)[] = [];
+    const slow = { getWorkersCount: () => new Promise<number>(resolve => answers.push(resolve)) };
+    const looks = Array.from({ length: 3 }, () => missing.look(slow));
+    for (const answer of answers) answer(0);
+    await Promise.all(looks);
+    t.equal(said.length, 1);
+  });
+
+  t.test('a queue that nobody works on is named, once', async t => {
+    const queue = queueOf('lonely');
+    const said: string[] = [];
+    const launcher = await open(t, queue, { poll: 20, folder: root, warn: text => said.push(text) });
+    const running = await launcher.start(training(SHORT));
+    await comesTrue(() => said.length > 0);
+    const command = `cellrun worker --queue '${queue}' --root '${root}'`;
+    t.match(said[0], /tasks wait in redis:.* \(queue lonely\), which has no worker/);
+    t.ok(said[0].endsWith(command), said[0]);
+    employ(t, queue);
+    t.match(await running.end, { exitCode: 0 });
+    t.equal(said.length, 1, 'many looks, one line');
+
+    const idle = await open(t, queueOf('idle'), { poll: 20, warn: text => said.push(text) });
+    const busy = await open(t, queue, { poll: 20, warn: text => said.push(text) });
+    t.match(await (await busy.start(training(SHORT))).end, { exitCode: 0 });
+    t.equal(said.length, 1, 'nothing where nothing waits, or somebody works');
+    await idle.close();
+  });
+
+  t.test('stopped while it waits, and while it runs; then begun again', async t => {
+    const queue = queueOf('stops');
+    const launcher = await open(t, queue);
+    const waiting = await launcher.start(training());
+    await waiting.stop('interrupt');
+    t.match(await waiting.end, { exitCode: null, signal: 'SIGINT' });
+    const unwanted = await launcher.start(training());
+    await unwanted.stop('kill');
+    t.match(await unwanted.end, { exitCode: null, signal: 'SIGKILL' });
+
+    const [task, other] = [training(ENDLESS), training(ENDLESS)];
+    employ(t, queue, 2);
+    const [running, killed] = [await launcher.start(task), await launcher.start(other)];
+    await hasTrained(task);
+    await hasTrained(other);
+    await running.stop('interrupt');
+    await killed.stop('kill');
+    t.match(await running.end, { exitCode: 130, signal: null, timedOut: false });
+    t.match(await killed.end, { exitCode: null, signal: 'SIGKILL' });
+    const last = epochsOf(task).length + 2;
+    const again = await launcher.start({ ...task, to: last });
+    t.match(await again.end, { exitCode: 130 });
+    t.strictSame(
+      epochsOf(task),
+      Array.from({ length: last }, (_, i) => i + 1),
+    );
+    await again.stop('interrupt');
+    t.pass('stopping what has ended does nothing');
+  });
+
+  t.test('a killed worker: another one goes on from the checkpoint', async t => {
+    const queue = queueOf('kills');
+    const launcher = await open(t, queue);
+    const first = await startWorker(t, queue, '--lease', SHORT_LEASE);
+    const task = training();
+    const running = await launcher.start(task);
+    await hasTrained(task);
+    first.child.kill('SIGKILL');
+    await first.finished;
+    await comesTrue(() => !existsSync(join(task.directory, 'run.lock')));
+    t.not(epochsOf(task).length, EPOCHS, 'it was in the middle');
+    // as if the worker had been on another machine, of whose processes nobody here can know
+    const lost = { pid: 1, host: 'a-machine-that-is-lost', started: '1' };
+    writeFileSync(join(task.directory, 'run.lock'), `${JSON.stringify(lost)}\n`);
+    await startWorker(t, queue, '--lease', SHORT_LEASE);
+    t.match(await running.end, { exitCode: 0, signal: null });
+    t.strictSame(epochsOf(task), EVERY_EPOCH, 'each epoch once');
+    t.strictSame(replaced(task), [1], 'only the record of its stop gave way');
+  });
+
+  t.test('a worker that is asked to stop puts its job back', async t => {
+    const queue = queueOf('terminates');
+    const launcher = await open(t, queue);
+    const first = await startWorker(t, queue);
+    const task = training();
+    const running = await launcher.start(task);
+    await hasTrained(task);
+    first.child.kill('SIGTERM');
+    const { code, stderr } = await first.finished;
+    t.equal(code, 0);
+    t.match(stderr, /: interrupted, and can be gone on with\n.*: back in the queue/);
+    t.not(epochsOf(task).length, EPOCHS);
+    await startWorker(t, queue);
+    t.match(await running.end, { exitCode: 0 });
+    t.strictSame(epochsOf(task), EVERY_EPOCH);
+    t.strictSame(replaced(task), [1], 'only the record of its stop gave way');
+  });
+
+  t.test('Redis is killed and started again in the middle', async t => {
+    const server = await RedisServer.start(work.folder());
+    t.teardown(() => server.kill());
+    const queue = queueOf('restarts', server);
+    const launcher = await open(t, queue);
+    await startWorker(t, queue);
+    const [task, next] = [training(), training(SHORT)];
+    const [running, waiting] = await Promise.all([launcher.start(task), launcher.start(next)]);
+    await hasTrained(task);
+    await server.kill();
+    const before = epochsSoFar(task);
+    // or it has come to its end meanwhile
+    await comesTrue(() => epochsSoFar(task) > Math.min(before + 1, EPOCHS - 1));
+    await server.startAgain();
+    t.match(await running.end, { exitCode: 0 });
+    t.match(await waiting.end, { exitCode: 0 }, 'a job that waited is not lost either');
+    t.strictSame(epochsOf(task), EVERY_EPOCH);
+    t.strictSame(epochsOf(next), [1, 2]);
+    t.equal(count(task, 'run.start') + count(next, 'run.start'), 2, 'nothing ran twice');
+  });
+
+  t.test('cut off from Redis, a worker lets go of its job in time', async t => {
+    const server = await RedisServer.start(work.folder());
+    t.teardown(() => server.kill());
+    const queue = queueOf('freezes', server);
+    const launcher = await open(t, queue);
+    await startWorker(t, queue, '--lease', SHORT_LEASE);
+    const task = training(ENDLESS);
+    const running = await launcher.start(task);
+    await hasTrained(task);
+    server.signal('SIGSTOP');
+    t.teardown(() => server.signal('SIGCONT'));
+    await comesTrue(() => !existsSync(join(task.directory, 'run.lock')));
+    const lock = server.command(`EXISTS bull:freezes:${running.process}:lock`);
+    server.signal('SIGCONT');
+    t.equal(await lock, ':1', 'its lease had not run out');
+    await comesTrue(() => logOf(task).includes('"run.resume"'));
+    await running.stop('interrupt');
+    t.match(await running.end, { exitCode: 130 });
+  });
+
+  t.test('a stopped worker: its process stops by itself, and another worker goes on', async t => {
+    const queue = queueOf('sleeps');
+    const launcher = await open(t, queue);
+    const first = await startWorker(t, queue, '--lease', SHORT_LEASE);
+    const task = training();
+    const running = await launcher.start(task);
+    await hasTrained(task);
+    first.child.kill('SIGSTOP');
+    await startWorker(t, queue, '--lease', SHORT_LEASE);
+    t.match(await running.end, { exitCode: 0, signal: null });
+    first.child.kill('SIGCONT');
+    t.strictSame(epochsOf(task), EVERY_EPOCH, 'each epoch once');
+  });
+
+  t.test('a stopped worker and its stopped process, which writes nothing when it wakes up', async t => {
+    const queue = queueOf('dreams');
+    const launcher = await open(t, queue);
+    const first = await startWorker(t, queue, '--lease', SHORT_LEASE);
+    const task = training();
+    const running = await launcher.start(task);
+    await hasTrained(task);
+    const { pid } = JSON.parse(readFileSync(join(task.directory, 'run.lock'), 'utf8')) as { pid: number };
+    process.kill(pid, 'SIGSTOP');
+    first.child.kill('SIGSTOP');
+    await startWorker(t, queue, '--lease', SHORT_LEASE);
+    t.match(await running.end, { exitCode: 0, signal: null });
+    const before = readFileSync(join(task.directory, 'log.jsonl'));
+    process.kill(pid, 'SIGCONT');
+    await comesTrue(
+      () => !existsSync(`/proc/${pid}`) || readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z '),
+    );
+    first.child.kill('SIGCONT');
+    t.same(readFileSync(join(task.directory, 'log.jsonl')), before);
+    t.strictSame(epochsOf(task), EVERY_EPOCH, 'each epoch once');
+  });
+
+  t.test('a run that another process has is waited for, and is no result', async t => {
+    const queue = queueOf('waits');
+    const launcher = await open(t, queue);
+    const task = training(SHORT);
+    mkdirSync(task.directory);
+    const release = lockRun(join(task.directory, 'run.lock'));
+    const worker = await startWorker(t, queue);
+    const running = await launcher.start(task);
+    await worker.said('back in the queue');
+    release();
+    t.match(await running.end, { exitCode: 0 });
+    t.strictSame(epochsOf(task), [1, 2]);
+  });
+
+  t.test('jobs outlive the launcher, and none is there twice', async t => {
+    const queue = queueOf('adopts');
+    const first = await open(t, queue);
+    const [task, absent, gone] = [training(SHORT), training(), training()];
+    const running = await first.start(task);
+    await first.close();
+    const second = await open(t, queue);
+    t.equal(await second.find(absent, jobId(absent)), undefined);
+    t.equal(await second.find(task, jobId(absent)), undefined, 'another job is not this task');
+    const found = await second.find(task, running.process);
+    t.equal(found?.process, running.process);
+    const lost = await second.start(gone);
+    await lost.stop('kill');
+    t.match(await lost.end, { signal: 'SIGKILL' });
+    employ(t, queue);
+    t.match(await found?.end, { exitCode: 0 });
+    const third = await open(t, queue);
+    t.match(await (await third.find(task, running.process))?.end, { exitCode: 0 }, 'its end is still known');
+    t.equal(count(task, 'run.start'), 1);
+    const double = training(SHORT);
+    const both = await Promise.all([third.start(double), third.start(double)]);
+    t.equal(both[0].process, both[1].process);
+    t.match(await both[1].end, { exitCode: 0 });
+    t.equal(count(double, 'run.start'), 1);
+    t.notOk(logOf(double).includes('"run.resume"'), 'it ran once');
+  });
+
+  t.test('a queue that was emptied, and a server that is gone', async t => {
+    const server = await RedisServer.start(work.folder());
+    t.teardown(() => server.kill());
+    const launcher = await open(t, queueOf('empties', server), { patience: 1000, poll: 200 });
+    const forgotten = await launcher.start(training());
+    await server.command('FLUSHALL');
+    t.match(await forgotten.end, { exitCode: null, signal: null, stderr: /no longer in the queue/ });
+    const hopeless = await launcher.start(training());
+    await server.kill();
+    await t.rejects(hopeless.end, { exitCode: 2, message: /cannot reach redis:/ });
+    await t.rejects(new BullmqLauncher({ queue: server.url, folder: root, warn: () => {} }).open(), {
+      exitCode: 2,
+      message: /cannot reach .*ECONNREFUSED/,
+    });
+  });
+
+  t.test('without the packages there is one clear message', async t => {
+    const hook = `export async function resolve(name, context, next) {
+      if (name === 'bullmq') throw Object.assign(new Error('gone'), { code: 'ERR_MODULE_NOT_FOUND' });
+      return next(name, context);
+    }`;
+    const hookUrl = `data:text/javascript,${encodeURIComponent(hook)}`;
+    const register = `import { register } from 'node:module'; register(${JSON.stringify(hookUrl)});`;
+    const flags = ['--import', `data:text/javascript,${encodeURIComponent(register)}`];
+    const args = ['worker', '--queue', shared.url, '--root', root];
+    const { code, stderr } = await work.startWith(flags, args).finished;
+    t.equal(code, 2);
+    t.match(stderr, /queues need the packages bullmq and ioredis/);
+  });
+
+  t.test('a worker without a queue or a root', async t => {
+    const file = work.file('taken', '');
+    const missing = await work.cellrun('worker', '--queue', shared.url, '--root', join(file, 'below'));
+    t.match(missing, { code: 2, stderr: /this folder cannot be created: a component of the path is a file/ });
+    const nowhere = await work.cellrun('worker', '--queue', 'redis://127.0.0.1:1', '--root', root);
+    t.match(nowhere, { code: 2, stderr: /cannot reach redis:\/\/127\.0\.0\.1:1/ });
+    t.match(await work.cellrun('worker', '--root', root), { code: 2, stderr: /--queue/ });
+  });
+});

@@ -1,0 +1,310 @@
+/** The Slurm launcher against Slurm itself: daemons on this machine, jobs that are this program. */
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import type { Task, TaskEnd } from '../../src/sweep/launcher.js';
+import { SlurmLauncher } from '../../src/sweep/launchers/slurm.js';
+import { readLog, Workplace } from '../support/cli.js';
+import { SlurmCluster, slurmMissing } from '../support/slurm.js';
+import { longerConfig, randomDataset } from '../support/small-run.js';
+import { comesTrue } from '../support/waiting.js';
+
+const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const PACE = { files: 50, slurm: 300, grace: 1000, patience: 20_000 };
+const OK: TaskEnd = { exitCode: 0, signal: null, timedOut: false, stderr: '' };
+/** Enough that a job still trains when the command that stops it arrives. */
+const EPOCHS = 160;
+
+t.setTimeout(300_000);
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+const data = work.file('data.npz', randomDataset('test/slurm', { train: 640, test: 64, seed: 1 }));
+/** Some seconds of training. */
+const config = work.config(longerConfig(data, EPOCHS));
+
+/**
+ * Says what it was given, and ends as its first argument wants: with an exit code, by a signal, or
+ * not by itself. Then its second is a file that it makes once it runs.
+ */
+const probe = work.file(
+  'probe.mjs',
+  `import { writeFileSync } from 'node:fs';
+   const [how, ready] = process.argv.slice(2);
+   console.error(JSON.stringify(process.argv.slice(2)));
+   if (how === 'wait' || how === 'stoppable') {
+     setTimeout(() => {}, 120_000);
+     if (how === 'stoppable') process.on('SIGTERM', () => process.exit(130));
+     writeFileSync(ready, '');
+   } else if (how.startsWith('SIG')) process.kill(process.pid, how);
+   else process.exitCode = Number(how);`,
+);
+
+/** A task that waits until it is stopped: for good, or so that it could be gone on with. */
+function waiting(how: 'wait' | 'stoppable' = 'wait', more: Partial<Task> = {}): Task {
+  return task([how, join(work.folder(), 'ready')], more);
+}
+
+const isReady = ({ args: [, ready] }: Task) => comesTrue(() => existsSync(ready));
+
+let numbered = 0;
+
+function task(args: readonly string[], more: Partial<Task> = {}): Task {
+  numbered += 1;
+  const id = `t${String(numbered).padStart(4, '0')}-s0-e1`;
+  const directory = join(work.path, 'trials', id);
+  return {
+    id,
+    trial: numbered,
+    seed: 0,
+    from: 0,
+    to: 1,
+    attempt: 1,
+    directory,
+    args,
+    threads: 1,
+    timeout: null,
+    ...more,
+  };
+}
+
+function training(more: Partial<Task> = {}): Task {
+  const begun = task([], more);
+  const args = [
+    'run',
+    config,
+    '--directory',
+    begun.directory,
+    '--backend',
+    'webasm',
+    '--threads',
+    '1',
+    '--quiet',
+  ];
+  return { ...begun, args };
+}
+
+const hasTrained = ({ directory }: Task) =>
+  comesTrue(
+    () =>
+      existsSync(join(directory, 'log.jsonl')) &&
+      /"train.epoch"/.test(readFileSync(join(directory, 'log.jsonl'), 'utf8')),
+  );
+
+function epochsOf({ directory }: Task): unknown[] {
+  return readLog(directory)
+    .filter(({ event }) => event === 'train.epoch')
+    .map(({ epoch }) => epoch);
+}
+
+const EVERY_EPOCH = Array.from({ length: EPOCHS }, (_, i) => i + 1);
+
+t.test('without Slurm there is one clear message', async t => {
+  const { PATH } = process.env;
+  const open = () => new SlurmLauncher({ directory: work.folder() }).open();
+  process.env.PATH = work.folder();
+  t.teardown(() => Object.assign(process.env, { PATH }));
+  await t.rejects(open(), { exitCode: 2, message: 'the command `scontrol` is not on the search path' });
+});
+
+t.test('the Slurm launcher', { skip: slurmMissing() ?? false, jobs: 20 }, async t => {
+  // the node has more processors than the machine, so that no case waits for another
+  const cluster = await SlurmCluster.start(work.folder(), 64);
+  t.teardown(() => cluster.stop());
+  process.env.SLURM_CONF = cluster.config;
+
+  const open = async (options: { directory?: string; program?: string; sbatch?: string[] } = {}) => {
+    const launcher = new SlurmLauncher({ directory: work.folder(), program: MAIN, pace: PACE, ...options });
+    await launcher.open();
+    t.teardown(() => launcher.close());
+    return launcher;
+  };
+
+  t.test('tasks that become ready together are one array, whatever their arguments hold', async t => {
+    const directory = join(work.folder(), "it's 100% ready");
+    const launcher = await open({ directory, program: probe });
+    const hostile = ["it's", '', '$(exit 3)', '`exit 3`', '"', '\\', 'two\nlines', '*', '~', '-n', 'ü', '%a'];
+    const codes = [0, 1, 2, 4, 5, 130, 77];
+    const tasks = [
+      ...codes.map(code => task([String(code), ...hostile])),
+      task(['SIGKILL']),
+      task(['SIGSEGV']),
+    ];
+    const running = await Promise.all(tasks.map(task => launcher.start(task)));
+    const arrays = new Set(running.map(({ process }) => process.split('_')[0]));
+    t.equal(arrays.size, 1, 'one array');
+    t.equal(new Set(running.map(({ process }) => process)).size, tasks.length, 'a job for each');
+    const ends = await Promise.all(running.map(({ end }) => end));
+    t.strictSame(
+      ends.map(({ exitCode }) => exitCode),
+      [...codes, null, null],
+      'exit codes',
+    );
+    t.strictSame(ends.map(({ signal }) => signal).slice(-2), ['SIGKILL', 'SIGSEGV'], 'signals');
+    t.strictSame(ends.map(({ timedOut }) => timedOut).filter(Boolean), [], 'nothing timed out');
+    for (const [i, { args }] of tasks.entries())
+      t.strictSame(JSON.parse(ends[i].stderr.split('\n')[0]), args, `arguments of ${args[0]}`);
+  });
+
+  t.test('the program itself: its exit codes and what it says', async t => {
+    const launcher = await open();
+    const tasks = [task(['--version']), task(['validate', config]), task(['validate', '/no/such.yaml'])];
+    const [version, valid, absent] = await Promise.all(
+      tasks.map(async task => (await launcher.start(task)).end),
+    );
+    t.strictSame(version, OK);
+    t.match(valid, { exitCode: 0 });
+    t.match(absent, { exitCode: 2, stderr: /no\/such\.yaml/ });
+  });
+
+  t.test('more tasks than an array takes are several arrays', async t => {
+    const launcher = await open({ program: probe, sbatch: ['--hold'] });
+    const running = await Promise.all(Array.from({ length: 501 }, () => launcher.start(task(['0']))));
+    t.equal(new Set(running.map(({ process }) => process.split('_')[0])).size, 2);
+    await cluster.command('scancel', ...new Set(running.map(({ process }) => process.split('_')[0])));
+  });
+
+  t.test('what a task needs is asked of Slurm', async t => {
+    const launcher = await open({ program: probe, sbatch: ['--hold', '--comment=mine', '--time=9'] });
+    const plain = await open({ program: probe, sbatch: ['--hold'] });
+    const limited = await plain.start(task(['0'], { threads: 3, timeout: 90 }));
+    const unlimited = await launcher.start(task(['0']));
+    const described = await cluster.command('scontrol', 'show', 'job', '-o', limited.process);
+    for (const part of ['NumCPUs=3', 'CPUs/Task=3', 'Requeue=1', 'TimeLimit=00:04:00'])
+      t.ok(described.includes(` ${part} `), part);
+    const ours = await cluster.command('scontrol', 'show', 'job', '-o', unlimited.process);
+    t.match(ours, /Comment=mine/);
+    t.match(ours, /TimeLimit=00:09:00/, "the user's options win");
+    const ends = [limited.end, unlimited.end];
+    await limited.stop('interrupt');
+    await unlimited.stop('kill');
+    t.strictSame(
+      (await Promise.all(ends)).map(({ exitCode, signal }) => [exitCode, signal]),
+      [
+        [null, 'SIGINT'],
+        [null, 'SIGKILL'],
+      ],
+      'jobs that wait can be stopped',
+    );
+  });
+
+  t.test(
+    'an interrupted training leaves a checkpoint and goes on, also after another machine has had it',
+    async t => {
+      const launcher = await open();
+      const queued = training();
+      const running = await launcher.start(queued);
+      await hasTrained(queued);
+      await running.stop('interrupt');
+      t.match(await running.end, { exitCode: 130, signal: null, timedOut: false });
+      t.not(epochsOf(queued).length, EPOCHS, 'it had not come to its end');
+      const lost = { pid: 1, host: 'a-node-that-is-lost', started: '1' };
+      writeFileSync(join(queued.directory, 'run.lock'), `${JSON.stringify(lost)}\n`);
+      const again = await launcher.start(queued);
+      t.not(again.process, running.process);
+      t.match(await again.end, { exitCode: 0 });
+      t.strictSame(epochsOf(queued), EVERY_EPOCH);
+    },
+  );
+
+  t.test('a requeued job goes on from its checkpoint, and only its last end counts', async t => {
+    const launcher = await open();
+    const queued = training();
+    const running = await launcher.start(queued);
+    await hasTrained(queued);
+    await cluster.command('scontrol', 'requeue', running.process);
+    t.match(await running.end, { exitCode: 0, signal: null, timedOut: false });
+    t.strictSame(epochsOf(queued), EVERY_EPOCH, 'each epoch once');
+    const resumes = readLog(queued.directory).filter(({ event }) => event === 'run.resume');
+    t.strictSame(
+      resumes.map(({ replaced_records }) => replaced_records),
+      [1],
+      'only the record of its stop gave way',
+    );
+  });
+
+  t.test('a job near its time limit is asked to stop, and counts as timed out', async t => {
+    // half a minute of training would take a processor from the other tests
+    const launcher = await open({ program: probe });
+    const endless = waiting('stoppable', { timeout: 1 });
+    const running = await launcher.start(endless);
+    await isReady(endless);
+    // Slurm counts in minutes; two of those that the launcher asks for are its margin
+    await cluster.command('scontrol', 'update', `JobId=${running.process}`, 'TimeLimit=1');
+    t.match(await running.end, { exitCode: 130, signal: null, timedOut: true });
+  });
+
+  t.test('a killed job has no exit code', async t => {
+    const launcher = await open({ program: probe });
+    const tasks = [waiting(), waiting()];
+    const [ours, theirs] = await Promise.all(tasks.map(task => launcher.start(task)));
+    await Promise.all(tasks.map(isReady));
+    await ours.stop('kill');
+    t.match(await ours.end, { exitCode: null, signal: 'SIGTERM', timedOut: false, stderr: /CANCELLED/ });
+    await cluster.command('scancel', '--batch', '--signal=KILL', theirs.process);
+    t.match(
+      await theirs.end,
+      { exitCode: null, timedOut: false, stderr: /Slurm says of job \S+: (FAILED|CANCELLED)/ },
+      'not even its script lives',
+    );
+    await ours.stop('interrupt');
+    t.pass('stopping what has ended does nothing');
+  });
+
+  t.test('jobs outlive the launcher, and another one finds them', async t => {
+    const directory = work.folder();
+    const first = await open({ directory, program: probe });
+    const [queued, unsaid, quick] = [waiting(), waiting(), task(['4'])];
+    const [known, , done] = await Promise.all([queued, unsaid, quick].map(task => first.start(task)));
+    await first.close();
+    // killed before it could write down what sbatch said
+    for (const folder of readdirSync(join(directory, 'slurm')))
+      rmSync(join(directory, 'slurm', folder, 'job'));
+
+    const second = await open({ directory, program: probe });
+    const found = await second.find(queued, known.process);
+    t.equal(found?.process, known.process);
+    t.equal(await second.find(queued, '999_0'), undefined, 'another job is not this task');
+    const adopted = await second.start(unsaid);
+    t.equal(adopted.process.split('_')[0], known.process.split('_')[0], 'not submitted twice');
+    await Promise.all([queued, unsaid].map(isReady));
+    await adopted.stop('kill');
+    await found?.stop('kill');
+    t.match(await adopted.end, { exitCode: null });
+    t.match(await found?.end, { exitCode: null });
+
+    await comesTrue(async () => {
+      const listed = await cluster.command(
+        'squeue',
+        '--noheader',
+        '--states=all',
+        `--name=${nameIn(directory)}`,
+      );
+      return listed === '';
+    });
+    const third = await open({ directory, program: probe });
+    t.match(
+      await (await third.find(quick, done.process))?.end,
+      { exitCode: 4, signal: null },
+      'its end is still known',
+    );
+    t.match(await (await third.find(queued, known.process))?.end, { exitCode: null, signal: 'SIGTERM' });
+    rmSync(join(directory, 'slurm', '0001', `${known.process.split('_')[1]}.end`));
+    t.equal(await third.find(queued, known.process), undefined, 'gone, without a trace');
+    const again = await third.start(queued);
+    t.not(again.process, known.process);
+    await again.stop('kill');
+    await again.end;
+  });
+
+  t.test('what cannot work is said', async t => {
+    const launcher = await open({ sbatch: ['--partition=nowhere'] });
+    await t.rejects(launcher.start(task(['--version'])), { exitCode: 2, message: /invalid partition/ });
+  });
+});
+
+function nameIn(directory: string): string {
+  return ['cellrun', ...directory.split('/').slice(-2), '0001'].join('-');
+}

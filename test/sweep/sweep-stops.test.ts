@@ -1,0 +1,604 @@
+/**
+ * Sweeps that are stopped, by signals to real processes or by what happens to their trials, and
+ * that go on to the same decisions and bytes.
+ */
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import t, { type Test } from 'tap';
+import type { Summary } from '../../src/experiment/summary.js';
+import { fromCommandLine, type SweepFlags } from '../../src/sweep/config/index.js';
+import { readJournal } from '../../src/sweep/journal.js';
+import type { Launcher, Task, TaskEnd } from '../../src/sweep/launcher.js';
+import { decisionsOf } from '../../src/sweep/records.js';
+import { readSweepResults, summaryOf } from '../../src/sweep/results/index.js';
+import { type NewSweep, resumeSweep, runSweep, type SweepOptions } from '../../src/sweep/run.js';
+import { replay } from '../../src/sweep/schedule/replay.js';
+import { createSampler } from '../../src/sweep/search/index.js';
+import { finishedSegment } from '../../src/sweep/segment-result.js';
+import { costModel } from '../../src/sweep/trial-runs.js';
+import { type Running, readLog, Workplace } from '../support/cli.js';
+import { randomDataset } from '../support/small-run.js';
+import { resumeInProcess, sweepInProcess } from '../support/sweeps.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+// a slow machine is no failure
+t.setTimeout(300_000);
+
+const DATA = randomDataset('test/sweep-stops', { train: 20, test: 800, seed: 1 });
+
+function config(data: string) {
+  return {
+    version: 1,
+    name: 'stopped',
+    dataset: { kind: 'npz', path: data },
+    model: { cell: 'lstm', hidden_size: 4, head: { from: 'last' } },
+    loss: { kind: 'cross_entropy' },
+    optimizer: { kind: 'adam', learning_rate: 0.01, schedule: { kind: 'cosine', warmup: { epochs: 1 } } },
+    training: { num_epochs: 2, batch_size: 10, eval_batch_size: 1 },
+  };
+}
+
+/** A sweep of two trials that cannot come to their end in time. */
+function failing(on_trial_error: string): string {
+  const long = config(work.file('data.npz', DATA));
+  return work.file(
+    'sweep.yaml',
+    JSON.stringify({
+      version: 1,
+      name: 'failing',
+      base: work.config({ ...long, training: { ...long.training, num_epochs: 5000 } }),
+      method: 'grid',
+      on_trial_error,
+      retries: 0,
+      trial_timeout: 1,
+      objective: { metric: 'test.loss', goal: 'minimize' },
+      parameters: { 'model.hidden_size': [2, 4] },
+    }),
+  );
+}
+
+/** A sweep whose evaluations take longer than its training. */
+function newSweep(): string {
+  const base = work.config(config(work.file('data.npz', DATA)));
+  return work.file(
+    'sweep.yaml',
+    JSON.stringify({
+      version: 1,
+      name: 'stopped',
+      base,
+      method: 'random',
+      budget: { trials: 3 },
+      pruner: { kind: 'asha', min_epochs: 1, reduction_factor: 2 },
+      objective: { metric: 'test.loss', goal: 'minimize' },
+      parameters: { 'optimizer.learning_rate': { kind: 'log_uniform', low: 1e-3, high: 0.1 } },
+    }),
+  );
+}
+
+const FLAGS = ['--backend', 'webasm', '--threads', '1'];
+
+/** Of a run that went well. */
+const SUMMARY: Summary = {
+  version: 1,
+  run_id: 'r',
+  name: 'stopped',
+  status: 'completed',
+  exit_code: 0,
+  directory: '/r',
+  config_hash: '0'.repeat(64),
+  backend: 'cpu',
+  executor: 'cpu',
+  seed: 0,
+  steps: 8,
+  epochs: 4,
+  skipped_batches: 0,
+  evaluated: true,
+  metrics: { train: { loss: 1 }, test: { loss: 1 } },
+  best: null,
+  gates: [],
+  duration_s: 1,
+  train_s: 1,
+  eval_s: 1,
+  ms_per_step: 1,
+  parameters: 1,
+  peak_rss_mb: 1,
+  checkpoints: { last: null, best: null },
+};
+
+interface Begun {
+  readonly running: Running;
+  /** Of the sweep; there once it has begun. */
+  directory(): string | undefined;
+}
+
+function begin(file: string): Begun {
+  const output = work.folder();
+  const running = work.start('sweep', file, '--output', output, ...FLAGS);
+  return { running, directory: () => list(join(output, 'sweeps', 'stopped'))[0] };
+}
+
+/** Where kernels run is for the sweep to know. */
+const RESUME = ['sweep', 'resume', '--threads', '1'];
+
+function decisions(directory: string): unknown[] {
+  return decisionsOf(readJournal(join(directory, 'journal.jsonl')).records);
+}
+
+/** Every file of a sweep that says what came of it. */
+function bytes(directory: string): Record<string, string> {
+  const files = list(join(directory, 'trials')).flatMap(run =>
+    list(join(run, 'checkpoints')).filter(file => file.endsWith('.safetensors')),
+  );
+  return Object.fromEntries(files.map(file => [relative(directory, file), readFileSync(file, 'base64')]));
+}
+
+function readJson(file: string) {
+  return JSON.parse(readFileSync(file, 'utf8'));
+}
+
+function list(folder: string): string[] {
+  return existsSync(folder)
+    ? readdirSync(folder)
+        .toSorted()
+        .map(name => join(folder, name))
+    : [];
+}
+
+/** Whether a trial has trained an epoch whose evaluation is still to come. */
+function isEvaluating(directory: string | undefined): boolean {
+  if (directory === undefined || !existsSync(join(directory, 'trials'))) return false;
+  return readdirSync(join(directory, 'trials')).some(run => {
+    const log = join(directory, 'trials', run, 'log.jsonl');
+    const text = existsSync(log) ? readFileSync(log, 'utf8') : '';
+    const events = [...text.matchAll(/"event":"([\w.]+)"/g)].map(([, event]) => event);
+    return events.at(-1) === 'train.epoch';
+  });
+}
+
+function backendsOf(directory: string): unknown[] {
+  const manifests = list(join(directory, 'trials')).map(run =>
+    JSON.parse(readFileSync(join(run, 'manifest.json'), 'utf8')),
+  );
+  return [...new Set(manifests.map(({ backend }) => backend.name))];
+}
+
+function checkSame(t: Test, stopped: string, straight: string): void {
+  t.same(backendsOf(stopped), ['webasm']);
+  t.same(decisions(stopped), decisions(straight), 'the same decisions');
+  t.same(bytes(stopped), bytes(straight), 'the same bytes');
+  for (const run of readdirSync(join(stopped, 'trials'))) {
+    const epochs = readLog(join(stopped, 'trials', run)).filter(({ event }) => event === 'train.epoch');
+    t.same(
+      epochs.map(({ epoch }) => epoch),
+      epochs.map((_, at) => at + 1),
+      `no epoch of ${run} is trained twice`,
+    );
+  }
+}
+
+async function directoryOf(begun: Begun): Promise<string> {
+  for (let directory = begun.directory(); ; directory = begun.directory()) {
+    if (directory !== undefined && existsSync(join(directory, 'plan.json'))) return directory;
+    await sleep(20);
+  }
+}
+
+const file = newSweep();
+/** The sweep that nobody stops. */
+const straight = await sweepInProcess(work, file, work.folder(), undefined, { backend: 'webasm' });
+
+/** The sweep, stopped by `signal` while a trial evaluates. */
+async function stoppedBy(signal: NodeJS.Signals) {
+  const begun = begin(file);
+  while (!isEvaluating(begun.directory())) await sleep(5);
+  begun.running.child.kill(signal);
+  const ended = await begun.running.finished;
+  return { ended, directory: await directoryOf(begun) };
+}
+
+/** Copies a sweep to where its trials are as far from their data as before. */
+function copied(directory: string): string {
+  const copy = join(work.folder(), 'sweeps', 'stopped', 'copy');
+  cpSync(directory, copy, { recursive: true });
+  return copy;
+}
+
+/** A copy of a sweep that was stopped while its first trial evaluated. */
+let begun: string;
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  t.test(`${signal} while a trial evaluates loses nothing`, async t => {
+    const { ended, directory } = await stoppedBy(signal);
+    t.equal(ended.code, 130, ended.stderr);
+    const { records } = readJournal(join(directory, 'journal.jsonl'));
+    t.same(
+      records.filter(({ event }) => event === 'segment.end'),
+      [],
+      'an epoch without its result is no result',
+    );
+    t.notOk(existsSync(join(directory, 'best.yaml')));
+    t.notMatch(ended.stdout, /best\.yaml/, 'no file is named that is not there');
+    begun = copied(directory);
+    await resumeInProcess(work, directory);
+    checkSame(t, directory, straight);
+  });
+}
+
+/**
+ * Whether the sweep's process has started one more segment than there were `before`, and it trains.
+ */
+function isUnderWay(directory: string, before: number): boolean {
+  return startsOf(directory) > before && isEvaluating(directory);
+}
+
+function startsOf(directory: string): number {
+  return readJournal(join(directory, 'journal.jsonl')).records.filter(
+    ({ event }) => event === 'segment.start',
+  ).length;
+}
+
+t.test('signals of every kind, one after another', async t => {
+  const begun = begin(file);
+  const directory = await directoryOf(begun);
+  let { running } = begun;
+  for (const stop of ['SIGKILL', 'SIGINT twice', 'SIGTERM'] as const) {
+    const before = startsOf(directory);
+    while (!isUnderWay(directory, before) && running.child.exitCode === null) await sleep(5);
+    running.child.kill(stop === 'SIGINT twice' ? 'SIGINT' : stop);
+    if (stop === 'SIGINT twice') {
+      // signals that arrive together are one
+      await sleep(20);
+      running.child.kill('SIGINT');
+    }
+    const { code, stderr } = await running.finished;
+    t.equal(code, stop === 'SIGKILL' ? null : 130, `${stop}: ${stderr}`);
+    running = work.start(...RESUME, directory);
+  }
+  const ended = await running.finished;
+  t.equal(ended.code, 0, ended.stderr);
+  checkSame(t, directory, straight);
+});
+
+t.test('a sweep that goes on with another backend says so, and remembers it', async t => {
+  const copy = copied(straight);
+  const warned = /warning: the sweep had --backend (\w+), and trials that have not begun run on (\w+)/;
+  const resumed = async (...flags: string[]) => {
+    const { code, stderr } = await work.cellrun(...RESUME, copy, ...flags);
+    t.equal(code, 0, stderr);
+    return warned.exec(stderr)?.slice(1);
+  };
+  t.same(await resumed('--backend', 'cpu'), ['webasm', 'cpu']);
+  t.same(await resumed(), undefined, 'what it had last is no change');
+  t.same(await resumed('--backend', 'webasm'), ['cpu', 'webasm']);
+});
+
+t.test('with another backend, trials that have begun keep theirs', async t => {
+  const warnings: string[] = [];
+  const warning = (text: string) => warnings.push(text);
+  await resumeInProcess(work, begun, { backend: 'cpu', warning });
+  t.match(warnings, [/^the sweep had --backend webasm, /]);
+  t.same(backendsOf(begun), ['webasm', 'cpu']);
+  t.equal(readJson(join(begun, 'summary.json')).states.failed, 0);
+});
+
+t.test('a sweep whose journal was damaged goes on, and says so', async t => {
+  const resume = (directory: string) => work.cellrun(...RESUME, directory);
+  const damaged = (change: (lines: string[]) => readonly string[]): string => {
+    const directory = copied(straight);
+    const journal = join(directory, 'journal.jsonl');
+    writeFileSync(journal, change(readFileSync(journal, 'utf8').split('\n')).join('\n'));
+    return directory;
+  };
+
+  const whole = await resume(damaged(lines => lines));
+  t.equal(whole.code, 0);
+  t.notMatch(whole.stderr, /^trial/m, 'old results are no news');
+  t.match(whole.stdout, /best\.yaml/);
+
+  const isEnd = (line: string) => /"event":"segment.end".*"to":1/.test(line);
+  const shortened = damaged(lines => lines.toSpliced(lines.findIndex(isEnd), 1));
+  const again = await resume(shortened);
+  t.equal(again.code, 0, again.stderr);
+  t.match(again.stderr, /^warning: journal\.jsonl has lost 1 record before line \d+$/m);
+  t.match(again.stderr, /^warning: the journal has lost results that \d+ of its decisions follow from/m);
+  checkSame(t, shortened, straight);
+
+  const contradicting = damaged(lines => {
+    const at = lines.findLastIndex(line => line.includes('"event":"trial.measured"'));
+    return lines.with(at, lines[at].replace(/"value":[\d.]+/, '"value":0.5'));
+  });
+  const refused = await resume(contradicting);
+  t.equal(refused.code, 5, refused.stderr);
+  t.match(refused.stderr, /the journal has another decision than its results lead to/);
+
+  const invented = damaged(lines => {
+    const at = lines.findIndex(line => line.includes('"event":"trial.paused"'));
+    const more = lines[at].replace(/"writer":"[^"]+","n":\d+/, '"writer":"other","n":1');
+    return lines.toSpliced(-1, 0, more);
+  });
+  const extra = await resume(invented);
+  t.equal(extra.code, 5, extra.stderr);
+  t.notMatch(extra.stderr, /sweep resume/, 'to go on with it is of no use');
+
+  const firstOf = (lines: readonly string[], event: string) =>
+    lines.findIndex(line => line.includes(`"event":"${event}"`));
+  const without: Readonly<Record<string, (lines: string[]) => readonly string[]>> = {
+    'a decision': lines => lines.toSpliced(firstOf(lines, 'trial.chosen'), 1),
+    'a decision, altered so that it is none': lines =>
+      lines.map((line, at) =>
+        at === firstOf(lines, 'trial.paused') ? line.replace('paused', 'pauseD') : line,
+      ),
+    'a result and what follows from it': lines => lines.toSpliced(lines.findIndex(isEnd), 5),
+  };
+  for (const [what, change] of Object.entries(without)) {
+    const directory = damaged(change);
+    const { code, stderr } = await resume(directory);
+    t.equal(code, 0, stderr);
+    t.match(stderr, /^warning: the journal has lost decisions; all of them are made again/m, what);
+    checkSame(t, directory, straight);
+    const summaries = [directory, straight].map(sweep => {
+      const {
+        sweep_id,
+        directory: _,
+        duration_s,
+        best,
+        top,
+        ...summary
+      } = readJson(join(sweep, 'summary.json'));
+      return summary;
+    });
+    t.same(summaries[0], summaries[1], what);
+    const replayed = await work.cellrun('sweep', 'replay', directory);
+    t.equal(replayed.code, 0, replayed.stdout);
+    const quiet = await resume(directory);
+    t.equal(quiet.code, 0, quiet.stderr);
+    t.notMatch(quiet.stderr, /has lost decisions/, 'once is enough');
+  }
+});
+
+t.test('at its end a sweep stops what it no longer needs', async t => {
+  const sweep = {
+    version: 1,
+    name: 'target',
+    base: work.config(config(work.file('data.npz', DATA))),
+    method: 'grid',
+    parallel: 2,
+    objective: { metric: 'test.loss', goal: 'minimize' },
+    budget: { target: 100 },
+    parameters: { 'model.hidden_size': [2, 400] },
+  };
+  const output = work.folder();
+  const file = work.file('sweep.yaml', JSON.stringify(sweep));
+  const { code, stdout, stderr } = await work.cellrun('sweep', file, '--output', output, ...FLAGS);
+  t.equal(code, 0, stderr);
+  t.notMatch(stderr, /warning/);
+  const [directory] = list(join(output, 'sweeps', 'target'));
+  const { records } = readJournal(join(directory, 'journal.jsonl'));
+  const starts = records.filter(record => record.event === 'segment.start');
+  t.same(
+    starts.map(({ trial }) => trial),
+    [0, 1],
+    'none begins again',
+  );
+  t.match(readJson(join(directory, 'summary.json')), {
+    reason: 'target',
+    best: { trial: 0 },
+    states: { completed: 1, stopped: 1, running: 0 },
+  });
+  t.match(stdout, /^ +0 {2}completed /m);
+});
+
+t.test('failed trials: the exit code, the closing line, no file that is not there', async t => {
+  const run = (onError: string) =>
+    work.cellrun('sweep', failing(onError), '--output', work.folder(), ...FLAGS);
+  const stopped = await run('stop');
+  t.equal(stopped.code, 1, stopped.stderr);
+  t.match(stopped.stderr, /^cellrun: stopped: trial 0 failed: it did not end within 1 s$/m);
+  t.match(stopped.stdout, /^1 of 1 trial failed:$/m);
+  t.notMatch(stopped.stdout, /best\.yaml/);
+  const directory = /^(\/.*)\/trials\.csv$/m.exec(stopped.stdout)?.[1] ?? '';
+  const status = await work.cellrun('sweep', 'status', directory, '--json');
+  t.match(JSON.parse(status.stdout), { status: 'failed', reason: 'trial_error', best: null });
+  t.equal((await work.cellrun(...RESUME, directory)).code, 1, 'nor is it a success to go on with it');
+  const all = await run('continue');
+  t.equal(all.code, 1, all.stderr);
+  t.match(all.stderr, /^cellrun: none of 2 trials has a value of the objective: 2 failed$/m);
+});
+
+/** Starts no process: `act` says what one would leave in its directory, and how it ends. */
+function pretending(act: (task: Task) => TaskEnd): Launcher {
+  return {
+    name: 'local',
+    open: async () => {},
+    close: async () => {},
+    find: async () => undefined,
+    start: async task => ({ process: '1', end: Promise.resolve(act(task)), stop: async () => {} }),
+  };
+}
+
+const ENDED: TaskEnd = { exitCode: 0, signal: null, timedOut: false, stderr: '' };
+
+function leave(directory: string, summary: Partial<Summary>): void {
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, 'config.resolved.yaml'), '');
+  writeFileSync(join(directory, 'summary.json'), JSON.stringify({ ...SUMMARY, ...summary }));
+}
+
+/** How a sweep is conducted in this process. */
+function pretended(launcher: Launcher, warnings: string[] = []): SweepOptions {
+  return {
+    threads: 1,
+    backend: 'webasm',
+    launcher: () => launcher,
+    observer: {
+      decided: () => {},
+      started: () => {},
+      ended: () => {},
+      redecided: () => {},
+      warning: text => warnings.push(text),
+    },
+    signal: new AbortController().signal,
+    version: 'test',
+    now: () => new Date(),
+  };
+}
+
+function newlyLoaded(words: readonly string[], flags: SweepFlags = {}): NewSweep {
+  const base = work.config(config(work.file('data.npz', DATA)));
+  const loaded = fromCommandLine([base], words, { flags: { objective: 'test.loss:min', ...flags } });
+  return { ...loaded, output: work.folder() };
+}
+
+t.test('a trial that was stopped from outside is tried again, and that is said', async t => {
+  const warnings: string[] = [];
+  let starts = 0;
+  const launcher = pretending(({ directory }) => {
+    starts += 1;
+    const isThrough = starts === 2;
+    const status = isThrough ? 'completed' : 'interrupted';
+    leave(directory, { steps: starts, epochs: starts, status });
+    return { ...ENDED, exitCode: isThrough ? 0 : 130 };
+  });
+  const sweep = newlyLoaded(['model.hidden_size=4']);
+  const { exitCode } = await runSweep(sweep, pretended(launcher, warnings), () => {});
+  t.equal(exitCode, 0);
+  t.same(warnings, ['trial 0, seed 0: it was stopped from outside; trying again from where it is']);
+});
+
+t.test('a full disk is no failure of a trial: the sweep stops, and goes on when there is room', async t => {
+  let isFull = true;
+  const launcher = pretending(({ trial, directory }) => {
+    if (isFull && trial === 1)
+      return {
+        ...ENDED,
+        exitCode: 1,
+        stderr: 'run/x: the file cannot be written: no space left on the disk\n',
+      };
+    leave(directory, { epochs: 2, metrics: { train: {}, test: { loss: trial } } });
+    return ENDED;
+  });
+  const sweep = newlyLoaded(['model.hidden_size=2,3,4']);
+  let path = '';
+  await t.rejects(
+    runSweep(sweep, pretended(launcher), made => {
+      path = made.path;
+    }),
+    {
+      exitCode: 1,
+      message: /the sweep stops, since trial 1, seed 0 found no room on the disk: it ended with/,
+    },
+  );
+  const journal = () => readJournal(join(path, 'journal.jsonl')).records;
+  t.notOk(journal().some(({ event }) => event === 'trial.failed'));
+  isFull = false;
+  const { exitCode } = await resumeSweep(path, { ...pretended(launcher), retryFailed: false });
+  t.equal(exitCode, 0);
+  t.match(
+    journal().findLast(({ event }) => event === 'sweep.decided'),
+    { best: { trial: 0 } },
+  );
+  t.equal(journal().filter(({ event }) => event === 'trial.completed').length, 3);
+});
+
+t.test('failed trials are tried again where that is asked for', async t => {
+  const flags = { method: 'random', trials: '4', pruner: 'asha' };
+  for (const words of [['model.hidden_size=2,3,4'], ['optimizer.learning_rate=uniform(0.1,0.2)']]) {
+    const isDrawn = words[0].includes('uniform');
+    let isBroken = true;
+    const launcher = pretending(({ trial, to, directory }) => {
+      if (isBroken && trial === 1) return { ...ENDED, exitCode: 1, stderr: 'out of order\n' };
+      const status = to === 2 ? 'completed' : 'interrupted';
+      leave(directory, { epochs: to, status, metrics: { train: {}, test: { loss: 9 - trial } } });
+      return { ...ENDED, exitCode: to === 2 ? 0 : 130 };
+    });
+    const sweep = newlyLoaded(words, isDrawn ? flags : {});
+    const paths: string[] = [];
+    const begin = () => runSweep(sweep, pretended(launcher), ({ path }) => paths.push(path));
+    t.equal((await begin()).exitCode, 0);
+    const summary = () => summaryOf(readSweepResults(paths[0]));
+    t.equal(summary().states.failed, 1);
+    const again = (warnings: string[] = []) =>
+      resumeSweep(paths[0], { ...pretended(launcher, warnings), retryFailed: true });
+    await again();
+    t.equal(summary().states.failed, 1, 'it fails again');
+    isBroken = false;
+    await again();
+    t.match(summary(), { status: 'completed', states: { failed: 0 } });
+    await begin();
+    t.same(decisions(paths[0]), decisions(paths[1]), 'as if it had never failed');
+    const warnings: string[] = [];
+    await again(warnings);
+    t.same(warnings, ['no trial has failed, so that none is tried again']);
+    const { plan, directory, journal } = readSweepResults(paths[0]);
+    const sampler = createSampler(plan.space, plan.method, plan.seed);
+    t.match(replay({ plan, sampler, costPerEpoch: costModel(plan, directory) }, journal), { same: true });
+  }
+});
+
+t.test('a search that knew of failures takes none back', async t => {
+  const launcher = pretending(({ trial, directory }) => {
+    if (trial === 0) return { ...ENDED, exitCode: 1 };
+    leave(directory, { epochs: 2 });
+    return ENDED;
+  });
+  const sweep = newlyLoaded(['optimizer.learning_rate=uniform(0.1,0.2)'], { method: 'tpe', trials: '2' });
+  let path = '';
+  await runSweep(sweep, pretended(launcher), made => {
+    path = made.path;
+  });
+  await t.rejects(resumeSweep(path, { ...pretended(launcher), retryFailed: true }), {
+    exitCode: 2,
+    message: /tpe has chosen later points knowing that they failed/,
+  });
+});
+
+t.test('what a run directory says of a segment', async t => {
+  const objective = { metric: 'test.loss', goal: 'minimize' } as const;
+  const segment = { trial: 0, seed: 0, from: 1, to: 2 };
+  const log = (...epochs: number[]): string =>
+    epochs
+      .flatMap((epoch, at) => [
+        { seq: 2 * at, event: 'train.epoch', epoch, loss: 8 + epoch },
+        { seq: 2 * at + 1, event: 'eval', split: 'test', epoch, loss: epoch },
+      ])
+      .map(event => `${JSON.stringify(event)}\n`)
+      .join('');
+  const found = (
+    summary: Partial<Summary>,
+    events = '',
+    metric: string = objective.metric,
+  ): number | null | string | undefined => {
+    const metrics = { train: {}, test: { loss: 0.5 } };
+    const stopped = { status: 'interrupted', epochs: 2, evaluated: true, exit_code: 130 };
+    const whole = { ...SUMMARY, ...stopped, metrics, ...summary };
+    const place = t.testdir({
+      'summary.json': JSON.stringify(whole),
+      'config.resolved.yaml': '',
+      'log.jsonl': events,
+    });
+    const result = finishedSegment(segment, place, { ...objective, metric });
+    return result?.outcome.status === 'done' ? result.outcome.value : result?.outcome.status;
+  };
+  t.equal(found({}), 0.5);
+  t.equal(found({ evaluated: false }), undefined, 'its value is that of the epoch before');
+  t.equal(found({ evaluated: false }, log(1)), undefined);
+  t.equal(
+    found(
+      { evaluated: false },
+      `${log(1)}{"seq":2,"event":"train.epoch","epoch":2,"loss":1}\n`,
+      'train.loss',
+    ),
+    undefined,
+  );
+  t.equal(found({ epochs: 1 }), undefined);
+  t.equal(found({ status: 'failed', evaluated: false }, log(1, 2)), undefined);
+  t.equal(found({ epochs: 3 }, log(1, 2, 3)), 2, 'of a run that went on, the value it had there');
+  t.equal(found({ evaluated: false }, log(1, 2)), 2, 'also where it is within the epoch after');
+  t.equal(found({ epochs: 3, status: 'completed' }, log(1, 2, 3), 'train.loss'), 10);
+  t.equal(found({ epochs: 3 }), undefined, 'without a log nobody knows');
+  t.equal(found({ status: 'diverged', evaluated: false }, log(1, 2)), 2, 'and diverges there');
+  t.equal(found({ epochs: 1, status: 'diverged', evaluated: false }, log(1)), 'diverged');
+  t.equal(found({ epochs: 1, status: 'completed' }), 0.5, 'steps may end a run before its epochs do');
+});

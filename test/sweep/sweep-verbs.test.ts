@@ -1,0 +1,688 @@
+/** The verbs that read sweeps, the view of one that runs, dry runs, and flags. */
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { buildProgram, runCommandLine } from '../../src/cli/program.js';
+import { type LauncherOptions, launcherFlags } from '../../src/cli/sweep/launcher.js';
+import { sweepReplay } from '../../src/cli/sweep/replay.js';
+import { type CompareOptions, compareTrials, sweepStatus } from '../../src/cli/sweep/status.js';
+import { createSweepView } from '../../src/cli/sweep/view.js';
+import type { Io } from '../../src/cli/terminal/io.js';
+import { resumeHint } from '../../src/cli/verbs/result.js';
+import { processInfo } from '../../src/experiment/locks/process-identity.js';
+import { Journal } from '../../src/sweep/journal.js';
+import type { SweepPlan } from '../../src/sweep/plan.js';
+import { readSweepResults } from '../../src/sweep/results/index.js';
+import { Scheduler } from '../../src/sweep/schedule/scheduler.js';
+import { createSampler } from '../../src/sweep/search/index.js';
+import type { Point } from '../../src/sweep/space.js';
+import type { SweepDirectory } from '../../src/sweep/sweep-directory.js';
+import { costModel } from '../../src/sweep/trial-runs.js';
+import { computeInThreads } from '../../src/training/step/pool.js';
+import { UserError } from '../../src/util/errors.js';
+import { writeLongSweep } from '../bench/long-sweeps.js';
+
+import { Workplace } from '../support/cli.js';
+import { sweepComplaints } from '../support/sweep-files.js';
+import {
+  BASE,
+  begun,
+  chosen,
+  measured,
+  PLAN,
+  recorder,
+  STORY,
+  SweepStories,
+  segment,
+  TIME,
+} from '../support/sweep-stories.js';
+
+computeInThreads(false);
+const work = new Workplace();
+t.teardown(() => work.remove());
+const scratch = work.folder();
+const stories = new SweepStories(scratch);
+const directoryOf = stories.directoryOf.bind(stories);
+
+/** A journal as a real sweep writes it: the decisions of a scheduler, the values of a formula. */
+function simulated(plan: SweepPlan): SweepDirectory {
+  const directory = directoryOf([begun(plan)], plan);
+  const scheduler = new Scheduler(
+    plan,
+    createSampler(plan.space, plan.method, plan.seed),
+    costModel(plan, directory),
+  );
+  const journal = Journal.open(directory.files.journal, 'simulated');
+  while (!scheduler.finished) {
+    journal.append(...scheduler.advance());
+    for (const { trial, seed, from, to } of scheduler.ready()) {
+      const rate = Number(scheduler.pointOf(trial)['optimizer.learning_rate']);
+      const value = 1 - Math.abs(Math.log10(rate) + 2) / 4 - 0.1 / to;
+      const [, end] = segment(trial, [from, to], value, { seed });
+      journal.append(end);
+      scheduler.report({ trial, seed, from, to, status: 'done', value });
+    }
+  }
+  journal.append(...scheduler.advance());
+  journal.close();
+  return directory;
+}
+
+t.test('compare: bounds, order, number and formats', async t => {
+  const { path } = directoryOf(STORY);
+  const compared = (options: Partial<CompareOptions>): string[] => {
+    const io = recorder();
+    const all = {
+      sort: undefined,
+      min: undefined,
+      max: undefined,
+      top: undefined,
+      format: 'csv',
+      all: false,
+      ...options,
+    } as const;
+    t.equal(compareTrials(path, all, io), 0);
+    return io.text.out
+      .trimEnd()
+      .split('\n')
+      .slice(1)
+      .map(line => line.split(',')[0]);
+  };
+  const headOf = (options: Partial<CompareOptions>): string | undefined => {
+    const io = recorder();
+    const none = { sort: undefined, min: undefined, max: undefined, top: undefined, all: false } as const;
+    compareTrials(path, { ...none, format: 'csv', ...options }, io);
+    return io.text.out.split('\n').at(0);
+  };
+  t.equal(headOf({ min: 0.75 }), headOf({}), 'the columns are those of the whole sweep');
+  t.same(compared({}), ['0', '1', '2', '3']);
+  t.same(compared({ min: 0.75 }), ['1']);
+  t.same(compared({ max: 0.75 }), ['0']);
+  t.same(compared({ min: 0.9 }), []);
+  t.same(compared({ min: 0.7, max: 0.7 }), ['0']);
+  t.throws(() => compared({ min: 5, max: 1 }), {
+    exitCode: 2,
+    message: /no value is at least 5 and at most 1/,
+  });
+  t.same(compared({ sort: '-optimizer.learning_rate' }), ['2', '1', '3', '0']);
+  t.same(compared({ sort: 'learning_rate', top: 2 }), ['0', '3'], 'the last word will do');
+  t.same(compared({ sort: 'test.accuracy' }), ['0', '1', '2', '3'], 'what has no value comes last');
+  t.same(compared({ sort: '-test.accuracy' }), ['1', '0', '2', '3'], 'whichever way');
+  t.same(compared({ sort: 'state' }), ['0', '2', '3', '1'], 'words by letters');
+  const error = t.throws(() => compared({ sort: 'learning_rat' })) as unknown as UserError;
+  t.equal(error.exitCode, 2);
+  t.match(error.diagnostics[0], { code: 'cli/sort', suggestion: 'learning_rate' });
+  for (const wrong of [scratch, join(scratch, 'absent')])
+    t.throws(
+      () =>
+        compareTrials(
+          wrong,
+          { sort: undefined, min: undefined, max: undefined, top: undefined, format: 'text', all: false },
+          recorder(),
+        ),
+      UserError,
+    );
+});
+
+t.test('status says how far a sweep is', async t => {
+  const said = (directory: SweepDirectory): string => {
+    const io = recorder();
+    t.equal(sweepStatus(directory.path, { json: false }, io), 0);
+    return io.text.out;
+  };
+  const done = said(directoryOf(STORY));
+  t.match(
+    done,
+    /completed \(the maximum number of trials was reached\)\n4 of 4 trials: 1 completed, 1 pruned, 1 diverged, 1 failed; 13 epochs in 1:15\n/,
+  );
+  t.match(done, /best test\.accuracy 0\.7: trial 0 after 9 of 9 epochs/);
+  t.match(done, /trial 3 failed: it was ended by SIGKILL/);
+  t.ok(done.split('\n').every(line => line.length <= 120));
+
+  const killed = directoryOf(STORY.slice(0, 8));
+  t.match(said(killed), /: killed\n[\s\S]*go on with: cellrun sweep resume \/.*20260102T030405Z\n/);
+  const lock = { pid: process.pid, host: hostname(), started: processInfo(process.pid)?.started ?? null };
+  writeFileSync(killed.files.lock, JSON.stringify(lock));
+  t.match(said(killed), /: running\n[\s\S]*running: trial 0 to epoch 3\n/);
+  const waiting = directoryOf([...STORY.slice(0, 8), chosen(1, 0.05, 8)]);
+  writeFileSync(waiting.files.lock, JSON.stringify(lock));
+  t.match(said(waiting), /\n2 of 4 trials: 1 running, 1 waiting; [\s\S]*\nrunning: trial 0 to epoch 3\n/);
+  t.equal(readSweepResults(killed.path).records.rows[0].state, 'running');
+  writeFileSync(killed.files.lock, JSON.stringify({ ...lock, started: '1' }));
+  t.match(said(killed), /: killed\n/, 'another process of that number is not the one');
+  const stopped = directoryOf([
+    ...STORY.slice(0, 8),
+    { event: 'sweep.stop', time: TIME, seconds: 3, reason: 'interrupted' },
+  ]);
+  t.match(said(stopped), /: interrupted\n[\s\S]*go on with/);
+  t.match(said(directoryOf([])), /: not begun\n0 of 4 trials; 0 epochs\n/);
+
+  const io = recorder();
+  sweepStatus(directoryOf(STORY).path, { json: true }, io);
+  t.match(JSON.parse(io.text.out), {
+    version: 1,
+    name: 'tried',
+    status: 'completed',
+    states: { completed: 1, pruned: 1, diverged: 1, failed: 1, running: 0, paused: 0 },
+    best: { trial: 0, value: 0.7, point: { 'model.hidden_size': 4 } },
+    epochs_trained: 13,
+  });
+});
+
+t.test('replay decides the same, and tells where a journal was changed', async t => {
+  const directory = simulated({ ...PLAN, budget: { trials: 12, seconds: null, target: null } });
+  const io = recorder();
+  t.equal(sweepReplay(directory.path, { whatIf: undefined, json: false }, io), 0);
+  t.match(io.text.out, /^\d+ decisions, the same byte for byte\.\n$/);
+  const journal = readFileSync(directory.files.journal, 'utf8');
+  writeFileSync(
+    directory.files.journal,
+    journal.replace('"trial.paused","trial":', '"trial.paused","trial":1'),
+  );
+  const changed = recorder();
+  t.equal(sweepReplay(directory.path, { whatIf: undefined, json: true }, changed), 1);
+  t.match(JSON.parse(changed.text.out), { same: false, recorded: /trial\.paused/ });
+});
+
+t.test('another pruner: what it would have saved, and what nobody knows', async t => {
+  const whole = simulated({
+    ...PLAN,
+    pruner: { kind: 'none' },
+    budget: { trials: 9, seconds: null, target: null },
+  });
+  for (let trial = 0; trial < 9; trial++) {
+    const place = whole.runPath({ trial, seed: 0 });
+    const { mkdirSync } = await import('node:fs');
+    mkdirSync(place);
+    const lines = [1, 3].map((epoch, seq) => ({
+      seq,
+      event: 'eval',
+      split: 'test',
+      epoch,
+      accuracy: trial / 10,
+    }));
+    writeFileSync(join(place, 'log.jsonl'), lines.map(line => `${JSON.stringify(line)}\n`).join(''));
+  }
+  const io = recorder();
+  t.equal(sweepReplay(whole.path, { whatIf: '{ kind: asha, reduction_factor: 3 }', json: true }, io), 0);
+  const answer = JSON.parse(io.text.out);
+  t.match(answer, { exact: true, unknown: [], epochs: { recorded: 81 } });
+  t.ok(answer.epochs.whatIf < 81, 'the epochs of trials that are given up are saved');
+  const pruned = recorder();
+  const asha = simulated({ ...PLAN, budget: { trials: 9, seconds: null, target: null } });
+  sweepReplay(asha.path, { whatIf: 'none', json: false }, pruned);
+  t.match(pruned.text.out, /unknown +\d+ trials would have been trained further than the journal tells/);
+  t.match(pruned.text.out, /^epochs +\d+ +≥ 81$/m, 'nine trials of nine epochs, and no fewer than with ASHA');
+  const told = recorder();
+  sweepReplay(asha.path, { whatIf: 'none', json: true }, told);
+  t.match(JSON.parse(told.text.out), { epochs: { whatIf: null, saved: null }, epochs_at_least: 81 });
+  const other = recorder();
+  sweepReplay(asha.path, { whatIf: 'median', json: true }, other);
+  const { exact, epochs_at_least, epochs_known } = JSON.parse(other.text.out);
+  t.same([exact, epochs_at_least, typeof epochs_known], [false, null, 'number'], 'no bound either way');
+  const shown = recorder();
+  sweepReplay(asha.path, { whatIf: 'median', json: false }, shown);
+  t.match(shown.text.out, new RegExp(`^epochs +\\d+ +~ ${epochs_known}$`, 'm'));
+});
+
+// how long it takes is in `npm run bench -- --whole --only ^whole/status`
+t.test('status of 10,000 trials', async t => {
+  const io = recorder();
+  sweepStatus(writeLongSweep(join(scratch, 'long')), { json: false }, io);
+  t.match(io.text.out, /10000 of 10000 trials: 10000 paused/);
+});
+
+t.test(
+  'the view of a sweep: lines where there is no terminal, a table that is redrawn where there is one',
+  async t => {
+    const lines = recorder();
+    const plain = createSweepView(lines, PLAN, false, () => 0);
+    plain.recall(STORY.slice(0, 3));
+    plain.decided({ event: 'trial.measured', trial: 0, epochs: 1, value: 0.5, spread: null, status: 'done' });
+    plain.decided({ event: 'trial.paused', trial: 0, epochs: 1 });
+    plain.warning('something');
+    plain.end();
+    t.equal(lines.text.err, 'trial 0: test.accuracy 0.5 after 1/9 epochs\nwarning: something\n');
+
+    const quiet = recorder();
+    const silent = createSweepView(quiet, PLAN, true, () => 0);
+    silent.decided({ event: 'trial.failed', trial: 0 });
+    silent.warning('something');
+    t.equal(quiet.text.err, 'warning: something\n', 'errors are shown also where it is quiet');
+
+    const terminal = recorder({ interactive: true, columns: 70 });
+    let now = 0;
+    const ticks: (() => void)[] = [];
+    const clock = () => (now += 1000);
+    const view = createSweepView(terminal, PLAN, false, clock, action => {
+      ticks.push(action);
+      return () => ticks.pop();
+    });
+    view.recall(STORY.slice(0, -2));
+    view.decided({ event: 'trial.failed', trial: 3 });
+    const drawn = terminal.text.err;
+    t.match(
+      drawn,
+      /^tried {2}trial 4\/4 {2}13 epochs {2}0:0\d {2}best test\.accuracy 0\.7 \(trial 0\)\ntrial /,
+    );
+    t.ok(
+      drawn.split('\n').every(line => line.length < 70),
+      drawn,
+    );
+    view.warning('something');
+    const height = drawn.split('\n').length - 1;
+    t.equal(
+      terminal.text.err,
+      `${drawn}\u001b[${height}A\r\u001b[Jwarning: something\n`,
+      'told above, at once',
+    );
+    const before = terminal.text.err.length;
+    for (const tick of ticks) tick();
+    t.match(terminal.text.err.slice(before), /^tried {2}trial 4\/4 {2}13 epochs {2}0:\d\d /, 'time passes');
+    view.end();
+    t.same(ticks, []);
+
+    const narrow = recorder({ interactive: true, columns: 40, rows: 5 });
+    const small = createSweepView(narrow, PLAN, false, clock, () => () => {});
+    small.recall(STORY.slice(0, -2));
+    small.decided({ event: 'trial.failed', trial: 3 });
+    const [first, second, third, ...rest] = narrow.text.err.split('\n');
+    t.match(
+      [first, second, third],
+      [/^tried {2}trial 4\/4 {2}13 epochs {2}0:0\d$/, /^best .* \(trial 0\)$/, /^trial /],
+    );
+    t.equal(rest.length, 2, 'one trial, and the line of the cursor');
+  },
+);
+
+/** Dry runs make some real steps of each model: this one has few. */
+const SHORT = `version: 1
+name: short
+dataset: { kind: synthetic, problem: adding, sequence_length: 4, train_size: 40, test_size: 10 }
+model: { cell: lstm, hidden_size: 8, head: { from: last } }
+loss: { kind: mse }
+optimizer: { kind: adam, learning_rate: 0.01 }
+training: { num_epochs: 9, batch_size: 10 }
+`;
+
+t.test('a dry run lists the points with their parameters and trains nothing', async t => {
+  const base = join(scratch, 'base.yaml');
+  writeFileSync(base, SHORT);
+  const io = recorder();
+  const words = ['sweep', base, 'model.hidden_size=4,8', 'optimizer.learning_rate=0.01,0.02'];
+  const flags = [
+    '--objective',
+    'test.loss:min',
+    '--dry-run',
+    '--json',
+    '--backend',
+    'cpu',
+    '--seeds',
+    '0,1',
+    '--output',
+    join(scratch, 'dry'),
+  ];
+  t.equal(await runCommandLine([...words, ...flags], io, '0'), 0);
+  const answer = JSON.parse(io.text.out);
+  // one layer over two features, two biases, a head of one value
+  const parameters = (h: number) => 4 * h * (2 + h) + 8 * h + h + 1;
+  t.same(
+    answer.points.map((one: { point: Point; parameters: number }) => [
+      ...Object.values(one.point),
+      one.parameters,
+    ]),
+    [
+      [4, 0.01, parameters(4)],
+      [4, 0.02, parameters(4)],
+      [8, 0.01, parameters(8)],
+      [8, 0.02, parameters(8)],
+    ],
+  );
+  t.match(answer, { trials: 4, seeds: [0, 1], probes: 2, models: 2 });
+  const [a, , c] = answer.points;
+  t.ok(answer.start_seconds > 0, `${answer.start_seconds} s to start`);
+  t.ok((a.seconds + c.seconds) / 2 > answer.start_seconds, 'the start is in it');
+  const each = answer.points.map((one: { seconds: number }) => one.seconds);
+  const sum = each.reduce((x: number, y: number) => x + y, 0);
+  t.ok(Math.abs(answer.seconds - 2 * sum) < 1e-9 * sum, 'of all trials and seeds, one at a time');
+  t.throws(() => readFileSync(join(scratch, 'dry')), { code: 'ENOENT' }, 'nothing is written');
+
+  const listed = recorder();
+  const search = [
+    'sweep',
+    base,
+    'optimizer.learning_rate=log_uniform(0.001,0.1)',
+    '--method',
+    'tpe',
+    '--trials',
+    '30',
+  ];
+  t.equal(
+    await runCommandLine(
+      [...search, '--objective', 'test.loss:min', '--dry-run', '--backend', 'cpu'],
+      listed,
+      '0',
+    ),
+    0,
+  );
+  t.match(
+    listed.text.out,
+    /^Only the first 10 of 30 trials are listed: what tpe tries after them depends on results\.$/m,
+  );
+  t.match(
+    listed.text.out,
+    /^The times include the start of each trial's process, about \d+\.\d s as tried here\.$/m,
+  );
+  t.match(listed.text.out, /for 30 trials of 9 epochs, 1 at a time\./);
+
+  const few = recorder();
+  const random = [
+    'sweep',
+    base,
+    'optimizer.learning_rate=0.01,0.02',
+    '--method',
+    'random',
+    '--trials',
+    '1000',
+  ];
+  const pruned = ['--pruner', '{ kind: asha, min_epochs: 1, reduction_factor: 3 }', '--seeds', '0,1'];
+  const objective = ['--objective', 'test.loss:min', '--dry-run', '--backend', 'cpu'];
+  t.equal(await runCommandLine([...random, ...pruned, ...objective], few, '0'), 0);
+  t.notMatch(few.text.out, /are listed/, 'there are no more points than two');
+  t.match(few.text.out, /for 2 trials of 9 epochs with 2 seeds, 1 at a time, at most: the pruner asha/);
+  t.match(few.text.out, /; a trial has up to 3 with each seed, one at each rung\.$/m);
+  rmSync(base);
+});
+
+t.test("a flag behind a verb of sweep is the verb's", async t => {
+  const { path } = directoryOf([
+    begun(),
+    chosen(0, 0.01, 4),
+    ...segment(0, [0, 1], 0.5),
+    measured(0, 1, 0.5),
+  ]);
+  for (const verb of ['status', 'replay']) {
+    const io = recorder();
+    await runCommandLine(['sweep', verb, path, '--json'], io, '0');
+    t.doesNotThrow(() => JSON.parse(io.text.out), `sweep ${verb} --json`);
+  }
+  // sweep itself has it too, with another meaning
+  const queueless = runCommandLine(['sweep', 'resume', path, '--launcher', 'bullmq'], recorder(), '0');
+  await t.rejects(queueless, /bullmq needs a queue/);
+  await t.rejects(
+    runCommandLine(['sweep', 'status', path, '--set', 'a=1'], recorder(), '0'),
+    /unknown option/,
+  );
+});
+
+t.test('flags of a sweep that do not go together', async t => {
+  const base = join(scratch, 'flags.yaml');
+  writeFileSync(base, BASE);
+  const attempt = async (...words: string[]) => {
+    try {
+      await runCommandLine(['sweep', ...words], recorder(), '0');
+      return 'nothing';
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      return error.diagnostics.map(({ code }) => code).join();
+    }
+  };
+  const sweep = join(scratch, 'flags-sweep.yaml');
+  writeFileSync(
+    sweep,
+    `version: 1\nname: x\nbase: flags.yaml\nmethod: grid\nparameters: { model.hidden_size: [2] }\nobjective: { metric: test.loss, goal: minimize }\n`,
+  );
+  t.equal(await attempt('a=1'), 'cli/sweep', 'no config');
+  t.equal(await attempt(sweep, 'model.hidden_size=4'), 'cli/sweep', 'a sweep file has its own');
+  t.equal(await attempt(join(scratch, 'absent.yaml')), 'config/missing-file');
+  const varied = [
+    base,
+    'model.hidden_size=4,8',
+    '--objective',
+    'test.loss:min',
+    '--output',
+    join(scratch, 'never'),
+  ];
+  t.equal(await attempt(...varied, '--launcher', 'bullmq'), 'cli/launcher');
+  t.equal(await attempt(...varied, '--sbatch=--partition=x'), 'cli/launcher');
+  t.equal(await attempt(...varied, '--queue', 'redis://host'), 'cli/launcher');
+  t.equal(await attempt(...varied, '--launcher', 'bullmq', '--queue', 'host'), 'queue/address');
+  for (const flags of [['--launcher', 'bullmq'], ['--queue', 'redis://host'], ['--sbatch=-x']])
+    t.equal(await attempt(...varied, '--dry-run', ...flags), 'cli/launcher', `a dry run with ${flags}`);
+  t.equal(
+    await attempt(...varied, 'model.hidden=3', '--queue', 'redis://host'),
+    'config/unknown-key,cli/launcher',
+    'together with what else is wrong',
+  );
+  process.env.CELLRUN_QUEUE = 'redis://host';
+  t.teardown(() => delete process.env.CELLRUN_QUEUE);
+  t.equal(await attempt(base, 'model.hidden=3,4'), 'config/unknown-key', 'one for workers');
+  t.equal(await attempt('status', join(scratch, 'absent')), 'sweep/not-a-sweep');
+  t.equal(await attempt('resume', scratch), 'sweep/not-a-sweep');
+  t.throws(
+    () => readFileSync(join(scratch, 'never')),
+    { code: 'ENOENT' },
+    'nothing is made before that is known',
+  );
+});
+
+t.test('a replay needs a journal', async t => {
+  const { path, files } = directoryOf(STORY);
+  rmSync(files.journal);
+  for (const flags of [[], ['--what-if', 'asha'], ['--json']])
+    await t.rejects(runCommandLine(['sweep', 'replay', path, ...flags], recorder(), '0'), {
+      exitCode: 5,
+      message: /^\S+\/journal\.jsonl: the sweep has no journal/,
+    });
+  const status = recorder();
+  t.equal(await runCommandLine(['sweep', 'status', path], status, '0'), 0);
+  t.match(status.text.out, /: not begun\n/);
+});
+
+t.test('what is damaged in a journal is told, and what a killed process left at its end is not', async t => {
+  const damaged = (change: (lines: string[]) => readonly string[]): string => {
+    const { path, files } = directoryOf(STORY);
+    const lines = readFileSync(files.journal, 'utf8').split('\n');
+    writeFileSync(files.journal, change(lines).join('\n'));
+    const said = [
+      (io: Io) => sweepStatus(path, { json: false }, io),
+      (io: Io) => sweepReplay(path, { whatIf: undefined, json: false }, io),
+      (io: Io) =>
+        compareTrials(
+          path,
+          { sort: undefined, min: undefined, max: undefined, top: undefined, all: false, format: 'text' },
+          io,
+        ),
+    ].map(verb => {
+      const io = recorder();
+      verb(io);
+      return io.text.err;
+    });
+    t.equal(new Set(said).size, 1, 'every verb that reads it');
+    return said[0];
+  };
+  t.equal(
+    damaged(lines => lines),
+    '',
+  );
+  t.equal(
+    damaged(lines => lines.toSpliced(9, 0, '{"event": junk')),
+    'warning: line 10 of journal.jsonl is damaged and left out\n',
+  );
+  t.equal(
+    damaged(lines => lines.with(-1, '\0'.repeat(512))),
+    `warning: line ${2 * STORY.length + 1} of journal.jsonl is damaged and left out\n`,
+  );
+  // a record stands on each second line
+  t.equal(
+    damaged(lines => lines.toSpliced(9, 1)),
+    'warning: journal.jsonl has lost 1 record before line 11\n',
+  );
+  t.equal(
+    damaged(lines => lines.toSpliced(1, 4)),
+    'warning: journal.jsonl has lost 2 records before line 2\n',
+  );
+  t.equal(
+    damaged(lines => lines.with(-1, '{"event":"trial.chosen","trial":4,"po')),
+    '',
+  );
+  t.equal(
+    damaged(lines => lines.with(-1, '{"ev')),
+    '',
+  );
+  const many = damaged(lines => lines.toSpliced(9, 0, ...Array.from({ length: 300 }, () => 'junk'))).split(
+    '\n',
+  );
+  t.same(many.slice(4), [
+    'warning: line 14 of journal.jsonl is damaged and left out',
+    'warning: and 295 more such places in journal.jsonl',
+    '',
+  ]);
+});
+
+t.test('a damaged plan is told in plain words, with the place where it can be had', async t => {
+  const { path, files } = directoryOf(STORY);
+  const whole = readFileSync(files.plan, 'utf8');
+  const at = (line: number, column: number) =>
+    `${files.plan}:${line}:${column}: this is not JSON, and so not the plan of a sweep`;
+  for (const [text, message] of [
+    ['', at(1, 1)],
+    ['junk', at(1, 1)],
+    ['{\n  "name": x', at(2, 11)],
+    ['{\n  "name": "x",', at(2, 14)],
+    ['[]', `${files.plan}: this is not the plan of a sweep: it has no \`name\``],
+    [
+      whole.replace('"objective"', '"other"'),
+      `${files.plan}: this is not the plan of a sweep: it has no \`objective\``,
+    ],
+  ]) {
+    writeFileSync(files.plan, text);
+    let thrown: unknown;
+    try {
+      sweepStatus(path, { json: false }, recorder());
+    } catch (error) {
+      thrown = error;
+    }
+    t.match(thrown, { exitCode: 5, message });
+  }
+  writeFileSync(files.plan, whole);
+});
+
+t.test('every flag of a verb below another is its own', async t => {
+  type Command = ReturnType<typeof buildProgram>;
+  const shell = (): Command =>
+    buildProgram({ io: recorder(), commandLine: [], version: '0', finish: () => {} });
+  const nested = shell().commands.flatMap(above => above.commands.map(below => [above.name(), below.name()]));
+  t.ok(nested.length >= 9, 'config, verify and sweep have some');
+  for (const [above, below] of nested) {
+    const find = (program: Command) => {
+      const parent = program.commands.find(command => command.name() === above);
+      const verb = parent?.commands.find(command => command.name() === below);
+      if (!parent || !verb) throw new Error(`${above} ${below} is gone`);
+      return { parent, verb };
+    };
+    const { verb } = find(shell());
+    const words = verb.registeredArguments.filter(({ required }) => required).map(() => 'x');
+    for (const { long, required, argChoices } of verb.options) {
+      const values = required ? (argChoices ?? ['8', 'x=1', 'cpu,webasm']) : [undefined];
+      const taken = await Promise.all(
+        values.map(async value => {
+          const program = shell();
+          const { parent, verb: tried } = find(program);
+          tried.action(() => {});
+          try {
+            await program.parseAsync(
+              [above, below, ...words, long ?? '', ...(value === undefined ? [] : [value])],
+              { from: 'user' },
+            );
+          } catch {
+            return false;
+          }
+          const source = (command: Command): string | undefined =>
+            command.options
+              .filter(option => option.long === long)
+              .map(option => command.getOptionValueSource(option.attributeName()))
+              .at(0);
+          return source(tried) === 'cli' && source(parent) !== 'cli';
+        }),
+      );
+      t.ok(taken.includes(true), `${above} ${below} ${long}`);
+    }
+  }
+  const path = directoryOf(STORY).path;
+  const misplaced = runCommandLine(['sweep', '--json', 'status', path], recorder(), '0');
+  await t.rejects(misplaced, { exitCode: 2, message: /--json stands before `status`/ });
+  t.equal(await runCommandLine(['--no-color', 'sweep', '--verbose', 'status', path], recorder(), '0'), 0);
+});
+
+t.test('how to go on says with which flags', async t => {
+  const none = { launcher: 'local', queue: undefined, sbatch: [] } as const;
+  const hint = (options: Partial<LauncherOptions>): string =>
+    resumeHint('sweep resume', 'out/x y', launcherFlags({ ...none, ...options })).replace(
+      /: .* sweep/,
+      ': ./run sweep',
+    );
+  t.equal(hint({}), "Go on with: ./run sweep resume 'out/x y'\n");
+  t.equal(
+    hint({ launcher: 'bullmq', queue: 'redis://host:6379/0?queue=mine' }),
+    "Go on with: ./run sweep resume 'out/x y' --launcher bullmq --queue 'redis://host:6379/0?queue=mine'\n",
+  );
+  t.equal(
+    hint({ launcher: 'bullmq', queue: 'redis://me:secret@host:6379' }),
+    "Go on with: ./run sweep resume 'out/x y' --launcher bullmq --queue redis://me@host:6379\nThe queue's password is left out of this line.\n",
+  );
+  t.match(
+    hint({ launcher: 'slurm', sbatch: ['--partition=long'] }),
+    / --launcher slurm --sbatch=--partition=long$/m,
+  );
+});
+
+t.test('a folder of variants is a sweep, by their names', async t => {
+  const folder = join(scratch, 'several');
+  const { mkdirSync } = await import('node:fs');
+  mkdirSync(folder);
+  for (const [name, rate] of [
+    ['b.yaml', 0.01],
+    ['a.yml', 0.02],
+  ] as const)
+    writeFileSync(join(folder, name), SHORT.replace('learning_rate: 0.01', `learning_rate: ${rate}`));
+  writeFileSync(join(folder, 'c.json'), JSON.stringify({ version: 1, extends: 'a.yml', name: 'c' }));
+  writeFileSync(join(folder, 'notes.txt'), 'none');
+  const io = recorder();
+  const words = [
+    'sweep',
+    folder,
+    '--dry-run',
+    '--objective',
+    'test.loss:min',
+    '--json',
+    '--backend',
+    'webasm',
+  ];
+  t.equal(await runCommandLine(words, io, '0'), 0, io.text.err);
+  const { name, points } = JSON.parse(io.text.out) as { name: string; points: { point: Point }[] };
+  t.equal(name, 'several');
+  t.same(
+    points.map(({ point }) => point.config),
+    ['a.yaml', 'b.yaml', 'c.yaml'],
+  );
+  const empty = join(scratch, 'nothing');
+  mkdirSync(empty);
+  await t.rejects(runCommandLine(['sweep', empty], recorder(), '0'), /there is no config in this folder/);
+});
+
+t.test('a worker makes its folder', async t => {
+  const root = join(scratch, 'made', 'root');
+  const words = ['worker', '--queue', 'redis://127.0.0.1:1', '--root', root];
+  await t.rejects(runCommandLine(words, recorder(), '0'), {
+    exitCode: 2,
+    message: /cannot reach|not installed/,
+  });
+  t.ok(existsSync(root));
+});
+
+t.test('every journal that was written here fits its schema', async t => {
+  t.ok(stories.directories.length > 10);
+  t.same(stories.directories.flatMap(sweepComplaints), []);
+});

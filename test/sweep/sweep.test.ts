@@ -1,0 +1,346 @@
+/**
+ * Sweeps as a whole, with real processes: the long form of the kills is `npm run soak -- --parts
+ * sweeps`.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { loadExperiment } from '../../src/config/index.js';
+import { lockRun } from '../../src/experiment/locks/run-lock.js';
+import type { Summary } from '../../src/experiment/summary.js';
+import { LocalLauncher } from '../../src/sweep/launchers/local.js';
+import type { SweepObserver } from '../../src/sweep/orchestrator.js';
+import type { SweepPlan } from '../../src/sweep/plan.js';
+import { runSweep, type SweepResult } from '../../src/sweep/run.js';
+import { finishedSegment } from '../../src/sweep/segment-result.js';
+import type { SweepDirectory } from '../../src/sweep/sweep-directory.js';
+import { killableSweep, writeSweep } from '../soak/killable-sweep.js';
+import { type AtOperation, PROGRAM, signalled } from '../soak/moments.js';
+import { countEpochs } from '../soak/sweep-differences.js';
+import { killSweep } from '../soak/sweep-kills.js';
+import { recordsOf, type SweepMoment } from '../soak/sweep-process.js';
+import { readLog, Workplace } from '../support/cli.js';
+import { screens } from '../support/screen.js';
+import { sweepComplaints } from '../support/sweep-files.js';
+
+// a slow machine is no failure
+t.setTimeout(900_000);
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+t.test('a sweep that is killed ends as one that was never killed', async t => {
+  const folder = work.folder();
+  const sweep = await killableSweep(folder, 3, 4);
+  const records = recordsOf(sweep.straight);
+  t.equal(records.filter(({ event }) => event === 'trial.chosen').length, 3);
+  const decided = records.find(({ event }) => event === 'sweep.decided');
+  t.match(decided, { reason: 'trials', best: { value: Number } });
+  t.same(sweepComplaints(sweep.straight), []);
+
+  await t.test('what would be a lost or a repeated epoch, and an epoch that was cut off', async t => {
+    const found = (file: string, change: (log: string) => string) => {
+      const copy = join(folder, 'copy');
+      cpSync(sweep.straight, copy, { recursive: true });
+      const run = join(copy, 'trials', 't0000-s0');
+      writeFileSync(join(run, file), change(readFileSync(join(run, 'log.jsonl'), 'utf8')));
+      const { wrong, cutOff } = countEpochs(sweep.straight, copy);
+      rmSync(copy, { recursive: true });
+      return { wrong: wrong.length, cutOff };
+    };
+    const step = '{"event":"train.step","epoch":1,"step":20}\n';
+    const epoch = '{"event":"train.epoch","epoch":1,"step":20}\n';
+    const saved = '{"event":"checkpoint.saved","epoch":1,"step":20}\n';
+    const lost = (log: string) => log.replace(/.*"train\.epoch".*\n/, '');
+    t.same(found('log.jsonl', String), { wrong: 0, cutOff: 0 });
+    t.same(found('log.jsonl', lost), { wrong: 1, cutOff: 0 });
+    t.same(
+      found('log.jsonl', log => `${log}${epoch}`),
+      { wrong: 1, cutOff: 0 },
+    );
+    const replaced = (text: string) => found('log.replaced-1.jsonl', () => text);
+    t.same(replaced(step + epoch), { wrong: 0, cutOff: 1 });
+    t.same(replaced(step + epoch + saved), { wrong: 1, cutOff: 1 });
+    t.same(replaced(epoch + saved), { wrong: 0, cutOff: 0 }, 'no step was made again');
+  });
+
+  await t.test('at one moment of each kind, one after another', async t => {
+    /** After a trial was started, and before the journal knows of it. */
+    const unrecorded: SweepMoment = {
+      kind: 'operation',
+      only: 'writeSync journal.jsonl segment.start',
+      at: 1,
+    };
+    const moments: readonly SweepMoment[] = [
+      unrecorded,
+      { kind: 'ends', more: 1, delay: 0, victims: 'the sweep and its trials' },
+      unrecorded,
+      { kind: 'ends', more: 1, delay: 0, victims: 'the sweep alone' },
+      // in the start-up, which writes the lock first
+      { kind: 'operation', at: 4, torn: true },
+    ];
+    const next = moments.values();
+    const report = await killSweep(sweep, join(folder, 'killed'), moments.length, () => {
+      const { value, done } = next.next();
+      if (done) throw new Error('more kills than moments');
+      return value;
+    });
+    t.same(report.failures, []);
+    t.equal(report.kills, moments.length, report.hits.join(', '));
+    t.equal(report.epochs.trained, countEpochs(sweep.straight, sweep.straight).trained);
+  });
+});
+
+t.test('a trial that cannot run is one failed trial, and is told with its reason', async t => {
+  const warnings: string[] = [];
+  const { end, directory } = await conducted(work.folder(), [0.01, -1], {
+    warning: text => warnings.push(text),
+  });
+  t.equal(end, 'completed');
+  t.match(warnings, [/^trial 1, seed 0: it ended with exit code 2: /]);
+  t.match(
+    recordsOf(directory.path).find(({ event }) => event === 'sweep.decided'),
+    {
+      reason: 'exhausted',
+      best: { trial: 0 },
+    },
+  );
+  t.same(sweepComplaints(directory.path), []);
+});
+
+t.test('a trial waits for the process that has its run, and that nobody knows of', async t => {
+  const folder = work.folder();
+  let release: (() => void) | undefined;
+  const begun: boolean[] = [];
+  const { directory } = await conducted(
+    folder,
+    [0.01],
+    {
+      started: () => {
+        begun.push(release === undefined);
+      },
+    },
+    made => {
+      const run = made.runPath({ trial: 0, seed: 0 });
+      mkdirSync(run);
+      const unlock = lockRun(join(run, 'run.lock'));
+      release = () => {
+        release = undefined;
+        unlock();
+      };
+      setTimeout(() => release?.(), 300);
+    },
+  );
+  t.same(begun, [true], 'it began once, when the lock was gone');
+  t.match(
+    recordsOf(directory.path).find(({ event }) => event === 'sweep.decided'),
+    { best: { trial: 0 } },
+  );
+});
+
+t.test('a run that is stopped within an evaluation has no result yet', async t => {
+  const folder = work.folder();
+  writeSweep(folder, 1);
+  const directory = join(folder, 'run');
+  const run = ['run', join(folder, 'base.yaml'), '--backend', 'webasm', '--directory', directory];
+  const paused = [...run, '--set', 'training.eval_batch_size=1', '--pause-after-epoch', '2'];
+  const afterTraining: AtOperation = {
+    kind: 'operation',
+    after: '"event":"train.epoch","epoch":2,',
+    at: 0,
+  };
+  const segment = { trial: 0, seed: 0, from: 0, to: 2 };
+  const result = () => finishedSegment(segment, directory, { metric: 'test.loss', goal: 'minimize' });
+  const evaluated = () => readLog(directory).filter(({ event }) => event === 'eval');
+
+  const { outcome } = await signalled(paused, { output: '', directory }, afterTraining, 'SIGINT');
+  t.equal(outcome.code, 130, outcome.stderr);
+  const summary = JSON.parse(readFileSync(join(directory, 'summary.json'), 'utf8')) as Summary;
+  t.match(summary, { status: 'interrupted', epochs: 2, metrics: { test: { loss: Number } } });
+  t.equal(evaluated().length, 1, 'what it says of the test split is from the epoch before');
+  t.equal(result(), undefined);
+  t.equal((await work.cellrun(...paused)).code, 130);
+  t.equal(evaluated().length, 2);
+  t.match(result(), { outcome: { status: 'done', value: evaluated()[1].loss } });
+});
+
+t.test('a trial whose sweep is gone before it begins stops', async t => {
+  const folder = work.folder();
+  writeSweep(folder, 1);
+  const [node, ...first] = PROGRAM;
+  const endless = [
+    'run',
+    join(folder, 'base.yaml'),
+    '--set',
+    'training.num_epochs=1000000',
+    '--backend',
+    'webasm',
+  ];
+  const child = spawn(node, [...first, ...endless, '--directory', join(folder, 'run'), '-q'], {
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  });
+  child.disconnect();
+  t.equal(await new Promise(resolve => child.on('exit', resolve)), 130);
+});
+
+/** Of util-linux; it gives its command a terminal. */
+const SCRIPT = 'script';
+const hasScript = /util-linux/.test(spawnSync(SCRIPT, ['--version'], { encoding: 'utf8' }).stdout ?? '');
+
+t.test(
+  'on a terminal there is one table, which is redrawn in its place',
+  { skip: hasScript ? false : 'there is no script of util-linux' },
+  async t => {
+    const folder = work.folder();
+    const file = writeSweep(folder, 2, { method: 'random', pruner: 'none' });
+    for (const columns of [70, 40]) {
+      const flags = [
+        '--set',
+        'training.num_epochs=2',
+        '--backend',
+        'webasm',
+        '--output',
+        join(folder, 'out'),
+      ];
+      const command = [...PROGRAM, 'sweep', file, ...flags].map(word => `'${word}'`).join(' ');
+      const { stdout, status } = spawnSync(
+        SCRIPT,
+        ['-qec', `stty cols ${columns} rows 20 && ${command} >/dev/null`, '/dev/null'],
+        { encoding: 'utf8', env: { PATH: process.env.PATH, TERM: 'xterm' } },
+      );
+      t.equal(status, 0, stdout);
+      const [path, ...shown] = screens(stdout, columns).map(text => text.split(/\n(?=killed )/));
+      t.equal(path[0].replaceAll('\n', '').startsWith(join(folder, 'out')), true, path[0]);
+      const tables = shown.flatMap(([, ...found]) => [found]);
+      t.ok(tables.length > 1, `drawn ${tables.length} times`);
+      for (const [table, more] of tables.slice(0, -1)) {
+        t.match(table, /^killed {2}trial \d\/2 {2}\d epochs? {2}\d:\d\d(?: {2}best|\n|$)/);
+        t.notOk(more, 'one at a time');
+        t.ok(
+          table.split('\n').every(line => line.length < columns),
+          table,
+        );
+      }
+      t.same(tables.at(-1), [], 'it is gone at the end');
+    }
+  },
+);
+
+t.test(
+  'a run that pauses after epochs ends as one that does not, in the directory that is named',
+  async t => {
+    const folder = work.folder();
+    writeSweep(folder, 1);
+    const at = (name: string) => join(folder, name);
+    const run = (...words: string[]) =>
+      work.cellrun(
+        'run',
+        at('base.yaml'),
+        '--set',
+        'training.num_epochs=4',
+        '--backend',
+        'webasm',
+        '-q',
+        ...words,
+      );
+    t.equal((await run('--directory', at('straight'))).code, 0);
+    for (const epochs of [1, 1, 3]) {
+      const paused = await run('--directory', at('paused'), '--pause-after-epoch', String(epochs));
+      t.equal(paused.code, 130);
+      t.match(JSON.parse(readFileSync(join(at('paused'), 'summary.json'), 'utf8')), {
+        epochs,
+        status: 'interrupted',
+      });
+    }
+    t.equal((await work.cellrun('resume', at('paused'), '--pause-after-epoch', '3', '-q')).code, 130);
+    t.equal(
+      (await work.cellrun('resume', at('paused'), '--pause-after-epoch', '4', '-q')).code,
+      0,
+      'the last epoch is the end',
+    );
+    t.same(checkpointsOf(at('paused')), checkpointsOf(at('straight')));
+    for (const name of checkpointsOf(at('straight')))
+      t.ok(
+        readFileSync(join(at('paused'), 'checkpoints', name)).equals(
+          readFileSync(join(at('straight'), 'checkpoints', name)),
+        ),
+        name,
+      );
+
+    const other = await run('--directory', at('straight'), '--set', 'seed=1');
+    t.equal(other.code, 2);
+    t.match(other.stderr, /the run in this directory was started with another config/);
+    const full = await run('--directory', folder);
+    t.equal(full.code, 2);
+    t.match(full.stderr, /this folder holds something that no run of this config left there/);
+    mkdirSync(at('left'));
+    const given = readFileSync(join(folder, 'base.yaml'), 'utf8');
+    writeFileSync(join(at('left'), 'config.yaml'), given.slice(0, given.length / 2));
+    writeFileSync(join(at('left'), 'run.lock'), '{"pid":4000000,"host":"gone","started":null}');
+    t.match(
+      (await run('--directory', at('left'))).stderr,
+      /another process/,
+      'a lock of another machine counts',
+    );
+    rmSync(join(at('left'), 'run.lock'));
+    t.equal(
+      (await run('--directory', at('left'))).code,
+      0,
+      'a process that was killed at its start left nothing that matters',
+    );
+  },
+);
+
+/** A sweep over learning rates that nobody has checked. */
+function conducted(
+  folder: string,
+  values: readonly number[],
+  observer: Partial<SweepObserver>,
+  opened: (directory: SweepDirectory) => void = () => {},
+): Promise<SweepResult> {
+  writeSweep(folder, values.length);
+  const file = join(folder, 'base.yaml');
+  const name = 'optimizer.learning_rate';
+  const plan: SweepPlan = {
+    name: 'small',
+    seed: 3,
+    seeds: [0],
+    space: { parameters: [{ keys: [name], name, distribution: { kind: 'choice', values } }], exclude: [] },
+    method: { kind: 'grid' },
+    pruner: { kind: 'none' },
+    objective: { metric: 'test.loss', goal: 'minimize' },
+    budget: { trials: null, seconds: null, target: null },
+    epochs: 2,
+    parallel: 2,
+    trial_timeout: 60,
+    retries: 1,
+    on_trial_error: 'continue',
+    bases: [{ name: 'base.yaml', file }],
+  };
+  const bases = [{ name: 'base.yaml', file, yaml: loadExperiment(file).resolvedYaml }];
+  const silent: SweepObserver = {
+    decided: () => {},
+    started: () => {},
+    ended: () => {},
+    redecided: () => {},
+    warning: () => {},
+  };
+  return runSweep(
+    { plan, bases, givenYaml: null, output: join(folder, 'out') },
+    {
+      threads: 2,
+      backend: 'webasm',
+      launcher: () => new LocalLauncher(),
+      observer: { ...silent, ...observer },
+      signal: new AbortController().signal,
+      version: 'test',
+      now: () => new Date(),
+    },
+    opened,
+  );
+}
+
+function checkpointsOf(run: string): string[] {
+  return readdirSync(join(run, 'checkpoints')).filter(name => name.endsWith('.safetensors'));
+}

@@ -1,0 +1,117 @@
+/**
+ * What a run has written survives: every fault at every operation of a save, every flipped bit. The
+ * long form is `npm run soak`.
+ */
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { writeAtomic } from '../../src/experiment/files/atomic.js';
+import { injectFaults } from '../soak/faults.js';
+import { type FlipReport, flipCheckpoint, flipIndex } from '../soak/flips.js';
+import { type Attempt, SCENARIOS, type Scenario } from '../soak/scenarios.js';
+import { StepCounter } from '../support/steps.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
+
+const steps = await StepCounter.start();
+const folder = temporaryFolder();
+t.teardown(() => rmSync(folder, { recursive: true }));
+let made = 0;
+
+function fresh(): string {
+  made += 1;
+  const path = join(folder, String(made));
+  mkdirSync(path);
+  return path;
+}
+
+/**
+ * What `flip` reports. Throws where all of it together took as many steps as a reader that is led
+ * astray once.
+ */
+async function few(flip: () => FlipReport): Promise<FlipReport> {
+  const reports: FlipReport[] = [];
+  const taken = await steps.of(() => reports.push(flip()));
+  if (taken > 100_000_000) throw new Error(`took ${taken} steps`);
+  return reports[0];
+}
+
+t.test('every flipped bit and every length of a checkpoint, with its file and offset', async t => {
+  const { flips, truncations, failures } = await few(() => flipCheckpoint(fresh()));
+  t.same(failures, [], `${flips} bits, ${truncations} lengths`);
+  t.ok(flips > 4000 && truncations * 8 === flips);
+});
+
+t.test('an index with any flipped bit or of any length makes no checkpoint another', async t => {
+  const { flips, truncations, failures } = await few(() => flipIndex(fresh()));
+  t.same(failures, [], `${flips} bits, ${truncations} lengths`);
+});
+
+t.test('every operation x every fault: nothing is lost, nothing is unsaid, and again succeeds', async t => {
+  steps.stop();
+  for (const scenario of SCENARIOS) {
+    const { operations, cases, failures } = injectFaults(scenario, { folder: fresh(), twice: false });
+    t.same(failures, [], `${scenario.name}: ${operations} operations, ${cases} cases`);
+    t.ok(cases > 5 * operations, 'each operation has its faults');
+  }
+});
+
+t.test('a line of the log and a lock survive two faults in a row', async t => {
+  for (const scenario of SCENARIOS.slice(-2)) {
+    const { cases, failures } = injectFaults(scenario, { folder: fresh(), twice: true });
+    t.same(failures, [], `${scenario.name}: ${cases} cases`);
+  }
+});
+
+/**
+ * Replaces a file by `write`; the old or the new content must be there, and the new one once it has
+ * returned.
+ */
+function replacing(name: string, write: (path: string, content: string) => void): Scenario {
+  const prepare = (path: string): Attempt => {
+    const file = join(path, 'file');
+    writeAtomic(file, ['old']);
+    const act = () => write(file, 'new!');
+    const content = () => readFileSync(file, 'utf8');
+    return {
+      act,
+      again: act,
+      lost: () => (['old', 'new!'].includes(content()) ? undefined : `it holds '${content()}'`),
+      undone: () => (content() === 'new!' ? undefined : `it still holds '${content()}'`),
+      unfinished: () => (content() === 'new!' ? undefined : `it holds '${content()}'`),
+    };
+  };
+  return { name, prepare, survivesCrash: true };
+}
+
+t.test('the faults find what careless writers lose', async t => {
+  const careful = injectFaults(
+    replacing('careful', (path, content) => writeAtomic(path, [content])),
+    { folder: fresh(), twice: true },
+  );
+  t.same(careful.failures, []);
+  const careless: readonly (readonly [Scenario, RegExp])[] = [
+    [
+      replacing('in place', (path, content) => writeFileSync(path, content)),
+      /power lost before operation 1 .*: it holds 'ne'/,
+    ],
+    [
+      replacing('renamed', (path, content) => {
+        writeFileSync(`${path}.new`, content);
+        renameSync(`${path}.new`, path);
+      }),
+      /power lost before operation 2 .*"content":"flushed".*: it holds ''/,
+    ],
+    [
+      replacing('silent', (path, content) => {
+        try {
+          writeAtomic(path, [content]);
+        } catch {}
+      }),
+      /EIO at operation \d+ \(fsync .*: nothing was said/,
+    ],
+  ];
+  for (const [scenario, failure] of careless) {
+    const { failures } = injectFaults(scenario, { folder: fresh(), twice: false });
+    t.match(failures.join('\n'), failure, scenario.name);
+  }
+});

@@ -1,0 +1,170 @@
+/**
+ * Learning rates that change, in whole runs: what is logged, what a resume does, what a longer
+ * training changes.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { loadExperiment } from '../../src/config/index.js';
+import { UserError } from '../../src/util/errors.js';
+import { packageRoot } from '../../src/util/root.js';
+import { compareRuns } from '../../src/verify/compare-runs.js';
+import { readLog, Workplace } from '../support/cli.js';
+import { resume, train, trainUntil } from '../support/runs.js';
+
+const work = new Workplace();
+t.teardown(() => work.remove());
+
+/** 20 updates, 5 an epoch. */
+function config(schedule: object | undefined, training: object = {}, optimizer: object = { kind: 'sgd' }) {
+  return {
+    version: 1,
+    name: 'scheduled',
+    dataset: { kind: 'synthetic', problem: 'adding', sequence_length: 3, train_size: 40, test_size: 8 },
+    model: { cell: 'gru', hidden_size: 3 },
+    loss: { kind: 'mse' },
+    optimizer: { learning_rate: 0.1, ...optimizer, ...(schedule && { schedule }) },
+    training: { num_epochs: 4, batch_size: 8, log_every: 1, ...training },
+    checkpoint: { keep: { last: 100 } },
+  };
+}
+
+const WARM_COSINE = { kind: 'cosine', warmup: { steps: 10, start_factor: 0.1 } };
+
+function ratesOf(directory: string): number[] {
+  const steps = readLog(directory).filter(({ event }) => event === 'train.step');
+  return steps.map(({ learning_rate }) => Number(learning_rate));
+}
+
+function largestError(actual: readonly number[], expected: readonly number[]): number {
+  if (actual.length !== expected.length) return Number.POSITIVE_INFINITY;
+  return Math.max(...actual.map((value, i) => Math.abs(value - expected[i])));
+}
+
+t.test("a run logs PyTorch's rates", async t => {
+  const file = join(packageRoot, 'test/fixtures/goldens/breadth/schedules.json');
+  const { cases } = JSON.parse(readFileSync(file, 'utf8'));
+  for (const { schedule, rates } of cases) {
+    if (schedule.kind === 'plateau') continue;
+    const { summary } = await train(work, config(schedule));
+    const error = largestError(ratesOf(summary.directory), rates);
+    t.ok(error <= 1e-9, `${JSON.stringify(schedule)}: ${error}`);
+  }
+});
+
+/** Follows a metric that is measured after each epoch, and after every second step. */
+const PLATEAU = { kind: 'plateau', metric: 'test.loss', factor: 0.5, patience: 1 };
+const OFTEN = { evaluate_every: { steps: 2 } };
+
+t.test('a plateau follows the metric that is logged', async t => {
+  const { summary } = await train(work, config(PLATEAU, OFTEN));
+  const rates: number[] = [];
+  let [rate, best, bad] = [0.1, Number.POSITIVE_INFINITY, 0];
+  // as torch.optim.lr_scheduler.ReduceLROnPlateau does
+  for (const { event, split, loss } of readLog(summary.directory)) {
+    if (event === 'train.step') rates.push(rate);
+    if (event !== 'eval') continue;
+    t.equal(split, 'test');
+    if (Number(loss) < best) [best, bad] = [Number(loss), 0];
+    else bad++;
+    if (bad > 1) [rate, bad] = [rate / 2, 0];
+  }
+  t.ok(rates[19] < 0.1, 'the rate falls');
+  t.strictSame(ratesOf(summary.directory), rates);
+});
+
+t.test('the rate is the one that is trained with', async t => {
+  const constant = await train(
+    work,
+    config(undefined, { max_steps: 1 }, { kind: 'sgd', learning_rate: 0.01 }),
+  );
+  const warm = await train(work, config(WARM_COSINE, { max_steps: 11 }));
+  t.equal(ratesOf(warm.summary.directory)[0], 0.1 * 0.1);
+  const first = (directory: string) => readLog(directory).filter(({ event }) => event === 'train.step')[1];
+  t.equal(first(constant.summary.directory), undefined, 'one step');
+  const second = await train(work, config(undefined, { max_steps: 2 }, { kind: 'sgd', learning_rate: 0.01 }));
+  t.equal(
+    first(warm.summary.directory).loss,
+    first(second.summary.directory).loss,
+    'the first update has the rate 0.01',
+  );
+});
+
+t.test(
+  'a run that is stopped in its warm-up, or as a plateau is about to reduce the rate, ends with the same bytes',
+  async t => {
+    const settings = [
+      { one: config(WARM_COSINE), steps: [4, 13] },
+      { one: config(PLATEAU, OFTEN), steps: [3, 9, 10, 11] },
+    ];
+    for (const { one, steps } of settings) await checkStops(t, one, steps);
+  },
+);
+
+async function checkStops(t: Test, one: object, steps: readonly number[]): Promise<void> {
+  const whole = await train(work, one);
+  for (const step of steps) {
+    const stopped = await trainUntil(work, one, step);
+    t.equal(stopped.summary.status, 'interrupted');
+    await resume(stopped.summary.directory);
+    t.strictSame(
+      compareRuns(whole.summary.directory, stopped.summary.directory),
+      [],
+      `stopped after ${step}`,
+    );
+    t.strictSame(ratesOf(stopped.summary.directory), ratesOf(whole.summary.directory));
+  }
+}
+
+t.test('a longer training changes results if the rates depend on the planned length', async t => {
+  for (const schedule of [
+    { kind: 'cosine' },
+    { kind: 'linear' },
+    { kind: 'one_cycle', warmup_fraction: 0.5 },
+  ]) {
+    const { summary } = await train(work, config(schedule, { num_epochs: 2 }));
+    const longer = { set: ['training.num_epochs=3'] };
+    const error = await resume(summary.directory, longer).catch((caught: unknown) => caught);
+    if (!(error instanceof UserError)) throw error;
+    t.equal(error.exitCode, 2);
+    t.match(error.diagnostics, [
+      { code: 'resume/changed', message: /optimizer\.schedule.* planned length/, expected: /--allow-change/ },
+    ]);
+    const allowed = await resume(summary.directory, { ...longer, allowChange: ['training.num_epochs'] });
+    t.equal(allowed.summary.steps, 15, schedule.kind);
+    const planned = await train(work, config(schedule, { num_epochs: 3 }));
+    const rates = ratesOf(allowed.summary.directory);
+    t.strictSame(rates.slice(10), ratesOf(planned.summary.directory).slice(10), 'those of the new length');
+  }
+});
+
+t.test('a longer training changes nothing up to the old end otherwise', async t => {
+  for (const schedule of [
+    { kind: 'step', every: { steps: 4 }, factor: 0.5 },
+    { kind: 'cosine', length: { epochs: 4 } },
+  ]) {
+    const { summary } = await train(work, config(schedule, { num_epochs: 2 }));
+    await resume(summary.directory, { set: ['training.num_epochs=3'] });
+    const whole = await train(work, config(schedule, { num_epochs: 3 }));
+    t.strictSame(
+      ratesOf(summary.directory),
+      ratesOf(whole.summary.directory),
+      `${JSON.stringify(schedule)}: the rates of a run that was planned so`,
+    );
+  }
+});
+
+t.test('a warm-up in updates that takes the whole training is refused once the data are known', async t => {
+  const long = { kind: 'constant', warmup: { steps: 20 } };
+  const finished = await work.cellrun('run', work.config(config(long)), '--output', work.folder());
+  t.equal(finished.code, 2);
+  t.match(finished.stderr, /the warm-up must be shorter than the training of 20 updates/);
+});
+
+t.test('a warm-up in epochs is accepted before the data are known', async t => {
+  const warm = { kind: 'constant', warmup: { epochs: 1 } };
+  for (const training of [{}, { max_steps: 40 }]) {
+    const one = { ...config(warm, training), dataset: { kind: 'npz', path: 'later.npz' } };
+    t.doesNotThrow(() => loadExperiment(work.config(one)));
+  }
+});
