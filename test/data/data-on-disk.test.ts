@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { RandomStream } from '../../src/util/random.js';
 import { floats, integers, npz, type TrainedRun, Workplace } from '../support/cli.js';
+import { idx } from '../support/data-files.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -45,6 +46,18 @@ const arrays = {
   x: floats([N, T, 2], uniform(N * T * 2)),
   y: integers([N], below(N, 3)),
 };
+
+const pixels = Buffer.from(below(N * 4 * 3, 256));
+const labels = Buffer.from(below(N, 3));
+const floatPixels = Buffer.alloc(N * 4 * 3 * 4);
+uniform(N * 4 * 3).forEach((value, i) => void floatPixels.writeFloatBE(value, 4 * i));
+const pictures = (type: number, data: Buffer) => ({
+  kind: 'idx',
+  train_images: work.file('train', idx(type, [N, 4, 3], data)),
+  train_labels: work.file('train-labels', idx(8, [N], labels)),
+  test_images: work.file('test', idx(type, [N, 4, 3], data)),
+  test_labels: work.file('test-labels', idx(8, [N], labels)),
+});
 
 const CASES: Readonly<Record<string, Case>> = {
   'npz, numbers, scaled, both splits drawn': {
@@ -99,6 +112,10 @@ const CASES: Readonly<Record<string, Case>> = {
     },
     model: embedded,
     loss: { kind: 'mse' },
+  },
+  'idx, bytes': { dataset: { ...pictures(8, pixels), sequence: 'rows' } },
+  'idx, floats, pixel by pixel': {
+    dataset: { ...pictures(0x0d, floatPixels), sequence: 'pixels', validation: { count: 4 } },
   },
 };
 

@@ -13,6 +13,7 @@ import { readSource, type SourceFile } from '../reading/files.js';
 import { expansionLimit, MAX_BYTES } from '../reading/limits.js';
 import { type MemoryConfig, staysOnDisk } from '../reading/memory.js';
 import { RangedFile } from '../reading/ranged-file.js';
+import { RowFeed } from '../reading/row-feed.js';
 import type { NormalizeConfig } from '../scaling.js';
 import type { TrainingPartConfig } from '../training-part.js';
 import { type ArraySource, type NumpySequences, sequencesOf } from './arrays.js';
@@ -21,7 +22,6 @@ import { numpySequences } from './sequences.js';
 import {
   type PendingSequences,
   pendingSequences,
-  RowFeed,
   type StoredArray,
   storedArray,
   wholeTexts,
