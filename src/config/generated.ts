@@ -10,6 +10,7 @@ export type DatasetConfig =
   | MnistDataset
   | IdxDataset
   | NpzDataset
+  | NpyDataset
   | CsvDataset
   | JsonlDataset
   | TextDataset
@@ -387,6 +388,68 @@ export interface NpzDataset {
    * Whether to use the arrays x_validation, y_validation and lengths_validation as the validation split or ignore them. Required if the archive has them. Set this or `validation`, or neither.
    */
   validation_arrays?: boolean;
+  validation?: Validation;
+  memory?: Memory;
+  limit?: Limit;
+}
+/**
+ * The arrays of a NumPy archive, each in an .npy file, raw or gzip.
+ */
+export interface NpyDataset {
+  /**
+   * NumPy arrays in files of their own.
+   */
+  kind: 'npy';
+  /**
+   * The sequences: [N,T,F] numbers or [N,T] integer symbols.
+   */
+  x: string;
+  /**
+   * The targets: [N] or [N,T] integer classes, -100 = ignored, or [N,C] or [N,T,C] float targets, NaN = ignored step.
+   */
+  y: string;
+  /**
+   * Steps of each sequence, [N]; without it all have T.
+   */
+  lengths?: string;
+  /**
+   * What the sequences are called: texts or integers [N].
+   */
+  ids?: string;
+  /**
+   * The `x` of the validation split.
+   */
+  x_validation?: string;
+  /**
+   * The `y` of the validation split.
+   */
+  y_validation?: string;
+  /**
+   * The `lengths` of the validation split.
+   */
+  lengths_validation?: string;
+  /**
+   * The `ids` of the validation split.
+   */
+  ids_validation?: string;
+  /**
+   * The `x` of the test split.
+   */
+  x_test?: string;
+  /**
+   * The `y` of the test split.
+   */
+  y_test?: string;
+  /**
+   * The `lengths` of the test split.
+   */
+  lengths_test?: string;
+  /**
+   * The `ids` of the test split.
+   */
+  ids_test?: string;
+  test_fraction?: TestFraction;
+  normalize?: Normalize;
   validation?: Validation;
   memory?: Memory;
   limit?: Limit;

@@ -1,10 +1,13 @@
 /** Data that stay on the disk: the same bytes as in memory, for every kind that can. */
-import { readFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { unzipSync } from 'fflate';
 import t from 'tap';
+import { openDataset } from '../../src/data/index.js';
 import { RandomStream } from '../../src/util/random.js';
 import { floats, integers, npz, type TrainedRun, Workplace } from '../support/cli.js';
-import { idx } from '../support/data-files.js';
+import { complaints, fixture, idx, open, sequence } from '../support/data-files.js';
 
 const work = new Workplace();
 t.teardown(() => work.remove());
@@ -46,6 +49,37 @@ const arrays = {
   x: floats([N, T, 2], uniform(N * T * 2)),
   y: integers([N], below(N, 3)),
 };
+
+/** The arrays of an archive as files, perhaps some of them compressed. */
+function files(archive: Uint8Array, zipped: readonly string[] = []): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(unzipSync(archive)).map(([member, bytes]) => {
+      const name = member.replace('.npy', '');
+      return [name, work.file(member, zipped.includes(name) ? gzipSync(bytes) : bytes)];
+    }),
+  );
+}
+
+const perSplit = Object.fromEntries(
+  ['', '_validation', '_test'].flatMap(suffix => [
+    [`x${suffix}`, floats([N, T, 2], uniform(N * T * 2))],
+    [`y${suffix}`, integers([N, T], below(N * T, 3))],
+    [
+      `lengths${suffix}`,
+      integers(
+        [N],
+        below(N, T).map(length => length + 1),
+      ),
+    ],
+    [
+      `ids${suffix}`,
+      integers(
+        [N],
+        Array.from({ length: N }, (_, i) => 100 * suffix.length + i),
+      ),
+    ],
+  ]),
+);
 
 const pixels = Buffer.from(below(N * 4 * 3, 256));
 const labels = Buffer.from(below(N, 3));
@@ -113,6 +147,11 @@ const CASES: Readonly<Record<string, Case>> = {
     model: embedded,
     loss: { kind: 'mse' },
   },
+  'npy, all splits in files': {
+    dataset: { kind: 'npy', ...files(npz(perSplit)), normalize: 'standard' },
+    model: perStep,
+  },
+  'npy, a drawn split': { dataset: { kind: 'npy', ...files(npz(arrays)), test_fraction: 0.2 } },
   'idx, bytes': { dataset: { ...pictures(8, pixels), sequence: 'rows' } },
   'idx, floats, pixel by pixel': {
     dataset: { ...pictures(0x0d, floatPixels), sequence: 'pixels', validation: { count: 4 } },
@@ -147,3 +186,84 @@ for (const [name, one] of Object.entries(CASES)) {
     t.not(answers[0].stdout, '');
   });
 }
+
+const IN_FORTRAN_ORDER: readonly string[] = ['classes', 'symbols', 'big-endian'];
+
+t.test('npy files are read as the archive of the same arrays, which NumPy wrote', async t => {
+  for (const name of ['classes', 'steps', 'values', 'symbols', 'big-endian', 'ids']) {
+    const path = fixture(`${name}.npz`);
+    const archive = readFileSync(path);
+    const hasTest = 'x_test.npy' in unzipSync(archive);
+    const more = hasTest ? {} : { test_fraction: 0.25 };
+    const hasValidation = 'x_validation.npy' in unzipSync(archive);
+    const expected = await open({
+      kind: 'npz',
+      path,
+      ...more,
+      ...(hasValidation && { validation_arrays: true }),
+    });
+    for (const [zipped, memory] of [
+      [[], 4096],
+      [['x', 'y_test'], 4096],
+      [[], 0],
+    ] as const) {
+      const { x, y, ...others } = files(archive, zipped);
+      const config = { kind: 'npy', x, y, ...others, ...more, memory } as const;
+      if (memory === 0 && IN_FORTRAN_ORDER.includes(name)) {
+        t.match((await complaints(5, () => open(config)))[0], 'array x_test is in Fortran order');
+        continue;
+      }
+      const got = await open(config);
+      const what = `${name}, ${zipped.length > 0 ? 'compressed' : `memory ${memory}`}`;
+      t.strictSame(got.input, expected.input, what);
+      t.strictSame([...got.test.targets.values], [...expected.test.targets.values], what);
+      for (const split of ['train', 'test'] as const) {
+        t.equal(got[split].count, expected[split].count);
+        for (let i = 0; i < got[split].count; i++) {
+          t.strictSame(sequence(got, got[split], i), sequence(expected, expected[split], i), `${what} ${i}`);
+          t.equal(got[split].id?.(i), expected[split].id?.(i));
+        }
+      }
+    }
+  }
+});
+
+t.test('what is wrong with arrays on the disk is told as in memory', async t => {
+  const y = integers([N], below(N, 3));
+  const bad = floats(
+    [N, T, 2],
+    uniform(N * T * 2).map((value, i) => (i === 77 ? Number.NaN : value)),
+  );
+  const sound = files(npz(arrays));
+  const truncated = work.file('cut.npy', readFileSync(sound.x).subarray(0, -4));
+  const label = integers(
+    [N],
+    [...y.values].map((value, i) => (i === 4 ? -5 : Number(value))),
+  );
+  for (const [what, paths] of Object.entries({
+    'not finite': { ...files(npz({ x: bad, y })) },
+    'cut off': { ...sound, x: truncated },
+    'no label': { ...sound, y: files(npz({ y: label })).y },
+    'too few labels': { ...sound, y: files(npz({ y: integers([N - 1], below(N - 1, 3)) })).y },
+    'no array': { ...sound, y: work.file('y.npy', 'nothing') },
+    empty: { ...sound, x: work.file('x.npy', '') },
+  })) {
+    const { x = '', y: labels = '' }: Record<string, string> = paths;
+    const tell = (memory: number) =>
+      complaints(5, () => open({ kind: 'npy', x, y: labels, test_fraction: 0.2, memory }));
+    const expected = await tell(4096);
+    t.not(expected[0], 'no error', what);
+    t.strictSame(await tell(0), expected, what);
+  }
+  const { x, y: labels } = sound;
+  const first = await complaints(2, () => open({ kind: 'npy', x, y: labels, x_test: x, memory: 0 }));
+  t.match(first[0], '`x_test` needs `y_test` as well');
+});
+
+t.test('a file that changes while it is in use', async t => {
+  const { x, y } = files(npz(arrays));
+  const data = await openDataset({ kind: 'npy', x, y, test_fraction: 0.2, memory: 0 }, { seed: 0 });
+  appendFileSync(x, 'more');
+  const expected = 'data/file-changed | the file was changed or replaced while it was in use';
+  t.strictSame(await complaints(5, () => data.train.load?.(Uint32Array.of(2, 1))), [expected]);
+});

@@ -173,7 +173,7 @@ export function lengthsOf(
   return Int32Array.from(array.values);
 }
 
-/** @throws UserError exit 5 if the targets do not fit the sequences or one of them is wrong */
+/** @throws UserError (exit 5) if the targets do not fit the sequences or one of them is wrong */
 export function targetsOf(
   y: NpyArray,
   shape: NumpyShape,

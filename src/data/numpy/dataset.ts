@@ -2,6 +2,7 @@
 import { damagedError } from '../../util/errors.js';
 import type { Dataset, Split } from '../dataset.js';
 import { type FileLabels, labelFacts } from '../labels.js';
+import { Problems } from '../problems.js';
 import { holdOut, range } from '../selection.js';
 import { subset } from '../subset.js';
 import { type ArraySource, checkSameShape, type NumpySequences } from './arrays.js';
@@ -9,24 +10,39 @@ import { type ArraySource, checkSameShape, type NumpySequences } from './arrays.
 /** What the names of a split's arrays end with. */
 export type Suffix = '' | '_validation' | '_test';
 
-/** The arrays of one split. */
-export interface NumpyPart {
+/** What is read of one split: its sequences, or what they are made of. */
+export interface Part<S> {
   readonly source: ArraySource & { readonly suffix: Suffix };
-  readonly sequences: NumpySequences;
+  readonly sequences: S;
   /** What the sequences are called; by their places if absent. */
   readonly ids?: readonly string[] | undefined;
 }
 
-export interface NumpyParts {
-  readonly train: NumpyPart;
-  readonly validation?: NumpyPart | undefined;
-  /** Else `testFraction` of the training sequences. */
-  readonly test?: NumpyPart | undefined;
+export interface Parts<S> {
+  readonly train: Part<S>;
+  readonly validation?: Part<S> | undefined;
+  /** If absent, a fraction of the training sequences. */
+  readonly test?: Part<S> | undefined;
 }
 
-/** @throws UserError exit 5 if the splits do not fit together */
+/** @throws UserError (exit 5) with all that is wrong */
+export function finish<S>(
+  { train, validation, test }: Parts<S>,
+  finished: (sequences: S) => NumpySequences,
+): Parts<NumpySequences> {
+  const problems = new Problems();
+  const one = (part: Part<S> | undefined): Part<NumpySequences> | undefined => {
+    const sequences = part && problems.attempt(() => finished(part.sequences));
+    return sequences && part && { ...part, sequences };
+  };
+  const found = { train: one(train), validation: one(validation), test: one(test) };
+  problems.throwIfAny();
+  return { ...found, train: found.train as Part<NumpySequences> };
+}
+
+/** @throws UserError (exit 5) if the splits do not fit together */
 export function numpyDataset(
-  { train, validation, test }: NumpyParts,
+  { train, validation, test }: Parts<NumpySequences>,
   testFraction: number | undefined,
   seed: number,
 ): Omit<Dataset, 'digests'> {
@@ -35,7 +51,7 @@ export function numpyDataset(
   for (const part of others) checkSameShape(train.sequences, part.sequences, part.source);
   const all = [train, ...others].map(({ sequences }) => sequences);
   const numClasses = Math.max(...all.map(classesOf));
-  const split = ({ sequences, ids, source }: NumpyPart, chosen?: Uint32Array): Split => {
+  const split = ({ sequences, ids, source }: Part<NumpySequences>, chosen?: Uint32Array): Split => {
     const whole = sequences.split(numClasses);
     const rows = chosen ?? range(sequences.count);
     return {
@@ -60,7 +76,7 @@ export function numpyDataset(
 }
 
 /** One for each sequence. */
-function checkIds({ ids, sequences: { count }, source: { suffix, fileOf } }: NumpyPart): void {
+function checkIds({ ids, sequences: { count }, source: { suffix, fileOf } }: Part<NumpySequences>): void {
   if (ids === undefined || ids.length === count) return;
   throw damagedError({
     code: 'data/shape-mismatch',
@@ -81,7 +97,7 @@ function namesOf(
   return { id: index => `x${suffix}[${rows[index]}]`, idIsPlace: true };
 }
 
-function labelsOf(parts: readonly NumpyPart[]): FileLabels[] {
+function labelsOf(parts: readonly Part<NumpySequences>[]): FileLabels[] {
   return parts.map(({ sequences }) => sequences.labels).filter(labels => labels !== undefined);
 }
 

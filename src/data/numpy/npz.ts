@@ -16,8 +16,8 @@ import { RangedFile } from '../reading/ranged-file.js';
 import { RowFeed } from '../reading/row-feed.js';
 import type { NormalizeConfig } from '../scaling.js';
 import type { TrainingPartConfig } from '../training-part.js';
-import { type ArraySource, type NumpySequences, sequencesOf } from './arrays.js';
-import { type NumpyPart, numpyDataset, type Suffix } from './dataset.js';
+import { type ArraySource, sequencesOf } from './arrays.js';
+import { finish, numpyDataset, type Part, type Parts, type Suffix } from './dataset.js';
 import { numpySequences } from './sequences.js';
 import {
   type PendingSequences,
@@ -90,13 +90,6 @@ async function open(config: NpzConfig, { seed, ignoredLabel = IGNORED }: Dataset
   return { ...dataset, digests: [{ name: path, sha256: source.sha256 }] };
 }
 
-type Part<S> = Omit<NumpyPart, 'sequences'> & { readonly sequences: S };
-interface Parts<S> {
-  readonly train: Part<S>;
-  readonly validation?: Part<S> | undefined;
-  readonly test?: Part<S> | undefined;
-}
-
 /**
  * The splits of an archive.
  * @throws UserError (exit 2) if the config does not say what tests or validates, exit 5 if an array
@@ -105,7 +98,7 @@ interface Parts<S> {
 function partsOf<A, S>(
   arrays: Arrays<A>,
   config: NpzConfig,
-  sourceOf: (suffix: Suffix) => NumpyPart['source'],
+  sourceOf: (suffix: Suffix) => Part<S>['source'],
   sequences: (arrays: { x: A; y: A; lengths?: A | undefined }, source: ArraySource) => S,
 ): Parts<S> {
   checkTestSplit(arrays, config);
@@ -125,21 +118,6 @@ function partsOf<A, S>(
   problems.throwIfAny();
   if (!train) throw damagedError({ code: 'data/npz', message: 'no sequences', file: config.path });
   return { train, validation, test };
-}
-
-/** @throws UserError exit 5 with all that is wrong */
-function finish<S>(
-  { train, validation, test }: Parts<S>,
-  finished: (sequences: S) => NumpySequences,
-): { train: NumpyPart; validation?: NumpyPart | undefined; test?: NumpyPart | undefined } {
-  const problems = new Problems();
-  const one = (part: Part<S> | undefined): NumpyPart | undefined => {
-    const sequences = part && problems.attempt(() => finished(part.sequences));
-    return sequences && part && { ...part, sequences };
-  };
-  const found = { train: one(train), validation: one(validation), test: one(test) };
-  problems.throwIfAny();
-  return { ...found, train: found.train as NumpyPart };
 }
 
 interface Archive extends Arrays<StoredArray> {

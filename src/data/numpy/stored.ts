@@ -51,20 +51,23 @@ const MAX_WHOLE_BYTES = 2 ** 30;
 
 /**
  * The array that begins at `start`.
- * @throws UserError (exit 5) if its header is damaged or it cannot be read by range
+ * @throws UserError (exit 5) if its header is damaged
  */
 export function storedArray(file: RangedFile, start: number, bytes: number, name: string): StoredArray {
   const head = headerOf(file, start, bytes);
   const layout = storedLayout(head, bytes, file.name, name);
-  if (layout.fortranOrder && layout.shape.length > 1) {
-    throw damagedError({
-      code: 'data/npy-order',
-      message: `array ${name} is in Fortran order, which cannot be read sequence by sequence`,
-      file: file.name,
-      expected: 'an array in C order (numpy.ascontiguousarray), or a larger `dataset.memory`',
-    });
-  }
   return { ...layout, name, file: file.twin(), start, bytes };
+}
+
+/** @throws UserError (exit 5) if the rows of an array do not lie one after another */
+function checkOrder({ fortranOrder, shape, name, file }: StoredArray): void {
+  if (!fortranOrder || shape.length < 2) return;
+  throw damagedError({
+    code: 'data/npy-order',
+    message: `array ${name} is in Fortran order, which cannot be read sequence by sequence`,
+    file: file.name,
+    expected: 'an array in C order (numpy.ascontiguousarray), or a larger `dataset.memory`',
+  });
 }
 
 /** With the whole header, which says how long it is. */
@@ -81,7 +84,7 @@ export function wholeArray(array: StoredArray): NpyArray {
   return parseNpy(wholeBytes(array), array.file.name, array.name);
 }
 
-/** @throws UserError exit 5 if the array holds no texts or integers */
+/** @throws UserError (exit 5) if the array holds no texts or integers */
 export function wholeTexts(file: RangedFile, start: number, bytes: number, name: string): readonly string[] {
   return parseNpyTexts(wholeBytes({ file, start, bytes, name }), file.name, name);
 }
@@ -107,8 +110,8 @@ function wholeBytes({
 
 /** Sequences whose arrays have been opened; they are known once all rows were checked. */
 export interface PendingSequences {
-  readonly checks: readonly RowCheck[];
-  /** @throws UserError exit 5, one diagnostic for each array that is wrong, at its first wrong index */
+  readonly checks: readonly (RowCheck & { readonly array: StoredArray })[];
+  /** @throws UserError (exit 5), one diagnostic for each array that is wrong, at its first wrong index */
   finish(): NumpySequences;
 }
 
@@ -127,12 +130,14 @@ export function pendingSequences({ x, y, lengths }: StoredArrays, source: ArrayS
   const { suffix, fileOf } = source;
   const shape = shapeOf(x, `x${suffix}`, fileOf('x'));
   const problems = new Problems();
+  problems.attempt(() => checkOrder(x));
   const own =
     lengths &&
     problems.attempt(() => lengthsOf(wholeArray(lengths), shape, `lengths${suffix}`, fileOf('lengths')));
   const labels = labelSource(source);
   const isStored =
     y.integer && y.shape.length === 2 && y.shape[0] === shape.count && y.shape[1] === shape.steps;
+  if (isStored) problems.attempt(() => checkOrder(y));
   const targets = isStored ? undefined : problems.attempt(() => targetsOf(wholeArray(y), shape, own, labels));
   problems.throwIfAny();
   const lengthOf = (index: number): number => own?.[index] ?? shape.steps;
@@ -259,7 +264,7 @@ class ClassCheck implements RowCheck {
     return true;
   }
 
-  /** @throws UserError exit 5 if all are ignored */
+  /** @throws UserError (exit 5) if all are ignored */
   classes(): number {
     if (this.largest >= 0) return this.largest + 1;
     const { name, file } = labelSource(this.source);

@@ -30,7 +30,7 @@ export class RangedFile {
     private readonly stats: Pick<Stats, 'dev' | 'ino' | 'size' | 'mtimeMs'>,
   ) {}
 
-  /** @throws UserError exit 2 if the file cannot be read or is no regular file */
+  /** @throws UserError (exit 2) if the file cannot be read or is no regular file */
   static async open(path: string): Promise<RangedFile> {
     try {
       const stats = await stat(path);
