@@ -1,5 +1,5 @@
 /** Data that stay on the disk: the same bytes as in memory, for every kind that can. */
-import { appendFileSync, readFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { unzipSync } from 'fflate';
@@ -24,6 +24,7 @@ interface Case {
   readonly training?: object;
 }
 
+const SYMBOLS = [...'aé 漢😀'];
 const perStep = { head: { from: 'every' } };
 const embedded = { embedding: { size: 3 } };
 
@@ -58,6 +59,15 @@ function files(archive: Uint8Array, zipped: readonly string[] = []): Record<stri
       return [name, work.file(member, zipped.includes(name) ? gzipSync(bytes) : bytes)];
     }),
   );
+}
+
+/** A folder of two files, with line ends of both kinds and an empty line. */
+function records(record: (index: number) => object) {
+  const path = work.folder();
+  const lines = Array.from({ length: N }, (_, i) => JSON.stringify(record(i)));
+  writeFileSync(join(path, 'a.jsonl'), `\ufeff${lines.slice(0, 9).join('\r\n')}\r\n\n`);
+  writeFileSync(join(path, 'b.jsonl'), lines.slice(9).join('\n'));
+  return { kind: 'jsonl', path };
 }
 
 const perSplit = Object.fromEntries(
@@ -152,6 +162,58 @@ const CASES: Readonly<Record<string, Case>> = {
     model: perStep,
   },
   'npy, a drawn split': { dataset: { kind: 'npy', ...files(npz(arrays)), test_fraction: 0.2 } },
+  'jsonl, numbers and values for each step, a drawn split': {
+    dataset: {
+      ...records(() => {
+        const steps = 1 + below(1, T)[0];
+        const y = uniform(steps).map((value, i) => (i === 1 ? null : value));
+        return { x: Array.from({ length: steps }, () => uniform(2)), y };
+      }),
+      input: 'x',
+      input_kind: 'number',
+      target: 'y',
+      target_kind: 'value',
+      per_step: true,
+      test_fraction: 0.2,
+      normalize: 'standard',
+    },
+    model: perStep,
+    loss: { kind: 'mse' },
+  },
+  'jsonl, text and classes for each step': {
+    dataset: {
+      ...records(i => {
+        const text = below(1 + (i % T), 5).map(code => SYMBOLS[code]);
+        return {
+          id: `n${i}`,
+          x: text.join(''),
+          y: text.map((_, step) => (step === 2 ? null : 'uv'[(step * i) % 2])),
+        };
+      }),
+      input: 'x',
+      input_kind: 'text',
+      level: 'character',
+      min_count: 2,
+      target: 'y',
+      target_kind: 'class',
+      per_step: true,
+      id: 'id',
+      test_fraction: 0.3,
+      validation: { fraction: 0.2 },
+    },
+    model: { ...embedded, ...perStep },
+  },
+  'jsonl, a class for each sequence': {
+    dataset: {
+      ...records(i => ({ x: below(3, 4), y: i % 3 })),
+      input: 'x',
+      input_kind: 'symbol',
+      target: 'y',
+      target_kind: 'class',
+      test_fraction: 0.3,
+    },
+    model: embedded,
+  },
   'idx, bytes': { dataset: { ...pictures(8, pixels), sequence: 'rows' } },
   'idx, floats, pixel by pixel': {
     dataset: { ...pictures(0x0d, floatPixels), sequence: 'pixels', validation: { count: 4 } },
