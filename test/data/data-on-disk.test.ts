@@ -322,6 +322,23 @@ t.test('what is wrong with arrays on the disk is told as in memory', async t => 
   t.match(first[0], '`x_test` needs `y_test` as well');
 });
 
+t.test('jsonl is padded to the longest sequence that is used', async t => {
+  const path = work.file('long.jsonl', '{"x":[1],"y":1}\n{"x":[1,2],"y":2}\n{"x":[1,2,3,4],"y":1}\n');
+  const config = {
+    kind: 'jsonl',
+    path,
+    test_path: work.file('short.jsonl', '{"x":[1,2,3],"y":1}\n'),
+    input: 'x',
+    input_kind: 'number',
+    target: 'y',
+    target_kind: 'class',
+  } as const;
+  t.equal((await open(config)).sequenceLength, 4);
+  const limited = await open({ ...config, limit: 2 });
+  t.equal(limited.sequenceLength, 3);
+  t.strictSame([limited.train.count, [...(limited.train.lengths ?? [])]], [2, [1, 2]]);
+});
+
 t.test('a file that changes while it is in use', async t => {
   const { x, y } = files(npz(arrays));
   const data = await openDataset({ kind: 'npy', x, y, test_fraction: 0.2, memory: 0 }, { seed: 0 });

@@ -110,7 +110,19 @@ async function open(config: JsonlConfig, { seed, ignoredLabel }: DatasetContext)
   const ignored = ignoredLabels(ignoredLabel);
   const labels = tables.map(table => table.labels);
   const mapping = config.target_kind === 'class' ? classMapping(labels, ignored) : undefined;
-  const steps = tables.reduce((most, { lengths }) => lengths.reduce((a, b) => Math.max(a, b), most), 1);
+  // sequences are padded to the longest one that is used, which a limit may leave out
+  const limit = config.validation === undefined ? config.limit : undefined;
+  const trained = (selection?.train ?? range(train.lengths.length)).subarray(0, limit);
+  const tested = selection?.test ?? range(given?.lengths.length ?? 0);
+  const used: readonly (readonly [Table | undefined, Uint32Array])[] = [
+    [train, trained],
+    [validation, range(validation?.lengths.length ?? 0)],
+    [given ?? train, tested],
+  ];
+  const steps = used.reduce(
+    (most, [table, indices]) => indices.reduce((a, i) => Math.max(a, table?.lengths[i] ?? 0), most),
+    1,
+  );
   const split = (table: Table, indices = range(table.lengths.length)): Split =>
     splitOf(table, indices, { config, mapping, steps, common });
   const { texts } = common.symbols;
@@ -121,9 +133,9 @@ async function open(config: JsonlConfig, { seed, ignoredLabel }: DatasetContext)
         : { kind: 'symbol', count: texts.length },
     ...(config.input_kind !== 'number' && { symbolTexts: { level: config.level ?? null, texts } }),
     sequenceLength: steps,
-    train: split(train, selection?.train),
+    train: split(train, trained),
     ...(validation && { validation: split(validation) }),
-    test: split(given ?? train, selection?.test),
+    test: split(given ?? train, tested),
     // what is tested on comes last
     digests: (given ? tables : tables.toReversed()).flatMap(({ sources }) => sources),
     columnNames: {
